@@ -1,0 +1,1 @@
+//! The engines without a screen.

@@ -1,0 +1,29 @@
+//! File Download Service Protocol: both ends of a file download service.
+//!
+//! Dependencies point down only:
+//!
+//! ```text
+//! cli, config, logging
+//! ui | headless          two faces of the same two engines
+//! client | server        the engines: commands in, snapshots and events out
+//! storage                the served root and its archives
+//! protocol               sans-I/O: no socket, no file, no clock
+//! text, units            words and numbers that people read
+//! ```
+//!
+//! [`protocol`] is the wire specification; start there.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod cli;
+pub mod client;
+pub mod config;
+pub mod headless;
+pub mod logging;
+mod platform;
+pub mod protocol;
+pub mod server;
+pub mod storage;
+pub mod text;
+pub mod ui;
+pub mod units;

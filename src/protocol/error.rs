@@ -1,0 +1,151 @@
+//! What can go wrong on the wire: the codes that are sent, and the violations that are noticed.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $wire:literal, $text:literal;)+) => {
+        /// The code of an `error` frame. A code that the receiver does not know counts as
+        /// [`Code::Internal`].
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(from = "String", into = "String")]
+        pub enum Code { $($(#[doc = $doc])+ $variant,)+ }
+
+        impl Code {
+            /// All codes.
+            pub const ALL: &'static [Code] = &[$(Code::$variant),+];
+
+            /// As it stands in the frame.
+            pub fn wire(self) -> &'static str {
+                match self { $(Code::$variant => $wire),+ }
+            }
+
+            /// A sentence for people, without a full stop.
+            pub fn text(self) -> &'static str {
+                match self { $(Code::$variant => $text),+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// `violation`: the peer broke the protocol. For the connection.
+    Violation = "violation", "the other side broke the protocol";
+    /// `unsupported`: a request of a kind that this server does not know. For the request.
+    Unsupported = "unsupported", "the server cannot do that";
+    /// `not_found`: the path is absent, or not permitted; which of the two is never said. For the request.
+    NotFound = "not_found", "not found on the server";
+    /// `wrong_kind`: a directory where a file was asked for, or the reverse. For the request.
+    WrongKind = "wrong_kind", "the path is of another kind than was asked for";
+    /// `range`: the first block lies behind the end of the content. For the request.
+    Range = "range", "the range lies behind the end of the content";
+    /// `changed`: the content is, or during the answer became, another one. For the request.
+    Changed = "changed", "the source changed on the server";
+    /// `unreadable`: the server could not read a source, which `path` names. For the request.
+    Unreadable = "unreadable", "the server could not read the source";
+    /// `busy`: too many connections; see `retry_after`. For the connection.
+    Busy = "busy", "the server is busy";
+    /// `too_slow`: the peer took less than the minimum rate. For the connection.
+    TooSlow = "too_slow", "the transfer was slower than the server allows";
+    /// `timed_out`: a handshake or idle deadline passed. For the connection.
+    TimedOut = "timed_out", "nothing came within the time that the server allows";
+    /// `shutting_down`: the server stops; see `retry_after`. For the connection.
+    ShuttingDown = "shutting_down", "the server is stopping";
+    /// `internal`: anything else on the server's side. For the request.
+    Internal = "internal", "the server failed";
+}
+
+impl From<String> for Code {
+    fn from(wire: String) -> Self {
+        Code::ALL.iter().copied().find(|code| code.wire() == wire).unwrap_or(Code::Internal)
+    }
+}
+
+impl From<Code> for String {
+    fn from(code: Code) -> Self {
+        code.wire().to_owned()
+    }
+}
+
+impl std::fmt::Display for Code {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+/// The peer did what the specification forbids, or is no peer at all. Final: the machine that
+/// returned it accepts nothing more.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum Violation {
+    /// The first bytes are not this protocol's.
+    #[error("the other side is not an fdsp server: it {0}")]
+    NotOurs(Stranger),
+    /// No version in common.
+    #[error(
+        "the other side speaks versions {lowest} to {highest}, this program only {}",
+        super::preamble::VERSION
+    )]
+    Version {
+        /// Their lowest.
+        lowest: u8,
+        /// Their highest.
+        highest: u8,
+    },
+    /// A frame header that cannot be.
+    #[error("malformed frame header: {0}")]
+    Header(&'static str),
+    /// A frame of this kind cannot stand here.
+    #[error("unexpected {0} frame")]
+    Unexpected(&'static str),
+    /// A payload longer than its kind may have.
+    #[error("a {kind} frame of {length} bytes is longer than the {limit} allowed")]
+    TooLong {
+        /// Name of the frame kind.
+        kind: &'static str,
+        /// Announced bytes.
+        length: u64,
+        /// Allowed bytes.
+        limit: u64,
+    },
+    /// A payload that is not the JSON of its kind.
+    #[error("malformed {kind} message: {reason}")]
+    Json {
+        /// Name of the frame kind.
+        kind: &'static str,
+        /// What the parser said.
+        reason: String,
+    },
+    /// Content that contradicts what was announced.
+    #[error("content contradicts its announcement: {0}")]
+    Content(&'static str),
+    /// The peer closed in the middle of something.
+    #[error("the connection was closed in the middle of an answer")]
+    Truncated,
+}
+
+/// What a peer that is not ours seems to be, from its first bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stranger {
+    /// Began with `HTTP/`.
+    Http,
+    /// Began with `SSH-`.
+    Ssh,
+    /// Began with a TLS record.
+    Tls,
+    /// Closed without a byte.
+    Silent,
+    /// Anything else.
+    Unknown,
+}
+
+impl std::fmt::Display for Stranger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Stranger::Http => "answers like a web server (HTTP)",
+            Stranger::Ssh => "answers like an SSH server",
+            Stranger::Tls => "answers with TLS",
+            Stranger::Silent => "closed the connection without a word",
+            Stranger::Unknown => "answers in a language that this program does not know",
+        })
+    }
+}

@@ -1,0 +1,213 @@
+//! The control messages: JSON objects, the payloads of all frames but `data` and `block`.
+
+use serde::{Deserialize, Serialize};
+
+use super::error::Code;
+
+/// What a path names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// Something that is listed but not served: a device, a broken link, a name that is no UTF-8.
+    Other,
+}
+
+/// A point in time, as file systems keep it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Timestamp {
+    /// Seconds since 1970-01-01 UTC.
+    #[serde(rename = "s")]
+    pub seconds: i64,
+    /// Nanoseconds within that second, below 1,000,000,000.
+    #[serde(rename = "ns")]
+    pub nanoseconds: u32,
+}
+
+/// The first frame of a client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// Program and version, for the log of the other side.
+    pub agent: String,
+}
+
+/// The server's answer to [`Hello`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Welcome {
+    /// Program and version.
+    pub agent: String,
+    /// How many requests the server reads ahead of the one that it answers.
+    pub pipeline: u32,
+    /// How many connections of one client the server serves at the same time. A client that opens more
+    /// only makes them wait.
+    pub parallel: u32,
+}
+
+/// Asks what a path is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stat {
+    /// The path.
+    pub path: String,
+}
+
+/// Answers [`Stat`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Meta {
+    /// File or directory.
+    pub kind: Kind,
+    /// The last segment of the path; for the served folder, that folder's own name.
+    pub name: String,
+    /// Bytes; for files only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// Last modification.
+    pub modified: Timestamp,
+    /// Permission bits, as in `chmod`, of at most 0o777.
+    pub mode: u32,
+    /// Changes when the content may have changed; for files only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
+}
+
+/// Asks for a page of a directory's entries, which are sorted by the bytes of their names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct List {
+    /// The directory.
+    pub path: String,
+    /// Entries after this name only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// At most so many entries; the server sends fewer where a page would be too large.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+/// Answers [`List`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entries {
+    /// The page.
+    pub entries: Vec<Entry>,
+    /// Whether there are entries after the last one of this page.
+    pub more: bool,
+}
+
+/// One entry of a directory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Its name, one segment of a path.
+    pub name: String,
+    /// What it is.
+    pub kind: Kind,
+    /// Bytes; for files only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// Last modification.
+    pub modified: Timestamp,
+}
+
+/// The form in which a content is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Form {
+    /// A file as itself, a directory as a zip archive.
+    #[default]
+    Auto,
+    /// A file as itself; a directory is refused.
+    File,
+    /// A directory as a zip archive; a file is refused.
+    Zip,
+}
+
+/// Asks for a range of blocks of a file or an archive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Get {
+    /// The path.
+    pub path: String,
+    /// The form.
+    #[serde(default)]
+    pub form: Form,
+    /// Index of the first block.
+    #[serde(default)]
+    pub first_block: u64,
+    /// How many blocks at most; all to the end if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocks: Option<u64>,
+    /// Refuse with `changed` unless the content has this identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
+}
+
+/// Announces the content that answers a [`Get`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Content {
+    /// [`Form::File`] or [`Form::Zip`].
+    pub form: Form,
+    /// A name for the content: the last segment of the path, with `.zip` behind it for an archive.
+    pub name: String,
+    /// Bytes of the whole content (not of the range); absent while unknown (a deflated archive).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// What an archive is made from; absent for files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sources: Option<Sources>,
+    /// Last modification of the file, or of the directory.
+    pub modified: Timestamp,
+    /// Permission bits of at most 0o777.
+    pub mode: u32,
+    /// Changes when the content may have changed.
+    pub identity: String,
+    /// Index of the first block that follows.
+    pub first_block: u64,
+}
+
+/// What an archive is made from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sources {
+    /// Bytes of all files together.
+    pub bytes: u64,
+    /// Number of files.
+    pub files: u64,
+    /// Number of directories.
+    pub directories: u64,
+    /// Entries that are not in the archive because they are neither files nor directories inside the
+    /// served folder (devices, sockets, links that lead nowhere, outside, or to a directory).
+    pub omitted: u64,
+}
+
+/// Ends the content that answers a [`Get`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    /// Bytes of the whole content; present when this answer reached its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// BLAKE3 of the whole content, in hex; present when this answer was the whole content.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<String>,
+    /// The identity that still held after the last block.
+    pub identity: String,
+}
+
+/// Why a request, or the connection, failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// What kind of failure.
+    pub code: Code,
+    /// A sentence for people.
+    pub message: String,
+    /// The path that it is about, relative to the served folder, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Seconds after which trying again makes sense.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u32>,
+}
+
+/// Announces an orderly close.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Goodbye {
+    /// A sentence for people.
+    pub reason: String,
+}

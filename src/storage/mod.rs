@@ -1,0 +1,53 @@
+//! The served folder: the one way to its files, listings and archives.
+//!
+//! Every call here is bounded: it reads at most one buffer, one page or one slice of a plan, so that a
+//! single-threaded event loop may make it.
+
+pub mod archive;
+pub mod root;
+
+use crate::protocol::{error::Code, message::Failure};
+use crate::text::SafeText;
+
+/// Why the storage refused; made for the peer and for the log.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// Absent, not permitted, outside, or of no served kind; never told apart.
+    #[error("{0}: not found")]
+    NotFound(SafeText),
+    /// A directory where a file was needed, or the reverse.
+    #[error("{path}: is {what}")]
+    WrongKind {
+        /// The path.
+        path: SafeText,
+        /// `a file` or `a directory`.
+        what: &'static str,
+    },
+    /// A source could not be read.
+    #[error("{path}: {error}")]
+    Unreadable {
+        /// The path of the source.
+        path: SafeText,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// A source is not what it was when the answer began.
+    #[error("{path}: changed while it was read")]
+    Changed {
+        /// The path of the source.
+        path: SafeText,
+    },
+}
+
+impl StorageError {
+    /// What the peer is told.
+    pub fn failure(&self) -> Failure {
+        let (code, path) = match self {
+            StorageError::NotFound(path) => (Code::NotFound, path),
+            StorageError::WrongKind { path, .. } => (Code::WrongKind, path),
+            StorageError::Unreadable { path, .. } => (Code::Unreadable, path),
+            StorageError::Changed { path } => (Code::Changed, path),
+        };
+        Failure { code, message: self.to_string(), path: Some(path.to_string()), retry_after: None }
+    }
+}
