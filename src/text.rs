@@ -1,32 +1,122 @@
 //! Text that came from somebody else, made safe to show.
 
-use serde::Serialize;
+use std::fmt::{self, Write};
+
+use serde::{Serialize, Serializer};
 
 /// Text without control, bidirectional or zero-width characters: each is replaced by a visible form
 /// where text comes in, so that no escape sequence of a peer or a file name reaches a terminal, a log or
-/// a line of output.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+/// a line of output. `\u{1b}` becomes `␛`, DEL `␡`, everything else of the kind `‹U+202E›`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SafeText(String);
 
 impl SafeText {
     /// Makes text safe.
     pub fn new(text: &str) -> SafeText {
-        let _ = text;
-        todo!()
+        if !text.contains(is_unsafe) {
+            return SafeText(text.to_owned());
+        }
+        let mut safe = String::with_capacity(text.len() + 16);
+        for c in text.chars() {
+            push_visible(&mut safe, c);
+        }
+        SafeText(safe)
     }
-    /// From bytes that may be no UTF-8.
+
+    /// From bytes that may be no UTF-8: each byte that is not becomes `‹xE9›`.
     pub fn from_bytes(bytes: &[u8]) -> SafeText {
-        let _ = bytes;
-        todo!()
+        let mut safe = String::with_capacity(bytes.len());
+        for chunk in bytes.utf8_chunks() {
+            chunk.valid().chars().for_each(|c| push_visible(&mut safe, c));
+            for byte in chunk.invalid() {
+                write!(safe, "‹x{byte:02X}›").expect("a String takes any text");
+            }
+        }
+        SafeText(safe)
     }
+
+    /// A path of this machine.
+    pub fn from_path(path: &std::path::Path) -> SafeText {
+        SafeText::from_bytes(path.as_os_str().as_encoded_bytes())
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-impl std::fmt::Display for SafeText {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+fn push_visible(out: &mut String, c: char) {
+    match c {
+        '\u{7f}' => out.push('␡'),
+        c if c < ' ' => out.push(char::from_u32(0x2400 + u32::from(c)).unwrap_or('␦')),
+        c if is_unsafe(c) => write!(out, "‹U+{:04X}›", u32::from(c)).expect("a String takes any text"),
+        c => out.push(c),
+    }
+}
+
+/// Characters that act on a terminal, reorder what stands around them, or cannot be seen: C0, DEL, C1, line
+/// and paragraph separators, bidirectional controls (Unicode Standard Annex #9), zero-width and other
+/// invisible format characters, variation selectors, tags.
+pub fn is_unsafe(c: char) -> bool {
+    matches!(c,
+        '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}'
+        | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+        | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}')
+}
+
+impl fmt::Display for SafeText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
+    }
+}
+
+impl From<&str> for SafeText {
+    fn from(text: &str) -> Self {
+        SafeText::new(text)
+    }
+}
+
+impl Serialize for SafeText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn ordinary_text_stays() {
+        for text in ["", "a b.txt", "größe 文件", "-rf", "e\u{301}"] {
+            assert_eq!(SafeText::new(text).as_str(), text);
+        }
+    }
+
+    #[test]
+    fn what_acts_becomes_visible() {
+        assert_eq!(SafeText::new("a\u{1b}[2Jb\r\n\u{7f}").as_str(), "a␛[2Jb␍␊␡");
+        assert_eq!(SafeText::new("x\u{202e}gpj\u{9b}").as_str(), "x‹U+202E›gpj‹U+009B›");
+        assert_eq!(SafeText::from_bytes(b"caf\xe9\x1b").as_str(), "caf‹xE9›␛");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_unsafe_is_left(text in any::<String>(), bytes in any::<Vec<u8>>()) {
+            prop_assert!(!SafeText::new(&text).as_str().contains(is_unsafe));
+            prop_assert!(!SafeText::from_bytes(&bytes).as_str().contains(is_unsafe));
+        }
+
+        #[test]
+        fn making_safe_twice_changes_nothing(text in any::<String>()) {
+            let once = SafeText::new(&text);
+            prop_assert_eq!(SafeText::new(once.as_str()), once);
+        }
     }
 }

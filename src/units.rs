@@ -1,2 +1,176 @@
-//! Numbers as people read and write them: one unit system (powers of 1000, as in `terminal.md`'s screens:
-//! `3.4 GB`, `61 MB/s`, `4 m`), in stable widths.
+//! Numbers as people read and write them. One unit system, powers of 1000, and stable widths: a value is
+//! never wider than its column while it changes.
+
+use std::time::Duration;
+
+const UNITS: [&str; 6] = ["B", "kB", "MB", "GB", "TB", "PB"];
+
+/// Bytes in at most 7 columns: `0 B`, `999 B`, `1.0 kB`, `3.4 GB`, `84.2 MB`, `842 MB`.
+pub fn bytes(count: u64) -> String {
+    scaled(count as f64)
+}
+
+/// Bytes a second in at most 9 columns: `61.0 MB/s`.
+pub fn rate(bytes_per_second: f64) -> String {
+    format!("{}/s", scaled(bytes_per_second.max(0.0)))
+}
+
+fn scaled(value: f64) -> String {
+    let mut value = value;
+    let mut unit = 0;
+    // 999.5 would be shown as 1000: the next unit begins where rounding reaches it.
+    while value >= 999.5 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    // Likewise 99.95 would be shown as 100.0.
+    let decimals = usize::from(unit > 0 && value < 99.95);
+    format!("{value:.decimals$} {}", UNITS[unit])
+}
+
+/// A duration in at most two significant units and 9 columns: `8 s`, `4 m 10 s`, `3 h 12 m`, `2 d 4 h`.
+/// Above ten of the larger unit the smaller one tells nothing any more and is left out, but for hours.
+pub fn duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..600 => format!("{minutes} m {} s", seconds % 60),
+        600..3600 => format!("{minutes} m"),
+        3600..86400 => format!("{hours} h {} m", minutes % 60),
+        86400..864_000 => format!("{days} d {} h", hours % 24),
+        _ => format!("{days} d"),
+    }
+}
+
+/// A whole number with a comma at each thousand: `1,204`.
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// A text is no number of bytes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("'{}' is no rate: write a number of bytes a second such as 500k, 2M or 1.5MB (0 is unlimited)", crate::text::SafeText::new(.0))]
+pub struct RateError(String);
+
+/// Reads a rate in bytes a second: a number, then `k`, `M`, `G`, `T` in either case (powers of 1000),
+/// each with or without `B`, `/s` or `B/s`; `0` means unlimited and gives `None`.
+///
+/// # Errors
+/// The text is nothing of the kind.
+pub fn parse_rate(text: &str) -> Result<Option<u64>, RateError> {
+    let error = || RateError(text.to_owned());
+    let lower = text.trim().to_ascii_lowercase();
+    let number = lower.strip_suffix("/s").unwrap_or(&lower);
+    let number = number.strip_suffix('b').unwrap_or(number);
+    let (number, factor) = match number.chars().last() {
+        Some('k') => (&number[..number.len() - 1], 1e3),
+        Some('m') => (&number[..number.len() - 1], 1e6),
+        Some('g') => (&number[..number.len() - 1], 1e9),
+        Some('t') => (&number[..number.len() - 1], 1e12),
+        _ => (number, 1.0),
+    };
+    let number = number.trim();
+    // `f64` also reads `inf`, `nan` and exponents, none of which is meant.
+    if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+        return Err(error());
+    }
+    let value = number.parse::<f64>().map_err(|_| error())? * factor;
+    if value == 0.0 {
+        return Ok(None);
+    }
+    if !(1.0..=1e18).contains(&value) {
+        return Err(error());
+    }
+    Ok(Some(value as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn bytes_have_three_digits() {
+        let cases: [(u64, &str); 10] = [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 kB"),
+            (99_949, "99.9 kB"),
+            (99_950, "100 kB"),
+            (999_499, "999 kB"),
+            (999_500, "1.0 MB"),
+            (3_400_000_000, "3.4 GB"),
+            (84_200_000, "84.2 MB"),
+            (u64::MAX, "18447 PB"),
+        ];
+        for (count, text) in cases {
+            assert_eq!(bytes(count), text);
+        }
+    }
+
+    #[test]
+    fn durations_have_two_units() {
+        let cases = [
+            (0, "0 s"),
+            (59, "59 s"),
+            (60, "1 m 0 s"),
+            (250, "4 m 10 s"),
+            (600, "10 m"),
+            (11_520, "3 h 12 m"),
+            (187_200, "2 d 4 h"),
+            (864_000, "10 d"),
+        ];
+        for (seconds, text) in cases {
+            assert_eq!(duration(Duration::from_secs(seconds)), text);
+        }
+    }
+
+    #[test]
+    fn counts_are_grouped() {
+        for (number, text) in [(0, "0"), (999, "999"), (1204, "1,204"), (1_234_567, "1,234,567")] {
+            assert_eq!(count(number), text);
+        }
+    }
+
+    #[test]
+    fn rates_are_read() {
+        for (text, value) in [
+            ("0", None),
+            ("500", Some(500)),
+            ("500k", Some(500_000)),
+            ("2M", Some(2_000_000)),
+            ("1.5MB", Some(1_500_000)),
+            ("1.5 MB/s", Some(1_500_000)),
+            ("1g", Some(1_000_000_000)),
+        ] {
+            assert_eq!(parse_rate(text), Ok(value), "{text}");
+        }
+        for text in ["", "k", "-1", "fast", "1e9", "nan", "inf", "1x", "0.5", "1..2", "9999999999T"] {
+            assert!(parse_rate(text).is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn widths_are_stable(value in 0u64..999_000_000_000_000_000, seconds in 0u64..10_000_000_000) {
+            prop_assert!(bytes(value).len() <= 7);
+            prop_assert!(rate(value as f64).len() <= 9);
+            prop_assert!(duration(Duration::from_secs(seconds)).len() <= 9);
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in any::<String>()) {
+            let _ = parse_rate(&text);
+        }
+    }
+}
