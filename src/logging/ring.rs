@@ -1,0 +1,186 @@
+//! The last lines of the log in memory, for the panes that show them.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    ops::Range,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use time::OffsetDateTime;
+use tracing::Level;
+
+use crate::text::SafeText;
+
+/// Records that are kept where nothing else is asked for.
+pub const CAPACITY: usize = 10_000;
+
+/// One line of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// When, in the local time zone.
+    pub time: OffsetDateTime,
+    /// How grave.
+    pub level: Level,
+    /// What.
+    pub text: SafeText,
+}
+
+impl Record {
+    /// The time of day as panes show it: `22:31:04`.
+    pub fn clock(&self) -> String {
+        format!("{:02}:{:02}:{:02}", self.time.hour(), self.time.minute(), self.time.second())
+    }
+}
+
+/// Called after each record, outside the ring's lock.
+pub type Waker = Arc<dyn Fn() + Send + Sync>;
+
+/// A handle to the ring; clones share it.
+///
+/// Records are numbered from 0 in the order in which they came, and keep their number when older ones
+/// fall out, so that a reader that stands still on a range does not see it jump.
+#[derive(Clone)]
+pub struct LogRing {
+    inner: Arc<Mutex<Inner>>,
+}
+
+struct Inner {
+    records: VecDeque<Record>,
+    capacity: usize,
+    total: u64,
+    waker: Option<Waker>,
+}
+
+impl Default for LogRing {
+    fn default() -> LogRing {
+        LogRing::new()
+    }
+}
+
+impl fmt::Debug for LogRing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogRing").field("len", &self.len()).field("total", &self.total()).finish()
+    }
+}
+
+impl LogRing {
+    /// An empty ring of [`CAPACITY`].
+    pub fn new() -> LogRing {
+        LogRing::with_capacity(CAPACITY)
+    }
+
+    /// An empty ring that keeps `capacity` records, at least one.
+    pub fn with_capacity(capacity: usize) -> LogRing {
+        let inner = Inner { records: VecDeque::new(), capacity: capacity.max(1), total: 0, waker: None };
+        LogRing { inner: Arc::new(Mutex::new(inner)) }
+    }
+
+    /// Adds a record; the oldest one falls out of a full ring.
+    pub fn push(&self, record: Record) {
+        let waker = {
+            let mut inner = self.lock();
+            if inner.records.len() == inner.capacity {
+                inner.records.pop_front();
+            }
+            inner.records.push_back(record);
+            inner.total += 1;
+            inner.waker.clone()
+        };
+        if let Some(wake) = waker {
+            wake();
+        }
+    }
+
+    /// Records that are kept now.
+    pub fn len(&self) -> usize {
+        self.lock().records.len()
+    }
+
+    /// Whether nothing was ever logged.
+    pub fn is_empty(&self) -> bool {
+        self.total() == 0
+    }
+
+    /// Records that ever came: the number that the next one gets.
+    pub fn total(&self) -> u64 {
+        self.lock().total
+    }
+
+    /// Numbers of the records that are kept now.
+    pub fn kept(&self) -> Range<u64> {
+        let inner = self.lock();
+        inner.total - inner.records.len() as u64..inner.total
+    }
+
+    /// Those of the records numbered `range` that are still, or already, there.
+    pub fn get(&self, range: Range<u64>) -> Vec<Record> {
+        let inner = self.lock();
+        let first = inner.total - inner.records.len() as u64;
+        let start = range.start.clamp(first, inner.total);
+        let end = range.end.clamp(start, inner.total);
+        // Both differences are at most the number of records in memory.
+        inner.records.range((start - first) as usize..(end - first) as usize).cloned().collect()
+    }
+
+    /// Sets who is told of each new record.
+    pub fn set_waker(&self, waker: Waker) {
+        self.lock().waker = Some(waker);
+    }
+
+    /// A panic elsewhere must not end logging: the ring's state is sound after each statement.
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+
+    fn record(second: i64) -> Record {
+        Record {
+            time: OffsetDateTime::from_unix_timestamp(second).expect("a small number"),
+            level: Level::INFO,
+            text: SafeText::default(),
+        }
+    }
+
+    fn seconds(records: &[Record]) -> Vec<i64> {
+        records.iter().map(|record| record.time.unix_timestamp()).collect()
+    }
+
+    #[test]
+    fn numbers_stay_when_old_records_fall_out() {
+        let ring = LogRing::with_capacity(3);
+        assert!(ring.is_empty());
+        for second in 0..5 {
+            ring.push(record(second));
+        }
+        assert_eq!((ring.len(), ring.total(), ring.kept()), (3, 5, 2..5));
+        assert_eq!(seconds(&ring.get(0..10)), [2, 3, 4]);
+        assert_eq!(seconds(&ring.get(3..4)), [3]);
+        assert_eq!(seconds(&ring.get(0..2)), [0i64; 0]);
+        assert_eq!(seconds(&ring.get(7..9)), [0i64; 0]);
+        let backwards = Range { start: 4, end: 2 };
+        assert_eq!(seconds(&ring.get(backwards)), [0i64; 0]);
+    }
+
+    #[test]
+    fn clones_share_and_the_waker_may_read_the_ring() {
+        let ring = LogRing::new();
+        let seen = Arc::new(AtomicU64::new(0));
+        let (reader, told) = (ring.clone(), seen.clone());
+        ring.set_waker(Arc::new(move || told.store(reader.total(), Ordering::Relaxed)));
+        ring.clone().push(record(1));
+        ring.push(record(2));
+        assert_eq!(seen.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn the_clock_has_two_digits_each() {
+        assert_eq!(record(3661).clock(), "01:01:01");
+    }
+}
