@@ -156,6 +156,7 @@ pub mod digest;
 pub mod error;
 pub mod frame;
 pub mod message;
+pub mod outgoing;
 pub mod path;
 pub mod preamble;
 pub mod server;

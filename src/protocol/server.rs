@@ -1,6 +1,6 @@
 //! The server's state machine.
 
-use super::{client::Request, digest::Hash, error::Violation, message};
+use super::{client::Request, digest::Hash, error::Violation, message, outgoing::Outgoing};
 
 /// What came from the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,37 +43,37 @@ impl Server {
         todo!()
     }
     /// Writes `welcome`.
-    pub fn welcome(&mut self, welcome: &message::Welcome, out: &mut Vec<u8>) {
+    pub fn welcome(&mut self, welcome: &message::Welcome, out: &mut Outgoing) {
         let _ = (welcome, out);
         todo!()
     }
     /// Writes `meta`.
-    pub fn meta(&mut self, id: u32, meta: &message::Meta, out: &mut Vec<u8>) {
+    pub fn meta(&mut self, id: u32, meta: &message::Meta, out: &mut Outgoing) {
         let _ = (id, meta, out);
         todo!()
     }
     /// Writes `entries`, with as many of them as a frame holds.
-    pub fn entries(&mut self, id: u32, entries: message::Entries, out: &mut Vec<u8>) {
+    pub fn entries(&mut self, id: u32, entries: message::Entries, out: &mut Outgoing) {
         let _ = (id, entries, out);
         todo!()
     }
     /// Writes `error` for a request.
-    pub fn failure(&mut self, id: u32, failure: &message::Failure, out: &mut Vec<u8>) {
+    pub fn failure(&mut self, id: u32, failure: &message::Failure, out: &mut Outgoing) {
         let _ = (id, failure, out);
         todo!()
     }
     /// Writes `error` for the connection; nothing may be written after it.
-    pub fn abort(&mut self, failure: &message::Failure, out: &mut Vec<u8>) {
+    pub fn abort(&mut self, failure: &message::Failure, out: &mut Outgoing) {
         let _ = (failure, out);
         todo!()
     }
     /// Writes `goodbye`; nothing may be written after it.
-    pub fn goodbye(&mut self, reason: &str, out: &mut Vec<u8>) {
+    pub fn goodbye(&mut self, reason: &str, out: &mut Outgoing) {
         let _ = (reason, out);
         todo!()
     }
     /// Writes `content` and returns what writes the rest of the answer.
-    pub fn content(&mut self, id: u32, content: &message::Content, out: &mut Vec<u8>) -> ContentWriter {
+    pub fn content(&mut self, id: u32, content: &message::Content, out: &mut Outgoing) -> ContentWriter {
         let _ = (id, content, out);
         todo!()
     }
@@ -100,7 +100,7 @@ impl ContentWriter {
     /// What `fill` returns; nothing was written then.
     pub fn data<E>(
         &mut self,
-        out: &mut Vec<u8>,
+        out: &mut Outgoing,
         fill: impl FnOnce(&mut [u8]) -> Result<Filled, E>,
     ) -> Result<usize, E> {
         let _ = (out, fill);
@@ -109,7 +109,7 @@ impl ContentWriter {
     /// Writes the mark of a last short block, if there is one, and `end`. `complete`: the content's end was
     /// reached; its size is what was sent plus what lies before the first block. Returns the root if this answer was the whole
     /// content.
-    pub fn end(self, identity: &str, position: u64, complete: bool, out: &mut Vec<u8>) -> Option<Hash> {
+    pub fn end(self, identity: &str, position: u64, complete: bool, out: &mut Outgoing) -> Option<Hash> {
         let _ = (identity, position, complete, out);
         todo!()
     }
