@@ -1,0 +1,89 @@
+//! The hint bar: what can be done now, as much of it as the width takes.
+
+use ratatui::{
+    style::Style,
+    text::{Line, Span},
+};
+use unicode_width::UnicodeWidthStr;
+
+use super::{Action, Context, KeyMap};
+
+/// Something that can be done now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hint {
+    /// What.
+    pub action: Action,
+    /// Another word than the table's, where the present state asks for one (`resume` for `pause`).
+    pub word: Option<&'static str>,
+}
+
+impl From<Action> for Hint {
+    fn from(action: Action) -> Hint {
+        Hint { action, word: None }
+    }
+}
+
+impl Hint {
+    /// With another word than the table's.
+    pub fn saying(action: Action, word: &'static str) -> Hint {
+        Hint { action, word: Some(word) }
+    }
+}
+
+/// How the bar looks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Look {
+    /// Keys.
+    pub key: Style,
+    /// Words.
+    pub word: Style,
+    /// ASCII characters only.
+    pub ascii: bool,
+}
+
+/// The bar: `hints` from the most to the least useful, then `always` (help and quit), within `width`
+/// columns. Where the room is short the last of `hints` go first.
+pub fn bar(
+    keys: &KeyMap,
+    context: Context,
+    hints: &[Hint],
+    always: &[Hint],
+    width: usize,
+    look: Look,
+) -> Line<'static> {
+    let label = |hint: &Hint| {
+        let key = keys.shown(context, hint.action)?.label(look.ascii);
+        Some((key, hint.word.unwrap_or(hint.action.word())))
+    };
+    let cost = |(key, word): &(String, &str)| key.width() + 1 + word.width();
+    let tail: Vec<_> = always.iter().filter_map(label).collect();
+    let mut room = width;
+    let mut shown = Vec::new();
+    let reserved: usize = tail.iter().map(|part| cost(part) + 2).sum::<usize>();
+    for part in hints.iter().filter_map(label) {
+        let needed = cost(&part) + 2;
+        if needed + reserved > room + 2 {
+            break;
+        }
+        room = room.saturating_sub(needed);
+        shown.push(part);
+    }
+    for part in tail {
+        let needed = cost(&part) + 2;
+        if needed > room + 2 {
+            break;
+        }
+        room = room.saturating_sub(needed);
+        shown.push(part);
+    }
+    let mut spans = Vec::with_capacity(shown.len() * 4);
+    for (key, word) in shown {
+        if !spans.is_empty() {
+            spans.push(Span::raw("  "));
+        }
+        spans.push(Span::styled(key, look.key));
+        spans.push(Span::raw(" "));
+        spans.push(Span::styled(word, look.word));
+    }
+    Line::from(spans)
+}

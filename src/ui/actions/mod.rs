@@ -1,0 +1,275 @@
+//! The one table of what a person can do on both screens. The key map, the hint bar, the help page, the
+//! README's key table and the `[keys]` section of the configuration are all made from it.
+
+pub mod docs;
+pub mod hints;
+pub mod key;
+pub mod keymap;
+
+pub use key::Key;
+pub use keymap::{KeyError, KeyMap};
+
+/// Where a key is pressed: each focus of each screen is one context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Context {
+    /// The address line of the download screen: keys that are characters are typed.
+    Input,
+    /// The queue.
+    Queue,
+    /// The listing of a server's directory.
+    Browser,
+    /// The details of a job or of a connection.
+    Details,
+    /// The log pane of both screens.
+    Log,
+    /// The table of connections of the dashboard.
+    Connections,
+    /// The help page of both screens.
+    Page,
+    /// A one-line prompt (a filter, a limit): keys that are characters are typed.
+    Prompt,
+    /// A question to be answered with yes or no.
+    Question,
+}
+
+impl Context {
+    /// All of them, in the order of the help page.
+    pub const ALL: [Context; 9] = [
+        Context::Input,
+        Context::Queue,
+        Context::Browser,
+        Context::Details,
+        Context::Log,
+        Context::Connections,
+        Context::Page,
+        Context::Prompt,
+        Context::Question,
+    ];
+
+    /// Whether keys that are characters are typed here instead of doing something.
+    pub fn is_text(self) -> bool {
+        matches!(self, Context::Input | Context::Prompt)
+    }
+
+    /// Its name in messages, on the help page and in the README.
+    pub fn title(self) -> &'static str {
+        match self {
+            Context::Input => "address line",
+            Context::Queue => "queue",
+            Context::Browser => "remote files",
+            Context::Details => "details",
+            Context::Log => "log",
+            Context::Connections => "connections",
+            Context::Page => "help page",
+            Context::Prompt => "prompt",
+            Context::Question => "question",
+        }
+    }
+}
+
+/// The sections of the help page and of the README's key table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Section {
+    /// Both screens.
+    Everywhere,
+    /// Moving about, both screens.
+    Moving,
+    /// The download screen's address line.
+    Input,
+    /// The download screen's queue.
+    Queue,
+    /// The download screen's listing of remote files.
+    Browser,
+    /// The dashboard.
+    Dashboard,
+    /// Prompts, questions and the help page of both screens.
+    Dialogs,
+}
+
+impl Section {
+    /// All of them, in order.
+    pub const ALL: [Section; 7] = [
+        Section::Everywhere,
+        Section::Moving,
+        Section::Input,
+        Section::Queue,
+        Section::Browser,
+        Section::Dashboard,
+        Section::Dialogs,
+    ];
+
+    /// The heading.
+    pub fn title(self) -> &'static str {
+        match self {
+            Section::Everywhere => "Everywhere",
+            Section::Moving => "Moving",
+            Section::Input => "Address line",
+            Section::Queue => "Queue",
+            Section::Browser => "Remote files",
+            Section::Dashboard => "Server dashboard",
+            Section::Dialogs => "Prompts and questions",
+        }
+    }
+
+    /// The download screen's sections.
+    pub const DOWNLOADS: [Section; 6] = [
+        Section::Everywhere,
+        Section::Moving,
+        Section::Input,
+        Section::Queue,
+        Section::Browser,
+        Section::Dialogs,
+    ];
+
+    /// The dashboard's sections.
+    pub const DASHBOARD: [Section; 4] =
+        [Section::Everywhere, Section::Moving, Section::Dashboard, Section::Dialogs];
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Spec {
+    /// What it is.
+    pub action: Action,
+    /// Its name in the configuration.
+    pub name: &'static str,
+    /// Where it is listed.
+    pub section: Section,
+    /// Where its keys work. In text contexts those that are characters do not.
+    pub contexts: &'static [Context],
+    /// The default keys, the one to show first.
+    pub keys: &'static [&'static str],
+    /// A word or two for the hint bar.
+    pub word: &'static str,
+    /// A sentence for the help page and the README.
+    pub help: &'static str,
+}
+
+use Context::{Browser, Connections, Details, Input, Log, Page, Prompt, Question, Queue};
+
+/// Panes of rows or lines, one of which has the focus.
+const PANES: &[Context] = &[Queue, Browser, Details, Log, Connections];
+/// The panes and the address line.
+const SCREEN: &[Context] = &[Input, Queue, Browser, Details, Log, Connections];
+/// What scrolls.
+const SCROLLING: &[Context] = &[Queue, Browser, Details, Log, Connections, Page];
+/// Where marked rows make sense.
+const MARKING: &[Context] = &[Queue, Browser];
+
+macro_rules! actions {
+    ($($section:ident { $($action:ident $name:literal $contexts:expr, $keys:expr, $word:literal, $help:literal;)* })*) => {
+        /// Something that a person can do.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Action { $($(#[doc = $help] $action,)*)* }
+
+        /// The table.
+        pub const TABLE: &[Spec] = &[$($(Spec {
+            action: Action::$action,
+            name: $name,
+            section: Section::$section,
+            contexts: $contexts,
+            keys: &$keys,
+            word: $word,
+            help: $help,
+        },)*)*];
+    };
+}
+
+actions! {
+    Everywhere {
+        Help "help" SCREEN, ["?", "f1"], "help", "Show this help (in the address line: F1, or ? while it is empty)";
+        Quit "quit" SCREEN, ["q", "ctrl-c"], "quit", "Leave; asks first when something runs";
+        FocusNext "focus-next" PANES, ["tab"], "next pane", "Go to the next pane";
+        FocusPrevious "focus-previous" SCREEN, ["shift-tab"], "previous pane", "Go to the previous pane";
+        Back "back" SCREEN, ["esc"], "back", "Close the panel, else drop marks, else the filter";
+        Filter "filter" &[Queue, Browser, Log, Connections], ["/"], "filter", "Show only what contains a text";
+        LogLevel "log-level" PANES_BUT_BROWSER, ["l"], "log level", "Show more or less of the log: error, warn, info, debug";
+        Copy "copy" &[Queue, Details, Connections], ["c", "y"], "copy", "Send the address to the terminal's clipboard";
+        Suspend "suspend" ALL, ["ctrl-z"], "suspend", "Go to the shell; fg comes back. Transfers stand still meanwhile";
+        Redraw "redraw" ALL, ["ctrl-l"], "redraw", "Draw everything anew";
+    }
+    Moving {
+        Up "up" SCROLLING, ["up", "k"], "up", "One row up";
+        Down "down" SCROLLING, ["down", "j"], "down", "One row down";
+        PageUp "page-up" SCROLLING, ["pageup", "ctrl-u"], "page up", "One page up";
+        PageDown "page-down" SCROLLING, ["pagedown", "ctrl-d"], "page down", "One page down";
+        First "first" SCROLLING, ["home", "g"], "first", "To the first row";
+        Last "last" SCROLLING, ["end", "G"], "last", "To the last row; the log follows again";
+    }
+    Input {
+        Submit "submit" &[Input], ["enter"], "add", "Queue the address or path that was typed";
+        Complete "complete" &[Input], ["tab"], "complete", "Complete the remote path; with nothing to complete, go to the next pane";
+        HistoryPrevious "history-previous" &[Input], ["up"], "history", "Bring back an earlier entry";
+        HistoryNext "history-next" &[Input], ["down"], "later entry", "Go back towards what was being typed";
+        Browse "browse" &[Input, Queue, Details, Log], ["ctrl-o", "o"], "browse", "List the server's files";
+    }
+    Queue {
+        Open "details" &[Queue], ["enter"], "details", "Show or hide all about the selected download";
+        FocusInput "address" &[Queue, Browser, Details, Log], ["i", ":"], "address", "Go to the address line";
+        Mark "mark" MARKING, ["space"], "mark", "Mark the row, or take its mark away";
+        MarkAll "mark-all" MARKING, ["a"], "mark all", "Mark all rows that the filter shows, or take all marks away";
+        Pause "pause" &[Queue, Details], ["p"], "pause", "Pause the marked downloads, or the selected one; if paused, resume";
+        PauseAll "pause-all" &[Queue, Details], ["P"], "pause all", "Pause everything that runs or waits; if nothing does, resume everything";
+        Cancel "cancel" &[Queue, Details], ["x"], "cancel", "Give up and delete what has come of it; asks first";
+        Retry "retry" &[Queue, Details], ["r"], "retry", "Try failed or cancelled downloads again, and waiting ones now";
+        RetryFailed "retry-failed" &[Queue, Details], ["R"], "retry failed", "Try all failed downloads again";
+        Remove "remove" &[Queue, Details], ["d", "delete"], "remove", "Take out of the queue; finished files stay";
+        MoveUp "move-up" &[Queue], ["K", "shift-up"], "move up", "Move towards the front of the queue";
+        MoveDown "move-down" &[Queue], ["J", "shift-down"], "move down", "Move towards the end of the queue";
+        MoveTop "move-top" &[Queue], ["t"], "to the front", "Move to the front of the queue";
+        ClearFinished "clear-finished" &[Queue, Details], ["C"], "clear finished", "Take all that is done out of the queue";
+        CopyHash "copy-hash" &[Queue, Details], ["Y"], "copy BLAKE3", "Send the BLAKE3 of a finished download to the terminal's clipboard";
+        Limit "limit" &[Queue, Details], ["b"], "limit", "Change the bandwidth limit of all downloads together";
+        Jobs "jobs" &[Queue, Details], ["n"], "jobs", "Change how many downloads run at the same time";
+    }
+    Browser {
+        Enter "enter" &[Browser], ["enter", "right", "l"], "fetch or open", "Queue the file or what is marked; go into the directory";
+        Zip "zip" &[Browser], ["z"], "fetch as zip", "Queue the directory as a zip archive";
+        Parent "parent" &[Browser], ["backspace", "left", "h"], "parent", "Go to the parent directory";
+        Reload "reload" &[Browser], ["r"], "reload", "Ask for the listing again";
+    }
+    Dashboard {
+        ConnectionDetails "connection-details" &[Connections], ["enter"], "details", "Show or hide all about the selected connection";
+        Disconnect "disconnect" &[Connections], ["d"], "disconnect", "Cut the selected connection; asks first";
+        Freeze "freeze" &[Connections, Log], ["f"], "freeze", "Hold the picture still, or let it go on";
+        Drain "drain" &[Connections, Log], ["D"], "drain", "Take no more clients, finish what runs, then stop; asks first";
+    }
+    Dialogs {
+        Accept "accept" &[Prompt], ["enter"], "accept", "Take what was typed";
+        Dismiss "dismiss" &[Prompt], ["esc", "ctrl-c"], "dismiss", "Leave the prompt as if it had not been opened";
+        Yes "yes" &[Question], ["y", "enter"], "yes", "Do it";
+        No "no" &[Question], ["n", "esc", "q", "ctrl-c"], "no", "Do not";
+        Close "close" &[Page], ["esc", "q", "?", "f1", "enter", "ctrl-c"], "close", "Close the help page";
+    }
+}
+
+/// Every context.
+const ALL: &[Context] = &Context::ALL;
+/// `l` goes into a directory in the listing.
+const PANES_BUT_BROWSER: &[Context] = &[Queue, Details, Log, Connections];
+
+impl Action {
+    /// Its row of the table.
+    pub fn spec(self) -> &'static Spec {
+        // The table is made by the macro that makes the variants, in the same order.
+        &TABLE[self as usize]
+    }
+
+    /// Its name in the configuration.
+    pub fn name(self) -> &'static str {
+        self.spec().name
+    }
+
+    /// A word or two for the hint bar.
+    pub fn word(self) -> &'static str {
+        self.spec().word
+    }
+
+    /// The action of a name in the configuration.
+    pub fn named(name: &str) -> Option<Action> {
+        TABLE.iter().find(|spec| spec.name == name).map(|spec| spec.action)
+    }
+}
+
+#[cfg(test)]
+mod tests;
