@@ -1,5 +1,180 @@
 //! Logging: one line a record, to a rotating file and to the ring that the log panes show.
+//!
+//! A record never stops a transfer: lines go to the file through a bounded queue, those that find it full
+//! are dropped, counted, and the count is said. Control characters become visible before a line goes
+//! anywhere, so that no name of a file or a peer can write to the terminal of somebody who reads the log.
 
+mod layer;
 pub mod ring;
 
+use std::{
+    fs::{DirBuilder, File, OpenOptions},
+    io,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use etcetera::{AppStrategy, AppStrategyArgs, app_strategy::Xdg};
+use time::UtcOffset;
+use tracing::{Level, Subscriber};
+use tracing_appender::{
+    non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard},
+    rolling::{RollingFileAppender, Rotation},
+};
+use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
+
 pub use ring::{LogRing, Record};
+
+use crate::text::SafeText;
+
+/// Lines that may wait for the disk.
+const QUEUE: usize = 16 * 1024;
+
+/// Where the lines go besides the ring.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// A new file each day in this folder, of which the newest `keep` are kept.
+    Folder {
+        /// The folder, made if missing.
+        folder: PathBuf,
+        /// How many files.
+        keep: usize,
+    },
+    /// This file, appended to.
+    File(PathBuf),
+    /// To no file.
+    Nowhere,
+}
+
+/// How to log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogOptions {
+    /// To which file.
+    pub destination: Destination,
+    /// The least grave level that is logged of this program. Of libraries, warnings are.
+    pub level: Level,
+    /// Whether the lines are printed on stderr, too.
+    pub stderr: bool,
+}
+
+/// The file that was asked for cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write the log file '{path}': {error}")]
+pub struct LogFileError {
+    /// The file.
+    pub path: SafeText,
+    /// Why.
+    pub error: io::Error,
+}
+
+/// Keeps logging alive; lives in `main`. Dropping it writes what still waits.
+#[derive(Debug)]
+#[must_use = "the log ends when this is dropped"]
+pub struct Guard {
+    worker: Option<WorkerGuard>,
+    dropped: Option<ErrorCounter>,
+    /// Why nothing is written to a file, where that was not asked for.
+    pub warning: Option<String>,
+}
+
+/// The folder where logs go: `$XDG_STATE_HOME/fdsp`, normally `~/.local/state/fdsp`.
+pub fn default_folder() -> Option<PathBuf> {
+    let args =
+        AppStrategyArgs { top_level_domain: String::new(), author: String::new(), app_name: "fdsp".into() };
+    Xdg::new(args).ok()?.state_dir()
+}
+
+/// Starts logging for the whole process. To be called before other threads run, which is when the local time
+/// zone can be asked for.
+///
+/// A folder that cannot be written is not worth failing for; it becomes [`Guard::warning`].
+///
+/// # Errors
+/// A file that was asked for by name cannot be opened.
+pub fn init(options: &LogOptions, ring: Option<LogRing>) -> Result<Guard, LogFileError> {
+    let (sink, guard) = open(&options.destination)?;
+    let offset = UtcOffset::current_local_offset().unwrap_or(UtcOffset::UTC);
+    let lines = layer::Lines::new(sink, guard.dropped.clone(), ring, options.stderr, offset);
+    // Only a second call in one process fails, and then the first one's subscriber goes on.
+    let _ = subscriber(lines, options.level).try_init();
+    if let Some(warning) = &guard.warning {
+        tracing::warn!("{warning}");
+    }
+    Ok(guard)
+}
+
+fn subscriber(lines: layer::Lines, level: Level) -> impl Subscriber + Send + Sync {
+    let targets =
+        Targets::new().with_default(Level::WARN).with_target("fdsp", level).with_target("tui", level);
+    tracing_subscriber::registry().with(targets).with(lines)
+}
+
+fn open(destination: &Destination) -> Result<(Option<NonBlocking>, Guard), LogFileError> {
+    let silent = |warning| (None, Guard { worker: None, dropped: None, warning });
+    Ok(match destination {
+        Destination::Nowhere => silent(None),
+        Destination::File(path) => {
+            match OpenOptions::new().create(true).append(true).mode(0o600).open(path) {
+                Ok(file) => queue(file),
+                Err(error) => return Err(LogFileError { path: SafeText::from_path(path), error }),
+            }
+        }
+        Destination::Folder { folder, keep } => match rolling(folder, *keep) {
+            Ok(appender) => queue(appender),
+            Err(reason) => silent(Some(format!(
+                "nothing is logged to a file, the folder '{}' cannot be written: {reason}",
+                SafeText::from_path(folder)
+            ))),
+        },
+    })
+}
+
+fn rolling(folder: &Path, keep: usize) -> Result<RollingFileAppender, String> {
+    // What a person fetches is nobody else's business.
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| error.to_string())?;
+    probe(folder).map_err(|error| error.to_string())?;
+    RollingFileAppender::builder()
+        .rotation(Rotation::DAILY)
+        .filename_prefix("tui")
+        .filename_suffix("log")
+        .max_log_files(keep)
+        .build(folder)
+        .map_err(|error| error.to_string())
+}
+
+/// The appender's own error does not tell why a folder cannot be written.
+fn probe(folder: &Path) -> io::Result<()> {
+    let path = folder.join(format!(".probe-{}", std::process::id()));
+    File::create(&path)?;
+    std::fs::remove_file(path)
+}
+
+fn queue(writer: impl io::Write + Send + 'static) -> (Option<NonBlocking>, Guard) {
+    let (sink, worker) = NonBlockingBuilder::default()
+        .lossy(true)
+        .buffered_lines_limit(QUEUE)
+        .thread_name("log")
+        .finish(writer);
+    let dropped = sink.error_counter();
+    (Some(sink), Guard { worker: Some(worker), dropped: Some(dropped), warning: None })
+}
+
+impl Guard {
+    /// Lines that found the queue full and are not in the file.
+    pub fn lost(&self) -> usize {
+        self.dropped.as_ref().map_or(0, ErrorCounter::dropped_lines)
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if self.lost() > 0 {
+            tracing::warn!("{}", layer::lost(self.lost()));
+        }
+        // Waits, for a bounded time, until the queue is written.
+        self.worker.take();
+    }
+}
+
+#[cfg(test)]
+mod tests;

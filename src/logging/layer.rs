@@ -1,0 +1,129 @@
+//! Makes a line of each record and gives it to the file, the ring and stderr.
+
+use std::{
+    fmt::{self, Write as _},
+    io::Write as _,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use time::{OffsetDateTime, UtcOffset, format_description::BorrowedFormatItem, macros::format_description};
+use tracing::{
+    Event, Level, Subscriber,
+    field::{Field, Visit},
+};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlocking};
+use tracing_subscriber::{Layer, layer::Context};
+
+use super::{LogRing, Record};
+use crate::text::SafeText;
+
+/// RFC 3339 with milliseconds.
+const TIME: &[BorrowedFormatItem<'_>] = format_description!(
+    "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3][offset_hour sign:mandatory]:[offset_minute]"
+);
+
+/// The layer. Spans are not used in this program; only events make lines.
+#[derive(Debug)]
+pub(super) struct Lines {
+    file: Option<NonBlocking>,
+    dropped: Option<ErrorCounter>,
+    told: Mutex<Told>,
+    ring: Option<LogRing>,
+    stderr: bool,
+    offset: UtcOffset,
+}
+
+/// What was said of dropped lines.
+#[derive(Debug, Default)]
+struct Told {
+    /// How many were spoken of.
+    lines: usize,
+    /// When. Saying it adds a line to a queue that is full already, so it is not said with each one.
+    at: Option<Instant>,
+}
+
+/// Between two words on dropped lines.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What is said of lines that were dropped.
+pub(super) fn lost(count: usize) -> String {
+    format!("{count} lines are missing from the log file: they came faster than the disk took them")
+}
+
+impl Lines {
+    pub(super) fn new(
+        file: Option<NonBlocking>,
+        dropped: Option<ErrorCounter>,
+        ring: Option<LogRing>,
+        stderr: bool,
+        offset: UtcOffset,
+    ) -> Lines {
+        Lines { file, dropped, told: Mutex::default(), ring, stderr, offset }
+    }
+
+    fn write(&self, record: Record) {
+        if let Some(file) = &self.file {
+            let mut line = String::with_capacity(record.text.as_str().len() + 48);
+            let time = record.time.format(TIME).unwrap_or_default();
+            // Writing to a String cannot fail.
+            let _ = writeln!(line, "{time} {:5} {} {}", record.level, std::process::id(), record.text);
+            // One write is one place in the queue; a full one counts it as dropped.
+            let _ = file.clone().write(line.as_bytes());
+        }
+        if self.stderr {
+            // Nobody may be left to read it.
+            let _ =
+                writeln!(std::io::stderr().lock(), "{} {:5} {}", record.clock(), record.level, record.text);
+        }
+        if let Some(ring) = &self.ring {
+            ring.push(record);
+        }
+    }
+
+    fn tell_of_lost_lines(&self, time: OffsetDateTime) {
+        let dropped = self.dropped.as_ref().map_or(0, ErrorCounter::dropped_lines);
+        let news = {
+            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+            let news = dropped - told.lines;
+            if news == 0 || told.at.is_some_and(|at| at.elapsed() < PATIENCE) {
+                return;
+            }
+            *told = Told { lines: dropped, at: Some(Instant::now()) };
+            news
+        };
+        self.write(Record { time, level: Level::WARN, text: SafeText::new(&lost(news)) });
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Lines {
+    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
+        let time = OffsetDateTime::now_utc().to_offset(self.offset);
+        let mut text = Text::default();
+        event.record(&mut text);
+        self.tell_of_lost_lines(time);
+        let text = SafeText::new(&(text.message + &text.fields));
+        self.write(Record { time, level: *event.metadata().level(), text });
+    }
+}
+
+/// The message, and the other fields as ` key=value`.
+#[derive(Default)]
+struct Text {
+    message: String,
+    fields: String,
+}
+
+impl Visit for Text {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.record_debug(field, &format_args!("{value}"));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        // Writing to a String cannot fail.
+        let _ = match field.name() {
+            "message" => write!(self.message, "{value:?}"),
+            name => write!(self.fields, " {name}={value:?}"),
+        };
+    }
+}
