@@ -1,1 +1,177 @@
-//! The calls that only Linux has; a port to another system is this file.
+//! The calls that only Linux has; a port to another system is this module.
+
+mod accept_queue;
+mod rename;
+
+use std::{io, net::Shutdown, os::fd::OwnedFd, path::Path};
+
+pub(crate) use accept_queue::waiting_peers;
+pub(crate) use rename::rename_new;
+pub(crate) use rustix::fd::AsFd;
+pub(crate) use rustix::fs::CWD;
+use rustix::{
+    fs::{Advice, FallocateFlags, Mode, OFlags, ResolveFlags},
+    io::Errno,
+    path::Arg,
+};
+
+/// How often a resolution that a rename elsewhere disturbed is tried again.
+const DISTURBED: usize = 256;
+
+/// What an opened handle is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// To ask what it is; opens nothing, so that a device or FIFO notices nothing.
+    Look,
+    /// To read a file. A FIFO does not block and a terminal does not become ours.
+    Read,
+    /// To read a directory; anything else fails.
+    Directory,
+}
+
+/// Whether symbolic links are followed on the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Links {
+    /// Those that stay beneath the directory, whatever they go through.
+    Inside,
+    /// None, at any segment.
+    Never,
+}
+
+/// Opens a directory by a path of this machine.
+pub(crate) fn open_directory(path: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok(rustix::io::retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty()))?)
+}
+
+/// Opens `path` so that no segment of it, and no link on the way, leads out of `directory`.
+pub(crate) fn open_beneath(
+    directory: impl AsFd,
+    path: impl Arg + Copy,
+    access: Access,
+    links: Links,
+) -> io::Result<OwnedFd> {
+    let flags = OFlags::CLOEXEC
+        | match access {
+            Access::Look => OFlags::PATH,
+            Access::Read => OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY,
+            Access::Directory => OFlags::RDONLY | OFlags::DIRECTORY,
+        };
+    let mut resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    if links == Links::Never {
+        resolve |= ResolveFlags::NO_SYMLINKS;
+    }
+    let mut disturbed = 0;
+    loop {
+        match rustix::fs::openat2(directory.as_fd(), path, flags, Mode::empty(), resolve) {
+            // The kernel says AGAIN when something was renamed or mounted anywhere while it went through
+            // a `..` of a link, and cannot tell whether that led out.
+            Err(Errno::AGAIN) if disturbed < DISTURBED => disturbed += 1,
+            Err(Errno::INTR) => {}
+            Err(Errno::NOSYS) => {
+                return Err(io::Error::new(
+                    io::ErrorKind::Unsupported,
+                    "this system has no openat2, which Linux has from 5.6 on",
+                ));
+            }
+            result => return Ok(result?),
+        }
+    }
+}
+
+/// Tells the kernel that `length` bytes from `offset` will be read soon. A hint: failing is no error.
+pub(crate) fn read_ahead(file: impl AsFd, offset: u64, length: u64) {
+    if let Some(length) = std::num::NonZeroU64::new(length) {
+        let _ = rustix::fs::fadvise(file, offset, Some(length), Advice::WillNeed);
+    }
+}
+
+/// Claims disk space for the first `length` bytes of a file without changing its length, so that a full
+/// disk shows before anything is fetched. Says whether the file system could.
+///
+/// # Errors
+/// No space, quota, a file too large for the file system.
+pub(crate) fn claim_space(file: impl AsFd, length: u64) -> io::Result<bool> {
+    if length == 0 {
+        return Ok(true);
+    }
+    let claim = || rustix::fs::fallocate(&file, FallocateFlags::KEEP_SIZE, 0, length);
+    match rustix::io::retry_on_intr(claim) {
+        Ok(()) => Ok(true),
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Shuts a socket down, also under the feet of a thread that waits in it; a listener stops accepting.
+/// One that is no longer connected is as shut down as it can be.
+pub(crate) fn shutdown(socket: impl AsFd, how: Shutdown) -> io::Result<()> {
+    let how = match how {
+        Shutdown::Read => rustix::net::Shutdown::Read,
+        Shutdown::Write => rustix::net::Shutdown::Write,
+        Shutdown::Both => rustix::net::Shutdown::Both,
+    };
+    match rustix::net::shutdown(socket, how) {
+        Ok(()) | Err(Errno::NOTCONN) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether the system is short of something (descriptors, memory, buffers) that may come back, so that
+/// waiting makes sense.
+pub(crate) fn is_exhausted(error: &io::Error) -> bool {
+    let short = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS];
+    error.raw_os_error().is_some_and(|code| short.iter().any(|errno| errno.raw_os_error() == code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{fs, net::TcpListener, os::unix::fs::symlink};
+
+    #[test]
+    fn nothing_leads_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let inside = folder.path().join("inside");
+        fs::create_dir_all(inside.join("sub")).unwrap();
+        fs::write(folder.path().join("secret"), "secret").unwrap();
+        fs::write(inside.join("file"), "file").unwrap();
+        symlink("../secret", inside.join("out")).unwrap();
+        symlink("../file", inside.join("sub/in")).unwrap();
+        let root = open_directory(&inside).unwrap();
+        for path in ["../secret", "out", "sub/../../secret", "/etc/passwd", "sub/../.."] {
+            let error = open_beneath(&root, path, Access::Read, Links::Inside).unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(Errno::XDEV.raw_os_error()), "{path}: {error}");
+        }
+        open_beneath(&root, "sub/in", Access::Read, Links::Inside).unwrap();
+        let error = open_beneath(&root, "sub/in", Access::Read, Links::Never).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(Errno::LOOP.raw_os_error()));
+        assert!(open_beneath(&root, "file", Access::Directory, Links::Inside).is_err());
+    }
+
+    #[test]
+    fn a_listener_that_is_shut_down_stops_a_waiting_accept() {
+        let listener = std::sync::Arc::new(TcpListener::bind("127.0.0.1:0").unwrap());
+        let waiting = std::thread::spawn({
+            let listener = listener.clone();
+            move || listener.accept().map(drop)
+        });
+        shutdown(&*listener, Shutdown::Both).unwrap();
+        assert!(waiting.join().unwrap().is_err());
+    }
+
+    #[test]
+    fn space_is_claimed_and_the_length_stays() {
+        let file = tempfile::tempfile().unwrap();
+        claim_space(&file, 0).unwrap();
+        claim_space(&file, 1 << 20).unwrap();
+        assert_eq!(file.metadata().unwrap().len(), 0);
+    }
+
+    #[test]
+    fn shortage_is_told_from_other_errors() {
+        assert!(is_exhausted(&Errno::MFILE.into()));
+        assert!(!is_exhausted(&Errno::ACCESS.into()));
+        assert!(!is_exhausted(&io::Error::other("x")));
+    }
+}
