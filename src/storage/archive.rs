@@ -55,15 +55,20 @@ impl Plan {
 pub struct Stream;
 
 impl Stream {
-    /// Puts the next bytes of the archive at the front of `buffer` and returns how many; fills it unless the
-    /// archive ends; 0 only at the end. Bounded by the buffer, which callers keep at
-    /// [`frame::MAX_DATA`] or less.
+    /// Puts the next bytes of the archive at the front of `buffer` and returns how many. Bounded by the
+    /// buffer, which callers keep at [`frame::MAX_DATA`] or less, and by the work that it takes: what
+    /// deflates to almost nothing fills the buffer in part, or not at all, and the caller comes again.
+    /// The end is told by [`Stream::finished`] alone.
     ///
     /// # Errors
     /// A source that cannot be read or is no longer what was planned; final: the archive must not
     /// pass for a finished one.
     pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize, StorageError> {
         let _ = (buffer, frame::MAX_DATA);
+        todo!()
+    }
+    /// Whether every byte of the archive was read.
+    pub fn finished(&self) -> bool {
         todo!()
     }
     /// Bytes of the sources read so far.
@@ -74,7 +79,8 @@ impl Stream {
     pub fn rewind(&mut self) {
         todo!()
     }
-    /// Compares everything that went in with what is there now.
+    /// Compares the source that is being read with what was planned, for an answer that ends before the
+    /// archive does; those before it were compared when they ended.
     ///
     /// # Errors
     /// [`StorageError::Changed`].
