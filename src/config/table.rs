@@ -1,0 +1,113 @@
+//! The one table of settings: it reads the file, names the variables of the environment, and is what
+//! `default.toml` is held against.
+
+use tracing::Level;
+
+use super::{
+    Settings, When,
+    value::{Read, Value},
+};
+use crate::{
+    client::{Existing, Speak},
+    protocol::{classic::Dialect, message::Form},
+    server::Arch,
+};
+
+/// A setting.
+pub(super) struct Setting {
+    /// `section.key`.
+    pub(super) name: &'static str,
+    /// Reads a value into the settings.
+    pub(super) set: fn(&mut Settings, &Value<'_>) -> Read<()>,
+}
+
+impl Setting {
+    /// Its name in the environment.
+    pub(super) fn variable(&self) -> String {
+        format!("FDSP_{}", self.name.replace('.', "_").to_ascii_uppercase())
+    }
+}
+
+/// The sections, in order.
+pub(super) fn sections() -> impl Iterator<Item = &'static str> {
+    ["client", "server", "screen", "log"].into_iter()
+}
+
+/// The keys of a section.
+pub(super) fn keys(section: &str) -> impl Iterator<Item = &'static str> {
+    SETTINGS.iter().filter_map(move |setting| setting.name.strip_prefix(section)?.strip_prefix('.'))
+}
+
+/// The setting of this name.
+pub(super) fn find(name: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.name == name)
+}
+
+const WHEN: &[(&str, When)] = &[("auto", When::Auto), ("always", When::Always), ("never", When::Never)];
+
+/// The forms in which a directory may come.
+pub(crate) const FORMS: &[(&str, Form)] = &[("auto", Form::Auto), ("zip", Form::Zip)];
+
+/// What a client may speak.
+pub(crate) const PROTOCOLS: &[(&str, Speak)] = &[
+    ("v1", Speak::V1),
+    ("classic", Speak::Classic(Dialect::Classic)),
+    ("classic-select", Speak::Classic(Dialect::ClassicSelect)),
+];
+
+/// What to do when the target exists.
+pub(crate) const EXISTING: &[(&str, Existing)] =
+    &[("keep", Existing::Keep), ("overwrite", Existing::Overwrite), ("rename", Existing::Rename)];
+
+const ARCHS: &[(&str, Arch)] =
+    &[("single", Arch::Single), ("threads", Arch::Threads), ("select", Arch::Select), ("async", Arch::Async)];
+
+const DIALECTS: &[(&str, Option<Dialect>)] =
+    &[("auto", None), ("classic", Some(Dialect::Classic)), ("classic-select", Some(Dialect::ClassicSelect))];
+
+const LEVELS: &[(&str, Level)] = &[
+    ("error", Level::ERROR),
+    ("warn", Level::WARN),
+    ("info", Level::INFO),
+    ("debug", Level::DEBUG),
+    ("trace", Level::TRACE),
+];
+
+/// Makes the setters short: `s` are the settings, `v` is the value.
+macro_rules! settings {
+    ($($name:literal: |$s:ident, $v:ident| $place:expr => $value:expr;)*) => {
+        &[$(Setting { name: $name, set: |$s, $v| { $place = $value; Ok(()) } }),*]
+    };
+}
+
+/// Every setting.
+pub(super) static SETTINGS: &[Setting] = settings! {
+    "client.host": |s, v| s.client.host => v.text()?;
+    "client.port": |s, v| s.client.port => v.port(1)?;
+    "client.dir": |s, v| s.client.dir => v.path()?.unwrap_or_else(|| ".".into());
+    "client.as": |s, v| s.client.form => v.choice(FORMS)?;
+    "client.protocol": |s, v| s.client.protocol => v.choice(PROTOCOLS)?;
+    "client.jobs": |s, v| s.client.jobs => v.count(1..=64)? as usize;
+    "client.limit": |s, v| s.client.limit => v.rate()?;
+    "client.retries": |s, v| s.client.retries => v.count(0..=1000)? as u32;
+    "client.timeout": |s, v| s.client.timeout => v.seconds()?;
+    "client.sync": |s, v| s.client.sync => v.boolean()?;
+    "client.existing": |s, v| s.client.existing => v.choice(EXISTING)?;
+    "server.host": |s, v| s.server.host => v.text()?.unwrap_or_else(|| "127.0.0.1".into());
+    "server.port": |s, v| s.server.port => v.port(0)?;
+    "server.arch": |s, v| s.server.arch => v.choice(ARCHS)?;
+    "server.max_connections": |s, v| s.server.max_connections => v.count(1..=100_000)? as usize;
+    "server.classic": |s, v| s.server.classic => v.boolean()?;
+    "server.classic_dialect": |s, v| s.server.classic_dialect => v.choice(DIALECTS)?;
+    "server.handshake_timeout": |s, v| s.server.handshake_timeout => v.seconds()?;
+    "server.idle_timeout": |s, v| s.server.idle_timeout => v.seconds()?;
+    "server.min_rate": |s, v| s.server.min_rate => v.rate()?.unwrap_or(0);
+    "server.rate_window": |s, v| s.server.rate_window => v.seconds()?;
+    "server.drain_timeout": |s, v| s.server.drain_timeout => v.seconds()?;
+    "screen.color": |s, v| s.screen.color => v.choice(WHEN)?;
+    "screen.ascii": |s, v| s.screen.ascii => v.choice(WHEN)?;
+    "screen.frames": |s, v| s.screen.frames => v.count(1..=10)? as u32;
+    "log.level": |s, v| s.log.level => v.choice(LEVELS)?;
+    "log.folder": |s, v| s.log.folder => v.path()?;
+    "log.files": |s, v| s.log.files => v.count(1..=1000)? as usize;
+};
