@@ -1,9 +1,15 @@
 //! The client's state machine.
 
 use super::{
+    answers::Answers,
+    control,
     digest::{BlockDigest, Hash},
     error::Violation,
+    frame::Kind,
     message,
+    outgoing::Outgoing,
+    preamble::Versions,
+    reader::{Piece, Reader},
 };
 
 /// What a client can ask.
@@ -65,7 +71,7 @@ pub enum Event<'a> {
         request: u32,
         /// The end.
         end: message::End,
-        /// The digest computed from the blocks.
+        /// The digest computed from the blocks; absent, too, if one of them was not intact.
         root: Option<Hash>,
     },
     /// The request failed; for request 0, the connection.
@@ -96,37 +102,61 @@ pub struct Block {
 
 /// The client's side of a connection.
 #[derive(Debug)]
-pub struct Client;
+pub struct Client {
+    reader: Reader,
+    answers: Answers,
+    outgoing: Outgoing,
+    last_request: u32,
+    /// The violation that ended it.
+    broken: Option<Violation>,
+}
 
 impl Client {
     /// A connection about to be used; preamble and `hello` stand in [`Client::outgoing`] at once.
     pub fn new(agent: &str) -> Client {
-        let _ = agent;
-        todo!()
+        let mut outgoing = Outgoing::new();
+        outgoing.push(&Versions::OURS.encode());
+        control::write(Kind::Hello, 0, &message::Hello { agent: control::agent(agent) }, &mut outgoing);
+        Client { reader: Reader::new(), answers: Answers::default(), outgoing, last_request: 0, broken: None }
     }
-    /// Sends a request and returns its number. Answers come in the order of the requests.
+
+    /// Sends a request and returns its number. Answers come in the order of the requests. The path should
+    /// have passed [`super::path::RemotePath`]; a longer one is cut off by the server as a violation.
     pub fn request(&mut self, request: &Request) -> u32 {
-        let _ = request;
-        todo!()
+        // Four thousand million requests on one connection: the server will call it a violation.
+        self.last_request = self.last_request.saturating_add(1);
+        let (id, out) = (self.last_request, &mut self.outgoing);
+        match request {
+            Request::Stat(stat) => control::write(Kind::Stat, id, stat, out),
+            Request::List(list) => control::write(Kind::List, id, list, out),
+            Request::Get(get) => control::write(Kind::Get, id, get, out),
+        }
+        self.answers.expect(id, request.clone());
+        id
     }
+
     /// Says goodbye; no request may follow.
     pub fn goodbye(&mut self, reason: &str) {
-        let _ = reason;
-        todo!()
+        let goodbye = message::Goodbye { reason: control::sentence(reason) };
+        control::write(Kind::Goodbye, 0, &goodbye, &mut self.outgoing);
     }
+
     /// Number of requests without a complete answer.
     pub fn pending(&self) -> usize {
-        todo!()
+        self.answers.pending()
     }
+
     /// Bytes to write.
     pub fn outgoing(&self) -> &[u8] {
-        todo!()
+        self.outgoing.as_slice()
     }
+
     /// Tells that the first `count` of them were written.
     pub fn sent(&mut self, count: usize) {
-        let _ = count;
-        todo!()
+        self.outgoing.sent(count);
+        self.outgoing.release();
     }
+
     /// Takes received bytes: returns how many of them were used and at most one event. Call again with what
     /// is left until both are nothing (0 and `None`): then more bytes are needed. Control messages that are
     /// incomplete are kept inside; content is borrowed from `input`.
@@ -134,15 +164,50 @@ impl Client {
     /// # Errors
     /// The server broke the protocol. Final.
     pub fn receive<'a>(&mut self, input: &'a [u8]) -> Result<(usize, Option<Event<'a>>), Violation> {
-        let _ = input;
-        todo!()
+        if let Some(violation) = &self.broken {
+            return Err(violation.clone());
+        }
+        let mut rest = input;
+        let event = self.event(&mut rest).inspect_err(|violation| self.broken = Some(violation.clone()))?;
+        Ok((input.len() - rest.len(), event))
     }
-    /// The server closed its side.
+
+    fn event<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Event<'a>>, Violation> {
+        while let Some(piece) = self.reader.next(input)? {
+            match piece {
+                Piece::Preamble(versions) => accept(versions)?,
+                Piece::Header(header) => self.answers.header(header)?,
+                Piece::Message(header, payload) => return self.answers.message(header, payload).map(Some),
+                Piece::Data(bytes) => return self.answers.data(bytes).map(Some),
+            }
+        }
+        Ok(None)
+    }
+
+    /// The server closed its side. A goodbye or an error for the connection makes every end a good one: they
+    /// say all that there is to say about requests without an answer.
     ///
     /// # Errors
     /// [`Violation::Truncated`] in the middle of a frame or with requests pending;
     /// [`Violation::NotOurs`] if not even a preamble came.
     pub fn end_of_stream(&self) -> Result<(), Violation> {
-        todo!()
+        if let Some(violation) = self.broken.clone().or_else(|| self.reader.ended_early()) {
+            return Err(violation);
+        }
+        if self.reader.is_between_frames() && self.answers.may_end() {
+            Ok(())
+        } else {
+            Err(Violation::Truncated)
+        }
+    }
+}
+
+/// The server's preamble must name the one version that is used from here on.
+fn accept(versions: Versions) -> Result<(), Violation> {
+    let Versions { lowest, highest } = versions;
+    match Versions::OURS.common(versions) {
+        None => Err(Violation::Version { lowest, highest }),
+        Some(_) if lowest != highest => Err(Violation::Preamble),
+        Some(_) => Ok(()),
     }
 }

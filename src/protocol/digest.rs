@@ -1,4 +1,9 @@
 //! The block hashes of a content and the BLAKE3 root over them.
+//!
+//! A block is a whole subtree of BLAKE3's tree, so that blocks are hashed (and verified) one by one and in
+//! any order, and the root of the whole still comes out of their chaining values.
+
+use blake3::hazmat::{self, HasherExt, Mode};
 
 /// Bytes of a block.
 pub const BLOCK_SIZE: u64 = 1 << 20;
@@ -36,26 +41,48 @@ impl std::fmt::Debug for Hash {
 
 /// Hashes one block as its bytes come.
 #[derive(Clone, Debug)]
-pub struct BlockHasher;
+pub struct BlockHasher {
+    hasher: blake3::Hasher,
+    first: bool,
+}
 
 impl BlockHasher {
     /// For the block `index`.
     pub fn new(index: u64) -> Self {
-        let _ = index;
-        todo!()
+        let mut hasher = blake3::Hasher::new();
+        // An index whose offset is no 64-bit number is of no content; the machines refuse it before.
+        hasher.set_input_offset(index.wrapping_mul(BLOCK_SIZE));
+        BlockHasher { hasher, first: index == 0 }
     }
+
     /// Adds bytes.
+    ///
+    /// # Panics
+    /// If the block gets longer than [`BLOCK_SIZE`].
     pub fn update(&mut self, bytes: &[u8]) {
-        let _ = bytes;
-        todo!()
+        assert!(bytes.len() as u64 <= BLOCK_SIZE - self.len(), "a block is at most BLOCK_SIZE bytes long");
+        self.hasher.update(bytes);
     }
+
     /// Bytes so far.
     pub fn len(&self) -> u64 {
-        todo!()
+        self.hasher.count()
     }
+
+    /// Whether no bytes came yet.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Ends the block.
+    ///
+    /// # Panics
+    /// If it is empty: there are no empty blocks.
     pub fn finish(self) -> BlockDigest {
-        todo!()
+        BlockDigest {
+            chaining: Hash(self.hasher.finalize_non_root()),
+            alone: self.first.then(|| Hash(*self.hasher.finalize().as_bytes())),
+        }
     }
 }
 
@@ -70,16 +97,130 @@ pub struct BlockDigest {
 
 /// Computes the root from the blocks, given in order.
 #[derive(Clone, Debug, Default)]
-pub struct RootHasher;
+pub struct RootHasher {
+    blocks: u64,
+    alone: Option<Hash>,
+    /// Roots of complete subtrees, of falling size. Two of the same size are merged only when another
+    /// block follows, because the topmost merge is a function of its own.
+    subtrees: Vec<[u8; 32]>,
+}
 
 impl RootHasher {
     /// Adds the next block.
     pub fn push(&mut self, block: &BlockDigest) {
-        let _ = block;
-        todo!()
+        if self.blocks == 0 {
+            self.alone = block.alone;
+        }
+        while self.subtrees.len() > self.blocks.count_ones() as usize {
+            self.merge(hazmat::merge_subtrees_non_root);
+        }
+        self.subtrees.push(block.chaining.0);
+        self.blocks += 1;
     }
+
     /// The digest of the whole content, as `b3sum` prints it.
-    pub fn finish(self) -> Hash {
-        todo!()
+    ///
+    /// # Panics
+    /// If the only block that was given is not block 0.
+    pub fn finish(mut self) -> Hash {
+        match self.blocks {
+            0 => Hash(*blake3::hash(b"").as_bytes()),
+            1 => self.alone.expect("the first block is block 0"),
+            _ => {
+                while self.subtrees.len() > 2 {
+                    self.merge(hazmat::merge_subtrees_non_root);
+                }
+                self.merge(|left, right, mode| *hazmat::merge_subtrees_root(left, right, mode).as_bytes());
+                Hash(self.subtrees[0])
+            }
+        }
+    }
+
+    fn merge(&mut self, merge: impl Fn(&[u8; 32], &[u8; 32], Mode<'_>) -> [u8; 32]) {
+        if let [.., left, right] = self.subtrees.as_slice() {
+            let merged = merge(left, right, Mode::Hash);
+            self.subtrees.pop();
+            if let Some(last) = self.subtrees.last_mut() {
+                *last = merged;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const BLOCK: usize = BLOCK_SIZE as usize;
+
+    fn pattern(size: usize) -> Vec<u8> {
+        (0..size).map(|i| (i % 251) as u8).collect()
+    }
+
+    fn root_by_blocks(content: &[u8], piece: usize) -> Hash {
+        let mut root = RootHasher::default();
+        for (index, block) in content.chunks(BLOCK).enumerate() {
+            let mut hasher = BlockHasher::new(index as u64);
+            block.chunks(piece).for_each(|bytes| hasher.update(bytes));
+            assert_eq!(hasher.len(), block.len() as u64);
+            root.push(&hasher.finish());
+        }
+        root.finish()
+    }
+
+    fn blake3(content: &[u8]) -> Hash {
+        Hash(*blake3::hash(content).as_bytes())
+    }
+
+    #[test]
+    fn the_root_is_blake3_around_every_border() {
+        for blocks in 0..=9 {
+            let border = blocks * BLOCK;
+            for size in [border.saturating_sub(1), border, border + 1, border + 1024, border + 1025] {
+                let content = pattern(size);
+                assert_eq!(root_by_blocks(&content, 100_000), blake3(&content), "{size} bytes");
+            }
+        }
+    }
+
+    #[test]
+    fn known_digests() {
+        let empty = "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262";
+        assert_eq!(RootHasher::default().finish().to_string(), empty);
+        let abc = "6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85";
+        assert_eq!(root_by_blocks(b"abc", 1).to_string(), abc);
+        assert_eq!(Hash::from_hex(&abc.to_uppercase()).map(|hash| hash.to_string()).as_deref(), Some(abc));
+    }
+
+    #[test]
+    fn hex_of_another_form_is_refused() {
+        for text in ["", "6437", &"0".repeat(63), &"0".repeat(65), &"g".repeat(64), &"é".repeat(32)] {
+            assert_eq!(Hash::from_hex(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_block_hashes_differently_at_another_index() {
+        let digest = |index| {
+            let mut hasher = BlockHasher::new(index);
+            hasher.update(b"same");
+            hasher.finish()
+        };
+        assert_ne!(digest(0).chaining, digest(1).chaining);
+        assert_eq!(digest(0).alone, Some(blake3(b"same")));
+        assert_eq!(digest(1).alone, None);
+        // No index panics, not even one that no content has.
+        let _ = digest(u64::MAX);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn the_root_is_blake3_for_any_size_and_cutting(size in 0..5 * BLOCK, piece in 1..300_000usize) {
+            let content = pattern(size);
+            prop_assert_eq!(root_by_blocks(&content, piece), blake3(&content));
+        }
     }
 }

@@ -80,6 +80,9 @@ pub enum Violation {
     /// The first bytes are not this protocol's.
     #[error("the other side is not an fdsp server: it {0}")]
     NotOurs(Stranger),
+    /// A preamble of ours that contradicts itself.
+    #[error("malformed preamble")]
+    Preamble,
     /// No version in common.
     #[error(
         "the other side speaks versions {lowest} to {highest}, this program only {}",

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::error::Code;
+use super::error::{Code, Violation};
 
 /// What a path names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +25,16 @@ pub struct Timestamp {
     /// Nanoseconds within that second, below 1,000,000,000.
     #[serde(rename = "ns")]
     pub nanoseconds: u32,
+}
+
+impl Timestamp {
+    /// Whether its nanoseconds are within a second.
+    pub(super) fn check(self) -> Result<(), Violation> {
+        match self.nanoseconds {
+            ..1_000_000_000 => Ok(()),
+            _ => Err(Violation::Content("a point in time with too many nanoseconds")),
+        }
+    }
 }
 
 /// The first frame of a client.

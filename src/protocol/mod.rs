@@ -150,8 +150,11 @@
 //! See [`error::Code`], one table for constants, text and documentation.
 
 pub mod address;
+mod answers;
 pub mod classic;
 pub mod client;
+mod content;
+mod control;
 pub mod digest;
 pub mod error;
 pub mod frame;
@@ -159,4 +162,6 @@ pub mod message;
 pub mod outgoing;
 pub mod path;
 pub mod preamble;
+mod reader;
+mod receiving;
 pub mod server;

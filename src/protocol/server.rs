@@ -1,6 +1,17 @@
 //! The server's state machine.
 
-use super::{client::Request, digest::Hash, error::Violation, message, outgoing::Outgoing};
+use super::{
+    client::Request,
+    control,
+    error::Violation,
+    frame::{Header, Kind},
+    message,
+    outgoing::Outgoing,
+    preamble::Versions,
+    reader::{Piece, Reader},
+};
+
+pub use super::content::{ContentWriter, Filled};
 
 /// What came from the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,101 +36,178 @@ pub enum Event {
 
 /// The server's side of a connection. What it has to say is appended to a buffer of the caller, so that
 /// content is read from its source straight to where it is sent from.
+///
+/// It gives requests as they come and leaves it to the caller to answer in order: pass it no more bytes
+/// while as many requests wait as `welcome` allowed.
 #[derive(Debug)]
-pub struct Server;
+pub struct Server {
+    reader: Reader,
+    phase: Phase,
+    last_request: u32,
+    /// The version of both sides; a range if they have none in common.
+    versions: Versions,
+    preamble_written: bool,
+    /// The violation that ended it.
+    broken: Option<Violation>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Before `hello`.
+    Greeting,
+    Open,
+    /// After `goodbye`.
+    Closed,
+}
+
+impl Default for Server {
+    fn default() -> Server {
+        Server::new()
+    }
+}
 
 impl Server {
     /// A connection from which nothing was received yet. The server's preamble is written by the first
     /// call that writes anything.
     pub fn new() -> Server {
-        todo!()
+        Server {
+            reader: Reader::new(),
+            phase: Phase::Greeting,
+            last_request: 0,
+            versions: Versions::OURS,
+            preamble_written: false,
+            broken: None,
+        }
     }
+
     /// Takes received bytes, see [`super::client::Client::receive`].
     ///
     /// # Errors
     /// The client broke the protocol: answer with [`Server::abort`] and close. Final.
     pub fn receive(&mut self, input: &[u8]) -> Result<(usize, Option<Event>), Violation> {
-        let _ = input;
-        todo!()
+        if let Some(violation) = &self.broken {
+            return Err(violation.clone());
+        }
+        let mut rest = input;
+        let event = self.event(&mut rest).inspect_err(|violation| self.broken = Some(violation.clone()))?;
+        Ok((input.len() - rest.len(), event))
     }
-    /// Writes `welcome`.
-    pub fn welcome(&mut self, welcome: &message::Welcome, out: &mut Outgoing) {
-        let _ = (welcome, out);
-        todo!()
-    }
-    /// Writes `meta`.
-    pub fn meta(&mut self, id: u32, meta: &message::Meta, out: &mut Outgoing) {
-        let _ = (id, meta, out);
-        todo!()
-    }
-    /// Writes `entries`, with as many of them as a frame holds.
-    pub fn entries(&mut self, id: u32, entries: message::Entries, out: &mut Outgoing) {
-        let _ = (id, entries, out);
-        todo!()
-    }
-    /// Writes `error` for a request.
-    pub fn failure(&mut self, id: u32, failure: &message::Failure, out: &mut Outgoing) {
-        let _ = (id, failure, out);
-        todo!()
-    }
-    /// Writes `error` for the connection; nothing may be written after it.
-    pub fn abort(&mut self, failure: &message::Failure, out: &mut Outgoing) {
-        let _ = (failure, out);
-        todo!()
-    }
-    /// Writes `goodbye`; nothing may be written after it.
-    pub fn goodbye(&mut self, reason: &str, out: &mut Outgoing) {
-        let _ = (reason, out);
-        todo!()
-    }
-    /// Writes `content` and returns what writes the rest of the answer.
-    pub fn content(&mut self, id: u32, content: &message::Content, out: &mut Outgoing) -> ContentWriter {
-        let _ = (id, content, out);
-        todo!()
-    }
-}
 
-/// Writes the content of one answer: `data` and `block` frames and the `end`.
-#[derive(Debug)]
-pub struct ContentWriter;
+    fn event(&mut self, input: &mut &[u8]) -> Result<Option<Event>, Violation> {
+        while let Some(piece) = self.reader.next(input)? {
+            match piece {
+                Piece::Preamble(theirs) => {
+                    let Versions { lowest, highest } = theirs;
+                    let version =
+                        Versions::OURS.common(theirs).ok_or(Violation::Version { lowest, highest })?;
+                    self.versions = Versions { lowest: version, highest: version };
+                }
+                Piece::Header(header) => check_order(header, &mut self.phase, &mut self.last_request)?,
+                Piece::Message(header, payload) => return message(header, payload).map(Some),
+                Piece::Data(_) => return Err(Violation::Unexpected(Kind::Data.name())),
+            }
+        }
+        Ok(None)
+    }
 
-impl ContentWriter {
-    /// Most content bytes that the next [`ContentWriter::data`] takes: up to the end of a frame or block.
-    pub fn room(&self) -> usize {
-        todo!()
-    }
-    /// Index of the block that the next byte belongs to.
-    pub fn next_block(&self) -> u64 {
-        todo!()
-    }
-    /// Writes one `data` frame: grows `out` by a header and `room` bytes, lets `fill` put content there,
-    /// and cuts to what it put (0 writes nothing). When that completes a block its mark is written with
-    /// `position()` evaluated after the fill.
+    /// The client closed its side.
     ///
     /// # Errors
-    /// What `fill` returns; nothing was written then.
-    pub fn data<E>(
-        &mut self,
-        out: &mut Outgoing,
-        fill: impl FnOnce(&mut [u8]) -> Result<Filled, E>,
-    ) -> Result<usize, E> {
-        let _ = (out, fill);
-        todo!()
+    /// [`Violation::Truncated`] in the middle of a frame; [`Violation::NotOurs`] before a byte came.
+    pub fn end_of_stream(&self) -> Result<(), Violation> {
+        match self.broken.clone().or_else(|| self.reader.ended_early()) {
+            Some(violation) => Err(violation),
+            None if self.reader.is_between_frames() => Ok(()),
+            None => Err(Violation::Truncated),
+        }
     }
-    /// Writes the mark of a last short block, if there is one, and `end`. `complete`: the content's end was
-    /// reached; its size is what was sent plus what lies before the first block. Returns the root if this answer was the whole
-    /// content.
-    pub fn end(self, identity: &str, position: u64, complete: bool, out: &mut Outgoing) -> Option<Hash> {
-        let _ = (identity, position, complete, out);
-        todo!()
+
+    /// Writes `welcome`.
+    pub fn welcome(&mut self, welcome: &message::Welcome, out: &mut Outgoing) {
+        self.preamble(out);
+        let welcome = message::Welcome { agent: control::agent(&welcome.agent), ..welcome.clone() };
+        control::write(Kind::Welcome, 0, &welcome, out);
+    }
+
+    /// Writes `meta`.
+    pub fn meta(&mut self, id: u32, meta: &message::Meta, out: &mut Outgoing) {
+        self.preamble(out);
+        control::write(Kind::Meta, id, meta, out);
+    }
+
+    /// Writes `entries`, with as many of them as a frame holds.
+    pub fn entries(&mut self, id: u32, entries: &message::Entries, out: &mut Outgoing) {
+        self.preamble(out);
+        control::write_entries(id, entries, out);
+    }
+
+    /// Writes `error` for a request, also in the middle of its content.
+    pub fn failure(&mut self, id: u32, failure: &message::Failure, out: &mut Outgoing) {
+        self.preamble(out);
+        control::write_failure(id, failure, out);
+    }
+
+    /// Writes `error` for the connection; nothing may be written after it. A peer that is not ours gets nothing,
+    /// and one without a version in common the preamble only, as the specification says.
+    pub fn abort(&mut self, failure: &message::Failure, out: &mut Outgoing) {
+        match self.broken {
+            Some(Violation::NotOurs(_) | Violation::Preamble) => {}
+            Some(Violation::Version { .. }) => self.preamble(out),
+            _ => {
+                self.preamble(out);
+                control::write_failure(0, failure, out);
+            }
+        }
+    }
+
+    /// Writes `goodbye`; nothing may be written after it.
+    pub fn goodbye(&mut self, reason: &str, out: &mut Outgoing) {
+        self.preamble(out);
+        control::write(Kind::Goodbye, 0, &message::Goodbye { reason: control::sentence(reason) }, out);
+    }
+
+    /// Writes `content` and returns what writes the rest of the answer.
+    pub fn content(&mut self, id: u32, content: &message::Content, out: &mut Outgoing) -> ContentWriter {
+        self.preamble(out);
+        control::write(Kind::Content, id, content, out);
+        ContentWriter::new(id, content.first_block)
+    }
+
+    fn preamble(&mut self, out: &mut Outgoing) {
+        if !self.preamble_written {
+            out.push(&self.versions.encode());
+            self.preamble_written = true;
+        }
     }
 }
 
-/// What a fill did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Filled {
-    /// Bytes of content put.
-    pub bytes: usize,
-    /// Bytes of the sources read so far (see the `block` frame).
-    pub position: u64,
+/// A frame begins: it must be one that a client may send now.
+fn check_order(header: Header, phase: &mut Phase, last_request: &mut u32) -> Result<(), Violation> {
+    let unexpected = Err(Violation::Unexpected(header.kind.name()));
+    match (*phase, header.kind) {
+        (Phase::Greeting, Kind::Hello) if header.request == 0 => *phase = Phase::Open,
+        (Phase::Open, Kind::Goodbye) if header.request == 0 => *phase = Phase::Closed,
+        (Phase::Open, Kind::Stat | Kind::List | Kind::Get | Kind::HashesRequest | Kind::TreeRequest) => {
+            if header.request <= *last_request {
+                return Err(Violation::Header("a request number that does not rise"));
+            }
+            *last_request = header.request;
+        }
+        _ => return unexpected,
+    }
+    Ok(())
+}
+
+fn message(header: Header, payload: &[u8]) -> Result<Event, Violation> {
+    let Header { kind, request: id, .. } = header;
+    let request = match kind {
+        Kind::Hello => return control::read(kind, payload).map(Event::Hello),
+        Kind::Goodbye => return control::read(kind, payload).map(Event::Goodbye),
+        Kind::HashesRequest | Kind::TreeRequest => return Ok(Event::Unsupported { id }),
+        Kind::Stat => Request::Stat(control::read(kind, payload)?),
+        Kind::List => Request::List(control::read(kind, payload)?),
+        Kind::Get => Request::Get(control::read(kind, payload)?),
+        _ => return Err(Violation::Unexpected(kind.name())),
+    };
+    Ok(Event::Request { id, request })
 }

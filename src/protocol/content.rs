@@ -1,0 +1,124 @@
+//! The content of one answer, as the server writes it.
+
+use super::{
+    control,
+    digest::{BLOCK_SIZE, BlockHasher, Hash, RootHasher},
+    frame::{BlockMark, HEADER, Header, Kind, MAX_DATA},
+    message,
+    outgoing::Outgoing,
+};
+
+/// Writes the content of one answer: `data` and `block` frames and the `end`. To end it with an error instead,
+/// drop it and call [`super::server::Server::failure`].
+#[derive(Debug)]
+pub struct ContentWriter {
+    request: u32,
+    /// Index of the block that the next byte belongs to.
+    index: u64,
+    /// Where the next byte belongs in the content.
+    offset: u64,
+    block: BlockHasher,
+    /// Gathers the blocks, if the answer began with the first one.
+    root: Option<RootHasher>,
+}
+
+/// What a fill did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Filled {
+    /// Bytes of content put.
+    pub bytes: usize,
+    /// Bytes of the sources read so far (see the `block` frame).
+    pub position: u64,
+}
+
+impl ContentWriter {
+    pub(super) fn new(request: u32, first_block: u64) -> ContentWriter {
+        ContentWriter {
+            request,
+            index: first_block,
+            offset: first_block.saturating_mul(BLOCK_SIZE),
+            block: BlockHasher::new(first_block),
+            root: (first_block == 0).then(RootHasher::default),
+        }
+    }
+
+    /// Most content bytes that the next [`ContentWriter::data`] takes: up to the end of a frame or block.
+    pub fn room(&self) -> usize {
+        // Both are at most MAX_DATA, which fits everywhere.
+        usize::try_from(BLOCK_SIZE - self.block.len())
+            .map_or(MAX_DATA as usize, |left| left.min(MAX_DATA as usize))
+    }
+
+    /// Index of the block that the next byte belongs to.
+    pub fn next_block(&self) -> u64 {
+        self.index
+    }
+
+    /// Where the next byte belongs in the content.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Writes one `data` frame: lets `fill` put content at its place in `out`, behind the header, and cuts to
+    /// what it put (0 writes nothing). What `fill` finds there is of no meaning. When that completes a block its
+    /// mark is written, too.
+    ///
+    /// # Errors
+    /// What `fill` returns; nothing was written then.
+    pub fn data<E>(
+        &mut self,
+        out: &mut Outgoing,
+        fill: impl FnOnce(&mut [u8]) -> Result<Filled, E>,
+    ) -> Result<usize, E> {
+        let (room, request) = (self.room(), self.request);
+        let mut filled = Filled { bytes: 0, position: 0 };
+        let block = &mut self.block;
+        out.fill(HEADER + room, |place| {
+            let (header, content) = place.split_at_mut(HEADER);
+            filled = fill(content)?;
+            filled.bytes = filled.bytes.min(room);
+            if filled.bytes == 0 {
+                return Ok(0);
+            }
+            block.update(&content[..filled.bytes]);
+            let length = u32::try_from(filled.bytes).unwrap_or(MAX_DATA);
+            header.copy_from_slice(&Header { kind: Kind::Data, length, request }.encode());
+            Ok(HEADER + filled.bytes)
+        })?;
+        self.offset += filled.bytes as u64;
+        if self.block.len() == BLOCK_SIZE {
+            self.mark(filled.position, out);
+        }
+        Ok(filled.bytes)
+    }
+
+    /// Writes the mark of a last short block, if there is one, and `end`. `complete`: the content's end was
+    /// reached; its size is what was sent plus what lies before the first block. Returns the root if this
+    /// answer was the whole content.
+    pub fn end(mut self, identity: &str, position: u64, complete: bool, out: &mut Outgoing) -> Option<Hash> {
+        if !self.block.is_empty() {
+            self.mark(position, out);
+        }
+        let root = self.root.filter(|_| complete).map(RootHasher::finish);
+        let end = message::End {
+            size: complete.then_some(self.offset),
+            root: root.map(|root| root.to_string()),
+            identity: identity.to_owned(),
+        };
+        control::write(Kind::End, self.request, &end, out);
+        root
+    }
+
+    fn mark(&mut self, position: u64, out: &mut Outgoing) {
+        let block = std::mem::replace(&mut self.block, BlockHasher::new(self.index.wrapping_add(1)));
+        let digest = block.finish();
+        let mark = BlockMark { index: self.index, position, hash: digest.chaining.0 };
+        let length = Kind::Block.max_length();
+        out.push(&Header { kind: Kind::Block, length, request: self.request }.encode());
+        out.push(&mark.encode());
+        if let Some(root) = &mut self.root {
+            root.push(&digest);
+        }
+        self.index = self.index.wrapping_add(1);
+    }
+}

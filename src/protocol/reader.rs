@@ -1,0 +1,186 @@
+//! Cuts a stream of bytes into frames: the half that both machines share.
+
+use super::{
+    error::{Stranger, Violation},
+    frame::{HEADER, Header, Kind},
+    preamble::{self, Versions},
+};
+
+/// Most memory that is kept between control messages.
+const KEPT: usize = 1024;
+
+/// Reads the preamble, then frames. What is incomplete is kept inside, but for content, which is passed on
+/// as it comes; nothing is allocated for bytes that are only announced.
+#[derive(Debug)]
+pub(super) struct Reader {
+    state: State,
+    /// The beginning of a preamble or header.
+    head: Vec<u8>,
+    /// The beginning of a control or `block` payload.
+    payload: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    Preamble,
+    Header,
+    /// In the payload of a control or `block` frame.
+    Message(Header),
+    /// In the payload of a `data` frame, of which so many bytes are to come.
+    Data(u32),
+}
+
+/// What the stream holds next.
+#[derive(Debug)]
+pub(super) enum Piece<'input, 'payload> {
+    /// The preamble.
+    Preamble(Versions),
+    /// A frame begins; whether it may stand here is to be checked now, before its payload comes.
+    Header(Header),
+    /// A complete payload, of any frame but `data`.
+    Message(Header, &'payload [u8]),
+    /// Some of the payload of a `data` frame.
+    Data(&'input [u8]),
+}
+
+impl Reader {
+    pub(super) fn new() -> Reader {
+        Reader { state: State::Preamble, head: Vec::with_capacity(HEADER), payload: Vec::new() }
+    }
+
+    /// Whether the stream may end here: between two frames.
+    pub(super) fn is_between_frames(&self) -> bool {
+        matches!(self.state, State::Header) && self.head.is_empty()
+    }
+
+    /// What is wrong with a stream that ends before its preamble is complete; `None` if it was.
+    pub(super) fn ended_early(&self) -> Option<Violation> {
+        match self.state {
+            State::Preamble if self.head.is_empty() => Some(Violation::NotOurs(Stranger::Silent)),
+            State::Preamble if preamble::may_begin(&self.head) => Some(Violation::Truncated),
+            State::Preamble => Some(Violation::NotOurs(Stranger::Unknown)),
+            _ => None,
+        }
+    }
+
+    /// Takes the next piece off the front of `input`; `None` when all of it is used and more is needed.
+    pub(super) fn next<'input, 'payload>(
+        &'payload mut self,
+        input: &mut &'input [u8],
+    ) -> Result<Option<Piece<'input, 'payload>>, Violation>
+    where
+        'input: 'payload,
+    {
+        match self.state {
+            State::Preamble => self.preamble(input),
+            State::Header => self.header(input),
+            State::Message(header) => Ok(self.message(header, input)),
+            State::Data(left) => Ok(self.data(left, input).map(Piece::Data)),
+        }
+    }
+
+    /// Byte by byte, so that what a stranger seems to be does not depend on how his bytes are cut.
+    fn preamble<'input>(
+        &mut self,
+        input: &mut &'input [u8],
+    ) -> Result<Option<Piece<'input, 'static>>, Violation> {
+        while let Some((&byte, rest)) = input.split_first() {
+            *input = rest;
+            self.head.push(byte);
+            if let Some(stranger) = stranger(&self.head) {
+                return Err(Violation::NotOurs(stranger));
+            }
+            if let Some(bytes) = self.head.first_chunk() {
+                let versions = Versions::decode(bytes).ok_or(Violation::Preamble)?;
+                self.head.clear();
+                self.state = State::Header;
+                return Ok(Some(Piece::Preamble(versions)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn header<'input>(
+        &mut self,
+        input: &mut &'input [u8],
+    ) -> Result<Option<Piece<'input, 'static>>, Violation> {
+        self.payload.clear();
+        if self.payload.capacity() > KEPT {
+            self.payload = Vec::new();
+        }
+        gather(&mut self.head, input, HEADER);
+        let Some(bytes) = self.head.first_chunk() else { return Ok(None) };
+        let header = Header::decode(bytes)?;
+        self.head.clear();
+        self.state = match header.kind {
+            Kind::Data if header.length == 0 => return Err(Violation::Header("a data frame without data")),
+            Kind::Data => State::Data(header.length),
+            Kind::Block if header.length < Kind::Block.max_length() => {
+                return Err(Violation::Header("a block frame that is too short"));
+            }
+            _ => State::Message(header),
+        };
+        Ok(Some(Piece::Header(header)))
+    }
+
+    fn message<'input, 'payload>(
+        &'payload mut self,
+        header: Header,
+        input: &mut &'input [u8],
+    ) -> Option<Piece<'input, 'payload>>
+    where
+        'input: 'payload,
+    {
+        let length = header.length as usize;
+        if self.payload.is_empty() && input.len() >= length {
+            let (payload, rest) = input.split_at(length);
+            *input = rest;
+            self.state = State::Header;
+            return Some(Piece::Message(header, payload));
+        }
+        if gather(&mut self.payload, input, length) < length {
+            return None;
+        }
+        self.state = State::Header;
+        Some(Piece::Message(header, &self.payload))
+    }
+
+    fn data<'input>(&mut self, left: u32, input: &mut &'input [u8]) -> Option<&'input [u8]> {
+        let count = u32::try_from(input.len()).map_or(left, |available| available.min(left));
+        if count == 0 {
+            return None;
+        }
+        let (bytes, rest) = input.split_at(count as usize);
+        *input = rest;
+        self.state = if count == left { State::Header } else { State::Data(left - count) };
+        Some(bytes)
+    }
+}
+
+/// Moves bytes from the front of `input` until `kept` has `length` of them; returns how many it has.
+fn gather(kept: &mut Vec<u8>, input: &mut &[u8], length: usize) -> usize {
+    let missing = length.saturating_sub(kept.len());
+    let (bytes, rest) = input.split_at(missing.min(input.len()));
+    kept.extend_from_slice(bytes);
+    *input = rest;
+    kept.len()
+}
+
+/// Who begins like this, if it is certain that it is not one of us.
+fn stranger(begin: &[u8]) -> Option<Stranger> {
+    if preamble::may_begin(begin) {
+        return None;
+    }
+    // A TLS peer answers what it does not understand with an alert (0x15) of version 3.x.
+    let known: [(&[u8], Stranger); 4] = [
+        (b"HTTP/", Stranger::Http),
+        (b"SSH-", Stranger::Ssh),
+        (&[preamble::TLS_FIRST_BYTE, 3], Stranger::Tls),
+        (&[0x15, 3], Stranger::Tls),
+    ];
+    if let Some((_, stranger)) = known.iter().find(|(start, _)| begin.starts_with(start)) {
+        return Some(*stranger);
+    }
+    let undecided = known.iter().any(|(start, _)| start.starts_with(begin));
+    (!undecided).then_some(Stranger::Unknown)
+}

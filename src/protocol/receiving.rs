@@ -1,0 +1,193 @@
+//! The client's check of one content: everything that the specification says about its frames.
+
+use super::{
+    client::Block,
+    digest::{BLOCK_SIZE, BlockHasher, Hash, RootHasher},
+    error::Violation,
+    frame::BlockMark,
+    message::{Content, End, Form, Get},
+};
+
+/// Most characters of an identity.
+const MAX_IDENTITY: usize = 128;
+
+/// What an answer may do without contradicting itself or the request.
+#[derive(Debug)]
+pub(super) struct Receiving {
+    identity: String,
+    /// Bytes of the whole content, where they were announced.
+    size: Option<u64>,
+    /// Most that `position` may become.
+    sources: u64,
+    is_file: bool,
+    /// Where the answer must end, at the latest: behind the last block that was asked for.
+    limit: u64,
+    /// Where the next byte belongs in the content.
+    offset: u64,
+    position: u64,
+    /// The block that is being received, if any byte of it came.
+    block: Option<BlockHasher>,
+    /// After a short block no other may follow.
+    short: bool,
+    /// Gathers the blocks while all of them came, from the first on.
+    root: Option<RootHasher>,
+    corrupt: bool,
+}
+
+/// Whether an identity has the length that it may have.
+pub(super) fn is_identity(text: &str) -> bool {
+    (1..=MAX_IDENTITY).contains(&text.chars().count())
+}
+
+fn contradiction<T>(what: &'static str) -> Result<T, Violation> {
+    Err(Violation::Content(what))
+}
+
+impl Receiving {
+    /// Holds an announcement against the request.
+    pub(super) fn announced(get: &Get, content: &Content) -> Result<Receiving, Violation> {
+        match (get.form, content.form) {
+            (_, Form::Auto) => return contradiction("it names no form"),
+            (Form::File, Form::Zip) | (Form::Zip, Form::File) => return contradiction("another form"),
+            _ => {}
+        }
+        let is_file = content.form == Form::File;
+        if is_file && (content.size.is_none() || content.sources.is_some()) {
+            return contradiction("a file has a size and no sources");
+        }
+        if !is_file && content.sources.is_none() {
+            return contradiction("an archive names its sources");
+        }
+        if content.first_block != get.first_block {
+            return contradiction("another first block");
+        }
+        if !is_identity(&content.identity) {
+            return contradiction("an identity has 1 to 128 characters");
+        }
+        if get.identity.as_ref().is_some_and(|expected| *expected != content.identity) {
+            return contradiction("another identity");
+        }
+        content.modified.check()?;
+        if content.mode > 0o777 {
+            return contradiction("a mode of more than 0o777");
+        }
+        let Some(offset) = content.first_block.checked_mul(BLOCK_SIZE) else {
+            return contradiction("a first block that no content has");
+        };
+        if content.size.is_some_and(|size| offset > size) {
+            return contradiction("it begins behind its end");
+        }
+        let blocks = get.blocks.unwrap_or(u64::MAX);
+        let limit = get.first_block.saturating_add(blocks).saturating_mul(BLOCK_SIZE);
+        Ok(Receiving {
+            identity: content.identity.clone(),
+            size: content.size,
+            sources: content.sources.map_or(content.size.unwrap_or(u64::MAX), |sources| sources.bytes),
+            is_file,
+            limit,
+            offset,
+            position: 0,
+            block: None,
+            short: false,
+            root: (get.first_block == 0).then(RootHasher::default),
+            corrupt: false,
+        })
+    }
+
+    /// A `data` frame of so many bytes begins.
+    pub(super) fn data_begins(&mut self, length: u32) -> Result<(), Violation> {
+        let length = u64::from(length);
+        let in_block = self.block.as_ref().map_or(0, BlockHasher::len);
+        if self.short {
+            return contradiction("data after a short block");
+        }
+        if in_block + length > BLOCK_SIZE {
+            return contradiction("a block that is too long");
+        }
+        let end = self.offset.checked_add(length);
+        let Some(end) = end else { return contradiction("more data than any content has") };
+        if self.size.is_some_and(|size| end > size) {
+            return contradiction("more data than announced");
+        }
+        if end > self.limit {
+            return contradiction("more data than asked for");
+        }
+        Ok(())
+    }
+
+    /// Bytes of a frame that was found right came.
+    pub(super) fn data(&mut self, bytes: &[u8]) {
+        let index = self.offset / BLOCK_SIZE;
+        self.block.get_or_insert_with(|| BlockHasher::new(index)).update(bytes);
+        self.offset += bytes.len() as u64;
+    }
+
+    /// A `block` frame came.
+    pub(super) fn block(&mut self, mark: &BlockMark) -> Result<Block, Violation> {
+        let Some(hasher) = self.block.take() else { return contradiction("a block without data") };
+        let length = hasher.len();
+        if mark.index != (self.offset - length) / BLOCK_SIZE {
+            return contradiction("a block out of order");
+        }
+        if length < BLOCK_SIZE {
+            if self.size.is_some_and(|size| size != self.offset) {
+                return contradiction("a short block before the end");
+            }
+            self.short = true;
+        }
+        if mark.position < self.position || mark.position > self.sources {
+            return contradiction("a position that goes back or beyond the sources");
+        }
+        if self.is_file && mark.position != self.offset {
+            return contradiction("a position of a file that is not the offset");
+        }
+        self.position = mark.position;
+        let digest = hasher.finish();
+        let intact = digest.chaining == Hash(mark.hash);
+        self.corrupt |= !intact;
+        if let Some(root) = &mut self.root {
+            root.push(&digest);
+        }
+        let length = u32::try_from(length).unwrap_or(u32::MAX);
+        Ok(Block { index: mark.index, length, position: mark.position, digest, intact })
+    }
+
+    /// The `end` came: returns the root if this was the whole content, and intact.
+    pub(super) fn end(self, end: &End) -> Result<Option<Hash>, Violation> {
+        if self.block.is_some() {
+            return contradiction("data without its block");
+        }
+        if end.identity != self.identity {
+            return contradiction("it ends with another identity");
+        }
+        if end.size.is_some_and(|size| size != self.offset) {
+            return contradiction("it ends before its size");
+        }
+        let reached = match self.size {
+            Some(size) => self.offset == size,
+            None => end.size.is_some(),
+        };
+        if !reached && self.offset != self.limit {
+            return contradiction("it ends before the last block that was asked for");
+        }
+        if reached != end.size.is_some() {
+            return contradiction("its end names no size");
+        }
+        if self.short && !reached {
+            return contradiction("a short block before the end");
+        }
+        let whole = self.root.filter(|_| reached);
+        match (whole, &end.root) {
+            (None, None) => Ok(None),
+            (None, Some(_)) => contradiction("a root of a content that was not sent whole"),
+            (Some(_), None) => contradiction("the whole content without its root"),
+            (Some(_), Some(text)) if Hash::from_hex(text).is_none() => contradiction("a root that is none"),
+            // The corrupt block was reported, and its bytes are in the root computed here.
+            (Some(_), Some(_)) if self.corrupt => Ok(None),
+            (Some(root), Some(text)) => match root.finish() {
+                root if root.to_string() == *text => Ok(Some(root)),
+                _ => contradiction("the digest of the whole is not what the server says"),
+            },
+        }
+    }
+}
