@@ -5,6 +5,7 @@ mod table;
 mod value;
 
 use std::{
+    collections::BTreeMap,
     ffi::OsString,
     io,
     path::{Path, PathBuf},
@@ -12,7 +13,10 @@ use std::{
 };
 
 use etcetera::{AppStrategy, AppStrategyArgs, app_strategy::Xdg};
-use toml::{Spanned, de::DeTable};
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
 use tracing::Level;
 
 use crate::{
@@ -20,6 +24,7 @@ use crate::{
     protocol::{address::DEFAULT_PORT, classic::Dialect, message::Form},
     server::Arch,
     text::SafeText,
+    ui::actions::{KeyError, KeyMap},
 };
 use value::Value;
 
@@ -37,6 +42,8 @@ pub struct Settings {
     pub screen: Screen,
     /// `[log]`
     pub log: Log,
+    /// `[keys]`: actions whose keys are others than the table's; they make a [`KeyMap`].
+    pub keys: BTreeMap<String, Vec<String>>,
 }
 
 /// Settings of a client.
@@ -249,8 +256,12 @@ impl Settings {
         for (section, keys) in document.get_ref() {
             let sections = || {
                 let known = table::sections().map(|section| format!("[{section}]")).collect::<Vec<_>>();
-                format!("'{}' is not a section; there are {}", section.get_ref(), known.join(", "))
+                format!("'{}' is not a section; there are {}, [keys]", section.get_ref(), known.join(", "))
             };
+            if section.get_ref() == "keys" {
+                self.overlay_keys(keys, &wrong)?;
+                continue;
+            }
             if !table::sections().any(|known| known == section.get_ref()) {
                 return Err(wrong(section.span().start, &sections()));
             }
@@ -279,6 +290,46 @@ impl Settings {
             set.map_err(|expected| wrong(at, &format!("'{name}' must be {expected}")))?;
         }
         Ok(())
+    }
+
+    /// Takes the keys. They are tried at once, so that an error can name the line.
+    fn overlay_keys(
+        &mut self,
+        keys: &Spanned<DeValue<'_>>,
+        wrong: &impl Fn(usize, &str) -> Error,
+    ) -> Result<(), Error> {
+        let list = |value: &DeValue<'_>| -> Option<Vec<String>> {
+            value.as_array()?.iter().map(|key| Some(key.get_ref().as_str()?.to_owned())).collect()
+        };
+        let Some(table) = keys.get_ref().as_table() else {
+            return Err(wrong(keys.span().start, "'keys' must be a section, [keys]"));
+        };
+        for (action, value) in table {
+            let Some(list) = list(value.get_ref()) else {
+                let reason =
+                    format!("'keys.{}' must be a list of keys such as [\"q\", \"ctrl-c\"]", action.get_ref());
+                return Err(wrong(action.span().start, &reason));
+            };
+            self.keys.insert(action.get_ref().to_string(), list);
+        }
+        KeyMap::new(&self.keys).map(drop).map_err(|error| {
+            let named = match &error {
+                KeyError::NoSuchAction(name) => name,
+                KeyError::NoSuchKey { action, .. } => *action,
+                // The other one of the two may be the one that stands in the file.
+                KeyError::Conflict { first, second, .. } if !table.contains_key(*second) => *first,
+                KeyError::Conflict { second, .. } => *second,
+            };
+            let at =
+                table.keys().find(|key| key.get_ref().starts_with(named)).map_or(0, |key| key.span().start);
+            wrong(at, &error.to_string())
+        })
+    }
+
+    /// The keys in force.
+    pub fn key_map(&self) -> KeyMap {
+        // They were tried when they were read.
+        KeyMap::new(&self.keys).unwrap_or_default()
     }
 
     /// Takes what the environment sets.

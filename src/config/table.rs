@@ -28,7 +28,7 @@ impl Setting {
     }
 }
 
-/// The sections, in order.
+/// The sections with settings of this table; `[keys]` has the actions' own.
 pub(super) fn sections() -> impl Iterator<Item = &'static str> {
     ["client", "server", "screen", "log"].into_iter()
 }

@@ -25,6 +25,7 @@ fn the_default_file_mentions_every_setting() {
     let written: BTreeSet<String> = document
         .get_ref()
         .iter()
+        .filter(|(section, _)| section.get_ref() != "keys")
         .flat_map(|(section, keys)| {
             let keys = keys.get_ref().as_table().expect("a section");
             keys.keys().map(move |key| format!("{}.{}", section.get_ref(), key.get_ref()))
@@ -32,6 +33,29 @@ fn the_default_file_mentions_every_setting() {
         .collect();
     let known: BTreeSet<String> = table::SETTINGS.iter().map(|setting| setting.name.to_owned()).collect();
     assert_eq!(written, known);
+}
+
+#[test]
+fn the_default_file_lists_the_keys_of_every_action() {
+    let written = &DEFAULT[DEFAULT.find("# Keys:").expect("a part for the keys")..];
+    assert_eq!(written, crate::ui::actions::docs::toml(), "the end of config/default.toml is what is made");
+}
+
+#[test]
+fn keys_can_be_changed() {
+    let settings = overlaid("[keys]\nquit = [\"Q\"]\nsuspend = []").expect("right");
+    assert_eq!(settings.keys["quit"], ["Q"]);
+    assert!(settings.key_map().keys(crate::ui::actions::Action::Suspend).is_empty());
+    let cases = [
+        ("[keys]\n\nfly = [\"f\"]", "c.toml, line 3: keys.fly: there is no such action"),
+        ("[keys]\nhelp = \"q\"", "c.toml, line 2: 'keys.help' must be a list of keys"),
+        ("[keys]\nhelp = [\"hyper-x\"]", "c.toml, line 2: keys.help: "),
+        ("[keys]\nhelp = [\"q\"]", "c.toml, line 2: keys."),
+        ("keys = 3", "c.toml, line 1: 'keys' must be a section"),
+    ];
+    for (content, message) in cases {
+        assert!(wrong(content).starts_with(message), "{}", wrong(content));
+    }
 }
 
 #[test]
@@ -88,15 +112,15 @@ fn errors_name_line_and_key() {
         ),
         (
             "\n\n[clinet]\n",
-            "c.toml, line 3: 'clinet' is not a section; there are [client], [server], [screen], [log]",
+            "c.toml, line 3: 'clinet' is not a section; there are [client], [server], [screen], [log], [keys]",
         ),
         (
             "jobs = 3",
-            "c.toml, line 1: 'jobs' is not a section; there are [client], [server], [screen], [log]",
+            "c.toml, line 1: 'jobs' is not a section; there are [client], [server], [screen], [log], [keys]",
         ),
         (
             "client = 3",
-            "c.toml, line 1: 'client' is not a section; there are [client], [server], [screen], [log]",
+            "c.toml, line 1: 'client' is not a section; there are [client], [server], [screen], [log], [keys]",
         ),
         (
             "[log]\nlevel = \"info\"\nfile = \"x\"",
