@@ -121,6 +121,9 @@ pub enum Violation {
     /// Content that contradicts what was announced.
     #[error("content contradicts its announcement: {0}")]
     Content(&'static str),
+    /// Not what a step of a classic exchange needs.
+    #[error("the other side does not speak this classic dialect: {0}")]
+    Classic(&'static str),
     /// The peer closed in the middle of something.
     #[error("the connection was closed in the middle of an answer")]
     Truncated,

@@ -1,7 +1,9 @@
 //! The serving side of a classic exchange: one path, then the content, then the end.
 
-use super::{Dialect, Header};
-use crate::protocol::error::Violation;
+use super::{
+    Dialect, FILE_EXIST, FILE_SIZE_OK, HEADER_OK, HEADER_SIZE_OK, Header, MAX_PATH, NOT_FOUND, START, json,
+};
+use crate::protocol::{error::Violation, outgoing::Outgoing};
 
 /// What came from the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,38 +16,146 @@ pub enum Event {
 
 /// The serving side.
 #[derive(Debug)]
-pub struct Server;
+pub struct Server {
+    dialect: Dialect,
+    step: Step,
+    header: Header,
+    /// The beginning of an acknowledgement whose end has not come yet.
+    partial: Vec<u8>,
+    outgoing: Outgoing,
+    broken: Option<Violation>,
+}
+
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Path,
+    /// The caller's word on the path.
+    Decision,
+    StartSendFile,
+    HeaderSizeOk,
+    HeaderOk,
+    /// Nothing more is to come.
+    Over,
+}
+
+impl Step {
+    /// What the client may say here.
+    fn words(self, dialect: Dialect) -> &'static [&'static str] {
+        match (self, dialect) {
+            (Step::StartSendFile, Dialect::Classic) => &[START],
+            (Step::StartSendFile, Dialect::ClassicSelect) => &[START, FILE_SIZE_OK],
+            (Step::HeaderSizeOk, _) => &[HEADER_SIZE_OK],
+            (Step::HeaderOk, _) => &[HEADER_OK],
+            _ => &[],
+        }
+    }
+}
 
 impl Server {
     /// A connection from which nothing was received yet.
     pub fn new(dialect: Dialect) -> Server {
-        let _ = dialect;
-        todo!()
+        Server {
+            dialect,
+            step: Step::Path,
+            header: Header::default(),
+            partial: Vec::new(),
+            outgoing: Outgoing::new(),
+            broken: None,
+        }
     }
-    /// Takes what one read returned.
+
+    /// Takes what one read returned. The path must come in one read, as nothing tells its end; what follows it may
+    /// be cut in any way.
     ///
     /// # Errors
     /// Not what this step of the dialect needs. Final.
     pub fn receive(&mut self, input: &[u8]) -> Result<Option<Event>, Violation> {
-        let _ = input;
-        todo!()
+        if let Some(violation) = &self.broken {
+            return Err(violation.clone());
+        }
+        self.step(input).inspect_err(|violation| self.broken = Some(violation.clone()))
     }
+
+    fn step(&mut self, input: &[u8]) -> Result<Option<Event>, Violation> {
+        if input.is_empty() {
+            return Ok(None);
+        }
+        match self.step {
+            Step::Path => self.path(input).map(Some),
+            Step::Decision => Err(Violation::Classic("a message before the answer to the path")),
+            // The exchange is decided: whatever a client still says changes nothing.
+            Step::Over => Ok(None),
+            _ => self.acknowledged(input),
+        }
+    }
+
+    fn path(&mut self, input: &[u8]) -> Result<Event, Violation> {
+        if input.len() > MAX_PATH {
+            return Err(Violation::TooLong {
+                kind: "classic path",
+                length: input.len() as u64,
+                limit: MAX_PATH as u64,
+            });
+        }
+        let path = str::from_utf8(input).map_err(|_| Violation::Classic("a path that is not UTF-8"))?;
+        self.step = Step::Decision;
+        Ok(Event::Path(path.to_owned()))
+    }
+
+    fn acknowledged(&mut self, input: &[u8]) -> Result<Option<Event>, Violation> {
+        self.partial.extend_from_slice(input);
+        loop {
+            let words = self.step.words(self.dialect);
+            if let Some(word) = words.iter().find(|word| self.partial.starts_with(word.as_bytes())) {
+                self.partial.drain(..word.len());
+            } else if words.iter().any(|word| word.as_bytes().starts_with(&self.partial)) {
+                return Ok(None);
+            } else {
+                return Err(Violation::Classic("not the acknowledgement of this step"));
+            }
+            match (self.step, self.dialect) {
+                (Step::StartSendFile, Dialect::Classic) => {
+                    let length = i32::try_from(json::dumps(&self.header).len()).unwrap_or(i32::MAX);
+                    self.outgoing.push(&length.to_le_bytes());
+                    self.step = Step::HeaderSizeOk;
+                }
+                (Step::HeaderSizeOk, _) => {
+                    self.outgoing.push(json::dumps(&self.header).as_bytes());
+                    self.step = Step::HeaderOk;
+                }
+                _ => {
+                    self.step = Step::Over;
+                    self.partial = Vec::new();
+                    return Ok(Some(Event::Start));
+                }
+            }
+        }
+    }
+
     /// The path names this content.
     pub fn found(&mut self, header: Header) {
-        let _ = header;
-        todo!()
+        match self.dialect {
+            Dialect::Classic => self.outgoing.push(FILE_EXIST.as_bytes()),
+            Dialect::ClassicSelect => self.outgoing.push(header.file_size.to_string().as_bytes()),
+        }
+        self.header = header;
+        self.step = Step::StartSendFile;
     }
+
     /// The path names nothing that is served; the exchange is over once [`Server::outgoing`] is written.
     pub fn not_found(&mut self) {
-        todo!()
+        self.outgoing.push(NOT_FOUND.as_bytes());
+        self.step = Step::Over;
     }
+
     /// Bytes to write (handshake only; the content is the caller's).
     pub fn outgoing(&self) -> &[u8] {
-        todo!()
+        self.outgoing.as_slice()
     }
+
     /// Tells that the first `count` of them were written.
     pub fn sent(&mut self, count: usize) {
-        let _ = count;
-        todo!()
+        self.outgoing.sent(count);
     }
 }
