@@ -1,3 +1,33 @@
 //! The screens.
+//!
+//! Both are made alike: a model with a pure `update` and a pure `view`, joined to its engine by a
+//! [`Screen`], which [`runtime::run`] drives. Nothing is drawn unless something changed.
 
 pub mod actions;
+pub mod backend;
+pub mod events;
+pub mod log;
+mod output;
+pub mod runtime;
+pub mod schedule;
+mod signals;
+pub mod terminal;
+pub mod theme;
+pub mod widgets;
+
+pub use events::Event;
+pub use runtime::{Control, Exit, Pace, Screen, Wake};
+pub use schedule::FrameRate;
+pub use terminal::Terminal;
+pub use theme::{Colour, Glyphs, Look, Theme};
+
+/// Why a screen cannot be shown.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The terminal takes no settings.
+    #[error("cannot use this terminal: {0}; try --headless")]
+    Terminal(std::io::Error),
+    /// The system gives no threads or signals.
+    #[error("cannot run the screen: {0}; try --headless")]
+    System(std::io::Error),
+}

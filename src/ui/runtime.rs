@@ -1,0 +1,295 @@
+//! The loop around a screen: it waits, and does nothing else unless something happened.
+
+use std::{
+    future::{Future, pending},
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use ratatui::{Frame, layout::Size};
+use tokio::sync::Notify;
+
+use super::{
+    events::{self, Event, Events},
+    schedule::{Cause, FrameRate, FrameScheduler},
+    signals::{self, Signal, Signals},
+    terminal::Terminal,
+};
+use crate::logging::LogRing;
+
+/// The exit code of a process whose screen was ended from outside.
+pub const INTERRUPTED: i32 = 130;
+
+/// A screen: a model with its update and view, joined to what it shows.
+pub trait Screen {
+    /// Resolves when something outside happened that the screen has taken in, so that it wants a frame or
+    /// more. Must lose nothing when dropped, and never resolve when nothing happened.
+    fn changed(&mut self) -> impl Future<Output = Control>;
+
+    /// A key, or a paste.
+    fn event(&mut self, event: Event, now: Instant) -> Control;
+
+    /// Reads the figures for a frame of this size; whether anything that shows has changed.
+    fn sample(&mut self, size: Size, now: Instant) -> bool;
+
+    /// How often to read them while nobody presses a key.
+    fn pace(&self) -> Pace;
+
+    /// Draws.
+    fn view(&self, frame: &mut Frame<'_>);
+}
+
+/// What is to be done now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// Nothing; the screen is as it was.
+    Nothing,
+    /// Draw, soon or at once, depending on where it came from.
+    Redraw,
+    /// Put text into the terminal's clipboard, and draw.
+    Copy(String),
+    /// Ring the terminal's bell, and draw.
+    Bell,
+    /// Back to the shell, until it continues us.
+    Suspend,
+    /// Leave.
+    Quit,
+}
+
+/// How often figures are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// Not at all: nothing moves before something happens.
+    Still,
+    /// Once a second: something may begin to move without a word.
+    Slow,
+    /// At the frame rate.
+    Moving,
+}
+
+/// How a screen ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// It was left.
+    Quit,
+    /// By this signal. The process will be gone within a second.
+    Signal(i32),
+    /// The terminal is gone, and the process within a second.
+    TerminalLost,
+}
+
+/// Wakes a screen from any thread; clones wake the same one. Cheap, and merged while the screen is busy.
+#[derive(Clone, Debug, Default)]
+pub struct Wake(Arc<Notify>);
+
+impl Wake {
+    /// Wakes it.
+    pub fn wake(&self) {
+        self.0.notify_one();
+    }
+
+    /// Resolves once after each [`wake`](Self::wake), or several.
+    pub async fn woken(&self) {
+        self.0.notified().await;
+    }
+}
+
+/// Runs a screen on a terminal that was set up for it, until it ends; the terminal is then given back. Needs
+/// a tokio runtime with time and I/O.
+///
+/// # Errors
+/// The system gives no threads or signals.
+pub async fn run<S: Screen>(
+    screen: &mut S,
+    terminal: &mut Terminal,
+    log: &LogRing,
+    rate: FrameRate,
+) -> io::Result<Exit> {
+    let mut runner = Runner {
+        screen,
+        terminal,
+        scheduler: FrameScheduler::new(rate),
+        sampled: Instant::now(),
+        events: None,
+    };
+    // Before anything else: a person has pressed Enter and looks.
+    runner.scheduler.request(Cause::Key, Instant::now());
+    runner.draw_if_due(Instant::now());
+    let exit = runner.run(log).await;
+    // A terminal that is gone has nothing that could be given back.
+    let _ = runner.terminal.restore();
+    exit
+}
+
+struct Runner<'a, S> {
+    screen: &'a mut S,
+    terminal: &'a mut Terminal,
+    scheduler: FrameScheduler,
+    /// When figures were last read.
+    sampled: Instant,
+    /// `None` while the terminal is somebody else's.
+    events: Option<Events>,
+}
+
+/// Why [`Runner::run`] woke up.
+enum Woken {
+    Signal(Signal),
+    HungUp,
+    Written(io::Result<()>),
+    Event(Event),
+    Changed(Control),
+    LogGrew,
+    Time,
+}
+
+impl<S: Screen> Runner<'_, S> {
+    async fn run(&mut self, log: &LogRing) -> io::Result<Exit> {
+        let mut signals = Signals::start()?;
+        let mut hang_up = events::hang_up()?;
+        self.events = Some(Events::start()?);
+        let log_grew = Wake::default();
+        let wake = log_grew.clone();
+        log.set_waker(Arc::new(move || wake.wake()));
+        loop {
+            let next = self.next_time();
+            let woken = tokio::select! {
+                biased;
+                signal = signals.next() => Woken::Signal(signal),
+                _ = &mut hang_up => Woken::HungUp,
+                result = self.terminal.written() => Woken::Written(result),
+                event = next_event(&mut self.events) => Woken::Event(event),
+                control = self.screen.changed() => Woken::Changed(control),
+                () = log_grew.woken() => Woken::LogGrew,
+                () = until(next) => Woken::Time,
+            };
+            let now = Instant::now();
+            let step = match woken {
+                Woken::Signal(Signal::End(number)) => Err(Exit::Signal(number)),
+                Woken::Signal(Signal::Stop) => self.control(Control::Suspend, Cause::Key, now),
+                Woken::Signal(Signal::Continue) => self.go_on(now),
+                Woken::HungUp | Woken::Written(Err(_)) | Woken::Event(Event::Gone) => Err(Exit::TerminalLost),
+                Woken::Written(Ok(())) => {
+                    self.scheduler.flushed(now);
+                    Ok(())
+                }
+                Woken::Event(Event::Resize) => {
+                    self.terminal.resize();
+                    self.control(Control::Redraw, Cause::Key, now)
+                }
+                Woken::Event(event) => {
+                    let control = self.screen.event(event, now);
+                    self.control(control, Cause::Key, now)
+                }
+                Woken::Changed(control) => self.control(control, Cause::Change, now),
+                Woken::LogGrew => self.control(Control::Redraw, Cause::Change, now),
+                Woken::Time => Ok(()),
+            };
+            if let Err(exit) = step {
+                if exit != Exit::Quit {
+                    signals::end_soon(INTERRUPTED);
+                }
+                return Ok(exit);
+            }
+            if self.events.is_some() {
+                self.sample_if_due(now);
+                self.draw_if_due(now);
+            }
+        }
+    }
+
+    /// The next time at which there is something to do without anything having happened.
+    fn next_time(&self) -> Option<Instant> {
+        self.events.as_ref()?;
+        let sample = self.sample_interval().map(|interval| self.sampled + interval);
+        self.scheduler.due().into_iter().chain(sample).min()
+    }
+
+    fn sample_interval(&self) -> Option<Duration> {
+        match self.screen.pace() {
+            Pace::Still => None,
+            Pace::Slow => Some(Duration::from_secs(1)),
+            Pace::Moving => Some(self.scheduler.interval()),
+        }
+    }
+
+    fn sample_if_due(&mut self, now: Instant) {
+        let due = self.sample_interval().is_some_and(|interval| now >= self.sampled + interval);
+        // A frame that is due anyway brings a sample with it.
+        if due && !self.scheduler.due().is_some_and(|due| due <= now) {
+            self.sampled = now;
+            if self.screen.sample(self.terminal.size(), now) {
+                self.scheduler.request(Cause::Change, now);
+            }
+        }
+    }
+
+    fn draw_if_due(&mut self, now: Instant) {
+        if !self.scheduler.is_due(now) {
+            return;
+        }
+        self.sampled = now;
+        self.screen.sample(self.terminal.size(), now);
+        let screen = &*self.screen;
+        let bytes = self.terminal.draw(|frame| screen.view(frame));
+        self.scheduler.drawn(now, bytes);
+    }
+
+    fn control(&mut self, control: Control, cause: Cause, now: Instant) -> Result<(), Exit> {
+        match control {
+            Control::Nothing => return Ok(()),
+            Control::Redraw => {}
+            Control::Copy(text) => self.terminal.copy(&text),
+            Control::Bell => self.terminal.bell(),
+            Control::Suspend => return self.suspend(),
+            Control::Quit => return Err(Exit::Quit),
+        }
+        self.scheduler.request(cause, now);
+        Ok(())
+    }
+
+    fn suspend(&mut self) -> Result<(), Exit> {
+        if self.events.is_none() {
+            return Ok(());
+        }
+        if !signals::can_stop() {
+            tracing::info!("not stopped: there is no shell here that could continue this program");
+            return Ok(());
+        }
+        self.events = None;
+        self.terminal.restore().map_err(|_| Exit::TerminalLost)?;
+        signals::stop();
+        Ok(())
+    }
+
+    /// After a stop, ours or somebody's. Without the terminal (`bg`) the work goes on and the screen waits
+    /// for the next signal of the kind (`fg`).
+    fn go_on(&mut self, now: Instant) -> Result<(), Exit> {
+        if !signals::in_foreground() {
+            self.events = None;
+            return Ok(());
+        }
+        self.terminal.set_up_again().map_err(|_| Exit::TerminalLost)?;
+        self.terminal.resize();
+        signals::drop_input();
+        if self.events.is_none() {
+            self.events = Some(Events::start().map_err(|_| Exit::TerminalLost)?);
+        }
+        self.scheduler.request(Cause::Key, now);
+        Ok(())
+    }
+}
+
+async fn next_event(events: &mut Option<Events>) -> Event {
+    match events {
+        Some(events) => events.next().await,
+        None => pending().await,
+    }
+}
+
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time.into()).await,
+        None => pending().await,
+    }
+}

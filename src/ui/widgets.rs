@@ -1,0 +1,200 @@
+//! Small pieces that both screens draw with: cut text, rules with titles, gauges, sparklines.
+
+use ratatui::{
+    buffer::Buffer,
+    layout::{Position, Rect},
+    style::Style,
+    text::{Line, Span},
+};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use super::theme::{Glyphs, Look};
+
+/// Columns that a text takes.
+pub fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// The text, or its beginning and an ellipsis, in at most `columns`.
+pub fn clip(text: &str, columns: usize, glyphs: &Glyphs) -> String {
+    if text.width() <= columns {
+        return text.to_owned();
+    }
+    let ellipsis = ellipsis(columns, glyphs);
+    let mut clipped = head(text, columns - ellipsis.width()).to_owned();
+    clipped.push_str(ellipsis);
+    clipped
+}
+
+/// The text, or its two ends with an ellipsis between, in at most `columns`: for names and paths, whose ends
+/// tell more than their middle.
+pub fn clip_middle(text: &str, columns: usize, glyphs: &Glyphs) -> String {
+    if text.width() <= columns {
+        return text.to_owned();
+    }
+    let ellipsis = ellipsis(columns, glyphs);
+    let left = columns - ellipsis.width();
+    let front = head(text, left / 2);
+    let back = tail(text, left - front.width());
+    format!("{front}{ellipsis}{back}")
+}
+
+fn ellipsis(columns: usize, glyphs: &Glyphs) -> &'static str {
+    if glyphs.ellipsis.width() <= columns { glyphs.ellipsis } else { "" }
+}
+
+/// The longest beginning of a text that fits.
+pub fn head(text: &str, columns: usize) -> &str {
+    let mut used = 0;
+    for (index, c) in text.char_indices() {
+        used += c.width().unwrap_or(0);
+        if used > columns {
+            return &text[..index];
+        }
+    }
+    text
+}
+
+fn tail(text: &str, columns: usize) -> &str {
+    let mut used = 0;
+    for (index, c) in text.char_indices().rev() {
+        used += c.width().unwrap_or(0);
+        if used > columns {
+            return &text[index + c.len_utf8()..];
+        }
+    }
+    text
+}
+
+/// Writes text from a position on, never beyond the right end of `area`; gives the column after it.
+pub fn put(buf: &mut Buffer, area: Rect, x: u16, y: u16, text: &str, style: Style) -> u16 {
+    if !area.contains(Position { x, y }) {
+        return x;
+    }
+    buf.set_stringn(x, y, text, usize::from(area.right() - x), style).0
+}
+
+/// Writes a line from the left end of a row of `area` on.
+pub fn put_line(buf: &mut Buffer, area: Rect, y: u16, line: &Line<'_>) {
+    if area.contains(Position { x: area.x, y }) {
+        buf.set_line(area.x, y, line, area.width);
+    }
+}
+
+/// Writes a text so that it ends at the right end of a row of `area`; gives the column where it begins.
+pub fn put_right(buf: &mut Buffer, area: Rect, y: u16, text: &str, style: Style) -> u16 {
+    let text = head(text, usize::from(area.width));
+    let columns = u16::try_from(text.width()).unwrap_or(u16::MAX).min(area.width);
+    let x = area.right() - columns;
+    put(buf, area, x, y, text, style);
+    x
+}
+
+/// A rule over the first row of `area` with a title near its left end and a note near its right one:
+/// ` ── Queue ────────── 3 of 7 ──`.
+pub fn rule(buf: &mut Buffer, area: Rect, title: &str, note: &str, focused: bool, look: &Look) {
+    if area.is_empty() {
+        return;
+    }
+    let Look { theme, glyphs } = look;
+    let columns = usize::from(area.width);
+    let line = glyphs.rule.repeat(columns.saturating_sub(2));
+    put(buf, area, area.x + 1, area.y, &line, theme.dim);
+    let title_style = if focused { theme.accent } else { theme.strong };
+    let title = format!(" {} ", clip(title, columns.saturating_sub(8), glyphs));
+    let after = put(buf, area, area.x + 3, area.y, &title, title_style);
+    let note_width = note.width() + 2;
+    // A note that would run into the title is left out: half a sentence tells nothing.
+    if !note.is_empty() && usize::from(after) + note_width + 3 <= usize::from(area.right()) {
+        let x = area.right() - 3 - note_width as u16;
+        put(buf, area, x, area.y, &format!(" {note} "), theme.plain);
+    }
+}
+
+/// A gauge of `columns` columns; never full before `fraction` is 1.
+pub fn gauge(fraction: f64, columns: u16, look: &Look) -> Line<'static> {
+    let eighths = usize::from(columns) * 8;
+    let fraction = if fraction.is_finite() { fraction.clamp(0.0, 1.0) } else { 0.0 };
+    let mut filled = (fraction * eighths as f64) as usize;
+    if fraction < 1.0 {
+        filled = filled.min(eighths.saturating_sub(1));
+    }
+    let (full, part) = (filled / 8, filled % 8);
+    let mut bar = look.glyphs.gauge[7].repeat(full);
+    if part > 0 {
+        bar.push_str(look.glyphs.gauge[part - 1]);
+    }
+    let rest = usize::from(columns) - full - usize::from(part > 0);
+    Line::from(vec![
+        Span::styled(bar, look.theme.gauge),
+        Span::styled(look.glyphs.gauge_rest.repeat(rest), look.theme.gauge_rest),
+    ])
+}
+
+/// A sparkline with a column for each value, the highest at full height; zero is a blank.
+pub fn sparkline(values: impl ExactSizeIterator<Item = f64> + Clone, glyphs: &Glyphs) -> String {
+    let highest = values.clone().fold(0.0, f64::max);
+    values
+        .map(|value| match value {
+            value if value <= 0.0 || highest <= 0.0 => " ",
+            value => glyphs.spark[((value / highest * 8.0).ceil() as usize).clamp(1, 8) - 1],
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn text_is_cut_where_it_tells_least() {
+        assert_eq!(clip("ubuntu.iso", 10, &Glyphs::UTF8), "ubuntu.iso");
+        assert_eq!(clip("ubuntu.iso", 7, &Glyphs::UTF8), "ubuntu…");
+        assert_eq!(clip_middle("films/ubuntu-24.04.iso", 12, &Glyphs::UTF8), "films…04.iso");
+        assert_eq!(clip_middle("films/ubuntu-24.04.iso", 12, &Glyphs::ASCII), "film...4.iso");
+        assert_eq!(clip("文件文件", 5, &Glyphs::UTF8), "文件…");
+        assert_eq!(clip("abc", 0, &Glyphs::UTF8), "");
+    }
+
+    fn text(line: &Line<'_>) -> String {
+        line.spans.iter().map(|span| span.content.as_ref()).collect()
+    }
+
+    #[test]
+    fn a_gauge_is_full_only_when_all_is_there() {
+        let look = Look::default();
+        assert_eq!(text(&gauge(0.0, 4, &look)), "░░░░");
+        assert_eq!(text(&gauge(0.5, 4, &look)), "██░░");
+        assert_eq!(text(&gauge(0.9999, 4, &look)), "███▉");
+        assert_eq!(text(&gauge(1.0, 4, &look)), "████");
+        assert_eq!(text(&gauge(f64::NAN, 2, &look)), "░░");
+    }
+
+    #[test]
+    fn a_sparkline_scales_to_its_highest_value() {
+        assert_eq!(sparkline([0.0, 1.0, 4.0, 8.0].into_iter(), &Glyphs::UTF8), " ▁▄█");
+        assert_eq!(sparkline([0.0, 0.0].into_iter(), &Glyphs::UTF8), "  ");
+    }
+
+    proptest! {
+        #[test]
+        fn cut_text_fits(text in "\\PC*", columns in 0_usize..40, ascii: bool) {
+            let glyphs = if ascii { Glyphs::ASCII } else { Glyphs::UTF8 };
+            prop_assert!(clip(&text, columns, &glyphs).width() <= columns);
+            prop_assert!(clip_middle(&text, columns, &glyphs).width() <= columns);
+        }
+
+        #[test]
+        fn a_gauge_has_its_width(fraction in -1.0..2.0_f64, columns in 0_u16..200) {
+            prop_assert_eq!(gauge(fraction, columns, &Look::default()).width(), usize::from(columns));
+        }
+
+        #[test]
+        fn rules_stay_inside(width in 0_u16..60, height in 0_u16..3, title in "\\PC{0,20}", note in "\\PC{0,20}") {
+            let area = Rect::new(0, 0, width, height);
+            rule(&mut Buffer::empty(area), area, &title, &note, true, &Look::default());
+        }
+    }
+}
