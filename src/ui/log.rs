@@ -10,7 +10,7 @@ use tracing::Level;
 
 use super::{
     theme::{Look, Theme},
-    widgets::{head, put, width},
+    widgets::{put, wrap},
 };
 use crate::logging::{LogRing, Record};
 
@@ -233,26 +233,6 @@ fn word(level: Level) -> &'static str {
         Level::DEBUG => "debug",
         Level::TRACE => "trace",
     }
-}
-
-/// Cuts a text into lines of at most `columns`, at spaces where there are any.
-fn wrap(text: &str, columns: usize) -> Vec<&str> {
-    let mut lines = Vec::new();
-    let mut rest = text.trim_end_matches(' ');
-    while width(rest) > columns {
-        let fits = head(rest, columns);
-        let cut = match fits.rfind(' ') {
-            // Not where it would leave most of the line empty.
-            Some(space) if space >= fits.len() / 3 => space + 1,
-            // One character that is wider than the pane must not hold the loop up.
-            _ if fits.is_empty() => rest.chars().next().map_or(rest.len(), char::len_utf8),
-            _ => fits.len(),
-        };
-        lines.push(rest[..cut].trim_end_matches(' '));
-        rest = &rest[cut..];
-    }
-    lines.push(rest);
-    lines
 }
 
 #[cfg(test)]

@@ -66,6 +66,26 @@ fn tail(text: &str, columns: usize) -> &str {
     text
 }
 
+/// Cuts a text into lines of at most `columns`, at spaces where there are any.
+pub fn wrap(text: &str, columns: usize) -> Vec<&str> {
+    let mut lines = Vec::new();
+    let mut rest = text.trim_end_matches(' ');
+    while rest.width() > columns {
+        let fits = head(rest, columns);
+        let cut = match fits.rfind(' ') {
+            // Not where it would leave most of the line empty.
+            Some(space) if space >= fits.len() / 3 => space + 1,
+            // One character that is wider than the pane must not hold the loop up.
+            _ if fits.is_empty() => rest.chars().next().map_or(rest.len(), char::len_utf8),
+            _ => fits.len(),
+        };
+        lines.push(rest[..cut].trim_end_matches(' '));
+        rest = &rest[cut..];
+    }
+    lines.push(rest);
+    lines
+}
+
 /// Writes text from a position on, never beyond the right end of `area`; gives the column after it.
 pub fn put(buf: &mut Buffer, area: Rect, x: u16, y: u16, text: &str, style: Style) -> u16 {
     if !area.contains(Position { x, y }) {

@@ -1,12 +1,10 @@
 //! The hint bar: what can be done now, as much of it as the width takes.
 
-use ratatui::{
-    style::Style,
-    text::{Line, Span},
-};
+use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
 use super::{Action, Context, KeyMap};
+use crate::ui::theme::Look;
 
 /// Something that can be done now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,17 +28,6 @@ impl Hint {
     }
 }
 
-/// How the bar looks.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Look {
-    /// Keys.
-    pub key: Style,
-    /// Words.
-    pub word: Style,
-    /// ASCII characters only.
-    pub ascii: bool,
-}
-
 /// The bar: `hints` from the most to the least useful, then `always` (help and quit), within `width`
 /// columns. Where the room is short the last of `hints` go first.
 pub fn bar(
@@ -49,10 +36,10 @@ pub fn bar(
     hints: &[Hint],
     always: &[Hint],
     width: usize,
-    look: Look,
+    look: &Look,
 ) -> Line<'static> {
     let label = |hint: &Hint| {
-        let key = keys.shown(context, hint.action)?.label(look.ascii);
+        let key = keys.shown(context, hint.action)?.label(look.glyphs.ascii);
         Some((key, hint.word.unwrap_or(hint.action.word())))
     };
     let cost = |(key, word): &(String, &str)| key.width() + 1 + word.width();
@@ -81,9 +68,9 @@ pub fn bar(
         if !spans.is_empty() {
             spans.push(Span::raw("  "));
         }
-        spans.push(Span::styled(key, look.key));
+        spans.push(Span::styled(key, look.theme.key));
         spans.push(Span::raw(" "));
-        spans.push(Span::styled(word, look.word));
+        spans.push(Span::styled(word, look.theme.dim));
     }
     Line::from(spans)
 }

@@ -8,8 +8,9 @@ use ratatui::text::Line;
 use super::{
     Action, Context, Key, KeyError, KeyMap, Section, TABLE,
     docs::{self, HelpLine},
-    hints::{self, Hint, Look},
+    hints::{self, Hint},
 };
+use crate::ui::theme::Look;
 
 fn key(text: &str) -> Key {
     text.parse().unwrap_or_else(|error| panic!("{error}"))
@@ -119,11 +120,11 @@ fn the_bar_fits_every_width_and_keeps_help_and_quit_longest() {
         [Action::Open, Action::Mark, Action::Pause, Action::Cancel].map(Hint::from).into();
     let always = [Action::Help, Action::Quit].map(Hint::from);
     for width in 0..120 {
-        let line = hints::bar(&keys, Context::Queue, &offered, &always, width, Look::default());
+        let line = hints::bar(&keys, Context::Queue, &offered, &always, width, &Look::default());
         assert!(line.width() <= width, "{width}: {line}");
     }
     let text = |line: Line<'_>| line.to_string();
-    let bar = |width| text(hints::bar(&keys, Context::Queue, &offered, &always, width, Look::default()));
+    let bar = |width| text(hints::bar(&keys, Context::Queue, &offered, &always, width, &Look::default()));
     assert_eq!(bar(80), "Enter details  Space mark  p pause  x cancel  ? help  q quit");
     assert_eq!(bar(30), "Enter details  ? help  q quit");
     assert_eq!(bar(14), "? help  q quit");
