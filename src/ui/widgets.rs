@@ -82,7 +82,9 @@ pub fn wrap(text: &str, columns: usize) -> Vec<&str> {
         lines.push(rest[..cut].trim_end_matches(' '));
         rest = &rest[cut..];
     }
-    lines.push(rest);
+    if !rest.is_empty() || lines.is_empty() {
+        lines.push(rest);
+    }
     lines
 }
 
@@ -198,7 +200,22 @@ mod tests {
         assert_eq!(sparkline([0.0, 0.0].into_iter(), &Glyphs::UTF8), "  ");
     }
 
+    #[test]
+    fn long_text_is_wrapped() {
+        assert_eq!(wrap("a word and another", 8), ["a word", "and", "another"]);
+        assert_eq!(wrap("abcdefghij", 4), ["abcd", "efgh", "ij"]);
+        assert_eq!(wrap("文件", 1), ["文", "件"]);
+        assert_eq!(wrap("", 4), [""]);
+    }
+
     proptest! {
+        #[test]
+        fn any_text_is_wrapped_at_any_width(text in "\\PC{0,80}", columns in 1_usize..30) {
+            let lines = wrap(&text, columns);
+            let joined: String = lines.concat().split(' ').collect();
+            prop_assert_eq!(joined, text.split(' ').collect::<String>());
+        }
+
         #[test]
         fn cut_text_fits(text in "\\PC*", columns in 0_usize..40, ascii: bool) {
             let glyphs = if ascii { Glyphs::ASCII } else { Glyphs::UTF8 };
