@@ -1,11 +1,61 @@
 //! The server: one connection type, four loops around it, and the registry of what is live.
+//!
+//! ```text
+//!  single.rs  threads.rs  select.rs  async.rs     four loops that move bytes, and nothing else
+//!        └────────┴──────────┴──────────┘
+//!                 connection/                      what is said on one connection; no socket, no clock
+//!                 shared.rs                        the life of the server, and what connections share
+//!                 registry.rs ──▶ snapshot.rs      what is live, for dashboards
+//!                 event.rs                         what happens, for logs
+//! ```
+//!
+//! [`start`] makes a [`Server`]; commands go in, [`Snapshot`]s and [`Event`]s come out.
+//!
+//! Stopping is the same in every architecture. A *drain* sets the phase, shuts the listener down (which
+//! wakes whoever accepts) and shuts the reading side of every idle connection down (which wakes
+//! whoever waits for its next request); what is being answered is finished first. A *stop* shuts every socket down
+//! in both directions.
 
-use std::{net::SocketAddr, ops::Range, path::PathBuf, sync::Arc, time::Duration};
+mod accept;
+mod r#async;
+mod blocking;
+mod connection;
+mod event;
+mod limits;
+mod listen;
+mod registry;
+mod select;
+mod shared;
+mod single;
+mod slab;
+mod snapshot;
+mod threads;
+mod waiting;
+
+use std::{
+    fmt, io,
+    net::{SocketAddr, TcpListener},
+    ops::Range,
+    path::PathBuf,
+    sync::Arc,
+    thread::{self, JoinHandle},
+};
 
 use serde::{Deserialize, Serialize};
 
+use self::shared::Shared;
+pub use self::{
+    event::{ConnectionId, Event, Sink},
+    limits::Limits,
+    snapshot::{ConnectionState, ConnectionView, Snapshot},
+};
 use crate::{
-    protocol::{address::Address, classic::Dialect},
+    protocol::{
+        address::{Address, Authority},
+        classic::Dialect,
+        path::RemotePath,
+    },
+    storage::root::Root,
     text::SafeText,
 };
 
@@ -39,170 +89,6 @@ pub struct Config {
     pub classic: Option<Dialect>,
     /// Its limits.
     pub limits: Limits,
-}
-
-/// Limits and deadlines.
-#[derive(Clone, Debug)]
-pub struct Limits {
-    /// Connections served at the same time; further ones are told "busy".
-    pub max_connections: usize,
-    /// From the connection's start to its first complete request.
-    pub handshake: Duration,
-    /// Without a request.
-    pub idle: Duration,
-    /// Bytes a second that a peer must take, averaged over `rate_window`.
-    pub min_rate: u64,
-    /// See `min_rate`.
-    pub rate_window: Duration,
-    /// How long a drain may take.
-    pub drain: Duration,
-}
-
-/// A number for a connection, never used twice in a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct ConnectionId(pub u64);
-
-/// What happens; serialised, this is a line of `--json`.
-#[derive(Clone, Debug, Serialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
-pub enum Event {
-    /// The first event: where the server listens.
-    Listening {
-        /// To paste.
-        address: String,
-        /// The port.
-        port: u16,
-        /// The architecture.
-        arch: Arch,
-    },
-    /// A client came.
-    Connected {
-        /// The connection.
-        id: ConnectionId,
-        /// Its peer.
-        peer: SocketAddr,
-    },
-    /// A client asked for something.
-    Request {
-        /// The connection.
-        id: ConnectionId,
-        /// Its peer.
-        peer: SocketAddr,
-        /// `stat`, `list`, `get` or `classic`.
-        what: &'static str,
-        /// The path.
-        path: SafeText,
-    },
-    /// An answer to a `get` ended well.
-    Sent {
-        /// The connection.
-        id: ConnectionId,
-        /// Its peer.
-        peer: SocketAddr,
-        /// The path.
-        path: SafeText,
-        /// Content bytes sent in this answer.
-        bytes: u64,
-        /// How long it took.
-        seconds: f64,
-    },
-    /// A request failed.
-    Failed {
-        /// The connection.
-        id: ConnectionId,
-        /// Its peer.
-        peer: SocketAddr,
-        /// The path.
-        path: SafeText,
-        /// Why.
-        reason: SafeText,
-    },
-    /// A connection ended.
-    Disconnected {
-        /// The connection.
-        id: ConnectionId,
-        /// Its peer.
-        peer: SocketAddr,
-        /// Why: `done`, `closed by the client`, `too slow`, …
-        reason: SafeText,
-    },
-    /// A client was told "busy" or turned away.
-    Refused {
-        /// Its peer.
-        peer: SocketAddr,
-    },
-    /// The server stopped accepting and finishes what runs.
-    Draining,
-    /// Something that people should know of (descriptors ran out, a thread could not be started).
-    Warning {
-        /// A sentence.
-        message: SafeText,
-    },
-}
-
-/// Takes the events, on whichever thread they happen; must be quick.
-pub type Sink = Arc<dyn Fn(&Event) + Send + Sync>;
-
-/// What a connection does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ConnectionState {
-    /// Not accepted yet (single-threaded: it waits its turn).
-    Waiting,
-    /// Before the first request.
-    Handshake,
-    /// Between requests.
-    Idle,
-    /// An archive is being planned.
-    Planning,
-    /// Content is being sent.
-    Sending,
-    /// Being told "busy".
-    Refused,
-}
-
-/// A row of the dashboard.
-#[derive(Clone, Debug, Serialize)]
-pub struct ConnectionView {
-    /// Its number; `None` for one that waits in the kernel.
-    pub id: Option<ConnectionId>,
-    /// The peer.
-    pub peer: SocketAddr,
-    /// `v1`, `classic`, `classic-select`, or nothing yet.
-    pub dialect: Option<&'static str>,
-    /// The path being, or last, sent; `(zip)` behind an archive.
-    pub path: SafeText,
-    /// What it does.
-    pub state: ConnectionState,
-    /// Content bytes sent in all requests of this connection.
-    pub sent: u64,
-    /// Of the running answer: position and total (sources for archives), where known.
-    pub progress: Option<(u64, u64)>,
-    /// Since it was accepted.
-    pub age: Duration,
-}
-
-/// What a dashboard needs for one frame; costs what the rows asked for cost.
-#[derive(Clone, Debug, Serialize)]
-pub struct Snapshot {
-    /// The rows asked for, oldest first.
-    pub rows: Vec<ConnectionView>,
-    /// Live connections.
-    pub live: usize,
-    /// Clients that wait to be accepted (single-threaded).
-    pub waiting: usize,
-    /// Requests for content answered in full since the start.
-    pub served: u64,
-    /// Connections refused since the start.
-    pub refused: u64,
-    /// Content bytes sent since the start.
-    pub sent: u64,
-    /// Since the start.
-    pub uptime: Duration,
-    /// Whether it still accepts.
-    pub draining: bool,
-    /// Whether it has stopped.
-    pub stopped: bool,
 }
 
 /// What an operator can do.
@@ -250,42 +136,136 @@ pub enum StartError {
 }
 
 /// A running server. Dropping it stops it at once.
-#[derive(Debug)]
-pub struct Server;
+pub struct Server {
+    handle: Handle,
+    address: Address,
+    thread: Option<JoinHandle<io::Result<()>>>,
+}
+
+/// Reaches a running server from anywhere.
+#[derive(Clone)]
+pub struct Handle {
+    shared: Arc<Shared>,
+}
+
+/// A loop, ready to run.
+type Loop = Box<dyn FnOnce() -> io::Result<()> + Send>;
 
 /// Starts a server; it listens when this returns, on a thread of its own.
 ///
 /// # Errors
 /// See [`StartError`].
 pub fn start(config: Config, sink: Sink) -> Result<Server, StartError> {
-    let _ = (config, sink);
-    todo!()
+    let Config { root, host, port, arch, classic, limits } = config;
+    let root = Root::open(&root)
+        .map_err(|error| StartError::Root { path: SafeText::new(&root.to_string_lossy()), error })?;
+    let listener = listen::listen(&host, port)?;
+    let local = listener.local_addr().map_err(StartError::System)?;
+    let own = listener.try_clone().map_err(StartError::System)?;
+    let shared = Arc::new(Shared::new(root, arch, classic, limits, sink, own, local));
+    let run = prepare(arch, &shared, listener).map_err(StartError::System)?;
+    let authority = Authority { host: listen::public_host(&host, local), port: local.port() };
+    let address = Address { authority, path: RemotePath::default() };
+    shared.emit(&Event::Listening { address: address.to_string(), port: local.port(), arch });
+    let ending = Ending(Arc::clone(&shared));
+    let thread = thread::Builder::new()
+        .name("server".into())
+        .spawn(move || {
+            let _ending = ending;
+            run()
+        })
+        .map_err(StartError::System)?;
+    Ok(Server { handle: Handle { shared }, address, thread: Some(thread) })
+}
+
+fn prepare(arch: Arch, shared: &Arc<Shared>, listener: TcpListener) -> io::Result<Loop> {
+    let shared = Arc::clone(shared);
+    Ok(match arch {
+        Arch::Single => Box::new(single::prepare(shared, listener)?),
+        Arch::Threads => Box::new(threads::prepare(shared, listener)?),
+        Arch::Select => Box::new(select::prepare(shared, listener)?),
+        Arch::Async => Box::new(r#async::prepare(shared, listener)?),
+    })
+}
+
+/// However a loop ends, the server has stopped then.
+struct Ending(Arc<Shared>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.stopped();
+    }
 }
 
 impl Server {
     /// The address to paste.
     pub fn address(&self) -> &Address {
-        todo!()
+        &self.address
     }
+
     /// Where it listens.
     pub fn local_addr(&self) -> SocketAddr {
-        todo!()
+        self.handle.shared.local
     }
+
+    /// For those who command or watch the server while somebody else waits in [`Server::join`].
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
     /// Does what the operator says.
     pub fn command(&self, command: Command) {
-        let _ = command;
-        todo!()
+        self.handle.command(command);
     }
+
     /// The present state, with the rows in `rows`.
     pub fn snapshot(&self, rows: Range<usize>) -> Snapshot {
-        let _ = rows;
-        todo!()
+        self.handle.snapshot(rows)
     }
+
     /// Blocks until it has stopped.
     ///
     /// # Errors
     /// The loop itself failed.
-    pub fn join(self) -> std::io::Result<()> {
-        todo!()
+    pub fn join(mut self) -> io::Result<()> {
+        match self.thread.take().map(JoinHandle::join) {
+            Some(Ok(result)) => result,
+            Some(Err(_)) => Err(io::Error::other("the server's loop panicked")),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Handle {
+    /// Does what the operator says.
+    pub fn command(&self, command: Command) {
+        match command {
+            Command::Disconnect(id) => self.shared.registry.with(id, |entry| entry.disconnect()),
+            Command::Drain => self.shared.drain(),
+            Command::Stop => self.shared.stop(),
+        }
+    }
+
+    /// The present state, with the rows in `rows`.
+    pub fn snapshot(&self, rows: Range<usize>) -> Snapshot {
+        self.shared.snapshot(rows)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.handle.shared.stop();
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").field("local", &self.shared.local).finish_non_exhaustive()
     }
 }

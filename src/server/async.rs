@@ -1,0 +1,111 @@
+//! Tasks on tokio.
+//!
+//! ```text
+//! accepting task:  accept.await ─▶ spawn ─▶ accept.await ─▶ …
+//! each task:       serve to the end, giving way at each await
+//! ```
+//!
+//! Each task reads as plainly as a thread, but waiting costs no stack: a task that waits is a small object on
+//! the heap, and a handful of worker threads, one for each core, run those that can go on. The runtime
+//! keeps readiness and timers; what `select.rs` does by hand is inside of it.
+
+use std::{io, net::TcpListener as StdListener, sync::Arc, time::Instant};
+
+use tokio::{
+    io::Interest,
+    net::{TcpListener, TcpStream},
+    runtime::Builder,
+    task::{self, JoinSet},
+    time::{sleep, timeout_at},
+};
+
+use super::{
+    accept::Backoff,
+    connection::{Connection, Want},
+    limits::READ,
+    shared::Shared,
+};
+
+/// Makes the loop, with a runtime of its own.
+pub(super) fn prepare(
+    shared: Arc<Shared>,
+    listener: StdListener,
+) -> io::Result<impl FnOnce() -> io::Result<()> + Send> {
+    let runtime = Builder::new_multi_thread().enable_all().thread_name("async").build()?;
+    listener.set_nonblocking(true)?;
+    Ok(move || runtime.block_on(accept(shared, listener)))
+}
+
+async fn accept(shared: Arc<Shared>, listener: StdListener) -> io::Result<()> {
+    let listener = TcpListener::from_std(listener)?;
+    let mut backoff = Backoff::default();
+    let mut tasks = JoinSet::new();
+    while shared.accepting() {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                backoff.reset();
+                let stream = Arc::new(stream);
+                if let Some(connection) = shared.admit(&stream, peer) {
+                    tasks.spawn(serve(connection, stream));
+                }
+            }
+            Err(error) => sleep(backoff.after(&shared, &error)).await,
+        }
+        while tasks.try_join_next().is_some() {}
+    }
+    drop(listener);
+    while tasks.join_next().await.is_some() {}
+    Ok(())
+}
+
+async fn serve(mut connection: Connection, stream: Arc<TcpStream>) {
+    loop {
+        match turn(&mut connection, &stream) {
+            // Others want to run, too.
+            Turn::Done => task::yield_now().await,
+            Turn::Wait(interest) => {
+                let ready = stream.ready(interest);
+                match connection.deadline() {
+                    // Whichever of the two it was, the next turn finds out.
+                    Some(deadline) => drop(timeout_at(deadline.into(), ready).await),
+                    None => drop(ready.await),
+                }
+            }
+            Turn::Over => return,
+        }
+    }
+}
+
+/// What came of a turn.
+enum Turn {
+    /// Something was done.
+    Done,
+    /// The socket has to become ready.
+    Wait(Interest),
+    /// The connection is over.
+    Over,
+}
+
+/// Does what the connection wants next, without waiting. Not a part of the task, so that a task that waits has
+/// no buffer in it.
+fn turn(connection: &mut Connection, stream: &TcpStream) -> Turn {
+    let now = Instant::now();
+    connection.timed_out(now);
+    let (blocked, interest) = match connection.next(now) {
+        Want::Write => {
+            let result = stream.try_write(connection.output());
+            (connection.after_write(now, result), Interest::WRITABLE)
+        }
+        Want::Read => {
+            let mut buffer = [0; READ];
+            let result = stream.try_read(&mut buffer);
+            (connection.after_read(now, result, &buffer), Interest::READABLE)
+        }
+        Want::Work => {
+            connection.work();
+            return Turn::Done;
+        }
+        Want::Close => return Turn::Over,
+    };
+    if blocked { Turn::Wait(interest) } else { Turn::Done }
+}

@@ -1,0 +1,53 @@
+//! One connection on a blocking socket: what the architectures have in common whose threads wait.
+
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    time::{Duration, Instant},
+};
+
+use super::{
+    connection::{Connection, Want},
+    limits::READ,
+};
+
+/// What came of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Something was done.
+    Done,
+    /// The peer did nothing for as long as was waited.
+    Waited,
+    /// The connection is over.
+    Over,
+}
+
+/// Does what the connection wants next, waiting for its peer until the connection's deadline but
+/// no longer than `patience`.
+pub(super) fn step(connection: &mut Connection, mut stream: &TcpStream, patience: Duration) -> Step {
+    let now = Instant::now();
+    connection.timed_out(now);
+    let want = connection.next(now);
+    let deadline = connection.deadline().map_or(patience, |at| at.saturating_duration_since(now));
+    // A timeout of zero would mean none. Setting one fails on a broken socket only, as the next call will.
+    let timeout = Some(deadline.min(patience).max(Duration::from_millis(1)));
+    let waited = match want {
+        Want::Write => {
+            let _ = stream.set_write_timeout(timeout);
+            let result = stream.write(connection.output());
+            connection.after_write(Instant::now(), result)
+        }
+        Want::Read => {
+            let _ = stream.set_read_timeout(timeout);
+            let mut buffer = [0; READ];
+            let result = stream.read(&mut buffer);
+            connection.after_read(Instant::now(), result, &buffer)
+        }
+        Want::Work => {
+            connection.work();
+            false
+        }
+        Want::Close => return Step::Over,
+    };
+    if waited { Step::Waited } else { Step::Done }
+}

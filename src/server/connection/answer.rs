@@ -1,0 +1,136 @@
+//! One turn of output and the accounts of what is in it: who asked for what, how much of it went out, and
+//! what became of it.
+
+use std::{sync::Arc, time::Instant};
+
+use super::super::{ConnectionState, Event, registry::Entry, shared::Shared};
+use crate::{protocol::outgoing::Outgoing, text::SafeText};
+
+/// The output of a connection and its accounts.
+pub(super) struct Turn {
+    /// Bytes to write.
+    pub out: Outgoing,
+    /// A request has come on this connection.
+    pub asked: bool,
+    pub shared: Arc<Shared>,
+    entry: Arc<Entry>,
+    /// The request being answered.
+    running: Option<Running>,
+    /// Answers whose last bytes are still in `out`.
+    ended: Vec<Running>,
+    /// Content bytes in `out`.
+    content: u64,
+}
+
+/// An answer to a request for content.
+struct Running {
+    path: SafeText,
+    started: Instant,
+    /// Content bytes produced.
+    bytes: u64,
+    /// Content bytes that there will be, if known.
+    total: Option<u64>,
+}
+
+impl Turn {
+    /// Of a connection that begins.
+    pub fn new(shared: Arc<Shared>, entry: Arc<Entry>) -> Turn {
+        Turn {
+            out: Outgoing::new(),
+            asked: false,
+            shared,
+            entry,
+            running: None,
+            ended: Vec::new(),
+            content: 0,
+        }
+    }
+
+    /// A request came.
+    pub fn request(&mut self, what: &'static str, path: &SafeText) {
+        self.asked = true;
+        let Entry { id, peer, .. } = *self.entry;
+        self.shared.emit(&Event::Request { id, peer, what, path: path.clone() });
+    }
+
+    /// What the connection does, for the dashboard.
+    pub fn state(&self, state: ConnectionState) {
+        if !self.entry.refused {
+            self.entry.set_state(state);
+        }
+    }
+
+    /// The path of the answer in work, for the dashboard.
+    pub fn show(&self, path: &SafeText) {
+        self.entry.set_path(path);
+    }
+
+    /// The content of an answer begins.
+    pub fn begin(&mut self, path: SafeText, started: Instant, total: Option<u64>) {
+        self.state(ConnectionState::Sending);
+        self.running = Some(Running { path, started, bytes: 0, total });
+    }
+
+    /// Content was put into `out`; how far the answer is with that.
+    pub fn content(&mut self, bytes: usize, (position, total): (u64, u64)) {
+        self.content += bytes as u64;
+        if let Some(running) = &mut self.running {
+            running.bytes += bytes as u64;
+        }
+        self.entry.set_progress(position, total);
+    }
+
+    /// The answer in work has ended well, once `out` is written.
+    pub fn end(&mut self) {
+        self.ended.extend(self.running.take());
+    }
+
+    /// A request failed.
+    pub fn fail(&mut self, path: &SafeText, reason: &str) {
+        self.running = None;
+        let Entry { id, peer, .. } = *self.entry;
+        self.shared.emit(&Event::Failed { id, peer, path: path.clone(), reason: SafeText::new(reason) });
+    }
+
+    /// The first `count` bytes of `out` were written.
+    pub fn wrote(&mut self, count: usize, now: Instant) {
+        self.out.sent(count);
+        // Which of the bytes were content is known only when all are written, and near enough before.
+        let content = if self.out.is_empty() { self.content } else { self.content.min(count as u64) };
+        self.content -= content;
+        self.entry.add_sent(content);
+        self.shared.add_sent(content);
+        self.settle(now);
+    }
+
+    /// Reports the answers that are written.
+    pub fn settle(&mut self, now: Instant) {
+        if self.out.is_empty() {
+            let Entry { id, peer, .. } = *self.entry;
+            for Running { path, started, bytes, .. } in self.ended.drain(..) {
+                let seconds = now.saturating_duration_since(started).as_secs_f64();
+                self.shared.add_served();
+                self.shared.emit(&Event::Sent { id, peer, path, bytes, seconds });
+            }
+        }
+    }
+
+    /// How far the answer is that is being written: ` after N of M bytes`, or nothing.
+    pub fn progress(&self) -> String {
+        let Some(running) = self.running.as_ref().or(self.ended.last()) else { return String::new() };
+        let written = running.bytes.saturating_sub(self.content);
+        match running.total {
+            Some(total) => format!(" after {written} of {total} bytes"),
+            None => format!(" after {written} bytes"),
+        }
+    }
+
+    /// The connection ends: answers that are not written will never be.
+    pub fn abandon(&mut self, reason: &str) {
+        let ended = std::mem::take(&mut self.ended);
+        for Running { path, .. } in self.running.take().into_iter().chain(ended) {
+            self.fail(&path, reason);
+        }
+        self.entry.clear_progress();
+    }
+}

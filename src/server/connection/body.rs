@@ -1,0 +1,157 @@
+//! The content of an answer: a range of a file, or of an archive.
+
+use crate::{
+    protocol::{digest::BLOCK_SIZE, message::Get, server::Filled},
+    storage::{StorageError, archive::Stream, root::FileSource},
+};
+
+/// Bytes that are read ahead of a file's reader.
+const AHEAD: u64 = 4 * BLOCK_SIZE;
+/// Bytes of an archive that are passed over at once.
+const SKIP: usize = 64 * 1024;
+
+/// Where an answer's content comes from.
+pub(super) enum Body {
+    /// A file.
+    File {
+        /// Opened.
+        source: FileSource,
+        /// Of the next byte.
+        offset: u64,
+        /// Of the first byte that is not wanted.
+        end: u64,
+        /// Up to where the kernel was told to read.
+        ahead: u64,
+    },
+    /// A directory as a zip.
+    Archive {
+        /// Its bytes.
+        stream: Box<Stream>,
+        /// Bytes of its sources.
+        sources: u64,
+        /// Bytes that are not wanted.
+        skip: u64,
+        /// Bytes that are wanted after those.
+        left: u64,
+    },
+}
+
+/// The byte before which a range ends; `u64::MAX` for a range up to the content's end.
+fn range_end(get: &Get) -> u64 {
+    get.blocks.map_or(u64::MAX, |blocks| get.first_block.saturating_add(blocks).saturating_mul(BLOCK_SIZE))
+}
+
+impl Body {
+    /// The range of a file that `get` asks for; `None` if it begins behind the end.
+    pub fn file(source: FileSource, get: &Get) -> Option<Body> {
+        let offset = get.first_block.checked_mul(BLOCK_SIZE).filter(|&offset| offset <= source.size())?;
+        let end = range_end(get).min(source.size());
+        Some(Body::File { source, offset, end, ahead: offset })
+    }
+
+    /// The range of an archive that `get` asks for; `None` if that is more than there can be.
+    pub fn archive(stream: Stream, sources: u64, get: &Get) -> Option<Body> {
+        let skip = get.first_block.checked_mul(BLOCK_SIZE)?;
+        Some(Body::Archive { stream: Box::new(stream), sources, skip, left: range_end(get) - skip })
+    }
+
+    /// Whether [`Body::skip`] has something to do before the first [`Body::read`].
+    pub fn must_skip(&self) -> bool {
+        matches!(self, Body::Archive { skip: 1.., .. })
+    }
+
+    /// Passes over some of the bytes before the range. False if the archive has ended there.
+    pub fn skip(&mut self) -> Result<bool, StorageError> {
+        let Body::Archive { stream, skip, .. } = self else { return Ok(true) };
+        let mut scratch = vec![0; SKIP.min(usize::try_from(*skip).unwrap_or(SKIP))];
+        *skip -= stream.read(&mut scratch)? as u64;
+        Ok(*skip == 0 || !stream.finished())
+    }
+
+    /// Fills the front of `buffer` with the next bytes. No bytes mean that there is more work to do before there
+    /// are some, unless [`Body::is_over`].
+    pub fn read(&mut self, buffer: &mut [u8]) -> Result<Filled, StorageError> {
+        let bytes = match self {
+            Body::File { source, offset, end, ahead } => {
+                let bytes = clamp(buffer.len(), *end - *offset);
+                source.read_exact_at(&mut buffer[..bytes], *offset)?;
+                *offset += bytes as u64;
+                if *offset < *end && *offset + AHEAD / 2 > *ahead {
+                    let from = (*ahead).max(*offset);
+                    source.read_ahead(from, AHEAD.min(end.saturating_sub(from)));
+                    *ahead = from + AHEAD;
+                }
+                bytes
+            }
+            Body::Archive { stream, left, .. } => {
+                let wanted = clamp(buffer.len(), *left);
+                let bytes = stream.read(&mut buffer[..wanted])?;
+                *left -= bytes as u64;
+                bytes
+            }
+        };
+        Ok(Filled { bytes, position: self.position() })
+    }
+
+    /// At most how many bytes the next [`Body::read`] into a buffer of `room` bytes gives.
+    pub fn next_read(&self, room: usize) -> usize {
+        match self {
+            Body::File { offset, end, .. } => clamp(room, *end - *offset),
+            Body::Archive { left, .. } => clamp(room, *left),
+        }
+    }
+
+    /// Whether the end of the range, or of the content, was reached.
+    pub fn is_over(&self) -> bool {
+        match self {
+            Body::File { offset, end, .. } => offset == end,
+            Body::Archive { stream, left, .. } => *left == 0 || stream.finished(),
+        }
+    }
+
+    /// Whether the end of the content was reached.
+    pub fn is_complete(&self) -> bool {
+        match self {
+            Body::File { source, offset, .. } => *offset == source.size(),
+            Body::Archive { stream, .. } => stream.finished(),
+        }
+    }
+
+    /// Bytes of the sources read so far; see the `block` frame.
+    pub fn position(&self) -> u64 {
+        match self {
+            Body::File { offset, .. } => *offset,
+            Body::Archive { stream, .. } => stream.position(),
+        }
+    }
+
+    /// How far that is, and what it comes to at the content's end.
+    pub fn progress(&self) -> (u64, u64) {
+        let total = match self {
+            Body::File { source, .. } => source.size(),
+            Body::Archive { sources, .. } => *sources,
+        };
+        (self.position(), total)
+    }
+
+    /// Content bytes that there will be from here on, if that is known.
+    pub fn left(&self) -> Option<u64> {
+        match self {
+            Body::File { offset, end, .. } => Some(end - offset),
+            Body::Archive { .. } => None,
+        }
+    }
+
+    /// Compares the identity with what is there now.
+    pub fn check(&self) -> Result<(), StorageError> {
+        match self {
+            Body::File { source, .. } => source.check(),
+            Body::Archive { stream, .. } => stream.check(),
+        }
+    }
+}
+
+/// The smaller of a length and a count that may be too large for one.
+fn clamp(length: usize, count: u64) -> usize {
+    usize::try_from(count).map_or(length, |count| length.min(count))
+}

@@ -1,0 +1,277 @@
+//! A classic dialect on a connection: one path, its content, the end.
+
+use std::time::Instant;
+
+use super::{Step, answer::Turn, body::Body};
+use crate::{
+    protocol::{
+        classic::{
+            Dialect, Header,
+            server::{Event, Server},
+        },
+        message::Get,
+        path::RemotePath,
+    },
+    server::{
+        ConnectionState,
+        limits::{TURN, WORK},
+    },
+    storage::{
+        StorageError,
+        archive::{Planner, Planning, Stream},
+        root::{Directory, Node},
+    },
+    text::SafeText,
+};
+
+/// Bytes of an archive that are measured at once.
+const MEASURED: usize = 64 * 1024;
+
+/// The state of a connection that speaks a classic dialect.
+pub(super) struct Classic {
+    machine: Server,
+    dialect: Dialect,
+    stage: Stage,
+    path: SafeText,
+    started: Option<Instant>,
+    ended: bool,
+}
+
+enum Stage {
+    /// No path yet.
+    Asking,
+    /// An archive is being planned.
+    Planning { name: String, planner: Planner },
+    /// It is made once for nothing but its size, which this dialect wants beforehand.
+    Measuring { name: String, sources: u64, stream: Box<Stream>, size: u64 },
+    /// The client knows what there is.
+    Offered { body: Body, size: u64 },
+    /// Content is being sent; `left` of it.
+    Sending { body: Body, left: u64 },
+    /// Everything was said.
+    Over,
+}
+
+impl Classic {
+    /// A connection whose first byte is none of ours.
+    pub fn new(dialect: Dialect) -> Classic {
+        Classic {
+            machine: Server::new(dialect),
+            dialect,
+            stage: Stage::Asking,
+            path: SafeText::default(),
+            started: None,
+            ended: false,
+        }
+    }
+
+    /// Its name for the dashboard.
+    pub fn name(&self) -> &'static str {
+        match self.dialect {
+            Dialect::Classic => "classic",
+            Dialect::ClassicSelect => "classic-select",
+        }
+    }
+
+    /// Takes what one read gave; nothing is the end of the stream. Says so if the peer broke the dialect.
+    pub fn received(&mut self, bytes: &[u8], turn: &mut Turn, now: Instant) -> Result<(), String> {
+        if bytes.is_empty() {
+            self.ended = true;
+            return Ok(());
+        }
+        match self.machine.receive(bytes) {
+            Ok(None) => Ok(()),
+            Ok(Some(Event::Path(path))) => {
+                self.path = SafeText::new(&path);
+                self.started = Some(now);
+                turn.request("classic", &self.path);
+                turn.show(&self.path);
+                if let Err(error) = self.open(&path, turn) {
+                    self.refuse(&error, turn);
+                }
+                Ok(())
+            }
+            Ok(Some(Event::Start)) => {
+                if let Stage::Offered { body, size } = std::mem::replace(&mut self.stage, Stage::Over) {
+                    turn.begin(self.path.clone(), self.started.unwrap_or(now), Some(size));
+                    self.stage = Stage::Sending { body, left: size };
+                }
+                Ok(())
+            }
+            Err(violation) => Err(format!("broke the {} protocol: {violation}", self.name())),
+        }
+    }
+
+    fn open(&mut self, text: &str, turn: &mut Turn) -> Result<(), StorageError> {
+        let path = RemotePath::parse(text).map_err(|_| StorageError::NotFound(SafeText::new(text)))?;
+        match turn.shared.root.open_node(&path)? {
+            Node::File(source) => {
+                let size = source.size();
+                let name = source.meta().name.clone();
+                // A range that begins at 0 is never behind the end.
+                let body = Body::file(source, &whole())
+                    .ok_or_else(|| StorageError::NotFound(SafeText::new(text)))?;
+                self.offer(name, size, body, turn);
+            }
+            Node::Directory(directory) => self.plan(&path, directory, turn),
+        }
+        Ok(())
+    }
+
+    fn plan(&mut self, path: &RemotePath, directory: Directory, turn: &Turn) {
+        turn.show(&SafeText::new(&format!("{} (zip)", self.path)));
+        turn.state(ConnectionState::Planning);
+        let name = directory.meta().name.clone();
+        // The original names the entries by the path that was asked for.
+        let planner = directory.archive(if path.is_root() { &name } else { path.as_str() });
+        self.stage = Stage::Planning { name: format!("{name}.zip"), planner };
+    }
+
+    fn offer(&mut self, name: String, size: u64, body: Body, turn: &Turn) {
+        turn.state(ConnectionState::Sending);
+        let file_type = extension(&name).to_owned();
+        self.machine.found(Header { file_name: name, file_size: size, file_type });
+        self.stage = Stage::Offered { body, size };
+    }
+
+    /// The only refusal that these dialects know.
+    fn refuse(&mut self, error: &StorageError, turn: &mut Turn) {
+        turn.fail(&self.path, &error.to_string());
+        self.machine.not_found();
+        self.stage = Stage::Over;
+    }
+
+    /// Goes on until the turn is full or something is missing.
+    pub fn advance(&mut self, turn: &mut Turn) -> Step {
+        let said = self.machine.outgoing();
+        if !said.is_empty() {
+            turn.out.push(said);
+            let count = said.len();
+            self.machine.sent(count);
+            return Step::Again;
+        }
+        match &mut self.stage {
+            Stage::Asking | Stage::Offered { .. } if self.ended => Step::End("closed by the client".into()),
+            Stage::Asking | Stage::Offered { .. } => Step::Read,
+            Stage::Planning { .. } | Stage::Measuring { .. } => Step::Work,
+            Stage::Sending { body, left } => match fill(body, left, &self.path, turn) {
+                Ok(()) if *left == 0 => {
+                    turn.end();
+                    self.stage = Stage::Over;
+                    Step::Again
+                }
+                Ok(()) if turn.out.is_empty() => Step::Work,
+                Ok(()) => Step::Again,
+                // There is no word for it in these dialects: what is missing must tell.
+                Err(error) => {
+                    let reason = error.to_string();
+                    turn.fail(&self.path, &reason);
+                    Step::Abort(reason.into())
+                }
+            },
+            Stage::Over => Step::End("done".into()),
+        }
+    }
+
+    /// A slice of planning or of measuring.
+    pub fn work(&mut self, turn: &mut Turn) {
+        let result = match std::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Planning { name, planner } => planner.step().map(|planning| match planning {
+                Planning::More(planner) => self.stage = Stage::Planning { name, planner },
+                Planning::Done(plan) => {
+                    let sources = plan.sources().bytes;
+                    match plan.size() {
+                        Some(size) => self.offer_archive(name, sources, size, plan.stream(), turn),
+                        None => {
+                            let stream = Box::new(plan.stream());
+                            self.stage = Stage::Measuring { name, sources, stream, size: 0 };
+                        }
+                    }
+                }
+            }),
+            Stage::Measuring { name, sources, mut stream, size } => {
+                stream.read(&mut vec![0; MEASURED]).map(|bytes| {
+                    let size = size + bytes as u64;
+                    if stream.finished() {
+                        stream.rewind();
+                        self.offer_archive(name, sources, size, *stream, turn);
+                    } else {
+                        self.stage = Stage::Measuring { name, sources, stream, size };
+                    }
+                })
+            }
+            stage => {
+                self.stage = stage;
+                Ok(())
+            }
+        };
+        if let Err(error) = result {
+            self.refuse(&error, turn);
+        }
+    }
+
+    fn offer_archive(&mut self, name: String, sources: u64, size: u64, stream: Stream, turn: &Turn) {
+        match Body::archive(stream, sources, &whole()) {
+            Some(body) => self.offer(name, size, body, turn),
+            None => self.stage = Stage::Over,
+        }
+    }
+}
+
+/// Puts content into the turn, whole and without small pieces between: the original clients count every
+/// read as 1024 bytes. The last of it is held back until the source was looked at again, so that
+/// a content that changed on the way comes out short and is noticed.
+fn fill(body: &mut Body, left: &mut u64, path: &SafeText, turn: &mut Turn) -> Result<(), StorageError> {
+    let before = body.position();
+    while *left > 0 && turn.out.len() < TURN && body.position() - before < WORK {
+        let room = (TURN - turn.out.len()).min(usize::try_from(*left).unwrap_or(TURN));
+        let bytes = turn.out.fill(room, |buffer| {
+            let bytes = body.read(buffer)?.bytes;
+            if body.is_over() && (bytes as u64) < *left {
+                return Err(StorageError::Changed { path: path.clone() });
+            }
+            if bytes as u64 == *left {
+                body.check()?;
+            }
+            Ok(bytes)
+        })?;
+        turn.content(bytes, body.progress());
+        *left -= bytes as u64;
+        if bytes == 0 {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// A `get` of everything.
+fn whole() -> Get {
+    Get { path: String::new(), form: Default::default(), first_block: 0, blocks: None, identity: None }
+}
+
+/// The extension with its dot, or nothing; a name that begins with its only dot has none.
+fn extension(name: &str) -> &str {
+    match name.trim_start_matches('.').rfind('.') {
+        Some(at) => &name[name.len() - (name.trim_start_matches('.').len() - at)..],
+        None => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::extension;
+
+    #[test]
+    fn extensions_are_those_of_the_original() {
+        for (name, expected) in [
+            ("a.bin", ".bin"),
+            ("a.tar.gz", ".gz"),
+            ("README", ""),
+            (".bashrc", ""),
+            (".a.b", ".b"),
+            ("..", ""),
+        ] {
+            assert_eq!(extension(name), expected, "{name}");
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! One connection, without its socket: bytes in, bytes out, deadlines. All four loops share it.
+//!
+//! A loop asks [`Connection::next`] what the connection wants, does that with the socket in its own way
+//! (blocking, when ready, or awaiting), and tells what came of it. Time is an argument everywhere.
+//!
+//! ```text
+//!            first byte                     last answer written
+//! Fresh ──────────────────▶ V1 | Classic ────────────────────────▶ Lingering ──▶ Closed
+//!   └──────── anything else: one sentence ──────────────────────────▲
+//! ```
+//!
+//! The connection is half-duplex: while an answer is being written nothing is read. Requests that were sent ahead
+//! wait in the kernel's buffer (and at most one read of them here), which holds a client back that
+//! sends more of them than it takes answers.
+//!
+//! *Lingering* is the orderly end: the last bytes are written, our side is shut down, and the peer's bytes
+//! are read and dropped until it closes too. Closing with unread bytes would send a reset, and a
+//! reset may destroy the answer before the peer has read it.
+
+mod answer;
+mod body;
+mod classic;
+mod deadlines;
+mod sending;
+mod stranger;
+mod v1;
+
+use std::{
+    borrow::Cow,
+    io::{self, ErrorKind},
+    net::Shutdown,
+    sync::Arc,
+    time::Instant,
+};
+
+use self::{
+    answer::Turn,
+    classic::Classic,
+    deadlines::{Deadlines, Overrun, Waiting},
+    v1::V1,
+};
+use super::{
+    Event,
+    limits::LINGER,
+    registry::Entry,
+    shared::{Phase, Shared},
+};
+use crate::{
+    protocol::{
+        error::Code,
+        preamble::{FIRST_BYTE, TLS_FIRST_BYTE},
+    },
+    text::SafeText,
+};
+
+/// What a connection needs next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Want {
+    /// [`Connection::output`] written, or some of it.
+    Write,
+    /// Bytes read.
+    Read,
+    /// [`Connection::work`] called.
+    Work,
+    /// To be dropped, and its socket with it.
+    Close,
+}
+
+/// A connection.
+pub(super) struct Connection {
+    shared: Arc<Shared>,
+    entry: Arc<Entry>,
+    turn: Turn,
+    stage: Stage,
+    deadlines: Deadlines,
+    /// Why it ended, once it is about to.
+    reason: Cow<'static, str>,
+}
+
+/// What is spoken on a connection.
+enum Stage {
+    /// Nothing came yet.
+    Fresh,
+    /// Version 1 of this protocol.
+    V1(Box<V1>),
+    /// A dialect of the original programs.
+    Classic(Box<Classic>),
+    /// Nothing more is answered; `shut` once our side is shut down.
+    Lingering { shut: bool },
+    /// It is over.
+    Closed,
+}
+
+/// What a dialect asks of the connection after it was given the floor.
+enum Step {
+    /// The turn holds bytes to write, or the floor is wanted again.
+    Again,
+    /// More input.
+    Read,
+    /// A slice of work.
+    Work,
+    /// The exchange is over as soon as the output is written.
+    End(Cow<'static, str>),
+    /// The exchange has failed in a way that the peer must notice: close at once.
+    Abort(Cow<'static, str>),
+}
+
+impl Connection {
+    /// A connection that was just accepted.
+    pub fn new(shared: Arc<Shared>, entry: Arc<Entry>, now: Instant) -> Connection {
+        let deadlines = Deadlines::new(&shared.limits, entry.refused, now);
+        let turn = Turn::new(Arc::clone(&shared), Arc::clone(&entry));
+        Connection {
+            shared,
+            entry,
+            turn,
+            stage: Stage::Fresh,
+            deadlines,
+            reason: "given up by the server".into(),
+        }
+    }
+
+    /// What waits to be written.
+    pub fn output(&self) -> &[u8] {
+        self.turn.out.as_slice()
+    }
+
+    /// What the connection needs now. Produces at most one turn of output.
+    pub fn next(&mut self, now: Instant) -> Want {
+        if self.shared.phase() >= Phase::Stopping {
+            self.close("the server was stopped");
+        } else if self.entry.is_disconnected() {
+            self.close("disconnected by the operator");
+        }
+        loop {
+            if self.turn.asked {
+                self.deadlines.asked();
+            }
+            self.turn.settle(now);
+            if !self.turn.out.is_empty() && !matches!(self.stage, Stage::Closed) {
+                self.deadlines.wait_for(Waiting::Output, now);
+                return Want::Write;
+            }
+            let step = match &mut self.stage {
+                Stage::Fresh if self.shared.accepting() => Step::Read,
+                Stage::Fresh => Step::Abort("the server is stopping".into()),
+                Stage::V1(v1) => v1.advance(&mut self.turn, now),
+                Stage::Classic(classic) => classic.advance(&mut self.turn),
+                Stage::Lingering { shut } => {
+                    if !*shut {
+                        self.entry.shutdown(Shutdown::Write);
+                        *shut = true;
+                    }
+                    Step::Read
+                }
+                Stage::Closed => return Want::Close,
+            };
+            match step {
+                Step::Again => {}
+                Step::Read => {
+                    self.turn.out.release();
+                    self.deadlines.wait_for(Waiting::Input, now);
+                    return Want::Read;
+                }
+                Step::Work => {
+                    self.deadlines.wait_for(Waiting::Nothing, now);
+                    return Want::Work;
+                }
+                Step::End(reason) => self.linger(reason, now),
+                Step::Abort(reason) => self.close(reason),
+            }
+        }
+    }
+
+    /// Does one bounded slice of what [`Want::Work`] stands for.
+    pub fn work(&mut self) {
+        match &mut self.stage {
+            Stage::V1(v1) => v1.work(&mut self.turn),
+            Stage::Classic(classic) => classic.work(&mut self.turn),
+            _ => {}
+        }
+    }
+
+    /// Takes what reading from the socket gave. True if it has to be waited for.
+    pub fn after_read(&mut self, now: Instant, result: io::Result<usize>, buffer: &[u8]) -> bool {
+        match result {
+            Ok(count) => self.received(now, buffer.get(..count).unwrap_or_default()),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
+            Err(error) => self.lost(&error),
+        }
+        false
+    }
+
+    /// Takes what writing to the socket gave. True if it has to be waited for.
+    pub fn after_write(&mut self, now: Instant, result: io::Result<usize>) -> bool {
+        match result {
+            Ok(0) => self.lost(&ErrorKind::WriteZero.into()),
+            Ok(count) => self.wrote(now, count),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
+            Err(error) => self.lost(&error),
+        }
+        false
+    }
+
+    /// Takes received bytes; none is the end of the stream.
+    pub fn received(&mut self, now: Instant, bytes: &[u8]) {
+        match &mut self.stage {
+            Stage::Fresh => match bytes.first() {
+                Some(&first) => self.begin(first, bytes, now),
+                None => self.close("closed by the client"),
+            },
+            Stage::V1(v1) => v1.received(bytes),
+            Stage::Classic(classic) => {
+                if let Err(reason) = classic.received(bytes, &mut self.turn, now) {
+                    self.linger(reason.into(), now);
+                }
+            }
+            Stage::Lingering { .. } if bytes.is_empty() => self.stage = Stage::Closed,
+            Stage::Lingering { .. } | Stage::Closed => {}
+        }
+    }
+
+    /// The first byte tells what the client speaks.
+    fn begin(&mut self, first: u8, bytes: &[u8], now: Instant) {
+        match (first, self.shared.classic) {
+            (FIRST_BYTE, _) => {
+                self.entry.set_dialect("v1");
+                let mut v1 = Box::new(V1::new(self.entry.refused));
+                v1.received(bytes);
+                self.stage = Stage::V1(v1);
+            }
+            (TLS_FIRST_BYTE, _) => self.linger("a TLS client on a plain server".into(), now),
+            (_, Some(dialect)) if !self.entry.refused => {
+                let mut classic = Box::new(Classic::new(dialect));
+                self.entry.set_dialect(classic.name());
+                let result = classic.received(bytes, &mut self.turn, now);
+                self.stage = Stage::Classic(classic);
+                if let Err(reason) = result {
+                    self.linger(reason.into(), now);
+                }
+            }
+            (_, Some(_)) => self.linger("busy".into(), now),
+            (_, None) => {
+                self.turn.out.push(stranger::sentence(bytes).as_bytes());
+                self.linger(stranger::name(bytes).into(), now);
+            }
+        }
+    }
+
+    /// Tells that the first `count` bytes of [`Want::Write`] were written.
+    pub fn wrote(&mut self, now: Instant, count: usize) {
+        self.deadlines.wrote(count);
+        self.turn.wrote(count, now);
+    }
+
+    /// The socket failed.
+    pub fn lost(&mut self, error: &io::Error) {
+        let reason = match error.kind() {
+            ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
+                "closed by the client".to_owned()
+            }
+            _ => format!("connection lost: {error}"),
+        };
+        let progress = self.turn.progress();
+        self.close(reason + &progress);
+    }
+
+    /// When [`Connection::timed_out`] wants to be called, if nothing else happens before.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadlines.next()
+    }
+
+    /// Looks whether a deadline has passed, and does what that calls for.
+    pub fn timed_out(&mut self, now: Instant) {
+        let (code, reason) = match self.deadlines.check(now) {
+            None => return,
+            Some(Overrun::Linger) => return self.stage = Stage::Closed,
+            Some(Overrun::Handshake) => (Code::TimedOut, "no request within the handshake deadline"),
+            Some(Overrun::Idle) => (Code::TimedOut, "idle for too long"),
+            Some(Overrun::Rate) => (Code::TooSlow, "too slow"),
+        };
+        self.leave(Some(code), reason, now);
+    }
+
+    /// Asks a connection that only waits for a request to make room for somebody else.
+    pub fn make_room(&mut self, now: Instant) {
+        if self.is_idle() {
+            self.leave(None, "idle while others wait", now);
+        }
+    }
+
+    /// Whether nothing is being answered, nor was asked.
+    pub fn is_idle(&self) -> bool {
+        match &self.stage {
+            Stage::V1(v1) => v1.is_idle() && self.turn.out.is_empty(),
+            Stage::Fresh => true,
+            _ => false,
+        }
+    }
+
+    /// Ends the connection from our side, with a word where the dialect has one.
+    fn leave(&mut self, code: Option<Code>, reason: &'static str, now: Instant) {
+        match &mut self.stage {
+            Stage::V1(v1) => {
+                v1.leave(code, reason, &mut self.turn);
+                self.linger(reason.into(), now);
+            }
+            Stage::Lingering { .. } => {}
+            _ => self.close(reason),
+        }
+    }
+
+    fn linger(&mut self, reason: Cow<'static, str>, now: Instant) {
+        self.turn.abandon(&reason);
+        self.reason = reason;
+        self.stage = Stage::Lingering { shut: false };
+        self.deadlines.linger(now + LINGER);
+    }
+
+    fn close(&mut self, reason: impl Into<Cow<'static, str>>) {
+        if !matches!(self.stage, Stage::Lingering { .. } | Stage::Closed) {
+            self.reason = reason.into();
+        }
+        self.turn.abandon(&self.reason);
+        self.stage = Stage::Closed;
+    }
+}
+
+impl Drop for Connection {
+    /// However a loop or a task ends, its connections leave the registry.
+    fn drop(&mut self) {
+        self.turn.abandon(&self.reason);
+        self.shared.registry.remove(&self.entry);
+        if !self.entry.refused {
+            let Entry { id, peer, .. } = *self.entry;
+            self.shared.emit(&Event::Disconnected { id, peer, reason: SafeText::new(&self.reason) });
+        }
+        self.shared.registry.finished();
+    }
+}

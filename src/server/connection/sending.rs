@@ -1,0 +1,48 @@
+//! The content of one answer of version 1 on its way out.
+
+use super::{answer::Turn, body::Body};
+use crate::{
+    protocol::server::ContentWriter,
+    server::limits::{TURN, WORK},
+    storage::StorageError,
+};
+
+/// What a turn may be over [`TURN`], so that a frame with its header is not cut in two.
+const SLACK: usize = 4 * 1024;
+
+/// Content being sent.
+pub(super) struct Sending {
+    pub writer: ContentWriter,
+    pub body: Body,
+    pub identity: String,
+}
+
+impl Sending {
+    /// Puts content into the turn until that is full or has cost enough work. True at the end of the
+    /// range, if the content is still what it was when the answer began.
+    pub fn fill(&mut self, turn: &mut Turn) -> Result<bool, StorageError> {
+        let before = self.body.position();
+        loop {
+            if self.body.is_over() {
+                self.body.check()?;
+                return Ok(true);
+            }
+            let next = self.body.next_read(self.writer.room());
+            if !turn.out.is_empty() && turn.out.len() + next > TURN + SLACK {
+                return Ok(false);
+            }
+            let bytes = self.writer.data(&mut turn.out, |buffer| self.body.read(buffer))?;
+            turn.content(bytes, self.body.progress());
+            if bytes == 0 || turn.out.len() >= TURN || self.body.position() - before >= WORK {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Makes the end of the answer, after [`Sending::fill`] has said that it is there.
+    pub fn end(self, turn: &mut Turn) {
+        let complete = self.body.is_complete();
+        self.writer.end(&self.identity, self.body.position(), complete, &mut turn.out);
+        turn.end();
+    }
+}

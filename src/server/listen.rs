@@ -1,0 +1,92 @@
+//! Where a server listens, and the address by which it is reached.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs, UdpSocket},
+};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::StartError;
+use crate::text::SafeText;
+
+/// Clients that may wait to be accepted; the kernel has a limit of its own and takes the smaller one.
+const BACKLOG: i32 = 1024;
+
+/// Listens on the first address of `host` that lets it.
+pub(super) fn listen(host: &str, port: u16) -> Result<TcpListener, StartError> {
+    let unknown = |error| StartError::Host { host: SafeText::new(host), error };
+    let mut last = None;
+    for address in (host, port).to_socket_addrs().map_err(unknown)? {
+        match listen_on(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = Some(StartError::Listen { address, error }),
+        }
+    }
+    Err(last.unwrap_or_else(|| unknown(io::Error::new(io::ErrorKind::NotFound, "the name has no address"))))
+}
+
+fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A server that starts again need not wait for the connections of the one before to be forgotten.
+    socket.set_reuse_address(true)?;
+    if address.ip() == Ipv6Addr::UNSPECIFIED {
+        socket.set_only_v6(false)?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// The host under which a client reaches a server that was told to listen on `host`.
+pub(super) fn public_host(host: &str, local: SocketAddr) -> String {
+    if local.ip().is_unspecified() {
+        outward_address().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)).to_string()
+    } else {
+        host.trim_start_matches('[').trim_end_matches(']').to_owned()
+    }
+}
+
+/// The address from which this machine talks to others. Choosing a peer for a datagram socket finds the
+/// way there and sends nothing; the peer is one of those that are reserved for documentation.
+fn outward_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
+    socket.local_addr().ok().map(|address| address.ip()).filter(|ip| !ip.is_unspecified())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_taken_port_is_told_with_its_address() {
+        let first = listen("127.0.0.1", 0).unwrap();
+        let address = first.local_addr().unwrap();
+        match listen("127.0.0.1", address.port()) {
+            Err(StartError::Listen { address: told, .. }) => assert_eq!(told, address),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_host_that_is_none_is_told() {
+        assert!(matches!(listen("not a host", 0), Err(StartError::Host { .. })));
+    }
+
+    #[test]
+    fn names_and_both_families_work() {
+        listen("localhost", 0).unwrap();
+        if let Ok(listener) = listen("::1", 0) {
+            assert!(listener.local_addr().unwrap().is_ipv6());
+        }
+    }
+
+    #[test]
+    fn nobody_is_told_to_connect_to_everywhere() {
+        let everywhere: SocketAddr = "0.0.0.0:7878".parse().unwrap();
+        assert_ne!(public_host("0.0.0.0", everywhere), "0.0.0.0");
+        let local: SocketAddr = "127.0.0.1:7878".parse().unwrap();
+        assert_eq!(public_host("localhost", local), "localhost");
+    }
+}

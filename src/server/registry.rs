@@ -1,0 +1,251 @@
+//! The connections that are live, as the dashboard sees them and as the operator reaches them.
+
+use std::{
+    collections::BTreeMap,
+    net::{Shutdown, SocketAddr},
+    ops::Range,
+    os::fd::AsFd,
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{
+            AtomicBool, AtomicU8, AtomicU64, AtomicUsize,
+            Ordering::{Relaxed, SeqCst},
+        },
+    },
+    time::Instant,
+};
+
+use super::{ConnectionId, ConnectionState, ConnectionView, limits::REFUSALS};
+use crate::{platform, text::SafeText};
+
+/// A socket as the registry needs it: it can be shut down from any thread, and that is all.
+pub(super) type Socket = dyn AsFd + Send + Sync;
+
+/// What is known of one connection. The loop that serves it writes, dashboards read, nobody waits.
+pub(super) struct Entry {
+    /// Its number.
+    pub id: ConnectionId,
+    /// Its peer.
+    pub peer: SocketAddr,
+    /// Whether it is only here to be told "busy".
+    pub refused: bool,
+    since: Instant,
+    /// Weak: a connection is closed when its loop lets go of it, whoever looks at the registry.
+    socket: Weak<Socket>,
+    disconnected: AtomicBool,
+    state: AtomicU8,
+    dialect: AtomicU8,
+    sent: AtomicU64,
+    position: AtomicU64,
+    total: AtomicU64,
+    path: Mutex<SafeText>,
+}
+
+/// No answer is running, or its total is not known.
+const UNKNOWN: u64 = u64::MAX;
+
+const STATES: [ConnectionState; 5] = [
+    ConnectionState::Handshake,
+    ConnectionState::Idle,
+    ConnectionState::Planning,
+    ConnectionState::Sending,
+    ConnectionState::Refused,
+];
+
+/// The names of the dialects, in the order of their numbers.
+const DIALECTS: [Option<&str>; 4] = [None, Some("v1"), Some("classic"), Some("classic-select")];
+
+impl Entry {
+    /// What the connection does now.
+    pub fn set_state(&self, state: ConnectionState) {
+        let number = STATES.iter().position(|&known| known == state).unwrap_or_default();
+        self.state.store(number as u8, SeqCst);
+    }
+
+    /// What it speaks; one of the names of [`ConnectionView::dialect`].
+    pub fn set_dialect(&self, name: &'static str) {
+        let number = DIALECTS.iter().position(|&known| known == Some(name)).unwrap_or_default();
+        self.dialect.store(number as u8, Relaxed);
+    }
+
+    /// An answer begins.
+    pub fn set_path(&self, path: &SafeText) {
+        path.clone_into(&mut lock(&self.path));
+    }
+
+    /// How far the running answer is, out of a total that is known.
+    pub fn set_progress(&self, position: u64, total: u64) {
+        self.position.store(position, Relaxed);
+        self.total.store(total, Relaxed);
+    }
+
+    /// No answer is running.
+    pub fn clear_progress(&self) {
+        self.total.store(UNKNOWN, Relaxed);
+    }
+
+    /// Content went out.
+    pub fn add_sent(&self, bytes: u64) {
+        self.sent.fetch_add(bytes, Relaxed);
+    }
+
+    /// Closes one or both directions of the socket; a loop that waits for it wakes up.
+    pub fn shutdown(&self, how: Shutdown) {
+        if let Some(socket) = self.socket.upgrade() {
+            // It fails only where the peer was faster, and then there is nothing to shut down.
+            let _ = platform::shutdown(&*socket, how);
+        }
+    }
+
+    /// Wakes a loop that waits for a request, by an end of the stream. A connection that is in the
+    /// middle of an answer is left alone.
+    pub fn interrupt(&self) {
+        if matches!(
+            self.state(),
+            ConnectionState::Handshake | ConnectionState::Idle | ConnectionState::Refused
+        ) {
+            self.shutdown(Shutdown::Read);
+        }
+    }
+
+    fn state(&self) -> ConnectionState {
+        STATES[usize::from(self.state.load(SeqCst))]
+    }
+
+    /// Ends the connection now, whatever it does.
+    pub fn disconnect(&self) {
+        self.disconnected.store(true, Relaxed);
+        self.shutdown(Shutdown::Both);
+    }
+
+    /// Whether somebody called [`Entry::disconnect`].
+    pub fn is_disconnected(&self) -> bool {
+        self.disconnected.load(Relaxed)
+    }
+
+    fn view(&self, now: Instant) -> ConnectionView {
+        let total = self.total.load(Relaxed);
+        ConnectionView {
+            id: Some(self.id),
+            peer: self.peer,
+            dialect: DIALECTS[usize::from(self.dialect.load(Relaxed))],
+            path: lock(&self.path).clone(),
+            state: self.state(),
+            sent: self.sent.load(Relaxed),
+            progress: (total != UNKNOWN).then(|| (self.position.load(Relaxed), total)),
+            age: now.saturating_duration_since(self.since),
+        }
+    }
+}
+
+/// The live connections, oldest first.
+#[derive(Default)]
+pub(super) struct Registry {
+    live: Mutex<Live>,
+    emptied: Condvar,
+    count: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Live {
+    entries: BTreeMap<ConnectionId, Arc<Entry>>,
+    last: u64,
+    refused: usize,
+    /// Connections that have not told yet that they are gone.
+    unfinished: usize,
+}
+
+impl Registry {
+    /// Enters a connection: as one to serve while there are fewer than `max` of those, else as one to be
+    /// refused, and `None` if too many are being refused already.
+    pub fn enter(
+        &self,
+        socket: Weak<Socket>,
+        peer: SocketAddr,
+        max: usize,
+        now: Instant,
+    ) -> Option<Arc<Entry>> {
+        let mut live = lock(&self.live);
+        let refused = live.entries.len() - live.refused >= max;
+        if refused {
+            if live.refused >= REFUSALS {
+                return None;
+            }
+            live.refused += 1;
+        }
+        live.last += 1;
+        live.unfinished += 1;
+        let state = if refused { ConnectionState::Refused } else { ConnectionState::Handshake };
+        let entry = Arc::new(Entry {
+            id: ConnectionId(live.last),
+            peer,
+            refused,
+            since: now,
+            socket,
+            disconnected: AtomicBool::new(false),
+            state: AtomicU8::new(0),
+            dialect: AtomicU8::new(0),
+            sent: AtomicU64::new(0),
+            position: AtomicU64::new(0),
+            total: AtomicU64::new(UNKNOWN),
+            path: Mutex::default(),
+        });
+        entry.set_state(state);
+        live.entries.insert(entry.id, Arc::clone(&entry));
+        self.count.store(live.entries.len(), Relaxed);
+        Some(entry)
+    }
+
+    /// A connection is over: its place is free.
+    pub fn remove(&self, entry: &Entry) {
+        let mut live = lock(&self.live);
+        if live.entries.remove(&entry.id).is_some() && entry.refused {
+            live.refused -= 1;
+        }
+        self.count.store(live.entries.len(), Relaxed);
+    }
+
+    /// Nothing more will be heard of a connection that was removed.
+    pub fn finished(&self) {
+        let mut live = lock(&self.live);
+        live.unfinished -= 1;
+        if live.unfinished == 0 {
+            self.emptied.notify_all();
+        }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.count.load(Relaxed)
+    }
+
+    /// The rows in `range`.
+    pub fn view(&self, range: Range<usize>, now: Instant) -> Vec<ConnectionView> {
+        let live = lock(&self.live);
+        live.entries.values().skip(range.start).take(range.len()).map(|entry| entry.view(now)).collect()
+    }
+
+    /// Calls `f` for the connection `id`, if it is still there.
+    pub fn with(&self, id: ConnectionId, f: impl FnOnce(&Entry)) {
+        let entry = lock(&self.live).entries.get(&id).cloned();
+        if let Some(entry) = entry {
+            f(&entry);
+        }
+    }
+
+    /// Calls `f` for every connection.
+    pub fn for_each(&self, f: impl FnMut(&Arc<Entry>)) {
+        lock(&self.live).entries.values().for_each(f);
+    }
+
+    /// Waits until all connections are over.
+    pub fn wait_until_empty(&self) {
+        let live = lock(&self.live);
+        drop(self.emptied.wait_while(live, |live| live.unfinished > 0));
+    }
+}
+
+/// A registry is right after every single statement, so a panic elsewhere does not spoil it.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,237 @@
+//! One thread, readiness from the kernel.
+//!
+//! ```text
+//! ┌─▶ poll: which sockets became ready, or whose deadline passed?
+//! │      listener ─▶ accept all who wait
+//! │      socket   ─▶ into the queue of those who can go on
+//! └── one turn for each in the queue; who can still go on stays in it
+//! ```
+//!
+//! No socket ever blocks, so one thread serves all of them, a turn each, and no connection can take more than that
+//! from the others. Readiness is edge-triggered: the kernel tells once that a socket became ready, and
+//! it stays so, in our books, until the socket itself says that it would block.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    io::{self, Read, Write},
+    net::TcpListener as StdListener,
+    sync::Arc,
+    time::Instant,
+};
+
+use mio::{
+    Events, Interest, Poll, Token,
+    net::{TcpListener, TcpStream},
+};
+
+use super::{
+    accept::Backoff,
+    connection::{Connection, Want},
+    limits::READ,
+    shared::Shared,
+    slab::Slab,
+};
+
+const LISTENER: Token = Token(usize::MAX);
+
+/// Events taken from the kernel at once.
+const EVENTS: usize = 1024;
+
+/// A connection and what is known of its socket.
+struct Client {
+    connection: Connection,
+    stream: Arc<TcpStream>,
+    readable: bool,
+    writable: bool,
+    /// It stands in the queue.
+    queued: bool,
+    /// The deadline under which it stands in `Loop::deadlines`.
+    deadline: Option<Instant>,
+}
+
+struct Loop {
+    shared: Arc<Shared>,
+    poll: Poll,
+    listener: TcpListener,
+    backoff: Backoff,
+    /// When to accept again after that has failed.
+    retry: Option<Instant>,
+    clients: Slab<Client>,
+    /// Those who can go on.
+    queue: VecDeque<usize>,
+    deadlines: BTreeSet<(Instant, usize)>,
+}
+
+/// Makes the loop.
+pub(super) fn prepare(
+    shared: Arc<Shared>,
+    listener: StdListener,
+) -> io::Result<impl FnOnce() -> io::Result<()> + Send> {
+    listener.set_nonblocking(true)?;
+    let mut listener = TcpListener::from_std(listener);
+    let poll = Poll::new()?;
+    poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+    let mut this = Loop {
+        shared,
+        poll,
+        listener,
+        backoff: Backoff::default(),
+        retry: None,
+        clients: Slab::default(),
+        queue: VecDeque::new(),
+        deadlines: BTreeSet::new(),
+    };
+    Ok(move || this.run())
+}
+
+impl Loop {
+    fn run(&mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(EVENTS);
+        while self.shared.accepting() || !self.clients.is_empty() {
+            let now = Instant::now();
+            let next = self.deadlines.first().map(|&(at, _)| at).into_iter().chain(self.retry).min();
+            let timeout = match next {
+                _ if !self.queue.is_empty() => Some(std::time::Duration::ZERO),
+                next => next.map(|at| at.saturating_duration_since(now)),
+            };
+            match self.poll.poll(&mut events, timeout) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+                _ => {}
+            }
+            for event in &events {
+                match event.token() {
+                    LISTENER => self.accept(),
+                    Token(key) => {
+                        if let Some(client) = self.clients.get_mut(key) {
+                            client.readable |=
+                                event.is_readable() || event.is_read_closed() || event.is_error();
+                            client.writable |=
+                                event.is_writable() || event.is_write_closed() || event.is_error();
+                            self.enqueue(key);
+                        }
+                    }
+                }
+            }
+            self.expire(Instant::now());
+            for _ in 0..self.queue.len() {
+                if let Some(key) = self.queue.pop_front() {
+                    self.turn(key);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Accepts all who wait: there will be no second event for them.
+    fn accept(&mut self) {
+        self.retry = None;
+        while self.shared.accepting() {
+            match self.listener.accept() {
+                Ok((stream, peer)) => {
+                    self.backoff.reset();
+                    self.enter(stream, peer);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) => {
+                    let delay = self.backoff.after(&self.shared, &error);
+                    if !delay.is_zero() {
+                        self.retry = Some(Instant::now() + delay);
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn enter(&mut self, mut stream: TcpStream, peer: std::net::SocketAddr) {
+        let key = self.clients.next_key();
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if let Err(error) = self.poll.registry().register(&mut stream, Token(key), interest) {
+            return self.shared.warn(&format!("a client was turned away: {error}"));
+        }
+        let stream = Arc::new(stream);
+        if let Some(connection) = self.shared.admit(&stream, peer) {
+            let client = Client {
+                connection,
+                stream,
+                readable: false,
+                writable: false,
+                queued: false,
+                deadline: None,
+            };
+            self.clients.insert(client);
+            self.enqueue(key);
+        }
+    }
+
+    fn enqueue(&mut self, key: usize) {
+        if let Some(client) = self.clients.get_mut(key)
+            && !std::mem::replace(&mut client.queued, true)
+        {
+            self.queue.push_back(key);
+        }
+    }
+
+    /// Those whose deadline has passed can go on: to their end, mostly.
+    fn expire(&mut self, now: Instant) {
+        while let Some(&(at, key)) = self.deadlines.first().filter(|(at, _)| *at <= now) {
+            self.deadlines.remove(&(at, key));
+            if let Some(client) = self.clients.get_mut(key) {
+                client.deadline = None;
+            }
+            self.enqueue(key);
+        }
+        if self.retry.is_some_and(|at| at <= now) {
+            self.accept();
+        }
+    }
+
+    /// One turn for one connection.
+    fn turn(&mut self, key: usize) {
+        let Some(client) = self.clients.get_mut(key) else { return };
+        client.queued = false;
+        let can_go_on = client.turn(Instant::now());
+        let deadline = client.connection.deadline();
+        if client.deadline != deadline {
+            self.deadlines.extend(deadline.map(|at| (at, key)));
+            let old = std::mem::replace(&mut client.deadline, deadline);
+            old.map(|at| self.deadlines.remove(&(at, key)));
+        }
+        match can_go_on {
+            Some(true) => self.enqueue(key),
+            Some(false) => {}
+            None => {
+                if let Some(client) = self.clients.remove(key) {
+                    client.deadline.map(|at| self.deadlines.remove(&(at, key)));
+                }
+            }
+        }
+    }
+}
+
+impl Client {
+    /// Does what the connection wants next, if its socket is ready for that. Whether it can go on at once;
+    /// `None` if it is over.
+    fn turn(&mut self, now: Instant) -> Option<bool> {
+        self.connection.timed_out(now);
+        match self.connection.next(now) {
+            Want::Write if self.writable => {
+                let result = (&*self.stream).write(self.connection.output());
+                self.writable = !self.connection.after_write(now, result);
+                Some(self.writable)
+            }
+            Want::Read if self.readable => {
+                let mut buffer = [0; READ];
+                let result = (&*self.stream).read(&mut buffer);
+                self.readable = !self.connection.after_read(now, result, &buffer);
+                Some(self.readable)
+            }
+            Want::Write | Want::Read => Some(false),
+            Want::Work => {
+                self.connection.work();
+                Some(true)
+            }
+            Want::Close => None,
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! What all connections of a server have in common: the root, the limits, the registry, the phase.
+
+use std::{
+    net::{Shutdown, SocketAddr, TcpListener},
+    ops::Range,
+    os::fd::AsFd,
+    sync::{
+        Arc, Condvar, Mutex, PoisonError, Weak,
+        atomic::{AtomicU8, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use super::{
+    Arch, Event, Limits, Sink, Snapshot,
+    connection::Connection,
+    registry::{Registry, Socket, lock},
+    waiting::Waiting,
+};
+use crate::{platform, protocol::classic::Dialect, storage::root::Root, text::SafeText};
+
+/// Where a server is in its life; it never goes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(super) enum Phase {
+    /// It accepts and serves.
+    Running,
+    /// It accepts nobody; what runs is finished.
+    Draining,
+    /// Everything is being closed.
+    Stopping,
+    /// Its loop has ended.
+    Stopped,
+}
+
+/// The state of one server.
+pub(super) struct Shared {
+    pub root: Root,
+    pub arch: Arch,
+    pub classic: Option<Dialect>,
+    pub limits: Limits,
+    pub registry: Registry,
+    pub local: SocketAddr,
+    sink: Sink,
+    started: Instant,
+    /// Numbers since the start.
+    served: AtomicU64,
+    refused: AtomicU64,
+    sent: AtomicU64,
+    phase: AtomicU8,
+    /// Guards changes of the phase, and wakes who waits for one.
+    change: Mutex<()>,
+    changed: Condvar,
+    /// Kept to wake a loop that waits in `accept`.
+    listener: Mutex<Option<TcpListener>>,
+    waiting: Mutex<Waiting>,
+}
+
+impl Shared {
+    /// A server that is about to run.
+    pub fn new(
+        root: Root,
+        arch: Arch,
+        classic: Option<Dialect>,
+        limits: Limits,
+        sink: Sink,
+        listener: TcpListener,
+        local: SocketAddr,
+    ) -> Shared {
+        Shared {
+            root,
+            arch,
+            classic,
+            limits,
+            registry: Registry::default(),
+            local,
+            sink,
+            started: Instant::now(),
+            served: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
+            phase: AtomicU8::new(Phase::Running as u8),
+            change: Mutex::new(()),
+            changed: Condvar::new(),
+            listener: Mutex::new(Some(listener)),
+            waiting: Mutex::default(),
+        }
+    }
+
+    /// Tells everybody.
+    pub fn emit(&self, event: &Event) {
+        (self.sink)(event);
+    }
+
+    /// Tells people.
+    pub fn warn(&self, message: &str) {
+        self.emit(&Event::Warning { message: SafeText::new(message) });
+    }
+
+    /// Makes a connection of a socket that was just accepted; `None` if it is to be closed at once because
+    /// even the places for being told "busy" are taken.
+    pub fn admit<S: AsFd + Send + Sync + 'static>(
+        self: &Arc<Self>,
+        socket: &Arc<S>,
+        peer: SocketAddr,
+    ) -> Option<Connection> {
+        let now = Instant::now();
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        // Answers are written whole; waiting for more bytes to send would only delay them.
+        let _ = socket2::SockRef::from(&**socket).set_tcp_nodelay(true);
+        let weak: Weak<S> = Arc::downgrade(socket);
+        let entry = self.registry.enter(weak as Weak<Socket>, peer, self.limits.max_connections, now);
+        match &entry {
+            Some(entry) if !entry.refused => self.emit(&Event::Connected { id: entry.id, peer }),
+            _ => {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+                self.emit(&Event::Refused { peer });
+            }
+        }
+        Some(Connection::new(Arc::clone(self), entry?, now))
+    }
+
+    /// Content went out.
+    pub fn add_sent(&self, bytes: u64) {
+        self.sent.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// A request for content was answered in full.
+    pub fn add_served(&self) {
+        self.served.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Where the server is in its life.
+    pub fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::SeqCst) {
+            0 => Phase::Running,
+            1 => Phase::Draining,
+            2 => Phase::Stopping,
+            _ => Phase::Stopped,
+        }
+    }
+
+    /// Whether clients are still accepted.
+    pub fn accepting(&self) -> bool {
+        self.phase() == Phase::Running
+    }
+
+    fn enter_phase(&self, phase: Phase) -> bool {
+        let guard = lock(&self.change);
+        let forward = self.phase() < phase;
+        if forward {
+            self.phase.store(phase as u8, Ordering::SeqCst);
+            self.changed.notify_all();
+        }
+        drop(guard);
+        forward
+    }
+
+    /// Stops accepting. Connections that wait for a request read an end of stream, see the phase and say
+    /// goodbye; those that send finish their answer first.
+    pub fn drain(self: &Arc<Self>) {
+        if !self.enter_phase(Phase::Draining) {
+            return;
+        }
+        self.emit(&Event::Draining);
+        self.close_listener();
+        self.registry.for_each(|entry| entry.interrupt());
+        let shared = Arc::clone(self);
+        let watchdog =
+            std::thread::Builder::new().name("drain".into()).stack_size(64 * 1024).spawn(move || {
+                if !shared.wait_for(Phase::Stopped, shared.limits.drain) {
+                    shared.stop();
+                }
+            });
+        if let Err(error) = watchdog {
+            self.warn(&format!("stopping at once, because a drain could not be started: {error}"));
+            self.stop();
+        }
+    }
+
+    /// Closes everything now.
+    pub fn stop(&self) {
+        if self.enter_phase(Phase::Stopping) {
+            self.close_listener();
+            self.registry.for_each(|entry| entry.disconnect());
+        }
+    }
+
+    /// The loop has ended.
+    pub fn stopped(&self) {
+        self.enter_phase(Phase::Stopped);
+    }
+
+    /// A shutdown of the listener wakes a loop that waits for clients, in whichever way it waits.
+    fn close_listener(&self) {
+        if let Some(listener) = lock(&self.listener).take() {
+            let _ = platform::shutdown(&listener, Shutdown::Both);
+        }
+    }
+
+    /// Waits until `phase`, or for `limit`; whether it came.
+    pub fn wait_for(&self, phase: Phase, limit: Duration) -> bool {
+        let guard = lock(&self.change);
+        let waited = self.changed.wait_timeout_while(guard, limit, |()| self.phase() < phase);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+        self.phase() >= phase
+    }
+
+    /// The present state, with the rows in `rows`: first those that are served, then those that wait.
+    pub fn snapshot(&self, rows: Range<usize>) -> Snapshot {
+        let now = Instant::now();
+        let waiting = match self.arch {
+            Arch::Single => lock(&self.waiting).refresh(self.local, now).to_vec(),
+            _ => Vec::new(),
+        };
+        let mut views = self.registry.view(rows.clone(), now);
+        let live = self.registry.len();
+        let rest = rows.len() - views.len();
+        views.extend(
+            waiting.iter().skip(rows.start.saturating_sub(live)).take(rest).map(|peer| peer.view(now)),
+        );
+        Snapshot {
+            rows: views,
+            live,
+            waiting: waiting.len(),
+            served: self.served.load(Ordering::Relaxed),
+            refused: self.refused.load(Ordering::Relaxed),
+            sent: self.sent.load(Ordering::Relaxed),
+            uptime: now.saturating_duration_since(self.started),
+            draining: self.phase() != Phase::Running,
+            stopped: self.phase() == Phase::Stopped,
+        }
+    }
+}

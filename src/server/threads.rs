@@ -1,0 +1,53 @@
+//! A thread for each connection.
+//!
+//! ```text
+//! main thread:  accept ─▶ spawn ─▶ accept ─▶ spawn ─▶ …
+//! each thread:  serve to the end
+//! ```
+//!
+//! Every thread is as simple as the single-threaded server and waits in its own system calls; the kernel is
+//! the scheduler. The price is a stack for each client, so their number is capped: a client over
+//! the cap gets a thread as well, one of a few, but only to be told "busy".
+
+use std::{io, net::TcpListener, sync::Arc, thread, time::Duration};
+
+use super::{
+    accept::Backoff,
+    blocking::{Step, step},
+    shared::{Phase, Shared},
+};
+
+/// Bytes of a thread's stack; the read buffer is the largest thing on it.
+const STACK: usize = 256 * 1024;
+
+/// Nobody else waits for this thread.
+const PATIENCE: Duration = Duration::from_secs(3600);
+
+/// Makes the loop.
+pub(super) fn prepare(
+    shared: Arc<Shared>,
+    listener: TcpListener,
+) -> io::Result<impl FnOnce() -> io::Result<()> + Send> {
+    Ok(move || {
+        let mut backoff = Backoff::default();
+        while shared.accepting() {
+            let accepted = listener.accept().and_then(|(stream, peer)| {
+                let stream = Arc::new(stream);
+                let Some(mut connection) = shared.admit(&stream, peer) else { return Ok(()) };
+                let serve = move || while step(&mut connection, &stream, PATIENCE) != Step::Over {};
+                // If there is no thread to be had, the closure is dropped and the connection with it.
+                thread::Builder::new().name("connection".into()).stack_size(STACK).spawn(serve).map(drop)
+            });
+            match accepted {
+                Ok(()) => backoff.reset(),
+                Err(error) => {
+                    let delay = backoff.after(&shared, &error);
+                    shared.wait_for(Phase::Draining, delay);
+                }
+            }
+        }
+        drop(listener);
+        shared.registry.wait_until_empty();
+        Ok(())
+    })
+}
