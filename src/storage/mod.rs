@@ -4,7 +4,15 @@
 //! single-threaded event loop may make it.
 
 pub mod archive;
+mod file;
+mod identity;
+mod listing;
+mod name;
 pub mod root;
+
+use std::io;
+
+use rustix::io::Errno;
 
 use crate::protocol::{error::Code, message::Failure};
 use crate::text::SafeText;
@@ -50,4 +58,48 @@ impl StorageError {
         };
         Failure { code, message: self.to_string(), path: Some(path.to_string()), retry_after: None }
     }
+
+    /// The same error once more.
+    fn again(&self) -> StorageError {
+        match self {
+            StorageError::NotFound(path) => StorageError::NotFound(path.clone()),
+            StorageError::WrongKind { path, what } => StorageError::WrongKind { path: path.clone(), what },
+            StorageError::Changed { path } => StorageError::Changed { path: path.clone() },
+            StorageError::Unreadable { path, error } => {
+                let error = match error.raw_os_error() {
+                    Some(code) => io::Error::from_raw_os_error(code),
+                    None => io::Error::new(error.kind(), error.to_string()),
+                };
+                StorageError::Unreadable { path: path.clone(), error }
+            }
+        }
+    }
+
+    /// A path that was asked for could not be opened.
+    fn opening(path: SafeText, error: io::Error) -> StorageError {
+        if is_absent(&error) {
+            StorageError::NotFound(path)
+        } else {
+            StorageError::Unreadable { path, error }
+        }
+    }
+}
+
+/// Whether an error says that there is nothing there for the peer: absent, not permitted, leading outside.
+/// Everything else (no descriptors left, a broken disk) must not pass for that.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(
+            Errno::NOENT
+                | Errno::NOTDIR
+                | Errno::LOOP
+                | Errno::XDEV
+                | Errno::ACCESS
+                | Errno::PERM
+                | Errno::NAMETOOLONG
+                | Errno::NXIO
+                | Errno::NODEV
+        )
+    )
 }

@@ -1,0 +1,109 @@
+//! The content of a large file on its way into an archive.
+
+use super::{
+    compress::{CHUNK, Deflater},
+    format::{Method, Written},
+    source::OpenSource,
+};
+use crate::storage::StorageError;
+
+/// Buffers that one content after the other uses, given back after the last one.
+#[derive(Debug, Default)]
+pub(super) struct Tools {
+    /// What was read.
+    pub(super) input: Vec<u8>,
+    /// What a small file became.
+    pub(super) packed: Vec<u8>,
+    deflater: Option<Deflater>,
+}
+
+impl Tools {
+    pub(super) fn deflater(&mut self) -> &mut Deflater {
+        self.deflater.get_or_insert_with(Deflater::new)
+    }
+
+    /// Whether a file that begins with what is in the input is worth deflating.
+    pub(super) fn is_worth(&mut self) -> bool {
+        let deflater = self.deflater.get_or_insert_with(Deflater::new);
+        deflater.is_worth(&self.input, &mut self.packed)
+    }
+}
+
+/// The content of a file that is not read at once.
+#[derive(Debug)]
+pub(super) struct Content {
+    pub(super) entry: usize,
+    pub(super) name: String,
+    pub(super) source: OpenSource,
+    pub(super) method: Method,
+    crc: crc32fast::Hasher,
+    /// Bytes made of it.
+    compressed: u64,
+    /// What of [`Tools::input`] was deflated.
+    taken: usize,
+    complete: bool,
+}
+
+impl Content {
+    pub(super) fn new(
+        entry: usize,
+        name: String,
+        source: OpenSource,
+        method: Method,
+        tools: &mut Tools,
+    ) -> Content {
+        tools.input.clear();
+        if method == Method::Deflated {
+            tools.deflater().begin();
+        }
+        let complete = source.remaining() == 0;
+        let crc = crc32fast::Hasher::new();
+        Content { entry, name, source, method, crc, compressed: 0, taken: 0, complete }
+    }
+
+    /// Whether all of it was made.
+    pub(super) fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    /// What it became.
+    pub(super) fn written(&self) -> Written {
+        Written { compressed: self.compressed, crc: self.crc.clone().finalize() }
+    }
+
+    /// Copies what comes next into `buffer` and returns how much.
+    pub(super) fn store(&mut self, buffer: &mut [u8]) -> Result<usize, StorageError> {
+        let count = buffer.len().min(clamp(self.source.remaining()));
+        let piece = &mut buffer[..count];
+        self.source.read(piece)?;
+        self.crc.update(piece);
+        self.compressed += count as u64;
+        self.complete = self.source.remaining() == 0;
+        Ok(count)
+    }
+
+    /// Deflates what comes next into `out` and returns how much was read for it.
+    pub(super) fn deflate(&mut self, tools: &mut Tools, out: &mut Vec<u8>) -> Result<usize, StorageError> {
+        let mut read = 0;
+        if self.taken == tools.input.len() && self.source.remaining() > 0 {
+            read = CHUNK.min(clamp(self.source.remaining()));
+            tools.input.resize(read, 0);
+            self.source.read(&mut tools.input)?;
+            self.crc.update(&tools.input);
+            self.taken = 0;
+        }
+        let last = self.source.remaining() == 0;
+        let deflater = tools.deflater.get_or_insert_with(Deflater::new);
+        let (taken, complete) =
+            deflater.push(&tools.input[self.taken..], last, out).map_err(|error| self.source.fail(error))?;
+        self.taken += taken;
+        self.compressed += out.len() as u64;
+        self.complete = complete;
+        Ok(read)
+    }
+}
+
+/// As a length in memory, where it is only ever used as an upper bound.
+pub(super) fn clamp(length: u64) -> usize {
+    usize::try_from(length).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,357 @@
+//! The records of a zip archive, byte by byte: APPNOTE.TXT 6.3.10 and Info-ZIP's extended timestamp.
+
+use crate::protocol::message::Timestamp;
+
+/// A size or offset field that holds this stands for one in the zip64 records.
+const SATURATED: u32 = u32::MAX;
+/// Where the zip64 records begin to be needed.
+const LIMIT: u64 = SATURATED as u64;
+/// The most entries that the classic end record counts.
+const MAX_ENTRIES: u64 = 0xffff;
+
+const LOCAL: u32 = 0x0403_4b50;
+const DESCRIPTOR: u32 = 0x0807_4b50;
+const CENTRAL: u32 = 0x0201_4b50;
+const END64: u32 = 0x0606_4b50;
+const LOCATOR64: u32 = 0x0706_4b50;
+const END: u32 = 0x0605_4b50;
+
+/// Version 4.5 of the format, which has zip64.
+const VERSION_ZIP64: u16 = 45;
+/// Version 2.0, which has deflate and directories.
+const VERSION_PLAIN: u16 = 20;
+/// The upper byte of "version made by": external attributes are those of Unix.
+const MADE_ON_UNIX: u16 = 3 << 8;
+
+/// Sizes and checksum follow the content.
+const FLAG_DESCRIPTOR: u16 = 1 << 3;
+/// The name is UTF-8.
+const FLAG_UTF8: u16 = 1 << 11;
+
+const EXTRA_ZIP64: u16 = 0x0001;
+const EXTRA_TIMESTAMP: u16 = 0x5455;
+
+const FILE: u32 = 0o100_000;
+const DIRECTORY: u32 = 0o040_000;
+const DOS_DIRECTORY: u32 = 0x10;
+
+/// How the content of an entry stands in the archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Method {
+    /// As it is.
+    Stored = 0,
+    /// Raw deflate.
+    Deflated = 8,
+}
+
+/// What the records of an entry say about it before its content is known.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry<'a> {
+    /// The path, with a `/` at the end of a directory's.
+    pub(super) name: &'a str,
+    pub(super) directory: bool,
+    /// Permission bits.
+    pub(super) mode: u32,
+    pub(super) modified: Timestamp,
+    /// Bytes of the content.
+    pub(super) size: u64,
+    pub(super) method: Method,
+    /// Whether checksum and size follow the content, because it is too large to be read before its header
+    /// is written.
+    pub(super) descriptor: bool,
+}
+
+/// What is known of an entry when its content was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Written {
+    /// Bytes in the archive.
+    pub(super) compressed: u64,
+    pub(super) crc: u32,
+}
+
+impl Entry<'_> {
+    /// Whether the sizes might need 64 bits, which must be said before the content is written: deflate makes
+    /// incompressible content a little larger.
+    fn zip64(&self) -> bool {
+        let largest = match self.method {
+            Method::Stored => self.size,
+            Method::Deflated => self.size + (self.size >> 10) + 64,
+        };
+        largest >= LIMIT
+    }
+
+    /// In seconds, where the field has room for it (until 2038).
+    fn timestamp(&self) -> Option<i32> {
+        i32::try_from(self.modified.seconds).ok()
+    }
+
+    fn flags(&self) -> u16 {
+        FLAG_UTF8 | if self.descriptor { FLAG_DESCRIPTOR } else { 0 }
+    }
+
+    /// The header before the content; `written` is for entries without a descriptor.
+    pub(super) fn local_header(&self, written: Written, out: &mut Vec<u8>) {
+        let zip64 = self.zip64();
+        let (crc, compressed, size) =
+            if self.descriptor { (0, 0, 0) } else { (written.crc, written.compressed, self.size) };
+        put32(out, LOCAL);
+        put16(out, if zip64 { VERSION_ZIP64 } else { VERSION_PLAIN });
+        put16(out, self.flags());
+        put16(out, self.method as u16);
+        self.put_dos_time(out);
+        put32(out, crc);
+        put32(out, if zip64 { SATURATED } else { compressed as u32 });
+        put32(out, if zip64 { SATURATED } else { size as u32 });
+        put16(out, self.name.len() as u16);
+        put16(out, self.local_extra() as u16);
+        out.extend_from_slice(self.name.as_bytes());
+        if zip64 {
+            put16(out, EXTRA_ZIP64);
+            put16(out, 16);
+            put64(out, size);
+            put64(out, compressed);
+        }
+        self.put_timestamp(out);
+    }
+
+    /// What follows the content of an entry with a descriptor.
+    pub(super) fn descriptor(&self, written: Written, out: &mut Vec<u8>) {
+        put32(out, DESCRIPTOR);
+        put32(out, written.crc);
+        if self.zip64() {
+            put64(out, written.compressed);
+            put64(out, self.size);
+        } else {
+            put32(out, written.compressed as u32);
+            put32(out, self.size as u32);
+        }
+    }
+
+    /// Its record in the central directory; `offset` is where its local header begins.
+    pub(super) fn central_header(&self, written: Written, offset: u64, out: &mut Vec<u8>) {
+        let wide = self.wide(written, offset);
+        let extra = self.central_extra(written, offset);
+        let kind = if self.directory { DIRECTORY } else { FILE };
+        let attributes = (kind | self.mode) << 16 | if self.directory { DOS_DIRECTORY } else { 0 };
+        // A large entry keeps saying so, though its deflated size may be small.
+        let version = if self.zip64() || wide.is_some() { VERSION_ZIP64 } else { VERSION_PLAIN };
+        put32(out, CENTRAL);
+        put16(out, MADE_ON_UNIX | VERSION_ZIP64);
+        put16(out, version);
+        put16(out, self.flags());
+        put16(out, self.method as u16);
+        self.put_dos_time(out);
+        put32(out, written.crc);
+        put32(out, saturate(written.compressed));
+        put32(out, saturate(self.size));
+        put16(out, self.name.len() as u16);
+        put16(out, extra as u16);
+        // No comment, first disk, no internal attributes.
+        out.extend_from_slice(&[0; 6]);
+        put32(out, attributes);
+        put32(out, saturate(offset));
+        out.extend_from_slice(self.name.as_bytes());
+        if let Some(wide) = wide {
+            put16(out, EXTRA_ZIP64);
+            put16(out, 8 * wide.clone().count() as u16);
+            wide.for_each(|value| put64(out, value));
+        }
+        self.put_timestamp(out);
+    }
+
+    /// The values that the fields of the central record have no room for, in the order of the zip64 extra.
+    fn wide(&self, written: Written, offset: u64) -> Option<impl Iterator<Item = u64> + Clone> {
+        let values = [self.size, written.compressed, offset].into_iter().filter(|value| *value >= LIMIT);
+        values.clone().next().map(|_| values)
+    }
+
+    fn timestamp_extra(&self) -> usize {
+        if self.timestamp().is_some() { 9 } else { 0 }
+    }
+
+    fn local_extra(&self) -> usize {
+        self.timestamp_extra() + if self.zip64() { 20 } else { 0 }
+    }
+
+    fn central_extra(&self, written: Written, offset: u64) -> usize {
+        self.timestamp_extra() + self.wide(written, offset).map_or(0, |wide| 4 + 8 * wide.count())
+    }
+
+    /// Bytes of the whole entry in the archive.
+    pub(super) fn length(&self, written: Written) -> u64 {
+        let descriptor = match (self.descriptor, self.zip64()) {
+            (false, _) => 0,
+            (true, false) => 16,
+            (true, true) => 24,
+        };
+        (30 + self.name.len() + self.local_extra() + descriptor) as u64 + written.compressed
+    }
+
+    /// Bytes of its record in the central directory.
+    pub(super) fn central_length(&self, written: Written, offset: u64) -> u64 {
+        (46 + self.name.len() + self.central_extra(written, offset)) as u64
+    }
+
+    fn put_timestamp(&self, out: &mut Vec<u8>) {
+        if let Some(seconds) = self.timestamp() {
+            put16(out, EXTRA_TIMESTAMP);
+            put16(out, 5);
+            // Only the modification time.
+            out.push(1);
+            out.extend_from_slice(&seconds.to_le_bytes());
+        }
+    }
+
+    /// In UTC, since the bytes must not depend on where the server stands; kept between 1980 and 2107.
+    fn put_dos_time(&self, out: &mut Vec<u8>) {
+        let (year, month, day) = civil_date(self.modified.seconds.div_euclid(86_400));
+        // Of the day: more than sixteen bits have room for.
+        let second = self.modified.seconds.rem_euclid(86_400);
+        let (time, date) = match year {
+            ..1980 => (0, 1 << 5 | 1),
+            2108.. => (23 << 11 | 59 << 5 | 29, 127 << 9 | 12 << 5 | 31),
+            _ => {
+                let time = (second / 3600) << 11 | (second / 60 % 60) << 5 | (second % 60) / 2;
+                (time as u16, ((year - 1980) as u16) << 9 | month << 5 | day)
+            }
+        };
+        put16(out, time);
+        put16(out, date);
+    }
+}
+
+/// What ends an archive of `entries` entries whose central directory begins at `offset` and is `length`
+/// bytes.
+pub(super) fn end(entries: u64, offset: u64, length: u64, out: &mut Vec<u8>) {
+    if end_needs_zip64(entries, offset, length) {
+        let record = offset + length;
+        put32(out, END64);
+        put64(out, 44);
+        put16(out, MADE_ON_UNIX | VERSION_ZIP64);
+        put16(out, VERSION_ZIP64);
+        put32(out, 0);
+        put32(out, 0);
+        put64(out, entries);
+        put64(out, entries);
+        put64(out, length);
+        put64(out, offset);
+        put32(out, LOCATOR64);
+        put32(out, 0);
+        put64(out, record);
+        put32(out, 1);
+    }
+    put32(out, END);
+    put32(out, 0);
+    let entries = entries.min(MAX_ENTRIES) as u16;
+    put16(out, entries);
+    put16(out, entries);
+    put32(out, saturate(length));
+    put32(out, saturate(offset));
+    put16(out, 0);
+}
+
+/// Bytes of [`end`].
+pub(super) fn end_length(entries: u64, offset: u64, length: u64) -> u64 {
+    22 + if end_needs_zip64(entries, offset, length) { 56 + 20 } else { 0 }
+}
+
+fn end_needs_zip64(entries: u64, offset: u64, length: u64) -> bool {
+    entries >= MAX_ENTRIES || offset >= LIMIT || length >= LIMIT
+}
+
+fn saturate(value: u64) -> u32 {
+    u32::try_from(value).unwrap_or(SATURATED)
+}
+
+fn put16(out: &mut Vec<u8>, value: u16) {
+    out.extend_from_slice(&value.to_le_bytes());
+}
+
+fn put32(out: &mut Vec<u8>, value: u32) {
+    out.extend_from_slice(&value.to_le_bytes());
+}
+
+fn put64(out: &mut Vec<u8>, value: u64) {
+    out.extend_from_slice(&value.to_le_bytes());
+}
+
+/// Year, month and day of a number of days since 1970-01-01, after Howard Hinnant's `civil_from_days`.
+fn civil_date(days: i64) -> (i64, u16, u16) {
+    // Eras of 400 years, which begin with a March.
+    let days = days.saturating_add(719_468);
+    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    (year_of_era + era * 400 + i64::from(month <= 2), month as u16, day as u16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn dos(seconds: i64) -> (u16, u16) {
+        let entry = Entry {
+            name: "",
+            directory: false,
+            mode: 0,
+            modified: Timestamp { seconds, nanoseconds: 0 },
+            size: 0,
+            method: Method::Stored,
+            descriptor: false,
+        };
+        let mut out = Vec::new();
+        entry.put_dos_time(&mut out);
+        (u16::from_le_bytes([out[0], out[1]]), u16::from_le_bytes([out[2], out[3]]))
+    }
+
+    #[test]
+    fn times_are_those_of_the_calendar() {
+        assert_eq!(civil_date(0), (1970, 1, 1));
+        assert_eq!(civil_date(11_016), (2000, 2, 29));
+        assert_eq!(civil_date(-1), (1969, 12, 31));
+        // 2026-11-23 08:36:41
+        assert_eq!(dos(1_795_423_001), (8 << 11 | 36 << 5 | 20, 46 << 9 | 11 << 5 | 23));
+        // The last second of a day.
+        assert_eq!(dos(1_795_478_399), (23 << 11 | 59 << 5 | 29, 46 << 9 | 11 << 5 | 23));
+        assert_eq!(dos(0), (0, 1 << 5 | 1), "before the format's time: its first day");
+        assert_eq!(dos(i64::MAX).1 >> 9, 127);
+        assert_eq!(dos(i64::MIN), dos(0));
+    }
+
+    proptest! {
+        /// The lengths that the plan computes are those of the records.
+        #[test]
+        fn lengths_are_exact(
+            name in "[a-z/]{1,60}",
+            seconds in any::<i64>(),
+            size in prop_oneof![0..1000_u64, LIMIT - 3..LIMIT + 3, any::<u64>().prop_map(|size| size >> 16)],
+            compressed in prop_oneof![0..1000_u64, LIMIT - 3..LIMIT + 3],
+            offset in prop_oneof![0..1000_u64, LIMIT - 3..LIMIT + 3],
+            entries in prop_oneof![0..10_u64, MAX_ENTRIES - 2..MAX_ENTRIES + 2],
+            deflated in any::<bool>(),
+            descriptor in any::<bool>(),
+        ) {
+            let method = if deflated { Method::Deflated } else { Method::Stored };
+            let modified = Timestamp { seconds, nanoseconds: 0 };
+            let entry = Entry { name: &name, directory: false, mode: 0o644, modified, size, method, descriptor };
+            let written = Written { compressed, crc: 7 };
+            let mut out = Vec::new();
+            entry.local_header(written, &mut out);
+            if descriptor {
+                entry.descriptor(written, &mut out);
+            }
+            prop_assert_eq!(out.len() as u64 + compressed, entry.length(written));
+            out.clear();
+            entry.central_header(written, offset, &mut out);
+            prop_assert_eq!(out.len() as u64, entry.central_length(written, offset));
+            out.clear();
+            end(entries, offset, compressed, &mut out);
+            prop_assert_eq!(out.len() as u64, end_length(entries, offset, compressed));
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! A directory as a zip archive: a deterministic stream, planned from a sorted snapshot, never staged in
+//! memory or on disk.
+//!
+//! ```text
+//! Directory ─archive()─▶ Planner ─step()…─▶ Plan ─stream()─▶ Stream ─read()…─▶ bytes
+//! ```
+//!
+//! # What the archive is
+//!
+//! - One entry for each directory and each regular file, sorted by the bytes of the names; the first one is
+//!   the archived directory. Links to regular files inside the served folder are files; everything else is
+//!   left out and counted.
+//! - Names are UTF-8; a byte that is not becomes `%XX`. Two entries of one name are an error.
+//! - Times are in UTC in the DOS fields and exact to the second in the extended timestamp; permission bits
+//!   are in the external attributes.
+//! - A file of at most 128 KiB is deflated if that makes it smaller, and its header says its checksum and
+//!   sizes. A larger one has a data descriptor, and is stored if its name or its first 64 KiB say that
+//!   deflating is of no use.
+//! - Zip64 records stand only where a size, an offset or a count needs them.
+//!
+//! # What makes it certain
+//!
+//! The plan remembers the identity of each file. It is compared when the file is opened and again after its
+//! last byte was read; a difference ends the stream with an error before the central directory, without
+//! which nothing takes the bytes for an archive. The bytes are a function of the plan, so that
+//! [`Plan::identity`] stands for them.
+
+mod compress;
+mod content;
+mod format;
+mod plan;
+mod planner;
+mod source;
+mod stream;
+
+pub use plan::Plan;
+pub use planner::{Planner, Planning};
+pub use stream::Stream;

@@ -1,0 +1,231 @@
+//! What an archive will be made from: every entry, in the order in which it is written.
+
+use std::{os::fd::OwnedFd, sync::Arc};
+
+use super::{
+    compress,
+    format::{self, Entry, Method, Written},
+    stream::Stream,
+};
+use crate::{
+    protocol::message::{Sources, Timestamp},
+    storage::{identity::Identity, name},
+    text::SafeText,
+};
+
+/// Files up to this size are read before their header is written, which therefore knows everything.
+pub(super) const SMALL: usize = 128 * 1024;
+/// The most bytes that a name in an archive can have.
+const MAX_NAME: usize = u16::MAX as usize;
+
+/// What an archive will be made from.
+#[derive(Debug)]
+pub struct Plan {
+    pub(super) entries: Entries,
+    pub(super) identity: String,
+    pub(super) sources: Sources,
+    pub(super) size: Option<u64>,
+}
+
+impl Plan {
+    /// Changes when the archive's bytes may have changed.
+    pub fn identity(&self) -> &str {
+        &self.identity
+    }
+
+    /// What goes in; as many entries as there are files and directories, the archive's own among them.
+    pub fn sources(&self) -> Sources {
+        self.sources
+    }
+
+    /// Bytes of the archive, where they are known beforehand (nothing is deflated).
+    pub fn size(&self) -> Option<u64> {
+        self.size
+    }
+
+    /// The archive's bytes.
+    pub fn stream(self) -> Stream {
+        Stream::new(self)
+    }
+}
+
+/// What a planned entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Directory,
+    File,
+    /// A file that is reached through a link.
+    LinkedFile,
+}
+
+/// What is remembered of a source; 40 bytes, since there may be millions.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Source {
+    pub(super) kind: Kind,
+    pub(super) mode: u16,
+    pub(super) modified: i64,
+    pub(super) size: u64,
+    pub(super) identity: Identity,
+}
+
+/// A source in its place.
+#[derive(Debug)]
+struct Planned {
+    /// Index of the directory that it is in.
+    parent: u32,
+    /// Where its name ends among all names; it begins where the one before ends.
+    name_end: usize,
+    source: Source,
+}
+
+/// The entries: a tree whose first node is the directory itself, each before what is in it.
+#[derive(Debug)]
+pub(super) struct Entries {
+    pub(super) root: Arc<OwnedFd>,
+    /// The directory that is archived.
+    pub(super) top: OwnedFd,
+    /// Its path from the root.
+    path: String,
+    /// What stands before every name in the archive.
+    prefix: String,
+    planned: Vec<Planned>,
+    names: Vec<u8>,
+}
+
+impl Entries {
+    pub(super) fn new(root: Arc<OwnedFd>, top: OwnedFd, path: String, prefix: String) -> Entries {
+        Entries { root, top, path, prefix, planned: Vec::new(), names: Vec::new() }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.planned.len()
+    }
+
+    /// Adds a source and returns its index; `None` when there are more than can be counted.
+    pub(super) fn push(&mut self, parent: u32, raw: &[u8], source: Source) -> Option<u32> {
+        let index = u32::try_from(self.planned.len()).ok()?;
+        self.names.extend_from_slice(raw);
+        self.planned.push(Planned { parent, name_end: self.names.len(), source });
+        Some(index)
+    }
+
+    pub(super) fn source(&self, index: usize) -> &Source {
+        &self.planned[index].source
+    }
+
+    fn raw_name(&self, index: usize) -> &[u8] {
+        let begin = index.checked_sub(1).map_or(0, |before| self.planned[before].name_end);
+        &self.names[begin..self.planned[index].name_end]
+    }
+
+    /// The path from the archived directory, as it is on disk; empty for that itself.
+    pub(super) fn raw_path(&self, index: usize) -> Vec<u8> {
+        let mut segments = Vec::new();
+        let mut at = index;
+        while at != 0 {
+            segments.push(self.raw_name(at));
+            at = self.planned[at].parent as usize;
+        }
+        segments.reverse();
+        segments.join(&b'/')
+    }
+
+    /// The path from the root, for opening.
+    pub(super) fn path_from_root(&self, raw_path: &[u8]) -> Vec<u8> {
+        match (self.path.as_bytes(), raw_path) {
+            (path, []) => path.to_vec(),
+            ([], raw_path) => raw_path.to_vec(),
+            (path, raw_path) => [path, raw_path].join(&b'/'),
+        }
+    }
+
+    /// The path from the root, for people.
+    pub(super) fn shown(&self, raw_path: &[u8]) -> SafeText {
+        match &*self.path_from_root(raw_path) {
+            [] => SafeText::new("/"),
+            path => SafeText::from_bytes(path),
+        }
+    }
+
+    /// The name in the archive; `None` if it is longer than the format allows.
+    pub(super) fn archive_name(&self, index: usize) -> Option<String> {
+        let mut name = self.prefix.clone();
+        let path = self.raw_path(index);
+        for segment in path.split(|byte| *byte == b'/').filter(|segment| !segment.is_empty()) {
+            name.push('/');
+            name.push_str(&name::as_text(segment));
+        }
+        if self.source(index).kind == Kind::Directory {
+            name.push('/');
+        }
+        (name.len() <= MAX_NAME).then_some(name)
+    }
+
+    /// What the records of an entry say.
+    pub(super) fn entry<'a>(&self, index: usize, name: &'a str, method: Method) -> Entry<'a> {
+        let source = self.source(index);
+        Entry {
+            name,
+            directory: source.kind == Kind::Directory,
+            mode: source.mode.into(),
+            modified: Timestamp { seconds: source.modified, nanoseconds: 0 },
+            size: source.size,
+            method,
+            descriptor: source.size > SMALL as u64,
+        }
+    }
+}
+
+/// What is computed while entries are added: identity, sums, and the size as long as all is stored.
+#[derive(Debug)]
+pub(super) struct Summary {
+    hasher: blake3::Hasher,
+    sources: Sources,
+    /// Bytes of the entries and of the central directory.
+    sizes: Option<(u64, u64)>,
+}
+
+impl Summary {
+    pub(super) fn new() -> Summary {
+        let mut hasher = blake3::Hasher::new_derive_key("fdsp 2026 identity of an archive, form 1");
+        hasher.update(&compress::fingerprint());
+        Summary { hasher, sources: Sources::default(), sizes: Some((0, 0)) }
+    }
+
+    /// Counts something that is left out.
+    pub(super) fn omit(&mut self) {
+        self.sources.omitted += 1;
+    }
+
+    /// Takes the entry that was added as `index` and is called `name` in the archive.
+    pub(super) fn add(&mut self, entries: &Entries, index: usize, name: &str) {
+        let source = entries.source(index);
+        self.hasher.update(&(name.len() as u64).to_le_bytes());
+        self.hasher.update(name.as_bytes());
+        self.hasher.update(&source.mode.to_le_bytes());
+        self.hasher.update(&source.modified.to_le_bytes());
+        self.hasher.update(&source.size.to_le_bytes());
+        self.hasher.update(source.identity.as_bytes());
+        match source.kind {
+            Kind::Directory => self.sources.directories += 1,
+            Kind::File | Kind::LinkedFile => self.sources.files += 1,
+        }
+        self.sources.bytes += source.size;
+        self.sizes = self.sizes.filter(|_| source.size == 0 || compress::is_stored(name));
+        if let Some((content, central)) = &mut self.sizes {
+            let entry = entries.entry(index, name, Method::Stored);
+            let written = Written { compressed: source.size, crc: 0 };
+            *central += entry.central_length(written, *content);
+            *content += entry.length(written);
+        }
+    }
+
+    pub(super) fn finish(self, entries: Entries) -> Plan {
+        let count = entries.len() as u64;
+        let size = self
+            .sizes
+            .map(|(content, central)| content + central + format::end_length(count, content, central));
+        let identity = Identity::finish(&self.hasher).to_string();
+        Plan { entries, identity, sources: self.sources, size }
+    }
+}

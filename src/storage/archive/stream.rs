@@ -1,0 +1,300 @@
+//! The archive as a stream of bytes, made while it is read.
+
+use super::{
+    compress::{self, HEAD},
+    content::{Content, Tools, clamp},
+    format::{self, Method, Written},
+    plan::{Kind, Plan, SMALL},
+    source::OpenSource,
+};
+use crate::storage::StorageError;
+
+/// Bytes of sources that one read deflates, or that opening as many files is counted as.
+const WORK: usize = 1024 * 1024;
+/// What opening a file is counted as.
+const OPENING: usize = 4096;
+/// Bytes of the central directory that are made at a time.
+const CENTRAL: usize = 64 * 1024;
+
+/// The archive as a stream of bytes.
+///
+/// It is a function of the plan: whatever the pieces in which it is read, and each time that it is read,
+/// the bytes are the same.
+#[derive(Debug)]
+pub struct Stream {
+    plan: Plan,
+    state: State,
+    /// What the entries became, as far as they were written by this or an earlier pass.
+    index: Vec<(Written, Method)>,
+    pending: Pending,
+    /// Bytes of sources read.
+    position: u64,
+    tools: Tools,
+}
+
+#[derive(Debug)]
+enum State {
+    /// At the begin of an entry.
+    Entry(usize),
+    /// In the content of a large file.
+    Content(Content),
+    /// Before a record of the central directory.
+    Central(Central),
+    /// Everything was made.
+    End,
+    /// There is nothing more after an error.
+    Failed(StorageError),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Central {
+    entry: usize,
+    /// Where the local header of `entry` is.
+    offset: u64,
+    /// Bytes of the records so far.
+    length: u64,
+}
+
+/// Bytes that were made and not yet read.
+#[derive(Debug, Default)]
+struct Pending {
+    bytes: Vec<u8>,
+    taken: usize,
+}
+
+impl Pending {
+    fn is_empty(&self) -> bool {
+        self.taken == self.bytes.len()
+    }
+
+    /// For new bytes, where none are left.
+    fn refill(&mut self) -> &mut Vec<u8> {
+        self.bytes.clear();
+        self.taken = 0;
+        &mut self.bytes
+    }
+
+    fn take(&mut self, buffer: &mut [u8]) -> usize {
+        let count = buffer.len().min(self.bytes.len() - self.taken);
+        buffer[..count].copy_from_slice(&self.bytes[self.taken..][..count]);
+        self.taken += count;
+        count
+    }
+}
+
+impl Stream {
+    pub(super) fn new(plan: Plan) -> Stream {
+        Stream {
+            plan,
+            state: State::Entry(0),
+            index: Vec::new(),
+            pending: Pending::default(),
+            position: 0,
+            tools: Tools::default(),
+        }
+    }
+
+    /// Puts the next bytes of the archive at the front of `buffer` and returns how many. Bounded by the
+    /// buffer, which callers keep at [`MAX_DATA`](crate::protocol::frame::MAX_DATA) or less, and by the work
+    /// that it takes: what deflates to almost nothing fills the buffer in part, or not at all, and the caller
+    /// comes again. The end is told by [`Stream::finished`] alone.
+    ///
+    /// # Errors
+    /// A source that cannot be read or is no longer what was planned; final: what was read before has no
+    /// central directory and cannot pass for an archive.
+    pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize, StorageError> {
+        self.fill(buffer).inspect_err(|error| {
+            self.state = State::Failed(error.again());
+            self.pending = Pending::default();
+            self.tools = Tools::default();
+        })
+    }
+
+    /// Whether every byte of the archive was read.
+    pub fn finished(&self) -> bool {
+        matches!(self.state, State::End) && self.pending.is_empty()
+    }
+
+    /// Bytes of the sources read so far.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Begins again at the first byte, with the same plan. A content that turns out to be another than the
+    /// first time, though it has the same identity, is an error.
+    pub fn rewind(&mut self) {
+        self.state = State::Entry(0);
+        self.pending = Pending::default();
+        self.position = 0;
+    }
+
+    /// Compares the source that is being read with what was planned, for an answer that ends before the
+    /// archive does; those before it were compared when they ended.
+    ///
+    /// # Errors
+    /// [`StorageError::Changed`].
+    pub fn check(&self) -> Result<(), StorageError> {
+        match &self.state {
+            State::Content(content) => content.source.check(),
+            State::Failed(error) => Err(error.again()),
+            State::Entry(_) | State::Central(_) | State::End => Ok(()),
+        }
+    }
+
+    fn fill(&mut self, buffer: &mut [u8]) -> Result<usize, StorageError> {
+        let (mut filled, mut work) = (0, 0);
+        loop {
+            filled += self.pending.take(&mut buffer[filled..]);
+            if filled == buffer.len() || work >= WORK {
+                return Ok(filled);
+            }
+            match &mut self.state {
+                State::Entry(entry) => {
+                    let entry = *entry;
+                    work += self.begin_entry(entry)?;
+                }
+                State::Content(content) if content.is_complete() => self.end_content()?,
+                State::Content(content) if content.method == Method::Stored => {
+                    let count = content.store(&mut buffer[filled..])?;
+                    self.position += count as u64;
+                    filled += count;
+                }
+                State::Content(content) => {
+                    let read = content.deflate(&mut self.tools, self.pending.refill())?;
+                    self.position += read as u64;
+                    work += read;
+                }
+                State::Central(central) => {
+                    let central = *central;
+                    self.central(central);
+                }
+                State::End => return Ok(filled),
+                State::Failed(error) => return Err(error.again()),
+            }
+        }
+    }
+
+    /// Makes the header of an entry, and its content if that is small. Returns the work that it took.
+    fn begin_entry(&mut self, entry: usize) -> Result<usize, StorageError> {
+        if entry == self.plan.entries.len() {
+            self.tools = Tools::default();
+            self.state = State::Central(Central { entry: 0, offset: 0, length: 0 });
+            return Ok(0);
+        }
+        let name = self.plan.entries.archive_name(entry).unwrap_or_default();
+        let planned = self.plan.entries.source(entry);
+        if planned.kind == Kind::Directory {
+            self.end_entry(entry, &name, Written::default(), Method::Stored)?;
+            return Ok(0);
+        }
+        let small = planned.size <= SMALL as u64;
+        let source = OpenSource::open(&self.plan.entries, entry)?;
+        if small { self.small_file(entry, &name, source) } else { self.large_file(entry, name, source) }
+    }
+
+    /// Makes all of a file that is read before its header is made.
+    fn small_file(
+        &mut self,
+        entry: usize,
+        name: &str,
+        mut source: OpenSource,
+    ) -> Result<usize, StorageError> {
+        let tools = &mut self.tools;
+        // Taken out while it is read, and put back for the next one.
+        let mut input = std::mem::take(&mut tools.input);
+        let mut packed = std::mem::take(&mut tools.packed);
+        input.resize(clamp(source.remaining()), 0);
+        source.read(&mut input)?;
+        source.check()?;
+        let deflated = !compress::is_stored(name) && tools.deflater().whole(&input, &mut packed);
+        let (method, content) = if deflated { (Method::Deflated, &packed) } else { (Method::Stored, &input) };
+        let written = Written { compressed: content.len() as u64, crc: crc32fast::hash(&input) };
+        self.end_entry(entry, name, written, method)?;
+        self.pending.bytes.extend_from_slice(content);
+        self.position += input.len() as u64;
+        let work = OPENING + input.len();
+        (self.tools.input, self.tools.packed) = (input, packed);
+        Ok(work)
+    }
+
+    /// Makes the header of a file whose content follows piece by piece.
+    fn large_file(&mut self, entry: usize, name: String, source: OpenSource) -> Result<usize, StorageError> {
+        let Tools { input, .. } = &mut self.tools;
+        let mut work = OPENING;
+        let mut method = Method::Stored;
+        if !compress::is_stored(&name) {
+            input.resize(HEAD, 0);
+            source.peek(input)?;
+            work += HEAD;
+            if self.tools.is_worth() {
+                method = Method::Deflated;
+            }
+        }
+        let header = self.plan.entries.entry(entry, &name, method);
+        header.local_header(Written::default(), self.pending.refill());
+        self.state = State::Content(Content::new(entry, name, source, method, &mut self.tools));
+        Ok(work)
+    }
+
+    /// Makes what follows the content of a large file.
+    fn end_content(&mut self) -> Result<(), StorageError> {
+        if let State::Content(content) = std::mem::replace(&mut self.state, State::End) {
+            content.source.check()?;
+            let Content { entry, method, .. } = content;
+            self.learn(entry, content.written(), method)?;
+            let header = self.plan.entries.entry(entry, &content.name, method);
+            header.descriptor(content.written(), self.pending.refill());
+            self.state = State::Entry(entry + 1);
+        }
+        Ok(())
+    }
+
+    /// Makes the header of an entry of which everything is known.
+    fn end_entry(
+        &mut self,
+        entry: usize,
+        name: &str,
+        written: Written,
+        method: Method,
+    ) -> Result<(), StorageError> {
+        self.learn(entry, written, method)?;
+        let header = self.plan.entries.entry(entry, name, method);
+        header.local_header(written, self.pending.refill());
+        self.state = State::Entry(entry + 1);
+        Ok(())
+    }
+
+    /// Remembers what an entry became; it must be what it was in an earlier pass.
+    fn learn(&mut self, entry: usize, written: Written, method: Method) -> Result<(), StorageError> {
+        match self.index.get(entry) {
+            None => self.index.push((written, method)),
+            Some(known) if *known == (written, method) => {}
+            Some(_) => {
+                let entries = &self.plan.entries;
+                return Err(StorageError::Changed { path: entries.shown(&entries.raw_path(entry)) });
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes some records of the central directory, or what ends the archive.
+    fn central(&mut self, mut central: Central) {
+        let entries = &self.plan.entries;
+        let pending = self.pending.refill();
+        while pending.len() < CENTRAL && central.entry < entries.len() {
+            let (written, method) = self.index[central.entry];
+            let name = entries.archive_name(central.entry).unwrap_or_default();
+            let record = entries.entry(central.entry, &name, method);
+            record.central_header(written, central.offset, pending);
+            central.length += record.central_length(written, central.offset);
+            central.offset += record.length(written);
+            central.entry += 1;
+        }
+        self.state = if central.entry < entries.len() {
+            State::Central(central)
+        } else {
+            format::end(entries.len() as u64, central.offset, central.length, pending);
+            State::End
+        };
+    }
+}

@@ -1,0 +1,118 @@
+//! An opened file.
+
+use std::{
+    fs::File,
+    io,
+    os::{fd::OwnedFd, unix::fs::FileExt},
+};
+
+use rustix::fs::Stat;
+
+use super::{
+    StorageError,
+    identity::Identity,
+    root::{modified, permissions, size},
+};
+use crate::{
+    platform,
+    protocol::message::{Kind, Meta},
+    text::SafeText,
+};
+
+/// An opened regular file.
+#[derive(Debug)]
+pub struct FileSource {
+    file: File,
+    path: SafeText,
+    identity: Identity,
+    size: u64,
+    meta: Meta,
+    text: String,
+}
+
+impl FileSource {
+    pub(super) fn new(handle: OwnedFd, path: SafeText, name: String, stat: &Stat) -> FileSource {
+        let identity = Identity::of_file(stat);
+        let text = identity.to_string();
+        let meta = Meta {
+            kind: Kind::File,
+            name,
+            size: Some(size(stat)),
+            modified: modified(stat),
+            mode: permissions(stat),
+            identity: Some(text.clone()),
+        };
+        FileSource { file: File::from(handle), path, identity, size: size(stat), meta, text }
+    }
+
+    /// What `stat` answers; `size` and `identity` are always present.
+    pub fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    /// The identity when it was opened.
+    pub fn identity(&self) -> &str {
+        &self.text
+    }
+
+    /// The size when it was opened, in bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Fills all of `buffer` from `offset`.
+    ///
+    /// # Errors
+    /// [`StorageError::Changed`] if the file ends before; [`StorageError::Unreadable`].
+    pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> Result<(), StorageError> {
+        read_exact_at(&self.file, buffer, offset).map_err(|error| reading(self.path.clone(), error))
+    }
+
+    /// Tells the kernel that `length` bytes from `offset` will be read soon.
+    pub fn read_ahead(&self, offset: u64, length: u64) {
+        platform::read_ahead(&self.file, offset, length);
+    }
+
+    /// Compares the identity with what the file is now.
+    ///
+    /// # Errors
+    /// [`StorageError::Changed`].
+    pub fn check(&self) -> Result<(), StorageError> {
+        check(&self.file, self.identity).map_err(|error| reading(self.path.clone(), error))
+    }
+}
+
+/// Why a source could not be read to its end.
+pub(super) enum ReadError {
+    /// It is no longer what it was.
+    Changed,
+    /// The system says no.
+    System(io::Error),
+}
+
+impl From<io::Error> for ReadError {
+    fn from(error: io::Error) -> Self {
+        ReadError::System(error)
+    }
+}
+
+pub(super) fn reading(path: SafeText, error: ReadError) -> StorageError {
+    match error {
+        ReadError::Changed => StorageError::Changed { path },
+        ReadError::System(error) => StorageError::Unreadable { path, error },
+    }
+}
+
+/// Fills all of `buffer`; a file that ends before has changed, since its size was known.
+pub(super) fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> Result<(), ReadError> {
+    file.read_exact_at(buffer, offset).map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => ReadError::Changed,
+        _ => ReadError::System(error),
+    })
+}
+
+/// Whether a file is still the one of that identity.
+pub(super) fn check(file: &File, identity: Identity) -> Result<(), ReadError> {
+    let stat = rustix::fs::fstat(file).map_err(io::Error::from)?;
+    if Identity::of_file(&stat) == identity { Ok(()) } else { Err(ReadError::Changed) }
+}

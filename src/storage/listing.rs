@@ -1,0 +1,189 @@
+//! An opened directory and the pages of its listing.
+
+use std::{
+    borrow::Cow,
+    collections::BinaryHeap,
+    ffi::{CStr, CString},
+    io,
+    mem::MaybeUninit,
+    os::fd::OwnedFd,
+    sync::Arc,
+};
+
+use rustix::{
+    fs::{AtFlags, FileType, RawDir, Stat},
+    io::Errno,
+};
+
+use super::{
+    StorageError,
+    archive::Planner,
+    is_absent, name,
+    root::{Served, modified, permissions, shown, size},
+};
+use crate::{
+    platform::{self, Access, Links},
+    protocol::message::{Entries, Entry, Kind, Meta},
+};
+
+/// Most entries of one page, whatever is asked for.
+const MAX_PAGE: usize = 4096;
+/// Bytes of directory entries that are read at a time.
+const READ: usize = 32 * 1024;
+
+/// An opened directory.
+#[derive(Debug)]
+pub struct Directory {
+    pub(super) root: Arc<OwnedFd>,
+    pub(super) handle: OwnedFd,
+    /// From the root; empty for the root itself.
+    pub(super) path: String,
+    meta: Meta,
+}
+
+impl Directory {
+    pub(super) fn new(
+        root: Arc<OwnedFd>,
+        handle: OwnedFd,
+        path: String,
+        name: String,
+        stat: &Stat,
+    ) -> Directory {
+        let meta = Meta {
+            kind: Kind::Directory,
+            name,
+            size: None,
+            modified: modified(stat),
+            mode: permissions(stat),
+            identity: None,
+        };
+        Directory { root, handle, path, meta }
+    }
+
+    /// What `stat` answers.
+    pub fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    /// A page of at most `limit` entries after the name `after`, sorted by bytes. Reads the names of the
+    /// whole directory, and looks at, and keeps, only the page.
+    ///
+    /// A name that is no UTF-8 is shown with `%XX` for each such byte, as [`Kind::Other`].
+    ///
+    /// # Errors
+    /// See [`StorageError`].
+    pub fn list(&self, after: Option<&str>, limit: usize) -> Result<Entries, StorageError> {
+        let limit = limit.clamp(1, MAX_PAGE);
+        let unreadable = |error| StorageError::Unreadable { path: shown(&self.path), error };
+        let mut after = after.map(str::to_owned);
+        loop {
+            let (names, more) = self.names(after.as_deref(), limit).map_err(unreadable)?;
+            let mut entries = Vec::with_capacity(names.len());
+            for found in &names {
+                match self.entry(found) {
+                    Ok(entry) => entries.push(entry),
+                    // Gone since its name was read.
+                    Err(error) if is_absent(&error) => {}
+                    Err(error) => return Err(unreadable(error)),
+                }
+            }
+            if entries.is_empty() && more {
+                // A page without a name would leave the client nothing to ask on from.
+                after = names.into_iter().next_back().map(|found| found.shown);
+                continue;
+            }
+            return Ok(Entries { entries, more });
+        }
+    }
+
+    /// Begins an archive whose entries are named `prefix/…`.
+    pub fn archive(self, prefix: &str) -> Planner {
+        Planner::new(self, prefix)
+    }
+
+    /// The first `limit` names after `after`, and whether there are more.
+    fn names(&self, after: Option<&str>, limit: usize) -> io::Result<(Vec<Found>, bool)> {
+        // A handle of its own: the position in a directory belongs to the handle.
+        let handle = platform::open_beneath(&self.handle, ".", Access::Directory, Links::Never)?;
+        let mut buffer = [MaybeUninit::uninit(); READ];
+        let mut names = RawDir::new(handle, &mut buffer);
+        let mut page: BinaryHeap<Found> = BinaryHeap::with_capacity(limit + 1);
+        let mut more = false;
+        while let Some(entry) = names.next() {
+            let entry = match entry {
+                Err(Errno::INTR) => continue,
+                entry => entry?,
+            };
+            let raw = entry.file_name();
+            if matches!(raw.to_bytes(), b"." | b"..") {
+                continue;
+            }
+            let shown = name::as_text(raw.to_bytes());
+            if after.is_some_and(|after| &*shown <= after) {
+                continue;
+            }
+            if page.len() == limit {
+                more = true;
+                if page.peek().is_some_and(|last| *shown >= *last.shown) {
+                    continue;
+                }
+                page.pop();
+            }
+            page.push(Found::new(&shown, raw));
+        }
+        Ok((page.into_sorted_vec(), more))
+    }
+
+    fn entry(&self, found: &Found) -> io::Result<Entry> {
+        let name = found.shown.clone();
+        let other =
+            |stat: &Stat, name| Entry { name, kind: Kind::Other, size: None, modified: modified(stat) };
+        let stat = match &found.raw {
+            None => rustix::fs::statat(&self.handle, &*found.shown, AtFlags::SYMLINK_NOFOLLOW)?,
+            // No request could name it.
+            Some(raw) => {
+                let stat = rustix::fs::statat(&self.handle, &**raw, AtFlags::SYMLINK_NOFOLLOW)?;
+                return Ok(other(&stat, name));
+            }
+        };
+        let target = if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink {
+            match look_through(&self.root, &name::join(&self.path, &name)) {
+                Ok(target) => target,
+                Err(error) if is_absent(&error) => return Ok(other(&stat, name)),
+                Err(error) => return Err(error),
+            }
+        } else {
+            stat
+        };
+        Ok(match Served::of(&target) {
+            Some(Served::File) => {
+                Entry { name, kind: Kind::File, size: Some(size(&target)), modified: modified(&target) }
+            }
+            Some(Served::Directory) => {
+                Entry { name, kind: Kind::Directory, size: None, modified: modified(&target) }
+            }
+            None => other(&stat, name),
+        })
+    }
+}
+
+/// What a link leads to, if that is inside.
+pub(super) fn look_through(root: &OwnedFd, path: &str) -> io::Result<Stat> {
+    let look = platform::open_beneath(root, path, Access::Look, Links::Inside)?;
+    Ok(rustix::fs::fstat(look)?)
+}
+
+/// A name of the page; ordered as it is shown.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Found {
+    shown: String,
+    /// As it is, where that is no text.
+    raw: Option<CString>,
+}
+
+impl Found {
+    fn new(shown: &Cow<'_, str>, raw: &CStr) -> Found {
+        let escaped = matches!(shown, Cow::Owned(_));
+        Found { shown: shown.clone().into_owned(), raw: escaped.then(|| raw.to_owned()) }
+    }
+}

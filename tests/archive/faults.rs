@@ -1,0 +1,1 @@
+//! Sources that change while an archive of them is made.

@@ -1,0 +1,1 @@
+//! Archives beyond what the format of 1989 has room for.
