@@ -5,7 +5,9 @@
 
 pub mod actions;
 pub mod backend;
+pub mod dashboard;
 pub mod events;
+pub mod help;
 pub mod log;
 mod output;
 pub mod runtime;
@@ -15,11 +17,23 @@ pub mod terminal;
 pub mod theme;
 pub mod widgets;
 
+pub use actions::KeyMap;
 pub use events::Event;
 pub use runtime::{Control, Exit, Pace, Screen, Wake};
 pub use schedule::FrameRate;
 pub use terminal::Terminal;
 pub use theme::{Colour, Glyphs, Look, Theme};
+
+/// What both screens are told.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Colours and glyphs.
+    pub look: Look,
+    /// The keys in force.
+    pub keys: KeyMap,
+    /// How often transfers are drawn.
+    pub rate: FrameRate,
+}
 
 /// Why a screen cannot be shown.
 #[derive(Debug, thiserror::Error)]

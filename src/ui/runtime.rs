@@ -30,8 +30,8 @@ pub trait Screen {
     /// A key, or a paste.
     fn event(&mut self, event: Event, now: Instant) -> Control;
 
-    /// Reads the figures for a frame of this size; whether anything that shows has changed.
-    fn sample(&mut self, size: Size, now: Instant) -> bool;
+    /// Reads the figures for a frame of this size.
+    fn sample(&mut self, size: Size, now: Instant) -> Control;
 
     /// How often to read them while nobody presses a key.
     fn pace(&self) -> Pace;
@@ -51,6 +51,8 @@ pub enum Control {
     Copy(String),
     /// Ring the terminal's bell, and draw.
     Bell,
+    /// Draw every cell anew, whatever the terminal may show.
+    Repaint,
     /// Back to the shell, until it continues us.
     Suspend,
     /// Leave.
@@ -115,8 +117,10 @@ pub async fn run<S: Screen>(
     };
     // Before anything else: a person has pressed Enter and looks.
     runner.scheduler.request(Cause::Key, Instant::now());
-    runner.draw_if_due(Instant::now());
-    let exit = runner.run(log).await;
+    let exit = match runner.draw_if_due(Instant::now()) {
+        Ok(()) => runner.run(log).await,
+        Err(exit) => Ok(exit),
+    };
     // A terminal that is gone has nothing that could be given back.
     let _ = runner.terminal.restore();
     exit
@@ -191,9 +195,10 @@ impl<S: Screen> Runner<'_, S> {
                 }
                 return Ok(exit);
             }
-            if self.events.is_some() {
-                self.sample_if_due(now);
-                self.draw_if_due(now);
+            if self.events.is_some()
+                && let Err(exit) = self.sample_if_due(now).and_then(|()| self.draw_if_due(now))
+            {
+                return Ok(exit);
             }
         }
     }
@@ -213,26 +218,30 @@ impl<S: Screen> Runner<'_, S> {
         }
     }
 
-    fn sample_if_due(&mut self, now: Instant) {
+    fn sample_if_due(&mut self, now: Instant) -> Result<(), Exit> {
         let due = self.sample_interval().is_some_and(|interval| now >= self.sampled + interval);
         // A frame that is due anyway brings a sample with it.
         if due && !self.scheduler.due().is_some_and(|due| due <= now) {
-            self.sampled = now;
-            if self.screen.sample(self.terminal.size(), now) {
-                self.scheduler.request(Cause::Change, now);
-            }
+            self.sample(now)?;
         }
+        Ok(())
     }
 
-    fn draw_if_due(&mut self, now: Instant) {
-        if !self.scheduler.is_due(now) {
-            return;
-        }
+    fn sample(&mut self, now: Instant) -> Result<(), Exit> {
         self.sampled = now;
-        self.screen.sample(self.terminal.size(), now);
+        let control = self.screen.sample(self.terminal.size(), now);
+        self.control(control, Cause::Change, now)
+    }
+
+    fn draw_if_due(&mut self, now: Instant) -> Result<(), Exit> {
+        if !self.scheduler.is_due(now) {
+            return Ok(());
+        }
+        self.sample(now)?;
         let screen = &*self.screen;
         let bytes = self.terminal.draw(|frame| screen.view(frame));
         self.scheduler.drawn(now, bytes);
+        Ok(())
     }
 
     fn control(&mut self, control: Control, cause: Cause, now: Instant) -> Result<(), Exit> {
@@ -241,6 +250,7 @@ impl<S: Screen> Runner<'_, S> {
             Control::Redraw => {}
             Control::Copy(text) => self.terminal.copy(&text),
             Control::Bell => self.terminal.bell(),
+            Control::Repaint => self.terminal.redraw(),
             Control::Suspend => return self.suspend(),
             Control::Quit => return Err(Exit::Quit),
         }

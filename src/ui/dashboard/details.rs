@@ -1,0 +1,51 @@
+//! All about one connection.
+
+use ratatui::{buffer::Buffer, layout::Rect};
+
+use super::{
+    model::{Model, coarse, state_word},
+    view::inset,
+};
+use crate::{
+    ui::widgets::{put, rule, wrap},
+    units,
+};
+
+/// Columns of the names of the facts.
+const NAMES: u16 = 10;
+
+/// Draws the details under a rule.
+pub fn render(model: &Model, area: Rect, buf: &mut Buffer) {
+    let (Some((row, alive)), false) = (&model.details, area.is_empty()) else { return };
+    let unknown = model.look.glyphs.unknown;
+    let number = row.id.map_or(String::new(), |id| format!("connection {}", id.0));
+    rule(buf, area, &row.peer.to_string(), &number, false, &model.look);
+    let state = if *alive { state_word(row.state) } else { "ended" };
+    let rate = model.rate(row).map_or(String::new(), |rate| format!(", {}", units::rate(rate)));
+    let progress = match row.progress {
+        Some((done, total)) => format!("{} of {}", units::bytes(done), units::bytes(total)),
+        None => unknown.to_owned(),
+    };
+    let facts = [
+        ("state", if *alive { format!("{state}{rate}") } else { state.to_owned() }),
+        ("sent", format!("{progress} in this answer, {} in all", units::bytes(row.sent))),
+        ("path", row.path.to_string()),
+        ("dialect", row.dialect.unwrap_or(unknown).to_owned()),
+        ("age", coarse(row.age)),
+    ];
+    let body = inset(area);
+    let mut y = area.y + 1;
+    let columns = usize::from(body.width.saturating_sub(NAMES + 2)).max(1);
+    for (name, value) in facts {
+        for (index, line) in wrap(&value, columns).into_iter().enumerate() {
+            if y >= area.bottom() {
+                return;
+            }
+            if index == 0 {
+                put(buf, body, body.x + 2, y, name, model.look.theme.dim);
+            }
+            put(buf, body, body.x + 2 + NAMES, y, line, model.look.theme.plain);
+            y += 1;
+        }
+    }
+}

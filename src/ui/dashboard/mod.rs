@@ -1,0 +1,143 @@
+//! The dashboard of a server: who is connected, what they get and how fast, and what can be done about it.
+
+pub mod details;
+pub mod layout;
+pub mod model;
+pub mod rates;
+pub mod table;
+pub mod update;
+pub mod view;
+
+use std::time::Instant;
+
+use ratatui::{Frame, layout::Size};
+use time::OffsetDateTime;
+
+use self::{
+    model::{About, Model},
+    update::Effect,
+};
+use super::{Control, Error, Event, Exit, Options, Pace, Screen, Terminal, Wake, runtime};
+use crate::{
+    logging::LogRing,
+    server::{Command, Config, Server},
+    text::SafeText,
+};
+
+/// Shows the dashboard of a server that runs with this configuration until it is left, the server has stopped
+/// or the process is told to end; the server is stopped then. `wake` is to be woken by each event of the
+/// server.
+///
+/// # Errors
+/// See [`Error`].
+pub fn run(
+    server: Server,
+    config: &Config,
+    wake: Wake,
+    log: LogRing,
+    options: &Options,
+) -> Result<Exit, Error> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::System)?;
+    let mut terminal = Terminal::open(options.look.glyphs.ascii).map_err(Error::Terminal)?;
+    let snapshot = server.snapshot(0..usize::from(terminal.size().height));
+    let about = About {
+        root: SafeText::from_path(&config.root),
+        address: SafeText::new(&server.address().to_string()),
+        arch: config.arch,
+        max_connections: config.limits.max_connections,
+        since: local_now() - snapshot.uptime,
+    };
+    let model = Model::new(about, options.keys.clone(), options.look, log.clone(), Instant::now(), snapshot);
+    let mut dashboard = Dashboard { model, server, wake };
+    let exit = runtime.block_on(runtime::run(&mut dashboard, &mut terminal, &log, options.rate));
+    drop(terminal);
+    let server = dashboard.server;
+    server.command(Command::Stop);
+    // It was told to stop: how its loop ended is in the log.
+    if let Err(error) = server.join() {
+        tracing::error!("the server did not end in order: {error}");
+    }
+    exit.map_err(Error::System)
+}
+
+/// The time of day where the machine is; UTC where that cannot be told.
+fn local_now() -> OffsetDateTime {
+    OffsetDateTime::now_local().unwrap_or_else(|_| OffsetDateTime::now_utc())
+}
+
+/// The model, joined to its server.
+struct Dashboard {
+    model: Model,
+    server: Server,
+    wake: Wake,
+}
+
+impl Dashboard {
+    fn read(&mut self, rows: std::ops::Range<usize>, now: Instant) {
+        let first = rows.start;
+        self.model.take(self.server.snapshot(rows), first, now);
+    }
+
+    fn perform(&mut self, effects: Vec<Effect>, now: Instant) -> Control {
+        let mut control = Control::Redraw;
+        for effect in effects {
+            match effect {
+                Effect::Command(command) => self.server.command(command),
+                Effect::Copy(text) => control = Control::Copy(text),
+                Effect::Freeze => {
+                    let rows = self.server.snapshot(self.model.all()).rows;
+                    self.read(self.model.all(), now);
+                    let time = OffsetDateTime::now_utc().to_offset(self.model.about.since.offset());
+                    let clock = format!("{:02}:{:02}:{:02}", time.hour(), time.minute(), time.second());
+                    self.model.freeze(clock, rows);
+                }
+                Effect::Suspend => control = Control::Suspend,
+                Effect::Repaint => control = Control::Repaint,
+                Effect::Quit => control = Control::Quit,
+            }
+        }
+        control
+    }
+}
+
+impl Screen for Dashboard {
+    async fn changed(&mut self) -> Control {
+        self.wake.woken().await;
+        Control::Redraw
+    }
+
+    fn event(&mut self, event: Event, now: Instant) -> Control {
+        match event {
+            Event::Key(key) => {
+                let effects = update::press(&mut self.model, key);
+                self.perform(effects, now)
+            }
+            Event::Paste(text) => {
+                update::paste(&mut self.model, &text);
+                Control::Redraw
+            }
+            Event::Resize | Event::Gone => Control::Nothing,
+        }
+    }
+
+    fn sample(&mut self, size: Size, now: Instant) -> Control {
+        self.model.resize(size);
+        self.model.log.refresh();
+        if self.model.frozen.is_none() {
+            self.read(self.model.wanted(), now);
+            if self.model.picture.snapshot.stopped {
+                return Control::Quit;
+            }
+        }
+        Control::Redraw
+    }
+
+    fn pace(&self) -> Pace {
+        self.model.pace()
+    }
+
+    fn view(&self, frame: &mut Frame<'_>) {
+        view::view(&self.model, frame);
+    }
+}

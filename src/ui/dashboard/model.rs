@@ -1,0 +1,370 @@
+//! What the dashboard knows and shows.
+
+use std::{
+    ops::Range,
+    time::{Duration, Instant},
+};
+
+use ratatui::layout::Size;
+use time::OffsetDateTime;
+use tui_input::Input;
+
+use super::{
+    layout::{self, Layout},
+    rates::{Rates, Throughput},
+};
+use crate::{
+    logging::LogRing,
+    server::{Arch, Command, ConnectionId, ConnectionState, ConnectionView, Snapshot},
+    text::SafeText,
+    ui::{
+        Look, Pace,
+        actions::{Context, KeyMap},
+        log::LogPane,
+    },
+};
+
+/// Rows that are read above and below the visible ones, so that a selected row is found again when
+/// connections before it end.
+const MARGIN: usize = 16;
+
+/// What never changes while the server runs.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// The served folder.
+    pub root: SafeText,
+    /// The address to paste.
+    pub address: SafeText,
+    /// The architecture.
+    pub arch: Arch,
+    /// Connections that it serves at the same time.
+    pub max_connections: usize,
+    /// When it was started, in the local time zone.
+    pub since: OffsetDateTime,
+}
+
+/// Which pane keys go to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Focus {
+    /// The table.
+    #[default]
+    Connections,
+    /// The log.
+    Log,
+}
+
+/// What lies over the screen, if anything.
+#[derive(Clone, Debug, Default)]
+pub enum Over {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// The help page, scrolled by so many lines.
+    Help(usize),
+    /// A question, and what is done when the answer is yes.
+    Question(Question),
+    /// The text that a pane shall be filtered by is being typed.
+    Prompt(Focus, Box<Input>),
+}
+
+/// What a person is asked before it is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Cut a connection?
+    Disconnect(ConnectionId, std::net::SocketAddr),
+    /// Drain?
+    Drain,
+    /// Leave, which stops the server?
+    Quit,
+}
+
+/// A connection, named so that it is found again.
+pub type RowKey = (Option<ConnectionId>, std::net::SocketAddr);
+
+/// The names of rows.
+pub fn key(row: &ConnectionView) -> RowKey {
+    (row.id, row.peer)
+}
+
+/// What is read from the server: what a freeze keeps.
+#[derive(Clone, Debug)]
+pub struct Picture {
+    /// The last reading. Its rows are those from number `first` on.
+    pub snapshot: Snapshot,
+    /// See `snapshot`.
+    pub first: usize,
+    /// Rows in all that could be shown.
+    pub total: usize,
+    /// Of the rows.
+    pub rates: Rates,
+    /// Of the server.
+    pub throughput: Throughput,
+    /// When it was read.
+    pub at: Instant,
+}
+
+/// A picture that is held still.
+#[derive(Clone, Debug)]
+pub struct Frozen {
+    /// Since when, as a time of day.
+    pub since: String,
+    /// All rows there were, whatever the filter is.
+    pub rows: Vec<ConnectionView>,
+}
+
+/// The state of the dashboard.
+#[derive(Clone, Debug)]
+pub struct Model {
+    /// What never changes.
+    pub about: About,
+    /// The keys in force.
+    pub keys: KeyMap,
+    /// Colours and glyphs.
+    pub look: Look,
+    /// The window's size.
+    pub size: Size,
+    /// What was last read.
+    pub picture: Picture,
+    /// What is held still, if anything.
+    pub frozen: Option<Frozen>,
+    /// Where keys go.
+    pub focus: Focus,
+    /// What lies over the screen.
+    pub over: Over,
+    /// The number of the selected row.
+    pub selected: usize,
+    /// Which connection that is.
+    pub selected_key: Option<RowKey>,
+    /// The number of the first visible row.
+    pub top: usize,
+    /// The connection whose details are shown, as it was last seen, and whether it still lives.
+    pub details: Option<(ConnectionView, bool)>,
+    /// Only connections whose row contains this are shown.
+    pub filter: String,
+    /// The log.
+    pub log: LogPane,
+    /// What just happened, until the next key.
+    pub notice: Option<String>,
+}
+
+impl Model {
+    /// At the start, before anything was read.
+    pub fn new(
+        about: About,
+        keys: KeyMap,
+        look: Look,
+        log: LogRing,
+        now: Instant,
+        snapshot: Snapshot,
+    ) -> Model {
+        let mut model = Model {
+            about,
+            keys,
+            look,
+            size: Size::ZERO,
+            picture: Picture {
+                throughput: Throughput::new(now, snapshot.sent),
+                first: 0,
+                total: snapshot.live + snapshot.waiting,
+                rates: Rates::default(),
+                at: now,
+                snapshot: snapshot.clone(),
+            },
+            frozen: None,
+            focus: Focus::default(),
+            over: Over::default(),
+            selected: 0,
+            selected_key: None,
+            top: 0,
+            details: None,
+            filter: String::new(),
+            log: LogPane::new(log),
+            notice: None,
+        };
+        model.log.refresh();
+        model.take(snapshot, 0, now);
+        model
+    }
+
+    /// The window has this size now.
+    pub fn resize(&mut self, size: Size) {
+        if self.size != size {
+            self.size = size;
+            self.select(self.selected);
+        }
+    }
+
+    /// Where things are on the screen.
+    pub fn layout(&self) -> Layout {
+        layout::layout(self.size, self.details.is_some())
+    }
+
+    /// The context that keys are looked up in.
+    pub fn context(&self) -> Context {
+        match (&self.over, self.focus) {
+            (Over::Help(_), _) => Context::Page,
+            (Over::Question(_), _) => Context::Question,
+            (Over::Prompt(..), _) => Context::Prompt,
+            (Over::Nothing, Focus::Connections) => Context::Connections,
+            (Over::Nothing, Focus::Log) => Context::Log,
+        }
+    }
+
+    /// The rows to read for the next frame: those that are visible and a few around them. A filter needs all
+    /// of them, and a freeze keeps all.
+    pub fn wanted(&self) -> Range<usize> {
+        if !self.filter.is_empty() {
+            return self.all();
+        }
+        let visible = usize::from(self.layout().table.height);
+        self.top.saturating_sub(MARGIN)..self.top + visible + MARGIN
+    }
+
+    /// All rows, and those of clients that come until they are read.
+    pub fn all(&self) -> Range<usize> {
+        let Snapshot { live, waiting, .. } = self.picture.snapshot;
+        0..live + waiting + 4 * MARGIN
+    }
+
+    /// Takes in a reading whose rows are those from number `first` on.
+    pub fn take(&mut self, mut snapshot: Snapshot, first: usize, now: Instant) {
+        let picture = &mut self.picture;
+        picture.throughput.read(now, snapshot.sent);
+        picture.rates.read(now, &snapshot.rows);
+        picture.total = snapshot.live + snapshot.waiting;
+        picture.first = first;
+        if let Some((shown, alive)) = &mut self.details {
+            match snapshot.rows.iter().find(|row| key(row) == key(shown)) {
+                Some(row) => (*shown, *alive) = (row.clone(), true),
+                // Rows are in the order of their numbers: an older one may lie before those that were read.
+                None => *alive &= first > 0 && snapshot.rows.first().is_some_and(|row| shown.id < row.id),
+            }
+        }
+        if !self.filter.is_empty() {
+            let needle = self.filter.to_lowercase();
+            snapshot.rows.retain(|row| matches(row, &needle));
+            picture.total = snapshot.rows.len();
+        }
+        picture.snapshot = snapshot;
+        picture.at = now;
+        self.find_selected();
+    }
+
+    /// Holds still what was just read, which were all rows.
+    pub fn freeze(&mut self, since: String, rows: Vec<ConnectionView>) {
+        self.frozen = Some(Frozen { since, rows });
+    }
+
+    /// Shows only what contains a text, from the top.
+    pub fn set_filter(&mut self, text: &str) {
+        text.clone_into(&mut self.filter);
+        if let Some(frozen) = &self.frozen {
+            let needle = text.to_lowercase();
+            let rows: Vec<_> = frozen.rows.iter().filter(|row| matches(row, &needle)).cloned().collect();
+            self.picture.total = rows.len();
+            self.picture.first = 0;
+            self.picture.snapshot.rows = rows;
+        }
+        self.select(0);
+    }
+
+    /// Finds the selected connection again, whose number changes when one before it ends.
+    fn find_selected(&mut self) {
+        let picture = &self.picture;
+        if let Some(selected) = self.selected_key
+            && let Some(index) = picture.snapshot.rows.iter().position(|row| key(row) == selected)
+        {
+            let moved_up = self.selected.saturating_sub(picture.first + index);
+            self.selected = picture.first + index;
+            self.top = self.top.saturating_sub(moved_up);
+        }
+        self.select(self.selected);
+    }
+
+    /// Selects a row by number, as near as there is one, and brings it into view.
+    pub fn select(&mut self, number: usize) {
+        let total = self.picture.total;
+        self.selected = number.min(total.saturating_sub(1));
+        let visible = usize::from(self.layout().table.height).max(1);
+        let lowest_top = total.saturating_sub(visible);
+        self.top = self.top.clamp((self.selected + 1).saturating_sub(visible), self.selected).min(lowest_top);
+        // A row outside what was read gets its name with the next reading.
+        self.selected_key = self.selected_row().map(key);
+    }
+
+    /// The row with this number, if it was read.
+    pub fn row(&self, number: usize) -> Option<&ConnectionView> {
+        self.picture.snapshot.rows.get(number.checked_sub(self.picture.first)?)
+    }
+
+    /// The selected row.
+    pub fn selected_row(&self) -> Option<&ConnectionView> {
+        self.row(self.selected)
+    }
+
+    /// Bytes a second of a row, where that means anything.
+    pub fn rate(&self, row: &ConnectionView) -> Option<f64> {
+        if row.state != ConnectionState::Sending {
+            return None;
+        }
+        self.picture.rates.rate(row.id?)
+    }
+
+    /// How often to read.
+    pub fn pace(&self) -> Pace {
+        if self.frozen.is_some() {
+            return Pace::Still;
+        }
+        let Picture { snapshot, throughput, at, .. } = &self.picture;
+        let sends =
+            |row: &ConnectionView| matches!(row.state, ConnectionState::Sending | ConnectionState::Planning);
+        if throughput.moves(*at) || snapshot.rows.iter().any(sends) {
+            Pace::Moving
+        } else if !throughput.is_at_rest() || snapshot.live > 0 || snapshot.waiting > 0 || snapshot.draining {
+            // A connection may begin to move without a word, and a drain ends without one.
+            Pace::Slow
+        } else {
+            Pace::Still
+        }
+    }
+
+    /// What is done when a question is answered with yes.
+    pub fn command(question: Question) -> Command {
+        match question {
+            Question::Disconnect(id, _) => Command::Disconnect(id),
+            Question::Drain => Command::Drain,
+            Question::Quit => Command::Stop,
+        }
+    }
+}
+
+/// Whether a row contains a text in small letters.
+fn matches(row: &ConnectionView, needle: &str) -> bool {
+    row.path.as_str().to_lowercase().contains(needle)
+        || row.peer.to_string().contains(needle)
+        || row.dialect.is_some_and(|dialect| dialect.contains(needle))
+        || state_word(row.state).contains(needle)
+}
+
+/// The word for a state.
+pub fn state_word(state: ConnectionState) -> &'static str {
+    match state {
+        ConnectionState::Waiting => "waiting",
+        ConnectionState::Handshake => "greeting",
+        ConnectionState::Idle => "idle",
+        ConnectionState::Planning => "planning",
+        ConnectionState::Sending => "sending",
+        ConnectionState::Refused => "refused",
+    }
+}
+
+/// A duration in one unit and at most 4 columns, so coarse that it changes once a minute at most.
+pub fn coarse(age: Duration) -> String {
+    let minutes = age.as_secs() / 60;
+    match minutes {
+        0 => "<1 m".to_owned(),
+        1..60 => format!("{minutes} m"),
+        60..1440 => format!("{} h", minutes / 60),
+        _ => format!("{} d", (minutes / 1440).min(99)),
+    }
+}

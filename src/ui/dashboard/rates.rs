@@ -1,0 +1,176 @@
+//! Rates from counters that are read now and then: of each connection that is looked at, and of the whole
+//! server with its recent past.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    time::{Duration, Instant},
+};
+
+use crate::server::{ConnectionId, ConnectionView};
+
+/// A rate is that of the last so many seconds.
+const WINDOW: Duration = Duration::from_secs(4);
+/// A rate over less than this says nothing.
+const SHORTEST: Duration = Duration::from_millis(400);
+/// A server on which nothing moved for so long is at rest.
+const REST: Duration = Duration::from_secs(5);
+/// Seconds that the sparkline goes back.
+pub const PAST: usize = 30;
+
+/// The last readings of a counter, oldest first.
+#[derive(Clone, Debug, Default)]
+struct Readings(VecDeque<(Instant, u64)>);
+
+impl Readings {
+    fn read(&mut self, now: Instant, count: u64) {
+        // One reading older than the window stays, so that the rate covers the whole window.
+        while self.0.get(1).is_some_and(|(at, _)| now.saturating_duration_since(*at) >= WINDOW) {
+            self.0.pop_front();
+        }
+        self.0.push_back((now, count));
+    }
+
+    fn rate(&self) -> Option<f64> {
+        let ((first, from), (last, to)) = (self.0.front()?, self.0.back()?);
+        let time = last.saturating_duration_since(*first);
+        (time >= SHORTEST).then(|| to.saturating_sub(*from) as f64 / time.as_secs_f64())
+    }
+}
+
+/// The rates of connections.
+#[derive(Clone, Debug, Default)]
+pub struct Rates(HashMap<ConnectionId, Readings>);
+
+impl Rates {
+    /// Takes in the connections that are looked at and forgets all others.
+    pub fn read(&mut self, now: Instant, rows: &[ConnectionView]) {
+        let mut kept = HashMap::with_capacity(rows.len());
+        for row in rows {
+            let Some(id) = row.id else { continue };
+            let mut readings = self.0.remove(&id).unwrap_or_default();
+            readings.read(now, row.sent);
+            kept.insert(id, readings);
+        }
+        self.0 = kept;
+    }
+
+    /// Bytes a second of a connection; `None` before there was time to tell.
+    pub fn rate(&self, id: ConnectionId) -> Option<f64> {
+        self.0.get(&id)?.rate()
+    }
+}
+
+/// The rate of the whole server, and its past.
+#[derive(Clone, Debug)]
+pub struct Throughput {
+    readings: Readings,
+    /// When time began for the buckets below.
+    origin: Instant,
+    /// Bytes sent in each of the last seconds, the present one last.
+    seconds: VecDeque<u64>,
+    /// Which second since `origin` the last bucket is.
+    second: u64,
+    sent: u64,
+    moved: Option<Instant>,
+}
+
+impl Throughput {
+    /// Of a server that has sent so much before anybody looked.
+    pub fn new(now: Instant, sent: u64) -> Throughput {
+        Throughput {
+            readings: Readings::default(),
+            origin: now,
+            seconds: VecDeque::from([0]),
+            second: 0,
+            sent,
+            moved: None,
+        }
+    }
+
+    /// Takes in the number of bytes sent so far.
+    pub fn read(&mut self, now: Instant, sent: u64) {
+        self.readings.read(now, sent);
+        let second = now.saturating_duration_since(self.origin).as_secs();
+        for _ in 0..(second - self.second).min(PAST as u64) {
+            self.seconds.push_back(0);
+        }
+        self.second = second;
+        while self.seconds.len() > PAST {
+            self.seconds.pop_front();
+        }
+        let more = sent.saturating_sub(self.sent);
+        if more > 0 {
+            self.moved = Some(now);
+        }
+        if let Some(present) = self.seconds.back_mut() {
+            *present += more;
+        }
+        self.sent = sent;
+    }
+
+    /// Bytes a second over the last seconds.
+    pub fn rate(&self) -> f64 {
+        self.readings.rate().unwrap_or(0.0)
+    }
+
+    /// Bytes in each of the last whole seconds, at most `columns`, the latest last. The present second is not
+    /// among them: it would grow in each frame.
+    pub fn past(&self, columns: usize) -> impl ExactSizeIterator<Item = f64> + Clone + '_ {
+        let whole = self.seconds.len() - 1;
+        self.seconds.range(whole.saturating_sub(columns)..whole).map(|bytes| *bytes as f64)
+    }
+
+    /// Whether bytes moved lately.
+    pub fn moves(&self, now: Instant) -> bool {
+        self.moved.is_some_and(|moved| now.saturating_duration_since(moved) < REST)
+    }
+
+    /// Whether nothing of what is shown would change if nothing moved any more.
+    pub fn is_at_rest(&self) -> bool {
+        self.rate() == 0.0 && self.seconds.iter().all(|bytes| *bytes == 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(start: Instant, millis: u64) -> Instant {
+        start + Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn a_rate_is_that_of_the_last_seconds() {
+        let start = Instant::now();
+        let mut readings = Readings::default();
+        readings.read(start, 1000);
+        assert_eq!(readings.rate(), None);
+        for quarter in 1..=40 {
+            readings.read(after(start, quarter * 250), 1000 + quarter * 250);
+        }
+        assert_eq!(readings.rate(), Some(1000.0));
+        for quarter in 41..=80 {
+            readings.read(after(start, quarter * 250), 11_000);
+        }
+        assert_eq!(readings.rate(), Some(0.0), "what was 4 s ago counts no more");
+    }
+
+    #[test]
+    fn the_past_has_a_bucket_for_each_second() {
+        let start = Instant::now();
+        let mut throughput = Throughput::new(start, 500);
+        assert!(throughput.is_at_rest());
+        throughput.read(after(start, 500), 600);
+        throughput.read(after(start, 1500), 800);
+        throughput.read(after(start, 3500), 900);
+        assert_eq!(throughput.past(8).collect::<Vec<_>>(), [100.0, 200.0, 0.0]);
+        assert_eq!(throughput.past(2).collect::<Vec<_>>(), [200.0, 0.0]);
+        assert!(throughput.moves(after(start, 8000)) && !throughput.moves(after(start, 8500)));
+        for second in 4..40 {
+            throughput.read(after(start, second * 1000), 900);
+        }
+        assert!(throughput.is_at_rest(), "the past is forgotten");
+        throughput.read(after(start, 1_000_000_000), 900);
+        assert_eq!(throughput.past(100).len(), PAST - 1);
+    }
+}

@@ -1,0 +1,287 @@
+//! Draws the dashboard: a pure function of its model.
+
+use ratatui::{Frame, buffer::Buffer, layout::Rect, style::Style, text::Line};
+
+use super::{
+    details,
+    layout::{Form, Layout},
+    model::{Focus, Model, Over, Question},
+    table,
+};
+use crate::{
+    server::Arch,
+    ui::{
+        actions::{Action, Context, Section, hints, hints::Hint},
+        help,
+        widgets::{clip, clip_middle, put, put_line, put_right, rule, sparkline, width},
+    },
+    units,
+};
+
+/// Draws all of it.
+pub fn view(model: &Model, frame: &mut Frame<'_>) {
+    let area = frame.area();
+    let buf = frame.buffer_mut();
+    if let Over::Help(top) = model.over {
+        return help::render(area, buf, top, &model.keys, &Section::DASHBOARD, &model.look);
+    }
+    let layout = model.layout();
+    match layout.form {
+        Form::Line => line(model, layout.header, buf),
+        Form::Compact => {
+            totals(model, layout.header, buf);
+            address(model, layout.address, buf);
+            panes(model, &layout, buf);
+        }
+        Form::Full => {
+            header(model, layout.header, buf);
+            address(model, layout.address, buf);
+            rules(model, &layout, buf);
+            panes(model, &layout, buf);
+        }
+    }
+    if let Some(x) = last_line(model, layout.hints, buf) {
+        frame.set_cursor_position((x, layout.hints.y));
+    }
+}
+
+fn panes(model: &Model, layout: &Layout, buf: &mut Buffer) {
+    table::render(model, layout.table, buf);
+    details::render(model, layout.details, buf);
+    model.log.render(inset(layout.log), buf, &model.look);
+}
+
+/// Without the first and the last column.
+pub(super) fn inset(area: Rect) -> Rect {
+    let columns = u16::from(area.width > 2);
+    Rect { x: area.x + columns, width: area.width - 2 * columns, ..area }
+}
+
+/// The smallest form: `3 clients  84.2 MB/s`.
+fn line(model: &Model, area: Rect, buf: &mut Buffer) {
+    let live = model.picture.snapshot.live;
+    let clients = if live == 1 { "client" } else { "clients" };
+    let rate = units::rate(model.picture.throughput.rate());
+    let state = state(model).map_or(String::new(), |word| format!("  {word}"));
+    let text = format!("{} {clients}  {rate}{state}", units::count(live as u64));
+    put(buf, area, area.x, area.y, &clip(&text, usize::from(area.width), &model.look.glyphs), Style::new());
+}
+
+/// What of the server's state deserves a word.
+fn state(model: &Model) -> Option<&'static str> {
+    let snapshot = &model.picture.snapshot;
+    match (snapshot.stopped, snapshot.draining) {
+        (true, _) => Some("stopped"),
+        (_, true) => Some("draining"),
+        _ => None,
+    }
+}
+
+fn counts(model: &Model) -> String {
+    let snapshot = &model.picture.snapshot;
+    let mut counts = format!("{} of {}", units::count(snapshot.live as u64), model.about.max_connections);
+    if snapshot.waiting > 0 {
+        counts.push_str(&format!(", {} waiting", units::count(snapshot.waiting as u64)));
+    }
+    if let Some(state) = state(model) {
+        counts.push_str(&format!(", {state}"));
+    }
+    counts
+}
+
+/// The first line of the compact form.
+fn totals(model: &Model, area: Rect, buf: &mut Buffer) {
+    let area = inset(area);
+    let theme = &model.look.theme;
+    let left = put_right(buf, area, area.y, &units::rate(model.picture.throughput.rate()), theme.strong);
+    let room = usize::from(left.saturating_sub(area.x + 1));
+    let text = match &model.frozen {
+        Some(frozen) => format!("Clients {}, frozen {}", counts(model), frozen.since),
+        None => format!("Clients {}", counts(model)),
+    };
+    put(buf, area, area.x, area.y, &clip(&text, room, &model.look.glyphs), theme.strong);
+}
+
+fn header(model: &Model, area: Rect, buf: &mut Buffer) {
+    let area = inset(area);
+    let (theme, glyphs) = (&model.look.theme, &model.look.glyphs);
+    let throughput = &model.picture.throughput;
+    let rate_columns = 9;
+    let rate = format!("{:>rate_columns$}", units::rate(throughput.rate()));
+    let mut right = put_right(buf, area, area.y, &rate, theme.strong);
+    let columns = if area.width >= 100 { 24 } else { 8 };
+    let spark = sparkline(throughput.past(columns), glyphs);
+    right = right.saturating_sub(1 + columns as u16);
+    put(buf, area, right + (columns - width(&spark)) as u16, area.y, &spark, theme.gauge);
+
+    let arch = match model.about.arch {
+        Arch::Single => "single",
+        Arch::Threads => "threads",
+        Arch::Select => "select",
+        Arch::Async => "async",
+    };
+    let since = since(model);
+    let facts = format!("{arch}   plain   up since {since}");
+    let room = usize::from(right.saturating_sub(area.x + 2));
+    let folder_room = room.saturating_sub(width(&facts) + 3 + "Serving ".len());
+    let folder = clip_middle(model.about.root.as_str(), folder_room, glyphs);
+    let mut x = put(buf, area, area.x, area.y, "Serving ", theme.plain);
+    x = put(buf, area, x, area.y, &folder, theme.accent);
+    put(buf, area, x + 3, area.y, &clip(&facts, room, glyphs), theme.plain);
+}
+
+/// When the server was started. Not how long ago: that would have to be drawn anew each minute on a server
+/// where nothing happens, or be wrong.
+fn since(model: &Model) -> String {
+    let since = model.about.since;
+    let started_today = model.picture.snapshot.uptime < since_midnight(model);
+    let clock = format!("{:02}:{:02}", since.hour(), since.minute());
+    if started_today { clock } else { format!("{} {} {clock}", since.day(), month(since.month())) }
+}
+
+/// The time from midnight before the start to the start, turned around: how long a server that was started
+/// then has been up when its first day ends.
+fn since_midnight(model: &Model) -> std::time::Duration {
+    let since = model.about.since;
+    let seconds = u64::from(since.hour()) * 3600 + u64::from(since.minute()) * 60 + u64::from(since.second());
+    std::time::Duration::from_secs(86_400 - seconds)
+}
+
+fn month(month: time::Month) -> &'static str {
+    const NAMES: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    NAMES[usize::from(u8::from(month)) - 1]
+}
+
+fn address(model: &Model, area: Rect, buf: &mut Buffer) {
+    let area = inset(area);
+    let theme = &model.look.theme;
+    let hint = model
+        .keys
+        .shown(Context::Connections, Action::Copy)
+        .map_or(String::new(), |key| format!("   {} copies it", key.label(model.look.glyphs.ascii)));
+    let address = model.about.address.as_str();
+    let room = usize::from(area.width);
+    let x = put(buf, area, area.x, area.y, &clip(address, room, &model.look.glyphs), theme.accent);
+    if width(address) + width(&hint) <= room {
+        put(buf, area, x, area.y, &hint, theme.dim);
+    }
+}
+
+fn rules(model: &Model, layout: &Layout, buf: &mut Buffer) {
+    let snapshot = &model.picture.snapshot;
+    let mut note = match &model.frozen {
+        Some(frozen) => format!("frozen at {}, ", frozen.since),
+        None => String::new(),
+    };
+    if !model.filter.is_empty() {
+        note.push_str(&format!("\"{}\": {}, ", model.filter, units::count(model.picture.total as u64)));
+    }
+    note.push_str(&format!("{} served, ", units::count(snapshot.served)));
+    if snapshot.refused > 0 {
+        note.push_str(&format!("{} refused, ", units::count(snapshot.refused)));
+    }
+    note.push_str(&format!("{} sent", units::bytes(snapshot.sent)));
+    let title = format!("Connections {}", counts(model));
+    rule(buf, layout.table_rule, &title, &note, model.focus == Focus::Connections, &model.look);
+    rule(buf, layout.log_rule, "Log", &model.log.note(), model.focus == Focus::Log, &model.look);
+}
+
+/// The last line: a prompt, a question, what just happened, or what can be done. Gives the column of the
+/// cursor if there is one.
+fn last_line(model: &Model, area: Rect, buf: &mut Buffer) -> Option<u16> {
+    let area = inset(area);
+    if area.is_empty() {
+        return None;
+    }
+    let theme = &model.look.theme;
+    let room = usize::from(area.width);
+    match &model.over {
+        Over::Prompt(focus, input) => {
+            let what = match focus {
+                Focus::Connections => "Only connections with: ",
+                Focus::Log => "Only log lines with: ",
+            };
+            let x = put(buf, area, area.x, area.y, what, theme.accent);
+            let columns = usize::from(area.right() - x);
+            let scroll = input.visual_scroll(columns.saturating_sub(1));
+            let text: String = input.value().chars().skip(scroll).collect();
+            put(buf, area, x, area.y, &text, theme.plain);
+            let cursor = input.visual_cursor().saturating_sub(scroll).min(columns.saturating_sub(1));
+            return Some(x + u16::try_from(cursor).unwrap_or(0));
+        }
+        Over::Question(question) => {
+            let text = asked(model, *question);
+            let keys = hints::bar(
+                &model.keys,
+                Context::Question,
+                &[],
+                &[Action::Yes.into(), Action::No.into()],
+                room,
+                &model.look,
+            );
+            let left = room.saturating_sub(keys.width() + 2);
+            let x = put(buf, area, area.x, area.y, &clip(&text, left, &model.look.glyphs), theme.warn);
+            let rest = Rect { x: x + 2, width: area.right().saturating_sub(x + 2), ..area };
+            put_line(buf, rest, area.y, &keys);
+        }
+        _ => match &model.notice {
+            Some(notice) => {
+                let notice = clip(notice, room, &model.look.glyphs);
+                put(buf, area, area.x, area.y, &notice, theme.good);
+            }
+            None => put_line(buf, area, area.y, &bar(model, room)),
+        },
+    }
+    None
+}
+
+fn asked(model: &Model, question: Question) -> String {
+    match question {
+        Question::Disconnect(_, peer) => format!("Cut the connection of {peer}?"),
+        Question::Drain => "Take no more clients, finish what runs, then stop?".to_owned(),
+        Question::Quit => match model.picture.snapshot.live {
+            1 => "Stop now and cut 1 connection?".to_owned(),
+            live => format!("Stop now and cut {} connections?", units::count(live as u64)),
+        },
+    }
+}
+
+fn bar(model: &Model, columns: usize) -> Line<'static> {
+    let freeze = match model.frozen {
+        Some(_) => Hint::saying(Action::Freeze, "go on"),
+        None => Action::Freeze.into(),
+    };
+    let filtered = match model.focus {
+        Focus::Connections => !model.filter.is_empty(),
+        Focus::Log => !model.log.filter().is_empty(),
+    };
+    let back = match (model.details.is_some(), filtered) {
+        (true, _) => Some(Hint::saying(Action::Back, "close")),
+        (false, true) => Some(Hint::saying(Action::Back, "show all")),
+        _ => None,
+    };
+    let mut hints: Vec<Hint> = back.into_iter().collect();
+    match model.focus {
+        Focus::Connections if model.picture.total > 0 => hints.extend([
+            Action::ConnectionDetails.into(),
+            Action::Disconnect.into(),
+            freeze,
+            Action::Drain.into(),
+            Action::Filter.into(),
+            Action::FocusNext.into(),
+        ]),
+        Focus::Connections => {
+            hints.extend([Action::Drain, Action::FocusNext, Action::LogLevel].map(Hint::from));
+        }
+        Focus::Log => hints.extend([
+            Action::LogLevel.into(),
+            Action::Filter.into(),
+            Hint::saying(Action::Last, "follow"),
+            freeze,
+            Action::FocusNext.into(),
+        ]),
+    }
+    let always = [Action::Help.into(), Action::Quit.into()];
+    hints::bar(&model.keys, model.context(), &hints, &always, columns, &model.look)
+}

@@ -1,0 +1,141 @@
+//! The help page of both screens: every key in force and what it does, made from the table of actions.
+
+use ratatui::{buffer::Buffer, layout::Rect, layout::Size};
+
+use super::{
+    actions::{
+        Action, Context, KeyMap, Section,
+        docs::{self, HelpLine},
+        hints,
+    },
+    theme::Look,
+    widgets::{put, put_line, rule, width, wrap},
+};
+
+/// Columns for keys; those that need more get a line of their own.
+const KEYS: usize = 16;
+
+/// A line of the page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Row {
+    Blank,
+    Heading(&'static str),
+    Keys(String),
+    Text(&'static str),
+    Both(String, &'static str),
+}
+
+/// What a scroll of the page does, where it is one: from a first visible line to another one.
+pub fn scroll(
+    action: Action,
+    top: usize,
+    size: Size,
+    keys: &KeyMap,
+    sections: &[Section],
+    look: &Look,
+) -> usize {
+    let page = usize::from(size.height).saturating_sub(2).max(1);
+    let last = rows(keys, sections, usize::from(size.width), look).len().saturating_sub(page);
+    let to = match action {
+        Action::Up => top.saturating_sub(1),
+        Action::Down => top.saturating_add(1),
+        Action::PageUp => top.saturating_sub(page),
+        Action::PageDown => top.saturating_add(page),
+        Action::First => 0,
+        Action::Last => last,
+        _ => top,
+    };
+    to.min(last)
+}
+
+/// Draws the page over all of `area`, from its line `top` on.
+pub fn render(area: Rect, buf: &mut Buffer, top: usize, keys: &KeyMap, sections: &[Section], look: &Look) {
+    if area.is_empty() {
+        return;
+    }
+    ratatui::widgets::Widget::render(ratatui::widgets::Clear, area, buf);
+    let rows = rows(keys, sections, usize::from(area.width), look);
+    let page = usize::from(area.height).saturating_sub(2).max(1);
+    let top = top.min(rows.len().saturating_sub(page));
+    let below = rows.len().saturating_sub(top + page);
+    let note = if below > 0 { format!("{below} more below") } else { String::new() };
+    rule(buf, area, "Help", &note, true, look);
+    let theme = &look.theme;
+    for (y, row) in (area.y + 1..area.bottom().saturating_sub(1)).zip(rows.iter().skip(top)) {
+        let (keys, text) = match row {
+            Row::Blank => continue,
+            Row::Heading(title) => {
+                put(buf, area, area.x + 1, y, title, theme.accent);
+                continue;
+            }
+            Row::Keys(keys) => (keys.as_str(), ""),
+            Row::Text(text) => ("", *text),
+            Row::Both(keys, text) => (keys.as_str(), *text),
+        };
+        put(buf, area, area.x + 2, y, keys, theme.key);
+        let indent = if text_columns(usize::from(area.width)).1 { KEYS as u16 + 3 } else { 4 };
+        put(buf, area, area.x + indent, y, text, theme.plain);
+    }
+    if area.height > 1 {
+        let hints = [Action::Down, Action::PageDown].map(Into::into);
+        let always = [Action::Close.into()];
+        let width = usize::from(area.width).saturating_sub(1);
+        let bar = hints::bar(keys, Context::Page, &hints, &always, width, look);
+        let last = Rect { x: area.x + 1, width: area.width - 1, ..area };
+        put_line(buf, last, area.bottom() - 1, &bar);
+    }
+}
+
+/// Columns for text, and whether it stands beside the keys.
+fn text_columns(columns: usize) -> (usize, bool) {
+    let beside = columns >= 3 * KEYS;
+    let indent = if beside { KEYS + 4 } else { 5 };
+    (columns.saturating_sub(indent).max(1), beside)
+}
+
+fn rows(keys: &KeyMap, sections: &[Section], columns: usize, look: &Look) -> Vec<Row> {
+    let (text_columns, beside) = text_columns(columns);
+    let mut rows = Vec::new();
+    for line in docs::help(keys, sections, look.glyphs.ascii) {
+        match line {
+            HelpLine::Blank => rows.push(Row::Blank),
+            HelpLine::Heading(title) => rows.push(Row::Heading(title)),
+            HelpLine::Entry { keys, help } => {
+                let mut lines = wrap(help, text_columns).into_iter();
+                if beside && width(&keys) <= KEYS {
+                    rows.push(Row::Both(keys, lines.next().unwrap_or_default()));
+                } else {
+                    rows.push(Row::Keys(keys));
+                }
+                rows.extend(lines.map(Row::Text));
+            }
+        }
+    }
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_last_line_can_be_reached_and_not_passed() {
+        let (keys, look, size) = (KeyMap::default(), Look::default(), Size { width: 80, height: 24 });
+        let go = |action, top| scroll(action, top, size, &keys, &Section::ALL, &look);
+        let last = go(Action::Last, 0);
+        assert!(last > 0);
+        assert_eq!(go(Action::Down, last), last);
+        assert_eq!(go(Action::Up, last), last - 1);
+        assert_eq!(go(Action::PageUp, 3), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn it_draws_at_any_size(width in 0_u16..200, height in 0_u16..60, top in 0_usize..300) {
+            let area = Rect::new(0, 0, width, height);
+            render(area, &mut Buffer::empty(area), top, &KeyMap::default(), &Section::ALL, &Look::default());
+        }
+    }
+}
