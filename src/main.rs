@@ -1,1 +1,53 @@
-fn main() {}
+//! The binary: reads the command line and hands over to a screen or to the face without one.
+
+use std::process::ExitCode;
+
+use fdsp::{
+    cli::{
+        Cli, Plan, Task, Typed,
+        plan::{Face, Surroundings},
+    },
+    config::Settings,
+    headless::{self, Exit, Problem, demo},
+    logging::{self, LogRing},
+};
+
+fn main() -> ExitCode {
+    // A report of a defect has its sections; a problem of this world is one sentence.
+    let _ = color_eyre::config::HookBuilder::default().display_env_section(false).install();
+    match run() {
+        Ok(exit) => exit.into(),
+        Err(report) => {
+            headless::say(&format!("tui: {report:#}"));
+            report.downcast_ref().map_or(Exit::Failed, |problem: &Problem| problem.exit).into()
+        }
+    }
+}
+
+fn run() -> color_eyre::Result<Exit> {
+    let cli = match Cli::read(std::env::args_os()).map_err(Problem::from)? {
+        Typed::Run(cli) => cli,
+        Typed::Print(bytes) => {
+            headless::print(&bytes);
+            return Ok(Exit::Done);
+        }
+    };
+    let settings = Settings::load(cli.common.config.as_deref(), |name| std::env::var_os(name));
+    let around = Surroundings::look().map_err(Problem::from)?;
+    let plan = cli.plan(settings.map_err(Problem::from)?, &around).map_err(Problem::from)?;
+    let ring = LogRing::new();
+    let guard = logging::init(&plan.log, Some(ring.clone())).map_err(Problem::from)?;
+    if let (Some(warning), true) = (&guard.warning, plan.face != Face::Screen) {
+        headless::say(&format!("tui: warning: {warning}"));
+    }
+    carry_out(plan, ring)
+}
+
+fn carry_out(plan: Plan, _ring: LogRing) -> color_eyre::Result<Exit> {
+    let ascii = plan.ascii();
+    match plan.task {
+        Task::Fetch(fetch) => Ok(headless::client::run(&fetch, plan.face, ascii)?),
+        Task::Serve(config) => Ok(headless::server::run(config, plan.face).map(|()| Exit::Done)?),
+        Task::Demo { server, fetch, .. } => Ok(demo::run(server, fetch, plan.face, ascii)?),
+    }
+}

@@ -28,6 +28,9 @@ use crate::{
 };
 use value::Value;
 
+pub(crate) use table::{FORMS, PROTOCOLS, WHEN};
+pub(crate) use value::{SECONDS, seconds};
+
 /// `config/default.toml`: every setting with its default and a comment.
 pub const DEFAULT: &str = include_str!("../../config/default.toml");
 

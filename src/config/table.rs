@@ -43,7 +43,9 @@ pub(super) fn find(name: &str) -> Option<&'static Setting> {
     SETTINGS.iter().find(|setting| setting.name == name)
 }
 
-const WHEN: &[(&str, When)] = &[("auto", When::Auto), ("always", When::Always), ("never", When::Never)];
+/// When to do something.
+pub(crate) const WHEN: &[(&str, When)] =
+    &[("auto", When::Auto), ("always", When::Always), ("never", When::Never)];
 
 /// The forms in which a directory may come.
 pub(crate) const FORMS: &[(&str, Form)] = &[("auto", Form::Auto), ("zip", Form::Zip)];
@@ -55,8 +57,7 @@ pub(crate) const PROTOCOLS: &[(&str, Speak)] = &[
     ("classic-select", Speak::Classic(Dialect::ClassicSelect)),
 ];
 
-/// What to do when the target exists.
-pub(crate) const EXISTING: &[(&str, Existing)] =
+const EXISTING: &[(&str, Existing)] =
     &[("keep", Existing::Keep), ("overwrite", Existing::Overwrite), ("rename", Existing::Rename)];
 
 const ARCHS: &[(&str, Arch)] =

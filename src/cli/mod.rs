@@ -1,0 +1,221 @@
+//! The command line, as it is typed. What is meant by it is decided in [`plan`].
+
+pub mod plan;
+mod print;
+mod values;
+
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+use clap::{ArgAction, Args, Parser, error::ErrorKind};
+
+use crate::{
+    client::{Checksum, Speak},
+    config::When,
+    protocol::{classic::Dialect, message::Form},
+    server::Arch,
+    text::SafeText,
+};
+
+pub use plan::{Plan, Task};
+
+/// Behind the options in `--help` and in the manual.
+const AFTER: &str = "\
+Exit codes: 0 all done; 1 failed in another way; 2 wrong usage; 3 could not connect, or lost and retries
+spent; 4 not found or not permitted; 6 digest wrong or source changed; 7 local disk; 130 interrupted.
+
+Without a terminal the same work is done with plain lines, or with --json one object a line.
+Try it: tui --demo";
+
+/// The command line.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "tui",
+    version,
+    about = "A download queue in a terminal, and the file server at its other end",
+    after_help = AFTER,
+    override_usage = "tui [OPTIONS] [ADDRESS]...\n       tui --serve [OPTIONS] [DIR]\n       tui --demo [OPTIONS] [DIR]",
+    max_term_width = 100,
+)]
+pub struct Cli {
+    /// What to fetch: fdsp+plain://HOST[:PORT]/PATH, or a PATH of the server of --host. With --serve or
+    /// --demo: the folder to serve [default: the current directory]
+    #[arg(value_name = "ADDRESS|DIR")]
+    pub arguments: Vec<OsString>,
+    /// Where the server is, or with --serve, where to listen.
+    #[command(flatten)]
+    pub place: Place,
+    /// Fetching.
+    #[command(flatten, next_help_heading = "Fetching")]
+    pub client: ClientArgs,
+    /// Serving.
+    #[command(flatten, next_help_heading = "Serving")]
+    pub server: ServerArgs,
+    /// Both.
+    #[command(flatten, next_help_heading = "Both")]
+    pub common: CommonArgs,
+}
+
+/// Where the server is.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Place {
+    /// The server; with --serve, the address to listen on [default: 127.0.0.1]
+    #[arg(short = 'H', long, value_name = "HOST", help_heading = "Both")]
+    pub host: Option<String>,
+    /// Its port; with --serve, 0 picks a free one [default: 7878]
+    #[arg(short = 'P', long, value_name = "PORT", help_heading = "Both", value_parser = values::port)]
+    pub port: Option<u16>,
+}
+
+/// Options of a client.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ClientArgs {
+    /// Fetch this path from the server of --host
+    #[arg(short, long, value_name = "PATH")]
+    pub remote: Option<String>,
+    /// Save it as this path; in it, if it is a folder
+    #[arg(short, long, value_name = "PATH")]
+    pub local: Option<PathBuf>,
+    /// Where downloads go [default: the current directory]
+    #[arg(short, long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// How a directory comes: auto means as a zip archive [default: auto]
+    #[arg(long = "as", value_name = "FORM", value_parser = values::form())]
+    pub form: Option<Form>,
+    /// Downloads at the same time, 1 to 64 [default: 3]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=64))]
+    pub jobs: Option<u64>,
+    /// Bytes a second for all downloads together, such as 500k or 2M; 0 is unlimited [default: 0]
+    #[arg(long, value_name = "RATE", value_parser = values::rate)]
+    pub limit: Option<values::Rate>,
+    /// Tries after the first one [default: 8]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1000))]
+    pub retries: Option<u32>,
+    /// A server that says nothing for so long is lost [default: 30]
+    #[arg(long, value_name = "SECS", value_parser = values::seconds)]
+    pub timeout: Option<Duration>,
+    /// Do not wait for the disk before a download is done
+    #[arg(long)]
+    pub no_sync: bool,
+    /// Replace targets that exist [default: done if it is the same, else an error]
+    #[arg(long, conflicts_with = "rename")]
+    pub overwrite: bool,
+    /// Save beside targets that exist, under another name
+    #[arg(long)]
+    pub rename: bool,
+    /// Fail unless the file has this digest; ALGO is blake3, sha256 or md5
+    #[arg(long, value_name = "ALGO:HEX", value_parser = values::checksum)]
+    pub checksum: Option<Checksum>,
+    /// What to speak to the server: v1, classic or classic-select [default: v1]
+    #[arg(long, value_name = "DIALECT", value_parser = values::protocol())]
+    pub protocol: Option<Speak>,
+}
+
+/// Options of a server.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ServerArgs {
+    /// Serve DIR
+    #[arg(long, conflicts_with = "demo")]
+    pub serve: bool,
+    /// Serve DIR on a free loopback port and fetch from it: a screen to try things, or without a
+    /// terminal, one download of the whole, verified and removed again
+    #[arg(long)]
+    pub demo: bool,
+    /// The server's architecture [default: async]
+    #[arg(long, value_enum)]
+    pub arch: Option<Arch>,
+    /// Connections at the same time; further ones are told "busy" [default: 256]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub max_connections: Option<u64>,
+    /// Answer the original programs, too
+    #[arg(long)]
+    pub classic: bool,
+    /// In which dialect: classic or classic-select [default: classic-select for the architecture select]
+    #[arg(long, value_name = "DIALECT", value_parser = values::dialect())]
+    pub classic_dialect: Option<Dialect>,
+}
+
+/// Options of both.
+#[derive(Clone, Debug, Default, Args)]
+pub struct CommonArgs {
+    /// No TLS; this version speaks nothing else
+    #[arg(long)]
+    pub plain: bool,
+    /// No screen: plain lines instead
+    #[arg(long)]
+    pub headless: bool,
+    /// No screen: one JSON object a line on stdout
+    #[arg(long)]
+    pub json: bool,
+    /// No screen, and nothing but errors
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Log more: -v for debug, -vv for trace; without a screen also to stderr
+    #[arg(short, long, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// Log to this file
+    #[arg(long, value_name = "FILE")]
+    pub log_file: Option<PathBuf>,
+    /// Read the settings from this file
+    #[arg(long, value_name = "FILE", env = "FDSP_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Use colours: auto, always or never [default: auto]
+    #[arg(long, value_name = "WHEN", value_parser = values::when(), num_args = 0..=1, require_equals = true, default_missing_value = "always")]
+    pub color: Option<When>,
+    /// Draw with ASCII only
+    #[arg(long)]
+    pub ascii: bool,
+    /// Print a completion script and exit: bash, elvish, fish, powershell or zsh
+    #[arg(long, value_name = "SHELL", value_enum, exclusive = true)]
+    pub completions: Option<clap_complete::Shell>,
+    /// Print the manual page and exit
+    #[arg(long, exclusive = true)]
+    pub man: bool,
+}
+
+/// Wrong usage: one sentence.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct UsageError(pub String);
+
+/// What reading the command line gives.
+#[derive(Clone, Debug)]
+pub enum Typed {
+    /// Something to do.
+    Run(Box<Cli>),
+    /// Something to print on stdout, and that is all.
+    Print(Vec<u8>),
+}
+
+impl Cli {
+    /// Reads the command line.
+    ///
+    /// # Errors
+    /// An option that does not exist, a value that is none, two options that exclude each other.
+    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Typed, UsageError> {
+        match Cli::try_parse_from(arguments) {
+            Ok(cli) => Ok(match (cli.common.completions, cli.common.man) {
+                (Some(shell), _) => Typed::Print(print::completions(shell)),
+                (None, true) => Typed::Print(print::man()),
+                (None, false) => Typed::Run(Box::new(cli)),
+            }),
+            Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+                Ok(Typed::Print(error.render().to_string().into_bytes()))
+            }
+            Err(error) => Err(UsageError(sentence(&error.render().to_string()))),
+        }
+    }
+}
+
+/// One sentence out of clap's paragraphs: the problem, and the tip where there is one.
+fn sentence(rendered: &str) -> String {
+    let mut paragraphs = rendered.split("\n\n");
+    let join = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let problem = join(paragraphs.next().unwrap_or_default());
+    let problem = problem.strip_prefix("error: ").unwrap_or(&problem);
+    let tip = paragraphs.map(join).find_map(|text| text.strip_prefix("tip: ").map(str::to_owned));
+    let hint = tip.map_or_else(|| "see tui --help".to_owned(), |tip| tip.replace(" tip: ", "; "));
+    SafeText::new(&format!("{problem} ({hint})")).to_string()
+}
+
+#[cfg(test)]
+mod tests;

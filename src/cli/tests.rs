@@ -1,0 +1,247 @@
+use std::path::Path;
+
+use super::{
+    plan::{Face, Surroundings},
+    *,
+};
+use crate::{client::Existing, config::Settings, logging::Destination};
+
+fn around() -> Surroundings {
+    Surroundings { terminal: false, directory: "/tmp".into() }
+}
+
+fn typed(line: &str) -> Result<Typed, UsageError> {
+    Cli::read(std::iter::once("tui").chain(line.split_whitespace()).map(OsString::from))
+}
+
+fn planned_in(line: &str, around: &Surroundings) -> Result<Plan, String> {
+    match typed(line).map_err(|error| error.0)? {
+        Typed::Run(cli) => cli.plan(Settings::default(), around).map_err(|error| error.0),
+        Typed::Print(_) => Err("printed".into()),
+    }
+}
+
+fn planned(line: &str) -> Result<Plan, String> {
+    planned_in(line, &around())
+}
+
+fn fetch(line: &str) -> plan::Fetch {
+    match planned(line).map(|plan| plan.task) {
+        Ok(Task::Fetch(fetch)) => fetch,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+fn serve(line: &str) -> crate::server::Config {
+    match planned(line).map(|plan| plan.task) {
+        Ok(Task::Serve(config)) => config,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+#[test]
+fn addresses_and_paths_become_jobs() {
+    let fetch = fetch("-H nas -P 70 a/b fdsp+plain://other/c%20d -d /var --overwrite -j 5 --limit 2M");
+    let addresses: Vec<_> = fetch.jobs.iter().map(|job| job.address.to_string()).collect();
+    assert_eq!(addresses, ["fdsp+plain://nas:70/a/b", "fdsp+plain://other:7878/c%20d"]);
+    assert!(
+        fetch.jobs.iter().all(|job| job.folder == Path::new("/var") && job.existing == Existing::Overwrite)
+    );
+    assert_eq!((fetch.engine.jobs, fetch.engine.limit, fetch.engine.retries), (5, Some(2_000_000), 8));
+}
+
+#[test]
+fn the_original_clients_options_work() {
+    let fetch = fetch("-H ::1 -P 7878 -r photos -l out/p.zip");
+    let [job] = fetch.jobs.as_slice() else { panic!("{fetch:?}") };
+    assert_eq!(job.address.to_string(), "fdsp+plain://[::1]:7878/photos");
+    assert_eq!(
+        (job.folder.as_path(), job.save_as.as_deref()),
+        (Path::new("/tmp/out"), Some(Path::new("p.zip")))
+    );
+}
+
+#[test]
+fn a_local_path_that_is_a_folder_is_where_it_goes() {
+    for local in ["/usr", "/nowhere/yet/"] {
+        let fetch = fetch(&format!("-H h -r a -l {local}"));
+        assert_eq!((fetch.jobs[0].folder.as_path(), &fetch.jobs[0].save_as), (Path::new(local), &None));
+    }
+}
+
+#[test]
+fn a_server_is_what_was_asked_for() {
+    let config = serve("--serve --arch select -P 0 -H 0.0.0.0 --max-connections 9 --classic /usr");
+    assert_eq!((config.root.as_path(), config.host.as_str(), config.port), (Path::new("/usr"), "0.0.0.0", 0));
+    assert_eq!((config.arch, config.limits.max_connections), (Arch::Select, 9));
+    assert_eq!(config.classic, Some(Dialect::ClassicSelect), "the architecture's own dialect");
+    assert_eq!(serve("--serve --classic").classic, Some(Dialect::Classic));
+    assert_eq!(
+        serve("--serve --classic --classic-dialect classic-select").classic,
+        Some(Dialect::ClassicSelect)
+    );
+    let plain = serve("--serve");
+    assert_eq!(
+        (plain.root.as_path(), plain.host.as_str(), plain.port),
+        (Path::new("/tmp"), "127.0.0.1", 7878)
+    );
+    assert_eq!((plain.arch, plain.classic), (Arch::Async, None));
+}
+
+#[test]
+fn the_demo_listens_on_loopback_only() {
+    let Ok(Task::Demo { server, fetch, dir_given }) =
+        planned("--demo /usr --arch single").map(|plan| plan.task)
+    else {
+        panic!("a demo");
+    };
+    assert_eq!((server.host.as_str(), server.port, server.arch), ("127.0.0.1", 0, Arch::Single));
+    assert_eq!((server.root.as_path(), fetch.jobs.len(), dir_given), (Path::new("/usr"), 0, false));
+}
+
+#[test]
+fn the_face_is_what_the_surroundings_and_the_options_allow() {
+    let terminal = Surroundings { terminal: true, ..around() };
+    let face = |line: &str, around: &Surroundings| planned_in(line, around).map(|plan| plan.face);
+    assert_eq!(face("", &terminal), Ok(Face::Screen));
+    assert_eq!(face("--serve", &terminal), Ok(Face::Screen));
+    assert_eq!(face("--serve", &around()), Ok(Face::Plain));
+    assert_eq!(face("--serve --headless", &terminal), Ok(Face::Plain));
+    assert_eq!(face("--serve --json -q", &terminal), Ok(Face::Json));
+    assert_eq!(face("--serve -q", &terminal), Ok(Face::Quiet));
+    assert!(face("--headless", &terminal).is_err_and(|error| error.starts_with("nothing to fetch")));
+}
+
+#[test]
+fn verbosity_and_files_reach_the_log() {
+    let log = planned("--serve -vv --log-file /tmp/x.log").expect("right").log;
+    assert_eq!((log.level, log.stderr), (tracing::Level::TRACE, true));
+    assert_eq!(log.destination, Destination::File("/tmp/x.log".into()));
+}
+
+#[test]
+fn a_demo_does_not_log_into_what_it_serves() {
+    let mut settings = Settings::default();
+    settings.log.folder = Some("/usr/log".into());
+    let log = |line: &str| match typed(line).expect("right") {
+        Typed::Run(cli) => cli.plan(settings.clone(), &around()).expect("right").log.destination,
+        Typed::Print(_) => panic!("a run"),
+    };
+    assert_eq!(log("--demo /usr"), Destination::Nowhere);
+    assert_ne!(log("--demo /tmp"), Destination::Nowhere);
+    assert_ne!(log("--serve /usr"), Destination::Nowhere);
+}
+
+#[test]
+fn wrong_usage_is_one_sentence_that_says_what_to_do() {
+    let cases = [
+        ("--foo", "unexpected argument '--foo' found"),
+        ("--segments 3", "unexpected argument '--segments' found"),
+        ("--as tree", "invalid value 'tree' for '--as <FORM>' [possible values: auto, zip]"),
+        (
+            "--serve --arch fork",
+            "invalid value 'fork' for '--arch <ARCH>' [possible values: single, threads, select, async]",
+        ),
+        (
+            "--serve -P 65536",
+            "invalid value '65536' for '--port <PORT>': a port is a whole number from 0 to 65535",
+        ),
+        ("--serve -P x", "invalid value 'x' for '--port <PORT>'"),
+        ("-H h -P 0 a", "port 0 is for --serve"),
+        ("-j 0", "invalid value '0' for '--jobs <N>': 0 is not in 1..=64"),
+        ("--limit fast", "invalid value 'fast' for '--limit <RATE>': 'fast' is no rate"),
+        ("--timeout 0", "invalid value '0' for '--timeout <SECS>': it must be a number of seconds above 0"),
+        ("--retries -1", "unexpected argument '-1' found"),
+        ("--checksum sha1:00", "invalid value 'sha1:00' for '--checksum <ALGO:HEX>': the algorithm must be"),
+        (
+            "--checksum md5:00",
+            "invalid value 'md5:00' for '--checksum <ALGO:HEX>': the digest must have 32 hexadecimal digits",
+        ),
+        (
+            "--checksum d41d8cd9",
+            "invalid value 'd41d8cd9' for '--checksum <ALGO:HEX>': it must be blake3:HEX",
+        ),
+        ("--overwrite --rename", "the argument '--overwrite' cannot be used with '--rename'"),
+        ("--serve -r x", "--remote is for fetching and cannot be used with --serve"),
+        ("--serve --jobs 3", "--jobs is for fetching and cannot be used with --serve"),
+        ("--serve --demo", "the argument '--serve' cannot be used with '--demo'"),
+        ("--serve /usr /tmp", "only one folder can be served: leave out '/tmp'"),
+        (
+            "--serve /nowhere/at/all",
+            "cannot serve '/nowhere/at/all': No such file or directory; name a folder that exists",
+        ),
+        ("--serve /etc/passwd", "cannot serve '/etc/passwd': it is no folder"),
+        (
+            "--serve --classic-dialect classic",
+            "--classic-dialect says how to answer the original programs: add --classic",
+        ),
+        ("--arch select -H h x", "--arch is for serving: add --serve, or leave it out"),
+        ("--demo -H h", "--host cannot be used with --demo"),
+        ("a/b", "'a/b' names no server: give one with -H HOST"),
+        ("-H a:1 b", "'a:1' is no host: give the port with -P"),
+        ("-H a/b c", "'a/b' is no host name"),
+        ("-H h ../x", "cannot ask for '../x': a path may not contain '..'"),
+        ("ftp://h/x", "'ftp' is not spoken here"),
+        ("fdsp://h/x", "this version speaks no TLS yet"),
+        ("fdsp+plain://h:99999/x", "'99999' is no port"),
+        ("fdsp+plain:///x", "the address names no host"),
+        ("-H h -l x a b", "--local goes with exactly one download, here are 2"),
+        (
+            "--checksum md5:d41d8cd98f00b204e9800998ecf8427e -H h a b",
+            "--checksum goes with exactly one download",
+        ),
+        ("-q -v -H h a", "the argument '--quiet' cannot be used with '--verbose...'"),
+        ("", "nothing to fetch"),
+        (
+            "--man --json",
+            "the argument '--man' cannot be used with one or more of the other specified arguments",
+        ),
+        ("--completions tcsh", "invalid value 'tcsh' for '--completions <SHELL>'"),
+    ];
+    for (line, sentence) in cases {
+        let error = planned(line).expect_err(line);
+        assert!(error.starts_with(sentence), "tui {line}: {error}");
+        assert!(!error.contains('\n'), "{error:?}");
+    }
+}
+
+#[test]
+fn a_token_in_an_address_is_not_repeated() {
+    for line in ["fdsp://S3cret@h/x", "fdsp+plain://S3cret@h/x", "xyz://S3cret@h/x"] {
+        let error = planned(line).expect_err(line);
+        assert!(!error.contains("S3cret"), "{error}");
+    }
+}
+
+#[test]
+fn control_characters_of_arguments_do_not_reach_the_terminal() {
+    let line = [OsString::from("tui"), OsString::from("--\u{1b}[2J")];
+    let error = Cli::read(line).expect_err("no such option").0;
+    assert!(!error.contains('\u{1b}'), "{error:?}");
+}
+
+#[test]
+fn a_tip_is_part_of_the_sentence() {
+    let error = planned("--headles -H h a").expect_err("misspelt");
+    assert_eq!(error, "unexpected argument '--headles' found (a similar argument exists: '--headless')");
+}
+
+#[test]
+fn help_version_completions_and_manual_are_printed() {
+    for (line, part) in [
+        ("--help", "--max-connections <N>"),
+        ("--version", env!("CARGO_PKG_VERSION")),
+        ("--completions bash", "_tui()"),
+        ("--completions zsh", "#compdef tui"),
+        ("--man", ".TH tui 1"),
+    ] {
+        let Ok(Typed::Print(bytes)) = typed(line) else { panic!("{line} prints") };
+        assert!(String::from_utf8_lossy(&bytes).contains(part), "{line}");
+    }
+}
+
+#[test]
+fn the_definition_is_sound() {
+    use clap::CommandFactory;
+    Cli::command().debug_assert();
+}

@@ -1,0 +1,198 @@
+//! Fetching without a terminal.
+
+use std::{
+    io::{self, IsTerminal},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::{Exit, bars::Bars, lines::Lines, output::Objects, say, signals::Signals};
+use crate::{
+    cli::plan::{Face, Fetch},
+    client::{self, Command, Engine, Event, JobId},
+};
+
+/// How long an interrupted engine may take to put what it has on the disk.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// Fetches all jobs, and tells as `face` says.
+///
+/// # Errors
+/// The system gives no threads.
+pub fn run(fetch: &Fetch, face: Face, ascii: bool) -> io::Result<Exit> {
+    let show = Show::new(face, ascii);
+    let (exit, _) = watch(fetch, show)?;
+    Ok(exit)
+}
+
+/// Runs an engine until all of its jobs have ended, or a signal came.
+pub(super) fn watch(fetch: &Fetch, mut show: Show) -> io::Result<(Exit, Tally)> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (engine, mut events) = client::start(fetch.engine.clone())?;
+    engine.command(Command::Add(fetch.jobs.clone()));
+    let mut tally = Tally::new(fetch.jobs.len());
+    let interrupted = runtime.block_on(drive(&engine, &mut events, &mut tally, &mut show))?;
+    show.end();
+    if let Some(signal) = interrupted {
+        say(&format!("tui: stopped by {signal}; what was fetched is kept"));
+        tracing::warn!("stopped by {signal}");
+    }
+    engine.command(Command::Stop);
+    engine.join(FAREWELL);
+    let exit = if interrupted.is_some() { Exit::Interrupted } else { tally.exit() };
+    Ok((exit, tally))
+}
+
+/// The signal that ended it, if one did.
+async fn drive(
+    engine: &Engine,
+    events: &mut UnboundedReceiver<Event>,
+    tally: &mut Tally,
+    show: &mut Show,
+) -> io::Result<Option<&'static str>> {
+    let mut signals = Signals::new()?;
+    let mut redraw = tokio::time::interval(Bars::interval());
+    redraw.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    while !tally.is_complete() {
+        tokio::select! {
+            biased;
+            signal = signals.next() => return Ok(Some(signal)),
+            event = events.recv() => match event {
+                Some(event) => {
+                    tally.count(&event);
+                    show.event(&event);
+                }
+                None => return Err(io::Error::other("the engine ended before its jobs")),
+            },
+            _ = redraw.tick(), if show.has_bars() => show.rows(engine),
+        }
+    }
+    Ok(None)
+}
+
+/// What came of the jobs.
+#[derive(Debug)]
+pub(super) struct Tally {
+    open: usize,
+    failures: Vec<Exit>,
+    /// The jobs that are done.
+    pub(super) done: Vec<client::Finished>,
+}
+
+impl Tally {
+    fn new(jobs: usize) -> Tally {
+        Tally { open: jobs, failures: Vec::new(), done: Vec::new() }
+    }
+
+    fn count(&mut self, event: &Event) {
+        match event {
+            Event::Done { finished, .. } => self.done.push(finished.clone()),
+            Event::Failed { trouble, .. } => self.failures.push(trouble.kind.into()),
+            _ => return,
+        }
+        self.open = self.open.saturating_sub(1);
+    }
+
+    fn is_complete(&self) -> bool {
+        self.open == 0
+    }
+
+    /// The code of the failures; where they are of several kinds, that of "in another way".
+    fn exit(&self) -> Exit {
+        match self.failures.as_slice() {
+            [] => Exit::Done,
+            [first, others @ ..] if others.iter().all(|other| other == first) => *first,
+            _ => Exit::Failed,
+        }
+    }
+}
+
+/// How events are shown.
+#[derive(Debug)]
+pub(super) struct Show {
+    lines: Lines,
+    bars: Option<Bars>,
+    objects: Option<Objects>,
+    ids: Vec<JobId>,
+    errors_only: bool,
+}
+
+impl Show {
+    pub(super) fn new(face: Face, ascii: bool) -> Show {
+        let bars = face == Face::Plain && io::stderr().is_terminal();
+        Show {
+            lines: Lines::default(),
+            bars: bars.then(|| Bars::new(ascii)),
+            objects: (face == Face::Json).then(Objects::default),
+            ids: Vec::new(),
+            errors_only: matches!(face, Face::Quiet | Face::Json),
+        }
+    }
+
+    fn event(&mut self, event: &Event) {
+        if let Event::Queued { id, .. } = event {
+            self.ids.push(*id);
+        }
+        if let Some(objects) = &mut self.objects
+            && !matches!(event, Event::Changed { .. })
+        {
+            objects.print(event);
+        }
+        let line = self.lines.line(event, Instant::now());
+        let wanted = matches!(event, Event::Failed { .. }) || !self.errors_only;
+        let drawn = self.bars.is_some() && matches!(event, Event::Started { .. } | Event::Progress { .. });
+        if let Some(line) = line
+            && wanted
+            && !drawn
+        {
+            match &self.bars {
+                Some(bars) => bars.say(&line),
+                None => say(&line),
+            }
+        }
+    }
+
+    fn has_bars(&self) -> bool {
+        self.bars.is_some()
+    }
+
+    fn rows(&mut self, engine: &Engine) {
+        if let Some(bars) = &mut self.bars {
+            bars.show(&engine.rows(&self.ids));
+        }
+    }
+
+    fn end(&mut self) {
+        if let Some(bars) = &mut self.bars {
+            bars.clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::{Trouble, TroubleKind};
+
+    fn tally(kinds: &[TroubleKind]) -> Tally {
+        let mut tally = Tally::new(kinds.len());
+        for (number, kind) in kinds.iter().enumerate() {
+            assert!(!tally.is_complete());
+            let trouble = Trouble { kind: *kind, message: "x".into() };
+            tally.count(&Event::Failed { id: JobId(number as u64), name: "x".into(), trouble });
+        }
+        assert!(tally.is_complete());
+        tally
+    }
+
+    #[test]
+    fn the_exit_code_is_that_of_the_failures() {
+        use TroubleKind::{Connection, Disk, Integrity, NotFound, Other};
+        assert_eq!(tally(&[]).exit(), Exit::Done);
+        for (kind, code) in [(Other, 1), (Connection, 3), (NotFound, 4), (Integrity, 6), (Disk, 7)] {
+            assert_eq!(tally(&[kind, kind]).exit() as u8, code);
+        }
+        assert_eq!(tally(&[NotFound, Disk]).exit(), Exit::Failed);
+    }
+}

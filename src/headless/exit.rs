@@ -1,0 +1,102 @@
+//! Exit codes, which scripts depend on, and errors that carry theirs.
+
+use std::process::ExitCode;
+
+use crate::{
+    cli::{UsageError, plan},
+    client::TroubleKind,
+    config, logging,
+    server::StartError,
+};
+
+/// How the process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// All done.
+    Done = 0,
+    /// Failed in another way.
+    Failed = 1,
+    /// Wrong usage.
+    Usage = 2,
+    /// Could not connect, or lost and retries spent.
+    Connection = 3,
+    /// Not found or not permitted.
+    NotFound = 4,
+    /// A digest is wrong, or the source changed.
+    Integrity = 6,
+    /// The local disk: full, not writable, target exists.
+    Disk = 7,
+    /// Interrupted; what was fetched is kept.
+    Interrupted = 130,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit as u8)
+    }
+}
+
+impl From<TroubleKind> for Exit {
+    fn from(kind: TroubleKind) -> Exit {
+        match kind {
+            TroubleKind::Other => Exit::Failed,
+            TroubleKind::Connection => Exit::Connection,
+            TroubleKind::NotFound => Exit::NotFound,
+            TroubleKind::Integrity => Exit::Integrity,
+            TroubleKind::Disk => Exit::Disk,
+        }
+    }
+}
+
+/// Something that was to be expected in this world, and ends the process: a sentence and a code.
+#[derive(Debug, thiserror::Error)]
+#[error("{sentence}")]
+pub struct Problem {
+    /// The code.
+    pub exit: Exit,
+    /// What is wrong, and what to do.
+    pub sentence: String,
+}
+
+impl Problem {
+    pub(super) fn new(exit: Exit, sentence: impl Into<String>) -> Problem {
+        Problem { exit, sentence: sentence.into() }
+    }
+}
+
+impl From<UsageError> for Problem {
+    fn from(error: UsageError) -> Problem {
+        Problem::new(Exit::Usage, error.0)
+    }
+}
+
+impl From<config::Error> for Problem {
+    fn from(error: config::Error) -> Problem {
+        Problem::new(Exit::Usage, plan::without_number(&error.to_string()))
+    }
+}
+
+impl From<logging::LogFileError> for Problem {
+    fn from(error: logging::LogFileError) -> Problem {
+        Problem::new(Exit::Usage, plan::without_number(&error.to_string()))
+    }
+}
+
+impl From<StartError> for Problem {
+    fn from(error: StartError) -> Problem {
+        use std::io::ErrorKind::{AddrInUse, AddrNotAvailable, PermissionDenied};
+        let (exit, advice) = match &error {
+            StartError::Root { .. } => (Exit::Usage, "name a folder that can be read"),
+            StartError::Host { .. } => (Exit::Usage, "name an address of this machine with -H"),
+            StartError::Listen { error, .. } => match error.kind() {
+                AddrInUse => (Exit::Failed, "choose another port with -P, or -P 0 for a free one"),
+                AddrNotAvailable => (Exit::Usage, "name an address of this machine with -H"),
+                PermissionDenied => (Exit::Failed, "choose a port above 1023 with -P"),
+                _ => (Exit::Failed, "choose another address with -H and -P"),
+            },
+            StartError::System(_) => (Exit::Failed, "close some programs and try again"),
+        };
+        Problem::new(exit, format!("{}; {advice}", plan::without_number(&error.to_string())))
+    }
+}

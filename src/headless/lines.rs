@@ -1,0 +1,163 @@
+//! What happens, as a line for people.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use crate::{client, server, text::SafeText, units};
+
+/// Between two lines on the progress of one job.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Makes lines of a client's events, and leaves out progress that was told a moment ago.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    told: HashMap<client::JobId, Instant>,
+    names: HashMap<client::JobId, SafeText>,
+}
+
+impl Lines {
+    /// The line for an event, if it is worth one.
+    pub(super) fn line(&mut self, event: &client::Event, now: Instant) -> Option<String> {
+        use client::Event;
+        match event {
+            Event::Queued { .. } | Event::Changed { .. } => None,
+            Event::Started { id, name, size } => {
+                self.names.insert(*id, name.clone());
+                self.told.insert(*id, now);
+                Some(match size {
+                    Some(size) => format!("{name}: fetching {}", units::bytes(*size)),
+                    None => format!("{name}: fetching"),
+                })
+            }
+            Event::Progress { id, received, size, progress, speed } => {
+                let due = self.told.get(id).is_none_or(|told| now.duration_since(*told) >= PATIENCE);
+                let name = self.names.get(id)?;
+                if !due {
+                    return None;
+                }
+                self.told.insert(*id, now);
+                let share = progress.or(size.map(|size| (*received, size))).map(percent);
+                let share = share.map_or_else(String::new, |share| format!("{share} %, "));
+                Some(format!("{name}: {share}{} at {}", units::bytes(*received), units::rate(*speed)))
+            }
+            Event::Retry { name, attempt, of, seconds, reason, .. } => {
+                let wait = units::duration(Duration::try_from_secs_f64(seconds.ceil()).unwrap_or_default());
+                Some(format!("{name}: {reason}; trying again in {wait} ({attempt} of {of})"))
+            }
+            Event::Done { name, finished, .. } => Some(done(name, finished)),
+            Event::Failed { name, trouble, .. } => Some(failed(name, &trouble.message)),
+        }
+    }
+}
+
+/// How much of a whole, never 100 before all is done.
+pub(super) fn percent((done, total): (u64, u64)) -> u64 {
+    match total {
+        0 => 0,
+        _ => ((u128::from(done) * 100 / u128::from(total)) as u64).min(99),
+    }
+}
+
+fn done(name: &SafeText, finished: &client::Finished) -> String {
+    let seconds = finished.seconds.max(0.001);
+    let mut line = format!(
+        "{name}: done, {} in {seconds:.1} s, {}, BLAKE3 {}, saved as {}",
+        units::bytes(finished.bytes),
+        units::rate(finished.transferred as f64 / seconds),
+        finished.blake3,
+        SafeText::from_path(&finished.path)
+    );
+    if finished.omitted > 0 {
+        let count = units::count(finished.omitted);
+        line += &format!("; {count} links or devices of the folder are not in the archive");
+    }
+    line
+}
+
+/// Not every sentence names what it is about.
+pub(super) fn failed(name: &SafeText, message: &SafeText) -> String {
+    match message.as_str().contains(name.as_str()) {
+        true => format!("tui: {message}"),
+        false => format!("tui: {name}: {message}"),
+    }
+}
+
+/// The line for a server's event, if it is worth one.
+pub(super) fn of_server(event: &server::Event) -> Option<String> {
+    use server::Event;
+    Some(match event {
+        // The address is on stdout.
+        Event::Listening { .. } => return None,
+        Event::Connected { peer, .. } => format!("{peer}: connected"),
+        Event::Request { peer, what, path, .. } => format!("{peer}: {what} {path}"),
+        Event::Sent { peer, path, bytes, seconds, .. } => {
+            let rate = units::rate(*bytes as f64 / seconds.max(0.001));
+            format!("{peer}: sent {path}, {} in {seconds:.1} s, {rate}", units::bytes(*bytes))
+        }
+        Event::Failed { peer, path, reason, .. } => format!("{peer}: {path}: {reason}"),
+        Event::Disconnected { peer, reason, .. } => format!("{peer}: disconnected: {reason}"),
+        Event::Refused { peer } => format!("{peer}: refused, there are too many connections"),
+        Event::Draining => "no new connections; what runs is finished first".into(),
+        Event::Warning { message } => format!("warning: {message}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::{Event, Finished, JobId, Trouble, TroubleKind};
+
+    #[test]
+    fn progress_is_told_now_and_then() {
+        let mut lines = Lines::default();
+        let start = Instant::now();
+        let progress = Event::Progress {
+            id: JobId(1),
+            received: 1_000_000,
+            size: Some(4_000_000),
+            progress: None,
+            speed: 500_000.0,
+        };
+        assert_eq!(lines.line(&progress, start), None, "it has no name yet");
+        let started = Event::Started { id: JobId(1), name: "a.bin".into(), size: Some(4_000_000) };
+        assert_eq!(lines.line(&started, start).as_deref(), Some("a.bin: fetching 4.0 MB"));
+        assert_eq!(lines.line(&progress, start + Duration::from_secs(9)), None);
+        let line = lines.line(&progress, start + PATIENCE);
+        assert_eq!(line.as_deref(), Some("a.bin: 25 %, 1.0 MB at 500 kB/s"));
+        assert_eq!(lines.line(&progress, start + PATIENCE), None);
+    }
+
+    #[test]
+    fn it_is_never_100_percent_before_it_is_done() {
+        assert_eq!(percent((4, 4)), 99);
+        assert_eq!(percent((0, 0)), 0);
+        assert_eq!(percent((u64::MAX / 2, u64::MAX)), 49);
+    }
+
+    #[test]
+    fn ends_are_told_with_all_that_matters() {
+        let finished = Finished {
+            path: "/tmp/a\u{1b}.zip".into(),
+            bytes: 2_000_000,
+            transferred: 2_000_000,
+            resumed: 0,
+            blake3: "9f3c".into(),
+            seconds: 2.0,
+            omitted: 3,
+        };
+        let done = Event::Done { id: JobId(1), name: "a.zip".into(), finished };
+        let line = Lines::default().line(&done, Instant::now()).expect("a line");
+        let expected = "a.zip: done, 2.0 MB in 2.0 s, 1.0 MB/s, BLAKE3 9f3c, saved as /tmp/a␛.zip; \
+            3 links or devices of the folder are not in the archive";
+        assert_eq!(line, expected);
+        let trouble = Trouble { kind: TroubleKind::NotFound, message: "not found on the server".into() };
+        let event = Event::Failed { id: JobId(1), name: "b".into(), trouble };
+        assert_eq!(
+            Lines::default().line(&event, Instant::now()).as_deref(),
+            Some("tui: b: not found on the server")
+        );
+        assert_eq!(failed(&"b".into(), &"'b' is gone".into()), "tui: 'b' is gone");
+    }
+}
