@@ -2,7 +2,7 @@
 //!
 //! Nothing here does I/O or reads a clock. [`client::Client`] and [`server::Server`] are one
 //! state machine for each role: bytes in, events out, and a buffer of bytes to write. Another
-//! implementation can be written from this page alone.
+//! implementation can be written from this page alone; `tests/second_client.py` is one.
 //!
 //! # Goals, and what are none
 //!
@@ -14,9 +14,12 @@
 //!
 //! # Conventions
 //!
-//! Integers are unsigned and little-endian. Text is UTF-8. JSON objects may carry unknown members,
-//! which are ignored; a missing member that is not marked optional is a violation. Digests are
-//! BLAKE3: 32 bytes, in JSON as 64 lower-case hex digits.
+//! The transport is an ordered stream of bytes in both directions: TCP, by default on port 7878.
+//! Integers are unsigned and little-endian, unless a table says otherwise. Text is UTF-8. JSON is
+//! RFC 8259, always one object; unknown members are ignored, the same member twice is malformed, and
+//! a missing member that is not marked optional is a violation. An optional member may also be `null`,
+//! which means the same as leaving it out. Digests are BLAKE3: 32 bytes, in JSON as 64 lower-case hex
+//! digits. "MiB" is 1048576 bytes, "KiB" 1024.
 //!
 //! # The first byte
 //!
@@ -32,11 +35,12 @@
 //! |---|---|---|
 //! | 0 | 5 | `00 46 44 53 50` (NUL, `FDSP`) |
 //! | 5 | 1 | lowest version that the sender speaks |
-//! | 6 | 1 | highest version that the sender speaks |
+//! | 6 | 1 | highest version that the sender speaks, not less than the lowest |
 //! | 7 | 1 | zero |
 //!
-//! The server answers with the version that both use from here on in *both* version bytes. If there
-//! is none in common it answers with its own range and closes.
+//! The server answers with the version that both use from here on in *both* version bytes: the highest
+//! that both speak. If there is none in common it answers with its own range and closes. This page is
+//! version 1.
 //!
 //! # Frames
 //!
@@ -51,25 +55,25 @@
 //! | 4 | 4 | length of the payload in bytes |
 //! | 8 | 4 | request: the number that the client gave its request; 0 for the connection itself |
 //!
-//! | kind | name | from | payload | at most |
-//! |---|---|---|---|---|
-//! | `0x01` | `hello` | client | JSON [`message::Hello`] | 64 KiB |
-//! | `0x02` | `stat` | client | JSON [`message::Stat`] | 64 KiB |
-//! | `0x03` | `list` | client | JSON [`message::List`] | 64 KiB |
-//! | `0x04` | `get` | client | JSON [`message::Get`] | 64 KiB |
-//! | `0x05` | `hashes` | client | reserved | 64 KiB |
-//! | `0x06` | `tree` | client | reserved | 64 KiB |
-//! | `0x0f` | `goodbye` | either | JSON [`message::Goodbye`] | 64 KiB |
-//! | `0x81` | `welcome` | server | JSON [`message::Welcome`] | 64 KiB |
-//! | `0x82` | `meta` | server | JSON [`message::Meta`] | 64 KiB |
-//! | `0x83` | `entries` | server | JSON [`message::Entries`] | 64 KiB |
-//! | `0x84` | `content` | server | JSON [`message::Content`] | 64 KiB |
-//! | `0x85` | `hashes` | server | reserved | 64 KiB |
-//! | `0x86` | `tree` | server | reserved | 64 KiB |
-//! | `0x90` | `data` | server | content bytes, at least one | 256 KiB |
-//! | `0x91` | `block` | server | [`frame::BlockMark`], 48 bytes | 48 bytes |
-//! | `0x92` | `end` | server | JSON [`message::End`] | 64 KiB |
-//! | `0x9f` | `error` | server | JSON [`message::Failure`] | 64 KiB |
+//! | kind | name | from | request | payload | length |
+//! |---|---|---|---|---|---|
+//! | `0x01` | `hello` | client | 0 | JSON | at most 64 KiB |
+//! | `0x02` | `stat` | client | its number | JSON | at most 64 KiB |
+//! | `0x03` | `list` | client | its number | JSON | at most 64 KiB |
+//! | `0x04` | `get` | client | its number | JSON | at most 64 KiB |
+//! | `0x05` | `hashes` | client | its number | reserved | at most 64 KiB |
+//! | `0x06` | `tree` | client | its number | reserved | at most 64 KiB |
+//! | `0x0f` | `goodbye` | either | 0 | JSON | at most 64 KiB |
+//! | `0x81` | `welcome` | server | 0 | JSON | at most 64 KiB |
+//! | `0x82` | `meta` | server | the `stat`'s | JSON | at most 64 KiB |
+//! | `0x83` | `entries` | server | the `list`'s | JSON | at most 64 KiB |
+//! | `0x84` | `content` | server | the `get`'s | JSON | at most 64 KiB |
+//! | `0x85` | `hashes` | server | | reserved | at most 64 KiB |
+//! | `0x86` | `tree` | server | | reserved | at most 64 KiB |
+//! | `0x90` | `data` | server | the `get`'s | content bytes | 1 byte to 256 KiB |
+//! | `0x91` | `block` | server | the `get`'s | the table in "Content" | 48 bytes |
+//! | `0x92` | `end` | server | the `get`'s | JSON | at most 64 KiB |
+//! | `0x9f` | `error` | server | the failed one's, or 0 | JSON | at most 64 KiB |
 //!
 //! # Exchange
 //!
@@ -86,68 +90,257 @@
 //! |---|---|
 //! | `stat` | `meta` or `error` |
 //! | `list` | `entries` or `error`; a page: ask again with `after` = its last name while `more` |
-//! | `get` | `error`, or `content` (`data`+ `block`)\* then `end` or `error` |
+//! | `get` | `error`, or `content` (`data`+ `block`)\* `end`; at any place after `content` an `error` may end it instead |
 //!
 //! Request numbers are chosen by the client, never 0, each greater than the one before. Every frame
 //! of an answer carries the number of its request. An `error` ends the answer of its request and
-//! leaves the connection usable; an `error` for request 0 is about the connection, and the sender
-//! closes after it. The client need not wait for `welcome` before its first request. A server
-//! answers at most [`message::Welcome::pipeline`] requests ahead; further ones wait unread, which is
-//! no violation.
+//! leaves the connection usable; what came of a block whose `block` did not come is unverified. An `error` for
+//! request 0 is about the connection; it may come at any place between two frames, also instead of `welcome`, and
+//! the server closes after it. The client need not wait for `welcome` before its first request. A server
+//! reads at most `pipeline` (see `welcome`) requests ahead of the one that it answers; further ones wait unread,
+//! which is no violation.
+//!
+//! Either side may end the connection: the client when it has sent its last request, the server between two
+//! answers. It sends `goodbye`, and nothing after it. A server that receives one answers what it has been asked before,
+//! may say goodbye, and closes. Requests that a server's `goodbye` leaves without an answer were not begun; they
+//! can be sent again elsewhere. Closing without a goodbye between two answers is no violation.
+//!
+//! ```text
+//! client:  ── preamble, hello sent ──▶ GREETING ── welcome ──▶ OPEN ◀── meta, entries, error ──┐
+//!                                         │                     │ └─ stat, list, get sent ────┘
+//!                                         │                     └── content ──▶ CONTENT ── end, error ──▶ OPEN
+//!                                         └── error (0), goodbye: from GREETING and OPEN; error (0) from CONTENT, too ──▶ CLOSED
+//!
+//! server:  PREAMBLE ── preamble ──▶ GREETING ── hello ──▶ OPEN ◀── stat, list, get, hashes, tree ──┐
+//!                                                          └────────────────────────────────────┘
+//!                                                          └── goodbye ──▶ CLOSED
+//! ```
+//!
+//! Whatever a state has no arrow for is a violation.
+//!
+//! # Messages
+//!
+//! Types: *text* is a JSON string; *u32*, *u64*, *i64* are JSON integers of that range, without fraction or
+//! exponent; *identity* is a text of 1 to 128 characters, see "Identity"; *path* is a text, see "Paths"; *time* is an object with
+//! `s` (i64, seconds since 1970-01-01 UTC) and `ns` (u32, nanoseconds within that second, below
+//! 1,000,000,000); *mode* is a u32 with permission bits as in `chmod`, at most 511 (0o777).
+//!
+//! `hello`, the first frame of a client:
+//!
+//! | member | type | meaning |
+//! |---|---|---|
+//! | `agent` | text | program and version, for the server's log |
+//!
+//! `welcome`, the server's answer to it:
+//!
+//! | member | type | meaning |
+//! |---|---|---|
+//! | `agent` | text | program and version |
+//! | `pipeline` | u32 | how many requests the server reads ahead of the one that it answers |
+//! | `parallel` | u32 | how many connections of one client the server serves at the same time; further ones only wait |
+//!
+//! `stat` asks what a path is:
+//!
+//! | member | type | meaning |
+//! |---|---|---|
+//! | `path` | path | |
+//!
+//! `meta` answers it:
+//!
+//! | member | type | meaning |
+//! |---|---|---|
+//! | `kind` | `"file"`, `"directory"` or `"other"` | `other` is what is listed but not served: a device, a broken link, a name that is no UTF-8 |
+//! | `name` | text | the last segment of the path; of the served folder, its own name |
+//! | `size` | u64, for files | bytes; without meaning for others |
+//! | `modified` | time | last modification |
+//! | `mode` | mode | |
+//! | `identity` | identity, for files | without meaning for others |
+//!
+//! `list` asks for a page of a directory:
+//!
+//! | member | type | meaning |
+//! |---|---|---|
+//! | `path` | path | the directory |
+//! | `after` | text, optional | entries whose name is greater than this only |
+//! | `limit` | u32, optional | at most so many entries (0 counts as 1); the server may send fewer, but at least one while there is one |
+//!
+//! `entries` answers it:
+//!
+//! | member | type | meaning |
+//! |---|---|---|
+//! | `entries` | list of entries | sorted by the bytes of their names |
+//! | `more` | boolean | whether there are entries after the last one of this page |
+//!
+//! An entry:
+//!
+//! | member | type | meaning |
+//! |---|---|---|
+//! | `name` | text | one segment of a path: not empty, not `.` or `..`, without `/` and NUL |
+//! | `kind` | as in `meta` | |
+//! | `size` | u64, optional | bytes; files have one |
+//! | `modified` | time | |
+//!
+//! `get` asks for a range of blocks of a file, or of a directory as an archive:
+//!
+//! | member | type | meaning |
+//! |---|---|---|
+//! | `path` | path | |
+//! | `form` | `"auto"`, `"file"` or `"zip"`; optional | `file`: a file as itself; `zip`: a directory as a zip archive; `auto` (the default): whichever fits. What does not fit is answered with `wrong_kind` |
+//! | `first_block` | u64, optional | index of the first block (default 0) |
+//! | `blocks` | u64, optional | how many blocks at most; to the end if absent |
+//! | `identity` | identity, optional | refuse with `changed` unless the content has this one |
+//!
+//! `content` announces the content:
+//!
+//! | member | type | meaning |
+//! |---|---|---|
+//! | `form` | `"file"` or `"zip"` | what follows |
+//! | `name` | text | a name for the content: the last segment of the path (of the served folder, its own name), with `.zip` behind it for an archive. To be sanitised, never obeyed |
+//! | `size` | u64; for files always, for archives if known | bytes of the whole content, not of the range |
+//! | `sources` | sources, for archives | what the archive is made from |
+//! | `modified` | time | of the file or directory |
+//! | `mode` | mode | |
+//! | `identity` | identity | |
+//! | `first_block` | u64 | index of the first block that follows: the one that was asked for |
+//!
+//! Sources:
+//!
+//! | member | type | meaning |
+//! |---|---|---|
+//! | `bytes` | u64 | of all files together |
+//! | `files` | u64 | their number |
+//! | `directories` | u64 | their number |
+//! | `omitted` | u64 | entries that are not in the archive, because they are neither files nor directories inside the served folder (devices, sockets, links that lead nowhere, outside, or to a directory) |
+//!
+//! `end` ends it:
+//!
+//! | member | type | meaning |
+//! |---|---|---|
+//! | `size` | u64, if the end of the content was reached | bytes of the whole content |
+//! | `root` | digest, if the answer was the whole content | BLAKE3 of it |
+//! | `identity` | identity | the one of `content`, which still held after the last block |
+//!
+//! `error`:
+//!
+//! | member | type | meaning |
+//! |---|---|---|
+//! | `code` | text | see "Errors" |
+//! | `message` | text | a sentence for people |
+//! | `path` | text, optional | the path that it is about, relative to the served folder; for people |
+//! | `retry_after` | u32, optional | seconds after which trying again makes sense |
+//!
+//! `goodbye`:
+//!
+//! | member | type | meaning |
+//! |---|---|---|
+//! | `reason` | text | a sentence for people |
 //!
 //! # Content
 //!
-//! Content is sent in blocks of [`digest::BLOCK_SIZE`] (1 MiB, 1048576 bytes), the last one being what is
-//! left. Block `n` is the bytes from `n` MiB. A block is one or more `data` frames followed by one `block`
-//! frame:
+//! Content is sent in blocks of 1 MiB ([`digest::BLOCK_SIZE`]), the last one being what is
+//! left. Block `n` is the bytes from `n` MiB. A block is one or more `data` frames, none of which reaches into the
+//! next block, followed by one `block` frame:
 //!
 //! | offset | size | field |
 //! |---|---|---|
 //! | 0 | 8 | index of the block |
-//! | 8 | 8 | position: bytes of the sources read so far. For a file, the offset at the block's end; for an archive, progress measured in [`message::Sources::bytes`] |
+//! | 8 | 8 | position: bytes of the sources read so far. For a file, the offset at the block's end; for an archive, progress measured in `sources.bytes`, which it never exceeds. It never falls within an answer |
 //! | 16 | 32 | chaining value of the block |
 //!
-//! The chaining value is BLAKE3's for the subtree that the block is (`blake3::hazmat`: input offset
-//! `index` MiB, `finalize_non_root`), also when the block is the only one. The BLAKE3 digest of the
-//! whole content is the root of the tree over all chaining values; for a content of one block or
-//! none it is computed from the content itself. `end` carries it as `root` when the answer was the
-//! whole content, and the receiver compares.
+//! The chaining value is BLAKE3's for the subtree that the block is: its chunks are numbered from
+//! 1024 × index, and no node has the ROOT flag, also when the block is the only one (`blake3::hazmat`: input offset
+//! `index` MiB, `finalize_non_root`). The BLAKE3 digest of the
+//! whole content is the root of the tree over all chaining values: while there is more than one, the left
+//! side of a tree of `n` blocks are the first 2^k, the greatest power of two below `n`, and its parent node joins both sides; the topmost one has the ROOT
+//! flag. For a content of one block or none it is computed from the content itself.
+//! `end` carries it as `root` when the answer was the whole content, and the receiver compares.
 //!
-//! An empty content has no block: `content` is followed by `end`.
+//! An answer is the blocks from `first_block` on, at most `blocks` of them, until the content ends. One that begins
+//! exactly at the content's end (an empty content's always does), or asks for 0 blocks, has no block: `content`
+//! is followed by `end`. One that begins behind it is answered with `range`. The end of the content is reached if the
+//! last byte of the answer is the content's last. Where `content` names no size, a block shorter than 1 MiB is the last.
 //!
 //! # Identity
 //!
 //! `meta`, `content` and `end` carry an *identity*: an opaque text of 1 to 128 characters that is
 //! different whenever the content may have changed. A `get` may name the one that it expects: the server
 //! answers `error` with `changed` if it is no longer that. The server compares again after the last
-//! block; an `end` therefore says that everything sent in this answer belongs to that identity.
+//! block, and answers `changed` instead of `end` if it no longer holds; an `end` therefore says that everything sent in this answer belongs to that identity.
 //!
 //! # Paths
 //!
 //! `/`-separated, relative to the served folder; a leading `/` and empty or `.` segments mean nothing.
-//! A path is at most 4096 bytes, a segment at most 255; `..` and NUL are violations of the request (answered
+//! A path is at most 4096 bytes, a segment at most 255; `..` and NUL, and what is longer, name nothing (answered
 //! with `not_found`). An empty path is the served folder itself.
+//!
+//! # Limits
+//!
+//! | what | at most |
+//! |---|---|
+//! | payload of a control frame | 64 KiB |
+//! | payload of a `data` frame | 256 KiB |
+//! | path, segment | 4096, 255 bytes |
+//! | identity | 128 characters |
+//! | index of a block | 2^44 − 1 |
+//!
+//! No side needs to keep more of an incomplete frame than a control frame's payload. Deadlines, the minimum rate and the number
+//! of connections are the server's settings; an `error` says which one was met.
 //!
 //! # Violations
 //!
+//! A violation is final: the side that notices it reads and answers nothing more on this connection.
+//!
 //! | seen by the server | it |
 //! |---|---|
-//! | not the preamble, or one that trickles past the handshake deadline | closes (`timed_out` if it was ours) |
+//! | not the preamble, or one with an empty range or without the zero | closes |
+//! | nothing complete within the handshake deadline | closes, after `error` `timed_out` if what came began as the preamble does |
 //! | no version in common | answers its preamble, closes |
-//! | unknown kind, a server's kind, flags or reserved not zero, a length over the kind's maximum, malformed JSON, request number 0 or not rising, anything before `hello`, a second `hello` | `error` `violation` for request 0, closes |
-//! | a reserved kind (`0x05`, `0x06`) | `error` `unsupported` for that request, goes on |
-//! | no request for the idle deadline, or reading slower than the minimum rate | `error` `timed_out` or `too_slow`, closes |
+//! | unknown kind, a server's kind, flags or reserved not zero, a length that its kind may not have, malformed JSON, request number 0 or not rising, another number than 0 where 0 must be, anything before `hello`, a second `hello`, anything after `goodbye` | `error` `violation` for request 0, closes |
+//! | a reserved kind (`0x05`, `0x06`) | no violation: `error` `unsupported` for that request, goes on |
+//! | no request for the idle deadline, or reading slower than the minimum rate | `error` `timed_out` or `too_slow` for request 0, closes |
 //!
 //! | seen by the client | it |
 //! |---|---|
 //! | not the preamble | reports that the peer is something else (HTTP, SSH, TLS are named), closes |
-//! | a frame out of the order above, a client's kind, an answer to another request, more content than announced, a block of another size than it must be, a `block` index out of order | reports a violation, closes |
-//! | chaining value or root that does not match | reports the block as corrupt; that block's bytes must not be kept |
-//! | closed in the middle of an answer | reports the connection as lost |
+//! | a preamble that names no single version | reports which versions the server has, closes |
+//! | unknown kind, a client's or reserved kind, flags or reserved not zero, a length that its kind may not have, malformed JSON | reports a violation, closes |
+//! | a frame that has no arrow in the diagram, or for another request than the first unanswered one | the same |
+//! | `content` of another form, first block or identity than asked for; without what its form must have; a size before its first block | the same |
+//! | `data` beyond the announced size, the blocks asked for, the end of a block, or after a short block | the same |
+//! | `block` without `data`, out of order, short but not at the end, with a position that falls or exceeds the sources, or is not the offset for a file | the same |
+//! | `end` in a block, before the size or the blocks asked for, with another size or identity, with `size` or `root` missing or present against the table, or with a `root` that is not the digest of what came | the same |
+//! | `entries` that are not sorted, not after `after`, more than `limit`, none though there are `more`, or with a name that is no segment | the same |
+//! | a `meta` or `content` whose mode, time or identity is out of its range | the same |
+//! | a chaining value that does not match | reports the block as corrupt; that block's bytes must not be kept, the answer goes on |
+//! | closed in the middle of a frame, of an answer, or before one that was asked for, without a goodbye or `error` for request 0 | reports the connection as lost |
 //!
 //! # Errors
 //!
-//! See [`error::Code`], one table for constants, text and documentation.
+//! | code | for | meaning |
+//! |---|---|---|
+//! | `violation` | connection | the client broke the protocol |
+//! | `unsupported` | request | a kind of request that this server does not know |
+//! | `not_found` | request | the path is absent, or not permitted; which of the two is never said |
+//! | `wrong_kind` | request | a directory where a file was asked for, or the reverse |
+//! | `range` | request | the first block lies behind the end of the content |
+//! | `changed` | request | the content is, or during the answer became, another one |
+//! | `unreadable` | request | the server could not read a source, which `path` names |
+//! | `busy` | connection | too many connections; see `retry_after` |
+//! | `too_slow` | connection | the peer took less than the minimum rate |
+//! | `timed_out` | connection | a handshake or idle deadline passed |
+//! | `shutting_down` | connection | the server stops; see `retry_after` |
+//! | `internal` | request | anything else on the server's side; also what an unknown code counts as |
+//!
+//! # The machines
+//!
+//! Neither machine does I/O: its owner moves the bytes. Each takes received bytes in any pieces, and gives the same events
+//! however they were cut. What the peer does wrong is a [`error::Violation`].
+//!
+//! | | [`client::Client`] | [`server::Server`] |
+//! |---|---|---|
+//! | inputs | `receive`, `sent`, `end_of_stream` | `receive`, `end_of_stream` |
+//! | commands | `request`, `goodbye` | `welcome`, `meta`, `entries`, `content`, `failure`, `abort`, `goodbye` |
+//! | outputs | the events of `receive`, `outgoing` | the events of `receive`, what commands add to an [`outgoing::Outgoing`] |
 
 pub mod address;
 mod answers;
