@@ -131,6 +131,11 @@ impl LogPane {
         self.anchor.is_none()
     }
 
+    /// Whether no record passes the filters.
+    pub fn is_empty(&self) -> bool {
+        self.matching.is_empty()
+    }
+
     /// Matching records below the lowest visible one.
     pub fn new_below(&self) -> usize {
         self.matching.len() - self.end()

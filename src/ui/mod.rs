@@ -5,9 +5,12 @@
 
 pub mod actions;
 pub mod backend;
+pub mod browser;
 pub mod dashboard;
+pub mod downloads;
 pub mod events;
 pub mod help;
+pub mod input;
 pub mod log;
 mod output;
 pub mod runtime;

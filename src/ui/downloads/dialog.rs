@@ -1,0 +1,80 @@
+//! What takes the place of the hint bar: a prompt, a question; and the help page, which takes the screen.
+
+use crate::{client::JobId, ui::input::LineEdit};
+
+/// What has the keys before any pane.
+#[derive(Clone, Debug, Default)]
+pub enum Dialog {
+    /// Nothing.
+    #[default]
+    None,
+    /// The help page, from this line on.
+    Help(usize),
+    /// A line to be typed.
+    Prompt(Prompt),
+    /// Yes or no.
+    Question(Question),
+}
+
+/// A line to be typed.
+#[derive(Clone, Debug)]
+pub struct Prompt {
+    /// What for.
+    pub purpose: Purpose,
+    /// What was typed.
+    pub line: LineEdit,
+    /// What it was before, to go back to.
+    pub before: String,
+    /// Why it was not accepted.
+    pub problem: Option<String>,
+}
+
+/// What a prompt is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The queue's filter.
+    QueueFilter,
+    /// The remote files' filter.
+    BrowserFilter,
+    /// The log's filter.
+    LogFilter,
+    /// The bandwidth limit.
+    Limit,
+    /// How many run at the same time.
+    Jobs,
+}
+
+impl Purpose {
+    /// The prompt's words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Purpose::QueueFilter => "Names with",
+            Purpose::BrowserFilter => "Files with",
+            Purpose::LogFilter => "Log with",
+            Purpose::Limit => "Limit, such as 2M (0: none)",
+            Purpose::Jobs => "Downloads at the same time",
+        }
+    }
+}
+
+/// Yes or no.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// The question, in one sentence.
+    pub text: String,
+    /// What to do after a yes.
+    pub pending: Pending,
+}
+
+/// What waits for a yes. It holds the ids, so that a queue that moves meanwhile changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pending {
+    /// Leave.
+    Quit,
+    /// Cancel these.
+    Cancel(Vec<JobId>),
+    /// Remove these.
+    Remove(Vec<JobId>),
+    /// Queue these entries.
+    Add(Vec<String>),
+}

@@ -1,0 +1,36 @@
+//! What an update asks of the world around the screen.
+
+use crate::{
+    client::Command,
+    protocol::{address::Authority, path::RemotePath},
+};
+
+/// Ties the answer to a listing to the question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket(pub u64);
+
+/// Something to be done outside the model.
+#[derive(Debug)]
+pub enum Effect {
+    /// Tell the engine.
+    Engine(Command),
+    /// Ask for a page of a directory; answered by a message with the same ticket.
+    List {
+        /// Comes back with the answer.
+        ticket: Ticket,
+        /// The server.
+        authority: Authority,
+        /// The directory.
+        path: RemotePath,
+        /// Entries after this name only.
+        after: Option<String>,
+    },
+    /// Send text to the terminal's clipboard.
+    Copy(String),
+    /// Go to the shell.
+    Suspend,
+    /// Draw everything anew.
+    Redraw,
+    /// Leave.
+    Quit,
+}

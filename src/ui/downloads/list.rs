@@ -1,0 +1,225 @@
+//! Rows of which one is selected and some are marked, by key and not by row number.
+
+use std::{collections::HashSet, hash::Hash, ops::Range};
+
+/// The keys that the filter shows, the selected one, the marked ones, and the window that is visible.
+#[derive(Clone, Debug)]
+pub struct List<K> {
+    keys: Vec<K>,
+    cursor: usize,
+    marks: HashSet<K>,
+    offset: usize,
+    height: usize,
+}
+
+impl<K> Default for List<K> {
+    fn default() -> Self {
+        List { keys: Vec::new(), cursor: 0, marks: HashSet::new(), offset: 0, height: 1 }
+    }
+}
+
+impl<K: Copy + Eq + Hash + Ord> List<K> {
+    /// The keys, in order.
+    pub fn keys(&self) -> &[K] {
+        &self.keys
+    }
+
+    /// Replaces the keys. The selected one stays selected wherever it is now; if it is gone, what stands in
+    /// its place is.
+    pub fn set_keys(&mut self, keys: Vec<K>) {
+        let selected = self.selected();
+        // Most often nothing moved: look where it was before looking everywhere.
+        let stays = selected.is_some() && keys.get(self.cursor).copied() == selected;
+        let moved = || keys.iter().position(|key| Some(*key) == selected);
+        let cursor = if stays { Some(self.cursor) } else { moved() };
+        self.cursor = cursor.unwrap_or(self.cursor).min(keys.len().saturating_sub(1));
+        self.keys = keys;
+        self.scroll();
+    }
+
+    /// The selected key.
+    pub fn selected(&self) -> Option<K> {
+        self.keys.get(self.cursor).copied()
+    }
+
+    /// Selects a key, if it is there.
+    pub fn select(&mut self, key: K) {
+        if let Some(index) = self.keys.iter().position(|other| *other == key) {
+            self.go(index);
+        }
+    }
+
+    /// Index of the selected key.
+    pub fn cursor(&self) -> usize {
+        self.cursor
+    }
+
+    /// Moves the selection by rows.
+    pub fn step(&mut self, rows: isize) {
+        self.go(self.cursor.saturating_add_signed(rows));
+    }
+
+    /// Moves the selection by pages, less a row that both show.
+    pub fn page(&mut self, pages: isize) {
+        let rows = self.height.saturating_sub(1).max(1);
+        self.step(pages.saturating_mul(isize::try_from(rows).unwrap_or(isize::MAX)));
+    }
+
+    /// Selects the row with this index, or the last one.
+    pub fn go(&mut self, index: usize) {
+        self.cursor = index.min(self.keys.len().saturating_sub(1));
+        self.scroll();
+    }
+
+    /// Says how many rows are visible.
+    pub fn set_height(&mut self, height: usize) {
+        self.height = height.max(1);
+        self.scroll();
+    }
+
+    /// The visible rows.
+    pub fn window(&self) -> Range<usize> {
+        self.offset..self.keys.len().min(self.offset + self.height)
+    }
+
+    /// The visible keys.
+    pub fn visible(&self) -> &[K] {
+        self.keys.get(self.window()).unwrap_or_default()
+    }
+
+    /// Scrolls as little as keeps the selected row visible and no row empty that could be filled.
+    fn scroll(&mut self) {
+        let last = self.keys.len().saturating_sub(self.height);
+        let least = (self.cursor + 1).saturating_sub(self.height);
+        self.offset = self.offset.clamp(least, self.cursor.max(least)).min(last);
+    }
+
+    /// Marks the selected row, or takes its mark away, and goes on to the next.
+    pub fn toggle_mark(&mut self) {
+        if let Some(key) = self.selected() {
+            if !self.marks.remove(&key) {
+                self.marks.insert(key);
+            }
+            self.step(1);
+        }
+    }
+
+    /// Marks all keys that are there; if all are marked, takes all marks away.
+    pub fn toggle_all(&mut self) {
+        if self.keys.iter().all(|key| self.marks.contains(key)) {
+            self.marks.clear();
+        } else {
+            self.marks.extend(&self.keys);
+        }
+    }
+
+    /// Takes all marks away; whether there were any.
+    pub fn clear_marks(&mut self) -> bool {
+        let any = !self.marks.is_empty();
+        self.marks.clear();
+        any
+    }
+
+    /// Takes the marks of keys away that do not exist any more.
+    pub fn retain_marks(&mut self, existing: &[K]) {
+        let existing: HashSet<K> = existing.iter().copied().collect();
+        self.marks.retain(|key| existing.contains(key));
+    }
+
+    /// Whether a key is marked.
+    pub fn is_marked(&self, key: K) -> bool {
+        self.marks.contains(&key)
+    }
+
+    /// How many are marked, seen or not.
+    pub fn marked(&self) -> usize {
+        self.marks.len()
+    }
+
+    /// What an action acts on: the marked keys in order, else the selected one.
+    pub fn targets(&self) -> Vec<K> {
+        if self.marks.is_empty() {
+            return self.selected().into_iter().collect();
+        }
+        let mut marked: Vec<K> = self.marks.iter().copied().collect();
+        marked.sort_unstable();
+        marked
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::List;
+
+    fn list(keys: &[u32], height: usize) -> List<u32> {
+        let mut list = List::default();
+        list.set_height(height);
+        list.set_keys(keys.to_vec());
+        list
+    }
+
+    #[test]
+    fn the_selection_follows_its_key_and_not_its_row() {
+        let mut list = list(&[1, 2, 3, 4], 2);
+        list.go(2);
+        list.set_keys(vec![3, 1, 2]);
+        assert_eq!((list.selected(), list.cursor()), (Some(3), 0));
+        list.set_keys(vec![1, 2]);
+        assert_eq!(list.selected(), Some(1));
+        list.set_keys(vec![]);
+        assert_eq!(list.selected(), None);
+    }
+
+    #[test]
+    fn marks_belong_to_keys_also_of_rows_that_the_filter_hides() {
+        let mut list = list(&[1, 2, 3], 3);
+        list.toggle_mark();
+        list.set_keys(vec![2, 3]);
+        list.toggle_all();
+        assert_eq!(list.targets(), [1, 2, 3]);
+        list.retain_marks(&[2, 3]);
+        assert_eq!(list.targets(), [2, 3]);
+        list.toggle_all();
+        assert_eq!(list.targets(), [list.selected().unwrap_or_default()]);
+    }
+
+    #[test]
+    fn pages_keep_one_row_in_sight() {
+        let mut list = list(&(0..100).collect::<Vec<_>>(), 10);
+        list.page(1);
+        assert_eq!(list.cursor(), 9);
+        list.page(1);
+        assert_eq!((list.cursor(), list.window()), (18, 9..19));
+        list.page(-100);
+        assert_eq!(list.window(), 0..10);
+        list.go(usize::MAX);
+        assert_eq!(list.window(), 90..100);
+    }
+
+    proptest! {
+        #[test]
+        fn the_selected_row_is_visible_and_no_row_is_wasted(
+            steps in prop::collection::vec((0_u8..5, 0_isize..60), 0..40),
+        ) {
+            let mut list = list(&[], 5);
+            for (what, by) in steps {
+                match what {
+                    0 => list.step(by),
+                    1 => list.step(-by),
+                    2 => list.page(by - 30),
+                    3 => list.set_height(by as usize),
+                    _ => list.set_keys((by as u32..100).step_by(1 + by as usize % 7).collect()),
+                }
+                let window = list.window();
+                if list.keys().is_empty() {
+                    prop_assert!(window.is_empty());
+                } else {
+                    prop_assert!(window.contains(&list.cursor()));
+                    prop_assert_eq!(window.len(), list.keys().len().min(list.height));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! The download screen: an address line, the queue with its gauges, the server's files, the log.
+//!
+//! [`update`](update::update) changes the [`Model`] and says what is to be done outside of it, `view` draws
+//! it; neither waits nor does anything. The model holds ids and reads the rows that are visible, so that
+//! 10,000 jobs cost what the visible ones cost.
+
+mod complete;
+mod dialog;
+mod effect;
+mod layout;
+pub(super) mod list;
+mod model;
+mod queue;
+pub(super) mod target;
+mod update;
+mod view;
+
+pub use effect::{Effect, Ticket};
+pub use model::{Defaults, Model};
+pub use queue::Queue;
+pub use update::{Message, start, update};
+pub use view::view;

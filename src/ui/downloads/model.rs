@@ -1,0 +1,268 @@
+//! The state of the download screen.
+
+use std::{collections::BTreeSet, path::PathBuf};
+
+use ratatui::layout::Size;
+
+use super::{
+    complete::Completion,
+    dialog::Dialog,
+    effect::Ticket,
+    layout::{Form as ScreenForm, Layout, Pane, Show},
+    list::List,
+    queue::Queue,
+};
+use crate::{
+    client::{Event, Existing, JobId, JobView, Speak, Totals},
+    logging::LogRing,
+    protocol::{address::Authority, message::Form},
+    ui::{actions::KeyMap, browser::Browser, input::LineEdit, log::LogPane, theme::Look},
+};
+
+/// What holds for every job that is added, and how the screen begins.
+#[derive(Clone, Debug)]
+pub struct Defaults {
+    /// The server that paths without one belong to.
+    pub server: Option<Authority>,
+    /// What to speak.
+    pub speak: Speak,
+    /// How directories come.
+    pub form: Form,
+    /// Where downloads go (absolute).
+    pub folder: PathBuf,
+    /// What to do when a target exists.
+    pub existing: Existing,
+    /// How many run at the same time at first.
+    pub jobs: usize,
+    /// Whether the listing of the server is open at first.
+    pub browse: bool,
+}
+
+/// What a person types to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Focus {
+    /// The address line.
+    Input,
+    /// The queue.
+    Queue,
+    /// The panel that is open.
+    Panel,
+    /// The log.
+    Log,
+}
+
+/// The panel between queue and log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Panel {
+    /// None.
+    Closed,
+    /// Remote files.
+    Browser,
+    /// All about the selected job.
+    Details,
+}
+
+/// One line in the place of the hints, until the next key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// What.
+    pub text: String,
+    /// Whether something could not be done.
+    pub bad: bool,
+}
+
+/// The state.
+#[derive(Clone, Debug)]
+pub struct Model {
+    /// What holds for every job; the server is named by the first address, if not before.
+    pub defaults: Defaults,
+    /// The keys.
+    pub keys: KeyMap,
+    /// Colours and characters.
+    pub look: Look,
+    /// The address line.
+    pub input: LineEdit,
+    /// Where keys go.
+    pub focus: Focus,
+    /// The panel.
+    pub panel: Panel,
+    /// Remote files.
+    pub browser: Option<Browser>,
+    /// The queue's ids.
+    pub queue: List<JobId>,
+    /// The queue's filter.
+    pub filter: String,
+    /// The visible rows of the queue.
+    pub rows: Vec<JobView>,
+    /// The row of the selected job, visible or not.
+    pub current: Option<JobView>,
+    /// The sums.
+    pub totals: Totals,
+    /// The log.
+    pub log: LogPane,
+    /// What has the keys before any pane.
+    pub dialog: Dialog,
+    /// What just happened, if that needs to be said.
+    pub notice: Option<Notice>,
+    /// The completion that was asked for.
+    pub(super) completion: Option<Completion>,
+    /// How many run at the same time.
+    pub jobs: usize,
+    /// First line of the details that is visible.
+    pub(super) details_offset: usize,
+    /// The size of the last frame.
+    pub(super) size: Size,
+    generation: Option<u64>,
+    /// Jobs whose content comes, to keep the first of them in sight.
+    active: BTreeSet<JobId>,
+    tickets: u64,
+}
+
+impl Model {
+    /// The state at first.
+    pub fn new(defaults: Defaults, keys: KeyMap, look: Look, log: LogRing) -> Model {
+        let jobs = defaults.jobs;
+        Model {
+            defaults,
+            keys,
+            look,
+            input: LineEdit::default(),
+            focus: Focus::Input,
+            panel: Panel::Closed,
+            browser: None,
+            queue: List::default(),
+            filter: String::new(),
+            rows: Vec::new(),
+            current: None,
+            totals: Totals::default(),
+            log: LogPane::new(log),
+            dialog: Dialog::None,
+            notice: None,
+            completion: None,
+            jobs,
+            details_offset: 0,
+            size: Size { width: 80, height: 24 },
+            generation: None,
+            active: BTreeSet::new(),
+            tickets: 0,
+        }
+    }
+
+    /// Reads what a frame of this size shows, and no more; whether it differs from what the last one showed.
+    pub fn refresh(&mut self, queue: &impl Queue, size: Size) -> bool {
+        let resized = self.size != size;
+        self.size = size;
+        let layout = self.layout();
+        let generation = queue.generation();
+        if self.generation != Some(generation) {
+            self.generation = Some(generation);
+            self.queue.set_keys(queue.ids(&self.filter));
+            if self.queue.marked() > 0 {
+                self.queue.retain_marks(&queue.ids(""));
+            }
+        }
+        let rule = u16::from(layout.form == ScreenForm::Full);
+        self.queue.set_height(usize::from(layout.queue.height.saturating_sub(rule)));
+        if let Some(browser) = &mut self.browser {
+            browser.set_height(usize::from(layout.panel.height.saturating_sub(rule)));
+        }
+        if self.focus != Focus::Queue && self.panel != Panel::Details {
+            self.show_active();
+        }
+        let rows = queue.rows(self.queue.visible());
+        let selected = self.queue.selected();
+        let current = rows.iter().find(|row| Some(row.id) == selected).cloned();
+        let current = current.or_else(|| queue.rows(&Vec::from_iter(selected)).pop());
+        let totals = queue.totals();
+        let logged = self.log.refresh();
+        let changed = resized
+            || logged
+            || totals != self.totals
+            || !same(&rows, &self.rows)
+            || !same(current.as_slice(), self.current.as_slice());
+        (self.rows, self.current, self.totals) = (rows, current, totals);
+        changed
+    }
+
+    /// Has the ids read again: the filter has changed.
+    pub(super) fn reread(&mut self, queue: &impl Queue) {
+        self.queue.set_keys(queue.ids(&self.filter));
+        self.generation = Some(queue.generation());
+    }
+
+    /// Where everything stands at present.
+    pub fn layout(&self) -> Layout {
+        Layout::new(self.size, self.show(self.size.width))
+    }
+
+    /// What is to be shown on a screen of so many columns.
+    pub(super) fn show(&self, columns: u16) -> Show {
+        let focus = match self.focus {
+            Focus::Input => Pane::Input,
+            Focus::Queue => Pane::Queue,
+            Focus::Panel => Pane::Panel,
+            Focus::Log => Pane::Log,
+        };
+        Show { focus, panel: self.panel != Panel::Closed, bar: super::view::bar::rows(self, columns) }
+    }
+
+    /// Visible lines of the log.
+    pub(super) fn log_rows(&self) -> usize {
+        let layout = self.layout();
+        let rule = u16::from(layout.form == ScreenForm::Full);
+        usize::from(layout.log.height.saturating_sub(rule))
+    }
+
+    /// Takes in what the engine says.
+    pub fn engine(&mut self, event: &Event) {
+        match event {
+            Event::Started { id, .. } | Event::Progress { id, .. } => {
+                self.active.insert(*id);
+            }
+            Event::Done { id, .. } | Event::Failed { id, .. } | Event::Changed { id, .. } => {
+                self.active.remove(id);
+            }
+            Event::Queued { .. } | Event::Retry { .. } => {}
+        }
+    }
+
+    /// While nobody moves about in the queue, its selection rests on the first job whose content comes.
+    fn show_active(&mut self) {
+        let resting = self.queue.selected().is_none_or(|id| !self.active.contains(&id));
+        if resting && self.queue.marked() == 0 {
+            if let Some(first) = self.active.first() {
+                self.queue.select(*first);
+            }
+        }
+    }
+
+    /// A ticket that was not used before.
+    pub(super) fn ticket(&mut self) -> Ticket {
+        self.tickets += 1;
+        Ticket(self.tickets)
+    }
+
+    /// Says something in the place of the hints.
+    pub(super) fn say(&mut self, text: impl Into<String>) {
+        self.notice = Some(Notice { text: text.into(), bad: false });
+    }
+
+    /// Says that something could not be done.
+    pub(super) fn complain(&mut self, text: impl Into<String>) {
+        self.notice = Some(Notice { text: text.into(), bad: true });
+    }
+
+    /// Jobs that have not come to an end.
+    pub fn unfinished(&self) -> usize {
+        self.totals.running + self.totals.waiting
+    }
+}
+
+/// Whether two lists of rows look alike.
+fn same(one: &[JobView], other: &[JobView]) -> bool {
+    let key = |row: &JobView| {
+        (row.id, row.size, row.received, row.progress, row.speed.map(f64::to_bits), row.eta.map(f64::to_bits))
+    };
+    one.len() == other.len()
+        && one.iter().zip(other).all(|(a, b)| key(a) == key(b) && a.state == b.state && a.name == b.name)
+}

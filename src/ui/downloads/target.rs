@@ -1,0 +1,85 @@
+//! From what was typed to what is fetched.
+
+use super::model::Defaults;
+use crate::{
+    client::NewJob,
+    protocol::{
+        address::{Address, Authority},
+        message::Form,
+        path::RemotePath,
+    },
+};
+
+/// Reads an address, or a path on the server at hand. The error is a sentence.
+pub fn read(text: &str, server: Option<&Authority>) -> Result<Address, String> {
+    let text = text.trim();
+    if text.contains("://") {
+        return Address::parse(text).map_err(|error| error.to_string());
+    }
+    let Some(authority) = server else {
+        return Err("no server yet: type an address such as fdsp+plain://HOST/PATH".to_owned());
+    };
+    let path = RemotePath::parse(text).map_err(|error| error.to_string())?;
+    Ok(Address { authority: authority.clone(), path })
+}
+
+/// A job for an address, with everything else as usual.
+pub fn job(address: Address, form: Form, defaults: &Defaults) -> NewJob {
+    NewJob {
+        address,
+        speak: defaults.speak,
+        form,
+        folder: defaults.folder.clone(),
+        save_as: None,
+        existing: defaults.existing,
+        checksum: None,
+    }
+}
+
+/// A name below a directory; `None` if it is no single segment.
+pub fn child(directory: &RemotePath, name: &str) -> Option<RemotePath> {
+    if name.contains('/') || matches!(name, "" | "." | "..") {
+        return None;
+    }
+    RemotePath::parse(&format!("{}/{name}", directory.as_str())).ok()
+}
+
+/// The directory above; `None` above the served folder.
+pub fn parent(path: &RemotePath) -> Option<RemotePath> {
+    if path.is_root() {
+        return None;
+    }
+    let above = path.as_str().rsplit_once('/').map_or("", |(above, _)| above);
+    RemotePath::parse(above).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server() -> Authority {
+        Authority { host: "nas".into(), port: 7878 }
+    }
+
+    #[test]
+    fn addresses_and_paths_are_read() {
+        let address = read(" fdsp+plain://other:1/a%20b ", Some(&server())).expect("an address");
+        assert_eq!((address.authority.host.as_str(), address.path.as_str()), ("other", "a b"));
+        let path = read("/films/a b", Some(&server())).expect("a path");
+        assert_eq!((path.authority.host.as_str(), path.path.as_str()), ("nas", "films/a b"));
+        assert!(read("/films", None).expect_err("no server").contains("fdsp+plain://"));
+        assert!(read("a/../b", Some(&server())).is_err());
+        assert!(read("fdsp://nas/a", Some(&server())).expect_err("no TLS yet").contains("fdsp+plain"));
+    }
+
+    #[test]
+    fn names_of_a_listing_are_single_segments() {
+        let films = RemotePath::parse("films").expect("a path");
+        assert_eq!(child(&films, "a.iso").expect("a name").as_str(), "films/a.iso");
+        for hostile in ["..", ".", "", "a/b", "/etc", "\0"] {
+            assert_eq!(child(&films, hostile), None, "{hostile:?}");
+        }
+        assert_eq!(parent(&films).expect("the root").as_str(), "");
+        assert_eq!(parent(&RemotePath::default()), None);
+    }
+}

@@ -1,0 +1,114 @@
+//! Answers to prompts and questions, and the help page.
+
+use crossterm::event::KeyEvent;
+
+use super::input;
+use crate::{
+    client::Command,
+    ui::{
+        actions::{Action, Section},
+        downloads::{
+            dialog::{Dialog, Pending, Purpose},
+            effect::Effect,
+            model::Model,
+            queue::Queue,
+        },
+        help,
+    },
+    units,
+};
+
+/// More would not be faster anywhere, and each is a connection.
+const MOST_JOBS: usize = 64;
+
+pub(super) fn act(model: &mut Model, queue: &impl Queue, action: Action) -> Vec<Effect> {
+    match (std::mem::take(&mut model.dialog), action) {
+        (Dialog::Question(question), Action::Yes) => match question.pending {
+            Pending::Quit => vec![Effect::Quit],
+            Pending::Cancel(ids) => {
+                model.queue.clear_marks();
+                vec![Effect::Engine(Command::Cancel(ids))]
+            }
+            Pending::Remove(ids) => {
+                model.queue.clear_marks();
+                vec![Effect::Engine(Command::Remove(ids))]
+            }
+            Pending::Add(lines) => input::add_all(model, &lines),
+        },
+        (Dialog::Prompt(prompt), Action::Accept) => {
+            let (purpose, text) = (prompt.purpose, prompt.line.value().to_owned());
+            match accept(model, purpose, &text) {
+                Ok(effects) => effects,
+                Err(problem) => {
+                    model.dialog = Dialog::Prompt(super::Prompt { problem: Some(problem), ..prompt });
+                    Vec::new()
+                }
+            }
+        }
+        (Dialog::Prompt(prompt), Action::Dismiss) => {
+            apply(model, queue, prompt.purpose, &prompt.before);
+            Vec::new()
+        }
+        // A no, or a closed page: it is gone already.
+        _ => Vec::new(),
+    }
+}
+
+/// A key in a prompt. A filter is applied while it is typed.
+pub(super) fn typed(model: &mut Model, queue: &impl Queue, key: KeyEvent) {
+    if let Dialog::Prompt(prompt) = &mut model.dialog {
+        prompt.problem = None;
+        if prompt.line.key(key) {
+            changed(model, queue);
+        }
+    }
+}
+
+/// The prompt's text has changed.
+pub(super) fn changed(model: &mut Model, queue: &impl Queue) {
+    if let Dialog::Prompt(prompt) = &model.dialog {
+        let (purpose, text) = (prompt.purpose, prompt.line.value().to_owned());
+        apply(model, queue, purpose, &text);
+    }
+}
+
+fn apply(model: &mut Model, queue: &impl Queue, purpose: Purpose, text: &str) {
+    match purpose {
+        Purpose::QueueFilter if model.filter != text => {
+            text.clone_into(&mut model.filter);
+            model.reread(queue);
+        }
+        Purpose::BrowserFilter => {
+            if let Some(browser) = &mut model.browser {
+                browser.set_filter(text);
+            }
+        }
+        Purpose::LogFilter if model.log.filter() != text => model.log.set_filter(text),
+        Purpose::QueueFilter | Purpose::LogFilter | Purpose::Limit | Purpose::Jobs => {}
+    }
+}
+
+fn accept(model: &mut Model, purpose: Purpose, text: &str) -> Result<Vec<Effect>, String> {
+    let command = match purpose {
+        // Applied while it was typed.
+        Purpose::QueueFilter | Purpose::LogFilter => return Ok(Vec::new()),
+        // What the filter shows may be so little that more can be asked for.
+        Purpose::BrowserFilter => return Ok(super::browser::read_on(model)),
+        Purpose::Limit if text.trim().is_empty() => Command::SetLimit(None),
+        Purpose::Limit => Command::SetLimit(units::parse_rate(text).map_err(|error| error.to_string())?),
+        Purpose::Jobs => match text.trim().parse() {
+            Ok(jobs @ 1..=MOST_JOBS) => {
+                model.jobs = jobs;
+                Command::SetJobs(jobs)
+            }
+            _ => return Err(format!("write a number from 1 to {MOST_JOBS}")),
+        },
+    };
+    Ok(vec![Effect::Engine(command)])
+}
+
+pub(super) fn scroll_help(model: &mut Model, action: Action) {
+    let Dialog::Help(top) = model.dialog else { return };
+    let top = help::scroll(action, top, model.size, &model.keys, &Section::DOWNLOADS, &model.look);
+    model.dialog = Dialog::Help(top);
+}

@@ -1,0 +1,120 @@
+//! The address line: submitting, completing, history.
+
+use super::{browser, focus};
+use crate::{
+    client::{Command, Trouble},
+    protocol::message::Entries,
+    ui::{
+        actions::Action,
+        downloads::{
+            complete::Completion,
+            effect::Effect,
+            model::{Focus, Model},
+            target,
+        },
+    },
+};
+
+pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
+    match action {
+        Action::Submit => return submit(model),
+        Action::Complete if model.input.is_empty() => focus(model, 1),
+        Action::Complete => return complete(model),
+        Action::HistoryPrevious => model.input.previous(),
+        Action::HistoryNext => {
+            // There is nothing below what is being typed but the queue.
+            if !model.input.next() {
+                model.focus = Focus::Queue;
+            }
+        }
+        Action::Browse => return browser::open(model),
+        _ => {}
+    }
+    Vec::new()
+}
+
+fn submit(model: &mut Model) -> Vec<Effect> {
+    let text = model.input.value().trim().to_owned();
+    if text.is_empty() {
+        return Vec::new();
+    }
+    let address = match target::read(&text, model.defaults.server.as_ref()) {
+        Ok(address) => address,
+        // What was typed stays, to be mended.
+        Err(problem) => {
+            model.complain(problem);
+            return Vec::new();
+        }
+    };
+    model.input.take();
+    if model.defaults.server.is_none() {
+        model.defaults.server = Some(address.authority.clone());
+    }
+    // A server without a path is a place to look around in; nobody means its whole content by it.
+    if address.path.is_root() {
+        return browser::open_at(model, address);
+    }
+    vec![Effect::Engine(Command::Add(vec![target::job(address, model.defaults.form, &model.defaults)]))]
+}
+
+/// Queues the lines of a paste; those that are no addresses are told and left out.
+pub(super) fn add_all(model: &mut Model, lines: &[String]) -> Vec<Effect> {
+    let mut jobs = Vec::new();
+    let mut problem = None;
+    let mut refused = 0;
+    for line in lines {
+        match target::read(line, model.defaults.server.as_ref()) {
+            Ok(address) => {
+                if model.defaults.server.is_none() {
+                    model.defaults.server = Some(address.authority.clone());
+                }
+                model.input.remember(line);
+                jobs.push(target::job(address, model.defaults.form, &model.defaults));
+            }
+            Err(error) => {
+                refused += 1;
+                problem.get_or_insert(error);
+            }
+        }
+    }
+    if let Some(problem) = problem {
+        model.complain(format!("{} queued, {refused} not: {problem}", jobs.len()));
+    }
+    if jobs.is_empty() { Vec::new() } else { vec![Effect::Engine(Command::Add(jobs))] }
+}
+
+fn complete(model: &mut Model) -> Vec<Effect> {
+    let ticket = model.ticket();
+    let typed = model.input.before_cursor().to_owned();
+    match Completion::begin(ticket, &typed, model.defaults.server.as_ref()) {
+        Ok(completion) => {
+            let (authority, path) = (completion.authority.clone(), completion.directory.clone());
+            let after = completion.after();
+            model.completion = Some(completion);
+            vec![Effect::List { ticket, authority, path, after }]
+        }
+        Err(problem) => {
+            model.complain(problem);
+            Vec::new()
+        }
+    }
+}
+
+pub(super) fn completed(model: &mut Model, answer: Result<Entries, Trouble>) {
+    let Some(completion) = model.completion.take() else { return };
+    if model.input.before_cursor() != completion.typed {
+        return;
+    }
+    match answer {
+        Ok(Entries { entries, more }) => {
+            let completed = completion.finish(&entries, more);
+            if let Some(text) = completed.text {
+                model.input.set_before_cursor(&text);
+            }
+            if let Some(say) = completed.say {
+                model.say(say);
+            }
+        }
+        Err(trouble) => model.complain(trouble.message.as_str()),
+    }
+}

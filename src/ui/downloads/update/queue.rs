@@ -1,0 +1,185 @@
+//! What is done to jobs: to the marked ones, else to the selected one.
+
+use super::{ask, prompt};
+use crate::{
+    client::{Command, JobId, JobState, JobView},
+    ui::{
+        actions::Action,
+        downloads::{
+            dialog::{Pending, Purpose},
+            effect::Effect,
+            model::{Focus, Model, Panel},
+            queue::Queue,
+        },
+    },
+};
+
+pub(super) fn act(model: &mut Model, queue: &impl Queue, action: Action) -> Vec<Effect> {
+    match action {
+        Action::Open => toggle_details(model),
+        Action::Copy => return copy(model, queue),
+        Action::CopyHash => return copy_hashes(model, queue),
+        Action::Limit => {
+            let limit = model.totals.limit.map(|limit| limit.to_string()).unwrap_or_default();
+            prompt(model, Purpose::Limit, &limit);
+        }
+        Action::Jobs => {
+            let jobs = model.jobs.to_string();
+            prompt(model, Purpose::Jobs, &jobs);
+        }
+        Action::ClearFinished if model.totals.done == 0 => model.say("nothing is done yet"),
+        Action::ClearFinished => return engine(Command::ClearFinished),
+        Action::RetryFailed if model.totals.failed == 0 => model.say("nothing has failed"),
+        Action::RetryFailed => {
+            let failed = queue.rows(&queue.ids(""));
+            return engine(Command::Retry(pick(&failed, |row| matches!(row.state, JobState::Failed(_)))));
+        }
+        Action::PauseAll => {
+            let all = queue.rows(&queue.ids(""));
+            return pause(model, &all, "nothing runs, waits or is paused");
+        }
+        _ => {
+            let ids = model.queue.targets();
+            let rows = queue.rows(&ids);
+            if rows.is_empty() {
+                model.say("the queue is empty");
+                return Vec::new();
+            }
+            return act_on(model, action, &rows);
+        }
+    }
+    Vec::new()
+}
+
+fn act_on(model: &mut Model, action: Action, rows: &[JobView]) -> Vec<Effect> {
+    let all: Vec<JobId> = rows.iter().map(|row| row.id).collect();
+    match action {
+        Action::Pause => return pause(model, rows, "nothing here can be paused"),
+        Action::Retry => {
+            let again = pick(rows, |row| {
+                matches!(row.state, JobState::Failed(_) | JobState::Cancelled | JobState::Waiting { .. })
+            });
+            if again.is_empty() {
+                model.say("nothing here to try again");
+            } else {
+                model.queue.clear_marks();
+                return engine(Command::Retry(again));
+            }
+        }
+        Action::Cancel => {
+            let open = pick(rows, unfinished);
+            match open.len() {
+                0 => model.say("nothing here to cancel"),
+                count => {
+                    let what = described(rows, &open);
+                    let them = if count == 1 { "it" } else { "them" };
+                    let text = format!("Cancel {what} and delete what has come of {them}?");
+                    ask(model, text, Pending::Cancel(open));
+                }
+            }
+        }
+        Action::Remove => {
+            let open = pick(rows, unfinished);
+            if open.is_empty() {
+                model.queue.clear_marks();
+                return engine(Command::Remove(all));
+            }
+            let text =
+                format!("Remove {} and delete what has come of the unfinished?", described(rows, &all));
+            ask(model, text, Pending::Remove(all));
+        }
+        Action::MoveUp => return engine(Command::Move(all, -1)),
+        Action::MoveDown => return engine(Command::Move(all, 1)),
+        Action::MoveTop => {
+            let places = isize::try_from(model.totals.jobs).unwrap_or(isize::MAX);
+            return engine(Command::Move(all, -places));
+        }
+        _ => {}
+    }
+    Vec::new()
+}
+
+fn engine(command: Command) -> Vec<Effect> {
+    vec![Effect::Engine(command)]
+}
+
+fn pick(rows: &[JobView], which: impl Fn(&JobView) -> bool) -> Vec<JobId> {
+    rows.iter().filter(|row| which(row)).map(|row| row.id).collect()
+}
+
+/// Whether something could still come of it, so that giving up loses something.
+fn unfinished(row: &JobView) -> bool {
+    !matches!(row.state, JobState::Done(_) | JobState::Failed(_) | JobState::Cancelled)
+}
+
+/// Whether it waits or runs.
+pub fn pausable(row: &JobView) -> bool {
+    unfinished(row) && !matches!(row.state, JobState::Paused | JobState::Verifying)
+}
+
+/// Pauses what waits or runs; if nothing does, resumes what is paused.
+fn pause(model: &mut Model, rows: &[JobView], nothing: &str) -> Vec<Effect> {
+    let going = pick(rows, pausable);
+    if !going.is_empty() {
+        return engine(Command::Pause(going));
+    }
+    let paused = pick(rows, |row| row.state == JobState::Paused);
+    if !paused.is_empty() {
+        return engine(Command::Resume(paused));
+    }
+    model.say(nothing);
+    Vec::new()
+}
+
+fn described(rows: &[JobView], ids: &[JobId]) -> String {
+    match ids {
+        [id] => rows.iter().find(|row| row.id == *id).map(|row| row.name.to_string()).unwrap_or_default(),
+        ids => format!("{} downloads", ids.len()),
+    }
+}
+
+fn toggle_details(model: &mut Model) {
+    if model.panel == Panel::Details {
+        super::close_panel(model);
+    } else if model.queue.selected().is_some() {
+        model.panel = Panel::Details;
+        model.details_offset = 0;
+        // A small screen shows one pane: the details are of use only there.
+        if model.layout().panel.is_empty() {
+            model.focus = Focus::Panel;
+        }
+    }
+}
+
+fn copy(model: &mut Model, queue: &impl Queue) -> Vec<Effect> {
+    let rows = queue.rows(&model.queue.targets());
+    let addresses: Vec<_> = rows.iter().map(|row| row.address.as_str()).collect();
+    send(model, &addresses, "address", "addresses")
+}
+
+fn copy_hashes(model: &mut Model, queue: &impl Queue) -> Vec<Effect> {
+    let rows = queue.rows(&model.queue.targets());
+    let hashes: Vec<_> = rows.iter().filter_map(hash).collect();
+    if hashes.is_empty() {
+        model.say("the BLAKE3 is known once a download is done");
+        return Vec::new();
+    }
+    send(model, &hashes, "BLAKE3", "BLAKE3 sums")
+}
+
+fn hash(row: &JobView) -> Option<&str> {
+    match &row.state {
+        JobState::Done(finished) => Some(finished.blake3.as_str()),
+        _ => None,
+    }
+}
+
+/// Nobody learns whether the terminal takes it, so it is called sent and not copied.
+fn send(model: &mut Model, texts: &[&str], one: &str, several: &str) -> Vec<Effect> {
+    match texts.len() {
+        0 => return Vec::new(),
+        1 => model.say(format!("{one} sent to the terminal's clipboard")),
+        count => model.say(format!("{count} {several} sent to the terminal's clipboard")),
+    }
+    vec![Effect::Copy(texts.join("\n"))]
+}

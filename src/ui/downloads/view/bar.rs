@@ -1,0 +1,310 @@
+//! The last line: a question, a prompt, a notice, or what can be done now.
+
+use ratatui::{
+    buffer::Buffer,
+    layout::{Position, Rect},
+    text::{Line, Span},
+};
+
+use super::header;
+use crate::{
+    client::JobState,
+    protocol::message::Kind,
+    ui::{
+        actions::{
+            Action, Context,
+            hints::{self, Hint},
+        },
+        downloads::{
+            dialog::{Dialog, Prompt},
+            model::{Focus, Model, Panel},
+            update::{context, pausable},
+        },
+        widgets::{clip, put, put_line, width, wrap},
+    },
+};
+
+/// Most rows of a question or a notice.
+const MOST_ROWS: usize = 3;
+
+/// Rows that the bar wants at a width.
+pub fn rows(model: &Model, columns: u16) -> u16 {
+    let columns = usize::from(columns.saturating_sub(2)).max(1);
+    let text = |text: &str| wrap(text, columns).len().clamp(1, MOST_ROWS) as u16;
+    match (&model.dialog, &model.notice) {
+        // The answers stand below, where they do not fit behind it.
+        (Dialog::Question(question), _) => {
+            let rows = text(&question.text);
+            let answers = answers(model, columns).width() + 2;
+            if rows == 1 && width(&question.text) + answers <= columns { 1 } else { rows + 1 }
+        }
+        (Dialog::Prompt(Prompt { problem: Some(problem), .. }), _) => 1 + text(problem),
+        (Dialog::Prompt(_), _) | (Dialog::Help(_), _) | (Dialog::None, None) => 1,
+        (Dialog::None, Some(notice)) => text(&notice.text),
+    }
+}
+
+/// Draws it; where the cursor stands, if something is typed there.
+pub fn render(model: &Model, area: Rect, buf: &mut Buffer) -> Option<Position> {
+    let look = &model.look;
+    if area.is_empty() {
+        return None;
+    }
+    let inner = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
+    let columns = usize::from(inner.width).max(1);
+    match (&model.dialog, &model.notice) {
+        (Dialog::Question(question), _) => {
+            let answers = answers(model, columns);
+            let lines = wrap(&question.text, columns);
+            if inner.height == 1 {
+                // The answers stay in sight, whatever becomes of the question.
+                let room = columns.saturating_sub(answers.width() + 2);
+                let text = clip(&question.text, room, &look.glyphs);
+                let x = put(buf, inner, inner.x, inner.y, &text, look.theme.strong);
+                let rest = Rect { x: x + 2, width: inner.right().saturating_sub(x + 2), ..inner };
+                put_line(buf, rest, inner.y, &answers);
+            } else {
+                for (y, line) in (inner.y..inner.bottom() - 1).zip(lines) {
+                    put(buf, inner, inner.x, y, line, look.theme.strong);
+                }
+                put_line(buf, inner, inner.bottom() - 1, &answers);
+            }
+            None
+        }
+        (Dialog::Prompt(prompt), _) => {
+            let mut y = inner.y;
+            if let Some(problem) = &prompt.problem {
+                for (row, line) in (inner.y..inner.bottom().saturating_sub(1)).zip(wrap(problem, columns)) {
+                    put(buf, inner, inner.x, row, line, look.theme.bad);
+                    y = row + 1;
+                }
+            }
+            typed(model, prompt, Rect { y, height: 1, ..inner }, buf)
+        }
+        (_, Some(notice)) => {
+            let style = if notice.bad { look.theme.bad } else { look.theme.plain };
+            for (y, line) in (inner.y..inner.bottom()).zip(wrap(&notice.text, columns)) {
+                put(buf, inner, inner.x, y, line, style);
+            }
+            None
+        }
+        _ => {
+            put_line(buf, inner, inner.y, &offered(model, columns));
+            None
+        }
+    }
+}
+
+fn typed(model: &Model, prompt: &Prompt, area: Rect, buf: &mut Buffer) -> Option<Position> {
+    let look = &model.look;
+    let label = format!("{} {} ", prompt.purpose.words(), look.glyphs.prompt);
+    // With little room what is typed goes before what it is for.
+    let label =
+        if width(&label) + 8 > usize::from(area.width) { format!("{} ", look.glyphs.prompt) } else { label };
+    let x = put(buf, area, area.x, area.y, &label, look.theme.accent);
+    let columns = usize::from(area.right().saturating_sub(x));
+    let (visible, cursor) = prompt.line.window(columns);
+    let end = put(buf, area, x, area.y, &visible, look.theme.plain);
+    let hints = hints::bar(
+        &model.keys,
+        Context::Prompt,
+        &[Action::Accept.into(), Action::Dismiss.into()],
+        &[],
+        columns,
+        look,
+    );
+    // Twice the room that they need: they must not crowd what is typed.
+    let left = area.right().saturating_sub(hints.width() as u16);
+    if end + 2 + hints.width() as u16 <= left {
+        put_line(buf, Rect { x: left, width: area.right() - left, ..area }, area.y, &hints);
+    }
+    let x = x + cursor as u16;
+    (x < area.right()).then_some(Position { x, y: area.y })
+}
+
+fn answers(model: &Model, columns: usize) -> Line<'static> {
+    let answers = [Action::Yes.into(), Action::No.into()];
+    hints::bar(&model.keys, Context::Question, &[], &answers, columns, &model.look)
+}
+
+/// The whole screen in one line.
+pub fn line(model: &Model, area: Rect, buf: &mut Buffer) -> Option<Position> {
+    let look = &model.look;
+    if area.is_empty() {
+        return None;
+    }
+    let columns = usize::from(area.width);
+    match (&model.dialog, &model.notice) {
+        (Dialog::Question(question), _) => {
+            let mut spans = answers(model, columns).spans;
+            spans.push(Span::raw("  "));
+            spans.push(Span::styled(question.text.clone(), look.theme.strong));
+            put_line(buf, area, area.y, &Line::from(spans));
+            None
+        }
+        (Dialog::Prompt(prompt), _) => typed(model, prompt, area, buf),
+        (_, Some(notice)) => {
+            put(buf, area, area.x, area.y, &clip(&notice.text, columns, &look.glyphs), look.theme.plain);
+            None
+        }
+        _ if model.focus == Focus::Input && !model.input.is_empty() => {
+            let (visible, cursor) = model.input.window(columns);
+            put(buf, area, area.x, area.y, &visible, look.theme.plain);
+            Some(Position { x: area.x + cursor as u16, y: area.y })
+        }
+        _ => {
+            put_line(buf, area, area.y, &header::one_line(model, columns));
+            None
+        }
+    }
+}
+
+/// What can be done now, the most wanted first.
+fn offered(model: &Model, columns: usize) -> Line<'static> {
+    let context = context(model);
+    let hints = match context {
+        Context::Input => input(model),
+        Context::Browser => browser(model),
+        Context::Log => log(model),
+        Context::Details => details(model),
+        _ => queue(model),
+    };
+    let always = [Hint::from(Action::Help), Hint::from(Action::Quit)];
+    hints::bar(&model.keys, context, &hints, &always, columns, &model.look)
+}
+
+fn input(model: &Model) -> Vec<Hint> {
+    let mut hints = Vec::new();
+    if model.input.is_empty() {
+        hints.push(Action::Browse.into());
+        hints.push(Hint::saying(Action::Complete, "next pane"));
+    } else {
+        hints.push(Action::Submit.into());
+        hints.push(Action::Complete.into());
+        hints.push(Action::Browse.into());
+    }
+    if model.input.has_history() {
+        hints.push(Action::HistoryPrevious.into());
+    }
+    hints.push(Hint::saying(Action::Back, "queue"));
+    hints
+}
+
+fn browser(model: &Model) -> Vec<Hint> {
+    let Some(browser) = &model.browser else { return Vec::new() };
+    let mut hints = Vec::new();
+    let marked = browser.list.marked();
+    match browser.selected().map(|entry| entry.kind) {
+        _ if marked > 0 => hints.push(Hint::saying(Action::Enter, "fetch marked")),
+        Some(Kind::Directory) => {
+            hints.push(Hint::saying(Action::Enter, "open"));
+            hints.push(Action::Zip.into());
+        }
+        Some(Kind::File) => hints.push(Hint::saying(Action::Enter, "fetch")),
+        Some(Kind::Other) | None => {}
+    }
+    if !browser.list.keys().is_empty() {
+        hints.push(Action::Mark.into());
+    }
+    if !browser.path.is_root() {
+        hints.push(Action::Parent.into());
+    }
+    if !browser.list.keys().is_empty() {
+        hints.push(Action::Filter.into());
+    } else {
+        hints.push(Action::Reload.into());
+    }
+    hints.push(Hint::saying(Action::Back, back_word(model, !browser.filter().is_empty(), marked)));
+    hints.push(Hint::saying(Action::FocusNext, "next pane"));
+    hints.push(Action::FocusInput.into());
+    hints
+}
+
+fn back_word(_model: &Model, filtered: bool, marked: usize) -> &'static str {
+    match (marked > 0, filtered) {
+        (true, _) => "unmark",
+        (false, true) => "all files",
+        (false, false) => "close",
+    }
+}
+
+fn log(model: &Model) -> Vec<Hint> {
+    let mut hints = Vec::new();
+    if !model.log.follows() {
+        hints.push(Hint::saying(Action::Last, "follow"));
+    }
+    hints.push(Action::Up.into());
+    hints.push(Action::LogLevel.into());
+    hints.push(Action::Filter.into());
+    hints.push(Action::FocusNext.into());
+    hints
+}
+
+fn details(model: &Model) -> Vec<Hint> {
+    let mut hints = vec![Hint::saying(Action::Back, "close")];
+    hints.extend(job(model));
+    hints.push(Action::Copy.into());
+    if matches!(model.current.as_ref().map(|row| &row.state), Some(JobState::Done(_))) {
+        hints.push(Action::CopyHash.into());
+    }
+    hints
+}
+
+fn queue(model: &Model) -> Vec<Hint> {
+    if model.queue.keys().is_empty() {
+        let mut hints = vec![Action::FocusInput.into(), Action::Browse.into()];
+        if !model.filter.is_empty() {
+            hints.insert(0, Hint::saying(Action::Back, "show all"));
+        }
+        return hints;
+    }
+    let mut hints = Vec::new();
+    if model.panel == Panel::Details {
+        hints.push(Hint::saying(Action::Open, "close details"));
+    } else {
+        hints.push(Action::Open.into());
+    }
+    hints.extend(job(model));
+    hints.push(Action::Mark.into());
+    if model.totals.failed > 1 {
+        hints.push(Action::RetryFailed.into());
+    }
+    if model.queue.marked() > 0 {
+        hints.push(Hint::saying(Action::Back, "unmark"));
+    } else if !model.filter.is_empty() {
+        hints.push(Hint::saying(Action::Back, "show all"));
+    }
+    hints.push(Action::Filter.into());
+    hints.push(Action::Browse.into());
+    if model.queue.keys().len() > 1 {
+        hints.push(Action::MoveUp.into());
+    }
+    if model.totals.done > 0 {
+        hints.push(Action::ClearFinished.into());
+    }
+    hints.push(Action::FocusInput.into());
+    hints
+}
+
+/// What can be done to the marked jobs, else to the selected one.
+fn job(model: &Model) -> Vec<Hint> {
+    if model.queue.marked() > 0 {
+        return [Action::Pause, Action::Cancel, Action::Retry, Action::Remove].map(Hint::from).into();
+    }
+    let Some(row) = &model.current else { return Vec::new() };
+    let mut hints = Vec::new();
+    match &row.state {
+        JobState::Failed(_) | JobState::Cancelled => hints.push(Action::Retry.into()),
+        JobState::Waiting { .. } => hints.push(Hint::saying(Action::Retry, "try now")),
+        JobState::Paused => hints.push(Hint::saying(Action::Pause, "resume")),
+        _ => {}
+    }
+    if pausable(row) {
+        hints.push(Action::Pause.into());
+    }
+    match &row.state {
+        JobState::Done(_) | JobState::Failed(_) | JobState::Cancelled => hints.push(Action::Remove.into()),
+        _ => hints.push(Action::Cancel.into()),
+    }
+    hints
+}

@@ -1,0 +1,156 @@
+//! The header line and the queue's rule: the server and the sums.
+
+use std::time::Duration;
+
+use ratatui::{
+    buffer::Buffer,
+    layout::Rect,
+    style::Style,
+    text::{Line, Span},
+};
+
+use crate::{
+    client::Totals,
+    text::SafeText,
+    ui::{
+        downloads::{layout::Form, model::Model},
+        widgets::{clip_middle, put, put_line, width},
+    },
+    units,
+};
+
+/// A part of the line; parts with the highest rank are left out first where the room is short.
+struct Part {
+    rank: u8,
+    text: String,
+    style: Style,
+}
+
+/// The header.
+pub fn render(model: &Model, area: Rect, buf: &mut Buffer, form: Form) {
+    let parts = sums(model, form, usize::from(area.width.saturating_sub(2)));
+    let right = line(&parts);
+    let columns = right.width() as u16;
+    let x = area.right().saturating_sub(columns + 1).max(area.x);
+    put_line(buf, Rect { x, width: area.right() - x, ..area }, area.y, &right);
+    let room = usize::from(x.saturating_sub(area.x + 3));
+    if form == Form::Full && room >= 8 {
+        server(model, area, buf, room);
+    }
+}
+
+fn server(model: &Model, area: Rect, buf: &mut Buffer, room: usize) {
+    let look = &model.look;
+    let Some(server) = &model.defaults.server else {
+        put(buf, area, area.x + 1, area.y, &clip_middle("no server yet", room, &look.glyphs), look.theme.dim);
+        return;
+    };
+    let name = SafeText::new(&server.to_string());
+    // Said where it is always seen: whoever is on the way can read along.
+    let transport = "not encrypted";
+    let whole = width(name.as_str()) + 2 + width(transport) <= room;
+    let name = clip_middle(name.as_str(), room, &look.glyphs);
+    let x = put(buf, area, area.x + 1, area.y, &name, look.theme.strong);
+    if whole {
+        put(buf, area, x + 2, area.y, transport, look.theme.dim);
+    }
+}
+
+/// All of it in one line, for the smallest screens.
+pub fn one_line(model: &Model, columns: usize) -> Line<'static> {
+    line(&sums(model, Form::Line, columns))
+}
+
+fn line(parts: &[Part]) -> Line<'static> {
+    let mut spans = Vec::new();
+    for part in parts {
+        if !spans.is_empty() {
+            spans.push(Span::raw("  "));
+        }
+        spans.push(Span::styled(part.text.clone(), part.style));
+    }
+    Line::from(spans)
+}
+
+fn sums(model: &Model, form: Form, columns: usize) -> Vec<Part> {
+    let Totals { jobs, running, waiting, paused, done, failed, speed, limit, .. } = model.totals;
+    let theme = &model.look.theme;
+    let mut parts = Vec::new();
+    let mut part = |rank, text: String, style| parts.push(Part { rank, text, style });
+    let mut count = |rank, number: usize, word: &str, style| {
+        if number > 0 {
+            part(rank, format!("{} {word}", units::count(number as u64)), style);
+        }
+    };
+    count(1, running, "running", theme.strong);
+    count(3, waiting, "waiting", theme.plain);
+    count(4, paused, "paused", theme.plain);
+    count(2, failed, "failed", theme.bad);
+    if running + waiting == 0 {
+        count(5, done, "done", theme.good);
+    }
+    if form != Form::Full
+        && let Some(percent) = percent(&model.totals)
+    {
+        part(1, format!("{percent} %"), theme.plain);
+    }
+    if let Some(limit) = limit {
+        part(6, format!("limit {}", units::rate(limit as f64)), theme.dim);
+    }
+    match (jobs, running) {
+        (0, _) => part(0, "nothing queued".to_owned(), theme.dim),
+        (_, 0) => part(0, "idle".to_owned(), theme.dim),
+        _ => part(0, format!("{:>9}", units::rate(speed)), theme.strong),
+    }
+    let cost =
+        |parts: &[Part]| parts.iter().map(|part| width(&part.text) + 2).sum::<usize>().saturating_sub(2);
+    while cost(&parts) > columns && parts.len() > 1 {
+        let Some(last) = parts.iter().enumerate().max_by_key(|(_, part)| part.rank).map(|(index, _)| index)
+        else {
+            break;
+        };
+        parts.remove(last);
+    }
+    parts
+}
+
+/// Never 100 before everything is in place.
+fn percent(totals: &Totals) -> Option<u64> {
+    let (done, total) = totals.progress;
+    if total == 0 {
+        return None;
+    }
+    let all_done = totals.jobs > 0 && totals.done == totals.jobs;
+    let most = if all_done { 100 } else { 99 };
+    Some((u128::from(done) * 100 / u128::from(total)).min(most) as u64)
+}
+
+/// Title and note of the queue's rule.
+pub fn queue_rule(model: &Model) -> (String, String) {
+    let shown = model.queue.keys().len();
+    let title = match model.filter.as_str() {
+        "" => "Queue".to_owned(),
+        filter => format!("Queue with \"{}\"", SafeText::new(filter)),
+    };
+    let mut notes = Vec::new();
+    if model.queue.marked() > 0 {
+        notes.push(format!("{} marked", units::count(model.queue.marked() as u64)));
+    }
+    let visible = model.queue.visible().len();
+    if !model.filter.is_empty() {
+        notes.push(format!("{} of {}", units::count(shown as u64), units::count(model.totals.jobs as u64)));
+    } else if visible < shown {
+        let place = units::count(model.queue.cursor() as u64 + 1);
+        notes.push(format!("{place} of {}", units::count(shown as u64)));
+    }
+    if let Some(percent) = percent(&model.totals) {
+        let total = units::bytes(model.totals.progress.1);
+        notes.push(format!("{percent} % of {total}"));
+    }
+    if let Some(eta) = model.totals.eta.and_then(|eta| Duration::try_from_secs_f64(eta).ok())
+        && model.totals.running > 0
+    {
+        notes.push(format!("{} left", units::duration(eta)));
+    }
+    (title, notes.join(", "))
+}

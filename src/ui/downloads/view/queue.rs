@@ -1,0 +1,199 @@
+//! The rows of the queue.
+
+use std::time::Duration;
+
+use ratatui::{buffer::Buffer, layout::Rect, style::Style};
+
+use crate::{
+    client::{JobState, JobView},
+    ui::{
+        downloads::{
+            layout::{Columns, MARGIN},
+            model::{Focus, Model},
+        },
+        theme::{Look, Theme},
+        widgets::{clip, clip_middle, gauge, put, put_line, put_right},
+    },
+    units,
+};
+
+/// Draws the visible rows, or what to do about there being none.
+pub fn render(model: &Model, area: Rect, buf: &mut Buffer) {
+    let look = &model.look;
+    if area.is_empty() {
+        return;
+    }
+    if model.queue.keys().is_empty() {
+        let lines: &[&str] = match (model.filter.is_empty(), &model.defaults.server) {
+            (false, _) => &["No name in the queue has that. Esc shows all."],
+            (true, Some(_)) => {
+                &["Nothing queued yet.", "Type a path and press Enter, or look around with ^O."]
+            }
+            (true, None) => &["Nothing queued yet.", "Type or paste an address and press Enter."],
+        };
+        let columns = usize::from(area.width.saturating_sub(MARGIN));
+        for (y, line) in (area.y..area.bottom()).zip(lines) {
+            put(buf, area, area.x + MARGIN, y, &clip(line, columns, &look.glyphs), look.theme.dim);
+        }
+        return;
+    }
+    let columns = Columns::new(area.width);
+    let selected = model.queue.selected();
+    for (y, row) in (area.y..area.bottom()).zip(&model.rows) {
+        let line = Rect { y, height: 1, ..area };
+        let is_selected = selected == Some(row.id);
+        if model.queue.is_marked(row.id) {
+            put(buf, line, line.x, y, look.glyphs.marked, look.theme.accent);
+        }
+        if is_selected {
+            put(buf, line, line.x + 1, y, look.glyphs.selected, look.theme.accent);
+        }
+        draw(row, columns, line, buf, look);
+        if is_selected {
+            let focused = model.focus == Focus::Queue;
+            buf.set_style(line, if focused { look.theme.selected } else { look.theme.selected_idle });
+        }
+    }
+}
+
+/// What a row says beside its numbers.
+struct Says {
+    /// The state, or the speed of what runs.
+    word: String,
+    word_style: Style,
+    name_style: Style,
+    /// In the gauge's place; with `wide`, over percent and size as well.
+    text: Option<(String, Style)>,
+    wide: bool,
+    /// In the last column.
+    time: String,
+}
+
+fn draw(row: &JobView, columns: Columns, area: Rect, buf: &mut Buffer, look: &Look) {
+    let says = says(row, &look.theme);
+    let y = area.y;
+    let mut x = area.x + MARGIN;
+    let name = clip_middle(row.name.as_str(), usize::from(columns.name), &look.glyphs);
+    put(buf, area, x, y, &name, says.name_style);
+    x += columns.name;
+    let mut next = |width: u16| {
+        let cell = Rect { x: x + u16::from(width > 0), width, ..area };
+        x += width + u16::from(width > 0);
+        // A column may lie outside where the width is smaller than all that is fixed.
+        cell.intersection(area)
+    };
+    let (bar, percent, size, state, eta) = (
+        next(columns.gauge),
+        next(columns.percent),
+        next(columns.size),
+        next(columns.state),
+        next(columns.eta),
+    );
+    if let Some((text, style)) = &says.text {
+        let wide = Rect { width: size.right().max(percent.right()).saturating_sub(bar.x), ..bar };
+        let cell = if says.wide && columns.percent > 0 { wide } else { bar };
+        put(buf, cell, cell.x, y, &clip(text, usize::from(cell.width), &look.glyphs), *style);
+    }
+    if !says.wide {
+        let progress = progress(row);
+        if says.text.is_none()
+            && let Some((fraction, whole)) = progress
+        {
+            put_line(buf, bar, y, &gauge(fraction, bar.width, look));
+            put_right(buf, percent, y, &format!("{whole} %"), look.theme.plain);
+        }
+        put_right(buf, size, y, &bytes(row), look.theme.plain);
+    }
+    put_right(buf, state, y, &says.word, says.word_style);
+    put_right(buf, eta, y, &says.time, look.theme.plain);
+}
+
+fn says(row: &JobView, theme: &Theme) -> Says {
+    let mut says = Says {
+        word: String::new(),
+        word_style: theme.plain,
+        name_style: theme.plain,
+        text: None,
+        wide: false,
+        time: String::new(),
+    };
+    match &row.state {
+        JobState::Queued => says.word = "waiting".to_owned(),
+        JobState::Waiting { seconds, attempt, reason } => {
+            says.word = format!("retry {attempt}");
+            says.word_style = theme.warn;
+            says.text = Some((reason.to_string(), theme.warn));
+            says.time = duration(*seconds).map(|time| format!("in {time}")).unwrap_or_default();
+        }
+        JobState::Connecting => says.word = "connecting".to_owned(),
+        JobState::Running => {
+            says.name_style = theme.strong;
+            match row.speed {
+                None => says.word = "running".to_owned(),
+                Some(speed) if speed < 1.0 => {
+                    says.word = "stalled".to_owned();
+                    says.word_style = theme.warn;
+                }
+                Some(speed) => says.word = units::rate(speed),
+            }
+            says.time = row.eta.and_then(duration).unwrap_or_else(|| "—".to_owned());
+        }
+        JobState::Verifying => {
+            says.name_style = theme.strong;
+            says.word = "verifying".to_owned();
+        }
+        JobState::Done(finished) => {
+            says.word = "done".to_owned();
+            says.word_style = theme.good;
+            says.text = short(&finished.blake3).map(|hash| (format!("verified {hash}"), theme.dim));
+        }
+        JobState::Failed(trouble) => {
+            says.word = "failed".to_owned();
+            says.word_style = theme.bad;
+            says.text = Some((trouble.message.to_string(), theme.plain));
+            says.wide = true;
+        }
+        JobState::Paused => {
+            says.word = "paused".to_owned();
+            says.word_style = theme.warn;
+        }
+        JobState::Cancelled => {
+            says.word = "cancelled".to_owned();
+            says.name_style = theme.dim;
+            says.word_style = theme.dim;
+        }
+    }
+    says
+}
+
+fn duration(seconds: f64) -> Option<String> {
+    Duration::try_from_secs_f64(seconds).ok().map(units::duration)
+}
+
+/// Both ends of a digest, enough to compare by eye.
+fn short(hash: &str) -> Option<String> {
+    let (first, last) = (hash.get(..4)?, hash.get(hash.len().checked_sub(4)?..)?);
+    Some(format!("{first}…{last}"))
+}
+
+/// How much is there; never everything before it is verified and in place.
+fn progress(row: &JobView) -> Option<(f64, u64)> {
+    let (done, total) = row.progress.or(row.size.map(|size| (row.received, size)))?;
+    if matches!(row.state, JobState::Queued | JobState::Cancelled) && done == 0 {
+        return None;
+    }
+    if total == 0 {
+        return Some((0.0, 0));
+    }
+    let fraction = (done as f64 / total as f64).min(0.9999);
+    Some((fraction, (fraction * 100.0) as u64))
+}
+
+fn bytes(row: &JobView) -> String {
+    match row.size {
+        Some(size) => units::bytes(size),
+        // The size of a deflated archive shows only at its end: what came of it is at least true.
+        None if row.received > 0 => units::bytes(row.received),
+        None => String::new(),
+    }
+}

@@ -1,0 +1,202 @@
+//! A line of text that is being typed, with history: what readline taught people's hands.
+
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use tui_input::{Input, InputRequest, backend::crossterm::to_input_request};
+use unicode_width::UnicodeWidthChar;
+
+use crate::text;
+
+/// Most bytes of a line: no path of the protocol is longer, and an address adds little.
+const MOST: usize = 8 * 1024;
+/// Most entries that are remembered.
+const HISTORY: usize = 500;
+/// Most lines of one paste.
+const PASTED_LINES: usize = 10_000;
+
+/// The line, its cursor and what was entered before. It never holds a control character.
+#[derive(Clone, Debug, Default)]
+pub struct LineEdit {
+    input: Input,
+    history: Vec<String>,
+    /// The entry that was brought back, and what was being typed before that.
+    recalled: Option<(usize, String)>,
+}
+
+impl LineEdit {
+    /// A line with a text, the cursor behind it.
+    pub fn new(text: &str) -> LineEdit {
+        LineEdit { input: Input::new(clean(text)), ..LineEdit::default() }
+    }
+
+    /// What was typed.
+    pub fn value(&self) -> &str {
+        self.input.value()
+    }
+
+    /// Whether nothing was typed.
+    pub fn is_empty(&self) -> bool {
+        self.value().is_empty()
+    }
+
+    /// Whether there is an earlier entry.
+    pub fn has_history(&self) -> bool {
+        !self.history.is_empty()
+    }
+
+    /// What stands before the cursor.
+    pub fn before_cursor(&self) -> &str {
+        let value = self.value();
+        let end = value.char_indices().nth(self.input.cursor()).map_or(value.len(), |(index, _)| index);
+        &value[..end]
+    }
+
+    /// Replaces the text; the cursor goes behind it.
+    pub fn set(&mut self, text: &str) {
+        self.input = std::mem::take(&mut self.input).with_value(clean(text));
+    }
+
+    /// Replaces what stands before the cursor.
+    pub fn set_before_cursor(&mut self, text: &str) {
+        let before = clean(text);
+        let cursor = before.chars().count();
+        let value = before + &self.value()[self.before_cursor().len()..];
+        self.input = std::mem::take(&mut self.input).with_value(value).with_cursor(cursor);
+    }
+
+    /// Takes the text out and remembers it.
+    pub fn take(&mut self) -> String {
+        let text = self.input.value_and_reset();
+        self.recalled = None;
+        self.remember(&text);
+        text
+    }
+
+    /// Adds an entry to the history, unless it is the last one already.
+    pub fn remember(&mut self, entry: &str) {
+        if entry.trim().is_empty() || self.history.last().is_some_and(|last| last == entry) {
+            return;
+        }
+        if self.history.len() == HISTORY {
+            self.history.remove(0);
+        }
+        self.history.push(entry.to_owned());
+    }
+
+    /// Brings the entry before the present one back.
+    pub fn previous(&mut self) {
+        let (index, draft) = match self.recalled.take() {
+            Some((index, draft)) => (index.saturating_sub(1), draft),
+            None if self.history.is_empty() => return,
+            None => (self.history.len() - 1, self.value().to_owned()),
+        };
+        let entry = self.history[index].clone();
+        self.set(&entry);
+        self.recalled = Some((index, draft));
+    }
+
+    /// Goes back towards what was being typed; `false` if that is there already.
+    pub fn next(&mut self) -> bool {
+        let Some((index, draft)) = self.recalled.take() else { return false };
+        match self.history.get(index + 1).cloned() {
+            Some(entry) => {
+                self.set(&entry);
+                self.recalled = Some((index + 1, draft));
+            }
+            None => self.set(&draft),
+        }
+        true
+    }
+
+    /// Edits by a key; `false` if it is none that edits.
+    pub fn key(&mut self, key: KeyEvent) -> bool {
+        if key.kind == KeyEventKind::Release {
+            return false;
+        }
+        let Some(request) = request(key) else { return false };
+        if let InputRequest::InsertChar(c) = request {
+            if text::is_unsafe(c) || self.value().len() + c.len_utf8() > MOST {
+                return true;
+            }
+        }
+        self.input.handle(request);
+        true
+    }
+
+    /// Inserts one line of pasted text at the cursor, cleaned.
+    pub fn paste(&mut self, line: &str) {
+        let mut line = clean(line);
+        let room = MOST.saturating_sub(self.value().len());
+        while line.len() > room {
+            line.pop();
+        }
+        let before = format!("{}{line}", self.before_cursor());
+        self.set_before_cursor(&before);
+    }
+
+    /// The part of the text around the cursor that fits into `columns`, and the cursor's column in it.
+    pub fn window(&self, columns: usize) -> (String, usize) {
+        if columns == 0 {
+            return (String::new(), 0);
+        }
+        let width = |c: char| c.width().unwrap_or(0);
+        let cursor: usize = self.before_cursor().chars().map(width).sum();
+        let skipped_least = cursor.saturating_sub(columns - 1);
+        let mut skipped = 0;
+        let mut rest = self.value().chars().peekable();
+        while skipped < skipped_least {
+            skipped += rest.next().map_or(1, width);
+        }
+        // A mark that belongs to a character left of the window goes with it.
+        while skipped > 0 && rest.peek().is_some_and(|c| width(*c) == 0) {
+            rest.next();
+        }
+        let mut used = 0;
+        let visible = rest
+            .take_while(|c| {
+                used += width(*c);
+                used <= columns
+            })
+            .collect();
+        (visible, cursor.saturating_sub(skipped))
+    }
+}
+
+/// What a key asks of the line: what tui-input knows, and what it misses.
+fn request(key: KeyEvent) -> Option<InputRequest> {
+    use InputRequest::*;
+    let ctrl = key.modifiers == KeyModifiers::CONTROL;
+    let alt = key.modifiers == KeyModifiers::ALT;
+    match key.code {
+        KeyCode::Char('b') | KeyCode::Left if alt => Some(GoToPrevWord),
+        KeyCode::Char('f') | KeyCode::Right if alt => Some(GoToNextWord),
+        KeyCode::Char('d') | KeyCode::Delete if alt => Some(DeleteNextWord),
+        KeyCode::Char('d') if ctrl => Some(DeleteNextChar),
+        KeyCode::Char('u') if ctrl => Some(DeleteFromStart),
+        KeyCode::Backspace if key.modifiers == KeyModifiers::SHIFT => Some(DeletePrevChar),
+        KeyCode::Backspace if ctrl => Some(DeletePrevWord),
+        KeyCode::Char(_) if key.modifiers.contains(KeyModifiers::ALT) => None,
+        _ => to_input_request(&Event::Key(key)),
+    }
+}
+
+/// Text without what acts on a terminal or cannot be seen; a tab becomes a blank.
+fn clean(text: &str) -> String {
+    text.chars()
+        .map(|c| if c == '\t' { ' ' } else { c })
+        .filter(|c| !text::is_unsafe(*c))
+        .take(MOST)
+        .collect()
+}
+
+/// The entries of a paste: its lines without blanks at either end, and without the empty ones.
+pub fn pasted_lines(pasted: &str) -> Vec<String> {
+    pasted
+        .split(['\n', '\r'])
+        .map(|line| clean(line).trim().to_owned())
+        .filter(|line| !line.is_empty())
+        .take(PASTED_LINES)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;
