@@ -10,7 +10,7 @@ use tracing::Level;
 
 use super::{
     theme::{Look, Theme},
-    widgets::{put, wrap},
+    widgets::{clip, put, wrap},
 };
 use crate::logging::{LogRing, Record};
 
@@ -18,6 +18,9 @@ use crate::logging::{LogRing, Record};
 const CLOCK: u16 = 9;
 /// Records that are read at a time when the ring is searched.
 const CHUNK: u64 = 512;
+
+/// In a pane of fewer rows a record has one row and is cut.
+const WRAPPING: usize = 3;
 
 /// A scroll.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -201,7 +204,13 @@ impl LogPane {
                 "" => record.text.to_string(),
                 word => format!("{word}: {}", record.text),
             };
-            let wrapped = wrap(&text, columns - indent);
+            let clipped;
+            let wrapped = if rows < WRAPPING {
+                clipped = clip(&text, columns - indent, &look.glyphs);
+                vec![clipped.as_str()]
+            } else {
+                wrap(&text, columns - indent)
+            };
             for (index, line) in wrapped.into_iter().enumerate().rev() {
                 let clock = (index == 0 && indent > 0).then(|| record.clock());
                 lines.push_front((clock, line.to_owned(), style));

@@ -17,6 +17,8 @@ pub mod runtime;
 pub mod schedule;
 mod signals;
 pub mod terminal;
+#[cfg(test)]
+pub mod testing;
 pub mod theme;
 pub mod widgets;
 

@@ -120,17 +120,24 @@ pub fn rule(buf: &mut Buffer, area: Rect, title: &str, note: &str, focused: bool
     }
     let Look { theme, glyphs } = look;
     let columns = usize::from(area.width);
-    let line = glyphs.rule.repeat(columns.saturating_sub(2));
-    put(buf, area, area.x + 1, area.y, &line, theme.dim);
+    let end = area.right() - 1;
+    let line = |buf: &mut Buffer, from: u16, to: u16| {
+        put(buf, area, from, area.y, &glyphs.rule.repeat(usize::from(to.saturating_sub(from))), theme.dim);
+    };
     let title_style = if focused { theme.accent } else { theme.strong };
     let title = format!(" {} ", clip(title, columns.saturating_sub(8), glyphs));
+    line(buf, area.x + 1, (area.x + 3).min(end));
     let after = put(buf, area, area.x + 3, area.y, &title, title_style);
     let note_width = note.width() + 2;
     // A note that would run into the title is left out: half a sentence tells nothing.
-    if !note.is_empty() && usize::from(after) + note_width + 3 <= usize::from(area.right()) {
-        let x = area.right() - 3 - note_width as u16;
-        put(buf, area, x, area.y, &format!(" {note} "), theme.plain);
+    if note.is_empty() || usize::from(after) + note_width + 3 > usize::from(area.right()) {
+        return line(buf, after, end);
     }
+    // It fits, so that its width has 16 bits.
+    let x = area.right() - 3 - note_width as u16;
+    line(buf, after, x);
+    let after = put(buf, area, x, area.y, &format!(" {note} "), theme.plain);
+    line(buf, after, end);
 }
 
 /// A gauge of `columns` columns; never full before `fraction` is 1.

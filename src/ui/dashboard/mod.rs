@@ -141,3 +141,6 @@ impl Screen for Dashboard {
         view::view(&self.model, frame);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,15 +26,16 @@ impl Columns {
             110.. => Columns { peer: 28, dialect: 14, gauge: 16, state: 8, rate: 9, age: 4 },
             72.. => Columns { peer: 21, dialect: 7, gauge: 0, state: 8, rate: 9, age: 4 },
             56.. => Columns { peer: 15, dialect: 0, gauge: 0, state: 8, rate: 9, age: 4 },
-            _ => Columns { peer: 9, dialect: 0, gauge: 0, state: 8, rate: 9, age: 0 },
+            // The path, or whose connection it is while there is none.
+            _ => Columns { peer: 0, dialect: 0, gauge: 0, state: 8, rate: 9, age: 0 },
         }
     }
 
     /// Columns of the path, once all others have theirs with a space before each.
     fn path(self, width: u16) -> u16 {
         let Columns { peer, dialect, gauge, state, rate, age } = self;
-        let others = [dialect, gauge, state, rate, age].into_iter().filter(|columns| *columns > 0);
-        width.saturating_sub(MARKER + peer + 1 + others.map(|columns| columns + 1).sum::<u16>())
+        let others = [peer, dialect, gauge, state, rate, age].into_iter().filter(|columns| *columns > 0);
+        width.saturating_sub(MARKER + others.map(|columns| columns + 1).sum::<u16>())
     }
 }
 
@@ -82,9 +83,11 @@ fn draw_row(model: &Model, row: &ConnectionView, selected: bool, area: Rect, buf
         put(buf, area, area.x + 1, y, glyphs.selected, theme.accent);
     }
     let mut x = area.x + MARKER;
-    let peer = if columns.peer > 9 { row.peer.to_string() } else { row.peer.ip().to_string() };
-    put(buf, area, x, y, &clip_middle(&peer, usize::from(columns.peer), glyphs), base);
-    x += columns.peer + 1;
+    let peer = row.peer.to_string();
+    if columns.peer > 0 {
+        put(buf, area, x, y, &clip_middle(&peer, usize::from(columns.peer), glyphs), base);
+        x += columns.peer + 1;
+    }
     if columns.dialect > 0 {
         let dialect = match row.dialect {
             Some("classic-select") if columns.dialect < 14 => "select",
@@ -95,7 +98,11 @@ fn draw_row(model: &Model, row: &ConnectionView, selected: bool, area: Rect, buf
         x += columns.dialect + 1;
     }
     let path = columns.path(area.width);
-    put(buf, area, x, y, &clip_middle(row.path.as_str(), usize::from(path), glyphs), base);
+    let what = match row.path.as_str() {
+        "" if columns.peer == 0 => peer.as_str(),
+        path => path,
+    };
+    put(buf, area, x, y, &clip_middle(what, usize::from(path), glyphs), base);
     x += path + 1;
     if columns.gauge > 0 {
         if let (ConnectionState::Sending, Some(fraction)) = (row.state, fraction(row)) {
@@ -119,7 +126,9 @@ fn draw_row(model: &Model, row: &ConnectionView, selected: bool, area: Rect, buf
         _ => String::new(),
     };
     right(columns.rate, &rate, base);
-    right(columns.age, &coarse(row.age), theme.dim);
+    // How long a client has been waiting, the system does not say.
+    let age = if row.state == ConnectionState::Waiting { String::new() } else { coarse(row.age) };
+    right(columns.age, &age, theme.dim);
     if selected {
         let style = if model.focus == Focus::Connections { theme.selected } else { theme.selected_idle };
         buf.set_style(area, style);

@@ -170,19 +170,22 @@ fn address(model: &Model, area: Rect, buf: &mut Buffer) {
 
 fn rules(model: &Model, layout: &Layout, buf: &mut Buffer) {
     let snapshot = &model.picture.snapshot;
-    let mut note = match &model.frozen {
-        Some(frozen) => format!("frozen at {}, ", frozen.since),
-        None => String::new(),
-    };
-    if !model.filter.is_empty() {
-        note.push_str(&format!("\"{}\": {}, ", model.filter, units::count(model.picture.total as u64)));
-    }
-    note.push_str(&format!("{} served, ", units::count(snapshot.served)));
-    if snapshot.refused > 0 {
-        note.push_str(&format!("{} refused, ", units::count(snapshot.refused)));
-    }
-    note.push_str(&format!("{} sent", units::bytes(snapshot.sent)));
     let title = format!("Connections {}", counts(model));
+    let mut parts = Vec::new();
+    if let Some(frozen) = &model.frozen {
+        parts.push(format!("frozen at {}", frozen.since));
+    }
+    if !model.filter.is_empty() {
+        parts.push(format!("{} with \"{}\"", units::count(model.picture.total as u64), model.filter));
+    }
+    parts.push(format!("{} served", units::count(snapshot.served)));
+    if snapshot.refused > 0 {
+        parts.push(format!("{} refused", units::count(snapshot.refused)));
+    }
+    parts.push(format!("{} sent", units::bytes(snapshot.sent)));
+    let room = usize::from(layout.table_rule.width).saturating_sub(width(&title) + 11);
+    let note = (0..=parts.len()).rev().map(|some| parts[..some].join(", ")).find(|note| width(note) <= room);
+    let note = note.unwrap_or_default();
     rule(buf, layout.table_rule, &title, &note, model.focus == Focus::Connections, &model.look);
     rule(buf, layout.log_rule, "Log", &model.log.note(), model.focus == Focus::Log, &model.look);
 }

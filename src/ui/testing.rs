@@ -1,0 +1,92 @@
+//! What tests of screens share: frames as text, and bytes as frames.
+
+use std::fmt::Write;
+
+use ratatui::{
+    Frame, Terminal,
+    backend::TestBackend,
+    buffer::Buffer,
+    style::{Modifier, Style},
+};
+
+use super::theme::{Glyphs, Look, Theme};
+
+/// The sizes of snapshots.
+pub const SIZES: [(u16, u16); 3] = [(80, 24), (40, 8), (120, 40)];
+
+/// The looks of snapshots, with their names.
+pub const LOOKS: [(&str, Look); 4] = [
+    ("utf8_colour", Look { theme: Theme::colour(), glyphs: Glyphs::UTF8 }),
+    ("utf8_mono", Look { theme: Theme::mono(), glyphs: Glyphs::UTF8 }),
+    ("ascii_colour", Look { theme: Theme::colour(), glyphs: Glyphs::ASCII }),
+    ("ascii_mono", Look { theme: Theme::mono(), glyphs: Glyphs::ASCII }),
+];
+
+/// Draws a frame.
+pub fn draw(width: u16, height: u16, view: impl FnOnce(&mut Frame<'_>)) -> Buffer {
+    let Ok(mut terminal) = Terminal::new(TestBackend::new(width, height));
+    let Ok(frame) = terminal.draw(view);
+    frame.buffer.clone()
+}
+
+/// The characters of a frame, line by line.
+pub fn text(buffer: &Buffer) -> String {
+    let mut text = String::new();
+    for y in 0..buffer.area.height {
+        let mut line = String::new();
+        let mut covered = 0;
+        for x in 0..buffer.area.width {
+            if covered > 0 {
+                covered -= 1;
+                continue;
+            }
+            let symbol = buffer[(x, y)].symbol();
+            covered = super::widgets::width(symbol).saturating_sub(1);
+            line.push_str(symbol);
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// The characters and then the styles of a frame: for each line the columns where another style begins.
+pub fn picture(buffer: &Buffer) -> String {
+    let mut picture = text(buffer);
+    picture.push_str("---\n");
+    for y in 0..buffer.area.height {
+        let mut line = String::new();
+        let mut last = Style::reset();
+        for x in 0..buffer.area.width {
+            let style = buffer[(x, y)].style();
+            if name(style) != name(last) {
+                let _ = write!(line, " {x}:{}", name(style));
+            }
+            last = style;
+        }
+        if !line.is_empty() {
+            let _ = writeln!(picture, "{y:>2}{line}");
+        }
+    }
+    picture
+}
+
+fn name(style: Style) -> String {
+    let mut words = Vec::new();
+    for colour in [style.fg, style.bg].into_iter().flatten() {
+        if colour != ratatui::style::Color::Reset {
+            words.push(colour.to_string().to_lowercase());
+        }
+    }
+    for (flag, word) in [
+        (Modifier::BOLD, "bold"),
+        (Modifier::DIM, "dim"),
+        (Modifier::UNDERLINED, "underlined"),
+        (Modifier::REVERSED, "reversed"),
+    ] {
+        if style.add_modifier.contains(flag) {
+            words.push(word.to_owned());
+        }
+    }
+    if words.is_empty() { "plain".to_owned() } else { words.join("+") }
+}
