@@ -180,7 +180,7 @@ pub struct Sources {
     pub bytes: u64,
     /// Number of files.
     pub files: u64,
-    /// Number of directories.
+    /// Number of directories, the one that was asked for among them.
     pub directories: u64,
     /// Entries that are not in the archive because they are neither files nor directories inside the
     /// served folder (devices, sockets, links that lead nowhere, outside, or to a directory).

@@ -209,7 +209,7 @@
 //! |---|---|---|
 //! | `bytes` | u64 | of all files together |
 //! | `files` | u64 | their number |
-//! | `directories` | u64 | their number |
+//! | `directories` | u64 | their number, the one that was asked for among them |
 //! | `omitted` | u64 | entries that are not in the archive, because they are neither files nor directories inside the served folder (devices, sockets, links that lead nowhere, outside, or to a directory) |
 //!
 //! `end` ends it:

@@ -31,7 +31,9 @@ fn list() -> List {
 fn refused(requests: &[Request], stream: &Stream) -> Violation {
     let run = |size| {
         let mut client = Client::new("test");
-        requests.iter().for_each(|request| drop(client.request(request)));
+        for request in requests {
+            client.request(request);
+        }
         feed_client(&mut client, stream.0.chunks(size)).pop()
     };
     let seen = run(stream.0.len());
@@ -44,7 +46,9 @@ fn refused(requests: &[Request], stream: &Stream) -> Violation {
 
 fn accepted(requests: &[Request], stream: &Stream) -> Vec<Seen> {
     let mut client = Client::new("test");
-    requests.iter().for_each(|request| drop(client.request(request)));
+    for request in requests {
+        client.request(request);
+    }
     let seen = feed_client(&mut client, [stream.0.as_slice()]);
     assert!(!matches!(seen.last(), Some(Seen::Violation(_))), "{:?}", seen.last());
     assert_eq!(client.end_of_stream(), Ok(()));

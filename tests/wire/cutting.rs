@@ -9,7 +9,8 @@ use proptest::prelude::*;
 
 use crate::{
     exchange::get,
-    pair::{Pair, Stored},
+    memory::Stored,
+    pair::Pair,
     stream::{MIB, Seen, Stream, feed_client, feed_server, pattern},
 };
 
@@ -39,7 +40,9 @@ fn requests() -> Vec<Request> {
 
 fn client() -> Client {
     let mut client = Client::new("test");
-    requests().iter().for_each(|request| drop(client.request(request)));
+    for request in &requests() {
+        client.request(request);
+    }
     client
 }
 

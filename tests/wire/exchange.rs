@@ -9,7 +9,8 @@ use fdsp::protocol::{
 };
 
 use crate::{
-    pair::{MODIFIED, Pair, Stored, failure},
+    memory::{MODIFIED, Stored, failure},
+    pair::Pair,
     stream::{MIB, Seen, blake3_hex, pattern},
 };
 
@@ -174,7 +175,7 @@ fn a_page_has_as_many_entries_as_a_frame_holds() {
     };
     let mut pair = Pair::new();
     let all = Entries { entries: (0..1000).map(entry).collect(), more: false };
-    pair.listing = Some(all.clone());
+    pair.server.listing = Some(all.clone());
     let id = pair.client.request(&Request::List(List { path: String::new(), after: None, limit: None }));
     pair.run();
 

@@ -4,6 +4,7 @@
 mod client_refuses;
 mod cutting;
 mod exchange;
+mod memory;
 mod pair;
 mod server_refuses;
 mod strangers;

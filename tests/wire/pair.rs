@@ -1,48 +1,19 @@
 //! Both machines in one thread, the content from memory.
 
-use std::{collections::BTreeMap, convert::Infallible};
+use std::collections::BTreeMap;
 
-use fdsp::protocol::{
-    client::{Client, Request},
-    digest::BLOCK_SIZE,
-    error::{Code, Violation},
-    message::{Content, Entries, Failure, Form, Kind, Meta, Sources, Timestamp, Welcome},
-    outgoing::Outgoing,
-    server::{Event, Filled, Server},
+use fdsp::protocol::{client::Client, error::Violation, outgoing::Outgoing};
+
+use crate::{
+    memory::{Memory, Stored},
+    stream::{Seen, note},
 };
-
-use crate::stream::{Seen, note};
-
-pub const MODIFIED: Timestamp = Timestamp { seconds: 1_700_000_000, nanoseconds: 5 };
-
-/// A content that the server has.
-#[derive(Clone, Debug)]
-pub struct Stored {
-    pub bytes: Vec<u8>,
-    pub identity: String,
-    /// As an archive: its size is not known beforehand.
-    pub archive: bool,
-    /// Fails with `changed` when so many bytes were sent.
-    pub breaks_at: Option<u64>,
-}
-
-impl Stored {
-    pub fn file(bytes: Vec<u8>) -> Stored {
-        Stored { bytes, identity: "v1".to_owned(), archive: false, breaks_at: None }
-    }
-
-    pub fn archive(bytes: Vec<u8>) -> Stored {
-        Stored { archive: true, ..Stored::file(bytes) }
-    }
-}
 
 /// A client, a server, and what goes between them.
 #[derive(Debug)]
 pub struct Pair {
     pub client: Client,
-    pub server: Server,
-    pub stored: BTreeMap<String, Stored>,
-    pub listing: Option<Entries>,
+    pub server: Memory,
     /// Everything that the server wrote.
     pub written: Vec<u8>,
     /// Most bytes that go over at once.
@@ -53,9 +24,7 @@ impl Pair {
     pub fn new() -> Pair {
         Pair {
             client: Client::new("test client"),
-            server: Server::new(),
-            stored: BTreeMap::new(),
-            listing: None,
+            server: Memory::new(BTreeMap::new(), None),
             written: Vec::new(),
             step: usize::MAX,
         }
@@ -63,7 +32,7 @@ impl Pair {
 
     pub fn with(path: &str, stored: Stored) -> Pair {
         let mut pair = Pair::new();
-        pair.stored.insert(path.to_owned(), stored);
+        pair.server.stored.insert(path.to_owned(), stored);
         pair
     }
 
@@ -77,7 +46,7 @@ impl Pair {
             }
             let request = self.client.outgoing()[..count].to_vec();
             self.client.sent(count);
-            self.serve(&request, &mut out);
+            self.server.serve(&request, &mut out).expect("our client keeps to the protocol");
             while !out.is_empty() {
                 let count = out.len().min(self.step);
                 let bytes = out.as_slice()[..count].to_vec();
@@ -101,112 +70,4 @@ impl Pair {
             bytes = &bytes[used..];
         }
     }
-
-    fn serve(&mut self, mut bytes: &[u8], out: &mut Outgoing) {
-        loop {
-            let (used, event) = self.server.receive(bytes).expect("our client keeps to the protocol");
-            match event {
-                None if used == 0 => return,
-                None => {}
-                Some(Event::Hello(_)) => {
-                    let welcome = Welcome { agent: "test server".to_owned(), pipeline: 8, parallel: 4 };
-                    self.server.welcome(&welcome, out);
-                }
-                Some(Event::Request { id, request }) => self.answer(id, &request, out),
-                Some(Event::Unsupported { id }) => {
-                    self.server.failure(id, &failure(Code::Unsupported, "no"), out);
-                }
-                Some(Event::Goodbye(_)) => self.server.goodbye("bye", out),
-            }
-            bytes = &bytes[used..];
-        }
-    }
-
-    fn answer(&mut self, id: u32, request: &Request, out: &mut Outgoing) {
-        let path = match request {
-            Request::Stat(stat) => &stat.path,
-            Request::List(list) => match &self.listing {
-                Some(entries) => return self.server.entries(id, entries, out),
-                None => &list.path,
-            },
-            Request::Get(get) => &get.path,
-        };
-        let Some(stored) = self.stored.get(path).cloned() else {
-            return self.server.failure(id, &failure(Code::NotFound, path), out);
-        };
-        let size = stored.bytes.len() as u64;
-        match request {
-            Request::Stat(_) => {
-                let meta = Meta {
-                    kind: Kind::File,
-                    name: path.clone(),
-                    size: Some(size),
-                    modified: MODIFIED,
-                    mode: 0o644,
-                    identity: Some(stored.identity),
-                };
-                self.server.meta(id, &meta, out);
-            }
-            Request::List(_) => self.server.failure(id, &failure(Code::WrongKind, path), out),
-            Request::Get(get) => {
-                if get.identity.as_ref().is_some_and(|identity| *identity != stored.identity) {
-                    return self.server.failure(id, &failure(Code::Changed, path), out);
-                }
-                if get.first_block * BLOCK_SIZE > size {
-                    return self.server.failure(id, &failure(Code::Range, path), out);
-                }
-                let first = get.first_block;
-                let end = get.blocks.map_or(size, |blocks| ((first + blocks) * BLOCK_SIZE).min(size));
-                self.send(id, first * BLOCK_SIZE..end, path, &stored, out);
-            }
-        }
-    }
-
-    fn send(
-        &mut self,
-        id: u32,
-        range: std::ops::Range<u64>,
-        path: &str,
-        stored: &Stored,
-        out: &mut Outgoing,
-    ) {
-        let size = stored.bytes.len() as u64;
-        let content = Content {
-            form: if stored.archive { Form::Zip } else { Form::File },
-            name: path.to_owned(),
-            size: (!stored.archive).then_some(size),
-            sources: stored.archive.then_some(Sources { bytes: size, files: 1, ..Sources::default() }),
-            modified: MODIFIED,
-            mode: 0o644,
-            identity: stored.identity.clone(),
-            first_block: range.start / BLOCK_SIZE,
-        };
-        let mut writer = self.server.content(id, &content, out);
-        let mut offset = range.start;
-        while offset < range.end {
-            assert_eq!((writer.offset(), writer.next_block()), (offset, offset / BLOCK_SIZE));
-            if stored.breaks_at.is_some_and(|at| offset >= at) {
-                return self.server.failure(id, &failure(Code::Changed, path), out);
-            }
-            let left = usize::try_from(range.end - offset).expect("memory is smaller");
-            let from = usize::try_from(offset).expect("memory is smaller");
-            let written = writer.data(out, |place| {
-                let bytes = left.min(place.len());
-                place[..bytes].copy_from_slice(&stored.bytes[from..from + bytes]);
-                Ok::<_, Infallible>(Filled { bytes, position: offset + bytes as u64 })
-            });
-            let Ok(written) = written;
-            offset += written as u64;
-        }
-        let root = writer.end(&stored.identity, offset, offset == size, out);
-        if range == (0..size) {
-            assert_eq!(root.map(|root| root.to_string()), Some(blake3::hash(&stored.bytes).to_string()));
-        } else {
-            assert_eq!(root, None);
-        }
-    }
-}
-
-pub fn failure(code: Code, message: &str) -> Failure {
-    Failure { code, message: message.to_owned(), path: None, retry_after: None }
 }

@@ -10,7 +10,7 @@ use fdsp::protocol::{
 use serde_json::json;
 
 use crate::{
-    pair::failure,
+    memory::failure,
     stream::{
         BLOCK, CONTENT, DATA, END, ENTRIES, ERROR, GET, GOODBYE, HASHES, HELLO, LIST, META, STAT, Stream,
         TREE, WELCOME, feed_server,

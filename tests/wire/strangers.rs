@@ -8,7 +8,7 @@ use fdsp::protocol::{
 };
 
 use crate::{
-    pair::failure,
+    memory::failure,
     stream::{HELLO, PREAMBLE, Seen, Stream, feed_client, feed_server},
 };
 

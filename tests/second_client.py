@@ -1,0 +1,266 @@
+"""A second implementation of the client, written from the documentation of src/protocol/mod.rs alone.
+
+Standard library only, so that its BLAKE3 is a slow one of its own. Each command is one request; all of
+them are sent before the first answer is read. Every answer is printed as one line of JSON.
+
+    second_client.py HOST PORT COMMAND...
+
+    stat:PATH              list:PATH[:LIMIT[:AFTER]]      hashes:
+    get:PATH:FILE[:FIRST[:BLOCKS[:IDENTITY]]]             the content goes to FILE
+    violate:               a frame of an unknown kind
+"""
+
+import json
+import socket
+import struct
+import sys
+
+MIB = 1 << 20
+PREAMBLE = b"\0FDSP\x01\x01\0"
+HELLO, STAT, LIST, GET, HASHES, GOODBYE = 0x01, 0x02, 0x03, 0x04, 0x05, 0x0F
+WELCOME, META, ENTRIES, CONTENT, DATA, BLOCK, END, ERROR = 0x81, 0x82, 0x83, 0x84, 0x90, 0x91, 0x92, 0x9F
+LIMITS = {DATA: 256 * 1024, BLOCK: 48}
+
+
+# BLAKE3, from its paper.
+
+IV = (0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A, 0x510E527F, 0x9B05688C, 0x1F83D9AB, 0x5BE0CD19)
+CHUNK_START, CHUNK_END, PARENT, ROOT = 1, 2, 4, 8
+PERMUTATION = (2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8)
+MIXES = (
+    (0, 4, 8, 12), (1, 5, 9, 13), (2, 6, 10, 14), (3, 7, 11, 15),
+    (0, 5, 10, 15), (1, 6, 11, 12), (2, 7, 8, 13), (3, 4, 9, 14),
+)
+SCHEDULE = [tuple(range(16))]
+while len(SCHEDULE) < 7:
+    SCHEDULE.append(tuple(SCHEDULE[-1][i] for i in PERMUTATION))
+
+
+def compress(cv, words, counter, length, flags):
+    m32 = 0xFFFFFFFF
+    v = list(cv) + list(IV[:4]) + [counter & m32, counter >> 32, length, flags]
+    for order in SCHEDULE:
+        at = 0
+        for a, b, c, d in MIXES:
+            va, vb, vc, vd = v[a], v[b], v[c], v[d]
+            va = (va + vb + words[order[at]]) & m32
+            vd ^= va
+            vd = (vd >> 16) | (vd << 16) & m32
+            vc = (vc + vd) & m32
+            vb ^= vc
+            vb = (vb >> 12) | (vb << 20) & m32
+            va = (va + vb + words[order[at + 1]]) & m32
+            vd ^= va
+            vd = (vd >> 8) | (vd << 24) & m32
+            vc = (vc + vd) & m32
+            vb ^= vc
+            v[a], v[b], v[c], v[d] = va, (vb >> 7) | (vb << 25) & m32, vc, vd
+            at += 2
+    return tuple(v[i] ^ v[i + 8] for i in range(8))
+
+
+def node(data, chunk):
+    """The topmost node over data whose first chunk has this number: the arguments of its compression."""
+    if len(data) <= 1024:
+        cv, flags = IV, CHUNK_START
+        for at in range(0, max(len(data), 1), 64):
+            piece = data[at:at + 64]
+            words = struct.unpack("<16I", piece.ljust(64, b"\0"))
+            if at + 64 >= len(data):
+                return cv, words, chunk, len(piece), flags | CHUNK_END
+            cv, flags = compress(cv, words, chunk, 64, flags), 0
+    left = 1024 << (((len(data) - 1) // 1024).bit_length() - 1)
+    return join(compress(*node(data[:left], chunk)), compress(*node(data[left:], chunk + left // 1024)))
+
+
+def join(left, right):
+    return IV, left + right, 0, 64, PARENT
+
+
+def digest(words):
+    return struct.pack("<8I", *words)
+
+
+def root_of(topmost):
+    cv, words, counter, length, flags = topmost
+    return digest(compress(cv, words, counter, length, flags | ROOT))
+
+
+def tree(values):
+    """The topmost node over the chaining values of blocks."""
+    left = 1 << ((len(values) - 1).bit_length() - 1)
+    sides = [side[0] if len(side) == 1 else compress(*tree(side)) for side in (values[:left], values[left:])]
+    return join(*sides)
+
+
+# The protocol.
+
+
+class Violation(Exception):
+    """The server broke the protocol."""
+
+
+def check(right, what):
+    if not right:
+        raise Violation(what)
+
+
+class Connection:
+    def __init__(self, host, port):
+        self.socket = socket.create_connection((host, port), timeout=60)
+        self.number = 0
+        self.waiting = []
+        self.socket.sendall(PREAMBLE)
+        self.send(HELLO, 0, {"agent": "second_client.py", "unknown": [None]})
+
+    def send(self, kind, request, message):
+        payload = json.dumps(message).encode()
+        self.socket.sendall(struct.pack("<BBHII", kind, 0, 0, len(payload), request) + payload)
+
+    def request(self, kind, message, out=None):
+        self.number += 1
+        self.waiting.append((kind, self.number, message, out))
+        self.send(kind, self.number, message)
+
+    def read(self, count):
+        got = b""
+        while len(got) < count:
+            more = self.socket.recv(count - len(got))
+            check(more, "lost")
+            got += more
+        return got
+
+    def frame(self):
+        kind, flags, reserved, length, request = struct.unpack("<BBHII", self.read(12))
+        check(flags == 0 and reserved == 0, "reserved bytes")
+        check(length <= LIMITS.get(kind, 64 * 1024), "too long")
+        return kind, request, self.read(length)
+
+    def message(self, kind, request):
+        """A control frame of this kind for this request; an error is raised."""
+        got, number, payload = self.frame()
+        if got == ERROR and number in (0, request):
+            raise Failed(number, json.loads(payload))
+        check((got, number) == (kind, request), "unexpected frame %#x for %d" % (got, number))
+        return json.loads(payload)
+
+    def greet(self):
+        preamble = self.read(8)
+        check(preamble == PREAMBLE, "not the preamble: %r" % preamble)
+        return self.message(WELCOME, 0)
+
+    def answer(self, kind, request, message, out):
+        if kind == STAT:
+            return {"meta": self.message(META, request)}
+        if kind == LIST:
+            page = self.message(ENTRIES, request)
+            names = [entry["name"].encode() for entry in page["entries"]]
+            check(names == sorted(names), "not sorted")
+            return {"entries": page}
+        if kind == GET:
+            with open(out, "wb") as file:
+                return self.content(request, message, file)
+        return {"unexpected": self.message(kind | 0x80, request)}
+
+    def content(self, request, asked, file):
+        content = self.message(CONTENT, request)
+        first = asked.get("first_block", 0)
+        check(content["first_block"] == first, "another first block")
+        check(content["form"] == "zip" or "size" in content, "a file without a size")
+        check(asked.get("identity", content["identity"]) == content["identity"], "another identity")
+        values, positions, index, block, alone = [], [0], first, b"", None
+        while True:
+            kind, number, payload = self.frame()
+            check(number == request, "another request")
+            if kind == DATA:
+                check(payload, "no data")
+                block += payload
+                check(len(block) <= MIB, "a block that is too long")
+            elif kind == BLOCK:
+                mark, position = struct.unpack("<QQ", payload[:16])
+                check(block and mark == index, "a block out of order")
+                check(position >= positions[-1], "a position that falls")
+                topmost = node(block, index * 1024)
+                value = compress(*topmost)
+                check(digest(value) == payload[16:], "block %d is corrupt" % index)
+                if index == 0:
+                    alone = root_of(topmost)
+                file.write(block)
+                values.append(value)
+                positions.append(position)
+                index, block = index + 1, b""
+            elif kind == ERROR:
+                raise Failed(request, json.loads(payload))
+            else:
+                check(kind == END and not block, "unexpected frame %#x" % kind)
+                break
+        end = json.loads(payload)
+        check(end["identity"] == content["identity"], "another identity at the end")
+        size = first * MIB + file.tell()
+        check(end.get("size", size) == size, "another size")
+        if first == 0 and "size" in end:
+            root = root_of(tree(values)) if len(values) > 1 else alone or root_of(node(b"", 0))
+            check(root.hex() == end["root"], "another root")
+        else:
+            check("root" not in end, "a root of a part")
+        return {"content": content, "end": end, "positions": positions[1:]}
+
+
+class Failed(Exception):
+    """The server answered with an error."""
+
+    def __init__(self, request, failure):
+        super().__init__(failure["message"])
+        self.request, self.failure = request, failure
+
+
+def ask(connection, command):
+    name, *arguments = command.split(":")
+    path = arguments[0]
+    if name == "stat":
+        connection.request(STAT, {"path": path})
+    elif name == "list":
+        members = dict(zip(("limit", "after"), arguments[1:]))
+        if "limit" in members:
+            members["limit"] = int(members["limit"])
+        connection.request(LIST, {"path": path, **members})
+    elif name == "get":
+        members = dict(zip(("first_block", "blocks", "identity"), arguments[2:]))
+        for number in ("first_block", "blocks"):
+            if number in members:
+                members[number] = int(members[number])
+        connection.request(GET, {"path": path, **members}, arguments[1])
+    elif name == "hashes":
+        connection.request(HASHES, {})
+    elif name == "violate":
+        connection.waiting.append((0x7F, 0, None, None))
+        connection.send(0x7F, 0, {})
+    else:
+        sys.exit("unknown command " + command)
+
+
+def main():
+    host, port, *commands = sys.argv[1:]
+    connection = Connection(host, int(port))
+    for command in commands:
+        ask(connection, command)
+    connection.send(GOODBYE, 0, {"reason": "done"})
+    try:
+        print(json.dumps({"welcome": connection.greet()}))
+        for kind, request, message, out in connection.waiting:
+            try:
+                answer = connection.answer(kind, request, message, out)
+            except Failed as failed:
+                answer = {"error": failed.failure, "request": failed.request}
+                if failed.request == 0:
+                    print(json.dumps(answer))
+                    break
+            print(json.dumps(answer))
+        rest = connection.socket.makefile("rb").read()
+        check(not rest or rest[0] == GOODBYE, "more than was asked for: %r" % rest[:40])
+        print(json.dumps({"closed": True}))
+    except Violation as violation:
+        sys.exit("violation: %s" % violation)
+
+
+main()

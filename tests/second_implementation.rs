@@ -1,0 +1,235 @@
+//! The wire specification is complete: a client in another language, written from it alone, gets along with the
+//! machine here and with the server.
+
+use std::{
+    fs,
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::Path,
+    process::{Command, Stdio},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+use fdsp::{
+    protocol::{
+        message::{Entries, Entry, Kind},
+        outgoing::Outgoing,
+    },
+    server::{self, Arch, Limits},
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::memory::{MODIFIED, Memory, Stored};
+
+#[path = "wire/memory.rs"]
+mod memory;
+
+const MIB: usize = 1 << 20;
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/second_client.py");
+
+fn python_is_missing() -> bool {
+    let missing =
+        !Command::new("python3").arg("--version").output().is_ok_and(|output| output.status.success());
+    if missing {
+        println!("skipped: python3 is not installed");
+    }
+    missing
+}
+
+/// Runs the client and returns the lines that it printed.
+fn run(address: SocketAddr, commands: &[String]) -> Vec<Value> {
+    let output = Command::new("python3")
+        .args([SCRIPT, &address.ip().to_string(), &address.port().to_string()])
+        .args(commands)
+        .stdin(Stdio::null())
+        .output()
+        .expect("python3 runs");
+    let (lines, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{lines}{errors}");
+    lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+/// A server made of the machine and a socket, for one connection.
+fn serve(stored: &[(&str, Stored)], listing: Option<Entries>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("it listens");
+    let stored = stored.iter().map(|(path, stored)| ((*path).to_owned(), stored.clone())).collect();
+    let mut memory = Memory::new(stored, listing);
+    thread::spawn(move || {
+        let Ok((mut socket, _)) = listener.accept() else { return };
+        let _ = socket.set_read_timeout(Some(Duration::from_secs(60)));
+        let _ = exchange(&mut socket, &mut memory);
+    });
+    address
+}
+
+fn exchange(socket: &mut TcpStream, memory: &mut Memory) -> std::io::Result<()> {
+    let (mut buffer, mut out) = (vec![0; 4096], Outgoing::new());
+    loop {
+        let count = socket.read(&mut buffer)?;
+        let served = memory.serve(&buffer[..count], &mut out);
+        socket.write_all(out.as_slice())?;
+        out.sent(out.len());
+        if count == 0 || served.is_err() || memory.said_goodbye {
+            return Ok(());
+        }
+    }
+}
+
+fn pattern(size: usize) -> Vec<u8> {
+    (0..size).map(|i| (i % 251) as u8 ^ (i >> 20) as u8).collect()
+}
+
+fn file(folder: &TempDir, name: &str) -> String {
+    folder.path().join(name).to_str().expect("UTF-8").to_owned()
+}
+
+#[test]
+fn it_gets_along_with_the_machine() {
+    if python_is_missing() {
+        return;
+    }
+    let folder = TempDir::new().expect("a folder");
+    let large = pattern(MIB + 5);
+    let entries = ["a", "b"].map(|name| Entry {
+        name: name.to_owned(),
+        kind: Kind::Directory,
+        size: None,
+        modified: MODIFIED,
+    });
+    let mut broken = Stored::file(pattern(MIB));
+    broken.breaks_at = Some(256 * 1024);
+    let address = serve(
+        &[
+            ("large", Stored::file(large.clone())),
+            ("zip", Stored::archive(pattern(5000))),
+            ("empty", Stored::file(Vec::new())),
+            ("tiny", Stored::archive(pattern(1))),
+            ("broken", broken),
+        ],
+        Some(Entries { entries: entries.to_vec(), more: false }),
+    );
+    let out = |name| file(&folder, name);
+    let lines = run(
+        address,
+        &[
+            "stat:large".to_owned(),
+            "list:".to_owned(),
+            format!("get:large:{}", out("large")),
+            format!("get:large:{}:1", out("tail")),
+            format!("get:large:{}:0:0", out("nothing")),
+            format!("get:zip:{}:0:7:v1", out("zip")),
+            format!("get:empty:{}", out("empty")),
+            format!("get:tiny:{}", out("tiny")),
+            format!("get:absent:{}", out("absent")),
+            format!("get:zip:{}:0:7:v2", out("changed")),
+            format!("get:zip:{}:1", out("range")),
+            format!("get:broken:{}", out("broken")),
+            "hashes:".to_owned(),
+            "stat:tiny".to_owned(),
+        ],
+    );
+    let read = |name| fs::read(folder.path().join(name)).expect("it was written");
+    assert_eq!(lines[0]["welcome"]["pipeline"], 8);
+    assert_eq!(lines[1]["meta"]["size"], large.len());
+    assert_eq!(lines[2]["entries"]["entries"][1]["name"], "b");
+    assert_eq!(lines[3]["end"]["root"], blake3::hash(&large).to_string());
+    assert_eq!(lines[3]["positions"], json!([MIB, MIB + 5]));
+    assert!(read("large") == large);
+    assert_eq!((read("tail"), &lines[4]["end"]["root"]), (large[MIB..].to_vec(), &Value::Null));
+    assert_eq!((read("nothing"), &lines[5]["end"]["size"]), (vec![], &Value::Null));
+    assert_eq!((read("zip"), &lines[6]["end"]["size"]), (pattern(5000), &json!(5000)));
+    assert_eq!((read("empty"), &lines[7]["end"]["size"]), (vec![], &json!(0)));
+    assert_eq!(read("tiny"), pattern(1));
+    for (line, code) in
+        [(9, "not_found"), (10, "changed"), (11, "range"), (12, "changed"), (13, "unsupported")]
+    {
+        assert_eq!(lines[line]["error"]["code"], code);
+        assert_eq!(lines[line]["request"], line);
+    }
+    assert_eq!(lines[14]["meta"]["name"], "tiny");
+    assert_eq!(lines[15], json!({"closed": true}));
+
+    let lines = run(serve(&[], None), &["violate:".to_owned()]);
+    assert_eq!((&lines[1]["error"]["code"], &lines[1]["request"]), (&json!("violation"), &json!(0)));
+}
+
+#[test]
+fn it_gets_along_with_the_server_in_every_architecture() {
+    if python_is_missing() {
+        return;
+    }
+    let root = TempDir::new().expect("a folder");
+    let write = |name: &str, bytes: &[u8]| fs::write(root.path().join(name), bytes).expect("it is written");
+    fs::create_dir(root.path().join("folder")).expect("a folder");
+    write("empty", b"");
+    write("two chunks", &pattern(1025));
+    write("folder/ünicode: 1", &pattern(3000));
+    write("large", &pattern(MIB + 5));
+    for arch in [Arch::Single, Arch::Threads, Arch::Select, Arch::Async] {
+        against_the_server(arch, root.path());
+    }
+}
+
+fn against_the_server(arch: Arch, root: &Path) {
+    let folder = TempDir::new().expect("a folder");
+    let config = server::Config {
+        root: root.to_owned(),
+        host: "127.0.0.1".to_owned(),
+        port: 0,
+        arch,
+        classic: None,
+        limits: Limits::default(),
+    };
+    let server = server::start(config, Arc::new(|_| {})).expect("it starts");
+    let out = |name| file(&folder, name);
+    let lines = run(
+        server.local_addr(),
+        &[
+            "list::1".to_owned(),
+            "list::9:folder".to_owned(),
+            "stat:/two chunks".to_owned(),
+            format!("get:two chunks:{}", out("two")),
+            format!("get:empty:{}", out("empty")),
+            // The slow hash of the second client is worth only one whole block.
+            format!("get:large:{}:1", out("tail")),
+            format!("get:large:{}:2", out("behind")),
+            format!("get:folder:{}", out("folder.zip")),
+            format!("get:../folder:{}", out("outside")),
+            "hashes:".to_owned(),
+        ],
+    );
+    let read = |name| fs::read(folder.path().join(name)).expect("it was written");
+    assert_eq!(lines[1]["entries"]["more"], true, "{arch:?}");
+    let names: Vec<_> = lines[2]["entries"]["entries"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|entry| &entry["name"])
+        .collect();
+    assert_eq!(names, ["large", "two chunks"]);
+    assert_eq!((&lines[3]["meta"]["kind"], &lines[3]["meta"]["size"]), (&json!("file"), &json!(1025)));
+    assert_eq!(lines[4]["end"]["root"], blake3::hash(&pattern(1025)).to_string());
+    assert_eq!((read("two"), read("empty")), (pattern(1025), vec![]));
+    assert_eq!(read("tail"), pattern(MIB + 5)[MIB..]);
+    assert_eq!(lines[7]["error"]["code"], "range");
+    assert_eq!(
+        lines[8]["content"]["sources"],
+        json!({"bytes": 3000, "files": 1, "directories": 1, "omitted": 0})
+    );
+    assert_eq!(lines[8]["content"]["name"], "folder.zip");
+    let archive = zip::ZipArchive::new(std::io::Cursor::new(read("folder.zip"))).expect("an archive");
+    assert!(archive.file_names().flatten().any(|name| name == "folder/ünicode: 1"));
+    assert_eq!(lines[9]["error"]["code"], "not_found");
+    assert_eq!(lines[10]["error"]["code"], "unsupported");
+    assert_eq!(lines[11], json!({"closed": true}));
+    if arch == Arch::Async {
+        let lines = run(server.local_addr(), &[format!("get:large:{}", out("large"))]);
+        assert_eq!(lines[1]["end"]["root"], blake3::hash(&pattern(MIB + 5)).to_string());
+        let lines = run(server.local_addr(), &["violate:".to_owned()]);
+        assert_eq!((&lines[1]["error"]["code"], &lines[1]["request"]), (&json!("violation"), &json!(0)));
+    }
+}
