@@ -1,5 +1,7 @@
 //! The binary: reads the command line and hands over to a screen or to the face without one.
 
+mod screen;
+
 use std::process::ExitCode;
 
 use fdsp::{
@@ -43,11 +45,12 @@ fn run() -> color_eyre::Result<Exit> {
     carry_out(plan, ring)
 }
 
-fn carry_out(plan: Plan, _ring: LogRing) -> color_eyre::Result<Exit> {
-    let ascii = plan.ascii();
-    match plan.task {
-        Task::Fetch(fetch) => Ok(headless::client::run(&fetch, plan.face, ascii)?),
-        Task::Serve(config) => Ok(headless::server::run(config, plan.face).map(|()| Exit::Done)?),
-        Task::Demo { server, fetch, .. } => Ok(demo::run(server, fetch, plan.face, ascii)?),
-    }
+fn carry_out(plan: Plan, ring: LogRing) -> color_eyre::Result<Exit> {
+    let style = plan.style();
+    Ok(match plan.task {
+        Task::Serve(config) if style.face == Face::Screen => screen::serve(config, &plan.settings, ring)?,
+        Task::Serve(config) => headless::server::run(config, style)?,
+        Task::Demo { server, fetch, .. } => demo::run(server, fetch, style)?,
+        Task::Fetch(fetch) => headless::client::run(&fetch, style)?,
+    })
 }

@@ -11,6 +11,7 @@ use super::{Cli, UsageError};
 use crate::{
     client::{self, Existing, NewJob, Speak},
     config::{Settings, When},
+    headless::Style,
     logging::{self, Destination, LogOptions},
     protocol::{
         address::{Address, Authority},
@@ -36,17 +37,9 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Whether to draw with ASCII only.
-    pub fn ascii(&self) -> bool {
-        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let locale = || variable("LC_ALL").or_else(|| variable("LC_CTYPE")).or_else(|| variable("LANG"));
-        match self.settings.screen.ascii {
-            When::Always => true,
-            When::Never => false,
-            When::Auto => {
-                !locale().is_some_and(|locale| locale.to_ascii_lowercase().replace('-', "").contains("utf8"))
-            }
-        }
+    /// How to show without a screen.
+    pub fn style(&self) -> Style {
+        Style { face: self.face, ascii: self.settings.screen.look().glyphs.ascii, logged: self.log.stderr }
     }
 }
 

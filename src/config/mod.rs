@@ -24,7 +24,10 @@ use crate::{
     protocol::{address::DEFAULT_PORT, classic::Dialect, message::Form},
     server::Arch,
     text::SafeText,
-    ui::actions::{KeyError, KeyMap},
+    ui::{
+        self, Colour, FrameRate, Glyphs, Look,
+        actions::{KeyError, KeyMap},
+    },
 };
 use value::Value;
 
@@ -176,6 +179,22 @@ impl Default for Server {
 impl Default for Screen {
     fn default() -> Screen {
         Screen { color: When::Auto, ascii: When::Auto, frames: 4 }
+    }
+}
+
+impl Screen {
+    /// Colours and glyphs for the terminal that the environment tells of.
+    pub fn look(&self) -> Look {
+        let colour = match self.color {
+            When::Auto => Colour::Auto,
+            When::Always => Colour::Always,
+            When::Never => Colour::Never,
+        };
+        let look = Look::detect(colour, self.ascii == When::Always, |name| std::env::var(name).ok());
+        match self.ascii {
+            When::Never => Look { glyphs: Glyphs::UTF8, ..look },
+            _ => look,
+        }
     }
 }
 
@@ -333,6 +352,15 @@ impl Settings {
     pub fn key_map(&self) -> KeyMap {
         // They were tried when they were read.
         KeyMap::new(&self.keys).unwrap_or_default()
+    }
+
+    /// What screens are told.
+    pub fn screen_options(&self) -> ui::Options {
+        ui::Options {
+            look: self.screen.look(),
+            keys: self.key_map(),
+            rate: FrameRate::new(self.screen.frames),
+        }
     }
 
     /// Takes what the environment sets.

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::{Exit, bars::Bars, lines::Lines, output::Objects, say, signals::Signals};
+use super::{Exit, Style, bars::Bars, lines::Lines, output::Objects, say, signals::Signals};
 use crate::{
     cli::plan::{Face, Fetch},
     client::{self, Command, Engine, Event, JobId},
@@ -16,12 +16,12 @@ use crate::{
 /// How long an interrupted engine may take to put what it has on the disk.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// Fetches all jobs, and tells as `face` says.
+/// Fetches all jobs, and tells as `style` says.
 ///
 /// # Errors
 /// The system gives no threads.
-pub fn run(fetch: &Fetch, face: Face, ascii: bool) -> io::Result<Exit> {
-    let show = Show::new(face, ascii);
+pub fn run(fetch: &Fetch, style: Style) -> io::Result<Exit> {
+    let show = Show::new(style);
     let (exit, _) = watch(fetch, show)?;
     Ok(exit)
 }
@@ -115,17 +115,20 @@ pub(super) struct Show {
     bars: Option<Bars>,
     objects: Option<Objects>,
     ids: Vec<JobId>,
+    logged: bool,
     errors_only: bool,
 }
 
 impl Show {
-    pub(super) fn new(face: Face, ascii: bool) -> Show {
-        let bars = face == Face::Plain && io::stderr().is_terminal();
+    pub(super) fn new(style: Style) -> Show {
+        let Style { face, ascii, logged } = style;
+        let bars = face == Face::Plain && !logged && io::stderr().is_terminal();
         Show {
             lines: Lines::default(),
             bars: bars.then(|| Bars::new(ascii)),
             objects: (face == Face::Json).then(Objects::default),
             ids: Vec::new(),
+            logged,
             errors_only: matches!(face, Face::Quiet | Face::Json),
         }
     }
@@ -140,7 +143,7 @@ impl Show {
             objects.print(event);
         }
         let line = self.lines.line(event, Instant::now());
-        let wanted = matches!(event, Event::Failed { .. }) || !self.errors_only;
+        let wanted = matches!(event, Event::Failed { .. }) || !(self.errors_only || self.logged);
         let drawn = self.bars.is_some() && matches!(event, Event::Started { .. } | Event::Progress { .. });
         if let Some(line) = line
             && wanted

@@ -12,7 +12,7 @@ use std::{
 };
 
 use super::{
-    Exit, Problem,
+    Exit, Problem, Style,
     client::{self, Show},
     print, say,
     signals::Signals,
@@ -41,7 +41,7 @@ impl Stage {
     ///
     /// # Errors
     /// The server does not start, or there is no such place.
-    pub fn set(config: server::Config) -> Result<Stage, Problem> {
+    pub fn set(config: server::Config, sink: Sink) -> Result<Stage, Problem> {
         let places = [std::env::temp_dir(), "/tmp".into(), "/var/tmp".into(), "/dev/shm".into()];
         let folder = Folder::outside(&config.root, &places).ok_or_else(|| {
             Problem::new(
@@ -50,7 +50,6 @@ impl Stage {
                  behind --demo, or set TMPDIR",
             )
         })?;
-        let sink: Sink = Arc::new(|_| ());
         Ok(Stage { server: server::start(config, sink)?, folder })
     }
 }
@@ -108,20 +107,20 @@ impl Drop for Folder {
 ///
 /// # Errors
 /// The server does not start, the system gives no threads, or what came is not what was served.
-pub fn run(config: server::Config, mut fetch: Fetch, face: Face, ascii: bool) -> Result<Exit, Problem> {
+pub fn run(config: server::Config, mut fetch: Fetch, style: Style) -> Result<Exit, Problem> {
     let failed = |error: io::Error| Problem::new(Exit::Failed, format!("the demo failed: {error}"));
     let root = config.root.clone();
     let arch = config.arch;
-    let stage = Stage::set(config)?;
+    let stage = Stage::set(config, Arc::new(|_| ()))?;
     let address = stage.server.address().clone();
-    let report = Report(face);
-    report.line(&format!("Serving {} on {address} ({arch:?})", SafeText::from_path(&root)));
+    let report = Report(style.face);
+    report.line(&format!("Serving {} on {address} ({arch})", SafeText::from_path(&root)));
     fetch.folder = stage.folder.path().to_owned();
     fetch.form = Form::Zip;
     // What is deleted in a moment need not survive a power cut.
     fetch.engine.sync = false;
     fetch.jobs = vec![fetch.job(Address { path: address.path.clone(), ..address })];
-    let (exit, tally) = client::watch(&fetch, Show::new(face, ascii)).map_err(failed)?;
+    let (exit, tally) = client::watch(&fetch, Show::new(style)).map_err(failed)?;
     let [finished] = tally.done.as_slice() else { return Ok(exit) };
     report.line(&format!("Fetched {} as {}, comparing", units::bytes(finished.bytes), name(&finished.path)));
     match compare(finished.path.clone(), root, finished.blake3.clone()).map_err(failed)? {

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{client, server, text::SafeText, units};
+use crate::{client, text::SafeText, units};
 
 /// Between two lines on the progress of one job.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -82,26 +82,6 @@ pub(super) fn failed(name: &SafeText, message: &SafeText) -> String {
         true => format!("tui: {message}"),
         false => format!("tui: {name}: {message}"),
     }
-}
-
-/// The line for a server's event, if it is worth one.
-pub(super) fn of_server(event: &server::Event) -> Option<String> {
-    use server::Event;
-    Some(match event {
-        // The address is on stdout.
-        Event::Listening { .. } => return None,
-        Event::Connected { peer, .. } => format!("{peer}: connected"),
-        Event::Request { peer, what, path, .. } => format!("{peer}: {what} {path}"),
-        Event::Sent { peer, path, bytes, seconds, .. } => {
-            let rate = units::rate(*bytes as f64 / seconds.max(0.001));
-            format!("{peer}: sent {path}, {} in {seconds:.1} s, {rate}", units::bytes(*bytes))
-        }
-        Event::Failed { peer, path, reason, .. } => format!("{peer}: {path}: {reason}"),
-        Event::Disconnected { peer, reason, .. } => format!("{peer}: disconnected: {reason}"),
-        Event::Refused { peer } => format!("{peer}: refused, there are too many connections"),
-        Event::Draining => "no new connections; what runs is finished first".into(),
-        Event::Warning { message } => format!("warning: {message}"),
-    })
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use std::{
 
 use tokio::sync::mpsc::{self, Receiver};
 
-use super::{Problem, lines, output::Objects, print, say, signals::Signals};
+use super::{Exit, Problem, Style, output::Objects, print, say, signals::Signals};
 use crate::{
     cli::plan::Face,
     server::{self, Command, Event, Server, Sink},
@@ -26,12 +26,11 @@ const LOOK: Duration = Duration::from_secs(1);
 /// The same while it drains.
 const LOOK_CLOSELY: Duration = Duration::from_millis(50);
 
-/// Serves until it is told to stop: the first signal drains, the second one stops at once.
-///
+/// Serves until it is told to stop: the first signal drains, the second one stops at once. ///
 /// # Errors
 /// The server does not start, or its loop fails.
-pub fn run(config: server::Config, face: Face) -> Result<(), Problem> {
-    let failed = |error: io::Error| Problem::new(super::Exit::Failed, format!("the server failed: {error}"));
+pub fn run(config: server::Config, style: Style) -> Result<Exit, Problem> {
+    let failed = |error: io::Error| Problem::new(Exit::Failed, format!("the server failed: {error}"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let (sender, receiver) = mpsc::channel(QUEUE);
     let lost = Arc::new(AtomicU64::new(0));
@@ -47,9 +46,10 @@ pub fn run(config: server::Config, face: Face) -> Result<(), Problem> {
         Signals::new().map_err(failed)?
     };
     let server = server::start(config, sink)?;
-    let mut show = Show { face, objects: Objects::default(), lost };
+    let mut show = Show { style, objects: Objects::default(), lost };
     runtime.block_on(drive(&server, receiver, signals, &mut show));
-    server.join().map_err(failed)
+    server.join().map_err(failed)?;
+    Ok(Exit::Done)
 }
 
 async fn drive(server: &Server, mut events: Receiver<Event>, mut signals: Signals, show: &mut Show) {
@@ -74,7 +74,7 @@ async fn drive(server: &Server, mut events: Receiver<Event>, mut signals: Signal
 }
 
 struct Show {
-    face: Face,
+    style: Style,
     objects: Objects,
     lost: Arc<AtomicU64>,
 }
@@ -85,7 +85,7 @@ impl Show {
         if lost > 0 {
             say(&format!("warning: {lost} events are missing here: they came faster than they were read"));
         }
-        match (self.face, event) {
+        match (self.style.face, event) {
             (
                 Face::Json,
                 Event::Failed { .. } | Event::Refused { .. } | Event::Draining | Event::Warning { .. },
@@ -94,14 +94,13 @@ impl Show {
             (_, Event::Listening { address, .. }) => {
                 // Without a reader the server still serves.
                 print(format!("{address}\n").as_bytes());
+                return;
             }
             _ => {}
         }
         let grave = matches!(event, Event::Warning { .. });
-        if let Some(line) = lines::of_server(event)
-            && (self.face != Face::Quiet || grave)
-        {
-            say(&line);
+        if !self.style.logged && (self.style.face != Face::Quiet || grave) {
+            say(&event.to_string());
         }
     }
 }

@@ -1,11 +1,12 @@
 //! What a server tells as it happens.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{fmt, net::SocketAddr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
+use tracing::Level;
 
 use super::Arch;
-use crate::text::SafeText;
+use crate::{text::SafeText, units};
 
 /// A number for a connection, never used twice in a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -87,6 +88,51 @@ pub enum Event {
         /// A sentence.
         message: SafeText,
     },
+}
+
+impl Event {
+    /// How grave it is.
+    pub fn level(&self) -> Level {
+        match self {
+            Event::Request { .. } => Level::DEBUG,
+            Event::Failed { .. } | Event::Refused { .. } | Event::Warning { .. } => Level::WARN,
+            _ => Level::INFO,
+        }
+    }
+
+    /// Puts it into the log.
+    pub(super) fn log(&self) {
+        match self.level() {
+            Level::WARN => tracing::warn!("{self}"),
+            Level::DEBUG => tracing::debug!("{self}"),
+            _ => tracing::info!("{self}"),
+        }
+    }
+}
+
+/// A line for people.
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Event::Listening { address, arch, .. } => {
+                write!(f, "listening on {address} ({arch})")
+            }
+            Event::Connected { peer, .. } => write!(f, "{peer}: connected"),
+            Event::Request { peer, what, path, .. } => write!(f, "{peer}: {what} {path}"),
+            Event::Sent { peer, path, bytes, seconds, .. } => {
+                let rate = units::rate(*bytes as f64 / seconds.max(0.001));
+                write!(f, "{peer}: sent {path}, {} in {seconds:.1} s, {rate}", units::bytes(*bytes))
+            }
+            Event::Failed { peer, path, reason, .. } if path.as_str().is_empty() => {
+                write!(f, "{peer}: {reason}")
+            }
+            Event::Failed { peer, path, reason, .. } => write!(f, "{peer}: {path}: {reason}"),
+            Event::Disconnected { peer, reason, .. } => write!(f, "{peer}: disconnected, {reason}"),
+            Event::Refused { peer } => write!(f, "{peer}: refused, there are too many connections"),
+            Event::Draining => f.write_str("no new connections any more; what runs is finished first"),
+            Event::Warning { message } => write!(f, "warning: {message}"),
+        }
+    }
 }
 
 /// Takes the events, on whichever thread they happen; must be quick.

@@ -74,6 +74,17 @@ pub enum Arch {
     Async,
 }
 
+impl std::fmt::Display for Arch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Arch::Single => "single",
+            Arch::Threads => "threads",
+            Arch::Select => "select",
+            Arch::Async => "async",
+        })
+    }
+}
+
 /// How a server is to run.
 #[derive(Clone, Debug)]
 pub struct Config {

@@ -87,8 +87,9 @@ impl Shared {
         }
     }
 
-    /// Tells everybody.
+    /// Tells everybody, and the log.
     pub fn emit(&self, event: &Event) {
+        event.log();
         (self.sink)(event);
     }
 
