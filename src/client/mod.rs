@@ -1,9 +1,48 @@
 //! The download engine: a queue of jobs on tokio, without any idea of a terminal.
+//!
+//! ```text
+//! engine ── commands ──▶ actor     one task: starts, stops and retries transfers
+//!    │                     │
+//!    │ snapshots           ├ queue, phase, schedule   what is queued and what may run: no I/O
+//!    ▼                     └ worker                   one try of one job
+//!  board ◀── progress ─────── ├ link, dial, pool      a connection to a server
+//!  (the queue behind a        ├ fetch, classic        content as it comes
+//!   short lock)               ├ part, blocks          what is kept of it
+//!                             └ place, finish         its target, and how it gets there
+//! ```
 
-use std::{ops::Range, path::PathBuf, time::Duration};
+mod actor;
+mod archive_check;
+mod blocks;
+mod board;
+mod checksum;
+mod classic;
+mod dial;
+mod engine;
+mod fetch;
+mod finish;
+mod link;
+mod listing;
+mod memory;
+mod name;
+mod part;
+mod phase;
+mod place;
+mod pool;
+mod progress;
+mod queue;
+mod rate;
+mod retry;
+mod schedule;
+mod speed;
+mod view;
+mod wire;
+mod worker;
+
+use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use crate::{
     protocol::{
@@ -14,6 +53,10 @@ use crate::{
     },
     text::SafeText,
 };
+
+pub use checksum::ChecksumError;
+pub use engine::{Engine, start};
+pub use view::{Finished, JobState, JobView, Snapshot, Totals, Trouble, TroubleKind};
 
 /// How the engine is to run.
 #[derive(Clone, Debug)]
@@ -87,142 +130,6 @@ pub struct NewJob {
 /// A number for a job, never used twice in a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct JobId(pub u64);
-
-/// Where a job stands.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case", tag = "state")]
-pub enum JobState {
-    /// Waits for its turn.
-    Queued,
-    /// Waits before another try.
-    Waiting {
-        /// Seconds left.
-        seconds: f64,
-        /// Number of the coming try after the first.
-        attempt: u32,
-        /// What went wrong.
-        reason: SafeText,
-    },
-    /// Connecting, or asked and not answered yet.
-    Connecting,
-    /// Content comes.
-    Running,
-    /// All came; being checked, synced and put in place.
-    Verifying,
-    /// In place.
-    Done(Finished),
-    /// Will not go on by itself.
-    Failed(Trouble),
-    /// Stopped by the user; goes on when told.
-    Paused,
-    /// Given up by the user.
-    Cancelled,
-}
-
-/// A finished job.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Finished {
-    /// Where it is.
-    pub path: PathBuf,
-    /// Its size.
-    pub bytes: u64,
-    /// Content bytes that crossed the wire, over all tries.
-    pub transferred: u64,
-    /// Bytes that did not have to.
-    pub resumed: u64,
-    /// BLAKE3 in hex.
-    pub blake3: String,
-    /// From the first connection to the end.
-    pub seconds: f64,
-    /// Entries that the server left out of an archive (links, devices).
-    pub omitted: u64,
-}
-
-/// The kind of a failure; decides the exit code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TroubleKind {
-    /// 1: anything else.
-    Other,
-    /// 3: could not connect, or lost and retries spent.
-    Connection,
-    /// 4: not found or not permitted.
-    NotFound,
-    /// 6: digest wrong, or the source changed.
-    Integrity,
-    /// 7: local disk: full, not writable, target exists.
-    Disk,
-}
-
-/// Why a job failed: what happened, to which file or peer, and what to do.
-#[derive(Clone, Debug, PartialEq, Serialize, thiserror::Error)]
-#[error("{message}")]
-pub struct Trouble {
-    /// The kind.
-    pub kind: TroubleKind,
-    /// A sentence.
-    pub message: SafeText,
-}
-
-/// A row of the queue.
-#[derive(Clone, Debug, Serialize)]
-pub struct JobView {
-    /// Its number.
-    pub id: JobId,
-    /// The address.
-    pub address: SafeText,
-    /// A short name: the target's, once known, else the path's last segment.
-    pub name: SafeText,
-    /// Where it goes, as far as known.
-    pub target: SafeText,
-    /// Where it stands.
-    #[serde(flatten)]
-    pub state: JobState,
-    /// Bytes of the content, where known.
-    pub size: Option<u64>,
-    /// Bytes of the content received and verified.
-    pub received: u64,
-    /// Progress: done and total, in bytes of the content or (archives) of their sources.
-    pub progress: Option<(u64, u64)>,
-    /// Bytes a second over the last seconds; running jobs only.
-    pub speed: Option<f64>,
-    /// Seconds left, slowly filtered; `None` before 3 s of data.
-    pub eta: Option<f64>,
-}
-
-/// The queue's sums.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub struct Totals {
-    /// Jobs in the queue, whatever their state.
-    pub jobs: usize,
-    /// Connecting, running or verifying.
-    pub running: usize,
-    /// Queued or waiting to try again.
-    pub waiting: usize,
-    /// Paused.
-    pub paused: usize,
-    /// Done.
-    pub done: usize,
-    /// Failed.
-    pub failed: usize,
-    /// Bytes a second of all.
-    pub speed: f64,
-    /// Progress of all jobs whose size is known: done and total bytes.
-    pub progress: (u64, u64),
-    /// Seconds left for all, where known.
-    pub eta: Option<f64>,
-    /// The limit in force, bytes a second.
-    pub limit: Option<u64>,
-}
-
-/// What a screen needs for one frame; costs what the rows asked for cost.
-#[derive(Clone, Debug, Serialize)]
-pub struct Snapshot {
-    /// The rows asked for, in the queue's order.
-    pub rows: Vec<JobView>,
-    /// The sums.
-    pub totals: Totals,
-}
 
 /// What a face can tell the engine.
 #[derive(Debug)]
@@ -339,49 +246,4 @@ pub enum Event {
         /// `paused`, `resumed`, `cancelled` or `removed`.
         what: &'static str,
     },
-}
-
-/// A running engine. Dropping it stops it as [`Command::Stop`] does.
-#[derive(Debug)]
-pub struct Engine;
-
-/// Starts an engine on a runtime of its own. Events come on the receiver, which must be drained.
-///
-/// # Errors
-/// The system gives no threads.
-pub fn start(config: Config) -> std::io::Result<(Engine, mpsc::UnboundedReceiver<Event>)> {
-    let _ = config;
-    todo!()
-}
-
-impl Engine {
-    /// Tells the engine something; it is done in order.
-    pub fn command(&self, command: Command) {
-        let _ = command;
-        todo!()
-    }
-    /// The present state, with the rows in `rows`.
-    pub fn snapshot(&self, rows: Range<usize>) -> Snapshot {
-        let _ = rows;
-        todo!()
-    }
-    /// The ids of all jobs in the queue's order whose name contains `filter`, ignoring case (all if empty).
-    pub fn ids(&self, filter: &str) -> Vec<JobId> {
-        let _ = filter;
-        todo!()
-    }
-    /// Rises with every change of order or membership of the queue: the ids need to be read again.
-    pub fn generation(&self) -> u64 {
-        todo!()
-    }
-    /// Rows for these jobs.
-    pub fn rows(&self, ids: &[JobId]) -> Vec<JobView> {
-        let _ = ids;
-        todo!()
-    }
-    /// Waits until it has stopped after [`Command::Stop`], at most `patience`.
-    pub fn join(self, patience: Duration) {
-        let _ = patience;
-        todo!()
-    }
 }

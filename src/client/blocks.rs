@@ -1,0 +1,191 @@
+//! Which blocks of a content are verified, and their chaining values.
+
+use crate::protocol::digest::{BLOCK_SIZE, BlockDigest, Hash, RootHasher};
+
+/// The verified blocks of one version of a content, in memory for the length of a run.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Blocks {
+    chaining: Vec<Option<Hash>>,
+    /// Digest of a content that is block 0 alone, see [`BlockDigest::alone`].
+    alone: Option<Hash>,
+    bytes: u64,
+    /// Length of the block that is shorter than the others: the last one.
+    last: Option<(u64, u32)>,
+}
+
+/// Blocks to ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wanted {
+    /// The first.
+    pub(super) first: u64,
+    /// How many; all to the end if absent.
+    pub(super) count: Option<u64>,
+}
+
+impl Blocks {
+    /// Number of blocks of `size` bytes.
+    pub(super) fn in_all(size: u64) -> u64 {
+        size.div_ceil(BLOCK_SIZE)
+    }
+
+    /// Notes a verified block.
+    pub(super) fn insert(&mut self, index: u64, length: u32, digest: &BlockDigest) {
+        let Ok(at) = usize::try_from(index) else { return };
+        if self.chaining.len() <= at {
+            self.chaining.resize(at + 1, None);
+        }
+        if self.chaining[at].replace(digest.chaining).is_none() {
+            self.bytes += u64::from(length);
+        }
+        if index == 0 {
+            self.alone = digest.alone;
+        }
+        if u64::from(length) < BLOCK_SIZE {
+            self.last = Some((index, length));
+        }
+    }
+
+    /// Notes that a block is not, or no longer, right.
+    pub(super) fn forget(&mut self, index: u64) {
+        let Ok(at) = usize::try_from(index) else { return };
+        if self.chaining.len() <= at {
+            self.chaining.resize(at + 1, None);
+        } else if self.chaining[at].take().is_some() {
+            self.bytes -= self.length(index);
+        }
+        if self.last.is_some_and(|(last, _)| last == index) {
+            self.last = None;
+        }
+    }
+
+    /// Forgets the last of the blocks, verified or not.
+    pub(super) fn forget_last(&mut self) {
+        if let Some(last) = self.chaining.len().checked_sub(1) {
+            self.forget(last as u64);
+            self.chaining.pop();
+        }
+    }
+
+    /// Bytes of verified blocks.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Number of blocks up to the last one that was seen.
+    pub(super) fn seen(&self) -> u64 {
+        self.chaining.len() as u64
+    }
+
+    /// Length of a block that was seen.
+    pub(super) fn length(&self, index: u64) -> u64 {
+        match self.last {
+            Some((last, length)) if last == index => length.into(),
+            _ => BLOCK_SIZE,
+        }
+    }
+
+    /// The verified blocks, in order.
+    pub(super) fn verified(&self) -> impl Iterator<Item = (u64, Hash)> {
+        self.chaining.iter().enumerate().filter_map(|(index, hash)| Some((index as u64, (*hash)?)))
+    }
+
+    /// The first run of missing blocks of a content of `size` bytes (to its unknown end if absent).
+    pub(super) fn missing(&self, size: Option<u64>) -> Option<Wanted> {
+        let hole = self.chaining.iter().position(Option::is_none);
+        if let Some(first) = hole {
+            let run = self.chaining[first..].iter().take_while(|hash| hash.is_none()).count();
+            let ends_here = first + run == self.chaining.len();
+            let unfinished = size.is_none_or(|size| Blocks::in_all(size) > self.seen());
+            let count = if ends_here && unfinished { None } else { Some(run as u64) };
+            return Some(Wanted { first: first as u64, count });
+        }
+        match size {
+            Some(size) if Blocks::in_all(size) <= self.seen() => None,
+            _ => Some(Wanted { first: self.seen(), count: None }),
+        }
+    }
+
+    /// The digest of the whole content, if no block is missing.
+    pub(super) fn root(&self) -> Option<Hash> {
+        let mut root = RootHasher::default();
+        for (index, chaining) in self.chaining.iter().enumerate() {
+            let alone = if index == 0 { self.alone } else { None };
+            root.push(&BlockDigest { chaining: (*chaining)?, alone });
+        }
+        Some(root.finish())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::digest::BlockHasher;
+
+    const FULL: u32 = BLOCK_SIZE as u32;
+
+    fn digest(index: u64, bytes: &[u8]) -> BlockDigest {
+        let mut hasher = BlockHasher::new(index);
+        hasher.update(bytes);
+        hasher.finish()
+    }
+
+    fn any() -> BlockDigest {
+        BlockDigest { chaining: Hash([7; 32]), alone: None }
+    }
+
+    #[test]
+    fn an_unknown_content_is_wanted_whole() {
+        assert_eq!(Blocks::default().missing(None), Some(Wanted { first: 0, count: None }));
+        assert_eq!(Blocks::default().missing(Some(5)), Some(Wanted { first: 0, count: None }));
+        assert_eq!(Blocks::default().missing(Some(0)), None);
+    }
+
+    #[test]
+    fn a_hole_is_wanted_alone_before_the_rest() {
+        let mut blocks = Blocks::default();
+        blocks.insert(0, FULL, &any());
+        blocks.forget(1);
+        blocks.forget(2);
+        blocks.insert(3, FULL, &any());
+        let size = Some(5 * BLOCK_SIZE);
+        assert_eq!(blocks.missing(size), Some(Wanted { first: 1, count: Some(2) }));
+        blocks.insert(1, FULL, &any());
+        assert_eq!(blocks.missing(size), Some(Wanted { first: 2, count: Some(1) }));
+        blocks.insert(2, FULL, &any());
+        assert_eq!(blocks.missing(size), Some(Wanted { first: 4, count: None }));
+        blocks.insert(4, FULL, &any());
+        assert_eq!(blocks.missing(size), None);
+        assert_eq!(blocks.bytes(), 5 * BLOCK_SIZE);
+    }
+
+    #[test]
+    fn a_hole_at_the_end_of_what_came_is_wanted_with_the_rest() {
+        let mut blocks = Blocks::default();
+        blocks.insert(0, FULL, &any());
+        blocks.forget(1);
+        assert_eq!(blocks.missing(None), Some(Wanted { first: 1, count: None }));
+        assert_eq!(blocks.missing(Some(2 * BLOCK_SIZE)), Some(Wanted { first: 1, count: Some(1) }));
+    }
+
+    #[test]
+    fn forgetting_the_short_last_block_takes_its_bytes() {
+        let mut blocks = Blocks::default();
+        blocks.insert(0, FULL, &any());
+        blocks.insert(1, 10, &any());
+        assert_eq!(blocks.bytes(), BLOCK_SIZE + 10);
+        blocks.forget_last();
+        assert_eq!((blocks.bytes(), blocks.seen()), (BLOCK_SIZE, 1));
+    }
+
+    #[test]
+    fn the_root_is_what_b3sum_prints() {
+        for length in [0usize, 1, 1 << 20, (1 << 20) + 1, 3 << 20] {
+            let content = vec![42u8; length];
+            let mut blocks = Blocks::default();
+            for (index, block) in content.chunks(BLOCK_SIZE as usize).enumerate() {
+                blocks.insert(index as u64, block.len() as u32, &digest(index as u64, block));
+            }
+            assert_eq!(blocks.root(), Some(Hash(*blake3::hash(&content).as_bytes())), "{length}");
+        }
+    }
+}

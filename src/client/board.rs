@@ -1,0 +1,106 @@
+//! What engine, transfers and readers share: the queue and its surroundings behind one short lock. Nobody
+//! holds it across I/O.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::sync::mpsc;
+
+use super::{
+    Event, JobId,
+    queue::{Announced, Queue},
+    rate::Limiter,
+    schedule::{ServerId, Servers},
+};
+
+/// What the lock guards.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) queue: Queue,
+    pub(super) servers: Servers,
+    /// Targets that jobs write to.
+    claims: HashMap<PathBuf, JobId>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Board {
+    state: Mutex<State>,
+    events: mpsc::UnboundedSender<Event>,
+    pub(super) limiter: Limiter,
+}
+
+impl Board {
+    pub(super) fn new(limit: Option<u64>, events: mpsc::UnboundedSender<Event>) -> Board {
+        Board { state: Mutex::default(), events, limiter: Limiter::new(limit) }
+    }
+
+    /// Works on the state.
+    pub(super) fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
+        work(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Tells what happened; nobody may be listening any more.
+    pub(super) fn tell(&self, event: Event) {
+        let _ = self.events.send(event);
+    }
+
+    /// The server answered; content comes.
+    pub(super) fn answered(&self, id: JobId, announced: Announced) {
+        let (name, size) = (announced.name.clone(), announced.size);
+        self.with(|state| state.queue.answered(id, announced));
+        self.tell(Event::Started { id, name, size });
+    }
+
+    /// Claims a target for a job.
+    ///
+    /// # Errors
+    /// It belongs to another job.
+    pub(super) fn claim(&self, target: &Path, id: JobId) -> Result<(), JobId> {
+        self.with(|state| match state.claims.get(target) {
+            Some(&other) if other != id => Err(other),
+            _ => {
+                state.claims.insert(target.to_owned(), id);
+                Ok(())
+            }
+        })
+    }
+
+    /// Gives up the claims of a job.
+    pub(super) fn release(&self, id: JobId) {
+        self.with(|state| state.claims.retain(|_, holder| *holder != id));
+    }
+}
+
+/// The place of one connection with a server; dropping it makes room for the next.
+#[derive(Debug)]
+pub(super) struct Slot {
+    board: Arc<Board>,
+    server: ServerId,
+    freed: Arc<tokio::sync::Notify>,
+}
+
+impl Slot {
+    /// Takes a place.
+    pub(super) fn take(board: &Arc<Board>, server: ServerId, freed: &Arc<tokio::sync::Notify>) -> Slot {
+        board.with(|state| state.servers.take(server));
+        Slot { board: Arc::clone(board), server, freed: Arc::clone(freed) }
+    }
+
+    /// The server said how many connections it serves at the same time.
+    pub(super) fn learned(&self, parallel: usize) {
+        if self.board.with(|state| state.servers.learned(self.server, parallel)) {
+            self.freed.notify_one();
+        }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.board.with(|state| state.servers.give_back(self.server));
+        self.freed.notify_one();
+    }
+}

@@ -1,0 +1,175 @@
+//! Content by a classic dialect: in one go, with nothing to verify it by but its length.
+
+use std::time::Duration;
+
+use tokio::task::block_in_place;
+
+use crate::{
+    protocol::{
+        classic::{
+            Dialect,
+            client::{Client, Ended, Event as Answer},
+        },
+        digest::Hash,
+        message::Form,
+    },
+    text::SafeText,
+};
+
+use super::{
+    TroubleKind, dial,
+    memory::{Memory, Source},
+    name::SafeName,
+    queue::Announced,
+    retry::Fault,
+    wire::Wire,
+    worker::Context,
+};
+
+/// Fetches the whole content, from its start; afterwards the memory has its digest.
+pub(super) async fn fetch(
+    context: &mut Context,
+    memory: &mut Memory,
+    dialect: Dialect,
+    patience: Duration,
+) -> Result<(), Fault> {
+    if memory.root.is_some() {
+        return Ok(());
+    }
+    memory.start_over()?;
+    let path = match context.new.address.path.as_str() {
+        // What the original programs call their own folder.
+        "" => ".",
+        path => path,
+    };
+    let client = Client::new(dialect, path)
+        .map_err(|error| Fault::never(TroubleKind::NotFound, format!("/{path}: {error}")))?;
+    let authority = &context.new.address.authority;
+    let wire = Wire::new(dial::dial(authority, patience).await?, dial::peer(authority), patience);
+    let mut exchange = Exchange { context, memory, wire, client, hasher: blake3::Hasher::new(), offset: 0 };
+    exchange.run().await
+}
+
+/// One exchange.
+struct Exchange<'a> {
+    context: &'a Context,
+    memory: &'a mut Memory,
+    wire: Wire,
+    client: Client,
+    hasher: blake3::Hasher,
+    offset: u64,
+}
+
+impl Exchange<'_> {
+    async fn run(&mut self) -> Result<(), Fault> {
+        loop {
+            while !self.client.outgoing().is_empty() {
+                let count = self.wire.write(self.client.outgoing()).await?;
+                self.client.sent(count);
+            }
+            let came = self.wire.fill(&self.context.board.limiter).await;
+            match came {
+                Ok(true) => {}
+                Ok(false) => return Err(self.ended(None)),
+                Err(fault) => return Err(self.ended(Some(fault))),
+            }
+            if block_in_place(|| self.receive())? {
+                self.memory.root = Some(Hash(*self.hasher.finalize().as_bytes()));
+                return Ok(());
+            }
+        }
+    }
+
+    /// Takes what came; `true` at the end of the content.
+    fn receive(&mut self) -> Result<bool, Fault> {
+        loop {
+            let (used, event) = self
+                .client
+                .receive(self.wire.unread())
+                .map_err(|violation| Fault::violation(self.wire.peer(), &violation))?;
+            let idle = used == 0 && event.is_none();
+            match event {
+                Some(Answer::Data(bytes)) => {
+                    self.hasher.update(bytes);
+                    let count = bytes.len() as u64;
+                    if let Some(place) = &self.memory.place {
+                        place.part.write(bytes, self.offset)?;
+                    }
+                    self.offset += count;
+                    self.memory.transferred += count;
+                    self.context.progress.add_crossed(count);
+                    self.context.progress.set_verified(self.offset);
+                    self.context.progress.set_position(self.offset);
+                }
+                Some(Answer::Header(header)) => {
+                    self.begin(&header.file_name, header.file_type == ".zip", header.file_size)?;
+                }
+                Some(Answer::NotFound) => {
+                    let path = &self.context.new.address.path;
+                    return Err(Fault::never(
+                        TroubleKind::NotFound,
+                        format!("{path}: not found on the server"),
+                    ));
+                }
+                Some(Answer::End) => return Ok(true),
+                None if idle => return Ok(false),
+                None => {}
+            }
+            self.wire.used(used);
+        }
+    }
+
+    fn begin(&mut self, announced: &str, zip: bool, size: u64) -> Result<(), Fault> {
+        let asked = self.context.new.address.path.name();
+        // A directory comes as an archive of its name; only the announcement tells.
+        let archive = zip && asked.is_some_and(|asked| announced == format!("{asked}.zip"));
+        let name = SafeName::for_content(asked, announced, archive);
+        if self.memory.place.is_none() {
+            self.memory.place = Some(self.context.place(&name, Some(size))?);
+        }
+        self.memory.source = Some(Source {
+            identity: String::new(),
+            form: Form::File,
+            size: Some(size),
+            sources: None,
+            modified: None,
+        });
+        let Some(place) = &self.memory.place else { return Ok(()) };
+        place.part.claim(size)?;
+        self.context.board.answered(
+            self.context.id,
+            Announced {
+                name: SafeText::from_bytes(place.target.name.as_encoded_bytes()),
+                target: SafeText::from_path(&place.target.path()),
+                size: Some(size),
+                total: Some(size),
+            },
+        );
+        Ok(())
+    }
+
+    /// Nothing more comes: closed, or (`fault`) lost or silent for too long.
+    fn ended(&self, fault: Option<Fault>) -> Fault {
+        let peer = self.wire.peer();
+        match (self.client.end_of_stream(), fault) {
+            (Err(ended @ Ended::Short { received, size }), _) => {
+                let kept = self.memory.place.as_ref().map(|place| place.part.path());
+                let kept =
+                    kept.map(|path| format!("; what came is in {}", path.display())).unwrap_or_default();
+                let message = format!("{peer} {ended}{kept}");
+                if received == size / 1024 * 1024 {
+                    // It would leave out the same bytes each time.
+                    Fault::never(TroubleKind::Integrity, message)
+                } else {
+                    Fault::lost(message)
+                }
+            }
+            (_, Some(fault)) => fault,
+            (Err(Ended::WithoutAnswer), None) => {
+                Fault::never(TroubleKind::Connection, format!("{peer} {}", Ended::WithoutAnswer))
+            }
+            (Err(Ended::Handshake), None) => Fault::lost(format!("{peer} {}", Ended::Handshake)),
+            (Ok(()), None) => Fault::lost(format!("{peer} closed the connection")),
+        }
+    }
+}

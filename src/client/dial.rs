@@ -1,0 +1,158 @@
+//! Connecting to a name that may have several addresses.
+
+use std::{io, net::SocketAddr, time::Duration};
+
+use tokio::{
+    net::{TcpStream, lookup_host},
+    task::JoinSet,
+    time::{Instant, sleep_until, timeout_at},
+};
+
+use crate::protocol::address::Authority;
+
+use super::{TroubleKind, retry::Fault};
+
+/// An address that does not answer gets a rival after this (RFC 8305, section 5).
+const HEAD_START: Duration = Duration::from_millis(250);
+/// No more addresses are tried.
+const MOST: usize = 16;
+
+/// Connects within `patience`, resolving included.
+pub(super) async fn dial(authority: &Authority, patience: Duration) -> Result<TcpStream, Fault> {
+    let deadline = Instant::now() + patience;
+    let peer = peer(authority);
+    let late = |doing: &str| Fault::lost(format!("{doing} took longer than {} s", patience.as_secs_f32()));
+    let resolved = timeout_at(deadline, lookup_host((authority.host.as_str(), authority.port)))
+        .await
+        .map_err(|_| late(&format!("looking up {}", authority.host)))?
+        .map_err(|error| unknown_host(&authority.host, &error))?;
+    let addresses = interleave(resolved.collect());
+    if addresses.is_empty() {
+        return Err(Fault::never(TroubleKind::Connection, format!("{} has no address", authority.host)));
+    }
+    let stream = timeout_at(deadline, race(addresses))
+        .await
+        .map_err(|_| late(&format!("connecting to {peer}")))?
+        .map_err(|error| Fault::lost(format!("cannot connect to {peer}: {}", reason(&error))))?;
+    // Requests are small and must not wait for each other; a socket that refuses this works all the same.
+    let _ = stream.set_nodelay(true);
+    Ok(stream)
+}
+
+/// `host:port` for people.
+pub(super) fn peer(authority: &Authority) -> String {
+    let Authority { host, port } = authority;
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+/// What an I/O error says, without the number of the system.
+pub(super) fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.find(" (os error") {
+        Some(end) => text[..end].to_lowercase(),
+        None => text,
+    }
+}
+
+/// The resolver does not tell a name that is wrong from a resolver that is down but by its words.
+fn unknown_host(host: &str, error: &io::Error) -> Fault {
+    let text = error.to_string();
+    let words = text.strip_prefix("failed to lookup address information: ").unwrap_or(&text);
+    let message = format!("cannot find the host {host}: {}", words.to_lowercase());
+    if text.contains("Temporary failure") || text.contains("ry again") {
+        Fault::lost(message)
+    } else {
+        Fault::never(TroubleKind::Connection, message)
+    }
+}
+
+/// The families in turn, each in the resolver's order, beginning with the resolver's favourite.
+fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let favourite = addresses.first().is_some_and(SocketAddr::is_ipv6);
+    let (first, second): (Vec<_>, Vec<_>) =
+        addresses.into_iter().partition(|address| address.is_ipv6() == favourite);
+    let (mut first, mut second) = (first.into_iter(), second.into_iter());
+    let mut mixed = Vec::new();
+    loop {
+        let (a, b) = (first.next(), second.next());
+        if a.is_none() && b.is_none() || mixed.len() >= MOST {
+            return mixed;
+        }
+        mixed.extend(a.into_iter().chain(b));
+    }
+}
+
+/// The first connection that is made; the next address begins when one has failed or had its head start.
+async fn race(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+    let mut addresses = addresses.into_iter();
+    let mut attempts = JoinSet::new();
+    let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    let mut next = Instant::now();
+    loop {
+        let waiting = addresses.len() > 0;
+        tokio::select! {
+            () = sleep_until(next), if waiting => {
+                if let Some(address) = addresses.next() {
+                    attempts.spawn(TcpStream::connect(address));
+                }
+                next = Instant::now() + HEAD_START;
+            }
+            ended = attempts.join_next(), if !attempts.is_empty() => match ended {
+                Some(Ok(Ok(stream))) => return Ok(stream),
+                Some(Ok(Err(error))) => {
+                    failure = error;
+                    next = Instant::now();
+                }
+                Some(Err(_)) | None => {}
+            },
+            else => return Err(failure),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn families_take_turns() {
+        let given = ["[::1]:1", "[::2]:1", "[::3]:1", "127.0.0.1:1"].map(address).to_vec();
+        let mixed = ["[::1]:1", "127.0.0.1:1", "[::2]:1", "[::3]:1"].map(address).to_vec();
+        assert_eq!(interleave(given), mixed);
+        assert_eq!(interleave(Vec::new()), []);
+    }
+
+    #[tokio::test]
+    async fn a_refused_address_does_not_hinder_the_next() {
+        let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let refused = closed.local_addr().unwrap();
+        drop(closed);
+        let open = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = race(vec![refused, open.local_addr().unwrap()]).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), open.local_addr().unwrap());
+        let error = race(vec![refused]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_one_sentence() {
+        let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = closed.local_addr().unwrap().port();
+        drop(closed);
+        let authority = Authority { host: "127.0.0.1".into(), port };
+        let fault = dial(&authority, Duration::from_secs(5)).await.unwrap_err();
+        let said = format!("cannot connect to 127.0.0.1:{port}: connection refused");
+        assert_eq!(fault.trouble.message.as_str(), said);
+        assert_eq!(fault.trouble.kind, TroubleKind::Connection);
+    }
+
+    #[test]
+    fn peers_are_shown_as_they_are_typed() {
+        assert_eq!(peer(&Authority { host: "::1".into(), port: 7878 }), "[::1]:7878");
+        assert_eq!(peer(&Authority { host: "h".into(), port: 1 }), "h:1");
+    }
+}

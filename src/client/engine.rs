@@ -1,0 +1,135 @@
+//! The engine as its faces hold it: a runtime of its own, commands in, snapshots out.
+
+use std::{
+    fmt, io,
+    ops::Range,
+    sync::{Arc, Condvar, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::mpsc,
+};
+
+use super::{
+    Command, Config, Event, JobId, JobView, Snapshot,
+    actor::{Actor, Message},
+    board::Board,
+};
+
+/// How long stopping may take, whatever hangs.
+const STOPPING: Duration = Duration::from_secs(1);
+/// Threads that move bytes; more would not make one machine's network any faster.
+const THREADS: usize = 4;
+
+/// A running engine. Dropping it stops it as [`Command::Stop`] does.
+pub struct Engine {
+    board: Arc<Board>,
+    mailbox: mpsc::UnboundedSender<Message>,
+    stopped: Arc<Stopped>,
+    runtime: Option<Runtime>,
+}
+
+/// Set once the engine has stopped.
+#[derive(Debug, Default)]
+pub(super) struct Stopped {
+    stopped: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Stopped {
+    pub(super) fn set(&self) {
+        *self.stopped.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.changed.notify_all();
+    }
+
+    fn wait(&self, patience: Duration) {
+        let stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = self.changed.wait_timeout_while(stopped, patience, |stopped| !*stopped);
+    }
+}
+
+/// Starts an engine on a runtime of its own. Events come on the receiver, which must be drained.
+///
+/// # Errors
+/// The system gives no threads.
+pub fn start(config: Config) -> io::Result<(Engine, mpsc::UnboundedReceiver<Event>)> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).clamp(1, THREADS);
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(threads)
+        .thread_name("fdsp-client")
+        .enable_all()
+        .build()?;
+    let (events, received) = mpsc::unbounded_channel();
+    let (mailbox, messages) = mpsc::unbounded_channel();
+    let board = Arc::new(Board::new(config.limit, events));
+    let stopped = Arc::new(Stopped::default());
+    let actor = Actor::new(config, Arc::clone(&board), mailbox.downgrade(), messages);
+    let stop = Arc::clone(&stopped);
+    runtime.spawn(async move {
+        actor.run().await;
+        stop.set();
+    });
+    Ok((Engine { board, mailbox, stopped, runtime: Some(runtime) }, received))
+}
+
+impl Engine {
+    /// Tells the engine something; it is done in order.
+    pub fn command(&self, command: Command) {
+        // An engine that has stopped does nothing any more.
+        let _ = self.mailbox.send(Message::Command(command));
+    }
+
+    /// The present state, with the rows in `rows`.
+    pub fn snapshot(&self, rows: Range<usize>) -> Snapshot {
+        let limit = self.board.limiter.rate();
+        self.board.with(|state| Snapshot {
+            rows: state.queue.at(rows, Instant::now()),
+            totals: state.queue.totals(limit),
+        })
+    }
+
+    /// The ids of all jobs in the queue's order whose name contains `filter`, ignoring case (all if empty).
+    pub fn ids(&self, filter: &str) -> Vec<JobId> {
+        self.board.with(|state| state.queue.ids(filter))
+    }
+
+    /// Rises with every change of order or membership of the queue: the ids need to be read again.
+    pub fn generation(&self) -> u64 {
+        self.board.with(|state| state.queue.generation())
+    }
+
+    /// Rows for these jobs.
+    pub fn rows(&self, ids: &[JobId]) -> Vec<JobView> {
+        self.board.with(|state| state.queue.rows(ids, Instant::now()))
+    }
+
+    /// Waits until it has stopped after [`Command::Stop`], at most `patience`.
+    pub fn join(mut self, patience: Duration) {
+        self.end(patience);
+    }
+
+    fn end(&mut self, patience: Duration) {
+        if let Some(runtime) = self.runtime.take() {
+            self.stopped.wait(patience);
+            // A name server or a disk that hangs holds a thread, but not us.
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if self.runtime.is_some() {
+            self.command(Command::Stop);
+            self.end(STOPPING);
+        }
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,134 @@
+//! One connection to a server: dialled, greeted, and asked one thing after the other.
+
+use std::{ops::ControlFlow, time::Duration};
+
+use tokio::task::block_in_place;
+
+use crate::protocol::{
+    address::Authority,
+    client::{Client, Event, Request},
+};
+
+use super::{dial, rate::Limiter, retry::Fault, wire::Wire};
+
+/// How this program greets.
+const AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Link {
+    wire: Wire,
+    machine: Client,
+    /// Taken from the pool, and nothing came since.
+    stale: bool,
+    /// The server said goodbye, or something went wrong.
+    broken: bool,
+}
+
+impl Link {
+    /// Connects; greeting and first request go out together.
+    pub(super) async fn open(authority: &Authority, patience: Duration) -> Result<Link, Fault> {
+        let stream = dial::dial(authority, patience).await?;
+        let wire = Wire::new(stream, dial::peer(authority), patience);
+        Ok(Link { wire, machine: Client::new(AGENT), stale: false, broken: false })
+    }
+
+    /// The other side, for people.
+    pub(super) fn peer(&self) -> &str {
+        self.wire.peer()
+    }
+
+    /// Whether this connection rested and the server has not said anything since: what fails now may have been
+    /// closed long ago.
+    pub(super) fn is_stale(&self) -> bool {
+        self.stale
+    }
+
+    /// Whether another request may follow.
+    pub(super) fn is_usable(&self) -> bool {
+        !self.broken && self.machine.pending() == 0 && self.wire.unread().is_empty()
+    }
+
+    /// Goes to rest: holds no buffer while nothing is asked.
+    pub(super) fn rest(&mut self) {
+        self.wire.rest();
+    }
+
+    /// Comes back from rest; `false` if the server has closed meanwhile.
+    pub(super) fn wake(&mut self) -> bool {
+        self.stale = true;
+        self.wire.is_quiet()
+    }
+
+    /// Asks and lets `take` have each event until it breaks. It runs where blocking is allowed.
+    pub(super) async fn ask<T>(
+        &mut self,
+        request: &Request,
+        limiter: &Limiter,
+        mut take: impl FnMut(Event<'_>) -> Result<ControlFlow<T>, Fault>,
+    ) -> Result<T, Fault> {
+        self.machine.request(request);
+        let result = self.exchange(limiter, &mut take).await;
+        self.broken |= result.is_err() && self.machine.pending() > 0;
+        result
+    }
+
+    async fn exchange<T>(
+        &mut self,
+        limiter: &Limiter,
+        take: &mut impl FnMut(Event<'_>) -> Result<ControlFlow<T>, Fault>,
+    ) -> Result<T, Fault> {
+        self.flush().await?;
+        loop {
+            if !self.wire.fill(limiter).await? {
+                self.broken = true;
+                let violation = self.machine.end_of_stream().err();
+                return Err(match violation {
+                    Some(violation) => Fault::violation(self.wire.peer(), &violation),
+                    None => Fault::lost(format!("{} closed the connection", self.wire.peer())),
+                });
+            }
+            self.stale = false;
+            if let ControlFlow::Break(result) = block_in_place(|| self.receive(take))? {
+                return Ok(result);
+            }
+        }
+    }
+
+    /// Hands on what came.
+    fn receive<T>(
+        &mut self,
+        take: &mut impl FnMut(Event<'_>) -> Result<ControlFlow<T>, Fault>,
+    ) -> Result<ControlFlow<T>, Fault> {
+        loop {
+            let (used, event) = self.machine.receive(self.wire.unread()).map_err(|violation| {
+                self.broken = true;
+                Fault::violation(self.wire.peer(), &violation)
+            })?;
+            let idle = used == 0 && event.is_none();
+            self.broken |= matches!(event, Some(Event::Goodbye(_) | Event::Failed { request: 0, .. }));
+            let flow = event.map_or(Ok(ControlFlow::Continue(())), &mut *take);
+            self.wire.used(used);
+            match flow? {
+                ControlFlow::Continue(()) if idle => return Ok(ControlFlow::Continue(())),
+                ControlFlow::Continue(()) => {}
+                done @ ControlFlow::Break(_) => return Ok(done),
+            }
+        }
+    }
+
+    async fn flush(&mut self) -> Result<(), Fault> {
+        while !self.machine.outgoing().is_empty() {
+            let count = self.wire.write(self.machine.outgoing()).await?;
+            self.machine.sent(count);
+        }
+        Ok(())
+    }
+
+    /// Says goodbye, without waiting for anything.
+    pub(super) async fn close(mut self) {
+        self.machine.goodbye("done");
+        // It closes either way.
+        let _ = self.flush().await;
+    }
+}

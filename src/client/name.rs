@@ -1,0 +1,220 @@
+//! Names for local files out of names from the network: the only way from one to the other.
+
+use std::ffi::{OsStr, OsString};
+
+use unicode_normalization::UnicodeNormalization;
+
+use crate::text::is_unsafe;
+
+/// Most bytes of a name, on every file system that matters.
+const LONGEST: usize = 255;
+/// Longest extension, with its dot, that a shortened name keeps.
+const EXTENSION: usize = 16;
+/// What nothing usable is called.
+const NAMELESS: &str = "download";
+
+/// A name that is one component of a path and nothing else: no separator, not `.` or `..`, no control,
+/// bidirectional or invisible character, no device of another system, no dot or space at its end, NFC, at
+/// most 255 bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct SafeName(String);
+
+impl SafeName {
+    /// Makes a name safe; whatever cannot stay becomes `_`.
+    pub(super) fn new(name: &str) -> SafeName {
+        let cleaned: String =
+            name.nfc().map(|c| if is_unsafe(c) || matches!(c, '/' | '\\') { '_' } else { c }).collect();
+        let trimmed = trim_end(cleaned.trim_start());
+        let mut name = match trimmed {
+            "" => NAMELESS.to_owned(),
+            name if is_device(name) => format!("_{name}"),
+            name => name.to_owned(),
+        };
+        if name.len() > LONGEST {
+            name = shorten(&name);
+        }
+        SafeName(name)
+    }
+
+    /// The name that the user can expect: the one asked for, if the path has one. Only the served folder itself
+    /// has to be named by the server, and it may not hide the file by a leading dot.
+    pub(super) fn for_content(asked: Option<&str>, announced: &str, archive: bool) -> SafeName {
+        let Some(asked) = asked else {
+            let name = SafeName::new(announced);
+            return match name.0.strip_prefix('.') {
+                Some(rest) => SafeName::new(&format!("_{rest}")),
+                None => name,
+            };
+        };
+        let suffix = if archive { ".zip" } else { "" };
+        let name = SafeName::new(asked);
+        if name.0.len() + suffix.len() > LONGEST {
+            return SafeName(format!("{}{suffix}", cut(&name.0, LONGEST - suffix.len())));
+        }
+        SafeName(format!("{name}{suffix}"))
+    }
+
+    /// The name.
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for SafeName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// `name (number).ext`, shortened where needed.
+pub(super) fn numbered(name: &OsStr, number: u32) -> OsString {
+    let name = name.to_string_lossy();
+    let (stem, extension) = split(&name);
+    let mark = format!(" ({number})");
+    format!("{}{mark}{extension}", cut(stem, LONGEST - mark.len() - extension.len())).into()
+}
+
+/// The name of the unfinished file beside `name`. It follows from the name alone, also where that is too long to
+/// take a suffix.
+pub(super) fn part_name(name: &OsStr) -> OsString {
+    const SUFFIX: &str = ".part";
+    // Room for a second suffix, for what is to be kept beside a `.part`.
+    const MOST: usize = LONGEST - 16;
+    let mut part = name.to_owned();
+    if name.len() + SUFFIX.len() > MOST {
+        let digest = blake3::hash(name.as_encoded_bytes()).to_hex();
+        let text = name.to_string_lossy();
+        part = format!("{}~{}", cut(&text, MOST - SUFFIX.len() - 17), &digest[..16]).into();
+    }
+    part.push(SUFFIX);
+    part
+}
+
+/// Stem and extension with its dot (empty if there is none worth keeping).
+fn split(name: &str) -> (&str, &str) {
+    match name.rfind('.') {
+        Some(dot) if dot > 0 && name.len() - dot <= EXTENSION => name.split_at(dot),
+        _ => (name, ""),
+    }
+}
+
+fn shorten(name: &str) -> String {
+    let (stem, extension) = split(name);
+    let shortened = format!("{}{extension}", cut(stem, LONGEST - extension.len()));
+    trim_end(&shortened).to_owned()
+}
+
+fn trim_end(name: &str) -> &str {
+    name.trim_end_matches(|c: char| c == '.' || c.is_whitespace())
+}
+
+/// The longest beginning of whole characters within `longest` bytes.
+fn cut(text: &str, longest: usize) -> &str {
+    &text[..text.floor_char_boundary(longest)]
+}
+
+/// Names that mean a device on Windows, with any extension, so that a folder can be copied there.
+fn is_device(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or(name).trim_end().to_ascii_uppercase();
+    if matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$") {
+        return true;
+    }
+    let number = stem.strip_prefix("COM").or_else(|| stem.strip_prefix("LPT"));
+    number.is_some_and(|number| {
+        let mut digits = number.chars();
+        matches!((digits.next(), digits.next()), (Some('0'..='9' | '¹' | '²' | '³'), None))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn safe(name: &str) -> String {
+        SafeName::new(name).to_string()
+    }
+
+    #[test]
+    fn ordinary_names_stay() {
+        for name in
+            ["a.bin", "-rf", "with space.txt", "größe 文件.tar.gz", ".profile", "a:b?.txt", "aux2", "comet"]
+        {
+            assert_eq!(safe(name), name);
+        }
+        assert_eq!(safe(&"x".repeat(255)), "x".repeat(255));
+    }
+
+    #[test]
+    fn hostile_names_become_harmless() {
+        for (hostile, harmless) in [
+            ("", "download"),
+            (".", "download"),
+            ("..", "download"),
+            ("...", "download"),
+            ("   ", "download"),
+            ("../../etc/passwd", ".._.._etc_passwd"),
+            ("/etc/passwd", "_etc_passwd"),
+            ("a\\b", "a_b"),
+            ("a\0b", "a_b"),
+            ("x\u{1b}[2J\n", "x_[2J_"),
+            ("gpj.\u{202e}exe", "gpj._exe"),
+            ("a\u{200b}b", "a_b"),
+            ("aux.txt", "_aux.txt"),
+            ("NUL", "_NUL"),
+            ("com1.tar.gz", "_com1.tar.gz"),
+            ("LPT³", "_LPT³"),
+            ("name. . ", "name"),
+            ("e\u{301}", "é"),
+        ] {
+            assert_eq!(safe(hostile), harmless, "{hostile:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_name_keeps_its_extension() {
+        let name = safe(&format!("{}.tar", "ä".repeat(200)));
+        assert!(name.len() <= 255 && name.ends_with("ä.tar"), "{name}");
+    }
+
+    #[test]
+    fn the_name_asked_for_wins_over_the_announced_one() {
+        let name = |asked, announced, archive| SafeName::for_content(asked, announced, archive).to_string();
+        assert_eq!(name(Some("a.bin"), ".bashrc", false), "a.bin");
+        assert_eq!(name(Some("d"), "d.zip", true), "d.zip");
+        assert_eq!(name(None, "music.zip", true), "music.zip");
+        assert_eq!(name(None, ".bashrc", false), "_bashrc");
+        assert_eq!(name(Some(&"d".repeat(255)), "", true), format!("{}.zip", "d".repeat(251)));
+    }
+
+    #[test]
+    fn numbers_go_before_the_extension() {
+        assert_eq!(numbered("a.txt".as_ref(), 1), "a (1).txt");
+        assert_eq!(numbered("README".as_ref(), 12), "README (12)");
+        assert_eq!(numbered(".profile".as_ref(), 1), ".profile (1)");
+        assert_eq!(numbered("x".repeat(255).as_ref(), 3).len(), 255);
+    }
+
+    #[test]
+    fn part_names_fit_and_differ() {
+        assert_eq!(part_name("a.txt".as_ref()), "a.txt.part");
+        let (a, b) = ("x".repeat(254) + "a", "x".repeat(254) + "b");
+        let (a, b) = (part_name(a.as_ref()), part_name(b.as_ref()));
+        assert!(a != b && a.len() <= 239, "{a:?}");
+        assert!(a.to_string_lossy().ends_with(".part"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_name_ever_leaves_its_folder(name in any::<String>()) {
+            let safe = safe(&name);
+            prop_assert!(!safe.is_empty() && safe.len() <= 255);
+            prop_assert!(!safe.contains(['/', '\\', '\0']) && safe != "." && safe != "..");
+            prop_assert!(!safe.contains(is_unsafe) && !is_device(&safe));
+            prop_assert!(!safe.ends_with(['.', ' ']) );
+            prop_assert!(part_name(safe.as_ref()).len() <= 255);
+            prop_assert!(numbered(safe.as_ref(), u32::MAX).len() <= 255);
+            prop_assert_eq!(SafeName::new(&safe).to_string(), safe);
+        }
+    }
+}

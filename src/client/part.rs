@@ -1,0 +1,359 @@
+//! The unfinished file beside a target, `NAME.part`: opened so that nothing else can be hit, locked so that
+//! two clients cannot write to it.
+
+use std::{
+    ffi::{OsStr, OsString},
+    fs::{File, TryLockError},
+    io,
+    os::{
+        fd::OwnedFd,
+        unix::fs::{FileExt, MetadataExt},
+    },
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+
+use crate::{platform, units};
+
+use super::{dial::reason, name, retry::Fault};
+
+/// A folder that files are saved in, held open: everything in it is reached through this handle.
+#[derive(Debug)]
+pub(super) struct Folder {
+    handle: OwnedFd,
+    path: PathBuf,
+}
+
+impl Folder {
+    /// Opens a folder.
+    pub(super) fn open(path: &Path) -> Result<Folder, Fault> {
+        let open = || Ok((platform::open_directory(path)?, path.canonicalize()?));
+        let (handle, path) = open().map_err(|error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => {
+                Fault::disk(format!("there is no folder {}; create it first", path.display()))
+            }
+            _ => Fault::disk(format!("cannot use the folder {}: {}", path.display(), reason(&error))),
+        })?;
+        Ok(Folder { handle, path })
+    }
+
+    /// The path of a file in it, without any link on the way to it.
+    pub(super) fn join(&self, name: &OsStr) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// What a name in it is; links are not followed.
+    pub(super) fn look(&self, name: &OsStr) -> io::Result<Option<Found>> {
+        match rustix::fs::statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some(Found {
+                kind: FileType::from_raw_mode(stat.st_mode),
+                size: u64::try_from(stat.st_size).unwrap_or(0),
+                id: (stat.st_dev, stat.st_ino),
+            })),
+            Err(rustix::io::Errno::NOENT) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Opens a file in it for reading; links are not followed.
+    pub(super) fn read(&self, name: &OsStr) -> io::Result<File> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        Ok(rustix::fs::openat(&self.handle, name, flags, Mode::empty())?.into())
+    }
+
+    /// Renames within it; replaces nothing.
+    pub(super) fn rename_new(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
+        platform::rename_new(&self.handle, from, to)
+    }
+
+    /// Renames within it; replaces what is there.
+    pub(super) fn rename_over(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
+        Ok(rustix::fs::renameat(&self.handle, from, &self.handle, to)?)
+    }
+
+    /// Waits until the disk has its names.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        match rustix::io::retry_on_intr(|| rustix::fs::fsync(&self.handle)) {
+            // Some file systems have nothing to wait for.
+            Err(rustix::io::Errno::INVAL) => Ok(()),
+            result => Ok(result?),
+        }
+    }
+
+    fn free(&self) -> Option<u64> {
+        let stat = rustix::fs::fstatvfs(&self.handle).ok()?;
+        Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+}
+
+/// What a name in a folder is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found {
+    pub(super) kind: FileType,
+    pub(super) size: u64,
+    id: (u64, u64),
+}
+
+/// What a `.part` looked like when it was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    id: (u64, u64),
+    length: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(file: &File) -> io::Result<Stamp> {
+        let data = file.metadata()?;
+        Ok(Stamp {
+            id: (data.dev(), data.ino()),
+            length: data.len(),
+            modified: (data.mtime(), data.mtime_nsec()),
+            changed: (data.ctime(), data.ctime_nsec()),
+        })
+    }
+}
+
+/// See the module. Open and locked while a job works on it or waits to; closed while it is at rest.
+#[derive(Debug)]
+pub(super) struct Part {
+    folder: Arc<Folder>,
+    name: OsString,
+    file: Option<Arc<File>>,
+    stamp: Option<Stamp>,
+}
+
+impl Part {
+    /// Opens the `.part` of a target, empty.
+    pub(super) fn create(folder: &Arc<Folder>, target: &OsStr) -> Result<Part, Fault> {
+        let name = name::part_name(target);
+        let file = open(folder, &name)?;
+        let part = Part { folder: Arc::clone(folder), name, file: Some(Arc::new(file)), stamp: None };
+        part.clear()?;
+        Ok(part)
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> PathBuf {
+        self.folder.join(&self.name)
+    }
+
+    /// Its name in the folder.
+    pub(super) fn name(&self) -> &OsStr {
+        &self.name
+    }
+
+    /// The open file.
+    pub(super) fn file(&self) -> Result<&Arc<File>, Fault> {
+        self.file.as_ref().ok_or_else(|| Fault::disk(format!("{} is not open", self.path().display())))
+    }
+
+    /// Opens it again if it was closed. `false`: it is not as it was left, and nothing in it may be trusted.
+    pub(super) fn reopen(&mut self) -> Result<bool, Fault> {
+        if self.file.is_some() {
+            return Ok(true);
+        }
+        let file = open(&self.folder, &self.name)?;
+        let stamp = Stamp::of(&file).map_err(|error| self.failed("read", &error))?;
+        self.file = Some(Arc::new(file));
+        Ok(self.stamp == Some(stamp))
+    }
+
+    /// Closes it, and gives it free for others.
+    pub(super) fn close(&mut self) {
+        if let Some(file) = self.file.take() {
+            self.stamp = Stamp::of(&file).ok();
+        }
+    }
+
+    /// Empties it.
+    pub(super) fn clear(&self) -> Result<(), Fault> {
+        self.file()?.set_len(0).map_err(|error| self.failed("empty", &error))
+    }
+
+    /// Claims the space for so many bytes.
+    pub(super) fn claim(&self, size: u64) -> Result<(), Fault> {
+        if i64::try_from(size).is_err() {
+            return Err(Fault::disk(format!("no disk holds a file of {}", units::bytes(size))));
+        }
+        match platform::claim_space(self.file()?, size) {
+            Ok(true) => {}
+            Ok(false) => tracing::debug!("the file system cannot claim space"),
+            Err(error) => return Err(self.no_room(&error, Some(size))),
+        }
+        Ok(())
+    }
+
+    /// Writes at an offset.
+    pub(super) fn write(&self, bytes: &[u8], offset: u64) -> Result<(), Fault> {
+        self.file()?.write_all_at(bytes, offset).map_err(|error| self.no_room(&error, None))
+    }
+
+    /// Deletes it, if it is still the one that was made here and nobody else works on it.
+    pub(super) fn discard(mut self) {
+        if self.file.is_none() && !self.reopen().is_ok() {
+            return;
+        }
+        let ours = self.file.as_ref().and_then(|file| Stamp::of(file).ok()).map(|stamp| stamp.id);
+        let there = self.folder.look(&self.name).ok().flatten().map(|found| found.id);
+        if ours.is_some()
+            && ours == there
+            && let Err(error) = rustix::fs::unlinkat(&self.folder.handle, &self.name, AtFlags::empty())
+        {
+            tracing::warn!("cannot delete {}: {error}", self.path().display());
+        }
+    }
+
+    fn failed(&self, doing: &str, error: &io::Error) -> Fault {
+        Fault::disk(format!("cannot {doing} {}: {}", self.path().display(), reason(error)))
+    }
+
+    fn no_room(&self, error: &io::Error, size: Option<u64>) -> Fault {
+        let path = self.path();
+        let path = path.display();
+        let needed = size.map(|size| format!("{} needed", units::bytes(size)));
+        let free = self.folder.free().map(|free| format!("{} free", units::bytes(free)));
+        let figures: Vec<_> = needed.into_iter().chain(free).collect();
+        let figures = if figures.is_empty() { String::new() } else { format!(" ({})", figures.join(", ")) };
+        match error.kind() {
+            io::ErrorKind::StorageFull => {
+                Fault::disk(format!("no space left for {path}{figures}; make room, then retry"))
+            }
+            io::ErrorKind::QuotaExceeded => {
+                Fault::disk(format!("over the disk quota with {path}{figures}; make room, then retry"))
+            }
+            io::ErrorKind::FileTooLarge => {
+                Fault::disk(format!("{path} is too large for its file system{figures}"))
+            }
+            _ => self.failed("write to", error),
+        }
+    }
+}
+
+/// Opens or makes a `.part` and locks it.
+fn open(folder: &Folder, name: &OsStr) -> Result<File, Fault> {
+    let path = folder.join(name);
+    let path = path.display();
+    let refuse = |why: &str| Fault::disk(format!("{path} {why}; move it away"));
+    // NONBLOCK: opening a FIFO does not wait for somebody at its other end.
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let mode = Mode::from_raw_mode(0o666);
+    // Whoever held the lock may have renamed or deleted the file between our opening and locking it.
+    for _ in 0..8 {
+        let opened = rustix::io::retry_on_intr(|| rustix::fs::openat(&folder.handle, name, flags, mode));
+        let file = File::from(opened.map_err(|errno| match errno {
+            rustix::io::Errno::LOOP => refuse("is a symbolic link, which is not followed"),
+            rustix::io::Errno::ISDIR => refuse("is a directory"),
+            rustix::io::Errno::NXIO => refuse("is not a regular file"),
+            errno => Fault::disk(format!("cannot write to {path}: {}", reason(&errno.into()))),
+        })?);
+        let unreadable = |error: io::Error| Fault::disk(format!("cannot read {path}: {}", reason(&error)));
+        let data = file.metadata().map_err(unreadable)?;
+        if !data.is_file() {
+            return Err(refuse("is not a regular file"));
+        }
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(Fault::disk(format!("another client is downloading to {path}")));
+            }
+            Err(TryLockError::Error(error)) => {
+                tracing::debug!("{path} cannot be locked: {error}");
+            }
+        }
+        if data.nlink() > 1 {
+            return Err(refuse("has a second name, whose content would be overwritten"));
+        }
+        let there = folder.look(name).map_err(unreadable)?;
+        if there.is_some_and(|found| found.id == (data.dev(), data.ino())) {
+            return Ok(file);
+        }
+    }
+    Err(Fault::disk(format!("another client is downloading to {path}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{fs, os::unix::fs::symlink};
+
+    fn folder() -> (tempfile::TempDir, Arc<Folder>) {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Arc::new(Folder::open(dir.path()).unwrap());
+        (dir, folder)
+    }
+
+    fn refused(folder: &Arc<Folder>) -> String {
+        Part::create(folder, "x".as_ref()).unwrap_err().trouble.message.to_string()
+    }
+
+    #[test]
+    fn whatever_is_no_file_of_ours_is_refused() {
+        let (dir, folder) = folder();
+        let part = dir.path().join("x.part");
+        let victim = dir.path().join("victim");
+        fs::write(&victim, "precious").unwrap();
+
+        symlink(&victim, &part).unwrap();
+        assert!(refused(&folder).contains("symbolic link"));
+        fs::remove_file(&part).unwrap();
+
+        fs::hard_link(&victim, &part).unwrap();
+        assert!(refused(&folder).contains("second name"));
+        fs::remove_file(&part).unwrap();
+
+        fs::create_dir(&part).unwrap();
+        assert!(refused(&folder).contains("is a directory"));
+        fs::remove_dir(&part).unwrap();
+
+        rustix::fs::mknodat(rustix::fs::CWD, &part, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        assert!(refused(&folder).contains("not a regular file"));
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+    }
+
+    #[test]
+    fn a_second_client_is_told() {
+        let (_dir, folder) = folder();
+        let mut first = Part::create(&folder, "x".as_ref()).unwrap();
+        assert!(refused(&folder).starts_with("another client is downloading to "));
+        first.close();
+        Part::create(&folder, "x".as_ref()).unwrap();
+    }
+
+    #[test]
+    fn what_was_touched_while_closed_is_noticed() {
+        let (dir, folder) = folder();
+        let mut part = Part::create(&folder, "x".as_ref()).unwrap();
+        part.claim(3).unwrap();
+        part.write(b"abc", 0).unwrap();
+        part.close();
+        assert!(part.reopen().unwrap());
+        part.close();
+        fs::write(dir.path().join("x.part"), "abcd").unwrap();
+        assert!(!part.reopen().unwrap());
+        part.discard();
+        assert!(!dir.path().join("x.part").exists());
+    }
+
+    #[test]
+    fn only_the_own_file_is_deleted() {
+        let (dir, folder) = folder();
+        let part = Part::create(&folder, "x".as_ref()).unwrap();
+        fs::remove_file(dir.path().join("x.part")).unwrap();
+        fs::write(dir.path().join("x.part"), "of somebody else").unwrap();
+        part.discard();
+        assert!(dir.path().join("x.part").exists());
+    }
+
+    #[test]
+    fn a_size_that_no_disk_has_is_refused() {
+        let (_dir, folder) = folder();
+        let part = Part::create(&folder, "x".as_ref()).unwrap();
+        for size in [u64::MAX, i64::MAX as u64] {
+            assert_eq!(part.claim(size).unwrap_err().trouble.kind, crate::client::TroubleKind::Disk);
+        }
+    }
+}

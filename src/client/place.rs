@@ -1,0 +1,219 @@
+//! Where a job saves: the folder and name, decided once the server has said what it sends.
+
+use std::{
+    ffi::{OsStr, OsString},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rustix::fs::FileType;
+
+use super::{
+    Existing, JobId, NewJob,
+    dial::reason,
+    name::{self, SafeName},
+    part::Folder,
+    retry::Fault,
+};
+
+/// Names tried for [`Existing::Rename`].
+const NUMBERS: u32 = 10_000;
+
+/// A file to be.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    pub(super) folder: Arc<Folder>,
+    pub(super) name: OsString,
+    /// The name before it was numbered.
+    wanted: OsString,
+}
+
+impl Target {
+    /// The path of the file.
+    pub(super) fn path(&self) -> PathBuf {
+        self.folder.join(&self.name)
+    }
+
+    /// Whether this is still where a content of this name goes.
+    pub(super) fn fits(&self, new: &NewJob, name: &SafeName) -> bool {
+        new.save_as.is_some() || self.wanted == OsStr::new(name.as_str())
+    }
+}
+
+/// Decides on the target of a job. `claim` takes a path for this job unless another one has it.
+pub(super) fn decide(
+    new: &NewJob,
+    name: &SafeName,
+    size: Option<u64>,
+    claim: impl Fn(&Path) -> Result<(), JobId>,
+) -> Result<Target, Fault> {
+    if !new.folder.exists() {
+        std::fs::create_dir_all(&new.folder).map_err(|error| {
+            Fault::disk(format!("cannot create the folder {}: {}", new.folder.display(), reason(&error)))
+        })?;
+    }
+    let (folder, name) = split(new, name)?;
+    let folder = Arc::new(Folder::open(&folder)?);
+    if new.existing == Existing::Rename {
+        return renamed(folder, &name, claim);
+    }
+    let target = Target { folder, wanted: name.clone(), name };
+    let path = target.path();
+    claim(&path).map_err(|_| Fault::disk(format!("another job of the queue saves to {}", path.display())))?;
+    refuse_existing(&target, new.existing, size)?;
+    Ok(target)
+}
+
+/// Folder and name: what the user says is obeyed; naming an existing folder means into it.
+fn split(new: &NewJob, name: &SafeName) -> Result<(PathBuf, OsString), Fault> {
+    let Some(save_as) = &new.save_as else {
+        return Ok((new.folder.clone(), name.as_str().into()));
+    };
+    let path = new.folder.join(save_as);
+    let named_as_folder = save_as.as_os_str().as_encoded_bytes().ends_with(b"/");
+    if named_as_folder || path.is_dir() {
+        return Ok((path, name.as_str().into()));
+    }
+    match (path.parent(), path.file_name()) {
+        (Some(folder), Some(name)) => Ok((folder.to_owned(), name.to_owned())),
+        _ => Err(Fault::disk(format!("{} is no name for a file", path.display()))),
+    }
+}
+
+/// Fails before anything is fetched if the result could not be put in place.
+fn refuse_existing(target: &Target, existing: Existing, size: Option<u64>) -> Result<(), Fault> {
+    let Some(found) = look(target)? else { return Ok(()) };
+    let path = target.path();
+    let path = path.display();
+    match (found.kind, existing) {
+        (FileType::Directory, _) => Err(Fault::disk(format!("{path} is a directory"))),
+        (_, Existing::Overwrite) => Ok(()),
+        (FileType::RegularFile, _) if size.is_none_or(|size| size == found.size) => Ok(()),
+        _ => Err(differs(target, None)),
+    }
+}
+
+fn look(target: &Target) -> Result<Option<super::part::Found>, Fault> {
+    target.folder.look(&target.name).map_err(|error| {
+        Fault::disk(format!("cannot look at {}: {}", target.path().display(), reason(&error)))
+    })
+}
+
+/// The target exists and is not what the server has. `part`: where what was fetched is.
+pub(super) fn differs(target: &Target, part: Option<&Path>) -> Fault {
+    let kept = part.map(|part| format!("; what was fetched is in {}", part.display())).unwrap_or_default();
+    Fault::disk(format!(
+        "{} exists and differs from the server's{kept}; use --overwrite or --rename",
+        target.path().display()
+    ))
+}
+
+/// The first name that is free and not claimed.
+fn renamed(
+    folder: Arc<Folder>,
+    name: &OsStr,
+    claim: impl Fn(&Path) -> Result<(), JobId>,
+) -> Result<Target, Fault> {
+    let mut target = Target { folder, name: name.to_owned(), wanted: name.to_owned() };
+    for number in 1..=NUMBERS {
+        if look(&target)?.is_none() && claim(&target.path()).is_ok() {
+            return Ok(target);
+        }
+        target.name = name::numbered(name, number);
+    }
+    Err(Fault::disk(format!("{} and {NUMBERS} names like it exist", target.folder.join(name).display())))
+}
+
+/// The next name after `target`, which has come into being meanwhile.
+pub(super) fn next_name(
+    target: &Target,
+    claim: impl Fn(&Path) -> Result<(), JobId>,
+) -> Result<Target, Fault> {
+    renamed(Arc::clone(&target.folder), &target.wanted, claim)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{
+        address::{Address, Authority},
+        path::RemotePath,
+    };
+    use std::{cell::RefCell, collections::HashSet, fs};
+
+    fn job(folder: &Path, save_as: Option<&str>, existing: Existing) -> NewJob {
+        NewJob {
+            address: Address {
+                authority: Authority { host: "h".into(), port: 1 },
+                path: RemotePath::parse("a.txt").unwrap(),
+            },
+            speak: Default::default(),
+            form: Default::default(),
+            folder: folder.to_owned(),
+            save_as: save_as.map(PathBuf::from),
+            existing,
+            checksum: None,
+        }
+    }
+
+    fn decided(job: &NewJob, size: u64) -> Result<PathBuf, String> {
+        decide(job, &SafeName::new("a.txt"), Some(size), |_| Ok(()))
+            .map(|target| target.path())
+            .map_err(|fault| fault.trouble.message.to_string())
+    }
+
+    #[test]
+    fn the_user_is_obeyed() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        fs::create_dir(root.join("sub")).unwrap();
+        let saved = |save_as| decided(&job(&root, save_as, Existing::Keep), 1);
+        assert_eq!(saved(None), Ok(root.join("a.txt")));
+        assert_eq!(saved(Some("b")), Ok(root.join("b")));
+        assert_eq!(saved(Some("sub/../b")), Ok(root.join("b")));
+        assert_eq!(saved(Some("sub")), Ok(root.join("sub/a.txt")));
+        assert_eq!(saved(Some("sub/c")), Ok(root.join("sub/c")));
+        let absolute = root.join("sub/d");
+        assert_eq!(saved(absolute.to_str()), Ok(absolute.clone()));
+        assert!(saved(Some("absent/c")).unwrap_err().contains("create it first"));
+    }
+
+    #[test]
+    fn the_folder_is_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().canonicalize().unwrap().join("new/deep");
+        assert_eq!(decided(&job(&folder, None, Existing::Keep), 1), Ok(folder.join("a.txt")));
+    }
+
+    #[test]
+    fn an_existing_target_fails_before_anything_is_fetched() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("a.txt"), "abc").unwrap();
+        let at = |existing, size| decided(&job(dir.path(), None, existing), size);
+        assert!(at(Existing::Keep, 3).is_ok(), "may be identical");
+        assert!(at(Existing::Keep, 4).unwrap_err().contains("exists and differs"));
+        assert!(at(Existing::Overwrite, 4).is_ok());
+        assert!(at(Existing::Rename, 3).unwrap().ends_with("a (1).txt"));
+        fs::remove_file(dir.path().join("a.txt")).unwrap();
+        fs::create_dir(dir.path().join("a.txt")).unwrap();
+        for existing in [Existing::Keep, Existing::Overwrite] {
+            assert!(at(existing, 3).unwrap_err().contains("is a directory"));
+        }
+    }
+
+    #[test]
+    fn two_jobs_do_not_share_a_target() {
+        let dir = tempfile::tempdir().unwrap();
+        let claimed = RefCell::new(HashSet::new());
+        let claim = |path: &Path| {
+            if claimed.borrow_mut().insert(path.to_owned()) { Ok(()) } else { Err(JobId(0)) }
+        };
+        let name = SafeName::new("a.txt");
+        let keep = job(dir.path(), None, Existing::Keep);
+        decide(&keep, &name, None, claim).unwrap();
+        let fault = decide(&keep, &name, None, claim).unwrap_err();
+        assert!(fault.trouble.message.as_str().starts_with("another job of the queue saves to "));
+        let rename = job(dir.path(), None, Existing::Rename);
+        assert!(decide(&rename, &name, None, claim).unwrap().path().ends_with("a (1).txt"));
+    }
+}

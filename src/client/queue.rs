@@ -1,0 +1,504 @@
+//! The state of the queue: order, where each job stands, and the sums, kept up with each change. No I/O, and
+//! time is an argument.
+
+mod order;
+mod sums;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    ops::Range,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crate::text::SafeText;
+
+use self::sums::{Share, Sums};
+use super::{
+    Finished, JobId, JobState, JobView, NewJob, Totals, Trouble,
+    phase::{Input, Phase},
+    progress::Progress,
+    schedule::ServerId,
+    speed::{self, Meter},
+};
+
+/// A job of the queue.
+#[derive(Debug)]
+pub(super) struct Job {
+    id: JobId,
+    new: NewJob,
+    server: ServerId,
+    address: SafeText,
+    name: SafeText,
+    /// The name in lower case, for the filter.
+    folded: String,
+    target: SafeText,
+    phase: Phase,
+    /// A transfer works on it, or is still stopping.
+    busy: bool,
+    /// Tries after the first one since something last went well.
+    attempts: u32,
+    /// Waiting: until when.
+    due: Option<Instant>,
+    /// Waiting or failed: why.
+    trouble: Option<Trouble>,
+    finished: Option<Finished>,
+    size: Option<u64>,
+    /// What `position` rises to.
+    total: Option<u64>,
+    /// As they were when the last transfer ended.
+    received: u64,
+    position: u64,
+    live: Option<Arc<Progress>>,
+    speed: Meter,
+    advance: Meter,
+}
+
+/// What a server's answer tells of a job.
+#[derive(Clone, Debug)]
+pub(super) struct Announced {
+    pub(super) name: SafeText,
+    pub(super) target: SafeText,
+    pub(super) size: Option<u64>,
+    pub(super) total: Option<u64>,
+}
+
+/// How a transfer ended.
+#[derive(Clone, Debug)]
+pub(super) enum Ended {
+    Finished(Finished),
+    Failed(Trouble),
+    Again { trouble: Trouble, due: Instant },
+    Stopped,
+}
+
+/// What is said of a running job now and then.
+#[derive(Clone, Debug)]
+pub(super) struct Sampled {
+    pub(super) id: JobId,
+    pub(super) received: u64,
+    pub(super) size: Option<u64>,
+    pub(super) progress: Option<(u64, u64)>,
+    pub(super) speed: f64,
+}
+
+/// The queue.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    order: Vec<JobId>,
+    jobs: HashMap<JobId, Job>,
+    next: u64,
+    generation: u64,
+    sums: Sums,
+    /// Jobs that a transfer works on.
+    live: BTreeSet<JobId>,
+    due: BTreeSet<(Instant, JobId)>,
+    /// No job before this place can be started.
+    first_ready: usize,
+    /// Bytes of content that crossed the wire in transfers that ended.
+    crossed: u64,
+    speed: Meter,
+    advance: Meter,
+}
+
+impl Queue {
+    /// Adds a job at the end.
+    pub(super) fn add(&mut self, new: NewJob, server: ServerId) -> JobId {
+        let id = JobId(self.next);
+        self.next += 1;
+        let given = new.save_as.as_deref().and_then(std::path::Path::file_name);
+        let name = match given {
+            Some(name) => SafeText::from_bytes(name.as_encoded_bytes()),
+            None => SafeText::new(new.address.path.name().unwrap_or("/")),
+        };
+        let target = match &new.save_as {
+            Some(path) => SafeText::from_path(&new.folder.join(path)),
+            None => SafeText::from_path(&new.folder),
+        };
+        let job = Job {
+            id,
+            server,
+            address: SafeText::new(&new.address.to_string()),
+            folded: name.as_str().to_lowercase(),
+            name,
+            target,
+            new,
+            phase: Phase::Queued,
+            busy: false,
+            attempts: 0,
+            due: None,
+            trouble: None,
+            finished: None,
+            size: None,
+            total: None,
+            received: 0,
+            position: 0,
+            live: None,
+            speed: Meter::default(),
+            advance: Meter::default(),
+        };
+        self.sums.add(&job.share());
+        self.jobs.insert(id, job);
+        self.order.push(id);
+        self.generation += 1;
+        id
+    }
+
+    /// Changes a job and the sums with it.
+    fn change<T>(&mut self, id: JobId, work: impl FnOnce(&mut Job) -> T) -> Option<T> {
+        let job = self.jobs.get_mut(&id)?;
+        self.sums.subtract(&job.share());
+        let due = job.due;
+        let result = work(job);
+        self.sums.add(&job.share());
+        if due != job.due {
+            if let Some(due) = due {
+                self.due.remove(&(due, id));
+            }
+            if let Some(due) = job.due {
+                self.due.insert((due, id));
+            }
+        }
+        if job.is_ready() {
+            // Its place is not known here without a search; the next one who looks finds it.
+            self.first_ready = 0;
+        }
+        Some(result)
+    }
+
+    /// Moves a job on; `false` if the input means nothing to it.
+    fn apply(&mut self, id: JobId, input: Input) -> bool {
+        let Some(phase) = self.jobs.get(&id).and_then(|job| job.phase.next(input)) else { return false };
+        self.change(id, |job| {
+            job.phase = phase;
+            if phase != Phase::Waiting {
+                job.due = None;
+            }
+        });
+        true
+    }
+
+    /// Does what the user says; `false` if that means nothing to this job.
+    pub(super) fn command(&mut self, id: JobId, input: Input) -> bool {
+        let again = matches!(self.phase(id), Some(Phase::Failed | Phase::Cancelled));
+        let done = self.apply(id, input);
+        if done && again && input == Input::Retry {
+            self.change(id, |job| job.attempts = 0);
+        }
+        done
+    }
+
+    /// Where a job stands.
+    pub(super) fn phase(&self, id: JobId) -> Option<Phase> {
+        self.jobs.get(&id).map(|job| job.phase)
+    }
+
+    /// The first job in order that can be started, given which servers have room.
+    pub(super) fn startable(&mut self, has_room: impl Fn(ServerId) -> bool) -> Option<JobId> {
+        if !self.sums.ready_servers().any(&has_room) {
+            return None;
+        }
+        let is_ready = |id: &JobId| self.jobs.get(id).is_some_and(Job::is_ready);
+        let first = self.first_ready + self.order[self.first_ready..].iter().position(is_ready)?;
+        self.first_ready = first;
+        let startable =
+            |id: &&JobId| self.jobs.get(id).is_some_and(|job| job.is_ready() && has_room(job.server));
+        self.order[first..].iter().find(startable).copied()
+    }
+
+    /// A transfer begins to work on a job.
+    pub(super) fn start(&mut self, id: JobId, now: Instant) -> Option<(NewJob, ServerId, Arc<Progress>)> {
+        if !self.apply(id, Input::Start) {
+            return None;
+        }
+        self.live.insert(id);
+        self.change(id, |job| {
+            let progress = Arc::new(Progress::new(job.received, job.position));
+            job.busy = true;
+            job.live = Some(Arc::clone(&progress));
+            (job.speed, job.advance) = (Meter::default(), Meter::default());
+            job.sample(now);
+            (job.new.clone(), job.server, progress)
+        })
+    }
+
+    /// The server answered.
+    pub(super) fn answered(&mut self, id: JobId, announced: Announced) {
+        if self.apply(id, Input::Answered) {
+            self.change(id, |job| {
+                job.folded = announced.name.as_str().to_lowercase();
+                (job.name, job.target) = (announced.name, announced.target);
+                (job.size, job.total) = (announced.size, announced.total);
+            });
+        }
+    }
+
+    /// All content came.
+    pub(super) fn complete(&mut self, id: JobId, size: u64) {
+        if self.apply(id, Input::Complete) {
+            self.change(id, |job| job.size = Some(size));
+        }
+    }
+
+    /// Number of the coming try after the first. `progressed`: this one brought something, and the count
+    /// begins anew.
+    pub(super) fn count_try(&mut self, id: JobId, progressed: bool) -> u32 {
+        let count = |job: &mut Job| {
+            job.attempts = if progressed { 1 } else { job.attempts + 1 };
+            job.attempts
+        };
+        self.jobs.get_mut(&id).map_or(1, count)
+    }
+
+    /// The transfer of a job ended. Returns the phase that it is in now.
+    pub(super) fn ended(&mut self, id: JobId, ended: Ended) -> Option<Phase> {
+        self.live.remove(&id);
+        let crossed = self.change(id, |job| {
+            let live = job.live.take()?;
+            (job.received, job.position) = (live.verified(), live.position());
+            Some(live.crossed())
+        });
+        self.crossed += crossed.flatten().unwrap_or(0);
+        let input = match &ended {
+            Ended::Finished(_) => Some(Input::Finished),
+            Ended::Failed(_) => Some(Input::Failed),
+            Ended::Again { .. } => Some(Input::Again),
+            // The command that stopped it has moved it already.
+            Ended::Stopped => None,
+        };
+        let moved = input.is_some_and(|input| self.apply(id, input));
+        self.change(id, |job| {
+            job.busy = false;
+            match ended {
+                _ if !moved => {}
+                Ended::Finished(finished) => {
+                    job.size = Some(finished.bytes);
+                    job.received = finished.bytes;
+                    job.total = job.total.or(job.size);
+                    job.position = job.total.unwrap_or(0);
+                    job.target = SafeText::from_path(&finished.path);
+                    job.finished = Some(finished);
+                }
+                Ended::Failed(trouble) => job.trouble = Some(trouble),
+                Ended::Again { trouble, due } => (job.trouble, job.due) = (Some(trouble), Some(due)),
+                Ended::Stopped => {}
+            }
+            job.phase
+        })
+    }
+
+    /// What was fetched of a job is gone.
+    pub(super) fn reset(&mut self, id: JobId) {
+        self.change(id, |job| (job.received, job.position) = (0, 0));
+    }
+
+    /// Takes jobs out; which, and their names.
+    pub(super) fn remove_all(&mut self, ids: &[JobId]) -> Vec<(JobId, SafeText)> {
+        let mut names = Vec::with_capacity(ids.len());
+        for id in ids {
+            let Some(job) = self.jobs.remove(id) else { continue };
+            self.sums.subtract(&job.share());
+            if let Some(live) = &job.live {
+                self.crossed += live.crossed();
+            }
+            self.live.remove(id);
+            if let Some(due) = job.due {
+                self.due.remove(&(due, *id));
+            }
+            names.push((*id, job.name));
+        }
+        if !names.is_empty() {
+            self.order.retain(|id| self.jobs.contains_key(id));
+            self.first_ready = 0;
+            self.generation += 1;
+        }
+        names
+    }
+
+    /// Moves jobs by so many places (negative: towards the front), as a group that keeps its order.
+    pub(super) fn move_by(&mut self, ids: &[JobId], places: isize) {
+        if order::move_by(&mut self.order, ids, places) {
+            self.first_ready = 0;
+            self.generation += 1;
+        }
+    }
+
+    /// When the next waiting job is due.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.due.first().map(|&(due, _)| due)
+    }
+
+    /// Queues the jobs that have waited long enough.
+    pub(super) fn queue_due(&mut self, now: Instant) {
+        while let Some(&(due, id)) = self.due.first()
+            && due <= now
+        {
+            if !self.apply(id, Input::Retry) {
+                self.due.remove(&(due, id));
+            }
+        }
+    }
+
+    /// Ids in order, of jobs in one of these phases.
+    pub(super) fn in_phase(&self, phases: &[Phase]) -> Vec<JobId> {
+        let matches = |id: &&JobId| self.phase(**id).is_some_and(|phase| phases.contains(&phase));
+        self.order.iter().filter(matches).copied().collect()
+    }
+
+    /// Reads the counters of what runs; returns what is to be said of it.
+    pub(super) fn sample(&mut self, now: Instant) -> Vec<Sampled> {
+        let (mut crossed, mut advanced) = (self.crossed, self.sums.settled().0);
+        let mut samples = Vec::with_capacity(self.live.len());
+        for &id in &self.live {
+            let Some(job) = self.jobs.get_mut(&id) else { continue };
+            job.sample(now);
+            crossed += job.live.as_ref().map_or(0, |live| live.crossed());
+            advanced = advanced.saturating_add(job.progress().map_or(0, |(done, _)| done));
+            if job.phase == Phase::Running {
+                samples.push(Sampled {
+                    id,
+                    received: job.received(),
+                    size: job.size,
+                    progress: job.total.filter(|_| job.total != job.size).and(job.progress()),
+                    speed: job.speed.speed(),
+                });
+            }
+        }
+        self.speed.sample(now, crossed);
+        self.advance.sample(now, advanced);
+        samples
+    }
+
+    /// Nothing runs any more: speeds begin anew.
+    pub(super) fn at_rest(&mut self) {
+        (self.speed, self.advance) = (Meter::default(), Meter::default());
+    }
+
+    /// Rises with every change of order or membership.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The name of a job.
+    pub(super) fn name(&self, id: JobId) -> Option<SafeText> {
+        self.jobs.get(&id).map(|job| job.name.clone())
+    }
+
+    /// Ids in order, of jobs whose name contains `filter`, ignoring case.
+    pub(super) fn ids(&self, filter: &str) -> Vec<JobId> {
+        if filter.is_empty() {
+            return self.order.clone();
+        }
+        let filter = filter.to_lowercase();
+        let matches = |id: &&JobId| self.jobs.get(id).is_some_and(|job| job.folded.contains(&filter));
+        self.order.iter().filter(matches).copied().collect()
+    }
+
+    /// The rows at these places.
+    pub(super) fn at(&self, rows: Range<usize>, now: Instant) -> Vec<JobView> {
+        let end = rows.end.min(self.order.len());
+        self.rows(&self.order[rows.start.min(end)..end], now)
+    }
+
+    /// The rows of these jobs, as far as there are such.
+    pub(super) fn rows(&self, ids: &[JobId], now: Instant) -> Vec<JobView> {
+        ids.iter().filter_map(|id| self.jobs.get(id)).map(|job| job.view(now)).collect()
+    }
+
+    /// The sums.
+    pub(super) fn totals(&self, limit: Option<u64>) -> Totals {
+        let mut progress = self.sums.settled();
+        for job in self.live.iter().filter_map(|id| self.jobs.get(id)) {
+            let (done, total) = job.progress().unwrap_or_default();
+            progress = (progress.0.saturating_add(done), progress.1.saturating_add(total));
+        }
+        let remaining = progress.1.saturating_sub(progress.0);
+        let rate = self.advance.slow_rate().filter(|_| !self.live.is_empty() && remaining > 0);
+        Totals {
+            speed: if self.live.is_empty() { 0.0 } else { self.speed.speed() },
+            progress,
+            eta: rate.and_then(|rate| speed::eta(remaining, rate)),
+            limit,
+            ..self.sums.counts()
+        }
+    }
+}
+
+impl Job {
+    fn is_ready(&self) -> bool {
+        self.phase == Phase::Queued && !self.busy
+    }
+
+    fn received(&self) -> u64 {
+        self.live.as_ref().map_or(self.received, |live| live.verified())
+    }
+
+    /// Done and total, once the total is known.
+    fn progress(&self) -> Option<(u64, u64)> {
+        let total = self.total?;
+        let position = self.live.as_ref().map_or(self.position, |live| live.position());
+        Some((position.min(total), total))
+    }
+
+    fn share(&self) -> Share {
+        let given_up = matches!(self.phase, Phase::Failed | Phase::Cancelled);
+        let at_rest = if given_up || self.live.is_some() { None } else { self.progress() };
+        Share {
+            phase: self.phase,
+            progress: at_rest.unwrap_or_default(),
+            ready: self.is_ready().then_some(self.server),
+        }
+    }
+
+    fn sample(&mut self, now: Instant) {
+        if let Some(live) = &self.live {
+            self.speed.sample(now, live.crossed());
+            self.advance.sample(now, live.position());
+        }
+    }
+
+    fn state(&self, now: Instant) -> JobState {
+        let reason = || self.trouble.as_ref().map(|trouble| trouble.message.clone()).unwrap_or_default();
+        match self.phase {
+            Phase::Queued => JobState::Queued,
+            Phase::Waiting => JobState::Waiting {
+                seconds: self
+                    .due
+                    .map_or(Duration::ZERO, |due| due.saturating_duration_since(now))
+                    .as_secs_f64(),
+                attempt: self.attempts,
+                reason: reason(),
+            },
+            Phase::Connecting => JobState::Connecting,
+            Phase::Running => JobState::Running,
+            Phase::Verifying => JobState::Verifying,
+            Phase::Paused => JobState::Paused,
+            Phase::Cancelled => JobState::Cancelled,
+            Phase::Failed | Phase::Done => match (&self.finished, &self.trouble) {
+                (Some(finished), _) => JobState::Done(finished.clone()),
+                (None, Some(trouble)) => JobState::Failed(trouble.clone()),
+                (None, None) => JobState::Cancelled,
+            },
+        }
+    }
+
+    fn view(&self, now: Instant) -> JobView {
+        let progress = self.progress();
+        let running = self.phase == Phase::Running;
+        let remaining = progress.map(|(done, total)| total - done).filter(|_| running);
+        JobView {
+            id: self.id,
+            address: self.address.clone(),
+            name: self.name.clone(),
+            target: self.target.clone(),
+            state: self.state(now),
+            size: self.size,
+            received: self.received(),
+            progress,
+            speed: running.then(|| self.speed.speed()),
+            eta: remaining.and_then(|remaining| self.advance.eta(remaining)),
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! The sums of the queue, kept up with each change of a job instead of being counted for each frame.
+
+use std::collections::HashMap;
+
+use crate::client::{Totals, phase::Phase, schedule::ServerId};
+
+/// What one job adds to the sums.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Share {
+    pub(super) phase: Phase,
+    /// Done and total bytes while it is at rest; running ones are read when asked for.
+    pub(super) progress: (u64, u64),
+    /// Its server, if it can be started.
+    pub(super) ready: Option<ServerId>,
+}
+
+/// The sums.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sums {
+    phases: [usize; Phase::COUNT],
+    progress: (u64, u64),
+    ready: HashMap<ServerId, usize>,
+}
+
+impl Sums {
+    pub(super) fn add(&mut self, share: &Share) {
+        self.phases[share.phase as usize] += 1;
+        self.progress.0 = self.progress.0.wrapping_add(share.progress.0);
+        self.progress.1 = self.progress.1.wrapping_add(share.progress.1);
+        if let Some(server) = share.ready {
+            *self.ready.entry(server).or_default() += 1;
+        }
+    }
+
+    pub(super) fn subtract(&mut self, share: &Share) {
+        self.phases[share.phase as usize] -= 1;
+        self.progress.0 = self.progress.0.wrapping_sub(share.progress.0);
+        self.progress.1 = self.progress.1.wrapping_sub(share.progress.1);
+        if let Some(server) = share.ready
+            && let Some(count) = self.ready.get_mut(&server)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.ready.remove(&server);
+            }
+        }
+    }
+
+    /// Done and total bytes of all jobs at rest whose size is known.
+    pub(super) fn settled(&self) -> (u64, u64) {
+        self.progress
+    }
+
+    /// Servers of jobs that can be started.
+    pub(super) fn ready_servers(&self) -> impl Iterator<Item = ServerId> {
+        self.ready.keys().copied()
+    }
+
+    /// The counts, in a face's words.
+    pub(super) fn counts(&self) -> Totals {
+        let of = |phases: &[Phase]| phases.iter().map(|&phase| self.phases[phase as usize]).sum();
+        Totals {
+            jobs: self.phases.iter().sum(),
+            running: of(&[Phase::Connecting, Phase::Running, Phase::Verifying]),
+            waiting: of(&[Phase::Queued, Phase::Waiting]),
+            paused: of(&[Phase::Paused]),
+            done: of(&[Phase::Done]),
+            failed: of(&[Phase::Failed]),
+            ..Totals::default()
+        }
+    }
+}

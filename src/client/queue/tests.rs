@@ -1,0 +1,267 @@
+//! The queue against a plain recount of its jobs, under any sequence of events.
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    client::{Existing, Speak, TroubleKind, schedule::Servers},
+    protocol::{
+        address::{Address, Authority},
+        path::RemotePath,
+    },
+};
+
+fn job(path: &str, port: u16) -> NewJob {
+    NewJob {
+        address: Address {
+            authority: Authority { host: "h".into(), port },
+            path: RemotePath::parse(path).unwrap(),
+        },
+        speak: Speak::V1,
+        form: Default::default(),
+        folder: PathBuf::from("/d"),
+        save_as: None,
+        existing: Existing::Keep,
+        checksum: None,
+    }
+}
+
+fn add(queue: &mut Queue, servers: &mut Servers, path: &str, port: u16) -> JobId {
+    let new = job(path, port);
+    let server = servers.number(&new.address.authority, new.speak);
+    queue.add(new, server)
+}
+
+fn announced(size: u64) -> Announced {
+    Announced { name: "n".into(), target: "/d/n".into(), size: Some(size), total: Some(size) }
+}
+
+fn finished(size: u64) -> Finished {
+    Finished {
+        path: PathBuf::from("/d/n"),
+        bytes: size,
+        transferred: size,
+        resumed: 0,
+        blake3: String::new(),
+        seconds: 1.0,
+        omitted: 0,
+    }
+}
+
+fn trouble() -> Trouble {
+    Trouble { kind: TroubleKind::Other, message: "no".into() }
+}
+
+#[test]
+fn the_first_that_a_server_has_room_for_is_started() {
+    let (mut queue, mut servers) = (Queue::default(), Servers::default());
+    let a = add(&mut queue, &mut servers, "a", 1);
+    let b = add(&mut queue, &mut servers, "b", 1);
+    let c = add(&mut queue, &mut servers, "c", 2);
+    let now = Instant::now();
+    let mut start = |queue: &mut Queue| {
+        let id = queue.startable(|server| servers.has_room(server))?;
+        let (_, server, _) = queue.start(id, now)?;
+        servers.take(server);
+        Some(id)
+    };
+    assert_eq!(start(&mut queue), Some(a));
+    assert_eq!(start(&mut queue), Some(c), "the first server has no room for b");
+    assert_eq!(start(&mut queue), None);
+    queue.move_by(&[b], -1);
+    queue.ended(a, Ended::Finished(finished(3)));
+    assert_eq!(queue.startable(|_| true), Some(b));
+    assert_eq!(queue.startable(|_| false), None);
+}
+
+#[test]
+fn a_job_that_is_resumed_while_it_stops_waits_for_its_transfer() {
+    let (mut queue, mut servers) = (Queue::default(), Servers::default());
+    let id = add(&mut queue, &mut servers, "a", 1);
+    queue.start(id, Instant::now()).unwrap();
+    assert!(queue.command(id, Input::Pause));
+    assert!(queue.command(id, Input::Resume));
+    assert_eq!(queue.startable(|_| true), None);
+    queue.ended(id, Ended::Stopped);
+    assert_eq!(queue.startable(|_| true), Some(id));
+}
+
+#[test]
+fn a_file_that_is_in_place_is_done_whatever_was_said_meanwhile() {
+    let (mut queue, mut servers) = (Queue::default(), Servers::default());
+    let id = add(&mut queue, &mut servers, "a", 1);
+    queue.start(id, Instant::now()).unwrap();
+    queue.answered(id, announced(10));
+    assert!(queue.command(id, Input::Cancel));
+    assert_eq!(queue.ended(id, Ended::Finished(finished(10))), Some(Phase::Done));
+    assert_eq!(queue.totals(None).progress, (10, 10));
+    assert!(!queue.command(id, Input::Retry));
+}
+
+#[test]
+fn waiting_jobs_come_back_when_they_are_due() {
+    let (mut queue, mut servers) = (Queue::default(), Servers::default());
+    let id = add(&mut queue, &mut servers, "a", 1);
+    let now = Instant::now();
+    queue.start(id, now).unwrap();
+    assert_eq!(queue.count_try(id, false), 1);
+    let due = now + Duration::from_secs(3);
+    queue.ended(id, Ended::Again { trouble: trouble(), due });
+    assert_eq!(queue.next_due(), Some(due));
+    let JobState::Waiting { seconds, attempt, .. } = queue.rows(&[id], now)[0].state.clone() else {
+        panic!("it waits")
+    };
+    assert_eq!((seconds, attempt), (3.0, 1));
+    queue.queue_due(now);
+    assert_eq!(queue.startable(|_| true), None);
+    queue.queue_due(due);
+    assert_eq!((queue.startable(|_| true), queue.next_due()), (Some(id), None));
+    assert_eq!(queue.count_try(id, false), 2, "waiting does not reset the count");
+    assert_eq!(queue.count_try(id, true), 1, "progress does");
+}
+
+#[test]
+fn the_filter_ignores_case() {
+    let (mut queue, mut servers) = (Queue::default(), Servers::default());
+    let a = add(&mut queue, &mut servers, "x/Größe.TXT", 1);
+    add(&mut queue, &mut servers, "größer/b", 1);
+    assert_eq!(queue.ids("GRÖSSE"), []);
+    assert_eq!(queue.ids("GRÖ"), [a]);
+    assert_eq!(queue.ids("").len(), 2);
+}
+
+#[test]
+fn ten_thousand_rows_cost_what_the_visible_ones_cost() {
+    let (mut queue, mut servers) = (Queue::default(), Servers::default());
+    for number in 0..10_000 {
+        add(&mut queue, &mut servers, &format!("f{number}"), 1);
+    }
+    assert_eq!(queue.at(9_990..20_000, Instant::now()).len(), 10);
+    assert_eq!(queue.at(20_000..30_000, Instant::now()).len(), 0);
+    // Most of a second in a debug build would be missed by far if rows or sums were counted anew.
+    let begun = Instant::now();
+    for start in 0..1_000 {
+        assert_eq!(queue.at(start..start + 20, begun).len(), 20);
+        assert_eq!(queue.totals(None).jobs, 10_000);
+    }
+    assert!(begun.elapsed() < Duration::from_secs(10));
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Add(u16),
+    Command(usize, Input),
+    StartNext,
+    Answered(usize, u64),
+    Progress(usize, u64),
+    Complete(usize),
+    Ended(usize, u8),
+    Due,
+    Move(Vec<usize>, isize),
+    Remove(Vec<usize>),
+    Sample,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let at = 0usize..12;
+    let input = prop::sample::select(vec![Input::Pause, Input::Resume, Input::Cancel, Input::Retry]);
+    prop_oneof![
+        3 => (1u16..4).prop_map(Step::Add),
+        4 => (at.clone(), input).prop_map(|(at, input)| Step::Command(at, input)),
+        6 => Just(Step::StartNext),
+        3 => (at.clone(), any::<u64>()).prop_map(|(at, size)| Step::Answered(at, size >> (size % 64))),
+        3 => (at.clone(), any::<u64>()).prop_map(|(at, bytes)| Step::Progress(at, bytes >> (bytes % 64))),
+        2 => at.clone().prop_map(Step::Complete),
+        4 => (at.clone(), 0u8..4).prop_map(|(at, how)| Step::Ended(at, how)),
+        1 => Just(Step::Due),
+        2 => (prop::collection::vec(at.clone(), 0..4), -5isize..5).prop_map(|(ids, by)| Step::Move(ids, by)),
+        1 => prop::collection::vec(at, 0..3).prop_map(Step::Remove),
+        1 => Just(Step::Sample),
+    ]
+}
+
+fn check(queue: &Queue, busy: &BTreeMap<JobId, Arc<Progress>>) {
+    assert_eq!(queue.order.len(), queue.jobs.len());
+    assert!(queue.order.iter().all(|id| queue.jobs.contains_key(id)));
+    let mut sums = Sums::default();
+    queue.jobs.values().for_each(|job| sums.add(&job.share()));
+    assert_eq!(queue.sums, sums);
+    let totals = queue.totals(None);
+    let none = |phase| queue.jobs.values().filter(|job| job.phase == phase).count();
+    let others = none(Phase::Cancelled);
+    let sum = totals.running + totals.waiting + totals.paused + totals.done + totals.failed + others;
+    assert_eq!((totals.jobs, sum), (queue.jobs.len(), queue.jobs.len()));
+    for (id, job) in &queue.jobs {
+        assert_eq!(job.busy, busy.contains_key(id), "{job:?}");
+        assert_eq!(job.busy, queue.live.contains(id));
+        assert_eq!(job.due.is_some(), job.phase == Phase::Waiting);
+        assert_eq!(job.due.is_some_and(|due| queue.due.contains(&(due, *id))), job.due.is_some());
+        let _ = job.view(Instant::now());
+    }
+    let first = queue.order.iter().position(|id| queue.jobs[id].is_ready());
+    assert!(first.is_none_or(|first| queue.first_ready <= first));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #[test]
+    fn sums_and_order_hold_under_any_sequence(steps in prop::collection::vec(step(), 0..120)) {
+        let (mut queue, mut servers) = (Queue::default(), Servers::default());
+        let mut busy: BTreeMap<JobId, Arc<Progress>> = BTreeMap::new();
+        let mut now = Instant::now();
+        for step in steps {
+            now += Duration::from_millis(100);
+            let order = queue.ids("");
+            let id = |at: &usize| order.get(*at).copied().unwrap_or(JobId(u64::MAX));
+            match step {
+                Step::Add(port) => { add(&mut queue, &mut servers, "x/y", port); }
+                Step::Command(at, input) => { queue.command(id(&at), input); }
+                Step::StartNext => {
+                    let expected = order.iter().copied().find(|id| {
+                        queue.phase(*id) == Some(Phase::Queued) && !busy.contains_key(id)
+                    });
+                    let found = queue.startable(|_| true);
+                    prop_assert_eq!(found, expected);
+                    if let Some(id) = found {
+                        let (_, _, progress) = queue.start(id, now).unwrap();
+                        busy.insert(id, progress);
+                    }
+                }
+                Step::Answered(at, size) => queue.answered(id(&at), announced(size)),
+                Step::Progress(at, bytes) => if let Some(progress) = busy.get(&id(&at)) {
+                    progress.set_verified(bytes);
+                    progress.set_position(bytes);
+                    progress.add_crossed(bytes >> 8);
+                },
+                Step::Complete(at) => queue.complete(id(&at), 5),
+                Step::Ended(at, how) => if busy.remove(&id(&at)).is_some() {
+                    queue.ended(id(&at), match how {
+                        0 => Ended::Finished(finished(5)),
+                        1 => Ended::Failed(trouble()),
+                        2 => Ended::Again { trouble: trouble(), due: now + Duration::from_millis(500) },
+                        _ => Ended::Stopped,
+                    });
+                    // A transfer stops by itself only when it was told to.
+                    if how == 3 && matches!(queue.phase(id(&at)), Some(Phase::Connecting | Phase::Running | Phase::Verifying)) {
+                        queue.command(id(&at), Input::Pause);
+                    }
+                },
+                Step::Due => queue.queue_due(now),
+                Step::Move(ats, by) => queue.move_by(&ats.iter().map(id).collect::<Vec<_>>(), by),
+                Step::Remove(ats) => {
+                    let ids: Vec<_> = ats.iter().map(id).collect();
+                    queue.remove_all(&ids);
+                    busy.retain(|id, _| !ids.contains(id));
+                }
+                Step::Sample => { queue.sample(now); }
+            }
+            check(&queue, &busy);
+        }
+    }
+}

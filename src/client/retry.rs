@@ -1,0 +1,191 @@
+//! Faults of one try: which of them another try may mend, and when it is made.
+
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+
+use crate::{
+    protocol::{
+        error::{Code, Stranger, Violation},
+        message::Failure,
+    },
+    text::SafeText,
+};
+
+use super::{Trouble, TroubleKind};
+
+/// Delay before the first retry; the following ones double.
+const FIRST: Duration = Duration::from_millis(250);
+/// No delay of ours is longer (jitter adds up to as much again).
+const LONGEST: Duration = Duration::from_secs(30);
+/// A server that wants us to wait longer is asked again after this.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Whether another try can help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It cannot.
+    Never,
+    /// It may, from what is verified, not before this.
+    Again(Duration),
+    /// It may, but what was fetched belongs to another version.
+    StartOver,
+}
+
+/// Why a try ended.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Fault {
+    pub(super) trouble: Trouble,
+    pub(super) verdict: Verdict,
+}
+
+impl Fault {
+    fn new(kind: TroubleKind, message: &str, verdict: Verdict) -> Fault {
+        Fault { trouble: Trouble { kind, message: SafeText::new(message) }, verdict }
+    }
+
+    /// Another try cannot help.
+    pub(super) fn never(kind: TroubleKind, message: impl AsRef<str>) -> Fault {
+        Fault::new(kind, message.as_ref(), Verdict::Never)
+    }
+
+    /// The connection could not be made, or was lost.
+    pub(super) fn lost(message: impl AsRef<str>) -> Fault {
+        Fault::new(TroubleKind::Connection, message.as_ref(), Verdict::Again(Duration::ZERO))
+    }
+
+    /// The source is not what it was.
+    pub(super) fn changed(message: impl AsRef<str>) -> Fault {
+        Fault::new(TroubleKind::Integrity, message.as_ref(), Verdict::StartOver)
+    }
+
+    /// The local disk refused; what was fetched stays.
+    pub(super) fn disk(message: impl AsRef<str>) -> Fault {
+        Fault::never(TroubleKind::Disk, message)
+    }
+
+    /// The peer broke the protocol, or speaks another one.
+    pub(super) fn violation(peer: &str, violation: &Violation) -> Fault {
+        match violation {
+            // A server beyond its limits closes like this, and so does one that is just starting.
+            Violation::NotOurs(Stranger::Silent) => Fault::lost(format!("{peer}: {violation}")),
+            Violation::NotOurs(Stranger::Tls) => Fault::never(
+                TroubleKind::Connection,
+                format!("{peer}: {violation}, which this version does not speak"),
+            ),
+            Violation::NotOurs(_) => {
+                Fault::never(TroubleKind::Connection, format!("{peer}: {violation}; check host and port"))
+            }
+            Violation::Version { .. } | Violation::Classic(_) => {
+                Fault::never(TroubleKind::Connection, format!("{peer}: {violation}"))
+            }
+            // Bytes can be damaged on their way; a new connection may do.
+            _ => Fault::lost(format!("{peer}: {violation}")),
+        }
+    }
+
+    /// The server answered with an error.
+    pub(super) fn refused(path: &str, failure: &Failure) -> Fault {
+        let about = failure.path.as_deref().filter(|about| !about.is_empty()).unwrap_or(path);
+        let about = about.trim_start_matches('/');
+        let text = |text: &str| if about.is_empty() { text.to_owned() } else { format!("/{about}: {text}") };
+        let said =
+            if failure.message.trim().is_empty() { failure.code.text() } else { failure.message.trim() };
+        let after = Duration::from_secs(failure.retry_after.unwrap_or(0).into()).min(PATIENCE);
+        let never = |kind| Fault::never(kind, text(failure.code.text()));
+        match failure.code {
+            Code::NotFound => never(TroubleKind::NotFound),
+            Code::WrongKind => never(TroubleKind::NotFound),
+            Code::Unreadable => {
+                Fault::never(TroubleKind::Other, format!("the server could not read: {said}"))
+            }
+            Code::Changed | Code::Range => Fault::changed(text(failure.code.text())),
+            Code::Busy | Code::ShuttingDown | Code::TimedOut | Code::TooSlow => {
+                Fault::new(TroubleKind::Connection, failure.code.text(), Verdict::Again(after))
+            }
+            Code::Internal => Fault::new(
+                TroubleKind::Other,
+                &text(&format!("the server failed: {said}")),
+                Verdict::Again(after),
+            ),
+            Code::Unsupported | Code::Violation => Fault::never(TroubleKind::Other, text(said)),
+        }
+    }
+}
+
+/// Time until try number `attempt` after the first (from 1): exponential with jitter, and not before the
+/// server wants it.
+pub(super) fn delay(attempt: u32, after: Duration, seed: u64) -> Duration {
+    let backoff = ExponentialBuilder::default()
+        .with_factor(2.0)
+        .with_min_delay(FIRST)
+        .with_max_delay(LONGEST)
+        .without_max_times()
+        .with_jitter()
+        .with_jitter_seed(seed);
+    // Doubling has reached its cap long before that.
+    let step = attempt.clamp(1, 16) as usize - 1;
+    let wait = backoff.build().nth(step).unwrap_or(LONGEST);
+    // Many clients were told the same time: the jitter spreads them.
+    after + wait
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(code: Code, retry_after: Option<u32>) -> Failure {
+        Failure { code, message: "words of the server".into(), path: None, retry_after }
+    }
+
+    #[test]
+    fn what_cannot_succeed_is_not_tried_again() {
+        for code in [Code::NotFound, Code::WrongKind, Code::Unreadable, Code::Unsupported, Code::Violation] {
+            assert_eq!(Fault::refused("a", &failure(code, Some(1))).verdict, Verdict::Never, "{code:?}");
+        }
+        for stranger in [Stranger::Http, Stranger::Ssh, Stranger::Tls, Stranger::Unknown] {
+            let fault = Fault::violation("h:1", &Violation::NotOurs(stranger));
+            assert_eq!((fault.verdict, fault.trouble.kind), (Verdict::Never, TroubleKind::Connection));
+        }
+        assert_eq!(Fault::disk("full").verdict, Verdict::Never);
+    }
+
+    #[test]
+    fn what_may_pass_is_tried_again_when_the_server_says() {
+        for code in [Code::Busy, Code::ShuttingDown, Code::Internal, Code::TimedOut, Code::TooSlow] {
+            let fault = Fault::refused("a", &failure(code, Some(7)));
+            assert_eq!(fault.verdict, Verdict::Again(Duration::from_secs(7)), "{code:?}");
+        }
+        let hostile = Fault::refused("a", &failure(Code::Busy, Some(u32::MAX)));
+        assert_eq!(hostile.verdict, Verdict::Again(PATIENCE));
+    }
+
+    #[test]
+    fn a_changed_source_starts_over() {
+        let fault = Fault::refused("a/b", &failure(Code::Changed, None));
+        assert_eq!(fault.verdict, Verdict::StartOver);
+        assert_eq!(fault.trouble.kind, TroubleKind::Integrity);
+        assert_eq!(fault.trouble.message.as_str(), "/a/b: the source changed on the server");
+    }
+
+    #[test]
+    fn words_of_a_peer_are_made_safe() {
+        let mut hostile = failure(Code::Internal, None);
+        hostile.message = "\u{1b}[2J".into();
+        assert!(!Fault::refused("a", &hostile).trouble.message.as_str().contains('\u{1b}'));
+    }
+
+    #[test]
+    fn delays_double_with_jitter_up_to_a_cap() {
+        for attempt in 1..40 {
+            let step = FIRST * 2u32.saturating_pow(attempt.min(20) - 1);
+            for seed in 0..20 {
+                let wait = delay(attempt, Duration::ZERO, seed);
+                let least = step.min(LONGEST);
+                assert!(wait >= least && wait <= least * 2, "{attempt}: {wait:?}");
+            }
+        }
+        assert!(delay(1, Duration::from_secs(9), 1) > Duration::from_secs(9));
+        assert_ne!(delay(1, Duration::ZERO, 1), delay(1, Duration::ZERO, 2));
+    }
+}

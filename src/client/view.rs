@@ -1,0 +1,145 @@
+//! What the faces see of the queue: plain data.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::text::SafeText;
+
+use super::JobId;
+
+/// Where a job stands.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum JobState {
+    /// Waits for its turn.
+    Queued,
+    /// Waits before another try.
+    Waiting {
+        /// Seconds left.
+        seconds: f64,
+        /// Number of the coming try after the first.
+        attempt: u32,
+        /// What went wrong.
+        reason: SafeText,
+    },
+    /// Connecting, or asked and not answered yet.
+    Connecting,
+    /// Content comes.
+    Running,
+    /// All came; being checked, synced and put in place.
+    Verifying,
+    /// In place.
+    Done(Finished),
+    /// Will not go on by itself.
+    Failed(Trouble),
+    /// Stopped by the user; goes on when told.
+    Paused,
+    /// Given up by the user.
+    Cancelled,
+}
+
+/// A finished job.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Finished {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its size.
+    pub bytes: u64,
+    /// Content bytes that crossed the wire, over all tries.
+    pub transferred: u64,
+    /// Bytes that did not have to.
+    pub resumed: u64,
+    /// BLAKE3 in hex.
+    pub blake3: String,
+    /// From the first connection to the end.
+    pub seconds: f64,
+    /// Entries that the server left out of an archive (links, devices).
+    pub omitted: u64,
+}
+
+/// The kind of a failure; decides the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TroubleKind {
+    /// 1: anything else.
+    Other,
+    /// 3: could not connect, or lost and retries spent.
+    Connection,
+    /// 4: not found or not permitted.
+    NotFound,
+    /// 6: digest wrong, or the source changed.
+    Integrity,
+    /// 7: local disk: full, not writable, target exists.
+    Disk,
+}
+
+/// Why a job failed: what happened, to which file or peer, and what to do.
+#[derive(Clone, Debug, PartialEq, Serialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Trouble {
+    /// The kind.
+    pub kind: TroubleKind,
+    /// A sentence.
+    pub message: SafeText,
+}
+
+/// A row of the queue.
+#[derive(Clone, Debug, Serialize)]
+pub struct JobView {
+    /// Its number.
+    pub id: JobId,
+    /// The address.
+    pub address: SafeText,
+    /// A short name: the target's, once known, else the path's last segment.
+    pub name: SafeText,
+    /// Where it goes, as far as known.
+    pub target: SafeText,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub state: JobState,
+    /// Bytes of the content, where known.
+    pub size: Option<u64>,
+    /// Bytes of the content received and verified.
+    pub received: u64,
+    /// Progress: done and total, in bytes of the content or (archives) of their sources.
+    pub progress: Option<(u64, u64)>,
+    /// Bytes a second over the last seconds; running jobs only.
+    pub speed: Option<f64>,
+    /// Seconds left, slowly filtered; `None` before 3 s of data.
+    pub eta: Option<f64>,
+}
+
+/// The queue's sums.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Totals {
+    /// Jobs in the queue, whatever their state.
+    pub jobs: usize,
+    /// Connecting, running or verifying.
+    pub running: usize,
+    /// Queued or waiting to try again.
+    pub waiting: usize,
+    /// Paused.
+    pub paused: usize,
+    /// Done.
+    pub done: usize,
+    /// Failed.
+    pub failed: usize,
+    /// Bytes a second of all.
+    pub speed: f64,
+    /// Progress of all jobs whose size is known: done and total bytes.
+    pub progress: (u64, u64),
+    /// Seconds left for all, where known.
+    pub eta: Option<f64>,
+    /// The limit in force, bytes a second.
+    pub limit: Option<u64>,
+}
+
+/// What a screen needs for one frame; costs what the rows asked for cost.
+#[derive(Clone, Debug, Serialize)]
+pub struct Snapshot {
+    /// The rows asked for, in the queue's order.
+    pub rows: Vec<JobView>,
+    /// The sums.
+    pub totals: Totals,
+}

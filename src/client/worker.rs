@@ -1,0 +1,157 @@
+//! One try of one job, from the connection to the finished file.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::sync::watch;
+
+use crate::text::SafeText;
+
+use super::{
+    Finished, JobId, NewJob, Speak, TroubleKind,
+    board::{Board, Slot},
+    classic, fetch,
+    finish::{Finish, Unfinished},
+    memory::Memory,
+    pool::Pool,
+    progress::Progress,
+    retry::{Fault, Verdict},
+};
+
+/// What a try works with.
+#[derive(Debug)]
+pub(super) struct Context {
+    pub(super) id: JobId,
+    pub(super) new: NewJob,
+    pub(super) board: Arc<Board>,
+    pub(super) pool: Arc<Pool>,
+    pub(super) progress: Arc<Progress>,
+    /// The place with the server, until no connection is needed any more.
+    pub(super) slot: Option<Slot>,
+    pub(super) retries: u32,
+    pub(super) timeout: Duration,
+    pub(super) sync: bool,
+}
+
+/// How a try ended.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    Done(Finished),
+    /// `progressed`: it brought blocks that were not there before.
+    Fault {
+        fault: Fault,
+        progressed: bool,
+    },
+    Stopped,
+}
+
+impl Context {
+    /// The job's name, for events.
+    pub(super) fn name(&self) -> SafeText {
+        self.board.with(|state| state.queue.name(self.id)).unwrap_or_default()
+    }
+}
+
+/// Makes one try. Whatever happens, what was verified is in the memory that comes back.
+pub(super) async fn run(
+    mut context: Context,
+    mut memory: Memory,
+    mut stop: watch::Receiver<bool>,
+) -> (Memory, Outcome) {
+    let started = *memory.started.get_or_insert_with(Instant::now);
+    let before = memory.blocks.bytes();
+    // Dropping the transfer at any of its waits loses nothing: blocks are noted as they are verified.
+    let fetched = tokio::select! {
+        biased;
+        () = told_to_stop(&mut stop) => None,
+        fetched = fetch(&mut context, &mut memory) => Some(fetched),
+    };
+    context.slot = None;
+    let progressed = memory.blocks.bytes() > before;
+    match fetched {
+        None => return (memory, Outcome::Stopped),
+        Some(Err(fault)) => return failed(&context.progress, memory, fault, progressed),
+        Some(Ok(())) => {}
+    }
+    context.board.with(|state| state.queue.complete(context.id, memory.size().unwrap_or(0)));
+    let (mut memory, finished) = finish(&context, memory, stop).await;
+    match finished {
+        Ok(path) => {
+            let bytes = memory.size().unwrap_or(0);
+            let finished = Finished {
+                path,
+                bytes,
+                transferred: memory.transferred,
+                resumed: bytes.saturating_sub(memory.transferred),
+                blake3: memory.root.map(|root| root.to_string()).unwrap_or_default(),
+                seconds: started.elapsed().as_secs_f64(),
+                omitted: memory.source.as_ref().and_then(|source| source.sources).map_or(0, |s| s.omitted),
+            };
+            memory.close();
+            (memory, Outcome::Done(finished))
+        }
+        Err(Unfinished::Stopped) => (memory, Outcome::Stopped),
+        Err(Unfinished::Fault(fault)) => failed(&context.progress, memory, fault, progressed),
+    }
+}
+
+/// Waits for the word, or for the engine to be gone.
+async fn told_to_stop(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await.map(drop);
+}
+
+fn failed(progress: &Progress, mut memory: Memory, mut fault: Fault, progressed: bool) -> (Memory, Outcome) {
+    if fault.verdict == Verdict::StartOver {
+        progress.set_verified(0);
+        progress.set_position(0);
+        memory.restarts += 1;
+        if let Err(disk) = memory.start_over() {
+            fault = disk;
+        }
+        return (memory, Outcome::Fault { fault, progressed: false });
+    }
+    (memory, Outcome::Fault { fault, progressed })
+}
+
+async fn fetch(context: &mut Context, memory: &mut Memory) -> Result<(), Fault> {
+    fetch::take_up(context, memory)?;
+    match context.new.speak {
+        Speak::V1 => fetch::fetch(context, memory).await,
+        Speak::Classic(dialect) => classic::fetch(context, memory, dialect, context.timeout).await,
+    }
+}
+
+/// Puts the file in place on a thread that may block. It is not abandoned when told to stop but told so itself:
+/// otherwise a file could appear after the job was reported as paused.
+async fn finish(
+    context: &Context,
+    mut memory: Memory,
+    mut stop: watch::Receiver<bool>,
+) -> (Memory, Result<std::path::PathBuf, Unfinished>) {
+    let finish =
+        Finish { existing: context.new.existing, checksum: context.new.checksum.clone(), sync: context.sync };
+    let (board, id) = (Arc::clone(&context.board), context.id);
+    let go_on = Arc::new(AtomicBool::new(true));
+    let asked = Arc::clone(&go_on);
+    let mut work = tokio::task::spawn_blocking(move || {
+        let claim = |path: &std::path::Path| board.claim(path, id);
+        let result = finish.run(&mut memory, claim, || asked.load(Ordering::Relaxed));
+        (memory, result)
+    });
+    let ended = tokio::select! {
+        ended = &mut work => ended,
+        () = told_to_stop(&mut stop) => {
+            go_on.store(false, Ordering::Relaxed);
+            work.await
+        }
+    };
+    ended.unwrap_or_else(|_| {
+        let fault = Fault::never(TroubleKind::Other, "finishing the file failed by a defect of this program");
+        (Memory::default(), Err(fault.into()))
+    })
+}
