@@ -40,7 +40,7 @@ fn sparse(path: &Path, length: u64) {
 
 #[test]
 fn ten_thousand_files() {
-    let folder = Folder::new();
+    let folder = Folder::in_memory();
     for index in 0..10_000 {
         folder.file(format!("{}/file {index}", index % 30), text(index % 700));
     }
@@ -51,7 +51,7 @@ fn ten_thousand_files() {
 
 #[test]
 fn more_entries_than_the_end_record_counts() {
-    let folder = Folder::new();
+    let folder = Folder::in_memory();
     for directory in 0..66 {
         let path = folder.dir().join(directory.to_string());
         fs::create_dir(&path).unwrap();
@@ -66,7 +66,7 @@ fn more_entries_than_the_end_record_counts() {
 
 #[test]
 fn a_stored_file_over_4_gib_and_one_behind_it() {
-    let folder = Folder::new();
+    let folder = Folder::in_memory();
     let length = (1 << 32) + 12_345;
     sparse(&folder.dir().join("a.mkv"), length);
     folder.file("b", text(200_000));
@@ -87,7 +87,7 @@ fn a_stored_file_over_4_gib_and_one_behind_it() {
 
 #[test]
 fn a_deflated_file_over_4_gib() {
-    let folder = Folder::new();
+    let folder = Folder::in_memory();
     sparse(&folder.dir().join("disk image"), (1 << 32) + 12_345);
     let (archive, sources) = folder.archive();
     assert!(fs::metadata(&archive).unwrap().len() < sources.bytes / 100);
@@ -101,7 +101,7 @@ fn a_deflated_file_over_4_gib() {
 /// What deflates to nothing must not keep an event loop waiting.
 #[test]
 fn a_read_is_bounded_by_its_work() {
-    let folder = Folder::new();
+    let folder = Folder::in_memory();
     sparse(&folder.dir().join("zeros"), 64 << 20);
     let mut stream = folder.plan().unwrap().stream();
     let mut buffer = vec![0; 256 * 1024];
@@ -116,7 +116,7 @@ fn a_read_is_bounded_by_its_work() {
 
 #[test]
 fn a_tree_deeper_than_a_path_may_be_long() {
-    let folder = Folder::new();
+    let folder = Folder::in_memory();
     // Made from within, since no path reaches it; 6,000 bytes deep.
     let segment = "s".repeat(199);
     let mut handle = rustix::fs::open(folder.dir(), rustix::fs::OFlags::DIRECTORY, 0.into()).unwrap();
@@ -145,7 +145,7 @@ fn memory_stays_small() {
     if !alone("large::memory_stays_small", |_| {}) {
         return;
     }
-    let folder = Folder::new();
+    let folder = Folder::in_memory();
     for index in 0..10_000_usize {
         folder.file(format!("{}/a name of common length {index}.txt", index % 10), text(index % 300));
     }

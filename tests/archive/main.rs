@@ -33,6 +33,13 @@ impl Folder {
         Folder { temporary }
     }
 
+    /// The same in memory where there is such a place: large files with holes cost nothing there.
+    fn in_memory() -> Folder {
+        let temporary = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+        fs::create_dir_all(temporary.path().join("served/d")).unwrap();
+        Folder { temporary }
+    }
+
     fn served(&self) -> PathBuf {
         self.temporary.path().join("served")
     }
