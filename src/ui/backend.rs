@@ -254,3 +254,6 @@ impl Backend for FrameBackend {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

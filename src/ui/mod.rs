@@ -20,6 +20,8 @@ pub mod terminal;
 #[cfg(test)]
 pub mod testing;
 pub mod theme;
+#[cfg(test)]
+pub mod traffic;
 pub mod widgets;
 
 pub use actions::KeyMap;

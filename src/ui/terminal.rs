@@ -173,6 +173,12 @@ impl Terminal {
         self.output.plain(sequence.as_bytes());
     }
 
+    /// Waits until the terminal has everything that was handed to it.
+    #[cfg(test)]
+    pub(super) fn settle(&self) {
+        self.output.plain_and_wait(b"", Duration::from_secs(10));
+    }
+
     /// Rings the bell.
     pub fn bell(&self) {
         self.output.plain(b"\x07");
@@ -217,3 +223,6 @@ fn install_panic_hook() {
         }));
     });
 }
+
+#[cfg(test)]
+mod tests;

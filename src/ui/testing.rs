@@ -1,6 +1,9 @@
 //! What tests of screens share: frames as text, and bytes as frames.
 
-use std::fmt::Write;
+use std::{
+    fmt::Write,
+    sync::{Arc, Mutex},
+};
 
 use ratatui::{
     Frame, Terminal,
@@ -89,4 +92,63 @@ fn name(style: Style) -> String {
         }
     }
     if words.is_empty() { "plain".to_owned() } else { words.join("+") }
+}
+
+/// A terminal that remembers what was written to it; clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Recorder(Arc<Mutex<(Vec<u8>, usize)>>);
+
+impl Recorder {
+    /// All bytes so far.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.lock().0.clone()
+    }
+
+    /// All bytes, once everything that was handed to the terminal is written.
+    pub fn bytes_after(&self, terminal: &super::Terminal) -> Vec<u8> {
+        terminal.settle();
+        self.bytes()
+    }
+
+    /// Calls of `write`.
+    pub fn writes(&self) -> usize {
+        self.lock().1
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, (Vec<u8>, usize)> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl std::io::Write for Recorder {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let mut inner = self.lock();
+        inner.0.extend_from_slice(bytes);
+        inner.1 += 1;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What is left of a terminal's bytes without the sequences that the encoder writes.
+pub fn strip_sequences(bytes: &[u8]) -> String {
+    let text = String::from_utf8(bytes.to_vec()).expect("frames are UTF-8");
+    let mut rest = text.as_str();
+    let mut left = String::new();
+    while let Some(start) = rest.find("\x1b[") {
+        left.push_str(&rest[..start]);
+        let sequence = &rest[start + 2..];
+        let end = sequence.find(|c: char| !(c.is_ascii_digit() || c == ';' || c == '?'));
+        match end.map(|end| (end, &sequence[end..=end])) {
+            Some((end, "m" | "H" | "C" | "J" | "h" | "l")) => rest = &sequence[end + 1..],
+            _ => {
+                left.push_str("\x1b[");
+                rest = sequence;
+            }
+        }
+    }
+    left + rest
 }

@@ -23,6 +23,7 @@ use crate::{
     ui::{
         KeyMap, Look, Pace,
         testing::{LOOKS, SIZES, draw, picture, text},
+        traffic::bytes_per_second,
     },
 };
 
@@ -320,6 +321,47 @@ fn a_server_at_rest_is_not_looked_at() {
         model.take(sent.clone(), 0, now + Duration::from_secs(second));
     }
     assert_eq!(model.pace(), Pace::Still);
+}
+
+/// What the dashboard writes while so many clients download at about 60 MB/s together, rates wavering.
+fn traffic(clients: u64, size: Size) -> f64 {
+    let mut model = model_of(Vec::new(), Instant::now());
+    model.resize(size);
+    let (mut sent, mut wave) = (vec![0_u64; clients as usize], 1_u64);
+    bytes_per_second(
+        60,
+        size,
+        &mut model,
+        |model, since, now| {
+            let mut rows = Vec::new();
+            for (number, sent) in (0..).zip(&mut sent) {
+                // A small generator: the same waves in each run.
+                wave = wave.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                *sent += 60_000_000 / 20 / clients * (80 + (wave >> 33) % 40) / 100;
+                let mut row = row(number, ConnectionState::Sending, "films/ubuntu-24.04.iso");
+                (row.sent, row.progress, row.age) = (*sent, Some((*sent, 20_000_000_000)), since);
+                rows.push(row);
+            }
+            let mut snapshot = snapshot(rows);
+            snapshot.sent = sent.iter().sum();
+            model.take(snapshot, 0, now);
+            clients > 0
+        },
+        view,
+    )
+}
+
+#[test]
+fn the_output_stays_within_its_bounds() {
+    let usual = Size { width: 80, height: 24 };
+    let large = Size { width: 300, height: 100 };
+    let [none, one, eight, many] =
+        [(0, usual), (1, usual), (8, usual), (90, large)].map(|(n, size)| traffic(n, size));
+    println!("bytes a second: idle {none}, one {one}, eight {eight}, 90 rows at 300x100 {many}");
+    assert_eq!(none, 0.0);
+    assert!(one <= 1024.0, "{one}");
+    assert!(eight <= 4096.0, "{eight}");
+    assert!(many <= 16.0 * 1024.0, "{many}");
 }
 
 #[test]

@@ -1,0 +1,120 @@
+//! Modes that are set are undone: asserted on the recorded bytes.
+
+use super::*;
+use crate::ui::testing::Recorder;
+
+fn parser(bytes: &[u8]) -> vt100::Parser {
+    let mut parser = vt100::Parser::new(24, 80, 0);
+    parser.process(bytes);
+    parser
+}
+
+/// The private modes that are set at the end of the bytes; `s` and `r` save and restore one.
+fn modes(bytes: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(bytes);
+    let mut set: Vec<String> = Vec::new();
+    for sequence in text.split("\x1b[?").skip(1) {
+        let end = sequence.find(|c: char| !c.is_ascii_digit() && c != ';').expect("a sequence ends");
+        let (mode, act) = (sequence[..end].to_owned(), &sequence[end..=end]);
+        match act {
+            "h" => set.push(mode),
+            "l" => set.retain(|other| *other != mode),
+            "s" | "r" => {}
+            other => panic!("{other} of mode {mode}"),
+        }
+    }
+    // The cursor is shown where nothing was set.
+    set.retain(|mode| mode != "25");
+    set
+}
+
+const SIZE: Size = Size { width: 80, height: 24 };
+
+#[test]
+fn everything_that_is_set_is_undone() {
+    let recorder = Recorder::default();
+    let mut terminal = Terminal::on(recorder.clone(), SIZE, false).expect("a thread");
+    terminal.draw(|frame| frame.set_cursor_position((3, 3)));
+    terminal.copy("text");
+    terminal.bell();
+    terminal.redraw();
+    terminal.draw(|_| {});
+    let before = parser(&recorder.bytes_after(&terminal));
+    assert!(before.screen().alternate_screen() && before.screen().bracketed_paste());
+    assert!(before.screen().hide_cursor());
+    terminal.restore().expect("a recorder takes everything");
+    let bytes = recorder.bytes();
+    assert_eq!(modes(&bytes), Vec::<String>::new());
+    let after = parser(&bytes);
+    assert!(!after.screen().alternate_screen() && !after.screen().bracketed_paste());
+    assert!(!after.screen().hide_cursor());
+    assert_eq!(after.screen().fgcolor(), vt100::Color::Default);
+    terminal.restore().expect("nothing left to do");
+    assert_eq!(recorder.bytes(), bytes, "once is enough");
+}
+
+#[test]
+fn a_dropped_terminal_is_given_back() {
+    let recorder = Recorder::default();
+    drop(Terminal::on(recorder.clone(), SIZE, false).expect("a thread"));
+    assert_eq!(modes(&recorder.bytes()), Vec::<String>::new());
+}
+
+#[test]
+fn after_a_suspension_everything_is_set_and_drawn_again() {
+    let recorder = Recorder::default();
+    let mut terminal = Terminal::on(recorder.clone(), SIZE, false).expect("a thread");
+    let view = |frame: &mut Frame<'_>| frame.render_widget("text", frame.area());
+    terminal.draw(view);
+    terminal.restore().expect("a recorder takes everything");
+    let shell = recorder.bytes().len();
+    terminal.set_up_again().expect("a recorder takes everything");
+    assert!(terminal.draw(view) > 0);
+    let again = recorder.bytes_after(&terminal)[shell..].to_vec();
+    assert_eq!(modes(&again), ["1049", "2004", "1007"]);
+    assert!(parser(&again).screen().contents().starts_with("text"));
+}
+
+#[test]
+fn a_frame_is_one_synchronized_update_in_one_write() {
+    let recorder = Recorder::default();
+    let mut terminal =
+        Terminal::on(recorder.clone(), Size { width: 200, height: 60 }, false).expect("a thread");
+    let writes = recorder.writes();
+    terminal.draw(|frame| frame.render_widget("text ".repeat(3000), frame.area()));
+    let bytes = recorder.bytes_after(&terminal);
+    assert_eq!(recorder.writes(), writes + 1);
+    let frame = &bytes[SET_UP.len()..];
+    assert!(frame.starts_with(b"\x1b[?2026h") && frame.ends_with(b"\x1b[?2026l"));
+}
+
+#[test]
+fn a_frame_without_changes_is_not_written() {
+    let recorder = Recorder::default();
+    let mut terminal = Terminal::on(recorder.clone(), SIZE, false).expect("a thread");
+    assert!(terminal.draw(|frame| frame.render_widget("text", frame.area())) > 0);
+    let before = recorder.bytes_after(&terminal);
+    assert_eq!(terminal.draw(|frame| frame.render_widget("text", frame.area())), 0);
+    assert_eq!(recorder.bytes_after(&terminal), before);
+}
+
+#[test]
+fn a_new_size_is_drawn_in_full() {
+    let recorder = Recorder::default();
+    let mut terminal = Terminal::on(recorder.clone(), SIZE, false).expect("a thread");
+    terminal.draw(|frame| frame.render_widget("text", frame.area()));
+    let before = recorder.bytes_after(&terminal).len();
+    assert!(terminal.resize_to(Size { width: 60, height: 10 }));
+    assert!(!terminal.resize_to(Size { width: 60, height: 10 }));
+    terminal.draw(|frame| {
+        assert_eq!(frame.area().as_size(), Size { width: 60, height: 10 });
+        frame.render_widget("text", frame.area());
+    });
+    let frame = recorder.bytes_after(&terminal)[before..].to_vec();
+    assert!(String::from_utf8_lossy(&frame).contains("text"));
+}
+
+#[test]
+fn the_bytes_that_a_panic_writes_undo_everything() {
+    assert_eq!(modes(&[SET_UP, RESTORE].concat()), Vec::<String>::new());
+}
