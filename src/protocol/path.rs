@@ -75,3 +75,62 @@ impl std::fmt::Display for RemotePath {
         write!(f, "/{}", self.joined)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(text: &str) -> Result<String, PathError> {
+        RemotePath::parse(text).map(|path| path.as_str().to_owned())
+    }
+
+    #[test]
+    fn what_means_nothing_is_dropped() {
+        for (text, path) in [
+            ("", ""),
+            ("/", ""),
+            ("././/", ""),
+            ("a/b", "a/b"),
+            ("//a/./b//", "a/b"),
+            ("a\\b", "a\\b"),
+            ("..a/...", "..a/..."),
+            ("-a b/ü\n", "-a b/ü\n"),
+        ] {
+            assert_eq!(read(text).as_deref(), Ok(path), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_names_nothing_is_refused() {
+        for text in ["..", "../a", "a/..", "a/../b", "/.."] {
+            assert_eq!(read(text), Err(PathError::Parent), "{text:?}");
+        }
+        assert_eq!(read("a\0b"), Err(PathError::Nul));
+        assert_eq!(read(&"x".repeat(256)), Err(PathError::TooLong));
+        assert_eq!(read(&"é".repeat(128)), Err(PathError::TooLong));
+        assert_eq!(read(&"x/".repeat(2049)), Err(PathError::TooLong));
+        assert!(read(&"x/".repeat(2048)).is_ok());
+        assert!(read(&"x".repeat(255)).is_ok());
+    }
+
+    #[test]
+    fn names_are_last_segments() {
+        let path = RemotePath::parse("/a/b/").expect("a path");
+        assert_eq!((path.name(), path.is_root(), path.to_string().as_str()), (Some("b"), false, "/a/b"));
+        let root = RemotePath::default();
+        assert_eq!((root.name(), root.is_root(), root.to_string().as_str()), (None, true, "/"));
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_read_is_normal(text in "[./a-cü\0]{0,40}") {
+            if let Ok(path) = RemotePath::parse(&text) {
+                let normal = |segment: &str| !matches!(segment, "" | "." | "..");
+                prop_assert!(path.is_root() || path.as_str().split('/').all(normal));
+                prop_assert_eq!(RemotePath::parse(&path.to_string()), Ok(path));
+            }
+        }
+    }
+}

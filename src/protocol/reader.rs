@@ -184,3 +184,59 @@ fn stranger(begin: &[u8]) -> Option<Stranger> {
     let undecided = known.iter().any(|(start, _)| start.starts_with(begin));
     (!undecided).then_some(Stranger::Unknown)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::frame::MAX_CONTROL;
+
+    fn begun() -> Reader {
+        let mut reader = Reader::new();
+        let preamble = Versions::OURS.encode();
+        assert!(matches!(reader.next(&mut &preamble[..]), Ok(Some(Piece::Preamble(_)))));
+        reader
+    }
+
+    fn header(kind: Kind, length: u32) -> [u8; HEADER] {
+        Header { kind, length, request: 1 }.encode()
+    }
+
+    #[test]
+    fn nothing_is_allocated_for_what_is_only_announced() {
+        let mut reader = begun();
+        let header = header(Kind::Meta, MAX_CONTROL);
+        assert!(matches!(reader.next(&mut &header[..]), Ok(Some(Piece::Header(_)))));
+        assert!(matches!(reader.next(&mut &b"{"[..]), Ok(None)));
+        assert!(reader.payload.capacity() < 100, "{}", reader.payload.capacity());
+        let rest = vec![b' '; MAX_CONTROL as usize];
+        for byte in rest.chunks(1000) {
+            let _ = reader.next(&mut &byte[..]);
+        }
+        assert!(reader.payload.capacity() <= 2 * MAX_CONTROL as usize);
+    }
+
+    #[test]
+    fn an_idle_reader_keeps_next_to_nothing() {
+        let mut reader = begun();
+        let frame = [&header(Kind::Meta, 50_000)[..], &[b'x'; 50_000]].concat();
+        for piece in frame.chunks(49_000) {
+            let mut piece = piece;
+            while let Ok(Some(_)) = reader.next(&mut piece) {}
+        }
+        assert!(reader.is_between_frames());
+        assert!(matches!(reader.next(&mut &b""[..]), Ok(None)));
+        assert!(reader.payload.capacity() <= KEPT);
+    }
+
+    #[test]
+    fn content_is_passed_on_and_never_kept() {
+        let mut reader = begun();
+        let header = header(Kind::Data, 100_000);
+        assert!(matches!(reader.next(&mut &header[..]), Ok(Some(Piece::Header(_)))));
+        let bytes = [7; 60_000];
+        assert!(matches!(reader.next(&mut &bytes[..]), Ok(Some(Piece::Data(data))) if data.len() == 60_000));
+        let mut rest = &bytes[..];
+        assert!(matches!(reader.next(&mut rest), Ok(Some(Piece::Data(data))) if data.len() == 40_000));
+        assert_eq!((rest.len(), reader.payload.capacity()), (20_000, 0));
+    }
+}

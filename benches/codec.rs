@@ -1,0 +1,185 @@
+//! What the wire protocol costs: frames through both machines, verification of a block, the root of 5 GiB.
+
+use std::{convert::Infallible, hint::black_box};
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use fdsp::protocol::{
+    client::{Client, Request},
+    digest::{BLOCK_SIZE, BlockDigest, BlockHasher, RootHasher},
+    frame::MAX_DATA,
+    message::{Content, Form, Get, Meta, Stat, Timestamp, Welcome},
+    outgoing::Outgoing,
+    server::{Filled, Server},
+};
+
+/// Content of one answer.
+const SIZE: u64 = 16 * BLOCK_SIZE;
+/// Control frames of one stream.
+const MESSAGES: u32 = 1000;
+
+const MODIFIED: Timestamp = Timestamp { seconds: 1_700_000_000, nanoseconds: 0 };
+
+fn welcome(server: &mut Server, out: &mut Outgoing) {
+    server.welcome(&Welcome { agent: "bench".to_owned(), pipeline: 8, parallel: 4 }, out);
+}
+
+fn announce(server: &mut Server, out: &mut Outgoing) -> fdsp::protocol::server::ContentWriter {
+    let content = Content {
+        form: Form::File,
+        name: "f".to_owned(),
+        size: Some(SIZE),
+        sources: None,
+        modified: MODIFIED,
+        mode: 0o644,
+        identity: "i".to_owned(),
+        first_block: 0,
+    };
+    server.content(1, &content, out)
+}
+
+/// Sends a content of which each piece lies in `source`; gives every turn to `sink`, as a socket would take it.
+fn send(source: &[u8], out: &mut Outgoing, mut sink: impl FnMut(&[u8])) {
+    let mut server = Server::new();
+    welcome(&mut server, out);
+    let mut writer = announce(&mut server, out);
+    while writer.offset() < SIZE {
+        let position = writer.offset();
+        let Ok(_) = writer.data(out, |place| {
+            let bytes = place.len().min(source.len());
+            place[..bytes].copy_from_slice(&source[..bytes]);
+            Ok::<_, Infallible>(Filled { bytes, position: position + bytes as u64 })
+        });
+        sink(out.as_slice());
+        out.sent(out.len());
+    }
+    writer.end("i", SIZE, true, out);
+    sink(out.as_slice());
+    out.sent(out.len());
+}
+
+fn receive(client: &mut Client, mut bytes: &[u8]) {
+    loop {
+        match client.receive(bytes) {
+            Ok((0, None)) => return,
+            Ok((used, event)) => {
+                black_box(event);
+                bytes = &bytes[used..];
+            }
+            Err(violation) => panic!("{violation}"),
+        }
+    }
+}
+
+fn content(criterion: &mut Criterion) {
+    let source = vec![0x5a; MAX_DATA as usize];
+    let mut stream = Vec::new();
+    send(&source, &mut Outgoing::new(), |turn| stream.extend_from_slice(turn));
+
+    let mut group = criterion.benchmark_group("content");
+    group.throughput(Throughput::Bytes(SIZE)).sample_size(20);
+    let mut out = Outgoing::new();
+    group.bench_function("send", |bencher| {
+        bencher.iter(|| {
+            send(&source, &mut out, |turn| {
+                black_box(turn);
+            })
+        });
+    });
+    group.bench_function("receive", |bencher| {
+        bencher.iter(|| {
+            let mut client = Client::new("bench");
+            let path = "f".to_owned();
+            client.request(&Request::Get(Get {
+                path,
+                form: Form::Auto,
+                first_block: 0,
+                blocks: None,
+                identity: None,
+            }));
+            stream.chunks(MAX_DATA as usize).for_each(|piece| receive(&mut client, piece));
+            assert_eq!(client.pending(), 0);
+        });
+    });
+    group.finish();
+}
+
+fn messages(criterion: &mut Criterion) {
+    let stat = Request::Stat(Stat { path: "a/path/of/some/length/to/a file.bin".to_owned() });
+    let ask = || {
+        let mut client = Client::new("bench");
+        for _ in 0..MESSAGES {
+            client.request(&stat);
+        }
+        client
+    };
+    let meta = Meta {
+        kind: fdsp::protocol::message::Kind::File,
+        name: "a file.bin".to_owned(),
+        size: Some(1 << 40),
+        modified: MODIFIED,
+        mode: 0o644,
+        identity: Some("0123456789abcdef0123456789abcdef".to_owned()),
+    };
+    let mut out = Outgoing::new();
+    let mut server = Server::new();
+    welcome(&mut server, &mut out);
+    (1..=MESSAGES).for_each(|id| server.meta(id, &meta, &mut out));
+
+    let mut group = criterion.benchmark_group("messages");
+    group.throughput(Throughput::Elements(MESSAGES.into())).sample_size(20);
+    let requests = ask().outgoing().to_vec();
+    group.bench_function("server reads stat", |bencher| {
+        bencher.iter(|| {
+            let (mut server, mut rest) = (Server::new(), requests.as_slice());
+            while let Ok((used @ 1.., event)) = server.receive(rest) {
+                black_box(event);
+                rest = &rest[used..];
+            }
+            assert!(rest.is_empty());
+        });
+    });
+    group.bench_function("client asks and reads meta", |bencher| {
+        bencher.iter(|| {
+            let mut client = ask();
+            receive(&mut client, out.as_slice());
+            assert_eq!(client.pending(), 0);
+        });
+    });
+    group.finish();
+}
+
+fn digests(criterion: &mut Criterion) {
+    let block = vec![0x5a; 1 << 20];
+    let mut group = criterion.benchmark_group("digest");
+    group.throughput(Throughput::Bytes(BLOCK_SIZE)).sample_size(30);
+    for (name, piece) in
+        [("block in pieces of 256 KiB", 256 * 1024), ("block in pieces of 16 KiB", 16 * 1024)]
+    {
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                let mut hasher = BlockHasher::new(7);
+                block.chunks(piece).for_each(|bytes| hasher.update(bytes));
+                hasher.finish()
+            });
+        });
+    }
+    let digests: Vec<BlockDigest> = (0..5120)
+        .map(|index| {
+            let mut hasher = BlockHasher::new(index);
+            hasher.update(&index.to_le_bytes());
+            hasher.finish()
+        })
+        .collect();
+    group.throughput(Throughput::Elements(5120));
+    group.bench_function("root of 5120 blocks", |bencher| {
+        bencher.iter(|| {
+            let mut root = RootHasher::default();
+            digests.iter().for_each(|digest| root.push(digest));
+            root.finish()
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, content, messages, digests);
+criterion_main!(benches);
