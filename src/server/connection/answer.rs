@@ -88,6 +88,7 @@ impl Turn {
     /// A request failed.
     pub fn fail(&mut self, path: &SafeText, reason: &str) {
         self.running = None;
+        self.entry.clear_progress();
         let Entry { id, peer, .. } = *self.entry;
         self.shared.emit(&Event::Failed { id, peer, path: path.clone(), reason: SafeText::new(reason) });
     }
@@ -105,7 +106,10 @@ impl Turn {
 
     /// Reports the answers that are written.
     pub fn settle(&mut self, now: Instant) {
-        if self.out.is_empty() {
+        if self.out.is_empty() && !self.ended.is_empty() {
+            if self.running.is_none() {
+                self.entry.clear_progress();
+            }
             let Entry { id, peer, .. } = *self.entry;
             for Running { path, started, bytes, .. } in self.ended.drain(..) {
                 let seconds = now.saturating_duration_since(started).as_secs_f64();
@@ -131,6 +135,5 @@ impl Turn {
         for Running { path, .. } in self.running.take().into_iter().chain(ended) {
             self.fail(&path, reason);
         }
-        self.entry.clear_progress();
     }
 }

@@ -1,0 +1,160 @@
+//! A server on a free port with a folder of its own, and its events to wait for.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::{Arc, Condvar, Mutex},
+    time::{Duration, Instant},
+};
+
+use fdsp::{
+    protocol::classic::Dialect,
+    server::{self, Arch, Config, Event, Limits, Server, Snapshot},
+};
+use tempfile::TempDir;
+
+/// Within this everything happens, on the slowest machine.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The events so far.
+#[derive(Default)]
+struct Log {
+    events: Mutex<Vec<Event>>,
+    grown: Condvar,
+}
+
+/// A running server.
+pub struct Served {
+    pub server: Option<Server>,
+    pub address: SocketAddr,
+    folder: TempDir,
+    log: Arc<Log>,
+}
+
+/// Starts a server with an empty folder.
+pub fn serve(arch: Arch) -> Served {
+    serve_with(arch, None, Limits::default())
+}
+
+/// Starts a server with an empty folder, these limits, and a classic dialect.
+pub fn serve_with(arch: Arch, classic: Option<Dialect>, limits: Limits) -> Served {
+    let folder = tempfile::tempdir().unwrap();
+    let log = Arc::new(Log::default());
+    let sink = {
+        let log = Arc::clone(&log);
+        move |event: &Event| {
+            log.events.lock().unwrap().push(event.clone());
+            log.grown.notify_all();
+        }
+    };
+    let root = folder.path().to_owned();
+    let config = Config { root, host: "127.0.0.1".into(), port: 0, arch, classic, limits };
+    let server = server::start(config, Arc::new(sink)).unwrap();
+    Served { address: server.local_addr(), server: Some(server), folder, log }
+}
+
+impl Served {
+    /// A path in the served folder.
+    pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Puts a file there.
+    pub fn file(&self, name: impl AsRef<Path>, bytes: &[u8]) {
+        fs::write(self.path(name), bytes).unwrap();
+    }
+
+    /// Puts a directory there, with those above it.
+    pub fn directory(&self, name: impl AsRef<Path>) {
+        fs::create_dir_all(self.path(name)).unwrap();
+    }
+
+    /// The running server.
+    pub fn server(&self) -> &Server {
+        self.server.as_ref().unwrap()
+    }
+
+    /// Waits until an event has come of which `choose` makes something.
+    #[track_caller]
+    pub fn wait<T>(&self, what: &str, mut choose: impl FnMut(&Event) -> Option<T>) -> T {
+        let start = Instant::now();
+        let mut events = self.log.events.lock().unwrap();
+        loop {
+            if let Some(found) = events.iter().find_map(&mut choose) {
+                return found;
+            }
+            let left = PATIENCE.checked_sub(start.elapsed());
+            let left = left.unwrap_or_else(|| panic!("no {what} among {events:#?}"));
+            events = self.log.grown.wait_timeout(events, left).unwrap().0;
+        }
+    }
+
+    /// Waits until a connection has ended for a reason that contains `reason`.
+    #[track_caller]
+    pub fn wait_for_end(&self, reason: &str) {
+        self.wait(&format!("end because {reason}"), |event| match event {
+            Event::Disconnected { reason: told, .. } if told.as_str().contains(reason) => Some(()),
+            _ => None,
+        });
+    }
+
+    /// Waits until a request has failed for a reason that contains `reason`.
+    #[track_caller]
+    pub fn wait_for_failure(&self, reason: &str) {
+        self.wait(&format!("failure because {reason}"), |event| match event {
+            Event::Failed { reason: told, .. } if told.as_str().contains(reason) => Some(()),
+            _ => None,
+        });
+    }
+
+    /// Waits until `count` connections have ended.
+    #[track_caller]
+    pub fn wait_for_ends(&self, count: usize) {
+        let start = Instant::now();
+        let mut events = self.log.events.lock().unwrap();
+        while events.iter().filter(|event| matches!(event, Event::Disconnected { .. })).count() < count {
+            let left = PATIENCE.checked_sub(start.elapsed());
+            let left = left.unwrap_or_else(|| panic!("not {count} ends among {events:#?}"));
+            events = self.log.grown.wait_timeout(events, left).unwrap().0;
+        }
+    }
+
+    /// How many events there are that `choose` chooses.
+    pub fn count(&self, choose: impl Fn(&Event) -> bool) -> usize {
+        self.log.events.lock().unwrap().iter().filter(|event| choose(event)).count()
+    }
+
+    /// The state, with all rows.
+    pub fn snapshot(&self) -> Snapshot {
+        self.server().snapshot(0..usize::MAX)
+    }
+
+    /// Waits until the state is as `is` wants it; for what no event tells.
+    #[track_caller]
+    pub fn wait_until(&self, what: &str, is: impl Fn(&Snapshot) -> bool) -> Snapshot {
+        let start = Instant::now();
+        loop {
+            let snapshot = self.snapshot();
+            if is(&snapshot) {
+                return snapshot;
+            }
+            assert!(start.elapsed() < PATIENCE, "not {what}: {snapshot:#?}");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+/// Bytes that look like none of their neighbours, and are the same every time.
+pub fn noise(length: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut bytes = Vec::with_capacity(length + 8);
+    while bytes.len() < length {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend_from_slice(&state.to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes
+}

@@ -1,0 +1,58 @@
+//! The conformance suite: one table of scenarios, each run on all four architectures.
+//!
+//! What a scenario sees of a server is its port, its events and its snapshots, so a fifth architecture
+//! would be one more line at the end of this page. The clients are small and synchronous (`peer.rs`), on purpose not the
+//! program's own engine.
+
+mod changes;
+mod classic;
+mod crowd;
+mod directories;
+mod files;
+mod harness;
+mod lifecycle;
+mod limits;
+mod listing;
+mod peer;
+mod pipeline;
+mod ranges;
+mod strangers;
+mod vanish;
+
+/// Makes a test of each scenario for one architecture: `single::files::every_size` and so on.
+macro_rules! suite {
+    ($module:ident, $arch:ident; $($subject:ident: $($scenario:ident),+;)+) => {
+        mod $module {
+            $(mod $subject {
+                $(#[test]
+                fn $scenario() {
+                    crate::$subject::$scenario(fdsp::server::Arch::$arch);
+                })+
+            })+
+        }
+    };
+}
+
+macro_rules! on_every_architecture {
+    ($($table:tt)+) => {
+        suite!(single, Single; $($table)+);
+        suite!(threads, Threads; $($table)+);
+        suite!(select, Select; $($table)+);
+        suite!(r#async, Async; $($table)+);
+    };
+}
+
+on_every_architecture! {
+    files: every_size, every_name, five_gib, what_is_not_there;
+    listing: pages, kinds, stat;
+    ranges: of_a_file, of_an_archive, behind_the_end, of_another_identity;
+    directories: empty, nested, ten_thousand_files, the_root, what_cannot_be_read;
+    changes: truncated, grown, deleted, replaced, in_an_archive;
+    pipeline: fifty_requests, more_than_the_server_reads_ahead, failures_between, one_byte_at_a_time;
+    crowd: two_hundred_clients, a_slow_one_among_fast_ones;
+    vanish: after_connecting, in_the_preamble, after_hello, in_the_middle_of_content, half_closed, at_once_and_often;
+    limits: busy, handshake, trickled_handshake, idle, too_slow, slow_enough;
+    lifecycle: drain_when_idle, drain_finishes_what_runs, drain_has_a_deadline, stop, disconnect, dropped, snapshots;
+    strangers: http, tls, garbage, another_version, violations, reserved_kinds;
+    classic: files, directories, not_found, early_close, vanished, select_files, select_directories, select_not_found;
+}

@@ -1,0 +1,237 @@
+//! A small synchronous client over the protocol's machine.
+
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+};
+
+use fdsp::protocol::{
+    client::{Block, Client, Event, Request},
+    digest::Hash,
+    error::{Code, Violation},
+    message::{Content, End, Entries, Failure, Get, List, Meta, Stat},
+};
+
+use crate::harness::PATIENCE;
+
+/// One connection of a client.
+pub struct Peer {
+    pub stream: TcpStream,
+    pub machine: Client,
+    /// Of the answer that is coming in.
+    announced: Option<Content>,
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+/// What came, owned.
+#[derive(Debug)]
+pub enum Came {
+    Welcome,
+    Meta(Meta),
+    Entries(Entries),
+    Content(Content),
+    /// Handed to the sink.
+    Data,
+    Block(Block),
+    End(End, Option<Hash>),
+    Failed(u32, Failure),
+    Goodbye,
+    /// The server closed.
+    Closed(Result<(), Violation>),
+}
+
+/// Content that was received in full.
+#[derive(Debug)]
+pub struct Received {
+    pub content: Content,
+    pub bytes: Vec<u8>,
+    pub blocks: Vec<Block>,
+    pub end: End,
+    pub root: Option<Hash>,
+}
+
+/// A `get` of everything.
+pub fn get(path: &str) -> Get {
+    Get { path: path.into(), form: Default::default(), first_block: 0, blocks: None, identity: None }
+}
+
+/// A `stat`.
+pub fn stat(path: &str) -> Request {
+    Request::Stat(Stat { path: path.into() })
+}
+
+impl Peer {
+    /// Connects; nothing is sent yet.
+    pub fn connect(address: SocketAddr) -> Peer {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        let machine = Client::new("conformance");
+        Peer { stream, machine, announced: None, buffer: vec![0; 256 * 1024], start: 0, end: 0 }
+    }
+
+    /// Sends what the machine has to say.
+    pub fn flush(&mut self) {
+        while !self.machine.outgoing().is_empty() {
+            let count = self.stream.write(self.machine.outgoing()).unwrap();
+            self.machine.sent(count);
+        }
+    }
+
+    /// Sends a request.
+    pub fn request(&mut self, request: &Request) -> u32 {
+        let id = self.machine.request(request);
+        self.flush();
+        id
+    }
+
+    /// The next thing that comes; content goes to `sink`.
+    pub fn next_into(&mut self, sink: &mut dyn FnMut(&[u8])) -> Came {
+        loop {
+            let (used, event) = self.machine.receive(&self.buffer[self.start..self.end]).unwrap();
+            self.start += used;
+            match event {
+                Some(Event::Data { bytes, .. }) => {
+                    sink(bytes);
+                    return Came::Data;
+                }
+                Some(event) => return own(event),
+                None if used > 0 => continue,
+                None => {}
+            }
+            self.start = 0;
+            self.end = match self.stream.read(&mut self.buffer) {
+                Ok(count) => count,
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => 0,
+                Err(error) => panic!("{error}"),
+            };
+            if self.end == 0 {
+                return Came::Closed(self.machine.end_of_stream());
+            }
+        }
+    }
+
+    /// The next thing that comes, and the greeting is none.
+    pub fn next(&mut self) -> Came {
+        loop {
+            match self.next_into(&mut |_| {}) {
+                Came::Welcome => {}
+                came => return came,
+            }
+        }
+    }
+
+    /// The rest of an answer to a `get`.
+    pub fn receive_into(&mut self, sink: &mut dyn FnMut(&[u8])) -> Result<Received, Failure> {
+        let mut blocks = Vec::new();
+        loop {
+            match self.next_into(sink) {
+                Came::Welcome | Came::Data => {}
+                Came::Content(content) => self.announced = Some(content),
+                Came::Block(block) => {
+                    assert!(block.intact, "{block:?}");
+                    blocks.push(block);
+                }
+                Came::End(end, root) => {
+                    let content = self.announced.take().expect("content before its end");
+                    return Ok(Received { content, bytes: Vec::new(), blocks, end, root });
+                }
+                Came::Failed(_, failure) => return Err(failure),
+                other => panic!("{other:?} in the middle of an answer"),
+            }
+        }
+    }
+
+    /// The rest of an answer to a `get`, with its bytes.
+    pub fn receive(&mut self) -> Result<Received, Failure> {
+        let mut bytes = Vec::new();
+        let received = self.receive_into(&mut |data| bytes.extend_from_slice(data))?;
+        Ok(Received { bytes, ..received })
+    }
+
+    /// Fetches content.
+    pub fn get(&mut self, get: Get) -> Result<Received, Failure> {
+        self.request(&Request::Get(get));
+        self.receive()
+    }
+
+    /// Asks for a page.
+    pub fn list(&mut self, path: &str, after: Option<&str>, limit: Option<u32>) -> Result<Entries, Failure> {
+        self.request(&Request::List(List { path: path.into(), after: after.map(Into::into), limit }));
+        match self.next() {
+            Came::Entries(entries) => Ok(entries),
+            Came::Failed(_, failure) => Err(failure),
+            other => panic!("{other:?} for a listing"),
+        }
+    }
+
+    /// Asks what a path is.
+    pub fn stat(&mut self, path: &str) -> Result<Meta, Failure> {
+        self.request(&stat(path));
+        match self.next() {
+            Came::Meta(meta) => Ok(meta),
+            Came::Failed(_, failure) => Err(failure),
+            other => panic!("{other:?} for a stat"),
+        }
+    }
+
+    /// Reads until content has begun to come.
+    pub fn begin(&mut self, get: Get) {
+        self.request(&Request::Get(get));
+        loop {
+            match self.next() {
+                Came::Content(content) => self.announced = Some(content),
+                Came::Data => return,
+                other => panic!("{other:?} instead of content"),
+            }
+        }
+    }
+
+    /// Says goodbye and reads to the end.
+    pub fn leave(mut self) {
+        self.machine.goodbye("done");
+        self.flush();
+        match self.next() {
+            Came::Closed(Ok(())) => {}
+            other => panic!("{other:?} after a goodbye"),
+        }
+    }
+
+    /// Everything that comes until the server closes.
+    pub fn rest(&mut self) -> Vec<Came> {
+        let mut all = Vec::new();
+        loop {
+            match self.next() {
+                closed @ Came::Closed(_) => {
+                    all.push(closed);
+                    return all;
+                }
+                Came::Data => {}
+                came => all.push(came),
+            }
+        }
+    }
+
+    /// Reads until the server closes, and expects an error for the connection on the way.
+    pub fn expect_error(&mut self, code: Code) {
+        let all = self.rest();
+        let told = all.iter().any(|came| matches!(came, Came::Failed(0, failure) if failure.code == code));
+        assert!(told, "no {code:?} in {all:?}");
+    }
+}
+
+fn own(event: Event<'_>) -> Came {
+    match event {
+        Event::Welcome(_) => Came::Welcome,
+        Event::Meta { meta, .. } => Came::Meta(meta),
+        Event::Entries { entries, .. } => Came::Entries(entries),
+        Event::Content { content, .. } => Came::Content(content),
+        Event::Data { .. } => Came::Data,
+        Event::Block { block, .. } => Came::Block(block),
+        Event::End { end, root, .. } => Came::End(end, root),
+        Event::Failed { request, failure } => Came::Failed(request, failure),
+        Event::Goodbye(_) => Came::Goodbye,
+    }
+}
