@@ -29,7 +29,7 @@ impl Hint {
 }
 
 /// The bar: `hints` from the most to the least useful, then `always` (help and quit), within `width`
-/// columns. Where the room is short the last of `hints` go first.
+/// columns. A hint that does not fit is left out.
 pub fn bar(
     keys: &KeyMap,
     context: Context,
@@ -50,7 +50,7 @@ pub fn bar(
     for part in hints.iter().filter_map(label) {
         let needed = cost(&part) + 2;
         if needed + reserved > room + 2 {
-            break;
+            continue;
         }
         room = room.saturating_sub(needed);
         shown.push(part);

@@ -176,8 +176,7 @@ mod tests {
     #[test]
     fn addresses_stay_addresses() {
         let (text, _) = completed("fdsp+plain://other/films/a", &["a b/"]);
-        assert_eq!(text.as_deref(), Some("fdsp+plain://other/films/a%20b/").or(text.as_deref()));
-        assert!(text.is_some_and(|text| text.ends_with("/films/a%20b/")));
+        assert_eq!(text.as_deref(), Some("fdsp+plain://other:7878/films/a%20b/"));
         assert!(Completion::begin(Ticket(1), "fdsp+plain://oth", None).is_err());
         assert!(Completion::begin(Ticket(1), "films", None).is_err());
     }

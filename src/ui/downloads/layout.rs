@@ -168,7 +168,7 @@ impl Columns {
         let (percent, state) = (5, 10);
         let size = if width >= 60 { 7 } else { 0 };
         let eta = if width >= 72 { 9 } else { 0 };
-        let gauged = width >= 34;
+        let gauged = width >= 36;
         let percent = if gauged { percent } else { 0 };
         let with_gap = |column: u16| if column == 0 { 0 } else { column + 1 };
         // One column stays free at the right.
@@ -241,6 +241,6 @@ mod tests {
             assert!(name >= 8, "{width}: {name}");
         }
         let Columns { name, gauge, .. } = Columns::new(80);
-        assert_eq!((name, gauge), (21, 18));
+        assert_eq!((name, gauge), (22, 18));
     }
 }

@@ -11,12 +11,16 @@ mod layout;
 pub(super) mod list;
 mod model;
 mod queue;
+mod screen;
 pub(super) mod target;
+#[cfg(test)]
+mod testing;
 mod update;
 mod view;
 
 pub use effect::{Effect, Ticket};
 pub use model::{Defaults, Model};
 pub use queue::Queue;
+pub use screen::run;
 pub use update::{Message, start, update};
 pub use view::view;

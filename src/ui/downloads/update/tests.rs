@@ -1,1 +1,442 @@
+//! What each action does.
 
+use crate::{
+    client::{Command, Event, JobId, JobState, NewJob, Trouble, TroubleKind},
+    protocol::message::{Entries, Form},
+    text::SafeText,
+    ui::{
+        actions::Context,
+        downloads::{
+            Effect, Message, Model, Ticket,
+            dialog::{Dialog, Pending},
+            model::{Focus, Panel},
+            start,
+            testing::{self, Fake, HASH, draw, entries, every_state, keys, model, row, text},
+            update,
+            update::context,
+        },
+    },
+};
+
+/// A queue with every state, and the screen of it with the focus on the first row.
+fn ready() -> (Model, Fake) {
+    let queue = every_state();
+    let mut model = model();
+    draw(&mut model, &queue, 80, 24);
+    keys(&mut model, &queue, "esc");
+    assert_eq!(context(&model), Context::Queue);
+    (model, queue)
+}
+
+fn type_in(model: &mut Model, queue: &Fake, text: &str) {
+    for c in text.chars() {
+        let name = if c == ' ' { "space".to_owned() } else { c.to_string() };
+        keys(model, queue, &name);
+    }
+}
+
+/// The one command among the effects.
+fn command(effects: Vec<Effect>) -> Command {
+    let mut effects = effects.into_iter();
+    match (effects.next(), effects.next()) {
+        (Some(Effect::Engine(command)), None) => command,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn added(effects: Vec<Effect>) -> Vec<NewJob> {
+    match command(effects) {
+        Command::Add(jobs) => jobs,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn notice(model: &Model) -> &str {
+    model.notice.as_ref().map_or("", |notice| notice.text.as_str())
+}
+
+fn ids(numbers: &[u64]) -> Vec<JobId> {
+    numbers.iter().copied().map(JobId).collect()
+}
+
+#[test]
+fn a_path_is_queued_where_the_screen_was_told() {
+    let (mut model, queue) = (model(), Fake::default());
+    type_in(&mut model, &queue, "films/a b.iso");
+    let jobs = added(keys(&mut model, &queue, "enter"));
+    assert_eq!(jobs.len(), 1);
+    assert_eq!(jobs[0].address.to_string(), "fdsp+plain://nas.local:7878/films/a%20b.iso");
+    assert_eq!(jobs[0].folder, std::path::Path::new("/home/u"));
+    assert!(model.input.is_empty());
+    keys(&mut model, &queue, "up");
+    assert_eq!(model.input.value(), "films/a b.iso");
+}
+
+#[test]
+fn what_cannot_be_read_stays_to_be_mended() {
+    let (mut model, queue) = (model(), Fake::default());
+    type_in(&mut model, &queue, "fdsp://nas/a");
+    assert!(keys(&mut model, &queue, "enter").is_empty());
+    assert_eq!(model.input.value(), "fdsp://nas/a");
+    assert!(notice(&model).contains("fdsp+plain"), "{}", notice(&model));
+    keys(&mut model, &queue, "left");
+    assert_eq!(model.notice, None);
+}
+
+#[test]
+fn the_first_address_names_the_server_for_paths() {
+    let (mut model, queue) = (model(), Fake::default());
+    model.defaults.server = None;
+    type_in(&mut model, &queue, "a");
+    assert!(keys(&mut model, &queue, "enter").is_empty());
+    assert!(notice(&model).starts_with("no server yet"));
+    model.input.set("fdsp+plain://nas.local/b");
+    keys(&mut model, &queue, "enter");
+    type_in(&mut model, &queue, "c");
+    assert_eq!(added(keys(&mut model, &queue, "enter"))[0].address.authority, testing::server());
+}
+
+#[test]
+fn a_server_without_a_path_is_listed_and_not_fetched() {
+    let (mut model, queue) = (model(), Fake::default());
+    model.input.set("fdsp+plain://other:1/");
+    let effects = keys(&mut model, &queue, "enter");
+    assert!(matches!(&effects[..], [Effect::List { authority, .. }] if authority.host == "other"));
+    assert_eq!(context(&model), Context::Browser);
+}
+
+#[test]
+fn a_paste_never_submits() {
+    let (mut model, queue) = (model(), Fake::default());
+    assert!(update(&mut model, &queue, Message::Paste("films/a.iso\n".into())).is_empty());
+    assert_eq!((model.input.value(), model.focus), ("films/a.iso", Focus::Input));
+    model.input.set("");
+    assert!(update(&mut model, &queue, Message::Paste("a\r\n\nb\x1b[2J\n../c\n".into())).is_empty());
+    assert!(matches!(&model.dialog, Dialog::Question(question) if question.text.contains("3 lines")));
+    let jobs = added(keys(&mut model, &queue, "y"));
+    let paths: Vec<_> = jobs.iter().map(|job| job.address.path.as_str()).collect();
+    assert_eq!(paths, ["a", "b[2J"]);
+    assert!(notice(&model).starts_with("2 queued, 1 not: "), "{}", notice(&model));
+}
+
+#[test]
+fn a_paste_that_is_not_confirmed_leaves_nothing() {
+    let (mut model, queue) = (model(), Fake::default());
+    update(&mut model, &queue, Message::Paste("a\nb".into()));
+    assert!(keys(&mut model, &queue, "n").is_empty());
+    assert!(model.input.is_empty() && matches!(model.dialog, Dialog::None));
+}
+
+#[test]
+fn characters_are_typed_where_there_is_text() {
+    let (mut model, queue) = (model(), Fake::default());
+    type_in(&mut model, &queue, "q?pK");
+    assert_eq!(model.input.value(), "q?pK");
+    model.input.set("");
+    keys(&mut model, &queue, "?");
+    assert_eq!(context(&model), Context::Page);
+    keys(&mut model, &queue, "G pagedown q");
+    assert_eq!(context(&model), Context::Input);
+}
+
+#[test]
+fn tab_completes_what_is_typed_and_else_moves_the_focus() {
+    let (mut model, queue) = (model(), Fake::default());
+    type_in(&mut model, &queue, "fi");
+    let effects = keys(&mut model, &queue, "tab");
+    let [Effect::List { ticket, path, .. }] = &effects[..] else { panic!("{effects:?}") };
+    assert!(path.is_root());
+    update(&mut model, &queue, Message::Listed { ticket: *ticket, answer: Ok(entries(&["films/"], false)) });
+    assert_eq!((model.input.value(), model.focus), ("films/", Focus::Input));
+
+    let effects = keys(&mut model, &queue, "tab");
+    let [Effect::List { ticket, .. }] = &effects[..] else { panic!("{effects:?}") };
+    type_in(&mut model, &queue, "x");
+    update(&mut model, &queue, Message::Listed { ticket: *ticket, answer: Ok(entries(&["a"], false)) });
+    assert_eq!(model.input.value(), "films/x", "an answer that comes too late changes nothing");
+
+    model.input.set("");
+    keys(&mut model, &queue, "tab");
+    assert_eq!(model.focus, Focus::Queue);
+    keys(&mut model, &queue, "tab tab");
+    assert_eq!(model.focus, Focus::Input);
+    keys(&mut model, &queue, "shift-tab");
+    assert_eq!(model.focus, Focus::Log);
+}
+
+#[test]
+fn pause_resumes_what_is_paused() {
+    let (mut model, queue) = ready();
+    assert!(matches!(command(keys(&mut model, &queue, "p")), Command::Pause(all) if all == ids(&[1])));
+    keys(&mut model, &queue, "j j");
+    assert!(matches!(command(keys(&mut model, &queue, "p")), Command::Resume(all) if all == ids(&[3])));
+    keys(&mut model, &queue, "j");
+    assert!(keys(&mut model, &queue, "p").is_empty());
+    assert_eq!(notice(&model), "nothing here can be paused");
+    let Command::Pause(all) = command(keys(&mut model, &queue, "P")) else { panic!("not paused") };
+    assert_eq!(all, ids(&[1, 2, 6, 8, 10, 11]));
+}
+
+#[test]
+fn cancelling_asks_and_acts_on_what_was_asked_about() {
+    let (mut model, mut queue) = ready();
+    assert!(keys(&mut model, &queue, "x").is_empty());
+    assert!(matches!(
+        &model.dialog,
+        Dialog::Question(question) if question.pending == Pending::Cancel(ids(&[1]))
+    ));
+    queue.rows.swap(0, 1);
+    queue.generation += 1;
+    draw(&mut model, &queue, 80, 24);
+    assert!(matches!(command(keys(&mut model, &queue, "enter")), Command::Cancel(all) if all == ids(&[1])));
+    keys(&mut model, &queue, "x");
+    assert!(keys(&mut model, &queue, "esc").is_empty());
+    assert_eq!(context(&model), Context::Queue);
+    keys(&mut model, &queue, "j j j x");
+    assert_eq!(notice(&model), "nothing here to cancel");
+}
+
+#[test]
+fn retry_takes_what_can_be_tried_again() {
+    let (mut model, queue) = ready();
+    keys(&mut model, &queue, "a");
+    assert!(matches!(command(keys(&mut model, &queue, "r")), Command::Retry(all) if all == ids(&[5, 6, 9])));
+    assert!(matches!(command(keys(&mut model, &queue, "R")), Command::Retry(all) if all == ids(&[5])));
+    keys(&mut model, &queue, "r");
+    assert_eq!(notice(&model), "nothing here to try again");
+}
+
+#[test]
+fn removing_asks_only_where_something_would_be_lost() {
+    let (mut model, queue) = ready();
+    keys(&mut model, &queue, "d");
+    assert!(matches!(model.dialog, Dialog::Question(_)));
+    assert!(matches!(command(keys(&mut model, &queue, "y")), Command::Remove(all) if all == ids(&[1])));
+    keys(&mut model, &queue, "j j j");
+    assert!(matches!(command(keys(&mut model, &queue, "delete")), Command::Remove(all) if all == ids(&[4])));
+    assert!(matches!(command(keys(&mut model, &queue, "C")), Command::ClearFinished));
+}
+
+#[test]
+fn rows_are_moved() {
+    let (mut model, queue) = ready();
+    keys(&mut model, &queue, "space space");
+    assert!(matches!(command(keys(&mut model, &queue, "J")), Command::Move(all, 1) if all == ids(&[1, 2])));
+    assert!(matches!(command(keys(&mut model, &queue, "shift-up")), Command::Move(_, -1)));
+    assert!(matches!(command(keys(&mut model, &queue, "t")), Command::Move(_, -11)));
+    assert_eq!(model.queue.marked(), 2, "so that moving can go on");
+}
+
+#[test]
+fn marking_all_respects_the_filter() {
+    let (mut model, queue) = ready();
+    keys(&mut model, &queue, "/");
+    type_in(&mut model, &queue, "ISO");
+    draw(&mut model, &queue, 80, 24);
+    keys(&mut model, &queue, "enter a");
+    assert!(matches!(command(keys(&mut model, &queue, "p")), Command::Pause(all) if all == ids(&[1, 8])));
+    assert_eq!(model.queue.targets(), ids(&[1, 8, 9]));
+    keys(&mut model, &queue, "esc");
+    assert_eq!((model.queue.marked(), model.filter.as_str()), (0, "ISO"));
+    keys(&mut model, &queue, "esc");
+    assert_eq!(model.queue.keys().len(), 11);
+}
+
+#[test]
+fn a_dismissed_filter_is_as_it_was() {
+    let (mut model, queue) = ready();
+    keys(&mut model, &queue, "/ i s o enter / x x");
+    assert!(model.queue.keys().is_empty());
+    keys(&mut model, &queue, "esc");
+    assert_eq!((model.filter.as_str(), model.queue.keys().len()), ("iso", 3));
+}
+
+#[test]
+fn limit_and_jobs_are_asked_for_until_they_can_be_read() {
+    let (mut model, queue) = ready();
+    keys(&mut model, &queue, "b f a s t");
+    assert!(keys(&mut model, &queue, "enter").is_empty());
+    assert!(matches!(&model.dialog, Dialog::Prompt(prompt) if prompt.problem.is_some()));
+    keys(&mut model, &queue, "ctrl-u 2 M");
+    assert!(matches!(command(keys(&mut model, &queue, "enter")), Command::SetLimit(Some(2_000_000))));
+    keys(&mut model, &queue, "n ctrl-u 0 enter");
+    assert!(matches!(&model.dialog, Dialog::Prompt(_)));
+    keys(&mut model, &queue, "backspace 5");
+    assert!(matches!(command(keys(&mut model, &queue, "enter")), Command::SetJobs(5)));
+    assert_eq!(model.jobs, 5);
+}
+
+#[test]
+fn addresses_and_sums_are_sent_and_not_called_copied() {
+    let (mut model, queue) = ready();
+    let effects = keys(&mut model, &queue, "c");
+    assert!(matches!(&effects[..], [Effect::Copy(text)] if text.ends_with("/srv/ubuntu-24.04.iso")));
+    assert_eq!(notice(&model), "address sent to the terminal's clipboard");
+    assert!(keys(&mut model, &queue, "Y").is_empty());
+    let effects = keys(&mut model, &queue, "j j j Y");
+    assert!(matches!(&effects[..], [Effect::Copy(text)] if text == HASH));
+}
+
+#[test]
+fn quitting_asks_when_something_would_stop() {
+    let (mut model, queue) = ready();
+    assert!(keys(&mut model, &queue, "q").is_empty());
+    assert!(
+        matches!(&model.dialog, Dialog::Question(question) if question.text.starts_with("5 running, 2 waiting"))
+    );
+    assert!(keys(&mut model, &queue, "ctrl-c").is_empty());
+    assert!(matches!(&keys(&mut model, &queue, "q y")[..], [Effect::Quit]));
+    let (mut idle, none) = (testing::model(), Fake::default());
+    draw(&mut idle, &none, 80, 24);
+    assert!(matches!(&keys(&mut idle, &none, "ctrl-c")[..], [Effect::Quit]));
+    assert!(matches!(&keys(&mut idle, &none, "ctrl-z")[..], [Effect::Suspend]));
+    assert!(matches!(&keys(&mut idle, &none, "ctrl-l")[..], [Effect::Redraw]));
+}
+
+#[test]
+fn details_open_and_close_and_follow_the_selection() {
+    let (mut model, queue) = ready();
+    keys(&mut model, &queue, "enter");
+    assert_eq!((model.panel, model.focus), (Panel::Details, Focus::Queue));
+    keys(&mut model, &queue, "j");
+    assert!(text(&draw(&mut model, &queue, 80, 24)).contains("Details of photos.zip"));
+    keys(&mut model, &queue, "esc");
+    assert_eq!(model.panel, Panel::Closed);
+    draw(&mut model, &queue, 40, 8);
+    keys(&mut model, &queue, "enter");
+    assert_eq!(context(&model), Context::Details, "a small screen shows one pane");
+    keys(&mut model, &queue, "esc");
+    assert_eq!(context(&model), Context::Queue);
+}
+
+/// A model whose listing has been opened and answered with these names.
+fn browsing(names: &[&str], more: bool) -> (Model, Fake, Vec<Effect>) {
+    let (mut model, queue) = (model(), Fake::default());
+    model.defaults.browse = true;
+    let effects = start(&mut model);
+    let [Effect::List { ticket, after: None, .. }] = &effects[..] else { panic!("{effects:?}") };
+    let answer = Ok(entries(names, more));
+    let effects = update(&mut model, &queue, Message::Listed { ticket: *ticket, answer });
+    (model, queue, effects)
+}
+
+#[test]
+fn the_first_download_of_a_demo_takes_one_key() {
+    let (mut model, queue, _) = browsing(&["a b.iso", "c"], false);
+    let jobs = added(keys(&mut model, &queue, "enter"));
+    assert_eq!((jobs[0].address.path.as_str(), jobs[0].form), ("a b.iso", Form::File));
+    assert_eq!(notice(&model), "queued a b.iso");
+    assert_eq!(added(keys(&mut model, &queue, "enter"))[0].address.path.as_str(), "c");
+}
+
+#[test]
+fn directories_are_entered_left_and_fetched_as_zip() {
+    let (mut model, queue, _) = browsing(&["films/", "photos/"], false);
+    keys(&mut model, &queue, "j");
+    let jobs = added(keys(&mut model, &queue, "z"));
+    assert_eq!((jobs[0].address.path.as_str(), jobs[0].form), ("photos", Form::Zip));
+    let effects = keys(&mut model, &queue, "enter");
+    let [Effect::List { ticket, path, .. }] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!(path.as_str(), "photos");
+    update(&mut model, &queue, Message::Listed { ticket: *ticket, answer: Ok(entries(&[], false)) });
+    let effects = keys(&mut model, &queue, "backspace");
+    let [Effect::List { ticket, path, .. }] = &effects[..] else { panic!("{effects:?}") };
+    assert!(path.is_root());
+    let answer = Ok(entries(&["films/", "photos/"], false));
+    update(&mut model, &queue, Message::Listed { ticket: *ticket, answer });
+    let selected = model.browser.as_ref().and_then(|browser| browser.selected());
+    assert_eq!(selected.map(|entry| entry.name.as_str()), Some("photos"), "where one came from");
+    assert!(keys(&mut model, &queue, "h").is_empty());
+    assert_eq!(notice(&model), "this is all that the server serves");
+}
+
+#[test]
+fn marked_files_are_queued_together() {
+    let (mut model, queue, _) = browsing(&["films/", "a", "dev-x", "b"], false);
+    let jobs = added(keys(&mut model, &queue, "a enter"));
+    let got: Vec<_> = jobs.iter().map(|job| (job.address.path.as_str(), job.form)).collect();
+    assert_eq!(got, [("films", Form::Auto), ("a", Form::File), ("b", Form::File)]);
+    assert_eq!(notice(&model), "queued 3; 1 are not served");
+    assert!(keys(&mut model, &queue, "z").is_empty() || model.browser.is_some());
+}
+
+#[test]
+fn what_is_not_served_cannot_be_fetched() {
+    let (mut model, queue, _) = browsing(&["dev-null"], false);
+    assert!(keys(&mut model, &queue, "enter").is_empty());
+    assert!(notice(&model).contains("neither a file nor a directory"));
+    let (mut model, queue, _) = browsing(&["../../etc/passwd"], false);
+    assert!(keys(&mut model, &queue, "enter").is_empty());
+}
+
+#[test]
+fn further_pages_are_asked_for_when_they_come_near() {
+    let names: Vec<String> = (0..200).map(|number| format!("file-{number:04}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let (mut model, queue, effects) = browsing(&names, true);
+    assert!(effects.is_empty(), "nobody has looked that far yet");
+    let effects = keys(&mut model, &queue, "G");
+    let [Effect::List { ticket, after, .. }] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!(after.as_deref(), Some("file-0199"));
+    assert!(keys(&mut model, &queue, "G").is_empty(), "it was asked for already");
+    let stale = Ticket(999);
+    let page = || Ok(entries(&["file-0200"], false));
+    update(&mut model, &queue, Message::Listed { ticket: stale, answer: page() });
+    assert_eq!(model.browser.as_ref().map(|browser| browser.list.keys().len()), Some(200));
+    update(&mut model, &queue, Message::Listed { ticket: *ticket, answer: page() });
+    assert_eq!(model.browser.as_ref().map(|browser| browser.list.keys().len()), Some(201));
+}
+
+#[test]
+fn a_server_that_promises_more_and_sends_nothing_is_not_asked_for_ever() {
+    let (mut model, queue, effects) = browsing(&["a"], true);
+    let [Effect::List { ticket, .. }] = &effects[..] else { panic!("{effects:?}") };
+    let answer = Ok(Entries { entries: Vec::new(), more: true });
+    assert!(update(&mut model, &queue, Message::Listed { ticket: *ticket, answer }).is_empty());
+}
+
+#[test]
+fn a_listing_that_does_not_come_says_why() {
+    let (mut model, queue) = (model(), Fake::default());
+    let effects = keys(&mut model, &queue, "ctrl-o");
+    let [Effect::List { ticket, .. }] = &effects[..] else { panic!("{effects:?}") };
+    let trouble =
+        Trouble { kind: TroubleKind::Connection, message: SafeText::new("nobody listens at nas.local:7878") };
+    update(&mut model, &queue, Message::Listed { ticket: *ticket, answer: Err(trouble) });
+    assert!(text(&draw(&mut model, &queue, 80, 24)).contains("nobody listens at nas.local:7878"));
+    assert!(matches!(&keys(&mut model, &queue, "r")[..], [Effect::List { .. }]));
+    keys(&mut model, &queue, "esc");
+    assert_eq!((model.panel, model.focus), (Panel::Closed, Focus::Queue));
+}
+
+#[test]
+fn the_log_follows_again_at_its_end() {
+    let (queue, mut model) = (every_state(), testing::logged());
+    draw(&mut model, &queue, 80, 14);
+    keys(&mut model, &queue, "esc tab");
+    assert_eq!(context(&model), Context::Log);
+    keys(&mut model, &queue, "k");
+    assert!(!model.log.follows());
+    keys(&mut model, &queue, "G");
+    assert!(model.log.follows());
+    keys(&mut model, &queue, "l");
+    assert_eq!(model.log.level(), tracing::Level::WARN);
+    keys(&mut model, &queue, "/ o l d enter");
+    assert_eq!(model.log.filter(), "old");
+    keys(&mut model, &queue, "esc");
+    assert_eq!((model.log.filter(), model.focus), ("", Focus::Log));
+    keys(&mut model, &queue, "esc");
+    assert_eq!(model.focus, Focus::Queue);
+}
+
+#[test]
+fn while_nobody_moves_about_the_first_running_job_stays_in_sight() {
+    let rows = (0..100).map(|id| row(id, &format!("file-{id:02}"), JobState::Queued)).collect();
+    let queue = Fake { rows, ..Fake::default() };
+    let mut model = model();
+    draw(&mut model, &queue, 80, 24);
+    model.engine(&Event::Started { id: JobId(70), name: SafeText::new("file-70"), size: None });
+    assert!(text(&draw(&mut model, &queue, 80, 24)).contains("file-70"));
+    keys(&mut model, &queue, "esc g");
+    assert!(!text(&draw(&mut model, &queue, 80, 24)).contains("file-70"), "a person who looks is left alone");
+}

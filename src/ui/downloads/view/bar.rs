@@ -186,7 +186,6 @@ fn input(model: &Model) -> Vec<Hint> {
     if model.input.has_history() {
         hints.push(Action::HistoryPrevious.into());
     }
-    hints.push(Hint::saying(Action::Back, "queue"));
     hints
 }
 

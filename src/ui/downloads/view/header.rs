@@ -19,6 +19,11 @@ use crate::{
     units,
 };
 
+/// What a connection without TLS is called, with room and without.
+const PLAIN: [&str; 2] = ["not encrypted", "plain"];
+/// Columns that the server gets before the sums get theirs.
+const SERVER: usize = 24;
+
 /// A part of the line; parts with the highest rank are left out first where the room is short.
 struct Part {
     rank: u8,
@@ -28,13 +33,15 @@ struct Part {
 
 /// The header.
 pub fn render(model: &Model, area: Rect, buf: &mut Buffer, form: Form) {
-    let parts = sums(model, form, usize::from(area.width.saturating_sub(2)));
+    let columns = usize::from(area.width.saturating_sub(2));
+    let server_columns = if form == Form::Full && columns > 2 * SERVER { SERVER } else { 0 };
+    let parts = sums(model, form, columns - server_columns);
     let right = line(&parts);
     let columns = right.width() as u16;
     let x = area.right().saturating_sub(columns + 1).max(area.x);
     put_line(buf, Rect { x, width: area.right() - x, ..area }, area.y, &right);
     let room = usize::from(x.saturating_sub(area.x + 3));
-    if form == Form::Full && room >= 8 {
+    if form == Form::Full && room >= 16 {
         server(model, area, buf, room);
     }
 }
@@ -46,14 +53,12 @@ fn server(model: &Model, area: Rect, buf: &mut Buffer, room: usize) {
         return;
     };
     let name = SafeText::new(&server.to_string());
-    // Said where it is always seen: whoever is on the way can read along.
-    let transport = "not encrypted";
-    let whole = width(name.as_str()) + 2 + width(transport) <= room;
-    let name = clip_middle(name.as_str(), room, &look.glyphs);
+    // Always said: whoever is on the way can read along.
+    let long = width(name.as_str()) + 2 + width(PLAIN[0]) <= room;
+    let transport = if long { PLAIN[0] } else { PLAIN[1] };
+    let name = clip_middle(name.as_str(), room.saturating_sub(2 + width(transport)), &look.glyphs);
     let x = put(buf, area, area.x + 1, area.y, &name, look.theme.strong);
-    if whole {
-        put(buf, area, x + 2, area.y, transport, look.theme.dim);
-    }
+    put(buf, area, x + 2, area.y, transport, look.theme.dim);
 }
 
 /// All of it in one line, for the smallest screens.

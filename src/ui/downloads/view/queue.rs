@@ -7,12 +7,13 @@ use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use crate::{
     client::{JobState, JobView},
     ui::{
+        actions::{Action, Context},
         downloads::{
             layout::{Columns, MARGIN},
             model::{Focus, Model},
         },
-        theme::{Look, Theme},
-        widgets::{clip, clip_middle, gauge, put, put_line, put_right},
+        theme::{Glyphs, Look},
+        widgets::{clip, clip_middle, gauge, put, put_line, put_right, wrap},
     },
     units,
 };
@@ -24,16 +25,10 @@ pub fn render(model: &Model, area: Rect, buf: &mut Buffer) {
         return;
     }
     if model.queue.keys().is_empty() {
-        let lines: &[&str] = match (model.filter.is_empty(), &model.defaults.server) {
-            (false, _) => &["No name in the queue has that. Esc shows all."],
-            (true, Some(_)) => {
-                &["Nothing queued yet.", "Type a path and press Enter, or look around with ^O."]
-            }
-            (true, None) => &["Nothing queued yet.", "Type or paste an address and press Enter."],
-        };
-        let columns = usize::from(area.width.saturating_sub(MARGIN));
-        for (y, line) in (area.y..area.bottom()).zip(lines) {
-            put(buf, area, area.x + MARGIN, y, &clip(line, columns, &look.glyphs), look.theme.dim);
+        let text = empty(model);
+        let columns = usize::from(area.width.saturating_sub(MARGIN + 1)).max(1);
+        for (y, line) in (area.y..area.bottom()).zip(wrap(&text, columns)) {
+            put(buf, area, area.x + MARGIN, y, line, look.theme.dim);
         }
         return;
     }
@@ -56,13 +51,31 @@ pub fn render(model: &Model, area: Rect, buf: &mut Buffer) {
     }
 }
 
+/// What to do about a queue without rows.
+fn empty(model: &Model) -> String {
+    let key = |context, action| {
+        let key = model.keys.shown(context, action);
+        key.map(|key| key.label(model.look.glyphs.ascii)).unwrap_or_default()
+    };
+    match (model.filter.is_empty(), &model.defaults.server) {
+        (false, _) => {
+            format!("No name in the queue has that. {} shows all.", key(Context::Queue, Action::Back))
+        }
+        (true, Some(_)) => {
+            let browse = key(Context::Input, Action::Browse);
+            format!("Nothing queued yet. Type a path and press Enter, or look around with {browse}.")
+        }
+        (true, None) => "Nothing queued yet. Type or paste an address and press Enter.".to_owned(),
+    }
+}
+
 /// What a row says beside its numbers.
 struct Says {
     /// The state, or the speed of what runs.
     word: String,
     word_style: Style,
     name_style: Style,
-    /// In the gauge's place; with `wide`, over percent and size as well.
+    /// In the place of gauge and percentage; with `wide`, over the size as well.
     text: Option<(String, Style)>,
     wide: bool,
     /// In the last column.
@@ -70,7 +83,7 @@ struct Says {
 }
 
 fn draw(row: &JobView, columns: Columns, area: Rect, buf: &mut Buffer, look: &Look) {
-    let says = says(row, &look.theme);
+    let says = says(row, look);
     let y = area.y;
     let mut x = area.x + MARGIN;
     let name = clip_middle(row.name.as_str(), usize::from(columns.name), &look.glyphs);
@@ -90,8 +103,8 @@ fn draw(row: &JobView, columns: Columns, area: Rect, buf: &mut Buffer, look: &Lo
         next(columns.eta),
     );
     if let Some((text, style)) = &says.text {
-        let wide = Rect { width: size.right().max(percent.right()).saturating_sub(bar.x), ..bar };
-        let cell = if says.wide && columns.percent > 0 { wide } else { bar };
+        let end = if says.wide { size.right().max(percent.right()) } else { percent.right() };
+        let cell = Rect { width: end.saturating_sub(bar.x), ..bar };
         put(buf, cell, cell.x, y, &clip(text, usize::from(cell.width), &look.glyphs), *style);
     }
     if !says.wide {
@@ -108,7 +121,8 @@ fn draw(row: &JobView, columns: Columns, area: Rect, buf: &mut Buffer, look: &Lo
     put_right(buf, eta, y, &says.time, look.theme.plain);
 }
 
-fn says(row: &JobView, theme: &Theme) -> Says {
+fn says(row: &JobView, look: &Look) -> Says {
+    let Look { theme, glyphs } = look;
     let mut says = Says {
         word: String::new(),
         word_style: theme.plain,
@@ -136,7 +150,7 @@ fn says(row: &JobView, theme: &Theme) -> Says {
                 }
                 Some(speed) => says.word = units::rate(speed),
             }
-            says.time = row.eta.and_then(duration).unwrap_or_else(|| "—".to_owned());
+            says.time = row.eta.and_then(duration).unwrap_or_else(|| glyphs.unknown.to_owned());
         }
         JobState::Verifying => {
             says.name_style = theme.strong;
@@ -145,7 +159,8 @@ fn says(row: &JobView, theme: &Theme) -> Says {
         JobState::Done(finished) => {
             says.word = "done".to_owned();
             says.word_style = theme.good;
-            says.text = short(&finished.blake3).map(|hash| (format!("verified {hash}"), theme.dim));
+            let hash = short(&finished.blake3, glyphs).unwrap_or_default();
+            says.text = Some((format!("verified {hash}"), theme.dim));
         }
         JobState::Failed(trouble) => {
             says.word = "failed".to_owned();
@@ -171,9 +186,9 @@ fn duration(seconds: f64) -> Option<String> {
 }
 
 /// Both ends of a digest, enough to compare by eye.
-fn short(hash: &str) -> Option<String> {
+fn short(hash: &str, glyphs: &Glyphs) -> Option<String> {
     let (first, last) = (hash.get(..4)?, hash.get(hash.len().checked_sub(4)?..)?);
-    Some(format!("{first}…{last}"))
+    Some(format!("{first}{}{last}", glyphs.ellipsis))
 }
 
 /// How much is there; never everything before it is verified and in place.

@@ -1,1 +1,306 @@
+//! What the screen looks like, and that nothing can break it.
 
+use std::fmt::Write as _;
+
+use proptest::prelude::*;
+use ratatui::{buffer::Buffer, style::Modifier};
+
+use crate::{
+    client::{JobId, JobState},
+    text::{SafeText, is_unsafe},
+    ui::downloads::{
+        Message, Model, start,
+        testing::{
+            self, Fake, done, draw, drawn, entries, every_state, failed, keys, logged, look, row, running,
+            text, waiting,
+        },
+        update,
+    },
+};
+
+/// The characters, and below them the styles: runs of cells that are not plain.
+fn styled(buffer: &Buffer) -> String {
+    let mut all = text(buffer);
+    all.push_str("\n");
+    for y in 0..buffer.area.height {
+        let mut x = 0;
+        while x < buffer.area.width {
+            let style = buffer[(x, y)].style();
+            let from = x;
+            while x < buffer.area.width && buffer[(x, y)].style() == style {
+                x += 1;
+            }
+            let modifiers: Modifier = style.add_modifier;
+            let colour = style.fg.filter(|colour| *colour != ratatui::style::Color::Reset);
+            if !modifiers.is_empty() || colour.is_some() {
+                let colour = colour.map(|colour| format!(" {colour}")).unwrap_or_default();
+                let _ = write!(all, "\n{y}:{from}-{} {modifiers:?}{colour}", x - 1);
+            }
+        }
+    }
+    all
+}
+
+fn ready(colour: bool, ascii: bool) -> (Model, Fake) {
+    let queue = every_state();
+    let mut model = logged();
+    model.look = look(colour, ascii);
+    draw(&mut model, &queue, 80, 24);
+    keys(&mut model, &queue, "esc space");
+    (model, queue)
+}
+
+#[test]
+fn every_state_at_every_size_and_look() {
+    for (width, height) in [(80, 24), (40, 8), (120, 40)] {
+        for (colour, ascii) in [(true, false), (true, true), (false, false), (false, true)] {
+            let (mut model, queue) = ready(colour, ascii);
+            let buffer = draw(&mut model, &queue, width, height);
+            let name = format!(
+                "{width}x{height}-{}-{}",
+                if ascii { "ascii" } else { "utf8" },
+                if colour { "colour" } else { "mono" }
+            );
+            insta::assert_snapshot!(name, styled(&buffer));
+        }
+    }
+}
+
+#[test]
+fn the_empty_screen_says_what_to_do() {
+    let (mut model, queue) = (testing::model(), Fake::default());
+    insta::assert_snapshot!("empty-80x24", text(&draw(&mut model, &queue, 80, 24)));
+    model.defaults.server = None;
+    insta::assert_snapshot!("empty-without-a-server-80x24", text(&draw(&mut model, &queue, 80, 24)));
+    insta::assert_snapshot!("empty-40x8", text(&draw(&mut model, &queue, 40, 8)));
+}
+
+fn browsing() -> (Model, Fake) {
+    let queue = every_state();
+    let mut model = logged();
+    model.defaults.browse = true;
+    let effects = start(&mut model);
+    let ticket = match effects.as_slice() {
+        [crate::ui::downloads::Effect::List { ticket, .. }] => *ticket,
+        other => panic!("{other:?}"),
+    };
+    let page = entries(&["films/", "photos/", "a b.txt", "dev-null", "ubuntu-24.04.iso"], false);
+    update(&mut model, &queue, Message::Listed { ticket, answer: Ok(page) });
+    (model, queue)
+}
+
+#[test]
+fn the_servers_files_stand_between_queue_and_log() {
+    let (mut model, queue) = browsing();
+    insta::assert_snapshot!("browser-80x24", text(&draw(&mut model, &queue, 80, 24)));
+    keys(&mut model, &queue, "j j space");
+    insta::assert_snapshot!("browser-40x8", text(&draw(&mut model, &queue, 40, 8)));
+}
+
+#[test]
+fn details_tell_all() {
+    let (mut model, queue) = ready(true, false);
+    keys(&mut model, &queue, "j j enter");
+    insta::assert_snapshot!("details-of-a-done-one-80x24", text(&draw(&mut model, &queue, 80, 24)));
+    keys(&mut model, &queue, "j");
+    insta::assert_snapshot!("details-of-a-failed-one-80x24", text(&draw(&mut model, &queue, 80, 24)));
+    keys(&mut model, &queue, "k tab G");
+    insta::assert_snapshot!("details-40x8", text(&draw(&mut model, &queue, 40, 8)));
+}
+
+#[test]
+fn dialogs_take_the_bar() {
+    let (mut model, queue) = ready(true, false);
+    keys(&mut model, &queue, "j x");
+    insta::assert_snapshot!("question-80x24", text(&draw(&mut model, &queue, 80, 24)));
+    insta::assert_snapshot!("question-40x8", text(&draw(&mut model, &queue, 40, 8)));
+    keys(&mut model, &queue, "n b x enter");
+    insta::assert_snapshot!("prompt-with-a-problem-80x24", text(&draw(&mut model, &queue, 80, 24)));
+    keys(&mut model, &queue, "esc / i s o");
+    insta::assert_snapshot!("filter-80x24", text(&draw(&mut model, &queue, 80, 24)));
+    keys(&mut model, &queue, "esc ?");
+    insta::assert_snapshot!("help-80x24", text(&draw(&mut model, &queue, 80, 24)));
+}
+
+#[test]
+fn the_smallest_screens_say_one_useful_thing() {
+    let (mut model, queue) = ready(true, false);
+    assert_eq!(
+        text(&draw(&mut model, &queue, 60, 1)),
+        "5 running  2 waiting  1 paused  1 failed  41 %  84.0 MB/s"
+            .replace("41 %", &percent(&mut model, &queue))
+    );
+    assert!(text(&draw(&mut model, &queue, 12, 1)).contains("MB/s"));
+}
+
+fn percent(model: &mut Model, queue: &Fake) -> String {
+    let line = text(&draw(model, queue, 60, 1));
+    line.split("  ").find(|part| part.ends_with('%')).expect("a percentage").to_owned()
+}
+
+#[test]
+fn the_selected_row_is_plain_to_see_without_colour() {
+    let (mut model, queue) = ready(false, true);
+    let buffer = draw(&mut model, &queue, 80, 24);
+    let y = (0..24).find(|y| buffer[(1, *y)].symbol() == ">").expect("a selected row");
+    assert!((0..80).all(|x| buffer[(x, y)].modifier.contains(Modifier::REVERSED)));
+    assert!(
+        (0..24).filter(|other| *other != y).all(|y| !buffer[(40, y)].modifier.contains(Modifier::REVERSED))
+    );
+}
+
+#[test]
+fn nothing_is_complete_before_it_is_in_place() {
+    for state in [JobState::Running, JobState::Verifying, JobState::Paused] {
+        let mut all_here = running(1, "a", 1_000_000, 1_000_000, 5.0, 0.0);
+        all_here.state = state;
+        let queue = Fake { rows: vec![all_here], ..Fake::default() };
+        let shown = text(&draw(&mut testing::model(), &queue, 80, 24));
+        assert!(shown.contains(" 99 %") && !shown.contains("100 %"), "{shown}");
+    }
+    let rows = vec![row(1, "a", done("a", 5))];
+    let shown = text(&draw(&mut testing::model(), &Fake { rows, ..Fake::default() }, 80, 24));
+    assert!(shown.contains("verified 9f3c…a1e0") && shown.contains("done"), "{shown}");
+}
+
+#[test]
+fn a_frame_reads_the_visible_rows_only() {
+    let rows: Vec<_> = (0..10_000).map(|id| row(id, &format!("file-{id}"), JobState::Queued)).collect();
+    let queue = Fake { rows, ..Fake::default() };
+    let mut model = testing::model();
+    draw(&mut model, &queue, 80, 24);
+    keys(&mut model, &queue, "esc G");
+    queue.read.set(0);
+    let shown = text(&draw(&mut model, &queue, 80, 24));
+    assert!(shown.contains("file-9999") && shown.contains("10,000 of 10,000"), "{shown}");
+    assert!(queue.read.get() <= 24, "{}", queue.read.get());
+}
+
+#[test]
+fn a_terminal_that_shrank_since_the_last_reading_is_no_trouble() {
+    let (mut model, queue) = ready(true, false);
+    draw(&mut model, &queue, 120, 40);
+    for (width, height) in [(1, 1), (39, 7), (80, 24), (200, 60)] {
+        drawn(&model, width, height);
+    }
+}
+
+fn any_state() -> impl Strategy<Value = JobState> {
+    let hostile = any::<String>();
+    prop_oneof![
+        Just(JobState::Queued),
+        (any::<f64>(), any::<u32>(), hostile)
+            .prop_map(|(seconds, attempt, reason)| waiting(seconds, attempt, &reason)),
+        Just(JobState::Connecting),
+        Just(JobState::Running),
+        Just(JobState::Verifying),
+        any::<u64>().prop_map(|bytes| done("x", bytes)),
+        hostile.prop_map(|text| failed(&text)),
+        Just(JobState::Paused),
+        Just(JobState::Cancelled),
+    ]
+}
+
+prop_compose! {
+    fn any_queue()(
+        rows in prop::collection::vec(
+            (any::<String>(), any_state(), any::<Option<u64>>(), any::<u64>(), any::<Option<(u64, u64)>>(),
+             any::<Option<f64>>(), any::<Option<f64>>()),
+            0..40,
+        ),
+        limit in any::<Option<u64>>(),
+    ) -> Fake {
+        let rows = rows.into_iter().enumerate().map(|(id, (name, state, size, received, progress, speed, eta))| {
+            let mut row = row(id as u64, &name, state);
+            row.address = SafeText::new(&name);
+            (row.size, row.received, row.progress, row.speed, row.eta) = (size, received, progress, speed, eta);
+            row
+        });
+        Fake { rows: rows.collect(), limit, ..Fake::default() }
+    }
+}
+
+/// Keys that open, close and move everything there is.
+const KEYS: &[&str] = &[
+    "esc",
+    "tab",
+    "shift-tab",
+    "j",
+    "k",
+    "J",
+    "G",
+    "g",
+    "space",
+    "a",
+    "enter",
+    "x",
+    "y",
+    "n",
+    "/",
+    "i",
+    "s",
+    "o",
+    "p",
+    "r",
+    "R",
+    "d",
+    "b",
+    "?",
+    "pagedown",
+    "pageup",
+    "left",
+    "right",
+    "ctrl-o",
+    "z",
+    "l",
+    "c",
+    "C",
+    "t",
+    "q",
+    "up",
+    "down",
+    "backspace",
+    "ctrl-w",
+    "P",
+    "Y",
+    "ctrl-u",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_size_state_name_or_key_breaks_it(
+        queue in any_queue(),
+        pressed in prop::collection::vec((0..KEYS.len(), 1_u16..130, 1_u16..50), 0..25),
+        names in prop::collection::vec(any::<String>(), 0..8),
+        ascii: bool,
+    ) {
+        let mut model = logged();
+        model.look = look(false, ascii);
+        model.defaults.browse = true;
+        let effects = start(&mut model);
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        for effect in effects {
+            if let crate::ui::downloads::Effect::List { ticket, .. } = effect {
+                update(&mut model, &queue, Message::Listed { ticket, answer: Ok(entries(&names, true)) });
+            }
+        }
+        for (key, width, height) in pressed {
+            let buffer = draw(&mut model, &queue, width, height);
+            for cell in buffer.content() {
+                prop_assert!(!cell.symbol().contains(is_unsafe), "{:?}", cell.symbol());
+            }
+            keys(&mut model, &queue, KEYS[key]);
+        }
+    }
+
+    #[test]
+    fn the_extremes_hold(queue in any_queue()) {
+        let mut model = testing::model();
+        for (width, height) in [(1, 1), (300, 100), (1, 100), (300, 1), (24, 4), (2, 50)] {
+            draw(&mut model, &queue, width, height);
+            model.engine(&crate::client::Event::Started { id: JobId(3), name: SafeText::default(), size: None });
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The model joined to its engine and to the runtime of the screens.
+
+use std::time::{Duration, Instant};
+
+use ratatui::{Frame, layout::Size};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    effect::{Effect, Ticket},
+    model::{Defaults, Model},
+    update::{Message, start, update},
+    view::view,
+};
+use crate::{
+    client::{self, Command, Engine, Trouble, TroubleKind},
+    logging::LogRing,
+    protocol::message::Entries,
+    text::SafeText,
+    ui::{Control, Error, Event, Exit, Options, Pace, Screen, Terminal, runtime},
+};
+
+/// How long the engine may take to put what it has on the disk, once the screen was left.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// The same when the process was told to end, which has to happen within a second.
+const HASTE: Duration = Duration::from_millis(700);
+/// For so long after a command its effect is looked for: not every change of the queue is an event.
+const UNREST: Duration = Duration::from_secs(1);
+
+/// Shows the download screen of an engine until it is left or the process is told to end; the engine is
+/// stopped then.
+///
+/// # Errors
+/// See [`Error`].
+pub fn run(
+    engine: Engine,
+    events: mpsc::UnboundedReceiver<client::Event>,
+    defaults: Defaults,
+    log: LogRing,
+    options: &Options,
+) -> Result<Exit, Error> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::System)?;
+    let mut terminal = Terminal::open(options.look.glyphs.ascii).map_err(Error::Terminal)?;
+    let model = Model::new(defaults, options.keys.clone(), options.look, log.clone());
+    let (answers, answered) = mpsc::unbounded_channel();
+    let mut downloads = Downloads { model, engine, events, answers, answered, unrest: Instant::now() };
+    let exit = runtime.block_on(async {
+        let effects = start(&mut downloads.model);
+        downloads.perform(effects);
+        runtime::run(&mut downloads, &mut terminal, &log, options.rate).await
+    });
+    drop(terminal);
+    let patience = if matches!(exit, Ok(Exit::Quit)) { FAREWELL } else { HASTE };
+    downloads.engine.command(Command::Stop);
+    downloads.engine.join(patience);
+    exit.map_err(Error::System)
+}
+
+type Answer = (Ticket, Result<Entries, Trouble>);
+
+struct Downloads {
+    model: Model,
+    engine: Engine,
+    events: mpsc::UnboundedReceiver<client::Event>,
+    answers: mpsc::UnboundedSender<Answer>,
+    answered: mpsc::UnboundedReceiver<Answer>,
+    /// Until when the effect of a command is looked for.
+    unrest: Instant,
+}
+
+impl Downloads {
+    fn update(&mut self, message: Message) -> Control {
+        let effects = update(&mut self.model, &self.engine, message);
+        self.perform(effects)
+    }
+
+    fn perform(&mut self, effects: Vec<Effect>) -> Control {
+        let mut control = Control::Redraw;
+        for effect in effects {
+            match effect {
+                Effect::Engine(command) => {
+                    self.engine.command(command);
+                    self.unrest = Instant::now() + UNREST;
+                }
+                Effect::List { ticket, authority, path, after } => {
+                    let (answer, answered) = oneshot::channel();
+                    self.engine.command(Command::List { authority, path, after, answer });
+                    let answers = self.answers.clone();
+                    tokio::spawn(async move {
+                        let answer = answered.await.unwrap_or_else(|_| Err(stopped()));
+                        // Nobody listens any more once the screen was left.
+                        let _ = answers.send((ticket, answer));
+                    });
+                }
+                Effect::Copy(text) => control = Control::Copy(text),
+                Effect::Suspend => control = Control::Suspend,
+                Effect::Redraw => control = Control::Repaint,
+                Effect::Quit => control = Control::Quit,
+            }
+        }
+        control
+    }
+}
+
+fn stopped() -> Trouble {
+    Trouble { kind: TroubleKind::Other, message: SafeText::new("the engine has stopped") }
+}
+
+/// What woke [`Downloads::changed`].
+enum Woken {
+    Event(client::Event),
+    Answer(Answer),
+}
+
+impl Screen for Downloads {
+    async fn changed(&mut self) -> Control {
+        // Both ends that are waited for keep what is in them when this is dropped.
+        let woken = tokio::select! {
+            Some(event) = self.events.recv() => Woken::Event(event),
+            Some(answer) = self.answered.recv() => Woken::Answer(answer),
+        };
+        match woken {
+            Woken::Event(event) => {
+                self.model.engine(&event);
+                // Progress is read with the frames that it causes, not told.
+                if matches!(event, client::Event::Progress { .. }) {
+                    Control::Nothing
+                } else {
+                    Control::Redraw
+                }
+            }
+            Woken::Answer((ticket, answer)) => self.update(Message::Listed { ticket, answer }),
+        }
+    }
+
+    fn event(&mut self, event: Event, _now: Instant) -> Control {
+        match event {
+            Event::Key(key) => self.update(Message::Key(key)),
+            Event::Paste(text) => self.update(Message::Paste(text)),
+            Event::Resize | Event::Gone => Control::Nothing,
+        }
+    }
+
+    fn sample(&mut self, size: Size, _now: Instant) -> Control {
+        if self.model.refresh(&self.engine, size) { Control::Redraw } else { Control::Nothing }
+    }
+
+    fn pace(&self) -> Pace {
+        if self.model.totals.running > 0 || Instant::now() < self.unrest {
+            Pace::Moving
+        } else if self.model.totals.waiting > 0 {
+            Pace::Slow
+        } else {
+            Pace::Still
+        }
+    }
+
+    fn view(&self, frame: &mut Frame<'_>) {
+        view(&self.model, frame);
+    }
+}

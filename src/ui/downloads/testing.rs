@@ -1,0 +1,249 @@
+//! A queue without an engine, and a screen to look at, for the tests.
+
+use std::path::PathBuf;
+
+use ratatui::{Terminal, backend::TestBackend, buffer::Buffer, layout::Size};
+use time::OffsetDateTime;
+use tracing::Level;
+
+use super::{Defaults, Effect, Message, Model, Queue, update, view::view};
+use crate::{
+    client::{Existing, Finished, JobId, JobState, JobView, Speak, Totals, Trouble, TroubleKind},
+    logging::{LogRing, Record},
+    protocol::{
+        address::Authority,
+        message::{Entries, Entry, Form, Kind, Timestamp},
+    },
+    text::SafeText,
+    ui::{
+        actions::KeyMap,
+        theme::{Glyphs, Look, Theme},
+    },
+};
+
+pub const HASH: &str = "9f3c2a7be1d04f5566778899aabbccddeeff00112233445566778899aabba1e0";
+
+/// Rows that were asked for are counted: a frame must not read more than it shows.
+#[derive(Debug, Default)]
+pub struct Fake {
+    pub rows: Vec<JobView>,
+    pub limit: Option<u64>,
+    pub read: std::cell::Cell<usize>,
+    pub generation: u64,
+}
+
+impl Queue for Fake {
+    fn generation(&self) -> u64 {
+        self.generation
+    }
+    fn ids(&self, filter: &str) -> Vec<JobId> {
+        let filter = filter.to_lowercase();
+        let fits = |row: &&JobView| row.name.as_str().to_lowercase().contains(&filter);
+        self.rows.iter().filter(fits).map(|row| row.id).collect()
+    }
+    fn rows(&self, ids: &[JobId]) -> Vec<JobView> {
+        self.read.set(self.read.get() + ids.len());
+        // Ids are given in order in these tests, but rows may have been moved.
+        ids.iter().filter_map(|id| self.rows.iter().find(|row| row.id == *id)).cloned().collect()
+    }
+    fn totals(&self) -> Totals {
+        let count = |which: fn(&JobState) -> bool| self.rows.iter().filter(|row| which(&row.state)).count();
+        let speed = self.rows.iter().filter_map(|row| row.speed).sum();
+        let known = self.rows.iter().filter_map(|row| Some((row.received, row.size?)));
+        let progress = known
+            .fold((0, 0), |sum: (u64, u64), row| (sum.0.saturating_add(row.0), sum.1.saturating_add(row.1)));
+        Totals {
+            jobs: self.rows.len(),
+            running: count(|state| {
+                matches!(state, JobState::Connecting | JobState::Running | JobState::Verifying)
+            }),
+            waiting: count(|state| matches!(state, JobState::Queued | JobState::Waiting { .. })),
+            paused: count(|state| matches!(state, JobState::Paused)),
+            done: count(|state| matches!(state, JobState::Done(_))),
+            failed: count(|state| matches!(state, JobState::Failed(_))),
+            speed,
+            progress,
+            eta: (speed > 0.0).then_some(720.0),
+            limit: self.limit,
+        }
+    }
+}
+
+pub fn row(id: u64, name: &str, state: JobState) -> JobView {
+    JobView {
+        id: JobId(id),
+        address: SafeText::new(&format!("fdsp+plain://nas.local:7878/srv/{name}")),
+        name: SafeText::new(name),
+        target: SafeText::new(&format!("/home/u/{name}")),
+        state,
+        size: None,
+        received: 0,
+        progress: None,
+        speed: None,
+        eta: None,
+    }
+}
+
+pub fn running(id: u64, name: &str, received: u64, size: u64, speed: f64, eta: f64) -> JobView {
+    JobView {
+        size: Some(size),
+        received,
+        speed: Some(speed),
+        eta: Some(eta),
+        ..row(id, name, JobState::Running)
+    }
+}
+
+pub fn done(name: &str, bytes: u64) -> JobState {
+    JobState::Done(Finished {
+        path: PathBuf::from(format!("/home/u/{name}")),
+        bytes,
+        transferred: bytes,
+        resumed: 0,
+        blake3: HASH.to_owned(),
+        seconds: 2.0,
+        omitted: 0,
+    })
+}
+
+pub fn failed(message: &str) -> JobState {
+    JobState::Failed(Trouble { kind: TroubleKind::NotFound, message: SafeText::new(message) })
+}
+
+pub fn waiting(seconds: f64, attempt: u32, reason: &str) -> JobState {
+    JobState::Waiting { seconds, attempt, reason: SafeText::new(reason) }
+}
+
+/// One job in each state.
+pub fn every_state() -> Fake {
+    let mut rows = vec![
+        running(1, "ubuntu-24.04.iso", 1_972_000_000, 3_400_000_000, 61_000_000.0, 40.0),
+        row(2, "photos.zip", JobState::Running),
+        row(3, "vm-disk.qcow2", JobState::Paused),
+        row(4, "notes.tar.zst", done("notes.tar.zst", 2_100_000)),
+        row(5, "old.bin", failed("not found on the server: /srv/old.bin")),
+        row(6, "films.zip", waiting(4.0, 2, "the link was lost")),
+        row(7, "checked.img", JobState::Verifying),
+        row(8, "next.iso", JobState::Connecting),
+        row(9, "given-up.iso", JobState::Cancelled),
+        row(10, "backup-2026-11.tar", JobState::Queued),
+        running(11, "stuck.bin", 5_000, 1_000_000, 0.0, 0.0),
+    ];
+    rows[1].received = 1_100_000_000;
+    rows[1].progress = Some((1_200_000_000, 9_900_000_000));
+    rows[1].speed = Some(23_000_000.0);
+    rows[1].eta = Some(250.0);
+    rows[2].size = Some(31_200_000_000);
+    rows[2].received = 24_700_000_000;
+    rows[3].size = Some(2_100_000);
+    rows[3].received = 2_100_000;
+    rows[5].size = Some(4_100_000_000);
+    rows[5].received = 1_000_000_000;
+    rows[6].size = Some(3_100_000_000);
+    rows[6].received = 3_100_000_000;
+    rows[9].size = Some(18_000_000_000);
+    rows[10].eta = None;
+    Fake { rows, ..Fake::default() }
+}
+
+pub fn look(colour: bool, ascii: bool) -> Look {
+    Look {
+        theme: if colour { Theme::colour() } else { Theme::mono() },
+        glyphs: if ascii { Glyphs::ASCII } else { Glyphs::UTF8 },
+    }
+}
+
+pub fn server() -> Authority {
+    Authority { host: "nas.local".to_owned(), port: 7878 }
+}
+
+pub fn model() -> Model {
+    let defaults = Defaults {
+        server: Some(server()),
+        speak: Speak::V1,
+        form: Form::Auto,
+        folder: PathBuf::from("/home/u"),
+        existing: Existing::Keep,
+        jobs: 3,
+        browse: false,
+    };
+    Model::new(defaults, KeyMap::default(), look(true, false), LogRing::new())
+}
+
+/// A model with a log, at a size.
+pub fn logged() -> Model {
+    let ring = LogRing::new();
+    let lines = [
+        (Level::INFO, "photos.zip: 1,024 blocks verified"),
+        (Level::ERROR, "old.bin: not found on the server"),
+        (Level::INFO, "vm-disk.qcow2: paused"),
+        (Level::WARN, "films.zip: the link was lost; trying again in 4.0 s (2 of 8)"),
+        (Level::INFO, "notes.tar.zst is done"),
+    ];
+    for (index, (level, text)) in lines.into_iter().enumerate() {
+        let time = OffsetDateTime::UNIX_EPOCH + time::Duration::seconds(81_064 + index as i64);
+        ring.push(Record { time, level, text: SafeText::new(text) });
+    }
+    let Model { defaults, keys, look, .. } = model();
+    Model::new(defaults, keys, look, ring)
+}
+
+/// Presses the keys of these names, as the configuration would write them; gives the last one's effects.
+pub fn keys(model: &mut Model, queue: &Fake, names: &str) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    for name in names.split_whitespace() {
+        let key: crate::ui::actions::Key = name.parse().expect(name);
+        effects = update(model, queue, Message::Key(key.event()));
+    }
+    effects
+}
+
+pub fn entries(names: &[&str], more: bool) -> Entries {
+    let entry = |(index, name): (usize, &&str)| {
+        let (name, kind) = match name.strip_suffix('/') {
+            Some(directory) => (directory, Kind::Directory),
+            None => (*name, Kind::File),
+        };
+        let kind = if name.starts_with("dev") { Kind::Other } else { kind };
+        Entry {
+            name: name.to_owned(),
+            kind,
+            size: (kind == Kind::File).then_some(1_234_567 * (index as u64 + 1)),
+            modified: Timestamp { seconds: 1_790_000_000, nanoseconds: 0 },
+        }
+    };
+    Entries { entries: names.iter().enumerate().map(entry).collect(), more }
+}
+
+/// The screen at a size.
+pub fn draw(model: &mut Model, queue: &Fake, width: u16, height: u16) -> Buffer {
+    model.refresh(queue, Size { width, height });
+    drawn(model, width, height)
+}
+
+/// The screen as it is, without reading the queue again.
+pub fn drawn(model: &Model, width: u16, height: u16) -> Buffer {
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a terminal in memory");
+    terminal.draw(|frame| view(model, frame)).expect("a terminal in memory");
+    terminal.backend().buffer().clone()
+}
+
+/// Its characters, a line a row.
+pub fn text(buffer: &Buffer) -> String {
+    let area = buffer.area;
+    let row = |y| {
+        let mut line = String::new();
+        let mut skip = 0;
+        for x in 0..area.width {
+            let symbol = buffer[(x, y)].symbol();
+            if skip > 0 {
+                skip -= 1;
+                continue;
+            }
+            skip = unicode_width::UnicodeWidthStr::width(symbol).saturating_sub(1);
+            line.push_str(symbol);
+        }
+        line.trim_end().to_owned()
+    };
+    (0..area.height).map(row).collect::<Vec<_>>().join("\n")
+}
