@@ -89,3 +89,24 @@ proptest! {
         prop_assert_eq!(Versions::decode(&right.encode()), (lowest <= highest).then_some(right));
     }
 }
+
+#[test]
+fn the_protocol_does_no_io_and_reads_no_clock() {
+    let mut folders = vec![std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src/protocol"))];
+    let mut files = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("the sources are there") {
+            let path = entry.expect("the sources are there").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let source = std::fs::read_to_string(&path).expect("a source file");
+            for word in ["std::net", "std::fs", "std::io", "std::time", "std::thread", "tokio", "Instant"] {
+                assert!(!source.contains(word), "{} says {word}", path.display());
+            }
+            files += 1;
+        }
+    }
+    assert!(files > 15);
+}
