@@ -111,7 +111,7 @@ impl Classic {
                 // A range that begins at 0 is never behind the end.
                 let body = Body::file(source, &whole())
                     .ok_or_else(|| StorageError::NotFound(SafeText::new(text)))?;
-                self.offer(name, size, body, turn);
+                self.offer(&name, size, body, turn);
             }
             Node::Directory(directory) => self.plan(&path, directory, turn),
         }
@@ -127,10 +127,9 @@ impl Classic {
         self.stage = Stage::Planning { name: format!("{name}.zip"), planner };
     }
 
-    fn offer(&mut self, name: String, size: u64, body: Body, turn: &Turn) {
+    fn offer(&mut self, name: &str, size: u64, body: Body, turn: &Turn) {
         turn.state(ConnectionState::Sending);
-        let file_type = extension(&name).to_owned();
-        self.machine.found(Header { file_name: name, file_size: size, file_type });
+        self.machine.found(Header::new(name, size));
         self.stage = Stage::Offered { body, size };
     }
 
@@ -212,7 +211,7 @@ impl Classic {
 
     fn offer_archive(&mut self, name: String, sources: u64, size: u64, stream: Stream, turn: &Turn) {
         match Body::archive(stream, sources, &whole()) {
-            Some(body) => self.offer(name, size, body, turn),
+            Some(body) => self.offer(&name, size, body, turn),
             None => self.stage = Stage::Over,
         }
     }
@@ -247,31 +246,4 @@ fn fill(body: &mut Body, left: &mut u64, path: &SafeText, turn: &mut Turn) -> Re
 /// A `get` of everything.
 fn whole() -> Get {
     Get { path: String::new(), form: Default::default(), first_block: 0, blocks: None, identity: None }
-}
-
-/// The extension with its dot, or nothing; a name that begins with its only dot has none.
-fn extension(name: &str) -> &str {
-    match name.trim_start_matches('.').rfind('.') {
-        Some(at) => &name[name.len() - (name.trim_start_matches('.').len() - at)..],
-        None => "",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::extension;
-
-    #[test]
-    fn extensions_are_those_of_the_original() {
-        for (name, expected) in [
-            ("a.bin", ".bin"),
-            ("a.tar.gz", ".gz"),
-            ("README", ""),
-            (".bashrc", ""),
-            (".a.b", ".b"),
-            ("..", ""),
-        ] {
-            assert_eq!(extension(name), expected, "{name}");
-        }
-    }
 }
