@@ -132,11 +132,13 @@ fn hosts_that_cannot_be_reached() {
 }
 
 #[test]
-fn a_download_folder_that_is_missing() {
+fn a_download_folder_that_is_none() {
     let home = Home::new();
-    home.write("served/a", "x");
+    home.write("served/a", "x").write("file", "x");
     let service = program::Service::start(&home, &home.path().join("served"), "");
-    refused(&home, &format!("-d nowhere {}", service.at("a")), 7, &["/nowhere"]);
+    for dir in ["file", "file/below", "/proc/below"] {
+        refused(&home, &format!("-q -d {dir} {}", service.at("a")), 7, &[dir]);
+    }
 }
 
 #[test]
