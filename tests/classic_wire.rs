@@ -461,3 +461,43 @@ proptest! {
         let _ = violated;
     }
 }
+
+/// The header that our server sends for a name.
+fn header_of(name: &str, size: u64) -> String {
+    let mut server = Server::new(Classic);
+    let _ = server.receive(b"f");
+    server.found(Header::new(name, size));
+    for word in [&b"start_send_file"[..], b"header_size_ok"] {
+        server.sent(server.outgoing().len());
+        let _ = server.receive(word);
+    }
+    String::from_utf8(server.outgoing().to_vec()).expect("ASCII")
+}
+
+#[test]
+fn the_header_is_byte_for_byte_what_python_writes() {
+    // All of the basic plane in one name, and what `splitext` may stumble over.
+    let every: String =
+        (1..0x2_0000u32).step_by(7).filter_map(char::from_u32).filter(|c| *c != '/').collect();
+    let names = ["a.tar.gz", ".bashrc", "..a.b", "a.", "...", " ", "\"\\\u{7f}\n.\t", "😀.ü", &every];
+    let script = "import json, os, sys\n\
+        for name in json.load(sys.stdin):\n    \
+        print(json.dumps({'file_name': name, 'file_size': 1 << 63, 'file_type': os.path.splitext(name)[1]}))";
+    let python = std::process::Command::new("python3")
+        .args(["-c", script])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn();
+    let Ok(mut python) = python else {
+        println!("skipped: python3 is not installed");
+        return;
+    };
+    let input = python.stdin.take().expect("it is piped");
+    serde_json::to_writer(input, &names).expect("python3 reads");
+    let output = python.wait_with_output().expect("python3 runs");
+    let lines = String::from_utf8(output.stdout).expect("ASCII");
+    assert_eq!(lines.lines().count(), names.len());
+    for (name, line) in names.iter().zip(lines.lines()) {
+        assert_eq!(header_of(name, 1 << 63), line);
+    }
+}

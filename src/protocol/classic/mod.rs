@@ -24,7 +24,9 @@
 //! | 3 | client | `start_send_file` (`file_size_ok` is accepted, too) |
 //! | 4 | server | the content |
 //!
-//! A server cannot tell from step 1 which of the two a client speaks.
+//! A server cannot tell from step 1 which of the two a client speaks. What makes these dialects fragile is not
+//! mended here: nothing tells the end of the path, nor of the size in `classic-select`, and nothing but the length
+//! tells whether the content is right.
 
 pub mod client;
 mod json;
