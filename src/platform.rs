@@ -8,7 +8,6 @@ use std::{io, net::Shutdown, os::fd::OwnedFd, path::Path};
 pub(crate) use accept_queue::waiting_peers;
 pub(crate) use rename::rename_new;
 pub(crate) use rustix::fd::AsFd;
-pub(crate) use rustix::fs::CWD;
 use rustix::{
     fs::{Advice, FallocateFlags, Mode, OFlags, ResolveFlags},
     io::Errno,
@@ -117,13 +116,6 @@ pub(crate) fn shutdown(socket: impl AsFd, how: Shutdown) -> io::Result<()> {
     }
 }
 
-/// Whether the system is short of something (descriptors, memory, buffers) that may come back, so that
-/// waiting makes sense.
-pub(crate) fn is_exhausted(error: &io::Error) -> bool {
-    let short = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS];
-    error.raw_os_error().is_some_and(|code| short.iter().any(|errno| errno.raw_os_error() == code))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,12 +158,5 @@ mod tests {
         claim_space(&file, 0).unwrap();
         claim_space(&file, 1 << 20).unwrap();
         assert_eq!(file.metadata().unwrap().len(), 0);
-    }
-
-    #[test]
-    fn shortage_is_told_from_other_errors() {
-        assert!(is_exhausted(&Errno::MFILE.into()));
-        assert!(!is_exhausted(&Errno::ACCESS.into()));
-        assert!(!is_exhausted(&io::Error::other("x")));
     }
 }

@@ -8,7 +8,7 @@ use rustix::{
     io::Errno,
 };
 
-/// Renames `from` to `to`, both relative to `directory` (or [`super::CWD`]).
+/// Renames `from` to `to`, both relative to `directory`.
 ///
 /// # Errors
 /// [`io::ErrorKind::AlreadyExists`] if there is a `to`, which is left as it is; whatever the system says.

@@ -129,7 +129,7 @@ impl Directory {
                 }
                 page.pop();
             }
-            page.push(Found::new(&shown, raw));
+            page.push(Found::new(shown, raw));
         }
         Ok((page.into_sorted_vec(), more))
     }
@@ -182,8 +182,8 @@ struct Found {
 }
 
 impl Found {
-    fn new(shown: &Cow<'_, str>, raw: &CStr) -> Found {
+    fn new(shown: Cow<'_, str>, raw: &CStr) -> Found {
         let escaped = matches!(shown, Cow::Owned(_));
-        Found { shown: shown.clone().into_owned(), raw: escaped.then(|| raw.to_owned()) }
+        Found { shown: shown.into_owned(), raw: escaped.then(|| raw.to_owned()) }
     }
 }

@@ -133,7 +133,7 @@ impl Entry<'_> {
         let wide = self.wide(written, offset);
         let extra = self.central_extra(written, offset);
         let kind = if self.directory { DIRECTORY } else { FILE };
-        let attributes = (kind | self.mode) << 16 | if self.directory { DOS_DIRECTORY } else { 0 };
+        let attributes = ((kind | self.mode) << 16) | if self.directory { DOS_DIRECTORY } else { 0 };
         // A large entry keeps saying so, though its deflated size may be small.
         let version = if self.zip64() || wide.is_some() { VERSION_ZIP64 } else { VERSION_PLAIN };
         put32(out, CENTRAL);
@@ -208,16 +208,16 @@ impl Entry<'_> {
         let (year, month, day) = civil_date(self.modified.seconds.div_euclid(86_400));
         // Of the day: more than sixteen bits have room for.
         let second = self.modified.seconds.rem_euclid(86_400);
+        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        let time = |hour: i64, minute: i64, second: i64| (hour << 11) | (minute << 5) | (second / 2);
+        let date = |year: i64, month: i64, day: i64| ((year - 1980) << 9) | (month << 5) | day;
         let (time, date) = match year {
-            ..1980 => (0, 1 << 5 | 1),
-            2108.. => (23 << 11 | 59 << 5 | 29, 127 << 9 | 12 << 5 | 31),
-            _ => {
-                let time = (second / 3600) << 11 | (second / 60 % 60) << 5 | (second % 60) / 2;
-                (time as u16, ((year - 1980) as u16) << 9 | month << 5 | day)
-            }
+            ..1980 => (0, date(1980, 1, 1)),
+            2108.. => (time(23, 59, 59), date(2107, 12, 31)),
+            _ => (time(hour, minute, second), date(year, month, day)),
         };
-        put16(out, time);
-        put16(out, date);
+        put16(out, time as u16);
+        put16(out, date as u16);
     }
 }
 
@@ -277,7 +277,7 @@ fn put64(out: &mut Vec<u8>, value: u64) {
 }
 
 /// Year, month and day of a number of days since 1970-01-01, after Howard Hinnant's `civil_from_days`.
-fn civil_date(days: i64) -> (i64, u16, u16) {
+fn civil_date(days: i64) -> (i64, i64, i64) {
     // Eras of 400 years, which begin with a March.
     let days = days.saturating_add(719_468);
     let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
@@ -286,7 +286,7 @@ fn civil_date(days: i64) -> (i64, u16, u16) {
     let month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month + 2) / 5 + 1;
     let month = if month < 10 { month + 3 } else { month - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month as u16, day as u16)
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]
