@@ -7,8 +7,9 @@ use rustix::fs::Stat;
 /// A digest of what a file system keeps about a file: device, inode, size, modification and status change.
 /// It differs after every change that the file system dates; it reveals none of these.
 ///
-/// A change within the same tick of the file system's clock that keeps the size is not dated. Linux
-/// closed that gap in 6.13 for the usual file systems; before, a tick is some milliseconds.
+/// Two changes are not dated: one within the same tick of the file system's clock that keeps the size (some
+/// milliseconds; Linux closed that gap in 6.13 for the usual file systems), and one through a memory mapping
+/// until the system writes it back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Identity([u8; 16]);
 

@@ -38,7 +38,13 @@ impl Root {
     pub fn open(path: &Path) -> io::Result<Root> {
         let handle = platform::open_directory(path)?;
         // The first use tells at once, and not with the first request, whether the system can.
-        platform::open_beneath(&handle, ".", Access::Directory, Links::Inside)?;
+        match platform::open_beneath(&handle, ".", Access::Directory, Links::Inside) {
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::PERM) => {
+                let reason = "openat2 is not permitted here; some containers filter it";
+                return Err(io::Error::new(io::ErrorKind::Unsupported, reason));
+            }
+            result => drop(result?),
+        }
         let name = match path.canonicalize() {
             Ok(path) => path.file_name().map(|name| name::as_text(name.as_encoded_bytes()).into_owned()),
             Err(_) => None,

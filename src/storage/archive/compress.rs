@@ -76,20 +76,21 @@ impl Deflater {
         self.deflate.reset();
     }
 
-    /// Deflates from `input` into `out`, which is given room for a fixed number of bytes, and returns how
-    /// much of the input was taken and whether the content is complete. `last`: nothing follows `input`.
+    /// Deflates from `input` into `out` and returns how much of the input was taken and whether the content
+    /// is complete. `last`: nothing follows `input`.
     pub(super) fn push(
         &mut self,
         input: &[u8],
         last: bool,
         out: &mut Vec<u8>,
     ) -> std::io::Result<(usize, bool)> {
-        out.clear();
-        out.reserve_exact(OUTPUT);
+        // Always the same room, whatever the vector has, for the same reason as with CHUNK.
+        out.resize(OUTPUT, 0);
         let flush = if last { FlushCompress::Finish } else { FlushCompress::None };
-        let before = self.deflate.total_in();
-        let status = self.deflate.compress_vec(input, out, flush)?;
-        Ok(((self.deflate.total_in() - before) as usize, status == Status::StreamEnd))
+        let (read, made) = (self.deflate.total_in(), self.deflate.total_out());
+        let status = self.deflate.compress(input, out, flush)?;
+        out.truncate((self.deflate.total_out() - made) as usize);
+        Ok(((self.deflate.total_in() - read) as usize, status == Status::StreamEnd))
     }
 }
 
