@@ -50,6 +50,10 @@ fn carry_out(plan: Plan, ring: LogRing) -> color_eyre::Result<Exit> {
     Ok(match plan.task {
         Task::Serve(config) if style.face == Face::Screen => screen::serve(config, &plan.settings, ring)?,
         Task::Serve(config) => headless::server::run(config, style)?,
+        Task::Fetch(fetch) if style.face == Face::Screen => screen::fetch(fetch, &plan.settings, ring)?,
+        Task::Demo { server, fetch, dir_given } if style.face == Face::Screen => {
+            screen::demo(server, fetch, dir_given, &plan.settings, ring)?
+        }
         Task::Demo { server, fetch, .. } => demo::run(server, fetch, style)?,
         Task::Fetch(fetch) => headless::client::run(&fetch, style)?,
     })
