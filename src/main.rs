@@ -46,15 +46,13 @@ fn run() -> color_eyre::Result<Exit> {
 }
 
 fn carry_out(plan: Plan, ring: LogRing) -> color_eyre::Result<Exit> {
-    let style = plan.style();
-    Ok(match plan.task {
-        Task::Serve(config) if style.face == Face::Screen => screen::serve(config, &plan.settings, ring)?,
-        Task::Serve(config) => headless::server::run(config, style)?,
-        Task::Fetch(fetch) if style.face == Face::Screen => screen::fetch(fetch, &plan.settings, ring)?,
-        Task::Demo { server, fetch, dir_given } if style.face == Face::Screen => {
-            screen::demo(server, fetch, dir_given, &plan.settings, ring)?
-        }
-        Task::Demo { server, fetch, .. } => demo::run(server, fetch, style)?,
-        Task::Fetch(fetch) => headless::client::run(&fetch, style)?,
+    let (style, settings) = (plan.style(), &plan.settings);
+    Ok(match (plan.task, plan.face) {
+        (Task::Serve(config), Face::Screen) => screen::serve(config, settings, ring)?,
+        (Task::Serve(config), _) => headless::server::run(config, style)?,
+        (Task::Demo(demo), Face::Screen) => screen::demo(demo, settings, ring)?,
+        (Task::Demo(demo), _) => demo::run(demo, style)?,
+        (Task::Fetch(fetch), Face::Screen) => screen::fetch(fetch, settings, ring)?,
+        (Task::Fetch(fetch), _) => headless::client::run(&fetch, style)?,
     })
 }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use fdsp::{
-    cli::plan::Fetch,
-    client,
+    cli::plan::{Demo, Fetch},
+    client::{self, Command},
     config::Settings,
-    headless::{Exit, Problem, demo::Stage, print},
+    headless::{self, Exit, Problem, demo::Stage},
     logging::LogRing,
     server,
     text::SafeText,
@@ -26,32 +26,26 @@ pub fn serve(config: server::Config, settings: &Settings, ring: LogRing) -> colo
 
 /// Fetches, with the download screen.
 pub fn fetch(fetch: Fetch, settings: &Settings, ring: LogRing) -> color_eyre::Result<Exit> {
-    download(fetch, false, settings, ring)
+    downloads(fetch, false, settings, ring)
 }
 
-/// Serves a folder in this process and opens the download screen on it, with its listing at hand.
-pub fn demo(
-    server: server::Config,
-    mut fetch: Fetch,
-    dir_given: bool,
-    settings: &Settings,
-    ring: LogRing,
-) -> color_eyre::Result<Exit> {
-    let Stage { server, folder } = Stage::set(server, Arc::new(|_| ()))?;
-    fetch.server = Some(server.address().authority.clone());
-    if !dir_given {
-        fetch.folder = folder.path().to_owned();
+/// The download screen on a server of this process, whose files are listed at once.
+pub fn demo(demo: Demo, settings: &Settings, ring: LogRing) -> color_eyre::Result<Exit> {
+    let stage = Stage::set(demo.server, Arc::new(|_| ()))?;
+    let mut fetch = demo.fetch;
+    fetch.server = Some(stage.server.address().authority.clone());
+    if !demo.dir_given {
+        fetch.folder = stage.folder.path().to_owned();
     }
-    let exit = download(fetch, true, settings, ring)?;
-    drop(server);
+    let exit = downloads(fetch, true, settings, ring)?;
     // What somebody fetched is theirs, also out of curiosity.
-    if let Some(path) = folder.keep() {
-        print(format!("What was fetched is in {}\n", SafeText::from_path(&path)).as_bytes());
+    if let Some(path) = stage.folder.keep() {
+        headless::say(&format!("What you fetched is in {}", SafeText::from_path(&path)));
     }
     Ok(exit)
 }
 
-fn download(fetch: Fetch, browse: bool, settings: &Settings, ring: LogRing) -> color_eyre::Result<Exit> {
+fn downloads(fetch: Fetch, browse: bool, settings: &Settings, ring: LogRing) -> color_eyre::Result<Exit> {
     let defaults = Defaults {
         server: fetch.server.or_else(|| fetch.jobs.first().map(|job| job.address.authority.clone())),
         speak: fetch.speak,
@@ -62,9 +56,7 @@ fn download(fetch: Fetch, browse: bool, settings: &Settings, ring: LogRing) -> c
         browse,
     };
     let (engine, events) = client::start(fetch.engine)?;
-    if !fetch.jobs.is_empty() {
-        engine.command(client::Command::Add(fetch.jobs));
-    }
+    engine.command(Command::Add(fetch.jobs));
     Ok(end(downloads::run(engine, events, defaults, ring, &settings.screen_options())?))
 }
 

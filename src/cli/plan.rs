@@ -51,14 +51,18 @@ pub enum Task {
     /// Serve.
     Serve(server::Config),
     /// Serve and fetch from it.
-    Demo {
-        /// On a loopback port.
-        server: server::Config,
-        /// How to fetch. `folder` is where a screen's downloads go, if that was said.
-        fetch: Fetch,
-        /// Whether `--dir` was given.
-        dir_given: bool,
-    },
+    Demo(Demo),
+}
+
+/// A server and a client of one process.
+#[derive(Clone, Debug)]
+pub struct Demo {
+    /// On a loopback port.
+    pub server: server::Config,
+    /// How to fetch.
+    pub fetch: Fetch,
+    /// Whether `--dir` says where downloads go.
+    pub dir_given: bool,
 }
 
 /// Downloads, and what further ones that are typed in are like.
@@ -149,7 +153,7 @@ impl Cli {
             settings.server.port = 0;
             let dir_given = self.client.dir.is_some();
             let fetch = fetch(&settings, around, None);
-            Task::Demo { server: server_config(&settings, root)?, fetch, dir_given }
+            Task::Demo(Demo { server: server_config(&settings, root)?, fetch, dir_given })
         } else {
             Task::Fetch(self.fetch(&settings, around, face)?)
         };

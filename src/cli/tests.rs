@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use super::{
-    plan::{Face, Surroundings},
+    plan::{Demo, Face, Surroundings},
     *,
 };
 use crate::{client::Existing, config::Settings, logging::Destination};
@@ -90,7 +90,7 @@ fn a_server_is_what_was_asked_for() {
 
 #[test]
 fn the_demo_listens_on_loopback_only() {
-    let Ok(Task::Demo { server, fetch, dir_given }) =
+    let Ok(Task::Demo(Demo { server, fetch, dir_given })) =
         planned("--demo /usr --arch single").map(|plan| plan.task)
     else {
         panic!("a demo");
@@ -152,14 +152,17 @@ fn wrong_usage_is_one_sentence_that_says_what_to_do() {
         ("--limit fast", "invalid value 'fast' for '--limit <RATE>': 'fast' is no rate"),
         ("--timeout 0", "invalid value '0' for '--timeout <SECS>': it must be a number of seconds above 0"),
         ("--retries -1", "unexpected argument '-1' found"),
-        ("--checksum sha1:00", "invalid value 'sha1:00' for '--checksum <ALGO:HEX>': the algorithm must be"),
+        (
+            "--checksum sha1:00",
+            "invalid value 'sha1:00' for '--checksum <ALGO:HEX>': a checksum is blake3:, sha256: or md5:",
+        ),
         (
             "--checksum md5:00",
-            "invalid value 'md5:00' for '--checksum <ALGO:HEX>': the digest must have 32 hexadecimal digits",
+            "invalid value 'md5:00' for '--checksum <ALGO:HEX>': a digest of this algorithm has 32 hex digits",
         ),
         (
             "--checksum d41d8cd9",
-            "invalid value 'd41d8cd9' for '--checksum <ALGO:HEX>': it must be blake3:HEX",
+            "invalid value 'd41d8cd9' for '--checksum <ALGO:HEX>': a checksum is blake3:, sha256: or md5:",
         ),
         ("--overwrite --rename", "the argument '--overwrite' cannot be used with '--rename'"),
         ("--serve -r x", "--remote is for fetching and cannot be used with --serve"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::{
-    client::{Checksum, Speak},
+    client::{Checksum, ChecksumError, Speak},
     config::{self, When},
     protocol::{classic::Dialect, message::Form},
     units,
@@ -28,27 +28,8 @@ pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     number.ok_or_else(|| format!("it must be {}", config::SECONDS))
 }
 
-pub(super) fn checksum(text: &str) -> Result<Checksum, String> {
-    let (algorithm, digest) = text.split_once(':').ok_or("it must be blake3:HEX, sha256:HEX or md5:HEX")?;
-    match algorithm.to_ascii_lowercase().as_str() {
-        "blake3" => Ok(Checksum::Blake3(hex(digest)?)),
-        "sha256" => Ok(Checksum::Sha256(hex(digest)?)),
-        "md5" => Ok(Checksum::Md5(hex(digest)?)),
-        _ => Err("the algorithm must be blake3, sha256 or md5".into()),
-    }
-}
-
-fn hex<const N: usize>(text: &str) -> Result<[u8; N], String> {
-    let wrong = || format!("the digest must have {} hexadecimal digits", 2 * N);
-    let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
-    let mut bytes = [0; N];
-    if text.len() != 2 * N {
-        return Err(wrong());
-    }
-    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        *byte = digit(pair[0]).zip(digit(pair[1])).map(|(high, low)| high << 4 | low).ok_or_else(wrong)?;
-    }
-    Ok(bytes)
+pub(super) fn checksum(text: &str) -> Result<Checksum, ChecksumError> {
+    text.parse()
 }
 
 /// A parser for one of some words, which completions and messages know.

@@ -19,7 +19,7 @@ use super::{
     verify,
 };
 use crate::{
-    cli::plan::{Face, Fetch},
+    cli::plan::{Demo, Face},
     protocol::{address::Address, message::Form},
     server::{self, Server, Sink},
     text::SafeText,
@@ -107,7 +107,8 @@ impl Drop for Folder {
 ///
 /// # Errors
 /// The server does not start, the system gives no threads, or what came is not what was served.
-pub fn run(config: server::Config, mut fetch: Fetch, style: Style) -> Result<Exit, Problem> {
+pub fn run(demo: Demo, style: Style) -> Result<Exit, Problem> {
+    let Demo { server: config, mut fetch, .. } = demo;
     let failed = |error: io::Error| Problem::new(Exit::Failed, format!("the demo failed: {error}"));
     let root = config.root.clone();
     let arch = config.arch;
