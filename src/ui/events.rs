@@ -1,4 +1,4 @@
-//! What comes from the terminal: keys, pastes, new sizes, and its end.
+//! What comes from the terminal: keys, pastes, and its end.
 //!
 //! When a terminal is gone, crossterm's reader reports nothing and spins. So it runs on a thread of its own,
 //! another one waits for the hang-up, and standard input is then replaced by a pipe that never yields
@@ -21,8 +21,6 @@ pub enum Event {
     Key(KeyEvent),
     /// Text was pasted, with all its newlines.
     Paste(String),
-    /// The terminal has another size.
-    Resize,
     /// The terminal is gone.
     Gone,
 }
@@ -66,7 +64,7 @@ async fn read(events: mpsc::UnboundedSender<Event>, mut stopped: oneshot::Receiv
         let event = match raw {
             Some(Ok(Raw::Key(key))) if key.kind != KeyEventKind::Release => Event::Key(key),
             Some(Ok(Raw::Paste(text))) => Event::Paste(text),
-            Some(Ok(Raw::Resize(..))) => Event::Resize,
+            // Sizes come with a signal that is taken over before the first frame, not with the first event.
             Some(Ok(_)) => continue,
             Some(Err(_)) | None => Event::Gone,
         };

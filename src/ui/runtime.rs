@@ -150,6 +150,8 @@ enum Woken {
 impl<S: Screen> Runner<'_, S> {
     async fn run(&mut self, log: &LogRing) -> io::Result<Exit> {
         let mut signals = Signals::start()?;
+        // It may have changed before its signal was ours.
+        self.resize(Instant::now());
         let mut hang_up = events::hang_up()?;
         self.events = Some(Events::start()?);
         let log_grew = Wake::default();
@@ -172,14 +174,14 @@ impl<S: Screen> Runner<'_, S> {
                 Woken::Signal(Signal::End(number)) => Err(Exit::Signal(number)),
                 Woken::Signal(Signal::Stop) => self.control(Control::Suspend, Cause::Key, now),
                 Woken::Signal(Signal::Continue) => self.go_on(now),
+                Woken::Signal(Signal::Resize) => {
+                    self.resize(now);
+                    Ok(())
+                }
                 Woken::HungUp | Woken::Written(Err(_)) | Woken::Event(Event::Gone) => Err(Exit::TerminalLost),
                 Woken::Written(Ok(())) => {
                     self.scheduler.flushed(now);
                     Ok(())
-                }
-                Woken::Event(Event::Resize) => {
-                    self.terminal.resize();
-                    self.control(Control::Redraw, Cause::Key, now)
                 }
                 Woken::Event(event) => {
                     let control = self.screen.event(event, now);
@@ -256,6 +258,12 @@ impl<S: Screen> Runner<'_, S> {
         }
         self.scheduler.request(cause, now);
         Ok(())
+    }
+
+    fn resize(&mut self, now: Instant) {
+        if self.terminal.resize() {
+            self.scheduler.request(Cause::Key, now);
+        }
     }
 
     fn suspend(&mut self) -> Result<(), Exit> {

@@ -17,6 +17,8 @@ pub enum Signal {
     Stop,
     /// Go on.
     Continue,
+    /// The terminal has another size.
+    Resize,
 }
 
 /// The signals.
@@ -28,6 +30,7 @@ pub(super) struct Signals {
     quit: Stream,
     stop: Stream,
     go_on: Stream,
+    resize: Stream,
 }
 
 impl Signals {
@@ -43,6 +46,7 @@ impl Signals {
             quit: signal(SignalKind::quit())?,
             stop: signal(SignalKind::from_raw(process::Signal::TSTP.as_raw()))?,
             go_on: signal(SignalKind::from_raw(process::Signal::CONT.as_raw()))?,
+            resize: signal(SignalKind::window_change())?,
         })
     }
 
@@ -55,6 +59,7 @@ impl Signals {
             _ = self.quit.recv() => Signal::End(process::Signal::QUIT.as_raw()),
             _ = self.stop.recv() => Signal::Stop,
             _ = self.go_on.recv() => Signal::Continue,
+            _ = self.resize.recv() => Signal::Resize,
         }
     }
 }

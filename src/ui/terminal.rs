@@ -114,9 +114,12 @@ impl Terminal {
         if !std::mem::take(&mut self.up) {
             return Ok(());
         }
+        // A second time would move the cursor back over the report of the panic that did it first.
+        if self.real && !ACTIVE.swap(false, Ordering::SeqCst) {
+            return Ok(());
+        }
         self.output.plain_and_wait(RESTORE, PATIENCE);
         if self.real {
-            ACTIVE.store(false, Ordering::SeqCst);
             crossterm::terminal::disable_raw_mode()?;
         }
         Ok(())

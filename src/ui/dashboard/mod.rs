@@ -117,7 +117,7 @@ impl Screen for Dashboard {
                 update::paste(&mut self.model, &text);
                 Control::Redraw
             }
-            Event::Resize | Event::Gone => Control::Nothing,
+            Event::Gone => Control::Nothing,
         }
     }
 

@@ -137,7 +137,7 @@ impl Screen for Downloads {
         match event {
             Event::Key(key) => self.update(Message::Key(key)),
             Event::Paste(text) => self.update(Message::Paste(text)),
-            Event::Resize | Event::Gone => Control::Nothing,
+            Event::Gone => Control::Nothing,
         }
     }
 

@@ -1,0 +1,204 @@
+//! A program in a pseudo-terminal: its keys, its screen, its signals, its end.
+
+use std::{
+    fs,
+    io::{Read, Write},
+    path::Path,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Nothing that is waited for may take longer, on however slow a machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The path of the binary.
+pub const TUI: &str = env!("CARGO_BIN_EXE_tui");
+
+/// What came from the program so far.
+struct Output {
+    parser: vt100::Parser,
+    bytes: Vec<u8>,
+    ended: bool,
+}
+
+/// A program in a pseudo-terminal.
+pub struct Session {
+    master: Box<dyn MasterPty + Send>,
+    writer: Box<dyn Write + Send>,
+    child: Box<dyn Child + Send + Sync>,
+    output: Arc<(Mutex<Output>, Condvar)>,
+}
+
+impl Session {
+    /// Starts a program in a window of this size. `home` is where it keeps its state.
+    pub fn start(program: &str, arguments: &[&str], home: &Path, (columns, rows): (u16, u16)) -> Session {
+        let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
+        let pair = native_pty_system().openpty(size).expect("a pseudo-terminal");
+        let mut command = CommandBuilder::new(program);
+        command.args(arguments);
+        command.cwd(home);
+        command.env("HOME", home);
+        for name in ["XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"] {
+            command.env(name, home);
+        }
+        command.env("TERM", "xterm-256color");
+        command.env("LC_ALL", "C.UTF-8");
+        command.env_remove("NO_COLOR");
+        let child = pair.slave.spawn_command(command).expect("the program starts");
+        drop(pair.slave);
+        let parser = vt100::Parser::new(rows, columns, 0);
+        let output =
+            Arc::new((Mutex::new(Output { parser, bytes: Vec::new(), ended: false }), Condvar::new()));
+        let mut reader = pair.master.try_clone_reader().expect("a reader");
+        let shared = Arc::clone(&output);
+        thread::spawn(move || {
+            let mut buffer = [0; 65_536];
+            loop {
+                let count = reader.read(&mut buffer).unwrap_or(0);
+                let mut output = lock(&shared.0);
+                output.parser.process(&buffer[..count]);
+                output.bytes.extend_from_slice(&buffer[..count]);
+                output.ended = count == 0;
+                shared.1.notify_all();
+                if count == 0 {
+                    return;
+                }
+            }
+        });
+        let writer = pair.master.take_writer().expect("a writer");
+        Session { master: pair.master, writer, child, output }
+    }
+
+    /// Types.
+    pub fn send(&mut self, keys: &str) {
+        let writer = &mut self.writer;
+        writer.write_all(keys.as_bytes()).and_then(|()| writer.flush()).expect("the terminal takes keys");
+    }
+
+    /// Waits until the screen is as it should be.
+    pub fn wait(&self, what: &str, is: impl Fn(&vt100::Screen) -> bool) {
+        let (output, changed) = &*self.output;
+        let guard = lock(output);
+        let (output, timeout) = changed
+            .wait_timeout_while(guard, PATIENCE, |output| !is(output.parser.screen()) && !output.ended)
+            .unwrap_or_else(PoisonError::into_inner);
+        let screen = output.parser.screen();
+        assert!(is(screen), "{what}: not so (timed out: {}):\n{}", timeout.timed_out(), screen.contents());
+    }
+
+    /// Waits until the screen shows a text.
+    pub fn wait_for(&self, text: &str) {
+        self.wait(text, |screen| screen.contents().contains(text));
+    }
+
+    /// The screen's text.
+    pub fn contents(&self) -> String {
+        lock(&self.output.0).parser.screen().contents()
+    }
+
+    /// All bytes so far.
+    pub fn bytes(&self) -> Vec<u8> {
+        lock(&self.output.0).bytes.clone()
+    }
+
+    /// Bytes that come within a time.
+    pub fn bytes_within(&self, time: Duration) -> Vec<u8> {
+        let (output, changed) = &*self.output;
+        let guard = lock(output);
+        let before = guard.bytes.len();
+        let (output, _) = changed
+            .wait_timeout_while(guard, time, |output| !output.ended)
+            .unwrap_or_else(PoisonError::into_inner);
+        output.bytes[before..].to_vec()
+    }
+
+    /// Gives the window another size.
+    pub fn resize(&mut self, columns: u16, rows: u16) {
+        lock(&self.output.0).parser.screen_mut().set_size(rows, columns);
+        let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
+        self.master.resize(size).expect("the terminal has sizes");
+    }
+
+    /// The number of the process that was started.
+    pub fn pid(&self) -> Pid {
+        let pid = self.child.process_id().expect("it was started");
+        Pid::from_raw(i32::try_from(pid).expect("a small number")).expect("not zero")
+    }
+
+    /// Sends a signal to the process.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).expect("the process is there");
+    }
+
+    /// Waits until the process has ended; gives its exit code, the time it took, and its processor time.
+    pub fn end(&mut self) -> End {
+        let (after, processor) = watch_end(self.pid().as_raw_nonzero().get());
+        let code = self.child.wait().expect("it has ended").exit_code();
+        End { code, after, processor }
+    }
+
+    /// Asserts that the terminal is as it was: the screen, the cursor, the modes.
+    pub fn assert_restored(&self) {
+        self.wait("the terminal given back", |screen| {
+            !screen.alternate_screen() && !screen.hide_cursor() && !screen.bracketed_paste()
+        });
+        let text = String::from_utf8_lossy(&self.bytes()).into_owned();
+        for mode in ["1049", "2004", "1007", "2026"] {
+            let (set, undone) =
+                (text.rfind(&format!("\x1b[?{mode}h")), text.rfind(&format!("\x1b[?{mode}l")));
+            assert!(set < undone, "mode {mode} is left set");
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// How a process ended.
+#[derive(Debug)]
+pub struct End {
+    /// The exit code.
+    pub code: u32,
+    /// The time until then.
+    pub after: Duration,
+    /// Processor time of its whole life.
+    pub processor: Duration,
+}
+
+fn lock(output: &Mutex<Output>) -> MutexGuard<'_, Output> {
+    output.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The state and the processor time of a process.
+pub fn figures(pid: i32) -> Option<(char, Duration)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name may hold anything; what follows its last parenthesis is regular.
+    let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
+    let ticks: u64 = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
+    // Linux shows ticks of 10 ms to every program, whatever it counts in itself.
+    Some((fields.first()?.chars().next()?, Duration::from_millis(ticks * 10)))
+}
+
+/// Waits until a process has ended; gives the time it took, and the processor time of its whole life.
+pub fn watch_end(pid: i32) -> (Duration, Duration) {
+    let start = Instant::now();
+    let mut processor = Duration::ZERO;
+    // Until somebody has waited for it, a process that has ended keeps its figures.
+    while let Some((state, used)) = figures(pid) {
+        processor = processor.max(used);
+        if state == 'Z' {
+            break;
+        }
+        assert!(start.elapsed() < PATIENCE, "process {pid} is still there");
+        thread::sleep(Duration::from_millis(5));
+    }
+    (start.elapsed(), processor)
+}

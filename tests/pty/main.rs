@@ -1,0 +1,7 @@
+//! Both screens in a pseudo-terminal: start, work, resize, leave, signals, job control, and the terminal's
+//! sudden end.
+
+mod dashboard;
+mod hang_up;
+mod harness;
+mod panic;
