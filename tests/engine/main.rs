@@ -1,0 +1,14 @@
+//! The download engine against servers: the real one, scripted ones that misbehave, and a proxy that breaks
+//! connections at any byte.
+
+mod archives;
+mod classic;
+mod commands;
+mod disk;
+mod faults;
+mod files;
+mod hostile;
+mod proxy;
+mod scripted;
+mod strangers;
+mod support;
