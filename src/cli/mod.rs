@@ -20,11 +20,18 @@ pub use plan::{Plan, Task};
 
 /// Behind the options in `--help` and in the manual.
 const AFTER: &str = "\
-Exit codes: 0 all done; 1 failed in another way; 2 wrong usage; 3 could not connect, or lost and retries
-spent; 4 not found or not permitted; 6 digest wrong or source changed; 7 local disk; 130 interrupted.
+Exit codes:
+    0  all done
+    1  failed in another way
+    2  wrong usage
+    3  could not connect, or lost and retries spent
+    4  not found or not permitted
+    6  the digest is wrong, or the source changed
+    7  the local disk: full, not writable, target exists
+  130  interrupted; what was fetched is kept
 
-Without a terminal the same work is done with plain lines, or with --json one object a line.
-Try it: tui --demo";
+Without a terminal the same work is done with plain lines, or with --json
+one object a line. To try it: tui --demo";
 
 /// The command line.
 #[derive(Clone, Debug, Parser)]

@@ -12,6 +12,7 @@ use std::{
     io,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
+    sync::OnceLock,
 };
 
 use etcetera::{AppStrategy, AppStrategyArgs, app_strategy::Xdg};
@@ -84,6 +85,13 @@ pub fn default_folder() -> Option<PathBuf> {
     Xdg::new(args).ok()?.state_dir()
 }
 
+static OFFSET: OnceLock<UtcOffset> = OnceLock::new();
+
+/// The local time zone as [`init`] found it: with more threads than one, it cannot be asked for safely.
+pub fn local_offset() -> UtcOffset {
+    OFFSET.get().copied().unwrap_or(UtcOffset::UTC)
+}
+
 /// Starts logging for the whole process. To be called before other threads run, which is when the local time
 /// zone can be asked for.
 ///
@@ -92,8 +100,9 @@ pub fn default_folder() -> Option<PathBuf> {
 /// # Errors
 /// A file that was asked for by name cannot be opened.
 pub fn init(options: &LogOptions, ring: Option<LogRing>) -> Result<Guard, LogFileError> {
+    // Before the log's own thread runs.
+    let offset = *OFFSET.get_or_init(|| UtcOffset::current_local_offset().unwrap_or(UtcOffset::UTC));
     let (sink, guard) = open(&options.destination)?;
-    let offset = UtcOffset::current_local_offset().unwrap_or(UtcOffset::UTC);
     let lines = layer::Lines::new(sink, guard.dropped.clone(), ring, options.stderr, offset);
     // Only a second call in one process fails, and then the first one's subscriber goes on.
     let _ = subscriber(lines, options.level).try_init();

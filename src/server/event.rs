@@ -118,10 +118,11 @@ impl fmt::Display for Event {
                 write!(f, "listening on {address} ({arch})")
             }
             Event::Connected { peer, .. } => write!(f, "{peer}: connected"),
-            Event::Request { peer, what, path, .. } => write!(f, "{peer}: {what} {path}"),
+            Event::Request { peer, what, path, .. } => write!(f, "{peer}: {what} {}", named(path)),
             Event::Sent { peer, path, bytes, seconds, .. } => {
                 let rate = units::rate(*bytes as f64 / seconds.max(0.001));
-                write!(f, "{peer}: sent {path}, {} in {seconds:.1} s, {rate}", units::bytes(*bytes))
+                let bytes = units::bytes(*bytes);
+                write!(f, "{peer}: sent {}, {bytes} in {seconds:.1} s, {rate}", named(path))
             }
             Event::Failed { peer, path, reason, .. } if path.as_str().is_empty() => {
                 write!(f, "{peer}: {reason}")
@@ -133,6 +134,11 @@ impl fmt::Display for Event {
             Event::Warning { message } => write!(f, "warning: {message}"),
         }
     }
+}
+
+/// The served folder itself has no name.
+fn named(path: &SafeText) -> &str {
+    if path.as_str().is_empty() { "/" } else { path.as_str() }
 }
 
 /// Takes the events, on whichever thread they happen; must be quick.

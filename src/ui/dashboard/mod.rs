@@ -19,7 +19,7 @@ use self::{
 };
 use super::{Control, Error, Event, Exit, Options, Pace, Screen, Terminal, Wake, runtime};
 use crate::{
-    logging::LogRing,
+    logging::{self, LogRing},
     server::{Command, Config, Server},
     text::SafeText,
 };
@@ -61,9 +61,9 @@ pub fn run(
     exit.map_err(Error::System)
 }
 
-/// The time of day where the machine is; UTC where that cannot be told.
+/// The time of day where the machine is.
 fn local_now() -> OffsetDateTime {
-    OffsetDateTime::now_local().unwrap_or_else(|_| OffsetDateTime::now_utc())
+    OffsetDateTime::now_utc().to_offset(logging::local_offset())
 }
 
 /// The model, joined to its server.
