@@ -38,7 +38,7 @@ const PATIENCE: Duration = Duration::from_millis(700);
 #[derive(Debug)]
 pub(super) enum Message {
     Command(Command),
-    Ended { id: JobId, memory: Memory, outcome: Outcome },
+    Ended { id: JobId, memory: Box<Memory>, outcome: Outcome },
 }
 
 /// See the module.
@@ -91,7 +91,7 @@ impl Actor {
                 message = self.messages.recv() => match message {
                     None | Some(Message::Command(Command::Stop)) => break,
                     Some(Message::Command(command)) => self.command(command),
-                    Some(Message::Ended { id, memory, outcome }) => self.ended(id, memory, outcome),
+                    Some(Message::Ended { id, memory, outcome }) => self.ended(id, *memory, outcome),
                 },
                 () = self.freed.notified() => {}
                 () = wait, if due.is_some() => {
@@ -134,7 +134,7 @@ impl Actor {
                     (Memory::default(), Outcome::Fault { fault, progressed: false })
                 });
                 if let Some(sender) = sender.upgrade() {
-                    let _ = sender.send(Message::Ended { id, memory, outcome });
+                    let _ = sender.send(Message::Ended { id, memory: Box::new(memory), outcome });
                 }
             });
         }
@@ -341,7 +341,7 @@ impl Actor {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         while !self.workers.is_empty() {
             match timeout_at(deadline, self.messages.recv()).await {
-                Ok(Some(Message::Ended { id, memory, outcome })) => self.ended(id, memory, outcome),
+                Ok(Some(Message::Ended { id, memory, outcome })) => self.ended(id, *memory, outcome),
                 Ok(Some(Message::Command(_))) => {}
                 Ok(None) | Err(_) => return,
             }

@@ -110,7 +110,11 @@ fn trim_end(name: &str) -> &str {
 
 /// The longest beginning of whole characters within `longest` bytes.
 fn cut(text: &str, longest: usize) -> &str {
-    &text[..text.floor_char_boundary(longest)]
+    let mut end = longest.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 /// Names that mean a device on Windows, with any extension, so that a folder can be copied there.

@@ -194,7 +194,7 @@ impl Part {
 
     /// Deletes it, if it is still the one that was made here and nobody else works on it.
     pub(super) fn discard(mut self) {
-        if self.file.is_none() && !self.reopen().is_ok() {
+        if self.file.is_none() && self.reopen().is_err() {
             return;
         }
         let ours = self.file.as_ref().and_then(|file| Stamp::of(file).ok()).map(|stamp| stamp.id);
