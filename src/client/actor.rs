@@ -13,7 +13,7 @@ use tokio::{
     time::{MissedTickBehavior, interval, sleep_until, timeout_at},
 };
 
-use crate::text::SafeText;
+use crate::{text::SafeText, units};
 
 use super::{
     Command, Config, Event, JobId, NewJob, TroubleKind,
@@ -280,7 +280,8 @@ impl Actor {
         let (fault, progressed) = match outcome {
             Outcome::Stopped => return (Ended::Stopped, None),
             Outcome::Done(finished) => {
-                tracing::info!(bytes = finished.bytes, blake3 = finished.blake3, "{name} is done");
+                let size = units::bytes(finished.bytes);
+                tracing::info!("{name} is done: {size}, BLAKE3 {}", finished.blake3);
                 let name = finished
                     .path
                     .file_name()
