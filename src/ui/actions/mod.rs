@@ -181,7 +181,7 @@ actions! {
         Quit "quit" SCREEN, ["q", "ctrl-c"], "quit", "Leave; asks first when something runs";
         FocusNext "focus-next" PANES, ["tab"], "next pane", "Go to the next pane";
         FocusPrevious "focus-previous" SCREEN, ["shift-tab"], "previous pane", "Go to the previous pane";
-        Back "back" SCREEN, ["esc"], "back", "Close the panel, else drop marks, else the filter";
+        Back "back" SCREEN, ["esc"], "back", "Close the panel; else take marks away; else the filter";
         Filter "filter" &[Queue, Browser, Log, Connections], ["/"], "filter", "Show only what contains a text";
         LogLevel "log-level" PANES_BUT_BROWSER, ["l"], "log level", "Show more or less of the log: error, warn, info, debug";
         Copy "copy" &[Queue, Details, Connections], ["c", "y"], "copy", "Send the address to the terminal's clipboard";
@@ -200,7 +200,7 @@ actions! {
         Submit "submit" &[Input], ["enter"], "add", "Queue the address or path that was typed";
         Complete "complete" &[Input], ["tab"], "complete", "Complete the remote path; with nothing to complete, go to the next pane";
         HistoryPrevious "history-previous" &[Input], ["up"], "history", "Bring back an earlier entry";
-        HistoryNext "history-next" &[Input], ["down"], "later entry", "Go back towards what was being typed";
+        HistoryNext "history-next" &[Input], ["down"], "later entry", "Go back towards what was being typed; from there, to the queue";
         Browse "browse" &[Input, Queue, Details, Log], ["ctrl-o", "o"], "browse", "List the server's files";
     }
     Queue {
