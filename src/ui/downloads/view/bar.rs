@@ -83,8 +83,16 @@ pub fn render(model: &Model, area: Rect, buf: &mut Buffer) -> Option<Position> {
         }
         (_, Some(notice)) => {
             let style = if notice.bad { look.theme.bad } else { look.theme.plain };
-            for (y, line) in (inner.y..inner.bottom()).zip(wrap(&notice.text, columns)) {
-                put(buf, inner, inner.x, y, line, style);
+            let lines = wrap(&notice.text, columns);
+            let mut end = inner.x;
+            for (y, line) in (inner.y..inner.bottom()).zip(&lines) {
+                end = put(buf, inner, inner.x, y, line, style);
+            }
+            // What was said must not hide for long what can be done.
+            let room = usize::from(inner.right().saturating_sub(end + 3));
+            if lines.len() == 1 && !notice.bad {
+                let rest = Rect { x: end + 3, width: room as u16, ..inner };
+                put_line(buf, rest, inner.y, &offered(model, room));
             }
             None
         }

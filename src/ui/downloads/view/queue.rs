@@ -13,7 +13,7 @@ use crate::{
             model::{Focus, Model},
         },
         theme::{Glyphs, Look},
-        widgets::{clip, clip_middle, gauge, put, put_line, put_right, wrap},
+        widgets::{clip, clip_middle, gauge, put, put_line, put_right, width, wrap},
     },
     units,
 };
@@ -78,6 +78,8 @@ struct Says {
     /// In the place of gauge and percentage; with `wide`, over the size as well.
     text: Option<(String, Style)>,
     wide: bool,
+    /// In place of a text that does not fit; it is cut if there is none.
+    short: &'static str,
     /// In the last column.
     time: String,
 }
@@ -105,7 +107,9 @@ fn draw(row: &JobView, columns: Columns, area: Rect, buf: &mut Buffer, look: &Lo
     if let Some((text, style)) = &says.text {
         let end = if says.wide { size.right().max(percent.right()) } else { percent.right() };
         let cell = Rect { width: end.saturating_sub(bar.x), ..bar };
-        put(buf, cell, cell.x, y, &clip(text, usize::from(cell.width), &look.glyphs), *style);
+        let columns = usize::from(cell.width);
+        let text = if width(text) > columns && !says.short.is_empty() { says.short } else { text };
+        put(buf, cell, cell.x, y, &clip(text, columns, &look.glyphs), *style);
     }
     if !says.wide {
         let progress = progress(row);
@@ -129,6 +133,7 @@ fn says(row: &JobView, look: &Look) -> Says {
         name_style: theme.plain,
         text: None,
         wide: false,
+        short: "",
         time: String::new(),
     };
     match &row.state {
@@ -161,6 +166,7 @@ fn says(row: &JobView, look: &Look) -> Says {
             says.word_style = theme.good;
             let hash = short(&finished.blake3, glyphs).unwrap_or_default();
             says.text = Some((format!("verified {hash}"), theme.dim));
+            says.short = "verified";
         }
         JobState::Failed(trouble) => {
             says.word = "failed".to_owned();
