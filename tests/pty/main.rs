@@ -2,6 +2,7 @@
 //! sudden end.
 
 mod dashboard;
+mod downloads;
 mod hang_up;
 mod harness;
 mod panic;

@@ -1,0 +1,159 @@
+//! The download screen in a pseudo-terminal, with a server in a process of its own.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::harness::{Session, TUI};
+
+/// The process must be gone within a second; a slow machine that runs other tests gets some more to notice.
+const GONE: Duration = Duration::from_secs(3);
+
+/// A server without a screen, on a folder of its own.
+pub struct Server {
+    child: Child,
+    /// Where it listens.
+    pub port: String,
+    /// What it serves.
+    pub folder: TempDir,
+}
+
+impl Server {
+    /// Serves `readme.txt` and a large file.
+    pub fn start() -> Server {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::write(folder.path().join("readme.txt"), "hello\n").expect("a file");
+        let large = fs::File::create(folder.path().join("large.bin")).expect("a file");
+        large.set_len(1 << 30).expect("a sparse file");
+        let mut child = Command::new(TUI)
+            .args(["--serve", "--headless", "--json", "--port", "0"])
+            .arg(folder.path())
+            .env("XDG_STATE_HOME", folder.path().join("state"))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("a server");
+        let mut first = String::new();
+        BufReader::new(child.stdout.take().expect("its output")).read_line(&mut first).expect("a line");
+        let port = first.split("\"port\":").nth(1).expect("a port");
+        let port = port.chars().take_while(char::is_ascii_digit).collect();
+        Server { child, port, folder }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn open(server: &Server, home: &Path, more: &[&str]) -> Session {
+    let mut arguments = vec!["-H", "127.0.0.1", "-P", &server.port];
+    arguments.extend(more);
+    let session = Session::start(TUI, &arguments, home, (80, 24));
+    session.wait_for("Queue");
+    session.wait_for("quit");
+    session
+}
+
+#[test]
+fn a_typed_path_becomes_a_verified_file() {
+    let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
+    let mut session = open(&server, home.path(), &[]);
+    session.send("readme.txt\r");
+    session.wait_for("done");
+    session.wait_for("verified");
+    assert_eq!(fs::read(home.path().join("readme.txt")).ok().as_deref(), Some(&b"hello\n"[..]));
+    session.resize(40, 8);
+    session.wait("the compact form", |screen| screen.contents().contains("readme.txt"));
+    session.resize(120, 40);
+    session.wait_for("verified");
+    session.send("\x03");
+    assert_eq!(session.end().code, 0);
+    session.assert_restored();
+}
+
+#[test]
+fn a_paste_queues_nothing_by_its_newline() {
+    let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
+    let mut session = open(&server, home.path(), &[]);
+    session.send("\x1b[200~readme.txt\nlarge.bin\n\x1b[201~");
+    session.wait("a question", |screen| {
+        let rows: Vec<String> = screen.rows(0, 80).collect();
+        rows.last().is_some_and(|row| row.contains("yes") && row.contains('2'))
+    });
+    session.send("n");
+    session.wait_for("browse");
+    assert!(!home.path().join("readme.txt").exists());
+    session.send("\x03");
+    assert_eq!(session.end().code, 0);
+    session.assert_restored();
+}
+
+#[test]
+fn signals_end_it_while_something_runs() {
+    for signal in [Signal::TERM, Signal::HUP] {
+        let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
+        let mut session = open(&server, home.path(), &["--limit", "1M", "large.bin"]);
+        session.wait_for(" kB/s");
+        session.signal(signal);
+        let end = session.end();
+        assert_eq!(end.code, 130, "{signal:?}");
+        assert!(end.after < GONE, "{signal:?}: {end:?}");
+        session.assert_restored();
+        assert!(home.path().join("large.bin.part").exists(), "what came is kept");
+    }
+}
+
+#[test]
+fn it_goes_on_after_a_stop() {
+    let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
+    let script = format!(
+        "set -m; '{TUI}' -H 127.0.0.1 -P {} --limit 4M large.bin; echo in the shell; read line; fg >/dev/null; echo left $?",
+        server.port
+    );
+    let mut session = Session::start("sh", &["-c", &script], home.path(), (80, 24));
+    session.wait_for("MB/s");
+    session.send("\x1a");
+    session.wait_for("in the shell");
+    session.assert_restored();
+    session.send("\n");
+    session.wait("the screen again", |screen| {
+        screen.alternate_screen() && screen.contents().contains("large.bin")
+    });
+    session.wait_for("MB/s");
+    session.send("\x03");
+    session.wait_for("yes");
+    session.send("y");
+    session.wait_for("left 0");
+    session.assert_restored();
+}
+
+#[test]
+fn at_rest_it_writes_nothing() {
+    let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
+    let session = open(&server, home.path(), &["readme.txt"]);
+    session.wait_for("verified");
+    while !session.bytes_within(Duration::from_millis(1500)).is_empty() {}
+    let bytes = session.bytes_within(Duration::from_secs(3));
+    assert_eq!(String::from_utf8_lossy(&bytes), "");
+}
+
+#[test]
+fn a_transfer_writes_little() {
+    let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
+    let session = open(&server, home.path(), &["--limit", "20M", "large.bin"]);
+    session.wait_for("MB/s");
+    let seconds = 4;
+    let bytes = session.bytes_within(Duration::from_secs(seconds)).len() as u64;
+    println!("{} bytes a second", bytes / seconds);
+    assert!(bytes > 0 && bytes <= seconds * 1024, "{bytes}");
+}
