@@ -249,3 +249,59 @@ impl Registry {
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    fn enter(registry: &Registry, socket: &Arc<TcpListener>, max: usize) -> Option<Arc<Entry>> {
+        let weak: Weak<TcpListener> = Arc::downgrade(socket);
+        registry.enter(weak as Weak<Socket>, ([127, 0, 0, 1], 1).into(), max, Instant::now())
+    }
+
+    #[test]
+    fn over_the_cap_are_a_few_places_to_refuse_in() {
+        let socket = Arc::new(TcpListener::bind("127.0.0.1:0").unwrap());
+        let registry = Registry::default();
+        let served: Vec<_> = (0..3).map(|_| enter(&registry, &socket, 3).unwrap()).collect();
+        assert!(served.iter().all(|entry| !entry.refused));
+        let refused: Vec<_> = (0..REFUSALS).map(|_| enter(&registry, &socket, 3).unwrap()).collect();
+        assert!(refused.iter().all(|entry| entry.refused));
+        assert!(enter(&registry, &socket, 3).is_none());
+        registry.remove(&refused[0]);
+        assert!(
+            enter(&registry, &socket, 3).unwrap().refused,
+            "a place to refuse in is no place to serve in"
+        );
+        registry.remove(&served[1]);
+        assert!(!enter(&registry, &socket, 3).unwrap().refused);
+    }
+
+    #[test]
+    fn rows_are_those_asked_for_and_the_oldest_come_first() {
+        let socket = Arc::new(TcpListener::bind("127.0.0.1:0").unwrap());
+        let registry = Registry::default();
+        let entries: Vec<_> = (0..5).map(|_| enter(&registry, &socket, 9).unwrap()).collect();
+        registry.remove(&entries[1]);
+        let ids = |range| -> Vec<u64> {
+            registry.view(range, Instant::now()).iter().filter_map(|row| Some(row.id?.0)).collect()
+        };
+        assert_eq!(ids(0..usize::MAX), [1, 3, 4, 5]);
+        assert_eq!(ids(1..3), [3, 4]);
+        assert!(ids(4..9).is_empty());
+        assert_eq!(registry.len(), 4);
+    }
+
+    #[test]
+    fn the_registry_keeps_no_socket_open() {
+        let socket = Arc::new(TcpListener::bind("127.0.0.1:0").unwrap());
+        let registry = Registry::default();
+        let entry = enter(&registry, &socket, 1).unwrap();
+        assert_eq!(Arc::strong_count(&socket), 1);
+        drop(socket);
+        entry.disconnect();
+        assert!(entry.is_disconnected());
+    }
+}

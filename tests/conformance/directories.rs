@@ -110,7 +110,7 @@ pub fn what_cannot_be_read(arch: Arch) {
     served.directory("tree");
     served.file("tree/open", b"x");
     served.file("tree/secret", b"x");
-    std::fs::set_permissions(served.path("tree/secret"), PermissionsExt::from_mode(0)).unwrap();
+    std::fs::set_permissions(served.path("tree/secret"), PermissionsExt::from_mode(0o000)).unwrap();
     if std::fs::File::open(served.path("tree/secret")).is_ok() {
         println!("skipped: this user may read everything");
         return;

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Step, answer::Turn, body::Body};
+use super::{Step, body::Body, turn::Turn};
 use crate::{
     protocol::{
         classic::{
@@ -41,7 +41,7 @@ enum Stage {
     /// No path yet.
     Asking,
     /// An archive is being planned.
-    Planning { name: String, planner: Planner },
+    Planning { name: String, planner: Box<Planner> },
     /// It is made once for nothing but its size, which this dialect wants beforehand.
     Measuring { name: String, sources: u64, stream: Box<Stream>, size: u64 },
     /// The client knows what there is.
@@ -123,7 +123,7 @@ impl Classic {
         turn.state(ConnectionState::Planning);
         let name = directory.meta().name.clone();
         // The original names the entries by the path that was asked for.
-        let planner = directory.archive(if path.is_root() { &name } else { path.as_str() });
+        let planner = Box::new(directory.archive(if path.is_root() { &name } else { path.as_str() }));
         self.stage = Stage::Planning { name: format!("{name}.zip"), planner };
     }
 
@@ -176,7 +176,7 @@ impl Classic {
     pub fn work(&mut self, turn: &mut Turn) {
         let result = match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Planning { name, planner } => planner.step().map(|planning| match planning {
-                Planning::More(planner) => self.stage = Stage::Planning { name, planner },
+                Planning::More(planner) => self.stage = Stage::Planning { name, planner: Box::new(planner) },
                 Planning::Done(plan) => {
                     let sources = plan.sources().bytes;
                     match plan.size() {

@@ -17,12 +17,15 @@
 //! are read and dropped until it closes too. Closing with unread bytes would send a reset, and a
 //! reset may destroy the answer before the peer has read it.
 
-mod answer;
 mod body;
 mod classic;
 mod deadlines;
+mod reply;
 mod sending;
 mod stranger;
+#[cfg(test)]
+mod tests;
+mod turn;
 mod v1;
 
 use std::{
@@ -34,9 +37,9 @@ use std::{
 };
 
 use self::{
-    answer::Turn,
     classic::Classic,
     deadlines::{Deadlines, Overrun, Waiting},
+    turn::Turn,
     v1::V1,
 };
 use super::{

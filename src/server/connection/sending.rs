@@ -1,6 +1,6 @@
 //! The content of one answer of version 1 on its way out.
 
-use super::{answer::Turn, body::Body};
+use super::{body::Body, turn::Turn};
 use crate::{
     protocol::server::ContentWriter,
     server::limits::{TURN, WORK},

@@ -1,0 +1,121 @@
+//! What a request of version 1 leads to: looked up in the served folder, nothing sent yet.
+
+use super::body::Body;
+use crate::{
+    protocol::{
+        client::Request,
+        error::Code,
+        message::{Content, Entries, Failure, Form, Get, List, Meta, Stat},
+        path::RemotePath,
+    },
+    storage::{
+        archive::{Planner, Planning},
+        root::{Directory, FileSource, Node, Root},
+    },
+    text::SafeText,
+};
+
+/// Most entries of a page; a frame holds about as many.
+const PAGE: usize = 1000;
+
+/// What a request leads to.
+pub(super) enum Reply {
+    /// Answers a `stat`.
+    Meta(Meta),
+    /// Answers a `list`.
+    Entries(Entries),
+    /// To be announced and sent.
+    Content(Box<(Content, Body)>),
+    /// To be planned first.
+    Archive(Box<Archive>),
+}
+
+/// An archive that is being planned.
+pub(super) struct Archive {
+    get: Get,
+    meta: Meta,
+    planner: Planner,
+}
+
+/// The name of a request and its path, for events.
+pub(super) fn describe(request: &Request) -> (&'static str, &str) {
+    match request {
+        Request::Stat(Stat { path }) => ("stat", path),
+        Request::List(List { path, .. }) => ("list", path),
+        Request::Get(Get { path, .. }) => ("get", path),
+    }
+}
+
+/// Looks up what a request asks for. `path` is the request's, made safe.
+pub(super) fn reply(root: &Root, request: Request, path: &SafeText) -> Result<Reply, Failure> {
+    let (_, text) = describe(&request);
+    let remote = RemotePath::parse(text).map_err(|error| failure(Code::NotFound, error, path))?;
+    let node = root.open_node(&remote).map_err(|error| error.failure())?;
+    match (request, node) {
+        (Request::Stat(_), node) => Ok(Reply::Meta(node.meta())),
+        (Request::List(list), Node::Directory(directory)) => page(&list, &directory),
+        (Request::Get(get), Node::File(source)) if get.form != Form::Zip => file(&get, source, path),
+        (Request::Get(get), Node::Directory(directory)) if get.form != Form::File => {
+            let meta = directory.meta().clone();
+            let planner = directory.archive(&meta.name);
+            Ok(Reply::Archive(Box::new(Archive { get, meta, planner })))
+        }
+        (_, Node::File(_)) => Err(failure(Code::WrongKind, "is a file", path)),
+        (_, Node::Directory(_)) => Err(failure(Code::WrongKind, "is a directory", path)),
+    }
+}
+
+fn page(list: &List, directory: &Directory) -> Result<Reply, Failure> {
+    let limit = list.limit.map_or(PAGE, |limit| PAGE.min(limit as usize).max(1));
+    directory.list(list.after.as_deref(), limit).map(Reply::Entries).map_err(|error| error.failure())
+}
+
+fn file(get: &Get, source: FileSource, path: &SafeText) -> Result<Reply, Failure> {
+    let Meta { name, size, modified, mode, .. } = source.meta().clone();
+    let identity = source.identity().to_owned();
+    expect(get, &identity, path)?;
+    let body = Body::file(source, get).ok_or_else(|| failure(Code::Range, Code::Range, path))?;
+    let first_block = get.first_block;
+    let content =
+        Content { form: Form::File, name, size, sources: None, modified, mode, identity, first_block };
+    Ok(Reply::Content(Box::new((content, body))))
+}
+
+impl Archive {
+    /// A slice of the planning.
+    pub fn step(self: Box<Self>, path: &SafeText) -> Result<Reply, Failure> {
+        let Archive { get, meta, planner } = *self;
+        let plan = match planner.step().map_err(|error| error.failure())? {
+            Planning::More(planner) => return Ok(Reply::Archive(Box::new(Archive { get, meta, planner }))),
+            Planning::Done(plan) => plan,
+        };
+        expect(&get, plan.identity(), path)?;
+        let sources = plan.sources();
+        let content = Content {
+            form: Form::Zip,
+            name: format!("{}.zip", meta.name),
+            size: plan.size(),
+            sources: Some(sources),
+            modified: meta.modified,
+            mode: meta.mode,
+            identity: plan.identity().to_owned(),
+            first_block: get.first_block,
+        };
+        let body = Body::archive(plan.stream(), sources.bytes, &get)
+            .ok_or_else(|| failure(Code::Range, Code::Range, path))?;
+        Ok(Reply::Content(Box::new((content, body))))
+    }
+}
+
+/// The client may have named the content that it expects.
+fn expect(get: &Get, identity: &str, path: &SafeText) -> Result<(), Failure> {
+    match &get.identity {
+        Some(expected) if expected != identity => Err(failure(Code::Changed, Code::Changed, path)),
+        _ => Ok(()),
+    }
+}
+
+/// Why a request cannot be answered, for the peer.
+pub(super) fn failure(code: Code, why: impl std::fmt::Display, path: &SafeText) -> Failure {
+    Failure { code, message: format!("{path}: {why}"), path: Some(path.to_string()), retry_after: None }
+}

@@ -1,0 +1,227 @@
+//! A connection without a socket, on virtual time.
+
+use std::{net::TcpListener, os::fd::AsFd, sync::Mutex, time::Duration};
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::*;
+use crate::{
+    protocol::{
+        classic::Dialect,
+        client::{Client, Event as Came, Request},
+        message::{Get, Stat},
+        outgoing::Outgoing,
+    },
+    server::{Arch, Limits, limits::TURN},
+    storage::root::Root,
+};
+
+/// A connection to a folder with a few things in it.
+struct Bench {
+    folder: TempDir,
+    shared: Arc<Shared>,
+    /// Stands for the socket; it is never used.
+    socket: Arc<dyn AsFd + Send + Sync>,
+    events: Arc<Mutex<Vec<Event>>>,
+    start: Instant,
+}
+
+fn bench(classic: Option<Dialect>) -> Bench {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("tree")).unwrap();
+    std::fs::write(folder.path().join("tree/text"), "text ".repeat(200_000)).unwrap();
+    std::fs::write(folder.path().join("large"), vec![7; 3_000_000]).unwrap();
+    std::fs::write(folder.path().join("small"), b"small").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let local = listener.local_addr().unwrap();
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let sink = {
+        let events = Arc::clone(&events);
+        Arc::new(move |event: &Event| events.lock().unwrap().push(event.clone()))
+    };
+    let socket = Arc::new(listener.try_clone().unwrap());
+    let root = Root::open(folder.path()).unwrap();
+    let shared = Shared::new(root, Arch::Select, classic, Limits::default(), sink, listener, local);
+    Bench { folder, shared: Arc::new(shared), socket, events, start: Instant::now() }
+}
+
+impl Bench {
+    fn connect(&self) -> Connection {
+        let weak = Arc::downgrade(&self.socket);
+        let peer = ([127, 0, 0, 1], 1).into();
+        let entry = self.shared.registry.enter(weak, peer, 512, self.start).unwrap();
+        Connection::new(Arc::clone(&self.shared), entry, self.start)
+    }
+}
+
+/// Gives the input, cut into pieces, whenever the connection reads, and the end of the stream after it; takes
+/// `appetite` bytes at a time of what it writes. Returns all that it wrote.
+fn converse(
+    connection: &mut Connection,
+    input: &[u8],
+    cuts: &[usize],
+    appetite: usize,
+    now: Instant,
+) -> Vec<u8> {
+    let (mut at, mut cut, mut written) = (0, 0, Vec::new());
+    loop {
+        match connection.next(now) {
+            Want::Write => {
+                assert!(connection.output().len() <= TURN + 8 * 1024, "a turn is bounded");
+                let count = connection.output().len().min(appetite);
+                written.extend_from_slice(&connection.output()[..count]);
+                connection.wrote(now, count);
+            }
+            Want::Read => {
+                let length = cuts.get(cut).copied().unwrap_or(usize::MAX).min(input.len() - at).max(1);
+                let piece = &input[at..input.len().min(at + length)];
+                (at, cut) = (at + piece.len(), cut + 1);
+                connection.received(now, piece);
+            }
+            Want::Work => connection.work(),
+            Want::Close => return written,
+        }
+    }
+}
+
+fn requests(paths: &[&str]) -> Vec<u8> {
+    let mut client = Client::new("test");
+    for path in paths {
+        client.request(&Request::Stat(Stat { path: (*path).into() }));
+        let get = Get {
+            path: (*path).into(),
+            form: Default::default(),
+            first_block: 0,
+            blocks: None,
+            identity: None,
+        };
+        client.request(&Request::Get(get));
+    }
+    client.goodbye("done");
+    client.outgoing().to_vec()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+    /// However the stream is cut, both ways, the answers are the same bytes.
+    #[test]
+    fn cutting_changes_nothing(
+        cuts in prop::collection::vec(1_usize..200, 0..40),
+        appetite in 1_000_usize..400_000,
+    ) {
+        let bench = bench(None);
+        let input = requests(&["small", "large", "absent", "tree"]);
+        let whole = converse(&mut bench.connect(), &input, &[], usize::MAX, bench.start);
+        let cut = converse(&mut bench.connect(), &input, &cuts, appetite, bench.start);
+        prop_assert!(whole == cut);
+    }
+
+    /// Whatever comes: no panic, an end, and little said.
+    #[test]
+    fn noise_ends_in_a_close(
+        input in prop::collection::vec(any::<u8>(), 0..3_000),
+        preamble in any::<bool>(),
+        classic in prop::option::of(Just(Dialect::Classic)),
+        cuts in prop::collection::vec(1_usize..200, 0..40),
+    ) {
+        let bench = bench(classic);
+        let mut bytes = if preamble { requests(&[]) } else { Vec::new() };
+        bytes.extend(input);
+        let answer = converse(&mut bench.connect(), &bytes, &cuts, usize::MAX, bench.start);
+        prop_assert!(answer.len() < 10_000);
+        let events = bench.events.lock().unwrap();
+        let ended = matches!(events.last(), Some(Event::Disconnected { .. }));
+        prop_assert!(ended);
+    }
+}
+
+#[test]
+fn an_idle_connection_keeps_no_buffers() {
+    let bench = bench(None);
+    let mut connection = bench.connect();
+    let mut client = Client::new("test");
+    let get =
+        Get { path: "large".into(), form: Default::default(), first_block: 0, blocks: None, identity: None };
+    client.request(&Request::Get(get));
+    connection.received(bench.start, client.outgoing());
+    while connection.next(bench.start) == Want::Write {
+        let mut rest = connection.output();
+        while let (used @ 1.., _) = client.receive(rest).unwrap() {
+            rest = &rest[used..];
+        }
+        connection.wrote(bench.start, connection.output().len());
+    }
+    assert_eq!(connection.next(bench.start), Want::Read);
+    assert!(connection.is_idle());
+    assert_eq!(client.pending(), 0);
+    assert_eq!(format!("{:?}", connection.turn.out), format!("{:?}", Outgoing::new()));
+}
+
+#[test]
+fn a_pipeline_of_tiny_requests_is_cut_into_turns() {
+    let bench = bench(None);
+    let mut connection = bench.connect();
+    connection.received(bench.start, &requests(&["small"; 100]));
+    assert_eq!(connection.next(bench.start), Want::Write);
+    let asked =
+        bench.events.lock().unwrap().iter().filter(|event| matches!(event, Event::Request { .. })).count();
+    assert!(asked < 20, "{asked} requests in one turn");
+}
+
+#[test]
+fn a_classic_file_that_changes_comes_out_short() {
+    let bench = bench(Some(Dialect::ClassicSelect));
+    let mut connection = bench.connect();
+    let now = bench.start;
+    let mut content = 0;
+    connection.received(now, b"large");
+    assert_eq!(connection.next(now), Want::Write);
+    assert_eq!(connection.output(), b"3000000");
+    connection.wrote(now, 7);
+    assert_eq!(connection.next(now), Want::Read);
+    connection.received(now, b"start_send_file");
+    while connection.next(now) == Want::Write {
+        std::fs::write(bench.folder.path().join("large"), vec![8; 3_000_000]).unwrap();
+        content += connection.output().len();
+        connection.wrote(now, connection.output().len());
+    }
+    assert_eq!(connection.next(now), Want::Close);
+    assert!(content < 3_000_000);
+    drop(connection);
+    let events = bench.events.lock().unwrap();
+    assert!(!events.iter().any(|event| matches!(event, Event::Sent { .. })));
+    assert!(events.iter().any(|event| matches!(event, Event::Failed { .. })));
+}
+
+/// A slow peer is told why it is closed, behind what it was being sent.
+#[test]
+fn too_slow_is_said_behind_what_waits() {
+    let bench = bench(None);
+    let mut connection = bench.connect();
+    let mut client = Client::new("test");
+    let get =
+        Get { path: "large".into(), form: Default::default(), first_block: 0, blocks: None, identity: None };
+    client.request(&Request::Get(get));
+    connection.received(bench.start, client.outgoing());
+    assert_eq!(connection.next(bench.start), Want::Write);
+    let late = connection.deadline().unwrap();
+    assert_eq!(late, bench.start + Limits::default().rate_window);
+    connection.timed_out(late - Duration::from_millis(1));
+    assert!(!matches!(connection.stage, Stage::Lingering { .. }));
+    connection.timed_out(late);
+    assert_eq!(connection.next(late), Want::Write);
+    let mut rest = connection.output();
+    let mut told = None;
+    while let (used @ 1.., event) = client.receive(rest).unwrap() {
+        rest = &rest[used..];
+        if let Some(Came::Failed { request: 0, failure }) = event {
+            told = Some(failure.code);
+        }
+    }
+    assert_eq!(told, Some(Code::TooSlow));
+    // And it is not waited for for ever.
+    connection.timed_out(late + LINGER);
+    assert_eq!(connection.next(late + LINGER), Want::Close);
+}
