@@ -6,7 +6,6 @@ use std::{
 };
 
 use super::{limits::WARNING_INTERVAL, shared::Shared};
-use crate::platform;
 
 const FIRST: Duration = Duration::from_millis(10);
 const LONGEST: Duration = Duration::from_secs(1);
@@ -37,9 +36,7 @@ impl Backoff {
         self.delay = (self.delay * 2).clamp(FIRST, LONGEST);
         if self.warned.is_none_or(|warned| now.duration_since(warned) >= WARNING_INTERVAL) {
             self.warned = Some(now);
-            let hint =
-                if platform::is_exhausted(error) { "; a lower --max-connections avoids that" } else { "" };
-            shared.warn(&format!("new clients have to wait: {error}{hint}"));
+            shared.warn(&format!("new clients have to wait: {error}"));
         }
         self.delay
     }
