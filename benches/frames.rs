@@ -1,0 +1,172 @@
+//! What a frame of each screen costs, from its model to the bytes for the terminal: drawn anew in full, and
+//! after every row has moved on a little.
+
+use std::{
+    hint::black_box,
+    net::SocketAddr,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use fdsp::{
+    client::{Existing, JobId, JobState, JobView, Speak, Totals},
+    logging::{LogRing, Record},
+    protocol::message::Form,
+    server::{Arch, ConnectionId, ConnectionState, ConnectionView, Snapshot},
+    text::SafeText,
+    ui::{
+        KeyMap, Look,
+        backend::FrameBackend,
+        dashboard::{self, model::About},
+        downloads::{self, Defaults, Queue},
+    },
+};
+use ratatui::{Frame, Terminal, layout::Size};
+use time::OffsetDateTime;
+
+const SIZES: [Size; 2] = [Size { width: 80, height: 24 }, Size { width: 200, height: 60 }];
+
+fn log() -> LogRing {
+    let ring = LogRing::new();
+    for number in 0..10_000 {
+        let text = SafeText::new(&format!("films/ubuntu-24.04.iso: block {number} verified"));
+        ring.push(Record { time: OffsetDateTime::UNIX_EPOCH, level: tracing::Level::INFO, text });
+    }
+    ring
+}
+
+/// 1,000 connections, of which the server gives the rows that are asked for.
+fn snapshot(rows: std::ops::Range<usize>, step: u64) -> Snapshot {
+    let row = |number: usize| ConnectionView {
+        id: Some(ConnectionId(number as u64)),
+        peer: SocketAddr::from(([192, 168, 1, (number % 250) as u8], 50_000)),
+        dialect: Some("v1"),
+        path: SafeText::new("films/ubuntu-24.04.iso"),
+        state: ConnectionState::Sending,
+        sent: step * 1_000_000,
+        progress: Some((step * 1_000_000 % 6_000_000_000, 6_000_000_000)),
+        age: Duration::from_secs(60 + step),
+    };
+    Snapshot {
+        rows: (rows.start..rows.end.min(1000)).map(row).collect(),
+        live: 1000,
+        waiting: 0,
+        served: 1204,
+        refused: 2,
+        sent: step * 84_000_000,
+        uptime: Duration::from_secs(step),
+        draining: false,
+        stopped: false,
+    }
+}
+
+/// 10,000 jobs.
+struct Jobs {
+    step: u64,
+}
+
+impl Queue for Jobs {
+    fn generation(&self) -> u64 {
+        1
+    }
+    fn ids(&self, _: &str) -> Vec<JobId> {
+        (0..10_000).map(JobId).collect()
+    }
+    fn rows(&self, ids: &[JobId]) -> Vec<JobView> {
+        let row = |id: &JobId| {
+            let received = (self.step * 7_000_000 + id.0 * 1_000_000) % 6_000_000_000;
+            JobView {
+                id: *id,
+                address: SafeText::new("fdsp+plain://nas.local:7878/films/ubuntu-24.04.iso"),
+                name: SafeText::new("ubuntu-24.04.iso"),
+                target: SafeText::new("/home/me/ubuntu-24.04.iso"),
+                state: JobState::Running,
+                size: Some(6_000_000_000),
+                received,
+                progress: Some((received, 6_000_000_000)),
+                speed: Some(61_000_000.0 + (self.step % 7) as f64 * 100_000.0),
+                eta: Some(40.0),
+            }
+        };
+        ids.iter().map(row).collect()
+    }
+    fn totals(&self) -> Totals {
+        Totals { jobs: 10_000, running: 8, speed: 84_200_000.0, ..Totals::default() }
+    }
+}
+
+/// Measures frames of a model that `step` moves on.
+fn frames<M>(
+    criterion: &mut Criterion,
+    name: &str,
+    size: Size,
+    model: &mut M,
+    mut step: impl FnMut(&mut M, u64),
+    view: impl Fn(&M, &mut Frame<'_>),
+) {
+    let Size { width, height } = size;
+    let Ok(mut terminal) = Terminal::new(FrameBackend::new(size, false));
+    step(model, 0);
+    criterion.bench_function(&format!("{name}/{width}x{height}/full"), |bencher| {
+        bencher.iter(|| {
+            terminal.backend_mut().forget();
+            let Ok(()) = terminal.clear();
+            let Ok(_) = terminal.draw(|frame| view(model, frame));
+            black_box(terminal.backend_mut().take())
+        });
+    });
+    let mut number = 0;
+    criterion.bench_function(&format!("{name}/{width}x{height}/change"), |bencher| {
+        bencher.iter(|| {
+            number += 1;
+            step(model, number);
+            let Ok(_) = terminal.draw(|frame| view(model, frame));
+            black_box(terminal.backend_mut().take())
+        });
+    });
+}
+
+fn dashboard(criterion: &mut Criterion) {
+    for size in SIZES {
+        let about = About {
+            root: SafeText::new("/srv/media"),
+            address: SafeText::new("fdsp+plain://192.168.1.9:7878/"),
+            arch: Arch::Select,
+            max_connections: 1000,
+            since: OffsetDateTime::UNIX_EPOCH,
+        };
+        let start = Instant::now();
+        let (keys, look) = (KeyMap::default(), Look::default());
+        let mut model = dashboard::model::Model::new(about, keys, look, log(), start, snapshot(0..60, 0));
+        model.resize(size);
+        let step = |model: &mut dashboard::model::Model, step: u64| {
+            let wanted = model.wanted();
+            let first = wanted.start;
+            model.take(snapshot(wanted, step), first, start + Duration::from_millis(250 * step));
+        };
+        frames(criterion, "dashboard", size, &mut model, step, dashboard::view::view);
+    }
+}
+
+fn downloads(criterion: &mut Criterion) {
+    for size in SIZES {
+        let defaults = Defaults {
+            server: None,
+            speak: Speak::V1,
+            form: Form::Zip,
+            folder: PathBuf::from("/home/me"),
+            existing: Existing::Keep,
+            jobs: 8,
+            browse: false,
+        };
+        let mut model = downloads::Model::new(defaults, KeyMap::default(), Look::default(), log());
+        let step = |model: &mut downloads::Model, step: u64| {
+            model.refresh(&Jobs { step }, size);
+        };
+        frames(criterion, "downloads", size, &mut model, step, downloads::view);
+    }
+}
+
+criterion_group!(benches, dashboard, downloads);
+criterion_main!(benches);
