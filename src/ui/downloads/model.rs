@@ -251,11 +251,6 @@ impl Model {
     pub(super) fn complain(&mut self, text: impl Into<String>) {
         self.notice = Some(Notice { text: text.into(), bad: true });
     }
-
-    /// Jobs that have not come to an end.
-    pub fn unfinished(&self) -> usize {
-        self.totals.running + self.totals.waiting
-    }
 }
 
 /// Whether two lists of rows look alike.

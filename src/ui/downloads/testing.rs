@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use ratatui::{Terminal, backend::TestBackend, buffer::Buffer, layout::Size};
+use ratatui::{buffer::Buffer, layout::Size};
 use time::OffsetDateTime;
 use tracing::Level;
 
@@ -15,10 +15,7 @@ use crate::{
         message::{Entries, Entry, Form, Kind, Timestamp},
     },
     text::SafeText,
-    ui::{
-        actions::KeyMap,
-        theme::{Glyphs, Look, Theme},
-    },
+    ui::{actions::KeyMap, theme::Look},
 };
 
 pub const HASH: &str = "9f3c2a7be1d04f5566778899aabbccddeeff00112233445566778899aabba1e0";
@@ -146,13 +143,6 @@ pub fn every_state() -> Fake {
     Fake { rows, ..Fake::default() }
 }
 
-pub fn look(colour: bool, ascii: bool) -> Look {
-    Look {
-        theme: if colour { Theme::colour() } else { Theme::mono() },
-        glyphs: if ascii { Glyphs::ASCII } else { Glyphs::UTF8 },
-    }
-}
-
 pub fn server() -> Authority {
     Authority { host: "nas.local".to_owned(), port: 7878 }
 }
@@ -167,7 +157,7 @@ pub fn model() -> Model {
         jobs: 3,
         browse: false,
     };
-    Model::new(defaults, KeyMap::default(), look(true, false), LogRing::new())
+    Model::new(defaults, KeyMap::default(), Look::default(), LogRing::new())
 }
 
 /// A model with a log, at a size.
@@ -223,27 +213,5 @@ pub fn draw(model: &mut Model, queue: &Fake, width: u16, height: u16) -> Buffer 
 
 /// The screen as it is, without reading the queue again.
 pub fn drawn(model: &Model, width: u16, height: u16) -> Buffer {
-    let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a terminal in memory");
-    terminal.draw(|frame| view(model, frame)).expect("a terminal in memory");
-    terminal.backend().buffer().clone()
-}
-
-/// Its characters, a line a row.
-pub fn text(buffer: &Buffer) -> String {
-    let area = buffer.area;
-    let row = |y| {
-        let mut line = String::new();
-        let mut skip = 0;
-        for x in 0..area.width {
-            let symbol = buffer[(x, y)].symbol();
-            if skip > 0 {
-                skip -= 1;
-                continue;
-            }
-            skip = unicode_width::UnicodeWidthStr::width(symbol).saturating_sub(1);
-            line.push_str(symbol);
-        }
-        line.trim_end().to_owned()
-    };
-    (0..area.height).map(row).collect::<Vec<_>>().join("\n")
+    crate::ui::testing::draw(width, height, |frame| view(model, frame))
 }

@@ -17,13 +17,14 @@ use super::{
     queue::Queue,
 };
 use crate::{
-    client::Trouble,
+    client::{Totals, Trouble},
     protocol::message::Entries,
     ui::{
         actions::{Action, Context},
         input::{LineEdit, pasted_lines},
         log::Scroll,
     },
+    units,
 };
 
 /// Something that happened.
@@ -154,17 +155,19 @@ pub fn act(model: &mut Model, queue: &impl Queue, action: Action) -> Vec<Effect>
     Vec::new()
 }
 
+/// What is paused would have to start over as well.
 fn quit(model: &mut Model) -> Vec<Effect> {
-    let (running, waiting) = (model.totals.running, model.totals.waiting);
-    let text = match (running, waiting) {
-        (0, 0) => return vec![Effect::Quit],
-        (1, 0) => "A download runs. Stop it and quit?".to_owned(),
-        (0, 1) => "A download waits. Quit without it?".to_owned(),
-        (running, 0) => format!("{running} downloads run. Stop them and quit?"),
-        (0, waiting) => format!("{waiting} downloads wait. Quit without them?"),
-        (running, waiting) => format!("{running} running, {waiting} waiting. Stop them and quit?"),
-    };
-    ask(model, text, Pending::Quit);
+    let Totals { running, waiting, paused, .. } = model.totals;
+    let counts = [(running, "running"), (waiting, "waiting"), (paused, "paused")];
+    let counts: Vec<_> = counts
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, word)| format!("{} {word}", units::count(number as u64)))
+        .collect();
+    if counts.is_empty() {
+        return vec![Effect::Quit];
+    }
+    ask(model, format!("{}. Stop and quit?", counts.join(", ")), Pending::Quit);
     Vec::new()
 }
 

@@ -11,10 +11,11 @@ use crate::{
             dialog::{Dialog, Pending},
             model::{Focus, Panel},
             start,
-            testing::{self, Fake, HASH, draw, entries, every_state, keys, model, row, text},
+            testing::{self, Fake, HASH, draw, entries, every_state, keys, model, row},
             update,
             update::context,
         },
+        testing::text,
     },
 };
 
@@ -282,7 +283,7 @@ fn quitting_asks_when_something_would_stop() {
     let (mut model, queue) = ready();
     assert!(keys(&mut model, &queue, "q").is_empty());
     assert!(
-        matches!(&model.dialog, Dialog::Question(question) if question.text.starts_with("5 running, 2 waiting"))
+        matches!(&model.dialog, Dialog::Question(question) if question.text.starts_with("5 running, 2 waiting, 1 paused. "))
     );
     assert!(keys(&mut model, &queue, "ctrl-c").is_empty());
     assert!(matches!(&keys(&mut model, &queue, "q y")[..], [Effect::Quit]));

@@ -142,7 +142,11 @@ fn says(row: &JobView, look: &Look) -> Says {
             says.word = format!("retry {attempt}");
             says.word_style = theme.warn;
             says.text = Some((reason.to_string(), theme.warn));
-            says.time = duration(*seconds).map(|time| format!("in {time}")).unwrap_or_default();
+            says.time = match duration(*seconds) {
+                _ if *seconds < 1.0 => "now".to_owned(),
+                Some(time) => format!("in {time}"),
+                None => String::new(),
+            };
         }
         JobState::Connecting => says.word = "connecting".to_owned(),
         JobState::Running => {

@@ -1,50 +1,30 @@
 //! What the screen looks like, and that nothing can break it.
 
-use std::fmt::Write as _;
-
 use proptest::prelude::*;
-use ratatui::{buffer::Buffer, style::Modifier};
+use ratatui::{layout::Size, style::Modifier};
 
 use crate::{
     client::{JobId, JobState},
     text::{SafeText, is_unsafe},
-    ui::downloads::{
-        Message, Model, start,
-        testing::{
-            self, Fake, done, draw, drawn, entries, every_state, failed, keys, logged, look, row, running,
-            text, waiting,
+    ui::{
+        Look,
+        downloads::{
+            Effect, Message, Model, start,
+            testing::{
+                self, Fake, done, draw, drawn, entries, every_state, failed, keys, logged, row, running,
+                waiting,
+            },
+            update, view,
         },
-        update,
+        testing::{LOOKS, SIZES, picture, text},
+        traffic::bytes_per_second,
     },
 };
 
-/// The characters, and below them the styles: runs of cells that are not plain.
-fn styled(buffer: &Buffer) -> String {
-    let mut all = text(buffer);
-    all.push_str("\n");
-    for y in 0..buffer.area.height {
-        let mut x = 0;
-        while x < buffer.area.width {
-            let style = buffer[(x, y)].style();
-            let from = x;
-            while x < buffer.area.width && buffer[(x, y)].style() == style {
-                x += 1;
-            }
-            let modifiers: Modifier = style.add_modifier;
-            let colour = style.fg.filter(|colour| *colour != ratatui::style::Color::Reset);
-            if !modifiers.is_empty() || colour.is_some() {
-                let colour = colour.map(|colour| format!(" {colour}")).unwrap_or_default();
-                let _ = write!(all, "\n{y}:{from}-{} {modifiers:?}{colour}", x - 1);
-            }
-        }
-    }
-    all
-}
-
-fn ready(colour: bool, ascii: bool) -> (Model, Fake) {
+fn ready(look: Look) -> (Model, Fake) {
     let queue = every_state();
     let mut model = logged();
-    model.look = look(colour, ascii);
+    model.look = look;
     draw(&mut model, &queue, 80, 24);
     keys(&mut model, &queue, "esc space");
     (model, queue)
@@ -52,16 +32,11 @@ fn ready(colour: bool, ascii: bool) -> (Model, Fake) {
 
 #[test]
 fn every_state_at_every_size_and_look() {
-    for (width, height) in [(80, 24), (40, 8), (120, 40)] {
-        for (colour, ascii) in [(true, false), (true, true), (false, false), (false, true)] {
-            let (mut model, queue) = ready(colour, ascii);
-            let buffer = draw(&mut model, &queue, width, height);
-            let name = format!(
-                "{width}x{height}-{}-{}",
-                if ascii { "ascii" } else { "utf8" },
-                if colour { "colour" } else { "mono" }
-            );
-            insta::assert_snapshot!(name, styled(&buffer));
+    for (width, height) in SIZES {
+        for (name, look) in LOOKS {
+            let (mut model, queue) = ready(look);
+            let frame = draw(&mut model, &queue, width, height);
+            insta::assert_snapshot!(format!("{width}x{height}_{name}"), picture(&frame));
         }
     }
 }
@@ -81,7 +56,7 @@ fn browsing() -> (Model, Fake) {
     model.defaults.browse = true;
     let effects = start(&mut model);
     let ticket = match effects.as_slice() {
-        [crate::ui::downloads::Effect::List { ticket, .. }] => *ticket,
+        [Effect::List { ticket, .. }] => *ticket,
         other => panic!("{other:?}"),
     };
     let page = entries(&["films/", "photos/", "a b.txt", "dev-null", "ubuntu-24.04.iso"], false);
@@ -99,7 +74,7 @@ fn the_servers_files_stand_between_queue_and_log() {
 
 #[test]
 fn details_tell_all() {
-    let (mut model, queue) = ready(true, false);
+    let (mut model, queue) = ready(Look::default());
     keys(&mut model, &queue, "j j enter");
     insta::assert_snapshot!("details-of-a-done-one-80x24", text(&draw(&mut model, &queue, 80, 24)));
     keys(&mut model, &queue, "j");
@@ -110,7 +85,7 @@ fn details_tell_all() {
 
 #[test]
 fn dialogs_take_the_bar() {
-    let (mut model, queue) = ready(true, false);
+    let (mut model, queue) = ready(Look::default());
     keys(&mut model, &queue, "j x");
     insta::assert_snapshot!("question-80x24", text(&draw(&mut model, &queue, 80, 24)));
     insta::assert_snapshot!("question-40x8", text(&draw(&mut model, &queue, 40, 8)));
@@ -124,9 +99,9 @@ fn dialogs_take_the_bar() {
 
 #[test]
 fn the_smallest_screens_say_one_useful_thing() {
-    let (mut model, queue) = ready(true, false);
+    let (mut model, queue) = ready(Look::default());
     assert_eq!(
-        text(&draw(&mut model, &queue, 60, 1)),
+        text(&draw(&mut model, &queue, 60, 1)).trim_end(),
         "5 running  2 waiting  1 paused  1 failed  41 %  84.0 MB/s"
             .replace("41 %", &percent(&mut model, &queue))
     );
@@ -140,7 +115,7 @@ fn percent(model: &mut Model, queue: &Fake) -> String {
 
 #[test]
 fn the_selected_row_is_plain_to_see_without_colour() {
-    let (mut model, queue) = ready(false, true);
+    let (mut model, queue) = ready(LOOKS[3].1);
     let buffer = draw(&mut model, &queue, 80, 24);
     let y = (0..24).find(|y| buffer[(1, *y)].symbol() == ">").expect("a selected row");
     assert!((0..80).all(|x| buffer[(x, y)].modifier.contains(Modifier::REVERSED)));
@@ -176,9 +151,48 @@ fn a_frame_reads_the_visible_rows_only() {
     assert!(queue.read.get() <= 24, "{}", queue.read.get());
 }
 
+/// What the screen writes while so many downloads run at about 60 MB/s together, rates wavering.
+fn traffic(jobs: u64, size: Size) -> f64 {
+    let row = |id| running(id, &format!("ubuntu-24.04.{id}.iso"), 0, 20_000_000_000, 0.0, 0.0);
+    let mut queue = Fake { rows: (0..jobs).map(row).collect(), ..Fake::default() };
+    let mut model = testing::model();
+    let mut wave = 1_u64;
+    bytes_per_second(
+        60,
+        size,
+        &mut model,
+        |model, _, _| {
+            for row in &mut queue.rows {
+                // A small generator: the same waves in each run.
+                wave = wave.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                let percent = 80 + (wave >> 33) % 40;
+                row.received += 60_000_000 / 20 / jobs * percent / 100;
+                let speed = 60_000_000.0 / jobs as f64 * (95.0 + percent as f64 / 20.0) / 100.0;
+                row.speed = Some(speed);
+                row.eta = Some((20_000_000_000 - row.received) as f64 / speed);
+            }
+            model.refresh(&queue, size)
+        },
+        view,
+    )
+}
+
+#[test]
+fn the_output_stays_within_its_bounds() {
+    let usual = Size { width: 80, height: 24 };
+    let large = Size { width: 300, height: 100 };
+    let [none, one, eight, many] =
+        [(0, usual), (1, usual), (8, usual), (60, large)].map(|(jobs, size)| traffic(jobs, size));
+    println!("bytes a second: idle {none}, one {one}, eight {eight}, 60 rows at 300x100 {many}");
+    assert_eq!(none, 0.0);
+    assert!(one <= 1024.0, "{one}");
+    assert!(eight <= 4096.0, "{eight}");
+    assert!(many <= 16.0 * 1024.0, "{many}");
+}
+
 #[test]
 fn a_terminal_that_shrank_since_the_last_reading_is_no_trouble() {
-    let (mut model, queue) = ready(true, false);
+    let (mut model, queue) = ready(Look::default());
     draw(&mut model, &queue, 120, 40);
     for (width, height) in [(1, 1), (39, 7), (80, 24), (200, 60)] {
         drawn(&model, width, height);
@@ -277,12 +291,12 @@ proptest! {
         ascii: bool,
     ) {
         let mut model = logged();
-        model.look = look(false, ascii);
+        model.look = LOOKS[if ascii { 3 } else { 1 }].1;
         model.defaults.browse = true;
         let effects = start(&mut model);
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         for effect in effects {
-            if let crate::ui::downloads::Effect::List { ticket, .. } = effect {
+            if let Effect::List { ticket, .. } = effect {
                 update(&mut model, &queue, Message::Listed { ticket, answer: Ok(entries(&names, true)) });
             }
         }
