@@ -36,12 +36,6 @@ fn the_default_file_mentions_every_setting() {
 }
 
 #[test]
-fn the_default_file_lists_the_keys_of_every_action() {
-    let written = &DEFAULT[DEFAULT.find("# Keys:").expect("a part for the keys")..];
-    assert_eq!(written, crate::ui::actions::docs::toml(), "the end of config/default.toml is what is made");
-}
-
-#[test]
 fn keys_can_be_changed() {
     let settings = overlaid("[keys]\nquit = [\"Q\"]\nsuspend = []").expect("right");
     assert_eq!(settings.keys["quit"], ["Q"]);
