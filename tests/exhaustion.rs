@@ -90,7 +90,7 @@ fn runs_out(arch: Arch) {
     let stat = File::open("/proc/self/stat").unwrap();
     let sockets = [(); 2].map(|()| Socket::new(Domain::IPV4, Type::STREAM, None).unwrap());
     let limit = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: Some(0), ..limit.clone() }).unwrap();
+    setrlimit(Resource::Nofile, Rlimit { current: Some(0), ..limit }).unwrap();
     let others = sockets.map(|socket| {
         socket.connect(&server.local_addr().into()).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
