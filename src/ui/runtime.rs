@@ -11,10 +11,11 @@ use ratatui::{Frame, layout::Size};
 use tokio::sync::Notify;
 
 use super::{
+    Error, Options,
     events::{self, Event, Events},
-    schedule::{Cause, FrameRate, FrameScheduler},
+    schedule::{Cause, FrameScheduler},
     signals::{self, Signal, Signals},
-    terminal::Terminal,
+    terminal::{HASTE, PATIENCE, Terminal},
 };
 use crate::logging::LogRing;
 
@@ -97,32 +98,27 @@ impl Wake {
     }
 }
 
-/// Runs a screen on a terminal that was set up for it, until it ends; the terminal is then given back. Needs
-/// a tokio runtime with time and I/O.
+/// Runs a screen on this process's terminal until it ends; the terminal is then given back. Needs a tokio
+/// runtime with time and I/O.
 ///
 /// # Errors
-/// The system gives no threads or signals.
-pub async fn run<S: Screen>(
-    screen: &mut S,
-    terminal: &mut Terminal,
-    log: &LogRing,
-    rate: FrameRate,
-) -> io::Result<Exit> {
-    let mut runner = Runner {
-        screen,
-        terminal,
-        scheduler: FrameScheduler::new(rate),
-        sampled: Instant::now(),
-        events: None,
-    };
+/// See [`Error`].
+pub async fn run<S: Screen>(screen: &mut S, log: &LogRing, options: &Options) -> Result<Exit, Error> {
+    // Before the terminal is set up: a signal that ended the process by itself would leave it as it is.
+    let signals = Signals::start().map_err(Error::System)?;
+    let mut terminal = Terminal::open(options.look.glyphs.ascii).map_err(Error::Terminal)?;
+    let scheduler = FrameScheduler::new(options.rate);
+    let terminal = &mut terminal;
+    let mut runner = Runner { screen, terminal, scheduler, sampled: Instant::now(), events: None };
     // Before anything else: a person has pressed Enter and looks.
     runner.scheduler.request(Cause::Key, Instant::now());
     let exit = match runner.draw_if_due(Instant::now()) {
-        Ok(()) => runner.run(log).await,
+        Ok(()) => runner.run(signals, log).await.map_err(Error::System),
         Err(exit) => Ok(exit),
     };
+    let patience = if matches!(exit, Ok(Exit::Signal(_) | Exit::TerminalLost)) { HASTE } else { PATIENCE };
     // A terminal that is gone has nothing that could be given back.
-    let _ = runner.terminal.restore();
+    let _ = runner.terminal.restore(patience);
     exit
 }
 
@@ -148,10 +144,7 @@ enum Woken {
 }
 
 impl<S: Screen> Runner<'_, S> {
-    async fn run(&mut self, log: &LogRing) -> io::Result<Exit> {
-        let mut signals = Signals::start()?;
-        // It may have changed before its signal was ours.
-        self.resize(Instant::now());
+    async fn run(&mut self, mut signals: Signals, log: &LogRing) -> io::Result<Exit> {
         let mut hang_up = events::hang_up()?;
         self.events = Some(Events::start()?);
         let log_grew = Wake::default();
@@ -275,7 +268,7 @@ impl<S: Screen> Runner<'_, S> {
             return Ok(());
         }
         self.events = None;
-        self.terminal.restore().map_err(|_| Exit::TerminalLost)?;
+        self.terminal.restore(PATIENCE).map_err(|_| Exit::TerminalLost)?;
         signals::stop();
         Ok(())
     }

@@ -24,8 +24,10 @@ const SET_UP: &[u8] = b"\x1b[?1049h\x1b[?2004h\x1b[?1007s\x1b[?1007h\x1b[?25l\x1
 /// Where the terminal remembers modes, the wheel is as it was; elsewhere it is off.
 const RESTORE: &[u8] = b"\x1b[?2026l\x1b[m\x1b[?25h\x1b[?1007l\x1b[?1007r\x1b[?2004l\x1b[?1049l";
 
-/// How long the terminal is given to take the bytes that restore it.
-const PATIENCE: Duration = Duration::from_millis(300);
+/// How long the terminal is given to take the bytes that set it up or restore it.
+pub const PATIENCE: Duration = Duration::from_secs(3);
+/// The same when the process has to be gone within a second.
+pub const HASTE: Duration = Duration::from_millis(300);
 
 /// The size that is assumed where the terminal tells none.
 const USUAL: Size = Size { width: 80, height: 24 };
@@ -106,11 +108,12 @@ impl Terminal {
         self.set_up()
     }
 
-    /// Gives the terminal back as it was. Harmless when it was given back already.
+    /// Gives the terminal back as it was, once it has taken what is on its way, for which there is so much
+    /// time. Harmless when it was given back already.
     ///
     /// # Errors
     /// The terminal is gone; it has no modes any more that could be wrong.
-    pub fn restore(&mut self) -> io::Result<()> {
+    pub fn restore(&mut self, patience: Duration) -> io::Result<()> {
         if !std::mem::take(&mut self.up) {
             return Ok(());
         }
@@ -118,7 +121,7 @@ impl Terminal {
         if self.real && !ACTIVE.swap(false, Ordering::SeqCst) {
             return Ok(());
         }
-        self.output.plain_and_wait(RESTORE, PATIENCE);
+        self.output.plain_and_wait(RESTORE, patience);
         if self.real {
             crossterm::terminal::disable_raw_mode()?;
         }
@@ -191,7 +194,7 @@ impl Terminal {
 impl Drop for Terminal {
     fn drop(&mut self) {
         // There is nothing left to do about a terminal that is gone.
-        let _ = self.restore();
+        let _ = self.restore(HASTE);
     }
 }
 

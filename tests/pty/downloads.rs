@@ -22,7 +22,7 @@ pub struct Server {
     /// Where it listens.
     pub port: String,
     /// What it serves.
-    pub folder: TempDir,
+    _folder: TempDir,
 }
 
 impl Server {
@@ -44,7 +44,7 @@ impl Server {
         BufReader::new(child.stdout.take().expect("its output")).read_line(&mut first).expect("a line");
         let port = first.split("\"port\":").nth(1).expect("a port");
         let port = port.chars().take_while(char::is_ascii_digit).collect();
-        Server { child, port, folder }
+        Server { child, port, _folder: folder }
     }
 }
 

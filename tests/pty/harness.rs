@@ -134,11 +134,11 @@ impl Session {
         kill_process(self.pid(), signal).expect("the process is there");
     }
 
-    /// Waits until the process has ended; gives its exit code, the time it took, and its processor time.
+    /// Waits until the process has ended; gives its exit code and the time it took.
     pub fn end(&mut self) -> End {
-        let (after, processor) = watch_end(self.pid().as_raw_nonzero().get());
+        let (after, _) = watch_end(self.pid().as_raw_nonzero().get());
         let code = self.child.wait().expect("it has ended").exit_code();
-        End { code, after, processor }
+        End { code, after }
     }
 
     /// Asserts that the terminal is as it was: the screen, the cursor, the modes.
@@ -169,8 +169,6 @@ pub struct End {
     pub code: u32,
     /// The time until then.
     pub after: Duration,
-    /// Processor time of its whole life.
-    pub processor: Duration,
 }
 
 fn lock(output: &Mutex<Output>) -> MutexGuard<'_, Output> {

@@ -17,7 +17,7 @@ use self::{
     model::{About, Model},
     update::Effect,
 };
-use super::{Control, Error, Event, Exit, Options, Pace, Screen, Terminal, Wake, runtime};
+use super::{Control, Error, Event, Exit, Options, Pace, Screen, Wake, runtime};
 use crate::{
     logging::{self, LogRing},
     server::{Command, Config, Server},
@@ -39,8 +39,7 @@ pub fn run(
 ) -> Result<Exit, Error> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::System)?;
-    let mut terminal = Terminal::open(options.look.glyphs.ascii).map_err(Error::Terminal)?;
-    let snapshot = server.snapshot(0..usize::from(terminal.size().height));
+    let snapshot = server.snapshot(0..0);
     let about = About {
         root: SafeText::from_path(&config.root),
         address: SafeText::new(&server.address().to_string()),
@@ -50,15 +49,14 @@ pub fn run(
     };
     let model = Model::new(about, options.keys.clone(), options.look, log.clone(), Instant::now(), snapshot);
     let mut dashboard = Dashboard { model, server, wake };
-    let exit = runtime.block_on(runtime::run(&mut dashboard, &mut terminal, &log, options.rate));
-    drop(terminal);
+    let exit = runtime.block_on(runtime::run(&mut dashboard, &log, options));
     let server = dashboard.server;
     server.command(Command::Stop);
     // It was told to stop: how its loop ended is in the log.
     if let Err(error) = server.join() {
         tracing::error!("the server did not end in order: {error}");
     }
-    exit.map_err(Error::System)
+    exit
 }
 
 /// The time of day where the machine is.

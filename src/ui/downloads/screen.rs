@@ -16,7 +16,7 @@ use crate::{
     logging::LogRing,
     protocol::message::Entries,
     text::SafeText,
-    ui::{Control, Error, Event, Exit, Options, Pace, Screen, Terminal, runtime},
+    ui::{Control, Error, Event, Exit, Options, Pace, Screen, runtime},
 };
 
 /// How long the engine may take to put what it has on the disk, once the screen was left.
@@ -40,20 +40,18 @@ pub fn run(
 ) -> Result<Exit, Error> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::System)?;
-    let mut terminal = Terminal::open(options.look.glyphs.ascii).map_err(Error::Terminal)?;
     let model = Model::new(defaults, options.keys.clone(), options.look, log.clone());
     let (answers, answered) = mpsc::unbounded_channel();
     let mut downloads = Downloads { model, engine, events, answers, answered, unrest: Instant::now() };
     let exit = runtime.block_on(async {
         let effects = start(&mut downloads.model);
         downloads.perform(effects);
-        runtime::run(&mut downloads, &mut terminal, &log, options.rate).await
+        runtime::run(&mut downloads, &log, options).await
     });
-    drop(terminal);
     let patience = if matches!(exit, Ok(Exit::Quit)) { FAREWELL } else { HASTE };
     downloads.engine.command(Command::Stop);
     downloads.engine.join(patience);
-    exit.map_err(Error::System)
+    exit
 }
 
 type Answer = (Ticket, Result<Entries, Trouble>);
