@@ -152,9 +152,11 @@ fn digests(criterion: &mut Criterion) {
     let block = vec![0x5a; 1 << 20];
     let mut group = criterion.benchmark_group("digest");
     group.throughput(Throughput::Bytes(BLOCK_SIZE)).sample_size(30);
-    for (name, piece) in
-        [("block in pieces of 256 KiB", 256 * 1024), ("block in pieces of 16 KiB", 16 * 1024)]
-    {
+    for (name, piece) in [
+        ("block in pieces of 256 KiB", 256 * 1024),
+        ("block in pieces of 16 KiB", 16 * 1024),
+        ("block in odd pieces", 99_991),
+    ] {
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 let mut hasher = BlockHasher::new(7);

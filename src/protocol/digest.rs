@@ -39,10 +39,16 @@ impl std::fmt::Debug for Hash {
     }
 }
 
+/// BLAKE3 hashes so many bytes at once, if they begin at a multiple of it (16 chunks: the widest vectors). In
+/// pieces as a socket gives them, which begin anywhere, it is only half as fast.
+const GROUP: usize = 16 * 1024;
+
 /// Hashes one block as its bytes come.
 #[derive(Clone, Debug)]
 pub struct BlockHasher {
     hasher: blake3::Hasher,
+    /// The beginning of a group whose end has not come yet; everything else goes to the hasher as it is.
+    carry: Vec<u8>,
     first: bool,
 }
 
@@ -52,7 +58,7 @@ impl BlockHasher {
         let mut hasher = blake3::Hasher::new();
         // An index whose offset is no 64-bit number is of no content; the machines refuse it before.
         hasher.set_input_offset(index.wrapping_mul(BLOCK_SIZE));
-        BlockHasher { hasher, first: index == 0 }
+        BlockHasher { hasher, carry: Vec::new(), first: index == 0 }
     }
 
     /// Adds bytes.
@@ -61,12 +67,21 @@ impl BlockHasher {
     /// If the block gets longer than [`BLOCK_SIZE`].
     pub fn update(&mut self, bytes: &[u8]) {
         assert!(bytes.len() as u64 <= BLOCK_SIZE - self.len(), "a block is at most BLOCK_SIZE bytes long");
-        self.hasher.update(bytes);
+        let begun = if self.carry.is_empty() { 0 } else { GROUP - self.carry.len() };
+        let (rest_of_group, bytes) = bytes.split_at(begun.min(bytes.len()));
+        self.carry.extend_from_slice(rest_of_group);
+        if self.carry.len() == GROUP {
+            self.hasher.update(&self.carry);
+            self.carry.clear();
+        }
+        let (groups, tail) = bytes.split_at(bytes.len() - bytes.len() % GROUP);
+        self.hasher.update(groups);
+        self.carry.extend_from_slice(tail);
     }
 
     /// Bytes so far.
     pub fn len(&self) -> u64 {
-        self.hasher.count()
+        self.hasher.count() + self.carry.len() as u64
     }
 
     /// Whether no bytes came yet.
@@ -78,7 +93,8 @@ impl BlockHasher {
     ///
     /// # Panics
     /// If it is empty: there are no empty blocks.
-    pub fn finish(self) -> BlockDigest {
+    pub fn finish(mut self) -> BlockDigest {
+        self.hasher.update(&self.carry);
         BlockDigest {
             chaining: Hash(self.hasher.finalize_non_root()),
             alone: self.first.then(|| Hash(*self.hasher.finalize().as_bytes())),
@@ -218,7 +234,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
         #[test]
-        fn the_root_is_blake3_for_any_size_and_cutting(size in 0..5 * BLOCK, piece in 1..300_000usize) {
+        fn the_root_is_blake3_for_any_size_and_cutting(size in 0..5 * BLOCK, piece in prop_oneof![1..2000usize, 1..300_000usize, 16_383..16_386usize]) {
             let content = pattern(size);
             prop_assert_eq!(root_by_blocks(&content, piece), blake3(&content));
         }
