@@ -83,7 +83,7 @@ impl LineEdit {
     }
 
     /// Brings the entry before the present one back.
-    pub fn previous(&mut self) {
+    pub fn recall_previous(&mut self) {
         let (index, draft) = match self.recalled.take() {
             Some((index, draft)) => (index.saturating_sub(1), draft),
             None if self.history.is_empty() => return,
@@ -95,7 +95,7 @@ impl LineEdit {
     }
 
     /// Goes back towards what was being typed; `false` if that is there already.
-    pub fn next(&mut self) -> bool {
+    pub fn recall_next(&mut self) -> bool {
         let Some((index, draft)) = self.recalled.take() else { return false };
         match self.history.get(index + 1).cloned() {
             Some(entry) => {
@@ -113,10 +113,10 @@ impl LineEdit {
             return false;
         }
         let Some(request) = request(key) else { return false };
-        if let InputRequest::InsertChar(c) = request {
-            if text::is_unsafe(c) || self.value().len() + c.len_utf8() > MOST {
-                return true;
-            }
+        if let InputRequest::InsertChar(c) = request
+            && (text::is_unsafe(c) || self.value().len() + c.len_utf8() > MOST)
+        {
+            return true;
         }
         self.input.handle(request);
         true

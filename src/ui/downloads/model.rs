@@ -229,10 +229,11 @@ impl Model {
     /// While nobody moves about in the queue, its selection rests on the first job whose content comes.
     fn show_active(&mut self) {
         let resting = self.queue.selected().is_none_or(|id| !self.active.contains(&id));
-        if resting && self.queue.marked() == 0 {
-            if let Some(first) = self.active.first() {
-                self.queue.select(*first);
-            }
+        if resting
+            && self.queue.marked() == 0
+            && let Some(first) = self.active.first()
+        {
+            self.queue.select(*first);
         }
     }
 

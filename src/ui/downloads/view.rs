@@ -4,6 +4,7 @@ pub(super) mod bar;
 pub(super) mod details;
 mod header;
 mod input;
+mod offers;
 mod queue;
 
 use ratatui::{Frame, buffer::Buffer, layout::Rect};

@@ -75,15 +75,15 @@ fn history_keeps_what_was_being_typed() {
         line.take();
     }
     line.set("dra");
-    line.previous();
+    line.recall_previous();
     assert_eq!(shown(&line), "two|");
-    line.previous();
-    line.previous();
+    line.recall_previous();
+    line.recall_previous();
     assert_eq!(shown(&line), "one|");
-    line.next();
-    line.next();
+    line.recall_next();
+    line.recall_next();
     assert_eq!(shown(&line), "dra|");
-    line.next();
+    line.recall_next();
     assert_eq!(shown(&line), "dra|");
 }
 

@@ -172,10 +172,10 @@ fn fetch(model: &mut Model, form: Form) -> Vec<Effect> {
         (queued, 0) => model.say(format!("queued {queued}")),
         (queued, left_out) => model.complain(format!("queued {queued}; {left_out} are not served")),
     }
-    if let Some(browser) = &mut model.browser {
-        if !browser.list.clear_marks() {
-            browser.list.step(1);
-        }
+    if let Some(browser) = &mut model.browser
+        && !browser.list.clear_marks()
+    {
+        browser.list.step(1);
     }
     vec![Effect::Engine(Command::Add(jobs))]
 }

@@ -20,13 +20,9 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Submit => return submit(model),
         Action::Complete if model.input.is_empty() => focus(model, 1),
         Action::Complete => return complete(model),
-        Action::HistoryPrevious => model.input.previous(),
-        Action::HistoryNext => {
-            // There is nothing below what is being typed but the queue.
-            if !model.input.next() {
-                model.focus = Focus::Queue;
-            }
-        }
+        Action::HistoryPrevious => model.input.recall_previous(),
+        // There is nothing below what is being typed but the queue.
+        Action::HistoryNext if !model.input.recall_next() => model.focus = Focus::Queue,
         Action::Browse => return browser::open(model),
         _ => {}
     }
