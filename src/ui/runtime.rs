@@ -216,7 +216,7 @@ impl<S: Screen> Runner<'_, S> {
     fn sample_if_due(&mut self, now: Instant) -> Result<(), Exit> {
         let due = self.sample_interval().is_some_and(|interval| now >= self.sampled + interval);
         // A frame that is due anyway brings a sample with it.
-        if due && !self.scheduler.due().is_some_and(|due| due <= now) {
+        if due && !self.scheduler.is_due(now) {
             self.sample(now)?;
         }
         Ok(())

@@ -150,14 +150,14 @@ proptest! {
         strokes in prop::collection::vec(stroke(&["a", "word", "─", "文件"]), 0..12), cursor: bool,
     ) {
         let mut ours = terminal(20, 6, false);
-        let mut view = |frame: &mut Frame<'_>| {
+        let view = |frame: &mut Frame<'_>| {
             paint(frame, &strokes);
             if cursor {
                 frame.set_cursor_position((3, 3));
             }
         };
-        bytes(&mut ours, &mut view);
-        prop_assert_eq!(bytes(&mut ours, &mut view), b"");
+        bytes(&mut ours, view);
+        prop_assert_eq!(bytes(&mut ours, view), b"");
     }
 
     #[test]
