@@ -410,18 +410,25 @@ impl Queue {
     /// The sums.
     pub(super) fn totals(&self, limit: Option<u64>) -> Totals {
         let mut progress = self.sums.settled();
+        let counts = self.sums.counts();
+        let mut unknown = counts.unknown;
         for job in self.live.iter().filter_map(|id| self.jobs.get(id)) {
-            let (done, total) = job.progress().unwrap_or_default();
-            progress = (progress.0.saturating_add(done), progress.1.saturating_add(total));
+            match job.progress() {
+                Some((done, total)) => {
+                    progress = (progress.0.saturating_add(done), progress.1.saturating_add(total));
+                }
+                None => unknown += 1,
+            }
         }
         let remaining = progress.1.saturating_sub(progress.0);
         let rate = self.advance.slow_rate().filter(|_| !self.live.is_empty() && remaining > 0);
         Totals {
             speed: if self.live.is_empty() { 0.0 } else { self.speed.speed() },
             progress,
+            unknown,
             eta: rate.and_then(|rate| speed::eta(remaining, rate)),
             limit,
-            ..self.sums.counts()
+            ..counts
         }
     }
 }
@@ -445,8 +452,10 @@ impl Job {
     fn share(&self) -> Share {
         let given_up = matches!(self.phase, Phase::Failed | Phase::Cancelled);
         let at_rest = if given_up || self.live.is_some() { None } else { self.progress() };
+        let ended = given_up || self.phase == Phase::Done;
         Share {
             phase: self.phase,
+            unknown: !ended && self.live.is_none() && self.total.is_none(),
             progress: at_rest.unwrap_or_default(),
             ready: self.is_ready().then_some(self.server),
         }

@@ -129,6 +129,8 @@ pub struct Totals {
     pub speed: f64,
     /// Progress of all jobs whose size is known: done and total bytes.
     pub progress: (u64, u64),
+    /// Jobs that have not ended and are not in `progress`, because nobody knows their size yet.
+    pub unknown: usize,
     /// Seconds left for all, where known.
     pub eta: Option<f64>,
     /// The limit in force, bytes a second.

@@ -10,6 +10,8 @@ pub(super) struct Share {
     pub(super) phase: Phase,
     /// Done and total bytes while it is at rest; running ones are read when asked for.
     pub(super) progress: (u64, u64),
+    /// Whether it is at rest, has not ended, and nobody knows its size.
+    pub(super) unknown: bool,
     /// Its server, if it can be started.
     pub(super) ready: Option<ServerId>,
 }
@@ -19,6 +21,7 @@ pub(super) struct Share {
 pub(super) struct Sums {
     phases: [usize; Phase::COUNT],
     progress: (u64, u64),
+    unknown: usize,
     ready: HashMap<ServerId, usize>,
 }
 
@@ -27,6 +30,7 @@ impl Sums {
         self.phases[share.phase as usize] += 1;
         self.progress.0 = self.progress.0.wrapping_add(share.progress.0);
         self.progress.1 = self.progress.1.wrapping_add(share.progress.1);
+        self.unknown += usize::from(share.unknown);
         if let Some(server) = share.ready {
             *self.ready.entry(server).or_default() += 1;
         }
@@ -36,6 +40,7 @@ impl Sums {
         self.phases[share.phase as usize] -= 1;
         self.progress.0 = self.progress.0.wrapping_sub(share.progress.0);
         self.progress.1 = self.progress.1.wrapping_sub(share.progress.1);
+        self.unknown -= usize::from(share.unknown);
         if let Some(server) = share.ready
             && let Some(count) = self.ready.get_mut(&server)
         {
@@ -66,6 +71,7 @@ impl Sums {
             paused: of(&[Phase::Paused]),
             done: of(&[Phase::Done]),
             failed: of(&[Phase::Failed]),
+            unknown: self.unknown,
             ..Totals::default()
         }
     }

@@ -71,6 +71,13 @@ impl<K: Copy + Eq + Hash + Ord> List<K> {
         self.scroll();
     }
 
+    /// Scrolls so that, where there is room, so many rows below the selected one are visible as well.
+    pub fn look_ahead(&mut self, rows: usize) {
+        let selected = self.cursor;
+        self.go(selected + rows.min(self.height - 1));
+        self.go(selected);
+    }
+
     /// Says how many rows are visible.
     pub fn set_height(&mut self, height: usize) {
         self.height = height.max(1);

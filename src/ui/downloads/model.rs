@@ -38,6 +38,9 @@ pub struct Defaults {
     pub browse: bool,
 }
 
+/// Rows below the job that the selection rests on which are shown with it: what comes next.
+const AHEAD: usize = 3;
+
 /// What a person types to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Focus {
@@ -234,6 +237,7 @@ impl Model {
             && let Some(first) = self.active.first()
         {
             self.queue.select(*first);
+            self.queue.look_ahead(AHEAD);
         }
     }
 

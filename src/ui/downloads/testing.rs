@@ -46,6 +46,11 @@ impl Queue for Fake {
     fn totals(&self) -> Totals {
         let count = |which: fn(&JobState) -> bool| self.rows.iter().filter(|row| which(&row.state)).count();
         let speed = self.rows.iter().filter_map(|row| row.speed).sum();
+        let sized = self
+            .rows
+            .iter()
+            .filter(|row| row.size.or(row.progress.map(|sum| sum.1)).is_some() && !ended(&row.state))
+            .count();
         let known = self.rows.iter().filter_map(|row| Some((row.received, row.size?)));
         let progress = known
             .fold((0, 0), |sum: (u64, u64), row| (sum.0.saturating_add(row.0), sum.1.saturating_add(row.1)));
@@ -60,10 +65,15 @@ impl Queue for Fake {
             failed: count(|state| matches!(state, JobState::Failed(_))),
             speed,
             progress,
+            unknown: count(|state| !ended(state)).saturating_sub(sized),
             eta: (speed > 0.0).then_some(720.0),
             limit: self.limit,
         }
     }
+}
+
+fn ended(state: &JobState) -> bool {
+    matches!(state, JobState::Done(_) | JobState::Failed(_) | JobState::Cancelled)
 }
 
 pub fn row(id: u64, name: &str, state: JobState) -> JobView {

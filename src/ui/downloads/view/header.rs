@@ -119,10 +119,11 @@ fn sums(model: &Model, form: Form, columns: usize) -> Vec<Part> {
     parts
 }
 
-/// Never 100 before everything is in place.
+/// Never 100 before everything is in place, and nothing while the size of something is not known.
 fn percent(totals: &Totals) -> Option<u64> {
     let (done, total) = totals.progress;
-    if total == 0 {
+    // A share of a part would pass for one of the whole.
+    if total == 0 || totals.unknown > 0 {
         return None;
     }
     let all_done = totals.jobs > 0 && totals.done == totals.jobs;
@@ -148,14 +149,17 @@ pub fn queue_rule(model: &Model) -> (String, String) {
         let place = units::count(model.queue.cursor() as u64 + 1);
         notes.push(format!("{place} of {}", units::count(shown as u64)));
     }
+    let Totals { running, unknown, progress, eta, .. } = model.totals;
     if let Some(percent) = percent(&model.totals) {
-        let total = units::bytes(model.totals.progress.1);
-        notes.push(format!("{percent} % of {total}"));
-    }
-    if let Some(eta) = model.totals.eta.and_then(|eta| Duration::try_from_secs_f64(eta).ok())
-        && model.totals.running > 0
-    {
-        notes.push(format!("{} left", units::duration(eta)));
+        notes.push(format!("{percent} % of {}", units::bytes(progress.1)));
+        if running > 0
+            && let Some(eta) = eta.and_then(|eta| Duration::try_from_secs_f64(eta).ok())
+        {
+            notes.push(format!("{} left", units::duration(eta)));
+        }
+    } else if unknown > 0 && progress.0 > 0 {
+        let (here, known) = (units::bytes(progress.0), units::bytes(progress.1));
+        notes.push(format!("{here} of {known}, {} of unknown size", units::count(unknown as u64)));
     }
     (title, notes.join(", "))
 }

@@ -211,7 +211,8 @@ fn progress(row: &JobView) -> Option<(f64, u64)> {
         return Some((0.0, 0));
     }
     let fraction = (done as f64 / total as f64).min(0.9999);
-    Some((fraction, (fraction * 100.0) as u64))
+    let percent = (u128::from(done) * 100 / u128::from(total)).min(99);
+    Some((fraction, percent as u64))
 }
 
 fn bytes(row: &JobView) -> String {
