@@ -138,7 +138,7 @@ impl Browser {
 
     /// The title of the panel.
     pub fn title(&self) -> String {
-        format!("{}{}", self.authority.host, SafeText::new(&self.path.to_string()))
+        format!("Remote files: {}{}", self.authority.host, SafeText::new(&self.path.to_string()))
     }
 
     /// What the panel's rule says.
