@@ -17,6 +17,9 @@ use rustix::{
 /// How often a resolution that a rename elsewhere disturbed is tried again.
 const DISTURBED: usize = 256;
 
+/// Type of a file system in memory, from `linux/magic.h`.
+const TMPFS_MAGIC: rustix::fs::FsWord = 0x0102_1994;
+
 /// What an opened handle is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
@@ -93,6 +96,15 @@ pub(crate) fn read_ahead(file: impl AsFd, offset: u64, length: u64) {
 pub(crate) fn claim_space(file: impl AsFd, length: u64) -> io::Result<bool> {
     if length == 0 {
         return Ok(true);
+    }
+    let system = rustix::fs::fstatfs(&file)?;
+    if system.f_type == TMPFS_MAGIC {
+        // It claims page by page, which takes half as long as writing the file; its figures say as much.
+        let taken = u64::try_from(rustix::fs::fstat(&file)?.st_blocks).unwrap_or(0).saturating_mul(512);
+        let free = system.f_bavail.saturating_mul(u64::try_from(system.f_bsize).unwrap_or(0));
+        // Without a limit it has no blocks at all.
+        let fits = system.f_blocks == 0 || length.saturating_sub(taken) <= free;
+        return if fits { Ok(false) } else { Err(Errno::NOSPC.into()) };
     }
     let claim = || rustix::fs::fallocate(&file, FallocateFlags::KEEP_SIZE, 0, length);
     match rustix::io::retry_on_intr(claim) {
