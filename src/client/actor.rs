@@ -347,5 +347,6 @@ impl Actor {
                 Ok(None) | Err(_) => return,
             }
         }
+        let _ = timeout_at(deadline, self.pool.close()).await;
     }
 }

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::{
     Event, JobId,
+    part::Folders,
     queue::{Announced, Queue},
     rate::Limiter,
     schedule::{ServerId, Servers},
@@ -31,11 +32,12 @@ pub(super) struct Board {
     state: Mutex<State>,
     events: mpsc::UnboundedSender<Event>,
     pub(super) limiter: Limiter,
+    pub(super) folders: Folders,
 }
 
 impl Board {
     pub(super) fn new(limit: Option<u64>, events: mpsc::UnboundedSender<Event>) -> Board {
-        Board { state: Mutex::default(), events, limiter: Limiter::new(limit) }
+        Board { state: Mutex::default(), events, limiter: Limiter::new(limit), folders: Folders::default() }
     }
 
     /// Works on the state.
@@ -51,8 +53,9 @@ impl Board {
     /// The server answered; content comes.
     pub(super) fn answered(&self, id: JobId, announced: Announced) {
         let (name, size) = (announced.name.clone(), announced.size);
-        self.with(|state| state.queue.answered(id, announced));
-        self.tell(Event::Started { id, name, size });
+        if self.with(|state| state.queue.answered(id, announced)) {
+            self.tell(Event::Started { id, name, size });
+        }
     }
 
     /// Claims a target for a job.

@@ -235,7 +235,7 @@ impl Context {
     /// Decides where a content of this name goes, and opens its `.part`.
     pub(super) fn place(&self, name: &SafeName, size: Option<u64>) -> Result<Place, Fault> {
         let claim = |path: &std::path::Path| self.board.claim(path, self.id);
-        let target = place::decide(&self.new, name, size, claim)?;
+        let target = place::decide(&self.board.folders, &self.new, name, size, claim)?;
         let part = Part::create(&target.folder, &target.name)?;
         Ok(Place { target, part })
     }

@@ -2,7 +2,7 @@
 
 use std::{ops::ControlFlow, time::Duration};
 
-use tokio::task::block_in_place;
+use tokio::{task::block_in_place, time::timeout};
 
 use crate::protocol::{
     address::Authority,
@@ -13,6 +13,9 @@ use super::{dial, rate::Limiter, retry::Fault, wire::Wire};
 
 /// How this program greets.
 const AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
+
+/// A goodbye that cannot be said at once is not said.
+const FAREWELL: Duration = Duration::from_millis(100);
 
 /// See the module.
 #[derive(Debug)]
@@ -125,10 +128,10 @@ impl Link {
         Ok(())
     }
 
-    /// Says goodbye, without waiting for anything.
+    /// Says goodbye, without waiting for much.
     pub(super) async fn close(mut self) {
         self.machine.goodbye("done");
         // It closes either way.
-        let _ = self.flush().await;
+        let _ = timeout(FAREWELL, self.flush()).await;
     }
 }

@@ -2,6 +2,7 @@
 //! two clients cannot write to it.
 
 use std::{
+    collections::HashMap,
     ffi::{OsStr, OsString},
     fs::{File, TryLockError},
     io,
@@ -10,7 +11,7 @@ use std::{
         unix::fs::{FileExt, MetadataExt},
     },
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError, Weak},
 };
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
@@ -28,7 +29,7 @@ pub(super) struct Folder {
 
 impl Folder {
     /// Opens a folder.
-    pub(super) fn open(path: &Path) -> Result<Folder, Fault> {
+    fn open(path: &Path) -> Result<Folder, Fault> {
         let open = || Ok((platform::open_directory(path)?, path.canonicalize()?));
         let (handle, path) = open().map_err(|error: io::Error| match error.kind() {
             io::ErrorKind::NotFound => {
@@ -37,6 +38,13 @@ impl Folder {
             _ => Fault::disk(format!("cannot use the folder {}: {}", path.display(), reason(&error))),
         })?;
         Ok(Folder { handle, path })
+    }
+
+    /// Whether its path still leads to it.
+    fn is_there(&self) -> bool {
+        let id = |stat: rustix::fs::Stat| (stat.st_dev, stat.st_ino);
+        let held = rustix::fs::fstat(&self.handle).map(id);
+        held.is_ok() && held == rustix::fs::stat(&self.path).map(id)
     }
 
     /// The path of a file in it, without any link on the way to it.
@@ -85,6 +93,25 @@ impl Folder {
     fn free(&self) -> Option<u64> {
         let stat = rustix::fs::fstatvfs(&self.handle).ok()?;
         Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+}
+
+/// The folders that jobs hold open: one handle for all jobs of a folder, or thousands of paused ones would use up
+/// the descriptors.
+#[derive(Debug, Default)]
+pub(super) struct Folders(Mutex<HashMap<PathBuf, Weak<Folder>>>);
+
+impl Folders {
+    /// Opens a folder, or gives the one that is open.
+    pub(super) fn open(&self, path: &Path) -> Result<Arc<Folder>, Fault> {
+        let mut folders = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(folder) = folders.get(path).and_then(Weak::upgrade).filter(|folder| folder.is_there()) {
+            return Ok(folder);
+        }
+        folders.retain(|_, folder| folder.strong_count() > 0);
+        let folder = Arc::new(Folder::open(path)?);
+        folders.insert(path.to_owned(), Arc::downgrade(&folder));
+        Ok(folder)
     }
 }
 
@@ -312,6 +339,18 @@ mod tests {
         rustix::fs::mknodat(rustix::fs::CWD, &part, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
         assert!(refused(&folder).contains("not a regular file"));
         assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+    }
+
+    #[test]
+    fn a_folder_is_held_once_and_only_while_its_path_leads_to_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, folders) = (dir.path().join("d"), Folders::default());
+        fs::create_dir(&path).unwrap();
+        let first = folders.open(&path).unwrap();
+        assert!(Arc::ptr_eq(&first, &folders.open(&path).unwrap()));
+        fs::rename(&path, dir.path().join("moved")).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert!(!Arc::ptr_eq(&first, &folders.open(&path).unwrap()));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::{
     Existing, JobId, NewJob,
     dial::reason,
     name::{self, SafeName},
-    part::Folder,
+    part::{Folder, Folders},
     retry::Fault,
 };
 
@@ -42,6 +42,7 @@ impl Target {
 
 /// Decides on the target of a job. `claim` takes a path for this job unless another one has it.
 pub(super) fn decide(
+    folders: &Folders,
     new: &NewJob,
     name: &SafeName,
     size: Option<u64>,
@@ -53,7 +54,7 @@ pub(super) fn decide(
         })?;
     }
     let (folder, name) = split(new, name)?;
-    let folder = Arc::new(Folder::open(&folder)?);
+    let folder = folders.open(&folder)?;
     if new.existing == Existing::Rename {
         return renamed(folder, &name, claim);
     }
@@ -157,7 +158,7 @@ mod tests {
     }
 
     fn decided(job: &NewJob, size: u64) -> Result<PathBuf, String> {
-        decide(job, &SafeName::new("a.txt"), Some(size), |_| Ok(()))
+        decide(&Folders::default(), job, &SafeName::new("a.txt"), Some(size), |_| Ok(()))
             .map(|target| target.path())
             .map_err(|fault| fault.trouble.message.to_string())
     }
@@ -208,12 +209,12 @@ mod tests {
         let claim = |path: &Path| {
             if claimed.borrow_mut().insert(path.to_owned()) { Ok(()) } else { Err(JobId(0)) }
         };
-        let name = SafeName::new("a.txt");
+        let (name, folders) = (SafeName::new("a.txt"), Folders::default());
         let keep = job(dir.path(), None, Existing::Keep);
-        decide(&keep, &name, None, claim).unwrap();
-        let fault = decide(&keep, &name, None, claim).unwrap_err();
+        decide(&folders, &keep, &name, None, claim).unwrap();
+        let fault = decide(&folders, &keep, &name, None, claim).unwrap_err();
         assert!(fault.trouble.message.as_str().starts_with("another job of the queue saves to "));
         let rename = job(dir.path(), None, Existing::Rename);
-        assert!(decide(&rename, &name, None, claim).unwrap().path().ends_with("a (1).txt"));
+        assert!(decide(&folders, &rename, &name, None, claim).unwrap().path().ends_with("a (1).txt"));
     }
 }

@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::time::{Instant, sleep_until};
+
 use crate::protocol::address::Authority;
 
 use super::{link::Link, retry::Fault};
@@ -15,14 +17,16 @@ const REST: Duration = Duration::from_millis(500);
 
 #[derive(Debug)]
 struct Resting {
-    number: u64,
+    until: Instant,
     link: Link,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
-    next: u64,
+    /// Those of one server in the order in which they came to rest.
     resting: HashMap<Authority, Vec<Resting>>,
+    /// Whether a task closes what has rested for too long.
+    swept: bool,
 }
 
 /// See the module.
@@ -62,30 +66,53 @@ impl Pool {
             return;
         }
         link.rest();
-        let number = self.with(|inner| {
-            inner.next += 1;
-            let resting = Resting { number: inner.next, link };
+        let resting = Resting { until: Instant::now() + REST, link };
+        let swept = self.with(|inner| {
             inner.resting.entry(authority.clone()).or_default().push(resting);
-            inner.next
+            std::mem::replace(&mut inner.swept, true)
         });
-        let (pool, authority) = (Arc::clone(self), authority.clone());
-        tokio::spawn(async move {
-            tokio::time::sleep(REST).await;
-            if let Some(link) = pool.remove(&authority, number) {
-                link.close().await;
-            }
-        });
+        if !swept {
+            tokio::spawn(Arc::clone(self).sweep());
+        }
     }
 
-    fn remove(&self, authority: &Authority, number: u64) -> Option<Link> {
-        self.with(|inner| {
-            let resting = inner.resting.get_mut(authority)?;
-            let at = resting.iter().position(|resting| resting.number == number)?;
-            let link = resting.swap_remove(at).link;
-            if resting.is_empty() {
-                inner.resting.remove(authority);
+    /// Closes what has rested for too long, until nothing rests.
+    async fn sweep(self: Arc<Self>) {
+        loop {
+            let now = Instant::now();
+            let (over, next) = self.with(|inner| {
+                let over = inner.take(|resting| resting.until <= now);
+                let next = inner.resting.values().flatten().map(|resting| resting.until).min();
+                inner.swept = next.is_some();
+                (over, next)
+            });
+            close(over).await;
+            match next {
+                Some(next) => sleep_until(next).await,
+                None => return,
             }
-            Some(link)
-        })
+        }
+    }
+
+    /// Says goodbye on all connections.
+    pub(super) async fn close(&self) {
+        close(self.with(|inner| inner.take(|_| true))).await;
+    }
+}
+
+impl Inner {
+    fn take(&mut self, chosen: impl Fn(&Resting) -> bool) -> Vec<Link> {
+        let mut taken = Vec::new();
+        self.resting.retain(|_, links| {
+            taken.extend(links.extract_if(.., |resting| chosen(resting)).map(|resting| resting.link));
+            !links.is_empty()
+        });
+        taken
+    }
+}
+
+async fn close(links: Vec<Link>) {
+    for link in links {
+        link.close().await;
     }
 }

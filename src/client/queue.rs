@@ -51,7 +51,13 @@ pub(super) struct Job {
     /// As they were when the last transfer ended.
     received: u64,
     position: u64,
-    live: Option<Arc<Progress>>,
+    live: Option<Box<Live>>,
+}
+
+/// What is only needed while a transfer works on a job.
+#[derive(Debug)]
+struct Live {
+    progress: Arc<Progress>,
     speed: Meter,
     advance: Meter,
 }
@@ -136,8 +142,6 @@ impl Queue {
             received: 0,
             position: 0,
             live: None,
-            speed: Meter::default(),
-            advance: Meter::default(),
         };
         self.sums.add(&job.share());
         self.jobs.insert(id, job);
@@ -217,22 +221,24 @@ impl Queue {
         self.change(id, |job| {
             let progress = Arc::new(Progress::new(job.received, job.position));
             job.busy = true;
-            job.live = Some(Arc::clone(&progress));
-            (job.speed, job.advance) = (Meter::default(), Meter::default());
+            let (speed, advance) = (Meter::default(), Meter::default());
+            job.live = Some(Box::new(Live { progress: Arc::clone(&progress), speed, advance }));
             job.sample(now);
             (job.new.clone(), job.server, progress)
         })
     }
 
-    /// The server answered.
-    pub(super) fn answered(&mut self, id: JobId, announced: Announced) {
-        if self.apply(id, Input::Answered) {
+    /// The server answered; `false` if this try knew that already, or nobody wants it any more.
+    pub(super) fn answered(&mut self, id: JobId, announced: Announced) -> bool {
+        let news = self.apply(id, Input::Answered);
+        if news {
             self.change(id, |job| {
                 job.folded = announced.name.as_str().to_lowercase();
                 (job.name, job.target) = (announced.name, announced.target);
                 (job.size, job.total) = (announced.size, announced.total);
             });
         }
+        news
     }
 
     /// All content came.
@@ -256,7 +262,7 @@ impl Queue {
     pub(super) fn ended(&mut self, id: JobId, ended: Ended) -> Option<Phase> {
         self.live.remove(&id);
         let crossed = self.change(id, |job| {
-            let live = job.live.take()?;
+            let live = job.live.take()?.progress;
             (job.received, job.position) = (live.verified(), live.position());
             Some(live.crossed())
         });
@@ -301,7 +307,7 @@ impl Queue {
             let Some(job) = self.jobs.remove(id) else { continue };
             self.sums.subtract(&job.share());
             if let Some(live) = &job.live {
-                self.crossed += live.crossed();
+                self.crossed += live.progress.crossed();
             }
             self.live.remove(id);
             if let Some(due) = job.due {
@@ -354,7 +360,7 @@ impl Queue {
         for &id in &self.live {
             let Some(job) = self.jobs.get_mut(&id) else { continue };
             job.sample(now);
-            crossed += job.live.as_ref().map_or(0, |live| live.crossed());
+            crossed += job.live.as_ref().map_or(0, |live| live.progress.crossed());
             advanced = advanced.saturating_add(job.progress().map_or(0, |(done, _)| done));
             if job.phase == Phase::Running {
                 samples.push(Sampled {
@@ -362,7 +368,7 @@ impl Queue {
                     received: job.received(),
                     size: job.size,
                     progress: job.total.filter(|_| job.total != job.size).and(job.progress()),
-                    speed: job.speed.speed(),
+                    speed: job.live.as_ref().map_or(0.0, |live| live.speed.speed()),
                 });
             }
         }
@@ -439,13 +445,13 @@ impl Job {
     }
 
     fn received(&self) -> u64 {
-        self.live.as_ref().map_or(self.received, |live| live.verified())
+        self.live.as_ref().map_or(self.received, |live| live.progress.verified())
     }
 
     /// Done and total, once the total is known.
     fn progress(&self) -> Option<(u64, u64)> {
         let total = self.total?;
-        let position = self.live.as_ref().map_or(self.position, |live| live.position());
+        let position = self.live.as_ref().map_or(self.position, |live| live.progress.position());
         Some((position.min(total), total))
     }
 
@@ -462,9 +468,9 @@ impl Job {
     }
 
     fn sample(&mut self, now: Instant) {
-        if let Some(live) = &self.live {
-            self.speed.sample(now, live.crossed());
-            self.advance.sample(now, live.position());
+        if let Some(live) = &mut self.live {
+            live.speed.sample(now, live.progress.crossed());
+            live.advance.sample(now, live.progress.position());
         }
     }
 
@@ -495,8 +501,8 @@ impl Job {
 
     fn view(&self, now: Instant) -> JobView {
         let progress = self.progress();
-        let running = self.phase == Phase::Running;
-        let remaining = progress.map(|(done, total)| total - done).filter(|_| running);
+        let live = self.live.as_ref().filter(|_| self.phase == Phase::Running);
+        let remaining = progress.map(|(done, total)| total - done);
         JobView {
             id: self.id,
             address: self.address.clone(),
@@ -506,8 +512,8 @@ impl Job {
             size: self.size,
             received: self.received(),
             progress,
-            speed: running.then(|| self.speed.speed()),
-            eta: remaining.and_then(|remaining| self.advance.eta(remaining)),
+            speed: live.map(|live| live.speed.speed()),
+            eta: remaining.zip(live).and_then(|(remaining, live)| live.advance.eta(remaining)),
         }
     }
 }

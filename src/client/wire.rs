@@ -7,8 +7,10 @@ use tokio::{net::TcpStream, time::timeout};
 
 use super::{dial, rate::Limiter, retry::Fault};
 
-/// Bytes of the receive buffer: large reads are what makes a receiver fast.
-const BUFFER: usize = 512 * 1024;
+/// Bytes of the receive buffer at first: enough for answers and small files.
+const SMALL: usize = 64 * 1024;
+/// Bytes of it once that was filled: large reads are what makes a receiver fast.
+const LARGE: usize = 512 * 1024;
 
 /// See the module.
 #[derive(Debug)]
@@ -63,12 +65,13 @@ impl Wire {
     /// Reads once, as much as the limit allows; `false` at the end of the stream.
     pub(super) async fn fill(&mut self, limiter: &Limiter) -> Result<bool, Fault> {
         limiter.allowed().await;
-        if self.buffer.is_empty() {
-            self.buffer = vec![0; BUFFER];
-        }
+        let was_full = self.end == self.buffer.len();
         if self.start > 0 {
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
+        }
+        if was_full {
+            self.buffer.resize(if self.buffer.is_empty() { SMALL } else { LARGE }, 0);
         }
         let room = self.end.saturating_add(limiter.quantum()).min(self.buffer.len());
         loop {

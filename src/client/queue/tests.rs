@@ -233,7 +233,7 @@ proptest! {
                         busy.insert(id, progress);
                     }
                 }
-                Step::Answered(at, size) => queue.answered(id(&at), announced(size)),
+                Step::Answered(at, size) => { queue.answered(id(&at), announced(size)); }
                 Step::Progress(at, bytes) => if let Some(progress) = busy.get(&id(&at)) {
                     progress.set_verified(bytes);
                     progress.set_position(bytes);
