@@ -15,6 +15,7 @@ const BACKLOG: i32 = 1024;
 
 /// Listens on the first address of `host` that lets it.
 pub(super) fn listen(host: &str, port: u16) -> Result<TcpListener, StartError> {
+    let host = without_brackets(host);
     let unknown = |error| StartError::Host { host: SafeText::new(host), error };
     let mut last = None;
     for address in (host, port).to_socket_addrs().map_err(unknown)? {
@@ -43,8 +44,13 @@ pub(super) fn public_host(host: &str, local: SocketAddr) -> String {
     if local.ip().is_unspecified() {
         outward_address().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)).to_string()
     } else {
-        host.trim_start_matches('[').trim_end_matches(']').to_owned()
+        without_brackets(host).to_owned()
     }
+}
+
+/// People write IPv6 addresses with brackets, as in an address with a port; the resolver wants none.
+fn without_brackets(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 
 /// The address from which this machine talks to others. Choosing a peer for a datagram socket finds the
@@ -77,8 +83,12 @@ mod tests {
     #[test]
     fn names_and_both_families_work() {
         listen("localhost", 0).unwrap();
-        if let Ok(listener) = listen("::1", 0) {
-            assert!(listener.local_addr().unwrap().is_ipv6());
+        for host in ["::1", "[::1]"] {
+            // Not every machine has IPv6.
+            match listen(host, 0) {
+                Ok(listener) => assert!(listener.local_addr().unwrap().is_ipv6()),
+                Err(error) => assert!(matches!(error, StartError::Listen { .. }), "{host}: {error}"),
+            }
         }
     }
 

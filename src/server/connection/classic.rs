@@ -150,7 +150,11 @@ impl Classic {
             return Step::Again;
         }
         match &mut self.stage {
-            Stage::Asking | Stage::Offered { .. } if self.ended => Step::End("closed by the client".into()),
+            Stage::Asking | Stage::Offered { .. } if self.ended => Step::End(if turn.shared.accepting() {
+                "closed by the client".into()
+            } else {
+                "the server is stopping".into()
+            }),
             Stage::Asking | Stage::Offered { .. } => Step::Read,
             Stage::Planning { .. } | Stage::Measuring { .. } => Step::Work,
             Stage::Sending { body, left } => match fill(body, left, &self.path, turn) {

@@ -212,7 +212,9 @@ impl Connection {
         match &mut self.stage {
             Stage::Fresh => match bytes.first() {
                 Some(&first) => self.begin(first, bytes, now),
-                None => self.close("closed by the client"),
+                None if self.shared.accepting() => self.close("closed by the client"),
+                // Not the client: a drain ends the stream to wake us.
+                None => {}
             },
             Stage::V1(v1) => v1.received(bytes),
             Stage::Classic(classic) => {
