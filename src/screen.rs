@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fdsp::{
-    cli::plan::{Demo, Fetch},
+    cli::{Fetch, plan::Demo},
     client::{self, Command},
     config::Settings,
     headless::{self, Exit, Problem, demo::Stage},

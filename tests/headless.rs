@@ -276,6 +276,49 @@ fn the_demo_serves_the_folder_that_it_is_started_in() {
 }
 
 #[test]
+fn an_interrupted_demo_cleans_up() {
+    let home = home();
+    let scratch = Home::new();
+    let mut command = home.command(["--demo", "served", "--limit", "100k"]);
+    command.env("TMPDIR", scratch.path());
+    let mut demo = Running::start(command);
+    let mut lines = demo.stderr();
+    assert!(lines.next().contains("served.zip: fetching"));
+    demo.signal(Signal::INT);
+    assert_eq!(demo.end().code, 130);
+    assert_eq!(std::fs::read_dir(scratch.path()).expect("listed").count(), 0);
+}
+
+#[test]
+fn a_terminal_on_stderr_gets_bars() {
+    use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+    let home = home();
+    let service = serve(&home, "");
+    let pty = native_pty_system()
+        .openpty(PtySize { rows: 24, cols: 80, ..PtySize::default() })
+        .expect("a terminal");
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_tui"));
+    command.args(["--headless", "--limit", "3M", "-d", "got", &service.at("a%20b.bin")]);
+    command.cwd(home.path());
+    command.env_clear();
+    for (name, value) in
+        [("HOME", home.path().to_str().expect("plain")), ("TERM", "xterm"), ("LANG", "C.UTF-8")]
+    {
+        command.env(name, value);
+    }
+    let mut child = pty.slave.spawn_command(command).expect("the binary starts");
+    drop(pty.slave);
+    let mut reader = pty.master.try_clone_reader().expect("a reader");
+    let mut shown = Vec::new();
+    // A terminal whose last user has gone is an error, not an end.
+    let _ = std::io::Read::read_to_end(&mut reader, &mut shown);
+    assert!(child.wait().expect("ended").success());
+    let shown = String::from_utf8_lossy(&shown);
+    assert!(shown.contains('█') && shown.contains(" MB/s"), "{shown}");
+    assert!(shown.contains("a b.bin: done, 3.5 MB in"), "{shown}");
+}
+
+#[test]
 fn classic_peers_are_served_and_fetched_from() {
     let home = home();
     for (arch, dialect) in

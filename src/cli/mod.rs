@@ -1,5 +1,7 @@
 //! The command line, as it is typed. What is meant by it is decided in [`plan`].
 
+mod fetch;
+mod merge;
 pub mod plan;
 mod print;
 mod values;
@@ -16,6 +18,7 @@ use crate::{
     text::SafeText,
 };
 
+pub use fetch::Fetch;
 pub use plan::{Plan, Task};
 
 /// Behind the options in `--help` and in the manual.
@@ -33,6 +36,10 @@ Exit codes:
 Without a terminal the same work is done with plain lines, or with --json
 one object a line. To try it: tui --demo";
 
+const ARGUMENTS: &str = "\
+What to fetch: fdsp+plain://HOST[:PORT]/PATH, or a PATH of the server of --host. With --serve or --demo: the \
+folder to serve [default: the current directory]";
+
 /// The command line.
 #[derive(Clone, Debug, Parser)]
 #[command(
@@ -44,9 +51,8 @@ one object a line. To try it: tui --demo";
     max_term_width = 100,
 )]
 pub struct Cli {
-    /// What to fetch: fdsp+plain://HOST[:PORT]/PATH, or a PATH of the server of --host. With --serve or
-    /// --demo: the folder to serve [default: the current directory]
-    #[arg(value_name = "ADDRESS|DIR")]
+    /// Addresses, or the folder to serve.
+    #[arg(value_name = "ADDRESS|DIR", help = ARGUMENTS)]
     pub arguments: Vec<OsString>,
     /// Where the server is, or with --serve, where to listen.
     #[command(flatten)]

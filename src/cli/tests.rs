@@ -25,7 +25,7 @@ fn planned(line: &str) -> Result<Plan, String> {
     planned_in(line, &around())
 }
 
-fn fetch(line: &str) -> plan::Fetch {
+fn fetch(line: &str) -> Fetch {
     match planned(line).map(|plan| plan.task) {
         Ok(Task::Fetch(fetch)) => fetch,
         other => panic!("{line}: {other:?}"),

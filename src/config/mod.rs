@@ -1,15 +1,14 @@
 //! Settings: built-in defaults, overlaid by a TOML file, overlaid by the environment. Flags come last and
 //! are [`crate::cli`]'s.
 
+mod settings;
 mod table;
 mod value;
 
 use std::{
-    collections::BTreeMap,
     ffi::OsString,
     io,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use etcetera::{AppStrategy, AppStrategyArgs, app_strategy::Xdg};
@@ -17,192 +16,20 @@ use toml::{
     Spanned,
     de::{DeTable, DeValue},
 };
-use tracing::Level;
 
 use crate::{
-    client::{Existing, Speak},
-    protocol::{address::DEFAULT_PORT, classic::Dialect, message::Form},
-    server::Arch,
     text::SafeText,
-    ui::{
-        self, Colour, FrameRate, Glyphs, Look,
-        actions::{KeyError, KeyMap},
-    },
+    ui::actions::{KeyError, KeyMap},
 };
 use value::Value;
+
+pub use settings::{Client, Log, Screen, Server, Settings, When};
 
 pub(crate) use table::{FORMS, PROTOCOLS, WHEN};
 pub(crate) use value::{SECONDS, seconds};
 
 /// `config/default.toml`: every setting with its default and a comment.
 pub const DEFAULT: &str = include_str!("../../config/default.toml");
-
-/// Every setting.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Settings {
-    /// `[client]`
-    pub client: Client,
-    /// `[server]`
-    pub server: Server,
-    /// `[screen]`
-    pub screen: Screen,
-    /// `[log]`
-    pub log: Log,
-    /// `[keys]`: actions whose keys are others than the table's; they make a [`KeyMap`].
-    pub keys: BTreeMap<String, Vec<String>>,
-}
-
-/// Settings of a client.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Client {
-    /// The server for paths that name none.
-    pub host: Option<String>,
-    /// Its port.
-    pub port: u16,
-    /// Where downloads go.
-    pub dir: PathBuf,
-    /// How a directory comes.
-    pub form: Form,
-    /// What to speak.
-    pub protocol: Speak,
-    /// Downloads at the same time.
-    pub jobs: usize,
-    /// Bytes a second of all; `None` is unlimited.
-    pub limit: Option<u64>,
-    /// Tries after the first one.
-    pub retries: u32,
-    /// Without a byte for so long, a server is lost.
-    pub timeout: Duration,
-    /// Whether to wait for the disk.
-    pub sync: bool,
-    /// When the target exists.
-    pub existing: Existing,
-}
-
-/// Settings of a server.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Server {
-    /// Where to listen.
-    pub host: String,
-    /// Port; 0 picks one.
-    pub port: u16,
-    /// The architecture.
-    pub arch: Arch,
-    /// Connections at the same time.
-    pub max_connections: usize,
-    /// Whether to answer the original programs.
-    pub classic: bool,
-    /// In which dialect; `None` is the architecture's own.
-    pub classic_dialect: Option<Dialect>,
-    /// To the first request.
-    pub handshake_timeout: Duration,
-    /// Between requests.
-    pub idle_timeout: Duration,
-    /// Bytes a second that a client must take; 0 is any.
-    pub min_rate: u64,
-    /// Over so long.
-    pub rate_window: Duration,
-    /// How long a drain may take.
-    pub drain_timeout: Duration,
-}
-
-/// Settings of the screens.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Screen {
-    /// Whether to use colours.
-    pub color: When,
-    /// Whether to use ASCII only.
-    pub ascii: When,
-    /// Frames a second while transfers run.
-    pub frames: u32,
-}
-
-/// Settings of the log.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Log {
-    /// The least grave level.
-    pub level: Level,
-    /// The folder; `None` is the XDG state folder's.
-    pub folder: Option<PathBuf>,
-    /// Files that are kept.
-    pub files: usize,
-}
-
-/// When to do something that depends on the terminal.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum When {
-    /// As the terminal and the environment ask for.
-    #[default]
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
-}
-
-impl Default for Client {
-    fn default() -> Client {
-        Client {
-            host: None,
-            port: DEFAULT_PORT,
-            dir: PathBuf::from("."),
-            form: Form::Auto,
-            protocol: Speak::V1,
-            jobs: 3,
-            limit: None,
-            retries: 8,
-            timeout: Duration::from_secs(30),
-            sync: true,
-            existing: Existing::Keep,
-        }
-    }
-}
-
-impl Default for Server {
-    fn default() -> Server {
-        Server {
-            host: "127.0.0.1".into(),
-            port: DEFAULT_PORT,
-            arch: Arch::Async,
-            max_connections: 256,
-            classic: false,
-            classic_dialect: None,
-            handshake_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(60),
-            min_rate: 1000,
-            rate_window: Duration::from_secs(30),
-            drain_timeout: Duration::from_secs(10),
-        }
-    }
-}
-
-impl Default for Screen {
-    fn default() -> Screen {
-        Screen { color: When::Auto, ascii: When::Auto, frames: 4 }
-    }
-}
-
-impl Screen {
-    /// Colours and glyphs for the terminal that the environment tells of.
-    pub fn look(&self) -> Look {
-        let colour = match self.color {
-            When::Auto => Colour::Auto,
-            When::Always => Colour::Always,
-            When::Never => Colour::Never,
-        };
-        let look = Look::detect(colour, self.ascii == When::Always, |name| std::env::var(name).ok());
-        match self.ascii {
-            When::Never => Look { glyphs: Glyphs::UTF8, ..look },
-            _ => look,
-        }
-    }
-}
-
-impl Default for Log {
-    fn default() -> Log {
-        Log { level: Level::INFO, folder: None, files: 7 }
-    }
-}
 
 /// What is wrong with a setting, and where it stands.
 #[derive(Debug, thiserror::Error)]
@@ -346,21 +173,6 @@ impl Settings {
                 table.keys().find(|key| key.get_ref().starts_with(named)).map_or(0, |key| key.span().start);
             wrong(at, &error.to_string())
         })
-    }
-
-    /// The keys in force.
-    pub fn key_map(&self) -> KeyMap {
-        // They were tried when they were read.
-        KeyMap::new(&self.keys).unwrap_or_default()
-    }
-
-    /// What screens are told.
-    pub fn screen_options(&self) -> ui::Options {
-        ui::Options {
-            look: self.screen.look(),
-            keys: self.key_map(),
-            rate: FrameRate::new(self.screen.frames),
-        }
     }
 
     /// Takes what the environment sets.

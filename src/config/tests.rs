@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
+use crate::server::Arch;
 
 fn overlaid(content: &str) -> Result<Settings, String> {
     let mut settings = Settings::default();

@@ -9,7 +9,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::{Exit, Style, bars::Bars, lines::Lines, output::Objects, say, signals::Signals};
 use crate::{
-    cli::plan::{Face, Fetch},
+    cli::{Fetch, plan::Face},
     client::{self, Command, Engine, Event, JobId},
 };
 

@@ -1,0 +1,177 @@
+//! What is to be fetched: addresses, where they go, and how.
+
+use std::path::{Path, PathBuf};
+
+use super::{
+    Cli, UsageError,
+    plan::{Face, Surroundings, shown, wrong},
+};
+use crate::{
+    client::{self, Existing, NewJob, Speak},
+    config::Settings,
+    protocol::{
+        address::{Address, Authority},
+        message::Form,
+        path::RemotePath,
+    },
+    text::SafeText,
+};
+
+/// Downloads, and what further ones that are typed in are like.
+#[derive(Clone, Debug)]
+pub struct Fetch {
+    /// How the engine is to run.
+    pub engine: client::Config,
+    /// To queue at the start.
+    pub jobs: Vec<NewJob>,
+    /// The server for paths that name none.
+    pub server: Option<Authority>,
+    /// Where downloads go (absolute).
+    pub folder: PathBuf,
+    /// How a directory comes.
+    pub form: Form,
+    /// What to speak.
+    pub speak: Speak,
+    /// When a target exists.
+    pub existing: Existing,
+}
+
+impl Fetch {
+    /// No downloads yet, and the settings for those to come.
+    pub(super) fn new(settings: &Settings, around: &Surroundings, server: Option<Authority>) -> Fetch {
+        let client = &settings.client;
+        Fetch {
+            engine: client::Config {
+                jobs: client.jobs,
+                limit: client.limit,
+                retries: client.retries,
+                timeout: client.timeout,
+                sync: client.sync,
+            },
+            jobs: Vec::new(),
+            server,
+            folder: around.directory.join(&client.dir),
+            form: client.form,
+            speak: client.protocol,
+            existing: client.existing,
+        }
+    }
+
+    /// Reads an address, or a path of the server that was named.
+    ///
+    /// # Errors
+    /// It is no address, or a path without a server.
+    pub fn resolve(&self, text: &str) -> Result<Address, UsageError> {
+        if text.contains("://") {
+            return Address::parse(text).map_err(|error| UsageError(error.to_string()));
+        }
+        let Some(authority) = self.server.clone() else {
+            return wrong(format!(
+                "'{}' names no server: give one with -H HOST, or write fdsp+plain://HOST[:PORT]/PATH",
+                SafeText::new(text)
+            ));
+        };
+        match RemotePath::parse(text) {
+            Ok(path) => Ok(Address { authority, path }),
+            Err(error) => wrong(format!("cannot ask for '{}': {error}", SafeText::new(text))),
+        }
+    }
+
+    /// A job for an address.
+    pub fn job(&self, address: Address) -> NewJob {
+        NewJob {
+            address,
+            speak: self.speak,
+            form: self.form,
+            folder: self.folder.clone(),
+            save_as: None,
+            existing: self.existing,
+            checksum: None,
+        }
+    }
+}
+
+impl Cli {
+    /// What the arguments say is to be fetched.
+    pub(super) fn fetch(
+        &self,
+        settings: &Settings,
+        around: &Surroundings,
+        face: Face,
+    ) -> Result<Fetch, UsageError> {
+        let server = match &settings.client.host {
+            Some(host) => Some(authority(host, settings.client.port)?),
+            None => None,
+        };
+        let mut fetch = Fetch::new(settings, around, server);
+        let mut addresses = Vec::new();
+        if let Some(path) = &self.client.remote {
+            addresses.push(fetch.resolve(path)?);
+        }
+        for argument in &self.arguments {
+            let Some(text) = argument.to_str() else {
+                return wrong(format!(
+                    "'{}' is not UTF-8: in an address, write the bytes of such a name as %XX",
+                    shown(argument)
+                ));
+            };
+            addresses.push(fetch.resolve(text)?);
+        }
+        for (name, given) in
+            [("--local", self.client.local.is_some()), ("--checksum", self.client.checksum.is_some())]
+        {
+            if given && addresses.len() != 1 {
+                return wrong(format!("{name} goes with exactly one download, here are {}", addresses.len()));
+            }
+        }
+        if addresses.is_empty() && face != Face::Screen {
+            return wrong(
+                "nothing to fetch: give an address such as fdsp+plain://HOST/PATH, or -H HOST and a PATH",
+            );
+        }
+        let mut jobs: Vec<_> = addresses.into_iter().map(|address| fetch.job(address)).collect();
+        if let (Some(local), [job]) = (&self.client.local, jobs.as_mut_slice()) {
+            place(job, local)?;
+            job.checksum = self.client.checksum.clone();
+        } else if let [job] = jobs.as_mut_slice() {
+            job.checksum = self.client.checksum.clone();
+        }
+        fetch.jobs = jobs;
+        Ok(fetch)
+    }
+}
+
+/// `--local` names a folder, or the file itself.
+fn place(job: &mut NewJob, local: &Path) -> Result<(), UsageError> {
+    if local.as_os_str().is_empty() {
+        return wrong("--local needs a path to save as");
+    }
+    let whole = job.folder.join(local);
+    if local.as_os_str().as_encoded_bytes().ends_with(b"/") || whole.is_dir() {
+        job.folder = whole;
+        return Ok(());
+    }
+    match (whole.parent(), whole.file_name()) {
+        (Some(folder), Some(name)) => {
+            job.save_as = Some(PathBuf::from(name));
+            job.folder = folder.to_owned();
+            Ok(())
+        }
+        _ => wrong(format!("'{}' is no path to save as", shown(local.as_os_str()))),
+    }
+}
+
+fn authority(host: &str, port: u16) -> Result<Authority, UsageError> {
+    if port == 0 {
+        return wrong("port 0 is for --serve, where it picks a free one: give the port of the server");
+    }
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let text = match bare.parse::<std::net::Ipv6Addr>() {
+        Ok(address) => format!("[{address}]:{port}"),
+        Err(_) if host.contains(':') => {
+            return wrong(format!("'{}' is no host: give the port with -P", SafeText::new(host)));
+        }
+        Err(_) => format!("{host}:{port}"),
+    };
+    Authority::parse(&text).map_err(|error| UsageError(error.to_string()))
+}

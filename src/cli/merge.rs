@@ -1,0 +1,98 @@
+//! The flags put into the settings, and those that have no place there.
+
+use tracing::Level;
+
+use super::{Cli, UsageError, plan::wrong};
+use crate::{
+    client::Existing,
+    config::{Settings, When},
+};
+
+impl Cli {
+    /// Options that mean nothing for what is to be done are an error and not left unheard.
+    pub(super) fn misplaced(&self) -> Result<(), UsageError> {
+        let (client, server) = (&self.client, &self.server);
+        let of_one_download = [
+            ("--remote", client.remote.is_some()),
+            ("--local", client.local.is_some()),
+            ("--checksum", client.checksum.is_some()),
+        ];
+        let of_fetching = [
+            ("--dir", client.dir.is_some()),
+            ("--as", client.form.is_some()),
+            ("--jobs", client.jobs.is_some()),
+            ("--limit", client.limit.is_some()),
+            ("--retries", client.retries.is_some()),
+            ("--timeout", client.timeout.is_some()),
+            ("--no-sync", client.no_sync),
+            ("--overwrite", client.overwrite),
+            ("--rename", client.rename),
+            ("--protocol", client.protocol.is_some()),
+        ];
+        let of_serving = [
+            ("--arch", server.arch.is_some()),
+            ("--max-connections", server.max_connections.is_some()),
+            ("--classic", server.classic),
+            ("--classic-dialect", server.classic_dialect.is_some()),
+        ];
+        let given = |options: &[(&'static str, bool)]| {
+            options.iter().find(|(_, given)| *given).map(|(name, _)| *name)
+        };
+        if server.serve {
+            if let Some(name) = given(&of_one_download).or_else(|| given(&of_fetching)) {
+                return wrong(format!("{name} is for fetching and cannot be used with --serve"));
+            }
+        } else if server.demo {
+            let place = [("--host", self.place.host.is_some()), ("--port", self.place.port.is_some())];
+            if let Some(name) = given(&of_one_download).or_else(|| given(&place)) {
+                return wrong(format!(
+                    "{name} cannot be used with --demo, which brings its own server and downloads"
+                ));
+            }
+        } else if let Some(name) = given(&of_serving) {
+            return wrong(format!("{name} is for serving: add --serve, or leave it out"));
+        }
+        Ok(())
+    }
+
+    /// Flags win over all settings.
+    pub(super) fn overlay(&self, settings: &mut Settings) {
+        fn set<T>(place: &mut T, value: Option<T>) {
+            if let Some(value) = value {
+                *place = value;
+            }
+        }
+        let (client, server) = (&mut settings.client, &mut settings.server);
+        if self.server.serve {
+            set(&mut server.host, self.place.host.clone());
+            set(&mut server.port, self.place.port);
+        } else {
+            set(&mut client.host, self.place.host.clone().map(Some));
+            set(&mut client.port, self.place.port);
+        }
+        set(&mut client.dir, self.client.dir.clone());
+        set(&mut client.form, self.client.form);
+        set(&mut client.jobs, self.client.jobs.map(|jobs| jobs as usize));
+        set(&mut client.limit, self.client.limit.map(|rate| rate.0));
+        set(&mut client.retries, self.client.retries);
+        set(&mut client.timeout, self.client.timeout);
+        set(&mut client.protocol, self.client.protocol);
+        set(&mut client.sync, self.client.no_sync.then_some(false));
+        set(&mut client.existing, self.client.overwrite.then_some(Existing::Overwrite));
+        set(&mut client.existing, self.client.rename.then_some(Existing::Rename));
+        set(&mut server.arch, self.server.arch);
+        set(&mut server.max_connections, self.server.max_connections.map(|count| count as usize));
+        set(&mut server.classic, self.server.classic.then_some(true));
+        set(&mut server.classic_dialect, self.server.classic_dialect.map(Some));
+        set(&mut settings.screen.color, self.common.color);
+        set(&mut settings.screen.ascii, self.common.ascii.then_some(When::Always));
+        set(
+            &mut settings.log.level,
+            match self.common.verbose {
+                0 => None,
+                1 => Some(Level::DEBUG),
+                _ => Some(Level::TRACE),
+            },
+        );
+    }
+}

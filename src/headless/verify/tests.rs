@@ -1,0 +1,105 @@
+use std::io::Write;
+
+use zip::write::SimpleFileOptions;
+
+use super::*;
+
+struct Case {
+    place: tempfile::TempDir,
+}
+
+impl Case {
+    /// A folder with two files and an empty folder, all of it older than any archive of it.
+    fn new() -> Case {
+        let case = Case { place: tempfile::tempdir().expect("a folder") };
+        std::fs::create_dir_all(case.root().join("sub/empty")).expect("made");
+        std::fs::write(case.root().join("a"), "aaa").expect("written");
+        std::fs::write(case.root().join("sub/b"), "bb").expect("written");
+        case
+    }
+    fn root(&self) -> PathBuf {
+        self.place.path().join("root")
+    }
+    fn verify(&self, prefix: &str, entries: &[(&str, &str)]) -> Result<Found, String> {
+        let path = self.place.path().join("root.zip");
+        let mut zip = zip::ZipWriter::new(File::create(&path).expect("made"));
+        for (name, content) in entries {
+            let name = format!("{prefix}{name}");
+            match name.ends_with('/') {
+                true => zip.add_directory(name, SimpleFileOptions::default()).expect("added"),
+                false => {
+                    zip.start_file(name, SimpleFileOptions::default()).expect("added");
+                    zip.write_all(content.as_bytes()).expect("written");
+                }
+            }
+        }
+        zip.finish().expect("finished");
+        // Clocks of file systems tick slowly; the archive must be plainly younger than its sources.
+        let file = File::options().write(true).open(&path).expect("there");
+        let later = SystemTime::now() + std::time::Duration::from_secs(10);
+        file.set_modified(later).expect("set");
+        let digest = blake3::hash(&std::fs::read(&path).expect("read")).to_hex().to_string();
+        archive(&path, &self.root(), &digest, &AtomicBool::new(false))
+    }
+}
+
+const ALL: [(&str, &str); 4] = [("a", "aaa"), ("sub/", ""), ("sub/b", "bb"), ("sub/empty/", "")];
+
+#[test]
+fn the_same_is_the_same_with_or_without_the_folders_name() {
+    let case = Case::new();
+    for prefix in ["", "root/"] {
+        let found = case.verify(prefix, &ALL).expect("the same");
+        assert_eq!((found.files, found.folders, found.bytes, found.changed), (2, 2, 5, 0));
+        assert!(
+            found.to_string().starts_with("Verified: 2 files and 2 folders, 5 B, each byte as in the source")
+        );
+    }
+}
+
+#[test]
+fn differences_are_named() {
+    let case = Case::new();
+    let with = |index: usize, entry| {
+        let mut entries = ALL;
+        entries[index] = entry;
+        case.verify("", &entries).expect_err("different")
+    };
+    assert!(with(0, ("a", "aab")).contains("'a' is not in the archive as it is in the source: its content"));
+    assert!(with(0, ("a", "aa")).contains("its size"));
+    assert!(
+        with(0, ("c", "aaa")).ends_with("/a' is not in the archive"),
+        "a file that is gone is no difference"
+    );
+    assert!(with(2, ("a/", "")).contains("'a/' is a folder in the archive only"), "{}", with(2, ("a/", "")));
+    let missing = case.verify("", &ALL[..3]).expect_err("incomplete");
+    assert!(missing.ends_with("sub/empty' is not in the archive"), "{missing}");
+}
+
+#[test]
+fn what_changed_later_is_no_difference() {
+    let case = Case::new();
+    let later = File::options().write(true).open(case.root().join("a")).expect("there");
+    later.set_len(1).expect("cut");
+    let path = case.place.path().join("early");
+    File::create(&path).expect("made").set_modified(SystemTime::UNIX_EPOCH).expect("set");
+    let made = path.metadata().and_then(|metadata| metadata.modified()).expect("there");
+    let source = Source { root: &case.root(), made, prefix: None };
+    let same = source.same(&case.root().join("a"), &mut &b"aaa"[..], 3, &AtomicBool::new(false));
+    assert!(!same.expect("no error"));
+}
+
+#[test]
+fn a_wrong_digest_is_said() {
+    let case = Case::new();
+    case.verify("", &ALL).expect("the same");
+    let path = case.place.path().join("root.zip");
+    let error = archive(&path, &case.root(), "00", &AtomicBool::new(false)).expect_err("wrong");
+    assert!(error.ends_with("but 00 was reported"), "{error}");
+}
+
+#[test]
+fn names_that_are_no_utf8_are_found() {
+    use std::os::unix::ffi::OsStrExt;
+    assert_eq!(unescaped("a%E9%zz%").as_os_str().as_bytes(), b"a\xe9%zz%");
+}
