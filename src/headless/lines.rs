@@ -5,7 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{client, text::SafeText, units};
+use crate::{
+    client::{self, TroubleKind},
+    text::SafeText,
+    units,
+};
 
 /// Between two lines on the progress of one job.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -47,7 +51,7 @@ impl Lines {
                 Some(format!("{name}: {reason}; trying again in {wait} ({attempt} of {of})"))
             }
             Event::Done { name, finished, .. } => Some(done(name, finished)),
-            Event::Failed { name, trouble, .. } => Some(failed(name, &trouble.message)),
+            Event::Failed { name, trouble, .. } => Some(failed(name, trouble)),
         }
     }
 }
@@ -76,18 +80,32 @@ fn done(name: &SafeText, finished: &client::Finished) -> String {
     line
 }
 
-/// Not every sentence names what it is about.
-pub(super) fn failed(name: &SafeText, message: &SafeText) -> String {
-    match message.as_str().contains(name.as_str()) {
-        true => format!("tui: {message}"),
-        false => format!("tui: {name}: {message}"),
-    }
+/// A failure as one sentence: what it is about, where the message does not say so, and what can be done, where
+/// the message does not say that.
+pub(super) fn failed(name: &SafeText, trouble: &client::Trouble) -> String {
+    let message = trouble.message.as_str();
+    let about = if names(message, name.as_str()) { String::new() } else { format!("{name}: ") };
+    let advice = match trouble.kind {
+        _ if message.contains(';') => "",
+        TroubleKind::Connection => "; check host and port, and that the server runs",
+        TroubleKind::Integrity => "; fetch it again",
+        TroubleKind::NotFound | TroubleKind::Disk | TroubleKind::Other => "",
+    };
+    format!("tui: {about}{message}{advice}")
+}
+
+/// Whether a text has a name in it, and not only its letters in other words.
+fn names(text: &str, name: &str) -> bool {
+    let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    text.match_indices(name).any(|(at, _)| {
+        !is_word(text[..at].chars().next_back()) && !is_word(text[at + name.len()..].chars().next())
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::{Event, Finished, JobId, Trouble, TroubleKind};
+    use crate::client::{Event, Finished, JobId, Trouble};
 
     #[test]
     fn progress_is_told_now_and_then() {
@@ -132,12 +150,23 @@ mod tests {
         let expected = "a.zip: done, 2.0 MB in 2.0 s, 1.0 MB/s, BLAKE3 9f3c, saved as /tmp/a␛.zip; \
             3 links or devices of the folder are not in the archive";
         assert_eq!(line, expected);
-        let trouble = Trouble { kind: TroubleKind::NotFound, message: "not found on the server".into() };
-        let event = Event::Failed { id: JobId(1), name: "b".into(), trouble };
+    }
+
+    #[test]
+    fn failures_are_one_sentence_that_names_what_it_is_about() {
+        let line = |name: &str, kind, message: &str| {
+            failed(&name.into(), &Trouble { kind, message: message.into() })
+        };
+        assert_eq!(line("b", TroubleKind::NotFound, "not on the server"), "tui: b: not on the server");
+        assert_eq!(line("b", TroubleKind::NotFound, "'b' is gone"), "tui: 'b' is gone");
+        assert_eq!(line("b", TroubleKind::NotFound, "absent"), "tui: b: absent");
         assert_eq!(
-            Lines::default().line(&event, Instant::now()).as_deref(),
-            Some("tui: b: not found on the server")
+            line("b", TroubleKind::Connection, "h:1: refused"),
+            "tui: b: h:1: refused; check host and port, and that the server runs"
         );
-        assert_eq!(failed(&"b".into(), &"'b' is gone".into()), "tui: 'b' is gone");
+        assert_eq!(
+            line("b", TroubleKind::Connection, "h:1: a web server; go"),
+            "tui: b: h:1: a web server; go"
+        );
     }
 }
