@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::{
     Event, JobId,
-    part::Folders,
+    folder::Folders,
     queue::{Announced, Queue},
     rate::Limiter,
     schedule::{ServerId, Servers},

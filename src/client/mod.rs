@@ -3,12 +3,12 @@
 //! ```text
 //! engine ── commands ──▶ actor     one task: starts, stops and retries transfers
 //!    │                     │
-//!    │ snapshots           ├ queue, phase, schedule   what is queued and what may run: no I/O
-//!    ▼                     └ worker                   one try of one job
-//!  board ◀── progress ─────── ├ link, dial, pool      a connection to a server
-//!  (the queue behind a        ├ fetch, classic        content as it comes
-//!   short lock)               ├ part, blocks          what is kept of it
-//!                             └ place, finish         its target, and how it gets there
+//!    │ snapshots           ├ queue, phase, schedule    what is queued and what may run: no I/O
+//!    ▼                     └ worker                    one try of one job
+//!  board ◀── progress ─────── ├ link, dial, pool       a connection to a server
+//!  (the queue behind a        ├ fetch, classic         content as it comes
+//!   short lock)               ├ part, blocks, memory   what is kept of it
+//!                             └ place, folder, finish  its target, and how it gets there
 //! ```
 
 mod actor;
@@ -21,6 +21,7 @@ mod dial;
 mod engine;
 mod fetch;
 mod finish;
+mod folder;
 mod link;
 mod listing;
 mod memory;

@@ -11,8 +11,8 @@ use rustix::fs::FileType;
 use super::{
     Existing, JobId, NewJob,
     dial::reason,
+    folder::{Folder, Folders},
     name::{self, SafeName},
-    part::{Folder, Folders},
     retry::Fault,
 };
 
@@ -94,7 +94,7 @@ fn refuse_existing(target: &Target, existing: Existing, size: Option<u64>) -> Re
     }
 }
 
-fn look(target: &Target) -> Result<Option<super::part::Found>, Fault> {
+fn look(target: &Target) -> Result<Option<super::folder::Found>, Fault> {
     target.folder.look(&target.name).map_err(|error| {
         Fault::disk(format!("cannot look at {}: {}", target.path().display(), reason(&error)))
     })

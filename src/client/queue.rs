@@ -1,6 +1,7 @@
 //! The state of the queue: order, where each job stands, and the sums, kept up with each change. No I/O, and
 //! time is an argument.
 
+mod job;
 mod order;
 mod sums;
 #[cfg(test)]
@@ -10,57 +11,22 @@ use std::{
     collections::{BTreeSet, HashMap},
     ops::Range,
     sync::Arc,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use crate::text::SafeText;
 
-use self::sums::{Share, Sums};
+use self::{
+    job::{Job, Live},
+    sums::Sums,
+};
 use super::{
-    Finished, JobId, JobState, JobView, NewJob, Totals, Trouble,
+    Finished, JobId, JobView, NewJob, Totals, Trouble,
     phase::{Input, Phase},
     progress::Progress,
     schedule::ServerId,
     speed::{self, Meter},
 };
-
-/// A job of the queue.
-#[derive(Debug)]
-pub(super) struct Job {
-    id: JobId,
-    new: NewJob,
-    server: ServerId,
-    address: SafeText,
-    name: SafeText,
-    /// The name in lower case, for the filter.
-    folded: String,
-    target: SafeText,
-    phase: Phase,
-    /// A transfer works on it, or is still stopping.
-    busy: bool,
-    /// Tries after the first one since something last went well.
-    attempts: u32,
-    /// Waiting: until when.
-    due: Option<Instant>,
-    /// Waiting or failed: why.
-    trouble: Option<Trouble>,
-    finished: Option<Finished>,
-    size: Option<u64>,
-    /// What `position` rises to.
-    total: Option<u64>,
-    /// As they were when the last transfer ended.
-    received: u64,
-    position: u64,
-    live: Option<Box<Live>>,
-}
-
-/// What is only needed while a transfer works on a job.
-#[derive(Debug)]
-struct Live {
-    progress: Arc<Progress>,
-    speed: Meter,
-    advance: Meter,
-}
 
 /// What a server's answer tells of a job.
 #[derive(Clone, Debug)]
@@ -114,35 +80,7 @@ impl Queue {
     pub(super) fn add(&mut self, new: NewJob, server: ServerId) -> JobId {
         let id = JobId(self.next);
         self.next += 1;
-        let given = new.save_as.as_deref().and_then(std::path::Path::file_name);
-        let name = match given {
-            Some(name) => SafeText::from_bytes(name.as_encoded_bytes()),
-            None => SafeText::new(new.address.path.name().unwrap_or("/")),
-        };
-        let target = match &new.save_as {
-            Some(path) => SafeText::from_path(&new.folder.join(path)),
-            None => SafeText::from_path(&new.folder),
-        };
-        let job = Job {
-            id,
-            server,
-            address: SafeText::new(&new.address.to_string()),
-            folded: name.as_str().to_lowercase(),
-            name,
-            target,
-            new,
-            phase: Phase::Queued,
-            busy: false,
-            attempts: 0,
-            due: None,
-            trouble: None,
-            finished: None,
-            size: None,
-            total: None,
-            received: 0,
-            position: 0,
-            live: None,
-        };
+        let job = Job::new(id, new, server);
         self.sums.add(&job.share());
         self.jobs.insert(id, job);
         self.order.push(id);
@@ -435,85 +373,6 @@ impl Queue {
             eta: rate.and_then(|rate| speed::eta(remaining, rate)),
             limit,
             ..counts
-        }
-    }
-}
-
-impl Job {
-    fn is_ready(&self) -> bool {
-        self.phase == Phase::Queued && !self.busy
-    }
-
-    fn received(&self) -> u64 {
-        self.live.as_ref().map_or(self.received, |live| live.progress.verified())
-    }
-
-    /// Done and total, once the total is known.
-    fn progress(&self) -> Option<(u64, u64)> {
-        let total = self.total?;
-        let position = self.live.as_ref().map_or(self.position, |live| live.progress.position());
-        Some((position.min(total), total))
-    }
-
-    fn share(&self) -> Share {
-        let given_up = matches!(self.phase, Phase::Failed | Phase::Cancelled);
-        let at_rest = if given_up || self.live.is_some() { None } else { self.progress() };
-        let ended = given_up || self.phase == Phase::Done;
-        Share {
-            phase: self.phase,
-            unknown: !ended && self.live.is_none() && self.total.is_none(),
-            progress: at_rest.unwrap_or_default(),
-            ready: self.is_ready().then_some(self.server),
-        }
-    }
-
-    fn sample(&mut self, now: Instant) {
-        if let Some(live) = &mut self.live {
-            live.speed.sample(now, live.progress.crossed());
-            live.advance.sample(now, live.progress.position());
-        }
-    }
-
-    fn state(&self, now: Instant) -> JobState {
-        let reason = || self.trouble.as_ref().map(|trouble| trouble.message.clone()).unwrap_or_default();
-        match self.phase {
-            Phase::Queued => JobState::Queued,
-            Phase::Waiting => JobState::Waiting {
-                seconds: self
-                    .due
-                    .map_or(Duration::ZERO, |due| due.saturating_duration_since(now))
-                    .as_secs_f64(),
-                attempt: self.attempts,
-                reason: reason(),
-            },
-            Phase::Connecting => JobState::Connecting,
-            Phase::Running => JobState::Running,
-            Phase::Verifying => JobState::Verifying,
-            Phase::Paused => JobState::Paused,
-            Phase::Cancelled => JobState::Cancelled,
-            Phase::Failed | Phase::Done => match (&self.finished, &self.trouble) {
-                (Some(finished), _) => JobState::Done(finished.clone()),
-                (None, Some(trouble)) => JobState::Failed(trouble.clone()),
-                (None, None) => JobState::Cancelled,
-            },
-        }
-    }
-
-    fn view(&self, now: Instant) -> JobView {
-        let progress = self.progress();
-        let live = self.live.as_ref().filter(|_| self.phase == Phase::Running);
-        let remaining = progress.map(|(done, total)| total - done);
-        JobView {
-            id: self.id,
-            address: self.address.clone(),
-            name: self.name.clone(),
-            target: self.target.clone(),
-            state: self.state(now),
-            size: self.size,
-            received: self.received(),
-            progress,
-            speed: live.map(|live| live.speed.speed()),
-            eta: remaining.zip(live).and_then(|(remaining, live)| live.advance.eta(remaining)),
         }
     }
 }

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    client::{Existing, Speak, TroubleKind, schedule::Servers},
+    client::{Existing, JobState, Speak, TroubleKind, schedule::Servers},
     protocol::{
         address::{Address, Authority},
         path::RemotePath,

@@ -1,0 +1,139 @@
+//! The folders that files are saved in, held open: everything in them is reached through these handles.
+
+use std::{
+    collections::HashMap,
+    ffi::OsStr,
+    fs::File,
+    io,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+
+use crate::platform;
+
+use super::{dial::reason, retry::Fault};
+
+/// An open folder.
+#[derive(Debug)]
+pub(super) struct Folder {
+    pub(super) handle: OwnedFd,
+    path: PathBuf,
+}
+
+impl Folder {
+    /// Opens a folder.
+    fn open(path: &Path) -> Result<Folder, Fault> {
+        let open = || Ok((platform::open_directory(path)?, path.canonicalize()?));
+        let (handle, path) = open().map_err(|error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => {
+                Fault::disk(format!("there is no folder {}; create it first", path.display()))
+            }
+            _ => Fault::disk(format!("cannot use the folder {}: {}", path.display(), reason(&error))),
+        })?;
+        Ok(Folder { handle, path })
+    }
+
+    /// Whether its path still leads to it.
+    fn is_there(&self) -> bool {
+        let id = |stat: rustix::fs::Stat| (stat.st_dev, stat.st_ino);
+        let held = rustix::fs::fstat(&self.handle).map(id);
+        held.is_ok() && held == rustix::fs::stat(&self.path).map(id)
+    }
+
+    /// The path of a file in it, without any link on the way to it.
+    pub(super) fn join(&self, name: &OsStr) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// What a name in it is; links are not followed.
+    pub(super) fn look(&self, name: &OsStr) -> io::Result<Option<Found>> {
+        match rustix::fs::statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some(Found {
+                kind: FileType::from_raw_mode(stat.st_mode),
+                size: u64::try_from(stat.st_size).unwrap_or(0),
+                id: (stat.st_dev, stat.st_ino),
+            })),
+            Err(rustix::io::Errno::NOENT) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Opens a file in it for reading; links are not followed.
+    pub(super) fn read(&self, name: &OsStr) -> io::Result<File> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        Ok(rustix::fs::openat(&self.handle, name, flags, Mode::empty())?.into())
+    }
+
+    /// Renames within it; replaces nothing.
+    pub(super) fn rename_new(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
+        platform::rename_new(&self.handle, from, to)
+    }
+
+    /// Renames within it; replaces what is there.
+    pub(super) fn rename_over(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
+        Ok(rustix::fs::renameat(&self.handle, from, &self.handle, to)?)
+    }
+
+    /// Waits until the disk has its names.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        match rustix::io::retry_on_intr(|| rustix::fs::fsync(&self.handle)) {
+            // Some file systems have nothing to wait for.
+            Err(rustix::io::Errno::INVAL) => Ok(()),
+            result => Ok(result?),
+        }
+    }
+
+    /// Bytes that may still be written to its file system.
+    pub(super) fn free(&self) -> Option<u64> {
+        let stat = rustix::fs::fstatvfs(&self.handle).ok()?;
+        Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+}
+
+/// The folders that jobs hold open: one handle for all jobs of a folder, or thousands of paused ones would use up
+/// the descriptors.
+#[derive(Debug, Default)]
+pub(super) struct Folders(Mutex<HashMap<PathBuf, Weak<Folder>>>);
+
+impl Folders {
+    /// Opens a folder, or gives the one that is open.
+    pub(super) fn open(&self, path: &Path) -> Result<Arc<Folder>, Fault> {
+        let mut folders = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(folder) = folders.get(path).and_then(Weak::upgrade).filter(|folder| folder.is_there()) {
+            return Ok(folder);
+        }
+        folders.retain(|_, folder| folder.strong_count() > 0);
+        let folder = Arc::new(Folder::open(path)?);
+        folders.insert(path.to_owned(), Arc::downgrade(&folder));
+        Ok(folder)
+    }
+}
+
+/// What a name in a folder is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found {
+    pub(super) kind: FileType,
+    pub(super) size: u64,
+    pub(super) id: (u64, u64),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_folder_is_held_once_and_only_while_its_path_leads_to_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, folders) = (dir.path().join("d"), Folders::default());
+        fs::create_dir(&path).unwrap();
+        let first = folders.open(&path).unwrap();
+        assert!(Arc::ptr_eq(&first, &folders.open(&path).unwrap()));
+        fs::rename(&path, dir.path().join("moved")).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert!(!Arc::ptr_eq(&first, &folders.open(&path).unwrap()));
+    }
+}
