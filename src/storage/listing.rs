@@ -2,7 +2,6 @@
 
 use std::{
     borrow::Cow,
-    collections::BinaryHeap,
     ffi::{CStr, CString},
     io,
     mem::MaybeUninit,
@@ -107,7 +106,9 @@ impl Directory {
         let handle = platform::open_beneath(&self.handle, ".", Access::Directory, Links::Never)?;
         let mut buffer = [MaybeUninit::uninit(); READ];
         let mut names = RawDir::new(handle, &mut buffer);
-        let mut page: BinaryHeap<Found> = BinaryHeap::with_capacity(limit + 1);
+        let mut page: Vec<Found> = Vec::new();
+        // The last name of the page, as far as that is known: what comes behind it is of a later page.
+        let mut last: Option<String> = None;
         let mut more = false;
         while let Some(entry) = names.next() {
             let entry = match entry {
@@ -122,16 +123,23 @@ impl Directory {
             if after.is_some_and(|after| &*shown <= after) {
                 continue;
             }
-            if page.len() == limit {
+            if last.as_deref().is_some_and(|last| &*shown >= last) {
                 more = true;
-                if page.peek().is_some_and(|last| *shown >= *last.shown) {
-                    continue;
-                }
-                page.pop();
+                continue;
             }
             page.push(Found::new(shown, raw));
+            // Twice the page, so that a name is moved once or twice whatever the order they come in.
+            if page.len() > 2 * limit {
+                last = Some(cut(&mut page, limit));
+                more = true;
+            }
         }
-        Ok((page.into_sorted_vec(), more))
+        if page.len() > limit {
+            cut(&mut page, limit);
+            more = true;
+        }
+        page.sort_unstable();
+        Ok((page, more))
     }
 
     fn entry(&self, found: &Found) -> io::Result<Entry> {
@@ -171,6 +179,14 @@ impl Directory {
 pub(super) fn look_through(root: &OwnedFd, path: &str) -> io::Result<Stat> {
     let look = platform::open_beneath(root, path, Access::Look, Links::Inside)?;
     Ok(rustix::fs::fstat(look)?)
+}
+
+/// Keeps the first `limit` of more names, and returns the last one of them.
+fn cut(page: &mut Vec<Found>, limit: usize) -> String {
+    let (_, last, _) = page.select_nth_unstable(limit - 1);
+    let last = last.shown.clone();
+    page.truncate(limit);
+    last
 }
 
 /// A name of the page; ordered as it is shown.
