@@ -43,6 +43,15 @@ pub fn duration(duration: Duration) -> String {
     }
 }
 
+/// How long something took: `3 ms`, `3.7 s`, then as [`duration`] says it.
+pub fn took(seconds: f64) -> String {
+    match seconds.max(0.0) {
+        short if short < 0.1 => format!("{:.0} ms", (short * 1000.0).ceil()),
+        short if short < 60.0 => format!("{short:.1} s"),
+        long => duration(Duration::try_from_secs_f64(long).unwrap_or(Duration::MAX)),
+    }
+}
+
 /// A whole number with a comma at each thousand: `1,204`.
 pub fn count(number: u64) -> String {
     let digits = number.to_string();
@@ -133,6 +142,15 @@ mod tests {
         for (seconds, text) in cases {
             assert_eq!(duration(Duration::from_secs(seconds)), text);
         }
+    }
+
+    #[test]
+    fn what_took_long_is_said_roughly() {
+        let cases = [(0.0, "0 ms"), (0.0012, "2 ms"), (0.34, "0.3 s"), (3.66, "3.7 s"), (250.0, "4 m 10 s")];
+        for (seconds, text) in cases {
+            assert_eq!(took(seconds), text);
+        }
+        assert_eq!(took(f64::NAN), "0 ms");
     }
 
     #[test]

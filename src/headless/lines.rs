@@ -67,8 +67,9 @@ pub(super) fn percent((done, total): (u64, u64)) -> u64 {
 fn done(name: &SafeText, finished: &client::Finished) -> String {
     let seconds = finished.seconds.max(0.001);
     let mut line = format!(
-        "{name}: done, {} in {seconds:.1} s, {}, BLAKE3 {}, saved as {}",
+        "{name}: done, {} in {}, {}, BLAKE3 {}, saved as {}",
         units::bytes(finished.bytes),
+        units::took(seconds),
         units::rate(finished.transferred as f64 / seconds),
         finished.blake3,
         SafeText::from_path(&finished.path)

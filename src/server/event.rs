@@ -122,7 +122,7 @@ impl fmt::Display for Event {
             Event::Sent { peer, path, bytes, seconds, .. } => {
                 let rate = units::rate(*bytes as f64 / seconds.max(0.001));
                 let bytes = units::bytes(*bytes);
-                write!(f, "{peer}: sent {}, {bytes} in {seconds:.1} s, {rate}", named(path))
+                write!(f, "{peer}: sent {}, {bytes} in {}, {rate}", named(path), units::took(*seconds))
             }
             Event::Failed { peer, path, reason, .. } if path.as_str().is_empty() => {
                 write!(f, "{peer}: {reason}")
