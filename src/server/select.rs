@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! ┌─▶ poll: which sockets became ready, or whose deadline passed?
-//! │      listener ─▶ accept all who wait
+//! │      listener ─▶ accept those who wait
 //! │      socket   ─▶ into the queue of those who can go on
 //! └── one turn for each in the queue; who can still go on stays in it
 //! ```
@@ -37,6 +37,9 @@ const LISTENER: Token = Token(usize::MAX);
 /// Events taken from the kernel at once.
 const EVENTS: usize = 1024;
 
+/// Clients accepted before the others get a turn again.
+const ACCEPTED: usize = 64;
+
 /// A connection and what is known of its socket.
 struct Client {
     connection: Connection,
@@ -54,7 +57,7 @@ struct Loop {
     poll: Poll,
     listener: TcpListener,
     backoff: Backoff,
-    /// When to accept again after that has failed.
+    /// When to accept again without being told to: after a failure, and when more of them wait.
     retry: Option<Instant>,
     clients: Slab<Client>,
     /// Those who can go on.
@@ -122,21 +125,21 @@ impl Loop {
         Ok(())
     }
 
-    /// Accepts all who wait: there will be no second event for them.
+    /// Accepts those who wait. There will be no second event for them, so who is left over is remembered.
     fn accept(&mut self) {
-        self.retry = None;
-        while self.shared.accepting() {
+        self.retry = Some(Instant::now());
+        for _ in 0..ACCEPTED {
             match self.listener.accept() {
                 Ok((stream, peer)) => {
                     self.backoff.reset();
                     self.enter(stream, peer);
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return self.retry = None,
+                Err(_) if !self.shared.accepting() => return self.retry = None,
                 Err(error) => {
                     let delay = self.backoff.after(&self.shared, &error);
                     if !delay.is_zero() {
-                        self.retry = Some(Instant::now() + delay);
-                        return;
+                        return self.retry = Some(Instant::now() + delay);
                     }
                 }
             }
