@@ -109,7 +109,8 @@ pub async fn run<S: Screen>(screen: &mut S, log: &LogRing, options: &Options) ->
     let mut terminal = Terminal::open(options.look.glyphs.ascii).map_err(Error::Terminal)?;
     let scheduler = FrameScheduler::new(options.rate);
     let terminal = &mut terminal;
-    let mut runner = Runner { screen, terminal, scheduler, sampled: Instant::now(), events: None };
+    let mut runner =
+        Runner { screen, terminal, scheduler, sampled: Instant::now(), events: None, look_after: None };
     // Before anything else: a person has pressed Enter and looks.
     runner.scheduler.request(Cause::Key, Instant::now());
     let exit = match runner.draw_if_due(Instant::now()) {
@@ -130,7 +131,13 @@ struct Runner<'a, S> {
     sampled: Instant,
     /// `None` while the terminal is somebody else's.
     events: Option<Events>,
+    /// When the terminal is looked after, if this process goes on without it.
+    look_after: Option<Instant>,
 }
+
+/// A process that goes on in the background looks so often whether it is in the foreground again: a shell
+/// sends a signal only to those that it had stopped.
+const BACKGROUND: Duration = Duration::from_secs(1);
 
 /// Why [`Runner::run`] woke up.
 enum Woken {
@@ -182,6 +189,7 @@ impl<S: Screen> Runner<'_, S> {
                 }
                 Woken::Changed(control) => self.control(control, Cause::Change, now),
                 Woken::LogGrew => self.control(Control::Redraw, Cause::Change, now),
+                Woken::Time if self.look_after.is_some_and(|time| time <= now) => self.go_on(now),
                 Woken::Time => Ok(()),
             };
             if let Err(exit) = step {
@@ -200,7 +208,9 @@ impl<S: Screen> Runner<'_, S> {
 
     /// The next time at which there is something to do without anything having happened.
     fn next_time(&self) -> Option<Instant> {
-        self.events.as_ref()?;
+        if self.events.is_none() {
+            return self.look_after;
+        }
         let sample = self.sample_interval().map(|interval| self.sampled + interval);
         self.scheduler.due().into_iter().chain(sample).min()
     }
@@ -274,12 +284,14 @@ impl<S: Screen> Runner<'_, S> {
     }
 
     /// After a stop, ours or somebody's. Without the terminal (`bg`) the work goes on and the screen waits
-    /// for the next signal of the kind (`fg`).
+    /// until it is there again (`fg`).
     fn go_on(&mut self, now: Instant) -> Result<(), Exit> {
         if !signals::in_foreground() {
             self.events = None;
+            self.look_after = Some(now + BACKGROUND);
             return Ok(());
         }
+        self.look_after = None;
         self.terminal.set_up_again().map_err(|_| Exit::TerminalLost)?;
         self.terminal.resize();
         signals::drop_input();

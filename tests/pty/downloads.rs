@@ -5,7 +5,7 @@ use std::{
     io::{BufRead, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rustix::process::Signal;
@@ -130,6 +130,37 @@ fn it_goes_on_after_a_stop() {
         screen.alternate_screen() && screen.contents().contains("large.bin")
     });
     session.wait_for("MB/s");
+    session.send("\x03");
+    session.wait_for("yes");
+    session.send("y");
+    session.wait_for("left 0");
+    session.assert_restored();
+}
+
+/// A shell sends no signal to bring back what it had let go on in the background.
+#[test]
+fn it_works_in_the_background_and_comes_back() {
+    let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
+    let script = format!(
+        "set -m; '{TUI}' -H 127.0.0.1 -P {} --limit 4M large.bin; echo in the shell; bg; read line; fg >/dev/null; echo left $?",
+        server.port
+    );
+    let mut session = Session::start("sh", &["-c", &script], home.path(), (80, 24));
+    session.wait_for("MB/s");
+    session.send("\x1a");
+    session.wait_for("in the shell");
+    let part = home.path().join("large.bin.part");
+    let written = || fs::metadata(&part).and_then(|file| file.modified()).ok();
+    let (before, start) = (written(), Instant::now());
+    while written() <= before {
+        assert!(start.elapsed() < Duration::from_secs(30), "nothing comes in the background");
+        session.bytes_within(Duration::from_millis(50));
+    }
+    assert!(!session.contents().contains("Queue"), "nothing is drawn meanwhile");
+    session.send("\n");
+    session.wait("the screen again", |screen| {
+        screen.alternate_screen() && screen.contents().contains("large.bin")
+    });
     session.send("\x03");
     session.wait_for("yes");
     session.send("y");
