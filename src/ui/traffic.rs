@@ -40,3 +40,117 @@ pub fn bytes_per_second<M>(
     let bytes = recorder.bytes_after(&terminal).len() - first.unwrap_or(0);
     bytes as f64 / seconds as f64
 }
+
+mod downloads {
+    //! The download screen's.
+
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::{
+        client::{Existing, JobId, JobState, JobView, Speak, Totals},
+        logging::LogRing,
+        protocol::message::Form,
+        text::SafeText,
+        ui::{
+            KeyMap, Look,
+            downloads::{Defaults, Model, Queue, view},
+        },
+    };
+
+    /// Jobs that run, each at a wavering rate.
+    struct Jobs {
+        received: Vec<u64>,
+        wave: u64,
+    }
+
+    const SIZE: u64 = 6_000_000_000;
+
+    impl Jobs {
+        /// A small generator: the same waves in each run.
+        fn rate(&self, job: u64) -> f64 {
+            let wave = (self.wave ^ job)
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            60_000_000.0 / self.received.len() as f64 * (0.9 + (wave >> 40) as f64 / (1 << 24) as f64 * 0.2)
+        }
+
+        fn go_on(&mut self, time: Duration) {
+            self.wave += 1;
+            for job in 0..self.received.len() {
+                self.received[job] += (self.rate(job as u64) * time.as_secs_f64()) as u64;
+            }
+        }
+    }
+
+    impl Queue for Jobs {
+        fn generation(&self) -> u64 {
+            1
+        }
+        fn ids(&self, _: &str) -> Vec<JobId> {
+            (0..self.received.len() as u64).map(JobId).collect()
+        }
+        fn rows(&self, ids: &[JobId]) -> Vec<JobView> {
+            let row = |id: &JobId| {
+                let (received, speed) = (self.received[id.0 as usize], self.rate(id.0));
+                JobView {
+                    id: *id,
+                    address: SafeText::new("fdsp+plain://nas.local:7878/films/ubuntu-24.04.iso"),
+                    name: SafeText::new("ubuntu-24.04.iso"),
+                    target: SafeText::new("/home/me/ubuntu-24.04.iso"),
+                    state: JobState::Running,
+                    size: Some(SIZE),
+                    received,
+                    progress: Some((received, SIZE)),
+                    speed: Some(speed),
+                    eta: Some((SIZE - received) as f64 / speed),
+                }
+            };
+            ids.iter().map(row).collect()
+        }
+        fn totals(&self) -> Totals {
+            let jobs = self.received.len();
+            let done = self.received.iter().sum();
+            Totals {
+                jobs,
+                running: jobs,
+                speed: (0..jobs as u64).map(|job| self.rate(job)).sum(),
+                progress: (done, SIZE * jobs as u64),
+                eta: Some((SIZE * jobs as u64 - done) as f64 / 60_000_000.0),
+                ..Totals::default()
+            }
+        }
+    }
+
+    fn traffic(jobs: usize, size: Size) -> f64 {
+        let defaults = Defaults {
+            server: None,
+            speak: Speak::V1,
+            form: Form::Zip,
+            folder: PathBuf::from("/home/me"),
+            existing: Existing::Keep,
+            jobs,
+            browse: false,
+        };
+        let model = Model::new(defaults, KeyMap::default(), Look::default(), LogRing::new());
+        let mut both = (model, Jobs { received: vec![0; jobs], wave: 0 });
+        let step = |(model, jobs): &mut (Model, Jobs), since: Duration, _: Instant| {
+            jobs.go_on(Duration::from_millis(50));
+            // Figures are read four times a second, as the runtime does.
+            since.as_millis().is_multiple_of(250) && model.refresh(jobs, size)
+        };
+        bytes_per_second(60, size, &mut both, step, |(model, _), frame| view(model, frame))
+    }
+
+    #[test]
+    fn the_output_stays_within_its_bounds() {
+        let usual = Size { width: 80, height: 24 };
+        let large = Size { width: 300, height: 100 };
+        let [one, eight, many] =
+            [(1, usual), (8, usual), (64, large)].map(|(jobs, size)| traffic(jobs, size));
+        println!("bytes a second: one {one}, eight {eight}, 64 rows at 300x100 {many}");
+        assert!(one > 0.0 && one <= 1024.0, "{one}");
+        assert!(eight <= 4096.0, "{eight}");
+        assert!(many <= 16.0 * 1024.0, "{many}");
+    }
+}

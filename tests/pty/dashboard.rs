@@ -156,3 +156,38 @@ fn stopped_by_somebody_else_it_draws_everything_anew() {
     session.send("q");
     assert_eq!(session.end().code, 0);
 }
+
+/// A link that takes nothing holds up neither the work nor the end, and frames do not pile up behind it.
+#[test]
+fn a_stuck_terminal_holds_nothing_up() {
+    let folder = served();
+    let mut session = serve(&folder);
+    session.resize(200, 60);
+    session
+        .wait("a large frame", |screen| screen.rows(0, 200).last().is_some_and(|row| row.contains("q quit")));
+    session.stall(true);
+    let before = session.bytes().len();
+    for _ in 0..200 {
+        session.send("?");
+        std::thread::sleep(Duration::from_millis(5));
+        session.send("q");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    session.stall(false);
+    session.send("?");
+    session.wait_for("Everywhere");
+    session.send("q");
+    session.wait_for("Connections 0 of");
+    let bytes = session.bytes().len() - before;
+    assert!(bytes < 200 * 1024, "{bytes} bytes: frames were queued");
+    session.stall(true);
+    for _ in 0..100 {
+        session.send("?");
+        std::thread::sleep(Duration::from_millis(5));
+        session.send("q");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    session.signal(Signal::TERM);
+    let end = session.end();
+    assert!(end.after < GONE, "{end:?}");
+}

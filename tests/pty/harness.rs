@@ -23,6 +23,8 @@ struct Output {
     parser: vt100::Parser,
     bytes: Vec<u8>,
     ended: bool,
+    /// Whether nothing more is read.
+    stalled: bool,
 }
 
 /// A program in a pseudo-terminal.
@@ -51,15 +53,19 @@ impl Session {
         let child = pair.slave.spawn_command(command).expect("the program starts");
         drop(pair.slave);
         let parser = vt100::Parser::new(rows, columns, 0);
-        let output =
-            Arc::new((Mutex::new(Output { parser, bytes: Vec::new(), ended: false }), Condvar::new()));
+        let output = Arc::new((
+            Mutex::new(Output { parser, bytes: Vec::new(), ended: false, stalled: false }),
+            Condvar::new(),
+        ));
         let mut reader = pair.master.try_clone_reader().expect("a reader");
         let shared = Arc::clone(&output);
         thread::spawn(move || {
             let mut buffer = [0; 65_536];
             loop {
                 let count = reader.read(&mut buffer).unwrap_or(0);
-                let mut output = lock(&shared.0);
+                let output = lock(&shared.0);
+                let output = shared.1.wait_while(output, |output| output.stalled);
+                let mut output = output.unwrap_or_else(PoisonError::into_inner);
                 output.parser.process(&buffer[..count]);
                 output.bytes.extend_from_slice(&buffer[..count]);
                 output.ended = count == 0;
@@ -77,6 +83,12 @@ impl Session {
     pub fn send(&mut self, keys: &str) {
         let writer = &mut self.writer;
         writer.write_all(keys.as_bytes()).and_then(|()| writer.flush()).expect("the terminal takes keys");
+    }
+
+    /// Takes nothing more from the program, as a link does that is stuck, or takes it again.
+    pub fn stall(&self, stalled: bool) {
+        lock(&self.output.0).stalled = stalled;
+        self.output.1.notify_all();
     }
 
     /// Waits until the screen is as it should be.
