@@ -5,7 +5,8 @@ them are sent before the first answer is read. Every answer is printed as one li
 
     second_client.py HOST PORT COMMAND...
 
-    stat:PATH              list:PATH[:LIMIT[:AFTER]]      hashes:
+    stat:PATH              list:PATH[:LIMIT[:AFTER]]      tree:
+    hashes:PATH[:FIRST[:BLOCKS[:IDENTITY]]]
     get:PATH:FILE[:FIRST[:BLOCKS[:IDENTITY]]]             the content goes to FILE
     violate:               a frame of an unknown kind
 """
@@ -17,8 +18,9 @@ import sys
 
 MIB = 1 << 20
 PREAMBLE = b"\0FDSP\x01\x01\0"
-HELLO, STAT, LIST, GET, HASHES, GOODBYE = 0x01, 0x02, 0x03, 0x04, 0x05, 0x0F
-WELCOME, META, ENTRIES, CONTENT, DATA, BLOCK, END, ERROR = 0x81, 0x82, 0x83, 0x84, 0x90, 0x91, 0x92, 0x9F
+HELLO, STAT, LIST, GET, HASHES, TREE, GOODBYE = 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x0F
+WELCOME, META, ENTRIES, CONTENT, VALUES = 0x81, 0x82, 0x83, 0x84, 0x85
+DATA, BLOCK, END, ERROR = 0x90, 0x91, 0x92, 0x9F
 LIMITS = {DATA: 256 * 1024, BLOCK: 48}
 
 
@@ -160,14 +162,44 @@ class Connection:
         if kind == GET:
             with open(out, "wb") as file:
                 return self.content(request, message, file)
+        if kind == HASHES:
+            return self.hashes(request, message)
         return {"unexpected": self.message(kind | 0x80, request)}
 
-    def content(self, request, asked, file):
+    def announced(self, request, asked):
         content = self.message(CONTENT, request)
         first = asked.get("first_block", 0)
         check(content["first_block"] == first, "another first block")
         check(content["form"] == "zip" or "size" in content, "a file without a size")
         check(asked.get("identity", content["identity"]) == content["identity"], "another identity")
+        return content, first
+
+    def hashes(self, request, asked):
+        content, first = self.announced(request, asked)
+        check(content["form"] == "file", "hashes of an archive")
+        blocks, values = -(-content["size"] // MIB), []
+        kind, number, payload = self.frame()
+        while kind == VALUES:
+            check(number == request and len(payload) > 8 and len(payload) % 32 == 8, "no values")
+            check(struct.unpack("<Q", payload[:8])[0] == first + len(values), "hashes out of order")
+            values += [payload[at:at + 32] for at in range(8, len(payload), 32)]
+            kind, number, payload = self.frame()
+        if kind == ERROR:
+            raise Failed(request, json.loads(payload))
+        check(kind == END and number == request, "unexpected frame %#x" % kind)
+        end = json.loads(payload)
+        check(end["identity"] == content["identity"], "another identity at the end")
+        check(len(values) == min(blocks - first, asked.get("blocks", blocks)), "another number of hashes")
+        check(end.get("size") == (content["size"] if first + len(values) == blocks else None), "another size")
+        check(("root" in end) == (first == 0 and "size" in end), "a root of a part, or none of the whole")
+        if "root" in end and len(values) != 1:
+            words = [struct.unpack("<8I", value) for value in values]
+            root = root_of(tree(words)) if words else root_of(node(b"", 0))
+            check(root.hex() == end["root"], "another root")
+        return {"content": content, "end": end, "hashes": [value.hex() for value in values]}
+
+    def content(self, request, asked, file):
+        content, first = self.announced(request, asked)
         values, positions, index, block, alone = [], [0], first, b"", None
         while True:
             kind, number, payload = self.frame()
@@ -231,7 +263,13 @@ def ask(connection, command):
                 members[number] = int(members[number])
         connection.request(GET, {"path": path, **members}, arguments[1])
     elif name == "hashes":
-        connection.request(HASHES, {})
+        members = dict(zip(("first_block", "blocks", "identity"), arguments[1:]))
+        for number in ("first_block", "blocks"):
+            if number in members:
+                members[number] = int(members[number])
+        connection.request(HASHES, {"path": path, **members})
+    elif name == "tree":
+        connection.request(TREE, {})
     elif name == "violate":
         connection.waiting.append((0x7F, 0, None, None))
         connection.send(0x7F, 0, {})

@@ -128,8 +128,13 @@ fn it_gets_along_with_the_machine() {
             format!("get:zip:{}:0:7:v2", out("changed")),
             format!("get:zip:{}:1", out("range")),
             format!("get:broken:{}", out("broken")),
-            "hashes:".to_owned(),
+            "tree:".to_owned(),
             "stat:tiny".to_owned(),
+            "hashes:large".to_owned(),
+            "hashes:large:1:1:v1".to_owned(),
+            "hashes:empty".to_owned(),
+            "hashes:zip".to_owned(),
+            "hashes:broken".to_owned(),
         ],
     );
     let read = |name| fs::read(folder.path().join(name)).expect("it was written");
@@ -151,7 +156,13 @@ fn it_gets_along_with_the_machine() {
         assert_eq!(lines[line]["request"], line);
     }
     assert_eq!(lines[14]["meta"]["name"], "tiny");
-    assert_eq!(lines[15], json!({"closed": true}));
+    assert_eq!(lines[15]["end"]["root"], blake3::hash(&large).to_string());
+    assert_eq!(lines[15]["hashes"].as_array().map(Vec::len), Some(2));
+    assert_eq!(lines[16]["hashes"], json!([lines[15]["hashes"][1]]));
+    assert_eq!((&lines[17]["hashes"], &lines[17]["end"]["size"]), (&json!([]), &json!(0)));
+    assert_eq!(lines[18]["error"]["code"], "wrong_kind");
+    assert_eq!(lines[19]["error"]["code"], "changed");
+    assert_eq!(lines[20], json!({"closed": true}));
 
     let lines = run(serve(&[], None), &["violate:".to_owned()]);
     assert_eq!((&lines[1]["error"]["code"], &lines[1]["request"]), (&json!("violation"), &json!(0)));
@@ -199,7 +210,7 @@ fn against_the_server(arch: Arch, root: &Path) {
             format!("get:large:{}:2", out("behind")),
             format!("get:folder:{}", out("folder.zip")),
             format!("get:../folder:{}", out("outside")),
-            "hashes:".to_owned(),
+            "tree:".to_owned(),
         ],
     );
     let read = |name| fs::read(folder.path().join(name)).expect("it was written");

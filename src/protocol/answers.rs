@@ -6,7 +6,7 @@ use super::{
     client::{Event, Request},
     control,
     error::Violation,
-    frame::{BlockMark, Header, Kind},
+    frame::{self, BlockMark, Header, Kind},
     message,
     receiving::{Receiving, is_identity},
 };
@@ -70,8 +70,16 @@ impl Answers {
             (Phase::Open, Kind::Error) => first.is_some(),
             (Phase::Open, Kind::Meta) => matches!(first, Some(Request::Stat(_))),
             (Phase::Open, Kind::Entries) => matches!(first, Some(Request::List(_))),
-            (Phase::Open, Kind::Content) => matches!(first, Some(Request::Get(_))) && self.content.is_none(),
-            (Phase::Open, Kind::Data | Kind::Block | Kind::End) => first.is_some() && self.content.is_some(),
+            (Phase::Open, Kind::Content) => {
+                matches!(first, Some(Request::Get(_) | Request::Hashes(_))) && self.content.is_none()
+            }
+            (Phase::Open, Kind::Data | Kind::Block) => {
+                matches!(first, Some(Request::Get(_))) && self.content.is_some()
+            }
+            (Phase::Open, Kind::HashesAnswer) => {
+                matches!(first, Some(Request::Hashes(_))) && self.content.is_some()
+            }
+            (Phase::Open, Kind::End) => first.is_some() && self.content.is_some(),
             (Phase::Open, _) => false,
         }
     }
@@ -124,8 +132,15 @@ impl Answers {
             }
             Kind::Content => {
                 let content = control::read(kind, payload)?;
-                if let Some((_, Request::Get(get))) = self.requests.front() {
-                    self.content = Some(Box::new(Receiving::announced(get, &content)?));
+                match self.requests.front() {
+                    Some((_, Request::Get(get))) => {
+                        self.content = Some(Box::new(Receiving::announced(get, &content)?));
+                    }
+                    Some((_, Request::Hashes(get))) => {
+                        let get = message::Get { form: message::Form::File, ..get.clone() };
+                        self.content = Some(Box::new(Receiving::announced(&get, &content)?));
+                    }
+                    _ => {}
                 }
                 Ok(Event::Content { request, content })
             }
@@ -134,6 +149,14 @@ impl Answers {
                     return Err(Violation::Unexpected(kind.name()));
                 };
                 Ok(Event::Block { request, block: content.block(&BlockMark::decode(mark))? })
+            }
+            Kind::HashesAnswer => {
+                let Some(content) = &mut self.content else {
+                    return Err(Violation::Unexpected(kind.name()));
+                };
+                let (first_block, hashes) = frame::decode_hashes(payload);
+                content.hashes(first_block, &hashes)?;
+                Ok(Event::Hashes { request, first_block, hashes })
             }
             Kind::End => {
                 let end = control::read(kind, payload)?;

@@ -21,6 +21,8 @@ pub enum Request {
     List(message::List),
     /// `get`
     Get(message::Get),
+    /// `hashes`
+    Hashes(message::Get),
 }
 
 /// What came from the server. Verified content only: a `Data` must not be called kept before its
@@ -43,7 +45,7 @@ pub enum Event<'a> {
         /// The answer.
         entries: message::Entries,
     },
-    /// Begins the answer to a `get`.
+    /// Begins the answer to a `get` or `hashes`.
     Content {
         /// The request.
         request: u32,
@@ -64,14 +66,25 @@ pub enum Event<'a> {
         /// The block.
         block: Block,
     },
-    /// Ends the answer to a `get`. `root` is what was computed here, present when the answer was the whole
-    /// content (and then proven equal to what the server says).
+    /// Hashes of blocks, in order, in the answer to a `hashes`. They are what the server says, which no content
+    /// has proven yet.
+    Hashes {
+        /// The request.
+        request: u32,
+        /// Index of the block that the first of them belongs to.
+        first_block: u64,
+        /// Their chaining values, at least one.
+        hashes: Vec<Hash>,
+    },
+    /// Ends the answer to a `get` or `hashes`. `root` is what was computed here, present when the answer was the
+    /// whole content (and then proven equal to what the server says).
     End {
         /// The request.
         request: u32,
         /// The end.
         end: message::End,
-        /// The digest computed from the blocks; absent, too, if one of them was not intact.
+        /// The digest computed from the blocks; absent, too, if one of them was not intact, and where only the
+        /// hash of a single block came, which does not tell it.
         root: Option<Hash>,
     },
     /// The request failed; for request 0, the connection.
@@ -130,6 +143,7 @@ impl Client {
             Request::Stat(stat) => control::write(Kind::Stat, id, stat, out),
             Request::List(list) => control::write(Kind::List, id, list, out),
             Request::Get(get) => control::write(Kind::Get, id, get, out),
+            Request::Hashes(get) => control::write(Kind::HashesRequest, id, get, out),
         }
         self.answers.expect(id, request.clone());
         id

@@ -138,16 +138,21 @@ impl RootHasher {
     ///
     /// # Panics
     /// If the only block that was given is not block 0.
-    pub fn finish(mut self) -> Hash {
+    pub fn finish(self) -> Hash {
+        self.known().expect("the first block is block 0")
+    }
+
+    /// The same, where the blocks tell it: the chaining value of an only block does not.
+    pub fn known(mut self) -> Option<Hash> {
         match self.blocks {
-            0 => Hash(*blake3::hash(b"").as_bytes()),
-            1 => self.alone.expect("the first block is block 0"),
+            0 => Some(Hash(*blake3::hash(b"").as_bytes())),
+            1 => self.alone,
             _ => {
                 while self.subtrees.len() > 2 {
                     self.merge(hazmat::merge_subtrees_non_root);
                 }
                 self.merge(|left, right, mode| *hazmat::merge_subtrees_root(left, right, mode).as_bytes());
-                Hash(self.subtrees[0])
+                Some(Hash(self.subtrees[0]))
             }
         }
     }

@@ -1,6 +1,6 @@
-//! Frame headers and the block mark: the binary part of the wire format.
+//! Frame headers, the block mark and the hashes: the binary part of the wire format.
 
-use super::error::Violation;
+use super::{digest::Hash, error::Violation};
 
 /// Bytes of a frame header.
 pub const HEADER: usize = 12;
@@ -8,6 +8,12 @@ pub const HEADER: usize = 12;
 pub const MAX_CONTROL: u32 = 64 * 1024;
 /// Most bytes of a `data` frame.
 pub const MAX_DATA: u32 = 256 * 1024;
+/// Most values in a `hashes` frame of the server.
+pub const MAX_HASHES: usize = 2047;
+/// Bytes of a `hashes` frame of the server before its values.
+pub(super) const HASHES_HEAD: usize = 8;
+/// Bytes of one of those values.
+pub(super) const HASH_LENGTH: usize = 32;
 
 macro_rules! kinds {
     ($($(#[doc = $doc:literal])+ $variant:ident = $wire:literal, $name:literal, $max:expr;)+) => {
@@ -46,7 +52,7 @@ kinds! {
     List = 0x03, "list", MAX_CONTROL;
     /// Asks for content.
     Get = 0x04, "get", MAX_CONTROL;
-    /// Reserved: asks for block hashes.
+    /// Asks for the hashes of blocks.
     HashesRequest = 0x05, "hashes", MAX_CONTROL;
     /// Reserved: asks for many files.
     TreeRequest = 0x06, "tree", MAX_CONTROL;
@@ -60,8 +66,8 @@ kinds! {
     Entries = 0x83, "entries", MAX_CONTROL;
     /// Announces content.
     Content = 0x84, "content", MAX_CONTROL;
-    /// Reserved: answers `hashes`.
-    HashesAnswer = 0x85, "hashes", MAX_CONTROL;
+    /// Hashes of blocks.
+    HashesAnswer = 0x85, "hashes", (HASHES_HEAD + MAX_HASHES * HASH_LENGTH) as u32;
     /// Reserved: answers `tree`.
     TreeAnswer = 0x86, "tree", MAX_CONTROL;
     /// Content bytes.
@@ -148,4 +154,11 @@ impl BlockMark {
         let hash = *rest.first_chunk().expect("32 bytes are left");
         BlockMark { index: u64::from_le_bytes(*index), position: u64::from_le_bytes(*position), hash }
     }
+}
+
+/// Reads the payload of a `hashes` frame of the server: the index of the first block, and the values from there on.
+pub(super) fn decode_hashes(payload: &[u8]) -> (u64, Vec<Hash>) {
+    let Some((index, values)) = payload.split_first_chunk() else { return (0, Vec::new()) };
+    let (values, _) = values.as_chunks();
+    (u64::from_le_bytes(*index), values.iter().copied().map(Hash).collect())
 }

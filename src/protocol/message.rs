@@ -1,4 +1,4 @@
-//! The control messages: JSON objects, the payloads of all frames but `data` and `block`.
+//! The control messages: JSON objects, the payloads of all frames but `data`, `block` and the server's `hashes`.
 
 use serde::{Deserialize, Serialize};
 
@@ -131,7 +131,7 @@ pub enum Form {
     Zip,
 }
 
-/// Asks for a range of blocks of a file or an archive.
+/// Asks for a range of blocks of a file or an archive; in a `hashes` request, for their hashes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Get {
     /// The path.
@@ -150,7 +150,7 @@ pub struct Get {
     pub identity: Option<String>,
 }
 
-/// Announces the content that answers a [`Get`].
+/// Announces the content that answers a [`Get`], or whose hashes do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Content {
     /// [`Form::File`] or [`Form::Zip`].
@@ -187,7 +187,7 @@ pub struct Sources {
     pub omitted: u64,
 }
 
-/// Ends the content that answers a [`Get`].
+/// Ends the answer to a [`Get`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct End {
     /// Bytes of the whole content; present when this answer reached its end.

@@ -61,18 +61,18 @@
 //! | `0x02` | `stat` | client | its number | JSON | at most 64 KiB |
 //! | `0x03` | `list` | client | its number | JSON | at most 64 KiB |
 //! | `0x04` | `get` | client | its number | JSON | at most 64 KiB |
-//! | `0x05` | `hashes` | client | its number | reserved | at most 64 KiB |
+//! | `0x05` | `hashes` | client | its number | JSON | at most 64 KiB |
 //! | `0x06` | `tree` | client | its number | reserved | at most 64 KiB |
 //! | `0x0f` | `goodbye` | either | 0 | JSON | at most 64 KiB |
 //! | `0x81` | `welcome` | server | 0 | JSON | at most 64 KiB |
 //! | `0x82` | `meta` | server | the `stat`'s | JSON | at most 64 KiB |
 //! | `0x83` | `entries` | server | the `list`'s | JSON | at most 64 KiB |
-//! | `0x84` | `content` | server | the `get`'s | JSON | at most 64 KiB |
-//! | `0x85` | `hashes` | server | | reserved | at most 64 KiB |
+//! | `0x84` | `content` | server | the `get`'s or `hashes`' | JSON | at most 64 KiB |
+//! | `0x85` | `hashes` | server | the `hashes`' | the table in "Block hashes" | 8 + 32 × *n* bytes, *n* from 1 to 2047 |
 //! | `0x86` | `tree` | server | | reserved | at most 64 KiB |
 //! | `0x90` | `data` | server | the `get`'s | content bytes | 1 byte to 256 KiB |
 //! | `0x91` | `block` | server | the `get`'s | the table in "Content" | 48 bytes |
-//! | `0x92` | `end` | server | the `get`'s | JSON | at most 64 KiB |
+//! | `0x92` | `end` | server | the `get`'s or `hashes`' | JSON | at most 64 KiB |
 //! | `0x9f` | `error` | server | the failed one's, or 0 | JSON | at most 64 KiB |
 //!
 //! # Exchange
@@ -80,7 +80,7 @@
 //! ```text
 //! client                                server
 //! preamble, hello ────────────────────▶
-//! stat | list | get … (pipelined) ────▶
+//! stat | list | get | hashes … ───────▶  (pipelined)
 //!                 ◀──────────────────── preamble, welcome
 //!                 ◀──────────────────── the answers, in the order of the requests
 //! goodbye, close ─────────────────────▶
@@ -91,6 +91,7 @@
 //! | `stat` | `meta` or `error` |
 //! | `list` | `entries` or `error`; a page: ask again with `after` = its last name while `more` |
 //! | `get` | `error`, or `content` (`data`+ `block`)\* `end`; at any place after `content` an `error` may end it instead |
+//! | `hashes` | `error`, or `content` `hashes`\* `end`; the same |
 //!
 //! Request numbers are chosen by the client, never 0, each greater than the one before. Every frame
 //! of an answer carries the number of its request. An `error` ends the answer of its request and
@@ -106,8 +107,8 @@
 //! can be sent again elsewhere. Closing without a goodbye between two answers is no violation.
 //!
 //! ```text
-//! client:  ── preamble, hello sent ──▶ GREETING ── welcome ──▶ OPEN ◀── meta, entries, error ──┐
-//!                                         │                     │ └─ stat, list, get sent ────┘
+//! client:  ── preamble, hello sent ──▶ GREETING ── welcome ──▶ OPEN ◀── meta, entries, error ───────┐
+//!                                         │                     │ └─ stat, list, get, hashes sent ─┘
 //!                                         │                     └── content ──▶ CONTENT ── end, error ──▶ OPEN
 //!                                         └── error (0), goodbye: from GREETING and OPEN; error (0) from CONTENT, too ──▶ CLOSED
 //!
@@ -116,6 +117,7 @@
 //!                                                          └── goodbye ──▶ CLOSED
 //! ```
 //!
+//! In CONTENT follows what the table above says, `data` and `block` for a `get` and the server's `hashes` for a `hashes`.
 //! Whatever a state has no arrow for is a violation.
 //!
 //! # Messages
@@ -190,7 +192,10 @@
 //! | `blocks` | u64, optional | how many blocks at most; to the end if absent |
 //! | `identity` | identity, optional | refuse with `changed` unless the content has this one |
 //!
-//! `content` announces the content:
+//! `hashes` asks for the hashes of a range of a file's blocks. It has the members of `get`, with the same meaning; the
+//! `form` `"zip"` is answered with `wrong_kind`, and so is a directory.
+//!
+//! `content` announces the content, or that whose hashes follow:
 //!
 //! | member | type | meaning |
 //! |---|---|---|
@@ -201,7 +206,7 @@
 //! | `modified` | time | of the file or directory |
 //! | `mode` | mode | |
 //! | `identity` | identity | |
-//! | `first_block` | u64 | index of the first block that follows: the one that was asked for |
+//! | `first_block` | u64 | index of the first block that follows, or whose hash does: the one that was asked for |
 //!
 //! Sources:
 //!
@@ -217,8 +222,8 @@
 //! | member | type | meaning |
 //! |---|---|---|
 //! | `size` | u64, if the end of the content was reached | bytes of the whole content |
-//! | `root` | digest, if the answer was the whole content | BLAKE3 of it |
-//! | `identity` | identity | the one of `content`, which still held after the last block |
+//! | `root` | digest, if the answer was the whole content, or all of its hashes | BLAKE3 of it |
+//! | `identity` | identity | the one of `content`, which still held after the last block, or its hash |
 //!
 //! `error`:
 //!
@@ -260,10 +265,26 @@
 //! is followed by `end`. One that begins behind it is answered with `range`. The end of the content is reached if the
 //! last byte of the answer is the content's last. Where `content` names no size, a block shorter than 1 MiB is the last.
 //!
+//! # Block hashes
+//!
+//! A client that has some of a file's content, perhaps of another version of it, asks for the hashes of its
+//! blocks, and then for the blocks that it does not have. Each `hashes` frame of the answer has some of them, in the order of the blocks and
+//! without gaps:
+//!
+//! | offset | size | field |
+//! |---|---|---|
+//! | 0 | 8 | index of the block that the first value belongs to |
+//! | 8 + 32 × *i* | 32 | chaining value of the *i*-th block from there on, as in its `block` frame |
+//!
+//! The range is that of a `get` with the same members, its end included: at most `blocks` of them, until the content ends; an
+//! answer without any where a `get` would have no block. The server may have to read the content for it, and sends what
+//! it has as it goes. `end` carries `root` when the answer began with block 0 and reached the content's end; the receiver compares it with the
+//! root of the tree over the values if there is not exactly one of them, which does not tell. What the hashes say is proven only by the content.
+//!
 //! # Identity
 //!
 //! `meta`, `content` and `end` carry an *identity*: an opaque text of 1 to 128 characters that is
-//! different whenever the content may have changed. A `get` may name the one that it expects: the server
+//! different whenever the content may have changed. A `get` or `hashes` may name the one that it expects: the server
 //! answers `error` with `changed` if it is no longer that. The server compares again after the last
 //! block, and answers `changed` instead of `end` if it no longer holds; an `end` therefore says that everything sent in this answer belongs to that identity.
 //!
@@ -296,7 +317,7 @@
 //! | nothing complete within the handshake deadline | closes, after `error` `timed_out` if what came began as the preamble does |
 //! | no version in common | answers its preamble, closes |
 //! | unknown kind, a server's kind, flags or reserved not zero, a length that its kind may not have, malformed JSON, request number 0 or not rising, another number than 0 where 0 must be, anything before `hello`, a second `hello`, anything after `goodbye` | `error` `violation` for request 0, closes |
-//! | a reserved kind (`0x05`, `0x06`) | no violation: `error` `unsupported` for that request, goes on |
+//! | a reserved kind (`0x06`) | no violation: `error` `unsupported` for that request, goes on |
 //! | no request for the idle deadline, or reading slower than the minimum rate | `error` `timed_out` or `too_slow` for request 0, closes |
 //!
 //! | seen by the client | it |
@@ -305,7 +326,8 @@
 //! | a preamble that names no single version | reports which versions the server has, closes |
 //! | unknown kind, a client's or reserved kind, flags or reserved not zero, a length that its kind may not have, malformed JSON | reports a violation, closes |
 //! | a frame that has no arrow in the diagram, or for another request than the first unanswered one | the same |
-//! | `content` of another form, first block or identity than asked for; without what its form must have; a size before its first block | the same |
+//! | `content` of another form (for `hashes`, any but `"file"`), first block or identity than asked for; without what its form must have; a size before its first block | the same |
+//! | `hashes` out of order, beyond the announced size or the blocks asked for, or whose length is not one of theirs | the same |
 //! | `data` beyond the announced size, the blocks asked for, the end of a block, or after a short block | the same |
 //! | `block` without `data`, out of order, short but not at the end, with a position that falls or exceeds the sources, or is not the offset for a file | the same |
 //! | `end` in a block, before the size or the blocks asked for, with another size or identity, with `size` or `root` missing or present against the table, or with a `root` that is not the digest of what came | the same |
@@ -339,7 +361,7 @@
 //! | | [`client::Client`] | [`server::Server`] |
 //! |---|---|---|
 //! | inputs | `receive`, `sent`, `end_of_stream` | `receive`, `end_of_stream` |
-//! | commands | `request`, `goodbye` | `welcome`, `meta`, `entries`, `content`, `failure`, `abort`, `goodbye` |
+//! | commands | `request`, `goodbye` | `welcome`, `meta`, `entries`, `content`, `hashes`, `failure`, `abort`, `goodbye` |
 //! | outputs | the events of `receive`, `outgoing` | the events of `receive`, what commands add to an [`outgoing::Outgoing`] |
 
 pub mod address;
@@ -351,6 +373,7 @@ mod control;
 pub mod digest;
 pub mod error;
 pub mod frame;
+mod hashes;
 pub mod message;
 pub mod outgoing;
 pub mod path;

@@ -2,7 +2,7 @@
 
 use super::{
     error::{Stranger, Violation},
-    frame::{HEADER, Header, Kind},
+    frame::{HASH_LENGTH, HASHES_HEAD, HEADER, Header, Kind},
     preamble::{self, Versions},
 };
 
@@ -16,7 +16,7 @@ pub(super) struct Reader {
     state: State,
     /// The beginning of a preamble or header.
     head: Vec<u8>,
-    /// The beginning of a control or `block` payload.
+    /// The beginning of a payload of any frame but `data`.
     payload: Vec<u8>,
 }
 
@@ -24,7 +24,7 @@ pub(super) struct Reader {
 enum State {
     Preamble,
     Header,
-    /// In the payload of a control or `block` frame.
+    /// In the payload of any frame but `data`.
     Message(Header),
     /// In the payload of a `data` frame, of which so many bytes are to come.
     Data(u32),
@@ -118,6 +118,9 @@ impl Reader {
             Kind::Block if header.length < Kind::Block.max_length() => {
                 return Err(Violation::Header("a block frame that is too short"));
             }
+            Kind::HashesAnswer if !holds_hashes(header.length as usize) => {
+                return Err(Violation::Header("a hashes frame that does not hold whole values"));
+            }
             _ => State::Message(header),
         };
         Ok(Some(Piece::Header(header)))
@@ -155,6 +158,11 @@ impl Reader {
         self.state = if count == left { State::Header } else { State::Data(left - count) };
         Some(bytes)
     }
+}
+
+/// Whether a payload of so many bytes is an index and at least one value.
+fn holds_hashes(length: usize) -> bool {
+    length > HASHES_HEAD && (length - HASHES_HEAD).is_multiple_of(HASH_LENGTH)
 }
 
 /// Moves bytes from the front of `input` until `kept` has `length` of them; returns how many it has.

@@ -2,7 +2,7 @@
 
 use super::{
     client::Block,
-    digest::{BLOCK_SIZE, BlockHasher, Hash, RootHasher},
+    digest::{BLOCK_SIZE, BlockDigest, BlockHasher, Hash, RootHasher},
     error::Violation,
     frame::BlockMark,
     message::{Content, End, Form, Get},
@@ -152,6 +152,28 @@ impl Receiving {
         Ok(Block { index: mark.index, length, position: mark.position, digest, intact })
     }
 
+    /// Hashes of blocks came: the same as their content, as far as the order goes.
+    pub(super) fn hashes(&mut self, first_block: u64, hashes: &[Hash]) -> Result<(), Violation> {
+        let size = self.size.unwrap_or(u64::MAX);
+        let in_order = first_block.checked_mul(BLOCK_SIZE) == Some(self.offset);
+        for &chaining in hashes {
+            if self.offset >= size {
+                return contradiction("more hashes than the content has blocks");
+            }
+            if self.offset >= self.limit {
+                return contradiction("more hashes than asked for");
+            }
+            if !in_order {
+                return contradiction("hashes out of order");
+            }
+            self.offset = self.offset.saturating_add(BLOCK_SIZE).min(size);
+            if let Some(root) = &mut self.root {
+                root.push(&BlockDigest { chaining, alone: None });
+            }
+        }
+        Ok(())
+    }
+
     /// The `end` came: returns the root if this was the whole content, and intact.
     pub(super) fn end(self, end: &End) -> Result<Option<Hash>, Violation> {
         if self.block.is_some() {
@@ -184,9 +206,11 @@ impl Receiving {
             (Some(_), Some(text)) if Hash::from_hex(text).is_none() => contradiction("a root that is none"),
             // The corrupt block was reported, and its bytes are in the root computed here.
             (Some(_), Some(_)) if self.corrupt => Ok(None),
-            (Some(root), Some(text)) => match root.finish() {
-                root if root.to_string() == *text => Ok(Some(root)),
-                _ => contradiction("the digest of the whole is not what the server says"),
+            (Some(root), Some(text)) => match root.known() {
+                Some(root) if root.to_string() != *text => {
+                    contradiction("the digest of the whole is not what the server says")
+                }
+                root => Ok(root),
             },
         }
     }

@@ -11,7 +11,10 @@ use super::{
     reader::{Piece, Reader},
 };
 
-pub use super::content::{ContentWriter, Filled};
+pub use super::{
+    content::{ContentWriter, Filled},
+    hashes::HashesWriter,
+};
 
 /// What came from the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -173,6 +176,13 @@ impl Server {
         ContentWriter::new(id, content.first_block)
     }
 
+    /// Writes `content` in answer to a `hashes` and returns what writes the rest of the answer.
+    pub fn hashes(&mut self, id: u32, content: &message::Content, out: &mut Outgoing) -> HashesWriter {
+        self.preamble(out);
+        control::write(Kind::Content, id, content, out);
+        HashesWriter::new(id, content)
+    }
+
     fn preamble(&mut self, out: &mut Outgoing) {
         if !self.preamble_written {
             out.push(&self.versions.encode());
@@ -203,10 +213,11 @@ fn message(header: Header, payload: &[u8]) -> Result<Event, Violation> {
     let request = match kind {
         Kind::Hello => return control::read(kind, payload).map(Event::Hello),
         Kind::Goodbye => return control::read(kind, payload).map(Event::Goodbye),
-        Kind::HashesRequest | Kind::TreeRequest => return Ok(Event::Unsupported { id }),
+        Kind::TreeRequest => return Ok(Event::Unsupported { id }),
         Kind::Stat => Request::Stat(control::read(kind, payload)?),
         Kind::List => Request::List(control::read(kind, payload)?),
         Kind::Get => Request::Get(control::read(kind, payload)?),
+        Kind::HashesRequest => Request::Hashes(control::read(kind, payload)?),
         _ => return Err(Violation::Unexpected(kind.name())),
     };
     Ok(Event::Request { id, request })

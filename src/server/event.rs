@@ -38,7 +38,7 @@ pub enum Event {
         id: ConnectionId,
         /// Its peer.
         peer: SocketAddr,
-        /// `stat`, `list`, `get` or `classic`.
+        /// `stat`, `list`, `get`, `hashes` or `classic`.
         what: &'static str,
         /// The path.
         path: SafeText,

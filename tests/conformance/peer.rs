@@ -35,6 +35,7 @@ pub enum Came {
     /// Handed to the sink.
     Data,
     Block(Block),
+    Hashes,
     End(End, Option<Hash>),
     Failed(u32, Failure),
     Goodbye,
@@ -230,6 +231,7 @@ fn own(event: Event<'_>) -> Came {
         Event::Content { content, .. } => Came::Content(content),
         Event::Data { .. } => Came::Data,
         Event::Block { block, .. } => Came::Block(block),
+        Event::Hashes { .. } => Came::Hashes,
         Event::End { end, root, .. } => Came::End(end, root),
         Event::Failed { request, failure } => Came::Failed(request, failure),
         Event::Goodbye(_) => Came::Goodbye,

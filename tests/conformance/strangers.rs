@@ -128,8 +128,8 @@ pub fn reserved_kinds(arch: Arch) {
     served.file("file", b"x");
     let mut peer = Peer::connect(served.address);
     peer.flush();
-    for (number, kind) in [(1, Kind::HashesRequest), (2, Kind::TreeRequest)] {
-        peer.stream.write_all(&Header { kind, length: 2, request: number }.encode()).unwrap();
+    for request in [1, 2] {
+        peer.stream.write_all(&Header { kind: Kind::TreeRequest, length: 2, request }.encode()).unwrap();
         peer.stream.write_all(b"{}").unwrap();
     }
     let stat = br#"{"path":"file"}"#;

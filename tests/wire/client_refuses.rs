@@ -11,7 +11,7 @@ use crate::{
     exchange::get,
     stream::{
         BLOCK, CONTENT, DATA, END, ENTRIES, ERROR, GET, GOODBYE, HELLO, META, MIB, STAT, Seen, Stream,
-        WELCOME, blake3_hex, chaining, feed_client, pattern,
+        VALUES, WELCOME, blake3_hex, chaining, feed_client, pattern,
     },
 };
 
@@ -98,6 +98,7 @@ fn frames_out_of_order() {
     let error = json!({"code": "busy", "message": "m"});
     let welcome = json!({"agent": "again", "pipeline": 1, "parallel": 1});
     let get = [Request::Get(get("f"))];
+    let hashes = [Request::Hashes(crate::exchange::get("f"))];
     let begun = announced(&file(10));
     for (requests, stream, name) in [
         (&[stat()][..], Stream::new().json(META, 1, &meta), "meta"),
@@ -131,7 +132,13 @@ fn frames_out_of_order() {
         (&[], welcomed().header(STAT, 2, 1), "stat"),
         (&get, begun.clone().header(GET, 2, 1), "get"),
         (&get, welcomed().header(0x05, 2, 1), "hashes"),
-        (&get, welcomed().header(0x85, 2, 1), "hashes"),
+        (&get, begun.clone().values(1, 0, &[[0; 32]]), "hashes"),
+        (&hashes, welcomed().values(1, 0, &[[0; 32]]), "hashes"),
+        (&hashes, welcomed().json(END, 1, &end(b"")), "end"),
+        (&hashes, begun.clone().data(1, &[0]), "data"),
+        (&hashes, begun.clone().mark(1, 0, 0, &[0; 32]), "block"),
+        (&hashes, begun.clone().values(2, 0, &[[0; 32]]), "hashes"),
+        (&hashes, begun.clone().json(CONTENT, 1, &file(10)), "content"),
         (&get, welcomed().header(0x86, 2, 1), "tree"),
     ] {
         assert_eq!(refused(requests, &stream), Violation::Unexpected(name));
@@ -142,6 +149,7 @@ fn frames_out_of_order() {
 fn frames_that_cannot_be() {
     let too_long = |kind, length, limit| Violation::TooLong { kind, length, limit };
     let begun = || announced(&file(10));
+    let no_values = || Violation::Header("a hashes frame that does not hold whole values");
     for (stream, violation) in [
         (welcomed().header(0x42, 0, 1), Violation::Header("unknown kind")),
         (welcomed().header(META, 65_537, 1), too_long("meta", 65_537, 65_536)),
@@ -149,6 +157,10 @@ fn frames_that_cannot_be() {
         (begun().header(BLOCK, 49, 1), too_long("block", 49, 48)),
         (begun().header(BLOCK, 47, 1), Violation::Header("a block frame that is too short")),
         (begun().header(DATA, 0, 1), Violation::Header("a data frame without data")),
+        (begun().header(VALUES, 65_544, 1), too_long("hashes", 65_544, 65_512)),
+        (begun().header(VALUES, 0, 1), no_values()),
+        (begun().header(VALUES, 8, 1), no_values()),
+        (begun().header(VALUES, 41, 1), no_values()),
         (
             welcomed().raw(&[META, 0, 0, 9, 0, 0, 0, 0, 1, 0, 0, 0]),
             Violation::Header("reserved bytes are not zero"),
@@ -309,6 +321,77 @@ fn ranges_that_are_not_what_was_asked_for() {
     accepted(&range(0, 1), &unsized_().json(END, 1, &range_end()));
     let whole = with(end(one), "size", json!(MIB));
     accepted(&range(0, 1), &unsized_().json(END, 1, &whole));
+}
+
+#[test]
+fn hashes_that_are_not_what_was_asked_for() {
+    let bytes = pattern(2 * MIB + 5);
+    let hash: Vec<[u8; 32]> =
+        (0..).zip(bytes.chunks(MIB)).map(|(index, block)| chaining(index, block)).collect();
+    let whole = Request::Hashes(get("f"));
+    let of = |get: &Get| Request::Hashes(get.clone());
+    let two = Get { blocks: Some(2), ..get("f") };
+    let tail = Get { first_block: 1, ..get("f") };
+    let begun = || announced(&file(bytes.len()));
+    let later = || announced(&with(file(bytes.len()), "first_block", json!(1)));
+    let all = || begun().values(1, 0, &hash);
+    let other = json!({"size": bytes.len(), "root": blake3_hex(b"other"), "identity": "v1"});
+    for (request, stream, what) in [
+        (whole.clone(), announced(&archive(1)), "another form"),
+        (
+            whole.clone(),
+            announced(&file(0)).values(1, 0, &hash[..1]),
+            "more hashes than the content has blocks",
+        ),
+        (whole.clone(), all().values(1, 3, &hash[..1]), "more hashes than the content has blocks"),
+        (of(&two), all(), "more hashes than asked for"),
+        (whole.clone(), begun().values(1, 1, &hash[1..]), "hashes out of order"),
+        (whole.clone(), begun().values(1, 0, &hash[..1]).values(1, 0, &hash[..1]), "hashes out of order"),
+        (whole.clone(), begun().values(1, u64::MAX, &hash[..1]), "hashes out of order"),
+        (of(&tail), later().values(1, 0, &hash[..1]), "hashes out of order"),
+        (whole.clone(), begun().json(END, 1, &end(&bytes)), "it ends before its size"),
+        (
+            whole.clone(),
+            begun().values(1, 0, &hash[..2]).json(END, 1, &end(&bytes)),
+            "it ends before its size",
+        ),
+        (
+            of(&two),
+            begun().values(1, 0, &hash[..1]).json(END, 1, &range_end()),
+            "it ends before the last block that was asked for",
+        ),
+        (whole.clone(), all().json(END, 1, &range_end()), "its end names no size"),
+        (
+            whole.clone(),
+            all().json(END, 1, &with(end(&bytes), "identity", json!("v2"))),
+            "it ends with another identity",
+        ),
+        (
+            whole.clone(),
+            all().json(END, 1, &without(end(&bytes), "root")),
+            "the whole content without its root",
+        ),
+        (whole.clone(), all().json(END, 1, &other), "the digest of the whole is not what the server says"),
+        (
+            whole.clone(),
+            announced(&file(0)).json(END, 1, &with(end(b""), "root", json!(blake3_hex(b"x")))),
+            "the digest of the whole is not what the server says",
+        ),
+        (
+            of(&tail),
+            later().values(1, 1, &hash[1..]).json(END, 1, &end(&bytes)),
+            "a root of a content that was not sent whole",
+        ),
+    ] {
+        assert_eq!(refused(&[request], &stream), Violation::Content(what));
+    }
+    let last = |seen: Vec<Seen>| format!("{:?}", seen.last());
+    let root = format!("root: Some({})", blake3_hex(&bytes));
+    assert!(last(accepted(std::slice::from_ref(&whole), &all().json(END, 1, &end(&bytes)))).contains(&root));
+    accepted(&[of(&two)], &begun().values(1, 0, &hash[..2]).json(END, 1, &range_end()));
+    // What an only block hashes to does not tell the digest of the whole; whatever the server says of it stands.
+    let one = announced(&file(5)).values(1, 0, &hash[..1]);
+    assert!(last(accepted(&[whole], &one.json(END, 1, &end(b"other")))).ends_with("root: None }\"))"));
 }
 
 #[test]

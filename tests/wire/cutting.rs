@@ -34,6 +34,7 @@ fn requests() -> Vec<Request> {
         Request::Stat(Stat { path: path() }),
         Request::Get(get("f")),
         Request::List(List { path: "absent".to_owned(), after: Some("x".to_owned()), limit: Some(3) }),
+        Request::Hashes(get("f")),
         Request::Get(Get { path: path(), form: Form::Auto, first_block: 1, blocks: Some(1), identity: None }),
     ]
 }
@@ -62,9 +63,9 @@ fn client_stream() -> Vec<u8> {
     let mut client = client();
     client.goodbye("done");
     let bytes = client.outgoing().to_vec();
-    // The reserved kinds, too, before the goodbye.
+    // The reserved kind, too, before the goodbye.
     let goodbye = bytes.len() - br#"{"reason":"done"}"#.len() - 12;
-    let reserved = Stream::default().frame(0x05, 90, b"?").frame(0x06, 91, &[0; 300]);
+    let reserved = Stream::default().frame(0x06, 91, &[0; 300]);
     [&bytes[..goodbye], &reserved.0, &bytes[goodbye..]].concat()
 }
 

@@ -2,8 +2,9 @@
 
 use fdsp::protocol::{
     client::{Client, Event, Request},
+    digest::{BlockDigest, Hash},
     error::{Code, Violation},
-    message::{Entries, Entry, Form, Get, Kind, List, Stat},
+    message::{Content, Entries, Entry, Form, Get, Kind, List, Stat},
     outgoing::Outgoing,
     server::Server,
 };
@@ -11,7 +12,7 @@ use fdsp::protocol::{
 use crate::{
     memory::{MODIFIED, Stored, failure},
     pair::Pair,
-    stream::{MIB, Seen, blake3_hex, pattern},
+    stream::{MIB, Seen, Stream, blake3_hex, chaining, pattern},
 };
 
 pub fn get(path: &str) -> Get {
@@ -86,6 +87,101 @@ fn a_range_at_the_very_end_is_empty_and_one_behind_it_is_refused() {
         assert!(format!("{:?}", seen[2]).contains("size: Some(2097152), root: None"), "{:?}", seen[2]);
         assert!(last(&seen).contains("code: Range"));
     }
+}
+
+#[test]
+fn hashes_are_those_of_the_blocks() {
+    let bytes = pattern(3 * MIB + 7);
+    let values: Vec<Hash> =
+        (0..).zip(bytes.chunks(MIB)).map(|(index, block)| Hash(chaining(index, block))).collect();
+    for (first, blocks, expected) in [
+        (0, None, 0..4),
+        (0, Some(4), 0..4),
+        (0, Some(1), 0..1),
+        (2, None, 2..4),
+        (3, Some(9), 3..4),
+        (1, Some(0), 1..1),
+    ] {
+        let mut pair = Pair::with("f", Stored::file(bytes.clone()));
+        pair.client.request(&Request::Hashes(Get { first_block: first, blocks, ..get("f") }));
+        let seen = pair.run();
+        let text: Vec<_> = seen.iter().map(|seen| format!("{seen:?}")).collect();
+        for value in &values[expected.clone()] {
+            assert_eq!(text.iter().filter(|text| text.contains(&value.to_string())).count(), 1);
+        }
+        let whole = expected == (0..4);
+        assert_eq!(
+            last(&seen).contains(&format!("root: Some({})", blake3_hex(&bytes))),
+            whole,
+            "{}",
+            last(&seen)
+        );
+        assert_eq!(last(&seen).contains("size: Some"), expected.end == 4);
+        assert_eq!((pair.client.pending(), pair.client.end_of_stream()), (0, Ok(())));
+    }
+    for size in [0, 1, MIB, MIB + 1] {
+        let mut pair = Pair::with("f", Stored::file(pattern(size)));
+        pair.client.request(&Request::Hashes(get("f")));
+        let seen = pair.run();
+        let proven = format!("root: Some({})", blake3_hex(&pattern(size)));
+        assert_eq!(last(&seen).contains(&proven), size.div_ceil(MIB) != 1, "{size}: {}", last(&seen));
+    }
+}
+
+#[test]
+fn more_hashes_than_a_frame_holds_come_in_several() {
+    let blocks: Vec<BlockDigest> =
+        (0..5000u32).map(|n| BlockDigest { chaining: Hash([n as u8; 32]), alone: None }).collect();
+    let mut out = Outgoing::new();
+    let content = Content {
+        form: Form::File,
+        name: "f".to_owned(),
+        size: Some(6000 << 20),
+        sources: None,
+        modified: MODIFIED,
+        mode: 0,
+        identity: "v1".to_owned(),
+        first_block: 1000,
+    };
+    let mut writer = Server::new().hashes(1, &content, &mut out);
+    writer.push(&blocks, &mut out);
+    assert_eq!(writer.end("v1", &mut out), None);
+    let mut client = Client::new("test");
+    client.request(&Request::Hashes(Get { first_block: 1000, ..get("f") }));
+    let stream = Stream::welcomed().raw(&out.as_slice()[8..]).0;
+    let (mut rest, mut came, mut frames) = (stream.as_slice(), Vec::new(), 0);
+    while let (used @ 1.., event) = client.receive(rest).expect("a right stream") {
+        if let Some(Event::Hashes { first_block, hashes, .. }) = event {
+            assert_eq!(first_block, 1000 + came.len() as u64);
+            came.extend(hashes);
+            frames += 1;
+        }
+        rest = &rest[used..];
+    }
+    assert_eq!((frames, client.pending()), (3, 0));
+    assert!(came.iter().eq(blocks.iter().map(|block| &block.chaining)));
+}
+
+#[test]
+fn hashes_may_end_with_an_error_or_be_refused() {
+    let mut broken = Stored::file(pattern(2 * MIB));
+    broken.breaks_at = Some(0);
+    let mut pair = Pair::with("f", broken);
+    pair.server.stored.insert("zip".to_owned(), Stored::archive(pattern(5)));
+    pair.client.request(&Request::Hashes(get("f")));
+    pair.client.request(&Request::Hashes(get("zip")));
+    pair.client.request(&Request::Hashes(Get { identity: Some("other".to_owned()), ..get("f") }));
+    pair.client.request(&Request::Hashes(Get { first_block: 3, ..get("f") }));
+    let seen = format!("{:?}", pair.run());
+    for code in [
+        "request: 1, failure: Failure { code: Changed",
+        "code: WrongKind",
+        "request: 3, failure: Failure { code: Changed",
+        "code: Range",
+    ] {
+        assert!(seen.contains(code), "{code}: {seen}");
+    }
+    assert_eq!(pair.client.pending(), 0);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, convert::Infallible};
 
 use fdsp::protocol::{
     client::Request,
-    digest::BLOCK_SIZE,
+    digest::{BLOCK_SIZE, BlockDigest, BlockHasher},
     error::{Code, Violation},
     message::{Content, Entries, Failure, Form, Kind, Meta, Sources, Timestamp, Welcome},
     outgoing::Outgoing,
@@ -87,7 +87,7 @@ impl Memory {
                 Some(entries) => return self.server.entries(id, entries, out),
                 None => &list.path,
             },
-            Request::Get(get) => &get.path,
+            Request::Get(get) | Request::Hashes(get) => &get.path,
         };
         let Some(stored) = self.stored.get(path).cloned() else {
             return self.server.failure(id, &failure(Code::NotFound, path), out);
@@ -106,7 +106,10 @@ impl Memory {
                 self.server.meta(id, &meta, out);
             }
             Request::List(_) => self.server.failure(id, &failure(Code::WrongKind, path), out),
-            Request::Get(get) => {
+            Request::Hashes(get) if stored.archive || get.form == Form::Zip => {
+                self.server.failure(id, &failure(Code::WrongKind, path), out);
+            }
+            Request::Get(get) | Request::Hashes(get) => {
                 if get.identity.as_ref().is_some_and(|identity| *identity != stored.identity) {
                     return self.server.failure(id, &failure(Code::Changed, path), out);
                 }
@@ -115,9 +118,45 @@ impl Memory {
                 }
                 let first = get.first_block;
                 let end = get.blocks.map_or(size, |blocks| ((first + blocks) * BLOCK_SIZE).min(size));
-                self.send(id, first * BLOCK_SIZE..end, path, &stored, out);
+                let range = first * BLOCK_SIZE..end;
+                match request {
+                    Request::Hashes(_) => self.hash(id, range, path, &stored, out),
+                    _ => self.send(id, range, path, &stored, out),
+                }
             }
         }
+    }
+
+    fn hash(
+        &mut self,
+        id: u32,
+        range: std::ops::Range<u64>,
+        path: &str,
+        stored: &Stored,
+        out: &mut Outgoing,
+    ) {
+        let first = range.start / BLOCK_SIZE;
+        let range = range.start as usize..range.end as usize;
+        let blocks: Vec<BlockDigest> = (first..)
+            .zip(stored.bytes[range.clone()].chunks(BLOCK_SIZE as usize))
+            .map(|(index, block)| {
+                let mut hasher = BlockHasher::new(index);
+                hasher.update(block);
+                hasher.finish()
+            })
+            .collect();
+        let mut writer = self.server.hashes(id, &announcement(path, stored, first), out);
+        // In two pieces, as a server that hashes as it goes.
+        let (some, rest) = blocks.split_at(blocks.len() / 2);
+        writer.push(some, out);
+        assert_eq!(writer.next_block(), first + some.len() as u64);
+        if stored.breaks_at.is_some() {
+            return self.server.failure(id, &failure(Code::Changed, path), out);
+        }
+        writer.push(rest, out);
+        let root = writer.end(&stored.identity, out);
+        let whole = (range == (0..stored.bytes.len())).then(|| blake3::hash(&stored.bytes).to_string());
+        assert_eq!(root.map(|root| root.to_string()), whole);
     }
 
     fn send(
@@ -129,16 +168,7 @@ impl Memory {
         out: &mut Outgoing,
     ) {
         let size = stored.bytes.len() as u64;
-        let content = Content {
-            form: if stored.archive { Form::Zip } else { Form::File },
-            name: path.to_owned(),
-            size: (!stored.archive).then_some(size),
-            sources: stored.archive.then_some(Sources { bytes: size, files: 1, ..Sources::default() }),
-            modified: MODIFIED,
-            mode: 0o644,
-            identity: stored.identity.clone(),
-            first_block: range.start / BLOCK_SIZE,
-        };
+        let content = announcement(path, stored, range.start / BLOCK_SIZE);
         let mut writer = self.server.content(id, &content, out);
         let mut offset = range.start;
         while offset < range.end {
@@ -162,6 +192,21 @@ impl Memory {
         } else {
             assert_eq!(root, None);
         }
+    }
+}
+
+/// What is said before a range of a content.
+fn announcement(path: &str, stored: &Stored, first_block: u64) -> Content {
+    let size = stored.bytes.len() as u64;
+    Content {
+        form: if stored.archive { Form::Zip } else { Form::File },
+        name: path.to_owned(),
+        size: (!stored.archive).then_some(size),
+        sources: stored.archive.then_some(Sources { bytes: size, files: 1, ..Sources::default() }),
+        modified: MODIFIED,
+        mode: 0o644,
+        identity: stored.identity.clone(),
+        first_block,
     }
 }
 

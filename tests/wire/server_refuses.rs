@@ -56,6 +56,7 @@ fn frames_that_cannot_be() {
         (greeted().header(DATA, 262_145, 1), too_long("data", 262_145, 262_144)),
         (greeted().header(BLOCK, 49, 1), too_long("block", 49, 48)),
         (greeted().header(BLOCK, 47, 1), Violation::Header("a block frame that is too short")),
+        (greeted().header(0x85, 47, 1), Violation::Header("a hashes frame that does not hold whole values")),
         (greeted().header(DATA, 0, 1), Violation::Header("a data frame without data")),
     ] {
         assert_eq!(refused(&stream), violation);
@@ -69,7 +70,6 @@ fn frames_of_a_server() {
         (META, "meta"),
         (ENTRIES, "entries"),
         (CONTENT, "content"),
-        (0x85, "hashes"),
         (0x86, "tree"),
         (END, "end"),
         (ERROR, "error"),
@@ -80,6 +80,7 @@ fn frames_of_a_server() {
     }
     assert_eq!(refused(&greeted().header(DATA, 5, 1)), Violation::Unexpected("data"));
     assert_eq!(refused(&greeted().header(BLOCK, 48, 1)), Violation::Unexpected("block"));
+    assert_eq!(refused(&greeted().header(0x85, 40, 1)), Violation::Unexpected("hashes"));
 }
 
 #[test]
@@ -131,6 +132,9 @@ fn messages_that_are_not_their_kind() {
         (LIST, "list", b"{\"path\":\"\",\"limit\":-1}"),
         (LIST, "list", b"{\"path\":\"\",\"limit\":4294967296}"),
         (GET, "get", b"{\"path\":\"\",\"form\":\"tar\"}"),
+        (HASHES, "hashes", b"{}"),
+        (HASHES, "hashes", b"any bytes"),
+        (HASHES, "hashes", b"{\"path\":\"\",\"blocks\":-1}"),
         (GET, "get", b"{\"path\":\"\",\"first_block\":1.5}"),
         (GET, "get", b"{\"path\":\"\",\"first_block\":18446744073709551616}"),
         (GET, "get", b"{\"path\":\"\",\"blocks\":\"1\"}"),
@@ -159,7 +163,7 @@ fn deeply_nested_json_is_refused_not_followed() {
 
 #[test]
 fn reserved_requests_are_events_and_the_connection_goes_on() {
-    let stream = greeted().frame(HASHES, 3, b"any bytes").frame(TREE, 4, b"");
+    let stream = greeted().frame(TREE, 3, b"any bytes").frame(TREE, 4, b"");
     let (events, violation) = feed_server(&mut Server::new(), [stat(stream, 5).0.as_slice()]);
     assert_eq!(violation, None);
     assert_eq!(events[1..3], [Event::Unsupported { id: 3 }, Event::Unsupported { id: 4 }]);

@@ -21,6 +21,7 @@ pub const WELCOME: u8 = 0x81;
 pub const META: u8 = 0x82;
 pub const ENTRIES: u8 = 0x83;
 pub const CONTENT: u8 = 0x84;
+pub const VALUES: u8 = 0x85;
 pub const DATA: u8 = 0x90;
 pub const BLOCK: u8 = 0x91;
 pub const END: u8 = 0x92;
@@ -78,6 +79,12 @@ impl Stream {
             self = self.frame(DATA, request, bytes);
         }
         self
+    }
+
+    /// Block hashes.
+    pub fn values(self, request: u32, first: u64, hashes: &[[u8; 32]]) -> Stream {
+        let payload = [&first.to_le_bytes()[..], hashes.as_flattened()].concat();
+        self.frame(VALUES, request, &payload)
     }
 
     pub fn mark(self, request: u32, index: u64, position: u64, hash: &[u8]) -> Stream {

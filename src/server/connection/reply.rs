@@ -43,6 +43,7 @@ pub(super) fn describe(request: &Request) -> (&'static str, &str) {
         Request::Stat(Stat { path }) => ("stat", path),
         Request::List(List { path, .. }) => ("list", path),
         Request::Get(Get { path, .. }) => ("get", path),
+        Request::Hashes(Get { path, .. }) => ("hashes", path),
     }
 }
 
@@ -59,6 +60,9 @@ pub(super) fn reply(root: &Root, request: Request, path: &SafeText) -> Result<Re
             let meta = directory.meta().clone();
             let planner = directory.archive(&meta.name);
             Ok(Reply::Archive(Box::new(Archive { get, meta, planner })))
+        }
+        (Request::Hashes(get), Node::File(_)) if get.form != Form::Zip => {
+            Err(failure(Code::Unsupported, Code::Unsupported, path))
         }
         (_, Node::File(_)) => Err(failure(Code::WrongKind, "is a file", path)),
         (_, Node::Directory(_)) => Err(failure(Code::WrongKind, "is a directory", path)),
