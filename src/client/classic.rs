@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::task::block_in_place;
+use tokio::{task::block_in_place, time::timeout};
 
 use crate::{
     protocol::{
@@ -26,6 +26,9 @@ use super::{
     worker::Context,
 };
 
+/// How long an original server may take to close after the last byte before that counts as the end.
+const CLOSING: Duration = Duration::from_secs(1);
+
 /// Fetches the whole content, from its start; afterwards the memory has its digest.
 pub(super) async fn fetch(
     context: &mut Context,
@@ -47,7 +50,7 @@ pub(super) async fn fetch(
     let authority = &context.new.address.authority;
     let wire = Wire::new(dial::dial(authority, patience).await?, dial::peer(authority), patience);
     let mut exchange = Exchange { context, memory, wire, client, hasher: blake3::Hasher::new(), offset: 0 };
-    exchange.run().await
+    exchange.run(dialect).await
 }
 
 /// One exchange.
@@ -61,12 +64,9 @@ struct Exchange<'a> {
 }
 
 impl Exchange<'_> {
-    async fn run(&mut self) -> Result<(), Fault> {
+    async fn run(&mut self, dialect: Dialect) -> Result<(), Fault> {
         loop {
-            while !self.client.outgoing().is_empty() {
-                let count = self.wire.write(self.client.outgoing()).await?;
-                self.client.sent(count);
-            }
+            self.flush().await?;
             let came = self.wire.fill(&self.context.board.limiter).await;
             match came {
                 Ok(true) => {}
@@ -74,10 +74,39 @@ impl Exchange<'_> {
                 Err(fault) => return Err(self.ended(Some(fault))),
             }
             if block_in_place(|| self.receive())? {
+                self.nothing_more(dialect).await?;
                 self.memory.root = Some(Hash(*self.hasher.finalize().as_bytes()));
                 return Ok(());
             }
         }
+    }
+
+    async fn flush(&mut self) -> Result<(), Fault> {
+        while !self.client.outgoing().is_empty() {
+            let count = self.wire.write(self.client.outgoing()).await?;
+            self.client.sent(count);
+        }
+        Ok(())
+    }
+
+    /// Makes sure that the content ended where its size says. In `classic-select` nothing tells where the size
+    /// itself ends, so that one cut short on its way (`10` come as `1` and `0`) would make a short file
+    /// pass for a whole one; but then more bytes follow.
+    async fn nothing_more(&mut self, dialect: Dialect) -> Result<(), Fault> {
+        // An empty content ends before its go-ahead was sent.
+        self.flush().await?;
+        let more = match dialect {
+            _ if !self.wire.unread().is_empty() => true,
+            Dialect::Classic => false,
+            Dialect::ClassicSelect => {
+                matches!(timeout(CLOSING, self.wire.fill(&self.context.board.limiter)).await, Ok(Ok(true)))
+            }
+        };
+        if more {
+            let peer = self.wire.peer();
+            return Err(Fault::lost(format!("{peer} sent more than the size that it announced")));
+        }
+        Ok(())
     }
 
     /// Takes what came; `true` at the end of the content.

@@ -107,6 +107,21 @@ fn a_tail_that_an_original_server_never_sends_is_said_exactly() {
 }
 
 #[test]
+fn a_size_that_was_cut_on_its_way_never_makes_a_short_file() {
+    let at = listen(|_, mut stream| {
+        let _ = stream.read(&mut [0; 1024]);
+        stream.write_all(b"1").unwrap();
+        let _ = stream.read(&mut [0; 1024]);
+        let _ = stream.write_all(b"0").and_then(|()| stream.write_all(&[7; 10]));
+    });
+    let mut client = Client::new(Config { retries: 0, ..config() });
+    let trouble = get(&mut client, at, "a.bin", Dialect::ClassicSelect).unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Connection);
+    assert!(trouble.message.as_str().contains("more than the size that it announced"), "{trouble}");
+    assert!(!client.path("a.bin").exists());
+}
+
+#[test]
 fn whole_kib_from_an_original_server_are_a_success() {
     let mut client = Client::quick();
     get(&mut client, original(4096, false), "a.bin", Dialect::Classic).unwrap();
