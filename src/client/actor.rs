@@ -188,7 +188,7 @@ impl Actor {
             state.queue.command(id, input).then_some(name)
         });
         let Some(name) = name else { return false };
-        self.board.tell(Event::Changed { id, name, what });
+        self.changed(id, name, what);
         true
     }
 
@@ -231,8 +231,14 @@ impl Actor {
         }
         let removed = self.board.with(|state| state.queue.remove_all(ids));
         for (id, name) in removed {
-            self.board.tell(Event::Changed { id, name, what: "removed" });
+            self.changed(id, name, "removed");
         }
+    }
+
+    /// Somebody wanted it so.
+    fn changed(&self, id: JobId, name: SafeText, what: &'static str) {
+        tracing::info!("{name}: {what}");
+        self.board.tell(Event::Changed { id, name, what });
     }
 
     /// Deletes what was fetched of a job.
@@ -281,7 +287,7 @@ impl Actor {
             Outcome::Stopped => return (Ended::Stopped, None),
             Outcome::Done(finished) => {
                 let size = units::bytes(finished.bytes);
-                tracing::info!("{name} is done: {size}, BLAKE3 {}", finished.blake3);
+                tracing::info!("{name}: done, {size}, BLAKE3 {}", finished.blake3);
                 let name = finished
                     .path
                     .file_name()
@@ -306,7 +312,7 @@ impl Actor {
             if attempt > 1 && fault.verdict != Verdict::Never {
                 trouble.message = SafeText::new(&format!("{} (tried {attempt} times)", trouble.message));
             }
-            tracing::warn!("{name} failed: {}", trouble.message);
+            tracing::warn!("{name}: failed, {}", trouble.message);
             return (Ended::Failed(trouble.clone()), Some(Event::Failed { id, name, trouble }));
         };
         let delay = retry::delay(attempt, after, self.random.hash_one((id, attempt)));

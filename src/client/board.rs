@@ -9,6 +9,8 @@ use std::{
 
 use tokio::sync::mpsc;
 
+use crate::units;
+
 use super::{
     Event, JobId,
     folder::Folders,
@@ -54,6 +56,10 @@ impl Board {
     pub(super) fn answered(&self, id: JobId, announced: Announced) {
         let (name, size) = (announced.name.clone(), announced.size);
         if self.with(|state| state.queue.answered(id, announced)) {
+            match size {
+                Some(size) => tracing::info!("{name}: fetching {}", units::bytes(size)),
+                None => tracing::info!("{name}: fetching"),
+            }
             self.tell(Event::Started { id, name, size });
         }
     }
