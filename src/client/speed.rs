@@ -52,6 +52,13 @@ impl Meter {
         }
     }
 
+    /// The speed; `None` while nothing has come and it is too early to call that a standstill: a server may
+    /// first have to look at a whole folder.
+    pub(super) fn known(&self) -> Option<f64> {
+        let speed = self.speed();
+        (speed > 0.0 || self.observed >= PATIENCE).then_some(speed)
+    }
+
     /// Units a second, slowly filtered; `None` before there is enough data.
     pub(super) fn slow_rate(&self) -> Option<f64> {
         (self.observed >= PATIENCE && self.weight > 0.0).then(|| self.weighted / self.weight)
@@ -110,6 +117,19 @@ mod tests {
         run(&mut meter, now, total, &[0; 5]);
         assert!(meter.speed() < 1.0);
         assert!(meter.slow_rate().unwrap() > 4_000.0, "the estimate follows slowly");
+    }
+
+    #[test]
+    fn what_has_just_begun_does_not_stand_still() {
+        let mut meter = Meter::default();
+        assert_eq!(meter.known(), None);
+        let (now, total) = run(&mut meter, Instant::now(), 0, &[0; 2]);
+        assert_eq!(meter.known(), None);
+        run(&mut meter, now, total, &[0; 2]);
+        assert_eq!(meter.known(), Some(0.0));
+        let mut meter = Meter::default();
+        run(&mut meter, now, 0, &[1000]);
+        assert!(meter.known().is_some_and(|speed| speed > 900.0));
     }
 
     #[test]

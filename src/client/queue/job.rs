@@ -159,7 +159,7 @@ impl Job {
             size: self.size,
             received: self.received(),
             progress,
-            speed: live.map(|live| live.speed.speed()),
+            speed: live.and_then(|live| live.speed.known()),
             eta: remaining.zip(live).and_then(|(remaining, live)| live.advance.eta(remaining)),
         }
     }
