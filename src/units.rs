@@ -52,6 +52,16 @@ pub fn took(seconds: f64) -> String {
     }
 }
 
+/// What came across in which time, and how fast, where so little says anything of that: `2.1 MB in 3.4 s, 618 kB/s`.
+pub fn transfer(count: u64, seconds: f64) -> String {
+    let said = format!("{} in {}", bytes(count), took(seconds));
+    match seconds {
+        ..0.001 => said,
+        _ if count < 1000 => said,
+        _ => format!("{said}, {}", rate(count as f64 / seconds)),
+    }
+}
+
 /// A whole number with a comma at each thousand: `1,204`.
 pub fn count(number: u64) -> String {
     let digits = number.to_string();
@@ -63,6 +73,16 @@ pub fn count(number: u64) -> String {
         grouped.push(digit);
     }
     grouped
+}
+
+/// A limit as [`parse_rate`] reads it, as short as it can be told exactly: `5M`, `500k`.
+pub fn limit_as_typed(limit: u64) -> String {
+    match limit {
+        0 => "0".to_owned(),
+        _ if limit.is_multiple_of(1_000_000) => format!("{}M", limit / 1_000_000),
+        _ if limit.is_multiple_of(1000) => format!("{}k", limit / 1000),
+        _ => limit.to_string(),
+    }
 }
 
 /// A text is no number of bytes.
@@ -151,6 +171,21 @@ mod tests {
             assert_eq!(took(seconds), text);
         }
         assert_eq!(took(f64::NAN), "0 ms");
+    }
+
+    #[test]
+    fn how_fast_is_not_said_of_next_to_nothing() {
+        assert_eq!(transfer(2_100_000, 3.4), "2.1 MB in 3.4 s, 618 kB/s");
+        assert_eq!(transfer(3, 0.017), "3 B in 17 ms");
+        assert_eq!(transfer(0, 0.0), "0 B in 0 ms");
+    }
+
+    #[test]
+    fn limits_are_written_as_they_are_read() {
+        for (limit, text) in [(5_000_000, "5M"), (500_000, "500k"), (1_500_000, "1500k"), (1234, "1234")] {
+            assert_eq!(limit_as_typed(limit), text);
+            assert_eq!(parse_rate(text), Ok(Some(limit)));
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(super) fn act(model: &mut Model, queue: &impl Queue, action: Action) -> Vec<
         Action::Copy => return copy(model, queue),
         Action::CopyHash => return copy_hashes(model, queue),
         Action::Limit => {
-            let limit = model.totals.limit.map(|limit| limit.to_string()).unwrap_or_default();
+            let limit = model.totals.limit.map(crate::units::limit_as_typed).unwrap_or_default();
             prompt(model, Purpose::Limit, &limit);
         }
         Action::Jobs => {

@@ -1,7 +1,5 @@
 //! All about the selected job.
 
-use std::time::Duration;
-
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
 use crate::{
@@ -122,16 +120,9 @@ fn done(facts: &mut Vec<(&'static str, String, Style)>, finished: &Finished, the
     facts.push(("Saved as", SafeText::from_path(&finished.path).to_string(), theme.plain));
     facts.push(("Size", exact(finished.bytes), theme.plain));
     facts.push(("BLAKE3", finished.blake3.clone(), theme.plain));
-    let mut crossed = format!("{} transferred", units::bytes(finished.transferred));
+    let mut crossed = units::transfer(finished.transferred, finished.seconds);
     if finished.resumed > 0 {
-        crossed.push_str(&format!(", {} were here already", units::bytes(finished.resumed)));
-    }
-    if let Ok(time) = Duration::try_from_secs_f64(finished.seconds) {
-        crossed.push_str(&format!(", in {}", units::duration(time)));
-        if finished.seconds >= 1.0 {
-            let rate = finished.transferred as f64 / finished.seconds;
-            crossed.push_str(&format!(" at {}", units::rate(rate)));
-        }
+        crossed.push_str(&format!("; {} were here already", units::bytes(finished.resumed)));
     }
     facts.push(("Transfer", crossed, theme.plain));
     if finished.omitted > 0 {
