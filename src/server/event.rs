@@ -103,7 +103,11 @@ impl Event {
     /// Puts it into the log.
     pub(super) fn log(&self) {
         match self.level() {
-            Level::WARN => tracing::warn!("{self}"),
+            Level::WARN => match self {
+                // The level says that it is one.
+                Event::Warning { message } => tracing::warn!("{message}"),
+                _ => tracing::warn!("{self}"),
+            },
             Level::DEBUG => tracing::debug!("{self}"),
             _ => tracing::info!("{self}"),
         }
@@ -120,14 +124,19 @@ impl fmt::Display for Event {
             Event::Connected { peer, .. } => write!(f, "{peer}: connected"),
             Event::Request { peer, what, path, .. } => write!(f, "{peer}: {what} {}", named(path)),
             Event::Sent { peer, path, bytes, seconds, .. } => {
-                let rate = units::rate(*bytes as f64 / seconds.max(0.001));
-                let bytes = units::bytes(*bytes);
-                write!(f, "{peer}: sent {}, {bytes} in {}, {rate}", named(path), units::took(*seconds))
+                write!(f, "{peer}: sent {}, {}", named(path), units::transfer(*bytes, *seconds))
             }
             Event::Failed { peer, path, reason, .. } if path.as_str().is_empty() => {
                 write!(f, "{peer}: {reason}")
             }
+            // Most reasons name what they are about.
+            Event::Failed { peer, path, reason, .. } if reason.as_str().starts_with(path.as_str()) => {
+                write!(f, "{peer}: {reason}")
+            }
             Event::Failed { peer, path, reason, .. } => write!(f, "{peer}: {path}: {reason}"),
+            Event::Disconnected { peer, reason, .. } if reason.as_str().starts_with("disconnected") => {
+                write!(f, "{peer}: {reason}")
+            }
             Event::Disconnected { peer, reason, .. } => write!(f, "{peer}: disconnected, {reason}"),
             Event::Refused { peer } => write!(f, "{peer}: refused, there are too many connections"),
             Event::Draining => f.write_str("no new connections any more; what runs is finished first"),
