@@ -74,9 +74,13 @@ fn done(name: &SafeText, finished: &client::Finished) -> String {
         finished.blake3,
         SafeText::from_path(&finished.path)
     );
-    if finished.omitted > 0 {
-        let count = units::count(finished.omitted);
-        line += &format!("; {count} links or devices of the folder are not in the archive");
+    match finished.omitted {
+        0 => {}
+        1 => line += "; 1 link or device of the folder is not in the archive",
+        omitted => {
+            let count = units::count(omitted);
+            line += &format!("; {count} links or devices of the folder are not in the archive");
+        }
     }
     line
 }

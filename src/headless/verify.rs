@@ -29,14 +29,19 @@ pub(super) struct Found {
 
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (files, folders) = (units::count(self.files), units::count(self.folders));
-        write!(f, "Verified: {files} files and {folders} folders, {}, ", units::bytes(self.bytes))?;
+        let (files, folders) = (some(self.files, "file"), some(self.folders, "folder"));
+        write!(f, "Verified: {files} and {folders}, {}, ", units::bytes(self.bytes))?;
         write!(f, "each byte as in the source; BLAKE3 {}", self.blake3)?;
         match self.changed {
             0 => Ok(()),
+            1 => f.write_str("; 1 file changed since and was not compared"),
             changed => write!(f, "; {} files changed since and were not compared", units::count(changed)),
         }
     }
+}
+
+fn some(count: u64, what: &str) -> String {
+    format!("{} {what}{}", units::count(count), if count == 1 { "" } else { "s" })
 }
 
 /// Compares the archive with `root`; the error is the first difference, as a sentence.
