@@ -146,8 +146,9 @@ impl Browser {
         let count = units::count(self.list.keys().len() as u64);
         let mut note = match (self.waits_for.is_some(), self.more) {
             (true, _) if self.entries.is_empty() => "asking".to_owned(),
-            (_, true) => format!("first {count}"),
-            (_, false) => count,
+            (_, true) => format!("first {count} entries"),
+            (_, false) if count == "1" => "1 entry".to_owned(),
+            (_, false) => format!("{count} entries"),
         };
         if !self.filter.is_empty() {
             note = format!("{note} with \"{}\"", self.filter);

@@ -159,6 +159,9 @@ pub struct Columns {
     pub eta: u16,
 }
 
+/// Most columns of a name.
+const MOST_NAME: u16 = 60;
+
 /// Columns before the name: mark, selection, a blank.
 pub const MARGIN: u16 = 3;
 
@@ -177,7 +180,9 @@ impl Columns {
         if !gauged {
             return Columns { name: rest, gauge: 0, percent, size, state, eta };
         }
-        let gauge = (rest.saturating_sub(1) * 47 / 100).clamp(4, 48);
+        let gauge = (rest.saturating_sub(1) * 47 / 100).max(4);
+        // In a wide window the eye must still find the way from a name to its numbers.
+        let gauge = gauge.max(rest.saturating_sub(MOST_NAME + 1));
         let name = rest.saturating_sub(gauge + 1);
         Columns { name, gauge, percent, size, state, eta }
     }

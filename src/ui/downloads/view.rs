@@ -80,7 +80,7 @@ fn panes(model: &Model, layout: &Layout, buf: &mut Buffer) {
     let focused = model.focus == Focus::Log;
     let area = body(layout.log, buf, "Log", &model.log.note(), focused);
     let inner = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
-    if model.log.is_empty() && full {
+    if model.log.is_empty() && (full || focused) {
         let text = clip("nothing has happened yet", usize::from(inner.width), &look.glyphs);
         put(buf, inner, inner.x, inner.y, &text, look.theme.dim);
     }
