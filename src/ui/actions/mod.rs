@@ -230,7 +230,7 @@ actions! {
     }
     Dashboard {
         ConnectionDetails "connection-details" &[Connections], ["enter"], "details", "Show or hide all about the selected connection";
-        Disconnect "disconnect" &[Connections], ["d"], "disconnect", "Cut the selected connection; asks first";
+        Disconnect "disconnect" &[Connections], ["d"], "disconnect", "Disconnect the selected client; asks first";
         Freeze "freeze" &[Connections, Log], ["f"], "freeze", "Hold the picture still, or let it go on";
         Drain "drain" &[Connections, Log], ["D"], "drain", "Take no more clients, finish what runs, then stop; asks first";
     }

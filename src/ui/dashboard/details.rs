@@ -27,11 +27,12 @@ pub fn render(model: &Model, area: Rect, buf: &mut Buffer) {
         None => unknown.to_owned(),
     };
     let facts = [
-        ("state", if *alive { format!("{state}{rate}") } else { state.to_owned() }),
-        ("sent", format!("{progress} in this answer, {} in all", units::bytes(row.sent))),
-        ("path", row.path.to_string()),
-        ("dialect", row.dialect.unwrap_or(unknown).to_owned()),
-        ("age", coarse(row.age)),
+        ("State", if *alive { format!("{state}{rate}") } else { state.to_owned() }),
+        ("Progress", progress),
+        ("Sent", format!("{} in all", units::bytes(row.sent))),
+        ("Path", row.path.to_string()),
+        ("Dialect", row.dialect.unwrap_or(unknown).to_owned()),
+        ("Age", coarse(row.age)),
     ];
     let body = inset(area);
     let mut y = area.y + 1;

@@ -59,10 +59,10 @@ pub fn render(model: &Model, area: Rect, buf: &mut Buffer) {
 }
 
 fn empty(model: &Model, area: Rect, buf: &mut Buffer) {
-    let text = if model.filter.is_empty() {
-        "No client yet. Give the address above to tui on another machine."
-    } else {
-        "No connection contains the filter's text."
+    let text = match (model.filter.is_empty(), model.picture.snapshot.served) {
+        (true, 0) => "No client yet. Give the address above to tui on another machine.",
+        (true, _) => "No client at the moment.",
+        (false, _) => "No connection contains the filter's text.",
     };
     let text = clip(text, usize::from(area.width).saturating_sub(4), &model.look.glyphs);
     put(buf, area, area.x + MARKER, area.y, &text, model.look.theme.dim);

@@ -163,7 +163,7 @@ fn disconnect(model: &mut Model) {
         Some((None, _)) => {
             model.notice = Some("not accepted yet: it waits until the present client is done".to_owned());
         }
-        None => model.notice = Some("there is no connection to cut".to_owned()),
+        None => model.notice = Some("there is no connection to disconnect".to_owned()),
     }
 }
 

@@ -79,7 +79,11 @@ fn state(model: &Model) -> Option<&'static str> {
 
 fn counts(model: &Model) -> String {
     let snapshot = &model.picture.snapshot;
-    let mut counts = format!("{} of {}", units::count(snapshot.live as u64), model.about.max_connections);
+    let mut counts = format!(
+        "{} of {}",
+        units::count(snapshot.live as u64),
+        units::count(model.about.max_connections as u64)
+    );
     if snapshot.waiting > 0 {
         counts.push_str(&format!(", {} waiting", units::count(snapshot.waiting as u64)));
     }
@@ -241,11 +245,11 @@ fn last_line(model: &Model, area: Rect, buf: &mut Buffer) -> Option<u16> {
 
 fn asked(model: &Model, question: Question) -> String {
     match question {
-        Question::Disconnect(_, peer) => format!("Cut the connection of {peer}?"),
+        Question::Disconnect(_, peer) => format!("Disconnect {peer}?"),
         Question::Drain => "Take no more clients, finish what runs, then stop?".to_owned(),
         Question::Quit => match model.picture.snapshot.live {
-            1 => "Stop now and cut 1 connection?".to_owned(),
-            live => format!("Stop now and cut {} connections?", units::count(live as u64)),
+            1 => "Stop now and disconnect 1 client?".to_owned(),
+            live => format!("Stop now and disconnect {} clients?", units::count(live as u64)),
         },
     }
 }
