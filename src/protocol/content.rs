@@ -2,7 +2,7 @@
 
 use super::{
     control,
-    digest::{BLOCK_SIZE, BlockHasher, Hash, RootHasher},
+    digest::{BLOCK_SIZE, BlockDigest, BlockHasher, Hash, RootHasher},
     frame::{BlockMark, HEADER, Header, Kind, MAX_DATA},
     message,
     outgoing::Outgoing,
@@ -20,6 +20,8 @@ pub struct ContentWriter {
     block: BlockHasher,
     /// Gathers the blocks, if the answer began with the first one.
     root: Option<RootHasher>,
+    /// The block that was completed last, until it is taken.
+    completed: Option<(u64, BlockDigest)>,
 }
 
 /// What a fill did.
@@ -39,6 +41,7 @@ impl ContentWriter {
             offset: first_block.saturating_mul(BLOCK_SIZE),
             block: BlockHasher::new(first_block),
             root: (first_block == 0).then(RootHasher::default),
+            completed: None,
         }
     }
 
@@ -96,9 +99,7 @@ impl ContentWriter {
     /// reached; its size is what was sent plus what lies before the first block. Returns the root if this
     /// answer was the whole content.
     pub fn end(mut self, identity: &str, position: u64, complete: bool, out: &mut Outgoing) -> Option<Hash> {
-        if !self.block.is_empty() {
-            self.mark(position, out);
-        }
+        self.finish_block(position, out);
         let root = self.root.filter(|_| complete).map(RootHasher::finish);
         let end = message::End {
             size: complete.then_some(self.offset),
@@ -107,6 +108,18 @@ impl ContentWriter {
         };
         control::write(Kind::End, self.request, &end, out);
         root
+    }
+
+    /// Writes the mark of a last short block, if there is one; [`ContentWriter::end`] does it otherwise.
+    pub fn finish_block(&mut self, position: u64, out: &mut Outgoing) {
+        if !self.block.is_empty() {
+            self.mark(position, out);
+        }
+    }
+
+    /// The block that was completed last, with its index; once.
+    pub fn completed(&mut self) -> Option<(u64, BlockDigest)> {
+        self.completed.take()
     }
 
     fn mark(&mut self, position: u64, out: &mut Outgoing) {
@@ -119,6 +132,7 @@ impl ContentWriter {
         if let Some(root) = &mut self.root {
             root.push(&digest);
         }
+        self.completed = Some((self.index, digest));
         self.index = self.index.wrapping_add(1);
     }
 }

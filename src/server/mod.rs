@@ -5,6 +5,7 @@
 //!        └────────┴──────────┴──────────┘
 //!                 connection/                      what is said on one connection; no socket, no clock
 //!                 shared.rs                        the life of the server, and what connections share
+//!                 hashes.rs                        what is known of the files' blocks
 //!                 registry.rs ──▶ snapshot.rs      what is live, for dashboards
 //!                 event.rs                         what happens, for logs
 //! ```
@@ -21,8 +22,10 @@ mod r#async;
 mod blocking;
 mod connection;
 mod event;
+mod hashes;
 mod limits;
 mod listen;
+mod lru;
 mod registry;
 mod select;
 mod shared;

@@ -44,10 +44,11 @@ pub(super) struct Entry {
 /// No answer is running, or its total is not known.
 const UNKNOWN: u64 = u64::MAX;
 
-const STATES: [ConnectionState; 5] = [
+const STATES: [ConnectionState; 6] = [
     ConnectionState::Handshake,
     ConnectionState::Idle,
     ConnectionState::Planning,
+    ConnectionState::Hashing,
     ConnectionState::Sending,
     ConnectionState::Refused,
 ];

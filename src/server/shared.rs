@@ -14,6 +14,7 @@ use std::{
 use super::{
     Arch, Event, Limits, Sink, Snapshot,
     connection::Connection,
+    hashes::BlockHashes,
     registry::{Registry, Socket, lock},
     waiting::Waiting,
 };
@@ -40,6 +41,7 @@ pub(super) struct Shared {
     pub classic: Option<Dialect>,
     pub limits: Limits,
     pub registry: Registry,
+    pub hashes: BlockHashes,
     pub local: SocketAddr,
     sink: Sink,
     started: Instant,
@@ -73,6 +75,7 @@ impl Shared {
             classic,
             limits,
             registry: Registry::default(),
+            hashes: BlockHashes::new(),
             local,
             sink,
             started: Instant::now(),

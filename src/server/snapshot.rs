@@ -19,10 +19,19 @@ pub enum ConnectionState {
     Idle,
     /// An archive is being planned.
     Planning,
+    /// Blocks of a file are being hashed.
+    Hashing,
     /// Content is being sent.
     Sending,
     /// Being told "busy".
     Refused,
+}
+
+impl ConnectionState {
+    /// Whether an answer is being made.
+    pub fn is_working(self) -> bool {
+        matches!(self, ConnectionState::Planning | ConnectionState::Hashing | ConnectionState::Sending)
+    }
 }
 
 /// A row of the dashboard.

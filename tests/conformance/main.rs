@@ -10,6 +10,7 @@ mod crowd;
 mod directories;
 mod files;
 mod harness;
+mod hashes;
 mod lifecycle;
 mod limits;
 mod listing;
@@ -46,6 +47,7 @@ on_every_architecture! {
     files: every_size, every_name, five_gib, what_is_not_there;
     listing: pages, kinds, stat;
     ranges: of_a_file, of_an_archive, behind_the_end, of_another_identity;
+    hashes: of_every_size, of_ranges, refused, changed, beside_others, given_up;
     directories: empty, nested, ten_thousand_files, the_root, what_cannot_be_read;
     changes: truncated, grown, deleted, replaced, in_an_archive;
     pipeline: fifty_requests, more_than_the_server_reads_ahead, failures_between, one_byte_at_a_time;

@@ -35,7 +35,7 @@ pub enum Came {
     /// Handed to the sink.
     Data,
     Block(Block),
-    Hashes,
+    Hashes(Vec<Hash>),
     End(End, Option<Hash>),
     Failed(u32, Failure),
     Goodbye,
@@ -158,6 +158,26 @@ impl Peer {
         self.receive()
     }
 
+    /// Asks for the hashes of blocks.
+    pub fn hashes(&mut self, get: Get) -> Result<(Content, Vec<Hash>, End), Failure> {
+        self.request(&Request::Hashes(get));
+        self.receive_hashes()
+    }
+
+    /// The rest of an answer to a `hashes`.
+    pub fn receive_hashes(&mut self) -> Result<(Content, Vec<Hash>, End), Failure> {
+        let mut all = Vec::new();
+        loop {
+            match self.next() {
+                Came::Content(content) => self.announced = Some(content),
+                Came::Hashes(hashes) => all.extend(hashes),
+                Came::End(end, _) => return Ok((self.announced.take().expect("content"), all, end)),
+                Came::Failed(_, failure) => return Err(failure),
+                other => panic!("{other:?} among hashes"),
+            }
+        }
+    }
+
     /// Asks for a page.
     pub fn list(&mut self, path: &str, after: Option<&str>, limit: Option<u32>) -> Result<Entries, Failure> {
         self.request(&Request::List(List { path: path.into(), after: after.map(Into::into), limit }));
@@ -231,7 +251,7 @@ fn own(event: Event<'_>) -> Came {
         Event::Content { content, .. } => Came::Content(content),
         Event::Data { .. } => Came::Data,
         Event::Block { block, .. } => Came::Block(block),
-        Event::Hashes { .. } => Came::Hashes,
+        Event::Hashes { hashes, .. } => Came::Hashes(hashes),
         Event::End { end, root, .. } => Came::End(end, root),
         Event::Failed { request, failure } => Came::Failed(request, failure),
         Event::Goodbye(_) => Came::Goodbye,

@@ -37,7 +37,7 @@ pub(super) enum Body {
 }
 
 /// The byte before which a range ends; `u64::MAX` for a range up to the content's end.
-fn range_end(get: &Get) -> u64 {
+pub(super) fn range_end(get: &Get) -> u64 {
     get.blocks.map_or(u64::MAX, |blocks| get.first_block.saturating_add(blocks).saturating_mul(BLOCK_SIZE))
 }
 
@@ -138,6 +138,14 @@ impl Body {
     pub fn left(&self) -> Option<u64> {
         match self {
             Body::File { offset, end, .. } => Some(end - offset),
+            Body::Archive { .. } => None,
+        }
+    }
+
+    /// The file, if it is one.
+    pub fn source(&self) -> Option<&FileSource> {
+        match self {
+            Body::File { source, .. } => Some(source),
             Body::Archive { .. } => None,
         }
     }

@@ -20,6 +20,7 @@
 mod body;
 mod classic;
 mod deadlines;
+mod hashing;
 mod reply;
 mod sending;
 mod stranger;

@@ -1,6 +1,6 @@
 //! What a request of version 1 leads to: looked up in the served folder, nothing sent yet.
 
-use super::body::Body;
+use super::{body::Body, hashing::Blocks};
 use crate::{
     protocol::{
         client::Request,
@@ -26,6 +26,8 @@ pub(super) enum Reply {
     Entries(Entries),
     /// To be announced and sent.
     Content(Box<(Content, Body)>),
+    /// To be announced and hashed.
+    Hashes(Box<(Content, Blocks)>),
     /// To be planned first.
     Archive(Box<Archive>),
 }
@@ -61,9 +63,7 @@ pub(super) fn reply(root: &Root, request: Request, path: &SafeText) -> Result<Re
             let planner = directory.archive(&meta.name);
             Ok(Reply::Archive(Box::new(Archive { get, meta, planner })))
         }
-        (Request::Hashes(get), Node::File(_)) if get.form != Form::Zip => {
-            Err(failure(Code::Unsupported, Code::Unsupported, path))
-        }
+        (Request::Hashes(get), Node::File(source)) if get.form != Form::Zip => hashes(&get, source, path),
         (_, Node::File(_)) => Err(failure(Code::WrongKind, "is a file", path)),
         (_, Node::Directory(_)) => Err(failure(Code::WrongKind, "is a directory", path)),
     }
@@ -75,14 +75,24 @@ fn page(list: &List, directory: &Directory) -> Result<Reply, Failure> {
 }
 
 fn file(get: &Get, source: FileSource, path: &SafeText) -> Result<Reply, Failure> {
+    let content = announcement(get, &source, path)?;
+    let body = Body::file(source, get).ok_or_else(|| failure(Code::Range, Code::Range, path))?;
+    Ok(Reply::Content(Box::new((content, body))))
+}
+
+fn hashes(get: &Get, source: FileSource, path: &SafeText) -> Result<Reply, Failure> {
+    let content = announcement(get, &source, path)?;
+    let blocks = Blocks::new(source, get).ok_or_else(|| failure(Code::Range, Code::Range, path))?;
+    Ok(Reply::Hashes(Box::new((content, blocks))))
+}
+
+/// What is said of a file before a range of it, if it is the expected one.
+fn announcement(get: &Get, source: &FileSource, path: &SafeText) -> Result<Content, Failure> {
     let Meta { name, size, modified, mode, .. } = source.meta().clone();
     let identity = source.identity().to_owned();
     expect(get, &identity, path)?;
-    let body = Body::file(source, get).ok_or_else(|| failure(Code::Range, Code::Range, path))?;
     let first_block = get.first_block;
-    let content =
-        Content { form: Form::File, name, size, sources: None, modified, mode, identity, first_block };
-    Ok(Reply::Content(Box::new((content, body))))
+    Ok(Content { form: Form::File, name, size, sources: None, modified, mode, identity, first_block })
 }
 
 impl Archive {

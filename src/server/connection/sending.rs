@@ -1,6 +1,6 @@
 //! The content of one answer of version 1 on its way out.
 
-use super::{body::Body, turn::Turn};
+use super::{body::Body, hashing::remember, turn::Turn};
 use crate::{
     protocol::server::ContentWriter,
     server::limits::{TURN, WORK},
@@ -24,6 +24,8 @@ impl Sending {
         let before = self.body.position();
         loop {
             if self.body.is_over() {
+                self.writer.finish_block(self.body.position(), &mut turn.out);
+                self.remember(turn)?;
                 self.body.check()?;
                 return Ok(true);
             }
@@ -33,9 +35,18 @@ impl Sending {
             }
             let bytes = self.writer.data(&mut turn.out, |buffer| self.body.read(buffer))?;
             turn.content(bytes, self.body.progress());
+            self.remember(turn)?;
             if bytes == 0 || turn.out.len() >= TURN || self.body.position() - before >= WORK {
                 return Ok(false);
             }
+        }
+    }
+
+    /// Keeps the hash of a file's block that was just completed.
+    fn remember(&mut self, turn: &Turn) -> Result<(), StorageError> {
+        match (self.writer.completed(), self.body.source()) {
+            (Some((index, digest)), Some(source)) => remember(&turn.shared, source, index, &digest),
+            _ => Ok(()),
         }
     }
 

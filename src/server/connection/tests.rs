@@ -225,3 +225,37 @@ fn too_slow_is_said_behind_what_waits() {
     connection.timed_out(late + LINGER);
     assert_eq!(connection.next(late + LINGER), Want::Close);
 }
+
+/// What was hashed while it was sent, or for somebody else, is not read again.
+#[test]
+fn hashes_that_are_known_cost_no_work() {
+    let bench = bench(None);
+    let get =
+        Get { path: "large".into(), form: Default::default(), first_block: 0, blocks: None, identity: None };
+    let work = |request: Request| {
+        let mut connection = bench.connect();
+        let mut client = Client::new("test");
+        client.request(&request);
+        connection.received(bench.start, client.outgoing());
+        let mut slices = 0;
+        loop {
+            match connection.next(bench.start) {
+                Want::Write => {
+                    let count = connection.output().len();
+                    connection.wrote(bench.start, count);
+                }
+                Want::Work => {
+                    connection.work();
+                    slices += 1;
+                }
+                Want::Read | Want::Close => return slices,
+            }
+        }
+    };
+    assert_eq!(work(Request::Hashes(Get { first_block: 1, ..get.clone() })), 2, "one for each block");
+    assert_eq!(work(Request::Hashes(get.clone())), 1, "two of three were known");
+    assert_eq!(work(Request::Hashes(get.clone())), 0);
+    std::fs::write(bench.folder.path().join("large"), vec![8; 3_000_001]).unwrap();
+    assert_eq!(work(Request::Get(get.clone())), 0);
+    assert_eq!(work(Request::Hashes(get)), 0);
+}

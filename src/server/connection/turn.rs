@@ -80,6 +80,16 @@ impl Turn {
         self.entry.set_progress(position, total);
     }
 
+    /// How far an answer is that has no content.
+    pub fn position(&self, position: u64, total: u64) {
+        self.entry.set_progress(position, total);
+    }
+
+    /// An answer without content has ended.
+    pub fn idle(&self) {
+        self.entry.clear_progress();
+    }
+
     /// The answer in work has ended well, once `out` is written.
     pub fn end(&mut self) {
         self.ended.extend(self.running.take());

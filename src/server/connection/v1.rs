@@ -5,6 +5,7 @@ use std::{borrow::Cow, time::Instant};
 use super::{
     Step,
     body::Body,
+    hashing::Hashing,
     reply::{Archive, Reply, describe, failure, reply},
     sending::Sending,
     turn::Turn,
@@ -39,7 +40,7 @@ pub(super) struct V1 {
     answer: Option<Answer>,
 }
 
-/// A `get` in work.
+/// A `get` or `hashes` in work.
 struct Answer {
     id: u32,
     path: SafeText,
@@ -50,6 +51,8 @@ struct Answer {
 enum Stage {
     /// The archive is being planned.
     Planning(Box<Archive>),
+    /// The hashes of a file's blocks are being sent.
+    Hashing(Box<Hashing>),
     /// Content is being sent, or an archive made up to where its range begins.
     Sending(Box<Sending>),
 }
@@ -182,6 +185,10 @@ impl V1 {
         let reply = reply(&turn.shared.root, request, &path);
         match &reply {
             Ok(Reply::Content(_)) => turn.show(&path),
+            Ok(Reply::Hashes(_)) => {
+                turn.show(&path);
+                turn.state(ConnectionState::Hashing);
+            }
             Ok(Reply::Archive(_)) => {
                 turn.show(&SafeText::new(&format!("{path} (zip)")));
                 turn.state(ConnectionState::Planning);
@@ -207,6 +214,11 @@ impl V1 {
                 let (content, body) = *content;
                 turn.begin(path.clone(), started, body.left());
                 Stage::Sending(self.announce(id, content, body, turn))
+            }
+            Ok(Reply::Hashes(hashes)) => {
+                let (content, blocks) = *hashes;
+                let writer = self.machine.hashes(id, &content, &mut turn.out);
+                Stage::Hashing(Box::new(Hashing::new(writer, blocks)))
             }
             Ok(Reply::Archive(archive)) => Stage::Planning(archive),
             Err(failure) => return self.fail(id, &path, &failure, turn),
@@ -234,13 +246,24 @@ impl V1 {
                     return None;
                 }
             },
+            Stage::Hashing(mut hashing) => match hashing.fill(turn) {
+                Ok(true) => {
+                    hashing.end(turn);
+                    return None;
+                }
+                Ok(false) => Stage::Hashing(hashing),
+                Err(error) => {
+                    self.fail(id, &path, &error.failure(), turn);
+                    return None;
+                }
+            },
             stage => stage,
         };
         self.answer = Some(Answer { id, path, started, stage });
         Some(if turn.out.is_empty() { Step::Work } else { Step::Again })
     }
 
-    /// A slice of planning, or of making an archive up to where its range begins. Where it is the content
+    /// A slice of planning, of hashing, or of making an archive up to where its range begins. Where it is the content
     /// itself that takes work, the next [`V1::advance`] is the slice.
     pub fn work(&mut self, turn: &mut Turn) {
         let Some(Answer { id, path, started, stage }) = self.answer.take() else { return };
@@ -249,6 +272,10 @@ impl V1 {
                 let reply = archive.step(&path);
                 self.answer(id, path, started, reply, turn);
             }
+            Stage::Hashing(mut hashing) => match hashing.work(turn) {
+                Ok(()) => self.answer = Some(Answer { id, path, started, stage: Stage::Hashing(hashing) }),
+                Err(error) => self.fail(id, &path, &error.failure(), turn),
+            },
             Stage::Sending(mut sending) => {
                 let skipped = if sending.body.must_skip() { sending.body.skip() } else { Ok(true) };
                 match skipped {

@@ -316,8 +316,7 @@ impl Model {
             return Pace::Still;
         }
         let Picture { snapshot, throughput, at, .. } = &self.picture;
-        let sends =
-            |row: &ConnectionView| matches!(row.state, ConnectionState::Sending | ConnectionState::Planning);
+        let sends = |row: &ConnectionView| row.state.is_working();
         if throughput.moves(*at) || snapshot.rows.iter().any(sends) {
             Pace::Moving
         } else if !throughput.is_at_rest() || snapshot.live > 0 || snapshot.waiting > 0 || snapshot.draining {
@@ -353,6 +352,7 @@ pub fn state_word(state: ConnectionState) -> &'static str {
         ConnectionState::Handshake => "greeting",
         ConnectionState::Idle => "idle",
         ConnectionState::Planning => "planning",
+        ConnectionState::Hashing => "hashing",
         ConnectionState::Sending => "sending",
         ConnectionState::Refused => "refused",
     }
