@@ -20,6 +20,9 @@ use super::{
 };
 use crate::{platform, protocol::classic::Dialect, storage::root::Root, text::SafeText};
 
+/// Bytes that the kernel may hold for a connection without having sent them.
+const NOT_SENT: u32 = 128 * 1024;
+
 /// Where a server is in its life; it never goes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
@@ -112,6 +115,9 @@ impl Shared {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         // Answers are written whole; waiting for more bytes to send would only delay them.
         let _ = socket2::SockRef::from(&**socket).set_tcp_nodelay(true);
+        // What the kernel has taken and not sent yet is memory: for a slow client it would let its buffer grow
+        // to megabytes, for a thousand of them to gigabytes, read and hashed long before they are wanted.
+        let _ = socket2::SockRef::from(&**socket).set_tcp_notsent_lowat(NOT_SENT);
         let weak: Weak<S> = Arc::downgrade(socket);
         let entry = self.registry.enter(weak as Weak<Socket>, peer, self.limits.max_connections, now);
         match &entry {
