@@ -135,7 +135,9 @@ pub fn snapshots(arch: Arch) {
     let (position, total) = row.progress.unwrap();
     assert!(row.sent > 0 && position <= total && total == SIZE as u64);
     peer.receive_into(&mut |_| {}).unwrap();
-    let row = served.wait_until("idle", |now| now.rows[0].state == ConnectionState::Idle).rows.remove(0);
+    // It reads on as soon as the answer is complete, and counts it once that is written.
+    let idle = |now: &fdsp::server::Snapshot| now.served == 1 && now.rows[0].state == ConnectionState::Idle;
+    let row = served.wait_until("idle", idle).rows.remove(0);
     assert_eq!((row.progress, row.sent), (None, SIZE as u64));
     let none = served.server().snapshot(1..10);
     assert_eq!((none.rows.len(), none.live, none.served), (0, 1, 1));
