@@ -237,7 +237,11 @@ impl Actor {
 
     /// Somebody wanted it so.
     fn changed(&self, id: JobId, name: SafeText, what: &'static str) {
-        tracing::info!("{name}: {what}");
+        match what {
+            // Out of sight is out of mind, and a whole queue may be cleared at once.
+            "removed" => tracing::debug!("{name}: {what}"),
+            _ => tracing::info!("{name}: {what}"),
+        }
         self.board.tell(Event::Changed { id, name, what });
     }
 

@@ -154,7 +154,7 @@ impl Browser {
             note = format!("{note} with \"{}\"", self.filter);
         }
         if self.list.marked() > 0 {
-            note = format!("{note}, {} marked", self.list.marked());
+            note = format!("{note}, {} marked", units::count(self.list.marked() as u64));
         }
         note
     }

@@ -169,7 +169,7 @@ fn fetch(model: &mut Model, form: Form) -> Vec<Effect> {
             return Vec::new();
         }
         (1, 0) => model.say(format!("queued {name}")),
-        (queued, 0) => model.say(format!("queued {queued}")),
+        (queued, 0) => model.say(format!("queued {}", crate::units::count(queued as u64))),
         (queued, left_out) => model.complain(format!("queued {queued}; {left_out} are not served")),
     }
     if let Some(browser) = &mut model.browser

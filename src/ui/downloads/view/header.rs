@@ -127,6 +127,10 @@ fn percent(totals: &Totals) -> Option<u64> {
         return None;
     }
     let all_done = totals.jobs > 0 && totals.done == totals.jobs;
+    // Nothing comes any more, and not all of it came: a share would never be that of something whole.
+    if !all_done && totals.running + totals.waiting + totals.paused == 0 {
+        return None;
+    }
     let most = if all_done { 100 } else { 99 };
     Some((u128::from(done) * 100 / u128::from(total)).min(most) as u64)
 }

@@ -128,8 +128,13 @@ fn nothing_is_complete_before_it_is_in_place() {
         let shown = text(&draw(&mut testing::model(), &queue, 80, 24));
         assert!(shown.contains(" 99 %") && !shown.contains("100 %"), "{shown}");
     }
-    let rows = vec![row(1, "a", done("a", 5))];
+    let whole = crate::client::JobView { size: Some(5), received: 5, ..row(1, "a", done("a", 5)) };
+    let mut rows = vec![whole];
+    let shown = text(&draw(&mut testing::model(), &Fake { rows: rows.clone(), ..Fake::default() }, 80, 24));
+    assert!(shown.contains("100 % of 5 B"), "{shown}");
+    rows.push(row(2, "b", testing::failed("not found on the server")));
     let shown = text(&draw(&mut testing::model(), &Fake { rows, ..Fake::default() }, 80, 24));
+    assert!(!shown.contains(" % of"), "of what will never come there is no share: {shown}");
     assert!(shown.contains("verified 9f3c…a1e0") && shown.contains("done"), "{shown}");
 }
 
