@@ -89,6 +89,8 @@ pub struct Screen {
     pub ascii: When,
     /// Frames a second while transfers run.
     pub frames: u32,
+    /// Whether the terminal's bell rings at the end of longer work.
+    pub bell: bool,
 }
 
 /// Settings of the log.
@@ -152,7 +154,7 @@ impl Default for Server {
 
 impl Default for Screen {
     fn default() -> Screen {
-        Screen { color: When::Auto, ascii: When::Auto, frames: 4 }
+        Screen { color: When::Auto, ascii: When::Auto, frames: 4, bell: true }
     }
 }
 
@@ -191,6 +193,7 @@ impl Settings {
             look: self.screen.look(),
             keys: self.key_map(),
             rate: FrameRate::new(self.screen.frames),
+            bell: self.screen.bell,
         }
     }
 }

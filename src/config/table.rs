@@ -108,6 +108,7 @@ pub(super) static SETTINGS: &[Setting] = settings! {
     "screen.color": |s, v| s.screen.color => v.choice(WHEN)?;
     "screen.ascii": |s, v| s.screen.ascii => v.choice(WHEN)?;
     "screen.frames": |s, v| s.screen.frames => v.count(1..=10)? as u32;
+    "screen.bell": |s, v| s.screen.bell => v.boolean()?;
     "log.level": |s, v| s.log.level => v.choice(LEVELS)?;
     "log.folder": |s, v| s.log.folder => v.path()?;
     "log.files": |s, v| s.log.files => v.count(1..=1000)? as usize;

@@ -40,6 +40,8 @@ pub struct Options {
     pub keys: KeyMap,
     /// How often transfers are drawn.
     pub rate: FrameRate,
+    /// Whether the bell may ring.
+    pub bell: bool,
 }
 
 /// Why a screen cannot be shown.

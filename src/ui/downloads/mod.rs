@@ -4,6 +4,7 @@
 //! it; neither waits nor does anything. The model holds ids and reads the rows that are visible, so that
 //! 10,000 jobs cost what the visible ones cost.
 
+mod bell;
 mod complete;
 mod dialog;
 mod effect;

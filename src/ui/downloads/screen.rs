@@ -6,6 +6,7 @@ use ratatui::{Frame, layout::Size};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
+    bell::Bell,
     effect::{Effect, Ticket},
     model::{Defaults, Model},
     update::{Message, start, update},
@@ -42,7 +43,15 @@ pub fn run(
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::System)?;
     let model = Model::new(defaults, options.keys.clone(), options.look, log.clone());
     let (answers, answered) = mpsc::unbounded_channel();
-    let mut downloads = Downloads { model, engine, events, answers, answered, unrest: Instant::now() };
+    let mut downloads = Downloads {
+        model,
+        engine,
+        events,
+        answers,
+        answered,
+        unrest: Instant::now(),
+        bell: options.bell.then(Bell::default),
+    };
     let exit = runtime.block_on(async {
         let effects = start(&mut downloads.model);
         downloads.perform(effects);
@@ -64,9 +73,17 @@ struct Downloads {
     answered: mpsc::UnboundedReceiver<Answer>,
     /// Until when the effect of a command is looked for.
     unrest: Instant,
+    /// `None` if it is not wanted.
+    bell: Option<Bell>,
 }
 
 impl Downloads {
+    fn rings(&mut self) -> bool {
+        let totals = self.engine.snapshot(0..0).totals;
+        let unfinished = totals.running + totals.waiting;
+        self.bell.as_mut().is_some_and(|bell| bell.watch(unfinished, Instant::now()))
+    }
+
     fn update(&mut self, message: Message) -> Control {
         let effects = update(&mut self.model, &self.engine, message);
         self.perform(effects)
@@ -123,6 +140,8 @@ impl Screen for Downloads {
                 // Progress is read with the frames that it causes, not told.
                 if matches!(event, client::Event::Progress { .. }) {
                     Control::Nothing
+                } else if self.rings() {
+                    Control::Bell
                 } else {
                     Control::Redraw
                 }
