@@ -45,10 +45,7 @@ impl<K: Hash + Eq + Clone, V> Lru<K, V> {
 
     /// Puts a value in the place of whatever the key had. One that costs more than the whole budget is not kept.
     pub fn insert(&mut self, key: K, value: V, cost: usize) {
-        if let Some(old) = self.entries.remove(&key) {
-            self.order.remove(&old.used);
-            self.cost -= old.cost;
-        }
+        self.remove(&key);
         if cost > self.budget {
             return;
         }
@@ -62,6 +59,17 @@ impl<K: Hash + Eq + Clone, V> Lru<K, V> {
         self.cost += cost;
         self.order.insert(self.clock, key.clone());
         self.entries.insert(key, Entry { value, cost, used: self.clock });
+    }
+
+    /// Forgets a key.
+    pub fn remove<Q: Hash + Eq + ?Sized>(&mut self, key: &Q)
+    where
+        K: Borrow<Q>,
+    {
+        if let Some(old) = self.entries.remove(key) {
+            self.order.remove(&old.used);
+            self.cost -= old.cost;
+        }
     }
 }
 

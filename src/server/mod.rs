@@ -6,6 +6,7 @@
 //!                 connection/                      what is said on one connection; no socket, no clock
 //!                 shared.rs                        the life of the server, and what connections share
 //!                 hashes.rs                        what is known of the files' blocks
+//!                 indexes.rs                       and of archives
 //!                 registry.rs ──▶ snapshot.rs      what is live, for dashboards
 //!                 event.rs                         what happens, for logs
 //! ```
@@ -23,6 +24,7 @@ mod blocking;
 mod connection;
 mod event;
 mod hashes;
+mod indexes;
 mod limits;
 mod listen;
 mod lru;

@@ -15,6 +15,7 @@ use super::{
     Arch, Event, Limits, Sink, Snapshot,
     connection::Connection,
     hashes::BlockHashes,
+    indexes::ArchiveIndexes,
     registry::{Registry, Socket, lock},
     waiting::Waiting,
 };
@@ -45,6 +46,7 @@ pub(super) struct Shared {
     pub limits: Limits,
     pub registry: Registry,
     pub hashes: BlockHashes,
+    pub indexes: ArchiveIndexes,
     pub local: SocketAddr,
     sink: Sink,
     started: Instant,
@@ -79,6 +81,7 @@ impl Shared {
             limits,
             registry: Registry::default(),
             hashes: BlockHashes::new(),
+            indexes: ArchiveIndexes::new(),
             local,
             sink,
             started: Instant::now(),

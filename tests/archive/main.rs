@@ -4,6 +4,7 @@ mod content;
 mod faults;
 mod large;
 mod oracles;
+mod resume;
 
 use std::{
     fs,

@@ -55,6 +55,13 @@ pub fn serve_with(arch: Arch, classic: Option<Dialect>, limits: Limits) -> Serve
 }
 
 impl Served {
+    /// A second server of the same folder, which knows nothing of what the first one did.
+    pub fn beside(&self, arch: Arch) -> Server {
+        let (root, limits) = (self.folder.path().to_owned(), Limits::default());
+        let config = Config { root, host: "127.0.0.1".into(), port: 0, arch, classic: None, limits };
+        server::start(config, Arc::new(|_| {})).unwrap()
+    }
+
     /// A path in the served folder.
     pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
         self.folder.path().join(name)

@@ -46,7 +46,7 @@ macro_rules! on_every_architecture {
 on_every_architecture! {
     files: every_size, every_name, five_gib, what_is_not_there;
     listing: pages, kinds, stat;
-    ranges: of_a_file, of_an_archive, behind_the_end, of_another_identity;
+    ranges: of_a_file, of_an_archive, of_an_archive_again, behind_the_end, of_another_identity;
     hashes: of_every_size, of_ranges, refused, changed, beside_others, given_up;
     directories: empty, nested, ten_thousand_files, the_root, what_cannot_be_read;
     changes: truncated, grown, deleted, replaced, in_an_archive;

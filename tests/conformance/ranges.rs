@@ -71,6 +71,49 @@ pub fn of_an_archive(arch: Arch) {
     assert_eq!(peer.get(range("tree", u64::MAX, None)).unwrap_err().code, Code::Range);
 }
 
+/// An archive goes on from any block, whether the server that sent its beginning is still there or another one has
+/// to make it again; a folder that has changed meanwhile is another archive.
+pub fn of_an_archive_again(arch: Arch) {
+    let served = serve(arch);
+    served.directory("tree/sub");
+    for n in 0..3 {
+        served.file(format!("tree/{n}.bin"), &noise(3 * MIB + 77, n));
+        served.file(
+            format!("tree/sub/{n}.txt"),
+            &noise(200_000, n).iter().map(|byte| byte % 16).collect::<Vec<_>>(),
+        );
+        served.file(format!("tree/sub/{n}.small"), &noise(5_000, n));
+    }
+    let whole = Peer::connect(served.address).get(get("tree")).unwrap();
+    let identity = Some(whole.content.identity.clone());
+    let other = served.beside(arch);
+    // The second one learns as it goes.
+    for address in [served.address, other.local_addr()] {
+        let mut peer = Peer::connect(address);
+        for place in noise(20, 20) {
+            let first = u64::from(place) % whole.blocks.len() as u64;
+            let asked = Get { identity: identity.clone(), ..range("tree", first, None) };
+            let received = peer.get(asked).unwrap();
+            assert!(received.bytes == whole.bytes[first as usize * MIB..], "from {first}");
+            let blocks = received.blocks.iter().map(|block| (block.index, block.position));
+            assert!(
+                blocks.eq(whole.blocks[first as usize..].iter().map(|block| (block.index, block.position)))
+            );
+            assert_eq!(received.end.size, Some(whole.bytes.len() as u64));
+        }
+        // One that left in the middle leaves behind what was learned so far.
+        peer.begin(range("tree", 1, None));
+        drop(peer);
+        let asked = Get { identity: identity.clone(), ..range("tree", 3, Some(2)) };
+        assert!(Peer::connect(address).get(asked).unwrap().bytes == whole.bytes[3 * MIB..5 * MIB]);
+    }
+    served.file("tree/sub/1.small", b"another");
+    for address in [served.address, other.local_addr()] {
+        let asked = Get { identity: identity.clone(), ..range("tree", 3, None) };
+        assert_eq!(Peer::connect(address).get(asked).unwrap_err().code, Code::Changed);
+    }
+}
+
 pub fn behind_the_end(arch: Arch) {
     let served = serve(arch);
     served.file("empty", b"");

@@ -1,8 +1,15 @@
 //! The content of an answer: a range of a file, or of an archive.
 
+use std::sync::Arc;
+
 use crate::{
     protocol::{digest::BLOCK_SIZE, message::Get, server::Filled},
-    storage::{StorageError, archive::Stream, root::FileSource},
+    server::shared::Shared,
+    storage::{
+        StorageError,
+        archive::{Plan, Stream},
+        root::FileSource,
+    },
 };
 
 /// Bytes that are read ahead of a file's reader.
@@ -26,11 +33,11 @@ pub(super) enum Body {
     /// A directory as a zip.
     Archive {
         /// Its bytes.
-        stream: Box<Stream>,
+        making: Box<Making>,
         /// Bytes of its sources.
         sources: u64,
-        /// Bytes that are not wanted.
-        skip: u64,
+        /// Where what is wanted begins.
+        begin: u64,
         /// Bytes that are wanted after those.
         left: u64,
     },
@@ -50,22 +57,27 @@ impl Body {
     }
 
     /// The range of an archive that `get` asks for; `None` if that is more than there can be.
-    pub fn archive(stream: Stream, sources: u64, get: &Get) -> Option<Body> {
-        let skip = get.first_block.checked_mul(BLOCK_SIZE)?;
-        Some(Body::Archive { stream: Box::new(stream), sources, skip, left: range_end(get) - skip })
+    pub fn archive(mut making: Making, sources: u64, get: &Get) -> Result<Option<Body>, StorageError> {
+        let Some(begin) = get.first_block.checked_mul(BLOCK_SIZE) else { return Ok(None) };
+        if begin > 0 {
+            making.resume(begin)?;
+        }
+        let left = range_end(get) - begin;
+        Ok(Some(Body::Archive { making: Box::new(making), sources, begin, left }))
     }
 
     /// Whether [`Body::skip`] has something to do before the first [`Body::read`].
     pub fn must_skip(&self) -> bool {
-        matches!(self, Body::Archive { skip: 1.., .. })
+        matches!(self, Body::Archive { making, begin, .. } if making.stream.offset() < *begin)
     }
 
     /// Passes over some of the bytes before the range. False if the archive has ended there.
     pub fn skip(&mut self) -> Result<bool, StorageError> {
-        let Body::Archive { stream, skip, .. } = self else { return Ok(true) };
-        let mut scratch = vec![0; SKIP.min(usize::try_from(*skip).unwrap_or(SKIP))];
-        *skip -= stream.read(&mut scratch)? as u64;
-        Ok(*skip == 0 || !stream.finished())
+        let Body::Archive { making, begin, .. } = self else { return Ok(true) };
+        let stream = &mut making.stream;
+        let mut scratch = vec![0; clamp(SKIP, begin.saturating_sub(stream.offset()))];
+        stream.read(&mut scratch)?;
+        Ok(stream.offset() == *begin || !stream.finished())
     }
 
     /// Fills the front of `buffer` with the next bytes. No bytes mean that there is more work to do before there
@@ -83,9 +95,9 @@ impl Body {
                 }
                 bytes
             }
-            Body::Archive { stream, left, .. } => {
+            Body::Archive { making, left, .. } => {
                 let wanted = clamp(buffer.len(), *left);
-                let bytes = stream.read(&mut buffer[..wanted])?;
+                let bytes = making.stream.read(&mut buffer[..wanted])?;
                 *left -= bytes as u64;
                 bytes
             }
@@ -105,7 +117,7 @@ impl Body {
     pub fn is_over(&self) -> bool {
         match self {
             Body::File { offset, end, .. } => offset == end,
-            Body::Archive { stream, left, .. } => *left == 0 || stream.finished(),
+            Body::Archive { making, left, .. } => *left == 0 || making.stream.finished(),
         }
     }
 
@@ -113,7 +125,7 @@ impl Body {
     pub fn is_complete(&self) -> bool {
         match self {
             Body::File { source, offset, .. } => *offset == source.size(),
-            Body::Archive { stream, .. } => stream.finished(),
+            Body::Archive { making, .. } => making.stream.finished(),
         }
     }
 
@@ -121,7 +133,7 @@ impl Body {
     pub fn position(&self) -> u64 {
         match self {
             Body::File { offset, .. } => *offset,
-            Body::Archive { stream, .. } => stream.position(),
+            Body::Archive { making, .. } => making.stream.position(),
         }
     }
 
@@ -154,7 +166,40 @@ impl Body {
     pub fn check(&self) -> Result<(), StorageError> {
         match self {
             Body::File { source, .. } => source.check(),
-            Body::Archive { stream, .. } => stream.check(),
+            Body::Archive { making, .. } => making.stream.check(),
+        }
+    }
+}
+
+/// An archive being made. When that ends, in whichever way, what was learned of it is kept for the next one.
+pub(super) struct Making {
+    pub stream: Stream,
+    identity: String,
+    shared: Arc<Shared>,
+}
+
+impl Making {
+    /// From the first byte on.
+    pub fn new(plan: Plan, shared: &Arc<Shared>) -> Making {
+        let identity = plan.identity().to_owned();
+        Making { stream: plan.stream(), identity, shared: Arc::clone(shared) }
+    }
+
+    /// Goes as near to `offset` as what is known of the archive allows.
+    fn resume(&mut self, offset: u64) -> Result<(), StorageError> {
+        match self.shared.indexes.get(&self.identity) {
+            Some(index) => self.stream.resume(&index, offset),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Making {
+    fn drop(&mut self) {
+        match self.stream.take_index() {
+            Some(index) => self.shared.indexes.put(&self.identity, index),
+            // What was known may be the reason.
+            None => self.shared.indexes.forget(&self.identity),
         }
     }
 }

@@ -2,7 +2,11 @@
 
 use std::time::Instant;
 
-use super::{Step, body::Body, turn::Turn};
+use super::{
+    Step,
+    body::{Body, Making},
+    turn::Turn,
+};
 use crate::{
     protocol::{
         classic::{
@@ -18,7 +22,7 @@ use crate::{
     },
     storage::{
         StorageError,
-        archive::{Planner, Planning, Stream},
+        archive::{Planner, Planning},
         root::{Directory, Node},
     },
     text::SafeText,
@@ -43,7 +47,7 @@ enum Stage {
     /// An archive is being planned.
     Planning { name: String, planner: Box<Planner> },
     /// It is made once for nothing but its size, which this dialect wants beforehand.
-    Measuring { name: String, sources: u64, stream: Box<Stream>, size: u64 },
+    Measuring { name: String, sources: u64, making: Box<Making>, size: u64 },
     /// The client knows what there is.
     Offered { body: Body, size: u64 },
     /// Content is being sent; `left` of it.
@@ -184,22 +188,25 @@ impl Classic {
                 Planning::Done(plan) => {
                     let sources = plan.sources().bytes;
                     match plan.size() {
-                        Some(size) => self.offer_archive(name, sources, size, plan.stream(), turn),
+                        Some(size) => {
+                            let making = Making::new(plan, &turn.shared);
+                            self.offer_archive(name, sources, size, making, turn);
+                        }
                         None => {
-                            let stream = Box::new(plan.stream());
-                            self.stage = Stage::Measuring { name, sources, stream, size: 0 };
+                            let making = Box::new(Making::new(plan, &turn.shared));
+                            self.stage = Stage::Measuring { name, sources, making, size: 0 };
                         }
                     }
                 }
             }),
-            Stage::Measuring { name, sources, mut stream, size } => {
-                stream.read(&mut vec![0; MEASURED]).map(|bytes| {
+            Stage::Measuring { name, sources, mut making, size } => {
+                making.stream.read(&mut vec![0; MEASURED]).map(|bytes| {
                     let size = size + bytes as u64;
-                    if stream.finished() {
-                        stream.rewind();
-                        self.offer_archive(name, sources, size, *stream, turn);
+                    if making.stream.finished() {
+                        making.stream.rewind();
+                        self.offer_archive(name, sources, size, *making, turn);
                     } else {
-                        self.stage = Stage::Measuring { name, sources, stream, size };
+                        self.stage = Stage::Measuring { name, sources, making, size };
                     }
                 })
             }
@@ -213,10 +220,11 @@ impl Classic {
         }
     }
 
-    fn offer_archive(&mut self, name: String, sources: u64, size: u64, stream: Stream, turn: &Turn) {
-        match Body::archive(stream, sources, &whole()) {
-            Some(body) => self.offer(&name, size, body, turn),
-            None => self.stage = Stage::Over,
+    fn offer_archive(&mut self, name: String, sources: u64, size: u64, making: Making, turn: &Turn) {
+        match Body::archive(making, sources, &whole()) {
+            Ok(Some(body)) => self.offer(&name, size, body, turn),
+            // The whole of an archive begins nowhere but at its begin.
+            Ok(None) | Err(_) => self.stage = Stage::Over,
         }
     }
 }

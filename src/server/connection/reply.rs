@@ -1,6 +1,11 @@
 //! What a request of version 1 leads to: looked up in the served folder, nothing sent yet.
 
-use super::{body::Body, hashing::Blocks};
+use std::sync::Arc;
+
+use super::{
+    body::{Body, Making},
+    hashing::Blocks,
+};
 use crate::{
     protocol::{
         client::Request,
@@ -8,6 +13,7 @@ use crate::{
         message::{Content, Entries, Failure, Form, Get, List, Meta, Stat},
         path::RemotePath,
     },
+    server::shared::Shared,
     storage::{
         archive::{Planner, Planning},
         root::{Directory, FileSource, Node, Root},
@@ -97,7 +103,7 @@ fn announcement(get: &Get, source: &FileSource, path: &SafeText) -> Result<Conte
 
 impl Archive {
     /// A slice of the planning.
-    pub fn step(self: Box<Self>, path: &SafeText) -> Result<Reply, Failure> {
+    pub fn step(self: Box<Self>, path: &SafeText, shared: &Arc<Shared>) -> Result<Reply, Failure> {
         let Archive { get, meta, planner } = *self;
         let plan = match planner.step().map_err(|error| error.failure())? {
             Planning::More(planner) => return Ok(Reply::Archive(Box::new(Archive { get, meta, planner }))),
@@ -115,7 +121,8 @@ impl Archive {
             identity: plan.identity().to_owned(),
             first_block: get.first_block,
         };
-        let body = Body::archive(plan.stream(), sources.bytes, &get)
+        let body = Body::archive(Making::new(plan, shared), sources.bytes, &get)
+            .map_err(|error| error.failure())?
             .ok_or_else(|| failure(Code::Range, Code::Range, path))?;
         Ok(Reply::Content(Box::new((content, body))))
     }

@@ -226,32 +226,55 @@ fn too_slow_is_said_behind_what_waits() {
     assert_eq!(connection.next(late + LINGER), Want::Close);
 }
 
+/// The slices of work that an answer takes.
+fn work(bench: &Bench, request: &Request) -> usize {
+    let mut connection = bench.connect();
+    let mut client = Client::new("test");
+    client.request(request);
+    connection.received(bench.start, client.outgoing());
+    let mut slices = 0;
+    loop {
+        match connection.next(bench.start) {
+            Want::Write => {
+                let count = connection.output().len();
+                connection.wrote(bench.start, count);
+            }
+            Want::Work => {
+                connection.work();
+                slices += 1;
+            }
+            Want::Read | Want::Close => return slices,
+        }
+    }
+}
+
+/// What was learned of an archive while it was sent, even if not to its end, is not made again.
+#[test]
+fn an_archive_goes_on_where_it_was() {
+    let bench = bench(None);
+    for name in ["a.png", "b.png"] {
+        std::fs::write(bench.folder.path().join("tree").join(name), vec![9; 20_000_000]).unwrap();
+    }
+    let get = |first_block, blocks| {
+        let path = "tree".into();
+        Request::Get(Get { path, form: Default::default(), first_block, blocks, identity: None })
+    };
+    let (planning, from_the_begin) = (1, work(&bench, &get(30, Some(1))));
+    assert!(from_the_begin > 400, "{from_the_begin} slices without an index");
+    // That was far enough to know the first file, but not the second.
+    let from_the_second_file = work(&bench, &get(30, Some(1)));
+    assert!((10..300).contains(&from_the_second_file), "{from_the_second_file}");
+    work(&bench, &get(0, None));
+    assert_eq!(work(&bench, &get(30, Some(1))), planning);
+}
+
 /// What was hashed while it was sent, or for somebody else, is not read again.
 #[test]
 fn hashes_that_are_known_cost_no_work() {
     let bench = bench(None);
     let get =
         Get { path: "large".into(), form: Default::default(), first_block: 0, blocks: None, identity: None };
-    let work = |request: Request| {
-        let mut connection = bench.connect();
-        let mut client = Client::new("test");
-        client.request(&request);
-        connection.received(bench.start, client.outgoing());
-        let mut slices = 0;
-        loop {
-            match connection.next(bench.start) {
-                Want::Write => {
-                    let count = connection.output().len();
-                    connection.wrote(bench.start, count);
-                }
-                Want::Work => {
-                    connection.work();
-                    slices += 1;
-                }
-                Want::Read | Want::Close => return slices,
-            }
-        }
-    };
+    let work = |request: Request| work(&bench, &request);
     assert_eq!(work(Request::Hashes(Get { first_block: 1, ..get.clone() })), 2, "one for each block");
     assert_eq!(work(Request::Hashes(get.clone())), 1, "two of three were known");
     assert_eq!(work(Request::Hashes(get.clone())), 0);

@@ -269,7 +269,7 @@ impl V1 {
         let Some(Answer { id, path, started, stage }) = self.answer.take() else { return };
         match stage {
             Stage::Planning(archive) => {
-                let reply = archive.step(&path);
+                let reply = archive.step(&path, &turn.shared);
                 self.answer(id, path, started, reply, turn);
             }
             Stage::Hashing(mut hashing) => match hashing.work(turn) {

@@ -42,6 +42,8 @@ pub(super) struct Content {
     /// What of [`Tools::input`] was deflated.
     taken: usize,
     complete: bool,
+    /// What it became in an earlier pass, if not all of it is read in this one.
+    known: Option<Written>,
 }
 
 impl Content {
@@ -58,7 +60,7 @@ impl Content {
         }
         let complete = source.remaining() == 0;
         let crc = crc32fast::Hasher::new();
-        Content { entry, name, source, method, crc, compressed: 0, taken: 0, complete }
+        Content { entry, name, source, method, crc, compressed: 0, taken: 0, complete, known: None }
     }
 
     /// Whether all of it was made.
@@ -68,7 +70,18 @@ impl Content {
 
     /// What it became.
     pub(super) fn written(&self) -> Written {
-        Written { compressed: self.compressed, crc: self.crc.clone().finalize() }
+        self.known
+            .unwrap_or_else(|| Written { compressed: self.compressed, crc: self.crc.clone().finalize() })
+    }
+
+    /// Passes over the beginning of a stored content, `count` bytes or all, of which is known what it became. Returns
+    /// how many.
+    pub(super) fn pass(&mut self, count: u64, known: Written) -> u64 {
+        let passed = count.min(self.source.remaining());
+        self.source.pass(passed);
+        self.known = Some(known);
+        self.complete = self.source.remaining() == 0;
+        passed
     }
 
     /// Copies what comes next into `buffer` and returns how much.

@@ -35,4 +35,4 @@ mod stream;
 
 pub use plan::Plan;
 pub use planner::{Planner, Planning};
-pub use stream::Stream;
+pub use stream::{Index, Stream};

@@ -68,7 +68,12 @@ impl OpenSource {
         Ok(())
     }
 
-    /// The same without moving on.
+    /// Moves on without reading; not further than what remains.
+    pub(super) fn pass(&mut self, count: u64) {
+        self.position += count.min(self.remaining());
+    }
+
+    /// Reads without moving on.
     pub(super) fn peek(&self, buffer: &mut [u8]) -> Result<(), StorageError> {
         file::read_exact_at(&self.file, buffer, self.position).map_err(|error| self.refuse(error))
     }

@@ -25,11 +25,49 @@ pub struct Stream {
     plan: Plan,
     state: State,
     /// What the entries became, as far as they were written by this or an earlier pass.
-    index: Vec<(Written, Method)>,
+    index: Vec<Learned>,
+    /// Where the next byte that is read belongs in the archive.
+    offset: u64,
     pending: Pending,
     /// Bytes of sources read.
     position: u64,
     tools: Tools,
+}
+
+/// What an entry became.
+#[derive(Clone, Copy, Debug)]
+struct Learned {
+    written: Written,
+    method: Method,
+    /// Where it ends in the archive.
+    end: u64,
+}
+
+/// What a pass over a plan has learned of its entries, from the first one on.
+#[derive(Debug, Default)]
+pub struct Index(Vec<Learned>);
+
+impl Index {
+    /// How many entries it knows.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether it knows none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Bytes that it takes.
+    pub fn cost(&self) -> usize {
+        size_of_val(&*self.0)
+    }
+
+    /// Forgets the last entries, so that it takes at most `cost` bytes.
+    pub fn shorten(&mut self, cost: usize) {
+        self.0.truncate(cost / size_of::<Learned>());
+        self.0.shrink_to_fit();
+    }
 }
 
 #[derive(Debug)]
@@ -88,6 +126,7 @@ impl Stream {
             plan,
             state: State::Entry(0),
             index: Vec::new(),
+            offset: 0,
             pending: Pending::default(),
             position: 0,
             tools: Tools::default(),
@@ -103,11 +142,69 @@ impl Stream {
     /// A source that cannot be read or is no longer what was planned; final: what was read before has no
     /// central directory and cannot pass for an archive.
     pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize, StorageError> {
-        self.fill(buffer).inspect_err(|error| {
+        let result = self.fill(buffer);
+        self.watch(result).inspect(|count| self.offset += *count as u64)
+    }
+
+    /// Ends the stream with an error, if it is one.
+    fn watch<T>(&mut self, result: Result<T, StorageError>) -> Result<T, StorageError> {
+        result.inspect_err(|error| {
             self.state = State::Failed(error.again());
             self.pending = Pending::default();
             self.tools = Tools::default();
         })
+    }
+
+    /// Goes, with what an earlier pass over the same plan has learned, to the last place before `offset` from which
+    /// the archive can be made: into a stored file, or to the begin of an entry. [`Stream::offset`] tells where that is.
+    ///
+    /// # Errors
+    /// As [`Stream::read`].
+    pub fn resume(&mut self, index: &Index, offset: u64) -> Result<(), StorageError> {
+        self.index.clone_from(&index.0);
+        self.index.truncate(self.plan.entries.len());
+        let entry = self.index.partition_point(|learned| learned.end <= offset);
+        self.offset = entry.checked_sub(1).map_or(0, |before| self.index[before].end);
+        self.position = (0..entry).map(|entry| self.plan.entries.source(entry).size).sum();
+        self.pending = Pending::default();
+        self.state = State::Entry(entry);
+        let result = self.enter_stored(entry, offset);
+        self.watch(result)
+    }
+
+    /// Begins a known entry in the middle, at `offset` of the archive, if it is a large stored file.
+    fn enter_stored(&mut self, entry: usize, offset: u64) -> Result<(), StorageError> {
+        let Some(&Learned { written, method: Method::Stored, .. }) = self.index.get(entry) else {
+            return Ok(());
+        };
+        if self.plan.entries.source(entry).size <= SMALL as u64 {
+            return Ok(());
+        }
+        self.begin_entry(entry)?;
+        let header = self.pending.bytes.len() as u64;
+        let within = offset - self.offset;
+        if let State::Content(content) = &mut self.state
+            && content.method == Method::Stored
+            && within > header
+        {
+            let passed = content.pass(within - header, written);
+            self.pending = Pending::default();
+            self.offset += header + passed;
+            self.position += passed;
+        }
+        Ok(())
+    }
+
+    /// Where the next byte that is read belongs in the archive.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// What was learned, for [`Stream::resume`] of another stream of the same plan; `None` after an error. This one
+    /// must not be read any further.
+    pub fn take_index(&mut self) -> Option<Index> {
+        let index = Index(std::mem::take(&mut self.index));
+        (!matches!(self.state, State::Failed(_))).then_some(index)
     }
 
     /// Whether every byte of the archive was read.
@@ -125,7 +222,7 @@ impl Stream {
     pub fn rewind(&mut self) {
         self.state = State::Entry(0);
         self.pending = Pending::default();
-        self.position = 0;
+        (self.position, self.offset) = (0, 0);
     }
 
     /// Compares the source that is being read with what was planned, for an answer that ends before the
@@ -241,7 +338,7 @@ impl Stream {
         if let State::Content(content) = std::mem::replace(&mut self.state, State::End) {
             content.source.check()?;
             let Content { entry, method, .. } = content;
-            self.learn(entry, content.written(), method)?;
+            self.learn(entry, &content.name, content.written(), method)?;
             let header = self.plan.entries.entry(entry, &content.name, method);
             header.descriptor(content.written(), self.pending.refill());
             self.state = State::Entry(entry + 1);
@@ -257,7 +354,7 @@ impl Stream {
         written: Written,
         method: Method,
     ) -> Result<(), StorageError> {
-        self.learn(entry, written, method)?;
+        self.learn(entry, name, written, method)?;
         let header = self.plan.entries.entry(entry, name, method);
         header.local_header(written, self.pending.refill());
         self.state = State::Entry(entry + 1);
@@ -265,10 +362,20 @@ impl Stream {
     }
 
     /// Remembers what an entry became; it must be what it was in an earlier pass.
-    fn learn(&mut self, entry: usize, written: Written, method: Method) -> Result<(), StorageError> {
+    fn learn(
+        &mut self,
+        entry: usize,
+        name: &str,
+        written: Written,
+        method: Method,
+    ) -> Result<(), StorageError> {
         match self.index.get(entry) {
-            None => self.index.push((written, method)),
-            Some(known) if *known == (written, method) => {}
+            None => {
+                let begin = self.index.last().map_or(0, |before| before.end);
+                let end = begin + self.plan.entries.entry(entry, name, method).length(written);
+                self.index.push(Learned { written, method, end });
+            }
+            Some(known) if (known.written, known.method) == (written, method) => {}
             Some(_) => {
                 let entries = &self.plan.entries;
                 return Err(StorageError::Changed { path: entries.shown(&entries.raw_path(entry)) });
@@ -282,7 +389,7 @@ impl Stream {
         let entries = &self.plan.entries;
         let pending = self.pending.refill();
         while pending.len() < CENTRAL && central.entry < entries.len() {
-            let (written, method) = self.index[central.entry];
+            let Learned { written, method, .. } = self.index[central.entry];
             let name = entries.archive_name(central.entry).unwrap_or_default();
             let record = entries.entry(central.entry, &name, method);
             record.central_header(written, central.offset, pending);
