@@ -307,7 +307,8 @@ impl Actor {
         let after = match fault.verdict {
             Verdict::Again(after) if attempt <= of => Some(after),
             Verdict::StartOver if attempt.max(memory.restarts) <= of => {
-                trouble.message = SafeText::new(&format!("{}; starting over", trouble.message));
+                let then = if memory.doubtful { "keeping what still matches" } else { "starting over" };
+                trouble.message = SafeText::new(&format!("{}; {then}", trouble.message));
                 Some(Duration::ZERO)
             }
             _ => None,
@@ -357,6 +358,7 @@ impl Actor {
                 Ok(None) | Err(_) => return,
             }
         }
+        self.kept.values_mut().for_each(Memory::close);
         let _ = timeout_at(deadline, self.pool.close()).await;
     }
 }

@@ -3,7 +3,7 @@
 use crate::protocol::digest::{BLOCK_SIZE, BlockDigest, Hash, RootHasher};
 
 /// The verified blocks of one version of a content, in memory for the length of a run.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Blocks {
     chaining: Vec<Option<Hash>>,
     /// Digest of a content that is block 0 alone, see [`BlockDigest::alone`].
@@ -87,6 +87,26 @@ impl Blocks {
     /// The verified blocks, in order.
     pub(super) fn verified(&self) -> impl Iterator<Item = (u64, Hash)> {
         self.chaining.iter().enumerate().filter_map(|(index, hash)| Some((index as u64, (*hash)?)))
+    }
+
+    /// The verified blocks, in order, with all that is known of them.
+    pub(super) fn digests(&self) -> impl Iterator<Item = (u64, BlockDigest)> {
+        self.verified().map(|(index, chaining)| {
+            let alone = if index == 0 { self.alone } else { None };
+            (index, BlockDigest { chaining, alone })
+        })
+    }
+
+    /// The digest of a block, if it is verified and `length` bytes long.
+    pub(super) fn digest(&self, index: u64, length: u64) -> Option<BlockDigest> {
+        let chaining = (*self.chaining.get(usize::try_from(index).ok()?)?)?;
+        let alone = if index == 0 { self.alone } else { None };
+        (self.length(index) == length).then_some(BlockDigest { chaining, alone })
+    }
+
+    /// Whether the block that is shorter than the others was seen: no other can follow.
+    pub(super) fn has_end(&self) -> bool {
+        self.last.is_some_and(|(last, _)| last + 1 == self.seen())
     }
 
     /// The first run of missing blocks of a content of `size` bytes (to its unknown end if absent).

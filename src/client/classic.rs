@@ -157,6 +157,7 @@ impl Exchange<'_> {
             self.memory.place = Some(self.context.place(&name, Some(size))?);
         }
         self.memory.source = Some(Source {
+            address: String::new(),
             identity: String::new(),
             form: Form::File,
             size: Some(size),

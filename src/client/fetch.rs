@@ -8,7 +8,7 @@ use crate::{
     protocol::{
         client::{Block, Event as Answer, Request},
         digest::BLOCK_SIZE,
-        message::{Content, Form, Get},
+        message::{Content, Form, Get, Welcome},
     },
     text::SafeText,
 };
@@ -16,50 +16,87 @@ use crate::{
 use super::{
     Event, TroubleKind,
     blocks::Wanted,
+    compare,
+    link::Link,
     memory::{Memory, Place, Source},
     name::SafeName,
     part::Part,
-    place,
+    place::{self, Target},
     queue::Announced,
+    recall,
     retry::{Fault, Verdict},
     worker::Context,
 };
 
 /// Fetches what is missing; afterwards the memory has every block, and the root.
 pub(super) async fn fetch(context: &mut Context, memory: &mut Memory) -> Result<(), Fault> {
-    let authority = context.new.address.authority.clone();
-    if memory.wanted().is_some() {
+    recall::recall(context, memory).await?;
+    if memory.doubtful || memory.wanted().is_some() {
+        let authority = context.new.address.authority.clone();
         let mut link = context.pool.link(&authority).await?;
-        while let Some(wanted) = memory.wanted() {
+        let fetched = fetch_on(&mut link, context, memory).await;
+        context.pool.put(&authority, link);
+        fetched?;
+    }
+    memory.root = memory.blocks.root();
+    Ok(())
+}
+
+async fn fetch_on(link: &mut Link, context: &mut Context, memory: &mut Memory) -> Result<(), Fault> {
+    let board = Arc::clone(&context.board);
+    loop {
+        let answer = if memory.doubtful {
+            compare::compare(link, context, memory).await
+        } else if let Some(wanted) = memory.wanted() {
             let request = request(context, memory, wanted);
-            let board = Arc::clone(&context.board);
             let mut receiver = Receiver::new(context, memory, wanted);
             let answer = link.ask(&request, &board.limiter, |event| receiver.take(event)).await;
             let corrupt = receiver.corrupt;
-            match answer {
-                // It was closed while it rested: that is no fault of this try.
-                Err(fault) if link.is_stale() && matches!(fault.verdict, Verdict::Again(_)) => {
-                    link = context.pool.fresh(&authority).await?;
-                    continue;
+            match (&answer, corrupt) {
+                (Ok(()), Some(index)) => count_corrupt(context, memory, index)?,
+                (Ok(()), None) if memory.wanted() == Some(wanted) => {
+                    return Err(Fault::never(
+                        TroubleKind::Other,
+                        format!("{} answers with nothing", link.peer()),
+                    ));
                 }
-                Err(fault) => {
-                    context.pool.put(&authority, link);
-                    return Err(fault);
-                }
-                Ok(()) => {}
+                _ => {}
             }
-            if let Some(index) = corrupt {
-                count_corrupt(context, memory, index)?;
-            } else if memory.wanted() == Some(wanted) {
-                return Err(Fault::never(
-                    TroubleKind::Other,
-                    format!("{} answers with nothing", link.peer()),
-                ));
+            answer
+        } else {
+            return Ok(());
+        };
+        match answer {
+            Ok(()) => {}
+            // It was closed while it rested: that is no fault of this try.
+            Err(fault) if link.is_stale() && matches!(fault.verdict, Verdict::Again(_)) => {
+                *link = context.pool.fresh(&context.new.address.authority).await?;
             }
+            // What an earlier run left is of another version; that is no fault of this try either.
+            Err(fault) if memory.recalled && fault.verdict == Verdict::StartOver && link.is_usable() => {
+                changed(context, memory)?;
+            }
+            Err(fault) => return Err(fault),
         }
-        context.pool.put(&authority, link);
     }
-    memory.root = memory.blocks.root();
+}
+
+/// What an earlier run left is of another version.
+fn changed(context: &Context, memory: &mut Memory) -> Result<(), Fault> {
+    let address = &context.new.address;
+    if memory.doubt() {
+        tracing::info!(
+            "{address} is another version than what was fetched before; what still matches is kept"
+        );
+        return Ok(());
+    }
+    let archive = memory.source.as_ref().is_some_and(|source| source.form == Form::Zip);
+    if archive {
+        tracing::warn!("{address}: the folder is not what it was; its archive is fetched anew");
+    }
+    block_in_place(|| memory.start_over())?;
+    context.progress.set_verified(0);
+    context.progress.set_position(0);
     Ok(())
 }
 
@@ -129,9 +166,7 @@ impl<'a> Receiver<'a> {
                 return Err(Fault::refused(self.context.new.address.path.as_str(), &failure));
             }
             Answer::Welcome(welcome) => {
-                if let Some(slot) = &self.context.slot {
-                    slot.learned(usize::try_from(welcome.parallel).unwrap_or(usize::MAX));
-                }
+                self.context.welcomed(&welcome);
             }
             Answer::Goodbye(goodbye) => {
                 tracing::info!("the server says goodbye: {}", SafeText::new(&goodbye.reason));
@@ -163,6 +198,10 @@ impl<'a> Receiver<'a> {
             return;
         }
         self.memory.blocks.insert(block.index, block.length, &block.digest);
+        self.memory.received += u64::from(block.length);
+        if let Some(place) = &mut self.memory.place {
+            place.part.verified(block.index, block.length, &block.digest);
+        }
         let progress = &self.context.progress;
         let verified = self.memory.blocks.bytes();
         progress.set_verified(verified);
@@ -184,25 +223,13 @@ impl<'a> Receiver<'a> {
             }
             None => {
                 self.prepare(content)?;
-                self.memory.source = Some(Source {
-                    identity: content.identity.clone(),
-                    form: content.form,
-                    size: content.size,
-                    sources: content.sources,
-                    modified: Some(content.modified),
-                });
+                self.memory.source = Some(self.context.source(content));
+                self.memory.record();
             }
         }
+        self.memory.recalled = false;
         let Some(place) = &self.memory.place else { return Ok(()) };
-        self.context.board.answered(
-            self.context.id,
-            Announced {
-                name: SafeText::from_bytes(place.target.name.as_encoded_bytes()),
-                target: SafeText::from_path(&place.target.path()),
-                size: self.memory.size(),
-                total: content.sources.map(|sources| sources.bytes).or(content.size),
-            },
-        );
+        self.context.answered(&place.target, content);
         Ok(())
     }
 
@@ -232,6 +259,38 @@ impl<'a> Receiver<'a> {
 }
 
 impl Context {
+    /// What the server said of a content.
+    pub(super) fn source(&self, content: &Content) -> Source {
+        Source {
+            address: self.new.address.to_string(),
+            identity: content.identity.clone(),
+            form: content.form,
+            size: content.size,
+            sources: content.sources,
+            modified: Some(content.modified),
+        }
+    }
+
+    /// The server said how many connections it wants.
+    pub(super) fn welcomed(&self, welcome: &Welcome) {
+        if let Some(slot) = &self.slot {
+            slot.learned(usize::try_from(welcome.parallel).unwrap_or(usize::MAX));
+        }
+    }
+
+    /// Tells that the server answered.
+    pub(super) fn answered(&self, target: &Target, content: &Content) {
+        self.board.answered(
+            self.id,
+            Announced {
+                name: SafeText::from_bytes(target.name.as_encoded_bytes()),
+                target: SafeText::from_path(&target.path()),
+                size: content.size,
+                total: content.sources.map(|sources| sources.bytes).or(content.size),
+            },
+        );
+    }
+
     /// Decides where a content of this name goes, and opens its `.part`.
     pub(super) fn place(&self, name: &SafeName, size: Option<u64>) -> Result<Place, Fault> {
         let claim = |path: &std::path::Path| self.board.claim(path, self.id);

@@ -54,6 +54,11 @@ impl Finish {
         claim: impl Fn(&Path) -> Result<(), JobId>,
         go_on: impl Fn() -> bool,
     ) -> Result<PathBuf, Unfinished> {
+        if let (Some(path), Some(root), Some(old)) = (&memory.identical, memory.root, &memory.old) {
+            let file = old.folder.read(&old.name).map_err(|error| disk("read", path, &error))?;
+            self.check_digest(&file, root, &go_on, path)?;
+            return Ok(path.clone());
+        }
         let (Some(root), Some(source)) = (memory.root, memory.source.clone()) else {
             return Err(Fault::never(TroubleKind::Other, "nothing was fetched").into());
         };
@@ -85,7 +90,9 @@ impl Finish {
         if !go_on() {
             return Err(Unfinished::Stopped);
         }
+        place.part.forget();
         self.put_in_place(place, claim)?;
+        place.part.placed();
         if self.sync {
             let synced = place.target.folder.sync();
             synced.map_err(|error| disk("write the folder of", &place.target.path(), &error))?;
@@ -146,7 +153,7 @@ impl Finish {
         loop {
             let Target { folder, name, .. } = &place.target;
             let renamed = match self.existing {
-                Existing::Overwrite => folder.rename_over(place.part.name(), name),
+                Existing::Overwrite | Existing::Update => folder.rename_over(place.part.name(), name),
                 Existing::Keep | Existing::Rename => folder.rename_new(place.part.name(), name),
             };
             match renamed {

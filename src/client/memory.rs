@@ -1,9 +1,11 @@
 //! What a job remembers from one try to the next.
 
-use std::time::Instant;
+use std::{fs::File, os::unix::fs::FileExt, path::PathBuf, sync::Arc, time::Instant};
+
+use serde::{Deserialize, Serialize};
 
 use crate::protocol::{
-    digest::{BLOCK_SIZE, BlockHasher, Hash},
+    digest::{BLOCK_SIZE, BlockDigest, BlockHasher, Hash},
     message::{Form, Sources, Timestamp},
 };
 
@@ -15,8 +17,10 @@ use super::{
 };
 
 /// What the server said of the content.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Source {
+    /// Where it came from, for people: identity and hashes decide, not the address.
+    pub(super) address: String,
     /// Changes when the content may have changed.
     pub(super) identity: String,
     pub(super) form: Form,
@@ -38,6 +42,15 @@ pub(super) struct Memory {
     pub(super) source: Option<Source>,
     pub(super) place: Option<Place>,
     pub(super) blocks: Blocks,
+    /// What is here belongs to an unknown version: it has to be held against the server's hashes before anything
+    /// is asked for.
+    pub(super) doubtful: bool,
+    /// The source is what an earlier run noted; the server has not confirmed it yet.
+    pub(super) recalled: bool,
+    /// The target exists, and is to be held against the server's hashes.
+    pub(super) old: Option<Target>,
+    /// The target was there already, byte for byte.
+    pub(super) identical: Option<PathBuf>,
     /// Whether the server said, after the last block that was kept, that the content is still the same. Until
     /// then the blocks may be of two versions.
     pub(super) proven: bool,
@@ -45,6 +58,8 @@ pub(super) struct Memory {
     pub(super) root: Option<Hash>,
     /// Content bytes that crossed the wire, over all tries.
     pub(super) transferred: u64,
+    /// Bytes of the blocks that came intact.
+    pub(super) received: u64,
     /// When the first connection was begun.
     pub(super) started: Option<Instant>,
     /// How often blocks came corrupt.
@@ -64,6 +79,10 @@ impl Memory {
         if self.source.is_none() {
             return Some(Wanted { first: 0, count: None });
         }
+        if self.size().is_none() && self.blocks.has_end() {
+            // What comes behind the end cannot be asked for.
+            self.blocks.forget_last();
+        }
         if self.blocks.missing(self.size()).is_none() && !self.proven {
             // Everything came but the word that it is of one version: an answer has to be asked for.
             self.blocks.forget_last();
@@ -74,50 +93,87 @@ impl Memory {
         self.blocks.missing(self.size())
     }
 
-    /// Forgets what was fetched: it belongs to another version.
+    /// Forgets what was fetched: it belongs to another version, and cannot be compared with this one.
     pub(super) fn start_over(&mut self) -> Result<(), Fault> {
         self.source = None;
         self.blocks = Blocks::default();
-        self.proven = false;
-        self.root = None;
-        match &self.place {
+        (self.proven, self.doubtful, self.recalled) = (false, false, false);
+        (self.root, self.old, self.identical) = (None, None, None);
+        match &mut self.place {
             Some(place) if place.part.file().is_ok() => place.part.clear(),
             _ => Ok(()),
         }
     }
 
+    /// What was fetched belongs to another version: what still matches is kept, once the server has said what does.
+    /// `false` if that cannot be told: an archive is made anew from its first byte.
+    pub(super) fn doubt(&mut self) -> bool {
+        let is_file = self
+            .source
+            .as_ref()
+            .is_some_and(|source| source.form == Form::File && !source.identity.is_empty());
+        let is_open = self.place.as_ref().is_some_and(|place| place.part.file().is_ok());
+        if !is_file || !is_open || self.blocks.bytes() == 0 {
+            return false;
+        }
+        (self.source, self.root) = (None, None);
+        (self.proven, self.recalled, self.doubtful) = (false, false, true);
+        true
+    }
+
     /// Opens the `.part` again after a rest. If somebody else touched it, each block is verified again.
     pub(super) fn reopen(&mut self) -> Result<(), Fault> {
         let Some(place) = &mut self.place else { return Ok(()) };
-        if place.part.reopen()? {
+        if place.part.file().is_ok() {
             return Ok(());
         }
-        let path = place.part.path();
-        tracing::info!("{} was touched by somebody else; it is verified again", path.display());
-        let file = std::sync::Arc::clone(place.part.file()?);
+        if !place.part.reopen()? {
+            let path = place.part.path();
+            tracing::info!("{} was touched by somebody else; it is verified again", path.display());
+            self.verify()?;
+        }
+        self.record();
+        Ok(())
+    }
+
+    /// Hashes each block that is known again, and forgets those that are not what they were.
+    pub(super) fn verify(&mut self) -> Result<(), Fault> {
+        let Some(place) = &self.place else { return Ok(()) };
+        let file = Arc::clone(place.part.file()?);
         let known: Vec<_> = self.blocks.verified().collect();
         if known.is_empty() {
             self.root = None;
         }
-        let mut block = vec![0; usize::try_from(BLOCK_SIZE).unwrap_or(usize::MAX)];
+        let mut buffer = buffer();
         for (index, chaining) in known {
-            let length = usize::try_from(self.blocks.length(index)).unwrap_or(block.len());
-            let block = &mut block[..length];
-            let read = std::os::unix::fs::FileExt::read_exact_at(&*file, block, index * BLOCK_SIZE);
-            let mut hasher = BlockHasher::new(index);
-            hasher.update(block);
-            if read.is_err() || hasher.finish().chaining != chaining {
-                self.blocks.forget(index);
-                (self.proven, self.root) = (false, None);
+            let length = self.blocks.length(index);
+            match hash_block(&file, index, length, &mut buffer) {
+                Some(digest) if digest.chaining == chaining => {
+                    self.blocks.insert(index, u32::try_from(length).unwrap_or(u32::MAX), &digest);
+                }
+                _ => {
+                    self.blocks.forget(index);
+                    (self.proven, self.root) = (false, None);
+                }
             }
         }
         Ok(())
     }
 
+    /// Notes on the disk what is known of the `.part`.
+    pub(super) fn record(&mut self) {
+        if let (Some(place), Some(source)) = (&mut self.place, &self.source)
+            && !source.identity.is_empty()
+        {
+            place.part.record(source, &self.blocks);
+        }
+    }
+
     /// Closes the `.part`, keeping it.
     pub(super) fn close(&mut self) {
         if let Some(place) = &mut self.place {
-            place.part.close();
+            let kept = self.source.as_ref().filter(|source| !source.identity.is_empty());
+            place.part.close(kept.map(|source| (source, &self.blocks)));
         }
     }
 
@@ -127,4 +183,18 @@ impl Memory {
             place.part.discard();
         }
     }
+}
+
+/// Room for one block.
+pub(super) fn buffer() -> Vec<u8> {
+    vec![0; usize::try_from(BLOCK_SIZE).unwrap_or(usize::MAX)]
+}
+
+/// Reads a block of a file into `buffer` and hashes it; `None` if the file does not have it.
+pub(super) fn hash_block(file: &File, index: u64, length: u64, buffer: &mut [u8]) -> Option<BlockDigest> {
+    let block = buffer.get_mut(..usize::try_from(length).ok()?)?;
+    file.read_exact_at(block, index.checked_mul(BLOCK_SIZE)?).ok()?;
+    let mut hasher = BlockHasher::new(index);
+    hasher.update(block);
+    Some(hasher.finish())
 }

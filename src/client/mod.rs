@@ -8,6 +8,8 @@
 //!  board ◀── progress ─────── ├ link, dial, pool       a connection to a server
 //!  (the queue behind a        ├ fetch, classic         content as it comes
 //!   short lock)               ├ part, blocks, memory   what is kept of it
+//!                             ├ control, journal       what an interrupted run leaves of that
+//!                             ├ recall, compare        what of it still holds
 //!                             └ place, folder, finish  its target, and how it gets there
 //! ```
 
@@ -17,11 +19,14 @@ mod blocks;
 mod board;
 mod checksum;
 mod classic;
+mod compare;
+mod control;
 mod dial;
 mod engine;
 mod fetch;
 mod finish;
 mod folder;
+mod journal;
 mod link;
 mod listing;
 mod memory;
@@ -33,6 +38,7 @@ mod pool;
 mod progress;
 mod queue;
 mod rate;
+mod recall;
 mod retry;
 mod schedule;
 mod speed;
@@ -96,6 +102,8 @@ pub enum Existing {
     Overwrite,
     /// Save as `name (1).ext` and so on.
     Rename,
+    /// Bring it to the server's version, fetching only the blocks that differ; it is replaced once all is there.
+    Update,
 }
 
 /// A digest that the finished file must have.

@@ -10,11 +10,14 @@ use std::{
     sync::Arc,
 };
 
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 
-use crate::{platform, units};
+use crate::{platform, protocol::digest::BlockDigest, units};
 
-use super::{dial::reason, folder::Folder, name, retry::Fault};
+use super::{
+    blocks::Blocks, control::Record, dial::reason, folder::Folder, journal::Journal, memory::Source, name,
+    retry::Fault,
+};
 
 /// What a `.part` looked like when it was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +38,15 @@ impl Stamp {
             changed: (data.ctime(), data.ctime_nsec()),
         })
     }
+
+    /// For the control file. It tells the start of the system, too: what was not on the disk when the power failed may
+    /// look as it was left.
+    fn mark(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&std::fs::read("/proc/sys/kernel/random/boot_id").unwrap_or_default());
+        hasher.update(format!("{self:?}").as_bytes());
+        hasher.finalize().to_hex()[..32].to_owned()
+    }
 }
 
 /// See the module. Open and locked while a job works on it or waits to; closed while it is at rest.
@@ -44,16 +56,57 @@ pub(super) struct Part {
     name: OsString,
     file: Option<Arc<File>>,
     stamp: Option<Stamp>,
+    journal: Journal,
 }
 
 impl Part {
     /// Opens the `.part` of a target, empty.
     pub(super) fn create(folder: &Arc<Folder>, target: &OsStr) -> Result<Part, Fault> {
-        let name = name::part_name(target);
-        let file = open(folder, &name)?;
-        let part = Part { folder: Arc::clone(folder), name, file: Some(Arc::new(file)), stamp: None };
+        let mut part = Part::open(folder, target)?;
         part.clear()?;
         Ok(part)
+    }
+
+    /// Opens the `.part` of a target with what is in it.
+    pub(super) fn open(folder: &Arc<Folder>, target: &OsStr) -> Result<Part, Fault> {
+        let name = name::part_name(target);
+        let file = Some(Arc::new(open(folder, &name)?));
+        let journal = Journal::of(folder, &name);
+        Ok(Part { folder: Arc::clone(folder), name, file, stamp: None, journal })
+    }
+
+    /// Whether a target has a `.part` with something in it.
+    pub(super) fn is_there(folder: &Folder, target: &OsStr) -> bool {
+        let found = folder.look(&name::part_name(target)).ok().flatten();
+        found.is_some_and(|found| found.kind == FileType::RegularFile && found.size > 0)
+    }
+
+    /// Bytes in it.
+    pub(super) fn length(&self) -> Result<u64, Fault> {
+        Ok(self.file()?.metadata().map_err(|error| self.failed("read", &error))?.len())
+    }
+
+    /// What its control file says of it, and whether it is as it was left, so that this can be believed.
+    pub(super) fn recorded(&self) -> Result<Option<(Record, bool)>, Fault> {
+        let Some(record) = self.journal.read(self.length()?) else { return Ok(None) };
+        let mark = Stamp::of(self.file()?).map(|stamp| stamp.mark()).ok();
+        let as_left = record.clean.is_some() && record.clean == mark;
+        Ok(Some((record, as_left)))
+    }
+
+    /// Notes in its control file what is in it; from here on it counts as in use.
+    pub(super) fn record(&mut self, source: &Source, blocks: &Blocks) {
+        self.journal.replace(source, blocks, None);
+    }
+
+    /// Notes a verified block.
+    pub(super) fn verified(&mut self, index: u64, length: u32, digest: &BlockDigest) {
+        self.journal.add(index, length, digest);
+    }
+
+    /// Deletes its control file: it is about to become the target.
+    pub(super) fn forget(&mut self) {
+        self.journal.remove();
     }
 
     /// Where it is.
@@ -82,15 +135,25 @@ impl Part {
         Ok(self.stamp == Some(stamp))
     }
 
-    /// Closes it, and gives it free for others.
-    pub(super) fn close(&mut self) {
-        if let Some(file) = self.file.take() {
-            self.stamp = Stamp::of(&file).ok();
+    /// Closes it with a note of what is in it, and gives it free for others.
+    pub(super) fn close(&mut self, kept: Option<(&Source, &Blocks)>) {
+        let Some(file) = self.file.take() else { return };
+        self.stamp = Stamp::of(&file).ok();
+        if let Some((source, blocks)) = kept {
+            self.journal.replace(source, blocks, self.stamp.map(|stamp| stamp.mark()).as_deref());
         }
+        // The lock goes last.
+        self.journal.close();
+    }
+
+    /// It has become the target, which is nothing to lock or to note.
+    pub(super) fn placed(&mut self) {
+        self.file = None;
     }
 
     /// Empties it.
-    pub(super) fn clear(&self) -> Result<(), Fault> {
+    pub(super) fn clear(&mut self) -> Result<(), Fault> {
+        self.journal.remove();
         self.file()?.set_len(0).map_err(|error| self.failed("empty", &error))
     }
 
@@ -119,10 +182,11 @@ impl Part {
         }
         let ours = self.file.as_ref().and_then(|file| Stamp::of(file).ok()).map(|stamp| stamp.id);
         let there = self.folder.look(&self.name).ok().flatten().map(|found| found.id);
-        if ours.is_some()
-            && ours == there
-            && let Err(error) = rustix::fs::unlinkat(&self.folder.handle, &self.name, AtFlags::empty())
-        {
+        if ours.is_none() || ours != there {
+            return;
+        }
+        self.journal.remove();
+        if let Err(error) = rustix::fs::unlinkat(&self.folder.handle, &self.name, AtFlags::empty()) {
             tracing::warn!("cannot delete {}: {error}", self.path().display());
         }
     }
@@ -241,7 +305,7 @@ mod tests {
         let (_dir, folder) = folder();
         let mut first = Part::create(&folder, "x".as_ref()).unwrap();
         assert!(refused(&folder).starts_with("another client is downloading to "));
-        first.close();
+        first.close(None);
         Part::create(&folder, "x".as_ref()).unwrap();
     }
 
@@ -251,9 +315,9 @@ mod tests {
         let mut part = Part::create(&folder, "x".as_ref()).unwrap();
         part.claim(3).unwrap();
         part.write(b"abc", 0).unwrap();
-        part.close();
+        part.close(None);
         assert!(part.reopen().unwrap());
-        part.close();
+        part.close(None);
         fs::write(dir.path().join("x.part"), "abcd").unwrap();
         assert!(!part.reopen().unwrap());
         part.discard();

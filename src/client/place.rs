@@ -53,16 +53,38 @@ pub(super) fn decide(
             Fault::disk(format!("cannot create the folder {}: {}", new.folder.display(), reason(&error)))
         })?;
     }
+    let target = candidate(folders, new, name, &claim)?.ok_or_else(|| {
+        Fault::disk(format!("there is no folder {}; create it first", new.folder.display()))
+    })?;
+    if new.existing != Existing::Rename {
+        take(&target, claim)?;
+        refuse_existing(&target, new.existing, size)?;
+    }
+    Ok(target)
+}
+
+/// The target that a content of this name would have; `None` if not even its folder is there. Makes nothing.
+pub(super) fn candidate(
+    folders: &Folders,
+    new: &NewJob,
+    name: &SafeName,
+    claim: impl Fn(&Path) -> Result<(), JobId>,
+) -> Result<Option<Target>, Fault> {
+    if !new.folder.exists() {
+        return Ok(None);
+    }
     let (folder, name) = split(new, name)?;
     let folder = folders.open(&folder)?;
     if new.existing == Existing::Rename {
-        return renamed(folder, &name, claim);
+        return renamed(folder, &name, claim).map(Some);
     }
-    let target = Target { folder, wanted: name.clone(), name };
+    Ok(Some(Target { folder, wanted: name.clone(), name }))
+}
+
+/// Takes a target for a job.
+pub(super) fn take(target: &Target, claim: impl Fn(&Path) -> Result<(), JobId>) -> Result<(), Fault> {
     let path = target.path();
-    claim(&path).map_err(|_| Fault::disk(format!("another job of the queue saves to {}", path.display())))?;
-    refuse_existing(&target, new.existing, size)?;
-    Ok(target)
+    claim(&path).map_err(|_| Fault::disk(format!("another job of the queue saves to {}", path.display())))
 }
 
 /// Folder and name: what the user says is obeyed; naming an existing folder means into it.
@@ -82,19 +104,19 @@ fn split(new: &NewJob, name: &SafeName) -> Result<(PathBuf, OsString), Fault> {
 }
 
 /// Fails before anything is fetched if the result could not be put in place.
-fn refuse_existing(target: &Target, existing: Existing, size: Option<u64>) -> Result<(), Fault> {
+pub(super) fn refuse_existing(target: &Target, existing: Existing, size: Option<u64>) -> Result<(), Fault> {
     let Some(found) = look(target)? else { return Ok(()) };
     let path = target.path();
     let path = path.display();
     match (found.kind, existing) {
         (FileType::Directory, _) => Err(Fault::disk(format!("{path} is a directory"))),
-        (_, Existing::Overwrite) => Ok(()),
+        (_, Existing::Overwrite | Existing::Update) => Ok(()),
         (FileType::RegularFile, _) if size.is_none_or(|size| size == found.size) => Ok(()),
         _ => Err(differs(target, None)),
     }
 }
 
-fn look(target: &Target) -> Result<Option<super::folder::Found>, Fault> {
+pub(super) fn look(target: &Target) -> Result<Option<super::folder::Found>, Fault> {
     target.folder.look(&target.name).map_err(|error| {
         Fault::disk(format!("cannot look at {}: {}", target.path().display(), reason(&error)))
     })
@@ -104,7 +126,7 @@ fn look(target: &Target) -> Result<Option<super::folder::Found>, Fault> {
 pub(super) fn differs(target: &Target, part: Option<&Path>) -> Fault {
     let kept = part.map(|part| format!("; what was fetched is in {}", part.display())).unwrap_or_default();
     Fault::disk(format!(
-        "{} exists and differs from the server's{kept}; use --overwrite or --rename",
+        "{} exists and differs from the server's{kept}; use --update, --overwrite or --rename",
         target.path().display()
     ))
 }

@@ -87,7 +87,10 @@ pub(super) async fn run(
                 path,
                 bytes,
                 transferred: memory.transferred,
-                resumed: bytes.saturating_sub(memory.transferred),
+                resumed: match context.new.speak {
+                    Speak::V1 => bytes.saturating_sub(memory.received),
+                    Speak::Classic(_) => 0,
+                },
                 blake3: memory.root.map(|root| root.to_string()).unwrap_or_default(),
                 seconds: started.elapsed().as_secs_f64(),
                 omitted: memory.source.as_ref().and_then(|source| source.sources).map_or(0, |s| s.omitted),
@@ -106,6 +109,10 @@ async fn told_to_stop(stop: &mut watch::Receiver<bool>) {
 }
 
 fn failed(progress: &Progress, mut memory: Memory, mut fault: Fault, progressed: bool) -> (Memory, Outcome) {
+    if fault.verdict == Verdict::StartOver && memory.doubt() {
+        memory.restarts += 1;
+        return (memory, Outcome::Fault { fault, progressed: false });
+    }
     if fault.verdict == Verdict::StartOver {
         progress.set_verified(0);
         progress.set_position(0);

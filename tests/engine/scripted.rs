@@ -10,6 +10,7 @@ use std::{
 use fdsp::protocol::{
     client::Request,
     digest::BLOCK_SIZE,
+    error::Code,
     message::{Content, Failure, Form, Get, Timestamp, Welcome},
     outgoing::Outgoing,
     server::{Event, Filled, Server},
@@ -34,8 +35,18 @@ pub fn answer(answer: impl Fn(&mut Session, u32, Get) + Send + Sync + 'static) -
     listen(move |_, stream| {
         let mut session = Session::new(stream);
         while let Some((id, request)) = session.request() {
-            let Request::Get(get) = request else { return };
-            answer(&mut session, id, get);
+            match request {
+                Request::Get(get) => answer(&mut session, id, get),
+                _ => session.refuse(
+                    id,
+                    &Failure {
+                        code: Code::Unsupported,
+                        message: "scripted".into(),
+                        path: None,
+                        retry_after: None,
+                    },
+                ),
+            }
             session.flush();
         }
     })

@@ -1,0 +1,130 @@
+//! The control file of a `.part`, as text: what the content is, and which of its blocks are in the `.part`. No I/O.
+//!
+//! ```text
+//! 0a34c1de fdsp-control 1
+//! 51b0a7f2 source {"address":"fdsp+plain://nas:7878/a.iso","identity":"9f…","form":"file","size":2097152,…}
+//! 7c11d904 block 1 1048576 6437b3ac…
+//! 3390fe11 block 0 1048576 af1349b9… 2d3adedf…
+//! e2c5118a clean 5b1f…
+//! ```
+//!
+//! Each line begins with the CRC-32 of what follows the space, so that damage costs the lines that it hits and
+//! no more. `block` has index, length and chaining value; for block 0 also the digest of a content that is
+//! this block alone. Such lines are added as blocks are verified, in any order; of two for one block the
+//! later one counts. `clean` is the last line once the `.part` was left in order, with a mark of how it was left: while it is
+//! missing, or the `.part` looks otherwise, each block has to be hashed again before it is believed.
+
+use std::io::BufRead;
+
+use crate::protocol::digest::{BLOCK_SIZE, BlockDigest, Hash};
+
+use super::{blocks::Blocks, memory::Source};
+
+/// The first line; another version is another file.
+const FIRST: &str = "fdsp-control 1";
+/// No line of ours is longer: a path of 4096 bytes, escaped, and the rest.
+const LONGEST: u64 = 64 * 1024;
+
+/// What a control file says.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Record {
+    pub(super) source: Source,
+    pub(super) blocks: Blocks,
+    /// How the `.part` was left.
+    pub(super) clean: Option<String>,
+}
+
+/// A line, with its checksum.
+fn line(text: &str) -> String {
+    format!("{:08x} {text}\n", crc32fast::hash(text.as_bytes()))
+}
+
+/// The beginning of a control file.
+pub(super) fn head(source: &Source) -> String {
+    let json = serde_json::to_string(source).unwrap_or_default();
+    line(FIRST) + &line(&format!("source {json}"))
+}
+
+/// A verified block.
+pub(super) fn block(index: u64, length: u64, digest: &BlockDigest) -> String {
+    let alone = digest.alone.map(|alone| format!(" {alone}")).unwrap_or_default();
+    line(&format!("block {index} {length} {}{alone}", digest.chaining))
+}
+
+/// The end of one that was left in order.
+pub(super) fn clean(mark: &str) -> String {
+    line(&format!("clean {mark}"))
+}
+
+/// Reads a control file of a `.part` of `length` bytes; `None` if it is none, or tells nothing that can be used.
+pub(super) fn read(mut input: impl BufRead, length: u64) -> Option<Record> {
+    let (mut source, mut blocks, mut clean) = (None, Blocks::default(), None);
+    let (mut first, mut damaged) = (true, false);
+    let mut bytes = Vec::new();
+    loop {
+        bytes.clear();
+        let count = std::io::Read::take(&mut input, LONGEST).read_until(b'\n', &mut bytes).ok()?;
+        if count == 0 {
+            break;
+        }
+        // Whatever follows, the `.part` was used after it was left.
+        clean = None;
+        let text = checked(&bytes);
+        if std::mem::take(&mut first) {
+            if text != Some(FIRST) {
+                return None;
+            }
+            continue;
+        }
+        let word = text.and_then(|text| text.split_once(' '));
+        let understood = match (word, &source) {
+            (Some(("source", json)), None) => {
+                source = Some(serde_json::from_str::<Source>(json).ok()?);
+                true
+            }
+            (Some(("block", rest)), Some(source)) => take_block(rest, source, length, &mut blocks).is_some(),
+            (Some(("clean", mark)), Some(_)) => {
+                clean = Some(mark.to_owned());
+                true
+            }
+            _ => false,
+        };
+        damaged |= !understood;
+    }
+    Some(Record { source: source?, blocks, clean: clean.filter(|_| !damaged) })
+}
+
+/// The text of a whole line whose checksum is right.
+fn checked(bytes: &[u8]) -> Option<&str> {
+    let (sum, text) = std::str::from_utf8(bytes.strip_suffix(b"\n")?).ok()?.split_once(' ')?;
+    let ours = format!("{:08x}", crc32fast::hash(text.as_bytes()));
+    (sum == ours).then_some(text)
+}
+
+fn take_block(text: &str, source: &Source, part: u64, blocks: &mut Blocks) -> Option<()> {
+    let mut words = text.split(' ');
+    let index: u64 = words.next()?.parse().ok()?;
+    let length: u32 = words.next()?.parse().ok()?;
+    let chaining = Hash::from_hex(words.next()?)?;
+    let alone = match words.next() {
+        Some(word) => Some(Hash::from_hex(word)?),
+        None => None,
+    };
+    let begin = index.checked_mul(BLOCK_SIZE)?;
+    let end = begin.checked_add(length.into())?;
+    let fits = match source.size {
+        Some(size) => begin < size && u64::from(length) == BLOCK_SIZE.min(size - begin),
+        // Only the last one may be shorter, and nothing tells yet which that is: it is fetched again.
+        None if (1..BLOCK_SIZE).contains(&length.into()) => return Some(()),
+        None => u64::from(length) == BLOCK_SIZE,
+    };
+    // What it claims must be there: a line alone can take no memory.
+    if !fits || end > part || words.next().is_some() || alone.is_some() != (index == 0) {
+        return None;
+    }
+    blocks.insert(index, length, &BlockDigest { chaining, alone });
+    Some(())
+}
+
+#[cfg(test)]
+mod tests;

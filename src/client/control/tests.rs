@@ -1,0 +1,137 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::protocol::message::{Form, Timestamp};
+
+const FULL: u64 = BLOCK_SIZE;
+
+fn source(size: Option<u64>) -> Source {
+    Source {
+        address: "fdsp+plain://h:1/a b\n\u{1b}".into(),
+        identity: "id".into(),
+        form: Form::File,
+        size,
+        sources: None,
+        modified: Some(Timestamp { seconds: -1, nanoseconds: 5 }),
+    }
+}
+
+fn digest(index: u64, seed: u8) -> BlockDigest {
+    BlockDigest { chaining: Hash([seed; 32]), alone: (index == 0).then_some(Hash([!seed; 32])) }
+}
+
+/// A content of `size` bytes of which every block but the left out ones is there.
+fn text(size: u64, left_out: &[u64], mark: Option<&str>) -> (String, Record) {
+    let source = source(Some(size));
+    let (mut text, mut blocks) = (head(&source), Blocks::default());
+    for index in (0..Blocks::in_all(size)).rev().filter(|index| !left_out.contains(index)) {
+        let length = FULL.min(size - index * FULL);
+        text += &block(index, length, &digest(index, index as u8));
+        blocks.insert(index, length as u32, &digest(index, index as u8));
+    }
+    if let Some(mark) = mark {
+        text += &clean(mark);
+    }
+    (text, Record { source, blocks, clean: mark.map(str::to_owned) })
+}
+
+fn verified(record: &Record) -> Vec<(u64, u64, Hash)> {
+    let blocks = &record.blocks;
+    blocks.verified().map(|(index, hash)| (index, blocks.length(index), hash)).collect()
+}
+
+#[test]
+fn it_is_read_as_it_was_written() {
+    for size in [0, 1, FULL, FULL + 1, 5 * FULL + 7] {
+        let (text, record) = text(size, &[2], Some("mark"));
+        assert!(text.lines().all(|line| !line.contains('\u{1b}')), "a person can read it");
+        let found = read(text.as_bytes(), size).unwrap();
+        assert_eq!(verified(&found), verified(&record));
+        assert_eq!((found.source, found.clean), (record.source, record.clean));
+        assert_eq!(found.blocks.bytes(), record.blocks.bytes());
+    }
+}
+
+#[test]
+fn a_later_line_for_a_block_counts_and_any_line_ends_order() {
+    let size = 2 * FULL;
+    let (mut text, _) = text(size, &[], Some("mark"));
+    text += &block(1, FULL, &digest(1, 99));
+    let found = read(text.as_bytes(), size).unwrap();
+    assert_eq!(verified(&found)[1].2, Hash([99; 32]));
+    assert_eq!(found.clean, None);
+}
+
+#[test]
+fn what_cannot_be_is_left_out() {
+    let size = 3 * FULL + 5;
+    let lines = [
+        block(3, FULL, &digest(3, 1)),
+        block(2, 5, &digest(2, 1)),
+        block(4, 1, &digest(4, 1)),
+        block(1 << 43, FULL, &digest(1, 1)),
+        block(u64::MAX, FULL, &digest(1, 1)),
+        block(0, FULL, &digest(1, 1)),
+        line("block 1 x"),
+        line("else"),
+    ];
+    for one in lines {
+        let text = head(&source(Some(size))) + &one + &clean("mark");
+        let found = read(text.as_bytes(), size).unwrap();
+        assert_eq!((found.blocks.bytes(), found.clean), (0, None), "{one}");
+    }
+    // The `.part` is shorter than it says.
+    let (text, _) = text(size, &[], None);
+    assert_eq!(read(text.as_bytes(), 2 * FULL).unwrap().blocks.bytes(), 2 * FULL);
+}
+
+#[test]
+fn another_version_and_no_source_are_no_record() {
+    let (text, _) = text(FULL, &[], None);
+    let other = line("fdsp-control 2") + text.split_once('\n').unwrap().1;
+    assert_eq!(read(other.as_bytes(), FULL), None);
+    assert_eq!(read(line(FIRST).as_bytes(), FULL), None);
+    assert_eq!(read(&b""[..], FULL), None);
+    assert_eq!(read(&[b'x'; 1 << 20][..], FULL), None);
+}
+
+#[test]
+fn every_byte_can_be_flipped_without_a_false_claim() {
+    let size = 3 * FULL + 9;
+    let (text, record) = text(size, &[1], Some("mark"));
+    let truth = verified(&record);
+    for at in 0..text.len() {
+        for bit in 0..8 {
+            let mut bytes = text.clone().into_bytes();
+            bytes[at] ^= 1 << bit;
+            let Some(found) = read(&bytes[..], size) else { continue };
+            assert_eq!(found.source, record.source, "byte {at}, bit {bit}");
+            assert!(verified(&found).iter().all(|block| truth.contains(block)), "byte {at}, bit {bit}");
+            assert_eq!(found.clean, None, "byte {at}, bit {bit}: damage is no order");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn whatever_it_holds_it_is_read_without_harm(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        let _ = read(&bytes[..], 1 << 40);
+        let text = head(&source(Some(5 * FULL))).into_bytes();
+        let found = read(&[&text[..], &bytes[..]].concat()[..], 5 * FULL);
+        prop_assert!(found.is_none_or(|found| found.blocks.bytes() == 0));
+    }
+
+    #[test]
+    fn a_cut_costs_the_line_that_it_hits(size in 1..40 * FULL, cut in 0.0..1.0f64) {
+        let (text, record) = text(size, &[], Some("mark"));
+        let at = (text.len() as f64 * cut) as usize;
+        if let Some(found) = read(&text.as_bytes()[..at], size) {
+            let truth = verified(&record);
+            prop_assert!(verified(&found).iter().all(|block| truth.contains(block)));
+            let lines = text[..at].matches('\n').count();
+            prop_assert_eq!(verified(&found).len(), lines.saturating_sub(2).min(truth.len()));
+            prop_assert_eq!(found.clean, None);
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The control file on the disk, beside its `.part`: replaced as a whole when a job takes the `.part` up or leaves
+//! it, added to as blocks are verified. Whoever has the lock of the `.part` has this file, too. It only
+//! saves work: where it cannot be written, the download goes on without it.
+
+use std::{
+    ffi::{OsStr, OsString},
+    fs::File,
+    io::{self, BufReader, BufWriter, Write},
+    sync::Arc,
+};
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+
+use crate::protocol::digest::BlockDigest;
+
+use super::{
+    blocks::Blocks,
+    control::{self, Record},
+    folder::Folder,
+    memory::Source,
+};
+
+/// What follows the name of the `.part`.
+pub(super) const SUFFIX: &str = ".fdsp";
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Journal {
+    folder: Arc<Folder>,
+    name: OsString,
+    /// Open while blocks are added.
+    file: Option<File>,
+}
+
+impl Journal {
+    /// The control file of a `.part`.
+    pub(super) fn of(folder: &Arc<Folder>, part: &OsStr) -> Journal {
+        let mut name = part.to_owned();
+        name.push(SUFFIX);
+        Journal { folder: Arc::clone(folder), name, file: None }
+    }
+
+    /// What it says of a `.part` of `length` bytes.
+    pub(super) fn read(&self, length: u64) -> Option<Record> {
+        let found = self.folder.look(&self.name).ok().flatten()?;
+        let shown = self.folder.join(&self.name);
+        if found.kind != FileType::RegularFile {
+            tracing::warn!("{} is no file; the .part is verified without it", shown.display());
+            return None;
+        }
+        let record = self.folder.read(&self.name).ok().and_then(|file| {
+            // It may have become something else since it was looked at.
+            file.metadata().ok()?.is_file().then_some(file)
+        });
+        let record = record.and_then(|file| control::read(BufReader::new(file), length));
+        if record.is_none() {
+            tracing::warn!("{} cannot be used; the .part is verified without it", shown.display());
+        }
+        record
+    }
+
+    /// Replaces it, at once and as a whole; with a mark if the `.part` is left in order.
+    pub(super) fn replace(&mut self, source: &Source, blocks: &Blocks, mark: Option<&str>) {
+        self.file = None;
+        let mut fresh = self.name.clone();
+        fresh.push("~");
+        let result = self.write(&fresh, source, blocks, mark);
+        let result = result.and_then(|file| self.folder.rename_over(&fresh, &self.name).map(|()| file));
+        match result {
+            Ok(file) => self.file = Some(file),
+            Err(error) => {
+                self.unlink(&fresh);
+                tracing::warn!(
+                    "cannot write {}: {error}; an interrupted download will be verified without it",
+                    self.folder.join(&self.name).display()
+                );
+            }
+        }
+    }
+
+    fn write(&self, name: &OsStr, source: &Source, blocks: &Blocks, mark: Option<&str>) -> io::Result<File> {
+        // What another one left there is no use to anybody, and is not written into.
+        self.unlink(name);
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::APPEND | OFlags::CLOEXEC;
+        let mode = Mode::from_raw_mode(0o666);
+        let file = File::from(rustix::fs::openat(&self.folder.handle, name, flags, mode)?);
+        let mut out = BufWriter::new(file);
+        out.write_all(control::head(source).as_bytes())?;
+        for (index, digest) in blocks.digests() {
+            out.write_all(control::block(index, blocks.length(index), &digest).as_bytes())?;
+        }
+        if let Some(mark) = mark {
+            out.write_all(control::clean(mark).as_bytes())?;
+        }
+        out.into_inner().map_err(|error| error.into_error())
+    }
+
+    /// Adds a block that was verified and written.
+    pub(super) fn add(&mut self, index: u64, length: u32, digest: &BlockDigest) {
+        let Some(file) = &mut self.file else { return };
+        let line = control::block(index, length.into(), digest);
+        if let Err(error) = file.write_all(line.as_bytes()) {
+            tracing::warn!("cannot write to {}: {error}", self.folder.join(&self.name).display());
+            self.file = None;
+        }
+    }
+
+    /// Adds nothing more.
+    pub(super) fn close(&mut self) {
+        self.file = None;
+    }
+
+    /// Deletes it.
+    pub(super) fn remove(&mut self) {
+        self.file = None;
+        self.unlink(&self.name);
+    }
+
+    /// What cannot be deleted is in nobody's way.
+    fn unlink(&self, name: &OsStr) {
+        match rustix::fs::unlinkat(&self.folder.handle, name, AtFlags::empty()) {
+            Ok(()) | Err(rustix::io::Errno::NOENT) => {}
+            Err(error) => tracing::debug!("cannot delete {}: {error}", self.folder.join(name).display()),
+        }
+    }
+}

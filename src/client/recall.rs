@@ -1,0 +1,136 @@
+//! What an earlier run left of a job: its `.part` and control file, found by the target alone, and a target that is
+//! there already.
+
+use std::ops::ControlFlow;
+
+use rustix::fs::FileType;
+use tokio::task::block_in_place;
+
+use crate::{
+    protocol::{
+        client::{Event, Request},
+        message::{Form, Stat},
+    },
+    units,
+};
+
+use super::{
+    Existing, journal,
+    memory::{Memory, Place, Source},
+    name::SafeName,
+    part::Part,
+    place::{self, Target},
+    retry::Fault,
+    worker::Context,
+};
+
+/// Takes up what is there, if this job knows of nothing yet.
+pub(super) async fn recall(context: &Context, memory: &mut Memory) -> Result<(), Fault> {
+    if memory.place.is_some() || memory.source.is_some() || memory.doubtful || memory.identical.is_some() {
+        return Ok(());
+    }
+    let new = &context.new;
+    let mut names = Vec::new();
+    match new.address.path.name() {
+        asked @ Some(_) => {
+            let name = |form| (form, SafeName::for_content(asked, "", form == Form::Zip));
+            names.extend((new.form != Form::Zip).then(|| name(Form::File)));
+            names.extend((new.form != Form::File).then(|| name(Form::Zip)));
+        }
+        None if !is_anything_unfinished(context) => {}
+        // Only the server knows what the served folder is called.
+        None => names.push((Form::Zip, root_name(context).await?)),
+    }
+    block_in_place(|| names.iter().try_for_each(|(form, name)| look(context, memory, *form, name)))
+}
+
+/// Whether the folder to save in has any control file, for whatever target.
+fn is_anything_unfinished(context: &Context) -> bool {
+    let Ok(entries) = std::fs::read_dir(&context.new.folder) else { return false };
+    context.new.save_as.is_some()
+        || entries
+            .flatten()
+            .any(|entry| entry.file_name().as_encoded_bytes().ends_with(journal::SUFFIX.as_bytes()))
+}
+
+/// The name of the served folder's archive.
+async fn root_name(context: &Context) -> Result<SafeName, Fault> {
+    let authority = &context.new.address.authority;
+    let mut link = context.pool.link(authority).await?;
+    if link.is_stale() {
+        link = context.pool.fresh(authority).await?;
+    }
+    let request = Request::Stat(Stat { path: String::new() });
+    let take = |event: Event<'_>| match event {
+        Event::Meta { meta, .. } => Ok(ControlFlow::Break(meta.name)),
+        Event::Failed { failure, .. } => Err(Fault::refused("", &failure)),
+        _ => Ok(ControlFlow::Continue(())),
+    };
+    let name = link.ask(&request, &context.board.limiter, take).await;
+    context.pool.put(authority, link);
+    Ok(SafeName::for_content(None, &format!("{}.zip", name?), true))
+}
+
+/// Looks what there is for a content of this name.
+fn look(context: &Context, memory: &mut Memory, form: Form, name: &SafeName) -> Result<(), Fault> {
+    if memory.place.is_some() {
+        return Ok(());
+    }
+    let claim = |path: &std::path::Path| context.board.claim(path, context.id);
+    let Some(target) = place::candidate(&context.board.folders, &context.new, name, claim)? else {
+        return Ok(());
+    };
+    let compared = matches!(context.new.existing, Existing::Keep | Existing::Update) && form == Form::File;
+    if compared && memory.old.is_none() {
+        let found = place::look(&target)?.filter(|found| found.kind == FileType::RegularFile);
+        if found.is_some() {
+            (memory.old, memory.doubtful) = (Some(target.clone()), true);
+        }
+    }
+    if Part::is_there(&target.folder, &target.name) {
+        place::take(&target, claim)?;
+        take_up(context, memory, form, target)?;
+    }
+    Ok(())
+}
+
+/// Takes up a `.part` that a content of this form would have.
+fn take_up(context: &Context, memory: &mut Memory, form: Form, target: Target) -> Result<(), Fault> {
+    let part = Part::open(&target.folder, &target.name)?;
+    let (path, recorded) = (part.path(), part.recorded()?);
+    let asked = context.new.form;
+    let recorded = recorded.filter(|(record, _)| asked == Form::Auto || asked == record.source.form);
+    let is_archive = |source: &Source| source.form == Form::Zip;
+    if form == Form::Zip && !recorded.as_ref().is_some_and(|(record, _)| is_archive(&record.source)) {
+        // Nothing proves a part of an archive but its identity.
+        return Ok(());
+    }
+    memory.place = Some(Place { target, part });
+    let Some((record, as_left)) = recorded else {
+        tracing::info!("nothing tells what {} is; it is verified by the server's hashes", path.display());
+        memory.doubtful = true;
+        return Ok(());
+    };
+    memory.blocks = record.blocks;
+    if !as_left {
+        tracing::info!("{} was not left in order; it is verified", path.display());
+        memory.source = Some(record.source);
+        memory.verify()?;
+    } else {
+        memory.source = Some(record.source);
+    }
+    memory.record();
+    let kept = memory.blocks.bytes();
+    tracing::info!("{}: goes on with the {} that are verified", path.display(), units::bytes(kept));
+    memory.recalled = true;
+    let is_file = memory.source.as_ref().is_some_and(|source| source.form == Form::File);
+    if !is_file || context.new.existing == Existing::Update {
+        // Archives are not compared; an update that is under way was when it began.
+        (memory.doubtful, memory.old) = (false, None);
+    }
+    context.progress.set_verified(kept);
+    if is_file {
+        context.progress.set_position(kept);
+    }
+    Ok(())
+}

@@ -1,0 +1,242 @@
+//! A served folder, runs of the engine that know nothing of each other, and a gate that lets so much through.
+
+use std::{
+    fs,
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use fdsp::{
+    client::{Command, Config, Event, Existing, Finished, NewJob, Speak, Trouble, start},
+    protocol::{
+        address::{Address, Authority},
+        message::Form,
+        path::RemotePath,
+    },
+    server::{self, Arch, Limits, Server},
+};
+use tempfile::TempDir;
+
+pub const MIB: usize = 1 << 20;
+/// No test waits longer for anything.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// `length` bytes of which no two stretches are alike, and which do not compress.
+pub fn content(length: usize, seed: u64) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut bytes);
+    bytes
+}
+
+/// A folder and the server that serves it.
+pub struct Served {
+    pub folder: TempDir,
+    server: Server,
+}
+
+impl Served {
+    pub fn new() -> Served {
+        let folder = tempfile::tempdir().unwrap();
+        let server = serve(folder.path());
+        Served { folder, server }
+    }
+
+    /// The server ends, and another one serves the folder on another port.
+    pub fn restart(&mut self) {
+        self.server = serve(self.folder.path());
+    }
+
+    pub fn write(&self, path: &str, bytes: &[u8]) {
+        let path = self.folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+
+    pub fn at(&self) -> SocketAddr {
+        self.server.local_addr()
+    }
+}
+
+fn serve(folder: &Path) -> Server {
+    let config = server::Config {
+        root: folder.to_owned(),
+        host: "127.0.0.1".into(),
+        port: 0,
+        arch: Arch::Async,
+        classic: None,
+        limits: Limits::default(),
+    };
+    server::start(config, Arc::new(|_| {})).unwrap()
+}
+
+/// A folder to download to, and what was done in it.
+pub struct Folder {
+    pub folder: TempDir,
+}
+
+impl Folder {
+    pub fn new() -> Folder {
+        Folder { folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn names(&self) -> Vec<String> {
+        let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
+        let mut names: Vec<_> = fs::read_dir(self.folder.path()).unwrap().map(name).collect();
+        names.sort();
+        names
+    }
+
+    /// Blocks that the control file of a target lists.
+    pub fn listed(&self, name: &str) -> usize {
+        let text = fs::read(self.path(&format!("{name}.part.fdsp"))).unwrap_or_default();
+        String::from_utf8_lossy(&text).lines().filter(|line| line.contains(" block ")).count()
+    }
+
+    /// Waits until so many are listed.
+    pub fn wait_for(&self, name: &str, blocks: usize) {
+        let begun = Instant::now();
+        while self.listed(name) < blocks {
+            assert!(begun.elapsed() < PATIENCE, "{blocks} blocks of {name}: {}", self.listed(name));
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// One run to the end of one job.
+    pub fn fetch(&self, at: SocketAddr, path: &str) -> Result<Finished, Trouble> {
+        self.fetch_as(at, path, Existing::Keep)
+    }
+
+    pub fn fetch_as(&self, at: SocketAddr, path: &str, existing: Existing) -> Result<Finished, Trouble> {
+        let run = Run::start(self.job(at, path, existing));
+        run.end()
+    }
+
+    fn job(&self, at: SocketAddr, path: &str, existing: Existing) -> NewJob {
+        let authority = Authority { host: at.ip().to_string(), port: at.port() };
+        NewJob {
+            address: Address { authority, path: RemotePath::parse(path).unwrap() },
+            speak: Speak::V1,
+            form: Form::Auto,
+            folder: self.folder.path().to_owned(),
+            save_as: None,
+            existing,
+            checksum: None,
+        }
+    }
+
+    /// A run that is stopped in order once so many blocks of the target `name` are verified; the rest does not
+    /// come.
+    pub fn interrupted(&self, at: SocketAddr, path: &str, name: &str, blocks: usize) {
+        let gate = Gate::start(at, blocks * (MIB + 1000) + 8000);
+        let run = Run::start(self.job(gate.at(), path, Existing::Keep));
+        self.wait_for(name, blocks);
+        run.stop();
+    }
+}
+
+/// One run of an engine, of one job.
+struct Run {
+    engine: fdsp::client::Engine,
+    events: tokio::sync::mpsc::UnboundedReceiver<Event>,
+}
+
+impl Run {
+    fn start(job: NewJob) -> Run {
+        let config =
+            Config { jobs: 1, limit: None, retries: 3, timeout: Duration::from_secs(20), sync: false };
+        let (engine, events) = start(config).unwrap();
+        engine.command(Command::Add(vec![job]));
+        Run { engine, events }
+    }
+
+    fn end(mut self) -> Result<Finished, Trouble> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let ended = runtime.block_on(async {
+            tokio::time::timeout(PATIENCE, async {
+                loop {
+                    match self.events.recv().await.expect("the engine runs") {
+                        Event::Done { finished, .. } => return Ok(finished),
+                        Event::Failed { trouble, .. } => return Err(trouble),
+                        _ => {}
+                    }
+                }
+            })
+            .await
+        });
+        self.stop();
+        ended.expect("the job ends")
+    }
+
+    fn stop(self) {
+        self.engine.command(Command::Stop);
+        self.engine.join(PATIENCE);
+    }
+}
+
+/// Lets so many bytes of the server through, and holds the rest back.
+pub struct Gate {
+    at: SocketAddr,
+    passed: Arc<AtomicUsize>,
+    _end: mpsc::Sender<()>,
+}
+
+impl Gate {
+    pub fn start(server: SocketAddr, pass: usize) -> Gate {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = listener.local_addr().unwrap();
+        let passed = Arc::new(AtomicUsize::new(0));
+        let (end, ended) = mpsc::channel();
+        let ended = Arc::new(Mutex::new(ended));
+        let counter = Arc::clone(&passed);
+        thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let Ok(server) = TcpStream::connect(server) else { continue };
+                let (counter, ended) = (Arc::clone(&counter), Arc::clone(&ended));
+                let (from, to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                thread::spawn(move || std::io::copy(&mut &from, &mut &to));
+                thread::spawn(move || {
+                    forward(&server, &client, pass, &counter);
+                    let _ = ended.lock().map(|ended| ended.recv());
+                });
+            }
+        });
+        Gate { at, passed, _end: end }
+    }
+
+    pub fn at(&self) -> SocketAddr {
+        self.at
+    }
+
+    /// Bytes that went through.
+    pub fn passed(&self) -> usize {
+        self.passed.load(Ordering::SeqCst)
+    }
+}
+
+fn forward(mut server: &TcpStream, mut client: &TcpStream, pass: usize, passed: &AtomicUsize) {
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let room = pass.saturating_sub(passed.load(Ordering::SeqCst)).min(buffer.len());
+        if room == 0 {
+            return;
+        }
+        match server.read(&mut buffer[..room]) {
+            Ok(count @ 1..) if client.write_all(&buffer[..count]).is_ok() => {
+                passed.fetch_add(count, Ordering::SeqCst);
+            }
+            _ => return,
+        }
+    }
+}
