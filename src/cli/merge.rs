@@ -27,6 +27,7 @@ impl Cli {
             ("--no-sync", client.no_sync),
             ("--overwrite", client.overwrite),
             ("--rename", client.rename),
+            ("--update", client.update),
             ("--protocol", client.protocol.is_some()),
         ];
         let of_serving = [
@@ -80,6 +81,7 @@ impl Cli {
         set(&mut client.sync, self.client.no_sync.then_some(false));
         set(&mut client.existing, self.client.overwrite.then_some(Existing::Overwrite));
         set(&mut client.existing, self.client.rename.then_some(Existing::Rename));
+        set(&mut client.existing, self.client.update.then_some(Existing::Update));
         set(&mut server.arch, self.server.arch);
         set(&mut server.max_connections, self.server.max_connections.map(|count| count as usize));
         set(&mut server.classic, self.server.classic.then_some(true));

@@ -115,6 +115,9 @@ pub struct ClientArgs {
     /// Save beside targets that exist, under another name
     #[arg(long)]
     pub rename: bool,
+    /// Bring targets that exist to the server's version, fetching only the blocks that differ
+    #[arg(long, conflicts_with_all = ["overwrite", "rename"])]
+    pub update: bool,
     /// Fail unless the file has this digest; ALGO is blake3, sha256 or md5
     #[arg(long, value_name = "ALGO:HEX", value_parser = values::checksum)]
     pub checksum: Option<Checksum>,

@@ -57,8 +57,12 @@ pub(crate) const PROTOCOLS: &[(&str, Speak)] = &[
     ("classic-select", Speak::Classic(Dialect::ClassicSelect)),
 ];
 
-const EXISTING: &[(&str, Existing)] =
-    &[("keep", Existing::Keep), ("overwrite", Existing::Overwrite), ("rename", Existing::Rename)];
+const EXISTING: &[(&str, Existing)] = &[
+    ("keep", Existing::Keep),
+    ("overwrite", Existing::Overwrite),
+    ("rename", Existing::Rename),
+    ("update", Existing::Update),
+];
 
 const ARCHS: &[(&str, Arch)] =
     &[("single", Arch::Single), ("threads", Arch::Threads), ("select", Arch::Select), ("async", Arch::Async)];
