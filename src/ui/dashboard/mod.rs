@@ -124,6 +124,9 @@ impl Screen for Dashboard {
         self.model.log.refresh();
         if self.model.frozen.is_none() {
             self.read(self.model.wanted(), now);
+            if self.model.misses_rows() {
+                self.read(self.model.wanted(), now);
+            }
             if self.model.picture.snapshot.stopped {
                 return Control::Quit;
             }

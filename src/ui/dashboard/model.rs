@@ -297,6 +297,13 @@ impl Model {
         self.picture.snapshot.rows.get(number.checked_sub(self.picture.first)?)
     }
 
+    /// Whether rows in view were not read: many clients before them have left meanwhile.
+    pub fn misses_rows(&self) -> bool {
+        let visible = usize::from(self.layout().table.height);
+        let shown = self.top..(self.top + visible).min(self.picture.total);
+        !shown.is_empty() && (self.row(shown.start).is_none() || self.row(shown.end - 1).is_none())
+    }
+
     /// The selected row.
     pub fn selected_row(&self) -> Option<&ConnectionView> {
         self.row(self.selected)

@@ -241,6 +241,29 @@ fn of_a_thousand_connections_only_a_window_is_read() {
 }
 
 #[test]
+fn when_most_clients_leave_at_once_those_that_stay_are_read_again() {
+    let now = Instant::now();
+    let all: Vec<_> = (0..1000).map(|n| row(n, ConnectionState::Sending, "x")).collect();
+    let mut model = model_of(all.clone(), now);
+    keys(&mut model, "G");
+    let read = |model: &mut Model, rows: &[ConnectionView]| {
+        let wanted = model.wanted();
+        let mut part = snapshot(rows.to_vec());
+        part.rows = rows[wanted.start.min(rows.len())..wanted.end.min(rows.len())].to_vec();
+        model.take(part, wanted.start, now);
+    };
+    read(&mut model, &all);
+    assert!(!model.misses_rows());
+    read(&mut model, &all[..5]);
+    assert!(model.misses_rows(), "what was read lies beyond the last row that is left");
+    read(&mut model, &all[..5]);
+    assert!(!model.misses_rows());
+    assert!(shown(&model).contains(&peer(4).to_string()));
+    read(&mut model, &[]);
+    assert!(!model.misses_rows(), "there is nothing to be read");
+}
+
+#[test]
 fn what_cannot_be_undone_asks_first() {
     let mut model = busy();
     assert_eq!(keys(&mut model, "d"), []);
