@@ -75,7 +75,7 @@ pub struct Place {
     #[arg(short = 'H', long, value_name = "HOST", help_heading = "Both")]
     pub host: Option<String>,
     /// Its port; with --serve, 0 picks a free one [default: 7878]
-    #[arg(short = 'P', long, value_name = "PORT", help_heading = "Both", value_parser = values::port)]
+    #[arg(short = 'P', long, value_name = "PORT", allow_negative_numbers = true, help_heading = "Both", value_parser = values::port)]
     pub port: Option<u16>,
 }
 
@@ -95,16 +95,16 @@ pub struct ClientArgs {
     #[arg(long = "as", value_name = "FORM", value_parser = values::form())]
     pub form: Option<Form>,
     /// Downloads at the same time, 1 to 64 [default: 3]
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=64))]
+    #[arg(short, long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..=64))]
     pub jobs: Option<u64>,
     /// Bytes a second for all downloads together, such as 500k or 2M; 0 is unlimited [default: 0]
-    #[arg(long, value_name = "RATE", value_parser = values::rate)]
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true, value_parser = values::rate)]
     pub limit: Option<values::Rate>,
     /// Tries after the first one [default: 8]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1000))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(0..=1000))]
     pub retries: Option<u32>,
     /// A server that says nothing for so long is lost [default: 30]
-    #[arg(long, value_name = "SECS", value_parser = values::seconds)]
+    #[arg(long, value_name = "SECS", allow_negative_numbers = true, value_parser = values::seconds)]
     pub timeout: Option<Duration>,
     /// Do not wait for the disk before a download is done
     #[arg(long)]
@@ -140,7 +140,7 @@ pub struct ServerArgs {
     #[arg(long, value_enum)]
     pub arch: Option<Arch>,
     /// Connections at the same time; further ones are told "busy" [default: 256]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     pub max_connections: Option<u64>,
     /// Answer the original programs, too
     #[arg(long)]
