@@ -49,7 +49,7 @@ on_every_architecture! {
     ranges: of_a_file, of_an_archive, of_an_archive_again, behind_the_end, of_another_identity;
     hashes: of_every_size, of_ranges, refused, changed, beside_others, given_up;
     directories: empty, nested, ten_thousand_files, the_root, what_cannot_be_read;
-    changes: truncated, grown, deleted, replaced, in_an_archive;
+    changes: truncated, grown, deleted, replaced, in_an_archive, between_ranges, behind_the_range;
     pipeline: fifty_requests, more_than_the_server_reads_ahead, failures_between, one_byte_at_a_time;
     crowd: two_hundred_clients, a_slow_one_among_fast_ones;
     vanish: after_connecting, in_the_preamble, after_hello, in_the_middle_of_content, half_closed, at_once_and_often;
