@@ -42,6 +42,7 @@ fn wrong_options_and_arguments() {
         ("-H h --checksum sha1:00 a", &["blake3:, sha256: or md5:"]),
         ("-H h --checksum md5:xyz a", &["32 hex digits"]),
         ("-H h --overwrite --rename a", &["--overwrite", "--rename"]),
+        ("-H h --update --rename a", &["--update", "--rename"]),
         ("-H h -l x a b", &["--local", "exactly one"]),
         ("a", &["'a' names no server", "-H HOST"]),
         ("-H h ../a", &["'../a'", "'..'"]),

@@ -90,7 +90,6 @@ impl Finish {
         if !go_on() {
             return Err(Unfinished::Stopped);
         }
-        place.part.forget();
         self.put_in_place(place, claim)?;
         place.part.placed();
         if self.sync {

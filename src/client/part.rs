@@ -104,11 +104,6 @@ impl Part {
         self.journal.add(index, length, digest);
     }
 
-    /// Deletes its control file: it is about to become the target.
-    pub(super) fn forget(&mut self) {
-        self.journal.remove();
-    }
-
     /// Where it is.
     pub(super) fn path(&self) -> PathBuf {
         self.folder.join(&self.name)
@@ -146,8 +141,10 @@ impl Part {
         self.journal.close();
     }
 
-    /// It has become the target, which is nothing to lock or to note.
+    /// It has become the target, which is nothing to lock or to note. Its control file goes after it: killed in between,
+    /// a program leaves a note that nobody needs, and not an archive that nothing proves.
     pub(super) fn placed(&mut self) {
+        self.journal.remove();
         self.file = None;
     }
 
