@@ -5,6 +5,8 @@
 //! Directory ─archive()─▶ Planner ─step()…─▶ Plan ─stream()─▶ Stream ─read()…─▶ bytes
 //! ```
 //!
+//! A stream that ends early leaves an [`Index`] behind, with which another one of the same plan goes on near to where it was.
+//!
 //! # What the archive is
 //!
 //! - One entry for each directory and each regular file, sorted by the bytes of the names; the first one is
@@ -28,11 +30,14 @@
 mod compress;
 mod content;
 mod format;
+mod index;
+mod pending;
 mod plan;
 mod planner;
 mod source;
 mod stream;
 
+pub use index::Index;
 pub use plan::Plan;
 pub use planner::{Planner, Planning};
-pub use stream::{Index, Stream};
+pub use stream::Stream;

@@ -4,6 +4,8 @@ use super::{
     compress::{self, HEAD},
     content::{Content, Tools, clamp},
     format::{self, Method, Written},
+    index::{Index, Learned},
+    pending::Pending,
     plan::{Kind, Plan, SMALL},
     source::OpenSource,
 };
@@ -34,42 +36,6 @@ pub struct Stream {
     tools: Tools,
 }
 
-/// What an entry became.
-#[derive(Clone, Copy, Debug)]
-struct Learned {
-    written: Written,
-    method: Method,
-    /// Where it ends in the archive.
-    end: u64,
-}
-
-/// What a pass over a plan has learned of its entries, from the first one on.
-#[derive(Debug, Default)]
-pub struct Index(Vec<Learned>);
-
-impl Index {
-    /// How many entries it knows.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether it knows none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Bytes that it takes.
-    pub fn cost(&self) -> usize {
-        size_of_val(&*self.0)
-    }
-
-    /// Forgets the last entries, so that it takes at most `cost` bytes.
-    pub fn shorten(&mut self, cost: usize) {
-        self.0.truncate(cost / size_of::<Learned>());
-        self.0.shrink_to_fit();
-    }
-}
-
 #[derive(Debug)]
 enum State {
     /// At the begin of an entry.
@@ -91,33 +57,6 @@ struct Central {
     offset: u64,
     /// Bytes of the records so far.
     length: u64,
-}
-
-/// Bytes that were made and not yet read.
-#[derive(Debug, Default)]
-struct Pending {
-    bytes: Vec<u8>,
-    taken: usize,
-}
-
-impl Pending {
-    fn is_empty(&self) -> bool {
-        self.taken == self.bytes.len()
-    }
-
-    /// For new bytes, where none are left.
-    fn refill(&mut self) -> &mut Vec<u8> {
-        self.bytes.clear();
-        self.taken = 0;
-        &mut self.bytes
-    }
-
-    fn take(&mut self, buffer: &mut [u8]) -> usize {
-        let count = buffer.len().min(self.bytes.len() - self.taken);
-        buffer[..count].copy_from_slice(&self.bytes[self.taken..][..count]);
-        self.taken += count;
-        count
-    }
 }
 
 impl Stream {
