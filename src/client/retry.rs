@@ -97,7 +97,10 @@ impl Fault {
             Code::NotFound => never(TroubleKind::NotFound),
             Code::WrongKind => never(TroubleKind::NotFound),
             Code::Unreadable => {
-                Fault::never(TroubleKind::Other, format!("the server could not read: {said}"))
+                // The server names the file as well, and the number of the system's error.
+                let why = said.strip_prefix(about).and_then(|said| said.strip_prefix(": ")).unwrap_or(said);
+                let why = why.split(" (os error").next().unwrap_or(why);
+                Fault::never(TroubleKind::Other, text(&format!("the server could not read it: {why}")))
             }
             Code::Changed | Code::Range => Fault::changed(text(failure.code.text())),
             Code::Busy | Code::ShuttingDown | Code::TimedOut | Code::TooSlow => {
@@ -166,6 +169,15 @@ mod tests {
         assert_eq!(fault.verdict, Verdict::StartOver);
         assert_eq!(fault.trouble.kind, TroubleKind::Integrity);
         assert_eq!(fault.trouble.message.as_str(), "/a/b: the source changed on the server");
+    }
+
+    #[test]
+    fn what_the_server_could_not_read_is_named_once() {
+        let mut unreadable = failure(Code::Unreadable, None);
+        unreadable.path = Some("f/s".into());
+        unreadable.message = "f/s: Permission denied (os error 13)".into();
+        let fault = Fault::refused("", &unreadable);
+        assert_eq!(fault.trouble.message.as_str(), "/f/s: the server could not read it: Permission denied");
     }
 
     #[test]
