@@ -131,10 +131,8 @@ impl Connection {
 
     /// What the connection needs now. Produces at most one turn of output.
     pub fn next(&mut self, now: Instant) -> Want {
-        if self.shared.phase() >= Phase::Stopping {
-            self.close("the server was stopped");
-        } else if self.entry.is_disconnected() {
-            self.close("disconnected by the operator");
+        if let Some(reason) = self.cut_by_us() {
+            self.close(reason);
         }
         loop {
             if self.turn.asked {
@@ -173,6 +171,17 @@ impl Connection {
                 Step::End(reason) => self.linger(reason, now),
                 Step::Abort(reason) => self.close(reason),
             }
+        }
+    }
+
+    /// Why the socket was shut down, if that was not the client.
+    fn cut_by_us(&self) -> Option<&'static str> {
+        if self.shared.phase() >= Phase::Stopping {
+            Some("the server was stopped")
+        } else if self.entry.is_disconnected() {
+            Some("disconnected by the operator")
+        } else {
+            None
         }
     }
 
@@ -263,6 +272,10 @@ impl Connection {
 
     /// The socket failed.
     pub fn lost(&mut self, error: &io::Error) {
+        // A write that waits when the socket is shut down fails as if the client had closed.
+        if let Some(reason) = self.cut_by_us() {
+            return self.close(reason);
+        }
         let reason = match error.kind() {
             ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
                 "closed by the client".to_owned()

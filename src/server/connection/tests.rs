@@ -282,3 +282,15 @@ fn hashes_that_are_known_cost_no_work() {
     assert_eq!(work(Request::Get(get.clone())), 0);
     assert_eq!(work(Request::Hashes(get)), 0);
 }
+
+#[test]
+fn a_write_that_fails_because_the_server_was_stopped_is_not_the_clients_doing() {
+    let bench = bench(None);
+    let mut connection = bench.connect();
+    bench.shared.stop();
+    connection.after_write(bench.start, Err(ErrorKind::BrokenPipe.into()));
+    drop(connection);
+    let events = bench.events.lock().unwrap();
+    let Some(Event::Disconnected { reason, .. }) = events.last() else { panic!("{events:?}") };
+    assert_eq!(reason.as_str(), "the server was stopped");
+}
