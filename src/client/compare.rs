@@ -40,6 +40,11 @@ pub(super) async fn compare(link: &mut Link, context: &Context, memory: &mut Mem
     let Comparison { source, part, old, .. } = comparison;
     match (compared, source) {
         (Compared::All, Some(source)) => block_in_place(|| adopt(context, memory, source, part, old)),
+        (Compared::Not(Code::Unsupported), _) if memory.recalled => {
+            // The identity tells what is in the `.part`; the target is compared when all is there.
+            (memory.doubtful, memory.old) = (false, None);
+            Ok(())
+        }
         (Compared::Not(code), _) => {
             let address = &context.new.address;
             if memory.place.is_some() && code == Code::Unsupported {
@@ -151,6 +156,13 @@ impl<'a> Comparison<'a> {
         };
         let length = rest.min(BLOCK_SIZE);
         let short = u32::try_from(length).unwrap_or(u32::MAX);
+        let known = self.known.digest(index, length).filter(|digest| digest.chaining == hash);
+        if let Some(digest) = known
+            && self.context.new.existing != Existing::Keep
+        {
+            self.part.insert(index, short, &digest);
+            return Ok(());
+        }
         if let Some(old) = &mut self.old {
             match hash_block(&old.file, index, length, &mut self.buffer) {
                 Some(digest) if digest.chaining == hash => {
@@ -165,7 +177,6 @@ impl<'a> Comparison<'a> {
             }
         }
         let Some(file) = &self.file else { return Ok(()) };
-        let known = self.known.digest(index, length).filter(|digest| digest.chaining == hash);
         let digest = known.or_else(|| hash_block(file, index, length, &mut self.buffer));
         if let Some(digest) = digest.filter(|digest| digest.chaining == hash) {
             self.part.insert(index, short, &digest);

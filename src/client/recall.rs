@@ -124,8 +124,8 @@ fn take_up(context: &Context, memory: &mut Memory, form: Form, target: Target) -
     tracing::info!("{}: goes on with the {} that are verified", path.display(), units::bytes(kept));
     memory.recalled = true;
     let is_file = memory.source.as_ref().is_some_and(|source| source.form == Form::File);
-    if !is_file || context.new.existing == Existing::Update {
-        // Archives are not compared; an update that is under way was when it began.
+    if !is_file {
+        // Archives are not compared.
         (memory.doubtful, memory.old) = (false, None);
     }
     context.progress.set_verified(kept);

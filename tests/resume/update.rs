@@ -72,6 +72,24 @@ fn an_update_makes_it_longer_or_shorter_and_fetches_what_is_not_there() {
 }
 
 #[test]
+fn an_update_that_was_interrupted_takes_the_rest_from_the_target_too() {
+    let served = Served::new();
+    let bytes = content(8 * MIB, 1);
+    served.write("a", &bytes);
+    let folder = Folder::new();
+    folder.interrupted(served.at(), "a", "a", 2);
+    let mut old = bytes.clone();
+    old[5 * MIB] ^= 1;
+    fs::write(folder.path("a"), &old).unwrap();
+    let trouble = folder.fetch(served.at(), "a").unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Disk);
+    assert_eq!(folder.names(), ["a", "a.part", "a.part.fdsp"], "what was fetched is kept");
+    let finished = folder.fetch_as(served.at(), "a", Existing::Update).unwrap();
+    assert!(fs::read(folder.path("a")).unwrap() == bytes);
+    assert_eq!((finished.transferred, finished.resumed), (MIB as u64, 7 * MIB as u64));
+}
+
+#[test]
 fn an_unfinished_file_of_another_version_keeps_what_matches() {
     let served = Served::new();
     let bytes = content(6 * MIB, 1);
