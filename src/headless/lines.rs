@@ -99,8 +99,12 @@ pub(super) fn failed(name: &SafeText, trouble: &client::Trouble) -> String {
     format!("tui: {about}{message}{advice}")
 }
 
-/// Whether a text has a name in it, and not only its letters in other words.
+/// Whether a text has a name in it, and not only its letters in other words. The served folder itself has no
+/// name that would tell anything.
 fn names(text: &str, name: &str) -> bool {
+    if name == "/" {
+        return true;
+    }
     let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
     text.match_indices(name).any(|(at, _)| {
         !is_word(text[..at].chars().next_back()) && !is_word(text[at + name.len()..].chars().next())
@@ -164,6 +168,7 @@ mod tests {
         };
         assert_eq!(line("b", TroubleKind::NotFound, "not on the server"), "tui: b: not on the server");
         assert_eq!(line("b", TroubleKind::NotFound, "'b' is gone"), "tui: 'b' is gone");
+        assert_eq!(line("/", TroubleKind::Other, "/f/s: cannot be read"), "tui: /f/s: cannot be read");
         assert_eq!(line("b", TroubleKind::NotFound, "absent"), "tui: b: absent");
         assert_eq!(
             line("b", TroubleKind::Connection, "h:1: refused"),
