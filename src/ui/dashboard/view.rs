@@ -206,14 +206,22 @@ fn last_line(model: &Model, area: Rect, buf: &mut Buffer) -> Option<u16> {
     match &model.over {
         Over::Prompt(focus, input) => {
             let what = match focus {
-                Focus::Connections => "Only connections with: ",
-                Focus::Log => "Only log lines with: ",
+                Focus::Connections => "Connections with",
+                Focus::Log => "Log with",
             };
-            let x = put(buf, area, area.x, area.y, what, theme.accent);
+            let label = format!("{what} {} ", model.look.glyphs.prompt);
+            let x = put(buf, area, area.x, area.y, &label, theme.accent);
             let columns = usize::from(area.right() - x);
             let scroll = input.visual_scroll(columns.saturating_sub(1));
             let text: String = input.value().chars().skip(scroll).collect();
-            put(buf, area, x, area.y, &text, theme.plain);
+            let end = put(buf, area, x, area.y, &text, theme.plain);
+            let keys = [Action::Accept.into(), Action::Dismiss.into()];
+            let keys = hints::bar(&model.keys, Context::Prompt, &keys, &[], columns, &model.look);
+            let left = area.right().saturating_sub(keys.width() as u16);
+            // Twice the room that they need: they must not crowd what is typed.
+            if end + 2 + keys.width() as u16 <= left {
+                put_line(buf, Rect { x: left, width: area.right() - left, ..area }, area.y, &keys);
+            }
             let cursor = input.visual_cursor().saturating_sub(scroll).min(columns.saturating_sub(1));
             return Some(x + u16::try_from(cursor).unwrap_or(0));
         }
