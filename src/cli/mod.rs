@@ -208,7 +208,7 @@ impl Cli {
     /// # Errors
     /// An option that does not exist, a value that is none, two options that exclude each other.
     pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Typed, UsageError> {
-        match Cli::try_parse_from(arguments) {
+        match Cli::try_parse_from(with_joined_color(arguments)) {
             Ok(cli) => Ok(match (cli.common.completions, cli.common.man) {
                 (Some(shell), _) => Typed::Print(print::completions(shell)),
                 (None, true) => Typed::Print(print::man()),
@@ -231,6 +231,23 @@ fn sentence(rendered: &str) -> String {
     let tip = paragraphs.map(join).find_map(|text| text.strip_prefix("tip: ").map(str::to_owned));
     let hint = tip.map_or_else(|| "see tui --help".to_owned(), |tip| tip.replace(" tip: ", "; "));
     SafeText::new(&format!("{problem} ({hint})")).to_string()
+}
+
+/// `--color` may stand alone, so that clap would take the word behind it for an address: `--color never` is
+/// read as `--color=never`.
+fn with_joined_color(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut joined: Vec<OsString> = Vec::new();
+    for argument in arguments {
+        let is_when = ["auto", "always", "never"].iter().any(|when| argument == *when);
+        match joined.last_mut() {
+            Some(last) if is_when && last == "--color" => {
+                last.push("=");
+                last.push(argument);
+            }
+            _ => joined.push(argument),
+        }
+    }
+    joined
 }
 
 #[cfg(test)]

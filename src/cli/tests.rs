@@ -249,3 +249,18 @@ fn the_definition_is_sound() {
     use clap::CommandFactory;
     Cli::command().debug_assert();
 }
+
+#[test]
+fn a_colour_may_be_a_word_of_its_own() {
+    for (line, color) in [
+        ("--color never -H h a", When::Never),
+        ("--color=never -H h a", When::Never),
+        ("--color always -H h a", When::Always),
+        ("--color -H h a", When::Always),
+    ] {
+        let plan = planned(line).expect(line);
+        assert_eq!(plan.settings.screen.color, color, "{line}");
+        let Task::Fetch(fetch) = plan.task else { panic!("{line}") };
+        assert_eq!(fetch.jobs.len(), 1, "{line}");
+    }
+}
