@@ -139,6 +139,14 @@ impl Running {
         Lines::of(self.child().stderr.take().expect("a pipe"))
     }
 
+    /// The most memory that it ever had, in bytes (`VmHWM`).
+    pub fn peak_memory(&mut self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child().id())).expect("it runs");
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("Linux says");
+        let kib = line.split_whitespace().nth(1).and_then(|number| number.parse::<u64>().ok());
+        kib.expect("a number") * 1024
+    }
+
     pub fn signal(&mut self, signal: Signal) {
         kill_process(pid(self.child()), signal).expect("it runs");
     }
