@@ -73,7 +73,21 @@ impl ContentWriter {
         out: &mut Outgoing,
         fill: impl FnOnce(&mut [u8]) -> Result<Filled, E>,
     ) -> Result<usize, E> {
-        let (room, request) = (self.room(), self.request);
+        self.data_within(usize::MAX, out, fill)
+    }
+
+    /// As [`ContentWriter::data`], with at most `most` bytes of content: for a peer that takes little, and shall not make
+    /// much wait in memory.
+    ///
+    /// # Errors
+    /// What `fill` returns; nothing was written then.
+    pub fn data_within<E>(
+        &mut self,
+        most: usize,
+        out: &mut Outgoing,
+        fill: impl FnOnce(&mut [u8]) -> Result<Filled, E>,
+    ) -> Result<usize, E> {
+        let (room, request) = (self.room().min(most), self.request);
         let mut filled = Filled { bytes: 0, position: 0 };
         let block = &mut self.block;
         out.fill(HEADER + room, |place| {

@@ -16,10 +16,7 @@ use crate::{
         message::Get,
         path::RemotePath,
     },
-    server::{
-        ConnectionState,
-        limits::{TURN, WORK},
-    },
+    server::{ConnectionState, limits::WORK},
     storage::{
         StorageError,
         archive::{Planner, Planning},
@@ -234,8 +231,9 @@ impl Classic {
 /// a content that changed on the way comes out short and is noticed.
 fn fill(body: &mut Body, left: &mut u64, path: &SafeText, turn: &mut Turn) -> Result<(), StorageError> {
     let before = body.position();
-    while *left > 0 && turn.out.len() < TURN && body.position() - before < WORK {
-        let room = (TURN - turn.out.len()).min(usize::try_from(*left).unwrap_or(TURN));
+    let most = turn.size();
+    while *left > 0 && turn.out.len() < most && body.position() - before < WORK {
+        let room = (most - turn.out.len()).min(usize::try_from(*left).unwrap_or(most));
         let bytes = turn.out.fill(room, |buffer| {
             let bytes = body.read(buffer)?.bytes;
             if body.is_over() && (bytes as u64) < *left {

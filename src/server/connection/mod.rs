@@ -141,6 +141,7 @@ impl Connection {
             self.turn.settle(now);
             if !self.turn.out.is_empty() && !matches!(self.stage, Stage::Closed) {
                 self.deadlines.wait_for(Waiting::Output, now);
+                self.turn.offer(now);
                 return Want::Write;
             }
             let step = match &mut self.stage {

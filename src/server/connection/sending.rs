@@ -1,13 +1,9 @@
 //! The content of one answer of version 1 on its way out.
 
 use super::{body::Body, hashing::remember, turn::Turn};
-use crate::{
-    protocol::server::ContentWriter,
-    server::limits::{TURN, WORK},
-    storage::StorageError,
-};
+use crate::{protocol::server::ContentWriter, server::limits::WORK, storage::StorageError};
 
-/// What a turn may be over [`TURN`], so that a frame with its header is not cut in two.
+/// What a turn may be over its size, so that a frame with its header is not cut in two.
 const SLACK: usize = 4 * 1024;
 
 /// Content being sent.
@@ -29,14 +25,15 @@ impl Sending {
                 self.body.check()?;
                 return Ok(true);
             }
-            let next = self.body.next_read(self.writer.room());
-            if !turn.out.is_empty() && turn.out.len() + next > TURN + SLACK {
+            let most = turn.size();
+            let next = self.body.next_read(self.writer.room().min(most));
+            if !turn.out.is_empty() && turn.out.len() + next > most + SLACK {
                 return Ok(false);
             }
-            let bytes = self.writer.data(&mut turn.out, |buffer| self.body.read(buffer))?;
+            let bytes = self.writer.data_within(most, &mut turn.out, |buffer| self.body.read(buffer))?;
             turn.content(bytes, self.body.progress());
             self.remember(turn)?;
-            if bytes == 0 || turn.out.len() >= TURN || self.body.position() - before >= WORK {
+            if bytes == 0 || turn.out.len() >= most || self.body.position() - before >= WORK {
                 return Ok(false);
             }
         }

@@ -85,37 +85,57 @@ fn converse(
     }
 }
 
-fn requests(paths: &[&str]) -> Vec<u8> {
+/// A `get` of everything.
+fn get(path: &str) -> Get {
+    Get { path: path.into(), form: Default::default(), first_block: 0, blocks: None, identity: None }
+}
+
+fn client(paths: &[&str]) -> Client {
     let mut client = Client::new("test");
     for path in paths {
         client.request(&Request::Stat(Stat { path: (*path).into() }));
-        let get = Get {
-            path: (*path).into(),
-            form: Default::default(),
-            first_block: 0,
-            blocks: None,
-            identity: None,
-        };
-        client.request(&Request::Get(get));
+        client.request(&Request::Get(get(path)));
     }
     client.goodbye("done");
-    client.outgoing().to_vec()
+    client
+}
+
+fn requests(paths: &[&str]) -> Vec<u8> {
+    client(paths).outgoing().to_vec()
+}
+
+/// What a client makes of an answer: its events, and its content without the cuts between frames.
+fn understand(paths: &[&str], answer: &[u8]) -> (Vec<String>, Vec<u8>) {
+    let (mut client, mut rest) = (client(paths), answer);
+    let (mut events, mut content) = (Vec::new(), Vec::new());
+    while let (used @ 1.., event) = client.receive(rest).unwrap() {
+        match event {
+            Some(Came::Data { bytes, .. }) => content.extend_from_slice(bytes),
+            Some(event) => events.push(format!("{event:?}")),
+            None => {}
+        }
+        rest = &rest[used..];
+    }
+    assert_eq!(client.end_of_stream(), Ok(()));
+    (events, content)
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
-    /// However the stream is cut, both ways, the answers are the same bytes.
+    /// However the stream is cut, both ways, the answers say the same.
     #[test]
     fn cutting_changes_nothing(
         cuts in prop::collection::vec(1_usize..200, 0..40),
         appetite in 1_000_usize..400_000,
     ) {
         let bench = bench(None);
-        let input = requests(&["small", "large", "absent", "tree"]);
+        let paths = ["small", "large", "absent", "tree"];
+        let input = requests(&paths);
         let whole = converse(&mut bench.connect(), &input, &[], usize::MAX, bench.start);
         let cut = converse(&mut bench.connect(), &input, &cuts, appetite, bench.start);
-        prop_assert!(whole == cut);
+        let same = understand(&paths, &whole) == understand(&paths, &cut);
+        prop_assert!(same);
     }
 
     /// Whatever comes: no panic, an end, and little said.
@@ -142,8 +162,7 @@ fn an_idle_connection_keeps_no_buffers() {
     let bench = bench(None);
     let mut connection = bench.connect();
     let mut client = Client::new("test");
-    let get =
-        Get { path: "large".into(), form: Default::default(), first_block: 0, blocks: None, identity: None };
+    let get = get("large");
     client.request(&Request::Get(get));
     connection.received(bench.start, client.outgoing());
     while connection.next(bench.start) == Want::Write {
@@ -201,8 +220,7 @@ fn too_slow_is_said_behind_what_waits() {
     let bench = bench(None);
     let mut connection = bench.connect();
     let mut client = Client::new("test");
-    let get =
-        Get { path: "large".into(), form: Default::default(), first_block: 0, blocks: None, identity: None };
+    let get = get("large");
     client.request(&Request::Get(get));
     connection.received(bench.start, client.outgoing());
     assert_eq!(connection.next(bench.start), Want::Write);
@@ -272,8 +290,7 @@ fn an_archive_goes_on_where_it_was() {
 #[test]
 fn hashes_that_are_known_cost_no_work() {
     let bench = bench(None);
-    let get =
-        Get { path: "large".into(), form: Default::default(), first_block: 0, blocks: None, identity: None };
+    let get = get("large");
     let work = |request: Request| work(&bench, &request);
     assert_eq!(work(Request::Hashes(Get { first_block: 1, ..get.clone() })), 2, "one for each block");
     assert_eq!(work(Request::Hashes(get.clone())), 1, "two of three were known");
@@ -293,4 +310,27 @@ fn a_write_that_fails_because_the_server_was_stopped_is_not_the_clients_doing() 
     let events = bench.events.lock().unwrap();
     let Some(Event::Disconnected { reason, .. }) = events.last() else { panic!("{events:?}") };
     assert_eq!(reason.as_str(), "the server was stopped");
+}
+
+/// A peer that takes its time over a turn is given small ones; one that does not, large ones.
+#[test]
+fn little_waits_for_a_slow_peer() {
+    let bench = bench(None);
+    let mut connection = bench.connect();
+    let mut now = bench.start;
+    connection.received(now, &requests(&["large"; 4]));
+    let mut turn = |connection: &mut Connection, took: Duration| {
+        assert_eq!(connection.next(now), Want::Write);
+        let length = connection.output().len();
+        now += took;
+        connection.wrote(now, length);
+        length
+    };
+    let first = turn(&mut connection, Duration::ZERO);
+    assert!(first < TURN / 4, "{first} bytes at first");
+    let fast = (0..40).map(|_| turn(&mut connection, Duration::from_millis(1))).max();
+    assert!(fast >= Some(TURN), "{fast:?} bytes for a fast peer");
+    turn(&mut connection, Duration::from_secs(1));
+    let slow = turn(&mut connection, Duration::from_secs(1));
+    assert!(slow < TURN / 4, "{slow} bytes for a slow peer");
 }

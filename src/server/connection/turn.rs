@@ -1,10 +1,18 @@
 //! One turn of output and the accounts of what is in it: who asked for what, how much of it went out, and
 //! what became of it.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use super::super::{ConnectionState, Event, registry::Entry, shared::Shared};
+use super::super::{ConnectionState, Event, limits::TURN, registry::Entry, shared::Shared};
 use crate::{protocol::outgoing::Outgoing, text::SafeText};
+
+/// The first turn of a connection, and those of a slow one.
+const LEAST_TURN: usize = TURN / 8;
+/// A turn that takes this long makes a peer a slow one.
+const SLOW: Duration = Duration::from_millis(100);
 
 /// The output of a connection and its accounts.
 pub(super) struct Turn {
@@ -20,6 +28,12 @@ pub(super) struct Turn {
     ended: Vec<Running>,
     /// Content bytes in `out`.
     content: u64,
+    /// Bytes taken by the peer since it was slow last; see [`Turn::size`].
+    brisk: usize,
+    /// Length of the turn in `out`.
+    length: usize,
+    /// When what is in `out` was first to be written.
+    offered: Option<Instant>,
 }
 
 /// An answer to a request for content.
@@ -43,6 +57,34 @@ impl Turn {
             running: None,
             ended: Vec::new(),
             content: 0,
+            brisk: 0,
+            length: 0,
+            offered: None,
+        }
+    }
+
+    /// Bytes to put into one turn at most: few at first and for a peer that takes its time over them, [`TURN`] for one
+    /// that has taken megabytes briskly. What a kernel takes in place of the peer, some hundred kilobytes, is not
+    /// enough for a large turn, so that a thousand slow peers make little wait in memory.
+    pub fn size(&self) -> usize {
+        (self.brisk / 8).clamp(LEAST_TURN, TURN)
+    }
+
+    /// The peer is to take what is in `out`.
+    pub fn offer(&mut self, now: Instant) {
+        self.offered.get_or_insert(now);
+        self.length = self.length.max(self.out.len());
+    }
+
+    /// The peer has taken it.
+    fn taken(&mut self, now: Instant) {
+        let took = self.offered.take().map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        let length = std::mem::take(&mut self.length);
+        if took < SLOW {
+            self.brisk = self.brisk.saturating_add(length);
+        } else {
+            self.brisk = 0;
+            self.out.release();
         }
     }
 
@@ -111,6 +153,9 @@ impl Turn {
         self.content -= content;
         self.entry.add_sent(content);
         self.shared.add_sent(content);
+        if self.out.is_empty() {
+            self.taken(now);
+        }
         self.settle(now);
     }
 

@@ -19,7 +19,7 @@ use crate::{
     },
     server::{
         Arch, ConnectionState,
-        limits::{ANSWERS, PARALLEL, PIPELINE, RETRY_AFTER, TURN},
+        limits::{ANSWERS, PARALLEL, PIPELINE, RETRY_AFTER},
     },
     text::SafeText,
 };
@@ -100,7 +100,7 @@ impl V1 {
             };
             match step {
                 Some(step) => return step,
-                None if turn.out.len() >= TURN / 2 => break,
+                None if turn.out.len() >= turn.size() / 2 => break,
                 None => {}
             }
         }
