@@ -34,7 +34,7 @@ fn run() -> color_eyre::Result<Exit> {
             return Ok(Exit::Done);
         }
     };
-    let settings = Settings::load(cli.common.config.as_deref(), |name| std::env::var_os(name));
+    let settings = Settings::load(cli.common.config.as_deref(), std::env::vars_os());
     let around = Surroundings::look().map_err(Problem::from)?;
     let plan = cli.plan(settings.map_err(Problem::from)?, &around).map_err(Problem::from)?;
     let ring = LogRing::new();

@@ -96,14 +96,15 @@ fn a_wrong_configuration_names_line_and_key() {
 #[test]
 fn a_wrong_variable_is_named() {
     let home = Home::new();
-    let mut command = home.command(["--serve"]);
-    let outcome = program::finish(command.env("FDSP_SERVER_PORT", "x").spawn().expect("the binary starts"));
-    assert_eq!(outcome.code, 2);
-    assert!(
-        outcome
-            .is_one_sentence()
-            .contains("FDSP_SERVER_PORT: must be a whole number from 0 to 65535, not 'x'")
-    );
+    for (name, reason) in [
+        ("FDSP_SERVER_PORT", "must be a whole number from 0 to 65535, not 'x'"),
+        ("FDSP_CLIENT_JOSB", "'client.josb' is not a setting; [client] has host, port, "),
+    ] {
+        let mut command = home.command(["--serve"]);
+        let outcome = program::finish(command.env(name, "x").spawn().expect("the binary starts"));
+        assert_eq!(outcome.code, 2, "{outcome:#?}");
+        assert!(outcome.is_one_sentence().contains(&format!("{name}: {reason}")), "{outcome:#?}");
+    }
 }
 
 #[test]

@@ -56,28 +56,28 @@ pub enum Error {
     #[error("in the environment, {name}: {reason}")]
     Environment {
         /// The variable.
-        name: String,
+        name: SafeText,
         /// Why.
         reason: SafeText,
     },
 }
 
 /// Where the configuration is when no file is named: `~/.config/fdsp/config.toml`.
-pub fn default_file() -> Option<PathBuf> {
+fn default_file() -> Option<PathBuf> {
     let args =
         AppStrategyArgs { top_level_domain: String::new(), author: String::new(), app_name: "fdsp".into() };
     Some(Xdg::new(args).ok()?.config_dir().join("config.toml"))
 }
 
 impl Settings {
-    /// The defaults, overlaid by `file` (or by the default file, where there is one), overlaid by what
-    /// `environment` answers.
+    /// The defaults, overlaid by `file` (or by the default file, where there is one), overlaid by the
+    /// variables of `environment`.
     ///
     /// # Errors
     /// A named file cannot be read, a key is not known, a value is not of its kind.
     pub fn load(
         file: Option<&Path>,
-        environment: impl Fn(&str) -> Option<OsString>,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Settings, Error> {
         let mut settings = Settings::default();
         let path = file.map(Path::to_owned).or_else(default_file);
@@ -129,12 +129,9 @@ impl Settings {
         wrong: &impl Fn(usize, &str) -> Error,
     ) -> Result<(), Error> {
         for (key, value) in keys {
-            let name = format!("{section}.{}", key.get_ref());
             let at = Spanned::span(key).start;
-            let Some(setting) = table::find(&name) else {
-                let known = table::keys(section).collect::<Vec<_>>().join(", ");
-                return Err(wrong(at, &format!("'{name}' is not a setting; [{section}] has {known}")));
-            };
+            let setting = table::find(section, key.get_ref()).map_err(|reason| wrong(at, &reason))?;
+            let name = setting.name;
             let set = (setting.set)(self, &Value::from_toml(value.get_ref()));
             set.map_err(|expected| wrong(at, &format!("'{name}' must be {expected}")))?;
         }
@@ -175,13 +172,21 @@ impl Settings {
         })
     }
 
-    /// Takes what the environment sets.
-    fn overlay_environment(&mut self, environment: impl Fn(&str) -> Option<OsString>) -> Result<(), Error> {
-        for setting in table::SETTINGS {
-            let name = setting.variable();
-            let Some(text) = environment(&name) else { continue };
+    /// Takes what the environment sets. Other programs' variables may begin with FDSP_, too: only names that go on
+    /// with a section can be misspelt.
+    fn overlay_environment(
+        &mut self,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<(), Error> {
+        for (name, value) in environment {
+            let Some(setting) = table::of_variable(&name.to_string_lossy()) else { continue };
+            let name = SafeText::from_bytes(name.as_encoded_bytes());
             let wrong = |reason: String| Error::Environment { name, reason: SafeText::new(&reason) };
-            let Some(text) = text.to_str() else { return Err(wrong("is not UTF-8".into())) };
+            let setting = match setting {
+                Ok(setting) => setting,
+                Err(reason) => return Err(wrong(reason)),
+            };
+            let Some(text) = value.to_str() else { return Err(wrong("is not UTF-8".into())) };
             let set = (setting.set)(self, &Value::Environment(text));
             set.map_err(|expected| wrong(format!("must be {expected}")))?;
         }

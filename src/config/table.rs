@@ -21,26 +21,32 @@ pub(super) struct Setting {
     pub(super) set: fn(&mut Settings, &Value<'_>) -> Read<()>,
 }
 
-impl Setting {
-    /// Its name in the environment.
-    pub(super) fn variable(&self) -> String {
-        format!("FDSP_{}", self.name.replace('.', "_").to_ascii_uppercase())
-    }
-}
-
 /// The sections with settings of this table; `[keys]` has the actions' own.
 pub(super) fn sections() -> impl Iterator<Item = &'static str> {
     ["client", "server", "screen", "log"].into_iter()
 }
 
-/// The keys of a section.
-pub(super) fn keys(section: &str) -> impl Iterator<Item = &'static str> {
-    SETTINGS.iter().filter_map(move |setting| setting.name.strip_prefix(section)?.strip_prefix('.'))
+/// A setting, or a sentence that says which ones there are.
+pub(super) fn find(section: &str, key: &str) -> Result<&'static Setting, String> {
+    let of_section = |setting: &'static Setting| {
+        setting.name.strip_prefix(section)?.strip_prefix('.').map(|key| (key, setting))
+    };
+    let settings = SETTINGS.iter().filter_map(of_section);
+    if let Some((_, setting)) = settings.clone().find(|(known, _)| *known == key) {
+        return Ok(setting);
+    }
+    let known = settings.map(|(key, _)| key).collect::<Vec<_>>().join(", ");
+    Err(format!("'{section}.{key}' is not a setting; [{section}] has {known}"))
 }
 
-/// The setting of this name.
-pub(super) fn find(name: &str) -> Option<&'static Setting> {
-    SETTINGS.iter().find(|setting| setting.name == name)
+/// The setting that a variable of the environment names: `FDSP_SECTION_KEY`. `None` where it names no section, for
+/// then it is not meant as a setting.
+pub(super) fn of_variable(name: &str) -> Option<Result<&'static Setting, String>> {
+    let (section, key) = name.strip_prefix("FDSP_")?.split_once('_')?;
+    let section = sections().find(|known| known.to_ascii_uppercase() == section)?;
+    // A name in mixed case would not have been read as the one in capitals.
+    let lower = key.to_ascii_lowercase();
+    Some(find(section, if key == lower.to_ascii_uppercase() { &lower } else { key }))
 }
 
 /// When to do something.

@@ -15,6 +15,10 @@ fn wrong(content: &str) -> String {
     overlaid(content).expect_err("a wrong file")
 }
 
+fn variable(name: &str, value: &str) -> (OsString, OsString) {
+    (name.into(), value.into())
+}
+
 #[test]
 fn the_default_file_says_what_is_built_in() {
     assert_eq!(overlaid(DEFAULT).expect("the defaults"), Settings::default());
@@ -57,17 +61,17 @@ fn keys_can_be_changed() {
 fn every_setting_can_be_given_by_the_environment() {
     let document = DeTable::parse(DEFAULT).expect("TOML");
     let mut settings = Settings::default();
-    let environment = |name: &str| {
-        let lower = name.strip_prefix("FDSP_").expect("our prefix").to_ascii_lowercase();
-        let (section, key) = lower.split_once('_').expect("section and key");
+    let environment = table::SETTINGS.iter().map(|setting| {
+        let (section, key) = setting.name.split_once('.').expect("section and key");
         let value = document.get_ref()[section].get_ref()[key].get_ref();
-        Some(OsString::from(match Value::from_toml(value) {
+        let text = match Value::from_toml(value) {
             Value::Text(text) => text.to_owned(),
             Value::Integer(number) => number.to_string(),
             Value::Boolean(value) => value.to_string(),
             other => panic!("{other:?}"),
-        }))
-    };
+        };
+        variable(&format!("FDSP_{section}_{key}").to_ascii_uppercase(), &text)
+    });
     settings.overlay_environment(environment).expect("the same values as text");
     assert_eq!(settings, Settings::default());
 }
@@ -78,8 +82,7 @@ fn later_sources_win() {
     let file = folder.path().join("config.toml");
     std::fs::write(&file, "[client]\njobs = 5\nlimit = \"2M\"\n[server]\narch = \"select\"\n")
         .expect("written");
-    let environment = |name: &str| (name == "FDSP_CLIENT_JOBS").then(|| OsString::from("7"));
-    let settings = Settings::load(Some(&file), environment).expect("right");
+    let settings = Settings::load(Some(&file), [variable("FDSP_CLIENT_JOBS", "7")]).expect("right");
     assert_eq!(settings.client.jobs, 7, "the environment over the file");
     assert_eq!(settings.client.limit, Some(2_000_000), "the file over the default");
     assert_eq!(settings.server.arch, Arch::Select);
@@ -132,7 +135,7 @@ fn errors_name_line_and_key() {
 
 #[test]
 fn a_missing_file_matters_only_when_it_was_named() {
-    let error = Settings::load(Some(Path::new("/nowhere/c.toml")), |_| None).expect_err("named");
+    let error = Settings::load(Some(Path::new("/nowhere/c.toml")), []).expect_err("named");
     assert!(
         error.to_string().starts_with("cannot read the configuration '/nowhere/c.toml': No such file"),
         "{error}"
@@ -141,11 +144,41 @@ fn a_missing_file_matters_only_when_it_was_named() {
 
 #[test]
 fn errors_of_the_environment_name_the_variable() {
-    let environment = |name: &str| (name == "FDSP_SERVER_PORT").then(|| OsString::from("tcp://10.0.0.1"));
-    let error = Settings::default().overlay_environment(environment).expect_err("no port");
-    let expected =
-        "in the environment, FDSP_SERVER_PORT: must be a whole number from 0 to 65535, not 'tcp://10.0.0.1'";
-    assert_eq!(error.to_string(), expected);
+    let cases = [
+        (
+            variable("FDSP_SERVER_PORT", "tcp://10.0.0.1"),
+            "FDSP_SERVER_PORT: must be a whole number from 0 to 65535, not 'tcp://10.0.0.1'",
+        ),
+        (
+            variable("FDSP_LOG_LEVLE", "info"),
+            "FDSP_LOG_LEVLE: 'log.levle' is not a setting; [log] has level, folder, files",
+        ),
+        (
+            variable("FDSP_LOG_Level", "info"),
+            "FDSP_LOG_Level: 'log.Level' is not a setting; [log] has level, folder, files",
+        ),
+        (variable("FDSP_LOG_", ""), "FDSP_LOG_: 'log.' is not a setting; [log] has level, folder, files"),
+    ];
+    for (variable, message) in cases {
+        let error = Settings::default().overlay_environment([variable]).expect_err(message);
+        assert_eq!(error.to_string(), format!("in the environment, {message}"));
+    }
+}
+
+#[test]
+fn variables_that_name_no_section_are_not_ours() {
+    let names = [
+        "FDSP_CONFIG",
+        "FDSP_",
+        "FDSP_LOG",
+        "FDSP_LOGS_LEVEL",
+        "FDSP_KEYS_QUIT",
+        "XFDSP_LOG_X",
+        "fdsp_log_x",
+    ];
+    let mut settings = Settings::default();
+    settings.overlay_environment(names.map(|name| variable(name, "x"))).expect("nothing of ours");
+    assert_eq!(settings, Settings::default());
 }
 
 #[test]
