@@ -15,6 +15,13 @@ pub fn width(text: &str) -> usize {
     text.width()
 }
 
+/// What a connection without TLS is called, in `columns` if there is a way. It is always said: whoever is on the way
+/// can read along.
+pub fn not_encrypted(columns: usize) -> &'static str {
+    let long = "not encrypted";
+    if long.width() <= columns { long } else { "plain" }
+}
+
 /// The text, or its beginning and an ellipsis, in at most `columns`.
 pub fn clip(text: &str, columns: usize, glyphs: &Glyphs) -> String {
     if text.width() <= columns {

@@ -9,11 +9,10 @@ use super::{
     table,
 };
 use crate::{
-    server::Arch,
     ui::{
         actions::{Action, Context, Section, hints, hints::Hint},
         help,
-        widgets::{clip, clip_middle, put, put_line, put_right, rule, sparkline, width},
+        widgets::{clip, clip_middle, not_encrypted, put, put_line, put_right, rule, sparkline, width},
     },
     units,
 };
@@ -118,15 +117,12 @@ fn header(model: &Model, area: Rect, buf: &mut Buffer) {
     right = right.saturating_sub(1 + columns as u16);
     put(buf, area, right + (columns - width(&spark)) as u16, area.y, &spark, theme.gauge);
 
-    let arch = match model.about.arch {
-        Arch::Single => "single",
-        Arch::Threads => "threads",
-        Arch::Select => "select",
-        Arch::Async => "async",
-    };
+    let arch = model.about.arch;
     let since = since(model);
-    let facts = format!("{arch}   plain   up since {since}");
     let room = usize::from(right.saturating_sub(area.x + 2));
+    let others = format!("Serving {}   {arch}      up since {since}", model.about.root);
+    let transport = not_encrypted(room.saturating_sub(width(&others)));
+    let facts = format!("{arch}   {transport}   up since {since}");
     let folder_room = room.saturating_sub(width(&facts) + 3 + "Serving ".len());
     let folder = clip_middle(model.about.root.as_str(), folder_room, glyphs);
     let mut x = put(buf, area, area.x, area.y, "Serving ", theme.plain);

@@ -14,13 +14,11 @@ use crate::{
     text::SafeText,
     ui::{
         downloads::{layout::Form, model::Model},
-        widgets::{clip_middle, put, put_line, width},
+        widgets::{clip_middle, not_encrypted, put, put_line, width},
     },
     units,
 };
 
-/// What a connection without TLS is called, with room and without.
-const PLAIN: [&str; 2] = ["not encrypted", "plain"];
 /// Columns that the server gets before the sums get theirs.
 const SERVER: usize = 24;
 
@@ -53,9 +51,7 @@ fn server(model: &Model, area: Rect, buf: &mut Buffer, room: usize) {
         return;
     };
     let name = SafeText::new(&server.to_string());
-    // Always said: whoever is on the way can read along.
-    let long = width(name.as_str()) + 2 + width(PLAIN[0]) <= room;
-    let transport = if long { PLAIN[0] } else { PLAIN[1] };
+    let transport = not_encrypted(room.saturating_sub(width(name.as_str()) + 2));
     let name = clip_middle(name.as_str(), room.saturating_sub(2 + width(transport)), &look.glyphs);
     let x = put(buf, area, area.x + 1, area.y, &name, look.theme.strong);
     put(buf, area, x + 2, area.y, transport, look.theme.dim);
