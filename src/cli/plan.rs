@@ -178,7 +178,7 @@ fn server_config(settings: &Settings, root: PathBuf) -> Result<server::Config, U
     };
     Ok(server::Config {
         root,
-        host: server.host.trim_start_matches('[').trim_end_matches(']').to_owned(),
+        host: server.host.clone(),
         port: server.port,
         arch: server.arch,
         classic,

@@ -26,7 +26,8 @@ const LOOK: Duration = Duration::from_secs(1);
 /// The same while it drains.
 const LOOK_CLOSELY: Duration = Duration::from_millis(50);
 
-/// Serves until it is told to stop: the first signal drains, the second one stops at once. ///
+/// Serves until it is told to stop: the first signal drains, the second one stops at once.
+///
 /// # Errors
 /// The server does not start, or its loop fails.
 pub fn run(config: server::Config, style: Style) -> Result<Exit, Problem> {
