@@ -27,3 +27,6 @@ pub mod storage;
 pub mod text;
 pub mod ui;
 pub mod units;
+
+/// How both ends introduce themselves to each other.
+const AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));

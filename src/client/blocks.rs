@@ -2,7 +2,7 @@
 
 use crate::protocol::digest::{BLOCK_SIZE, BlockDigest, Hash, RootHasher};
 
-/// The verified blocks of one version of a content, in memory for the length of a run.
+/// The verified blocks of one version of a content.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Blocks {
     chaining: Vec<Option<Hash>>,

@@ -4,15 +4,15 @@ use std::{ops::ControlFlow, time::Duration};
 
 use tokio::{task::block_in_place, time::timeout};
 
-use crate::protocol::{
-    address::Authority,
-    client::{Client, Event, Request},
+use crate::{
+    AGENT,
+    protocol::{
+        address::Authority,
+        client::{Client, Event, Request},
+    },
 };
 
 use super::{dial, rate::Limiter, retry::Fault, wire::Wire};
-
-/// How this program greets.
-const AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 
 /// A goodbye that cannot be said at once is not said.
 const FAREWELL: Duration = Duration::from_millis(100);

@@ -1,4 +1,4 @@
-//! What a job remembers from one try to the next.
+//! What a job remembers from one try to the next. What of it is on the disk outlives the run, see `recall`.
 
 use std::{fs::File, os::unix::fs::FileExt, path::PathBuf, sync::Arc, time::Instant};
 

@@ -136,7 +136,7 @@ pub struct NewJob {
     pub checksum: Option<Checksum>,
 }
 
-/// A number for a job, never used twice in a session.
+/// A number for a job, never used twice by one engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct JobId(pub u64);
 

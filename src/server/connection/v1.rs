@@ -11,6 +11,7 @@ use super::{
     turn::Turn,
 };
 use crate::{
+    AGENT,
     protocol::{
         client::Request,
         error::{Code, Violation},
@@ -23,9 +24,6 @@ use crate::{
     },
     text::SafeText,
 };
-
-/// What we call ourselves.
-const AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 
 /// The state of a connection that speaks version 1.
 pub(super) struct V1 {
