@@ -62,11 +62,15 @@ pub enum Error {
     },
 }
 
+/// The folders of this program in the home of who runs it.
+pub(crate) fn xdg() -> Option<Xdg> {
+    let (top_level_domain, author) = (String::new(), String::new());
+    Xdg::new(AppStrategyArgs { top_level_domain, author, app_name: "fdsp".into() }).ok()
+}
+
 /// Where the configuration is when no file is named: `~/.config/fdsp/config.toml`.
 fn default_file() -> Option<PathBuf> {
-    let args =
-        AppStrategyArgs { top_level_domain: String::new(), author: String::new(), app_name: "fdsp".into() };
-    Some(Xdg::new(args).ok()?.config_dir().join("config.toml"))
+    Some(xdg()?.config_dir().join("config.toml"))
 }
 
 impl Settings {

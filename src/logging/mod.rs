@@ -15,7 +15,7 @@ use std::{
     sync::OnceLock,
 };
 
-use etcetera::{AppStrategy, AppStrategyArgs, app_strategy::Xdg};
+use etcetera::AppStrategy;
 use time::UtcOffset;
 use tracing::{Level, Subscriber};
 use tracing_appender::{
@@ -26,7 +26,7 @@ use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::Subscriber
 
 pub use ring::{LogRing, Record};
 
-use crate::text::SafeText;
+use crate::{config, text::SafeText};
 
 /// Lines that may wait for the disk.
 const QUEUE: usize = 16 * 1024;
@@ -80,9 +80,7 @@ pub struct Guard {
 
 /// The folder where logs go: `$XDG_STATE_HOME/fdsp`, normally `~/.local/state/fdsp`.
 pub fn default_folder() -> Option<PathBuf> {
-    let args =
-        AppStrategyArgs { top_level_domain: String::new(), author: String::new(), app_name: "fdsp".into() };
-    Xdg::new(args).ok()?.state_dir()
+    config::xdg()?.state_dir()
 }
 
 static OFFSET: OnceLock<UtcOffset> = OnceLock::new();
