@@ -1,5 +1,5 @@
 //! The bytes of one connection: a stream, a receive buffer that exists only while content comes, and the
-//! timeout. What secures a connection will stand here.
+//! timeout.
 
 use std::{io, time::Duration};
 

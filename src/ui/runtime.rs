@@ -20,7 +20,7 @@ use super::{
 use crate::logging::LogRing;
 
 /// The exit code of a process whose screen was ended from outside.
-pub const INTERRUPTED: i32 = 130;
+const INTERRUPTED: i32 = 130;
 
 /// A screen: a model with its update and view, joined to what it shows.
 pub trait Screen {

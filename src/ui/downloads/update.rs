@@ -155,7 +155,7 @@ pub fn act(model: &mut Model, queue: &impl Queue, action: Action) -> Vec<Effect>
     Vec::new()
 }
 
-/// What is paused would have to start over as well.
+/// What waits or is paused counts as well: the queue does not outlive the program.
 fn quit(model: &mut Model) -> Vec<Effect> {
     let Totals { running, waiting, paused, .. } = model.totals;
     let counts = [(running, "running"), (waiting, "waiting"), (paused, "paused")];
