@@ -306,7 +306,7 @@ impl Actor {
         let mut trouble = fault.trouble;
         let after = match fault.verdict {
             Verdict::Again(after) if attempt <= of => Some(after),
-            Verdict::StartOver if attempt.max(memory.restarts) <= of => {
+            Verdict::StartOver | Verdict::Discard if attempt.max(memory.restarts) <= of => {
                 let then = if memory.doubtful { "keeping what still matches" } else { "starting over" };
                 trouble.message = SafeText::new(&format!("{}; {then}", trouble.message));
                 Some(Duration::ZERO)

@@ -30,6 +30,8 @@ pub(super) enum Verdict {
     Again(Duration),
     /// It may, but what was fetched belongs to another version.
     StartOver,
+    /// It may, but nothing of what was fetched can be trusted.
+    Discard,
 }
 
 /// Why a try ended.
@@ -78,6 +80,9 @@ impl Fault {
             }
             Violation::Version { .. } | Violation::Classic(_) => {
                 Fault::never(TroubleKind::Connection, format!("{peer}: {violation}"))
+            }
+            Violation::Root => {
+                Fault::new(TroubleKind::Integrity, &format!("{peer}: {violation}"), Verdict::Discard)
             }
             // Bytes can be damaged on their way; a new connection may do.
             _ => Fault::lost(format!("{peer}: {violation}")),

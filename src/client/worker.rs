@@ -113,7 +113,7 @@ fn failed(progress: &Progress, mut memory: Memory, mut fault: Fault, progressed:
         memory.restarts += 1;
         return (memory, Outcome::Fault { fault, progressed: false });
     }
-    if fault.verdict == Verdict::StartOver {
+    if matches!(fault.verdict, Verdict::StartOver | Verdict::Discard) {
         progress.set_verified(0);
         progress.set_position(0);
         memory.restarts += 1;

@@ -121,6 +121,9 @@ pub enum Violation {
     /// Content that contradicts what was announced.
     #[error("content contradicts its announcement: {0}")]
     Content(&'static str),
+    /// Every block is what the server announced, and the whole is not: nothing of it can be trusted.
+    #[error("the digest of the whole content is not what the server says")]
+    Root,
     /// Not what a step of a classic exchange needs.
     #[error("the other side does not speak this classic dialect: {0}")]
     Classic(&'static str),

@@ -207,9 +207,7 @@ impl Receiving {
             // The corrupt block was reported, and its bytes are in the root computed here.
             (Some(_), Some(_)) if self.corrupt => Ok(None),
             (Some(root), Some(text)) => match root.known() {
-                Some(root) if root.to_string() != *text => {
-                    contradiction("the digest of the whole is not what the server says")
-                }
+                Some(root) if root.to_string() != *text => Err(Violation::Root),
                 root => Ok(root),
             },
         }

@@ -55,6 +55,25 @@ fn lying_sizes_are_no_success() {
 }
 
 #[test]
+fn blocks_whose_whole_has_another_digest_are_not_kept_for_the_next_try() {
+    let bytes = content(3 * MIB, 1);
+    let (right, wrong) = (blake3::hash(&bytes).to_hex(), blake3::hash(b"other").to_hex());
+    let at = answer(move |session, id, get| {
+        session.send(id, &get, &file("a", 3 * MIB as u64), &bytes);
+        let mut sent = session.out.as_slice().to_vec();
+        session.out.sent(sent.len());
+        if let Some(at) = sent.windows(64).position(|text| text == right.as_bytes()) {
+            sent[at..at + 64].copy_from_slice(wrong.as_bytes());
+        }
+        session.raw(&sent);
+    });
+    let mut client = Client::new(Config { retries: 1, ..config() });
+    let trouble = client.get(at, "a").unwrap_err();
+    assert_eq!((trouble.kind, client.retries()), (TroubleKind::Integrity, 1), "{trouble}");
+    assert!(!client.path("a").exists());
+}
+
+#[test]
 fn blocks_that_are_always_corrupt_end_it() {
     let at = answer(|session, id, get| {
         session.send(id, &get, &file("a", 3 * MIB as u64), &content(3 * MIB, 1));
