@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use fdsp::{
@@ -179,6 +179,15 @@ impl Client {
         self.wait("the start of the job", |event| {
             matches!(event, Event::Started { id, .. } if *id == job).then_some(())
         });
+    }
+
+    /// Waits until so many bytes of a job are verified. No event tells of that soon enough.
+    pub fn verified(&self, job: JobId, bytes: u64) {
+        let start = Instant::now();
+        while self.view(job).received < bytes {
+            assert!(start.elapsed() < PATIENCE, "{:?}", self.view(job));
+            std::thread::yield_now();
+        }
     }
 
     pub fn view(&self, job: JobId) -> JobView {
