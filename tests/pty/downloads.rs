@@ -75,7 +75,8 @@ fn a_typed_path_becomes_a_verified_file() {
     session.resize(40, 8);
     session.wait("the compact form", |screen| screen.contents().contains("readme.txt"));
     session.resize(120, 40);
-    session.wait_for("verified");
+    session
+        .wait("the wide form", |screen| screen.rows(0, 120).last().is_some_and(|row| row.contains("quit")));
     session.send("\x03");
     assert_eq!(session.end().code, 0);
     session.assert_restored();
