@@ -7,7 +7,7 @@ use fdsp::{
     protocol::path::RemotePath,
     storage::{
         archive::{Plan, Planning},
-        root::{Directory, Node, Root},
+        root::{Directory, Node, Policy, Root},
     },
 };
 
@@ -17,7 +17,7 @@ fn folder() -> tempfile::TempDir {
 }
 
 fn open(path: &Path) -> Directory {
-    let root = Root::open(path).expect("the folder is there");
+    let root = Root::open(path, Policy::default()).expect("the folder is there");
     match root.open_node(&RemotePath::default()) {
         Ok(Node::Directory(directory)) => directory,
         other => panic!("the root is a directory, and not {other:?}"),

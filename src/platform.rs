@@ -31,13 +31,21 @@ pub(crate) enum Access {
     Directory,
 }
 
-/// Whether symbolic links are followed on the way.
+/// Which symbolic links are followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Links {
+pub enum Links {
     /// Those that stay beneath the directory, whatever they go through.
     Inside,
     /// None, at any segment.
     Never,
+}
+
+/// What a path may go through.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reach {
+    pub links: Links,
+    /// Whether it may go into mount points.
+    pub mounts: bool,
 }
 
 /// Opens a directory by a path of this machine.
@@ -51,7 +59,7 @@ pub(crate) fn open_beneath(
     directory: impl AsFd,
     path: impl Arg + Copy,
     access: Access,
-    links: Links,
+    reach: Reach,
 ) -> io::Result<OwnedFd> {
     let flags = OFlags::CLOEXEC
         | match access {
@@ -60,8 +68,11 @@ pub(crate) fn open_beneath(
             Access::Directory => OFlags::RDONLY | OFlags::DIRECTORY,
         };
     let mut resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-    if links == Links::Never {
+    if reach.links == Links::Never {
         resolve |= ResolveFlags::NO_SYMLINKS;
+    }
+    if !reach.mounts {
+        resolve |= ResolveFlags::NO_XDEV;
     }
     let mut disturbed = 0;
     loop {
@@ -133,6 +144,9 @@ mod tests {
     use super::*;
     use std::{fs, net::TcpListener, os::unix::fs::symlink};
 
+    const INSIDE: Reach = Reach { links: Links::Inside, mounts: true };
+    const NEVER: Reach = Reach { links: Links::Never, mounts: true };
+
     #[test]
     fn nothing_leads_out() {
         let folder = tempfile::tempdir().unwrap();
@@ -144,13 +158,13 @@ mod tests {
         symlink("../file", inside.join("sub/in")).unwrap();
         let root = open_directory(&inside).unwrap();
         for path in ["../secret", "out", "sub/../../secret", "/etc/passwd", "sub/../.."] {
-            let error = open_beneath(&root, path, Access::Read, Links::Inside).unwrap_err();
+            let error = open_beneath(&root, path, Access::Read, INSIDE).unwrap_err();
             assert_eq!(error.raw_os_error(), Some(Errno::XDEV.raw_os_error()), "{path}: {error}");
         }
-        open_beneath(&root, "sub/in", Access::Read, Links::Inside).unwrap();
-        let error = open_beneath(&root, "sub/in", Access::Read, Links::Never).unwrap_err();
+        open_beneath(&root, "sub/in", Access::Read, INSIDE).unwrap();
+        let error = open_beneath(&root, "sub/in", Access::Read, NEVER).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(Errno::LOOP.raw_os_error()));
-        assert!(open_beneath(&root, "file", Access::Directory, Links::Inside).is_err());
+        assert!(open_beneath(&root, "file", Access::Directory, INSIDE).is_err());
     }
 
     #[test]

@@ -79,6 +79,7 @@ fn runs_out(arch: Arch) {
         port: 0,
         arch,
         classic: None,
+        policy: Default::default(),
         limits: Limits::default(),
     };
     let server = server::start(config, sink).unwrap();

@@ -29,6 +29,7 @@ fn serve(arch: Arch, folder: &std::path::Path) -> Server {
         port: 0,
         arch,
         classic: None,
+        policy: Default::default(),
         limits: Limits { max_connections: 2000, ..Limits::default() },
     };
     server::start(config, Arc::new(|_| {})).unwrap()

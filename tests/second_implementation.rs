@@ -193,6 +193,7 @@ fn against_the_server(arch: Arch, root: &Path) {
         port: 0,
         arch,
         classic: None,
+        policy: Default::default(),
         limits: Limits::default(),
     };
     let server = server::start(config, Arc::new(|_| {})).expect("it starts");

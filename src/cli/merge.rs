@@ -35,6 +35,9 @@ impl Cli {
             ("--max-connections", server.max_connections.is_some()),
             ("--classic", server.classic),
             ("--classic-dialect", server.classic_dialect.is_some()),
+            ("--symlinks", server.symlinks.is_some()),
+            ("--hidden", server.hidden.is_some()),
+            ("--one-file-system", server.one_file_system),
         ];
         let given = |options: &[(&'static str, bool)]| {
             options.iter().find(|(_, given)| *given).map(|(name, _)| *name)
@@ -83,9 +86,12 @@ impl Cli {
         set(&mut client.existing, self.client.rename.then_some(Existing::Rename));
         set(&mut client.existing, self.client.update.then_some(Existing::Update));
         set(&mut server.arch, self.server.arch);
-        set(&mut server.max_connections, self.server.max_connections.map(|count| count as usize));
+        set(&mut server.limits.max_connections, self.server.max_connections.map(|count| count as usize));
         set(&mut server.classic, self.server.classic.then_some(true));
         set(&mut server.classic_dialect, self.server.classic_dialect.map(Some));
+        set(&mut server.policy.links, self.server.symlinks);
+        set(&mut server.policy.hidden, self.server.hidden);
+        set(&mut server.policy.one_file_system, self.server.one_file_system.then_some(true));
         set(&mut settings.screen.color, self.common.color);
         set(&mut settings.screen.ascii, self.common.ascii.then_some(When::Always));
         set(

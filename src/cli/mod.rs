@@ -15,6 +15,7 @@ use crate::{
     config::When,
     protocol::{classic::Dialect, message::Form},
     server::Arch,
+    storage::root::Links,
     text::SafeText,
 };
 
@@ -148,6 +149,15 @@ pub struct ServerArgs {
     /// In which dialect: classic or classic-select [default: classic-select for the architecture select]
     #[arg(long, value_name = "DIALECT", value_parser = values::dialect())]
     pub classic_dialect: Option<Dialect>,
+    /// Links to follow: those that stay inside the folder, or never any [default: inside]
+    #[arg(long, value_name = "WHICH", value_parser = values::links())]
+    pub symlinks: Option<Links>,
+    /// Whether names that begin with a dot are served: serve or never [default: serve]
+    #[arg(long, value_name = "WHETHER", value_parser = values::hidden())]
+    pub hidden: Option<bool>,
+    /// Leave out what is mounted in the folder
+    #[arg(long)]
+    pub one_file_system: bool,
 }
 
 /// Options of both.

@@ -11,7 +11,7 @@ use crate::{
     headless::Style,
     logging::{self, Destination, LogOptions},
     protocol::classic::Dialect,
-    server::{self, Arch, Limits},
+    server::{self, Arch},
     text::SafeText,
 };
 
@@ -182,14 +182,8 @@ fn server_config(settings: &Settings, root: PathBuf) -> Result<server::Config, U
         port: server.port,
         arch: server.arch,
         classic,
-        limits: Limits {
-            max_connections: server.max_connections,
-            handshake: server.handshake_timeout,
-            idle: server.idle_timeout,
-            min_rate: server.min_rate,
-            rate_window: server.rate_window,
-            drain: server.drain_timeout,
-        },
+        policy: server.policy,
+        limits: server.limits.clone(),
     })
 }
 

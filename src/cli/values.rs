@@ -8,6 +8,7 @@ use crate::{
     client::{Checksum, ChecksumError, Speak},
     config::{self, When},
     protocol::{classic::Dialect, message::Form},
+    storage::root::Links,
     units,
 };
 
@@ -48,6 +49,14 @@ pub(super) fn form() -> impl TypedValueParser<Value = Form> {
 
 pub(super) fn protocol() -> impl TypedValueParser<Value = Speak> {
     choice(config::PROTOCOLS)
+}
+
+pub(super) fn links() -> impl TypedValueParser<Value = Links> {
+    choice(config::LINKS)
+}
+
+pub(super) fn hidden() -> impl TypedValueParser<Value = bool> {
+    choice(config::HIDDEN)
 }
 
 pub(super) fn dialect() -> impl TypedValueParser<Value = Dialect> {

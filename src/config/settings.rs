@@ -7,7 +7,8 @@ use tracing::Level;
 use crate::{
     client::{Existing, Speak},
     protocol::{address::DEFAULT_PORT, classic::Dialect, message::Form},
-    server::Arch,
+    server::{Arch, Limits},
+    storage::root::Policy,
     ui::{self, Colour, FrameRate, Glyphs, Look, actions::KeyMap},
 };
 
@@ -62,22 +63,14 @@ pub struct Server {
     pub port: u16,
     /// The architecture.
     pub arch: Arch,
-    /// Connections at the same time.
-    pub max_connections: usize,
     /// Whether to answer the original programs.
     pub classic: bool,
     /// In which dialect; `None` is the architecture's own.
     pub classic_dialect: Option<Dialect>,
-    /// To the first request.
-    pub handshake_timeout: Duration,
-    /// Between requests.
-    pub idle_timeout: Duration,
-    /// Bytes a second that a client must take; 0 is any.
-    pub min_rate: u64,
-    /// Over so long.
-    pub rate_window: Duration,
-    /// How long a drain may take.
-    pub drain_timeout: Duration,
+    /// What of the folder is served.
+    pub policy: Policy,
+    /// What is allowed to clients.
+    pub limits: Limits,
 }
 
 /// Settings of the screens.
@@ -140,14 +133,10 @@ impl Default for Server {
             host: "127.0.0.1".into(),
             port: DEFAULT_PORT,
             arch: Arch::Async,
-            max_connections: 256,
             classic: false,
             classic_dialect: None,
-            handshake_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(60),
-            min_rate: 1000,
-            rate_window: Duration::from_secs(30),
-            drain_timeout: Duration::from_secs(10),
+            policy: Policy::default(),
+            limits: Limits::default(),
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::{
     client::{Existing, Speak},
     protocol::{classic::Dialect, message::Form},
     server::Arch,
+    storage::root::Links,
 };
 
 /// A setting.
@@ -70,6 +71,12 @@ const EXISTING: &[(&str, Existing)] = &[
     ("update", Existing::Update),
 ];
 
+/// Which links a server follows.
+pub(crate) const LINKS: &[(&str, Links)] = &[("inside", Links::Inside), ("never", Links::Never)];
+
+/// Whether a server serves what begins with a dot.
+pub(crate) const HIDDEN: &[(&str, bool)] = &[("serve", true), ("never", false)];
+
 const ARCHS: &[(&str, Arch)] =
     &[("single", Arch::Single), ("threads", Arch::Threads), ("select", Arch::Select), ("async", Arch::Async)];
 
@@ -107,14 +114,17 @@ pub(super) static SETTINGS: &[Setting] = settings! {
     "server.host": |s, v| s.server.host => v.text()?.unwrap_or_else(|| "127.0.0.1".into());
     "server.port": |s, v| s.server.port => v.port(0)?;
     "server.arch": |s, v| s.server.arch => v.choice(ARCHS)?;
-    "server.max_connections": |s, v| s.server.max_connections => v.count(1..=100_000)? as usize;
+    "server.max_connections": |s, v| s.server.limits.max_connections => v.count(1..=100_000)? as usize;
     "server.classic": |s, v| s.server.classic => v.boolean()?;
     "server.classic_dialect": |s, v| s.server.classic_dialect => v.choice(DIALECTS)?;
-    "server.handshake_timeout": |s, v| s.server.handshake_timeout => v.seconds()?;
-    "server.idle_timeout": |s, v| s.server.idle_timeout => v.seconds()?;
-    "server.min_rate": |s, v| s.server.min_rate => v.rate()?.unwrap_or(0);
-    "server.rate_window": |s, v| s.server.rate_window => v.seconds()?;
-    "server.drain_timeout": |s, v| s.server.drain_timeout => v.seconds()?;
+    "server.symlinks": |s, v| s.server.policy.links => v.choice(LINKS)?;
+    "server.hidden": |s, v| s.server.policy.hidden => v.choice(HIDDEN)?;
+    "server.one_file_system": |s, v| s.server.policy.one_file_system => v.boolean()?;
+    "server.handshake_timeout": |s, v| s.server.limits.handshake => v.seconds()?;
+    "server.idle_timeout": |s, v| s.server.limits.idle => v.seconds()?;
+    "server.min_rate": |s, v| s.server.limits.min_rate => v.rate()?.unwrap_or(0);
+    "server.rate_window": |s, v| s.server.limits.rate_window => v.seconds()?;
+    "server.drain_timeout": |s, v| s.server.limits.drain => v.seconds()?;
     "screen.color": |s, v| s.screen.color => v.choice(WHEN)?;
     "screen.ascii": |s, v| s.screen.ascii => v.choice(WHEN)?;
     "screen.frames": |s, v| s.screen.frames => v.count(1..=10)? as u32;

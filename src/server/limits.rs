@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Limits and deadlines.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
     /// Connections served at the same time; further ones are told "busy".
     pub max_connections: usize,
@@ -22,12 +22,12 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Limits {
-            max_connections: 512,
+            max_connections: 256,
             handshake: Duration::from_secs(10),
             idle: Duration::from_secs(60),
             min_rate: 1_000,
             rate_window: Duration::from_secs(30),
-            drain: Duration::from_secs(30),
+            drain: Duration::from_secs(10),
         }
     }
 }

@@ -60,7 +60,7 @@ use crate::{
         classic::Dialect,
         path::RemotePath,
     },
-    storage::root::Root,
+    storage::root::{Policy, Root},
     text::SafeText,
 };
 
@@ -103,6 +103,8 @@ pub struct Config {
     pub arch: Arch,
     /// The classic dialect to answer, if any.
     pub classic: Option<Dialect>,
+    /// What of the folder is served.
+    pub policy: Policy,
     /// Its limits.
     pub limits: Limits,
 }
@@ -172,8 +174,8 @@ type Loop = Box<dyn FnOnce() -> io::Result<()> + Send>;
 /// # Errors
 /// See [`StartError`].
 pub fn start(config: Config, sink: Sink) -> Result<Server, StartError> {
-    let Config { root, host, port, arch, classic, limits } = config;
-    let root = Root::open(&root)
+    let Config { root, host, port, arch, classic, policy, limits } = config;
+    let root = Root::open(&root, policy)
         .map_err(|error| StartError::Root { path: SafeText::new(&root.to_string_lossy()), error })?;
     let listener = listen::listen(&host, port)?;
     let local = listener.local_addr().map_err(StartError::System)?;

@@ -10,19 +10,20 @@ use std::{
 };
 
 use rustix::{
-    fs::{AtFlags, FileType, RawDir, Stat},
+    fs::{FileType, RawDir, Stat},
     io::Errno,
 };
 
 use super::{
     StorageError,
     archive::Planner,
+    folder::Folder,
     is_absent, name,
     root::{Served, modified, permissions, shown, size},
 };
 use crate::{
-    platform::{self, Access, Links},
-    protocol::message::{Entries, Entry, Kind, Meta},
+    platform::Access,
+    protocol::message::{Entries, Entry, Kind, Meta, Timestamp},
 };
 
 /// Most entries of one page, whatever is asked for.
@@ -33,7 +34,7 @@ const READ: usize = 32 * 1024;
 /// An opened directory.
 #[derive(Debug)]
 pub struct Directory {
-    pub(super) root: Arc<OwnedFd>,
+    pub(super) folder: Arc<Folder>,
     pub(super) handle: OwnedFd,
     /// From the root; empty for the root itself.
     pub(super) path: String,
@@ -42,7 +43,7 @@ pub struct Directory {
 
 impl Directory {
     pub(super) fn new(
-        root: Arc<OwnedFd>,
+        folder: Arc<Folder>,
         handle: OwnedFd,
         path: String,
         name: String,
@@ -56,7 +57,7 @@ impl Directory {
             mode: permissions(stat),
             identity: None,
         };
-        Directory { root, handle, path, meta }
+        Directory { folder, handle, path, meta }
     }
 
     /// What `stat` answers.
@@ -103,7 +104,7 @@ impl Directory {
     /// The first `limit` names after `after`, and whether there are more.
     fn names(&self, after: Option<&str>, limit: usize) -> io::Result<(Vec<Found>, bool)> {
         // A handle of its own: the position in a directory belongs to the handle.
-        let handle = platform::open_beneath(&self.handle, ".", Access::Directory, Links::Never)?;
+        let handle = self.folder.open_in(&self.handle, ".", Access::Directory)?;
         let mut buffer = [MaybeUninit::uninit(); READ];
         let mut names = RawDir::new(handle, &mut buffer);
         let mut page: Vec<Found> = Vec::new();
@@ -116,7 +117,7 @@ impl Directory {
                 entry => entry?,
             };
             let raw = entry.file_name();
-            if matches!(raw.to_bytes(), b"." | b"..") {
+            if matches!(raw.to_bytes(), b"." | b"..") || !self.folder.serves(raw.to_bytes()) {
                 continue;
             }
             let shown = name::as_text(raw.to_bytes());
@@ -146,16 +147,24 @@ impl Directory {
         let name = found.shown.clone();
         let other =
             |stat: &Stat, name| Entry { name, kind: Kind::Other, size: None, modified: modified(stat) };
-        let stat = match &found.raw {
-            None => rustix::fs::statat(&self.handle, &*found.shown, AtFlags::SYMLINK_NOFOLLOW)?,
-            // No request could name it.
-            Some(raw) => {
-                let stat = rustix::fs::statat(&self.handle, &**raw, AtFlags::SYMLINK_NOFOLLOW)?;
-                return Ok(other(&stat, name));
-            }
+        let raw = match &found.raw {
+            None => CString::new(&*found.shown)?,
+            Some(raw) => raw.clone(),
         };
+        let stat = match self.folder.look_in(&self.handle, &raw) {
+            // Nothing is told of another file system, not even how old it is.
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::XDEV) => {
+                let modified = Timestamp { seconds: 0, nanoseconds: 0 };
+                return Ok(Entry { name, kind: Kind::Other, size: None, modified });
+            }
+            stat => stat?,
+        };
+        if found.raw.is_some() {
+            // No request could name it.
+            return Ok(other(&stat, name));
+        }
         let target = if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink {
-            match look_through(&self.root, &name::join(&self.path, &name)) {
+            match self.look_through(&name::join(&self.path, &name)) {
                 Ok(target) => target,
                 Err(error) if is_absent(&error) => return Ok(other(&stat, name)),
                 Err(error) => return Err(error),
@@ -173,12 +182,11 @@ impl Directory {
             None => other(&stat, name),
         })
     }
-}
 
-/// What a link leads to, if that is inside.
-pub(super) fn look_through(root: &OwnedFd, path: &str) -> io::Result<Stat> {
-    let look = platform::open_beneath(root, path, Access::Look, Links::Inside)?;
-    Ok(rustix::fs::fstat(look)?)
+    /// What a link leads to, if it may be followed.
+    fn look_through(&self, path: &str) -> io::Result<Stat> {
+        Ok(rustix::fs::fstat(self.folder.open(path, Access::Look)?)?)
+    }
 }
 
 /// Keeps the first `limit` of more names, and returns the last one of them.

@@ -5,6 +5,7 @@
 
 pub mod archive;
 mod file;
+mod folder;
 mod identity;
 mod listing;
 mod name;

@@ -1,17 +1,21 @@
 //! The served folder, opened once; everything in it is reached through that handle with `openat2`.
 
-use std::{io, os::fd::OwnedFd, path::Path, sync::Arc};
+use std::{io, path::Path, sync::Arc};
 
 use rustix::{
     fs::{FileType, Stat},
     io::Errno,
-    path::Arg,
 };
 
-use super::{StorageError, name};
-pub use super::{file::FileSource, listing::Directory};
+use super::{
+    StorageError,
+    folder::{Folder, Opened},
+    name,
+};
+pub use super::{file::FileSource, folder::Policy, listing::Directory};
+pub use crate::platform::Links;
 use crate::{
-    platform::{self, Access, AsFd, Links},
+    platform::{self, Access},
     protocol::{
         message::{Meta, Timestamp},
         path::RemotePath,
@@ -19,26 +23,23 @@ use crate::{
     text::SafeText,
 };
 
-/// How often a path is opened again because something else took its place between two looks.
-const REPLACED: usize = 32;
-
 /// The served folder.
 #[derive(Debug)]
 pub struct Root {
-    handle: Arc<OwnedFd>,
+    folder: Arc<Folder>,
     name: String,
 }
 
 impl Root {
-    /// Opens the folder.
+    /// Opens the folder, to serve of it what the policy says.
     ///
     /// # Errors
     /// Absent, not a directory, not permitted; [`io::ErrorKind::Unsupported`] where the system cannot
     /// confine paths to a folder.
-    pub fn open(path: &Path) -> io::Result<Root> {
-        let handle = platform::open_directory(path)?;
+    pub fn open(path: &Path, policy: Policy) -> io::Result<Root> {
+        let folder = Folder::new(platform::open_directory(path)?, policy);
         // The first use tells at once, and not with the first request, whether the system can.
-        match platform::open_beneath(&handle, ".", Access::Directory, Links::Inside) {
+        match folder.open(".", Access::Directory) {
             Err(error) if Errno::from_io_error(&error) == Some(Errno::PERM) => {
                 let reason = "openat2 is not permitted here; some containers filter it";
                 return Err(io::Error::new(io::ErrorKind::Unsupported, reason));
@@ -49,7 +50,7 @@ impl Root {
             Ok(path) => path.file_name().map(|name| name::as_text(name.as_encoded_bytes()).into_owned()),
             Err(_) => None,
         };
-        Ok(Root { handle: Arc::new(handle), name: name.unwrap_or_else(|| "root".to_owned()) })
+        Ok(Root { folder: Arc::new(folder), name: name.unwrap_or_else(|| "root".to_owned()) })
     }
 
     /// Its own last name, for archives of it; `root` for `/`.
@@ -63,8 +64,11 @@ impl Root {
     /// See [`StorageError`].
     pub fn open_node(&self, path: &RemotePath) -> Result<Node, StorageError> {
         let absent = || StorageError::NotFound(shown(path.as_str()));
+        if !path.as_str().split('/').all(|name| self.folder.serves(name.as_bytes())) {
+            return Err(absent());
+        }
         let relative = if path.is_root() { "." } else { path.as_str() };
-        let opened = open_served(&*self.handle, relative, Links::Inside);
+        let opened = self.folder.open_served(relative);
         let opened = opened.map_err(|error| StorageError::opening(shown(path.as_str()), error))?;
         let Some(Opened { handle, stat, kind }) = opened else {
             return Err(absent());
@@ -74,7 +78,7 @@ impl Root {
         Ok(match kind {
             Served::File => Node::File(FileSource::new(handle, shown(path), name, &stat)),
             Served::Directory => {
-                Node::Directory(Directory::new(self.handle.clone(), handle, path.to_owned(), name, &stat))
+                Node::Directory(Directory::new(self.folder.clone(), handle, path.to_owned(), name, &stat))
             }
         })
     }
@@ -114,45 +118,6 @@ impl Served {
             _ => None,
         }
     }
-}
-
-/// A handle to read from and what it is.
-pub(super) struct Opened {
-    pub(super) handle: OwnedFd,
-    pub(super) stat: Stat,
-    pub(super) kind: Served,
-}
-
-/// Opens a file or directory for reading; `None` if it is anything else.
-///
-/// It is looked at before it is opened, since opening a device or a FIFO may have effects, and again
-/// after: what counts is what was opened.
-pub(super) fn open_served(
-    directory: impl AsFd,
-    path: impl Arg + Copy,
-    links: Links,
-) -> io::Result<Option<Opened>> {
-    for _ in 0..REPLACED {
-        let look = platform::open_beneath(&directory, path, Access::Look, links)?;
-        let seen = rustix::fs::fstat(&look)?;
-        let Some(kind) = Served::of(&seen) else {
-            return Ok(None);
-        };
-        let access = match kind {
-            Served::File => Access::Read,
-            Served::Directory => Access::Directory,
-        };
-        let handle = match platform::open_beneath(&directory, path, access, links) {
-            // Another kind took its place: look again.
-            Err(error) if Errno::from_io_error(&error) == Some(Errno::NOTDIR) => continue,
-            handle => handle?,
-        };
-        let stat = rustix::fs::fstat(&handle)?;
-        if (stat.st_dev, stat.st_ino, Served::of(&stat)) == (seen.st_dev, seen.st_ino, Some(kind)) {
-            return Ok(Some(Opened { handle, stat, kind }));
-        }
-    }
-    Err(Errno::AGAIN.into())
 }
 
 /// A path of the served folder in messages.

@@ -9,7 +9,11 @@ use std::{
     process::Command,
 };
 
-use fdsp::storage::{StorageError, archive::Planning, root::Root};
+use fdsp::storage::{
+    StorageError,
+    archive::Planning,
+    root::{Policy, Root},
+};
 
 use crate::{
     Folder, alone, noise,
@@ -222,7 +226,7 @@ fn a_directory_vanishes_while_the_plan_is_made() {
         folder.file(format!("a/{index}"), "");
     }
     folder.file("b/file", "");
-    let fdsp::storage::root::Node::Directory(directory) = Root::open(&folder.served())
+    let fdsp::storage::root::Node::Directory(directory) = Root::open(&folder.served(), Policy::default())
         .unwrap()
         .open_node(&fdsp::protocol::path::RemotePath::parse("d").unwrap())
         .unwrap()
@@ -288,7 +292,7 @@ fn no_descriptors_left() {
         return;
     }
     let folder = three();
-    let root = Root::open(&folder.served()).unwrap();
+    let root = Root::open(&folder.served(), Policy::default()).unwrap();
     let whole = getrlimit(Resource::Nofile);
     let limit = |current| setrlimit(Resource::Nofile, Rlimit { current, ..whole }).unwrap();
     let path = fdsp::protocol::path::RemotePath::parse("d/a").unwrap();

@@ -17,7 +17,7 @@ use fdsp::{
     storage::{
         StorageError,
         archive::{Plan, Planning, Stream},
-        root::{Node, Root},
+        root::{Node, Policy, Root},
     },
 };
 
@@ -77,7 +77,7 @@ impl Folder {
 /// Plans an archive of a path whose entries are named like it.
 fn plan(served: &Path, path: &str) -> Result<Plan, StorageError> {
     let path = RemotePath::parse(path).unwrap();
-    let Node::Directory(directory) = Root::open(served).unwrap().open_node(&path)? else {
+    let Node::Directory(directory) = Root::open(served, Policy::default()).unwrap().open_node(&path)? else {
         panic!("{path} is a directory");
     };
     let mut planner = directory.archive(path.as_str());

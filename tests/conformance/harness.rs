@@ -11,6 +11,7 @@ use std::{
 use fdsp::{
     protocol::classic::Dialect,
     server::{self, Arch, Config, Event, Limits, Server, Snapshot},
+    storage::root::Policy,
 };
 use tempfile::TempDir;
 
@@ -39,6 +40,11 @@ pub fn serve(arch: Arch) -> Served {
 
 /// Starts a server with an empty folder, these limits, and a classic dialect.
 pub fn serve_with(arch: Arch, classic: Option<Dialect>, limits: Limits) -> Served {
+    serve_under(Policy::default(), arch, classic, limits)
+}
+
+/// Starts a server that serves of its folder what the policy says.
+pub fn serve_under(policy: Policy, arch: Arch, classic: Option<Dialect>, limits: Limits) -> Served {
     let folder = tempfile::tempdir().unwrap();
     let log = Arc::new(Log::default());
     let sink = {
@@ -49,7 +55,7 @@ pub fn serve_with(arch: Arch, classic: Option<Dialect>, limits: Limits) -> Serve
         }
     };
     let root = folder.path().to_owned();
-    let config = Config { root, host: "127.0.0.1".into(), port: 0, arch, classic, limits };
+    let config = Config { root, host: "127.0.0.1".into(), port: 0, arch, classic, policy, limits };
     let server = server::start(config, Arc::new(sink)).unwrap();
     Served { address: server.local_addr(), server: Some(server), folder, log }
 }
@@ -58,7 +64,15 @@ impl Served {
     /// A second server of the same folder, which knows nothing of what the first one did.
     pub fn beside(&self, arch: Arch) -> Server {
         let (root, limits) = (self.folder.path().to_owned(), Limits::default());
-        let config = Config { root, host: "127.0.0.1".into(), port: 0, arch, classic: None, limits };
+        let config = Config {
+            root,
+            host: "127.0.0.1".into(),
+            port: 0,
+            arch,
+            classic: None,
+            policy: Policy::default(),
+            limits,
+        };
         server::start(config, Arc::new(|_| {})).unwrap()
     }
 

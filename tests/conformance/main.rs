@@ -16,6 +16,7 @@ mod limits;
 mod listing;
 mod peer;
 mod pipeline;
+mod policy;
 mod ranges;
 mod strangers;
 mod vanish;
@@ -46,6 +47,7 @@ macro_rules! on_every_architecture {
 on_every_architecture! {
     files: every_size, every_name, five_gib, what_is_not_there;
     listing: pages, kinds, stat;
+    policy: hidden, links;
     ranges: of_a_file, of_an_archive, of_an_archive_again, behind_the_end, of_another_identity;
     hashes: of_every_size, of_ranges, refused, changed, beside_others, given_up;
     directories: empty, nested, ten_thousand_files, the_root, what_cannot_be_read;

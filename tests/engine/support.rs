@@ -54,6 +54,7 @@ impl Served {
             port: 0,
             arch,
             classic,
+            policy: Default::default(),
             limits,
         };
         let server = server::start(config, Arc::new(|_| {})).unwrap();

@@ -72,6 +72,7 @@ fn serve(folder: &Path) -> Server {
         port: 0,
         arch: Arch::Async,
         classic: None,
+        policy: Default::default(),
         limits: Limits::default(),
     };
     server::start(config, Arc::new(|_| {})).unwrap()

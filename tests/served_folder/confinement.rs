@@ -13,7 +13,7 @@ use fdsp::{
     protocol::path::RemotePath,
     storage::{
         StorageError,
-        root::{Node, Root},
+        root::{Node, Policy, Root},
     },
 };
 
@@ -136,7 +136,7 @@ fn links_are_followed_inside_only() {
 /// The magic links of `/proc`, served themselves.
 #[test]
 fn links_of_processes_lead_nowhere() {
-    let root = Root::open(Path::new("/proc/self")).unwrap();
+    let root = Root::open(Path::new("/proc/self"), Policy::default()).unwrap();
     for path in ["root", "cwd", "exe", "fd/0", "fd/1", "root/etc/passwd", "cwd/Cargo.toml"] {
         let error = root.open_node(&RemotePath::parse(path).unwrap()).unwrap_err();
         assert!(matches!(error, StorageError::NotFound(_)), "{path}: {error}");
@@ -161,7 +161,7 @@ fn only_files_and_directories_are_served() {
     } else {
         eprintln!("skipped: no right to make a device");
     }
-    let devices = Root::open(Path::new("/dev")).unwrap();
+    let devices = Root::open(Path::new("/dev"), Policy::default()).unwrap();
     for path in ["null", "zero", "full", "tty", "stdin", "fd/0"] {
         let error = devices.open_node(&RemotePath::parse(path).unwrap()).unwrap_err();
         assert!(matches!(error, StorageError::NotFound(_)), "{path}: {error}");

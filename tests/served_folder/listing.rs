@@ -10,7 +10,7 @@ use std::{
 
 use fdsp::{
     protocol::{message::Kind, path::RemotePath},
-    storage::root::{Node, Root},
+    storage::root::{Node, Policy, Root},
 };
 
 use crate::World;
@@ -92,7 +92,7 @@ fn a_hundred_thousand_entries_are_no_burden() {
         let path = temporary.path().join(index.to_string());
         if index % 10_000 == 0 { fs::write(path, "") } else { fs::hard_link(source, path) }.unwrap();
     }
-    let root = Root::open(temporary.path()).unwrap();
+    let root = Root::open(temporary.path(), Policy::default()).unwrap();
     let Ok(Node::Directory(directory)) = root.open_node(&RemotePath::default()) else {
         panic!("the root is a directory")
     };

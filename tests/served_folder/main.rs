@@ -2,6 +2,7 @@
 
 mod confinement;
 mod listing;
+mod policy;
 
 use std::{
     fs,
@@ -13,7 +14,7 @@ use fdsp::{
     protocol::{message::Kind, path::RemotePath},
     storage::{
         StorageError,
-        root::{Directory, FileSource, Node, Root},
+        root::{Directory, FileSource, Node, Policy, Root},
     },
 };
 
@@ -34,8 +35,14 @@ impl World {
         fs::write(at("outside/secret"), SECRET).unwrap();
         fs::write(at("served/file"), "a file").unwrap();
         fs::write(at("served/sub/deep/file"), "a deep file").unwrap();
-        let root = Root::open(&at("served")).unwrap();
+        let root = Root::open(&at("served"), Policy::default()).unwrap();
         World { temporary, root }
+    }
+
+    /// The same folder under another policy.
+    fn under(self, policy: Policy) -> World {
+        let root = Root::open(&self.served(""), policy).unwrap();
+        World { root, ..self }
     }
 
     fn served(&self, path: &str) -> PathBuf {
@@ -125,10 +132,10 @@ fn the_folder_itself_may_move() {
 #[test]
 fn a_folder_that_cannot_be_served_is_refused() {
     let world = World::new();
-    let kind = |path: &str| Root::open(&world.served(path)).unwrap_err().kind();
+    let kind = |path: &str| Root::open(&world.served(path), Policy::default()).unwrap_err().kind();
     assert_eq!(kind("absent"), std::io::ErrorKind::NotFound);
     assert_eq!(kind("file"), std::io::ErrorKind::NotADirectory);
-    assert_eq!(Root::open(Path::new("/")).unwrap().name(), "root");
+    assert_eq!(Root::open(Path::new("/"), Policy::default()).unwrap().name(), "root");
 }
 
 #[test]

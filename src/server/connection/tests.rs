@@ -14,7 +14,7 @@ use crate::{
         outgoing::Outgoing,
     },
     server::{Arch, Limits, limits::TURN},
-    storage::root::Root,
+    storage::root::{Policy, Root},
 };
 
 /// A connection to a folder with a few things in it.
@@ -41,7 +41,7 @@ fn bench(classic: Option<Dialect>) -> Bench {
         Arc::new(move |event: &Event| events.lock().unwrap().push(event.clone()))
     };
     let socket = Arc::new(listener.try_clone().unwrap());
-    let root = Root::open(folder.path()).unwrap();
+    let root = Root::open(folder.path(), Policy::default()).unwrap();
     let shared = Shared::new(root, Arch::Select, classic, Limits::default(), sink, listener, local);
     Bench { folder, shared: Arc::new(shared), socket, events, start: Instant::now() }
 }

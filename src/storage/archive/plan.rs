@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     protocol::message::{Sources, Timestamp},
-    storage::{identity::Identity, name},
+    storage::{folder::Folder, identity::Identity, name},
     text::SafeText,
 };
 
@@ -81,7 +81,7 @@ struct Planned {
 /// The entries: a tree whose first node is the directory itself, each before what is in it.
 #[derive(Debug)]
 pub(super) struct Entries {
-    pub(super) root: Arc<OwnedFd>,
+    pub(super) folder: Arc<Folder>,
     /// The directory that is archived.
     pub(super) top: OwnedFd,
     /// Its path from the root.
@@ -93,8 +93,8 @@ pub(super) struct Entries {
 }
 
 impl Entries {
-    pub(super) fn new(root: Arc<OwnedFd>, top: OwnedFd, path: String, prefix: String) -> Entries {
-        Entries { root, top, path, prefix, planned: Vec::new(), names: Vec::new() }
+    pub(super) fn new(folder: Arc<Folder>, top: OwnedFd, path: String, prefix: String) -> Entries {
+        Entries { folder, top, path, prefix, planned: Vec::new(), names: Vec::new() }
     }
 
     pub(super) fn len(&self) -> usize {

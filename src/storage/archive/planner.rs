@@ -17,7 +17,7 @@ use super::{
     source,
 };
 use crate::{
-    platform::{self, Access, Links},
+    platform::Access,
     storage::{
         StorageError,
         file::{ReadError, reading},
@@ -25,7 +25,7 @@ use crate::{
         is_absent,
         listing::Directory,
         name,
-        root::{Served, open_served, permissions, size},
+        root::{Served, permissions, size},
     },
 };
 
@@ -87,7 +87,7 @@ impl Planner {
             prefix => prefix,
         };
         let prefix = prefix.to_owned();
-        let entries = Entries::new(directory.root, directory.handle, directory.path, prefix);
+        let entries = Entries::new(directory.folder, directory.handle, directory.path, prefix);
         Planner { entries, summary: Summary::new(), levels: Vec::new(), reading: None }
     }
 
@@ -114,7 +114,10 @@ impl Planner {
         let stat =
             rustix::fs::fstat(&self.entries.top).map_err(|error| self.unreadable(b"", error.into()))?;
         self.add(0, b"", directory(&stat))?;
-        let handle = platform::open_beneath(&self.entries.top, ".", Access::Directory, Links::Never)
+        let handle = self
+            .entries
+            .folder
+            .open_in(&self.entries.top, ".", Access::Directory)
             .map_err(|error| self.unreadable(b"", error))?;
         self.read_from(0, Vec::new(), handle)
     }
@@ -158,7 +161,7 @@ impl Planner {
             path.push(b'/');
         }
         path.extend_from_slice(raw);
-        let opened = source::open_directory(&self.entries.top, &path)
+        let opened = source::open_directory(&self.entries, &path)
             .and_then(|handle| Ok((rustix::fs::fstat(&handle)?, handle)));
         let (stat, handle) = match opened {
             Ok(opened) => opened,
@@ -185,7 +188,8 @@ impl Planner {
         let Some(mut reading) = self.reading.take() else { return Ok(()) };
         match reading.names.read() {
             Some(Ok(entry)) => {
-                if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
+                let name = entry.file_name().to_bytes();
+                if !matches!(name, b"." | b"..") && self.entries.folder.serves(name) {
                     self.look_at(&mut reading, entry.file_name())?;
                 }
                 self.reading = Some(reading);
@@ -232,7 +236,10 @@ impl Planner {
     /// What an entry is; `None` for what is left out.
     fn examine(&self, reading: &Reading, raw: &CStr, path: &[u8]) -> io::Result<Option<Source>> {
         let directory_handle = reading.names.fd()?;
-        let stat = rustix::fs::statat(directory_handle, raw, AtFlags::SYMLINK_NOFOLLOW)?;
+        let stat = match self.entries.folder.look_in(directory_handle, raw) {
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::XDEV) => return Ok(None),
+            stat => stat?,
+        };
         Ok(match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => Some(directory(&stat)),
             FileType::RegularFile => {
@@ -247,7 +254,7 @@ impl Planner {
     /// The file that a link leads to; `None` where it leads to none inside the root.
     fn linked_file(&self, path: &[u8]) -> io::Result<Option<Source>> {
         let path = self.entries.path_from_root(path);
-        let look = match platform::open_beneath(&self.entries.root, &*path, Access::Look, Links::Inside) {
+        let look = match self.entries.folder.open(&*path, Access::Look) {
             Ok(look) => look,
             Err(error) if is_absent(&error) => return Ok(None),
             Err(error) => return Err(error),
@@ -255,7 +262,7 @@ impl Planner {
         if Served::of(&rustix::fs::fstat(look)?) != Some(Served::File) {
             return Ok(None);
         }
-        let opened = open_served(&self.entries.root, &*path, Links::Inside)?;
+        let opened = self.entries.folder.open_served(&*path)?;
         let opened = opened.filter(|opened| opened.kind == Served::File);
         Ok(opened.map(|opened| file(Kind::LinkedFile, &opened.stat)))
     }

@@ -6,13 +6,12 @@ use rustix::io::Errno;
 
 use super::plan::{Entries, Kind};
 use crate::{
-    platform::{self, Access, Links},
+    platform::Access,
     storage::{
         StorageError,
         file::{self, ReadError, reading},
         identity::Identity,
         is_absent,
-        root::open_served,
     },
     text::SafeText,
 };
@@ -39,10 +38,12 @@ impl OpenSource {
         let (source, path) = (entries.source(index), entries.raw_path(index));
         let handle = if source.kind == Kind::LinkedFile {
             let path = entries.path_from_root(&path);
-            open_served(&entries.root, &*path, Links::Inside)
+            entries
+                .folder
+                .open_served(&*path)
                 .and_then(|opened| opened.map(|opened| opened.handle).ok_or(Errno::NOENT.into()))
         } else {
-            open_file(&entries.top, &path, source.identity)
+            open_file(entries, &path, source.identity)
         };
         let path = entries.shown(&path);
         let handle = handle.map_err(|error| vanished(path.clone(), error))?;
@@ -94,31 +95,31 @@ impl OpenSource {
 }
 
 /// Opens a directory without following a link on the way, however deep it lies.
-pub(super) fn open_directory(top: &OwnedFd, path: &[u8]) -> io::Result<OwnedFd> {
-    open(top, path, Access::Directory)
+pub(super) fn open_directory(entries: &Entries, path: &[u8]) -> io::Result<OwnedFd> {
+    open(entries, path, Access::Directory)
 }
 
 /// Opens the file of that identity, so that a device or FIFO in its place is not even opened.
-fn open_file(top: &OwnedFd, path: &[u8], identity: Identity) -> io::Result<OwnedFd> {
-    let look = open(top, path, Access::Look)?;
+fn open_file(entries: &Entries, path: &[u8], identity: Identity) -> io::Result<OwnedFd> {
+    let look = open(entries, path, Access::Look)?;
     if Identity::of_file(&rustix::fs::fstat(&look)?) != identity {
         return Err(Errno::NOENT.into());
     }
-    open(top, path, Access::Read)
+    open(entries, path, Access::Read)
 }
 
 /// Opens a path by pieces that the system takes.
-fn open(top: &OwnedFd, path: &[u8], access: Access) -> io::Result<OwnedFd> {
+fn open(entries: &Entries, path: &[u8], access: Access) -> io::Result<OwnedFd> {
     let mut within = None;
     let mut rest = path;
     while rest.len() > PIECE {
         let cut = rest[..PIECE].iter().rposition(|byte| *byte == b'/').ok_or(Errno::NAMETOOLONG)?;
-        let handle =
-            platform::open_beneath(within.as_ref().unwrap_or(top), &rest[..cut], Access::Look, Links::Never)?;
+        let directory = within.as_ref().unwrap_or(&entries.top);
+        let handle = entries.folder.open_in(directory, &rest[..cut], Access::Look)?;
         within = Some(handle);
         rest = &rest[cut + 1..];
     }
-    platform::open_beneath(within.as_ref().unwrap_or(top), rest, access, Links::Never)
+    entries.folder.open_in(within.as_ref().unwrap_or(&entries.top), rest, access)
 }
 
 /// The error for a planned path that cannot be opened: what was there is there no longer, or the system

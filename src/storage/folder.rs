@@ -1,0 +1,118 @@
+//! The handle of the served folder together with the policy: every opening in `storage` goes through here.
+
+use std::{ffi::CStr, io, os::fd::OwnedFd};
+
+use rustix::{
+    fs::{AtFlags, FileType, Stat},
+    io::Errno,
+    path::Arg,
+};
+
+use super::root::Served;
+use crate::platform::{self, Access, AsFd, Links, Reach};
+
+/// How often a path is opened again because something else took its place between two looks.
+const REPLACED: usize = 32;
+
+/// What of the served folder is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Which symbolic links are followed.
+    pub links: Links,
+    /// Whether names that begin with a dot are served. Where not, they are as absent as a name can be; a link that is
+    /// not hidden itself leads to what it leads to.
+    pub hidden: bool,
+    /// Whether mount points in the folder are left out, bind mounts among them.
+    pub one_file_system: bool,
+}
+
+impl Default for Policy {
+    /// The folder as it is: a copy of it that lacks what begins with a dot would be a wrong one that looks right.
+    fn default() -> Self {
+        Policy { links: Links::Inside, hidden: true, one_file_system: false }
+    }
+}
+
+/// The served folder.
+#[derive(Debug)]
+pub(super) struct Folder {
+    handle: OwnedFd,
+    policy: Policy,
+}
+
+/// A handle to read from and what it is.
+pub(super) struct Opened {
+    pub(super) handle: OwnedFd,
+    pub(super) stat: Stat,
+    pub(super) kind: Served,
+}
+
+impl Folder {
+    pub(super) fn new(handle: OwnedFd, policy: Policy) -> Folder {
+        Folder { handle, policy }
+    }
+
+    /// Whether a name in the folder may be known outside. Looks at nothing but the name, so that neither the answer
+    /// nor the time it takes tells whether there is such a file.
+    pub(super) fn serves(&self, name: &[u8]) -> bool {
+        self.policy.hidden || !name.starts_with(b".")
+    }
+
+    /// Opens a path from the folder on.
+    pub(super) fn open(&self, path: impl Arg + Copy, access: Access) -> io::Result<OwnedFd> {
+        platform::open_beneath(&self.handle, path, access, self.reach(self.policy.links))
+    }
+
+    /// Opens a path from an opened directory of the folder on, without following a link.
+    pub(super) fn open_in(
+        &self,
+        directory: impl AsFd,
+        path: impl Arg + Copy,
+        access: Access,
+    ) -> io::Result<OwnedFd> {
+        platform::open_beneath(directory, path, access, self.reach(Links::Never))
+    }
+
+    /// What a name in an opened directory is; of a link, what the link itself is.
+    ///
+    /// # Errors
+    /// `EXDEV` for a mount point, where those are left out.
+    pub(super) fn look_in(&self, directory: impl AsFd, name: &CStr) -> io::Result<Stat> {
+        let stat = rustix::fs::statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        if !self.policy.one_file_system || FileType::from_raw_mode(stat.st_mode) == FileType::Symlink {
+            return Ok(stat);
+        }
+        Ok(rustix::fs::fstat(self.open_in(directory, name, Access::Look)?)?)
+    }
+
+    /// Opens a file or directory for reading by a path from the folder on; `None` if it is anything else.
+    ///
+    /// It is looked at before it is opened, since opening a device or a FIFO may have effects, and again
+    /// after: what counts is what was opened.
+    pub(super) fn open_served(&self, path: impl Arg + Copy) -> io::Result<Option<Opened>> {
+        for _ in 0..REPLACED {
+            let seen = rustix::fs::fstat(self.open(path, Access::Look)?)?;
+            let Some(kind) = Served::of(&seen) else {
+                return Ok(None);
+            };
+            let access = match kind {
+                Served::File => Access::Read,
+                Served::Directory => Access::Directory,
+            };
+            let handle = match self.open(path, access) {
+                // Another kind took its place: look again.
+                Err(error) if Errno::from_io_error(&error) == Some(Errno::NOTDIR) => continue,
+                handle => handle?,
+            };
+            let stat = rustix::fs::fstat(&handle)?;
+            if (stat.st_dev, stat.st_ino, Served::of(&stat)) == (seen.st_dev, seen.st_ino, Some(kind)) {
+                return Ok(Some(Opened { handle, stat, kind }));
+            }
+        }
+        Err(Errno::AGAIN.into())
+    }
+
+    fn reach(&self, links: Links) -> Reach {
+        Reach { links, mounts: !self.policy.one_file_system }
+    }
+}
