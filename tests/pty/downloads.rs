@@ -82,6 +82,25 @@ fn a_typed_path_becomes_a_verified_file() {
     session.assert_restored();
 }
 
+/// Signals and keys come to one reader, which must not take one for the other.
+#[test]
+fn a_key_beside_a_resize_is_not_lost() {
+    let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
+    let mut session = open(&server, home.path(), &[]);
+    let mut typed = String::new();
+    for round in 0..60_u8 {
+        let key = char::from(b'a' + round % 26);
+        session.resize(if round % 2 == 0 { 100 } else { 80 }, 24);
+        session.send(&key.to_string());
+        typed.push(key);
+        session.wait_for(&typed);
+    }
+    session.resize(80, 24);
+    session.send("\x03");
+    assert_eq!(session.end().code, 0);
+    session.assert_restored();
+}
+
 #[test]
 fn a_paste_queues_nothing_by_its_newline() {
     let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
