@@ -10,9 +10,8 @@ use std::{
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use fdsp::{
-    client::{Existing, JobId, JobState, JobView, Speak, Totals},
+    client::{Existing, Form, JobId, JobState, JobView, Speak, Totals},
     logging::{LogRing, Record},
-    protocol::message::Form,
     server::{Arch, ConnectionId, ConnectionState, ConnectionView, Snapshot},
     text::SafeText,
     ui::{

@@ -7,11 +7,10 @@ use super::{
     plan::{Face, Surroundings, shown, wrong},
 };
 use crate::{
-    client::{self, Existing, NewJob, Speak},
+    client::{self, Existing, Form, NewJob, Speak},
     config::Settings,
     protocol::{
         address::{Address, Authority},
-        message::Form,
         path::RemotePath,
     },
     text::SafeText,

@@ -11,9 +11,9 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 use clap::{ArgAction, Args, Parser, error::ErrorKind};
 
 use crate::{
-    client::{Checksum, Speak},
+    client::{Checksum, Form, Speak},
     config::When,
-    protocol::{classic::Dialect, message::Form},
+    protocol::classic::Dialect,
     server::Arch,
     storage::root::Links,
     text::SafeText,

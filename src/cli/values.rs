@@ -5,9 +5,9 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::{
-    client::{Checksum, ChecksumError, Speak},
+    client::{Checksum, ChecksumError, Form, Speak},
     config::{self, When},
-    protocol::{classic::Dialect, message::Form},
+    protocol::classic::Dialect,
     storage::root::Links,
     units,
 };

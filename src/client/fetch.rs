@@ -103,7 +103,7 @@ fn changed(context: &Context, memory: &mut Memory) -> Result<(), Fault> {
 fn request(context: &Context, memory: &Memory, wanted: Wanted) -> Request {
     Request::Get(Get {
         path: context.new.address.path.as_str().to_owned(),
-        form: context.new.form,
+        form: context.new.form.on_the_wire(),
         first_block: wanted.first,
         blocks: wanted.count,
         identity: memory.source.as_ref().map(|source| source.identity.clone()),

@@ -55,7 +55,7 @@ use crate::{
     protocol::{
         address::{Address, Authority},
         classic::Dialect,
-        message::{Entries, Form},
+        message::{self, Entries},
         path::RemotePath,
     },
     text::SafeText,
@@ -89,6 +89,30 @@ pub enum Speak {
     V1,
     /// A dialect of the original programs.
     Classic(Dialect),
+}
+
+/// The form in which a content comes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Form {
+    /// A file as itself, a directory as a zip archive.
+    #[default]
+    Auto,
+    /// A file as itself; a directory is refused.
+    File,
+    /// A directory as a zip archive; a file is refused.
+    Zip,
+}
+
+impl Form {
+    /// What to ask the server for.
+    fn on_the_wire(self) -> message::Form {
+        match self {
+            Form::Auto => message::Form::Auto,
+            Form::File => message::Form::File,
+            Form::Zip => message::Form::Zip,
+        }
+    }
 }
 
 /// What to do when the target exists.

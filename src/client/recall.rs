@@ -34,8 +34,8 @@ pub(super) async fn recall(context: &Context, memory: &mut Memory) -> Result<(),
     match new.address.path.name() {
         asked @ Some(_) => {
             let name = |form| (form, SafeName::for_content(asked, "", form == Form::Zip));
-            names.extend((new.form != Form::Zip).then(|| name(Form::File)));
-            names.extend((new.form != Form::File).then(|| name(Form::Zip)));
+            names.extend((new.form != super::Form::Zip).then(|| name(Form::File)));
+            names.extend((new.form != super::Form::File).then(|| name(Form::Zip)));
         }
         None if !is_anything_unfinished(context) => {}
         // Only the server knows what the served folder is called.
@@ -98,7 +98,7 @@ fn look(context: &Context, memory: &mut Memory, form: Form, name: &SafeName) -> 
 fn take_up(context: &Context, memory: &mut Memory, form: Form, target: Target) -> Result<(), Fault> {
     let part = Part::open(&target.folder, &target.name)?;
     let (path, recorded) = (part.path(), part.recorded()?);
-    let asked = context.new.form;
+    let asked = context.new.form.on_the_wire();
     let recorded = recorded.filter(|(record, _)| asked == Form::Auto || asked == record.source.form);
     let is_archive = |source: &Source| source.form == Form::Zip;
     if form == Form::Zip && !recorded.as_ref().is_some_and(|(record, _)| is_archive(&record.source)) {

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use tracing::Level;
 
 use crate::{
-    client::{Existing, Speak},
-    protocol::{address::DEFAULT_PORT, classic::Dialect, message::Form},
+    client::{Existing, Form, Speak},
+    protocol::{address::DEFAULT_PORT, classic::Dialect},
     server::{Arch, Limits},
     storage::root::Policy,
     ui::{self, Colour, FrameRate, Glyphs, Look, actions::KeyMap},

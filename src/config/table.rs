@@ -8,8 +8,8 @@ use super::{
     value::{Read, Value},
 };
 use crate::{
-    client::{Existing, Speak},
-    protocol::{classic::Dialect, message::Form},
+    client::{Existing, Form, Speak},
+    protocol::classic::Dialect,
     server::Arch,
     storage::root::Links,
 };

@@ -20,7 +20,8 @@ use super::{
 };
 use crate::{
     cli::plan::{Demo, Face},
-    protocol::{address::Address, message::Form},
+    client::Form,
+    protocol::address::Address,
     server::{self, Server, Sink},
     text::SafeText,
     units,

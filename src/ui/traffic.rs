@@ -48,9 +48,8 @@ mod downloads {
 
     use super::*;
     use crate::{
-        client::{Existing, JobId, JobState, JobView, Speak, Totals},
+        client::{Existing, Form, JobId, JobState, JobView, Speak, Totals},
         logging::LogRing,
-        protocol::message::Form,
         text::SafeText,
         ui::{
             KeyMap, Look,

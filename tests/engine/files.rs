@@ -173,7 +173,7 @@ fn what_is_not_there_is_said_once() {
     assert_eq!(trouble.kind, TroubleKind::NotFound);
     assert_eq!(trouble.message.as_str(), "/absent/file: not found on the server");
     let mut job = client.job(served.at(), "d");
-    job.form = fdsp::protocol::message::Form::File;
+    job.form = fdsp::client::Form::File;
     assert_eq!(client.run(job).unwrap_err().kind, TroubleKind::NotFound);
     assert_eq!(client.retries(), 0);
     assert_eq!(client.names(), Vec::<String>::new());

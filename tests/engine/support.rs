@@ -10,13 +10,12 @@ use std::{
 
 use fdsp::{
     client::{
-        Command, Config, Engine, Event, Existing, Finished, JobId, JobState, JobView, NewJob, Speak, Trouble,
-        start,
+        Command, Config, Engine, Event, Existing, Finished, Form, JobId, JobState, JobView, NewJob, Speak,
+        Trouble, start,
     },
     protocol::{
         address::{Address, Authority},
         classic::Dialect,
-        message::Form,
         path::RemotePath,
     },
     server::{self, Arch, Limits, Server},

@@ -15,10 +15,9 @@ use std::{
 };
 
 use fdsp::{
-    client::{Command, Config, Event, Existing, Finished, NewJob, Speak, Trouble, start},
+    client::{Command, Config, Event, Existing, Finished, Form, NewJob, Speak, Trouble, start},
     protocol::{
         address::{Address, Authority},
-        message::Form,
         path::RemotePath,
     },
     server::{self, Arch, Limits, Server},

@@ -13,9 +13,9 @@ use super::{
     queue::Queue,
 };
 use crate::{
-    client::{Event, Existing, JobId, JobView, Speak, Totals},
+    client::{Event, Existing, Form, JobId, JobView, Speak, Totals},
     logging::LogRing,
-    protocol::{address::Authority, message::Form},
+    protocol::address::Authority,
     ui::{actions::KeyMap, browser::Browser, input::LineEdit, log::LogPane, theme::Look},
 };
 

@@ -2,10 +2,9 @@
 
 use super::model::Defaults;
 use crate::{
-    client::NewJob,
+    client::{Form, NewJob},
     protocol::{
         address::{Address, Authority},
-        message::Form,
         path::RemotePath,
     },
 };

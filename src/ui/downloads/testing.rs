@@ -8,11 +8,11 @@ use tracing::Level;
 
 use super::{Defaults, Effect, Message, Model, Queue, update, view::view};
 use crate::{
-    client::{Existing, Finished, JobId, JobState, JobView, Speak, Totals, Trouble, TroubleKind},
+    client::{Existing, Finished, Form, JobId, JobState, JobView, Speak, Totals, Trouble, TroubleKind},
     logging::{LogRing, Record},
     protocol::{
         address::Authority,
-        message::{Entries, Entry, Form, Kind, Timestamp},
+        message::{Entries, Entry, Kind, Timestamp},
     },
     text::SafeText,
     ui::{actions::KeyMap, theme::Look},

@@ -2,12 +2,8 @@
 
 use super::close_panel;
 use crate::{
-    client::{Command, NewJob},
-    protocol::{
-        address::Address,
-        message::{Form, Kind},
-        path::RemotePath,
-    },
+    client::{Command, Form, NewJob},
+    protocol::{address::Address, message::Kind, path::RemotePath},
     text::SafeText,
     ui::{
         actions::Action,

@@ -1,8 +1,8 @@
 //! What each action does.
 
 use crate::{
-    client::{Command, Event, JobId, JobState, NewJob, Trouble, TroubleKind},
-    protocol::message::{Entries, Form},
+    client::{Command, Event, Form, JobId, JobState, NewJob, Trouble, TroubleKind},
+    protocol::message::Entries,
     text::SafeText,
     ui::{
         actions::Context,
