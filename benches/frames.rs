@@ -84,6 +84,7 @@ impl Queue for Jobs {
                 size: Some(6_000_000_000),
                 received,
                 progress: Some((received, 6_000_000_000)),
+                files: None,
                 speed: Some(61_000_000.0 + (self.step % 7) as f64 * 100_000.0),
                 eta: Some(40.0),
             }

@@ -341,6 +341,7 @@ impl Actor {
                 received: sample.received,
                 size: sample.size,
                 progress: sample.progress,
+                files: sample.files,
                 speed: sample.speed,
             });
         }

@@ -173,6 +173,7 @@ impl Exchange<'_> {
                 target: SafeText::from_path(&place.target.path()),
                 size: Some(size),
                 total: Some(size),
+                files: None,
             },
         );
         Ok(())

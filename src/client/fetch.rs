@@ -287,6 +287,7 @@ impl Context {
                 target: SafeText::from_path(&target.path()),
                 size: content.size,
                 total: content.sources.map(|sources| sources.bytes).or(content.size),
+                files: None,
             },
         );
     }

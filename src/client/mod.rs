@@ -232,6 +232,9 @@ pub enum Event {
         size: Option<u64>,
         /// Progress of archives: source bytes done and in all.
         progress: Option<(u64, u64)>,
+        /// Files of a tree: there, and in all.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        files: Option<(u64, u64)>,
         /// Bytes a second.
         speed: f64,
     },

@@ -8,12 +8,13 @@ pub(super) struct Progress {
     verified: AtomicU64,
     crossed: AtomicU64,
     position: AtomicU64,
+    files: AtomicU64,
 }
 
 impl Progress {
     /// Of a job that goes on from here.
     pub(super) fn new(verified: u64, position: u64) -> Progress {
-        Progress { verified: verified.into(), crossed: 0.into(), position: position.into() }
+        Progress { verified: verified.into(), position: position.into(), ..Progress::default() }
     }
 
     /// Bytes of the content received and verified.
@@ -29,6 +30,11 @@ impl Progress {
     /// Progress: bytes of the content, or of an archive's sources.
     pub(super) fn position(&self) -> u64 {
         self.position.load(Relaxed)
+    }
+
+    /// Files of a tree that are there.
+    pub(super) fn files(&self) -> u64 {
+        self.files.load(Relaxed)
     }
 
     pub(super) fn set_verified(&self, bytes: u64) {

@@ -35,6 +35,8 @@ pub(super) struct Announced {
     pub(super) target: SafeText,
     pub(super) size: Option<u64>,
     pub(super) total: Option<u64>,
+    /// Files of a tree.
+    pub(super) files: Option<u64>,
 }
 
 /// How a transfer ended.
@@ -53,6 +55,7 @@ pub(super) struct Sampled {
     pub(super) received: u64,
     pub(super) size: Option<u64>,
     pub(super) progress: Option<(u64, u64)>,
+    pub(super) files: Option<(u64, u64)>,
     pub(super) speed: f64,
 }
 
@@ -173,7 +176,7 @@ impl Queue {
             self.change(id, |job| {
                 job.folded = announced.name.as_str().to_lowercase();
                 (job.name, job.target) = (announced.name, announced.target);
-                (job.size, job.total) = (announced.size, announced.total);
+                (job.size, job.total, job.files) = (announced.size, announced.total, announced.files);
             });
         }
         news
@@ -201,7 +204,7 @@ impl Queue {
         self.live.remove(&id);
         let crossed = self.change(id, |job| {
             let live = job.live.take()?.progress;
-            (job.received, job.position) = (live.verified(), live.position());
+            (job.received, job.position, job.files_done) = (live.verified(), live.position(), live.files());
             Some(live.crossed())
         });
         self.crossed += crossed.flatten().unwrap_or(0);
@@ -220,6 +223,7 @@ impl Queue {
                 Ended::Finished(finished) => {
                     job.size = Some(finished.bytes);
                     job.received = finished.bytes;
+                    job.files_done = finished.files.unwrap_or(0);
                     job.total = job.total.or(job.size);
                     job.position = job.total.unwrap_or(0);
                     job.target = SafeText::from_path(&finished.path);
@@ -235,7 +239,7 @@ impl Queue {
 
     /// What was fetched of a job is gone.
     pub(super) fn reset(&mut self, id: JobId) {
-        self.change(id, |job| (job.received, job.position) = (0, 0));
+        self.change(id, |job| (job.received, job.position, job.files_done) = (0, 0, 0));
     }
 
     /// Takes jobs out; which, and their names.
@@ -306,6 +310,7 @@ impl Queue {
                     received: job.received(),
                     size: job.size,
                     progress: job.total.filter(|_| job.total != job.size).and(job.progress()),
+                    files: job.files(),
                     speed: job.live.as_ref().map_or(0.0, |live| live.speed.speed()),
                 });
             }

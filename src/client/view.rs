@@ -54,7 +54,10 @@ pub struct Finished {
     pub blake3: String,
     /// From the first connection to the end.
     pub seconds: f64,
-    /// Entries that the server left out of an archive (links, devices).
+    /// Files of a tree.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files: Option<u64>,
+    /// Entries that the server left out of an archive or tree (links, devices).
     pub omitted: u64,
 }
 
@@ -104,6 +107,8 @@ pub struct JobView {
     pub received: u64,
     /// Progress: done and total, in bytes of the content or (archives) of their sources.
     pub progress: Option<(u64, u64)>,
+    /// Files of a tree: there, and in all.
+    pub files: Option<(u64, u64)>,
     /// Bytes a second over the last seconds; running jobs only.
     pub speed: Option<f64>,
     /// Seconds left, slowly filtered; `None` before 3 s of data.

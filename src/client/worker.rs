@@ -93,6 +93,7 @@ pub(super) async fn run(
                 },
                 blake3: memory.root.map(|root| root.to_string()).unwrap_or_default(),
                 seconds: started.elapsed().as_secs_f64(),
+                files: None,
                 omitted: memory.source.as_ref().and_then(|source| source.sources).map_or(0, |s| s.omitted),
             };
             memory.close();

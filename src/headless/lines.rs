@@ -35,7 +35,7 @@ impl Lines {
                     None => format!("{name}: fetching"),
                 })
             }
-            Event::Progress { id, received, size, progress, speed } => {
+            Event::Progress { id, received, size, progress, files, speed } => {
                 let due = self.told.get(id).is_none_or(|told| now.duration_since(*told) >= PATIENCE);
                 let name = self.names.get(id)?;
                 if !due {
@@ -44,7 +44,10 @@ impl Lines {
                 self.told.insert(*id, now);
                 let share = progress.or(size.map(|size| (*received, size))).map(percent);
                 let share = share.map_or_else(String::new, |share| format!("{share} %, "));
-                Some(format!("{name}: {share}{} at {}", units::bytes(*received), units::rate(*speed)))
+                let files = files.map_or_else(String::new, |(done, all)| {
+                    format!(", {} of {} files", units::count(done), units::count(all))
+                });
+                Some(format!("{name}: {share}{} at {}{files}", units::bytes(*received), units::rate(*speed)))
             }
             Event::Retry { name, attempt, of, seconds, reason, .. } => {
                 let wait = units::duration(Duration::try_from_secs_f64(seconds.ceil()).unwrap_or_default());
@@ -66,20 +69,26 @@ pub(super) fn percent((done, total): (u64, u64)) -> u64 {
 
 fn done(name: &SafeText, finished: &client::Finished) -> String {
     let seconds = finished.seconds.max(0.001);
+    let files = match finished.files {
+        None => "",
+        Some(1) => " in 1 file",
+        Some(files) => &format!(" in {} files", units::count(files)),
+    };
     let mut line = format!(
-        "{name}: done, {} in {}, {}, BLAKE3 {}, saved as {}",
+        "{name}: done, {}{files} in {}, {}, BLAKE3 {}, saved as {}",
         units::bytes(finished.bytes),
         units::took(seconds),
         units::rate(finished.transferred as f64 / seconds),
         finished.blake3,
         SafeText::from_path(&finished.path)
     );
+    let whole = if finished.files.is_some() { "tree" } else { "archive" };
     match finished.omitted {
         0 => {}
-        1 => line += "; 1 link or device of the folder is not in the archive",
+        1 => line += &format!("; 1 link or device of the folder is not in the {whole}"),
         omitted => {
             let count = units::count(omitted);
-            line += &format!("; {count} links or devices of the folder are not in the archive");
+            line += &format!("; {count} links or devices of the folder are not in the {whole}");
         }
     }
     line
@@ -125,6 +134,7 @@ mod tests {
             received: 1_000_000,
             size: Some(4_000_000),
             progress: None,
+            files: None,
             speed: 500_000.0,
         };
         assert_eq!(lines.line(&progress, start), None, "it has no name yet");
@@ -152,6 +162,7 @@ mod tests {
             resumed: 0,
             blake3: "9f3c".into(),
             seconds: 2.0,
+            files: None,
             omitted: 3,
         };
         let done = Event::Done { id: JobId(1), name: "a.zip".into(), finished };

@@ -101,6 +101,7 @@ mod downloads {
                     size: Some(SIZE),
                     received,
                     progress: Some((received, SIZE)),
+                    files: None,
                     speed: Some(speed),
                     eta: Some((SIZE - received) as f64 / speed),
                 }

@@ -39,9 +39,12 @@ pub(super) struct Job {
     pub(super) size: Option<u64>,
     /// What `position` rises to.
     pub(super) total: Option<u64>,
+    /// Files of a tree.
+    pub(super) files: Option<u64>,
     /// As they were when the last transfer ended.
     pub(super) received: u64,
     pub(super) position: u64,
+    pub(super) files_done: u64,
     pub(super) live: Option<Box<Live>>,
 }
 
@@ -81,8 +84,10 @@ impl Job {
             finished: None,
             size: None,
             total: None,
+            files: None,
             received: 0,
             position: 0,
+            files_done: 0,
             live: None,
         }
     }
@@ -100,6 +105,12 @@ impl Job {
         let total = self.total?;
         let position = self.live.as_ref().map_or(self.position, |live| live.progress.position());
         Some((position.min(total), total))
+    }
+
+    /// Files of a tree that are there, and in all.
+    pub(super) fn files(&self) -> Option<(u64, u64)> {
+        let done = self.live.as_ref().map_or(self.files_done, |live| live.progress.files());
+        self.files.map(|files| (done.min(files), files))
     }
 
     pub(super) fn share(&self) -> Share {
@@ -159,6 +170,7 @@ impl Job {
             size: self.size,
             received: self.received(),
             progress,
+            files: self.files(),
             speed: live.and_then(|live| live.speed.known()),
             eta: remaining.zip(live).and_then(|(remaining, live)| live.advance.eta(remaining)),
         }

@@ -39,7 +39,7 @@ fn add(queue: &mut Queue, servers: &mut Servers, path: &str, port: u16) -> JobId
 }
 
 fn announced(size: u64) -> Announced {
-    Announced { name: "n".into(), target: "/d/n".into(), size: Some(size), total: Some(size) }
+    Announced { name: "n".into(), target: "/d/n".into(), size: Some(size), total: Some(size), files: None }
 }
 
 fn finished(size: u64) -> Finished {
@@ -50,6 +50,7 @@ fn finished(size: u64) -> Finished {
         resumed: 0,
         blake3: String::new(),
         seconds: 1.0,
+        files: None,
         omitted: 0,
     }
 }

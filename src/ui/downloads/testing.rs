@@ -86,6 +86,7 @@ pub fn row(id: u64, name: &str, state: JobState) -> JobView {
         size: None,
         received: 0,
         progress: None,
+        files: None,
         speed: None,
         eta: None,
     }
@@ -109,6 +110,7 @@ pub fn done(name: &str, bytes: u64) -> JobState {
         resumed: 0,
         blake3: HASH.to_owned(),
         seconds: 2.0,
+        files: None,
         omitted: 0,
     })
 }

@@ -107,6 +107,10 @@ fn facts(row: &JobView, theme: &Theme) -> Vec<(&'static str, String, Style)> {
                 facts.push(("Size", exact(size), theme.plain));
             }
             facts.push(("Received", exact(row.received), theme.plain));
+            if let Some((done, all)) = row.files {
+                let text = format!("{} of {} are here", units::count(done), units::count(all));
+                facts.push(("Files", text, theme.plain));
+            }
             if let (Some((done, total)), None) = (row.progress, row.size) {
                 let text = format!("{} of {}", units::bytes(done), units::bytes(total));
                 facts.push(("Sources", text, theme.plain));
@@ -119,6 +123,9 @@ fn facts(row: &JobView, theme: &Theme) -> Vec<(&'static str, String, Style)> {
 fn done(facts: &mut Vec<(&'static str, String, Style)>, finished: &Finished, theme: &Theme) {
     facts.push(("Saved as", SafeText::from_path(&finished.path).to_string(), theme.plain));
     facts.push(("Size", exact(finished.bytes), theme.plain));
+    if let Some(files) = finished.files {
+        facts.push(("Files", units::count(files), theme.plain));
+    }
     facts.push(("BLAKE3", finished.blake3.clone(), theme.plain));
     let mut crossed = units::transfer(finished.transferred, finished.seconds);
     if finished.resumed > 0 {
