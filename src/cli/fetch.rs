@@ -10,7 +10,7 @@ use crate::{
     client::{self, Existing, Form, NewJob, Speak},
     config::Settings,
     protocol::{
-        address::{Address, Authority},
+        address::{Address, Authority, Security},
         path::RemotePath,
     },
     text::SafeText,
@@ -172,5 +172,5 @@ fn authority(host: &str, port: u16) -> Result<Authority, UsageError> {
         }
         Err(_) => format!("{host}:{port}"),
     };
-    Authority::parse(&text).map_err(|error| UsageError(error.to_string()))
+    Authority::parse(&text, Security::Plain).map_err(|error| UsageError(error.to_string()))
 }

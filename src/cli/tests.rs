@@ -186,7 +186,7 @@ fn wrong_usage_is_one_sentence_that_says_what_to_do() {
         ("-H a/b c", "'a/b' is no host name"),
         ("-H h ../x", "cannot ask for '../x': a path may not contain '..'"),
         ("ftp://h/x", "'ftp' is not spoken here"),
-        ("fdsp://h/x", "this version speaks no TLS yet"),
+        ("fdsp://h/x#y", "what stands behind '#' is no pin"),
         ("fdsp+plain://h:99999/x", "'99999' is no port"),
         ("fdsp+plain:///x", "the address names no host"),
         ("-H h -l x a b", "--local goes with exactly one download, here are 2"),
@@ -211,7 +211,7 @@ fn wrong_usage_is_one_sentence_that_says_what_to_do() {
 
 #[test]
 fn a_token_in_an_address_is_not_repeated() {
-    for line in ["fdsp://S3cret@h/x", "fdsp+plain://S3cret@h/x", "xyz://S3cret@h/x"] {
+    for line in ["fdsp://S3cret@h/x", "fdsp+plain://S3cret-S3cret@h:x/x", "xyz://S3cret@h/x"] {
         let error = planned(line).expect_err(line);
         assert!(!error.contains("S3cret"), "{error}");
     }

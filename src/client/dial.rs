@@ -41,7 +41,7 @@ pub(super) async fn dial(authority: &Authority, patience: Duration) -> Result<Tc
 
 /// `host:port` for people.
 pub(super) fn peer(authority: &Authority) -> String {
-    let Authority { host, port } = authority;
+    let Authority { host, port, .. } = authority;
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
@@ -113,6 +113,7 @@ async fn race(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::address::Security;
 
     fn address(text: &str) -> SocketAddr {
         text.parse().unwrap()
@@ -143,7 +144,7 @@ mod tests {
         let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = closed.local_addr().unwrap().port();
         drop(closed);
-        let authority = Authority { host: "127.0.0.1".into(), port };
+        let authority = Authority::new("127.0.0.1", port, Security::Plain);
         let fault = dial(&authority, Duration::from_secs(5)).await.unwrap_err();
         let said = format!("cannot connect to 127.0.0.1:{port}: connection refused");
         assert_eq!(fault.trouble.message.as_str(), said);
@@ -152,7 +153,7 @@ mod tests {
 
     #[test]
     fn peers_are_shown_as_they_are_typed() {
-        assert_eq!(peer(&Authority { host: "::1".into(), port: 7878 }), "[::1]:7878");
-        assert_eq!(peer(&Authority { host: "h".into(), port: 1 }), "h:1");
+        assert_eq!(peer(&Authority::new("::1", 7878, Security::Plain)), "[::1]:7878");
+        assert_eq!(peer(&Authority::new("h", 1, Security::Plain)), "h:1");
     }
 }

@@ -7,12 +7,12 @@ use tokio::{task::block_in_place, time::timeout};
 use crate::{
     AGENT,
     protocol::{
-        address::Authority,
+        address::{Authority, Security},
         client::{Client, Event, Request},
     },
 };
 
-use super::{dial, rate::Limiter, retry::Fault, wire::Wire};
+use super::{TroubleKind, dial, rate::Limiter, retry::Fault, wire::Wire};
 
 /// A goodbye that cannot be said at once is not said.
 const FAREWELL: Duration = Duration::from_millis(100);
@@ -31,6 +31,10 @@ pub(super) struct Link {
 impl Link {
     /// Connects; greeting and first request go out together.
     pub(super) async fn open(authority: &Authority, patience: Duration) -> Result<Link, Fault> {
+        if authority.security != Security::Plain {
+            let message = format!("this version speaks no TLS yet: use fdsp+plain://{authority}/…");
+            return Err(Fault::never(TroubleKind::Connection, message));
+        }
         let stream = dial::dial(authority, patience).await?;
         let wire = Wire::new(stream, dial::peer(authority), patience);
         Ok(Link { wire, machine: Client::new(AGENT), stale: false, broken: false })

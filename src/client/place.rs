@@ -159,7 +159,7 @@ pub(super) fn next_name(
 mod tests {
     use super::*;
     use crate::protocol::{
-        address::{Address, Authority},
+        address::{Address, Authority, Security},
         path::RemotePath,
     };
     use std::{cell::RefCell, collections::HashSet, fs};
@@ -167,7 +167,7 @@ mod tests {
     fn job(folder: &Path, save_as: Option<&str>, existing: Existing) -> NewJob {
         NewJob {
             address: Address {
-                authority: Authority { host: "h".into(), port: 1 },
+                authority: Authority::new("h", 1, Security::Plain),
                 path: RemotePath::parse("a.txt").unwrap(),
             },
             speak: Default::default(),

@@ -116,6 +116,15 @@ impl Fault {
                 &text(&format!("the server failed: {said}")),
                 Verdict::Again(after),
             ),
+            Code::Denied => Fault::new(
+                TroubleKind::Refused,
+                "the server wants another token: paste the address that it shows, or give its token with --token",
+                if after.is_zero() { Verdict::Never } else { Verdict::Again(after) },
+            ),
+            Code::TlsRequired => Fault::never(
+                TroubleKind::Connection,
+                "the server speaks with TLS only: use fdsp:// instead of fdsp+plain://, or leave out --plain",
+            ),
             Code::Unsupported | Code::Violation => Fault::never(TroubleKind::Other, text(said)),
         }
     }

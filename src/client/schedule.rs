@@ -68,11 +68,12 @@ impl Servers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::address::Security;
 
     #[test]
     fn a_server_gets_what_it_said() {
         let mut servers = Servers::default();
-        let authority = Authority { host: "h".into(), port: 1 };
+        let authority = Authority::new("h", 1, Security::Plain);
         let server = servers.number(&authority, Speak::V1);
         assert_eq!(servers.number(&authority, Speak::V1), server);
         servers.take(server);

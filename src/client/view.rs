@@ -71,6 +71,8 @@ pub enum TroubleKind {
     Connection,
     /// 4: not found or not permitted.
     NotFound,
+    /// 5: the server is not the one that was meant, is not known, or wants another token.
+    Refused,
     /// 6: digest wrong, or the source changed.
     Integrity,
     /// 7: local disk: full, not writable, target exists.

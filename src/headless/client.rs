@@ -191,9 +191,11 @@ mod tests {
 
     #[test]
     fn the_exit_code_is_that_of_the_failures() {
-        use TroubleKind::{Connection, Disk, Integrity, NotFound, Other};
+        use TroubleKind::{Connection, Disk, Integrity, NotFound, Other, Refused};
         assert_eq!(tally(&[]).exit(), Exit::Done);
-        for (kind, code) in [(Other, 1), (Connection, 3), (NotFound, 4), (Integrity, 6), (Disk, 7)] {
+        for (kind, code) in
+            [(Other, 1), (Connection, 3), (NotFound, 4), (Refused, 5), (Integrity, 6), (Disk, 7)]
+        {
             assert_eq!(tally(&[kind, kind]).exit() as u8, code);
         }
         assert_eq!(tally(&[NotFound, Disk]).exit(), Exit::Failed);

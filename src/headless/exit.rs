@@ -23,6 +23,8 @@ pub enum Exit {
     Connection = 3,
     /// Not found or not permitted.
     NotFound = 4,
+    /// Trust or token refused.
+    Refused = 5,
     /// A digest is wrong, or the source changed.
     Integrity = 6,
     /// The local disk: full, not writable, target exists.
@@ -43,6 +45,7 @@ impl From<TroubleKind> for Exit {
             TroubleKind::Other => Exit::Failed,
             TroubleKind::Connection => Exit::Connection,
             TroubleKind::NotFound => Exit::NotFound,
+            TroubleKind::Refused => Exit::Refused,
             TroubleKind::Integrity => Exit::Integrity,
             TroubleKind::Disk => Exit::Disk,
         }

@@ -103,7 +103,7 @@ pub(super) fn failed(name: &SafeText, trouble: &client::Trouble) -> String {
         _ if message.contains(';') => "",
         TroubleKind::Connection => "; check host and port, and that the server runs",
         TroubleKind::Integrity => "; fetch it again",
-        TroubleKind::NotFound | TroubleKind::Disk | TroubleKind::Other => "",
+        TroubleKind::NotFound | TroubleKind::Refused | TroubleKind::Disk | TroubleKind::Other => "",
     };
     format!("tui: {about}{message}{advice}")
 }

@@ -1,11 +1,12 @@
-//! Addresses: `fdsp+plain://HOST[:PORT]/PATH`, and where they will be spoken over TLS, `fdsp://`.
+//! Addresses: `fdsp://[TOKEN@]HOST[:PORT]/PATH[#PIN]`, and without TLS `fdsp+plain://[TOKEN@]HOST[:PORT]/PATH`.
 
-use std::{
-    fmt::{self, Write as _},
-    str::FromStr,
+use std::{fmt, str::FromStr};
+
+use super::{
+    path::{PathError, RemotePath},
+    pin::{Pin, PinError},
+    token::{Token, TokenError},
 };
-
-use super::path::{PathError, RemotePath};
 
 /// The port where none is named.
 pub const DEFAULT_PORT: u16 = 7878;
@@ -17,16 +18,33 @@ const SECURE: &str = "fdsp";
 /// Most bytes of a host name.
 const MAX_HOST: usize = 253;
 
-/// A server.
+/// How a server is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Security {
+    /// Without TLS.
+    Plain,
+    /// With TLS.
+    Tls {
+        /// The certificate that it must have.
+        pin: Option<Pin>,
+    },
+}
+
+/// A server: where it is, and what it takes to be served by it. `Display` gives `HOST:PORT`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Authority {
     /// Name or address, an IPv6 address without brackets.
     pub host: String,
     /// TCP port.
     pub port: u16,
+    /// How it is spoken to.
+    pub security: Security,
+    /// The token that it wants.
+    pub token: Option<Token>,
 }
 
-/// A server and a path on it. `Display` gives the form that `parse` reads.
+/// A server and a path on it. `Display` gives a form that `parse` reads, without the token: see
+/// [`Address::revealed`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Address {
     /// The server.
@@ -39,20 +57,17 @@ pub struct Address {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
     /// No `://` in it.
-    #[error("an address begins with a scheme: write {PLAIN}://HOST[:PORT]/PATH")]
+    #[error("an address begins with a scheme: write {SECURE}://HOST[:PORT]/PATH")]
     NoScheme,
-    /// `fdsp://`.
-    #[error("this version speaks no TLS yet: use {PLAIN}://… instead of {SECURE}://…")]
-    Tls,
     /// Another scheme.
-    #[error("'{0}' is not spoken here: write {PLAIN}://HOST[:PORT]/PATH")]
+    #[error("'{0}' is not spoken here: write {SECURE}://HOST[:PORT]/PATH")]
     OtherScheme(String),
     /// Nothing before the path.
-    #[error("the address names no host: write {PLAIN}://HOST[:PORT]/PATH")]
+    #[error("the address names no host: write {SECURE}://HOST[:PORT]/PATH")]
     NoHost,
-    /// Something before an `@`.
-    #[error("an address without TLS carries no user and no token: leave out what stands before the '@'")]
-    User,
+    /// What stands before the `@` is no token.
+    #[error("what stands before the '@' is no token: {0}")]
+    Token(#[from] TokenError),
     /// The host cannot be one.
     #[error("'{0}' is no host name: it may have letters, digits, '.', '-' and '_'")]
     Host(String),
@@ -60,16 +75,19 @@ pub enum AddressError {
     #[error("'{0}' is no IPv6 address: write it as in [::1]")]
     Ipv6(String),
     /// An IPv6 address without brackets.
-    #[error("an IPv6 address stands in brackets: write {PLAIN}://[::1]:{DEFAULT_PORT}/PATH")]
+    #[error("an IPv6 address stands in brackets: write {SECURE}://[::1]:{DEFAULT_PORT}/PATH")]
     NoBrackets,
     /// What stands behind the colon is no port.
     #[error("'{0}' is no port: it is a number from 1 to 65535")]
     Port(String),
-    /// A `#` in the path.
+    /// What stands behind the `#` is no pin.
+    #[error("what stands behind '#' is no pin: {0}; a '#' in a path is written %23")]
+    Pin(#[from] PinError),
+    /// A pin where there is no TLS.
     #[error(
-        "a pin behind '#' belongs to TLS, which this version does not speak yet; a '#' in a path is written %23"
+        "a pin behind '#' belongs to TLS: write {SECURE}://…, or leave it out; a '#' in a path is written %23"
     )]
-    Pin,
+    PlainPin,
     /// A `%` without two hex digits behind it.
     #[error("a '%' in a path is written %25")]
     Percent,
@@ -88,34 +106,42 @@ impl Address {
     /// See [`AddressError`].
     pub fn parse(text: &str) -> Result<Address, AddressError> {
         let (scheme, rest) = text.trim().split_once("://").ok_or(AddressError::NoScheme)?;
-        match scheme.to_ascii_lowercase().as_str() {
-            PLAIN => {}
-            SECURE => return Err(AddressError::Tls),
+        let (rest, pin) = match rest.split_once('#') {
+            Some((rest, pin)) => (rest, Some(pin)),
+            None => (rest, None),
+        };
+        let security = match (scheme.to_ascii_lowercase().as_str(), pin) {
+            (PLAIN, None) => Security::Plain,
+            (PLAIN, Some(_)) => return Err(AddressError::PlainPin),
+            (SECURE, pin) => Security::Tls { pin: pin.map(Pin::parse).transpose()? },
             _ => return Err(AddressError::OtherScheme(shown(scheme))),
-        }
+        };
         let (authority, path) = match rest.find('/') {
             Some(slash) => rest.split_at(slash),
             None => (rest, ""),
         };
-        if authority.contains('#') || path.contains('#') {
-            return Err(AddressError::Pin);
-        }
-        let authority = Authority::parse(authority)?;
+        let authority = Authority::parse(authority, security)?;
         Ok(Address { authority, path: RemotePath::parse(&decode(path)?)? })
     }
-}
 
-impl FromStr for Address {
-    type Err = AddressError;
-
-    fn from_str(text: &str) -> Result<Address, AddressError> {
-        Address::parse(text)
+    /// The address with its token, for where it is to be pasted from, or kept as a secret.
+    pub fn revealed(&self) -> String {
+        let mut text = String::new();
+        // Writing into a text cannot fail.
+        let _ = self.write(&mut text, self.authority.token.as_ref());
+        text
     }
-}
 
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{PLAIN}://{}/", self.authority)?;
+    fn write(&self, f: &mut impl fmt::Write, token: Option<&Token>) -> fmt::Result {
+        let (scheme, pin) = match self.authority.security {
+            Security::Plain => (PLAIN, None),
+            Security::Tls { pin } => (SECURE, pin),
+        };
+        write!(f, "{scheme}://")?;
+        if let Some(token) = token {
+            write!(f, "{}@", token.reveal())?;
+        }
+        write!(f, "{}/", self.authority)?;
         for &byte in self.path.as_str().as_bytes() {
             match byte {
                 // What RFC 3986 lets stand in a path; the rest might mean something to a shell or a terminal.
@@ -135,19 +161,39 @@ impl fmt::Display for Address {
                 _ => write!(f, "%{byte:02X}")?,
             }
         }
-        Ok(())
+        pin.map_or(Ok(()), |pin| write!(f, "#{pin}"))
+    }
+}
+
+impl FromStr for Address {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Address, AddressError> {
+        Address::parse(text)
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f, None)
     }
 }
 
 impl Authority {
-    /// Reads `HOST[:PORT]`, an IPv6 address in brackets.
+    /// A server that wants no token.
+    pub fn new(host: impl Into<String>, port: u16, security: Security) -> Authority {
+        Authority { host: host.into(), port, security, token: None }
+    }
+
+    /// Reads `[TOKEN@]HOST[:PORT]`, an IPv6 address in brackets.
     ///
     /// # Errors
     /// See [`AddressError`].
-    pub fn parse(text: &str) -> Result<Authority, AddressError> {
-        if text.contains('@') {
-            return Err(AddressError::User);
-        }
+    pub fn parse(text: &str, security: Security) -> Result<Authority, AddressError> {
+        let (token, text) = match text.rsplit_once('@') {
+            Some((token, text)) => (Some(Token::parse(token)?), text),
+            None => (None, text),
+        };
         let (host, port) = if let Some(bracketed) = text.strip_prefix('[') {
             let (host, port) =
                 bracketed.split_once(']').ok_or_else(|| AddressError::Ipv6(shown(bracketed)))?;
@@ -159,21 +205,13 @@ impl Authority {
             let (host, port) = text.split_at(text.find(':').unwrap_or(text.len()));
             (name(host)?, port)
         };
-        Ok(Authority { host, port: self::port(port)? })
-    }
-}
-
-impl FromStr for Authority {
-    type Err = AddressError;
-
-    fn from_str(text: &str) -> Result<Authority, AddressError> {
-        Authority::parse(text)
+        Ok(Authority { host, port: self::port(port)?, security, token })
     }
 }
 
 impl fmt::Display for Authority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Authority { host, port } = self;
+        let Authority { host, port, .. } = self;
         if !host.contains(':') {
             return write!(f, "{host}:{port}");
         }

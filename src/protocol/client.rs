@@ -10,6 +10,7 @@ use super::{
     outgoing::Outgoing,
     preamble::Versions,
     reader::{Piece, Reader},
+    token::Token,
 };
 
 /// What a client can ask.
@@ -127,9 +128,15 @@ pub struct Client {
 impl Client {
     /// A connection about to be used; preamble and `hello` stand in [`Client::outgoing`] at once.
     pub fn new(agent: &str) -> Client {
+        Client::with_token(agent, None)
+    }
+
+    /// As [`Client::new`], with what opens the server.
+    pub fn with_token(agent: &str, token: Option<&Token>) -> Client {
         let mut outgoing = Outgoing::new();
         outgoing.push(&Versions::OURS.encode());
-        control::write(Kind::Hello, 0, &message::Hello { agent: control::agent(agent) }, &mut outgoing);
+        let hello = message::Hello { agent: control::agent(agent), token: token.cloned() };
+        control::write(Kind::Hello, 0, &hello, &mut outgoing);
         Client { reader: Reader::new(), answers: Answers::default(), outgoing, last_request: 0, broken: None }
     }
 

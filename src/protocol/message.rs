@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::error::{Code, Violation};
+use super::{
+    error::{Code, Violation},
+    token::Token,
+};
 
 /// What a path names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +45,9 @@ impl Timestamp {
 pub struct Hello {
     /// Program and version, for the log of the other side.
     pub agent: String,
+    /// What opens a server that wants a token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<Token>,
 }
 
 /// The server's answer to [`Hello`].

@@ -10,11 +10,11 @@
 //! - Any range of blocks can be asked for, so that a broken transfer goes on where it broke.
 //! - A content that changes between or during requests is reported, never spliced.
 //! - Requests are pipelined; TCP does flow control, there are no acknowledgements.
-//! - *Not* goals: writing to the server, multiplexing of answers, secrecy (that is the transport's).
+//! - *Not* goals: writing to the server, multiplexing of answers, secrecy (that is the transport's, see "TLS").
 //!
 //! # Conventions
 //!
-//! The transport is an ordered stream of bytes in both directions: TCP, by default on port 7878.
+//! The transport is an ordered stream of bytes in both directions: TLS over TCP, or bare TCP, by default on port 7878.
 //! Integers are unsigned and little-endian, unless a table says otherwise. Text is UTF-8. JSON is
 //! RFC 8259, always one object; unknown members are ignored, the same member twice is malformed, and
 //! a missing member that is not marked optional is a violation. An optional member may also be `null`,
@@ -26,6 +26,37 @@
 //! The first byte that a client sends tells what it speaks: `0x00` begins the preamble below,
 //! `0x16` a TLS record, anything else is a path in a [`classic`] dialect (refused unless the
 //! server has that switched on).
+//!
+//! # TLS
+//!
+//! A server speaks either with TLS or without, and says so in its address: `fdsp://[TOKEN@]HOST[:PORT]/PATH[#PIN]` or
+//! `fdsp+plain://[TOKEN@]HOST[:PORT]/PATH`. The version is TLS 1.3 (RFC 8446), without early data and without client
+//! certificates. A client offers `fdsp/1` by ALPN (RFC 7301); a server that is offered other names only refuses. Inside of it everything is
+//! as without it, from the preamble on. Classic dialects are never spoken inside of TLS.
+//!
+//! *PIN* is `sha256:` and the SHA-256 of the server's certificate, the first one that it sends, as it sends it (DER), in 64 hex
+//! digits. A client with a pin accepts the certificate that has it, whatever stands in that, and no other. A client without
+//! one accepts a certificate that is valid for the host by the system's authorities, or that its user has accepted for this host and
+//! port before; about any other one it asks its user, or refuses. In each case the server proves by the handshake's signature that it
+//! has the certificate's key.
+//!
+//! Either side ends with `close_notify` before it closes; an end without one is a connection that was cut off, whatever
+//! came before it.
+//!
+//! | met | what happens |
+//! |---|---|
+//! | a preamble by a server with TLS | it answers with its preamble and `error` `tls_required` for request 0, and closes |
+//! | a TLS record by a server without TLS | it answers with the fatal alert `unexpected_message` (`15 03 03 00 02 02 0a`), and closes |
+//! | that alert as the first answer to a client with TLS | it reports that the server speaks without TLS |
+//! | what is no handshake | the alert that RFC 8446 gives for it, and closes |
+//!
+//! # Tokens
+//!
+//! A server may want a *token*: 8 to 128 of the characters `A`-`Z`, `a`-`z`, `0`-`9`, `-`, `.`, `_` and `~`. The client sends it in
+//! `hello`, and in nothing else. Without TLS it would be readable on its way: a client sends it there only if its user has said so.
+//! A server that wants none ignores one. A server that wants another one than came, or than came not, answers with `error`
+//! `denied` for request 0 instead of `welcome`, not at once, and closes. A peer that has sent too many wrong ones is answered
+//! with `denied`, too, whatever it sends, and a `retry_after` that tells for how long. Without a `retry_after` the client does not try the same token again.
 //!
 //! # Preamble
 //!
@@ -132,6 +163,7 @@
 //! | member | type | meaning |
 //! |---|---|---|
 //! | `agent` | text | program and version, for the server's log |
+//! | `token` | token, optional | see "Tokens" |
 //!
 //! `welcome`, the server's answer to it:
 //!
@@ -316,6 +348,7 @@
 //! | not the preamble, or one with an empty range or without the zero | closes |
 //! | nothing complete within the handshake deadline | closes, after `error` `timed_out` if what came began as the preamble does |
 //! | no version in common | answers its preamble, closes |
+//! | a token that is not the server's, or none where it wants one | `error` `denied` for request 0, closes |
 //! | unknown kind, a server's kind, flags or reserved not zero, a length that its kind may not have, malformed JSON, request number 0 or not rising, another number than 0 where 0 must be, anything before `hello`, a second `hello`, anything after `goodbye` | `error` `violation` for request 0, closes |
 //! | a reserved kind (`0x06`) | no violation: `error` `unsupported` for that request, goes on |
 //! | no request for the idle deadline, or reading slower than the minimum rate | `error` `timed_out` or `too_slow` for request 0, closes |
@@ -350,6 +383,8 @@
 //! | `busy` | connection | too many connections; see `retry_after` |
 //! | `too_slow` | connection | the peer took less than the minimum rate |
 //! | `timed_out` | connection | a handshake or idle deadline passed |
+//! | `denied` | connection | the server wants a token, and the one of `hello` is not it; see `retry_after` |
+//! | `tls_required` | connection | the server speaks with TLS only |
 //! | `shutting_down` | connection | the server stops; see `retry_after` |
 //! | `internal` | request | anything else on the server's side; also what an unknown code counts as |
 //!
@@ -377,7 +412,9 @@ mod hashes;
 pub mod message;
 pub mod outgoing;
 pub mod path;
+pub mod pin;
 pub mod preamble;
 mod reader;
 mod receiving;
 pub mod server;
+pub mod token;

@@ -56,7 +56,7 @@ pub use self::{
 };
 use crate::{
     protocol::{
-        address::{Address, Authority},
+        address::{Address, Authority, Security},
         classic::Dialect,
         path::RemotePath,
     },
@@ -182,7 +182,7 @@ pub fn start(config: Config, sink: Sink) -> Result<Server, StartError> {
     let own = listener.try_clone().map_err(StartError::System)?;
     let shared = Arc::new(Shared::new(root, arch, classic, limits, sink, own, local));
     let run = prepare(arch, &shared, listener).map_err(StartError::System)?;
-    let authority = Authority { host: listen::public_host(&host, local), port: local.port() };
+    let authority = Authority::new(listen::public_host(&host, local), local.port(), Security::Plain);
     let address = Address { authority, path: RemotePath::default() };
     shared.emit(&Event::Listening { address: address.to_string(), port: local.port(), arch });
     let ending = Ending(Arc::clone(&shared));

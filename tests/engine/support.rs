@@ -14,7 +14,7 @@ use fdsp::{
         Trouble, start,
     },
     protocol::{
-        address::{Address, Authority},
+        address::{Address, Authority, Security},
         classic::Dialect,
         path::RemotePath,
     },
@@ -77,7 +77,7 @@ pub fn address(server: SocketAddr, path: &str) -> Address {
 }
 
 pub fn authority(server: SocketAddr) -> Authority {
-    Authority { host: server.ip().to_string(), port: server.port() }
+    Authority::new(server.ip().to_string(), server.port(), Security::Plain)
 }
 
 /// A quick engine.

@@ -17,7 +17,7 @@ use std::{
 use fdsp::{
     client::{Command, Config, Event, Existing, Finished, Form, NewJob, Speak, Trouble, start},
     protocol::{
-        address::{Address, Authority},
+        address::{Address, Authority, Security},
         path::RemotePath,
     },
     server::{self, Arch, Limits, Server},
@@ -124,7 +124,7 @@ impl Folder {
     }
 
     fn job(&self, at: SocketAddr, path: &str, existing: Existing) -> NewJob {
-        let authority = Authority { host: at.ip().to_string(), port: at.port() };
+        let authority = Authority::new(at.ip().to_string(), at.port(), Security::Plain);
         NewJob {
             address: Address { authority, path: RemotePath::parse(path).unwrap() },
             speak: Speak::V1,

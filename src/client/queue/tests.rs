@@ -12,7 +12,7 @@ use super::*;
 use crate::{
     client::{Existing, JobState, Speak, TroubleKind, schedule::Servers},
     protocol::{
-        address::{Address, Authority},
+        address::{Address, Authority, Security},
         path::RemotePath,
     },
 };
@@ -20,7 +20,7 @@ use crate::{
 fn job(path: &str, port: u16) -> NewJob {
     NewJob {
         address: Address {
-            authority: Authority { host: "h".into(), port },
+            authority: Authority::new("h", port, Security::Plain),
             path: RemotePath::parse(path).unwrap(),
         },
         speak: Speak::V1,

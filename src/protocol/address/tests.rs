@@ -24,28 +24,66 @@ fn every_right_form_is_read() {
         ("fdsp+plain://h/a%20b%2Bc+d?e", "h", 7878, "a b+c+d?e"),
         ("fdsp+plain://h/%C3%BCber/ünd", "h", 7878, "über/ünd"),
         ("fdsp+plain://h/a%2fb:c@d", "h", 7878, "a/b:c@d"),
+        ("fdsp://host/a", "host", 7878, "a"),
+        ("FDSP://host:1", "host", 1, ""),
+        ("fdsp://[::1]:2/a/@b", "::1", 2, "a/@b"),
     ] {
         assert_eq!(parts(text), (host.to_owned(), port, path.to_owned()), "{text}");
     }
 }
 
 #[test]
+fn the_scheme_the_token_and_the_pin_say_what_it_takes() {
+    let pin = Pin([0xa5; 32]);
+    let token = Token::parse("S3cret-S3cret").unwrap();
+    for (text, security, token) in [
+        ("fdsp+plain://host/x".to_owned(), Security::Plain, None),
+        ("fdsp+plain://S3cret-S3cret@host/x".to_owned(), Security::Plain, Some(&token)),
+        ("fdsp://host/x".to_owned(), Security::Tls { pin: None }, None),
+        (format!("fdsp://host/x#{pin}"), Security::Tls { pin: Some(pin) }, None),
+        (format!("fdsp://S3cret-S3cret@host#{pin}"), Security::Tls { pin: Some(pin) }, Some(&token)),
+    ] {
+        let authority = Address::parse(&text).unwrap().authority;
+        assert_eq!((authority.security, authority.token.as_ref()), (security, token), "{text}");
+        assert_eq!((authority.host.as_str(), authority.port), ("host", 7878));
+    }
+}
+
+#[test]
+fn a_token_is_shown_only_on_demand() {
+    let pin = Pin([0xa5; 32]);
+    let address = Address::parse(&format!("fdsp://S3cret-S3cret@host/a b#{pin}")).unwrap();
+    assert_eq!(address.to_string(), format!("fdsp://host:7878/a%20b#{pin}"));
+    assert_eq!(address.revealed(), format!("fdsp://S3cret-S3cret@host:7878/a%20b#{pin}"));
+    assert_eq!(Address::parse(&address.revealed()).as_ref(), Ok(&address));
+    assert!(!format!("{address:?} {}", address.authority).contains("S3cret"));
+}
+
+#[test]
 fn every_wrong_form_gets_its_sentence() {
-    use AddressError::*;
+    use AddressError::{
+        Host, Ipv6, NoBrackets, NoHost, NoScheme, OtherScheme, Path, Percent, Pin, PlainPin, Port, Token,
+        Utf8,
+    };
     let own = str::to_owned;
     for (text, error) in [
         ("", NoScheme),
         ("host/path", NoScheme),
         ("/path", NoScheme),
         ("fdsp+plain:/host", NoScheme),
-        ("fdsp://host/x", Tls),
-        ("FDSP://token@host/x#sha256:00", Tls),
+        ("FDSP://S3cret-S3cret@host/x#sha256:00", Pin(PinError)),
+        ("fdsp://host/x#", Pin(PinError)),
+        ("fdsp://host/x#sha256:00", Pin(PinError)),
+        ("fdsp://host/x#y", Pin(PinError)),
+        ("fdsp://@host/x", Token(TokenError)),
+        ("fdsp://a:b@host/x", Token(TokenError)),
+        ("fdsp://S3cret-S3cret@S3cret-S3cret@host/x", Token(TokenError)),
         ("http://host/x", OtherScheme(own("http"))),
         ("://host", OtherScheme(own(""))),
         ("fdsp+plain://", NoHost),
         ("fdsp+plain:///x", NoHost),
         ("fdsp+plain://:80/x", NoHost),
-        ("fdsp+plain://me@host/x", User),
+        ("fdsp+plain://me@host/x", Token(TokenError)),
         ("fdsp+plain://ho st/x", Host(own("ho st"))),
         ("fdsp+plain://h\u{1b}[2J/x", Host(own("h\\u{1b}[2J"))),
         ("fdsp+plain://höst/x", Host(own("höst"))),
@@ -61,8 +99,8 @@ fn every_wrong_form_gets_its_sentence() {
         ("fdsp+plain://host:-1/x", Port(own("-1"))),
         ("fdsp+plain://host:+80/x", Port(own("+80"))),
         ("fdsp+plain://host:http/x", Port(own("http"))),
-        ("fdsp+plain://host/x#y", Pin),
-        ("fdsp+plain://host#sha256:00", Pin),
+        ("fdsp+plain://host/x#y", PlainPin),
+        ("fdsp+plain://host#sha256:00", PlainPin),
         ("fdsp+plain://host/100%", Percent),
         ("fdsp+plain://host/%zz", Percent),
         ("fdsp+plain://host/%+1", Percent),
@@ -84,12 +122,8 @@ fn every_wrong_form_gets_its_sentence() {
 #[test]
 fn sentences_say_what_to_write() {
     assert_eq!(
-        AddressError::Tls.to_string(),
-        "this version speaks no TLS yet: use fdsp+plain://… instead of fdsp://…"
-    );
-    assert_eq!(
         AddressError::NoScheme.to_string(),
-        "an address begins with a scheme: write fdsp+plain://HOST[:PORT]/PATH"
+        "an address begins with a scheme: write fdsp://HOST[:PORT]/PATH"
     );
 }
 
@@ -100,6 +134,7 @@ fn what_is_shown_can_be_pasted() {
         ("fdsp+plain://[::1]/a b", "fdsp+plain://[::1]:7878/a%20b"),
         ("fdsp+plain://[fe80::1%eth0]:1/%23%25%3F$'", "fdsp+plain://[fe80::1%25eth0]:1/%23%25%3F%24%27"),
         ("fdsp+plain://h:1/ü", "fdsp+plain://h:1/%C3%BC"),
+        ("fdsp://h/a", "fdsp://h:7878/a"),
     ] {
         assert_eq!(Address::parse(text).map(|address| address.to_string()).as_deref(), Ok(shown));
     }
@@ -107,20 +142,30 @@ fn what_is_shown_can_be_pasted() {
 
 proptest! {
     #[test]
-    fn any_path_survives_being_shown(path in ".{0,200}", port in 1u16..) {
+    fn any_path_survives_being_shown(
+        path in ".{0,200}",
+        port in 1u16..,
+        pin in proptest::option::of(any::<[u8; 32]>()),
+        token in proptest::option::of("[-._~a-zA-Z0-9]{8,128}"),
+        plain: bool,
+    ) {
         if let Ok(path) = RemotePath::parse(&path) {
-            let address = Address { authority: Authority { host: "h".to_owned(), port }, path };
-            let shown = address.to_string();
+            let security = if plain { Security::Plain } else { Security::Tls { pin: pin.map(Pin) } };
+            let token = token.map(|token| Token::parse(&token).unwrap());
+            let authority = Authority { token, ..Authority::new("h", port, security) };
+            let address = Address { authority, path };
+            let shown = address.revealed();
             prop_assert!(shown.is_ascii());
             prop_assert_eq!(Address::parse(&shown), Ok(address));
         }
     }
 
     #[test]
-    fn any_text_is_read_or_refused(text in ".{0,100}", tail in any::<String>()) {
+    fn any_text_is_read_or_refused(text in ".{0,100}", tail in any::<String>(), plain: bool) {
         let _ = Address::parse(&text);
-        if let Ok(address) = Address::parse(&format!("fdsp+plain://{tail}")) {
-            prop_assert_eq!(Address::parse(&address.to_string()), Ok(address));
+        let scheme = if plain { "fdsp+plain" } else { "fdsp" };
+        if let Ok(address) = Address::parse(&format!("{scheme}://{tail}")) {
+            prop_assert_eq!(Address::parse(&address.revealed()), Ok(address));
         }
     }
 }

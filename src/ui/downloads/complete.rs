@@ -131,6 +131,7 @@ fn told(entries: &[&Entry], more: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::address::Security;
     use crate::protocol::message::Timestamp;
 
     fn entry(name: &str) -> Entry {
@@ -143,7 +144,7 @@ mod tests {
     }
 
     fn completed(typed: &str, names: &[&str]) -> (Option<String>, Option<String>) {
-        let server = Authority { host: "nas".into(), port: 7878 };
+        let server = Authority::new("nas", 7878, Security::Plain);
         let completion = Completion::begin(Ticket(1), typed, Some(&server)).expect("to be completed");
         let entries: Vec<_> = names.iter().copied().map(entry).collect();
         let Completed { text, say } = completion.finish(&entries, false);

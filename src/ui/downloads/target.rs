@@ -16,7 +16,7 @@ pub fn read(text: &str, server: Option<&Authority>) -> Result<Address, String> {
         return Address::parse(text).map_err(|error| error.to_string());
     }
     let Some(authority) = server else {
-        return Err("no server yet: type an address such as fdsp+plain://HOST/PATH".to_owned());
+        return Err("no server yet: type an address such as fdsp://HOST/PATH".to_owned());
     };
     let path = RemotePath::parse(text).map_err(|error| error.to_string())?;
     Ok(Address { authority: authority.clone(), path })
@@ -55,9 +55,10 @@ pub fn parent(path: &RemotePath) -> Option<RemotePath> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::address::Security;
 
     fn server() -> Authority {
-        Authority { host: "nas".into(), port: 7878 }
+        Authority::new("nas", 7878, Security::Plain)
     }
 
     #[test]
@@ -66,9 +67,8 @@ mod tests {
         assert_eq!((address.authority.host.as_str(), address.path.as_str()), ("other", "a b"));
         let path = read("/films/a b", Some(&server())).expect("a path");
         assert_eq!((path.authority.host.as_str(), path.path.as_str()), ("nas", "films/a b"));
-        assert!(read("/films", None).expect_err("no server").contains("fdsp+plain://"));
+        assert!(read("/films", None).expect_err("no server").contains("fdsp://"));
         assert!(read("a/../b", Some(&server())).is_err());
-        assert!(read("fdsp://nas/a", Some(&server())).expect_err("no TLS yet").contains("fdsp+plain"));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::{
     client::{Existing, Finished, Form, JobId, JobState, JobView, Speak, Totals, Trouble, TroubleKind},
     logging::{LogRing, Record},
     protocol::{
-        address::Authority,
+        address::{Authority, Security},
         message::{Entries, Entry, Kind, Timestamp},
     },
     text::SafeText,
@@ -156,7 +156,7 @@ pub fn every_state() -> Fake {
 }
 
 pub fn server() -> Authority {
-    Authority { host: "nas.local".to_owned(), port: 7878 }
+    Authority::new("nas.local", 7878, Security::Plain)
 }
 
 pub fn model() -> Model {

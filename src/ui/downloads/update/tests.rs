@@ -76,10 +76,10 @@ fn a_path_is_queued_where_the_screen_was_told() {
 #[test]
 fn what_cannot_be_read_stays_to_be_mended() {
     let (mut model, queue) = (model(), Fake::default());
-    type_in(&mut model, &queue, "fdsp://nas/a");
+    type_in(&mut model, &queue, "http://nas/a");
     assert!(keys(&mut model, &queue, "enter").is_empty());
-    assert_eq!(model.input.value(), "fdsp://nas/a");
-    assert!(notice(&model).contains("fdsp+plain"), "{}", notice(&model));
+    assert_eq!(model.input.value(), "http://nas/a");
+    assert!(notice(&model).contains("fdsp://"), "{}", notice(&model));
     keys(&mut model, &queue, "left");
     assert_eq!(model.notice, None);
 }
