@@ -18,6 +18,8 @@
 pub mod cli;
 pub mod client;
 pub mod config;
+#[cfg(test)]
+mod fuzzing;
 pub mod headless;
 pub mod logging;
 mod platform;

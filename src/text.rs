@@ -87,6 +87,8 @@ impl Serialize for SafeText {
 }
 
 #[cfg(test)]
+mod fuzzing;
+#[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 

@@ -26,6 +26,8 @@ mod engine;
 mod fetch;
 mod finish;
 mod folder;
+#[cfg(test)]
+mod fuzzing;
 mod journal;
 mod link;
 mod listing;

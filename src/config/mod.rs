@@ -1,6 +1,8 @@
 //! Settings: built-in defaults, overlaid by a TOML file, overlaid by the environment. Flags come last and
 //! are [`crate::cli`]'s.
 
+#[cfg(test)]
+mod fuzzing;
 mod settings;
 mod table;
 mod value;

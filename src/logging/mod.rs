@@ -4,6 +4,8 @@
 //! are dropped, counted, and the count is said. Control characters become visible before a line goes
 //! anywhere, so that no name of a file or a peer can write to the terminal of somebody who reads the log.
 
+#[cfg(test)]
+mod fuzzing;
 mod layer;
 pub mod ring;
 

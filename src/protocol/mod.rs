@@ -408,6 +408,8 @@ mod control;
 pub mod digest;
 pub mod error;
 pub mod frame;
+#[cfg(test)]
+mod fuzzing;
 mod hashes;
 pub mod message;
 pub mod outgoing;

@@ -9,6 +9,8 @@ pub mod browser;
 pub mod dashboard;
 pub mod downloads;
 pub mod events;
+#[cfg(test)]
+mod fuzzing;
 pub mod help;
 pub mod input;
 pub mod log;

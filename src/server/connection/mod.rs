@@ -20,6 +20,8 @@
 mod body;
 mod classic;
 mod deadlines;
+#[cfg(test)]
+mod fuzzing;
 mod hashing;
 mod reply;
 mod sending;

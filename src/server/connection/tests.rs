@@ -18,16 +18,16 @@ use crate::{
 };
 
 /// A connection to a folder with a few things in it.
-struct Bench {
+pub(super) struct Bench {
     folder: TempDir,
     shared: Arc<Shared>,
     /// Stands for the socket; it is never used.
     socket: Arc<dyn AsFd + Send + Sync>,
-    events: Arc<Mutex<Vec<Event>>>,
-    start: Instant,
+    pub(super) events: Arc<Mutex<Vec<Event>>>,
+    pub(super) start: Instant,
 }
 
-fn bench(classic: Option<Dialect>) -> Bench {
+pub(super) fn bench(classic: Option<Dialect>) -> Bench {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("tree")).unwrap();
     std::fs::write(folder.path().join("tree/text"), "text ".repeat(200_000)).unwrap();
@@ -47,7 +47,7 @@ fn bench(classic: Option<Dialect>) -> Bench {
 }
 
 impl Bench {
-    fn connect(&self) -> Connection {
+    pub(super) fn connect(&self) -> Connection {
         let weak = Arc::downgrade(&self.socket);
         let peer = ([127, 0, 0, 1], 1).into();
         let entry = self.shared.registry.enter(weak, peer, 512, self.start).unwrap();
@@ -57,7 +57,7 @@ impl Bench {
 
 /// Gives the input, cut into pieces, whenever the connection reads, and the end of the stream after it; takes
 /// `appetite` bytes at a time of what it writes. Returns all that it wrote.
-fn converse(
+pub(super) fn converse(
     connection: &mut Connection,
     input: &[u8],
     cuts: &[usize],

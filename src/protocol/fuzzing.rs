@@ -1,0 +1,413 @@
+//! The protocol under fuzzing: both machines, the classic ones, messages, addresses, paths.
+
+use std::mem::discriminant;
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{
+    address::{Address, Authority},
+    classic::{self, Dialect},
+    client::{Client, Event, Request},
+    control,
+    digest::Hash,
+    error::Violation,
+    frame::{HEADER, Kind},
+    message::{Content, End, Entries, Failure, Form, Get, Goodbye, Hello, List, Meta, Stat, Welcome},
+    path::RemotePath,
+    preamble,
+    server::{self, Server},
+};
+use crate::{
+    fuzzing::{Fuzz, Rng, assert_harmless, cuts, mutate, shape},
+    text::SafeText,
+};
+
+/// Words of the messages.
+const WORDS: &[&str] = &[
+    "\"agent\"",
+    "\"path\"",
+    "\"after\"",
+    "\"limit\"",
+    "\"form\"",
+    "\"file\"",
+    "\"zip\"",
+    "\"auto\"",
+    "\"first_block\"",
+    "\"blocks\"",
+    "\"identity\"",
+    "\"size\"",
+    "\"root\"",
+    "\"sources\"",
+    "\"entries\"",
+    "\"more\"",
+    "\"name\"",
+    "\"kind\"",
+    "\"directory\"",
+    "\"modified\"",
+    "\"s\"",
+    "\"ns\"",
+    "\"mode\"",
+    "\"code\"",
+    "\"message\"",
+    "\"retry_after\"",
+    "\"reason\"",
+    "\"pipeline\"",
+    "\"parallel\"",
+    "\"bytes\"",
+    "\"files\"",
+    "\"directories\"",
+    "\"omitted\"",
+    "true",
+    "false",
+    "null",
+    "{}",
+    "[]",
+    ":",
+    ",",
+    "\0FDSP\u{1}\u{1}\0",
+];
+
+/// Changes a stream of frames as somebody does who knows the format: whole frames, their headers, or their payloads with
+/// the length made right again.
+fn frames(rng: &mut Rng, stream: &mut Vec<u8>) {
+    let begin = preamble::LENGTH.min(stream.len());
+    let mut frames: Vec<Vec<u8>> = Vec::new();
+    let mut rest = &stream[begin..];
+    while let Some((head, after)) = rest.split_first_chunk::<HEADER>() {
+        let length = u32::from_le_bytes([head[4], head[5], head[6], head[7]]) as usize;
+        let (payload, after) = after.split_at(length.min(after.len()));
+        frames.push([head, payload].concat());
+        rest = after;
+    }
+    if frames.is_empty() {
+        return mutate(rng, stream, WORDS, &[Vec::new()]);
+    }
+    let (one, other) = (rng.below(frames.len()), rng.below(frames.len()));
+    match rng.below(8) {
+        0 => drop(frames.remove(one)),
+        1 => frames.insert(one, frames[other].clone()),
+        2 => frames.swap(one, other),
+        3 => frames[one][0] = rng.one_of(Kind::ALL) as u8,
+        4 => {
+            let request = rng.below(8) as u32;
+            frames[one][8..HEADER].copy_from_slice(&request.to_le_bytes());
+        }
+        5 => {
+            let length = rng.one_of(&[0, 1, 40, 47, 48, 49, 65_536, 65_537, 262_144, 262_145, u32::MAX]);
+            frames[one][4..8].copy_from_slice(&length.to_le_bytes());
+        }
+        _ => {
+            let mut payload = frames[one].split_off(HEADER);
+            mutate(rng, &mut payload, WORDS, &[Vec::new()]);
+            frames[one][4..8].copy_from_slice(&(payload.len() as u32).to_le_bytes());
+            frames[one].append(&mut payload);
+        }
+    }
+    stream.truncate(begin);
+    stream.extend(frames.concat());
+}
+
+/// What a server made of a stream.
+fn serve<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<server::Event>, Result<(), Violation>) {
+    let (mut server, mut events) = (Server::new(), Vec::new());
+    for mut piece in pieces {
+        loop {
+            match server.receive(piece) {
+                Ok((0, None)) => break,
+                Ok((used, event)) => {
+                    piece = &piece[used..];
+                    events.extend(event);
+                }
+                Err(violation) => {
+                    assert_eq!(server.receive(b"x"), Err(violation.clone()), "final");
+                    return (events, Err(violation));
+                }
+            }
+        }
+        assert!(piece.is_empty(), "nothing is left");
+    }
+    let end = server.end_of_stream();
+    (events, end)
+}
+
+#[test]
+fn server_is_fuzzed() {
+    Fuzz::new("server-machine").words(WORDS).mutator(frames).run(|stream| {
+        let (events, end) = serve([stream]);
+        assert_eq!(serve(cuts(stream)), (events.clone(), end.clone()), "however it is cut");
+        // What was accepted can be said by a client, and means the same again.
+        let mut client = Client::new("fuzz");
+        let mut asked = Vec::new();
+        for event in &events {
+            if let server::Event::Request { request, .. } = event {
+                client.request(request);
+                asked.push(request.clone());
+            }
+        }
+        let (again, _) = serve([client.outgoing()]);
+        let again: Vec<Request> = again
+            .into_iter()
+            .filter_map(|event| match event {
+                server::Event::Request { request, .. } => Some(request),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(again, asked);
+        let kinds: Vec<_> = events.iter().take(6).map(discriminant).collect();
+        (kinds, end.map_err(|violation| shape(&violation.to_string())))
+    });
+}
+
+/// A client that has asked for one thing of each kind.
+fn asked() -> Client {
+    let mut client = Client::new("fuzz");
+    let get = Get { path: "f".into(), form: Form::Auto, first_block: 0, blocks: None, identity: None };
+    for request in [
+        Request::Stat(Stat { path: "f".into() }),
+        Request::Get(get.clone()),
+        Request::List(List { path: "d".into(), after: Some("a".into()), limit: Some(3) }),
+        Request::Hashes(get.clone()),
+        Request::Get(Get { form: Form::Zip, first_block: 1, blocks: Some(1), ..get }),
+    ] {
+        client.request(&request);
+    }
+    client
+}
+
+/// What a client saw.
+#[derive(Debug, PartialEq)]
+struct Fetched {
+    /// Events without content.
+    events: Vec<String>,
+    /// The content of each answer that had a beginning.
+    contents: Vec<Vec<u8>>,
+    end: Result<(), Violation>,
+    kinds: Vec<String>,
+}
+
+fn fetch<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Fetched {
+    let mut client = asked();
+    let (mut events, mut contents, mut kinds) = (Vec::new(), vec![Vec::new()], Vec::new());
+    let mut intact = true;
+    for mut piece in pieces {
+        loop {
+            let (used, event) = match client.receive(piece) {
+                Ok(received) => received,
+                Err(violation) => {
+                    assert_eq!(client.receive(b"x"), Err(violation.clone()), "final");
+                    return Fetched { events, contents, end: Err(violation), kinds };
+                }
+            };
+            if (used, &event) == (0, &None) {
+                break;
+            }
+            piece = &piece[used..];
+            let content = contents.last_mut().expect("one at least");
+            match &event {
+                None => {}
+                Some(Event::Data { bytes, .. }) => content.extend_from_slice(bytes),
+                Some(event) => {
+                    match event {
+                        Event::Content { .. } => {
+                            intact = true;
+                            contents.push(Vec::new());
+                        }
+                        Event::Block { block, .. } => intact &= block.intact,
+                        // A root that is given is the digest of what came.
+                        Event::End { root: Some(root), request: 2, .. } => {
+                            assert!(intact);
+                            assert_eq!(*root, Hash(*blake3::hash(content).as_bytes()));
+                        }
+                        Event::Failed { failure, .. } => {
+                            assert_harmless(SafeText::new(&failure.message).as_str());
+                        }
+                        _ => {}
+                    }
+                    kinds.push(format!("{:?}", discriminant(event)));
+                    events.push(format!("{event:?}"));
+                }
+            }
+        }
+        assert!(piece.is_empty(), "nothing is left");
+    }
+    let end = client.end_of_stream();
+    Fetched { events, contents, end, kinds }
+}
+
+#[test]
+fn client_is_fuzzed() {
+    Fuzz::new("client-machine").words(WORDS).mutator(frames).run(|stream| {
+        let whole = fetch([stream]);
+        assert_eq!(fetch(cuts(stream)), whole, "however it is cut");
+        let Fetched { contents, end, kinds, .. } = whole;
+        assert!(contents.iter().map(Vec::len).sum::<usize>() <= stream.len());
+        (kinds, end.map_err(|violation| shape(&violation.to_string())))
+    });
+}
+
+/// A message that is read is written as one that is read as the same.
+fn again<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(kind: Kind, json: &[u8]) -> String {
+    match control::read::<T>(kind, json) {
+        Ok(message) => {
+            let written = serde_json::to_vec(&message).expect("written");
+            assert_eq!(control::read::<T>(kind, &written).as_ref(), Ok(&message));
+            kind.name().to_owned()
+        }
+        Err(violation) => {
+            assert_harmless(SafeText::new(&violation.to_string()).as_str());
+            shape(&violation.to_string())
+        }
+    }
+}
+
+#[test]
+fn messages_are_fuzzed() {
+    Fuzz::new("messages").words(WORDS).run(|json| {
+        [
+            again::<Hello>(Kind::Hello, json),
+            again::<Welcome>(Kind::Welcome, json),
+            again::<Stat>(Kind::Stat, json),
+            again::<Meta>(Kind::Meta, json),
+            again::<List>(Kind::List, json),
+            again::<Entries>(Kind::Entries, json),
+            again::<Get>(Kind::Get, json),
+            again::<Content>(Kind::Content, json),
+            again::<End>(Kind::End, json),
+            again::<Failure>(Kind::Error, json),
+            again::<Goodbye>(Kind::Goodbye, json),
+        ]
+    });
+}
+
+#[test]
+fn addresses_are_fuzzed() {
+    let words =
+        &["fdsp://", "fdsp+plain://", "[::1]", "%25", "@", "#", ":", "7878", "sha256:", "%2F", "%C3%A9"];
+    Fuzz::new("address").words(words).run(|bytes| {
+        let text = String::from_utf8_lossy(bytes);
+        let seen = match Address::parse(&text) {
+            Ok(address) => {
+                let shown = address.to_string();
+                assert!(shown.is_ascii());
+                assert_harmless(&shown);
+                assert_eq!(Address::parse(&shown).as_ref(), Ok(&address), "{shown}");
+                shape(&shown).chars().filter(|c| !c.is_alphanumeric()).take(8).collect()
+            }
+            Err(error) => {
+                assert_harmless(&error.to_string());
+                format!("{:?}", discriminant(&error))
+            }
+        };
+        if let Ok(authority) = Authority::parse(&text) {
+            assert_eq!(Authority::parse(&authority.to_string()).as_ref(), Ok(&authority));
+        }
+        seen
+    });
+}
+
+#[test]
+fn paths_are_fuzzed() {
+    Fuzz::new("path").words(&["/", "./", "../", "//"]).run(|bytes| {
+        let text = String::from_utf8_lossy(bytes);
+        let path = RemotePath::parse(&text);
+        if let Ok(path) = &path {
+            let segments = path.as_str().split('/').filter(|_| !path.is_root());
+            for segment in segments {
+                assert!(!matches!(segment, "" | "." | "..") && segment.len() <= super::path::MAX_SEGMENT);
+            }
+            assert!(!path.as_str().contains('\0'));
+            assert_eq!(RemotePath::parse(path.as_str()).as_ref(), Ok(path));
+            assert_eq!(RemotePath::parse(&path.to_string()).as_ref(), Ok(path));
+        }
+        path.map(|path| path.as_str().matches('/').count().min(4)).map_err(|error| error.to_string())
+    });
+}
+
+/// The first byte of an input tells the dialect.
+fn dialect(bytes: &[u8]) -> (Dialect, &[u8]) {
+    match bytes.split_first() {
+        Some((b's', rest)) => (Dialect::ClassicSelect, rest),
+        Some((_, rest)) => (Dialect::Classic, rest),
+        None => (Dialect::Classic, bytes),
+    }
+}
+
+/// Words of the classic dialects.
+const CLASSIC: &[&str] = &[
+    "file_exist",
+    "FILE NOT FOUND",
+    "start_send_file",
+    "header_size_ok",
+    "header_ok",
+    "file_size_ok",
+    "\"file_name\"",
+    "\"file_size\"",
+    "\"file_type\"",
+];
+
+#[test]
+fn the_classic_client_is_fuzzed() {
+    Fuzz::new("classic-client").words(CLASSIC).run(|input| {
+        let (dialect, stream) = dialect(input);
+        let run = |pieces: Vec<&[u8]>| {
+            let mut client = classic::client::Client::new(dialect, "f").expect("a path");
+            let (mut events, mut content) = (Vec::new(), Vec::new());
+            for mut piece in pieces {
+                loop {
+                    match client.receive(piece) {
+                        Err(violation) => return (events, content, Err(violation.to_string())),
+                        Ok((0, None)) => break,
+                        Ok((used, event)) => {
+                            piece = &piece[used..];
+                            match event {
+                                Some(classic::client::Event::Data(bytes)) => content.extend_from_slice(bytes),
+                                Some(event) => events.push(format!("{event:?}")),
+                                None => {}
+                            }
+                        }
+                    }
+                }
+            }
+            let end = client.end_of_stream().map_err(|ended| ended.to_string());
+            assert!(client.outgoing().len() < 100, "it says a few words");
+            (events, content, end)
+        };
+        let whole = run(vec![stream]);
+        if dialect == Dialect::Classic {
+            assert_eq!(run(cuts(stream)), whole, "however it is cut");
+        }
+        (discriminant(&dialect), whole.0.len(), whole.2.map_err(|why| shape(&why)))
+    });
+}
+
+#[test]
+fn the_classic_server_is_fuzzed() {
+    Fuzz::new("classic-server").words(CLASSIC).run(|input| {
+        let (dialect, stream) = dialect(input);
+        // The path comes in one piece.
+        let end = stream.iter().position(|&byte| byte == b'\n').map_or(stream.len(), |end| end + 1);
+        let (path, rest) = stream.split_at(end);
+        let run = |pieces: Vec<&[u8]>| {
+            let mut server = classic::server::Server::new(dialect);
+            let mut events = Vec::new();
+            for piece in [path].into_iter().chain(pieces) {
+                match server.receive(piece) {
+                    Err(violation) => {
+                        return (events, server.outgoing().to_vec(), Err(violation.to_string()));
+                    }
+                    Ok(event) => {
+                        if let Some(classic::server::Event::Path(path)) = &event {
+                            assert!((1..=classic::MAX_PATH).contains(&path.len()));
+                            server.found(classic::Header::new(path, 3));
+                        }
+                        events.extend(event);
+                    }
+                }
+            }
+            (events, server.outgoing().to_vec(), Ok(()))
+        };
+        let whole = run(vec![rest]);
+        assert_eq!(run(cuts(rest)), whole, "however it is cut");
+        (discriminant(&dialect), whole.0.len(), whole.1.len().min(100), whole.2.map_err(|why| shape(&why)))
+    });
+}
