@@ -172,7 +172,7 @@ impl<'a> Receiver<'a> {
                 tracing::info!("the server says goodbye: {}", SafeText::new(&goodbye.reason));
             }
             // The machine lets no other answer through.
-            Answer::Meta { .. } | Answer::Entries { .. } | Answer::Hashes { .. } => {}
+            _ => {}
         }
         Ok(ControlFlow::Continue(()))
     }

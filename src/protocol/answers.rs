@@ -3,10 +3,13 @@
 use std::collections::VecDeque;
 
 use super::{
+    batch::Batch,
     client::{Event, Request},
     control,
+    digest::Hash,
     error::Violation,
     frame::{self, BlockMark, Header, Kind},
+    manifest::Manifest,
     message,
     receiving::{Receiving, is_identity},
 };
@@ -16,8 +19,18 @@ use super::{
 pub(super) struct Answers {
     phase: Phase,
     requests: VecDeque<(u32, Request)>,
-    /// The content that is being received, for the first of the requests.
-    content: Option<Box<Receiving>>,
+    /// What has come of the answer to the first of the requests, if that is more than one frame.
+    begun: Option<Begun>,
+}
+
+#[derive(Debug)]
+enum Begun {
+    /// Of a `get` or `hashes`: after `content`.
+    Content(Box<Receiving>),
+    /// Of a `tree`: after a page that is not the last.
+    Tree(Manifest),
+    /// Of a `files`: after what is said of one of them.
+    Files(Box<Batch>),
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,44 +66,53 @@ impl Answers {
         if !self.may_stand(header) {
             return Err(Violation::Unexpected(header.kind.name()));
         }
-        match (&mut self.content, header.kind) {
+        match (self.content(), header.kind) {
             (Some(content), Kind::Data) => content.data_begins(header.length),
             _ => Ok(()),
         }
     }
 
     fn may_stand(&self, header: Header) -> bool {
-        let connection = header.request == 0;
-        let first = self.requests.front().filter(|(id, _)| *id == header.request).map(|(_, request)| request);
-        match (self.phase, header.kind) {
-            (Phase::Closed, _) => false,
-            (_, Kind::Error) if connection => true,
-            (_, Kind::Goodbye) => connection && self.content.is_none(),
-            (Phase::Greeting, kind) => kind == Kind::Welcome && connection,
-            (Phase::Open, Kind::Error) => first.is_some(),
-            (Phase::Open, Kind::Meta) => matches!(first, Some(Request::Stat(_))),
-            (Phase::Open, Kind::Entries) => matches!(first, Some(Request::List(_))),
-            (Phase::Open, Kind::Content) => {
-                matches!(first, Some(Request::Get(_) | Request::Hashes(_))) && self.content.is_none()
-            }
-            (Phase::Open, Kind::Data | Kind::Block) => {
-                matches!(first, Some(Request::Get(_))) && self.content.is_some()
-            }
-            (Phase::Open, Kind::HashesAnswer) => {
-                matches!(first, Some(Request::Hashes(_))) && self.content.is_some()
-            }
-            (Phase::Open, Kind::End) => first.is_some() && self.content.is_some(),
-            (Phase::Open, _) => false,
+        let Header { kind, request, .. } = header;
+        let connection = request == 0;
+        let first = self.requests.front().filter(|(id, _)| *id == request).map(|(_, request)| request);
+        match (self.phase, kind, first) {
+            (Phase::Closed, ..) => false,
+            (_, Kind::Error, _) if connection => true,
+            (_, Kind::Goodbye, _) => connection && self.begun.is_none(),
+            (Phase::Greeting, ..) => kind == Kind::Welcome && connection,
+            (Phase::Open, _, None) => false,
+            (Phase::Open, Kind::Error, _) => true,
+            (Phase::Open, _, Some(first)) => match (first, &self.begun) {
+                (Request::Stat(_), _) => kind == Kind::Meta,
+                (Request::List(_), _) => kind == Kind::Entries,
+                (Request::Tree(_), _) => kind == Kind::TreeAnswer,
+                (Request::Files(files), Some(Begun::Files(batch))) => batch.may_stand(files, kind),
+                (Request::Files(files), _) => Batch::default().may_stand(files, kind),
+                (Request::Get(_) | Request::Hashes(_), None) => kind == Kind::Content,
+                (Request::Get(_), Some(_)) => matches!(kind, Kind::Data | Kind::Block | Kind::End),
+                (Request::Hashes(_), Some(_)) => matches!(kind, Kind::HashesAnswer | Kind::End),
+            },
+        }
+    }
+
+    /// The content that is being received.
+    fn content(&mut self) -> Option<&mut Receiving> {
+        match &mut self.begun {
+            Some(Begun::Content(content)) => Some(content),
+            Some(Begun::Files(batch)) => batch.file(),
+            _ => None,
         }
     }
 
     /// Content came, in a frame that was found right.
     pub(super) fn data<'a>(&mut self, bytes: &'a [u8]) -> Result<Event<'a>, Violation> {
-        let (Some((request, _)), Some(content)) = (self.requests.front(), &mut self.content) else {
+        let request = self.requests.front().map(|(id, _)| *id);
+        let (Some(request), Some(content)) = (request, self.content()) else {
             return Err(Violation::Unexpected(Kind::Data.name()));
         };
         content.data(bytes);
-        Ok(Event::Data { request: *request, bytes })
+        Ok(Event::Data { request, bytes })
     }
 
     /// The payload of a frame that was found right is complete.
@@ -134,43 +156,95 @@ impl Answers {
                 let content = control::read(kind, payload)?;
                 match self.requests.front() {
                     Some((_, Request::Get(get))) => {
-                        self.content = Some(Box::new(Receiving::announced(get, &content)?));
+                        self.begun = Some(Begun::Content(Box::new(Receiving::announced(get, &content)?)));
                     }
                     Some((_, Request::Hashes(get))) => {
                         let get = message::Get { form: message::Form::File, ..get.clone() };
-                        self.content = Some(Box::new(Receiving::announced(&get, &content)?));
+                        self.begun = Some(Begun::Content(Box::new(Receiving::announced(&get, &content)?)));
                     }
                     _ => {}
                 }
                 Ok(Event::Content { request, content })
             }
             Kind::Block => {
-                let (Some(content), Some(mark)) = (&mut self.content, payload.first_chunk()) else {
+                let (Some(content), Some(mark)) = (self.content(), payload.first_chunk()) else {
                     return Err(Violation::Unexpected(kind.name()));
                 };
                 Ok(Event::Block { request, block: content.block(&BlockMark::decode(mark))? })
             }
             Kind::HashesAnswer => {
-                let Some(content) = &mut self.content else {
+                let Some(content) = self.content() else {
                     return Err(Violation::Unexpected(kind.name()));
                 };
                 let (first_block, hashes) = frame::decode_hashes(payload);
                 content.hashes(first_block, &hashes)?;
                 Ok(Event::Hashes { request, first_block, hashes })
             }
-            Kind::End => {
-                let end = control::read(kind, payload)?;
-                let content = self.content.take().ok_or(Violation::Unexpected(kind.name()))?;
-                let root = content.end(&end)?;
-                self.answered();
-                Ok(Event::End { request, end, root })
+            Kind::End => match self.begun.take() {
+                Some(Begun::Content(content)) => {
+                    let end = control::read(kind, payload)?;
+                    let root = content.end(&end)?;
+                    self.answered();
+                    Ok(Event::End { request, end, root })
+                }
+                _ => {
+                    control::read::<message::FilesEnd>(kind, payload)?;
+                    self.answered();
+                    Ok(Event::FilesEnd { request })
+                }
+            },
+            Kind::TreeAnswer => {
+                let page = control::read(kind, payload)?;
+                let mut manifest = match self.begun.take() {
+                    Some(Begun::Tree(manifest)) => manifest,
+                    _ => Manifest::default(),
+                };
+                match manifest.page(&page)? {
+                    true => self.answered(),
+                    false => self.begun = Some(Begun::Tree(manifest)),
+                }
+                Ok(Event::Tree { request, page })
+            }
+            Kind::File | Kind::Done | Kind::Same | Kind::Differs | Kind::Missed => {
+                self.of_files(header, payload)
             }
             _ => Err(Violation::Unexpected(kind.name())),
         }
     }
 
+    /// A frame about one of many files.
+    fn of_files(&mut self, header: Header, payload: &[u8]) -> Result<Event<'static>, Violation> {
+        let Header { kind, request, .. } = header;
+        let Some((_, Request::Files(files))) = self.requests.front() else {
+            return Err(Violation::Unexpected(kind.name()));
+        };
+        if self.begun.is_none() {
+            self.begun = Some(Begun::Files(Box::default()));
+        }
+        let Some(Begun::Files(batch)) = &mut self.begun else {
+            return Err(Violation::Unexpected(kind.name()));
+        };
+        Ok(match kind {
+            Kind::File => {
+                let head = control::read(kind, payload)?;
+                Event::File { request, index: batch.begins(files, &head)?, head }
+            }
+            Kind::Done => {
+                let said = payload.first_chunk().copied().map(Hash);
+                let (index, root) = batch.done(said.ok_or(Violation::Unexpected(kind.name()))?)?;
+                Event::Done { request, index, root }
+            }
+            Kind::Same => Event::Same { request, index: batch.answered() },
+            Kind::Differs => Event::Differs { request, index: batch.answered() },
+            _ => {
+                let failure = control::read(kind, payload)?;
+                Event::Missed { request, index: batch.answered(), failure }
+            }
+        })
+    }
+
     fn answered(&mut self) {
-        self.content = None;
+        self.begun = None;
         self.requests.pop_front();
     }
 }

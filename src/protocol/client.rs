@@ -24,6 +24,10 @@ pub enum Request {
     Get(message::Get),
     /// `hashes`
     Hashes(message::Get),
+    /// `tree`
+    Tree(message::Tree),
+    /// `files`
+    Files(message::Files),
 }
 
 /// What came from the server. Verified content only: a `Data` must not be called kept before its
@@ -45,6 +49,13 @@ pub enum Event<'a> {
         request: u32,
         /// The answer.
         entries: message::Entries,
+    },
+    /// A page of the answer to a `tree`; the last one has `totals`.
+    Tree {
+        /// The request.
+        request: u32,
+        /// The page.
+        page: message::TreePage,
     },
     /// Begins the answer to a `get` or `hashes`.
     Content {
@@ -87,6 +98,53 @@ pub enum Event<'a> {
         /// The digest computed from the blocks; absent, too, if one of them was not intact, and where only the
         /// hash of a single block came, which does not tell it.
         root: Option<Hash>,
+    },
+    /// Begins one of the files that answer a `files`; its `Data` and `Block`s follow, and then its `Done` or `Missed`.
+    File {
+        /// The request.
+        request: u32,
+        /// Which of the files that were asked for.
+        index: usize,
+        /// What the server says of it.
+        head: message::FileHead,
+    },
+    /// Ends one of the files.
+    Done {
+        /// The request.
+        request: u32,
+        /// Which of the files that were asked for.
+        index: usize,
+        /// Its digest, computed from the blocks and proven equal to what the server says; absent if one of them was
+        /// not intact.
+        root: Option<Hash>,
+    },
+    /// One of the files is what the client has of it.
+    Same {
+        /// The request.
+        request: u32,
+        /// Which of the files that were asked for.
+        index: usize,
+    },
+    /// One of the files is not what the client has of it, and no content was wanted.
+    Differs {
+        /// The request.
+        request: u32,
+        /// Which of the files that were asked for.
+        index: usize,
+    },
+    /// One of the files does not come, or not to its end; what came of it must not be kept.
+    Missed {
+        /// The request.
+        request: u32,
+        /// Which of the files that were asked for.
+        index: usize,
+        /// Why.
+        failure: message::Failure,
+    },
+    /// Ends the answer to a `files`.
+    FilesEnd {
+        /// The request.
+        request: u32,
     },
     /// The request failed; for request 0, the connection.
     Failed {
@@ -151,6 +209,8 @@ impl Client {
             Request::List(list) => control::write(Kind::List, id, list, out),
             Request::Get(get) => control::write(Kind::Get, id, get, out),
             Request::Hashes(get) => control::write(Kind::HashesRequest, id, get, out),
+            Request::Tree(tree) => control::write(Kind::TreeRequest, id, tree, out),
+            Request::Files(files) => control::write(Kind::FilesRequest, id, files, out),
         }
         self.answers.expect(id, request.clone());
         id

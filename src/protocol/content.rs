@@ -124,6 +124,12 @@ impl ContentWriter {
         root
     }
 
+    /// The same for one of many files, all of which was sent: without `end`.
+    pub(super) fn finish(mut self, out: &mut Outgoing) -> Option<Hash> {
+        self.finish_block(self.offset, out);
+        self.root.map(RootHasher::finish)
+    }
+
     /// Writes the mark of a last short block, if there is one; [`ContentWriter::end`] does it otherwise.
     pub fn finish_block(&mut self, position: u64, out: &mut Outgoing) {
         if !self.block.is_empty() {

@@ -21,7 +21,7 @@ pub(super) fn write(kind: Kind, request: u32, message: &impl Serialize, out: &mu
     write_json(kind, request, &json, out);
 }
 
-fn write_json(kind: Kind, request: u32, json: &[u8], out: &mut Outgoing) {
+pub(super) fn write_json(kind: Kind, request: u32, json: &[u8], out: &mut Outgoing) {
     debug_assert!(json.len() <= MAX_CONTROL as usize, "{} message of {} bytes", kind.name(), json.len());
     let length = u32::try_from(json.len()).unwrap_or(u32::MAX);
     out.push(&Header { kind, length, request }.encode());
@@ -53,12 +53,12 @@ fn entry_json(entry: &Entry) -> Vec<u8> {
     serde_json::to_vec(entry).expect("an entry has no map that JSON could not express")
 }
 
-/// Writes an `error`, shortened where its texts would not fit.
-pub(super) fn write_failure(request: u32, failure: &Failure, out: &mut Outgoing) {
+/// Writes an `error` or `missed`, shortened where its texts would not fit.
+pub(super) fn write_failure(kind: Kind, request: u32, failure: &Failure, out: &mut Outgoing) {
     let mut failure = failure.clone();
     clip(&mut failure.message, MAX_SENTENCE);
     failure.path = failure.path.filter(|path| path.len() <= MAX_SENTENCE);
-    write(Kind::Error, request, &failure, out);
+    write(kind, request, &failure, out);
 }
 
 /// The name of a program, short enough for a message.

@@ -12,7 +12,7 @@ pub const MAX_DATA: u32 = 256 * 1024;
 pub const MAX_HASHES: usize = 2047;
 /// Bytes of a `hashes` frame of the server before its values.
 pub(super) const HASHES_HEAD: usize = 8;
-/// Bytes of one of those values.
+/// Bytes of one of those values, and of a `done` frame.
 pub(super) const HASH_LENGTH: usize = 32;
 
 macro_rules! kinds {
@@ -54,8 +54,12 @@ kinds! {
     Get = 0x04, "get", MAX_CONTROL;
     /// Asks for the hashes of blocks.
     HashesRequest = 0x05, "hashes", MAX_CONTROL;
-    /// Reserved: asks for many files.
+    /// Asks what a directory holds, at any depth.
     TreeRequest = 0x06, "tree", MAX_CONTROL;
+    /// Asks for many files.
+    FilesRequest = 0x07, "files", MAX_CONTROL;
+    /// Kept for a request of a later version.
+    Reserved = 0x08, "reserved", MAX_CONTROL;
     /// Announces an orderly close, from either side.
     Goodbye = 0x0f, "goodbye", MAX_CONTROL;
     /// Answers `hello`.
@@ -68,8 +72,18 @@ kinds! {
     Content = 0x84, "content", MAX_CONTROL;
     /// Hashes of blocks.
     HashesAnswer = 0x85, "hashes", (HASHES_HEAD + MAX_HASHES * HASH_LENGTH) as u32;
-    /// Reserved: answers `tree`.
+    /// A page of a tree.
     TreeAnswer = 0x86, "tree", MAX_CONTROL;
+    /// Announces one of many files.
+    File = 0x87, "file", MAX_CONTROL;
+    /// Ends one of many files.
+    Done = 0x88, "done", HASH_LENGTH as u32;
+    /// Says that one of many files is what the client has.
+    Same = 0x89, "same", 0;
+    /// Says that one of many files is not what the client has.
+    Differs = 0x8a, "differs", 0;
+    /// Says why one of many files, or the rest of it, does not come.
+    Missed = 0x8b, "missed", MAX_CONTROL;
     /// Content bytes.
     Data = 0x90, "data", MAX_DATA;
     /// Closes a block.

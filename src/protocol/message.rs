@@ -1,4 +1,4 @@
-//! The control messages: JSON objects, the payloads of all frames but `data`, `block` and the server's `hashes`.
+//! The control messages: JSON objects, the payloads of all frames but those with bytes or nothing in them.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,6 +6,10 @@ use super::{
     error::{Code, Violation},
     token::Token,
 };
+
+mod tree;
+
+pub use tree::{FileHead, Files, FilesEnd, Totals, Tree, TreeEntry, TreeNode, TreePage, WantedFile};
 
 /// What a path names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

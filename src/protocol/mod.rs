@@ -93,17 +93,24 @@
 //! | `0x03` | `list` | client | its number | JSON | at most 64 KiB |
 //! | `0x04` | `get` | client | its number | JSON | at most 64 KiB |
 //! | `0x05` | `hashes` | client | its number | JSON | at most 64 KiB |
-//! | `0x06` | `tree` | client | its number | reserved | at most 64 KiB |
+//! | `0x06` | `tree` | client | its number | JSON | at most 64 KiB |
+//! | `0x07` | `files` | client | its number | JSON | at most 64 KiB |
+//! | `0x08` | `reserved` | client | its number | | at most 64 KiB |
 //! | `0x0f` | `goodbye` | either | 0 | JSON | at most 64 KiB |
 //! | `0x81` | `welcome` | server | 0 | JSON | at most 64 KiB |
 //! | `0x82` | `meta` | server | the `stat`'s | JSON | at most 64 KiB |
 //! | `0x83` | `entries` | server | the `list`'s | JSON | at most 64 KiB |
 //! | `0x84` | `content` | server | the `get`'s or `hashes`' | JSON | at most 64 KiB |
 //! | `0x85` | `hashes` | server | the `hashes`' | the table in "Block hashes" | 8 + 32 × *n* bytes, *n* from 1 to 2047 |
-//! | `0x86` | `tree` | server | | reserved | at most 64 KiB |
-//! | `0x90` | `data` | server | the `get`'s | content bytes | 1 byte to 256 KiB |
-//! | `0x91` | `block` | server | the `get`'s | the table in "Content" | 48 bytes |
-//! | `0x92` | `end` | server | the `get`'s or `hashes`' | JSON | at most 64 KiB |
+//! | `0x86` | `tree` | server | the `tree`'s | JSON | at most 64 KiB |
+//! | `0x87` | `file` | server | the `files`' | JSON | at most 64 KiB |
+//! | `0x88` | `done` | server | the `files`' | the file's BLAKE3 digest | 32 bytes |
+//! | `0x89` | `same` | server | the `files`' | nothing | 0 bytes |
+//! | `0x8a` | `differs` | server | the `files`' | nothing | 0 bytes |
+//! | `0x8b` | `missed` | server | the `files`' | JSON | at most 64 KiB |
+//! | `0x90` | `data` | server | the `get`'s or `files`' | content bytes | 1 byte to 256 KiB |
+//! | `0x91` | `block` | server | the `get`'s or `files`' | the table in "Content" | 48 bytes |
+//! | `0x92` | `end` | server | the `get`'s, `hashes`' or `files`' | JSON | at most 64 KiB |
 //! | `0x9f` | `error` | server | the failed one's, or 0 | JSON | at most 64 KiB |
 //!
 //! # Exchange
@@ -111,7 +118,7 @@
 //! ```text
 //! client                                server
 //! preamble, hello ────────────────────▶
-//! stat | list | get | hashes … ───────▶  (pipelined)
+//! stat | list | get | tree … ─────────▶  (pipelined)
 //!                 ◀──────────────────── preamble, welcome
 //!                 ◀──────────────────── the answers, in the order of the requests
 //! goodbye, close ─────────────────────▶
@@ -123,6 +130,8 @@
 //! | `list` | `entries` or `error`; a page: ask again with `after` = its last name while `more` |
 //! | `get` | `error`, or `content` (`data`+ `block`)\* `end`; at any place after `content` an `error` may end it instead |
 //! | `hashes` | `error`, or `content` `hashes`\* `end`; the same |
+//! | `tree` | `tree`+, the last with `more` false; at any place an `error` may end it instead |
+//! | `files` | for each file in the order of the request `file` (`data`+ `block`)\* `done`, or `same`, or `differs`, or `missed`, which at any place between `file` and `done` may end that file instead; then `end`; at any place an `error` may end it instead |
 //!
 //! Request numbers are chosen by the client, never 0, each greater than the one before. Every frame
 //! of an answer carries the number of its request. An `error` ends the answer of its request and
@@ -139,16 +148,23 @@
 //!
 //! ```text
 //! client:  ── preamble, hello sent ──▶ GREETING ── welcome ──▶ OPEN ◀── meta, entries, error ───────┐
-//!                                         │                     │ └─ stat, list, get, hashes sent ─┘
-//!                                         │                     └── content ──▶ CONTENT ── end, error ──▶ OPEN
-//!                                         └── error (0), goodbye: from GREETING and OPEN; error (0) from CONTENT, too ──▶ CLOSED
+//!                                         │                     │ └─ a request sent ────────────────┘
+//!                                         │                     ├── content ──▶ CONTENT ── end, error ──▶ OPEN
+//!                                         │                     ├── tree, more ──▶ TREE ── tree, the last; error ──▶ OPEN
+//!                                         │                     └── file, same, differs, missed ──▶ FILES ── end, error ──▶ OPEN
+//!                                         └── error (0): from every state; goodbye: from GREETING and OPEN ──▶ CLOSED
 //!
-//! server:  PREAMBLE ── preamble ──▶ GREETING ── hello ──▶ OPEN ◀── stat, list, get, hashes, tree ──┐
-//!                                                          └────────────────────────────────────┘
+//! FILES:   BETWEEN ── file ──▶ FILE ── done, missed ──▶ BETWEEN ◀── same, differs, missed ──┐
+//!                                                        └──────────────────────────────────┘
+//!
+//! server:  PREAMBLE ── preamble ──▶ GREETING ── hello ──▶ OPEN ◀── stat, list, get, hashes, tree, files ──┐
+//!                                                          └───────────────────────────────────────────┘
 //!                                                          └── goodbye ──▶ CLOSED
 //! ```
 //!
 //! In CONTENT follows what the table above says, `data` and `block` for a `get` and the server's `hashes` for a `hashes`.
+//! In FILE follow `data` and `block` as for a `get`. A `tree` of one page, and a `files` for no file, leave OPEN for no other
+//! state: the page, or the `end`, is all of the answer.
 //! Whatever a state has no arrow for is a violation.
 //!
 //! # Messages
@@ -257,6 +273,67 @@
 //! | `root` | digest, if the answer was the whole content, or all of its hashes | BLAKE3 of it |
 //! | `identity` | identity | the one of `content`, which still held after the last block, or its hash |
 //!
+//! `tree` asks for everything in a directory, at any depth:
+//!
+//! | member | type | meaning |
+//! |---|---|---|
+//! | `path` | path | the directory |
+//!
+//! The server's `tree` is a page of the answer, see "Trees":
+//!
+//! | member | type | meaning |
+//! |---|---|---|
+//! | `entries` | list of tree entries | in order |
+//! | `more` | boolean | whether another page follows |
+//! | `totals` | totals, on the last page | what all pages of the answer hold |
+//!
+//! A tree entry:
+//!
+//! | member | type | meaning |
+//! |---|---|---|
+//! | `path` | text | segments as in "Paths", joined by single `/`, from the directory that was asked for; empty for that itself |
+//! | `kind` | `"file"`, `"directory"` or `"link"` | |
+//! | `size` | u64, for files | bytes |
+//! | `identity` | identity, for files | |
+//! | `modified` | time | last modification; of a link its own |
+//! | `mode` | mode | without meaning for links |
+//! | `target` | text, for links | what stands in the link |
+//!
+//! Totals:
+//!
+//! | member | type | meaning |
+//! |---|---|---|
+//! | `bytes` | u64 | of all files together |
+//! | `files`, `directories`, `links` | u64 | their numbers; the directory that was asked for is one |
+//! | `omitted` | u64 | entries that are not in the tree: devices, sockets, links that lead nowhere or outside, names that are no UTF-8, paths of more than 4096 bytes from the served folder |
+//!
+//! `files` asks for files of a tree:
+//!
+//! | member | type | meaning |
+//! |---|---|---|
+//! | `path` | path | the directory that the others are relative to |
+//! | `files` | list of wanted files | in the order in which they are to be answered |
+//! | `content` | boolean, optional | `false`: no content, only whether the files have their digests (default `true`) |
+//! | `largest` | u64, optional | a file of more bytes is `missed` as `changed` |
+//!
+//! A wanted file:
+//!
+//! | member | type | meaning |
+//! |---|---|---|
+//! | `path` | path | from that directory |
+//! | `digest` | digest, optional | BLAKE3 of what the client has of it |
+//!
+//! `file` announces one of them:
+//!
+//! | member | type | meaning |
+//! |---|---|---|
+//! | `size` | u64 | bytes |
+//! | `modified` | time | |
+//! | `mode` | mode | |
+//! | `identity` | identity | what it is now, which may be another one than in the tree |
+//!
+//! `missed` has the members of `error`. The `end` of a `files` has none.
+//!
 //! `error`:
 //!
 //! | member | type | meaning |
@@ -313,9 +390,29 @@
 //! it has as it goes. `end` carries `root` when the answer began with block 0 and reached the content's end; the receiver compares it with the
 //! root of the tree over the values if there is not exactly one of them, which does not tell. What the hashes say is proven only by the content.
 //!
+//! # Trees
+//!
+//! A directory as itself is fetched in two steps: `tree` says what it holds, and `files` (or for large ones, `get`) fetches the files.
+//!
+//! The entries of a tree begin with the directory itself and are sorted by the segments of their paths, each compared by its
+//! bytes (as if `/` were the lowest byte); so each directory stands directly before what is in it, and no path stands twice. All files are regular ones: a
+//! link to one that is not kept as a link is in the tree as the file. The pages are made while the directory is read; an answer is
+//! whole only with its last page.
+//!
+//! A link is in the tree as a link if it leads to a file or directory of the same tree, and its target is a relative path of at most
+//! 4096 bytes with `..` only before the first other segment, and no more of them than the link's own directory is deep in the tree: then no
+//! link leads out of the tree, whichever others it goes through.
+//!
+//! A `files` is answered file by file. Where a digest is named, and is that of the file as it is now, the file is answered with
+//! `same`. Else it is answered with `differs` if no content is wanted, and otherwise with `file`, its content from the first
+//! block to the last as for a `get`, and `done`. What `done` carries is the digest of the whole content, which the receiver compares
+//! with the root over what came; the server has compared the identity after the last block, or sends `missed` with `changed` instead. What
+//! came of a file without `done` is of no use. `missed` says the same of one file as `error` says of a request, and the answer goes
+//! on with the next file.
+//!
 //! # Identity
 //!
-//! `meta`, `content` and `end` carry an *identity*: an opaque text of 1 to 128 characters that is
+//! `meta`, `content`, `end`, `file` and the entries of a tree carry an *identity*: an opaque text of 1 to 128 characters that is
 //! different whenever the content may have changed. A `get` or `hashes` may name the one that it expects: the server
 //! answers `error` with `changed` if it is no longer that. The server compares again after the last
 //! block, and answers `changed` instead of `end` if it no longer holds; an `end` therefore says that everything sent in this answer belongs to that identity.
@@ -350,7 +447,8 @@
 //! | no version in common | answers its preamble, closes |
 //! | a token that is not the server's, or none where it wants one | `error` `denied` for request 0, closes |
 //! | unknown kind, a server's kind, flags or reserved not zero, a length that its kind may not have, malformed JSON, request number 0 or not rising, another number than 0 where 0 must be, anything before `hello`, a second `hello`, anything after `goodbye` | `error` `violation` for request 0, closes |
-//! | a reserved kind (`0x06`) | no violation: `error` `unsupported` for that request, goes on |
+//! | a `digest` that is not one | the same |
+//! | the reserved kind (`0x08`), kept for a request of a later version | no violation: `error` `unsupported` for that request, goes on |
 //! | no request for the idle deadline, or reading slower than the minimum rate | `error` `timed_out` or `too_slow` for request 0, closes |
 //!
 //! | seen by the client | it |
@@ -365,7 +463,9 @@
 //! | `block` without `data`, out of order, short but not at the end, with a position that falls or exceeds the sources, or is not the offset for a file | the same |
 //! | `end` in a block, before the size or the blocks asked for, with another size or identity, with `size` or `root` missing or present against the table, or with a `root` that is not the digest of what came | the same; after a wrong `root` nothing that came may be kept |
 //! | `entries` that are not sorted, not after `after`, more than `limit`, none though there are `more`, or with a name that is no segment | the same |
-//! | a `meta` or `content` whose mode, time or identity is out of its range | the same |
+//! | a `tree` whose first entry is not the directory, with entries out of order, a path that is none, before its directory or in what is no directory, with a link that may lead out, no entries though there are `more`, `totals` missing or present against `more` or other than those of the entries | the same |
+//! | `same` for a file without `digest`, `differs` where content is wanted or `file` where none is, a `file` larger than `largest`, `done` before the size or with another digest than that of what came, `end` before the last file, anything but `end` after it | the same; after a wrong digest nothing that came of the file may be kept |
+//! | a `meta`, `content`, `file` or tree entry whose mode, time or identity is out of its range | the same |
 //! | a chaining value that does not match | reports the block as corrupt; that block's bytes must not be kept, the answer goes on |
 //! | closed in the middle of a frame, of an answer, or before one that was asked for, without a goodbye or `error` for request 0 | reports the connection as lost |
 //!
@@ -396,21 +496,24 @@
 //! | | [`client::Client`] | [`server::Server`] |
 //! |---|---|---|
 //! | inputs | `receive`, `sent`, `end_of_stream` | `receive`, `end_of_stream` |
-//! | commands | `request`, `goodbye` | `welcome`, `meta`, `entries`, `content`, `hashes`, `failure`, `abort`, `goodbye` |
+//! | commands | `request`, `goodbye` | `welcome`, `meta`, `entries`, `content`, `hashes`, `tree`, `files`, `failure`, `abort`, `goodbye` |
 //! | outputs | the events of `receive`, `outgoing` | the events of `receive`, what commands add to an [`outgoing::Outgoing`] |
 
 pub mod address;
 mod answers;
+mod batch;
 pub mod classic;
 pub mod client;
 mod content;
 mod control;
 pub mod digest;
 pub mod error;
+mod files;
 pub mod frame;
 #[cfg(test)]
 mod fuzzing;
 mod hashes;
+mod manifest;
 pub mod message;
 pub mod outgoing;
 pub mod path;
@@ -420,3 +523,4 @@ mod reader;
 mod receiving;
 pub mod server;
 pub mod token;
+mod tree;

@@ -1,5 +1,7 @@
 //! Paths of the served folder, as requests name them.
 
+use std::cmp::Ordering;
+
 /// Most bytes of a path.
 pub const MAX_PATH: usize = 4096;
 /// Most bytes of one segment.
@@ -74,6 +76,49 @@ impl std::fmt::Display for RemotePath {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "/{}", self.joined)
     }
+}
+
+/// Whether this is a path as [`RemotePath`] writes it: segments joined by single `/`, none of them `.` or `..`. The
+/// empty text is none.
+pub fn is_normal(text: &str) -> bool {
+    let segment = |segment: &str| !matches!(segment, "" | "." | "..") && segment.len() <= MAX_SEGMENT;
+    text.len() <= MAX_PATH && !text.contains('\0') && text.split('/').all(segment)
+}
+
+/// The order of a tree: by the bytes of the segments, and each directory directly before what is in it.
+pub fn compare(a: &str, b: &str) -> Ordering {
+    // No segment contains a NUL.
+    let low = |byte: u8| if byte == b'/' { 0 } else { byte };
+    a.bytes().map(low).cmp(b.bytes().map(low))
+}
+
+/// Whether a path is beneath a directory, at any depth; the empty path is that of all.
+pub fn is_beneath(path: &str, directory: &str) -> bool {
+    directory.is_empty()
+        || path.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/') && rest.len() > 1)
+}
+
+/// Whether the link at `path` may have this target in a tree: a relative path of at most [`MAX_PATH`] bytes that has
+/// `..` only at its beginning, and no more of them than there are directories of the tree above the link's own. If
+/// that is so of all links of a tree none of them leads out, whichever of them it goes through.
+pub fn is_target(path: &str, target: &str) -> bool {
+    if target.is_empty() || target.len() > MAX_PATH || target.starts_with('/') || target.contains('\0') {
+        return false;
+    }
+    let mut above = path.bytes().filter(|&byte| byte == b'/').count();
+    let mut down = false;
+    target.split('/').all(|segment| match segment {
+        "" | "." => true,
+        ".." if down || above == 0 => false,
+        ".." => {
+            above -= 1;
+            true
+        }
+        name => {
+            down = true;
+            name.len() <= MAX_SEGMENT
+        }
+    })
 }
 
 #[cfg(test)]

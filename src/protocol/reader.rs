@@ -118,6 +118,9 @@ impl Reader {
             Kind::Block if header.length < Kind::Block.max_length() => {
                 return Err(Violation::Header("a block frame that is too short"));
             }
+            Kind::Done if header.length < Kind::Done.max_length() => {
+                return Err(Violation::Header("a done frame that is too short"));
+            }
             Kind::HashesAnswer if !holds_hashes(header.length as usize) => {
                 return Err(Violation::Header("a hashes frame that does not hold whole values"));
             }

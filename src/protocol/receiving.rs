@@ -5,7 +5,7 @@ use super::{
     digest::{BLOCK_SIZE, BlockDigest, BlockHasher, Hash, RootHasher},
     error::Violation,
     frame::BlockMark,
-    message::{Content, End, Form, Get},
+    message::{Content, End, FileHead, Form, Get},
 };
 
 /// Most characters of an identity.
@@ -94,6 +94,30 @@ impl Receiving {
         })
     }
 
+    /// The whole of one of many files.
+    pub(super) fn file(head: &FileHead) -> Result<Receiving, Violation> {
+        if !is_identity(&head.identity) {
+            return contradiction("an identity has 1 to 128 characters");
+        }
+        head.modified.check()?;
+        if head.mode > 0o777 {
+            return contradiction("a mode of more than 0o777");
+        }
+        Ok(Receiving {
+            identity: head.identity.clone(),
+            size: Some(head.size),
+            sources: head.size,
+            is_file: true,
+            limit: u64::MAX,
+            offset: 0,
+            position: 0,
+            block: None,
+            short: false,
+            root: Some(RootHasher::default()),
+            corrupt: false,
+        })
+    }
+
     /// A `data` frame of so many bytes begins.
     pub(super) fn data_begins(&mut self, length: u32) -> Result<(), Violation> {
         let length = u64::from(length);
@@ -172,6 +196,22 @@ impl Receiving {
             }
         }
         Ok(())
+    }
+
+    /// The `done` of one of many files came: returns the root if it is intact.
+    pub(super) fn done(self, said: Hash) -> Result<Option<Hash>, Violation> {
+        if self.block.is_some() {
+            return contradiction("data without its block");
+        }
+        if self.size != Some(self.offset) {
+            return contradiction("it ends before its size");
+        }
+        match self.root.and_then(RootHasher::known) {
+            // The corrupt block was reported, and its bytes are in the root computed here.
+            _ if self.corrupt => Ok(None),
+            Some(root) if root != said => Err(Violation::Root),
+            root => Ok(root),
+        }
     }
 
     /// The `end` came: returns the root if this was the whole content, and intact.

@@ -3,6 +3,7 @@
 use super::{
     client::Request,
     control,
+    digest::Hash,
     error::Violation,
     frame::{Header, Kind},
     message,
@@ -13,7 +14,9 @@ use super::{
 
 pub use super::{
     content::{ContentWriter, Filled},
+    files::FilesWriter,
     hashes::HashesWriter,
+    tree::TreeWriter,
 };
 
 /// What came from the client.
@@ -147,7 +150,7 @@ impl Server {
     /// Writes `error` for a request, also in the middle of its content.
     pub fn failure(&mut self, id: u32, failure: &message::Failure, out: &mut Outgoing) {
         self.preamble(out);
-        control::write_failure(id, failure, out);
+        control::write_failure(Kind::Error, id, failure, out);
     }
 
     /// Writes `error` for the connection; nothing may be written after it. A peer that is not ours gets nothing,
@@ -158,7 +161,7 @@ impl Server {
             Some(Violation::Version { .. }) => self.preamble(out),
             _ => {
                 self.preamble(out);
-                control::write_failure(0, failure, out);
+                control::write_failure(Kind::Error, 0, failure, out);
             }
         }
     }
@@ -183,6 +186,18 @@ impl Server {
         HashesWriter::new(id, content)
     }
 
+    /// Returns what writes the answer to a `tree`.
+    pub fn tree(&mut self, id: u32, out: &mut Outgoing) -> TreeWriter {
+        self.preamble(out);
+        TreeWriter::new(id)
+    }
+
+    /// Returns what writes the answer to a `files`.
+    pub fn files(&mut self, id: u32, out: &mut Outgoing) -> FilesWriter {
+        self.preamble(out);
+        FilesWriter::new(id)
+    }
+
     fn preamble(&mut self, out: &mut Outgoing) {
         if !self.preamble_written {
             out.push(&self.versions.encode());
@@ -197,7 +212,16 @@ fn check_order(header: Header, phase: &mut Phase, last_request: &mut u32) -> Res
     match (*phase, header.kind) {
         (Phase::Greeting, Kind::Hello) if header.request == 0 => *phase = Phase::Open,
         (Phase::Open, Kind::Goodbye) if header.request == 0 => *phase = Phase::Closed,
-        (Phase::Open, Kind::Stat | Kind::List | Kind::Get | Kind::HashesRequest | Kind::TreeRequest) => {
+        (
+            Phase::Open,
+            Kind::Stat
+            | Kind::List
+            | Kind::Get
+            | Kind::HashesRequest
+            | Kind::TreeRequest
+            | Kind::FilesRequest
+            | Kind::Reserved,
+        ) => {
             if header.request <= *last_request {
                 return Err(Violation::Header("a request number that does not rise"));
             }
@@ -213,12 +237,24 @@ fn message(header: Header, payload: &[u8]) -> Result<Event, Violation> {
     let request = match kind {
         Kind::Hello => return control::read(kind, payload).map(Event::Hello),
         Kind::Goodbye => return control::read(kind, payload).map(Event::Goodbye),
-        Kind::TreeRequest => return Ok(Event::Unsupported { id }),
+        Kind::Reserved => return Ok(Event::Unsupported { id }),
         Kind::Stat => Request::Stat(control::read(kind, payload)?),
         Kind::List => Request::List(control::read(kind, payload)?),
         Kind::Get => Request::Get(control::read(kind, payload)?),
         Kind::HashesRequest => Request::Hashes(control::read(kind, payload)?),
+        Kind::TreeRequest => Request::Tree(control::read(kind, payload)?),
+        Kind::FilesRequest => {
+            let files: message::Files = control::read(kind, payload)?;
+            if files.files.iter().any(|file| file.digest.as_deref().is_some_and(|hex| !is_digest(hex))) {
+                return Err(Violation::Content("a digest that is none"));
+            }
+            Request::Files(files)
+        }
         _ => return Err(Violation::Unexpected(kind.name())),
     };
     Ok(Event::Request { id, request })
+}
+
+fn is_digest(hex: &str) -> bool {
+    Hash::from_hex(hex).is_some()
 }

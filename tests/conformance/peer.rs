@@ -255,5 +255,6 @@ fn own(event: Event<'_>) -> Came {
         Event::End { end, root, .. } => Came::End(end, root),
         Event::Failed { request, failure } => Came::Failed(request, failure),
         Event::Goodbye(_) => Came::Goodbye,
+        other => panic!("{other:?} for no request of these"),
     }
 }

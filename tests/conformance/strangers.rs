@@ -129,7 +129,7 @@ pub fn reserved_kinds(arch: Arch) {
     let mut peer = Peer::connect(served.address);
     peer.flush();
     for request in [1, 2] {
-        peer.stream.write_all(&Header { kind: Kind::TreeRequest, length: 2, request }.encode()).unwrap();
+        peer.stream.write_all(&Header { kind: Kind::Reserved, length: 2, request }.encode()).unwrap();
         peer.stream.write_all(b"{}").unwrap();
     }
     let stat = br#"{"path":"file"}"#;

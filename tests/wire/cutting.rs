@@ -11,7 +11,7 @@ use crate::{
     exchange::get,
     memory::Stored,
     pair::Pair,
-    stream::{MIB, Seen, Stream, feed_client, feed_server, pattern},
+    stream::{MIB, RESERVED, Seen, Stream, feed_client, feed_server, pattern},
 };
 
 /// Cuts `bytes` into pieces of these lengths, again and again.
@@ -65,7 +65,7 @@ fn client_stream() -> Vec<u8> {
     let bytes = client.outgoing().to_vec();
     // The reserved kind, too, before the goodbye.
     let goodbye = bytes.len() - br#"{"reason":"done"}"#.len() - 12;
-    let reserved = Stream::default().frame(0x06, 91, &[0; 300]);
+    let reserved = Stream::default().frame(RESERVED, 91, &[0; 300]);
     [&bytes[..goodbye], &reserved.0, &bytes[goodbye..]].concat()
 }
 

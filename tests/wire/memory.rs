@@ -88,6 +88,8 @@ impl Memory {
                 None => &list.path,
             },
             Request::Get(get) | Request::Hashes(get) => &get.path,
+            Request::Tree(tree) => &tree.path,
+            Request::Files(files) => &files.path,
         };
         let Some(stored) = self.stored.get(path).cloned() else {
             return self.server.failure(id, &failure(Code::NotFound, path), out);
@@ -105,7 +107,9 @@ impl Memory {
                 };
                 self.server.meta(id, &meta, out);
             }
-            Request::List(_) => self.server.failure(id, &failure(Code::WrongKind, path), out),
+            Request::List(_) | Request::Tree(_) | Request::Files(_) => {
+                self.server.failure(id, &failure(Code::WrongKind, path), out)
+            }
             Request::Hashes(get) if stored.archive || get.form == Form::Zip => {
                 self.server.failure(id, &failure(Code::WrongKind, path), out);
             }

@@ -12,8 +12,8 @@ use serde_json::json;
 use crate::{
     memory::failure,
     stream::{
-        BLOCK, CONTENT, DATA, END, ENTRIES, ERROR, GET, GOODBYE, HASHES, HELLO, LIST, META, STAT, Stream,
-        TREE, WELCOME, feed_server,
+        BLOCK, CONTENT, DATA, END, ENTRIES, ERROR, GET, GOODBYE, HASHES, HELLO, LIST, META, RESERVED, STAT,
+        Stream, WELCOME, feed_server,
     },
 };
 
@@ -108,7 +108,7 @@ fn request_numbers_that_do_not_rise() {
     assert_eq!(refused(&stat(stat(greeted(), 1), 1)), violation);
     assert_eq!(refused(&stat(stat(greeted(), 9), 3)), violation);
     assert_eq!(refused(&greeted().header(HASHES, 0, 0)), violation);
-    assert_eq!(refused(&stat(greeted(), u32::MAX).header(TREE, 0, u32::MAX)), violation);
+    assert_eq!(refused(&stat(greeted(), u32::MAX).header(RESERVED, 0, u32::MAX)), violation);
     // Gaps are no violation.
     let (events, none) = feed_server(&mut Server::new(), [stat(stat(greeted(), 5), 90).0.as_slice()]);
     assert_eq!((events.len(), none), (3, None));
@@ -163,7 +163,7 @@ fn deeply_nested_json_is_refused_not_followed() {
 
 #[test]
 fn reserved_requests_are_events_and_the_connection_goes_on() {
-    let stream = greeted().frame(TREE, 3, b"any bytes").frame(TREE, 4, b"");
+    let stream = greeted().frame(RESERVED, 3, b"any bytes").frame(RESERVED, 4, b"");
     let (events, violation) = feed_server(&mut Server::new(), [stat(stream, 5).0.as_slice()]);
     assert_eq!(violation, None);
     assert_eq!(events[1..3], [Event::Unsupported { id: 3 }, Event::Unsupported { id: 4 }]);

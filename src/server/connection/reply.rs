@@ -10,7 +10,7 @@ use crate::{
     protocol::{
         client::Request,
         error::Code,
-        message::{Content, Entries, Failure, Form, Get, List, Meta, Stat},
+        message::{Content, Entries, Failure, Files, Form, Get, List, Meta, Stat, Tree},
         path::RemotePath,
     },
     server::shared::Shared,
@@ -52,6 +52,8 @@ pub(super) fn describe(request: &Request) -> (&'static str, &str) {
         Request::List(List { path, .. }) => ("list", path),
         Request::Get(Get { path, .. }) => ("get", path),
         Request::Hashes(Get { path, .. }) => ("hashes", path),
+        Request::Tree(Tree { path }) => ("tree", path),
+        Request::Files(Files { path, .. }) => ("files", path),
     }
 }
 
@@ -70,6 +72,7 @@ pub(super) fn reply(root: &Root, request: Request, path: &SafeText) -> Result<Re
             Ok(Reply::Archive(Box::new(Archive { get, meta, planner })))
         }
         (Request::Hashes(get), Node::File(source)) if get.form != Form::Zip => hashes(&get, source, path),
+        (Request::Tree(_) | Request::Files(_), _) => Err(failure(Code::Unsupported, Code::Unsupported, path)),
         (_, Node::File(_)) => Err(failure(Code::WrongKind, "is a file", path)),
         (_, Node::Directory(_)) => Err(failure(Code::WrongKind, "is a directory", path)),
     }

@@ -1,0 +1,87 @@
+//! An answer with many files, as the server writes it.
+
+use super::{
+    content::{ContentWriter, Filled},
+    control,
+    digest::Hash,
+    frame::{Header, Kind},
+    message::{Failure, FileHead, FilesEnd},
+    outgoing::Outgoing,
+};
+
+/// Writes what is said of each file, in the order in which they were asked for, and the `end`. To end the answer with an
+/// error instead, drop it and call [`super::server::Server::failure`].
+#[derive(Debug)]
+pub struct FilesWriter {
+    request: u32,
+    /// Of the file that is being sent.
+    content: Option<ContentWriter>,
+}
+
+impl FilesWriter {
+    pub(super) fn new(request: u32) -> FilesWriter {
+        FilesWriter { request, content: None }
+    }
+
+    /// Says that the client has the next file.
+    pub fn same(&mut self, out: &mut Outgoing) {
+        self.header(Kind::Same, 0, out);
+    }
+
+    /// Says that the client does not have the next file, where it wants no content.
+    pub fn differs(&mut self, out: &mut Outgoing) {
+        self.header(Kind::Differs, 0, out);
+    }
+
+    /// Says why the next file does not come, or the one that is being sent not to its end.
+    pub fn missed(&mut self, failure: &Failure, out: &mut Outgoing) {
+        self.content = None;
+        control::write_failure(Kind::Missed, self.request, failure, out);
+    }
+
+    /// Announces the next file. Its content is to follow.
+    pub fn begin(&mut self, head: &FileHead, out: &mut Outgoing) {
+        control::write(Kind::File, self.request, head, out);
+        self.content = Some(ContentWriter::new(self.request, 0));
+    }
+
+    /// What writes the content of the file that was begun last.
+    pub fn content(&mut self) -> Option<&mut ContentWriter> {
+        self.content.as_mut()
+    }
+
+    /// Ends the file that was begun last, all of whose content was written. Returns its digest.
+    pub fn done(&mut self, out: &mut Outgoing) -> Option<Hash> {
+        let root = self.content.take()?.finish(out)?;
+        self.header(Kind::Done, Kind::Done.max_length(), out);
+        out.push(&root.0);
+        Some(root)
+    }
+
+    /// Writes all of the next file, of which the content is at hand.
+    pub fn whole(&mut self, head: &FileHead, content: &[u8], out: &mut Outgoing) {
+        self.begin(head, out);
+        let Some(writer) = &mut self.content else { return };
+        let mut rest = content;
+        while !rest.is_empty() {
+            let (piece, after) = rest.split_at(writer.room().min(rest.len()));
+            let position = (content.len() - after.len()) as u64;
+            let written = writer.data(out, |place| {
+                place[..piece.len()].copy_from_slice(piece);
+                Ok::<_, std::convert::Infallible>(Filled { bytes: piece.len(), position })
+            });
+            let Ok(_) = written;
+            rest = after;
+        }
+        self.done(out);
+    }
+
+    /// Ends the answer.
+    pub fn end(self, out: &mut Outgoing) {
+        control::write(Kind::End, self.request, &FilesEnd {}, out);
+    }
+
+    fn header(&self, kind: Kind, length: u32, out: &mut Outgoing) {
+        out.push(&Header { kind, length, request: self.request }.encode());
+    }
+}

@@ -1,0 +1,195 @@
+//! The messages of `tree` and `files`: a directory as itself.
+
+use serde::{Deserialize, Serialize};
+
+use super::Timestamp;
+
+/// Asks what a directory holds, at any depth.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tree {
+    /// The directory.
+    pub path: String,
+}
+
+/// A page of the answer to [`Tree`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TreePage {
+    /// The entries, in order: the directory itself first, and each directory before what is in it.
+    pub entries: Vec<TreeEntry>,
+    /// Whether another page follows.
+    pub more: bool,
+    /// What all pages hold together; on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub totals: Option<Totals>,
+}
+
+/// What a tree holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Bytes of all files together.
+    pub bytes: u64,
+    /// Number of files.
+    pub files: u64,
+    /// Number of directories, the one that was asked for among them.
+    pub directories: u64,
+    /// Number of links that are kept as links.
+    pub links: u64,
+    /// Entries that are not in the tree: devices, sockets, links that lead nowhere or outside, names that are no
+    /// UTF-8, paths that are too long.
+    pub omitted: u64,
+}
+
+/// An entry of a tree.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Flat")]
+pub struct TreeEntry {
+    /// From the directory that was asked for; empty for that itself.
+    pub path: String,
+    /// Last modification.
+    pub modified: Timestamp,
+    /// Permission bits of at most 0o777; without meaning for a link.
+    pub mode: u32,
+    /// What it is.
+    pub node: TreeNode,
+}
+
+/// What an entry of a tree is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TreeNode {
+    /// A regular file.
+    File {
+        /// Bytes.
+        size: u64,
+        /// Changes when the content may have changed.
+        identity: String,
+    },
+    /// A directory.
+    Directory,
+    /// A symbolic link to something in the same tree.
+    Link {
+        /// What stands in it.
+        target: String,
+    },
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    File,
+    Directory,
+    Link,
+}
+
+/// An entry as it stands in the page.
+#[derive(Serialize, Deserialize)]
+struct Flat<Text = String> {
+    path: Text,
+    kind: Kind,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    modified: Timestamp,
+    mode: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    identity: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<Text>,
+}
+
+impl TryFrom<Flat> for TreeEntry {
+    type Error = &'static str;
+
+    fn try_from(flat: Flat) -> Result<TreeEntry, &'static str> {
+        let Flat { path, kind, size, modified, mode, identity, target } = flat;
+        let node = match (kind, size, identity, target) {
+            (Kind::File, Some(size), Some(identity), None) => TreeNode::File { size, identity },
+            (Kind::File, ..) => return Err("a file has a size, an identity and no target"),
+            (Kind::Directory, None, None, None) => TreeNode::Directory,
+            (Kind::Directory, ..) => return Err("a directory has no size, identity or target"),
+            (Kind::Link, None, None, Some(target)) => TreeNode::Link { target },
+            (Kind::Link, ..) => return Err("a link has a target, and no size or identity"),
+        };
+        Ok(TreeEntry { path, modified, mode, node })
+    }
+}
+
+impl Serialize for TreeEntry {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (path, modified, mode) = (self.path.as_str(), self.modified, self.mode);
+        let (kind, size, identity, target) = match &self.node {
+            TreeNode::File { size, identity } => (Kind::File, Some(*size), Some(identity.as_str()), None),
+            TreeNode::Directory => (Kind::Directory, None, None, None),
+            TreeNode::Link { target } => (Kind::Link, None, None, Some(target.as_str())),
+        };
+        Flat { path, kind, size, modified, mode, identity, target }.serialize(serializer)
+    }
+}
+
+/// Asks for many files of a tree in one answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Files {
+    /// The directory that their paths are relative to.
+    pub path: String,
+    /// The files, answered in this order.
+    pub files: Vec<WantedFile>,
+    /// Whether content is sent of files that have not the digest that is named for them; `true` if absent.
+    #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
+    pub content: bool,
+    /// A file of more bytes is answered as one that has changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub largest: Option<u64>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// A file that is asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WantedFile {
+    /// From the directory.
+    pub path: String,
+    /// BLAKE3 in hex of what the client has of it: if the file has that, too, nothing is sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+}
+
+impl Files {
+    /// Bytes that the request takes without its files. With all of their [`WantedFile::cost`] it may be at most
+    /// [`MAX_CONTROL`](crate::protocol::frame::MAX_CONTROL).
+    pub fn cost(&self) -> usize {
+        cost(&Files { files: Vec::new(), path: self.path.clone(), ..*self })
+    }
+}
+
+impl WantedFile {
+    /// Whether the client has something of it.
+    pub fn has_digest(&self) -> bool {
+        self.digest.is_some()
+    }
+
+    /// Bytes that it takes in a request.
+    pub fn cost(&self) -> usize {
+        cost(self) + 1
+    }
+}
+
+fn cost(message: &impl Serialize) -> usize {
+    serde_json::to_vec(message).map_or(usize::MAX, |json| json.len())
+}
+
+/// Announces one of the files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileHead {
+    /// Bytes.
+    pub size: u64,
+    /// Last modification.
+    pub modified: Timestamp,
+    /// Permission bits of at most 0o777.
+    pub mode: u32,
+    /// Changes when the content may have changed.
+    pub identity: String,
+}
+
+/// Ends the answer to [`Files`]; it has no members.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FilesEnd {}
