@@ -5,7 +5,7 @@ use std::mem::discriminant;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    address::{Address, Authority},
+    address::{Address, Authority, Security},
     classic::{self, Dialect},
     client::{Client, Event, Request},
     control,
@@ -285,23 +285,32 @@ fn addresses_are_fuzzed() {
         &["fdsp://", "fdsp+plain://", "[::1]", "%25", "@", "#", ":", "7878", "sha256:", "%2F", "%C3%A9"];
     Fuzz::new("address").words(words).run(|bytes| {
         let text = String::from_utf8_lossy(bytes);
-        let seen = match Address::parse(&text) {
-            Ok(address) => {
-                let shown = address.to_string();
-                assert!(shown.is_ascii());
-                assert_harmless(&shown);
-                assert_eq!(Address::parse(&shown).as_ref(), Ok(&address), "{shown}");
-                shape(&shown).chars().filter(|c| !c.is_alphanumeric()).take(8).collect()
+        for security in [Security::Plain, Security::Tls { pin: None }] {
+            if let Ok(authority) = Authority::parse(&text, security) {
+                let open = Authority { token: None, ..authority };
+                assert_eq!(Authority::parse(&open.to_string(), security).as_ref(), Ok(&open));
             }
+        }
+        let address = match Address::parse(&text) {
+            Ok(address) => address,
             Err(error) => {
                 assert_harmless(&error.to_string());
-                format!("{:?}", discriminant(&error))
+                return format!("{:?}", discriminant(&error));
             }
         };
-        if let Ok(authority) = Authority::parse(&text) {
-            assert_eq!(Authority::parse(&authority.to_string()).as_ref(), Ok(&authority));
+        let (shown, revealed) = (address.to_string(), address.revealed());
+        assert!(revealed.is_ascii());
+        assert_harmless(&revealed);
+        assert_eq!(Address::parse(&revealed).as_ref(), Ok(&address), "{revealed}");
+        let mut open = address.clone();
+        let token = open.authority.token.take();
+        assert_eq!(Address::parse(&shown).as_ref(), Ok(&open), "{shown}");
+        // What is not said of it elsewhere is not shown of a token.
+        if let Some(token) = token.as_ref().map(|token| token.reveal()).filter(|token| token.len() > 3) {
+            let elsewhere = format!("{open:?} {open}").contains(token);
+            assert!(elsewhere || !format!("{address:?} {shown}").contains(token), "{shown}");
         }
-        seen
+        shape(&revealed).chars().filter(|c| !c.is_alphanumeric()).take(8).collect()
     });
 }
 
