@@ -168,9 +168,6 @@ impl<'a> Receiver<'a> {
             Answer::Welcome(welcome) => {
                 self.context.welcomed(&welcome);
             }
-            Answer::Goodbye(goodbye) => {
-                tracing::info!("the server says goodbye: {}", SafeText::new(&goodbye.reason));
-            }
             // The machine lets no other answer through.
             _ => {}
         }

@@ -114,6 +114,11 @@ impl Link {
             })?;
             let idle = used == 0 && event.is_none();
             self.broken |= matches!(event, Some(Event::Goodbye(_) | Event::Failed { request: 0, .. }));
+            if let Some(Event::Goodbye(goodbye)) = &event {
+                // There will be no answer, also where the server forgets to close.
+                let reason = goodbye.reason.trim();
+                return Err(Fault::lost(format!("{} closed the connection: {reason}", self.wire.peer())));
+            }
             let flow = event.map_or(Ok(ControlFlow::Continue(())), &mut *take);
             self.wire.used(used);
             match flow? {
