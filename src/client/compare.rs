@@ -28,14 +28,15 @@ use super::{
 
 /// Compares; afterwards the memory knows what to fetch.
 pub(super) async fn compare(link: &mut Link, context: &Context, memory: &mut Memory) -> Result<(), Fault> {
+    let mut comparison = Comparison::new(context, memory)?;
     let request = Request::Hashes(Get {
         path: context.new.address.path.as_str().to_owned(),
         form: Form::File,
         first_block: 0,
-        blocks: None,
+        // There is nothing here to hold further ones against, however many a server would tell.
+        blocks: Some(comparison.here),
         identity: None,
     });
-    let mut comparison = Comparison::new(context, memory)?;
     let compared = link.ask(&request, &context.board.limiter, |event| comparison.take(event)).await?;
     let Comparison { source, part, old, .. } = comparison;
     match (compared, source) {
@@ -78,6 +79,8 @@ struct Comparison<'a> {
     /// Blocks of the `.part` that match.
     part: Blocks,
     old: Option<Old>,
+    /// Blocks of `.part` and target, whichever has more.
+    here: u64,
     buffer: Vec<u8>,
 }
 
@@ -92,9 +95,9 @@ struct Old {
 
 impl<'a> Comparison<'a> {
     fn new(context: &'a Context, memory: &Memory) -> Result<Comparison<'a>, Fault> {
-        let file = match &memory.place {
-            Some(place) => Some(Arc::clone(place.part.file()?)),
-            None => None,
+        let (file, length) = match &memory.place {
+            Some(place) => (Some(Arc::clone(place.part.file()?)), place.part.length()?),
+            None => (None, 0),
         };
         let old = memory.old.as_ref().and_then(|target| {
             let file = target.folder.read(&target.name).ok()?;
@@ -108,6 +111,7 @@ impl<'a> Comparison<'a> {
             target: memory.place.as_ref().map(|place| &place.target).or(memory.old.as_ref()).cloned(),
             source: None,
             part: Blocks::default(),
+            here: Blocks::in_all(old.as_ref().map_or(0, |old| old.size).max(length)),
             old,
             buffer: buffer(),
         })
