@@ -16,7 +16,7 @@
 //!
 //! The transport is an ordered stream of bytes in both directions: TLS over TCP, or bare TCP, by default on port 7878.
 //! Integers are unsigned and little-endian, unless a table says otherwise. Text is UTF-8. JSON is
-//! RFC 8259, always one object; unknown members are ignored, the same member twice is malformed, and
+//! RFC 8259, always one object; unknown members are ignored, however often they come, a known one twice is malformed, and
 //! a missing member that is not marked optional is a violation. An optional member may also be `null`,
 //! which means the same as leaving it out. Digests are BLAKE3: 32 bytes, in JSON as 64 lower-case hex
 //! digits. "MiB" is 1048576 bytes, "KiB" 1024.
