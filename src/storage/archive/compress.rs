@@ -45,6 +45,8 @@ pub(super) fn is_stored(name: &str) -> bool {
 /// Deflates one content after the other.
 pub(super) struct Deflater {
     deflate: Compress,
+    /// Whether the last content was deflated to its end.
+    complete: bool,
 }
 
 impl std::fmt::Debug for Deflater {
@@ -55,7 +57,7 @@ impl std::fmt::Debug for Deflater {
 
 impl Deflater {
     pub(super) fn new() -> Deflater {
-        Deflater { deflate: Compress::new(Compression::new(LEVEL), false) }
+        Deflater { deflate: Compress::new(Compression::new(LEVEL), false), complete: true }
     }
 
     /// Deflates all of `content` into `out`. Says whether that made it smaller; what is in `out` has no
@@ -73,15 +75,24 @@ impl Deflater {
     fn within(&mut self, content: &[u8], limit: usize, out: &mut Vec<u8>) -> bool {
         self.begin();
         out.clear();
-        // The vector may have more room than it is asked for: the length decides.
-        out.reserve_exact(limit);
+        // Room for what grows, too, so that the stream always comes to its end. The vector may have more than
+        // it is asked for: the length decides.
+        out.reserve_exact(content.len() + content.len() / 8 + 1024);
         let status = self.deflate.compress_vec(content, out, FlushCompress::Finish);
-        matches!(status, Ok(Status::StreamEnd)) && out.len() <= limit
+        self.complete = matches!(status, Ok(Status::StreamEnd));
+        self.complete && out.len() <= limit
     }
 
     /// Begins a new content.
     pub(super) fn begin(&mut self) {
-        self.deflate.reset();
+        // A reset keeps the place of what a stream that was left before its end had not given out yet. After
+        // some of them there is no room left behind that place, and the library panics (zlib-rs 0.6.8).
+        if self.complete {
+            self.deflate.reset();
+        } else {
+            *self = Deflater::new();
+        }
+        self.complete = false;
     }
 
     /// Deflates from `input` into `out` and returns how much of the input was taken and whether the content
@@ -98,7 +109,8 @@ impl Deflater {
         let (read, made) = (self.deflate.total_in(), self.deflate.total_out());
         let status = self.deflate.compress(input, out, flush)?;
         out.truncate((self.deflate.total_out() - made) as usize);
-        Ok(((self.deflate.total_in() - read) as usize, status == Status::StreamEnd))
+        self.complete = status == Status::StreamEnd;
+        Ok(((self.deflate.total_in() - read) as usize, self.complete))
     }
 }
 
@@ -152,6 +164,21 @@ mod tests {
         for name in ["a.txt", "zip", "dir.zip/file", "a.", "", "a.zipp"] {
             assert!(!is_stored(name), "{name}");
         }
+    }
+
+    /// As many as a folder has, in whatever way they end.
+    #[test]
+    fn contents_that_do_not_shrink_leave_nothing_behind() {
+        let (mut deflater, mut out) = (Deflater::new(), Vec::new());
+        let mut noise = vec![0; 3000];
+        for number in 0..1000_u32 {
+            blake3::Hasher::new().update(&number.to_le_bytes()).finalize_xof().fill(&mut noise);
+            assert!(!deflater.whole(&noise, &mut out));
+            deflater.begin();
+            deflater.push(&noise, false, &mut out).expect("deflated");
+            assert!(!deflater.is_worth(&noise, &mut out));
+        }
+        assert!(deflater.whole(&[b'a'; 1000], &mut out));
     }
 
     #[test]
