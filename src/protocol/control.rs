@@ -89,5 +89,7 @@ pub(super) fn read<T: DeserializeOwned>(kind: Kind, json: &[u8]) -> Result<T, Vi
     if json.trim_ascii_start().first() != Some(&b'{') {
         return Err(malformed("it is no JSON object".to_owned()));
     }
-    serde_json::from_slice(json).map_err(|error| malformed(error.to_string()))
+    // The parser would not look at the text of members that it ignores.
+    let json = str::from_utf8(json).map_err(|error| malformed(error.to_string()))?;
+    serde_json::from_str(json).map_err(|error| malformed(error.to_string()))
 }

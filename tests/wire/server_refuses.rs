@@ -125,6 +125,7 @@ fn messages_that_are_not_their_kind() {
         (STAT, "stat", b"{\"path\":\"a\"} x"),
         (STAT, "stat", b"{\"path\":\"a\"}{}"),
         (STAT, "stat", b"{\"path\":\"\xff\"}"),
+        (STAT, "stat", b"{\"path\":\"a\",\"x\":\"\xff\"}"),
         (STAT, "stat", b"{\"path\":\"\\ud800\"}"),
         (STAT, "stat", b"{\"path\":1}"),
         (STAT, "stat", b"{\"path\":null}"),
