@@ -9,8 +9,11 @@ mod classic;
 mod crowd;
 mod directories;
 mod files;
+#[path = "../frames/mod.rs"]
+mod frames;
 mod harness;
 mod hashes;
+mod hostile;
 mod lifecycle;
 mod limits;
 mod listing;
@@ -58,5 +61,6 @@ on_every_architecture! {
     limits: busy, handshake, trickled_handshake, idle, too_slow, slow_enough;
     lifecycle: drain_when_idle, drain_finishes_what_runs, drain_has_a_deadline, stop, disconnect, dropped, snapshots;
     strangers: http, tls, garbage, another_version, violations, reserved_kinds;
+    hostile: traversal, fields, members, steps, sizes, ends, held, floods;
     classic: files, directories, not_found, early_close, vanished, select_files, select_directories, select_not_found;
 }
