@@ -30,7 +30,7 @@ fn serve(arch: Arch, folder: &std::path::Path) -> Server {
         arch,
         classic: None,
         policy: Default::default(),
-        limits: Limits { max_connections: 2000, ..Limits::default() },
+        limits: Limits { max_connections: 2000, max_per_address: 2000, ..Limits::default() },
     };
     server::start(config, Arc::new(|_| {})).unwrap()
 }

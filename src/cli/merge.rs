@@ -11,7 +11,7 @@ use crate::{
 impl Cli {
     /// Options that mean nothing for what is to be done are an error and not left unheard.
     pub(super) fn misplaced(&self) -> Result<(), UsageError> {
-        let (client, server) = (&self.client, &self.server);
+        let (client, server, limits) = (&self.client, &self.server, &self.limits);
         let of_one_download = [
             ("--remote", client.remote.is_some()),
             ("--local", client.local.is_some()),
@@ -21,7 +21,6 @@ impl Cli {
             ("--dir", client.dir.is_some()),
             ("--as", client.form.is_some()),
             ("--jobs", client.jobs.is_some()),
-            ("--limit", client.limit.is_some()),
             ("--retries", client.retries.is_some()),
             ("--timeout", client.timeout.is_some()),
             ("--no-sync", client.no_sync),
@@ -32,12 +31,24 @@ impl Cli {
         ];
         let of_serving = [
             ("--arch", server.arch.is_some()),
-            ("--max-connections", server.max_connections.is_some()),
             ("--classic", server.classic),
             ("--classic-dialect", server.classic_dialect.is_some()),
             ("--symlinks", server.symlinks.is_some()),
             ("--hidden", server.hidden.is_some()),
             ("--one-file-system", server.one_file_system),
+            ("--max-connections", limits.max_connections.is_some()),
+            ("--max-per-address", limits.max_per_address.is_some()),
+            ("--max-requests", limits.max_requests.is_some()),
+            ("--max-archives", limits.max_archives.is_some()),
+            ("--max-hashing", limits.max_hashing.is_some()),
+            ("--pipeline", limits.pipeline.is_some()),
+            ("--page", limits.page.is_some()),
+            ("--limit-each", limits.limit_each.is_some()),
+            ("--handshake-timeout", limits.handshake_timeout.is_some()),
+            ("--idle-timeout", limits.idle_timeout.is_some()),
+            ("--min-rate", limits.min_rate.is_some()),
+            ("--rate-window", limits.rate_window.is_some()),
+            ("--drain-timeout", limits.drain_timeout.is_some()),
         ];
         let given = |options: &[(&'static str, bool)]| {
             options.iter().find(|(_, given)| *given).map(|(name, _)| *name)
@@ -70,14 +81,15 @@ impl Cli {
         if self.server.serve {
             set(&mut server.host, self.place.host.clone());
             set(&mut server.port, self.place.port);
+            set(&mut server.limits.rate, self.common.limit.map(|rate| rate.0));
         } else {
             set(&mut client.host, self.place.host.clone().map(Some));
             set(&mut client.port, self.place.port);
+            set(&mut client.limit, self.common.limit.map(|rate| rate.0));
         }
         set(&mut client.dir, self.client.dir.clone());
         set(&mut client.form, self.client.form);
         set(&mut client.jobs, self.client.jobs.map(|jobs| jobs as usize));
-        set(&mut client.limit, self.client.limit.map(|rate| rate.0));
         set(&mut client.retries, self.client.retries);
         set(&mut client.timeout, self.client.timeout);
         set(&mut client.protocol, self.client.protocol);
@@ -86,12 +98,25 @@ impl Cli {
         set(&mut client.existing, self.client.rename.then_some(Existing::Rename));
         set(&mut client.existing, self.client.update.then_some(Existing::Update));
         set(&mut server.arch, self.server.arch);
-        set(&mut server.limits.max_connections, self.server.max_connections.map(|count| count as usize));
         set(&mut server.classic, self.server.classic.then_some(true));
         set(&mut server.classic_dialect, self.server.classic_dialect.map(Some));
         set(&mut server.policy.links, self.server.symlinks);
         set(&mut server.policy.hidden, self.server.hidden);
         set(&mut server.policy.one_file_system, self.server.one_file_system.then_some(true));
+        let (limits, given) = (&mut server.limits, &self.limits);
+        set(&mut limits.max_connections, given.max_connections.map(|count| count as usize));
+        set(&mut limits.max_per_address, given.max_per_address.map(|count| count as usize));
+        set(&mut limits.max_requests, given.max_requests);
+        set(&mut limits.max_archives, given.max_archives.map(|count| count as usize));
+        set(&mut limits.max_hashing, given.max_hashing.map(|count| count as usize));
+        set(&mut limits.pipeline, given.pipeline);
+        set(&mut limits.page, given.page.map(|count| count as usize));
+        set(&mut limits.rate_each, given.limit_each.map(|rate| rate.0));
+        set(&mut limits.handshake, given.handshake_timeout);
+        set(&mut limits.idle, given.idle_timeout);
+        set(&mut limits.min_rate, given.min_rate.map(|rate| rate.0.unwrap_or(0)));
+        set(&mut limits.rate_window, given.rate_window);
+        set(&mut limits.drain, given.drain_timeout);
         set(&mut settings.screen.color, self.common.color);
         set(&mut settings.screen.ascii, self.common.ascii.then_some(When::Always));
         set(

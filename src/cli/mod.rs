@@ -65,6 +65,9 @@ pub struct Cli {
     /// Serving.
     #[command(flatten, next_help_heading = "Serving")]
     pub server: ServerArgs,
+    /// What a server allows.
+    #[command(flatten, next_help_heading = "Limits of a server")]
+    pub limits: LimitArgs,
     /// Both.
     #[command(flatten, next_help_heading = "Both")]
     pub common: CommonArgs,
@@ -99,9 +102,6 @@ pub struct ClientArgs {
     /// Downloads at the same time, 1 to 64 [default: 3]
     #[arg(short, long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..=64))]
     pub jobs: Option<u64>,
-    /// Bytes a second for all downloads together, such as 500k or 2M; 0 is unlimited [default: 0]
-    #[arg(long, value_name = "RATE", allow_negative_numbers = true, value_parser = values::rate)]
-    pub limit: Option<values::Rate>,
     /// Tries after the first one [default: 8]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(0..=1000))]
     pub retries: Option<u32>,
@@ -141,9 +141,6 @@ pub struct ServerArgs {
     /// The server's architecture [default: async]
     #[arg(long, value_enum)]
     pub arch: Option<Arch>,
-    /// Connections at the same time; further ones are told "busy" [default: 256]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..=100_000))]
-    pub max_connections: Option<u64>,
     /// Answer the original programs, too
     #[arg(long)]
     pub classic: bool,
@@ -161,9 +158,57 @@ pub struct ServerArgs {
     pub one_file_system: bool,
 }
 
+/// What a server allows its clients.
+#[derive(Clone, Debug, Default, Args)]
+pub struct LimitArgs {
+    /// Connections at the same time; further ones are told "busy" [default: 256]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub max_connections: Option<u64>,
+    /// Of these, those from one address, or one IPv6 network [default: 64]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub max_per_address: Option<u64>,
+    /// Requests of one connection; then it has to connect again [default: 100000]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_requests: Option<u64>,
+    /// Archives made at the same time; further ones are told "busy" [default: 16]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub max_archives: Option<u64>,
+    /// Files hashed for clients at the same time; further ones are told "busy" [default: 4]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub max_hashing: Option<u64>,
+    /// Requests that a client may send ahead [default: 64]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub pipeline: Option<u32>,
+    /// Entries of a page of a listing, 1 to 4096 [default: 1000]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..=4096))]
+    pub page: Option<u64>,
+    /// Bytes a second for each connection, such as 500k or 2M; 0 is unlimited [default: 0]
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true, value_parser = values::rate)]
+    pub limit_each: Option<values::Rate>,
+    /// From a connection's start to its first request, TLS included [default: 10]
+    #[arg(long, value_name = "SECS", allow_negative_numbers = true, value_parser = values::seconds)]
+    pub handshake_timeout: Option<Duration>,
+    /// Between two requests [default: 60]
+    #[arg(long, value_name = "SECS", allow_negative_numbers = true, value_parser = values::seconds)]
+    pub idle_timeout: Option<Duration>,
+    /// Bytes a second that a client must take; 0 is any [default: 1000]
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true, value_parser = values::rate)]
+    pub min_rate: Option<values::Rate>,
+    /// Over so long the minimum rate is averaged [default: 30]
+    #[arg(long, value_name = "SECS", allow_negative_numbers = true, value_parser = values::seconds)]
+    pub rate_window: Option<Duration>,
+    /// How long what is being sent may take to finish when the server is told to stop [default: 10]
+    #[arg(long, value_name = "SECS", allow_negative_numbers = true, value_parser = values::seconds)]
+    pub drain_timeout: Option<Duration>,
+}
+
 /// Options of both.
 #[derive(Clone, Debug, Default, Args)]
 pub struct CommonArgs {
+    /// Bytes a second for all downloads, or with --serve, for all clients together, such as 500k or 2M; 0 is unlimited
+    /// [default: 0]
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true, value_parser = values::rate)]
+    pub limit: Option<values::Rate>,
     /// No TLS; this version speaks nothing else
     #[arg(long)]
     pub plain: bool,

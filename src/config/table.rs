@@ -115,6 +115,14 @@ pub(super) static SETTINGS: &[Setting] = settings! {
     "server.port": |s, v| s.server.port => v.port(0)?;
     "server.arch": |s, v| s.server.arch => v.choice(ARCHS)?;
     "server.max_connections": |s, v| s.server.limits.max_connections => v.count(1..=100_000)? as usize;
+    "server.max_per_address": |s, v| s.server.limits.max_per_address => v.count(1..=100_000)? as usize;
+    "server.max_requests": |s, v| s.server.limits.max_requests => v.count(1..=u64::MAX)?;
+    "server.max_archives": |s, v| s.server.limits.max_archives => v.count(1..=100_000)? as usize;
+    "server.max_hashing": |s, v| s.server.limits.max_hashing => v.count(1..=100_000)? as usize;
+    "server.pipeline": |s, v| s.server.limits.pipeline => v.count(1..=100_000)? as u32;
+    "server.page": |s, v| s.server.limits.page => v.count(1..=4096)? as usize;
+    "server.limit": |s, v| s.server.limits.rate => v.rate()?;
+    "server.limit_each": |s, v| s.server.limits.rate_each => v.rate()?;
     "server.classic": |s, v| s.server.classic => v.boolean()?;
     "server.classic_dialect": |s, v| s.server.classic_dialect => v.choice(DIALECTS)?;
     "server.symlinks": |s, v| s.server.policy.links => v.choice(LINKS)?;

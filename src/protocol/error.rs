@@ -43,7 +43,8 @@ codes! {
     Changed = "changed", "the source changed on the server";
     /// `unreadable`: the server could not read a source, which `path` names. For the request.
     Unreadable = "unreadable", "the server could not read the source";
-    /// `busy`: too many connections; see `retry_after`. For the connection.
+    /// `busy`: too many connections, requests of one, or too much costly work at the same time; see
+    /// `retry_after`. For the request or the connection.
     Busy = "busy", "the server is busy";
     /// `too_slow`: the peer took less than the minimum rate. For the connection.
     TooSlow = "too_slow", "the transfer was slower than the server allows";

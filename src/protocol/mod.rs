@@ -433,8 +433,8 @@
 //! | identity | 128 characters |
 //! | index of a block | 2^44 − 1 |
 //!
-//! No side needs to keep more of an incomplete frame than a control frame's payload. Deadlines, the minimum rate and the number
-//! of connections are the server's settings; an `error` says which one was met.
+//! No side needs to keep more of an incomplete frame than a control frame's payload. Deadlines, rates, the numbers of connections, of requests of one and of costly
+//! answers at the same time are the server's settings; an `error` says which one was met.
 //!
 //! # Violations
 //!
@@ -480,7 +480,7 @@
 //! | `range` | request | the first block lies behind the end of the content |
 //! | `changed` | request | the content is, or during the answer became, another one |
 //! | `unreadable` | request | the server could not read a source, which `path` names |
-//! | `busy` | connection | too many connections; see `retry_after` |
+//! | `busy` | request or connection | for a connection: too many of them, or too many requests of this one; for a request: too many archives are being made or files hashed at the same time; see `retry_after` |
 //! | `too_slow` | connection | the peer took less than the minimum rate |
 //! | `timed_out` | connection | a handshake or idle deadline passed |
 //! | `denied` | connection | the server wants a token, and the one of `hello` is not it; see `retry_after` |

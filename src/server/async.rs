@@ -16,13 +16,13 @@ use tokio::{
     net::{TcpListener, TcpStream},
     runtime::Builder,
     task::{self, JoinSet},
-    time::{sleep, timeout_at},
+    time::{sleep, sleep_until, timeout_at},
 };
 
 use super::{
     accept::Backoff,
     connection::{Connection, Want},
-    limits::READ,
+    limits::{LONGEST_PAUSE, READ},
     shared::Shared,
 };
 
@@ -80,6 +80,12 @@ async fn serve(mut connection: Connection, stream: Arc<TcpStream>) {
                     None => drop(ready.await),
                 }
             }
+            Turn::Pause => {
+                // Stopping the server or this connection ends no sleep.
+                let longest = Instant::now() + LONGEST_PAUSE;
+                let until = connection.deadline().map_or(longest, |at| at.min(longest));
+                sleep_until(until.into()).await;
+            }
             Turn::Over => return,
         }
     }
@@ -91,6 +97,8 @@ enum Turn {
     Done,
     /// The socket has to become ready.
     Wait(Interest),
+    /// A limit of bandwidth holds it back.
+    Pause,
     /// The connection is over.
     Over,
 }
@@ -114,6 +122,7 @@ fn turn(connection: &mut Connection, stream: &TcpStream) -> Turn {
             connection.work();
             return Turn::Done;
         }
+        Want::Pause => return Turn::Pause,
         Want::Close => return Turn::Over,
     };
     if blocked { Turn::Wait(interest) } else { Turn::Done }

@@ -3,12 +3,13 @@
 use std::{
     io::{Read, Write},
     net::TcpStream,
+    thread,
     time::{Duration, Instant},
 };
 
 use super::{
     connection::{Connection, Want},
-    limits::READ,
+    limits::{LONGEST_PAUSE, READ},
 };
 
 /// What came of a step.
@@ -45,6 +46,11 @@ pub(super) fn step(connection: &mut Connection, mut stream: &TcpStream, patience
         }
         Want::Work => {
             connection.work();
+            false
+        }
+        Want::Pause => {
+            // Short, so that whoever stops the server or this connection need not wait for it.
+            thread::sleep(deadline.min(LONGEST_PAUSE));
             false
         }
         Want::Close => return Step::Over,

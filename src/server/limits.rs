@@ -7,6 +7,23 @@ use std::time::Duration;
 pub struct Limits {
     /// Connections served at the same time; further ones are told "busy".
     pub max_connections: usize,
+    /// Of these, those from one address (of IPv6, from one network of 64 bits).
+    pub max_per_address: usize,
+    /// Requests of one connection; after that many it is told to connect again.
+    pub max_requests: u64,
+    /// Requests that a client is invited to send ahead of the one being answered. Who sends more of them is held back
+    /// by what the kernel buffers.
+    pub pipeline: u32,
+    /// Entries of one page of a listing.
+    pub page: usize,
+    /// Answers for which blocks are being hashed at the same time; further ones are told "busy".
+    pub max_hashing: usize,
+    /// Archives that are being planned or sent at the same time; further ones are told "busy".
+    pub max_archives: usize,
+    /// Bytes a second for all connections together; `None` is unlimited.
+    pub rate: Option<u64>,
+    /// Bytes a second for each connection; `None` is unlimited.
+    pub rate_each: Option<u64>,
     /// From the connection's start to its first complete request.
     pub handshake: Duration,
     /// Without a request.
@@ -23,6 +40,14 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             max_connections: 256,
+            max_per_address: 64,
+            max_requests: 100_000,
+            pipeline: 64,
+            page: 1000,
+            max_hashing: 4,
+            max_archives: 16,
+            rate: None,
+            rate_each: None,
             handshake: Duration::from_secs(10),
             idle: Duration::from_secs(60),
             min_rate: 1_000,
@@ -31,9 +56,6 @@ impl Default for Limits {
         }
     }
 }
-
-/// Requests that a client may have sent ahead of the one being answered.
-pub(super) const PIPELINE: u32 = 64;
 
 /// Connections that one client is invited to open.
 pub(super) const PARALLEL: u32 = 8;
@@ -60,6 +82,12 @@ pub(super) const REFUSALS: usize = 64;
 
 /// Seconds after which a client that was told "busy" may come again.
 pub(super) const RETRY_AFTER: u32 = 5;
+
+/// Whoever is held back by a limit of bandwidth looks that often whether it still should be.
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+
+/// Longer than any server runs.
+pub(super) const FOREVER: Duration = Duration::from_secs(10 * 365 * 86_400);
 
 /// A warning of one kind is given at most once in this time.
 pub(super) const WARNING_INTERVAL: Duration = Duration::from_secs(10);

@@ -7,6 +7,7 @@
 //!                 shared.rs                        the life of the server, and what connections share
 //!                 hashes.rs                        what is known of the files' blocks
 //!                 indexes.rs                       and of archives
+//!                 slots.rs                         how much costly work goes on at the same time
 //!                 registry.rs ──▶ snapshot.rs      what is live, for dashboards
 //!                 event.rs                         what happens, for logs
 //! ```
@@ -33,6 +34,7 @@ mod select;
 mod shared;
 mod single;
 mod slab;
+mod slots;
 mod snapshot;
 mod threads;
 mod waiting;

@@ -1,8 +1,8 @@
 //! The connections that are live, as the dashboard sees them and as the operator reaches them.
 
 use std::{
-    collections::BTreeMap,
-    net::{Shutdown, SocketAddr},
+    collections::{BTreeMap, HashMap},
+    net::{IpAddr, Ipv6Addr, Shutdown, SocketAddr},
     ops::Range,
     os::fd::AsFd,
     sync::{
@@ -15,7 +15,7 @@ use std::{
     time::Instant,
 };
 
-use super::{ConnectionId, ConnectionState, ConnectionView, limits::REFUSALS};
+use super::{ConnectionId, ConnectionState, ConnectionView, Limits, limits::REFUSALS};
 use crate::{platform, text::SafeText};
 
 /// A socket as the registry needs it: it can be shut down from any thread, and that is all.
@@ -152,27 +152,34 @@ struct Live {
     entries: BTreeMap<ConnectionId, Arc<Entry>>,
     last: u64,
     refused: usize,
+    /// Connections to serve, by where they come from.
+    origins: HashMap<IpAddr, usize>,
     /// Connections that have not told yet that they are gone.
     unfinished: usize,
 }
 
 impl Registry {
-    /// Enters a connection: as one to serve while there are fewer than `max` of those, else as one to be
+    /// Enters a connection: as one to serve while there are fewer of those than the limits say, else as one to be
     /// refused, and `None` if too many are being refused already.
     pub fn enter(
         &self,
         socket: Weak<Socket>,
         peer: SocketAddr,
-        max: usize,
+        limits: &Limits,
         now: Instant,
     ) -> Option<Arc<Entry>> {
         let mut live = lock(&self.live);
-        let refused = live.entries.len() - live.refused >= max;
+        let origin = origin(peer.ip());
+        let of_it = live.origins.get(&origin).copied().unwrap_or(0);
+        let served = live.entries.len() - live.refused;
+        let refused = served >= limits.max_connections || of_it >= limits.max_per_address;
         if refused {
             if live.refused >= REFUSALS {
                 return None;
             }
             live.refused += 1;
+        } else {
+            live.origins.insert(origin, of_it + 1);
         }
         live.last += 1;
         live.unfinished += 1;
@@ -200,8 +207,16 @@ impl Registry {
     /// A connection is over: its place is free.
     pub fn remove(&self, entry: &Entry) {
         let mut live = lock(&self.live);
-        if live.entries.remove(&entry.id).is_some() && entry.refused {
-            live.refused -= 1;
+        if live.entries.remove(&entry.id).is_some() {
+            let origin = origin(entry.peer.ip());
+            if entry.refused {
+                live.refused -= 1;
+            } else if let Some(of_it) = live.origins.get_mut(&origin) {
+                *of_it -= 1;
+                if *of_it == 0 {
+                    live.origins.remove(&origin);
+                }
+            }
         }
         self.count.store(live.entries.len(), Relaxed);
     }
@@ -246,6 +261,14 @@ impl Registry {
     }
 }
 
+/// What counts as one address: of IPv6 a network, since whoever has one address there has 2^64 of them.
+fn origin(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+    }
+}
+
 /// A registry is right after every single statement, so a panic elsewhere does not spoil it.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -259,7 +282,32 @@ mod tests {
 
     fn enter(registry: &Registry, socket: &Arc<TcpListener>, max: usize) -> Option<Arc<Entry>> {
         let weak: Weak<TcpListener> = Arc::downgrade(socket);
-        registry.enter(weak as Weak<Socket>, ([127, 0, 0, 1], 1).into(), max, Instant::now())
+        let limits = Limits { max_connections: max, ..Limits::default() };
+        registry.enter(weak as Weak<Socket>, ([127, 0, 0, 1], 1).into(), &limits, Instant::now())
+    }
+
+    #[test]
+    fn an_address_has_a_share_and_no_more() {
+        let socket = Arc::new(TcpListener::bind("127.0.0.1:0").unwrap());
+        let registry = Registry::default();
+        let limits = Limits { max_per_address: 2, ..Limits::default() };
+        let enter = |peer: &str| {
+            let weak: Weak<TcpListener> = Arc::downgrade(&socket);
+            let peer = SocketAddr::new(peer.parse().unwrap(), 1);
+            registry.enter(weak as Weak<Socket>, peer, &limits, Instant::now()).unwrap()
+        };
+        let first = enter("192.0.2.1");
+        assert!(!first.refused && !enter("192.0.2.1").refused);
+        let third = enter("192.0.2.1");
+        assert!(third.refused && !enter("192.0.2.2").refused);
+        registry.remove(&third);
+        assert!(enter("192.0.2.1").refused, "a place to refuse in was none of its share");
+        registry.remove(&first);
+        registry.remove(&first);
+        assert!(!enter("192.0.2.1").refused && enter("192.0.2.1").refused);
+        // Addresses of IPv6 are counted by networks.
+        assert!(!enter("2001:db8::1").refused && !enter("2001:db8::2").refused);
+        assert!(enter("2001:db8::3").refused && !enter("2001:db8:0:1::3").refused);
     }
 
     #[test]

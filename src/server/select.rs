@@ -229,7 +229,7 @@ impl Client {
                 self.readable = !self.connection.after_read(now, result, &buffer);
                 Some(self.readable)
             }
-            Want::Write | Want::Read => Some(false),
+            Want::Write | Want::Read | Want::Pause => Some(false),
             Want::Work => {
                 self.connection.work();
                 Some(true)

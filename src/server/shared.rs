@@ -17,9 +17,10 @@ use super::{
     hashes::BlockHashes,
     indexes::ArchiveIndexes,
     registry::{Registry, Socket, lock},
+    slots::Slots,
     waiting::Waiting,
 };
-use crate::{platform, protocol::classic::Dialect, storage::root::Root, text::SafeText};
+use crate::{bucket::Bucket, platform, protocol::classic::Dialect, storage::root::Root, text::SafeText};
 
 /// Bytes that the kernel may hold for a connection without having sent them.
 const NOT_SENT: u32 = 128 * 1024;
@@ -47,6 +48,10 @@ pub(super) struct Shared {
     pub registry: Registry,
     pub hashes: BlockHashes,
     pub indexes: ArchiveIndexes,
+    /// Places for answers for which blocks are hashed.
+    pub hashing: Slots,
+    /// Places for archives.
+    pub archives: Slots,
     pub local: SocketAddr,
     sink: Sink,
     started: Instant,
@@ -61,6 +66,8 @@ pub(super) struct Shared {
     /// Kept to wake a loop that waits in `accept`.
     listener: Mutex<Option<TcpListener>>,
     waiting: Mutex<Waiting>,
+    /// What all connections together may write.
+    bandwidth: Mutex<Bucket>,
 }
 
 impl Shared {
@@ -74,17 +81,21 @@ impl Shared {
         listener: TcpListener,
         local: SocketAddr,
     ) -> Shared {
+        let now = Instant::now();
         Shared {
             root,
             arch,
             classic,
+            hashing: Slots::new(limits.max_hashing),
+            archives: Slots::new(limits.max_archives),
+            bandwidth: Mutex::new(Bucket::new(limits.rate, now)),
             limits,
             registry: Registry::default(),
             hashes: BlockHashes::new(),
             indexes: ArchiveIndexes::new(),
             local,
             sink,
-            started: Instant::now(),
+            started: now,
             served: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             sent: AtomicU64::new(0),
@@ -122,7 +133,7 @@ impl Shared {
         // to megabytes, for a thousand of them to gigabytes, read and hashed long before they are wanted.
         let _ = socket2::SockRef::from(&**socket).set_tcp_notsent_lowat(NOT_SENT);
         let weak: Weak<S> = Arc::downgrade(socket);
-        let entry = self.registry.enter(weak as Weak<Socket>, peer, self.limits.max_connections, now);
+        let entry = self.registry.enter(weak as Weak<Socket>, peer, &self.limits, now);
         match &entry {
             Some(entry) if !entry.refused => self.emit(&Event::Connected { id: entry.id, peer }),
             _ => {
@@ -131,6 +142,22 @@ impl Shared {
             }
         }
         Some(Connection::new(Arc::clone(self), entry?, now))
+    }
+
+    /// Bytes of a turn under the limit for all connections; see [`Bucket::quantum`].
+    pub fn turn_under_limit(&self, parts: u64, least: usize) -> usize {
+        match self.limits.rate {
+            Some(_) => lock(&self.bandwidth).quantum(parts, least),
+            None => usize::MAX,
+        }
+    }
+
+    /// Takes bytes of what all connections together may write; how long they have to wait.
+    pub fn reserve(&self, bytes: usize, now: Instant) -> Duration {
+        match self.limits.rate {
+            Some(_) => lock(&self.bandwidth).reserve(bytes, now),
+            None => Duration::ZERO,
+        }
     }
 
     /// Content went out.

@@ -2,16 +2,17 @@
 
 use std::{sync::Barrier, thread};
 
-use fdsp::server::{Arch, Event};
+use fdsp::server::{Arch, Event, Limits};
 
 use crate::{
-    harness::{noise, serve},
+    harness::{noise, serve, serve_with},
     peer::{Peer, get},
 };
 
 pub fn two_hundred_clients(arch: Arch) {
     const CLIENTS: u64 = 200;
-    let served = serve(arch);
+    let limits = Limits { max_per_address: CLIENTS as usize, ..Limits::default() };
+    let served = serve_with(arch, None, limits);
     for n in 0..10 {
         served.file(n.to_string(), &noise(300_000 + n as usize, n));
     }

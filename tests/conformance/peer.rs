@@ -12,6 +12,8 @@ use fdsp::protocol::{
     message::{Content, End, Entries, Failure, Get, List, Meta, Stat},
 };
 
+use socket2::{Domain, Socket, Type};
+
 use crate::harness::PATIENCE;
 
 /// One connection of a client.
@@ -66,7 +68,18 @@ pub fn stat(path: &str) -> Request {
 impl Peer {
     /// Connects; nothing is sent yet.
     pub fn connect(address: SocketAddr) -> Peer {
-        let stream = TcpStream::connect(address).unwrap();
+        Peer::over(TcpStream::connect(address).unwrap())
+    }
+
+    /// Connects from a certain address.
+    pub fn connect_from(source: [u8; 4], address: SocketAddr) -> Peer {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from((source, 0)).into()).unwrap();
+        socket.connect(&address.into()).unwrap();
+        Peer::over(socket.into())
+    }
+
+    fn over(stream: TcpStream) -> Peer {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         let machine = Client::new("conformance");

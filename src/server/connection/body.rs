@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     protocol::{digest::BLOCK_SIZE, message::Get, server::Filled},
-    server::shared::Shared,
+    server::{shared::Shared, slots::Slot},
     storage::{
         StorageError,
         archive::{Plan, Stream},
@@ -174,15 +174,17 @@ impl Body {
 /// An archive being made. When that ends, in whichever way, what was learned of it is kept for the next one.
 pub(super) struct Making {
     pub stream: Stream,
+    /// Its place among the archives that are made.
+    _slot: Slot,
     identity: String,
     shared: Arc<Shared>,
 }
 
 impl Making {
     /// From the first byte on.
-    pub fn new(plan: Plan, shared: &Arc<Shared>) -> Making {
+    pub fn new(plan: Plan, slot: Slot, shared: &Arc<Shared>) -> Making {
         let identity = plan.identity().to_owned();
-        Making { stream: plan.stream(), identity, shared: Arc::clone(shared) }
+        Making { stream: plan.stream(), _slot: slot, identity, shared: Arc::clone(shared) }
     }
 
     /// Goes as near to `offset` as what is known of the archive allows.

@@ -16,7 +16,7 @@ use crate::{
         message::Get,
         path::RemotePath,
     },
-    server::{ConnectionState, limits::WORK},
+    server::{ConnectionState, limits::WORK, slots::Slot},
     storage::{
         StorageError,
         archive::{Planner, Planning},
@@ -42,7 +42,7 @@ enum Stage {
     /// No path yet.
     Asking,
     /// An archive is being planned.
-    Planning { name: String, planner: Box<Planner> },
+    Planning { name: String, planner: Box<Planner>, slot: Slot },
     /// It is made once for nothing but its size, which this dialect wants beforehand.
     Measuring { name: String, sources: u64, making: Box<Making>, size: u64 },
     /// The client knows what there is.
@@ -114,18 +114,26 @@ impl Classic {
                     .ok_or_else(|| StorageError::NotFound(SafeText::new(text)))?;
                 self.offer(&name, size, body, turn);
             }
-            Node::Directory(directory) => self.plan(&path, directory, turn),
+            Node::Directory(directory) => match turn.shared.archives.take() {
+                Some(slot) => self.plan(&path, directory, slot, turn),
+                // These dialects have no word for it.
+                None => {
+                    turn.fail(&self.path, "the server makes as many archives as it may at the same time");
+                    self.machine.not_found();
+                    self.stage = Stage::Over;
+                }
+            },
         }
         Ok(())
     }
 
-    fn plan(&mut self, path: &RemotePath, directory: Directory, turn: &Turn) {
+    fn plan(&mut self, path: &RemotePath, directory: Directory, slot: Slot, turn: &Turn) {
         turn.show(&SafeText::new(&format!("{} (zip)", self.path)));
         turn.state(ConnectionState::Planning);
         let name = directory.meta().name.clone();
         // The original names the entries by the path that was asked for.
         let planner = Box::new(directory.archive(if path.is_root() { &name } else { path.as_str() }));
-        self.stage = Stage::Planning { name: format!("{name}.zip"), planner };
+        self.stage = Stage::Planning { name: format!("{name}.zip"), planner, slot };
     }
 
     fn offer(&mut self, name: &str, size: u64, body: Body, turn: &Turn) {
@@ -180,17 +188,19 @@ impl Classic {
     /// A slice of planning or of measuring.
     pub fn work(&mut self, turn: &mut Turn) {
         let result = match std::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Planning { name, planner } => planner.step().map(|planning| match planning {
-                Planning::More(planner) => self.stage = Stage::Planning { name, planner: Box::new(planner) },
+            Stage::Planning { name, planner, slot } => planner.step().map(|planning| match planning {
+                Planning::More(planner) => {
+                    self.stage = Stage::Planning { name, planner: Box::new(planner), slot }
+                }
                 Planning::Done(plan) => {
                     let sources = plan.sources().bytes;
                     match plan.size() {
                         Some(size) => {
-                            let making = Making::new(plan, &turn.shared);
+                            let making = Making::new(plan, slot, &turn.shared);
                             self.offer_archive(name, sources, size, making, turn);
                         }
                         None => {
-                            let making = Box::new(Making::new(plan, &turn.shared));
+                            let making = Box::new(Making::new(plan, slot, &turn.shared));
                             self.stage = Stage::Measuring { name, sources, making, size: 0 };
                         }
                     }

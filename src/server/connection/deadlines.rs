@@ -41,6 +41,8 @@ pub(super) struct Deadlines {
     handshake: Option<Instant>,
     /// Once the connection is over.
     linger: Option<Instant>,
+    /// While we hold it back ourselves: until when.
+    pause: Option<Instant>,
     idle: Duration,
     /// Bytes that must be taken in a window; 0 if there is no minimum rate.
     least: u64,
@@ -58,14 +60,22 @@ impl Deadlines {
             taken: 0,
             handshake: Some(now + handshake),
             linger: None,
+            pause: None,
             idle: limits.idle,
             least: u64::try_from(least).unwrap_or(u64::MAX),
             window: limits.rate_window,
         }
     }
 
+    /// We hold the connection back, which is not held against the peer: a window of the minimum rate stands still.
+    pub fn pause(&mut self, until: Instant, now: Instant) {
+        self.wait_for(Waiting::Nothing, now);
+        self.pause = Some(until);
+    }
+
     /// The peer, or nobody, is waited for from now on. Repeating it changes nothing.
     pub fn wait_for(&mut self, waiting: Waiting, now: Instant) {
+        self.pause = None;
         if self.waiting != waiting {
             (self.waiting, self.since, self.taken) = (waiting, now, 0);
         }
@@ -88,7 +98,7 @@ impl Deadlines {
 
     /// The next deadline.
     pub fn next(&self) -> Option<Instant> {
-        self.pending().map(|(at, _)| at)
+        self.pending().map(|(at, _)| at).into_iter().chain(self.pause).min()
     }
 
     /// The deadline that has passed, if one has. A full window of the minimum rate is not one; the

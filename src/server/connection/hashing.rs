@@ -9,7 +9,7 @@ use crate::{
         message::Get,
         server::HashesWriter,
     },
-    server::{limits::TURN, shared::Shared},
+    server::{limits::TURN, shared::Shared, slots::Slot},
     storage::{StorageError, root::FileSource},
 };
 
@@ -38,11 +38,19 @@ impl Blocks {
 pub(super) struct Hashing {
     writer: HashesWriter,
     blocks: Blocks,
+    /// Its place among those who hash, once it has to.
+    slot: Option<Slot>,
 }
 
 impl Hashing {
     pub fn new(writer: HashesWriter, blocks: Blocks) -> Hashing {
-        Hashing { writer, blocks }
+        Hashing { writer, blocks, slot: None }
+    }
+
+    /// Takes the place that [`Hashing::work`] needs. Whether there is one.
+    pub fn take_place(&mut self, shared: &Shared) -> bool {
+        self.slot = self.slot.take().or_else(|| shared.hashing.take());
+        self.slot.is_some()
     }
 
     /// Puts the hashes that are known into the turn. True if those were the last ones, and the file is still what

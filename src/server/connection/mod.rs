@@ -23,6 +23,7 @@ mod deadlines;
 #[cfg(test)]
 mod fuzzing;
 mod hashing;
+mod pacing;
 mod reply;
 mod sending;
 mod stranger;
@@ -42,6 +43,7 @@ use std::{
 use self::{
     classic::Classic,
     deadlines::{Deadlines, Overrun, Waiting},
+    pacing::Pacing,
     turn::Turn,
     v1::V1,
 };
@@ -68,6 +70,8 @@ pub(super) enum Want {
     Read,
     /// [`Connection::work`] called.
     Work,
+    /// Nothing, until [`Connection::deadline`]: a limit of bandwidth holds it back.
+    Pause,
     /// To be dropped, and its socket with it.
     Close,
 }
@@ -79,6 +83,9 @@ pub(super) struct Connection {
     turn: Turn,
     stage: Stage,
     deadlines: Deadlines,
+    pacing: Pacing,
+    /// Bytes of the output that may be written now.
+    allowed: usize,
     /// Why it ended, once it is about to.
     reason: Cow<'static, str>,
 }
@@ -115,6 +122,7 @@ impl Connection {
     /// A connection that was just accepted.
     pub fn new(shared: Arc<Shared>, entry: Arc<Entry>, now: Instant) -> Connection {
         let deadlines = Deadlines::new(&shared.limits, entry.refused, now);
+        let pacing = Pacing::new(&shared, now);
         let turn = Turn::new(Arc::clone(&shared), Arc::clone(&entry));
         Connection {
             shared,
@@ -122,13 +130,16 @@ impl Connection {
             turn,
             stage: Stage::Fresh,
             deadlines,
+            pacing,
+            allowed: 0,
             reason: "given up by the server".into(),
         }
     }
 
-    /// What waits to be written.
+    /// What waits to be written, as far as it may be now.
     pub fn output(&self) -> &[u8] {
-        self.turn.out.as_slice()
+        let output = self.turn.out.as_slice();
+        output.get(..self.allowed).unwrap_or(output)
     }
 
     /// What the connection needs now. Produces at most one turn of output.
@@ -142,6 +153,10 @@ impl Connection {
             }
             self.turn.settle(now);
             if !self.turn.out.is_empty() && !matches!(self.stage, Stage::Closed) {
+                if let Err(due) = self.pace(now) {
+                    self.deadlines.pause(due, now);
+                    return Want::Pause;
+                }
                 self.deadlines.wait_for(Waiting::Output, now);
                 self.turn.offer(now);
                 return Want::Write;
@@ -175,6 +190,13 @@ impl Connection {
                 Step::Abort(reason) => self.close(reason),
             }
         }
+    }
+
+    /// Finds out how much may be written. Last words do not wait for that.
+    fn pace(&mut self, now: Instant) -> Result<(), Instant> {
+        let last = self.entry.refused || matches!(self.stage, Stage::Lingering { .. });
+        self.allowed = if last { usize::MAX } else { self.pacing.allowed(&self.shared, now)? };
+        Ok(())
     }
 
     /// Why the socket was shut down, if that was not the client.
@@ -270,6 +292,7 @@ impl Connection {
     /// Tells that the first `count` bytes of [`Want::Write`] were written.
     pub fn wrote(&mut self, now: Instant, count: usize) {
         self.deadlines.wrote(count);
+        self.pacing.wrote(count);
         self.turn.wrote(count, now);
     }
 

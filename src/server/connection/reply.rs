@@ -1,6 +1,6 @@
 //! What a request of version 1 leads to: looked up in the served folder, nothing sent yet.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use super::{
     body::{Body, Making},
@@ -13,16 +13,13 @@ use crate::{
         message::{Content, Entries, Failure, Files, Form, Get, List, Meta, Stat, Tree},
         path::RemotePath,
     },
-    server::shared::Shared,
+    server::{limits::RETRY_AFTER, shared::Shared, slots::Slot},
     storage::{
         archive::{Planner, Planning},
-        root::{Directory, FileSource, Node, Root},
+        root::{Directory, FileSource, Node},
     },
     text::SafeText,
 };
-
-/// Most entries of a page; a frame holds about as many.
-const PAGE: usize = 1000;
 
 /// What a request leads to.
 pub(super) enum Reply {
@@ -43,6 +40,7 @@ pub(super) struct Archive {
     get: Get,
     meta: Meta,
     planner: Planner,
+    slot: Slot,
 }
 
 /// The name of a request and its path, for events.
@@ -58,18 +56,19 @@ pub(super) fn describe(request: &Request) -> (&'static str, &str) {
 }
 
 /// Looks up what a request asks for. `path` is the request's, made safe.
-pub(super) fn reply(root: &Root, request: Request, path: &SafeText) -> Result<Reply, Failure> {
+pub(super) fn reply(shared: &Shared, request: Request, path: &SafeText) -> Result<Reply, Failure> {
     let (_, text) = describe(&request);
     let remote = RemotePath::parse(text).map_err(|error| failure(Code::NotFound, error, path))?;
-    let node = root.open_node(&remote).map_err(|error| error.failure())?;
+    let node = shared.root.open_node(&remote).map_err(|error| error.failure())?;
     match (request, node) {
         (Request::Stat(_), node) => Ok(Reply::Meta(node.meta())),
-        (Request::List(list), Node::Directory(directory)) => page(&list, &directory),
+        (Request::List(list), Node::Directory(directory)) => page(&list, &directory, shared.limits.page),
         (Request::Get(get), Node::File(source)) if get.form != Form::Zip => file(&get, source, path),
         (Request::Get(get), Node::Directory(directory)) if get.form != Form::File => {
+            let slot = shared.archives.take().ok_or_else(|| busy("makes as many archives", path))?;
             let meta = directory.meta().clone();
             let planner = directory.archive(&meta.name);
-            Ok(Reply::Archive(Box::new(Archive { get, meta, planner })))
+            Ok(Reply::Archive(Box::new(Archive { get, meta, planner, slot })))
         }
         (Request::Hashes(get), Node::File(source)) if get.form != Form::Zip => hashes(&get, source, path),
         (Request::Tree(_) | Request::Files(_), _) => Err(failure(Code::Unsupported, Code::Unsupported, path)),
@@ -78,8 +77,8 @@ pub(super) fn reply(root: &Root, request: Request, path: &SafeText) -> Result<Re
     }
 }
 
-fn page(list: &List, directory: &Directory) -> Result<Reply, Failure> {
-    let limit = list.limit.map_or(PAGE, |limit| PAGE.min(limit as usize).max(1));
+fn page(list: &List, directory: &Directory, most: usize) -> Result<Reply, Failure> {
+    let limit = list.limit.map_or(most, |limit| most.min(limit as usize).max(1));
     directory.list(list.after.as_deref(), limit).map(Reply::Entries).map_err(|error| error.failure())
 }
 
@@ -107,9 +106,11 @@ fn announcement(get: &Get, source: &FileSource, path: &SafeText) -> Result<Conte
 impl Archive {
     /// A slice of the planning.
     pub fn step(self: Box<Self>, path: &SafeText, shared: &Arc<Shared>) -> Result<Reply, Failure> {
-        let Archive { get, meta, planner } = *self;
+        let Archive { get, meta, planner, slot } = *self;
         let plan = match planner.step().map_err(|error| error.failure())? {
-            Planning::More(planner) => return Ok(Reply::Archive(Box::new(Archive { get, meta, planner }))),
+            Planning::More(planner) => {
+                return Ok(Reply::Archive(Box::new(Archive { get, meta, planner, slot })));
+            }
             Planning::Done(plan) => plan,
         };
         expect(&get, plan.identity(), path)?;
@@ -124,7 +125,7 @@ impl Archive {
             identity: plan.identity().to_owned(),
             first_block: get.first_block,
         };
-        let body = Body::archive(Making::new(plan, shared), sources.bytes, &get)
+        let body = Body::archive(Making::new(plan, slot, shared), sources.bytes, &get)
             .map_err(|error| error.failure())?
             .ok_or_else(|| failure(Code::Range, Code::Range, path))?;
         Ok(Reply::Content(Box::new((content, body))))
@@ -140,6 +141,12 @@ fn expect(get: &Get, identity: &str, path: &SafeText) -> Result<(), Failure> {
 }
 
 /// Why a request cannot be answered, for the peer.
-pub(super) fn failure(code: Code, why: impl std::fmt::Display, path: &SafeText) -> Failure {
+pub(super) fn failure(code: Code, why: impl fmt::Display, path: &SafeText) -> Failure {
     Failure { code, message: format!("{path}: {why}"), path: Some(path.to_string()), retry_after: None }
+}
+
+/// There is no place for costly work now, because the server already does as much of it as it may.
+pub(super) fn busy(doing: &str, path: &SafeText) -> Failure {
+    let why = format!("the server {doing} as it may at the same time; try again in {RETRY_AFTER} seconds");
+    Failure { retry_after: Some(RETRY_AFTER), ..failure(Code::Busy, why, path) }
 }

@@ -28,6 +28,10 @@ pub(super) struct Bench {
 }
 
 pub(super) fn bench(classic: Option<Dialect>) -> Bench {
+    bench_with(classic, Limits { max_per_address: 512, ..Limits::default() })
+}
+
+fn bench_with(classic: Option<Dialect>, limits: Limits) -> Bench {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("tree")).unwrap();
     std::fs::write(folder.path().join("tree/text"), "text ".repeat(200_000)).unwrap();
@@ -42,7 +46,7 @@ pub(super) fn bench(classic: Option<Dialect>) -> Bench {
     };
     let socket = Arc::new(listener.try_clone().unwrap());
     let root = Root::open(folder.path(), Policy::default()).unwrap();
-    let shared = Shared::new(root, Arch::Select, classic, Limits::default(), sink, listener, local);
+    let shared = Shared::new(root, Arch::Select, classic, limits, sink, listener, local);
     Bench { folder, shared: Arc::new(shared), socket, events, start: Instant::now() }
 }
 
@@ -50,7 +54,7 @@ impl Bench {
     pub(super) fn connect(&self) -> Connection {
         let weak = Arc::downgrade(&self.socket);
         let peer = ([127, 0, 0, 1], 1).into();
-        let entry = self.shared.registry.enter(weak, peer, 512, self.start).unwrap();
+        let entry = self.shared.registry.enter(weak, peer, &self.shared.limits, self.start).unwrap();
         Connection::new(Arc::clone(&self.shared), entry, self.start)
     }
 }
@@ -80,6 +84,7 @@ pub(super) fn converse(
                 connection.received(now, piece);
             }
             Want::Work => connection.work(),
+            Want::Pause => panic!("there is no limit of bandwidth"),
             Want::Close => return written,
         }
     }
@@ -261,7 +266,7 @@ fn work(bench: &Bench, request: &Request) -> usize {
                 connection.work();
                 slices += 1;
             }
-            Want::Read | Want::Close => return slices,
+            Want::Read | Want::Pause | Want::Close => return slices,
         }
     }
 }
@@ -333,4 +338,76 @@ fn little_waits_for_a_slow_peer() {
     turn(&mut connection, Duration::from_secs(1));
     let slow = turn(&mut connection, Duration::from_secs(1));
     assert!(slow < TURN / 4, "{slow} bytes for a slow peer");
+}
+
+/// Serves some connections on a clock of its own until all have had their answers; each takes what it is given at once.
+/// Returns when each had written how much, in all.
+fn paced(bench: &Bench, path: &str, count: usize) -> Vec<Vec<(Duration, usize)>> {
+    let request = requests(&[path]);
+    let mut connections: Vec<_> = (0..count).map(|_| Some((bench.connect(), bench.start))).collect();
+    let mut written = vec![vec![(Duration::ZERO, 0)]; count];
+    for (connection, at) in connections.iter_mut().flatten() {
+        connection.received(*at, &request);
+    }
+    // Whoever may go on first does so, as in a loop with timers.
+    while let Some(next) =
+        (0..count).filter(|&n| connections[n].is_some()).min_by_key(|&n| connections[n].as_ref().map(|c| c.1))
+    {
+        let Some((connection, now)) = &mut connections[next] else { break };
+        connection.timed_out(*now);
+        match connection.next(*now) {
+            Want::Write => {
+                let (length, before) = (connection.output().len(), written[next].last().map_or(0, |w| w.1));
+                connection.wrote(*now, length);
+                written[next].push((now.duration_since(bench.start), before + length));
+            }
+            Want::Work => connection.work(),
+            Want::Pause => {
+                let due = connection.deadline().expect("a pause has an end");
+                assert!(due > *now, "a pause is none");
+                *now = due;
+            }
+            Want::Read | Want::Close => connections[next] = None,
+        }
+    }
+    written
+}
+
+#[test]
+fn a_connection_keeps_to_its_bandwidth() {
+    let limits = Limits { rate_each: Some(500_000), ..Limits::default() };
+    let bench = bench_with(None, limits);
+    for written in paced(&bench, "large", 3) {
+        let &(end, bytes) = written.last().unwrap();
+        let rate = bytes as f64 / end.as_secs_f64();
+        assert!(bytes > 3_000_000 && (rate - 500_000.0).abs() < 20_000.0, "{bytes} bytes in {end:?}");
+        let most = written.windows(2).map(|pair| pair[1].1 - pair[0].1).max().unwrap();
+        assert!(most <= 5_000, "{most} bytes at once are no even flow");
+    }
+}
+
+#[test]
+fn all_connections_share_the_bandwidth_evenly() {
+    let limits = Limits { rate: Some(1_000_000), ..Limits::default() };
+    let bench = bench_with(None, limits);
+    let all = paced(&bench, "large", 5);
+    let sum: usize = all.iter().map(|written| written.last().unwrap().1).sum();
+    let end = all.iter().map(|written| written.last().unwrap().0).max().unwrap();
+    assert!((sum as f64 / end.as_secs_f64() - 1_000_000.0).abs() < 20_000.0, "{sum} bytes in {end:?}");
+    let half = |written: &Vec<(Duration, usize)>| {
+        written.iter().rev().find(|(at, _)| *at <= end / 2).map_or(0, |(_, bytes)| *bytes)
+    };
+    let (least, most) = (all.iter().map(half).min().unwrap(), all.iter().map(half).max().unwrap());
+    assert!(most - least <= 20_000, "at half time one has {least} bytes, another {most}");
+}
+
+/// A peer that is held back by us is not too slow, however long it takes.
+#[test]
+fn a_pause_is_not_held_against_the_peer() {
+    let limits = Limits { rate_each: Some(2_000), min_rate: 1_000_000, ..Limits::default() };
+    let bench = bench_with(None, limits);
+    let written = paced(&bench, "large", 1);
+    assert!(written[0].last().unwrap().1 > 3_000_000);
+    let events = bench.events.lock().unwrap();
+    assert!(!events.iter().any(|event| matches!(event, Event::Failed { .. })), "{events:?}");
 }

@@ -6,7 +6,7 @@ use super::{
     Step,
     body::Body,
     hashing::Hashing,
-    reply::{Archive, Reply, describe, failure, reply},
+    reply::{Archive, Reply, busy, describe, failure, reply},
     sending::Sending,
     turn::Turn,
 };
@@ -19,8 +19,8 @@ use crate::{
         server::{Event, Server},
     },
     server::{
-        Arch, ConnectionState,
-        limits::{ANSWERS, PARALLEL, PIPELINE, RETRY_AFTER},
+        Arch, ConnectionState, Limits,
+        limits::{ANSWERS, PARALLEL, RETRY_AFTER},
     },
     text::SafeText,
 };
@@ -35,6 +35,8 @@ pub(super) struct V1 {
     ended: bool,
     /// It is only here to be told "busy".
     refused: bool,
+    /// Requests so far.
+    requests: u64,
     answer: Option<Answer>,
 }
 
@@ -58,7 +60,15 @@ enum Stage {
 impl V1 {
     /// A connection whose first byte is this protocol's.
     pub fn new(refused: bool) -> V1 {
-        V1 { machine: Server::new(), inbox: Vec::new(), looked_at: 0, ended: false, refused, answer: None }
+        V1 {
+            machine: Server::new(),
+            inbox: Vec::new(),
+            looked_at: 0,
+            ended: false,
+            refused,
+            requests: 0,
+            answer: None,
+        }
     }
 
     /// Takes received bytes; none is the end of the stream.
@@ -116,6 +126,10 @@ impl V1 {
                 Err(violation) => return Some(self.violated(&violation, turn)),
             };
             self.looked_at += used;
+            let asked = matches!(event, Some(Event::Request { .. } | Event::Unsupported { .. }));
+            if asked && self.is_spent(&turn.shared.limits) {
+                return Some(self.send_away(turn));
+            }
             match event {
                 None if used == 0 => return Some(self.wait(turn)),
                 None => {}
@@ -134,6 +148,19 @@ impl V1 {
                 Some(Event::Goodbye(_)) => return Some(Step::End("done".into())),
             }
         }
+    }
+
+    /// Counts a request; whether that is one too many.
+    fn is_spent(&mut self, limits: &Limits) -> bool {
+        self.requests += 1;
+        self.requests > limits.max_requests
+    }
+
+    /// The client has to connect again, so that others may have the place.
+    fn send_away(&mut self, turn: &mut Turn) -> Step {
+        const REASON: &str = "as many requests as one connection may have";
+        self.abort(Code::Busy, format!("{REASON}; connect again"), Some(1), turn);
+        Step::End(REASON.into())
     }
 
     /// There is no complete request.
@@ -170,9 +197,11 @@ impl V1 {
     }
 
     fn welcome(&mut self, turn: &mut Turn) {
-        let most = u32::try_from(turn.shared.limits.max_connections).unwrap_or(PARALLEL);
+        let limits = &turn.shared.limits;
+        let most = limits.max_connections.min(limits.max_per_address);
+        let most = u32::try_from(most).unwrap_or(PARALLEL);
         let parallel = if turn.shared.arch == Arch::Single { 1 } else { most.clamp(1, PARALLEL) };
-        let welcome = Welcome { agent: AGENT.to_owned(), pipeline: PIPELINE, parallel };
+        let welcome = Welcome { agent: AGENT.to_owned(), pipeline: limits.pipeline, parallel };
         self.machine.welcome(&welcome, &mut turn.out);
     }
 
@@ -180,7 +209,7 @@ impl V1 {
         let (what, path) = describe(&request);
         let path = SafeText::new(path);
         turn.request(what, &path);
-        let reply = reply(&turn.shared.root, request, &path);
+        let reply = reply(&turn.shared, request, &path);
         match &reply {
             Ok(Reply::Content(_)) => turn.show(&path),
             Ok(Reply::Hashes(_)) => {
@@ -247,6 +276,10 @@ impl V1 {
             Stage::Hashing(mut hashing) => match hashing.fill(turn) {
                 Ok(true) => {
                     hashing.end(turn);
+                    return None;
+                }
+                Ok(false) if !hashing.take_place(&turn.shared) => {
+                    self.fail(id, &path, &busy("hashes as many files", &path), turn);
                     return None;
                 }
                 Ok(false) => Stage::Hashing(hashing),

@@ -1,0 +1,169 @@
+//! A token bucket: a limit of bandwidth, with time as an argument.
+
+use std::time::{Duration, Instant};
+
+/// So much unused allowance is kept: bursts are as long as that.
+const BURST: Duration = Duration::from_millis(100);
+
+/// Allowance that grows with time. It may be overdrawn: whoever spends waits until it is no longer so.
+#[derive(Debug)]
+pub(crate) struct Bucket {
+    rate: Option<u64>,
+    balance: f64,
+    at: Instant,
+}
+
+impl Bucket {
+    /// A bucket that fills at `rate` bytes a second; `None` is no limit.
+    pub(crate) fn new(rate: Option<u64>, now: Instant) -> Bucket {
+        Bucket { rate, balance: 0.0, at: now }
+    }
+
+    /// The limit in force.
+    pub(crate) fn rate(&self) -> Option<u64> {
+        self.rate
+    }
+
+    fn settle(&mut self, now: Instant) {
+        let elapsed = now.saturating_duration_since(self.at);
+        self.at = self.at.max(now);
+        if let Some(rate) = self.rate {
+            let rate = rate as f64;
+            let most = rate * BURST.as_secs_f64();
+            self.balance = (self.balance + rate * elapsed.as_secs_f64()).min(most);
+        }
+    }
+
+    /// Another limit; debts of the old one are forgotten, so that lifting it takes effect at once.
+    pub(crate) fn set(&mut self, rate: Option<u64>, now: Instant) {
+        *self = Bucket::new(rate, now);
+    }
+
+    /// Accounts for bytes that went through.
+    pub(crate) fn spend(&mut self, bytes: usize, now: Instant) {
+        self.settle(now);
+        if self.rate.is_some() {
+            self.balance -= bytes as f64;
+        }
+    }
+
+    /// How long until nothing is overdrawn.
+    pub(crate) fn wait(&mut self, now: Instant) -> Duration {
+        self.settle(now);
+        match self.rate {
+            Some(rate) if self.balance < 0.0 => {
+                Duration::try_from_secs_f64(-self.balance / rate.max(1) as f64).unwrap_or(Duration::MAX)
+            }
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// Spends bytes beforehand, and says how long to wait before they may go. Those who share a bucket and ask for as
+    /// much each get their turns in the order in which they ask.
+    pub(crate) fn reserve(&mut self, bytes: usize, now: Instant) -> Duration {
+        let wait = self.wait(now);
+        self.spend(bytes, now);
+        wait
+    }
+
+    /// How much to move at once, so that the flow under a limit is smooth and shared: what goes in a `parts`-th of a
+    /// second, and not less than `least`, since slower limits wait longer instead.
+    pub(crate) fn quantum(&self, parts: u64, least: usize) -> usize {
+        match self.rate {
+            Some(rate) => usize::try_from(rate / parts).unwrap_or(usize::MAX).max(least),
+            None => usize::MAX,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const LEAST: usize = 1024;
+
+    /// Spends `quanta` in turn, waiting as told, on virtual time; returns bytes a second.
+    fn drain(bucket: &mut Bucket, start: Instant, seconds: f64) -> f64 {
+        let (mut now, mut bytes) = (start, 0usize);
+        while now.duration_since(start).as_secs_f64() < seconds {
+            now += bucket.wait(now);
+            let quantum = bucket.quantum(20, LEAST);
+            bucket.spend(quantum, now);
+            bytes += quantum;
+        }
+        bytes as f64 / now.duration_since(start).as_secs_f64()
+    }
+
+    proptest! {
+        #[test]
+        fn the_mean_is_the_limit(rate in 1_000u64..2_000_000_000) {
+            let start = Instant::now();
+            let mean = drain(&mut Bucket::new(Some(rate), start), start, 60.0);
+            prop_assert!((mean / rate as f64 - 1.0).abs() < 0.02, "{mean} instead of {rate}");
+        }
+
+        #[test]
+        fn idle_time_gives_no_more_than_a_burst(rate in 10_000u64..1_000_000_000, idle in 1u64..10_000) {
+            let start = Instant::now();
+            let mut bucket = Bucket::new(Some(rate), start);
+            let now = start + Duration::from_secs(idle);
+            let mut bytes = 0;
+            while bucket.wait(now).is_zero() {
+                let quantum = bucket.quantum(20, LEAST);
+                bucket.spend(quantum, now);
+                bytes += quantum;
+            }
+            prop_assert!(bytes as f64 <= rate as f64 * 0.2 + 2.0 * LEAST as f64);
+        }
+
+        /// Whoever shares a bucket gets an equal share, however early or late its timer wakes it.
+        #[test]
+        fn reservations_are_fair_and_keep_the_mean(
+            rate in 100_000u64..100_000_000,
+            late in proptest::collection::vec(0u64..3, 7),
+        ) {
+            let start = Instant::now();
+            let mut bucket = Bucket::new(Some(rate), start);
+            let quantum = bucket.quantum(100, LEAST);
+            let mut clients: Vec<(Instant, usize)> = vec![(start, 0); late.len()];
+            let end = start + Duration::from_secs(20);
+            loop {
+                let (index, &(at, _)) =
+                    clients.iter().enumerate().min_by_key(|(_, (at, _))| *at).expect("there are some");
+                if at >= end {
+                    break;
+                }
+                let wait = bucket.reserve(quantum, at);
+                clients[index].0 = at + wait + Duration::from_millis(late[index]);
+                clients[index].1 += quantum;
+            }
+            let sum: usize = clients.iter().map(|(_, bytes)| bytes).sum();
+            let mean = sum as f64 / 20.0;
+            prop_assert!((mean / rate as f64 - 1.0).abs() < 0.1, "{mean} instead of {rate}");
+            let (least, most) = (
+                clients.iter().map(|(_, bytes)| *bytes).min().unwrap_or(0),
+                clients.iter().map(|(_, bytes)| *bytes).max().unwrap_or(0),
+            );
+            prop_assert!(least as f64 >= most as f64 * 0.6, "{least} and {most}");
+        }
+    }
+
+    #[test]
+    fn without_a_limit_nobody_waits() {
+        let now = Instant::now();
+        let mut bucket = Bucket::new(None, now);
+        bucket.spend(usize::MAX, now);
+        assert_eq!(bucket.wait(now), Duration::ZERO);
+    }
+
+    #[test]
+    fn lifting_the_limit_forgives_the_debt() {
+        let now = Instant::now();
+        let mut bucket = Bucket::new(Some(1), now);
+        bucket.spend(1 << 20, now);
+        assert!(bucket.wait(now) > Duration::from_secs(1000));
+        bucket.set(Some(1_000_000), now);
+        assert_eq!(bucket.wait(now), Duration::ZERO);
+    }
+}
