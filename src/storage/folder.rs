@@ -73,6 +73,12 @@ impl Folder {
         platform::open_beneath(directory, path, access, self.reach(Links::Never))
     }
 
+    /// What a path from an opened directory of the folder on leads to, links and all, if that is in the directory.
+    pub(super) fn look_beneath(&self, directory: impl AsFd, path: &str) -> io::Result<Stat> {
+        let look = platform::open_beneath(directory, path, Access::Look, self.reach(self.policy.links))?;
+        Ok(rustix::fs::fstat(look)?)
+    }
+
     /// What a name in an opened directory is; of a link, what the link itself is.
     ///
     /// # Errors

@@ -10,6 +10,8 @@ mod identity;
 mod listing;
 mod name;
 pub mod root;
+mod top;
+mod walk;
 
 use std::io;
 

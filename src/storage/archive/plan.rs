@@ -1,6 +1,6 @@
 //! What an archive will be made from: every entry, in the order in which it is written.
 
-use std::{os::fd::OwnedFd, sync::Arc};
+use std::sync::Arc;
 
 use super::{
     compress,
@@ -9,8 +9,7 @@ use super::{
 };
 use crate::{
     protocol::message::{Sources, Timestamp},
-    storage::{folder::Folder, identity::Identity, name},
-    text::SafeText,
+    storage::{identity::Identity, name, top::Top},
 };
 
 /// Files up to this size are read before their header is written, which therefore knows everything.
@@ -81,11 +80,8 @@ struct Planned {
 /// The entries: a tree whose first node is the directory itself, each before what is in it.
 #[derive(Debug)]
 pub(super) struct Entries {
-    pub(super) folder: Arc<Folder>,
     /// The directory that is archived.
-    pub(super) top: OwnedFd,
-    /// Its path from the root.
-    path: String,
+    pub(super) top: Arc<Top>,
     /// What stands before every name in the archive.
     prefix: String,
     planned: Vec<Planned>,
@@ -93,8 +89,8 @@ pub(super) struct Entries {
 }
 
 impl Entries {
-    pub(super) fn new(folder: Arc<Folder>, top: OwnedFd, path: String, prefix: String) -> Entries {
-        Entries { folder, top, path, prefix, planned: Vec::new(), names: Vec::new() }
+    pub(super) fn new(top: Arc<Top>, prefix: String) -> Entries {
+        Entries { top, prefix, planned: Vec::new(), names: Vec::new() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -128,23 +124,6 @@ impl Entries {
         }
         segments.reverse();
         segments.join(&b'/')
-    }
-
-    /// The path from the root, for opening.
-    pub(super) fn path_from_root(&self, raw_path: &[u8]) -> Vec<u8> {
-        match (self.path.as_bytes(), raw_path) {
-            (path, []) => path.to_vec(),
-            ([], raw_path) => raw_path.to_vec(),
-            (path, raw_path) => [path, raw_path].join(&b'/'),
-        }
-    }
-
-    /// The path from the root, for people.
-    pub(super) fn shown(&self, raw_path: &[u8]) -> SafeText {
-        match &*self.path_from_root(raw_path) {
-            [] => SafeText::new("/"),
-            path => SafeText::from_bytes(path),
-        }
     }
 
     /// The name in the archive; `None` if it is longer than the format allows.

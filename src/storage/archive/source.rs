@@ -1,23 +1,18 @@
 //! The planned sources, opened and compared with the plan.
 
-use std::{fs::File, io, os::fd::OwnedFd};
+use std::{fs::File, io};
 
 use rustix::io::Errno;
 
 use super::plan::{Entries, Kind};
 use crate::{
-    platform::Access,
     storage::{
         StorageError,
         file::{self, ReadError, reading},
         identity::Identity,
-        is_absent,
     },
     text::SafeText,
 };
-
-/// Longest path that is given to the system at once; it takes 4095 bytes.
-const PIECE: usize = 4000;
 
 /// A source that is being read from its begin to its end.
 #[derive(Debug)]
@@ -35,21 +30,17 @@ impl OpenSource {
     /// # Errors
     /// It is not what was planned, or cannot be read.
     pub(super) fn open(entries: &Entries, index: usize) -> Result<OpenSource, StorageError> {
-        let (source, path) = (entries.source(index), entries.raw_path(index));
-        let handle = if source.kind == Kind::LinkedFile {
-            let path = entries.path_from_root(&path);
-            entries
-                .folder
-                .open_served(&*path)
-                .and_then(|opened| opened.map(|opened| opened.handle).ok_or(Errno::NOENT.into()))
+        let (source, path, top) = (entries.source(index), entries.raw_path(index), &entries.top);
+        let file = if source.kind == Kind::LinkedFile {
+            let opened = top.folder.open_served(&*top.path_from_root(&path));
+            opened
+                .and_then(|opened| opened.map(|opened| File::from(opened.handle)).ok_or(Errno::NOENT.into()))
         } else {
-            open_file(entries, &path, source.identity)
+            top.open_file(&path, source.identity)
         };
-        let path = entries.shown(&path);
-        let handle = handle.map_err(|error| vanished(path.clone(), error))?;
         let source = OpenSource {
-            file: File::from(handle),
-            path,
+            file: file.map_err(|error| top.vanished(&path, error))?,
+            path: top.shown(&path),
             identity: source.identity,
             size: source.size,
             position: 0,
@@ -91,44 +82,5 @@ impl OpenSource {
 
     fn refuse(&self, error: ReadError) -> StorageError {
         reading(self.path.clone(), error)
-    }
-}
-
-/// Opens a directory without following a link on the way, however deep it lies.
-pub(super) fn open_directory(entries: &Entries, path: &[u8]) -> io::Result<OwnedFd> {
-    open(entries, path, Access::Directory)
-}
-
-/// Opens the file of that identity, so that a device or FIFO in its place is not even opened.
-fn open_file(entries: &Entries, path: &[u8], identity: Identity) -> io::Result<OwnedFd> {
-    let look = open(entries, path, Access::Look)?;
-    if Identity::of_file(&rustix::fs::fstat(&look)?) != identity {
-        return Err(Errno::NOENT.into());
-    }
-    open(entries, path, Access::Read)
-}
-
-/// Opens a path by pieces that the system takes.
-fn open(entries: &Entries, path: &[u8], access: Access) -> io::Result<OwnedFd> {
-    let mut within = None;
-    let mut rest = path;
-    while rest.len() > PIECE {
-        let cut = rest[..PIECE].iter().rposition(|byte| *byte == b'/').ok_or(Errno::NAMETOOLONG)?;
-        let directory = within.as_ref().unwrap_or(&entries.top);
-        let handle = entries.folder.open_in(directory, &rest[..cut], Access::Look)?;
-        within = Some(handle);
-        rest = &rest[cut + 1..];
-    }
-    entries.folder.open_in(within.as_ref().unwrap_or(&entries.top), rest, access)
-}
-
-/// The error for a planned path that cannot be opened: what was there is there no longer, or the system
-/// does not let it be read.
-pub(super) fn vanished(path: SafeText, error: io::Error) -> StorageError {
-    let refused = matches!(Errno::from_io_error(&error), Some(Errno::ACCESS | Errno::PERM));
-    if is_absent(&error) && !refused {
-        StorageError::Changed { path }
-    } else {
-        StorageError::Unreadable { path, error }
     }
 }

@@ -317,7 +317,7 @@ impl Stream {
             Some(known) if (known.written, known.method) == (written, method) => {}
             Some(_) => {
                 let entries = &self.plan.entries;
-                return Err(StorageError::Changed { path: entries.shown(&entries.raw_path(entry)) });
+                return Err(StorageError::Changed { path: entries.top.shown(&entries.raw_path(entry)) });
             }
         }
         Ok(())

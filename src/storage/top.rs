@@ -1,0 +1,94 @@
+//! A directory that is walked, and the paths beneath it.
+
+use std::{fs::File, io, os::fd::OwnedFd, sync::Arc};
+
+use rustix::io::Errno;
+
+use super::{
+    StorageError,
+    file::{ReadError, reading},
+    folder::Folder,
+    identity::Identity,
+    is_absent,
+    listing::Directory,
+};
+use crate::{platform::Access, text::SafeText};
+
+/// Longest path that is given to the system at once; it takes 4095 bytes.
+const PIECE: usize = 4000;
+
+/// A directory and its place in the served folder. Paths are relative to it and as they are on disk; the empty one is its own.
+#[derive(Debug)]
+pub(super) struct Top {
+    pub(super) folder: Arc<Folder>,
+    pub(super) handle: OwnedFd,
+    /// From the served folder; empty for that itself.
+    path: String,
+}
+
+impl Top {
+    pub(super) fn new(directory: Directory) -> Top {
+        let Directory { folder, handle, path, .. } = directory;
+        Top { folder, handle, path }
+    }
+
+    /// The path from the served folder, for opening.
+    pub(super) fn path_from_root(&self, path: &[u8]) -> Vec<u8> {
+        match (self.path.as_bytes(), path) {
+            (top, []) => top.to_vec(),
+            ([], path) => path.to_vec(),
+            (top, path) => [top, path].join(&b'/'),
+        }
+    }
+
+    /// The path from the served folder, for people.
+    pub(super) fn shown(&self, path: &[u8]) -> SafeText {
+        match &*self.path_from_root(path) {
+            [] => SafeText::new("/"),
+            path => SafeText::from_bytes(path),
+        }
+    }
+
+    /// Opens a directory without following a link on the way, however deep it lies.
+    pub(super) fn open_directory(&self, path: &[u8]) -> io::Result<OwnedFd> {
+        self.open(if path.is_empty() { b"." } else { path }, Access::Directory)
+    }
+
+    /// Opens the file of that identity, so that a device or FIFO in its place is not even opened.
+    pub(super) fn open_file(&self, path: &[u8], identity: Identity) -> io::Result<File> {
+        let look = self.open(path, Access::Look)?;
+        if Identity::of_file(&rustix::fs::fstat(&look)?) != identity {
+            return Err(Errno::NOENT.into());
+        }
+        Ok(File::from(self.open(path, Access::Read)?))
+    }
+
+    /// Opens a path by pieces that the system takes.
+    fn open(&self, path: &[u8], access: Access) -> io::Result<OwnedFd> {
+        let mut within = None;
+        let mut rest = path;
+        while rest.len() > PIECE {
+            let cut = rest[..PIECE].iter().rposition(|byte| *byte == b'/').ok_or(Errno::NAMETOOLONG)?;
+            let directory = within.as_ref().unwrap_or(&self.handle);
+            let handle = self.folder.open_in(directory, &rest[..cut], Access::Look)?;
+            within = Some(handle);
+            rest = &rest[cut + 1..];
+        }
+        self.folder.open_in(within.as_ref().unwrap_or(&self.handle), rest, access)
+    }
+
+    /// The error for what cannot be read.
+    pub(super) fn unreadable(&self, path: &[u8], error: io::Error) -> StorageError {
+        reading(self.shown(path), ReadError::System(error))
+    }
+
+    /// The error for what was seen and cannot be opened: it is there no longer, or the system does not let it be read.
+    pub(super) fn vanished(&self, path: &[u8], error: io::Error) -> StorageError {
+        let refused = matches!(Errno::from_io_error(&error), Some(Errno::ACCESS | Errno::PERM));
+        if is_absent(&error) && !refused {
+            StorageError::Changed { path: self.shown(path) }
+        } else {
+            self.unreadable(path, error)
+        }
+    }
+}
