@@ -58,6 +58,11 @@ impl Folder {
         self.policy.hidden || !name.starts_with(b".")
     }
 
+    /// Whether all names of a path may be known outside.
+    pub(super) fn serves_all(&self, path: &str) -> bool {
+        self.policy.hidden || path.split('/').all(|name| self.serves(name.as_bytes()))
+    }
+
     /// Opens a path from the folder on.
     pub(super) fn open(&self, path: impl Arg + Copy, access: Access) -> io::Result<OwnedFd> {
         platform::open_beneath(&self.handle, path, access, self.reach(self.policy.links))

@@ -20,6 +20,7 @@ use super::{
     folder::Folder,
     is_absent, name,
     root::{Served, modified, permissions, shown, size},
+    tree::{Files, Tree},
 };
 use crate::{
     platform::Access,
@@ -99,6 +100,16 @@ impl Directory {
     /// Begins an archive whose entries are named `prefix/…`.
     pub fn archive(self, prefix: &str) -> Planner {
         Planner::new(self, prefix)
+    }
+
+    /// Begins to walk it, for all that is in it.
+    pub fn tree(self) -> Tree {
+        Tree::new(self)
+    }
+
+    /// What opens its files.
+    pub fn files(self) -> Files {
+        Files::new(self)
     }
 
     /// The first `limit` names after `after`, and whether there are more.

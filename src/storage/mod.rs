@@ -11,6 +11,7 @@ mod listing;
 mod name;
 pub mod root;
 mod top;
+pub mod tree;
 mod walk;
 
 use std::io;

@@ -63,16 +63,7 @@ impl Root {
     /// # Errors
     /// See [`StorageError`].
     pub fn open_node(&self, path: &RemotePath) -> Result<Node, StorageError> {
-        let absent = || StorageError::NotFound(shown(path.as_str()));
-        if !path.as_str().split('/').all(|name| self.folder.serves(name.as_bytes())) {
-            return Err(absent());
-        }
-        let relative = if path.is_root() { "." } else { path.as_str() };
-        let opened = self.folder.open_served(relative);
-        let opened = opened.map_err(|error| StorageError::opening(shown(path.as_str()), error))?;
-        let Some(Opened { handle, stat, kind }) = opened else {
-            return Err(absent());
-        };
+        let Opened { handle, stat, kind } = open(&self.folder, path.as_str())?;
         let name = path.name().unwrap_or(&self.name).to_owned();
         let path = path.as_str();
         Ok(match kind {
@@ -82,6 +73,16 @@ impl Root {
             }
         })
     }
+}
+
+/// Opens a path as a request names it, for reading.
+pub(super) fn open(folder: &Folder, path: &str) -> Result<Opened, StorageError> {
+    let absent = || StorageError::NotFound(shown(path));
+    if !folder.serves_all(path) {
+        return Err(absent());
+    }
+    let opened = folder.open_served(if path.is_empty() { "." } else { path });
+    opened.map_err(|error| StorageError::opening(shown(path), error))?.ok_or_else(absent)
 }
 
 /// An opened file or directory.

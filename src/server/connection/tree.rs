@@ -1,0 +1,46 @@
+//! An answer to a `tree` request: made while the directory is walked, a few entries in each slice of work.
+
+use super::turn::Turn;
+use crate::{
+    protocol::server::TreeWriter,
+    server::limits::TURN,
+    storage::{
+        StorageError,
+        tree::{Tree, TreeStep},
+    },
+};
+
+/// Steps of the walk in one slice: some milliseconds of work.
+const STEPS: usize = 512;
+
+/// A tree being sent.
+pub(super) struct Listing {
+    writer: TreeWriter,
+    tree: Tree,
+}
+
+impl Listing {
+    pub fn new(writer: TreeWriter, tree: Tree) -> Listing {
+        Listing { writer, tree }
+    }
+
+    /// Walks on, and puts what was met into the turn. `None` if that was all.
+    pub fn work(mut self: Box<Self>, turn: &mut Turn) -> Result<Option<Box<Listing>>, StorageError> {
+        for _ in 0..STEPS {
+            match self.tree.step()? {
+                TreeStep::On => {}
+                TreeStep::Entry(entry) => self.writer.push(&entry, &mut turn.out),
+                TreeStep::End { omitted } => {
+                    self.writer.end(omitted, &mut turn.out);
+                    turn.idle();
+                    return Ok(None);
+                }
+            }
+            if turn.out.len() >= TURN / 2 {
+                break;
+            }
+        }
+        self.writer.flush(&mut turn.out);
+        Ok(Some(self))
+    }
+}
