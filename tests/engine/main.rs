@@ -8,6 +8,7 @@ mod disk;
 mod faults;
 mod files;
 mod hostile;
+#[path = "../proxy/mod.rs"]
 mod proxy;
 mod scripted;
 mod strangers;

@@ -1,137 +1,314 @@
-//! The program is killed at any moment, again and again: what it had verified is not fetched again, and the finished file
-//! is right. `FDSP_KILLS=1000` for a long campaign.
+//! Client or server is killed at any moment, again and again, in front of all four architectures: every finished file is
+//! right, and what was verified is not fetched again. `FDSP_KILLS=2000` for a long campaign.
 
-use std::{
-    process::{Child, Command, Stdio},
-    thread,
-    time::{Duration, Instant},
+use std::{fs, thread, time::Duration};
+
+use crate::{
+    processes::{Client, Server},
+    proxy::{Dice, Proxy},
+    support::{Folder, MIB, content, until},
 };
 
-use serde_json::Value;
+const ARCHITECTURES: [&str; 4] = ["single", "threads", "select", "async"];
+/// Kills in all, unless the environment wants another number.
+const KILLS: usize = 240;
+/// What a kill may cost.
+const LOST: usize = 2 * MIB;
+/// What a connection takes before its content begins, roughly.
+const HEAD: usize = 1000;
 
-use crate::support::{Folder, Gate, MIB, PATIENCE, Served, content};
+/// What is fetched.
+struct Subject {
+    path: &'static str,
+    /// The name of the finished file.
+    name: &'static str,
+    /// Bytes of it.
+    size: usize,
+    digest: blake3::Hash,
+    /// How many kills it gets of each hundred.
+    share: usize,
+}
 
-/// Numbers that are the same in each run.
-struct Dice(blake3::OutputReader);
+/// What a campaign has seen.
+#[derive(Clone, Copy, Debug, Default)]
+struct Figures {
+    client_kills: usize,
+    server_kills: usize,
+    /// Kills that met content on its way.
+    running: usize,
+    downloads: usize,
+    /// Bytes of the finished files.
+    finished: usize,
+    /// Bytes that clients took from the wire.
+    received: usize,
+    /// The most that one kill has cost, in bytes.
+    worst: usize,
+}
 
-impl Dice {
-    fn new(seed: u64) -> Dice {
-        Dice(blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof())
+impl Figures {
+    fn kills(&self) -> usize {
+        self.client_kills + self.server_kills
     }
 
-    fn below(&mut self, limit: usize) -> usize {
-        let mut bytes = [0; 8];
-        self.0.fill(&mut bytes);
-        (u64::from_le_bytes(bytes) % limit as u64) as usize
+    fn add(&mut self, other: Figures) {
+        self.client_kills += other.client_kills;
+        self.server_kills += other.server_kills;
+        self.running += other.running;
+        self.downloads += other.downloads;
+        self.finished += other.finished;
+        self.received += other.received;
+        self.worst = self.worst.max(other.worst);
     }
 }
 
-/// The program, fetching `path` into the folder.
-fn program(folder: &Folder, gate: &Gate, path: &str) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_tui"))
-        .args(["--json", "--no-sync", "--retries", "0", "-d", "."])
-        .arg(format!("fdsp+plain://{}/{path}", gate.at()))
-        .current_dir(folder.folder.path())
-        .env_clear()
-        .env("HOME", "/nonexistent")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
+/// The kills of one subject by one architecture.
+struct Campaign<'a> {
+    subject: &'a Subject,
+    dice: Dice,
+    server: Server,
+    gate: Proxy,
+    folder: Folder,
+    figures: Figures,
 }
 
-/// Waits until so much has passed, or the program has ended.
-fn wait_for(gate: &Gate, pass: usize, child: &mut Child) {
-    let begun = Instant::now();
-    while gate.passed() < pass && child.try_wait().unwrap().is_none() {
-        assert!(begun.elapsed() < PATIENCE, "{} of {pass} bytes", gate.passed());
-        thread::sleep(Duration::from_millis(1));
+/// A client at work.
+struct Running {
+    client: Client,
+    /// Whether it outlives the server.
+    patient: bool,
+    /// What had passed, and how many blocks were listed, when it began.
+    passed: usize,
+    listed: usize,
+    /// How often a server died under it.
+    interrupted: usize,
+}
+
+impl<'a> Campaign<'a> {
+    fn new(subject: &'a Subject, served: &Folder, arch: &'static str, seed: u64) -> Campaign<'a> {
+        let server = Server::start(served.folder.path(), arch);
+        let gate = Proxy::gate(server.at(), 0);
+        let (dice, folder, figures) = (Dice::new(seed), Folder::new(), Figures::default());
+        Campaign { subject, dice, server, gate, folder, figures }
     }
-}
 
-/// Kills it `kills` times, and lets it end.
-fn campaign(served: &Served, path: &str, name: &str, size: usize, kills: usize, seed: u64) -> Vec<u8> {
-    let folder = Folder::new();
-    let mut dice = Dice::new(seed);
-    let (mut listed, mut fetched) = (0, 0);
-    for attempt in 0..kills {
-        println!("{name} of {size} bytes, seed {seed}: kill {attempt}, {listed} blocks are there");
-        let blocks_left = size.div_ceil(MIB) - listed;
-        let pass = 1 + dice.below((blocks_left.min(2) * MIB).max(MIB / 2));
-        let gate = Gate::start(served.at(), pass);
-        let mut child = program(&folder, &gate, path);
-        wait_for(&gate, pass, &mut child);
-        let settled = attempt % 2 == 0;
-        // All that passed was received: frames and greetings take little of it.
-        let expected = listed + pass.saturating_sub(8000) / (MIB + 1000);
-        let begun = Instant::now();
-        while settled && child.try_wait().unwrap().is_none() && folder.listed(name) < expected {
-            assert!(
-                begun.elapsed() < PATIENCE,
-                "attempt {attempt}: {} of {expected} blocks",
-                folder.listed(name)
-            );
-            thread::sleep(Duration::from_millis(1));
+    /// Kills so often, and lets it end.
+    fn run(mut self, kills: usize) -> Figures {
+        let mut running = None;
+        let mut before = 0;
+        // Bytes that this download took from the wire, and kills that it suffered.
+        let (mut received, mut suffered) = (0, 0);
+        loop {
+            let client = match running.take() {
+                Some(client) => client,
+                None => self.start(),
+            };
+            running = if self.figures.kills() < kills {
+                self.attempt(client, &mut received)
+            } else {
+                self.gate.let_pass(usize::MAX);
+                self.ended(client, &mut received)
+            };
+            suffered += self.figures.kills() - before;
+            before = self.figures.kills();
+            if running.is_some() || !self.folder.path(self.subject.name).exists() {
+                continue;
+            }
+            self.verify();
+            let most = self.subject.size + overhead(self.subject.size, suffered) + suffered * LOST;
+            assert!(received <= most, "{self}: {received} bytes were fetched after {suffered} kills");
+            self.figures.received += received;
+            (received, suffered) = (0, 0);
+            if self.figures.kills() >= kills {
+                return self.figures;
+            }
         }
-        child.kill().unwrap();
-        child.wait().unwrap();
-        if folder.path(name).exists() {
-            // It came to its end before it was killed.
-            return std::fs::read(folder.path(name)).unwrap();
-        }
-        let now = folder.listed(name);
-        assert!(now >= listed, "attempt {attempt}: {listed} blocks were verified, {now} are left");
-        if settled {
-            let lost = gate.passed().saturating_sub((now - listed) * MIB);
-            assert!(lost <= 2 * MIB, "attempt {attempt}: {lost} bytes are lost");
-        }
-        fetched += (now - listed) * MIB;
-        listed = now;
     }
-    let gate = Gate::start(served.at(), usize::MAX);
-    let output = program(&folder, &gate, path).wait_with_output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let done = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let done = done.into_iter().find(|event| event["event"] == "done").unwrap_or_else(|| panic!("{text}"));
-    let transferred = done["transferred"].as_u64().unwrap() as usize;
-    let least = (listed * MIB).min(size);
-    assert!(transferred <= size + MIB - least, "{transferred} of {size}, {listed} blocks were there");
-    assert!(transferred + fetched <= size + 2 * MIB, "{transferred} + {fetched} of {size}");
-    assert_eq!(done["bytes"].as_u64().unwrap() as usize, size);
-    assert_eq!(folder.names(), [name]);
-    std::fs::read(folder.path(name)).unwrap()
+
+    fn start(&mut self) -> Running {
+        if self.dice.once_in(3) {
+            // Seen from the client, the server has moved.
+            self.gate = Proxy::gate(self.server.at(), 0);
+        }
+        let patient = self.dice.once_in(5);
+        let (passed, listed) = (self.gate.passed(), self.folder.listed(self.subject.name));
+        let address = format!("fdsp+plain://{}/{}", self.gate.at(), self.subject.path);
+        let client = Client::start(&self.folder, &address, if patient { 100 } else { 0 });
+        Running { client, patient, passed, listed, interrupted: 0 }
+    }
+
+    /// Lets some of it come and kills one of both; the client, if it goes on.
+    fn attempt(&mut self, mut running: Running, received: &mut usize) -> Option<Running> {
+        let most = match self.dice.below(8) {
+            0 => HEAD,
+            1..6 => 3 * MIB,
+            _ => 8 * MIB,
+        };
+        let pass = 1 + self.dice.below(most.min(self.subject.size + HEAD));
+        // At a place among the bytes, or at some time while everything comes.
+        if self.dice.below(5) > 0 {
+            let goal = self.gate.passed() + pass;
+            self.gate.let_pass(pass);
+            until("so many bytes", || {
+                self.gate.wait(goal, Duration::from_millis(1)) || running.client.has_ended()
+            });
+        } else {
+            self.gate.let_pass(usize::MAX);
+            thread::sleep(Duration::from_micros(self.dice.below(20_000) as u64));
+        }
+        // One that has been interrupted twice waits for long before it tries again.
+        if running.interrupted == 2 || self.dice.once_in(2) {
+            return self.kill_client(running, received);
+        }
+        self.kill_server(&mut running);
+        if running.patient {
+            return Some(running);
+        }
+        self.ended(running, received)
+    }
+
+    fn kill_client(&mut self, mut running: Running, received: &mut usize) -> Option<Running> {
+        let name = self.subject.name;
+        if self.dice.once_in(2) {
+            // All that passed has been received: frames and greetings take little of it.
+            let passed = self.gate.passed() - running.passed;
+            let blocks = passed.saturating_sub((running.interrupted + 1) * LOST) / (MIB + HEAD);
+            until("the blocks that came", || {
+                running.client.has_ended() || self.folder.listed(name) >= running.listed + blocks
+            });
+        }
+        if running.client.has_ended() {
+            return self.ended(running, received);
+        }
+        running.client.stop();
+        self.gate.let_pass(0);
+        let unread = self.gate.unread();
+        self.count(&running);
+        self.figures.client_kills += 1;
+        running.client.kill();
+        running.interrupted += 1;
+        self.account(&running, unread, received);
+        None
+    }
+
+    fn kill_server(&mut self, running: &mut Running) {
+        self.count(running);
+        self.figures.server_kills += 1;
+        running.interrupted += 1;
+        let same = !self.dice.once_in(3);
+        self.server.kill_and_start_again(same);
+        self.gate.lead_to(self.server.at());
+        // What is held back hides from it that the server is gone.
+        self.gate.cut();
+    }
+
+    fn count(&mut self, running: &Running) {
+        let begun = self.gate.passed() > running.passed + HEAD;
+        self.figures.running += usize::from(begun && !self.folder.path(self.subject.name).exists());
+    }
+
+    /// Waits for the end of a client that nobody kills any more.
+    fn ended(&mut self, mut running: Running, received: &mut usize) -> Option<Running> {
+        let (code, said) = running.client.end();
+        let may_fail = running.interrupted > 0 && !running.patient;
+        assert!(code == 0 || (code == 3 && may_fail), "{self}: exit code {code}:\n{said}");
+        self.account(&running, 0, received);
+        None
+    }
+
+    /// What a client has brought, and what its kills have cost.
+    fn account(&mut self, running: &Running, unread: usize, received: &mut usize) {
+        let came = (self.gate.passed() - running.passed).saturating_sub(unread);
+        *received += came;
+        if self.folder.path(self.subject.name).exists() {
+            return;
+        }
+        let now = self.folder.listed(self.subject.name);
+        assert!(now >= running.listed, "{self}: {} blocks were verified, {now} are left", running.listed);
+        let kept = (now - running.listed) * MIB;
+        let lost = came.saturating_sub(kept + overhead(came, running.interrupted));
+        self.figures.worst = self.figures.worst.max(lost / running.interrupted.max(1));
+        assert!(lost <= LOST * running.interrupted, "{self}: {lost} bytes are lost");
+    }
+
+    /// The finished file is right, and nothing else is left; it makes room for the next one.
+    fn verify(&mut self) {
+        let path = self.folder.path(self.subject.name);
+        let bytes = fs::read(&path).unwrap();
+        assert!(blake3::hash(&bytes) == self.subject.digest, "{self}: another content");
+        // Killed after the file was in its place, a program leaves a note that nobody needs.
+        let left: Vec<_> =
+            self.folder.names().into_iter().filter(|name| *name != self.subject.name).collect();
+        assert!(left.is_empty() || left == [format!("{}.part.fdsp", self.subject.name)], "{self}: {left:?}");
+        self.folder = Folder::new();
+        self.figures.downloads += 1;
+        self.figures.finished += bytes.len();
+    }
 }
 
-/// Seeds of the campaigns: a campaign kills nine times.
-fn seeds(default: u64) -> std::ops::Range<u64> {
-    let all = std::env::var("FDSP_KILLS").ok().and_then(|text| text.parse::<u64>().ok());
-    0..all.map_or(default, |all| all.div_ceil(4 * 9))
+impl std::fmt::Display for Campaign<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} of {}, {:?}", self.subject.path, self.server.arch(), self.figures)
+    }
+}
+
+/// What frames, greetings and the like add to a content that came over several connections.
+fn overhead(bytes: usize, connections: usize) -> usize {
+    bytes / 500 + (connections + 1) * 20 * HEAD
+}
+
+fn subjects(served: &Folder) -> Vec<Subject> {
+    let write = |path: &str, bytes: &[u8]| {
+        let path = served.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    };
+    let (small, large) = (content(70_000, 1), content(24 * MIB + 77, 2));
+    write("small.bin", &small);
+    write("large.bin", &large);
+    write("d/noise.jpg", &content(4 * MIB + 5, 1));
+    write("d/sub/more.bin", &content(5 * MIB, 2));
+    write("d/text", &b"all work and no play ".repeat(100_000));
+    let server = Server::start(served.folder.path(), "async");
+    let whole = Folder::new();
+    let zip = whole.fetch(server.at(), "d").unwrap();
+    let zip = fs::read(zip.path).unwrap();
+    let subject = |path, name, bytes: &[u8], share| {
+        let (size, digest) = (bytes.len(), blake3::hash(bytes));
+        Subject { path, name, size, digest, share }
+    };
+    vec![
+        subject("small.bin", "small.bin", &small, 10),
+        subject("large.bin", "large.bin", &large, 50),
+        subject("d", "d.zip", &zip, 40),
+    ]
 }
 
 #[test]
-fn a_file_survives_kills() {
-    let served = Served::new();
-    for seed in seeds(1) {
-        for size in [5, 3 * MIB, 9 * MIB + 77] {
-            let bytes = content(size, seed);
-            served.write("a.bin", &bytes);
-            let found = campaign(&served, "a.bin", "a.bin", size, 9, seed);
-            assert!(found == bytes, "{size}");
-        }
-    }
-}
-
-#[test]
-fn an_archive_survives_kills() {
-    let served = Served::new();
-    served.write("d/noise.jpg", &content(2 * MIB + 5, 1));
-    served.write("d/sub/more.bin", &content(3 * MIB, 2));
-    served.write("d/text", &b"all work and no play ".repeat(100_000));
-    let whole = Folder::new().fetch(served.at(), "d").unwrap();
-    let size = whole.bytes as usize;
-    for seed in seeds(1) {
-        let bytes = campaign(&served, "d", "d.zip", size, 9, seed);
-        assert_eq!(blake3::hash(&bytes).to_hex().as_str(), whole.blake3, "{seed}");
-    }
+fn whatever_is_killed_the_file_is_right_and_nothing_is_fetched_twice() {
+    let kills = std::env::var("FDSP_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(KILLS);
+    let served = Folder::new();
+    let subjects = subjects(&served);
+    let mut figures = Figures::default();
+    thread::scope(|scope| {
+        let campaign = |number: usize, arch: &'static str| {
+            let (subjects, served) = (&subjects, &served);
+            move || {
+                let mut figures = Figures::default();
+                for (index, subject) in subjects.iter().enumerate() {
+                    let seed = (number * 100 + index) as u64;
+                    let share = (kills * subject.share).div_ceil(100 * ARCHITECTURES.len());
+                    let seen = Campaign::new(subject, served, arch, seed).run(share);
+                    println!("{arch}, {}: {seen:?}", subject.path);
+                    figures.add(seen);
+                }
+                figures
+            }
+        };
+        let campaigns = ARCHITECTURES.iter().enumerate();
+        let threads: Vec<_> = campaigns.map(|(number, arch)| scope.spawn(campaign(number, arch))).collect();
+        threads.into_iter().for_each(|thread| figures.add(thread.join().unwrap()));
+    });
+    println!("all: {} kills, {figures:?}", figures.kills());
+    assert!(figures.kills() >= kills);
+    assert!(figures.running * 2 >= kills, "too few of the kills met a transfer");
 }

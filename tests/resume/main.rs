@@ -3,5 +3,8 @@
 mod changes;
 mod control;
 mod kills;
+mod processes;
+#[path = "../proxy/mod.rs"]
+mod proxy;
 mod support;
 mod update;

@@ -1,15 +1,10 @@
-//! A served folder, runs of the engine that know nothing of each other, and a gate that lets so much through.
+//! A served folder, and runs of the engine that know nothing of each other.
 
 use std::{
     fs,
-    io::{Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::SocketAddr,
     path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-        mpsc,
-    },
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
@@ -24,6 +19,8 @@ use fdsp::{
 };
 use tempfile::TempDir;
 
+use crate::proxy::Proxy;
+
 pub const MIB: usize = 1 << 20;
 /// No test waits longer for anything.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -33,6 +30,16 @@ pub fn content(length: usize, seed: u64) -> Vec<u8> {
     let mut bytes = vec![0; length];
     blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut bytes);
     bytes
+}
+
+/// Waits until it is so; for what nobody tells.
+#[track_caller]
+pub fn until(what: &str, mut is: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is() {
+        assert!(begun.elapsed() < PATIENCE, "too long without {what}");
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// A folder and the server that serves it.
@@ -106,11 +113,7 @@ impl Folder {
 
     /// Waits until so many are listed.
     pub fn wait_for(&self, name: &str, blocks: usize) {
-        let begun = Instant::now();
-        while self.listed(name) < blocks {
-            assert!(begun.elapsed() < PATIENCE, "{blocks} blocks of {name}: {}", self.listed(name));
-            thread::sleep(Duration::from_millis(2));
-        }
+        until("blocks of it", || self.listed(name) >= blocks);
     }
 
     /// One run to the end of one job.
@@ -139,7 +142,7 @@ impl Folder {
     /// A run that is stopped in order once so many blocks of the target `name` are verified; the rest does not
     /// come.
     pub fn interrupted(&self, at: SocketAddr, path: &str, name: &str, blocks: usize) {
-        let gate = Gate::start(at, blocks * (MIB + 1000) + 8000);
+        let gate = Proxy::gate(at, blocks * (MIB + 1000) + 8000);
         let run = Run::start(self.job(gate.at(), path, Existing::Keep));
         self.wait_for(name, blocks);
         run.stop();
@@ -182,61 +185,5 @@ impl Run {
     fn stop(self) {
         self.engine.command(Command::Stop);
         self.engine.join(PATIENCE);
-    }
-}
-
-/// Lets so many bytes of the server through, and holds the rest back.
-pub struct Gate {
-    at: SocketAddr,
-    passed: Arc<AtomicUsize>,
-    _end: mpsc::Sender<()>,
-}
-
-impl Gate {
-    pub fn start(server: SocketAddr, pass: usize) -> Gate {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let at = listener.local_addr().unwrap();
-        let passed = Arc::new(AtomicUsize::new(0));
-        let (end, ended) = mpsc::channel();
-        let ended = Arc::new(Mutex::new(ended));
-        let counter = Arc::clone(&passed);
-        thread::spawn(move || {
-            for client in listener.incoming().map_while(Result::ok) {
-                let Ok(server) = TcpStream::connect(server) else { continue };
-                let (counter, ended) = (Arc::clone(&counter), Arc::clone(&ended));
-                let (from, to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-                thread::spawn(move || std::io::copy(&mut &from, &mut &to));
-                thread::spawn(move || {
-                    forward(&server, &client, pass, &counter);
-                    let _ = ended.lock().map(|ended| ended.recv());
-                });
-            }
-        });
-        Gate { at, passed, _end: end }
-    }
-
-    pub fn at(&self) -> SocketAddr {
-        self.at
-    }
-
-    /// Bytes that went through.
-    pub fn passed(&self) -> usize {
-        self.passed.load(Ordering::SeqCst)
-    }
-}
-
-fn forward(mut server: &TcpStream, mut client: &TcpStream, pass: usize, passed: &AtomicUsize) {
-    let mut buffer = vec![0; 64 * 1024];
-    loop {
-        let room = pass.saturating_sub(passed.load(Ordering::SeqCst)).min(buffer.len());
-        if room == 0 {
-            return;
-        }
-        match server.read(&mut buffer[..room]) {
-            Ok(count @ 1..) if client.write_all(&buffer[..count]).is_ok() => {
-                passed.fetch_add(count, Ordering::SeqCst);
-            }
-            _ => return,
-        }
     }
 }
