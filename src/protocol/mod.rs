@@ -432,6 +432,7 @@
 //! | path, segment | 4096, 255 bytes |
 //! | identity | 128 characters |
 //! | index of a block | 2^44 − 1 |
+//! | an archive | its `sources.bytes`, a 64th of them, and 16 KiB for each file and directory and once more |
 //!
 //! No side needs to keep more of an incomplete frame than a control frame's payload. Deadlines, rates, the numbers of connections, of requests of one and of costly
 //! answers at the same time are the server's settings; an `error` says which one was met.
@@ -459,7 +460,7 @@
 //! | a frame that has no arrow in the diagram, or for another request than the first unanswered one | the same |
 //! | `content` of another form (for `hashes`, any but `"file"`), first block or identity than asked for; without what its form must have; a size before its first block | the same |
 //! | `hashes` out of order, beyond the announced size or the blocks asked for, or whose length is not one of theirs | the same |
-//! | `data` beyond the announced size, the blocks asked for, the end of a block, or after a short block | the same |
+//! | `data` beyond the announced size, the most that an archive can have, the blocks asked for, the end of a block, or after a short block | the same |
 //! | `block` without `data`, out of order, short but not at the end, with a position that falls or exceeds the sources, or is not the offset for a file | the same |
 //! | `end` in a block, before the size or the blocks asked for, with another size or identity, with `size` or `root` missing or present against the table, or with a `root` that is not the digest of what came | the same; after a wrong `root` nothing that came may be kept |
 //! | `entries` that are not sorted, not after `after`, more than `limit`, none though there are `more`, or with a name that is no segment | the same |

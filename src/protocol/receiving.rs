@@ -5,11 +5,19 @@ use super::{
     digest::{BLOCK_SIZE, BlockDigest, BlockHasher, Hash, RootHasher},
     error::Violation,
     frame::BlockMark,
-    message::{Content, End, FileHead, Form, Get},
+    message::{Content, End, FileHead, Form, Get, Sources},
 };
 
 /// Most characters of an identity.
 const MAX_IDENTITY: usize = 128;
+
+/// Most bytes that an archive of these sources has: deflate adds less than a 64th, and an entry's headers, with a path of
+/// [`super::path::MAX_PATH`] bytes in two of them, are less than 16 KiB.
+fn most_of_an_archive(sources: &Sources) -> u64 {
+    let entries = sources.files.saturating_add(sources.directories).saturating_add(1);
+    let content = sources.bytes.saturating_add(sources.bytes / 64);
+    content.saturating_add(entries.saturating_mul(16 * 1024))
+}
 
 /// What an answer may do without contradicting itself or the request.
 #[derive(Debug)]
@@ -17,6 +25,8 @@ pub(super) struct Receiving {
     identity: String,
     /// Bytes of the whole content, where they were announced.
     size: Option<u64>,
+    /// Most bytes that the whole content can have.
+    most: u64,
     /// Most that `position` may become.
     sources: u64,
     is_file: bool,
@@ -82,6 +92,7 @@ impl Receiving {
         Ok(Receiving {
             identity: content.identity.clone(),
             size: content.size,
+            most: content.sources.as_ref().map_or(u64::MAX, most_of_an_archive),
             sources: content.sources.map_or(content.size.unwrap_or(u64::MAX), |sources| sources.bytes),
             is_file,
             limit,
@@ -106,6 +117,7 @@ impl Receiving {
         Ok(Receiving {
             identity: head.identity.clone(),
             size: Some(head.size),
+            most: head.size,
             sources: head.size,
             is_file: true,
             limit: u64::MAX,
@@ -132,6 +144,9 @@ impl Receiving {
         let Some(end) = end else { return contradiction("more data than any content has") };
         if self.size.is_some_and(|size| end > size) {
             return contradiction("more data than announced");
+        }
+        if end > self.most {
+            return contradiction("more data than an archive of its sources can have");
         }
         if end > self.limit {
             return contradiction("more data than asked for");
