@@ -2,11 +2,14 @@
 //! connections at any byte.
 
 mod archives;
+mod byte_level;
 mod classic;
 mod commands;
 mod disk;
 mod faults;
 mod files;
+#[path = "../frames/mod.rs"]
+mod frames;
 mod hostile;
 #[path = "../proxy/mod.rs"]
 mod proxy;

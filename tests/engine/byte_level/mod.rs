@@ -1,0 +1,66 @@
+//! A hostile server, byte by byte, and the client's engine. Each trick has a name; whatever it is, the client comes to an
+//! end, nothing but its own unfinished file is there, what was there before is untouched, and an honest server gives it the
+//! right file afterwards, with all that the hostile one left.
+
+mod flow;
+mod play;
+mod tricks;
+
+use play::{Attack, Fresh};
+
+/// Every field of every frame of an answer wrong.
+#[test]
+fn fields() {
+    play::all(&tricks::fields(), Fresh::Nothing);
+}
+
+/// Every member of every message of an answer wrong.
+#[test]
+fn members() {
+    play::all(&tricks::members(), Fresh::Nothing);
+}
+
+/// Steps left out, doubled, exchanged; other protocols.
+#[test]
+fn steps() {
+    play::all(&tricks::steps(), Fresh::Nothing);
+}
+
+/// Sizes, positions and digests that are not so.
+#[test]
+fn lies() {
+    play::all(&tricks::lies(), Fresh::Nothing);
+}
+
+/// The same of the hashes of blocks that the client holds its own against.
+#[test]
+fn hashes() {
+    play::all(&tricks::hashes(), Fresh::Target);
+}
+
+/// The stream ends at every boundary of its frames, and in the middle of each: in order, by a reset, or not at all.
+#[test]
+fn ends() {
+    play::all(&tricks::ends(), Fresh::Nothing);
+}
+
+/// How many tricks there are, and that each has a name of its own.
+#[test]
+fn each_trick_has_a_name() {
+    let all: Vec<Vec<Attack>> = vec![
+        tricks::fields(),
+        tricks::members(),
+        tricks::steps(),
+        tricks::lies(),
+        tricks::hashes(),
+        tricks::ends(),
+    ];
+    let mut names: Vec<_> = all.iter().flatten().map(|attack| attack.name.clone()).collect();
+    names.extend(flow::NAMES.map(str::to_owned));
+    let count = names.len();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), count);
+    assert!(count >= 60, "{count}");
+    eprintln!("{count} tricks of a hostile server");
+}
