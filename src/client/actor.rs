@@ -105,8 +105,11 @@ impl Actor {
 
     /// Starts what may run.
     fn start_ready(&mut self) {
-        while self.workers.len() < self.config.jobs.max(1) {
+        loop {
             let started = self.board.with(|state| {
+                if self.workers.len() >= state.jobs {
+                    return None;
+                }
                 let id = state.queue.startable(|server| state.servers.has_room(server))?;
                 Some((id, state.queue.start(id, Instant::now())?))
             });
@@ -153,8 +156,14 @@ impl Actor {
                 let done = self.board.with(|state| state.queue.in_phase(&[Phase::Done]));
                 self.remove(&done);
             }
-            Command::SetLimit(limit) => self.board.limiter.set(limit.filter(|&limit| limit > 0)),
-            Command::SetJobs(jobs) => self.config.jobs = jobs.max(1),
+            Command::SetLimit(limit) => {
+                self.board.limiter.set(limit.filter(|&limit| limit > 0));
+                self.board.with(|state| state.queue.touch());
+            }
+            Command::SetJobs(jobs) => self.board.with(|state| {
+                state.jobs = jobs.max(1);
+                state.queue.touch();
+            }),
             Command::List { authority, path, after, answer } => {
                 let pool = Arc::clone(&self.pool);
                 tokio::spawn(async move {
@@ -347,10 +356,12 @@ impl Actor {
         }
     }
 
-    /// Pauses everything that runs, and waits for it, but not for what hangs.
+    /// Stops everything that runs, and waits for it, but not for what hangs. Where a job stands stays as it is: it
+    /// was not paused by anybody.
     async fn stop(&mut self) {
-        let running: Vec<_> = self.workers.keys().copied().collect();
-        running.into_iter().for_each(|id| self.pause(id));
+        for stop in self.workers.values() {
+            let _ = stop.send(true);
+        }
         let deadline = tokio::time::Instant::now() + PATIENCE;
         while !self.workers.is_empty() {
             match timeout_at(deadline, self.messages.recv()).await {

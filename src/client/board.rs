@@ -7,12 +7,12 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::units;
 
 use super::{
-    Event, JobId,
+    Config, Event, JobId, Kept, Limits,
     folder::Folders,
     queue::{Announced, Queue},
     rate::Limiter,
@@ -20,9 +20,11 @@ use super::{
 };
 
 /// What the lock guards.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct State {
     pub(super) queue: Queue,
+    /// How many may run at the same time.
+    pub(super) jobs: usize,
     pub(super) servers: Servers,
     /// Targets that jobs write to.
     claims: HashMap<PathBuf, JobId>,
@@ -35,16 +37,42 @@ pub(super) struct Board {
     events: mpsc::UnboundedSender<Event>,
     pub(super) limiter: Limiter,
     pub(super) folders: Folders,
+    /// Something changed that is to be kept.
+    pub(super) changed: Notify,
 }
 
 impl Board {
-    pub(super) fn new(limit: Option<u64>, events: mpsc::UnboundedSender<Event>) -> Board {
-        Board { state: Mutex::default(), events, limiter: Limiter::new(limit), folders: Folders::default() }
+    pub(super) fn new(config: &Config, events: mpsc::UnboundedSender<Event>) -> Board {
+        let state = State {
+            queue: Queue::default(),
+            jobs: config.jobs.max(1),
+            servers: Servers::default(),
+            claims: HashMap::new(),
+        };
+        Board {
+            state: Mutex::new(state),
+            events,
+            limiter: Limiter::new(config.limit),
+            folders: Folders::default(),
+            changed: Notify::new(),
+        }
     }
 
     /// Works on the state.
     pub(super) fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
-        work(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = state.queue.revision();
+        let result = work(&mut state);
+        if state.queue.revision() != before {
+            self.changed.notify_one();
+        }
+        result
+    }
+
+    /// The queue as the next engine is to find it, and the limits in force.
+    pub(super) fn kept(&self) -> Kept {
+        let rate = self.limiter.rate();
+        self.with(|state| Kept { queue: state.queue.kept(), limits: Limits { jobs: state.jobs, rate } })
     }
 
     /// Tells what happened; nobody may be listening any more.

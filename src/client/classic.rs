@@ -40,6 +40,8 @@ pub(super) async fn fetch(
         return Ok(());
     }
     memory.start_over()?;
+    context.progress.set_verified(0);
+    context.progress.set_position(0);
     let path = match context.new.address.path.as_str() {
         // What the original programs call their own folder.
         "" => ".",

@@ -12,8 +12,10 @@ use tokio::{
     sync::mpsc,
 };
 
+use crate::text::SafeText;
+
 use super::{
-    Command, Config, Event, JobId, JobView, Snapshot,
+    Command, Config, Event, JobId, JobView, Kept, KeptJob, KeptState, Snapshot,
     actor::{Actor, Message},
     board::Board,
 };
@@ -55,6 +57,14 @@ impl Stopped {
 /// # Errors
 /// The system gives no threads.
 pub fn start(config: Config) -> io::Result<(Engine, mpsc::UnboundedReceiver<Event>)> {
+    resume(config, Vec::new())
+}
+
+/// Starts an engine as [`start`] does, with the queue that an earlier one left.
+///
+/// # Errors
+/// The system gives no threads.
+pub fn resume(config: Config, queue: Vec<KeptJob>) -> io::Result<(Engine, mpsc::UnboundedReceiver<Event>)> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).clamp(1, THREADS);
     let runtime = Builder::new_multi_thread()
         .worker_threads(threads)
@@ -63,7 +73,8 @@ pub fn start(config: Config) -> io::Result<(Engine, mpsc::UnboundedReceiver<Even
         .build()?;
     let (events, received) = mpsc::unbounded_channel();
     let (mailbox, messages) = mpsc::unbounded_channel();
-    let board = Arc::new(Board::new(config.limit, events));
+    let board = Arc::new(Board::new(&config, events));
+    restore(&board, queue);
     let stopped = Arc::new(Stopped::default());
     let actor = Actor::new(config, Arc::clone(&board), mailbox.downgrade(), messages);
     let stop = Arc::clone(&stopped);
@@ -72,6 +83,21 @@ pub fn start(config: Config) -> io::Result<(Engine, mpsc::UnboundedReceiver<Even
         stop.set();
     });
     Ok((Engine { board, mailbox, stopped, runtime: Some(runtime) }, received))
+}
+
+/// Puts jobs into a queue that is still at rest.
+fn restore(board: &Board, queue: Vec<KeptJob>) {
+    let queued: Vec<_> = board.with(|state| {
+        let restore = |kept: KeptJob| {
+            let server = state.servers.number(&kept.new.address.authority, kept.new.speak);
+            let address = SafeText::new(&kept.new.address.to_string());
+            let goes_on = kept.state == KeptState::Queued;
+            let id = state.queue.restore(kept, server);
+            goes_on.then_some(Event::Queued { id, address })
+        };
+        queue.into_iter().filter_map(restore).collect()
+    });
+    queued.into_iter().for_each(|event| board.tell(event));
 }
 
 impl Engine {
@@ -105,9 +131,27 @@ impl Engine {
         self.board.with(|state| state.queue.rows(ids, Instant::now()))
     }
 
-    /// Waits until it has stopped after [`Command::Stop`], at most `patience`.
-    pub fn join(mut self, patience: Duration) {
+    /// The queue as the next engine is to find it, and the limits in force.
+    pub fn kept(&self) -> Kept {
+        self.board.kept()
+    }
+
+    /// What a session keeps it by.
+    pub(super) fn board(&self) -> &Arc<Board> {
+        &self.board
+    }
+
+    /// Runs work beside it, until it ends.
+    pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        if let Some(runtime) = &self.runtime {
+            runtime.spawn(work);
+        }
+    }
+
+    /// Waits until it has stopped after [`Command::Stop`], at most `patience`. Gives what it leaves.
+    pub fn join(mut self, patience: Duration) -> Kept {
         self.end(patience);
+        self.kept()
     }
 
     fn end(&mut self, patience: Duration) {

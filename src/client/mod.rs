@@ -29,6 +29,7 @@ mod folder;
 #[cfg(test)]
 mod fuzzing;
 mod journal;
+pub mod kept;
 mod link;
 mod listing;
 mod memory;
@@ -64,7 +65,8 @@ use crate::{
 };
 
 pub use checksum::ChecksumError;
-pub use engine::{Engine, start};
+pub use engine::{Engine, resume, start};
+pub use kept::{Kept, KeptJob, KeptState, Limits};
 pub use view::{Finished, JobState, JobView, Snapshot, Totals, Trouble, TroubleKind};
 
 /// How the engine is to run.
@@ -200,7 +202,7 @@ pub enum Command {
         /// Takes the answer.
         answer: oneshot::Sender<Result<Entries, Trouble>>,
     },
-    /// Pause everything that runs, keep it on disk, and stop the engine.
+    /// Stop everything that runs, keep it on disk, and stop the engine.
     Stop,
 }
 

@@ -21,7 +21,7 @@ use self::{
     sums::Sums,
 };
 use super::{
-    Finished, JobId, JobView, NewJob, Totals, Trouble,
+    Finished, JobId, JobView, KeptJob, NewJob, Totals, Trouble,
     phase::{Input, Phase},
     progress::Progress,
     schedule::ServerId,
@@ -66,6 +66,7 @@ pub(super) struct Queue {
     jobs: HashMap<JobId, Job>,
     next: u64,
     generation: u64,
+    revision: u64,
     sums: Sums,
     /// Jobs that a transfer works on.
     live: BTreeSet<JobId>,
@@ -81,19 +82,47 @@ pub(super) struct Queue {
 impl Queue {
     /// Adds a job at the end.
     pub(super) fn add(&mut self, new: NewJob, server: ServerId) -> JobId {
+        self.restore(new.into(), server)
+    }
+
+    /// Adds a job that another engine left at the end.
+    pub(super) fn restore(&mut self, kept: KeptJob, server: ServerId) -> JobId {
         let id = JobId(self.next);
         self.next += 1;
-        let job = Job::new(id, new, server);
+        let job = Job::new(id, kept, server);
         self.sums.add(&job.share());
         self.jobs.insert(id, job);
         self.order.push(id);
-        self.generation += 1;
+        self.reordered();
         id
+    }
+
+    /// The jobs as the next engine is to find them.
+    pub(super) fn kept(&self) -> Vec<KeptJob> {
+        self.order.iter().filter_map(|id| self.jobs.get(id)).map(Job::kept).collect()
+    }
+
+    /// Rises with every change of what is to be kept.
+    pub(super) fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Something changed that is to be kept.
+    pub(super) fn touch(&mut self) {
+        self.revision += 1;
+    }
+
+    /// Order or membership changed.
+    fn reordered(&mut self) {
+        self.first_ready = 0;
+        self.generation += 1;
+        self.touch();
     }
 
     /// Changes a job and the sums with it.
     fn change<T>(&mut self, id: JobId, work: impl FnOnce(&mut Job) -> T) -> Option<T> {
         let job = self.jobs.get_mut(&id)?;
+        self.revision += 1;
         self.sums.subtract(&job.share());
         let due = job.due;
         let result = work(job);
@@ -220,15 +249,7 @@ impl Queue {
             job.busy = false;
             match ended {
                 _ if !moved => {}
-                Ended::Finished(finished) => {
-                    job.size = Some(finished.bytes);
-                    job.received = finished.bytes;
-                    job.files_done = finished.files.unwrap_or(0);
-                    job.total = job.total.or(job.size);
-                    job.position = job.total.unwrap_or(0);
-                    job.target = SafeText::from_path(&finished.path);
-                    job.finished = Some(finished);
-                }
+                Ended::Finished(finished) => job.finish(finished),
                 Ended::Failed(trouble) => job.trouble = Some(trouble),
                 Ended::Again { trouble, due } => (job.trouble, job.due) = (Some(trouble), Some(due)),
                 Ended::Stopped => {}
@@ -259,8 +280,7 @@ impl Queue {
         }
         if !names.is_empty() {
             self.order.retain(|id| self.jobs.contains_key(id));
-            self.first_ready = 0;
-            self.generation += 1;
+            self.reordered();
         }
         names
     }
@@ -268,8 +288,7 @@ impl Queue {
     /// Moves jobs by so many places (negative: towards the front), as a group that keeps its order.
     pub(super) fn move_by(&mut self, ids: &[JobId], places: isize) {
         if order::move_by(&mut self.order, ids, places) {
-            self.first_ready = 0;
-            self.generation += 1;
+            self.reordered();
         }
     }
 
@@ -318,6 +337,11 @@ impl Queue {
         self.speed.sample(now, crossed);
         self.advance.sample(now, advanced);
         samples
+    }
+
+    /// Whether a transfer works on anything.
+    pub(super) fn is_live(&self) -> bool {
+        !self.live.is_empty()
     }
 
     /// Nothing runs any more: speeds begin anew.

@@ -41,7 +41,13 @@ pub(super) async fn recall(context: &Context, memory: &mut Memory) -> Result<(),
         // Only the server knows what the served folder is called.
         None => names.push((Form::Zip, root_name(context).await?)),
     }
-    block_in_place(|| names.iter().try_for_each(|(form, name)| look(context, memory, *form, name)))
+    block_in_place(|| names.iter().try_for_each(|(form, name)| look(context, memory, *form, name)))?;
+    if memory.blocks.bytes() == 0 {
+        // Whatever an earlier engine has said of it: nothing of that is there any more.
+        context.progress.set_verified(0);
+        context.progress.set_position(0);
+    }
+    Ok(())
 }
 
 /// Whether the folder to save in has any control file, for whatever target.

@@ -1,14 +1,15 @@
 //! One job as the queue keeps it, and as its faces see it.
 
 use std::{
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use crate::{
     client::{
-        Finished, JobId, JobState, JobView, NewJob, Trouble, phase::Phase, progress::Progress,
-        schedule::ServerId, speed::Meter,
+        Finished, JobId, JobState, JobView, KeptJob, KeptState, NewJob, Trouble, phase::Phase,
+        progress::Progress, schedule::ServerId, speed::Meter,
     },
     text::SafeText,
 };
@@ -57,18 +58,16 @@ pub(super) struct Live {
 }
 
 impl Job {
-    /// A job that was just added.
-    pub(super) fn new(id: JobId, new: NewJob, server: ServerId) -> Job {
-        let given = new.save_as.as_deref().and_then(std::path::Path::file_name);
-        let name = match given {
-            Some(name) => SafeText::from_bytes(name.as_encoded_bytes()),
-            None => SafeText::new(new.address.path.name().unwrap_or("/")),
-        };
-        let target = match &new.save_as {
+    /// A job that nothing works on yet.
+    pub(super) fn new(id: JobId, kept: KeptJob, server: ServerId) -> Job {
+        let KeptJob { new, state, name, size, received, progress, files } = kept;
+        let given = new.save_as.as_deref().or(name.as_ref().map(|name| Path::new(name.as_str())));
+        let target = match given {
             Some(path) => SafeText::from_path(&new.folder.join(path)),
             None => SafeText::from_path(&new.folder),
         };
-        Job {
+        let name = name.unwrap_or_else(|| first_name(&new));
+        let mut job = Job {
             id,
             server,
             address: SafeText::new(&new.address.to_string()),
@@ -82,13 +81,55 @@ impl Job {
             due: None,
             trouble: None,
             finished: None,
-            size: None,
-            total: None,
-            files: None,
-            received: 0,
-            position: 0,
-            files_done: 0,
+            size,
+            total: progress.map(|(_, total)| total),
+            files: files.map(|(_, files)| files),
+            received,
+            position: progress.map_or(0, |(done, _)| done),
+            files_done: files.map_or(0, |(done, _)| done),
             live: None,
+        };
+        match state {
+            KeptState::Queued => {}
+            KeptState::Paused => job.phase = Phase::Paused,
+            KeptState::Cancelled => job.phase = Phase::Cancelled,
+            KeptState::Failed(trouble) => (job.phase, job.trouble) = (Phase::Failed, Some(trouble)),
+            KeptState::Done(finished) => {
+                job.phase = Phase::Done;
+                job.finish(finished);
+            }
+        }
+        job
+    }
+
+    /// It is in place.
+    pub(super) fn finish(&mut self, finished: Finished) {
+        self.size = Some(finished.bytes);
+        self.received = finished.bytes;
+        self.files_done = finished.files.unwrap_or(0);
+        self.total = self.total.or(self.size);
+        self.position = self.total.unwrap_or(0);
+        self.target = SafeText::from_path(&finished.path);
+        self.finished = Some(finished);
+    }
+
+    /// The job as the next engine is to find it.
+    pub(super) fn kept(&self) -> KeptJob {
+        let state = match (self.phase, &self.finished, &self.trouble) {
+            (Phase::Done, Some(finished), _) => KeptState::Done(finished.clone()),
+            (Phase::Failed, _, Some(trouble)) => KeptState::Failed(trouble.clone()),
+            (Phase::Paused, ..) => KeptState::Paused,
+            (Phase::Cancelled, ..) => KeptState::Cancelled,
+            _ => KeptState::Queued,
+        };
+        KeptJob {
+            new: self.new.clone(),
+            state,
+            name: (self.name != first_name(&self.new)).then(|| self.name.clone()),
+            size: self.size,
+            received: self.received(),
+            progress: self.progress(),
+            files: self.files(),
         }
     }
 
@@ -174,5 +215,13 @@ impl Job {
             speed: live.and_then(|live| live.speed.known()),
             eta: remaining.zip(live).and_then(|(remaining, live)| live.advance.eta(remaining)),
         }
+    }
+}
+
+/// The name before the server has told one.
+fn first_name(new: &NewJob) -> SafeText {
+    match new.save_as.as_deref().and_then(Path::file_name) {
+        Some(name) => SafeText::from_bytes(name.as_encoded_bytes()),
+        None => SafeText::new(new.address.path.name().unwrap_or("/")),
     }
 }
