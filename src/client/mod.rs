@@ -11,6 +11,7 @@
 //!                             ├ control, journal       what an interrupted run leaves of that
 //!                             ├ recall, compare        what of it still holds
 //!                             └ place, folder, finish  its target, and how it gets there
+//! session    a queue that outlives its engine: written as it changes, and taken up by the next one
 //! ```
 
 mod actor;
@@ -44,6 +45,7 @@ mod rate;
 mod recall;
 mod retry;
 mod schedule;
+pub mod session;
 mod speed;
 mod view;
 mod wire;
@@ -67,6 +69,7 @@ use crate::{
 pub use checksum::ChecksumError;
 pub use engine::{Engine, resume, start};
 pub use kept::{Kept, KeptJob, KeptState, Limits};
+pub use session::{Session, SessionName};
 pub use view::{Finished, JobState, JobView, Snapshot, Totals, Trouble, TroubleKind};
 
 /// How the engine is to run.

@@ -1,0 +1,196 @@
+use std::ffi::OsStr;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::protocol::{address::DEFAULT_PORT, classic::Dialect};
+
+fn path() -> impl Strategy<Value = PathBuf> {
+    let text = "/[a-zä\"\\\\ \n\u{1b}/]{0,12}".prop_map(PathBuf::from);
+    let bytes = prop::collection::vec(1u8.., 0..12).prop_map(|mut bytes| {
+        bytes.insert(0, b'/');
+        PathBuf::from(OsStr::from_bytes(&bytes))
+    });
+    prop_oneof![text, bytes]
+}
+
+fn address() -> impl Strategy<Value = Address> {
+    let scheme = prop::sample::select(vec!["fdsp+plain://", "fdsp://", "fdsp+plain://sesame-sesame-sesame@"]);
+    (scheme, "[a-z]{1,8}", 1u16.., "[a-z0-9 ü#%?]{0,12}").prop_map(|(scheme, host, port, path)| {
+        let path: String = path.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        Address::parse(&format!("{scheme}{host}:{port}/{path}")).expect("an address")
+    })
+}
+
+fn new() -> impl Strategy<Value = NewJob> {
+    let speak = prop::sample::select(vec![
+        Speak::V1,
+        Speak::Classic(Dialect::Classic),
+        Speak::Classic(Dialect::ClassicSelect),
+    ]);
+    let form = prop::sample::select(vec![Form::Auto, Form::File, Form::Zip]);
+    let existing =
+        prop::sample::select(vec![Existing::Keep, Existing::Overwrite, Existing::Rename, Existing::Update]);
+    let checksum = prop_oneof![
+        Just(None),
+        any::<[u8; 32]>().prop_map(|digest| Some(Checksum::Sha256(digest))),
+        any::<[u8; 16]>().prop_map(|digest| Some(Checksum::Md5(digest))),
+    ];
+    (address(), speak, form, path(), prop::option::of(path()), existing, checksum).prop_map(
+        |(address, speak, form, folder, save_as, existing, checksum)| NewJob {
+            address,
+            speak,
+            form,
+            folder,
+            save_as,
+            existing,
+            checksum,
+        },
+    )
+}
+
+fn state() -> impl Strategy<Value = KeptState> {
+    let kind = prop::sample::select(vec![TroubleKind::Other, TroubleKind::Disk, TroubleKind::Refused]);
+    let failed = (kind, any::<String>())
+        .prop_map(|(kind, text)| KeptState::Failed(Trouble { kind, message: SafeText::new(&text) }));
+    let done = (path(), any::<[u64; 4]>(), "[0-9a-f]{64}", 0u32.., any::<Option<u64>>()).prop_map(
+        |(path, [bytes, transferred, resumed, omitted], blake3, eighths, files)| {
+            let seconds = f64::from(eighths) / 8.0;
+            KeptState::Done(Finished { path, bytes, transferred, resumed, blake3, seconds, files, omitted })
+        },
+    );
+    let others = prop::sample::select(vec![KeptState::Queued, KeptState::Paused, KeptState::Cancelled]);
+    prop_oneof![others, failed, done]
+}
+
+prop_compose! {
+    fn job()(
+        new in new(), state in state(), name in any::<Option<String>>(), size in any::<Option<u64>>(),
+        received in any::<u64>(), progress in any::<Option<(u64, u64)>>(), files in any::<Option<(u64, u64)>>(),
+    ) -> KeptJob {
+        KeptJob { new, state, name: name.map(|name| SafeText::new(&name)), size, received, progress, files }
+    }
+}
+
+prop_compose! {
+    fn saved()(
+        queue in prop::collection::vec(job(), 0..6), history in prop::collection::vec(any::<String>(), 0..4),
+        jobs in any::<Option<usize>>(), rate in any::<Option<u64>>(),
+    ) -> Saved {
+        Saved { limits: Changed { jobs, rate }, queue, history }
+    }
+}
+
+fn damaged(text: &str) -> String {
+    match parse(text.as_bytes()) {
+        Err(FormatError::Damaged(reason)) => reason.to_string(),
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn it_is_read_as_it_was_written(saved in saved()) {
+        let text = format(&saved).expect("JSON");
+        prop_assert!(!text.contains('\u{1b}'), "a person can read it");
+        prop_assert_eq!(text.lines().count(), 6 + lines(saved.queue.len()) + lines(saved.history.len()));
+        prop_assert_eq!(parse(text.as_bytes()), Ok(saved));
+    }
+
+    #[test]
+    fn whatever_it_holds_it_is_read_without_harm(
+        saved in saved(), bytes in any::<Vec<u8>>(), at in any::<prop::sample::Index>(), bit in 0u8..8,
+    ) {
+        let _ = parse(&bytes);
+        let mut text = format(&saved).expect("JSON").into_bytes();
+        let at = at.index(text.len() - 1);
+        prop_assert!(parse(&text[..at]).is_err(), "a part is no session");
+        text[at] ^= 1u8 << bit;
+        if let Ok(saved) = parse(&text) {
+            // What is taken in can be written and read again.
+            let text = format(&saved).expect("JSON");
+            prop_assert_eq!(parse(text.as_bytes()), Ok(saved));
+        }
+    }
+}
+
+/// Lines that a list adds to its opening one.
+fn lines(entries: usize) -> usize {
+    if entries == 0 { 0 } else { entries + 1 }
+}
+
+#[test]
+fn a_person_can_read_and_mend_it() {
+    let text = r#"{
+        "fdsp-session": 1,
+        "queue": [{"address": "fdsp+plain://nas/a b.iso", "folder": "/home/u", "state": "queued"}]
+    }"#;
+    let saved = parse(text.as_bytes()).expect("a session");
+    let [job] = saved.queue.as_slice() else { panic!("{saved:?}") };
+    assert_eq!((job.new.address.path.as_str(), job.new.address.authority.port), ("a b.iso", DEFAULT_PORT));
+    assert_eq!(
+        (&job.state, job.new.existing, saved.limits),
+        (&KeptState::Queued, Existing::Keep, Changed::default())
+    );
+    assert_eq!(
+        format(&saved).expect("JSON"),
+        "{\n  \"fdsp-session\": 1,\n  \"limits\": {},\n  \"queue\": [\n    \
+         {\"address\":\"fdsp+plain://nas:7878/a%20b.iso\",\"folder\":\"/home/u\",\"state\":\"queued\"}\n  ],\n  \
+         \"history\": []\n}\n"
+    );
+}
+
+#[test]
+fn tokens_are_kept() {
+    let text = r#"{"fdsp-session":1,"queue":[{"address":"fdsp://sesame-sesame-sesame@nas/a","folder":"/","state":"paused"}]}"#;
+    let saved = parse(text.as_bytes()).expect("a session");
+    assert!(saved.queue[0].new.address.authority.token.is_some());
+    assert!(format(&saved).expect("JSON").contains("sesame-sesame-sesame@nas"));
+}
+
+#[test]
+fn another_version_is_not_guessed_at() {
+    assert_eq!(parse(br#"{"fdsp-session":2,"queue":7}"#), Err(FormatError::Version(2)));
+    assert!(damaged("{}").contains("fdsp-session"));
+    assert!(damaged("").contains("EOF"));
+    assert!(damaged(&"[".repeat(100_000)).contains("line 1"));
+}
+
+#[test]
+fn what_is_not_understood_is_refused_and_named() {
+    let with = |member: &str| {
+        damaged(&format!(
+            r#"{{"fdsp-session":1,"queue":[{{"address":"fdsp+plain://nas/a","folder":"/d","state":"queued"{member}}}]}}"#
+        ))
+    };
+    assert!(with(r#","colour":"red""#).contains("colour"));
+    assert!(with(r#","checksum":"crc:1""#).contains("download 1 of the queue: a checksum is"));
+    assert!(with(r#","save_as":{"hex":"2f0"}"#).contains("no hex"));
+    assert!(with(r#","save_as":{"hex":"00"}"#).contains("no hex"));
+    assert!(with(r#","save_as":"a\u0000b""#).contains("NUL"));
+    let job = |address: &str, folder: &str, state: &str| {
+        damaged(&format!(
+            r#"{{"fdsp-session":1,"queue":[{{"address":"{address}","folder":"{folder}","state":{state}}}]}}"#
+        ))
+    };
+    assert!(job("nas/a", "/d", "\"queued\"").contains("scheme"));
+    assert!(job("fdsp+plain://nas/a", "d", "\"queued\"").contains("no absolute path"));
+    assert!(job("fdsp+plain://nas/a", "/d", "\"lost\"").contains("lost"));
+}
+
+#[test]
+fn its_size_is_bounded() {
+    assert_eq!(parse(&vec![b' '; MOST + 1]), Err(FormatError::Size));
+}
+
+#[test]
+fn limits_are_those_that_were_changed() {
+    let configured = Limits { jobs: 3, rate: Some(7) };
+    let saved = Changed { jobs: Some(5), rate: Some(0) };
+    assert_eq!(saved.over(configured), Limits { jobs: 5, rate: None });
+    let given = Changed { jobs: None, rate: Some(9) };
+    assert_eq!(given.or(saved).over(configured), Limits { jobs: 5, rate: Some(9) });
+    assert_eq!(Changed::default().over(configured), configured);
+}

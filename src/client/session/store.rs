@@ -1,0 +1,170 @@
+//! The files of a session: `NAME.json`, replaced as a whole, and beside it `NAME.lock`, held as long as the session
+//! is open. Addresses may carry secrets, so nobody else may read either.
+
+use std::{
+    fs::{DirBuilder, File, Permissions, TryLockError},
+    io::{self, Read, Seek, Write},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt},
+    },
+    path::{Path, PathBuf},
+};
+
+use rustix::fs::{AtFlags, Mode, OFlags};
+
+use super::{SessionName, format::MOST};
+use crate::{platform, text::SafeText};
+
+/// Most bytes that are read of who holds a session.
+const HOLDER: u64 = 200;
+/// Most files of one session that are kept aside.
+const ASIDE: u32 = 1000;
+
+/// The files of an open session.
+#[derive(Debug)]
+pub(super) struct Store {
+    path: PathBuf,
+    folder: OwnedFd,
+    name: String,
+    lock: File,
+}
+
+/// What keeps a session from being opened.
+#[derive(Debug)]
+pub(super) enum Refused {
+    /// Somebody else has it open.
+    Held(Option<SafeText>),
+    /// The files cannot be used.
+    Files(io::Error),
+}
+
+impl From<io::Error> for Refused {
+    fn from(error: io::Error) -> Refused {
+        Refused::Files(error)
+    }
+}
+
+impl Store {
+    /// Opens the files of a session, for this process alone.
+    pub(super) fn open(path: &Path, name: &SessionName) -> Result<Store, Refused> {
+        DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+        let folder = platform::open_directory(path)?;
+        if path.metadata()?.permissions().mode() & 0o077 != 0 {
+            std::fs::set_permissions(path, Permissions::from_mode(0o700))?;
+        }
+        let name = name.as_str().to_owned();
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let mut lock = open_at(&folder, &format!("{name}.lock"), flags)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(Refused::Held(holder(&mut lock))),
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+        }
+        let mut store = Store { path: path.to_owned(), folder, name, lock };
+        store.sign()?;
+        Ok(store)
+    }
+
+    /// Says in the lock whose it is.
+    fn sign(&mut self) -> io::Result<()> {
+        let pid = std::process::id();
+        let terminal = rustix::termios::ttyname(io::stdin(), Vec::new()).ok();
+        let terminal = terminal.and_then(|name| name.into_string().ok());
+        let terminal = terminal.map(|name| format!(" on {name}")).unwrap_or_default();
+        self.lock.set_len(0)?;
+        writeln!(self.lock, "process {pid}{terminal}")
+    }
+
+    /// Where the session is.
+    pub(super) fn shown(&self) -> SafeText {
+        SafeText::from_path(&self.path.join(self.file()))
+    }
+
+    fn file(&self) -> String {
+        format!("{}.json", self.name)
+    }
+
+    /// What is there: `None` if nothing is, [`io::ErrorKind::InvalidData`] if it can be no session.
+    pub(super) fn read(&self) -> io::Result<Option<Vec<u8>>> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = match open_at(&self.folder, &self.file(), flags) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let kind = file.metadata()?.file_type();
+        if !kind.is_file() || kind.is_fifo() {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "it is no file"));
+        }
+        let mut bytes = Vec::new();
+        // One more than there may be shows that there is more.
+        file.take(MOST as u64 + 1).read_to_end(&mut bytes)?;
+        Ok(Some(bytes))
+    }
+
+    /// Gives what is there another name, and says which.
+    pub(super) fn set_aside(&self) -> io::Result<SafeText> {
+        let from = self.file();
+        for number in 1..=ASIDE {
+            let to = format!("{from}.aside-{number}");
+            match platform::rename_new(&self.folder, &from, &to) {
+                Ok(()) => return Ok(SafeText::from_path(&self.path.join(to))),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(io::Error::other(format!("{ASIDE} files are kept beside it already; delete some")))
+    }
+
+    /// Replaces what is there, and waits until the disk has it: whatever happens, the file is the old or the new one.
+    pub(super) fn write(&self, text: &str) -> io::Result<()> {
+        let (fresh, file) = (format!("{}~", self.file()), self.file());
+        match rustix::fs::unlinkat(&self.folder, &*fresh, AtFlags::empty()) {
+            Ok(()) | Err(rustix::io::Errno::NOENT) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let written = open_at(&self.folder, &fresh, flags).and_then(|mut out| {
+            out.write_all(text.as_bytes())?;
+            out.sync_all()
+        });
+        let replaced = written
+            .and_then(|()| Ok(rustix::fs::renameat(&self.folder, &*fresh, &self.folder, &*file)?))
+            .and_then(|()| sync(&self.folder));
+        if replaced.is_err() {
+            let _ = rustix::fs::unlinkat(&self.folder, &*fresh, AtFlags::empty());
+        }
+        replaced
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        // The lock goes with its handle; nobody holds it any more.
+        let _ = self.lock.set_len(0);
+    }
+}
+
+fn open_at(folder: impl AsFd, name: &str, flags: OFlags) -> io::Result<File> {
+    let open = || rustix::fs::openat(&folder, name, flags, Mode::RUSR | Mode::WUSR);
+    Ok(rustix::io::retry_on_intr(open)?.into())
+}
+
+fn sync(folder: impl AsFd) -> io::Result<()> {
+    match rustix::io::retry_on_intr(|| rustix::fs::fsync(&folder)) {
+        // Some file systems have nothing to wait for.
+        Err(rustix::io::Errno::INVAL) => Ok(()),
+        result => Ok(result?),
+    }
+}
+
+/// What stands in a lock; nothing if its holder has only just come.
+fn holder(lock: &mut File) -> Option<SafeText> {
+    let mut bytes = Vec::new();
+    lock.rewind().ok()?;
+    lock.take(HOLDER).read_to_end(&mut bytes).ok()?;
+    let text = String::from_utf8(bytes).ok()?;
+    let text = text.trim();
+    (!text.is_empty()).then(|| SafeText::new(text))
+}
