@@ -159,6 +159,9 @@ fn downloads(criterion: &mut Criterion) {
             existing: Existing::Keep,
             jobs: 8,
             browse: false,
+            history: Vec::new(),
+            notice: None,
+            kept: false,
         };
         let mut model = downloads::Model::new(defaults, KeyMap::default(), Look::default(), log());
         let step = |model: &mut downloads::Model, step: u64| {

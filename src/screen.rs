@@ -3,8 +3,15 @@
 use std::sync::Arc;
 
 use fdsp::{
-    cli::{Fetch, plan::Demo},
-    client::{self, Command},
+    cli::{
+        Fetch,
+        fetch::Chosen,
+        plan::{Demo, Face, without_number},
+    },
+    client::{
+        self, KeptState, Session,
+        session::{OpenError, Opened, Saved},
+    },
     config::Settings,
     headless::{self, Exit, Problem, demo::Stage},
     logging::LogRing,
@@ -12,7 +19,7 @@ use fdsp::{
     text::SafeText,
     ui::{
         self, Wake, dashboard,
-        downloads::{self, Defaults},
+        downloads::{self, Defaults, Notice},
     },
 };
 
@@ -46,18 +53,74 @@ pub fn demo(demo: Demo, settings: &Settings, ring: LogRing) -> color_eyre::Resul
 }
 
 fn downloads(fetch: Fetch, browse: bool, settings: &Settings, ring: LogRing) -> color_eyre::Result<Exit> {
+    let (opened, mut warning) = match open(&fetch)? {
+        Ok(opened) => (opened, None),
+        Err(warning) => (None, Some(warning)),
+    };
+    let (session, saved) = match opened {
+        Some(opened) => {
+            warning = opened.warning;
+            (Some(opened.session), opened.saved)
+        }
+        None => (None, Saved::default()),
+    };
+    let history = saved.history.clone();
+    let (config, queue) = fetch.begin(saved, Face::Screen);
+    let waiting = fetch.paused && queue.iter().any(|job| job.state == KeptState::Paused);
+    let notice = match warning {
+        Some(text) => Some(Notice { text, bad: true }),
+        None if waiting => Some(Notice { text: "all wait; P lets them go on".into(), bad: false }),
+        None => None,
+    };
+    let of_queue = || queue.iter().rev().map(|job| job.new.address.authority.clone()).next();
     let defaults = Defaults {
-        server: fetch.server.or_else(|| fetch.jobs.first().map(|job| job.address.authority.clone())),
+        server: fetch.server.clone().or_else(of_queue),
         speak: fetch.speak,
         form: fetch.form,
         folder: fetch.folder,
         existing: fetch.existing,
-        jobs: fetch.engine.jobs,
+        jobs: config.jobs,
         browse,
+        history,
+        notice,
+        kept: session.is_some(),
     };
-    let (engine, events) = client::start(fetch.engine)?;
-    engine.command(Command::Add(fetch.jobs));
-    Ok(end(downloads::run(engine, events, defaults, ring, &settings.screen_options())?))
+    let (engine, events) = client::resume(config, queue)?;
+    if let Some(session) = &session {
+        session.follow(&engine);
+    }
+    let kept = session.is_some();
+    let (exit, left) = downloads::run(engine, events, session, defaults, ring, &settings.screen_options())?;
+    if let Err(error) = left.saved {
+        return Err(Problem {
+            exit: Exit::Disk,
+            sentence: format!("the queue could not be kept: {}", without_number(&error.to_string())),
+        }
+        .into());
+    }
+    match left.unfinished {
+        _ if !kept || exit != ui::Exit::Quit => {}
+        0 => {}
+        1 => headless::say("1 download is not finished; the next start goes on with it"),
+        count => {
+            headless::say(&format!("{count} downloads are not finished; the next start goes on with them"))
+        }
+    }
+    Ok(end(exit))
+}
+
+/// Opens the session; a warning where there cannot be one and nobody asked for it.
+fn open(fetch: &Fetch) -> Result<Result<Option<Opened>, String>, Problem> {
+    let Some(Chosen { name, folder, named }) = &fetch.session else { return Ok(Ok(None)) };
+    match Session::open(folder, name, fetch.configured) {
+        Ok(opened) => Ok(Ok(Some(opened))),
+        Err(error @ OpenError::Files { .. }) if !named => {
+            let warning = without_number(&error.to_string());
+            tracing::warn!("{warning}");
+            Ok(Err(warning))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn end(exit: ui::Exit) -> Exit {

@@ -2,13 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
+use etcetera::AppStrategy;
+
 use super::{
     Cli, UsageError,
     plan::{Face, Surroundings, shown, wrong},
 };
 use crate::{
-    client::{self, Existing, Form, NewJob, Speak},
-    config::Settings,
+    client::{
+        self, Existing, Form, KeptJob, Limits, NewJob, SessionName, Speak, kept,
+        session::{Changed, Saved},
+    },
+    config::{self, Settings},
     protocol::{
         address::{Address, Authority, Security},
         path::RemotePath,
@@ -33,6 +38,25 @@ pub struct Fetch {
     pub speak: Speak,
     /// When a target exists.
     pub existing: Existing,
+    /// The session that keeps the queue, if one does.
+    pub session: Option<Chosen>,
+    /// Whether the queue waits until told.
+    pub paused: bool,
+    /// The limits where neither flags nor a session say others.
+    pub configured: Limits,
+    /// What the flags say of them.
+    given: Changed,
+}
+
+/// A session.
+#[derive(Clone, Debug)]
+pub struct Chosen {
+    /// Its name.
+    pub name: SessionName,
+    /// The folder of the sessions.
+    pub folder: PathBuf,
+    /// Whether somebody asked for it: then there has to be one.
+    pub named: bool,
 }
 
 impl Fetch {
@@ -53,7 +77,26 @@ impl Fetch {
             form: client.form,
             speak: client.protocol,
             existing: client.existing,
+            session: None,
+            paused: false,
+            configured: Limits { jobs: client.jobs, rate: client.limit },
+            given: Changed::default(),
         }
+    }
+
+    /// How an engine is to begin with what an earlier run left. Without a screen nobody could tell it to try again
+    /// what has failed, so it does.
+    pub fn begin(&self, saved: Saved, face: Face) -> (client::Config, Vec<KeptJob>) {
+        let mut queue = saved.queue;
+        if face != Face::Screen {
+            kept::retry(&mut queue);
+        }
+        kept::ask(&mut queue, self.jobs.clone());
+        if self.paused {
+            kept::pause(&mut queue);
+        }
+        let limits = self.given.or(saved.limits).over(self.configured);
+        (client::Config { jobs: limits.jobs, limit: limits.rate, ..self.engine.clone() }, queue)
     }
 
     /// Reads an address, or a path of the server that was named.
@@ -97,6 +140,7 @@ impl Cli {
         settings: &Settings,
         around: &Surroundings,
         face: Face,
+        configured: Limits,
     ) -> Result<Fetch, UsageError> {
         let server = match &settings.client.host {
             Some(host) => Some(authority(host, settings.client.port)?),
@@ -123,7 +167,14 @@ impl Cli {
                 return wrong(format!("{name} goes with exactly one download, here are {}", addresses.len()));
             }
         }
-        if addresses.is_empty() && face != Face::Screen {
+        fetch.session = self.session(face)?;
+        fetch.paused = self.client.paused;
+        fetch.configured = configured;
+        fetch.given = Changed {
+            jobs: self.client.jobs.map(|jobs| jobs as usize),
+            rate: self.client.limit.map(|rate| rate.0.unwrap_or(0)),
+        };
+        if addresses.is_empty() && face != Face::Screen && fetch.session.is_none() {
             return wrong(
                 "nothing to fetch: give an address such as fdsp+plain://HOST/PATH, or -H HOST and a PATH",
             );
@@ -138,6 +189,29 @@ impl Cli {
         fetch.jobs = jobs;
         Ok(fetch)
     }
+
+    /// The session that keeps the queue: without a screen, only one that is asked for, since the queue of a script is
+    /// its command line.
+    fn session(&self, face: Face) -> Result<Option<Chosen>, UsageError> {
+        let given = self.client.session.clone();
+        if face != Face::Screen && self.client.paused {
+            return wrong("--paused is for the screen: without one nobody could let the queue go on");
+        }
+        if face != Face::Screen && given.is_none() {
+            return Ok(None);
+        }
+        let named = given.is_some();
+        match sessions() {
+            Some(folder) => Ok(Some(Chosen { name: given.unwrap_or_default(), folder, named })),
+            None if named => wrong("there is no home folder to keep a session in: set XDG_STATE_HOME"),
+            None => Ok(None),
+        }
+    }
+}
+
+/// Where sessions are kept; `None` without a home.
+fn sessions() -> Option<PathBuf> {
+    Some(config::xdg()?.state_dir()?.join("sessions"))
 }
 
 /// `--local` names a folder, or the file itself.

@@ -29,6 +29,7 @@ impl Cli {
             ("--update", client.update),
             ("--protocol", client.protocol.is_some()),
         ];
+        let of_a_session = [("--session", client.session.is_some()), ("--paused", client.paused)];
         let of_serving = [
             ("--arch", server.arch.is_some()),
             ("--classic", server.classic),
@@ -54,12 +55,16 @@ impl Cli {
             options.iter().find(|(_, given)| *given).map(|(name, _)| *name)
         };
         if server.serve {
-            if let Some(name) = given(&of_one_download).or_else(|| given(&of_fetching)) {
+            if let Some(name) =
+                given(&of_one_download).or_else(|| given(&of_fetching)).or_else(|| given(&of_a_session))
+            {
                 return wrong(format!("{name} is for fetching and cannot be used with --serve"));
             }
         } else if server.demo {
             let place = [("--host", self.place.host.is_some()), ("--port", self.place.port.is_some())];
-            if let Some(name) = given(&of_one_download).or_else(|| given(&place)) {
+            if let Some(name) =
+                given(&of_one_download).or_else(|| given(&place)).or_else(|| given(&of_a_session))
+            {
                 return wrong(format!(
                     "{name} cannot be used with --demo, which brings its own server and downloads"
                 ));

@@ -1,6 +1,6 @@
 //! The command line, as it is typed. What is meant by it is decided in [`plan`].
 
-mod fetch;
+pub mod fetch;
 mod merge;
 pub mod plan;
 mod print;
@@ -11,7 +11,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 use clap::{ArgAction, Args, Parser, error::ErrorKind};
 
 use crate::{
-    client::{Checksum, Form, Speak},
+    client::{Checksum, Form, SessionName, Speak},
     config::When,
     protocol::classic::Dialect,
     server::Arch,
@@ -33,7 +33,7 @@ Exit codes:
     5  the server is not the one that was meant or not known, or wants another token
     6  the digest is wrong, or the source changed
     7  the local disk: full, not writable, target exists
-  130  interrupted; what was fetched is kept
+  130  interrupted; what was fetched is kept, and the queue of a session
 
 Without a terminal the same work is done with plain lines, or with --json
 one object a line. To try it: tui --demo";
@@ -120,6 +120,12 @@ pub struct ClientArgs {
     /// Bring targets that exist to the server's version, fetching only the blocks that differ
     #[arg(long, conflicts_with_all = ["overwrite", "rename"])]
     pub update: bool,
+    /// Keep the queue under this name, and go on with what is in it [default: default; without a screen: not kept]
+    #[arg(long, value_name = "NAME")]
+    pub session: Option<SessionName>,
+    /// Let the queue of the session wait until told
+    #[arg(long)]
+    pub paused: bool,
     /// Fail unless the file has this digest; ALGO is blake3, sha256 or md5
     #[arg(long, value_name = "ALGO:HEX", value_parser = values::checksum)]
     pub checksum: Option<Checksum>,

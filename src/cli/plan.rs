@@ -7,6 +7,7 @@ use std::{
 
 use super::{Cli, Fetch, UsageError};
 use crate::{
+    client,
     config::Settings,
     headless::Style,
     logging::{self, Destination, LogOptions},
@@ -106,6 +107,7 @@ impl Cli {
     /// Options that do not go together, or an address, host or path that is none.
     pub fn plan(self, mut settings: Settings, around: &Surroundings) -> Result<Plan, UsageError> {
         self.misplaced()?;
+        let configured = client::Limits { jobs: settings.client.jobs, rate: settings.client.limit };
         self.overlay(&mut settings);
         let face = match &self.common {
             common if common.json => Face::Json,
@@ -128,7 +130,7 @@ impl Cli {
             let fetch = Fetch::new(&settings, around, None);
             Task::Demo(Demo { server: server_config(&settings, root)?, fetch, dir_given })
         } else {
-            Task::Fetch(self.fetch(&settings, around, face)?)
+            Task::Fetch(self.fetch(&settings, around, face, configured)?)
         };
         Ok(Plan { task, face, log, settings })
     }
@@ -199,7 +201,7 @@ pub(super) fn shown(text: &OsStr) -> SafeText {
 }
 
 /// The words of the system without its `(os error 2)`.
-pub(crate) fn without_number(text: &str) -> String {
+pub fn without_number(text: &str) -> String {
     let Some((before, after)) = text.split_once(" (os error ") else { return text.to_owned() };
     let behind = after.split_once(')').map_or("", |(_, behind)| behind);
     format!("{before}{behind}")

@@ -7,41 +7,86 @@ use std::{
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::{Exit, Style, bars::Bars, lines::Lines, output::Objects, say, signals::Signals};
+use super::{Exit, Problem, Style, bars::Bars, lines::Lines, output::Objects, say, signals::Signals};
 use crate::{
-    cli::{Fetch, plan::Face},
-    client::{self, Command, Engine, Event, JobId},
+    cli::{
+        Fetch,
+        fetch::Chosen,
+        plan::{self, Face},
+    },
+    client::{
+        self, Command, Engine, Event, JobId, KeptJob, KeptState, Session,
+        session::{Opened, Saved},
+    },
 };
 
 /// How long an interrupted engine may take to put what it has on the disk.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// Fetches all jobs, and tells as `style` says.
+/// Fetches all jobs, those of the session that was asked for with them, and tells as `style` says.
 ///
 /// # Errors
-/// The system gives no threads.
-pub fn run(fetch: &Fetch, style: Style) -> io::Result<Exit> {
+/// The system gives no threads, or the session cannot be used.
+pub fn run(fetch: &Fetch, style: Style) -> Result<Exit, Problem> {
+    let opened = match &fetch.session {
+        Some(Chosen { name, folder, .. }) => Some(Session::open(folder, name, fetch.configured)?),
+        None => None,
+    };
+    let (session, saved) = match opened {
+        Some(Opened { session, saved, warning }) => {
+            if let Some(warning) = warning {
+                say(&format!("tui: warning: {warning}"));
+            }
+            (Some(session), saved)
+        }
+        None => (None, Saved::default()),
+    };
+    let (config, queue) = fetch.begin(saved, style.face);
     let show = Show::new(style);
-    let (exit, _) = watch(fetch, show)?;
+    let failed = |error: io::Error| Problem::new(Exit::Failed, format!("cannot fetch: {error}"));
+    let (exit, _) = watch(config, queue, session.as_ref(), show).map_err(failed)?;
     Ok(exit)
 }
 
-/// Runs an engine until all of its jobs have ended, or a signal came.
-pub(super) fn watch(fetch: &Fetch, mut show: Show) -> io::Result<(Exit, Tally)> {
+/// Runs an engine until all jobs that go on by themselves have ended, or a signal came.
+pub(super) fn watch(
+    config: client::Config,
+    queue: Vec<KeptJob>,
+    session: Option<&Session>,
+    mut show: Show,
+) -> io::Result<(Exit, Tally)> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (engine, mut events) = client::start(fetch.engine.clone())?;
-    engine.command(Command::Add(fetch.jobs.clone()));
-    let mut tally = Tally::new(fetch.jobs.len());
+    let mut tally = Tally::new(queue.iter().filter(|job| job.state == KeptState::Queued).count());
+    let (engine, mut events) = client::resume(config, queue)?;
+    if let Some(session) = session {
+        session.follow(&engine);
+    }
     let interrupted = runtime.block_on(drive(&engine, &mut events, &mut tally, &mut show))?;
     show.end();
-    if let Some(signal) = interrupted {
-        say(&format!("tui: stopped by {signal}; what was fetched is kept"));
-        tracing::warn!("stopped by {signal}");
-    }
     engine.command(Command::Stop);
-    engine.join(FAREWELL);
-    let exit = if interrupted.is_some() { Exit::Interrupted } else { tally.exit() };
+    let kept = engine.join(FAREWELL);
+    let saved = session.map_or(Ok(()), |session| session.save(kept));
+    if let Err(error) = &saved {
+        say(&format!("tui: the queue could not be kept: {}", plan::without_number(&error.to_string())));
+    }
+    let exit = match interrupted {
+        Some(signal) => {
+            say(&format!("tui: stopped by {signal}; {}", how_to_go_on(session)));
+            tracing::warn!("stopped by {signal}");
+            Exit::Interrupted
+        }
+        None if saved.is_err() => Exit::Disk,
+        None => tally.exit(),
+    };
     Ok((exit, tally))
+}
+
+/// What is not lost by an interruption.
+fn how_to_go_on(session: Option<&Session>) -> String {
+    match session {
+        Some(session) => format!("the queue is kept: go on with --session {}", session.name()),
+        None => "what was fetched is kept: the same command goes on with it".into(),
+    }
 }
 
 /// The signal that ended it, if one did.

@@ -121,8 +121,9 @@ pub fn run(demo: Demo, style: Style) -> Result<Exit, Problem> {
     fetch.form = Form::Zip;
     // What is deleted in a moment need not survive a power cut.
     fetch.engine.sync = false;
-    fetch.jobs = vec![fetch.job(Address { path: address.path.clone(), ..address })];
-    let (exit, tally) = client::watch(&fetch, Show::new(style)).map_err(failed)?;
+    let job = fetch.job(Address { path: address.path.clone(), ..address });
+    let (exit, tally) =
+        client::watch(fetch.engine, vec![job.into()], None, Show::new(style)).map_err(failed)?;
     let [finished] = tally.done.as_slice() else { return Ok(exit) };
     report.line(&format!("Fetched {} as {}, comparing", units::bytes(finished.bytes), name(&finished.path)));
     match compare(finished.path.clone(), root, finished.blake3.clone()).map_err(failed)? {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use crate::{
     cli::{UsageError, plan},
-    client::TroubleKind,
+    client::{TroubleKind, session::OpenError},
     config, logging,
     server::StartError,
 };
@@ -83,6 +83,16 @@ impl From<config::Error> for Problem {
 impl From<logging::LogFileError> for Problem {
     fn from(error: logging::LogFileError) -> Problem {
         Problem::new(Exit::Usage, plan::without_number(&error.to_string()))
+    }
+}
+
+impl From<OpenError> for Problem {
+    fn from(error: OpenError) -> Problem {
+        let exit = match error {
+            OpenError::Held { .. } => Exit::Failed,
+            OpenError::Files { .. } => Exit::Disk,
+        };
+        Problem::new(exit, plan::without_number(&error.to_string()))
     }
 }
 

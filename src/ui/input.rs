@@ -28,6 +28,18 @@ impl LineEdit {
         LineEdit { input: Input::new(clean(text)), ..LineEdit::default() }
     }
 
+    /// An empty line with what was entered before.
+    pub fn with_history(entries: Vec<String>) -> LineEdit {
+        let mut line = LineEdit::default();
+        entries.iter().for_each(|entry| line.remember(&clean(entry)));
+        line
+    }
+
+    /// What was entered before, the last one at the end.
+    pub fn history(&self) -> &[String] {
+        &self.history
+    }
+
     /// What was typed.
     pub fn value(&self) -> &str {
         self.input.value()

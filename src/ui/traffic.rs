@@ -131,6 +131,9 @@ mod downloads {
             existing: Existing::Keep,
             jobs,
             browse: false,
+            history: Vec::new(),
+            notice: None,
+            kept: false,
         };
         let model = Model::new(defaults, KeyMap::default(), Look::default(), LogRing::new());
         let mut both = (model, Jobs { received: vec![0; jobs], wave: 0 });

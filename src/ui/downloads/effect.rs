@@ -25,6 +25,8 @@ pub enum Effect {
         /// Entries after this name only.
         after: Option<String>,
     },
+    /// What was typed into the address line is to be remembered.
+    Remember,
     /// Send text to the terminal's clipboard.
     Copy(String),
     /// Go to the shell.

@@ -20,8 +20,8 @@ mod update;
 mod view;
 
 pub use effect::{Effect, Ticket};
-pub use model::{Defaults, Model};
+pub use model::{Defaults, Model, Notice};
 pub use queue::Queue;
-pub use screen::run;
+pub use screen::{Left, run};
 pub use update::{Message, start, update};
 pub use view::view;

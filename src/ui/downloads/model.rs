@@ -36,6 +36,12 @@ pub struct Defaults {
     pub jobs: usize,
     /// Whether the listing of the server is open at first.
     pub browse: bool,
+    /// What was typed into the address line in earlier runs, the last one at the end.
+    pub history: Vec<String>,
+    /// What has to be said at first.
+    pub notice: Option<Notice>,
+    /// Whether the queue outlives this run.
+    pub kept: bool,
 }
 
 /// Rows below the job that the selection rests on which are shown with it: what comes next.
@@ -123,13 +129,15 @@ pub struct Model {
 
 impl Model {
     /// The state at first.
-    pub fn new(defaults: Defaults, keys: KeyMap, look: Look, log: LogRing) -> Model {
+    pub fn new(mut defaults: Defaults, keys: KeyMap, look: Look, log: LogRing) -> Model {
         let jobs = defaults.jobs;
+        let input = LineEdit::with_history(std::mem::take(&mut defaults.history));
+        let notice = defaults.notice.take();
         Model {
             defaults,
             keys,
             look,
-            input: LineEdit::default(),
+            input,
             focus: Focus::Input,
             panel: Panel::Closed,
             browser: None,
@@ -140,7 +148,7 @@ impl Model {
             totals: Totals::default(),
             log: LogPane::new(log),
             dialog: Dialog::None,
-            notice: None,
+            notice,
             completion: None,
             jobs,
             details_offset: 0,

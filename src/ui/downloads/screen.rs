@@ -1,6 +1,9 @@
 //! The model joined to its engine and to the runtime of the screens.
 
-use std::time::{Duration, Instant};
+use std::{
+    io,
+    time::{Duration, Instant},
+};
 
 use ratatui::{Frame, layout::Size};
 use tokio::sync::{mpsc, oneshot};
@@ -13,7 +16,7 @@ use super::{
     view::view,
 };
 use crate::{
-    client::{self, Command, Engine, Trouble, TroubleKind},
+    client::{self, Command, Engine, Session, Trouble, TroubleKind},
     logging::LogRing,
     protocol::message::Entries,
     text::SafeText,
@@ -28,17 +31,18 @@ const HASTE: Duration = Duration::from_millis(700);
 const UNREST: Duration = Duration::from_secs(1);
 
 /// Shows the download screen of an engine until it is left or the process is told to end; the engine is
-/// stopped then.
+/// stopped then, and its queue kept by the session. Gives what it leaves, too.
 ///
 /// # Errors
 /// See [`Error`].
 pub fn run(
     engine: Engine,
     events: mpsc::UnboundedReceiver<client::Event>,
+    session: Option<Session>,
     defaults: Defaults,
     log: LogRing,
     options: &Options,
-) -> Result<Exit, Error> {
+) -> Result<(Exit, Left), Error> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::System)?;
     let model = Model::new(defaults, options.keys.clone(), options.look, log.clone());
@@ -47,6 +51,7 @@ pub fn run(
         model,
         engine,
         events,
+        session,
         answers,
         answered,
         unrest: Instant::now(),
@@ -58,9 +63,26 @@ pub fn run(
         runtime::run(&mut downloads, &log, options).await
     });
     let patience = if matches!(exit, Ok(Exit::Quit)) { FAREWELL } else { HASTE };
-    downloads.engine.command(Command::Stop);
-    downloads.engine.join(patience);
-    exit
+    let Downloads { engine, session, .. } = downloads;
+    engine.command(Command::Stop);
+    let save = |kept| session.as_ref().map_or(Ok(()), |session| session.save(kept));
+    if patience == HASTE {
+        // What hangs while it stops must not cost what is known already; a failure shows once more below.
+        let _ = save(engine.kept());
+    }
+    let kept = engine.join(patience);
+    let unfinished = kept.queue.iter().filter(|job| job.is_unfinished()).count();
+    let saved = save(kept);
+    Ok((exit?, Left { unfinished, saved }))
+}
+
+/// What a screen leaves behind.
+#[derive(Debug)]
+pub struct Left {
+    /// Jobs that have not ended.
+    pub unfinished: usize,
+    /// Whether the session could keep them.
+    pub saved: io::Result<()>,
 }
 
 type Answer = (Ticket, Result<Entries, Trouble>);
@@ -69,6 +91,7 @@ struct Downloads {
     model: Model,
     engine: Engine,
     events: mpsc::UnboundedReceiver<client::Event>,
+    session: Option<Session>,
     answers: mpsc::UnboundedSender<Answer>,
     answered: mpsc::UnboundedReceiver<Answer>,
     /// Until when the effect of a command is looked for.
@@ -106,6 +129,11 @@ impl Downloads {
                         // Nobody listens any more once the screen was left.
                         let _ = answers.send((ticket, answer));
                     });
+                }
+                Effect::Remember => {
+                    if let Some(session) = &self.session {
+                        session.set_history(self.model.input.history());
+                    }
                 }
                 Effect::Copy(text) => control = Control::Copy(text),
                 Effect::Suspend => control = Control::Suspend,

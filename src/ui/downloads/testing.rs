@@ -168,6 +168,9 @@ pub fn model() -> Model {
         existing: Existing::Keep,
         jobs: 3,
         browse: false,
+        history: Vec::new(),
+        notice: None,
+        kept: false,
     };
     Model::new(defaults, KeyMap::default(), Look::default(), LogRing::new())
 }

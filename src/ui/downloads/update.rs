@@ -155,9 +155,11 @@ pub fn act(model: &mut Model, queue: &impl Queue, action: Action) -> Vec<Effect>
     Vec::new()
 }
 
-/// What waits or is paused counts as well: the queue does not outlive the program.
+/// Where the queue does not outlive the program, what is paused counts as well.
 fn quit(model: &mut Model) -> Vec<Effect> {
     let Totals { running, waiting, paused, .. } = model.totals;
+    let kept = model.defaults.kept;
+    let paused = if kept { 0 } else { paused };
     let counts = [(running, "running"), (waiting, "waiting"), (paused, "paused")];
     let counts: Vec<_> = counts
         .into_iter()
@@ -167,7 +169,8 @@ fn quit(model: &mut Model) -> Vec<Effect> {
     if counts.is_empty() {
         return vec![Effect::Quit];
     }
-    ask(model, format!("{}. Stop and quit?", counts.join(", ")), Pending::Quit);
+    let then = if kept { "Quit? The next start goes on." } else { "Stop and quit?" };
+    ask(model, format!("{}. {then}", counts.join(", ")), Pending::Quit);
     Vec::new()
 }
 

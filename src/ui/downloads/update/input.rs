@@ -48,9 +48,12 @@ fn submit(model: &mut Model) -> Vec<Effect> {
     }
     // A server without a path is a place to look around in; nobody means its whole content by it.
     if address.path.is_root() {
-        return browser::open_at(model, address);
+        let mut effects = browser::open_at(model, address);
+        effects.push(Effect::Remember);
+        return effects;
     }
-    vec![Effect::Engine(Command::Add(vec![target::job(address, model.defaults.form, &model.defaults)]))]
+    let job = target::job(address, model.defaults.form, &model.defaults);
+    vec![Effect::Remember, Effect::Engine(Command::Add(vec![job]))]
 }
 
 /// Queues the lines of a paste; those that are no addresses are told and left out.
@@ -76,7 +79,10 @@ pub(super) fn add_all(model: &mut Model, lines: &[String]) -> Vec<Effect> {
     if let Some(problem) = problem {
         model.complain(format!("{} queued, {refused} not: {problem}", jobs.len()));
     }
-    if jobs.is_empty() { Vec::new() } else { vec![Effect::Engine(Command::Add(jobs))] }
+    if jobs.is_empty() {
+        return Vec::new();
+    }
+    vec![Effect::Remember, Effect::Engine(Command::Add(jobs))]
 }
 
 fn complete(model: &mut Model) -> Vec<Effect> {

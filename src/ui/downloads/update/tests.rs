@@ -7,7 +7,7 @@ use crate::{
     ui::{
         actions::Context,
         downloads::{
-            Effect, Message, Model, Ticket,
+            Defaults, Effect, Message, Model, Ticket,
             dialog::{Dialog, Pending},
             model::{Focus, Panel},
             start,
@@ -36,9 +36,9 @@ fn type_in(model: &mut Model, queue: &Fake, text: &str) {
     }
 }
 
-/// The one command among the effects.
+/// The one command among the effects; what is typed may be remembered with it.
 fn command(effects: Vec<Effect>) -> Command {
-    let mut effects = effects.into_iter();
+    let mut effects = effects.into_iter().filter(|effect| !matches!(effect, Effect::Remember));
     match (effects.next(), effects.next()) {
         (Some(Effect::Engine(command)), None) => command,
         other => panic!("{other:?}"),
@@ -102,7 +102,8 @@ fn a_server_without_a_path_is_listed_and_not_fetched() {
     let (mut model, queue) = (model(), Fake::default());
     model.input.set("fdsp+plain://other:1/");
     let effects = keys(&mut model, &queue, "enter");
-    assert!(matches!(&effects[..], [Effect::List { authority, .. }] if authority.host == "other"));
+    let [Effect::List { authority, .. }, Effect::Remember] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!(authority.host, "other");
     assert_eq!(context(&model), Context::Browser);
 }
 
@@ -292,6 +293,35 @@ fn quitting_asks_when_something_would_stop() {
     assert!(matches!(&keys(&mut idle, &none, "ctrl-c")[..], [Effect::Quit]));
     assert!(matches!(&keys(&mut idle, &none, "ctrl-z")[..], [Effect::Suspend]));
     assert!(matches!(&keys(&mut idle, &none, "ctrl-l")[..], [Effect::Redraw]));
+}
+
+#[test]
+fn quitting_a_queue_that_is_kept_says_so() {
+    let (mut model, queue) = ready();
+    model.defaults.kept = true;
+    assert!(keys(&mut model, &queue, "q").is_empty());
+    let Dialog::Question(question) = &model.dialog else { panic!("{:?}", model.dialog) };
+    assert_eq!(question.text, "5 running, 2 waiting. Quit? The next start goes on.");
+    keys(&mut model, &queue, "n");
+    let paused = Fake { rows: vec![testing::row(1, "a", JobState::Paused)], ..Fake::default() };
+    draw(&mut model, &paused, 80, 24);
+    assert!(matches!(&keys(&mut model, &paused, "q")[..], [Effect::Quit]), "nothing is lost, nothing stops");
+}
+
+#[test]
+fn what_was_typed_in_an_earlier_run_comes_back() {
+    let defaults =
+        Defaults { history: vec!["films/a.iso".into(), "b\u{1b}[2J".into()], ..testing::model().defaults };
+    let Model { keys: map, look, .. } = testing::model();
+    let mut model = Model::new(defaults, map, look, crate::logging::LogRing::new());
+    let queue = Fake::default();
+    keys(&mut model, &queue, "up");
+    assert_eq!(model.input.value(), "b[2J");
+    keys(&mut model, &queue, "up");
+    assert_eq!(model.input.value(), "films/a.iso");
+    let effects = keys(&mut model, &queue, "enter");
+    assert!(matches!(&effects[..], [Effect::Remember, Effect::Engine(_)]), "{effects:?}");
+    assert_eq!(model.input.history().last().map(String::as_str), Some("films/a.iso"));
 }
 
 #[test]
