@@ -172,7 +172,7 @@ impl Cli {
         fetch.configured = configured;
         fetch.given = Changed {
             jobs: self.client.jobs.map(|jobs| jobs as usize),
-            rate: self.client.limit.map(|rate| rate.0.unwrap_or(0)),
+            rate: self.common.limit.map(|rate| rate.0.unwrap_or(0)),
         };
         if addresses.is_empty() && face != Face::Screen && fetch.session.is_none() {
             return wrong(
