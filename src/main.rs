@@ -50,8 +50,8 @@ fn carry_out(plan: Plan, ring: LogRing) -> color_eyre::Result<Exit> {
     Ok(match (plan.task, plan.face) {
         (Task::Serve(config), Face::Screen) => screen::serve(config, settings, ring)?,
         (Task::Serve(config), _) => headless::server::run(config, style)?,
-        (Task::Demo(demo), Face::Screen) => screen::demo(demo, settings, ring)?,
-        (Task::Demo(demo), _) => demo::run(demo, style)?,
+        (Task::Demo(demo), Face::Screen) => screen::demo(*demo, settings, ring)?,
+        (Task::Demo(demo), _) => demo::run(*demo, style)?,
         (Task::Fetch(fetch), Face::Screen) => screen::fetch(fetch, settings, ring)?,
         (Task::Fetch(fetch), _) => headless::client::run(&fetch, style)?,
     })

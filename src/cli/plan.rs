@@ -44,7 +44,7 @@ pub enum Task {
     /// Serve.
     Serve(server::Config),
     /// Serve and fetch from it.
-    Demo(Demo),
+    Demo(Box<Demo>),
 }
 
 /// A server and a client of one process.
@@ -128,7 +128,7 @@ impl Cli {
             settings.server.port = 0;
             let dir_given = self.client.dir.is_some();
             let fetch = Fetch::new(&settings, around, None);
-            Task::Demo(Demo { server: server_config(&settings, root)?, fetch, dir_given })
+            Task::Demo(Box::new(Demo { server: server_config(&settings, root)?, fetch, dir_given }))
         } else {
             Task::Fetch(self.fetch(&settings, around, face, configured)?)
         };

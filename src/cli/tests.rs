@@ -90,11 +90,10 @@ fn a_server_is_what_was_asked_for() {
 
 #[test]
 fn the_demo_listens_on_loopback_only() {
-    let Ok(Task::Demo(Demo { server, fetch, dir_given })) =
-        planned("--demo /usr --arch single").map(|plan| plan.task)
-    else {
+    let Ok(Task::Demo(demo)) = planned("--demo /usr --arch single").map(|plan| plan.task) else {
         panic!("a demo");
     };
+    let Demo { server, fetch, dir_given } = *demo;
     assert_eq!((server.host.as_str(), server.port, server.arch), ("127.0.0.1", 0, Arch::Single));
     assert_eq!((server.root.as_path(), fetch.jobs.len(), dir_given), (Path::new("/usr"), 0, false));
 }
