@@ -40,9 +40,19 @@ pub fn stage(arch: Arch, limits: Limits) -> Served {
     served
 }
 
-/// Deadlines that are never met.
+/// Deadlines that are never met, and places for all.
 pub fn patient() -> Limits {
-    Limits { handshake: LONG, idle: LONG, min_rate: 0, max_connections: 1000, ..Limits::default() }
+    Limits {
+        max_connections: 1000,
+        max_per_address: 1000,
+        max_requests: u64::MAX,
+        max_hashing: 1000,
+        max_archives: 1000,
+        handshake: LONG,
+        idle: LONG,
+        min_rate: 0,
+        ..Limits::default()
+    }
 }
 
 /// Fetches the honest file.
