@@ -176,7 +176,7 @@ pub struct LimitArgs {
     /// Requests of one connection; then it has to connect again [default: 100000]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..))]
     pub max_requests: Option<u64>,
-    /// Archives made at the same time; further ones are told "busy" [default: 16]
+    /// Archives made, and trees read, at the same time; further ones are told "busy" [default: 16]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     pub max_archives: Option<u64>,
     /// Files hashed for clients at the same time; further ones are told "busy" [default: 4]

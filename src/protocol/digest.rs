@@ -13,6 +13,11 @@ pub const BLOCK_SIZE: u64 = 1 << 20;
 pub struct Hash(pub [u8; 32]);
 
 impl Hash {
+    /// The digest of a content, as `b3sum` prints it.
+    pub fn of(content: &[u8]) -> Hash {
+        Hash(*blake3::hash(content).as_bytes())
+    }
+
     /// Reads 64 hex digits of either case.
     pub fn from_hex(text: &str) -> Option<Hash> {
         let mut bytes = [0; 32];

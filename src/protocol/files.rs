@@ -1,5 +1,7 @@
 //! An answer with many files, as the server writes it.
 
+use std::convert::Infallible;
+
 use super::{
     content::{ContentWriter, Filled},
     control,
@@ -14,13 +16,11 @@ use super::{
 #[derive(Debug)]
 pub struct FilesWriter {
     request: u32,
-    /// Of the file that is being sent.
-    content: Option<ContentWriter>,
 }
 
 impl FilesWriter {
     pub(super) fn new(request: u32) -> FilesWriter {
-        FilesWriter { request, content: None }
+        FilesWriter { request }
     }
 
     /// Says that the client has the next file.
@@ -33,26 +33,20 @@ impl FilesWriter {
         self.header(Kind::Differs, 0, out);
     }
 
-    /// Says why the next file does not come, or the one that is being sent not to its end.
+    /// Says why the next file does not come, or the one that was begun not to its end.
     pub fn missed(&mut self, failure: &Failure, out: &mut Outgoing) {
-        self.content = None;
         control::write_failure(Kind::Missed, self.request, failure, out);
     }
 
-    /// Announces the next file. Its content is to follow.
-    pub fn begin(&mut self, head: &FileHead, out: &mut Outgoing) {
+    /// Announces the next file, and returns what writes its content, from the first byte to the last.
+    pub fn begin(&mut self, head: &FileHead, out: &mut Outgoing) -> ContentWriter {
         control::write(Kind::File, self.request, head, out);
-        self.content = Some(ContentWriter::new(self.request, 0));
+        ContentWriter::new(self.request, 0)
     }
 
-    /// What writes the content of the file that was begun last.
-    pub fn content(&mut self) -> Option<&mut ContentWriter> {
-        self.content.as_mut()
-    }
-
-    /// Ends the file that was begun last, all of whose content was written. Returns its digest.
-    pub fn done(&mut self, out: &mut Outgoing) -> Option<Hash> {
-        let root = self.content.take()?.finish(out)?;
+    /// Ends a file of which all was written. Returns its digest.
+    pub fn done(&mut self, content: ContentWriter, out: &mut Outgoing) -> Option<Hash> {
+        let root = content.finish(out)?;
         self.header(Kind::Done, Kind::Done.max_length(), out);
         out.push(&root.0);
         Some(root)
@@ -60,20 +54,18 @@ impl FilesWriter {
 
     /// Writes all of the next file, of which the content is at hand.
     pub fn whole(&mut self, head: &FileHead, content: &[u8], out: &mut Outgoing) {
-        self.begin(head, out);
-        let Some(writer) = &mut self.content else { return };
+        let mut writer = self.begin(head, out);
         let mut rest = content;
         while !rest.is_empty() {
             let (piece, after) = rest.split_at(writer.room().min(rest.len()));
             let position = (content.len() - after.len()) as u64;
-            let written = writer.data(out, |place| {
+            let Ok(_) = writer.data(out, |place| {
                 place[..piece.len()].copy_from_slice(piece);
-                Ok::<_, std::convert::Infallible>(Filled { bytes: piece.len(), position })
+                Ok::<_, Infallible>(Filled { bytes: piece.len(), position })
             });
-            let Ok(_) = written;
             rest = after;
         }
-        self.done(out);
+        self.done(writer, out);
     }
 
     /// Ends the answer.

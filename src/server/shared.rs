@@ -50,7 +50,7 @@ pub(super) struct Shared {
     pub indexes: ArchiveIndexes,
     /// Places for answers for which blocks are hashed.
     pub hashing: Slots,
-    /// Places for archives.
+    /// Places for archives and trees.
     pub archives: Slots,
     pub local: SocketAddr,
     sink: Sink,

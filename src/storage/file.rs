@@ -50,6 +50,11 @@ impl FileSource {
         &self.meta
     }
 
+    /// Its path in the served folder, for people.
+    pub fn path(&self) -> &SafeText {
+        &self.path
+    }
+
     /// The identity when it was opened.
     pub fn identity(&self) -> &str {
         &self.text

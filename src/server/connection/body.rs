@@ -56,6 +56,12 @@ impl Body {
         Some(Body::File { source, offset, end, ahead: offset })
     }
 
+    /// All of a file.
+    pub fn whole(source: FileSource) -> Body {
+        let end = source.size();
+        Body::File { source, offset: 0, end, ahead: 0 }
+    }
+
     /// The range of an archive that `get` asks for; `None` if that is more than there can be.
     pub fn archive(mut making: Making, sources: u64, get: &Get) -> Result<Option<Body>, StorageError> {
         let Some(begin) = get.first_block.checked_mul(BLOCK_SIZE) else { return Ok(None) };

@@ -254,7 +254,7 @@ fn fill(body: &mut Body, left: &mut u64, path: &SafeText, turn: &mut Turn) -> Re
             }
             Ok(bytes)
         })?;
-        turn.content(bytes, body.progress());
+        turn.content(bytes, Some(body.progress()));
         *left -= bytes as u64;
         if bytes == 0 {
             break;

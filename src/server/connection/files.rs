@@ -1,33 +1,32 @@
 //! An answer to a `files` request: many small files in a turn, large ones in pieces.
 
 use super::{
+    body::Body,
     hashing::{hash, remember},
-    reply::failure,
+    reply::{busy, failure},
+    sending::Sending,
     turn::Turn,
 };
 use crate::{
     protocol::{
-        digest::{BLOCK_SIZE, BlockHasher, Hash, RootHasher},
+        digest::{BLOCK_SIZE, Hash, RootHasher},
         error::Code,
         message::{self, Failure, FileHead, WantedFile},
         path::RemotePath,
-        server::{Filled, FilesWriter},
+        server::FilesWriter,
     },
-    server::limits::{TURN, WORK},
+    server::{
+        limits::{TURN, WORK},
+        slots::Slot,
+    },
     storage::{self, StorageError, root::FileSource},
     text::SafeText,
 };
 
 /// Files up to this size are read at once, and hashed, before anything is said of them.
-const SMALL: u64 = (TURN / 8) as u64;
-/// Files that are opened in one turn.
-const OPENED: usize = 64;
+const SMALL: usize = TURN / 8;
 /// What it costs to open a file, as bytes of work.
-const OPENING: u64 = WORK / OPENED as u64;
-/// Bytes that are read ahead of a large file's reader.
-const AHEAD: u64 = 4 * BLOCK_SIZE;
-/// What a small file costs in a turn beside its content.
-const FRAMES: usize = 512;
+const OPENING: u64 = WORK / 64;
 
 /// Files that are asked for, and what opens them.
 pub(super) struct Wanted {
@@ -60,26 +59,21 @@ pub(super) struct Files {
 }
 
 /// A file that is not answered in one go.
-struct Large {
-    source: FileSource,
-    stage: Stage,
-}
-
-enum Stage {
+enum Large {
     /// It is being hashed, to be compared with what the client has.
-    Hashing { expected: Hash, next: u64, root: RootHasher },
-    /// It is being sent; up to where the kernel was told to read.
-    Sending { ahead: u64 },
+    Comparing(Box<Comparing>),
+    /// It is being sent.
+    Sending(Box<Sending>),
 }
 
-/// How a file, or a piece of it, ended.
-enum Went {
-    /// There is more of it.
-    On(Large),
-    /// It was answered.
-    Answered,
-    /// It is to be answered in the next turn.
-    Later(FileSource, WantedFile),
+struct Comparing {
+    source: FileSource,
+    expected: Hash,
+    /// Index of the block that is hashed next.
+    next: u64,
+    root: RootHasher,
+    /// Its place among those who hash, once it has to.
+    slot: Option<Slot>,
 }
 
 impl Files {
@@ -92,7 +86,10 @@ impl Files {
         let mut work = 0;
         while work < WORK && turn.out.len() < turn.size() {
             let result = match self.large.take() {
-                Some(large) => self.go_on(large, turn, &mut work),
+                Some(large) => {
+                    work = WORK;
+                    self.go_on(large, turn)
+                }
                 None => match self.wanted.files.next() {
                     Some(file) => self.begin(&file, turn, &mut work),
                     None => return true,
@@ -112,11 +109,10 @@ impl Files {
     /// Makes the end of the answer, after [`Files::fill`] has said that it is there.
     pub fn end(self, turn: &mut Turn) {
         self.writer.end(&mut turn.out);
-        turn.end();
-        turn.idle();
+        if self.wanted.content { turn.end() } else { turn.idle() }
     }
 
-    /// Answers a small file, begins with a large one.
+    /// Answers a small file, or begins with a large one.
     fn begin(
         &mut self,
         file: &WantedFile,
@@ -124,29 +120,114 @@ impl Files {
         work: &mut u64,
     ) -> Result<Option<Large>, Failure> {
         *work += OPENING;
-        let path = |path| SafeText::new(path);
-        let remote = RemotePath::parse(&file.path)
-            .map_err(|error| failure(Code::NotFound, error, &path(&file.path)))?;
-        let source = self.wanted.opener.open(&remote).map_err(|error| error.failure())?;
-        if source.size() > self.wanted.largest {
+        let path = RemotePath::parse(&file.path)
+            .map_err(|error| failure(Code::NotFound, error, &SafeText::new(&file.path)))?;
+        let source = self.wanted.opener.open(&path).map_err(|error| error.failure())?;
+        let size = source.size();
+        if size > self.wanted.largest {
             return Err(failure(Code::Changed, "is larger than was expected", source.path()));
         }
         let expected = file.digest.as_deref().and_then(Hash::from_hex);
-        match expected {
+        Ok(match expected {
             None if !self.wanted.content => {
                 self.writer.differs(&mut turn.out);
-                Ok(None)
+                None
             }
-            _ if source.size() <= SMALL => {
-                *work += source.size();
+            _ if size <= SMALL as u64 => {
+                *work += size;
                 self.small(&source, expected, turn).map_err(|error| error.failure())?;
-                Ok(None)
+                None
             }
             Some(expected) => {
-                let stage = Stage::Hashing { expected, next: 0, root: RootHasher::default() };
-                Ok(Some(Large { source, stage }))
+                let root = RootHasher::default();
+                Some(Large::Comparing(Box::new(Comparing { source, expected, next: 0, root, slot: None })))
             }
-            None => Ok(Some(self.announce(source, turn))),
+            None => Some(self.announce(source, turn)),
+        })
+    }
+
+    /// Answers a file that fits into the buffer.
+    fn small(
+        &mut self,
+        source: &FileSource,
+        expected: Option<Hash>,
+        turn: &mut Turn,
+    ) -> Result<(), StorageError> {
+        self.buffer.resize(SMALL, 0);
+        let length = usize::try_from(source.size()).map_or(SMALL, |size| size.min(SMALL));
+        let content = &mut self.buffer[..length];
+        source.read_exact_at(content, 0)?;
+        source.check()?;
+        if expected.is_some_and(|expected| expected == Hash::of(content)) {
+            self.writer.same(&mut turn.out);
+        } else if self.wanted.content {
+            self.writer.whole(&head(source), content, &mut turn.out);
+            turn.content(length, None);
+        } else {
+            self.writer.differs(&mut turn.out);
+        }
+        Ok(())
+    }
+
+    /// Goes on with a large file; `None` if it is answered.
+    fn go_on(&mut self, large: Large, turn: &mut Turn) -> Result<Option<Large>, Failure> {
+        match large {
+            Large::Sending(mut sending) => {
+                if !sending.fill(turn).map_err(|error| error.failure())? {
+                    return Ok(Some(Large::Sending(sending)));
+                }
+                self.writer.done(sending.writer, &mut turn.out);
+                Ok(None)
+            }
+            Large::Comparing(mut comparing) => {
+                if !comparing.hash(turn).map_err(|error| error.failure())? {
+                    comparing.slot = comparing.slot.take().or_else(|| turn.shared.hashing.take());
+                    if comparing.slot.is_none() {
+                        return Err(busy("hashes as many files", comparing.source.path()));
+                    }
+                    return Ok(Some(Large::Comparing(comparing)));
+                }
+                let Comparing { source, expected, root, .. } = *comparing;
+                source.check().map_err(|error| error.failure())?;
+                if root.known() == Some(expected) {
+                    self.writer.same(&mut turn.out);
+                } else if self.wanted.content {
+                    return Ok(Some(self.announce(source, turn)));
+                } else {
+                    self.writer.differs(&mut turn.out);
+                }
+                Ok(None)
+            }
         }
     }
+
+    fn announce(&mut self, source: FileSource, turn: &mut Turn) -> Large {
+        let writer = self.writer.begin(&head(&source), &mut turn.out);
+        let identity = source.identity().to_owned();
+        Large::Sending(Box::new(Sending { writer, body: Body::whole(source), identity }))
+    }
+}
+
+impl Comparing {
+    /// Takes the blocks that are known, or hashes the next one, once there is a place for that. True if those were all.
+    fn hash(&mut self, turn: &Turn) -> Result<bool, StorageError> {
+        let blocks = self.source.size().div_ceil(BLOCK_SIZE);
+        let known = turn.shared.hashes.run(self.source.identity(), self.next, blocks);
+        self.next += known.len() as u64;
+        known.iter().for_each(|block| self.root.push(block));
+        if known.is_empty() && self.slot.is_some() && self.next < blocks {
+            let digest = hash(&self.source, self.next)?;
+            remember(&turn.shared, &self.source, self.next, &digest)?;
+            self.root.push(&digest);
+            self.next += 1;
+        }
+        Ok(self.next >= blocks)
+    }
+}
+
+/// What is said of a file before its content.
+fn head(source: &FileSource) -> FileHead {
+    let meta = source.meta();
+    let identity = source.identity().to_owned();
+    FileHead { size: source.size(), modified: meta.modified, mode: meta.mode, identity }
 }

@@ -102,7 +102,7 @@ impl Hashing {
 }
 
 /// Reads and hashes a block that the file has.
-fn hash(source: &FileSource, index: u64) -> Result<BlockDigest, StorageError> {
+pub(super) fn hash(source: &FileSource, index: u64) -> Result<BlockDigest, StorageError> {
     let begin = index * BLOCK_SIZE;
     let mut left = (source.size() - begin).min(BLOCK_SIZE);
     let mut hasher = BlockHasher::new(index);

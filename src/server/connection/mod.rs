@@ -20,15 +20,18 @@
 mod body;
 mod classic;
 mod deadlines;
+mod files;
 #[cfg(test)]
 mod fuzzing;
 mod hashing;
 mod pacing;
 mod reply;
 mod sending;
+mod stage;
 mod stranger;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod turn;
 mod v1;
 

@@ -4,6 +4,7 @@ use std::{fmt, sync::Arc};
 
 use super::{
     body::{Body, Making},
+    files::Wanted,
     hashing::Blocks,
 };
 use crate::{
@@ -15,6 +16,7 @@ use crate::{
     },
     server::{limits::RETRY_AFTER, shared::Shared, slots::Slot},
     storage::{
+        self,
         archive::{Planner, Planning},
         root::{Directory, FileSource, Node},
     },
@@ -31,6 +33,10 @@ pub(super) enum Reply {
     Content(Box<(Content, Body)>),
     /// To be announced and hashed.
     Hashes(Box<(Content, Blocks)>),
+    /// To be walked and sent as it is.
+    Tree(Box<(storage::tree::Tree, Slot)>),
+    /// Files to be sent.
+    Files(Box<Wanted>),
     /// To be planned first.
     Archive(Box<Archive>),
 }
@@ -71,7 +77,13 @@ pub(super) fn reply(shared: &Shared, request: Request, path: &SafeText) -> Resul
             Ok(Reply::Archive(Box::new(Archive { get, meta, planner, slot })))
         }
         (Request::Hashes(get), Node::File(source)) if get.form != Form::Zip => hashes(&get, source, path),
-        (Request::Tree(_) | Request::Files(_), _) => Err(failure(Code::Unsupported, Code::Unsupported, path)),
+        (Request::Tree(_), Node::Directory(directory)) => {
+            let slot = shared.archives.take().ok_or_else(|| busy("reads as many folders", path))?;
+            Ok(Reply::Tree(Box::new((directory.tree(), slot))))
+        }
+        (Request::Files(files), Node::Directory(directory)) => {
+            Ok(Reply::Files(Box::new(Wanted::new(files, directory.files()))))
+        }
         (_, Node::File(_)) => Err(failure(Code::WrongKind, "is a file", path)),
         (_, Node::Directory(_)) => Err(failure(Code::WrongKind, "is a directory", path)),
     }

@@ -31,7 +31,7 @@ impl Sending {
                 return Ok(false);
             }
             let bytes = self.writer.data_within(most, &mut turn.out, |buffer| self.body.read(buffer))?;
-            turn.content(bytes, self.body.progress());
+            turn.content(bytes, Some(self.body.progress()));
             self.remember(turn)?;
             if bytes == 0 || turn.out.len() >= most || self.body.position() - before >= WORK {
                 return Ok(false);

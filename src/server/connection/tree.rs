@@ -3,7 +3,7 @@
 use super::turn::Turn;
 use crate::{
     protocol::server::TreeWriter,
-    server::limits::TURN,
+    server::{limits::TURN, slots::Slot},
     storage::{
         StorageError,
         tree::{Tree, TreeStep},
@@ -17,11 +17,13 @@ const STEPS: usize = 512;
 pub(super) struct Listing {
     writer: TreeWriter,
     tree: Tree,
+    /// Its place among those who walk.
+    _slot: Slot,
 }
 
 impl Listing {
-    pub fn new(writer: TreeWriter, tree: Tree) -> Listing {
-        Listing { writer, tree }
+    pub fn new(writer: TreeWriter, tree: Tree, slot: Slot) -> Listing {
+        Listing { writer, tree, _slot: slot }
     }
 
     /// Walks on, and puts what was met into the turn. `None` if that was all.

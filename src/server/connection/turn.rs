@@ -7,7 +7,10 @@ use std::{
 };
 
 use super::super::{ConnectionState, Event, limits::TURN, registry::Entry, shared::Shared};
-use crate::{protocol::outgoing::Outgoing, text::SafeText};
+use crate::{
+    protocol::{message::Failure, outgoing::Outgoing},
+    text::SafeText,
+};
 
 /// The first turn of a connection, and those of a slow one.
 const LEAST_TURN: usize = TURN / 8;
@@ -113,13 +116,16 @@ impl Turn {
         self.running = Some(Running { path, started, bytes: 0, total });
     }
 
-    /// Content was put into `out`; how far the answer is with that.
-    pub fn content(&mut self, bytes: usize, (position, total): (u64, u64)) {
+    /// Content was put into `out`; how far the answer is with that, if that is known.
+    pub fn content(&mut self, bytes: usize, progress: Option<(u64, u64)>) {
         self.content += bytes as u64;
         if let Some(running) = &mut self.running {
             running.bytes += bytes as u64;
         }
-        self.entry.set_progress(position, total);
+        match progress {
+            Some((position, total)) => self.entry.set_progress(position, total),
+            None => self.entry.clear_progress(),
+        }
     }
 
     /// How far an answer is that has no content.
@@ -143,6 +149,14 @@ impl Turn {
         self.entry.clear_progress();
         let Entry { id, peer, .. } = *self.entry;
         self.shared.emit(&Event::Failed { id, peer, path: path.clone(), reason: SafeText::new(reason) });
+    }
+
+    /// One of many files is not sent, or not to its end.
+    pub fn missed(&self, failure: &Failure) {
+        let Entry { id, peer, .. } = *self.entry;
+        let path = SafeText::new(failure.path.as_deref().unwrap_or_default());
+        let reason = SafeText::new(&failure.message);
+        self.shared.emit(&Event::Failed { id, peer, path, reason });
     }
 
     /// The first `count` bytes of `out` were written.

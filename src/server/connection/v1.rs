@@ -5,9 +5,12 @@ use std::{borrow::Cow, time::Instant};
 use super::{
     Step,
     body::Body,
+    files::Files,
     hashing::Hashing,
-    reply::{Archive, Reply, busy, describe, failure, reply},
+    reply::{Reply, describe, reply},
     sending::Sending,
+    stage::{Stage, Worked},
+    tree::Listing,
     turn::Turn,
 };
 use crate::{
@@ -40,21 +43,12 @@ pub(super) struct V1 {
     answer: Option<Answer>,
 }
 
-/// A `get` or `hashes` in work.
+/// A request in work that takes more than one turn.
 struct Answer {
     id: u32,
     path: SafeText,
     started: Instant,
     stage: Stage,
-}
-
-enum Stage {
-    /// The archive is being planned.
-    Planning(Box<Archive>),
-    /// The hashes of a file's blocks are being sent.
-    Hashing(Box<Hashing>),
-    /// Content is being sent, or an archive made up to where its range begins.
-    Sending(Box<Sending>),
 }
 
 impl V1 {
@@ -216,6 +210,16 @@ impl V1 {
                 turn.show(&path);
                 turn.state(ConnectionState::Hashing);
             }
+            Ok(Reply::Tree(_)) => {
+                turn.show(&as_tree(&path));
+                turn.state(ConnectionState::Planning);
+            }
+            Ok(Reply::Files(wanted)) => {
+                turn.show(&as_tree(&path));
+                if !wanted.content() {
+                    turn.state(ConnectionState::Hashing);
+                }
+            }
             Ok(Reply::Archive(_)) => {
                 turn.show(&SafeText::new(&format!("{path} (zip)")));
                 turn.state(ConnectionState::Planning);
@@ -248,6 +252,18 @@ impl V1 {
                 Stage::Hashing(Box::new(Hashing::new(writer, blocks)))
             }
             Ok(Reply::Archive(archive)) => Stage::Planning(archive),
+            Ok(Reply::Tree(tree)) => {
+                let writer = self.machine.tree(id, &mut turn.out);
+                let (tree, slot) = *tree;
+                Stage::Tree(Box::new(Listing::new(writer, tree, slot)))
+            }
+            Ok(Reply::Files(wanted)) => {
+                if wanted.content() {
+                    turn.begin(path.clone(), started, None);
+                }
+                let writer = self.machine.files(id, &mut turn.out);
+                Stage::Files(Box::new(Files::new(writer, *wanted)))
+            }
             Err(failure) => return self.fail(id, &path, &failure, turn),
         };
         self.answer = Some(Answer { id, path, started, stage });
@@ -261,62 +277,25 @@ impl V1 {
     /// Goes on with an answer. `None` if it has ended.
     fn go_on(&mut self, answer: Answer, turn: &mut Turn) -> Option<Step> {
         let Answer { id, path, started, stage } = answer;
-        let stage = match stage {
-            Stage::Sending(mut sending) if !sending.body.must_skip() => match sending.fill(turn) {
-                Ok(true) => {
-                    sending.end(turn);
-                    return None;
-                }
-                Ok(false) => Stage::Sending(sending),
-                Err(error) => {
-                    self.fail(id, &path, &error.failure(), turn);
-                    return None;
-                }
-            },
-            Stage::Hashing(mut hashing) => match hashing.fill(turn) {
-                Ok(true) => {
-                    hashing.end(turn);
-                    return None;
-                }
-                Ok(false) if !hashing.take_place(&turn.shared) => {
-                    self.fail(id, &path, &busy("hashes as many files", &path), turn);
-                    return None;
-                }
-                Ok(false) => Stage::Hashing(hashing),
-                Err(error) => {
-                    self.fail(id, &path, &error.failure(), turn);
-                    return None;
-                }
-            },
-            stage => stage,
-        };
-        self.answer = Some(Answer { id, path, started, stage });
+        match stage.fill(&path, turn) {
+            Ok(Some(stage)) => self.answer = Some(Answer { id, path, started, stage }),
+            Ok(None) => return None,
+            Err(failure) => {
+                self.fail(id, &path, &failure, turn);
+                return None;
+            }
+        }
         Some(if turn.out.is_empty() { Step::Work } else { Step::Again })
     }
 
-    /// A slice of planning, of hashing, or of making an archive up to where its range begins. Where it is the content
-    /// itself that takes work, the next [`V1::advance`] is the slice.
+    /// A slice of work for the answer.
     pub fn work(&mut self, turn: &mut Turn) {
         let Some(Answer { id, path, started, stage }) = self.answer.take() else { return };
-        match stage {
-            Stage::Planning(archive) => {
-                let reply = archive.step(&path, &turn.shared);
-                self.answer(id, path, started, reply, turn);
-            }
-            Stage::Hashing(mut hashing) => match hashing.work(turn) {
-                Ok(()) => self.answer = Some(Answer { id, path, started, stage: Stage::Hashing(hashing) }),
-                Err(error) => self.fail(id, &path, &error.failure(), turn),
-            },
-            Stage::Sending(mut sending) => {
-                let skipped = if sending.body.must_skip() { sending.body.skip() } else { Ok(true) };
-                match skipped {
-                    Ok(true) => {
-                        self.answer = Some(Answer { id, path, started, stage: Stage::Sending(sending) });
-                    }
-                    Ok(false) => self.fail(id, &path, &failure(Code::Range, Code::Range, &path), turn),
-                    Err(error) => self.fail(id, &path, &error.failure(), turn),
-                }
-            }
+        match stage.work(&path, turn) {
+            Ok(Worked::On(stage)) => self.answer = Some(Answer { id, path, started, stage }),
+            Ok(Worked::Planned(reply)) => self.answer(id, path, started, Ok(reply), turn),
+            Ok(Worked::Ended) => {}
+            Err(failure) => self.fail(id, &path, &failure, turn),
         }
     }
 
@@ -324,4 +303,9 @@ impl V1 {
         turn.fail(path, &failure.message);
         self.machine.failure(id, failure, &mut turn.out);
     }
+}
+
+/// How a directory is shown that is sent as itself.
+fn as_tree(path: &SafeText) -> SafeText {
+    SafeText::new(&format!("{path} (tree)"))
 }

@@ -1,0 +1,96 @@
+//! How far an answer is that takes more than one turn.
+
+use std::sync::Arc;
+
+use super::{
+    files::Files,
+    hashing::Hashing,
+    reply::{Archive, Reply, busy, failure},
+    sending::Sending,
+    tree::Listing,
+    turn::Turn,
+};
+use crate::{
+    protocol::{error::Code, message::Failure},
+    text::SafeText,
+};
+
+/// How far an answer is.
+pub(super) enum Stage {
+    /// The archive is being planned.
+    Planning(Box<Archive>),
+    /// The hashes of a file's blocks are being sent.
+    Hashing(Box<Hashing>),
+    /// Content is being sent, or an archive made up to where its range begins.
+    Sending(Box<Sending>),
+    /// A directory is being walked and sent as a tree.
+    Tree(Box<Listing>),
+    /// Many files are being sent.
+    Files(Box<Files>),
+}
+
+/// What a slice of work came to.
+pub(super) enum Worked {
+    /// There is more to do.
+    On(Stage),
+    /// The archive is planned, and this is to be announced.
+    Planned(Reply),
+    /// The answer has ended.
+    Ended,
+}
+
+impl Stage {
+    /// Puts what there is into the turn. `None` if the answer has ended.
+    pub fn fill(self, path: &SafeText, turn: &mut Turn) -> Result<Option<Stage>, Failure> {
+        match self {
+            Stage::Sending(mut sending) if !sending.body.must_skip() => {
+                if !sending.fill(turn).map_err(|error| error.failure())? {
+                    return Ok(Some(Stage::Sending(sending)));
+                }
+                sending.end(turn);
+            }
+            Stage::Hashing(mut hashing) => {
+                if !hashing.fill(turn).map_err(|error| error.failure())? {
+                    if !hashing.take_place(&turn.shared) {
+                        return Err(busy("hashes as many files", path));
+                    }
+                    return Ok(Some(Stage::Hashing(hashing)));
+                }
+                hashing.end(turn);
+            }
+            Stage::Files(mut files) => {
+                if !files.fill(turn) {
+                    return Ok(Some(Stage::Files(files)));
+                }
+                files.end(turn);
+            }
+            stage => return Ok(Some(stage)),
+        }
+        Ok(None)
+    }
+
+    /// A slice of planning, of walking, of hashing, or of making an archive up to where its range begins. Where it is
+    /// the content itself that takes work, the next [`Stage::fill`] is the slice.
+    pub fn work(self, path: &SafeText, turn: &mut Turn) -> Result<Worked, Failure> {
+        Ok(Worked::On(match self {
+            Stage::Planning(archive) => {
+                return archive.step(path, &Arc::clone(&turn.shared)).map(Worked::Planned);
+            }
+            Stage::Tree(tree) => match tree.work(turn).map_err(|error| error.failure())? {
+                Some(tree) => Stage::Tree(tree),
+                None => return Ok(Worked::Ended),
+            },
+            Stage::Hashing(mut hashing) => {
+                hashing.work(turn).map_err(|error| error.failure())?;
+                Stage::Hashing(hashing)
+            }
+            Stage::Sending(mut sending) if sending.body.must_skip() => {
+                if !sending.body.skip().map_err(|error| error.failure())? {
+                    return Err(failure(Code::Range, Code::Range, path));
+                }
+                Stage::Sending(sending)
+            }
+            stage @ (Stage::Sending(_) | Stage::Files(_)) => stage,
+        }))
+    }
+}
