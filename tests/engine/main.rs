@@ -16,3 +16,4 @@ mod proxy;
 mod scripted;
 mod strangers;
 mod support;
+mod table;

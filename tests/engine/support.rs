@@ -47,17 +47,13 @@ impl Served {
 
     pub fn with(arch: Arch, classic: Option<Dialect>, limits: Limits) -> Served {
         let folder = tempfile::tempdir().unwrap();
-        let config = server::Config {
-            root: folder.path().to_owned(),
-            host: "127.0.0.1".into(),
-            port: 0,
-            arch,
-            classic,
-            policy: Default::default(),
-            limits,
-        };
-        let server = server::start(config, Arc::new(|_| {})).unwrap();
+        let server = serve(folder.path(), arch, classic, limits);
         Served { folder, server }
+    }
+
+    /// Another server of the same folder.
+    pub fn beside(&self, arch: Arch) -> Server {
+        serve(self.folder.path(), arch, None, Limits::default())
     }
 
     pub fn write(&self, path: &str, bytes: &[u8]) {
@@ -69,6 +65,19 @@ impl Served {
     pub fn at(&self) -> SocketAddr {
         self.server.local_addr()
     }
+}
+
+fn serve(folder: &Path, arch: Arch, classic: Option<Dialect>, limits: Limits) -> Server {
+    let config = server::Config {
+        root: folder.to_owned(),
+        host: "127.0.0.1".into(),
+        port: 0,
+        arch,
+        classic,
+        policy: Default::default(),
+        limits,
+    };
+    server::start(config, Arc::new(|_| {})).unwrap()
 }
 
 /// The address of a path on a server.
