@@ -1,6 +1,6 @@
 //! The control messages: JSON objects, the payloads of all frames but those with bytes or nothing in them.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{
     error::{Code, Violation},
@@ -147,10 +147,10 @@ pub struct Get {
     /// The path.
     pub path: String,
     /// The form.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub form: Form,
     /// Index of the first block.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub first_block: u64,
     /// How many blocks at most; all to the end if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -230,4 +230,9 @@ pub struct Failure {
 pub struct Goodbye {
     /// A sentence for people.
     pub reason: String,
+}
+
+/// An optional member that is `null` is as absent.
+fn or_default<'de, T: Default + Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
+    Option::deserialize(from).map(Option::unwrap_or_default)
 }

@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-fn welcomed() -> Stream {
+pub fn welcomed() -> Stream {
     Stream::welcomed()
 }
 
@@ -28,7 +28,7 @@ fn list() -> List {
 }
 
 /// What the client says against a stream that answers these requests, however it is cut.
-fn refused(requests: &[Request], stream: &Stream) -> Violation {
+pub fn refused(requests: &[Request], stream: &Stream) -> Violation {
     let run = |size| {
         let mut client = Client::new("test");
         for request in requests {
@@ -44,7 +44,7 @@ fn refused(requests: &[Request], stream: &Stream) -> Violation {
     }
 }
 
-fn accepted(requests: &[Request], stream: &Stream) -> Vec<Seen> {
+pub fn accepted(requests: &[Request], stream: &Stream) -> Vec<Seen> {
     let mut client = Client::new("test");
     for request in requests {
         client.request(request);
@@ -55,17 +55,17 @@ fn accepted(requests: &[Request], stream: &Stream) -> Vec<Seen> {
     seen
 }
 
-fn with(mut message: Value, member: &str, value: Value) -> Value {
+pub fn with(mut message: Value, member: &str, value: Value) -> Value {
     message[member] = value;
     message
 }
 
-fn without(mut message: Value, member: &str) -> Value {
+pub fn without(mut message: Value, member: &str) -> Value {
     message.as_object_mut().expect("an object").remove(member);
     message
 }
 
-fn modified() -> Value {
+pub fn modified() -> Value {
     json!({"s": -1, "ns": 999_999_999})
 }
 

@@ -2,7 +2,7 @@
 
 use fdsp::protocol::{
     client::{Client, Request},
-    message::{Form, Get, List, Stat},
+    message::{Files, Form, Get, List, Stat, Tree, WantedFile},
     server::Server,
 };
 use proptest::prelude::*;
@@ -11,7 +11,7 @@ use crate::{
     exchange::get,
     memory::Stored,
     pair::Pair,
-    stream::{MIB, RESERVED, Seen, Stream, feed_client, feed_server, pattern},
+    stream::{MIB, RESERVED, Seen, Stream, blake3_hex, feed_client, feed_server, pattern},
 };
 
 /// Cuts `bytes` into pieces of these lengths, again and again.
@@ -28,6 +28,12 @@ fn cut<'a>(mut bytes: &'a [u8], lengths: &[usize]) -> Vec<&'a [u8]> {
     pieces
 }
 
+fn wanted() -> Vec<WantedFile> {
+    let file = |path: &str, digest| WantedFile { path: path.to_owned(), digest };
+    let empty = blake3_hex(b"");
+    vec![file("a", None), file("b", None), file("a", Some(empty)), file("a", None)]
+}
+
 fn requests() -> Vec<Request> {
     let path = || "f".to_owned();
     vec![
@@ -35,6 +41,9 @@ fn requests() -> Vec<Request> {
         Request::Get(get("f")),
         Request::List(List { path: "absent".to_owned(), after: Some("x".to_owned()), limit: Some(3) }),
         Request::Hashes(get("f")),
+        Request::Tree(Tree { path: path() }),
+        Request::Files(Files { path: path(), files: wanted(), content: true, largest: None }),
+        Request::Files(Files { path: path(), files: wanted(), content: false, largest: Some(1 << 40) }),
         Request::Get(Get { path: path(), form: Form::Auto, first_block: 1, blocks: Some(1), identity: None }),
     ]
 }
@@ -130,7 +139,7 @@ proptest! {
     fn the_server_sees_the_same_however_the_stream_is_cut(lengths in lengths()) {
         let stream = client_stream();
         let whole = feed_server(&mut Server::new(), [stream.as_slice()]);
-        prop_assert_eq!((whole.0.len(), &whole.1), (8, &None));
+        prop_assert_eq!((whole.0.len(), &whole.1), (11, &None));
         prop_assert_eq!(feed_server(&mut Server::new(), cut(&stream, &lengths)), whole);
     }
 

@@ -10,3 +10,4 @@ mod server_refuses;
 mod strangers;
 mod stream;
 mod tables;
+mod trees;

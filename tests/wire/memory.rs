@@ -6,7 +6,10 @@ use fdsp::protocol::{
     client::Request,
     digest::{BLOCK_SIZE, BlockDigest, BlockHasher},
     error::{Code, Violation},
-    message::{Content, Entries, Failure, Form, Kind, Meta, Sources, Timestamp, Welcome},
+    message::{
+        Content, Entries, Failure, FileHead, Files, Form, Kind, Meta, Sources, Timestamp, Totals, TreeEntry,
+        TreeNode, Welcome,
+    },
     outgoing::Outgoing,
     server::{Event, Filled, Server},
 };
@@ -107,9 +110,9 @@ impl Memory {
                 };
                 self.server.meta(id, &meta, out);
             }
-            Request::List(_) | Request::Tree(_) | Request::Files(_) => {
-                self.server.failure(id, &failure(Code::WrongKind, path), out)
-            }
+            Request::Tree(_) => self.tree(id, &stored, out),
+            Request::Files(files) => self.files(id, files, &stored, out),
+            Request::List(_) => self.server.failure(id, &failure(Code::WrongKind, path), out),
             Request::Hashes(get) if stored.archive || get.form == Form::Zip => {
                 self.server.failure(id, &failure(Code::WrongKind, path), out);
             }
@@ -129,6 +132,48 @@ impl Memory {
                 }
             }
         }
+    }
+
+    /// A directory in which the content is `a`, and a link to it.
+    fn tree(&mut self, id: u32, stored: &Stored, out: &mut Outgoing) {
+        let size = stored.bytes.len() as u64;
+        let mut writer = self.server.tree(id, out);
+        for (path, node) in [
+            ("", TreeNode::Directory),
+            ("a", TreeNode::File { size, identity: stored.identity.clone() }),
+            ("l", TreeNode::Link { target: "a".to_owned() }),
+        ] {
+            writer.push(&TreeEntry { path: path.to_owned(), modified: MODIFIED, mode: 0o644, node }, out);
+            // In pages, as a server that walks as it goes.
+            if path == "a" {
+                writer.flush(out);
+            }
+        }
+        let totals = writer.end(2, out);
+        assert_eq!(totals, Totals { bytes: size, files: 1, directories: 1, links: 1, omitted: 2 });
+    }
+
+    /// Files of that directory.
+    fn files(&mut self, id: u32, files: &Files, stored: &Stored, out: &mut Outgoing) {
+        let mut writer = self.server.files(id, out);
+        let (size, identity) = (stored.bytes.len() as u64, stored.identity.clone());
+        let head = FileHead { size, modified: MODIFIED, mode: 0o644, identity };
+        let digest = blake3::hash(&stored.bytes).to_string();
+        for file in &files.files {
+            let is_same = file.digest.as_ref() == Some(&digest);
+            match file.path.as_str() {
+                "a" if is_same => writer.same(out),
+                "a" if !files.content => writer.differs(out),
+                "a" if stored.breaks_at.is_some() => {
+                    let mut content = writer.begin(&head, out);
+                    let Ok(_) = content.data(out, |_| Ok::<_, Infallible>(Filled { bytes: 1, position: 1 }));
+                    writer.missed(&failure(Code::Changed, "a"), out);
+                }
+                "a" => writer.whole(&head, &stored.bytes, out),
+                other => writer.missed(&failure(Code::NotFound, other), out),
+            }
+        }
+        writer.end(out);
     }
 
     fn hash(

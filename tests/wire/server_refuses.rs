@@ -12,8 +12,8 @@ use serde_json::json;
 use crate::{
     memory::failure,
     stream::{
-        BLOCK, CONTENT, DATA, END, ENTRIES, ERROR, GET, GOODBYE, HASHES, HELLO, LIST, META, RESERVED, STAT,
-        Stream, WELCOME, feed_server,
+        BLOCK, CONTENT, DATA, DIFFERS, DONE, END, ENTRIES, ERROR, FILE, FILES, GET, GOODBYE, HASHES, HELLO,
+        LIST, META, MISSED, RESERVED, SAME, STAT, Stream, TREE, TREE_PAGE, WELCOME, feed_server,
     },
 };
 
@@ -70,7 +70,9 @@ fn frames_of_a_server() {
         (META, "meta"),
         (ENTRIES, "entries"),
         (CONTENT, "content"),
-        (0x86, "tree"),
+        (TREE_PAGE, "tree"),
+        (FILE, "file"),
+        (MISSED, "missed"),
         (END, "end"),
         (ERROR, "error"),
     ] {
@@ -81,6 +83,9 @@ fn frames_of_a_server() {
     assert_eq!(refused(&greeted().header(DATA, 5, 1)), Violation::Unexpected("data"));
     assert_eq!(refused(&greeted().header(BLOCK, 48, 1)), Violation::Unexpected("block"));
     assert_eq!(refused(&greeted().header(0x85, 40, 1)), Violation::Unexpected("hashes"));
+    assert_eq!(refused(&greeted().header(DONE, 32, 1)), Violation::Unexpected("done"));
+    assert_eq!(refused(&greeted().header(SAME, 0, 1)), Violation::Unexpected("same"));
+    assert_eq!(refused(&greeted().header(DIFFERS, 0, 1)), Violation::Unexpected("differs"));
 }
 
 #[test]
@@ -139,6 +144,12 @@ fn messages_that_are_not_their_kind() {
         (GET, "get", b"{\"path\":\"\",\"first_block\":1.5}"),
         (GET, "get", b"{\"path\":\"\",\"first_block\":18446744073709551616}"),
         (GET, "get", b"{\"path\":\"\",\"blocks\":\"1\"}"),
+        (TREE, "tree", b"{}"),
+        (FILES, "files", b"{\"path\":\"\"}"),
+        (FILES, "files", b"{\"path\":\"\",\"files\":[\"a\"]}"),
+        (FILES, "files", b"{\"path\":\"\",\"files\":[{}]}"),
+        (FILES, "files", b"{\"path\":\"\",\"files\":[],\"content\":1}"),
+        (FILES, "files", b"{\"path\":\"\",\"files\":[],\"largest\":-1}"),
     ] {
         let violation = refused(&greeted().frame(kind, 1, payload));
         assert!(
@@ -150,6 +161,15 @@ fn messages_that_are_not_their_kind() {
     assert!(matches!(violation, Violation::Json { kind: "hello", .. }), "{violation}");
     let violation = refused(&greeted().frame(GOODBYE, 0, b"{}"));
     assert!(matches!(violation, Violation::Json { kind: "goodbye", .. }), "{violation}");
+}
+
+#[test]
+fn digests_that_are_none() {
+    for digest in ["", "00", &"0".repeat(63), &"g".repeat(64), &"0".repeat(65)] {
+        let files = json!({"path": "", "files": [{"path": "a"}, {"path": "b", "digest": digest}]});
+        let violation = refused(&greeted().json(FILES, 1, &files));
+        assert_eq!(violation, Violation::Content("a digest that is none"));
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The messages of `tree` and `files`: a directory as itself.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Timestamp;
 
@@ -132,7 +132,7 @@ pub struct Files {
     /// The files, answered in this order.
     pub files: Vec<WantedFile>,
     /// Whether content is sent of files that have not the digest that is named for them; `true` if absent.
-    #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
+    #[serde(default = "yes", deserialize_with = "or_yes", skip_serializing_if = "Clone::clone")]
     pub content: bool,
     /// A file of more bytes is answered as one that has changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -141,6 +141,10 @@ pub struct Files {
 
 fn yes() -> bool {
     true
+}
+
+fn or_yes<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+    Option::deserialize(from).map(|content| content.unwrap_or(true))
 }
 
 /// A file that is asked for.
