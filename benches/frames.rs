@@ -162,6 +162,8 @@ fn downloads(criterion: &mut Criterion) {
             history: Vec::new(),
             notice: None,
             kept: false,
+            selected: 0,
+            paused: false,
         };
         let mut model = downloads::Model::new(defaults, KeyMap::default(), Look::default(), log());
         let step = |model: &mut downloads::Model, step: u64| {

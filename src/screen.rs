@@ -9,7 +9,7 @@ use fdsp::{
         plan::{Demo, Face, without_number},
     },
     client::{
-        self, KeptState, Session,
+        self, KeptJob, Session,
         session::{OpenError, Opened, Saved},
     },
     config::Settings,
@@ -66,13 +66,7 @@ fn downloads(fetch: Fetch, browse: bool, settings: &Settings, ring: LogRing) -> 
     };
     let history = saved.history.clone();
     let (config, queue) = fetch.begin(saved, Face::Screen);
-    let waiting = fetch.paused && queue.iter().any(|job| job.state == KeptState::Paused);
-    let notice = match warning {
-        Some(text) => Some(Notice { text, bad: true }),
-        None if waiting => Some(Notice { text: "all wait; P lets them go on".into(), bad: false }),
-        None => None,
-    };
-    let of_queue = || queue.iter().rev().map(|job| job.new.address.authority.clone()).next();
+    let of_queue = || queue.last().map(|job| job.new.address.authority.clone());
     let defaults = Defaults {
         server: fetch.server.clone().or_else(of_queue),
         speak: fetch.speak,
@@ -82,8 +76,10 @@ fn downloads(fetch: Fetch, browse: bool, settings: &Settings, ring: LogRing) -> 
         jobs: config.jobs,
         browse,
         history,
-        notice,
+        notice: warning.map(|text| Notice { text, bad: true }),
         kept: session.is_some(),
+        selected: queue.iter().position(KeptJob::is_unfinished).unwrap_or(queue.len()),
+        paused: fetch.paused && queue.iter().any(KeptJob::is_unfinished),
     };
     let (engine, events) = client::resume(config, queue)?;
     if let Some(session) = &session {

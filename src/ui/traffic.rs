@@ -134,6 +134,8 @@ mod downloads {
             history: Vec::new(),
             notice: None,
             kept: false,
+            selected: 0,
+            paused: false,
         };
         let model = Model::new(defaults, KeyMap::default(), Look::default(), LogRing::new());
         let mut both = (model, Jobs { received: vec![0; jobs], wave: 0 });

@@ -6,3 +6,4 @@ mod downloads;
 mod hang_up;
 mod harness;
 mod panic;
+mod session;

@@ -16,7 +16,13 @@ use crate::{
     client::{Event, Existing, Form, JobId, JobView, Speak, Totals},
     logging::LogRing,
     protocol::address::Authority,
-    ui::{actions::KeyMap, browser::Browser, input::LineEdit, log::LogPane, theme::Look},
+    ui::{
+        actions::{Action, Context, KeyMap},
+        browser::Browser,
+        input::LineEdit,
+        log::LogPane,
+        theme::Look,
+    },
 };
 
 /// What holds for every job that is added, and how the screen begins.
@@ -42,6 +48,10 @@ pub struct Defaults {
     pub notice: Option<Notice>,
     /// Whether the queue outlives this run.
     pub kept: bool,
+    /// The place in the queue that the selection rests on at first.
+    pub selected: usize,
+    /// Whether nothing goes on by itself: the queue has the keys at first, to be let go on.
+    pub paused: bool,
 }
 
 /// Rows below the job that the selection rests on which are shown with it: what comes next.
@@ -130,15 +140,20 @@ pub struct Model {
 impl Model {
     /// The state at first.
     pub fn new(mut defaults: Defaults, keys: KeyMap, look: Look, log: LogRing) -> Model {
-        let jobs = defaults.jobs;
+        let (jobs, paused) = (defaults.jobs, defaults.paused);
         let input = LineEdit::with_history(std::mem::take(&mut defaults.history));
-        let notice = defaults.notice.take();
+        let mut notice = defaults.notice.take();
+        if defaults.paused && notice.is_none() {
+            let key = keys.shown(Context::Queue, Action::PauseAll);
+            let key = key.map(|key| format!("; {key} lets them go on")).unwrap_or_default();
+            notice = Some(Notice { text: format!("the downloads wait{key}"), bad: false });
+        }
         Model {
             defaults,
             keys,
             look,
             input,
-            focus: Focus::Input,
+            focus: if paused { Focus::Queue } else { Focus::Input },
             panel: Panel::Closed,
             browser: None,
             queue: List::default(),
@@ -164,7 +179,7 @@ impl Model {
         let resized = self.size != size;
         self.size = size;
         let layout = self.layout();
-        let generation = queue.generation();
+        let (generation, first) = (queue.generation(), self.generation.is_none());
         if self.generation != Some(generation) {
             self.generation = Some(generation);
             self.queue.set_keys(queue.ids(&self.filter));
@@ -174,6 +189,10 @@ impl Model {
         }
         let rule = u16::from(layout.form == ScreenForm::Full);
         self.queue.set_height(usize::from(layout.queue.height.saturating_sub(rule)));
+        if first {
+            self.queue.go(self.defaults.selected);
+            self.queue.look_ahead(AHEAD);
+        }
         if let Some(browser) = &mut self.browser {
             browser.set_height(usize::from(layout.panel.height.saturating_sub(rule)));
         }

@@ -171,6 +171,8 @@ pub fn model() -> Model {
         history: Vec::new(),
         notice: None,
         kept: false,
+        selected: 0,
+        paused: false,
     };
     Model::new(defaults, KeyMap::default(), Look::default(), LogRing::new())
 }
