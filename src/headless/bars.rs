@@ -1,6 +1,6 @@
 //! Progress bars on a terminal's stderr, one for each running job.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, io::Write, time::Duration};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -70,6 +70,9 @@ impl Bars {
             bar.set_message(message(row));
             bar.set_position((u128::from(done) * u128::from(LENGTH) / u128::from(total.max(1))) as u64);
         }
+        if !self.bars.is_empty() {
+            rest();
+        }
     }
 
     /// Takes all bars away.
@@ -78,6 +81,13 @@ impl Bars {
         // Nobody may be left to see it.
         let _ = self.all.clear();
     }
+}
+
+/// Leaves the cursor at the beginning of the last bar: from its end, the `^C` that a terminal shows would go on the
+/// next line, and a bar would stay behind.
+fn rest() {
+    let mut stderr = std::io::stderr().lock();
+    let _ = stderr.write_all(b"\r").and_then(|()| stderr.flush());
 }
 
 fn is_running(state: &JobState) -> bool {

@@ -26,12 +26,14 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves `readme.txt` and a large file.
+    /// Serves `readme.txt` and two large files.
     pub fn start() -> Server {
         let folder = tempfile::tempdir().expect("a folder");
         fs::write(folder.path().join("readme.txt"), "hello\n").expect("a file");
-        let large = fs::File::create(folder.path().join("large.bin")).expect("a file");
-        large.set_len(1 << 30).expect("a sparse file");
+        for name in ["large.bin", "other.bin"] {
+            let file = fs::File::create(folder.path().join(name)).expect("a file");
+            file.set_len(1 << 30).expect("a sparse file");
+        }
         let mut child = Command::new(TUI)
             .args(["--serve", "--headless", "--json", "--port", "0"])
             .arg(folder.path())
