@@ -42,6 +42,9 @@ pub fn run(fetch: &Fetch, style: Style) -> Result<Exit, Problem> {
         None => (None, Saved::default()),
     };
     let (config, queue) = fetch.begin(saved, style.face);
+    if let (Some(session), Face::Plain) = (&session, style.face) {
+        remark(session, &queue);
+    }
     let show = Show::new(style);
     let failed = |error: io::Error| Problem::new(Exit::Failed, format!("cannot fetch: {error}"));
     let (exit, _) = watch(config, queue, session.as_ref(), show).map_err(failed)?;
@@ -79,6 +82,18 @@ pub(super) fn watch(
         None => tally.exit(),
     };
     Ok((exit, tally))
+}
+
+/// Says what of a session may be unexpected.
+fn remark(session: &Session, queue: &[KeptJob]) {
+    let name = session.name();
+    let paused = queue.iter().filter(|job| job.state == KeptState::Paused).count();
+    if paused > 0 {
+        say(&format!("{paused} of the session '{name}' stay paused: tui --session {name} shows them"));
+    }
+    if !queue.iter().any(|job| job.state == KeptState::Queued) {
+        say(&format!("nothing is left to fetch in the session '{name}'"));
+    }
 }
 
 /// What is not lost by an interruption.
