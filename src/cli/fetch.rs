@@ -38,6 +38,8 @@ pub struct Fetch {
     pub speak: Speak,
     /// When a target exists.
     pub existing: Existing,
+    /// Whether archives are unpacked.
+    pub extract: bool,
     /// The session that keeps the queue, if one does.
     pub session: Option<Chosen>,
     /// Whether the queue waits until told.
@@ -70,6 +72,7 @@ impl Fetch {
                 retries: client.retries,
                 timeout: client.timeout,
                 sync: client.sync,
+                extract: client.extract_limits,
             },
             jobs: Vec::new(),
             server,
@@ -77,6 +80,7 @@ impl Fetch {
             form: client.form,
             speak: client.protocol,
             existing: client.existing,
+            extract: client.extract,
             session: None,
             paused: false,
             configured: Limits { jobs: client.jobs, rate: client.limit },
@@ -129,6 +133,7 @@ impl Fetch {
             save_as: None,
             existing: self.existing,
             checksum: None,
+            extract: self.extract,
         }
     }
 }

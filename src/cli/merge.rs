@@ -27,6 +27,7 @@ impl Cli {
             ("--overwrite", client.overwrite),
             ("--rename", client.rename),
             ("--update", client.update),
+            ("--extract", client.extract),
             ("--protocol", client.protocol.is_some()),
         ];
         let of_a_session = [("--session", client.session.is_some()), ("--paused", client.paused)];
@@ -102,6 +103,7 @@ impl Cli {
         set(&mut client.existing, self.client.overwrite.then_some(Existing::Overwrite));
         set(&mut client.existing, self.client.rename.then_some(Existing::Rename));
         set(&mut client.existing, self.client.update.then_some(Existing::Update));
+        set(&mut client.extract, self.client.extract.then_some(true));
         set(&mut server.arch, self.server.arch);
         set(&mut server.classic, self.server.classic.then_some(true));
         set(&mut server.classic_dialect, self.server.classic_dialect.map(Some));

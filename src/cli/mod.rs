@@ -126,6 +126,9 @@ pub struct ClientArgs {
     /// Let the queue of the session wait until told
     #[arg(long)]
     pub paused: bool,
+    /// Unpack zip archives once they are verified, into a folder beside them
+    #[arg(long)]
+    pub extract: bool,
     /// Fail unless the file has this digest; ALGO is blake3, sha256 or md5
     #[arg(long, value_name = "ALGO:HEX", value_parser = values::checksum)]
     pub checksum: Option<Checksum>,

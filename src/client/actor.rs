@@ -124,6 +124,7 @@ impl Actor {
                 retries: self.config.retries,
                 timeout: self.config.timeout,
                 sync: self.config.sync,
+                extract: self.config.extract,
             };
             let memory = self.kept.remove(&id).unwrap_or_default();
             let (stop, stopped) = watch::channel(false);

@@ -136,6 +136,7 @@ mod tests {
             save_as: None,
             existing: Existing::Keep,
             checksum: None,
+            extract: false,
         }
     }
 
@@ -149,6 +150,7 @@ mod tests {
             seconds: 1.0,
             files: None,
             omitted: 0,
+            extracted: None,
         }
     }
 

@@ -51,6 +51,8 @@ pub(super) struct Memory {
     pub(super) old: Option<Target>,
     /// The target was there already, byte for byte.
     pub(super) identical: Option<PathBuf>,
+    /// It is in its place, and is still to be unpacked.
+    pub(super) placed: Option<PathBuf>,
     /// Whether the server said, after the last block that was kept, that the content is still the same. Until
     /// then the blocks may be of two versions.
     pub(super) proven: bool,

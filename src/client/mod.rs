@@ -10,7 +10,8 @@
 //!   short lock)               ├ part, blocks, memory   what is kept of it
 //!                             ├ control, journal       what an interrupted run leaves of that
 //!                             ├ recall, compare        what of it still holds
-//!                             └ place, folder, finish  its target, and how it gets there
+//!                             ├ place, folder, finish  its target, and how it gets there
+//!                             └ extract                what is in it, for those who want that
 //! session    a queue that outlives its engine: written as it changes, and taken up by the next one
 //! ```
 
@@ -24,9 +25,11 @@ mod compare;
 mod control;
 mod dial;
 mod engine;
+mod extract;
 mod fetch;
 mod finish;
 mod folder;
+mod folding;
 #[cfg(test)]
 mod fuzzing;
 mod journal;
@@ -43,6 +46,7 @@ mod progress;
 mod queue;
 mod rate;
 mod recall;
+mod removal;
 mod retry;
 mod schedule;
 pub mod session;
@@ -85,6 +89,25 @@ pub struct Config {
     pub timeout: Duration,
     /// Whether a job is done only once the disk has it.
     pub sync: bool,
+    /// What of an archive is put up with when it is to be unpacked.
+    pub extract: Extract,
+}
+
+/// What of an archive is put up with when it is unpacked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extract {
+    /// Files and directories.
+    pub entries: u64,
+    /// Bytes of all files; `None` is as much as the disk has room for.
+    pub bytes: Option<u64>,
+    /// How many times larger than itself an archive may become that unpacks to more than a gibibyte.
+    pub ratio: u64,
+}
+
+impl Default for Extract {
+    fn default() -> Self {
+        Extract { entries: 100_000, bytes: None, ratio: 200 }
+    }
 }
 
 /// What to speak.
@@ -165,6 +188,8 @@ pub struct NewJob {
     pub existing: Existing,
     /// To verify.
     pub checksum: Option<Checksum>,
+    /// Whether to unpack it, if it is a zip archive.
+    pub extract: bool,
 }
 
 /// A number for a job, never used twice by one engine.

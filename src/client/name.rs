@@ -36,6 +36,28 @@ impl SafeName {
         SafeName(name)
     }
 
+    /// Takes a name as it is, for contents that have to be what their sender has: where nothing may be changed, what
+    /// cannot stay is refused.
+    ///
+    /// A name that is only awkward elsewhere (a device of another system, a dot at its end, letters that are not
+    /// composed) stays: files of that kind are in real trees. So do the two joiners and the selectors of a glyph's
+    /// form, without which names in several scripts, and of emoji, would be others.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub(super) fn exact(name: &str) -> Result<SafeName, &'static str> {
+        let shapes = |c: char| matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}');
+        match name {
+            "" | "." | ".." => Err("is no name of a file"),
+            _ if name.contains(['/', '\0']) => Err("is no name of a file"),
+            _ if name.len() > LONGEST => Err("is too long for a file"),
+            _ if name.contains(|c| is_unsafe(c) && !shapes(c)) => {
+                Err("has characters that a terminal obeys or that cannot be seen")
+            }
+            _ => Ok(SafeName(name.to_owned())),
+        }
+    }
+
     /// The name that the user can expect: the one asked for, if the path has one. Only the served folder itself
     /// has to be named by the server, and it may not hide the file by a leading dot.
     pub(super) fn for_content(asked: Option<&str>, announced: &str, archive: bool) -> SafeName {
@@ -74,19 +96,23 @@ pub(super) fn numbered(name: &OsStr, number: u32) -> OsString {
     format!("{}{mark}{extension}", cut(stem, LONGEST - mark.len() - extension.len())).into()
 }
 
-/// The name of the unfinished file beside `name`. It follows from the name alone, also where that is too long to
-/// take a suffix.
+/// The name of the unfinished file beside `name`.
 pub(super) fn part_name(name: &OsStr) -> OsString {
-    const SUFFIX: &str = ".part";
+    beside(name, ".part")
+}
+
+/// The name of what is kept beside `name` while that is not complete. It follows from the name alone, also where that is
+/// too long to take a suffix.
+pub(super) fn beside(name: &OsStr, suffix: &str) -> OsString {
     // Room for a second suffix, for what is to be kept beside a `.part`.
     const MOST: usize = LONGEST - 16;
     let mut part = name.to_owned();
-    if name.len() + SUFFIX.len() > MOST {
+    if name.len() + suffix.len() > MOST {
         let digest = blake3::hash(name.as_encoded_bytes()).to_hex();
         let text = name.to_string_lossy();
-        part = format!("{}~{}", cut(&text, MOST - SUFFIX.len() - 17), &digest[..16]).into();
+        part = format!("{}~{}", cut(&text, MOST - suffix.len() - 17), &digest[..16]).into();
     }
-    part.push(SUFFIX);
+    part.push(suffix);
     part
 }
 

@@ -176,6 +176,7 @@ mod tests {
             save_as: save_as.map(PathBuf::from),
             existing,
             checksum: None,
+            extract: false,
         }
     }
 

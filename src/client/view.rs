@@ -59,6 +59,9 @@ pub struct Finished {
     pub files: Option<u64>,
     /// Entries that the server left out of an archive or tree (links, devices).
     pub omitted: u64,
+    /// The folder that it was unpacked to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extracted: Option<PathBuf>,
 }
 
 /// The kind of a failure; decides the exit code.

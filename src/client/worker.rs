@@ -1,6 +1,7 @@
 //! One try of one job, from the connection to the finished file.
 
 use std::{
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -13,10 +14,11 @@ use tokio::sync::watch;
 use crate::text::SafeText;
 
 use super::{
-    Finished, JobId, NewJob, Speak, TroubleKind,
+    Extract, Finished, JobId, NewJob, Speak, TroubleKind,
     board::{Board, Slot},
-    classic, fetch,
+    classic, extract, fetch,
     finish::{Finish, Unfinished},
+    folder::Folders,
     memory::Memory,
     pool::Pool,
     progress::Progress,
@@ -36,6 +38,7 @@ pub(super) struct Context {
     pub(super) retries: u32,
     pub(super) timeout: Duration,
     pub(super) sync: bool,
+    pub(super) extract: Extract,
 }
 
 /// How a try ended.
@@ -64,6 +67,10 @@ pub(super) async fn run(
     mut stop: watch::Receiver<bool>,
 ) -> (Memory, Outcome) {
     let started = *memory.started.get_or_insert_with(Instant::now);
+    if memory.placed.is_some() {
+        context.slot = None;
+        return finished(&context, memory, stop, started, false).await;
+    }
     let before = memory.blocks.bytes();
     // Dropping the transfer at any of its waits loses nothing: blocks are noted as they are verified.
     let fetched = tokio::select! {
@@ -79,9 +86,20 @@ pub(super) async fn run(
         Some(Ok(())) => {}
     }
     context.board.with(|state| state.queue.complete(context.id, memory.size().unwrap_or(0)));
-    let (mut memory, finished) = finish(&context, memory, stop).await;
+    finished(&context, memory, stop, started, progressed).await
+}
+
+/// Finishes what is all here.
+async fn finished(
+    context: &Context,
+    memory: Memory,
+    stop: watch::Receiver<bool>,
+    started: Instant,
+    progressed: bool,
+) -> (Memory, Outcome) {
+    let (mut memory, finished) = finish(context, memory, stop).await;
     match finished {
-        Ok(path) => {
+        Ok((path, extracted)) => {
             let bytes = memory.size().unwrap_or(0);
             let finished = Finished {
                 path,
@@ -95,6 +113,7 @@ pub(super) async fn run(
                 seconds: started.elapsed().as_secs_f64(),
                 files: None,
                 omitted: memory.source.as_ref().and_then(|source| source.sources).map_or(0, |s| s.omitted),
+                extracted,
             };
             memory.close();
             (memory, Outcome::Done(finished))
@@ -140,15 +159,24 @@ async fn finish(
     context: &Context,
     mut memory: Memory,
     mut stop: watch::Receiver<bool>,
-) -> (Memory, Result<std::path::PathBuf, Unfinished>) {
+) -> (Memory, Result<(PathBuf, Option<PathBuf>), Unfinished>) {
     let finish =
         Finish { existing: context.new.existing, checksum: context.new.checksum.clone(), sync: context.sync };
     let (board, id) = (Arc::clone(&context.board), context.id);
+    let unpack = context.new.extract.then_some(context.extract);
     let go_on = Arc::new(AtomicBool::new(true));
     let asked = Arc::clone(&go_on);
     let mut work = tokio::task::spawn_blocking(move || {
         let claim = |path: &std::path::Path| board.claim(path, id);
-        let result = finish.run(&mut memory, claim, || asked.load(Ordering::Relaxed));
+        let go_on = || asked.load(Ordering::Relaxed);
+        let result = match memory.placed.clone() {
+            Some(path) => Ok(path),
+            None => finish.run(&mut memory, claim, go_on),
+        };
+        let result = result.and_then(|path| match unpack {
+            Some(limits) => unpacked(&board.folders, &finish, limits, &mut memory, path, go_on),
+            None => Ok((path, None)),
+        });
         (memory, result)
     });
     let ended = tokio::select! {
@@ -162,4 +190,28 @@ async fn finish(
         let fault = Fault::never(TroubleKind::Other, "finishing the file failed by a defect of this program");
         (Memory::default(), Err(fault.into()))
     })
+}
+
+/// Unpacks a file that is in its place, if it is an archive. One that could not be stays where it is, and another try
+/// begins with the unpacking.
+fn unpacked(
+    folders: &Folders,
+    finish: &Finish,
+    limits: Extract,
+    memory: &mut Memory,
+    path: PathBuf,
+    go_on: impl Fn() -> bool,
+) -> Result<(PathBuf, Option<PathBuf>), Unfinished> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok((path, None)) };
+    if !extract::is_archive(name) {
+        tracing::info!("{} is no zip archive, and stays as it is", path.display());
+        return Ok((path, None));
+    }
+    memory.placed = Some(path.clone());
+    let folder = folders.open(parent)?;
+    let archive =
+        extract::Archive { folder: &folder, name, limits, existing: finish.existing, sync: finish.sync };
+    let target = archive.unpack(go_on)?;
+    memory.placed = None;
+    Ok((path, Some(target)))
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use tracing::Level;
 
 use crate::{
-    client::{Existing, Form, Speak},
+    client::{Existing, Extract, Form, Speak},
     protocol::{address::DEFAULT_PORT, classic::Dialect},
     server::{Arch, Limits},
     storage::root::Policy,
@@ -52,6 +52,10 @@ pub struct Client {
     pub sync: bool,
     /// When the target exists.
     pub existing: Existing,
+    /// Whether archives are unpacked.
+    pub extract: bool,
+    /// What of them is put up with then.
+    pub extract_limits: Extract,
 }
 
 /// Settings of a server.
@@ -123,6 +127,8 @@ impl Default for Client {
             timeout: Duration::from_secs(30),
             sync: true,
             existing: Existing::Keep,
+            extract: false,
+            extract_limits: Extract::default(),
         }
     }
 }

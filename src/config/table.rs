@@ -111,6 +111,10 @@ pub(super) static SETTINGS: &[Setting] = settings! {
     "client.timeout": |s, v| s.client.timeout => v.seconds()?;
     "client.sync": |s, v| s.client.sync => v.boolean()?;
     "client.existing": |s, v| s.client.existing => v.choice(EXISTING)?;
+    "client.extract": |s, v| s.client.extract => v.boolean()?;
+    "client.extract_entries": |s, v| s.client.extract_limits.entries => v.count(1..=10_000_000)?;
+    "client.extract_bytes": |s, v| s.client.extract_limits.bytes => Some(v.count(0..=u64::MAX)?).filter(|&most| most > 0);
+    "client.extract_ratio": |s, v| s.client.extract_limits.ratio => v.count(1..=u64::MAX)?;
     "server.host": |s, v| s.server.host => v.text()?.unwrap_or_else(|| "127.0.0.1".into());
     "server.port": |s, v| s.server.port => v.port(0)?;
     "server.arch": |s, v| s.server.arch => v.choice(ARCHS)?;

@@ -82,6 +82,9 @@ fn done(name: &SafeText, finished: &client::Finished) -> String {
         finished.blake3,
         SafeText::from_path(&finished.path)
     );
+    if let Some(folder) = &finished.extracted {
+        line += &format!(", unpacked to {}", SafeText::from_path(folder));
+    }
     let whole = if finished.files.is_some() { "tree" } else { "archive" };
     match finished.omitted {
         0 => {}
@@ -164,6 +167,7 @@ mod tests {
             seconds: 2.0,
             files: None,
             omitted: 3,
+            extracted: None,
         };
         let done = Event::Done { id: JobId(1), name: "a.zip".into(), finished };
         let line = Lines::default().line(&done, Instant::now()).expect("a line");

@@ -6,6 +6,7 @@ mod byte_level;
 mod classic;
 mod commands;
 mod disk;
+mod extract;
 mod faults;
 mod files;
 #[path = "../frames/mod.rs"]

@@ -91,7 +91,14 @@ pub fn authority(server: SocketAddr) -> Authority {
 
 /// A quick engine.
 pub fn config() -> Config {
-    Config { jobs: 4, limit: None, retries: 8, timeout: Duration::from_secs(20), sync: false }
+    Config {
+        jobs: 4,
+        limit: None,
+        retries: 8,
+        timeout: Duration::from_secs(20),
+        sync: false,
+        extract: Default::default(),
+    }
 }
 
 /// An engine, its events, and the folder that it downloads to.
@@ -128,6 +135,7 @@ impl Client {
             save_as: None,
             existing: Existing::Keep,
             checksum: None,
+            extract: false,
         }
     }
 

@@ -136,6 +136,7 @@ impl Folder {
             save_as: None,
             existing,
             checksum: None,
+            extract: false,
         }
     }
 
@@ -157,8 +158,14 @@ struct Run {
 
 impl Run {
     fn start(job: NewJob) -> Run {
-        let config =
-            Config { jobs: 1, limit: None, retries: 3, timeout: Duration::from_secs(20), sync: false };
+        let config = Config {
+            jobs: 1,
+            limit: None,
+            retries: 3,
+            timeout: Duration::from_secs(20),
+            sync: false,
+            extract: Default::default(),
+        };
         let (engine, events) = start(config).unwrap();
         engine.command(Command::Add(vec![job]));
         Run { engine, events }

@@ -29,6 +29,7 @@ fn job(path: &str, port: u16) -> NewJob {
         save_as: None,
         existing: Existing::Keep,
         checksum: None,
+        extract: false,
     }
 }
 
@@ -52,6 +53,7 @@ fn finished(size: u64) -> Finished {
         seconds: 1.0,
         files: None,
         omitted: 0,
+        extracted: None,
     }
 }
 

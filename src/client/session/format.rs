@@ -125,6 +125,8 @@ struct Line {
     existing: Existing,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     checksum: Option<String>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    extract: bool,
     state: State,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     name: Option<String>,
@@ -159,6 +161,8 @@ enum State {
         files: Option<u64>,
         #[serde(default, skip_serializing_if = "is_default")]
         omitted: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        extracted: Option<FilePath>,
     },
 }
 
@@ -230,6 +234,7 @@ impl From<&KeptJob> for Line {
             protocol: new.speak,
             existing: new.existing,
             checksum: new.checksum.as_ref().map(Checksum::to_string),
+            extract: new.extract,
             state: State::from(state),
             name: name.as_ref().map(SafeText::to_string),
             size: *size,
@@ -258,6 +263,7 @@ impl From<&KeptState> for State {
                 seconds: finished.seconds,
                 files: finished.files,
                 omitted: finished.omitted,
+                extracted: finished.extracted.as_deref().map(FilePath::from),
             },
         }
     }
@@ -306,6 +312,7 @@ fn job(line: Line) -> Result<KeptJob, String> {
             }
             None => None,
         },
+        extract: line.extract,
     };
     if !new.folder.is_absolute() {
         return Err("its folder is no absolute path".into());
@@ -329,12 +336,23 @@ fn state(state: State) -> Result<KeptState, String> {
         State::Failed { kind, message } => {
             KeptState::Failed(Trouble { kind, message: SafeText::new(&message) })
         }
-        State::Done { path, bytes, transferred, resumed, blake3, seconds, files, omitted } => {
+        State::Done { path, bytes, transferred, resumed, blake3, seconds, files, omitted, extracted } => {
             if !blake3.bytes().all(|byte| byte.is_ascii_hexdigit()) {
                 return Err("its BLAKE3 is no hex".into());
             }
             let path = path.read()?;
-            KeptState::Done(Finished { path, bytes, transferred, resumed, blake3, seconds, files, omitted })
+            let extracted = extracted.map(FilePath::read).transpose()?;
+            KeptState::Done(Finished {
+                path,
+                bytes,
+                transferred,
+                resumed,
+                blake3,
+                seconds,
+                files,
+                omitted,
+                extracted,
+            })
         }
     })
 }

@@ -22,6 +22,7 @@ fn job(path: &str, state: KeptState) -> KeptJob {
         save_as: None,
         existing: Default::default(),
         checksum: None,
+        extract: false,
     };
     KeptJob { state, ..new.into() }
 }

@@ -32,6 +32,7 @@ pub fn job(address: Address, form: Form, defaults: &Defaults) -> NewJob {
         save_as: None,
         existing: defaults.existing,
         checksum: None,
+        extract: false,
     }
 }
 

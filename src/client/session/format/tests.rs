@@ -36,8 +36,8 @@ fn new() -> impl Strategy<Value = NewJob> {
         any::<[u8; 32]>().prop_map(|digest| Some(Checksum::Sha256(digest))),
         any::<[u8; 16]>().prop_map(|digest| Some(Checksum::Md5(digest))),
     ];
-    (address(), speak, form, path(), prop::option::of(path()), existing, checksum).prop_map(
-        |(address, speak, form, folder, save_as, existing, checksum)| NewJob {
+    (address(), speak, form, path(), prop::option::of(path()), existing, checksum, any::<bool>()).prop_map(
+        |(address, speak, form, folder, save_as, existing, checksum, extract)| NewJob {
             address,
             speak,
             form,
@@ -45,6 +45,7 @@ fn new() -> impl Strategy<Value = NewJob> {
             save_as,
             existing,
             checksum,
+            extract,
         },
     )
 }
@@ -53,12 +54,22 @@ fn state() -> impl Strategy<Value = KeptState> {
     let kind = prop::sample::select(vec![TroubleKind::Other, TroubleKind::Disk, TroubleKind::Refused]);
     let failed = (kind, any::<String>())
         .prop_map(|(kind, text)| KeptState::Failed(Trouble { kind, message: SafeText::new(&text) }));
-    let done = (path(), any::<[u64; 4]>(), "[0-9a-f]{64}", 0u32.., any::<Option<u64>>()).prop_map(
-        |(path, [bytes, transferred, resumed, omitted], blake3, eighths, files)| {
-            let seconds = f64::from(eighths) / 8.0;
-            KeptState::Done(Finished { path, bytes, transferred, resumed, blake3, seconds, files, omitted })
-        },
-    );
+    let done =
+        (path(), any::<[u64; 4]>(), "[0-9a-f]{64}", 0u32.., any::<Option<u64>>(), prop::option::of(path()))
+            .prop_map(|(path, [bytes, transferred, resumed, omitted], blake3, eighths, files, extracted)| {
+                let seconds = f64::from(eighths) / 8.0;
+                KeptState::Done(Finished {
+                    path,
+                    bytes,
+                    transferred,
+                    resumed,
+                    blake3,
+                    seconds,
+                    files,
+                    omitted,
+                    extracted,
+                })
+            });
     let others = prop::sample::select(vec![KeptState::Queued, KeptState::Paused, KeptState::Cancelled]);
     prop_oneof![others, failed, done]
 }

@@ -122,6 +122,9 @@ fn facts(row: &JobView, theme: &Theme) -> Vec<(&'static str, String, Style)> {
 
 fn done(facts: &mut Vec<(&'static str, String, Style)>, finished: &Finished, theme: &Theme) {
     facts.push(("Saved as", SafeText::from_path(&finished.path).to_string(), theme.plain));
+    if let Some(folder) = &finished.extracted {
+        facts.push(("Unpacked to", SafeText::from_path(folder).to_string(), theme.plain));
+    }
     facts.push(("Size", exact(finished.bytes), theme.plain));
     if let Some(files) = finished.files {
         facts.push(("Files", units::count(files), theme.plain));

@@ -1,0 +1,372 @@
+//! The second pass: writes what the first one found right, or compares it with what is there. Everything is reached from
+//! an opened directory on, a name at a time, and no link is followed.
+
+use std::{
+    ffi::{OsStr, OsString},
+    fs::File,
+    io::{self, BufReader, Read, Write},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    sync::Arc,
+};
+
+use rustix::{
+    fs::{FileType, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT},
+    io::Errno,
+};
+use zip::{ExtraField, ZipReadOptions, read::ZipFile};
+
+use super::{
+    Refused,
+    survey::{self, Contents, Item},
+};
+use crate::client::{dial::reason, folder::Folder, folding::Folding, removal, retry::Fault};
+
+/// Bytes that are written at once.
+const PIECE: usize = 128 * 1024;
+
+/// Opens a directory; a link is none.
+pub(super) fn open_directory(directory: impl AsFd, name: &OsStr) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(rustix::fs::openat(directory, name, flags, Mode::empty())?)
+}
+
+/// A folder of our own to unpack into; what is left of it when this is dropped is removed.
+#[derive(Debug)]
+pub(super) struct Staging {
+    folder: Arc<Folder>,
+    name: OsString,
+    /// Locked, so that no other client takes it for one that was left behind.
+    handle: File,
+    placed: bool,
+}
+
+impl Staging {
+    /// Makes it; one that was left behind by a killed process is removed first.
+    pub(super) fn make(folder: &Arc<Folder>, name: &OsStr) -> Result<Staging, Fault> {
+        let path = folder.join(name);
+        let failed =
+            |error: io::Error| Fault::disk(format!("cannot make {}: {}", path.display(), reason(&error)));
+        // Not for ever: another client may do the same.
+        for _ in 0..8 {
+            match rustix::fs::mkdirat(&folder.handle, name, Mode::from_raw_mode(0o777)) {
+                Ok(()) => {
+                    let handle = File::from(open_directory(&folder.handle, name).map_err(failed)?);
+                    // Where there are no locks, there is nobody else that would respect one.
+                    let _ = handle.try_lock();
+                    return Ok(Staging {
+                        folder: Arc::clone(folder),
+                        name: name.to_owned(),
+                        handle,
+                        placed: false,
+                    });
+                }
+                Err(Errno::EXIST) => {
+                    let left = File::from(open_directory(&folder.handle, name).map_err(failed)?);
+                    if let Err(std::fs::TryLockError::WouldBlock) = left.try_lock() {
+                        return Err(Fault::disk(format!(
+                            "another client is unpacking to {}",
+                            path.display()
+                        )));
+                    }
+                    removal::remove(folder.handle.as_fd(), name).map_err(failed)?;
+                }
+                Err(error) => return Err(failed(error.into())),
+            }
+        }
+        Err(Fault::disk(format!("another client is unpacking to {}", path.display())))
+    }
+
+    pub(super) fn handle(&self) -> BorrowedFd<'_> {
+        self.handle.as_fd()
+    }
+
+    pub(super) fn name(&self) -> &OsStr {
+        &self.name
+    }
+
+    /// What the file system takes for the same name.
+    pub(super) fn folding(&self) -> Folding {
+        Folding::probe(self.handle.as_fd())
+    }
+
+    /// Waits until the disk has everything.
+    pub(super) fn sync(&self) -> Result<(), Fault> {
+        rustix::io::retry_on_intr(|| rustix::fs::syncfs(&self.handle)).map_err(|error| {
+            let path = self.folder.join(&self.name);
+            Fault::disk(format!("cannot write {}: {}", path.display(), reason(&error.into())))
+        })
+    }
+
+    /// It has another name now, under which it stays.
+    pub(super) fn placed(mut self) {
+        self.placed = true;
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        if !self.placed
+            && let Err(error) = removal::remove(self.folder.handle.as_fd(), &self.name)
+        {
+            tracing::warn!("cannot delete {}: {error}", self.folder.join(&self.name).display());
+        }
+    }
+}
+
+/// Goes over an archive whose contents are known.
+pub(super) struct Unpacker<'a, G> {
+    file: &'a File,
+    contents: &'a Contents,
+    go_on: &'a G,
+}
+
+/// A directory that was made, and what becomes of it when all is in it.
+struct Made<'a> {
+    path: &'a str,
+    mode: Option<u32>,
+    modified: Option<i64>,
+}
+
+impl<'a, G: Fn() -> bool> Unpacker<'a, G> {
+    pub(super) fn new(file: &'a File, contents: &'a Contents, go_on: &'a G) -> Unpacker<'a, G> {
+        Unpacker { file, contents, go_on }
+    }
+
+    /// Writes everything into a directory.
+    pub(super) fn write(&self, top: BorrowedFd<'_>) -> Result<(), Refused> {
+        let mut way = Way::new(top);
+        let mut directories = Vec::new();
+        self.each(|item, path, entry| {
+            let disk = |error: io::Error| Refused::Disk(format!("write '{path}'"), error);
+            let modified = modified(entry);
+            if item.size.is_none() {
+                way.to(path, true).map_err(disk)?;
+                directories.push(Made { path, mode: item.mode, modified });
+                return Ok(());
+            }
+            let (parents, name) = split(path);
+            let directory = way.to(parents, true).map_err(disk)?;
+            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            // The system takes away what the user's mask does not allow.
+            let mode = Mode::from_raw_mode(item.mode.unwrap_or(0o666));
+            let opened = rustix::fs::openat(directory, name, flags, mode);
+            let mut file = File::from(opened.map_err(|error| disk(error.into()))?);
+            self.copy(item, entry, |piece| {
+                file.write_all(piece).map_err(disk)?;
+                Ok(true)
+            })?;
+            set_modified(&file, modified);
+            Ok(())
+        })?;
+        // From the deepest on, so that none is locked before what is in it was reached, and no time changes again.
+        let mut way = Way::new(top);
+        directories.sort_unstable_by_key(|made| std::cmp::Reverse(made.path));
+        for Made { path, mode, modified } in directories {
+            let disk = |error: io::Error| Refused::Disk(format!("write '{path}'"), error);
+            let directory = way.to(path, false).map_err(disk)?;
+            set_modified(directory, modified);
+            if let Some(mode) = mode {
+                let now = rustix::fs::fstat(directory).map_err(|error| disk(error.into()))?.st_mode & 0o777;
+                let changed = rustix::fs::fchmod(directory, Mode::from_raw_mode(now & mode));
+                changed.map_err(|error| disk(error.into()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares everything with what is in a directory: the first path that differs.
+    pub(super) fn compare(&self, top: OwnedFd) -> Result<Option<String>, Refused> {
+        let mut way = Way::new(top.as_fd());
+        let mut different = None;
+        self.each(|item, path, entry| {
+            if different.is_none() && !self.is_same(item, path, entry, &mut way)? {
+                different = Some(path.to_owned());
+            }
+            Ok(())
+        })?;
+        Ok(different)
+    }
+
+    fn is_same<R: Read>(
+        &self,
+        item: &Item,
+        path: &str,
+        entry: &mut ZipFile<'_, R>,
+        way: &mut Way<'_>,
+    ) -> Result<bool, Refused> {
+        let Some(size) = item.size else { return Ok(way.to(path, false).is_ok()) };
+        let (parents, name) = split(path);
+        let Ok(directory) = way.to(parents, false) else { return Ok(false) };
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let Ok(there) = rustix::fs::openat(directory, name, flags, Mode::empty()) else { return Ok(false) };
+        let stat = rustix::fs::fstat(&there).map_err(|error| Refused::reading(error.into()))?;
+        let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        if !is_file || u64::try_from(stat.st_size) != Ok(size) {
+            return Ok(false);
+        }
+        let mut there = BufReader::with_capacity(PIECE, File::from(there));
+        let mut buffer = vec![0; PIECE];
+        let mut same = true;
+        self.copy(item, entry, |piece| {
+            let Some(found) = buffer.get_mut(..piece.len()) else { return Ok(false) };
+            same = there.read_exact(found).is_ok() && found == piece;
+            Ok(same)
+        })?;
+        Ok(same)
+    }
+
+    /// Calls `work` for each entry, with its path in the folder. It has to be the one that was looked at.
+    fn each(
+        &self,
+        mut work: impl FnMut(&'a Item, &'a str, &mut ZipFile<'_, BufReader<&File>>) -> Result<(), Refused>,
+    ) -> Result<(), Refused> {
+        let mut archive = survey::open(self.file)?;
+        let mut entries = archive.files_with_reader(BufReader::new(self.file), ZipReadOptions::new())?;
+        for item in self.contents.items() {
+            if !(self.go_on)() {
+                return Err(Refused::Stopped);
+            }
+            let changed = || Refused::Archive("somebody else changed it".to_owned());
+            let mut entry = entries.next().ok_or_else(changed)??;
+            let now = survey::examine(&entry.entry())?;
+            if now.path != item.path || now.size != item.size {
+                return Err(changed());
+            }
+            work(item, self.contents.path(item), &mut entry)?;
+        }
+        Ok(())
+    }
+
+    /// Gives the content of a file piece by piece, as long as `take` wants it, and holds it against what was said of it.
+    fn copy<R: Read>(
+        &self,
+        item: &Item,
+        entry: &mut ZipFile<'_, R>,
+        mut take: impl FnMut(&[u8]) -> Result<bool, Refused>,
+    ) -> Result<(), Refused> {
+        let name = item.path.as_str();
+        let mut buffer = vec![0; PIECE];
+        let mut left = item.size.unwrap_or(0);
+        loop {
+            if !(self.go_on)() {
+                return Err(Refused::Stopped);
+            }
+            let count = match entry.read(&mut buffer) {
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    return Err(match Refused::reading(error) {
+                        Refused::Archive(why) => Refused::entry(name, format!("is broken: {why}")),
+                        other => other,
+                    });
+                }
+            };
+            if count == 0 {
+                break;
+            }
+            let longer = || Refused::entry(name, "is larger than it says");
+            left = left.checked_sub(count as u64).ok_or_else(longer)?;
+            if !take(buffer.get(..count).unwrap_or_default())? {
+                return Ok(());
+            }
+        }
+        if left > 0 {
+            return Err(Refused::entry(name, "is smaller than it says"));
+        }
+        Ok(())
+    }
+}
+
+/// The way to a directory: all directories down to the last one that was gone to, opened.
+struct Way<'a> {
+    top: BorrowedFd<'a>,
+    below: Vec<(String, OwnedFd)>,
+}
+
+impl<'a> Way<'a> {
+    fn new(top: BorrowedFd<'a>) -> Way<'a> {
+        Way { top, below: Vec::new() }
+    }
+
+    /// Goes to a directory, and makes those that are not there if asked to.
+    fn to(&mut self, path: &str, make: bool) -> io::Result<BorrowedFd<'_>> {
+        let names = || path.split('/').filter(|name| !name.is_empty());
+        let common = self.below.iter().zip(names()).take_while(|((known, _), name)| known == name).count();
+        self.below.truncate(common);
+        for name in names().skip(common) {
+            let here = self.below.last().map_or(self.top, |(_, handle)| handle.as_fd());
+            if make {
+                match rustix::fs::mkdirat(here, name, Mode::from_raw_mode(0o777)) {
+                    Ok(()) | Err(Errno::EXIST) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            let next = open_directory(here, OsStr::new(name))?;
+            self.below.push((name.to_owned(), next));
+        }
+        Ok(self.below.last().map_or(self.top, |(_, handle)| handle.as_fd()))
+    }
+}
+
+/// The directory that a path is in, and its name there.
+fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').unwrap_or(("", path))
+}
+
+/// When an entry was modified: exactly, or as the old field says it, taken for UTC.
+fn modified<R: Read>(entry: &ZipFile<'_, R>) -> Option<i64> {
+    let exact = entry.extra_data_fields().find_map(|field| match field {
+        // A signed number of seconds, which the library takes for an unsigned one.
+        ExtraField::ExtendedTimestamp(times) => {
+            times.mod_time().map(|seconds| i64::from(seconds.cast_signed()))
+        }
+        _ => None,
+    });
+    exact.or_else(|| {
+        let old = entry.last_modified()?;
+        let day = days(i64::from(old.year()), i64::from(old.month()), i64::from(old.day()));
+        let second = i64::from(old.hour()) * 3600 + i64::from(old.minute()) * 60 + i64::from(old.second());
+        Some(day * 86_400 + second)
+    })
+}
+
+/// Days since 1970 in the Gregorian calendar.
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    // Years begin in March here, so that the day that comes and goes is the last one.
+    let year = if month <= 2 { year - 1 } else { year };
+    let month = (month + 9) % 12;
+    let leap = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
+    year * 365 + leap + (month * 153 + 2) / 5 + day - 1 - 719_468
+}
+
+/// A file without its time is still the file: failing is no error.
+fn set_modified(file: impl AsFd, modified: Option<i64>) {
+    let Some(seconds) = modified else { return };
+    let times = Timestamps {
+        last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+        last_modification: Timespec { tv_sec: seconds, tv_nsec: 0 },
+    };
+    if let Err(error) = rustix::fs::futimens(file, &times) {
+        tracing::debug!("a modification time was not set: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_those_of_the_calendar() {
+        for (date, day) in [
+            ((1970, 1, 1), 0),
+            ((1970, 3, 1), 59),
+            ((1980, 1, 1), 3652),
+            ((2000, 2, 29), 11_016),
+            ((2000, 3, 1), 11_017),
+            ((2026, 11, 23), 20_780),
+            ((2107, 12, 31), 50_402),
+        ] {
+            assert_eq!(days(date.0, date.1, date.2), day, "{date:?}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Names that a file system takes for the same, although they are not.
+
+use std::{ffi::OsStr, io, os::fd::BorrowedFd};
+
+use rustix::fs::{AtFlags, Mode, OFlags};
+use unicode_normalization::UnicodeNormalization;
+
+/// What a file system takes for the same name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Folding {
+    /// Upper and lower case.
+    pub(super) case: bool,
+    /// Composed and decomposed letters.
+    pub(super) normal: bool,
+}
+
+impl Folding {
+    /// What two names have in common that are the same here.
+    pub(super) fn key(self, name: &str) -> String {
+        match (self.case, self.normal) {
+            // There and back: letters that differ in one case only are one, too.
+            (true, _) => name.nfd().collect::<String>().to_uppercase().to_lowercase().nfd().collect(),
+            (false, true) => name.nfd().collect(),
+            (false, false) => name.to_owned(),
+        }
+    }
+
+    /// Tries it out in an empty directory of one's own, which is empty afterwards, too.
+    pub(super) fn probe(directory: BorrowedFd<'_>) -> Folding {
+        let make = |name: &str| -> io::Result<()> {
+            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+            rustix::fs::openat(directory, name, flags, Mode::from_raw_mode(0o600))?;
+            Ok(())
+        };
+        let is_there = |name: &str| rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).is_ok();
+        let names = ["a", "\u{e9}"];
+        let made = names.iter().try_for_each(|name| make(name));
+        let folding = match made {
+            Ok(()) => Folding { case: is_there("A"), normal: is_there("e\u{301}") },
+            // What comes next will fail, too, and say why.
+            Err(_) => Folding::default(),
+        };
+        for name in names {
+            let _ = rustix::fs::unlinkat(directory, OsStr::new(name), AtFlags::empty());
+        }
+        folding
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::os::fd::AsFd;
+
+    proptest! {
+        #[test]
+        fn a_name_is_its_own_twin_in_any_case(name in "[a-zA-Zäöüßéσς]{1,12}") {
+            let folding = Folding { case: true, normal: true };
+            let decomposed: String = name.nfd().collect();
+            prop_assert_eq!(folding.key(&name), folding.key(&name.to_uppercase()));
+            prop_assert_eq!(folding.key(&name), folding.key(&decomposed));
+            prop_assert_eq!(folding.key(&name), folding.key(&folding.key(&name)));
+        }
+    }
+
+    #[test]
+    fn a_probe_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let handle = std::fs::File::open(folder.path()).unwrap();
+        assert_eq!(Folding::probe(handle.as_fd()), Folding::default(), "what tests run on is no such system");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}

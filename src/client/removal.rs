@@ -1,0 +1,71 @@
+//! Deleting what was left behind, with all that is in it.
+
+use std::{
+    ffi::{OsStr, OsString},
+    io,
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::ffi::OsStrExt,
+    },
+    path::PathBuf,
+};
+
+use rustix::{
+    fs::{AtFlags, Dir, FileType},
+    io::Errno,
+};
+
+use crate::platform::{self, Access, Links, Reach};
+
+/// Deletes what a name in a directory is, with all that is in it. No link is followed, and however deep it goes, two
+/// handles are held.
+pub(super) fn remove(parent: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
+    enum Step {
+        Empty(PathBuf),
+        Remove(PathBuf),
+    }
+    match rustix::fs::unlinkat(parent, name, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => return Ok(()),
+        Err(Errno::ISDIR | Errno::PERM) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let mut steps = vec![Step::Empty(PathBuf::from(name))];
+    while let Some(step) = steps.pop() {
+        match step {
+            Step::Remove(path) => rustix::fs::unlinkat(parent, &path, AtFlags::REMOVEDIR)?,
+            Step::Empty(path) => {
+                let reach = Reach { links: Links::Never, mounts: false };
+                let handle = platform::open_beneath(parent, &*path, Access::Directory, reach)?;
+                steps.push(Step::Remove(path.clone()));
+                for (name, kind) in list(handle.as_fd())? {
+                    match kind {
+                        FileType::Directory => steps.push(Step::Empty(path.join(name))),
+                        _ => rustix::fs::unlinkat(&handle, &name, AtFlags::empty())?,
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What is in a directory: names and kinds.
+fn list(directory: BorrowedFd<'_>) -> io::Result<Vec<(OsString, FileType)>> {
+    let mut found = Vec::new();
+    for entry in Dir::read_from(directory)? {
+        let entry = entry?;
+        let name = OsStr::from_bytes(entry.file_name().to_bytes());
+        if matches!(name.as_bytes(), b"." | b"..") {
+            continue;
+        }
+        let kind = match entry.file_type() {
+            FileType::Unknown => {
+                let stat = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
+                FileType::from_raw_mode(stat.st_mode)
+            }
+            kind => kind,
+        };
+        found.push((name.to_owned(), kind));
+    }
+    Ok(found)
+}
