@@ -4,6 +4,8 @@
 //! what comes together is written together; at rest nothing happens at all.
 
 mod format;
+#[cfg(test)]
+mod fuzzing;
 mod store;
 #[cfg(test)]
 mod tests;

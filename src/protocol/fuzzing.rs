@@ -1,6 +1,6 @@
 //! The protocol under fuzzing: both machines, the classic ones, messages, addresses, paths.
 
-use std::mem::discriminant;
+use std::{collections::BTreeMap, mem::discriminant};
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -12,7 +12,10 @@ use super::{
     digest::Hash,
     error::Violation,
     frame::{HEADER, Kind},
-    message::{Content, End, Entries, Failure, Form, Get, Goodbye, Hello, List, Meta, Stat, Welcome},
+    message::{
+        Content, End, Entries, Failure, FileHead, Files, Form, Get, Goodbye, Hello, List, Meta, Stat, Tree,
+        TreeNode, TreePage, WantedFile, Welcome,
+    },
     path::RemotePath,
     preamble,
     server::{self, Server},
@@ -57,6 +60,13 @@ const WORDS: &[&str] = &[
     "\"files\"",
     "\"directories\"",
     "\"omitted\"",
+    "\"totals\"",
+    "\"links\"",
+    "\"link\"",
+    "\"target\"",
+    "\"digest\"",
+    "\"content\"",
+    "\"largest\"",
     "true",
     "false",
     "null",
@@ -185,10 +195,9 @@ struct Fetched {
     kinds: Vec<String>,
 }
 
-fn fetch<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Fetched {
-    let mut client = asked();
+fn fetch<'a>(mut client: Client, pieces: impl IntoIterator<Item = &'a [u8]>) -> Fetched {
     let (mut events, mut contents, mut kinds) = (Vec::new(), vec![Vec::new()], Vec::new());
-    let mut intact = true;
+    let (mut intact, mut paths) = (true, BTreeMap::new());
     for mut piece in pieces {
         loop {
             let (used, event) = match client.receive(piece) {
@@ -208,7 +217,7 @@ fn fetch<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Fetched {
                 Some(Event::Data { bytes, .. }) => content.extend_from_slice(bytes),
                 Some(event) => {
                     match event {
-                        Event::Content { .. } => {
+                        Event::Content { .. } | Event::File { .. } => {
                             intact = true;
                             contents.push(Vec::new());
                         }
@@ -217,6 +226,18 @@ fn fetch<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Fetched {
                         Event::End { root: Some(root), request: 2, .. } => {
                             assert!(intact);
                             assert_eq!(*root, Hash(*blake3::hash(content).as_bytes()));
+                        }
+                        Event::Done { root, .. } => {
+                            assert_eq!(root.is_some(), intact);
+                            let whole = Hash(*blake3::hash(content).as_bytes());
+                            assert!(root.is_none_or(|root| root == whole));
+                        }
+                        Event::Tree { page, .. } => {
+                            for entry in &page.entries {
+                                assert!(may_be_made(&entry.path, &paths), "{:?} after {paths:?}", entry.path);
+                                let is_directory = entry.node == TreeNode::Directory;
+                                assert!(paths.insert(entry.path.clone(), is_directory).is_none(), "twice");
+                            }
                         }
                         Event::Failed { failure, .. } => {
                             assert_harmless(SafeText::new(&failure.message).as_str());
@@ -234,11 +255,43 @@ fn fetch<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Fetched {
     Fetched { events, contents, end, kinds }
 }
 
+/// Whether a path from a server can be made below a folder, where those before it were made: whether they are directories.
+fn may_be_made(path: &str, made: &BTreeMap<String, bool>) -> bool {
+    let Some((parent, name)) = path.rsplit_once('/').or((!path.is_empty()).then_some(("", path))) else {
+        return made.is_empty();
+    };
+    made.get(parent) == Some(&true) && !matches!(name, "" | "." | "..") && !name.contains('\0')
+}
+
+/// A client that has asked for a directory as itself, and for some of its files.
+fn asked_for_a_tree() -> Client {
+    let mut client = Client::new("fuzz");
+    let wanted = |path: &str, digest| WantedFile { path: path.into(), digest };
+    let digest = || Some(blake3::hash(b"x").to_string());
+    let files = vec![wanted("a", None), wanted("b", digest()), wanted("d/c", None)];
+    client.request(&Request::Tree(Tree { path: "d".into() }));
+    client.request(&Request::Files(Files { path: "d".into(), files, content: true, largest: Some(1 << 20) }));
+    let files = vec![wanted("a", digest())];
+    client.request(&Request::Files(Files { path: "d".into(), files, content: false, largest: None }));
+    client
+}
+
+#[test]
+fn client_of_trees_is_fuzzed() {
+    Fuzz::new("client-trees").words(WORDS).mutator(frames).run(|stream| {
+        let whole = fetch(asked_for_a_tree(), [stream]);
+        assert_eq!(fetch(asked_for_a_tree(), cuts(stream)), whole, "however it is cut");
+        let Fetched { contents, end, kinds, .. } = whole;
+        assert!(contents.iter().map(Vec::len).sum::<usize>() <= stream.len());
+        (kinds, end.map_err(|violation| shape(&violation.to_string())))
+    });
+}
+
 #[test]
 fn client_is_fuzzed() {
     Fuzz::new("client-machine").words(WORDS).mutator(frames).run(|stream| {
-        let whole = fetch([stream]);
-        assert_eq!(fetch(cuts(stream)), whole, "however it is cut");
+        let whole = fetch(asked(), [stream]);
+        assert_eq!(fetch(asked(), cuts(stream)), whole, "however it is cut");
         let Fetched { contents, end, kinds, .. } = whole;
         assert!(contents.iter().map(Vec::len).sum::<usize>() <= stream.len());
         (kinds, end.map_err(|violation| shape(&violation.to_string())))
@@ -275,6 +328,10 @@ fn messages_are_fuzzed() {
             again::<End>(Kind::End, json),
             again::<Failure>(Kind::Error, json),
             again::<Goodbye>(Kind::Goodbye, json),
+            again::<Tree>(Kind::TreeRequest, json),
+            again::<TreePage>(Kind::TreeAnswer, json),
+            again::<Files>(Kind::FilesRequest, json),
+            again::<FileHead>(Kind::File, json),
         ]
     });
 }
