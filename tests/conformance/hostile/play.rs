@@ -114,9 +114,7 @@ fn check(heard: &[u8], told: Told) -> Result<(), String> {
             let last = frames.last().is_some_and(|(kind, request, _)| (*kind, *request) == (0x9f, 0));
             last && errors.len() == 1 && code(errors[0].2) == "violation"
         }
-        Told::Refused(expected) => {
-            errors.len() == 1 && errors[0].1 == 1 && [expected, "unsupported"].contains(&&*code(errors[0].2))
-        }
+        Told::Refused(expected) => errors.len() == 1 && errors[0].1 == 1 && code(errors[0].2) == expected,
         Told::Answered => errors.is_empty() && answers > 0,
         Told::Nothing => answers == 0,
     };

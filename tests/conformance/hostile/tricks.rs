@@ -334,5 +334,13 @@ pub fn sizes() -> Vec<Trick> {
             Told::Answered,
         ),
     ]);
+    let many: Vec<_> = (0..2000).map(|_| json!({"path": "a"})).collect();
+    tricks.push(trick(
+        "files: one file 2,000 times",
+        ask(FILES, 1, &json!({"path": "tree", "files": many})),
+        Told::Answered,
+    ));
+    let largest = json!({"path": "tree", "files": [{"path": "a"}], "largest": 0});
+    tricks.push(trick("files: none larger than nothing", ask(FILES, 1, &largest), Told::Refused("changed")));
     tricks
 }
