@@ -122,29 +122,3 @@ fn a_busy_server_is_asked_again_when_it_says() {
     drop((first, proxy));
     assert!(second.end(waiting).is_ok());
 }
-
-#[test]
-fn a_file_that_changes_under_way_is_fetched_anew_and_never_spliced() {
-    let served = served();
-    let proxy = Proxy::start(served.at(), vec![Fault::StallAfter(3 * MIB / 2)]);
-    let mut client = Client::new(Config { timeout: Duration::from_secs(2), ..impatient() });
-    let job = client.job(proxy.at(), "a");
-    let id = client.add(job);
-    client.verified(id, MIB as u64);
-    let new = content(SIZE, 8);
-    served.write("a", &new);
-    let finished = client.end(id).unwrap();
-    assert!(fs::read(finished.path).unwrap() == new);
-    let reasons: Vec<_> = client
-        .seen
-        .iter()
-        .filter_map(|event| match event {
-            Event::Retry { reason, .. } => Some(reason.to_string()),
-            _ => None,
-        })
-        .collect();
-    assert!(
-        reasons.iter().any(|reason| reason.contains("changed") && reason.contains("still matches")),
-        "{reasons:?}"
-    );
-}

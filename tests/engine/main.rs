@@ -18,3 +18,4 @@ mod scripted;
 mod strangers;
 mod support;
 mod table;
+mod under_way;

@@ -47,22 +47,6 @@ fn blocks_that_were_damaged_in_between_are_fetched_again_alone() {
 }
 
 #[test]
-fn a_file_altered_in_secret_is_never_spliced() {
-    let served = Served::new();
-    served.write("a", &content(4 * MIB, 1));
-    let folder = Folder::new();
-    folder.interrupted(served.at(), "a", "a", 2);
-    let path = served.folder.path().join("a");
-    let modified = fs::metadata(&path).unwrap().modified().unwrap();
-    let other = content(4 * MIB, 2);
-    fs::write(&path, &other).unwrap();
-    fs::File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();
-    folder.fetch(served.at(), "a").unwrap();
-    assert!(fs::read(folder.path("a")).unwrap() == other);
-    assert_eq!(folder.names(), ["a"]);
-}
-
-#[test]
 fn a_folder_that_changed_means_a_fresh_archive() {
     let served = Served::new();
     served.write("d/a.jpg", &content(3 * MIB, 1));

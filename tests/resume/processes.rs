@@ -1,9 +1,10 @@
 //! Both ends as processes that can be killed.
 
 use std::{
-    fs::File,
+    fs::{self, File, Permissions},
     io::{BufRead, BufReader, Read, Seek},
     net::SocketAddr,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -11,12 +12,20 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::support::{Folder, until};
 
-fn program() -> Command {
+/// A home folder for a program, also one of another user.
+fn home() -> TempDir {
+    let home = tempfile::tempdir().expect("a folder");
+    fs::set_permissions(home.path(), Permissions::from_mode(0o777)).expect("it is ours");
+    home
+}
+
+fn program(home: &TempDir) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tui"));
-    command.env_clear().env("HOME", "/nonexistent").stdin(Stdio::null());
+    command.env_clear().env("HOME", home.path()).stdin(Stdio::null());
     command
 }
 
@@ -24,6 +33,7 @@ fn program() -> Command {
 pub struct Server {
     child: Child,
     folder: PathBuf,
+    home: TempDir,
     arch: &'static str,
     at: SocketAddr,
 }
@@ -31,8 +41,9 @@ pub struct Server {
 impl Server {
     /// Serves a folder on a free port.
     pub fn start(folder: &Path, arch: &'static str) -> Server {
-        let (child, at) = serve(folder, arch, 0).expect("a server");
-        Server { child, folder: folder.to_owned(), arch, at }
+        let home = home();
+        let (child, at) = serve(&home, folder, arch, 0).expect("a server");
+        Server { child, folder: folder.to_owned(), home, arch, at }
     }
 
     pub fn at(&self) -> SocketAddr {
@@ -47,9 +58,9 @@ impl Server {
     /// taken it meanwhile.
     pub fn kill_and_start_again(&mut self, same_port: bool) {
         end(&mut self.child);
-        let again = if same_port { serve(&self.folder, self.arch, self.at.port()) } else { None };
-        let (child, at) = again.or_else(|| serve(&self.folder, self.arch, 0)).expect("a server");
-        (self.child, self.at) = (child, at);
+        let start = |port| serve(&self.home, &self.folder, self.arch, port);
+        let again = if same_port { start(self.at.port()) } else { None };
+        (self.child, self.at) = again.or_else(|| start(0)).expect("a server");
     }
 }
 
@@ -60,8 +71,8 @@ impl Drop for Server {
 }
 
 /// `None`: the port is taken.
-fn serve(folder: &Path, arch: &str, port: u16) -> Option<(Child, SocketAddr)> {
-    let mut child = program()
+fn serve(home: &TempDir, folder: &Path, arch: &str, port: u16) -> Option<(Child, SocketAddr)> {
+    let mut child = program(home)
         .args(["--serve", "--json", "--arch", arch, "-P", &port.to_string()])
         .arg(folder)
         .stdout(Stdio::piped())
@@ -85,6 +96,7 @@ fn serve(folder: &Path, arch: &str, port: u16) -> Option<(Child, SocketAddr)> {
 pub struct Client {
     child: Child,
     output: File,
+    _home: TempDir,
 }
 
 impl Client {
@@ -95,18 +107,27 @@ impl Client {
 
     /// The same with these options.
     pub fn with(folder: &Folder, address: &str, options: &[&str]) -> Client {
+        Client::prepared(folder, address, options, |_| {}).expect("the binary starts")
+    }
+
+    /// The same once something was done to the command; `None` if it may then not be run.
+    pub fn prepared(
+        folder: &Folder,
+        address: &str,
+        options: &[&str],
+        prepare: impl FnOnce(&mut Command),
+    ) -> Option<Client> {
         let output = tempfile::tempfile().expect("a file");
         let said = || output.try_clone().expect("a descriptor");
-        let child = program()
-            .args(["--json", "--no-sync", "-d", "."])
-            .args(options)
-            .arg(address)
-            .current_dir(folder.folder.path())
-            .stdout(said())
-            .stderr(said())
-            .spawn()
-            .expect("the binary starts");
-        Client { child, output }
+        let home = home();
+        let mut command = program(&home);
+        command.args(["--json", "--no-sync", "-d", "."]).args(options).arg(address);
+        command.current_dir(folder.folder.path()).stdout(said()).stderr(said());
+        prepare(&mut command);
+        match command.spawn() {
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => None,
+            child => Some(Client { child: child.expect("the binary starts"), output, _home: home }),
+        }
     }
 
     pub fn has_ended(&mut self) -> bool {
@@ -119,7 +140,7 @@ impl Client {
         // It may have come to its end meanwhile.
         let _ = kill_process(pid, Signal::STOP);
         until("it has stopped", || {
-            let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
+            let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
             let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
             matches!(state, None | Some('T' | 'Z' | 'X'))
         });

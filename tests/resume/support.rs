@@ -45,19 +45,24 @@ pub fn until(what: &str, mut is: impl FnMut() -> bool) {
 /// A folder and the server that serves it.
 pub struct Served {
     pub folder: TempDir,
+    arch: Arch,
     server: Server,
 }
 
 impl Served {
     pub fn new() -> Served {
+        Served::on(Arch::Async)
+    }
+
+    pub fn on(arch: Arch) -> Served {
         let folder = tempfile::tempdir().unwrap();
-        let server = serve(folder.path());
-        Served { folder, server }
+        let server = serve(folder.path(), arch);
+        Served { folder, arch, server }
     }
 
     /// The server ends, and another one serves the folder on another port.
     pub fn restart(&mut self) {
-        self.server = serve(self.folder.path());
+        self.server = serve(self.folder.path(), self.arch);
     }
 
     pub fn write(&self, path: &str, bytes: &[u8]) {
@@ -71,12 +76,12 @@ impl Served {
     }
 }
 
-fn serve(folder: &Path) -> Server {
+fn serve(folder: &Path, arch: Arch) -> Server {
     let config = server::Config {
         root: folder.to_owned(),
         host: "127.0.0.1".into(),
         port: 0,
-        arch: Arch::Async,
+        arch,
         classic: None,
         policy: Default::default(),
         limits: Limits::default(),
@@ -126,6 +131,11 @@ impl Folder {
         run.end()
     }
 
+    /// A run that goes on until it is stopped.
+    pub fn begin(&self, at: SocketAddr, path: &str) -> Run {
+        Run::start(self.job(at, path, Existing::Keep))
+    }
+
     fn job(&self, at: SocketAddr, path: &str, existing: Existing) -> NewJob {
         let authority = Authority::new(at.ip().to_string(), at.port(), Security::Plain);
         NewJob {
@@ -144,14 +154,14 @@ impl Folder {
     /// come.
     pub fn interrupted(&self, at: SocketAddr, path: &str, name: &str, blocks: usize) {
         let gate = Proxy::gate(at, blocks * (MIB + 1000) + 8000);
-        let run = Run::start(self.job(gate.at(), path, Existing::Keep));
+        let run = self.begin(gate.at(), path);
         self.wait_for(name, blocks);
         run.stop();
     }
 }
 
 /// One run of an engine, of one job.
-struct Run {
+pub struct Run {
     engine: fdsp::client::Engine,
     events: tokio::sync::mpsc::UnboundedReceiver<Event>,
 }
@@ -189,7 +199,8 @@ impl Run {
         ended.expect("the job ends")
     }
 
-    fn stop(self) {
+    /// Ends it in order, before its job is done.
+    pub fn stop(self) {
         self.engine.command(Command::Stop);
         self.engine.join(PATIENCE);
     }
