@@ -26,8 +26,10 @@ pub mod logging;
 mod platform;
 pub mod protocol;
 pub mod server;
+mod state;
 pub mod storage;
 pub mod text;
+mod tls;
 pub mod ui;
 pub mod units;
 

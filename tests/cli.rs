@@ -51,7 +51,7 @@ fn wrong_options_and_arguments() {
         ("fdsp+plain:///a", &["no host"]),
         ("fdsp+plain://h/%zz", &["%25"]),
         ("--serve -r a", &["--remote", "--serve"]),
-        ("--serve --limit 1M", &["--limit", "--serve"]),
+        ("--serve --jobs 2", &["--jobs", "--serve"]),
         ("--serve a b", &["only one folder", "'b'"]),
         ("--serve nowhere", &["/nowhere'", "No such file or directory", "that exists"]),
         ("--serve file", &["/file'", "no folder"]),
@@ -183,8 +183,10 @@ fn peers_that_are_not_ours() {
         ("silence", saying(b""), &[]),
         ("a door that closes", peer(|_| ()), &[]),
     ];
-    for (who, port, parts) in cases {
-        let outcome = home.line(&format!("--retries 0 --timeout 0.5 -H 127.0.0.1 -P {port} a"));
+    for (plain, (who, port, parts)) in
+        ["", "--plain "].into_iter().flat_map(|plain| cases.map(|case| (plain, case)))
+    {
+        let outcome = home.line(&format!("{plain}--retries 0 --timeout 0.5 -H 127.0.0.1 -P {port} a"));
         assert_eq!(outcome.code, 3, "{who}: {outcome:#?}");
         let sentence = outcome.is_one_sentence();
         for part in [&format!("127.0.0.1:{port}")[..]].iter().chain(parts) {

@@ -12,7 +12,7 @@ use std::{
 
 use fdsp::{
     protocol::client::{Client, Event as Came, Request},
-    server::{self, Arch, Config, Event, Limits},
+    server::{self, Arch, Config, Event},
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Socket, Type};
@@ -73,15 +73,7 @@ fn runs_out(arch: Arch) {
     };
     let warnings =
         || events.lock().unwrap().iter().filter(|event| matches!(event, Event::Warning { .. })).count();
-    let config = Config {
-        root: folder.path().to_owned(),
-        host: "127.0.0.1".into(),
-        port: 0,
-        arch,
-        classic: None,
-        policy: Default::default(),
-        limits: Limits::default(),
-    };
+    let config = Config { arch, ..Config::local(folder.path().to_owned()) };
     let server = server::start(config, sink).unwrap();
     let mut first = connect(server.local_addr());
     assert_eq!(fetch(&mut first), b"content");

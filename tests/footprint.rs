@@ -24,13 +24,9 @@ fn resident() -> u64 {
 
 fn serve(arch: Arch, folder: &std::path::Path) -> Server {
     let config = Config {
-        root: folder.to_owned(),
-        host: "127.0.0.1".into(),
-        port: 0,
         arch,
-        classic: None,
-        policy: Default::default(),
         limits: Limits { max_connections: 2000, max_per_address: 2000, ..Limits::default() },
+        ..Config::local(folder.to_owned())
     };
     server::start(config, Arc::new(|_| {})).unwrap()
 }

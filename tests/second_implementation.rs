@@ -17,7 +17,7 @@ use fdsp::{
         message::{Entries, Entry, Kind},
         outgoing::Outgoing,
     },
-    server::{self, Arch, Limits},
+    server::{self, Arch},
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -187,15 +187,7 @@ fn it_gets_along_with_the_server_in_every_architecture() {
 
 fn against_the_server(arch: Arch, root: &Path) {
     let folder = TempDir::new().expect("a folder");
-    let config = server::Config {
-        root: root.to_owned(),
-        host: "127.0.0.1".to_owned(),
-        port: 0,
-        arch,
-        classic: None,
-        policy: Default::default(),
-        limits: Limits::default(),
-    };
+    let config = server::Config { arch, ..server::Config::local(root.to_owned()) };
     let server = server::start(config, Arc::new(|_| {})).expect("it starts");
     let out = |name| file(&folder, name);
     let lines = run(

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use etcetera::AppStrategy;
 
 use super::{
-    Cli, UsageError,
+    Cli, UsageError, access,
     plan::{Face, Surroundings, shown, wrong},
 };
 use crate::{
@@ -73,6 +73,7 @@ impl Fetch {
                 timeout: client.timeout,
                 sync: client.sync,
                 extract: client.extract_limits,
+                trust: access::trust(settings, around),
             },
             jobs: Vec::new(),
             server,
@@ -113,7 +114,7 @@ impl Fetch {
         }
         let Some(authority) = self.server.clone() else {
             return wrong(format!(
-                "'{}' names no server: give one with -H HOST, or write fdsp+plain://HOST[:PORT]/PATH",
+                "'{}' names no server: give one with -H HOST, or write fdsp://HOST[:PORT]/PATH",
                 SafeText::new(text)
             ));
         };
@@ -148,7 +149,7 @@ impl Cli {
         configured: Limits,
     ) -> Result<Fetch, UsageError> {
         let server = match &settings.client.host {
-            Some(host) => Some(authority(host, settings.client.port)?),
+            Some(host) => Some(authority(host, settings.client.port, self.security(settings)?)?),
             None => None,
         };
         let mut fetch = Fetch::new(settings, around, server);
@@ -179,9 +180,25 @@ impl Cli {
             jobs: self.client.jobs.map(|jobs| jobs as usize),
             rate: self.common.limit.map(|rate| rate.0.unwrap_or(0)),
         };
+        self.entrust(&mut fetch.server, &mut addresses, settings, around)?;
+        for Address { authority, .. } in &addresses {
+            match authority.security {
+                Security::Tls { .. } if settings.client.protocol != Speak::V1 => {
+                    return wrong(
+                        "the original programs know no TLS: write fdsp+plain:// instead of fdsp://",
+                    );
+                }
+                Security::Tls { .. } if settings.client.plain => {
+                    return wrong(
+                        "--plain means without TLS: write fdsp+plain:// instead of fdsp://, or leave it out",
+                    );
+                }
+                _ => {}
+            }
+        }
         if addresses.is_empty() && face != Face::Screen && fetch.session.is_none() {
             return wrong(
-                "nothing to fetch: give an address such as fdsp+plain://HOST/PATH, or -H HOST and a PATH",
+                "nothing to fetch: give an address such as fdsp://HOST/PATH, or -H HOST and a PATH",
             );
         }
         let mut jobs: Vec<_> = addresses.into_iter().map(|address| fetch.job(address)).collect();
@@ -239,7 +256,7 @@ fn place(job: &mut NewJob, local: &Path) -> Result<(), UsageError> {
     }
 }
 
-fn authority(host: &str, port: u16) -> Result<Authority, UsageError> {
+fn authority(host: &str, port: u16, security: Security) -> Result<Authority, UsageError> {
     if port == 0 {
         return wrong("port 0 is for --serve, where it picks a free one: give the port of the server");
     }
@@ -251,5 +268,5 @@ fn authority(host: &str, port: u16) -> Result<Authority, UsageError> {
         }
         Err(_) => format!("{host}:{port}"),
     };
-    Authority::parse(&text, Security::Plain).map_err(|error| UsageError(error.to_string()))
+    Authority::parse(&text, security).map_err(|error| UsageError(error.to_string()))
 }

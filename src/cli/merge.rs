@@ -29,12 +29,17 @@ impl Cli {
             ("--update", client.update),
             ("--extract", client.extract),
             ("--protocol", client.protocol.is_some()),
+            ("--pin", client.pin.is_some()),
+            ("--accept-new", client.accept_new),
         ];
         let of_a_session = [("--session", client.session.is_some()), ("--paused", client.paused)];
         let of_serving = [
             ("--arch", server.arch.is_some()),
             ("--classic", server.classic),
             ("--classic-dialect", server.classic_dialect.is_some()),
+            ("--tls-cert", server.tls_cert.is_some()),
+            ("--tls-key", server.tls_key.is_some()),
+            ("--public", server.public),
             ("--symlinks", server.symlinks.is_some()),
             ("--hidden", server.hidden.is_some()),
             ("--one-file-system", server.one_file_system),
@@ -62,7 +67,17 @@ impl Cli {
                 return wrong(format!("{name} is for fetching and cannot be used with --serve"));
             }
         } else if server.demo {
-            let place = [("--host", self.place.host.is_some()), ("--port", self.place.port.is_some())];
+            let place = [
+                ("--host", self.place.host.is_some()),
+                ("--port", self.place.port.is_some()),
+                ("--pin", client.pin.is_some()),
+                ("--accept-new", client.accept_new),
+                ("--token", self.common.token.is_some()),
+                ("--token-file", self.common.token_file.is_some()),
+                ("--tls-cert", server.tls_cert.is_some()),
+                ("--tls-key", server.tls_key.is_some()),
+                ("--public", server.public),
+            ];
             if let Some(name) =
                 given(&of_one_download).or_else(|| given(&place)).or_else(|| given(&of_a_session))
             {
@@ -104,6 +119,12 @@ impl Cli {
         set(&mut client.existing, self.client.rename.then_some(Existing::Rename));
         set(&mut client.existing, self.client.update.then_some(Existing::Update));
         set(&mut client.extract, self.client.extract.then_some(true));
+        set(&mut client.accept_new, self.client.accept_new.then_some(true));
+        set(&mut client.plain, self.common.plain.then_some(true));
+        set(&mut server.plain, self.common.plain.then_some(true));
+        set(&mut server.tls_cert, self.server.tls_cert.clone().map(Some));
+        set(&mut server.tls_key, self.server.tls_key.clone().map(Some));
+        set(&mut server.public, self.server.public.then_some(true));
         set(&mut server.arch, self.server.arch);
         set(&mut server.classic, self.server.classic.then_some(true));
         set(&mut server.classic_dialect, self.server.classic_dialect.map(Some));

@@ -1,5 +1,6 @@
 //! The command line, as it is typed. What is meant by it is decided in [`plan`].
 
+mod access;
 pub mod fetch;
 mod merge;
 pub mod plan;
@@ -13,7 +14,7 @@ use clap::{ArgAction, Args, Parser, error::ErrorKind};
 use crate::{
     client::{Checksum, Form, SessionName, Speak},
     config::When,
-    protocol::classic::Dialect,
+    protocol::{classic::Dialect, pin::Pin},
     server::Arch,
     storage::root::Links,
     text::SafeText,
@@ -39,7 +40,7 @@ Without a terminal the same work is done with plain lines, or with --json
 one object a line. To try it: tui --demo";
 
 const ARGUMENTS: &str = "\
-What to fetch: fdsp+plain://HOST[:PORT]/PATH, or a PATH of the server of --host. With --serve or --demo: the \
+What to fetch: fdsp://[TOKEN@]HOST[:PORT]/PATH[#PIN], or a PATH of the server of --host. With --serve or --demo: the \
 folder to serve [default: the current directory]";
 
 /// The command line.
@@ -135,6 +136,12 @@ pub struct ClientArgs {
     /// What to speak to the server: v1, classic or classic-select [default: v1]
     #[arg(long, value_name = "DIALECT", value_parser = values::protocol())]
     pub protocol: Option<Speak>,
+    /// The server's certificate must have this pin: sha256: and 64 hex digits
+    #[arg(long, value_name = "PIN")]
+    pub pin: Option<Pin>,
+    /// Accept a server that is not known yet, and remember it [default: ask, or without a screen, refuse]
+    #[arg(long)]
+    pub accept_new: bool,
 }
 
 /// Options of a server.
@@ -156,6 +163,15 @@ pub struct ServerArgs {
     /// In which dialect: classic or classic-select [default: classic-select for the architecture select]
     #[arg(long, value_name = "DIALECT", value_parser = values::dialect())]
     pub classic_dialect: Option<Dialect>,
+    /// The server's certificate, a PEM file [default: it makes its own]
+    #[arg(long, value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+    /// The certificate's key, a PEM file
+    #[arg(long, value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+    /// Serve everybody, without a token
+    #[arg(long)]
+    pub public: bool,
     /// Links to follow: those that stay inside the folder, or never any [default: inside]
     #[arg(long, value_name = "WHICH", value_parser = values::links())]
     pub symlinks: Option<Links>,
@@ -218,9 +234,15 @@ pub struct CommonArgs {
     /// [default: 0]
     #[arg(long, value_name = "RATE", allow_negative_numbers = true, value_parser = values::rate)]
     pub limit: Option<values::Rate>,
-    /// No TLS; this version speaks nothing else
+    /// No TLS: everybody on the way can read what is sent, and the token
     #[arg(long)]
     pub plain: bool,
+    /// The token that opens the server; other users may see it here, so better use --token-file or FDSP_TOKEN
+    #[arg(long, value_name = "TOKEN", allow_hyphen_values = true, conflicts_with = "token_file", value_parser = values::token)]
+    pub token: Option<values::Typed>,
+    /// The file with it [default: with --serve, one is made where others can reach the server]
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
     /// No screen: plain lines instead
     #[arg(long)]
     pub headless: bool,

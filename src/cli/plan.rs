@@ -1,18 +1,18 @@
 //! What the command line means, together with the settings and the terminal: a plan that `main` carries out.
 
 use std::{
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     path::{Path, PathBuf},
 };
 
-use super::{Cli, Fetch, UsageError};
+use super::{Cli, Fetch, UsageError, access};
 use crate::{
     client,
     config::Settings,
     headless::Style,
     logging::{self, Destination, LogOptions},
     protocol::classic::Dialect,
-    server::{self, Arch},
+    server::{self, Access, Arch, Identity},
     text::SafeText,
 };
 
@@ -78,6 +78,10 @@ pub struct Surroundings {
     pub terminal: bool,
     /// The current directory.
     pub directory: PathBuf,
+    /// What FDSP_TOKEN holds.
+    pub token: Option<OsString>,
+    /// Where what outlives a run is kept.
+    pub state: Option<PathBuf>,
 }
 
 impl Surroundings {
@@ -92,7 +96,8 @@ impl Surroundings {
             UsageError(format!("the current directory cannot be used: {error}; go to another one"))
         })?;
         let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal() && !dumb;
-        Ok(Surroundings { terminal, directory })
+        let token = std::env::var_os("FDSP_TOKEN").filter(|token| !token.is_empty());
+        Ok(Surroundings { terminal, directory, token, state: access::state_folder() })
     }
 }
 
@@ -117,7 +122,9 @@ impl Cli {
         };
         let mut log = self.log(&settings, face);
         let task = if self.server.serve {
-            Task::Serve(server_config(&settings, self.served(&around.directory)?)?)
+            let config = server_config(&settings, self.served(&around.directory)?)?;
+            let identity = access::identity(&settings, around)?;
+            Task::Serve(server::Config { identity, access: self.access(&settings, around)?, ..config })
         } else if self.server.demo {
             let root = self.served(&around.directory)?;
             // A log that grows in the folder would change what is being archived.
@@ -128,7 +135,9 @@ impl Cli {
             settings.server.port = 0;
             let dir_given = self.client.dir.is_some();
             let fetch = Fetch::new(&settings, around, None);
-            Task::Demo(Box::new(Demo { server: server_config(&settings, root)?, fetch, dir_given }))
+            let identity = (!settings.server.plain).then_some(Identity::Temporary);
+            let server = server::Config { identity, ..server_config(&settings, root)? };
+            Task::Demo(Box::new(Demo { server, fetch, dir_given }))
         } else {
             Task::Fetch(self.fetch(&settings, around, face, configured)?)
         };
@@ -185,6 +194,8 @@ fn server_config(settings: &Settings, root: PathBuf) -> Result<server::Config, U
         arch: server.arch,
         classic,
         policy: server.policy,
+        identity: None,
+        access: Access::Public,
         limits: server.limits.clone(),
     })
 }

@@ -7,7 +7,7 @@ use super::{
 use crate::{client::Existing, config::Settings, logging::Destination};
 
 fn around() -> Surroundings {
-    Surroundings { terminal: false, directory: "/tmp".into() }
+    Surroundings { terminal: false, directory: "/tmp".into(), token: None, state: Some("/state".into()) }
 }
 
 fn typed(line: &str) -> Result<Typed, UsageError> {
@@ -43,7 +43,7 @@ fn serve(line: &str) -> crate::server::Config {
 fn addresses_and_paths_become_jobs() {
     let fetch = fetch("-H nas -P 70 a/b fdsp+plain://other/c%20d -d /var --overwrite -j 5 --limit 2M");
     let addresses: Vec<_> = fetch.jobs.iter().map(|job| job.address.to_string()).collect();
-    assert_eq!(addresses, ["fdsp+plain://nas:70/a/b", "fdsp+plain://other:7878/c%20d"]);
+    assert_eq!(addresses, ["fdsp://nas:70/a/b", "fdsp+plain://other:7878/c%20d"]);
     assert!(
         fetch.jobs.iter().all(|job| job.folder == Path::new("/var") && job.existing == Existing::Overwrite)
     );
@@ -54,7 +54,7 @@ fn addresses_and_paths_become_jobs() {
 fn the_original_clients_options_work() {
     let fetch = fetch("-H ::1 -P 7878 -r photos -l out/p.zip");
     let [job] = fetch.jobs.as_slice() else { panic!("{fetch:?}") };
-    assert_eq!(job.address.to_string(), "fdsp+plain://[::1]:7878/photos");
+    assert_eq!(job.address.to_string(), "fdsp://[::1]:7878/photos");
     assert_eq!(
         (job.folder.as_path(), job.save_as.as_deref()),
         (Path::new("/tmp/out"), Some(Path::new("p.zip")))

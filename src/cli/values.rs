@@ -1,13 +1,16 @@
 //! Values of options: text in, what the program works with out, or a sentence that says what is wrong.
 
-use std::time::Duration;
+use std::{convert::Infallible, time::Duration};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::{
     client::{Checksum, ChecksumError, Form, Speak},
     config::{self, When},
-    protocol::classic::Dialect,
+    protocol::{
+        classic::Dialect,
+        token::{Token, TokenError},
+    },
     storage::root::Links,
     units,
 };
@@ -31,6 +34,14 @@ pub(super) fn seconds(text: &str) -> Result<Duration, String> {
 
 pub(super) fn checksum(text: &str) -> Result<Checksum, ChecksumError> {
     text.parse()
+}
+
+/// A token as it was typed: what is wrong with one must not repeat it, as clap would.
+#[derive(Clone, Debug)]
+pub struct Typed(pub Result<Token, TokenError>);
+
+pub(super) fn token(text: &str) -> Result<Typed, Infallible> {
+    Ok(Typed(Token::parse(text)))
 }
 
 /// A parser for one of some words, which completions and messages know.

@@ -16,7 +16,7 @@ use tokio::{
 use crate::{text::SafeText, units};
 
 use super::{
-    Command, Config, Event, JobId, NewJob, TroubleKind,
+    Command, Config, Event, JobId, NewJob, NewServer, TroubleKind,
     board::{Board, Slot},
     listing,
     memory::Memory,
@@ -66,7 +66,7 @@ impl Actor {
         messages: mpsc::UnboundedReceiver<Message>,
     ) -> Actor {
         Actor {
-            pool: Arc::new(Pool::new(config.timeout)),
+            pool: Arc::new(Pool::new(config.timeout, config.trust.clone())),
             config,
             board,
             sender,
@@ -157,6 +157,7 @@ impl Actor {
                 let done = self.board.with(|state| state.queue.in_phase(&[Phase::Done]));
                 self.remove(&done);
             }
+            Command::Trust(server) => self.trust(&server),
             Command::SetLimit(limit) => {
                 self.board.limiter.set(limit.filter(|&limit| limit > 0));
                 self.board.with(|state| state.queue.touch());
@@ -189,6 +190,18 @@ impl Actor {
         for (id, address) in added {
             self.board.tell(Event::Queued { id, address });
         }
+    }
+
+    /// Somebody has looked at a server's certificate: what failed for it goes on.
+    fn trust(&self, server: &NewServer) {
+        let NewServer { authority, pin } = server;
+        if let Err(error) = block_in_place(|| self.pool.servers().accept(authority, *pin)) {
+            // It is accepted as long as this runs, and asked about again after that.
+            tracing::warn!("{authority} could not be put among the known servers: {error}");
+        }
+        tracing::info!("{authority}: accepted with the certificate {pin}");
+        let waiting = self.board.with(|state| state.queue.that_ask_about(server));
+        self.each(waiting, Input::Retry, "resumed");
     }
 
     /// Gives a command to a job; whether it meant something.

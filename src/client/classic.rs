@@ -6,6 +6,7 @@ use tokio::{task::block_in_place, time::timeout};
 
 use crate::{
     protocol::{
+        address::Security,
         classic::{
             Dialect,
             client::{Client, Ended, Event as Answer},
@@ -17,7 +18,7 @@ use crate::{
 };
 
 use super::{
-    TroubleKind, dial,
+    TroubleKind,
     memory::{Memory, Source},
     name::SafeName,
     queue::Announced,
@@ -50,7 +51,11 @@ pub(super) async fn fetch(
     let client = Client::new(dialect, path)
         .map_err(|error| Fault::never(TroubleKind::NotFound, format!("/{path}: {error}")))?;
     let authority = &context.new.address.authority;
-    let wire = Wire::new(dial::dial(authority, patience).await?, dial::peer(authority), patience);
+    if authority.security != Security::Plain {
+        let message = "the original programs know no TLS; use fdsp+plain:// instead of fdsp://";
+        return Err(Fault::never(TroubleKind::Connection, message));
+    }
+    let wire = Wire::open(authority, patience, context.pool.servers()).await?;
     let mut exchange = Exchange { context, memory, wire, client, hasher: blake3::Hasher::new(), offset: 0 };
     exchange.run(dialect).await
 }

@@ -155,7 +155,7 @@ mod tests {
     }
 
     fn queue() -> Vec<KeptJob> {
-        let failed = Trouble { kind: TroubleKind::Disk, message: "full".into() };
+        let failed = Trouble::new(TroubleKind::Disk, "full");
         let states = [
             ("queued", KeptState::Queued),
             ("paused", KeptState::Paused),

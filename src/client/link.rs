@@ -1,18 +1,18 @@
 //! One connection to a server: dialled, greeted, and asked one thing after the other.
 
-use std::{ops::ControlFlow, time::Duration};
+use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
 use tokio::{task::block_in_place, time::timeout};
 
 use crate::{
     AGENT,
     protocol::{
-        address::{Authority, Security},
+        address::Authority,
         client::{Client, Event, Request},
     },
 };
 
-use super::{TroubleKind, dial, rate::Limiter, retry::Fault, wire::Wire};
+use super::{rate::Limiter, retry::Fault, trust::Servers, wire::Wire};
 
 /// A goodbye that cannot be said at once is not said.
 const FAREWELL: Duration = Duration::from_millis(100);
@@ -30,14 +30,14 @@ pub(super) struct Link {
 
 impl Link {
     /// Connects; greeting and first request go out together.
-    pub(super) async fn open(authority: &Authority, patience: Duration) -> Result<Link, Fault> {
-        if authority.security != Security::Plain {
-            let message = format!("this version speaks no TLS yet: use fdsp+plain://{authority}/…");
-            return Err(Fault::never(TroubleKind::Connection, message));
-        }
-        let stream = dial::dial(authority, patience).await?;
-        let wire = Wire::new(stream, dial::peer(authority), patience);
-        Ok(Link { wire, machine: Client::new(AGENT), stale: false, broken: false })
+    pub(super) async fn open(
+        authority: &Authority,
+        patience: Duration,
+        servers: &Arc<Servers>,
+    ) -> Result<Link, Fault> {
+        let wire = Wire::open(authority, patience, servers).await?;
+        let machine = Client::with_token(AGENT, authority.token.as_ref());
+        Ok(Link { wire, machine, stale: false, broken: false })
     }
 
     /// The other side, for people.
@@ -141,6 +141,10 @@ impl Link {
     pub(super) async fn close(mut self) {
         self.machine.goodbye("done");
         // It closes either way.
-        let _ = timeout(FAREWELL, self.flush()).await;
+        let _ = timeout(FAREWELL, async {
+            let _ = self.flush().await;
+            self.wire.close().await;
+        })
+        .await;
     }
 }

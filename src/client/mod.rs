@@ -49,8 +49,10 @@ mod recall;
 mod removal;
 mod retry;
 mod schedule;
+mod secure;
 pub mod session;
 mod speed;
+mod trust;
 mod view;
 mod wire;
 mod worker;
@@ -74,7 +76,8 @@ pub use checksum::ChecksumError;
 pub use engine::{Engine, resume, start};
 pub use kept::{Kept, KeptJob, KeptState, Limits};
 pub use session::{Session, SessionName};
-pub use view::{Finished, JobState, JobView, Snapshot, Totals, Trouble, TroubleKind};
+pub use trust::Trust;
+pub use view::{Finished, JobState, JobView, NewServer, Snapshot, Totals, Trouble, TroubleKind};
 
 /// How the engine is to run.
 #[derive(Clone, Debug)]
@@ -91,6 +94,8 @@ pub struct Config {
     pub sync: bool,
     /// What of an archive is put up with when it is to be unpacked.
     pub extract: Extract,
+    /// Which servers it believes.
+    pub trust: Trust,
 }
 
 /// What of an archive is put up with when it is unpacked.
@@ -215,6 +220,8 @@ pub enum Command {
     Move(Vec<JobId>, isize),
     /// Take out all that are done.
     ClearFinished,
+    /// Believe this server from now on, and try again what failed because it was not known.
+    Trust(NewServer),
     /// Change the bandwidth limit.
     SetLimit(Option<u64>),
     /// Change how many jobs run at the same time (at least 1).

@@ -10,7 +10,11 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::protocol::address::Authority;
 
-use super::{link::Link, retry::Fault};
+use super::{
+    link::Link,
+    retry::Fault,
+    trust::{Servers, Trust},
+};
 
 /// How long a connection may rest. Short: a single-threaded server serves nobody else meanwhile.
 const REST: Duration = Duration::from_millis(500);
@@ -34,11 +38,17 @@ struct Inner {
 pub(super) struct Pool {
     inner: Mutex<Inner>,
     patience: Duration,
+    servers: Arc<Servers>,
 }
 
 impl Pool {
-    pub(super) fn new(patience: Duration) -> Pool {
-        Pool { inner: Mutex::default(), patience }
+    pub(super) fn new(patience: Duration, trust: Trust) -> Pool {
+        Pool { inner: Mutex::default(), patience, servers: Arc::new(Servers::new(trust)) }
+    }
+
+    /// What is known of servers.
+    pub(super) fn servers(&self) -> &Arc<Servers> {
+        &self.servers
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut Inner) -> T) -> T {
@@ -57,7 +67,7 @@ impl Pool {
 
     /// A new connection to the server.
     pub(super) async fn fresh(&self, authority: &Authority) -> Result<Link, Fault> {
-        Link::open(authority, self.patience).await
+        Link::open(authority, self.patience, &self.servers).await
     }
 
     /// Takes a connection that is no longer needed; it is closed if nobody asks for it soon.

@@ -43,7 +43,7 @@ pub(super) struct Fault {
 
 impl Fault {
     fn new(kind: TroubleKind, message: &str, verdict: Verdict) -> Fault {
-        Fault { trouble: Trouble { kind, message: SafeText::new(message) }, verdict }
+        Fault { trouble: Trouble::new(kind, SafeText::new(message)), verdict }
     }
 
     /// Another try cannot help.
@@ -73,7 +73,10 @@ impl Fault {
             Violation::NotOurs(Stranger::Silent) => Fault::lost(format!("{peer}: {violation}")),
             Violation::NotOurs(Stranger::Tls) => Fault::never(
                 TroubleKind::Connection,
-                format!("{peer}: {violation}, which this version does not speak"),
+                format!(
+                    "{peer} {}; use fdsp:// instead of fdsp+plain://, or leave out --plain",
+                    Stranger::Tls
+                ),
             ),
             Violation::NotOurs(_) => {
                 Fault::never(TroubleKind::Connection, format!("{peer}: {violation}; check host and port"))
@@ -118,12 +121,12 @@ impl Fault {
             ),
             Code::Denied => Fault::new(
                 TroubleKind::Refused,
-                "the server wants another token: paste the address that it shows, or give its token with --token",
+                "the server wants another token; paste the address that it shows, or give its token with --token",
                 if after.is_zero() { Verdict::Never } else { Verdict::Again(after) },
             ),
             Code::TlsRequired => Fault::never(
                 TroubleKind::Connection,
-                "the server speaks with TLS only: use fdsp:// instead of fdsp+plain://, or leave out --plain",
+                "the server speaks with TLS only; use fdsp:// instead of fdsp+plain://, or leave out --plain",
             ),
             Code::Unsupported | Code::Violation => Fault::never(TroubleKind::Other, text(said)),
         }

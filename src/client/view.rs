@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::text::SafeText;
+use crate::{
+    protocol::{address::Authority, pin::Pin},
+    text::SafeText,
+};
 
 use super::JobId;
 
@@ -90,6 +93,33 @@ pub struct Trouble {
     pub kind: TroubleKind,
     /// A sentence.
     pub message: SafeText,
+    /// The server that nobody knows, if that is why: see [`Command::Trust`](super::Command::Trust).
+    #[serde(skip)]
+    pub new_server: Option<NewServer>,
+}
+
+impl Trouble {
+    /// Of a kind, in a sentence.
+    pub fn new(kind: TroubleKind, message: impl Into<SafeText>) -> Trouble {
+        Trouble { kind, message: message.into(), new_server: None }
+    }
+}
+
+/// A server that is not known yet, and the pin of the certificate that it has shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewServer {
+    /// The server.
+    pub authority: Authority,
+    /// Its pin.
+    pub pin: Pin,
+}
+
+impl NewServer {
+    /// Whether who accepts the other one accepts this one.
+    pub fn is(&self, other: &NewServer) -> bool {
+        let at = |server: &NewServer| (server.authority.host.clone(), server.authority.port, server.pin);
+        at(self) == at(other)
+    }
 }
 
 /// A row of the queue.

@@ -1,11 +1,19 @@
-//! The bytes of one connection: a stream, a receive buffer that exists only while content comes, and the
-//! timeout.
+//! The bytes of one connection: a stream, with or without TLS, a receive buffer that exists only while content comes,
+//! and the timeout.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use tokio::{net::TcpStream, time::timeout};
 
-use super::{dial, rate::Limiter, retry::Fault};
+use crate::protocol::address::{Authority, Security};
+
+use super::{
+    TroubleKind, dial,
+    rate::Limiter,
+    retry::Fault,
+    secure::{Secure, secure},
+    trust::Servers,
+};
 
 /// Bytes of the receive buffer at first: enough for answers and small files.
 const SMALL: usize = 64 * 1024;
@@ -16,16 +24,43 @@ const LARGE: usize = 512 * 1024;
 #[derive(Debug)]
 pub(super) struct Wire {
     stream: TcpStream,
+    /// What makes records of what is written, and content of what is read.
+    secure: Option<Box<Secure>>,
+    /// What was received and not used is at `start..end`; behind that there is room, without TLS.
     buffer: Vec<u8>,
     start: usize,
     end: usize,
+    /// Bytes to read at once.
+    size: usize,
     peer: String,
     patience: Duration,
 }
 
 impl Wire {
-    pub(super) fn new(stream: TcpStream, peer: String, patience: Duration) -> Wire {
-        Wire { stream, buffer: Vec::new(), start: 0, end: 0, peer, patience }
+    /// Connects, and makes sure of the server where that is asked for.
+    pub(super) async fn open(
+        authority: &Authority,
+        patience: Duration,
+        servers: &Arc<Servers>,
+    ) -> Result<Wire, Fault> {
+        if authority.token.is_some() && !servers.may_have_token(authority) {
+            let message = "without TLS everybody on the way could read the token; use fdsp:// instead of \
+                           fdsp+plain://, or add --plain to send it all the same";
+            return Err(Fault::never(TroubleKind::Refused, message));
+        }
+        let peer = dial::peer(authority);
+        let stream = dial::dial(authority, patience).await?;
+        let secure = match authority.security {
+            Security::Plain => None,
+            Security::Tls { .. } => {
+                let handshake = timeout(patience, secure(&stream, authority, servers)).await;
+                let seconds = patience.as_secs_f32();
+                Some(handshake.map_err(|_| {
+                    Fault::lost(format!("the TLS handshake with {peer} took longer than {seconds} s"))
+                })??)
+            }
+        };
+        Ok(Wire { stream, secure, buffer: Vec::new(), start: 0, end: 0, size: SMALL, peer, patience })
     }
 
     /// The other side, for people.
@@ -46,12 +81,37 @@ impl Wire {
     /// Frees the buffer: nothing comes for a while.
     pub(super) fn rest(&mut self) {
         if self.start == self.end {
-            (self.buffer, self.start, self.end) = (Vec::new(), 0, 0);
+            (self.buffer, self.start, self.end, self.size) = (Vec::new(), 0, 0, SMALL);
+            if let Some(secure) = &mut self.secure {
+                secure.release();
+            }
         }
     }
 
     /// Writes some of `bytes`; how many.
     pub(super) async fn write(&mut self, bytes: &[u8]) -> Result<usize, Fault> {
+        let Some(secure) = &mut self.secure else { return self.write_raw(bytes).await };
+        if let Err(error) = secure.seal(bytes) {
+            return Err(self.failed(&error));
+        }
+        self.flush().await?;
+        Ok(bytes.len())
+    }
+
+    /// Writes the records that wait.
+    async fn flush(&mut self) -> Result<(), Fault> {
+        while let Some(secure) = &self.secure
+            && !secure.outgoing().is_empty()
+        {
+            let count = self.write_raw(secure.outgoing()).await?;
+            if let Some(secure) = &mut self.secure {
+                secure.sent(count);
+            }
+        }
+        Ok(())
+    }
+
+    async fn write_raw(&self, bytes: &[u8]) -> Result<usize, Fault> {
         loop {
             timeout(self.patience, self.stream.writable()).await.map_err(|_| self.stalled())?.ok();
             match self.stream.try_write(bytes) {
@@ -64,6 +124,9 @@ impl Wire {
 
     /// Reads once, as much as the limit allows; `false` at the end of the stream.
     pub(super) async fn fill(&mut self, limiter: &Limiter) -> Result<bool, Fault> {
+        if self.secure.is_some() {
+            return self.fill_secure(limiter).await;
+        }
         limiter.allowed().await;
         let was_full = self.end == self.buffer.len();
         if self.start > 0 {
@@ -71,7 +134,8 @@ impl Wire {
             (self.start, self.end) = (0, self.end - self.start);
         }
         if was_full {
-            self.buffer.resize(if self.buffer.is_empty() { SMALL } else { LARGE }, 0);
+            self.buffer.resize(self.size, 0);
+            self.size = LARGE;
         }
         let room = self.end.saturating_add(limiter.quantum()).min(self.buffer.len());
         loop {
@@ -89,6 +153,55 @@ impl Wire {
         }
     }
 
+    /// The same with TLS: reads until there is content.
+    async fn fill_secure(&mut self, limiter: &Limiter) -> Result<bool, Fault> {
+        self.buffer.drain(..self.start);
+        (self.start, self.end) = (0, self.buffer.len());
+        loop {
+            limiter.allowed().await;
+            timeout(self.patience, self.stream.readable()).await.map_err(|_| self.stalled())?.ok();
+            let Some(secure) = &mut self.secure else { return Ok(false) };
+            let place = secure.space(self.size);
+            let room = place.len().min(limiter.quantum());
+            match self.stream.try_read(&mut place[..room]) {
+                Ok(0) if secure.has_ended() => return Ok(false),
+                Ok(0) => return Err(self.cut_off()),
+                Ok(count) => {
+                    if count == self.size {
+                        self.size = LARGE;
+                    }
+                    secure.received(count);
+                    limiter.spend(count);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                Err(error) => return Err(self.lost(&error)),
+            }
+            let (opened, ended) = (secure.open(&mut self.buffer), secure.has_ended());
+            // An answer to a change of keys, or what the server is to be told of its fault.
+            let flushed = self.flush().await;
+            if let Err(error) = opened {
+                return Err(self.failed(&error));
+            }
+            flushed?;
+            let before = std::mem::replace(&mut self.end, self.buffer.len());
+            if self.end > before {
+                return Ok(true);
+            }
+            if ended {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Ends our side in order, as far as that goes without waiting for much.
+    pub(super) async fn close(&mut self) {
+        if let Some(secure) = &mut self.secure {
+            secure.close();
+        }
+        // It closes either way.
+        let _ = self.flush().await;
+    }
+
     /// Whether nothing was said or closed while nobody listened.
     pub(super) fn is_quiet(&self) -> bool {
         let mut byte = [0];
@@ -97,6 +210,14 @@ impl Wire {
 
     fn lost(&self, error: &io::Error) -> Fault {
         Fault::lost(format!("the connection to {} was lost: {}", self.peer, dial::reason(error)))
+    }
+
+    fn failed(&self, error: &rustls::Error) -> Fault {
+        Fault::lost(format!("the connection to {} was lost: TLS failed: {error}", self.peer))
+    }
+
+    fn cut_off(&self) -> Fault {
+        Fault::lost(format!("the connection to {} was cut off", self.peer))
     }
 
     fn stalled(&self) -> Fault {

@@ -34,6 +34,12 @@ pub struct Client {
     pub host: Option<String>,
     /// Its port.
     pub port: u16,
+    /// Whether paths of that server are fetched without TLS, and tokens are sent without it.
+    pub plain: bool,
+    /// The file with the token of that server.
+    pub token_file: Option<PathBuf>,
+    /// Whether new servers are accepted unasked.
+    pub accept_new: bool,
     /// Where downloads go.
     pub dir: PathBuf,
     /// How a directory comes.
@@ -67,6 +73,16 @@ pub struct Server {
     pub port: u16,
     /// The architecture.
     pub arch: Arch,
+    /// Whether it speaks without TLS.
+    pub plain: bool,
+    /// Its certificate, instead of its own.
+    pub tls_cert: Option<PathBuf>,
+    /// The certificate's key.
+    pub tls_key: Option<PathBuf>,
+    /// Whether everybody may fetch.
+    pub public: bool,
+    /// The file with the token, instead of its own.
+    pub token_file: Option<PathBuf>,
     /// Whether to answer the original programs.
     pub classic: bool,
     /// In which dialect; `None` is the architecture's own.
@@ -118,6 +134,9 @@ impl Default for Client {
         Client {
             host: None,
             port: DEFAULT_PORT,
+            plain: false,
+            token_file: None,
+            accept_new: false,
             dir: PathBuf::from("."),
             form: Form::Auto,
             protocol: Speak::V1,
@@ -139,6 +158,11 @@ impl Default for Server {
             host: "127.0.0.1".into(),
             port: DEFAULT_PORT,
             arch: Arch::Async,
+            plain: false,
+            tls_cert: None,
+            tls_key: None,
+            public: false,
+            token_file: None,
             classic: false,
             classic_dialect: None,
             policy: Policy::default(),

@@ -102,6 +102,9 @@ macro_rules! settings {
 pub(super) static SETTINGS: &[Setting] = settings! {
     "client.host": |s, v| s.client.host => v.text()?;
     "client.port": |s, v| s.client.port => v.port(1)?;
+    "client.plain": |s, v| s.client.plain => v.boolean()?;
+    "client.token_file": |s, v| s.client.token_file => v.path()?;
+    "client.accept_new": |s, v| s.client.accept_new => v.boolean()?;
     "client.dir": |s, v| s.client.dir => v.path()?.unwrap_or_else(|| ".".into());
     "client.as": |s, v| s.client.form => v.choice(FORMS)?;
     "client.protocol": |s, v| s.client.protocol => v.choice(PROTOCOLS)?;
@@ -118,6 +121,11 @@ pub(super) static SETTINGS: &[Setting] = settings! {
     "server.host": |s, v| s.server.host => v.text()?.unwrap_or_else(|| "127.0.0.1".into());
     "server.port": |s, v| s.server.port => v.port(0)?;
     "server.arch": |s, v| s.server.arch => v.choice(ARCHS)?;
+    "server.plain": |s, v| s.server.plain => v.boolean()?;
+    "server.tls_cert": |s, v| s.server.tls_cert => v.path()?;
+    "server.tls_key": |s, v| s.server.tls_key => v.path()?;
+    "server.public": |s, v| s.server.public => v.boolean()?;
+    "server.token_file": |s, v| s.server.token_file => v.path()?;
     "server.max_connections": |s, v| s.server.limits.max_connections => v.count(1..=100_000)? as usize;
     "server.max_per_address": |s, v| s.server.limits.max_per_address => v.count(1..=100_000)? as usize;
     "server.max_requests": |s, v| s.server.limits.max_requests => v.count(1..=u64::MAX)?;

@@ -242,7 +242,7 @@ mod tests {
         let mut tally = Tally::new(kinds.len());
         for (number, kind) in kinds.iter().enumerate() {
             assert!(!tally.is_complete());
-            let trouble = Trouble { kind: *kind, message: "x".into() };
+            let trouble = Trouble::new(*kind, "x");
             tally.count(&Event::Failed { id: JobId(number as u64), name: "x".into(), trouble });
         }
         assert!(tally.is_complete());

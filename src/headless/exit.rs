@@ -6,7 +6,7 @@ use crate::{
     cli::{UsageError, plan},
     client::{TroubleKind, session::OpenError},
     config, logging,
-    server::StartError,
+    server::{IdentityError, StartError},
 };
 
 /// How the process ends.
@@ -108,8 +108,24 @@ impl From<StartError> for Problem {
                 PermissionDenied => (Exit::Failed, "choose a port above 1023 with -P"),
                 _ => (Exit::Failed, "choose another address with -H and -P"),
             },
+            StartError::Identity(IdentityError::File { .. } | IdentityError::Content { .. }) => {
+                (Exit::Usage, "name others with --tls-cert and --tls-key, or leave TLS out with --plain")
+            }
+            StartError::Identity(IdentityError::Unfit(_)) => {
+                (Exit::Usage, "name a certificate with --tls-cert and its own key with --tls-key")
+            }
+            StartError::Identity(IdentityError::Open { .. }) => (Exit::Usage, ""),
+            StartError::Token { .. } => {
+                (Exit::Usage, "give one with --token-file, or serve everybody with --public")
+            }
+            StartError::Classic { .. } => (
+                Exit::Usage,
+                "add --plain and --public, listen on a loopback address, or leave out --classic",
+            ),
             StartError::System(_) => (Exit::Failed, "close some programs and try again"),
         };
-        Problem::new(exit, format!("{}; {advice}", plan::without_number(&error.to_string())))
+        let sentence = plan::without_number(&error.to_string());
+        let advice = if advice.is_empty() { String::new() } else { format!("; {advice}") };
+        Problem::new(exit, sentence + &advice)
     }
 }

@@ -178,9 +178,7 @@ mod tests {
 
     #[test]
     fn failures_are_one_sentence_that_names_what_it_is_about() {
-        let line = |name: &str, kind, message: &str| {
-            failed(&name.into(), &Trouble { kind, message: message.into() })
-        };
+        let line = |name: &str, kind, message: &str| failed(&name.into(), &Trouble::new(kind, message));
         assert_eq!(line("b", TroubleKind::NotFound, "not on the server"), "tui: b: not on the server");
         assert_eq!(line("b", TroubleKind::NotFound, "'b' is gone"), "tui: 'b' is gone");
         assert_eq!(line("/", TroubleKind::Other, "/f/s: cannot be read"), "tui: /f/s: cannot be read");

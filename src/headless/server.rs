@@ -94,7 +94,7 @@ impl Show {
             (Face::Json, _) => return self.objects.print(event),
             (_, Event::Listening { address, .. }) => {
                 // Without a reader the server still serves.
-                print(format!("{address}\n").as_bytes());
+                print(format!("{}\n", address.revealed()).as_bytes());
                 return;
             }
             _ => {}

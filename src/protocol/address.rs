@@ -209,6 +209,21 @@ impl Authority {
     }
 }
 
+impl Authority {
+    /// Takes over what is known of the same server besides: its token and pin, where they are missing.
+    pub fn complete(&mut self, known: &Authority) {
+        if (&self.host, self.port) != (&known.host, known.port) {
+            return;
+        }
+        self.token = self.token.take().or_else(|| known.token.clone());
+        if let (Security::Tls { pin: own @ None }, Security::Tls { pin }) =
+            (&mut self.security, known.security)
+        {
+            *own = pin;
+        }
+    }
+}
+
 impl fmt::Display for Authority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Authority { host, port, .. } = self;

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::preamble::TLS_FIRST_BYTE;
+
 macro_rules! codes {
     ($($(#[doc = $doc:literal])+ $variant:ident = $wire:literal, $text:literal;)+) => {
         /// The code of an `error` frame. A code that the receiver does not know counts as
@@ -150,6 +152,28 @@ pub enum Stranger {
     Silent,
     /// Anything else.
     Unknown,
+}
+
+/// How those begin that can be told apart. A TLS peer answers what it does not understand with an alert (0x15) of
+/// version 3.x.
+const BEGINNINGS: [(&[u8], Stranger); 4] = [
+    (b"HTTP/", Stranger::Http),
+    (b"SSH-", Stranger::Ssh),
+    (&[TLS_FIRST_BYTE, 3], Stranger::Tls),
+    (&[0x15, 3], Stranger::Tls),
+];
+
+impl Stranger {
+    /// Who it is that begins like this, if that is known.
+    pub fn of(begin: &[u8]) -> Option<Stranger> {
+        let known = BEGINNINGS.iter().find(|(beginning, _)| begin.starts_with(beginning));
+        known.map(|(_, stranger)| *stranger)
+    }
+
+    /// Whether more bytes could make it one of those that are known.
+    pub(super) fn may_begin(begin: &[u8]) -> bool {
+        BEGINNINGS.iter().any(|(beginning, _)| beginning.starts_with(begin))
+    }
 }
 
 impl std::fmt::Display for Stranger {

@@ -179,21 +179,8 @@ fn gather(kept: &mut Vec<u8>, input: &mut &[u8], length: usize) -> usize {
 
 /// Who begins like this, if it is certain that it is not one of us.
 fn stranger(begin: &[u8]) -> Option<Stranger> {
-    if preamble::may_begin(begin) {
-        return None;
-    }
-    // A TLS peer answers what it does not understand with an alert (0x15) of version 3.x.
-    let known: [(&[u8], Stranger); 4] = [
-        (b"HTTP/", Stranger::Http),
-        (b"SSH-", Stranger::Ssh),
-        (&[preamble::TLS_FIRST_BYTE, 3], Stranger::Tls),
-        (&[0x15, 3], Stranger::Tls),
-    ];
-    if let Some((_, stranger)) = known.iter().find(|(start, _)| begin.starts_with(start)) {
-        return Some(*stranger);
-    }
-    let undecided = known.iter().any(|(start, _)| start.starts_with(begin));
-    (!undecided).then_some(Stranger::Unknown)
+    let undecided = preamble::may_begin(begin) || Stranger::may_begin(begin);
+    Stranger::of(begin).or((!undecided).then_some(Stranger::Unknown))
 }
 
 #[cfg(test)]

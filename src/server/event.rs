@@ -2,11 +2,11 @@
 
 use std::{fmt, net::SocketAddr, sync::Arc};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use tracing::Level;
 
 use super::Arch;
-use crate::{text::SafeText, units};
+use crate::{protocol::address::Address, text::SafeText, units};
 
 /// A number for a connection, never used twice in a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -18,8 +18,9 @@ pub struct ConnectionId(pub u64);
 pub enum Event {
     /// The first event: where the server listens.
     Listening {
-        /// To paste.
-        address: String,
+        /// To paste. Lines for people leave its token out.
+        #[serde(serialize_with = "revealed")]
+        address: Address,
         /// The port.
         port: u16,
         /// The architecture.
@@ -112,6 +113,11 @@ impl Event {
             _ => tracing::info!("{self}"),
         }
     }
+}
+
+/// Who reads the objects starts the server, and needs all that a client needs.
+fn revealed<S: Serializer>(address: &Address, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&address.revealed())
 }
 
 /// A line for people.

@@ -89,5 +89,8 @@ pub(super) const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 /// Longer than any server runs.
 pub(super) const FOREVER: Duration = Duration::from_secs(10 * 365 * 86_400);
 
+/// How long a client without the token waits to be told so.
+pub(super) const DENIED: Duration = Duration::from_secs(1);
+
 /// A warning of one kind is given at most once in this time.
 pub(super) const WARNING_INTERVAL: Duration = Duration::from_secs(10);

@@ -4,6 +4,7 @@
 //!  single.rs  threads.rs  select.rs  async.rs     four loops that move bytes, and nothing else
 //!        └────────┴──────────┴──────────┘
 //!                 connection/                      what is said on one connection; no socket, no clock
+//!                 identity.rs  door.rs             what a server proves itself by, and whom it lets in
 //!                 shared.rs                        the life of the server, and what connections share
 //!                 hashes.rs                        what is known of the files' blocks
 //!                 indexes.rs                       and of archives
@@ -23,8 +24,10 @@ mod accept;
 mod r#async;
 mod blocking;
 mod connection;
+mod door;
 mod event;
 mod hashes;
+mod identity;
 mod indexes;
 mod limits;
 mod listen;
@@ -41,7 +44,7 @@ mod waiting;
 
 use std::{
     fmt, io,
-    net::{SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     ops::Range,
     path::PathBuf,
     sync::Arc,
@@ -50,11 +53,16 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use self::shared::Shared;
 pub use self::{
+    door::Access,
     event::{ConnectionId, Event, Sink},
+    identity::{Identity, IdentityError},
     limits::Limits,
     snapshot::{ConnectionState, ConnectionView, Snapshot},
+};
+use self::{
+    door::Door,
+    shared::{Shared, Terms},
 };
 use crate::{
     protocol::{
@@ -107,8 +115,29 @@ pub struct Config {
     pub classic: Option<Dialect>,
     /// What of the folder is served.
     pub policy: Policy,
+    /// What it proves itself by with TLS; without TLS if there is none.
+    pub identity: Option<Identity>,
+    /// Who may fetch.
+    pub access: Access,
     /// Its limits.
     pub limits: Limits,
+}
+
+impl Config {
+    /// For this machine only, and for everybody on it: a free port of the loopback address, without TLS.
+    pub fn local(root: impl Into<PathBuf>) -> Config {
+        Config {
+            root: root.into(),
+            host: Ipv4Addr::LOCALHOST.to_string(),
+            port: 0,
+            arch: Arch::default(),
+            classic: None,
+            policy: Policy::default(),
+            identity: None,
+            access: Access::Public,
+            limits: Limits::default(),
+        }
+    }
 }
 
 /// What an operator can do.
@@ -150,6 +179,23 @@ pub enum StartError {
         /// Why.
         error: std::io::Error,
     },
+    /// There is nothing to prove itself by.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// There is no token.
+    #[error("cannot use the token in '{path}': {error}")]
+    Token {
+        /// The file.
+        path: SafeText,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The original programs would be served what others need a token, or TLS, for.
+    #[error("the original programs know neither TLS nor tokens, and {address} can be reached by others")]
+    Classic {
+        /// The address.
+        address: SocketAddr,
+    },
     /// The system gives no thread or poller.
     #[error("cannot start the server: {0}")]
     System(std::io::Error),
@@ -176,17 +222,32 @@ type Loop = Box<dyn FnOnce() -> io::Result<()> + Send>;
 /// # Errors
 /// See [`StartError`].
 pub fn start(config: Config, sink: Sink) -> Result<Server, StartError> {
-    let Config { root, host, port, arch, classic, policy, limits } = config;
+    let Config { root, host, port, arch, classic, policy, identity, access, limits } = config;
     let root = Root::open(&root, policy)
         .map_err(|error| StartError::Root { path: SafeText::new(&root.to_string_lossy()), error })?;
     let listener = listen::listen(&host, port)?;
     let local = listener.local_addr().map_err(StartError::System)?;
     let own = listener.try_clone().map_err(StartError::System)?;
-    let shared = Arc::new(Shared::new(root, arch, classic, limits, sink, own, local));
+    let loopback = local.ip().to_canonical().is_loopback();
+    if classic.is_some() && !loopback && (identity.is_some() || access != Access::Public) {
+        return Err(StartError::Classic { address: local });
+    }
+    let proof = identity.as_ref().map(Identity::prove).transpose()?;
+    let token = access.token(local.ip()).map_err(|(path, error)| StartError::Token { path, error })?;
+    let security = match &proof {
+        Some(proof) => Security::Tls { pin: Some(proof.pin) },
+        None => Security::Plain,
+    };
+    let authority = Authority {
+        token: token.clone(),
+        ..Authority::new(listen::public_host(&host, local), local.port(), security)
+    };
+    let (tls, door) = (proof.map(|proof| proof.config), Door::new(token));
+    let terms = Terms { root, arch, classic, limits, tls, door };
+    let shared = Arc::new(Shared::new(terms, sink, own, local));
     let run = prepare(arch, &shared, listener).map_err(StartError::System)?;
-    let authority = Authority::new(listen::public_host(&host, local), local.port(), Security::Plain);
     let address = Address { authority, path: RemotePath::default() };
-    shared.emit(&Event::Listening { address: address.to_string(), port: local.port(), arch });
+    shared.emit(&Event::Listening { address: address.clone(), port: local.port(), arch });
     let ending = Ending(Arc::clone(&shared));
     let thread = thread::Builder::new()
         .name("server".into())

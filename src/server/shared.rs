@@ -2,7 +2,7 @@
 
 use std::{
     net::{Shutdown, SocketAddr, TcpListener},
-    ops::Range,
+    ops::{Deref, Range},
     os::fd::AsFd,
     sync::{
         Arc, Condvar, Mutex, PoisonError, Weak,
@@ -11,9 +11,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustls::ServerConfig;
+
 use super::{
     Arch, Event, Limits, Sink, Snapshot,
     connection::Connection,
+    door::Door,
     hashes::BlockHashes,
     indexes::ArchiveIndexes,
     registry::{Registry, Socket, lock},
@@ -39,12 +42,20 @@ pub(super) enum Phase {
     Stopped,
 }
 
-/// The state of one server.
-pub(super) struct Shared {
+/// What a server serves, to whom, and how.
+pub(super) struct Terms {
     pub root: Root,
     pub arch: Arch,
     pub classic: Option<Dialect>,
     pub limits: Limits,
+    /// With what it speaks TLS; without TLS if there is none.
+    pub tls: Option<Arc<ServerConfig>>,
+    pub door: Door,
+}
+
+/// The state of one server.
+pub(super) struct Shared {
+    terms: Terms,
     pub registry: Registry,
     pub hashes: BlockHashes,
     pub indexes: ArchiveIndexes,
@@ -70,26 +81,24 @@ pub(super) struct Shared {
     bandwidth: Mutex<Bucket>,
 }
 
+impl Deref for Shared {
+    type Target = Terms;
+
+    fn deref(&self) -> &Terms {
+        &self.terms
+    }
+}
+
 impl Shared {
     /// A server that is about to run.
-    pub fn new(
-        root: Root,
-        arch: Arch,
-        classic: Option<Dialect>,
-        limits: Limits,
-        sink: Sink,
-        listener: TcpListener,
-        local: SocketAddr,
-    ) -> Shared {
+    pub fn new(terms: Terms, sink: Sink, listener: TcpListener, local: SocketAddr) -> Shared {
         let now = Instant::now();
+        let limits = &terms.limits;
         Shared {
-            root,
-            arch,
-            classic,
             hashing: Slots::new(limits.max_hashing),
             archives: Slots::new(limits.max_archives),
             bandwidth: Mutex::new(Bucket::new(limits.rate, now)),
-            limits,
+            terms,
             registry: Registry::default(),
             hashes: BlockHashes::new(),
             indexes: ArchiveIndexes::new(),

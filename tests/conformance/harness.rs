@@ -55,7 +55,7 @@ pub fn serve_under(policy: Policy, arch: Arch, classic: Option<Dialect>, limits:
         }
     };
     let root = folder.path().to_owned();
-    let config = Config { root, host: "127.0.0.1".into(), port: 0, arch, classic, policy, limits };
+    let config = Config { arch, classic, policy, limits, ..Config::local(root) };
     let server = server::start(config, Arc::new(sink)).unwrap();
     Served { address: server.local_addr(), server: Some(server), folder, log }
 }
@@ -64,15 +64,7 @@ impl Served {
     /// A second server of the same folder, which knows nothing of what the first one did.
     pub fn beside(&self, arch: Arch) -> Server {
         let (root, limits) = (self.folder.path().to_owned(), Limits::default());
-        let config = Config {
-            root,
-            host: "127.0.0.1".into(),
-            port: 0,
-            arch,
-            classic: None,
-            policy: Policy::default(),
-            limits,
-        };
+        let config = Config { arch, limits, ..Config::local(root) };
         server::start(config, Arc::new(|_| {})).unwrap()
     }
 

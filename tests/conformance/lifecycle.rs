@@ -125,7 +125,7 @@ pub fn snapshots(arch: Arch) {
         Event::Listening { address, port, .. } => Some((address.clone(), *port)),
         _ => None,
     });
-    assert_eq!(port, (served.server().address().to_string(), served.address.port()));
+    assert_eq!(port, (served.server().address().clone(), served.address.port()));
     served.file("large", &noise(SIZE, 1));
     let mut peer = Peer::connect(served.address);
     peer.begin(get("large"));

@@ -11,7 +11,7 @@ use std::{
 use fdsp::{
     client::{
         Command, Config, Engine, Event, Existing, Finished, Form, JobId, JobState, JobView, NewJob, Speak,
-        Trouble, start,
+        Trouble, Trust, start,
     },
     protocol::{
         address::{Address, Authority, Security},
@@ -68,15 +68,7 @@ impl Served {
 }
 
 fn serve(folder: &Path, arch: Arch, classic: Option<Dialect>, limits: Limits) -> Server {
-    let config = server::Config {
-        root: folder.to_owned(),
-        host: "127.0.0.1".into(),
-        port: 0,
-        arch,
-        classic,
-        policy: Default::default(),
-        limits,
-    };
+    let config = server::Config { arch, classic, limits, ..server::Config::local(folder.to_owned()) };
     server::start(config, Arc::new(|_| {})).unwrap()
 }
 
@@ -98,6 +90,7 @@ pub fn config() -> Config {
         timeout: Duration::from_secs(20),
         sync: false,
         extract: Default::default(),
+        trust: Trust::default(),
     }
 }
 

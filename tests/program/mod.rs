@@ -231,7 +231,15 @@ impl Service {
 
     /// The address of a path.
     pub fn at(&self, path: &str) -> String {
-        format!("{}{path}", self.address)
+        at(&self.address, path)
+    }
+}
+
+/// The address of a path on the server that shows this address.
+pub fn at(address: &str, path: &str) -> String {
+    match address.split_once('#') {
+        Some((address, pin)) => format!("{address}{path}#{pin}"),
+        None => format!("{address}{path}"),
     }
 }
 

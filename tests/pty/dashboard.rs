@@ -17,7 +17,7 @@ fn served() -> TempDir {
 }
 
 fn serve(folder: &TempDir) -> Session {
-    let session = Session::start(TUI, &["--serve", "--port", "0", "."], folder.path(), (80, 24));
+    let session = Session::start(TUI, &["--serve", "--plain", "--port", "0", "."], folder.path(), (80, 24));
     session.wait_for("Connections 0 of");
     session.wait_for("q quit");
     session

@@ -35,7 +35,7 @@ impl Server {
             file.set_len(1 << 30).expect("a sparse file");
         }
         let mut child = Command::new(TUI)
-            .args(["--serve", "--headless", "--json", "--port", "0"])
+            .args(["--serve", "--plain", "--headless", "--json", "--port", "0"])
             .arg(folder.path())
             .env("XDG_STATE_HOME", folder.path().join("state"))
             .stdout(Stdio::piped())
@@ -58,7 +58,7 @@ impl Drop for Server {
 }
 
 fn open(server: &Server, home: &Path, more: &[&str]) -> Session {
-    let mut arguments = vec!["-H", "127.0.0.1", "-P", &server.port];
+    let mut arguments = vec!["--plain", "-H", "127.0.0.1", "-P", &server.port];
     arguments.extend(more);
     let session = Session::start(TUI, &arguments, home, (80, 24));
     session.wait_for("Queue");
@@ -139,7 +139,7 @@ fn signals_end_it_while_something_runs() {
 fn it_goes_on_after_a_stop() {
     let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
     let script = format!(
-        "set -m; '{TUI}' -H 127.0.0.1 -P {} --limit 4M large.bin; echo in the shell; read line; fg >/dev/null; echo left $?",
+        "set -m; '{TUI}' --plain -H 127.0.0.1 -P {} --limit 4M large.bin; echo in the shell; read line; fg >/dev/null; echo left $?",
         server.port
     );
     let mut session = Session::start("sh", &["-c", &script], home.path(), (80, 24));
@@ -164,7 +164,7 @@ fn it_goes_on_after_a_stop() {
 fn it_works_in_the_background_and_comes_back() {
     let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
     let script = format!(
-        "set -m; '{TUI}' -H 127.0.0.1 -P {} --limit 4M large.bin; echo in the shell; bg; read line; fg >/dev/null; echo left $?",
+        "set -m; '{TUI}' --plain -H 127.0.0.1 -P {} --limit 4M large.bin; echo in the shell; bg; read line; fg >/dev/null; echo left $?",
         server.port
     );
     let mut session = Session::start("sh", &["-c", &script], home.path(), (80, 24));

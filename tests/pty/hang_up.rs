@@ -85,7 +85,8 @@ fn a_hang_up_without_a_signal_is_noticed() {
 fn the_download_screen_is_gone_with_its_terminal_and_does_not_spin() {
     let home = tempfile::tempdir().expect("a folder");
     let server = crate::downloads::Server::start();
-    let script = format!("echo $$ > pid; exec '{TUI}' -H 127.0.0.1 -P {} --limit 1M large.bin", server.port);
+    let script =
+        format!("echo $$ > pid; exec '{TUI}' --plain -H 127.0.0.1 -P {} --limit 1M large.bin", server.port);
     let (holder, pid) = hold(&script, "kB/s", home.path());
     assert_gone(holder, pid);
     assert!(home.path().join("large.bin.part").exists(), "what came is kept");

@@ -73,7 +73,7 @@ impl Drop for Server {
 /// `None`: the port is taken.
 fn serve(home: &TempDir, folder: &Path, arch: &str, port: u16) -> Option<(Child, SocketAddr)> {
     let mut child = program(home)
-        .args(["--serve", "--json", "--arch", arch, "-P", &port.to_string()])
+        .args(["--serve", "--plain", "--json", "--arch", arch, "-P", &port.to_string()])
         .arg(folder)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

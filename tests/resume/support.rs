@@ -10,12 +10,12 @@ use std::{
 };
 
 use fdsp::{
-    client::{Command, Config, Event, Existing, Finished, Form, NewJob, Speak, Trouble, start},
+    client::{Command, Config, Event, Existing, Finished, Form, NewJob, Speak, Trouble, Trust, start},
     protocol::{
         address::{Address, Authority, Security},
         path::RemotePath,
     },
-    server::{self, Arch, Limits, Server},
+    server::{self, Arch, Server},
 };
 use tempfile::TempDir;
 
@@ -77,15 +77,7 @@ impl Served {
 }
 
 fn serve(folder: &Path, arch: Arch) -> Server {
-    let config = server::Config {
-        root: folder.to_owned(),
-        host: "127.0.0.1".into(),
-        port: 0,
-        arch,
-        classic: None,
-        policy: Default::default(),
-        limits: Limits::default(),
-    };
+    let config = server::Config { arch, ..server::Config::local(folder) };
     server::start(config, Arc::new(|_| {})).unwrap()
 }
 
@@ -175,6 +167,7 @@ impl Run {
             timeout: Duration::from_secs(20),
             sync: false,
             extract: Default::default(),
+            trust: Trust::default(),
         };
         let (engine, events) = start(config).unwrap();
         engine.command(Command::Add(vec![job]));

@@ -58,7 +58,7 @@ fn finished(size: u64) -> Finished {
 }
 
 fn trouble() -> Trouble {
-    Trouble { kind: TroubleKind::Other, message: "no".into() }
+    Trouble::new(TroubleKind::Other, "no")
 }
 
 #[test]

@@ -251,7 +251,7 @@ impl From<&KeptState> for State {
             KeptState::Queued => State::Queued,
             KeptState::Paused => State::Paused,
             KeptState::Cancelled => State::Cancelled,
-            KeptState::Failed(Trouble { kind, message }) => {
+            KeptState::Failed(Trouble { kind, message, .. }) => {
                 State::Failed { kind: *kind, message: message.to_string() }
             }
             KeptState::Done(finished) => State::Done {
@@ -333,9 +333,7 @@ fn state(state: State) -> Result<KeptState, String> {
         State::Queued => KeptState::Queued,
         State::Paused => KeptState::Paused,
         State::Cancelled => KeptState::Cancelled,
-        State::Failed { kind, message } => {
-            KeptState::Failed(Trouble { kind, message: SafeText::new(&message) })
-        }
+        State::Failed { kind, message } => KeptState::Failed(Trouble::new(kind, SafeText::new(&message))),
         State::Done { path, bytes, transferred, resumed, blake3, seconds, files, omitted, extracted } => {
             if !blake3.bytes().all(|byte| byte.is_ascii_hexdigit()) {
                 return Err("its BLAKE3 is no hex".into());

@@ -9,6 +9,8 @@
 //!   └──────── anything else: one sentence ──────────────────────────▲
 //! ```
 //!
+//! With TLS the bytes pass through [`Transport`] on their way in and out, and the first byte is the first one inside of it.
+//!
 //! The connection is half-duplex: while an answer is being written nothing is read. Requests that were sent ahead
 //! wait in the kernel's buffer (and at most one read of them here), which holds a client back that
 //! sends more of them than it takes answers.
@@ -31,6 +33,7 @@ mod stage;
 mod stranger;
 #[cfg(test)]
 mod tests;
+mod transport;
 mod tree;
 mod turn;
 mod v1;
@@ -47,8 +50,9 @@ use self::{
     classic::Classic,
     deadlines::{Deadlines, Overrun, Waiting},
     pacing::Pacing,
+    transport::{Tls, Transport},
     turn::Turn,
-    v1::V1,
+    v1::{Refusal, V1},
 };
 use super::{
     Event,
@@ -59,10 +63,14 @@ use super::{
 use crate::{
     protocol::{
         error::Code,
+        outgoing::Outgoing,
         preamble::{FIRST_BYTE, TLS_FIRST_BYTE},
     },
     text::SafeText,
 };
+
+/// What a client with TLS is told by a server without: the fatal alert `unexpected_message`.
+const UNEXPECTED: [u8; 7] = [0x15, 3, 3, 0, 2, 2, 10];
 
 /// What a connection needs next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +81,7 @@ pub(super) enum Want {
     Read,
     /// [`Connection::work`] called.
     Work,
-    /// Nothing, until [`Connection::deadline`]: a limit of bandwidth holds it back.
+    /// Nothing, until [`Connection::deadline`]: it is held back.
     Pause,
     /// To be dropped, and its socket with it.
     Close,
@@ -84,6 +92,7 @@ pub(super) struct Connection {
     shared: Arc<Shared>,
     entry: Arc<Entry>,
     turn: Turn,
+    transport: Transport,
     stage: Stage,
     deadlines: Deadlines,
     pacing: Pacing,
@@ -101,10 +110,21 @@ enum Stage {
     V1(Box<V1>),
     /// A dialect of the original programs.
     Classic(Box<Classic>),
-    /// Nothing more is answered; `shut` once our side is shut down.
-    Lingering { shut: bool },
+    /// Nothing more is answered.
+    Lingering { end: End },
     /// It is over.
     Closed,
+}
+
+/// How far the end of our side is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// The transport has not said it yet.
+    Owed,
+    /// It has, as soon as its output is written.
+    Said,
+    /// The socket is shut down.
+    Shut,
 }
 
 /// What a dialect asks of the connection after it was given the floor.
@@ -113,6 +133,8 @@ enum Step {
     Again,
     /// More input.
     Read,
+    /// To be left alone until then.
+    Pause(Instant),
     /// A slice of work.
     Work,
     /// The exchange is over as soon as the output is written.
@@ -131,6 +153,7 @@ impl Connection {
             shared,
             entry,
             turn,
+            transport: Transport::Plain,
             stage: Stage::Fresh,
             deadlines,
             pacing,
@@ -141,7 +164,7 @@ impl Connection {
 
     /// What waits to be written, as far as it may be now.
     pub fn output(&self) -> &[u8] {
-        let output = self.turn.out.as_slice();
+        let output = self.transport.output(&self.turn);
         output.get(..self.allowed).unwrap_or(output)
     }
 
@@ -155,24 +178,39 @@ impl Connection {
                 self.deadlines.asked();
             }
             self.turn.settle(now);
-            if !self.turn.out.is_empty() && !matches!(self.stage, Stage::Closed) {
-                if let Err(due) = self.pace(now) {
-                    self.deadlines.pause(due, now);
-                    return Want::Pause;
+            if matches!(self.stage, Stage::Closed) {
+                return Want::Close;
+            }
+            match self.transport.must_write(&self.turn) {
+                Ok(false) => {}
+                Ok(true) => {
+                    if let Err(due) = self.pace(now) {
+                        self.deadlines.pause(due, now);
+                        return Want::Pause;
+                    }
+                    self.deadlines.wait_for(Waiting::Output, now);
+                    self.turn.offer(now);
+                    return Want::Write;
                 }
-                self.deadlines.wait_for(Waiting::Output, now);
-                self.turn.offer(now);
-                return Want::Write;
+                Err(reason) => {
+                    self.close(reason);
+                    continue;
+                }
             }
             let step = match &mut self.stage {
                 Stage::Fresh if self.shared.accepting() => Step::Read,
                 Stage::Fresh => Step::Abort("the server is stopping".into()),
                 Stage::V1(v1) => v1.advance(&mut self.turn, now),
                 Stage::Classic(classic) => classic.advance(&mut self.turn),
-                Stage::Lingering { shut } => {
-                    if !*shut {
+                Stage::Lingering { end: end @ End::Owed } => {
+                    self.transport.finish();
+                    *end = End::Said;
+                    Step::Again
+                }
+                Stage::Lingering { end } => {
+                    if *end == End::Said {
                         self.entry.shutdown(Shutdown::Write);
-                        *shut = true;
+                        *end = End::Shut;
                     }
                     Step::Read
                 }
@@ -180,8 +218,12 @@ impl Connection {
             };
             match step {
                 Step::Again => {}
+                Step::Pause(until) => {
+                    self.deadlines.pause(until, now);
+                    return Want::Pause;
+                }
                 Step::Read => {
-                    self.turn.out.release();
+                    self.transport.release(&mut self.turn);
                     self.deadlines.wait_for(Waiting::Input, now);
                     return Want::Read;
                 }
@@ -247,6 +289,49 @@ impl Connection {
 
     /// Takes received bytes; none is the end of the stream.
     pub fn received(&mut self, now: Instant, bytes: &[u8]) {
+        match (&self.stage, &self.shared.tls) {
+            (Stage::Lingering { .. }, _) if bytes.is_empty() => return self.stage = Stage::Closed,
+            (Stage::Lingering { .. } | Stage::Closed, _) => return,
+            (Stage::Fresh, Some(config))
+                if !self.transport.is_tls() && bytes.first() == Some(&TLS_FIRST_BYTE) =>
+            {
+                match Tls::new(config) {
+                    Ok(tls) => self.transport = Transport::Tls(Box::new(tls)),
+                    Err(reason) => return self.close(reason),
+                }
+            }
+            _ => {}
+        }
+        let Transport::Tls(tls) = &mut self.transport else { return self.content(now, bytes) };
+        if bytes.is_empty() {
+            // Our own drain ends the stream, too.
+            if tls.has_ended() || !self.shared.accepting() {
+                self.content(now, &[]);
+            } else {
+                self.close("cut off by the client, or on the way");
+            }
+            return;
+        }
+        match tls.open(bytes) {
+            Ok(content) => {
+                let ended = tls.has_ended();
+                if !content.is_empty() {
+                    self.content(now, &content);
+                }
+                if ended {
+                    self.content(now, &[]);
+                }
+            }
+            Err(reason) => {
+                // Nothing can be said any more but what TLS says itself.
+                self.turn.out = Outgoing::new();
+                self.linger(reason.into(), now);
+            }
+        }
+    }
+
+    /// Takes what the received bytes mean to a dialect; none is the end of the stream.
+    fn content(&mut self, now: Instant, bytes: &[u8]) {
         match &mut self.stage {
             Stage::Fresh => match bytes.first() {
                 Some(&first) => self.begin(first, bytes, now),
@@ -260,21 +345,30 @@ impl Connection {
                     self.linger(reason.into(), now);
                 }
             }
-            Stage::Lingering { .. } if bytes.is_empty() => self.stage = Stage::Closed,
             Stage::Lingering { .. } | Stage::Closed => {}
         }
     }
 
     /// The first byte tells what the client speaks.
     fn begin(&mut self, first: u8, bytes: &[u8], now: Instant) {
-        match (first, self.shared.classic) {
+        let tls = self.transport.is_tls();
+        // The original programs know no TLS, so that inside of it nobody means them.
+        match (first, self.shared.classic.filter(|_| !tls)) {
             (FIRST_BYTE, _) => {
                 self.entry.set_dialect("v1");
-                let mut v1 = Box::new(V1::new(self.entry.refused));
+                let refusal = match (self.entry.refused, self.shared.tls.is_some() && !tls) {
+                    (_, true) => Some(Refusal::TlsRequired),
+                    (true, false) => Some(Refusal::Busy),
+                    (false, false) => None,
+                };
+                let mut v1 = Box::new(V1::new(refusal, self.entry.peer.ip()));
                 v1.received(bytes);
                 self.stage = Stage::V1(v1);
             }
-            (TLS_FIRST_BYTE, _) => self.linger("a TLS client on a plain server".into(), now),
+            (TLS_FIRST_BYTE, _) if self.shared.tls.is_none() => {
+                self.turn.out.push(&UNEXPECTED);
+                self.linger("a client with TLS; this server was started without".into(), now);
+            }
             (_, Some(dialect)) if !self.entry.refused => {
                 let mut classic = Box::new(Classic::new(dialect));
                 self.entry.set_dialect(classic.name());
@@ -286,7 +380,7 @@ impl Connection {
             }
             (_, Some(_)) => self.linger("busy".into(), now),
             (_, None) => {
-                self.turn.out.push(stranger::sentence(bytes).as_bytes());
+                self.turn.out.push(stranger::sentence(bytes, self.shared.tls.is_some()).as_bytes());
                 self.linger(stranger::name(bytes).into(), now);
             }
         }
@@ -296,7 +390,7 @@ impl Connection {
     pub fn wrote(&mut self, now: Instant, count: usize) {
         self.deadlines.wrote(count);
         self.pacing.wrote(count);
-        self.turn.wrote(count, now);
+        self.transport.wrote(count, &mut self.turn, now);
     }
 
     /// The socket failed.
@@ -363,7 +457,7 @@ impl Connection {
     fn linger(&mut self, reason: Cow<'static, str>, now: Instant) {
         self.turn.abandon(&reason);
         self.reason = reason;
-        self.stage = Stage::Lingering { shut: false };
+        self.stage = Stage::Lingering { end: End::Owed };
         self.deadlines.linger(now + LINGER);
     }
 

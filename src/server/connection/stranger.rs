@@ -1,6 +1,7 @@
 //! What a client is told that speaks something else.
 
-const SENTENCE: &str = "this is an fdsp server; fetch from it with: tui fdsp+plain://HOST:PORT/PATH\n";
+const SECURE: &str = "this is an fdsp server; fetch from it with: tui fdsp://HOST:PORT/PATH\n";
+const PLAIN: &str = "this is an fdsp server; fetch from it with: tui fdsp+plain://HOST:PORT/PATH\n";
 
 /// For the log.
 pub(super) fn name(first_bytes: &[u8]) -> &'static str {
@@ -14,15 +15,16 @@ pub(super) fn name(first_bytes: &[u8]) -> &'static str {
 }
 
 /// For the stranger, so that its user sees a sentence and no riddle.
-pub(super) fn sentence(first_bytes: &[u8]) -> String {
+pub(super) fn sentence(first_bytes: &[u8], tls: bool) -> String {
+    let sentence = if tls { SECURE } else { PLAIN };
     if is_http(first_bytes) {
         format!(
             "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\
-             Connection: close\r\n\r\n{SENTENCE}",
-            SENTENCE.len()
+             Connection: close\r\n\r\n{sentence}",
+            sentence.len()
         )
     } else {
-        SENTENCE.to_owned()
+        sentence.to_owned()
     }
 }
 

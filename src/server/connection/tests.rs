@@ -13,7 +13,7 @@ use crate::{
         message::{Get, Stat},
         outgoing::Outgoing,
     },
-    server::{Arch, Limits, limits::TURN},
+    server::{Arch, Limits, door::Door, limits::TURN, shared::Terms},
     storage::root::{Policy, Root},
 };
 
@@ -46,7 +46,9 @@ fn bench_with(classic: Option<Dialect>, limits: Limits) -> Bench {
     };
     let socket = Arc::new(listener.try_clone().unwrap());
     let root = Root::open(folder.path(), Policy::default()).unwrap();
-    let shared = Shared::new(root, Arch::Select, classic, limits, sink, listener, local);
+    let door = Door::new(None);
+    let terms = Terms { root, arch: Arch::Select, classic, limits, tls: None, door };
+    let shared = Shared::new(terms, sink, listener, local);
     Bench { folder, shared: Arc::new(shared), socket, events, start: Instant::now() }
 }
 

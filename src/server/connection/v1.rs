@@ -1,6 +1,6 @@
 //! Version 1 on a connection: requests are taken in order, each is answered before the next is looked at.
 
-use std::{borrow::Cow, time::Instant};
+use std::{borrow::Cow, net::IpAddr, time::Instant};
 
 use super::{
     Step,
@@ -23,7 +23,8 @@ use crate::{
     },
     server::{
         Arch, ConnectionState, Limits,
-        limits::{ANSWERS, PARALLEL, RETRY_AFTER},
+        door::Answer as Entrance,
+        limits::{ANSWERS, DENIED, PARALLEL, RETRY_AFTER},
     },
     text::SafeText,
 };
@@ -36,11 +37,31 @@ pub(super) struct V1 {
     looked_at: usize,
     /// The peer closed its side.
     ended: bool,
-    /// It is only here to be told "busy".
-    refused: bool,
+    /// It is only here to be told so.
+    refusal: Option<Refusal>,
+    peer: IpAddr,
+    /// It is to be told so, later.
+    denial: Option<Denial>,
     /// Requests so far.
     requests: u64,
     answer: Option<Answer>,
+}
+
+/// Why a client is sent away at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// There are too many.
+    Busy,
+    /// It speaks without TLS.
+    TlsRequired,
+}
+
+/// A client that is not let in.
+struct Denial {
+    /// When it is told so: guessing shall take its time.
+    at: Instant,
+    reason: &'static str,
+    retry_after: Option<u32>,
 }
 
 /// A request in work that takes more than one turn.
@@ -51,15 +72,31 @@ struct Answer {
     stage: Stage,
 }
 
+impl Denial {
+    fn new(answer: Entrance, has_token: bool, now: Instant) -> Denial {
+        let (reason, retry_after) = match answer {
+            Entrance::TurnedAway(left) => {
+                let seconds = u32::try_from(left.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+                ("turned away after too many wrong tokens", Some(seconds))
+            }
+            _ if has_token => ("denied: a wrong token", None),
+            _ => ("denied: no token", None),
+        };
+        Denial { at: now + DENIED, reason, retry_after }
+    }
+}
+
 impl V1 {
     /// A connection whose first byte is this protocol's.
-    pub fn new(refused: bool) -> V1 {
+    pub fn new(refusal: Option<Refusal>, peer: IpAddr) -> V1 {
         V1 {
             machine: Server::new(),
             inbox: Vec::new(),
             looked_at: 0,
             ended: false,
-            refused,
+            refusal,
+            peer,
+            denial: None,
             requests: 0,
             answer: None,
         }
@@ -79,6 +116,7 @@ impl V1 {
     /// Says why the server closes: as an error, or as a goodbye if it is none.
     pub fn leave(&mut self, code: Option<Code>, reason: &str, turn: &mut Turn) {
         match code {
+            _ if self.denial.is_some() => drop(self.deny(turn)),
             Some(code) => self.abort(code, reason.to_owned(), None, turn),
             None => self.machine.goodbye(reason, &mut turn.out),
         }
@@ -90,10 +128,20 @@ impl V1 {
 
     /// Goes on answering until the turn is full or something is missing.
     pub fn advance(&mut self, turn: &mut Turn, now: Instant) -> Step {
-        if self.refused {
-            let message = format!("{}; try again in {RETRY_AFTER} seconds", Code::Busy);
-            self.abort(Code::Busy, message, Some(RETRY_AFTER), turn);
-            return Step::End("busy".into());
+        match self.refusal {
+            Some(Refusal::Busy) => {
+                let message = format!("{}; try again in {RETRY_AFTER} seconds", Code::Busy);
+                self.abort(Code::Busy, message, Some(RETRY_AFTER), turn);
+                return Step::End("busy".into());
+            }
+            Some(Refusal::TlsRequired) => {
+                self.abort(Code::TlsRequired, Code::TlsRequired.text().to_owned(), None, turn);
+                return Step::End("a client without TLS".into());
+            }
+            None => {}
+        }
+        if self.denial.is_some() {
+            return self.keep_out(turn, now);
         }
         for _ in 0..ANSWERS {
             let step = match self.answer.take() {
@@ -127,7 +175,15 @@ impl V1 {
             match event {
                 None if used == 0 => return Some(self.wait(turn)),
                 None => {}
-                Some(Event::Hello(_)) => self.welcome(turn),
+                Some(Event::Hello(hello)) => {
+                    match turn.shared.door.knock(self.peer, hello.token.as_ref(), now) {
+                        Entrance::Open => self.welcome(turn),
+                        answer => {
+                            self.denial = Some(Denial::new(answer, hello.token.is_some(), now));
+                            return Some(self.keep_out(turn, now));
+                        }
+                    }
+                }
                 Some(Event::Request { id, request }) => {
                     self.begin(id, request, turn, now);
                     return None;
@@ -180,6 +236,21 @@ impl V1 {
         const REASON: &str = "the server is stopping";
         self.machine.goodbye(REASON, &mut turn.out);
         Step::End(REASON.into())
+    }
+
+    /// A client without the token waits before it is told so.
+    fn keep_out(&mut self, turn: &mut Turn, now: Instant) -> Step {
+        match &self.denial {
+            Some(denial) if now < denial.at && turn.shared.accepting() => Step::Pause(denial.at),
+            _ => Step::End(self.deny(turn).into()),
+        }
+    }
+
+    fn deny(&mut self, turn: &mut Turn) -> &'static str {
+        let Some(Denial { reason, retry_after, .. }) = self.denial.take() else { return "done" };
+        turn.fail(&SafeText::default(), reason);
+        self.abort(Code::Denied, Code::Denied.text().to_owned(), retry_after, turn);
+        reason
     }
 
     fn violated(&mut self, violation: &Violation, turn: &mut Turn) -> Step {

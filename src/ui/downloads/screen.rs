@@ -146,7 +146,7 @@ impl Downloads {
 }
 
 fn stopped() -> Trouble {
-    Trouble { kind: TroubleKind::Other, message: SafeText::new("the engine has stopped") }
+    Trouble::new(TroubleKind::Other, SafeText::new("the engine has stopped"))
 }
 
 /// What woke [`Downloads::changed`].

@@ -13,7 +13,11 @@ use crate::{
 pub fn read(text: &str, server: Option<&Authority>) -> Result<Address, String> {
     let text = text.trim();
     if text.contains("://") {
-        return Address::parse(text).map_err(|error| error.to_string());
+        let mut address = Address::parse(text).map_err(|error| error.to_string())?;
+        if let Some(server) = server {
+            address.authority.complete(server);
+        }
+        return Ok(address);
     }
     let Some(authority) = server else {
         return Err("no server yet: type an address such as fdsp://HOST/PATH".to_owned());

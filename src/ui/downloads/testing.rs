@@ -117,7 +117,7 @@ pub fn done(name: &str, bytes: u64) -> JobState {
 }
 
 pub fn failed(message: &str) -> JobState {
-    JobState::Failed(Trouble { kind: TroubleKind::NotFound, message: SafeText::new(message) })
+    JobState::Failed(Trouble::new(TroubleKind::NotFound, SafeText::new(message)))
 }
 
 pub fn waiting(seconds: f64, attempt: u32, reason: &str) -> JobState {

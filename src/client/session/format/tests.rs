@@ -53,7 +53,7 @@ fn new() -> impl Strategy<Value = NewJob> {
 fn state() -> impl Strategy<Value = KeptState> {
     let kind = prop::sample::select(vec![TroubleKind::Other, TroubleKind::Disk, TroubleKind::Refused]);
     let failed = (kind, any::<String>())
-        .prop_map(|(kind, text)| KeptState::Failed(Trouble { kind, message: SafeText::new(&text) }));
+        .prop_map(|(kind, text)| KeptState::Failed(Trouble::new(kind, SafeText::new(&text))));
     let done =
         (path(), any::<[u64; 4]>(), "[0-9a-f]{64}", 0u32.., any::<Option<u64>>(), prop::option::of(path()))
             .prop_map(|(path, [bytes, transferred, resumed, omitted], blake3, eighths, files, extracted)| {

@@ -431,8 +431,7 @@ fn a_listing_that_does_not_come_says_why() {
     let (mut model, queue) = (model(), Fake::default());
     let effects = keys(&mut model, &queue, "ctrl-o");
     let [Effect::List { ticket, .. }] = &effects[..] else { panic!("{effects:?}") };
-    let trouble =
-        Trouble { kind: TroubleKind::Connection, message: SafeText::new("nobody listens at nas.local:7878") };
+    let trouble = Trouble::new(TroubleKind::Connection, SafeText::new("nobody listens at nas.local:7878"));
     update(&mut model, &queue, Message::Listed { ticket: *ticket, answer: Err(trouble) });
     assert!(text(&draw(&mut model, &queue, 80, 24)).contains("nobody listens at nas.local:7878"));
     assert!(matches!(&keys(&mut model, &queue, "r")[..], [Effect::List { .. }]));

@@ -1,0 +1,171 @@
+//! What opens a server, and what it proves itself by: tokens, pins, certificates.
+
+use std::path::Path;
+
+use super::{
+    Cli, UsageError,
+    plan::{Surroundings, shown, without_number, wrong},
+};
+use crate::{
+    client::{Speak, Trust},
+    config::{self, Settings},
+    protocol::{
+        address::{Address, Authority, Security},
+        token::Token,
+    },
+    server::{Access, Identity},
+};
+
+/// The file with the servers that were accepted, in the state folder.
+const KNOWN: &str = "known_servers";
+/// The folder with what a server keeps, in the state folder.
+const SERVER: &str = "server";
+
+/// A token, and whether it was given for just this run.
+struct Given {
+    token: Token,
+    for_this: bool,
+}
+
+impl Cli {
+    /// The token that was given: by an option, by the environment, by the settings, in this order.
+    fn token(&self, kept: Option<&Path>, around: &Surroundings) -> Result<Option<Given>, UsageError> {
+        let for_this = |token| Some(Given { token, for_this: true });
+        if let Some(typed) = &self.common.token {
+            return typed.0.clone().map(for_this).map_err(|error| UsageError(format!("--token: {error}")));
+        }
+        if let Some(path) = &self.common.token_file {
+            return read(&around.directory.join(path)).map(for_this);
+        }
+        if let Some(text) = &around.token {
+            let token = text.to_str().and_then(|text| Token::parse(text).ok());
+            return match token {
+                Some(token) => Ok(Some(Given { token, for_this: false })),
+                None => wrong("what FDSP_TOKEN holds is no token: see tui --help"),
+            };
+        }
+        match kept {
+            Some(path) => read(path).map(|token| Some(Given { token, for_this: false })),
+            None => Ok(None),
+        }
+    }
+
+    /// How the server of `--host` is spoken to.
+    pub(super) fn security(&self, settings: &Settings) -> Result<Security, UsageError> {
+        // The original programs know no TLS.
+        if settings.client.plain || settings.client.protocol != Speak::V1 {
+            return match self.client.pin {
+                Some(_) => wrong("--pin is for TLS: leave out --plain and --protocol, or --pin"),
+                None => Ok(Security::Plain),
+            };
+        }
+        Ok(Security::Tls { pin: self.client.pin })
+    }
+
+    /// Gives addresses the pin and the token that were given beside them: to the server of `--host`, or else to the one
+    /// server that all addresses without them are of.
+    pub(super) fn entrust(
+        &self,
+        server: &mut Option<Authority>,
+        addresses: &mut [Address],
+        settings: &Settings,
+        around: &Surroundings,
+    ) -> Result<(), UsageError> {
+        let given = self.token(settings.client.token_file.as_deref(), around)?;
+        let (token, for_this) = given.map_or((None, false), |given| (Some(given.token), given.for_this));
+        if let Some(server) = server {
+            server.token = token;
+        } else {
+            let lacks = |address: &&Address| {
+                let Authority { token: own, security, .. } = &address.authority;
+                (token.is_some() && own.is_none())
+                    || (self.client.pin.is_some() && *security == Security::Tls { pin: None })
+            };
+            let mut lacking = addresses.iter().filter(lacks).map(|address| &address.authority);
+            if let Some(first) = lacking.next() {
+                if lacking.all(|other| (&other.host, other.port) == (&first.host, first.port)) {
+                    let security = match first.security {
+                        Security::Tls { pin: None } => Security::Tls { pin: self.client.pin },
+                        security => security,
+                    };
+                    *server = Some(Authority { token, security, ..first.clone() });
+                } else if for_this || self.client.pin.is_some() {
+                    return wrong(
+                        "a token or a pin is for one server, here are several: write them into the addresses, as in \
+                         fdsp://TOKEN@HOST/PATH#PIN",
+                    );
+                }
+            }
+        }
+        if let Some(server) = server {
+            addresses.iter_mut().for_each(|address| address.authority.complete(server));
+        }
+        Ok(())
+    }
+
+    /// Who may fetch from the server.
+    pub(super) fn access(&self, settings: &Settings, around: &Surroundings) -> Result<Access, UsageError> {
+        if settings.server.public {
+            let given = self.common.token.is_some() || self.common.token_file.is_some();
+            return if given {
+                wrong("--public serves everybody, and a token does not: leave one of them out")
+            } else {
+                Ok(Access::Public)
+            };
+        }
+        Ok(match self.token(settings.server.token_file.as_deref(), around)? {
+            Some(given) => Access::Token(given.token),
+            None => Access::Kept(state(around)?.join(SERVER)),
+        })
+    }
+}
+
+/// What the server proves itself by.
+pub(super) fn identity(settings: &Settings, around: &Surroundings) -> Result<Option<Identity>, UsageError> {
+    let server = &settings.server;
+    match (server.plain, &server.tls_cert, &server.tls_key) {
+        (true, None, None) => Ok(None),
+        (true, ..) => wrong("a certificate is for TLS: leave out --plain, or --tls-cert and --tls-key"),
+        (false, None, None) => Ok(Some(Identity::Kept(state(around)?.join(SERVER)))),
+        (false, Some(certificate), Some(key)) => Ok(Some(Identity::Given {
+            certificate: around.directory.join(certificate),
+            key: around.directory.join(key),
+        })),
+        (false, Some(_), None) => wrong("--tls-cert needs --tls-key, the key of the certificate"),
+        (false, None, Some(_)) => wrong("--tls-key needs --tls-cert, the certificate that it belongs to"),
+    }
+}
+
+/// Whom the client believes.
+pub(super) fn trust(settings: &Settings, around: &Surroundings) -> Trust {
+    let client = &settings.client;
+    Trust {
+        known: around.state.as_ref().map(|folder| folder.join(KNOWN)),
+        accept_new: client.accept_new,
+        plain_tokens: client.plain,
+    }
+}
+
+/// Where what outlives a run is kept.
+fn state(around: &Surroundings) -> Result<&Path, UsageError> {
+    around.state.as_deref().ok_or_else(|| {
+        UsageError(
+            "there is no home folder to keep the server's key in: set HOME or XDG_STATE_HOME".to_owned(),
+        )
+    })
+}
+
+/// The folder for what outlives a run.
+pub(super) fn state_folder() -> Option<std::path::PathBuf> {
+    use etcetera::AppStrategy;
+    config::xdg()?.state_dir()
+}
+
+fn read(path: &Path) -> Result<Token, UsageError> {
+    let name = shown(path.as_os_str());
+    let text = std::fs::read(path).map_err(|error| {
+        UsageError(format!("cannot read the token in '{name}': {}", without_number(&error.to_string())))
+    })?;
+    Token::parse(String::from_utf8_lossy(&text).trim())
+        .map_err(|error| UsageError(format!("'{name}' holds no token: {error}")))
+}

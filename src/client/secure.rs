@@ -1,0 +1,170 @@
+//! TLS on a connection that was just made: the handshake, and what came of it.
+
+use std::{io, sync::Arc};
+
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, Error, InvalidMessage,
+    client::{Resumption, UnbufferedClientConnection},
+    pki_types::ServerName,
+};
+use tokio::net::TcpStream;
+
+use crate::{
+    protocol::{address::Authority, error::Stranger},
+    tls::{self, Session},
+};
+
+use super::{
+    NewServer, TroubleKind, dial,
+    retry::Fault,
+    trust::{Distrust, Servers, Verifier},
+};
+
+/// A connection with TLS, without its socket.
+pub(super) type Secure = Session<UnbufferedClientConnection>;
+
+/// Bytes that are read at once.
+const READ: usize = 16 * 1024;
+
+/// Makes sure of a server, and agrees on keys with it.
+pub(super) async fn secure(
+    stream: &TcpStream,
+    authority: &Authority,
+    servers: &Arc<Servers>,
+) -> Result<Box<Secure>, Fault> {
+    let peer = dial::peer(authority);
+    let verifier = Arc::new(Verifier::new(Arc::clone(servers), authority.clone()));
+    let mut session = Box::new(begin(authority, &verifier).map_err(|error| {
+        Fault::never(TroubleKind::Connection, format!("cannot speak TLS with {peer}: {error}"))
+    })?);
+    let mut first = Vec::new();
+    loop {
+        // Nothing comes inside of TLS before we have said something; if it does, it is no server of ours.
+        let opened = session.open(&mut Vec::new());
+        flush(stream, &mut session).await.map_err(|error| lost(&peer, &error))?;
+        if let Err(error) = opened {
+            return Err(match verifier.distrust() {
+                Some(distrust) => refused(&distrust, authority, servers),
+                None => failed(&peer, &error, &first),
+            });
+        }
+        if session.is_established() {
+            return Ok(session);
+        }
+        let count = receive(stream, &mut session).await.map_err(|error| lost(&peer, &error))?;
+        if count == 0 {
+            return Err(Fault::lost(format!("{peer} closed the connection in the TLS handshake")));
+        }
+        if first.is_empty() {
+            first.extend_from_slice(session.unread());
+        }
+    }
+}
+
+fn begin(authority: &Authority, verifier: &Arc<Verifier>) -> Result<Secure, Error> {
+    let mut config = ClientConfig::builder_with_provider(tls::provider())
+        .with_protocol_versions(tls::VERSIONS)?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::clone(verifier) as _)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![tls::PROTOCOL.to_vec()];
+    // A session that goes on would not show its certificate again.
+    config.resumption = Resumption::disabled();
+    // The zone of an address is no business of the server.
+    let host = authority.host.split('%').next().unwrap_or_default().to_owned();
+    let name = ServerName::try_from(host).map_err(|_| Error::UnsupportedNameType)?;
+    Ok(Session::new(UnbufferedClientConnection::new(Arc::new(config), name)?))
+}
+
+async fn flush(stream: &TcpStream, session: &mut Secure) -> io::Result<()> {
+    while !session.outgoing().is_empty() {
+        stream.writable().await?;
+        match stream.try_write(session.outgoing()) {
+            Ok(count) => session.sent(count),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+async fn receive(stream: &TcpStream, session: &mut Secure) -> io::Result<usize> {
+    loop {
+        stream.readable().await?;
+        match stream.try_read(session.space(READ)) {
+            Ok(count) => {
+                session.received(count);
+                return Ok(count);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn lost(peer: &str, error: &io::Error) -> Fault {
+    Fault::lost(format!("the connection to {peer} was lost in the TLS handshake: {}", dial::reason(error)))
+}
+
+/// The certificate is not to be believed.
+fn refused(distrust: &Distrust, authority: &Authority, servers: &Servers) -> Fault {
+    let peer = dial::peer(authority);
+    let file = servers.file().unwrap_or("the known servers".as_ref()).display();
+    let message = match distrust {
+        Distrust::Unknown { found } => format!(
+            "{peer} is not known yet, its certificate is {found}; if that is what the server shows, accept it with \
+             --accept-new, or paste the whole address that the server shows"
+        ),
+        Distrust::WrongPin { expected, found } => format!(
+            "{peer} IS NOT THE SERVER THAT IS MEANT: its certificate is {found}, the pin is {expected}; somebody may \
+             be in between, or the server was set up anew: then it shows a new address"
+        ),
+        Distrust::Changed { known, found } => format!(
+            "{peer} IS NOT THE SERVER THAT IT WAS: its certificate is {found}, and was {known}; somebody may be in \
+             between, or the server was set up anew: if you are sure of that, take its line out of '{file}'"
+        ),
+        Distrust::File(error) => {
+            format!("{peer} cannot be trusted: '{file}' cannot be used: {}", dial::reason(error))
+        }
+    };
+    if matches!(distrust, Distrust::WrongPin { .. } | Distrust::Changed { .. }) {
+        tracing::error!("{message}");
+    }
+    let mut fault = Fault::never(TroubleKind::Refused, message);
+    if let Distrust::Unknown { found: pin } = *distrust {
+        fault.trouble.new_server = Some(NewServer { authority: authority.clone(), pin });
+    }
+    fault
+}
+
+/// It came to no certificate, or not beyond it. `first` is what came first.
+fn failed(peer: &str, error: &Error, first: &[u8]) -> Fault {
+    let never = |words: &str| Fault::never(TroubleKind::Connection, format!("{peer} {words}"));
+    match error {
+        Error::AlertReceived(AlertDescription::UnexpectedMessage) => never(
+            "speaks without TLS; if that is meant, use fdsp+plain:// instead of fdsp://, or --plain with -H",
+        ),
+        Error::AlertReceived(AlertDescription::NoApplicationProtocol) => {
+            never("speaks TLS, but is no fdsp server; check host and port")
+        }
+        Error::AlertReceived(AlertDescription::ProtocolVersion) => {
+            never("speaks only an old version of TLS; check host and port")
+        }
+        Error::AlertReceived(alert) => never(&format!("refuses TLS ({alert:?}); check host and port")),
+        Error::InvalidMessage(InvalidMessage::InvalidContentType) => match Stranger::of(first) {
+            Some(stranger @ (Stranger::Http | Stranger::Ssh)) => {
+                never(&format!("{stranger}; check host and port"))
+            }
+            _ => never(
+                "does not answer with TLS; check host and port, or if it speaks without TLS, use fdsp+plain:// or \
+                 --plain",
+            ),
+        },
+        Error::InvalidCertificate(CertificateError::BadSignature) => {
+            never("has not the key of the certificate that it shows; somebody may be in between")
+        }
+        Error::PeerIncompatible(_) => never(&format!("speaks another TLS: {error}; check host and port")),
+        // Bytes can be damaged on their way; a new connection may do.
+        error => Fault::lost(format!("{peer}: TLS failed: {error}")),
+    }
+}

@@ -1,0 +1,344 @@
+//! Which servers are believed: those with the right pin, those that the system vouches for, those that the user has
+//! accepted before.
+
+use std::{
+    collections::HashMap,
+    fs::{self, File},
+    io::{self, ErrorKind},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+use rustls::{
+    CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    client::{
+        WebPkiServerVerifier,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
+    crypto::verify_tls13_signature,
+    pki_types::{CertificateDer, ServerName, UnixTime},
+};
+
+use crate::{
+    protocol::{
+        address::{Authority, Security},
+        pin::Pin,
+    },
+    state, tls,
+};
+
+/// Above the lines of the file.
+const HEAD: &str = "\
+# The servers whose certificates were accepted: HOST:PORT, and the pin of the certificate.
+# Who takes a line out is asked again.
+";
+
+/// Whom a client believes without asking.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trust {
+    /// The file in which the servers stand that were accepted; without one they are forgotten with the engine.
+    pub known: Option<PathBuf>,
+    /// Accept a server that is not known yet, and remember it.
+    pub accept_new: bool,
+    /// Send tokens to servers without TLS, too.
+    pub plain_tokens: bool,
+}
+
+/// Why a server is not believed that has shown its certificate.
+#[derive(Debug)]
+pub(super) enum Distrust {
+    /// It has not the pin of its address.
+    WrongPin { expected: Pin, found: Pin },
+    /// It is not the one that was accepted before.
+    Changed { known: Pin, found: Pin },
+    /// Nobody knows.
+    Unknown { found: Pin },
+    /// The file of those that are known cannot be used.
+    File(io::Error),
+}
+
+/// What an engine knows of servers.
+#[derive(Debug)]
+pub(super) struct Servers {
+    trust: Trust,
+    /// Those that were accepted while this engine runs.
+    met: Mutex<HashMap<String, Pin>>,
+}
+
+impl Servers {
+    pub(super) fn new(trust: Trust) -> Servers {
+        Servers { trust, met: Mutex::default() }
+    }
+
+    /// Whether a token may be sent to a server.
+    pub(super) fn may_have_token(&self, authority: &Authority) -> bool {
+        authority.security != Security::Plain || self.trust.plain_tokens
+    }
+
+    /// The file that remembers.
+    pub(super) fn file(&self) -> Option<&Path> {
+        self.trust.known.as_deref()
+    }
+
+    /// Judges a server by its certificate; `vouched` asks the system, which takes a while.
+    fn judge(
+        &self,
+        authority: &Authority,
+        found: Pin,
+        vouched: impl FnOnce() -> bool,
+    ) -> Result<(), Distrust> {
+        if let Security::Tls { pin: Some(expected) } = authority.security {
+            let right = expected == found;
+            return if right { Ok(()) } else { Err(Distrust::WrongPin { expected, found }) };
+        }
+        match self.known(authority).map_err(Distrust::File)? {
+            Some(known) if known == found => Ok(()),
+            _ if vouched() => Ok(()),
+            Some(known) => Err(Distrust::Changed { known, found }),
+            None if self.trust.accept_new => {
+                tracing::info!("{authority}: a new server, accepted with the certificate {found}");
+                self.accept(authority, found).map_err(Distrust::File)
+            }
+            None => Err(Distrust::Unknown { found }),
+        }
+    }
+
+    fn known(&self, authority: &Authority) -> io::Result<Option<Pin>> {
+        let name = authority.to_string();
+        let met = self.met.lock().unwrap_or_else(PoisonError::into_inner).get(&name).copied();
+        match (met, &self.trust.known) {
+            (Some(pin), _) => Ok(Some(pin)),
+            (None, Some(path)) => Ok(pin_of(&read(path)?, &name)),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// Believes a server from now on.
+    ///
+    /// # Errors
+    /// It is believed, but could not be remembered beyond this run.
+    pub(super) fn accept(&self, authority: &Authority, pin: Pin) -> io::Result<()> {
+        let name = authority.to_string();
+        self.met.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), pin);
+        self.trust.known.as_deref().map_or(Ok(()), |path| remember(path, &name, pin))
+    }
+}
+
+/// The text of the file; none is as good as an empty one.
+fn read(path: &Path) -> io::Result<String> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// The server and the pin of a line, if it has them.
+fn entry(line: &str) -> Option<(&str, Pin)> {
+    let mut words = line.split_whitespace();
+    let (name, pin) = (words.next()?, words.next()?);
+    if name.starts_with('#') { None } else { Some((name, Pin::parse(pin).ok()?)) }
+}
+
+/// The last one counts.
+fn pin_of(text: &str, name: &str) -> Option<Pin> {
+    text.lines().rev().filter_map(entry).find(|(known, _)| *known == name).map(|(_, pin)| pin)
+}
+
+/// Puts a server into the file; everything else in it stays.
+fn remember(path: &Path, name: &str, pin: Pin) -> io::Result<()> {
+    let folder = path.parent().ok_or(ErrorKind::InvalidInput)?;
+    state::private_folder(folder)?;
+    // Another program may be at it, too.
+    let lock = File::options().create(true).append(true).mode(0o600).open(path.with_extension("lock"))?;
+    lock.lock()?;
+    let text = read(path)?;
+    let mut lines: Vec<_> =
+        text.lines().filter(|line| entry(line).is_none_or(|(known, _)| known != name)).collect();
+    let line = format!("{name} {pin}");
+    lines.push(&line);
+    let head = if text.is_empty() { HEAD } else { "" };
+    state::replace(path, format!("{head}{}\n", lines.join("\n")).as_bytes())
+}
+
+/// Looks at the certificate of one server.
+#[derive(Debug)]
+pub(super) struct Verifier {
+    servers: Arc<Servers>,
+    authority: Authority,
+    distrust: Mutex<Option<Distrust>>,
+}
+
+impl Verifier {
+    pub(super) fn new(servers: Arc<Servers>, authority: Authority) -> Verifier {
+        Verifier { servers, authority, distrust: Mutex::default() }
+    }
+
+    /// Why it was not believed, if that was so.
+    pub(super) fn distrust(&self) -> Option<Distrust> {
+        self.distrust.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let vouched = || {
+            system().is_some_and(|system| {
+                system.verify_server_cert(end_entity, intermediates, server_name, ocsp, now).is_ok()
+            })
+        };
+        self.servers.judge(&self.authority, tls::pin(end_entity), vouched).map_err(|distrust| {
+            *self.distrust.lock().unwrap_or_else(PoisonError::into_inner) = Some(distrust);
+            Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)
+        })?;
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(Error::General("TLS 1.2 is not spoken".to_owned()))
+    }
+
+    /// That the server has the key of its certificate.
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &tls::provider().signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        tls::provider().signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// The system's authorities, read when they are first asked; `None` if there are none.
+fn system() -> Option<&'static WebPkiServerVerifier> {
+    static SYSTEM: OnceLock<Option<Arc<WebPkiServerVerifier>>> = OnceLock::new();
+    let load = || {
+        let found = rustls_native_certs::load_native_certs();
+        for error in &found.errors {
+            tracing::debug!("authorities of the system: {error}");
+        }
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(found.certs);
+        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), tls::provider()).build().ok()
+    };
+    SYSTEM.get_or_init(load).as_deref()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OLD: Pin = Pin([1; 32]);
+    const NEW: Pin = Pin([2; 32]);
+
+    fn server(pin: Option<Pin>) -> Authority {
+        Authority::new("nas", 7878, Security::Tls { pin })
+    }
+
+    /// Why not, or nothing.
+    fn judge(servers: &Servers, authority: &Authority, found: Pin, vouched: bool) -> String {
+        servers
+            .judge(authority, found, || vouched)
+            .map_or_else(|distrust| format!("{distrust:?}"), |()| String::new())
+    }
+
+    fn unknown(found: Pin) -> String {
+        format!("{:?}", Distrust::Unknown { found })
+    }
+
+    fn changed(known: Pin, found: Pin) -> String {
+        format!("{:?}", Distrust::Changed { known, found })
+    }
+
+    #[test]
+    fn a_pin_decides_alone() {
+        let servers = Servers::new(Trust { accept_new: true, ..Trust::default() });
+        servers.accept(&server(None), OLD).unwrap();
+        assert_eq!(judge(&servers, &server(Some(NEW)), NEW, false), "");
+        let wrong = format!("{:?}", Distrust::WrongPin { expected: NEW, found: OLD });
+        assert_eq!(judge(&servers, &server(Some(NEW)), OLD, true), wrong);
+    }
+
+    #[test]
+    fn a_new_server_is_unknown_until_it_is_accepted() {
+        let place = tempfile::tempdir().unwrap();
+        let known = Some(place.path().join("state/known_servers"));
+        let trust = Trust { known, ..Trust::default() };
+        let servers = Servers::new(trust.clone());
+        assert_eq!(judge(&servers, &server(None), OLD, false), unknown(OLD));
+        assert_eq!(judge(&servers, &server(None), OLD, true), "", "the system vouches for it");
+        servers.accept(&server(None), OLD).unwrap();
+        for servers in [servers, Servers::new(trust)] {
+            assert_eq!(judge(&servers, &server(None), OLD, false), "");
+            assert_eq!(judge(&servers, &server(None), NEW, false), changed(OLD, NEW));
+            assert_eq!(judge(&servers, &server(None), NEW, true), "");
+            let other = Authority { port: 1, ..server(None) };
+            assert_eq!(judge(&servers, &other, OLD, false), unknown(OLD));
+        }
+    }
+
+    #[test]
+    fn a_new_server_may_be_accepted_unasked_and_a_changed_one_never() {
+        let trust = Trust { accept_new: true, ..Trust::default() };
+        let servers = Servers::new(trust);
+        assert_eq!(judge(&servers, &server(None), OLD, false), "");
+        assert_eq!(judge(&servers, &server(None), NEW, false), changed(OLD, NEW));
+    }
+
+    #[test]
+    fn the_file_is_for_people_too() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("known_servers");
+        remember(&path, "nas:1", OLD).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(text, format!("{HEAD}nas:1 {OLD}\n"));
+        fs::write(&path, format!("# mine\n\nnonsense\nnas:2 sha256:00\n{text}[::1]:3  {NEW}  # the loft\n"))
+            .unwrap();
+        remember(&path, "nas:1", NEW).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("# mine\n\nnonsense\nnas:2 sha256:00\n"), "{text}");
+        assert_eq!(text.matches("nas:1 ").count(), 1);
+        for (name, pin) in [("nas:1", Some(NEW)), ("[::1]:3", Some(NEW)), ("nas:2", None), ("#", None)] {
+            assert_eq!(pin_of(&text, name), pin, "{name}");
+        }
+    }
+
+    #[test]
+    fn two_who_remember_at_once_lose_nothing() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("known_servers");
+        std::thread::scope(|scope| {
+            for number in 0..8 {
+                let path = &path;
+                scope.spawn(move || remember(path, &format!("nas:{number}"), OLD).unwrap());
+            }
+        });
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(text.lines().filter_map(entry).count(), 8, "{text}");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_believes_nobody() {
+        let place = tempfile::tempdir().unwrap();
+        let trust = Trust { known: Some(place.path().to_owned()), accept_new: true, ..Trust::default() };
+        assert!(Servers::new(trust).judge(&server(None), OLD, || true).is_err());
+    }
+}

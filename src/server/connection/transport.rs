@@ -1,0 +1,119 @@
+//! What is between the bytes of a dialect and those of the socket: nothing, or TLS.
+
+use std::{sync::Arc, time::Instant};
+
+use rustls::{AlertDescription, Error, ServerConfig, server::UnbufferedServerConnection};
+
+use super::turn::Turn;
+use crate::tls::Session;
+
+/// Bytes of a turn that are made into records at once: enough for a large write, and few enough to be still in the
+/// processor's cache when they are written.
+const SEALED: usize = 64 * 1024;
+
+/// See the module.
+pub(super) enum Transport {
+    /// Nothing.
+    Plain,
+    /// TLS.
+    Tls(Box<Tls>),
+}
+
+/// A connection with TLS.
+pub(super) struct Tls {
+    session: Session<UnbufferedServerConnection>,
+    /// Bytes of the turn that are in the records that wait to be written.
+    carried: usize,
+}
+
+impl Transport {
+    /// Whether this is TLS.
+    pub fn is_tls(&self) -> bool {
+        matches!(self, Transport::Tls(_))
+    }
+
+    /// What waits to be written.
+    pub fn output<'a>(&'a self, turn: &'a Turn) -> &'a [u8] {
+        match self {
+            Transport::Plain => turn.out.as_slice(),
+            Transport::Tls(tls) => tls.session.outgoing(),
+        }
+    }
+
+    /// Whether something is to be written; it is in [`Transport::output`] then.
+    pub fn must_write(&mut self, turn: &Turn) -> Result<bool, String> {
+        match self {
+            Transport::Plain => Ok(!turn.out.is_empty()),
+            Transport::Tls(tls) => tls.must_write(turn),
+        }
+    }
+
+    /// Tells that the first `count` bytes of the output were written.
+    pub fn wrote(&mut self, count: usize, turn: &mut Turn, now: Instant) {
+        let Transport::Tls(tls) = self else { return turn.wrote(count, now) };
+        tls.session.sent(count);
+        if tls.session.outgoing().is_empty() {
+            turn.wrote(std::mem::take(&mut tls.carried), now);
+        }
+    }
+
+    /// Ends our side in order: what that takes is added to the output.
+    pub fn finish(&mut self) {
+        if let Transport::Tls(tls) = self {
+            tls.session.close();
+        }
+    }
+
+    /// Frees what an idle connection does not need.
+    pub fn release(&mut self, turn: &mut Turn) {
+        turn.out.release();
+        if let Transport::Tls(tls) = self {
+            tls.session.release();
+        }
+    }
+}
+
+impl Tls {
+    /// A client has begun to speak TLS.
+    pub fn new(config: &Arc<ServerConfig>) -> Result<Tls, String> {
+        let records = UnbufferedServerConnection::new(Arc::clone(config)).map_err(|error| said(&error))?;
+        Ok(Tls { session: Session::new(records), carried: 0 })
+    }
+
+    /// What received bytes have in them, perhaps nothing.
+    pub fn open(&mut self, bytes: &[u8]) -> Result<Vec<u8>, String> {
+        let mut content = Vec::new();
+        self.session.receive(bytes);
+        self.session.open(&mut content).map_err(|error| said(&error))?;
+        Ok(content)
+    }
+
+    /// Whether the client has ended its side in order.
+    pub fn has_ended(&self) -> bool {
+        self.session.has_ended()
+    }
+
+    fn must_write(&mut self, turn: &Turn) -> Result<bool, String> {
+        let waiting = turn.out.as_slice();
+        if self.session.outgoing().is_empty() && !waiting.is_empty() {
+            let piece = &waiting[..waiting.len().min(SEALED)];
+            self.session.seal(piece).map_err(|error| said(&error))?;
+            self.carried = piece.len();
+        }
+        Ok(!self.session.outgoing().is_empty())
+    }
+}
+
+/// For the log.
+fn said(error: &Error) -> String {
+    match error {
+        Error::AlertReceived(
+            AlertDescription::AccessDenied
+            | AlertDescription::BadCertificate
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::CertificateExpired
+            | AlertDescription::UnknownCA,
+        ) => "the client did not accept the certificate".to_owned(),
+        error => format!("TLS failed: {error}"),
+    }
+}

@@ -1,0 +1,218 @@
+//! Who is let in: the token, and those who have sent too many wrong ones.
+
+use std::{
+    collections::HashMap,
+    io,
+    net::{IpAddr, Ipv6Addr},
+    path::{Path, PathBuf},
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use super::registry::lock;
+use crate::{protocol::token::Token, state, text::SafeText, tls};
+
+/// Wrong tokens of one peer within [`WINDOW`]; then it is turned away.
+const MOST: u32 = 10;
+/// Wrong tokens are forgotten after this.
+const WINDOW: Duration = Duration::from_secs(60);
+/// Peers that are remembered; those that were wrong longest ago are forgotten first.
+const PEERS: usize = 4096;
+/// The name of the file with the token.
+const FILE: &str = "token";
+
+/// Who may fetch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody.
+    Public,
+    /// Who has this token.
+    Token(Token),
+    /// On a loopback address everybody; elsewhere who has the token that was made on the first start and is kept in
+    /// this folder.
+    Kept(PathBuf),
+}
+
+impl Access {
+    /// The token to ask for, if the server listens on `local`.
+    ///
+    /// # Errors
+    /// The file that it is kept in, and why that cannot be used.
+    pub(super) fn token(&self, local: IpAddr) -> Result<Option<Token>, (SafeText, io::Error)> {
+        match self {
+            Access::Public => Ok(None),
+            Access::Token(token) => Ok(Some(token.clone())),
+            Access::Kept(_) if local.to_canonical().is_loopback() => Ok(None),
+            Access::Kept(folder) => {
+                let path = folder.join(FILE);
+                kept(&path).map(Some).map_err(|error| (SafeText::from_path(&path), error))
+            }
+        }
+    }
+}
+
+/// The token of a file, which is made if it is not there.
+fn kept(path: &Path) -> io::Result<Token> {
+    let bytes = state::read_or_make(path, || {
+        let mut random = [0; 32];
+        tls::provider().secure_random.fill(&mut random).map_err(|_| io::Error::other("no random numbers"))?;
+        Ok(format!("{}\n", Token::of(&random).reveal()).into_bytes())
+    })?;
+    let text = String::from_utf8_lossy(&bytes);
+    Token::parse(text.trim())
+        .map_err(|error| io::Error::other(format!("{error}; delete it and a new one is made")))
+}
+
+/// What a client is told who knocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// Welcome.
+    Open,
+    /// There was no token, or it is not the one.
+    Denied,
+    /// There were too many wrong ones; not before so long.
+    TurnedAway(Duration),
+}
+
+/// The token of a server, and who was wrong about it.
+#[derive(Debug)]
+pub(super) struct Door {
+    token: Option<Token>,
+    wrong: Mutex<HashMap<IpAddr, Wrong>>,
+}
+
+/// The wrong tokens of one peer.
+#[derive(Clone, Copy, Debug)]
+struct Wrong {
+    since: Instant,
+    count: u32,
+}
+
+impl Door {
+    pub fn new(token: Option<Token>) -> Door {
+        Door { token, wrong: Mutex::default() }
+    }
+
+    /// What a client is told that comes with this token. A peer that is turned away is not told whether the
+    /// token is right: it could go on trying.
+    pub fn knock(&self, peer: IpAddr, token: Option<&Token>, now: Instant) -> Answer {
+        let Some(right) = &self.token else { return Answer::Open };
+        let mut wrong = lock(&self.wrong);
+        let network = network(peer);
+        let known = wrong.get(&network).filter(|known| now.saturating_duration_since(known.since) < WINDOW);
+        if let Some(known) = known.filter(|known| known.count >= MOST) {
+            return Answer::TurnedAway((known.since + WINDOW).saturating_duration_since(now));
+        }
+        match token {
+            Some(token) if token == right => Answer::Open,
+            Some(_) => {
+                let known = known.copied().unwrap_or(Wrong { since: now, count: 0 });
+                if wrong.len() >= PEERS {
+                    forget(&mut wrong, now);
+                }
+                wrong.insert(network, Wrong { count: known.count + 1, ..known });
+                Answer::Denied
+            }
+            // Who has none does not guess.
+            None => Answer::Denied,
+        }
+    }
+}
+
+/// Makes room for one more.
+fn forget(wrong: &mut HashMap<IpAddr, Wrong>, now: Instant) {
+    wrong.retain(|_, known| now.saturating_duration_since(known.since) < WINDOW);
+    if wrong.len() >= PEERS
+        && let Some(oldest) = wrong.iter().min_by_key(|(_, known)| known.since).map(|(peer, _)| *peer)
+    {
+        wrong.remove(&oldest);
+    }
+}
+
+/// A peer has all the addresses of its network, where those are many.
+fn network(peer: IpAddr) -> IpAddr {
+    match peer.to_canonical() {
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
+        address @ IpAddr::V4(_) => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(text: &str) -> Token {
+        Token::parse(text).unwrap()
+    }
+
+    fn peer(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn without_a_token_everybody_is_let_in() {
+        let door = Door::new(None);
+        assert_eq!(door.knock(peer("::1"), None, Instant::now()), Answer::Open);
+        assert_eq!(door.knock(peer("::1"), Some(&token("anything")), Instant::now()), Answer::Open);
+    }
+
+    #[test]
+    fn too_many_wrong_tokens_close_the_door_for_a_while() {
+        let (door, start) = (Door::new(Some(token("the-right-one"))), Instant::now());
+        let (attacker, other) = (peer("10.0.0.1"), peer("10.0.0.2"));
+        for second in 0..u64::from(MOST) {
+            let now = start + Duration::from_secs(second);
+            assert_eq!(door.knock(attacker, None, now), Answer::Denied, "which does not count");
+            assert_eq!(door.knock(attacker, Some(&token("the-wrong-one")), now), Answer::Denied);
+        }
+        let now = start + Duration::from_secs(20);
+        for attempt in ["the-wrong-one", "the-right-one"] {
+            let answer = door.knock(attacker, Some(&token(attempt)), now);
+            assert_eq!(answer, Answer::TurnedAway(Duration::from_secs(40)));
+        }
+        assert_eq!(door.knock(other, Some(&token("the-right-one")), now), Answer::Open);
+        assert_eq!(door.knock(attacker, Some(&token("the-right-one")), start + WINDOW), Answer::Open);
+    }
+
+    #[test]
+    fn the_addresses_of_one_network_are_one_peer() {
+        let (door, now) = (Door::new(Some(token("the-right-one"))), Instant::now());
+        for number in 0..MOST {
+            let attacker = peer(&format!("2001:db8::{number:x}"));
+            assert_eq!(door.knock(attacker, Some(&token("the-wrong-one")), now), Answer::Denied);
+        }
+        let right = token("the-right-one");
+        assert!(matches!(door.knock(peer("2001:db8::ffff"), Some(&right), now), Answer::TurnedAway(_)));
+        assert_eq!(door.knock(peer("2001:db8:0:1::1"), Some(&right), now), Answer::Open);
+    }
+
+    #[test]
+    fn many_attackers_take_little_memory() {
+        let (door, start) = (Door::new(Some(token("the-right-one"))), Instant::now());
+        for number in 0..PEERS as u32 + 100 {
+            let now = start + Duration::from_millis(number.into());
+            door.knock(IpAddr::V4(number.into()), Some(&token("the-wrong-one")), now);
+        }
+        assert_eq!(lock(&door.wrong).len(), PEERS);
+    }
+
+    #[test]
+    fn a_token_is_made_once_and_only_where_it_is_needed() {
+        let place = tempfile::tempdir().unwrap();
+        let access = Access::Kept(place.path().join("state"));
+        for loopback in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"] {
+            assert_eq!(access.token(peer(loopback)).unwrap(), None);
+        }
+        assert!(!place.path().join("state").exists());
+        let first = access.token(peer("0.0.0.0")).unwrap();
+        assert!(first.is_some());
+        assert_eq!(access.token(peer("::")).unwrap(), first);
+        assert_eq!(Access::Public.token(peer("::")).unwrap(), None);
+        std::fs::write(place.path().join("state/token"), "short").unwrap();
+        let error = access.token(peer("::")).unwrap_err().1.to_string();
+        assert!(error.contains("delete it") && !error.contains("short\n"), "{error}");
+    }
+}

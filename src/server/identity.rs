@@ -1,0 +1,208 @@
+//! What a server proves itself by: a certificate and its key, made on the first start or given.
+
+use std::{
+    fs, io,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
+use rustls::{
+    ServerConfig,
+    pki_types::{
+        CertificateDer, PrivateKeyDer,
+        pem::{self, PemObject},
+    },
+    server::NoServerSessionStorage,
+};
+
+use crate::{protocol::pin::Pin, state, text::SafeText, tls};
+
+/// The name of the file with key and certificate: one file, so that they always belong together.
+const FILE: &str = "identity.pem";
+
+/// Where certificate and key come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// Made on the first start, and kept in this folder.
+    Kept(PathBuf),
+    /// Given: PEM files.
+    Given {
+        /// The certificate, and behind it those that vouch for it.
+        certificate: PathBuf,
+        /// Its private key.
+        key: PathBuf,
+    },
+    /// Made for this run, and forgotten.
+    Temporary,
+}
+
+/// Why there is no identity.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// A file cannot be read or written.
+    #[error("cannot use '{path}': {error}")]
+    File {
+        /// The file.
+        path: SafeText,
+        /// Why.
+        error: io::Error,
+    },
+    /// A file is not what it should be.
+    #[error("'{path}' has no {what} in it: {reason}")]
+    Content {
+        /// The file.
+        path: SafeText,
+        /// `certificate` or `private key`.
+        what: &'static str,
+        /// What is wrong.
+        reason: SafeText,
+    },
+    /// Everybody may read the key.
+    #[error(
+        "others may read the key in '{path}': take that away with chmod 600, or delete it and a new one is made"
+    )]
+    Open {
+        /// The file.
+        path: SafeText,
+    },
+    /// Key and certificate do not fit, or cannot be used.
+    #[error("certificate and key cannot be used: {0}")]
+    Unfit(SafeText),
+}
+
+/// A certificate in use, and its pin.
+pub(super) struct Proof {
+    pub config: Arc<ServerConfig>,
+    pub pin: Pin,
+}
+
+impl Identity {
+    /// Loads it, or makes it.
+    pub(super) fn prove(&self) -> Result<Proof, IdentityError> {
+        match self {
+            Identity::Kept(folder) => {
+                let path = folder.join(FILE);
+                let file = |error| IdentityError::File { path: SafeText::from_path(&path), error };
+                let bytes = state::read_or_make(&path, make).map_err(file)?;
+                if fs::metadata(&path).map_err(file)?.permissions().mode() & 0o077 != 0 {
+                    return Err(IdentityError::Open { path: SafeText::from_path(&path) });
+                }
+                prove(certificates(&bytes, &path)?, private_key(&bytes, &path)?)
+            }
+            Identity::Given { certificate, key } => {
+                prove(certificates(&read(certificate)?, certificate)?, private_key(&read(key)?, key)?)
+            }
+            Identity::Temporary => {
+                let path = Path::new(FILE);
+                let bytes =
+                    make().map_err(|error| IdentityError::File { path: SafeText::from_path(path), error })?;
+                prove(certificates(&bytes, path)?, private_key(&bytes, path)?)
+            }
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, IdentityError> {
+    fs::read(path).map_err(|error| IdentityError::File { path: SafeText::from_path(path), error })
+}
+
+/// A new key, and a certificate that it has signed itself. What the certificate says is of no
+/// meaning: clients know it by its digest.
+fn make() -> io::Result<Vec<u8>> {
+    let key = KeyPair::generate().map_err(io::Error::other)?;
+    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).map_err(io::Error::other)?;
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, "fdsp server");
+    let certificate = params.self_signed(&key).map_err(io::Error::other)?;
+    Ok((certificate.pem() + &key.serialize_pem()).into_bytes())
+}
+
+fn certificates(bytes: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>>, IdentityError> {
+    let all = CertificateDer::pem_slice_iter(bytes).collect::<Result<Vec<_>, _>>();
+    let all = all.and_then(|all| if all.is_empty() { Err(pem::Error::NoItemsFound) } else { Ok(all) });
+    all.map_err(|error| content(path, "certificate", &error))
+}
+
+fn private_key(bytes: &[u8], path: &Path) -> Result<PrivateKeyDer<'static>, IdentityError> {
+    PrivateKeyDer::from_pem_slice(bytes).map_err(|error| content(path, "private key", &error))
+}
+
+fn content(path: &Path, what: &'static str, error: &pem::Error) -> IdentityError {
+    let reason = match error {
+        pem::Error::NoItemsFound => "it is to be PEM, with BEGIN and END lines".to_owned(),
+        error => error.to_string(),
+    };
+    IdentityError::Content { path: SafeText::from_path(path), what, reason: SafeText::new(&reason) }
+}
+
+fn prove(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<Proof, IdentityError> {
+    let unfit = |error: rustls::Error| IdentityError::Unfit(SafeText::new(&error.to_string()));
+    let pin = chain.first().map(tls::pin).ok_or_else(|| unfit(rustls::Error::NoCertificatesPresented))?;
+    let mut config = ServerConfig::builder_with_provider(tls::provider())
+        .with_protocol_versions(tls::VERSIONS)
+        .map_err(unfit)?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(unfit)?;
+    config.alpn_protocols = vec![tls::PROTOCOL.to_vec()];
+    // A handshake is cheap beside a transfer; what is not kept cannot be stolen.
+    config.send_tls13_tickets = 0;
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    Ok(Proof { config: Arc::new(config), pin })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pin(identity: &Identity) -> Pin {
+        identity.prove().map(|proof| proof.pin).unwrap_or_else(|error| panic!("{identity:?}: {error}"))
+    }
+
+    #[test]
+    fn a_kept_identity_stays_the_same_and_private() {
+        let place = tempfile::tempdir().unwrap();
+        let (one, other) = (place.path().join("one"), place.path().join("other"));
+        let first = pin(&Identity::Kept(one.clone()));
+        assert_eq!(pin(&Identity::Kept(one.clone())), first);
+        assert_ne!(pin(&Identity::Kept(other)), first);
+        let mode = fs::metadata(one.join(FILE)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        fs::set_permissions(one.join(FILE), fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(matches!(Identity::Kept(one).prove(), Err(IdentityError::Open { .. })));
+    }
+
+    #[test]
+    fn servers_that_start_at_once_have_one_identity() {
+        let place = tempfile::tempdir().unwrap();
+        let identity = Identity::Kept(place.path().join("state"));
+        let pins: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| pin(&identity))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(pins.iter().all(|pin| *pin == pins[0]), "{pins:?}");
+    }
+
+    #[test]
+    fn given_files_are_used_and_named_when_they_cannot_be() {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| place.path().join(name);
+        let given =
+            |certificate: &str, key: &str| Identity::Given { certificate: at(certificate), key: at(key) };
+        let kept = pin(&Identity::Kept(place.path().to_owned()));
+        assert_eq!(pin(&given(FILE, FILE)), kept);
+        fs::write(at("empty"), "no PEM").unwrap();
+        fs::write(at("other"), make().unwrap()).unwrap();
+        for (identity, words) in [
+            (given("absent", FILE), ["absent", "No such file"]),
+            (given("empty", FILE), ["empty", "no certificate"]),
+            (given(FILE, "empty"), ["empty", "no private key"]),
+            (given(FILE, "other"), ["certificate and key", "cannot be used"]),
+        ] {
+            let error = identity.prove().err().unwrap().to_string();
+            assert!(words.iter().all(|word| error.contains(word)), "{error}");
+        }
+    }
+}

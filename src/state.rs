@@ -1,0 +1,150 @@
+//! Small files that outlive a run: readable by nobody else, and there as a whole or not at all.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions, Permissions},
+    io::{self, ErrorKind, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use crate::platform;
+
+/// Makes a folder that only its user can enter, with those above it.
+pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    if fs::metadata(path)?.permissions().mode() & 0o077 != 0 {
+        fs::set_permissions(path, Permissions::from_mode(0o700))?;
+    }
+    Ok(())
+}
+
+/// What a file holds; where there is none, what `make` makes, which it holds from then on. Of those who make one at the same time all
+/// but one are late, and read what that one has made.
+pub(crate) fn read_or_make(path: &Path, make: impl FnOnce() -> io::Result<Vec<u8>>) -> io::Result<Vec<u8>> {
+    match fs::read(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        result => return result,
+    }
+    let folder = parent(path)?;
+    private_folder(folder)?;
+    let made = make()?;
+    let temporary = write_beside(path, &made)?;
+    let put = platform::open_directory(folder)
+        .and_then(|folder| platform::rename_new(folder, name(&temporary)?, name(path)?));
+    match put {
+        Ok(()) => {
+            File::open(folder)?.sync_all()?;
+            Ok(made)
+        }
+        Err(error) => {
+            // It is of no use to anybody, whether it can be removed or not.
+            let _ = fs::remove_file(&temporary);
+            if error.kind() == ErrorKind::AlreadyExists { fs::read(path) } else { Err(error) }
+        }
+    }
+}
+
+/// Puts a file in the place of the one that was there.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = parent(path)?;
+    let temporary = write_beside(path, bytes)?;
+    fs::rename(&temporary, path).inspect_err(|_| drop(fs::remove_file(&temporary)))?;
+    File::open(folder)?.sync_all()
+}
+
+/// A new file in the same folder, on the disk.
+fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
+    let mut number = 0_u32;
+    loop {
+        let mut name = name(path)?.to_owned();
+        name.push(format!(".{}-{number}", std::process::id()));
+        let temporary = path.with_file_name(name);
+        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary) {
+            Ok(mut file) => {
+                let written = file.write_all(bytes).and_then(|()| file.sync_all());
+                return match written {
+                    Ok(()) => Ok(temporary),
+                    Err(error) => {
+                        let _ = fs::remove_file(&temporary);
+                        Err(error)
+                    }
+                };
+            }
+            // Left by a process with the same number, or another thread is at it.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && number < 1000 => number += 1,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn parent(path: &Path) -> io::Result<&Path> {
+    path.parent().ok_or_else(|| ErrorKind::InvalidInput.into())
+}
+
+fn name(path: &Path) -> io::Result<&std::ffi::OsStr> {
+    path.file_name().ok_or_else(|| ErrorKind::InvalidInput.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn what_is_made_is_kept_and_private() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("a/b/secret");
+        assert_eq!(read_or_make(&path, || Ok(b"first".to_vec())).unwrap(), b"first");
+        assert_eq!(read_or_make(&path, || unreachable!()).unwrap(), b"first");
+        assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn of_those_who_make_one_at_once_all_get_the_same() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("state/secret");
+        let barrier = Barrier::new(8);
+        let made: Vec<Vec<u8>> = std::thread::scope(|scope| {
+            let make = |number: u8| {
+                let (path, barrier) = (&path, &barrier);
+                scope.spawn(move || {
+                    barrier.wait();
+                    read_or_make(path, || Ok(vec![number; 1000])).unwrap()
+                })
+            };
+            let threads: Vec<_> = (0..8).map(make).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(made.iter().all(|bytes| *bytes == made[0] && bytes.len() == 1000));
+        assert_eq!(fs::read(&path).unwrap(), made[0]);
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn an_open_folder_is_closed() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("state");
+        fs::create_dir(&folder).unwrap();
+        fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
+        read_or_make(&folder.join("secret"), || Ok(b"x".to_vec())).unwrap();
+        assert_eq!(mode(&folder), 0o700);
+    }
+
+    #[test]
+    fn replacing_leaves_nothing_else_behind() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("list");
+        for text in ["first", "second"] {
+            replace(&path, text.as_bytes()).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), text.as_bytes());
+        }
+        assert_eq!(mode(&path), 0o600);
+        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,273 @@
+//! One TLS connection without its socket: records in, content out, and the other way round.
+
+use std::fmt;
+
+use rustls::{
+    Error,
+    client::{ClientConnectionData, UnbufferedClientConnection},
+    server::{ServerConnectionData, UnbufferedServerConnection},
+    unbuffered::{
+        ConnectionState, EncodeError, EncodeTlsData, EncryptError, InsufficientSizeError, UnbufferedStatus,
+        WriteTraffic,
+    },
+};
+
+use crate::protocol::outgoing::Outgoing;
+
+/// Most bytes of a handshake that are kept while its next message is not complete. Those of both sides are a few
+/// kilobytes long; a server's is as long as its chain of certificates.
+const HANDSHAKE: usize = 48 * 1024;
+/// Bytes of content in a full record.
+const RECORD: usize = 16 * 1024;
+/// Bytes that a record is longer than its content, at most.
+const OVERHEAD: usize = 64;
+
+/// One side's half of `rustls`.
+pub(crate) trait Records {
+    /// What tells the sides apart.
+    type Side;
+
+    /// Works on the records in `incoming`.
+    fn process<'c, 'i>(&'c mut self, incoming: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Side>;
+}
+
+impl Records for UnbufferedClientConnection {
+    type Side = ClientConnectionData;
+
+    fn process<'c, 'i>(&'c mut self, incoming: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Side> {
+        self.process_tls_records(incoming)
+    }
+}
+
+impl Records for UnbufferedServerConnection {
+    type Side = ServerConnectionData;
+
+    fn process<'c, 'i>(&'c mut self, incoming: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Side> {
+        self.process_tls_records(incoming)
+    }
+}
+
+/// See the module. Its buffers are kept while they are used again, and freed by [`Session::release`].
+pub(crate) struct Session<R> {
+    records: R,
+    /// All of it is initialised; what came and was not worked on is at `start..end`.
+    incoming: Vec<u8>,
+    start: usize,
+    end: usize,
+    outgoing: Outgoing,
+    /// The handshake is over.
+    established: bool,
+    /// The peer has ended its side in order.
+    ended: bool,
+    /// So have we.
+    closed: bool,
+}
+
+impl<R> fmt::Debug for Session<R> {
+    /// Without what passes through it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("established", &self.established).finish_non_exhaustive()
+    }
+}
+
+/// What to do once content may be sent.
+enum Then<'a> {
+    Nothing,
+    Seal(&'a [u8]),
+    Close,
+}
+
+impl<R: Records> Session<R> {
+    /// A connection that begins. A client's first message is in [`Session::outgoing`] after the first
+    /// [`Session::open`].
+    pub(crate) fn new(records: R) -> Session<R> {
+        Session {
+            records,
+            incoming: Vec::new(),
+            start: 0,
+            end: 0,
+            outgoing: Outgoing::new(),
+            established: false,
+            ended: false,
+            closed: false,
+        }
+    }
+
+    /// Whether the handshake is over.
+    pub(crate) fn is_established(&self) -> bool {
+        self.established
+    }
+
+    /// Whether the peer has ended its side in order. An end of the stream before that is none.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// What came first and was not worked on.
+    pub(crate) fn unread(&self) -> &[u8] {
+        &self.incoming[self.start..self.end]
+    }
+
+    /// Takes received bytes.
+    pub(crate) fn receive(&mut self, bytes: &[u8]) {
+        self.space(bytes.len())[..bytes.len()].copy_from_slice(bytes);
+        self.received(bytes.len());
+    }
+
+    /// At least `least` bytes to receive into; what is found there is of no meaning. See [`Session::received`].
+    pub(crate) fn space(&mut self, least: usize) -> &mut [u8] {
+        if self.start > 0 {
+            self.incoming.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+        }
+        if self.incoming.len() < self.end + least {
+            self.incoming.resize(self.end + least, 0);
+        }
+        &mut self.incoming[self.end..]
+    }
+
+    /// The first `count` bytes of the space were received.
+    pub(crate) fn received(&mut self, count: usize) {
+        self.end = (self.end + count).min(self.incoming.len());
+    }
+
+    /// Works on what was received, and adds the content to `content`.
+    ///
+    /// # Errors
+    /// The peer is not what it should be, or this is no TLS. What it is to be told is in [`Session::outgoing`].
+    pub(crate) fn open(&mut self, content: &mut Vec<u8>) -> Result<(), Error> {
+        self.drive(content, &Then::Nothing)?;
+        if !self.established && self.end - self.start > HANDSHAKE {
+            return Err(Error::General("the handshake is too long".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Makes records of `bytes`.
+    ///
+    /// # Errors
+    /// The handshake is not over, or the keys are worn out.
+    pub(crate) fn seal(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        if !self.established || self.closed {
+            return Err(Error::HandshakeNotComplete);
+        }
+        self.drive(&mut Vec::new(), &Then::Seal(bytes))
+    }
+
+    /// Ends our side in order, if it has begun.
+    pub(crate) fn close(&mut self) {
+        if self.established && !self.closed {
+            self.closed = true;
+            // A connection that has failed has said so instead.
+            let _ = self.drive(&mut Vec::new(), &Then::Close);
+        }
+    }
+
+    /// Bytes to write.
+    pub(crate) fn outgoing(&self) -> &[u8] {
+        self.outgoing.as_slice()
+    }
+
+    /// Tells that the first `count` of them were written.
+    pub(crate) fn sent(&mut self, count: usize) {
+        self.outgoing.sent(count);
+    }
+
+    /// Gives memory back where nothing waits in it.
+    pub(crate) fn release(&mut self) {
+        self.outgoing.release();
+        if self.start == self.end {
+            (self.incoming, self.start, self.end) = (Vec::new(), 0, 0);
+        }
+    }
+
+    fn drive(&mut self, content: &mut Vec<u8>, then: &Then<'_>) -> Result<(), Error> {
+        let mut failure = None;
+        loop {
+            let status = self.records.process(&mut self.incoming[self.start..self.end]);
+            let mut discard = status.discard;
+            let more = match status.state {
+                Ok(ConnectionState::ReadTraffic(mut traffic)) => {
+                    while let Some(record) = traffic.next_record() {
+                        let record = record?;
+                        discard += record.discard;
+                        content.extend_from_slice(record.payload);
+                    }
+                    true
+                }
+                Ok(ConnectionState::EncodeTlsData(encode)) => {
+                    put(&mut self.outgoing, encode)?;
+                    true
+                }
+                // Whoever moves the bytes keeps them in order, so that they count as sent.
+                Ok(ConnectionState::TransmitTlsData(transmit)) => {
+                    transmit.done();
+                    true
+                }
+                Ok(ConnectionState::PeerClosed) => {
+                    self.ended = true;
+                    true
+                }
+                Ok(ConnectionState::WriteTraffic(_)) if failure.is_some() => false,
+                Ok(ConnectionState::WriteTraffic(mut traffic)) => {
+                    self.established = true;
+                    match then {
+                        Then::Nothing => {}
+                        Then::Seal(bytes) => seal(&mut self.outgoing, &mut traffic, bytes)?,
+                        Then::Close => {
+                            // Longer than any alert.
+                            let alert = |place: &mut [u8]| traffic.queue_close_notify(place);
+                            let _ = self.outgoing.fill(2 * OVERHEAD, alert);
+                        }
+                    }
+                    false
+                }
+                // Early data is not accepted, so that there is none.
+                Ok(_) => false,
+                // What the peer is to be told of it is got by going on, without what came.
+                Err(error) => {
+                    let first = failure.is_none();
+                    failure.get_or_insert(error);
+                    (discard, self.established, self.closed) = (usize::MAX, false, true);
+                    first
+                }
+            };
+            self.start = self.start.saturating_add(discard).min(self.end);
+            if !more {
+                return failure.map_or(Ok(()), Err);
+            }
+        }
+    }
+}
+
+/// Adds a message of the handshake.
+fn put<S>(outgoing: &mut Outgoing, mut encode: EncodeTlsData<'_, S>) -> Result<(), Error> {
+    let mut room = RECORD;
+    loop {
+        match outgoing.fill(room, |place| encode.encode(place)) {
+            Ok(_) => return Ok(()),
+            Err(EncodeError::InsufficientSize(InsufficientSizeError { required_size }))
+                if required_size > room =>
+            {
+                room = required_size;
+            }
+            Err(error) => return Err(Error::General(error.to_string())),
+        }
+    }
+}
+
+/// Adds records.
+fn seal<S>(outgoing: &mut Outgoing, traffic: &mut WriteTraffic<'_, S>, bytes: &[u8]) -> Result<(), Error> {
+    let mut room = bytes.len() + (bytes.len() / RECORD + 1) * OVERHEAD;
+    loop {
+        match outgoing.fill(room, |place| traffic.encrypt(bytes, place)) {
+            Ok(_) => return Ok(()),
+            Err(EncryptError::InsufficientSize(InsufficientSizeError { required_size }))
+                if required_size > room =>
+            {
+                room = required_size;
+            }
+            Err(error) => return Err(Error::General(error.to_string())),
+        }
+    }
+}
