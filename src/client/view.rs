@@ -1,8 +1,8 @@
 //! What the faces see of the queue: plain data.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{
     protocol::{address::Authority, pin::Pin},
@@ -46,6 +46,7 @@ pub enum JobState {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Finished {
     /// Where it is.
+    #[serde(serialize_with = "as_text")]
     pub path: PathBuf,
     /// Its size.
     pub bytes: u64,
@@ -63,8 +64,17 @@ pub struct Finished {
     /// Entries that the server left out of an archive or tree (links, devices).
     pub omitted: u64,
     /// The folder that it was unpacked to.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_texts")]
     pub extracted: Option<PathBuf>,
+}
+
+/// A path as it is; where it is no text, as much of it as is, since JSON has nothing else.
+fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
+}
+
+fn as_texts<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+    as_text(path.as_deref().unwrap_or(Path::new("")), serializer)
 }
 
 /// The kind of a failure; decides the exit code.

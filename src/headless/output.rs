@@ -1,10 +1,13 @@
-//! Lines to stdout and stderr that never panic: whoever read them may be gone.
+//! Lines to stdout and stderr that never panic, since whoever read them may be gone, and that act on no terminal,
+//! whatever is in them.
 
-use std::io::Write;
+use std::{fmt::Write as _, io::Write};
+
+use crate::text::{SafeText, is_unsafe};
 
 /// A line on stderr.
 pub fn say(line: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
+    let _ = writeln!(std::io::stderr().lock(), "{}", SafeText::new(line));
 }
 
 /// Bytes on stdout, flushed. `false` when nobody takes them any more.
@@ -24,15 +27,52 @@ impl Objects {
         if self.gone {
             return;
         }
-        match serde_json::to_vec(event) {
-            Ok(mut line) => {
-                line.push(b'\n');
-                self.gone = !print(&line);
+        match serde_json::to_string(event) {
+            Ok(json) => {
+                let mut line = escaped(&json);
+                line.push('\n');
+                self.gone = !print(line.as_bytes());
                 if self.gone {
                     tracing::warn!("nobody reads the events on stdout any more; the work goes on");
                 }
             }
             Err(error) => tracing::error!("an event cannot be written as JSON: {error}"),
+        }
+    }
+}
+
+/// The same JSON with the characters escaped that JSON lets stand and a terminal obeys: paths are in it as they are, so
+/// that scripts can use them.
+fn escaped(json: &str) -> String {
+    let mut line = String::with_capacity(json.len() + 1);
+    for c in json.chars() {
+        if !is_unsafe(c) {
+            line.push(c);
+            continue;
+        }
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            // Writing to a String cannot fail.
+            let _ = write!(line, "\\u{unit:04x}");
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn escaping_changes_nothing_but_what_is_seen(
+            text in prop_oneof![any::<String>(), "[a\u{7f}\u{9b}\u{202e}\u{200b}\u{e0041}\"\\\\]{0,9}"],
+        ) {
+            let json = serde_json::json!({ "a": text }).to_string();
+            let line = escaped(&json);
+            prop_assert!(!line.contains(is_unsafe), "{line:?}");
+            let read: serde_json::Value = serde_json::from_str(&line).unwrap();
+            prop_assert_eq!(read["a"].as_str(), Some(text.as_str()));
         }
     }
 }
