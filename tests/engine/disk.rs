@@ -8,6 +8,7 @@ use std::{
 };
 
 use fdsp::client::{Command, TroubleKind};
+use tempfile::TempDir;
 
 use crate::support::{Client, MIB, Served, content};
 
@@ -88,68 +89,131 @@ fn two_jobs_for_one_target_do_not_meet() {
 }
 
 /// A file system of a few megabytes, unmounted at the end.
-struct Small<'a>(&'a Path);
+struct Small(TempDir);
 
-impl<'a> Small<'a> {
-    fn mount(at: &'a Path, size: &str) -> Option<Small<'a>> {
-        let options = format!("size={size}");
-        let mount = Process::new("mount")
-            .args(["-t", "tmpfs", "-o", &options, "tmpfs"])
-            .arg(at)
-            .stderr(Stdio::null())
-            .status();
-        mount.is_ok_and(|status| status.success()).then_some(Small(at))
+impl Small {
+    fn mount(options: &str) -> Option<Small> {
+        let folder = tempfile::tempdir().unwrap();
+        mount(folder.path(), options).then_some(Small(folder))
+    }
+
+    /// Changes it while it is in use.
+    fn remount(&self, options: &str) {
+        assert!(mount(self.0.path(), &format!("remount,{options}")), "remount with {options}");
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
     }
 }
 
-impl Drop for Small<'_> {
+fn mount(at: &Path, options: &str) -> bool {
+    let mount = Process::new("mount")
+        .args(["-t", "tmpfs", "-o", options, "tmpfs"])
+        .arg(at)
+        .stderr(Stdio::null())
+        .status();
+    mount.is_ok_and(|status| status.success())
+}
+
+impl Drop for Small {
     fn drop(&mut self) {
-        let _ = Process::new("umount").arg("-l").arg(self.0).status();
+        let _ = Process::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+/// Runs a test with a small file system: here, or where only root may mount, in a namespace of its own.
+fn with_small(test: &str, options: &str, run: impl FnOnce(Small)) {
+    const INSIDE: &str = "FDSP_TEST_NAMESPACE";
+    if let Some(small) = Small::mount(options) {
+        return run(small);
+    }
+    let mut command = Process::new("unshare");
+    command.args(["-rm", "--"]).arg(std::env::current_exe().unwrap());
+    let output = command.args(["--exact", test, "--nocapture"]).env(INSIDE, "1").output();
+    match output {
+        Ok(output) if std::env::var_os(INSIDE).is_none() && output.status.success() => {
+            print!("{}", String::from_utf8_lossy(&output.stdout));
+        }
+        Ok(output) if String::from_utf8_lossy(&output.stdout).contains("running 1 test") => {
+            panic!("{}", String::from_utf8_lossy(&output.stdout));
+        }
+        _ => println!("skipped: a small file system cannot be mounted here"),
     }
 }
 
 #[test]
 fn a_full_disk_shows_before_anything_is_fetched_and_the_job_goes_on_when_there_is_room() {
-    let served = Served::new();
-    served.write("a", &content(3 * MIB, 1));
-    let folder = tempfile::tempdir().unwrap();
-    let Some(_small) = Small::mount(folder.path(), "4m") else {
-        println!("skipped: mounting a small file system needs root");
-        return;
-    };
-    let filler = folder.path().join("filler");
-    fs::write(&filler, vec![1; 2 * MIB]).unwrap();
-    let mut client = Client::quick();
-    let mut job = client.job(served.at(), "a");
-    job.folder = folder.path().to_owned();
-    let id = client.add(job);
-    let trouble = client.end(id).unwrap_err();
-    assert_eq!((trouble.kind, client.retries()), (TroubleKind::Disk, 0));
-    let message = trouble.message.as_str();
-    assert!(message.starts_with("no space left for ") && message.contains("3.1 MB needed"), "{message}");
-    assert_eq!(client.view(id).received, 0);
-    fs::remove_file(filler).unwrap();
-    client.engine.command(Command::Retry(vec![id]));
-    let finished = client.end(id).unwrap();
-    assert!(fs::read(finished.path).unwrap() == content(3 * MIB, 1));
+    let test = "disk::a_full_disk_shows_before_anything_is_fetched_and_the_job_goes_on_when_there_is_room";
+    with_small(test, "size=4m", |small| {
+        let served = Served::new();
+        served.write("a", &content(3 * MIB, 1));
+        let filler = small.path().join("filler");
+        fs::write(&filler, vec![1; 2 * MIB]).unwrap();
+        let mut client = Client::quick();
+        let mut job = client.job(served.at(), "a");
+        job.folder = small.path().to_owned();
+        let id = client.add(job);
+        let trouble = client.end(id).unwrap_err();
+        assert_eq!((trouble.kind, client.retries()), (TroubleKind::Disk, 0));
+        let message = trouble.message.as_str();
+        assert!(message.starts_with("no space left for ") && message.contains("3.1 MB needed"), "{message}");
+        assert_eq!(client.view(id).received, 0);
+        fs::remove_file(filler).unwrap();
+        client.engine.command(Command::Retry(vec![id]));
+        let finished = client.end(id).unwrap();
+        assert!(fs::read(finished.path).unwrap() == content(3 * MIB, 1));
+    });
 }
 
 #[test]
-fn a_disk_that_fills_up_under_way_keeps_what_came() {
-    let served = Served::new();
-    // Compressible: the size of the archive is not known beforehand, and no space can be claimed.
-    served.write("d/text", &b"0123456789abcdef".repeat(8 * MIB));
-    served.write("d/noise", &content(3 * MIB, 1));
-    let folder = tempfile::tempdir().unwrap();
-    let Some(_small) = Small::mount(folder.path(), "2m") else {
-        println!("skipped: mounting a small file system needs root");
-        return;
-    };
-    let mut client = Client::quick();
-    let mut job = client.job(served.at(), "d");
-    job.folder = folder.path().to_owned();
-    let trouble = client.run(job).unwrap_err();
-    assert_eq!((trouble.kind, client.retries()), (TroubleKind::Disk, 0));
-    assert!(trouble.message.as_str().starts_with("no space left for "), "{trouble}");
-    assert!(crate::support::names(folder.path()).contains(&"d.zip.part".to_owned()));
+fn a_disk_that_fills_up_under_way_keeps_what_came_and_goes_on_when_there_is_room() {
+    let test = "disk::a_disk_that_fills_up_under_way_keeps_what_came_and_goes_on_when_there_is_room";
+    with_small(test, "size=4m", |small| {
+        let served = Served::new();
+        // Compressible: the size of the archive is not known beforehand, and no space can be claimed.
+        served.write("d/text", &b"0123456789abcdef".repeat(MIB / 2));
+        served.write("d/noise", &content(6 * MIB, 1));
+        let fetch = |client: &mut Client| {
+            let mut job = client.job(served.at(), "d");
+            job.folder = small.path().to_owned();
+            client.run(job)
+        };
+        let mut client = Client::quick();
+        let trouble = fetch(&mut client).unwrap_err();
+        assert_eq!((trouble.kind, client.retries()), (TroubleKind::Disk, 0));
+        assert!(trouble.message.as_str().starts_with("no space left for "), "{trouble}");
+        assert!(crate::support::names(small.path()).contains(&"d.zip.part".to_owned()));
+        small.remount("size=16m");
+        // Another run knows it, too.
+        let mut another = Client::quick();
+        drop(client);
+        let finished = fetch(&mut another).unwrap();
+        assert!(finished.resumed >= 2 * MIB as u64, "{finished:?}");
+        assert_eq!(finished.resumed + finished.transferred, finished.bytes);
+        assert_eq!(crate::support::names(small.path()), ["d.zip"]);
+        let whole = Client::quick().get(served.at(), "d").unwrap();
+        assert_eq!(finished.blake3, whole.blake3);
+    });
+}
+
+#[test]
+fn a_file_system_that_becomes_read_only_is_said_so_and_the_job_goes_on_afterwards() {
+    let test = "disk::a_file_system_that_becomes_read_only_is_said_so_and_the_job_goes_on_afterwards";
+    with_small(test, "size=8m", |small| {
+        let served = Served::new();
+        served.write("a", b"new");
+        let mut client = Client::quick();
+        let mut job = client.job(served.at(), "a");
+        job.folder = small.path().to_owned();
+        small.remount("ro");
+        let id = client.add(job);
+        let trouble = client.end(id).unwrap_err();
+        assert_eq!((trouble.kind, client.retries()), (TroubleKind::Disk, 0));
+        assert!(trouble.message.as_str().contains("read-only"), "{trouble}");
+        small.remount("rw");
+        client.engine.command(Command::Retry(vec![id]));
+        client.end(id).unwrap();
+        assert_eq!(fs::read_to_string(small.path().join("a")).unwrap(), "new");
+    });
 }

@@ -1,8 +1,11 @@
 //! Targets that exist: compared, and brought to the server's version, by the hashes of their blocks.
 
-use std::fs;
+use std::{fs, os::unix::fs::FileExt, path::Path};
 
-use fdsp::client::{Existing, TroubleKind};
+use fdsp::{
+    client::{Existing, TroubleKind},
+    server::Arch,
+};
 
 use crate::support::{Folder, MIB, Served, content};
 
@@ -115,4 +118,45 @@ fn without_a_control_file_the_hashes_tell() {
     fs::remove_file(folder.path("a.part.fdsp")).unwrap();
     let finished = folder.fetch(served.at(), "a").unwrap();
     assert_eq!((finished.resumed, finished.transferred), (3 * MIB as u64, MIB as u64));
+}
+
+/// 4 GiB take a while, and as much room twice: `FDSP_LARGE=1`.
+#[test]
+fn three_blocks_of_a_large_file_cost_three_blocks() {
+    let large = std::env::var_os("FDSP_LARGE").is_some();
+    let size: u64 = if large { 4 << 30 } else { 96 << 20 };
+    if !large {
+        println!("skipped: FDSP_LARGE is not set; {size} bytes instead of 4 GiB");
+    }
+    for arch in [Arch::Single, Arch::Threads, Arch::Select, Arch::Async] {
+        let served = Served::on(arch);
+        let folder = Folder::new();
+        // With holes: it is written once, as the new version.
+        let sparse = |path: &Path| {
+            let file = fs::File::create(path).unwrap();
+            file.set_len(size).unwrap();
+            for at in [5, size / 3, size - 5] {
+                file.write_all_at(b"here", at).unwrap();
+            }
+            file
+        };
+        sparse(&folder.path("a"));
+        let new = sparse(&served.folder.path().join("a"));
+        for at in [0, size / 2, size - 1] {
+            new.write_all_at(b"!", at).unwrap();
+        }
+        let finished = folder.fetch_as(served.at(), "a", Existing::Update).unwrap();
+        assert_eq!(finished.transferred, 3 * MIB as u64, "{arch:?}");
+        assert_eq!((finished.bytes, finished.resumed), (size, size - 3 * MIB as u64));
+        let sum = |path: &Path| {
+            let mut hasher = blake3::Hasher::new();
+            std::io::copy(&mut fs::File::open(path).unwrap(), &mut hasher).unwrap();
+            hasher.finalize()
+        };
+        assert_eq!(sum(&folder.path("a")), sum(&served.folder.path().join("a")), "{arch:?}");
+        println!("{arch:?}: {} of {size} bytes in {:.1} s", finished.transferred, finished.seconds);
+        if large {
+            break;
+        }
+    }
 }
