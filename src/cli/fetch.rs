@@ -77,7 +77,8 @@ impl Fetch {
             },
             jobs: Vec::new(),
             server,
-            folder: around.directory.join(&client.dir),
+            // Without the dots that only say "here": people read it.
+            folder: around.directory.join(&client.dir).components().collect(),
             form: client.form,
             speak: client.protocol,
             existing: client.existing,

@@ -169,7 +169,7 @@ impl Session {
                 let aside = store.set_aside().map_err(files)?;
                 let shown = store.shown();
                 let warning = format!(
-                    "{shown} cannot be used, the queue begins empty: {reason}; it is kept as {aside}"
+                    "{shown} cannot be used: {reason}; the queue begins empty, and the file is kept as {aside}"
                 );
                 tracing::warn!("{warning}");
                 (Saved::default(), Some(warning))

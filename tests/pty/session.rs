@@ -188,7 +188,7 @@ fn what_cannot_be_read_is_set_aside_and_said() {
     fs::write(file(home.path()), "{\"fdsp-session\": 1, \"queue\": [").expect("written");
     let mut session = open(home.path(), &["-H", "127.0.0.1", "-P", &server.port, "--plain"]);
     session.wait_for("cannot be used");
-    session.wait_for("it is kept as");
+    session.wait_for("default.json.aside-1");
     session.send("readme.txt\r");
     session.wait_for("verified");
     wait_until("the new queue is kept", || saved(home.path()).contains("\"done\""));

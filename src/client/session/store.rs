@@ -103,13 +103,13 @@ impl Store {
         Ok(Some(bytes))
     }
 
-    /// Gives what is there another name, and says which.
-    pub(super) fn set_aside(&self) -> io::Result<SafeText> {
+    /// Gives what is there another name beside it, and says which.
+    pub(super) fn set_aside(&self) -> io::Result<String> {
         let from = self.file();
         for number in 1..=ASIDE {
             let to = format!("{from}.aside-{number}");
             match platform::rename_new(&self.folder, &from, &to) {
-                Ok(()) => return Ok(SafeText::from_path(&self.path.join(to))),
+                Ok(()) => return Ok(to),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }

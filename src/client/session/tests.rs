@@ -96,9 +96,10 @@ fn what_cannot_be_understood_is_set_aside_and_never_lost() {
     for (number, content) in ["{", "", "{\"fdsp-session\":9}", "\u{0}\u{1}"].into_iter().enumerate() {
         fs::write(&file, content).expect("written");
         let Opened { session, saved, warning } = open(folder.path());
-        let aside = folder.path().join(format!("default.json.aside-{}", number + 1));
+        let aside = format!("default.json.aside-{}", number + 1);
         let warning = warning.expect("it is said");
-        assert!(warning.contains(&aside.display().to_string()), "{warning}");
+        assert!(warning.ends_with(&aside), "{warning}");
+        let aside = folder.path().join(aside);
         assert_eq!(
             (saved, fs::read_to_string(&aside).expect("kept")),
             (Saved::default(), content.to_owned())
