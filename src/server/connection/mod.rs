@@ -42,6 +42,7 @@ use std::{
     borrow::Cow,
     io::{self, ErrorKind},
     net::Shutdown,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::Instant,
 };
@@ -170,6 +171,10 @@ impl Connection {
 
     /// What the connection needs now. Produces at most one turn of output.
     pub fn next(&mut self, now: Instant) -> Want {
+        self.guarded(|this| this.advance(now)).unwrap_or(Want::Close)
+    }
+
+    fn advance(&mut self, now: Instant) -> Want {
         if let Some(reason) = self.cut_by_us() {
             self.close(reason);
         }
@@ -257,11 +262,22 @@ impl Connection {
 
     /// Does one bounded slice of what [`Want::Work`] stands for.
     pub fn work(&mut self) {
-        match &mut self.stage {
-            Stage::V1(v1) => v1.work(&mut self.turn),
-            Stage::Classic(classic) => classic.work(&mut self.turn),
+        self.guarded(|this| match &mut this.stage {
+            Stage::V1(v1) => v1.work(&mut this.turn),
+            Stage::Classic(classic) => classic.work(&mut this.turn),
             _ => {}
+        });
+    }
+
+    /// Does a part of what this connection does. A panic in it, which is a defect of ours, ends this connection and no
+    /// other: there are architectures in which all of them share a thread. `None`: it has ended.
+    fn guarded<T>(&mut self, part: impl FnOnce(&mut Connection) -> T) -> Option<T> {
+        let result = catch_unwind(AssertUnwindSafe(|| part(self)));
+        if result.is_err() {
+            self.shared.warn("a defect of this program has ended a connection");
+            self.close("a defect of the server");
         }
+        result.ok()
     }
 
     /// Takes what reading from the socket gave. True if it has to be waited for.

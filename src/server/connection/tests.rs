@@ -413,3 +413,19 @@ fn a_pause_is_not_held_against_the_peer() {
     let events = bench.events.lock().unwrap();
     assert!(!events.iter().any(|event| matches!(event, Event::Failed { .. })), "{events:?}");
 }
+
+#[test]
+fn a_panic_ends_one_connection() {
+    let bench = bench(None);
+    let mut connection = bench.connect();
+    connection.received(bench.start, &requests(&["large"]));
+    assert_eq!(connection.next(bench.start), Want::Write);
+    assert_eq!(connection.guarded(|_| panic!("a defect")), None::<()>);
+    assert_eq!(connection.next(bench.start), Want::Close);
+    drop(connection);
+    let events = bench.events.lock().unwrap();
+    let Some(Event::Disconnected { reason, .. }) = events.last() else { panic!("{events:?}") };
+    assert_eq!(reason.as_str(), "a defect of the server");
+    assert!(events.iter().any(|event| matches!(event, Event::Warning { .. })));
+    assert!(bench.shared.registry.len() == 0, "and leaves nothing behind");
+}
