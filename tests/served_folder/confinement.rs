@@ -17,61 +17,18 @@ use fdsp::{
     },
 };
 
-use crate::{World, content};
+use crate::{World, content, traversal::spellings};
 
 #[test]
 fn every_spelling_of_traversal_finds_nothing() {
     let world = World::new();
     let secret = world.outside().join("secret");
     let secret = secret.to_str().unwrap();
-    for path in [
-        "..",
-        "../outside/secret",
-        "/../outside/secret",
-        "sub/../../outside/secret",
-        "sub/deep/../../../outside/secret",
-        "./.././outside/secret",
-        "sub/..",
-        "sub/../file",
-        "../served/file",
-        "....//outside/secret",
-        "..;/outside/secret",
-        "..\\outside\\secret",
-        "sub\\..\\..\\outside\\secret",
-        "%2e%2e/outside/secret",
-        "..%2foutside%2fsecret",
-        "%252e%252e%252foutside",
-        "..%c0%afoutside",
-        "\u{2024}\u{2024}/outside/secret",
-        "\u{ff0e}\u{ff0e}/outside/secret",
-        "..\u{2215}outside\u{2215}secret",
-        ".. /outside/secret",
-        " ../outside/secret",
-        "..\0/outside/secret",
-        "file\0",
-        "file\0.txt",
-        "~/secret",
-        "~root/secret",
-        "file:///etc/passwd",
-        "C:\\outside\\secret",
-        "//?/outside/secret",
-        "file/..",
-        "file/../file",
-        "file/x",
-        "/etc/passwd",
-        "/proc/self/cwd/file",
-        "proc/self/root/etc/passwd",
-        "dev/null",
-        secret,
-        &format!("/{secret}"),
-        &"../".repeat(50),
-        &"x/".repeat(3000),
-        &"x".repeat(256),
-        &"x".repeat(255),
-        &"sub/".repeat(1000),
-    ] {
-        world.assert_absent(path);
+    for path in spellings() {
+        world.assert_absent(&path);
     }
+    world.assert_absent(secret);
+    world.assert_absent(&format!("/{secret}"));
 }
 
 #[test]

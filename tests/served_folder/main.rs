@@ -3,6 +3,8 @@
 mod confinement;
 mod listing;
 mod policy;
+#[path = "../traversal/mod.rs"]
+mod traversal;
 
 use std::{
     fs,
