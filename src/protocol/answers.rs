@@ -115,8 +115,20 @@ impl Answers {
         Ok(Event::Data { request, bytes })
     }
 
-    /// The payload of a frame that was found right is complete.
-    pub(super) fn message(&mut self, header: Header, payload: &[u8]) -> Result<Event<'static>, Violation> {
+    /// The payload of a frame that was found right is complete. Not of every frame there is something to tell.
+    pub(super) fn message(
+        &mut self,
+        header: Header,
+        payload: &[u8],
+    ) -> Result<Option<Event<'static>>, Violation> {
+        if header.kind == Kind::Working {
+            self.batch(header.kind)?;
+            return Ok(None);
+        }
+        self.told(header, payload).map(Some)
+    }
+
+    fn told(&mut self, header: Header, payload: &[u8]) -> Result<Event<'static>, Violation> {
         let Header { kind, request, .. } = header;
         match kind {
             Kind::Welcome => {
@@ -215,15 +227,7 @@ impl Answers {
     /// A frame about one of many files.
     fn of_files(&mut self, header: Header, payload: &[u8]) -> Result<Event<'static>, Violation> {
         let Header { kind, request, .. } = header;
-        let Some((_, Request::Files(files))) = self.requests.front() else {
-            return Err(Violation::Unexpected(kind.name()));
-        };
-        if self.begun.is_none() {
-            self.begun = Some(Begun::Files(Box::default()));
-        }
-        let Some(Begun::Files(batch)) = &mut self.begun else {
-            return Err(Violation::Unexpected(kind.name()));
-        };
+        let (files, batch) = self.batch(kind)?;
         Ok(match kind {
             Kind::File => {
                 let head = control::read(kind, payload)?;
@@ -241,6 +245,15 @@ impl Answers {
                 Event::Missed { request, index: batch.answered(), failure }
             }
         })
+    }
+
+    /// How far the answer to a `files` has come, which may begin with this frame.
+    fn batch(&mut self, kind: Kind) -> Result<(&message::Files, &mut Batch), Violation> {
+        let begun = self.begun.get_or_insert_with(|| Begun::Files(Box::default()));
+        match (self.requests.front(), begun) {
+            (Some((_, Request::Files(files))), Begun::Files(batch)) => Ok((files, batch)),
+            _ => Err(Violation::Unexpected(kind.name())),
+        }
     }
 
     fn answered(&mut self) {

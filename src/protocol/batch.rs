@@ -30,6 +30,7 @@ impl Batch {
             Kind::File => !in_file && wanted.is_some() && files.content,
             Kind::Data | Kind::Block | Kind::Done => in_file,
             Kind::Same => !in_file && wanted.is_some_and(WantedFile::has_digest),
+            Kind::Working => !in_file && wanted.is_some(),
             Kind::Differs => !in_file && wanted.is_some() && !files.content,
             Kind::Missed => wanted.is_some(),
             Kind::End => wanted.is_none(),

@@ -258,7 +258,11 @@ impl Client {
             match piece {
                 Piece::Preamble(versions) => accept(versions)?,
                 Piece::Header(header) => self.answers.header(header)?,
-                Piece::Message(header, payload) => return self.answers.message(header, payload).map(Some),
+                Piece::Message(header, payload) => {
+                    if let Some(event) = self.answers.message(header, payload)? {
+                        return Ok(Some(event));
+                    }
+                }
                 Piece::Data(bytes) => return self.answers.data(bytes).map(Some),
             }
         }

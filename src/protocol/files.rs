@@ -33,6 +33,12 @@ impl FilesWriter {
         self.header(Kind::Differs, 0, out);
     }
 
+    /// Says that it takes its time to find out about the next file, which keeps the client waiting, and tells whether
+    /// it still does.
+    pub fn working(&mut self, out: &mut Outgoing) {
+        self.header(Kind::Working, 0, out);
+    }
+
     /// Says why the next file does not come, or the one that was begun not to its end.
     pub fn missed(&mut self, failure: &Failure, out: &mut Outgoing) {
         control::write_failure(Kind::Missed, self.request, failure, out);

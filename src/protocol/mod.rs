@@ -108,6 +108,7 @@
 //! | `0x89` | `same` | server | the `files`' | nothing | 0 bytes |
 //! | `0x8a` | `differs` | server | the `files`' | nothing | 0 bytes |
 //! | `0x8b` | `missed` | server | the `files`' | JSON | at most 64 KiB |
+//! | `0x8c` | `working` | server | the `files`' | nothing | 0 bytes |
 //! | `0x90` | `data` | server | the `get`'s or `files`' | content bytes | 1 byte to 256 KiB |
 //! | `0x91` | `block` | server | the `get`'s or `files`' | the table in "Content" | 48 bytes |
 //! | `0x92` | `end` | server | the `get`'s, `hashes`' or `files`' | JSON | at most 64 KiB |
@@ -131,7 +132,7 @@
 //! | `get` | `error`, or `content` (`data`+ `block`)\* `end`; at any place after `content` an `error` may end it instead |
 //! | `hashes` | `error`, or `content` `hashes`\* `end`; the same |
 //! | `tree` | `tree`+, the last with `more` false; at any place an `error` may end it instead |
-//! | `files` | for each file in the order of the request `file` (`data`+ `block`)\* `done`, or `same`, or `differs`, or `missed`, which at any place between `file` and `done` may end that file instead; then `end`; at any place an `error` may end it instead |
+//! | `files` | for each file in the order of the request `file` (`data`+ `block`)\* `done`, or `same`, or `differs`, or `missed`, which at any place between `file` and `done` may end that file instead; any number of `working` may stand before each of these; then `end`; at any place an `error` may end it instead |
 //!
 //! Request numbers are chosen by the client, never 0, each greater than the one before. Every frame
 //! of an answer carries the number of its request. An `error` ends the answer of its request and
@@ -151,11 +152,11 @@
 //!                                         │                     │ └─ a request sent ────────────────┘
 //!                                         │                     ├── content ──▶ CONTENT ── end, error ──▶ OPEN
 //!                                         │                     ├── tree, more ──▶ TREE ── tree, the last; error ──▶ OPEN
-//!                                         │                     └── file, same, differs, missed ──▶ FILES ── end, error ──▶ OPEN
+//!                                         │                     └── file, same, differs, missed, working ──▶ FILES ── end, error ──▶ OPEN
 //!                                         └── error (0): from every state; goodbye: from GREETING and OPEN ──▶ CLOSED
 //!
-//! FILES:   BETWEEN ── file ──▶ FILE ── done, missed ──▶ BETWEEN ◀── same, differs, missed ──┐
-//!                                                        └──────────────────────────────────┘
+//! FILES:   BETWEEN ── file ──▶ FILE ── done, missed ──▶ BETWEEN ◀── same, differs, missed, working ──┐
+//!                                                        └───────────────────────────────────────────┘
 //!
 //! server:  PREAMBLE ── preamble ──▶ GREETING ── hello ──▶ OPEN ◀── stat, list, get, hashes, tree, files ──┐
 //!                                                          └───────────────────────────────────────────┘
@@ -407,7 +408,8 @@
 //! `same`. Else it is answered with `differs` if no content is wanted, and otherwise with `file`, its content from the first
 //! block to the last as for a `get`, and `done`. What `done` carries is the digest of the whole content, which the receiver compares
 //! with the root over what came; the server has compared the identity after the last block, or sends `missed` with `changed` instead. What
-//! came of a file without `done` is of no use. `missed` says the same of one file as `error` says of a request, and the answer goes
+//! came of a file without `done` is of no use. While the server reads a large file to compare it, it sends a `working` now and then, which says
+//! nothing but that. `missed` says the same of one file as `error` says of a request, and the answer goes
 //! on with the next file.
 //!
 //! # Identity

@@ -23,6 +23,7 @@ mod places;
 mod policy;
 mod ranges;
 mod strangers;
+mod trees;
 mod vanish;
 
 /// Makes a test of each scenario for one architecture: `single::files::every_size` and so on.
@@ -54,6 +55,8 @@ on_every_architecture! {
     policy: hidden, links;
     ranges: of_a_file, of_an_archive, of_an_archive_again, behind_the_end, of_another_identity;
     hashes: of_every_size, of_ranges, refused, changed, beside_others, given_up;
+    trees: of_everything, links, of_what_is_none, many_files, named_digests, changed_before, changed_while_sent,
+        unreadable, confined, requests_ahead, beside_others, for_walking, drained, disconnected;
     directories: empty, nested, ten_thousand_files, the_root, what_cannot_be_read;
     changes: truncated, grown, deleted, replaced, in_an_archive, between_ranges, behind_the_range;
     pipeline: fifty_requests, more_than_the_server_reads_ahead, failures_between, one_byte_at_a_time;

@@ -9,7 +9,10 @@ use fdsp::protocol::{
     client::{Block, Client, Event, Request},
     digest::Hash,
     error::{Code, Violation},
-    message::{Content, End, Entries, Failure, Get, List, Meta, Stat},
+    message::{
+        Content, End, Entries, Failure, FileHead, Files, Get, List, Meta, Stat, Totals, Tree, TreeEntry,
+        TreePage, WantedFile,
+    },
 };
 
 use socket2::{Domain, Socket, Type};
@@ -39,6 +42,13 @@ pub enum Came {
     Block(Block),
     Hashes(Vec<Hash>),
     End(End, Option<Hash>),
+    Tree(TreePage),
+    File(FileHead),
+    Done(Option<Hash>),
+    Same,
+    Differs,
+    Missed(Failure),
+    FilesEnd,
     Failed(u32, Failure),
     Goodbye,
     /// The server closed.
@@ -53,6 +63,21 @@ pub struct Received {
     pub blocks: Vec<Block>,
     pub end: End,
     pub root: Option<Hash>,
+}
+
+/// What became of one of many files.
+#[derive(Debug)]
+pub enum Answer {
+    Whole(FileHead, Vec<u8>),
+    Same,
+    Differs,
+    Missed(Failure),
+}
+
+/// A `files` for all of these, of which the client has nothing.
+pub fn files(path: &str, files: &[&str]) -> Files {
+    let files = files.iter().map(|path| WantedFile { path: (*path).into(), digest: None }).collect();
+    Files { path: path.into(), files, content: true, largest: None }
 }
 
 /// A `get` of everything.
@@ -201,6 +226,62 @@ impl Peer {
         }
     }
 
+    /// Asks what a directory holds.
+    pub fn tree(&mut self, path: &str) -> Result<(Vec<TreeEntry>, Totals), Failure> {
+        self.request(&Request::Tree(Tree { path: path.into() }));
+        self.receive_tree()
+    }
+
+    /// The rest of an answer to a `tree`.
+    pub fn receive_tree(&mut self) -> Result<(Vec<TreeEntry>, Totals), Failure> {
+        let mut all = Vec::new();
+        loop {
+            match self.next() {
+                Came::Tree(page) => {
+                    all.extend(page.entries);
+                    if let Some(totals) = page.totals {
+                        return Ok((all, totals));
+                    }
+                }
+                Came::Failed(_, failure) => return Err(failure),
+                other => panic!("{other:?} in a tree"),
+            }
+        }
+    }
+
+    /// Fetches files.
+    pub fn files(&mut self, files: Files) -> Result<Vec<Answer>, Failure> {
+        self.request(&Request::Files(files));
+        self.receive_files()
+    }
+
+    /// The rest of an answer to a `files`.
+    pub fn receive_files(&mut self) -> Result<Vec<Answer>, Failure> {
+        let mut all = Vec::new();
+        let (mut announced, mut bytes) = (None, Vec::new());
+        loop {
+            match self.next_into(&mut |data| bytes.extend_from_slice(data)) {
+                Came::Welcome | Came::Data => {}
+                Came::File(head) => announced = Some(head),
+                Came::Block(block) => assert!(block.intact, "{block:?}"),
+                Came::Done(root) => {
+                    let head = announced.take().expect("a file before its end");
+                    assert_eq!((head.size, root), (bytes.len() as u64, Some(Hash::of(&bytes))));
+                    all.push(Answer::Whole(head, std::mem::take(&mut bytes)));
+                }
+                Came::Same => all.push(Answer::Same),
+                Came::Differs => all.push(Answer::Differs),
+                Came::Missed(failure) => {
+                    bytes.clear();
+                    all.push(Answer::Missed(failure));
+                }
+                Came::FilesEnd => return Ok(all),
+                Came::Failed(_, failure) => return Err(failure),
+                other => panic!("{other:?} among files"),
+            }
+        }
+    }
+
     /// Asks what a path is.
     pub fn stat(&mut self, path: &str) -> Result<Meta, Failure> {
         self.request(&stat(path));
@@ -268,6 +349,12 @@ fn own(event: Event<'_>) -> Came {
         Event::End { end, root, .. } => Came::End(end, root),
         Event::Failed { request, failure } => Came::Failed(request, failure),
         Event::Goodbye(_) => Came::Goodbye,
-        other => panic!("{other:?} for no request of these"),
+        Event::Tree { page, .. } => Came::Tree(page),
+        Event::File { head, .. } => Came::File(head),
+        Event::Done { root, .. } => Came::Done(root),
+        Event::Same { .. } => Came::Same,
+        Event::Differs { .. } => Came::Differs,
+        Event::Missed { failure, .. } => Came::Missed(failure),
+        Event::FilesEnd { .. } => Came::FilesEnd,
     }
 }

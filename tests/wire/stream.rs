@@ -30,6 +30,7 @@ pub const DONE: u8 = 0x88;
 pub const SAME: u8 = 0x89;
 pub const DIFFERS: u8 = 0x8a;
 pub const MISSED: u8 = 0x8b;
+pub const WORKING: u8 = 0x8c;
 pub const DATA: u8 = 0x90;
 pub const BLOCK: u8 = 0x91;
 pub const END: u8 = 0x92;

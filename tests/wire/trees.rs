@@ -19,7 +19,7 @@ use crate::{
     pair::Pair,
     stream::{
         BLOCK, DATA, DIFFERS, DONE, END, ERROR, FILE, GOODBYE, MIB, MISSED, SAME, Seen, Stream, TREE_PAGE,
-        blake3_hex, feed_client, pattern,
+        WORKING, blake3_hex, feed_client, pattern,
     },
 };
 
@@ -131,7 +131,7 @@ fn a_file_that_breaks_off_does_not_end_the_answer() {
 #[test]
 fn no_files_are_an_end() {
     let none = Request::Files(Files { path: String::new(), files: vec![], content: true, largest: None });
-    accepted(&[none.clone()], &welcomed().json(END, 1, &json!({})));
+    accepted(std::slice::from_ref(&none), &welcomed().json(END, 1, &json!({})));
     let violation = refused(&[none], &welcomed().header(SAME, 0, 1));
     assert_eq!(violation, Violation::Unexpected("same"));
 }
@@ -304,6 +304,11 @@ fn frames_out_of_order() {
         (&files, welcomed().header(SAME, 0, 1), "same"),
         (&files, welcomed().header(DIFFERS, 0, 1), "differs"),
         (&files, welcomed().json(END, 1, &json!({})), "end"),
+        (&files, begun(3).header(WORKING, 0, 1), "working"),
+        (&files, all.clone().header(WORKING, 0, 1), "working"),
+        (&files, welcomed().header(WORKING, 0, 2), "working"),
+        (&files, welcomed().frame(WORKING, 1, b"").json(GOODBYE, 0, &goodbye), "goodbye"),
+        (&tree(), welcomed().header(WORKING, 0, 1), "working"),
         (&files, begun(3).json(FILE, 1, &head(3)), "file"),
         (&files, begun(3).header(SAME, 0, 1), "same"),
         (&files, begun(3).json(END, 1, &json!({})), "end"),
@@ -327,6 +332,8 @@ fn frames_out_of_order() {
     accepted(&files, &end(sent(one.clone().json(FILE, 1, &head(3)))));
     accepted(&files, &end(begun(3).data(1, b"ab").json(MISSED, 1, &missed()).json(MISSED, 1, &missed())));
     accepted(&compare, &end(welcomed().frame(DIFFERS, 1, b"").frame(SAME, 1, b"")));
+    let working = |stream: Stream| stream.frame(WORKING, 1, b"").frame(WORKING, 1, b"");
+    accepted(&files, &end(working(sent(working(welcomed()).json(FILE, 1, &head(3)))).frame(SAME, 1, b"")));
     accepted(&files, &one.json(ERROR, 1, &missed()));
 }
 
@@ -373,6 +380,7 @@ fn files_that_contradict_themselves_or_the_request() {
     let too_long = |kind, length, limit| Violation::TooLong { kind, length, limit };
     assert_eq!(refused(&files, &welcomed().header(SAME, 1, 1)), too_long("same", 1, 0));
     assert_eq!(refused(&files, &welcomed().header(DIFFERS, 1, 1)), too_long("differs", 1, 0));
+    assert_eq!(refused(&files, &welcomed().header(WORKING, 1, 1)), too_long("working", 1, 0));
     assert_eq!(refused(&files, &begun(0).header(DONE, 33, 1)), too_long("done", 33, 32));
     let short = Violation::Header("a done frame that is too short");
     assert_eq!(refused(&files, &begun(0).header(DONE, 31, 1)), short);

@@ -185,6 +185,7 @@ impl Files {
                     if comparing.slot.is_none() {
                         return Err(busy("hashes as many files", comparing.source.path()));
                     }
+                    self.writer.working(&mut turn.out);
                     return Ok(Some(Large::Comparing(comparing)));
                 }
                 let Comparing { source, expected, root, .. } = *comparing;
