@@ -85,6 +85,7 @@ impl Queue for Jobs {
                 received,
                 progress: Some((received, 6_000_000_000)),
                 files: None,
+                segments: None,
                 speed: Some(61_000_000.0 + (self.step % 7) as f64 * 100_000.0),
                 eta: Some(40.0),
             }
@@ -158,6 +159,7 @@ fn downloads(criterion: &mut Criterion) {
             folder: PathBuf::from("/home/me"),
             existing: Existing::Keep,
             jobs: 8,
+            segments: 4,
             browse: false,
             history: Vec::new(),
             notice: None,

@@ -74,6 +74,7 @@ fn downloads(fetch: Fetch, browse: bool, settings: &Settings, ring: LogRing) -> 
         folder: fetch.folder,
         existing: fetch.existing,
         jobs: config.jobs,
+        segments: config.segments,
         browse,
         history,
         notice: warning.map(|text| Notice { text, bad: true }),

@@ -68,6 +68,7 @@ impl Fetch {
         Fetch {
             engine: client::Config {
                 jobs: client.jobs,
+                segments: client.segments,
                 limit: client.limit,
                 retries: client.retries,
                 timeout: client.timeout,
@@ -85,7 +86,7 @@ impl Fetch {
             extract: client.extract,
             session: None,
             paused: false,
-            configured: Limits { jobs: client.jobs, rate: client.limit },
+            configured: Limits { jobs: client.jobs, segments: client.segments, rate: client.limit },
             given: Changed::default(),
         }
     }
@@ -102,7 +103,15 @@ impl Fetch {
             kept::pause(&mut queue);
         }
         let limits = self.given.or(saved.limits).over(self.configured);
-        (client::Config { jobs: limits.jobs, limit: limits.rate, ..self.engine.clone() }, queue)
+        (
+            client::Config {
+                jobs: limits.jobs,
+                segments: limits.segments,
+                limit: limits.rate,
+                ..self.engine.clone()
+            },
+            queue,
+        )
     }
 
     /// Reads an address, or a path of the server that was named.
@@ -179,6 +188,7 @@ impl Cli {
         fetch.configured = configured;
         fetch.given = Changed {
             jobs: self.client.jobs.map(|jobs| jobs as usize),
+            segments: self.client.segments.map(|segments| segments as usize),
             rate: self.common.limit.map(|rate| rate.0.unwrap_or(0)),
         };
         self.entrust(&mut fetch.server, &mut addresses, settings, around)?;

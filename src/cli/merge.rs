@@ -21,6 +21,7 @@ impl Cli {
             ("--dir", client.dir.is_some()),
             ("--as", client.form.is_some()),
             ("--jobs", client.jobs.is_some()),
+            ("--segments", client.segments.is_some()),
             ("--retries", client.retries.is_some()),
             ("--timeout", client.timeout.is_some()),
             ("--no-sync", client.no_sync),
@@ -111,6 +112,7 @@ impl Cli {
         set(&mut client.dir, self.client.dir.clone());
         set(&mut client.form, self.client.form);
         set(&mut client.jobs, self.client.jobs.map(|jobs| jobs as usize));
+        set(&mut client.segments, self.client.segments.map(|segments| segments as usize));
         set(&mut client.retries, self.client.retries);
         set(&mut client.timeout, self.client.timeout);
         set(&mut client.protocol, self.client.protocol);

@@ -103,6 +103,9 @@ pub struct ClientArgs {
     /// Downloads at the same time, 1 to 64 [default: 3]
     #[arg(short, long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..=64))]
     pub jobs: Option<u64>,
+    /// Connections for one file, 1 to 16; a small file, and an archive, come over one [default: 4]
+    #[arg(short, long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..=16))]
+    pub segments: Option<u64>,
     /// Tries after the first one [default: 8]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(0..=1000))]
     pub retries: Option<u32>,

@@ -112,7 +112,11 @@ impl Cli {
     /// Options that do not go together, or an address, host or path that is none.
     pub fn plan(self, mut settings: Settings, around: &Surroundings) -> Result<Plan, UsageError> {
         self.misplaced()?;
-        let configured = client::Limits { jobs: settings.client.jobs, rate: settings.client.limit };
+        let configured = client::Limits {
+            jobs: settings.client.jobs,
+            segments: settings.client.segments,
+            rate: settings.client.limit,
+        };
         self.overlay(&mut settings);
         let face = match &self.common {
             common if common.json => Face::Json,

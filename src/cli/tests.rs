@@ -135,7 +135,7 @@ fn a_demo_does_not_log_into_what_it_serves() {
 fn wrong_usage_is_one_sentence_that_says_what_to_do() {
     let cases = [
         ("--foo", "unexpected argument '--foo' found"),
-        ("--segments 3", "unexpected argument '--segments' found"),
+        ("-s 17", "invalid value '17' for '--segments <N>': 17 is not in 1..=16"),
         ("--as tree", "invalid value 'tree' for '--as <FORM>' [possible values: auto, zip]"),
         (
             "--serve --arch fork",

@@ -103,8 +103,17 @@ impl Actor {
         self.stop().await;
     }
 
-    /// Starts what may run.
+    /// Starts what may run. Jobs that wait for nothing but a connection get it from those that have several.
     fn start_ready(&mut self) {
+        self.start_all();
+        self.board.with(|state| {
+            let may_run = self.workers.len() < state.jobs;
+            let ready: Vec<_> = state.queue.ready_servers().filter(|_| may_run).collect();
+            state.servers.want(ready.into_iter());
+        });
+    }
+
+    fn start_all(&mut self) {
         loop {
             let started = self.board.with(|state| {
                 if self.workers.len() >= state.jobs {
@@ -164,6 +173,10 @@ impl Actor {
             }
             Command::SetJobs(jobs) => self.board.with(|state| {
                 state.jobs = jobs.max(1);
+                state.queue.touch();
+            }),
+            Command::SetSegments(segments) => self.board.with(|state| {
+                state.segments = segments.max(1);
                 state.queue.touch();
             }),
             Command::List { authority, path, after, answer } => {
@@ -365,6 +378,7 @@ impl Actor {
                 size: sample.size,
                 progress: sample.progress,
                 files: sample.files,
+                segments: sample.segments,
                 speed: sample.speed,
             });
         }

@@ -1,5 +1,7 @@
 //! Which blocks of a content are verified, and their chaining values.
 
+use std::ops::Range;
+
 use crate::protocol::digest::{BLOCK_SIZE, BlockDigest, Hash, RootHasher};
 
 /// The verified blocks of one version of a content.
@@ -11,15 +13,6 @@ pub(super) struct Blocks {
     bytes: u64,
     /// Length of the block that is shorter than the others: the last one.
     last: Option<(u64, u32)>,
-}
-
-/// Blocks to ask for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Wanted {
-    /// The first.
-    pub(super) first: u64,
-    /// How many; all to the end if absent.
-    pub(super) count: Option<u64>,
 }
 
 impl Blocks {
@@ -109,20 +102,22 @@ impl Blocks {
         self.last.is_some_and(|(last, _)| last + 1 == self.seen())
     }
 
-    /// The first run of missing blocks of a content of `size` bytes (to its unknown end if absent).
-    pub(super) fn missing(&self, size: Option<u64>) -> Option<Wanted> {
-        let hole = self.chaining.iter().position(Option::is_none);
-        if let Some(first) = hole {
-            let run = self.chaining[first..].iter().take_while(|hash| hash.is_none()).count();
-            let ends_here = first + run == self.chaining.len();
-            let unfinished = size.is_none_or(|size| Blocks::in_all(size) > self.seen());
-            let count = if ends_here && unfinished { None } else { Some(run as u64) };
-            return Some(Wanted { first: first as u64, count });
+    /// The runs of missing blocks of a content of `size` bytes (to its unknown end if absent).
+    pub(super) fn missing(&self, size: Option<u64>) -> Vec<Range<u64>> {
+        let end = size.map_or(u64::MAX, Blocks::in_all);
+        let mut runs: Vec<Range<u64>> = Vec::new();
+        let holes = (0..end).zip(&self.chaining).filter(|(_, hash)| hash.is_none());
+        let unseen = (self.seen()..end).take(1);
+        for index in holes.map(|(index, _)| index).chain(unseen) {
+            match runs.last_mut() {
+                Some(run) if run.end == index => run.end += 1,
+                _ => runs.push(index..index + 1),
+            }
         }
-        match size {
-            Some(size) if Blocks::in_all(size) <= self.seen() => None,
-            _ => Some(Wanted { first: self.seen(), count: None }),
+        if let Some(run) = runs.last_mut().filter(|_| self.seen() < end) {
+            run.end = end;
         }
+        runs
     }
 
     /// The digest of the whole content, if no block is missing.
@@ -153,38 +148,44 @@ mod tests {
         BlockDigest { chaining: Hash([7; 32]), alone: None }
     }
 
-    #[test]
-    fn an_unknown_content_is_wanted_whole() {
-        assert_eq!(Blocks::default().missing(None), Some(Wanted { first: 0, count: None }));
-        assert_eq!(Blocks::default().missing(Some(5)), Some(Wanted { first: 0, count: None }));
-        assert_eq!(Blocks::default().missing(Some(0)), None);
+    fn missing(blocks: &Blocks, size: Option<u64>) -> Vec<(u64, u64)> {
+        blocks.missing(size).into_iter().map(|run| (run.start, run.end)).collect()
     }
 
     #[test]
-    fn a_hole_is_wanted_alone_before_the_rest() {
+    fn of_an_unknown_content_everything_is_missing() {
+        assert_eq!(missing(&Blocks::default(), None), [(0, u64::MAX)]);
+        assert_eq!(missing(&Blocks::default(), Some(5)), [(0, 1)]);
+        assert_eq!(missing(&Blocks::default(), Some(0)), []);
+    }
+
+    #[test]
+    fn holes_are_missing_and_the_rest() {
         let mut blocks = Blocks::default();
         blocks.insert(0, FULL, &any());
         blocks.forget(1);
         blocks.forget(2);
         blocks.insert(3, FULL, &any());
-        let size = Some(5 * BLOCK_SIZE);
-        assert_eq!(blocks.missing(size), Some(Wanted { first: 1, count: Some(2) }));
-        blocks.insert(1, FULL, &any());
-        assert_eq!(blocks.missing(size), Some(Wanted { first: 2, count: Some(1) }));
-        blocks.insert(2, FULL, &any());
-        assert_eq!(blocks.missing(size), Some(Wanted { first: 4, count: None }));
+        let size = Some(6 * BLOCK_SIZE);
+        assert_eq!(missing(&blocks, size), [(1, 3), (4, 6)]);
+        assert_eq!(missing(&blocks, Some(2 * BLOCK_SIZE)), [(1, 2)]);
+        assert_eq!(missing(&blocks, None), [(1, 3), (4, u64::MAX)]);
         blocks.insert(4, FULL, &any());
-        assert_eq!(blocks.missing(size), None);
-        assert_eq!(blocks.bytes(), 5 * BLOCK_SIZE);
+        blocks.insert(5, FULL, &any());
+        assert_eq!(missing(&blocks, size), [(1, 3)]);
+        blocks.insert(2, FULL, &any());
+        blocks.insert(1, FULL, &any());
+        assert_eq!(missing(&blocks, size), []);
+        assert_eq!(blocks.bytes(), 6 * BLOCK_SIZE);
     }
 
     #[test]
-    fn a_hole_at_the_end_of_what_came_is_wanted_with_the_rest() {
+    fn a_hole_at_the_end_of_what_came_is_missing_with_the_rest() {
         let mut blocks = Blocks::default();
         blocks.insert(0, FULL, &any());
         blocks.forget(1);
-        assert_eq!(blocks.missing(None), Some(Wanted { first: 1, count: None }));
-        assert_eq!(blocks.missing(Some(2 * BLOCK_SIZE)), Some(Wanted { first: 1, count: Some(1) }));
+        assert_eq!(missing(&blocks, None), [(1, u64::MAX)]);
+        assert_eq!(missing(&blocks, Some(2 * BLOCK_SIZE)), [(1, 2)]);
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub(super) struct State {
     pub(super) queue: Queue,
     /// How many may run at the same time.
     pub(super) jobs: usize,
+    /// How many connections one file may have.
+    pub(super) segments: usize,
     pub(super) servers: Servers,
     /// Targets that jobs write to.
     claims: HashMap<PathBuf, JobId>,
@@ -46,6 +48,7 @@ impl Board {
         let state = State {
             queue: Queue::default(),
             jobs: config.jobs.max(1),
+            segments: config.segments.max(1),
             servers: Servers::default(),
             claims: HashMap::new(),
         };
@@ -56,6 +59,11 @@ impl Board {
             folders: Folders::default(),
             changed: Notify::new(),
         }
+    }
+
+    /// Connections for one file, at most.
+    pub(super) fn segments(&self) -> usize {
+        self.with(|state| state.segments)
     }
 
     /// Works on the state.
@@ -72,7 +80,10 @@ impl Board {
     /// The queue as the next engine is to find it, and the limits in force.
     pub(super) fn kept(&self) -> Kept {
         let rate = self.limiter.rate();
-        self.with(|state| Kept { queue: state.queue.kept(), limits: Limits { jobs: state.jobs, rate } })
+        self.with(|state| Kept {
+            queue: state.queue.kept(),
+            limits: Limits { jobs: state.jobs, segments: state.segments, rate },
+        })
     }
 
     /// Tells what happened; nobody may be listening any more.
@@ -132,6 +143,22 @@ impl Slot {
         if self.board.with(|state| state.servers.learned(self.server, parallel)) {
             self.freed.notify_one();
         }
+    }
+
+    /// Another place with the same server for the same job, if no other job wants it.
+    pub(super) fn another(&self) -> Option<Slot> {
+        let free = self.board.with(|state| state.servers.has_spare(self.server));
+        free.then(|| Slot::take(&self.board, self.server, &self.freed))
+    }
+
+    /// How many connections the server serves at the same time, as far as is known.
+    pub(super) fn parallel(&self) -> usize {
+        self.board.with(|state| state.servers.parallel(self.server))
+    }
+
+    /// Whether a job waits for a place with this server.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.board.with(|state| state.servers.is_wanted(self.server))
     }
 }
 

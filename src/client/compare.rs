@@ -22,12 +22,28 @@ use super::{
     memory::{Memory, Place, Source, buffer, hash_block},
     part::Part,
     place::{self, Target},
-    retry::Fault,
+    retry::{Fault, Verdict},
     worker::Context,
 };
 
-/// Compares; afterwards the memory knows what to fetch.
-pub(super) async fn compare(link: &mut Link, context: &Context, memory: &mut Memory) -> Result<(), Fault> {
+/// Compares, on `link`; afterwards the memory knows what to fetch.
+pub(super) async fn compare(context: &Context, memory: &mut Memory, mut link: Link) -> Result<(), Fault> {
+    let authority = &context.new.address.authority;
+    loop {
+        match compare_on(&mut link, context, memory).await {
+            // It was closed while it rested: that is no fault of this try.
+            Err(fault) if link.is_stale() && matches!(fault.verdict, Verdict::Again(_)) => {
+                link = context.pool.fresh(authority).await?;
+            }
+            compared => {
+                context.pool.put(authority, link);
+                return compared;
+            }
+        }
+    }
+}
+
+async fn compare_on(link: &mut Link, context: &Context, memory: &mut Memory) -> Result<(), Fault> {
     let mut comparison = Comparison::new(context, memory)?;
     let request = Request::Hashes(Get {
         path: context.new.address.path.as_str().to_owned(),
@@ -203,7 +219,7 @@ fn adopt(
     memory.source = Some(source);
     memory.blocks = kept;
     match old {
-        Some(old) if old.size == size && old.blocks.missing(Some(size)).is_none() => {
+        Some(old) if old.size == size && old.blocks.missing(Some(size)).is_empty() => {
             tracing::info!("{} was there already, byte for byte", old.target.path().display());
             memory.identical = Some(old.target.path());
             memory.blocks = old.blocks;

@@ -18,6 +18,8 @@ pub struct Kept {
 pub struct Limits {
     /// Jobs at the same time.
     pub jobs: usize,
+    /// Connections for one file.
+    pub segments: usize,
     /// Bytes a second for all jobs together; `None` is unlimited.
     pub rate: Option<u64>,
 }

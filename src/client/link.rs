@@ -40,11 +40,6 @@ impl Link {
         Ok(Link { wire, machine, stale: false, broken: false })
     }
 
-    /// The other side, for people.
-    pub(super) fn peer(&self) -> &str {
-        self.wire.peer()
-    }
-
     /// Whether this connection rested and the server has not said anything since: what fails now may have been
     /// closed long ago.
     pub(super) fn is_stale(&self) -> bool {
@@ -74,7 +69,21 @@ impl Link {
         limiter: &Limiter,
         mut take: impl FnMut(Event<'_>) -> Result<ControlFlow<T>, Fault>,
     ) -> Result<T, Fault> {
+        self.send(request);
+        self.answers(limiter, &mut take).await
+    }
+
+    /// Asks, without waiting for the answer: it comes after those to what was asked before.
+    pub(super) fn send(&mut self, request: &Request) {
         self.machine.request(request);
+    }
+
+    /// Lets `take` have each event until it breaks. It runs where blocking is allowed.
+    pub(super) async fn answers<T>(
+        &mut self,
+        limiter: &Limiter,
+        mut take: impl FnMut(Event<'_>) -> Result<ControlFlow<T>, Fault>,
+    ) -> Result<T, Fault> {
         let result = self.exchange(limiter, &mut take).await;
         self.broken |= result.is_err() && self.machine.pending() > 0;
         result
@@ -87,6 +96,10 @@ impl Link {
     ) -> Result<T, Fault> {
         self.flush().await?;
         loop {
+            // What came with the answer before.
+            if let ControlFlow::Break(result) = block_in_place(|| self.receive(take))? {
+                return Ok(result);
+            }
             if !self.wire.fill(limiter).await? {
                 self.broken = true;
                 let violation = self.machine.end_of_stream().err();
@@ -96,9 +109,6 @@ impl Link {
                 });
             }
             self.stale = false;
-            if let ControlFlow::Break(result) = block_in_place(|| self.receive(take))? {
-                return Ok(result);
-            }
         }
     }
 

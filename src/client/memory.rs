@@ -1,6 +1,6 @@
 //! What a job remembers from one try to the next. What of it is on the disk outlives the run, see `recall`.
 
-use std::{fs::File, os::unix::fs::FileExt, path::PathBuf, sync::Arc, time::Instant};
+use std::{fs::File, ops::Range, os::unix::fs::FileExt, path::PathBuf, sync::Arc, time::Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -9,12 +9,7 @@ use crate::protocol::{
     message::{Form, Sources, Timestamp},
 };
 
-use super::{
-    blocks::{Blocks, Wanted},
-    part::Part,
-    place::Target,
-    retry::Fault,
-};
+use super::{blocks::Blocks, crew::Crew, part::Part, place::Target, retry::Fault};
 
 /// What the server said of the content.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -68,6 +63,8 @@ pub(super) struct Memory {
     pub(super) corrupt: u32,
     /// How often it started over because the source had changed.
     pub(super) restarts: u32,
+    /// The connections that work on it.
+    pub(super) crew: Option<Box<Crew>>,
 }
 
 impl Memory {
@@ -76,23 +73,19 @@ impl Memory {
         self.source.as_ref().and_then(|source| source.size)
     }
 
-    /// The blocks to ask for next; `None` once everything is there and proven.
-    pub(super) fn wanted(&mut self) -> Option<Wanted> {
-        if self.source.is_none() {
-            return Some(Wanted { first: 0, count: None });
-        }
-        if self.size().is_none() && self.blocks.has_end() {
-            // What comes behind the end cannot be asked for.
+    /// The blocks that are to be asked for.
+    pub(super) fn missing(&mut self) -> Vec<Range<u64>> {
+        let size = self.size();
+        if size.is_none() && self.blocks.has_end() {
+            // What comes behind the end cannot be asked for, and only an answer that reaches it tells the size.
             self.blocks.forget_last();
         }
-        if self.blocks.missing(self.size()).is_none() && !self.proven {
-            // Everything came but the word that it is of one version: an answer has to be asked for.
-            self.blocks.forget_last();
-            if self.blocks.missing(self.size()).is_none() {
-                return Some(Wanted { first: 0, count: None });
-            }
-        }
-        self.blocks.missing(self.size())
+        self.blocks.missing(size)
+    }
+
+    /// Whether everything is here, and proven to be of one version.
+    pub(super) fn is_complete(&self) -> bool {
+        self.proven && self.size().is_some_and(|size| self.blocks.missing(Some(size)).is_empty())
     }
 
     /// Forgets what was fetched: it belongs to another version, and cannot be compared with this one.

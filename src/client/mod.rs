@@ -23,6 +23,7 @@ mod checksum;
 mod classic;
 mod compare;
 mod control;
+mod crew;
 mod dial;
 mod engine;
 mod extract;
@@ -44,12 +45,14 @@ mod place;
 mod pool;
 mod progress;
 mod queue;
+mod ranges;
 mod rate;
 mod recall;
 mod removal;
 mod retry;
 mod schedule;
 mod secure;
+mod segment;
 pub mod session;
 mod speed;
 mod trust;
@@ -84,6 +87,8 @@ pub use view::{Finished, JobState, JobView, NewServer, Snapshot, Totals, Trouble
 pub struct Config {
     /// Jobs at the same time.
     pub jobs: usize,
+    /// Connections for one file, at most; fewer if the file is small, or the server does not want as many.
+    pub segments: usize,
     /// Bytes a second for all jobs together; `None` is unlimited.
     pub limit: Option<u64>,
     /// Tries after the first one.
@@ -226,6 +231,8 @@ pub enum Command {
     SetLimit(Option<u64>),
     /// Change how many jobs run at the same time (at least 1).
     SetJobs(usize),
+    /// Change how many connections one file may have (at least 1).
+    SetSegments(usize),
     /// List a directory of a server: the first page after a name.
     List {
         /// The server.
@@ -274,6 +281,8 @@ pub enum Event {
         /// Files of a tree: there, and in all.
         #[serde(skip_serializing_if = "Option::is_none")]
         files: Option<(u64, u64)>,
+        /// Connections on which content comes.
+        segments: u64,
         /// Bytes a second.
         speed: f64,
     },

@@ -49,12 +49,47 @@ impl Stamp {
     }
 }
 
+/// An open `.part`, for whoever writes to it.
+#[derive(Clone, Debug)]
+pub(super) struct Writer {
+    file: Arc<File>,
+    path: PathBuf,
+    folder: Arc<Folder>,
+}
+
+impl Writer {
+    /// Writes at an offset.
+    pub(super) fn write(&self, bytes: &[u8], offset: u64) -> Result<(), Fault> {
+        self.file.write_all_at(bytes, offset).map_err(|error| self.no_room(&error, None))
+    }
+
+    fn no_room(&self, error: &io::Error, size: Option<u64>) -> Fault {
+        let path = self.path.display();
+        let needed = size.map(|size| format!("{} needed", units::bytes(size)));
+        let free = self.folder.free().map(|free| format!("{} free", units::bytes(free)));
+        let figures: Vec<_> = needed.into_iter().chain(free).collect();
+        let figures = if figures.is_empty() { String::new() } else { format!(" ({})", figures.join(", ")) };
+        match error.kind() {
+            io::ErrorKind::StorageFull => {
+                Fault::disk(format!("no space left for {path}{figures}; make room, then retry"))
+            }
+            io::ErrorKind::QuotaExceeded => {
+                Fault::disk(format!("over the disk quota with {path}{figures}; make room, then retry"))
+            }
+            io::ErrorKind::FileTooLarge => {
+                Fault::disk(format!("{path} is too large for its file system{figures}"))
+            }
+            _ => Fault::disk(format!("cannot write to {path}: {}", reason(error))),
+        }
+    }
+}
+
 /// See the module. Open and locked while a job works on it or waits to; closed while it is at rest.
 #[derive(Debug)]
 pub(super) struct Part {
     folder: Arc<Folder>,
     name: OsString,
-    file: Option<Arc<File>>,
+    open: Option<Writer>,
     stamp: Option<Stamp>,
     journal: Journal,
 }
@@ -70,9 +105,10 @@ impl Part {
     /// Opens the `.part` of a target with what is in it.
     pub(super) fn open(folder: &Arc<Folder>, target: &OsStr) -> Result<Part, Fault> {
         let name = name::part_name(target);
-        let file = Some(Arc::new(open(folder, &name)?));
         let journal = Journal::of(folder, &name);
-        Ok(Part { folder: Arc::clone(folder), name, file, stamp: None, journal })
+        let mut part = Part { folder: Arc::clone(folder), name, open: None, stamp: None, journal };
+        part.reopen()?;
+        Ok(part)
     }
 
     /// Whether a target has a `.part` with something in it.
@@ -116,24 +152,30 @@ impl Part {
 
     /// The open file.
     pub(super) fn file(&self) -> Result<&Arc<File>, Fault> {
-        self.file.as_ref().ok_or_else(|| Fault::disk(format!("{} is not open", self.path().display())))
+        Ok(&self.writer()?.file)
+    }
+
+    /// What writes to it, also beside others.
+    pub(super) fn writer(&self) -> Result<&Writer, Fault> {
+        self.open.as_ref().ok_or_else(|| Fault::disk(format!("{} is not open", self.path().display())))
     }
 
     /// Opens it again if it was closed. `false`: it is not as it was left, and nothing in it may be trusted.
     pub(super) fn reopen(&mut self) -> Result<bool, Fault> {
-        if self.file.is_some() {
+        if self.open.is_some() {
             return Ok(true);
         }
         let file = open(&self.folder, &self.name)?;
         let stamp = Stamp::of(&file).map_err(|error| self.failed("read", &error))?;
-        self.file = Some(Arc::new(file));
+        let folder = Arc::clone(&self.folder);
+        self.open = Some(Writer { file: Arc::new(file), path: self.path(), folder });
         Ok(self.stamp == Some(stamp))
     }
 
     /// Closes it with a note of what is in it, and gives it free for others.
     pub(super) fn close(&mut self, kept: Option<(&Source, &Blocks)>) {
-        let Some(file) = self.file.take() else { return };
-        self.stamp = Stamp::of(&file).ok();
+        let Some(open) = self.open.take() else { return };
+        self.stamp = Stamp::of(&open.file).ok();
         if let Some((source, blocks)) = kept {
             self.journal.replace(source, blocks, self.stamp.map(|stamp| stamp.mark()).as_deref());
         }
@@ -145,7 +187,7 @@ impl Part {
     /// a program leaves a note that nobody needs, and not an archive that nothing proves.
     pub(super) fn placed(&mut self) {
         self.journal.remove();
-        self.file = None;
+        self.open = None;
     }
 
     /// Empties it.
@@ -162,22 +204,22 @@ impl Part {
         match platform::claim_space(self.file()?, size) {
             Ok(true) => {}
             Ok(false) => tracing::debug!("the file system cannot claim space"),
-            Err(error) => return Err(self.no_room(&error, Some(size))),
+            Err(error) => return Err(self.writer()?.no_room(&error, Some(size))),
         }
         Ok(())
     }
 
     /// Writes at an offset.
     pub(super) fn write(&self, bytes: &[u8], offset: u64) -> Result<(), Fault> {
-        self.file()?.write_all_at(bytes, offset).map_err(|error| self.no_room(&error, None))
+        self.writer()?.write(bytes, offset)
     }
 
     /// Deletes it, if it is still the one that was made here and nobody else works on it.
     pub(super) fn discard(mut self) {
-        if self.file.is_none() && self.reopen().is_err() {
+        if self.open.is_none() && self.reopen().is_err() {
             return;
         }
-        let ours = self.file.as_ref().and_then(|file| Stamp::of(file).ok()).map(|stamp| stamp.id);
+        let ours = self.file().ok().and_then(|file| Stamp::of(file).ok()).map(|stamp| stamp.id);
         let there = self.folder.look(&self.name).ok().flatten().map(|found| found.id);
         if ours.is_none() || ours != there {
             return;
@@ -190,27 +232,6 @@ impl Part {
 
     fn failed(&self, doing: &str, error: &io::Error) -> Fault {
         Fault::disk(format!("cannot {doing} {}: {}", self.path().display(), reason(error)))
-    }
-
-    fn no_room(&self, error: &io::Error, size: Option<u64>) -> Fault {
-        let path = self.path();
-        let path = path.display();
-        let needed = size.map(|size| format!("{} needed", units::bytes(size)));
-        let free = self.folder.free().map(|free| format!("{} free", units::bytes(free)));
-        let figures: Vec<_> = needed.into_iter().chain(free).collect();
-        let figures = if figures.is_empty() { String::new() } else { format!(" ({})", figures.join(", ")) };
-        match error.kind() {
-            io::ErrorKind::StorageFull => {
-                Fault::disk(format!("no space left for {path}{figures}; make room, then retry"))
-            }
-            io::ErrorKind::QuotaExceeded => {
-                Fault::disk(format!("over the disk quota with {path}{figures}; make room, then retry"))
-            }
-            io::ErrorKind::FileTooLarge => {
-                Fault::disk(format!("{path} is too large for its file system{figures}"))
-            }
-            _ => self.failed("write to", error),
-        }
     }
 }
 

@@ -9,6 +9,7 @@ pub(super) struct Progress {
     crossed: AtomicU64,
     position: AtomicU64,
     files: AtomicU64,
+    segments: AtomicU64,
 }
 
 impl Progress {
@@ -43,6 +44,29 @@ impl Progress {
 
     pub(super) fn add_crossed(&self, bytes: u64) {
         self.crossed.fetch_add(bytes, Relaxed);
+    }
+
+    /// Connections on which content comes.
+    pub(super) fn segments(&self) -> u64 {
+        self.segments.load(Relaxed)
+    }
+
+    pub(super) fn segment_begins(&self) {
+        self.segments.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn segment_ends(&self) {
+        self.segments.fetch_sub(1, Relaxed);
+    }
+
+    /// So many bytes more.
+    pub(super) fn advance(&self, bytes: u64) {
+        self.position.fetch_add(bytes, Relaxed);
+    }
+
+    /// Bytes that were counted have to come again.
+    pub(super) fn retreat(&self, bytes: u64) {
+        self.position.fetch_sub(bytes, Relaxed);
     }
 
     pub(super) fn set_position(&self, bytes: u64) {

@@ -56,6 +56,7 @@ pub(super) struct Sampled {
     pub(super) size: Option<u64>,
     pub(super) progress: Option<(u64, u64)>,
     pub(super) files: Option<(u64, u64)>,
+    pub(super) segments: u64,
     pub(super) speed: f64,
 }
 
@@ -180,6 +181,11 @@ impl Queue {
         let startable =
             |id: &&JobId| self.jobs.get(id).is_some_and(|job| job.is_ready() && has_room(job.server));
         self.order[first..].iter().find(startable).copied()
+    }
+
+    /// The servers of jobs that could be started.
+    pub(super) fn ready_servers(&self) -> impl Iterator<Item = ServerId> {
+        self.sums.ready_servers()
     }
 
     /// A transfer begins to work on a job.
@@ -341,6 +347,7 @@ impl Queue {
                     size: job.size,
                     progress: job.total.filter(|_| job.total != job.size).and(job.progress()),
                     files: job.files(),
+                    segments: job.live.as_ref().map_or(0, |live| live.progress.segments()),
                     speed: job.live.as_ref().map_or(0.0, |live| live.speed.speed()),
                 });
             }

@@ -16,6 +16,8 @@ struct Server {
     used: usize,
     /// How many it serves us at the same time; `None` until it said so.
     parallel: Option<usize>,
+    /// A job waits for a connection.
+    wanted: bool,
 }
 
 /// What is known of the servers, and how many connections each has. Until a server has said how many it
@@ -36,15 +38,38 @@ impl Servers {
             return number;
         }
         let number = ServerId(self.servers.len());
-        self.servers.push(Server { used: 0, parallel: if says { None } else { Some(usize::MAX) } });
+        let parallel = if says { None } else { Some(usize::MAX) };
+        self.servers.push(Server { used: 0, parallel, wanted: false });
         self.numbers.insert(key, number);
         number
     }
 
     /// Whether one more connection makes sense.
     pub(super) fn has_room(&self, server: ServerId) -> bool {
-        let server = &self.servers[server.0];
-        server.used < server.parallel.unwrap_or(1)
+        self.servers[server.0].used < self.parallel(server)
+    }
+
+    /// Whether there is room that no job waits for.
+    pub(super) fn has_spare(&self, server: ServerId) -> bool {
+        self.has_room(server) && !self.is_wanted(server)
+    }
+
+    /// How many connections it serves us at the same time, as far as is known.
+    pub(super) fn parallel(&self, server: ServerId) -> usize {
+        self.servers[server.0].parallel.unwrap_or(1)
+    }
+
+    /// Notes the servers for which jobs wait that could run but for the connections that others have.
+    pub(super) fn want(&mut self, wanted: impl Iterator<Item = ServerId>) {
+        self.servers.iter_mut().for_each(|server| server.wanted = false);
+        for server in wanted {
+            self.servers[server.0].wanted = true;
+        }
+    }
+
+    /// Whether a job waits for a connection to it.
+    pub(super) fn is_wanted(&self, server: ServerId) -> bool {
+        self.servers[server.0].wanted
     }
 
     /// A connection is used from now on.

@@ -260,9 +260,10 @@ impl Desk {
     }
 
     fn saved(&self, kept: Kept) -> Saved {
-        let Limits { jobs, rate } = kept.limits;
+        let Limits { jobs, segments, rate } = kept.limits;
         let limits = Changed {
             jobs: (jobs != self.configured.jobs).then_some(jobs),
+            segments: (segments != self.configured.segments).then_some(segments),
             rate: (rate != self.configured.rate).then_some(rate.unwrap_or(0)),
         };
         Saved { limits, queue: bounded(kept.queue), history: lock(&self.history).clone() }

@@ -154,6 +154,8 @@ pub struct JobView {
     pub progress: Option<(u64, u64)>,
     /// Files of a tree: there, and in all.
     pub files: Option<(u64, u64)>,
+    /// Connections on which content comes; running jobs only.
+    pub segments: Option<u64>,
     /// Bytes a second over the last seconds; running jobs only.
     pub speed: Option<f64>,
     /// Seconds left, slowly filtered; `None` before 3 s of data.

@@ -16,7 +16,7 @@ use crate::text::SafeText;
 use super::{
     Extract, Finished, JobId, NewJob, Speak, TroubleKind,
     board::{Board, Slot},
-    classic, extract, fetch,
+    classic, crew, extract, fetch,
     finish::{Finish, Unfinished},
     folder::Folders,
     memory::Memory,
@@ -72,12 +72,13 @@ pub(super) async fn run(
         return finished(&context, memory, stop, started, false).await;
     }
     let before = memory.blocks.bytes();
-    // Dropping the transfer at any of its waits loses nothing: blocks are noted as they are verified.
+    // Dropping the transfer at any of its waits loses nothing: blocks are noted as they are verified, here or below.
     let fetched = tokio::select! {
         biased;
         () = told_to_stop(&mut stop) => None,
         fetched = fetch(&mut context, &mut memory) => Some(fetched),
     };
+    crew::settle(&context, &mut memory).await;
     context.slot = None;
     let progressed = memory.blocks.bytes() > before;
     match fetched {

@@ -48,6 +48,8 @@ pub struct Client {
     pub protocol: Speak,
     /// Downloads at the same time.
     pub jobs: usize,
+    /// Connections for one file, at most.
+    pub segments: usize,
     /// Bytes a second of all; `None` is unlimited.
     pub limit: Option<u64>,
     /// Tries after the first one.
@@ -141,6 +143,7 @@ impl Default for Client {
             form: Form::Auto,
             protocol: Speak::V1,
             jobs: 3,
+            segments: 4,
             limit: None,
             retries: 8,
             timeout: Duration::from_secs(30),

@@ -109,6 +109,7 @@ pub(super) static SETTINGS: &[Setting] = settings! {
     "client.as": |s, v| s.client.form => v.choice(FORMS)?;
     "client.protocol": |s, v| s.client.protocol => v.choice(PROTOCOLS)?;
     "client.jobs": |s, v| s.client.jobs => v.count(1..=64)? as usize;
+    "client.segments": |s, v| s.client.segments => v.count(1..=16)? as usize;
     "client.limit": |s, v| s.client.limit => v.rate()?;
     "client.retries": |s, v| s.client.retries => v.count(0..=1000)? as u32;
     "client.timeout": |s, v| s.client.timeout => v.seconds()?;

@@ -35,7 +35,7 @@ impl Lines {
                     None => format!("{name}: fetching"),
                 })
             }
-            Event::Progress { id, received, size, progress, files, speed } => {
+            Event::Progress { id, received, size, progress, files, speed, .. } => {
                 let due = self.told.get(id).is_none_or(|told| now.duration_since(*told) >= PATIENCE);
                 let name = self.names.get(id)?;
                 if !due {
@@ -138,6 +138,7 @@ mod tests {
             size: Some(4_000_000),
             progress: None,
             files: None,
+            segments: 1,
             speed: 500_000.0,
         };
         assert_eq!(lines.line(&progress, start), None, "it has no name yet");

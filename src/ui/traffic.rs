@@ -102,6 +102,7 @@ mod downloads {
                     received,
                     progress: Some((received, SIZE)),
                     files: None,
+                    segments: Some(1),
                     speed: Some(speed),
                     eta: Some((SIZE - received) as f64 / speed),
                 }
@@ -130,6 +131,7 @@ mod downloads {
             folder: PathBuf::from("/home/me"),
             existing: Existing::Keep,
             jobs,
+            segments: 1,
             browse: false,
             history: Vec::new(),
             notice: None,

@@ -85,6 +85,7 @@ pub fn authority(server: SocketAddr) -> Authority {
 pub fn config() -> Config {
     Config {
         jobs: 4,
+        segments: 4,
         limit: None,
         retries: 8,
         timeout: Duration::from_secs(20),

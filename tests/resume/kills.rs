@@ -12,7 +12,7 @@ use crate::{
 const ARCHITECTURES: [&str; 4] = ["single", "threads", "select", "async"];
 /// Kills in all, unless the environment wants another number.
 const KILLS: usize = 240;
-/// What a kill may cost.
+/// What a kill may cost each connection.
 const LOST: usize = 2 * MIB;
 /// What a connection takes before its content begins, roughly.
 const HEAD: usize = 1000;
@@ -27,6 +27,14 @@ struct Subject {
     digest: blake3::Hash,
     /// How many kills it gets of each hundred.
     share: usize,
+}
+
+impl Subject {
+    /// What a kill may cost. A file comes over one connection for each 8 MiB of it, an archive over one.
+    fn lost(&self) -> usize {
+        let connections = if self.path == self.name { (self.size / (8 * MIB)).clamp(1, 4) } else { 1 };
+        connections * LOST
+    }
 }
 
 /// What a campaign has seen.
@@ -114,7 +122,8 @@ impl<'a> Campaign<'a> {
                 continue;
             }
             self.verify();
-            let most = self.subject.size + overhead(self.subject.size, suffered) + suffered * LOST;
+            let most =
+                self.subject.size + overhead(self.subject.size, suffered) + suffered * self.subject.lost();
             assert!(received <= most, "{self}: {received} bytes were fetched after {suffered} kills");
             self.figures.received += received;
             (received, suffered) = (0, 0);
@@ -171,7 +180,8 @@ impl<'a> Campaign<'a> {
         if self.dice.once_in(2) {
             // All that passed has been received: frames and greetings take little of it.
             let passed = self.gate.passed() - running.passed;
-            let blocks = passed.saturating_sub((running.interrupted + 1) * LOST) / (MIB + HEAD);
+            let blocks =
+                passed.saturating_sub((running.interrupted + 1) * self.subject.lost()) / (MIB + HEAD);
             until("the blocks that came", || {
                 running.client.has_ended() || self.folder.listed(name) >= running.listed + blocks
             });
@@ -227,7 +237,7 @@ impl<'a> Campaign<'a> {
         let kept = (now - running.listed) * MIB;
         let lost = came.saturating_sub(kept + overhead(came, running.interrupted));
         self.figures.worst = self.figures.worst.max(lost / running.interrupted.max(1));
-        assert!(lost <= LOST * running.interrupted, "{self}: {lost} bytes are lost");
+        assert!(lost <= self.subject.lost() * running.interrupted, "{self}: {lost} bytes are lost");
     }
 
     /// The finished file is right, and nothing else is left; it makes room for the next one.

@@ -162,6 +162,7 @@ impl Run {
     fn start(job: NewJob) -> Run {
         let config = Config {
             jobs: 1,
+            segments: 4,
             limit: None,
             retries: 3,
             timeout: Duration::from_secs(20),

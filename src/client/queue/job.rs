@@ -212,6 +212,7 @@ impl Job {
             received: self.received(),
             progress,
             files: self.files(),
+            segments: live.map(|live| live.progress.segments()).filter(|&segments| segments > 0),
             speed: live.and_then(|live| live.speed.known()),
             eta: remaining.zip(live).and_then(|(remaining, live)| live.advance.eta(remaining)),
         }

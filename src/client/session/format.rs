@@ -56,6 +56,9 @@ pub struct Changed {
     /// Jobs at the same time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jobs: Option<usize>,
+    /// Connections for one file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub segments: Option<usize>,
     /// Bytes a second for all jobs together; 0 is unlimited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<u64>,
@@ -64,13 +67,18 @@ pub struct Changed {
 impl Changed {
     /// These, and those of `other` where nothing was said.
     pub fn or(self, other: Changed) -> Changed {
-        Changed { jobs: self.jobs.or(other.jobs), rate: self.rate.or(other.rate) }
+        Changed {
+            jobs: self.jobs.or(other.jobs),
+            segments: self.segments.or(other.segments),
+            rate: self.rate.or(other.rate),
+        }
     }
 
     /// These limits with the changes.
     pub fn over(self, limits: Limits) -> Limits {
         Limits {
             jobs: self.jobs.unwrap_or(limits.jobs).max(1),
+            segments: self.segments.unwrap_or(limits.segments).max(1),
             rate: self.rate.map_or(limits.rate, |rate| Some(rate).filter(|rate| *rate > 0)),
         }
     }

@@ -3,7 +3,7 @@ use std::{fs, os::unix::fs::PermissionsExt};
 use super::*;
 use crate::{client::NewJob, protocol::address::Address};
 
-const CONFIGURED: Limits = Limits { jobs: 3, rate: None };
+const CONFIGURED: Limits = Limits { jobs: 3, segments: 4, rate: None };
 
 fn name() -> SessionName {
     SessionName::default()
@@ -29,7 +29,7 @@ fn job(path: &str, state: KeptState) -> KeptJob {
 
 fn kept(count: usize) -> Kept {
     let queue = (0..count).map(|number| job(&format!("f{number}"), KeptState::Paused)).collect();
-    Kept { queue, limits: Limits { jobs: 3, rate: Some(5000) } }
+    Kept { queue, limits: Limits { jobs: 3, segments: 4, rate: Some(5000) } }
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn what_is_saved_is_found_again() {
     drop(session);
     let Opened { saved, warning, .. } = open(&place);
     assert_eq!((saved.queue, warning), (kept(2).queue, None));
-    assert_eq!(saved.limits, Changed { jobs: None, rate: Some(5000) }, "only what was changed");
+    assert_eq!(saved.limits, Changed { rate: Some(5000), ..Changed::default() }, "only what was changed");
     assert_eq!(saved.history, ["a", "b"]);
 }
 

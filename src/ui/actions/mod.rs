@@ -221,6 +221,7 @@ actions! {
         CopyHash "copy-hash" &[Queue, Details], ["Y"], "copy BLAKE3", "Send the BLAKE3 of a finished download to the terminal's clipboard";
         Limit "limit" &[Queue, Details], ["b"], "limit", "Change the bandwidth limit of all downloads together";
         Jobs "jobs" &[Queue, Details], ["n"], "jobs", "Change how many downloads run at the same time";
+        Segments "segments" &[Queue, Details], ["s"], "segments", "Change how many connections one file may have";
     }
     Browser {
         Enter "enter" &[Browser], ["enter", "right", "l"], "fetch or open", "Queue the file or what is marked; go into the directory";

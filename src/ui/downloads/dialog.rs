@@ -42,6 +42,8 @@ pub enum Purpose {
     Limit,
     /// How many run at the same time.
     Jobs,
+    /// How many connections one file may have.
+    Segments,
 }
 
 impl Purpose {
@@ -53,6 +55,7 @@ impl Purpose {
             Purpose::LogFilter => "Log with",
             Purpose::Limit => "Limit, such as 2M (0: none)",
             Purpose::Jobs => "Downloads at the same time",
+            Purpose::Segments => "Connections for one file",
         }
     }
 }

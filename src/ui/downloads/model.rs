@@ -40,6 +40,8 @@ pub struct Defaults {
     pub existing: Existing,
     /// How many run at the same time at first.
     pub jobs: usize,
+    /// How many connections one file may have at first.
+    pub segments: usize,
     /// Whether the listing of the server is open at first.
     pub browse: bool,
     /// What was typed into the address line in earlier runs, the last one at the end.
@@ -127,6 +129,8 @@ pub struct Model {
     pub(super) completion: Option<Completion>,
     /// How many run at the same time.
     pub jobs: usize,
+    /// How many connections one file may have.
+    pub segments: usize,
     /// First line of the details that is visible.
     pub(super) details_offset: usize,
     /// The size of the last frame.
@@ -140,7 +144,7 @@ pub struct Model {
 impl Model {
     /// The state at first.
     pub fn new(mut defaults: Defaults, keys: KeyMap, look: Look, log: LogRing) -> Model {
-        let (jobs, paused) = (defaults.jobs, defaults.paused);
+        let Defaults { jobs, segments, paused, .. } = defaults;
         let input = LineEdit::with_history(std::mem::take(&mut defaults.history));
         let mut notice = defaults.notice.take();
         if defaults.paused && notice.is_none() {
@@ -166,6 +170,7 @@ impl Model {
             notice,
             completion: None,
             jobs,
+            segments,
             details_offset: 0,
             size: Size { width: 80, height: 24 },
             generation: None,

@@ -87,6 +87,7 @@ pub fn row(id: u64, name: &str, state: JobState) -> JobView {
         received: 0,
         progress: None,
         files: None,
+        segments: None,
         speed: None,
         eta: None,
     }
@@ -168,6 +169,7 @@ pub fn model() -> Model {
         folder: PathBuf::from("/home/u"),
         existing: Existing::Keep,
         jobs: 3,
+        segments: 4,
         browse: false,
         history: Vec::new(),
         notice: None,

@@ -139,7 +139,8 @@ pub fn act(model: &mut Model, queue: &impl Queue, action: Action) -> Vec<Effect>
         | Action::MoveTop
         | Action::ClearFinished
         | Action::Limit
-        | Action::Jobs => return queue::act(model, queue, action),
+        | Action::Jobs
+        | Action::Segments => return queue::act(model, queue, action),
         Action::Mark | Action::MarkAll if model.focus == Focus::Panel => browser::mark(model, action),
         Action::Mark => model.queue.toggle_mark(),
         Action::MarkAll => model.queue.toggle_all(),

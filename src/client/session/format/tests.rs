@@ -88,7 +88,7 @@ prop_compose! {
         queue in prop::collection::vec(job(), 0..6), history in prop::collection::vec(any::<String>(), 0..4),
         jobs in any::<Option<usize>>(), rate in any::<Option<u64>>(),
     ) -> Saved {
-        Saved { limits: Changed { jobs, rate }, queue, history }
+        Saved { limits: Changed { jobs, segments: jobs, rate }, queue, history }
     }
 }
 
@@ -198,10 +198,10 @@ fn its_size_is_bounded() {
 
 #[test]
 fn limits_are_those_that_were_changed() {
-    let configured = Limits { jobs: 3, rate: Some(7) };
-    let saved = Changed { jobs: Some(5), rate: Some(0) };
-    assert_eq!(saved.over(configured), Limits { jobs: 5, rate: None });
-    let given = Changed { jobs: None, rate: Some(9) };
-    assert_eq!(given.or(saved).over(configured), Limits { jobs: 5, rate: Some(9) });
+    let configured = Limits { jobs: 3, segments: 4, rate: Some(7) };
+    let saved = Changed { jobs: Some(5), segments: Some(2), rate: Some(0) };
+    assert_eq!(saved.over(configured), Limits { jobs: 5, segments: 2, rate: None });
+    let given = Changed { jobs: None, segments: None, rate: Some(9) };
+    assert_eq!(given.or(saved).over(configured), Limits { jobs: 5, segments: 2, rate: Some(9) });
     assert_eq!(Changed::default().over(configured), configured);
 }

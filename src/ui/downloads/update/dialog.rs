@@ -20,6 +20,8 @@ use crate::{
 
 /// More would not be faster anywhere, and each is a connection.
 const MOST_JOBS: usize = 64;
+/// Servers welcome fewer.
+const MOST_SEGMENTS: usize = 16;
 
 pub(super) fn act(model: &mut Model, queue: &impl Queue, action: Action) -> Vec<Effect> {
     match (std::mem::take(&mut model.dialog), action) {
@@ -84,7 +86,7 @@ fn apply(model: &mut Model, queue: &impl Queue, purpose: Purpose, text: &str) {
             }
         }
         Purpose::LogFilter if model.log.filter() != text => model.log.set_filter(text),
-        Purpose::QueueFilter | Purpose::LogFilter | Purpose::Limit | Purpose::Jobs => {}
+        Purpose::QueueFilter | Purpose::LogFilter | Purpose::Limit | Purpose::Jobs | Purpose::Segments => {}
     }
 }
 
@@ -102,6 +104,13 @@ fn accept(model: &mut Model, purpose: Purpose, text: &str) -> Result<Vec<Effect>
                 Command::SetJobs(jobs)
             }
             _ => return Err(format!("write a number from 1 to {MOST_JOBS}")),
+        },
+        Purpose::Segments => match text.trim().parse() {
+            Ok(segments @ 1..=MOST_SEGMENTS) => {
+                model.segments = segments;
+                Command::SetSegments(segments)
+            }
+            _ => return Err(format!("write a number from 1 to {MOST_SEGMENTS}")),
         },
     };
     Ok(vec![Effect::Engine(command)])

@@ -27,6 +27,10 @@ pub(super) fn act(model: &mut Model, queue: &impl Queue, action: Action) -> Vec<
             let jobs = model.jobs.to_string();
             prompt(model, Purpose::Jobs, &jobs);
         }
+        Action::Segments => {
+            let segments = model.segments.to_string();
+            prompt(model, Purpose::Segments, &segments);
+        }
         Action::ClearFinished if model.totals.done == 0 => model.say("nothing is done yet"),
         Action::ClearFinished => return engine(Command::ClearFinished),
         Action::RetryFailed if model.totals.failed == 0 => model.say("nothing has failed"),

@@ -254,7 +254,7 @@ fn a_dismissed_filter_is_as_it_was() {
 }
 
 #[test]
-fn limit_and_jobs_are_asked_for_until_they_can_be_read() {
+fn limit_jobs_and_segments_are_asked_for_until_they_can_be_read() {
     let (mut model, queue) = ready();
     keys(&mut model, &queue, "b f a s t");
     assert!(keys(&mut model, &queue, "enter").is_empty());
@@ -266,6 +266,10 @@ fn limit_and_jobs_are_asked_for_until_they_can_be_read() {
     keys(&mut model, &queue, "backspace 5");
     assert!(matches!(command(keys(&mut model, &queue, "enter")), Command::SetJobs(5)));
     assert_eq!(model.jobs, 5);
+    keys(&mut model, &queue, "s ctrl-u 1 7 enter");
+    assert!(matches!(&model.dialog, Dialog::Prompt(_)));
+    keys(&mut model, &queue, "backspace");
+    assert!(matches!(command(keys(&mut model, &queue, "enter")), Command::SetSegments(1)));
 }
 
 #[test]

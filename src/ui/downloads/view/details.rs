@@ -107,6 +107,14 @@ fn facts(row: &JobView, theme: &Theme) -> Vec<(&'static str, String, Style)> {
                 facts.push(("Size", exact(size), theme.plain));
             }
             facts.push(("Received", exact(row.received), theme.plain));
+            if let Some(segments) = row.segments {
+                let text = if segments == 1 {
+                    "one connection".to_owned()
+                } else {
+                    format!("{segments} connections")
+                };
+                facts.push(("Over", text, theme.plain));
+            }
             if let Some((done, all)) = row.files {
                 let text = format!("{} of {} are here", units::count(done), units::count(all));
                 facts.push(("Files", text, theme.plain));

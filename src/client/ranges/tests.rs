@@ -1,0 +1,282 @@
+//! Every block is brought once, in whatever order connections come, go, dawdle and are robbed.
+
+use std::collections::HashMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::protocol::digest::BLOCK_SIZE;
+
+fn whole(blocks: u64) -> Ranges {
+    Ranges::new(std::slice::from_ref(&(0..blocks)), Some(blocks * BLOCK_SIZE), u64::MAX, true)
+}
+
+fn open(first: u64) -> Ranges {
+    Ranges::new(std::slice::from_ref(&(first..u64::MAX)), None, WORTH, true)
+}
+
+/// Lets a connection bring the next `count` blocks of its first request.
+fn bring(ranges: &mut Ranges, id: SegmentId, blocks: Range<u64>, now: Instant) {
+    for index in blocks {
+        assert!(ranges.coming(id, index, now), "{index}");
+        ranges.came(id, index, true, now);
+    }
+}
+
+#[test]
+fn one_connection_is_asked_for_everything_at_once() {
+    let (mut ranges, now) = (whole(1000), Instant::now());
+    assert_eq!(ranges.ask(0, true, now), Some(0..1000));
+    assert_eq!(ranges.ask(0, true, now), None);
+    assert!(!ranges.is_done());
+    bring(&mut ranges, 0, 0..1000, now);
+    assert!(!ranges.is_done(), "its end has not come");
+    ranges.ended(0);
+    assert!(ranges.is_done() && ranges.is_proven());
+}
+
+#[test]
+fn holes_are_asked_for_together() {
+    let now = Instant::now();
+    let mut ranges = Ranges::new(&[1..2, 5..7, 9..10], Some(10 * BLOCK_SIZE), u64::MAX, true);
+    let asked: Vec<_> = std::iter::from_fn(|| ranges.ask(0, true, now)).collect();
+    assert_eq!(asked, [1..2, 5..7, 9..10]);
+}
+
+#[test]
+fn a_small_content_is_not_worth_a_second_connection() {
+    let (mut ranges, now) = (whole(2 * WORTH - 1), Instant::now());
+    assert!(ranges.has_work(0, now));
+    ranges.ask(0, true, now);
+    assert!(!ranges.has_work(1, now + Duration::from_secs(60)), "not even if it is slow");
+
+    let mut ranges = open(0);
+    ranges.ask(0, false, now);
+    ranges.known(2 * WORTH * BLOCK_SIZE);
+    assert!(ranges.has_work(1, now) && !ranges.has_work(2, now));
+}
+
+#[test]
+fn a_size_that_becomes_known_cuts_what_was_asked_for() {
+    let now = Instant::now();
+    let mut ranges = open(0);
+    assert_eq!(ranges.ask(0, false, now), Some(0..WORTH));
+    assert_eq!(ranges.ask(0, false, now), None, "there may be nothing behind it");
+    ranges.known(3 * BLOCK_SIZE - 1);
+    assert_eq!(ranges.ask(0, false, now), None);
+    bring(&mut ranges, 0, 0..3, now);
+    ranges.ended(0);
+    assert!(ranges.is_done());
+}
+
+#[test]
+fn a_content_without_a_size_comes_in_one_go_and_ends_where_it_ends() {
+    let now = Instant::now();
+    let mut ranges = open(2);
+    ranges.unbounded();
+    assert_eq!(ranges.ask(0, false, now), Some(2..u64::MAX));
+    assert!(!ranges.has_work(1, now + Duration::from_secs(60)));
+    bring(&mut ranges, 0, 2..5, now);
+    ranges.known(5 * BLOCK_SIZE);
+    ranges.ended(0);
+    assert!(ranges.is_done());
+}
+
+#[test]
+fn a_corrupt_block_is_asked_for_again_alone() {
+    let (mut ranges, now) = (whole(5), Instant::now());
+    ranges.ask(0, true, now);
+    bring(&mut ranges, 0, 0..2, now);
+    ranges.came(0, 2, false, now);
+    bring(&mut ranges, 0, 3..5, now);
+    ranges.ended(0);
+    assert_eq!(ranges.ask(0, true, now), Some(2..3));
+}
+
+#[test]
+fn what_a_lost_connection_did_not_bring_goes_to_others_and_its_word_is_asked_for() {
+    let (mut ranges, now) = (whole(4), Instant::now());
+    ranges.ask(0, true, now);
+    bring(&mut ranges, 0, 0..3, now);
+    ranges.lost(0);
+    assert!(!ranges.is_proven());
+    assert_eq!(ranges.ask(1, true, now), Some(3..4));
+    bring(&mut ranges, 1, 3..4, now);
+    ranges.ended(1);
+    assert!(ranges.is_done(), "an answer that was begun later has come to its end");
+
+    let mut ranges = whole(2);
+    ranges.ask(0, true, now);
+    bring(&mut ranges, 0, 0..2, now);
+    ranges.lost(0);
+    assert_eq!(ranges.ask(1, true, now), Some(0..0), "only the word is missing");
+    ranges.ended(1);
+    assert!(ranges.is_done());
+}
+
+#[test]
+fn an_answer_that_was_asked_for_before_the_loss_proves_nothing() {
+    let (mut ranges, now) = (whole(4), Instant::now());
+    assert_eq!(ranges.ask(0, false, now), Some(0..2));
+    assert_eq!(ranges.ask(1, false, now), Some(2..3));
+    bring(&mut ranges, 0, 0..2, now);
+    ranges.lost(0);
+    bring(&mut ranges, 1, 2..3, now);
+    ranges.ended(1);
+    assert!(!ranges.is_proven());
+}
+
+#[test]
+fn a_slow_connection_is_robbed_of_what_it_has_not_begun() {
+    let (mut ranges, now) = (whole(17), Instant::now());
+    assert_eq!(ranges.ask(0, true, now), Some(0..17));
+    assert_eq!(ranges.ask(1, false, now), None, "too early to tell");
+    let later = now + Duration::from_secs(1);
+    bring(&mut ranges, 0, 0..1, later);
+    assert!(ranges.coming(0, 1, later));
+    assert!(ranges.has_work(1, later));
+    assert_eq!(ranges.ask(1, false, later), Some(9..17));
+    bring(&mut ranges, 0, 1..9, later);
+    assert!(!ranges.coming(0, 9, later), "it is no longer wanted from there");
+    ranges.lost(0);
+    bring(&mut ranges, 1, 9..17, later);
+    ranges.ended(1);
+    assert_eq!(ranges.ask(1, false, later), Some(0..0));
+}
+
+#[test]
+fn the_last_block_of_a_connection_is_not_taken_but_its_silence_is_noticed() {
+    let (mut ranges, now) = (whole(1), Instant::now());
+    ranges.ask(0, true, now);
+    let later = now + STALLED + Duration::from_secs(1);
+    assert_eq!(ranges.ask(1, false, later), None);
+    assert_eq!(ranges.stalled(0, now + STALLED), None);
+    assert_eq!(ranges.stalled(0, later), Some(0));
+    assert_eq!(ranges.stalled(1, later), None);
+}
+
+#[test]
+fn faster_connections_are_asked_for_more() {
+    let (mut ranges, start) = (whole(1000), Instant::now());
+    for (id, millis) in [(0, 10), (1, 500)] {
+        let range = ranges.ask(id, false, start).unwrap();
+        let mut now = start;
+        for index in range {
+            now += Duration::from_millis(millis);
+            bring(&mut ranges, id, index..index + 1, now);
+        }
+        ranges.ended(id);
+    }
+    assert_eq!(ranges.ask(0, false, start).map(|range| range.count()), Some(64));
+    assert_eq!(ranges.ask(1, false, start).map(|range| range.count()), Some(2));
+}
+
+/// What happens next in a random run.
+#[derive(Clone, Debug)]
+enum Happens {
+    /// A connection looks for work.
+    Ask(SegmentId, bool),
+    /// A block comes.
+    Comes(SegmentId),
+    /// It comes corrupt.
+    Corrupt(SegmentId),
+    /// The connection is lost.
+    Lost(SegmentId),
+    /// Time goes by, in milliseconds.
+    Time(u64),
+}
+
+fn happens() -> impl Strategy<Value = Happens> {
+    let id = 0..4u32;
+    prop_oneof![
+        4 => (id.clone(), prop::bool::weighted(0.1)).prop_map(|(id, alone)| Happens::Ask(id, alone)),
+        8 => id.clone().prop_map(Happens::Comes),
+        1 => id.clone().prop_map(Happens::Corrupt),
+        1 => id.prop_map(Happens::Lost),
+        2 => (0..5000u64).prop_map(Happens::Time),
+    ]
+}
+
+/// Connections that bring what they were asked for, in that order.
+struct World {
+    ranges: Ranges,
+    now: Instant,
+    /// What each connection still sends: whole ranges, whether or not they were taken away meanwhile.
+    sends: HashMap<SegmentId, VecDeque<Range<u64>>>,
+    came: Vec<u32>,
+}
+
+impl World {
+    fn ask(&mut self, id: SegmentId, alone: bool) -> bool {
+        let Some(range) = self.ranges.ask(id, alone, self.now) else { return false };
+        self.sends.entry(id).or_default().push_back(range);
+        true
+    }
+
+    fn comes(&mut self, id: SegmentId, intact: bool) {
+        let Some(queue) = self.sends.get_mut(&id) else { return };
+        let Some(range) = queue.front_mut() else { return };
+        if let Some(index) = range.next() {
+            if !self.ranges.coming(id, index, self.now) {
+                // It was taken away: the connection is given up.
+                return self.lost(id);
+            }
+            self.ranges.came(id, index, intact, self.now);
+            self.came[index as usize] += u32::from(intact);
+        }
+        if range.is_empty() {
+            queue.pop_front();
+            self.ranges.ended(id);
+        }
+    }
+
+    fn lost(&mut self, id: SegmentId) {
+        self.sends.remove(&id);
+        self.ranges.lost(id);
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_block_comes_exactly_once(
+        there in prop::collection::vec(any::<bool>(), 1..120),
+        steps in prop::collection::vec(happens(), 0..400),
+    ) {
+        let mut missing: Vec<Range<u64>> = Vec::new();
+        for (index, _) in (0u64..).zip(&there).filter(|(_, there)| !**there) {
+            match missing.last_mut() {
+                Some(run) if run.end == index => run.end += 1,
+                _ => missing.push(index..index + 1),
+            }
+        }
+        let size = there.len() as u64 * BLOCK_SIZE;
+        let mut world = World {
+            ranges: Ranges::new(&missing, Some(size), u64::MAX, false),
+            now: Instant::now(),
+            sends: HashMap::new(),
+            came: there.iter().map(|&there| u32::from(there)).collect(),
+        };
+        for step in steps {
+            match step {
+                Happens::Ask(id, alone) => { world.ask(id, alone); }
+                Happens::Comes(id) => world.comes(id, true),
+                Happens::Corrupt(id) => world.comes(id, false),
+                Happens::Lost(id) => world.lost(id),
+                Happens::Time(millis) => world.now += Duration::from_millis(millis),
+            }
+            prop_assert!(world.came.iter().all(|&count| count <= 1), "{:?}", world.came);
+        }
+        // From here on all goes well: it comes to an end.
+        let mut turns = 0;
+        while !world.ranges.is_done() {
+            for id in 0..4 {
+                world.ask(id, false);
+                world.comes(id, true);
+            }
+            world.now += Duration::from_millis(100);
+            turns += 1;
+            prop_assert!(turns < 2000, "{:?}", world.ranges);
+        }
+        prop_assert!(world.came.iter().all(|&count| count == 1), "{:?}", world.came);
+    }
+}
