@@ -18,7 +18,7 @@ use fdsp::{
         classic::Dialect,
         path::RemotePath,
     },
-    server::{self, Arch, Limits, Server},
+    server::{self, Arch, Identity, Limits, Server},
 };
 use tempfile::TempDir;
 use tokio::{runtime::Runtime, sync::mpsc::UnboundedReceiver, time::timeout};
@@ -47,13 +47,15 @@ impl Served {
 
     pub fn with(arch: Arch, classic: Option<Dialect>, limits: Limits) -> Served {
         let folder = tempfile::tempdir().unwrap();
-        let server = serve(folder.path(), arch, classic, limits);
+        let config = server::Config { arch, classic, limits, ..server::Config::local(folder.path()) };
+        let server = server::start(config, Arc::new(|_| {})).unwrap();
         Served { folder, server }
     }
 
     /// Another server of the same folder.
-    pub fn beside(&self, arch: Arch) -> Server {
-        serve(self.folder.path(), arch, None, Limits::default())
+    pub fn beside(&self, arch: Arch, identity: Option<Identity>) -> Server {
+        let config = server::Config { arch, identity, ..server::Config::local(self.folder.path()) };
+        server::start(config, Arc::new(|_| {})).unwrap()
     }
 
     pub fn write(&self, path: &str, bytes: &[u8]) {
@@ -65,11 +67,6 @@ impl Served {
     pub fn at(&self) -> SocketAddr {
         self.server.local_addr()
     }
-}
-
-fn serve(folder: &Path, arch: Arch, classic: Option<Dialect>, limits: Limits) -> Server {
-    let config = server::Config { arch, classic, limits, ..server::Config::local(folder.to_owned()) };
-    server::start(config, Arc::new(|_| {})).unwrap()
 }
 
 /// The address of a path on a server.
