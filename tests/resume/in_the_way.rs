@@ -35,12 +35,8 @@ impl Ends {
         Ends { served, server, folder: Folder::new() }
     }
 
-    fn address(&self) -> String {
-        format!("fdsp+plain://{}/a", self.server.at())
-    }
-
     fn fetch(&self, options: &[&str]) -> (i32, String) {
-        Client::with(&self.folder, &self.address(), options).end()
+        Client::with(&self.folder, &self.server.serves("a"), options).end()
     }
 
     /// With nothing in its way any more it gets there, and leaves nothing but the file and these.
@@ -104,8 +100,7 @@ fn links_and_folders_are_left_as_they_are() {
 fn another_running_client_keeps_what_it_has() {
     let ends = Ends::new();
     let gate = Proxy::gate(ends.server.at(), 2 * MIB);
-    let address = format!("fdsp+plain://{}/a", gate.at());
-    let mut first = Client::start(&ends.folder, &address, 0);
+    let mut first = Client::start(&ends.folder, &ends.server.through(&gate, "a"), 0);
     ends.folder.wait_for("a", 1);
     for options in [&[][..], &["--overwrite"], &["--update"]] {
         assert_refused(ends.fetch(options), "another client is downloading to");
@@ -127,7 +122,7 @@ fn what_may_not_be_written_is_said() {
         chown(folder, Some(NOBODY), Some(NOBODY)).unwrap();
     }
     let fetch = |options: &[&str]| {
-        Client::prepared(&ends.folder, &ends.address(), options, |command| {
+        Client::prepared(&ends.folder, &ends.server.serves("a"), options, |command| {
             if is_root {
                 command.uid(NOBODY).gid(NOBODY);
             }

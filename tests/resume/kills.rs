@@ -93,7 +93,8 @@ struct Running {
 
 impl<'a> Campaign<'a> {
     fn new(subject: &'a Subject, served: &Folder, arch: &'static str, seed: u64) -> Campaign<'a> {
-        let server = Server::start(served.folder.path(), arch);
+        let secure = seed % 2 == 1;
+        let server = if secure { Server::secure } else { Server::start }(served.folder.path(), arch);
         let gate = Proxy::gate(server.at(), 0);
         let (dice, folder, figures) = (Dice::new(seed), Folder::new(), Figures::default());
         Campaign { subject, dice, server, gate, folder, figures }
@@ -140,7 +141,7 @@ impl<'a> Campaign<'a> {
         }
         let patient = self.dice.once_in(5);
         let (passed, listed) = (self.gate.passed(), self.folder.listed(self.subject.name));
-        let address = format!("fdsp+plain://{}/{}", self.gate.at(), self.subject.path);
+        let address = self.server.through(&self.gate, self.subject.path);
         let client = Client::start(&self.folder, &address, if patient { 100 } else { 0 });
         Running { client, patient, passed, listed, interrupted: 0 }
     }
@@ -305,7 +306,8 @@ fn whatever_is_killed_the_file_is_right_and_nothing_is_fetched_twice() {
             move || {
                 let mut figures = Figures::default();
                 for (index, subject) in subjects.iter().enumerate() {
-                    let seed = (number * 100 + index) as u64;
+                    // Every other one has TLS.
+                    let seed = (number * 101 + index) as u64;
                     let share = (kills * subject.share).div_ceil(100 * ARCHITECTURES.len());
                     let seen = Campaign::new(subject, served, arch, seed).run(share);
                     println!("{arch}, {}: {seen:?}", subject.path);

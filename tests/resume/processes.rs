@@ -14,7 +14,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{Folder, until};
+use crate::{
+    proxy::Proxy,
+    support::{Folder, until},
+};
 
 /// A home folder for a program, also one of another user.
 fn home() -> TempDir {
@@ -35,15 +38,44 @@ pub struct Server {
     folder: PathBuf,
     home: TempDir,
     arch: &'static str,
+    /// What its certificate is known by; none without TLS.
+    pin: Option<String>,
     at: SocketAddr,
 }
 
 impl Server {
-    /// Serves a folder on a free port.
+    /// Serves a folder on a free port, without TLS.
     pub fn start(folder: &Path, arch: &'static str) -> Server {
+        Server::run(folder, arch, false)
+    }
+
+    /// The same with TLS.
+    pub fn secure(folder: &Path, arch: &'static str) -> Server {
+        Server::run(folder, arch, true)
+    }
+
+    fn run(folder: &Path, arch: &'static str, secure: bool) -> Server {
         let home = home();
-        let (child, at) = serve(&home, folder, arch, 0).expect("a server");
-        Server { child, folder: folder.to_owned(), home, arch, at }
+        let (child, address) = serve(&home, folder, arch, secure, 0).expect("a server");
+        let pin = address.split_once('#').map(|(_, pin)| pin.to_owned());
+        Server { child, folder: folder.to_owned(), home, arch, pin, at: host(&address) }
+    }
+
+    /// The address of a path, as seen through a proxy.
+    pub fn through(&self, proxy: &Proxy, path: &str) -> String {
+        self.address(proxy.at(), path)
+    }
+
+    /// The address of a path.
+    pub fn serves(&self, path: &str) -> String {
+        self.address(self.at, path)
+    }
+
+    fn address(&self, at: SocketAddr, path: &str) -> String {
+        match &self.pin {
+            Some(pin) => format!("fdsp://{at}/{path}#{pin}"),
+            None => format!("fdsp+plain://{at}/{path}"),
+        }
     }
 
     pub fn at(&self) -> SocketAddr {
@@ -58,9 +90,10 @@ impl Server {
     /// taken it meanwhile.
     pub fn kill_and_start_again(&mut self, same_port: bool) {
         end(&mut self.child);
-        let start = |port| serve(&self.home, &self.folder, self.arch, port);
+        let start = |port| serve(&self.home, &self.folder, self.arch, self.pin.is_some(), port);
         let again = if same_port { start(self.at.port()) } else { None };
-        (self.child, self.at) = again.or_else(|| start(0)).expect("a server");
+        let (child, address) = again.or_else(|| start(0)).expect("a server");
+        (self.child, self.at) = (child, host(&address));
     }
 }
 
@@ -70,10 +103,17 @@ impl Drop for Server {
     }
 }
 
-/// `None`: the port is taken.
-fn serve(home: &TempDir, folder: &Path, arch: &str, port: u16) -> Option<(Child, SocketAddr)> {
+/// The host and port of an address.
+fn host(address: &str) -> SocketAddr {
+    let host = address.split("://").nth(1).and_then(|rest| rest.split('/').next());
+    host.and_then(|host| host.parse().ok()).expect("an address with a port")
+}
+
+/// Starts a server; its address. `None`: the port is taken.
+fn serve(home: &TempDir, folder: &Path, arch: &str, secure: bool, port: u16) -> Option<(Child, String)> {
     let mut child = program(home)
-        .args(["--serve", "--plain", "--json", "--arch", arch, "-P", &port.to_string()])
+        .args(["--serve", "--json", "--arch", arch, "-P", &port.to_string()])
+        .args((!secure).then_some("--plain"))
         .arg(folder)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -88,8 +128,7 @@ fn serve(home: &TempDir, folder: &Path, arch: &str, port: u16) -> Option<(Child,
     };
     // It must not come to wait for somebody who reads.
     thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
-    let port = listening["port"].as_u64().and_then(|port| u16::try_from(port).ok()).expect("a port");
-    Some((child, SocketAddr::from(([127, 0, 0, 1], port))))
+    Some((child, listening["address"].as_str().expect("an address").to_owned()))
 }
 
 /// A client with one job.
