@@ -5,9 +5,12 @@ them are sent before the first answer is read. Every answer is printed as one li
 
     second_client.py HOST PORT COMMAND...
 
-    stat:PATH              list:PATH[:LIMIT[:AFTER]]      tree:
+    stat:PATH              list:PATH[:LIMIT[:AFTER]]      tree:PATH
     hashes:PATH[:FIRST[:BLOCKS[:IDENTITY]]]
     get:PATH:FILE[:FIRST[:BLOCKS[:IDENTITY]]]             the content goes to FILE
+    files:PATH:FOLDER:FILE[=DIGEST]...                    the files go into FOLDER, by their numbers
+    compare:PATH:FILE[=DIGEST]...                         the same without content
+    reserved:              a request of the reserved kind
     violate:               a frame of an unknown kind
 """
 
@@ -18,10 +21,11 @@ import sys
 
 MIB = 1 << 20
 PREAMBLE = b"\0FDSP\x01\x01\0"
-HELLO, STAT, LIST, GET, HASHES, TREE, GOODBYE = 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x0F
-WELCOME, META, ENTRIES, CONTENT, VALUES = 0x81, 0x82, 0x83, 0x84, 0x85
+HELLO, STAT, LIST, GET, HASHES, TREE, FILES, RESERVED, GOODBYE = 1, 2, 3, 4, 5, 6, 7, 8, 0x0F
+WELCOME, META, ENTRIES, CONTENT, VALUES, PAGE = 0x81, 0x82, 0x83, 0x84, 0x85, 0x86
+FILE, DONE, SAME, DIFFERS, MISSED, WORKING = 0x87, 0x88, 0x89, 0x8A, 0x8B, 0x8C
 DATA, BLOCK, END, ERROR = 0x90, 0x91, 0x92, 0x9F
-LIMITS = {DATA: 256 * 1024, BLOCK: 48}
+LIMITS = {DATA: 256 * 1024, BLOCK: 48, DONE: 32, SAME: 0, DIFFERS: 0, WORKING: 0}
 
 
 # BLAKE3, from its paper.
@@ -164,6 +168,10 @@ class Connection:
                 return self.content(request, message, file)
         if kind == HASHES:
             return self.hashes(request, message)
+        if kind == TREE:
+            return self.tree(request)
+        if kind == FILES:
+            return {"files": list(self.files(request, message, out))}
         return {"unexpected": self.message(kind | 0x80, request)}
 
     def announced(self, request, asked):
@@ -198,8 +206,84 @@ class Connection:
             check(root.hex() == end["root"], "another root")
         return {"content": content, "end": end, "hashes": [value.hex() for value in values]}
 
+    def tree(self, request):
+        entries, kinds, more = [], {}, True
+        while more:
+            page = self.message(PAGE, request)
+            more = page["more"]
+            check(page["entries"] or (entries and not more), "an empty page")
+            check(("totals" in page) != more, "totals before the last page, or none on it")
+            entries += page["entries"]
+        for entry in entries:
+            path, segments = entry["path"], entry["path"].split("/")
+            if not kinds:
+                check(path == "" and entry["kind"] == "directory", "no directory to begin with")
+            else:
+                check(not {"", ".", ".."} & set(segments) and "\0" not in path, "no path: %r" % path)
+                check(kinds.get("/".join(segments[:-1])) == "directory", "no directory for %r" % path)
+            check(("size" in entry) == ("identity" in entry) == (entry["kind"] == "file"), "a file without a size")
+            check(("target" in entry) == (entry["kind"] == "link"), "a link without a target")
+            if "target" in entry:
+                parts = [part for part in entry["target"].split("/") if part not in ("", ".")]
+                up = len([part for part in parts if part == ".."])
+                check(entry["target"][:1] not in ("", "/") and up < len(segments), "a link that leads out")
+                check(".." not in parts[up:], "a link that may lead out")
+            check(path not in kinds, "twice: %r" % path)
+            kinds[path] = entry["kind"]
+        order = [[segment.encode() for segment in path.split("/") if segment] for path in kinds]
+        check(order == sorted(order), "not sorted")
+        found = list(kinds.values())
+        sums = {"bytes": sum(entry.get("size", 0) for entry in entries), "files": found.count("file"),
+                "directories": found.count("directory"), "links": found.count("link")}
+        check(sums.items() <= page["totals"].items(), "other totals")
+        return {"entries": entries, "totals": page["totals"]}
+
+    def files(self, request, asked, folder):
+        """What became of each file, in their order."""
+        for index, wanted in enumerate(asked["files"]):
+            kind = WORKING
+            while kind == WORKING:
+                kind, number, payload = self.frame()
+                check(number == request or (kind, number) == (ERROR, 0), "another request")
+            if kind == FILE:
+                check(asked.get("content", True), "content that was not asked for")
+                head = json.loads(payload)
+                with open("%s/%d" % (folder, index), "wb") as file:
+                    kind, payload, root, _ = self.blocks(request, 0, file, (DONE, MISSED))
+                    size = file.tell()
+                if kind == DONE:
+                    check(size == head["size"], "another size")
+                    check(payload == root, "another root")
+                    yield {"file": head, "root": root.hex()}
+            elif kind == SAME:
+                check("digest" in wanted, "nothing to be the same")
+                yield "same"
+            elif kind == DIFFERS:
+                check(not asked.get("content", True), "no content where it was asked for")
+                yield "differs"
+            if kind == MISSED:
+                yield {"missed": json.loads(payload)}
+            elif kind == ERROR:
+                raise Failed(number, json.loads(payload))
+            else:
+                check(kind in (FILE, DONE, SAME, DIFFERS), "unexpected frame %#x" % kind)
+        self.message(END, request)
+
     def content(self, request, asked, file):
         content, first = self.announced(request, asked)
+        kind, payload, root, positions = self.blocks(request, first, file, (END,))
+        end = json.loads(payload)
+        check(end["identity"] == content["identity"], "another identity at the end")
+        size = first * MIB + file.tell()
+        check(end.get("size", size) == size, "another size")
+        if first == 0 and "size" in end:
+            check(root.hex() == end["root"], "another root")
+        else:
+            check("root" not in end, "a root of a part")
+        return {"content": content, "end": end, "positions": positions[1:]}
+
+    def blocks(self, request, first, file, ends):
+        """Blocks up to a frame of one of these kinds; the root is that of a content that begins with block 0."""
         values, positions, index, block, alone = [], [0], first, b"", None
         while True:
             kind, number, payload = self.frame()
@@ -224,18 +308,10 @@ class Connection:
             elif kind == ERROR:
                 raise Failed(request, json.loads(payload))
             else:
-                check(kind == END and not block, "unexpected frame %#x" % kind)
+                check(kind in ends and (kind == MISSED or not block), "unexpected frame %#x" % kind)
                 break
-        end = json.loads(payload)
-        check(end["identity"] == content["identity"], "another identity at the end")
-        size = first * MIB + file.tell()
-        check(end.get("size", size) == size, "another size")
-        if first == 0 and "size" in end:
-            root = root_of(tree(values)) if len(values) > 1 else alone or root_of(node(b"", 0))
-            check(root.hex() == end["root"], "another root")
-        else:
-            check("root" not in end, "a root of a part")
-        return {"content": content, "end": end, "positions": positions[1:]}
+        root = root_of(tree(values)) if len(values) > 1 else alone or root_of(node(b"", 0))
+        return kind, payload, root, positions
 
 
 class Failed(Exception):
@@ -269,7 +345,13 @@ def ask(connection, command):
                 members[number] = int(members[number])
         connection.request(HASHES, {"path": path, **members})
     elif name == "tree":
-        connection.request(TREE, {})
+        connection.request(TREE, {"path": path})
+    elif name in ("files", "compare"):
+        folder, *files = arguments[1:] if name == "files" else (None, *arguments[1:])
+        files = [dict(zip(("path", "digest"), file.split("="))) for file in files]
+        connection.request(FILES, {"path": path, "files": files, "content": name == "files"}, folder)
+    elif name == "reserved":
+        connection.request(RESERVED, {})
     elif name == "violate":
         connection.waiting.append((0x7F, 0, None, None))
         connection.send(0x7F, 0, {})

@@ -113,6 +113,7 @@ fn it_gets_along_with_the_machine() {
         Some(Entries { entries: entries.to_vec(), more: false }),
     );
     let out = |name| file(&folder, name);
+    let (digest, other) = (blake3::hash(&pattern(5000)), blake3::hash(b"other"));
     let lines = run(
         address,
         &[
@@ -128,13 +129,19 @@ fn it_gets_along_with_the_machine() {
             format!("get:zip:{}:0:7:v2", out("changed")),
             format!("get:zip:{}:1", out("range")),
             format!("get:broken:{}", out("broken")),
-            "tree:".to_owned(),
+            "reserved:".to_owned(),
             "stat:tiny".to_owned(),
             "hashes:large".to_owned(),
             "hashes:large:1:1:v1".to_owned(),
             "hashes:empty".to_owned(),
             "hashes:zip".to_owned(),
             "hashes:broken".to_owned(),
+            "tree:zip".to_owned(),
+            "tree:absent".to_owned(),
+            format!("files:zip:{}:a:b:a={digest}:a={other}", out("")),
+            format!("compare:zip:a:b:a={digest}:a={other}"),
+            format!("files:broken:{}:a:b", out("")),
+            format!("files:empty:{}", out("")),
         ],
     );
     let read = |name| fs::read(folder.path().join(name)).expect("it was written");
@@ -162,7 +169,25 @@ fn it_gets_along_with_the_machine() {
     assert_eq!((&lines[17]["hashes"], &lines[17]["end"]["size"]), (&json!([]), &json!(0)));
     assert_eq!(lines[18]["error"]["code"], "wrong_kind");
     assert_eq!(lines[19]["error"]["code"], "changed");
-    assert_eq!(lines[20], json!({"closed": true}));
+    let kinds = lines[20]["entries"].as_array().expect("entries").iter().map(|entry| &entry["kind"]);
+    assert_eq!(kinds.collect::<Vec<_>>(), ["directory", "file", "link"]);
+    assert_eq!(lines[20]["totals"]["omitted"], 2);
+    assert_eq!(lines[21]["error"]["code"], "not_found");
+    let files = &lines[22]["files"];
+    assert_eq!(
+        (&files[0]["root"], &files[3]["root"]),
+        (&json!(digest.to_string()), &json!(digest.to_string()))
+    );
+    assert_eq!((&files[1]["missed"]["code"], &files[2]), (&json!("not_found"), &json!("same")));
+    let files = &lines[23]["files"];
+    assert_eq!((&files[0], &files[2], &files[3]), (&json!("differs"), &json!("same"), &json!("differs")));
+    let files = &lines[24]["files"];
+    assert_eq!(
+        (&files[0]["missed"]["code"], &files[1]["missed"]["code"]),
+        (&json!("changed"), &json!("not_found"))
+    );
+    assert_eq!(lines[25], json!({"files": []}));
+    assert_eq!(lines[26], json!({"closed": true}));
 
     let lines = run(serve(&[], None), &["violate:".to_owned()]);
     assert_eq!((&lines[1]["error"]["code"], &lines[1]["request"]), (&json!("violation"), &json!(0)));
@@ -180,6 +205,7 @@ fn it_gets_along_with_the_server_in_every_architecture() {
     write("two chunks", &pattern(1025));
     write("folder/ünicode: 1", &pattern(3000));
     write("large", &pattern(MIB + 5));
+    std::os::unix::fs::symlink("folder", root.path().join("link")).expect("a link");
     for arch in [Arch::Single, Arch::Threads, Arch::Select, Arch::Async] {
         against_the_server(arch, root.path());
     }
@@ -190,6 +216,7 @@ fn against_the_server(arch: Arch, root: &Path) {
     let config = server::Config { arch, ..server::Config::local(root.to_owned()) };
     let server = server::start(config, Arc::new(|_| {})).expect("it starts");
     let out = |name| file(&folder, name);
+    let digest = blake3::hash(&pattern(1025));
     let lines = run(
         server.local_addr(),
         &[
@@ -203,7 +230,11 @@ fn against_the_server(arch: Arch, root: &Path) {
             format!("get:large:{}:2", out("behind")),
             format!("get:folder:{}", out("folder.zip")),
             format!("get:../folder:{}", out("outside")),
+            "reserved:".to_owned(),
             "tree:".to_owned(),
+            "tree:empty".to_owned(),
+            format!("files::{}:absent:empty:two chunks={digest}:folder:../folder/x:two chunks", out("")),
+            format!("compare::large={digest}:two chunks={digest}:empty"),
         ],
     );
     let read = |name| fs::read(folder.path().join(name)).expect("it was written");
@@ -214,7 +245,7 @@ fn against_the_server(arch: Arch, root: &Path) {
         .iter()
         .map(|entry| &entry["name"])
         .collect();
-    assert_eq!(names, ["large", "two chunks"]);
+    assert_eq!(names, ["large", "link", "two chunks"]);
     assert_eq!((&lines[3]["meta"]["kind"], &lines[3]["meta"]["size"]), (&json!("file"), &json!(1025)));
     assert_eq!(lines[4]["end"]["root"], blake3::hash(&pattern(1025)).to_string());
     assert_eq!((read("two"), read("empty")), (pattern(1025), vec![]));
@@ -229,7 +260,17 @@ fn against_the_server(arch: Arch, root: &Path) {
     assert!(archive.file_names().flatten().any(|name| name == "folder/ünicode: 1"));
     assert_eq!(lines[9]["error"]["code"], "not_found");
     assert_eq!(lines[10]["error"]["code"], "unsupported");
-    assert_eq!(lines[11], json!({"closed": true}));
+    let paths = lines[11]["entries"].as_array().expect("entries").iter().map(|entry| &entry["path"]);
+    let expected = ["", "empty", "folder", "folder/ünicode: 1", "large", "link", "two chunks"];
+    assert_eq!(paths.collect::<Vec<_>>(), expected);
+    assert_eq!(lines[12]["error"]["code"], "wrong_kind");
+    let files = &lines[13]["files"];
+    assert_eq!((&files[0]["missed"]["code"], &files[1]["file"]["size"]), (&json!("not_found"), &json!(0)));
+    assert_eq!((&files[2], &files[3]["missed"]["code"]), (&json!("same"), &json!("wrong_kind")));
+    assert_eq!(files[4]["missed"]["code"], "not_found");
+    assert_eq!((&files[5]["root"], read("5")), (&json!(digest.to_string()), pattern(1025)));
+    assert_eq!(lines[14]["files"], json!(["differs", "same", "differs"]));
+    assert_eq!(lines[15], json!({"closed": true}));
     if arch == Arch::Async {
         let lines = run(server.local_addr(), &[format!("get:large:{}", out("large"))]);
         assert_eq!(lines[1]["end"]["root"], blake3::hash(&pattern(MIB + 5)).to_string());
