@@ -12,6 +12,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use fdsp::{
     client::{Existing, Form, JobId, JobState, JobView, Speak, Totals},
     logging::{LogRing, Record},
+    protocol::address::Security,
     server::{Arch, ConnectionId, ConnectionState, ConnectionView, Snapshot},
     text::SafeText,
     ui::{
@@ -133,6 +134,7 @@ fn dashboard(criterion: &mut Criterion) {
         let about = About {
             root: SafeText::new("/srv/media"),
             address: SafeText::new("fdsp+plain://192.168.1.9:7878/"),
+            security: Security::Plain,
             arch: Arch::Select,
             max_connections: 1000,
             since: OffsetDateTime::UNIX_EPOCH,

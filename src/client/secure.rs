@@ -132,7 +132,7 @@ fn refused(distrust: &Distrust, authority: &Authority, servers: &Servers) -> Fau
     }
     let mut fault = Fault::never(TroubleKind::Refused, message);
     if let Distrust::Unknown { found: pin } = *distrust {
-        fault.trouble.new_server = Some(NewServer { authority: authority.clone(), pin });
+        fault.trouble.new_server = Some(Box::new(NewServer { authority: authority.clone(), pin }));
     }
     fault
 }

@@ -105,7 +105,7 @@ pub struct Trouble {
     pub message: SafeText,
     /// The server that nobody knows, if that is why: see [`Command::Trust`](super::Command::Trust).
     #[serde(skip)]
-    pub new_server: Option<NewServer>,
+    pub new_server: Option<Box<NewServer>>,
 }
 
 impl Trouble {

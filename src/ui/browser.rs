@@ -76,6 +76,11 @@ impl Browser {
         target::child(&self.path, &entry.name)
     }
 
+    /// Whether there is trouble instead of entries.
+    pub fn has_failed(&self) -> bool {
+        self.trouble.is_some()
+    }
+
     /// The filter.
     pub fn filter(&self) -> &str {
         &self.filter

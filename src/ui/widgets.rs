@@ -9,17 +9,22 @@ use ratatui::{
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::theme::{Glyphs, Look};
+use crate::protocol::address::Security;
 
 /// Columns that a text takes.
 pub fn width(text: &str) -> usize {
     text.width()
 }
 
-/// What a connection without TLS is called, in `columns` if there is a way. It is always said: whoever is on the way
-/// can read along.
-pub fn not_encrypted(columns: usize) -> &'static str {
+/// What a connection is called, in `columns` if there is a way. That it is without TLS is always said: whoever is on the
+/// way can read along.
+pub fn transport(security: Security, columns: usize) -> &'static str {
     let long = "not encrypted";
-    if long.width() <= columns { long } else { "plain" }
+    match security {
+        Security::Tls { .. } => "TLS",
+        Security::Plain if long.width() <= columns => long,
+        Security::Plain => "plain",
+    }
 }
 
 /// The text, or its beginning and an ellipsis, in at most `columns`.

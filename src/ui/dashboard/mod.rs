@@ -42,7 +42,8 @@ pub fn run(
     let snapshot = server.snapshot(0..0);
     let about = About {
         root: SafeText::from_path(&config.root),
-        address: SafeText::new(&server.address().to_string()),
+        address: SafeText::new(&server.address().revealed()),
+        security: server.address().authority.security,
         arch: config.arch,
         max_connections: config.limits.max_connections,
         since: local_now() - snapshot.uptime,

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     logging::LogRing,
+    protocol::address::Security,
     server::{Arch, Command, ConnectionId, ConnectionState, ConnectionView, Snapshot},
     text::SafeText,
     ui::{
@@ -33,8 +34,10 @@ const MARGIN: usize = 16;
 pub struct About {
     /// The served folder.
     pub root: SafeText,
-    /// The address to paste.
+    /// The address to paste, with everything that opens the server.
     pub address: SafeText,
+    /// How it is spoken to.
+    pub security: Security,
     /// The architecture.
     pub arch: Arch,
     /// Connections that it serves at the same time.

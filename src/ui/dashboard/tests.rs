@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     logging::{LogRing, Record},
+    protocol::address::Security,
     server::{Arch, Command, ConnectionId, ConnectionState, ConnectionView, Snapshot},
     text::SafeText,
     ui::{
@@ -62,6 +63,7 @@ fn about() -> About {
     About {
         root: SafeText::new("/srv/media"),
         address: SafeText::new("fdsp+plain://192.168.1.9:7878/"),
+        security: Security::Plain,
         arch: Arch::Select,
         max_connections: 256,
         since: datetime!(2026-11-22 19:19 UTC),
@@ -191,6 +193,20 @@ fn pictures_of_other_states() {
     compact.resize(Size { width: 40, height: 8 });
     keys(&mut compact, "\n");
     insta::assert_snapshot!("compact_details", shown(&compact));
+}
+
+#[test]
+fn an_address_that_is_too_long_to_be_read_can_be_copied_whole() {
+    let mut model = busy();
+    let address = format!("fdsp://0123456789@192.168.1.9:7878/#sha256:{}", "a5".repeat(32));
+    model.about.address = SafeText::new(&address);
+    model.about.security = Security::Tls { pin: None };
+    let shown = shown(&model);
+    assert!(shown.contains("TLS") && !shown.contains("not encrypted"), "{shown}");
+    let row =
+        shown.lines().find(|row| row.contains("fdsp://0123456789@192.168.1.9:7878/#sha256:a5a5")).unwrap();
+    assert!(row.trim_end().ends_with("…   c copies it"), "{shown}");
+    assert_eq!(keys(&mut model, "c"), [Effect::Copy(address)]);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::{
     ui::{
         actions::{Action, Context, Section, hints, hints::Hint},
         help,
-        widgets::{clip, clip_middle, not_encrypted, put, put_line, put_right, rule, sparkline, width},
+        widgets::{clip, clip_middle, put, put_line, put_right, rule, sparkline, transport, width},
     },
     units,
 };
@@ -121,7 +121,7 @@ fn header(model: &Model, area: Rect, buf: &mut Buffer) {
     let since = since(model);
     let room = usize::from(right.saturating_sub(area.x + 2));
     let others = format!("Serving {}   {arch}      up since {since}", model.about.root);
-    let transport = not_encrypted(room.saturating_sub(width(&others)));
+    let transport = transport(model.about.security, room.saturating_sub(width(&others)));
     let facts = format!("{arch}   {transport}   up since {since}");
     let folder_room = room.saturating_sub(width(&facts) + 3 + "Serving ".len());
     let folder = clip_middle(model.about.root.as_str(), folder_room, glyphs);
@@ -162,10 +162,11 @@ fn address(model: &Model, area: Rect, buf: &mut Buffer) {
         .map_or(String::new(), |key| format!("   {} copies it", key.label(model.look.glyphs.ascii)));
     let address = model.about.address.as_str();
     let room = usize::from(area.width);
-    let x = put(buf, area, area.x, area.y, &clip(address, room, &model.look.glyphs), theme.accent);
-    if width(address) + width(&hint) <= room {
-        put(buf, area, x, area.y, &hint, theme.dim);
-    }
+    // What cannot be read to its end can be copied all the same, which has to be said then.
+    let hint = if width(&hint) * 3 <= room { hint } else { String::new() };
+    let shown = clip(address, room - width(&hint), &model.look.glyphs);
+    let x = put(buf, area, area.x, area.y, &shown, theme.accent);
+    put(buf, area, x, area.y, &hint, theme.dim);
 }
 
 fn rules(model: &Model, layout: &Layout, buf: &mut Buffer) {

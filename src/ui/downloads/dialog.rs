@@ -44,6 +44,8 @@ pub enum Purpose {
     Jobs,
     /// How many connections one file may have.
     Segments,
+    /// Whether a server is trusted that is not known yet: a word to be typed, which no key pressed by chance is.
+    Trust,
 }
 
 impl Purpose {
@@ -56,6 +58,7 @@ impl Purpose {
             Purpose::Limit => "Limit, such as 2M (0: none)",
             Purpose::Jobs => "Downloads at the same time",
             Purpose::Segments => "Connections for one file",
+            Purpose::Trust => "Type yes to trust it",
         }
     }
 }

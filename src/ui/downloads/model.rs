@@ -6,14 +6,14 @@ use ratatui::layout::Size;
 
 use super::{
     complete::Completion,
-    dialog::Dialog,
+    dialog::{Dialog, Prompt, Purpose},
     effect::Ticket,
     layout::{Form as ScreenForm, Layout, Pane, Show},
     list::List,
     queue::Queue,
 };
 use crate::{
-    client::{Event, Existing, Form, JobId, JobView, Speak, Totals},
+    client::{Event, Existing, Form, JobId, JobView, NewServer, Speak, Totals},
     logging::LogRing,
     protocol::address::Authority,
     ui::{
@@ -125,6 +125,10 @@ pub struct Model {
     pub dialog: Dialog,
     /// What just happened, if that needs to be said.
     pub notice: Option<Notice>,
+    /// Servers that nobody knows yet: the first one is asked about.
+    pub(super) newcomers: Vec<NewServer>,
+    /// Those that the user does not want to be asked about again.
+    pub(super) declined: Vec<NewServer>,
     /// The completion that was asked for.
     pub(super) completion: Option<Completion>,
     /// How many run at the same time.
@@ -168,6 +172,8 @@ impl Model {
             log: LogPane::new(log),
             dialog: Dialog::None,
             notice,
+            newcomers: Vec::new(),
+            declined: Vec::new(),
             completion: None,
             jobs,
             segments,
@@ -258,6 +264,22 @@ impl Model {
                 self.active.remove(id);
             }
             Event::Queued { .. } | Event::Retry { .. } => {}
+        }
+    }
+
+    /// A server is not known: it is to be asked about, once.
+    pub(super) fn meet(&mut self, server: NewServer) {
+        if !self.newcomers.iter().chain(&self.declined).any(|known| known.is(&server)) {
+            self.newcomers.push(server);
+        }
+    }
+
+    /// Asks about the first server that nobody knows, as soon as nothing else is asked.
+    pub(super) fn introduce(&mut self) {
+        if let (Dialog::None, Some(NewServer { authority, pin })) = (&self.dialog, self.newcomers.first()) {
+            let problem = Some(format!("{authority} is not known yet. Does it show {pin}?"));
+            let (line, before) = (LineEdit::default(), String::new());
+            self.dialog = Dialog::Prompt(Prompt { purpose: Purpose::Trust, line, before, problem });
         }
     }
 

@@ -165,6 +165,11 @@ impl Screen for Downloads {
         match woken {
             Woken::Event(event) => {
                 self.model.engine(&event);
+                if let client::Event::Failed { trouble, .. } = &event
+                    && let Some(server) = &trouble.new_server
+                {
+                    self.update(Message::NewServer((**server).clone()));
+                }
                 // Progress is read with the frames that it causes, not told.
                 if matches!(event, client::Event::Progress { .. }) {
                     Control::Nothing

@@ -17,7 +17,7 @@ use super::{
     queue::Queue,
 };
 use crate::{
-    client::{Totals, Trouble},
+    client::{NewServer, Totals, Trouble},
     protocol::message::Entries,
     ui::{
         actions::{Action, Context},
@@ -34,6 +34,8 @@ pub enum Message {
     Key(KeyEvent),
     /// A paste, with all its newlines.
     Paste(String),
+    /// A download failed because nobody knows its server.
+    NewServer(NewServer),
     /// The answer to [`Effect::List`].
     Listed {
         /// That of the question.
@@ -53,6 +55,12 @@ pub fn start(model: &mut Model) -> Vec<Effect> {
 
 /// Takes in what happened.
 pub fn update(model: &mut Model, queue: &impl Queue, message: Message) -> Vec<Effect> {
+    let effects = take(model, queue, message);
+    model.introduce();
+    effects
+}
+
+fn take(model: &mut Model, queue: &impl Queue, message: Message) -> Vec<Effect> {
     match message {
         Message::Key(key) => {
             model.notice = None;
@@ -63,7 +71,16 @@ pub fn update(model: &mut Model, queue: &impl Queue, message: Message) -> Vec<Ef
             paste(model, queue, &text);
             Vec::new()
         }
-        Message::Listed { ticket, answer } => listed(model, ticket, answer),
+        Message::NewServer(server) => {
+            model.meet(server);
+            Vec::new()
+        }
+        Message::Listed { ticket, answer } => {
+            if let Err(Trouble { new_server: Some(server), .. }) = &answer {
+                model.meet((**server).clone());
+            }
+            listed(model, ticket, answer)
+        }
     }
 }
 
@@ -106,6 +123,13 @@ fn key(model: &mut Model, queue: &impl Queue, key: KeyEvent) -> Vec<Effect> {
 
 /// Does what a key means where it was pressed.
 pub fn act(model: &mut Model, queue: &impl Queue, action: Action) -> Vec<Effect> {
+    if matches!(
+        action,
+        Action::Retry | Action::RetryFailed | Action::Submit | Action::Browse | Action::Reload
+    ) {
+        // Who tries again wants to be asked again.
+        model.declined.clear();
+    }
     match action {
         Action::Help => model.dialog = Dialog::Help(0),
         Action::Quit => return quit(model),

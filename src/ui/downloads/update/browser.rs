@@ -31,7 +31,7 @@ pub(super) fn open(model: &mut Model) -> Vec<Effect> {
         }
         (None, None, Some(authority)) => open_at(model, Address { authority, path: RemotePath::default() }),
         (None, None, None) => {
-            model.complain("no server yet: type an address such as fdsp+plain://HOST/PATH");
+            model.complain("no server yet: type an address such as fdsp://HOST/PATH");
             Vec::new()
         }
     }

@@ -39,6 +39,9 @@ pub(super) fn act(model: &mut Model, queue: &impl Queue, action: Action) -> Vec<
         },
         (Dialog::Prompt(prompt), Action::Accept) => {
             let (purpose, text) = (prompt.purpose, prompt.line.value().to_owned());
+            if purpose == Purpose::Trust {
+                return answer(model, &text);
+            }
             match accept(model, purpose, &text) {
                 Ok(effects) => effects,
                 Err(problem) => {
@@ -48,6 +51,9 @@ pub(super) fn act(model: &mut Model, queue: &impl Queue, action: Action) -> Vec<
             }
         }
         (Dialog::Prompt(prompt), Action::Dismiss) => {
+            if prompt.purpose == Purpose::Trust {
+                decline(model);
+            }
             apply(model, queue, prompt.purpose, &prompt.before);
             Vec::new()
         }
@@ -59,7 +65,10 @@ pub(super) fn act(model: &mut Model, queue: &impl Queue, action: Action) -> Vec<
 /// A key in a prompt. A filter is applied while it is typed.
 pub(super) fn typed(model: &mut Model, queue: &impl Queue, key: KeyEvent) {
     if let Dialog::Prompt(prompt) = &mut model.dialog {
-        prompt.problem = None;
+        // What is asked about stays in sight.
+        if prompt.purpose != Purpose::Trust {
+            prompt.problem = None;
+        }
         if prompt.line.key(key) {
             changed(model, queue);
         }
@@ -86,14 +95,44 @@ fn apply(model: &mut Model, queue: &impl Queue, purpose: Purpose, text: &str) {
             }
         }
         Purpose::LogFilter if model.log.filter() != text => model.log.set_filter(text),
-        Purpose::QueueFilter | Purpose::LogFilter | Purpose::Limit | Purpose::Jobs | Purpose::Segments => {}
+        Purpose::QueueFilter
+        | Purpose::LogFilter
+        | Purpose::Limit
+        | Purpose::Jobs
+        | Purpose::Segments
+        | Purpose::Trust => {}
+    }
+}
+
+/// What was typed about the server that nobody knows. Anything but the two answers leaves it asked about.
+fn answer(model: &mut Model, text: &str) -> Vec<Effect> {
+    match text.trim().to_lowercase().as_str() {
+        "yes" if !model.newcomers.is_empty() => {
+            let mut effects = vec![Effect::Engine(Command::Trust(model.newcomers.remove(0)))];
+            if model.browser.as_ref().is_some_and(|browser| browser.has_failed()) {
+                effects.extend(super::browser::act(model, Action::Reload));
+            }
+            effects
+        }
+        "no" => {
+            decline(model);
+            Vec::new()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn decline(model: &mut Model) {
+    if !model.newcomers.is_empty() {
+        let server = model.newcomers.remove(0);
+        model.declined.push(server);
     }
 }
 
 fn accept(model: &mut Model, purpose: Purpose, text: &str) -> Result<Vec<Effect>, String> {
     let command = match purpose {
-        // Applied while it was typed.
-        Purpose::QueueFilter | Purpose::LogFilter => return Ok(Vec::new()),
+        // Applied while it was typed, or answered.
+        Purpose::QueueFilter | Purpose::LogFilter | Purpose::Trust => return Ok(Vec::new()),
         // What the filter shows may be so little that more can be asked for.
         Purpose::BrowserFilter => return Ok(super::browser::read_on(model)),
         Purpose::Limit if text.trim().is_empty() => Command::SetLimit(None),

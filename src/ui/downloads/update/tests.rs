@@ -1,14 +1,18 @@
 //! What each action does.
 
 use crate::{
-    client::{Command, Event, Form, JobId, JobState, NewJob, Trouble, TroubleKind},
-    protocol::message::Entries,
+    client::{Command, Event, Form, JobId, JobState, NewJob, NewServer, Trouble, TroubleKind},
+    protocol::{
+        address::{Authority, Security},
+        message::Entries,
+        pin::Pin,
+    },
     text::SafeText,
     ui::{
         actions::Context,
         downloads::{
             Defaults, Effect, Message, Model, Ticket,
-            dialog::{Dialog, Pending},
+            dialog::{Dialog, Pending, Prompt, Purpose},
             model::{Focus, Panel},
             start,
             testing::{self, Fake, HASH, draw, entries, every_state, keys, model, row},
@@ -402,6 +406,82 @@ fn what_is_not_served_cannot_be_fetched() {
     assert!(notice(&model).contains("neither a file nor a directory"));
     let (mut model, queue, _) = browsing(&["../../etc/passwd"], false);
     assert!(keys(&mut model, &queue, "enter").is_empty());
+}
+
+fn new_server(host: &str) -> NewServer {
+    let authority = Authority::new(host, 7878, Security::Tls { pin: None });
+    NewServer { authority, pin: Pin([0xa5; 32]) }
+}
+
+/// Tells that a download failed because nobody knows the server.
+fn meet(model: &mut Model, queue: &Fake, host: &str) {
+    assert!(update(model, queue, Message::NewServer(new_server(host))).is_empty());
+}
+
+fn asks_about(model: &Model, host: &str) -> bool {
+    matches!(&model.dialog, Dialog::Prompt(Prompt { purpose: Purpose::Trust, problem: Some(problem), .. })
+        if problem.contains(host) && problem.contains(&"a5".repeat(32)))
+}
+
+#[test]
+fn a_new_server_is_trusted_by_a_word_and_by_nothing_less() {
+    let (mut model, queue) = ready();
+    meet(&mut model, &queue, "nas");
+    assert!(asks_about(&model, "nas"));
+    for typed in ["", "y", "yess", "sure"] {
+        type_in(&mut model, &queue, typed);
+        assert!(keys(&mut model, &queue, "enter").is_empty(), "{typed}");
+        assert!(asks_about(&model, "nas"), "{typed}");
+    }
+    let shown = text(&draw(&mut model, &queue, 80, 24));
+    assert!(shown.contains("nas:7878 is not known yet") && shown.contains("Type yes"), "{shown}");
+    type_in(&mut model, &queue, "yes");
+    let Command::Trust(server) = command(keys(&mut model, &queue, "enter")) else { panic!("not trusted") };
+    assert_eq!(server, new_server("nas"));
+    assert!(matches!(model.dialog, Dialog::None));
+}
+
+#[test]
+fn a_server_is_asked_about_once_until_it_is_tried_again() {
+    let (mut model, queue) = ready();
+    for _ in 0..3 {
+        meet(&mut model, &queue, "nas");
+    }
+    meet(&mut model, &queue, "other");
+    keys(&mut model, &queue, "esc");
+    assert!(asks_about(&model, "other"), "one after the other");
+    type_in(&mut model, &queue, "no");
+    keys(&mut model, &queue, "enter");
+    assert!(matches!(model.dialog, Dialog::None));
+    meet(&mut model, &queue, "nas");
+    assert!(matches!(model.dialog, Dialog::None), "the answer was no");
+    keys(&mut model, &queue, "R");
+    meet(&mut model, &queue, "nas");
+    assert!(asks_about(&model, "nas"));
+}
+
+#[test]
+fn a_new_server_waits_until_nothing_else_is_asked() {
+    let (mut model, queue) = ready();
+    keys(&mut model, &queue, "b");
+    meet(&mut model, &queue, "nas");
+    assert!(!asks_about(&model, "nas"));
+    keys(&mut model, &queue, "esc");
+    assert!(asks_about(&model, "nas"));
+}
+
+#[test]
+fn a_server_that_nobody_knows_can_be_browsed_once_it_is_trusted() {
+    let (mut model, queue) = ready();
+    let effects = keys(&mut model, &queue, "o");
+    let [Effect::List { ticket, .. }] = &effects[..] else { panic!("{effects:?}") };
+    let mut trouble = Trouble::new(TroubleKind::Refused, "not known");
+    trouble.new_server = Some(Box::new(new_server("nas")));
+    update(&mut model, &queue, Message::Listed { ticket: *ticket, answer: Err(trouble) });
+    assert!(asks_about(&model, "nas"));
+    type_in(&mut model, &queue, "yes");
+    let effects = keys(&mut model, &queue, "enter");
+    assert!(matches!(&effects[..], [Effect::Engine(Command::Trust(_)), Effect::List { .. }]), "{effects:?}");
 }
 
 #[test]

@@ -24,7 +24,7 @@ pub fn render(model: &Model, area: Rect, buf: &mut Buffer) -> Option<Position> {
     if model.input.is_empty() {
         let hint = match model.defaults.server {
             Some(_) => "a path on the server, or an address",
-            None => "fdsp+plain://HOST[:PORT]/PATH",
+            None => "fdsp://HOST[:PORT]/PATH",
         };
         put(buf, area, x, area.y, &clip(hint, columns, &look.glyphs), look.theme.dim);
     }
