@@ -266,5 +266,16 @@ proptest! {
             }
             check(&queue, &busy);
         }
+        // Another queue that begins with what this one leaves is the same at rest.
+        let (kept, mut next) = (queue.kept(), Queue::default());
+        for kept in kept.clone() {
+            let server = servers.number(&kept.new.address.authority, kept.new.speak);
+            next.restore(kept, server);
+        }
+        check(&next, &BTreeMap::new());
+        prop_assert_eq!(next.kept(), kept);
+        let (ours, theirs) = (queue.totals(None), next.totals(None));
+        prop_assert_eq!((ours.jobs, ours.done, ours.failed, ours.paused), (theirs.jobs, theirs.done, theirs.failed, theirs.paused));
+        prop_assert_eq!(theirs.running, 0);
     }
 }
