@@ -234,14 +234,63 @@ mod tests {
         assert!(a.to_string_lossy().ends_with(".part"));
     }
 
+    /// Names of what matters, in any order.
+    fn any_name() -> impl Strategy<Value = String> {
+        let pieces = [
+            "..",
+            ".",
+            "/",
+            "\\",
+            "\0",
+            " ",
+            "aux",
+            "COM1",
+            "nul.",
+            "e\u{301}",
+            "\u{e9}",
+            "\u{1b}[2J",
+            "\u{202e}",
+            "\u{200b}",
+            "\u{feff}",
+            "\u{85}",
+            "\u{2028}",
+            "x",
+            "file.tar.gz",
+            "~",
+            "-",
+            "C:",
+            "\u{1f600}",
+            "\u{212b}",
+            "\u{3164}",
+        ];
+        let of_pieces = prop::collection::vec(prop::sample::select(pieces.to_vec()), 0..12)
+            .prop_map(|pieces| pieces.concat());
+        let long = (of_pieces.clone(), 1..80_usize).prop_map(|(name, times)| name.repeat(times));
+        prop_oneof![any::<String>(), of_pieces, long]
+    }
+
     proptest! {
+        /// What is taken as it is can be nothing but one name, and nothing that acts.
         #[test]
-        fn no_name_ever_leaves_its_folder(name in any::<String>()) {
+        fn an_exact_name_is_one_name(name in any_name()) {
+            if let Ok(exact) = SafeName::exact(&name) {
+                prop_assert_eq!(exact.as_str(), &name);
+                let path = std::path::Path::new(&name);
+                prop_assert_eq!(path.file_name(), Some(OsStr::new(&name)));
+                prop_assert_eq!(path.components().count(), 1);
+                prop_assert!(!name.contains(|c: char| c.is_control()) && name.len() <= 255);
+            }
+        }
+
+        #[test]
+        fn no_name_ever_leaves_its_folder(name in any_name()) {
             let safe = safe(&name);
             prop_assert!(!safe.is_empty() && safe.len() <= 255);
             prop_assert!(!safe.contains(['/', '\\', '\0']) && safe != "." && safe != "..");
             prop_assert!(!safe.contains(is_unsafe) && !is_device(&safe));
-            prop_assert!(!safe.ends_with(['.', ' ']) );
+            prop_assert!(!safe.ends_with(['.', ' ']));
+            prop_assert!(unicode_normalization::is_nfc(&safe), "{:?} is not composed", safe);
+            prop_assert!(SafeName::exact(&safe).is_ok());
             prop_assert!(part_name(safe.as_ref()).len() <= 255);
             prop_assert!(numbered(safe.as_ref(), u32::MAX).len() <= 255);
             prop_assert_eq!(SafeName::new(&safe).to_string(), safe);

@@ -131,8 +131,12 @@ impl Loop {
         for _ in 0..ACCEPTED {
             match self.listener.accept() {
                 Ok((stream, peer)) => {
+                    if let Err(error) = self.enter(stream, peer) {
+                        // The system has no room for it; more of them would fare no better.
+                        let delay = self.backoff.after(&self.shared, &error);
+                        return self.retry = Some(Instant::now() + delay);
+                    }
                     self.backoff.reset();
-                    self.enter(stream, peer);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return self.retry = None,
                 Err(_) if !self.shared.accepting() => return self.retry = None,
@@ -146,12 +150,10 @@ impl Loop {
         }
     }
 
-    fn enter(&mut self, mut stream: TcpStream, peer: std::net::SocketAddr) {
+    fn enter(&mut self, mut stream: TcpStream, peer: std::net::SocketAddr) -> io::Result<()> {
         let key = self.clients.next_key();
         let interest = Interest::READABLE | Interest::WRITABLE;
-        if let Err(error) = self.poll.registry().register(&mut stream, Token(key), interest) {
-            return self.shared.warn(&format!("a client was turned away: {error}"));
-        }
+        self.poll.registry().register(&mut stream, Token(key), interest)?;
         let stream = Arc::new(stream);
         if let Some(connection) = self.shared.admit(&stream, peer) {
             let client = Client {
@@ -165,6 +167,7 @@ impl Loop {
             self.clients.insert(client);
             self.enqueue(key);
         }
+        Ok(())
     }
 
     fn enqueue(&mut self, key: usize) {

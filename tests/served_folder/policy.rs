@@ -8,13 +8,14 @@ use std::{
 
 use fdsp::{
     protocol::{
-        message::{Entry, Kind, Sources},
+        message::{Entry, Kind, Sources, TreeNode},
         path::RemotePath,
     },
     storage::{
         StorageError,
         archive::Planning,
         root::{Directory, Links, Node, Policy, Root},
+        tree::TreeStep,
     },
 };
 
@@ -26,6 +27,21 @@ fn sources(directory: Directory) -> Sources {
         match planner.step().unwrap() {
             Planning::More(more) => planner = more,
             Planning::Done(plan) => return plan.sources(),
+        }
+    }
+}
+
+/// The paths of a directory as a tree, and what is left out.
+fn tree(directory: Directory) -> (Vec<String>, u64) {
+    let (mut tree, mut paths) = (directory.tree(), Vec::new());
+    loop {
+        match tree.step().unwrap() {
+            TreeStep::On => {}
+            TreeStep::Entry(entry) => paths.push(match entry.node {
+                TreeNode::Link { target } => format!("{} -> {target}", entry.path),
+                _ => entry.path,
+            }),
+            TreeStep::End { omitted } => return (paths, omitted),
         }
     }
 }
@@ -102,6 +118,16 @@ fn hidden_files_are_as_good_as_absent() {
         "the files, the links to files, the directories"
     );
     assert_eq!(sources.omitted, 1, "the link to a directory; what is hidden is not even counted");
+    let (paths, omitted) = tree(world.directory(""));
+    let links = ["link -> sub/deep/file", "link to directory -> sub"];
+    assert_eq!(paths, ["", "file", links[0], links[1], "link to hidden", "sub", "sub/deep", "sub/deep/file"]);
+    assert_eq!(omitted, 0, "a link that may not show its target comes as a file");
+    let mut files = world.directory("").files();
+    for path in [".git/config", "sub/.env", "absent", "link to directory/.env"] {
+        let error = files.open(&RemotePath::parse(path).unwrap()).unwrap_err();
+        assert_eq!(error.to_string(), format!("{path}: not found"));
+    }
+    files.open(&RemotePath::parse("sub/deep/file").unwrap()).unwrap();
 }
 
 #[test]
@@ -125,6 +151,14 @@ fn links_that_are_not_followed_lead_nowhere() {
     assert_eq!([kind("link"), kind("link to directory"), kind("outward")], [Kind::Other; 3]);
     let sources = sources(world.directory(""));
     assert_eq!((sources.files, sources.omitted), (5, 5), "{sources:?}");
+    let (paths, omitted) = tree(world.directory(""));
+    assert!(paths.iter().all(|path| !path.contains("link")), "{paths:?}");
+    assert_eq!(omitted, 5);
+    let mut files = world.directory("").files();
+    for path in ["link", "link to directory/deep/file", ".hidden link", "outward"] {
+        let error = files.open(&RemotePath::parse(path).unwrap()).unwrap_err();
+        assert_eq!(error.to_string(), format!("{path}: not found"));
+    }
 }
 
 /// The folder itself may be named by a link: it is the operator who names it.
@@ -171,6 +205,8 @@ fn an_archive_stays_in_its_file_system() {
     let listed = devices.list(None, 4096).unwrap().entries;
     assert!(listed.iter().any(|entry| entry.name == "pts" && entry.kind == Kind::Other), "{listed:?}");
     assert_eq!(sources(devices).directories, directories_of_one(Path::new("/dev")));
+    let Ok(Node::Directory(devices)) = root.open_node(&RemotePath::default()) else { panic!("a directory") };
+    assert!(tree(devices).0.iter().all(|path| path != "pts"));
 }
 
 /// Those beneath a path, and itself, that are on its file system.
