@@ -6,7 +6,7 @@ mod rename;
 use std::{io, net::Shutdown, os::fd::OwnedFd, path::Path};
 
 pub(crate) use accept_queue::waiting_peers;
-pub(crate) use rename::rename_new;
+pub(crate) use rename::{exchange, move_directory, rename_new};
 pub(crate) use rustix::fd::AsFd;
 use rustix::{
     fs::{Advice, FallocateFlags, Mode, OFlags, ResolveFlags},
@@ -123,6 +123,25 @@ pub(crate) fn claim_space(file: impl AsFd, length: u64) -> io::Result<bool> {
         Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(false),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Waits until the disk has everything of the file system that a file or directory is on.
+pub(crate) fn sync_file_system(file: impl AsFd) -> io::Result<()> {
+    Ok(rustix::io::retry_on_intr(|| rustix::fs::syncfs(file.as_fd()))?)
+}
+
+/// Tells one start of the system from all others, where the system does.
+pub(crate) fn boot() -> Option<String> {
+    let id = std::fs::read("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(blake3::hash(&id).to_hex()[..32].to_owned())
+}
+
+/// The permission bits that new files do not get; the usual ones where the system does not tell.
+pub(crate) fn umask() -> u32 {
+    // Asking the system itself would change it for a moment, for all threads.
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("Umask:"));
+    line.and_then(|mask| u32::from_str_radix(mask.trim(), 8).ok()).unwrap_or(0o022)
 }
 
 /// Shuts a socket down, also under the feet of a thread that waits in it; a listener stops accepting.

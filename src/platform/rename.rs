@@ -1,4 +1,4 @@
-//! Renaming that never replaces what is already there.
+//! Renaming that never replaces what is already there, or replaces it in one step.
 
 use std::{io, path::Path};
 
@@ -23,6 +23,61 @@ pub(crate) fn rename_new(
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => by_link(directory, from, to),
         result => Ok(result?),
     }
+}
+
+/// Moves a directory to `to` in another directory of the same file system.
+///
+/// # Errors
+/// [`io::ErrorKind::AlreadyExists`] if there is a `to`, which is left as it is; whatever the system says.
+pub(crate) fn move_directory(
+    (source, from): (impl AsFd, &Path),
+    (target, to): (impl AsFd, &Path),
+) -> io::Result<()> {
+    let (source, target) = (source.as_fd(), target.as_fd());
+    match rustix::fs::renameat_with(source, from, target, to, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => over_empty((source, from), (target, to)),
+        result => Ok(result?),
+    }
+}
+
+/// Takes the name with an empty directory that nobody else can have made, and renames over that.
+fn over_empty(
+    (source, from): (BorrowedFd<'_>, &Path),
+    (target, to): (BorrowedFd<'_>, &Path),
+) -> io::Result<()> {
+    rustix::fs::mkdirat(target, to, Mode::RWXU)?;
+    rustix::fs::renameat(source, from, target, to).map_err(|error| {
+        let _ = rustix::fs::unlinkat(target, to, AtFlags::REMOVEDIR);
+        error.into()
+    })
+}
+
+/// Lets two names of the same file system change their places in one step. Where the file system cannot, what is called `to` first
+/// becomes `away`, beside `from`.
+pub(crate) fn exchange(
+    (source, from): (impl AsFd, &Path),
+    (target, to): (impl AsFd, &Path),
+    away: &Path,
+) -> io::Result<()> {
+    let (source, target) = (source.as_fd(), target.as_fd());
+    match rustix::fs::renameat_with(source, from, target, to, RenameFlags::EXCHANGE) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+            by_two_steps((source, from), (target, to), away)
+        }
+        result => Ok(result?),
+    }
+}
+
+fn by_two_steps(
+    (source, from): (BorrowedFd<'_>, &Path),
+    (target, to): (BorrowedFd<'_>, &Path),
+    away: &Path,
+) -> io::Result<()> {
+    rustix::fs::renameat(target, to, source, away)?;
+    rustix::fs::renameat(source, from, target, to).map_err(|error| {
+        let _ = rustix::fs::renameat(source, away, target, to);
+        error.into()
+    })
 }
 
 /// A link refuses to replace, everywhere where there are links.
@@ -70,6 +125,53 @@ mod tests {
         assert!(!at("a").exists());
         assert!(way(handle.as_fd(), "absent".as_ref(), "d".as_ref()).is_err());
         assert!(!at("d").exists(), "nothing stays behind a failure");
+    }
+
+    type Move = fn((BorrowedFd<'_>, &Path), (BorrowedFd<'_>, &Path)) -> io::Result<()>;
+
+    fn moves(way: Move) {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for name in ["work/a", "b"] {
+            fs::create_dir_all(at(name)).unwrap();
+            fs::write(at(name).join("x"), name).unwrap();
+        }
+        let (work, top) = (open_directory(&at("work")).unwrap(), open_directory(folder.path()).unwrap());
+        let (work, top) = (work.as_fd(), top.as_fd());
+        let error = way((work, "a".as_ref()), (top, "b".as_ref())).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(at("b/x")).unwrap(), b"b");
+        way((work, "a".as_ref()), (top, "c".as_ref())).unwrap();
+        assert_eq!(fs::read(at("c/x")).unwrap(), b"work/a");
+        assert!(way((work, "absent".as_ref()), (top, "d".as_ref())).is_err());
+        assert!(!at("d").exists(), "nothing stays behind a failure");
+    }
+
+    #[test]
+    fn no_directory_is_replaced() {
+        moves(|from, to| move_directory(from, to));
+        moves(over_empty);
+    }
+
+    #[test]
+    fn an_exchanged_directory_is_whole_at_once() {
+        for way in [
+            |from: (BorrowedFd<'_>, &Path), to: (BorrowedFd<'_>, &Path)| exchange(from, to, "old".as_ref()),
+            |from: (BorrowedFd<'_>, &Path), to: (BorrowedFd<'_>, &Path)| {
+                by_two_steps(from, to, "old".as_ref())
+            },
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let at = |name: &str| folder.path().join(name);
+            for name in ["work/a", "b"] {
+                fs::create_dir_all(at(name)).unwrap();
+                fs::write(at(name).join("x"), name).unwrap();
+            }
+            let (work, top) = (open_directory(&at("work")).unwrap(), open_directory(folder.path()).unwrap());
+            way((work.as_fd(), "a".as_ref()), (top.as_fd(), "b".as_ref())).unwrap();
+            assert_eq!(fs::read(at("b/x")).unwrap(), b"work/a");
+            assert_eq!(fs::read_dir(at("work")).unwrap().count(), 1, "the old one is kept");
+        }
     }
 
     #[test]
