@@ -35,7 +35,7 @@ pub(super) struct Record {
 }
 
 /// A line, with its checksum.
-fn line(text: &str) -> String {
+pub(super) fn line(text: &str) -> String {
     format!("{:08x} {text}\n", crc32fast::hash(text.as_bytes()))
 }
 
@@ -95,7 +95,7 @@ pub(super) fn read(mut input: impl BufRead, length: u64) -> Option<Record> {
 }
 
 /// The text of a whole line whose checksum is right.
-fn checked(bytes: &[u8]) -> Option<&str> {
+pub(super) fn checked(bytes: &[u8]) -> Option<&str> {
     let (sum, text) = std::str::from_utf8(bytes.strip_suffix(b"\n")?).ok()?.split_once(' ')?;
     let ours = format!("{:08x}", crc32fast::hash(text.as_bytes()));
     (sum == ours).then_some(text)

@@ -128,7 +128,10 @@ fn take(context: &Context, memory: &mut Memory, news: News) -> Result<(), Fault>
             let _ = answer.send(known);
         }
         News::Block(block) if block.intact => keep(context, memory, &block),
-        News::Block(block) => count_corrupt(context, memory, block.index)?,
+        News::Block(block) => {
+            memory.blocks.forget(block.index);
+            count_corrupt(context, memory, None, block.index)?;
+        }
         News::End(end) => {
             if let Some(source) = &mut memory.source {
                 source.size = source.size.or(end.size);
@@ -148,17 +151,22 @@ fn keep(context: &Context, memory: &mut Memory, block: &Block) {
     context.progress.set_verified(memory.blocks.bytes());
 }
 
-/// A block came corrupt: it is asked for again, but not for ever.
-fn count_corrupt(context: &Context, memory: &mut Memory, index: u64) -> Result<(), Fault> {
-    memory.blocks.forget(index);
+/// A block came corrupt, of this file of a tree: it is asked for again, but not for ever.
+pub(super) fn count_corrupt(
+    context: &Context,
+    memory: &mut Memory,
+    file: Option<&str>,
+    index: u64,
+) -> Result<(), Fault> {
     memory.corrupt += 1;
     let (attempt, of) = (memory.corrupt, context.retries);
-    let reason = format!("block {index} arrived corrupt; it is fetched again");
+    let of_file = file.map(|path| format!(" of /{path}")).unwrap_or_default();
+    let reason = format!("block {index}{of_file} arrived corrupt; it is fetched again");
     tracing::warn!("{}: {reason}", context.new.address);
     if attempt > of {
         return Err(Fault::never(
             TroubleKind::Integrity,
-            format!("blocks arrived corrupt {attempt} times, the last one was block {index}"),
+            format!("blocks arrived corrupt {attempt} times, the last one was block {index}{of_file}"),
         ));
     }
     let (id, name) = (context.id, context.name());

@@ -177,7 +177,7 @@ impl Finish {
 }
 
 /// The file must be as long as what was verified: somebody else may have written to it.
-fn check_length(file: &File, size: u64, part: &Path) -> Result<(), Fault> {
+pub(super) fn check_length(file: &File, size: u64, part: &Path) -> Result<(), Fault> {
     let length = file.metadata().map_err(|error| disk("read", part, &error))?.len();
     if length > size {
         file.set_len(size).map_err(|error| disk("cut", part, &error))?;

@@ -36,6 +36,11 @@ impl Folder {
         Ok(Folder { handle, path })
     }
 
+    /// A folder that is open, and where it is.
+    pub(super) fn of(handle: OwnedFd, path: PathBuf) -> Folder {
+        Folder { handle, path }
+    }
+
     /// Whether its path still leads to it.
     fn is_there(&self) -> bool {
         let id = |stat: rustix::fs::Stat| (stat.st_dev, stat.st_ino);

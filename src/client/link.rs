@@ -17,6 +17,17 @@ use super::{rate::Limiter, retry::Fault, trust::Servers, wire::Wire};
 /// A goodbye that cannot be said at once is not said.
 const FAREWELL: Duration = Duration::from_millis(100);
 
+/// Requests that are asked at the same time where there are many.
+const PIPELINED: usize = 4;
+
+/// What is asked, and what takes the answers.
+pub(super) trait Talk {
+    /// The next thing to ask.
+    fn next(&mut self) -> Option<Request>;
+    /// Takes an event.
+    fn take(&mut self, event: Event<'_>) -> Result<(), Fault>;
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Link {
@@ -89,12 +100,41 @@ impl Link {
         result
     }
 
+    /// Asks one thing after the other without waiting for the answers, until there is nothing more to ask and everything
+    /// is answered. Each event is taken where blocking is allowed.
+    pub(super) async fn converse(&mut self, limiter: &Limiter, talk: &mut impl Talk) -> Result<(), Fault> {
+        loop {
+            while self.machine.pending() < PIPELINED
+                && let Some(request) = talk.next()
+            {
+                self.machine.request(&request);
+            }
+            if self.machine.pending() == 0 {
+                return Ok(());
+            }
+            let mut answered = |event: Event<'_>| {
+                let ends = matches!(event, Event::FilesEnd { .. });
+                talk.take(event)?;
+                Ok(if ends { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+            };
+            let result = self.exchange(limiter, &mut answered).await;
+            if result.is_err() {
+                self.broken |= self.machine.pending() > 0;
+                return result;
+            }
+        }
+    }
+
     async fn exchange<T>(
         &mut self,
         limiter: &Limiter,
         take: &mut impl FnMut(Event<'_>) -> Result<ControlFlow<T>, Fault>,
     ) -> Result<T, Fault> {
         self.flush().await?;
+        // Of what was asked earlier, an answer may be there already.
+        if let ControlFlow::Break(result) = block_in_place(|| self.receive(take))? {
+            return Ok(result);
+        }
         loop {
             // What came with the answer before.
             if let ControlFlow::Break(result) = block_in_place(|| self.receive(take))? {

@@ -9,7 +9,7 @@ use crate::protocol::{
     message::{Form, Sources, Timestamp},
 };
 
-use super::{blocks::Blocks, crew::Crew, part::Part, place::Target, retry::Fault};
+use super::{blocks::Blocks, crew::Crew, part::Part, place::Target, retry::Fault, tree::Tree};
 
 /// What the server said of the content.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -65,6 +65,8 @@ pub(super) struct Memory {
     pub(super) restarts: u32,
     /// The connections that work on it.
     pub(super) crew: Option<Box<Crew>>,
+    /// What is known of a directory that comes as itself.
+    pub(super) tree: Option<Box<Tree>>,
 }
 
 impl Memory {
@@ -166,6 +168,9 @@ impl Memory {
 
     /// Closes the `.part`, keeping it.
     pub(super) fn close(&mut self) {
+        if let Some(tree) = &mut self.tree {
+            tree.close();
+        }
         if let Some(place) = &mut self.place {
             let kept = self.source.as_ref().filter(|source| !source.identity.is_empty());
             place.part.close(kept.map(|source| (source, &self.blocks)));
@@ -174,6 +179,9 @@ impl Memory {
 
     /// Deletes the `.part`.
     pub(super) fn discard(self) {
+        if let Some(tree) = self.tree {
+            tree.discard();
+        }
         if let Some(place) = self.place {
             place.part.discard();
         }

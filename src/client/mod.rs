@@ -8,6 +8,7 @@
 //!  board ◀── progress ─────── ├ link, dial, pool       a connection to a server
 //!  (the queue behind a        ├ fetch, classic         content as it comes
 //!   short lock)               ├ part, blocks, memory   what is kept of it
+//!                             ├ tree                   a directory as itself
 //!                             ├ control, journal       what an interrupted run leaves of that
 //!                             ├ recall, compare        what of it still holds
 //!                             ├ place, folder, finish  its target, and how it gets there
@@ -55,6 +56,7 @@ mod secure;
 mod segment;
 pub mod session;
 mod speed;
+mod tree;
 mod trust;
 mod view;
 mod wire;
@@ -142,6 +144,8 @@ pub enum Form {
     File,
     /// A directory as a zip archive; a file is refused.
     Zip,
+    /// A directory as itself, and a file as well.
+    Tree,
 }
 
 impl Form {
@@ -149,7 +153,7 @@ impl Form {
     fn on_the_wire(self) -> message::Form {
         match self {
             Form::Auto => message::Form::Auto,
-            Form::File => message::Form::File,
+            Form::File | Form::Tree => message::Form::File,
             Form::Zip => message::Form::Zip,
         }
     }

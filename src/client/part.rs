@@ -6,7 +6,7 @@ use std::{
     fs::{File, TryLockError},
     io,
     os::unix::fs::{FileExt, MetadataExt},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -43,7 +43,7 @@ impl Stamp {
     /// look as it was left.
     fn mark(&self) -> String {
         let mut hasher = blake3::Hasher::new();
-        hasher.update(&std::fs::read("/proc/sys/kernel/random/boot_id").unwrap_or_default());
+        hasher.update(platform::boot().unwrap_or_default().as_bytes());
         hasher.update(format!("{self:?}").as_bytes());
         hasher.finalize().to_hex()[..32].to_owned()
     }
@@ -64,23 +64,28 @@ impl Writer {
     }
 
     fn no_room(&self, error: &io::Error, size: Option<u64>) -> Fault {
-        let path = self.path.display();
-        let needed = size.map(|size| format!("{} needed", units::bytes(size)));
-        let free = self.folder.free().map(|free| format!("{} free", units::bytes(free)));
-        let figures: Vec<_> = needed.into_iter().chain(free).collect();
-        let figures = if figures.is_empty() { String::new() } else { format!(" ({})", figures.join(", ")) };
-        match error.kind() {
-            io::ErrorKind::StorageFull => {
-                Fault::disk(format!("no space left for {path}{figures}; make room, then retry"))
-            }
-            io::ErrorKind::QuotaExceeded => {
-                Fault::disk(format!("over the disk quota with {path}{figures}; make room, then retry"))
-            }
-            io::ErrorKind::FileTooLarge => {
-                Fault::disk(format!("{path} is too large for its file system{figures}"))
-            }
-            _ => Fault::disk(format!("cannot write to {path}: {}", reason(error))),
+        no_room(&self.folder, &self.path, error, size)
+    }
+}
+
+/// Why something, `size` bytes long, does not go to a path in a folder.
+pub(super) fn no_room(folder: &Folder, path: &Path, error: &io::Error, size: Option<u64>) -> Fault {
+    let path = path.display();
+    let needed = size.map(|size| format!("{} needed", units::bytes(size)));
+    let free = folder.free().map(|free| format!("{} free", units::bytes(free)));
+    let figures: Vec<_> = needed.into_iter().chain(free).collect();
+    let figures = if figures.is_empty() { String::new() } else { format!(" ({})", figures.join(", ")) };
+    match error.kind() {
+        io::ErrorKind::StorageFull => {
+            Fault::disk(format!("no space left for {path}{figures}; make room, then retry"))
         }
+        io::ErrorKind::QuotaExceeded => {
+            Fault::disk(format!("over the disk quota with {path}{figures}; make room, then retry"))
+        }
+        io::ErrorKind::FileTooLarge => {
+            Fault::disk(format!("{path} is too large for its file system{figures}"))
+        }
+        _ => Fault::disk(format!("cannot write to {path}: {}", reason(error))),
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 use rustix::fs::FileType;
 
 use super::{
-    Existing, JobId, NewJob,
+    Existing, Form, JobId, NewJob,
     dial::reason,
     folder::{Folder, Folders},
     name::{self, SafeName},
@@ -29,6 +29,11 @@ pub(super) struct Target {
 }
 
 impl Target {
+    /// A name in a folder.
+    pub(super) fn new(folder: Arc<Folder>, name: OsString) -> Target {
+        Target { folder, wanted: name.clone(), name }
+    }
+
     /// The path of the file.
     pub(super) fn path(&self) -> PathBuf {
         self.folder.join(&self.name)
@@ -48,6 +53,20 @@ pub(super) fn decide(
     size: Option<u64>,
     claim: impl Fn(&Path) -> Result<(), JobId>,
 ) -> Result<Target, Fault> {
+    let target = choose(folders, new, name, claim)?;
+    if new.existing != Existing::Rename {
+        refuse_existing(&target, new.existing, size)?;
+    }
+    Ok(target)
+}
+
+/// The same, whatever is there. The folder is made.
+pub(super) fn choose(
+    folders: &Folders,
+    new: &NewJob,
+    name: &SafeName,
+    claim: impl Fn(&Path) -> Result<(), JobId>,
+) -> Result<Target, Fault> {
     if !new.folder.exists() {
         std::fs::create_dir_all(&new.folder).map_err(|error| {
             Fault::disk(format!("cannot create the folder {}: {}", new.folder.display(), reason(&error)))
@@ -58,7 +77,6 @@ pub(super) fn decide(
     })?;
     if new.existing != Existing::Rename {
         take(&target, claim)?;
-        refuse_existing(&target, new.existing, size)?;
     }
     Ok(target)
 }
@@ -78,7 +96,7 @@ pub(super) fn candidate(
     if new.existing == Existing::Rename {
         return renamed(folder, &name, claim).map(Some);
     }
-    Ok(Some(Target { folder, wanted: name.clone(), name }))
+    Ok(Some(Target::new(folder, name)))
 }
 
 /// Takes a target for a job.
@@ -94,7 +112,8 @@ fn split(new: &NewJob, name: &SafeName) -> Result<(PathBuf, OsString), Fault> {
     };
     let path = new.folder.join(save_as);
     let named_as_folder = save_as.as_os_str().as_encoded_bytes().ends_with(b"/");
-    if named_as_folder || path.is_dir() {
+    // A tree is a folder itself, and may be there.
+    if named_as_folder || path.is_dir() && new.form != Form::Tree {
         return Ok((path, name.as_str().into()));
     }
     match (path.parent(), path.file_name()) {

@@ -1,6 +1,9 @@
 //! What a transfer counts while it runs; read by whoever wants to know, whenever they want.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
 
 /// Counters of one job, written by its transfer alone.
 #[derive(Debug, Default)]
@@ -10,12 +13,19 @@ pub(super) struct Progress {
     position: AtomicU64,
     files: AtomicU64,
     segments: AtomicU64,
+    /// What this is a part of.
+    whole: Option<Arc<Progress>>,
 }
 
 impl Progress {
     /// Of a job that goes on from here.
     pub(super) fn new(verified: u64, position: u64) -> Progress {
         Progress { verified: verified.into(), position: position.into(), ..Progress::default() }
+    }
+
+    /// Of a part of something, which counts there, too.
+    pub(super) fn part_of(whole: &Arc<Progress>) -> Progress {
+        Progress { whole: Some(Arc::clone(whole)), ..Progress::default() }
     }
 
     /// Bytes of the content received and verified.
@@ -38,12 +48,33 @@ impl Progress {
         self.files.load(Relaxed)
     }
 
-    pub(super) fn set_verified(&self, bytes: u64) {
+    /// Files of a tree are there.
+    pub(super) fn add(&self, bytes: u64, files: u64) {
+        self.verified.fetch_add(bytes, Relaxed);
+        self.position.fetch_add(bytes, Relaxed);
+        self.files.fetch_add(files, Relaxed);
+    }
+
+    /// So much of a tree is there.
+    pub(super) fn set(&self, bytes: u64, files: u64) {
         self.verified.store(bytes, Relaxed);
+        self.position.store(bytes, Relaxed);
+        self.files.store(files, Relaxed);
+    }
+
+    pub(super) fn set_verified(&self, bytes: u64) {
+        let before = self.verified.swap(bytes, Relaxed);
+        if let Some(whole) = &self.whole {
+            // Less than before is a step back, which wraps around.
+            whole.verified.fetch_add(bytes.wrapping_sub(before), Relaxed);
+        }
     }
 
     pub(super) fn add_crossed(&self, bytes: u64) {
         self.crossed.fetch_add(bytes, Relaxed);
+        if let Some(whole) = &self.whole {
+            whole.crossed.fetch_add(bytes, Relaxed);
+        }
     }
 
     /// Connections on which content comes.
@@ -53,23 +84,38 @@ impl Progress {
 
     pub(super) fn segment_begins(&self) {
         self.segments.fetch_add(1, Relaxed);
+        if let Some(whole) = &self.whole {
+            whole.segment_begins();
+        }
     }
 
     pub(super) fn segment_ends(&self) {
         self.segments.fetch_sub(1, Relaxed);
+        if let Some(whole) = &self.whole {
+            whole.segment_ends();
+        }
     }
 
     /// So many bytes more.
     pub(super) fn advance(&self, bytes: u64) {
         self.position.fetch_add(bytes, Relaxed);
+        if let Some(whole) = &self.whole {
+            whole.advance(bytes);
+        }
     }
 
     /// Bytes that were counted have to come again.
     pub(super) fn retreat(&self, bytes: u64) {
         self.position.fetch_sub(bytes, Relaxed);
+        if let Some(whole) = &self.whole {
+            whole.retreat(bytes);
+        }
     }
 
     pub(super) fn set_position(&self, bytes: u64) {
-        self.position.store(bytes, Relaxed);
+        let before = self.position.swap(bytes, Relaxed);
+        if let Some(whole) = &self.whole {
+            whole.position.fetch_add(bytes.wrapping_sub(before), Relaxed);
+        }
     }
 }

@@ -39,7 +39,10 @@ pub(super) async fn recall(context: &Context, memory: &mut Memory) -> Result<(),
         }
         None if !is_anything_unfinished(context) => {}
         // Only the server knows what the served folder is called.
-        None => names.push((Form::Zip, root_name(context).await?)),
+        None => {
+            let name = format!("{}.zip", served_name(context).await?);
+            names.push((Form::Zip, SafeName::for_content(None, &name, true)));
+        }
     }
     block_in_place(|| names.iter().try_for_each(|(form, name)| look(context, memory, *form, name)))?;
     if memory.blocks.bytes() == 0 {
@@ -59,8 +62,8 @@ fn is_anything_unfinished(context: &Context) -> bool {
             .any(|entry| entry.file_name().as_encoded_bytes().ends_with(journal::SUFFIX.as_bytes()))
 }
 
-/// The name of the served folder's archive.
-async fn root_name(context: &Context) -> Result<SafeName, Fault> {
+/// What the served folder is called.
+pub(super) async fn served_name(context: &Context) -> Result<String, Fault> {
     let authority = &context.new.address.authority;
     let mut link = context.pool.link(authority).await?;
     if link.is_stale() {
@@ -74,7 +77,7 @@ async fn root_name(context: &Context) -> Result<SafeName, Fault> {
     };
     let name = link.ask(&request, &context.board.limiter, take).await;
     context.pool.put(authority, link);
-    Ok(SafeName::for_content(None, &format!("{}.zip", name?), true))
+    name
 }
 
 /// Looks what there is for a content of this name.
@@ -101,7 +104,12 @@ fn look(context: &Context, memory: &mut Memory, form: Form, name: &SafeName) -> 
 }
 
 /// Takes up a `.part` that a content of this form would have.
-fn take_up(context: &Context, memory: &mut Memory, form: Form, target: Target) -> Result<(), Fault> {
+pub(super) fn take_up(
+    context: &Context,
+    memory: &mut Memory,
+    form: Form,
+    target: Target,
+) -> Result<(), Fault> {
     let part = Part::open(&target.folder, &target.name)?;
     let (path, recorded) = (part.path(), part.recorded()?);
     let asked = context.new.form.on_the_wire();

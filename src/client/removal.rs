@@ -1,4 +1,4 @@
-//! Deleting what was left behind, with all that is in it.
+//! Directories by their handles: what is in them, and deleting what was left behind with all that is in it.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -50,7 +50,7 @@ pub(super) fn remove(parent: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
 }
 
 /// What is in a directory: names and kinds.
-fn list(directory: BorrowedFd<'_>) -> io::Result<Vec<(OsString, FileType)>> {
+pub(super) fn list(directory: BorrowedFd<'_>) -> io::Result<Vec<(OsString, FileType)>> {
     let mut found = Vec::new();
     for entry in Dir::read_from(directory)? {
         let entry = entry?;

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use crate::text::SafeText;
 
 use super::{
-    Extract, Finished, JobId, NewJob, Speak, TroubleKind,
+    Extract, Finished, Form, JobId, NewJob, Speak, TroubleKind,
     board::{Board, Slot},
     classic, crew, extract, fetch,
     finish::{Finish, Unfinished},
@@ -23,6 +23,7 @@ use super::{
     pool::Pool,
     progress::Progress,
     retry::{Fault, Verdict},
+    tree,
 };
 
 /// What a try works with.
@@ -66,6 +67,12 @@ pub(super) async fn run(
     mut memory: Memory,
     mut stop: watch::Receiver<bool>,
 ) -> (Memory, Outcome) {
+    if context.new.form == Form::Tree && context.new.speak == Speak::V1 {
+        match tree::run(&mut context, &mut memory, stop.clone()).await {
+            Some(outcome) => return (memory, outcome),
+            None => context.new.form = Form::File,
+        }
+    }
     let started = *memory.started.get_or_insert_with(Instant::now);
     if memory.placed.is_some() {
         context.slot = None;
@@ -125,7 +132,7 @@ async fn finished(
 }
 
 /// Waits for the word, or for the engine to be gone.
-async fn told_to_stop(stop: &mut watch::Receiver<bool>) {
+pub(super) async fn told_to_stop(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await.map(drop);
 }
 

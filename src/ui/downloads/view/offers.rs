@@ -56,6 +56,7 @@ fn browser(model: &Model) -> Vec<Hint> {
         Some(Kind::Directory) => {
             hints.push(Hint::saying(Action::Enter, "open"));
             hints.push(Action::Zip.into());
+            hints.push(Action::Tree.into());
         }
         Some(Kind::File) => hints.push(Hint::saying(Action::Enter, "fetch")),
         Some(Kind::Other) | None => {}

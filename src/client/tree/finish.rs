@@ -1,0 +1,187 @@
+//! From files that are all proven to a tree in its place: links, times, digest, the disk, and the name, in that order.
+
+use std::{
+    ffi::OsStr,
+    io,
+    os::fd::AsFd,
+    path::{Path, PathBuf},
+};
+
+use rustix::{fs::AtFlags, io::Errno};
+
+use super::{
+    Way, Whole,
+    ground::{self, Cursor, times},
+    manifest::{Manifest, Node},
+    stage::{self, Stage},
+    survey::State,
+};
+use crate::{
+    client::{
+        Checksum, Existing, TroubleKind, dial::reason, finish::Unfinished, memory::Memory, place,
+        retry::Fault, worker::Context,
+    },
+    platform,
+    protocol::digest::Hash,
+};
+
+/// The tree that was replaced, where it could not be exchanged in one step.
+const OLD: &str = "parts/old";
+/// A link until it takes the place of something else.
+const LINK: &str = "link";
+
+/// Finishes a tree: where it is, and its digest.
+pub(super) fn finish(
+    context: &Context,
+    memory: &mut Memory,
+    whole: &Whole,
+    go_on: impl Fn() -> bool,
+) -> Result<(PathBuf, Hash), Unfinished> {
+    let root = digest(&whole.manifest, &whole.states);
+    check_digest(context, root)?;
+    let target = whole.target.path();
+    if whole.way == Way::Compare {
+        // What an earlier run left beside it is of no more use.
+        if memory.tree.is_none() && Stage::is_there(&whole.target.folder, &whole.target.name) {
+            let _ = Stage::open(&whole.target.folder, &whole.target.name).map(Stage::discard);
+        }
+        return Ok((target, root));
+    }
+    let Some(mut stage) = memory.tree.as_mut().and_then(|tree| tree.stage.take()) else {
+        return Err(Fault::disk(format!("{} is not open", target.display())).into());
+    };
+    let placed = make(whole, &stage).and_then(|()| {
+        if context.sync {
+            platform::sync_file_system(&whole.ground.root)
+                .map_err(|error| failed("write", &target, &error))?;
+        }
+        if !go_on() {
+            return Err(Unfinished::Stopped);
+        }
+        Ok(put_in_place(context, whole, &mut stage)?)
+    });
+    match placed {
+        Ok(path) => {
+            stage.discard();
+            Ok((path, root))
+        }
+        Err(unfinished) => {
+            // It goes on from there.
+            memory.tree.get_or_insert_default().stage = Some(stage);
+            Err(unfinished)
+        }
+    }
+}
+
+/// The digest of a tree: BLAKE3 of what `b3sum` prints for its files, in the order of their paths' bytes.
+pub(super) fn digest(manifest: &Manifest, states: &[State]) -> Hash {
+    let mut hasher = blake3::Hasher::new();
+    let mut line = String::new();
+    for index in manifest.files_by_path() {
+        let State::Proven(root) = states[index as usize] else { continue };
+        line.clear();
+        manifest.write_path(index, &mut line);
+        // As b3sum escapes it; other characters that it would escape are in no name here.
+        let (mark, path) = if line.contains('\\') {
+            ("\\", line.replace('\\', "\\\\"))
+        } else {
+            ("", std::mem::take(&mut line))
+        };
+        hasher.update(format!("{mark}{root}  {path}\n").as_bytes());
+        line = path;
+    }
+    Hash(*hasher.finalize().as_bytes())
+}
+
+fn check_digest(context: &Context, root: Hash) -> Result<(), Fault> {
+    match &context.new.checksum {
+        Some(Checksum::Blake3(wanted)) if *wanted != root.0 => {
+            let message = format!("the tree has the digest blake3:{root}, not blake3:{}", Hash(*wanted));
+            Err(Fault::never(TroubleKind::Integrity, message))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn failed(doing: &str, path: &Path, error: &io::Error) -> Fault {
+    Fault::disk(format!("cannot {doing} {}: {}", path.display(), reason(error)))
+}
+
+/// Makes what is made last: links, so that nothing is ever written through one, and times, so that nothing changes them.
+fn make(whole: &Whole, stage: &Stage) -> Result<(), Unfinished> {
+    let manifest = &whole.manifest;
+    let mut cursor = Cursor::new(&whole.ground, manifest);
+    let unreachable = |index, error: &io::Error| whole.ground.fault("reach", &manifest.path(index), error);
+    for (index, entry) in manifest.entries() {
+        let Node::Link { target } = entry.node else { continue };
+        if !matches!(whole.states[index as usize], State::Proven(_)) {
+            let made = link(&mut cursor, stage, index, manifest.name(index), manifest.text(target));
+            made.map_err(|error| cursor.fault("make the link", index, &error))?;
+        }
+        let parent = cursor.parent(index).map_err(|error| unreachable(index, &error))?;
+        // Some file systems keep no time of a link.
+        let _ = rustix::fs::utimensat(
+            parent,
+            manifest.name(index),
+            &times(entry.modified),
+            AtFlags::SYMLINK_NOFOLLOW,
+        );
+    }
+    for (index, entry) in manifest.entries().rev() {
+        if entry.node == Node::Directory {
+            let directory = cursor.directory(index).map_err(|error| unreachable(index, &error))?;
+            let _ = rustix::fs::futimens(directory, &times(entry.modified));
+        }
+    }
+    Ok(())
+}
+
+/// Makes a link, in the place of whatever other file or link is there.
+fn link(cursor: &mut Cursor<'_>, stage: &Stage, index: u32, name: &str, target: &str) -> io::Result<()> {
+    let parent = cursor.parent(index)?;
+    match rustix::fs::symlinkat(target, parent, name) {
+        Err(Errno::EXIST) => {}
+        made => return Ok(made?),
+    }
+    let parts = stage.parts().map_err(|fault| io::Error::other(fault.trouble.message.to_string()))?;
+    removal::remove(parts.root.as_fd(), OsStr::new(LINK))?;
+    rustix::fs::symlinkat(target, &parts.root, LINK)?;
+    Ok(rustix::fs::renameat(&parts.root, LINK, parent, name)?)
+}
+
+fn put_in_place(context: &Context, whole: &Whole, stage: &mut Stage) -> Result<PathBuf, Fault> {
+    let mut target = whole.target.clone();
+    let grown = |stage: &Stage| stage.path().join(stage::TREE);
+    let cannot = |stage: &Stage, path: &Path, error: &io::Error| {
+        let from = grown(stage);
+        Fault::disk(format!("cannot rename {} to {}: {}", from.display(), path.display(), reason(error)))
+    };
+    if whole.way == Way::Update {
+        return Ok(target.path());
+    }
+    if whole.way == Way::Replace {
+        // What is in the work folder from now on is the old tree.
+        stage.disown();
+        let (from, to) =
+            ((stage.handle(), stage::TREE.as_ref()), (&target.folder.handle, target.name.as_ref()));
+        platform::exchange(from, to, OLD.as_ref()).map_err(|error| cannot(stage, &target.path(), &error))?;
+    } else {
+        let claim = |path: &Path| context.board.claim(path, context.id);
+        loop {
+            let to = (&target.folder.handle, Path::new(&target.name));
+            match platform::move_directory((stage.handle(), stage::TREE.as_ref()), to) {
+                Ok(()) => break,
+                // Somebody made it while this one was fetched.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match context.new.existing {
+                    Existing::Rename => target = place::next_name(&target, claim)?,
+                    _ => return Err(place::differs(&target, Some(&grown(stage)))),
+                },
+                Err(error) => return Err(cannot(stage, &target.path(), &error)),
+            }
+        }
+    }
+    if context.sync {
+        target.folder.sync().map_err(|error| failed("write the folder of", &target.path(), &error))?;
+    }
+    Ok(target.path())
+}

@@ -1,0 +1,191 @@
+//! A file of a tree that is larger than a block: it comes as any single file does, with its own `.part` and control file in the work
+//! folder, and takes its place once it is whole.
+
+use std::{io::Write, os::fd::AsFd, sync::Arc};
+
+use rustix::fs::Mode;
+
+use super::{
+    Work,
+    ground::{Cursor, Ground, explained, stamp, times},
+    record,
+    stage::Stage,
+    survey::State,
+};
+use crate::{
+    client::{
+        Existing, Form, NewJob, TroubleKind, fetch, finish,
+        folder::Folder,
+        memory::{Memory, Place},
+        part::Part,
+        place::Target,
+        progress::Progress,
+        recall,
+        retry::{Fault, Verdict},
+        worker::Context,
+    },
+    platform,
+    protocol::{address::Address, digest::Hash, message, path::RemotePath},
+};
+
+/// What a file is called until it is whole. It follows from its path, so that it is found again.
+fn alias(path: &str) -> String {
+    blake3::hash(path.as_bytes()).to_hex()[..32].to_owned()
+}
+
+/// Bytes that an earlier try left of a file.
+pub(super) fn length(stage: &Stage, path: &str) -> u64 {
+    let Ok(parts) = stage.parts() else { return 0 };
+    let folder = Folder::of(parts.root, parts.path);
+    let found = folder.look(&crate::client::name::part_name(alias(path).as_ref())).ok().flatten();
+    found.map_or(0, |found| found.size)
+}
+
+impl Work<'_> {
+    /// Fetches one. What cannot be had of it is noted; a fault is what concerns the others as well.
+    pub(super) async fn large(
+        &mut self,
+        ground: &Ground,
+        states: &mut [State],
+        index: u32,
+    ) -> Result<(), Fault> {
+        let path = self.manifest.path(index);
+        let shown = super::remote(&self.context.new.address, &path);
+        let mut context = self.part_of(&shown, &path)?;
+        let large =
+            tokio::task::block_in_place(|| self.take_up(&context, ground, states[index as usize], index))?;
+        let tree = self.memory.tree.get_or_insert_default();
+        let large = tree.large.insert(Box::new(large));
+        let fetched = fetch::fetch(&mut context, large).await;
+        let (transferred, received) = (large.transferred, large.received);
+        let large = tree.large.take();
+        let lost = fetched.as_ref().is_err_and(|fault| fault.trouble.kind == TroubleKind::Connection);
+        tree.came += u64::from(lost && received > 0);
+        self.memory.transferred += transferred;
+        self.memory.received += received;
+        let Some(mut large) = large else { return Ok(()) };
+        tokio::task::block_in_place(|| match fetched {
+            Ok(()) => {
+                let root = self.put(ground, *large, index)?;
+                states[index as usize] = State::Proven(root);
+                self.context.progress.add(0, 1);
+                Ok(())
+            }
+            Err(fault) => {
+                if fault.verdict == Verdict::Discard || fault.verdict == Verdict::StartOver && !large.doubt()
+                {
+                    large.start_over()?;
+                }
+                large.close();
+                match (fault.trouble.kind, fault.verdict) {
+                    (TroubleKind::Disk | TroubleKind::Connection, _) => Err(fault),
+                    (TroubleKind::Other, Verdict::Again(_)) => Err(fault),
+                    _ => {
+                        self.missed.refused(&shown, fault);
+                        Ok(())
+                    }
+                }
+            }
+        })
+    }
+
+    /// The file as a job of its own, whose progress is part of that of the tree.
+    fn part_of(&self, shown: &str, path: &str) -> Result<Context, Fault> {
+        let context = self.context;
+        let remote = RemotePath::parse(shown)
+            .map_err(|error| Fault::never(TroubleKind::Other, format!("/{shown}: {error}")))?;
+        Ok(Context {
+            id: context.id,
+            new: NewJob {
+                address: Address { path: remote, ..context.new.address.clone() },
+                form: Form::File,
+                save_as: Some(alias(path).into()),
+                existing: Existing::Update,
+                checksum: None,
+                ..context.new.clone()
+            },
+            board: Arc::clone(&context.board),
+            pool: Arc::clone(&context.pool),
+            progress: Arc::new(Progress::part_of(&context.progress)),
+            slot: None,
+            retries: context.retries,
+            timeout: context.timeout,
+            sync: false,
+            extract: context.extract,
+        })
+    }
+
+    /// What there is of it: its `.part`, and another version in its place.
+    fn take_up(&self, context: &Context, ground: &Ground, state: State, index: u32) -> Result<Memory, Fault> {
+        let mut large = Memory::default();
+        let parts = self.stage()?.parts()?;
+        let folder = Arc::new(Folder::of(parts.root, parts.path));
+        let target = Target::new(folder, alias(&self.manifest.path(index)).into());
+        if Part::is_there(&target.folder, &target.name) {
+            recall::take_up(context, &mut large, message::Form::File, target)?;
+        } else {
+            let part = Part::create(&target.folder, &target.name)?;
+            large.place = Some(Place { target, part });
+        }
+        if state != State::Absent {
+            let mut cursor = Cursor::new(ground, &self.manifest);
+            let opened = cursor.parent(index).and_then(|parent| parent.try_clone_to_owned());
+            let handle = opened.map_err(|error| cursor.fault("read", index, &error))?;
+            let path = ground.path.join(self.manifest.path(self.manifest.entry(index).parent));
+            let folder = Arc::new(Folder::of(handle, path));
+            (large.old, large.doubtful) = (Some(Target::new(folder, self.manifest.name(index).into())), true);
+        }
+        Ok(large)
+    }
+
+    /// Puts it into its place; its digest.
+    fn put(&mut self, ground: &Ground, mut large: Memory, index: u32) -> Result<Hash, Fault> {
+        let path = self.manifest.path(index);
+        let entry = *self.manifest.entry(index);
+        let (Some(root), Some(source)) = (large.root, large.source.take()) else {
+            return Err(Fault::never(TroubleKind::Other, "nothing was fetched"));
+        };
+        let modified = source.modified.unwrap_or(entry.modified);
+        let size = source.size.unwrap_or(0);
+        if source.identity != self.manifest.identity(index) {
+            self.missed.changed(&super::remote(&self.context.new.address, &path));
+        } else if let Some(tree) = &mut self.memory.tree {
+            tree.came += 1;
+        }
+        let failed = |error: &std::io::Error| {
+            Fault::disk(format!("cannot write {}: {}", ground.path.join(&path).display(), explained(error)))
+        };
+        let mut cursor = Cursor::new(ground, &self.manifest);
+        let name = self.manifest.name(index);
+        let file = match large.place.take() {
+            Some(mut place) => {
+                let file = Arc::clone(place.part.file()?);
+                finish::check_length(&file, size, &place.part.path())?;
+                let mode = (u32::from(entry.mode) | 0o600) & !platform::umask();
+                // A file without its mode and time is still the file.
+                let _ = rustix::fs::fchmod(&file, Mode::from_raw_mode(mode));
+                let _ = rustix::fs::futimens(&file, &times(modified));
+                let parent = cursor.parent(index).map_err(|error| failed(&error))?;
+                rustix::fs::renameat(&place.target.folder.handle, place.part.name(), parent, name)
+                    .map_err(|error| failed(&error.into()))?;
+                place.part.placed();
+                file
+            }
+            // What was in its place is what the server has.
+            None => {
+                let parent = cursor.parent(index).map_err(|error| failed(&error))?;
+                let file = super::survey::open(parent.as_fd(), name).map_err(|error| failed(&error))?;
+                let _ = rustix::fs::futimens(&file, &times(modified));
+                Arc::new(file)
+            }
+        };
+        if let Some(mut control) = self.stage()?.adder() {
+            let stat = rustix::fs::fstat(&*file).map_err(|error| failed(&error.into()))?;
+            let line = record::file(&path, size, &source.identity, root, &stamp(&stat));
+            if let Err(error) = control.write_all(line.as_bytes()) {
+                tracing::warn!("cannot write to the control file: {error}");
+            }
+        }
+        Ok(root)
+    }
+}

@@ -1,0 +1,313 @@
+//! The work folder beside a tree's target, `NAME.part`: locked, so that two clients cannot work in it. In it are the tree
+//! as far as it came (`tree`), files that are not complete yet (`parts`), and the control file (`control`).
+
+use std::{
+    ffi::{OsStr, OsString},
+    fs::{File, TryLockError},
+    io::{self, BufReader, Write},
+    os::{fd::AsFd, unix::fs::MetadataExt},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use rustix::{
+    fs::{AtFlags, FileType, Mode, OFlags},
+    io::Errno,
+};
+
+use super::{
+    ground::{self, Ground, open_directory},
+    record::{self, Place, Record, Subject},
+};
+use crate::{
+    client::{dial::reason, folder::Folder, folding::Folding, name, removal, retry::Fault},
+    platform,
+};
+
+/// The tree, as far as it came.
+pub(super) const TREE: &str = "tree";
+/// Files that are not complete.
+const PARTS: &str = "parts";
+const CONTROL: &str = "control";
+/// The control file while it is written as a whole.
+const FRESH: &str = "control~";
+/// To try what the file system does with names.
+const PROBE: &str = "probe";
+
+/// See the module.
+#[derive(Debug)]
+pub(in crate::client) struct Stage {
+    folder: Arc<Folder>,
+    name: OsString,
+    /// The locked directory.
+    handle: File,
+    /// Open while files are added to it.
+    control: Option<File>,
+    /// What is in the control file was written by this run of the program alone, while it held the lock.
+    ours: bool,
+}
+
+impl Stage {
+    /// Whether a target has one.
+    pub(super) fn is_there(folder: &Folder, target: &OsStr) -> bool {
+        folder.look(&name::part_name(target)).ok().flatten().is_some()
+    }
+
+    /// Opens or makes the one of a target, and locks it.
+    pub(super) fn open(folder: &Arc<Folder>, target: &OsStr) -> Result<Stage, Fault> {
+        let name = name::part_name(target);
+        let path = folder.join(&name);
+        let shown = path.display();
+        let refuse = |why: &str| Fault::disk(format!("{shown} {why}; move it away"));
+        let failed = |error: &io::Error| Fault::disk(format!("cannot use {shown}: {}", reason(error)));
+        // Whoever held the lock may have deleted it between our opening and locking it.
+        for _ in 0..8 {
+            match rustix::fs::mkdirat(&folder.handle, &name, Mode::from_raw_mode(0o777)) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(error) => return Err(failed(&error.into())),
+            }
+            let handle = open_directory(&folder.handle, &name).map_err(|error| {
+                match folder.look(&name).ok().flatten().map(|found| found.kind) {
+                    Some(FileType::Symlink) => refuse("is a symbolic link, which is not followed"),
+                    Some(FileType::Directory) | None => failed(&error),
+                    Some(_) => refuse("is in the way of a tree that is to be fetched"),
+                }
+            });
+            let handle = match handle {
+                Ok(handle) => File::from(handle),
+                Err(_) if folder.look(&name).ok().flatten().is_none() => continue,
+                Err(fault) => return Err(fault),
+            };
+            match handle.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => {
+                    return Err(Fault::disk(format!("another client is downloading to {shown}")));
+                }
+                Err(TryLockError::Error(error)) => tracing::debug!("{shown} cannot be locked: {error}"),
+            }
+            let data = handle.metadata().map_err(|error| failed(&error))?;
+            let there = folder.look(&name).map_err(|error| failed(&error))?;
+            if there.is_none_or(|found| found.id != (data.dev(), data.ino())) {
+                continue;
+            }
+            for (found, _) in removal::list(handle.as_fd()).map_err(|error| failed(&error))? {
+                let known = [TREE, PARTS, CONTROL, FRESH, PROBE].iter().any(|known| found == **known);
+                if !known {
+                    return Err(refuse("is in the way: it holds something else than an unfinished tree"));
+                }
+            }
+            return Ok(Stage { folder: Arc::clone(folder), name, handle, control: None, ours: false });
+        }
+        Err(Fault::disk(format!("another client is downloading to {shown}")))
+    }
+
+    /// Whether it is that of this target.
+    pub(super) fn is_of(&self, folder: &Arc<Folder>, target: &OsStr) -> bool {
+        Arc::ptr_eq(&self.folder, folder) && self.name == name::part_name(target)
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> PathBuf {
+        self.folder.join(&self.name)
+    }
+
+    /// The directory.
+    pub(super) fn handle(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.handle.as_fd()
+    }
+
+    fn make(&self, name: &str) -> Result<(Ground, bool), Fault> {
+        let path = self.path().join(name);
+        let failed = |error: io::Error| {
+            Fault::disk(format!("cannot use {}: {}", path.display(), ground::explained(&error)))
+        };
+        let fresh = match rustix::fs::mkdirat(&self.handle, name, Mode::from_raw_mode(0o777)) {
+            Ok(()) => true,
+            Err(Errno::EXIST) => false,
+            Err(error) => return Err(failed(error.into())),
+        };
+        let ground = Ground::open(&self.handle, OsStr::new(name), path.clone()).map_err(failed)?;
+        Ok((ground, fresh))
+    }
+
+    /// Where the tree grows, and whether that was made just now.
+    pub(super) fn tree(&self) -> Result<(Ground, bool), Fault> {
+        self.make(TREE)
+    }
+
+    /// Where files are until they are complete.
+    pub(super) fn parts(&self) -> Result<Ground, Fault> {
+        self.make(PARTS).map(|(ground, _)| ground)
+    }
+
+    /// What its control file says, and whether that can be believed without hashing.
+    pub(super) fn recorded(&self, place: Place, most: usize) -> (Record, bool) {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let opened = rustix::fs::openat(&self.handle, CONTROL, flags, Mode::empty()).map(File::from);
+        let record = match opened {
+            Ok(file) if file.metadata().is_ok_and(|data| data.is_file()) => {
+                record::read(BufReader::new(file), place, most)
+            }
+            _ => Record::default(),
+        };
+        let trusted = self.ours || (record.clean.is_some() && record.clean == platform::boot());
+        (record, trusted)
+    }
+
+    /// Replaces the control file by one that `write` fills; from here on it counts as in use. It only saves work: where it cannot
+    /// be written, the download goes on without it.
+    pub(super) fn record(&mut self, subject: &Subject, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
+        self.control = None;
+        match self.replace(subject, write) {
+            Ok(file) => (self.control, self.ours) = (Some(file), true),
+            Err(error) => {
+                self.ours = false;
+                let path = self.path();
+                tracing::warn!(
+                    "cannot write into {}: {error}; what comes will be verified again",
+                    path.display()
+                );
+            }
+        }
+    }
+
+    fn replace(
+        &self,
+        subject: &Subject,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> io::Result<File> {
+        removal::remove(self.handle.as_fd(), OsStr::new(FRESH))?;
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::APPEND | OFlags::CLOEXEC;
+        let file = File::from(rustix::fs::openat(&self.handle, FRESH, flags, Mode::from_raw_mode(0o666))?);
+        let mut out = io::BufWriter::new(file);
+        out.write_all(record::head(subject).as_bytes())?;
+        write(&mut out)?;
+        let file = out.into_inner().map_err(|error| error.into_error())?;
+        rustix::fs::renameat(&self.handle, FRESH, &self.handle, CONTROL)?;
+        Ok(file)
+    }
+
+    /// The control file, to add to it.
+    pub(super) fn adder(&self) -> Option<File> {
+        self.control.as_ref().and_then(|file| file.try_clone().ok())
+    }
+
+    /// What the file system takes for the same name.
+    pub(super) fn folding(&self) -> Folding {
+        let _ = removal::remove(self.handle.as_fd(), OsStr::new(PROBE));
+        let made = rustix::fs::mkdirat(&self.handle, PROBE, Mode::from_raw_mode(0o700));
+        let probe =
+            made.map_err(io::Error::from).and_then(|()| open_directory(&self.handle, OsStr::new(PROBE)));
+        let folding = probe.map(|probe| Folding::probe(probe.as_fd())).unwrap_or_default();
+        let _ = removal::remove(self.handle.as_fd(), OsStr::new(PROBE));
+        folding
+    }
+
+    /// Leaves it in order, and gives it free for others.
+    pub(super) fn close(mut self) {
+        // What was not on the disk when the power failed may look as it was left: the start of the system is told.
+        if let (Some(mut control), Some(boot)) = (self.control.take(), platform::boot())
+            && let Err(error) = control.write_all(record::clean(&boot).as_bytes())
+        {
+            tracing::debug!("cannot write to {}: {error}", self.path().display());
+        }
+        // One in which nothing was done is in the way of nobody.
+        let _ = rustix::fs::unlinkat(&self.folder.handle, &self.name, AtFlags::REMOVEDIR);
+    }
+
+    /// Makes its control file worth nothing: what is in it is about to be another tree.
+    pub(super) fn disown(&mut self) {
+        self.control = None;
+        self.ours = false;
+        let _ = removal::remove(self.handle.as_fd(), OsStr::new(CONTROL));
+    }
+
+    /// Deletes it, if it is still the one that was made here.
+    pub(super) fn discard(self) {
+        let ours = self.handle.metadata().ok().map(|data| (data.dev(), data.ino()));
+        let there = self.folder.look(&self.name).ok().flatten().map(|found| found.id);
+        if ours.is_none() || ours != there {
+            return;
+        }
+        if let Err(error) = removal::remove(self.folder.handle.as_fd(), &self.name) {
+            tracing::warn!("cannot delete {}: {error}", self.path().display());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::folder::Folders;
+    use std::{fs, os::unix::fs::symlink};
+
+    fn folder() -> (tempfile::TempDir, Arc<Folder>) {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folders::default().open(dir.path()).unwrap();
+        (dir, folder)
+    }
+
+    fn refused(folder: &Arc<Folder>) -> String {
+        Stage::open(folder, "x".as_ref()).unwrap_err().trouble.message.to_string()
+    }
+
+    #[test]
+    fn whatever_is_not_ours_is_refused() {
+        let (dir, folder) = folder();
+        let part = dir.path().join("x.part");
+        fs::write(&part, "precious").unwrap();
+        assert!(refused(&folder).contains("in the way of a tree"));
+        fs::remove_file(&part).unwrap();
+        let outside = tempfile::tempdir().unwrap();
+        symlink(outside.path(), &part).unwrap();
+        assert!(refused(&folder).contains("symbolic link"));
+        fs::remove_file(&part).unwrap();
+        fs::create_dir(&part).unwrap();
+        fs::write(part.join("thesis.txt"), "precious").unwrap();
+        assert!(refused(&folder).contains("something else"));
+        assert_eq!(fs::read(part.join("thesis.txt")).unwrap(), b"precious");
+    }
+
+    #[test]
+    fn a_second_client_is_told_until_the_first_is_done() {
+        let (dir, folder) = folder();
+        let first = Stage::open(&folder, "x".as_ref()).unwrap();
+        assert!(refused(&folder).starts_with("another client is downloading to "));
+        first.close();
+        let second = Stage::open(&folder, "x".as_ref()).unwrap();
+        second.tree().unwrap();
+        second.discard();
+        assert!(!dir.path().join("x.part").exists());
+    }
+
+    #[test]
+    fn its_record_is_trusted_while_it_is_ours_or_clean() {
+        let (dir, folder) = folder();
+        let subject = Subject { address: "a".into(), ground: Place::New };
+        let hash = crate::protocol::digest::Hash([1; 32]);
+        let mut stage = Stage::open(&folder, "x".as_ref()).unwrap();
+        assert!(!stage.recorded(Place::New, 10).1);
+        stage.record(&subject, |out| out.write_all(record::file("f", 1, "i", hash, "s").as_bytes()));
+        let (record, trusted) = stage.recorded(Place::New, 10);
+        assert!(trusted && record.file("f").is_some());
+        drop(stage);
+        let stage = Stage::open(&folder, "x".as_ref()).unwrap();
+        let (record, trusted) = stage.recorded(Place::New, 10);
+        assert!(!trusted && record.file("f").is_some(), "it was not left in order");
+        drop(stage);
+        let mut stage = Stage::open(&folder, "x".as_ref()).unwrap();
+        stage.record(&subject, |_| Ok(()));
+        stage.close();
+        assert!(Stage::open(&folder, "x".as_ref()).unwrap().recorded(Place::New, 10).1);
+        fs::write(dir.path().join("x.part/control"), "nonsense").unwrap();
+        let (record, trusted) = Stage::open(&folder, "x".as_ref()).unwrap().recorded(Place::New, 10);
+        assert!(!trusted && record == Record::default());
+    }
+
+    #[test]
+    fn an_ordinary_file_system_folds_nothing() {
+        let (dir, folder) = folder();
+        assert_eq!(Stage::open(&folder, "x".as_ref()).unwrap().folding(), Folding::default());
+        assert_eq!(fs::read_dir(dir.path().join("x.part")).unwrap().count(), 0);
+    }
+}
