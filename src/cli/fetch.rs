@@ -253,7 +253,9 @@ fn place(job: &mut NewJob, local: &Path) -> Result<(), UsageError> {
         return wrong("--local needs a path to save as");
     }
     let whole = job.folder.join(local);
-    if local.as_os_str().as_encoded_bytes().ends_with(b"/") || whole.is_dir() {
+    // A tree is a folder itself, and may be there.
+    let into = whole.is_dir() && job.form != Form::Tree;
+    if local.as_os_str().as_encoded_bytes().ends_with(b"/") || into {
         job.folder = whole;
         return Ok(());
     }

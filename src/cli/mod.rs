@@ -91,13 +91,13 @@ pub struct ClientArgs {
     /// Fetch this path from the server of --host
     #[arg(short, long, value_name = "PATH")]
     pub remote: Option<String>,
-    /// Save it as this path; in it, if it is a folder
+    /// Save it as this path; in it, if it is a folder and no tree comes
     #[arg(short, long, value_name = "PATH")]
     pub local: Option<PathBuf>,
     /// Where downloads go [default: the current directory]
     #[arg(short, long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
-    /// How a directory comes: auto means as a zip archive [default: auto]
+    /// How a directory comes: zip (auto means that, too), or tree, as the files themselves [default: auto]
     #[arg(long = "as", value_name = "FORM", value_parser = values::form())]
     pub form: Option<Form>,
     /// Downloads at the same time, 1 to 64 [default: 3]

@@ -136,7 +136,7 @@ fn wrong_usage_is_one_sentence_that_says_what_to_do() {
     let cases = [
         ("--foo", "unexpected argument '--foo' found"),
         ("-s 17", "invalid value '17' for '--segments <N>': 17 is not in 1..=16"),
-        ("--as tree", "invalid value 'tree' for '--as <FORM>' [possible values: auto, zip]"),
+        ("--as tar", "invalid value 'tar' for '--as <FORM>' [possible values: auto, zip, tree]"),
         (
             "--serve --arch fork",
             "invalid value 'fork' for '--arch <ARCH>' [possible values: single, threads, select, async]",

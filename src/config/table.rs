@@ -55,7 +55,7 @@ pub(crate) const WHEN: &[(&str, When)] =
     &[("auto", When::Auto), ("always", When::Always), ("never", When::Never)];
 
 /// The forms in which a directory may come.
-pub(crate) const FORMS: &[(&str, Form)] = &[("auto", Form::Auto), ("zip", Form::Zip)];
+pub(crate) const FORMS: &[(&str, Form)] = &[("auto", Form::Auto), ("zip", Form::Zip), ("tree", Form::Tree)];
 
 /// What a client may speak.
 pub(crate) const PROTOCOLS: &[(&str, Speak)] = &[

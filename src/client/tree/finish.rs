@@ -11,14 +11,14 @@ use rustix::{fs::AtFlags, io::Errno};
 
 use super::{
     Way, Whole,
-    ground::{self, Cursor, times},
+    ground::{Cursor, times},
     manifest::{Manifest, Node},
     stage::{self, Stage},
     survey::State,
 };
 use crate::{
     client::{
-        Checksum, Existing, TroubleKind, dial::reason, finish::Unfinished, memory::Memory, place,
+        Checksum, Existing, TroubleKind, dial::reason, finish::Unfinished, memory::Memory, place, removal,
         retry::Fault, worker::Context,
     },
     platform,

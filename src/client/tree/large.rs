@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     client::{
-        Existing, Form, NewJob, TroubleKind, fetch, finish,
+        Existing, Form, NewJob, TroubleKind, board::Slot, crew, fetch, finish,
         folder::Folder,
         memory::{Memory, Place},
         part::Part,
@@ -41,6 +41,23 @@ pub(super) fn length(stage: &Stage, path: &str) -> u64 {
     found.map_or(0, |found| found.size)
 }
 
+/// A large file that is being fetched.
+#[derive(Debug)]
+pub(super) struct Large {
+    /// As for a job of its own.
+    context: Context,
+    memory: Memory,
+}
+
+/// Stops what still runs for the large file that is being fetched, and counts what it has brought.
+pub(super) async fn settle(memory: &mut Memory) -> Option<Memory> {
+    let Large { context, memory: mut large } = *memory.tree.as_mut()?.large.take()?;
+    crew::settle(&context, &mut large).await;
+    memory.transferred += large.transferred;
+    memory.received += large.received;
+    Some(large)
+}
+
 impl Work<'_> {
     /// Fetches one. What cannot be had of it is noted; a fault is what concerns the others as well.
     pub(super) async fn large(
@@ -51,22 +68,20 @@ impl Work<'_> {
     ) -> Result<(), Fault> {
         let path = self.manifest.path(index);
         let shown = super::remote(&self.context.new.address, &path);
-        let mut context = self.part_of(&shown, &path)?;
+        let context = self.part_of(&shown, &path)?;
         let large =
             tokio::task::block_in_place(|| self.take_up(&context, ground, states[index as usize], index))?;
         let tree = self.memory.tree.get_or_insert_default();
-        let large = tree.large.insert(Box::new(large));
-        let fetched = fetch::fetch(&mut context, large).await;
-        let (transferred, received) = (large.transferred, large.received);
-        let large = tree.large.take();
+        let large = tree.large.insert(Box::new(Large { context, memory: large }));
+        let fetched = fetch::fetch(&large.context, &mut large.memory).await;
         let lost = fetched.as_ref().is_err_and(|fault| fault.trouble.kind == TroubleKind::Connection);
-        tree.came += u64::from(lost && received > 0);
-        self.memory.transferred += transferred;
-        self.memory.received += received;
-        let Some(mut large) = large else { return Ok(()) };
+        let Some(mut large) = settle(self.memory).await else { return Ok(()) };
+        if let Some(tree) = &mut self.memory.tree {
+            tree.came += u64::from(lost && large.received > 0);
+        }
         tokio::task::block_in_place(|| match fetched {
             Ok(()) => {
-                let root = self.put(ground, *large, index)?;
+                let root = self.put(ground, large, index)?;
                 states[index as usize] = State::Proven(root);
                 self.context.progress.add(0, 1);
                 Ok(())
@@ -107,7 +122,7 @@ impl Work<'_> {
             board: Arc::clone(&context.board),
             pool: Arc::clone(&context.pool),
             progress: Arc::new(Progress::part_of(&context.progress)),
-            slot: None,
+            slot: context.slot.as_ref().and_then(Slot::another),
             retries: context.retries,
             timeout: context.timeout,
             sync: false,

@@ -71,7 +71,7 @@ pub(super) struct Tree {
     /// The work folder, open and locked while the job works or waits to.
     stage: Option<stage::Stage>,
     /// The large file that is being fetched.
-    large: Option<Box<Memory>>,
+    large: Option<Box<large::Large>>,
     /// How often a file, or something of a large one, came as the tree was said to hold it. What came otherwise brings the
     /// whole no nearer to its end.
     came: u64,
@@ -80,9 +80,6 @@ pub(super) struct Tree {
 impl Tree {
     /// Leaves everything in order, and gives it free for others.
     pub(super) fn close(&mut self) {
-        if let Some(mut large) = self.large.take() {
-            large.close();
-        }
         if let Some(stage) = self.stage.take() {
             stage.close();
         }
@@ -90,7 +87,6 @@ impl Tree {
 
     /// Deletes what was fetched.
     pub(super) fn discard(mut self) {
-        self.large = None;
         if let Some(stage) = self.stage.take() {
             stage.discard();
         }
@@ -161,6 +157,10 @@ pub(super) async fn run(
         () = told_to_stop(&mut stop) => Err(Unfinished::Stopped),
         fetched = fetch(context, memory, &mut writer, &go_on) => fetched,
     };
+    // A large file that was on its way stays as far as it came.
+    if let Some(mut large) = large::settle(memory).await {
+        block_in_place(|| large.close());
+    }
     context.slot = None;
     let written = block_in_place(|| writer.as_mut().map_or(Ok(()), Writer::finish));
     let ended = match (fetched, written) {

@@ -9,11 +9,11 @@ use std::{
 use rustix::fs::{FileType, Mode, OFlags, Stat};
 
 use super::{
-    ground::{self, Cursor, Ground, is_alike, stamp},
+    ground::{Cursor, Ground, is_alike, stamp},
     manifest::{Manifest, Node},
     record::Record,
 };
-use crate::{client::finish::Unfinished, protocol::digest::Hash};
+use crate::{client::{finish::Unfinished, removal}, protocol::digest::Hash};
 
 /// Bytes read at once: digests are fastest over large pieces.
 const PIECE: usize = 256 * 1024;

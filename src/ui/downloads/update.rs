@@ -168,7 +168,7 @@ pub fn act(model: &mut Model, queue: &impl Queue, action: Action) -> Vec<Effect>
         Action::Mark | Action::MarkAll if model.focus == Focus::Panel => browser::mark(model, action),
         Action::Mark => model.queue.toggle_mark(),
         Action::MarkAll => model.queue.toggle_all(),
-        Action::Enter | Action::Zip | Action::Parent | Action::Reload => {
+        Action::Enter | Action::Zip | Action::Tree | Action::Parent | Action::Reload => {
             return browser::act(model, action);
         }
         Action::Accept | Action::Dismiss | Action::Yes | Action::No | Action::Close => {

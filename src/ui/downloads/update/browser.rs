@@ -110,14 +110,15 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             let (path, selected) = (browser.path.clone(), browser.selected().map(|entry| entry.name.clone()));
             go(model, path, selected)
         }
-        Action::Zip => fetch(model, Form::Zip),
-        Action::Enter if browser.list.marked() > 0 => fetch(model, model.defaults.form),
+        Action::Zip => fetch(model, Some(Form::Zip)),
+        Action::Tree => fetch(model, Some(Form::Tree)),
+        Action::Enter if browser.list.marked() > 0 => fetch(model, None),
         Action::Enter => match browser.selected() {
             Some(entry) if entry.kind == Kind::Directory => match browser.path_of(entry) {
                 Some(path) => go(model, path, None),
                 None => refuse(model),
             },
-            Some(_) => fetch(model, model.defaults.form),
+            Some(_) => fetch(model, None),
             None => Vec::new(),
         },
         _ => Vec::new(),
@@ -136,24 +137,30 @@ fn refuse(model: &mut Model) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Queues the marked entries, else the selected one. `form` is that of directories: a file comes as itself.
-fn fetch(model: &mut Model, form: Form) -> Vec<Effect> {
+/// Queues the marked entries, else the selected one. `asked` is the form of directories, where it is not the usual one: a file
+/// comes as itself.
+fn fetch(model: &mut Model, asked: Option<Form>) -> Vec<Effect> {
     let Some(browser) = &model.browser else { return Vec::new() };
     let mut jobs: Vec<NewJob> = Vec::new();
     let mut name = SafeText::default();
     let mut left_out = 0;
     let entries = browser.targets();
     let single = entries.len() == 1;
+    let directories = asked.unwrap_or(model.defaults.form);
     for entry in entries {
         let (Some(path), Kind::File | Kind::Directory) = (browser.path_of(entry), entry.kind) else {
             left_out += 1;
             continue;
         };
-        if single && form == Form::Zip && entry.kind == Kind::File {
-            model.say("only a directory comes as a zip; Enter fetches the file");
+        if let Some(form) = asked
+            && single
+            && entry.kind == Kind::File
+        {
+            let as_what = if form == Form::Tree { "as the files in it" } else { "as a zip" };
+            model.say(format!("only a directory comes {as_what}; Enter fetches the file"));
             return Vec::new();
         }
-        let form = if entry.kind == Kind::File { Form::File } else { form };
+        let form = if entry.kind == Kind::File { Form::File } else { directories };
         name = SafeText::new(&entry.name);
         let address = Address { authority: browser.authority.clone(), path };
         jobs.push(target::job(address, form, &model.defaults));

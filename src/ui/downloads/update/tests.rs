@@ -369,9 +369,10 @@ fn the_first_download_of_a_demo_takes_one_key() {
 }
 
 #[test]
-fn directories_are_entered_left_and_fetched_as_zip() {
+fn directories_are_entered_left_and_fetched_as_zip_or_tree() {
     let (mut model, queue, _) = browsing(&["films/", "photos/"], false);
-    keys(&mut model, &queue, "j");
+    let jobs = added(keys(&mut model, &queue, "t"));
+    assert_eq!((jobs[0].address.path.as_str(), jobs[0].form), ("films", Form::Tree));
     let jobs = added(keys(&mut model, &queue, "z"));
     assert_eq!((jobs[0].address.path.as_str(), jobs[0].form), ("photos", Form::Zip));
     let effects = keys(&mut model, &queue, "enter");
