@@ -55,7 +55,7 @@ pub fn answer(answer: impl Fn(&mut Session, u32, Get) + Send + Sync + 'static) -
 /// One connection of a server that speaks correctly.
 pub struct Session {
     stream: TcpStream,
-    machine: Server,
+    pub machine: Server,
     pub out: Outgoing,
 }
 

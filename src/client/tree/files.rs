@@ -1,6 +1,6 @@
 //! Many files of a tree in few answers: asks for them without waiting, and keeps what is proven.
 
-use std::{collections::VecDeque, ops::ControlFlow};
+use std::{collections::VecDeque, ops::ControlFlow, time::Duration};
 
 use super::{
     manifest::Manifest,
@@ -49,10 +49,9 @@ impl Missed {
 
     /// A file is not what the tree was said to hold, or not any more.
     pub(super) fn changed(&mut self, path: &str) {
-        let message = format!("/{path} changed on the server while the tree was fetched");
-        let trouble =
-            crate::client::Trouble { kind: TroubleKind::Integrity, message: SafeText::new(&message) };
-        self.note(Fault { trouble, verdict: Verdict::Again(std::time::Duration::ZERO) });
+        let fault = Fault::changed(format!("/{path} changed on the server while the tree was fetched"));
+        // Each file stands for itself: nothing that is proven has to go.
+        self.note(Fault { verdict: Verdict::Again(Duration::ZERO), ..fault });
     }
 
     /// The server said why a file does not come.
