@@ -142,7 +142,7 @@ pub(super) fn has_time(stat: &Stat, modified: Timestamp) -> bool {
 mod tests {
     use super::*;
     use crate::client::tree::manifest::tests::tree;
-    use std::{ffi::OsStr, fs, os::unix::fs::symlink};
+    use std::{fs, os::unix::fs::symlink};
 
     fn ground(dir: &tempfile::TempDir) -> Ground {
         let path = dir.path().to_owned();

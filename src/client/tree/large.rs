@@ -14,7 +14,9 @@ use super::{
 };
 use crate::{
     client::{
-        Existing, Form, NewJob, TroubleKind, board::Slot, crew, fetch, finish,
+        Existing, Form, NewJob, TroubleKind,
+        board::Slot,
+        crew, fetch, finish,
         folder::Folder,
         memory::{Memory, Place},
         part::Part,

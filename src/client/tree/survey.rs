@@ -13,7 +13,10 @@ use super::{
     manifest::{Manifest, Node},
     record::Record,
 };
-use crate::{client::{finish::Unfinished, removal}, protocol::digest::Hash};
+use crate::{
+    client::{finish::Unfinished, removal},
+    protocol::digest::Hash,
+};
 
 /// Bytes read at once: digests are fastest over large pieces.
 const PIECE: usize = 256 * 1024;
