@@ -39,12 +39,12 @@ pub enum Event {
         id: ConnectionId,
         /// Its peer.
         peer: SocketAddr,
-        /// `stat`, `list`, `get`, `hashes` or `classic`.
+        /// `stat`, `list`, `get`, `hashes`, `tree`, `files` or `classic`.
         what: &'static str,
         /// The path.
         path: SafeText,
     },
-    /// An answer to a `get` ended well.
+    /// An answer to a `get` or `files` ended well.
     Sent {
         /// The connection.
         id: ConnectionId,

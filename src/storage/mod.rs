@@ -6,6 +6,7 @@
 pub mod archive;
 mod file;
 mod folder;
+mod found;
 mod identity;
 mod listing;
 mod name;

@@ -6,11 +6,12 @@ use super::{
     StorageError,
     file::FileSource,
     folder::Opened,
+    found::{Kind, Purpose},
     listing::Directory,
     name,
     root::{self, Served, shown},
     top::Top,
-    walk::{Kind, Purpose, Step, Visited, Walk},
+    walk::{Step, Visited, Walk},
 };
 use crate::{
     platform::Access,

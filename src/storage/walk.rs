@@ -1,44 +1,20 @@
 //! The walk over a directory, entry by entry, holding at most three handles whatever the tree is like.
 
-use std::{
-    borrow::Cow,
-    collections::BTreeMap,
-    ffi::CStr,
-    io,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
-    sync::Arc,
-};
+use std::{borrow::Cow, collections::BTreeMap, ffi::CStr, io, os::fd::OwnedFd, sync::Arc};
 
 use rustix::{
-    fs::{AtFlags, Dir, FileType, Stat},
+    fs::{Dir, Stat},
     io::Errno,
 };
 
 use super::{
     StorageError,
+    found::{self, Found, Kind, Purpose},
     identity::Identity,
-    is_absent, name,
-    root::{Served, modified, permissions, size},
+    name,
     top::Top,
 };
-use crate::{
-    platform::Access,
-    protocol::{
-        message::Timestamp,
-        path::{MAX_PATH, is_target},
-    },
-};
-
-/// What the walk is for, which decides on names, order and links.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
-    /// An archive: names that are no text are escaped, files must be readable, links to files are files. Sorted by
-    /// the bytes of the paths, where a directory's ends with `/`.
-    Archive,
-    /// A tree: names that are no text are left out, links that stay in it are links, others to files are files.
-    /// Sorted by the segments of the paths.
-    Tree,
-}
+use crate::protocol::path::MAX_PATH;
 
 /// Walks a directory.
 #[derive(Debug)]
@@ -73,27 +49,6 @@ pub(super) struct Visited {
     /// From the top, as it is on disk.
     pub(super) path: Vec<u8>,
     pub(super) found: Found,
-}
-
-/// What an entry was when it was looked at.
-#[derive(Debug)]
-pub(super) struct Found {
-    pub(super) kind: Kind,
-    pub(super) mode: u32,
-    pub(super) modified: Timestamp,
-    pub(super) size: u64,
-    pub(super) identity: Identity,
-}
-
-/// What an entry is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Directory,
-    File,
-    /// A file that is reached through a link.
-    LinkedFile,
-    /// A link with its target.
-    Link(Box<str>),
 }
 
 /// The children of a directory in the order in which they are visited.
@@ -171,7 +126,7 @@ impl Walk {
         let opened = opened.and_then(|handle| Ok((rustix::fs::fstat(&handle)?, handle)));
         let (stat, handle): (Stat, OwnedFd) = opened.map_err(|error| self.top.vanished(&path, error))?;
         // Its entries are newer than what was seen of it from outside.
-        let found = directory(&stat);
+        let found = Found::directory(&stat);
         if seen.is_some_and(|seen| seen != found.identity) {
             return Err(StorageError::Changed { path: self.top.shown(&path) });
         }
@@ -212,7 +167,9 @@ impl Walk {
         if self.purpose == Purpose::Tree && (is_escaped || self.top.path_from_root(&path).len() >= MAX_PATH) {
             return Ok(Step::Omitted);
         }
-        let found = match self.examine(reading, raw, &path) {
+        let directory =
+            reading.names.fd().map_err(|error| self.top.unreadable(&reading.path, error.into()))?;
+        let found = match found::examine(&self.top, self.purpose, directory, raw, &path) {
             Ok(Some(found)) => found,
             Ok(None) => return Ok(Step::Omitted),
             // Gone since its name was read: the snapshot is without it.
@@ -231,64 +188,6 @@ impl Walk {
             None => Ok(Step::On),
             Some(_) => Err(self.twin(&path)),
         }
-    }
-
-    /// What an entry is; `None` for what is left out.
-    fn examine(&self, reading: &Reading, raw: &CStr, path: &[u8]) -> io::Result<Option<Found>> {
-        let directory_handle = reading.names.fd()?;
-        let stat = match self.top.folder.look_in(directory_handle, raw) {
-            Err(error) if Errno::from_io_error(&error) == Some(Errno::XDEV) => return Ok(None),
-            stat => stat?,
-        };
-        Ok(match FileType::from_raw_mode(stat.st_mode) {
-            FileType::Directory => Some(directory(&stat)),
-            FileType::RegularFile => {
-                if self.purpose == Purpose::Archive {
-                    readable(directory_handle, raw)?;
-                }
-                Some(file(Kind::File, &stat))
-            }
-            FileType::Symlink => match self.kept_link(directory_handle, raw, path)? {
-                Some(target) => Some(Found { size: 0, ..file(Kind::Link(target), &stat) }),
-                None => self.linked_file(path)?,
-            },
-            _ => None,
-        })
-    }
-
-    /// The target of a link that stays a link.
-    fn kept_link(&self, directory: BorrowedFd<'_>, raw: &CStr, path: &[u8]) -> io::Result<Option<Box<str>>> {
-        if self.purpose != Purpose::Tree {
-            return Ok(None);
-        }
-        let target = rustix::fs::readlinkat(directory, raw, Vec::new())?;
-        let (Ok(path), Ok(target)) = (str::from_utf8(path), target.to_str()) else { return Ok(None) };
-        let is_served =
-            |segment: &str| matches!(segment, "." | "..") || self.top.folder.serves(segment.as_bytes());
-        if !is_target(path, target) || !target.split('/').all(is_served) {
-            return Ok(None);
-        }
-        match self.top.folder.look_beneath(&self.top.handle, path) {
-            Ok(seen) => Ok(Served::of(&seen).map(|_| target.into())),
-            Err(error) if is_absent(&error) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// The file that a link leads to; `None` where it leads to none inside the root.
-    fn linked_file(&self, path: &[u8]) -> io::Result<Option<Found>> {
-        let path = self.top.path_from_root(path);
-        let look = match self.top.folder.open(&*path, Access::Look) {
-            Ok(look) => look,
-            Err(error) if is_absent(&error) => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        if Served::of(&rustix::fs::fstat(look)?) != Some(Served::File) {
-            return Ok(None);
-        }
-        let opened = self.top.folder.open_served(&*path)?;
-        let opened = opened.filter(|opened| opened.kind == Served::File);
-        Ok(opened.map(|opened| file(Kind::LinkedFile, &opened.stat)))
     }
 
     /// A file whose name had to be escaped may now be called like a directory beside it, or the reverse.
@@ -314,27 +213,4 @@ impl Walk {
 
 fn join(directory: &[u8], name: &[u8]) -> Vec<u8> {
     if directory.is_empty() { name.to_vec() } else { [directory, name].join(&b'/') }
-}
-
-fn directory(stat: &Stat) -> Found {
-    Found { identity: Identity::of_directory(stat), size: 0, ..file(Kind::Directory, stat) }
-}
-
-fn file(kind: Kind, stat: &Stat) -> Found {
-    Found {
-        kind,
-        mode: permissions(stat),
-        modified: modified(stat),
-        size: size(stat),
-        identity: Identity::of_file(stat),
-    }
-}
-
-/// Asks beforehand, so that an archive fails before its first byte and not in its middle.
-fn readable(directory: impl AsFd, name: &CStr) -> io::Result<()> {
-    match rustix::fs::accessat(directory, name, rustix::fs::Access::READ_OK, AtFlags::EACCESS) {
-        // A system that cannot tell lets the reading tell.
-        Ok(()) | Err(Errno::NOSYS | Errno::INVAL) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
 }

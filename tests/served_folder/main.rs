@@ -5,6 +5,7 @@ mod listing;
 mod policy;
 #[path = "../traversal/mod.rs"]
 mod traversal;
+mod tree;
 
 use std::{
     fs,

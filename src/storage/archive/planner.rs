@@ -5,9 +5,10 @@ use std::{io, sync::Arc};
 use super::plan::{self, Entries, Plan, Source, Summary};
 use crate::storage::{
     StorageError,
+    found::{Found, Kind, Purpose},
     listing::Directory,
     top::Top,
-    walk::{Found, Kind, Purpose, Step, Visited, Walk},
+    walk::{Step, Visited, Walk},
 };
 
 /// How many entries one step looks at.

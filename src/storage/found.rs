@@ -1,0 +1,145 @@
+//! What the entries of a walked directory are, and which of them are left out.
+
+use std::{
+    ffi::CStr,
+    io,
+    os::fd::{AsFd, BorrowedFd},
+};
+
+use rustix::{
+    fs::{AtFlags, FileType, Stat},
+    io::Errno,
+};
+
+use super::{
+    identity::Identity,
+    is_absent,
+    root::{Served, modified, permissions, size},
+    top::Top,
+};
+use crate::{
+    platform::Access,
+    protocol::{message::Timestamp, path::is_target},
+};
+
+/// What the walk is for, which decides on names, order and links.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// An archive: names that are no text are escaped, files must be readable, links to files are files. Sorted by
+    /// the bytes of the paths, where a directory's ends with `/`.
+    Archive,
+    /// A tree: names that are no text are left out, links that stay in it are links, others to files are files.
+    /// Sorted by the segments of the paths.
+    Tree,
+}
+
+/// What an entry was when it was looked at.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) kind: Kind,
+    pub(super) mode: u32,
+    pub(super) modified: Timestamp,
+    pub(super) size: u64,
+    pub(super) identity: Identity,
+}
+
+/// What an entry is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Directory,
+    File,
+    /// A file that is reached through a link.
+    LinkedFile,
+    /// A link with its target.
+    Link(Box<str>),
+}
+
+impl Found {
+    pub(super) fn directory(stat: &Stat) -> Found {
+        Found { identity: Identity::of_directory(stat), size: 0, ..Found::file(Kind::Directory, stat) }
+    }
+
+    fn file(kind: Kind, stat: &Stat) -> Found {
+        Found {
+            kind,
+            mode: permissions(stat),
+            modified: modified(stat),
+            size: size(stat),
+            identity: Identity::of_file(stat),
+        }
+    }
+}
+
+/// What an entry is; `None` for what is left out.
+pub(super) fn examine(
+    top: &Top,
+    purpose: Purpose,
+    directory: BorrowedFd<'_>,
+    raw: &CStr,
+    path: &[u8],
+) -> io::Result<Option<Found>> {
+    let stat = match top.folder.look_in(directory, raw) {
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::XDEV) => return Ok(None),
+        stat => stat?,
+    };
+    Ok(match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Directory => Some(Found::directory(&stat)),
+        FileType::RegularFile => {
+            if purpose == Purpose::Archive {
+                readable(directory, raw)?;
+            }
+            Some(Found::file(Kind::File, &stat))
+        }
+        FileType::Symlink => {
+            let target = match purpose {
+                Purpose::Archive => None,
+                Purpose::Tree => kept_link(top, directory, raw, path)?,
+            };
+            match target {
+                Some(target) => Some(Found { size: 0, ..Found::file(Kind::Link(target), &stat) }),
+                None => linked_file(top, path)?,
+            }
+        }
+        _ => None,
+    })
+}
+
+/// The target of a link that stays a link.
+fn kept_link(top: &Top, directory: BorrowedFd<'_>, raw: &CStr, path: &[u8]) -> io::Result<Option<Box<str>>> {
+    let target = rustix::fs::readlinkat(directory, raw, Vec::new())?;
+    let (Ok(path), Ok(target)) = (str::from_utf8(path), target.to_str()) else { return Ok(None) };
+    let is_served = |segment: &str| matches!(segment, "." | "..") || top.folder.serves(segment.as_bytes());
+    if !is_target(path, target) || !target.split('/').all(is_served) {
+        return Ok(None);
+    }
+    match top.folder.look_beneath(&top.handle, path) {
+        Ok(seen) => Ok(Served::of(&seen).map(|_| target.into())),
+        Err(error) if is_absent(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The file that a link leads to; `None` where it leads to none inside the root.
+fn linked_file(top: &Top, path: &[u8]) -> io::Result<Option<Found>> {
+    let path = top.path_from_root(path);
+    let look = match top.folder.open(&*path, Access::Look) {
+        Ok(look) => look,
+        Err(error) if is_absent(&error) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    if Served::of(&rustix::fs::fstat(look)?) != Some(Served::File) {
+        return Ok(None);
+    }
+    let opened = top.folder.open_served(&*path)?;
+    let opened = opened.filter(|opened| opened.kind == Served::File);
+    Ok(opened.map(|opened| Found::file(Kind::LinkedFile, &opened.stat)))
+}
+
+/// Asks beforehand, so that an archive fails before its first byte and not in its middle.
+fn readable(directory: impl AsFd, name: &CStr) -> io::Result<()> {
+    match rustix::fs::accessat(directory, name, rustix::fs::Access::READ_OK, AtFlags::EACCESS) {
+        // A system that cannot tell lets the reading tell.
+        Ok(()) | Err(Errno::NOSYS | Errno::INVAL) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
