@@ -14,6 +14,7 @@ import json
 import os
 import resource
 import socket
+import ssl
 import statistics
 import struct
 import subprocess
@@ -23,7 +24,8 @@ import threading
 import time
 from pathlib import Path
 
-from peers import PROJECT, Place, Server, make_file
+from measure import PROJECT, Place, make_file
+from servers import address_of, serve_tui
 
 PREAMBLE = b"\x00FDSP\x01\x01\x00"
 HELLO, STAT, GET, META = 0x01, 0x02, 0x04, 0x82
@@ -34,12 +36,14 @@ def frame(kind, request, message):
     return struct.pack("<BBHII", kind, 0, 0, len(payload), request) + payload
 
 
-def connect(port, *frames):
+def connect(server, *frames):
     """A connection with small buffers of its own that has asked for something."""
     s = socket.socket()
     s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     s.settimeout(20)
-    s.connect(("127.0.0.1", port))
+    s.connect(("127.0.0.1", server.port))
+    if server.tls:
+        s = server.tls.wrap_socket(s)
     s.sendall(PREAMBLE + frame(HELLO, 0, {"agent": "crowd"}) + b"".join(frames))
     return s
 
@@ -55,10 +59,10 @@ def resident(pid):
 class Crowd(threading.Thread):
     """Connections that fetch a large file and read little of it."""
 
-    def __init__(self, port, count, name):
+    def __init__(self, server, count, name):
         super().__init__(daemon=True)
         self.over = threading.Event()
-        self.sockets = [connect(port, frame(GET, 1, {"path": name})) for _ in range(count)]
+        self.sockets = [connect(server, frame(GET, 1, {"path": name})) for _ in range(count)]
         self.read = 0
         self.lost = 0
 
@@ -69,7 +73,7 @@ class Crowd(threading.Thread):
             for s in list(self.sockets):
                 try:
                     data = s.recv(4096)
-                except BlockingIOError:
+                except (BlockingIOError, ssl.SSLWantReadError):
                     continue
                 except OSError:
                     data = b""
@@ -87,10 +91,17 @@ class Crowd(threading.Thread):
             s.close()
 
 
-def serve(place, binary, arch, connections):
-    server = Server([binary, "--serve", "--json", "-P", "0", "--arch", arch, "--max-connections",
-                     str(connections), str(place.served)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    server.port = json.loads(server.process.stdout.readline())["port"]
+def unverified():
+    """TLS without a look at the certificate: it was made for this run."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+def serve(place, binary, arch, connections, tls):
+    server = serve_tui(place, binary, "--arch", arch, "--max-connections", str(connections),
+                       "--max-per-address", str(connections), *([] if tls else ["--plain"]))
+    server.tls = unverified() if tls else None
     # Its events must be read.
     threading.Thread(target=lambda: all(server.process.stdout), daemon=True).start()
     return server
@@ -98,8 +109,8 @@ def serve(place, binary, arch, connections):
 
 def fetch(place, binary, server):
     began = time.monotonic()
-    subprocess.run([binary, "-q", "--no-sync", "--overwrite", "-H", "127.0.0.1", "-P", str(server.port),
-                    "-r", "fast.bin", "-l", str(place.got / "out")],
+    subprocess.run([binary, "-q", "--no-sync", "--overwrite", "-l", str(place.got / "out"),
+                    address_of(server, "fast.bin")],
                    check=True, timeout=120, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return time.monotonic() - began
 
@@ -109,7 +120,7 @@ def idle(server, count):
     before = resident(server.pid)
     sockets = []
     for _ in range(count):
-        s = connect(server.port, frame(STAT, 1, {"path": "fast.bin"}))
+        s = connect(server, frame(STAT, 1, {"path": "fast.bin"}))
         sockets.append(s)
         answer = b""
         while bytes([META]) not in answer:
@@ -128,6 +139,7 @@ def main():
     parser.add_argument("--connections", type=int, default=1000)
     parser.add_argument("--size", type=int, default=1024, help="MiB that the fast client fetches (default: 1024)")
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--tls", action="store_true", help="all of them encrypted")
     parser.add_argument("--tui", default=str(PROJECT / "target/release/tui"), help="the binary")
     parser.add_argument("--dir", help="where to work (default: the temporary folder)")
     options = parser.parse_args()
@@ -147,12 +159,12 @@ def main():
         print(f"{'':10}{'alone':>10}{'beside ' + str(options.connections):>14}{'keeps':>8}"
               f"{'slow ones read':>16}{'lost':>6}{'KiB each idle':>15}")
         for arch in ("threads", "select", "async"):
-            server = serve(place, options.tui, arch, options.connections + 16)
+            server = serve(place, options.tui, arch, options.connections + 16, options.tls)
             try:
                 fetch(place, options.tui, server)
                 each = idle(server, options.connections)
                 alone = statistics.median(fetch(place, options.tui, server) for _ in range(options.runs))
-                crowd = Crowd(server.port, options.connections, "slow.bin")
+                crowd = Crowd(server, options.connections, "slow.bin")
                 crowd.start()
                 time.sleep(2)
                 beside = statistics.median(fetch(place, options.tui, server) for _ in range(options.runs))
