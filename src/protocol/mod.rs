@@ -306,7 +306,7 @@
 //! |---|---|---|
 //! | `bytes` | u64 | of all files together |
 //! | `files`, `directories`, `links` | u64 | their numbers; the directory that was asked for is one |
-//! | `omitted` | u64 | entries that are not in the tree: devices, sockets, links that lead nowhere or outside, names that are no UTF-8, paths of more than 4096 bytes from the served folder |
+//! | `omitted` | u64 | entries that are not in the tree: devices, sockets, links that lead nowhere or outside, names that are no UTF-8, paths that are too long to be asked for |
 //!
 //! `files` asks for files of a tree:
 //!
@@ -398,7 +398,7 @@
 //! The entries of a tree begin with the directory itself and are sorted by the segments of their paths, each compared by its
 //! bytes (as if `/` were the lowest byte); so each directory stands directly before what is in it, and no path stands twice. All files are regular ones: a
 //! link to one that is not kept as a link is in the tree as the file. The pages are made while the directory is read; an answer is
-//! whole only with its last page.
+//! whole only with its last page. How many entries there are is not limited; a client that keeps them gives up on more than it has room for.
 //!
 //! A link is in the tree as a link if it leads to a file or directory of the same tree, and its target is a relative path of at most
 //! 4096 bytes with `..` only before the first other segment, and no more of them than the link's own directory is deep in the tree: then no
@@ -466,7 +466,7 @@
 //! | `block` without `data`, out of order, short but not at the end, with a position that falls or exceeds the sources, or is not the offset for a file | the same |
 //! | `end` in a block, before the size or the blocks asked for, with another size or identity, with `size` or `root` missing or present against the table, or with a `root` that is not the digest of what came | the same; after a wrong `root` nothing that came may be kept |
 //! | `entries` that are not sorted, not after `after`, more than `limit`, none though there are `more`, or with a name that is no segment | the same |
-//! | a `tree` whose first entry is not the directory, with entries out of order, a path that is none, before its directory or in what is no directory, with a link that may lead out, no entries though there are `more`, `totals` missing or present against `more` or other than those of the entries | the same |
+//! | a `tree` whose first entry is not the directory, with entries out of order, a path that is none, before its directory or in what is no directory, with a link that may lead out, with sizes of more than 2^64 − 1 bytes together, no entries though there are `more`, `totals` missing or present against `more` or other than those of the entries | the same |
 //! | `same` for a file without `digest`, `differs` where content is wanted or `file` where none is, a `file` larger than `largest`, `done` before the size or with another digest than that of what came, `end` before the last file, anything but `end` after it | the same; after a wrong digest nothing that came of the file may be kept |
 //! | a `meta`, `content`, `file` or tree entry whose mode, time or identity is out of its range | the same |
 //! | a chaining value that does not match | reports the block as corrupt; that block's bytes must not be kept, the answer goes on |
@@ -483,7 +483,7 @@
 //! | `range` | request | the first block lies behind the end of the content |
 //! | `changed` | request | the content is, or during the answer became, another one |
 //! | `unreadable` | request | the server could not read a source, which `path` names |
-//! | `busy` | request or connection | for a connection: too many of them, or too many requests of this one; for a request: too many archives are being made or files hashed at the same time; see `retry_after` |
+//! | `busy` | request or connection | for a connection: too many of them, or too many requests of this one; for a request: too many archives are being made, trees read or files hashed at the same time; see `retry_after` |
 //! | `too_slow` | connection | the peer took less than the minimum rate |
 //! | `timed_out` | connection | a handshake or idle deadline passed |
 //! | `denied` | connection | the server wants a token, and the one of `hello` is not it; see `retry_after` |
