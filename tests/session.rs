@@ -180,3 +180,46 @@ fn wrong_usage() {
         assert!(outcome.is_one_sentence().contains(part), "{line}: {outcome:#?}");
     }
 }
+
+/// Whatever moment a run is killed at, the queue is a whole one, and nothing of it is lost.
+#[test]
+fn killed_at_any_moment() {
+    const FILES: usize = 150;
+    let home = home();
+    for number in 0..FILES {
+        home.write(&format!("served/{number}.txt"), format!("{number}\n"));
+    }
+    let service = serve(&home);
+    let addresses: Vec<_> = (0..FILES).map(|number| service.at(&format!("{number}.txt"))).collect();
+    let options = ["-q", "--session", "nightly", "-d", "got", "-j", "4"];
+    let fetched = || fs::read_dir(home.path().join("got")).map_or(0, |entries| entries.count());
+    let mut first =
+        Running::start(home.command(options.into_iter().chain(addresses.iter().map(String::as_str))));
+    wait_until("the queue is kept", || file(&home, "nightly").exists());
+    first.signal(Signal::KILL);
+    drop(first);
+    let mut kills = 1;
+    for round in 1..20 {
+        let before = fetched();
+        if before >= FILES {
+            break;
+        }
+        let mut run = Running::start(home.command(options));
+        // Later and later in a run, so that it comes to something.
+        wait_until("something comes", || fetched() >= (before + round).min(FILES));
+        run.signal(Signal::KILL);
+        drop(run);
+        kills += 1;
+    }
+    let outcome = home.run(options);
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""), "after {kills} kills");
+    for number in 0..FILES {
+        let text = fs::read_to_string(home.path().join(format!("got/{number}.txt")));
+        assert_eq!(text.expect("fetched"), format!("{number}\n"));
+    }
+    let sessions = fs::read_dir(home.path().join(".local/state/fdsp/sessions")).expect("listed");
+    let mut names: Vec<_> = sessions.map(|entry| entry.expect("an entry").file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["nightly.json", "nightly.lock"], "nothing was set aside, and nothing stays behind");
+    println!("{kills} kills");
+}
