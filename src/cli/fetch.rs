@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use etcetera::AppStrategy;
-
 use super::{
     Cli, UsageError, access,
     plan::{Face, Surroundings, shown, wrong},
@@ -13,7 +11,7 @@ use crate::{
         self, Existing, Form, KeptJob, Limits, NewJob, SessionName, Speak, kept,
         session::{Changed, Saved},
     },
-    config::{self, Settings},
+    config::Settings,
     protocol::{
         address::{Address, Authority, Security},
         path::RemotePath,
@@ -97,6 +95,9 @@ impl Fetch {
         let mut queue = saved.queue;
         if face != Face::Screen {
             kept::retry(&mut queue);
+        }
+        for server in self.server.iter().chain(self.jobs.iter().map(|job| &job.address.authority)) {
+            kept::reach(&mut queue, server);
         }
         kept::ask(&mut queue, self.jobs.clone());
         if self.paused {
@@ -183,7 +184,7 @@ impl Cli {
                 return wrong(format!("{name} goes with exactly one download, here are {}", addresses.len()));
             }
         }
-        fetch.session = self.session(face)?;
+        fetch.session = self.session(around, face)?;
         fetch.paused = self.client.paused;
         fetch.configured = configured;
         fetch.given = Changed {
@@ -225,7 +226,7 @@ impl Cli {
 
     /// The session that keeps the queue: without a screen, only one that is asked for, since the queue of a script is
     /// its command line.
-    fn session(&self, face: Face) -> Result<Option<Chosen>, UsageError> {
+    fn session(&self, around: &Surroundings, face: Face) -> Result<Option<Chosen>, UsageError> {
         let given = self.client.session.clone();
         if face != Face::Screen && self.client.paused {
             return wrong("--paused is for the screen: without one nobody could let the queue go on");
@@ -234,17 +235,15 @@ impl Cli {
             return Ok(None);
         }
         let named = given.is_some();
-        match sessions() {
-            Some(folder) => Ok(Some(Chosen { name: given.unwrap_or_default(), folder, named })),
+        match &around.state {
+            Some(state) => {
+                let folder = state.join("sessions");
+                Ok(Some(Chosen { name: given.unwrap_or_default(), folder, named }))
+            }
             None if named => wrong("there is no home folder to keep a session in: set XDG_STATE_HOME"),
             None => Ok(None),
         }
     }
-}
-
-/// Where sessions are kept; `None` without a home.
-fn sessions() -> Option<PathBuf> {
-    Some(config::xdg()?.state_dir()?.join("sessions"))
 }
 
 /// `--local` names a folder, or the file itself.

@@ -112,6 +112,51 @@ fn the_face_is_what_the_surroundings_and_the_options_allow() {
 }
 
 #[test]
+fn the_screen_has_a_session_and_a_script_only_where_it_names_one() {
+    let terminal = Surroundings { terminal: true, ..around() };
+    let session = |line: &str, around: &Surroundings| match planned_in(line, around).map(|plan| plan.task) {
+        Ok(Task::Fetch(fetch)) => {
+            fetch.session.map(|session| (session.name.to_string(), session.folder, session.named))
+        }
+        other => panic!("{line}: {other:?}"),
+    };
+    let folder = std::path::PathBuf::from("/state/sessions");
+    assert_eq!(session("", &terminal), Some(("default".into(), folder.clone(), false)));
+    assert_eq!(session("--session x", &terminal), Some(("x".into(), folder.clone(), true)));
+    assert_eq!(session("-H h a", &around()), None);
+    assert_eq!(session("--session x", &around()), Some(("x".into(), folder, true)));
+    let homeless = Surroundings { state: None, ..terminal };
+    assert_eq!(session("", &homeless), None);
+    assert!(planned_in("--session x", &homeless).expect_err("none").contains("XDG_STATE_HOME"));
+}
+
+#[test]
+fn a_run_begins_with_what_the_last_one_left() {
+    use crate::client::{
+        KeptState, Trouble, TroubleKind,
+        session::{Changed, Saved},
+    };
+    let earlier = fetch("-H nas --plain a b");
+    let mut queue: Vec<crate::client::KeptJob> = earlier.jobs.into_iter().map(Into::into).collect();
+    let trouble = Trouble::new(TroubleKind::Disk, "full");
+    queue[0].state = KeptState::Failed(trouble);
+    let limits = Changed { jobs: Some(7), segments: None, rate: Some(5000) };
+    let saved = Saved { limits, queue, history: Vec::new() };
+    let begin = |line: &str, face| {
+        let (config, queue) = fetch(line).begin(saved.clone(), face);
+        let states = queue.iter().map(|job| match job.state {
+            KeptState::Queued => 'q',
+            KeptState::Paused => 'p',
+            _ => 'f',
+        });
+        (config.jobs, config.limit, states.collect::<String>())
+    };
+    assert_eq!(begin("-H nas --plain c", Face::Screen), (7, Some(5000), "fqq".into()));
+    assert_eq!(begin("-H nas --plain a -j 2", Face::Screen), (2, Some(5000), "qq".into()));
+    assert_eq!(begin("-H nas --plain b --limit 0", Face::Plain), (7, None, "qq".into()));
+}
+
+#[test]
 fn verbosity_and_files_reach_the_log() {
     let log = planned("--serve -vv --log-file /tmp/x.log").expect("right").log;
     assert_eq!((log.level, log.stderr), (tracing::Level::TRACE, true));

@@ -1,6 +1,9 @@
 //! What outlives an engine: its queue as plain data, to begin another engine with.
 
-use crate::text::SafeText;
+use crate::{
+    protocol::address::{Authority, Security},
+    text::SafeText,
+};
 
 use super::{Finished, NewJob, Trouble};
 
@@ -105,6 +108,22 @@ pub fn ask(queue: &mut Vec<KeptJob>, new: Vec<NewJob>) {
     }
 }
 
+/// Takes the token and the pin that a server is reached with now for all that is still to come from it: the next start
+/// of a server may want others.
+pub fn reach(queue: &mut [KeptJob], server: &Authority) {
+    let is_of = |old: &Authority| (&old.host, old.port) == (&server.host, server.port);
+    let not_done = |job: &&mut KeptJob| !matches!(job.state, KeptState::Done(_));
+    let authorities = queue.iter_mut().filter(not_done).map(|job| &mut job.new.address.authority);
+    for old in authorities.filter(|old| is_of(old)) {
+        if server.token.is_some() {
+            old.token.clone_from(&server.token);
+        }
+        if matches!(server.security, Security::Tls { pin: Some(_) }) {
+            old.security = server.security;
+        }
+    }
+}
+
 /// Tries again what has failed.
 pub fn retry(queue: &mut [KeptJob]) {
     for job in queue.iter_mut().filter(|job| matches!(job.state, KeptState::Failed(_))) {
@@ -190,6 +209,22 @@ mod tests {
         let mut jobs = queue();
         ask(&mut jobs, vec![NewJob { existing: Existing::Overwrite, ..new("failed") }]);
         assert_eq!((jobs.len(), jobs[2].new.existing), (5, Existing::Overwrite));
+    }
+
+    #[test]
+    fn a_server_that_wants_another_token_gets_it_for_all() {
+        let mut jobs = queue();
+        let at = |text: &str| Address::parse(text).expect("an address").authority;
+        reach(&mut jobs, &at("fdsp+plain://h/"));
+        assert_eq!(jobs, queue(), "nothing is said, nothing is taken away");
+        reach(&mut jobs, &at("fdsp://sesame-sesame-sesame@other/"));
+        assert_eq!(jobs, queue());
+        let now = at("fdsp+plain://sesame-sesame-sesame@h/");
+        reach(&mut jobs, &now);
+        assert!(jobs[..4].iter().all(|job| job.new.address.authority == now));
+        assert_eq!(jobs[4], queue()[4], "what is done is done");
+        reach(&mut jobs, &at("fdsp+plain://h/"));
+        assert_eq!(jobs[0].new.address.authority, now);
     }
 
     #[test]
