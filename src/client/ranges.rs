@@ -121,14 +121,20 @@ impl Ranges {
     /// The size of the content has become known.
     pub(super) fn known(&mut self, size: u64) {
         let end = Blocks::in_all(size);
-        self.blocks = Some(end);
+        if self.blocks.replace(end) == Some(end) {
+            return;
+        }
         self.free.retain(|start, _| *start < end);
         self.free.values_mut().for_each(|last| *last = end.min(*last));
         for asked in self.holds.values_mut().flat_map(|hold| &mut hold.asked) {
             asked.left.end = end.min(asked.left.end).max(asked.left.start);
         }
-        let held = self.holds.values().map(Hold::left).fold(0, u64::saturating_add);
-        self.shared = self.unasked().saturating_add(held) >= 2 * WORTH;
+        self.shared = self.left() >= 2 * WORTH;
+    }
+
+    /// Blocks that have not come.
+    fn left(&self) -> u64 {
+        self.holds.values().map(Hold::left).fold(self.unasked(), u64::saturating_add)
     }
 
     /// Blocks that nobody was asked for.
@@ -160,7 +166,8 @@ impl Ranges {
         if others == 0 {
             return !self.is_done();
         }
-        self.shared && (self.unasked() / WORTH >= others as u64 || self.slowest(None, now).is_some())
+        let worth = !self.free.is_empty() && self.left() / WORTH > others as u64;
+        self.shared && (worth || self.slowest(None, now).is_some())
     }
 
     /// What a connection is to be asked for next; `None` if it has enough to do, or there is nothing to do. An empty

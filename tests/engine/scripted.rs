@@ -56,21 +56,22 @@ pub fn answer(answer: impl Fn(&mut Session, u32, Get) + Send + Sync + 'static) -
 pub struct Session {
     stream: TcpStream,
     pub machine: Server,
+    /// What came behind the request that was taken last.
+    input: Vec<u8>,
     pub out: Outgoing,
 }
 
 impl Session {
     pub fn new(stream: TcpStream) -> Session {
-        Session { stream, machine: Server::new(), out: Outgoing::new() }
+        Session { stream, machine: Server::new(), input: Vec::new(), out: Outgoing::new() }
     }
 
     /// The next request; `None` at the end.
     pub fn request(&mut self) -> Option<(u32, Request)> {
-        let mut input = Vec::new();
         let mut buffer = [0; 4096];
         loop {
-            let (used, event) = self.machine.receive(&input).ok()?;
-            input.drain(..used);
+            let (used, event) = self.machine.receive(&self.input).ok()?;
+            self.input.drain(..used);
             match event {
                 Some(Event::Hello(_)) => {
                     let welcome = Welcome { agent: "scripted".into(), pipeline: 1, parallel: 4 };
@@ -82,7 +83,7 @@ impl Session {
                 None if used > 0 => {}
                 None => match self.stream.read(&mut buffer) {
                     Ok(0) | Err(_) => return None,
-                    Ok(count) => input.extend_from_slice(&buffer[..count]),
+                    Ok(count) => self.input.extend_from_slice(&buffer[..count]),
                 },
             }
         }

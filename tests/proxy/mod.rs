@@ -94,6 +94,8 @@ struct State {
     /// Bytes that may come to clients, by all connections; the rest is held back.
     pass: AtomicUsize,
     passed: Mutex<usize>,
+    /// The same for each connection.
+    brought: Mutex<Vec<usize>>,
     grown: Condvar,
     connections: AtomicUsize,
     open: Mutex<Vec<Weak<Pair>>>,
@@ -131,6 +133,7 @@ impl Proxy {
             scripts,
             pass: AtomicUsize::new(pass),
             passed: Mutex::new(0),
+            brought: Mutex::default(),
             grown: Condvar::new(),
             connections: AtomicUsize::new(0),
             open: Mutex::default(),
@@ -143,13 +146,14 @@ impl Proxy {
                     return;
                 }
                 let number = shared.connections.fetch_add(1, Ordering::SeqCst);
+                lock(&shared.brought).push(0);
                 // A server that is gone is one more fault.
                 let Ok(server) = TcpStream::connect(*lock(&shared.server)) else { continue };
                 let script = shared.scripts.get(number).cloned().unwrap_or_default();
                 let pair = Arc::new(Pair { client, server });
                 lock(&shared.open).push(Arc::downgrade(&pair));
                 let shared = Arc::clone(&shared);
-                thread::spawn(move || connect(&shared, pair, script));
+                thread::spawn(move || connect(&shared, pair, script, number));
             }
         });
         Proxy { at, state }
@@ -172,6 +176,11 @@ impl Proxy {
     /// Bytes that came to clients.
     pub fn passed(&self) -> usize {
         *lock(&self.state.passed)
+    }
+
+    /// The same for each connection.
+    pub fn brought(&self) -> Vec<usize> {
+        lock(&self.state.brought).clone()
     }
 
     /// Waits until so many have come, or the time is over; whether they have.
@@ -222,10 +231,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn connect(state: &Arc<State>, pair: Arc<Pair>, script: Script) {
+fn connect(state: &Arc<State>, pair: Arc<Pair>, script: Script, number: usize) {
     let upward = {
         let (state, pair) = (Arc::clone(state), Arc::clone(&pair));
-        thread::spawn(move || match forward(&pair.client, &pair.server, &script.to_server, &state, false) {
+        thread::spawn(move || match forward(&pair.client, &pair.server, &script.to_server, &state, None) {
             // Nothing more comes, but whoever wants may leave.
             Some(Fault::StallAfter(_)) => {
                 let _ = std::io::copy(&mut &pair.client, &mut std::io::sink());
@@ -236,7 +245,7 @@ fn connect(state: &Arc<State>, pair: Arc<Pair>, script: Script) {
             }
         })
     };
-    match forward(&pair.server, &pair.client, &script.to_client, state, true) {
+    match forward(&pair.server, &pair.client, &script.to_client, state, Some(number)) {
         Some(Fault::ResetAfter(_)) => {
             let _ = socket2::SockRef::from(&pair.client).set_linger(Some(Duration::ZERO));
             // Who reads from the client has to let go of it before the reset can happen.
@@ -255,13 +264,13 @@ fn connect(state: &Arc<State>, pair: Arc<Pair>, script: Script) {
     }
 }
 
-/// Forwards until the end or a fault; which one.
+/// Forwards until the end or a fault; which one. `to_client`: the number of the connection, if it goes that way.
 fn forward(
     mut from: &TcpStream,
     mut to: &TcpStream,
     faults: &[Fault],
     state: &State,
-    to_client: bool,
+    to_client: Option<usize>,
 ) -> Option<Fault> {
     let mut buffer = vec![0; PIECE];
     let mut sent = 0;
@@ -274,7 +283,7 @@ fn forward(
         if most == 0 {
             return ending.map(|(_, fault)| fault);
         }
-        if to_client {
+        if to_client.is_some() {
             most = most.min(state.room(from, to)?);
         }
         if let Some(dice) = &mut pieces {
@@ -301,7 +310,8 @@ fn forward(
             return None;
         }
         sent += count;
-        if to_client {
+        if let Some(number) = to_client {
+            lock(&state.brought)[number] += count;
             *lock(&state.passed) += count;
             state.grown.notify_all();
         }
