@@ -85,7 +85,6 @@ fn a_tree_without_its_end_is_no_tree() {
         let mut writer = session.machine.tree(id, &mut session.out);
         script.entries.iter().for_each(|entry| writer.push(entry, &mut session.out));
         writer.flush(&mut session.out);
-        drop(writer);
         session.refuse(id, &failure(Code::Internal));
     });
     let mut client = once();
@@ -146,7 +145,6 @@ fn lying_sizes_take_no_memory_and_no_disk() {
             let mut writer = session.machine.files(id, &mut session.out);
             let head = FileHead { size: 1 << 40, ..head(b"aaaa") };
             writer.begin(&head, &mut session.out);
-            drop(writer);
             session.refuse(id, &failure(Code::Internal));
         }
         request => script.answer(session, id, &request),

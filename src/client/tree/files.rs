@@ -225,7 +225,15 @@ impl Talk for Asking<'_> {
 
     fn take(&mut self, event: Event<'_>) -> Result<(), Fault> {
         match event {
-            Event::File { head, .. } => self.coming = Some((head, self.batch.bytes.len(), None)),
+            Event::File { head, .. } => {
+                if self.batch.is_small_for(head.size) {
+                    self.flush()?;
+                    if let Some(writer) = &mut self.writer {
+                        writer.catch_up()?;
+                    }
+                }
+                self.coming = Some((head, self.batch.bytes.len(), None));
+            }
             Event::Data { bytes, .. } => {
                 self.batch.bytes.extend_from_slice(bytes);
                 self.memory.transferred += bytes.len() as u64;

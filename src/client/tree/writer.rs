@@ -26,12 +26,13 @@ use crate::{
     protocol::{digest::Hash, message::FileHead},
 };
 
-/// Bytes that are handed over at once.
-pub(super) const BATCH: usize = 256 * 1024;
+/// Bytes that are handed over at once. What is not written yet is what a kill costs: it is not much more than three of these, or one file
+/// that is larger.
+const BATCH: usize = 128 * 1024;
 /// Files that are handed over at once.
-const FILES: usize = 256;
+const FILES: usize = 128;
 /// Batches that wait.
-const WAITING: usize = 4;
+const WAITING: usize = 1;
 /// A file until it takes the place of another one.
 const NEW: &str = "new";
 
@@ -58,6 +59,11 @@ impl Batch {
     pub(super) fn is_full(&self) -> bool {
         self.bytes.len() >= BATCH || self.items.len() >= FILES
     }
+
+    /// Whether a file of so many bytes should not come to what is in it.
+    pub(super) fn is_small_for(&self, size: u64) -> bool {
+        self.bytes.len() as u64 + size > 2 * BATCH as u64
+    }
 }
 
 /// What the thread works with.
@@ -81,6 +87,9 @@ pub(super) struct Site {
 pub(super) struct Writer {
     sender: Option<SyncSender<Batch>>,
     emptied: Receiver<Batch>,
+    /// Batches that are not written yet.
+    under_way: usize,
+    spare: Vec<Batch>,
     thread: Option<JoinHandle<Result<(), Fault>>>,
 }
 
@@ -105,20 +114,37 @@ impl Writer {
         let thread = std::thread::Builder::new().name("fdsp-tree".into()).spawn(work).map_err(|error| {
             Fault::never(TroubleKind::Other, format!("the system gives no thread to write files: {error}"))
         })?;
-        Ok(Writer { sender: Some(sender), emptied, thread: Some(thread) })
+        Ok(Writer { sender: Some(sender), emptied, under_way: 0, spare: Vec::new(), thread: Some(thread) })
     }
 
     /// Hands a batch over, and takes an empty one. Blocks while too many wait.
     pub(super) fn hand_over(&mut self, batch: Batch) -> Result<Batch, Fault> {
         let sent = self.sender.as_ref().is_some_and(|sender| sender.send(batch).is_ok());
         if !sent {
-            self.finish()?;
-            return Err(Fault::never(
-                TroubleKind::Other,
-                "writing the files ended by a defect of this program",
-            ));
+            return Err(self.ended());
         }
-        Ok(self.emptied.try_recv().unwrap_or_default())
+        self.under_way += 1;
+        while let Ok(empty) = self.emptied.try_recv() {
+            self.under_way -= 1;
+            self.spare.push(empty);
+        }
+        Ok(self.spare.pop().unwrap_or_default())
+    }
+
+    /// Waits until all that was handed over is written.
+    pub(super) fn catch_up(&mut self) -> Result<(), Fault> {
+        while self.under_way > 0 {
+            let empty = self.emptied.recv().map_err(|_| self.ended())?;
+            self.under_way -= 1;
+            self.spare.push(empty);
+        }
+        Ok(())
+    }
+
+    /// Why nothing is written any more.
+    fn ended(&mut self) -> Fault {
+        let defect = || Fault::never(TroubleKind::Other, "writing the files ended by a defect of this program");
+        self.finish().err().unwrap_or_else(defect)
     }
 
     /// Waits until all is written.
