@@ -1,7 +1,7 @@
-//! Client or server is killed at any moment, again and again, in front of all four architectures: every finished file is
+//! Client or server is killed at any moment, again and again, in front of all four architectures: every finished file or tree is
 //! right, and what was verified is not fetched again. `FDSP_KILLS=2000` for a long campaign.
 
-use std::{fs, thread, time::Duration};
+use std::{fs, path::Path, thread, time::Duration};
 
 use crate::{
     processes::{Client, Server},
@@ -27,13 +27,23 @@ struct Subject {
     digest: blake3::Hash,
     /// How many kills it gets of each hundred.
     share: usize,
+    /// The number of its files, if it is a directory as itself.
+    files: Option<usize>,
 }
 
 impl Subject {
-    /// What a kill may cost. A file comes over one connection for each 8 MiB of it, an archive over one.
+    /// What a kill may cost. A file comes over one connection for each 8 MiB of it, an archive or a tree over one.
     fn lost(&self) -> usize {
-        let connections = if self.path == self.name { (self.size / (8 * MIB)).clamp(1, 4) } else { 1 };
+        let is_file = self.path == self.name && self.files.is_none();
+        let connections = if is_file { (self.size / (8 * MIB)).clamp(1, 4) } else { 1 };
         connections * LOST
+    }
+
+    /// What frames, greetings and the like add to a content that came over several connections. What a tree holds is told on
+    /// each, and each file of it has frames of its own.
+    fn overhead(&self, bytes: usize, connections: usize) -> usize {
+        let of_files = self.files.map_or(0, |files| files * HEAD * (connections + 1));
+        bytes / 500 + (connections + 1) * 20 * HEAD + of_files
     }
 }
 
@@ -84,9 +94,9 @@ struct Running {
     client: Client,
     /// Whether it outlives the server.
     patient: bool,
-    /// What had passed, and how many blocks were listed, when it began.
+    /// What had passed, and how many bytes were kept, when it began.
     passed: usize,
-    listed: usize,
+    kept: usize,
     /// How often a server died under it.
     interrupted: usize,
 }
@@ -123,8 +133,9 @@ impl<'a> Campaign<'a> {
                 continue;
             }
             self.verify();
-            let most =
-                self.subject.size + overhead(self.subject.size, suffered) + suffered * self.subject.lost();
+            let most = self.subject.size
+                + self.subject.overhead(self.subject.size, suffered)
+                + suffered * self.subject.lost();
             assert!(received <= most, "{self}: {received} bytes were fetched after {suffered} kills");
             self.figures.received += received;
             (received, suffered) = (0, 0);
@@ -140,10 +151,12 @@ impl<'a> Campaign<'a> {
             self.gate = Proxy::gate(self.server.at(), 0);
         }
         let patient = self.dice.once_in(5);
-        let (passed, listed) = (self.gate.passed(), self.folder.listed(self.subject.name));
+        let (passed, kept) = (self.gate.passed(), self.folder.kept(self.subject.name));
         let address = self.server.through(&self.gate, self.subject.path);
-        let client = Client::start(&self.folder, &address, if patient { 100 } else { 0 });
-        Running { client, patient, passed, listed, interrupted: 0 }
+        let form = if self.subject.files.is_some() { "tree" } else { "auto" };
+        let options = ["--retries", if patient { "100" } else { "0" }, "--as", form];
+        let client = Client::with(&self.folder, &address, &options);
+        Running { client, patient, passed, kept, interrupted: 0 }
     }
 
     /// Lets some of it come and kills one of both; the client, if it goes on.
@@ -181,10 +194,11 @@ impl<'a> Campaign<'a> {
         if self.dice.once_in(2) {
             // All that passed has been received: frames and greetings take little of it.
             let passed = self.gate.passed() - running.passed;
-            let blocks =
-                passed.saturating_sub((running.interrupted + 1) * self.subject.lost()) / (MIB + HEAD);
-            until("the blocks that came", || {
-                running.client.has_ended() || self.folder.listed(name) >= running.listed + blocks
+            let overhead = self.subject.overhead(passed, running.interrupted);
+            let lost = (running.interrupted + 1) * self.subject.lost();
+            let came = passed.saturating_sub(overhead + lost);
+            until("what came is kept", || {
+                running.client.has_ended() || self.folder.kept(name) >= running.kept + came
             });
         }
         if running.client.has_ended() {
@@ -233,10 +247,10 @@ impl<'a> Campaign<'a> {
         if self.folder.path(self.subject.name).exists() {
             return;
         }
-        let now = self.folder.listed(self.subject.name);
-        assert!(now >= running.listed, "{self}: {} blocks were verified, {now} are left", running.listed);
-        let kept = (now - running.listed) * MIB;
-        let lost = came.saturating_sub(kept + overhead(came, running.interrupted));
+        let now = self.folder.kept(self.subject.name);
+        assert!(now >= running.kept, "{self}: {} bytes were verified, {now} are left", running.kept);
+        let kept = now - running.kept;
+        let lost = came.saturating_sub(kept + self.subject.overhead(came, running.interrupted));
         self.figures.worst = self.figures.worst.max(lost / running.interrupted.max(1));
         assert!(lost <= self.subject.lost() * running.interrupted, "{self}: {lost} bytes are lost");
     }
@@ -244,15 +258,20 @@ impl<'a> Campaign<'a> {
     /// The finished file is right, and nothing else is left; it makes room for the next one.
     fn verify(&mut self) {
         let path = self.folder.path(self.subject.name);
-        let bytes = fs::read(&path).unwrap();
-        assert!(blake3::hash(&bytes) == self.subject.digest, "{self}: another content");
+        let digest = if self.subject.files.is_some() {
+            digest(&path)
+        } else {
+            blake3::hash(&fs::read(&path).unwrap())
+        };
+        assert!(digest == self.subject.digest, "{self}: another content");
         // Killed after the file was in its place, a program leaves a note that nobody needs.
         let left: Vec<_> =
             self.folder.names().into_iter().filter(|name| *name != self.subject.name).collect();
-        assert!(left.is_empty() || left == [format!("{}.part.fdsp", self.subject.name)], "{self}: {left:?}");
+        let note = if self.subject.files.is_some() { "part" } else { "part.fdsp" };
+        assert!(left.is_empty() || left == [format!("{}.{note}", self.subject.name)], "{self}: {left:?}");
         self.folder = Folder::new();
         self.figures.downloads += 1;
-        self.figures.finished += bytes.len();
+        self.figures.finished += self.subject.size;
     }
 }
 
@@ -262,9 +281,22 @@ impl std::fmt::Display for Campaign<'_> {
     }
 }
 
-/// What frames, greetings and the like add to a content that came over several connections.
-fn overhead(bytes: usize, connections: usize) -> usize {
-    bytes / 500 + (connections + 1) * 20 * HEAD
+/// Tells a folder from all others: what is in it, at any depth.
+fn digest(folder: &Path) -> blake3::Hash {
+    let mut hasher = blake3::Hasher::new();
+    let mut open = vec![folder.to_owned()];
+    while let Some(directory) = open.pop() {
+        let mut inside: Vec<_> =
+            fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+        inside.sort();
+        for path in inside {
+            let shown = path.strip_prefix(folder).unwrap().display().to_string();
+            let content = if path.is_dir() { Vec::new() } else { fs::read(&path).unwrap() };
+            hasher.update(format!("{shown} {} ", content.len()).as_bytes()).update(&content);
+            open.extend(path.is_dir().then_some(path));
+        }
+    }
+    hasher.finalize()
 }
 
 fn subjects(served: &Folder) -> Vec<Subject> {
@@ -279,18 +311,34 @@ fn subjects(served: &Folder) -> Vec<Subject> {
     write("d/noise.jpg", &content(4 * MIB + 5, 1));
     write("d/sub/more.bin", &content(5 * MIB, 2));
     write("d/text", &b"all work and no play ".repeat(100_000));
+    for number in 0..200u64 {
+        write(&format!("t/{}/{number}", number / 20), &content(4096, 100 + number));
+    }
+    for number in 0..20u64 {
+        write(&format!("t/some/{number}"), &content(100_000, 300 + number));
+    }
+    write("t/zz-large", &content(3 * MIB, 400));
     let server = Server::start(served.folder.path(), "async");
     let whole = Folder::new();
     let zip = whole.fetch(server.at(), "d").unwrap();
     let zip = fs::read(zip.path).unwrap();
     let subject = |path, name, bytes: &[u8], share| {
         let (size, digest) = (bytes.len(), blake3::hash(bytes));
-        Subject { path, name, size, digest, share }
+        Subject { path, name, size, digest, share, files: None }
+    };
+    let tree = Subject {
+        path: "t",
+        name: "t",
+        size: 200 * 4096 + 20 * 100_000 + 3 * MIB,
+        digest: digest(&served.path("t")),
+        share: 30,
+        files: Some(221),
     };
     vec![
         subject("small.bin", "small.bin", &small, 10),
-        subject("large.bin", "large.bin", &large, 50),
-        subject("d", "d.zip", &zip, 40),
+        subject("large.bin", "large.bin", &large, 30),
+        subject("d", "d.zip", &zip, 30),
+        tree,
     ]
 }
 

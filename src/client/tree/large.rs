@@ -174,8 +174,9 @@ impl Work<'_> {
         };
         let mut cursor = Cursor::new(ground, &self.manifest);
         let name = self.manifest.name(index);
-        let file = match large.place.take() {
-            Some(mut place) => {
+        let place = large.place.take();
+        let file = match &place {
+            Some(place) => {
                 let file = Arc::clone(place.part.file()?);
                 finish::check_length(&file, size, &place.part.path())?;
                 let mode = (u32::from(entry.mode) | 0o600) & !platform::umask();
@@ -185,7 +186,6 @@ impl Work<'_> {
                 let parent = cursor.parent(index).map_err(|error| failed(&error))?;
                 rustix::fs::renameat(&place.target.folder.handle, place.part.name(), parent, name)
                     .map_err(|error| failed(&error.into()))?;
-                place.part.placed();
                 file
             }
             // What was in its place is what the server has.
@@ -202,6 +202,9 @@ impl Work<'_> {
             if let Err(error) = control.write_all(line.as_bytes()) {
                 tracing::warn!("cannot write to the control file: {error}");
             }
+        }
+        if let Some(mut place) = place {
+            place.part.placed();
         }
         Ok(root)
     }

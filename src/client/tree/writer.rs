@@ -143,7 +143,8 @@ impl Writer {
 
     /// Why nothing is written any more.
     fn ended(&mut self) -> Fault {
-        let defect = || Fault::never(TroubleKind::Other, "writing the files ended by a defect of this program");
+        let defect =
+            || Fault::never(TroubleKind::Other, "writing the files ended by a defect of this program");
         self.finish().err().unwrap_or_else(defect)
     }
 
