@@ -1,9 +1,15 @@
-use std::ffi::OsStr;
+use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::PathBuf};
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::protocol::{address::DEFAULT_PORT, classic::Dialect};
+use crate::{
+    client::{Checksum, Existing, Finished, Form, KeptState, NewJob, Speak, Trouble, TroubleKind},
+    protocol::{
+        address::{Address, DEFAULT_PORT},
+        classic::Dialect,
+    },
+};
 
 fn path() -> impl Strategy<Value = PathBuf> {
     let text = "/[a-zä\"\\\\ \n\u{1b}/]{0,12}".prop_map(PathBuf::from);
