@@ -36,8 +36,8 @@ impl ArchiveIndexes {
     pub fn put(&self, identity: &str, mut index: Index) {
         index.shorten(BUDGET - OVERHEAD);
         let mut indexes = lock(&self.indexes);
-        let known = indexes.get(identity).map_or(0, |known| known.len());
-        if index.len() > known {
+        let known = indexes.get(identity).map_or((0, 0), |known| known.reach());
+        if index.reach() > known {
             let cost = OVERHEAD + index.cost();
             indexes.insert(identity.to_owned(), Arc::new(index), cost);
         }

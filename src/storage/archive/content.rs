@@ -3,6 +3,7 @@
 use super::{
     compress::{CHUNK, Deflater},
     format::{Method, Written},
+    index::Begun,
     source::OpenSource,
 };
 use crate::storage::StorageError;
@@ -36,7 +37,9 @@ pub(super) struct Content {
     pub(super) name: String,
     pub(super) source: OpenSource,
     pub(super) method: Method,
+    /// Of the bytes that were read; of a stored file, of as many from its beginning on.
     crc: crc32fast::Hasher,
+    summed: u64,
     /// Bytes made of it.
     compressed: u64,
     /// What of [`Tools::input`] was deflated.
@@ -60,7 +63,18 @@ impl Content {
         }
         let complete = source.remaining() == 0;
         let crc = crc32fast::Hasher::new();
-        Content { entry, name, source, method, crc, compressed: 0, taken: 0, complete, known: None }
+        Content {
+            entry,
+            name,
+            source,
+            method,
+            crc,
+            summed: 0,
+            compressed: 0,
+            taken: 0,
+            complete,
+            known: None,
+        }
     }
 
     /// Whether all of it was made.
@@ -77,11 +91,29 @@ impl Content {
     /// Passes over the beginning of a stored content, `count` bytes or all, of which is known what it became. Returns
     /// how many.
     pub(super) fn pass(&mut self, count: u64, known: Written) -> u64 {
+        self.known = Some(known);
+        self.move_on(count)
+    }
+
+    /// Passes over the beginning of a stored content, `count` bytes or as many as an earlier pass has read. Returns how
+    /// many.
+    pub(super) fn pass_begun(&mut self, count: u64, begun: &Begun) -> u64 {
+        (self.summed, self.crc) = (begun.bytes, begun.crc.clone());
+        self.move_on(count.min(begun.bytes))
+    }
+
+    fn move_on(&mut self, count: u64) -> u64 {
         let passed = count.min(self.source.remaining());
         self.source.pass(passed);
-        self.known = Some(known);
+        self.compressed += passed;
         self.complete = self.source.remaining() == 0;
         passed
+    }
+
+    /// What was read of a stored content, for a pass that begins in it.
+    pub(super) fn begun(&self) -> Option<Begun> {
+        let is_part = self.method == Method::Stored && self.known.is_none() && self.summed > 0;
+        is_part.then(|| Begun { bytes: self.summed, crc: self.crc.clone() })
     }
 
     /// Copies what comes next into `buffer` and returns how much.
@@ -89,8 +121,11 @@ impl Content {
         let count = buffer.len().min(clamp(self.source.remaining()));
         let piece = &mut buffer[..count];
         self.source.read(piece)?;
-        self.crc.update(piece);
+        // What an earlier pass has read is in the sum already.
+        let known = clamp(self.summed.saturating_sub(self.compressed)).min(count);
+        self.crc.update(&piece[known..]);
         self.compressed += count as u64;
+        self.summed = self.summed.max(self.compressed);
         self.complete = self.source.remaining() == 0;
         Ok(count)
     }

@@ -11,29 +11,41 @@ pub(super) struct Learned {
     pub(super) end: u64,
 }
 
+/// The beginning of a large stored file.
+#[derive(Clone, Debug)]
+pub(super) struct Begun {
+    /// Bytes of it.
+    pub(super) bytes: u64,
+    /// Of these bytes.
+    pub(super) crc: crc32fast::Hasher,
+}
+
 /// What a pass over a plan has learned of its entries, from the first one on.
 #[derive(Debug, Default)]
-pub struct Index(pub(super) Vec<Learned>);
+pub struct Index {
+    pub(super) entries: Vec<Learned>,
+    /// What is known of the entry after those.
+    pub(super) begun: Option<Begun>,
+}
 
 impl Index {
-    /// How many entries it knows.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether it knows none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// How many entries it knows as a whole, and how many bytes of the next one.
+    pub fn reach(&self) -> (usize, u64) {
+        (self.entries.len(), self.begun.as_ref().map_or(0, |begun| begun.bytes))
     }
 
     /// Bytes that it takes.
     pub fn cost(&self) -> usize {
-        size_of_val(&*self.0)
+        size_of_val(&*self.entries)
     }
 
     /// Forgets the last entries, so that it takes at most `cost` bytes.
     pub fn shorten(&mut self, cost: usize) {
-        self.0.truncate(cost / size_of::<Learned>());
-        self.0.shrink_to_fit();
+        let most = cost / size_of::<Learned>();
+        if self.entries.len() > most {
+            self.entries.truncate(most);
+            self.begun = None;
+        }
+        self.entries.shrink_to_fit();
     }
 }

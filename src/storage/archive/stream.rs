@@ -4,7 +4,7 @@ use super::{
     compress::{self, HEAD},
     content::{Content, Tools, clamp},
     format::{self, Method, Written},
-    index::{Index, Learned},
+    index::{Begun, Index, Learned},
     pending::Pending,
     plan::{Kind, Plan, SMALL},
     source::OpenSource,
@@ -100,21 +100,26 @@ impl Stream {
     /// # Errors
     /// As [`Stream::read`].
     pub fn resume(&mut self, index: &Index, offset: u64) -> Result<(), StorageError> {
-        self.index.clone_from(&index.0);
+        self.index.clone_from(&index.entries);
         self.index.truncate(self.plan.entries.len());
         let entry = self.index.partition_point(|learned| learned.end <= offset);
         self.offset = entry.checked_sub(1).map_or(0, |before| self.index[before].end);
         self.position = (0..entry).map(|entry| self.plan.entries.source(entry).size).sum();
         self.pending = Pending::default();
         self.state = State::Entry(entry);
-        let result = self.enter_stored(entry, offset);
+        let begun = index.begun.as_ref().filter(|_| entry == index.entries.len());
+        let result = self.enter_stored(entry, offset, begun);
         self.watch(result)
     }
 
-    /// Begins a known entry in the middle, at `offset` of the archive, if it is a large stored file.
-    fn enter_stored(&mut self, entry: usize, offset: u64) -> Result<(), StorageError> {
-        let Some(&Learned { written, method: Method::Stored, .. }) = self.index.get(entry) else {
-            return Ok(());
+    /// Begins an entry in the middle, at `offset` of the archive, if it is a large stored file of which an earlier pass
+    /// has seen as much.
+    fn enter_stored(&mut self, entry: usize, offset: u64, begun: Option<&Begun>) -> Result<(), StorageError> {
+        let known = match self.index.get(entry) {
+            Some(Learned { method: Method::Deflated, .. }) => return Ok(()),
+            Some(learned) => Some(learned.written),
+            None if begun.is_none() => return Ok(()),
+            None => None,
         };
         if self.plan.entries.source(entry).size <= SMALL as u64 {
             return Ok(());
@@ -126,7 +131,11 @@ impl Stream {
             && content.method == Method::Stored
             && within > header
         {
-            let passed = content.pass(within - header, written);
+            let passed = match (known, begun) {
+                (Some(written), _) => content.pass(within - header, written),
+                (None, Some(begun)) => content.pass_begun(within - header, begun),
+                (None, None) => return Ok(()),
+            };
             self.pending = Pending::default();
             self.offset += header + passed;
             self.position += passed;
@@ -142,8 +151,13 @@ impl Stream {
     /// What was learned, for [`Stream::resume`] of another stream of the same plan; `None` after an error. This one
     /// must not be read any further.
     pub fn take_index(&mut self) -> Option<Index> {
-        let index = Index(std::mem::take(&mut self.index));
-        (!matches!(self.state, State::Failed(_))).then_some(index)
+        let entries = std::mem::take(&mut self.index);
+        let begun = match &self.state {
+            State::Failed(_) => return None,
+            State::Content(content) if content.entry == entries.len() => content.begun(),
+            _ => None,
+        };
+        Some(Index { entries, begun })
     }
 
     /// Whether every byte of the archive was read.
