@@ -61,6 +61,8 @@ pub(crate) struct Session<R> {
     ended: bool,
     /// So have we.
     closed: bool,
+    /// Why nothing more can be done here.
+    failure: Option<Error>,
 }
 
 impl<R> fmt::Debug for Session<R> {
@@ -90,6 +92,7 @@ impl<R: Records> Session<R> {
             established: false,
             ended: false,
             closed: false,
+            failure: None,
         }
     }
 
@@ -181,61 +184,79 @@ impl<R: Records> Session<R> {
         }
     }
 
+    /// Once that has failed it fails the same way for ever.
     fn drive(&mut self, content: &mut Vec<u8>, then: &Then<'_>) -> Result<(), Error> {
-        let mut failure = None;
+        if let Some(failure) = &self.failure {
+            return Err(failure.clone());
+        }
         loop {
-            let status = self.records.process(&mut self.incoming[self.start..self.end]);
-            let mut discard = status.discard;
-            let more = match status.state {
-                Ok(ConnectionState::ReadTraffic(mut traffic)) => {
-                    while let Some(record) = traffic.next_record() {
-                        let record = record?;
+            match self.step(content, then) {
+                Ok(true) => {}
+                Ok(false) => return Ok(()),
+                Err(error) => {
+                    self.take_alert();
+                    (self.start, self.end) = (0, 0);
+                    (self.established, self.closed) = (false, true);
+                    self.failure = Some(error.clone());
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// Whether there may be more to do.
+    fn step(&mut self, content: &mut Vec<u8>, then: &Then<'_>) -> Result<bool, Error> {
+        let status = self.records.process(&mut self.incoming[self.start..self.end]);
+        let mut discard = status.discard;
+        let outcome = match status.state {
+            Ok(ConnectionState::ReadTraffic(mut traffic)) => loop {
+                match traffic.next_record() {
+                    Some(Ok(record)) => {
                         discard += record.discard;
                         content.extend_from_slice(record.payload);
                     }
-                    true
+                    Some(Err(error)) => break Err(error),
+                    None => break Ok(true),
                 }
-                Ok(ConnectionState::EncodeTlsData(encode)) => {
-                    put(&mut self.outgoing, encode)?;
-                    true
-                }
-                // Whoever moves the bytes keeps them in order, so that they count as sent.
-                Ok(ConnectionState::TransmitTlsData(transmit)) => {
-                    transmit.done();
-                    true
-                }
-                Ok(ConnectionState::PeerClosed) => {
-                    self.ended = true;
-                    true
-                }
-                Ok(ConnectionState::WriteTraffic(_)) if failure.is_some() => false,
-                Ok(ConnectionState::WriteTraffic(mut traffic)) => {
-                    self.established = true;
-                    match then {
-                        Then::Nothing => {}
-                        Then::Seal(bytes) => seal(&mut self.outgoing, &mut traffic, bytes)?,
-                        Then::Close => {
-                            // Longer than any alert.
-                            let alert = |place: &mut [u8]| traffic.queue_close_notify(place);
-                            let _ = self.outgoing.fill(2 * OVERHEAD, alert);
-                        }
-                    }
-                    false
-                }
-                // Early data is not accepted, so that there is none.
-                Ok(_) => false,
-                // What the peer is to be told of it is got by going on, without what came.
-                Err(error) => {
-                    let first = failure.is_none();
-                    failure.get_or_insert(error);
-                    (discard, self.established, self.closed) = (usize::MAX, false, true);
-                    first
-                }
-            };
-            self.start = self.start.saturating_add(discard).min(self.end);
-            if !more {
-                return failure.map_or(Ok(()), Err);
+            },
+            Ok(ConnectionState::EncodeTlsData(encode)) => put(&mut self.outgoing, encode).map(|()| true),
+            // Whoever moves the bytes keeps them in order, so that they count as sent.
+            Ok(ConnectionState::TransmitTlsData(transmit)) => {
+                transmit.done();
+                Ok(true)
             }
+            Ok(ConnectionState::PeerClosed) => {
+                self.ended = true;
+                Ok(true)
+            }
+            Ok(ConnectionState::WriteTraffic(mut traffic)) => {
+                self.established = true;
+                match then {
+                    Then::Nothing => Ok(false),
+                    Then::Seal(bytes) => seal(&mut self.outgoing, &mut traffic, bytes).map(|()| false),
+                    Then::Close => {
+                        // Longer than any alert.
+                        let alert = |place: &mut [u8]| traffic.queue_close_notify(place);
+                        let _ = self.outgoing.fill(2 * OVERHEAD, alert);
+                        Ok(false)
+                    }
+                }
+            }
+            // Early data is not accepted, so that there is none.
+            Ok(_) => Ok(false),
+            Err(error) => Err(error),
+        };
+        self.start = self.start.saturating_add(discard).min(self.end);
+        outcome
+    }
+
+    /// What the peer is to be told of a failure is the next that there is, if anything. What was received must still be
+    /// there: `rustls` looks at it.
+    fn take_alert(&mut self) {
+        let status = self.records.process(&mut self.incoming[self.start..self.end]);
+        if let Ok(ConnectionState::EncodeTlsData(encode)) = status.state {
+            // Without it the peer learns the same from the end of the stream.
+            let _ = put(&mut self.outgoing, encode);
         }
     }
 }
@@ -271,3 +292,6 @@ fn seal<S>(outgoing: &mut Outgoing, traffic: &mut WriteTraffic<'_, S>, bytes: &[
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
