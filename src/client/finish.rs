@@ -1,18 +1,17 @@
 //! From a complete `.part` to a finished file: checked, synced and put in place, in that order.
 
 use std::{
-    fs::{File, FileTimes},
+    fs::File,
     io,
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, SystemTime},
 };
 
 use rustix::fs::FileType;
 
 use crate::protocol::{
     digest::Hash,
-    message::{Form, Sources, Timestamp},
+    message::{Form, Sources},
 };
 
 use super::{
@@ -22,6 +21,7 @@ use super::{
     memory::{Memory, Place},
     place::{self, Target},
     retry::Fault,
+    times::set_modified,
 };
 
 /// What is to be done with a complete `.part`.
@@ -82,7 +82,7 @@ impl Finish {
             return Ok(path);
         }
         if let Some(modified) = source.modified {
-            set_modified(&file, modified);
+            set_modified(&*file, modified);
         }
         if self.sync {
             file.sync_all().map_err(|error| disk("write", &part, &error))?;
@@ -191,23 +191,6 @@ fn check_archive(file: &File, sources: &Sources, part: &Path) -> Result<(), Faul
     archive_check::check(file, sources).map_err(|error| {
         Fault::never(TroubleKind::Integrity, format!("{error}; it is kept as {}", part.display()))
     })
-}
-
-/// A file without its time is still the file: failing is no error.
-fn set_modified(file: &File, modified: Timestamp) {
-    let (seconds, nanoseconds) = (modified.seconds, modified.nanoseconds.into());
-    let magnitude = Duration::from_secs(seconds.unsigned_abs());
-    let time = if seconds < 0 {
-        SystemTime::UNIX_EPOCH.checked_sub(magnitude)
-    } else {
-        SystemTime::UNIX_EPOCH.checked_add(magnitude)
-    };
-    let Some(time) = time.and_then(|time| time.checked_add(Duration::from_nanos(nanoseconds))) else {
-        return;
-    };
-    if let Err(error) = file.set_times(FileTimes::new().set_modified(time)) {
-        tracing::debug!("the modification time was not set: {error}");
-    }
 }
 
 fn disk(doing: &str, path: &Path, error: &io::Error) -> Fault {

@@ -56,6 +56,7 @@ mod secure;
 mod segment;
 pub mod session;
 mod speed;
+mod times;
 mod tree;
 mod trust;
 mod view;

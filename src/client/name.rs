@@ -202,6 +202,42 @@ mod tests {
     }
 
     #[test]
+    fn names_of_real_trees_are_taken_as_they_are() {
+        for name in [
+            "a",
+            ".hidden",
+            "größe",
+            "aux.c",
+            "system-\\x2d.slice",
+            "a b",
+            "~",
+            "name.",
+            "❤\u{fe0f}.png",
+            "👩\u{200d}🚀",
+            "می\u{200c}خواهم",
+            "e\u{301}",
+        ] {
+            assert_eq!(SafeName::exact(name).map(|name| name.to_string()), Ok(name.to_owned()));
+        }
+        for name in [
+            "",
+            ".",
+            "..",
+            "a/b",
+            "a\0",
+            "a\n",
+            "\u{1b}[2J",
+            "\u{202e}gpj.exe",
+            "a\u{85}",
+            "a\u{200b}",
+            "\u{feff}a",
+        ] {
+            assert!(SafeName::exact(name).is_err(), "{name:?}");
+        }
+        assert!(SafeName::exact(&"x".repeat(256)).is_err());
+    }
+
+    #[test]
     fn a_long_name_keeps_its_extension() {
         let name = safe(&format!("{}.tar", "ä".repeat(200)));
         assert!(name.len() <= 255 && name.ends_with("ä.tar"), "{name}");

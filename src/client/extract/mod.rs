@@ -29,9 +29,14 @@ use self::{
     unpack::{Staging, Unpacker},
 };
 use super::{
-    Existing, Extract, TroubleKind, dial::reason, finish::Unfinished, folder::Folder, name, retry::Fault,
+    Existing, Extract, TroubleKind,
+    dial::reason,
+    finish::Unfinished,
+    folder::{Folder, open_directory},
+    name,
+    retry::Fault,
 };
-use crate::{text::SafeText, units};
+use crate::{platform, text::SafeText, units};
 
 /// Names tried for [`Existing::Rename`].
 const NUMBERS: u32 = 10_000;
@@ -120,7 +125,7 @@ impl Archive<'_> {
         if found.is_some_and(|found| found.kind != FileType::Directory) {
             return Err(differs("").into());
         }
-        let handle = unpack::open_directory(&self.folder.handle, stem)
+        let handle = open_directory(&self.folder.handle, stem)
             .map_err(|error| Fault::disk(format!("cannot open {}: {}", target.display(), reason(&error))))?;
         match Unpacker::new(file, contents, go_on).compare(handle).map_err(|refused| self.fault(refused))? {
             None => {
@@ -146,7 +151,10 @@ impl Archive<'_> {
     fn put_in_place(&self, staging: Staging, stem: &OsStr) -> Result<PathBuf, Unfinished> {
         let mut target: OsString = stem.to_owned();
         for number in 1..=NUMBERS {
-            match self.folder.rename_new(staging.name(), &target) {
+            let handle = &self.folder.handle;
+            let renamed =
+                platform::move_directory((handle, staging.name().as_ref()), (handle, target.as_ref()));
+            match renamed {
                 Ok(()) => {
                     staging.placed();
                     if self.sync {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{FileType, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT},
+    fs::{FileType, Mode, OFlags},
     io::Errno,
 };
 use zip::{ExtraField, ZipReadOptions, read::ZipFile};
@@ -19,16 +19,21 @@ use super::{
     Refused,
     survey::{self, Contents, Item},
 };
-use crate::client::{dial::reason, folder::Folder, folding::Folding, removal, retry::Fault};
+use crate::{
+    client::{
+        dial::reason,
+        folder::{Folder, open_directory},
+        folding::Folding,
+        removal,
+        retry::Fault,
+        times::set_modified,
+    },
+    platform,
+    protocol::message::Timestamp,
+};
 
 /// Bytes that are written at once.
 const PIECE: usize = 128 * 1024;
-
-/// Opens a directory; a link is none.
-pub(super) fn open_directory(directory: impl AsFd, name: &OsStr) -> io::Result<OwnedFd> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Ok(rustix::fs::openat(directory, name, flags, Mode::empty())?)
-}
 
 /// A folder of our own to unpack into; what is left of it when this is dropped is removed.
 #[derive(Debug)]
@@ -91,9 +96,9 @@ impl Staging {
 
     /// Waits until the disk has everything.
     pub(super) fn sync(&self) -> Result<(), Fault> {
-        rustix::io::retry_on_intr(|| rustix::fs::syncfs(&self.handle)).map_err(|error| {
+        platform::sync_file_system(&self.handle).map_err(|error| {
             let path = self.folder.join(&self.name);
-            Fault::disk(format!("cannot write {}: {}", path.display(), reason(&error.into())))
+            Fault::disk(format!("cannot write {}: {}", path.display(), reason(&error)))
         })
     }
 
@@ -124,7 +129,7 @@ pub(super) struct Unpacker<'a, G> {
 struct Made<'a> {
     path: &'a str,
     mode: Option<u32>,
-    modified: Option<i64>,
+    modified: Option<Timestamp>,
 }
 
 impl<'a, G: Fn() -> bool> Unpacker<'a, G> {
@@ -155,7 +160,9 @@ impl<'a, G: Fn() -> bool> Unpacker<'a, G> {
                 file.write_all(piece).map_err(disk)?;
                 Ok(true)
             })?;
-            set_modified(&file, modified);
+            if let Some(modified) = modified {
+                set_modified(&file, modified);
+            }
             Ok(())
         })?;
         // From the deepest on, so that none is locked before what is in it was reached, and no time changes again.
@@ -164,7 +171,9 @@ impl<'a, G: Fn() -> bool> Unpacker<'a, G> {
         for Made { path, mode, modified } in directories {
             let disk = |error: io::Error| Refused::Disk(format!("write '{path}'"), error);
             let directory = way.to(path, false).map_err(disk)?;
-            set_modified(directory, modified);
+            if let Some(modified) = modified {
+                set_modified(directory, modified);
+            }
             if let Some(mode) = mode {
                 let now = rustix::fs::fstat(directory).map_err(|error| disk(error.into()))?.st_mode & 0o777;
                 let changed = rustix::fs::fchmod(directory, Mode::from_raw_mode(now & mode));
@@ -314,7 +323,7 @@ fn split(path: &str) -> (&str, &str) {
 }
 
 /// When an entry was modified: exactly, or as the old field says it, taken for UTC.
-fn modified<R: Read>(entry: &ZipFile<'_, R>) -> Option<i64> {
+fn modified<R: Read>(entry: &ZipFile<'_, R>) -> Option<Timestamp> {
     let exact = entry.extra_data_fields().find_map(|field| match field {
         // A signed number of seconds, which the library takes for an unsigned one.
         ExtraField::ExtendedTimestamp(times) => {
@@ -322,12 +331,13 @@ fn modified<R: Read>(entry: &ZipFile<'_, R>) -> Option<i64> {
         }
         _ => None,
     });
-    exact.or_else(|| {
+    let seconds = exact.or_else(|| {
         let old = entry.last_modified()?;
         let day = days(i64::from(old.year()), i64::from(old.month()), i64::from(old.day()));
         let second = i64::from(old.hour()) * 3600 + i64::from(old.minute()) * 60 + i64::from(old.second());
         Some(day * 86_400 + second)
-    })
+    });
+    seconds.map(|seconds| Timestamp { seconds, nanoseconds: 0 })
 }
 
 /// Days since 1970 in the Gregorian calendar.
@@ -337,18 +347,6 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
     let month = (month + 9) % 12;
     let leap = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
     year * 365 + leap + (month * 153 + 2) / 5 + day - 1 - 719_468
-}
-
-/// A file without its time is still the file: failing is no error.
-fn set_modified(file: impl AsFd, modified: Option<i64>) {
-    let Some(seconds) = modified else { return };
-    let times = Timestamps {
-        last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
-        last_modification: Timespec { tv_sec: seconds, tv_nsec: 0 },
-    };
-    if let Err(error) = rustix::fs::futimens(file, &times) {
-        tracing::debug!("a modification time was not set: {error}");
-    }
 }
 
 #[cfg(test)]

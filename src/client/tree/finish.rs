@@ -11,15 +11,21 @@ use rustix::{fs::AtFlags, io::Errno};
 
 use super::{
     Way, Whole,
-    ground::{Cursor, times},
+    ground::Cursor,
     manifest::{Manifest, Node},
     stage::{self, Stage},
     survey::State,
 };
 use crate::{
     client::{
-        Checksum, Existing, TroubleKind, dial::reason, finish::Unfinished, memory::Memory, place, removal,
-        retry::Fault, worker::Context,
+        Checksum, Existing, TroubleKind,
+        dial::reason,
+        finish::Unfinished,
+        memory::Memory,
+        place, removal,
+        retry::Fault,
+        times::{set_modified, times},
+        worker::Context,
     },
     platform,
     protocol::digest::Hash,
@@ -130,7 +136,7 @@ fn make(whole: &Whole, stage: &Stage) -> Result<(), Unfinished> {
     for (index, entry) in manifest.entries().rev() {
         if entry.node == Node::Directory {
             let directory = cursor.directory(index).map_err(|error| unreachable(index, &error))?;
-            let _ = rustix::fs::futimens(directory, &times(entry.modified));
+            set_modified(directory, entry.modified);
         }
     }
     Ok(())

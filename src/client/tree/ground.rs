@@ -6,11 +6,11 @@ use std::{
     path::PathBuf,
 };
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, Timespec, Timestamps};
+use rustix::fs::{AtFlags, FileType, Stat};
 
 use super::manifest::{Entry, Manifest, Node};
 use crate::{
-    client::{dial::reason, retry::Fault},
+    client::{dial::reason, folder::open_directory, retry::Fault},
     platform::{self, Access, Links, Reach},
     protocol::message::Timestamp,
 };
@@ -46,12 +46,6 @@ pub(super) fn explained(error: &io::Error) -> String {
         Some(rustix::io::Errno::XDEV) => "it is on another file system than the folder beside it".to_owned(),
         _ => reason(error),
     }
-}
-
-/// Opens a directory by its name in another one; no link.
-pub(super) fn open_directory(parent: impl AsFd, name: &std::ffi::OsStr) -> io::Result<OwnedFd> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Ok(rustix::io::retry_on_intr(|| rustix::fs::openat(parent.as_fd(), name, flags, Mode::empty()))?)
 }
 
 /// Goes about in a ground by the entries of a manifest. The directory that was used last stays open.
@@ -123,13 +117,6 @@ pub(super) fn is_alike(entry: &Entry, stat: &Stat) -> bool {
 pub(super) fn stamp(stat: &Stat) -> String {
     let (seconds, nanoseconds) = (stat.st_ctime, stat.st_ctime_nsec);
     format!("{:x}.{:x}.{seconds:x}.{nanoseconds:x}", stat.st_ino, stat.st_size)
-}
-
-/// The times to set for a modification time.
-pub(super) fn times(modified: Timestamp) -> Timestamps {
-    let omit = Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_OMIT };
-    let modified = Timespec { tv_sec: modified.seconds, tv_nsec: modified.nanoseconds.into() };
-    Timestamps { last_access: omit, last_modification: modified }
 }
 
 /// Whether a file has this modification time.

@@ -7,7 +7,7 @@ use rustix::fs::Mode;
 
 use super::{
     Work,
-    ground::{Cursor, Ground, explained, stamp, times},
+    ground::{Cursor, Ground, explained, stamp},
     record,
     stage::Stage,
     survey::State,
@@ -24,6 +24,7 @@ use crate::{
         progress::Progress,
         recall,
         retry::{Fault, Verdict},
+        times::set_modified,
         worker::Context,
     },
     platform,
@@ -182,7 +183,7 @@ impl Work<'_> {
                 let mode = (u32::from(entry.mode) | 0o600) & !platform::umask();
                 // A file without its mode and time is still the file.
                 let _ = rustix::fs::fchmod(&file, Mode::from_raw_mode(mode));
-                let _ = rustix::fs::futimens(&file, &times(modified));
+                set_modified(&file, modified);
                 let parent = cursor.parent(index).map_err(|error| failed(&error))?;
                 rustix::fs::renameat(&place.target.folder.handle, place.part.name(), parent, name)
                     .map_err(|error| failed(&error.into()))?;
@@ -192,7 +193,7 @@ impl Work<'_> {
             None => {
                 let parent = cursor.parent(index).map_err(|error| failed(&error))?;
                 let file = super::survey::open(parent.as_fd(), name).map_err(|error| failed(&error))?;
-                let _ = rustix::fs::futimens(&file, &times(modified));
+                set_modified(&file, modified);
                 Arc::new(file)
             }
         };

@@ -3,8 +3,7 @@
 
 use crate::protocol::message::{Timestamp, Totals, TreeEntry, TreeNode};
 
-use super::names;
-use crate::client::{TroubleKind, retry::Fault};
+use crate::client::{TroubleKind, name::SafeName, retry::Fault};
 
 /// Most entries of a tree; what a server may make us remember has an end.
 const MOST: usize = 2_000_000;
@@ -72,7 +71,7 @@ impl Gathering {
             Some((above, name)) => (self.open[above.split('/').count()], name),
             None => (self.open[0], entry.path.as_str()),
         };
-        if let Some(why) = names::refused(name).filter(|_| !entry.path.is_empty()) {
+        if let Some(why) = SafeName::exact(name).err().filter(|_| !entry.path.is_empty()) {
             let shown = crate::text::SafeText::new(&entry.path);
             return Err(Fault::never(
                 TroubleKind::Other,

@@ -16,11 +16,17 @@ use rustix::{
 };
 
 use super::{
-    ground::{self, Ground, open_directory},
+    ground::{self, Ground},
     record::{self, Place, Record, Subject},
 };
 use crate::{
-    client::{dial::reason, folder::Folder, folding::Folding, name, removal, retry::Fault},
+    client::{
+        dial::reason,
+        folder::{Folder, open_directory},
+        folding::Folding,
+        name, removal,
+        retry::Fault,
+    },
     platform,
 };
 

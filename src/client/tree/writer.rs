@@ -17,12 +17,12 @@ use rustix::{
 };
 
 use super::{
-    ground::{Cursor, Ground, has_time, stamp, times},
+    ground::{Cursor, Ground, has_time, stamp},
     manifest::Manifest,
     record::{self, Place},
 };
 use crate::{
-    client::{TroubleKind, folder::Folder, part, progress::Progress, retry::Fault},
+    client::{TroubleKind, folder::Folder, part, progress::Progress, retry::Fault, times::set_modified},
     protocol::{digest::Hash, message::FileHead},
 };
 
@@ -281,7 +281,7 @@ impl Site {
                         let mode = stat.st_mode & 0o7777 & !executable | wanted;
                         let _ = rustix::fs::fchmod(&file, Mode::from_raw_mode(mode));
                     }
-                    let _ = rustix::fs::futimens(&file, &times(entry.modified));
+                    set_modified(&file, entry.modified);
                 });
                 stat = rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
             }
@@ -309,6 +309,6 @@ impl Site {
 fn fill(mut file: &File, content: &[u8], head: &FileHead) -> std::io::Result<String> {
     file.write_all(content)?;
     // A file without its time is still the file.
-    let _ = rustix::fs::futimens(file, &times(head.modified));
+    set_modified(file, head.modified);
     Ok(stamp(&rustix::fs::fstat(file)?))
 }
