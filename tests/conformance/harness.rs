@@ -1,6 +1,8 @@
 //! A server on a free port with a folder of its own, and its events to wait for.
 
 use std::{
+    cell::Cell,
+    collections::BTreeSet,
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -10,13 +12,44 @@ use std::{
 
 use fdsp::{
     protocol::classic::Dialect,
-    server::{self, Arch, Config, Event, Limits, Server, Snapshot},
+    server::{self, Access, Arch, Config, Event, Identity, Limits, Server, Sink, Snapshot},
     storage::root::Policy,
 };
 use tempfile::TempDir;
 
 /// Within this everything happens, on the slowest machine.
 pub const PATIENCE: Duration = Duration::from_secs(120);
+
+thread_local! {
+    /// Whether the servers that this test starts speak with TLS.
+    static TLS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Where servers listen that speak with TLS, so that clients do, too, on whichever thread they run.
+static SECURE: Mutex<BTreeSet<SocketAddr>> = Mutex::new(BTreeSet::new());
+
+/// Plays a scenario with servers that speak with TLS.
+pub fn with_tls(scenario: impl FnOnce()) {
+    TLS.set(true);
+    scenario();
+}
+
+/// Whether the server there speaks with TLS.
+pub fn is_secure(address: SocketAddr) -> bool {
+    SECURE.lock().unwrap().contains(&address)
+}
+
+/// Starts a server as this test wants it.
+fn start(config: Config, sink: Sink) -> Server {
+    let tls = TLS.get();
+    let server =
+        server::start(Config { identity: tls.then_some(Identity::Temporary), ..config }, sink).unwrap();
+    let mut secure = SECURE.lock().unwrap();
+    // The port may have been another one's before.
+    let _ = if tls { secure.insert(server.local_addr()) } else { secure.remove(&server.local_addr()) };
+    drop(secure);
+    server
+}
 
 /// The events so far.
 #[derive(Default)]
@@ -45,6 +78,15 @@ pub fn serve_with(arch: Arch, classic: Option<Dialect>, limits: Limits) -> Serve
 
 /// Starts a server that serves of its folder what the policy says.
 pub fn serve_under(policy: Policy, arch: Arch, classic: Option<Dialect>, limits: Limits) -> Served {
+    serve_as(|root| Config { arch, classic, policy, limits, ..Config::local(root) })
+}
+
+/// Starts a server that serves those who may.
+pub fn serve_to(access: Access, arch: Arch, limits: Limits) -> Served {
+    serve_as(|root| Config { arch, access, limits, ..Config::local(root) })
+}
+
+fn serve_as(config: impl FnOnce(PathBuf) -> Config) -> Served {
     let folder = tempfile::tempdir().unwrap();
     let log = Arc::new(Log::default());
     let sink = {
@@ -54,9 +96,7 @@ pub fn serve_under(policy: Policy, arch: Arch, classic: Option<Dialect>, limits:
             log.grown.notify_all();
         }
     };
-    let root = folder.path().to_owned();
-    let config = Config { arch, classic, policy, limits, ..Config::local(root) };
-    let server = server::start(config, Arc::new(sink)).unwrap();
+    let server = start(config(folder.path().to_owned()), Arc::new(sink));
     Served { address: server.local_addr(), server: Some(server), folder, log }
 }
 
@@ -64,8 +104,7 @@ impl Served {
     /// A second server of the same folder, which knows nothing of what the first one did.
     pub fn beside(&self, arch: Arch) -> Server {
         let (root, limits) = (self.folder.path().to_owned(), Limits::default());
-        let config = Config { arch, limits, ..Config::local(root) };
-        server::start(config, Arc::new(|_| {})).unwrap()
+        start(Config { arch, limits, ..Config::local(root) }, Arc::new(|_| {}))
     }
 
     /// A path in the served folder.

@@ -1,4 +1,5 @@
-//! The conformance suite: one table of scenarios, each run on all four architectures.
+//! The conformance suite: tables of scenarios, each run on all four architectures, and those of which TLS might make
+//! something else, with TLS as well.
 //!
 //! What a scenario sees of a server is its port, its events and its snapshots, so a fifth architecture
 //! would be one more line at the end of this page. The clients are small and synchronous (`peer.rs`), on purpose not the
@@ -22,30 +23,48 @@ mod pipeline;
 mod places;
 mod policy;
 mod ranges;
+#[path = "../secure/mod.rs"]
+mod secure;
 mod strangers;
+mod tokens;
+mod transport;
 mod trees;
 mod vanish;
 
 /// Makes a test of each scenario for one architecture: `single::files::every_size` and so on.
 macro_rules! suite {
-    ($module:ident, $arch:ident; $($subject:ident: $($scenario:ident),+;)+) => {
+    ($module:ident, $arch:ident, $play:path; $($subject:ident: $($scenario:ident),+;)+) => {
         mod $module {
             $(mod $subject {
                 $(#[test]
                 fn $scenario() {
-                    crate::$subject::$scenario(fdsp::server::Arch::$arch);
+                    $play(|| crate::$subject::$scenario(fdsp::server::Arch::$arch));
                 })+
             })+
         }
     };
 }
 
+/// Without TLS.
+fn plainly(scenario: impl FnOnce()) {
+    scenario();
+}
+
 macro_rules! on_every_architecture {
     ($($table:tt)+) => {
-        suite!(single, Single; $($table)+);
-        suite!(threads, Threads; $($table)+);
-        suite!(select, Select; $($table)+);
-        suite!(r#async, Async; $($table)+);
+        suite!(single, Single, crate::plainly; $($table)+);
+        suite!(threads, Threads, crate::plainly; $($table)+);
+        suite!(select, Select, crate::plainly; $($table)+);
+        suite!(r#async, Async, crate::plainly; $($table)+);
+    };
+}
+
+macro_rules! on_every_architecture_with_tls {
+    ($($table:tt)+) => {
+        suite!(single_tls, Single, crate::harness::with_tls; $($table)+);
+        suite!(threads_tls, Threads, crate::harness::with_tls; $($table)+);
+        suite!(select_tls, Select, crate::harness::with_tls; $($table)+);
+        suite!(async_tls, Async, crate::harness::with_tls; $($table)+);
     };
 }
 
@@ -65,7 +84,29 @@ on_every_architecture! {
     limits: busy, handshake, trickled_handshake, idle, too_slow, slow_enough;
     places: of_an_address, requests_of_a_connection, for_hashing, for_archives, of_a_page, bandwidth;
     lifecycle: drain_when_idle, drain_finishes_what_runs, drain_has_a_deadline, stop, disconnect, dropped, snapshots;
+    tokens: right_and_wrong, none_needed, kept_out_slowly, turned_away;
     strangers: http, tls, garbage, another_version, violations, reserved_kinds;
     hostile: traversal, fields, members, steps, sizes, ends, held, floods;
     classic: files, directories, not_found, early_close, vanished, select_files, select_directories, select_not_found;
+}
+
+on_every_architecture_with_tls! {
+    files: every_size, every_name, what_is_not_there;
+    listing: pages, kinds, stat;
+    policy: hidden, links;
+    ranges: of_a_file, of_an_archive, of_an_archive_again, behind_the_end, of_another_identity;
+    hashes: of_every_size, of_ranges, refused, changed, beside_others, given_up;
+    trees: of_everything, links, of_what_is_none, many_files, named_digests, changed_before, changed_while_sent,
+        unreadable, confined, requests_ahead, beside_others, for_walking, drained, disconnected;
+    directories: empty, nested, the_root, what_cannot_be_read;
+    changes: truncated, grown, deleted, replaced, in_an_archive, between_ranges, behind_the_range;
+    pipeline: fifty_requests, failures_between;
+    crowd: two_hundred_clients, a_slow_one_among_fast_ones;
+    vanish: after_connecting, after_hello, in_the_middle_of_content, at_once_and_often;
+    limits: busy, handshake, idle, too_slow, slow_enough;
+    places: of_an_address, requests_of_a_connection, for_hashing, for_archives, of_a_page, bandwidth;
+    lifecycle: drain_when_idle, drain_finishes_what_runs, drain_has_a_deadline, stop, disconnect, dropped, snapshots;
+    tokens: right_and_wrong, none_needed, kept_out_slowly, turned_away;
+    transport: ends_in_order, half_a_handshake, trickled_handshake, garbage, other_protocols, without_tls, cut_off,
+        classic_beside, several_records, stopped_in_the_handshake;
 }

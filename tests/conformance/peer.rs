@@ -1,7 +1,7 @@
 //! A small synchronous client over the protocol's machine.
 
 use std::{
-    io::{Read, Write},
+    io::{self, ErrorKind, Read, Write},
     net::{SocketAddr, TcpStream},
 };
 
@@ -17,11 +17,16 @@ use fdsp::protocol::{
 
 use socket2::{Domain, Socket, Type};
 
-use crate::harness::PATIENCE;
+use crate::{
+    harness::{PATIENCE, is_secure},
+    secure::Secure,
+};
 
 /// One connection of a client.
 pub struct Peer {
     pub stream: TcpStream,
+    /// What is between, if the server speaks with TLS.
+    secure: Option<Secure>,
     pub machine: Client,
     /// Of the answer that is coming in.
     announced: Option<Content>,
@@ -93,7 +98,7 @@ pub fn stat(path: &str) -> Request {
 impl Peer {
     /// Connects; nothing is sent yet.
     pub fn connect(address: SocketAddr) -> Peer {
-        Peer::over(TcpStream::connect(address).unwrap())
+        Peer::over(TcpStream::connect(address).unwrap(), address)
     }
 
     /// Connects from a certain address.
@@ -101,21 +106,33 @@ impl Peer {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         socket.bind(&SocketAddr::from((source, 0)).into()).unwrap();
         socket.connect(&address.into()).unwrap();
-        Peer::over(socket.into())
+        Peer::over(socket.into(), address)
     }
 
-    fn over(stream: TcpStream) -> Peer {
+    fn over(stream: TcpStream, address: SocketAddr) -> Peer {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         let machine = Client::new("conformance");
-        Peer { stream, machine, announced: None, buffer: vec![0; 256 * 1024], start: 0, end: 0 }
+        let secure = is_secure(address).then(|| Secure::new(stream.try_clone().unwrap(), &[b"fdsp/1"]));
+        Peer { stream, secure, machine, announced: None, buffer: vec![0; 256 * 1024], start: 0, end: 0 }
     }
 
     /// Sends what the machine has to say.
     pub fn flush(&mut self) {
         while !self.machine.outgoing().is_empty() {
-            let count = self.stream.write(self.machine.outgoing()).unwrap();
+            let outgoing = self.machine.outgoing();
+            let count = match &mut self.secure {
+                Some(secure) => secure.write(outgoing).unwrap(),
+                None => self.stream.write(outgoing).unwrap(),
+            };
             self.machine.sent(count);
+        }
+    }
+
+    fn read(&mut self) -> io::Result<usize> {
+        match &mut self.secure {
+            Some(secure) => secure.read(&mut self.buffer),
+            None => self.stream.read(&mut self.buffer),
         }
     }
 
@@ -141,9 +158,13 @@ impl Peer {
                 None => {}
             }
             self.start = 0;
-            self.end = match self.stream.read(&mut self.buffer) {
+            self.end = match self.read() {
                 Ok(count) => count,
-                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => 0,
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof) =>
+                {
+                    0
+                }
                 Err(error) => panic!("{error}"),
             };
             if self.end == 0 {

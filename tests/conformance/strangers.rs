@@ -48,8 +48,9 @@ pub fn http(arch: Arch) {
 
 pub fn tls(arch: Arch) {
     let served = serve(arch);
-    assert_eq!(say(&served, &[0x16, 3, 1, 0, 200, 1, 0, 0, 196, 3, 3]), b"");
-    served.wait_for_end("a TLS client on a plain server");
+    let alert = [0x15, 3, 3, 0, 2, 2, 10];
+    assert_eq!(say(&served, &[0x16, 3, 1, 0, 200, 1, 0, 0, 196, 3, 3]), alert, "unexpected_message");
+    served.wait_for_end("a client with TLS; this server was started without");
     unharmed(&served);
 }
 

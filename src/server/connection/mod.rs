@@ -324,7 +324,7 @@ impl Connection {
             if tls.has_ended() || !self.shared.accepting() {
                 self.content(now, &[]);
             } else {
-                self.close("cut off by the client, or on the way");
+                self.close("closed by the client without an end of TLS, or cut off on the way");
             }
             return;
         }
