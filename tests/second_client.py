@@ -3,7 +3,9 @@
 Standard library only, so that its BLAKE3 is a slow one of its own. Each command is one request; all of
 them are sent before the first answer is read. Every answer is printed as one line of JSON.
 
-    second_client.py HOST PORT COMMAND...
+    second_client.py ADDRESS COMMAND...
+
+ADDRESS is fdsp+plain://[TOKEN@]HOST:PORT/ or fdsp://[TOKEN@]HOST:PORT/#PIN; without a pin no server is believed.
 
     stat:PATH              list:PATH[:LIMIT[:AFTER]]      tree:PATH
     hashes:PATH[:FIRST[:BLOCKS[:IDENTITY]]]
@@ -14,10 +16,13 @@ them are sent before the first answer is read. Every answer is printed as one li
     violate:               a frame of an unknown kind
 """
 
+import hashlib
 import json
 import socket
+import ssl
 import struct
 import sys
+import urllib.parse
 
 MIB = 1 << 20
 PREAMBLE = b"\0FDSP\x01\x01\0"
@@ -112,12 +117,29 @@ def check(right, what):
 
 
 class Connection:
-    def __init__(self, host, port):
-        self.socket = socket.create_connection((host, port), timeout=60)
+    def __init__(self, address):
+        parts = urllib.parse.urlsplit(address)
+        self.socket = socket.create_connection((parts.hostname, parts.port), timeout=60)
+        if parts.scheme == "fdsp":
+            self.secure(parts.hostname, parts.fragment)
         self.number = 0
         self.waiting = []
         self.socket.sendall(PREAMBLE)
-        self.send(HELLO, 0, {"agent": "second_client.py", "unknown": [None]})
+        hello = {"agent": "second_client.py", "unknown": [None]}
+        if parts.username:
+            hello["token"] = parts.username
+        self.send(HELLO, 0, hello)
+
+    def secure(self, host, pin):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE  # the pin decides
+        context.set_alpn_protocols(["fdsp/1"])
+        self.socket = context.wrap_socket(self.socket, server_hostname=host, suppress_ragged_eofs=False)
+        check(self.socket.selected_alpn_protocol() == "fdsp/1", "another protocol inside of TLS")
+        certificate = self.socket.getpeercert(binary_form=True)
+        check("sha256:" + hashlib.sha256(certificate).hexdigest() == pin, "another certificate")
 
     def send(self, kind, request, message):
         payload = json.dumps(message).encode()
@@ -360,8 +382,11 @@ def ask(connection, command):
 
 
 def main():
-    host, port, *commands = sys.argv[1:]
-    connection = Connection(host, int(port))
+    address, *commands = sys.argv[1:]
+    try:
+        connection = Connection(address)
+    except Violation as violation:
+        sys.exit("violation: %s" % violation)
     for command in commands:
         ask(connection, command)
     connection.send(GOODBYE, 0, {"reason": "done"})
@@ -379,6 +404,8 @@ def main():
         rest = connection.socket.makefile("rb").read()
         check(not rest or rest[0] == GOODBYE, "more than was asked for: %r" % rest[:40])
         print(json.dumps({"closed": True}))
+    except Failed as failed:
+        print(json.dumps({"error": failed.failure, "request": failed.request}))
     except Violation as violation:
         sys.exit("violation: %s" % violation)
 

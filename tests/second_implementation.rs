@@ -4,9 +4,9 @@
 use std::{
     fs,
     io::{Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{TcpListener, TcpStream},
     path::Path,
-    process::{Command, Stdio},
+    process::{Command, Output, Stdio},
     sync::Arc,
     thread,
     time::Duration,
@@ -16,8 +16,9 @@ use fdsp::{
     protocol::{
         message::{Entries, Entry, Kind},
         outgoing::Outgoing,
+        token::Token,
     },
-    server::{self, Arch},
+    server::{self, Access, Arch, Identity},
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -40,20 +41,20 @@ fn python_is_missing() -> bool {
 }
 
 /// Runs the client and returns the lines that it printed.
-fn run(address: SocketAddr, commands: &[String]) -> Vec<Value> {
-    let output = Command::new("python3")
-        .args([SCRIPT, &address.ip().to_string(), &address.port().to_string()])
-        .args(commands)
-        .stdin(Stdio::null())
-        .output()
-        .expect("python3 runs");
+fn run(address: &str, commands: &[String]) -> Vec<Value> {
+    let output = ran(address, commands);
     let (lines, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{lines}{errors}");
     lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 
+fn ran(address: &str, commands: &[String]) -> Output {
+    let mut python = Command::new("python3");
+    python.args([SCRIPT, address]).args(commands).stdin(Stdio::null()).output().expect("python3 runs")
+}
+
 /// A server made of the machine and a socket, for one connection.
-fn serve(stored: &[(&str, Stored)], listing: Option<Entries>) -> SocketAddr {
+fn serve(stored: &[(&str, Stored)], listing: Option<Entries>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("it listens");
     let stored = stored.iter().map(|(path, stored)| ((*path).to_owned(), stored.clone())).collect();
@@ -63,7 +64,7 @@ fn serve(stored: &[(&str, Stored)], listing: Option<Entries>) -> SocketAddr {
         let _ = socket.set_read_timeout(Some(Duration::from_secs(60)));
         let _ = exchange(&mut socket, &mut memory);
     });
-    address
+    format!("fdsp+plain://{address}/")
 }
 
 fn exchange(socket: &mut TcpStream, memory: &mut Memory) -> std::io::Result<()> {
@@ -115,7 +116,7 @@ fn it_gets_along_with_the_machine() {
     let out = |name| file(&folder, name);
     let (digest, other) = (blake3::hash(&pattern(5000)), blake3::hash(b"other"));
     let lines = run(
-        address,
+        &address,
         &[
             "stat:large".to_owned(),
             "list:".to_owned(),
@@ -189,7 +190,7 @@ fn it_gets_along_with_the_machine() {
     assert_eq!(lines[25], json!({"files": []}));
     assert_eq!(lines[26], json!({"closed": true}));
 
-    let lines = run(serve(&[], None), &["violate:".to_owned()]);
+    let lines = run(&serve(&[], None), &["violate:".to_owned()]);
     assert_eq!((&lines[1]["error"]["code"], &lines[1]["request"]), (&json!("violation"), &json!(0)));
 }
 
@@ -207,18 +208,44 @@ fn it_gets_along_with_the_server_in_every_architecture() {
     write("large", &pattern(MIB + 5));
     std::os::unix::fs::symlink("folder", root.path().join("link")).expect("a link");
     for arch in [Arch::Single, Arch::Threads, Arch::Select, Arch::Async] {
-        against_the_server(arch, root.path());
+        for identity in [None, Some(Identity::Temporary)] {
+            against_the_server(arch, identity, root.path());
+        }
     }
 }
 
-fn against_the_server(arch: Arch, root: &Path) {
-    let folder = TempDir::new().expect("a folder");
-    let config = server::Config { arch, ..server::Config::local(root.to_owned()) };
+#[test]
+fn a_pin_and_a_token_are_what_they_are_to_both() {
+    if python_is_missing() {
+        return;
+    }
+    let root = TempDir::new().expect("a folder");
+    let access = Access::Token(Token::parse("the-right-one").expect("a token"));
+    let config =
+        server::Config { identity: Some(Identity::Temporary), access, ..server::Config::local(root.path()) };
     let server = server::start(config, Arc::new(|_| {})).expect("it starts");
+    let address = server.address().revealed();
+    let lines = run(&address, &["stat:".to_owned()]);
+    assert_eq!(lines[1]["meta"]["kind"], "directory");
+    for wrong in [address.replace("right", "wrong"), address.replace("the-right-one@", "")] {
+        let output = ran(&wrong, &["stat:".to_owned()]);
+        assert!(String::from_utf8_lossy(&output.stdout).contains("denied"), "{output:?}");
+    }
+    let (before, pin) = address.rsplit_once(':').expect("a pin");
+    let other = if pin.starts_with('0') { "1" } else { "0" };
+    let output = ran(&format!("{before}:{other}{}", &pin[1..]), &["stat:".to_owned()]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("another certificate"), "{output:?}");
+}
+
+fn against_the_server(arch: Arch, identity: Option<Identity>, root: &Path) {
+    let folder = TempDir::new().expect("a folder");
+    let config = server::Config { arch, identity, ..server::Config::local(root.to_owned()) };
+    let server = server::start(config, Arc::new(|_| {})).expect("it starts");
+    let address = server.address().revealed();
     let out = |name| file(&folder, name);
     let digest = blake3::hash(&pattern(1025));
     let lines = run(
-        server.local_addr(),
+        &address,
         &[
             "list::1".to_owned(),
             "list::9:folder".to_owned(),
@@ -272,9 +299,9 @@ fn against_the_server(arch: Arch, root: &Path) {
     assert_eq!(lines[14]["files"], json!(["differs", "same", "differs"]));
     assert_eq!(lines[15], json!({"closed": true}));
     if arch == Arch::Async {
-        let lines = run(server.local_addr(), &[format!("get:large:{}", out("large"))]);
+        let lines = run(&address, &[format!("get:large:{}", out("large"))]);
         assert_eq!(lines[1]["end"]["root"], blake3::hash(&pattern(MIB + 5)).to_string());
-        let lines = run(server.local_addr(), &["violate:".to_owned()]);
+        let lines = run(&address, &["violate:".to_owned()]);
         assert_eq!((&lines[1]["error"]["code"], &lines[1]["request"]), (&json!("violation"), &json!(0)));
     }
 }
