@@ -271,7 +271,7 @@ fn copy(context: &Context, memory: &mut Memory, size: u64, old: &Old) -> Result<
         place.part.write(&buffer[..length], index * BLOCK_SIZE)?;
         let short = u32::try_from(length).unwrap_or(u32::MAX);
         memory.blocks.insert(index, short, &digest);
-        place.part.verified(index, short, &digest);
+        place.part.writer()?.verified(index, short, &digest);
     }
     memory.old = None;
     tracing::debug!("{}: matching blocks are copied", context.new.address);

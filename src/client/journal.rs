@@ -6,7 +6,8 @@ use std::{
     ffi::{OsStr, OsString},
     fs::File,
     io::{self, BufReader, BufWriter, Write},
-    sync::Arc,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
@@ -28,8 +29,33 @@ pub(super) const SUFFIX: &str = ".fdsp";
 pub(super) struct Journal {
     folder: Arc<Folder>,
     name: OsString,
+    notes: Notes,
+}
+
+/// Where verified blocks are noted, by whoever verifies them: at once, so that a kill costs no more than what a
+/// connection was about to verify.
+#[derive(Clone, Debug)]
+pub(super) struct Notes {
     /// Open while blocks are added.
-    file: Option<File>,
+    file: Arc<Mutex<Option<File>>>,
+    path: PathBuf,
+}
+
+impl Notes {
+    /// Adds a block that was verified and written.
+    pub(super) fn add(&self, index: u64, length: u32, digest: &BlockDigest) {
+        let mut open = self.open();
+        let Some(file) = &mut *open else { return };
+        let line = control::block(index, length.into(), digest);
+        if let Err(error) = file.write_all(line.as_bytes()) {
+            tracing::warn!("cannot write to {}: {error}", self.path.display());
+            *open = None;
+        }
+    }
+
+    fn open(&self) -> MutexGuard<'_, Option<File>> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Journal {
@@ -37,7 +63,13 @@ impl Journal {
     pub(super) fn of(folder: &Arc<Folder>, part: &OsStr) -> Journal {
         let mut name = part.to_owned();
         name.push(SUFFIX);
-        Journal { folder: Arc::clone(folder), name, file: None }
+        let notes = Notes { file: Arc::default(), path: folder.join(&name) };
+        Journal { folder: Arc::clone(folder), name, notes }
+    }
+
+    /// Where blocks are noted in it.
+    pub(super) fn notes(&self) -> &Notes {
+        &self.notes
     }
 
     /// What it says of a `.part` of `length` bytes.
@@ -61,18 +93,18 @@ impl Journal {
 
     /// Replaces it, at once and as a whole; with a mark if the `.part` is left in order.
     pub(super) fn replace(&mut self, source: &Source, blocks: &Blocks, mark: Option<&str>) {
-        self.file = None;
+        self.close();
         let mut fresh = self.name.clone();
         fresh.push("~");
         let result = self.write(&fresh, source, blocks, mark);
         let result = result.and_then(|file| self.folder.rename_over(&fresh, &self.name).map(|()| file));
         match result {
-            Ok(file) => self.file = Some(file),
+            Ok(file) => *self.notes.open() = Some(file),
             Err(error) => {
                 self.unlink(&fresh);
                 tracing::warn!(
                     "cannot write {}: {error}; an interrupted download will be verified without it",
-                    self.folder.join(&self.name).display()
+                    self.notes.path.display()
                 );
             }
         }
@@ -95,24 +127,14 @@ impl Journal {
         out.into_inner().map_err(|error| error.into_error())
     }
 
-    /// Adds a block that was verified and written.
-    pub(super) fn add(&mut self, index: u64, length: u32, digest: &BlockDigest) {
-        let Some(file) = &mut self.file else { return };
-        let line = control::block(index, length.into(), digest);
-        if let Err(error) = file.write_all(line.as_bytes()) {
-            tracing::warn!("cannot write to {}: {error}", self.folder.join(&self.name).display());
-            self.file = None;
-        }
-    }
-
     /// Adds nothing more.
     pub(super) fn close(&mut self) {
-        self.file = None;
+        *self.notes.open() = None;
     }
 
     /// Deletes it.
     pub(super) fn remove(&mut self) {
-        self.file = None;
+        self.close();
         self.unlink(&self.name);
     }
 

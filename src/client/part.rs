@@ -15,7 +15,13 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use crate::{platform, protocol::digest::BlockDigest, units};
 
 use super::{
-    blocks::Blocks, control::Record, dial::reason, folder::Folder, journal::Journal, memory::Source, name,
+    blocks::Blocks,
+    control::Record,
+    dial::reason,
+    folder::Folder,
+    journal::{Journal, Notes},
+    memory::Source,
+    name,
     retry::Fault,
 };
 
@@ -55,12 +61,18 @@ pub(super) struct Writer {
     file: Arc<File>,
     path: PathBuf,
     folder: Arc<Folder>,
+    notes: Notes,
 }
 
 impl Writer {
     /// Writes at an offset.
     pub(super) fn write(&self, bytes: &[u8], offset: u64) -> Result<(), Fault> {
         self.file.write_all_at(bytes, offset).map_err(|error| self.no_room(&error, None))
+    }
+
+    /// Notes a block that is verified and written.
+    pub(super) fn verified(&self, index: u64, length: u32, digest: &BlockDigest) {
+        self.notes.add(index, length, digest);
     }
 
     fn no_room(&self, error: &io::Error, size: Option<u64>) -> Fault {
@@ -140,11 +152,6 @@ impl Part {
         self.journal.replace(source, blocks, None);
     }
 
-    /// Notes a verified block.
-    pub(super) fn verified(&mut self, index: u64, length: u32, digest: &BlockDigest) {
-        self.journal.add(index, length, digest);
-    }
-
     /// Where it is.
     pub(super) fn path(&self) -> PathBuf {
         self.folder.join(&self.name)
@@ -173,7 +180,8 @@ impl Part {
         let file = open(&self.folder, &self.name)?;
         let stamp = Stamp::of(&file).map_err(|error| self.failed("read", &error))?;
         let folder = Arc::clone(&self.folder);
-        self.open = Some(Writer { file: Arc::new(file), path: self.path(), folder });
+        let notes = self.journal.notes().clone();
+        self.open = Some(Writer { file: Arc::new(file), path: self.path(), folder, notes });
         Ok(self.stamp == Some(stamp))
     }
 

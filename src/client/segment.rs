@@ -69,7 +69,7 @@ pub(super) enum News {
     Welcome(Welcome),
     /// The first answer: it goes on once it is told where to.
     Content(Box<Content>, oneshot::Sender<Arc<Known>>),
-    /// A block came, and was written.
+    /// A block came, and was written; if it is intact, it is noted.
     Block(Block),
     /// An answer came to its end.
     End(End),
@@ -247,6 +247,9 @@ impl Segment {
     fn block(&mut self, block: Block) {
         let partial = std::mem::take(&mut self.partial);
         let progress = &self.site.progress;
+        if let (Some(known), true) = (&self.known, block.intact) {
+            known.writer.verified(block.index, block.length, &block.digest);
+        }
         match &self.known {
             _ if !block.intact => progress.retreat(partial),
             Some(known) if known.form != Form::File => {
