@@ -295,7 +295,8 @@ impl Crew {
         self.aborts.retain(|(_, abort)| !abort.is_finished());
         let alone = self.tasks.is_empty();
         match ended {
-            Ok(false) if alone && !self.site.ranges().is_done() => {
+            // Otherwise another one has given back its work after this one had looked for some: it is asked for anew.
+            Ok(false) if alone && self.site.ranges().is_stuck() => {
                 let peer = dial::peer(&self.site.authority);
                 Err(Fault::never(TroubleKind::Other, format!("{peer} answers with nothing")))
             }

@@ -155,6 +155,11 @@ impl Ranges {
             && self.is_proven()
     }
 
+    /// Whether nothing can be asked for although not everything is here, and nobody brings anything.
+    pub(super) fn is_stuck(&self) -> bool {
+        !self.is_done() && self.free.is_empty() && self.proof().is_none()
+    }
+
     /// Whether the server said, after the last block that was kept, that the content is still the same.
     pub(super) fn is_proven(&self) -> bool {
         let open = |asked: &Asked| asked.kept;
