@@ -1,7 +1,14 @@
 //! A table of faults in front of every architecture, for everything that can be fetched: what is finished is right, a bad
 //! block is fetched again alone, and what was verified is not fetched again.
 
-use std::{fs, net::SocketAddr, path::Path, thread, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
 
 use fdsp::{
     client::{Config, Event, Finished, Form},
@@ -28,10 +35,11 @@ struct Subject {
     shared: bool,
 }
 
-const SUBJECTS: [Subject; 3] = [
+const SUBJECTS: [Subject; 4] = [
     Subject { path: "file", form: Form::File, shared: false },
     Subject { path: "large", form: Form::File, shared: true },
     Subject { path: "d", form: Form::Zip, shared: false },
+    Subject { path: "tree", form: Form::Tree, shared: true },
 ];
 
 /// What may be expected of a row.
@@ -141,7 +149,7 @@ fn suffer(server: &Server, subject: Subject, row: &Row, whole: &Path, size: u64)
     let security = server.address().authority.security;
     let (client, finished) = fetch(proxy.at(), security, subject, timeout);
     let (name, connections) = (format!("{} of {subject:?}, {security:?}", row.name), proxy.connections());
-    assert!(fs::read(&finished.path).unwrap() == fs::read(whole).unwrap(), "{name}: another content");
+    assert!(everything(&finished.path) == everything(whole), "{name}: another content");
     assert_eq!(client.names(), [whole.file_name().unwrap().to_str().unwrap()], "{name}");
     let again = finished.transferred - size;
     let at_random = (connections, connections as u64 * LOST);
@@ -157,7 +165,9 @@ fn suffer(server: &Server, subject: Subject, row: &Row, whole: &Path, size: u64)
     };
     assert_eq!(connections, made, "{name}: {:#?}", client.seen);
     assert!(again <= most, "{name}: {again} bytes were fetched again");
-    if let (Expected::Again(blocks), Security::Plain) = (row.expected, security) {
+    if let (Expected::Again(blocks), Security::Plain) = (row.expected, security)
+        && subject.form != Form::Tree
+    {
         let corrupt = |event: &&Event| match event {
             Event::Retry { reason, .. } => reason.as_str().contains("arrived corrupt"),
             _ => false,
@@ -167,6 +177,20 @@ fn suffer(server: &Server, subject: Subject, row: &Row, whole: &Path, size: u64)
     }
 }
 
+/// Every file at or below a path, and what is in it.
+fn everything(path: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut waiting = vec![path.to_owned()];
+    while let Some(next) = waiting.pop() {
+        if next.is_dir() {
+            waiting.extend(fs::read_dir(next).unwrap().map(|entry| entry.unwrap().path()));
+        } else {
+            found.insert(next.strip_prefix(path).unwrap().to_owned(), fs::read(&next).unwrap());
+        }
+    }
+    found
+}
+
 fn table(arch: Arch, seed: u64) {
     let served = Served::with(arch, None, Limits::default());
     served.write("file", &content(4 * MIB + 4321, seed));
@@ -174,6 +198,12 @@ fn table(arch: Arch, seed: u64) {
     served.write("d/noise.bin", &content(2 * MIB + 5, 1));
     served.write("d/sub/text", &b"all work and no play ".repeat(50_000));
     served.write("d/zz.jpg", &content(2 * MIB, 2));
+    for number in 0..200 {
+        served.write(&format!("tree/{}/{number}", number % 7), &content(9000 + number, number as u64));
+    }
+    for number in 0..3 {
+        served.write(&format!("tree/large/{number}"), &content(MIB + 5, number));
+    }
     let cases =
         SUBJECTS.into_iter().flat_map(|subject| [(subject, None), (subject, Some(Identity::Temporary))]);
     for (subject, identity) in cases {
