@@ -40,7 +40,7 @@ const REST: Duration = Duration::from_secs(1);
 /// Writing takes at most one part in so many of the time.
 const SHARE: u32 = 20;
 /// How old the figures of running downloads may become.
-const FIGURES: Duration = Duration::from_secs(15);
+const FIGURES: Duration = Duration::from_secs(5);
 /// Most jobs that are over and kept; the first ones of the queue go first.
 const MOST_ENDED: usize = 1000;
 

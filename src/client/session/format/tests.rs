@@ -34,7 +34,7 @@ fn new() -> impl Strategy<Value = NewJob> {
         Speak::Classic(Dialect::Classic),
         Speak::Classic(Dialect::ClassicSelect),
     ]);
-    let form = prop::sample::select(vec![Form::Auto, Form::File, Form::Zip]);
+    let form = prop::sample::select(vec![Form::Auto, Form::File, Form::Zip, Form::Tree]);
     let existing =
         prop::sample::select(vec![Existing::Keep, Existing::Overwrite, Existing::Rename, Existing::Update]);
     let checksum = prop_oneof![
