@@ -160,6 +160,7 @@ fn downloads(criterion: &mut Criterion) {
             form: Form::Zip,
             folder: PathBuf::from("/home/me"),
             existing: Existing::Keep,
+            extract: false,
             jobs: 8,
             segments: 4,
             browse: false,

@@ -73,6 +73,7 @@ fn downloads(fetch: Fetch, browse: bool, settings: &Settings, ring: LogRing) -> 
         form: fetch.form,
         folder: fetch.folder,
         existing: fetch.existing,
+        extract: fetch.extract,
         jobs: config.jobs,
         segments: config.segments,
         browse,

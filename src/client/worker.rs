@@ -215,8 +215,13 @@ fn unpacked(
         tracing::info!("{} is no zip archive, and stays as it is", path.display());
         return Ok((path, None));
     }
-    memory.placed = Some(path.clone());
     let folder = folders.open(parent)?;
+    if matches!(folder.look(name), Ok(None)) {
+        // It was there when another try left it.
+        *memory = Memory::default();
+        return Err(Fault::disk(format!("{} is gone; try again to fetch it anew", path.display())).into());
+    }
+    memory.placed = Some(path.clone());
     let archive =
         extract::Archive { folder: &folder, name, limits, existing: finish.existing, sync: finish.sync };
     let target = archive.unpack(go_on)?;

@@ -130,6 +130,7 @@ mod downloads {
             form: Form::Zip,
             folder: PathBuf::from("/home/me"),
             existing: Existing::Keep,
+            extract: false,
             jobs,
             segments: 1,
             browse: false,

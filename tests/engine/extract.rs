@@ -85,6 +85,22 @@ fn another_try_begins_with_unpacking() {
     assert!(client.path("tree/a").exists());
 }
 
+/// Also one whose archive somebody took away meanwhile.
+#[test]
+fn an_archive_that_is_gone_is_fetched_anew() {
+    let served = served();
+    let mut client = Client::quick();
+    fs::write(client.path("tree"), "in the way").unwrap();
+    let id = client.add(extracting(&client, &served, "tree"));
+    assert_eq!(client.end(id).unwrap_err().kind, TroubleKind::Disk);
+    fs::remove_file(client.path("tree")).unwrap();
+    fs::remove_file(client.path("tree.zip")).unwrap();
+    client.engine.command(Command::Retry(vec![id]));
+    assert!(client.end(id).unwrap_err().message.as_str().contains("is gone; try again"));
+    client.engine.command(Command::Retry(vec![id]));
+    assert_eq!(client.end(id).unwrap().extracted, Some(client.path("tree")));
+}
+
 #[test]
 fn a_hostile_archive_stays_packed() {
     let served = Served::new();

@@ -38,6 +38,8 @@ pub struct Defaults {
     pub folder: PathBuf,
     /// What to do when a target exists.
     pub existing: Existing,
+    /// Whether archives are unpacked.
+    pub extract: bool,
     /// How many run at the same time at first.
     pub jobs: usize,
     /// How many connections one file may have at first.

@@ -36,7 +36,7 @@ pub fn job(address: Address, form: Form, defaults: &Defaults) -> NewJob {
         save_as: None,
         existing: defaults.existing,
         checksum: None,
-        extract: false,
+        extract: defaults.extract,
     }
 }
 

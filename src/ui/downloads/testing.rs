@@ -168,6 +168,7 @@ pub fn model() -> Model {
         form: Form::Auto,
         folder: PathBuf::from("/home/u"),
         existing: Existing::Keep,
+        extract: false,
         jobs: 3,
         segments: 4,
         browse: false,
