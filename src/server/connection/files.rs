@@ -4,7 +4,7 @@ use super::{
     body::Body,
     hashing::{hash, remember},
     reply::{busy, failure},
-    sending::Sending,
+    sending::{SLACK, Sending},
     turn::Turn,
 };
 use crate::{
@@ -52,14 +52,16 @@ impl Wanted {
 pub(super) struct Files {
     writer: FilesWriter,
     wanted: Wanted,
-    /// The file that is in work, if it is a large one.
-    large: Option<Large>,
-    /// Holds one small file after the other.
+    /// The file that is in work.
+    begun: Option<Begun>,
+    /// Holds one small file after the other, within a turn.
     buffer: Vec<u8>,
 }
 
 /// A file that is not answered in one go.
-enum Large {
+enum Begun {
+    /// It is small, and goes into the next turn, since this one has no room for it.
+    Next(Box<FileSource>, Option<Hash>),
     /// It is being hashed, to be compared with what the client has.
     Comparing(Box<Comparing>),
     /// It is being sent.
@@ -78,25 +80,33 @@ struct Comparing {
 
 impl Files {
     pub fn new(writer: FilesWriter, wanted: Wanted) -> Files {
-        Files { writer, wanted, large: None, buffer: Vec::new() }
+        Files { writer, wanted, begun: None, buffer: Vec::new() }
     }
 
     /// Puts answers into the turn until that is full or has cost enough work. True at the end of all of them.
     pub fn fill(&mut self, turn: &mut Turn) -> bool {
+        let is_over = self.fill_with(turn);
+        // A peer that takes its time over what is in the turn shall not keep more waiting than that.
+        self.buffer = Vec::new();
+        is_over
+    }
+
+    fn fill_with(&mut self, turn: &mut Turn) -> bool {
         let mut work = 0;
         while work < WORK && turn.out.len() < turn.size() {
-            let result = match self.large.take() {
-                Some(large) => {
-                    work = WORK;
-                    self.go_on(large, turn)
-                }
+            let result = match self.begun.take() {
+                Some(begun) => self.go_on(begun, turn, &mut work),
                 None => match self.wanted.files.next() {
                     Some(file) => self.begin(&file, turn, &mut work),
                     None => return true,
                 },
             };
             match result {
-                Ok(large) => self.large = large,
+                Ok(begun @ Some(Begun::Next(..))) => {
+                    self.begun = begun;
+                    return false;
+                }
+                Ok(begun) => self.begun = large,
                 Err(failure) => {
                     turn.missed(&failure);
                     self.writer.missed(&failure, &mut turn.out);
@@ -118,7 +128,7 @@ impl Files {
         file: &WantedFile,
         turn: &mut Turn,
         work: &mut u64,
-    ) -> Result<Option<Large>, Failure> {
+    ) -> Result<Option<Begun>, Failure> {
         *work += OPENING;
         let path = RemotePath::parse(&file.path)
             .map_err(|error| failure(Code::NotFound, error, &SafeText::new(&file.path)))?;
@@ -134,30 +144,30 @@ impl Files {
                 None
             }
             _ if size <= SMALL as u64 => {
-                *work += size;
-                self.small(&source, expected, turn).map_err(|error| error.failure())?;
-                None
+                let room = (turn.size() + SLACK).saturating_sub(turn.out.len());
+                if turn.out.is_empty() || size <= room as u64 {
+                    *work += size;
+                    self.small(&source, expected, turn)?;
+                    None
+                } else {
+                    Some(Begun::Next(Box::new(source), expected))
+                }
             }
             Some(expected) => {
                 let root = RootHasher::default();
-                Some(Large::Comparing(Box::new(Comparing { source, expected, next: 0, root, slot: None })))
+                Some(Begun::Comparing(Box::new(Comparing { source, expected, next: 0, root, slot: None })))
             }
             None => Some(self.announce(source, turn)),
         })
     }
 
     /// Answers a file that fits into the buffer.
-    fn small(
-        &mut self,
-        source: &FileSource,
-        expected: Option<Hash>,
-        turn: &mut Turn,
-    ) -> Result<(), StorageError> {
+    fn small(&mut self, source: &FileSource, expected: Option<Hash>, turn: &mut Turn) -> Result<(), Failure> {
         self.buffer.resize(SMALL, 0);
         let length = usize::try_from(source.size()).map_or(SMALL, |size| size.min(SMALL));
         let content = &mut self.buffer[..length];
-        source.read_exact_at(content, 0)?;
-        source.check()?;
+        let read = source.read_exact_at(content, 0).and_then(|()| source.check());
+        read.map_err(|error| error.failure())?;
         if expected.is_some_and(|expected| expected == Hash::of(content)) {
             self.writer.same(&mut turn.out);
         } else if self.wanted.content {
@@ -169,24 +179,30 @@ impl Files {
         Ok(())
     }
 
-    /// Goes on with a large file; `None` if it is answered.
-    fn go_on(&mut self, large: Large, turn: &mut Turn) -> Result<Option<Large>, Failure> {
-        match large {
-            Large::Sending(mut sending) => {
+    /// Goes on with a file; `None` if it is answered.
+    fn go_on(&mut self, large: Begun, turn: &mut Turn, work: &mut u64) -> Result<Option<Begun>, Failure> {
+        match begun {
+            Begun::Next(source, expected) => {
+                *work += source.size();
+                self.small(&source, expected, turn).map(|()| None)
+            }
+            Begun::Sending(mut sending) => {
+                *work = WORK;
                 if !sending.fill(turn).map_err(|error| error.failure())? {
-                    return Ok(Some(Large::Sending(sending)));
+                    return Ok(Some(Begun::Sending(sending)));
                 }
                 self.writer.done(sending.writer, &mut turn.out);
                 Ok(None)
             }
-            Large::Comparing(mut comparing) => {
+            Begun::Comparing(mut comparing) => {
+                *work = WORK;
                 if !comparing.hash(turn).map_err(|error| error.failure())? {
                     comparing.slot = comparing.slot.take().or_else(|| turn.shared.hashing.take());
                     if comparing.slot.is_none() {
                         return Err(busy("hashes as many files", comparing.source.path()));
                     }
                     self.writer.working(&mut turn.out);
-                    return Ok(Some(Large::Comparing(comparing)));
+                    return Ok(Some(Begun::Comparing(comparing)));
                 }
                 let Comparing { source, expected, root, .. } = *comparing;
                 source.check().map_err(|error| error.failure())?;
@@ -202,10 +218,10 @@ impl Files {
         }
     }
 
-    fn announce(&mut self, source: FileSource, turn: &mut Turn) -> Large {
+    fn announce(&mut self, source: FileSource, turn: &mut Turn) -> Begun {
         let writer = self.writer.begin(&head(&source), &mut turn.out);
         let identity = source.identity().to_owned();
-        Large::Sending(Box::new(Sending { writer, body: Body::whole(source), identity }))
+        Begun::Sending(Box::new(Sending { writer, body: Body::whole(source), identity }))
     }
 }
 

@@ -4,7 +4,7 @@ use super::{body::Body, hashing::remember, turn::Turn};
 use crate::{protocol::server::ContentWriter, server::limits::WORK, storage::StorageError};
 
 /// What a turn may be over its size, so that a frame with its header is not cut in two.
-const SLACK: usize = 4 * 1024;
+pub(super) const SLACK: usize = 4 * 1024;
 
 /// Content being sent.
 pub(super) struct Sending {
