@@ -30,7 +30,7 @@ fn wrong_options_and_arguments() {
         ("", &["nothing to fetch", "-H HOST"]),
         ("--frobnicate", &["unexpected argument '--frobnicate'"]),
         ("--headles -H h a", &["'--headless'"]),
-        ("--as tree -H h a", &["'tree'", "auto, zip"]),
+        ("--as tar -H h a", &["'tar'", "auto, zip, tree"]),
         ("--serve --arch fork", &["'fork'", "single, threads, select, async"]),
         ("--serve -P 65536", &["'65536'", "from 0 to 65535"]),
         ("--serve -P -1", &["'-1'"]),
