@@ -294,4 +294,6 @@ fn seal<S>(outgoing: &mut Outgoing, traffic: &mut WriteTraffic<'_, S>, bytes: &[
 }
 
 #[cfg(test)]
+mod pairs;
+#[cfg(test)]
 mod tests;
