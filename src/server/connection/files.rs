@@ -106,7 +106,7 @@ impl Files {
                     self.begun = begun;
                     return false;
                 }
-                Ok(begun) => self.begun = large,
+                Ok(begun) => self.begun = begun,
                 Err(failure) => {
                     turn.missed(&failure);
                     self.writer.missed(&failure, &mut turn.out);
@@ -180,7 +180,7 @@ impl Files {
     }
 
     /// Goes on with a file; `None` if it is answered.
-    fn go_on(&mut self, large: Begun, turn: &mut Turn, work: &mut u64) -> Result<Option<Begun>, Failure> {
+    fn go_on(&mut self, begun: Begun, turn: &mut Turn, work: &mut u64) -> Result<Option<Begun>, Failure> {
         match begun {
             Begun::Next(source, expected) => {
                 *work += source.size();
