@@ -6,11 +6,11 @@ use std::{io::Write, os::fd::AsFd, sync::Arc};
 use rustix::fs::Mode;
 
 use super::{
-    Work,
     ground::{Cursor, Ground, explained, stamp},
     record,
     stage::Stage,
     survey::State,
+    work::Work,
 };
 use crate::{
     client::{

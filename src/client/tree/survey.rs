@@ -113,9 +113,6 @@ impl Survey<'_> {
         if u64::try_from(stat.st_size).ok() != Some(size) {
             return Ok(State::Other);
         }
-        if size == 0 {
-            return Ok(State::Proven(EMPTY));
-        }
         let known = self.record.file(&self.manifest.path(index));
         let known = known.filter(|known| known.size == size && known.is_of(self.manifest.identity(index)));
         if let Some(known) = known

@@ -82,6 +82,9 @@ fn facts(row: &JobView, theme: &Theme) -> Vec<(&'static str, String, Style)> {
         JobState::Connecting => ("connecting", theme.plain),
         JobState::Running => ("running", theme.plain),
         JobState::Verifying => ("verifying", theme.plain),
+        JobState::Done(finished) if finished.files.is_some() => {
+            ("done: every file verified, tree in place", theme.good)
+        }
         JobState::Done(_) => ("done: every block verified, file in place", theme.good),
         JobState::Failed(_) => ("failed", theme.bad),
         JobState::Paused => ("paused", theme.warn),

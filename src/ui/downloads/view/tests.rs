@@ -84,6 +84,26 @@ fn details_tell_all() {
 }
 
 #[test]
+fn the_files_of_a_tree_are_counted() {
+    let mut half = running(1, "photos", 500_000, 1_000_000, 5.0, 0.0);
+    half.files = Some((1203, 10_000));
+    let mut whole = row(2, "music", done("music", 1_000_000));
+    if let JobState::Done(finished) = &mut whole.state {
+        finished.files = Some(10_000);
+    }
+    let queue = Fake { rows: vec![half, whole], ..Fake::default() };
+    let mut model = testing::model();
+    draw(&mut model, &queue, 80, 24);
+    keys(&mut model, &queue, "esc enter");
+    let shown = text(&draw(&mut model, &queue, 80, 24));
+    assert!(shown.contains("Files     1,203 of 10,000 are here"), "{shown}");
+    keys(&mut model, &queue, "j");
+    let shown = text(&draw(&mut model, &queue, 80, 24));
+    assert!(shown.contains("every file verified, tree in place"), "{shown}");
+    assert!(shown.contains("Files     10,000"), "{shown}");
+}
+
+#[test]
 fn dialogs_take_the_bar() {
     let (mut model, queue) = ready(Look::default());
     keys(&mut model, &queue, "j x");

@@ -1,0 +1,156 @@
+//! Makes the work folder of a tree ready. What the disk cannot hold is found here, before anything is written.
+
+use std::sync::Arc;
+
+use rustix::{fs::Mode, io::Errno};
+
+use super::{
+    ground::{self, Cursor, Ground},
+    large,
+    manifest::Node,
+    names,
+    record::{self, Place, Subject},
+    stage::Stage,
+    survey::{self, State, Survey},
+    work::Work,
+    writer::{Site, Writer},
+};
+use crate::{
+    client::{finish::Unfinished, part, retry::Fault},
+    platform,
+    protocol::digest::BLOCK_SIZE,
+    text::SafeText,
+};
+
+impl Work<'_> {
+    /// Opens the work folder, finds what is there, and makes the directories.
+    pub(super) fn prepare(&mut self, go_on: &impl Fn() -> bool) -> Result<(Ground, Vec<State>), Unfinished> {
+        let tree = self.memory.tree.get_or_insert_default();
+        if tree.stage.as_ref().is_some_and(|stage| !stage.is_of(&self.target.folder, &self.target.name)) {
+            tree.close();
+        }
+        let stage = match &mut tree.stage {
+            Some(stage) => stage,
+            none => none.insert(Stage::open(&self.target.folder, &self.target.name)?),
+        };
+        if let Some((one, other)) = names::twins(&self.manifest, stage.folding()) {
+            let path = |index| SafeText::new(&self.manifest.path(index));
+            return Err(Fault::disk(format!(
+                "{} and {} of the tree are the same name for the file system of {}",
+                path(one),
+                path(other),
+                self.target.path().display()
+            ))
+            .into());
+        }
+        let place = self.way.place();
+        let (record, trusted) = stage.recorded(place, self.manifest.len() as usize);
+        let (ground, fresh) = match place {
+            Place::New => stage.tree()?,
+            Place::Target => (self.ground()?, false),
+        };
+        let states = if fresh {
+            let mut states = vec![State::Absent; self.manifest.len() as usize];
+            states[0] = State::Proven(survey::EMPTY);
+            states
+        } else {
+            if place == Place::New {
+                survey::sweep(&ground, &self.manifest, go_on)?;
+            }
+            let survey = Survey { ground: &ground, manifest: &self.manifest, record: &record, trusted };
+            let surveyed = survey.run(go_on)?;
+            if let Some(clash) = surveyed.clash {
+                return Err(Fault::disk(format!(
+                    "{} is a directory on one side only; move it away, or use --overwrite or --rename",
+                    ground.path.join(self.manifest.path(clash)).display()
+                ))
+                .into());
+            }
+            surveyed.states
+        };
+        drop(record);
+        self.check_room(&states)?;
+        self.make_directories(&ground, &states)?;
+        self.begin_record(&ground, &states, place);
+        self.count(&states);
+        Ok((ground, states))
+    }
+
+    /// Whether what has to come fits on the disk.
+    fn check_room(&self, states: &[State]) -> Result<(), Fault> {
+        let Some(stage) = self.memory.tree.as_ref().and_then(|tree| tree.stage.as_ref()) else {
+            return Ok(());
+        };
+        let missing = |(index, _, size): (u32, _, u64)| match states[index as usize] {
+            State::Absent if size > BLOCK_SIZE => {
+                size.saturating_sub(large::length(stage, &self.manifest.path(index)))
+            }
+            State::Absent => size,
+            _ => 0,
+        };
+        let needed = self.manifest.files().map(missing).fold(0u64, u64::saturating_add);
+        match self.target.folder.free() {
+            Some(free) if needed > free => {
+                let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+                Err(part::no_room(&self.target.folder, &self.target.path(), &full, Some(needed)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn make_directories(&self, ground: &Ground, states: &[State]) -> Result<(), Fault> {
+        let mut cursor = Cursor::new(ground, &self.manifest);
+        for (index, entry) in self.manifest.entries().skip(1) {
+            if entry.node != Node::Directory || states[index as usize] != State::Absent {
+                continue;
+            }
+            // Whatever the server's mode, what is in it has to be written.
+            let mode = Mode::from_raw_mode(u32::from(entry.mode) | 0o700);
+            let name = self.manifest.name(index);
+            let made = cursor.parent(index).and_then(|parent| Ok(rustix::fs::mkdirat(parent, name, mode)?));
+            made.map_err(|error| match Errno::from_io_error(&error) {
+                Some(Errno::NOSPC | Errno::DQUOT) => {
+                    let path = ground.path.join(self.manifest.path(index));
+                    part::no_room(&self.target.folder, &path, &error, None)
+                }
+                _ => cursor.fault("make the folder", index, &error),
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Writes down what is proven; from here on the work folder counts as in use.
+    fn begin_record(&mut self, ground: &Ground, states: &[State], place: Place) {
+        let Some(stage) = self.memory.tree.as_mut().and_then(|tree| tree.stage.as_mut()) else { return };
+        let manifest = &self.manifest;
+        let subject = Subject { address: self.context.new.address.to_string(), ground: place };
+        stage.record(&subject, |out| {
+            let mut cursor = Cursor::new(ground, manifest);
+            for (index, _, size) in manifest.files() {
+                if let State::Proven(root) = states[index as usize]
+                    && let Some(stat) = cursor.look(index)?
+                {
+                    let (path, identity) = (manifest.path(index), manifest.identity(index));
+                    let line = record::file(&path, size, identity, root, &ground::stamp(&stat));
+                    out.write_all(line.as_bytes())?;
+                }
+            }
+            Ok(())
+        });
+    }
+
+    /// Starts what writes the files.
+    pub(super) fn writer(&self, ground: &Arc<Ground>) -> Result<Writer, Fault> {
+        let stage = self.stage()?;
+        Writer::start(Site {
+            manifest: Arc::clone(&self.manifest),
+            ground: Arc::clone(ground),
+            parts: stage.parts()?,
+            place: self.way.place(),
+            folder: Arc::clone(&self.target.folder),
+            control: stage.adder(),
+            progress: Arc::clone(&self.context.progress),
+            umask: platform::umask(),
+        })
+    }
+}

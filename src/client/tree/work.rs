@@ -1,0 +1,175 @@
+//! A try, once it is known what to do: compares, or asks for what is missing.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use tokio::task::block_in_place;
+
+use super::{
+    Way, Whole,
+    files::{self, Asking, Missed},
+    ground::{self, Ground},
+    manifest::Manifest,
+    record::Record,
+    stage::Stage,
+    survey::{State, Survey},
+    writer::Writer,
+};
+use crate::{
+    client::{finish::Unfinished, link::Link, memory::Memory, place::Target, retry::Fault, worker::Context},
+    protocol::digest::BLOCK_SIZE,
+    text::SafeText,
+    units,
+};
+
+/// A file of more bytes is compared by the hashes of its blocks: the server tells them as it goes, and is not silent for long.
+const COMPARED: u64 = 64 << 20;
+
+/// See the module.
+pub(super) struct Work<'a> {
+    pub(super) context: &'a Context,
+    pub(super) memory: &'a mut Memory,
+    pub(super) manifest: Arc<Manifest>,
+    pub(super) target: Target,
+    pub(super) way: Way,
+    pub(super) missed: Missed,
+}
+
+impl Work<'_> {
+    pub(super) fn ground(&self) -> Result<Ground, Fault> {
+        let (folder, path) = (&self.target.folder, self.target.path());
+        Ground::open(&folder.handle, &self.target.name, path.clone()).map_err(|error| {
+            Fault::disk(format!("cannot use {}: {}", path.display(), ground::explained(&error)))
+        })
+    }
+
+    /// Tells the readers of the progress what is proven.
+    pub(super) fn count(&self, states: &[State]) {
+        let proven = |(index, _, size): (u32, _, u64)| {
+            matches!(states[index as usize], State::Proven(_)).then_some(size)
+        };
+        let sizes: Vec<u64> = self.manifest.files().filter_map(proven).collect();
+        self.context.progress.set(sizes.iter().sum(), sizes.len() as u64);
+    }
+
+    /// Compares the target with what the server has.
+    pub(super) async fn compare(
+        mut self,
+        link: &mut Link,
+        go_on: &impl Fn() -> bool,
+    ) -> Result<Whole, Unfinished> {
+        let ground = self.ground()?;
+        let record = Record::default();
+        let survey = Survey { ground: &ground, manifest: &self.manifest, record: &record, trusted: false };
+        let mut states = block_in_place(|| survey.run(go_on))?.states;
+        self.count(&states);
+        self.prove(link, &mut states, None, true).await?;
+        std::mem::take(&mut self.missed).none()?;
+        let is_other = |index: &u32| !matches!(states[*index as usize], State::Proven(_));
+        if let Some(first) = (0..self.manifest.len()).find(is_other) {
+            let others = match (first + 1..self.manifest.len()).filter(is_other).count() {
+                0 => String::new(),
+                1 => " and 1 more".to_owned(),
+                others => format!(" and {} more", units::count(others as u64)),
+            };
+            let path = self.target.path();
+            return Err(Fault::disk(format!(
+                "{} exists and differs from the server's in {}{others}; use --update, --overwrite or --rename",
+                path.display(),
+                SafeText::new(&self.manifest.path(first)),
+            ))
+            .into());
+        }
+        tracing::info!("{} was there already, byte for byte", self.target.path().display());
+        let Work { manifest, target, way, .. } = self;
+        Ok(Whole { manifest, states, ground: Arc::new(ground), target, way })
+    }
+
+    /// Asks which of the files that were found are what the server has.
+    async fn prove(
+        &mut self,
+        link: &mut Link,
+        states: &mut [State],
+        mut writer: Option<&mut Writer>,
+        small: bool,
+    ) -> Result<(), Fault> {
+        let manifest = Arc::clone(&self.manifest);
+        let found = |index: u32| matches!(states[index as usize], State::Found(_));
+        let in_question =
+            manifest.files().filter(|(index, _, size)| found(*index) && (small || *size > BLOCK_SIZE));
+        let (whole, by_blocks): (Vec<_>, Vec<_>) = in_question.partition(|(_, _, size)| *size <= COMPARED);
+        let todo: VecDeque<u32> = whole.into_iter().map(|(index, ..)| index).collect();
+        let mut by_blocks: VecDeque<u32> = by_blocks.into_iter().map(|(index, ..)| index).collect();
+        self.converse(link, states, writer.as_deref_mut(), (todo, false)).await?;
+        while let Some(index) = by_blocks.pop_front() {
+            let State::Found(root) = states[index as usize] else { continue };
+            let path = manifest.path(index);
+            let same = files::root(link, self.context, &path).await? == Some(root);
+            let mut asking = Asking::new(
+                self.context,
+                self.memory,
+                (&manifest, states),
+                writer.as_deref_mut(),
+                &mut self.missed,
+                (VecDeque::new(), false),
+            );
+            block_in_place(|| asking.compared(index, same))?;
+        }
+        Ok(())
+    }
+
+    async fn converse(
+        &mut self,
+        link: &mut Link,
+        states: &mut [State],
+        writer: Option<&mut Writer>,
+        todo: (VecDeque<u32>, bool),
+    ) -> Result<(), Fault> {
+        let manifest = Arc::clone(&self.manifest);
+        let mut asking =
+            Asking::new(self.context, self.memory, (&manifest, states), writer, &mut self.missed, todo);
+        let answered = link.converse(&self.context.board.limiter, &mut asking).await;
+        // Also what came before a fault is kept.
+        let flushed = block_in_place(|| asking.flush());
+        answered.and(flushed)
+    }
+
+    /// Fetches what is missing.
+    pub(super) async fn fetch(
+        mut self,
+        mut link: Link,
+        running: &mut Option<Writer>,
+        go_on: &impl Fn() -> bool,
+    ) -> Result<Whole, Unfinished> {
+        let (ground, mut states) = block_in_place(|| self.prepare(go_on))?;
+        let ground = Arc::new(ground);
+        let writer = running.insert(block_in_place(|| self.writer(&ground))?);
+        let manifest = Arc::clone(&self.manifest);
+        let small = self.small(&states);
+        self.converse(&mut link, &mut states, Some(writer), (small, true)).await?;
+        self.prove(&mut link, &mut states, Some(writer), false).await?;
+        self.context.pool.put(&self.context.new.address.authority, link);
+        for (index, _, size) in manifest.files() {
+            if size > BLOCK_SIZE && !matches!(states[index as usize], State::Proven(_)) {
+                self.large(&ground, &mut states, index).await?;
+            }
+        }
+        std::mem::take(&mut self.missed).none()?;
+        let Work { manifest, target, way, .. } = self;
+        Ok(Whole { manifest, states, ground, target, way })
+    }
+
+    /// The files of one block that have to be asked for.
+    fn small(&self, states: &[State]) -> VecDeque<u32> {
+        let wanted = |(index, _, size): (u32, _, u64)| {
+            let proven = matches!(states[index as usize], State::Proven(_));
+            (!proven && size <= BLOCK_SIZE).then_some(index)
+        };
+        self.manifest.files().filter_map(wanted).collect()
+    }
+
+    /// The work folder.
+    pub(super) fn stage(&self) -> Result<&Stage, Fault> {
+        let stage = self.memory.tree.as_ref().and_then(|tree| tree.stage.as_ref());
+        stage.ok_or_else(|| Fault::disk(format!("{} is not open", self.target.path().display())))
+    }
+}
