@@ -29,6 +29,9 @@ pub(crate) trait Records {
 
     /// Works on the records in `incoming`.
     fn process<'c, 'i>(&'c mut self, incoming: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Side>;
+
+    /// Whether messages wait to be encoded.
+    fn has_to_say(&self) -> bool;
 }
 
 impl Records for UnbufferedClientConnection {
@@ -37,6 +40,10 @@ impl Records for UnbufferedClientConnection {
     fn process<'c, 'i>(&'c mut self, incoming: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Side> {
         self.process_tls_records(incoming)
     }
+
+    fn has_to_say(&self) -> bool {
+        self.wants_write()
+    }
 }
 
 impl Records for UnbufferedServerConnection {
@@ -44,6 +51,10 @@ impl Records for UnbufferedServerConnection {
 
     fn process<'c, 'i>(&'c mut self, incoming: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Side> {
         self.process_tls_records(incoming)
+    }
+
+    fn has_to_say(&self) -> bool {
+        self.wants_write()
     }
 }
 
@@ -250,13 +261,16 @@ impl<R: Records> Session<R> {
         outcome
     }
 
-    /// What the peer is to be told of a failure is the next that there is, if anything. What was received must still be
-    /// there: `rustls` looks at it.
+    /// What the peer is to be told of a failure, and what was to be said before that. What was received must still be
+    /// there: `rustls` looks at it, and would work on it once nothing is to be said any more.
     fn take_alert(&mut self) {
-        let status = self.records.process(&mut self.incoming[self.start..self.end]);
-        if let Ok(ConnectionState::EncodeTlsData(encode)) = status.state {
-            // Without it the peer learns the same from the end of the stream.
-            let _ = put(&mut self.outgoing, encode);
+        while self.records.has_to_say() {
+            let status = self.records.process(&mut self.incoming[self.start..self.end]);
+            let Ok(ConnectionState::EncodeTlsData(encode)) = status.state else { return };
+            if put(&mut self.outgoing, encode).is_err() {
+                // Without it the peer learns the same from the end of the stream.
+                return;
+            }
         }
     }
 }
