@@ -226,7 +226,7 @@ actions! {
     Browser {
         Enter "enter" &[Browser], ["enter", "right", "l"], "fetch or open", "Queue the file or what is marked; go into the directory";
         Zip "zip" &[Browser], ["z"], "fetch as zip", "Queue the directory as a zip archive";
-        Tree "tree" &[Browser], ["t"], "fetch as files", "Queue the directory as the files themselves";
+        Tree "tree" &[Browser], ["t"], "fetch as tree", "Queue the directory as the files themselves";
         Parent "parent" &[Browser], ["backspace", "left", "h"], "parent", "Go to the parent directory";
         Reload "reload" &[Browser], ["r"], "reload", "Ask for the listing again";
     }

@@ -55,8 +55,8 @@ fn browser(model: &Model) -> Vec<Hint> {
         _ if marked > 0 => hints.push(Hint::saying(Action::Enter, "fetch marked")),
         Some(Kind::Directory) => {
             hints.push(Hint::saying(Action::Enter, "open"));
-            hints.push(Action::Zip.into());
-            hints.push(Action::Tree.into());
+            hints.push(Hint::saying(Action::Zip, "zip"));
+            hints.push(Hint::saying(Action::Tree, "tree"));
         }
         Some(Kind::File) => hints.push(Hint::saying(Action::Enter, "fetch")),
         Some(Kind::Other) | None => {}
