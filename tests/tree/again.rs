@@ -53,6 +53,36 @@ fn small_files_that_came_are_never_asked_for_again() {
     assert!(lost <= 2 * 4096, "{lost}");
 }
 
+/// `FDSP_TREES=10000` for the size that matters to people.
+#[test]
+fn a_tree_interrupted_ten_times_is_whole_and_costs_almost_nothing_the_next_time() {
+    let files = std::env::var("FDSP_TREES").ok().and_then(|text| text.parse().ok()).unwrap_or(1000);
+    let served = Served::new();
+    let folder = served.folder.path().join("t");
+    many(&folder, files, 4096);
+    let total = files * 4096;
+    // What it holds is told on each connection, in less than 200 bytes for each file.
+    let cuts = (0..10).map(|_| Fault::CutAfter(200 * files + total / 12)).collect();
+    let proxy = Proxy::start(served.at(), cuts);
+    let mut client = Client::new(patient());
+    let job = NewJob { address: address(proxy.at(), "t"), ..tree(&client, &served, "t") };
+    let done = client.run(job.clone()).unwrap();
+    same(&folder, &client.path("t"));
+    assert_eq!(client.names(), ["t"]);
+    assert!(proxy.connections() > 10, "{}", proxy.connections());
+    let lost = done.transferred - total as u64;
+    println!("{files} files, {} connections, {lost} bytes came twice", proxy.connections());
+    assert!(lost <= 10 * 2 * 4096, "{lost}");
+    for existing in [Existing::Keep, Existing::Update] {
+        let again = Proxy::gate(served.at(), usize::MAX);
+        let job = NewJob { address: address(again.at(), "t"), existing, ..job.clone() };
+        let done = client.run(job).unwrap();
+        println!("{existing:?} again: {} of {total} bytes crossed", again.passed());
+        assert_eq!(done.transferred, 0);
+        assert!(again.passed() < 250 * files + 10_000, "{}", again.passed());
+    }
+}
+
 #[test]
 fn a_paused_tree_goes_on_also_in_another_run() {
     let served = Served::new();
