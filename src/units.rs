@@ -5,6 +5,16 @@ use std::time::Duration;
 
 const UNITS: [&str; 6] = ["B", "kB", "MB", "GB", "TB", "PB"];
 
+/// What is said when a content of `size` bytes, if that is known, begins to come, of which some are `here`.
+pub fn coming(size: Option<u64>, here: u64) -> String {
+    match (size, here) {
+        (Some(size), 0) => format!("fetching {}", bytes(size)),
+        (None, 0) => "fetching".to_owned(),
+        (Some(size), here) => format!("going on at {} of {}", bytes(here), bytes(size)),
+        (None, here) => format!("going on at {}", bytes(here)),
+    }
+}
+
 /// Bytes in at most 7 columns: `0 B`, `999 B`, `1.0 kB`, `3.4 GB`, `84.2 MB`, `842 MB`.
 pub fn bytes(count: u64) -> String {
     scaled(count as f64)

@@ -93,13 +93,10 @@ impl Board {
 
     /// The server answered; content comes.
     pub(super) fn answered(&self, id: JobId, announced: Announced) {
-        let (name, size) = (announced.name.clone(), announced.size);
+        let (name, size, here) = (announced.name.clone(), announced.size, announced.here);
         if self.with(|state| state.queue.answered(id, announced)) {
-            match size {
-                Some(size) => tracing::info!("{name}: fetching {}", units::bytes(size)),
-                None => tracing::info!("{name}: fetching"),
-            }
-            self.tell(Event::Started { id, name, size });
+            tracing::info!("{name}: {}", units::coming(size, here));
+            self.tell(Event::Started { id, name, size, here });
         }
     }
 

@@ -180,6 +180,7 @@ impl Exchange<'_> {
                 target: SafeText::from_path(&place.target.path()),
                 size: Some(size),
                 total: Some(size),
+                here: 0,
                 files: None,
             },
         );

@@ -4,6 +4,7 @@
 //! known of the content is changed here alone, by the job's own task, as they tell of their blocks.
 
 use std::{
+    fs::File,
     sync::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -26,12 +27,13 @@ use crate::{
 };
 
 use super::{
-    Event, TroubleKind,
+    Event, Existing, TroubleKind,
     board::Slot,
     dial,
     link::Link,
-    memory::Memory,
+    memory::{Memory, buffer, hash_block},
     name::SafeName,
+    place,
     ranges::{Ranges, SegmentId, WORTH},
     retry::{Fault, Verdict},
     segment::{Known, News, Segment, Site},
@@ -127,7 +129,10 @@ fn take(context: &Context, memory: &mut Memory, news: News) -> Result<(), Fault>
             // It may have been given up meanwhile.
             let _ = answer.send(known);
         }
-        News::Block(block) if block.intact => keep(context, memory, &block),
+        News::Block(block) if block.intact => {
+            keep(context, memory, &block);
+            compare(memory, &block)?;
+        }
         News::Block(block) => {
             memory.blocks.forget(block.index);
             count_corrupt(context, memory, None, block.index)?;
@@ -188,6 +193,7 @@ fn introduce(context: &Context, memory: &mut Memory, content: &Content) -> Resul
         }
     }
     memory.recalled = false;
+    memory.rival = rival(context, memory, content);
     let Some(place) = &memory.place else {
         return Err(Fault::never(TroubleKind::Other, "there is no place for what comes"));
     };
@@ -198,6 +204,24 @@ fn introduce(context: &Context, memory: &mut Memory, content: &Content) -> Resul
         size: memory.size(),
         writer: place.part.writer()?.clone(),
     }))
+}
+
+/// The target of an archive, if it exists and is to stay.
+fn rival(context: &Context, memory: &Memory, content: &Content) -> Option<File> {
+    let target = &memory.place.as_ref()?.target;
+    let compared = content.form == Form::Zip && context.new.existing == Existing::Keep;
+    let file = target.folder.read(&target.name).ok().filter(|_| compared)?;
+    file.metadata().is_ok_and(|data| data.is_file()).then_some(file)
+}
+
+/// A target that has another block than the server is not the same, whatever follows.
+fn compare(memory: &Memory, block: &Block) -> Result<(), Fault> {
+    let (Some(rival), Some(place)) = (&memory.rival, &memory.place) else { return Ok(()) };
+    let same = hash_block(rival, block.index, block.length.into(), &mut buffer());
+    if same.is_some_and(|digest| digest.chaining == block.digest.chaining) {
+        return Ok(());
+    }
+    Err(place::differs(&place.target, Some(&place.part.path())))
 }
 
 /// Decides where it goes, and makes room.

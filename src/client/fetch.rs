@@ -89,6 +89,7 @@ impl Context {
                 target: SafeText::from_path(&target.path()),
                 size: content.size,
                 total: content.sources.map(|sources| sources.bytes).or(content.size),
+                here: self.progress.verified(),
                 files: None,
             },
         );

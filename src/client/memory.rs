@@ -44,6 +44,8 @@ pub(super) struct Memory {
     pub(super) recalled: bool,
     /// The target exists, and is to be held against the server's hashes.
     pub(super) old: Option<Target>,
+    /// A target that exists and must be what comes, where the server cannot tell the hashes of that beforehand.
+    pub(super) rival: Option<File>,
     /// The target was there already, byte for byte.
     pub(super) identical: Option<PathBuf>,
     /// It is in its place, and is still to be unpacked.

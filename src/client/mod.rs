@@ -272,6 +272,8 @@ pub enum Event {
         name: SafeText,
         /// Its size, where known.
         size: Option<u64>,
+        /// Bytes of it that are here already.
+        here: u64,
     },
     /// Once a second for each running job.
     Progress {

@@ -35,6 +35,8 @@ pub(super) struct Announced {
     pub(super) target: SafeText,
     pub(super) size: Option<u64>,
     pub(super) total: Option<u64>,
+    /// Bytes that need not come any more.
+    pub(super) here: u64,
     /// Files of a tree.
     pub(super) files: Option<u64>,
 }

@@ -1,7 +1,7 @@
 //! Which blocks of a content are asked for on which connection: each of them once, whatever becomes of the
 //! connections. No I/O, and time is an argument.
 //!
-//! What is missing is given out from the front in ranges of about a second's work, so that all connections end
+//! What is missing is given out from the front in ranges of a few seconds' work, so that all connections end
 //! at about the same time. When nothing is left to give, a connection without work takes blocks from one that would
 //! take longer; never the block that is just coming there.
 
@@ -16,13 +16,13 @@ use super::blocks::Blocks;
 /// So many blocks are worth a connection of their own.
 pub(super) const WORTH: u64 = 8;
 /// Most blocks of one request, where there are several connections.
-const MOST: u64 = 64;
+const MOST: u64 = 256;
 /// Blocks of the first request of a connection whose pace is not known.
 const FIRST: u64 = 4;
 /// Most requests of one connection that wait for their answers.
 const REQUESTS: usize = 16;
 /// So much work is asked for ahead, so that a connection never idles for a round trip.
-const AHEAD: f64 = 1.0;
+const AHEAD: f64 = 4.0;
 /// Work that is done sooner than this (in seconds) is not worth taking away.
 const SOON: f64 = 2.0;
 /// A connection from which nothing comes for so long is given up if it alone is waited for.
@@ -176,20 +176,22 @@ impl Ranges {
     }
 
     /// What a connection is to be asked for next; `None` if it has enough to do, or there is nothing to do. An empty
-    /// range asks for nothing but whether the content is still the same. `alone`: it is the only connection.
-    pub(super) fn ask(&mut self, id: SegmentId, alone: bool, now: Instant) -> Option<Range<u64>> {
+    /// range asks for nothing but whether the content is still the same. `most`: so many connections there may be.
+    pub(super) fn ask(&mut self, id: SegmentId, most: usize, now: Instant) -> Option<Range<u64>> {
         let hold = self.holds.entry(id).or_insert_with(|| Hold {
             asked: VecDeque::new(),
             pace: None,
             block: now,
             heard: now,
         });
-        let idle = hold.asked.is_empty();
-        let full = hold.asked.len() >= REQUESTS || hold.left() >= hold.ahead();
+        let (idle, asked, held, ahead) = (hold.asked.is_empty(), hold.asked.len(), hold.left(), hold.ahead());
+        let share = self.share(most, ahead);
+        // One block is under way while another one is asked for.
+        let full = asked >= REQUESTS || held >= share.max(2);
         if !idle && (full || self.blocks.is_none()) {
             return None;
         }
-        let left = match self.take(id, alone) {
+        let left = match self.take(share) {
             None if idle => self.steal(id, now).or_else(|| self.proof())?,
             taken => taken?,
         };
@@ -201,16 +203,21 @@ impl Ranges {
         Some(left)
     }
 
-    /// The first of what nobody was asked for.
-    fn take(&mut self, id: SegmentId, alone: bool) -> Option<Range<u64>> {
-        let most = match self.blocks {
+    /// What one of so many connections is to be asked for at once: no more than it brings soon, and than leaves enough
+    /// for the others, those that are still to come among them.
+    fn share(&self, connections: usize, ahead: u64) -> u64 {
+        match self.blocks {
             None => self.most,
-            Some(_) if alone => u64::MAX,
+            Some(_) if connections <= 1 => u64::MAX,
             Some(_) => {
-                let share = self.unasked().div_ceil(2 * self.holds.len() as u64).max(1);
-                self.holds.get(&id).map_or(FIRST, Hold::ahead).min(share)
+                let connections = (self.left() / WORTH).min(connections as u64).max(self.holds.len() as u64);
+                ahead.min(self.unasked().div_ceil(2 * connections)).max(1)
             }
-        };
+        }
+    }
+
+    /// The first of what nobody was asked for, at most so many blocks.
+    fn take(&mut self, most: u64) -> Option<Range<u64>> {
         let (start, end) = self.free.pop_first()?;
         let middle = end.min(start.saturating_add(most));
         if middle < end {

@@ -151,9 +151,9 @@ impl Segment {
         if self.slot.as_ref().is_some_and(Slot::is_wanted) {
             return;
         }
-        let alone = self.site.most.load(Ordering::Relaxed) <= 1;
+        let most = self.site.most.load(Ordering::Relaxed);
         loop {
-            let Some(range) = self.site.ranges().ask(self.id, alone, Instant::now()) else { return };
+            let Some(range) = self.site.ranges().ask(self.id, most, Instant::now()) else { return };
             link.send(&Request::Get(Get {
                 path: self.site.path.clone(),
                 form: self.site.form,

@@ -27,13 +27,10 @@ impl Lines {
         use client::Event;
         match event {
             Event::Queued { .. } | Event::Changed { .. } => None,
-            Event::Started { id, name, size } => {
+            Event::Started { id, name, size, here } => {
                 self.names.insert(*id, name.clone());
                 self.told.insert(*id, now);
-                Some(match size {
-                    Some(size) => format!("{name}: fetching {}", units::bytes(*size)),
-                    None => format!("{name}: fetching"),
-                })
+                Some(format!("{name}: {}", units::coming(*size, *here)))
             }
             Event::Progress { id, received, size, progress, files, speed, .. } => {
                 let due = self.told.get(id).is_none_or(|told| now.duration_since(*told) >= PATIENCE);
@@ -142,7 +139,7 @@ mod tests {
             speed: 500_000.0,
         };
         assert_eq!(lines.line(&progress, start), None, "it has no name yet");
-        let started = Event::Started { id: JobId(1), name: "a.bin".into(), size: Some(4_000_000) };
+        let started = Event::Started { id: JobId(1), name: "a.bin".into(), size: Some(4_000_000), here: 0 };
         assert_eq!(lines.line(&started, start).as_deref(), Some("a.bin: fetching 4.0 MB"));
         assert_eq!(lines.line(&progress, start + Duration::from_secs(9)), None);
         let line = lines.line(&progress, start + PATIENCE);

@@ -56,6 +56,9 @@ pub enum Event {
         bytes: u64,
         /// How long it took.
         seconds: f64,
+        /// Whether it ended before the content's end: of a large file a client fetches many parts.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        part: bool,
     },
     /// A request failed.
     Failed {
@@ -95,7 +98,7 @@ impl Event {
     /// How grave it is.
     pub fn level(&self) -> Level {
         match self {
-            Event::Request { .. } => Level::DEBUG,
+            Event::Request { .. } | Event::Sent { part: true, .. } => Level::DEBUG,
             Event::Failed { .. } | Event::Refused { .. } | Event::Warning { .. } => Level::WARN,
             _ => Level::INFO,
         }

@@ -174,7 +174,7 @@ impl Shared {
         self.sent.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// A request for content was answered in full.
+    /// A content was sent, up to its end.
     pub fn add_served(&self) {
         self.served.fetch_add(1, Ordering::Relaxed);
     }

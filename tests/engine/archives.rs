@@ -2,9 +2,12 @@
 
 use std::fs;
 
-use fdsp::client::Event;
+use fdsp::client::{Event, TroubleKind};
 
-use crate::support::{Client, MIB, Served, content};
+use crate::{
+    proxy::{Fault, Proxy},
+    support::{Client, MIB, Served, content},
+};
 
 #[test]
 fn a_directory_comes_as_a_zip_that_holds_it() {
@@ -38,4 +41,23 @@ fn the_served_folder_itself_gets_a_harmless_name() {
     assert!(name.ends_with(".zip") && !name.starts_with('.'), "{name}");
     let started = client.seen.iter().any(|event| matches!(event, Event::Started { .. }));
     assert!(started);
+}
+
+#[test]
+fn a_target_that_is_another_archive_ends_the_download_at_the_first_difference() {
+    let served = Served::new();
+    served.write("d/a.txt", &b"abcdefgh".repeat(1000));
+    served.write("d/z.jpg", &content(40 * MIB, 1));
+    let mut client = Client::quick();
+    let whole = client.get(served.at(), "d").unwrap();
+    assert!(client.get(served.at(), "d").is_ok(), "it is the same");
+    let mut bytes = fs::read(&whole.path).unwrap();
+    bytes[5 * MIB / 2] ^= 1;
+    fs::write(&whole.path, &bytes).unwrap();
+    // What lies behind the difference does not come.
+    let proxy = Proxy::start(served.at(), vec![Fault::StallAfter(4 * MIB)]);
+    let trouble = client.get(proxy.at(), "d").unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Disk);
+    assert!(trouble.message.as_str().contains("exists and differs"), "{trouble}");
+    assert!(fs::read(&whole.path).unwrap() == bytes, "it stays as it was");
 }

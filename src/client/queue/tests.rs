@@ -40,7 +40,14 @@ fn add(queue: &mut Queue, servers: &mut Servers, path: &str, port: u16) -> JobId
 }
 
 fn announced(size: u64) -> Announced {
-    Announced { name: "n".into(), target: "/d/n".into(), size: Some(size), total: Some(size), files: None }
+    Announced {
+        name: "n".into(),
+        target: "/d/n".into(),
+        size: Some(size),
+        total: Some(size),
+        here: 0,
+        files: None,
+    }
 }
 
 fn finished(size: u64) -> Finished {

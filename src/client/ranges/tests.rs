@@ -26,8 +26,8 @@ fn bring(ranges: &mut Ranges, id: SegmentId, blocks: Range<u64>, now: Instant) {
 #[test]
 fn one_connection_is_asked_for_everything_at_once() {
     let (mut ranges, now) = (whole(1000), Instant::now());
-    assert_eq!(ranges.ask(0, true, now), Some(0..1000));
-    assert_eq!(ranges.ask(0, true, now), None);
+    assert_eq!(ranges.ask(0, 1, now), Some(0..1000));
+    assert_eq!(ranges.ask(0, 1, now), None);
     assert!(!ranges.is_done());
     bring(&mut ranges, 0, 0..1000, now);
     assert!(!ranges.is_done(), "its end has not come");
@@ -39,7 +39,7 @@ fn one_connection_is_asked_for_everything_at_once() {
 fn holes_are_asked_for_together() {
     let now = Instant::now();
     let mut ranges = Ranges::new(&[1..2, 5..7, 9..10], Some(10 * BLOCK_SIZE), u64::MAX, true);
-    let asked: Vec<_> = std::iter::from_fn(|| ranges.ask(0, true, now)).collect();
+    let asked: Vec<_> = std::iter::from_fn(|| ranges.ask(0, 1, now)).collect();
     assert_eq!(asked, [1..2, 5..7, 9..10]);
 }
 
@@ -47,11 +47,11 @@ fn holes_are_asked_for_together() {
 fn a_small_content_is_not_worth_a_second_connection() {
     let (mut ranges, now) = (whole(2 * WORTH - 1), Instant::now());
     assert!(ranges.has_work(0, now));
-    ranges.ask(0, true, now);
+    ranges.ask(0, 1, now);
     assert!(!ranges.has_work(1, now + Duration::from_secs(60)), "not even if it is slow");
 
     let mut ranges = open(0);
-    ranges.ask(0, false, now);
+    ranges.ask(0, 2, now);
     ranges.known(2 * WORTH * BLOCK_SIZE);
     assert!(ranges.has_work(1, now) && !ranges.has_work(2, now));
 }
@@ -60,10 +60,10 @@ fn a_small_content_is_not_worth_a_second_connection() {
 fn a_size_that_becomes_known_cuts_what_was_asked_for() {
     let now = Instant::now();
     let mut ranges = open(0);
-    assert_eq!(ranges.ask(0, false, now), Some(0..WORTH));
-    assert_eq!(ranges.ask(0, false, now), None, "there may be nothing behind it");
+    assert_eq!(ranges.ask(0, 2, now), Some(0..WORTH));
+    assert_eq!(ranges.ask(0, 2, now), None, "there may be nothing behind it");
     ranges.known(3 * BLOCK_SIZE - 1);
-    assert_eq!(ranges.ask(0, false, now), None);
+    assert_eq!(ranges.ask(0, 2, now), None);
     bring(&mut ranges, 0, 0..3, now);
     ranges.ended(0);
     assert!(ranges.is_done());
@@ -74,7 +74,7 @@ fn a_content_without_a_size_comes_in_one_go_and_ends_where_it_ends() {
     let now = Instant::now();
     let mut ranges = open(2);
     ranges.unbounded();
-    assert_eq!(ranges.ask(0, false, now), Some(2..u64::MAX));
+    assert_eq!(ranges.ask(0, 2, now), Some(2..u64::MAX));
     assert!(!ranges.has_work(1, now + Duration::from_secs(60)));
     bring(&mut ranges, 0, 2..5, now);
     ranges.known(5 * BLOCK_SIZE);
@@ -85,31 +85,31 @@ fn a_content_without_a_size_comes_in_one_go_and_ends_where_it_ends() {
 #[test]
 fn a_corrupt_block_is_asked_for_again_alone() {
     let (mut ranges, now) = (whole(5), Instant::now());
-    ranges.ask(0, true, now);
+    ranges.ask(0, 1, now);
     bring(&mut ranges, 0, 0..2, now);
     ranges.came(0, 2, false, now);
     bring(&mut ranges, 0, 3..5, now);
     ranges.ended(0);
-    assert_eq!(ranges.ask(0, true, now), Some(2..3));
+    assert_eq!(ranges.ask(0, 1, now), Some(2..3));
 }
 
 #[test]
 fn what_a_lost_connection_did_not_bring_goes_to_others_and_its_word_is_asked_for() {
     let (mut ranges, now) = (whole(4), Instant::now());
-    ranges.ask(0, true, now);
+    ranges.ask(0, 1, now);
     bring(&mut ranges, 0, 0..3, now);
     ranges.lost(0);
     assert!(!ranges.is_proven());
-    assert_eq!(ranges.ask(1, true, now), Some(3..4));
+    assert_eq!(ranges.ask(1, 1, now), Some(3..4));
     bring(&mut ranges, 1, 3..4, now);
     ranges.ended(1);
     assert!(ranges.is_done(), "an answer that was begun later has come to its end");
 
     let mut ranges = whole(2);
-    ranges.ask(0, true, now);
+    ranges.ask(0, 1, now);
     bring(&mut ranges, 0, 0..2, now);
     ranges.lost(0);
-    assert_eq!(ranges.ask(1, true, now), Some(0..0), "only the word is missing");
+    assert_eq!(ranges.ask(1, 1, now), Some(0..0), "only the word is missing");
     ranges.ended(1);
     assert!(ranges.is_done());
 }
@@ -134,8 +134,8 @@ fn who_finds_no_work_because_others_have_it_has_some_once_they_are_lost() {
 #[test]
 fn an_answer_that_was_asked_for_before_the_loss_proves_nothing() {
     let (mut ranges, now) = (whole(4), Instant::now());
-    assert_eq!(ranges.ask(0, false, now), Some(0..2));
-    assert_eq!(ranges.ask(1, false, now), Some(2..3));
+    assert_eq!(ranges.ask(0, 2, now), Some(0..2));
+    assert_eq!(ranges.ask(1, 2, now), Some(2..3));
     bring(&mut ranges, 0, 0..2, now);
     ranges.lost(0);
     bring(&mut ranges, 1, 2..3, now);
@@ -146,29 +146,29 @@ fn an_answer_that_was_asked_for_before_the_loss_proves_nothing() {
 #[test]
 fn a_slow_connection_is_robbed_of_what_it_has_not_begun() {
     let (mut ranges, now) = (whole(17), Instant::now());
-    assert_eq!(ranges.ask(0, true, now), Some(0..17));
-    assert_eq!(ranges.ask(1, false, now), None, "too early to tell");
+    assert_eq!(ranges.ask(0, 1, now), Some(0..17));
+    assert_eq!(ranges.ask(1, 2, now), None, "too early to tell");
     let later = now + Duration::from_secs(1);
     bring(&mut ranges, 0, 0..1, later);
     assert!(ranges.coming(0, 1, later));
     // Each answer that reaches the end tells it again.
     ranges.known(17 * BLOCK_SIZE);
     assert!(ranges.has_work(1, later));
-    assert_eq!(ranges.ask(1, false, later), Some(9..17));
+    assert_eq!(ranges.ask(1, 2, later), Some(9..17));
     bring(&mut ranges, 0, 1..9, later);
     assert!(!ranges.coming(0, 9, later), "it is no longer wanted from there");
     ranges.lost(0);
     bring(&mut ranges, 1, 9..17, later);
     ranges.ended(1);
-    assert_eq!(ranges.ask(1, false, later), Some(0..0));
+    assert_eq!(ranges.ask(1, 2, later), Some(0..0));
 }
 
 #[test]
 fn the_last_block_of_a_connection_is_not_taken_but_its_silence_is_noticed() {
     let (mut ranges, now) = (whole(1), Instant::now());
-    ranges.ask(0, true, now);
+    ranges.ask(0, 1, now);
     let later = now + STALLED + Duration::from_secs(1);
-    assert_eq!(ranges.ask(1, false, later), None);
+    assert_eq!(ranges.ask(1, 2, later), None);
     assert_eq!(ranges.stalled(0, now + STALLED), None);
     assert_eq!(ranges.stalled(0, later), Some(0));
     assert_eq!(ranges.stalled(1, later), None);
@@ -178,7 +178,7 @@ fn the_last_block_of_a_connection_is_not_taken_but_its_silence_is_noticed() {
 fn faster_connections_are_asked_for_more() {
     let (mut ranges, start) = (whole(1000), Instant::now());
     for (id, millis) in [(0, 10), (1, 500)] {
-        let range = ranges.ask(id, false, start).unwrap();
+        let range = ranges.ask(id, 2, start).unwrap();
         let mut now = start;
         for index in range {
             now += Duration::from_millis(millis);
@@ -186,8 +186,8 @@ fn faster_connections_are_asked_for_more() {
         }
         ranges.ended(id);
     }
-    assert_eq!(ranges.ask(0, false, start).map(|range| range.count()), Some(64));
-    assert_eq!(ranges.ask(1, false, start).map(|range| range.count()), Some(2));
+    assert_eq!(ranges.ask(0, 2, start).map(|range| range.count()), Some(248));
+    assert_eq!(ranges.ask(1, 2, start).map(|range| range.count()), Some(8));
 }
 
 /// What happens next in a random run.
@@ -227,7 +227,7 @@ struct World {
 
 impl World {
     fn ask(&mut self, id: SegmentId, alone: bool) -> bool {
-        let Some(range) = self.ranges.ask(id, alone, self.now) else { return false };
+        let Some(range) = self.ranges.ask(id, if alone { 1 } else { 4 }, self.now) else { return false };
         self.sends.entry(id).or_default().push_back(range);
         true
     }

@@ -168,7 +168,7 @@ impl Classic {
             Stage::Planning { .. } | Stage::Measuring { .. } => Step::Work,
             Stage::Sending { body, left } => match fill(body, left, &self.path, turn) {
                 Ok(()) if *left == 0 => {
-                    turn.end();
+                    turn.end(true);
                     self.stage = Stage::Over;
                     Step::Again
                 }

@@ -119,7 +119,7 @@ impl Files {
     /// Makes the end of the answer, after [`Files::fill`] has said that it is there.
     pub fn end(self, turn: &mut Turn) {
         self.writer.end(&mut turn.out);
-        if self.wanted.content { turn.end() } else { turn.idle() }
+        if self.wanted.content { turn.end(true) } else { turn.idle() }
     }
 
     /// Answers a small file, or begins with a large one.

@@ -51,6 +51,6 @@ impl Sending {
     pub fn end(self, turn: &mut Turn) {
         let complete = self.body.is_complete();
         self.writer.end(&self.identity, self.body.position(), complete, &mut turn.out);
-        turn.end();
+        turn.end(complete);
     }
 }

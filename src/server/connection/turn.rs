@@ -47,6 +47,8 @@ struct Running {
     bytes: u64,
     /// Content bytes that there will be, if known.
     total: Option<u64>,
+    /// Whether it ended before the content's end.
+    part: bool,
 }
 
 impl Turn {
@@ -113,7 +115,7 @@ impl Turn {
     /// The content of an answer begins.
     pub fn begin(&mut self, path: SafeText, started: Instant, total: Option<u64>) {
         self.state(ConnectionState::Sending);
-        self.running = Some(Running { path, started, bytes: 0, total });
+        self.running = Some(Running { path, started, bytes: 0, total, part: false });
     }
 
     /// Content was put into `out`; how far the answer is with that, if that is known.
@@ -138,9 +140,9 @@ impl Turn {
         self.entry.clear_progress();
     }
 
-    /// The answer in work has ended well, once `out` is written.
-    pub fn end(&mut self) {
-        self.ended.extend(self.running.take());
+    /// The answer in work has ended well, once `out` is written. `complete`: it reached the content's end.
+    pub fn end(&mut self, complete: bool) {
+        self.ended.extend(self.running.take().map(|running| Running { part: !complete, ..running }));
     }
 
     /// A request failed.
@@ -180,10 +182,12 @@ impl Turn {
                 self.entry.clear_progress();
             }
             let Entry { id, peer, .. } = *self.entry;
-            for Running { path, started, bytes, .. } in self.ended.drain(..) {
+            for Running { path, started, bytes, part, .. } in self.ended.drain(..) {
                 let seconds = now.saturating_duration_since(started).as_secs_f64();
-                self.shared.add_served();
-                self.shared.emit(&Event::Sent { id, peer, path, bytes, seconds });
+                if !part {
+                    self.shared.add_served();
+                }
+                self.shared.emit(&Event::Sent { id, peer, path, bytes, seconds, part });
             }
         }
     }

@@ -550,7 +550,7 @@ fn while_nobody_moves_about_the_first_running_job_stays_in_sight() {
     let queue = Fake { rows, ..Fake::default() };
     let mut model = model();
     draw(&mut model, &queue, 80, 24);
-    model.engine(&Event::Started { id: JobId(70), name: SafeText::new("file-70"), size: None });
+    model.engine(&Event::Started { id: JobId(70), name: SafeText::new("file-70"), size: None, here: 0 });
     assert!(text(&draw(&mut model, &queue, 80, 24)).contains("file-70"));
     keys(&mut model, &queue, "esc g");
     assert!(!text(&draw(&mut model, &queue, 80, 24)).contains("file-70"), "a person who looks is left alone");

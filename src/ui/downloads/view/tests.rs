@@ -334,7 +334,7 @@ proptest! {
         let mut model = testing::model();
         for (width, height) in [(1, 1), (300, 100), (1, 100), (300, 1), (24, 4), (2, 50)] {
             draw(&mut model, &queue, width, height);
-            model.engine(&crate::client::Event::Started { id: JobId(3), name: SafeText::default(), size: None });
+            model.engine(&crate::client::Event::Started { id: JobId(3), name: SafeText::default(), size: None, here: 0 });
         }
     }
 }
