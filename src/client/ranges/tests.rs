@@ -117,16 +117,16 @@ fn what_a_lost_connection_did_not_bring_goes_to_others_and_its_word_is_asked_for
 #[test]
 fn who_finds_no_work_because_others_have_it_has_some_once_they_are_lost() {
     let (mut ranges, now) = (whole(2 * WORTH), Instant::now());
-    ranges.ask(0, true, now);
-    assert_eq!(ranges.ask(1, false, now), None);
+    ranges.ask(0, 1, now);
+    assert_eq!(ranges.ask(1, 2, now), None);
     ranges.lost(0);
     ranges.lost(1);
     assert!(!ranges.is_stuck());
-    assert_eq!(ranges.ask(2, true, now), Some(0..2 * WORTH));
+    assert_eq!(ranges.ask(2, 1, now), Some(0..2 * WORTH));
     // Without a size nobody knows what lies behind an end.
     let mut ranges = open(0);
     ranges.unbounded();
-    ranges.ask(0, true, now);
+    ranges.ask(0, 1, now);
     ranges.ended(0);
     assert!(ranges.is_stuck());
 }
