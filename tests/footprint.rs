@@ -1,6 +1,9 @@
 //! What an idle connection costs a server that has no thread for it. In a process
 //! of its own, whose memory is measured.
 
+#[path = "secure/mod.rs"]
+mod secure;
+
 use std::{
     io::{Read, Write},
     net::TcpStream,
@@ -10,8 +13,10 @@ use std::{
 
 use fdsp::{
     protocol::client::{Client, Event as Came, Request},
-    server::{self, Arch, Config, Limits, Server},
+    server::{self, Arch, Config, Identity, Limits, Server},
 };
+
+use secure::Secure;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -22,19 +27,29 @@ fn resident() -> u64 {
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
 }
 
-fn serve(arch: Arch, folder: &std::path::Path) -> Server {
+fn serve(arch: Arch, tls: bool, folder: &std::path::Path) -> Server {
     let config = Config {
         arch,
+        identity: tls.then_some(Identity::Temporary),
         limits: Limits { max_connections: 2000, max_per_address: 2000, ..Limits::default() },
         ..Config::local(folder.to_owned())
     };
     server::start(config, Arc::new(|_| {})).unwrap()
 }
 
+/// A connection, with TLS or without.
+trait Connected: Read + Write {}
+
+impl<T: Read + Write> Connected for T {}
+
 /// Fetches `file` and keeps the connection. Counts the content and drops it.
-fn fetch(server: &Server, buffer: &mut [u8]) -> (TcpStream, u64) {
-    let mut stream = TcpStream::connect(server.local_addr()).unwrap();
+fn fetch(server: &Server, tls: bool, buffer: &mut [u8]) -> (Box<dyn Connected>, u64) {
+    let stream = TcpStream::connect(server.local_addr()).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut stream: Box<dyn Connected> = match tls {
+        true => Box::new(Secure::new(stream, &[b"fdsp/1"])),
+        false => Box::new(stream),
+    };
     let mut client = Client::new("test");
     client.request(&Request::Get(fdsp::protocol::message::Get {
         path: "file".into(),
@@ -65,17 +80,18 @@ fn fetch(server: &Server, buffer: &mut [u8]) -> (TcpStream, u64) {
 fn memory_stays_small() {
     const CONNECTIONS: u64 = 400;
     const SIZE: u64 = 5 << 20;
-    for arch in [Arch::Select, Arch::Async] {
+    for (arch, tls) in [Arch::Select, Arch::Async].into_iter().flat_map(|arch| [(arch, false), (arch, true)])
+    {
         let folder = tempfile::tempdir().unwrap();
         std::fs::File::create(folder.path().join("file")).unwrap().set_len(SIZE).unwrap();
-        let server = serve(arch, folder.path());
+        let server = serve(arch, tls, folder.path());
         let mut buffer = vec![0; 256 * 1024];
         // What is allocated once.
-        let mut connections = vec![fetch(&server, &mut buffer).0];
+        let mut connections = vec![fetch(&server, tls, &mut buffer).0];
         let before = resident();
         // Each has had a transfer that is larger than its buffers, so that what it keeps of them would show.
         for _ in 0..CONNECTIONS {
-            let (stream, content) = fetch(&server, &mut buffer);
+            let (stream, content) = fetch(&server, tls, &mut buffer);
             assert_eq!(content, SIZE);
             connections.push(stream);
         }
@@ -85,7 +101,7 @@ fn memory_stays_small() {
             std::thread::sleep(Duration::from_millis(2));
         }
         let each = resident().saturating_sub(before) / CONNECTIONS;
-        println!("{arch:?}: {each} bytes for each idle connection");
-        assert!(each < 64 * 1024, "{arch:?}: {each} bytes for each idle connection");
+        println!("{arch:?}, TLS {tls}: {each} bytes for each idle connection");
+        assert!(each < 64 * 1024, "{arch:?}, TLS {tls}: {each} bytes for each idle connection");
     }
 }
