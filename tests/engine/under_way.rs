@@ -7,13 +7,13 @@ use std::{
 };
 
 use fdsp::{
-    client::{Event, TroubleKind},
+    client::{Config, Event, TroubleKind},
     server::{Arch, Limits},
 };
 
 use crate::{
     proxy::Proxy,
-    support::{Client, MIB, Served, content},
+    support::{Client, MIB, Served, config, content},
 };
 
 /// More than all buffers on the way hold.
@@ -70,7 +70,8 @@ fn changed(arch: Arch) {
         served.write("a", &content(SIZE, 7));
         served.write("other", b"other");
         let gate = Proxy::gate(served.at(), 3 * MIB / 2);
-        let mut client = Client::quick();
+        // Over one connection: of several none might bring a whole block of so little.
+        let mut client = Client::new(Config { segments: 1, ..config() });
         let job = client.job(gate.at(), "a");
         let id = client.add(job);
         client.verified(id, MIB as u64);
@@ -113,7 +114,8 @@ fn an_archive() {
         served.write("d/a.jpg", &content(SIZE, 7));
         served.write("d/b", b"before");
         let gate = Proxy::gate(served.at(), 3 * MIB / 2);
-        let mut client = Client::quick();
+        // Over one connection: of several none might bring a whole block of so little.
+        let mut client = Client::new(Config { segments: 1, ..config() });
         let job = client.job(gate.at(), "d");
         let id = client.add(job);
         client.verified(id, MIB as u64);

@@ -8,7 +8,7 @@ use crate::{
 #[test]
 fn an_interruption_leaves_no_bar_behind() {
     let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
-    let arguments = ["--headless", "-H", "127.0.0.1", "-P", &server.port, "--plain", "--limit", "2M"];
+    let arguments = ["--headless", "-H", "127.0.0.1", "-P", &server.port, "--plain", "--limit", "20M"];
     for files in [&["large.bin"][..], &["large.bin", "other.bin"]] {
         let mut session = Session::start(TUI, &[&arguments[..], files].concat(), home.path(), (80, 24));
         session.wait("bars", |screen| screen.contents().matches(" MB/s").count() == files.len());
