@@ -3,9 +3,6 @@
 mod archives;
 mod changes;
 mod control;
-mod in_the_way;
-mod kills;
-mod processes;
 #[path = "../proxy/mod.rs"]
 mod proxy;
 mod secret;

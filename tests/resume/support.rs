@@ -1,7 +1,6 @@
 //! A served folder, and runs of the engine that know nothing of each other.
 
 use std::{
-    collections::HashMap,
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -18,7 +17,6 @@ use fdsp::{
     },
     server::{self, Arch, Server},
 };
-use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::proxy::Proxy;
@@ -108,27 +106,6 @@ impl Folder {
     pub fn listed(&self, name: &str) -> usize {
         let text = fs::read(self.path(&format!("{name}.part.fdsp"))).unwrap_or_default();
         String::from_utf8_lossy(&text).lines().filter(|line| line.contains(" block ")).count()
-    }
-
-    /// Bytes that the control files of a target, or of a tree and its large files, list as verified.
-    pub fn kept(&self, name: &str) -> usize {
-        let work = self.path(&format!("{name}.part"));
-        let read = |path: PathBuf| String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned();
-        // Of two lines for one file the later one counts.
-        let files: HashMap<String, usize> = read(work.join("control"))
-            .lines()
-            .filter_map(|line| serde_json::from_str::<Value>(line.split_once(" file ")?.1).ok())
-            .map(|file| (file["path"].to_string(), file["size"].as_u64().unwrap_or(0) as usize))
-            .collect();
-        let parts = fs::read_dir(work.join("parts")).into_iter().flatten().flatten();
-        let blocks: usize = parts
-            .filter_map(|entry| entry.file_name().into_string().ok())
-            .filter_map(|name| {
-                name.strip_suffix(".part.fdsp").map(|name| format!("{}/parts/{name}", work.display()))
-            })
-            .map(|part| self.listed(&part))
-            .sum();
-        (self.listed(name) + blocks) * MIB + files.values().sum::<usize>()
     }
 
     /// Waits until so many are listed.

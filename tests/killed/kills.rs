@@ -320,8 +320,9 @@ fn subjects(served: &Folder) -> Vec<Subject> {
     write("t/zz-large", &content(3 * MIB, 400));
     let server = Server::start(served.folder.path(), "async");
     let whole = Folder::new();
-    let zip = whole.fetch(server.at(), "d").unwrap();
-    let zip = fs::read(zip.path).unwrap();
+    let (code, said) = Client::start(&whole, &server.serves("d"), 0).end();
+    assert_eq!(code, 0, "{said}");
+    let zip = fs::read(whole.path("d.zip")).unwrap();
     let subject = |path, name, bytes: &[u8], share| {
         let (size, digest) = (bytes.len(), blake3::hash(bytes));
         Subject { path, name, size, digest, share, files: None }
