@@ -115,3 +115,19 @@ fn a_target_that_comes_into_being_meanwhile_is_not_clobbered() {
     let done = client.run(job).unwrap();
     assert_eq!((done.transferred, client.names()), (0, vec!["t".to_owned()]));
 }
+
+#[test]
+fn what_is_left_beside_a_tree_that_is_there_is_of_no_more_use() {
+    let served = Served::new();
+    let folder = served.folder.path().join("t");
+    everything(&folder);
+    let mut client = Client::quick();
+    let job = tree(&client, &served, "t");
+    write(client.folder.path(), "t.part/tree/a.txt", b"te");
+    fs::create_dir(client.path("t.part/parts")).unwrap();
+    let whole = NewJob { save_as: Some("u".into()), ..job.clone() };
+    client.run(whole).unwrap();
+    fs::rename(client.path("u"), client.path("t")).unwrap();
+    let done = client.run(job).unwrap();
+    assert_eq!((done.transferred, client.names()), (0, vec!["t".to_owned()]));
+}

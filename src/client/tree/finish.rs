@@ -47,9 +47,12 @@ pub(super) fn finish(
     check_digest(context, root)?;
     let target = whole.target.path();
     if whole.way == Way::Compare {
-        // What an earlier run left beside it is of no more use.
-        if memory.tree.is_none() && Stage::is_there(&whole.target.folder, &whole.target.name) {
-            let _ = Stage::open(&whole.target.folder, &whole.target.name).map(Stage::discard);
+        // What an earlier try left beside it is of no more use.
+        let ours = memory.tree.take().and_then(|tree| tree.stage);
+        let (folder, name) = (&whole.target.folder, &whole.target.name);
+        let left = || Stage::is_there(folder, name).then(|| Stage::open(folder, name).ok()).flatten();
+        if let Some(stage) = ours.or_else(left) {
+            stage.discard();
         }
         return Ok((target, root));
     }

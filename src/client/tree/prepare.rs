@@ -20,6 +20,7 @@ use crate::{
     platform,
     protocol::digest::BLOCK_SIZE,
     text::SafeText,
+    units,
 };
 
 impl Work<'_> {
@@ -69,11 +70,24 @@ impl Work<'_> {
             surveyed.states
         };
         drop(record);
+        self.tell(&states);
         self.check_room(&states)?;
         self.make_directories(&ground, &states)?;
         self.begin_record(&ground, &states, place);
         self.count(&states);
         Ok((ground, states))
+    }
+
+    /// Says how much is there already.
+    fn tell(&self, states: &[State]) {
+        let proven =
+            self.manifest.files().filter(|(index, ..)| matches!(states[*index as usize], State::Proven(_)));
+        let (files, bytes) = proven.fold((0, 0), |(files, bytes), (_, _, size)| (files + 1, bytes + size));
+        if files > 0 {
+            let path = self.target.path();
+            let (files, bytes) = (units::count(files), units::bytes(bytes));
+            tracing::info!("{}: goes on with {files} files, {bytes}, that are verified", path.display());
+        }
     }
 
     /// Whether what has to come fits on the disk.
