@@ -26,8 +26,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves `readme.txt` and two large files.
+    /// Serves `readme.txt` and two large files, without TLS.
     pub fn start() -> Server {
+        Server::start_with(&["--plain"])
+    }
+
+    fn start_with(options: &[&str]) -> Server {
         let folder = tempfile::tempdir().expect("a folder");
         fs::write(folder.path().join("readme.txt"), "hello\n").expect("a file");
         for name in ["large.bin", "other.bin"] {
@@ -35,7 +39,8 @@ impl Server {
             file.set_len(1 << 30).expect("a sparse file");
         }
         let mut child = Command::new(TUI)
-            .args(["--serve", "--plain", "--headless", "--json", "--port", "0"])
+            .args(["--serve", "--headless", "--json", "--port", "0"])
+            .args(options)
             .arg(folder.path())
             .env("XDG_STATE_HOME", folder.path().join("state"))
             .stdout(Stdio::piped())
@@ -101,6 +106,28 @@ fn a_key_beside_a_resize_is_not_lost() {
     session.send("\x03");
     assert_eq!(session.end().code, 0);
     session.assert_restored();
+}
+
+#[test]
+fn a_server_that_nobody_knows_is_trusted_by_a_word() {
+    let (server, home) = (Server::start_with(&[]), tempfile::tempdir().expect("a folder"));
+    let arguments = ["-H", "127.0.0.1", "-P", &server.port, "readme.txt"];
+    let mut session = Session::start(TUI, &arguments, home.path(), (80, 24));
+    session.wait_for("is not known yet");
+    session.wait_for("sha256:");
+    session.send("yes\r");
+    session.wait_for("verified");
+    assert_eq!(fs::read(home.path().join("readme.txt")).ok().as_deref(), Some(&b"hello\n"[..]));
+    session.send("\x03");
+    assert_eq!(session.end().code, 0);
+    session.assert_restored();
+    // Once is enough.
+    fs::remove_file(home.path().join("readme.txt")).expect("removed");
+    let arguments = ["--session", "other", "-H", "127.0.0.1", "-P", &server.port, "readme.txt"];
+    let mut session = Session::start(TUI, &arguments, home.path(), (80, 24));
+    session.wait_for("verified");
+    session.send("\x03");
+    assert_eq!(session.end().code, 0);
 }
 
 #[test]
