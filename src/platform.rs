@@ -99,6 +99,25 @@ pub(crate) fn read_ahead(file: impl AsFd, offset: u64, length: u64) {
     }
 }
 
+/// Copies a range of a file to the same place in another one, without it passing through here; where the file system
+/// can, both share it from then on.
+///
+/// # Errors
+/// It cannot, between these two, or the range is not there.
+pub(crate) fn copy_range(from: impl AsFd, to: impl AsFd, offset: u64, length: u64) -> io::Result<()> {
+    let (mut source, mut target, end) = (offset, offset, offset.saturating_add(length));
+    while source < end {
+        let count = usize::try_from(end - source).unwrap_or(usize::MAX);
+        let copy = rustix::fs::copy_file_range(&from, Some(&mut source), &to, Some(&mut target), count);
+        match copy {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
 /// Claims disk space for the first `length` bytes of a file without changing its length, so that a full
 /// disk shows before anything is fetched. Says whether the file system could.
 ///

@@ -6,6 +6,7 @@ use std::{fs::File, ops::ControlFlow, sync::Arc};
 use tokio::task::block_in_place;
 
 use crate::{
+    platform,
     protocol::{
         client::{Event, Request},
         digest::{BLOCK_SIZE, Hash},
@@ -252,8 +253,8 @@ fn adopt(
     Ok(())
 }
 
-/// Copies the matching blocks of the old target into the `.part`. Each is hashed again on its way: nobody keeps
-/// others from writing to the target.
+/// Copies the matching blocks of the old target into the `.part`, so that both share them where the file system can. What
+/// came there is hashed again: nobody keeps others from writing to the target.
 fn copy(context: &Context, memory: &mut Memory, size: u64, old: &Old) -> Result<(), Fault> {
     if memory.place.is_none() {
         let part = Part::create(&old.target.folder, &old.target.name)?;
@@ -262,13 +263,17 @@ fn copy(context: &Context, memory: &mut Memory, size: u64, old: &Old) -> Result<
     let (Some(place), Some(source)) = (&mut memory.place, &memory.source) else { return Ok(()) };
     place.part.claim(size)?;
     place.part.record(source, &memory.blocks);
-    let mut buffer = buffer();
+    let (mut buffer, mut shares) = (buffer(), true);
     for (index, hash) in old.blocks.verified() {
-        let length = old.blocks.length(index);
-        let digest = hash_block(&old.file, index, length, &mut buffer);
+        let (offset, length) = (index * BLOCK_SIZE, old.blocks.length(index));
+        shares = shares && platform::copy_range(&old.file, &**place.part.file()?, offset, length).is_ok();
+        let copied = if shares { place.part.file()? } else { &old.file };
+        let digest = hash_block(copied, index, length, &mut buffer);
         let Some(digest) = digest.filter(|digest| digest.chaining == hash) else { continue };
-        let length = usize::try_from(length).unwrap_or(buffer.len());
-        place.part.write(&buffer[..length], index * BLOCK_SIZE)?;
+        if !shares {
+            let length = usize::try_from(length).unwrap_or(buffer.len());
+            place.part.write(&buffer[..length], offset)?;
+        }
         let short = u32::try_from(length).unwrap_or(u32::MAX);
         memory.blocks.insert(index, short, &digest);
         place.part.writer()?.verified(index, short, &digest);
