@@ -15,6 +15,7 @@ mod hostile;
 #[path = "../proxy/mod.rs"]
 mod proxy;
 mod scripted;
+mod secure;
 mod segments;
 mod stopping;
 mod strangers;

@@ -118,8 +118,12 @@ impl Client {
     }
 
     pub fn job(&self, server: SocketAddr, path: &str) -> NewJob {
+        self.job_at(address(server, path))
+    }
+
+    pub fn job_at(&self, address: Address) -> NewJob {
         NewJob {
-            address: address(server, path),
+            address,
             speak: Speak::V1,
             form: Form::Auto,
             folder: self.folder.path().to_owned(),
