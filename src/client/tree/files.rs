@@ -196,6 +196,13 @@ impl<'a> Asking<'a> {
     }
 }
 
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        // Also what came before somebody wanted to pause is kept; why it cannot be, the writer tells.
+        let _ = self.flush();
+    }
+}
+
 impl Talk for Asking<'_> {
     fn next(&mut self) -> Option<Request> {
         let path = self.context.new.address.path.as_str().to_owned();
