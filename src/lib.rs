@@ -7,6 +7,7 @@
 //! ui | headless          two faces of the same two engines
 //! client | server        the engines: commands in, snapshots and events out
 //! storage                the served root and its archives
+//! tls                    what both engines have in common of TLS: no socket either
 //! protocol               sans-I/O: no socket, no file, no clock
 //! text, units            words and numbers that people read
 //! ```

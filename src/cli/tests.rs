@@ -4,7 +4,13 @@ use super::{
     plan::{Demo, Face, Surroundings},
     *,
 };
-use crate::{client::Existing, config::Settings, logging::Destination};
+use crate::{
+    client::Existing,
+    config::Settings,
+    logging::Destination,
+    protocol::token::Token,
+    server::{Access, Identity},
+};
 
 fn around() -> Surroundings {
     Surroundings { terminal: false, directory: "/tmp".into(), token: None, state: Some("/state".into()) }
@@ -251,6 +257,49 @@ fn wrong_usage_is_one_sentence_that_says_what_to_do() {
         assert!(error.starts_with(sentence), "tui {line}: {error}");
         assert!(!error.contains('\n'), "{error:?}");
     }
+}
+
+#[test]
+fn a_token_and_a_pin_go_to_their_server_and_to_no_other() {
+    let pin = format!("sha256:{}", "a5".repeat(32));
+    let own = "fdsp://its-own-token@nas/c";
+    let jobs =
+        |line: &str| -> Vec<String> { fetch(line).jobs.iter().map(|job| job.address.revealed()).collect() };
+    assert_eq!(
+        jobs(&format!(
+            "-H nas --token 12345678 --pin {pin} a fdsp://nas/b {own} fdsp://nas:1/d fdsp://evil/e"
+        )),
+        [
+            format!("fdsp://12345678@nas:7878/a#{pin}"),
+            format!("fdsp://12345678@nas:7878/b#{pin}"),
+            format!("fdsp://its-own-token@nas:7878/c#{pin}"),
+            "fdsp://nas:1/d".to_owned(),
+            "fdsp://evil:7878/e".to_owned(),
+        ]
+    );
+    assert_eq!(
+        jobs("--token 12345678 fdsp://nas/a fdsp://nas/b"),
+        ["fdsp://12345678@nas:7878/a", "fdsp://12345678@nas:7878/b"]
+    );
+    let around = Surroundings { token: Some("from-the-environment".into()), ..around() };
+    let plan = planned_in("fdsp://nas/a fdsp://evil/b", &around).expect("two servers");
+    let Task::Fetch(fetch) = plan.task else { panic!("not fetching") };
+    assert!(fetch.jobs.iter().all(|job| job.address.authority.token.is_none()), "nobody knows whose it is");
+}
+
+#[test]
+fn a_server_has_tls_and_where_others_reach_it_a_token() {
+    let state = Path::new("/state/server");
+    let config = serve("--serve");
+    assert_eq!(config.identity, Some(Identity::Kept(state.to_owned())));
+    assert_eq!(config.access, Access::Kept(state.to_owned()));
+    assert_eq!(serve("--serve --plain").identity, None);
+    assert_eq!(serve("--serve --public").access, Access::Public);
+    let given = Token::parse("12345678").expect("a token");
+    assert_eq!(serve("--serve --token 12345678").access, Access::Token(given));
+    let (certificate, key) = ("/tmp/c".into(), "/etc/k".into());
+    let identity = serve("--serve --tls-cert c --tls-key /etc/k").identity;
+    assert_eq!(identity, Some(Identity::Given { certificate, key }));
 }
 
 #[test]

@@ -6,6 +6,7 @@
 //!    │ snapshots           ├ queue, phase, schedule    what is queued and what may run: no I/O
 //!    ▼                     └ worker                    one try of one job
 //!  board ◀── progress ─────── ├ link, dial, pool       a connection to a server
+//!                             ├ secure, trust          and whether it is the one that is meant
 //!  (the queue behind a        ├ fetch, classic         content as it comes
 //!   short lock)               ├ part, blocks, memory   what is kept of it
 //!                             ├ tree                   a directory as itself
