@@ -294,11 +294,11 @@
 //! |---|---|---|
 //! | `path` | text | segments as in "Paths", joined by single `/`, from the directory that was asked for; empty for that itself |
 //! | `kind` | `"file"`, `"directory"` or `"link"` | |
-//! | `size` | u64, for files | bytes |
-//! | `identity` | identity, for files | |
+//! | `size` | u64, for files and nothing else | bytes |
+//! | `identity` | identity, for files and nothing else | |
 //! | `modified` | time | last modification; of a link its own |
 //! | `mode` | mode | without meaning for links |
-//! | `target` | text, for links | what stands in the link |
+//! | `target` | text, for links and nothing else | what stands in the link |
 //!
 //! Totals:
 //!
@@ -466,7 +466,7 @@
 //! | `block` without `data`, out of order, short but not at the end, with a position that falls or exceeds the sources, or is not the offset for a file | the same |
 //! | `end` in a block, before the size or the blocks asked for, with another size or identity, with `size` or `root` missing or present against the table, or with a `root` that is not the digest of what came | the same; after a wrong `root` nothing that came may be kept |
 //! | `entries` that are not sorted, not after `after`, more than `limit`, none though there are `more`, or with a name that is no segment | the same |
-//! | a `tree` whose first entry is not the directory, with entries out of order, a path that is none, before its directory or in what is no directory, with a link that may lead out, with sizes of more than 2^64 − 1 bytes together, no entries though there are `more`, `totals` missing or present against `more` or other than those of the entries | the same |
+//! | a `tree` whose first entry is not the directory, with entries out of order, a path that is none, before its directory or in what is no directory, without what its kind has or with what only another kind has, with a link that may lead out, with sizes of more than 2^64 − 1 bytes together, no entries though there are `more`, `totals` missing or present against `more` or other than those of the entries | the same |
 //! | `same` for a file without `digest`, `differs` where content is wanted or `file` where none is, a `file` larger than `largest`, `done` before the size or with another digest than that of what came, `end` before the last file, anything but `end` after it | the same; after a wrong digest nothing that came of the file may be kept |
 //! | a `meta`, `content`, `file` or tree entry whose mode, time or identity is out of its range | the same |
 //! | a chaining value that does not match | reports the block as corrupt; that block's bytes must not be kept, the answer goes on |
