@@ -27,6 +27,7 @@ mod files;
 mod fuzzing;
 mod hashing;
 mod pacing;
+mod refusal;
 mod reply;
 mod sending;
 mod stage;
@@ -51,9 +52,10 @@ use self::{
     classic::Classic,
     deadlines::{Deadlines, Overrun, Waiting},
     pacing::Pacing,
+    refusal::Refusal,
     transport::{Tls, Transport},
     turn::Turn,
-    v1::{Refusal, V1},
+    v1::V1,
 };
 use super::{
     Event,

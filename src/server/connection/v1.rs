@@ -7,6 +7,7 @@ use super::{
     body::Body,
     files::Files,
     hashing::Hashing,
+    refusal::{Denial, Refusal},
     reply::{Reply, describe, reply},
     sending::Sending,
     stage::{Stage, Worked},
@@ -24,7 +25,7 @@ use crate::{
     server::{
         Arch, ConnectionState, Limits,
         door::Answer as Entrance,
-        limits::{ANSWERS, DENIED, PARALLEL, RETRY_AFTER},
+        limits::{ANSWERS, PARALLEL},
     },
     text::SafeText,
 };
@@ -47,43 +48,12 @@ pub(super) struct V1 {
     answer: Option<Answer>,
 }
 
-/// Why a client is sent away at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
-    /// There are too many.
-    Busy,
-    /// It speaks without TLS.
-    TlsRequired,
-}
-
-/// A client that is not let in.
-struct Denial {
-    /// When it is told so: guessing shall take its time.
-    at: Instant,
-    reason: &'static str,
-    retry_after: Option<u32>,
-}
-
 /// A request in work that takes more than one turn.
 struct Answer {
     id: u32,
     path: SafeText,
     started: Instant,
     stage: Stage,
-}
-
-impl Denial {
-    fn new(answer: Entrance, has_token: bool, now: Instant) -> Denial {
-        let (reason, retry_after) = match answer {
-            Entrance::TurnedAway(left) => {
-                let seconds = u32::try_from(left.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
-                ("turned away after too many wrong tokens", Some(seconds))
-            }
-            _ if has_token => ("denied: a wrong token", None),
-            _ => ("denied: no token", None),
-        };
-        Denial { at: now + DENIED, reason, retry_after }
-    }
 }
 
 impl V1 {
@@ -128,17 +98,9 @@ impl V1 {
 
     /// Goes on answering until the turn is full or something is missing.
     pub fn advance(&mut self, turn: &mut Turn, now: Instant) -> Step {
-        match self.refusal {
-            Some(Refusal::Busy) => {
-                let message = format!("{}; try again in {RETRY_AFTER} seconds", Code::Busy);
-                self.abort(Code::Busy, message, Some(RETRY_AFTER), turn);
-                return Step::End("busy".into());
-            }
-            Some(Refusal::TlsRequired) => {
-                self.abort(Code::TlsRequired, Code::TlsRequired.text().to_owned(), None, turn);
-                return Step::End("a client without TLS".into());
-            }
-            None => {}
+        if let Some(refusal) = self.refusal {
+            self.machine.abort(&refusal.failure(), &mut turn.out);
+            return Step::End(refusal.reason().into());
         }
         if self.denial.is_some() {
             return self.keep_out(turn, now);
