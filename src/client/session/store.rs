@@ -2,19 +2,16 @@
 //! is open. Addresses may carry secrets, so nobody else may read either.
 
 use std::{
-    fs::{DirBuilder, File, Permissions, TryLockError},
+    fs::{File, TryLockError},
     io::{self, Read, Seek, Write},
-    os::{
-        fd::{AsFd, OwnedFd},
-        unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt},
-    },
+    os::fd::{AsFd, OwnedFd},
     path::{Path, PathBuf},
 };
 
 use rustix::fs::{AtFlags, Mode, OFlags};
 
 use super::{SessionName, format::MOST};
-use crate::{platform, text::SafeText};
+use crate::{platform, state::private_folder, text::SafeText};
 
 /// Most bytes that are read of who holds a session.
 const HOLDER: u64 = 200;
@@ -48,11 +45,8 @@ impl From<io::Error> for Refused {
 impl Store {
     /// Opens the files of a session, for this process alone.
     pub(super) fn open(path: &Path, name: &SessionName) -> Result<Store, Refused> {
-        DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+        private_folder(path)?;
         let folder = platform::open_directory(path)?;
-        if path.metadata()?.permissions().mode() & 0o077 != 0 {
-            std::fs::set_permissions(path, Permissions::from_mode(0o700))?;
-        }
         let name = name.as_str().to_owned();
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let mut lock = open_at(&folder, &format!("{name}.lock"), flags)?;
@@ -93,8 +87,7 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        let kind = file.metadata()?.file_type();
-        if !kind.is_file() || kind.is_fifo() {
+        if !file.metadata()?.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "it is no file"));
         }
         let mut bytes = Vec::new();
