@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     client::{Speak, Trust},
-    config::{self, Settings},
+    config::Settings,
     protocol::{
         address::{Address, Authority, Security},
         token::Token,
@@ -153,12 +153,6 @@ fn state(around: &Surroundings) -> Result<&Path, UsageError> {
             "there is no home folder to keep the server's key in: set HOME or XDG_STATE_HOME".to_owned(),
         )
     })
-}
-
-/// The folder for what outlives a run.
-pub(super) fn state_folder() -> Option<std::path::PathBuf> {
-    use etcetera::AppStrategy;
-    config::xdg()?.state_dir()
 }
 
 fn read(path: &Path) -> Result<Token, UsageError> {

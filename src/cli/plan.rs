@@ -8,9 +8,8 @@ use std::{
 use super::{Cli, Fetch, UsageError, access};
 use crate::{
     client,
-    config::Settings,
-    headless::Style,
-    logging::{self, Destination, LogOptions},
+    config::{self, Settings},
+    logging::{Destination, LogOptions},
     protocol::classic::Dialect,
     server::{self, Access, Arch, Identity},
     text::SafeText,
@@ -71,6 +70,17 @@ pub enum Face {
     Quiet,
 }
 
+/// How to tell what happens without a screen.
+#[derive(Clone, Copy, Debug)]
+pub struct Style {
+    /// Lines, objects or errors only.
+    pub face: Face,
+    /// Bars of ASCII only.
+    pub ascii: bool,
+    /// Stderr shows the log, which has all that would be said there.
+    pub logged: bool,
+}
+
 /// What the process was started in.
 #[derive(Clone, Debug)]
 pub struct Surroundings {
@@ -97,7 +107,7 @@ impl Surroundings {
         })?;
         let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal() && !dumb;
         let token = std::env::var_os("FDSP_TOKEN").filter(|token| !token.is_empty());
-        Ok(Surroundings { terminal, directory, token, state: access::state_folder() })
+        Ok(Surroundings { terminal, directory, token, state: config::state_folder() })
     }
 }
 
@@ -124,7 +134,7 @@ impl Cli {
             common if common.headless || !around.terminal => Face::Plain,
             _ => Face::Screen,
         };
-        let mut log = self.log(&settings, face);
+        let mut log = self.log(&settings, around, face);
         let task = if self.server.serve {
             let config = server_config(&settings, self.served(&around.directory)?)?;
             let identity = access::identity(&settings, around)?;
@@ -148,8 +158,8 @@ impl Cli {
         Ok(Plan { task, face, log, settings })
     }
 
-    fn log(&self, settings: &Settings, face: Face) -> LogOptions {
-        let folder = settings.log.folder.clone().or_else(logging::default_folder);
+    fn log(&self, settings: &Settings, around: &Surroundings, face: Face) -> LogOptions {
+        let folder = settings.log.folder.clone().or_else(|| around.state.clone());
         let destination = match (&self.common.log_file, folder) {
             (Some(file), _) => Destination::File(file.clone()),
             (None, Some(folder)) => Destination::Folder { folder, keep: settings.log.files },

@@ -65,7 +65,7 @@ pub enum Error {
 }
 
 /// The folders of this program in the home of who runs it.
-pub(crate) fn xdg() -> Option<Xdg> {
+fn xdg() -> Option<Xdg> {
     let (top_level_domain, author) = (String::new(), String::new());
     Xdg::new(AppStrategyArgs { top_level_domain, author, app_name: "fdsp".into() }).ok()
 }
@@ -73,6 +73,11 @@ pub(crate) fn xdg() -> Option<Xdg> {
 /// Where the configuration is when no file is named: `~/.config/fdsp/config.toml`.
 fn default_file() -> Option<PathBuf> {
     Some(xdg()?.config_dir().join("config.toml"))
+}
+
+/// Where what outlives a run is kept: `$XDG_STATE_HOME/fdsp`, normally `~/.local/state/fdsp`.
+pub(crate) fn state_folder() -> Option<PathBuf> {
+    xdg()?.state_dir()
 }
 
 impl Settings {

@@ -7,12 +7,12 @@ use std::{
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::{Exit, Problem, Style, bars::Bars, lines::Lines, output::Objects, say, signals::Signals};
+use super::{Exit, Problem, bars::Bars, lines::Lines, output::Objects, say, signals::Signals};
 use crate::{
     cli::{
         Fetch,
         fetch::Chosen,
-        plan::{self, Face},
+        plan::{self, Face, Style},
     },
     client::{
         self, Command, Engine, Event, JobId, KeptJob, KeptState, Session,

@@ -12,14 +12,14 @@ use std::{
 };
 
 use super::{
-    Exit, Problem, Style,
+    Exit, Problem,
     client::{self, Show},
     print, say,
     signals::Signals,
     verify,
 };
 use crate::{
-    cli::plan::{Demo, Face},
+    cli::plan::{Demo, Face, Style},
     client::Form,
     protocol::address::Address,
     server::{self, Server, Sink},

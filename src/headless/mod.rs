@@ -13,16 +13,3 @@ mod verify;
 
 pub use exit::{Exit, Problem};
 pub use output::{print, say};
-
-use crate::cli::plan::Face;
-
-/// How to tell what happens.
-#[derive(Clone, Copy, Debug)]
-pub struct Style {
-    /// Lines, objects or errors only.
-    pub face: Face,
-    /// Bars of ASCII only.
-    pub ascii: bool,
-    /// Stderr shows the log, which has all that would be said there.
-    pub logged: bool,
-}

@@ -11,9 +11,9 @@ use std::{
 
 use tokio::sync::mpsc::{self, Receiver};
 
-use super::{Exit, Problem, Style, output::Objects, print, say, signals::Signals};
+use super::{Exit, Problem, output::Objects, print, say, signals::Signals};
 use crate::{
-    cli::plan::Face,
+    cli::plan::{Face, Style},
     server::{self, Command, Event, Server, Sink},
 };
 

@@ -17,7 +17,6 @@ use std::{
     sync::OnceLock,
 };
 
-use etcetera::AppStrategy;
 use time::UtcOffset;
 use tracing::{Level, Subscriber};
 use tracing_appender::{
@@ -28,7 +27,7 @@ use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::Subscriber
 
 pub use ring::{LogRing, Record};
 
-use crate::{config, text::SafeText};
+use crate::text::SafeText;
 
 /// Lines that may wait for the disk.
 const QUEUE: usize = 16 * 1024;
@@ -78,11 +77,6 @@ pub struct Guard {
     dropped: Option<ErrorCounter>,
     /// Why nothing is written to a file, where that was not asked for.
     pub warning: Option<String>,
-}
-
-/// The folder where logs go: `$XDG_STATE_HOME/fdsp`, normally `~/.local/state/fdsp`.
-pub fn default_folder() -> Option<PathBuf> {
-    config::xdg()?.state_dir()
 }
 
 static OFFSET: OnceLock<UtcOffset> = OnceLock::new();
