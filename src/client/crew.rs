@@ -1,10 +1,11 @@
-//! The connections of one job: how many there are, and what they bring.
+//! The connections of one job: when there is another one, and when one is given up.
 //!
 //! Each runs as a task of its own, so that they hash side by side, and writes to the `.part` itself. What is
-//! known of the content is changed here alone, by the job's own task, as they tell of their blocks.
+//! known of the content is changed by the job's own task alone, as they tell of their blocks.
+
+mod news;
 
 use std::{
-    fs::File,
     sync::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -18,27 +19,21 @@ use tokio::{
     time::sleep,
 };
 
-use crate::{
-    protocol::{
-        client::Block,
-        message::{Content, Form},
-    },
-    text::SafeText,
-};
-
+use self::news::{keep, take};
 use super::{
-    Event, Existing, TroubleKind,
+    TroubleKind,
     board::Slot,
     dial,
     link::Link,
-    memory::{Memory, buffer, hash_block},
-    name::SafeName,
-    place,
+    memory::Memory,
     ranges::{Ranges, SegmentId, WORTH},
     retry::{Fault, Verdict},
     segment::{Known, News, Segment, Site},
     worker::Context,
 };
+use crate::protocol::message::Form;
+
+pub(super) use news::count_corrupt;
 
 /// How often it is looked whether a connection could be relieved.
 const LOOK: Duration = Duration::from_millis(500);
@@ -112,140 +107,6 @@ pub(super) async fn settle(context: &Context, memory: &mut Memory) {
     });
     memory.transferred += crew.site.crossed.load(Ordering::Relaxed);
     memory.proven = crew.site.ranges().is_proven();
-}
-
-fn take(context: &Context, memory: &mut Memory, news: News) -> Result<(), Fault> {
-    match news {
-        News::Welcome(welcome) => context.welcomed(&welcome),
-        News::Content(content, answer) => {
-            let known = introduce(context, memory, &content)?;
-            if let Some(crew) = &mut memory.crew {
-                match known.size {
-                    Some(size) => crew.site.ranges().known(size),
-                    None => crew.site.ranges().unbounded(),
-                }
-                crew.known = Some(Arc::clone(&known));
-            }
-            // It may have been given up meanwhile.
-            let _ = answer.send(known);
-        }
-        News::Block(block) if block.intact => {
-            keep(context, memory, &block);
-            compare(memory, &block)?;
-        }
-        News::Block(block) => {
-            memory.blocks.forget(block.index);
-            count_corrupt(context, memory, None, block.index)?;
-        }
-        News::End(end) => {
-            if let Some(source) = &mut memory.source {
-                source.size = source.size.or(end.size);
-            }
-        }
-    }
-    Ok(())
-}
-
-/// A block is written, intact and noted on the disk.
-fn keep(context: &Context, memory: &mut Memory, block: &Block) {
-    memory.blocks.insert(block.index, block.length, &block.digest);
-    memory.received += u64::from(block.length);
-    context.progress.set_verified(memory.blocks.bytes());
-}
-
-/// A block came corrupt, of this file of a tree: it is asked for again, but not for ever.
-pub(super) fn count_corrupt(
-    context: &Context,
-    memory: &mut Memory,
-    file: Option<&str>,
-    index: u64,
-) -> Result<(), Fault> {
-    memory.corrupt += 1;
-    let (attempt, of) = (memory.corrupt, context.retries);
-    let of_file = file.map(|path| format!(" of /{path}")).unwrap_or_default();
-    let reason = format!("block {index}{of_file} arrived corrupt; it is fetched again");
-    tracing::warn!("{}: {reason}", context.new.address);
-    if attempt > of {
-        return Err(Fault::never(
-            TroubleKind::Integrity,
-            format!("blocks arrived corrupt {attempt} times, the last one was block {index}{of_file}"),
-        ));
-    }
-    let (id, name) = (context.id, context.name());
-    let reason = SafeText::new(&reason);
-    context.board.tell(Event::Retry { id, name, attempt, of, seconds: 0.0, reason });
-    Ok(())
-}
-
-/// The first answer: holds it against what is known, or decides where the content goes.
-fn introduce(context: &Context, memory: &mut Memory, content: &Content) -> Result<Arc<Known>, Fault> {
-    match &memory.source {
-        Some(source) => {
-            let same_size = content.size.is_none() || source.size.is_none() || content.size == source.size;
-            if source.identity != content.identity || !same_size {
-                return Err(Fault::changed("the source changed on the server"));
-            }
-        }
-        None => {
-            prepare(context, memory, content)?;
-            memory.source = Some(context.source(content));
-            memory.record();
-        }
-    }
-    memory.recalled = false;
-    memory.rival = rival(context, memory, content);
-    let Some(place) = &memory.place else {
-        return Err(Fault::never(TroubleKind::Other, "there is no place for what comes"));
-    };
-    context.answered(&place.target, content);
-    Ok(Arc::new(Known {
-        identity: content.identity.clone(),
-        form: content.form,
-        size: memory.size(),
-        writer: place.part.writer()?.clone(),
-    }))
-}
-
-/// The target of an archive, if it exists and is to stay.
-fn rival(context: &Context, memory: &Memory, content: &Content) -> Option<File> {
-    let target = &memory.place.as_ref()?.target;
-    let compared = content.form == Form::Zip && context.new.existing == Existing::Keep;
-    let file = target.folder.read(&target.name).ok().filter(|_| compared)?;
-    file.metadata().is_ok_and(|data| data.is_file()).then_some(file)
-}
-
-/// A target that has another block than the server is not the same, whatever follows.
-fn compare(memory: &Memory, block: &Block) -> Result<(), Fault> {
-    let (Some(rival), Some(place)) = (&memory.rival, &memory.place) else { return Ok(()) };
-    let same = hash_block(rival, block.index, block.length.into(), &mut buffer());
-    if same.is_some_and(|digest| digest.chaining == block.digest.chaining) {
-        return Ok(());
-    }
-    Err(place::differs(&place.target, Some(&place.part.path())))
-}
-
-/// Decides where it goes, and makes room.
-fn prepare(context: &Context, memory: &mut Memory, content: &Content) -> Result<(), Fault> {
-    let new = &context.new;
-    let archive = content.form == Form::Zip;
-    let name = SafeName::for_content(new.address.path.name(), &content.name, archive);
-    if let Some(place) = memory.place.take_if(|place| !place.target.fits(new, &name)) {
-        place.part.discard();
-    }
-    if memory.place.is_none() {
-        memory.place = Some(context.place(&name, content.size)?);
-    }
-    if let (Some(place), Some(size)) = (&memory.place, content.size) {
-        place.part.claim(size)?;
-    }
-    if let Some(sources) = content.sources.filter(|sources| sources.omitted > 0) {
-        tracing::warn!(
-            "{}: the archive leaves out {} entries that are neither files nor directories of the served folder",
-            new.address,
-            sources.omitted
-        );
-    }
-    Ok(())
 }
 
 impl Crew {

@@ -6,9 +6,10 @@
 //!    │ snapshots           ├ queue, phase, schedule    what is queued and what may run: no I/O
 //!    ▼                     └ worker                    one try of one job
 //!  board ◀── progress ─────── ├ link, dial, pool       a connection to a server
-//!                             ├ secure, trust          and whether it is the one that is meant
-//!  (the queue behind a        ├ fetch, classic         content as it comes
-//!   short lock)               ├ part, blocks, memory   what is kept of it
+//!  (the queue behind a        ├ secure, trust          and whether it is the one that is meant
+//!   short lock)               ├ fetch, classic         content as it comes
+//!                             ├ crew, segment, ranges  over several connections at once
+//!                             ├ part, blocks, memory   what is kept of it
 //!                             ├ tree                   a directory as itself
 //!                             ├ control, journal       what an interrupted run leaves of that
 //!                             ├ recall, compare        what of it still holds
