@@ -18,8 +18,8 @@
 //! Integers are unsigned and little-endian, unless a table says otherwise. Text is UTF-8. JSON is
 //! RFC 8259, always one object; unknown members are ignored, however often they come, a known one twice is malformed, and
 //! a missing member that is not marked optional is a violation. An optional member may also be `null`,
-//! which means the same as leaving it out. Digests are BLAKE3: 32 bytes, in JSON as 64 lower-case hex
-//! digits. "MiB" is 1048576 bytes, "KiB" 1024.
+//! which means the same as leaving it out. Digests are BLAKE3: 32 bytes, in JSON as 64 hex
+//! digits, written in lower case and read in either. "MiB" is 1048576 bytes, "KiB" 1024.
 //!
 //! # The first byte
 //!
