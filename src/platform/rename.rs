@@ -127,15 +127,22 @@ mod tests {
         assert!(!at("d").exists(), "nothing stays behind a failure");
     }
 
+    /// A folder with the directories `work/a` and `b`, each with a file that holds its path.
+    fn two_directories() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["work/a", "b"] {
+            let at = folder.path().join(name);
+            fs::create_dir_all(&at).unwrap();
+            fs::write(at.join("x"), name).unwrap();
+        }
+        folder
+    }
+
     type Move = fn((BorrowedFd<'_>, &Path), (BorrowedFd<'_>, &Path)) -> io::Result<()>;
 
     fn moves(way: Move) {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = two_directories();
         let at = |name: &str| folder.path().join(name);
-        for name in ["work/a", "b"] {
-            fs::create_dir_all(at(name)).unwrap();
-            fs::write(at(name).join("x"), name).unwrap();
-        }
         let (work, top) = (open_directory(&at("work")).unwrap(), open_directory(folder.path()).unwrap());
         let (work, top) = (work.as_fd(), top.as_fd());
         let error = way((work, "a".as_ref()), (top, "b".as_ref())).unwrap_err();
@@ -161,12 +168,8 @@ mod tests {
                 by_two_steps(from, to, "old".as_ref())
             },
         ] {
-            let folder = tempfile::tempdir().unwrap();
+            let folder = two_directories();
             let at = |name: &str| folder.path().join(name);
-            for name in ["work/a", "b"] {
-                fs::create_dir_all(at(name)).unwrap();
-                fs::write(at(name).join("x"), name).unwrap();
-            }
             let (work, top) = (open_directory(&at("work")).unwrap(), open_directory(folder.path()).unwrap());
             way((work.as_fd(), "a".as_ref()), (top.as_fd(), "b".as_ref())).unwrap();
             assert_eq!(fs::read(at("b/x")).unwrap(), b"work/a");
