@@ -6,7 +6,7 @@
 //! cli, config, logging
 //! ui | headless          two faces of the same two engines
 //! client | server        the engines: commands in, snapshots and events out
-//! storage                the served root and its archives and trees
+//! storage                the served root, its archives and trees
 //! tls                    what both engines have in common of TLS: no socket either
 //! protocol               sans-I/O: no socket, no file, no clock
 //! state, platform        small files that outlive a run; what only this system has
