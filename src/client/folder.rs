@@ -66,6 +66,17 @@ impl Folder {
         }
     }
 
+    /// Whether what has this owner was put there by somebody else, where everybody may put something: they could change
+    /// it at any time. (A folder without the sticky bit gives everybody in it everything, so that nothing helps there.)
+    pub(super) fn is_of_another(&self, owner: u32) -> bool {
+        const STICKY: u32 = 0o1000;
+        const OTHERS_WRITE: u32 = 0o022;
+        let is_open = |stat: rustix::fs::Stat| {
+            stat.st_mode & STICKY != 0 && stat.st_mode & OTHERS_WRITE != 0 && stat.st_uid != owner
+        };
+        owner != rustix::process::geteuid().as_raw() && rustix::fs::fstat(&self.handle).is_ok_and(is_open)
+    }
+
     /// Opens a file in it for reading; links are not followed.
     pub(super) fn read(&self, name: &OsStr) -> io::Result<File> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;

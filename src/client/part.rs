@@ -279,6 +279,9 @@ fn open(folder: &Folder, name: &OsStr) -> Result<File, Fault> {
                 tracing::debug!("{path} cannot be locked: {error}");
             }
         }
+        if folder.is_of_another(data.uid()) {
+            return Err(refuse("belongs to somebody else, who could change what is in it"));
+        }
         if data.nlink() > 1 {
             return Err(refuse("has a second name, whose content would be overwritten"));
         }
@@ -329,6 +332,25 @@ mod tests {
         rustix::fs::mknodat(rustix::fs::CWD, &part, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
         assert!(refused(&folder).contains("not a regular file"));
         assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+    }
+
+    #[test]
+    fn what_somebody_else_has_made_where_everybody_may_is_refused() {
+        use std::os::unix::fs::{PermissionsExt, chown};
+        if !rustix::process::geteuid().is_root() {
+            println!("skipped: only root gives files away");
+            return;
+        }
+        let (dir, folder) = folder();
+        let part = dir.path().join("x.part");
+        fs::write(&part, "").unwrap();
+        chown(&part, Some(1), None).unwrap();
+        chown(dir.path(), Some(2), None).unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o1777)).unwrap();
+        // A system may refuse that itself, in other words.
+        Part::create(&folder, "x".as_ref()).unwrap_err();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        Part::create(&folder, "x".as_ref()).unwrap();
     }
 
     #[test]

@@ -92,6 +92,9 @@ impl Stage {
                 Err(TryLockError::Error(error)) => tracing::debug!("{shown} cannot be locked: {error}"),
             }
             let data = handle.metadata().map_err(|error| failed(&error))?;
+            if folder.is_of_another(data.uid()) {
+                return Err(refuse("belongs to somebody else, who could change what is in it"));
+            }
             let there = folder.look(&name).map_err(|error| failed(&error))?;
             if there.is_none_or(|found| found.id != (data.dev(), data.ino())) {
                 continue;
@@ -272,6 +275,25 @@ mod tests {
         fs::write(part.join("thesis.txt"), "precious").unwrap();
         assert!(refused(&folder).contains("something else"));
         assert_eq!(fs::read(part.join("thesis.txt")).unwrap(), b"precious");
+    }
+
+    #[test]
+    fn what_somebody_else_has_made_where_everybody_may_is_refused() {
+        use std::os::unix::fs::{PermissionsExt, chown};
+        if !rustix::process::geteuid().is_root() {
+            println!("skipped: only root gives directories away");
+            return;
+        }
+        let (dir, folder) = folder();
+        let part = dir.path().join("x.part");
+        fs::create_dir(&part).unwrap();
+        chown(&part, Some(1), None).unwrap();
+        chown(dir.path(), Some(2), None).unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o1777)).unwrap();
+        assert!(refused(&folder).contains("belongs to somebody else"));
+        // Where nobody else may put anything, it was put there by its owner's leave.
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        Stage::open(&folder, "x".as_ref()).unwrap();
     }
 
     #[test]
