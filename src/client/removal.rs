@@ -11,7 +11,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{AtFlags, Dir, FileType},
+    fs::{AtFlags, Dir, FileType, Mode},
     io::Errno,
 };
 
@@ -36,6 +36,7 @@ pub(super) fn remove(parent: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
             Step::Empty(path) => {
                 let reach = Reach { links: Links::Never, mounts: false };
                 let handle = platform::open_beneath(parent, &*path, Access::Directory, reach)?;
+                unlock(handle.as_fd());
                 steps.push(Step::Remove(path.clone()));
                 for (name, kind) in list(handle.as_fd())? {
                     match kind {
@@ -47,6 +48,16 @@ pub(super) fn remove(parent: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Lets its owner take out what is in a directory that is to go: one that is read-only gives nothing away.
+fn unlock(directory: BorrowedFd<'_>) {
+    let Ok(stat) = rustix::fs::fstat(directory) else { return };
+    let mode = Mode::from_raw_mode(stat.st_mode);
+    if !mode.contains(Mode::RWXU) {
+        // If it cannot be done, taking something out says why.
+        let _ = rustix::fs::fchmod(directory, mode | Mode::RWXU);
+    }
 }
 
 /// What is in a directory: names and kinds.
@@ -68,4 +79,24 @@ pub(super) fn list(directory: BorrowedFd<'_>) -> io::Result<Vec<(OsString, FileT
         found.push((name.to_owned(), kind));
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{fs, os::unix::fs::PermissionsExt};
+
+    #[test]
+    fn what_is_read_only_goes_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let inner = dir.path().join("left/inner");
+        fs::create_dir_all(&inner).unwrap();
+        fs::write(inner.join("file"), "x").unwrap();
+        for path in [&inner, &dir.path().join("left")] {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o500)).unwrap();
+        }
+        let parent = platform::open_directory(dir.path()).unwrap();
+        remove(parent.as_fd(), OsStr::new("left")).unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
 }

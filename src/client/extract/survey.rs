@@ -207,7 +207,9 @@ pub(super) fn examine(entry: &ZipFileEntry<'_>) -> Result<Item, Refused> {
     if is_directory && size != 0 {
         return Err(refuse("is a directory with content"));
     }
-    let mode = entry.unix_mode().map(|mode| mode & 0o777);
+    // Whatever the archive says, its owner can look at what was unpacked, and have it removed.
+    let least = if is_directory { 0o500 } else { 0o400 };
+    let mode = entry.unix_mode().map(|mode| mode & 0o777 | least);
     Ok(Item { path, size: (!is_directory).then_some(size), mode })
 }
 

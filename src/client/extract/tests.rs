@@ -249,12 +249,18 @@ fn directories_keep_their_modes_and_times() {
     let entries = [
         raw("d/locked/file", b"x"),
         Raw { mode: 0o040_500, ..raw("d/locked/", b"") },
+        Raw { mode: 0o040_000, ..raw("d/shut/", b"") },
+        Raw { mode: 0o100_000, ..raw("d/shut/file", b"") },
         raw("d/locked/more", b"y"),
     ];
     world.unpack(&archive(&entries)).unwrap();
     let metadata = fs::metadata(world.at("a/locked")).unwrap();
     assert_eq!((metadata.mode() & 0o777, metadata.mtime()), (0o500, 1_763_856_000));
     fs::set_permissions(world.at("a/locked"), PermissionsExt::from_mode(0o700)).unwrap();
+    // What its owner could not look at could not be compared, either, nor removed.
+    assert_eq!(fs::metadata(world.at("a/shut")).unwrap().mode() & 0o777, 0o500);
+    assert_eq!(fs::metadata(world.at("a/shut/file")).unwrap().mode() & 0o777, 0o400);
+    fs::set_permissions(world.at("a/shut"), PermissionsExt::from_mode(0o700)).unwrap();
 }
 
 #[test]
