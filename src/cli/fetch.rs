@@ -126,7 +126,7 @@ impl Fetch {
         let Some(authority) = self.server.clone() else {
             return wrong(format!(
                 "'{}' names no server: give one with -H HOST, or write fdsp://HOST[:PORT]/PATH",
-                SafeText::new(text)
+                untold(text)
             ));
         };
         match RemotePath::parse(text) {
@@ -268,6 +268,14 @@ fn place(job: &mut NewJob, local: &Path) -> Result<(), UsageError> {
     }
 }
 
+/// A text that is not what it should be, for a sentence. What is before an `@` may have been meant as a token, and is kept back.
+fn untold(text: &str) -> SafeText {
+    match text.rsplit_once('@') {
+        Some((_, rest)) => SafeText::new(&format!("…@{rest}")),
+        None => SafeText::new(text),
+    }
+}
+
 fn authority(host: &str, port: u16, security: Security) -> Result<Authority, UsageError> {
     if port == 0 {
         return wrong("port 0 is for --serve, where it picks a free one: give the port of the server");
@@ -276,7 +284,7 @@ fn authority(host: &str, port: u16, security: Security) -> Result<Authority, Usa
     let text = match bare.parse::<std::net::Ipv6Addr>() {
         Ok(address) => format!("[{address}]:{port}"),
         Err(_) if host.contains(':') => {
-            return wrong(format!("'{}' is no host: give the port with -P", SafeText::new(host)));
+            return wrong(format!("'{}' is no host: give the port with -P", untold(host)));
         }
         Err(_) => format!("{host}:{port}"),
     };
