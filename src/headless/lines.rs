@@ -71,11 +71,15 @@ fn done(name: &SafeText, finished: &client::Finished) -> String {
         Some(1) => " in 1 file",
         Some(files) => &format!(" in {} files", units::count(files)),
     };
+    // What was there already came at no rate.
+    let rate = match finished.transferred {
+        0 if finished.bytes > 0 => "all of it was here",
+        transferred => &units::rate(transferred as f64 / seconds),
+    };
     let mut line = format!(
-        "{name}: done, {}{files} in {}, {}, BLAKE3 {}, saved as {}",
+        "{name}: done, {}{files} in {}, {rate}, BLAKE3 {}, saved as {}",
         units::bytes(finished.bytes),
         units::took(seconds),
-        units::rate(finished.transferred as f64 / seconds),
         finished.blake3,
         SafeText::from_path(&finished.path)
     );
@@ -172,6 +176,24 @@ mod tests {
         let expected = "a.zip: done, 2.0 MB in 2.0 s, 1.0 MB/s, BLAKE3 9f3c, saved as /tmp/a␛.zip; \
             3 links or devices of the folder are not in the archive";
         assert_eq!(line, expected);
+    }
+
+    #[test]
+    fn what_was_here_already_did_not_come_at_a_rate() {
+        let finished = Finished {
+            path: "/tmp/a".into(),
+            bytes: 2_000_000,
+            transferred: 0,
+            resumed: 2_000_000,
+            blake3: "9f3c".into(),
+            seconds: 0.004,
+            files: None,
+            omitted: 0,
+            extracted: None,
+        };
+        let done = Event::Done { id: JobId(1), name: "a".into(), finished };
+        let line = Lines::default().line(&done, Instant::now()).expect("a line");
+        assert_eq!(line, "a: done, 2.0 MB in 4 ms, all of it was here, BLAKE3 9f3c, saved as /tmp/a");
     }
 
     #[test]
