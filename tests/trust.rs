@@ -126,7 +126,7 @@ fn a_token_is_needed_where_one_was_given_however_it_was() {
         for wrong in
             [&[&bare[..]][..], &["--token-file", "wrong", &bare], &["--token", "the-right-on", &bare]]
         {
-            says(&fetch(&home, 5, wrong), &["wants another token"]);
+            says(&fetch(&home, 5, wrong), &["wants its token"]);
         }
         let mut command = home.command(["--retries", "0", "-d", "got", &bare]);
         command.env("FDSP_TOKEN", "the-right-one");

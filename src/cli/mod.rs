@@ -31,7 +31,7 @@ Exit codes:
     2  wrong usage
     3  could not connect, or lost and retries spent
     4  not found or not permitted
-    5  the server is not the one that was meant or not known, or wants another token
+    5  the server is not the one that was meant or not known, or wants its token
     6  the digest is wrong, or the source changed
     7  the local disk: full, not writable, target exists
   130  interrupted; what was fetched is kept, and the queue of a session

@@ -121,7 +121,7 @@ impl Fault {
             ),
             Code::Denied => Fault::new(
                 TroubleKind::Refused,
-                "the server wants another token; paste the address that it shows, or give its token with --token",
+                "the server wants its token; paste the address that it shows, or give the token with --token",
                 if after.is_zero() { Verdict::Never } else { Verdict::Again(after) },
             ),
             Code::TlsRequired => Fault::never(

@@ -87,7 +87,7 @@ pub enum TroubleKind {
     Connection,
     /// 4: not found or not permitted.
     NotFound,
-    /// 5: the server is not the one that was meant, is not known, or wants another token.
+    /// 5: the server is not the one that was meant, is not known, or wants its token.
     Refused,
     /// 6: digest wrong, or the source changed.
     Integrity,

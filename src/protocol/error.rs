@@ -53,7 +53,7 @@ codes! {
     /// `timed_out`: a handshake or idle deadline passed. For the connection.
     TimedOut = "timed_out", "nothing came within the time that the server allows";
     /// `denied`: the server wants a token, and that of `hello` is not it; see `retry_after`. For the connection.
-    Denied = "denied", "the server wants another token";
+    Denied = "denied", "the server wants its token";
     /// `tls_required`: the server speaks with TLS only. For the connection.
     TlsRequired = "tls_required", "the server speaks with TLS only";
     /// `shutting_down`: the server stops; see `retry_after`. For the connection.
