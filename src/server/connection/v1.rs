@@ -244,17 +244,17 @@ impl V1 {
                 turn.state(ConnectionState::Hashing);
             }
             Ok(Reply::Tree(_)) => {
-                turn.show(&as_tree(&path));
+                turn.show(&folder(&path, "tree"));
                 turn.state(ConnectionState::Planning);
             }
             Ok(Reply::Files(wanted)) => {
-                turn.show(&as_tree(&path));
+                turn.show(&folder(&path, "tree"));
                 if !wanted.content() {
                     turn.state(ConnectionState::Hashing);
                 }
             }
             Ok(Reply::Archive(_)) => {
-                turn.show(&SafeText::new(&format!("{path} (zip)")));
+                turn.show(&folder(&path, "zip"));
                 turn.state(ConnectionState::Planning);
             }
             _ => {}
@@ -338,7 +338,20 @@ impl V1 {
     }
 }
 
-/// How a directory is shown that is sent as itself.
-fn as_tree(path: &SafeText) -> SafeText {
-    SafeText::new(&format!("{path} (tree)"))
+/// How a directory is shown that is sent. The served folder itself has no name.
+fn folder(path: &SafeText, form: &str) -> SafeText {
+    let path = if path.as_str().is_empty() { "/" } else { path.as_str() };
+    SafeText::new(&format!("{path} ({form})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::folder;
+    use crate::text::SafeText;
+
+    #[test]
+    fn folders_that_are_sent_have_a_name_on_the_dashboard() {
+        assert_eq!(folder(&SafeText::new("photos"), "tree").as_str(), "photos (tree)");
+        assert_eq!(folder(&SafeText::new(""), "zip").as_str(), "/ (zip)");
+    }
 }
