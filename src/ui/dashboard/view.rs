@@ -240,7 +240,11 @@ fn last_line(model: &Model, area: Rect, buf: &mut Buffer) -> Option<u16> {
         _ => match &model.notice {
             Some(notice) => {
                 let notice = clip(notice, room, &model.look.glyphs);
-                put(buf, area, area.x, area.y, &notice, theme.good);
+                let end = put(buf, area, area.x, area.y, &notice, theme.good);
+                // What was said must not hide for long what can be done.
+                let rest = area.right().saturating_sub(end + 3);
+                let rest = Rect { x: end + 3, width: rest, ..area };
+                put_line(buf, rest, area.y, &bar(model, usize::from(rest.width)));
             }
             None => put_line(buf, area, area.y, &bar(model, room)),
         },
