@@ -436,6 +436,12 @@ fn a_new_server_is_trusted_by_a_word_and_by_nothing_less() {
     }
     let shown = text(&draw(&mut model, &queue, 80, 24));
     assert!(shown.contains("nas:7878 is not known yet") && shown.contains("Type yes"), "{shown}");
+    let small = text(&draw(&mut model, &queue, 40, 8));
+    let shown: String = small.split_whitespace().collect();
+    assert!(
+        shown.contains(&format!("{}?", "a5".repeat(32))),
+        "a pin that is cut cannot be compared:\n{small}"
+    );
     type_in(&mut model, &queue, "yes");
     let Command::Trust(server) = command(keys(&mut model, &queue, "enter")) else { panic!("not trusted") };
     assert_eq!(server, new_server("nas"));

@@ -19,10 +19,14 @@ use crate::ui::{
 /// Most rows of a question or a notice.
 const MOST_ROWS: usize = 3;
 
+/// Most rows above what is typed: the name of a new server with all of its pin, which is to be compared, in 38 columns.
+const MOST_PROBLEM_ROWS: usize = 4;
+
 /// Rows that the bar wants at a width.
 pub fn rows(model: &Model, columns: u16) -> u16 {
     let columns = usize::from(columns.saturating_sub(2)).max(1);
-    let text = |text: &str| wrap(text, columns).len().clamp(1, MOST_ROWS) as u16;
+    let lines = |text: &str, most| wrap(text, columns).len().clamp(1, most) as u16;
+    let text = |text: &str| lines(text, MOST_ROWS);
     match (&model.dialog, &model.notice) {
         // The answers stand below, where they do not fit behind it.
         (Dialog::Question(question), _) => {
@@ -30,7 +34,7 @@ pub fn rows(model: &Model, columns: u16) -> u16 {
             let answers = answers(model, columns).width() + 2;
             if rows == 1 && width(&question.text) + answers <= columns { 1 } else { rows + 1 }
         }
-        (Dialog::Prompt(Prompt { problem: Some(problem), .. }), _) => 1 + text(problem),
+        (Dialog::Prompt(Prompt { problem: Some(problem), .. }), _) => 1 + lines(problem, MOST_PROBLEM_ROWS),
         (Dialog::Prompt(_), _) | (Dialog::Help(_), _) | (Dialog::None, None) => 1,
         (Dialog::None, Some(notice)) => text(&notice.text),
     }
