@@ -146,7 +146,7 @@ fn prepare(context: &Context, memory: &mut Memory, content: &Content) -> Result<
     }
     if let Some(sources) = content.sources.filter(|sources| sources.omitted > 0) {
         tracing::warn!(
-            "{}: the archive leaves out {} entries that are neither files nor directories of the served folder",
+            "{}: the archive leaves out {} of the folder's entries, which are neither files nor directories served",
             new.address,
             sources.omitted
         );

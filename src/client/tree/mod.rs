@@ -282,7 +282,7 @@ fn announce(context: &Context, target: &Target, manifest: &Manifest) {
     let totals = &manifest.totals;
     if totals.omitted > 0 {
         tracing::warn!(
-            "{}: the tree leaves out {} entries: devices, links that lead out of it, or names that are no UTF-8",
+            "{}: the tree leaves out {} of the folder's entries: devices, links that lead out of it, or names that are no UTF-8",
             context.new.address,
             totals.omitted
         );
