@@ -243,6 +243,8 @@ fn system() -> Option<&'static WebPkiServerVerifier> {
 }
 
 #[cfg(test)]
+mod fuzzing;
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -1,8 +1,20 @@
 //! A whole connection under fuzzing, from its first byte on.
 
+use std::{sync::Arc, time::Instant};
+
+use rustls::{
+    ClientConfig, DigitallySignedStruct, Error, SignatureScheme,
+    client::{
+        UnbufferedClientConnection,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
+    crypto::verify_tls13_signature,
+    pki_types::{CertificateDer, ServerName, UnixTime},
+};
+
 use super::{
-    Event,
-    tests::{bench, converse},
+    Connection, Event, Want,
+    tests::{bench, converse, secure_bench},
 };
 use crate::{
     fuzzing::{Fuzz, assert_harmless, cuts, shape},
@@ -11,6 +23,8 @@ use crate::{
         frame::{Header, Kind},
         preamble,
     },
+    server::identity::Identity,
+    tls::{self, Session},
 };
 
 /// Most that any mutation of the corpus can ask for: a few times the largest file.
@@ -70,4 +84,138 @@ fn connections_are_fuzzed() {
             events.iter().map(reason).collect::<Vec<_>>()
         },
     );
+}
+
+/// A client that believes everybody.
+#[derive(Debug)]
+struct Gullible;
+
+impl ServerCertVerifier for Gullible {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(Error::General("TLS 1.2".to_owned()))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &tls::provider().signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        tls::provider().signature_verification_algorithms.supported_schemes()
+    }
+}
+
+fn client() -> Session<UnbufferedClientConnection> {
+    let mut config = ClientConfig::builder_with_provider(tls::provider())
+        .with_protocol_versions(tls::VERSIONS)
+        .expect("TLS 1.3")
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Gullible))
+        .with_no_client_auth();
+    config.alpn_protocols = vec![tls::PROTOCOL.to_vec()];
+    let name = ServerName::try_from("localhost").expect("a name");
+    Session::new(UnbufferedClientConnection::new(Arc::new(config), name).expect("a client"))
+}
+
+/// As [`converse`], inside of TLS. Returns what was written inside of it.
+fn converse_secretly(connection: &mut Connection, input: &[u8], now: Instant) -> Vec<u8> {
+    let (mut client, mut content, mut pieces) = (client(), Vec::new(), cuts(input).into_iter());
+    loop {
+        client.open(&mut content).expect("the server speaks TLS");
+        match connection.next(now) {
+            Want::Write => {
+                client.receive(connection.output());
+                let count = connection.output().len();
+                connection.wrote(now, count);
+            }
+            Want::Read => {
+                if client.outgoing().is_empty() {
+                    match pieces.next() {
+                        Some(piece) => client.seal(piece).expect("sealed"),
+                        None => client.close(),
+                    }
+                }
+                // A client that has closed has nothing more to say.
+                let said = client.outgoing().to_vec();
+                client.sent(said.len());
+                connection.received(now, &said);
+            }
+            Want::Work => connection.work(),
+            Want::Pause => panic!("nothing is limited here"),
+            Want::Close => return content,
+        }
+    }
+}
+
+/// Inside of TLS a client is answered as it is without.
+#[test]
+fn secure_connections_are_fuzzed() {
+    let proof = Identity::Temporary.prove().expect("a certificate");
+    let (plain, secure) = (bench(None), secure_bench(proof.config));
+    let fuzz = Fuzz::new("connection").rounds(100).memory(2 * MOST as u64);
+    fuzz.words(&["\"path\"", "\"large\"", "\"tree\"", "\"small\"", "\"first_block\""]).run(|input| {
+        // What is no version 1 is not spoken inside of TLS.
+        if input.first() != Some(&0) {
+            return String::new();
+        }
+        let open = meant(&converse(&mut plain.connect(), input, &[], usize::MAX, plain.start));
+        let secret = meant(&converse_secretly(&mut secure.connect(), input, secure.start));
+        // The folders differ in identities and times.
+        let bare = |frames: &[(u8, u32, Vec<u8>)]| -> Vec<_> {
+            let content = |kind: u8, payload: &[u8]| if kind == Kind::Data as u8 { payload.len() } else { 0 };
+            frames.iter().map(|(kind, request, payload)| (*kind, *request, content(*kind, payload))).collect()
+        };
+        assert!(bare(&secret) == bare(&open), "it is answered in another way");
+        format!("{}", open.len().min(20))
+    });
+}
+
+/// The first bytes of TLS, and what comes instead.
+#[test]
+fn handshakes_are_fuzzed() {
+    let proof = Identity::Temporary.prove().expect("a certificate");
+    let bench = secure_bench(proof.config);
+    Fuzz::new("tls-hello").rounds(1000).memory(4 << 20).run(|input| {
+        let lengths: Vec<_> = cuts(input).iter().map(|piece| piece.len()).collect();
+        bench.events.lock().unwrap().clear();
+        for cuts in [&[][..], &lengths] {
+            let answer = converse(&mut bench.connect(), input, cuts, usize::MAX, bench.start);
+            assert!(answer.len() < 10_000);
+        }
+        let events = bench.events.lock().unwrap();
+        let ends: Vec<_> = events
+            .iter()
+            .filter_map(|event| match event {
+                Event::Disconnected { reason, .. } => Some(reason.as_str()),
+                _ => None,
+            })
+            .collect();
+        ends.iter().for_each(|reason| assert_harmless(reason));
+        let [whole, cut] = ends.as_slice() else { panic!("{ends:?}") };
+        // A stranger is told what he seems to be from the first piece.
+        let stranger = input.first() != Some(&0x16);
+        assert!(stranger || whole == cut, "{whole}, and {cut} when it is cut");
+        shape(whole)
+    });
 }

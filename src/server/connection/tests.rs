@@ -32,6 +32,15 @@ pub(super) fn bench(classic: Option<Dialect>) -> Bench {
 }
 
 fn bench_with(classic: Option<Dialect>, limits: Limits) -> Bench {
+    bench_over(None, classic, limits)
+}
+
+/// The same over TLS.
+pub(super) fn secure_bench(tls: Arc<rustls::ServerConfig>) -> Bench {
+    bench_over(Some(tls), None, Limits { max_per_address: 512, ..Limits::default() })
+}
+
+fn bench_over(tls: Option<Arc<rustls::ServerConfig>>, classic: Option<Dialect>, limits: Limits) -> Bench {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("tree")).unwrap();
     std::fs::write(folder.path().join("tree/text"), "text ".repeat(200_000)).unwrap();
@@ -47,7 +56,7 @@ fn bench_with(classic: Option<Dialect>, limits: Limits) -> Bench {
     let socket = Arc::new(listener.try_clone().unwrap());
     let root = Root::open(folder.path(), Policy::default()).unwrap();
     let door = Door::new(None);
-    let terms = Terms { root, arch: Arch::Select, classic, limits, tls: None, door };
+    let terms = Terms { root, arch: Arch::Select, classic, limits, tls, door };
     let shared = Shared::new(terms, sink, listener, local);
     Bench { folder, shared: Arc::new(shared), socket, events, start: Instant::now() }
 }

@@ -1,0 +1,190 @@
+#!/usr/bin/env python3
+"""An honest client beside each attack: how much of its speed is left to it.
+
+For each architecture (single serves one client at a time and is left out) and each attack: the median time of an honest
+client's fetch without and with the attack, which take turns, and what share of its speed is left. The attackers run at
+the lowest priority: their work would not be done on the server's machine.
+
+Listens on loopback only, on free ports; stops what it starts, by process id.
+"""
+
+import argparse
+import contextlib
+import multiprocessing
+import os
+import resource
+import socket
+import ssl
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from crowd import GET, HELLO, PREAMBLE, STAT, fetch, frame, serve, unverified
+from measure import PROJECT, Place, make_file
+
+LIST, HASHES, TREE = 0x03, 0x05, 0x06
+GREETING = PREAMBLE + frame(HELLO, 0, {"agent": "attack"})
+
+
+def hold(says):
+    """Says something, then nothing more, and reads nothing."""
+    def attack(connect, over):
+        s = connect()
+        s.sendall(says)
+        over.wait()
+        s.close()
+    return attack
+
+
+def trickle(says):
+    """Asks for something and reads a byte of it a second."""
+    def attack(connect, over):
+        s = connect()
+        s.sendall(says)
+        while not over.wait(1):
+            s.recv(1)
+        s.close()
+    return attack
+
+
+def again(says):
+    """Says something, hears the answer to its end, and begins anew."""
+    def attack(connect, over):
+        while not over.is_set():
+            with contextlib.suppress(OSError), contextlib.closing(connect()) as s:
+                s.sendall(says)
+                # What is half-closed is no TLS any more.
+                if not isinstance(s, ssl.SSLSocket):
+                    s.shutdown(socket.SHUT_WR)
+                while not over.is_set() and s.recv(1 << 16):
+                    pass
+    return attack
+
+
+def flood(kind, message):
+    """Asks again and again on one connection, and throws the answers away."""
+    def attack(connect, over):
+        while not over.is_set():
+            with contextlib.suppress(OSError), contextlib.closing(connect()) as s:
+                s.sendall(GREETING)
+                number = 0
+                while not over.is_set():
+                    requests = [frame(kind, number + n, message) for n in range(1, 33)]
+                    number += len(requests)
+                    s.sendall(b"".join(requests))
+                    s.setblocking(False)
+                    with contextlib.suppress(BlockingIOError, ssl.SSLWantReadError):
+                        while s.recv(1 << 20):
+                            pass
+                    s.settimeout(5)
+    return attack
+
+
+# Name, connections, what each of them does.
+ATTACKS = [
+    ("silence", 200, hold(b"")),
+    ("half a preamble", 200, hold(PREAMBLE[:4])),
+    ("half a request", 200, hold(GREETING + frame(GET, 1, {"path": "x"})[:11])),
+    ("never reading", 50, hold(GREETING + frame(GET, 1, {"path": "slow.bin"}))),
+    ("a byte a second", 50, trickle(GREETING + frame(GET, 1, {"path": "slow.bin"}))),
+    ("connecting", 4, again(b"")),
+    ("violations", 4, again(GREETING + b"\x7f" * 64)),
+    ("ways out", 4, flood(GET, {"path": "../../etc/passwd"})),
+    ("tiny requests", 4, flood(STAT, {"path": "fast.bin"})),
+    ("lists", 4, flood(LIST, {"path": "many"})),
+    ("trees", 4, flood(TREE, {"path": "many"})),
+    ("hashes", 4, flood(HASHES, {"path": "slow.bin"})),
+    ("archives", 4, flood(GET, {"path": "many"})),
+]
+
+
+def attackers(port, tls, attack, count, over, ready):
+    """A process of attackers."""
+    os.nice(19)
+    context = unverified() if tls else None
+
+    def connect():
+        s = socket.create_connection(("127.0.0.1", port), timeout=20)
+        return context.wrap_socket(s) if context else s
+
+    def run():
+        with contextlib.suppress(OSError):
+            attack(connect, over)
+
+    threads = [threading.Thread(target=run, daemon=True) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    ready.set()
+    over.wait()
+    for thread in threads:
+        thread.join(5)
+
+
+@contextlib.contextmanager
+def under(server, index):
+    """While the attack runs. It gets half a second to come into its own."""
+    _, count, attack = ATTACKS[index]
+    over, ready = multiprocessing.Event(), multiprocessing.Event()
+    process = multiprocessing.Process(
+        target=attackers, args=(server.port, bool(server.tls), attack, count, over, ready))
+    process.start()
+    try:
+        ready.wait(20)
+        time.sleep(0.5)
+        yield
+    finally:
+        over.set()
+        process.join(10)
+        if process.is_alive():
+            process.kill()
+            process.join()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, default=512, help="MiB that the honest client fetches (default: 512)")
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--only", help="attacks whose name has this in it")
+    parser.add_argument("--tls", action="store_true", help="all of them encrypted")
+    parser.add_argument("--tui", default=str(PROJECT / "target/release/tui"), help="the binary")
+    parser.add_argument("--dir", help="where to work (default: the temporary folder)")
+    options = parser.parse_args()
+    multiprocessing.set_start_method("fork")
+    if not Path(options.tui).exists():
+        subprocess.run(["cargo", "build", "--release", "--locked"], cwd=PROJECT, check=True)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    with tempfile.TemporaryDirectory(prefix="fdsp-attack-", dir=options.dir) as root:
+        place = Place(root)
+        os.environ["XDG_CONFIG_HOME"] = os.environ["XDG_STATE_HOME"] = str(place.settings)
+        make_file(place.served / "fast.bin", options.size << 20)
+        with open(place.served / "slow.bin", "wb") as file:
+            file.truncate(1 << 30)
+        (place.served / "many").mkdir()
+        for number in range(1000):
+            (place.served / "many" / f"{number:04}").write_bytes(os.urandom(2000))
+        print(f"{'':10}{'':20}{'alone':>10}{'attacked':>10}{'keeps':>8}")
+        for arch in ("threads", "select", "async"):
+            server = serve(place, options.tui, arch, 512, options.tls)
+            try:
+                fetch(place, options.tui, server)
+                for index, (name, *_) in enumerate(ATTACKS):
+                    if options.only and options.only not in name:
+                        continue
+                    alone, beside = [], []
+                    for _ in range(options.runs):
+                        alone.append(fetch(place, options.tui, server))
+                        with under(server, index):
+                            beside.append(fetch(place, options.tui, server))
+                    alone, beside = statistics.median(alone), statistics.median(beside)
+                    print(f"{arch:10}{name:20}{alone:>8.2f} s{beside:>8.2f} s{alone / beside:>8.0%}", flush=True)
+            finally:
+                server.stop()
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        main()
