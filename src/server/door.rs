@@ -3,13 +3,13 @@
 use std::{
     collections::HashMap,
     io,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     path::{Path, PathBuf},
     sync::Mutex,
     time::{Duration, Instant},
 };
 
-use super::registry::lock;
+use super::{origin::Origin, registry::lock};
 use crate::{protocol::token::Token, state, text::SafeText, tls};
 
 /// Wrong tokens of one peer within [`WINDOW`]; then it is turned away.
@@ -78,7 +78,7 @@ pub(super) enum Answer {
 #[derive(Debug)]
 pub(super) struct Door {
     token: Option<Token>,
-    wrong: Mutex<HashMap<IpAddr, Wrong>>,
+    wrong: Mutex<HashMap<Origin, Wrong>>,
 }
 
 /// The wrong tokens of one peer.
@@ -98,8 +98,8 @@ impl Door {
     pub fn knock(&self, peer: IpAddr, token: Option<&Token>, now: Instant) -> Answer {
         let Some(right) = &self.token else { return Answer::Open };
         let mut wrong = lock(&self.wrong);
-        let network = network(peer);
-        let known = wrong.get(&network).filter(|known| now.saturating_duration_since(known.since) < WINDOW);
+        let origin = Origin::from(peer);
+        let known = wrong.get(&origin).filter(|known| now.saturating_duration_since(known.since) < WINDOW);
         if let Some(known) = known.filter(|known| known.count >= MOST) {
             return Answer::TurnedAway((known.since + WINDOW).saturating_duration_since(now));
         }
@@ -110,7 +110,7 @@ impl Door {
                 if wrong.len() >= PEERS {
                     forget(&mut wrong, now);
                 }
-                wrong.insert(network, Wrong { count: known.count + 1, ..known });
+                wrong.insert(origin, Wrong { count: known.count + 1, ..known });
                 Answer::Denied
             }
             // Who has none does not guess.
@@ -120,23 +120,12 @@ impl Door {
 }
 
 /// Makes room for one more.
-fn forget(wrong: &mut HashMap<IpAddr, Wrong>, now: Instant) {
+fn forget(wrong: &mut HashMap<Origin, Wrong>, now: Instant) {
     wrong.retain(|_, known| now.saturating_duration_since(known.since) < WINDOW);
     if wrong.len() >= PEERS
         && let Some(oldest) = wrong.iter().min_by_key(|(_, known)| known.since).map(|(peer, _)| *peer)
     {
         wrong.remove(&oldest);
-    }
-}
-
-/// A peer has all the addresses of its network, where those are many.
-fn network(peer: IpAddr) -> IpAddr {
-    match peer.to_canonical() {
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-        }
-        address @ IpAddr::V4(_) => address,
     }
 }
 

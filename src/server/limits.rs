@@ -16,9 +16,9 @@ pub struct Limits {
     pub pipeline: u32,
     /// Entries of one page of a listing.
     pub page: usize,
-    /// Answers for which blocks are being hashed at the same time; further ones are told "busy".
+    /// Answers for which blocks are being hashed at the same time, half of them for one address; further ones are told "busy".
     pub max_hashing: usize,
-    /// Archives that are being planned or sent, and trees that are being read, at the same time; further ones are told "busy".
+    /// Archives that are being planned or sent, and trees that are being read, at the same time, half of them for one address; further ones are told "busy".
     pub max_archives: usize,
     /// Bytes a second for all connections together; `None` is unlimited.
     pub rate: Option<u64>,

@@ -32,6 +32,7 @@ mod indexes;
 mod limits;
 mod listen;
 mod lru;
+mod origin;
 mod registry;
 mod select;
 mod shared;

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    net::{IpAddr, Ipv6Addr, Shutdown, SocketAddr},
+    net::{Shutdown, SocketAddr},
     ops::Range,
     os::fd::AsFd,
     sync::{
@@ -15,7 +15,7 @@ use std::{
     time::Instant,
 };
 
-use super::{ConnectionId, ConnectionState, ConnectionView, Limits, limits::REFUSALS};
+use super::{ConnectionId, ConnectionState, ConnectionView, Limits, limits::REFUSALS, origin::Origin};
 use crate::{platform, text::SafeText};
 
 /// A socket as the registry needs it: it can be shut down from any thread, and that is all.
@@ -153,7 +153,7 @@ struct Live {
     last: u64,
     refused: usize,
     /// Connections to serve, by where they come from.
-    origins: HashMap<IpAddr, usize>,
+    origins: HashMap<Origin, usize>,
     /// Connections that have not told yet that they are gone.
     unfinished: usize,
 }
@@ -169,7 +169,7 @@ impl Registry {
         now: Instant,
     ) -> Option<Arc<Entry>> {
         let mut live = lock(&self.live);
-        let origin = origin(peer.ip());
+        let origin = Origin::from(peer.ip());
         let of_it = live.origins.get(&origin).copied().unwrap_or(0);
         let served = live.entries.len() - live.refused;
         let refused = served >= limits.max_connections || of_it >= limits.max_per_address;
@@ -208,7 +208,7 @@ impl Registry {
     pub fn remove(&self, entry: &Entry) {
         let mut live = lock(&self.live);
         if live.entries.remove(&entry.id).is_some() {
-            let origin = origin(entry.peer.ip());
+            let origin = Origin::from(entry.peer.ip());
             if entry.refused {
                 live.refused -= 1;
             } else if let Some(of_it) = live.origins.get_mut(&origin) {
@@ -258,14 +258,6 @@ impl Registry {
     pub fn wait_until_empty(&self) {
         let live = lock(&self.live);
         drop(self.emptied.wait_while(live, |live| live.unfinished > 0));
-    }
-}
-
-/// What counts as one address: of IPv6 a network, since whoever has one address there has 2^64 of them.
-fn origin(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
     }
 }
 

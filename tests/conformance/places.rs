@@ -95,7 +95,7 @@ pub fn for_archives(arch: Arch) {
     if arch == Arch::Single {
         return;
     }
-    let served = serve_with(arch, None, Limits { max_archives: 1, ..Limits::default() });
+    let served = serve_with(arch, None, Limits { max_archives: 2, ..Limits::default() });
     served.directory("tree");
     served.file("tree/large", &noise(48 << 20, 1));
     served.directory("other");
@@ -105,6 +105,8 @@ pub fn for_archives(arch: Arch) {
     let mut second = Peer::connect(served.address);
     assert_busy(&second.get(get("other")).unwrap_err());
     assert_eq!(second.get(get("other/file")).unwrap().bytes, b"x", "a file is no archive");
+    let mut stranger = Peer::connect_from([127, 0, 0, 2], served.address);
+    stranger.get(get("other")).expect("one address leaves half of the places to others");
     drop(first);
     served.wait_for_end("closed by the client");
     second.get(get("other")).unwrap();

@@ -114,7 +114,7 @@ impl Classic {
                     .ok_or_else(|| StorageError::NotFound(SafeText::new(text)))?;
                 self.offer(&name, size, body, turn);
             }
-            Node::Directory(directory) => match turn.shared.archives.take() {
+            Node::Directory(directory) => match turn.shared.archives.take(turn.peer()) {
                 Some(slot) => self.plan(&path, directory, slot, turn),
                 // These dialects have no word for it.
                 None => {

@@ -197,7 +197,7 @@ impl Files {
             Begun::Comparing(mut comparing) => {
                 *work = WORK;
                 if !comparing.hash(turn).map_err(|error| error.failure())? {
-                    comparing.slot = comparing.slot.take().or_else(|| turn.shared.hashing.take());
+                    comparing.slot = comparing.slot.take().or_else(|| turn.shared.hashing.take(turn.peer()));
                     if comparing.slot.is_none() {
                         return Err(busy("hashes as many files", comparing.source.path()));
                     }

@@ -48,8 +48,8 @@ impl Hashing {
     }
 
     /// Takes the place that [`Hashing::work`] needs. Whether there is one.
-    pub fn take_place(&mut self, shared: &Shared) -> bool {
-        self.slot = self.slot.take().or_else(|| shared.hashing.take());
+    pub fn take_place(&mut self, turn: &Turn) -> bool {
+        self.slot = self.slot.take().or_else(|| turn.shared.hashing.take(turn.peer()));
         self.slot.is_some()
     }
 

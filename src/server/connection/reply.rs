@@ -1,6 +1,6 @@
 //! What a request of version 1 leads to: looked up in the served folder, nothing sent yet.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, net::IpAddr, sync::Arc};
 
 use super::{
     body::{Body, Making},
@@ -61,8 +61,13 @@ pub(super) fn describe(request: &Request) -> (&'static str, &str) {
     }
 }
 
-/// Looks up what a request asks for. `path` is the request's, made safe.
-pub(super) fn reply(shared: &Shared, request: Request, path: &SafeText) -> Result<Reply, Failure> {
+/// Looks up what a request of `peer` asks for. `path` is the request's, made safe.
+pub(super) fn reply(
+    shared: &Shared,
+    peer: IpAddr,
+    request: Request,
+    path: &SafeText,
+) -> Result<Reply, Failure> {
     let (_, text) = describe(&request);
     let remote = RemotePath::parse(text).map_err(|error| failure(Code::NotFound, error, path))?;
     let node = shared.root.open_node(&remote).map_err(|error| error.failure())?;
@@ -71,14 +76,14 @@ pub(super) fn reply(shared: &Shared, request: Request, path: &SafeText) -> Resul
         (Request::List(list), Node::Directory(directory)) => page(&list, &directory, shared.limits.page),
         (Request::Get(get), Node::File(source)) if get.form != Form::Zip => file(&get, source, path),
         (Request::Get(get), Node::Directory(directory)) if get.form != Form::File => {
-            let slot = shared.archives.take().ok_or_else(|| busy("makes as many archives", path))?;
+            let slot = shared.archives.take(peer).ok_or_else(|| busy("makes as many archives", path))?;
             let meta = directory.meta().clone();
             let planner = directory.archive(&meta.name);
             Ok(Reply::Archive(Box::new(Archive { get, meta, planner, slot })))
         }
         (Request::Hashes(get), Node::File(source)) if get.form != Form::Zip => hashes(&get, source, path),
         (Request::Tree(_), Node::Directory(directory)) => {
-            let slot = shared.archives.take().ok_or_else(|| busy("reads as many folders", path))?;
+            let slot = shared.archives.take(peer).ok_or_else(|| busy("reads as many folders", path))?;
             Ok(Reply::Tree(Box::new((directory.tree(), slot))))
         }
         (Request::Files(files), Node::Directory(directory)) => {

@@ -51,7 +51,7 @@ impl Stage {
             }
             Stage::Hashing(mut hashing) => {
                 if !hashing.fill(turn).map_err(|error| error.failure())? {
-                    if !hashing.take_place(&turn.shared) {
+                    if !hashing.take_place(turn) {
                         return Err(busy("hashes as many files", path));
                     }
                     return Ok(Some(Stage::Hashing(hashing)));

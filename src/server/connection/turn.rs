@@ -2,6 +2,7 @@
 //! what became of it.
 
 use std::{
+    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -66,6 +67,11 @@ impl Turn {
             length: 0,
             offered: None,
         }
+    }
+
+    /// Who the other side is.
+    pub fn peer(&self) -> IpAddr {
+        self.entry.peer.ip()
     }
 
     /// Bytes to put into one turn at most: few at first and for a peer that takes its time over them, [`TURN`] for one

@@ -236,7 +236,7 @@ impl V1 {
         let (what, path) = describe(&request);
         let path = SafeText::new(path);
         turn.request(what, &path);
-        let reply = reply(&turn.shared, request, &path);
+        let reply = reply(&turn.shared, turn.peer(), request, &path);
         match &reply {
             Ok(Reply::Content(_)) => turn.show(&path),
             Ok(Reply::Hashes(_)) => {
