@@ -19,6 +19,8 @@ use super::{
 const SMALL: usize = 64 * 1024;
 /// Bytes of it once that was filled: large reads are what makes a receiver fast.
 const LARGE: usize = 512 * 1024;
+/// The same with TLS, which needs them twice: as they came, and as what is in them.
+const LARGE_SECURE: usize = 256 * 1024;
 
 /// See the module.
 #[derive(Debug)]
@@ -168,7 +170,7 @@ impl Wire {
                 Ok(0) => return Err(self.cut_off()),
                 Ok(count) => {
                     if count == self.size {
-                        self.size = LARGE;
+                        self.size = LARGE_SECURE;
                     }
                     secure.received(count);
                     limiter.spend(count);

@@ -139,12 +139,16 @@ impl Running {
         Lines::of(self.child().stderr.take().expect("a pipe"))
     }
 
-    /// The most memory that it ever had, in bytes (`VmHWM`).
+    /// The most memory of its own that it ever had, in bytes: `VmHWM` without `RssFile`, which is the program itself,
+    /// and in a debug build is larger than all its data.
     pub fn peak_memory(&mut self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child().id())).expect("it runs");
-        let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("Linux says");
-        let kib = line.split_whitespace().nth(1).and_then(|number| number.parse::<u64>().ok());
-        kib.expect("a number") * 1024
+        let kib = |name: &str| {
+            let line = status.lines().find(|line| line.starts_with(name)).expect("Linux says");
+            let number = line.split_whitespace().nth(1).and_then(|number| number.parse::<u64>().ok());
+            number.expect("a number")
+        };
+        (kib("VmHWM:") - kib("RssFile:")) * 1024
     }
 
     pub fn signal(&mut self, signal: Signal) {
