@@ -1,10 +1,10 @@
 //! Progress bars on a terminal's stderr, one for each running job.
 
-use std::{collections::BTreeMap, fmt, io::Write, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::lines::percent;
+use super::{lines::percent, terminal::Stderr};
 use crate::{
     client::{JobId, JobState, JobView},
     units,
@@ -33,8 +33,9 @@ impl Bars {
         let characters = if ascii { "#- " } else { "█▉▊▋▌▍▎▏ " };
         let template = "{prefix:24!} {wide_bar} {msg}";
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let target = ProgressDrawTarget::term_like_with_hz(Box::new(Stderr::default()), RATE);
         Bars {
-            all: MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(RATE)),
+            all: MultiProgress::with_draw_target(target),
             bars: BTreeMap::new(),
             style: style.progress_chars(characters),
         }
@@ -70,9 +71,6 @@ impl Bars {
             bar.set_message(message(row));
             bar.set_position((u128::from(done) * u128::from(LENGTH) / u128::from(total.max(1))) as u64);
         }
-        if !self.bars.is_empty() {
-            rest();
-        }
     }
 
     /// Takes all bars away.
@@ -81,13 +79,6 @@ impl Bars {
         // Nobody may be left to see it.
         let _ = self.all.clear();
     }
-}
-
-/// Leaves the cursor at the beginning of the last bar: from its end, the `^C` that a terminal shows would go on the
-/// next line, and a bar would stay behind.
-fn rest() {
-    let mut stderr = std::io::stderr().lock();
-    let _ = stderr.write_all(b"\r").and_then(|()| stderr.flush());
 }
 
 fn is_running(state: &JobState) -> bool {

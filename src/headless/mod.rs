@@ -9,6 +9,7 @@ mod lines;
 mod output;
 pub mod server;
 mod signals;
+mod terminal;
 mod verify;
 
 pub use exit::{Exit, Problem};
