@@ -35,6 +35,7 @@ mod lru;
 mod origin;
 mod registry;
 mod select;
+mod share;
 mod shared;
 mod single;
 mod slab;

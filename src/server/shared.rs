@@ -20,6 +20,7 @@ use super::{
     hashes::BlockHashes,
     indexes::ArchiveIndexes,
     registry::{Registry, Socket, lock},
+    share::Share,
     slots::Slots,
     waiting::Waiting,
 };
@@ -63,6 +64,8 @@ pub(super) struct Shared {
     pub hashing: Slots,
     /// Places for archives and trees.
     pub archives: Slots,
+    /// The server's time.
+    pub share: Arc<Share>,
     pub local: SocketAddr,
     sink: Sink,
     started: Instant,
@@ -89,6 +92,17 @@ impl Deref for Shared {
     }
 }
 
+/// How many processors an architecture uses to serve connections beside each other.
+fn processors(arch: Arch) -> u32 {
+    match arch {
+        Arch::Single => 0,
+        Arch::Select => 1,
+        Arch::Threads | Arch::Async => {
+            std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(1))
+        }
+    }
+}
+
 impl Shared {
     /// A server that is about to run.
     pub fn new(terms: Terms, sink: Sink, listener: TcpListener, local: SocketAddr) -> Shared {
@@ -98,6 +112,7 @@ impl Shared {
             hashing: Slots::new(limits.max_hashing),
             archives: Slots::new(limits.max_archives),
             bandwidth: Mutex::new(Bucket::new(limits.rate, now)),
+            share: Arc::new(Share::new(processors(terms.arch), now)),
             terms,
             registry: Registry::default(),
             hashes: BlockHashes::new(),

@@ -255,6 +255,9 @@ fn fill(body: &mut Body, left: &mut u64, path: &SafeText, turn: &mut Turn) -> Re
             Ok(bytes)
         })?;
         turn.content(bytes, Some(body.progress()));
+        if body.source().is_some() {
+            turn.file();
+        }
         *left -= bytes as u64;
         if bytes == 0 {
             break;

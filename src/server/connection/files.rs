@@ -173,6 +173,7 @@ impl Files {
         } else if self.wanted.content {
             self.writer.whole(&head(source), content, &mut turn.out);
             turn.content(length, None);
+            turn.file();
         } else {
             self.writer.differs(&mut turn.out);
         }

@@ -1,7 +1,8 @@
 //! One connection, without its socket: bytes in, bytes out, deadlines. All four loops share it.
 //!
 //! A loop asks [`Connection::next`] what the connection wants, does that with the socket in its own way
-//! (blocking, when ready, or awaiting), and tells what came of it. Time is an argument everywhere.
+//! (blocking, when ready, or awaiting), and tells what came of it. Time is an argument everywhere; only what a part of it
+//! took is measured here.
 //!
 //! ```text
 //!            first byte                     last answer written
@@ -61,6 +62,7 @@ use super::{
     Event,
     limits::LINGER,
     registry::Entry,
+    share::Effort,
     shared::{Phase, Shared},
 };
 use crate::{
@@ -99,6 +101,7 @@ pub(super) struct Connection {
     stage: Stage,
     deadlines: Deadlines,
     pacing: Pacing,
+    effort: Effort,
     /// Bytes of the output that may be written now.
     allowed: usize,
     /// Why it ended, once it is about to.
@@ -151,6 +154,7 @@ impl Connection {
     pub fn new(shared: Arc<Shared>, entry: Arc<Entry>, now: Instant) -> Connection {
         let deadlines = Deadlines::new(&shared.limits, entry.refused, now);
         let pacing = Pacing::new(&shared, now);
+        let effort = Effort::new(&shared.share);
         let turn = Turn::new(Arc::clone(&shared), Arc::clone(&entry));
         Connection {
             shared,
@@ -160,6 +164,7 @@ impl Connection {
             stage: Stage::Fresh,
             deadlines,
             pacing,
+            effort,
             allowed: 0,
             reason: "given up by the server".into(),
         }
@@ -203,6 +208,13 @@ impl Connection {
                     self.close(reason);
                     continue;
                 }
+            }
+            if matches!(self.stage, Stage::V1(_) | Stage::Classic(_))
+                && self.shared.accepting()
+                && let Some(until) = self.effort.rest(now)
+            {
+                self.deadlines.pause(until, now);
+                return Want::Pause;
             }
             let step = match &mut self.stage {
                 Stage::Fresh if self.shared.accepting() => Step::Read,
@@ -274,7 +286,9 @@ impl Connection {
     /// Does a part of what this connection does. A panic in it, which is a defect of ours, ends this connection and no
     /// other: there are architectures in which all of them share a thread. `None`: it has ended.
     fn guarded<T>(&mut self, part: impl FnOnce(&mut Connection) -> T) -> Option<T> {
+        let begun = Instant::now();
         let result = catch_unwind(AssertUnwindSafe(|| part(self)));
+        self.effort.spend(begun.elapsed(), self.turn.sends_file());
         if result.is_err() {
             self.shared.warn("a defect of this program has ended a connection");
             self.close("a defect of the server");

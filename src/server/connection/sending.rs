@@ -32,6 +32,9 @@ impl Sending {
             }
             let bytes = self.writer.data_within(most, &mut turn.out, |buffer| self.body.read(buffer))?;
             turn.content(bytes, Some(self.body.progress()));
+            if self.body.source().is_some() {
+                turn.file();
+            }
             self.remember(turn)?;
             if bytes == 0 || turn.out.len() >= most || self.body.position() - before >= WORK {
                 return Ok(false);

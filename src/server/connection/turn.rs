@@ -32,6 +32,8 @@ pub(super) struct Turn {
     ended: Vec<Running>,
     /// Content bytes in `out`.
     content: u64,
+    /// There is content of a file in `out`, as it is.
+    file: bool,
     /// Bytes taken by the peer since it was slow last; see [`Turn::size`].
     brisk: usize,
     /// Length of the turn in `out`.
@@ -63,6 +65,7 @@ impl Turn {
             running: None,
             ended: Vec::new(),
             content: 0,
+            file: false,
             brisk: 0,
             length: 0,
             offered: None,
@@ -136,6 +139,16 @@ impl Turn {
         }
     }
 
+    /// What was put into `out` is content of a file as it is, which takes little more than copying it.
+    pub fn file(&mut self) {
+        self.file = true;
+    }
+
+    /// Whether what is done now is for sending a file.
+    pub fn sends_file(&self) -> bool {
+        self.file
+    }
+
     /// How far an answer is that has no content.
     pub fn position(&self, position: u64, total: u64) {
         self.entry.set_progress(position, total);
@@ -176,6 +189,7 @@ impl Turn {
         self.entry.add_sent(content);
         self.shared.add_sent(content);
         if self.out.is_empty() {
+            self.file = false;
             self.taken(now);
         }
         self.settle(now);

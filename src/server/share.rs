@@ -1,0 +1,228 @@
+//! What part of the server's time goes to work that sends no file: looking things up, listing, hashing, packing.
+//!
+//! A request costs its sender next to nothing and may cost the server milliseconds. Nothing is wrong with that while
+//! nobody is kept waiting; but while files are sent as fast as the processors can, everything else gets [`PART`] of
+//! their time. Whoever has done a slice of such work rests afterwards, in proportion to what it took and to how many
+//! others rest, so that a short question waits shortly whatever the others ask for.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use super::registry::lock;
+
+/// Part of the processors' time that other work may take while files are sent: one in so many.
+const PART: u32 = 10;
+/// Files are sent fast if that takes one in so many of the processors' time: some 150 MB/s a processor, unencrypted.
+const FAST: u32 = 20;
+/// Over so long that is measured.
+const WINDOW: Duration = Duration::from_millis(20);
+/// So long it is believed afterwards.
+const BELIEVED: Duration = Duration::from_millis(200);
+/// A shorter rest is put off until it has become as long as this: timers are not finer.
+const LEAST: Duration = Duration::from_millis(1);
+/// No rest is longer: a client that waits for an answer gives up at some time.
+const LONGEST: Duration = Duration::from_secs(2);
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Share {
+    /// Processors that the architecture uses; none if it serves nobody beside somebody else.
+    processors: u32,
+    sending: Mutex<Sending>,
+    resting: AtomicUsize,
+}
+
+/// What sending files has taken of late.
+#[derive(Debug)]
+struct Sending {
+    since: Instant,
+    spent: Duration,
+    fast_until: Option<Instant>,
+}
+
+/// A rest after work; it is over when this is dropped.
+#[derive(Debug)]
+pub(super) struct Rest {
+    until: Instant,
+    share: Arc<Share>,
+}
+
+impl Share {
+    /// Of a server that runs on so many processors.
+    pub fn new(processors: u32, now: Instant) -> Share {
+        let sending = Sending { since: now, spent: Duration::ZERO, fast_until: None };
+        Share { processors, sending: Mutex::new(sending), resting: AtomicUsize::new(0) }
+    }
+
+    /// Sending of a file took so long.
+    pub fn sent(&self, spent: Duration, now: Instant) {
+        let mut sending = lock(&self.sending);
+        sending.spent += spent;
+        let window = now.saturating_duration_since(sending.since);
+        if window >= WINDOW {
+            if sending.spent * FAST >= window * self.processors {
+                sending.fast_until = Some(now + BELIEVED);
+            }
+            (sending.since, sending.spent) = (now, Duration::ZERO);
+        }
+    }
+
+    /// Whether files are being sent as fast as can be.
+    fn is_fast(&self, now: Instant) -> bool {
+        self.processors > 0 && lock(&self.sending).fast_until.is_some_and(|until| now < until)
+    }
+
+    /// The rest that is due after other work that took so long; `None` if nobody is kept waiting by it.
+    fn due(&self, spent: Duration, now: Instant) -> Option<Duration> {
+        if !self.is_fast(now) {
+            return None;
+        }
+        let resting = u32::try_from(self.resting.load(Ordering::Relaxed)).unwrap_or(u32::MAX);
+        let times = PART.saturating_mul(resting.saturating_add(1));
+        Some(spent.saturating_mul(times).min(LONGEST) / self.processors)
+    }
+}
+
+impl Rest {
+    fn new(share: &Arc<Share>, until: Instant) -> Rest {
+        share.resting.fetch_add(1, Ordering::Relaxed);
+        Rest { until, share: Arc::clone(share) }
+    }
+}
+
+impl Drop for Rest {
+    fn drop(&mut self) {
+        self.share.resting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What one connection has taken of the server's time.
+#[derive(Debug)]
+pub(super) struct Effort {
+    share: Arc<Share>,
+    /// Spent on sending files, and not yet told.
+    sent: Duration,
+    /// Spent on other work, and not yet rested from.
+    worked: Duration,
+    rest: Option<Rest>,
+}
+
+impl Effort {
+    /// Of a connection that begins.
+    pub fn new(share: &Arc<Share>) -> Effort {
+        Effort { share: Arc::clone(share), sent: Duration::ZERO, worked: Duration::ZERO, rest: None }
+    }
+
+    /// A slice took so long; whether it was for sending a file.
+    pub fn spend(&mut self, spent: Duration, sending: bool) {
+        *if sending { &mut self.sent } else { &mut self.worked } += spent;
+    }
+
+    /// Until when this connection has to rest, if it has to.
+    pub fn rest(&mut self, now: Instant) -> Option<Instant> {
+        if !self.sent.is_zero() {
+            self.share.sent(std::mem::take(&mut self.sent), now);
+        }
+        if self.rest.is_none() {
+            match self.share.due(self.worked, now) {
+                Some(due) if due < LEAST => {}
+                due => {
+                    self.worked = Duration::ZERO;
+                    self.rest = due.map(|due| Rest::new(&self.share, now + due));
+                }
+            }
+        }
+        self.rest = self.rest.take().filter(|rest| now < rest.until && self.share.is_fast(now));
+        self.rest.as_ref().map(|rest| rest.until)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MILLISECOND: Duration = Duration::from_millis(1);
+
+    /// A share of one processor on which files are sent at this part of its speed, in percent, and the time then.
+    fn sending(percent: u32) -> (Arc<Share>, Instant) {
+        let start = Instant::now();
+        let share = Arc::new(Share::new(1, start));
+        for tick in 1..=100 {
+            share.sent(MILLISECOND * percent / 100, start + tick * MILLISECOND);
+        }
+        (share, start + 100 * MILLISECOND)
+    }
+
+    #[test]
+    fn work_takes_its_part_while_files_are_sent_fast() {
+        for workers in [1, 3, 40] {
+            let (share, start) = sending(90);
+            let mut efforts: Vec<Effort> = (0..workers).map(|_| Effort::new(&share)).collect();
+            let mut worked = Duration::ZERO;
+            for tick in 0..20_000 {
+                let now = start + tick * MILLISECOND;
+                share.sent(MILLISECOND, now);
+                for effort in &mut efforts {
+                    if effort.rest(now).is_none() {
+                        effort.spend(MILLISECOND / 2, false);
+                        worked += MILLISECOND / 2;
+                    }
+                }
+            }
+            let part = worked.as_secs_f64() / 20.0;
+            assert!((0.07..0.13).contains(&part), "{workers} workers took {part}");
+        }
+    }
+
+    #[test]
+    fn nobody_rests_while_nothing_waits() {
+        for percent in [0, 3] {
+            let (share, now) = sending(percent);
+            let mut effort = Effort::new(&share);
+            effort.spend(Duration::from_secs(1), false);
+            assert_eq!(effort.rest(now), None, "{percent} %");
+        }
+        let (_, now) = sending(0);
+        let share = Arc::new(Share::new(0, now));
+        share.sent(Duration::from_secs(1), now + Duration::from_secs(1));
+        assert!(!share.is_fast(now + Duration::from_secs(1)), "nobody is beside anybody");
+    }
+
+    #[test]
+    fn a_rest_ends_with_what_it_was_for() {
+        let (share, now) = sending(90);
+        let mut effort = Effort::new(&share);
+        effort.spend(100 * MILLISECOND, false);
+        assert_eq!(effort.rest(now), Some(now + Duration::from_secs(1)));
+        assert_eq!(effort.rest(now + 2 * BELIEVED), None);
+        assert_eq!(share.resting.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_short_question_rests_shortly_beside_long_work() {
+        let (share, now) = sending(90);
+        let mut others: Vec<Effort> = (0..20).map(|_| Effort::new(&share)).collect();
+        for other in &mut others {
+            other.spend(Duration::from_secs(1), false);
+            assert_eq!(other.rest(now), Some(now + LONGEST));
+        }
+        let mut effort = Effort::new(&share);
+        effort.spend(MILLISECOND / 20, false);
+        assert_eq!(effort.rest(now), Some(now + 21 * MILLISECOND / 2));
+        drop(others);
+        assert_eq!(share.resting.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn sending_is_no_work_to_rest_from() {
+        let (share, now) = sending(90);
+        let mut effort = Effort::new(&share);
+        effort.spend(Duration::from_secs(1), true);
+        assert_eq!(effort.rest(now), None);
+    }
+}
