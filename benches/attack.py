@@ -3,7 +3,7 @@
 
 For each architecture (single serves one client at a time and is left out) and each attack: the median time of an honest
 client's fetch without and with the attack, which take turns, and what share of its speed is left. The attackers run at
-the lowest priority: their work would not be done on the server's machine.
+the lowest priority, as their work would not be done on the server's machine.
 
 Listens on loopback only, on free ports; stops what it starts, by process id.
 """
@@ -101,9 +101,17 @@ ATTACKS = [
 ]
 
 
+def yield_processors():
+    """Leaves the processors to everybody else. Where sessions share them as equals, so does a session of its own."""
+    os.nice(19)
+    os.setsid()
+    with contextlib.suppress(OSError):
+        Path("/proc/self/autogroup").write_text("19")
+
+
 def attackers(port, tls, attack, count, over, ready):
     """A process of attackers."""
-    os.nice(19)
+    yield_processors()
     context = unverified() if tls else None
 
     def connect():

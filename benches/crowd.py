@@ -102,16 +102,15 @@ def serve(place, binary, arch, connections, tls):
     server = serve_tui(place, binary, "--arch", arch, "--max-connections", str(connections),
                        "--max-per-address", str(connections), *([] if tls else ["--plain"]))
     server.tls = unverified() if tls else None
-    # Its events must be read.
-    threading.Thread(target=lambda: all(server.process.stdout), daemon=True).start()
     return server
 
 
 def fetch(place, binary, server):
     began = time.monotonic()
-    subprocess.run([binary, "-q", "--no-sync", "--overwrite", "-l", str(place.got / "out"),
+    # A timeout of Python's own would look every 50 ms.
+    subprocess.run(["timeout", "120", binary, "-q", "--no-sync", "--overwrite", "-l", str(place.got / "out"),
                     address_of(server, "fast.bin")],
-                   check=True, timeout=120, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                   check=True, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return time.monotonic() - began
 
 

@@ -4,16 +4,29 @@ import getpass
 import json
 import os
 import subprocess
+import time
 from pathlib import Path
 
 from measure import QUIET, Server, free_port, remove, tool
 
 
+def first_event(server, path):
+    end = time.monotonic() + 10
+    while time.monotonic() < end and server.process.poll() is None:
+        line, complete, _ = path.read_text().partition("\n")
+        if complete:
+            return json.loads(line)
+        time.sleep(0.01)
+    raise RuntimeError("the server did not say where it listens")
+
+
 def serve_tui(place, binary, *options):
     """This program; `address` is what it prints for its clients."""
-    server = Server([binary, "--serve", "--json", "-P", "0", *options, str(place.served)],
-                    stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    listening = json.loads(server.process.stdout.readline())
+    # Into a file: whoever read a pipe would take a part of the processors for it.
+    with open(place.settings / "events", "wb") as events:
+        server = Server([binary, "--serve", "--json", "-P", "0", *options, str(place.served)],
+                        stdout=events, stderr=subprocess.DEVNULL)
+    listening = first_event(server, place.settings / "events")
     server.port, server.address = listening["port"], listening["address"]
     return server
 

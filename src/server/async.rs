@@ -9,7 +9,12 @@
 //! the heap, and a handful of worker threads, one for each core, run those that can go on. The runtime
 //! keeps readiness and timers; what `select.rs` does by hand is inside of it.
 
-use std::{io, net::TcpListener as StdListener, sync::Arc, time::Instant};
+use std::{
+    io,
+    net::TcpListener as StdListener,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::{
     io::Interest,
@@ -26,9 +31,9 @@ use super::{
     shared::Shared,
 };
 
-/// Turns that a task takes before it gives way although it could go on: about a millisecond's. Giving way after each
-/// costs half as much again, because the task and its buffers move from core to core.
-const TURNS: u32 = 16;
+/// For how long a task takes turns before it gives way although it could go on. Giving way after each costs half as
+/// much again, because the task and its buffers move from core to core.
+const BUSY: Duration = Duration::from_millis(1);
 
 /// Makes the loop, with a runtime of its own.
 pub(super) fn prepare(
@@ -63,14 +68,15 @@ async fn accept(shared: Arc<Shared>, listener: StdListener) -> io::Result<()> {
 }
 
 async fn serve(mut connection: Connection, stream: Arc<TcpStream>) {
-    let mut turns = 0_u32;
+    let mut since = Instant::now();
     loop {
-        match turn(&mut connection, &stream) {
+        let now = Instant::now();
+        match turn(&mut connection, &stream, now) {
             Turn::Done => {
-                turns = turns.wrapping_add(1);
-                if turns.is_multiple_of(TURNS) {
-                    task::yield_now().await;
+                if now.saturating_duration_since(since) < BUSY {
+                    continue;
                 }
+                task::yield_now().await;
             }
             Turn::Wait(interest) => {
                 let ready = stream.ready(interest);
@@ -88,6 +94,7 @@ async fn serve(mut connection: Connection, stream: Arc<TcpStream>) {
             }
             Turn::Over => return,
         }
+        since = Instant::now();
     }
 }
 
@@ -105,8 +112,7 @@ enum Turn {
 
 /// Does what the connection wants next, without waiting. Not a part of the task, so that a task that waits has
 /// no buffer in it.
-fn turn(connection: &mut Connection, stream: &TcpStream) -> Turn {
-    let now = Instant::now();
+fn turn(connection: &mut Connection, stream: &TcpStream, now: Instant) -> Turn {
     connection.timed_out(now);
     let (blocked, interest) = match connection.next(now) {
         Want::Write => {

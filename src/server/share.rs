@@ -17,8 +17,9 @@ use super::registry::lock;
 
 /// Part of the processors' time that other work may take while files are sent: one in so many.
 const PART: u32 = 10;
-/// Files are sent fast if that takes one in so many of the processors' time: some 150 MB/s a processor, unencrypted.
-const FAST: u32 = 20;
+/// Files are sent fast if sending them, or waiting for the server to do so, takes one in so many seconds: without other
+/// work at some 300 MB/s. Most networks are slower, and have a file wait for them and not for the server.
+const FAST: u32 = 10;
 /// Over so long that is measured.
 const WINDOW: Duration = Duration::from_millis(20);
 /// So long it is believed afterwards.
@@ -37,7 +38,7 @@ pub(super) struct Share {
     resting: AtomicUsize,
 }
 
-/// What sending files has taken of late.
+/// What sending files has taken of late, including what they had to wait for their turns.
 #[derive(Debug)]
 struct Sending {
     since: Instant,
@@ -59,13 +60,13 @@ impl Share {
         Share { processors, sending: Mutex::new(sending), resting: AtomicUsize::new(0) }
     }
 
-    /// Sending of a file took so long.
+    /// Sending of a file took so long, or waiting for that.
     pub fn sent(&self, spent: Duration, now: Instant) {
         let mut sending = lock(&self.sending);
         sending.spent += spent;
         let window = now.saturating_duration_since(sending.since);
         if window >= WINDOW {
-            if sending.spent * FAST >= window * self.processors {
+            if sending.spent * FAST >= window {
                 sending.fast_until = Some(now + BELIEVED);
             }
             (sending.since, sending.spent) = (now, Duration::ZERO);
@@ -107,6 +108,8 @@ pub(super) struct Effort {
     share: Arc<Share>,
     /// Spent on sending files, and not yet told.
     sent: Duration,
+    /// Since when a file waits for its next turn, with a peer that would take more.
+    ready: Option<Instant>,
     /// Spent on other work, and not yet rested from.
     worked: Duration,
     rest: Option<Rest>,
@@ -115,12 +118,35 @@ pub(super) struct Effort {
 impl Effort {
     /// Of a connection that begins.
     pub fn new(share: &Arc<Share>) -> Effort {
-        Effort { share: Arc::clone(share), sent: Duration::ZERO, worked: Duration::ZERO, rest: None }
+        Effort {
+            share: Arc::clone(share),
+            sent: Duration::ZERO,
+            ready: None,
+            worked: Duration::ZERO,
+            rest: None,
+        }
     }
 
     /// A slice took so long; whether it was for sending a file.
     pub fn spend(&mut self, spent: Duration, sending: bool) {
         *if sending { &mut self.sent } else { &mut self.worked } += spent;
+    }
+
+    /// The peer has taken a piece of a file, and may take another at once.
+    pub fn took(&mut self, now: Instant) {
+        self.ready = Some(now);
+    }
+
+    /// The peer takes nothing more for now.
+    pub fn blocked(&mut self) {
+        self.ready = None;
+    }
+
+    /// The connection has its turn.
+    pub fn turn(&mut self, now: Instant) {
+        if let Some(ready) = self.ready.take() {
+            self.sent += now.saturating_duration_since(ready);
+        }
     }
 
     /// Until when this connection has to rest, if it has to.

@@ -182,6 +182,7 @@ impl Connection {
     }
 
     fn advance(&mut self, now: Instant) -> Want {
+        self.effort.turn(now);
         if let Some(reason) = self.cut_by_us() {
             self.close(reason);
         }
@@ -313,7 +314,10 @@ impl Connection {
             Ok(0) => self.lost(&ErrorKind::WriteZero.into()),
             Ok(count) => self.wrote(now, count),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                self.effort.blocked();
+                return true;
+            }
             Err(error) => self.lost(&error),
         }
         false
@@ -421,6 +425,9 @@ impl Connection {
     /// Tells that the first `count` bytes of [`Want::Write`] were written.
     pub fn wrote(&mut self, now: Instant, count: usize) {
         self.deadlines.wrote(count);
+        if self.turn.sends_file() {
+            self.effort.took(now);
+        }
         self.pacing.wrote(count);
         self.transport.wrote(count, &mut self.turn, now);
     }
