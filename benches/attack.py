@@ -2,7 +2,7 @@
 """An honest client beside each attack: how much of its speed is left to it.
 
 For each architecture (single serves one client at a time and is left out) and each attack: the median time of an honest
-client's fetch without and with the attack, which take turns, and what share of its speed is left. The attackers run at
+client's fetch without and with the attack, which take turns of some fetches each, and what share of its speed is left. The attackers run at
 the lowest priority, as their work would not be done on the server's machine.
 
 Listens on loopback only, on free ports; stops what it starts, by process id.
@@ -153,8 +153,9 @@ def under(server, index):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", type=int, default=512, help="MiB that the honest client fetches (default: 512)")
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--size", type=int, default=1024, help="MiB that the honest client fetches (default: 1024)")
+    parser.add_argument("--runs", type=int, default=2, help="turns without and with each attack (default: 2)")
+    parser.add_argument("--fetches", type=int, default=3, help="fetches in each turn (default: 3)")
     parser.add_argument("--only", help="attacks whose name has this in it")
     parser.add_argument("--tls", action="store_true", help="all of them encrypted")
     parser.add_argument("--tui", default=str(PROJECT / "target/release/tui"), help="the binary")
@@ -184,9 +185,9 @@ def main():
                         continue
                     alone, beside = [], []
                     for _ in range(options.runs):
-                        alone.append(fetch(place, options.tui, server))
+                        alone += [fetch(place, options.tui, server) for _ in range(options.fetches)]
                         with under(server, index):
-                            beside.append(fetch(place, options.tui, server))
+                            beside += [fetch(place, options.tui, server) for _ in range(options.fetches)]
                     alone, beside = statistics.median(alone), statistics.median(beside)
                     print(f"{arch:10}{name:20}{alone:>8.2f} s{beside:>8.2f} s{alone / beside:>8.0%}", flush=True)
             finally:

@@ -210,7 +210,7 @@ impl Connection {
                     continue;
                 }
             }
-            if matches!(self.stage, Stage::V1(_) | Stage::Classic(_))
+            if !matches!(self.stage, Stage::Lingering { .. })
                 && self.shared.accepting()
                 && let Some(until) = self.effort.rest(now)
             {
@@ -325,6 +325,10 @@ impl Connection {
 
     /// Takes received bytes; none is the end of the stream.
     pub fn received(&mut self, now: Instant, bytes: &[u8]) {
+        self.guarded(|this| this.take(now, bytes));
+    }
+
+    fn take(&mut self, now: Instant, bytes: &[u8]) {
         match (&self.stage, &self.shared.tls) {
             (Stage::Lingering { .. }, _) if bytes.is_empty() => return self.stage = Stage::Closed,
             (Stage::Lingering { .. } | Stage::Closed, _) => return,
