@@ -131,7 +131,7 @@ pub fn snapshots(arch: Arch) {
     peer.begin(get("large"));
     let row = served.wait_until("sending", |now| now.sent > 0).rows.remove(0);
     assert_eq!((row.state, row.dialect), (ConnectionState::Sending, Some("v1")));
-    assert_eq!((row.path.as_str(), row.peer), ("large", peer.stream.local_addr().unwrap()));
+    assert_eq!((row.path.as_str(), row.peer), ("large", peer.line.socket().local_addr().unwrap()));
     let (position, total) = row.progress.unwrap();
     assert!(row.sent > 0 && position <= total && total == SIZE as u64);
     peer.receive_into(&mut |_| {}).unwrap();

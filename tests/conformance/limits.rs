@@ -12,6 +12,7 @@ use fdsp::{
 
 use crate::{
     harness::{noise, serve_with},
+    line::Line,
     peer::{Came, Peer, get},
 };
 
@@ -32,7 +33,7 @@ pub fn busy(arch: Arch) {
     first.get(get("file")).unwrap();
     if arch == Arch::Single {
         let mut second = Peer::connect(served.address);
-        let own = second.stream.local_addr().unwrap();
+        let own = second.line.socket().local_addr().unwrap();
         let seen = served.wait_until("one that waits", |now| now.waiting == 1);
         let row = seen.rows.last().unwrap();
         assert_eq!((row.id, row.peer, row.state), (None, own, ConnectionState::Waiting));
@@ -64,8 +65,8 @@ pub fn handshake(arch: Arch) {
     let served = serve_with(arch, None, Limits { handshake: SHORT, ..patient() });
     served.file("file", b"x");
     // A silent one is closed without a word: nobody knows what it speaks.
-    let mut silent = Peer::connect(served.address);
-    assert_eq!(silent.stream.read(&mut [0]).unwrap(), 0);
+    let silent = Line::connect(served.address);
+    assert_eq!(silent.socket().read(&mut [0]).unwrap(), 0);
     served.wait_for_end("handshake deadline");
     // One that has only greeted is told.
     let mut greeted = Peer::connect(served.address);
@@ -83,12 +84,12 @@ pub fn handshake(arch: Arch) {
 pub fn trickled_handshake(arch: Arch) {
     let served = serve_with(arch, None, Limits { handshake: SHORT, ..patient() });
     let peer = Peer::connect(served.address);
-    let mut stream = peer.stream.try_clone().unwrap();
+    let mut line = peer.line.try_clone().unwrap();
     let greeting = peer.machine.outgoing().to_vec();
     let trickle = std::thread::spawn(move || {
         // Until the server is gone.
         for byte in greeting.iter().cycle() {
-            if stream.write_all(&[*byte]).is_err() {
+            if line.write_all(&[*byte]).is_err() {
                 break;
             }
             std::thread::sleep(SHORT / 10);

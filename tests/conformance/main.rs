@@ -17,6 +17,7 @@ mod hashes;
 mod hostile;
 mod lifecycle;
 mod limits;
+mod line;
 mod listing;
 mod peer;
 mod pipeline;
@@ -91,22 +92,24 @@ on_every_architecture! {
 }
 
 on_every_architecture_with_tls! {
-    files: every_size, every_name, what_is_not_there;
+    files: every_size, every_name, five_gib, what_is_not_there;
     listing: pages, kinds, stat;
     policy: hidden, links;
     ranges: of_a_file, of_an_archive, of_an_archive_again, behind_the_end, of_another_identity;
     hashes: of_every_size, of_ranges, refused, changed, beside_others, given_up;
     trees: of_everything, links, of_what_is_none, many_files, named_digests, changed_before, changed_while_sent,
         unreadable, confined, requests_ahead, beside_others, for_walking, drained, disconnected;
-    directories: empty, nested, the_root, what_cannot_be_read;
+    directories: empty, nested, ten_thousand_files, the_root, what_cannot_be_read;
     changes: truncated, grown, deleted, replaced, in_an_archive, between_ranges, behind_the_range;
-    pipeline: fifty_requests, failures_between;
+    pipeline: fifty_requests, more_than_the_server_reads_ahead, failures_between, one_byte_at_a_time;
     crowd: two_hundred_clients, a_slow_one_among_fast_ones;
-    vanish: after_connecting, after_hello, in_the_middle_of_content, at_once_and_often;
-    limits: busy, handshake, idle, too_slow, slow_enough;
+    vanish: after_connecting, in_the_preamble, after_hello, in_the_middle_of_content, half_closed, at_once_and_often;
+    limits: busy, handshake, trickled_handshake, idle, too_slow, slow_enough;
     places: of_an_address, requests_of_a_connection, for_hashing, for_archives, of_a_page, bandwidth;
     lifecycle: drain_when_idle, drain_finishes_what_runs, drain_has_a_deadline, stop, disconnect, dropped, snapshots;
     tokens: right_and_wrong, none_needed, kept_out_slowly, turned_away;
+    strangers: garbage, another_version, violations, reserved_kinds;
+    hostile: traversal, fields, members, steps, sizes, ends, held, floods;
     transport: ends_in_order, half_a_handshake, trickled_handshake, garbage, other_protocols, without_tls, cut_off,
         classic_beside, several_records, stopped_in_the_handshake;
 }

@@ -1,8 +1,8 @@
 //! A small synchronous client over the protocol's machine.
 
 use std::{
-    io::{self, ErrorKind, Read, Write},
-    net::{SocketAddr, TcpStream},
+    io::{ErrorKind, Read, Write},
+    net::SocketAddr,
 };
 
 use fdsp::protocol::{
@@ -17,16 +17,11 @@ use fdsp::protocol::{
 
 use socket2::{Domain, Socket, Type};
 
-use crate::{
-    harness::{PATIENCE, is_secure},
-    secure::Secure,
-};
+use crate::line::Line;
 
 /// One connection of a client.
 pub struct Peer {
-    pub stream: TcpStream,
-    /// What is between, if the server speaks with TLS.
-    secure: Option<Secure>,
+    pub line: Line,
     pub machine: Client,
     /// Of the answer that is coming in.
     announced: Option<Content>,
@@ -98,7 +93,7 @@ pub fn stat(path: &str) -> Request {
 impl Peer {
     /// Connects; nothing is sent yet.
     pub fn connect(address: SocketAddr) -> Peer {
-        Peer::over(TcpStream::connect(address).unwrap(), address)
+        Peer::over(Line::connect(address))
     }
 
     /// Connects from a certain address.
@@ -106,33 +101,20 @@ impl Peer {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         socket.bind(&SocketAddr::from((source, 0)).into()).unwrap();
         socket.connect(&address.into()).unwrap();
-        Peer::over(socket.into(), address)
+        Peer::over(Line::over(socket.into(), address))
     }
 
-    fn over(stream: TcpStream, address: SocketAddr) -> Peer {
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    fn over(line: Line) -> Peer {
         let machine = Client::new("conformance");
-        let secure = is_secure(address).then(|| Secure::new(stream.try_clone().unwrap(), &[b"fdsp/1"]));
-        Peer { stream, secure, machine, announced: None, buffer: vec![0; 256 * 1024], start: 0, end: 0 }
+        Peer { line, machine, announced: None, buffer: vec![0; 256 * 1024], start: 0, end: 0 }
     }
 
     /// Sends what the machine has to say.
     pub fn flush(&mut self) {
         while !self.machine.outgoing().is_empty() {
             let outgoing = self.machine.outgoing();
-            let count = match &mut self.secure {
-                Some(secure) => secure.write(outgoing).unwrap(),
-                None => self.stream.write(outgoing).unwrap(),
-            };
+            let count = self.line.write(outgoing).unwrap();
             self.machine.sent(count);
-        }
-    }
-
-    fn read(&mut self) -> io::Result<usize> {
-        match &mut self.secure {
-            Some(secure) => secure.read(&mut self.buffer),
-            None => self.stream.read(&mut self.buffer),
         }
     }
 
@@ -158,7 +140,7 @@ impl Peer {
                 None => {}
             }
             self.start = 0;
-            self.end = match self.read() {
+            self.end = match self.line.read(&mut self.buffer) {
                 Ok(count) => count,
                 Err(error)
                     if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof) =>

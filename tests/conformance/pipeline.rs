@@ -38,7 +38,7 @@ pub fn more_than_the_server_reads_ahead(arch: Arch) {
     for _ in 0..MANY {
         peer.machine.request(&stat("file"));
     }
-    let mut sender = peer.stream.try_clone().unwrap();
+    let mut sender = peer.line.try_clone().unwrap();
     let requests = peer.machine.outgoing().to_vec();
     peer.machine.sent(requests.len());
     std::thread::scope(|scope| {
@@ -67,17 +67,16 @@ pub fn one_byte_at_a_time(arch: Arch) {
     let served = serve(arch);
     served.file("file", b"content");
     let mut peer = Peer::connect(served.address);
-    peer.stream.set_nodelay(true).unwrap();
     peer.machine.request(&Request::Get(get("file")));
     peer.machine.request(&stat("file"));
     while let Some(&byte) = peer.machine.outgoing().first() {
-        peer.stream.write_all(&[byte]).unwrap();
+        peer.line.write_all(&[byte]).unwrap();
         peer.machine.sent(1);
     }
     assert_eq!(peer.receive().unwrap().bytes, b"content");
     assert!(matches!(peer.next(), Came::Meta(_)));
     // All of it was used: nothing follows the answers.
-    peer.stream.set_nonblocking(true).unwrap();
-    let error = peer.stream.read(&mut [0]).unwrap_err();
+    peer.line.socket().set_nonblocking(true).unwrap();
+    let error = peer.line.read(&mut [0]).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
 }

@@ -1,9 +1,6 @@
 //! Peers that are none, or break the protocol.
 
-use std::{
-    io::{Read, Write},
-    net::TcpStream,
-};
+use std::io::{Read, Write};
 
 use fdsp::{
     protocol::{
@@ -15,17 +12,17 @@ use fdsp::{
 };
 
 use crate::{
-    harness::{PATIENCE, Served, noise, serve},
+    harness::{Served, noise, serve},
+    line::Line,
     peer::{Came, Peer, get},
 };
 
 /// Says something and returns all that is answered.
 fn say(served: &Served, bytes: &[u8]) -> Vec<u8> {
-    let mut stream = TcpStream::connect(served.address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.write_all(bytes).unwrap();
+    let mut line = Line::connect(served.address);
+    line.write_all(bytes).unwrap();
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
+    line.read_to_end(&mut answer).unwrap();
     answer
 }
 
@@ -62,12 +59,11 @@ pub fn garbage(arch: Arch) {
     served.wait_for_end("not an fdsp client");
     assert_eq!(say(&served, b"\0FTP and so on"), b"");
     for seed in 0..50 {
-        let mut stream = TcpStream::connect(served.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut line = Line::connect(served.address);
         // It may have been closed already.
-        let _ = stream.write_all(&noise(100_000, seed));
-        let _ = stream.shutdown(std::net::Shutdown::Write);
-        let _ = stream.read_to_end(&mut Vec::new());
+        let _ = line.write_all(&noise(100_000, seed));
+        let _ = line.end();
+        let _ = line.read_to_end(&mut Vec::new());
     }
     unharmed(&served);
 }
@@ -105,7 +101,7 @@ pub fn violations(arch: Arch) {
     for (trick, bytes) in tricks {
         let mut peer = Peer::connect(served.address);
         peer.flush();
-        peer.stream.write_all(&bytes).unwrap();
+        peer.line.write_all(&bytes).unwrap();
         let rest = peer.rest();
         let told = |came: &Came| matches!(came, Came::Failed(0, failure) if failure.code == Code::Violation);
         assert!(rest.iter().any(told), "{trick}: {rest:?}");
@@ -114,10 +110,10 @@ pub fn violations(arch: Arch) {
     let mut peer = Peer::connect(served.address);
     peer.flush();
     for _ in 0..2 {
-        peer.stream.write_all(&frame(Kind::Stat, 5, br#"{"path":"x"}"#)).unwrap();
+        peer.line.write_all(&frame(Kind::Stat, 5, br#"{"path":"x"}"#)).unwrap();
     }
     let mut answer = Vec::new();
-    peer.stream.read_to_end(&mut answer).unwrap();
+    peer.line.read_to_end(&mut answer).unwrap();
     assert!(String::from_utf8_lossy(&answer).contains("violation"));
     served.wait_for_end("broke the protocol");
     unharmed(&served);
@@ -130,17 +126,17 @@ pub fn reserved_kinds(arch: Arch) {
     let mut peer = Peer::connect(served.address);
     peer.flush();
     for request in [1, 2] {
-        peer.stream.write_all(&Header { kind: Kind::Reserved, length: 2, request }.encode()).unwrap();
-        peer.stream.write_all(b"{}").unwrap();
+        peer.line.write_all(&Header { kind: Kind::Reserved, length: 2, request }.encode()).unwrap();
+        peer.line.write_all(b"{}").unwrap();
     }
     let stat = br#"{"path":"file"}"#;
-    peer.stream
+    peer.line
         .write_all(&Header { kind: Kind::Stat, length: stat.len() as u32, request: 3 }.encode())
         .unwrap();
-    peer.stream.write_all(stat).unwrap();
-    peer.stream.shutdown(std::net::Shutdown::Write).unwrap();
+    peer.line.write_all(stat).unwrap();
+    peer.line.end().unwrap();
     let mut answer = Vec::new();
-    peer.stream.read_to_end(&mut answer).unwrap();
+    peer.line.read_to_end(&mut answer).unwrap();
     let text = String::from_utf8_lossy(&answer);
     assert_eq!(text.matches("unsupported").count(), 2, "{text}");
     assert!(text.contains("\"name\":\"file\""), "{text}");

@@ -174,7 +174,7 @@ pub fn cut_off(arch: Arch) {
     served.file("file", b"x");
     let mut peer = Peer::connect(served.address);
     peer.get(get("file")).unwrap();
-    peer.stream.shutdown(Shutdown::Write).unwrap();
+    peer.line.socket().shutdown(Shutdown::Write).unwrap();
     served.wait_for_end("cut off");
     let mut secure = Secure::new(connect(served.address), &[b"fdsp/1"]);
     secure.write_all(Client::new("test").outgoing()).unwrap();

@@ -1,6 +1,6 @@
 //! Clients that vanish at any step: the server notices, forgets them, and serves the next.
 
-use std::{io::Write, net::Shutdown};
+use std::io::Write;
 
 use fdsp::{
     protocol::client::Request,
@@ -32,7 +32,7 @@ pub fn after_connecting(arch: Arch) {
 pub fn in_the_preamble(arch: Arch) {
     let served = serve(arch);
     let mut peer = Peer::connect(served.address);
-    peer.stream.write_all(&[0, b'F', b'D']).unwrap();
+    peer.line.write_all(&[0, b'F', b'D']).unwrap();
     drop(peer);
     served.wait_for_end("closed by the client");
     next_one(&served);
@@ -67,7 +67,7 @@ pub fn half_closed(arch: Arch) {
     let mut peer = Peer::connect(served.address);
     peer.machine.request(&Request::Get(get("file")));
     peer.request(&Request::Get(get("absent")));
-    peer.stream.shutdown(Shutdown::Write).unwrap();
+    peer.line.end().unwrap();
     assert!(peer.receive().unwrap().bytes == bytes);
     peer.receive().unwrap_err();
     assert!(matches!(peer.next(), Came::Closed(Ok(()))));

@@ -21,22 +21,26 @@ pub struct Secure {
     stream: TcpStream,
 }
 
+/// A client, and what it offers by ALPN, if anything.
+pub fn client(protocols: &[&[u8]]) -> ClientConnection {
+    static CONFIG: LazyLock<ClientConfig> = LazyLock::new(|| {
+        ClientConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .expect("TLS 1.3")
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Anybody(default_provider())))
+            .with_no_client_auth()
+    });
+    let mut config = CONFIG.clone();
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+    let name = ServerName::try_from("localhost").expect("a name");
+    ClientConnection::new(Arc::new(config), name).expect("a client")
+}
+
 impl Secure {
     /// What is offered by ALPN, if anything.
     pub fn new(stream: TcpStream, protocols: &[&[u8]]) -> Secure {
-        static CONFIG: LazyLock<ClientConfig> = LazyLock::new(|| {
-            ClientConfig::builder_with_provider(Arc::new(default_provider()))
-                .with_protocol_versions(&[&rustls::version::TLS13])
-                .expect("TLS 1.3")
-                .dangerous()
-                .with_custom_certificate_verifier(Arc::new(Anybody(default_provider())))
-                .with_no_client_auth()
-        });
-        let mut config = CONFIG.clone();
-        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
-        let name = ServerName::try_from("localhost").expect("a name");
-        let connection = ClientConnection::new(Arc::new(config), name).expect("a client");
-        Secure { connection, stream }
+        Secure { connection: client(protocols), stream }
     }
 
     /// The socket beneath.

@@ -1,20 +1,18 @@
 //! Floods: more of everything than anybody needs, from many connections, while an honest client gets its file.
 
-use std::{
-    io::{Read, Write},
-    net::Shutdown,
-};
+use std::io::{Read, Write};
 
 use fdsp::server::Arch;
 use serde_json::{Value, json};
 
 use super::{
-    play::{connect, patient, stage, while_attacked},
+    play::{patient, stage, while_attacked},
     tricks::{FILES, GET, HASHES, LIST, STAT, TREE, greeted},
 };
 use crate::{
     frames,
     harness::{Served, noise},
+    line::Line,
 };
 
 /// Requests of the longest flood.
@@ -79,14 +77,14 @@ pub fn all(arch: Arch) {
         while_attacked(&served, count, 2, |_| {
             let says = says.clone();
             move |served: &Served| {
-                let mut stream = connect(served.address);
-                let mut taken = stream.try_clone().unwrap();
+                let mut line = Line::connect(served.address);
+                let mut taken = line.try_clone().unwrap();
                 // Reading beside writing, so that neither waits for the other.
                 let reader = std::thread::spawn(move || {
                     let _ = std::io::copy(&mut taken, &mut std::io::sink());
                 });
-                let _ = stream.write_all(&says);
-                let _ = stream.shutdown(Shutdown::Write);
+                let _ = line.write_all(&says);
+                let _ = line.end();
                 reader.join().unwrap();
             }
         });
@@ -97,17 +95,17 @@ pub fn all(arch: Arch) {
 
 /// Each of 100,000 requests on one connection is answered, in order.
 fn tiny(served: &Served) {
-    let mut stream = connect(served.address);
-    let mut heard = stream.try_clone().unwrap();
+    let mut line = Line::connect(served.address);
+    let mut heard = line.try_clone().unwrap();
     std::thread::scope(|scope| {
         scope.spawn(move || {
-            stream.write_all(&greeted(&[])).unwrap();
+            line.write_all(&greeted(&[])).unwrap();
             for first in (1..=TINY).step_by(1000) {
                 let some: Vec<_> =
                     (first..first + 1000).map(|n| frames::frame(STAT, n, br#"{"path":"x"}"#)).collect();
-                stream.write_all(&some.concat()).unwrap();
+                line.write_all(&some.concat()).unwrap();
             }
-            stream.shutdown(Shutdown::Write).unwrap();
+            line.end().unwrap();
         });
         let mut bytes = Vec::new();
         heard.read_to_end(&mut bytes).unwrap();

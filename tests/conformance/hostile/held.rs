@@ -3,7 +3,6 @@
 
 use std::{
     io::{Read, Write},
-    net::TcpStream,
     time::Duration,
 };
 
@@ -11,12 +10,13 @@ use fdsp::server::{Arch, Event, Limits};
 use serde_json::json;
 
 use super::{
-    play::{connect, honest, patient, stage},
+    play::{honest, patient, stage},
     tricks::{GET, GOODBYE, HASHES, LIST, STAT, TREE, greeted},
 };
 use crate::{
     frames::{self, PREAMBLE, header},
     harness::{Served, noise},
+    line::Line,
 };
 
 /// Connections of each trick.
@@ -72,12 +72,12 @@ fn folder(arch: Arch, limits: Limits) -> Served {
 }
 
 /// Begins it; nothing more is said or read.
-fn begin(served: &Served, says: &[u8]) -> TcpStream {
-    let mut stream = connect(served.address);
+fn begin(served: &Served, says: &[u8]) -> Line {
+    let mut line = Line::connect(served.address);
     // So that an answer does not fit into what the kernel keeps for us.
-    let _ = socket2::SockRef::from(&stream).set_recv_buffer_size(4096);
-    stream.write_all(says).unwrap();
-    stream
+    let _ = socket2::SockRef::from(line.socket()).set_recv_buffer_size(4096);
+    line.write_all(says).unwrap();
+    line
 }
 
 pub fn all(arch: Arch) {
@@ -88,7 +88,7 @@ pub fn all(arch: Arch) {
             let many: Vec<_> = (0..MANY).map(|_| begin(&served, &says)).collect();
             // Beside these, and all that were begun before.
             honest(&served);
-            // Without TLS a handshake is refused at once.
+            // A handshake is refused at once, without TLS as well as inside of it.
             if !name.contains("TLS") {
                 held.extend(many);
             }
@@ -122,20 +122,20 @@ pub fn all(arch: Arch) {
 /// A byte now and then moves no deadline.
 fn trickled(served: &Served, before: usize) {
     let says = [&PREAMBLE[..], &header(0x01, 65_536, 0), &[b' '; 5000]].concat();
-    let mut stream = connect(served.address);
+    let mut line = Line::connect(served.address);
     let mut bytes = says.iter();
     // Until it is closed, or the test's patience is over.
     while served.count(|event| matches!(event, Event::Disconnected { .. })) == before {
         if let Some(byte) = bytes.next() {
-            let _ = stream.write_all(&[*byte]);
+            let _ = line.write_all(&[*byte]);
         }
         std::thread::sleep(SHORT / 100);
     }
     assert!(bytes.len() > 0, "it was closed before it was done");
-    let mut stream = begin(served, &greeted(&frames::json(GET, 1, &json!({"path": "large"}))));
+    let mut line = begin(served, &greeted(&frames::json(GET, 1, &json!({"path": "large"}))));
     let mut taken = 0;
     while served.count(|event| matches!(event, Event::Disconnected { .. })) == before + 1 {
-        taken += stream.read(&mut [0]).unwrap_or(0);
+        taken += line.read(&mut [0]).unwrap_or(0);
         std::thread::sleep(SHORT / 100);
     }
     assert!(taken < 1 << 20, "{taken} bytes");
