@@ -1,5 +1,5 @@
-//! The conformance suite: tables of scenarios, each run on all four architectures, and those of which TLS might make
-//! something else, with TLS as well.
+//! The conformance suite: tables of scenarios, each run on all four architectures without and with TLS. A few are
+//! about plain connections or about TLS itself, and run so only.
 //!
 //! What a scenario sees of a server is its port, its events and its snapshots, so a fifth architecture
 //! would be one more line at the end of this page. The clients are small and synchronous (`peer.rs`), on purpose not the
