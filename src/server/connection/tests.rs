@@ -317,6 +317,42 @@ fn hashes_that_are_known_cost_no_work() {
     assert_eq!(work(Request::Hashes(get)), 0);
 }
 
+/// An archive is made in as many parts as it takes, and while files are sent fast there are rests between them.
+#[test]
+fn costly_work_rests_while_files_are_sent_fast() {
+    let bench = bench(None);
+    let input = requests(&["tree"]);
+    for fast in [false, true] {
+        let mut connection = bench.connect();
+        let mut now = bench.start + Duration::from_secs(1);
+        connection.received(now, &input);
+        let (mut rests, mut written) = (0, 0);
+        loop {
+            if fast {
+                bench.shared.share.sent(Duration::from_secs(1), now);
+            }
+            match connection.next(now) {
+                Want::Write => {
+                    let count = connection.output().len();
+                    written += count;
+                    connection.wrote(now, count);
+                }
+                Want::Work => connection.work(),
+                Want::Pause => {
+                    rests += 1;
+                    let until = connection.deadline().unwrap();
+                    assert!(until > now && until <= now + Duration::from_secs(2), "a rest ends");
+                    now = until;
+                }
+                Want::Read => connection.received(now, &[]),
+                Want::Close => break,
+            }
+        }
+        assert!(written > 1000, "it is answered all the same");
+        assert_eq!(rests > 0, fast, "{rests} rests");
+    }
+}
+
 #[test]
 fn a_write_that_fails_because_the_server_was_stopped_is_not_the_clients_doing() {
     let bench = bench(None);
