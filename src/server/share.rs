@@ -2,18 +2,17 @@
 //!
 //! A request costs its sender next to nothing and may cost the server milliseconds. Nothing is wrong with that while
 //! nobody is kept waiting; but while files are sent as fast as the processors can, everything else gets [`PART`] of
-//! their time. Whoever has done a slice of such work rests afterwards, in proportion to what it took and to how many
-//! others rest, so that a short question waits shortly whatever the others ask for.
+//! their time, in equal shares for the addresses that it comes from. Whoever has done a slice of such work rests
+//! afterwards, in proportion to what it took and to how many others rest, so that a short question waits shortly whatever
+//! the others ask for.
 
 use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+    collections::{HashMap, hash_map::Entry},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
-use super::registry::lock;
+use super::{origin::Origin, registry::lock};
 
 /// Part of the processors' time that other work may take while files are sent: one in so many.
 const PART: u32 = 10;
@@ -35,7 +34,8 @@ pub(super) struct Share {
     /// Processors that the architecture uses; none if it serves nobody beside somebody else.
     processors: u32,
     sending: Mutex<Sending>,
-    resting: AtomicUsize,
+    /// How many connections rest, by where they come from; nobody who has none.
+    resting: Mutex<HashMap<Origin, u32>>,
 }
 
 /// What sending files has taken of late, including what they had to wait for their turns.
@@ -50,6 +50,7 @@ struct Sending {
 #[derive(Debug)]
 pub(super) struct Rest {
     until: Instant,
+    origin: Origin,
     share: Arc<Share>,
 }
 
@@ -57,7 +58,7 @@ impl Share {
     /// Of a server that runs on so many processors.
     pub fn new(processors: u32, now: Instant) -> Share {
         let sending = Sending { since: now, spent: Duration::ZERO, fast_until: None };
-        Share { processors, sending: Mutex::new(sending), resting: AtomicUsize::new(0) }
+        Share { processors, sending: Mutex::new(sending), resting: Mutex::default() }
     }
 
     /// Sending of a file took so long, or waiting for that.
@@ -79,26 +80,33 @@ impl Share {
     }
 
     /// The rest that is due after other work that took so long; `None` if nobody is kept waiting by it.
-    fn due(&self, spent: Duration, now: Instant) -> Option<Duration> {
+    fn due(&self, origin: Origin, spent: Duration, now: Instant) -> Option<Duration> {
         if !self.is_fast(now) {
             return None;
         }
-        let resting = u32::try_from(self.resting.load(Ordering::Relaxed)).unwrap_or(u32::MAX);
-        let times = PART.saturating_mul(resting.saturating_add(1));
+        let resting = lock(&self.resting);
+        let own = resting.get(&origin).copied().unwrap_or(0);
+        let origins = resting.len() + usize::from(own == 0);
+        let times = u32::try_from(origins).unwrap_or(u32::MAX).saturating_mul(PART).saturating_mul(own + 1);
         Some(spent.saturating_mul(times).min(LONGEST) / self.processors)
     }
 }
 
 impl Rest {
-    fn new(share: &Arc<Share>, until: Instant) -> Rest {
-        share.resting.fetch_add(1, Ordering::Relaxed);
-        Rest { until, share: Arc::clone(share) }
+    fn new(share: &Arc<Share>, origin: Origin, until: Instant) -> Rest {
+        *lock(&share.resting).entry(origin).or_default() += 1;
+        Rest { until, origin, share: Arc::clone(share) }
     }
 }
 
 impl Drop for Rest {
     fn drop(&mut self) {
-        self.share.resting.fetch_sub(1, Ordering::Relaxed);
+        if let Entry::Occupied(mut own) = lock(&self.share.resting).entry(self.origin) {
+            *own.get_mut() -= 1;
+            if *own.get() == 0 {
+                own.remove();
+            }
+        }
     }
 }
 
@@ -106,6 +114,7 @@ impl Drop for Rest {
 #[derive(Debug)]
 pub(super) struct Effort {
     share: Arc<Share>,
+    origin: Origin,
     /// Spent on sending files, and not yet told.
     sent: Duration,
     /// Since when a file waits for its next turn, with a peer that would take more.
@@ -116,10 +125,11 @@ pub(super) struct Effort {
 }
 
 impl Effort {
-    /// Of a connection that begins.
-    pub fn new(share: &Arc<Share>) -> Effort {
+    /// Of a connection that begins, from there.
+    pub fn new(share: &Arc<Share>, origin: Origin) -> Effort {
         Effort {
             share: Arc::clone(share),
+            origin,
             sent: Duration::ZERO,
             ready: None,
             worked: Duration::ZERO,
@@ -155,11 +165,11 @@ impl Effort {
             self.share.sent(std::mem::take(&mut self.sent), now);
         }
         if self.rest.is_none() {
-            match self.share.due(self.worked, now) {
+            match self.share.due(self.origin, self.worked, now) {
                 Some(due) if due < LEAST => {}
                 due => {
                     self.worked = Duration::ZERO;
-                    self.rest = due.map(|due| Rest::new(&self.share, now + due));
+                    self.rest = due.map(|due| Rest::new(&self.share, self.origin, now + due));
                 }
             }
         }
@@ -170,9 +180,16 @@ impl Effort {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
 
     const MILLISECOND: Duration = Duration::from_millis(1);
+
+    /// Where somebody comes from.
+    fn origin(number: u8) -> Origin {
+        Origin::from(IpAddr::from([10, 0, 0, number]))
+    }
 
     /// A share of one processor on which files are sent at this part of its speed, in percent, and the time then.
     fn sending(percent: u32) -> (Arc<Share>, Instant) {
@@ -186,9 +203,10 @@ mod tests {
 
     #[test]
     fn work_takes_its_part_while_files_are_sent_fast() {
-        for workers in [1, 3, 40] {
+        for (workers, origins) in [(1, 1), (3, 1), (40, 1), (40, 4), (40, 40)] {
             let (share, start) = sending(90);
-            let mut efforts: Vec<Effort> = (0..workers).map(|_| Effort::new(&share)).collect();
+            let mut efforts: Vec<Effort> =
+                (0..workers).map(|number| Effort::new(&share, origin(number % origins))).collect();
             let mut worked = Duration::ZERO;
             for tick in 0..20_000 {
                 let now = start + tick * MILLISECOND;
@@ -201,7 +219,7 @@ mod tests {
                 }
             }
             let part = worked.as_secs_f64() / 20.0;
-            assert!((0.07..0.13).contains(&part), "{workers} workers took {part}");
+            assert!((0.07..0.13).contains(&part), "{workers} workers from {origins} took {part}");
         }
     }
 
@@ -209,7 +227,7 @@ mod tests {
     fn nobody_rests_while_nothing_waits() {
         for percent in [0, 3] {
             let (share, now) = sending(percent);
-            let mut effort = Effort::new(&share);
+            let mut effort = Effort::new(&share, origin(0));
             effort.spend(Duration::from_secs(1), false);
             assert_eq!(effort.rest(now), None, "{percent} %");
         }
@@ -222,32 +240,34 @@ mod tests {
     #[test]
     fn a_rest_ends_with_what_it_was_for() {
         let (share, now) = sending(90);
-        let mut effort = Effort::new(&share);
+        let mut effort = Effort::new(&share, origin(0));
         effort.spend(100 * MILLISECOND, false);
         assert_eq!(effort.rest(now), Some(now + Duration::from_secs(1)));
         assert_eq!(effort.rest(now + 2 * BELIEVED), None);
-        assert_eq!(share.resting.load(Ordering::Relaxed), 0);
+        assert!(lock(&share.resting).is_empty());
     }
 
     #[test]
     fn a_short_question_rests_shortly_beside_long_work() {
         let (share, now) = sending(90);
-        let mut others: Vec<Effort> = (0..20).map(|_| Effort::new(&share)).collect();
+        let mut others: Vec<Effort> = (0..20).map(|_| Effort::new(&share, origin(0))).collect();
         for other in &mut others {
             other.spend(Duration::from_secs(1), false);
             assert_eq!(other.rest(now), Some(now + LONGEST));
         }
-        let mut effort = Effort::new(&share);
-        effort.spend(MILLISECOND / 20, false);
-        assert_eq!(effort.rest(now), Some(now + 21 * MILLISECOND / 2));
+        for (number, times) in [(0, 21), (1, 2)] {
+            let mut effort = Effort::new(&share, origin(number));
+            effort.spend(MILLISECOND / 10, false);
+            assert_eq!(effort.rest(now), Some(now + times * MILLISECOND), "from {number}");
+        }
         drop(others);
-        assert_eq!(share.resting.load(Ordering::Relaxed), 1);
+        assert!(lock(&share.resting).is_empty());
     }
 
     #[test]
     fn sending_is_no_work_to_rest_from() {
         let (share, now) = sending(90);
-        let mut effort = Effort::new(&share);
+        let mut effort = Effort::new(&share, origin(0));
         effort.spend(Duration::from_secs(1), true);
         assert_eq!(effort.rest(now), None);
     }

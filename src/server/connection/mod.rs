@@ -61,6 +61,7 @@ use self::{
 use super::{
     Event,
     limits::LINGER,
+    origin::Origin,
     registry::Entry,
     share::Effort,
     shared::{Phase, Shared},
@@ -154,7 +155,7 @@ impl Connection {
     pub fn new(shared: Arc<Shared>, entry: Arc<Entry>, now: Instant) -> Connection {
         let deadlines = Deadlines::new(&shared.limits, entry.refused, now);
         let pacing = Pacing::new(&shared, now);
-        let effort = Effort::new(&shared.share);
+        let effort = Effort::new(&shared.share, Origin::from(entry.peer.ip()));
         let turn = Turn::new(Arc::clone(&shared), Arc::clone(&entry));
         Connection {
             shared,
