@@ -9,6 +9,7 @@
 //!                 hashes.rs                        what is known of the files' blocks
 //!                 indexes.rs                       and of archives
 //!                 slots.rs                         how much costly work goes on at the same time
+//!                 share.rs                         what part of the processors it gets beside files
 //!                 registry.rs ──▶ snapshot.rs      what is live, for dashboards
 //!                 event.rs                         what happens, for logs
 //! ```
