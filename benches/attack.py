@@ -2,8 +2,8 @@
 """An honest client beside each attack: how much of its speed is left to it.
 
 For each architecture (single serves one client at a time and is left out) and each attack: the median time of an honest
-client's fetch without and with the attack, which take turns of some fetches each, and what share of its speed is left. The attackers run at
-the lowest priority, as their work would not be done on the server's machine.
+client's fetch without and with the attack, which take turns of some fetches each, and what share of its speed is left.
+The attackers run at the lowest priority, as their work would not be done on the server's machine.
 
 Listens on loopback only, on free ports; stops what it starts, by process id.
 """

@@ -48,7 +48,7 @@ struct Sending {
 
 /// A rest after work; it is over when this is dropped.
 #[derive(Debug)]
-pub(super) struct Rest {
+struct Rest {
     until: Instant,
     origin: Origin,
     share: Arc<Share>,

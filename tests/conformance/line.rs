@@ -2,6 +2,7 @@
 //! said and heard is the same.
 
 use std::{
+    collections::VecDeque,
     io::{self, ErrorKind, Read, Write},
     net::{Shutdown, SocketAddr, TcpStream},
     sync::{Arc, Mutex, MutexGuard},
@@ -19,7 +20,7 @@ pub struct Line {
     stream: TcpStream,
     secure: Option<Arc<Mutex<ClientConnection>>>,
     /// Came through TLS and was not read yet.
-    came: Vec<u8>,
+    came: VecDeque<u8>,
     /// The peer has said that nothing more comes.
     ended: bool,
 }
@@ -35,7 +36,7 @@ impl Line {
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
         let secure = is_secure(address).then(|| Arc::new(Mutex::new(secure::client(&[b"fdsp/1"]))));
-        Line { stream, secure, came: Vec::new(), ended: false }
+        Line { stream, secure, came: VecDeque::new(), ended: false }
     }
 
     /// The same connection, for reading beside writing.
@@ -43,7 +44,7 @@ impl Line {
         Ok(Line {
             stream: self.stream.try_clone()?,
             secure: self.secure.clone(),
-            came: Vec::new(),
+            came: VecDeque::new(),
             ended: false,
         })
     }
@@ -80,9 +81,9 @@ impl Line {
         while !bytes.is_empty() {
             connection.read_tls(&mut bytes)?;
             let state = connection.process_new_packets().map_err(io::Error::other)?;
-            let before = self.came.len();
-            self.came.resize(before + state.plaintext_bytes_to_read(), 0);
-            connection.reader().read_exact(&mut self.came[before..])?;
+            let mut plain = vec![0; state.plaintext_bytes_to_read()];
+            connection.reader().read_exact(&mut plain)?;
+            self.came.extend(plain);
             self.ended = state.peer_has_closed();
             if self.ended {
                 break;
@@ -96,18 +97,15 @@ impl Read for Line {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let Some(secure) = self.secure.clone() else { return self.stream.read(buffer) };
         drop(self.shaken(&secure)?);
-        let mut sealed = vec![0; 1 << 16];
         while self.came.is_empty() && !self.ended {
+            let mut sealed = vec![0; 1 << 16];
             // Not under the lock: who writes must not wait for what comes.
             match self.stream.read(&mut sealed)? {
                 0 => return Err(ErrorKind::UnexpectedEof.into()),
                 count => self.open(&secure, &sealed[..count])?,
             }
         }
-        let count = self.came.len().min(buffer.len());
-        buffer[..count].copy_from_slice(&self.came[..count]);
-        self.came.drain(..count);
-        Ok(count)
+        self.came.read(buffer)
     }
 }
 
