@@ -1,0 +1,124 @@
+//! What received bytes mean: TLS is opened, the first byte tells what is spoken, and the rest is the dialect's.
+
+use std::time::Instant;
+
+use super::{
+    Connection, Stage,
+    classic::Classic,
+    refusal::Refusal,
+    stranger,
+    transport::{Tls, Transport},
+    v1::V1,
+};
+use crate::protocol::{
+    outgoing::Outgoing,
+    preamble::{FIRST_BYTE, TLS_FIRST_BYTE},
+};
+
+/// What a client with TLS is told by a server without: the fatal alert `unexpected_message`.
+const UNEXPECTED: [u8; 7] = [0x15, 3, 3, 0, 2, 2, 10];
+
+impl Connection {
+    /// Takes received bytes; none is the end of the stream.
+    pub fn received(&mut self, now: Instant, bytes: &[u8]) {
+        self.guarded(|this| this.take(now, bytes));
+    }
+
+    fn take(&mut self, now: Instant, bytes: &[u8]) {
+        match (&self.stage, &self.shared.tls) {
+            (Stage::Lingering { .. }, _) if bytes.is_empty() => return self.stage = Stage::Closed,
+            (Stage::Lingering { .. } | Stage::Closed, _) => return,
+            (Stage::Fresh, Some(config))
+                if !self.transport.is_tls() && bytes.first() == Some(&TLS_FIRST_BYTE) =>
+            {
+                match Tls::new(config) {
+                    Ok(tls) => self.transport = Transport::Tls(Box::new(tls)),
+                    Err(reason) => return self.close(reason),
+                }
+            }
+            _ => {}
+        }
+        let Transport::Tls(tls) = &mut self.transport else { return self.content(now, bytes) };
+        if bytes.is_empty() {
+            // Our own drain ends the stream, too.
+            if tls.has_ended() || !self.shared.accepting() {
+                self.content(now, &[]);
+            } else {
+                self.close("closed by the client without an end of TLS, or cut off on the way");
+            }
+            return;
+        }
+        match tls.open(bytes) {
+            Ok(content) => {
+                let ended = tls.has_ended();
+                if !content.is_empty() {
+                    self.content(now, &content);
+                }
+                if ended {
+                    self.content(now, &[]);
+                }
+            }
+            Err(reason) => {
+                // Nothing can be said any more but what TLS says itself.
+                self.turn.out = Outgoing::new();
+                self.linger(reason.into(), now);
+            }
+        }
+    }
+
+    /// Takes what the received bytes mean to a dialect; none is the end of the stream.
+    fn content(&mut self, now: Instant, bytes: &[u8]) {
+        match &mut self.stage {
+            Stage::Fresh => match bytes.first() {
+                Some(&first) => self.begin(first, bytes, now),
+                None if self.shared.accepting() => self.close("closed by the client"),
+                // Not the client: a drain ends the stream to wake us.
+                None => {}
+            },
+            Stage::V1(v1) => v1.received(bytes),
+            Stage::Classic(classic) => {
+                if let Err(reason) = classic.received(bytes, &mut self.turn, now) {
+                    self.linger(reason.into(), now);
+                }
+            }
+            Stage::Lingering { .. } | Stage::Closed => {}
+        }
+    }
+
+    /// The first byte tells what the client speaks.
+    fn begin(&mut self, first: u8, bytes: &[u8], now: Instant) {
+        let tls = self.transport.is_tls();
+        // The original programs know no TLS, so that inside of it nobody means them.
+        match (first, self.shared.classic.filter(|_| !tls)) {
+            (FIRST_BYTE, _) => {
+                self.entry.set_dialect("v1");
+                let refusal = match (self.entry.refused, self.shared.tls.is_some() && !tls) {
+                    (_, true) => Some(Refusal::TlsRequired),
+                    (true, false) => Some(Refusal::Busy),
+                    (false, false) => None,
+                };
+                let mut v1 = Box::new(V1::new(refusal, self.entry.peer.ip()));
+                v1.received(bytes);
+                self.stage = Stage::V1(v1);
+            }
+            (TLS_FIRST_BYTE, _) if self.shared.tls.is_none() => {
+                self.turn.out.push(&UNEXPECTED);
+                self.linger("a client with TLS; this server was started without".into(), now);
+            }
+            (_, Some(dialect)) if !self.entry.refused => {
+                let mut classic = Box::new(Classic::new(dialect));
+                self.entry.set_dialect(classic.name());
+                let result = classic.received(bytes, &mut self.turn, now);
+                self.stage = Stage::Classic(classic);
+                if let Err(reason) = result {
+                    self.linger(reason.into(), now);
+                }
+            }
+            (_, Some(_)) => self.linger("busy".into(), now),
+            (_, None) => {
+                self.turn.out.push(stranger::sentence(bytes, self.shared.tls.is_some()).as_bytes());
+                self.linger(stranger::name(bytes).into(), now);
+            }
+        }
+    }
+}
