@@ -28,13 +28,41 @@ pub(super) enum Overrun {
     Linger,
 }
 
+/// Time that is counted only while it runs.
+#[derive(Debug, Default)]
+struct Clock {
+    /// Counted before `since`.
+    counted: Duration,
+    /// Since when it runs, if it does.
+    since: Option<Instant>,
+}
+
+impl Clock {
+    /// Goes on. Repeating it changes nothing.
+    fn run(&mut self, now: Instant) {
+        self.since.get_or_insert(now);
+    }
+
+    /// Stands still.
+    fn stop(&mut self, now: Instant) {
+        if let Some(since) = self.since.take() {
+            self.counted += now.saturating_duration_since(since);
+        }
+    }
+
+    /// When it will have counted to `limit`, if it runs.
+    fn reaches(&self, limit: Duration) -> Option<Instant> {
+        self.since.map(|since| since + limit.saturating_sub(self.counted))
+    }
+}
+
 /// The deadlines of one connection.
 #[derive(Debug)]
 pub(super) struct Deadlines {
-    waiting: Waiting,
-    /// Since when the peer has been waited for, without a break. For output: since when the
-    /// present window of the minimum rate has been open.
-    since: Instant,
+    /// How long the next request has been waited for, since the last answer.
+    idling: Clock,
+    /// How long the peer has been waited for to take bytes, in the present window of the minimum rate.
+    writing: Clock,
     /// Bytes taken in that window.
     taken: u64,
     /// Until the first request has come.
@@ -55,8 +83,8 @@ impl Deadlines {
         let handshake = if refused { limits.handshake.min(2 * LINGER) } else { limits.handshake };
         let least = u128::from(limits.min_rate) * limits.rate_window.as_millis() / 1000;
         Deadlines {
-            waiting: Waiting::Input,
-            since: now,
+            idling: Clock::default(),
+            writing: Clock::default(),
             taken: 0,
             handshake: Some(now + handshake),
             linger: None,
@@ -67,23 +95,39 @@ impl Deadlines {
         }
     }
 
-    /// We hold the connection back, which is not held against the peer: a window of the minimum rate stands still.
+    /// We hold the connection back, which is neither held against the peer nor in its favour: what it is waited for
+    /// stands still.
     pub fn pause(&mut self, until: Instant, now: Instant) {
-        self.wait_for(Waiting::Nothing, now);
+        self.idling.stop(now);
+        self.writing.stop(now);
         self.pause = Some(until);
     }
 
     /// The peer, or nobody, is waited for from now on. Repeating it changes nothing.
     pub fn wait_for(&mut self, waiting: Waiting, now: Instant) {
         self.pause = None;
-        if self.waiting != waiting {
-            (self.waiting, self.since, self.taken) = (waiting, now, 0);
+        if waiting == Waiting::Input {
+            self.idling.run(now);
+        } else {
+            self.idling = Clock::default();
         }
+        match waiting {
+            Waiting::Output => self.writing.run(now),
+            // Between two pieces of an answer.
+            Waiting::Nothing => self.writing.stop(now),
+            Waiting::Input => self.open_window(),
+        }
+    }
+
+    fn open_window(&mut self) {
+        (self.writing, self.taken) = (Clock::default(), 0);
     }
 
     /// The first request has come.
     pub fn asked(&mut self) {
-        self.handshake = None;
+        if self.handshake.take().is_some() {
+            self.idling = Clock::default();
+        }
     }
 
     /// The peer took bytes.
@@ -106,7 +150,8 @@ impl Deadlines {
     pub fn check(&mut self, now: Instant) -> Option<Overrun> {
         let (_, overrun) = self.pending().filter(|&(at, _)| at <= now)?;
         if overrun == Overrun::Rate && self.taken >= self.least {
-            (self.since, self.taken) = (now, 0);
+            self.open_window();
+            self.writing.run(now);
             return None;
         }
         Some(overrun)
@@ -116,14 +161,13 @@ impl Deadlines {
         if let Some(at) = self.linger {
             return Some((at, Overrun::Linger));
         }
-        let patience = match self.waiting {
-            Waiting::Nothing => None,
-            Waiting::Input if self.handshake.is_some() => None,
-            Waiting::Input => Some((self.since + self.idle, Overrun::Idle)),
-            Waiting::Output => Some((self.since + self.window, Overrun::Rate)),
+        let first = self.handshake.map(|at| (at, Overrun::Handshake));
+        let idle = match self.handshake {
+            Some(_) => None,
+            None => self.idling.reaches(self.idle).map(|at| (at, Overrun::Idle)),
         };
-        let handshake = self.handshake.map(|at| (at, Overrun::Handshake));
-        [patience, handshake].into_iter().flatten().min_by_key(|&(at, _)| at)
+        let rate = self.writing.reaches(self.window).map(|at| (at, Overrun::Rate));
+        [first, idle, rate].into_iter().flatten().min_by_key(|&(at, _)| at)
     }
 }
 
@@ -193,7 +237,50 @@ mod tests {
         deadlines.wait_for(Waiting::Nothing, start + SECOND);
         assert_eq!(deadlines.next(), None);
         deadlines.wait_for(Waiting::Output, start + 100 * SECOND);
-        assert_eq!(deadlines.next(), Some(start + 130 * SECOND));
+        assert_eq!(deadlines.next(), Some(start + 129 * SECOND), "nor in its favour");
+    }
+
+    #[test]
+    fn holding_a_slow_peer_back_does_not_open_a_new_window() {
+        let start = Instant::now();
+        let mut deadlines = Deadlines::new(&limits(), false, start);
+        deadlines.asked();
+        let mut now = start;
+        for _ in 0..29 {
+            deadlines.wait_for(Waiting::Output, now);
+            now += SECOND;
+            deadlines.wrote(99);
+            deadlines.pause(now + SECOND, now);
+            assert_eq!(deadlines.next(), Some(now + SECOND), "only the end of the pause");
+            now += SECOND;
+            deadlines.wait_for(Waiting::Nothing, now);
+            now += SECOND;
+        }
+        deadlines.wait_for(Waiting::Output, now);
+        deadlines.wrote(99);
+        assert_eq!(deadlines.check(now), None);
+        assert_eq!(
+            deadlines.check(now + SECOND),
+            Some(Overrun::Rate),
+            "30 seconds of waiting for 30 x 99 bytes"
+        );
+    }
+
+    #[test]
+    fn holding_a_trickling_peer_back_does_not_make_it_less_idle() {
+        let start = Instant::now();
+        let mut deadlines = Deadlines::new(&limits(), false, start);
+        deadlines.asked();
+        let mut now = start;
+        for _ in 0..60 {
+            assert_eq!(deadlines.check(now), None);
+            deadlines.wait_for(Waiting::Input, now);
+            now += SECOND;
+            deadlines.pause(now + SECOND, now);
+            now += SECOND;
+        }
+        deadlines.wait_for(Waiting::Input, now);
+        assert_eq!(deadlines.check(now), Some(Overrun::Idle));
     }
 
     #[test]
