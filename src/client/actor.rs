@@ -13,7 +13,7 @@ use tokio::{
     time::{MissedTickBehavior, interval, sleep_until, timeout_at},
 };
 
-use crate::{text::SafeText, units};
+use crate::{protocol::address::Authority, text::SafeText, units};
 
 use super::{
     Command, Config, Event, JobId, NewJob, NewServer, TroubleKind,
@@ -167,6 +167,7 @@ impl Actor {
                 self.remove(&done);
             }
             Command::Trust(server) => self.trust(&server),
+            Command::Reach(authority) => self.reach(&authority),
             Command::SetLimit(limit) => {
                 self.board.limiter.set(limit.filter(|&limit| limit > 0));
                 self.board.with(|state| state.queue.touch());
@@ -192,17 +193,24 @@ impl Actor {
     }
 
     fn add(&mut self, jobs: Vec<NewJob>) {
-        let added: Vec<_> = self.board.with(|state| {
+        // Closed once nobody waits for the board.
+        let mut forgotten = Vec::new();
+        let events: Vec<_> = self.board.with(|state| {
+            let at_rest = state.queue.in_phase(&[Phase::Failed, Phase::Paused, Phase::Cancelled]);
             let add = |new: NewJob| {
                 let address = SafeText::new(&new.address.to_string());
                 let server = state.servers.number(&new.address.authority, new.speak);
-                (state.queue.add(new, server), address)
+                let Some(id) = state.queue.at_rest_for(&new, &at_rest) else {
+                    return Event::Queued { id: state.queue.add(new, server), address };
+                };
+                // It may be wanted in another way than before; what is on the disk tells the rest.
+                forgotten.extend(self.kept.remove(&id));
+                state.queue.ask_again(id, new, server);
+                Event::Changed { id, name: state.queue.name(id).unwrap_or_default(), what: "resumed" }
             };
             jobs.into_iter().map(add).collect()
         });
-        for (id, address) in added {
-            self.board.tell(Event::Queued { id, address });
-        }
+        events.into_iter().for_each(|event| self.board.tell(event));
     }
 
     /// Somebody has looked at a server's certificate: what failed for it goes on.
@@ -215,6 +223,15 @@ impl Actor {
         tracing::info!("{authority}: accepted with the certificate {pin}");
         let waiting = self.board.with(|state| state.queue.that_ask_about(server));
         self.each(waiting, Input::Retry, "resumed");
+    }
+
+    /// A server is reached in another way: what it has refused goes on.
+    fn reach(&self, now: &Authority) {
+        let refused = self.board.with(|state| {
+            let servers = &mut state.servers;
+            state.queue.reach(now, |new| servers.number(&new.address.authority, new.speak))
+        });
+        self.each(refused, Input::Retry, "resumed");
     }
 
     /// Gives a command to a job; whether it meant something.

@@ -1,9 +1,6 @@
 //! What outlives an engine: its queue as plain data, to begin another engine with.
 
-use crate::{
-    protocol::address::{Authority, Security},
-    text::SafeText,
-};
+use crate::{protocol::address::Authority, text::SafeText};
 
 use super::{Finished, NewJob, Trouble};
 
@@ -80,17 +77,6 @@ impl KeptJob {
     pub fn is_unfinished(&self) -> bool {
         matches!(self.state, KeptState::Queued | KeptState::Paused)
     }
-
-    /// Whether both would write to the same place from the same source, in whatever way they are allowed to.
-    fn is_for(&self, new: &NewJob) -> bool {
-        let old = &self.new;
-        let place = |job: &NewJob| (job.address.authority.host.clone(), job.address.authority.port);
-        place(old) == place(new)
-            && old.address.path == new.address.path
-            && old.folder == new.folder
-            && old.save_as == new.save_as
-            && old.form == new.form
-    }
 }
 
 /// Queues new jobs behind those of an earlier run. What is asked for again goes on where it is, in the way in
@@ -100,7 +86,7 @@ pub fn ask(queue: &mut Vec<KeptJob>, new: Vec<NewJob>) {
     for new in new {
         let again = queue[..earlier]
             .iter_mut()
-            .find(|job| !matches!(job.state, KeptState::Done(_)) && job.is_for(&new));
+            .find(|job| !matches!(job.state, KeptState::Done(_)) && job.new.is_same_as(&new));
         match again {
             Some(job) => (job.new, job.state) = (new, KeptState::Queued),
             None => queue.push(new.into()),
@@ -108,19 +94,10 @@ pub fn ask(queue: &mut Vec<KeptJob>, new: Vec<NewJob>) {
     }
 }
 
-/// Takes the token and the pin that a server is reached with now for all that is still to come from it: the next start
-/// of a server may want others.
+/// Takes the token and the pin that a server is reached with now for all that is still to come from it.
 pub fn reach(queue: &mut [KeptJob], server: &Authority) {
-    let is_of = |old: &Authority| (&old.host, old.port) == (&server.host, server.port);
-    let not_done = |job: &&mut KeptJob| !matches!(job.state, KeptState::Done(_));
-    let authorities = queue.iter_mut().filter(not_done).map(|job| &mut job.new.address.authority);
-    for old in authorities.filter(|old| is_of(old)) {
-        if server.token.is_some() {
-            old.token.clone_from(&server.token);
-        }
-        if matches!(server.security, Security::Tls { pin: Some(_) }) {
-            old.security = server.security;
-        }
+    for job in queue.iter_mut().filter(|job| !matches!(job.state, KeptState::Done(_))) {
+        job.new.address.authority.follow(server);
     }
 }
 

@@ -209,6 +209,17 @@ pub struct NewJob {
     pub extract: bool,
 }
 
+impl NewJob {
+    /// Whether both would write to the same place from the same source, in whatever way they are allowed to.
+    fn is_same_as(&self, other: &NewJob) -> bool {
+        self.address.authority.is_at(&other.address.authority)
+            && self.address.path == other.address.path
+            && self.folder == other.folder
+            && self.save_as == other.save_as
+            && self.form == other.form
+    }
+}
+
 /// A number for a job, never used twice by one engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct JobId(pub u64);
@@ -216,7 +227,8 @@ pub struct JobId(pub u64);
 /// What a face can tell the engine.
 #[derive(Debug)]
 pub enum Command {
-    /// Queue jobs at the end, in this order. Numbers are given in order; see [`Event::Queued`].
+    /// Queue jobs at the end, in this order. Numbers are given in order; see [`Event::Queued`]. What has failed, or was
+    /// paused or given up, and is asked for again goes on where it is.
     Add(Vec<NewJob>),
     /// Pause jobs that wait or run.
     Pause(Vec<JobId>),
@@ -234,6 +246,9 @@ pub enum Command {
     ClearFinished,
     /// Believe this server from now on, and try again what failed because it was not known.
     Trust(NewServer),
+    /// Reach this server with this token and pin, where they are named, for all that is not done; and try again what it
+    /// has refused.
+    Reach(Authority),
     /// Change the bandwidth limit.
     SetLimit(Option<u64>),
     /// Change how many jobs run at the same time (at least 1).

@@ -1,6 +1,7 @@
 //! The state of the queue: order, where each job stands, and the sums, kept up with each change. No I/O, and
 //! time is an argument.
 
+mod again;
 mod job;
 mod order;
 mod sums;
@@ -21,7 +22,7 @@ use self::{
     sums::Sums,
 };
 use super::{
-    Finished, JobId, JobView, KeptJob, NewJob, NewServer, Totals, Trouble,
+    Finished, JobId, JobView, KeptJob, NewJob, Totals, Trouble,
     phase::{Input, Phase},
     progress::Progress,
     schedule::ServerId,
@@ -320,17 +321,6 @@ impl Queue {
     pub(super) fn in_phase(&self, phases: &[Phase]) -> Vec<JobId> {
         let matches = |id: &&JobId| self.phase(**id).is_some_and(|phase| phases.contains(&phase));
         self.order.iter().filter(matches).copied().collect()
-    }
-
-    /// Jobs that failed because nobody knew this server, and would go on if it were accepted.
-    pub(super) fn that_ask_about(&self, server: &NewServer) -> Vec<JobId> {
-        let asks = |id: &&JobId| {
-            self.jobs.get(*id).is_some_and(|job| {
-                let asked = job.trouble.as_ref().and_then(|trouble| trouble.new_server.as_ref());
-                job.phase == Phase::Failed && asked.is_some_and(|asked| asked.is(server))
-            })
-        };
-        self.order.iter().filter(asks).copied().collect()
     }
 
     /// Reads the counters of what runs; returns what is to be said of it.

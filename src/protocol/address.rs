@@ -210,9 +210,35 @@ impl Authority {
 }
 
 impl Authority {
+    /// Whether both are the same server, in whatever way it is spoken to.
+    pub fn is_at(&self, other: &Authority) -> bool {
+        (&self.host, self.port) == (&other.host, other.port)
+    }
+
+    /// Takes the token and the pin that the same server is reached with now, where they are named: its next start may
+    /// want others. Whether that changed anything.
+    pub fn follow(&mut self, now: &Authority) -> bool {
+        if !self.is_at(now) {
+            return false;
+        }
+        let token = now.token.as_ref().or(self.token.as_ref());
+        let security = match now.security {
+            Security::Tls { pin: Some(_) } => now.security,
+            _ => self.security,
+        };
+        let changed = token != self.token.as_ref() || security != self.security;
+        (self.token, self.security) = (token.cloned(), security);
+        changed
+    }
+
+    /// Whether it names what a server is reached with: a token, or a pin.
+    pub fn has_credentials(&self) -> bool {
+        self.token.is_some() || matches!(self.security, Security::Tls { pin: Some(_) })
+    }
+
     /// Takes over what is known of the same server besides: its token and pin, where they are missing.
     pub fn complete(&mut self, known: &Authority) {
-        if (&self.host, self.port) != (&known.host, known.port) {
+        if !self.is_at(known) {
             return;
         }
         self.token = self.token.take().or_else(|| known.token.clone());

@@ -8,8 +8,9 @@ use fdsp::{
         address::{Address, Authority, Security},
         path::RemotePath,
         pin::Pin,
+        token::Token,
     },
-    server::{self, Identity, Server},
+    server::{self, Access, Identity, Server},
 };
 use tempfile::TempDir;
 
@@ -29,10 +30,14 @@ struct Served {
 }
 
 fn served() -> Served {
+    served_to(Access::Public)
+}
+
+fn served_to(access: Access) -> Served {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("a"), content(SIZE, 7)).unwrap();
-    let config =
-        server::Config { identity: Some(Identity::Temporary), ..server::Config::local(folder.path()) };
+    let identity = Some(Identity::Temporary);
+    let config = server::Config { identity, access, ..server::Config::local(folder.path()) };
     let server = server::start(config, Arc::new(|_| {})).unwrap();
     let Security::Tls { pin: Some(pin) } = server.address().authority.security else { panic!("no pin") };
     Served { folder, server, pin }
@@ -100,4 +105,23 @@ fn what_waits_for_a_new_server_goes_on_once_that_is_trusted() {
     assert_eq!((trouble.kind, trouble.new_server.clone()), (TroubleKind::Refused, None), "{trouble}");
     assert!(trouble.message.as_str().contains("IS NOT THE SERVER THAT IT WAS"), "{trouble}");
     assert!(other.folder.path().join("a").exists());
+}
+
+#[test]
+fn what_was_refused_for_want_of_the_token_goes_on_once_it_is_named() {
+    let token = Token::parse("sesame-sesame-sesame").unwrap();
+    let served = served_to(Access::Token(token.clone()));
+    let mut client = Client::quick();
+    let whole = Address { path: RemotePath::parse("a").unwrap(), ..served.server.address().clone() };
+    assert_eq!(whole.authority.token, Some(token));
+    let without = Authority { token: None, ..whole.authority.clone() };
+    let job = client.job_at(Address { authority: without, ..whole.clone() });
+    let id = client.add(job);
+    let trouble = client.end(id).unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Refused, "{trouble}");
+    client.engine.command(Command::Reach(whole.authority.clone()));
+    let finished = client.end(id).unwrap();
+    assert!(fs::read(&finished.path).unwrap() == content(SIZE, 7));
+    let kept = client.engine.kept();
+    assert_eq!(kept.queue[0].new.address, whole, "the next start knows it, too");
 }

@@ -150,11 +150,11 @@ impl Client {
         }
     }
 
-    /// Queues a job; its number.
+    /// Queues a job, or lets it go on; its number.
     pub fn add(&mut self, job: NewJob) -> JobId {
         self.engine.command(Command::Add(vec![job]));
         self.wait("the job in the queue", |event| match event {
-            Event::Queued { id, .. } => Some(*id),
+            Event::Queued { id, .. } | Event::Changed { id, what: "resumed", .. } => Some(*id),
             _ => None,
         })
     }

@@ -131,6 +131,22 @@ fn a_server_that_nobody_knows_is_trusted_by_a_word() {
 }
 
 #[test]
+fn a_token_that_was_missing_is_pasted_with_the_address() {
+    let token = "sesame-sesame-sesame";
+    let (server, home) =
+        (Server::start_with(&["--plain", "--token", token]), tempfile::tempdir().expect("a folder"));
+    let mut session = open(&server, home.path(), &["readme.txt"]);
+    session.wait_for("wants its token");
+    session.send(&format!("fdsp+plain://{token}@127.0.0.1:{}/\r", server.port));
+    session.wait_for("verified");
+    assert_eq!(fs::read(home.path().join("readme.txt")).ok().as_deref(), Some(&b"hello\n"[..]));
+    session.wait("the listing", |screen| screen.contents().contains("large.bin"));
+    session.send("\x03");
+    assert_eq!(session.end().code, 0);
+    session.assert_restored();
+}
+
+#[test]
 fn a_paste_queues_nothing_by_its_newline() {
     let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
     let mut session = open(&server, home.path(), &[]);

@@ -136,6 +136,55 @@ fn waiting_jobs_come_back_when_they_are_due() {
     assert_eq!(queue.count_try(id, true), 1, "progress does");
 }
 
+fn failed(queue: &mut Queue, id: JobId, kind: TroubleKind) {
+    queue.start(id, Instant::now()).unwrap();
+    queue.ended(id, Ended::Failed(Trouble::new(kind, "no")));
+}
+
+#[test]
+fn what_a_server_has_refused_goes_on_once_it_is_reached_with_its_token() {
+    let (mut queue, mut servers) = (Queue::default(), Servers::default());
+    let ids = [("refused", 1), ("missing", 1), ("queued", 1), ("elsewhere", 2)]
+        .map(|(path, port)| add(&mut queue, &mut servers, path, port));
+    failed(&mut queue, ids[0], TroubleKind::Refused);
+    failed(&mut queue, ids[1], TroubleKind::NotFound);
+    failed(&mut queue, ids[3], TroubleKind::Refused);
+    let (before, revision) = (queue.kept(), queue.revision());
+    let now = Address::parse("fdsp+plain://sesame-sesame-sesame@h:1/").unwrap().authority;
+    let mut number = |new: &NewJob| servers.number(&new.address.authority, new.speak);
+    assert_eq!(queue.reach(&now, &mut number), [ids[0]]);
+    assert!(queue.revision() > revision, "the next start needs the token, too");
+    let kept = queue.kept();
+    assert!(kept[..3].iter().all(|job| job.new.address.authority == now));
+    assert_eq!(kept[3], before[3]);
+    assert!(queue.command(ids[0], Input::Retry));
+    let server = servers.number(&now, Speak::V1);
+    assert!(queue.ready_servers().all(|ready| ready == server), "the sums know where it goes now");
+    assert_eq!(queue.startable(|ready| ready == server), Some(ids[0]));
+}
+
+#[test]
+fn what_is_asked_for_again_goes_on_where_it_is() {
+    let (mut queue, mut servers) = (Queue::default(), Servers::default());
+    let ids = ["failed", "paused", "queued"].map(|path| add(&mut queue, &mut servers, path, 1));
+    failed(&mut queue, ids[0], TroubleKind::NotFound);
+    queue.command(ids[1], Input::Pause);
+    let at_rest = queue.in_phase(&[Phase::Failed, Phase::Paused]);
+    for (path, id) in [("failed", Some(ids[0])), ("paused", Some(ids[1])), ("queued", None), ("other", None)]
+    {
+        let new = NewJob { existing: Existing::Rename, ..job(path, 1) };
+        assert_eq!(queue.at_rest_for(&new, &at_rest), id, "{path}");
+        let Some(id) = id else { continue };
+        let server = servers.number(&new.address.authority, new.speak);
+        queue.ask_again(id, new.clone(), server);
+        assert_eq!((queue.phase(id), &queue.kept()[id.0 as usize].new), (Some(Phase::Queued), &new));
+    }
+    // A transfer that is still stopping has the file.
+    queue.start(ids[2], Instant::now()).unwrap();
+    queue.command(ids[2], Input::Pause);
+    assert_eq!(queue.at_rest_for(&job("queued", 1), &[ids[2]]), None);
+}
+
 #[test]
 fn the_filter_ignores_case() {
     let (mut queue, mut servers) = (Queue::default(), Servers::default());

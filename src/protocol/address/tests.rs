@@ -140,6 +140,21 @@ fn what_is_shown_can_be_pasted() {
     }
 }
 
+#[test]
+fn what_a_server_is_reached_with_now_replaces_what_it_was_reached_with() {
+    let authority = |text: &str| Address::parse(text).unwrap().authority;
+    let pin = Pin([7; 32]);
+    let named = authority(&format!("fdsp://sesame-sesame-sesame@h/#{pin}"));
+    let mut known = authority("fdsp://other-other-other@h/");
+    assert!(!known.follow(&authority("fdsp://sesame-sesame-sesame@h:1/")), "that is another one");
+    assert!(!known.follow(&authority("fdsp://h/")), "nothing is named, nothing is taken away");
+    assert!(known.follow(&named));
+    assert_eq!(known, named);
+    assert!(!known.follow(&named), "no news");
+    assert!(!known.follow(&authority("fdsp+plain://h/")), "what was encrypted stays encrypted");
+    assert_eq!(known, named);
+}
+
 proptest! {
     #[test]
     fn any_path_survives_being_shown(

@@ -2,8 +2,8 @@
 
 use super::{browser, focus};
 use crate::{
-    client::{Command, Trouble},
-    protocol::message::Entries,
+    client::{Command, NewJob, Trouble},
+    protocol::{address::Authority, message::Entries},
     ui::{
         actions::Action,
         downloads::{
@@ -43,29 +43,45 @@ fn submit(model: &mut Model) -> Vec<Effect> {
         }
     };
     model.input.take();
-    if model.defaults.server.is_none() {
-        model.defaults.server = Some(address.authority.clone());
-    }
+    let mut effects = vec![Effect::Remember];
+    effects.extend(reach(model, &address.authority));
     // A server without a path is a place to look around in; nobody means its whole content by it.
     if address.path.is_root() {
-        let mut effects = browser::open_at(model, address);
-        effects.push(Effect::Remember);
+        effects.extend(browser::open_at(model, address));
         return effects;
     }
     let job = target::job(address, model.defaults.form, &model.defaults);
-    vec![Effect::Remember, Effect::Engine(Command::Add(vec![job]))]
+    effects.push(Effect::Engine(Command::Add(vec![job])));
+    effects
+}
+
+/// Takes what a server is reached with from an address that was typed: what it has refused goes on with that.
+fn reach(model: &mut Model, typed: &Authority) -> Option<Effect> {
+    let news = match &mut model.defaults.server {
+        Some(server) if server.is_at(typed) => server.follow(typed),
+        Some(_) => true,
+        none => {
+            *none = Some(typed.clone());
+            true
+        }
+    };
+    if let Some(browser) = &mut model.browser {
+        browser.authority.follow(typed);
+    }
+    (news && typed.has_credentials()).then(|| Effect::Engine(Command::Reach(typed.clone())))
 }
 
 /// Queues the lines of a paste; those that are no addresses are told and left out.
 pub(super) fn add_all(model: &mut Model, lines: &[String]) -> Vec<Effect> {
     let mut jobs = Vec::new();
+    let mut effects = vec![Effect::Remember];
     let mut problem = None;
     let mut refused = 0;
     for line in lines {
         match target::read(line, model.defaults.server.as_ref()) {
             Ok(address) => {
-                if model.defaults.server.is_none() {
-                    model.defaults.server = Some(address.authority.clone());
+                if !jobs.iter().any(|job: &NewJob| job.address.authority == address.authority) {
+                    effects.extend(reach(model, &address.authority));
                 }
                 model.input.remember(line);
                 jobs.push(target::job(address, model.defaults.form, &model.defaults));
@@ -82,7 +98,8 @@ pub(super) fn add_all(model: &mut Model, lines: &[String]) -> Vec<Effect> {
     if jobs.is_empty() {
         return Vec::new();
     }
-    vec![Effect::Remember, Effect::Engine(Command::Add(jobs))]
+    effects.push(Effect::Engine(Command::Add(jobs)));
+    effects
 }
 
 fn complete(model: &mut Model) -> Vec<Effect> {

@@ -3,7 +3,7 @@
 use crate::{
     client::{Command, Event, Form, JobId, JobState, NewJob, NewServer, Trouble, TroubleKind},
     protocol::{
-        address::{Authority, Security},
+        address::{Address, Authority, Security},
         message::Entries,
         pin::Pin,
     },
@@ -106,9 +106,51 @@ fn a_server_without_a_path_is_listed_and_not_fetched() {
     let (mut model, queue) = (model(), Fake::default());
     model.input.set("fdsp+plain://other:1/");
     let effects = keys(&mut model, &queue, "enter");
-    let [Effect::List { authority, .. }, Effect::Remember] = &effects[..] else { panic!("{effects:?}") };
+    let [Effect::Remember, Effect::List { authority, .. }] = &effects[..] else { panic!("{effects:?}") };
     assert_eq!(authority.host, "other");
     assert_eq!(context(&model), Context::Browser);
+}
+
+#[test]
+fn what_a_server_is_reached_with_is_taken_from_an_address_wherever_it_is_typed() {
+    let token = "fdsp+plain://sesame-sesame-sesame@nas.local";
+    let reached = Address::parse(token).expect("an address").authority;
+    let (mut model, queue) = ready();
+    keys(&mut model, &queue, "o");
+    model.focus = Focus::Input;
+    model.input.set(&format!("{token}/a"));
+    let effects = keys(&mut model, &queue, "enter");
+    let [Effect::Remember, Effect::Engine(Command::Reach(now)), Effect::Engine(Command::Add(_))] =
+        &effects[..]
+    else {
+        panic!("{effects:?}")
+    };
+    assert_eq!(now, &reached);
+    let known = [model.defaults.server.as_ref(), model.browser.as_ref().map(|browser| &browser.authority)];
+    assert_eq!(known, [Some(&reached); 2], "paths and the listing go there with it, too");
+    model.focus = Focus::Input;
+    model.input.set(&format!("{token}/b"));
+    assert_eq!(added(keys(&mut model, &queue, "enter")).len(), 1, "what is known is not said again");
+
+    let other = "fdsp+plain://sesame-sesame-sesame@other";
+    model.focus = Focus::Input;
+    model.input.set(other);
+    let effects = keys(&mut model, &queue, "enter");
+    assert!(
+        matches!(&effects[..], [Effect::Remember, Effect::Engine(Command::Reach(now)), Effect::List { .. }]
+            if now.host == "other"),
+        "{effects:?}"
+    );
+    assert_eq!(model.defaults.server.as_ref(), Some(&reached), "the server at hand stays");
+
+    let lines = format!("{other}/a\n{other}/b\n");
+    update(&mut model, &queue, Message::Paste(lines));
+    let effects = keys(&mut model, &queue, "y");
+    assert!(
+        matches!(&effects[..], [Effect::Remember, Effect::Engine(Command::Reach(_)), Effect::Engine(Command::Add(jobs))]
+            if jobs.len() == 2),
+        "{effects:?}"
+    );
 }
 
 #[test]

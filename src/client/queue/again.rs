@@ -1,0 +1,68 @@
+//! What lets jobs at rest go on: their server is believed, or reached in another way, or they are asked for again.
+
+use crate::{
+    client::{
+        JobId, NewJob, NewServer, TroubleKind,
+        phase::{Input, Phase},
+        schedule::ServerId,
+    },
+    protocol::address::Authority,
+    text::SafeText,
+};
+
+use super::Queue;
+
+impl Queue {
+    /// Jobs that failed because nobody knew this server, and would go on if it were accepted.
+    pub(in crate::client) fn that_ask_about(&self, server: &NewServer) -> Vec<JobId> {
+        let asks = |id: &&JobId| {
+            self.jobs.get(*id).is_some_and(|job| {
+                let asked = job.trouble.as_ref().and_then(|trouble| trouble.new_server.as_ref());
+                job.phase == Phase::Failed && asked.is_some_and(|asked| asked.is(server))
+            })
+        };
+        self.order.iter().filter(asks).copied().collect()
+    }
+
+    /// All that is not done reaches this server with the token and the pin that are named now. Returns the jobs that it
+    /// has refused, which may go on with these. `number` gives the number of a job's server.
+    pub(in crate::client) fn reach(
+        &mut self,
+        now: &Authority,
+        mut number: impl FnMut(&NewJob) -> ServerId,
+    ) -> Vec<JobId> {
+        let is_of = |id: &JobId| {
+            let job = self.jobs.get(id);
+            job.is_some_and(|job| job.phase != Phase::Done && job.new.address.authority.is_at(now))
+        };
+        let of_it: Vec<_> = self.order.iter().copied().filter(is_of).collect();
+        let mut refused = Vec::new();
+        for id in of_it {
+            let was_refused = self.change(id, |job| {
+                job.new.address.authority.follow(now);
+                job.server = number(&job.new);
+                job.address = SafeText::new(&job.new.address.to_string());
+                let why = job.trouble.as_ref().map(|trouble| trouble.kind);
+                job.phase == Phase::Failed && why == Some(TroubleKind::Refused)
+            });
+            refused.extend(was_refused.filter(|&refused| refused).map(|_| id));
+        }
+        refused
+    }
+
+    /// The one of these jobs at rest that would do the same as a new one.
+    pub(in crate::client) fn at_rest_for(&self, new: &NewJob, at_rest: &[JobId]) -> Option<JobId> {
+        let same = |id: &&JobId| self.jobs.get(*id).is_some_and(|job| !job.busy && job.new.is_same_as(new));
+        at_rest.iter().find(same).copied()
+    }
+
+    /// Lets a job at rest go on where it is, in the way in which it is asked for now.
+    pub(in crate::client) fn ask_again(&mut self, id: JobId, new: NewJob, server: ServerId) {
+        self.change(id, |job| {
+            job.address = SafeText::new(&new.address.to_string());
+            (job.new, job.server) = (new, server);
+        });
+        let paused = self.phase(id) == Some(Phase::Paused);
+        self.command(id, if paused { Input::Resume } else { Input::Retry });
+    }
+}
