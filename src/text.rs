@@ -1,12 +1,24 @@
 //! Text that came from somebody else, made safe to show.
 
-use std::fmt::{self, Write};
+use std::{
+    borrow::Cow,
+    fmt::{self, Write},
+};
 
 use serde::{Serialize, Serializer};
+
+/// Most bytes of a text: as much as the longest path has. A peer may send more, and many times, all of which would be
+/// kept in logs and queues.
+const MOST: usize = 4096;
+/// Stands for what is left out.
+const CUT: &str = "…";
 
 /// Text without control, bidirectional or zero-width characters: each is replaced by a visible form
 /// where text comes in, so that no escape sequence of a peer or a file name reaches a terminal, a log or
 /// a line of output. `\u{1b}` becomes `␛`, DEL `␡`, everything else of the kind `‹U+202E›`.
+///
+/// It has at most 4096 bytes: of a longer text the middle is left out, since sentences begin with what they are about and
+/// end with what is wrong with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SafeText(String);
 
@@ -14,13 +26,13 @@ impl SafeText {
     /// Makes text safe.
     pub fn new(text: &str) -> SafeText {
         if !text.contains(is_unsafe) {
-            return SafeText(text.to_owned());
+            return SafeText(bounded(text).into_owned());
         }
         let mut safe = String::with_capacity(text.len() + 16);
         for c in text.chars() {
             push_visible(&mut safe, c);
         }
-        SafeText(safe)
+        SafeText::visible(safe)
     }
 
     /// From bytes that may be no UTF-8: each byte that is not becomes `‹xE9›`.
@@ -32,7 +44,14 @@ impl SafeText {
                 write!(safe, "‹x{byte:02X}›").expect("a String takes any text");
             }
         }
-        SafeText(safe)
+        SafeText::visible(safe)
+    }
+
+    fn visible(safe: String) -> SafeText {
+        match bounded(&safe) {
+            Cow::Borrowed(_) => SafeText(safe),
+            Cow::Owned(cut) => SafeText(cut),
+        }
     }
 
     /// A path of this machine.
@@ -44,6 +63,18 @@ impl SafeText {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Leaves the middle out if there is too much.
+fn bounded(text: &str) -> Cow<'_, str> {
+    if text.len() <= MOST {
+        return Cow::Borrowed(text);
+    }
+    let half = (MOST - CUT.len()) / 2;
+    let is_boundary = |at: &usize| text.is_char_boundary(*at);
+    let head = (0..=half).rev().find(is_boundary).unwrap_or(0);
+    let tail = (text.len() - half..).find(is_boundary).unwrap_or(text.len());
+    Cow::Owned([&text[..head], CUT, &text[tail..]].concat())
 }
 
 fn push_visible(out: &mut String, c: char) {
@@ -106,6 +137,23 @@ mod tests {
         assert_eq!(SafeText::new("a\u{1b}[2Jb\r\n\u{7f}").as_str(), "a␛[2Jb␍␊␡");
         assert_eq!(SafeText::new("x\u{202e}gpj\u{9b}").as_str(), "x‹U+202E›gpj‹U+009B›");
         assert_eq!(SafeText::from_bytes(b"caf\xe9\x1b").as_str(), "caf‹xE9›␛");
+    }
+
+    #[test]
+    fn the_middle_of_a_long_text_is_left_out() {
+        let longest = "é".repeat(MOST / 2);
+        assert_eq!(SafeText::new(&longest).as_str(), longest);
+        let path = format!("it is '{}' that is wrong", "é".repeat(40_000));
+        for cut in [SafeText::new(&path), SafeText::from_bytes(path.as_bytes())] {
+            let text = cut.as_str();
+            assert!((MOST - 8..=MOST).contains(&text.len()), "{}", text.len());
+            assert!(
+                text.starts_with("it is 'éé") && text.contains("é…é") && text.ends_with("éé' that is wrong")
+            );
+        }
+        for hostile in [SafeText::new(&"\u{80}".repeat(40_000)), SafeText::from_bytes(&[0xff; 70_000])] {
+            assert!(hostile.as_str().len() <= MOST && hostile.as_str().contains(CUT), "{hostile}");
+        }
     }
 
     proptest! {

@@ -19,7 +19,7 @@ use crate::{
 
 /// Events that may wait for the reader of stdout or stderr. A reader that does not read must not make the
 /// server wait: what does not fit is dropped, counted, and the count is said.
-const QUEUE: usize = 10_000;
+const QUEUE: usize = 4096;
 
 /// How often the server is asked whether it has stopped by itself.
 const LOOK: Duration = Duration::from_secs(1);

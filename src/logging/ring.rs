@@ -14,6 +14,8 @@ use crate::text::SafeText;
 
 /// Records that are kept where nothing else is asked for.
 pub const CAPACITY: usize = 10_000;
+/// Bytes of their texts: what peers make the log say fills no memory.
+const BYTES: usize = 4 << 20;
 
 /// One line of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +50,8 @@ pub struct LogRing {
 struct Inner {
     records: VecDeque<Record>,
     capacity: usize,
+    /// Of the texts.
+    bytes: usize,
     total: u64,
     waker: Option<Waker>,
 }
@@ -72,16 +76,20 @@ impl LogRing {
 
     /// An empty ring that keeps `capacity` records, at least one.
     pub fn with_capacity(capacity: usize) -> LogRing {
-        let inner = Inner { records: VecDeque::new(), capacity: capacity.max(1), total: 0, waker: None };
+        let capacity = capacity.max(1);
+        let inner = Inner { records: VecDeque::new(), capacity, bytes: 0, total: 0, waker: None };
         LogRing { inner: Arc::new(Mutex::new(inner)) }
     }
 
-    /// Adds a record; the oldest one falls out of a full ring.
+    /// Adds a record; the oldest ones fall out of a full ring.
     pub fn push(&self, record: Record) {
         let waker = {
             let mut inner = self.lock();
-            if inner.records.len() == inner.capacity {
-                inner.records.pop_front();
+            inner.bytes += record.text.as_str().len();
+            while (inner.records.len() == inner.capacity || inner.bytes > BYTES)
+                && let Some(oldest) = inner.records.pop_front()
+            {
+                inner.bytes -= oldest.text.as_str().len();
             }
             inner.records.push_back(record);
             inner.total += 1;
@@ -166,6 +174,19 @@ mod tests {
         assert_eq!(seconds(&ring.get(7..9)), [0i64; 0]);
         let backwards = Range { start: 4, end: 2 };
         assert_eq!(seconds(&ring.get(backwards)), [0i64; 0]);
+    }
+
+    #[test]
+    fn long_lines_leave_room_for_fewer() {
+        let ring = LogRing::new();
+        let text = SafeText::new(&"x".repeat(4000));
+        for second in 0..5000 {
+            ring.push(Record { text: text.clone(), ..record(second) });
+        }
+        assert_eq!((ring.len(), ring.total()), (BYTES / 4000, 5000));
+        assert_eq!(seconds(&ring.get(4999..5000)), [4999]);
+        ring.push(record(5000));
+        assert_eq!(ring.len(), BYTES / 4000 + 1);
     }
 
     #[test]
