@@ -7,6 +7,7 @@ use fdsp::{
     protocol::path::RemotePath,
     storage::{
         archive::{Plan, Planning},
+        page::Paging,
         root::{Directory, Node, Policy, Root},
     },
 };
@@ -105,9 +106,17 @@ fn listing(c: &mut Criterion) {
         for index in 0..count {
             fs::write(folder.path().join(format!("entry {index}")), "").expect("room");
         }
-        let directory = open(folder.path());
         group.bench_function(format!("of {count}"), |b| {
-            b.iter(|| directory.list(Some("entry 4"), 500).expect("nothing changes"))
+            b.iter(|| {
+                let after = Some("entry 4".to_owned());
+                let mut page = open(folder.path()).page(after, 500).expect("it is there");
+                loop {
+                    match page.step().expect("nothing changes") {
+                        Paging::More(further) => page = further,
+                        Paging::Done(entries) => break entries,
+                    }
+                }
+            })
         });
     }
     group.finish();

@@ -197,6 +197,16 @@ pub struct Sources {
     pub omitted: u64,
 }
 
+impl Sources {
+    /// Most bytes that an archive of them has: deflate adds less than a 64th, and an entry's headers, with a path of
+    /// [`super::path::MAX_PATH`] bytes in two of them, are less than 16 KiB.
+    pub fn most_of_an_archive(&self) -> u64 {
+        let entries = self.files.saturating_add(self.directories).saturating_add(1);
+        let content = self.bytes.saturating_add(self.bytes / 64);
+        content.saturating_add(entries.saturating_mul(16 * 1024))
+    }
+}
+
 /// Ends the answer to a [`Get`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct End {

@@ -11,14 +11,6 @@ use super::{
 /// Most characters of an identity.
 const MAX_IDENTITY: usize = 128;
 
-/// Most bytes that an archive of these sources has: deflate adds less than a 64th, and an entry's headers, with a path of
-/// [`super::path::MAX_PATH`] bytes in two of them, are less than 16 KiB.
-fn most_of_an_archive(sources: &Sources) -> u64 {
-    let entries = sources.files.saturating_add(sources.directories).saturating_add(1);
-    let content = sources.bytes.saturating_add(sources.bytes / 64);
-    content.saturating_add(entries.saturating_mul(16 * 1024))
-}
-
 /// What an answer may do without contradicting itself or the request.
 #[derive(Debug)]
 pub(super) struct Receiving {
@@ -92,7 +84,7 @@ impl Receiving {
         Ok(Receiving {
             identity: content.identity.clone(),
             size: content.size,
-            most: content.sources.as_ref().map_or(u64::MAX, most_of_an_archive),
+            most: content.sources.as_ref().map_or(u64::MAX, Sources::most_of_an_archive),
             sources: content.sources.map_or(content.size.unwrap_or(u64::MAX), |sources| sources.bytes),
             is_file,
             limit,

@@ -10,6 +10,7 @@ mod found;
 mod identity;
 mod listing;
 mod name;
+pub mod page;
 pub mod root;
 mod top;
 pub mod tree;

@@ -19,7 +19,7 @@ use fdsp::{
     },
 };
 
-use crate::{World, content};
+use crate::{World, content, list};
 
 fn sources(directory: Directory) -> Sources {
     let mut planner = directory.archive("");
@@ -47,7 +47,7 @@ fn tree(directory: Directory) -> (Vec<String>, u64) {
 }
 
 fn listed(world: &World, path: &str) -> Vec<(String, Kind)> {
-    let page = world.directory(path).list(None, 100).unwrap();
+    let page = list(world.directory(path), None, 100);
     page.entries.into_iter().map(|entry| (entry.name, entry.kind)).collect()
 }
 
@@ -184,7 +184,7 @@ fn other_file_systems_are_left_out() {
     }
     let Ok(Node::Directory(root)) = open(one, "") else { panic!("/ is a directory") };
     let proc: Vec<Entry> =
-        root.list(None, 4096).unwrap().entries.into_iter().filter(|entry| entry.name == "proc").collect();
+        list(root, None, 4096).entries.into_iter().filter(|entry| entry.name == "proc").collect();
     let [Entry { kind: Kind::Other, size: None, modified, .. }] = proc.as_slice() else { panic!("{proc:?}") };
     assert_eq!(modified.seconds, 0, "not even its time is told");
 }
@@ -201,12 +201,14 @@ fn an_archive_stays_in_its_file_system() {
     let root = Root::open(Path::new("/"), Policy::default()).unwrap();
     assert!(root.open_node(&RemotePath::parse("dev/pts").unwrap()).is_ok());
     let root = Root::open(Path::new("/dev"), policy).unwrap();
-    let Ok(Node::Directory(devices)) = root.open_node(&RemotePath::default()) else { panic!("a directory") };
-    let listed = devices.list(None, 4096).unwrap().entries;
+    let devices = || match root.open_node(&RemotePath::default()) {
+        Ok(Node::Directory(devices)) => devices,
+        other => panic!("a directory, and not {other:?}"),
+    };
+    let listed = list(devices(), None, 4096).entries;
     assert!(listed.iter().any(|entry| entry.name == "pts" && entry.kind == Kind::Other), "{listed:?}");
-    assert_eq!(sources(devices).directories, directories_of_one(Path::new("/dev")));
-    let Ok(Node::Directory(devices)) = root.open_node(&RemotePath::default()) else { panic!("a directory") };
-    assert!(tree(devices).0.iter().all(|path| path != "pts"));
+    assert_eq!(sources(devices()).directories, directories_of_one(Path::new("/dev")));
+    assert!(tree(devices()).0.iter().all(|path| path != "pts"));
 }
 
 /// Those beneath a path, and itself, that are on its file system.

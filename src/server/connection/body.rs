@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use crate::{
-    protocol::{digest::BLOCK_SIZE, message::Get, server::Filled},
+    protocol::{
+        digest::BLOCK_SIZE,
+        message::{Get, Sources},
+        server::Filled,
+    },
     server::{shared::Shared, slots::Slot},
     storage::{
         StorageError,
@@ -63,13 +67,17 @@ impl Body {
     }
 
     /// The range of an archive that `get` asks for; `None` if that is more than there can be.
-    pub fn archive(mut making: Making, sources: u64, get: &Get) -> Result<Option<Body>, StorageError> {
-        let Some(begin) = get.first_block.checked_mul(BLOCK_SIZE) else { return Ok(None) };
+    pub fn archive(mut making: Making, sources: &Sources, get: &Get) -> Result<Option<Body>, StorageError> {
+        let begin = get.first_block.checked_mul(BLOCK_SIZE);
+        // An archive is made up to where the range begins, which must not be for nothing.
+        let Some(begin) = begin.filter(|&begin| begin <= sources.most_of_an_archive()) else {
+            return Ok(None);
+        };
         if begin > 0 {
             making.resume(begin)?;
         }
         let left = range_end(get) - begin;
-        Ok(Some(Body::Archive { making: Box::new(making), sources, begin, left }))
+        Ok(Some(Body::Archive { making: Box::new(making), sources: sources.bytes, begin, left }))
     }
 
     /// Whether [`Body::skip`] has something to do before the first [`Body::read`].

@@ -13,7 +13,7 @@ use crate::{
             Dialect, Header,
             server::{Event, Server},
         },
-        message::Get,
+        message::{Get, Sources},
         path::RemotePath,
     },
     server::{ConnectionState, limits::WORK, slots::Slot},
@@ -44,7 +44,7 @@ enum Stage {
     /// An archive is being planned.
     Planning { name: String, planner: Box<Planner>, slot: Slot },
     /// It is made once for nothing but its size, which this dialect wants beforehand.
-    Measuring { name: String, sources: u64, making: Box<Making>, size: u64 },
+    Measuring { name: String, sources: Sources, making: Box<Making>, size: u64 },
     /// The client knows what there is.
     Offered { body: Body, size: u64 },
     /// Content is being sent; `left` of it.
@@ -193,7 +193,7 @@ impl Classic {
                     self.stage = Stage::Planning { name, planner: Box::new(planner), slot }
                 }
                 Planning::Done(plan) => {
-                    let sources = plan.sources().bytes;
+                    let sources = plan.sources();
                     match plan.size() {
                         Some(size) => {
                             let making = Making::new(plan, slot, &turn.shared);
@@ -227,8 +227,8 @@ impl Classic {
         }
     }
 
-    fn offer_archive(&mut self, name: String, sources: u64, size: u64, making: Making, turn: &Turn) {
-        match Body::archive(making, sources, &whole()) {
+    fn offer_archive(&mut self, name: String, sources: Sources, size: u64, making: Making, turn: &Turn) {
+        match Body::archive(making, &sources, &whole()) {
             Ok(Some(body)) => self.offer(&name, size, body, turn),
             // The whole of an archive begins nowhere but at its begin.
             Ok(None) | Err(_) => self.stage = Stage::Over,
@@ -244,6 +244,7 @@ fn fill(body: &mut Body, left: &mut u64, path: &SafeText, turn: &mut Turn) -> Re
     let most = turn.size();
     while *left > 0 && turn.out.len() < most && body.position() - before < WORK {
         let room = (most - turn.out.len()).min(usize::try_from(*left).unwrap_or(most));
+        let begun = Instant::now();
         let bytes = turn.out.fill(room, |buffer| {
             let bytes = body.read(buffer)?.bytes;
             if body.is_over() && (bytes as u64) < *left {
@@ -256,7 +257,7 @@ fn fill(body: &mut Body, left: &mut u64, path: &SafeText, turn: &mut Turn) -> Re
         })?;
         turn.content(bytes, Some(body.progress()));
         if body.source().is_some() {
-            turn.file();
+            turn.file(bytes, begun.elapsed());
         }
         *left -= bytes as u64;
         if bytes == 0 {

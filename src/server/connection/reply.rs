@@ -18,6 +18,7 @@ use crate::{
     storage::{
         self,
         archive::{Planner, Planning},
+        page::Page,
         root::{Directory, FileSource, Node},
     },
     text::SafeText,
@@ -27,6 +28,8 @@ use crate::{
 pub(super) enum Reply {
     /// Answers a `stat`.
     Meta(Meta),
+    /// A page of a listing, to be read.
+    Page(Box<Page>),
     /// Answers a `list`.
     Entries(Entries),
     /// To be announced and sent.
@@ -73,7 +76,7 @@ pub(super) fn reply(
     let node = shared.root.open_node(&remote).map_err(|error| error.failure())?;
     match (request, node) {
         (Request::Stat(_), node) => Ok(Reply::Meta(node.meta())),
-        (Request::List(list), Node::Directory(directory)) => page(&list, &directory, shared.limits.page),
+        (Request::List(list), Node::Directory(directory)) => page(list, directory, shared.limits.page),
         (Request::Get(get), Node::File(source)) if get.form != Form::Zip => file(&get, source, path),
         (Request::Get(get), Node::Directory(directory)) if get.form != Form::File => {
             let slot = shared.archives.take(peer).ok_or_else(|| busy("makes as many archives", path))?;
@@ -94,9 +97,9 @@ pub(super) fn reply(
     }
 }
 
-fn page(list: &List, directory: &Directory, most: usize) -> Result<Reply, Failure> {
+fn page(list: List, directory: Directory, most: usize) -> Result<Reply, Failure> {
     let limit = list.limit.map_or(most, |limit| most.min(limit as usize).max(1));
-    directory.list(list.after.as_deref(), limit).map(Reply::Entries).map_err(|error| error.failure())
+    directory.page(list.after, limit).map(Reply::Page).map_err(|error| error.failure())
 }
 
 fn file(get: &Get, source: FileSource, path: &SafeText) -> Result<Reply, Failure> {
@@ -142,7 +145,7 @@ impl Archive {
             identity: plan.identity().to_owned(),
             first_block: get.first_block,
         };
-        let body = Body::archive(Making::new(plan, slot, shared), sources.bytes, &get)
+        let body = Body::archive(Making::new(plan, slot, shared), &sources, &get)
             .map_err(|error| error.failure())?
             .ok_or_else(|| failure(Code::Range, Code::Range, path))?;
         Ok(Reply::Content(Box::new((content, body))))

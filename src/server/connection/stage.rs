@@ -12,11 +12,14 @@ use super::{
 };
 use crate::{
     protocol::{error::Code, message::Failure},
+    storage::page::{Page, Paging},
     text::SafeText,
 };
 
 /// How far an answer is.
 pub(super) enum Stage {
+    /// A page of a listing is being read.
+    Paging(Box<Page>),
     /// The archive is being planned.
     Planning(Box<Archive>),
     /// The hashes of a file's blocks are being sent.
@@ -33,8 +36,8 @@ pub(super) enum Stage {
 pub(super) enum Worked {
     /// There is more to do.
     On(Stage),
-    /// The archive is planned, and this is to be announced.
-    Planned(Reply),
+    /// It is known now what the answer is.
+    Known(Reply),
     /// The answer has ended.
     Ended,
 }
@@ -69,12 +72,16 @@ impl Stage {
         Ok(None)
     }
 
-    /// A slice of planning, of walking, of hashing, or of making an archive up to where its range begins. Where it is
+    /// A slice of reading names, of planning, of walking, of hashing, or of making an archive up to where its range begins. Where it is
     /// the content itself that takes work, the next [`Stage::fill`] is the slice.
     pub fn work(self, path: &SafeText, turn: &mut Turn) -> Result<Worked, Failure> {
         Ok(Worked::On(match self {
+            Stage::Paging(page) => match page.step().map_err(|error| error.failure())? {
+                Paging::More(page) => Stage::Paging(page),
+                Paging::Done(entries) => return Ok(Worked::Known(Reply::Entries(entries))),
+            },
             Stage::Planning(archive) => {
-                return archive.step(path, &Arc::clone(&turn.shared)).map(Worked::Planned);
+                return archive.step(path, &Arc::clone(&turn.shared)).map(Worked::Known);
             }
             Stage::Tree(tree) => match tree.work(turn).map_err(|error| error.failure())? {
                 Some(tree) => Stage::Tree(tree),

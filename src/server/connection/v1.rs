@@ -273,6 +273,7 @@ impl V1 {
     ) {
         let stage = match reply {
             Ok(Reply::Meta(meta)) => return self.machine.meta(id, &meta, &mut turn.out),
+            Ok(Reply::Page(page)) => Stage::Paging(page),
             Ok(Reply::Entries(entries)) => return self.machine.entries(id, &entries, &mut turn.out),
             Ok(Reply::Content(content)) => {
                 let (content, body) = *content;
@@ -326,7 +327,7 @@ impl V1 {
         let Some(Answer { id, path, started, stage }) = self.answer.take() else { return };
         match stage.work(&path, turn) {
             Ok(Worked::On(stage)) => self.answer = Some(Answer { id, path, started, stage }),
-            Ok(Worked::Planned(reply)) => self.answer(id, path, started, Ok(reply), turn),
+            Ok(Worked::Known(reply)) => self.answer(id, path, started, Ok(reply), turn),
             Ok(Worked::Ended) => {}
             Err(failure) => self.fail(id, &path, &failure, turn),
         }

@@ -1,0 +1,236 @@
+//! One page of a directory's listing, read in slices.
+
+use std::{
+    borrow::Cow,
+    ffi::{CStr, CString},
+    io,
+    mem::MaybeUninit,
+    os::fd::OwnedFd,
+};
+
+use rustix::{
+    fs::{FileType, RawDir, Stat},
+    io::Errno,
+};
+
+use super::{
+    StorageError, is_absent,
+    listing::Directory,
+    name,
+    root::{Served, modified, shown, size},
+};
+use crate::{
+    platform::Access,
+    protocol::message::{Entries, Entry, Kind, Timestamp},
+};
+
+/// Most entries of one page, whatever is asked for.
+const MAX_PAGE: usize = 4096;
+/// Bytes of directory entries that are read in a slice: some thousand names.
+const READ: usize = 32 * 1024;
+/// Names that are looked at in a slice.
+const LOOKS: usize = 128;
+
+/// The first so many names of a directory after one of them, sorted by bytes.
+///
+/// The names of the whole directory are read; those of the page are kept and looked at. A name that is no UTF-8 is shown
+/// with `%XX` for each such byte, as [`Kind::Other`].
+#[derive(Debug)]
+pub struct Page {
+    directory: Directory,
+    after: Option<String>,
+    limit: usize,
+    /// The smallest names so far, up to twice as many as are wanted.
+    names: Vec<Found>,
+    /// What comes behind this name is of a later page; known once there were too many.
+    last: Option<String>,
+    /// Whether there are names behind those of the page.
+    more: bool,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// Names are being read. The handle is this page's own, since it has the position in the directory.
+    Reading(OwnedFd),
+    /// The names are known, and so many were looked at.
+    Looking(usize, Vec<Entry>),
+}
+
+/// How far a page is.
+#[derive(Debug)]
+pub enum Paging {
+    /// There is more to do.
+    More(Box<Page>),
+    /// That is it.
+    Done(Entries),
+}
+
+impl Page {
+    pub(super) fn new(
+        directory: Directory,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<Box<Page>, StorageError> {
+        let limit = limit.clamp(1, MAX_PAGE);
+        let stage = Page::begin(&directory)?;
+        Ok(Box::new(Page { directory, after, limit, names: Vec::new(), last: None, more: false, stage }))
+    }
+
+    fn begin(directory: &Directory) -> Result<Stage, StorageError> {
+        let handle = directory.folder.open_in(&directory.handle, ".", Access::Directory);
+        handle.map(Stage::Reading).map_err(|error| unreadable(directory, error))
+    }
+
+    /// A slice of it, of less than a millisecond as a rule.
+    ///
+    /// # Errors
+    /// See [`StorageError`].
+    pub fn step(mut self: Box<Self>) -> Result<Paging, StorageError> {
+        match &mut self.stage {
+            Stage::Reading(_) => {
+                if self.read().map_err(|error| unreadable(&self.directory, error))? {
+                    if self.names.len() > self.limit {
+                        self.cut();
+                    }
+                    self.names.sort_unstable();
+                    self.stage = Stage::Looking(0, Vec::with_capacity(self.names.len()));
+                }
+            }
+            Stage::Looking(looked, entries) => {
+                for found in self.names.iter().skip(*looked).take(LOOKS) {
+                    match self.directory.entry(found) {
+                        Ok(entry) => entries.push(entry),
+                        // Gone since its name was read.
+                        Err(error) if is_absent(&error) => {}
+                        Err(error) => return Err(unreadable(&self.directory, error)),
+                    }
+                }
+                *looked += LOOKS;
+                if *looked >= self.names.len() {
+                    if !entries.is_empty() || !self.more {
+                        return Ok(Paging::Done(Entries {
+                            entries: std::mem::take(entries),
+                            more: self.more,
+                        }));
+                    }
+                    // A page without a name would leave the client nothing to ask on from.
+                    self.after = self.names.pop().map(|found| found.shown);
+                    (self.names, self.last, self.more) = (Vec::new(), None, false);
+                    self.stage = Page::begin(&self.directory)?;
+                }
+            }
+        }
+        Ok(Paging::More(self))
+    }
+
+    /// Reads some names. True if those were the last ones.
+    fn read(&mut self) -> io::Result<bool> {
+        let Stage::Reading(handle) = &self.stage else { return Ok(true) };
+        let mut buffer = [MaybeUninit::uninit(); READ];
+        let mut names = RawDir::new(handle, &mut buffer);
+        let mut fresh = Vec::new();
+        let is_over = loop {
+            match names.next() {
+                None => break true,
+                Some(Err(Errno::INTR)) => {}
+                Some(entry) => {
+                    let entry = entry?;
+                    let raw = entry.file_name();
+                    if !matches!(raw.to_bytes(), b"." | b"..") && self.directory.folder.serves(raw.to_bytes())
+                    {
+                        let shown = name::as_text(raw.to_bytes());
+                        if self.last.as_deref().is_some_and(|last| &*shown >= last) {
+                            self.more = true;
+                        } else if self.after.as_deref().is_none_or(|after| &*shown > after) {
+                            fresh.push(Found::new(shown, raw));
+                        }
+                    }
+                    if names.is_buffer_empty() {
+                        break false;
+                    }
+                }
+            }
+        };
+        self.names.append(&mut fresh);
+        // Twice the page, so that a name is moved once or twice whatever the order they come in.
+        if self.names.len() > 2 * self.limit {
+            self.cut();
+        }
+        Ok(is_over)
+    }
+
+    /// Keeps the first of more names than are wanted.
+    fn cut(&mut self) {
+        let (_, last, _) = self.names.select_nth_unstable(self.limit - 1);
+        self.last = Some(last.shown.clone());
+        self.names.truncate(self.limit);
+        self.more = true;
+    }
+}
+
+fn unreadable(directory: &Directory, error: io::Error) -> StorageError {
+    StorageError::Unreadable { path: shown(&directory.path), error }
+}
+
+impl Directory {
+    fn entry(&self, found: &Found) -> io::Result<Entry> {
+        let name = found.shown.clone();
+        let other =
+            |stat: &Stat, name| Entry { name, kind: Kind::Other, size: None, modified: modified(stat) };
+        let raw = match &found.raw {
+            None => CString::new(&*found.shown)?,
+            Some(raw) => raw.clone(),
+        };
+        let stat = match self.folder.look_in(&self.handle, &raw) {
+            // Nothing is told of another file system, not even how old it is.
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::XDEV) => {
+                let modified = Timestamp { seconds: 0, nanoseconds: 0 };
+                return Ok(Entry { name, kind: Kind::Other, size: None, modified });
+            }
+            stat => stat?,
+        };
+        if found.raw.is_some() {
+            // No request could name it.
+            return Ok(other(&stat, name));
+        }
+        let target = if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink {
+            match self.look_through(&name::join(&self.path, &name)) {
+                Ok(target) => target,
+                Err(error) if is_absent(&error) => return Ok(other(&stat, name)),
+                Err(error) => return Err(error),
+            }
+        } else {
+            stat
+        };
+        Ok(match Served::of(&target) {
+            Some(Served::File) => {
+                Entry { name, kind: Kind::File, size: Some(size(&target)), modified: modified(&target) }
+            }
+            Some(Served::Directory) => {
+                Entry { name, kind: Kind::Directory, size: None, modified: modified(&target) }
+            }
+            None => other(&stat, name),
+        })
+    }
+
+    /// What a link leads to, if it may be followed.
+    fn look_through(&self, path: &str) -> io::Result<Stat> {
+        Ok(rustix::fs::fstat(self.folder.open(path, Access::Look)?)?)
+    }
+}
+
+/// A name of the page; ordered as it is shown.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Found {
+    shown: String,
+    /// As it is, where that is no text.
+    raw: Option<CString>,
+}
+
+impl Found {
+    fn new(shown: Cow<'_, str>, raw: &CStr) -> Found {
+        let escaped = matches!(shown, Cow::Owned(_));
+        Found { shown: shown.into_owned(), raw: escaped.then(|| raw.to_owned()) }
+    }
+}
