@@ -66,6 +66,13 @@ impl Bucket {
         wait
     }
 
+    /// What was spent beforehand and is not used after all.
+    pub(crate) fn give_back(&mut self, bytes: usize) {
+        if self.rate.is_some() {
+            self.balance += bytes as f64;
+        }
+    }
+
     /// How much to move at once, so that the flow under a limit is smooth and shared: what goes in a `parts`-th of a
     /// second, and not less than `least`, since slower limits wait longer instead.
     pub(crate) fn quantum(&self, parts: u64, least: usize) -> usize {

@@ -107,7 +107,7 @@ impl Door {
             Some(token) if token == right => Answer::Open,
             Some(_) => {
                 let known = known.copied().unwrap_or(Wrong { since: now, count: 0 });
-                if wrong.len() >= PEERS {
+                if !wrong.contains_key(&origin) && wrong.len() >= PEERS {
                     forget(&mut wrong, now);
                 }
                 wrong.insert(origin, Wrong { count: known.count + 1, ..known });
@@ -184,6 +184,20 @@ mod tests {
         for number in 0..PEERS as u32 + 100 {
             let now = start + Duration::from_millis(number.into());
             door.knock(IpAddr::V4(number.into()), Some(&token("the-wrong-one")), now);
+        }
+        assert_eq!(lock(&door.wrong).len(), PEERS);
+    }
+
+    #[test]
+    fn who_is_known_already_displaces_nobody() {
+        let door = Door::new(Some(token("sesame-sesame")));
+        let (start, wrong) = (Instant::now(), token("wrong-wrong"));
+        let peer = |number: usize| IpAddr::from(u32::try_from(number).unwrap().to_be_bytes());
+        for number in 0..PEERS {
+            door.knock(peer(number), Some(&wrong), start);
+        }
+        for _ in 0..3 {
+            door.knock(peer(7), Some(&wrong), start);
         }
         assert_eq!(lock(&door.wrong).len(), PEERS);
     }

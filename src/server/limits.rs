@@ -64,7 +64,8 @@ pub(super) const PARALLEL: u32 = 8;
 /// next one.
 pub(super) const TURN: usize = 256 * 1024;
 
-/// Answers begun in one turn, so that a pipeline of tiny requests is no longer a turn than a big file's.
+/// Answers begun in one turn, so that a pipeline of tiny requests is no longer a turn than a big file's. What takes more
+/// than a look at one file ends the turn.
 pub(super) const ANSWERS: usize = 16;
 
 /// Bytes of an archive's sources that are read and deflated in one turn: some milliseconds of work.
@@ -76,6 +77,9 @@ pub(super) const READ: usize = 16 * 1024;
 /// How long a connection that is over waits for its peer to close, so that the last answer is not
 /// destroyed by a reset.
 pub(super) const LINGER: Duration = Duration::from_secs(1);
+
+/// How often somebody looks whether the peer of work that takes long is still there.
+pub(super) const LOOK: Duration = Duration::from_millis(100);
 
 /// Places beside `max_connections` in which clients are told "busy".
 pub(super) const REFUSALS: usize = 64;

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    io,
     net::{Shutdown, SocketAddr},
     ops::Range,
     os::fd::AsFd,
@@ -96,6 +97,12 @@ impl Entry {
             // It fails only where the peer was faster, and then there is nothing to shut down.
             let _ = platform::shutdown(&*socket, how);
         }
+    }
+
+    /// Why there is no peer any more, as far as it has said so by a reset. Looking takes the error from the socket.
+    pub fn failure(&self) -> Option<io::Error> {
+        let socket = self.socket.upgrade()?;
+        socket2::SockRef::from(&socket.as_fd()).take_error().ok().flatten()
     }
 
     /// Wakes a loop that waits for a request, by an end of the stream. A connection that is in the
@@ -268,7 +275,7 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::TcpListener;
+    use std::{net::TcpListener, time::Duration};
 
     use super::*;
 
@@ -300,6 +307,29 @@ mod tests {
         // Addresses of IPv6 are counted by networks.
         assert!(!enter("2001:db8::1").refused && !enter("2001:db8::2").refused);
         assert!(enter("2001:db8::3").refused && !enter("2001:db8:0:1::3").refused);
+    }
+
+    #[test]
+    fn a_peer_that_has_reset_is_seen_without_reading() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, peer) = listener.accept().unwrap();
+        let socket = Arc::new(stream);
+        let weak: Weak<std::net::TcpStream> = Arc::downgrade(&socket);
+        let registry = Registry::default();
+        let entry = registry.enter(weak as Weak<Socket>, peer, &Limits::default(), Instant::now()).unwrap();
+        assert!(entry.failure().is_none());
+        socket2::SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
+        drop(client);
+        let begin = Instant::now();
+        let error = loop {
+            if let Some(error) = entry.failure() {
+                break error;
+            }
+            assert!(begin.elapsed() < Duration::from_secs(10), "a reset comes over loopback at once");
+            std::thread::yield_now();
+        };
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! What part of the server's time goes to work that sends no file: looking things up, listing, hashing, packing.
 //!
 //! A request costs its sender next to nothing and may cost the server milliseconds. Nothing is wrong with that while
-//! nobody is kept waiting; but while files are sent as fast as the processors can, everything else gets [`PART`] of
-//! their time, in equal shares for the addresses that it comes from. Whoever has done a slice of such work rests
+//! nobody is kept waiting; but while others are sent files as fast as the processors can, everything else gets [`PART`]
+//! of their time, in equal shares for the addresses that it comes from. Whoever has done a slice of such work rests
 //! afterwards, in proportion to what it took and to how many others rest, so that a short question waits shortly whatever
 //! the others ask for.
+//!
+//! That holds as long as all rests together are no longer than [`LONGEST`] allows: with as many connections as a server
+//! has by default, for slices of about a millisecond.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -12,13 +15,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{origin::Origin, registry::lock};
+use super::{ConnectionId, origin::Origin, registry::lock};
 
 /// Part of the processors' time that other work may take while files are sent: one in so many.
 const PART: u32 = 10;
 /// Files are sent fast if sending them, or waiting for the server to do so, takes one in so many seconds: without other
 /// work at some 300 MB/s. Most networks are slower, and have a file wait for them and not for the server.
 const FAST: u32 = 10;
+/// So long sending a byte of a file may take, reading it aside: at 64 MB/s. What takes longer is not about the bytes, but
+/// about what had to be done to find them.
+const BYTE: Duration = Duration::from_nanos(16);
 /// Over so long that is measured.
 const WINDOW: Duration = Duration::from_millis(20);
 /// So long it is believed afterwards.
@@ -42,8 +48,19 @@ pub(super) struct Share {
 #[derive(Debug)]
 struct Sending {
     since: Instant,
-    spent: Duration,
+    /// By connection.
+    spent: HashMap<ConnectionId, Duration>,
     fast_until: Option<Instant>,
+    /// The one connection for which all that was, if it was for one.
+    alone: Option<ConnectionId>,
+}
+
+/// Bytes that were copied from files in a slice.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Copying {
+    pub bytes: usize,
+    /// How long they had to be read.
+    pub reading: Duration,
 }
 
 /// A rest after work; it is over when this is dropped.
@@ -57,38 +74,46 @@ struct Rest {
 impl Share {
     /// Of a server that runs on so many processors.
     pub fn new(processors: u32, now: Instant) -> Share {
-        let sending = Sending { since: now, spent: Duration::ZERO, fast_until: None };
+        let sending = Sending { since: now, spent: HashMap::new(), fast_until: None, alone: None };
         Share { processors, sending: Mutex::new(sending), resting: Mutex::default() }
     }
 
-    /// Sending of a file took so long, or waiting for that.
-    pub fn sent(&self, spent: Duration, now: Instant) {
+    /// Sending a file to a connection took so long, or waiting for that.
+    pub fn sent(&self, id: ConnectionId, spent: Duration, now: Instant) {
         let mut sending = lock(&self.sending);
-        sending.spent += spent;
+        *sending.spent.entry(id).or_default() += spent;
         let window = now.saturating_duration_since(sending.since);
-        if window >= WINDOW {
-            if sending.spent * FAST >= window {
-                sending.fast_until = Some(now + BELIEVED);
-            }
-            (sending.since, sending.spent) = (now, Duration::ZERO);
+        if window < WINDOW {
+            return;
         }
+        let all: Duration = sending.spent.values().sum();
+        if all * FAST >= window {
+            let most = sending.spent.iter().max_by_key(|(_, spent)| **spent);
+            let alone = most.filter(|(_, most)| (all - **most) * FAST < window).map(|(id, _)| *id);
+            (sending.fast_until, sending.alone) = (Some(now + BELIEVED), alone);
+        }
+        sending.spent.clear();
+        sending.since = now;
     }
 
-    /// Whether files are being sent as fast as can be.
-    fn is_fast(&self, now: Instant) -> bool {
-        self.processors > 0 && lock(&self.sending).fast_until.is_some_and(|until| now < until)
+    /// Whether files are being sent as fast as can be to others than this connection.
+    fn is_fast(&self, id: ConnectionId, now: Instant) -> bool {
+        let sending = lock(&self.sending);
+        self.processors > 0
+            && sending.alone != Some(id)
+            && sending.fast_until.is_some_and(|until| now < until)
     }
 
     /// The rest that is due after other work that took so long; `None` if nobody is kept waiting by it.
-    fn due(&self, origin: Origin, spent: Duration, now: Instant) -> Option<Duration> {
-        if !self.is_fast(now) {
+    fn due(&self, id: ConnectionId, origin: Origin, spent: Duration, now: Instant) -> Option<Duration> {
+        if !self.is_fast(id, now) {
             return None;
         }
         let resting = lock(&self.resting);
         let own = resting.get(&origin).copied().unwrap_or(0);
         let origins = resting.len() + usize::from(own == 0);
         let times = u32::try_from(origins).unwrap_or(u32::MAX).saturating_mul(PART).saturating_mul(own + 1);
-        Some(spent.saturating_mul(times).min(LONGEST) / self.processors)
+        Some((spent.saturating_mul(times) / self.processors).min(LONGEST))
     }
 }
 
@@ -114,7 +139,10 @@ impl Drop for Rest {
 #[derive(Debug)]
 pub(super) struct Effort {
     share: Arc<Share>,
+    id: ConnectionId,
     origin: Origin,
+    /// So much more may be spent on sending what was copied from files.
+    credit: Duration,
     /// Spent on sending files, and not yet told.
     sent: Duration,
     /// Since when a file waits for its next turn, with a peer that would take more.
@@ -126,10 +154,12 @@ pub(super) struct Effort {
 
 impl Effort {
     /// Of a connection that begins, from there.
-    pub fn new(share: &Arc<Share>, origin: Origin) -> Effort {
+    pub fn new(share: &Arc<Share>, id: ConnectionId, origin: Origin) -> Effort {
         Effort {
             share: Arc::clone(share),
+            id,
             origin,
+            credit: Duration::ZERO,
             sent: Duration::ZERO,
             ready: None,
             worked: Duration::ZERO,
@@ -137,9 +167,18 @@ impl Effort {
         }
     }
 
-    /// A slice took so long; whether it was for sending a file.
-    pub fn spend(&mut self, spent: Duration, sending: bool) {
-        *if sending { &mut self.sent } else { &mut self.worked } += spent;
+    /// A slice took so long, in which so much was copied from files.
+    pub fn spend(&mut self, spent: Duration, copying: Copying) {
+        self.credit += copying.reading + BYTE * u32::try_from(copying.bytes).unwrap_or(u32::MAX);
+        let sent = spent.min(self.credit);
+        self.credit -= sent;
+        self.sent += sent;
+        self.worked += spent - sent;
+    }
+
+    /// Nothing that was copied waits to be sent any more.
+    pub fn sent_all(&mut self) {
+        self.credit = Duration::ZERO;
     }
 
     /// The peer has taken a piece of a file, and may take another at once.
@@ -162,10 +201,10 @@ impl Effort {
     /// Until when this connection has to rest, if it has to.
     pub fn rest(&mut self, now: Instant) -> Option<Instant> {
         if !self.sent.is_zero() {
-            self.share.sent(std::mem::take(&mut self.sent), now);
+            self.share.sent(self.id, std::mem::take(&mut self.sent), now);
         }
         if self.rest.is_none() {
-            match self.share.due(self.origin, self.worked, now) {
+            match self.share.due(self.id, self.origin, self.worked, now) {
                 Some(due) if due < LEAST => {}
                 due => {
                     self.worked = Duration::ZERO;
@@ -173,7 +212,7 @@ impl Effort {
                 }
             }
         }
-        self.rest = self.rest.take().filter(|rest| now < rest.until && self.share.is_fast(now));
+        self.rest = self.rest.take().filter(|rest| now < rest.until && self.share.is_fast(self.id, now));
         self.rest.as_ref().map(|rest| rest.until)
     }
 }
@@ -185,6 +224,12 @@ mod tests {
     use super::*;
 
     const MILLISECOND: Duration = Duration::from_millis(1);
+    /// The connection that files are sent to.
+    const OTHER: ConnectionId = ConnectionId(1000);
+
+    fn effort(share: &Arc<Share>, id: u8, from: u8) -> Effort {
+        Effort::new(share, ConnectionId(id.into()), origin(from))
+    }
 
     /// Where somebody comes from.
     fn origin(number: u8) -> Origin {
@@ -196,7 +241,7 @@ mod tests {
         let start = Instant::now();
         let share = Arc::new(Share::new(1, start));
         for tick in 1..=100 {
-            share.sent(MILLISECOND * percent / 100, start + tick * MILLISECOND);
+            share.sent(OTHER, MILLISECOND * percent / 100, start + tick * MILLISECOND);
         }
         (share, start + 100 * MILLISECOND)
     }
@@ -206,14 +251,14 @@ mod tests {
         for (workers, origins) in [(1, 1), (3, 1), (40, 1), (40, 4), (40, 40)] {
             let (share, start) = sending(90);
             let mut efforts: Vec<Effort> =
-                (0..workers).map(|number| Effort::new(&share, origin(number % origins))).collect();
+                (0..workers).map(|number| effort(&share, number, number % origins)).collect();
             let mut worked = Duration::ZERO;
             for tick in 0..20_000 {
                 let now = start + tick * MILLISECOND;
-                share.sent(MILLISECOND, now);
+                share.sent(OTHER, MILLISECOND, now);
                 for effort in &mut efforts {
                     if effort.rest(now).is_none() {
-                        effort.spend(MILLISECOND / 2, false);
+                        effort.spend(MILLISECOND / 2, Copying::default());
                         worked += MILLISECOND / 2;
                     }
                 }
@@ -227,21 +272,21 @@ mod tests {
     fn nobody_rests_while_nothing_waits() {
         for percent in [0, 3] {
             let (share, now) = sending(percent);
-            let mut effort = Effort::new(&share, origin(0));
-            effort.spend(Duration::from_secs(1), false);
+            let mut effort = effort(&share, 0, 0);
+            effort.spend(Duration::from_secs(1), Copying::default());
             assert_eq!(effort.rest(now), None, "{percent} %");
         }
         let (_, now) = sending(0);
         let share = Arc::new(Share::new(0, now));
-        share.sent(Duration::from_secs(1), now + Duration::from_secs(1));
-        assert!(!share.is_fast(now + Duration::from_secs(1)), "nobody is beside anybody");
+        share.sent(OTHER, Duration::from_secs(1), now + Duration::from_secs(1));
+        assert!(!share.is_fast(ConnectionId(0), now + Duration::from_secs(1)), "nobody is beside anybody");
     }
 
     #[test]
     fn a_rest_ends_with_what_it_was_for() {
         let (share, now) = sending(90);
-        let mut effort = Effort::new(&share, origin(0));
-        effort.spend(100 * MILLISECOND, false);
+        let mut effort = effort(&share, 0, 0);
+        effort.spend(100 * MILLISECOND, Copying::default());
         assert_eq!(effort.rest(now), Some(now + Duration::from_secs(1)));
         assert_eq!(effort.rest(now + 2 * BELIEVED), None);
         assert!(lock(&share.resting).is_empty());
@@ -250,14 +295,14 @@ mod tests {
     #[test]
     fn a_short_question_rests_shortly_beside_long_work() {
         let (share, now) = sending(90);
-        let mut others: Vec<Effort> = (0..20).map(|_| Effort::new(&share, origin(0))).collect();
+        let mut others: Vec<Effort> = (0..20).map(|number| effort(&share, number, 0)).collect();
         for other in &mut others {
-            other.spend(Duration::from_secs(1), false);
+            other.spend(Duration::from_secs(1), Copying::default());
             assert_eq!(other.rest(now), Some(now + LONGEST));
         }
         for (number, times) in [(0, 21), (1, 2)] {
-            let mut effort = Effort::new(&share, origin(number));
-            effort.spend(MILLISECOND / 10, false);
+            let mut effort = effort(&share, 100, number);
+            effort.spend(MILLISECOND / 10, Copying::default());
             assert_eq!(effort.rest(now), Some(now + times * MILLISECOND), "from {number}");
         }
         drop(others);
@@ -267,8 +312,37 @@ mod tests {
     #[test]
     fn sending_is_no_work_to_rest_from() {
         let (share, now) = sending(90);
-        let mut effort = Effort::new(&share, origin(0));
-        effort.spend(Duration::from_secs(1), true);
-        assert_eq!(effort.rest(now), None);
+        let mut effort = effort(&share, 0, 0);
+        let slow = Copying { bytes: 256 << 10, reading: Duration::from_secs(1) };
+        effort.spend(Duration::from_secs(1), slow);
+        effort.spend(MILLISECOND, Copying::default());
+        assert_eq!(effort.rest(now), None, "it still sends what it has read");
+        effort.sent_all();
+        effort.spend(MILLISECOND, Copying::default());
+        assert_eq!(effort.rest(now), Some(now + 10 * MILLISECOND), "that was something else");
+    }
+
+    #[test]
+    fn a_byte_of_a_file_excuses_no_work() {
+        let (share, now) = sending(90);
+        let mut effort = effort(&share, 0, 0);
+        effort.spend(MILLISECOND, Copying { bytes: 1, reading: Duration::ZERO });
+        let rest = effort.rest(now).expect("a rest");
+        assert!(rest > now + 9 * MILLISECOND, "{:?}", rest - now);
+    }
+
+    #[test]
+    fn nobody_rests_for_its_own_sake() {
+        let (share, now) = sending(90);
+        let mut own = Effort::new(&share, OTHER, origin(0));
+        own.spend(MILLISECOND, Copying::default());
+        assert_eq!(own.rest(now), None);
+        // Another one is sent a file as well.
+        for tick in 1..=100 {
+            share.sent(ConnectionId(7), MILLISECOND / 2, now + tick * MILLISECOND);
+            share.sent(OTHER, MILLISECOND / 2, now + tick * MILLISECOND);
+        }
+        own.spend(MILLISECOND, Copying::default());
+        assert!(own.rest(now + 100 * MILLISECOND).is_some());
     }
 }

@@ -184,6 +184,13 @@ impl Shared {
         }
     }
 
+    /// Gives back what [`Shared::reserve`] took and what was not written.
+    pub fn give_back(&self, bytes: usize) {
+        if self.limits.rate.is_some() {
+            lock(&self.bandwidth).give_back(bytes);
+        }
+    }
+
     /// Content went out.
     pub fn add_sent(&self, bytes: u64) {
         self.sent.fetch_add(bytes, Ordering::Relaxed);

@@ -60,7 +60,7 @@ use self::{
 };
 use super::{
     Event,
-    limits::LINGER,
+    limits::{LINGER, LOOK},
     origin::Origin,
     registry::Entry,
     share::Effort,
@@ -95,6 +95,8 @@ pub(super) struct Connection {
     effort: Effort,
     /// Bytes of the output that may be written now.
     allowed: usize,
+    /// When to look whether the peer of a long work is still there.
+    look: Instant,
     /// Why it ended, once it is about to.
     reason: Cow<'static, str>,
 }
@@ -145,7 +147,7 @@ impl Connection {
     pub fn new(shared: Arc<Shared>, entry: Arc<Entry>, now: Instant) -> Connection {
         let deadlines = Deadlines::new(&shared.limits, entry.refused, now);
         let pacing = Pacing::new(&shared, now);
-        let effort = Effort::new(&shared.share, Origin::from(entry.peer.ip()));
+        let effort = Effort::new(&shared.share, entry.id, Origin::from(entry.peer.ip()));
         let turn = Turn::new(Arc::clone(&shared), Arc::clone(&entry));
         Connection {
             shared,
@@ -157,6 +159,7 @@ impl Connection {
             pacing,
             effort,
             allowed: 0,
+            look: now + LOOK,
             reason: "given up by the server".into(),
         }
     }
@@ -222,6 +225,7 @@ impl Connection {
                     if *end == End::Said {
                         self.entry.shutdown(Shutdown::Write);
                         *end = End::Shut;
+                        self.deadlines.linger(now + LINGER);
                     }
                     Step::Read
                 }
@@ -239,6 +243,10 @@ impl Connection {
                     return Want::Read;
                 }
                 Step::Work => {
+                    if let Some(error) = self.failure(now) {
+                        self.lost(&error);
+                        continue;
+                    }
                     self.deadlines.wait_for(Waiting::Nothing, now);
                     return Want::Work;
                 }
@@ -248,11 +256,21 @@ impl Connection {
         }
     }
 
-    /// Finds out how much may be written. Last words do not wait for that.
+    /// Finds out how much may be written. First and last words do not wait for that: who has not asked for anything, or
+    /// has no right to, has no share of the bandwidth.
     fn pace(&mut self, now: Instant) -> Result<(), Instant> {
-        let last = self.entry.refused || matches!(self.stage, Stage::Lingering { .. });
-        self.allowed = if last { usize::MAX } else { self.pacing.allowed(&self.shared, now)? };
+        let is_short = !self.turn.asked || matches!(self.stage, Stage::Lingering { .. });
+        self.allowed = if is_short { usize::MAX } else { self.pacing.allowed(&self.shared, now)? };
         Ok(())
+    }
+
+    /// How the socket has failed meanwhile: nobody shall work on for a peer that is gone.
+    fn failure(&mut self, now: Instant) -> Option<io::Error> {
+        if now < self.look {
+            return None;
+        }
+        self.look = now + LOOK;
+        self.entry.failure()
     }
 
     /// Why the socket was shut down, if that was not the client.
@@ -280,7 +298,7 @@ impl Connection {
     fn guarded<T>(&mut self, part: impl FnOnce(&mut Connection) -> T) -> Option<T> {
         let begun = Instant::now();
         let result = catch_unwind(AssertUnwindSafe(|| part(self)));
-        self.effort.spend(begun.elapsed(), self.turn.sends_file());
+        self.effort.spend(begun.elapsed(), self.turn.take_copying());
         if result.is_err() {
             self.shared.warn("a defect of this program has ended a connection");
             self.close("a defect of the server");
@@ -322,6 +340,9 @@ impl Connection {
         }
         self.pacing.wrote(count);
         self.transport.wrote(count, &mut self.turn, now);
+        if self.turn.out.is_empty() {
+            self.effort.sent_all();
+        }
     }
 
     /// The socket failed.
@@ -349,7 +370,7 @@ impl Connection {
     pub fn timed_out(&mut self, now: Instant) {
         let (code, reason) = match self.deadlines.check(now) {
             None => return,
-            Some(Overrun::Linger) => return self.stage = Stage::Closed,
+            Some(Overrun::Linger) => return self.close("it did not close"),
             Some(Overrun::Handshake) => (Code::TimedOut, "no request within the handshake deadline"),
             Some(Overrun::Idle) => (Code::TimedOut, "idle for too long"),
             Some(Overrun::Rate) => (Code::TooSlow, "too slow"),
@@ -379,24 +400,30 @@ impl Connection {
             Stage::V1(v1) => {
                 v1.leave(code, reason, &mut self.turn);
                 self.linger(reason.into(), now);
+                // It has had its time.
+                self.deadlines.linger(now + LINGER);
             }
-            Stage::Lingering { .. } => {}
             _ => self.close(reason),
         }
     }
 
+    /// Nothing more is answered; what was answered still goes out.
     fn linger(&mut self, reason: Cow<'static, str>, now: Instant) {
-        self.turn.abandon(&reason);
+        self.turn.give_up(&reason);
         self.reason = reason;
         self.stage = Stage::Lingering { end: End::Owed };
-        self.deadlines.linger(now + LINGER);
+        if self.entry.refused {
+            // Others are to be refused as well.
+            self.deadlines.linger(now + LINGER);
+        }
     }
 
     fn close(&mut self, reason: impl Into<Cow<'static, str>>) {
+        let reason = reason.into();
+        self.turn.abandon(&reason);
         if !matches!(self.stage, Stage::Lingering { .. } | Stage::Closed) {
-            self.reason = reason.into();
+            self.reason = reason;
         }
-        self.turn.abandon(&self.reason);
         self.stage = Stage::Closed;
     }
 }
@@ -405,6 +432,7 @@ impl Drop for Connection {
     /// However a loop or a task ends, its connections leave the registry.
     fn drop(&mut self) {
         self.turn.abandon(&self.reason);
+        self.shared.give_back(self.pacing.end());
         self.shared.registry.remove(&self.entry);
         if !self.entry.refused {
             let Entry { id, peer, .. } = *self.entry;

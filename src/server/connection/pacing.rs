@@ -13,8 +13,8 @@ const LEAST: usize = 1024;
 /// What one connection may write.
 ///
 /// It reserves a turn of bytes in its own bucket and in the one of all, and writes them when both are due. Who has
-/// to wait is behind all those who asked before, so that all get equal shares. What a slow peer does not take stays
-/// reserved and is not asked for again.
+/// to wait is behind all those who asked before, so that all connections get equal shares. What a slow peer does not take
+/// stays reserved and is not asked for again; what nobody will take any more is given back.
 #[derive(Debug)]
 pub(super) struct Pacing {
     own: Bucket,
@@ -46,6 +46,11 @@ impl Pacing {
             self.due = now.checked_add(wait).unwrap_or(now + super::super::limits::FOREVER);
         }
         if now < self.due { Err(self.due) } else { Ok(self.left) }
+    }
+
+    /// The connection ends; returns what was reserved in the bucket of all and is not used.
+    pub fn end(&mut self) -> usize {
+        std::mem::take(&mut self.left)
     }
 
     /// So many bytes were written.

@@ -1,5 +1,7 @@
 //! A connection without a socket, on virtual time.
 
+mod greedy;
+
 use std::{net::TcpListener, os::fd::AsFd, sync::Mutex, time::Duration};
 
 use proptest::prelude::*;
@@ -329,7 +331,7 @@ fn costly_work_rests_while_files_are_sent_fast() {
         let (mut rests, mut written) = (0, 0);
         loop {
             if fast {
-                bench.shared.share.sent(Duration::from_secs(1), now);
+                bench.shared.share.sent(crate::server::ConnectionId(u64::MAX), Duration::from_secs(1), now);
             }
             match connection.next(now) {
                 Want::Write => {

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::super::{ConnectionState, Event, limits::TURN, registry::Entry, shared::Shared};
+use super::super::{ConnectionState, Event, limits::TURN, registry::Entry, share::Copying, shared::Shared};
 use crate::{
     protocol::{message::Failure, outgoing::Outgoing},
     text::SafeText,
@@ -32,8 +32,10 @@ pub(super) struct Turn {
     ended: Vec<Running>,
     /// Content bytes in `out`.
     content: u64,
-    /// There is content of a file in `out`, as it is.
-    file: bool,
+    /// Bytes of files, as they are, in `out`.
+    file: usize,
+    /// What putting them there has taken since [`Turn::take_copying`].
+    copying: Copying,
     /// Bytes taken by the peer since it was slow last; see [`Turn::size`].
     brisk: usize,
     /// Length of the turn in `out`.
@@ -65,7 +67,8 @@ impl Turn {
             running: None,
             ended: Vec::new(),
             content: 0,
-            file: false,
+            file: 0,
+            copying: Copying::default(),
             brisk: 0,
             length: 0,
             offered: None,
@@ -139,14 +142,21 @@ impl Turn {
         }
     }
 
-    /// What was put into `out` is content of a file as it is, which takes little more than copying it.
-    pub fn file(&mut self) {
-        self.file = true;
+    /// Bytes of a file were put into `out` as they are, for which it had to be read for so long.
+    pub fn file(&mut self, bytes: usize, reading: Duration) {
+        self.file += bytes;
+        self.copying.bytes += bytes;
+        self.copying.reading += reading;
     }
 
-    /// Whether what is done now is for sending a file.
+    /// Whether what is in `out` is for sending a file that is worth mentioning.
     pub fn sends_file(&self) -> bool {
-        self.file
+        self.file >= LEAST_TURN / 2
+    }
+
+    /// What was copied from files since this was asked last.
+    pub fn take_copying(&mut self) -> Copying {
+        std::mem::take(&mut self.copying)
     }
 
     /// How far an answer is that has no content.
@@ -189,7 +199,7 @@ impl Turn {
         self.entry.add_sent(content);
         self.shared.add_sent(content);
         if self.out.is_empty() {
-            self.file = false;
+            self.file = 0;
             self.taken(now);
         }
         self.settle(now);
@@ -222,10 +232,17 @@ impl Turn {
         }
     }
 
+    /// The answer in work will not come to its end.
+    pub fn give_up(&mut self, reason: &str) {
+        if let Some(Running { path, .. }) = self.running.take() {
+            self.fail(&path, reason);
+        }
+    }
+
     /// The connection ends: answers that are not written will never be.
     pub fn abandon(&mut self, reason: &str) {
-        let ended = std::mem::take(&mut self.ended);
-        for Running { path, .. } in self.running.take().into_iter().chain(ended) {
+        self.give_up(reason);
+        for Running { path, .. } in std::mem::take(&mut self.ended) {
             self.fail(&path, reason);
         }
     }

@@ -1,0 +1,205 @@
+//! What one client may not do at the cost of others, nor the server at the cost of a slow one.
+
+use std::time::Duration;
+
+use super::{Bench, bench, bench_with, get, requests, work};
+use crate::{
+    protocol::{
+        client::{Client, Event as Came, Request},
+        error::Code,
+        message::{Form, Get, List},
+    },
+    server::{
+        Event, Limits,
+        connection::{Connection, Want},
+        limits::LINGER,
+    },
+};
+
+fn list(path: &str) -> Request {
+    Request::List(List { path: path.into(), after: None, limit: Some(1) })
+}
+
+fn asking(requests: &[Request]) -> Client {
+    let mut client = Client::new("test");
+    for request in requests {
+        client.request(request);
+    }
+    client
+}
+
+fn count(bench: &Bench, which: impl Fn(&Event) -> bool) -> usize {
+    bench.events.lock().unwrap().iter().filter(|event| which(event)).count()
+}
+
+/// Reads the answers to all that was asked.
+fn understand(client: &mut Client, mut bytes: &[u8]) -> Vec<String> {
+    let mut events = Vec::new();
+    while let (used @ 1.., event) = client.receive(bytes).unwrap() {
+        events.extend(event.map(|event| match event {
+            Came::Failed { failure, .. } => failure.code.to_string(),
+            event => format!("{event:?}"),
+        }));
+        bytes = &bytes[used..];
+    }
+    events
+}
+
+#[test]
+fn each_list_of_a_pipeline_has_a_turn_of_its_own() {
+    let bench = bench(None);
+    let mut connection = bench.connect();
+    connection.received(bench.start, asking(&vec![list(""); 16]).outgoing());
+    let mut most = 0;
+    for _ in 0..1000 {
+        let before = count(&bench, |event| matches!(event, Event::Request { .. }));
+        match connection.next(bench.start) {
+            Want::Write => connection.wrote(bench.start, connection.output().len()),
+            Want::Work => connection.work(),
+            _ => break,
+        }
+        most = most.max(count(&bench, |event| matches!(event, Event::Request { .. })) - before);
+    }
+    assert_eq!(count(&bench, |event| matches!(event, Event::Request { .. })), 16);
+    assert_eq!(most, 1, "requests in one turn");
+}
+
+#[test]
+fn a_large_directory_is_read_in_slices() {
+    let bench = bench(None);
+    let few = work(&bench, &list(""));
+    for number in 0..10_000 {
+        std::fs::write(bench.folder.path().join(number.to_string()), "").unwrap();
+    }
+    let many = work(&bench, &list(""));
+    assert!(many >= few + 5, "{many} slices instead of {few}");
+}
+
+/// Until something is asked for, nothing is reserved; and who leaves gives back.
+#[test]
+fn those_who_take_nothing_have_no_part_of_the_bandwidth() {
+    let bench = bench_with(None, Limits { rate: Some(1_000_000), ..Limits::default() });
+    let wait = |input: &[u8]| {
+        let mut connection = bench.connect();
+        connection.received(bench.start, input);
+        match connection.next(bench.start) {
+            Want::Pause => connection.deadline().unwrap() - bench.start,
+            want => {
+                assert_eq!(want, Want::Write);
+                Duration::ZERO
+            }
+        }
+    };
+    let greeting = Client::new("test").outgoing().to_vec();
+    for _ in 0..50 {
+        let mut connection = bench.connect();
+        connection.received(bench.start, &greeting);
+        assert_eq!(connection.next(bench.start), Want::Write);
+        connection.wrote(bench.start, 1);
+        assert_eq!(connection.next(bench.start), Want::Write, "a welcome does not wait");
+    }
+    for _ in 0..50 {
+        wait(&requests(&["large"]));
+    }
+    assert_eq!(wait(&requests(&["large"])), Duration::ZERO, "nobody is there any more");
+    let mut others: Vec<_> = (0..50).map(|_| bench.connect()).collect();
+    for other in &mut others {
+        other.received(bench.start, &requests(&["large"]));
+        other.next(bench.start);
+    }
+    assert!(
+        wait(&requests(&["large"])) > Duration::from_millis(300),
+        "those who stay have their turns first"
+    );
+}
+
+/// What cannot be there is not looked for by making an archive up to its end.
+#[test]
+fn a_range_behind_all_that_an_archive_can_have_takes_no_work() {
+    let bench = bench(None);
+    let far = |first_block| {
+        Request::Get(Get { path: "tree".into(), form: Form::Zip, first_block, blocks: None, identity: None })
+    };
+    for first_block in [40, 1 << 40, u64::MAX] {
+        assert_eq!(work(&bench, &far(first_block)), 1, "only the planning, for block {first_block}");
+        let mut client = asking(&[far(first_block)]);
+        let answer = super::converse(&mut bench.connect(), client.outgoing(), &[], usize::MAX, bench.start);
+        let events = understand(&mut client, &answer);
+        assert!(events.contains(&Code::Range.to_string()), "{events:?}");
+    }
+}
+
+/// The end of the last answer and a goodbye: a slow reader has the time that it has for any other turn.
+#[test]
+fn a_goodbye_does_not_cut_what_was_answered_before() {
+    let bench = bench(None);
+    let mut client = asking(&[Request::Get(get("small"))]);
+    client.goodbye("done");
+    let mut connection = bench.connect();
+    connection.received(bench.start, client.outgoing());
+    assert_eq!(connection.next(bench.start), Want::Write);
+    let mut answer = connection.output()[..10].to_vec();
+    connection.wrote(bench.start, 10);
+    let later = bench.start + 3 * LINGER;
+    connection.timed_out(later);
+    assert_eq!(connection.next(later), Want::Write);
+    answer.extend_from_slice(connection.output());
+    connection.wrote(later, connection.output().len());
+    assert_eq!(connection.next(later), Want::Read, "it is waited for to close");
+    assert_eq!(connection.deadline(), Some(later + LINGER), "and not for ever");
+    let events = understand(&mut client, &answer);
+    assert!(events.iter().any(|event| event.starts_with("End")), "{events:?}");
+    assert_eq!(count(&bench, |event| matches!(event, Event::Sent { .. })), 1, "and it counts as sent");
+    connection.timed_out(later + LINGER);
+    assert_eq!(connection.next(later), Want::Close);
+    drop(connection);
+    assert_eq!(count(&bench, |event| matches!(event, Event::Failed { .. })), 0);
+}
+
+/// The same reader has no more time than that, and what it did not take was not sent.
+#[test]
+fn a_reader_that_takes_nothing_is_left_also_after_its_goodbye() {
+    let bench = bench(None);
+    let mut connection = bench.connect();
+    connection.received(bench.start, &requests(&["small"]));
+    assert_eq!(connection.next(bench.start), Want::Write);
+    let mut now = bench.start;
+    for _ in 0..3 {
+        let Some(deadline) = connection.deadline() else { break };
+        now = now.max(deadline);
+        connection.timed_out(now);
+        if connection.next(now) == Want::Close {
+            break;
+        }
+    }
+    assert_eq!(connection.next(now), Want::Close);
+    assert!(now <= bench.start + 2 * Limits::default().rate_window);
+    drop(connection);
+    assert_eq!(count(&bench, |event| matches!(event, Event::Sent { .. })), 0);
+    assert_eq!(count(&bench, |event| matches!(event, Event::Failed { .. })), 1);
+}
+
+/// A file of one byte in front of costly requests makes them no part of sending it.
+#[test]
+fn tiny_files_are_work_to_rest_from() {
+    let bench = bench(None);
+    let rests = |request: Request, times: usize| {
+        let mut connection: Connection = bench.connect();
+        let now = bench.start + Duration::from_secs(1);
+        connection.received(now, asking(&vec![request; times]).outgoing());
+        let mut rests = 0;
+        loop {
+            bench.shared.share.sent(crate::server::ConnectionId(u64::MAX), Duration::from_secs(1), now);
+            match connection.next(now) {
+                Want::Write => connection.wrote(now, connection.output().len()),
+                Want::Work => connection.work(),
+                // On a clock that stands still the first rest has no end.
+                Want::Pause => break rests += 1,
+                Want::Read | Want::Close => break,
+            }
+        }
+        rests
+    };
+    assert_eq!(rests(Request::Get(get("small")), 2000), 1);
+    assert_eq!(rests(Request::Get(get("large")), 3), 0, "which sending a file is not");
+}
