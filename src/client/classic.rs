@@ -158,7 +158,7 @@ impl Exchange<'_> {
     fn begin(&mut self, announced: &str, zip: bool, size: u64) -> Result<(), Fault> {
         let asked = self.context.new.address.path.name();
         // A directory comes as an archive of its name; only the announcement tells.
-        let archive = zip && asked.is_some_and(|asked| announced == format!("{asked}.zip"));
+        let archive = zip && asked.is_none_or(|asked| announced == format!("{asked}.zip"));
         let name = SafeName::for_content(asked, announced, archive);
         if self.memory.place.is_none() {
             self.memory.place = Some(self.context.place(&name, Some(size))?);

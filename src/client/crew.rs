@@ -111,7 +111,7 @@ pub(super) async fn settle(context: &Context, memory: &mut Memory) {
 
 impl Crew {
     fn new(context: &Context, memory: &mut Memory) -> Result<Crew, Fault> {
-        let form = context.new.form.on_the_wire();
+        let form = context.new.asked_form();
         let segments = context.board.segments();
         let source = memory.source.as_ref();
         // How large an unknown content is the first answer tells: until then others may want their share of it.

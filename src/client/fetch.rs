@@ -10,7 +10,7 @@ use crate::{
 use super::{
     compare, crew,
     memory::{Memory, Place, Source},
-    name::SafeName,
+    name::{self, SafeName},
     part::Part,
     place::{self, Target},
     queue::Announced,
@@ -99,6 +99,9 @@ impl Context {
     pub(super) fn place(&self, name: &SafeName, size: Option<u64>) -> Result<Place, Fault> {
         let claim = |path: &std::path::Path| self.board.claim(path, self.id);
         let target = place::decide(&self.board.folders, &self.new, name, size, claim)?;
+        if target.by_server && Part::is_there(&target.folder, &target.name) {
+            return Err(place::not_ours(&target.folder.join(&name::part_name(&target.name))));
+        }
         let part = Part::create(&target.folder, &target.name)?;
         Ok(Place { target, part })
     }

@@ -151,15 +151,18 @@ impl Finish {
     ) -> Result<(), Fault> {
         loop {
             let Target { folder, name, .. } = &place.target;
-            let renamed = match self.existing {
-                Existing::Overwrite | Existing::Update => folder.rename_over(place.part.name(), name),
-                Existing::Keep | Existing::Rename => folder.rename_new(place.part.name(), name),
+            let replaces = matches!(self.existing, Existing::Overwrite | Existing::Update);
+            let renamed = if replaces && !place.target.by_server {
+                folder.rename_over(place.part.name(), name)
+            } else {
+                folder.rename_new(place.part.name(), name)
             };
             match renamed {
                 Ok(()) => return Ok(()),
                 // Somebody made it while this one was fetched.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match self.existing {
                     Existing::Rename => place.target = place::next_name(&place.target, &claim)?,
+                    _ if replaces => return Err(place::not_by_server(&place.target)),
                     _ => return Err(place::differs(&place.target, Some(&place.part.path()))),
                 },
                 Err(error) => {

@@ -5,6 +5,7 @@ use std::{fs::File, ops::Range, os::unix::fs::FileExt, path::PathBuf, sync::Arc,
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::{
+    address::Address,
     digest::{BLOCK_SIZE, BlockDigest, BlockHasher, Hash},
     message::{Form, Sources, Timestamp},
 };
@@ -22,6 +23,13 @@ pub(super) struct Source {
     pub(super) size: Option<u64>,
     pub(super) sources: Option<Sources>,
     pub(super) modified: Option<Timestamp>,
+}
+
+impl Source {
+    /// Whether it came from what is asked for there.
+    pub(super) fn is_from(&self, address: &Address) -> bool {
+        Address::parse(&self.address).is_ok_and(|known| known.is_same_as(address))
+    }
 }
 
 /// Where a job saves.

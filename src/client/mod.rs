@@ -218,6 +218,14 @@ impl NewJob {
             && self.save_as == other.save_as
             && self.form == other.form
     }
+
+    /// What form to ask the server for. The served folder is a directory, whatever a server says.
+    fn asked_form(&self) -> message::Form {
+        match self.form {
+            Form::Auto if self.address.path.is_root() => message::Form::Zip,
+            form => form.on_the_wire(),
+        }
+    }
 }
 
 /// A number for a job, never used twice by one engine.

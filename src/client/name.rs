@@ -59,17 +59,20 @@ impl SafeName {
     }
 
     /// The name that the user can expect: the one asked for, if the path has one. Only the served folder itself
-    /// has to be named by the server, and it may not hide the file by a leading dot.
+    /// has to be named by the server, and it may neither hide the file by a leading dot nor make something else of an
+    /// archive.
     pub(super) fn for_content(asked: Option<&str>, announced: &str, archive: bool) -> SafeName {
-        let Some(asked) = asked else {
-            let name = SafeName::new(announced);
-            return match name.0.strip_prefix('.') {
-                Some(rest) => SafeName::new(&format!("_{rest}")),
-                None => name,
-            };
-        };
         let suffix = if archive { ".zip" } else { "" };
-        let name = SafeName::new(asked);
+        let name = match asked {
+            Some(asked) => SafeName::new(asked),
+            None => {
+                let name = SafeName::new(announced.strip_suffix(suffix).unwrap_or(announced));
+                match name.0.strip_prefix('.') {
+                    Some(rest) => SafeName::new(&format!("_{rest}")),
+                    None => name,
+                }
+            }
+        };
         if name.0.len() + suffix.len() > LONGEST {
             return SafeName(format!("{}{suffix}", cut(&name.0, LONGEST - suffix.len())));
         }

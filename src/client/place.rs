@@ -26,12 +26,14 @@ pub(super) struct Target {
     pub(super) name: OsString,
     /// The name before it was numbered.
     wanted: OsString,
+    /// Nobody but the server has chosen the name. Nothing of that name is touched, or told of, unless it came from there.
+    pub(super) by_server: bool,
 }
 
 impl Target {
     /// A name in a folder.
     pub(super) fn new(folder: Arc<Folder>, name: OsString) -> Target {
-        Target { folder, wanted: name.clone(), name }
+        Target { folder, wanted: name.clone(), name, by_server: false }
     }
 
     /// The path of the file.
@@ -91,12 +93,13 @@ pub(super) fn candidate(
     if !new.folder.exists() {
         return Ok(None);
     }
-    let (folder, name) = split(new, name)?;
-    let folder = folders.open(&folder)?;
+    let (folder, name, whose) = split(new, name)?;
+    let by_server = whose == Whose::Content && new.address.path.is_root();
+    let target = Target { by_server, ..Target::new(folders.open(&folder)?, name) };
     if new.existing == Existing::Rename {
-        return renamed(folder, &name, claim).map(Some);
+        return renamed(target, claim).map(Some);
     }
-    Ok(Some(Target::new(folder, name)))
+    Ok(Some(target))
 }
 
 /// Takes a target for a job.
@@ -105,19 +108,28 @@ pub(super) fn take(target: &Target, claim: impl Fn(&Path) -> Result<(), JobId>) 
     claim(&path).map_err(|_| Fault::disk(format!("another job of the queue saves to {}", path.display())))
 }
 
+/// Whose a name is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// The user has named the file.
+    User,
+    /// It is called as what is fetched.
+    Content,
+}
+
 /// Folder and name: what the user says is obeyed; naming an existing folder means into it.
-fn split(new: &NewJob, name: &SafeName) -> Result<(PathBuf, OsString), Fault> {
+fn split(new: &NewJob, name: &SafeName) -> Result<(PathBuf, OsString, Whose), Fault> {
     let Some(save_as) = &new.save_as else {
-        return Ok((new.folder.clone(), name.as_str().into()));
+        return Ok((new.folder.clone(), name.as_str().into(), Whose::Content));
     };
     let path = new.folder.join(save_as);
     let named_as_folder = save_as.as_os_str().as_encoded_bytes().ends_with(b"/");
     // A tree is a folder itself, and may be there.
     if named_as_folder || path.is_dir() && new.form != Form::Tree {
-        return Ok((path, name.as_str().into()));
+        return Ok((path, name.as_str().into(), Whose::Content));
     }
     match (path.parent(), path.file_name()) {
-        (Some(folder), Some(name)) => Ok((folder.to_owned(), name.to_owned())),
+        (Some(folder), Some(name)) => Ok((folder.to_owned(), name.to_owned(), Whose::User)),
         _ => Err(Fault::disk(format!("{} is no name for a file", path.display()))),
     }
 }
@@ -129,10 +141,27 @@ pub(super) fn refuse_existing(target: &Target, existing: Existing, size: Option<
     let path = path.display();
     match (found.kind, existing) {
         (FileType::Directory, _) => Err(Fault::disk(format!("{path} is a directory"))),
+        (_, Existing::Overwrite | Existing::Update) if target.by_server => Err(not_by_server(target)),
         (_, Existing::Overwrite | Existing::Update) => Ok(()),
         (FileType::RegularFile, _) if size.is_none_or(|size| size == found.size) => Ok(()),
         _ => Err(differs(target, None)),
     }
+}
+
+/// Something has the name that the server chose.
+pub(super) fn not_by_server(target: &Target) -> Fault {
+    Fault::disk(format!(
+        "{} exists, and it is the server that chose this name; if it is the one that you mean, name it with --local",
+        target.path().display()
+    ))
+}
+
+/// What is unfinished under the name that the server chose is of another download.
+pub(super) fn not_ours(part: &Path) -> Fault {
+    Fault::disk(format!(
+        "{} is of another download, and it is the server that chose this name; move it away, or choose a name with --local",
+        part.display()
+    ))
 }
 
 pub(super) fn look(target: &Target) -> Result<Option<super::folder::Found>, Fault> {
@@ -151,19 +180,15 @@ pub(super) fn differs(target: &Target, part: Option<&Path>) -> Fault {
 }
 
 /// The first name that is free and not claimed.
-fn renamed(
-    folder: Arc<Folder>,
-    name: &OsStr,
-    claim: impl Fn(&Path) -> Result<(), JobId>,
-) -> Result<Target, Fault> {
-    let mut target = Target { folder, name: name.to_owned(), wanted: name.to_owned() };
+fn renamed(mut target: Target, claim: impl Fn(&Path) -> Result<(), JobId>) -> Result<Target, Fault> {
     for number in 1..=NUMBERS {
         if look(&target)?.is_none() && claim(&target.path()).is_ok() {
             return Ok(target);
         }
-        target.name = name::numbered(name, number);
+        target.name = name::numbered(&target.wanted, number);
     }
-    Err(Fault::disk(format!("{} and {NUMBERS} names like it exist", target.folder.join(name).display())))
+    let first = target.folder.join(&target.wanted);
+    Err(Fault::disk(format!("{} and {NUMBERS} names like it exist", first.display())))
 }
 
 /// The next name after `target`, which has come into being meanwhile.
@@ -171,7 +196,7 @@ pub(super) fn next_name(
     target: &Target,
     claim: impl Fn(&Path) -> Result<(), JobId>,
 ) -> Result<Target, Fault> {
-    renamed(Arc::clone(&target.folder), &target.wanted, claim)
+    renamed(Target { name: target.wanted.clone(), ..target.clone() }, claim)
 }
 
 #[cfg(test)]

@@ -112,7 +112,11 @@ pub(super) fn take_up(
 ) -> Result<(), Fault> {
     let part = Part::open(&target.folder, &target.name)?;
     let (path, recorded) = (part.path(), part.recorded()?);
-    let asked = context.new.form.on_the_wire();
+    let new = &context.new;
+    if target.by_server && !recorded.as_ref().is_some_and(|(record, _)| record.source.is_from(&new.address)) {
+        return Ok(());
+    }
+    let asked = new.asked_form();
     let recorded = recorded.filter(|(record, _)| asked == Form::Auto || asked == record.source.form);
     let is_archive = |source: &Source| source.form == Form::Zip;
     if form == Form::Zip && !recorded.as_ref().is_some_and(|(record, _)| is_archive(&record.source)) {

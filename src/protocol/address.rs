@@ -100,6 +100,13 @@ pub enum AddressError {
 }
 
 impl Address {
+    /// Whether both are the same path of the same server, as far as host and port or the pin tell.
+    pub fn is_same_as(&self, other: &Address) -> bool {
+        let (one, two) = (&self.authority, &other.authority);
+        let same_pin = one.security == two.security && matches!(one.security, Security::Tls { pin: Some(_) });
+        self.path == other.path && (one.is_at(two) || same_pin)
+    }
+
     /// Reads an address.
     ///
     /// # Errors

@@ -1,17 +1,22 @@
 //! Servers that speak correctly and mean harm.
 
-use std::fs;
-
-use fdsp::{
-    client::{Config, TroubleKind},
-    protocol::{
-        error::Code,
-        message::{Failure, Form, Sources},
-    },
+use std::{
+    fs,
+    io::{Cursor, Write},
 };
 
+use fdsp::{
+    client::{self, Config, Existing, NewJob, TroubleKind},
+    protocol::{
+        client::Request,
+        error::Code,
+        message::{Content, Failure, Form, Kind, Meta, Sources},
+    },
+};
+use zip::{ZipWriter, write::SimpleFileOptions};
+
 use crate::{
-    scripted::{answer, file},
+    scripted::{Session, answer, file, listen},
     support::{Client, MIB, config, content, names},
 };
 
@@ -23,7 +28,14 @@ fn names_from_the_server_make_no_paths() {
     let announced =
         ["../x", "/etc/passwd", "..", "a/b", "a\\b", "x\u{1b}[2J", "\u{202e}txt", "aux.txt", ".bashrc", ""];
     for (number, name) in announced.into_iter().enumerate() {
-        let at = answer(move |session, id, get| session.send(id, &get, &file(name, 3), b"abc"));
+        let at = answer(move |session, id, get| {
+            if get.path.is_empty() {
+                let (announced, bytes) = archive(name);
+                session.send(id, &get, &announced, &bytes);
+            } else {
+                session.send(id, &get, &file(name, 3), b"abc");
+            }
+        });
         let mut client = Client::quick();
         for path in ["/", "wanted"] {
             let mut job = client.job(at, path);
@@ -36,9 +48,87 @@ fn names_from_the_server_make_no_paths() {
             let saved = finished.path.file_name().unwrap().to_str().unwrap().to_owned();
             assert!(!saved.starts_with('.') && !saved.contains(['\u{1b}', '\u{202e}', '\\']), "{saved}");
             assert!(path == "/" || saved == "wanted", "the name asked for wins");
+            assert!(path != "/" || saved.ends_with(".zip"), "{saved}: an archive is called like one");
         }
         assert_eq!(names(outside.path()), ["in"]);
     }
+}
+
+/// The announcement of an archive with one file in it, and its bytes.
+fn archive(name: &str) -> (Content, Vec<u8>) {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    zip.add_directory("d", SimpleFileOptions::default()).unwrap();
+    zip.start_file("d/a", SimpleFileOptions::default()).unwrap();
+    zip.write_all(&[b'a'; 1000]).unwrap();
+    let bytes = zip.finish().unwrap().into_inner();
+    let sources = Some(Sources { bytes: 1000, files: 1, directories: 1, omitted: 0 });
+    (Content { form: Form::Zip, sources, ..file(name, bytes.len() as u64) }, bytes)
+}
+
+/// Where the user has named nothing, what is there belongs to somebody else.
+#[test]
+fn a_name_that_the_server_chooses_hits_nothing_that_is_there() {
+    let at = listen(|_, stream| {
+        let mut session = Session::new(stream);
+        while let Some((id, request)) = session.request() {
+            let (announced, bytes) = archive("movie.zip");
+            match request {
+                Request::Get(get) => session.send(id, &get, &announced, &bytes),
+                _ => {
+                    let (kind, name) = (Kind::Directory, "movie".to_owned());
+                    let meta = Meta {
+                        kind,
+                        name,
+                        size: None,
+                        modified: announced.modified,
+                        mode: 0,
+                        identity: None,
+                    };
+                    session.machine.meta(id, &meta, &mut session.out);
+                }
+            }
+            session.flush();
+        }
+    });
+    let mut client = Client::quick();
+    for existing in [Existing::Keep, Existing::Overwrite, Existing::Update] {
+        fs::write(client.path("movie.zip"), "precious").unwrap();
+        let job = NewJob { existing, ..client.job(at, "/") };
+        let trouble = client.run(job).unwrap_err();
+        assert_eq!(trouble.kind, TroubleKind::Disk, "{existing:?}: {trouble}");
+        assert_eq!(fs::read(client.path("movie.zip")).unwrap(), b"precious");
+        fs::remove_file(client.path("movie.zip")).unwrap();
+        // Of a download that is interrupted, with a control file or without one.
+        for control in [None, Some("nonsense\n")] {
+            fs::write(client.path("movie.zip.part"), "unfinished").unwrap();
+            if let Some(text) = control {
+                fs::write(client.path("movie.zip.part.fdsp"), text).unwrap();
+            }
+            let trouble = client.run(NewJob { existing, ..client.job(at, "/") }).unwrap_err();
+            assert!(trouble.message.as_str().contains("of another download"), "{existing:?}: {trouble}");
+            assert_eq!(fs::read(client.path("movie.zip.part")).unwrap(), b"unfinished");
+            let _ = fs::remove_file(client.path("movie.zip.part.fdsp"));
+        }
+        fs::remove_file(client.path("movie.zip.part")).unwrap();
+        assert!(client.names().is_empty(), "{:?}", client.names());
+    }
+    // Who names it himself may have it replaced.
+    fs::write(client.path("movie.zip"), "precious").unwrap();
+    let save_as = Some("movie.zip".into());
+    let job = NewJob { existing: Existing::Overwrite, save_as, ..client.job(at, "/") };
+    client.run(job).unwrap();
+    assert_eq!(fs::read(client.path("movie.zip")).unwrap(), archive("").1);
+}
+
+/// And it is an archive, whatever the server would like it to be.
+#[test]
+fn the_served_folder_is_no_file() {
+    let at = answer(|session, id, get| session.send(id, &get, &file("Makefile", 3), b"abc"));
+    let mut client = Client::new(Config { retries: 0, ..config() });
+    client.get(at, "/").unwrap_err();
+    let job = NewJob { form: client::Form::Tree, ..client.job(at, "/") };
+    client.run(job).unwrap_err();
+    assert!(client.names().is_empty(), "{:?}", client.names());
 }
 
 #[test]

@@ -5,7 +5,10 @@ use std::{
     io::{Seek, SeekFrom, Write},
 };
 
-use crate::support::{Folder, MIB, Served, content};
+use crate::{
+    proxy::Proxy,
+    support::{Folder, MIB, Served, content},
+};
 
 #[test]
 fn another_run_goes_on_where_the_first_was_stopped_also_with_another_server_elsewhere() {
@@ -66,8 +69,15 @@ fn the_archive_of_the_served_folder_goes_on_too() {
     let folder = Folder::new();
     let name = Folder::new().fetch(served.at(), "").unwrap().path;
     let name = name.file_name().unwrap().to_str().unwrap();
-    folder.interrupted(served.at(), "", name, 2);
-    assert_eq!(folder.fetch(served.at(), "").unwrap().resumed, 2 * MIB as u64);
+    let gate = Proxy::gate(served.at(), 2 * (MIB + 1000) + 8000);
+    let run = folder.begin(gate.at(), "");
+    folder.wait_for(name, 2);
+    run.stop();
+    // Another server may call itself so, too.
+    let trouble = folder.fetch(served.at(), "").unwrap_err();
+    assert!(trouble.message.as_str().contains("of another download"), "{trouble}");
+    gate.let_pass(usize::MAX / 2);
+    assert_eq!(folder.fetch(gate.at(), "").unwrap().resumed, 2 * MIB as u64);
 }
 
 #[test]

@@ -3,20 +3,23 @@
 use std::{
     fs,
     net::SocketAddr,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use fdsp::{
-    client::{Form, NewJob, Trouble, TroubleKind},
+    client::{Existing, Form, NewJob, Trouble, TroubleKind},
     protocol::{
         client::Request,
         error::Code,
-        message::{FileHead, TreeNode},
+        message::{FileHead, Kind, Meta, TreeNode},
     },
 };
 
 use crate::{
-    scripts::{Script, failure, head, identity, serve},
+    scripts::{Script, WHEN, failure, head, identity, serve},
     support::{Client, MIB, content},
 };
 
@@ -45,6 +48,72 @@ fn an_honest_script_is_believed() {
     assert_eq!(client.names(), ["t"]);
 }
 
+/// Where the user has named nothing, what is there is neither touched nor told of.
+#[test]
+fn a_folder_that_has_the_name_of_the_servers_choice_is_left_alone() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let script = Script::new().file("pin.txt", b"00000");
+    let at = serve({
+        let asked = Arc::clone(&asked);
+        move |session, id, request| match request {
+            Request::Stat(_) => {
+                let name = "Documents".to_owned();
+                let meta = Meta {
+                    kind: Kind::Directory,
+                    name,
+                    size: None,
+                    modified: WHEN,
+                    mode: 0o755,
+                    identity: None,
+                };
+                session.machine.meta(id, &meta, &mut session.out);
+            }
+            Request::Tree(_) => script.answer(session, id, &request),
+            request => {
+                asked.fetch_add(1, Ordering::Relaxed);
+                script.answer(session, id, &request);
+            }
+        }
+    });
+    let mut client = once();
+    let job = |client: &Client, existing| NewJob { form: Form::Tree, existing, ..client.job(at, "/") };
+    fs::create_dir(client.path("Documents")).unwrap();
+    fs::write(client.path("Documents/pin.txt"), "12345").unwrap();
+    for existing in [Existing::Keep, Existing::Overwrite, Existing::Update] {
+        let trouble = client.run(job(&client, existing)).unwrap_err();
+        assert!(trouble.message.as_str().contains("the server that chose this name"), "{trouble}");
+        assert_eq!(client.names(), ["Documents"]);
+        assert_eq!(fs::read(client.path("Documents/pin.txt")).unwrap(), b"12345");
+    }
+    fs::rename(client.path("Documents"), client.path("mine")).unwrap();
+    // The unfinished tree of another server.
+    let part = client.path("Documents.part");
+    fs::create_dir_all(part.join("tree")).unwrap();
+    fs::write(part.join("tree/a"), "unfinished").unwrap();
+    let trouble = client.run(job(&client, Existing::Keep)).unwrap_err();
+    assert!(trouble.message.as_str().contains("of another download"), "{trouble}");
+    assert_eq!(fs::read(part.join("tree/a")).unwrap(), b"unfinished");
+    assert_eq!(asked.load(Ordering::Relaxed), 0, "the server was told of nothing");
+    fs::remove_dir_all(&part).unwrap();
+    client.run(job(&client, Existing::Keep)).unwrap();
+    assert_eq!(fs::read(client.path("Documents/pin.txt")).unwrap(), b"00000");
+}
+
+#[test]
+fn a_file_of_another_size_than_the_tree_said_is_no_success() {
+    for (said, length) in [(0, 10_000), (10_000, 0), (2 * MIB, 100), (100, 2 * MIB)] {
+        let mut script = Script::new().file("a", &content(length, 1));
+        for entry in &mut script.entries {
+            if let TreeNode::File { size, .. } = &mut entry.node {
+                *size = said as u64;
+            }
+        }
+        let mut client = once();
+        let trouble = fetch(&mut client, script.serve()).unwrap_err();
+        assert!(!client.path("t").exists(), "{said} and {length}: {trouble}");
+    }
+}
+
 #[test]
 fn paths_that_lead_out_break_the_protocol() {
     for path in ["../x", "/etc/x", "a/../../x", "..", ".", "a//b", "a/", "nul\0"] {
@@ -64,6 +133,14 @@ fn names_that_a_terminal_obeys_are_refused_before_anything_is_written() {
         assert!(!trouble.message.as_str().contains(char::is_control), "{trouble}");
         assert!(client.names().is_empty(), "{name:?}");
     }
+}
+
+#[test]
+fn links_to_names_that_a_terminal_obeys_are_refused() {
+    let mut client = once();
+    let trouble = fetch(&mut client, Script::new().link("link", "a/\u{1b}[2J").serve()).unwrap_err();
+    assert!(trouble.message.as_str().contains("a terminal obeys"), "{trouble}");
+    assert!(client.names().is_empty());
 }
 
 #[test]

@@ -187,7 +187,7 @@ impl<'a> Asking<'a> {
         };
         let length = self.batch.bytes.len() - start;
         self.memory.received += length as u64;
-        if head.identity != self.manifest.identity(index) {
+        if !self.manifest.is_as_said(index, &head.identity, head.size) {
             self.missed.changed(&self.shown(index));
         } else if let Some(tree) = &mut self.memory.tree {
             tree.came += 1;

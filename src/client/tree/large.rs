@@ -165,7 +165,7 @@ impl Work<'_> {
         };
         let modified = source.modified.unwrap_or(entry.modified);
         let size = source.size.unwrap_or(0);
-        if source.identity != self.manifest.identity(index) {
+        if !self.manifest.is_as_said(index, &source.identity, size) {
             self.missed.changed(&super::remote(&self.context.new.address, &path));
         } else if let Some(tree) = &mut self.memory.tree {
             tree.came += 1;

@@ -3,7 +3,10 @@
 
 use crate::protocol::message::{Timestamp, Totals, TreeEntry, TreeNode};
 
-use crate::client::{TroubleKind, name::SafeName, retry::Fault};
+use crate::{
+    client::{TroubleKind, name::SafeName, retry::Fault},
+    text::SafeText,
+};
 
 /// Most entries of a tree; what a server may make us remember has an end.
 const MOST: usize = 2_000_000;
@@ -72,7 +75,7 @@ impl Gathering {
             None => (self.open[0], entry.path.as_str()),
         };
         if let Some(why) = SafeName::exact(name).err().filter(|_| !entry.path.is_empty()) {
-            let shown = crate::text::SafeText::new(&entry.path);
+            let shown = SafeText::new(&entry.path);
             return Err(Fault::never(
                 TroubleKind::Other,
                 format!("the tree has the name {shown}, which {why}"),
@@ -83,7 +86,17 @@ impl Gathering {
             TreeNode::File { size, identity } => {
                 Node::File { size: *size, identity: manifest.keep(identity) }
             }
-            TreeNode::Link { target } => Node::Link { target: manifest.keep(target) },
+            TreeNode::Link { target } => {
+                let mut names = target.split('/').filter(|name| !matches!(*name, "" | "." | ".."));
+                if let Some(why) = names.find_map(|name| SafeName::exact(name).err()) {
+                    let (path, target) = (SafeText::new(&entry.path), SafeText::new(target));
+                    return Err(Fault::never(
+                        TroubleKind::Other,
+                        format!("the tree has the link {path} to {target}, which {why}"),
+                    ));
+                }
+                Node::Link { target: manifest.keep(target) }
+            }
         };
         if node == Node::Directory {
             let depth = if entry.path.is_empty() { 0 } else { entry.path.split('/').count() };
@@ -144,6 +157,12 @@ impl Manifest {
     /// The last segment of an entry's path.
     pub(super) fn name(&self, index: u32) -> &str {
         self.text(self.entry(index).name)
+    }
+
+    /// Whether this is what was said of a file.
+    pub(super) fn is_as_said(&self, index: u32, identity: &str, size: u64) -> bool {
+        let node = self.entry(index).node;
+        matches!(node, Node::File { size: said, .. } if said == size) && self.identity(index) == identity
     }
 
     /// Identity of a file; empty for others.

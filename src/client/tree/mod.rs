@@ -220,6 +220,10 @@ async fn fetch(
         manifest => manifest?,
     };
     let Some(manifest) = manifest.map(Arc::new) else {
+        if context.new.address.path.is_root() {
+            let message = format!("{authority} says that the served folder is a file");
+            return Err(Fault::never(TroubleKind::Other, message).into());
+        }
         context.pool.put(authority, link);
         return Ok(Fetched::File);
     };
@@ -271,6 +275,8 @@ fn choose(context: &Context, name: &SafeName) -> Result<(Target, Way), Fault> {
                 target.path().display()
             )));
         }
+        // To compare it would tell the server what is in it.
+        (Some(_), _) if target.by_server => return Err(place::not_by_server(&target)),
         (Some(_), Existing::Keep | Existing::Rename) => Way::Compare,
         (Some(_), Existing::Overwrite) => Way::Replace,
         (Some(_), Existing::Update) => Way::Update,

@@ -16,7 +16,7 @@ use super::{
     writer::{Site, Writer},
 };
 use crate::{
-    client::{finish::Unfinished, part, retry::Fault},
+    client::{finish::Unfinished, part, place, retry::Fault},
     platform,
     protocol::digest::BLOCK_SIZE,
     text::SafeText,
@@ -34,6 +34,9 @@ impl Work<'_> {
             Some(stage) => stage,
             none => none.insert(Stage::open(&self.target.folder, &self.target.name)?),
         };
+        if self.target.by_server && !stage.is_from(&self.context.new.address) {
+            return Err(place::not_ours(&stage.path()).into());
+        }
         if let Some((one, other)) = names::twins(&self.manifest, stage.folding()) {
             let path = |index| SafeText::new(&self.manifest.path(index));
             return Err(Fault::disk(format!(

@@ -121,6 +121,17 @@ pub(super) fn clean(mark: &str) -> String {
     line(&format!("clean {mark}"))
 }
 
+/// What a control file is about; `None` if it is none.
+pub(super) fn subject(mut input: impl BufRead) -> Option<Subject> {
+    let mut line = || {
+        let mut bytes = Vec::new();
+        std::io::Read::take(&mut input, LONGEST).read_until(b'\n', &mut bytes).ok()?;
+        checked(&bytes).map(str::to_owned)
+    };
+    line().filter(|first| first == FIRST)?;
+    serde_json::from_str(line()?.strip_prefix("tree ")?).ok()
+}
+
 /// Reads a control file that is to be about files in `ground`, at most `most` of them; it tells nothing if it is none, or about
 /// others.
 pub(super) fn read(mut input: impl BufRead, ground: Place, most: usize) -> Record {

@@ -28,6 +28,7 @@ use crate::{
         retry::Fault,
     },
     platform,
+    protocol::address::Address,
 };
 
 /// The tree, as far as it came.
@@ -149,16 +150,29 @@ impl Stage {
         self.make(PARTS).map(|(ground, _)| ground)
     }
 
+    fn control(&self) -> Option<BufReader<File>> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = File::from(rustix::fs::openat(&self.handle, CONTROL, flags, Mode::empty()).ok()?);
+        file.metadata().is_ok_and(|data| data.is_file()).then(|| BufReader::new(file))
+    }
+
+    /// Whether what is in it came from there. Nothing came from anywhere.
+    pub(super) fn is_from(&self, address: &Address) -> bool {
+        match self.control().and_then(record::subject) {
+            Some(subject) => Address::parse(&subject.address).is_ok_and(|known| known.is_same_as(address)),
+            None => [TREE, PARTS].iter().all(|name| {
+                // Only what is empty goes, and is made again when it is needed.
+                matches!(
+                    rustix::fs::unlinkat(&self.handle, *name, AtFlags::REMOVEDIR),
+                    Ok(()) | Err(Errno::NOENT)
+                )
+            }),
+        }
+    }
+
     /// What its control file says, and whether that can be believed without hashing.
     pub(super) fn recorded(&self, place: Place, most: usize) -> (Record, bool) {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let opened = rustix::fs::openat(&self.handle, CONTROL, flags, Mode::empty()).map(File::from);
-        let record = match opened {
-            Ok(file) if file.metadata().is_ok_and(|data| data.is_file()) => {
-                record::read(BufReader::new(file), place, most)
-            }
-            _ => Record::default(),
-        };
+        let record = self.control().map(|file| record::read(file, place, most)).unwrap_or_default();
         let trusted = self.ours || (record.clean.is_some() && record.clean == platform::boot());
         (record, trusted)
     }
