@@ -18,7 +18,7 @@ use crate::{protocol::address::Authority, text::SafeText, units};
 use super::{
     Command, Config, Event, JobId, NewJob, NewServer, TroubleKind,
     board::{Board, Slot},
-    listing,
+    leftover, listing,
     memory::Memory,
     phase::{Input, Phase},
     pool::Pool,
@@ -54,6 +54,8 @@ pub(super) struct Actor {
     workers: HashMap<JobId, watch::Sender<bool>>,
     /// What jobs at rest remember.
     kept: HashMap<JobId, Memory>,
+    /// What was removed while it ran, until its transfer has stopped.
+    leaving: HashMap<JobId, (NewJob, SafeText)>,
     told: Instant,
     random: RandomState,
 }
@@ -74,6 +76,7 @@ impl Actor {
             freed: Arc::new(Notify::new()),
             workers: HashMap::new(),
             kept: HashMap::new(),
+            leaving: HashMap::new(),
             told: Instant::now(),
             random: RandomState::new(),
         }
@@ -274,12 +277,16 @@ impl Actor {
 
     fn remove(&mut self, ids: &[JobId]) {
         for &id in ids {
+            let phase = self.board.with(|state| state.queue.phase(id));
+            let memory = self.kept.remove(&id);
             if self.halt(id) {
-                // Its end finds no job any more, and deletes the `.part`.
+                // Its end finds no job any more, and deletes what has come of it.
+                self.leaving.extend(self.board.with(|state| state.queue.asked(id)).map(|asked| (id, asked)));
                 self.apply(id, Input::Cancel, "cancelled");
-            } else {
-                self.kept.remove(&id);
+            } else if matches!(phase, None | Some(Phase::Done | Phase::Failed | Phase::Cancelled)) {
                 self.board.release(id);
+            } else {
+                self.discard(id, memory);
             }
         }
         let removed = self.board.with(|state| state.queue.remove_all(ids));
@@ -298,11 +305,17 @@ impl Actor {
         self.board.tell(Event::Changed { id, name, what });
     }
 
-    /// Deletes what was fetched of a job.
-    fn discard(&self, id: JobId, memory: Option<Memory>) {
-        if let Some(memory) = memory {
-            block_in_place(|| memory.discard());
-        }
+    /// Deletes what was fetched of a job, in this run or an earlier one.
+    fn discard(&mut self, id: JobId, memory: Option<Memory>) {
+        let asked = self.board.with(|state| state.queue.asked(id)).or_else(|| self.leaving.remove(&id));
+        block_in_place(|| {
+            if let Some(memory) = memory {
+                memory.discard();
+            }
+            if let Some((new, name)) = asked {
+                leftover::discard(&self.board.folders, &new, &name);
+            }
+        });
         self.board.with(|state| state.queue.reset(id));
         self.board.release(id);
     }

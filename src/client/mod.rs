@@ -13,6 +13,7 @@
 //!                             ├ tree                   a directory as itself
 //!                             ├ control, journal       what an interrupted run leaves of that
 //!                             ├ recall, compare        what of it still holds
+//!                             ├ leftover               how it is deleted by a run that knows of no more than the queue
 //!                             ├ place, folder, finish  its target, and how it gets there
 //!                             └ extract                what is in it, for those who want that
 //! session    a queue that outlives its engine: written as it changes, and taken up by the next one
@@ -38,6 +39,7 @@ mod folding;
 mod fuzzing;
 mod journal;
 pub mod kept;
+mod leftover;
 mod link;
 mod listing;
 mod memory;

@@ -364,6 +364,11 @@ impl Queue {
         self.generation
     }
 
+    /// What was asked for by a job, and its name.
+    pub(super) fn asked(&self, id: JobId) -> Option<(NewJob, SafeText)> {
+        self.jobs.get(&id).map(|job| (job.new.clone(), job.name.clone()))
+    }
+
     /// The name of a job.
     pub(super) fn name(&self, id: JobId) -> Option<SafeText> {
         self.jobs.get(&id).map(|job| job.name.clone())

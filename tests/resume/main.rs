@@ -3,6 +3,7 @@
 mod archives;
 mod changes;
 mod control;
+mod given_up;
 #[path = "../proxy/mod.rs"]
 mod proxy;
 mod secret;

@@ -128,7 +128,11 @@ impl Folder {
         Run::start(self.job(at, path, Existing::Keep))
     }
 
-    fn job(&self, at: SocketAddr, path: &str, existing: Existing) -> NewJob {
+    pub fn begin_job(&self, job: NewJob) -> Run {
+        Run::start(job)
+    }
+
+    pub fn job(&self, at: SocketAddr, path: &str, existing: Existing) -> NewJob {
         let authority = Authority::new(at.ip().to_string(), at.port(), Security::Plain);
         NewJob {
             address: Address { authority, path: RemotePath::parse(path).unwrap() },
@@ -152,6 +156,19 @@ impl Folder {
     }
 }
 
+pub fn config() -> Config {
+    Config {
+        jobs: 1,
+        segments: 4,
+        limit: None,
+        retries: 3,
+        timeout: Duration::from_secs(20),
+        sync: false,
+        extract: Default::default(),
+        trust: Trust::default(),
+    }
+}
+
 /// One run of an engine, of one job.
 pub struct Run {
     engine: fdsp::client::Engine,
@@ -160,17 +177,7 @@ pub struct Run {
 
 impl Run {
     fn start(job: NewJob) -> Run {
-        let config = Config {
-            jobs: 1,
-            segments: 4,
-            limit: None,
-            retries: 3,
-            timeout: Duration::from_secs(20),
-            sync: false,
-            extract: Default::default(),
-            trust: Trust::default(),
-        };
-        let (engine, events) = start(config).unwrap();
+        let (engine, events) = start(config()).unwrap();
         engine.command(Command::Add(vec![job]));
         Run { engine, events }
     }

@@ -29,6 +29,8 @@ use std::{ops::ControlFlow, sync::Arc, time::Instant};
 use rustix::fs::FileType;
 use tokio::{sync::watch, task::block_in_place};
 
+pub(super) use stage::Stage;
+
 use self::{
     files::Missed,
     ground::Ground,

@@ -61,7 +61,7 @@ impl Stage {
     }
 
     /// Opens or makes the one of a target, and locks it.
-    pub(super) fn open(folder: &Arc<Folder>, target: &OsStr) -> Result<Stage, Fault> {
+    pub(in crate::client) fn open(folder: &Arc<Folder>, target: &OsStr) -> Result<Stage, Fault> {
         let name = name::part_name(target);
         let path = folder.join(&name);
         let shown = path.display();
@@ -157,7 +157,7 @@ impl Stage {
     }
 
     /// Whether what is in it came from there. Nothing came from anywhere.
-    pub(super) fn is_from(&self, address: &Address) -> bool {
+    pub(in crate::client) fn is_from(&self, address: &Address) -> bool {
         match self.control().and_then(record::subject) {
             Some(subject) => Address::parse(&subject.address).is_ok_and(|known| known.is_same_as(address)),
             None => [TREE, PARTS].iter().all(|name| {
@@ -246,7 +246,7 @@ impl Stage {
     }
 
     /// Deletes it, if it is still the one that was made here.
-    pub(super) fn discard(self) {
+    pub(in crate::client) fn discard(self) {
         let ours = self.handle.metadata().ok().map(|data| (data.dev(), data.ino()));
         let there = self.folder.look(&self.name).ok().flatten().map(|found| found.id);
         if ours.is_none() || ours != there {

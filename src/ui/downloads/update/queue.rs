@@ -71,7 +71,8 @@ fn act_on(model: &mut Model, action: Action, rows: &[JobView]) -> Vec<Effect> {
             }
         }
         Action::Cancel => {
-            let open = pick(rows, unfinished);
+            // Also what has failed may have left something.
+            let open = pick(rows, |row| unfinished(row) || matches!(row.state, JobState::Failed(_)));
             match open.len() {
                 0 => model.say("nothing here to cancel"),
                 count => {
