@@ -128,9 +128,16 @@ fn a_token_is_needed_where_one_was_given_however_it_was() {
         {
             says(&fetch(&home, 5, wrong), &["wants its token"]);
         }
-        let mut command = home.command(["--retries", "0", "-d", "got", &bare]);
-        command.env("FDSP_TOKEN", "the-right-one");
-        assert_eq!(program::finish(command.spawn().expect("the binary starts")).code, 0);
+        // What the environment has is for the server of -H, and for no other that an address leads to.
+        let with_environment = |arguments: &[&str]| {
+            let mut command = home.command(["--retries", "0", "-d", "got"].iter().chain(arguments));
+            command.env("FDSP_TOKEN", "the-right-one");
+            program::finish(command.spawn().expect("the binary starts")).code
+        };
+        let (server, pin) = bare.rsplit_once('#').expect("a pin");
+        let port = server.trim_end_matches("/file").rsplit(':').next().expect("a port");
+        assert_eq!(with_environment(&["-H", "127.0.0.1", "-P", port, "--pin", pin, "file"]), 0);
+        assert_eq!(with_environment(&[&bare]), 5);
     }
     let logs = fs::read_dir(home.path().join(".local/state/fdsp")).expect("logs").flatten();
     for log in logs.filter(|log| log.path().extension().is_some_and(|it| it == "log")) {

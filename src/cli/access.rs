@@ -72,6 +72,8 @@ impl Cli {
         around: &Surroundings,
     ) -> Result<(), UsageError> {
         let given = self.token(settings.client.token_file.as_deref(), around)?;
+        // What is there for every run is for the server that is named for every path, and no other learns it.
+        let given = given.filter(|given| given.for_this || server.is_some());
         let (token, for_this) = given.map_or((None, false), |given| (Some(given.token), given.for_this));
         if let Some(server) = server {
             server.token = token;

@@ -285,9 +285,14 @@ fn a_token_and_a_pin_go_to_their_server_and_to_no_other() {
         ["fdsp://12345678@nas:7878/a", "fdsp://12345678@nas:7878/b"]
     );
     let around = Surroundings { token: Some("from-the-environment".into()), ..around() };
-    let plan = planned_in("fdsp://nas/a fdsp://evil/b", &around).expect("two servers");
-    let Task::Fetch(fetch) = plan.task else { panic!("not fetching") };
-    assert!(fetch.jobs.iter().all(|job| job.address.authority.token.is_none()), "nobody knows whose it is");
+    for (line, is_given) in
+        [("fdsp://evil/b", false), ("fdsp://nas/a fdsp://evil/b", false), ("-H nas a fdsp://nas/b", true)]
+    {
+        let plan = planned_in(line, &around).expect("servers");
+        let Task::Fetch(fetch) = plan.task else { panic!("not fetching") };
+        let mut tokens = fetch.jobs.iter().map(|job| &job.address.authority.token);
+        assert!(tokens.all(|token| token.is_some() == is_given), "{line}: it is for the server of -H");
+    }
 }
 
 #[test]
