@@ -4,10 +4,9 @@ use std::{
     ffi::{OsStr, OsString},
     io,
     os::{
-        fd::{AsFd, BorrowedFd},
+        fd::{AsFd, BorrowedFd, OwnedFd},
         unix::ffi::OsStrExt,
     },
-    path::PathBuf,
 };
 
 use rustix::{
@@ -15,39 +14,92 @@ use rustix::{
     io::Errno,
 };
 
+use super::folder::open_directory;
 use crate::platform::{self, Access, Links, Reach};
 
-/// Deletes what a name in a directory is, with all that is in it. No link is followed, and however deep it goes, two
-/// handles are held.
+/// Deletes what a name in a directory is, with all that is in it. No link is followed, no other file system is gone into,
+/// and however deep it goes, a few handles are held and no path is longer than a name.
 pub(super) fn remove(parent: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
-    enum Step {
-        Empty(PathBuf),
-        Remove(PathBuf),
-    }
     match rustix::fs::unlinkat(parent, name, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT) => return Ok(()),
         Err(Errno::ISDIR | Errno::PERM) => {}
         Err(error) => return Err(error.into()),
     }
-    let mut steps = vec![Step::Empty(PathBuf::from(name))];
-    while let Some(step) = steps.pop() {
-        match step {
-            Step::Remove(path) => rustix::fs::unlinkat(parent, &path, AtFlags::REMOVEDIR)?,
-            Step::Empty(path) => {
-                let reach = Reach { links: Links::Never, mounts: false };
-                let handle = platform::open_beneath(parent, &*path, Access::Directory, reach)?;
-                unlock(handle.as_fd());
-                steps.push(Step::Remove(path.clone()));
-                for (name, kind) in list(handle.as_fd())? {
-                    match kind {
-                        FileType::Directory => steps.push(Step::Empty(path.join(name))),
-                        _ => rustix::fs::unlinkat(&handle, &name, AtFlags::empty())?,
-                    }
-                }
-            }
+    let mut descent = Descent { parent, way: Vec::new(), last: None };
+    descent.down(name.to_owned())?;
+    while let Some(level) = descent.way.last_mut() {
+        match level.left.pop() {
+            Some(name) => descent.down(name)?,
+            None => descent.up()?,
         }
     }
     Ok(())
+}
+
+/// The way down to the directory that is being emptied. Only that one is open: all of them would be more handles, and
+/// their names a longer path, than the system may give or take.
+#[derive(Debug)]
+struct Descent<'a> {
+    parent: BorrowedFd<'a>,
+    way: Vec<Level>,
+    /// The last directory of the way; none for the parent.
+    last: Option<OwnedFd>,
+}
+
+/// A directory on the way.
+#[derive(Debug)]
+struct Level {
+    name: OsString,
+    /// Which one it is, whatever becomes of its name.
+    id: (u64, u64),
+    /// What is still in it: directories alone.
+    left: Vec<OsString>,
+}
+
+impl Descent<'_> {
+    fn here(&self) -> BorrowedFd<'_> {
+        self.last.as_ref().map_or(self.parent, AsFd::as_fd)
+    }
+
+    /// Goes into a directory, and takes out all that is none.
+    fn down(&mut self, name: OsString) -> io::Result<()> {
+        let reach = Reach { links: Links::Never, mounts: false };
+        let handle = platform::open_beneath(self.here(), &*name, Access::Directory, reach)?;
+        unlock(handle.as_fd());
+        let id = id(handle.as_fd())?;
+        let mut left = Vec::new();
+        for (name, kind) in list(handle.as_fd())? {
+            match kind {
+                FileType::Directory => left.push(name),
+                _ => rustix::fs::unlinkat(&handle, &name, AtFlags::empty())?,
+            }
+        }
+        self.way.push(Level { name, id, left });
+        self.last = Some(handle);
+        Ok(())
+    }
+
+    /// Goes back out of the last directory, which is empty, and removes it.
+    fn up(&mut self) -> io::Result<()> {
+        let Some(empty) = self.way.pop() else { return Ok(()) };
+        self.last = match self.way.last() {
+            None => None,
+            Some(above) => {
+                let handle = open_directory(self.here(), OsStr::new(".."))?;
+                // Where somebody else has moved it to, there is nothing to remove.
+                if id(handle.as_fd())? != above.id {
+                    return Err(io::Error::other("somebody else moved a folder that is in it"));
+                }
+                Some(handle)
+            }
+        };
+        Ok(rustix::fs::unlinkat(self.here(), &empty.name, AtFlags::REMOVEDIR)?)
+    }
+}
+
+fn id(directory: BorrowedFd<'_>) -> io::Result<(u64, u64)> {
+    let stat = rustix::fs::fstat(directory)?;
+    Ok((stat.st_dev, stat.st_ino))
 }
 
 /// Lets its owner take out what is in a directory that is to go: one that is read-only gives nothing away.
@@ -84,7 +136,10 @@ pub(super) fn list(directory: BorrowedFd<'_>) -> io::Result<Vec<(OsString, FileT
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{fs, os::unix::fs::PermissionsExt};
+    use std::{
+        fs,
+        os::unix::fs::{PermissionsExt, symlink},
+    };
 
     #[test]
     fn what_is_read_only_goes_too() {
@@ -98,5 +153,54 @@ mod tests {
         let parent = platform::open_directory(dir.path()).unwrap();
         remove(parent.as_fd(), OsStr::new("left")).unwrap();
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn no_depth_is_too_deep() {
+        for (depth, name) in [(40, "d".repeat(250)), (3000, "d".to_owned())] {
+            let dir = tempfile::tempdir().unwrap();
+            let parent = platform::open_directory(dir.path()).unwrap();
+            let mut here = parent.try_clone().unwrap();
+            for _ in 0..depth {
+                rustix::fs::mkdirat(&here, &*name, Mode::RWXU).unwrap();
+                rustix::fs::mkdirat(&here, "beside", Mode::RWXU).unwrap();
+                rustix::fs::symlinkat("..", &here, "link").unwrap();
+                here = open_directory(&here, OsStr::new(&name)).unwrap();
+            }
+            remove(parent.as_fd(), OsStr::new(&name)).unwrap();
+            assert!(!dir.path().join(&name).exists());
+            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "what is beside it stays");
+        }
+    }
+
+    #[test]
+    fn what_is_moved_away_meanwhile_is_not_followed_out() {
+        let dir = tempfile::tempdir().unwrap();
+        for path in ["left/inner/empty", "outside/empty", "outside/precious"] {
+            fs::create_dir_all(dir.path().join(path)).unwrap();
+        }
+        let parent = platform::open_directory(dir.path()).unwrap();
+        let mut descent = Descent { parent: parent.as_fd(), way: Vec::new(), last: None };
+        for name in ["left", "inner", "empty"] {
+            descent.down(name.into()).unwrap();
+        }
+        fs::rename(dir.path().join("left/inner/empty"), dir.path().join("outside/moved")).unwrap();
+        descent.up().unwrap_err();
+        assert_eq!(fs::read_dir(dir.path().join("outside")).unwrap().count(), 3);
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_what_was_found_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("left/real")).unwrap();
+        fs::create_dir_all(dir.path().join("outside/precious")).unwrap();
+        let parent = platform::open_directory(dir.path()).unwrap();
+        let mut descent = Descent { parent: parent.as_fd(), way: Vec::new(), last: None };
+        descent.down("left".into()).unwrap();
+        fs::remove_dir(dir.path().join("left/real")).unwrap();
+        symlink("../outside", dir.path().join("left/real")).unwrap();
+        descent.down("real".into()).unwrap_err();
+        remove(parent.as_fd(), OsStr::new("left")).unwrap();
+        assert!(dir.path().join("outside/precious").exists() && !dir.path().join("left").exists());
     }
 }
