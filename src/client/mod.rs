@@ -65,6 +65,7 @@ mod tree;
 mod trust;
 mod view;
 mod wire;
+mod work_folder;
 mod worker;
 
 use std::{path::PathBuf, time::Duration};

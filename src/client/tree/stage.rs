@@ -3,7 +3,7 @@
 
 use std::{
     ffi::{OsStr, OsString},
-    fs::{File, TryLockError},
+    fs::File,
     io::{self, BufReader, Write},
     os::{fd::AsFd, unix::fs::MetadataExt},
     path::PathBuf,
@@ -11,7 +11,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{AtFlags, FileType, Mode, OFlags},
+    fs::{AtFlags, Mode, OFlags},
     io::Errno,
 };
 
@@ -21,11 +21,11 @@ use super::{
 };
 use crate::{
     client::{
-        dial::reason,
         folder::{Folder, open_directory},
         folding::Folding,
         name, removal,
         retry::Fault,
+        work_folder::{self, Purpose},
     },
     platform,
     protocol::address::Address,
@@ -40,6 +40,13 @@ const CONTROL: &str = "control";
 const FRESH: &str = "control~";
 /// To try what the file system does with names.
 const PROBE: &str = "probe";
+
+const PURPOSE: Purpose = Purpose {
+    doing: "downloading",
+    coming: "a tree that is to be fetched",
+    unfinished: "an unfinished tree",
+    is_known: |found, _| [TREE, PARTS, CONTROL, FRESH, PROBE].iter().any(|known| found == *known),
+};
 
 /// See the module.
 #[derive(Debug)]
@@ -63,52 +70,8 @@ impl Stage {
     /// Opens or makes the one of a target, and locks it.
     pub(in crate::client) fn open(folder: &Arc<Folder>, target: &OsStr) -> Result<Stage, Fault> {
         let name = name::part_name(target);
-        let path = folder.join(&name);
-        let shown = path.display();
-        let refuse = |why: &str| Fault::disk(format!("{shown} {why}; move it away"));
-        let failed = |error: &io::Error| Fault::disk(format!("cannot use {shown}: {}", reason(error)));
-        // Whoever held the lock may have deleted it between our opening and locking it.
-        for _ in 0..8 {
-            match rustix::fs::mkdirat(&folder.handle, &name, Mode::from_raw_mode(0o777)) {
-                Ok(()) | Err(Errno::EXIST) => {}
-                Err(error) => return Err(failed(&error.into())),
-            }
-            let handle = open_directory(&folder.handle, &name).map_err(|error| {
-                match folder.look(&name).ok().flatten().map(|found| found.kind) {
-                    Some(FileType::Symlink) => refuse("is a symbolic link, which is not followed"),
-                    Some(FileType::Directory) | None => failed(&error),
-                    Some(_) => refuse("is in the way of a tree that is to be fetched"),
-                }
-            });
-            let handle = match handle {
-                Ok(handle) => File::from(handle),
-                Err(_) if folder.look(&name).ok().flatten().is_none() => continue,
-                Err(fault) => return Err(fault),
-            };
-            match handle.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => {
-                    return Err(Fault::disk(format!("another client is downloading to {shown}")));
-                }
-                Err(TryLockError::Error(error)) => tracing::debug!("{shown} cannot be locked: {error}"),
-            }
-            let data = handle.metadata().map_err(|error| failed(&error))?;
-            if folder.is_of_another(data.uid()) {
-                return Err(refuse("belongs to somebody else, who could change what is in it"));
-            }
-            let there = folder.look(&name).map_err(|error| failed(&error))?;
-            if there.is_none_or(|found| found.id != (data.dev(), data.ino())) {
-                continue;
-            }
-            for (found, _) in removal::list(handle.as_fd()).map_err(|error| failed(&error))? {
-                let known = [TREE, PARTS, CONTROL, FRESH, PROBE].iter().any(|known| found == **known);
-                if !known {
-                    return Err(refuse("is in the way: it holds something else than an unfinished tree"));
-                }
-            }
-            return Ok(Stage { folder: Arc::clone(folder), name, handle, control: None, ours: false });
-        }
-        Err(Fault::disk(format!("another client is downloading to {shown}")))
+        let handle = work_folder::open(folder, &name, &PURPOSE)?;
+        Ok(Stage { folder: Arc::clone(folder), name, handle, control: None, ours: false })
     }
 
     /// Whether it is that of this target.

@@ -1,0 +1,80 @@
+//! Folders of our own beside a target: locked, so that two clients cannot work in one, and never what somebody else has
+//! made, or put something into.
+
+use std::{
+    ffi::OsStr,
+    fs::{File, TryLockError},
+    io,
+    os::{fd::AsFd, unix::fs::MetadataExt},
+};
+
+use rustix::{
+    fs::{FileType, Mode},
+    io::Errno,
+};
+
+use super::{
+    dial::reason,
+    folder::{Folder, open_directory},
+    removal,
+    retry::Fault,
+};
+
+/// What one is for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Purpose {
+    /// What whoever holds it does, as in "another client is downloading to".
+    pub(super) doing: &'static str,
+    /// What is to get into it.
+    pub(super) coming: &'static str,
+    /// What may be in it.
+    pub(super) unfinished: &'static str,
+    /// Whether that is part of what may be in it.
+    pub(super) is_known: fn(&OsStr, FileType) -> bool,
+}
+
+/// Opens or makes one, and locks it for as long as the handle is open. What is in it was left behind by an earlier run.
+pub(super) fn open(folder: &Folder, name: &OsStr, purpose: &Purpose) -> Result<File, Fault> {
+    let path = folder.join(name);
+    let shown = path.display();
+    let refuse = |why: &str| Fault::disk(format!("{shown} {why}; move it away"));
+    let failed = |error: &io::Error| Fault::disk(format!("cannot use {shown}: {}", reason(error)));
+    let busy = || Fault::disk(format!("another client is {} to {shown}", purpose.doing));
+    // Whoever held the lock may have deleted it between our opening and locking it.
+    for _ in 0..8 {
+        match rustix::fs::mkdirat(&folder.handle, name, Mode::from_raw_mode(0o777)) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(error) => return Err(failed(&error.into())),
+        }
+        let handle = match open_directory(&folder.handle, name) {
+            Ok(handle) => File::from(handle),
+            Err(error) => match folder.look(name).ok().flatten().map(|found| found.kind) {
+                None => continue,
+                Some(FileType::Symlink) => return Err(refuse("is a symbolic link, which is not followed")),
+                Some(FileType::Directory) => return Err(failed(&error)),
+                Some(_) => return Err(refuse(&format!("is in the way of {}", purpose.coming))),
+            },
+        };
+        match handle.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(busy()),
+            // Where there are no locks, there is nobody else that would respect one.
+            Err(TryLockError::Error(error)) => tracing::debug!("{shown} cannot be locked: {error}"),
+        }
+        let data = handle.metadata().map_err(|error| failed(&error))?;
+        if folder.is_of_another(data.uid()) {
+            return Err(refuse("belongs to somebody else, who could change what is in it"));
+        }
+        let there = folder.look(name).map_err(|error| failed(&error))?;
+        if there.is_none_or(|found| found.id != (data.dev(), data.ino())) {
+            continue;
+        }
+        let found = removal::list(handle.as_fd()).map_err(|error| failed(&error))?;
+        if !found.iter().all(|(name, kind)| (purpose.is_known)(name, *kind)) {
+            let what = purpose.unfinished;
+            return Err(refuse(&format!("is in the way: it holds something else than {what}")));
+        }
+        return Ok(handle);
+    }
+    Err(busy())
+}
