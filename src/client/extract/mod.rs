@@ -2,12 +2,13 @@
 //!
 //! ```text
 //! survey ── names, kinds, sizes, counts, twins: all of them, before anything is written
-//! unpack ── into a folder of its own beside the archive; times and modes; the disk
+//! unpack ── into a folder of its own beside the archive (staging); times and modes; the disk
 //! rename ── to the archive's name without .zip; nothing is ever replaced
 //! ```
 //!
 //! The archive stays: it is what was verified, and a later run finds that it has nothing to fetch.
 
+mod staging;
 mod survey;
 #[cfg(test)]
 mod tests;
@@ -24,10 +25,7 @@ use std::{
 use rustix::fs::FileType;
 use zip::result::ZipError;
 
-use self::{
-    survey::Contents,
-    unpack::{Staging, Unpacker},
-};
+use self::{staging::Staging, survey::Contents, unpack::Unpacker};
 use super::{
     Existing, Extract, TroubleKind,
     dial::reason,
@@ -36,7 +34,7 @@ use super::{
     name,
     retry::Fault,
 };
-use crate::{platform, text::SafeText, units};
+use crate::{text::SafeText, units};
 
 /// Names tried for [`Existing::Rename`].
 const NUMBERS: u32 = 10_000;
@@ -82,10 +80,11 @@ impl Archive<'_> {
         let contents =
             Contents::survey(&file, &self.limits, &go_on).map_err(|refused| self.fault(refused))?;
         if let Some(target) = self.already_there(stem, &file, &contents, &go_on)? {
+            Staging::clear(self.folder, self.name);
             return Ok(target);
         }
         self.check_room(&contents)?;
-        let staging = Staging::make(self.folder, &name::beside(self.name, ".unpack"))?;
+        let staging = Staging::make(self.folder, self.name)?;
         contents.check_twins(staging.folding()).map_err(|refused| self.fault(refused))?;
         let unpacked = Unpacker::new(&file, &contents, &go_on).write(staging.handle());
         unpacked.map_err(|refused| self.fault(refused))?;
@@ -151,12 +150,9 @@ impl Archive<'_> {
     fn put_in_place(&self, staging: Staging, stem: &OsStr) -> Result<PathBuf, Unfinished> {
         let mut target: OsString = stem.to_owned();
         for number in 1..=NUMBERS {
-            let handle = &self.folder.handle;
-            let renamed =
-                platform::move_directory((handle, staging.name().as_ref()), (handle, target.as_ref()));
-            match renamed {
+            match staging.place(&target) {
                 Ok(()) => {
-                    staging.placed();
+                    drop(staging);
                     if self.sync {
                         let synced = self.folder.sync();
                         synced.map_err(|error| self.disk("write the folder of", &target, &error))?;

@@ -2,11 +2,10 @@
 //! an opened directory on, a name at a time, and no link is followed.
 
 use std::{
-    ffi::{OsStr, OsString},
+    ffi::OsStr,
     fs::File,
     io::{self, BufReader, Read, Write},
     os::fd::{AsFd, BorrowedFd, OwnedFd},
-    sync::Arc,
 };
 
 use rustix::{
@@ -20,103 +19,12 @@ use super::{
     survey::{self, Contents, Item},
 };
 use crate::{
-    client::{
-        dial::reason,
-        folder::{Folder, open_directory},
-        folding::Folding,
-        removal,
-        retry::Fault,
-        times::set_modified,
-    },
-    platform,
+    client::{folder::open_directory, times::set_modified},
     protocol::message::Timestamp,
 };
 
 /// Bytes that are written at once.
 const PIECE: usize = 128 * 1024;
-
-/// A folder of our own to unpack into; what is left of it when this is dropped is removed.
-#[derive(Debug)]
-pub(super) struct Staging {
-    folder: Arc<Folder>,
-    name: OsString,
-    /// Locked, so that no other client takes it for one that was left behind.
-    handle: File,
-    placed: bool,
-}
-
-impl Staging {
-    /// Makes it; one that was left behind by a killed process is removed first.
-    pub(super) fn make(folder: &Arc<Folder>, name: &OsStr) -> Result<Staging, Fault> {
-        let path = folder.join(name);
-        let failed =
-            |error: io::Error| Fault::disk(format!("cannot make {}: {}", path.display(), reason(&error)));
-        // Not for ever: another client may do the same.
-        for _ in 0..8 {
-            match rustix::fs::mkdirat(&folder.handle, name, Mode::from_raw_mode(0o777)) {
-                Ok(()) => {
-                    let handle = File::from(open_directory(&folder.handle, name).map_err(failed)?);
-                    // Where there are no locks, there is nobody else that would respect one.
-                    let _ = handle.try_lock();
-                    return Ok(Staging {
-                        folder: Arc::clone(folder),
-                        name: name.to_owned(),
-                        handle,
-                        placed: false,
-                    });
-                }
-                Err(Errno::EXIST) => {
-                    let left = File::from(open_directory(&folder.handle, name).map_err(failed)?);
-                    if let Err(std::fs::TryLockError::WouldBlock) = left.try_lock() {
-                        return Err(Fault::disk(format!(
-                            "another client is unpacking to {}",
-                            path.display()
-                        )));
-                    }
-                    removal::remove(folder.handle.as_fd(), name).map_err(failed)?;
-                }
-                Err(error) => return Err(failed(error.into())),
-            }
-        }
-        Err(Fault::disk(format!("another client is unpacking to {}", path.display())))
-    }
-
-    pub(super) fn handle(&self) -> BorrowedFd<'_> {
-        self.handle.as_fd()
-    }
-
-    pub(super) fn name(&self) -> &OsStr {
-        &self.name
-    }
-
-    /// What the file system takes for the same name.
-    pub(super) fn folding(&self) -> Folding {
-        Folding::probe(self.handle.as_fd())
-    }
-
-    /// Waits until the disk has everything.
-    pub(super) fn sync(&self) -> Result<(), Fault> {
-        platform::sync_file_system(&self.handle).map_err(|error| {
-            let path = self.folder.join(&self.name);
-            Fault::disk(format!("cannot write {}: {}", path.display(), reason(&error)))
-        })
-    }
-
-    /// It has another name now, under which it stays.
-    pub(super) fn placed(mut self) {
-        self.placed = true;
-    }
-}
-
-impl Drop for Staging {
-    fn drop(&mut self) {
-        if !self.placed
-            && let Err(error) = removal::remove(self.folder.handle.as_fd(), &self.name)
-        {
-            tracing::warn!("cannot delete {}: {error}", self.folder.join(&self.name).display());
-        }
-    }
-}
 
 /// Goes over an archive whose contents are known.
 pub(super) struct Unpacker<'a, G> {
