@@ -114,7 +114,7 @@ pub struct Config {
 /// What of an archive is put up with when it is unpacked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extract {
-    /// Files and directories.
+    /// Files and directories, with those that are only on the way to one.
     pub entries: u64,
     /// Bytes of all files; `None` is as much as the disk has room for.
     pub bytes: Option<u64>,

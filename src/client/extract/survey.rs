@@ -109,6 +109,13 @@ impl Contents {
                 return Err(Refused::Archive("its names alone are too much".to_owned()));
             }
             names.add(&item)?;
+            // A directory that is only on the way to something is made like any, and no entry pays for it.
+            if names.known.len() as u64 > limits.entries {
+                let most = limits.entries;
+                return Err(Refused::Limit(format!(
+                    "its {count} entries and the folders that they lie in are too many; extract_entries allows {most}"
+                )));
+            }
             contents.bytes = contents.bytes.saturating_add(item.size.unwrap_or(0));
             contents.items.push(item);
         }

@@ -432,6 +432,18 @@ fn bombs_are_refused() {
     let two = archive(&[raw("a", b"12"), raw("b", b"34")]);
     World::assert_refused_within(&two, limits(1, None, 200), Disk, "extract_entries allows 1");
     World::assert_refused_within(&two, limits(2, Some(3), 200), Disk, "more than extract_bytes allows");
+    // What paths imply is made, too: a folder that several share, once.
+    let nested = archive(&[raw("d/e/x", b"1"), raw("d/e/y", b"2"), raw("d/f/", b""), raw("d/", b"")]);
+    World::assert_refused_within(&nested, limits(4, None, 200), Disk, "extract_entries allows 4");
+    World::new().unpack_as(&nested, Existing::Keep, limits(5, None, 200)).unwrap();
+    let deep = |n: u32| raw(format!("{n}/{}x", "d/".repeat(98)), b"");
+    let deep: Vec<_> = (0..500).map(deep).collect();
+    World::assert_refused_within(
+        &archive(&deep),
+        limits(10_000, None, 200),
+        Disk,
+        "extract_entries allows 10000",
+    );
     // One in another is a file like any.
     let world = World::new();
     world.unpack(&archive(&[raw("inner.zip", &two)])).unwrap();
