@@ -94,8 +94,9 @@ impl Servers {
         }
         match self.known(authority).map_err(Distrust::File)? {
             Some(known) if known == found => Ok(()),
-            _ if vouched() => Ok(()),
+            // Also if the system vouches for it: who accepted a certificate meant that one.
             Some(known) => Err(Distrust::Changed { known, found }),
+            None if vouched() => Ok(()),
             None if self.trust.accept_new => {
                 tracing::info!("{authority}: a new server, accepted with the certificate {found}");
                 self.accept(authority, found).map_err(Distrust::File)
@@ -291,7 +292,11 @@ mod tests {
         for servers in [servers, Servers::new(trust)] {
             assert_eq!(judge(&servers, &server(None), OLD, false), "");
             assert_eq!(judge(&servers, &server(None), NEW, false), changed(OLD, NEW));
-            assert_eq!(judge(&servers, &server(None), NEW, true), "");
+            assert_eq!(
+                judge(&servers, &server(None), NEW, true),
+                changed(OLD, NEW),
+                "whoever vouches for it"
+            );
             let other = Authority { port: 1, ..server(None) };
             assert_eq!(judge(&servers, &other, OLD, false), unknown(OLD));
         }
