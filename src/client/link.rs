@@ -131,6 +131,7 @@ impl Link {
         take: &mut impl FnMut(Event<'_>) -> Result<ControlFlow<T>, Fault>,
     ) -> Result<T, Fault> {
         self.flush().await?;
+        self.wire.asked();
         // Of what was asked earlier, an answer may be there already.
         if let ControlFlow::Break(result) = block_in_place(|| self.receive(take))? {
             return Ok(result);

@@ -45,6 +45,7 @@ mod listing;
 mod memory;
 mod name;
 mod part;
+mod patience;
 mod phase;
 mod place;
 mod pool;

@@ -1,7 +1,11 @@
 //! The bytes of one connection: a stream, with or without TLS, a receive buffer that exists only while content comes,
 //! and the timeout.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::{net::TcpStream, time::timeout};
 
@@ -9,6 +13,7 @@ use crate::protocol::address::{Authority, Security};
 
 use super::{
     TroubleKind, dial,
+    patience::Patience,
     rate::Limiter,
     retry::Fault,
     secure::{Secure, secure},
@@ -35,7 +40,7 @@ pub(super) struct Wire {
     /// Bytes to read at once.
     size: usize,
     peer: String,
-    patience: Duration,
+    patience: Patience,
 }
 
 impl Wire {
@@ -62,7 +67,16 @@ impl Wire {
                 })??)
             }
         };
-        Ok(Wire { stream, secure, buffer: Vec::new(), start: 0, end: 0, size: SMALL, peer, patience })
+        Ok(Wire {
+            stream,
+            secure,
+            buffer: Vec::new(),
+            start: 0,
+            end: 0,
+            size: SMALL,
+            peer,
+            patience: Patience::new(patience),
+        })
     }
 
     /// The other side, for people.
@@ -115,13 +129,18 @@ impl Wire {
 
     async fn write_raw(&self, bytes: &[u8]) -> Result<usize, Fault> {
         loop {
-            timeout(self.patience, self.stream.writable()).await.map_err(|_| self.stalled())?.ok();
+            timeout(self.patience.most(), self.stream.writable()).await.map_err(|_| self.stalled())?.ok();
             match self.stream.try_write(bytes) {
                 Ok(count) => return Ok(count),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(self.lost(&error)),
             }
         }
+    }
+
+    /// Something is asked, to which the answer is waited for from now on.
+    pub(super) fn asked(&mut self) {
+        self.patience.begin();
     }
 
     /// Reads once, as much as the limit allows; `false` at the end of the stream.
@@ -141,13 +160,18 @@ impl Wire {
         }
         let room = self.end.saturating_add(limiter.quantum()).min(self.buffer.len());
         loop {
+            let since = Instant::now();
             // Also yields now and then while there is always something to read.
-            timeout(self.patience, self.stream.readable()).await.map_err(|_| self.stalled())?.ok();
+            timeout(self.patience.most(), self.stream.readable()).await.map_err(|_| self.stalled())?.ok();
             match self.stream.try_read(&mut self.buffer[self.end..room]) {
                 Ok(count) => {
                     self.end += count;
                     limiter.spend(count);
-                    return Ok(count > 0);
+                    return if self.patience.took(since, count) {
+                        Ok(count > 0)
+                    } else {
+                        Err(self.trickles())
+                    };
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(self.lost(&error)),
@@ -161,7 +185,8 @@ impl Wire {
         (self.start, self.end) = (0, self.buffer.len());
         loop {
             limiter.allowed().await;
-            timeout(self.patience, self.stream.readable()).await.map_err(|_| self.stalled())?.ok();
+            let since = Instant::now();
+            timeout(self.patience.most(), self.stream.readable()).await.map_err(|_| self.stalled())?.ok();
             let Some(secure) = &mut self.secure else { return Ok(false) };
             let place = secure.space(self.size);
             let room = place.len().min(limiter.quantum());
@@ -174,6 +199,9 @@ impl Wire {
                     }
                     secure.received(count);
                     limiter.spend(count);
+                    if !self.patience.took(since, count) {
+                        return Err(self.trickles());
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
                 Err(error) => return Err(self.lost(&error)),
@@ -222,7 +250,15 @@ impl Wire {
         Fault::lost(format!("the connection to {} was cut off", self.peer))
     }
 
+    fn trickles(&self) -> Fault {
+        Fault::lost(format!(
+            "{} sent next to nothing for {} s",
+            self.peer,
+            self.patience.most().as_secs_f32()
+        ))
+    }
+
     fn stalled(&self) -> Fault {
-        Fault::lost(format!("{} sent nothing for {} s", self.peer, self.patience.as_secs_f32()))
+        Fault::lost(format!("{} sent nothing for {} s", self.peer, self.patience.most().as_secs_f32()))
     }
 }

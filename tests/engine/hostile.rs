@@ -3,6 +3,8 @@
 use std::{
     fs,
     io::{Cursor, Write},
+    thread,
+    time::Duration,
 };
 
 use fdsp::{
@@ -228,4 +230,22 @@ fn what_a_server_says_is_made_safe() {
     let mut client = Client::quick();
     let trouble = client.get(at, "a").unwrap_err();
     assert!(!trouble.message.as_str().contains(['\u{1b}', '\u{7}']));
+}
+
+/// A byte now and then is no answer: what is left of it would take years.
+#[test]
+fn a_server_that_trickles_is_left() {
+    let at = answer(|session, id, get| {
+        session.send(id, &get, &file("a", MIB as u64), &content(MIB, 1));
+        let bytes = session.out.as_slice().to_vec();
+        session.out.sent(bytes.len());
+        for byte in bytes {
+            session.raw(&[byte]);
+            thread::sleep(Duration::from_millis(200));
+        }
+    });
+    let mut client = Client::new(Config { retries: 0, timeout: Duration::from_secs(1), ..config() });
+    let trouble = client.get(at, "a").unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Connection);
+    assert!(trouble.message.as_str().contains("sent next to nothing for 1 s"), "{trouble}");
 }
