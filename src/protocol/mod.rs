@@ -488,7 +488,7 @@
 //! | `timed_out` | connection | a handshake or idle deadline passed |
 //! | `denied` | connection | the server wants a token, and the one of `hello` is not it; see `retry_after` |
 //! | `tls_required` | connection | the server speaks with TLS only |
-//! | `shutting_down` | connection | the server stops; see `retry_after` |
+//! | `shutting_down` | connection | the server stops, and does not finish what it had begun; see `retry_after` |
 //! | `internal` | request | anything else on the server's side; also what an unknown code counts as |
 //!
 //! # The machines

@@ -98,8 +98,8 @@ impl Folder {
 
     /// Opens a file or directory for reading by a path from the folder on; `None` if it is anything else.
     ///
-    /// It is looked at before it is opened, since opening a device or a FIFO may have effects, and again
-    /// after: what counts is what was opened.
+    /// It is looked at before it is opened, since opening a device or a FIFO may have effects (nobody but who may write to
+    /// the folder can put one there in between), and again after: what counts is what was opened.
     pub(super) fn open_served(&self, path: impl Arg + Copy) -> io::Result<Option<Opened>> {
         for _ in 0..REPLACED {
             let seen = rustix::fs::fstat(self.open(path, Access::Look)?)?;

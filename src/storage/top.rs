@@ -54,7 +54,8 @@ impl Top {
         self.open(if path.is_empty() { b"." } else { path }, Access::Directory)
     }
 
-    /// Opens the file of that identity, so that a device or FIFO in its place is not even opened.
+    /// Opens the file of that identity. A device or FIFO in its place is not even opened, unless somebody puts it there
+    /// between the look and the opening; what is read is compared with the identity in any case.
     pub(super) fn open_file(&self, path: &[u8], identity: Identity) -> io::Result<File> {
         let look = self.open(path, Access::Look)?;
         if Identity::of_file(&rustix::fs::fstat(&look)?) != identity {
