@@ -10,6 +10,7 @@ Listens on loopback only, on free ports; stops what it starts, by process id.
 
 import argparse
 import contextlib
+import itertools
 import multiprocessing
 import os
 import resource
@@ -64,7 +65,7 @@ def again(says):
     return attack
 
 
-def flood(kind, message):
+def flood(*asked):
     """Asks again and again on one connection, and throws the answers away."""
     def attack(connect, over):
         while not over.is_set():
@@ -72,7 +73,8 @@ def flood(kind, message):
                 s.sendall(GREETING)
                 number = 0
                 while not over.is_set():
-                    requests = [frame(kind, number + n, message) for n in range(1, 33)]
+                    numbered = enumerate(itertools.islice(itertools.cycle(asked), 32), number + 1)
+                    requests = [frame(kind, n, message) for n, (kind, message) in numbered]
                     number += len(requests)
                     s.sendall(b"".join(requests))
                     s.setblocking(False)
@@ -92,12 +94,15 @@ ATTACKS = [
     ("a byte a second", 50, trickle(GREETING + frame(GET, 1, {"path": "slow.bin"}))),
     ("connecting", 4, again(b"")),
     ("violations", 4, again(GREETING + b"\x7f" * 64)),
-    ("ways out", 4, flood(GET, {"path": "../../etc/passwd"})),
-    ("tiny requests", 4, flood(STAT, {"path": "fast.bin"})),
-    ("lists", 4, flood(LIST, {"path": "many"})),
-    ("trees", 4, flood(TREE, {"path": "many"})),
-    ("hashes", 4, flood(HASHES, {"path": "slow.bin"})),
-    ("archives", 4, flood(GET, {"path": "many"})),
+    ("ways out", 4, flood((GET, {"path": "../../etc/passwd"}))),
+    ("tiny requests", 4, flood((STAT, {"path": "fast.bin"}))),
+    ("tiny files", 4, flood((GET, {"path": "many/0"}))),
+    ("lists", 4, flood((LIST, {"path": "many"}))),
+    ("lists of few", 60, flood((LIST, {"path": "more", "limit": 1}))),
+    ("lists by files", 8, flood((GET, {"path": "many/0"}), (LIST, {"path": "more", "limit": 1}))),
+    ("trees", 4, flood((TREE, {"path": "many"}))),
+    ("hashes", 4, flood((HASHES, {"path": "slow.bin"}))),
+    ("archives", 4, flood((GET, {"path": "many"}))),
 ]
 
 
@@ -175,6 +180,10 @@ def main():
         (place.served / "many").mkdir()
         for number in range(1000):
             (place.served / "many" / f"{number:04}").write_bytes(os.urandom(2000))
+        (place.served / "many" / "0").write_bytes(b"0")
+        (place.served / "more").mkdir()
+        for number in range(20_000):
+            (place.served / "more" / f"{number:05}").touch()
         print(f"{'':10}{'':20}{'alone':>10}{'attacked':>10}{'keeps':>8}")
         for arch in ("threads", "select", "async"):
             server = serve(place, options.tui, arch, 512, options.tls)

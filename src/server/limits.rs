@@ -20,7 +20,7 @@ pub struct Limits {
     pub max_hashing: usize,
     /// Archives that are being planned or sent, and trees that are being read, at the same time, half of them for one address; further ones are told "busy".
     pub max_archives: usize,
-    /// Bytes a second for all connections together; `None` is unlimited.
+    /// Bytes a second for all connections together, once they have asked for something; `None` is unlimited.
     pub rate: Option<u64>,
     /// Bytes a second for each connection; `None` is unlimited.
     pub rate_each: Option<u64>,

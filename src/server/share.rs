@@ -61,6 +61,8 @@ pub(super) struct Copying {
     pub bytes: usize,
     /// How long they had to be read.
     pub reading: Duration,
+    /// Whether so much of a file is on its way that others shall not hold it up.
+    pub counts: bool,
 }
 
 /// A rest after work; it is over when this is dropped.
@@ -172,7 +174,9 @@ impl Effort {
         self.credit += copying.reading + BYTE * u32::try_from(copying.bytes).unwrap_or(u32::MAX);
         let sent = spent.min(self.credit);
         self.credit -= sent;
-        self.sent += sent;
+        if copying.counts {
+            self.sent += sent;
+        }
         self.worked += spent - sent;
     }
 
@@ -313,7 +317,7 @@ mod tests {
     fn sending_is_no_work_to_rest_from() {
         let (share, now) = sending(90);
         let mut effort = effort(&share, 0, 0);
-        let slow = Copying { bytes: 256 << 10, reading: Duration::from_secs(1) };
+        let slow = Copying { bytes: 256 << 10, reading: Duration::from_secs(1), counts: true };
         effort.spend(Duration::from_secs(1), slow);
         effort.spend(MILLISECOND, Copying::default());
         assert_eq!(effort.rest(now), None, "it still sends what it has read");
@@ -326,7 +330,7 @@ mod tests {
     fn a_byte_of_a_file_excuses_no_work() {
         let (share, now) = sending(90);
         let mut effort = effort(&share, 0, 0);
-        effort.spend(MILLISECOND, Copying { bytes: 1, reading: Duration::ZERO });
+        effort.spend(MILLISECOND, Copying { bytes: 1, ..Copying::default() });
         let rest = effort.rest(now).expect("a rest");
         assert!(rest > now + 9 * MILLISECOND, "{:?}", rest - now);
     }

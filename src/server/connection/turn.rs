@@ -156,7 +156,8 @@ impl Turn {
 
     /// What was copied from files since this was asked last.
     pub fn take_copying(&mut self) -> Copying {
-        std::mem::take(&mut self.copying)
+        let counts = self.sends_file();
+        Copying { counts, ..std::mem::take(&mut self.copying) }
     }
 
     /// How far an answer is that has no content.
