@@ -1,0 +1,166 @@
+//! What the actor does when it is told something.
+
+use std::sync::Arc;
+
+use tokio::task::block_in_place;
+
+use super::Actor;
+use crate::{
+    client::{
+        Command, Event, JobId, NewJob, NewServer, listing,
+        phase::{Input, Phase},
+    },
+    protocol::address::Authority,
+    text::SafeText,
+};
+
+impl Actor {
+    pub(super) fn command(&mut self, command: Command) {
+        match command {
+            Command::Add(jobs) => self.add(jobs),
+            Command::Pause(ids) => ids.into_iter().for_each(|id| self.pause(id)),
+            Command::Resume(ids) => self.each(ids, Input::Resume, "resumed"),
+            Command::Retry(ids) => self.each(ids, Input::Retry, "resumed"),
+            Command::Cancel(ids) => ids.into_iter().for_each(|id| self.cancel(id)),
+            Command::Remove(ids) => self.remove(&ids),
+            Command::Move(ids, places) => self.board.with(|state| state.queue.move_by(&ids, places)),
+            Command::ClearFinished => {
+                let done = self.board.with(|state| state.queue.in_phase(&[Phase::Done]));
+                self.remove(&done);
+            }
+            Command::Trust(server) => self.trust(&server),
+            Command::Reach(authority) => self.reach(&authority),
+            Command::SetLimit(limit) => {
+                self.board.limiter.set(limit.filter(|&limit| limit > 0));
+                self.board.with(|state| state.queue.touch());
+            }
+            Command::SetJobs(jobs) => self.board.with(|state| {
+                state.jobs = jobs.max(1);
+                state.queue.touch();
+            }),
+            Command::SetSegments(segments) => self.board.with(|state| {
+                state.segments = segments.max(1);
+                state.queue.touch();
+            }),
+            Command::List { authority, path, after, answer } => {
+                let pool = Arc::clone(&self.pool);
+                tokio::spawn(async move {
+                    // Nobody may be waiting any more.
+                    let _ = answer.send(listing::list(&pool, &authority, &path, after).await);
+                });
+            }
+            // Taken by the loop.
+            Command::Stop => {}
+        }
+    }
+
+    fn add(&mut self, jobs: Vec<NewJob>) {
+        // Closed once nobody waits for the board.
+        let mut forgotten = Vec::new();
+        let events: Vec<_> = self.board.with(|state| {
+            let at_rest = state.queue.in_phase(&[Phase::Failed, Phase::Paused, Phase::Cancelled]);
+            let add = |new: NewJob| {
+                let address = SafeText::new(&new.address.to_string());
+                let server = state.servers.number(&new.address.authority, new.speak);
+                let Some(id) = state.queue.at_rest_for(&new, &at_rest) else {
+                    return Event::Queued { id: state.queue.add(new, server), address };
+                };
+                // It may be wanted in another way than before; what is on the disk tells the rest.
+                forgotten.extend(self.kept.remove(&id));
+                state.queue.ask_again(id, new, server);
+                Event::Changed { id, name: state.queue.name(id).unwrap_or_default(), what: "resumed" }
+            };
+            jobs.into_iter().map(add).collect()
+        });
+        events.into_iter().for_each(|event| self.board.tell(event));
+    }
+
+    /// Somebody has looked at a server's certificate: what failed for it goes on.
+    fn trust(&self, server: &NewServer) {
+        let NewServer { authority, pin } = server;
+        if let Err(error) = block_in_place(|| self.pool.servers().accept(authority, *pin)) {
+            // It is accepted as long as this runs, and asked about again after that.
+            tracing::warn!("{authority} could not be put among the known servers: {error}");
+        }
+        tracing::info!("{authority}: accepted with the certificate {pin}");
+        let waiting = self.board.with(|state| state.queue.that_ask_about(server));
+        self.each(waiting, Input::Retry, "resumed");
+    }
+
+    /// A server is reached in another way: what it has refused goes on.
+    fn reach(&self, now: &Authority) {
+        let refused = self.board.with(|state| {
+            let servers = &mut state.servers;
+            state.queue.reach(now, |new| servers.number(&new.address.authority, new.speak))
+        });
+        self.each(refused, Input::Retry, "resumed");
+    }
+
+    /// Gives a command to a job; whether it meant something.
+    fn apply(&self, id: JobId, input: Input, what: &'static str) -> bool {
+        let name = self.board.with(|state| {
+            let name = state.queue.name(id)?;
+            state.queue.command(id, input).then_some(name)
+        });
+        let Some(name) = name else { return false };
+        self.changed(id, name, what);
+        true
+    }
+
+    fn each(&self, ids: Vec<JobId>, input: Input, what: &'static str) {
+        for id in ids {
+            self.apply(id, input, what);
+        }
+    }
+
+    /// Tells a transfer to stop; `false` if there is none.
+    fn halt(&self, id: JobId) -> bool {
+        self.workers.get(&id).is_some_and(|stop| stop.send(true).is_ok())
+    }
+
+    fn pause(&mut self, id: JobId) {
+        if self.apply(id, Input::Pause, "paused")
+            && !self.halt(id)
+            && let Some(memory) = self.kept.get_mut(&id)
+        {
+            memory.close();
+        }
+    }
+
+    fn cancel(&mut self, id: JobId) {
+        if self.apply(id, Input::Cancel, "cancelled") && !self.halt(id) {
+            let memory = self.kept.remove(&id);
+            self.discard(id, memory);
+        }
+    }
+
+    fn remove(&mut self, ids: &[JobId]) {
+        for &id in ids {
+            let phase = self.board.with(|state| state.queue.phase(id));
+            let memory = self.kept.remove(&id);
+            if self.halt(id) {
+                // Its end finds no job any more, and deletes what has come of it.
+                self.leaving.extend(self.board.with(|state| state.queue.asked(id)).map(|asked| (id, asked)));
+                self.apply(id, Input::Cancel, "cancelled");
+            } else if matches!(phase, None | Some(Phase::Done | Phase::Failed | Phase::Cancelled)) {
+                self.board.release(id);
+            } else {
+                self.discard(id, memory);
+            }
+        }
+        let removed = self.board.with(|state| state.queue.remove_all(ids));
+        for (id, name) in removed {
+            self.changed(id, name, "removed");
+        }
+    }
+
+    /// Somebody wanted it so.
+    fn changed(&self, id: JobId, name: SafeText, what: &'static str) {
+        match what {
+            // Out of sight is out of mind, and a whole queue may be cleared at once.
+            "removed" => tracing::debug!("{name}: {what}"),
+            _ => tracing::info!("{name}: {what}"),
+        }
+        self.board.tell(Event::Changed { id, name, what });
+    }
+}
