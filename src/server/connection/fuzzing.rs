@@ -13,7 +13,7 @@ use rustls::{
 };
 
 use super::{
-    Connection, Event, Want,
+    Connection, Want,
     tests::{bench, converse, secure_bench},
 };
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
         frame::{Header, Kind},
         preamble,
     },
-    server::identity::Identity,
+    server::{Event, identity::Identity},
     tls::{self, Session},
 };
 

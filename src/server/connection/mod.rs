@@ -23,6 +23,7 @@
 mod body;
 mod classic;
 mod deadlines;
+mod ending;
 mod files;
 #[cfg(test)]
 mod fuzzing;
@@ -32,6 +33,7 @@ mod pacing;
 mod refusal;
 mod reply;
 mod sending;
+mod socket;
 mod stage;
 mod stranger;
 #[cfg(test)]
@@ -43,7 +45,6 @@ mod v1;
 
 use std::{
     borrow::Cow,
-    io::{self, ErrorKind},
     net::Shutdown,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
@@ -52,21 +53,19 @@ use std::{
 
 use self::{
     classic::Classic,
-    deadlines::{Deadlines, Overrun, Waiting},
+    deadlines::{Deadlines, Waiting},
     pacing::Pacing,
     transport::Transport,
     turn::Turn,
     v1::V1,
 };
 use super::{
-    Event,
     limits::{LINGER, LOOK},
     origin::Origin,
     registry::Entry,
     share::Effort,
-    shared::{Phase, Shared},
+    shared::Shared,
 };
-use crate::{protocol::error::Code, text::SafeText};
 
 /// What a connection needs next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -264,26 +263,6 @@ impl Connection {
         Ok(())
     }
 
-    /// How the socket has failed meanwhile: nobody shall work on for a peer that is gone.
-    fn failure(&mut self, now: Instant) -> Option<io::Error> {
-        if now < self.look {
-            return None;
-        }
-        self.look = now + LOOK;
-        self.entry.failure()
-    }
-
-    /// Why the socket was shut down, if that was not the client.
-    fn cut_by_us(&self) -> Option<&'static str> {
-        if self.shared.phase() >= Phase::Stopping {
-            Some("the server was stopped")
-        } else if self.entry.is_disconnected() {
-            Some("disconnected by the operator")
-        } else {
-            None
-        }
-    }
-
     /// Does one bounded slice of what [`Want::Work`] stands for.
     pub fn work(&mut self) {
         self.guarded(|this| match &mut this.stage {
@@ -304,140 +283,5 @@ impl Connection {
             self.close("a defect of the server");
         }
         result.ok()
-    }
-
-    /// Takes what reading from the socket gave. True if it has to be waited for.
-    pub fn after_read(&mut self, now: Instant, result: io::Result<usize>, buffer: &[u8]) -> bool {
-        match result {
-            Ok(count) => self.received(now, buffer.get(..count).unwrap_or_default()),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
-            Err(error) => self.lost(&error),
-        }
-        false
-    }
-
-    /// Takes what writing to the socket gave. True if it has to be waited for.
-    pub fn after_write(&mut self, now: Instant, result: io::Result<usize>) -> bool {
-        match result {
-            Ok(0) => self.lost(&ErrorKind::WriteZero.into()),
-            Ok(count) => self.wrote(now, count),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                self.effort.blocked();
-                return true;
-            }
-            Err(error) => self.lost(&error),
-        }
-        false
-    }
-
-    /// Tells that the first `count` bytes of [`Want::Write`] were written.
-    pub fn wrote(&mut self, now: Instant, count: usize) {
-        self.deadlines.wrote(count);
-        if self.turn.sends_file() {
-            self.effort.took(now);
-        }
-        self.pacing.wrote(count);
-        self.transport.wrote(count, &mut self.turn, now);
-        if self.turn.out.is_empty() {
-            self.effort.sent_all();
-        }
-    }
-
-    /// The socket failed.
-    pub fn lost(&mut self, error: &io::Error) {
-        // A write that waits when the socket is shut down fails as if the client had closed.
-        if let Some(reason) = self.cut_by_us() {
-            return self.close(reason);
-        }
-        let reason = match error.kind() {
-            ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
-                "closed by the client".to_owned()
-            }
-            _ => format!("connection lost: {error}"),
-        };
-        let progress = self.turn.progress();
-        self.close(reason + &progress);
-    }
-
-    /// When [`Connection::timed_out`] wants to be called, if nothing else happens before.
-    pub fn deadline(&self) -> Option<Instant> {
-        self.deadlines.next()
-    }
-
-    /// Looks whether a deadline has passed, and does what that calls for.
-    pub fn timed_out(&mut self, now: Instant) {
-        let (code, reason) = match self.deadlines.check(now) {
-            None => return,
-            Some(Overrun::Linger) => return self.close("it did not close"),
-            Some(Overrun::Handshake) => (Code::TimedOut, "no request within the handshake deadline"),
-            Some(Overrun::Idle) => (Code::TimedOut, "idle for too long"),
-            Some(Overrun::Rate) => (Code::TooSlow, "too slow"),
-        };
-        self.leave(Some(code), reason, now);
-    }
-
-    /// Asks a connection that only waits for a request to make room for somebody else.
-    pub fn make_room(&mut self, now: Instant) {
-        if self.is_idle() {
-            self.leave(None, "idle while others wait", now);
-        }
-    }
-
-    /// Whether nothing is being answered, nor was asked.
-    pub fn is_idle(&self) -> bool {
-        match &self.stage {
-            Stage::V1(v1) => v1.is_idle() && self.turn.out.is_empty(),
-            Stage::Fresh => true,
-            _ => false,
-        }
-    }
-
-    /// Ends the connection from our side, with a word where the dialect has one.
-    fn leave(&mut self, code: Option<Code>, reason: &'static str, now: Instant) {
-        match &mut self.stage {
-            Stage::V1(v1) => {
-                v1.leave(code, reason, &mut self.turn);
-                self.linger(reason.into(), now);
-                // It has had its time.
-                self.deadlines.linger(now + LINGER);
-            }
-            _ => self.close(reason),
-        }
-    }
-
-    /// Nothing more is answered; what was answered still goes out.
-    fn linger(&mut self, reason: Cow<'static, str>, now: Instant) {
-        self.turn.give_up(&reason);
-        self.reason = reason;
-        self.stage = Stage::Lingering { end: End::Owed };
-        if self.entry.refused {
-            // Others are to be refused as well.
-            self.deadlines.linger(now + LINGER);
-        }
-    }
-
-    fn close(&mut self, reason: impl Into<Cow<'static, str>>) {
-        let reason = reason.into();
-        self.turn.abandon(&reason);
-        if !matches!(self.stage, Stage::Lingering { .. } | Stage::Closed) {
-            self.reason = reason;
-        }
-        self.stage = Stage::Closed;
-    }
-}
-
-impl Drop for Connection {
-    /// However a loop or a task ends, its connections leave the registry.
-    fn drop(&mut self) {
-        self.turn.abandon(&self.reason);
-        self.shared.give_back(self.pacing.end());
-        self.shared.registry.remove(&self.entry);
-        if !self.entry.refused {
-            let Entry { id, peer, .. } = *self.entry;
-            self.shared.emit(&Event::Disconnected { id, peer, reason: SafeText::new(&self.reason) });
-        }
-        self.shared.registry.finished();
     }
 }

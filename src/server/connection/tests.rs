@@ -2,7 +2,7 @@
 
 mod greedy;
 
-use std::{net::TcpListener, os::fd::AsFd, sync::Mutex, time::Duration};
+use std::{io::ErrorKind, net::TcpListener, os::fd::AsFd, sync::Mutex, time::Duration};
 
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -12,10 +12,11 @@ use crate::{
     protocol::{
         classic::Dialect,
         client::{Client, Event as Came, Request},
+        error::Code,
         message::{Get, Stat},
         outgoing::Outgoing,
     },
-    server::{Arch, Limits, door::Door, limits::TURN, shared::Terms},
+    server::{Arch, Event, Limits, door::Door, limits::TURN, shared::Terms},
     storage::root::{Policy, Root},
 };
 

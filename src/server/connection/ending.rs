@@ -1,0 +1,92 @@
+//! How a connection ends: its deadlines, the last word, and what it leaves.
+
+use std::{borrow::Cow, time::Instant};
+
+use super::{Connection, End, Stage, deadlines::Overrun};
+use crate::{
+    protocol::error::Code,
+    server::{Event, limits::LINGER, registry::Entry},
+    text::SafeText,
+};
+
+impl Connection {
+    /// When [`Connection::timed_out`] wants to be called, if nothing else happens before.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadlines.next()
+    }
+
+    /// Looks whether a deadline has passed, and does what that calls for.
+    pub fn timed_out(&mut self, now: Instant) {
+        let (code, reason) = match self.deadlines.check(now) {
+            None => return,
+            Some(Overrun::Linger) => return self.close("it did not close"),
+            Some(Overrun::Handshake) => (Code::TimedOut, "no request within the handshake deadline"),
+            Some(Overrun::Idle) => (Code::TimedOut, "idle for too long"),
+            Some(Overrun::Rate) => (Code::TooSlow, "too slow"),
+        };
+        self.leave(Some(code), reason, now);
+    }
+
+    /// Asks a connection that only waits for a request to make room for somebody else.
+    pub fn make_room(&mut self, now: Instant) {
+        if self.is_idle() {
+            self.leave(None, "idle while others wait", now);
+        }
+    }
+
+    /// Whether nothing is being answered, nor was asked.
+    pub fn is_idle(&self) -> bool {
+        match &self.stage {
+            Stage::V1(v1) => v1.is_idle() && self.turn.out.is_empty(),
+            Stage::Fresh => true,
+            _ => false,
+        }
+    }
+
+    /// Ends the connection from our side, with a word where the dialect has one.
+    fn leave(&mut self, code: Option<Code>, reason: &'static str, now: Instant) {
+        match &mut self.stage {
+            Stage::V1(v1) => {
+                v1.leave(code, reason, &mut self.turn);
+                self.linger(reason.into(), now);
+                // It has had its time.
+                self.deadlines.linger(now + LINGER);
+            }
+            _ => self.close(reason),
+        }
+    }
+
+    /// Nothing more is answered; what was answered still goes out.
+    pub(super) fn linger(&mut self, reason: Cow<'static, str>, now: Instant) {
+        self.turn.give_up(&reason);
+        self.reason = reason;
+        self.stage = Stage::Lingering { end: End::Owed };
+        if self.entry.refused {
+            // Others are to be refused as well.
+            self.deadlines.linger(now + LINGER);
+        }
+    }
+
+    pub(super) fn close(&mut self, reason: impl Into<Cow<'static, str>>) {
+        let reason = reason.into();
+        self.turn.abandon(&reason);
+        if !matches!(self.stage, Stage::Lingering { .. } | Stage::Closed) {
+            self.reason = reason;
+        }
+        self.stage = Stage::Closed;
+    }
+}
+
+impl Drop for Connection {
+    /// However a loop or a task ends, its connections leave the registry.
+    fn drop(&mut self) {
+        self.turn.abandon(&self.reason);
+        self.shared.give_back(self.pacing.end());
+        self.shared.registry.remove(&self.entry);
+        if !self.entry.refused {
+            let Entry { id, peer, .. } = *self.entry;
+            self.shared.emit(&Event::Disconnected { id, peer, reason: SafeText::new(&self.reason) });
+        }
+        self.shared.registry.finished();
+    }
+}

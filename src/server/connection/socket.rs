@@ -1,0 +1,86 @@
+//! What the socket has told: what came of reading and of writing, and how it failed.
+
+use std::{
+    io::{self, ErrorKind},
+    time::Instant,
+};
+
+use super::Connection;
+use crate::server::{limits::LOOK, shared::Phase};
+
+impl Connection {
+    /// Takes what reading from the socket gave. True if it has to be waited for.
+    pub fn after_read(&mut self, now: Instant, result: io::Result<usize>, buffer: &[u8]) -> bool {
+        match result {
+            Ok(count) => self.received(now, buffer.get(..count).unwrap_or_default()),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
+            Err(error) => self.lost(&error),
+        }
+        false
+    }
+
+    /// Takes what writing to the socket gave. True if it has to be waited for.
+    pub fn after_write(&mut self, now: Instant, result: io::Result<usize>) -> bool {
+        match result {
+            Ok(0) => self.lost(&ErrorKind::WriteZero.into()),
+            Ok(count) => self.wrote(now, count),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                self.effort.blocked();
+                return true;
+            }
+            Err(error) => self.lost(&error),
+        }
+        false
+    }
+
+    /// Tells that the first `count` bytes of [`Want::Write`] were written.
+    pub fn wrote(&mut self, now: Instant, count: usize) {
+        self.deadlines.wrote(count);
+        if self.turn.sends_file() {
+            self.effort.took(now);
+        }
+        self.pacing.wrote(count);
+        self.transport.wrote(count, &mut self.turn, now);
+        if self.turn.out.is_empty() {
+            self.effort.sent_all();
+        }
+    }
+
+    /// The socket failed.
+    pub fn lost(&mut self, error: &io::Error) {
+        // A write that waits when the socket is shut down fails as if the client had closed.
+        if let Some(reason) = self.cut_by_us() {
+            return self.close(reason);
+        }
+        let reason = match error.kind() {
+            ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
+                "closed by the client".to_owned()
+            }
+            _ => format!("connection lost: {error}"),
+        };
+        let progress = self.turn.progress();
+        self.close(reason + &progress);
+    }
+
+    /// How the socket has failed meanwhile: nobody shall work on for a peer that is gone.
+    pub(super) fn failure(&mut self, now: Instant) -> Option<io::Error> {
+        if now < self.look {
+            return None;
+        }
+        self.look = now + LOOK;
+        self.entry.failure()
+    }
+
+    /// Why the socket was shut down, if that was not the client.
+    pub(super) fn cut_by_us(&self) -> Option<&'static str> {
+        if self.shared.phase() >= Phase::Stopping {
+            Some("the server was stopped")
+        } else if self.entry.is_disconnected() {
+            Some("disconnected by the operator")
+        } else {
+            None
+        }
+    }
+}
