@@ -149,25 +149,7 @@ impl Address {
             write!(f, "{}@", token.reveal())?;
         }
         write!(f, "{}/", self.authority)?;
-        for &byte in self.path.as_str().as_bytes() {
-            match byte {
-                // What RFC 3986 lets stand in a path; the rest might mean something to a shell or a terminal.
-                b'A'..=b'Z'
-                | b'a'..=b'z'
-                | b'0'..=b'9'
-                | b'/'
-                | b'-'
-                | b'.'
-                | b'_'
-                | b'~'
-                | b'+'
-                | b','
-                | b'='
-                | b':'
-                | b'@' => f.write_char(byte.into())?,
-                _ => write!(f, "%{byte:02X}")?,
-            }
-        }
+        encode(self.path.as_str(), f)?;
         pin.map_or(Ok(()), |pin| write!(f, "#{pin}"))
     }
 }
@@ -309,6 +291,37 @@ fn port(text: &str) -> Result<u16, AddressError> {
         return Err(wrong());
     }
     digits.parse().ok().filter(|port| *port != 0).ok_or_else(wrong)
+}
+
+/// A path, or a part of one, as it stands in an address.
+pub fn encoded(path: &str) -> String {
+    let mut text = String::with_capacity(path.len());
+    // Writing into a text cannot fail.
+    let _ = encode(path, &mut text);
+    text
+}
+
+fn encode(path: &str, f: &mut impl fmt::Write) -> fmt::Result {
+    for &byte in path.as_bytes() {
+        match byte {
+            // What RFC 3986 lets stand in a path; the rest might mean something to a shell or a terminal.
+            b'A'..=b'Z'
+            | b'a'..=b'z'
+            | b'0'..=b'9'
+            | b'/'
+            | b'-'
+            | b'.'
+            | b'_'
+            | b'~'
+            | b'+'
+            | b','
+            | b'='
+            | b':'
+            | b'@' => f.write_char(byte.into())?,
+            _ => write!(f, "%{byte:02X}")?,
+        }
+    }
+    Ok(())
 }
 
 fn decode(text: &str) -> Result<String, AddressError> {

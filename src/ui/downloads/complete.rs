@@ -3,7 +3,7 @@
 use super::{effect::Ticket, target};
 use crate::{
     protocol::{
-        address::{Address, Authority},
+        address::{self, Address, Authority},
         message::{Entry, Kind},
         path::RemotePath,
     },
@@ -24,8 +24,12 @@ pub struct Completion {
     pub authority: Authority,
     /// The directory.
     pub directory: RemotePath,
-    /// What was typed of it; `None` if it was an address, which is written anew.
-    stem: Option<String>,
+    /// What stands before the name, as it was typed: it may hold a token, which is shown nowhere else.
+    stem: String,
+    /// What stands behind the path: the pin of an address.
+    pin: String,
+    /// Whether it is an address, in which a name is percent-encoded.
+    address: bool,
     /// What was typed of the name.
     prefix: String,
 }
@@ -43,30 +47,21 @@ impl Completion {
     /// What is to be listed to complete `typed`. The error is a sentence.
     pub fn begin(ticket: Ticket, typed: &str, server: Option<&Authority>) -> Result<Completion, String> {
         let start = typed.find("://").map_or(0, |scheme| scheme + 3);
-        let slash = typed[start..].rfind('/').map(|slash| start + slash + 1);
-        let stem = &typed[..slash.unwrap_or(start)];
-        if start > 0 {
-            if slash.is_none() {
-                return Err("a host cannot be completed; go on with /".to_owned());
-            }
-            let directory = target::read(stem, server)?;
-            let prefix = match typed.len() == stem.len() {
-                true => String::new(),
-                false => target::read(typed, server)?.path.name().unwrap_or_default().to_owned(),
-            };
-            let Address { authority, path: directory } = directory;
-            return Ok(Completion {
-                ticket,
-                typed: typed.to_owned(),
-                authority,
-                directory,
-                stem: None,
-                prefix,
-            });
+        let address = start > 0;
+        let end = typed[start..].find('#').filter(|_| address).map_or(typed.len(), |pin| start + pin);
+        let (path, pin) = typed.split_at(end);
+        let slash = path[start..].rfind('/').map(|slash| start + slash + 1);
+        if address && slash.is_none() {
+            return Err("a host cannot be completed; go on with /".to_owned());
         }
-        let Address { authority, path: directory } = target::read(stem, server)?;
-        let (stem, prefix) = (Some(stem.to_owned()), typed[stem.len()..].to_owned());
-        Ok(Completion { ticket, typed: typed.to_owned(), authority, directory, stem, prefix })
+        let (stem, name) = path.split_at(slash.unwrap_or(start));
+        let Address { authority, path: directory } = target::read(&format!("{stem}{pin}"), server)?;
+        let prefix = match address && !name.is_empty() {
+            true => target::read(path, server)?.path.name().unwrap_or_default().to_owned(),
+            false => name.to_owned(),
+        };
+        let [typed, stem, pin] = [typed, stem, pin].map(str::to_owned);
+        Ok(Completion { ticket, typed, authority, directory, stem, pin, address, prefix })
     }
 
     /// Where the page that holds the fitting names begins: after all that come before them.
@@ -82,6 +77,7 @@ impl Completion {
             entry.name.starts_with(&self.prefix)
                 && !entry.name.contains(is_unsafe)
                 && entry.kind != Kind::Other
+                && target::child(&self.directory, &entry.name).is_some()
         };
         let fitting: Vec<&Entry> = entries.iter().filter(fits).collect();
         let Some(first) = fitting.first() else {
@@ -95,21 +91,16 @@ impl Completion {
         }
         let alone = fitting.len() == 1 && !more;
         let directory = alone && first.kind == Kind::Directory;
-        let text = self.text(common, directory).filter(|text| *text != self.typed);
+        let text = Some(self.text(common, directory)).filter(|text| *text != self.typed);
         let say = (!alone).then(|| told(&fitting, more));
         Completed { text, say }
     }
 
-    fn text(&self, name: &str, directory: bool) -> Option<String> {
+    fn text(&self, name: &str, directory: bool) -> String {
+        let Completion { stem, pin, .. } = self;
+        let name = if self.address { address::encoded(name) } else { name.to_owned() };
         let end = if directory { "/" } else { "" };
-        match &self.stem {
-            Some(stem) => Some(format!("{stem}{name}{end}")),
-            None if name.is_empty() => None,
-            None => {
-                let path = target::child(&self.directory, name)?;
-                Some(format!("{}{end}", Address { authority: self.authority.clone(), path }))
-            }
-        }
+        format!("{stem}{name}{end}{pin}")
     }
 }
 
@@ -177,8 +168,34 @@ mod tests {
     #[test]
     fn addresses_stay_addresses() {
         let (text, _) = completed("fdsp+plain://other/films/a", &["a b/"]);
-        assert_eq!(text.as_deref(), Some("fdsp+plain://other:7878/films/a%20b/"));
+        assert_eq!(text.as_deref(), Some("fdsp+plain://other/films/a%20b/"));
+        assert_eq!(completed("fdsp+plain://other/a%20", &["a b", "a c"]).0, None);
         assert!(Completion::begin(Ticket(1), "fdsp+plain://oth", None).is_err());
         assert!(Completion::begin(Ticket(1), "films", None).is_err());
+    }
+
+    #[test]
+    fn what_was_typed_before_the_name_stays_as_it_is() {
+        let (text, _) = completed("fdsp+plain://sesame-sesame-sesame@127.0.0.1:9105/bi", &["big.bin"]);
+        assert_eq!(text.as_deref(), Some("fdsp+plain://sesame-sesame-sesame@127.0.0.1:9105/big.bin"));
+        let (text, _) = completed("FDSP+plain://NAS//a%41/bi", &["big/"]);
+        assert_eq!(text.as_deref(), Some("FDSP+plain://NAS//a%41/big/"));
+    }
+
+    #[test]
+    fn the_pin_of_an_address_stays_behind_it_and_is_asked_for() {
+        let pin = format!("#sha256:{}", "A5".repeat(32));
+        let typed = format!("fdsp://sesame-sesame-sesame@nas/films/bi{pin}");
+        let (text, _) = completed(&typed, &["big.bin"]);
+        assert_eq!(text, Some(format!("fdsp://sesame-sesame-sesame@nas/films/big.bin{pin}")));
+        let completion = Completion::begin(Ticket(1), &typed, None).expect("to be completed");
+        assert!(matches!(completion.authority.security, Security::Tls { pin: Some(_) }));
+        assert!(completion.authority.token.is_some());
+    }
+
+    #[test]
+    fn names_that_no_path_can_have_complete_nothing() {
+        assert_eq!(completed("/f", &["f/../../x"]).0, None);
+        assert_eq!(completed("/f", &[&"f".repeat(256)]).0, None);
     }
 }
