@@ -1,11 +1,12 @@
 //! Small pieces that both screens draw with: cut text, rules with titles, gauges, sparklines.
 
 use ratatui::{
-    buffer::Buffer,
+    buffer::{Buffer, CellWidth},
     layout::{Position, Rect},
     style::Style,
     text::{Line, Span},
 };
+use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::theme::{Glyphs, Look};
@@ -82,13 +83,17 @@ fn tail(text: &str, columns: usize) -> &str {
 pub fn wrap(text: &str, columns: usize) -> Vec<&str> {
     let mut lines = Vec::new();
     let mut rest = text.trim_end_matches(' ');
-    while rest.width() > columns {
-        let fits = head(rest, columns);
+    loop {
+        // No more is measured than a line has: what others wrote may be long, and is measured for each frame.
+        let fits = drawn_head(rest, columns);
+        if fits.len() == rest.len() {
+            break;
+        }
         let cut = match fits.rfind(' ') {
             // Not where it would leave most of the line empty.
             Some(space) if space >= fits.len() / 3 => space + 1,
             // One character that is wider than the pane must not hold the loop up.
-            _ if fits.is_empty() => rest.chars().next().map_or(rest.len(), char::len_utf8),
+            _ if fits.is_empty() => rest.graphemes(true).next().map_or(rest.len(), str::len),
             _ => fits.len(),
         };
         lines.push(rest[..cut].trim_end_matches(' '));
@@ -98,6 +103,19 @@ pub fn wrap(text: &str, columns: usize) -> Vec<&str> {
         lines.push(rest);
     }
     lines
+}
+
+/// The longest beginning that fits as it is drawn: character by character as a person sees them, some of which consist
+/// of several.
+fn drawn_head(text: &str, columns: usize) -> &str {
+    let mut used = 0;
+    for (index, grapheme) in text.grapheme_indices(true) {
+        used += usize::from(grapheme.cell_width());
+        if used > columns {
+            return &text[..index];
+        }
+    }
+    text
 }
 
 /// Writes text from a position on, never beyond the right end of `area`; gives the column after it.
@@ -227,7 +245,61 @@ mod tests {
         assert_eq!(wrap("", 4), [""]);
     }
 
+    fn drawn(text: &str) -> usize {
+        text.graphemes(true).map(|grapheme| usize::from(grapheme.cell_width())).sum()
+    }
+
+    /// The rule as one would say it, which measures all of the rest for each line.
+    fn wrapped_obviously(text: &str, columns: usize) -> Vec<&str> {
+        let mut lines = Vec::new();
+        let mut rest = text.trim_end_matches(' ');
+        while drawn(rest) > columns {
+            let ends = rest.grapheme_indices(true).map(|(index, grapheme)| index + grapheme.len());
+            let ends: Vec<usize> = ends.collect();
+            let fits = ends.iter().copied().take_while(|end| drawn(&rest[..*end]) <= columns).last();
+            let fits = &rest[..fits.unwrap_or(0)];
+            let cut = match fits.rfind(' ') {
+                Some(space) if space >= fits.len() / 3 => space + 1,
+                _ if fits.is_empty() => ends[0],
+                _ => fits.len(),
+            };
+            lines.push(rest[..cut].trim_end_matches(' '));
+            rest = &rest[cut..];
+        }
+        if !rest.is_empty() || lines.is_empty() {
+            lines.push(rest);
+        }
+        lines
+    }
+
+    #[test]
+    fn long_text_is_wrapped_in_the_time_of_its_length() {
+        let begin = std::time::Instant::now();
+        let text = "all that a server says, ".repeat(20_000);
+        assert!(wrap(&text, 40).len() > 10_000);
+        // Measuring the whole rest for each line takes minutes.
+        assert!(begin.elapsed().as_secs() < 10, "{:?}", begin.elapsed());
+    }
+
+    #[test]
+    fn what_is_one_character_to_the_eye_is_not_cut_apart() {
+        assert_eq!(wrap("ab\u{1f44d}\u{1f3fd}", 3), ["ab", "\u{1f44d}\u{1f3fd}"]);
+    }
+
+    fn spaced() -> impl Strategy<Value = String> {
+        prop_oneof!["\\PC{0,80}", "[ a-c\u{301}\u{6587}\u{ff9e}\u{1f44d}\u{1f3fd}\u{1f1e9}]{0,80}"]
+    }
+
     proptest! {
+        #[test]
+        fn wrapping_follows_its_rule(text in spaced(), columns in 0_usize..30) {
+            let lines = wrap(&text, columns);
+            prop_assert_eq!(&lines, &wrapped_obviously(&text, columns));
+            for line in lines {
+                prop_assert!(drawn(line) <= columns || line.graphemes(true).count() == 1, "{:?}", line);
+            }
+        }
+
         #[test]
         fn any_text_is_wrapped_at_any_width(text in "\\PC{0,80}", columns in 1_usize..30) {
             let lines = wrap(&text, columns);
