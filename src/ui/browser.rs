@@ -21,6 +21,10 @@ use crate::{
 
 /// With fewer rows than this below the selected one, the next page is asked for.
 const AHEAD: usize = 64;
+/// Most entries that are read of a directory, and most bytes of their names: while a filter shows none of them they are
+/// read without a key, and a server may have names for ever.
+const MOST_ENTRIES: usize = 200_000;
+const MOST_NAMES: usize = 32 << 20;
 
 /// A directory of a server.
 #[derive(Clone, Debug)]
@@ -32,6 +36,8 @@ pub struct Browser {
     /// Indices into the entries, which only grow while the directory stays the same.
     pub list: List<usize>,
     entries: Vec<Entry>,
+    /// Bytes of the names of the entries.
+    names: usize,
     filter: String,
     more: bool,
     waits_for: Option<Ticket>,
@@ -48,6 +54,7 @@ impl Browser {
             path,
             list: List::default(),
             entries: Vec::new(),
+            names: 0,
             filter: String::new(),
             more: false,
             waits_for: Some(ticket),
@@ -89,14 +96,19 @@ impl Browser {
     /// Shows only names that contain a text, in whatever case.
     pub fn set_filter(&mut self, text: &str) {
         self.filter = text.to_lowercase();
-        self.refill();
+        self.list.set_keys(self.shown(0).collect());
     }
 
-    fn refill(&mut self) {
+    /// The entries from this one on that the filter shows.
+    fn shown(&self, first: usize) -> impl Iterator<Item = usize> {
         let shows =
             |entry: &Entry| self.filter.is_empty() || entry.name.to_lowercase().contains(&self.filter);
-        let shown = (0..).zip(&self.entries).filter(|(_, entry)| shows(entry)).map(|(index, _)| index);
-        self.list.set_keys(shown.collect());
+        (first..).zip(&self.entries[first..]).filter(move |(_, entry)| shows(entry)).map(|(index, _)| index)
+    }
+
+    /// Whether no more is read, though there may be more.
+    fn is_full(&self) -> bool {
+        self.entries.len() >= MOST_ENTRIES || self.names >= MOST_NAMES
     }
 
     /// Says how many rows are visible.
@@ -108,7 +120,8 @@ impl Browser {
     pub fn wants_more(&self) -> Option<&str> {
         let near = self.list.keys().len().saturating_sub(self.list.cursor()) < AHEAD;
         let name = self.entries.last().map(|entry| entry.name.as_str());
-        if self.more && near && self.waits_for.is_none() && self.trouble.is_none() { name } else { None }
+        let more = self.more && !self.is_full();
+        if more && near && self.waits_for.is_none() && self.trouble.is_none() { name } else { None }
     }
 
     /// The question for the next page was asked.
@@ -127,12 +140,16 @@ impl Browser {
                 self.trouble = None;
                 // A server that sends the same page for ever would otherwise be asked for ever.
                 self.more = page.more && !page.entries.is_empty();
+                // Only what is new is looked at: there may be many pages.
+                let first = self.entries.len();
+                self.names += page.entries.iter().map(|entry| entry.name.len()).sum::<usize>();
                 self.entries.extend(page.entries);
-                self.refill();
+                let new: Vec<usize> = self.shown(first).collect();
+                self.list.append(new);
                 if let Some(name) = &self.wanted
-                    && let Some(index) = self.entries.iter().position(|entry| entry.name == *name)
+                    && let Some(index) = self.entries[first..].iter().position(|entry| entry.name == *name)
                 {
-                    self.list.select(index);
+                    self.list.select(first + index);
                     self.wanted = None;
                 }
             }
@@ -151,17 +168,28 @@ impl Browser {
         let count = units::count(self.list.keys().len() as u64);
         let mut note = match (self.waits_for.is_some(), self.more) {
             (true, _) if self.entries.is_empty() => "asking".to_owned(),
-            (_, true) => format!("first {count} entries"),
-            (_, false) if count == "1" => "1 entry".to_owned(),
-            (_, false) => format!("{count} entries"),
+            (_, true) if self.filter.is_empty() || !self.is_full() => format!("first {count} entries"),
+            _ if count == "1" => "1 entry".to_owned(),
+            _ => format!("{count} entries"),
         };
         if !self.filter.is_empty() {
             note = format!("{note} with \"{}\"", self.filter);
+        }
+        if self.more && self.is_full() {
+            note = match self.filter.as_str() {
+                "" => format!("{note}, the rest is not read"),
+                _ => format!("{note} in the first {}, the rest is not read", self.read()),
+            };
         }
         if self.list.marked() > 0 {
             note = format!("{note}, {} marked", units::count(self.list.marked() as u64));
         }
         note
+    }
+
+    /// How many entries there are, whatever the filter shows.
+    fn read(&self) -> String {
+        units::count(self.entries.len() as u64)
     }
 
     /// Draws the rows.
@@ -176,11 +204,14 @@ impl Browser {
         }
         if self.list.keys().is_empty() {
             let text = match (self.waits_for.is_some(), self.filter.is_empty()) {
-                (true, _) => "asking the server",
-                (false, true) => "empty",
-                (false, false) => "nothing here has that in its name",
+                (true, _) => "asking the server".to_owned(),
+                (false, true) => "empty".to_owned(),
+                (false, false) if self.more && self.is_full() => {
+                    format!("none of the first {} has that in its name", self.read())
+                }
+                (false, false) => "nothing here has that in its name".to_owned(),
             };
-            put(buf, area, area.x + 3, area.y, &clip(text, columns, &look.glyphs), theme.dim);
+            put(buf, area, area.x + 3, area.y, &clip(&text, columns, &look.glyphs), theme.dim);
             return;
         }
         let keys = self.list.visible();
@@ -238,4 +269,94 @@ fn date(seconds: i64) -> String {
         |_| String::new(),
         |at| format!("{:04}-{:02}-{:02}", at.year(), u8::from(at.month()), at.day()),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::protocol::{address::Security, message::Timestamp};
+
+    fn browser() -> Browser {
+        let authority = Authority::new("nas", 7878, Security::Plain);
+        Browser::new(authority, RemotePath::default(), Ticket(0))
+    }
+
+    fn page(names: impl IntoIterator<Item = String>) -> Entries {
+        let modified = Timestamp { seconds: 0, nanoseconds: 0 };
+        let entry = |name| Entry { name, kind: Kind::File, size: None, modified };
+        Entries { entries: names.into_iter().map(entry).collect(), more: true }
+    }
+
+    /// Answers as long as more is asked for; how many pages that were.
+    fn read(browser: &mut Browser, page_after: impl Fn(u64) -> Entries) -> u64 {
+        for number in 0.. {
+            assert!(number < 2_000, "it reads for ever");
+            assert!(browser.answer(Ticket(number), Ok(page_after(number))));
+            if browser.wants_more().is_none() {
+                return number + 1;
+            }
+            browser.asked(Ticket(number + 1));
+        }
+        0
+    }
+
+    fn shown(browser: &Browser) -> String {
+        let area = Rect::new(0, 0, 60, 1);
+        let mut buf = Buffer::empty(area);
+        browser.render(area, &mut buf, true, &Look::default());
+        (0..60).map(|x| buf[(x, 0)].symbol()).collect::<String>().trim().to_owned()
+    }
+
+    #[test]
+    fn a_listing_without_end_is_not_read_for_ever() {
+        let mut browser = browser();
+        browser.set_filter("zzz");
+        let thousand = |number| page((0..1000).map(|name| format!("{:09}", number * 1000 + name)));
+        assert_eq!(read(&mut browser, thousand), 200);
+        assert_eq!(browser.note(), "0 entries with \"zzz\" in the first 200,000, the rest is not read");
+        assert_eq!(shown(&browser), "none of the first 200,000 has that in its name");
+        browser.set_filter("");
+        browser.list.go(usize::MAX);
+        assert_eq!(browser.wants_more(), None, "nor by hand");
+        assert_eq!(browser.note(), "first 200,000 entries, the rest is not read");
+    }
+
+    #[test]
+    fn a_listing_of_long_names_is_not_read_for_ever() {
+        let mut browser = browser();
+        browser.set_filter("zzz");
+        let pages = read(&mut browser, |number| page([format!("{number:060000}")]));
+        assert_eq!(pages, (MOST_NAMES as u64).div_ceil(60_000));
+    }
+
+    #[test]
+    fn what_was_selected_before_is_found_in_a_later_page() {
+        let mut browser = browser();
+        browser.go(RemotePath::default(), Some("c".to_owned()), Ticket(0));
+        browser.answer(Ticket(0), Ok(page(["a".to_owned(), "b".to_owned()])));
+        browser.asked(Ticket(1));
+        browser.answer(Ticket(1), Ok(page(["c".to_owned(), "d".to_owned()])));
+        assert_eq!(browser.selected().map(|entry| entry.name.as_str()), Some("c"));
+    }
+
+    proptest! {
+        #[test]
+        fn the_filter_shows_the_same_whether_it_or_the_pages_came_first(
+            pages in prop::collection::vec(prop::collection::vec("[a-cA-C]{1,3}", 1..5), 1..5),
+            filter in "[a-c]{0,2}",
+        ) {
+            let [mut before, mut after] = [browser(), browser()];
+            before.set_filter(&filter);
+            for (ticket, names) in (0..).map(Ticket).zip(pages) {
+                for browser in [&mut before, &mut after] {
+                    browser.asked(ticket);
+                    browser.answer(ticket, Ok(page(names.clone())));
+                }
+            }
+            after.set_filter(&filter);
+            prop_assert_eq!(before.list.keys(), after.list.keys());
+        }
+    }
 }

@@ -37,6 +37,12 @@ impl<K: Copy + Eq + Hash + Ord> List<K> {
         self.scroll();
     }
 
+    /// Adds keys behind those that are there.
+    pub fn append(&mut self, keys: impl IntoIterator<Item = K>) {
+        self.keys.extend(keys);
+        self.scroll();
+    }
+
     /// The selected key.
     pub fn selected(&self) -> Option<K> {
         self.keys.get(self.cursor).copied()
@@ -190,6 +196,15 @@ mod tests {
         assert_eq!(list.targets(), [2, 3]);
         list.toggle_all();
         assert_eq!(list.targets(), [list.selected().unwrap_or_default()]);
+    }
+
+    #[test]
+    fn what_comes_behind_moves_nothing() {
+        let mut list = list(&[], 2);
+        list.append([1, 2, 3]);
+        list.go(2);
+        list.append([4]);
+        assert_eq!((list.selected(), list.window(), list.keys().len()), (Some(3), 1..3, 4));
     }
 
     #[test]
