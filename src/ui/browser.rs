@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use super::{
     downloads::{Ticket, list::List, target},
     theme::Look,
-    widgets::{self, clip, clip_middle, put, put_right, width},
+    widgets::{clip, clip_middle, put, put_right, width, wrap_in},
 };
 use crate::{
     client::Trouble,
@@ -197,7 +197,8 @@ impl Browser {
         let theme = &look.theme;
         let columns = usize::from(area.width.saturating_sub(4));
         if let Some(trouble) = &self.trouble {
-            for (y, line) in (area.y..area.bottom()).zip(widgets::wrap(trouble.as_str(), columns.max(1))) {
+            let lines = wrap_in(trouble.as_str(), columns.max(1), area.height, &look.glyphs);
+            for (y, line) in (area.y..).zip(&lines) {
                 put(buf, area, area.x + 3, y, line, theme.bad);
             }
             return;

@@ -105,6 +105,20 @@ pub fn wrap(text: &str, columns: usize) -> Vec<&str> {
     lines
 }
 
+/// A text in at most so many lines; an ellipsis ends the last one if there is more.
+pub fn wrap_in(text: &str, columns: usize, rows: u16, glyphs: &Glyphs) -> Vec<String> {
+    let rows = usize::from(rows);
+    let all = wrap(text, columns);
+    let mut lines: Vec<String> = all.iter().take(rows).map(|line| (*line).to_owned()).collect();
+    if all.len() > rows
+        && let Some(last) = lines.last_mut()
+    {
+        let ellipsis = ellipsis(columns, glyphs);
+        *last = format!("{}{ellipsis}", drawn_head(last, columns - ellipsis.width()));
+    }
+    lines
+}
+
 /// The longest beginning that fits as it is drawn: character by character as a person sees them, some of which consist
 /// of several.
 fn drawn_head(text: &str, columns: usize) -> &str {
@@ -282,6 +296,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_cut_off_is_not_hidden() {
+        assert_eq!(wrap_in("a word and another", 8, 3, &Glyphs::UTF8), ["a word", "and", "another"]);
+        assert_eq!(wrap_in("a word and another", 8, 2, &Glyphs::UTF8), ["a word", "and…"]);
+        assert_eq!(wrap_in("abcdefghij", 4, 2, &Glyphs::ASCII), ["abcd", "e..."]);
+        assert_eq!(wrap_in("abcdefghij", 4, 0, &Glyphs::UTF8), [""; 0]);
+    }
+
+    #[test]
     fn what_is_one_character_to_the_eye_is_not_cut_apart() {
         assert_eq!(wrap("ab\u{1f44d}\u{1f3fd}", 3), ["ab", "\u{1f44d}\u{1f3fd}"]);
     }
@@ -298,6 +320,13 @@ mod tests {
             for line in lines {
                 prop_assert!(drawn(line) <= columns || line.graphemes(true).count() == 1, "{:?}", line);
             }
+        }
+
+        #[test]
+        fn as_many_lines_as_have_room(text in spaced(), columns in 0_usize..30, rows in 0_u16..5) {
+            let lines = wrap_in(&text, columns, rows, &Glyphs::UTF8);
+            prop_assert!(lines.len() <= usize::from(rows));
+            prop_assert!(lines.iter().all(|line| drawn(line) <= columns || line.graphemes(true).count() == 1));
         }
 
         #[test]

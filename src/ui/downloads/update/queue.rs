@@ -11,8 +11,12 @@ use crate::{
             model::{Focus, Model, Panel},
             queue::Queue,
         },
+        widgets::clip_middle,
     },
 };
+
+/// Most columns of a name in a question.
+const MOST_NAME: usize = 40;
 
 pub(super) fn act(model: &mut Model, queue: &impl Queue, action: Action) -> Vec<Effect> {
     match action {
@@ -76,7 +80,7 @@ fn act_on(model: &mut Model, action: Action, rows: &[JobView]) -> Vec<Effect> {
             match open.len() {
                 0 => model.say("nothing here to cancel"),
                 count => {
-                    let what = described(rows, &open);
+                    let what = described(model, rows, &open);
                     let them = if count == 1 { "it" } else { "them" };
                     let text = format!("Cancel {what} and delete what has come of {them}?");
                     ask(model, text, Pending::Cancel(open));
@@ -89,8 +93,8 @@ fn act_on(model: &mut Model, action: Action, rows: &[JobView]) -> Vec<Effect> {
                 model.queue.clear_marks();
                 return engine(Command::Remove(all));
             }
-            let text =
-                format!("Remove {} and delete what has come of the unfinished?", described(rows, &all));
+            let what = described(model, rows, &all);
+            let text = format!("Remove {what} and delete what has come of the unfinished?");
             ask(model, text, Pending::Remove(all));
         }
         Action::MoveUp => return engine(Command::Move(all, -1)),
@@ -136,9 +140,11 @@ fn pause(model: &mut Model, rows: &[JobView], nothing: &str) -> Vec<Effect> {
     Vec::new()
 }
 
-fn described(rows: &[JobView], ids: &[JobId]) -> String {
+/// What is asked about. A long name must leave room for the question, whoever chose it.
+fn described(model: &Model, rows: &[JobView], ids: &[JobId]) -> String {
+    let short = |row: &JobView| clip_middle(row.name.as_str(), MOST_NAME, &model.look.glyphs);
     match ids {
-        [id] => rows.iter().find(|row| row.id == *id).map(|row| row.name.to_string()).unwrap_or_default(),
+        [id] => rows.iter().find(|row| row.id == *id).map(short).unwrap_or_default(),
         ids => format!("{} downloads", ids.len()),
     }
 }

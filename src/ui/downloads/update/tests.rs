@@ -534,6 +534,21 @@ fn a_server_that_nobody_knows_can_be_browsed_once_it_is_trusted() {
 }
 
 #[test]
+fn a_long_name_leaves_room_for_what_is_asked() {
+    let queue = Fake { rows: vec![row(1, &"n".repeat(255), JobState::Paused)], ..Fake::default() };
+    let mut model = model();
+    draw(&mut model, &queue, 40, 8);
+    for (key, words) in [("x", "and delete what has come of it?"), ("d", "what has come of the unfinished?")]
+    {
+        keys(&mut model, &queue, &format!("esc esc {key}"));
+        let shown = text(&draw(&mut model, &queue, 40, 8));
+        let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(shown.contains(words), "{shown}");
+        keys(&mut model, &queue, "n");
+    }
+}
+
+#[test]
 fn further_pages_are_asked_for_when_they_come_near() {
     let names: Vec<String> = (0..200).map(|number| format!("file-{number:04}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();

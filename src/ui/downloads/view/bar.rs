@@ -13,7 +13,7 @@ use crate::ui::{
         dialog::{Dialog, Prompt},
         model::{Focus, Model},
     },
-    widgets::{clip, put, put_line, width, wrap},
+    widgets::{clip, put, put_line, width, wrap, wrap_in},
 };
 
 /// Most rows of a question or a notice.
@@ -51,7 +51,6 @@ pub fn render(model: &Model, area: Rect, buf: &mut Buffer) -> Option<Position> {
     match (&model.dialog, &model.notice) {
         (Dialog::Question(question), _) => {
             let answers = answers(model, columns);
-            let lines = wrap(&question.text, columns);
             if inner.height == 1 {
                 // The answers stay in sight, whatever becomes of the question.
                 let room = columns.saturating_sub(answers.width() + 2);
@@ -60,7 +59,8 @@ pub fn render(model: &Model, area: Rect, buf: &mut Buffer) -> Option<Position> {
                 let rest = Rect { x: x + 2, width: inner.right().saturating_sub(x + 2), ..inner };
                 put_line(buf, rest, inner.y, &answers);
             } else {
-                for (y, line) in (inner.y..inner.bottom() - 1).zip(lines) {
+                let lines = wrap_in(&question.text, columns, inner.height - 1, &look.glyphs);
+                for (y, line) in (inner.y..).zip(&lines) {
                     put(buf, inner, inner.x, y, line, look.theme.strong);
                 }
                 put_line(buf, inner, inner.bottom() - 1, &answers);
@@ -70,7 +70,8 @@ pub fn render(model: &Model, area: Rect, buf: &mut Buffer) -> Option<Position> {
         (Dialog::Prompt(prompt), _) => {
             let mut y = inner.y;
             if let Some(problem) = &prompt.problem {
-                for (row, line) in (inner.y..inner.bottom().saturating_sub(1)).zip(wrap(problem, columns)) {
+                let lines = wrap_in(problem, columns, inner.height - 1, &look.glyphs);
+                for (row, line) in (inner.y..).zip(&lines) {
                     put(buf, inner, inner.x, row, line, look.theme.bad);
                     y = row + 1;
                 }
@@ -79,9 +80,9 @@ pub fn render(model: &Model, area: Rect, buf: &mut Buffer) -> Option<Position> {
         }
         (_, Some(notice)) => {
             let style = if notice.bad { look.theme.bad } else { look.theme.plain };
-            let lines = wrap(&notice.text, columns);
+            let lines = wrap_in(&notice.text, columns, inner.height, &look.glyphs);
             let mut end = inner.x;
-            for (y, line) in (inner.y..inner.bottom()).zip(&lines) {
+            for (y, line) in (inner.y..).zip(&lines) {
                 end = put(buf, inner, inner.x, y, line, style);
             }
             // What was said must not hide for long what can be done.

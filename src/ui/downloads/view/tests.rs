@@ -118,6 +118,15 @@ fn dialogs_take_the_bar() {
 }
 
 #[test]
+fn what_a_server_says_is_cut_with_a_sign() {
+    let (mut model, queue) = (testing::model(), Fake::default());
+    draw(&mut model, &queue, 40, 8);
+    model.complain("all that a server says, ".repeat(100));
+    let shown = text(&draw(&mut model, &queue, 40, 8));
+    assert!(shown.trim_end().ends_with('…'), "{shown}");
+}
+
+#[test]
 fn the_smallest_screens_say_one_useful_thing() {
     let (mut model, mut queue) = ready(Look::default());
     let line = |model: &mut Model, queue: &Fake, width| text(&draw(model, queue, width, 1)).trim().to_owned();
