@@ -7,7 +7,6 @@ use std::{
 
 use ratatui::layout::Size;
 use time::OffsetDateTime;
-use tui_input::Input;
 
 use super::{
     layout::{self, Layout},
@@ -21,6 +20,7 @@ use crate::{
     ui::{
         Look, Pace,
         actions::{Context, KeyMap},
+        input::LineEdit,
         log::LogPane,
     },
 };
@@ -67,7 +67,7 @@ pub enum Over {
     /// A question, and what is done when the answer is yes.
     Question(Question),
     /// The text that a pane shall be filtered by is being typed.
-    Prompt(Focus, Box<Input>),
+    Prompt(Focus, Box<LineEdit>),
 }
 
 /// What a person is asked before it is done.

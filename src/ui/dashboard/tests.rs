@@ -414,6 +414,16 @@ fn a_paste_into_a_prompt_submits_nothing() {
     assert!(matches!(model.over, Over::Prompt(..)));
 }
 
+#[test]
+fn a_paste_into_a_prompt_is_bounded_and_harmless() {
+    let mut model = busy();
+    keys(&mut model, "/");
+    paste(&mut model, &format!("a\u{202e}b\u{1b}{}", "c".repeat(1 << 20)));
+    assert!(model.filter.starts_with("abcc") && model.filter.len() <= 8 * 1024, "{}", model.filter.len());
+    keys(&mut model, "\u{202e}");
+    assert!(!shown(&model).contains('\u{202e}') && !model.filter.contains('\u{202e}'));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

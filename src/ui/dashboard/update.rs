@@ -1,7 +1,6 @@
 //! What a key does to the dashboard: a pure function from a model and an action to a model and effects.
 
 use crossterm::event::KeyEvent;
-use tui_input::{Input, backend::crossterm::EventHandler};
 
 use super::model::{Focus, Model, Over, Question};
 use crate::{
@@ -9,6 +8,7 @@ use crate::{
     ui::{
         actions::{Action, Key, Section},
         help,
+        input::{LineEdit, pasted_lines},
         log::Scroll,
     },
 };
@@ -37,9 +37,10 @@ pub fn press(model: &mut Model, event: KeyEvent) -> Vec<Effect> {
     if let Some(action) = model.keys.action(model.context(), pressed) {
         return update(model, action);
     }
-    if let Over::Prompt(focus, input) = &mut model.over {
-        input.handle_event(&crossterm::event::Event::Key(event));
-        let (focus, text) = (*focus, input.value().to_owned());
+    if let Over::Prompt(focus, line) = &mut model.over
+        && line.key(event)
+    {
+        let (focus, text) = (*focus, line.value().to_owned());
         filter(model, focus, &text);
     }
     Vec::new()
@@ -47,15 +48,9 @@ pub fn press(model: &mut Model, event: KeyEvent) -> Vec<Effect> {
 
 /// Text was pasted. Only a prompt takes any; its newlines are blanks there.
 pub fn paste(model: &mut Model, text: &str) {
-    if let Over::Prompt(focus, input) = &mut model.over {
-        let focus = *focus;
-        for c in text.trim().chars() {
-            let c = if c.is_whitespace() { ' ' } else { c };
-            if !c.is_control() {
-                input.handle(tui_input::InputRequest::InsertChar(c));
-            }
-        }
-        let text = input.value().to_owned();
+    if let Over::Prompt(focus, line) = &mut model.over {
+        line.paste(&pasted_lines(text).join(" "));
+        let (focus, text) = (*focus, line.value().to_owned());
         filter(model, focus, &text);
     }
 }
@@ -107,7 +102,7 @@ fn on_screen(model: &mut Model, action: Action) -> Vec<Effect> {
                 Focus::Connections => model.filter.clone(),
                 Focus::Log => model.log.filter().to_owned(),
             };
-            model.over = Over::Prompt(model.focus, Box::new(Input::new(text)));
+            model.over = Over::Prompt(model.focus, Box::new(LineEdit::new(&text)));
         }
         Action::LogLevel => model.log.next_level(),
         Action::Copy => {

@@ -201,7 +201,7 @@ fn last_line(model: &Model, area: Rect, buf: &mut Buffer) -> Option<u16> {
     let theme = &model.look.theme;
     let room = usize::from(area.width);
     match &model.over {
-        Over::Prompt(focus, input) => {
+        Over::Prompt(focus, typed) => {
             let what = match focus {
                 Focus::Connections => "Connections with",
                 Focus::Log => "Log with",
@@ -209,8 +209,7 @@ fn last_line(model: &Model, area: Rect, buf: &mut Buffer) -> Option<u16> {
             let label = format!("{what} {} ", model.look.glyphs.prompt);
             let x = put(buf, area, area.x, area.y, &label, theme.accent);
             let columns = usize::from(area.right() - x);
-            let scroll = input.visual_scroll(columns.saturating_sub(1));
-            let text: String = input.value().chars().skip(scroll).collect();
+            let (text, cursor) = typed.window(columns);
             let end = put(buf, area, x, area.y, &text, theme.plain);
             let keys = [Action::Accept.into(), Action::Dismiss.into()];
             let keys = hints::bar(&model.keys, Context::Prompt, &keys, &[], columns, &model.look);
@@ -219,8 +218,7 @@ fn last_line(model: &Model, area: Rect, buf: &mut Buffer) -> Option<u16> {
             if end + 2 + keys.width() as u16 <= left {
                 put_line(buf, Rect { x: left, width: area.right() - left, ..area }, area.y, &keys);
             }
-            let cursor = input.visual_cursor().saturating_sub(scroll).min(columns.saturating_sub(1));
-            return Some(x + u16::try_from(cursor).unwrap_or(0));
+            return Some(x + cursor.min(columns.saturating_sub(1)) as u16);
         }
         Over::Question(question) => {
             let text = asked(model, *question);
