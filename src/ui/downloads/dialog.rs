@@ -61,6 +61,14 @@ impl Purpose {
             Purpose::Trust => "Type yes to trust it",
         }
     }
+
+    /// The words where those have no room; empty if what is typed tells enough.
+    pub fn few_words(self) -> &'static str {
+        match self {
+            Purpose::Trust => "Type yes",
+            _ => "",
+        }
+    }
 }
 
 /// Yes or no.

@@ -71,6 +71,8 @@ pub struct Layout {
     pub bar: Rect,
 }
 
+/// Most rows of the bar in the full form: a new server with all of its pin, in the narrowest window.
+const MOST_BAR: u16 = 8;
 /// Fewest rows of the full form.
 const FULL_ROWS: u16 = 14;
 /// Fewest rows and columns of the compact form.
@@ -117,7 +119,7 @@ impl Layout {
             Form::Full => {
                 layout.header = take(1);
                 layout.input = take(1);
-                let bar = show.bar.clamp(1, 5);
+                let bar = show.bar.clamp(1, MOST_BAR);
                 let rows = height - 2 - bar;
                 let (queue, panel, log) = split(rows, show.panel);
                 layout.queue = take(queue);

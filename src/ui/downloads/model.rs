@@ -131,6 +131,8 @@ pub struct Model {
     pub(super) newcomers: Vec<NewServer>,
     /// Those that the user does not want to be asked about again.
     pub(super) declined: Vec<NewServer>,
+    /// The one whose question the last frame had as a whole: who has seen no pin can trust none.
+    pub(super) seen: Option<NewServer>,
     /// The completion that was asked for.
     pub(super) completion: Option<Completion>,
     /// How many run at the same time.
@@ -176,6 +178,7 @@ impl Model {
             notice,
             newcomers: Vec::new(),
             declined: Vec::new(),
+            seen: None,
             completion: None,
             jobs,
             segments,
@@ -218,6 +221,7 @@ impl Model {
         let current = current.or_else(|| queue.rows(&Vec::from_iter(selected)).pop());
         let totals = queue.totals();
         let logged = self.log.refresh();
+        self.seen = super::view::trust::shown(self).cloned();
         let changed = resized
             || logged
             || totals != self.totals
@@ -278,10 +282,9 @@ impl Model {
 
     /// Asks about the first server that nobody knows, as soon as nothing else is asked.
     pub(super) fn introduce(&mut self) {
-        if let (Dialog::None, Some(NewServer { authority, pin })) = (&self.dialog, self.newcomers.first()) {
-            let problem = Some(format!("{authority} is not known yet. Does it show {pin}?"));
+        if matches!(self.dialog, Dialog::None) && !self.newcomers.is_empty() {
             let (line, before) = (LineEdit::default(), String::new());
-            self.dialog = Dialog::Prompt(Prompt { purpose: Purpose::Trust, line, before, problem });
+            self.dialog = Dialog::Prompt(Prompt { purpose: Purpose::Trust, line, before, problem: None });
         }
     }
 

@@ -6,6 +6,7 @@ mod header;
 mod input;
 mod offers;
 mod queue;
+pub(super) mod trust;
 
 use ratatui::{Frame, buffer::Buffer, layout::Rect};
 

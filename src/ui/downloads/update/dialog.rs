@@ -65,10 +65,7 @@ pub(super) fn act(model: &mut Model, queue: &impl Queue, action: Action) -> Vec<
 /// A key in a prompt. A filter is applied while it is typed.
 pub(super) fn typed(model: &mut Model, queue: &impl Queue, key: KeyEvent) {
     if let Dialog::Prompt(prompt) = &mut model.dialog {
-        // What is asked about stays in sight.
-        if prompt.purpose != Purpose::Trust {
-            prompt.problem = None;
-        }
+        prompt.problem = None;
         if prompt.line.key(key) {
             changed(model, queue);
         }
@@ -104,10 +101,11 @@ fn apply(model: &mut Model, queue: &impl Queue, purpose: Purpose, text: &str) {
     }
 }
 
-/// What was typed about the server that nobody knows. Anything but the two answers leaves it asked about.
+/// What was typed about the server that nobody knows. Anything but the two answers leaves it asked about, and so does a yes
+/// to a pin that the screen had no room for.
 fn answer(model: &mut Model, text: &str) -> Vec<Effect> {
     match text.trim().to_lowercase().as_str() {
-        "yes" if !model.newcomers.is_empty() => {
+        "yes" if model.seen.is_some() && model.seen.as_ref() == model.newcomers.first() => {
             let mut effects = vec![Effect::Engine(Command::Trust(model.newcomers.remove(0)))];
             if model.browser.as_ref().is_some_and(|browser| browser.has_failed()) {
                 effects.extend(super::browser::act(model, Action::Reload));

@@ -462,8 +462,8 @@ fn meet(model: &mut Model, queue: &Fake, host: &str) {
 }
 
 fn asks_about(model: &Model, host: &str) -> bool {
-    matches!(&model.dialog, Dialog::Prompt(Prompt { purpose: Purpose::Trust, problem: Some(problem), .. })
-        if problem.contains(host) && problem.contains(&"a5".repeat(32)))
+    let asks = matches!(&model.dialog, Dialog::Prompt(Prompt { purpose: Purpose::Trust, .. }));
+    asks && model.newcomers.first().is_some_and(|server| server.authority.host == host)
 }
 
 #[test]
@@ -528,9 +528,84 @@ fn a_server_that_nobody_knows_can_be_browsed_once_it_is_trusted() {
     trouble.new_server = Some(Box::new(new_server("nas")));
     update(&mut model, &queue, Message::Listed { ticket: *ticket, answer: Err(trouble) });
     assert!(asks_about(&model, "nas"));
+    draw(&mut model, &queue, 80, 24);
     type_in(&mut model, &queue, "yes");
     let effects = keys(&mut model, &queue, "enter");
     assert!(matches!(&effects[..], [Effect::Engine(Command::Trust(_)), Effect::List { .. }]), "{effects:?}");
+}
+
+/// The longest host name that there is.
+fn long_host() -> String {
+    format!("first.{}.last", "x".repeat(242))
+}
+
+/// Whether the screen has all of the pin, row after row, and what to type.
+fn shows_pin(screen: &str) -> bool {
+    let together: String = screen.split_whitespace().collect();
+    together.contains(&format!("sha256:{}?", "a5".repeat(32))) && together.contains("Typeyes")
+}
+
+/// Whether a yes is taken for the server that is asked about on a screen of this size.
+fn takes_yes(model: &mut Model, queue: &Fake) -> bool {
+    type_in(model, queue, "yes");
+    match &keys(model, queue, "enter")[..] {
+        [] => false,
+        [Effect::Engine(Command::Trust(_))] => true,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn nobody_is_trusted_whose_pin_has_no_room() {
+    for host in ["nas", &long_host()] {
+        for (width, height, room) in
+            [(80, 24, true), (40, 8, true), (24, 14, true), (40, 5, false), (40, 3, false), (20, 3, false)]
+        {
+            let (mut model, queue) = ready();
+            draw(&mut model, &queue, width, height);
+            meet(&mut model, &queue, host);
+            let shown = text(&draw(&mut model, &queue, width, height));
+            assert_eq!(shows_pin(&shown), room, "{shown}");
+            assert_eq!(shown.contains("large"), !room, "{shown}");
+            assert_eq!(takes_yes(&mut model, &queue), room, "{shown}");
+            assert_eq!(asks_about(&model, host), !room);
+            // What could not be seen can be refused all the same, and seen once there is room.
+            draw(&mut model, &queue, 80, 24);
+            if !room {
+                assert!(takes_yes(&mut model, &queue));
+            }
+        }
+    }
+}
+
+#[test]
+fn at_every_size_a_yes_is_taken_if_the_pin_is_shown() {
+    for host in ["nas", &long_host(), &"y".repeat(70)] {
+        for width in 1..=130 {
+            for height in [1, 3, 4, 6, 8, 13, 14, 24, 40] {
+                let (mut model, queue) = (model(), Fake::default());
+                meet(&mut model, &queue, host);
+                let shown = text(&draw(&mut model, &queue, width, height));
+                let shows = shows_pin(&shown);
+                assert!(shows || width < 24 || height < 14, "{width}x{height}:\n{shown}");
+                assert_eq!(takes_yes(&mut model, &queue), shows, "{width}x{height}:\n{shown}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_yes_before_the_pin_was_shown_counts_for_nothing() {
+    let (mut model, queue) = ready();
+    meet(&mut model, &queue, "nas");
+    meet(&mut model, &queue, "other");
+    draw(&mut model, &queue, 80, 24);
+    assert!(takes_yes(&mut model, &queue));
+    assert!(asks_about(&model, "other") && !takes_yes(&mut model, &queue), "typed ahead");
+    draw(&mut model, &queue, 40, 3);
+    assert!(!takes_yes(&mut model, &queue), "the window shrank");
+    keys(&mut model, &queue, "esc");
+    assert!(matches!(model.dialog, Dialog::None), "a no needs no pin");
 }
 
 #[test]

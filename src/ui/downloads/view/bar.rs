@@ -6,7 +6,7 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{header, offers};
+use super::{header, offers, trust};
 use crate::ui::{
     actions::{Action, Context, hints},
     downloads::{
@@ -16,17 +16,21 @@ use crate::ui::{
     widgets::{clip, put, put_line, width, wrap, wrap_in},
 };
 
-/// Most rows of a question or a notice.
+/// Most rows of a question, a notice or a problem.
 const MOST_ROWS: usize = 3;
 
-/// Most rows above what is typed: the name of a new server with all of its pin, which is to be compared, in 38 columns.
-const MOST_PROBLEM_ROWS: usize = 4;
+/// Columns for text in a bar of this width.
+pub fn columns(width: u16) -> usize {
+    usize::from(width.saturating_sub(2)).max(1)
+}
 
 /// Rows that the bar wants at a width.
 pub fn rows(model: &Model, columns: u16) -> u16 {
-    let columns = usize::from(columns.saturating_sub(2)).max(1);
-    let lines = |text: &str, most| wrap(text, columns).len().clamp(1, most) as u16;
-    let text = |text: &str| lines(text, MOST_ROWS);
+    let columns = self::columns(columns);
+    let text = |text: &str| wrap(text, columns).len().clamp(1, MOST_ROWS) as u16;
+    if let Some(server) = trust::asked(model) {
+        return 1 + trust::rows(server, columns, &model.look.glyphs).len() as u16;
+    }
     match (&model.dialog, &model.notice) {
         // The answers stand below, where they do not fit behind it.
         (Dialog::Question(question), _) => {
@@ -34,7 +38,7 @@ pub fn rows(model: &Model, columns: u16) -> u16 {
             let answers = answers(model, columns).width() + 2;
             if rows == 1 && width(&question.text) + answers <= columns { 1 } else { rows + 1 }
         }
-        (Dialog::Prompt(Prompt { problem: Some(problem), .. }), _) => 1 + lines(problem, MOST_PROBLEM_ROWS),
+        (Dialog::Prompt(Prompt { problem: Some(problem), .. }), _) => 1 + text(problem),
         (Dialog::Prompt(_), _) | (Dialog::Help(_), _) | (Dialog::None, None) => 1,
         (Dialog::None, Some(notice)) => text(&notice.text),
     }
@@ -47,7 +51,8 @@ pub fn render(model: &Model, area: Rect, buf: &mut Buffer) -> Option<Position> {
         return None;
     }
     let inner = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
-    let columns = usize::from(inner.width).max(1);
+    let columns = columns(area.width);
+    let glyphs = &look.glyphs;
     match (&model.dialog, &model.notice) {
         (Dialog::Question(question), _) => {
             let answers = answers(model, columns);
@@ -59,7 +64,7 @@ pub fn render(model: &Model, area: Rect, buf: &mut Buffer) -> Option<Position> {
                 let rest = Rect { x: x + 2, width: inner.right().saturating_sub(x + 2), ..inner };
                 put_line(buf, rest, inner.y, &answers);
             } else {
-                let lines = wrap_in(&question.text, columns, inner.height - 1, &look.glyphs);
+                let lines = wrap_in(&question.text, columns, inner.height - 1, glyphs);
                 for (y, line) in (inner.y..).zip(&lines) {
                     put(buf, inner, inner.x, y, line, look.theme.strong);
                 }
@@ -68,19 +73,26 @@ pub fn render(model: &Model, area: Rect, buf: &mut Buffer) -> Option<Position> {
             None
         }
         (Dialog::Prompt(prompt), _) => {
+            let above = match (trust::asked(model), &prompt.problem) {
+                (Some(server), _) => trust::rows(server, columns, glyphs),
+                (None, Some(problem)) => wrap_in(problem, columns, inner.height - 1, glyphs),
+                (None, None) => Vec::new(),
+            };
+            // Only a question about a server is longer than its room: without a part of it, it is another one.
+            if above.len() >= usize::from(inner.height) {
+                no_room(model, inner, buf);
+                return None;
+            }
             let mut y = inner.y;
-            if let Some(problem) = &prompt.problem {
-                let lines = wrap_in(problem, columns, inner.height - 1, &look.glyphs);
-                for (row, line) in (inner.y..).zip(&lines) {
-                    put(buf, inner, inner.x, row, line, look.theme.bad);
-                    y = row + 1;
-                }
+            for line in &above {
+                put(buf, inner, inner.x, y, line, look.theme.bad);
+                y += 1;
             }
             typed(model, prompt, Rect { y, height: 1, ..inner }, buf)
         }
         (_, Some(notice)) => {
             let style = if notice.bad { look.theme.bad } else { look.theme.plain };
-            let lines = wrap_in(&notice.text, columns, inner.height, &look.glyphs);
+            let lines = wrap_in(&notice.text, columns, inner.height, glyphs);
             let mut end = inner.x;
             for (y, line) in (inner.y..).zip(&lines) {
                 end = put(buf, inner, inner.x, y, line, style);
@@ -100,12 +112,23 @@ pub fn render(model: &Model, area: Rect, buf: &mut Buffer) -> Option<Position> {
     }
 }
 
+/// Says that somebody is asked about who has no room here, and how to leave that.
+fn no_room(model: &Model, area: Rect, buf: &mut Buffer) {
+    let look = &model.look;
+    let text = trust::no_room(usize::from(area.width), &look.glyphs);
+    let end = put(buf, area, area.x, area.y, &text, look.theme.bad);
+    let rest = Rect { x: end + 2, width: area.right().saturating_sub(end + 2), ..area };
+    let dismiss = [Action::Dismiss.into()];
+    let hints = hints::bar(&model.keys, Context::Prompt, &dismiss, &[], usize::from(rest.width), look);
+    put_line(buf, rest, area.y, &hints);
+}
+
 fn typed(model: &Model, prompt: &Prompt, area: Rect, buf: &mut Buffer) -> Option<Position> {
     let look = &model.look;
-    let label = format!("{} {} ", prompt.purpose.words(), look.glyphs.prompt);
+    let label = |words: &str| format!("{words} {} ", look.glyphs.prompt).trim_start().to_owned();
     // With little room what is typed goes before what it is for.
-    let label =
-        if width(&label) + 8 > usize::from(area.width) { format!("{} ", look.glyphs.prompt) } else { label };
+    let [most, fewer] = [prompt.purpose.words(), prompt.purpose.few_words()].map(label);
+    let label = if width(&most) + 8 > usize::from(area.width) { fewer } else { most };
     let x = put(buf, area, area.x, area.y, &label, look.theme.accent);
     let columns = usize::from(area.right().saturating_sub(x));
     let (visible, cursor) = prompt.line.window(columns);
@@ -145,6 +168,10 @@ pub fn line(model: &Model, area: Rect, buf: &mut Buffer) -> Option<Position> {
             spans.push(Span::raw("  "));
             spans.push(Span::styled(question.text.clone(), look.theme.strong));
             put_line(buf, area, area.y, &Line::from(spans));
+            None
+        }
+        (Dialog::Prompt(_), _) if trust::asked(model).is_some() => {
+            no_room(model, area, buf);
             None
         }
         (Dialog::Prompt(prompt), _) => typed(model, prompt, area, buf),

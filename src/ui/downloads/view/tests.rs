@@ -4,7 +4,11 @@ use proptest::prelude::*;
 use ratatui::{layout::Size, style::Modifier};
 
 use crate::{
-    client::{JobId, JobState},
+    client::{JobId, JobState, NewServer},
+    protocol::{
+        address::{Authority, Security},
+        pin::Pin,
+    },
     text::{SafeText, is_unsafe},
     ui::{
         Look,
@@ -115,6 +119,31 @@ fn dialogs_take_the_bar() {
     insta::assert_snapshot!("filter-80x24", text(&draw(&mut model, &queue, 80, 24)));
     keys(&mut model, &queue, "esc ?");
     insta::assert_snapshot!("help-80x24", text(&draw(&mut model, &queue, 80, 24)));
+}
+
+#[test]
+fn a_new_server_is_asked_about_with_all_of_its_pin_or_not_at_all() {
+    let names = [("short", "nas.local".to_owned()), ("long", format!("first.{}.last", "x".repeat(242)))];
+    for (name, host) in names {
+        let (mut model, queue) = ready(Look::default());
+        let authority = Authority::new(host, 7878, Security::Tls { pin: None });
+        let server = NewServer { authority, pin: Pin(std::array::from_fn(|index| index as u8)) };
+        update(&mut model, &queue, Message::NewServer(server));
+        for (width, height) in [(80, 24), (40, 8), (40, 3), (20, 3)] {
+            let shown = text(&draw(&mut model, &queue, width, height));
+            insta::assert_snapshot!(format!("trust-{name}-{width}x{height}"), shown);
+        }
+        // The terminal changes after a frame was prepared.
+        draw(&mut model, &queue, 80, 24);
+        for (width, height) in [(120, 40), (40, 8), (40, 6), (40, 5), (30, 9), (24, 4), (20, 3)] {
+            let shown = text(&drawn(&model, width, height));
+            let together: String = shown.split_whitespace().collect();
+            assert!(
+                together.contains("1b1c1d1e1f?") || !shown.contains("0001"),
+                "{width}x{height}:\n{shown}"
+            );
+        }
+    }
 }
 
 #[test]
