@@ -240,8 +240,14 @@ fn cancelling_asks_and_acts_on_what_was_asked_about() {
     keys(&mut model, &queue, "x");
     assert!(keys(&mut model, &queue, "esc").is_empty());
     assert_eq!(context(&model), Context::Queue);
-    keys(&mut model, &queue, "j j j x");
+    keys(&mut model, &queue, "j j x");
     assert_eq!(notice(&model), "nothing here to cancel");
+    // What has failed may have left something.
+    keys(&mut model, &queue, "j x");
+    assert!(matches!(
+        &model.dialog,
+        Dialog::Question(question) if question.pending == Pending::Cancel(ids(&[5]))
+    ));
 }
 
 #[test]
