@@ -281,8 +281,8 @@ fn announcing(name: &str) -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("bound").port();
     let content = json!({
-        "form": "file", "name": name, "size": 8, "modified": { "s": 0, "ns": 0 }, "mode": 0o644, "identity": "i",
-        "first_block": 0,
+        "form": "zip", "name": name, "size": 8, "modified": { "s": 0, "ns": 0 }, "mode": 0o644, "identity": "i",
+        "first_block": 0, "sources": { "bytes": 8, "files": 1, "directories": 1, "omitted": 0 },
     });
     let welcome = control(0x81, 0, &json!({ "agent": name, "pipeline": 64, "parallel": 8 }));
     let answer =
