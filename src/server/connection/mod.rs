@@ -259,7 +259,8 @@ impl Connection {
     /// Finds out how much may be written. First and last words do not wait for that: who has not asked for anything, or
     /// has no right to, has no share of the bandwidth.
     fn pace(&mut self, now: Instant) -> Result<(), Instant> {
-        let is_short = !self.turn.asked || matches!(self.stage, Stage::Lingering { .. });
+        let is_last = matches!(self.stage, Stage::Lingering { .. }) && !self.turn.has_content();
+        let is_short = is_last || !self.turn.asked;
         self.allowed = if is_short { usize::MAX } else { self.pacing.allowed(&self.shared, now)? };
         Ok(())
     }

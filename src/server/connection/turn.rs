@@ -142,6 +142,11 @@ impl Turn {
         }
     }
 
+    /// Whether content waits to be written.
+    pub fn has_content(&self) -> bool {
+        self.content > 0
+    }
+
     /// Bytes of a file were put into `out` as they are, for which it had to be read for so long.
     pub fn file(&mut self, bytes: usize, reading: Duration) {
         self.file += bytes;

@@ -113,6 +113,22 @@ fn those_who_take_nothing_have_no_part_of_the_bandwidth() {
     );
 }
 
+/// A goodbye behind a small request makes its answer no word that need not wait.
+#[test]
+fn what_is_asked_for_with_a_goodbye_has_no_more_of_the_bandwidth() {
+    let bench = bench_with(None, Limits { rate: Some(1_000_000), ..Limits::default() });
+    std::fs::write(bench.folder.path().join("some"), vec![7; 10_000]).unwrap();
+    let mut client = asking(&[Request::Get(get("some"))]);
+    client.goodbye("done");
+    let mut connections: Vec<_> = (0..50).map(|_| bench.connect()).collect();
+    let mut at_once = 0;
+    for connection in &mut connections {
+        connection.received(bench.start, client.outgoing());
+        at_once += usize::from(connection.next(bench.start) == Want::Write);
+    }
+    assert!(at_once <= 2, "{at_once} of 50 did not wait");
+}
+
 /// What cannot be there is not looked for by making an archive up to its end.
 #[test]
 fn a_range_behind_all_that_an_archive_can_have_takes_no_work() {
