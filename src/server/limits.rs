@@ -78,9 +78,6 @@ pub(super) const READ: usize = 16 * 1024;
 /// destroyed by a reset.
 pub(super) const LINGER: Duration = Duration::from_secs(1);
 
-/// What a TLS handshake takes, roughly.
-pub(super) const HANDSHAKE: Duration = Duration::from_micros(300);
-
 /// How often somebody looks whether the peer of work that takes long is still there.
 pub(super) const LOOK: Duration = Duration::from_millis(100);
 

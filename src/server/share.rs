@@ -151,15 +151,12 @@ pub(super) struct Effort {
     ready: Option<Instant>,
     /// Spent on other work, and not yet rested from.
     worked: Duration,
-    /// Of what is to be rested from, so much was not spent yet.
-    ahead: Duration,
     rest: Option<Rest>,
 }
 
 impl Effort {
-    /// Of a connection that begins, from there, and is going to cost so much before it can be held back. It rests from that
-    /// beforehand, since it may not stay to rest afterwards.
-    pub fn new(share: &Arc<Share>, id: ConnectionId, origin: Origin, ahead: Duration) -> Effort {
+    /// Of a connection that begins, from there.
+    pub fn new(share: &Arc<Share>, id: ConnectionId, origin: Origin) -> Effort {
         Effort {
             share: Arc::clone(share),
             id,
@@ -167,8 +164,7 @@ impl Effort {
             credit: Duration::ZERO,
             sent: Duration::ZERO,
             ready: None,
-            worked: ahead,
-            ahead,
+            worked: Duration::ZERO,
             rest: None,
         }
     }
@@ -181,9 +177,7 @@ impl Effort {
         if copying.counts {
             self.sent += sent;
         }
-        let paid = self.ahead.min(spent - sent);
-        self.ahead -= paid;
-        self.worked += spent - sent - paid;
+        self.worked += spent - sent;
     }
 
     /// Nothing that was copied waits to be sent any more.
@@ -238,7 +232,7 @@ mod tests {
     const OTHER: ConnectionId = ConnectionId(1000);
 
     fn effort(share: &Arc<Share>, id: u8, from: u8) -> Effort {
-        Effort::new(share, ConnectionId(id.into()), origin(from), Duration::ZERO)
+        Effort::new(share, ConnectionId(id.into()), origin(from))
     }
 
     /// Where somebody comes from.
@@ -342,27 +336,9 @@ mod tests {
     }
 
     #[test]
-    fn who_connects_rests_from_what_that_costs_beforehand() {
-        let (share, now) = sending(90);
-        let cost = MILLISECOND / 2;
-        let mut efforts: Vec<_> =
-            (0..10).map(|id| Effort::new(&share, ConnectionId(id), origin(0), cost)).collect();
-        let rests: Vec<_> =
-            efforts.iter_mut().map(|effort| effort.rest(now).expect("a rest") - now).collect();
-        assert_eq!(rests, (1..=10).map(|before| before * 5 * MILLISECOND).collect::<Vec<_>>());
-        // And not a second time.
-        let first = &mut efforts[0];
-        assert_eq!(first.rest(now + 5 * MILLISECOND), None);
-        first.spend(cost, Copying::default());
-        assert_eq!(first.rest(now + 6 * MILLISECOND), None);
-        first.spend(cost, Copying::default());
-        assert!(first.rest(now + 7 * MILLISECOND).is_some());
-    }
-
-    #[test]
     fn nobody_rests_for_its_own_sake() {
         let (share, now) = sending(90);
-        let mut own = Effort::new(&share, OTHER, origin(0), Duration::ZERO);
+        let mut own = Effort::new(&share, OTHER, origin(0));
         own.spend(MILLISECOND, Copying::default());
         assert_eq!(own.rest(now), None);
         // Another one is sent a file as well.

@@ -48,7 +48,7 @@ use std::{
     net::Shutdown,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use self::{
@@ -60,7 +60,7 @@ use self::{
     v1::V1,
 };
 use super::{
-    limits::{HANDSHAKE, LINGER, LOOK},
+    limits::{LINGER, LOOK},
     origin::Origin,
     registry::Entry,
     share::Effort,
@@ -146,8 +146,7 @@ impl Connection {
     pub fn new(shared: Arc<Shared>, entry: Arc<Entry>, now: Instant) -> Connection {
         let deadlines = Deadlines::new(&shared.limits, entry.refused, now);
         let pacing = Pacing::new(&shared, now);
-        let ahead = if shared.tls.is_some() { HANDSHAKE } else { Duration::ZERO };
-        let effort = Effort::new(&shared.share, entry.id, Origin::from(entry.peer.ip()), ahead);
+        let effort = Effort::new(&shared.share, entry.id, Origin::from(entry.peer.ip()));
         let turn = Turn::new(Arc::clone(&shared), Arc::clone(&entry));
         Connection {
             shared,
