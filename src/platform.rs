@@ -3,7 +3,7 @@
 mod accept_queue;
 mod rename;
 
-use std::{io, net::Shutdown, os::fd::OwnedFd, path::Path};
+use std::{io, net::Shutdown, os::fd::OwnedFd, path::Path, time::Duration};
 
 pub(crate) use accept_queue::waiting_peers;
 pub(crate) use rename::{exchange, move_directory, rename_new};
@@ -161,6 +161,13 @@ pub(crate) fn umask() -> u32 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("Umask:"));
     line.and_then(|mask| u32::from_str_radix(mask.trim(), 8).ok()).unwrap_or(0o022)
+}
+
+/// The time that processors have spent on this thread so far. Unlike a clock it stands still while others have them.
+pub(crate) fn thread_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    let (seconds, nanoseconds) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
+    Duration::new(seconds.unwrap_or(0), nanoseconds.unwrap_or(0))
 }
 
 /// Shuts a socket down, also under the feet of a thread that waits in it; a listener stops accepting.

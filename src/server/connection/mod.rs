@@ -66,6 +66,7 @@ use super::{
     share::Effort,
     shared::Shared,
 };
+use crate::platform;
 
 /// What a connection needs next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -276,9 +277,11 @@ impl Connection {
     /// Does a part of what this connection does. A panic in it, which is a defect of ours, ends this connection and no
     /// other: there are architectures in which all of them share a thread. `None`: it has ended.
     fn guarded<T>(&mut self, part: impl FnOnce(&mut Connection) -> T) -> Option<T> {
-        let begun = Instant::now();
+        let begun = platform::thread_time();
         let result = catch_unwind(AssertUnwindSafe(|| part(self)));
-        self.effort.spend(begun.elapsed(), self.turn.take_copying());
+        // Not by the clock: while others have the processors, this costs nothing.
+        let spent = platform::thread_time().saturating_sub(begun);
+        self.effort.spend(spent, self.turn.take_copying());
         if result.is_err() {
             self.shared.warn("a defect of this program has ended a connection");
             self.close("a defect of the server");
