@@ -29,6 +29,9 @@ const BYTE: Duration = Duration::from_nanos(16);
 const WINDOW: Duration = Duration::from_millis(20);
 /// So long it is believed afterwards.
 const BELIEVED: Duration = Duration::from_millis(200);
+/// So much work a connection may do before it has to wait for the others of its address as well: a handshake and some short
+/// questions, so that who has just come has an answer soon.
+const FRESH: Duration = Duration::from_millis(2);
 /// A shorter rest is put off until it has become as long as this: timers are not finer.
 const LEAST: Duration = Duration::from_millis(1);
 /// No rest is longer: a client that waits for an answer gives up at some time.
@@ -107,14 +110,23 @@ impl Share {
     }
 
     /// The rest that is due after other work that took so long; `None` if nobody is kept waiting by it.
-    fn due(&self, id: ConnectionId, origin: Origin, spent: Duration, now: Instant) -> Option<Duration> {
+    fn due(
+        &self,
+        id: ConnectionId,
+        origin: Origin,
+        spent: Duration,
+        fresh: bool,
+        now: Instant,
+    ) -> Option<Duration> {
         if !self.is_fast(id, now) {
             return None;
         }
         let resting = lock(&self.resting);
         let own = resting.get(&origin).copied().unwrap_or(0);
         let origins = resting.len() + usize::from(own == 0);
-        let times = u32::try_from(origins).unwrap_or(u32::MAX).saturating_mul(PART).saturating_mul(own + 1);
+        let others = if fresh { 0 } else { own };
+        let times =
+            u32::try_from(origins).unwrap_or(u32::MAX).saturating_mul(PART).saturating_mul(others + 1);
         Some((spent.saturating_mul(times) / self.processors).min(LONGEST))
     }
 }
@@ -151,6 +163,8 @@ pub(super) struct Effort {
     ready: Option<Instant>,
     /// Spent on other work, and not yet rested from.
     worked: Duration,
+    /// Spent on other work in all.
+    all: Duration,
     rest: Option<Rest>,
 }
 
@@ -165,6 +179,7 @@ impl Effort {
             sent: Duration::ZERO,
             ready: None,
             worked: Duration::ZERO,
+            all: Duration::ZERO,
             rest: None,
         }
     }
@@ -178,6 +193,7 @@ impl Effort {
             self.sent += sent;
         }
         self.worked += spent - sent;
+        self.all += spent - sent;
     }
 
     /// Nothing that was copied waits to be sent any more.
@@ -208,7 +224,7 @@ impl Effort {
             self.share.sent(self.id, std::mem::take(&mut self.sent), now);
         }
         if self.rest.is_none() {
-            match self.share.due(self.id, self.origin, self.worked, now) {
+            match self.share.due(self.id, self.origin, self.worked, self.all <= FRESH, now) {
                 Some(due) if due < LEAST => {}
                 due => {
                     self.worked = Duration::ZERO;
@@ -304,10 +320,13 @@ mod tests {
             other.spend(Duration::from_secs(1), Copying::default());
             assert_eq!(other.rest(now), Some(now + LONGEST));
         }
-        for (number, times) in [(0, 21), (1, 2)] {
+        for (number, first, later) in [(0, 1, 21), (1, 2, 2)] {
             let mut effort = effort(&share, 100, number);
             effort.spend(MILLISECOND / 10, Copying::default());
-            assert_eq!(effort.rest(now), Some(now + times * MILLISECOND), "from {number}");
+            assert_eq!(effort.rest(now), Some(now + first * MILLISECOND), "from {number}");
+            effort.rest = None;
+            (effort.worked, effort.all) = (MILLISECOND / 10, 2 * FRESH);
+            assert_eq!(effort.rest(now), Some(now + later * MILLISECOND), "from {number}, which asks on");
         }
         drop(others);
         assert!(lock(&share.resting).is_empty());
