@@ -40,7 +40,7 @@ pub struct Page {
     directory: Directory,
     after: Option<String>,
     limit: usize,
-    /// The smallest names so far, up to twice as many as are wanted.
+    /// The smallest names so far: up to twice as many as are wanted, and those of a slice.
     names: Vec<Found>,
     /// What comes behind this name is of a later page; known once there were too many.
     last: Option<String>,
@@ -129,7 +129,6 @@ impl Page {
         let Stage::Reading(handle) = &self.stage else { return Ok(true) };
         let mut buffer = [MaybeUninit::uninit(); READ];
         let mut names = RawDir::new(handle, &mut buffer);
-        let mut fresh = Vec::new();
         let is_over = loop {
             match names.next() {
                 None => break true,
@@ -143,7 +142,7 @@ impl Page {
                         if self.last.as_deref().is_some_and(|last| &*shown >= last) {
                             self.more = true;
                         } else if self.after.as_deref().is_none_or(|after| &*shown > after) {
-                            fresh.push(Found::new(shown, raw));
+                            self.names.push(Found::new(shown, raw));
                         }
                     }
                     if names.is_buffer_empty() {
@@ -152,7 +151,6 @@ impl Page {
                 }
             }
         };
-        self.names.append(&mut fresh);
         // Twice the page, so that a name is moved once or twice whatever the order they come in.
         if self.names.len() > 2 * self.limit {
             self.cut();
