@@ -22,7 +22,7 @@ const PART: u32 = 10;
 /// Files are sent fast if sending them, or waiting for the server to do so, takes one in so many seconds: without other
 /// work at some 300 MB/s. Most networks are slower, and have a file wait for them and not for the server.
 const FAST: u32 = 10;
-/// So long sending a byte of a file may take, reading it aside: at 64 MB/s. What takes longer is not about the bytes, but
+/// So much time of a processor sending a byte of a file may take: at 64 MB/s. What takes longer is not about the bytes, but
 /// about what had to be done to find them.
 const BYTE: Duration = Duration::from_nanos(16);
 /// Over so long that is measured.
@@ -56,16 +56,6 @@ struct Sending {
     fast_until: Option<Instant>,
     /// The one connection for which all that was, if it was for one.
     alone: Option<ConnectionId>,
-}
-
-/// Bytes that were copied from files in a slice.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Copying {
-    pub bytes: usize,
-    /// How long they had to be read.
-    pub reading: Duration,
-    /// Whether so much of a file is on its way that others shall not hold it up.
-    pub counts: bool,
 }
 
 /// A rest after work; it is over when this is dropped.
@@ -184,12 +174,13 @@ impl Effort {
         }
     }
 
-    /// A slice took so long, in which so much was copied from files.
-    pub fn spend(&mut self, spent: Duration, copying: Copying) {
-        self.credit += copying.reading + BYTE * u32::try_from(copying.bytes).unwrap_or(u32::MAX);
+    /// A slice took so much time of a processor, in which so many bytes were copied from files. `sends_file`: so much of a
+    /// file is on its way that others shall not hold it up.
+    pub fn spend(&mut self, spent: Duration, copied: usize, sends_file: bool) {
+        self.credit += BYTE * u32::try_from(copied).unwrap_or(u32::MAX);
         let sent = spent.min(self.credit);
         self.credit -= sent;
-        if copying.counts {
+        if sends_file {
             self.sent += sent;
         }
         self.worked += spent - sent;
@@ -223,7 +214,7 @@ impl Effort {
         if !self.sent.is_zero() {
             self.share.sent(self.id, std::mem::take(&mut self.sent), now);
         }
-        if self.rest.is_none() {
+        if self.rest.is_none() && !self.worked.is_zero() {
             match self.share.due(self.id, self.origin, self.worked, self.all <= FRESH, now) {
                 Some(due) if due < LEAST => {}
                 due => {
@@ -278,7 +269,7 @@ mod tests {
                 share.sent(OTHER, MILLISECOND, now);
                 for effort in &mut efforts {
                     if effort.rest(now).is_none() {
-                        effort.spend(MILLISECOND / 2, Copying::default());
+                        effort.spend(MILLISECOND / 2, 0, false);
                         worked += MILLISECOND / 2;
                     }
                 }
@@ -293,7 +284,7 @@ mod tests {
         for percent in [0, 3] {
             let (share, now) = sending(percent);
             let mut effort = effort(&share, 0, 0);
-            effort.spend(Duration::from_secs(1), Copying::default());
+            effort.spend(Duration::from_secs(1), 0, false);
             assert_eq!(effort.rest(now), None, "{percent} %");
         }
         let (_, now) = sending(0);
@@ -306,7 +297,7 @@ mod tests {
     fn a_rest_ends_with_what_it_was_for() {
         let (share, now) = sending(90);
         let mut effort = effort(&share, 0, 0);
-        effort.spend(100 * MILLISECOND, Copying::default());
+        effort.spend(100 * MILLISECOND, 0, false);
         assert_eq!(effort.rest(now), Some(now + Duration::from_secs(1)));
         assert_eq!(effort.rest(now + 2 * BELIEVED), None);
         assert!(lock(&share.resting).is_empty());
@@ -317,12 +308,12 @@ mod tests {
         let (share, now) = sending(90);
         let mut others: Vec<Effort> = (0..20).map(|number| effort(&share, number, 0)).collect();
         for other in &mut others {
-            other.spend(Duration::from_secs(1), Copying::default());
+            other.spend(Duration::from_secs(1), 0, false);
             assert_eq!(other.rest(now), Some(now + LONGEST));
         }
         for (number, first, later) in [(0, 1, 21), (1, 2, 2)] {
             let mut effort = effort(&share, 100, number);
-            effort.spend(MILLISECOND / 10, Copying::default());
+            effort.spend(MILLISECOND / 10, 0, false);
             assert_eq!(effort.rest(now), Some(now + first * MILLISECOND), "from {number}");
             effort.rest = None;
             (effort.worked, effort.all) = (MILLISECOND / 10, 2 * FRESH);
@@ -336,12 +327,11 @@ mod tests {
     fn sending_is_no_work_to_rest_from() {
         let (share, now) = sending(90);
         let mut effort = effort(&share, 0, 0);
-        let slow = Copying { bytes: 256 << 10, reading: Duration::from_secs(1), counts: true };
-        effort.spend(Duration::from_secs(1), slow);
-        effort.spend(MILLISECOND, Copying::default());
+        effort.spend(MILLISECOND, 256 << 10, true);
+        effort.spend(MILLISECOND, 0, true);
         assert_eq!(effort.rest(now), None, "it still sends what it has read");
         effort.sent_all();
-        effort.spend(MILLISECOND, Copying::default());
+        effort.spend(MILLISECOND, 0, false);
         assert_eq!(effort.rest(now), Some(now + 10 * MILLISECOND), "that was something else");
     }
 
@@ -349,7 +339,7 @@ mod tests {
     fn a_byte_of_a_file_excuses_no_work() {
         let (share, now) = sending(90);
         let mut effort = effort(&share, 0, 0);
-        effort.spend(MILLISECOND, Copying { bytes: 1, ..Copying::default() });
+        effort.spend(MILLISECOND, 1, false);
         let rest = effort.rest(now).expect("a rest");
         assert!(rest > now + 9 * MILLISECOND, "{:?}", rest - now);
     }
@@ -358,14 +348,14 @@ mod tests {
     fn nobody_rests_for_its_own_sake() {
         let (share, now) = sending(90);
         let mut own = Effort::new(&share, OTHER, origin(0));
-        own.spend(MILLISECOND, Copying::default());
+        own.spend(MILLISECOND, 0, false);
         assert_eq!(own.rest(now), None);
         // Another one is sent a file as well.
         for tick in 1..=100 {
             share.sent(ConnectionId(7), MILLISECOND / 2, now + tick * MILLISECOND);
             share.sent(OTHER, MILLISECOND / 2, now + tick * MILLISECOND);
         }
-        own.spend(MILLISECOND, Copying::default());
+        own.spend(MILLISECOND, 0, false);
         assert!(own.rest(now + 100 * MILLISECOND).is_some());
     }
 }

@@ -244,7 +244,6 @@ fn fill(body: &mut Body, left: &mut u64, path: &SafeText, turn: &mut Turn) -> Re
     let most = turn.size();
     while *left > 0 && turn.out.len() < most && body.position() - before < WORK {
         let room = (most - turn.out.len()).min(usize::try_from(*left).unwrap_or(most));
-        let begun = Instant::now();
         let bytes = turn.out.fill(room, |buffer| {
             let bytes = body.read(buffer)?.bytes;
             if body.is_over() && (bytes as u64) < *left {
@@ -257,7 +256,7 @@ fn fill(body: &mut Body, left: &mut u64, path: &SafeText, turn: &mut Turn) -> Re
         })?;
         turn.content(bytes, Some(body.progress()));
         if body.source().is_some() {
-            turn.file(bytes, begun.elapsed());
+            turn.file(bytes);
         }
         *left -= bytes as u64;
         if bytes == 0 {

@@ -1,7 +1,5 @@
 //! An answer to a `files` request: many small files in a turn, large ones in pieces.
 
-use std::time::Instant;
-
 use super::{
     body::Body,
     hashing::{hash, remember},
@@ -168,16 +166,14 @@ impl Files {
         self.buffer.resize(SMALL, 0);
         let length = usize::try_from(source.size()).map_or(SMALL, |size| size.min(SMALL));
         let content = &mut self.buffer[..length];
-        let begun = Instant::now();
-        let read = source.read_exact_at(content, 0);
-        let reading = begun.elapsed();
-        read.and_then(|()| source.check()).map_err(|error| error.failure())?;
+        let read = source.read_exact_at(content, 0).and_then(|()| source.check());
+        read.map_err(|error| error.failure())?;
         if expected.is_some_and(|expected| expected == Hash::of(content)) {
             self.writer.same(&mut turn.out);
         } else if self.wanted.content {
             self.writer.whole(&head(source), content, &mut turn.out);
             turn.content(length, None);
-            turn.file(length, reading);
+            turn.file(length);
         } else {
             self.writer.differs(&mut turn.out);
         }

@@ -281,7 +281,7 @@ impl Connection {
         let result = catch_unwind(AssertUnwindSafe(|| part(self)));
         // Not by the clock: while others have the processors, this costs nothing.
         let spent = platform::thread_time().saturating_sub(begun);
-        self.effort.spend(spent, self.turn.take_copying());
+        self.effort.spend(spent, self.turn.take_copied(), self.turn.sends_file());
         if result.is_err() {
             self.shared.warn("a defect of this program has ended a connection");
             self.close("a defect of the server");

@@ -1,7 +1,5 @@
 //! The content of one answer of version 1 on its way out.
 
-use std::time::Instant;
-
 use super::{body::Body, hashing::remember, turn::Turn};
 use crate::{protocol::server::ContentWriter, server::limits::WORK, storage::StorageError};
 
@@ -32,11 +30,10 @@ impl Sending {
             if !turn.out.is_empty() && turn.out.len() + next > most + SLACK {
                 return Ok(false);
             }
-            let begun = Instant::now();
             let bytes = self.writer.data_within(most, &mut turn.out, |buffer| self.body.read(buffer))?;
             turn.content(bytes, Some(self.body.progress()));
             if self.body.source().is_some() {
-                turn.file(bytes, begun.elapsed());
+                turn.file(bytes);
             }
             self.remember(turn)?;
             if bytes == 0 || turn.out.len() >= most || self.body.position() - before >= WORK {

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::super::{ConnectionState, Event, limits::TURN, registry::Entry, share::Copying, shared::Shared};
+use super::super::{ConnectionState, Event, limits::TURN, registry::Entry, shared::Shared};
 use crate::{
     protocol::{message::Failure, outgoing::Outgoing},
     text::SafeText,
@@ -34,8 +34,8 @@ pub(super) struct Turn {
     content: u64,
     /// Bytes of files, as they are, in `out`.
     file: usize,
-    /// What putting them there has taken since [`Turn::take_copying`].
-    copying: Copying,
+    /// How many were put there since [`Turn::take_copied`].
+    copied: usize,
     /// Bytes taken by the peer since it was slow last; see [`Turn::size`].
     brisk: usize,
     /// Length of the turn in `out`.
@@ -68,7 +68,7 @@ impl Turn {
             ended: Vec::new(),
             content: 0,
             file: 0,
-            copying: Copying::default(),
+            copied: 0,
             brisk: 0,
             length: 0,
             offered: None,
@@ -147,11 +147,10 @@ impl Turn {
         self.content > 0
     }
 
-    /// Bytes of a file were put into `out` as they are, for which it had to be read for so long.
-    pub fn file(&mut self, bytes: usize, reading: Duration) {
+    /// Bytes of a file were put into `out` as they are.
+    pub fn file(&mut self, bytes: usize) {
         self.file += bytes;
-        self.copying.bytes += bytes;
-        self.copying.reading += reading;
+        self.copied += bytes;
     }
 
     /// Whether what is in `out` is for sending a file that is worth mentioning.
@@ -159,10 +158,9 @@ impl Turn {
         self.file >= LEAST_TURN / 2
     }
 
-    /// What was copied from files since this was asked last.
-    pub fn take_copying(&mut self) -> Copying {
-        let counts = self.sends_file();
-        Copying { counts, ..std::mem::take(&mut self.copying) }
+    /// Bytes that were copied from files since this was asked last.
+    pub fn take_copied(&mut self) -> usize {
+        std::mem::take(&mut self.copied)
     }
 
     /// How far an answer is that has no content.
