@@ -1,0 +1,160 @@
+//! Servers that nobody knows: nobody is trusted by chance, or unseen.
+
+use super::*;
+
+fn new_server(host: &str) -> NewServer {
+    let authority = Authority::new(host, 7878, Security::Tls { pin: None });
+    NewServer { authority, pin: Pin([0xa5; 32]) }
+}
+
+/// Tells that a download failed because nobody knows the server.
+fn meet(model: &mut Model, queue: &Fake, host: &str) {
+    assert!(update(model, queue, Message::NewServer(new_server(host))).is_empty());
+}
+
+fn asks_about(model: &Model, host: &str) -> bool {
+    let asks = matches!(&model.dialog, Dialog::Prompt(Prompt { purpose: Purpose::Trust, .. }));
+    asks && model.newcomers.first().is_some_and(|server| server.authority.host == host)
+}
+
+#[test]
+fn a_new_server_is_trusted_by_a_word_and_by_nothing_less() {
+    let (mut model, queue) = ready();
+    meet(&mut model, &queue, "nas");
+    assert!(asks_about(&model, "nas"));
+    for typed in ["", "y", "yess", "sure"] {
+        type_in(&mut model, &queue, typed);
+        assert!(keys(&mut model, &queue, "enter").is_empty(), "{typed}");
+        assert!(asks_about(&model, "nas"), "{typed}");
+    }
+    let shown = text(&draw(&mut model, &queue, 80, 24));
+    assert!(shown.contains("nas:7878 is not known yet") && shown.contains("Type yes"), "{shown}");
+    let small = text(&draw(&mut model, &queue, 40, 8));
+    let shown: String = small.split_whitespace().collect();
+    assert!(
+        shown.contains(&format!("{}?", "a5".repeat(32))),
+        "a pin that is cut cannot be compared:\n{small}"
+    );
+    type_in(&mut model, &queue, "yes");
+    let Command::Trust(server) = command(keys(&mut model, &queue, "enter")) else { panic!("not trusted") };
+    assert_eq!(server, new_server("nas"));
+    assert!(matches!(model.dialog, Dialog::None));
+}
+
+#[test]
+fn a_server_is_asked_about_once_until_it_is_tried_again() {
+    let (mut model, queue) = ready();
+    for _ in 0..3 {
+        meet(&mut model, &queue, "nas");
+    }
+    meet(&mut model, &queue, "other");
+    keys(&mut model, &queue, "esc");
+    assert!(asks_about(&model, "other"), "one after the other");
+    type_in(&mut model, &queue, "no");
+    keys(&mut model, &queue, "enter");
+    assert!(matches!(model.dialog, Dialog::None));
+    meet(&mut model, &queue, "nas");
+    assert!(matches!(model.dialog, Dialog::None), "the answer was no");
+    keys(&mut model, &queue, "R");
+    meet(&mut model, &queue, "nas");
+    assert!(asks_about(&model, "nas"));
+}
+
+#[test]
+fn a_new_server_waits_until_nothing_else_is_asked() {
+    let (mut model, queue) = ready();
+    keys(&mut model, &queue, "b");
+    meet(&mut model, &queue, "nas");
+    assert!(!asks_about(&model, "nas"));
+    keys(&mut model, &queue, "esc");
+    assert!(asks_about(&model, "nas"));
+}
+
+#[test]
+fn a_server_that_nobody_knows_can_be_browsed_once_it_is_trusted() {
+    let (mut model, queue) = ready();
+    let effects = keys(&mut model, &queue, "o");
+    let [Effect::List { ticket, .. }] = &effects[..] else { panic!("{effects:?}") };
+    let mut trouble = Trouble::new(TroubleKind::Refused, "not known");
+    trouble.new_server = Some(Box::new(new_server("nas")));
+    update(&mut model, &queue, Message::Listed { ticket: *ticket, answer: Err(trouble) });
+    assert!(asks_about(&model, "nas"));
+    draw(&mut model, &queue, 80, 24);
+    type_in(&mut model, &queue, "yes");
+    let effects = keys(&mut model, &queue, "enter");
+    assert!(matches!(&effects[..], [Effect::Engine(Command::Trust(_)), Effect::List { .. }]), "{effects:?}");
+}
+
+/// The longest host name that there is.
+fn long_host() -> String {
+    format!("first.{}.last", "x".repeat(242))
+}
+
+/// Whether the screen has all of the pin, row after row, and what to type.
+fn shows_pin(screen: &str) -> bool {
+    let together: String = screen.split_whitespace().collect();
+    together.contains(&format!("sha256:{}?", "a5".repeat(32))) && together.contains("Typeyes")
+}
+
+/// Whether a yes is taken for the server that is asked about on a screen of this size.
+fn takes_yes(model: &mut Model, queue: &Fake) -> bool {
+    type_in(model, queue, "yes");
+    match &keys(model, queue, "enter")[..] {
+        [] => false,
+        [Effect::Engine(Command::Trust(_))] => true,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn nobody_is_trusted_whose_pin_has_no_room() {
+    for host in ["nas", &long_host()] {
+        for (width, height, room) in
+            [(80, 24, true), (40, 8, true), (24, 14, true), (40, 5, false), (40, 3, false), (20, 3, false)]
+        {
+            let (mut model, queue) = ready();
+            draw(&mut model, &queue, width, height);
+            meet(&mut model, &queue, host);
+            let shown = text(&draw(&mut model, &queue, width, height));
+            assert_eq!(shows_pin(&shown), room, "{shown}");
+            assert_eq!(shown.contains("large"), !room, "{shown}");
+            assert_eq!(takes_yes(&mut model, &queue), room, "{shown}");
+            assert_eq!(asks_about(&model, host), !room);
+            // What could not be seen can be refused all the same, and seen once there is room.
+            draw(&mut model, &queue, 80, 24);
+            if !room {
+                assert!(takes_yes(&mut model, &queue));
+            }
+        }
+    }
+}
+
+#[test]
+fn at_every_size_a_yes_is_taken_if_the_pin_is_shown() {
+    for host in ["nas", &long_host(), &"y".repeat(70)] {
+        for width in 1..=130 {
+            for height in [1, 3, 4, 6, 8, 13, 14, 24, 40] {
+                let (mut model, queue) = (model(), Fake::default());
+                meet(&mut model, &queue, host);
+                let shown = text(&draw(&mut model, &queue, width, height));
+                let shows = shows_pin(&shown);
+                assert!(shows || width < 24 || height < 14, "{width}x{height}:\n{shown}");
+                assert_eq!(takes_yes(&mut model, &queue), shows, "{width}x{height}:\n{shown}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_yes_before_the_pin_was_shown_counts_for_nothing() {
+    let (mut model, queue) = ready();
+    meet(&mut model, &queue, "nas");
+    meet(&mut model, &queue, "other");
+    draw(&mut model, &queue, 80, 24);
+    assert!(takes_yes(&mut model, &queue));
+    assert!(asks_about(&model, "other") && !takes_yes(&mut model, &queue), "typed ahead");
+    draw(&mut model, &queue, 40, 3);
+    assert!(!takes_yes(&mut model, &queue), "the window shrank");
+    keys(&mut model, &queue, "esc");
+    assert!(matches!(model.dialog, Dialog::None), "a no needs no pin");
+}
