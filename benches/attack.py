@@ -2,7 +2,8 @@
 """An honest client beside each attack: how much of its speed is left to it.
 
 For each architecture (single serves one client at a time and is left out) and each attack: the median time of an honest
-client's fetch without and with the attack, which take turns of some fetches each, and what share of its speed is left.
+client's fetch without and with the attack, which take turns, and the median of what each pair of them says of the share
+of its speed that is left.
 The attackers run at the lowest priority, as their work would not be done on the server's machine.
 
 Listens on loopback only, on free ports; stops what it starts, by process id.
@@ -12,6 +13,7 @@ import argparse
 import contextlib
 import itertools
 import multiprocessing
+import operator
 import os
 import resource
 import socket
@@ -32,47 +34,47 @@ GREETING = PREAMBLE + frame(HELLO, 0, {"agent": "attack"})
 
 def hold(says):
     """Says something, then nothing more, and reads nothing."""
-    def attack(connect, over):
+    def attack(connect):
         s = connect()
         s.sendall(says)
-        over.wait()
-        s.close()
+        while True:
+            time.sleep(3600)
     return attack
 
 
 def trickle(says):
     """Asks for something and reads a byte of it a second."""
-    def attack(connect, over):
+    def attack(connect):
         s = connect()
         s.sendall(says)
-        while not over.wait(1):
+        while True:
+            time.sleep(1)
             s.recv(1)
-        s.close()
     return attack
 
 
 def again(says):
     """Says something, hears the answer to its end, and begins anew."""
-    def attack(connect, over):
-        while not over.is_set():
+    def attack(connect):
+        while True:
             with contextlib.suppress(OSError), contextlib.closing(connect()) as s:
                 s.sendall(says)
                 # What is half-closed is no TLS any more.
                 if not isinstance(s, ssl.SSLSocket):
                     s.shutdown(socket.SHUT_WR)
-                while not over.is_set() and s.recv(1 << 16):
+                while s.recv(1 << 16):
                     pass
     return attack
 
 
 def flood(*asked):
     """Asks again and again on one connection, and throws the answers away."""
-    def attack(connect, over):
-        while not over.is_set():
+    def attack(connect):
+        while True:
             with contextlib.suppress(OSError), contextlib.closing(connect()) as s:
                 s.sendall(GREETING)
                 number = 0
-                while not over.is_set():
+                while True:
                     numbered = enumerate(itertools.islice(itertools.cycle(asked), 32), number + 1)
                     requests = [frame(kind, n, message) for n, (kind, message) in numbered]
                     number += len(requests)
@@ -114,53 +116,50 @@ def yield_processors():
         Path("/proc/self/autogroup").write_text("19")
 
 
-def attackers(port, tls, attack, count, over, ready):
-    """A process of attackers."""
+def attackers(port, tls, attack, count, ready):
+    """A process of attackers, until it is killed. They begin when all of them are connected."""
     yield_processors()
     context = unverified() if tls else None
+    together = threading.Barrier(count, ready.set)
 
     def connect():
         s = socket.create_connection(("127.0.0.1", port), timeout=20)
-        return context.wrap_socket(s) if context else s
+        if context:
+            s = context.wrap_socket(s)
+        if not ready.is_set():
+            together.wait()
+        return s
 
     def run():
         with contextlib.suppress(OSError):
-            attack(connect, over)
+            attack(connect)
 
-    threads = [threading.Thread(target=run, daemon=True) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    ready.set()
-    over.wait()
-    for thread in threads:
-        thread.join(5)
+    for _ in range(count):
+        threading.Thread(target=run).start()
 
 
 @contextlib.contextmanager
 def under(server, index):
     """While the attack runs. It gets half a second to come into its own."""
     _, count, attack = ATTACKS[index]
-    over, ready = multiprocessing.Event(), multiprocessing.Event()
+    ready = multiprocessing.Event()
     process = multiprocessing.Process(
-        target=attackers, args=(server.port, bool(server.tls), attack, count, over, ready))
+        target=attackers, args=(server.port, bool(server.tls), attack, count, ready))
     process.start()
     try:
-        ready.wait(20)
+        if not ready.wait(20):
+            raise RuntimeError("not all attackers got a connection")
         time.sleep(0.5)
         yield
     finally:
-        over.set()
-        process.join(10)
-        if process.is_alive():
-            process.kill()
-            process.join()
+        process.kill()
+        process.join()
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=1024, help="MiB that the honest client fetches (default: 1024)")
-    parser.add_argument("--runs", type=int, default=2, help="turns without and with each attack (default: 2)")
-    parser.add_argument("--fetches", type=int, default=3, help="fetches in each turn (default: 3)")
+    parser.add_argument("--runs", type=int, default=7, help="fetches without and with each attack (default: 7)")
     parser.add_argument("--only", help="attacks whose name has this in it")
     parser.add_argument("--tls", action="store_true", help="all of them encrypted")
     parser.add_argument("--tui", default=str(PROJECT / "target/release/tui"), help="the binary")
@@ -194,11 +193,12 @@ def main():
                         continue
                     alone, beside = [], []
                     for _ in range(options.runs):
-                        alone += [fetch(place, options.tui, server) for _ in range(options.fetches)]
+                        alone.append(fetch(place, options.tui, server))
                         with under(server, index):
-                            beside += [fetch(place, options.tui, server) for _ in range(options.fetches)]
+                            beside.append(fetch(place, options.tui, server))
+                    keeps = statistics.median(map(operator.truediv, alone, beside))
                     alone, beside = statistics.median(alone), statistics.median(beside)
-                    print(f"{arch:10}{name:20}{alone:>8.2f} s{beside:>8.2f} s{alone / beside:>8.0%}", flush=True)
+                    print(f"{arch:10}{name:20}{alone:>8.2f} s{beside:>8.2f} s{keeps:>8.0%}", flush=True)
             finally:
                 server.stop()
 
