@@ -1,10 +1,10 @@
 //! What part of the server's time goes to work that sends no file: looking things up, listing, hashing, packing.
 //!
 //! A request costs its sender next to nothing and may cost the server milliseconds. Nothing is wrong with that while
-//! nobody is kept waiting; but while others are sent files as fast as the processors can, everything else gets [`PART`]
-//! of their time, in equal shares for the addresses that it comes from. Whoever has done a slice of such work rests
-//! afterwards, in proportion to what it took and to how many others rest, so that a short question waits shortly whatever
-//! the others ask for.
+//! nobody is kept waiting; but the more it takes to send files to others, the less of the processors' time everything else
+//! gets: [`PART`] at the least, in equal shares for the addresses that it comes from. Whoever has done a slice of such work
+//! rests afterwards, in proportion to what it took and to how many others rest, so that a short question waits shortly
+//! whatever the others ask for.
 //!
 //! That holds as long as all rests together are no longer than [`LONGEST`] allows: with as many connections as a server
 //! has by default, for slices of about a millisecond.
@@ -17,11 +17,11 @@ use std::{
 
 use super::{ConnectionId, origin::Origin, registry::lock};
 
-/// Part of the processors' time that other work may take while files are sent: one in so many.
-const PART: u32 = 10;
-/// Files are sent fast if sending them, or waiting for the server to do so, takes one in so many seconds: without other
-/// work at some 300 MB/s. Most networks are slower, and have a file wait for them and not for the server.
-const FAST: u32 = 10;
+/// Part of the processors' time that other work may take at the least: one in so many.
+const PART: u32 = 20;
+/// It is no more than that if sending files, or waiting for the server to do so, takes one in so many seconds; where it
+/// takes less, other work may take more. Most networks are slow enough to have a file wait for them and not for the server.
+const FAST: u32 = 2;
 /// So much time of a processor sending a byte of a file may take: at 64 MB/s. What takes longer is not about the bytes, but
 /// about what had to be done to find them.
 const BYTE: Duration = Duration::from_nanos(16);
@@ -35,7 +35,7 @@ const FRESH: Duration = Duration::from_millis(2);
 /// A shorter rest is put off until it has become as long as this: timers are not finer.
 const LEAST: Duration = Duration::from_millis(1);
 /// No rest is longer: a client that waits for an answer gives up at some time.
-const LONGEST: Duration = Duration::from_secs(2);
+const LONGEST: Duration = Duration::from_secs(5);
 
 /// See the module.
 #[derive(Debug)]
@@ -53,7 +53,8 @@ struct Sending {
     since: Instant,
     /// By connection.
     spent: HashMap<ConnectionId, Duration>,
-    fast_until: Option<Instant>,
+    /// Part of the processors' time that is left for other work, one in so many, and until when.
+    left: Option<(u32, Instant)>,
     /// The one connection for which all that was, if it was for one.
     alone: Option<ConnectionId>,
 }
@@ -69,7 +70,7 @@ struct Rest {
 impl Share {
     /// Of a server that runs on so many processors.
     pub fn new(processors: u32, now: Instant) -> Share {
-        let sending = Sending { since: now, spent: HashMap::new(), fast_until: None, alone: None };
+        let sending = Sending { since: now, spent: HashMap::new(), left: None, alone: None };
         Share { processors, sending: Mutex::new(sending), resting: Mutex::default() }
     }
 
@@ -82,21 +83,22 @@ impl Share {
             return;
         }
         let all: Duration = sending.spent.values().sum();
-        if all * FAST >= window {
+        let left = part(all, window);
+        if left > 1 {
             let most = sending.spent.iter().max_by_key(|(_, spent)| **spent);
-            let alone = most.filter(|(_, most)| (all - **most) * FAST < window).map(|(id, _)| *id);
-            (sending.fast_until, sending.alone) = (Some(now + BELIEVED), alone);
+            let alone = most.filter(|(_, most)| part(all - **most, window) <= 1).map(|(id, _)| *id);
+            (sending.left, sending.alone) = (Some((left, now + BELIEVED)), alone);
         }
         sending.spent.clear();
         sending.since = now;
     }
 
-    /// Whether files are being sent as fast as can be to others than this connection.
-    fn is_fast(&self, id: ConnectionId, now: Instant) -> bool {
+    /// Part of the processors' time that other work of this connection may take, one in so many; `None` if nobody else is
+    /// kept waiting by it.
+    fn left(&self, id: ConnectionId, now: Instant) -> Option<u32> {
         let sending = lock(&self.sending);
-        self.processors > 0
-            && sending.alone != Some(id)
-            && sending.fast_until.is_some_and(|until| now < until)
+        let left = sending.left.filter(|(_, until)| now < *until).map(|(left, _)| left);
+        left.filter(|_| self.processors > 0 && sending.alone != Some(id))
     }
 
     /// The rest that is due after other work that took so long; `None` if nobody is kept waiting by it.
@@ -108,17 +110,22 @@ impl Share {
         fresh: bool,
         now: Instant,
     ) -> Option<Duration> {
-        if !self.is_fast(id, now) {
-            return None;
-        }
+        let left = self.left(id, now)?;
         let resting = lock(&self.resting);
         let own = resting.get(&origin).copied().unwrap_or(0);
         let origins = resting.len() + usize::from(own == 0);
         let others = if fresh { 0 } else { own };
         let times =
-            u32::try_from(origins).unwrap_or(u32::MAX).saturating_mul(PART).saturating_mul(others + 1);
+            u32::try_from(origins).unwrap_or(u32::MAX).saturating_mul(left).saturating_mul(others + 1);
         Some((spent.saturating_mul(times) / self.processors).min(LONGEST))
     }
+}
+
+/// Part of the processors' time that is left for other work, one in so many, where sending files takes so much of this time.
+fn part(sending: Duration, window: Duration) -> u32 {
+    let most = f64::from(PART) * f64::from(FAST) * sending.as_secs_f64() / window.as_secs_f64();
+    // Saturates, as all conversions of this kind.
+    (most as u32).min(PART)
 }
 
 impl Rest {
@@ -223,7 +230,8 @@ impl Effort {
                 }
             }
         }
-        self.rest = self.rest.take().filter(|rest| now < rest.until && self.share.is_fast(self.id, now));
+        self.rest =
+            self.rest.take().filter(|rest| now < rest.until && self.share.left(self.id, now).is_some());
         self.rest.as_ref().map(|rest| rest.until)
     }
 }
@@ -274,8 +282,8 @@ mod tests {
                     }
                 }
             }
-            let part = worked.as_secs_f64() / 20.0;
-            assert!((0.07..0.13).contains(&part), "{workers} workers from {origins} took {part}");
+            let part = worked.as_secs_f64() / 20.0 * f64::from(PART);
+            assert!((0.7..1.3).contains(&part), "{workers} workers from {origins} took {part} of their part");
         }
     }
 
@@ -290,15 +298,29 @@ mod tests {
         let (_, now) = sending(0);
         let share = Arc::new(Share::new(0, now));
         share.sent(OTHER, Duration::from_secs(1), now + Duration::from_secs(1));
-        assert!(!share.is_fast(ConnectionId(0), now + Duration::from_secs(1)), "nobody is beside anybody");
+        assert_eq!(
+            share.left(ConnectionId(0), now + Duration::from_secs(1)),
+            None,
+            "nobody is beside anybody"
+        );
+    }
+
+    #[test]
+    fn the_more_sending_takes_the_less_is_left() {
+        for (percent, times) in [(12, 4), (30, 12), (50, PART), (90, PART)] {
+            let (share, now) = sending(percent);
+            let mut effort = effort(&share, 0, 0);
+            effort.spend(MILLISECOND, 0, false);
+            assert_eq!(effort.rest(now), Some(now + times * MILLISECOND), "{percent} %");
+        }
     }
 
     #[test]
     fn a_rest_ends_with_what_it_was_for() {
         let (share, now) = sending(90);
         let mut effort = effort(&share, 0, 0);
-        effort.spend(100 * MILLISECOND, 0, false);
-        assert_eq!(effort.rest(now), Some(now + Duration::from_secs(1)));
+        effort.spend(10 * MILLISECOND, 0, false);
+        assert_eq!(effort.rest(now), Some(now + PART * 10 * MILLISECOND));
         assert_eq!(effort.rest(now + 2 * BELIEVED), None);
         assert!(lock(&share.resting).is_empty());
     }
@@ -313,10 +335,10 @@ mod tests {
         }
         for (number, first, later) in [(0, 1, 21), (1, 2, 2)] {
             let mut effort = effort(&share, 100, number);
-            effort.spend(MILLISECOND / 10, 0, false);
+            effort.spend(MILLISECOND / PART, 0, false);
             assert_eq!(effort.rest(now), Some(now + first * MILLISECOND), "from {number}");
             effort.rest = None;
-            (effort.worked, effort.all) = (MILLISECOND / 10, 2 * FRESH);
+            (effort.worked, effort.all) = (MILLISECOND / PART, 2 * FRESH);
             assert_eq!(effort.rest(now), Some(now + later * MILLISECOND), "from {number}, which asks on");
         }
         drop(others);
@@ -332,7 +354,7 @@ mod tests {
         assert_eq!(effort.rest(now), None, "it still sends what it has read");
         effort.sent_all();
         effort.spend(MILLISECOND, 0, false);
-        assert_eq!(effort.rest(now), Some(now + 10 * MILLISECOND), "that was something else");
+        assert_eq!(effort.rest(now), Some(now + PART * MILLISECOND), "that was something else");
     }
 
     #[test]
@@ -341,7 +363,7 @@ mod tests {
         let mut effort = effort(&share, 0, 0);
         effort.spend(MILLISECOND, 1, false);
         let rest = effort.rest(now).expect("a rest");
-        assert!(rest > now + 9 * MILLISECOND, "{:?}", rest - now);
+        assert!(rest > now + (PART - 1) * MILLISECOND, "{:?}", rest - now);
     }
 
     #[test]
