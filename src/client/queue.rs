@@ -4,64 +4,28 @@
 mod again;
 mod job;
 mod order;
+mod rows;
 mod sums;
 #[cfg(test)]
 mod tests;
+mod transfers;
 
 use std::{
     collections::{BTreeSet, HashMap},
-    ops::Range,
-    sync::Arc,
     time::Instant,
 };
 
 use crate::text::SafeText;
 
-use self::{
-    job::{Job, Live},
-    sums::Sums,
-};
+use self::{job::Job, sums::Sums};
 use super::{
-    Finished, JobId, JobView, KeptJob, NewJob, Totals, Trouble,
+    JobId, KeptJob, NewJob,
     phase::{Input, Phase},
-    progress::Progress,
     schedule::ServerId,
-    speed::{self, Meter},
+    speed::Meter,
 };
 
-/// What a server's answer tells of a job.
-#[derive(Clone, Debug)]
-pub(super) struct Announced {
-    pub(super) name: SafeText,
-    pub(super) target: SafeText,
-    pub(super) size: Option<u64>,
-    pub(super) total: Option<u64>,
-    /// Bytes that need not come any more.
-    pub(super) here: u64,
-    /// Files of a tree.
-    pub(super) files: Option<u64>,
-}
-
-/// How a transfer ended.
-#[derive(Clone, Debug)]
-pub(super) enum Ended {
-    Finished(Finished),
-    Failed(Trouble),
-    Again { trouble: Trouble, due: Instant },
-    Stopped,
-}
-
-/// What is said of a running job now and then.
-#[derive(Clone, Debug)]
-pub(super) struct Sampled {
-    pub(super) id: JobId,
-    pub(super) received: u64,
-    pub(super) size: Option<u64>,
-    pub(super) progress: Option<(u64, u64)>,
-    pub(super) files: Option<(u64, u64)>,
-    pub(super) segments: u64,
-    pub(super) speed: f64,
-}
+pub(super) use self::transfers::{Announced, Ended};
 
 /// The queue.
 #[derive(Debug, Default)]
@@ -191,82 +155,6 @@ impl Queue {
         self.sums.ready_servers()
     }
 
-    /// A transfer begins to work on a job.
-    pub(super) fn start(&mut self, id: JobId, now: Instant) -> Option<(NewJob, ServerId, Arc<Progress>)> {
-        if !self.apply(id, Input::Start) {
-            return None;
-        }
-        self.live.insert(id);
-        self.change(id, |job| {
-            let progress = Arc::new(Progress::new(job.received, job.position));
-            job.busy = true;
-            let (speed, advance) = (Meter::default(), Meter::default());
-            job.live = Some(Box::new(Live { progress: Arc::clone(&progress), speed, advance }));
-            job.sample(now);
-            (job.new.clone(), job.server, progress)
-        })
-    }
-
-    /// The server answered; `false` if this try knew that already, or nobody wants it any more.
-    pub(super) fn answered(&mut self, id: JobId, announced: Announced) -> bool {
-        let news = self.apply(id, Input::Answered);
-        if news {
-            self.change(id, |job| {
-                job.folded = announced.name.as_str().to_lowercase();
-                (job.name, job.target) = (announced.name, announced.target);
-                (job.size, job.total, job.files) = (announced.size, announced.total, announced.files);
-            });
-        }
-        news
-    }
-
-    /// All content came.
-    pub(super) fn complete(&mut self, id: JobId, size: u64) {
-        if self.apply(id, Input::Complete) {
-            self.change(id, |job| job.size = Some(size));
-        }
-    }
-
-    /// Number of the coming try after the first. `progressed`: this one brought something, and the count
-    /// begins anew.
-    pub(super) fn count_try(&mut self, id: JobId, progressed: bool) -> u32 {
-        let count = |job: &mut Job| {
-            job.attempts = if progressed { 1 } else { job.attempts + 1 };
-            job.attempts
-        };
-        self.jobs.get_mut(&id).map_or(1, count)
-    }
-
-    /// The transfer of a job ended. Returns the phase that it is in now.
-    pub(super) fn ended(&mut self, id: JobId, ended: Ended) -> Option<Phase> {
-        self.live.remove(&id);
-        let crossed = self.change(id, |job| {
-            let live = job.live.take()?.progress;
-            (job.received, job.position, job.files_done) = (live.verified(), live.position(), live.files());
-            Some(live.crossed())
-        });
-        self.crossed += crossed.flatten().unwrap_or(0);
-        let input = match &ended {
-            Ended::Finished(_) => Some(Input::Finished),
-            Ended::Failed(_) => Some(Input::Failed),
-            Ended::Again { .. } => Some(Input::Again),
-            // The command that stopped it has moved it already.
-            Ended::Stopped => None,
-        };
-        let moved = input.is_some_and(|input| self.apply(id, input));
-        self.change(id, |job| {
-            job.busy = false;
-            match ended {
-                _ if !moved => {}
-                Ended::Finished(finished) => job.finish(finished),
-                Ended::Failed(trouble) => job.trouble = Some(trouble),
-                Ended::Again { trouble, due } => (job.trouble, job.due) = (Some(trouble), Some(due)),
-                Ended::Stopped => {}
-            }
-            job.phase
-        })
-    }
-
     /// What was fetched of a job is gone.
     pub(super) fn reset(&mut self, id: JobId) {
         self.change(id, |job| (job.received, job.position, job.files_done) = (0, 0, 0));
@@ -323,42 +211,6 @@ impl Queue {
         self.order.iter().filter(matches).copied().collect()
     }
 
-    /// Reads the counters of what runs; returns what is to be said of it.
-    pub(super) fn sample(&mut self, now: Instant) -> Vec<Sampled> {
-        let (mut crossed, mut advanced) = (self.crossed, self.sums.settled().0);
-        let mut samples = Vec::with_capacity(self.live.len());
-        for &id in &self.live {
-            let Some(job) = self.jobs.get_mut(&id) else { continue };
-            job.sample(now);
-            crossed += job.live.as_ref().map_or(0, |live| live.progress.crossed());
-            advanced = advanced.saturating_add(job.progress().map_or(0, |(done, _)| done));
-            if job.phase == Phase::Running {
-                samples.push(Sampled {
-                    id,
-                    received: job.received(),
-                    size: job.size,
-                    progress: job.total.filter(|_| job.total != job.size).and(job.progress()),
-                    files: job.files(),
-                    segments: job.live.as_ref().map_or(0, |live| live.progress.segments()),
-                    speed: job.live.as_ref().map_or(0.0, |live| live.speed.speed()),
-                });
-            }
-        }
-        self.speed.sample(now, crossed);
-        self.advance.sample(now, advanced);
-        samples
-    }
-
-    /// Whether a transfer works on anything.
-    pub(super) fn is_live(&self) -> bool {
-        !self.live.is_empty()
-    }
-
-    /// Nothing runs any more: speeds begin anew.
-    pub(super) fn at_rest(&mut self) {
-        (self.speed, self.advance) = (Meter::default(), Meter::default());
-    }
-
     /// Rises with every change of order or membership.
     pub(super) fn generation(&self) -> u64 {
         self.generation
@@ -372,51 +224,5 @@ impl Queue {
     /// The name of a job.
     pub(super) fn name(&self, id: JobId) -> Option<SafeText> {
         self.jobs.get(&id).map(|job| job.name.clone())
-    }
-
-    /// Ids in order, of jobs whose name contains `filter`, ignoring case.
-    pub(super) fn ids(&self, filter: &str) -> Vec<JobId> {
-        if filter.is_empty() {
-            return self.order.clone();
-        }
-        let filter = filter.to_lowercase();
-        let matches = |id: &&JobId| self.jobs.get(id).is_some_and(|job| job.folded.contains(&filter));
-        self.order.iter().filter(matches).copied().collect()
-    }
-
-    /// The rows at these places.
-    pub(super) fn at(&self, rows: Range<usize>, now: Instant) -> Vec<JobView> {
-        let end = rows.end.min(self.order.len());
-        self.rows(&self.order[rows.start.min(end)..end], now)
-    }
-
-    /// The rows of these jobs, as far as there are such.
-    pub(super) fn rows(&self, ids: &[JobId], now: Instant) -> Vec<JobView> {
-        ids.iter().filter_map(|id| self.jobs.get(id)).map(|job| job.view(now)).collect()
-    }
-
-    /// The sums.
-    pub(super) fn totals(&self, limit: Option<u64>) -> Totals {
-        let mut progress = self.sums.settled();
-        let counts = self.sums.counts();
-        let mut unknown = counts.unknown;
-        for job in self.live.iter().filter_map(|id| self.jobs.get(id)) {
-            match job.progress() {
-                Some((done, total)) => {
-                    progress = (progress.0.saturating_add(done), progress.1.saturating_add(total));
-                }
-                None => unknown += 1,
-            }
-        }
-        let remaining = progress.1.saturating_sub(progress.0);
-        let rate = self.advance.slow_rate().filter(|_| !self.live.is_empty() && remaining > 0);
-        Totals {
-            speed: if self.live.is_empty() { 0.0 } else { self.speed.speed() },
-            progress,
-            unknown,
-            eta: rate.and_then(|rate| speed::eta(remaining, rate)),
-            limit,
-            ..counts
-        }
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     path::PathBuf,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -10,7 +11,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    client::{Existing, JobState, Speak, TroubleKind, schedule::Servers},
+    client::{
+        Existing, Finished, JobState, Speak, Trouble, TroubleKind, progress::Progress, schedule::Servers,
+    },
     protocol::{
         address::{Address, Authority, Security},
         path::RemotePath,

@@ -1,0 +1,55 @@
+//! What a face sees of the queue.
+
+use std::{ops::Range, time::Instant};
+
+use crate::client::{JobId, JobView, Totals, speed};
+
+use super::Queue;
+
+impl Queue {
+    /// Ids in order, of jobs whose name contains `filter`, ignoring case.
+    pub(in crate::client) fn ids(&self, filter: &str) -> Vec<JobId> {
+        if filter.is_empty() {
+            return self.order.clone();
+        }
+        let filter = filter.to_lowercase();
+        let matches = |id: &&JobId| self.jobs.get(id).is_some_and(|job| job.folded.contains(&filter));
+        self.order.iter().filter(matches).copied().collect()
+    }
+
+    /// The rows at these places.
+    pub(in crate::client) fn at(&self, rows: Range<usize>, now: Instant) -> Vec<JobView> {
+        let end = rows.end.min(self.order.len());
+        self.rows(&self.order[rows.start.min(end)..end], now)
+    }
+
+    /// The rows of these jobs, as far as there are such.
+    pub(in crate::client) fn rows(&self, ids: &[JobId], now: Instant) -> Vec<JobView> {
+        ids.iter().filter_map(|id| self.jobs.get(id)).map(|job| job.view(now)).collect()
+    }
+
+    /// The sums.
+    pub(in crate::client) fn totals(&self, limit: Option<u64>) -> Totals {
+        let mut progress = self.sums.settled();
+        let counts = self.sums.counts();
+        let mut unknown = counts.unknown;
+        for job in self.live.iter().filter_map(|id| self.jobs.get(id)) {
+            match job.progress() {
+                Some((done, total)) => {
+                    progress = (progress.0.saturating_add(done), progress.1.saturating_add(total));
+                }
+                None => unknown += 1,
+            }
+        }
+        let remaining = progress.1.saturating_sub(progress.0);
+        let rate = self.advance.slow_rate().filter(|_| !self.live.is_empty() && remaining > 0);
+        Totals {
+            speed: if self.live.is_empty() { 0.0 } else { self.speed.speed() },
+            progress,
+            unknown,
+            eta: rate.and_then(|rate| speed::eta(remaining, rate)),
+            limit,
+            ..counts
+        }
+    }
+}

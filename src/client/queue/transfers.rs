@@ -1,0 +1,171 @@
+//! Jobs that a transfer works on: how it begins, what it tells, and how it ends.
+
+use std::{sync::Arc, time::Instant};
+
+use crate::{
+    client::{
+        Finished, JobId, NewJob, Trouble,
+        phase::{Input, Phase},
+        progress::Progress,
+        schedule::ServerId,
+        speed::Meter,
+    },
+    text::SafeText,
+};
+
+use super::{
+    Queue,
+    job::{Job, Live},
+};
+
+/// What a server's answer tells of a job.
+#[derive(Clone, Debug)]
+pub(in crate::client) struct Announced {
+    pub(in crate::client) name: SafeText,
+    pub(in crate::client) target: SafeText,
+    pub(in crate::client) size: Option<u64>,
+    pub(in crate::client) total: Option<u64>,
+    /// Bytes that need not come any more.
+    pub(in crate::client) here: u64,
+    /// Files of a tree.
+    pub(in crate::client) files: Option<u64>,
+}
+
+/// How a transfer ended.
+#[derive(Clone, Debug)]
+pub(in crate::client) enum Ended {
+    Finished(Finished),
+    Failed(Trouble),
+    Again { trouble: Trouble, due: Instant },
+    Stopped,
+}
+
+/// What is said of a running job now and then.
+#[derive(Clone, Debug)]
+pub(in crate::client) struct Sampled {
+    pub(in crate::client) id: JobId,
+    pub(in crate::client) received: u64,
+    pub(in crate::client) size: Option<u64>,
+    pub(in crate::client) progress: Option<(u64, u64)>,
+    pub(in crate::client) files: Option<(u64, u64)>,
+    pub(in crate::client) segments: u64,
+    pub(in crate::client) speed: f64,
+}
+
+impl Queue {
+    /// A transfer begins to work on a job.
+    pub(in crate::client) fn start(
+        &mut self,
+        id: JobId,
+        now: Instant,
+    ) -> Option<(NewJob, ServerId, Arc<Progress>)> {
+        if !self.apply(id, Input::Start) {
+            return None;
+        }
+        self.live.insert(id);
+        self.change(id, |job| {
+            let progress = Arc::new(Progress::new(job.received, job.position));
+            job.busy = true;
+            let (speed, advance) = (Meter::default(), Meter::default());
+            job.live = Some(Box::new(Live { progress: Arc::clone(&progress), speed, advance }));
+            job.sample(now);
+            (job.new.clone(), job.server, progress)
+        })
+    }
+
+    /// The server answered; `false` if this try knew that already, or nobody wants it any more.
+    pub(in crate::client) fn answered(&mut self, id: JobId, announced: Announced) -> bool {
+        let news = self.apply(id, Input::Answered);
+        if news {
+            self.change(id, |job| {
+                job.folded = announced.name.as_str().to_lowercase();
+                (job.name, job.target) = (announced.name, announced.target);
+                (job.size, job.total, job.files) = (announced.size, announced.total, announced.files);
+            });
+        }
+        news
+    }
+
+    /// All content came.
+    pub(in crate::client) fn complete(&mut self, id: JobId, size: u64) {
+        if self.apply(id, Input::Complete) {
+            self.change(id, |job| job.size = Some(size));
+        }
+    }
+
+    /// Number of the coming try after the first. `progressed`: this one brought something, and the count
+    /// begins anew.
+    pub(in crate::client) fn count_try(&mut self, id: JobId, progressed: bool) -> u32 {
+        let count = |job: &mut Job| {
+            job.attempts = if progressed { 1 } else { job.attempts + 1 };
+            job.attempts
+        };
+        self.jobs.get_mut(&id).map_or(1, count)
+    }
+
+    /// The transfer of a job ended. Returns the phase that it is in now.
+    pub(in crate::client) fn ended(&mut self, id: JobId, ended: Ended) -> Option<Phase> {
+        self.live.remove(&id);
+        let crossed = self.change(id, |job| {
+            let live = job.live.take()?.progress;
+            (job.received, job.position, job.files_done) = (live.verified(), live.position(), live.files());
+            Some(live.crossed())
+        });
+        self.crossed += crossed.flatten().unwrap_or(0);
+        let input = match &ended {
+            Ended::Finished(_) => Some(Input::Finished),
+            Ended::Failed(_) => Some(Input::Failed),
+            Ended::Again { .. } => Some(Input::Again),
+            // The command that stopped it has moved it already.
+            Ended::Stopped => None,
+        };
+        let moved = input.is_some_and(|input| self.apply(id, input));
+        self.change(id, |job| {
+            job.busy = false;
+            match ended {
+                _ if !moved => {}
+                Ended::Finished(finished) => job.finish(finished),
+                Ended::Failed(trouble) => job.trouble = Some(trouble),
+                Ended::Again { trouble, due } => (job.trouble, job.due) = (Some(trouble), Some(due)),
+                Ended::Stopped => {}
+            }
+            job.phase
+        })
+    }
+
+    /// Reads the counters of what runs; returns what is to be said of it.
+    pub(in crate::client) fn sample(&mut self, now: Instant) -> Vec<Sampled> {
+        let (mut crossed, mut advanced) = (self.crossed, self.sums.settled().0);
+        let mut samples = Vec::with_capacity(self.live.len());
+        for &id in &self.live {
+            let Some(job) = self.jobs.get_mut(&id) else { continue };
+            job.sample(now);
+            crossed += job.live.as_ref().map_or(0, |live| live.progress.crossed());
+            advanced = advanced.saturating_add(job.progress().map_or(0, |(done, _)| done));
+            if job.phase == Phase::Running {
+                samples.push(Sampled {
+                    id,
+                    received: job.received(),
+                    size: job.size,
+                    progress: job.total.filter(|_| job.total != job.size).and(job.progress()),
+                    files: job.files(),
+                    segments: job.live.as_ref().map_or(0, |live| live.progress.segments()),
+                    speed: job.live.as_ref().map_or(0.0, |live| live.speed.speed()),
+                });
+            }
+        }
+        self.speed.sample(now, crossed);
+        self.advance.sample(now, advanced);
+        samples
+    }
+
+    /// Whether a transfer works on anything.
+    pub(in crate::client) fn is_live(&self) -> bool {
+        !self.live.is_empty()
+    }
+
+    /// Nothing runs any more: speeds begin anew.
+    pub(in crate::client) fn at_rest(&mut self) {
+        (self.speed, self.advance) = (Meter::default(), Meter::default());
+    }
+}

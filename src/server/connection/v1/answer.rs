@@ -1,0 +1,161 @@
+//! A request and its answer, from the first look at it to the last byte.
+
+use std::time::Instant;
+
+use super::{
+    super::{
+        Step,
+        body::Body,
+        files::Files,
+        hashing::Hashing,
+        reply::{Reply, describe, reply},
+        sending::Sending,
+        stage::{Stage, Worked},
+        tree::Listing,
+        turn::Turn,
+    },
+    V1,
+};
+use crate::{
+    protocol::{
+        client::Request,
+        message::{Content, Failure},
+    },
+    server::ConnectionState,
+    text::SafeText,
+};
+
+/// A request in work that takes more than one turn.
+pub(super) struct Answer {
+    id: u32,
+    path: SafeText,
+    started: Instant,
+    stage: Stage,
+}
+
+impl V1 {
+    /// A request has come.
+    pub(super) fn begin(&mut self, id: u32, request: Request, turn: &mut Turn, now: Instant) {
+        let (what, path) = describe(&request);
+        let path = SafeText::new(path);
+        turn.request(what, &path);
+        let reply = reply(&turn.shared, turn.peer(), request, &path);
+        match &reply {
+            Ok(Reply::Content(_)) => turn.show(&path),
+            Ok(Reply::Hashes(_)) => {
+                turn.show(&path);
+                turn.state(ConnectionState::Hashing);
+            }
+            Ok(Reply::Tree(_)) => {
+                turn.show(&folder(&path, "tree"));
+                turn.state(ConnectionState::Planning);
+            }
+            Ok(Reply::Files(wanted)) => {
+                turn.show(&folder(&path, "tree"));
+                if !wanted.content() {
+                    turn.state(ConnectionState::Hashing);
+                }
+            }
+            Ok(Reply::Archive(_)) => {
+                turn.show(&folder(&path, "zip"));
+                turn.state(ConnectionState::Planning);
+            }
+            _ => {}
+        }
+        self.answer(id, path, now, reply, turn);
+    }
+
+    /// Answers, or begins to.
+    fn answer(
+        &mut self,
+        id: u32,
+        path: SafeText,
+        started: Instant,
+        reply: Result<Reply, Failure>,
+        turn: &mut Turn,
+    ) {
+        let stage = match reply {
+            Ok(Reply::Meta(meta)) => return self.machine.meta(id, &meta, &mut turn.out),
+            Ok(Reply::Page(page)) => Stage::Paging(page),
+            Ok(Reply::Entries(entries)) => return self.machine.entries(id, &entries, &mut turn.out),
+            Ok(Reply::Content(content)) => {
+                let (content, body) = *content;
+                turn.begin(path.clone(), started, body.left());
+                Stage::Sending(self.announce(id, content, body, turn))
+            }
+            Ok(Reply::Hashes(hashes)) => {
+                let (content, blocks) = *hashes;
+                let writer = self.machine.hashes(id, &content, &mut turn.out);
+                Stage::Hashing(Box::new(Hashing::new(writer, blocks)))
+            }
+            Ok(Reply::Archive(archive)) => Stage::Planning(archive),
+            Ok(Reply::Tree(tree)) => {
+                let writer = self.machine.tree(id, &mut turn.out);
+                let (tree, slot) = *tree;
+                Stage::Tree(Box::new(Listing::new(writer, tree, slot)))
+            }
+            Ok(Reply::Files(wanted)) => {
+                if wanted.content() {
+                    turn.begin(path.clone(), started, None);
+                }
+                let writer = self.machine.files(id, &mut turn.out);
+                Stage::Files(Box::new(Files::new(writer, *wanted)))
+            }
+            Err(failure) => return self.fail(id, &path, &failure, turn),
+        };
+        self.answer = Some(Answer { id, path, started, stage });
+    }
+
+    fn announce(&mut self, id: u32, content: Content, body: Body, turn: &mut Turn) -> Box<Sending> {
+        let writer = self.machine.content(id, &content, &mut turn.out);
+        Box::new(Sending { writer, body, identity: content.identity })
+    }
+
+    /// Goes on with an answer. `None` if it has ended.
+    pub(super) fn go_on(&mut self, answer: Answer, turn: &mut Turn) -> Option<Step> {
+        let Answer { id, path, started, stage } = answer;
+        match stage.fill(&path, turn) {
+            Ok(Some(stage)) => self.answer = Some(Answer { id, path, started, stage }),
+            Ok(None) => return None,
+            Err(failure) => {
+                self.fail(id, &path, &failure, turn);
+                return None;
+            }
+        }
+        Some(if turn.out.is_empty() { Step::Work } else { Step::Again })
+    }
+
+    /// A slice of work for the answer.
+    pub fn work(&mut self, turn: &mut Turn) {
+        let Some(Answer { id, path, started, stage }) = self.answer.take() else { return };
+        match stage.work(&path, turn) {
+            Ok(Worked::On(stage)) => self.answer = Some(Answer { id, path, started, stage }),
+            Ok(Worked::Known(reply)) => self.answer(id, path, started, Ok(reply), turn),
+            Ok(Worked::Ended) => {}
+            Err(failure) => self.fail(id, &path, &failure, turn),
+        }
+    }
+
+    fn fail(&mut self, id: u32, path: &SafeText, failure: &Failure, turn: &mut Turn) {
+        turn.fail(path, &failure.message);
+        self.machine.failure(id, failure, &mut turn.out);
+    }
+}
+
+/// How a directory is shown that is sent. The served folder itself has no name.
+fn folder(path: &SafeText, form: &str) -> SafeText {
+    let path = if path.as_str().is_empty() { "/" } else { path.as_str() };
+    SafeText::new(&format!("{path} ({form})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::folder;
+    use crate::text::SafeText;
+
+    #[test]
+    fn folders_that_are_sent_have_a_name_on_the_dashboard() {
+        assert_eq!(folder(&SafeText::new("photos"), "tree").as_str(), "photos (tree)");
+        assert_eq!(folder(&SafeText::new(""), "zip").as_str(), "/ (zip)");
+    }
+}

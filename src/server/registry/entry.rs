@@ -1,0 +1,177 @@
+//! One live connection, as its loop tells of it and as the operator reaches it.
+
+use std::{
+    io,
+    net::{Shutdown, SocketAddr},
+    os::fd::AsFd,
+    sync::{
+        Mutex, Weak,
+        atomic::{
+            AtomicBool, AtomicU8, AtomicU64,
+            Ordering::{Relaxed, SeqCst},
+        },
+    },
+    time::Instant,
+};
+
+use crate::{
+    platform,
+    server::{ConnectionId, ConnectionState, ConnectionView},
+    text::SafeText,
+};
+
+use super::lock;
+
+/// A socket as the registry needs it: it can be shut down from any thread, and that is all.
+pub(in crate::server) type Socket = dyn AsFd + Send + Sync;
+
+/// What is known of one connection. The loop that serves it writes, dashboards read, nobody waits.
+pub(in crate::server) struct Entry {
+    /// Its number.
+    pub id: ConnectionId,
+    /// Its peer.
+    pub peer: SocketAddr,
+    /// Whether it is only here to be told "busy".
+    pub refused: bool,
+    since: Instant,
+    /// Weak: a connection is closed when its loop lets go of it, whoever looks at the registry.
+    socket: Weak<Socket>,
+    disconnected: AtomicBool,
+    state: AtomicU8,
+    dialect: AtomicU8,
+    sent: AtomicU64,
+    position: AtomicU64,
+    total: AtomicU64,
+    path: Mutex<SafeText>,
+}
+
+/// No answer is running, or its total is not known.
+const UNKNOWN: u64 = u64::MAX;
+
+const STATES: [ConnectionState; 6] = [
+    ConnectionState::Handshake,
+    ConnectionState::Idle,
+    ConnectionState::Planning,
+    ConnectionState::Hashing,
+    ConnectionState::Sending,
+    ConnectionState::Refused,
+];
+
+/// The names of the dialects, in the order of their numbers.
+const DIALECTS: [Option<&str>; 4] = [None, Some("v1"), Some("classic"), Some("classic-select")];
+
+impl Entry {
+    /// Of a connection that begins.
+    pub(super) fn new(
+        id: ConnectionId,
+        socket: Weak<Socket>,
+        peer: SocketAddr,
+        refused: bool,
+        now: Instant,
+    ) -> Entry {
+        let entry = Entry {
+            id,
+            peer,
+            refused,
+            since: now,
+            socket,
+            disconnected: AtomicBool::new(false),
+            state: AtomicU8::new(0),
+            dialect: AtomicU8::new(0),
+            sent: AtomicU64::new(0),
+            position: AtomicU64::new(0),
+            total: AtomicU64::new(UNKNOWN),
+            path: Mutex::default(),
+        };
+        entry.set_state(if refused { ConnectionState::Refused } else { ConnectionState::Handshake });
+        entry
+    }
+
+    /// What the connection does now.
+    pub fn set_state(&self, state: ConnectionState) {
+        let number = STATES.iter().position(|&known| known == state).unwrap_or_default();
+        self.state.store(number as u8, SeqCst);
+    }
+
+    /// What it speaks; one of the names of [`ConnectionView::dialect`].
+    pub fn set_dialect(&self, name: &'static str) {
+        let number = DIALECTS.iter().position(|&known| known == Some(name)).unwrap_or_default();
+        self.dialect.store(number as u8, Relaxed);
+    }
+
+    /// An answer begins.
+    pub fn set_path(&self, path: &SafeText) {
+        path.clone_into(&mut lock(&self.path));
+    }
+
+    /// How far the running answer is, out of a total that is known.
+    pub fn set_progress(&self, position: u64, total: u64) {
+        self.position.store(position, Relaxed);
+        self.total.store(total, Relaxed);
+    }
+
+    /// No answer is running.
+    pub fn clear_progress(&self) {
+        self.total.store(UNKNOWN, Relaxed);
+    }
+
+    /// Content went out.
+    pub fn add_sent(&self, bytes: u64) {
+        self.sent.fetch_add(bytes, Relaxed);
+    }
+
+    /// Closes one or both directions of the socket; a loop that waits for it wakes up.
+    pub fn shutdown(&self, how: Shutdown) {
+        if let Some(socket) = self.socket.upgrade() {
+            // It fails only where the peer was faster, and then there is nothing to shut down.
+            let _ = platform::shutdown(&*socket, how);
+        }
+    }
+
+    /// Why there is no peer any more, as far as it has said so by a reset. Looking takes the error from the socket.
+    pub fn failure(&self) -> Option<io::Error> {
+        let socket = self.socket.upgrade()?;
+        socket2::SockRef::from(&socket.as_fd()).take_error().ok().flatten()
+    }
+
+    /// Wakes a loop that waits for a request, by an end of the stream. A connection that is in the
+    /// middle of an answer is left alone.
+    pub fn interrupt(&self) {
+        if matches!(
+            self.state(),
+            ConnectionState::Handshake | ConnectionState::Idle | ConnectionState::Refused
+        ) {
+            self.shutdown(Shutdown::Read);
+        }
+    }
+
+    fn state(&self) -> ConnectionState {
+        STATES[usize::from(self.state.load(SeqCst))]
+    }
+
+    /// Ends the connection now, whatever it does.
+    pub fn disconnect(&self) {
+        self.disconnected.store(true, Relaxed);
+        self.shutdown(Shutdown::Both);
+    }
+
+    /// Whether somebody called [`Entry::disconnect`].
+    pub fn is_disconnected(&self) -> bool {
+        self.disconnected.load(Relaxed)
+    }
+
+    /// Its row.
+    pub(super) fn view(&self, now: Instant) -> ConnectionView {
+        let total = self.total.load(Relaxed);
+        ConnectionView {
+            id: Some(self.id),
+            peer: self.peer,
+            dialect: DIALECTS[usize::from(self.dialect.load(Relaxed))],
+            path: lock(&self.path).clone(),
+            state: self.state(),
+            sent: self.sent.load(Relaxed),
+            progress: (total != UNKNOWN).then(|| (self.position.load(Relaxed), total)),
+            age: now.saturating_duration_since(self.since),
+        }
+    }
+}
