@@ -164,13 +164,14 @@ impl Exchange<'_> {
             self.memory.place = Some(self.context.place(&name, Some(size))?);
         }
         self.memory.source = Some(Source {
-            address: String::new(),
+            address: self.context.new.address.to_string(),
             identity: String::new(),
             form: Form::File,
             size: Some(size),
             sources: None,
             modified: None,
         });
+        self.memory.record();
         let Some(place) = &self.memory.place else { return Ok(()) };
         place.part.claim(size)?;
         self.context.board.answered(

@@ -231,15 +231,19 @@ fn adopt(
         Some(old) if context.new.existing == Existing::Keep => {
             return Err(place::differs(&old.target, None));
         }
-        Some(old) => copy(context, memory, size, &old)?,
-        None => match &memory.place {
-            Some(place) => {
-                place.part.claim(size)?;
-                memory.record();
+        Some(old) => {
+            memory.believe()?;
+            copy(context, memory, size, &old)?;
+        }
+        None => {
+            memory.believe()?;
+            memory.record();
+            match &memory.place {
+                Some(place) => place.part.claim(size)?,
+                // The target that was to be compared is gone.
+                None => memory.start_over()?,
             }
-            // The target that was to be compared is gone.
-            None => memory.start_over()?,
-        },
+        }
     }
     let bytes = memory.blocks.bytes();
     tracing::info!(
@@ -261,8 +265,8 @@ fn copy(context: &Context, memory: &mut Memory, size: u64, old: &Old) -> Result<
         memory.place = Some(Place { target: old.target.clone(), part });
     }
     let (Some(place), Some(source)) = (&mut memory.place, &memory.source) else { return Ok(()) };
-    place.part.claim(size)?;
     place.part.record(source, &memory.blocks);
+    place.part.claim(size)?;
     let (mut buffer, mut shares) = (buffer(), true);
     for (index, hash) in old.blocks.verified() {
         let (offset, length) = (index * BLOCK_SIZE, old.blocks.length(index));

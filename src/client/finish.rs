@@ -151,6 +151,10 @@ impl Finish {
     ) -> Result<(), Fault> {
         loop {
             let Target { folder, name, .. } = &place.target;
+            if !place.part.is_in_place() {
+                let part = place.part.path();
+                return Err(Fault::disk(format!("{} was replaced by somebody else", part.display())));
+            }
             let replaces = matches!(self.existing, Existing::Overwrite | Existing::Update);
             let renamed = if replaces && !place.target.by_server {
                 folder.rename_over(place.part.name(), name)

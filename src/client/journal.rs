@@ -72,6 +72,12 @@ impl Journal {
         &self.notes
     }
 
+    /// Whether there is one, whatever it says.
+    pub(super) fn is_there(&self) -> bool {
+        let found = self.folder.look(&self.name).ok().flatten();
+        found.is_some_and(|found| found.kind == FileType::RegularFile)
+    }
+
     /// What it says of a `.part` of `length` bytes.
     pub(super) fn read(&self, length: u64) -> Option<Record> {
         let found = self.folder.look(&self.name).ok().flatten()?;

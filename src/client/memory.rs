@@ -17,7 +17,7 @@ use super::{blocks::Blocks, crew::Crew, part::Part, place::Target, retry::Fault,
 pub(super) struct Source {
     /// Where it came from, for people: identity and hashes decide, not the address.
     pub(super) address: String,
-    /// Changes when the content may have changed.
+    /// Changes when the content may have changed; empty where the server tells none.
     pub(super) identity: String,
     pub(super) form: Form,
     pub(super) size: Option<u64>,
@@ -106,6 +106,8 @@ impl Memory {
         self.blocks = Blocks::default();
         (self.proven, self.doubtful, self.recalled) = (false, false, false);
         (self.root, self.old, self.identical) = (None, None, None);
+        // What somebody else has put there is left alone.
+        self.place.take_if(|place| !place.part.is_ours());
         match &mut self.place {
             Some(place) if place.part.file().is_ok() => place.part.clear(),
             _ => Ok(()),
@@ -138,9 +140,18 @@ impl Memory {
             let path = place.part.path();
             tracing::info!("{} was touched by somebody else; it is verified again", path.display());
             self.verify()?;
+            self.believe()?;
         }
         self.record();
         Ok(())
+    }
+
+    /// What nothing tells to be an unfinished download is one of this content only if some of that is in it.
+    pub(super) fn believe(&self) -> Result<(), Fault> {
+        match &self.place {
+            Some(place) if self.blocks.bytes() == 0 => place.part.must_be_ours(),
+            _ => Ok(()),
+        }
     }
 
     /// Hashes each block that is known again, and forgets those that are not what they were.
@@ -169,9 +180,7 @@ impl Memory {
 
     /// Notes on the disk what is known of the `.part`.
     pub(super) fn record(&mut self) {
-        if let (Some(place), Some(source)) = (&mut self.place, &self.source)
-            && !source.identity.is_empty()
-        {
+        if let (Some(place), Some(source)) = (&mut self.place, &self.source) {
             place.part.record(source, &self.blocks);
         }
     }
@@ -182,8 +191,7 @@ impl Memory {
             tree.close();
         }
         if let Some(place) = &mut self.place {
-            let kept = self.source.as_ref().filter(|source| !source.identity.is_empty());
-            place.part.close(kept.map(|source| (source, &self.blocks)));
+            place.part.close(self.source.as_ref().map(|source| (source, &self.blocks)));
         }
     }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::name::SafeName;
 use crate::protocol::{address::Address, classic::Dialect, message};
 
 /// What to speak.
@@ -93,11 +94,26 @@ pub struct NewJob {
 impl NewJob {
     /// Whether both would write to the same place from the same source, in whatever way they are allowed to.
     pub(super) fn is_same_as(&self, other: &NewJob) -> bool {
+        // A file that is called one in a listing is what was asked for without that knowledge.
+        let form = |form| if form == Form::File { Form::Auto } else { form };
         self.address.authority.is_at(&other.address.authority)
             && self.address.path == other.address.path
             && self.folder == other.folder
             && self.save_as == other.save_as
-            && self.form == other.form
+            && form(self.form) == form(other.form)
+    }
+
+    /// The forms that its content may come in, and what it is called then; none where only the server knows its name.
+    /// An archive comes first: its control file tells what it is, and a file is whatever is there.
+    pub(super) fn names(&self) -> Vec<(message::Form, SafeName)> {
+        let asked @ Some(_) = self.address.path.name() else { return Vec::new() };
+        let forms = match self.form {
+            Form::Auto => &[message::Form::Zip, message::Form::File][..],
+            Form::Zip => &[message::Form::Zip],
+            Form::File | Form::Tree => &[message::Form::File],
+        };
+        let name = |&form: &_| (form, SafeName::for_content(asked, "", form == message::Form::Zip));
+        forms.iter().map(name).collect()
     }
 
     /// What form to ask the server for. The served folder is a directory, whatever a server says.

@@ -109,6 +109,8 @@ pub(super) struct Part {
     open: Option<Writer>,
     stamp: Option<Stamp>,
     journal: Journal,
+    /// It was made by this program. What was not is neither emptied nor deleted.
+    ours: bool,
 }
 
 impl Part {
@@ -123,8 +125,11 @@ impl Part {
     pub(super) fn open(folder: &Arc<Folder>, target: &OsStr) -> Result<Part, Fault> {
         let name = name::part_name(target);
         let journal = Journal::of(folder, &name);
-        let mut part = Part { folder: Arc::clone(folder), name, open: None, stamp: None, journal };
+        let mut part =
+            Part { folder: Arc::clone(folder), name, open: None, stamp: None, journal, ours: false };
         part.reopen()?;
+        // Its control file is there before its first byte.
+        part.ours = part.length()? == 0 || part.journal.is_there();
         Ok(part)
     }
 
@@ -147,8 +152,32 @@ impl Part {
         Ok(Some((record, as_left)))
     }
 
+    /// Whether it was made by this program.
+    pub(super) fn is_ours(&self) -> bool {
+        self.ours
+    }
+
+    /// Takes it for one that was made by this program.
+    pub(super) fn own(&mut self) {
+        self.ours = true;
+    }
+
+    /// # Errors
+    /// It was not made by this program.
+    pub(super) fn must_be_ours(&self) -> Result<(), Fault> {
+        if self.ours {
+            return Ok(());
+        }
+        let path = self.path();
+        Err(Fault::disk(format!(
+            "{} is in the way: nothing tells that it is an unfinished download of this; move it away",
+            path.display()
+        )))
+    }
+
     /// Notes in its control file what is in it; from here on it counts as in use.
     pub(super) fn record(&mut self, source: &Source, blocks: &Blocks) {
+        self.own();
         self.journal.replace(source, blocks, None);
     }
 
@@ -182,6 +211,10 @@ impl Part {
         let folder = Arc::clone(&self.folder);
         let notes = self.journal.notes().clone();
         self.open = Some(Writer { file: Arc::new(file), path: self.path(), folder, notes });
+        if self.stamp.is_some_and(|left| left.id != stamp.id) {
+            // Somebody has put another one there.
+            self.ours = stamp.length == 0;
+        }
         Ok(self.stamp == Some(stamp))
     }
 
@@ -189,7 +222,7 @@ impl Part {
     pub(super) fn close(&mut self, kept: Option<(&Source, &Blocks)>) {
         let Some(open) = self.open.take() else { return };
         self.stamp = Stamp::of(&open.file).ok();
-        if let Some((source, blocks)) = kept {
+        if let Some((source, blocks)) = kept.filter(|_| self.ours) {
             self.journal.replace(source, blocks, self.stamp.map(|stamp| stamp.mark()).as_deref());
         }
         // The lock goes last.
@@ -205,8 +238,10 @@ impl Part {
 
     /// Empties it.
     pub(super) fn clear(&mut self) -> Result<(), Fault> {
+        self.must_be_ours()?;
+        self.file()?.set_len(0).map_err(|error| self.failed("empty", &error))?;
         self.journal.remove();
-        self.file()?.set_len(0).map_err(|error| self.failed("empty", &error))
+        Ok(())
     }
 
     /// Claims the space for so many bytes.
@@ -227,14 +262,17 @@ impl Part {
         self.writer()?.write(bytes, offset)
     }
 
+    /// Whether its name is still that of the open file.
+    pub(super) fn is_in_place(&self) -> bool {
+        let open = self.file().ok().and_then(|file| Stamp::of(file).ok()).map(|stamp| stamp.id);
+        let there = self.folder.look(&self.name).ok().flatten().map(|found| found.id);
+        open.is_some() && open == there
+    }
+
     /// Deletes it, if it is still the one that was made here and nobody else works on it.
     pub(super) fn discard(mut self) {
-        if self.open.is_none() && self.reopen().is_err() {
-            return;
-        }
-        let ours = self.file().ok().and_then(|file| Stamp::of(file).ok()).map(|stamp| stamp.id);
-        let there = self.folder.look(&self.name).ok().flatten().map(|found| found.id);
-        if ours.is_none() || ours != there {
+        let is_open = self.open.is_some() || self.reopen().is_ok();
+        if !self.ours || !is_open || !self.is_in_place() {
             return;
         }
         self.journal.remove();
@@ -378,13 +416,40 @@ mod tests {
     }
 
     #[test]
+    fn what_has_taken_its_place_while_it_was_closed_is_not_ours() {
+        let (dir, folder) = folder();
+        let mut part = Part::create(&folder, "x".as_ref()).unwrap();
+        part.close(None);
+        fs::write(dir.path().join("mine"), "precious").unwrap();
+        fs::rename(dir.path().join("mine"), dir.path().join("x.part")).unwrap();
+        assert!(!part.reopen().unwrap() && !part.is_ours());
+        part.discard();
+        assert_eq!(fs::read(dir.path().join("x.part")).unwrap(), b"precious");
+    }
+
+    #[test]
     fn only_the_own_file_is_deleted() {
         let (dir, folder) = folder();
         let part = Part::create(&folder, "x".as_ref()).unwrap();
         fs::remove_file(dir.path().join("x.part")).unwrap();
         fs::write(dir.path().join("x.part"), "of somebody else").unwrap();
+        assert!(!part.is_in_place());
         part.discard();
         assert!(dir.path().join("x.part").exists());
+    }
+
+    #[test]
+    fn what_was_not_made_here_is_neither_emptied_nor_deleted() {
+        let (dir, folder) = folder();
+        fs::write(dir.path().join("x.part"), "precious").unwrap();
+        assert!(refused(&folder).contains("x.part is in the way"));
+        let mut part = Part::open(&folder, "x".as_ref()).unwrap();
+        assert!(part.clear().is_err());
+        part.discard();
+        assert_eq!(fs::read(dir.path().join("x.part")).unwrap(), b"precious");
+        fs::write(dir.path().join("x.part.fdsp"), "damaged").unwrap();
+        Part::create(&folder, "x".as_ref()).unwrap().discard();
+        assert!(!dir.path().join("x.part").exists());
     }
 
     #[test]

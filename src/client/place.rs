@@ -41,6 +41,15 @@ impl Target {
         self.folder.join(&self.name)
     }
 
+    /// Claims its path and that of its `.part`, which another job may have for a target of its own.
+    ///
+    /// # Errors
+    /// Another one has this path.
+    fn claim(&self, claim: impl Fn(&Path) -> Result<(), JobId>) -> Result<(), PathBuf> {
+        let part = self.folder.join(&name::part_name(&self.name));
+        [self.path(), part].into_iter().try_for_each(|path| claim(&path).map_err(|_| path))
+    }
+
     /// Whether this is still where a content of this name goes.
     pub(super) fn fits(&self, new: &NewJob, name: &SafeName) -> bool {
         new.save_as.is_some() || self.wanted == OsStr::new(name.as_str())
@@ -104,8 +113,8 @@ pub(super) fn candidate(
 
 /// Takes a target for a job.
 pub(super) fn take(target: &Target, claim: impl Fn(&Path) -> Result<(), JobId>) -> Result<(), Fault> {
-    let path = target.path();
-    claim(&path).map_err(|_| Fault::disk(format!("another job of the queue saves to {}", path.display())))
+    let taken = |path: PathBuf| Fault::disk(format!("another job of the queue saves to {}", path.display()));
+    target.claim(claim).map_err(taken)
 }
 
 /// Whose a name is.
@@ -173,16 +182,19 @@ pub(super) fn look(target: &Target) -> Result<Option<super::folder::Found>, Faul
 /// The target exists and is not what the server has. `part`: where what was fetched is.
 pub(super) fn differs(target: &Target, part: Option<&Path>) -> Fault {
     let kept = part.map(|part| format!("; what was fetched is in {}", part.display())).unwrap_or_default();
-    Fault::disk(format!(
-        "{} exists and differs from the server's{kept}; use --update, --overwrite or --rename",
-        target.path().display()
-    ))
+    let advice = match target.by_server {
+        // The others are refused for a name that the user has not chosen.
+        true => "use --rename, or choose a name with --local",
+        false => "use --update, --overwrite or --rename",
+    };
+    let path = target.path();
+    Fault::disk(format!("{} exists and differs from the server's{kept}; {advice}", path.display()))
 }
 
 /// The first name that is free and not claimed.
 fn renamed(mut target: Target, claim: impl Fn(&Path) -> Result<(), JobId>) -> Result<Target, Fault> {
     for number in 1..=NUMBERS {
-        if look(&target)?.is_none() && claim(&target.path()).is_ok() {
+        if look(&target)?.is_none() && target.claim(&claim).is_ok() {
             return Ok(target);
         }
         target.name = name::numbered(&target.wanted, number);

@@ -30,19 +30,11 @@ pub(super) async fn recall(context: &Context, memory: &mut Memory) -> Result<(),
         return Ok(());
     }
     let new = &context.new;
-    let mut names = Vec::new();
-    match new.address.path.name() {
-        asked @ Some(_) => {
-            let name = |form| (form, SafeName::for_content(asked, "", form == Form::Zip));
-            names.extend((new.form != super::Form::Zip).then(|| name(Form::File)));
-            names.extend((new.form != super::Form::File).then(|| name(Form::Zip)));
-        }
-        None if !is_anything_unfinished(context) => {}
+    let mut names = new.names();
+    if new.address.path.is_root() && is_anything_unfinished(context) {
         // Only the server knows what the served folder is called.
-        None => {
-            let name = format!("{}.zip", served_name(context).await?);
-            names.push((Form::Zip, SafeName::for_content(None, &name, true)));
-        }
+        let name = format!("{}.zip", served_name(context).await?);
+        names.push((Form::Zip, SafeName::for_content(None, &name, true)));
     }
     block_in_place(|| names.iter().try_for_each(|(form, name)| look(context, memory, *form, name)))?;
     if memory.blocks.bytes() == 0 {
@@ -117,7 +109,10 @@ pub(super) fn take_up(
         return Ok(());
     }
     let asked = new.asked_form();
-    let recorded = recorded.filter(|(record, _)| asked == Form::Auto || asked == record.source.form);
+    let recorded = recorded.filter(|(record, _)| {
+        let source = &record.source;
+        !source.identity.is_empty() && (asked == Form::Auto || asked == source.form)
+    });
     let is_archive = |source: &Source| source.form == Form::Zip;
     if form == Form::Zip && !recorded.as_ref().is_some_and(|(record, _)| is_archive(&record.source)) {
         // Nothing proves a part of an archive but its identity.

@@ -49,17 +49,6 @@ fn a_second_client_is_told_and_the_first_goes_on() {
 }
 
 #[test]
-fn a_stale_part_is_started_over() {
-    let served = Served::new();
-    served.write("a", b"new");
-    let mut client = Client::quick();
-    fs::write(client.path("a.part"), content(2 * MIB, 1)).unwrap();
-    client.get(served.at(), "a").unwrap();
-    assert_eq!(fs::read_to_string(client.path("a")).unwrap(), "new");
-    assert_eq!(client.names(), ["a"]);
-}
-
-#[test]
 fn a_folder_that_cannot_be_is_said_so() {
     let served = Served::new();
     served.write("a", b"new");

@@ -12,6 +12,7 @@ mod files;
 #[path = "../frames/mod.rs"]
 mod frames;
 mod hostile;
+mod own;
 #[path = "../proxy/mod.rs"]
 mod proxy;
 mod scripted;

@@ -5,7 +5,7 @@ use std::{fs::File, sync::Arc};
 use crate::{
     client::{
         Event, Existing, TroubleKind,
-        memory::{Memory, buffer, hash_block},
+        memory::{Memory, Place, buffer, hash_block},
         name::SafeName,
         place,
         retry::Fault,
@@ -95,7 +95,6 @@ fn introduce(context: &Context, memory: &mut Memory, content: &Content) -> Resul
         None => {
             prepare(context, memory, content)?;
             memory.source = Some(context.source(content));
-            memory.record();
         }
     }
     memory.recalled = false;
@@ -141,8 +140,10 @@ fn prepare(context: &Context, memory: &mut Memory, content: &Content) -> Result<
     if memory.place.is_none() {
         memory.place = Some(context.place(&name, content.size)?);
     }
-    if let (Some(place), Some(size)) = (&memory.place, content.size) {
-        place.part.claim(size)?;
+    if let Some(Place { part, .. }) = &mut memory.place {
+        // Noted before there is anything in it: nothing else tells that it was made here.
+        part.record(&context.source(content), &memory.blocks);
+        content.size.map_or(Ok(()), |size| part.claim(size))?;
     }
     if let Some(sources) = content.sources.filter(|sources| sources.omitted > 0) {
         tracing::warn!(

@@ -141,6 +141,8 @@ impl Work<'_> {
         let target = Target::new(folder, alias(&self.manifest.path(index)).into());
         if Part::is_there(&target.folder, &target.name) {
             recall::take_up(context, &mut large, message::Form::File, target)?;
+            // As the whole folder is.
+            large.place.iter_mut().for_each(|place| place.part.own());
         } else {
             let part = Part::create(&target.folder, &target.name)?;
             large.place = Some(Place { target, part });
