@@ -3,6 +3,10 @@
 use std::{
     fs,
     io::{Cursor, Write},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -120,6 +124,32 @@ fn a_name_that_the_server_chooses_hits_nothing_that_is_there() {
     let job = NewJob { existing: Existing::Overwrite, save_as, ..client.job(at, "/") };
     client.run(job).unwrap();
     assert_eq!(fs::read(client.path("movie.zip")).unwrap(), archive("").1);
+}
+
+/// Where it would end tells how much of that is what the server has.
+#[test]
+fn a_name_that_the_server_chooses_tells_nothing_of_what_is_there() {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    zip.start_file("a", SimpleFileOptions::default()).unwrap();
+    // Deflated, it is shorter than what it is of, as its positions are.
+    zip.write_all(&[content(3 * MIB, 1), vec![0; MIB]].concat()).unwrap();
+    let bytes = zip.finish().unwrap().into_inner();
+    let length = bytes.len();
+    let tells = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&tells);
+    let at = answer(move |session, id, get| {
+        let sources = Some(Sources { bytes: 4 * MIB as u64, files: 1, directories: 0, omitted: 0 });
+        let announced = Content { form: Form::Zip, sources, size: None, ..file("movie", 0) };
+        session.send(id, &get, &announced, &bytes);
+        told.fetch_or(session.is_enough(MIB * 3 / 2), Ordering::Relaxed);
+    });
+    let mut client = Client::quick();
+    fs::write(client.path("movie.zip"), "precious").unwrap();
+    let trouble = client.get(at, "/").unwrap_err();
+    assert!(!tells.load(Ordering::Relaxed), "the server sees that its first block is not what is there");
+    assert!(trouble.message.as_str().ends_with("use --rename, or choose a name with --local"), "{trouble}");
+    assert_eq!(fs::metadata(client.path("movie.zip.part")).unwrap().len(), length as u64, "all of it came");
+    assert_eq!(fs::read(client.path("movie.zip")).unwrap(), b"precious");
 }
 
 /// And it is an archive, whatever the server would like it to be.

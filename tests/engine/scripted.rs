@@ -2,9 +2,10 @@
 
 use std::{
     convert::Infallible,
-    io::{Read, Write},
+    io::{ErrorKind, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     thread,
+    time::Duration,
 };
 
 use fdsp::protocol::{
@@ -118,6 +119,17 @@ impl Session {
         let bytes = self.out.as_slice().to_vec();
         self.out.sent(bytes.len());
         self.raw(&bytes);
+    }
+
+    /// Writes the first bytes of what waits; whether the client has had enough of that within half a second.
+    pub fn is_enough(&mut self, count: usize) -> bool {
+        let bytes = self.out.as_slice()[..count].to_vec();
+        self.out.sent(count);
+        self.raw(&bytes);
+        self.stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+        let read = self.stream.read(&mut [0; 4096]);
+        self.stream.set_read_timeout(None).unwrap();
+        !read.is_err_and(|error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut))
     }
 
     /// Writes bytes as they are.

@@ -111,10 +111,11 @@ fn introduce(context: &Context, memory: &mut Memory, content: &Content) -> Resul
     }))
 }
 
-/// The target of an archive, if it exists and is to stay.
+/// The target of an archive, if it exists and is to stay. Where the server has chosen its name, it is not told by an early
+/// end what is in it.
 fn rival(context: &Context, memory: &Memory, content: &Content) -> Option<File> {
     let target = &memory.place.as_ref()?.target;
-    let compared = content.form == Form::Zip && context.new.existing == Existing::Keep;
+    let compared = content.form == Form::Zip && context.new.existing == Existing::Keep && !target.by_server;
     let file = target.folder.read(&target.name).ok().filter(|_| compared)?;
     file.metadata().is_ok_and(|data| data.is_file()).then_some(file)
 }
