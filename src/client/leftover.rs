@@ -1,6 +1,8 @@
 //! What a job has left on the disk, found without any memory of it: a run that has only the queue of an earlier one can
 //! delete it, too.
 
+use std::{collections::HashSet, path::PathBuf};
+
 use rustix::fs::FileType;
 
 use super::{
@@ -14,21 +16,35 @@ use super::{
 };
 use crate::text::SafeText;
 
-/// Deletes what has come of a job, called `name` in the queue, as far as it says that it is from there.
-pub(super) fn discard(folders: &Folders, new: &NewJob, name: &SafeText) {
-    let names = match new.address.path.name() {
-        asked @ Some(_) => [false, true].map(|archive| SafeName::for_content(asked, "", archive)).to_vec(),
-        // What the server calls it was told in an earlier run.
-        None => vec![SafeName::new(name.as_str())],
-    };
-    for name in names {
-        // What cannot be reached, or is in use by somebody else, stays.
-        let target = place::candidate(folders, new, &name, |_| Ok(()));
-        if let Err(fault) = target.and_then(|target| target.map_or(Ok(()), |target| discard_at(new, &target)))
-        {
-            tracing::warn!("{}", fault.trouble.message);
-        }
+/// A job, and what it is called in the queue.
+type Called = (NewJob, SafeText);
+
+/// Deletes what has come of a job, as far as it says that it is from there. What one of `others`, which are not finished,
+/// would go on with stays.
+pub(super) fn discard(folders: &Folders, job: &Called, others: &[Called]) {
+    let taken: HashSet<PathBuf> =
+        others.iter().flat_map(|other| targets(folders, other)).map(|target| target.path()).collect();
+    for target in targets(folders, job).filter(|target| !taken.contains(&target.path())) {
+        discard_at(&job.0, &target).unwrap_or_else(|fault| stays(&fault));
     }
+}
+
+/// Where its content may have been going.
+fn targets(folders: &Folders, (new, name): &Called) -> impl Iterator<Item = Target> {
+    let mut names: Vec<_> = new.names().into_iter().map(|(_, name)| name).collect();
+    if new.address.path.is_root() {
+        // What the server calls it was told in an earlier run.
+        names.push(SafeName::new(name.as_str()));
+    }
+    names.into_iter().filter_map(|name| {
+        let target = place::candidate(folders, new, &name, |_| Ok(()));
+        target.map_err(|fault| stays(&fault)).ok().flatten()
+    })
+}
+
+/// What cannot be reached, or is in use by somebody else.
+fn stays(fault: &Fault) {
+    tracing::warn!("{}", fault.trouble.message);
 }
 
 fn discard_at(new: &NewJob, target: &Target) -> Result<(), Fault> {

@@ -15,7 +15,7 @@ use std::{
     time::Instant,
 };
 
-use crate::text::SafeText;
+use crate::{protocol::address::Address, text::SafeText};
 
 use self::{job::Job, sums::Sums};
 use super::{
@@ -219,6 +219,20 @@ impl Queue {
     /// What was asked for by a job, and its name.
     pub(super) fn asked(&self, id: JobId) -> Option<(NewJob, SafeText)> {
         self.jobs.get(&id).map(|job| (job.new.clone(), job.name.clone()))
+    }
+
+    /// What else is asked for at this address and not finished, and its names, but for jobs that are left out.
+    pub(super) fn others_for(
+        &self,
+        address: &Address,
+        is_left_out: impl Fn(JobId) -> bool,
+    ) -> Vec<(NewJob, SafeText)> {
+        let is_other = |(id, job): &(&JobId, &Job)| {
+            !matches!(job.phase, Phase::Done | Phase::Cancelled)
+                && job.new.address.is_same_as(address)
+                && !is_left_out(**id)
+        };
+        self.jobs.iter().filter(is_other).map(|(_, job)| (job.new.clone(), job.name.clone())).collect()
     }
 
     /// The name of a job.

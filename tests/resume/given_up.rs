@@ -16,7 +16,7 @@ fn left(form: Form, state: KeptState, command: fn(Vec<JobId>) -> Command, elsewh
     let gate = Proxy::gate(served.at(), 2 * (MIB + 1000) + 8000);
     let (path, name) = if form == Form::Tree { ("d", "d") } else { ("d/a", "a") };
     let run = folder.begin_job(NewJob { form, ..folder.job(gate.at(), path, Existing::Keep) });
-    let control = folder.path("d.part/control");
+    let control = folder.path("d.part/fdsp-control");
     until("something of it", || folder.listed(name) >= 2 || control.exists());
     run.stop();
     assert!(!folder.names().is_empty());
@@ -47,5 +47,36 @@ fn it_goes_whatever_it_is_and_whatever_has_become_of_it() {
 fn what_came_from_elsewhere_stays() {
     for form in [Form::Auto, Form::Tree] {
         assert!(!left(form, KeptState::Paused, Command::Cancel, true).is_empty(), "{form:?}");
+    }
+}
+
+#[test]
+fn what_another_job_would_go_on_with_stays_until_that_is_given_up_too() {
+    for (form, other) in [(Form::Auto, Form::Auto), (Form::Auto, Form::File), (Form::Tree, Form::Zip)] {
+        let served = Served::new();
+        served.write("d/a", &content(5 * MIB, 1));
+        let folder = Folder::new();
+        let gate = Proxy::gate(served.at(), 2 * (MIB + 1000) + 8000);
+        let (path, name) = if form == Form::Tree { ("d", "d") } else { ("d/a", "a") };
+        let job = |form| NewJob { form, ..folder.job(gate.at(), path, Existing::Keep) };
+        let run = folder.begin_job(job(form));
+        let control = folder.path("d.part/fdsp-control");
+        until("something of it", || folder.listed(name) >= 2 || control.exists());
+        run.stop();
+        let left = folder.names();
+        assert!(!left.is_empty());
+        let paused = |form| KeptJob { state: KeptState::Paused, ..job(form).into() };
+        for command in [Command::Cancel as fn(Vec<JobId>) -> Command, Command::Remove] {
+            let (engine, _events) = resume(config(), vec![paused(form), paused(other)]).unwrap();
+            engine.command(command(vec![JobId(1)]));
+            engine.command(Command::Stop);
+            engine.join(PATIENCE);
+            assert_eq!(folder.names(), left, "{form:?} beside {other:?}");
+        }
+        let (engine, _events) = resume(config(), vec![paused(form), paused(other)]).unwrap();
+        engine.command(Command::Remove(vec![JobId(0), JobId(1)]));
+        engine.command(Command::Stop);
+        engine.join(PATIENCE);
+        assert!(folder.names().is_empty(), "{form:?} with {other:?}: {:?}", folder.names());
     }
 }

@@ -130,7 +130,7 @@ impl Actor {
     fn cancel(&mut self, id: JobId) {
         if self.apply(id, Input::Cancel, "cancelled") && !self.halt(id) {
             let memory = self.kept.remove(&id);
-            self.discard(id, memory);
+            self.discard(id, memory, &[]);
         }
     }
 
@@ -145,7 +145,7 @@ impl Actor {
             } else if matches!(phase, None | Some(Phase::Done | Phase::Failed | Phase::Cancelled)) {
                 self.board.release(id);
             } else {
-                self.discard(id, memory);
+                self.discard(id, memory, ids);
             }
         }
         let removed = self.board.with(|state| state.queue.remove_all(ids));

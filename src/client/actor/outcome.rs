@@ -27,7 +27,7 @@ impl Actor {
         let before = self.board.with(|state| state.queue.phase(id));
         let phase = self.board.with(|state| state.queue.ended(id, ended));
         match phase {
-            None | Some(Phase::Cancelled) => self.discard(id, Some(memory)),
+            None | Some(Phase::Cancelled) => self.discard(id, Some(memory), &[]),
             Some(Phase::Done) => self.board.release(id),
             Some(phase) => {
                 // While it waits for the next try the `.part` stays locked; at rest others may have it.
