@@ -64,16 +64,16 @@ impl Folder {
         let work = self.path(&format!("{name}.part"));
         let read = |path: PathBuf| String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned();
         // Of two lines for one file the later one counts.
-        let files: HashMap<String, usize> = read(work.join("control"))
+        let files: HashMap<String, usize> = read(work.join("fdsp-control"))
             .lines()
             .filter_map(|line| serde_json::from_str::<Value>(line.split_once(" file ")?.1).ok())
             .map(|file| (file["path"].to_string(), file["size"].as_u64().unwrap_or(0) as usize))
             .collect();
-        let parts = fs::read_dir(work.join("parts")).into_iter().flatten().flatten();
+        let parts = fs::read_dir(work.join("fdsp-parts")).into_iter().flatten().flatten();
         let blocks: usize = parts
             .filter_map(|entry| entry.file_name().into_string().ok())
             .filter_map(|name| {
-                name.strip_suffix(".part.fdsp").map(|name| format!("{}/parts/{name}", work.display()))
+                name.strip_suffix(".part.fdsp").map(|name| format!("{}/fdsp-parts/{name}", work.display()))
             })
             .map(|part| self.listed(&part))
             .sum();

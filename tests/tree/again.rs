@@ -137,14 +137,14 @@ fn what_was_not_left_in_order_is_verified_and_not_fetched() {
     let proxy = Proxy::start(served.at(), vec![Fault::CutAfter(2 * MIB)]);
     let job = NewJob { address: address(proxy.at(), "t"), ..tree(&client, &served, "t") };
     client.run(job.clone()).unwrap_err();
-    let control = client.path("t.part/control");
+    let control = client.path("t.part/fdsp-control");
     let text = fs::read_to_string(&control).unwrap();
     assert_eq!(text.lines().filter(|line| line.contains(" file ")).count(), 100);
     let unclean: String = text.split_inclusive('\n').filter(|line| !line.contains(" clean ")).collect();
     assert!(unclean.len() < text.len());
     fs::write(&control, unclean).unwrap();
     // A torn file has its size, but not its content.
-    let torn = client.path("t.part/tree/000/00007.dat");
+    let torn = client.path("t.part/fdsp-tree/000/00007.dat");
     let mut bytes = fs::read(&torn).unwrap();
     bytes[2000..].fill(0);
     fs::write(&torn, bytes).unwrap();
@@ -166,8 +166,8 @@ fn a_control_file_that_tells_nothing_costs_no_content() {
         let job = NewJob { address: address(proxy.at(), "t"), ..tree(&client, &served, "t") };
         client.run(job.clone()).unwrap_err();
         match damage {
-            "remove" => fs::remove_file(client.path("t.part/control")).unwrap(),
-            text => fs::write(client.path("t.part/control"), text).unwrap(),
+            "remove" => fs::remove_file(client.path("t.part/fdsp-control")).unwrap(),
+            text => fs::write(client.path("t.part/fdsp-control"), text).unwrap(),
         }
         let done = client.run(job).unwrap();
         same(&folder, &client.path("t"));

@@ -51,9 +51,9 @@ fn what_lies_in_the_unfinished_tree_and_does_not_belong_there_goes() {
     write(outside.path(), "run", b"precious");
     let mut client = Client::quick();
     let job = tree(&client, &served, "t");
-    write(client.folder.path(), "t.part/tree/of/another", b"version");
-    write(client.folder.path(), "t.part/tree/a.txt/was", b"a folder");
-    symlink(outside.path(), client.path("t.part/tree/bin")).unwrap();
+    write(client.folder.path(), "t.part/fdsp-tree/of/another", b"version");
+    write(client.folder.path(), "t.part/fdsp-tree/a.txt/was", b"a folder");
+    symlink(outside.path(), client.path("t.part/fdsp-tree/bin")).unwrap();
     client.run(job).unwrap();
     same(&folder, &client.path("t"));
     assert_eq!(fs::read(outside.path().join("run")).unwrap(), b"precious");

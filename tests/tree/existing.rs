@@ -123,8 +123,8 @@ fn what_is_left_beside_a_tree_that_is_there_is_of_no_more_use() {
     everything(&folder);
     let mut client = Client::quick();
     let job = tree(&client, &served, "t");
-    write(client.folder.path(), "t.part/tree/a.txt", b"te");
-    fs::create_dir(client.path("t.part/parts")).unwrap();
+    write(client.folder.path(), "t.part/fdsp-tree/a.txt", b"te");
+    fs::create_dir(client.path("t.part/fdsp-parts")).unwrap();
     let whole = NewJob { save_as: Some("u".into()), ..job.clone() };
     client.run(whole).unwrap();
     fs::rename(client.path("u"), client.path("t")).unwrap();

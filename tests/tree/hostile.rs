@@ -88,11 +88,11 @@ fn a_folder_that_has_the_name_of_the_servers_choice_is_left_alone() {
     fs::rename(client.path("Documents"), client.path("mine")).unwrap();
     // The unfinished tree of another server.
     let part = client.path("Documents.part");
-    fs::create_dir_all(part.join("tree")).unwrap();
-    fs::write(part.join("tree/a"), "unfinished").unwrap();
+    fs::create_dir_all(part.join("fdsp-tree")).unwrap();
+    fs::write(part.join("fdsp-tree/a"), "unfinished").unwrap();
     let trouble = client.run(job(&client, Existing::Keep)).unwrap_err();
     assert!(trouble.message.as_str().contains("of another download"), "{trouble}");
-    assert_eq!(fs::read(part.join("tree/a")).unwrap(), b"unfinished");
+    assert_eq!(fs::read(part.join("fdsp-tree/a")).unwrap(), b"unfinished");
     assert_eq!(asked.load(Ordering::Relaxed), 0, "the server was told of nothing");
     fs::remove_dir_all(&part).unwrap();
     client.run(job(&client, Existing::Keep)).unwrap();
@@ -197,8 +197,8 @@ fn a_file_that_is_not_what_its_digest_says_is_not_kept() {
     let trouble = fetch(&mut client, at).unwrap_err();
     assert_eq!(trouble.kind, TroubleKind::Integrity, "{trouble}");
     assert!(trouble.message.as_str().contains("block 0 of /t/b"), "{trouble}");
-    assert_eq!(fs::read(client.path("t.part/tree/a")).unwrap(), b"aaaa");
-    assert!(!client.path("t.part/tree/b").exists());
+    assert_eq!(fs::read(client.path("t.part/fdsp-tree/a")).unwrap(), b"aaaa");
+    assert!(!client.path("t.part/fdsp-tree/b").exists());
 }
 
 #[test]
@@ -270,7 +270,7 @@ fn a_file_that_goes_on_changing_is_reported_and_the_others_are_kept() {
     let trouble = fetch(&mut client, at).unwrap_err();
     assert_eq!(trouble.kind, TroubleKind::Integrity, "{trouble}");
     assert!(trouble.message.as_str().contains("/t/a changed on the server"), "{trouble}");
-    assert_eq!(fs::read(client.path("t.part/tree/b")).unwrap(), b"b");
+    assert_eq!(fs::read(client.path("t.part/fdsp-tree/b")).unwrap(), b"b");
     assert!(!client.path("t").exists());
 }
 
@@ -297,5 +297,5 @@ fn a_file_that_cannot_be_read_is_named_and_the_others_are_kept() {
     let trouble = fetch(&mut client, at).unwrap_err();
     assert!(trouble.message.as_str().contains("/t/b: the server could not read it"), "{trouble}");
     assert_eq!((trouble.kind, client.retries()), (TroubleKind::Other, 0));
-    assert_eq!(fs::read(client.path("t.part/tree/c")).unwrap(), b"c");
+    assert_eq!(fs::read(client.path("t.part/fdsp-tree/c")).unwrap(), b"c");
 }

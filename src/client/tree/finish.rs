@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// The tree that was replaced, where it could not be exchanged in one step.
-const OLD: &str = "parts/old";
+const OLD: &str = "fdsp-parts/old";
 /// A link until it takes the place of something else.
 const LINK: &str = "link";
 

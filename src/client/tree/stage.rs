@@ -1,5 +1,6 @@
 //! The work folder beside a tree's target, `NAME.part`: locked, so that two clients cannot work in it. In it are the tree
-//! as far as it came (`tree`), files that are not complete yet (`parts`), and the control file (`control`).
+//! as far as it came (`fdsp-tree`), files that are not complete yet (`fdsp-parts`), and the control file (`fdsp-control`):
+//! names that nobody gives by chance, since the folder is deleted with all that is in it.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -11,7 +12,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{AtFlags, Mode, OFlags},
+    fs::{AtFlags, FileType, Mode, OFlags},
     io::Errno,
 };
 
@@ -32,20 +33,23 @@ use crate::{
 };
 
 /// The tree, as far as it came.
-pub(super) const TREE: &str = "tree";
+pub(super) const TREE: &str = "fdsp-tree";
 /// Files that are not complete.
-const PARTS: &str = "parts";
-const CONTROL: &str = "control";
+const PARTS: &str = "fdsp-parts";
+const CONTROL: &str = "fdsp-control";
 /// The control file while it is written as a whole.
-const FRESH: &str = "control~";
+const FRESH: &str = "fdsp-control~";
 /// To try what the file system does with names.
-const PROBE: &str = "probe";
+const PROBE: &str = "fdsp-probe";
 
 const PURPOSE: Purpose = Purpose {
     doing: "downloading",
     coming: "a tree that is to be fetched",
     unfinished: "an unfinished tree",
-    is_known: |found, _| [TREE, PARTS, CONTROL, FRESH, PROBE].iter().any(|known| found == *known),
+    is_known: |name, kind| match kind {
+        FileType::Directory => [TREE, PARTS, PROBE].iter().any(|known| name == *known),
+        _ => [CONTROL, FRESH].iter().any(|known| name == *known),
+    },
 };
 
 /// See the module.
@@ -252,6 +256,14 @@ mod tests {
         fs::write(part.join("thesis.txt"), "precious").unwrap();
         assert!(refused(&folder).contains("something else"));
         assert_eq!(fs::read(part.join("thesis.txt")).unwrap(), b"precious");
+        fs::remove_file(part.join("thesis.txt")).unwrap();
+        for name in ["parts", "tree", "control"] {
+            fs::create_dir(part.join(name)).unwrap();
+            assert!(refused(&folder).contains("something else"), "{name}");
+            fs::remove_dir(part.join(name)).unwrap();
+        }
+        fs::write(part.join("fdsp-tree"), "a file").unwrap();
+        assert!(refused(&folder).contains("something else"));
     }
 
     #[test]
@@ -304,7 +316,7 @@ mod tests {
         stage.record(&subject, |_| Ok(()));
         stage.close();
         assert!(Stage::open(&folder, "x".as_ref()).unwrap().recorded(Place::New, 10).1);
-        fs::write(dir.path().join("x.part/control"), "nonsense").unwrap();
+        fs::write(dir.path().join("x.part/fdsp-control"), "nonsense").unwrap();
         let (record, trusted) = Stage::open(&folder, "x".as_ref()).unwrap().recorded(Place::New, 10);
         assert!(!trusted && record == Record::default());
     }
