@@ -204,10 +204,18 @@ impl Authority {
         (&self.host, self.port) == (&other.host, other.port)
     }
 
+    /// Whether both name a pin, and not the same: what is given to one is nothing for the other.
+    fn is_pinned_otherwise(&self, other: &Authority) -> bool {
+        let pins = (self.security, other.security);
+        matches!(pins, (Security::Tls { pin: Some(own) }, Security::Tls { pin: Some(other) }) if own != other)
+    }
+
     /// Takes the token and the pin that the same server is reached with now, where they are named: its next start may
-    /// want others. Whether that changed anything.
+    /// want others. No token goes to a server with another pin, unless that was named with the pin. Whether that changed
+    /// anything.
     pub fn follow(&mut self, now: &Authority) -> bool {
-        if !self.is_at(now) {
+        let keeps_token = now.token.is_none() && self.token.is_some();
+        if !self.is_at(now) || keeps_token && self.is_pinned_otherwise(now) {
             return false;
         }
         let token = now.token.as_ref().or(self.token.as_ref());
@@ -225,9 +233,10 @@ impl Authority {
         self.token.is_some() || matches!(self.security, Security::Tls { pin: Some(_) })
     }
 
-    /// Takes over what is known of the same server besides: its token and pin, where they are missing.
+    /// Takes over what is known of the same server besides: its token and pin, where they are missing. One with another
+    /// pin is not the same.
     pub fn complete(&mut self, known: &Authority) {
-        if !self.is_at(known) {
+        if !self.is_at(known) || self.is_pinned_otherwise(known) {
             return;
         }
         self.token = self.token.take().or_else(|| known.token.clone());

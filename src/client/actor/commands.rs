@@ -89,7 +89,7 @@ impl Actor {
 
     /// A server is reached in another way: what it has refused goes on.
     fn reach(&self, now: &Authority) {
-        let refused = self.board.with(|state| {
+        let (changed, refused) = self.board.with(|state| {
             let servers = &mut state.servers;
             state.queue.reach(now, |new| servers.number(&new.address.authority, new.speak))
         });
@@ -98,6 +98,9 @@ impl Actor {
 
     /// Gives a command to a job; whether it meant something.
     fn apply(&self, id: JobId, input: Input, what: &'static str) -> bool {
+        if changed > 0 {
+            tracing::info!("{now}: {changed} downloads are asked for with the token and the pin named last");
+        }
         let name = self.board.with(|state| {
             let name = state.queue.name(id)?;
             state.queue.command(id, input).then_some(name)

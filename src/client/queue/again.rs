@@ -24,30 +24,34 @@ impl Queue {
         self.order.iter().filter(asks).copied().collect()
     }
 
-    /// All that is not done reaches this server with the token and the pin that are named now. Returns the jobs that it
-    /// has refused, which may go on with these. `number` gives the number of a job's server.
+    /// All that is not done reaches this server with the token and the pin that are named now. Returns how many jobs that
+    /// changes, and those that it has refused, which may go on with these. `number` gives the number of a job's server.
     pub(in crate::client) fn reach(
         &mut self,
         now: &Authority,
         mut number: impl FnMut(&NewJob) -> ServerId,
-    ) -> Vec<JobId> {
+    ) -> (usize, Vec<JobId>) {
         let is_of = |id: &JobId| {
             let job = self.jobs.get(id);
             job.is_some_and(|job| job.phase != Phase::Done && job.new.address.authority.is_at(now))
         };
         let of_it: Vec<_> = self.order.iter().copied().filter(is_of).collect();
-        let mut refused = Vec::new();
+        let (mut changed, mut refused) = (0, Vec::new());
         for id in of_it {
-            let was_refused = self.change(id, |job| {
-                job.new.address.authority.follow(now);
-                job.server = number(&job.new);
-                job.address = SafeText::new(&job.new.address.to_string());
-                let why = job.trouble.as_ref().map(|trouble| trouble.kind);
-                job.phase == Phase::Failed && why == Some(TroubleKind::Refused)
-            });
-            refused.extend(was_refused.filter(|&refused| refused).map(|_| id));
+            let Some(job) = self.jobs.get(&id) else { continue };
+            let why = job.trouble.as_ref().map(|trouble| trouble.kind);
+            refused.extend((job.phase == Phase::Failed && why == Some(TroubleKind::Refused)).then_some(id));
+            let mut new = job.new.clone();
+            if new.address.authority.follow(now) {
+                changed += 1;
+                let server = number(&new);
+                self.change(id, |job| {
+                    job.address = SafeText::new(&new.address.to_string());
+                    (job.new, job.server) = (new, server);
+                });
+            }
         }
-        refused
+        (changed, refused)
     }
 
     /// The one of these jobs at rest that would do the same as a new one.

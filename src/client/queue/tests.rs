@@ -155,7 +155,8 @@ fn what_a_server_has_refused_goes_on_once_it_is_reached_with_its_token() {
     let (before, revision) = (queue.kept(), queue.revision());
     let now = Address::parse("fdsp+plain://sesame-sesame-sesame@h:1/").unwrap().authority;
     let mut number = |new: &NewJob| servers.number(&new.address.authority, new.speak);
-    assert_eq!(queue.reach(&now, &mut number), [ids[0]]);
+    assert_eq!(queue.reach(&now, &mut number), (3, vec![ids[0]]));
+    assert_eq!(queue.reach(&now, &mut number).0, 0, "it is reached so already");
     assert!(queue.revision() > revision, "the next start needs the token, too");
     let kept = queue.kept();
     assert!(kept[..3].iter().all(|job| job.new.address.authority == now));

@@ -155,6 +155,25 @@ fn what_a_server_is_reached_with_now_replaces_what_it_was_reached_with() {
     assert_eq!(known, named);
 }
 
+#[test]
+fn no_token_goes_to_a_server_with_another_pin() {
+    let authority = |text: &str| Address::parse(text).unwrap().authority;
+    let (pin, other) = (Pin([7; 32]), Pin([8; 32]));
+    let known = authority(&format!("fdsp://sesame-sesame-sesame@h/#{pin}"));
+    let stranger = authority(&format!("fdsp://h/#{other}"));
+    let mut completed = stranger.clone();
+    completed.complete(&known);
+    assert_eq!(completed, stranger);
+    let mut followed = known.clone();
+    assert!(!followed.follow(&stranger), "whoever names a pin alone");
+    assert_eq!(followed, known);
+    let anew = authority(&format!("fdsp://other-other-other@h/#{other}"));
+    assert!(followed.follow(&anew), "what a server prints has both");
+    assert_eq!(followed, anew);
+    let mut without = authority(&format!("fdsp://h/#{pin}"));
+    assert!(without.follow(&stranger), "there is no token that it could get");
+}
+
 proptest! {
     #[test]
     fn any_path_survives_being_shown(
