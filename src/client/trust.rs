@@ -7,7 +7,7 @@ use std::{
     io::{self, ErrorKind},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use rustls::{
@@ -99,7 +99,7 @@ impl Servers {
             None if vouched() => Ok(()),
             None if self.trust.accept_new => {
                 tracing::info!("{authority}: a new server, accepted with the certificate {found}");
-                self.accept(authority, found).map_err(Distrust::File)
+                self.accept(authority, found)
             }
             None => Err(Distrust::Unknown { found }),
         }
@@ -107,7 +107,7 @@ impl Servers {
 
     fn known(&self, authority: &Authority) -> io::Result<Option<Pin>> {
         let name = authority.to_string();
-        let met = self.met.lock().unwrap_or_else(PoisonError::into_inner).get(&name).copied();
+        let met = self.met().get(&name).copied();
         match (met, &self.trust.known) {
             (Some(pin), _) => Ok(Some(pin)),
             (None, Some(path)) => Ok(pin_of(&read(path)?, &name)),
@@ -115,14 +115,27 @@ impl Servers {
         }
     }
 
+    fn met(&self) -> MutexGuard<'_, HashMap<String, Pin>> {
+        self.met.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Believes a server from now on.
     ///
     /// # Errors
-    /// It is believed, but could not be remembered beyond this run.
-    pub(super) fn accept(&self, authority: &Authority, pin: Pin) -> io::Result<()> {
+    /// It was accepted with another certificate meanwhile: that one counts. Or it is believed, but could not be remembered
+    /// beyond this run.
+    pub(super) fn accept(&self, authority: &Authority, found: Pin) -> Result<(), Distrust> {
         let name = authority.to_string();
-        self.met.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), pin);
-        self.trust.known.as_deref().map_or(Ok(()), |path| remember(path, &name, pin))
+        let remembered = match &self.trust.known {
+            Some(path) => pin_of(&read(path).map_err(Distrust::File)?, &name),
+            None => None,
+        };
+        let known = *self.met().entry(name.clone()).or_insert(remembered.unwrap_or(found));
+        if known != found {
+            return Err(Distrust::Changed { known, found });
+        }
+        let path = self.trust.known.as_deref().filter(|_| remembered.is_none());
+        path.map_or(Ok(()), |path| remember(path, &name, found)).map_err(Distrust::File)
     }
 }
 
@@ -278,6 +291,25 @@ mod tests {
         assert_eq!(judge(&servers, &server(Some(NEW)), NEW, false), "");
         let wrong = format!("{:?}", Distrust::WrongPin { expected: NEW, found: OLD });
         assert_eq!(judge(&servers, &server(Some(NEW)), OLD, true), wrong);
+    }
+
+    #[test]
+    fn of_two_certificates_the_one_that_was_accepted_first_counts() {
+        let place = tempfile::tempdir().unwrap();
+        let known = Some(place.path().join("known_servers"));
+        for trust in [Trust::default(), Trust { known, ..Trust::default() }] {
+            let servers = Servers::new(trust.clone());
+            servers.accept(&server(None), OLD).unwrap();
+            for servers in [&servers, &Servers::new(trust.clone())]
+                .into_iter()
+                .take(1 + usize::from(trust.known.is_some()))
+            {
+                let refused = format!("{:?}", servers.accept(&server(None), NEW).unwrap_err());
+                assert_eq!(refused, changed(OLD, NEW));
+                assert_eq!(judge(servers, &server(None), OLD, false), "");
+                servers.accept(&server(None), OLD).unwrap();
+            }
+        }
     }
 
     #[test]

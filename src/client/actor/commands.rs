@@ -9,6 +9,7 @@ use crate::{
     client::{
         Command, Event, JobId, NewJob, NewServer, listing,
         phase::{Input, Phase},
+        trust::Distrust,
     },
     protocol::address::Authority,
     text::SafeText,
@@ -78,11 +79,15 @@ impl Actor {
     /// Somebody has looked at a server's certificate: what failed for it goes on.
     fn trust(&self, server: &NewServer) {
         let NewServer { authority, pin } = server;
-        if let Err(error) = block_in_place(|| self.pool.servers().accept(authority, *pin)) {
+        match block_in_place(|| self.pool.servers().accept(authority, *pin)) {
+            Ok(()) => tracing::info!("{authority}: accepted with the certificate {pin}"),
             // It is accepted as long as this runs, and asked about again after that.
-            tracing::warn!("{authority} could not be put among the known servers: {error}");
+            Err(Distrust::File(error)) => {
+                tracing::warn!("{authority} could not be put among the known servers: {error}");
+            }
+            // What asked about it is told so when it tries again.
+            Err(_) => tracing::warn!("{authority}: another certificate than {pin} was accepted before"),
         }
-        tracing::info!("{authority}: accepted with the certificate {pin}");
         let waiting = self.board.with(|state| state.queue.that_ask_about(server));
         self.each(waiting, Input::Retry, "resumed");
     }
@@ -93,14 +98,14 @@ impl Actor {
             let servers = &mut state.servers;
             state.queue.reach(now, |new| servers.number(&new.address.authority, new.speak))
         });
+        if changed > 0 {
+            tracing::info!("{now}: {changed} downloads are asked for with the token and the pin named last");
+        }
         self.each(refused, Input::Retry, "resumed");
     }
 
     /// Gives a command to a job; whether it meant something.
     fn apply(&self, id: JobId, input: Input, what: &'static str) -> bool {
-        if changed > 0 {
-            tracing::info!("{now}: {changed} downloads are asked for with the token and the pin named last");
-        }
         let name = self.board.with(|state| {
             let name = state.queue.name(id)?;
             state.queue.command(id, input).then_some(name)

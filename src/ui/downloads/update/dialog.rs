@@ -106,7 +106,10 @@ fn apply(model: &mut Model, queue: &impl Queue, purpose: Purpose, text: &str) {
 fn answer(model: &mut Model, text: &str) -> Vec<Effect> {
     match text.trim().to_lowercase().as_str() {
         "yes" if model.seen.is_some() && model.seen.as_ref() == model.newcomers.first() => {
-            let mut effects = vec![Effect::Engine(Command::Trust(model.newcomers.remove(0)))];
+            let server = model.newcomers.remove(0);
+            // Who has compared one pin with a server's does not mean another one that is shown for it.
+            model.newcomers.retain(|other| !other.authority.is_at(&server.authority));
+            let mut effects = vec![Effect::Engine(Command::Trust(server))];
             if model.browser.as_ref().is_some_and(|browser| browser.has_failed()) {
                 effects.extend(super::browser::act(model, Action::Reload));
             }

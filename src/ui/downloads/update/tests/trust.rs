@@ -42,6 +42,19 @@ fn a_new_server_is_trusted_by_a_word_and_by_nothing_less() {
 }
 
 #[test]
+fn who_trusts_one_certificate_is_asked_about_no_other_of_the_same_server() {
+    let (mut model, queue) = ready();
+    meet(&mut model, &queue, "nas");
+    let other = NewServer { pin: Pin([7; 32]), ..new_server("nas") };
+    assert!(update(&mut model, &queue, Message::NewServer(other)).is_empty());
+    draw(&mut model, &queue, 80, 24);
+    type_in(&mut model, &queue, "yes");
+    let Command::Trust(server) = command(keys(&mut model, &queue, "enter")) else { panic!("not trusted") };
+    assert_eq!(server, new_server("nas"));
+    assert!(matches!(model.dialog, Dialog::None));
+}
+
+#[test]
 fn a_server_is_asked_about_once_until_it_is_tried_again() {
     let (mut model, queue) = ready();
     for _ in 0..3 {
