@@ -18,6 +18,8 @@ use crate::{
 
 /// The file with the servers that were accepted, in the state folder.
 const KNOWN: &str = "known_servers";
+/// The file with the secret that the notes of unfinished downloads are sealed with.
+const SECRET: &str = "secret";
 /// The folder with what a server keeps, in the state folder.
 const SERVER: &str = "server";
 
@@ -145,6 +147,7 @@ pub(super) fn trust(settings: &Settings, around: &Surroundings) -> Trust {
         known: around.state.as_ref().map(|folder| folder.join(KNOWN)),
         accept_new: client.accept_new,
         plain_tokens: client.plain,
+        secret: around.state.as_ref().map(|folder| folder.join(SECRET)),
     }
 }
 

@@ -148,7 +148,9 @@ impl Cli {
             settings.server.host = "127.0.0.1".into();
             settings.server.port = 0;
             let dir_given = self.client.dir.is_some();
-            let fetch = Fetch::new(&settings, around, None);
+            let mut fetch = Fetch::new(&settings, around, None);
+            // It keeps nothing, and nothing new may be in what it serves.
+            fetch.engine.trust.secret = None;
             let identity = (!settings.server.plain).then_some(Identity::Temporary);
             let server = server::Config { identity, ..server_config(&settings, root)? };
             Task::Demo(Box::new(Demo { server, fetch, dir_given }))

@@ -17,6 +17,7 @@ use super::{
     queue::{Announced, Queue},
     rate::Limiter,
     schedule::{ServerId, Servers},
+    seal::Seal,
 };
 
 /// What the lock guards.
@@ -45,6 +46,12 @@ pub(super) struct Board {
 
 impl Board {
     pub(super) fn new(config: &Config, events: mpsc::UnboundedSender<Event>) -> Board {
+        // Without one, what an earlier run left is believed as it is.
+        let seal = config.trust.secret.as_deref().map(Seal::with).transpose().unwrap_or_else(|error| {
+            tracing::warn!("there is no secret to seal the notes of unfinished downloads with: {error}");
+            None
+        });
+        let seal = seal.unwrap_or_default();
         let state = State {
             queue: Queue::default(),
             jobs: config.jobs.max(1),
@@ -56,7 +63,7 @@ impl Board {
             state: Mutex::new(state),
             events,
             limiter: Limiter::new(config.limit),
-            folders: Folders::default(),
+            folders: Folders::sealed(seal),
             changed: Notify::new(),
         }
     }

@@ -3,13 +3,14 @@
 //! ```text
 //! 0a34c1de fdsp-control 1
 //! 51b0a7f2 source {"address":"fdsp+plain://nas:7878/a.iso","identity":"9f…","form":"file","size":2097152,…}
+//! 04c1f3aa seal 8d3b…
 //! 7c11d904 block 1 1048576 6437b3ac…
 //! 3390fe11 block 0 1048576 af1349b9… 2d3adedf…
 //! e2c5118a clean 5b1f…
 //! ```
 //!
 //! Each line begins with the CRC-32 of what follows the space, so that damage costs the lines that it hits and
-//! no more. `block` has index, length and chaining value; for block 0 also the digest of a content that is
+//! no more. `seal` tells that the user's own program has written what the content is. `block` has index, length and chaining value; for block 0 also the digest of a content that is
 //! this block alone. Such lines are added as blocks are verified, in any order; of two for one block the
 //! later one counts. `clean` is the last line once the `.part` was left in order, with a mark of how it was left: while it is
 //! missing, or the `.part` looks otherwise, each block has to be hashed again before it is believed.
@@ -29,6 +30,8 @@ const LONGEST: u64 = 64 * 1024;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Record {
     pub(super) source: Source,
+    /// The seal of the source; see [`sealed`].
+    pub(super) seal: Option<String>,
     pub(super) blocks: Blocks,
     /// How the `.part` was left.
     pub(super) clean: Option<String>,
@@ -40,9 +43,14 @@ pub(super) fn line(text: &str) -> String {
 }
 
 /// The beginning of a control file.
-pub(super) fn head(source: &Source) -> String {
-    let json = serde_json::to_string(source).unwrap_or_default();
-    line(FIRST) + &line(&format!("source {json}"))
+pub(super) fn head(source: &Source, seal: Option<&str>) -> String {
+    let seal = seal.map(|seal| line(&format!("seal {seal}"))).unwrap_or_default();
+    line(FIRST) + &line(&sealed(source)) + &seal
+}
+
+/// What the seal is for.
+pub(super) fn sealed(source: &Source) -> String {
+    format!("source {}", serde_json::to_string(source).unwrap_or_default())
 }
 
 /// A verified block.
@@ -58,7 +66,7 @@ pub(super) fn clean(mark: &str) -> String {
 
 /// Reads a control file of a `.part` of `length` bytes; `None` if it is none, or tells nothing that can be used.
 pub(super) fn read(mut input: impl BufRead, length: u64) -> Option<Record> {
-    let (mut source, mut blocks, mut clean) = (None, Blocks::default(), None);
+    let (mut source, mut seal, mut blocks, mut clean) = (None, None, Blocks::default(), None);
     let (mut first, mut damaged) = (true, false);
     let mut bytes = Vec::new();
     loop {
@@ -82,6 +90,10 @@ pub(super) fn read(mut input: impl BufRead, length: u64) -> Option<Record> {
                 source = Some(serde_json::from_str::<Source>(json).ok()?);
                 true
             }
+            (Some(("seal", text)), Some(_)) if seal.is_none() => {
+                seal = Some(text.to_owned());
+                true
+            }
             (Some(("block", rest)), Some(source)) => take_block(rest, source, length, &mut blocks).is_some(),
             (Some(("clean", mark)), Some(_)) => {
                 clean = Some(mark.to_owned());
@@ -91,7 +103,7 @@ pub(super) fn read(mut input: impl BufRead, length: u64) -> Option<Record> {
         };
         damaged |= !understood;
     }
-    Some(Record { source: source?, blocks, clean: clean.filter(|_| !damaged) })
+    Some(Record { source: source?, seal, blocks, clean: clean.filter(|_| !damaged) })
 }
 
 /// The text of a whole line whose checksum is right.

@@ -14,18 +14,20 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 
 use crate::platform;
 
-use super::{dial::reason, retry::Fault};
+use super::{dial::reason, retry::Fault, seal::Seal};
 
 /// An open folder.
 #[derive(Debug)]
 pub(super) struct Folder {
     pub(super) handle: OwnedFd,
     path: PathBuf,
+    /// For the control files in it.
+    pub(super) seal: Seal,
 }
 
 impl Folder {
     /// Opens a folder.
-    fn open(path: &Path) -> Result<Folder, Fault> {
+    fn open(path: &Path, seal: Seal) -> Result<Folder, Fault> {
         let open = || Ok((platform::open_directory(path)?, path.canonicalize()?));
         let (handle, path) = open().map_err(|error: io::Error| match error.kind() {
             io::ErrorKind::NotFound => {
@@ -33,12 +35,12 @@ impl Folder {
             }
             _ => Fault::disk(format!("cannot use the folder {}: {}", path.display(), reason(&error))),
         })?;
-        Ok(Folder { handle, path })
+        Ok(Folder { handle, path, seal })
     }
 
-    /// A folder that is open, and where it is.
+    /// A folder of ours that is open, and where it is. Control files in it need no seal.
     pub(super) fn of(handle: OwnedFd, path: PathBuf) -> Folder {
-        Folder { handle, path }
+        Folder { handle, path, seal: Seal::default() }
     }
 
     /// Whether its path still leads to it.
@@ -112,17 +114,25 @@ impl Folder {
 /// The folders that jobs hold open: one handle for all jobs of a folder, or thousands of paused ones would use up
 /// the descriptors.
 #[derive(Debug, Default)]
-pub(super) struct Folders(Mutex<HashMap<PathBuf, Weak<Folder>>>);
+pub(super) struct Folders {
+    open: Mutex<HashMap<PathBuf, Weak<Folder>>>,
+    seal: Seal,
+}
 
 impl Folders {
+    /// Those whose control files have this seal.
+    pub(super) fn sealed(seal: Seal) -> Folders {
+        Folders { seal, ..Folders::default() }
+    }
+
     /// Opens a folder, or gives the one that is open.
     pub(super) fn open(&self, path: &Path) -> Result<Arc<Folder>, Fault> {
-        let mut folders = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut folders = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(folder) = folders.get(path).and_then(Weak::upgrade).filter(|folder| folder.is_there()) {
             return Ok(folder);
         }
         folders.retain(|_, folder| folder.strong_count() > 0);
-        let folder = Arc::new(Folder::open(path)?);
+        let folder = Arc::new(Folder::open(path, self.seal.clone())?);
         folders.insert(path.to_owned(), Arc::downgrade(&folder));
         Ok(folder)
     }

@@ -33,7 +33,8 @@ fn checked(input: &[u8]) -> Vec<u8> {
 
 #[test]
 fn control_files_are_fuzzed() {
-    let words = &["fdsp-control 1", "source ", "block ", "clean ", "1048576", "5242880", "\n", "!", "null"];
+    let words =
+        &["fdsp-control 1", "source ", "seal ", "block ", "clean ", "1048576", "5242880", "\n", "!", "null"];
     Fuzz::new("control-file").words(words).run(|input| {
         let found = control::read(&*checked(input), PART);
         let Some(record) = &found else { return (false, 0, false) };
@@ -42,7 +43,7 @@ fn control_files_are_fuzzed() {
         for (index, _) in record.blocks.verified() {
             assert!(index * BLOCK_SIZE + record.blocks.length(index) <= PART);
         }
-        let mut text = control::head(&record.source);
+        let mut text = control::head(&record.source, record.seal.as_deref());
         for (index, digest) in record.blocks.digests() {
             text += &control::block(index, record.blocks.length(index), &digest);
         }
@@ -50,7 +51,7 @@ fn control_files_are_fuzzed() {
             text += &control::clean(mark);
         }
         let again = control::read(text.as_bytes(), PART).expect("what we write is read");
-        assert_eq!(again.source, record.source);
+        assert_eq!((&again.source, &again.seal), (&record.source, &record.seal));
         assert_eq!(again.clean, record.clean);
         assert_eq!(again.blocks.bytes(), record.blocks.bytes());
         assert!(again.blocks.digests().eq(record.blocks.digests()));

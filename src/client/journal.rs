@@ -94,7 +94,12 @@ impl Journal {
         if record.is_none() {
             tracing::warn!("{} cannot be used; the .part is verified without it", shown.display());
         }
-        record
+        let record = record?;
+        if !self.folder.seal.is_on(&control::sealed(&record.source), record.seal.as_deref()) {
+            tracing::warn!("{} was not written here; the .part is verified without it", shown.display());
+            return None;
+        }
+        Some(record)
     }
 
     /// Replaces it, at once and as a whole; with a mark if the `.part` is left in order.
@@ -123,7 +128,8 @@ impl Journal {
         let mode = Mode::from_raw_mode(0o666);
         let file = File::from(rustix::fs::openat(&self.folder.handle, name, flags, mode)?);
         let mut out = BufWriter::new(file);
-        out.write_all(control::head(source).as_bytes())?;
+        let seal = self.folder.seal.of(&control::sealed(source));
+        out.write_all(control::head(source, seal.as_deref()).as_bytes())?;
         for (index, digest) in blocks.digests() {
             out.write_all(control::block(index, blocks.length(index), &digest).as_bytes())?;
         }

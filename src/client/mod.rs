@@ -58,6 +58,7 @@ mod recall;
 mod removal;
 mod retry;
 mod schedule;
+mod seal;
 mod secure;
 mod segment;
 pub mod session;

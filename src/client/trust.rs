@@ -34,7 +34,7 @@ const HEAD: &str = "\
 # Who takes a line out is asked again.
 ";
 
-/// Whom a client believes without asking.
+/// Whom, and what, a client believes without asking.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trust {
     /// The file in which the servers stand that were accepted; without one they are forgotten with the engine.
@@ -43,6 +43,9 @@ pub struct Trust {
     pub accept_new: bool,
     /// Send tokens to servers without TLS, too.
     pub plain_tokens: bool,
+    /// The file with the secret that the control files of unfinished downloads are sealed with, made where there is none;
+    /// those that are not are not believed. Without one all are.
+    pub secret: Option<PathBuf>,
 }
 
 /// Why a server is not believed that has shown its certificate.

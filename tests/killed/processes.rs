@@ -1,10 +1,9 @@
 //! Both ends as processes that can be killed.
 
 use std::{
-    fs::{self, File, Permissions},
+    fs::{self, File},
     io::{BufRead, BufReader, Read, Seek},
     net::SocketAddr,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -16,15 +15,8 @@ use tempfile::TempDir;
 
 use crate::{
     proxy::Proxy,
-    support::{Folder, until},
+    support::{Folder, home, until},
 };
-
-/// A home folder for a program, also one of another user.
-fn home() -> TempDir {
-    let home = tempfile::tempdir().expect("a folder");
-    fs::set_permissions(home.path(), Permissions::from_mode(0o777)).expect("it is ours");
-    home
-}
 
 fn program(home: &TempDir) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tui"));
@@ -135,7 +127,6 @@ fn serve(home: &TempDir, folder: &Path, arch: &str, secure: bool, port: u16) -> 
 pub struct Client {
     child: Child,
     output: File,
-    _home: TempDir,
 }
 
 impl Client {
@@ -158,14 +149,13 @@ impl Client {
     ) -> Option<Client> {
         let output = tempfile::tempfile().expect("a file");
         let said = || output.try_clone().expect("a descriptor");
-        let home = home();
-        let mut command = program(&home);
+        let mut command = program(&folder.home);
         command.args(["--json", "--no-sync", "-d", "."]).args(options).arg(address);
         command.current_dir(folder.folder.path()).stdout(said()).stderr(said());
         prepare(&mut command);
         match command.spawn() {
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => None,
-            child => Some(Client { child: child.expect("the binary starts"), output, _home: home }),
+            child => Some(Client { child: child.expect("the binary starts"), output }),
         }
     }
 

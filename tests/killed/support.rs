@@ -2,7 +2,8 @@
 
 use std::{
     collections::HashMap,
-    fs,
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
     path::PathBuf,
     thread,
     time::{Duration, Instant},
@@ -32,14 +33,22 @@ pub fn until(what: &str, mut is: impl FnMut() -> bool) {
     }
 }
 
-/// A folder to download to, and what was done in it.
+/// A home folder for a program, also one of another user.
+pub fn home() -> TempDir {
+    let home = tempfile::tempdir().expect("a folder");
+    fs::set_permissions(home.path(), Permissions::from_mode(0o777)).expect("it is ours");
+    home
+}
+
+/// A folder to download to, and what was done in it; and the home of who downloads.
 pub struct Folder {
     pub folder: TempDir,
+    pub home: TempDir,
 }
 
 impl Folder {
     pub fn new() -> Folder {
-        Folder { folder: tempfile::tempdir().unwrap() }
+        Folder { folder: tempfile::tempdir().unwrap(), home: home() }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

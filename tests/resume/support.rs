@@ -123,9 +123,17 @@ impl Folder {
         run.end()
     }
 
+    pub fn fetch_with(&self, config: Config, job: NewJob) -> Result<Finished, Trouble> {
+        Run::with(config, job).end()
+    }
+
     /// A run that goes on until it is stopped.
     pub fn begin(&self, at: SocketAddr, path: &str) -> Run {
         Run::start(self.job(at, path, Existing::Keep))
+    }
+
+    pub fn begin_with(&self, config: Config, job: NewJob) -> Run {
+        Run::with(config, job)
     }
 
     pub fn begin_job(&self, job: NewJob) -> Run {
@@ -177,7 +185,11 @@ pub struct Run {
 
 impl Run {
     fn start(job: NewJob) -> Run {
-        let (engine, events) = start(config()).unwrap();
+        Run::with(config(), job)
+    }
+
+    fn with(config: Config, job: NewJob) -> Run {
+        let (engine, events) = start(config).unwrap();
         engine.command(Command::Add(vec![job]));
         Run { engine, events }
     }

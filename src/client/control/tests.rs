@@ -23,7 +23,7 @@ fn digest(index: u64, seed: u8) -> BlockDigest {
 /// A content of `size` bytes of which every block but the left out ones is there.
 fn text(size: u64, left_out: &[u64], mark: Option<&str>) -> (String, Record) {
     let source = source(Some(size));
-    let (mut text, mut blocks) = (head(&source), Blocks::default());
+    let (mut text, mut blocks) = (head(&source, None), Blocks::default());
     for index in (0..Blocks::in_all(size)).rev().filter(|index| !left_out.contains(index)) {
         let length = FULL.min(size - index * FULL);
         text += &block(index, length, &digest(index, index as u8));
@@ -32,7 +32,7 @@ fn text(size: u64, left_out: &[u64], mark: Option<&str>) -> (String, Record) {
     if let Some(mark) = mark {
         text += &clean(mark);
     }
-    (text, Record { source, blocks, clean: mark.map(str::to_owned) })
+    (text, Record { source, seal: None, blocks, clean: mark.map(str::to_owned) })
 }
 
 fn verified(record: &Record) -> Vec<(u64, u64, Hash)> {
@@ -76,7 +76,7 @@ fn what_cannot_be_is_left_out() {
         line("else"),
     ];
     for one in lines {
-        let text = head(&source(Some(size))) + &one + &clean("mark");
+        let text = head(&source(Some(size)), None) + &one + &clean("mark");
         let found = read(text.as_bytes(), size).unwrap();
         assert_eq!((found.blocks.bytes(), found.clean), (0, None), "{one}");
     }
@@ -117,7 +117,7 @@ proptest! {
     #[test]
     fn whatever_it_holds_it_is_read_without_harm(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
         let _ = read(&bytes[..], 1 << 40);
-        let text = head(&source(Some(5 * FULL))).into_bytes();
+        let text = head(&source(Some(5 * FULL)), None).into_bytes();
         let found = read(&[&text[..], &bytes[..]].concat()[..], 5 * FULL);
         prop_assert!(found.is_none_or(|found| found.blocks.bytes() == 0));
     }

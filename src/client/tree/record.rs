@@ -3,6 +3,7 @@
 //! ```text
 //! 7d0c4b1e fdsp-tree 1
 //! 51b0a7f2 tree {"address":"fdsp://nas:7878/photos","ground":"new"}
+//! 04c1f3aa seal 8d3b…
 //! 7c11d904 file {"path":"a/b.jpg","size":4096,"identity":"9f…","root":"6437…","stamp":"5b1f…"}
 //! e2c5118a clean 0c77…
 //! ```
@@ -98,9 +99,14 @@ impl Record {
 }
 
 /// The beginning of a control file.
-pub(super) fn head(subject: &Subject) -> String {
-    let json = serde_json::to_string(subject).unwrap_or_default();
-    line(FIRST) + &line(&format!("tree {json}"))
+pub(super) fn head(subject: &Subject, seal: Option<&str>) -> String {
+    let seal = seal.map(|seal| line(&format!("seal {seal}"))).unwrap_or_default();
+    line(FIRST) + &line(&sealed(subject)) + &seal
+}
+
+/// What the seal is for.
+pub(super) fn sealed(subject: &Subject) -> String {
+    format!("tree {}", serde_json::to_string(subject).unwrap_or_default())
 }
 
 /// A file that is there and proven.
@@ -121,15 +127,16 @@ pub(super) fn clean(mark: &str) -> String {
     line(&format!("clean {mark}"))
 }
 
-/// What a control file is about; `None` if it is none.
-pub(super) fn subject(mut input: impl BufRead) -> Option<Subject> {
+/// What a control file is about, and its seal; `None` if it is none.
+pub(super) fn subject(mut input: impl BufRead) -> Option<(Subject, Option<String>)> {
     let mut line = || {
         let mut bytes = Vec::new();
         std::io::Read::take(&mut input, LONGEST).read_until(b'\n', &mut bytes).ok()?;
         checked(&bytes).map(str::to_owned)
     };
     line().filter(|first| first == FIRST)?;
-    serde_json::from_str(line()?.strip_prefix("tree ")?).ok()
+    let subject = serde_json::from_str(line()?.strip_prefix("tree ")?).ok()?;
+    Some((subject, line().and_then(|line| line.strip_prefix("seal ").map(str::to_owned))))
 }
 
 /// Reads a control file that is to be about files in `ground`, at most `most` of them; it tells nothing if it is none, or about
@@ -160,6 +167,7 @@ pub(super) fn read(mut input: impl BufRead, ground: Place, most: usize) -> Recor
                 }
             }
             (1 | 2, _) => return Record::default(),
+            (3, Some(("seal", _))) => true,
             (_, Some(("file", json))) => take_file(json, &mut record.files, most).is_some(),
             (_, Some(("clean", mark))) => {
                 record.clean = Some(mark.to_owned());
@@ -204,7 +212,7 @@ mod tests {
     }
 
     fn whole() -> String {
-        head(&subject())
+        head(&subject(), None)
             + &file("a/b \"c\".txt", 3, "one", ROOT, "s1")
             + &file("d", 9, "two", ROOT, "s2")
             + &clean("m")
@@ -222,7 +230,7 @@ mod tests {
 
     #[test]
     fn of_two_lines_for_one_file_the_later_counts() {
-        let text = head(&subject()) + &file("d", 1, "one", ROOT, "") + &file("d", 2, "two", ROOT, "");
+        let text = head(&subject(), None) + &file("d", 1, "one", ROOT, "") + &file("d", 2, "two", ROOT, "");
         assert!(read_text(text.as_bytes()).file("d").unwrap().is_of("two"));
     }
 

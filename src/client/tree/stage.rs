@@ -123,9 +123,15 @@ impl Stage {
         file.metadata().is_ok_and(|data| data.is_file()).then(|| BufReader::new(file))
     }
 
+    /// What its control file is about, if that was written by this user's program.
+    fn subject(&self) -> Option<Subject> {
+        let (subject, seal) = self.control().and_then(record::subject)?;
+        self.folder.seal.is_on(&record::sealed(&subject), seal.as_deref()).then_some(subject)
+    }
+
     /// Whether what is in it came from there. Nothing came from anywhere.
     pub(in crate::client) fn is_from(&self, address: &Address) -> bool {
-        match self.control().and_then(record::subject) {
+        match self.subject() {
             Some(subject) => Address::parse(&subject.address).is_ok_and(|known| known.is_same_as(address)),
             None => [TREE, PARTS].iter().all(|name| {
                 // Only what is empty goes, and is made again when it is needed.
@@ -139,6 +145,9 @@ impl Stage {
 
     /// What its control file says, and whether that can be believed without hashing.
     pub(super) fn recorded(&self, place: Place, most: usize) -> (Record, bool) {
+        if self.subject().is_none() {
+            return (Record::default(), false);
+        }
         let record = self.control().map(|file| record::read(file, place, most)).unwrap_or_default();
         let trusted = self.ours || (record.clean.is_some() && record.clean == platform::boot());
         (record, trusted)
@@ -170,7 +179,8 @@ impl Stage {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::APPEND | OFlags::CLOEXEC;
         let file = File::from(rustix::fs::openat(&self.handle, FRESH, flags, Mode::from_raw_mode(0o666))?);
         let mut out = io::BufWriter::new(file);
-        out.write_all(record::head(subject).as_bytes())?;
+        let seal = self.folder.seal.of(&record::sealed(subject));
+        out.write_all(record::head(subject, seal.as_deref()).as_bytes())?;
         write(&mut out)?;
         let file = out.into_inner().map_err(|error| error.into_error())?;
         rustix::fs::renameat(&self.handle, FRESH, &self.handle, CONTROL)?;
