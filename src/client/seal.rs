@@ -3,23 +3,25 @@
 
 use std::{fmt, io, path::Path};
 
-use crate::{state, tls};
+use crate::{protocol::digest::Hash, state, tls};
 
 /// Seals texts with a secret of the user's; without one it seals nothing, and believes everything.
 #[derive(Clone, Default)]
 pub(super) struct Seal(Option<[u8; 32]>);
 
 impl Seal {
-    /// With the secret in a file, which is made where there is none.
+    /// With the secret in a file, 64 hexadecimal digits, which is made where there is none.
     pub(super) fn with(path: &Path) -> io::Result<Seal> {
         let bytes = state::read_or_make(path, || {
             let mut random = [0; 32];
             let filled = tls::provider().secure_random.fill(&mut random);
             filled.map_err(|_| io::Error::other("no random numbers"))?;
-            Ok(random.to_vec())
+            Ok(format!("{}\n", Hash(random)).into_bytes())
         })?;
-        let wrong = |_| io::Error::new(io::ErrorKind::InvalidData, "it is not 32 bytes long; delete it");
-        Ok(Seal(Some(bytes.try_into().map_err(wrong)?)))
+        let secret = str::from_utf8(&bytes).ok().and_then(|text| Hash::from_hex(text.trim_end()));
+        let wrong =
+            || io::Error::new(io::ErrorKind::InvalidData, "it has not 64 hexadecimal digits; delete it");
+        Ok(Seal(Some(secret.ok_or_else(wrong)?.0)))
     }
 
     /// The seal of a text: BLAKE3, keyed with the secret.
@@ -61,6 +63,6 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("secret");
         std::fs::write(&path, "short").unwrap();
-        assert!(Seal::with(&path).unwrap_err().to_string().contains("32 bytes"));
+        assert!(Seal::with(&path).unwrap_err().to_string().contains("64 hexadecimal digits"));
     }
 }

@@ -13,6 +13,8 @@
 
 mod files;
 mod finish;
+#[cfg(test)]
+mod fuzzing;
 mod ground;
 mod large;
 mod manifest;
