@@ -65,10 +65,11 @@ async fn compare_on(link: &mut Link, context: &Context, memory: &mut Memory) -> 
         }
         (Compared::Not(code), _) => {
             let address = &context.new.address;
-            if memory.place.is_some() && code == Code::Unsupported {
+            let is_lost = memory.place.as_ref().is_some_and(|place| place.part.is_ours());
+            if is_lost && code == Code::Unsupported {
                 tracing::warn!("{address}: the server cannot tell the hashes of its blocks; starting over");
             }
-            if memory.place.is_some() && code == Code::WrongKind {
+            if is_lost && code == Code::WrongKind {
                 tracing::warn!("{address} is a folder now; starting over with its archive");
             }
             block_in_place(|| memory.start_over())
