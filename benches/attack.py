@@ -87,6 +87,18 @@ def flood(*asked):
     return attack
 
 
+def newcomer(says, awaits):
+    """Says something, leaves as soon as the answer has this in it, and comes as somebody new."""
+    def attack(connect):
+        while True:
+            with contextlib.suppress(OSError), contextlib.closing(connect()) as s:
+                s.sendall(says)
+                heard = b""
+                while awaits not in heard and (more := s.recv(1 << 16)):
+                    heard += more
+    return attack
+
+
 # Name, connections, what each of them does.
 ATTACKS = [
     ("silence", 200, hold(b"")),
@@ -102,6 +114,7 @@ ATTACKS = [
     ("lists", 4, flood((LIST, {"path": "many"}))),
     ("lists of few", 60, flood((LIST, {"path": "more", "limit": 1}))),
     ("lists by files", 8, flood((GET, {"path": "many/0"}), (LIST, {"path": "more", "limit": 1}))),
+    ("lists by newcomers", 60, newcomer(GREETING + frame(LIST, 1, {"path": "more", "limit": 1}), b'"entries"')),
     ("trees", 4, flood((TREE, {"path": "many"}))),
     ("hashes", 4, flood((HASHES, {"path": "slow.bin"}))),
     ("archives", 4, flood((GET, {"path": "many"}))),

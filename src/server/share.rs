@@ -4,10 +4,13 @@
 //! nobody is kept waiting; but the more it takes to send files to others, the less of the processors' time everything else
 //! gets: [`PART`] at the least, in equal shares for the addresses that it comes from. Whoever has done a slice of such work
 //! rests afterwards, in proportion to what it took and to how many others rest, so that a short question waits shortly
-//! whatever the others ask for.
+//! whatever the others ask for. Who has just come rests for itself alone, within the [allowance](Allowances) of its address;
+//! and what a connection has not rested from when it ends, the next one of its address does.
 //!
 //! That holds as long as all rests together are no longer than [`LONGEST`] allows: with as many connections as a server
 //! has by default, for slices of about a millisecond.
+
+mod allowance;
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -15,6 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use self::allowance::Allowances;
 use super::{ConnectionId, origin::Origin, registry::lock};
 
 /// Part of the processors' time that other work may take at the least: one in so many.
@@ -30,8 +34,10 @@ const WINDOW: Duration = Duration::from_millis(20);
 /// So long it is believed afterwards.
 const BELIEVED: Duration = Duration::from_millis(200);
 /// So much work a connection may do before it has to wait for the others of its address as well: a handshake and some short
-/// questions, so that who has just come has an answer soon.
+/// questions, so that who has just come has an answer soon. Those who come anew again and again have it together.
 const FRESH: Duration = Duration::from_millis(2);
+/// The part of their time that who comes anew may take beside it: one in so many.
+const ANEW: u32 = 8;
 /// A shorter rest is put off until it has become as long as this: timers are not finer.
 const LEAST: Duration = Duration::from_millis(1);
 /// No rest is longer: a client that waits for an answer gives up at some time.
@@ -45,6 +51,8 @@ pub(super) struct Share {
     sending: Mutex<Sending>,
     /// How many connections rest, by where they come from; nobody who has none.
     resting: Mutex<HashMap<Origin, u32>>,
+    /// What those who come anew may do.
+    allowances: Mutex<Allowances>,
 }
 
 /// What sending files has taken of late, including what they had to wait for their turns.
@@ -71,7 +79,8 @@ impl Share {
     /// Of a server that runs on so many processors.
     pub fn new(processors: u32, now: Instant) -> Share {
         let sending = Sending { since: now, spent: HashMap::new(), left: None, alone: None };
-        Share { processors, sending: Mutex::new(sending), resting: Mutex::default() }
+        let allowances = Mutex::new(Allowances::new(FRESH));
+        Share { processors, sending: Mutex::new(sending), resting: Mutex::default(), allowances }
     }
 
     /// Sending a file to a connection took so long, or waiting for that.
@@ -101,23 +110,54 @@ impl Share {
         left.filter(|_| self.processors > 0 && sending.alone != Some(id))
     }
 
-    /// The rest that is due after other work that took so long; `None` if nobody is kept waiting by it.
+    /// The rest that is due after other work that took so long; `None` if nobody is kept waiting by it. `new`: whoever has
+    /// done it has done little before.
     fn due(
         &self,
         id: ConnectionId,
         origin: Origin,
         spent: Duration,
-        fresh: bool,
+        new: bool,
         now: Instant,
     ) -> Option<Duration> {
         let left = self.left(id, now)?;
         let resting = lock(&self.resting);
         let own = resting.get(&origin).copied().unwrap_or(0);
-        let origins = resting.len() + usize::from(own == 0);
-        let others = if fresh { 0 } else { own };
-        let times =
-            u32::try_from(origins).unwrap_or(u32::MAX).saturating_mul(left).saturating_mul(others + 1);
-        Some((spent.saturating_mul(times) / self.processors).min(LONGEST))
+        let origins = u32::try_from(resting.len()).unwrap_or(u32::MAX) + u32::from(own == 0);
+        drop(resting);
+        let rest = |all: u32| {
+            let times = origins.saturating_mul(left).saturating_mul(all);
+            (spent.saturating_mul(times) / self.processors).min(LONGEST)
+        };
+        let alone = rest(1);
+        // What is put off is not taken yet.
+        let fresh =
+            new && (alone < LEAST || lock(&self.allowances).take(origin, spent, self.refill(origins), now));
+        Some(if fresh { alone } else { rest(own.saturating_add(1)) })
+    }
+
+    /// An allowance fills by a part of the processors' time that is one in so many.
+    fn refill(&self, origins: u32) -> u32 {
+        (PART * ANEW).saturating_mul(origins.max(1)) / self.processors.max(1)
+    }
+
+    /// How many origins have somebody that rests.
+    fn origins(&self) -> u32 {
+        u32::try_from(lock(&self.resting).len()).unwrap_or(u32::MAX)
+    }
+
+    /// What a connection from there takes over from those that ended without having rested from it.
+    fn inherit(&self, origin: Origin, now: Instant) -> Duration {
+        let refill = self.refill(self.origins());
+        lock(&self.allowances).inherit(origin, refill, now)
+    }
+
+    /// A connection ends that has not rested from this.
+    fn bequeath(&self, id: ConnectionId, origin: Origin, worked: Duration, now: Instant) {
+        if self.left(id, now).is_some() {
+            let refill = self.refill(self.origins());
+            lock(&self.allowances).charge(origin, worked, refill, now);
+        }
     }
 }
 
@@ -167,7 +207,8 @@ pub(super) struct Effort {
 
 impl Effort {
     /// Of a connection that begins, from there.
-    pub fn new(share: &Arc<Share>, id: ConnectionId, origin: Origin) -> Effort {
+    pub fn new(share: &Arc<Share>, id: ConnectionId, origin: Origin, now: Instant) -> Effort {
+        let worked = share.inherit(origin, now);
         Effort {
             share: Arc::clone(share),
             id,
@@ -175,7 +216,7 @@ impl Effort {
             credit: Duration::ZERO,
             sent: Duration::ZERO,
             ready: None,
-            worked: Duration::ZERO,
+            worked,
             all: Duration::ZERO,
             rest: None,
         }
@@ -234,150 +275,15 @@ impl Effort {
             self.rest.take().filter(|rest| now < rest.until && self.share.left(self.id, now).is_some());
         self.rest.as_ref().map(|rest| rest.until)
     }
+
+    /// The connection is over.
+    pub fn end(&mut self, now: Instant) {
+        let worked = std::mem::take(&mut self.worked);
+        if !worked.is_zero() {
+            self.share.bequeath(self.id, self.origin, worked, now);
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::IpAddr;
-
-    use super::*;
-
-    const MILLISECOND: Duration = Duration::from_millis(1);
-    /// The connection that files are sent to.
-    const OTHER: ConnectionId = ConnectionId(1000);
-
-    fn effort(share: &Arc<Share>, id: u8, from: u8) -> Effort {
-        Effort::new(share, ConnectionId(id.into()), origin(from))
-    }
-
-    /// Where somebody comes from.
-    fn origin(number: u8) -> Origin {
-        Origin::from(IpAddr::from([10, 0, 0, number]))
-    }
-
-    /// A share of one processor on which files are sent at this part of its speed, in percent, and the time then.
-    fn sending(percent: u32) -> (Arc<Share>, Instant) {
-        let start = Instant::now();
-        let share = Arc::new(Share::new(1, start));
-        for tick in 1..=100 {
-            share.sent(OTHER, MILLISECOND * percent / 100, start + tick * MILLISECOND);
-        }
-        (share, start + 100 * MILLISECOND)
-    }
-
-    #[test]
-    fn work_takes_its_part_while_files_are_sent_fast() {
-        for (workers, origins) in [(1, 1), (3, 1), (40, 1), (40, 4), (40, 40)] {
-            let (share, start) = sending(90);
-            let mut efforts: Vec<Effort> =
-                (0..workers).map(|number| effort(&share, number, number % origins)).collect();
-            let mut worked = Duration::ZERO;
-            for tick in 0..20_000 {
-                let now = start + tick * MILLISECOND;
-                share.sent(OTHER, MILLISECOND, now);
-                for effort in &mut efforts {
-                    if effort.rest(now).is_none() {
-                        effort.spend(MILLISECOND / 2, 0, false);
-                        worked += MILLISECOND / 2;
-                    }
-                }
-            }
-            let part = worked.as_secs_f64() / 20.0 * f64::from(PART);
-            assert!((0.7..1.3).contains(&part), "{workers} workers from {origins} took {part} of their part");
-        }
-    }
-
-    #[test]
-    fn nobody_rests_while_nothing_waits() {
-        for percent in [0, 3] {
-            let (share, now) = sending(percent);
-            let mut effort = effort(&share, 0, 0);
-            effort.spend(Duration::from_secs(1), 0, false);
-            assert_eq!(effort.rest(now), None, "{percent} %");
-        }
-        let (_, now) = sending(0);
-        let share = Arc::new(Share::new(0, now));
-        share.sent(OTHER, Duration::from_secs(1), now + Duration::from_secs(1));
-        assert_eq!(
-            share.left(ConnectionId(0), now + Duration::from_secs(1)),
-            None,
-            "nobody is beside anybody"
-        );
-    }
-
-    #[test]
-    fn the_more_sending_takes_the_less_is_left() {
-        for (percent, times) in [(12, 4), (30, 12), (50, PART), (90, PART)] {
-            let (share, now) = sending(percent);
-            let mut effort = effort(&share, 0, 0);
-            effort.spend(MILLISECOND, 0, false);
-            assert_eq!(effort.rest(now), Some(now + times * MILLISECOND), "{percent} %");
-        }
-    }
-
-    #[test]
-    fn a_rest_ends_with_what_it_was_for() {
-        let (share, now) = sending(90);
-        let mut effort = effort(&share, 0, 0);
-        effort.spend(10 * MILLISECOND, 0, false);
-        assert_eq!(effort.rest(now), Some(now + PART * 10 * MILLISECOND));
-        assert_eq!(effort.rest(now + 2 * BELIEVED), None);
-        assert!(lock(&share.resting).is_empty());
-    }
-
-    #[test]
-    fn a_short_question_rests_shortly_beside_long_work() {
-        let (share, now) = sending(90);
-        let mut others: Vec<Effort> = (0..20).map(|number| effort(&share, number, 0)).collect();
-        for other in &mut others {
-            other.spend(Duration::from_secs(1), 0, false);
-            assert_eq!(other.rest(now), Some(now + LONGEST));
-        }
-        for (number, first, later) in [(0, 1, 21), (1, 2, 2)] {
-            let mut effort = effort(&share, 100, number);
-            effort.spend(MILLISECOND / PART, 0, false);
-            assert_eq!(effort.rest(now), Some(now + first * MILLISECOND), "from {number}");
-            effort.rest = None;
-            (effort.worked, effort.all) = (MILLISECOND / PART, 2 * FRESH);
-            assert_eq!(effort.rest(now), Some(now + later * MILLISECOND), "from {number}, which asks on");
-        }
-        drop(others);
-        assert!(lock(&share.resting).is_empty());
-    }
-
-    #[test]
-    fn sending_is_no_work_to_rest_from() {
-        let (share, now) = sending(90);
-        let mut effort = effort(&share, 0, 0);
-        effort.spend(MILLISECOND, 256 << 10, true);
-        effort.spend(MILLISECOND, 0, true);
-        assert_eq!(effort.rest(now), None, "it still sends what it has read");
-        effort.sent_all();
-        effort.spend(MILLISECOND, 0, false);
-        assert_eq!(effort.rest(now), Some(now + PART * MILLISECOND), "that was something else");
-    }
-
-    #[test]
-    fn a_byte_of_a_file_excuses_no_work() {
-        let (share, now) = sending(90);
-        let mut effort = effort(&share, 0, 0);
-        effort.spend(MILLISECOND, 1, false);
-        let rest = effort.rest(now).expect("a rest");
-        assert!(rest > now + (PART - 1) * MILLISECOND, "{:?}", rest - now);
-    }
-
-    #[test]
-    fn nobody_rests_for_its_own_sake() {
-        let (share, now) = sending(90);
-        let mut own = Effort::new(&share, OTHER, origin(0));
-        own.spend(MILLISECOND, 0, false);
-        assert_eq!(own.rest(now), None);
-        // Another one is sent a file as well.
-        for tick in 1..=100 {
-            share.sent(ConnectionId(7), MILLISECOND / 2, now + tick * MILLISECOND);
-            share.sent(OTHER, MILLISECOND / 2, now + tick * MILLISECOND);
-        }
-        own.spend(MILLISECOND, 0, false);
-        assert!(own.rest(now + 100 * MILLISECOND).is_some());
-    }
-}
+mod tests;

@@ -82,6 +82,7 @@ impl Drop for Connection {
     fn drop(&mut self) {
         self.turn.abandon(&self.reason);
         self.shared.give_back(self.pacing.end());
+        self.effort.end(Instant::now());
         self.shared.registry.remove(&self.entry);
         if !self.entry.refused {
             let Entry { id, peer, .. } = *self.entry;

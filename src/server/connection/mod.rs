@@ -147,7 +147,7 @@ impl Connection {
     pub fn new(shared: Arc<Shared>, entry: Arc<Entry>, now: Instant) -> Connection {
         let deadlines = Deadlines::new(&shared.limits, entry.refused, now);
         let pacing = Pacing::new(&shared, now);
-        let effort = Effort::new(&shared.share, entry.id, Origin::from(entry.peer.ip()));
+        let effort = Effort::new(&shared.share, entry.id, Origin::from(entry.peer.ip()), now);
         let turn = Turn::new(Arc::clone(&shared), Arc::clone(&entry));
         Connection {
             shared,
