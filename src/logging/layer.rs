@@ -51,6 +51,15 @@ pub(super) fn lost(count: usize) -> String {
     format!("{count} lines are missing from the log file: they came faster than the disk took them")
 }
 
+/// A line of the file.
+pub(super) fn line(time: OffsetDateTime, level: Level, text: &str) -> String {
+    let mut line = String::with_capacity(text.len() + 48);
+    let time = time.format(TIME).unwrap_or_default();
+    // Writing to a String cannot fail.
+    let _ = writeln!(line, "{time} {level:5} {} {text}", std::process::id());
+    line
+}
+
 impl Lines {
     pub(super) fn new(
         file: Option<NonBlocking>,
@@ -64,10 +73,7 @@ impl Lines {
 
     fn write(&self, record: Record) {
         if let Some(file) = &self.file {
-            let mut line = String::with_capacity(record.text.as_str().len() + 48);
-            let time = record.time.format(TIME).unwrap_or_default();
-            // Writing to a String cannot fail.
-            let _ = writeln!(line, "{time} {:5} {} {}", record.level, std::process::id(), record.text);
+            let line = line(record.time, record.level, record.text.as_str());
             // One write is one place in the queue; a full one counts it as dropped.
             let _ = file.clone().write(line.as_bytes());
         }

@@ -1,9 +1,10 @@
 //! Logging: one line a record, to a rotating file and to the ring that the log panes show.
 //!
 //! A record never stops a transfer: lines go to the file through a bounded queue, those that find it full
-//! are dropped, counted, and the count is said. Control characters become visible before a line goes
+//! are dropped, counted, and the count is said. Nor does it fill the disk: a day has a budget. Control characters become visible before a line goes
 //! anywhere, so that no name of a file or a peer can write to the terminal of somebody who reads the log.
 
+mod bounded;
 #[cfg(test)]
 mod fuzzing;
 mod layer;
@@ -17,7 +18,7 @@ use std::{
     sync::OnceLock,
 };
 
-use time::UtcOffset;
+use time::{OffsetDateTime, UtcOffset};
 use tracing::{Level, Subscriber};
 use tracing_appender::{
     non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard},
@@ -27,22 +28,26 @@ use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::Subscriber
 
 pub use ring::{LogRing, Record};
 
+use self::bounded::{BUDGET, Bounded};
 use crate::text::SafeText;
 
 /// Lines that may wait for the disk.
 const QUEUE: usize = 16 * 1024;
+/// The names of the files in a folder begin with this, have the date in the middle, and end with that.
+const PREFIX: &str = "tui";
+const SUFFIX: &str = "log";
 
 /// Where the lines go besides the ring.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Destination {
-    /// A new file each day in this folder, of which the newest `keep` are kept.
+    /// A new file each day in this folder, bounded in size, of which the newest `keep` are kept.
     Folder {
         /// The folder, made if missing.
         folder: PathBuf,
         /// How many files.
         keep: usize,
     },
-    /// This file, appended to.
+    /// This file, appended to, in one day no more than the same.
     File(PathBuf),
     /// To no file.
     Nowhere,
@@ -118,12 +123,13 @@ fn open(destination: &Destination) -> Result<(Option<NonBlocking>, Guard), LogFi
         Destination::Nowhere => silent(None),
         Destination::File(path) => {
             match OpenOptions::new().create(true).append(true).mode(0o600).open(path) {
-                Ok(file) => queue(file),
+                // It has more days than one in it; today's are those that are written from now on.
+                Ok(file) => queue(bounded(file, 0)),
                 Err(error) => return Err(LogFileError { path: SafeText::from_path(path), error }),
             }
         }
         Destination::Folder { folder, keep } => match rolling(folder, *keep) {
-            Ok(appender) => queue(appender),
+            Ok(appender) => queue(bounded(appender, written_today(folder))),
             Err(reason) => silent(Some(format!(
                 "nothing is logged to a file, the folder '{}' cannot be written: {reason}",
                 SafeText::from_path(folder)
@@ -138,11 +144,21 @@ fn rolling(folder: &Path, keep: usize) -> Result<RollingFileAppender, String> {
     probe(folder).map_err(|error| error.to_string())?;
     RollingFileAppender::builder()
         .rotation(Rotation::DAILY)
-        .filename_prefix("tui")
-        .filename_suffix("log")
+        .filename_prefix(PREFIX)
+        .filename_suffix(SUFFIX)
         .max_log_files(keep)
         .build(folder)
         .map_err(|error| error.to_string())
+}
+
+/// Bytes that today's file has already.
+fn written_today(folder: &Path) -> u64 {
+    let name = format!("{PREFIX}.{}.{SUFFIX}", OffsetDateTime::now_utc().date());
+    std::fs::metadata(folder.join(name)).map_or(0, |file| file.len())
+}
+
+fn bounded<W: io::Write>(writer: W, written: u64) -> Bounded<W, fn() -> OffsetDateTime> {
+    Bounded::new(writer, OffsetDateTime::now_utc, local_offset(), BUDGET, written)
 }
 
 /// The appender's own error does not tell why a folder cannot be written.

@@ -77,6 +77,30 @@ fn a_folder_that_cannot_be_written_is_a_warning() {
 }
 
 #[test]
+fn what_todays_file_has_already_counts() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // Should midnight be just now, it is the file of either day.
+    let days =
+        [OffsetDateTime::now_utc().date(), OffsetDateTime::now_utc().date().next_day().expect("a day")];
+    for day in days {
+        let file = File::create(folder.path().join(format!("tui.{day}.log"))).expect("made");
+        file.set_len(BUDGET).expect("as long as may be");
+    }
+    assert_eq!(written_today(folder.path()), BUDGET);
+    let to_folder = options(Destination::Folder { folder: folder.path().into(), keep: 3 });
+    drop(logged(&to_folder, &LogRing::new(), || {
+        for _ in 0..100 {
+            tracing::info!("more");
+        }
+    }));
+    let mut sizes: Vec<_> =
+        days.map(|day| folder.path().join(format!("tui.{day}.log")).metadata().expect("there").len()).into();
+    sizes.sort_unstable();
+    assert_eq!(sizes[0], BUDGET);
+    assert!((BUDGET + 1..BUDGET + 300).contains(&sizes[1]), "one last line: {sizes:?}");
+}
+
+#[test]
 fn a_file_asked_for_by_name_must_open() {
     let error = open(&Destination::File("/nowhere/at/all.log".into())).expect_err("no such folder");
     assert!(

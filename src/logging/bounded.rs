@@ -1,0 +1,113 @@
+//! So much and no more is written in a day, so that nobody whose doings are logged can fill the disk with that.
+
+use std::io::{self, Write};
+
+use time::{Date, OffsetDateTime, UtcOffset};
+use tracing::Level;
+
+use super::layer;
+
+/// Bytes that may be written in a day.
+pub(super) const BUDGET: u64 = 64 << 20;
+
+/// Writes lines until those of a day, which is one of UTC as that of the file's name, are as much as may be. One more line
+/// says so, and the rest of that day is left out.
+pub(super) struct Bounded<W, C> {
+    writer: W,
+    clock: C,
+    offset: UtcOffset,
+    budget: u64,
+    day: Date,
+    written: u64,
+    full: bool,
+}
+
+impl<W: Write, C: Fn() -> OffsetDateTime> Bounded<W, C> {
+    /// Of this budget a day, of which so much is used up today.
+    pub fn new(writer: W, clock: C, offset: UtcOffset, budget: u64, written: u64) -> Bounded<W, C> {
+        let day = clock().to_offset(UtcOffset::UTC).date();
+        Bounded { writer, clock, offset, budget, day, written, full: false }
+    }
+
+    fn last_line(&self, now: OffsetDateTime) -> String {
+        let text = format!(
+            "the log of {} has its {} bytes: what happens until midnight UTC is not written to it",
+            self.day, self.budget
+        );
+        layer::line(now.to_offset(self.offset), Level::WARN, &text)
+    }
+}
+
+impl<W: Write, C: Fn() -> OffsetDateTime> Write for Bounded<W, C> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let now = (self.clock)();
+        let today = now.to_offset(UtcOffset::UTC).date();
+        if today != self.day {
+            (self.day, self.written, self.full) = (today, 0, false);
+        }
+        if !self.full && self.written.saturating_add(bytes.len() as u64) > self.budget {
+            self.full = true;
+            self.writer.write_all(self.last_line(now).as_bytes())?;
+        }
+        if self.full {
+            return Ok(bytes.len());
+        }
+        let count = self.writer.write(bytes)?;
+        self.written += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use time::macros::datetime;
+
+    use super::*;
+
+    const MORNING: OffsetDateTime = datetime!(2026-11-27 08:00 UTC);
+
+    #[test]
+    fn a_day_has_its_budget_and_the_next_one_another() {
+        let now = Cell::new(MORNING);
+        let mut log = Bounded::new(Vec::new(), || now.get(), UtcOffset::UTC, 100, 0);
+        for _ in 0..50 {
+            log.write_all(b"123456789\n").unwrap();
+        }
+        let text = String::from_utf8(log.writer.clone()).unwrap();
+        assert!(text.starts_with(&"123456789\n".repeat(10)), "{text}");
+        let lines: Vec<_> = text.lines().skip(10).collect();
+        let [last] = lines.as_slice() else { panic!("one last line: {text}") };
+        assert!(
+            last.starts_with("2026-11-27T08:00:00.000+00:00 WARN ") && last.contains("100 bytes"),
+            "{last}"
+        );
+        now.set(datetime!(2026-11-28 00:00 UTC));
+        let before = log.writer.len();
+        log.write_all(b"a new day\n").unwrap();
+        assert_eq!(&log.writer[before..], b"a new day\n");
+    }
+
+    #[test]
+    fn a_day_is_one_of_utc_wherever_the_clock_is() {
+        let now = Cell::new(datetime!(2026-11-27 23:30 -02:00));
+        let mut log = Bounded::new(Vec::new(), || now.get(), UtcOffset::UTC, 10, 0);
+        log.write_all(b"123456789\n").unwrap();
+        now.set(datetime!(2026-11-28 00:30 -02:00));
+        log.write_all(b"123456789\n").unwrap();
+        assert!(log.full, "local midnight begins no day");
+    }
+
+    #[test]
+    fn what_was_there_counts() {
+        let mut log = Bounded::new(Vec::new(), || MORNING, UtcOffset::UTC, 100, 95);
+        log.write_all(b"123456789\n").unwrap();
+        let text = String::from_utf8(log.writer).unwrap();
+        assert_eq!((text.lines().count(), text.contains("12345")), (1, false), "{text}");
+    }
+}
