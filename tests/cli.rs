@@ -25,7 +25,7 @@ fn refused(home: &Home, line: &str, code: i32, parts: &[&str]) {
 #[test]
 fn wrong_options_and_arguments() {
     let home = Home::new();
-    home.write("file", "x");
+    home.write("file", "x").write("dir/file", "x");
     let cases: &[(&str, &[&str])] = &[
         ("", &["nothing to fetch", "-H HOST"]),
         ("--frobnicate", &["unexpected argument '--frobnicate'"]),
@@ -62,9 +62,9 @@ fn wrong_options_and_arguments() {
         ("--demo -H h", &["--host", "--demo"]),
         ("--completions ksh", &["'ksh'", "bash"]),
         ("--config nowhere.toml --serve", &["'nowhere.toml'", "No such file or directory"]),
-        ("--log-file no/where.log --serve", &["'no/where.log'", "No such file or directory"]),
-        ("--serve -H nowhere.invalid", &["nowhere.invalid", "-H"]),
-        ("--serve -H 192.0.2.1", &["192.0.2.1:7878", "-H"]),
+        ("--log-file no/where.log --serve dir", &["'no/where.log'", "No such file or directory"]),
+        ("--serve -H nowhere.invalid dir", &["nowhere.invalid", "-H"]),
+        ("--serve -H 192.0.2.1 dir", &["192.0.2.1:7878", "-H"]),
     ];
     for (line, parts) in cases {
         refused(&home, line, 2, parts);
@@ -110,7 +110,9 @@ fn a_wrong_variable_is_named() {
 fn a_busy_port() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = taken.local_addr().expect("bound").port();
-    refused(&Home::new(), &format!("--serve -P {port}"), 1, &["Address already in use", "-P 0"]);
+    let home = Home::new();
+    home.write("dir/file", "x");
+    refused(&home, &format!("--serve -P {port} dir"), 1, &["Address already in use", "-P 0"]);
 }
 
 #[test]

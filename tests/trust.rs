@@ -155,6 +155,34 @@ fn a_token_goes_without_tls_only_if_both_sides_want_that() {
 }
 
 #[test]
+fn a_server_does_not_serve_its_own_key_and_tokens() {
+    let home = Home::new();
+    home.write("served/file", "x")
+        .write("served/token", "12345678")
+        .write("served/key.pem", "x")
+        .write("c", "x");
+    let refused = |line: &str, parts: &[&str]| {
+        let outcome = home.line(line);
+        assert_eq!(outcome.code, 2, "tui {line}: {outcome:#?}");
+        says(outcome.is_one_sentence(), parts);
+    };
+    let state = "/.local/state/fdsp'";
+    refused("--serve -P 0", &["cannot serve", state, "another folder", "--hidden never", "XDG_STATE_HOME"]);
+    assert!(!home.path().join(".local").exists(), "before anything is made");
+    drop(Service::start(&home, &home.path().join("served"), ""));
+    refused("--serve -P 0 .local/state", &["cannot serve", state]);
+    refused("--serve -P 0 --public .local/state/fdsp/server", &["cannot serve", "it is in", state]);
+    refused("--demo", &["cannot serve", state]);
+    refused("--serve -P 0 --token-file served/token served", &["/served/token'", "elsewhere"]);
+    refused("--serve -P 0 --tls-cert c --tls-key served/key.pem served", &["/served/key.pem'", "elsewhere"]);
+    std::os::unix::fs::symlink(".", home.path().join("link")).expect("made");
+    refused("--serve -P 0 link", &["cannot serve", state]);
+    let service = Service::start(&home, home.path(), "--hidden never");
+    fetch(&home, 0, &[&service.at("served/file")]);
+    fetch(&home, 4, &[&service.at(".local/state/fdsp/server/identity.pem")]);
+}
+
+#[test]
 fn what_does_not_go_together_is_said() {
     let home = Home::new();
     home.write("served/file", "x").write("short", "x");

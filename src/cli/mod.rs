@@ -3,6 +3,7 @@
 mod access;
 pub mod fetch;
 mod merge;
+mod own;
 pub mod plan;
 mod print;
 mod values;

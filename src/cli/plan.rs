@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Cli, Fetch, UsageError, access};
+use super::{Cli, Fetch, UsageError, access, own::canonical};
 use crate::{
     client,
     config::{self, Settings},
@@ -138,11 +138,14 @@ impl Cli {
         let task = if self.server.serve {
             let config = server_config(&settings, self.served(&around.directory)?)?;
             let identity = access::identity(&settings, around)?;
-            Task::Serve(server::Config { identity, access: self.access(&settings, around)?, ..config })
+            let config = server::Config { identity, access: self.access(&settings, around)?, ..config };
+            self.keeps_its_own(&config, &settings, around)?;
+            Task::Serve(config)
         } else if self.server.demo {
             let root = self.served(&around.directory)?;
             // A log that grows in the folder would change what is being archived.
-            if matches!(&log.destination, Destination::Folder { folder, .. } if is_beneath(folder, &root)) {
+            if matches!(&log.destination, Destination::Folder { folder, .. } if canonical(folder).starts_with(canonical(&root)))
+            {
                 log.destination = Destination::Nowhere;
             }
             settings.server.host = "127.0.0.1".into();
@@ -153,6 +156,10 @@ impl Cli {
             fetch.engine.trust.secret = None;
             let identity = (!settings.server.plain).then_some(Identity::Temporary);
             let server = server::Config { identity, ..server_config(&settings, root)? };
+            // A demo keeps nothing itself.
+            if around.state.as_ref().is_some_and(|state| state.exists()) {
+                self.keeps_its_own(&server, &settings, around)?;
+            }
             Task::Demo(Box::new(Demo { server, fetch, dir_given }))
         } else {
             Task::Fetch(self.fetch(&settings, around, face, configured)?)
@@ -214,13 +221,6 @@ fn server_config(settings: &Settings, root: PathBuf) -> Result<server::Config, U
         access: Access::Public,
         limits: server.limits.clone(),
     })
-}
-
-/// Whether a path that need not exist yet lies in a folder.
-fn is_beneath(path: &Path, folder: &Path) -> bool {
-    let existing = path.ancestors().find_map(|path| path.canonicalize().ok());
-    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-    existing.is_some_and(|path| path.starts_with(folder))
 }
 
 pub(super) fn shown(text: &OsStr) -> SafeText {

@@ -12,12 +12,14 @@ const GONE: Duration = Duration::from_secs(3);
 
 fn served() -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
-    fs::write(folder.path().join("readme.txt"), "hello\n").expect("a file");
+    fs::create_dir(folder.path().join("served")).expect("a folder in it");
+    fs::write(folder.path().join("served/readme.txt"), "hello\n").expect("a file");
     folder
 }
 
 fn serve(folder: &TempDir) -> Session {
-    let session = Session::start(TUI, &["--serve", "--plain", "--port", "0", "."], folder.path(), (80, 24));
+    let session =
+        Session::start(TUI, &["--serve", "--plain", "--port", "0", "served"], folder.path(), (80, 24));
     session.wait_for("Connections 0 of");
     session.wait_for("q quit");
     session
@@ -113,7 +115,7 @@ fn signals_end_it_in_order() {
 fn the_shell_gets_its_terminal_back_and_gives_it_back() {
     let folder = served();
     let script = format!(
-        "set -m; '{TUI}' --serve --port 0 . ; echo in the shell; read line; fg >/dev/null; echo left $?"
+        "set -m; '{TUI}' --serve --port 0 served ; echo in the shell; read line; fg >/dev/null; echo left $?"
     );
     let mut session = Session::start("sh", &["-c", &script], folder.path(), (80, 24));
     session.wait_for("Connections 0 of");

@@ -33,15 +33,17 @@ impl Server {
 
     fn start_with(options: &[&str]) -> Server {
         let folder = tempfile::tempdir().expect("a folder");
-        fs::write(folder.path().join("readme.txt"), "hello\n").expect("a file");
+        let served = folder.path().join("served");
+        fs::create_dir(&served).expect("a folder in it");
+        fs::write(served.join("readme.txt"), "hello\n").expect("a file");
         for name in ["large.bin", "other.bin"] {
-            let file = fs::File::create(folder.path().join(name)).expect("a file");
+            let file = fs::File::create(served.join(name)).expect("a file");
             file.set_len(1 << 30).expect("a sparse file");
         }
         let mut child = Command::new(TUI)
             .args(["--serve", "--headless", "--json", "--port", "0"])
             .args(options)
-            .arg(folder.path())
+            .arg(served)
             .env("XDG_STATE_HOME", folder.path().join("state"))
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

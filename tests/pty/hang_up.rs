@@ -65,7 +65,7 @@ fn assert_gone(mut holder: Child, pid: i32) {
 #[test]
 fn the_dashboard_is_gone_with_its_terminal_and_does_not_spin() {
     let home = tempfile::tempdir().expect("a folder");
-    let script = format!("echo $$ > pid; exec '{TUI}' --serve --port 0 .");
+    let script = format!("mkdir served; echo $$ > pid; exec '{TUI}' --serve --port 0 served");
     let (holder, pid) = hold(&script, "q quit", home.path());
     assert_gone(holder, pid);
 }
@@ -75,7 +75,7 @@ fn the_dashboard_is_gone_with_its_terminal_and_does_not_spin() {
 fn a_hang_up_without_a_signal_is_noticed() {
     let home = tempfile::tempdir().expect("a folder");
     let script = format!(
-        "trap '' HUP; set -m; sh -c 'echo $$ > pid; exec \"{TUI}\" --serve --port 0 .'; echo $? > ended; sleep 60"
+        "trap '' HUP; set -m; mkdir served; sh -c 'echo $$ > pid; exec \"{TUI}\" --serve --port 0 served'; echo $? > ended; sleep 60"
     );
     let (holder, pid) = hold(&script, "q quit", home.path());
     assert_gone(holder, pid);
