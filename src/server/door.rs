@@ -16,6 +16,8 @@ use crate::{protocol::token::Token, state, text::SafeText, tls};
 const MOST: u32 = 10;
 /// Wrong tokens are forgotten after this.
 const WINDOW: Duration = Duration::from_secs(60);
+/// Characters of a token that nobody guesses: so many has one that a server makes.
+const LONG: usize = 32;
 /// Peers that are remembered; those that were wrong longest ago are forgotten first.
 const PEERS: usize = 4096;
 /// The name of the file with the token.
@@ -93,18 +95,23 @@ impl Door {
         Door { token, wrong: Mutex::default() }
     }
 
-    /// What a client is told that comes with this token. A peer that is turned away is not told whether the
-    /// token is right: it could go on trying.
+    /// What a client is told that comes with this token. A peer that is turned away is not told whether a token is right
+    /// that could be guessed: it could go on trying. One that is too long for that lets it in all the same, or else one
+    /// client could shut out all others of its network.
     pub fn knock(&self, peer: IpAddr, token: Option<&Token>, now: Instant) -> Answer {
         let Some(right) = &self.token else { return Answer::Open };
         let mut wrong = lock(&self.wrong);
         let origin = Origin::from(peer);
+        let is_right = token.is_some_and(|token| token == right);
+        if is_right && right.reveal().len() >= LONG {
+            return Answer::Open;
+        }
         let known = wrong.get(&origin).filter(|known| now.saturating_duration_since(known.since) < WINDOW);
         if let Some(known) = known.filter(|known| known.count >= MOST) {
             return Answer::TurnedAway((known.since + WINDOW).saturating_duration_since(now));
         }
         match token {
-            Some(token) if token == right => Answer::Open,
+            Some(_) if is_right => Answer::Open,
             Some(_) => {
                 let known = known.copied().unwrap_or(Wrong { since: now, count: 0 });
                 if !wrong.contains_key(&origin) && wrong.len() >= PEERS {
@@ -164,6 +171,22 @@ mod tests {
         }
         assert_eq!(door.knock(other, Some(&token("the-right-one")), now), Answer::Open);
         assert_eq!(door.knock(attacker, Some(&token("the-right-one")), start + WINDOW), Answer::Open);
+    }
+
+    #[test]
+    fn what_nobody_guesses_opens_the_door_at_any_time() {
+        let (right, now) = (Token::of(&[7; 32]), Instant::now());
+        assert_eq!(right.reveal().len(), LONG);
+        let door = Door::new(Some(right.clone()));
+        let (neighbour, wrong) = (peer("10.0.0.1"), Token::of(&[8; 32]));
+        for _ in 0..MOST {
+            assert_eq!(door.knock(neighbour, Some(&wrong), now), Answer::Denied);
+        }
+        for _ in 0..3 {
+            assert_eq!(door.knock(neighbour, Some(&wrong), now), Answer::TurnedAway(WINDOW));
+            assert_eq!(door.knock(neighbour, None, now), Answer::TurnedAway(WINDOW));
+            assert_eq!(door.knock(neighbour, Some(&right), now), Answer::Open);
+        }
     }
 
     #[test]

@@ -18,7 +18,11 @@ fn token(text: &str) -> Token {
 
 /// A server that wants `the-right-one`, and has a file.
 fn guarded(arch: Arch) -> Served {
-    let served = serve_to(Access::Token(token("the-right-one")), arch, Limits::default());
+    guarded_by("the-right-one", arch)
+}
+
+fn guarded_by(right: &str, arch: Arch) -> Served {
+    let served = serve_to(Access::Token(token(right)), arch, Limits::default());
     served.file("file", b"x");
     served
 }
@@ -78,23 +82,32 @@ pub fn kept_out_slowly(arch: Arch) {
     assert!(start.elapsed() >= Duration::from_millis(900), "it was told at once");
 }
 
-/// Too many wrong ones: not even the right one is let in, for a while.
+/// Too many wrong ones: not even the right one is let in, for a while, unless nobody could have guessed it.
 pub fn turned_away(arch: Arch) {
     // One at a time would take its seconds.
     if arch == Arch::Single {
         return;
     }
-    let served = guarded(arch);
-    let guesses: Vec<_> = (0..10)
-        .map(|number| {
-            let mut peer = with(&served, Some(&token(&format!("the-guess-{number}"))));
-            peer.flush();
-            peer
-        })
-        .collect();
-    guesses.into_iter().for_each(|peer| assert_eq!(refusal(peer).retry_after, None));
-    let failure = refusal(with(&served, Some(&token("the-right-one"))));
-    assert_eq!(failure.code, Code::Denied);
-    assert!(failure.retry_after.is_some_and(|seconds| (1..=61).contains(&seconds)), "{failure:?}");
-    served.wait_for_end("turned away");
+    let long = "the-right-one-that-nobody-guesses";
+    for right in ["the-right-one", long] {
+        let served = guarded_by(right, arch);
+        let guesses: Vec<_> = (0..10)
+            .map(|number| {
+                let mut peer = with(&served, Some(&token(&format!("the-guess-{number}"))));
+                peer.flush();
+                peer
+            })
+            .collect();
+        guesses.into_iter().for_each(|peer| assert_eq!(refusal(peer).retry_after, None));
+        let last = if right == long {
+            assert_eq!(with(&served, Some(&token(right))).get(get("file")).unwrap().bytes, b"x");
+            "the-guess-10"
+        } else {
+            right
+        };
+        let failure = refusal(with(&served, Some(&token(last))));
+        assert_eq!(failure.code, Code::Denied);
+        assert!(failure.retry_after.is_some_and(|seconds| (1..=61).contains(&seconds)), "{failure:?}");
+        served.wait_for_end("turned away");
+    }
 }
