@@ -83,7 +83,7 @@ on_every_architecture! {
     crowd: two_hundred_clients, a_slow_one_among_fast_ones;
     vanish: after_connecting, in_the_preamble, after_hello, in_the_middle_of_content, half_closed, at_once_and_often;
     limits: busy, handshake, trickled_handshake, idle, too_slow, slow_enough;
-    places: of_an_address, requests_of_a_connection, for_hashing, for_archives, of_a_page, bandwidth;
+    places: of_an_address, of_the_silent, requests_of_a_connection, for_hashing, for_archives, of_a_page, bandwidth;
     lifecycle: drain_when_idle, drain_finishes_what_runs, drain_has_a_deadline, stop, disconnect, dropped, snapshots;
     tokens: right_and_wrong, none_needed, kept_out_slowly, turned_away;
     strangers: http, tls, garbage, another_version, violations, reserved_kinds;
@@ -105,7 +105,7 @@ on_every_architecture_with_tls! {
     crowd: two_hundred_clients, a_slow_one_among_fast_ones;
     vanish: after_connecting, in_the_preamble, after_hello, in_the_middle_of_content, half_closed, at_once_and_often;
     limits: busy, handshake, trickled_handshake, idle, too_slow, slow_enough;
-    places: of_an_address, requests_of_a_connection, for_hashing, for_archives, of_a_page, bandwidth;
+    places: of_an_address, of_the_silent, requests_of_a_connection, for_hashing, for_archives, of_a_page, bandwidth;
     lifecycle: drain_when_idle, drain_finishes_what_runs, drain_has_a_deadline, stop, disconnect, dropped, snapshots;
     tokens: right_and_wrong, none_needed, kept_out_slowly, turned_away;
     strangers: garbage, another_version, violations, reserved_kinds;

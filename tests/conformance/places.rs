@@ -7,7 +7,7 @@ use std::{
 
 use fdsp::{
     protocol::{client::Request, error::Code, message::Failure},
-    server::{Arch, ConnectionState, Limits},
+    server::{Arch, ConnectionState, Event, Limits},
 };
 
 use crate::{
@@ -44,6 +44,27 @@ pub fn of_an_address(arch: Arch) {
     first.leave();
     served.wait_for_end("done");
     assert_eq!(Peer::connect(served.address).get(get("file")).unwrap().bytes, b"x");
+}
+
+/// One address holds all places and says nothing; another one is served at once.
+pub fn of_the_silent(arch: Arch) {
+    if arch == Arch::Single {
+        return;
+    }
+    let served = serve_with(arch, None, Limits { max_connections: 6, ..Limits::default() });
+    served.file("file", b"x");
+    let mut idle = Peer::connect(served.address);
+    assert_eq!(idle.get(get("file")).unwrap().bytes, b"x");
+    let silent = [(); 5].map(|()| Peer::connect(served.address));
+    served.wait_until("full", |now| now.live == 6);
+    for _ in 0..3 {
+        let mut other = Peer::connect_from([127, 0, 0, 2], served.address);
+        assert_eq!(other.get(get("file")).unwrap().bytes, b"x");
+        other.leave();
+    }
+    served.wait_for_end("idle while others wait");
+    drop((idle, silent));
+    assert_eq!(served.count(|event| matches!(event, Event::Refused { .. })), 0);
 }
 
 /// Also of those that the server cannot answer, and of those that were sent ahead.

@@ -9,6 +9,9 @@ use crate::{
     text::SafeText,
 };
 
+/// Why a connection ends that only takes up room.
+pub(super) const WHILE_OTHERS_WAIT: &str = "idle while others wait";
+
 impl Connection {
     /// When [`Connection::timed_out`] wants to be called, if nothing else happens before.
     pub fn deadline(&self) -> Option<Instant> {
@@ -30,7 +33,7 @@ impl Connection {
     /// Asks a connection that only waits for a request to make room for somebody else.
     pub fn make_room(&mut self, now: Instant) {
         if self.is_idle() {
-            self.leave(None, "idle while others wait", now);
+            self.leave(None, WHILE_OTHERS_WAIT, now);
         }
     }
 

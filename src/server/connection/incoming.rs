@@ -25,6 +25,12 @@ impl Connection {
     }
 
     fn take(&mut self, now: Instant, bytes: &[u8]) {
+        // A socket that we have shut down reads as if the client had closed.
+        if bytes.is_empty()
+            && let Some(reason) = self.cut_by_us()
+        {
+            return self.close(reason);
+        }
         match (&self.stage, &self.shared.tls) {
             (Stage::Lingering { .. }, _) if bytes.is_empty() => return self.stage = Stage::Closed,
             (Stage::Lingering { .. } | Stage::Closed, _) => return,

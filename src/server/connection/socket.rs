@@ -5,7 +5,7 @@ use std::{
     time::Instant,
 };
 
-use super::Connection;
+use super::{Connection, ending::WHILE_OTHERS_WAIT};
 use crate::server::{limits::LOOK, shared::Phase};
 
 impl Connection {
@@ -78,7 +78,8 @@ impl Connection {
         if self.shared.phase() >= Phase::Stopping {
             Some("the server was stopped")
         } else if self.entry.is_disconnected() {
-            Some("disconnected by the operator")
+            let made_way = self.entry.has_made_way();
+            Some(if made_way { WHILE_OTHERS_WAIT } else { "disconnected by the operator" })
         } else {
             None
         }

@@ -167,8 +167,10 @@ impl V1 {
         self.inbox = Vec::new();
         self.looked_at = 0;
         // The state first, then the phase: a drain does it the other way round, so that one of the two
-        // sees the other.
-        turn.state(if turn.asked { ConnectionState::Idle } else { ConnectionState::Handshake });
+        // sees the other. What is answered and not sent is no idleness.
+        if turn.out.is_empty() {
+            turn.state(if turn.asked { ConnectionState::Idle } else { ConnectionState::Handshake });
+        }
         if !turn.shared.accepting() {
             self.stop(turn)
         } else if !turn.out.is_empty() {

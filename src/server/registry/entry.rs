@@ -37,6 +37,7 @@ pub(in crate::server) struct Entry {
     /// Weak: a connection is closed when its loop lets go of it, whoever looks at the registry.
     socket: Weak<Socket>,
     disconnected: AtomicBool,
+    made_way: AtomicBool,
     state: AtomicU8,
     dialect: AtomicU8,
     sent: AtomicU64,
@@ -76,6 +77,7 @@ impl Entry {
             since: now,
             socket,
             disconnected: AtomicBool::new(false),
+            made_way: AtomicBool::new(false),
             state: AtomicU8::new(0),
             dialect: AtomicU8::new(0),
             sent: AtomicU64::new(0),
@@ -151,13 +153,29 @@ impl Entry {
 
     /// Ends the connection now, whatever it does.
     pub fn disconnect(&self) {
-        self.disconnected.store(true, Relaxed);
+        self.disconnected.store(true, SeqCst);
         self.shutdown(Shutdown::Both);
     }
 
-    /// Whether somebody called [`Entry::disconnect`].
+    /// Whether it was told to end.
     pub fn is_disconnected(&self) -> bool {
-        self.disconnected.load(Relaxed)
+        self.disconnected.load(SeqCst)
+    }
+
+    /// Whether it waits for a request, and is to go on.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.is_disconnected() && matches!(self.state(), ConnectionState::Handshake | ConnectionState::Idle)
+    }
+
+    /// Ends the connection so that somebody else has its place.
+    pub(super) fn make_way(&self) {
+        self.made_way.store(true, Relaxed);
+        self.disconnect();
+    }
+
+    /// Whether it ends for that.
+    pub fn has_made_way(&self) -> bool {
+        self.made_way.load(Relaxed)
     }
 
     /// Its row.
