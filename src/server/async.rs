@@ -117,7 +117,7 @@ fn turn(connection: &mut Connection, stream: &TcpStream, now: Instant) -> Turn {
     let (blocked, interest) = match connection.next(now) {
         Want::Write => {
             let result = stream.try_write(connection.output());
-            (connection.after_write(now, result), Interest::WRITABLE)
+            (connection.after_write(Instant::now(), result), Interest::WRITABLE)
         }
         Want::Read => {
             let mut buffer = [0; READ];

@@ -223,7 +223,7 @@ impl Client {
         match self.connection.next(now) {
             Want::Write if self.writable => {
                 let result = (&*self.stream).write(self.connection.output());
-                self.writable = !self.connection.after_write(now, result);
+                self.writable = !self.connection.after_write(Instant::now(), result);
                 Some(self.writable)
             }
             Want::Read if self.readable => {

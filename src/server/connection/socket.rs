@@ -20,7 +20,7 @@ impl Connection {
         false
     }
 
-    /// Takes what writing to the socket gave. True if it has to be waited for.
+    /// Takes what writing to the socket gave, which is over now. True if it has to be waited for.
     pub fn after_write(&mut self, now: Instant, result: io::Result<usize>) -> bool {
         match result {
             Ok(0) => self.lost(&ErrorKind::WriteZero.into()),
