@@ -18,7 +18,8 @@ pub(super) enum Waiting {
 /// Which deadline passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Overrun {
-    /// No complete request since the connection began. Absolute: trickling bytes do not help.
+    /// No complete request since the connection began. Absolute, but for what we hold it back ourselves: trickling bytes do
+    /// not help.
     Handshake,
     /// No complete request since the last answer. Trickling bytes do not help either.
     Idle,
@@ -65,12 +66,13 @@ pub(super) struct Deadlines {
     writing: Clock,
     /// Bytes taken in that window.
     taken: u64,
-    /// Until the first request has come.
-    handshake: Option<Instant>,
+    /// How long the connection lasts without us holding it back, until the first request has come.
+    handshake: Option<Clock>,
     /// Once the connection is over.
     linger: Option<Instant>,
     /// While we hold it back ourselves: until when.
     pause: Option<Instant>,
+    greeting: Duration,
     idle: Duration,
     /// Bytes that must be taken in a window; 0 if there is no minimum rate.
     least: u64,
@@ -80,15 +82,16 @@ pub(super) struct Deadlines {
 impl Deadlines {
     /// Of a connection that begins now. One that is only here to be refused has little time.
     pub fn new(limits: &Limits, refused: bool, now: Instant) -> Deadlines {
-        let handshake = if refused { limits.handshake.min(2 * LINGER) } else { limits.handshake };
+        let greeting = if refused { limits.handshake.min(2 * LINGER) } else { limits.handshake };
         let least = u128::from(limits.min_rate) * limits.rate_window.as_millis() / 1000;
         Deadlines {
             idling: Clock::default(),
             writing: Clock::default(),
             taken: 0,
-            handshake: Some(now + handshake),
+            handshake: Some(Clock { counted: Duration::ZERO, since: Some(now) }),
             linger: None,
             pause: None,
+            greeting,
             idle: limits.idle,
             least: u64::try_from(least).unwrap_or(u64::MAX),
             window: limits.rate_window,
@@ -98,6 +101,9 @@ impl Deadlines {
     /// We hold the connection back, which is neither held against the peer nor in its favour: what it is waited for
     /// stands still.
     pub fn pause(&mut self, until: Instant, now: Instant) {
+        if let Some(handshake) = &mut self.handshake {
+            handshake.stop(now);
+        }
         self.idling.stop(now);
         self.writing.stop(now);
         self.pause = Some(until);
@@ -106,6 +112,9 @@ impl Deadlines {
     /// The peer, or nobody, is waited for from now on. Repeating it changes nothing.
     pub fn wait_for(&mut self, waiting: Waiting, now: Instant) {
         self.pause = None;
+        if let Some(handshake) = &mut self.handshake {
+            handshake.run(now);
+        }
         if waiting == Waiting::Input {
             self.idling.run(now);
         } else {
@@ -161,7 +170,8 @@ impl Deadlines {
         if let Some(at) = self.linger {
             return Some((at, Overrun::Linger));
         }
-        let first = self.handshake.map(|at| (at, Overrun::Handshake));
+        let first = self.handshake.as_ref().and_then(|clock| clock.reaches(self.greeting));
+        let first = first.map(|at| (at, Overrun::Handshake));
         let idle = match self.handshake {
             Some(_) => None,
             None => self.idling.reaches(self.idle).map(|at| (at, Overrun::Idle)),
@@ -200,6 +210,20 @@ mod tests {
             assert_eq!(deadlines.next(), Some(start + 10 * SECOND));
         }
         assert_eq!(deadlines.check(start + 10 * SECOND), Some(Overrun::Handshake));
+    }
+
+    #[test]
+    fn what_we_hold_it_back_is_no_time_of_the_handshake() {
+        let start = Instant::now();
+        let mut deadlines = Deadlines::new(&limits(), false, start);
+        deadlines.wait_for(Waiting::Input, start);
+        deadlines.pause(start + 12 * SECOND, start + 4 * SECOND);
+        deadlines.pause(start + 12 * SECOND, start + 8 * SECOND);
+        assert_eq!(deadlines.check(start + 11 * SECOND), None);
+        assert_eq!(deadlines.next(), Some(start + 12 * SECOND), "only the end of the pause");
+        deadlines.wait_for(Waiting::Output, start + 12 * SECOND);
+        assert_eq!(deadlines.next(), Some(start + 18 * SECOND), "the rest of its ten seconds");
+        assert_eq!(deadlines.check(start + 18 * SECOND), Some(Overrun::Handshake));
     }
 
     #[test]
