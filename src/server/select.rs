@@ -37,8 +37,8 @@ const LISTENER: Token = Token(usize::MAX);
 /// Events taken from the kernel at once.
 const EVENTS: usize = 1024;
 
-/// Clients accepted before the others get a turn again.
-const ACCEPTED: usize = 64;
+/// Clients accepted before the others get a turn again: few, since that is nobody's turn and goes on nobody's account.
+const ACCEPTED: usize = 8;
 
 /// A connection and what is known of its socket.
 struct Client {
