@@ -12,6 +12,7 @@ mod listing;
 mod name;
 pub mod page;
 pub mod root;
+pub mod slice;
 mod top;
 pub mod tree;
 mod walk;

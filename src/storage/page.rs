@@ -6,6 +6,7 @@ use std::{
     io,
     mem::MaybeUninit,
     os::fd::OwnedFd,
+    time::Instant,
 };
 
 use rustix::{
@@ -18,6 +19,7 @@ use super::{
     listing::Directory,
     name,
     root::{Served, modified, shown, size},
+    slice::Slice,
 };
 use crate::{
     platform::Access,
@@ -28,7 +30,7 @@ use crate::{
 const MAX_PAGE: usize = 4096;
 /// Bytes of directory entries that are read in a slice: some thousand names.
 const READ: usize = 32 * 1024;
-/// Names that are looked at in a slice.
+/// Names that are looked at in a slice, at most.
 const LOOKS: usize = 128;
 
 /// The first so many names of a directory after one of them, sorted by bytes.
@@ -98,7 +100,9 @@ impl Page {
                 }
             }
             Stage::Looking(looked, entries) => {
-                for found in self.names.iter().skip(*looked).take(LOOKS) {
+                let mut slice = Slice::new(LOOKS, Instant::now());
+                while let Some(found) = self.names.get(*looked).filter(|_| slice.goes_on(Instant::now)) {
+                    *looked += 1;
                     match self.directory.entry(found) {
                         Ok(entry) => entries.push(entry),
                         // Gone since its name was read.
@@ -106,7 +110,6 @@ impl Page {
                         Err(error) => return Err(unreadable(&self.directory, error)),
                     }
                 }
-                *looked += LOOKS;
                 if *looked >= self.names.len() {
                     if !entries.is_empty() || !self.more {
                         return Ok(Paging::Done(Entries {

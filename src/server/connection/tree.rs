@@ -1,16 +1,19 @@
 //! An answer to a `tree` request: made while the directory is walked, a few entries in each slice of work.
 
+use std::time::Instant;
+
 use super::turn::Turn;
 use crate::{
     protocol::server::TreeWriter,
     server::{limits::TURN, slots::Slot},
     storage::{
         StorageError,
+        slice::Slice,
         tree::{Tree, TreeStep},
     },
 };
 
-/// Steps of the walk in one slice: some milliseconds of work.
+/// Steps of the walk in one slice, at most: some milliseconds of work.
 const STEPS: usize = 512;
 
 /// A tree being sent.
@@ -28,7 +31,8 @@ impl Listing {
 
     /// Walks on, and puts what was met into the turn. `None` if that was all.
     pub fn work(mut self: Box<Self>, turn: &mut Turn) -> Result<Option<Box<Listing>>, StorageError> {
-        for _ in 0..STEPS {
+        let mut slice = Slice::new(STEPS, Instant::now());
+        while slice.goes_on(Instant::now) {
             match self.tree.step()? {
                 TreeStep::On => {}
                 TreeStep::Entry(entry) => self.writer.push(&entry, &mut turn.out),

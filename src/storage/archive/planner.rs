@@ -1,17 +1,18 @@
 //! Makes a plan from the walk over a directory, a slice at a time.
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Instant};
 
 use super::plan::{self, Entries, Plan, Source, Summary};
 use crate::storage::{
     StorageError,
     found::{Found, Kind, Purpose},
     listing::Directory,
+    slice::Slice,
     top::Top,
     walk::{Step, Visited, Walk},
 };
 
-/// How many entries one step looks at.
+/// How many entries one step looks at, at most.
 const STEP: usize = 1024;
 
 /// Walks the directory and makes the plan, a slice at a time.
@@ -51,7 +52,8 @@ impl Planner {
     /// # Errors
     /// A directory or file that cannot be read; two entries that would have the same name in the archive.
     pub fn step(mut self) -> Result<Planning, StorageError> {
-        for _ in 0..STEP {
+        let mut slice = Slice::new(STEP, Instant::now());
+        while slice.goes_on(Instant::now) {
             match self.walk.step()? {
                 Step::On => {}
                 Step::Omitted => self.summary.omit(),
