@@ -17,7 +17,7 @@ use std::{
 };
 
 use rustix::process::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 use zip::{ZipWriter, write::SimpleFileOptions};
 
 use crate::{
@@ -84,9 +84,22 @@ fn call(line: &str) -> Option<Call<'_>> {
 /// What is asked for before anything else, so that the trace shows where the attack begins.
 const MARK: &str = "the attack begins here";
 
+/// The requests that name one path.
+const OF_A_PATH: [u8; 5] = [0x02, 0x03, 0x04, 0x05, 0x06];
+
 fn asked(port: u16, kind: u8, path: &str) -> Vec<u8> {
+    ask(port, kind, &json!({ "path": path }))
+}
+
+/// Asks for some files of a folder.
+fn asked_for_files(port: u16, folder: &str, files: &[&str]) -> Vec<u8> {
+    let files: Vec<_> = files.iter().map(|path| json!({ "path": path })).collect();
+    ask(port, 0x07, &json!({ "path": folder, "files": files }))
+}
+
+fn ask(port: u16, kind: u8, message: &Value) -> Vec<u8> {
     let hello = control(0x01, 0, &json!({ "agent": "strace" }));
-    let request = control(kind, 1, &json!({ "path": path }));
+    let request = control(kind, 1, message);
     let bye = control(0x0f, 0, &json!({ "reason": "done" }));
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("it accepts");
     stream.set_read_timeout(Some(PATIENCE)).expect("set");
@@ -165,9 +178,11 @@ fn a_server_under_attack_opens_nothing_outside_its_folder() {
         ];
         let outward = traversal::spellings().into_iter().chain(links.map(str::to_owned));
         for path in outward {
-            for kind in [0x02, 0x03, 0x04, 0x05, 0x06] {
+            for kind in OF_A_PATH {
                 asked(port, kind, &path);
             }
+            asked_for_files(port, "", &["file", &path, "sub/deep/file"]);
+            asked_for_files(port, &path, &["secret", "file"]);
             let mut classic = TcpStream::connect(("127.0.0.1", port)).expect("it accepts");
             classic.set_read_timeout(Some(PATIENCE)).expect("set");
             let _ = classic.write_all(path.as_bytes());
@@ -176,10 +191,13 @@ fn a_server_under_attack_opens_nothing_outside_its_folder() {
         }
         // What is inside is served all the while, and whole folders are walked.
         for path in ["", "sub", "file", "inside", "sub/deep/up"] {
-            for kind in [0x02, 0x03, 0x04, 0x05, 0x06] {
+            for kind in OF_A_PATH {
                 asked(port, kind, path);
             }
         }
+        let answer = asked_for_files(port, "", &["file", "sub/deep/file", "inside"]);
+        let holds = |text: &[u8]| answer.windows(text.len()).any(|part| part == text);
+        assert!(holds(b"a file") && holds(b"deep"), "{arch}: {}", String::from_utf8_lossy(&answer));
         // The one that is traced: the tracer waits for it, and takes no signal in its place.
         let pid = fs::read_to_string(&trace).expect("a trace");
         let pid = pid.split_whitespace().next().and_then(|pid| pid.parse().ok()).expect("a process");

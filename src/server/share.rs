@@ -41,7 +41,7 @@ const ANEW: u32 = 8;
 /// A shorter rest is put off until it has become as long as this: timers are not finer.
 const LEAST: Duration = Duration::from_millis(1);
 /// No rest is longer: a client that waits for an answer gives up at some time.
-const LONGEST: Duration = Duration::from_secs(5);
+pub(super) const LONGEST: Duration = Duration::from_secs(5);
 
 /// See the module.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use fdsp::server::Arch;
 use serde_json::{Value, json};
 
 use super::{
-    play::{patient, stage, while_attacked},
+    play::{honest, patient, stage, while_attacked},
     tricks::{FILES, GET, HASHES, LIST, STAT, TREE, greeted},
 };
 use crate::{
@@ -89,7 +89,10 @@ pub fn all(arch: Arch) {
             }
         });
     }
-    tiny(&served);
+    std::thread::scope(|scope| {
+        scope.spawn(|| tiny(&served));
+        (0..2).for_each(|_| honest(&served));
+    });
     served.wait_until("empty", |now| now.live == 0);
 }
 
