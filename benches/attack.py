@@ -114,7 +114,7 @@ ATTACKS = [
     ("lists", 4, flood((LIST, {"path": "many"}))),
     ("lists of few", 60, flood((LIST, {"path": "more", "limit": 1}))),
     ("lists by files", 8, flood((GET, {"path": "many/0"}), (LIST, {"path": "more", "limit": 1}))),
-    ("lists by newcomers", 60, newcomer(GREETING + frame(LIST, 1, {"path": "more", "limit": 1}), b'"entries"')),
+    ("lists by newcomers", 60, newcomer(GREETING + frame(LIST, 1, {"path": "many", "limit": 1}), b'"entries"')),
     ("trees", 4, flood((TREE, {"path": "many"}))),
     ("hashes", 4, flood((HASHES, {"path": "slow.bin"}))),
     ("archives", 4, flood((GET, {"path": "many"}))),
