@@ -12,6 +12,8 @@ use crate::protocol::address::Authority;
 
 use super::{TroubleKind, retry::Fault};
 
+pub(super) use crate::platform::reason;
+
 /// An address that does not answer gets a rival after this (RFC 8305, section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
 /// No more addresses are tried.
@@ -43,15 +45,6 @@ pub(super) async fn dial(authority: &Authority, patience: Duration) -> Result<Tc
 pub(super) fn peer(authority: &Authority) -> String {
     let Authority { host, port, .. } = authority;
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
-}
-
-/// What an I/O error says, without the number of the system.
-pub(super) fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    match text.find(" (os error") {
-        Some(end) => text[..end].to_lowercase(),
-        None => text,
-    }
 }
 
 /// The resolver does not tell a name that is wrong from a resolver that is down but by its words.

@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::{limits::WARNING_INTERVAL, shared::Shared};
+use crate::platform::reason;
 
 const FIRST: Duration = Duration::from_millis(10);
 const LONGEST: Duration = Duration::from_secs(1);
@@ -36,7 +37,7 @@ impl Backoff {
         self.delay = (self.delay * 2).clamp(FIRST, LONGEST);
         if self.warned.is_none_or(|warned| now.duration_since(warned) >= WARNING_INTERVAL) {
             self.warned = Some(now);
-            shared.warn(&format!("new clients have to wait: {error}"));
+            shared.warn(&format!("new clients have to wait: {}", reason(error)));
         }
         self.delay
     }

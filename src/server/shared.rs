@@ -149,7 +149,7 @@ impl Shared {
         socket: &Arc<S>,
         peer: SocketAddr,
     ) -> Option<Connection> {
-        let now = Instant::now();
+        let (now, begun) = (Instant::now(), platform::thread_time());
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         // Answers are written whole; waiting for more bytes to send would only delay them.
         let _ = socket2::SockRef::from(&**socket).set_tcp_nodelay(true);
@@ -165,7 +165,9 @@ impl Shared {
                 self.emit(&Event::Refused { peer });
             }
         }
-        Some(Connection::new(Arc::clone(self), entry?, now))
+        let mut connection = Connection::new(Arc::clone(self), entry?, now);
+        connection.came_by(platform::thread_time().saturating_sub(begun));
+        Some(connection)
     }
 
     /// Bytes of a turn under the limit for all connections; see [`Bucket::quantum`].

@@ -70,6 +70,35 @@ fn address(session: &Session) -> String {
 }
 
 #[test]
+fn the_address_goes_to_the_clipboard_of_the_terminal() {
+    let folder = served();
+    let mut session = serve(&folder);
+    let address = address(&session);
+    session.send("c");
+    session.wait_for("sent to the terminal's clipboard");
+    let bytes = session.bytes();
+    let text = String::from_utf8_lossy(&bytes);
+    // OSC 52: the clipboard, and what goes into it in Base64 (RFC 4648).
+    let (_, rest) = text.split_once("\u{1b}]52;c;").expect("the sequence");
+    let coded = &rest[..rest.find(['\u{7}', '\u{1b}']).expect("its end")];
+    assert_eq!(coded.trim_end_matches('='), base64(address.as_bytes()));
+    session.send("q");
+    assert_eq!(session.end().code, 0);
+}
+
+/// Base64 without padding.
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let group = |chunk: &[u8]| {
+        let number =
+            (0..3).fold(0, |number, at| number << 8 | usize::from(chunk.get(at).copied().unwrap_or(0)));
+        let digits = (0..=chunk.len()).map(move |at| char::from(DIGITS[number >> (18 - 6 * at) & 63]));
+        digits.collect::<String>()
+    };
+    bytes.chunks(3).map(group).collect()
+}
+
+#[test]
 fn it_takes_every_size() {
     let folder = served();
     let mut session = serve(&folder);

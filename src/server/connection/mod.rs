@@ -48,7 +48,7 @@ use std::{
     net::Shutdown,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use self::{
@@ -162,6 +162,12 @@ impl Connection {
             look: now + LOOK,
             reason: "given up by the server".into(),
         }
+    }
+
+    /// Accepting it took so long.
+    pub fn came_by(&mut self, spent: Duration) {
+        // The system has done about as much for it, and its end will take as much again.
+        self.effort.spend(3 * spent, 0, false);
     }
 
     /// What waits to be written, as far as it may be now.
