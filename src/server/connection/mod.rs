@@ -142,6 +142,9 @@ enum Step {
     Abort(Cow<'static, str>),
 }
 
+/// So much time of a processor it takes others to tell of an event: to write it into the log, and to print it.
+const TELLING: Duration = Duration::from_micros(10);
+
 impl Connection {
     /// A connection that was just accepted.
     pub fn new(shared: Arc<Shared>, entry: Arc<Entry>, now: Instant) -> Connection {
@@ -287,6 +290,7 @@ impl Connection {
         let result = catch_unwind(AssertUnwindSafe(|| part(self)));
         // Not by the clock: while others have the processors, this costs nothing.
         let spent = platform::thread_time().saturating_sub(begun);
+        let spent = spent + TELLING * self.turn.take_told();
         self.effort.spend(spent, self.turn.take_copied(), self.turn.sends_file());
         if result.is_err() {
             self.shared.warn("a defect of this program has ended a connection");

@@ -36,6 +36,8 @@ pub(super) struct Turn {
     file: usize,
     /// How many were put there since [`Turn::take_copied`].
     copied: usize,
+    /// What was told since [`Turn::take_told`].
+    told: u32,
     /// Bytes taken by the peer since it was slow last; see [`Turn::size`].
     brisk: usize,
     /// Length of the turn in `out`.
@@ -69,6 +71,7 @@ impl Turn {
             content: 0,
             file: 0,
             copied: 0,
+            told: 0,
             brisk: 0,
             length: 0,
             offered: None,
@@ -109,7 +112,7 @@ impl Turn {
     pub fn request(&mut self, what: &'static str, path: &SafeText) {
         self.asked = true;
         let Entry { id, peer, .. } = *self.entry;
-        self.shared.emit(&Event::Request { id, peer, what, path: path.clone() });
+        self.tell(&Event::Request { id, peer, what, path: path.clone() });
     }
 
     /// What the connection does, for the dashboard.
@@ -163,6 +166,16 @@ impl Turn {
         std::mem::take(&mut self.copied)
     }
 
+    fn tell(&mut self, event: &Event) {
+        self.told += 1;
+        self.shared.emit(event);
+    }
+
+    /// How much was told of since this was asked last.
+    pub fn take_told(&mut self) -> u32 {
+        std::mem::take(&mut self.told)
+    }
+
     /// How far an answer is that has no content.
     pub fn position(&self, position: u64, total: u64) {
         self.entry.set_progress(position, total);
@@ -183,15 +196,15 @@ impl Turn {
         self.running = None;
         self.entry.clear_progress();
         let Entry { id, peer, .. } = *self.entry;
-        self.shared.emit(&Event::Failed { id, peer, path: path.clone(), reason: SafeText::new(reason) });
+        self.tell(&Event::Failed { id, peer, path: path.clone(), reason: SafeText::new(reason) });
     }
 
     /// One of many files is not sent, or not to its end.
-    pub fn missed(&self, failure: &Failure) {
+    pub fn missed(&mut self, failure: &Failure) {
         let Entry { id, peer, .. } = *self.entry;
         let path = SafeText::new(failure.path.as_deref().unwrap_or_default());
         let reason = SafeText::new(&failure.message);
-        self.shared.emit(&Event::Failed { id, peer, path, reason });
+        self.tell(&Event::Failed { id, peer, path, reason });
     }
 
     /// The first `count` bytes of `out` were written.
@@ -216,12 +229,12 @@ impl Turn {
                 self.entry.clear_progress();
             }
             let Entry { id, peer, .. } = *self.entry;
-            for Running { path, started, bytes, part, .. } in self.ended.drain(..) {
+            for Running { path, started, bytes, part, .. } in std::mem::take(&mut self.ended) {
                 let seconds = now.saturating_duration_since(started).as_secs_f64();
                 if !part {
                     self.shared.add_served();
                 }
-                self.shared.emit(&Event::Sent { id, peer, path, bytes, seconds, part });
+                self.tell(&Event::Sent { id, peer, path, bytes, seconds, part });
             }
         }
     }
