@@ -160,17 +160,14 @@ impl Actor {
     /// Deletes what was fetched of a job, in this run or an earlier one. `leaving`: jobs that leave the queue with it.
     fn discard(&mut self, id: JobId, memory: Option<Memory>, leaving: &[JobId]) {
         let asked = self.board.with(|state| state.queue.asked(id)).or_else(|| self.leaving.remove(&id));
-        let others = asked.as_ref().map(|(new, _)| {
-            self.board.with(|state| {
-                state.queue.others_for(&new.address, |other| other == id || leaving.contains(&other))
-            })
-        });
         block_in_place(|| {
             if let Some(memory) = memory {
                 memory.discard();
             }
-            if let (Some(job), Some(others)) = (&asked, &others) {
-                leftover::discard(&self.board.folders, job, others);
+            if let Some(job) = &asked {
+                let is_gone = |other| other == id || leaving.contains(&other);
+                let others = self.board.with(|state| state.queue.others_for(&job.0.address, is_gone));
+                leftover::discard(&self.board.folders, job, &others);
             }
         });
         self.board.with(|state| state.queue.reset(id));
