@@ -5,7 +5,8 @@
 //! gets: [`PART`] at the least, in equal shares for the addresses that it comes from. Whoever has done a slice of such work
 //! rests afterwards, in proportion to what it took and to how many others rest, so that a short question waits shortly
 //! whatever the others ask for. Who has just come rests for itself alone, within the [allowance](Allowances) of its address;
-//! and what a connection has not rested from when it ends, the next one of its address does.
+//! and what a connection has not rested from when it ends, the next one of its address does. What whoever is sent much has to
+//! ask in between counts as a part of the sending: otherwise it would rest for the sake of others who ask for themselves.
 //!
 //! That holds as long as all rests together are no longer than [`LONGEST`] allows: with as many connections as a server
 //! has by default, for slices of about a millisecond.
@@ -40,6 +41,9 @@ const FRESH: Duration = Duration::from_millis(2);
 const ANEW: u32 = 8;
 /// A shorter rest is put off until it has become as long as this: timers are not finer.
 const LEAST: Duration = Duration::from_millis(1);
+/// So much other work goes without a rest for each connection that is sent files: one in so many of what sending takes. Who
+/// fetches a file by ranges asks for one after the other, and has nobody wait much for it.
+const ASKING: u32 = 50;
 /// No rest is longer: a client that waits for an answer gives up at some time.
 pub(super) const LONGEST: Duration = Duration::from_secs(5);
 
@@ -194,6 +198,8 @@ pub(super) struct Effort {
     origin: Origin,
     /// So much more may be spent on sending what was copied from files.
     credit: Duration,
+    /// So much other work may go without a rest, for what was sent.
+    earned: Duration,
     /// Spent on sending files, and not yet told.
     sent: Duration,
     /// Since when a file waits for its next turn, with a peer that would take more.
@@ -214,6 +220,7 @@ impl Effort {
             id,
             origin,
             credit: Duration::ZERO,
+            earned: Duration::ZERO,
             sent: Duration::ZERO,
             ready: None,
             worked,
@@ -230,9 +237,13 @@ impl Effort {
         self.credit -= sent;
         if sends_file {
             self.sent += sent;
+            self.earned = (self.earned + sent / ASKING).min(FRESH);
         }
-        self.worked += spent - sent;
-        self.all += spent - sent;
+        let other = spent - sent;
+        let worked = other.saturating_sub(self.earned);
+        self.earned -= other - worked;
+        self.worked += worked;
+        self.all += worked;
     }
 
     /// Nothing that was copied waits to be sent any more.

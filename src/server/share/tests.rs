@@ -169,14 +169,44 @@ fn sending_is_no_work_to_rest_from() {
     effort.spend(MILLISECOND, 0, true);
     assert_eq!(effort.rest(now), None, "it still sends what it has read");
     effort.sent_all();
+    effort.earned = Duration::ZERO;
     effort.spend(MILLISECOND, 0, false);
     assert_eq!(effort.rest(now), Some(now + PART * MILLISECOND), "that was something else");
+}
+
+#[test]
+fn who_is_sent_much_asks_for_the_next_range_without_a_rest() {
+    let (share, now) = sending(90);
+    let mut others: Vec<Effort> = (0..60).map(|number| effort(&share, number, 0)).collect();
+    for other in &mut others {
+        other.spend(10 * MILLISECOND, 0, false);
+        assert!(other.rest(now).is_some());
+    }
+    let mut effort = effort(&share, 100, 0);
+    let range = |effort: &mut Effort| {
+        for _ in 0..256 {
+            effort.spend(MILLISECOND / 5, 256 << 10, true);
+            effort.sent_all();
+        }
+    };
+    range(&mut effort);
+    effort.spend(MILLISECOND, 0, false);
+    assert_eq!(effort.rest(now), None, "it was sent for 51 ms");
+    effort.spend(MILLISECOND, 0, false);
+    assert!(effort.rest(now).is_some(), "that was all that it had for it");
+    for _ in 0..10 {
+        range(&mut effort);
+    }
+    assert_eq!(effort.earned, FRESH, "however much it was sent");
 }
 
 #[test]
 fn a_byte_of_a_file_excuses_no_work() {
     let (share, now) = sending(90);
     let mut effort = effort(&share, 0, 0);
+    for _ in 0..1000 {
+        effort.spend(BYTE, 1, false);
+    }
     effort.spend(MILLISECOND, 1, false);
     let rest = effort.rest(now).expect("a rest");
     assert!(rest > now + (PART - 1) * MILLISECOND, "{:?}", rest - now);
