@@ -14,6 +14,8 @@ use rustix::{
     path::Arg,
 };
 
+use crate::text::without_number;
+
 /// How often a resolution that a rename elsewhere disturbed is tried again.
 const DISTURBED: usize = 256;
 
@@ -184,13 +186,10 @@ pub(crate) fn shutdown(socket: impl AsFd, how: Shutdown) -> io::Result<()> {
     }
 }
 
-/// What an I/O error says, without the number of the system.
+/// What an I/O error says, without the number of the system; its own words go on after others, so they begin small.
 pub(crate) fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    match text.find(" (os error") {
-        Some(end) => text[..end].to_lowercase(),
-        None => text,
-    }
+    let text = without_number(&error.to_string());
+    if error.raw_os_error().is_some() { text.to_lowercase() } else { text }
 }
 
 #[cfg(test)]
@@ -200,6 +199,13 @@ mod tests {
 
     const INSIDE: Reach = Reach { links: Links::Inside, mounts: true };
     const NEVER: Reach = Reach { links: Links::Never, mounts: true };
+
+    #[test]
+    fn the_systems_own_words_begin_small_and_no_others() {
+        assert_eq!(reason(&io::Error::from_raw_os_error(2)), "no such file or directory");
+        let about = io::Error::other(format!("/Music: {}", io::Error::from_raw_os_error(13)));
+        assert_eq!(reason(&about), "/Music: Permission denied");
+    }
 
     #[test]
     fn nothing_leads_out() {

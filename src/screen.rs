@@ -6,7 +6,7 @@ use fdsp::{
     cli::{
         Fetch,
         fetch::Chosen,
-        plan::{Demo, Face, without_number},
+        plan::{Demo, Face},
     },
     client::{
         self, KeptJob, Session,
@@ -16,7 +16,7 @@ use fdsp::{
     headless::{self, Exit, Problem, demo::Stage},
     logging::LogRing,
     server,
-    text::SafeText,
+    text::{SafeText, without_number},
     ui::{
         self, Wake, dashboard,
         downloads::{self, Defaults, Notice},

@@ -117,6 +117,13 @@ impl Serialize for SafeText {
     }
 }
 
+/// The words of the system without its `(os error 2)`.
+pub fn without_number(text: &str) -> String {
+    let Some((before, after)) = text.split_once(" (os error ") else { return text.to_owned() };
+    let behind = after.split_once(')').map_or("", |(_, behind)| behind);
+    format!("{before}{behind}")
+}
+
 #[cfg(test)]
 mod fuzzing;
 #[cfg(test)]
@@ -124,6 +131,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn numbers_of_the_system_are_left_out() {
+        assert_eq!(without_number("a: Permission denied (os error 13); then"), "a: Permission denied; then");
+        for text in ["", "no number", "(os error)", "cut (os error 1"] {
+            assert!(!without_number(text).contains("os error 1"), "{text}");
+        }
+    }
 
     #[test]
     fn ordinary_text_stays() {

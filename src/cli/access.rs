@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{
     Cli, UsageError,
-    plan::{Surroundings, shown, without_number, wrong},
+    plan::{Surroundings, shown, wrong},
 };
 use crate::{
     client::{Speak, Trust},
@@ -14,6 +14,7 @@ use crate::{
         token::Token,
     },
     server::{Access, Identity},
+    text::without_number,
 };
 
 /// The file with the servers that were accepted, in the state folder.

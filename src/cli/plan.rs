@@ -12,7 +12,7 @@ use crate::{
     logging::{Destination, LogOptions},
     protocol::classic::Dialect,
     server::{self, Access, Arch, Identity},
-    text::SafeText,
+    text::{SafeText, without_number},
 };
 
 /// What to do, and with which face.
@@ -225,11 +225,4 @@ fn server_config(settings: &Settings, root: PathBuf) -> Result<server::Config, U
 
 pub(super) fn shown(text: &OsStr) -> SafeText {
     SafeText::from_bytes(text.as_encoded_bytes())
-}
-
-/// The words of the system without its `(os error 2)`.
-pub fn without_number(text: &str) -> String {
-    let Some((before, after)) = text.split_once(" (os error ") else { return text.to_owned() };
-    let behind = after.split_once(')').map_or("", |(_, behind)| behind);
-    format!("{before}{behind}")
 }

@@ -12,7 +12,7 @@ use crate::protocol::address::Authority;
 
 use super::{TroubleKind, retry::Fault};
 
-pub(super) use crate::platform::reason;
+use crate::platform::reason;
 
 /// An address that does not answer gets a rival after this (RFC 8305, section 5).
 const HEAD_START: Duration = Duration::from_millis(250);

@@ -9,15 +9,17 @@ use std::{
 
 use rustix::fs::FileType;
 
-use crate::protocol::{
-    digest::Hash,
-    message::{Form, Sources},
+use crate::{
+    platform::reason,
+    protocol::{
+        digest::Hash,
+        message::{Form, Sources},
+    },
 };
 
 use super::{
     Checksum, Existing, JobId, TroubleKind, archive_check,
     checksum::{self, Interrupted},
-    dial::reason,
     memory::{Memory, Place},
     place::{self, Target},
     retry::Fault,

@@ -12,9 +12,9 @@ use std::{
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 
-use crate::platform;
+use crate::platform::{self, reason};
 
-use super::{dial::reason, retry::Fault, seal::Seal};
+use super::{retry::Fault, seal::Seal};
 
 /// An open folder.
 #[derive(Debug)]

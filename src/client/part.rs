@@ -12,12 +12,15 @@ use std::{
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 
-use crate::{platform, protocol::digest::BlockDigest, units};
+use crate::{
+    platform::{self, reason},
+    protocol::digest::BlockDigest,
+    units,
+};
 
 use super::{
     blocks::Blocks,
     control::Record,
-    dial::reason,
     folder::Folder,
     journal::{Journal, Notes},
     memory::Source,

@@ -8,9 +8,10 @@ use std::{
 
 use rustix::fs::FileType;
 
+use crate::platform::reason;
+
 use super::{
     Existing, Form, JobId, NewJob,
-    dial::reason,
     folder::{Folder, Folders},
     name::{self, SafeName},
     retry::Fault,

@@ -9,7 +9,7 @@ use crate::{
         error::{Code, Stranger, Violation},
         message::Failure,
     },
-    text::SafeText,
+    text::{SafeText, without_number},
 };
 
 use super::{Trouble, TroubleKind};
@@ -107,7 +107,7 @@ impl Fault {
             Code::Unreadable => {
                 // The server names the file as well, and the number of the system's error.
                 let why = said.strip_prefix(about).and_then(|said| said.strip_prefix(": ")).unwrap_or(said);
-                let why = why.split(" (os error").next().unwrap_or(why);
+                let why = without_number(why);
                 Fault::never(TroubleKind::Other, text(&format!("the server could not read it: {why}")))
             }
             Code::Changed | Code::Range => Fault::changed(text(failure.code.text())),

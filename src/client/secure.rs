@@ -10,6 +10,7 @@ use rustls::{
 use tokio::net::TcpStream;
 
 use crate::{
+    platform::reason,
     protocol::{address::Authority, error::Stranger},
     tls::{self, Session},
 };
@@ -103,7 +104,7 @@ async fn receive(stream: &TcpStream, session: &mut Secure) -> io::Result<usize> 
 }
 
 fn lost(peer: &str, error: &io::Error) -> Fault {
-    Fault::lost(format!("the connection to {peer} was lost in the TLS handshake: {}", dial::reason(error)))
+    Fault::lost(format!("the connection to {peer} was lost in the TLS handshake: {}", reason(error)))
 }
 
 /// The certificate is not to be believed.
@@ -124,7 +125,7 @@ fn refused(distrust: &Distrust, authority: &Authority, servers: &Servers) -> Fau
              between, or the server was set up anew: if you are sure of that, take its line out of '{file}'"
         ),
         Distrust::File(error) => {
-            format!("{peer} cannot be trusted: '{file}' cannot be used: {}", dial::reason(error))
+            format!("{peer} cannot be trusted: '{file}' cannot be used: {}", reason(error))
         }
     };
     if matches!(distrust, Distrust::WrongPin { .. } | Distrust::Changed { .. }) {

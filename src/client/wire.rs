@@ -9,7 +9,10 @@ use std::{
 
 use tokio::{net::TcpStream, time::timeout};
 
-use crate::protocol::address::{Authority, Security};
+use crate::{
+    platform::reason,
+    protocol::address::{Authority, Security},
+};
 
 use super::{
     TroubleKind, dial,
@@ -239,7 +242,7 @@ impl Wire {
     }
 
     fn lost(&self, error: &io::Error) -> Fault {
-        Fault::lost(format!("the connection to {} was lost: {}", self.peer, dial::reason(error)))
+        Fault::lost(format!("the connection to {} was lost: {}", self.peer, reason(error)))
     }
 
     fn failed(&self, error: &rustls::Error) -> Fault {

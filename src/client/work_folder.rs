@@ -13,8 +13,9 @@ use rustix::{
     io::Errno,
 };
 
+use crate::platform::reason;
+
 use super::{
-    dial::reason,
     folder::{Folder, open_directory},
     removal,
     retry::Fault,

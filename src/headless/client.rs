@@ -12,12 +12,13 @@ use crate::{
     cli::{
         Fetch,
         fetch::Chosen,
-        plan::{self, Face, Style},
+        plan::{Face, Style},
     },
     client::{
         self, Command, Engine, Event, JobId, KeptJob, KeptState, Session,
         session::{Opened, Saved},
     },
+    text,
 };
 
 /// How long an interrupted engine may take to put what it has on the disk.
@@ -70,7 +71,7 @@ pub(super) fn watch(
     let kept = engine.join(FAREWELL);
     let saved = session.map_or(Ok(()), |session| session.save(kept));
     if let Err(error) = &saved {
-        say(&format!("tui: the queue could not be kept: {}", plan::without_number(&error.to_string())));
+        say(&format!("tui: the queue could not be kept: {}", text::without_number(&error.to_string())));
     }
     let exit = match interrupted {
         Some(signal) => {

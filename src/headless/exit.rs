@@ -3,10 +3,11 @@
 use std::process::ExitCode;
 
 use crate::{
-    cli::{UsageError, plan},
+    cli::UsageError,
     client::{TroubleKind, session::OpenError},
     config, logging,
     server::{IdentityError, StartError},
+    text,
 };
 
 /// How the process ends.
@@ -76,13 +77,13 @@ impl From<UsageError> for Problem {
 
 impl From<config::Error> for Problem {
     fn from(error: config::Error) -> Problem {
-        Problem::new(Exit::Usage, plan::without_number(&error.to_string()))
+        Problem::new(Exit::Usage, text::without_number(&error.to_string()))
     }
 }
 
 impl From<logging::LogFileError> for Problem {
     fn from(error: logging::LogFileError) -> Problem {
-        Problem::new(Exit::Usage, plan::without_number(&error.to_string()))
+        Problem::new(Exit::Usage, text::without_number(&error.to_string()))
     }
 }
 
@@ -92,7 +93,7 @@ impl From<OpenError> for Problem {
             OpenError::Held { .. } => Exit::Failed,
             OpenError::Files { .. } => Exit::Disk,
         };
-        Problem::new(exit, plan::without_number(&error.to_string()))
+        Problem::new(exit, text::without_number(&error.to_string()))
     }
 }
 
@@ -124,7 +125,7 @@ impl From<StartError> for Problem {
             ),
             StartError::System(_) => (Exit::Failed, "close some programs and try again"),
         };
-        let sentence = plan::without_number(&error.to_string());
+        let sentence = text::without_number(&error.to_string());
         let advice = if advice.is_empty() { String::new() } else { format!("; {advice}") };
         Problem::new(exit, sentence + &advice)
     }

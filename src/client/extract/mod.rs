@@ -28,13 +28,12 @@ use zip::result::ZipError;
 use self::{staging::Staging, survey::Contents, unpack::Unpacker};
 use super::{
     Existing, Extract, TroubleKind,
-    dial::reason,
     finish::Unfinished,
     folder::{Folder, open_directory},
     name,
     retry::Fault,
 };
-use crate::{text::SafeText, units};
+use crate::{platform::reason, text::SafeText, units};
 
 /// Names tried for [`Existing::Rename`].
 const NUMBERS: u32 = 10_000;

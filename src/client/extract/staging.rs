@@ -14,14 +14,13 @@ use rustix::fs::{AtFlags, FileType, Mode};
 
 use crate::{
     client::{
-        dial::reason,
         folder::{Folder, open_directory},
         folding::Folding,
         name, removal,
         retry::Fault,
         work_folder::{self, Purpose},
     },
-    platform,
+    platform::{self, reason},
 };
 
 /// What is unpacked, until it is whole. Nobody calls anything so by chance.

@@ -19,7 +19,6 @@ use super::{
 use crate::{
     client::{
         Checksum, Existing, TroubleKind,
-        dial::reason,
         finish::Unfinished,
         memory::Memory,
         place, removal,
@@ -27,7 +26,7 @@ use crate::{
         times::{set_modified, times},
         worker::Context,
     },
-    platform,
+    platform::{self, reason},
     protocol::digest::Hash,
 };
 

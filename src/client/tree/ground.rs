@@ -10,8 +10,8 @@ use rustix::fs::{AtFlags, FileType, Stat};
 
 use super::manifest::{Entry, Manifest, Node};
 use crate::{
-    client::{dial::reason, folder::open_directory, retry::Fault},
-    platform::{self, Access, Links, Reach},
+    client::{folder::open_directory, retry::Fault},
+    platform::{self, Access, Links, Reach, reason},
     protocol::message::Timestamp,
 };
 

@@ -5,7 +5,7 @@
 use std::{
     ffi::{OsStr, OsString},
     fs::File,
-    io::{self, BufReader, Write},
+    io::{self, BufRead, BufReader, Seek, Write},
     os::{fd::AsFd, unix::fs::MetadataExt},
     path::PathBuf,
     sync::Arc,
@@ -123,15 +123,15 @@ impl Stage {
         file.metadata().is_ok_and(|data| data.is_file()).then(|| BufReader::new(file))
     }
 
-    /// What its control file is about, if that was written by this user's program.
-    fn subject(&self) -> Option<Subject> {
-        let (subject, seal) = self.control().and_then(record::subject)?;
+    /// What a control file is about, if that was written by this user's program.
+    fn subject(&self, control: impl BufRead) -> Option<Subject> {
+        let (subject, seal) = record::subject(control)?;
         self.folder.seal.is_on(&record::sealed(&subject), seal.as_deref()).then_some(subject)
     }
 
     /// Whether what is in it came from there. Nothing came from anywhere.
     pub(in crate::client) fn is_from(&self, address: &Address) -> bool {
-        match self.subject() {
+        match self.control().and_then(|control| self.subject(control)) {
             Some(subject) => Address::parse(&subject.address).is_ok_and(|known| known.is_same_as(address)),
             None => [TREE, PARTS].iter().all(|name| {
                 // Only what is empty goes, and is made again when it is needed.
@@ -145,10 +145,12 @@ impl Stage {
 
     /// What its control file says, and whether that can be believed without hashing.
     pub(super) fn recorded(&self, place: Place, most: usize) -> (Record, bool) {
-        if self.subject().is_none() {
-            return (Record::default(), false);
-        }
-        let record = self.control().map(|file| record::read(file, place, most)).unwrap_or_default();
+        let record = self.control().and_then(|mut control| {
+            self.subject(&mut control)?;
+            control.rewind().ok()?;
+            Some(record::read(control, place, most))
+        });
+        let record = record.unwrap_or_default();
         let trusted = self.ours || (record.clean.is_some() && record.clean == platform::boot());
         (record, trusted)
     }
