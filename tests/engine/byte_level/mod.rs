@@ -2,8 +2,11 @@
 //! end, nothing but its own unfinished file is there, what was there before is untouched, and an honest server gives it the
 //! right file afterwards, with all that the hostile one left.
 
+mod answers;
 mod flow;
+mod listing;
 mod play;
+mod tree;
 mod tricks;
 
 use play::{Attack, Fresh};
@@ -57,6 +60,8 @@ fn each_trick_has_a_name() {
     ];
     let mut names: Vec<_> = all.iter().flatten().map(|attack| attack.name.clone()).collect();
     names.extend(flow::NAMES.map(str::to_owned));
+    names.extend(listing::tricks(1).into_iter().map(|trick| format!("a listing: {}", trick.name)));
+    names.extend(tree::tricks(1).into_iter().map(|trick| format!("a tree: {}", trick.name)));
     let count = names.len();
     names.sort();
     names.dedup();

@@ -6,13 +6,13 @@ use super::play::{Attack, Then, WANTED};
 use crate::frames::{self, PREAMBLE, frame, header};
 
 const WELCOME: u8 = 0x81;
-const CONTENT: u8 = 0x84;
+pub const CONTENT: u8 = 0x84;
 pub const VALUES: u8 = 0x85;
-const DATA: u8 = 0x90;
-const BLOCK: u8 = 0x91;
-const END: u8 = 0x92;
-const ERROR: u8 = 0x9f;
-const GOODBYE: u8 = 0x0f;
+pub const DATA: u8 = 0x90;
+pub const BLOCK: u8 = 0x91;
+pub const END: u8 = 0x92;
+pub const ERROR: u8 = 0x9f;
+pub const GOODBYE: u8 = 0x0f;
 
 fn attack(name: impl Into<String>, says: Vec<u8>) -> Attack {
     Attack { name: name.into(), says, then: Then::Close, harmless: false }
@@ -33,16 +33,16 @@ fn end() -> Value {
     json!({"size": WANTED.len(), "root": blake3::hash(WANTED).to_string(), "identity": "hostile"})
 }
 
-fn chaining(index: u64, bytes: &[u8]) -> [u8; 32] {
+pub fn chaining(index: u64, bytes: &[u8]) -> [u8; 32] {
     use blake3::hazmat::HasherExt;
     blake3::Hasher::new().set_input_offset(index << 20).update(bytes).finalize_non_root()
 }
 
-fn mark(index: u64, position: u64, hash: &[u8; 32]) -> Vec<u8> {
+pub fn mark(index: u64, position: u64, hash: &[u8; 32]) -> Vec<u8> {
     [&index.to_le_bytes()[..], &position.to_le_bytes(), hash].concat()
 }
 
-fn right_mark() -> Vec<u8> {
+pub fn right_mark() -> Vec<u8> {
     mark(0, WANTED.len() as u64, &chaining(0, WANTED))
 }
 
