@@ -1,11 +1,14 @@
 //! The calls that only Linux has; a port to another system is this module.
 
 mod accept_queue;
+mod memory;
 mod rename;
 
 use std::{io, net::Shutdown, os::fd::OwnedFd, path::Path, time::Duration};
 
 pub(crate) use accept_queue::waiting_peers;
+pub(crate) use memory::memory_left;
+pub use memory::share_one_heap;
 pub(crate) use rename::{exchange, move_directory, rename_new};
 pub(crate) use rustix::fd::AsFd;
 use rustix::{

@@ -50,13 +50,14 @@ async fn accept(shared: Arc<Shared>, listener: StdListener) -> io::Result<()> {
     let mut backoff = Backoff::default();
     let mut tasks = JoinSet::new();
     while shared.accepting() {
-        match listener.accept().await {
-            Ok((stream, peer)) => {
+        let accepted = listener.accept().await.and_then(|(stream, peer)| {
+            let stream = Arc::new(stream);
+            Ok(shared.admit(&stream, peer)?.map(|connection| serve(connection, stream)))
+        });
+        match accepted {
+            Ok(accepted) => {
                 backoff.reset();
-                let stream = Arc::new(stream);
-                if let Some(connection) = shared.admit(&stream, peer) {
-                    tasks.spawn(serve(connection, stream));
-                }
+                accepted.map(|serving| tasks.spawn(serving));
             }
             Err(error) => sleep(backoff.after(&shared, &error)).await,
         }

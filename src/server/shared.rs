@@ -1,6 +1,7 @@
 //! What all connections of a server have in common: the root, the limits, the registry, the phase.
 
 use std::{
+    io,
     net::{Shutdown, SocketAddr, TcpListener},
     ops::{Deref, Range},
     os::fd::AsFd,
@@ -19,6 +20,7 @@ use super::{
     door::Door,
     hashes::BlockHashes,
     indexes::ArchiveIndexes,
+    limits::MEMORY,
     registry::{Registry, Socket, lock},
     share::Share,
     slots::Slots,
@@ -144,11 +146,19 @@ impl Shared {
 
     /// Makes a connection of a socket that was just accepted; `None` if it is to be closed at once because
     /// even the places for being told "busy" are taken.
+    ///
+    /// # Errors
+    /// There is no memory for one more, if those that are there take as much as they may.
     pub fn admit<S: AsFd + Send + Sync + 'static>(
         self: &Arc<Self>,
         socket: &Arc<S>,
         peer: SocketAddr,
-    ) -> Option<Connection> {
+    ) -> io::Result<Option<Connection>> {
+        // Whoever gets no memory in the middle of something can do nothing but end the program.
+        let connections = self.registry.len() as u64 + 1;
+        if platform::memory_left().is_some_and(|left| left / MEMORY < connections) {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
         let (now, begun) = (Instant::now(), platform::thread_time());
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         // Answers are written whole; waiting for more bytes to send would only delay them.
@@ -165,9 +175,11 @@ impl Shared {
                 self.emit(&Event::Refused { peer });
             }
         }
-        let mut connection = Connection::new(Arc::clone(self), entry?, now);
-        connection.came_by(platform::thread_time().saturating_sub(begun));
-        Some(connection)
+        Ok(entry.map(|entry| {
+            let mut connection = Connection::new(Arc::clone(self), entry, now);
+            connection.came_by(platform::thread_time().saturating_sub(begun));
+            connection
+        }))
     }
 
     /// Bytes of a turn under the limit for all connections; see [`Bucket::quantum`].

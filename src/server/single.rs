@@ -34,11 +34,14 @@ pub(super) fn prepare(
     Ok(move || {
         let mut backoff = Backoff::default();
         while shared.accepting() {
-            match listener.accept() {
-                Ok((stream, peer)) => {
+            let accepted = listener.accept().and_then(|(stream, peer)| {
+                let stream = Arc::new(stream);
+                Ok(shared.admit(&stream, peer)?.map(|connection| (connection, stream)))
+            });
+            match accepted {
+                Ok(accepted) => {
                     backoff.reset();
-                    let stream = Arc::new(stream);
-                    let Some(mut connection) = shared.admit(&stream, peer) else { continue };
+                    let Some((mut connection, stream)) = accepted else { continue };
                     loop {
                         match step(&mut connection, &stream, COURTESY) {
                             Step::Done => {}

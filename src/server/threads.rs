@@ -33,7 +33,7 @@ pub(super) fn prepare(
         while shared.accepting() {
             let accepted = listener.accept().and_then(|(stream, peer)| {
                 let stream = Arc::new(stream);
-                let Some(mut connection) = shared.admit(&stream, peer) else { return Ok(()) };
+                let Some(mut connection) = shared.admit(&stream, peer)? else { return Ok(()) };
                 let serve = move || while step(&mut connection, &stream, PATIENCE) != Step::Over {};
                 // If there is no thread to be had, the closure is dropped and the connection with it.
                 thread::Builder::new().name("connection".into()).stack_size(STACK).spawn(serve).map(drop)

@@ -50,7 +50,12 @@ impl Home {
 
     /// The binary in this folder, without a terminal.
     pub fn command<I: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = I>) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tui"));
+        self.other(env!("CARGO_BIN_EXE_tui"), arguments)
+    }
+
+    /// Another program in this folder.
+    pub fn other<I: AsRef<OsStr>>(&self, program: &str, arguments: impl IntoIterator<Item = I>) -> Command {
+        let mut command = Command::new(program);
         command.args(arguments).current_dir(self.path()).env_clear().env("HOME", self.path());
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("TMPDIR", std::env::temp_dir());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -149,6 +154,13 @@ impl Running {
             number.expect("a number")
         };
         (kib("VmHWM:") - kib("RssFile:")) * 1024
+    }
+
+    /// Its address space, in bytes.
+    pub fn address_space(&mut self) -> u64 {
+        let pages = std::fs::read_to_string(format!("/proc/{}/statm", self.child().id())).expect("it runs");
+        let pages: u64 = pages.split(' ').next().and_then(|pages| pages.parse().ok()).expect("a number");
+        pages * rustix::param::page_size() as u64
     }
 
     pub fn signal(&mut self, signal: Signal) {
