@@ -59,15 +59,15 @@ impl SafeName {
     }
 
     /// The name that the user can expect: the one asked for, if the path has one. Only the served folder itself
-    /// has to be named by the server, and it may neither hide the file by a leading dot nor make something else of an
-    /// archive.
+    /// has to be named by the server, and it may neither hide the file by a leading dot, nor name it as an option of some
+    /// program, nor make something else of an archive.
     pub(super) fn for_content(asked: Option<&str>, announced: &str, archive: bool) -> SafeName {
         let suffix = if archive { ".zip" } else { "" };
         let name = match asked {
             Some(asked) => SafeName::new(asked),
             None => {
                 let name = SafeName::new(announced.strip_suffix(suffix).unwrap_or(announced));
-                match name.0.strip_prefix('.') {
+                match name.0.strip_prefix(['.', '-']) {
                     Some(rest) => SafeName::new(&format!("_{rest}")),
                     None => name,
                 }
@@ -253,6 +253,8 @@ mod tests {
         assert_eq!(name(Some("d"), "d.zip", true), "d.zip");
         assert_eq!(name(None, "music.zip", true), "music.zip");
         assert_eq!(name(None, ".bashrc", false), "_bashrc");
+        assert_eq!(name(None, "-rf", false), "_rf");
+        assert_eq!(name(Some("-rf"), "", false), "-rf");
         assert_eq!(name(Some(&"d".repeat(255)), "", true), format!("{}.zip", "d".repeat(251)));
     }
 

@@ -5,6 +5,7 @@
 mod answers;
 mod flow;
 mod listing;
+mod meta;
 mod play;
 mod tree;
 mod tricks;
@@ -61,6 +62,7 @@ fn each_trick_has_a_name() {
     let mut names: Vec<_> = all.iter().flatten().map(|attack| attack.name.clone()).collect();
     names.extend(flow::NAMES.map(str::to_owned));
     names.extend(listing::tricks(1).into_iter().map(|trick| format!("a listing: {}", trick.name)));
+    names.extend(meta::tricks(1).into_iter().map(|trick| format!("a name: {}", trick.name)));
     names.extend(tree::tricks(1).into_iter().map(|trick| format!("a tree: {}", trick.name)));
     let count = names.len();
     names.sort();

@@ -238,6 +238,15 @@ fn files_tricks(request: u32) -> Vec<Trick> {
     all.tricks
 }
 
+/// The right answer to a request of this kind.
+pub fn right_answer(kind: u8, request: u32) -> Vec<u8> {
+    match kind {
+        ASKS_TREE => right(&tree(), request),
+        ASKS_FILES => right(&files(), request),
+        _ => frames::json(ERROR, request, &json!({"code": "unsupported", "message": "m"})),
+    }
+}
+
 /// All of them.
 pub fn tricks(request: u32) -> Vec<Trick> {
     let mut all = tree_tricks(request);
@@ -261,11 +270,7 @@ fn fetch(
 #[test]
 fn every_wrong_answer_is_refused() {
     let present = Present::default();
-    let at = serve(&present, tricks, |kind, request| match kind {
-        ASKS_TREE => right(&tree(), request),
-        ASKS_FILES => right(&files(), request),
-        _ => frames::json(ERROR, request, &json!({"code": "unsupported", "message": "m"})),
-    });
+    let at = serve(&present, tricks, right_answer);
     let mut client = Client::new(Config { retries: 0, ..config() });
     for (number, Trick { name, harmless, .. }) in tricks(1).into_iter().enumerate() {
         let outside = tempfile::tempdir().unwrap();
