@@ -35,7 +35,5 @@ mod tls;
 pub mod ui;
 pub mod units;
 
-pub use platform::share_one_heap;
-
 /// How both ends introduce themselves to each other.
 const AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));

@@ -15,7 +15,6 @@ use fdsp::{
 };
 
 fn main() -> ExitCode {
-    fdsp::share_one_heap();
     // A report of a defect has its sections; a problem of this world is one sentence.
     let _ = color_eyre::config::HookBuilder::default().display_env_section(false).install();
     match run() {

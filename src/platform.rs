@@ -7,8 +7,7 @@ mod rename;
 use std::{io, net::Shutdown, os::fd::OwnedFd, path::Path, time::Duration};
 
 pub(crate) use accept_queue::waiting_peers;
-pub(crate) use memory::memory_left;
-pub use memory::share_one_heap;
+pub(crate) use memory::{MemoryLeft, memory_left};
 pub(crate) use rename::{exchange, move_directory, rename_new};
 pub(crate) use rustix::fd::AsFd;
 use rustix::{

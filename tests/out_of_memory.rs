@@ -10,24 +10,33 @@ use std::{
     net::{Ipv4Addr, TcpStream},
 };
 
-use program::{Home, Running, at};
+use program::{Home, Running, at, finish};
 use serde_json::json;
 
-/// Bytes that it may take beside what it has when it listens.
-const MORE: u64 = 8 << 20;
 /// More clients than it has memory for.
 const CLIENTS: usize = 64;
 
-/// Starts a server with so much address space, and waits until it listens: its address and port.
-fn serve(home: &Home, arch: &str, space: u64) -> (Running, String, u16) {
-    let space = (space / 1024).to_string();
-    let limited = ["-c", "ulimit -v $0 && exec \"$@\"", &space, env!("CARGO_BIN_EXE_tui")];
+/// What the system may limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Limit {
+    Space,
+    Data,
+}
+
+/// Starts a server with so many bytes, and waits until it listens: its address and port. `None` if it may not have as many.
+fn serve(home: &Home, arch: &str, limit: Limit, bytes: u64) -> Option<(Running, String, u16)> {
+    let option = if limit == Limit::Space { "-v" } else { "-d" };
+    let set = format!("ulimit {option} {} || exit 99", bytes / 1024);
+    if finish(home.other("sh", ["-c", &set]).spawn().expect("a shell")).code == 99 {
+        return None;
+    }
+    let limited = ["-c", &format!("{set}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_tui")];
     let options = ["--serve", "--json", "--plain", "--arch", arch, "-P", "0", "served"];
     let mut server = Running::start(home.other("sh", limited.into_iter().chain(options)));
     let listening = server.stdout().event("listening");
     let address = listening["address"].as_str().expect("an address").to_owned();
     let port = listening["port"].as_u64().and_then(|port| u16::try_from(port).ok()).expect("a port");
-    (server, address, port)
+    Some((server, address, port))
 }
 
 /// Questions with long answers, of which nobody reads one.
@@ -37,10 +46,16 @@ fn questions() -> Vec<u8> {
     [frames::PREAMBLE.to_vec(), hello, (1..=50).flat_map(ask).collect()].concat()
 }
 
-fn runs_out(home: &Home, arch: &str) {
+fn runs_out(home: &Home, arch: &str, limit: Limit) {
+    // Threads are taken only as long as there is address space for a heap of each.
+    let more = if (arch, limit) == ("threads", Limit::Space) { 192 << 20 } else { 8 << 20 };
     // With a limit that is none, to learn what it has under one.
-    let own = serve(home, arch, 1 << 40).0.address_space();
-    let (mut server, address, port) = serve(home, arch, own + MORE);
+    let Some((mut server, ..)) = serve(home, arch, limit, 1 << 40) else {
+        return println!("skipped: {limit:?} is limited already");
+    };
+    let own = if limit == Limit::Space { server.address_space() } else { server.data() };
+    drop(server);
+    let (mut server, address, port) = serve(home, arch, limit, own + more).expect("less than before");
     let mut warnings = server.stderr();
     let questions = questions();
     let clients: Vec<_> = (0..CLIENTS)
@@ -54,9 +69,14 @@ fn runs_out(home: &Home, arch: &str) {
     while warnings.next() != "warning: new clients have to wait: out of memory" {}
     drop(clients);
 
-    let outcome = home.run(["-q", "--plain", "-d", arch, &at(&address, "file")]);
-    assert_eq!(outcome.code, 0, "{arch}: {outcome:#?}");
-    assert_eq!(fs::read(home.path().join(arch).join("file")).expect("fetched"), b"content", "{arch}");
+    let got = format!("{arch} {limit:?}");
+    let outcome = home.run(["-q", "--plain", "-d", &got, &at(&address, "file")]);
+    assert_eq!(outcome.code, 0, "{got}: {outcome:#?}");
+    assert_eq!(fs::read(home.path().join(&got).join("file")).expect("fetched"), b"content", "{got}");
+    if arch != "threads" {
+        let outcome = home.run(["-q", "--plain", "--retries", "0", "-d", &got, &at(&address, "many")]);
+        assert!(outcome.is_one_sentence().contains("busy"), "{got}: {outcome:#?}");
+    }
 }
 
 #[test]
@@ -66,7 +86,9 @@ fn memory_runs_out_and_comes_back() {
     for number in 0..1000 {
         home.write(&format!("served/many/{number:050}"), "");
     }
-    for arch in ["threads", "select", "async"] {
-        runs_out(&home, arch);
+    for limit in [Limit::Space, Limit::Data] {
+        for arch in ["threads", "select", "async"] {
+            runs_out(&home, arch, limit);
+        }
     }
 }

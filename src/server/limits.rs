@@ -84,9 +84,6 @@ pub(super) const LOOK: Duration = Duration::from_millis(100);
 /// Places beside `max_connections` in which clients are told "busy".
 pub(super) const REFUSALS: usize = 64;
 
-/// Bytes of memory that a connection takes at the most, with a thread of its own: what was measured, and as much again.
-pub(super) const MEMORY: u64 = 512 * 1024;
-
 /// Seconds after which a client that was told "busy" may come again.
 pub(super) const RETRY_AFTER: u32 = 5;
 

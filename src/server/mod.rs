@@ -33,6 +33,7 @@ mod indexes;
 mod limits;
 mod listen;
 mod lru;
+mod memory;
 mod origin;
 mod registry;
 mod select;

@@ -40,22 +40,24 @@ struct Live {
 
 impl Registry {
     /// Enters a connection: as one to serve while there are fewer of those than the limits say or another one can make way
-    /// for it, else as one to be refused, and `None` if too many are being refused already.
+    /// for it, else as one to be refused, and `None` if too many are being refused already. `is_short`: there is memory for
+    /// one only if another one makes way, and none to refuse it.
     pub fn enter(
         &self,
         socket: Weak<Socket>,
         peer: SocketAddr,
         limits: &Limits,
+        is_short: bool,
         now: Instant,
     ) -> Option<Arc<Entry>> {
         let mut live = lock(&self.live);
         let origin = Origin::from(peer.ip());
         let of_it = live.origins.get(&origin).copied().unwrap_or(0);
         let served = live.entries.len() - live.refused - live.leaving;
-        let refused =
-            of_it >= limits.max_per_address || (served >= limits.max_connections && !live.make_way(of_it));
+        let is_full = is_short || served >= limits.max_connections;
+        let refused = of_it >= limits.max_per_address || (is_full && !live.make_way(of_it));
         if refused {
-            if live.refused >= REFUSALS {
+            if is_short || live.refused >= REFUSALS {
                 return None;
             }
             live.refused += 1;

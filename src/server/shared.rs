@@ -20,7 +20,7 @@ use super::{
     door::Door,
     hashes::BlockHashes,
     indexes::ArchiveIndexes,
-    limits::MEMORY,
+    memory,
     registry::{Registry, Socket, lock},
     share::Share,
     slots::Slots,
@@ -154,12 +154,10 @@ impl Shared {
         socket: &Arc<S>,
         peer: SocketAddr,
     ) -> io::Result<Option<Connection>> {
-        // Whoever gets no memory in the middle of something can do nothing but end the program.
-        let connections = self.registry.len() as u64 + 1;
-        if platform::memory_left().is_some_and(|left| left / MEMORY < connections) {
-            return Err(io::ErrorKind::OutOfMemory.into());
-        }
         let (now, begun) = (Instant::now(), platform::thread_time());
+        // Who comes alone is served from what the others have left.
+        let connections = self.registry.len() as u64 + 1;
+        let is_short = connections > 1 && !memory::is_enough_for(connections, self.arch);
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         // Answers are written whole; waiting for more bytes to send would only delay them.
         let _ = socket2::SockRef::from(&**socket).set_tcp_nodelay(true);
@@ -167,8 +165,9 @@ impl Shared {
         // to megabytes, for a thousand of them to gigabytes, read and hashed long before they are wanted.
         let _ = socket2::SockRef::from(&**socket).set_tcp_notsent_lowat(NOT_SENT);
         let weak: Weak<S> = Arc::downgrade(socket);
-        let entry = self.registry.enter(weak as Weak<Socket>, peer, &self.limits, now);
+        let entry = self.registry.enter(weak as Weak<Socket>, peer, &self.limits, is_short, now);
         match &entry {
+            None if is_short => return Err(io::ErrorKind::OutOfMemory.into()),
             Some(entry) if !entry.refused => self.emit(&Event::Connected { id: entry.id, peer }),
             _ => {
                 self.refused.fetch_add(1, Ordering::Relaxed);

@@ -9,11 +9,18 @@
 //! the scheduler. The price is a stack for each client, so their number is capped: a client over
 //! the cap gets a thread as well, one of a few, but only to be told "busy".
 
-use std::{io, net::TcpListener, sync::Arc, thread, time::Duration};
+use std::{
+    io,
+    net::TcpListener,
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
+};
 
 use super::{
     accept::Backoff,
     blocking::{Step, step},
+    memory,
     shared::{Phase, Shared},
 };
 
@@ -34,9 +41,18 @@ pub(super) fn prepare(
             let accepted = listener.accept().and_then(|(stream, peer)| {
                 let stream = Arc::new(stream);
                 let Some(mut connection) = shared.admit(&stream, peer)? else { return Ok(()) };
-                let serve = move || while step(&mut connection, &stream, PATIENCE) != Step::Over {};
+                let (runs, has_begun) = mpsc::channel();
+                let serve = move || {
+                    let _ = runs.send(());
+                    while step(&mut connection, &stream, PATIENCE) != Step::Over {}
+                };
                 // If there is no thread to be had, the closure is dropped and the connection with it.
-                thread::Builder::new().name("connection".into()).stack_size(STACK).spawn(serve).map(drop)
+                thread::Builder::new().name("connection".into()).stack_size(STACK).spawn(serve)?;
+                // Its heap is there now, so that what is left for the next one can be told.
+                if memory::is_limited() {
+                    let _ = has_begun.recv();
+                }
+                Ok(())
             });
             match accepted {
                 Ok(()) => backoff.reset(),

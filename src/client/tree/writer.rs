@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     client::{TroubleKind, folder::Folder, part, progress::Progress, retry::Fault, times::set_modified},
+    platform::reason,
     protocol::{digest::Hash, message::FileHead},
 };
 
@@ -112,7 +113,10 @@ impl Writer {
             Ok(())
         };
         let thread = std::thread::Builder::new().name("fdsp-tree".into()).spawn(work).map_err(|error| {
-            Fault::never(TroubleKind::Other, format!("the system gives no thread to write files: {error}"))
+            Fault::never(
+                TroubleKind::Other,
+                format!("the system gives no thread to write files: {}", reason(&error)),
+            )
         })?;
         Ok(Writer { sender: Some(sender), emptied, under_way: 0, spare: Vec::new(), thread: Some(thread) })
     }

@@ -165,6 +165,12 @@ pub(super) fn failure(code: Code, why: impl fmt::Display, path: &SafeText) -> Fa
     Failure { code, message: format!("{path}: {why}"), path: Some(path.to_string()), retry_after: None }
 }
 
+/// The list of what is in a folder would take more memory than there is.
+pub(super) fn out_of_memory(path: &SafeText) -> Failure {
+    let why = "the server is out of memory for all that is in it; try again later, or fetch parts of it";
+    Failure { retry_after: Some(RETRY_AFTER), ..failure(Code::Busy, why, path) }
+}
+
 /// There is no place for costly work now, because the server already does as much of it as it may.
 pub(super) fn busy(doing: &str, path: &SafeText) -> Failure {
     let why = format!("the server {doing} as it may at the same time; try again in {RETRY_AFTER} seconds");

@@ -6,7 +6,7 @@ use crate::server::ConnectionState;
 fn enter(registry: &Registry, socket: &Arc<TcpListener>, max: usize) -> Option<Arc<Entry>> {
     let weak: Weak<TcpListener> = Arc::downgrade(socket);
     let limits = Limits { max_connections: max, ..Limits::default() };
-    registry.enter(weak as Weak<Socket>, ([127, 0, 0, 1], 1).into(), &limits, Instant::now())
+    registry.enter(weak as Weak<Socket>, ([127, 0, 0, 1], 1).into(), &limits, false, Instant::now())
 }
 
 #[test]
@@ -17,7 +17,7 @@ fn an_address_has_a_share_and_no_more() {
     let enter = |peer: &str| {
         let weak: Weak<TcpListener> = Arc::downgrade(&socket);
         let peer = SocketAddr::new(peer.parse().unwrap(), 1);
-        registry.enter(weak as Weak<Socket>, peer, &limits, Instant::now()).unwrap()
+        registry.enter(weak as Weak<Socket>, peer, &limits, false, Instant::now()).unwrap()
     };
     let first = enter("192.0.2.1");
     assert!(!first.refused && !enter("192.0.2.1").refused);
@@ -41,7 +41,8 @@ fn a_peer_that_has_reset_is_seen_without_reading() {
     let socket = Arc::new(stream);
     let weak: Weak<std::net::TcpStream> = Arc::downgrade(&socket);
     let registry = Registry::default();
-    let entry = registry.enter(weak as Weak<Socket>, peer, &Limits::default(), Instant::now()).unwrap();
+    let entry =
+        registry.enter(weak as Weak<Socket>, peer, &Limits::default(), false, Instant::now()).unwrap();
     assert!(entry.failure().is_none());
     socket2::SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
     drop(client);
@@ -88,7 +89,7 @@ impl Door {
     fn enter(&self, from: u8) -> Arc<Entry> {
         let weak: Weak<TcpListener> = Arc::downgrade(&self.socket);
         let peer = ([192, 0, 2, from], 1).into();
-        self.registry.enter(weak as Weak<Socket>, peer, &self.limits, Instant::now()).unwrap()
+        self.registry.enter(weak as Weak<Socket>, peer, &self.limits, false, Instant::now()).unwrap()
     }
 }
 
@@ -167,4 +168,23 @@ fn the_registry_keeps_no_socket_open() {
     drop(socket);
     entry.disconnect();
     assert!(entry.is_disconnected());
+}
+
+#[test]
+fn where_memory_is_short_one_comes_for_another_or_not_at_all() {
+    let door = Door::with_places(100);
+    let first: Vec<_> = (0..3).map(|_| door.enter(1)).collect();
+    let enter = |from: u8| {
+        let weak: Weak<TcpListener> = Arc::downgrade(&door.socket);
+        door.registry.enter(
+            weak as Weak<Socket>,
+            ([192, 0, 2, from], 1).into(),
+            &door.limits,
+            true,
+            Instant::now(),
+        )
+    };
+    assert!(enter(1).is_none(), "nobody makes way for itself");
+    assert!(enter(2).is_some_and(|entry| !entry.refused) && first[0].has_made_way());
+    assert!(enter(2).is_none(), "two each, and nobody is told so");
 }
