@@ -147,6 +147,17 @@ fn a_token_is_needed_where_one_was_given_however_it_was() {
 }
 
 #[test]
+fn the_original_programs_are_not_served_beside_a_token() {
+    let home = Home::new();
+    home.write("served/file", "content").write("token", "the-right-one\n");
+    for options in ["--token the-right-one", "--token-file token"] {
+        let outcome = home.line(&format!("--serve --headless -P 0 --classic {options} served"));
+        assert_eq!(outcome.code, 2, "{outcome:#?}");
+        says(outcome.is_one_sentence(), &["neither TLS nor tokens", "leave out --classic"]);
+    }
+}
+
+#[test]
 fn a_token_goes_without_tls_only_if_both_sides_want_that() {
     let (home, service) = served("--plain --token the-right-one");
     let said = fetch(&home, 5, &[&service.at("file")]);

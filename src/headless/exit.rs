@@ -121,7 +121,7 @@ impl From<StartError> for Problem {
             }
             StartError::Classic { .. } => (
                 Exit::Usage,
-                "add --plain and --public, listen on a loopback address, or leave out --classic",
+                "add --plain and --public, listen on a loopback address without a token, or leave out --classic",
             ),
             StartError::System(_) => (Exit::Failed, "close some programs and try again"),
         };

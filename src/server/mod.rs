@@ -195,7 +195,9 @@ pub enum StartError {
         error: std::io::Error,
     },
     /// The original programs would be served what others need a token, or TLS, for.
-    #[error("the original programs know neither TLS nor tokens, and {address} can be reached by others")]
+    #[error(
+        "the original programs know neither TLS nor tokens, and would be served at {address} without them"
+    )]
     Classic {
         /// The address.
         address: SocketAddr,
@@ -233,7 +235,9 @@ pub fn start(config: Config, sink: Sink) -> Result<Server, StartError> {
     let local = listener.local_addr().map_err(StartError::System)?;
     let own = listener.try_clone().map_err(StartError::System)?;
     let loopback = local.ip().to_canonical().is_loopback();
-    if classic.is_some() && !loopback && (identity.is_some() || access != Access::Public) {
+    let is_guarded =
+        matches!(access, Access::Token(_)) || !loopback && (identity.is_some() || access != Access::Public);
+    if classic.is_some() && is_guarded {
         return Err(StartError::Classic { address: local });
     }
     let proof = identity.as_ref().map(Identity::prove).transpose()?;
