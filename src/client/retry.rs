@@ -119,10 +119,20 @@ impl Fault {
                 &text(&format!("the server failed: {said}")),
                 Verdict::Again(after),
             ),
+            Code::Denied if !after.is_zero() => Fault::new(
+                TroubleKind::Refused,
+                &format!(
+                    "too many wrong tokens came from this address, and the server lets nobody in from there for {} s; \
+                     try again then",
+                    after.as_secs()
+                ),
+                Verdict::Again(after),
+            ),
             Code::Denied => Fault::new(
                 TroubleKind::Refused,
-                "the server wants its token; paste the address that it shows, or give the token with --token",
-                if after.is_zero() { Verdict::Never } else { Verdict::Again(after) },
+                "the server wants its token, and got none or a wrong one; paste the address that it shows, or give the \
+                 token with --token",
+                Verdict::Never,
             ),
             Code::TlsRequired => Fault::never(
                 TroubleKind::Connection,
@@ -178,6 +188,19 @@ mod tests {
         }
         let hostile = Fault::refused("a", &failure(Code::Busy, Some(u32::MAX)));
         assert_eq!(hostile.verdict, Verdict::Again(PATIENCE));
+    }
+
+    #[test]
+    fn a_client_that_is_kept_out_is_told_why() {
+        let wrong = Fault::refused("a", &failure(Code::Denied, None));
+        assert_eq!(wrong.verdict, Verdict::Never);
+        assert!(wrong.trouble.message.as_str().contains("none or a wrong one"));
+        let away = Fault::refused("a", &failure(Code::Denied, Some(57)));
+        assert_eq!(away.verdict, Verdict::Again(Duration::from_secs(57)));
+        assert!(
+            away.trouble.message.as_str().contains("too many wrong tokens")
+                && away.trouble.message.as_str().contains("57 s")
+        );
     }
 
     #[test]

@@ -105,7 +105,10 @@ pub(super) fn failed(name: &SafeText, trouble: &client::Trouble) -> String {
     let about = if names(message, name.as_str()) { String::new() } else { format!("{name}: ") };
     let advice = match trouble.kind {
         _ if message.contains(';') => "",
-        TroubleKind::Connection => "; check host and port, and that the server runs",
+        TroubleKind::Connection if message.contains("cannot connect") => {
+            "; check host and port, and that the server runs"
+        }
+        TroubleKind::Connection => "; try again later",
         TroubleKind::Integrity => "; fetch it again",
         TroubleKind::NotFound | TroubleKind::Refused | TroubleKind::Disk | TroubleKind::Other => "",
     };
@@ -204,9 +207,10 @@ mod tests {
         assert_eq!(line("/", TroubleKind::Other, "/f/s: cannot be read"), "tui: /f/s: cannot be read");
         assert_eq!(line("b", TroubleKind::NotFound, "absent"), "tui: b: absent");
         assert_eq!(
-            line("b", TroubleKind::Connection, "h:1: refused"),
-            "tui: b: h:1: refused; check host and port, and that the server runs"
+            line("b", TroubleKind::Connection, "cannot connect to h:1: refused"),
+            "tui: b: cannot connect to h:1: refused; check host and port, and that the server runs"
         );
+        assert_eq!(line("b", TroubleKind::Connection, "it is busy"), "tui: b: it is busy; try again later");
         assert_eq!(
             line("b", TroubleKind::Connection, "h:1: a web server; go"),
             "tui: b: h:1: a web server; go"

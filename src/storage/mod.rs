@@ -60,10 +60,12 @@ impl StorageError {
         let (code, path) = match self {
             StorageError::NotFound(path) => (Code::NotFound, path),
             StorageError::WrongKind { path, .. } => (Code::WrongKind, path),
+            StorageError::Unreadable { path, error } if is_shortage(error) => (Code::Busy, path),
             StorageError::Unreadable { path, .. } => (Code::Unreadable, path),
             StorageError::Changed { path } => (Code::Changed, path),
         };
-        Failure { code, message: self.to_string(), path: Some(path.to_string()), retry_after: None }
+        let retry_after = (code == Code::Busy).then_some(1);
+        Failure { code, message: self.to_string(), path: Some(path.to_string()), retry_after }
     }
 
     /// The same error once more.
@@ -92,6 +94,11 @@ impl StorageError {
     }
 }
 
+/// Whether the system has run out of something for now: descriptors, memory.
+fn is_shortage(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN))
+}
+
 /// Whether an error says that there is nothing there for the peer: absent, not permitted, leading outside.
 /// Everything else (no descriptors left, a broken disk) must not pass for that.
 fn is_absent(error: &io::Error) -> bool {
@@ -109,4 +116,19 @@ fn is_absent(error: &io::Error) -> bool {
                 | Errno::NODEV
         )
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_has_too_little_of_is_no_fault_of_the_file() {
+        let failure = |errno: Errno| StorageError::opening("a".into(), errno.into()).failure();
+        for errno in [Errno::MFILE, Errno::NFILE, Errno::NOMEM] {
+            assert_eq!((failure(errno).code, failure(errno).retry_after), (Code::Busy, Some(1)), "{errno}");
+        }
+        assert_eq!((failure(Errno::IO).code, failure(Errno::IO).retry_after), (Code::Unreadable, None));
+        assert_eq!(failure(Errno::NOENT).code, Code::NotFound);
+    }
 }

@@ -179,7 +179,7 @@ impl Archive<'_> {
         let path = path.display();
         match refused {
             Refused::Archive(why) => {
-                Fault::never(TroubleKind::Integrity, format!("{path} is kept and not unpacked: {why}")).into()
+                Fault::never(TroubleKind::Integrity, format!("{path} is kept and not unpacked; {why}")).into()
             }
             Refused::Limit(why) => Fault::disk(format!("{path} is kept and not unpacked: {why}")).into(),
             Refused::Disk(doing, error) => {

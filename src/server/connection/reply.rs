@@ -162,7 +162,9 @@ fn expect(get: &Get, identity: &str, path: &SafeText) -> Result<(), Failure> {
 
 /// Why a request cannot be answered, for the peer.
 pub(super) fn failure(code: Code, why: impl fmt::Display, path: &SafeText) -> Failure {
-    Failure { code, message: format!("{path}: {why}"), path: Some(path.to_string()), retry_after: None }
+    // The served folder itself has no name.
+    let message = if path.as_str().is_empty() { why.to_string() } else { format!("{path}: {why}") };
+    Failure { code, message, path: Some(path.to_string()), retry_after: None }
 }
 
 /// The list of what is in a folder would take more memory than there is.
