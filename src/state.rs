@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, Permissions},
-    io::{self, ErrorKind, Write},
+    io::{self, ErrorKind, Read, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
@@ -18,10 +18,26 @@ pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Most bytes of a file that somebody has written by hand, or this program for itself.
+const MOST: u64 = 4 << 20;
+
+/// What a small file holds. A pipe is one, too.
+///
+/// # Errors
+/// It cannot be read, or is larger than 4 MiB: `/dev/zero` has no end.
+pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MOST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST {
+        return Err(io::Error::new(ErrorKind::FileTooLarge, "it is larger than 4 MiB"));
+    }
+    Ok(bytes)
+}
+
 /// What a file holds; where there is none, what `make` makes, which it holds from then on. Of those who make one at the same time all
 /// but one are late, and read what that one has made.
 pub(crate) fn read_or_make(path: &Path, make: impl FnOnce() -> io::Result<Vec<u8>>) -> io::Result<Vec<u8>> {
-    match fs::read(path) {
+    match read(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         result => return result,
     }
@@ -39,7 +55,7 @@ pub(crate) fn read_or_make(path: &Path, make: impl FnOnce() -> io::Result<Vec<u8
         Err(error) => {
             // It is of no use to anybody, whether it can be removed or not.
             let _ = fs::remove_file(&temporary);
-            if error.kind() == ErrorKind::AlreadyExists { fs::read(path) } else { Err(error) }
+            if error.kind() == ErrorKind::AlreadyExists { read(path) } else { Err(error) }
         }
     }
 }
@@ -93,6 +109,18 @@ mod tests {
 
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn no_file_is_read_without_end() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("large");
+        let file = File::create(&path).unwrap();
+        file.set_len(MOST).unwrap();
+        assert_eq!(read(&path).unwrap().len() as u64, MOST);
+        file.set_len(MOST + 1).unwrap();
+        assert_eq!(read(&path).unwrap_err().kind(), ErrorKind::FileTooLarge);
+        assert!(read(Path::new("/dev/zero")).is_err());
     }
 
     #[test]

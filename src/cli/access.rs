@@ -14,6 +14,7 @@ use crate::{
         token::Token,
     },
     server::{Access, Identity},
+    state,
     text::without_number,
 };
 
@@ -163,7 +164,7 @@ fn state(around: &Surroundings) -> Result<&Path, UsageError> {
 
 fn read(path: &Path) -> Result<Token, UsageError> {
     let name = shown(path.as_os_str());
-    let text = std::fs::read(path).map_err(|error| {
+    let text = state::read(path).map_err(|error| {
         UsageError(format!("cannot read the token in '{name}': {}", without_number(&error.to_string())))
     })?;
     Token::parse(String::from_utf8_lossy(&text).trim())

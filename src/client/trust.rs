@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    fs::{self, File},
+    fs::File,
     io::{self, ErrorKind},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
@@ -144,7 +144,7 @@ impl Servers {
 
 /// The text of the file; none is as good as an empty one.
 fn read(path: &Path) -> io::Result<String> {
-    match fs::read(path) {
+    match state::read(path) {
         Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
         Err(error) => Err(error),
@@ -263,6 +263,8 @@ fn system() -> Option<&'static WebPkiServerVerifier> {
 mod fuzzing;
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     const OLD: Pin = Pin([1; 32]);

@@ -20,6 +20,7 @@ use toml::{
 };
 
 use crate::{
+    state,
     text::SafeText,
     ui::actions::{KeyError, KeyMap},
 };
@@ -93,7 +94,7 @@ impl Settings {
         let mut settings = Settings::default();
         let path = file.map(Path::to_owned).or_else(default_file);
         if let Some(path) = path {
-            match std::fs::read(&path) {
+            match state::read(&path) {
                 Ok(content) => settings.overlay(&path, &String::from_utf8_lossy(&content))?,
                 Err(error) if file.is_none() && error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(Error::Read { path: SafeText::from_path(&path), error }),

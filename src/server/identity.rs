@@ -105,7 +105,7 @@ impl Identity {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, IdentityError> {
-    fs::read(path).map_err(|error| IdentityError::File { path: SafeText::from_path(path), error })
+    state::read(path).map_err(|error| IdentityError::File { path: SafeText::from_path(path), error })
 }
 
 /// A new key, and a certificate that it has signed itself. What the certificate says is of no

@@ -1,6 +1,8 @@
 //! The file of known servers under fuzzing: somebody may have edited it.
 
-use super::{Pin, fs, pin_of, read, remember};
+use std::fs;
+
+use super::{Pin, pin_of, read, remember};
 use crate::fuzzing::Fuzz;
 
 #[test]
