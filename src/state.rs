@@ -9,6 +9,9 @@ use std::{
 
 use crate::platform;
 
+/// Most bytes of a file that somebody has written by hand, or this program for itself.
+const MOST: u64 = 4 << 20;
+
 /// Makes a folder that only its user can enter, with those above it.
 pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)?;
@@ -17,9 +20,6 @@ pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
     }
     Ok(())
 }
-
-/// Most bytes of a file that somebody has written by hand, or this program for itself.
-const MOST: u64 = 4 << 20;
 
 /// What a small file holds. A pipe is one, too.
 ///

@@ -8,11 +8,9 @@ use tokio::{
     time::{Instant, sleep_until, timeout_at},
 };
 
-use crate::protocol::address::Authority;
+use crate::{platform::reason, protocol::address::Authority};
 
 use super::{TroubleKind, retry::Fault};
-
-use crate::platform::reason;
 
 /// An address that does not answer gets a rival after this (RFC 8305, section 5).
 const HEAD_START: Duration = Duration::from_millis(250);

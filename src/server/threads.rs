@@ -41,17 +41,15 @@ pub(super) fn prepare(
             let accepted = listener.accept().and_then(|(stream, peer)| {
                 let stream = Arc::new(stream);
                 let Some(mut connection) = shared.admit(&stream, peer)? else { return Ok(()) };
-                let (runs, has_begun) = mpsc::channel();
+                let (runs, has_begun) = memory::is_limited().then(mpsc::channel).unzip();
                 let serve = move || {
-                    let _ = runs.send(());
+                    runs.map(|runs| runs.send(()));
                     while step(&mut connection, &stream, PATIENCE) != Step::Over {}
                 };
                 // If there is no thread to be had, the closure is dropped and the connection with it.
                 thread::Builder::new().name("connection".into()).stack_size(STACK).spawn(serve)?;
                 // Its heap is there now, so that what is left for the next one can be told.
-                if memory::is_limited() {
-                    let _ = has_begun.recv();
-                }
+                has_begun.map(|has_begun| has_begun.recv());
                 Ok(())
             });
             match accepted {
