@@ -111,11 +111,16 @@ impl Peer {
 
     /// Sends what the machine has to say.
     pub fn flush(&mut self) {
+        self.try_flush().unwrap();
+    }
+
+    /// Sends what the machine has to say to a server that may be gone.
+    pub fn try_flush(&mut self) -> std::io::Result<()> {
         while !self.machine.outgoing().is_empty() {
-            let outgoing = self.machine.outgoing();
-            let count = self.line.write(outgoing).unwrap();
+            let count = self.line.write(self.machine.outgoing())?;
             self.machine.sent(count);
         }
+        Ok(())
     }
 
     /// Sends a request.
