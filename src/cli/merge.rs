@@ -65,7 +65,8 @@ impl Cli {
             if let Some(name) =
                 given(&of_one_download).or_else(|| given(&of_fetching)).or_else(|| given(&of_a_session))
             {
-                return wrong(format!("{name} is for fetching and cannot be used with --serve"));
+                let instead = if name == "--dir" { "; name the folder without it: --serve DIR" } else { "" };
+                return wrong(format!("{name} is for fetching and cannot be used with --serve{instead}"));
             }
         } else if server.demo {
             let place = [

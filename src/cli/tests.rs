@@ -217,6 +217,10 @@ fn wrong_usage_is_one_sentence_that_says_what_to_do() {
         ),
         ("--overwrite --rename", "the argument '--overwrite' cannot be used with '--rename'"),
         ("--serve -r x", "--remote is for fetching and cannot be used with --serve"),
+        (
+            "--serve -d x",
+            "--dir is for fetching and cannot be used with --serve; name the folder without it: --serve DIR",
+        ),
         ("--serve --jobs 3", "--jobs is for fetching and cannot be used with --serve"),
         ("--serve --demo", "the argument '--serve' cannot be used with '--demo'"),
         ("--serve /usr /tmp", "only one folder can be served: leave out '/tmp'"),
