@@ -87,7 +87,7 @@ pub use kept::{Kept, KeptJob, KeptState, Limits};
 pub use new_job::{Checksum, Existing, Form, NewJob, Speak};
 pub use session::{Session, SessionName};
 pub use trust::Trust;
-pub use view::{Finished, JobState, JobView, NewServer, Snapshot, Totals, Trouble, TroubleKind};
+pub use view::{Doubt, Finished, JobState, JobView, NewServer, Snapshot, Totals, Trouble, TroubleKind};
 
 /// How the engine is to run.
 #[derive(Clone, Debug)]

@@ -12,11 +12,12 @@ use tokio::net::TcpStream;
 use crate::{
     platform::reason,
     protocol::{address::Authority, error::Stranger},
+    text::SafeText,
     tls::{self, Session},
 };
 
 use super::{
-    NewServer, TroubleKind, dial,
+    Doubt, NewServer, TroubleKind, dial,
     retry::Fault,
     trust::{Distrust, Servers, Verifier},
 };
@@ -111,31 +112,44 @@ fn lost(peer: &str, error: &io::Error) -> Fault {
 fn refused(distrust: &Distrust, authority: &Authority, servers: &Servers) -> Fault {
     let peer = dial::peer(authority);
     let file = servers.file().unwrap_or("the known servers".as_ref()).display();
-    let message = match distrust {
-        Distrust::Unknown { found } => format!(
-            "{peer} is not known yet, its certificate is {found}; if that is what the server shows, accept it with \
-             --accept-new, or paste the whole address that the server shows"
+    let refused = |message: String| Fault::never(TroubleKind::Refused, message);
+    // Said so that nobody overlooks it, wherever it is shown.
+    let other = |what: &str, more: String| {
+        let sentence = format!("{peer} IS NOT THE SERVER THAT {what}");
+        let message = format!("{sentence}: {more}");
+        tracing::error!("{message}");
+        let mut fault = refused(message);
+        fault.trouble.doubt = Some(Box::new(Doubt::Other(SafeText::new(&sentence))));
+        fault
+    };
+    match distrust {
+        Distrust::Unknown { found } => {
+            let mut fault = refused(format!(
+                "{peer} is not known yet, its certificate is {found}; if that is what the server shows, accept it with \
+                 --accept-new, or paste the whole address that the server shows"
+            ));
+            let new = NewServer { authority: authority.clone(), pin: *found };
+            fault.trouble.doubt = Some(Box::new(Doubt::New(new)));
+            fault
+        }
+        Distrust::WrongPin { expected, found } => other(
+            "IS MEANT",
+            format!(
+                "its certificate is {found}, the pin is {expected}; somebody may be in between, or the server was set up \
+                 anew: then it shows a new address"
+            ),
         ),
-        Distrust::WrongPin { expected, found } => format!(
-            "{peer} IS NOT THE SERVER THAT IS MEANT: its certificate is {found}, the pin is {expected}; somebody may \
-             be in between, or the server was set up anew: then it shows a new address"
-        ),
-        Distrust::Changed { known, found } => format!(
-            "{peer} IS NOT THE SERVER THAT IT WAS: its certificate is {found}, and was {known}; somebody may be in \
-             between, or the server was set up anew: if you are sure of that, take its line out of '{file}'"
+        Distrust::Changed { known, found } => other(
+            "IT WAS",
+            format!(
+                "its certificate is {found}, and was {known}; somebody may be in between, or the server was set up anew: \
+                 if you are sure of that, take its line out of '{file}'"
+            ),
         ),
         Distrust::File(error) => {
-            format!("{peer} cannot be trusted: '{file}' cannot be used: {}", reason(error))
+            refused(format!("{peer} cannot be trusted: '{file}' cannot be used: {}", reason(error)))
         }
-    };
-    if matches!(distrust, Distrust::WrongPin { .. } | Distrust::Changed { .. }) {
-        tracing::error!("{message}");
     }
-    let mut fault = Fault::never(TroubleKind::Refused, message);
-    if let Distrust::Unknown { found: pin } = *distrust {
-        fault.trouble.new_server = Some(Box::new(NewServer { authority: authority.clone(), pin }));
-    }
-    fault
 }
 
 /// It came to no certificate, or not beyond it. `first` is what came first.

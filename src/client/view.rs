@@ -103,16 +103,25 @@ pub struct Trouble {
     pub kind: TroubleKind,
     /// A sentence.
     pub message: SafeText,
-    /// The server that nobody knows, if that is why: see [`Command::Trust`](super::Command::Trust).
+    /// If it is that the server's certificate was not believed: why not.
     #[serde(skip)]
-    pub new_server: Option<Box<NewServer>>,
+    pub doubt: Option<Box<Doubt>>,
 }
 
 impl Trouble {
     /// Of a kind, in a sentence.
     pub fn new(kind: TroubleKind, message: impl Into<SafeText>) -> Trouble {
-        Trouble { kind, message: message.into(), new_server: None }
+        Trouble { kind, message: message.into(), doubt: None }
     }
+}
+
+/// Why the certificate of a server was not believed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// Nobody knows the server: whoever does may say so, see [`Command::Trust`](super::Command::Trust).
+    New(NewServer),
+    /// It is another server than the one that was meant, says this sentence. There is nothing to be asked.
+    Other(SafeText),
 }
 
 /// A server that is not known yet, and the pin of the certificate that it has shown.

@@ -2,7 +2,7 @@
 
 use crate::{
     client::{
-        JobId, NewJob, NewServer, TroubleKind,
+        Doubt, JobId, NewJob, NewServer, TroubleKind,
         phase::{Input, Phase},
         schedule::ServerId,
     },
@@ -17,8 +17,8 @@ impl Queue {
     pub(in crate::client) fn that_ask_about(&self, server: &NewServer) -> Vec<JobId> {
         let asks = |id: &&JobId| {
             self.jobs.get(*id).is_some_and(|job| {
-                let asked = job.trouble.as_ref().and_then(|trouble| trouble.new_server.as_ref());
-                job.phase == Phase::Failed && asked.is_some_and(|asked| asked.is(server))
+                let doubt = job.trouble.as_ref().and_then(|trouble| trouble.doubt.as_deref());
+                job.phase == Phase::Failed && matches!(doubt, Some(Doubt::New(asked)) if asked.is(server))
             })
         };
         self.order.iter().filter(asks).copied().collect()

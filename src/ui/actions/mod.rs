@@ -181,7 +181,7 @@ actions! {
         Quit "quit" SCREEN, ["q", "ctrl-c"], "quit", "Leave; asks first when something runs";
         FocusNext "focus-next" PANES, ["tab"], "next pane", "Go to the next pane";
         FocusPrevious "focus-previous" SCREEN, ["shift-tab"], "previous pane", "Go to the previous pane";
-        Back "back" SCREEN, ["esc"], "back", "Close the panel; else take marks away; else the filter";
+        Back "back" SCREEN, ["esc"], "back", "Put away a warning; else the panel, the marks, the filter";
         Filter "filter" &[Queue, Browser, Log, Connections], ["/"], "filter", "Show only what contains a text";
         LogLevel "log-level" PANES_BUT_BROWSER, ["l"], "log level", "Show more or less of the log: error, warn, info, debug";
         Copy "copy" &[Queue, Details, Connections], ["c", "y"], "copy", "Send the address to the terminal's clipboard";

@@ -25,7 +25,7 @@ pub struct Prompt {
     pub line: LineEdit,
     /// What it was before, to go back to.
     pub before: String,
-    /// Why it was not accepted.
+    /// Why it was not accepted; for [`Purpose::Trust`] few words in place of the prompt's.
     pub problem: Option<String>,
 }
 

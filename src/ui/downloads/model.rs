@@ -13,9 +13,10 @@ use super::{
     queue::Queue,
 };
 use crate::{
-    client::{Event, Existing, Form, JobId, JobView, NewServer, Speak, Totals},
+    client::{Doubt, Event, Existing, Form, JobId, JobView, NewServer, Speak, Totals},
     logging::LogRing,
     protocol::address::Authority,
+    text::SafeText,
     ui::{
         actions::{Action, Context, KeyMap},
         browser::Browser,
@@ -131,6 +132,10 @@ pub struct Model {
     pub(super) newcomers: Vec<NewServer>,
     /// Those that the user does not want to be asked about again.
     pub(super) declined: Vec<NewServer>,
+    /// Servers that are not the ones that they should be, each a sentence: the first one is shown until it was put away.
+    pub(super) alarms: Vec<SafeText>,
+    /// Those that were put away.
+    pub(super) silenced: Vec<SafeText>,
     /// The one whose question the last frame had as a whole: who has seen no pin can trust none.
     pub(super) seen: Option<NewServer>,
     /// The completion that was asked for.
@@ -178,6 +183,8 @@ impl Model {
             notice,
             newcomers: Vec::new(),
             declined: Vec::new(),
+            alarms: Vec::new(),
+            silenced: Vec::new(),
             seen: None,
             completion: None,
             jobs,
@@ -273,10 +280,19 @@ impl Model {
         }
     }
 
-    /// A server is not known: it is to be asked about, once.
-    pub(super) fn meet(&mut self, server: NewServer) {
-        if !self.newcomers.iter().chain(&self.declined).any(|known| known.is(&server)) {
-            self.newcomers.push(server);
+    /// A server is not believed: it is to be asked about, or warned of, once.
+    pub(super) fn meet(&mut self, doubt: Doubt) {
+        match doubt {
+            Doubt::New(server) => {
+                if !self.newcomers.iter().chain(&self.declined).any(|known| known.is(&server)) {
+                    self.newcomers.push(server);
+                }
+            }
+            Doubt::Other(sentence) => {
+                if !self.alarms.contains(&sentence) && !self.silenced.contains(&sentence) {
+                    self.alarms.push(sentence);
+                }
+            }
         }
     }
 

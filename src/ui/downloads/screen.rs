@@ -165,15 +165,16 @@ impl Screen for Downloads {
         match woken {
             Woken::Event(event) => {
                 self.model.engine(&event);
+                let warned = self.model.alarms.len();
                 if let client::Event::Failed { trouble, .. } = &event
-                    && let Some(server) = &trouble.new_server
+                    && let Some(doubt) = &trouble.doubt
                 {
-                    self.update(Message::NewServer((**server).clone()));
+                    self.update(Message::Doubt((**doubt).clone()));
                 }
                 // Progress is read with the frames that it causes, not told.
                 if matches!(event, client::Event::Progress { .. }) {
                     Control::Nothing
-                } else if self.rings() {
+                } else if self.rings() || self.bell.is_some() && self.model.alarms.len() > warned {
                     Control::Bell
                 } else {
                     Control::Redraw

@@ -17,7 +17,7 @@ use super::{
     queue::Queue,
 };
 use crate::{
-    client::{NewServer, Totals, Trouble},
+    client::{Doubt, Totals, Trouble},
     protocol::message::Entries,
     ui::{
         actions::{Action, Context},
@@ -34,8 +34,8 @@ pub enum Message {
     Key(KeyEvent),
     /// A paste, with all its newlines.
     Paste(String),
-    /// A download failed because nobody knows its server.
-    NewServer(NewServer),
+    /// A download failed because its server is not believed.
+    Doubt(Doubt),
     /// The answer to [`Effect::List`].
     Listed {
         /// That of the question.
@@ -71,13 +71,13 @@ fn take(model: &mut Model, queue: &impl Queue, message: Message) -> Vec<Effect> 
             paste(model, queue, &text);
             Vec::new()
         }
-        Message::NewServer(server) => {
-            model.meet(server);
+        Message::Doubt(doubt) => {
+            model.meet(doubt);
             Vec::new()
         }
         Message::Listed { ticket, answer } => {
-            if let Err(Trouble { new_server: Some(server), .. }) = &answer {
-                model.meet((**server).clone());
+            if let Err(Trouble { doubt: Some(doubt), .. }) = &answer {
+                model.meet((**doubt).clone());
             }
             listed(model, ticket, answer)
         }
@@ -127,8 +127,9 @@ pub fn act(model: &mut Model, queue: &impl Queue, action: Action) -> Vec<Effect>
         action,
         Action::Retry | Action::RetryFailed | Action::Submit | Action::Browse | Action::Reload
     ) {
-        // Who tries again wants to be asked again.
+        // Who tries again wants to be asked, and warned, again.
         model.declined.clear();
+        model.silenced.clear();
     }
     match action {
         Action::Help => model.dialog = Dialog::Help(0),
@@ -222,6 +223,11 @@ fn focus(model: &mut Model, by: isize) {
 
 /// One step back: what was opened or narrowed last, as far as that can be told.
 fn back(model: &mut Model, queue: &impl Queue) {
+    if !model.alarms.is_empty() {
+        let seen = model.alarms.remove(0);
+        model.silenced.push(seen);
+        return;
+    }
     match context(model) {
         Context::Input => model.focus = Focus::Queue,
         Context::Browser => browser::back(model),
@@ -325,6 +331,7 @@ fn paste(model: &mut Model, queue: &impl Queue, text: &str) {
     match (&mut model.dialog, lines.as_slice()) {
         (_, []) | (Dialog::Help(_) | Dialog::Question(_), _) => {}
         (Dialog::Prompt(prompt), lines) => {
+            prompt.problem = None;
             prompt.line.paste(&lines.join(" "));
             dialog::changed(model, queue);
         }

@@ -4,7 +4,11 @@ use crossterm::event::KeyEvent;
 
 use super::input;
 use crate::{
-    client::Command,
+    client::{Command, NewServer},
+    protocol::{
+        address::{Address, Authority, Security},
+        pin::Pin,
+    },
     ui::{
         actions::{Action, Section},
         downloads::{
@@ -101,26 +105,48 @@ fn apply(model: &mut Model, queue: &impl Queue, purpose: Purpose, text: &str) {
     }
 }
 
-/// What was typed about the server that nobody knows. Anything but the two answers leaves it asked about, and so does a yes
-/// to a pin that the screen had no room for.
+/// What was typed about the server that nobody knows: yes, if its pin was on the screen, no, or what it should show itself.
+/// Anything else leaves it asked about, and says what is waited for.
 fn answer(model: &mut Model, text: &str) -> Vec<Effect> {
-    match text.trim().to_lowercase().as_str() {
-        "yes" if model.seen.is_some() && model.seen.as_ref() == model.newcomers.first() => {
-            let server = model.newcomers.remove(0);
-            // Who has compared one pin with a server's does not mean another one that is shown for it.
-            model.newcomers.retain(|other| !other.authority.is_at(&server.authority));
-            let mut effects = vec![Effect::Engine(Command::Trust(server))];
-            if model.browser.as_ref().is_some_and(|browser| browser.has_failed()) {
-                effects.extend(super::browser::act(model, Action::Reload));
-            }
-            effects
-        }
+    let Some(server) = model.newcomers.first() else { return Vec::new() };
+    let problem = match text.trim().to_lowercase().as_str() {
+        "yes" if model.seen.as_ref() == Some(server) => return trust(model),
         "no" => {
             decline(model);
-            Vec::new()
+            return Vec::new();
         }
-        _ => Vec::new(),
+        _ => match pin_in(text.trim(), server) {
+            Some(pin) if pin == server.pin => return trust(model),
+            Some(_) => "Another pin! Type no",
+            None => "Type yes or no",
+        },
+    };
+    super::prompt(model, Purpose::Trust, "");
+    if let Dialog::Prompt(prompt) = &mut model.dialog {
+        prompt.problem = Some(problem.to_owned());
     }
+    Vec::new()
+}
+
+/// The pin that this says of a server: alone, or in the address that the server shows.
+fn pin_in(text: &str, server: &NewServer) -> Option<Pin> {
+    let named = || match Address::parse(text).ok()?.authority {
+        named if !named.is_at(&server.authority) => None,
+        Authority { security: Security::Tls { pin }, .. } => pin,
+        _ => None,
+    };
+    Pin::parse(text).ok().or_else(named)
+}
+
+fn trust(model: &mut Model) -> Vec<Effect> {
+    let server = model.newcomers.remove(0);
+    // Who has compared one pin with a server's does not mean another one that is shown for it.
+    model.newcomers.retain(|other| !other.authority.is_at(&server.authority));
+    let mut effects = vec![Effect::Engine(Command::Trust(server))];
+    if model.browser.as_ref().is_some_and(|browser| browser.has_failed()) {
+        effects.extend(super::browser::act(model, Action::Reload));
+    }
+    effects
 }
 
 fn decline(model: &mut Model) {

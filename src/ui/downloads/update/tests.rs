@@ -3,7 +3,7 @@
 mod trust;
 
 use crate::{
-    client::{Command, Event, Form, JobId, JobState, NewJob, NewServer, Trouble, TroubleKind},
+    client::{Command, Doubt, Event, Form, JobId, JobState, NewJob, NewServer, Trouble, TroubleKind},
     protocol::{
         address::{Address, Authority, Security},
         message::Entries,

@@ -6,11 +6,11 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{header, offers, trust};
+use super::{alarm, header, offers, trust};
 use crate::ui::{
     actions::{Action, Context, hints},
     downloads::{
-        dialog::{Dialog, Prompt},
+        dialog::{Dialog, Prompt, Purpose},
         model::{Focus, Model},
     },
     widgets::{clip, put, put_line, width, wrap, wrap_in},
@@ -27,6 +27,11 @@ pub fn columns(width: u16) -> usize {
 /// Rows that the bar wants at a width.
 pub fn rows(model: &Model, columns: u16) -> u16 {
     let columns = self::columns(columns);
+    alarm::rows(model, columns) + below(model, columns)
+}
+
+/// Rows of what changes with each key.
+fn below(model: &Model, columns: usize) -> u16 {
     let text = |text: &str| wrap(text, columns).len().clamp(1, MOST_ROWS) as u16;
     if let Some(server) = trust::asked(model) {
         return 1 + trust::rows(server, columns, &model.look.glyphs).len() as u16;
@@ -47,6 +52,7 @@ pub fn rows(model: &Model, columns: u16) -> u16 {
 /// Draws it; where the cursor stands, if something is typed there.
 pub fn render(model: &Model, area: Rect, buf: &mut Buffer) -> Option<Position> {
     let look = &model.look;
+    let area = alarm::render(model, area, buf);
     if area.is_empty() {
         return None;
     }
@@ -127,7 +133,11 @@ fn typed(model: &Model, prompt: &Prompt, area: Rect, buf: &mut Buffer) -> Option
     let look = &model.look;
     let label = |words: &str| format!("{words} {} ", look.glyphs.prompt).trim_start().to_owned();
     // With little room what is typed goes before what it is for.
-    let [most, fewer] = [prompt.purpose.words(), prompt.purpose.few_words()].map(label);
+    let words = match &prompt.problem {
+        Some(problem) if prompt.purpose == Purpose::Trust => problem,
+        _ => prompt.purpose.words(),
+    };
+    let [most, fewer] = [words, prompt.purpose.few_words()].map(label);
     let label = if width(&most) + 8 > usize::from(area.width) { fewer } else { most };
     let x = put(buf, area, area.x, area.y, &label, look.theme.accent);
     let columns = usize::from(area.right().saturating_sub(x));
@@ -159,6 +169,9 @@ fn answers(model: &Model, columns: usize) -> Line<'static> {
 pub fn line(model: &Model, area: Rect, buf: &mut Buffer) -> Option<Position> {
     let look = &model.look;
     if area.is_empty() {
+        return None;
+    }
+    if alarm::line(model, area, buf) {
         return None;
     }
     let columns = usize::from(area.width);

@@ -20,13 +20,16 @@ use crate::{
 /// The bar, in so many columns.
 pub fn line(model: &Model, columns: usize) -> Line<'static> {
     let context = context(model);
-    let hints = match context {
+    let mut hints = match context {
         Context::Input => input(model),
         Context::Browser => browser(model),
         Context::Log => log(model),
         Context::Details => details(model),
         _ => queue(model),
     };
+    if !model.alarms.is_empty() {
+        hints.insert(0, Hint::saying(Action::Back, "put away"));
+    }
     let always = [Hint::from(Action::Help), Hint::from(Action::Quit)];
     hints::bar(&model.keys, context, &hints, &always, columns, &model.look)
 }

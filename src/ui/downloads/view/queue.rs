@@ -5,7 +5,7 @@ use std::time::Duration;
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
 use crate::{
-    client::{JobState, JobView},
+    client::{Doubt, JobState, JobView},
     ui::{
         actions::{Action, Context},
         downloads::{
@@ -176,6 +176,9 @@ fn says(row: &JobView, look: &Look) -> Says {
             says.word = "failed".to_owned();
             says.word_style = theme.bad;
             says.text = Some((trouble.message.to_string(), theme.plain));
+            if let Some(Doubt::Other(_)) = trouble.doubt.as_deref() {
+                says.short = "NOT THE SERVER";
+            }
             says.wide = true;
         }
         JobState::Paused => {

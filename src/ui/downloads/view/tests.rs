@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use ratatui::{layout::Size, style::Modifier};
 
 use crate::{
-    client::{JobId, JobState, NewServer},
+    client::{Doubt, JobId, JobState, NewServer, Trouble, TroubleKind},
     protocol::{
         address::{Authority, Security},
         pin::Pin,
@@ -128,7 +128,7 @@ fn a_new_server_is_asked_about_with_all_of_its_pin_or_not_at_all() {
         let (mut model, queue) = ready(Look::default());
         let authority = Authority::new(host, 7878, Security::Tls { pin: None });
         let server = NewServer { authority, pin: Pin(std::array::from_fn(|index| index as u8)) };
-        update(&mut model, &queue, Message::NewServer(server));
+        update(&mut model, &queue, Message::Doubt(Doubt::New(server)));
         for (width, height) in [(80, 24), (40, 8), (40, 3), (20, 3)] {
             let shown = text(&draw(&mut model, &queue, width, height));
             insta::assert_snapshot!(format!("trust-{name}-{width}x{height}"), shown);
@@ -143,6 +143,21 @@ fn a_new_server_is_asked_about_with_all_of_its_pin_or_not_at_all() {
                 "{width}x{height}:\n{shown}"
             );
         }
+    }
+}
+
+#[test]
+fn another_server_than_the_one_that_was_meant_is_plain_to_see() {
+    let (mut model, mut queue) = (testing::model(), Fake::default());
+    let sentence = SafeText::new("nas.local:7878 IS NOT THE SERVER THAT IT WAS");
+    let doubt = Doubt::Other(sentence.clone());
+    let mut trouble = Trouble::new(TroubleKind::Refused, &*format!("{sentence}: its certificate is …"));
+    trouble.doubt = Some(Box::new(doubt.clone()));
+    queue.rows = vec![row(1, "backup.tar", JobState::Failed(trouble)), row(2, "next.tar", JobState::Queued)];
+    update(&mut model, &queue, Message::Doubt(doubt));
+    for (width, height) in [(80, 24), (40, 8), (40, 3)] {
+        let shown = text(&draw(&mut model, &queue, width, height));
+        insta::assert_snapshot!(format!("alarm-{width}x{height}"), shown);
     }
 }
 

@@ -9,7 +9,7 @@ fn new_server(host: &str) -> NewServer {
 
 /// Tells that a download failed because nobody knows the server.
 fn meet(model: &mut Model, queue: &Fake, host: &str) {
-    assert!(update(model, queue, Message::NewServer(new_server(host))).is_empty());
+    assert!(update(model, queue, Message::Doubt(Doubt::New(new_server(host)))).is_empty());
 }
 
 fn asks_about(model: &Model, host: &str) -> bool {
@@ -28,7 +28,7 @@ fn a_new_server_is_trusted_by_a_word_and_by_nothing_less() {
         assert!(asks_about(&model, "nas"), "{typed}");
     }
     let shown = text(&draw(&mut model, &queue, 80, 24));
-    assert!(shown.contains("nas:7878 is not known yet") && shown.contains("Type yes"), "{shown}");
+    assert!(shown.contains("nas:7878 is not known yet") && shown.contains("Type yes or no"), "{shown}");
     let small = text(&draw(&mut model, &queue, 40, 8));
     let shown: String = small.split_whitespace().collect();
     assert!(
@@ -41,12 +41,88 @@ fn a_new_server_is_trusted_by_a_word_and_by_nothing_less() {
     assert!(matches!(model.dialog, Dialog::None));
 }
 
+/// What Enter does with this pasted.
+fn paste_in(model: &mut Model, queue: &Fake, text: &str) -> Vec<Effect> {
+    assert!(update(model, queue, Message::Paste(text.to_owned())).is_empty());
+    keys(model, queue, "enter")
+}
+
+#[test]
+fn the_pin_itself_or_the_address_with_it_is_an_answer() {
+    let pin = new_server("nas").pin;
+    let address = format!("fdsp://s3cr3t-s3cr3t-s3cr3t@NAS:7878/#{pin}");
+    for right in [pin.to_string(), address.clone(), format!(" {} ", pin.to_string().to_uppercase())] {
+        let (mut model, queue) = ready();
+        // Who has the pin need not be shown it.
+        draw(&mut model, &queue, 40, 3);
+        meet(&mut model, &queue, "nas");
+        let Command::Trust(server) = command(paste_in(&mut model, &queue, &right)) else { panic!("{right}") };
+        assert_eq!(server, new_server("nas"));
+    }
+    let other = address.replace("a5a5", "a5a6");
+    let elsewhere = address.replace("NAS", "elsewhere");
+    for (wrong, says) in [
+        (other.as_str(), "Another pin! Type no"),
+        (elsewhere.as_str(), "Type yes or no"),
+        ("fdsp://nas:7878/", "Type yes or no"),
+        ("fdsp+plain://nas:7878/", "Type yes or no"),
+    ] {
+        let (mut model, queue) = ready();
+        meet(&mut model, &queue, "nas");
+        assert!(paste_in(&mut model, &queue, wrong).is_empty(), "{wrong}");
+        assert!(asks_about(&model, "nas"), "{wrong}");
+        for (width, height) in [(80, 24), (40, 8)] {
+            let shown = text(&draw(&mut model, &queue, width, height));
+            assert!(shown.contains(says), "{wrong}:\n{shown}");
+        }
+    }
+}
+
+fn warn(model: &mut Model, queue: &Fake, host: &str) {
+    let sentence = format!("{host}:7878 IS NOT THE SERVER THAT IT WAS");
+    let doubt = Doubt::Other(SafeText::new(&sentence));
+    assert!(update(model, queue, Message::Doubt(doubt)).is_empty());
+}
+
+#[test]
+fn a_server_that_is_another_one_is_said_until_it_is_put_away() {
+    let (mut model, queue) = ready();
+    for _ in 0..2 {
+        warn(&mut model, &queue, "nas");
+    }
+    warn(&mut model, &queue, "other");
+    let shown = |model: &mut Model, width, height| {
+        let screen = text(&draw(model, &queue, width, height));
+        let together = screen.split_whitespace().collect::<Vec<_>>().join(" ");
+        ["nas:7878 IS NOT", "other:7878 IS NOT"].map(|words| together.contains(words))
+    };
+    // Whatever is typed, and whatever is asked in between.
+    model.focus = Focus::Input;
+    type_in(&mut model, &queue, "some/path");
+    for (width, height) in [(80, 24), (40, 8), (40, 5), (40, 3), (40, 1), (24, 14)] {
+        assert_eq!(shown(&mut model, width, height), [true, false], "{width}x{height}");
+    }
+    meet(&mut model, &queue, "new");
+    assert_eq!(shown(&mut model, 40, 8), [false, false]);
+    keys(&mut model, &queue, "esc");
+    assert_eq!(shown(&mut model, 40, 8), [true, false]);
+    keys(&mut model, &queue, "esc");
+    assert_eq!(shown(&mut model, 40, 8), [false, true]);
+    assert_eq!(model.focus, Focus::Input, "one step at a time");
+    keys(&mut model, &queue, "esc");
+    warn(&mut model, &queue, "nas");
+    assert_eq!(shown(&mut model, 40, 8), [false, false], "it was said");
+    keys(&mut model, &queue, "esc R");
+    warn(&mut model, &queue, "nas");
+    assert_eq!(shown(&mut model, 40, 8), [true, false], "it was tried again");
+}
+
 #[test]
 fn who_trusts_one_certificate_is_asked_about_no_other_of_the_same_server() {
     let (mut model, queue) = ready();
     meet(&mut model, &queue, "nas");
     let other = NewServer { pin: Pin([7; 32]), ..new_server("nas") };
-    assert!(update(&mut model, &queue, Message::NewServer(other)).is_empty());
+    assert!(update(&mut model, &queue, Message::Doubt(Doubt::New(other))).is_empty());
     draw(&mut model, &queue, 80, 24);
     type_in(&mut model, &queue, "yes");
     let Command::Trust(server) = command(keys(&mut model, &queue, "enter")) else { panic!("not trusted") };
@@ -89,7 +165,7 @@ fn a_server_that_nobody_knows_can_be_browsed_once_it_is_trusted() {
     let effects = keys(&mut model, &queue, "o");
     let [Effect::List { ticket, .. }] = &effects[..] else { panic!("{effects:?}") };
     let mut trouble = Trouble::new(TroubleKind::Refused, "not known");
-    trouble.new_server = Some(Box::new(new_server("nas")));
+    trouble.doubt = Some(Box::new(Doubt::New(new_server("nas"))));
     update(&mut model, &queue, Message::Listed { ticket: *ticket, answer: Err(trouble) });
     assert!(asks_about(&model, "nas"));
     draw(&mut model, &queue, 80, 24);
