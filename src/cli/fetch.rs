@@ -72,6 +72,7 @@ impl Fetch {
                 timeout: client.timeout,
                 sync: client.sync,
                 extract: client.extract_limits,
+                names: client.names,
                 trust: access::trust(settings, around),
             },
             jobs: Vec::new(),

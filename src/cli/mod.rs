@@ -13,7 +13,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 use clap::{ArgAction, Args, Parser, error::ErrorKind};
 
 use crate::{
-    client::{Checksum, Form, SessionName, Speak},
+    client::{Checksum, Form, Names, SessionName, Speak},
     config::When,
     protocol::{classic::Dialect, pin::Pin},
     server::Arch,
@@ -134,6 +134,10 @@ pub struct ClientArgs {
     /// Unpack zip archives once they are verified, into a folder beside them
     #[arg(long)]
     pub extract: bool,
+    /// Which names in trees and unpacked archives are taken: all that this system can have (exact), or
+    /// those that mean a file on every other one, too (portable) [default: exact]
+    #[arg(long, value_name = "WHICH", value_parser = values::names())]
+    pub names: Option<Names>,
     /// Fail unless the file has this digest; ALGO is blake3, sha256 or md5
     #[arg(long, value_name = "ALGO:HEX", value_parser = values::checksum)]
     pub checksum: Option<Checksum>,

@@ -5,7 +5,7 @@ use std::{convert::Infallible, time::Duration};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::{
-    client::{Checksum, ChecksumError, Form, Speak},
+    client::{Checksum, ChecksumError, Form, Names, Speak},
     config::{self, When},
     protocol::{
         classic::Dialect,
@@ -64,6 +64,10 @@ pub(super) fn protocol() -> impl TypedValueParser<Value = Speak> {
 
 pub(super) fn links() -> impl TypedValueParser<Value = Links> {
     choice(config::LINKS)
+}
+
+pub(super) fn names() -> impl TypedValueParser<Value = Names> {
+    choice(config::NAMES)
 }
 
 pub(super) fn hidden() -> impl TypedValueParser<Value = bool> {

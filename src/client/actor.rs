@@ -138,6 +138,7 @@ impl Actor {
                 timeout: self.config.timeout,
                 sync: self.config.sync,
                 extract: self.config.extract,
+                names: self.config.names,
             };
             let memory = self.kept.remove(&id).unwrap_or_default();
             let (stop, stopped) = watch::channel(false);

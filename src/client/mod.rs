@@ -106,8 +106,22 @@ pub struct Config {
     pub sync: bool,
     /// What of an archive is put up with when it is to be unpacked.
     pub extract: Extract,
+    /// Which names in trees, and in archives that are to be unpacked, are taken.
+    pub names: Names,
     /// Which servers it believes.
     pub trust: Trust,
+}
+
+/// Which names are taken where nothing may be changed: in trees, and in archives that are unpacked. No name leads anywhere
+/// else, drives a terminal or cannot be seen, whatever this says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Names {
+    /// All that this system can have.
+    #[default]
+    Exact,
+    /// Those that mean a file on every other system, too: no device's (`aux.c`), no dot or space at the end, none of
+    /// `\ : * ? " < > |`, no joiner, letters composed (NFC).
+    Portable,
 }
 
 /// What of an archive is put up with when it is unpacked.

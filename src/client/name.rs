@@ -2,8 +2,9 @@
 
 use std::ffi::{OsStr, OsString};
 
-use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::{UnicodeNormalization, is_nfc};
 
+use super::Names;
 use crate::text::is_unsafe;
 
 /// Most bytes of a name, on every file system that matters.
@@ -40,12 +41,12 @@ impl SafeName {
     /// cannot stay is refused.
     ///
     /// A name that is only awkward elsewhere (a device of another system, a dot at its end, letters that are not
-    /// composed) stays: files of that kind are in real trees. So do the two joiners and the selectors of a glyph's
-    /// form, without which names in several scripts, and of emoji, would be others.
+    /// composed) stays unless names are to be portable: files of that kind are in real trees. So do the two joiners and
+    /// the selectors of a glyph's form, without which names in several scripts, and of emoji, would be others.
     ///
     /// # Errors
     /// Why it is refused.
-    pub(super) fn exact(name: &str) -> Result<SafeName, &'static str> {
+    pub(super) fn exact(name: &str, names: Names) -> Result<SafeName, &'static str> {
         let shapes = |c: char| matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}');
         match name {
             "" | "." | ".." => Err("is no name of a file"),
@@ -54,6 +55,10 @@ impl SafeName {
             _ if name.contains(|c| is_unsafe(c) && !shapes(c)) => {
                 Err("has characters that a terminal obeys or that cannot be seen")
             }
+            _ if names == Names::Portable => match unportable(name) {
+                Some(why) => Err(why),
+                None => Ok(SafeName(name.to_owned())),
+            },
             _ => Ok(SafeName(name.to_owned())),
         }
     }
@@ -146,6 +151,22 @@ fn cut(text: &str, longest: usize) -> &str {
     &text[..end]
 }
 
+/// Why a name that is one here means something else on another system, or nothing.
+fn unportable(name: &str) -> Option<&'static str> {
+    match name {
+        _ if is_device(name) => Some("is a device on other systems (--names exact takes it)"),
+        _ if trim_end(name) != name => {
+            Some("ends with a dot or a blank, which other systems drop (--names exact takes it)")
+        }
+        _ if name.contains(['\\', ':', '*', '?', '"', '<', '>', '|']) => {
+            Some("has a character that other systems do not allow (--names exact takes it)")
+        }
+        _ if name.contains(is_unsafe) => Some("has characters that cannot be seen (--names exact takes it)"),
+        _ if !is_nfc(name) => Some("is written with letters that are not composed (--names exact takes it)"),
+        _ => None,
+    }
+}
+
 /// Names that mean a device on Windows, with any extension, so that a folder can be copied there.
 fn is_device(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or(name).trim_end().to_ascii_uppercase();
@@ -220,7 +241,8 @@ mod tests {
             "می\u{200c}خواهم",
             "e\u{301}",
         ] {
-            assert_eq!(SafeName::exact(name).map(|name| name.to_string()), Ok(name.to_owned()));
+            let exact = SafeName::exact(name, Names::Exact);
+            assert_eq!(exact.map(|name| name.to_string()), Ok(name.to_owned()));
         }
         for name in [
             "",
@@ -235,9 +257,34 @@ mod tests {
             "a\u{200b}",
             "\u{feff}a",
         ] {
-            assert!(SafeName::exact(name).is_err(), "{name:?}");
+            assert!(SafeName::exact(name, Names::Exact).is_err(), "{name:?}");
         }
-        assert!(SafeName::exact(&"x".repeat(256)).is_err());
+        assert!(SafeName::exact(&"x".repeat(256), Names::Exact).is_err());
+    }
+
+    #[test]
+    fn portable_names_are_names_everywhere() {
+        for name in ["a", ".hidden", "größe", "auxiliary", "com10", "a b", "~", "-rf", "é"] {
+            assert!(SafeName::exact(name, Names::Portable).is_ok(), "{name:?}");
+        }
+        for (name, why) in [
+            ("aux.c", "device"),
+            ("CON", "device"),
+            ("com1.tar.gz", "device"),
+            ("apache.", "ends with"),
+            ("a ", "ends with"),
+            ("a...", "ends with"),
+            ("C:", "other systems do not allow"),
+            ("a\\b", "other systems do not allow"),
+            ("who?", "other systems do not allow"),
+            ("a\u{200d}b", "cannot be seen"),
+            ("e\u{301}", "not composed"),
+            ("..", "no name"),
+            ("a\u{202e}b", "terminal"),
+        ] {
+            let refused = SafeName::exact(name, Names::Portable).unwrap_err();
+            assert!(refused.contains(why), "{name:?}: {refused}");
+        }
     }
 
     #[test]
@@ -314,12 +361,21 @@ mod tests {
         /// What is taken as it is can be nothing but one name, and nothing that acts.
         #[test]
         fn an_exact_name_is_one_name(name in any_name()) {
-            if let Ok(exact) = SafeName::exact(&name) {
+            if let Ok(exact) = SafeName::exact(&name, Names::Exact) {
                 prop_assert_eq!(exact.as_str(), &name);
                 let path = std::path::Path::new(&name);
                 prop_assert_eq!(path.file_name(), Some(OsStr::new(&name)));
                 prop_assert_eq!(path.components().count(), 1);
                 prop_assert!(!name.contains(|c: char| c.is_control()) && name.len() <= 255);
+            }
+        }
+
+        /// A name that is portable is what it would have been made.
+        #[test]
+        fn a_portable_name_is_a_safe_one(name in any_name()) {
+            if let Ok(portable) = SafeName::exact(&name, Names::Portable) {
+                prop_assert_eq!(portable.as_str(), name.trim_start());
+                prop_assert_eq!(safe(&name), name.trim_start());
             }
         }
 
@@ -331,7 +387,7 @@ mod tests {
             prop_assert!(!safe.contains(is_unsafe) && !is_device(&safe));
             prop_assert!(!safe.ends_with(['.', ' ']));
             prop_assert!(unicode_normalization::is_nfc(&safe), "{:?} is not composed", safe);
-            prop_assert!(SafeName::exact(&safe).is_ok());
+            prop_assert!(SafeName::exact(&safe, Names::Exact).is_ok());
             prop_assert!(part_name(safe.as_ref()).len() <= 255);
             prop_assert!(numbered(safe.as_ref(), u32::MAX).len() <= 255);
             prop_assert_eq!(SafeName::new(&safe).to_string(), safe);

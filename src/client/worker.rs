@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use crate::text::SafeText;
 
 use super::{
-    Extract, Finished, Form, JobId, NewJob, Speak, TroubleKind,
+    Extract, Finished, Form, JobId, Names, NewJob, Speak, TroubleKind,
     board::{Board, Slot},
     classic, crew, extract, fetch,
     finish::{Finish, Unfinished},
@@ -40,6 +40,7 @@ pub(super) struct Context {
     pub(super) timeout: Duration,
     pub(super) sync: bool,
     pub(super) extract: Extract,
+    pub(super) names: Names,
 }
 
 /// How a try ended.
@@ -171,7 +172,7 @@ async fn finish(
     let finish =
         Finish { existing: context.new.existing, checksum: context.new.checksum.clone(), sync: context.sync };
     let (board, id) = (Arc::clone(&context.board), context.id);
-    let unpack = context.new.extract.then_some(context.extract);
+    let unpack = context.new.extract.then_some((context.extract, context.names));
     let go_on = Arc::new(AtomicBool::new(true));
     let asked = Arc::clone(&go_on);
     let mut work = tokio::task::spawn_blocking(move || {
@@ -182,7 +183,7 @@ async fn finish(
             None => finish.run(&mut memory, claim, go_on),
         };
         let result = result.and_then(|path| match unpack {
-            Some(limits) => unpacked(&board.folders, &finish, limits, &mut memory, path, go_on),
+            Some(accepted) => unpacked(&board.folders, &finish, accepted, &mut memory, path, go_on),
             None => Ok((path, None)),
         });
         (memory, result)
@@ -205,7 +206,7 @@ async fn finish(
 fn unpacked(
     folders: &Folders,
     finish: &Finish,
-    limits: Extract,
+    (limits, names): (Extract, Names),
     memory: &mut Memory,
     path: PathBuf,
     go_on: impl Fn() -> bool,
@@ -222,8 +223,14 @@ fn unpacked(
         return Err(Fault::disk(format!("{} is gone; try again to fetch it anew", path.display())).into());
     }
     memory.placed = Some(path.clone());
-    let archive =
-        extract::Archive { folder: &folder, name, limits, existing: finish.existing, sync: finish.sync };
+    let archive = extract::Archive {
+        folder: &folder,
+        name,
+        limits,
+        names,
+        existing: finish.existing,
+        sync: finish.sync,
+    };
     let target = archive.unpack(go_on)?;
     memory.placed = None;
     Ok((path, Some(target)))

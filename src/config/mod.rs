@@ -28,7 +28,7 @@ use value::Value;
 
 pub use settings::{Client, Log, Screen, Server, Settings, When};
 
-pub(crate) use table::{FORMS, HIDDEN, LINKS, PROTOCOLS, WHEN};
+pub(crate) use table::{FORMS, HIDDEN, LINKS, NAMES, PROTOCOLS, WHEN};
 pub(crate) use value::{SECONDS, seconds};
 
 /// `config/default.toml`: every setting with its default and a comment.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use tracing::Level;
 
 use crate::{
-    client::{Existing, Extract, Form, Speak},
+    client::{Existing, Extract, Form, Names, Speak},
     protocol::{address::DEFAULT_PORT, classic::Dialect},
     server::{Arch, Limits},
     storage::root::Policy,
@@ -64,6 +64,8 @@ pub struct Client {
     pub extract: bool,
     /// What of them is put up with then.
     pub extract_limits: Extract,
+    /// Which names in trees and archives are taken.
+    pub names: Names,
 }
 
 /// Settings of a server.
@@ -151,6 +153,7 @@ impl Default for Client {
             existing: Existing::Keep,
             extract: false,
             extract_limits: Extract::default(),
+            names: Names::default(),
         }
     }
 }

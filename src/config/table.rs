@@ -8,7 +8,7 @@ use super::{
     value::{Read, Value},
 };
 use crate::{
-    client::{Existing, Form, Speak},
+    client::{Existing, Form, Names, Speak},
     protocol::classic::Dialect,
     server::Arch,
     storage::root::Links,
@@ -64,6 +64,10 @@ pub(crate) const PROTOCOLS: &[(&str, Speak)] = &[
     ("classic-select", Speak::Classic(Dialect::ClassicSelect)),
 ];
 
+/// Which names are taken.
+pub(crate) const NAMES: &[(&str, Names)] = &[("exact", Names::Exact), ("portable", Names::Portable)];
+
+/// What happens when the target exists.
 const EXISTING: &[(&str, Existing)] = &[
     ("keep", Existing::Keep),
     ("overwrite", Existing::Overwrite),
@@ -119,6 +123,7 @@ pub(super) static SETTINGS: &[Setting] = settings! {
     "client.extract_entries": |s, v| s.client.extract_limits.entries => v.count(1..=10_000_000)?;
     "client.extract_bytes": |s, v| s.client.extract_limits.bytes => Some(v.count(0..=u64::MAX)?).filter(|&most| most > 0);
     "client.extract_ratio": |s, v| s.client.extract_limits.ratio => v.count(1..=u64::MAX)?;
+    "client.names": |s, v| s.client.names => v.choice(NAMES)?;
     "server.host": |s, v| s.server.host => v.text()?.unwrap_or_else(|| "127.0.0.1".into());
     "server.port": |s, v| s.server.port => v.port(0)?;
     "server.arch": |s, v| s.server.arch => v.choice(ARCHS)?;

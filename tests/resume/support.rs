@@ -173,6 +173,7 @@ pub fn config() -> Config {
         timeout: Duration::from_secs(20),
         sync: false,
         extract: Default::default(),
+        names: Default::default(),
         trust: Trust::default(),
     }
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use fdsp::{
-    client::{Existing, Form, NewJob, Trouble, TroubleKind},
+    client::{Existing, Form, Names, NewJob, Trouble, TroubleKind},
     protocol::{
         client::Request,
         error::Code,
@@ -46,6 +46,21 @@ fn an_honest_script_is_believed() {
     assert_eq!((done.files, done.transferred), (Some(2), 2 * MIB as u64 + 6));
     assert_eq!(fs::read(client.path("t/d/link")).unwrap(), b"a");
     assert_eq!(client.names(), ["t"]);
+}
+
+#[test]
+fn names_of_other_systems_are_refused_where_that_is_wanted() {
+    for name in ["CON", "aux.c", "apache.", "a ", "C:", "a\\b", "a\u{200d}b", "e\u{301}"] {
+        let at = Script::new().directory("d").file(&format!("d/{name}"), b"a").serve();
+        let mut client = once();
+        fetch(&mut client, at).unwrap();
+        assert_eq!(fs::read(client.path("t/d").join(name)).unwrap(), b"a");
+        let config = fdsp::client::Config { names: Names::Portable, retries: 0, ..crate::support::config() };
+        let mut client = Client::new(config);
+        let trouble = fetch(&mut client, at).unwrap_err();
+        assert!(trouble.message.as_str().contains("--names exact takes it"), "{name:?}: {trouble}");
+        assert!(client.names().is_empty(), "{name:?} left {:?}", client.names());
+    }
 }
 
 /// Where the user has named nothing, what is there is neither touched nor told of.

@@ -27,7 +27,7 @@ use zip::result::ZipError;
 
 use self::{staging::Staging, survey::Contents, unpack::Unpacker};
 use super::{
-    Existing, Extract, TroubleKind,
+    Existing, Extract, Names, TroubleKind,
     finish::Unfinished,
     folder::{Folder, open_directory},
     name,
@@ -47,6 +47,8 @@ pub(super) struct Archive<'a> {
     pub(super) name: &'a OsStr,
     /// What is put up with.
     pub(super) limits: Extract,
+    /// Which names are taken.
+    pub(super) names: Names,
     /// What if there is such a folder.
     pub(super) existing: Existing,
     /// Whether to wait for the disk.
@@ -76,8 +78,8 @@ impl Archive<'_> {
             .folder
             .read(self.name)
             .map_err(|error| Fault::disk(format!("cannot read {}: {}", own.display(), reason(&error))))?;
-        let contents =
-            Contents::survey(&file, &self.limits, &go_on).map_err(|refused| self.fault(refused))?;
+        let contents = Contents::survey(&file, &self.limits, self.names, &go_on)
+            .map_err(|refused| self.fault(refused))?;
         if let Some(target) = self.already_there(stem, &file, &contents, &go_on)? {
             Staging::clear(self.folder, self.name);
             return Ok(target);

@@ -10,7 +10,7 @@ use zip::{
 
 use super::Refused;
 use crate::{
-    client::{Extract, folding::Folding, name::SafeName},
+    client::{Extract, Names, folding::Folding, name::SafeName},
     units,
 };
 
@@ -31,7 +31,7 @@ pub(super) struct SafePath(Box<str>);
 
 impl SafePath {
     /// Takes the name of an entry; a directory's has a `/` at its end.
-    fn new(name: &str) -> Result<SafePath, &'static str> {
+    fn new(name: &str, names: Names) -> Result<SafePath, &'static str> {
         let path = name.strip_suffix('/').unwrap_or(name);
         if path.len() > LONGEST {
             return Err("has a path that is too long");
@@ -44,7 +44,7 @@ impl SafePath {
         }
         let mut depth = 0;
         for segment in path.split('/') {
-            SafeName::exact(segment)?;
+            SafeName::exact(segment, names)?;
             depth += 1;
         }
         if depth > DEEPEST {
@@ -72,6 +72,8 @@ pub(super) struct Item {
 /// What an archive holds, in its own order.
 #[derive(Debug)]
 pub(super) struct Contents {
+    /// Which names were taken.
+    pub(super) names: Names,
     items: Vec<Item>,
     bytes: u64,
     /// Bytes of the folder that everything is in, with its `/`.
@@ -83,6 +85,7 @@ impl Contents {
     pub(super) fn survey(
         file: &File,
         limits: &Extract,
+        accepted: Names,
         go_on: &impl Fn() -> bool,
     ) -> Result<Contents, Refused> {
         let length = file.metadata().map_err(Refused::reading)?.len();
@@ -92,8 +95,8 @@ impl Contents {
             let most = limits.entries;
             return Err(Refused::Limit(format!("it holds {count} entries; extract_entries allows {most}")));
         }
-        let mut contents = Contents { items: Vec::new(), bytes: 0, shared: 0 };
-        let (mut names, mut paths) = (Names::default(), 0);
+        let mut contents = Contents { names: accepted, items: Vec::new(), bytes: 0, shared: 0 };
+        let (mut names, mut paths) = (Known::default(), 0);
         let mut ranges = Vec::new();
         let mut directory = u64::MAX;
         for entry in archive.files()? {
@@ -103,7 +106,7 @@ impl Contents {
             let entry = entry?;
             directory = directory.min(entry.central_header_start());
             ranges.push(range(&entry)?);
-            let item = examine(&entry)?;
+            let item = examine(&entry, accepted)?;
             paths += item.path.as_str().len();
             if paths > MOST_NAMES {
                 return Err(Refused::Archive("its names alone are too much".to_owned()));
@@ -161,7 +164,7 @@ impl Contents {
             // It was looked for those that are the same already.
             return Ok(());
         }
-        let mut names = Names { folding, ..Names::default() };
+        let mut names = Known { folding, ..Known::default() };
         self.items.iter().try_for_each(|item| names.add(item))
     }
 
@@ -186,11 +189,11 @@ pub(super) fn open(file: &File) -> Result<ZipIterable<BufReader<&File>>, Refused
 }
 
 /// Looks at one entry by itself.
-pub(super) fn examine(entry: &ZipFileEntry<'_>) -> Result<Item, Refused> {
+pub(super) fn examine(entry: &ZipFileEntry<'_>, names: Names) -> Result<Item, Refused> {
     let name =
         entry.name().map_err(|_| Refused::Archive("an entry has a name that is no text".to_owned()))?;
     let refuse = |why: &'static str| Refused::entry(&name, why);
-    let path = SafePath::new(&name).map_err(refuse)?;
+    let path = SafePath::new(&name, names).map_err(refuse)?;
     let is_directory = name.ends_with('/');
     match (entry.unix_mode().unwrap_or(0) & 0o170_000, is_directory) {
         (0, _) | (0o040_000, true) | (0o100_000, false) => {}
@@ -238,7 +241,7 @@ fn overlap(ranges: &mut [Range<u64>], directory: u64) -> bool {
 
 /// The names of each directory, to find those that are there twice.
 #[derive(Debug, Default)]
-struct Names {
+struct Known {
     folding: Folding,
     /// By the number of the directory and the name in it: the number of what it is, and what that is.
     known: HashMap<(u32, Box<str>), (u32, What)>,
@@ -252,7 +255,7 @@ enum What {
     Mentioned,
 }
 
-impl Names {
+impl Known {
     fn add(&mut self, item: &Item) -> Result<(), Refused> {
         let twice = || {
             Refused::entry(item.path.as_str(), "is there twice, or under two names that are the same here")

@@ -136,7 +136,14 @@ impl World {
     }
 
     fn with(&self, existing: Existing, limits: Extract) -> Archive<'_> {
-        Archive { folder: &self.folder, name: OsStr::new("a.zip"), limits, existing, sync: false }
+        Archive {
+            folder: &self.folder,
+            name: OsStr::new("a.zip"),
+            limits,
+            names: Names::Exact,
+            existing,
+            sync: false,
+        }
     }
 
     fn unpack_as(
@@ -330,12 +337,31 @@ fn names_that_are_there_twice_are_refused() {
 }
 
 #[test]
+fn names_of_other_systems_are_refused_if_that_is_wanted() {
+    for (name, why) in [
+        ("d/aux.c", "is a device on other systems"),
+        ("apache./pom", "ends with a dot or a blank"),
+        ("d/who?", "a character that other systems do not allow"),
+    ] {
+        let bytes = archive(&[raw("first", b"1"), raw(name, b"2")]);
+        World::new().unpack(&bytes).unwrap();
+        let world = World::new();
+        fs::write(world.at("a.zip"), &bytes).unwrap();
+        let portable = Archive { names: Names::Portable, ..world.with(Existing::Keep, Extract::default()) };
+        let Err(Unfinished::Fault(fault)) = portable.unpack(|| true) else { panic!("{name} was taken") };
+        let said = fault.trouble.message.as_str();
+        assert!(said.contains(name) && said.contains(why) && said.contains("--names exact"), "{said}");
+        world.assert_nothing(said);
+    }
+}
+
+#[test]
 fn twins_are_refused_where_they_are_the_same() {
     let survey = |names: &[&str]| {
         let entries: Vec<_> = names.iter().map(|name| raw(name, b"x")).collect();
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&archive(&entries)).unwrap();
-        Contents::survey(&file, &Extract::default(), &|| true).unwrap()
+        Contents::survey(&file, &Extract::default(), Names::Exact, &|| true).unwrap()
     };
     let case = Folding { case: true, normal: false };
     let normal = Folding { case: false, normal: true };

@@ -145,7 +145,7 @@ impl<'a, G: Fn() -> bool> Unpacker<'a, G> {
             }
             let changed = || Refused::Archive("somebody else changed it".to_owned());
             let mut entry = entries.next().ok_or_else(changed)??;
-            let now = survey::examine(&entry.entry())?;
+            let now = survey::examine(&entry.entry(), self.contents.names)?;
             if now.path != item.path || now.size != item.size {
                 return Err(changed());
             }

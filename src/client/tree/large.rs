@@ -130,6 +130,7 @@ impl Work<'_> {
             timeout: context.timeout,
             sync: false,
             extract: context.extract,
+            names: context.names,
         })
     }
 

@@ -4,7 +4,7 @@
 use crate::protocol::message::{Timestamp, Totals, TreeEntry, TreeNode};
 
 use crate::{
-    client::{TroubleKind, name::SafeName, retry::Fault},
+    client::{Names, TroubleKind, name::SafeName, retry::Fault},
     text::SafeText,
 };
 
@@ -49,14 +49,21 @@ pub(super) struct Manifest {
 }
 
 /// A manifest as its pages come.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Gathering {
+    /// Which names are taken.
+    names: Names,
     manifest: Manifest,
     /// The directories above the entry that came last, from the top.
     open: Vec<u32>,
 }
 
 impl Gathering {
+    /// Nothing yet.
+    pub(super) fn new(names: Names) -> Gathering {
+        Gathering { names, manifest: Manifest::default(), open: Vec::new() }
+    }
+
     /// Takes the next entry, in the order that the protocol demands.
     pub(super) fn add(&mut self, entry: &TreeEntry) -> Result<(), Fault> {
         let manifest = &mut self.manifest;
@@ -74,7 +81,7 @@ impl Gathering {
             Some((above, name)) => (self.open[above.split('/').count()], name),
             None => (self.open[0], entry.path.as_str()),
         };
-        if let Some(why) = SafeName::exact(name).err().filter(|_| !entry.path.is_empty()) {
+        if let Some(why) = SafeName::exact(name, self.names).err().filter(|_| !entry.path.is_empty()) {
             let shown = SafeText::new(&entry.path);
             return Err(Fault::never(
                 TroubleKind::Other,
@@ -88,7 +95,7 @@ impl Gathering {
             }
             TreeNode::Link { target } => {
                 let mut names = target.split('/').filter(|name| !matches!(*name, "" | "." | ".."));
-                if let Some(why) = names.find_map(|name| SafeName::exact(name).err()) {
+                if let Some(why) = names.find_map(|name| SafeName::exact(name, self.names).err()) {
                     let (path, target) = (SafeText::new(&entry.path), SafeText::new(target));
                     return Err(Fault::never(
                         TroubleKind::Other,
@@ -266,7 +273,7 @@ pub(super) mod tests {
             }
             all.insert(segments, TreeNode::File { size: 1, identity: format!("id {path}") });
         }
-        let mut gathering = Gathering::default();
+        let mut gathering = Gathering::new(Names::Exact);
         gathering.add(&entry("", TreeNode::Directory)).unwrap();
         for (segments, node) in all {
             gathering.add(&entry(&segments.join("/"), node)).unwrap();
@@ -287,10 +294,18 @@ pub(super) mod tests {
 
     #[test]
     fn a_name_that_cannot_be_used_is_named() {
-        let mut gathering = Gathering::default();
+        let mut gathering = Gathering::new(Names::Exact);
         gathering.add(&entry("", TreeNode::Directory)).unwrap();
         let fault = gathering.add(&entry("a\u{1b}[2J", TreeNode::Directory)).unwrap_err();
         assert!(fault.trouble.message.as_str().contains("a␛[2J"), "{}", fault.trouble.message);
+        for (names, taken) in [(Names::Exact, true), (Names::Portable, false)] {
+            let mut gathering = Gathering::new(names);
+            gathering.add(&entry("", TreeNode::Directory)).unwrap();
+            gathering.add(&entry("a", TreeNode::Directory)).unwrap();
+            assert_eq!(gathering.add(&entry("a/aux.c", TreeNode::Directory)).is_ok(), taken);
+            let link = TreeNode::Link { target: "b./c".to_owned() };
+            assert_eq!(gathering.add(&entry("link", link)).is_ok(), taken);
+        }
     }
 
     proptest! {
