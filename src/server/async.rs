@@ -12,14 +12,16 @@
 use std::{
     io,
     net::TcpListener as StdListener,
-    sync::Arc,
+    num::NonZero,
+    sync::{Arc, mpsc},
+    thread,
     time::{Duration, Instant},
 };
 
 use tokio::{
     io::Interest,
     net::{TcpListener, TcpStream},
-    runtime::Builder,
+    runtime::{Builder, Runtime},
     task::{self, JoinSet},
     time::{sleep, sleep_until, timeout_at},
 };
@@ -28,6 +30,7 @@ use super::{
     accept::Backoff,
     connection::{Connection, Want},
     limits::{LONGEST_PAUSE, READ},
+    memory,
     shared::Shared,
 };
 
@@ -35,14 +38,41 @@ use super::{
 /// much again, because the task and its buffers move from core to core.
 const BUSY: Duration = Duration::from_millis(1);
 
+/// How long a thread takes to begin, at the most.
+const BEGINNING: Duration = Duration::from_secs(1);
+
 /// Makes the loop, with a runtime of its own.
 pub(super) fn prepare(
     shared: Arc<Shared>,
     listener: StdListener,
 ) -> io::Result<impl FnOnce() -> io::Result<()> + Send> {
-    let runtime = Builder::new_multi_thread().enable_all().thread_name("async").build()?;
+    let runtime = runtime()?;
     listener.set_nonblocking(true)?;
     Ok(move || runtime.block_on(accept(shared, listener)))
+}
+
+/// A runtime with a worker thread for each core; where address space is limited, for each for which there is a heap.
+fn runtime() -> io::Result<Runtime> {
+    let mut builder = Builder::new_multi_thread();
+    builder.enable_all().thread_name("async");
+    if !memory::is_limited() {
+        return builder.build();
+    }
+    // One is for the thread that accepts.
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let workers = memory::threads_with_heaps(cores + 1).saturating_sub(1);
+    if workers == 0 {
+        return Err(io::ErrorKind::OutOfMemory.into());
+    }
+    let (runs, has_begun) = mpsc::channel();
+    builder.worker_threads(workers).on_thread_start(move || {
+        let _ = runs.send(());
+    });
+    let runtime = builder.build()?;
+    // They have their heaps before there are connections that could take the room. Where the system gives fewer threads, the
+    // runtime goes on with those that there are.
+    (0..workers).all(|_| has_begun.recv_timeout(BEGINNING).is_ok());
+    Ok(runtime)
 }
 
 async fn accept(shared: Arc<Shared>, listener: StdListener) -> io::Result<()> {

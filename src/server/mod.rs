@@ -51,7 +51,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
     ops::Range,
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, mpsc},
     thread::{self, JoinHandle},
 };
 
@@ -202,6 +202,9 @@ pub enum StartError {
         /// The address.
         address: SocketAddr,
     },
+    /// The system limits address space so much that the threads of the server would have no heaps.
+    #[error("cannot start the server: it may take too little address space (ulimit -v)")]
+    Memory,
     /// The system gives no thread or poller.
     #[error("cannot start the server: {0}")]
     System(std::io::Error),
@@ -253,21 +256,31 @@ pub fn start(config: Config, sink: Sink) -> Result<Server, StartError> {
     let (tls, door) = (proof.map(|proof| proof.config), Door::new(token));
     let terms = Terms { root, arch, classic, limits, tls, door };
     let shared = Arc::new(Shared::new(terms, sink, own, local));
-    let run = prepare(arch, &shared, listener).map_err(StartError::System)?;
+    let run = prepare(arch, &shared, listener).map_err(|error| match error.kind() {
+        io::ErrorKind::OutOfMemory => StartError::Memory,
+        _ => StartError::System(error),
+    })?;
     let address = Address { authority, path: RemotePath::default() };
     shared.emit(&Event::Listening { address: address.clone(), port: local.port(), arch });
     let ending = Ending(Arc::clone(&shared));
+    let (runs, has_begun) = memory::is_limited().then(mpsc::channel).unzip();
     let thread = thread::Builder::new()
         .name("server".into())
         .spawn(move || {
             let _ending = ending;
+            runs.map(|runs| runs.send(()));
             run()
         })
         .map_err(StartError::System)?;
+    // It has its heap before there are connections that could take the room.
+    has_begun.map(|has_begun| has_begun.recv());
     Ok(Server { handle: Handle { shared }, address, thread: Some(thread) })
 }
 
 fn prepare(arch: Arch, shared: &Arc<Shared>, listener: TcpListener) -> io::Result<Loop> {
+    if memory::threads_with_heaps(1) < 1 {
+        return Err(io::ErrorKind::OutOfMemory.into());
+    }
     let shared = Arc::clone(shared);
     Ok(match arch {
         Arch::Single => Box::new(single::prepare(shared, listener)?),
