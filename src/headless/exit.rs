@@ -115,7 +115,9 @@ impl From<StartError> for Problem {
             StartError::Identity(IdentityError::Unfit(_)) => {
                 (Exit::Usage, "name a certificate with --tls-cert and its own key with --tls-key")
             }
-            StartError::Identity(IdentityError::Open { .. }) => (Exit::Usage, ""),
+            StartError::Identity(IdentityError::Open { .. } | IdentityError::Damaged { .. }) => {
+                (Exit::Usage, "")
+            }
             StartError::Token { .. } => {
                 (Exit::Usage, "give one with --token-file, or serve everybody with --public")
             }

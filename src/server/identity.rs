@@ -22,6 +22,9 @@ use crate::{protocol::pin::Pin, state, text::SafeText, tls};
 /// The name of the file with key and certificate: one file, so that they always belong together.
 const FILE: &str = "identity.pem";
 
+/// What stands in a key that wants a passphrase.
+const ENCRYPTED: &[u8] = b"ENCRYPTED";
+
 /// Where certificate and key come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Identity {
@@ -50,14 +53,20 @@ pub enum IdentityError {
         error: io::Error,
     },
     /// A file is not what it should be.
-    #[error("'{path}' has no {what} in it: {reason}")]
+    #[error("'{path}' has no {what} in it that can be read: {reason}")]
     Content {
         /// The file.
         path: SafeText,
         /// `certificate` or `private key`.
         what: &'static str,
         /// What is wrong.
-        reason: SafeText,
+        reason: &'static str,
+    },
+    /// What was made on the first start is no longer what it was.
+    #[error("'{path}' is damaged: delete it, and a new one is made, which all clients have to accept anew")]
+    Damaged {
+        /// The file.
+        path: SafeText,
     },
     /// Everybody may read the key.
     #[error(
@@ -89,7 +98,12 @@ impl Identity {
                 if fs::metadata(&path).map_err(file)?.permissions().mode() & 0o077 != 0 {
                     return Err(IdentityError::Open { path: SafeText::from_path(&path) });
                 }
-                prove(certificates(&bytes, &path)?, private_key(&bytes, &path)?)
+                let proof =
+                    certificates(&bytes, &path).and_then(|chain| prove(chain, private_key(&bytes, &path)?));
+                proof.map_err(|error| {
+                    tracing::debug!("{error}");
+                    IdentityError::Damaged { path: SafeText::from_path(&path) }
+                })
             }
             Identity::Given { certificate, key } => {
                 prove(certificates(&read(certificate)?, certificate)?, private_key(&read(key)?, key)?)
@@ -126,19 +140,43 @@ fn certificates(bytes: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>
 }
 
 fn private_key(bytes: &[u8], path: &Path) -> Result<PrivateKeyDer<'static>, IdentityError> {
-    PrivateKeyDer::from_pem_slice(bytes).map_err(|error| content(path, "private key", &error))
+    PrivateKeyDer::from_pem_slice(bytes).map_err(|error| {
+        // In the type of PKCS #8, or in a header of the older form (RFC 1421, section 4.6.1.1).
+        if bytes.windows(ENCRYPTED.len()).any(|word| word == ENCRYPTED) {
+            let reason = "it is encrypted; take the passphrase away, as with openssl pkey";
+            return IdentityError::Content { path: SafeText::from_path(path), what: "private key", reason };
+        }
+        content(path, "private key", &error)
+    })
 }
 
 fn content(path: &Path, what: &'static str, error: &pem::Error) -> IdentityError {
     let reason = match error {
-        pem::Error::NoItemsFound => "it is to be PEM, with BEGIN and END lines".to_owned(),
+        pem::Error::NoItemsFound => "it is to be PEM, with BEGIN and END lines",
+        _ => "its PEM is damaged or not whole",
+    };
+    IdentityError::Content { path: SafeText::from_path(path), what, reason }
+}
+
+/// What keeps a certificate and a key from being used.
+fn unfit(error: &rustls::Error) -> IdentityError {
+    let reason = match error {
+        rustls::Error::InconsistentKeys(_) => "the key is not that of the certificate".to_owned(),
+        rustls::Error::InvalidCertificate(_) => {
+            "the certificate is damaged, or not of version 3 of X.509".to_owned()
+        }
+        // The only thing that is said of a key that the provider does not take.
+        rustls::Error::General(_) => {
+            "the key is of no kind that can be used: RSA from 2048 bits, ECDSA on P-256 or P-384, Ed25519"
+                .to_owned()
+        }
         error => error.to_string(),
     };
-    IdentityError::Content { path: SafeText::from_path(path), what, reason: SafeText::new(&reason) }
+    IdentityError::Unfit(SafeText::new(&reason))
 }
 
 fn prove(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<Proof, IdentityError> {
-    let unfit = |error: rustls::Error| IdentityError::Unfit(SafeText::new(&error.to_string()));
+    let unfit = |error| unfit(&error);
     let pin = chain.first().map(tls::pin).ok_or_else(|| unfit(rustls::Error::NoCertificatesPresented))?;
     let mut config = ServerConfig::builder_with_provider(tls::provider())
         .with_protocol_versions(tls::VERSIONS)
@@ -175,6 +213,21 @@ mod tests {
     }
 
     #[test]
+    fn a_kept_identity_that_is_damaged_is_to_be_deleted() {
+        let place = tempfile::tempdir().unwrap();
+        let kept = Identity::Kept(place.path().to_owned());
+        let first = pin(&kept);
+        let whole = fs::read(place.path().join(FILE)).unwrap();
+        for bytes in [&b""[..], b"no PEM", &whole[..whole.len() / 2], &whole[..whole.len() - 100]] {
+            fs::write(place.path().join(FILE), bytes).unwrap();
+            let error = kept.prove().err().unwrap().to_string();
+            assert!(error.contains("identity.pem' is damaged: delete it"), "{error}");
+        }
+        fs::remove_file(place.path().join(FILE)).unwrap();
+        assert_ne!(pin(&kept), first);
+    }
+
+    #[test]
     fn servers_that_start_at_once_have_one_identity() {
         let place = tempfile::tempdir().unwrap();
         let identity = Identity::Kept(place.path().join("state"));
@@ -195,11 +248,23 @@ mod tests {
         assert_eq!(pin(&given(FILE, FILE)), kept);
         fs::write(at("empty"), "no PEM").unwrap();
         fs::write(at("other"), make().unwrap()).unwrap();
+        let key = |kind: &str, rest: &str| {
+            format!("-----BEGIN {kind}PRIVATE KEY-----\n{rest}-----END {kind}PRIVATE KEY-----\n")
+        };
+        fs::write(at("encrypted"), key("ENCRYPTED ", "MAA=\n")).unwrap();
+        let header = "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nMAA=\n";
+        fs::write(at("encrypted before"), key("RSA ", header)).unwrap();
+        fs::write(at("strange"), key("", "MAA=\n")).unwrap();
+        fs::write(at("cut"), &make().unwrap()[..200]).unwrap();
         for (identity, words) in [
             (given("absent", FILE), ["absent", "No such file"]),
             (given("empty", FILE), ["empty", "no certificate"]),
+            (given("cut", FILE), ["cut", "damaged or not whole"]),
             (given(FILE, "empty"), ["empty", "no private key"]),
-            (given(FILE, "other"), ["certificate and key", "cannot be used"]),
+            (given(FILE, "encrypted"), ["encrypted'", "take the passphrase away"]),
+            (given(FILE, "encrypted before"), ["encrypted before'", "take the passphrase away"]),
+            (given(FILE, "strange"), ["certificate and key cannot be used", "of no kind that can be used"]),
+            (given(FILE, "other"), ["certificate and key cannot be used", "not that of the certificate"]),
         ] {
             let error = identity.prove().err().unwrap().to_string();
             assert!(words.iter().all(|word| error.contains(word)), "{error}");
