@@ -42,6 +42,12 @@ fn run() -> color_eyre::Result<Exit> {
     if let (Some(warning), true) = (&guard.warning, plan.face != Face::Screen) {
         headless::say(&format!("tui: warning: {warning}"));
     }
+    for warning in &plan.warnings {
+        tracing::warn!("{warning}");
+        if matches!(plan.face, Face::Plain | Face::Json) && !plan.log.stderr {
+            headless::say(&format!("tui: warning: {warning}"));
+        }
+    }
     carry_out(plan, ring)
 }
 

@@ -4,7 +4,7 @@ mod program;
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
-use program::{Home, Service, at};
+use program::{Home, Running, Service, at};
 
 /// A home with something to serve, and a server of its own.
 fn served(options: &str) -> (Home, Service) {
@@ -150,6 +150,7 @@ fn a_token_is_needed_where_one_was_given_however_it_was() {
 fn the_original_programs_are_not_served_beside_a_token() {
     let home = Home::new();
     home.write("served/file", "content").write("token", "the-right-one\n");
+    fs::set_permissions(home.path().join("token"), fs::Permissions::from_mode(0o600)).expect("ours");
     for options in ["--token the-right-one", "--token-file token"] {
         let outcome = home.line(&format!("--serve --headless -P 0 --classic {options} served"));
         assert_eq!(outcome.code, 2, "{outcome:#?}");
@@ -191,6 +192,29 @@ fn a_server_does_not_serve_its_own_key_and_tokens() {
     let service = Service::start(&home, home.path(), "--hidden never");
     fetch(&home, 0, &[&service.at("served/file")]);
     fetch(&home, 4, &[&service.at(".local/state/fdsp/server/identity.pem")]);
+}
+
+#[test]
+fn a_secret_that_others_may_read_is_told_of() {
+    let home = Home::new();
+    home.write("served/file", "content").write("token", "the-right-one");
+    let service = Service::start(&home, &home.path().join("served"), "--token the-right-one");
+    let bare = service.at("file").replace("the-right-one@", "");
+    for (mode, told) in [(0o644, true), (0o640, false), (0o600, false)] {
+        fs::set_permissions(home.path().join("token"), fs::Permissions::from_mode(mode)).expect("ours");
+        let got = format!("got-{mode:o}");
+        let outcome = home.run(["--token-file", "token", "-d", &got, &bare]);
+        assert_eq!(outcome.code, 0, "{outcome:#?}");
+        let sentence = "tui: warning: others may read the token in 'token'; take that away with chmod 600";
+        assert_eq!(outcome.stderr.contains(sentence), told, "{mode:o}: {outcome:#?}");
+    }
+    let key = home.path().join(".local/state/fdsp/server/identity.pem");
+    fs::copy(key, home.path().join("key.pem")).expect("a key");
+    fs::set_permissions(home.path().join("key.pem"), fs::Permissions::from_mode(0o644)).expect("ours");
+    let options = ["--serve", "-P", "0", "--tls-cert", "key.pem", "--tls-key", "key.pem", "served"];
+    let mut server = Running::start(home.command(options));
+    let sentence = "tui: warning: others may read the key in 'key.pem'; take that away with chmod 600";
+    assert_eq!(server.stderr().next(), sentence);
 }
 
 #[test]

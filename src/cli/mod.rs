@@ -1,6 +1,7 @@
 //! The command line, as it is typed. What is meant by it is decided in [`plan`].
 
 mod access;
+mod exposed;
 pub mod fetch;
 mod merge;
 mod own;

@@ -24,6 +24,8 @@ pub struct Plan {
     pub face: Face,
     /// How to log.
     pub log: LogOptions,
+    /// What is to be said before, each a sentence.
+    pub warnings: Vec<String>,
     /// The settings with the flags in them.
     pub settings: Settings,
 }
@@ -164,7 +166,8 @@ impl Cli {
         } else {
             Task::Fetch(self.fetch(&settings, around, face, configured)?)
         };
-        Ok(Plan { task, face, log, settings })
+        let warnings = self.exposed(&settings, around);
+        Ok(Plan { task, face, log, warnings, settings })
     }
 
     fn log(&self, settings: &Settings, around: &Surroundings, face: Face) -> LogOptions {

@@ -1,0 +1,34 @@
+//! Secrets that were named by the user, and that others on this machine may read.
+
+use std::{os::unix::fs::PermissionsExt, path::Path};
+
+use super::{
+    Cli,
+    plan::{Surroundings, shown},
+};
+use crate::config::Settings;
+
+impl Cli {
+    /// A sentence for each of the files with a token or a key that everybody may read. It may be meant so (a container's
+    /// secrets are for all who are in it), so this is said, and not refused.
+    pub(super) fn exposed(&self, settings: &Settings, around: &Surroundings) -> Vec<String> {
+        let (token, key) = if self.server.serve {
+            (&settings.server.token_file, settings.server.tls_key.as_ref())
+        } else {
+            (&settings.client.token_file, None)
+        };
+        let token = self.common.token_file.as_ref().or(token.as_ref()).map(|path| (path, "the token"));
+        let named = token.into_iter().chain(key.map(|path| (path, "the key")));
+        let open = named.filter(|(path, _)| is_open(&around.directory.join(path)));
+        open.map(|(path, what)| {
+            let path = shown(path.as_os_str());
+            format!("others may read {what} in '{path}'; take that away with chmod 600")
+        })
+        .collect()
+    }
+}
+
+/// Whether it is a file that everybody may read. What is wrong with it otherwise is said where it is read.
+fn is_open(path: &Path) -> bool {
+    path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o004 != 0)
+}
