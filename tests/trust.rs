@@ -37,6 +37,10 @@ fn known(home: &Home) -> String {
     fs::read_to_string(home.path().join(".local/state/fdsp/known_servers")).unwrap_or_default()
 }
 
+fn set_mode(home: &Home, name: &str, mode: u32) {
+    fs::set_permissions(home.path().join(name), fs::Permissions::from_mode(mode)).expect("ours");
+}
+
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).expect("it is there").permissions().mode() & 0o777
 }
@@ -150,7 +154,7 @@ fn a_token_is_needed_where_one_was_given_however_it_was() {
 fn the_original_programs_are_not_served_beside_a_token() {
     let home = Home::new();
     home.write("served/file", "content").write("token", "the-right-one\n");
-    fs::set_permissions(home.path().join("token"), fs::Permissions::from_mode(0o600)).expect("ours");
+    set_mode(&home, "token", 0o600);
     for options in ["--token the-right-one", "--token-file token"] {
         let outcome = home.line(&format!("--serve --headless -P 0 --classic {options} served"));
         assert_eq!(outcome.code, 2, "{outcome:#?}");
@@ -201,7 +205,7 @@ fn a_secret_that_others_may_read_is_told_of() {
     let service = Service::start(&home, &home.path().join("served"), "--token the-right-one");
     let bare = service.at("file").replace("the-right-one@", "");
     for (mode, told) in [(0o644, true), (0o640, false), (0o600, false)] {
-        fs::set_permissions(home.path().join("token"), fs::Permissions::from_mode(mode)).expect("ours");
+        set_mode(&home, "token", mode);
         let got = format!("got-{mode:o}");
         let outcome = home.run(["--token-file", "token", "-d", &got, &bare]);
         assert_eq!(outcome.code, 0, "{outcome:#?}");
@@ -210,7 +214,7 @@ fn a_secret_that_others_may_read_is_told_of() {
     }
     let key = home.path().join(".local/state/fdsp/server/identity.pem");
     fs::copy(key, home.path().join("key.pem")).expect("a key");
-    fs::set_permissions(home.path().join("key.pem"), fs::Permissions::from_mode(0o644)).expect("ours");
+    set_mode(&home, "key.pem", 0o644);
     let options = ["--serve", "-P", "0", "--tls-cert", "key.pem", "--tls-key", "key.pem", "served"];
     let mut server = Running::start(home.command(options));
     let sentence = "tui: warning: others may read the key in 'key.pem'; take that away with chmod 600";
@@ -221,6 +225,7 @@ fn a_secret_that_others_may_read_is_told_of() {
 fn what_does_not_go_together_is_said() {
     let home = Home::new();
     home.write("served/file", "x").write("short", "x");
+    set_mode(&home, "short", 0o600);
     let pin = format!("sha256:{}", "0".repeat(64));
     for (line, parts) in [
         ("--token short1 fdsp://h/a".to_owned(), &["--token", "8 to 128"][..]),
