@@ -1,6 +1,10 @@
 //! Links that break under TLS: what is damaged or cut on the way is noticed there, and fetched again.
 
-use std::{fs, sync::Arc, time::Duration};
+use std::{
+    fs,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use fdsp::{
     client::{Command, Config, Doubt, NewServer, TroubleKind},
@@ -91,8 +95,12 @@ fn what_waits_for_a_new_server_goes_on_once_that_is_trusted() {
     assert_eq!(trouble.kind, TroubleKind::Refused, "{trouble}");
     let unknown = NewServer { authority: address.authority.clone(), pin: served.pin };
     assert_eq!(trouble.doubt.as_deref(), Some(&Doubt::New(unknown.clone())));
+    // Somebody compares pins.
+    std::thread::sleep(Duration::from_millis(100));
+    let trusted = Instant::now();
     client.engine.command(Command::Trust(unknown));
     let finished = client.end(id).unwrap();
+    assert!(finished.seconds <= trusted.elapsed().as_secs_f64(), "{} s", finished.seconds);
     assert!(fs::read(&finished.path).unwrap() == content(SIZE, 7));
 
     // Another one in its place is refused at once, and never asked about.

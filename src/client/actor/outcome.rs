@@ -36,6 +36,10 @@ impl Actor {
                 }
                 if phase == Phase::Failed {
                     self.board.release(id);
+                    // It takes no time to wait for somebody's answer before anything has come.
+                    if memory.transferred == 0 {
+                        memory.started = None;
+                    }
                 }
                 self.kept.insert(id, memory);
             }
