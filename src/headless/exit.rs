@@ -112,6 +112,9 @@ impl From<StartError> for Problem {
             StartError::Identity(IdentityError::File { .. } | IdentityError::Content { .. }) => {
                 (Exit::Usage, "name others with --tls-cert and --tls-key, or leave TLS out with --plain")
             }
+            StartError::Identity(IdentityError::State { .. }) => {
+                (Exit::Failed, "make that folder writable, or name another one with XDG_STATE_HOME")
+            }
             StartError::Identity(IdentityError::Unfit(_)) => {
                 (Exit::Usage, "name a certificate with --tls-cert and its own key with --tls-key")
             }
@@ -119,7 +122,7 @@ impl From<StartError> for Problem {
                 (Exit::Usage, "")
             }
             StartError::Token { .. } => {
-                (Exit::Usage, "give one with --token-file, or serve everybody with --public")
+                (Exit::Failed, "give one with --token-file, or serve everybody with --public")
             }
             StartError::Classic { .. } => (
                 Exit::Usage,

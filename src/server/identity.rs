@@ -52,6 +52,14 @@ pub enum IdentityError {
         /// Why.
         error: io::Error,
     },
+    /// The key cannot be kept.
+    #[error("cannot keep the server's key in '{path}': {error}")]
+    State {
+        /// The file.
+        path: SafeText,
+        /// Why.
+        error: io::Error,
+    },
     /// A file is not what it should be.
     #[error("'{path}' has no {what} in it that can be read: {reason}")]
     Content {
@@ -93,7 +101,7 @@ impl Identity {
         match self {
             Identity::Kept(folder) => {
                 let path = folder.join(FILE);
-                let file = |error| IdentityError::File { path: SafeText::from_path(&path), error };
+                let file = |error| IdentityError::State { path: SafeText::from_path(&path), error };
                 let bytes = state::read_or_make(&path, make).map_err(file)?;
                 if fs::metadata(&path).map_err(file)?.permissions().mode() & 0o077 != 0 {
                     return Err(IdentityError::Open { path: SafeText::from_path(&path) });

@@ -41,7 +41,7 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// The host under which a client reaches a server that was told to listen on `host`.
 pub(super) fn public_host(host: &str, local: SocketAddr) -> String {
-    if local.ip().is_unspecified() {
+    if local.ip().to_canonical().is_unspecified() {
         outward_address().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)).to_string()
     } else {
         without_brackets(host).to_owned()
@@ -96,6 +96,8 @@ mod tests {
     fn nobody_is_told_to_connect_to_everywhere() {
         let everywhere: SocketAddr = "0.0.0.0:7878".parse().unwrap();
         assert_ne!(public_host("0.0.0.0", everywhere), "0.0.0.0");
+        let everywhere: SocketAddr = "[::ffff:0.0.0.0]:7878".parse().unwrap();
+        assert_ne!(public_host("::ffff:0.0.0.0", everywhere), "::ffff:0.0.0.0");
         let local: SocketAddr = "127.0.0.1:7878".parse().unwrap();
         assert_eq!(public_host("localhost", local), "localhost");
     }
