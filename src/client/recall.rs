@@ -134,7 +134,9 @@ pub(super) fn take_up(
     }
     memory.record();
     let kept = memory.blocks.bytes();
-    tracing::info!("{}: goes on with the {} that are verified", path.display(), units::bytes(kept));
+    if kept > 0 {
+        tracing::info!("{}: goes on with the {} that are verified", path.display(), units::bytes(kept));
+    }
     memory.recalled = true;
     let is_file = memory.source.as_ref().is_some_and(|source| source.form == Form::File);
     if !is_file {

@@ -88,7 +88,7 @@ impl Fault {
                 Fault::new(TroubleKind::Integrity, &format!("{peer}: {violation}"), Verdict::Discard)
             }
             // Bytes can be damaged on their way; a new connection may do.
-            _ => Fault::lost(format!("{peer}: {violation}")),
+            _ => Fault::lost(format!("{peer}: {violation}; the server is faulty, or the way to it is")),
         }
     }
 

@@ -61,7 +61,7 @@ pub struct Finished {
     /// Files of a tree.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub files: Option<u64>,
-    /// Entries that the server left out of an archive or tree (links, devices).
+    /// Entries that the server left out of an archive or tree (links, devices, what is mounted there).
     pub omitted: u64,
     /// The folder that it was unpacked to.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_texts")]

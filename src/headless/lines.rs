@@ -89,10 +89,10 @@ fn done(name: &SafeText, finished: &client::Finished) -> String {
     let whole = if finished.files.is_some() { "tree" } else { "archive" };
     match finished.omitted {
         0 => {}
-        1 => line += &format!("; 1 link or device of the folder is not in the {whole}"),
+        1 => line += &format!("; 1 link, device or mount of the folder is not in the {whole}"),
         omitted => {
             let count = units::count(omitted);
-            line += &format!("; {count} links or devices of the folder are not in the {whole}");
+            line += &format!("; {count} links, devices or mounts of the folder are not in the {whole}");
         }
     }
     line
@@ -177,7 +177,7 @@ mod tests {
         let done = Event::Done { id: JobId(1), name: "a.zip".into(), finished };
         let line = Lines::default().line(&done, Instant::now()).expect("a line");
         let expected = "a.zip: done, 2.0 MB in 2.0 s, 1.0 MB/s, BLAKE3 9f3c, saved as /tmp/a␛.zip; \
-            3 links or devices of the folder are not in the archive";
+            3 links, devices or mounts of the folder are not in the archive";
         assert_eq!(line, expected);
     }
 

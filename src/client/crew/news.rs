@@ -74,7 +74,10 @@ pub(in crate::client) fn count_corrupt(
     if attempt > of {
         return Err(Fault::never(
             TroubleKind::Integrity,
-            format!("blocks arrived corrupt {attempt} times, the last one was block {index}{of_file}"),
+            match attempt {
+                1 => format!("block {index}{of_file} arrived corrupt"),
+                _ => format!("{attempt} blocks arrived corrupt, the last one was block {index}{of_file}"),
+            },
         ));
     }
     let (id, name) = (context.id, context.name());

@@ -147,7 +147,8 @@ fn done(facts: &mut Vec<(&'static str, String, Style)>, finished: &Finished, the
     }
     facts.push(("Transfer", crossed, theme.plain));
     if finished.omitted > 0 {
-        let text = format!("{} left out by the server: links or devices", units::count(finished.omitted));
+        let text =
+            format!("{} left out by the server: links, devices or mounts", units::count(finished.omitted));
         facts.push(("Omitted", text, theme.warn));
     }
 }
