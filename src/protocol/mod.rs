@@ -48,7 +48,7 @@
 //! | a preamble by a server with TLS | it answers with its preamble and `error` `tls_required` for request 0, and closes |
 //! | a TLS record by a server without TLS | it answers with the fatal alert `unexpected_message` (`15 03 03 00 02 02 0a`), and closes |
 //! | that alert as the first answer to a client with TLS | it reports that the server speaks without TLS |
-//! | what is no handshake | the alert that RFC 8446 gives for it, and closes |
+//! | what is no handshake | the alert that RFC 8446 gives for it (none where already the length of a record is wrong), and closes |
 //!
 //! # Tokens
 //!
