@@ -207,6 +207,9 @@ fn an_address_that_is_too_long_to_be_read_can_be_copied_whole() {
         shown.lines().find(|row| row.contains("fdsp://0123456789@192.168.1.9:7878/#sha256:a5a5")).unwrap();
     assert!(row.trim_end().ends_with("…   c copies it"), "{shown}");
     assert_eq!(keys(&mut model, "c"), [Effect::Copy(address)]);
+    model.resize(Size { width: 40, height: 8 });
+    let small = self::shown(&model);
+    assert!(small.contains("fdsp://0123456789@192.1…   c copies it"), "{small}");
 }
 
 #[test]

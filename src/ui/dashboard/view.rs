@@ -163,7 +163,8 @@ fn address(model: &Model, area: Rect, buf: &mut Buffer) {
     let address = model.about.address.as_str();
     let room = usize::from(area.width);
     // What cannot be read to its end can be copied all the same, which has to be said then.
-    let hint = if width(&hint) * 3 <= room { hint } else { String::new() };
+    let least = if width(address) > room { 2 } else { 3 };
+    let hint = if width(&hint) * least <= room { hint } else { String::new() };
     let shown = clip(address, room - width(&hint), &model.look.glyphs);
     let x = put(buf, area, area.x, area.y, &shown, theme.accent);
     put(buf, area, x, area.y, &hint, theme.dim);
