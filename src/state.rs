@@ -7,6 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rustix::fs::OFlags;
+
 use crate::platform;
 
 /// Most bytes of a file that somebody has written by hand, or this program for itself.
@@ -21,13 +23,30 @@ pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// What a small file holds. A pipe is one, too.
+/// What a small file holds that the user has named. A pipe is one, too.
 ///
 /// # Errors
 /// It cannot be read, or is larger than 4 MiB: `/dev/zero` has no end.
 pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    read_all(File::open(path)?)
+}
+
+/// What a file of this program's own holds. Nothing else than a file is waited for in its place.
+///
+/// # Errors
+/// It cannot be read, is no file, or is larger than 4 MiB.
+pub(crate) fn read_own(path: &Path) -> io::Result<Vec<u8>> {
+    let file =
+        OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no file"));
+    }
+    read_all(file)
+}
+
+fn read_all(file: File) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(MOST + 1).read_to_end(&mut bytes)?;
+    file.take(MOST + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MOST {
         return Err(io::Error::new(ErrorKind::FileTooLarge, "it is larger than 4 MiB"));
     }
@@ -37,7 +56,7 @@ pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
 /// What a file holds; where there is none, what `make` makes, which it holds from then on. Of those who make one at the same time all
 /// but one are late, and read what that one has made.
 pub(crate) fn read_or_make(path: &Path, make: impl FnOnce() -> io::Result<Vec<u8>>) -> io::Result<Vec<u8>> {
-    match read(path) {
+    match read_own(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         result => return result,
     }
@@ -55,7 +74,7 @@ pub(crate) fn read_or_make(path: &Path, make: impl FnOnce() -> io::Result<Vec<u8
         Err(error) => {
             // It is of no use to anybody, whether it can be removed or not.
             let _ = fs::remove_file(&temporary);
-            if error.kind() == ErrorKind::AlreadyExists { read(path) } else { Err(error) }
+            if error.kind() == ErrorKind::AlreadyExists { read_own(path) } else { Err(error) }
         }
     }
 }
@@ -121,6 +140,24 @@ mod tests {
         file.set_len(MOST + 1).unwrap();
         assert_eq!(read(&path).unwrap_err().kind(), ErrorKind::FileTooLarge);
         assert!(read(Path::new("/dev/zero")).is_err());
+    }
+
+    #[test]
+    fn a_pipe_in_the_place_of_an_own_file_is_not_waited_for() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("pipe");
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &path,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+            0,
+        )
+        .unwrap();
+        for error in [read_own(&path).unwrap_err(), read_or_make(&path, || unreachable!()).unwrap_err()] {
+            assert!(error.to_string().contains("no file"), "{error}");
+        }
+        assert!(read_own(place.path()).is_err());
     }
 
     #[test]

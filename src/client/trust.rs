@@ -144,7 +144,7 @@ impl Servers {
 
 /// The text of the file; none is as good as an empty one.
 fn read(path: &Path) -> io::Result<String> {
-    match state::read(path) {
+    match state::read_own(path) {
         Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
         Err(error) => Err(error),
