@@ -119,8 +119,8 @@ pub enum Names {
     /// All that this system can have.
     #[default]
     Exact,
-    /// Those that mean a file on every other system, too: no device's (`aux.c`), no dot or space at the end, none of
-    /// `\ : * ? " < > |`, no joiner, letters composed (NFC).
+    /// Those that mean a file on every other system, too: no device's (`aux.c`), no blank at either end, no dot at the
+    /// last, none of `\ : * ? " < > |`, no joiner, letters composed (NFC).
     Portable,
 }
 
