@@ -72,6 +72,12 @@ fn paint(frame: &mut Frame<'_>, strokes: &[Stroke]) {
         let style = Style::reset().fg(colour(*fg)).bg(colour(*bg)).add_modifier(modifier(*bits));
         let width = area.width.saturating_sub(*x);
         if area.contains(Position { x: *x, y: *y }) {
+            // Half of a wide character under the first one would be two characters in one place, which no view draws.
+            if let Some(before) = x.checked_sub(1).map(|before| &mut frame.buffer_mut()[(before, *y)])
+                && crate::ui::widgets::width(before.symbol()) > 1
+            {
+                before.reset();
+            }
             frame.buffer_mut().set_stringn(*x, *y, symbol, usize::from(width), style);
         }
     }
