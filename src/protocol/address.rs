@@ -204,18 +204,27 @@ impl Authority {
         (&self.host, self.port) == (&other.host, other.port)
     }
 
-    /// Whether both name a pin, and not the same: what is given to one is nothing for the other.
-    fn is_pinned_otherwise(&self, other: &Authority) -> bool {
-        let pins = (self.security, other.security);
-        matches!(pins, (Security::Tls { pin: Some(own) }, Security::Tls { pin: Some(other) }) if own != other)
+    /// The pin that it names.
+    fn pin(&self) -> Option<Pin> {
+        match self.security {
+            Security::Tls { pin } => pin,
+            Security::Plain => None,
+        }
+    }
+
+    /// Whether it names a pin, and the other one not the same. A token that was given to the other one is nothing for it then:
+    /// where that one names none, it was given to a server that is known in another way, and whoever makes an address can
+    /// write a pin into it.
+    fn is_pinned_otherwise_than(&self, other: &Authority) -> bool {
+        self.pin().is_some() && self.pin() != other.pin()
     }
 
     /// Takes the token and the pin that the same server is reached with now, where they are named: its next start may
-    /// want others. No token goes to a server with another pin, unless that was named with the pin. Whether that changed
-    /// anything.
+    /// want others. No token goes to a pin that it was not given for, unless it was named together with that. Whether that
+    /// changed anything.
     pub fn follow(&mut self, now: &Authority) -> bool {
         let keeps_token = now.token.is_none() && self.token.is_some();
-        if !self.is_at(now) || keeps_token && self.is_pinned_otherwise(now) {
+        if !self.is_at(now) || keeps_token && now.is_pinned_otherwise_than(self) {
             return false;
         }
         let token = now.token.as_ref().or(self.token.as_ref());
@@ -233,10 +242,10 @@ impl Authority {
         self.token.is_some() || matches!(self.security, Security::Tls { pin: Some(_) })
     }
 
-    /// Takes over what is known of the same server besides: its token and pin, where they are missing. One with another
-    /// pin is not the same.
+    /// Takes over what is known of the same server besides: its token and pin, where they are missing. One with a pin that is
+    /// not known is not the same.
     pub fn complete(&mut self, known: &Authority) {
-        if !self.is_at(known) || self.is_pinned_otherwise(known) {
+        if !self.is_at(known) || self.is_pinned_otherwise_than(known) {
             return;
         }
         self.token = self.token.take().or_else(|| known.token.clone());

@@ -170,6 +170,14 @@ fn no_token_goes_to_a_server_with_another_pin() {
     let anew = authority(&format!("fdsp://other-other-other@h/#{other}"));
     assert!(followed.follow(&anew), "what a server prints has both");
     assert_eq!(followed, anew);
+    // Whoever writes an address can write a pin into it; how the server is known that the token was given for, it does not say.
+    let known = authority("fdsp://sesame-sesame-sesame@h/");
+    let mut completed = stranger.clone();
+    completed.complete(&known);
+    assert_eq!(completed, stranger);
+    let mut followed = known.clone();
+    assert!(!followed.follow(&stranger));
+    assert!(followed.follow(&anew));
     let mut without = authority(&format!("fdsp://h/#{pin}"));
     assert!(without.follow(&stranger), "there is no token that it could get");
 }
