@@ -12,7 +12,6 @@ use tokio::net::TcpStream;
 use crate::{
     platform::reason,
     protocol::{address::Authority, error::Stranger},
-    text::SafeText,
     tls::{self, Session},
 };
 
@@ -115,11 +114,10 @@ fn refused(distrust: &Distrust, authority: &Authority, servers: &Servers) -> Fau
     let refused = |message: String| Fault::never(TroubleKind::Refused, message);
     // Said so that nobody overlooks it, wherever it is shown.
     let other = |what: &str, more: String| {
-        let sentence = format!("{peer} IS NOT THE SERVER THAT {what}");
-        let message = format!("{sentence}: {more}");
+        let message = format!("{peer} IS NOT THE SERVER THAT {what}: {more}");
         tracing::error!("{message}");
         let mut fault = refused(message);
-        fault.trouble.doubt = Some(Box::new(Doubt::Other(SafeText::new(&sentence))));
+        fault.trouble.doubt = Some(Box::new(Doubt::Other(authority.clone())));
         fault
     };
     match distrust {

@@ -120,8 +120,8 @@ impl Trouble {
 pub enum Doubt {
     /// Nobody knows the server: whoever does may say so, see [`Command::Trust`](super::Command::Trust).
     New(NewServer),
-    /// It is another server than the one that was meant, says this sentence. There is nothing to be asked.
-    Other(SafeText),
+    /// This is another server than the one that was meant. There is nothing to be asked.
+    Other(Authority),
 }
 
 /// A server that is not known yet, and the pin of the certificate that it has shown.

@@ -39,6 +39,12 @@ pub trait Screen {
 
     /// Draws.
     fn view(&self, frame: &mut Frame<'_>);
+
+    /// A frame was drawn, and is on its way.
+    fn drawn(&mut self) {}
+
+    /// The frame that was drawn last is on the terminal.
+    fn shown(&mut self) {}
 }
 
 /// What is to be done now.
@@ -181,6 +187,7 @@ impl<S: Screen> Runner<'_, S> {
                 Woken::HungUp | Woken::Written(Err(_)) | Woken::Event(Event::Gone) => Err(Exit::TerminalLost),
                 Woken::Written(Ok(())) => {
                     self.scheduler.flushed(now);
+                    self.screen.shown();
                     Ok(())
                 }
                 Woken::Event(event) => {
@@ -246,6 +253,11 @@ impl<S: Screen> Runner<'_, S> {
         let screen = &*self.screen;
         let bytes = self.terminal.draw(|frame| screen.view(frame));
         self.scheduler.drawn(now, bytes);
+        self.screen.drawn();
+        if bytes == 0 {
+            // It looks as the one before, which is there.
+            self.screen.shown();
+        }
         Ok(())
     }
 

@@ -16,7 +16,6 @@ use crate::{
     client::{Doubt, Event, Existing, Form, JobId, JobView, NewServer, Speak, Totals},
     logging::LogRing,
     protocol::address::Authority,
-    text::SafeText,
     ui::{
         actions::{Action, Context, KeyMap},
         browser::Browser,
@@ -132,12 +131,14 @@ pub struct Model {
     pub(super) newcomers: Vec<NewServer>,
     /// Those that the user does not want to be asked about again.
     pub(super) declined: Vec<NewServer>,
-    /// Servers that are not the ones that they should be, each a sentence: the first one is shown until it was put away.
-    pub(super) alarms: Vec<SafeText>,
+    /// Servers that are not the ones that they should be: the first one is shown until it was put away.
+    pub(super) alarms: Vec<Authority>,
     /// Those that were put away.
-    pub(super) silenced: Vec<SafeText>,
-    /// The one whose question the last frame had as a whole: who has seen no pin can trust none.
-    pub(super) seen: Option<NewServer>,
+    pub(super) silenced: Vec<Authority>,
+    /// What the last frame had that is on the terminal.
+    pub(super) seen: Seen,
+    /// What the last frame had that was drawn.
+    drawn: Seen,
     /// The completion that was asked for.
     pub(super) completion: Option<Completion>,
     /// How many run at the same time.
@@ -185,7 +186,8 @@ impl Model {
             declined: Vec::new(),
             alarms: Vec::new(),
             silenced: Vec::new(),
-            seen: None,
+            seen: Seen::default(),
+            drawn: Seen::default(),
             completion: None,
             jobs,
             segments,
@@ -228,7 +230,6 @@ impl Model {
         let current = current.or_else(|| queue.rows(&Vec::from_iter(selected)).pop());
         let totals = queue.totals();
         let logged = self.log.refresh();
-        self.seen = super::view::trust::shown(self).cloned();
         let changed = resized
             || logged
             || totals != self.totals
@@ -236,6 +237,19 @@ impl Model {
             || !same(current.as_slice(), self.current.as_slice());
         (self.rows, self.current, self.totals) = (rows, current, totals);
         changed
+    }
+
+    /// A frame was drawn of what is here now.
+    pub fn drawn(&mut self) {
+        self.drawn = Seen {
+            newcomer: super::view::trust::shown(self).cloned(),
+            alarm: super::view::alarm::shown(self).cloned(),
+        };
+    }
+
+    /// The frame that was drawn is on the terminal.
+    pub fn shown(&mut self) {
+        self.seen = self.drawn.clone();
     }
 
     /// Has the ids read again: the filter has changed.
@@ -284,13 +298,14 @@ impl Model {
     pub(super) fn meet(&mut self, doubt: Doubt) {
         match doubt {
             Doubt::New(server) => {
-                if !self.newcomers.iter().chain(&self.declined).any(|known| known.is(&server)) {
+                let declined = self.declined.iter().any(|other| other.authority.is_at(&server.authority));
+                if !declined && !self.newcomers.iter().any(|known| known.is(&server)) {
                     self.newcomers.push(server);
                 }
             }
-            Doubt::Other(sentence) => {
-                if !self.alarms.contains(&sentence) && !self.silenced.contains(&sentence) {
-                    self.alarms.push(sentence);
+            Doubt::Other(server) => {
+                if !self.alarms.iter().chain(&self.silenced).any(|known| known.is_at(&server)) {
+                    self.alarms.push(server);
                 }
             }
         }
@@ -331,6 +346,15 @@ impl Model {
     pub(super) fn complain(&mut self, text: impl Into<String>) {
         self.notice = Some(Notice { text: text.into(), bad: true });
     }
+}
+
+/// What somebody has had before their eyes: who has seen no pin can trust none, and no warning can be put away unseen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Seen {
+    /// The server whose question was there as a whole.
+    pub(super) newcomer: Option<NewServer>,
+    /// The server that was warned of.
+    pub(super) alarm: Option<Authority>,
 }
 
 /// Whether two lists of rows look alike.

@@ -209,4 +209,12 @@ impl Screen for Downloads {
     fn view(&self, frame: &mut Frame<'_>) {
         view(&self.model, frame);
     }
+
+    fn drawn(&mut self) {
+        self.model.drawn();
+    }
+
+    fn shown(&mut self) {
+        self.model.shown();
+    }
 }

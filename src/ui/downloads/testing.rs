@@ -229,7 +229,10 @@ pub fn entries(names: &[&str], more: bool) -> Entries {
 /// The screen at a size.
 pub fn draw(model: &mut Model, queue: &Fake, width: u16, height: u16) -> Buffer {
     model.refresh(queue, Size { width, height });
-    drawn(model, width, height)
+    let buffer = drawn(model, width, height);
+    model.drawn();
+    model.shown();
+    buffer
 }
 
 /// The screen as it is, without reading the queue again.

@@ -223,7 +223,7 @@ fn focus(model: &mut Model, by: isize) {
 
 /// One step back: what was opened or narrowed last, as far as that can be told.
 fn back(model: &mut Model, queue: &impl Queue) {
-    if !model.alarms.is_empty() {
+    if model.seen.alarm.is_some() && model.seen.alarm.as_ref() == model.alarms.first() {
         let seen = model.alarms.remove(0);
         model.silenced.push(seen);
         return;

@@ -1,6 +1,6 @@
 //! Draws the model: `view(model, frame)` reads it and nothing else.
 
-mod alarm;
+pub(super) mod alarm;
 pub(super) mod bar;
 pub(super) mod details;
 mod header;

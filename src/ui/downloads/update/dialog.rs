@@ -110,7 +110,7 @@ fn apply(model: &mut Model, queue: &impl Queue, purpose: Purpose, text: &str) {
 fn answer(model: &mut Model, text: &str) -> Vec<Effect> {
     let Some(server) = model.newcomers.first() else { return Vec::new() };
     let problem = match text.trim().to_lowercase().as_str() {
-        "yes" if model.seen.as_ref() == Some(server) => return trust(model),
+        "yes" if model.seen.newcomer.as_ref() == Some(server) => return trust(model),
         "no" => {
             decline(model);
             return Vec::new();
@@ -152,6 +152,8 @@ fn trust(model: &mut Model) -> Vec<Effect> {
 fn decline(model: &mut Model) {
     if !model.newcomers.is_empty() {
         let server = model.newcomers.remove(0);
+        // Nor with any other certificate, of which it may have one for each connection.
+        model.newcomers.retain(|other| !other.authority.is_at(&server.authority));
         model.declined.push(server);
     }
 }

@@ -2,6 +2,8 @@
 
 mod trust;
 
+use ratatui::layout::Size;
+
 use crate::{
     client::{Command, Doubt, Event, Form, JobId, JobState, NewJob, NewServer, Trouble, TroubleKind},
     protocol::{

@@ -149,9 +149,10 @@ fn a_new_server_is_asked_about_with_all_of_its_pin_or_not_at_all() {
 #[test]
 fn another_server_than_the_one_that_was_meant_is_plain_to_see() {
     let (mut model, mut queue) = (testing::model(), Fake::default());
-    let sentence = SafeText::new("nas.local:7878 IS NOT THE SERVER THAT IT WAS");
-    let doubt = Doubt::Other(sentence.clone());
-    let mut trouble = Trouble::new(TroubleKind::Refused, &*format!("{sentence}: its certificate is …"));
+    let authority = Authority::new("nas.local", 7878, Security::Tls { pin: None });
+    let doubt = Doubt::Other(authority);
+    let message = "nas.local:7878 IS NOT THE SERVER THAT IT WAS: its certificate is …";
+    let mut trouble = Trouble::new(TroubleKind::Refused, message);
     trouble.doubt = Some(Box::new(doubt.clone()));
     queue.rows = vec![row(1, "backup.tar", JobState::Failed(trouble)), row(2, "next.tar", JobState::Queued)];
     update(&mut model, &queue, Message::Doubt(doubt));

@@ -79,8 +79,7 @@ fn the_pin_itself_or_the_address_with_it_is_an_answer() {
 }
 
 fn warn(model: &mut Model, queue: &Fake, host: &str) {
-    let sentence = format!("{host}:7878 IS NOT THE SERVER THAT IT WAS");
-    let doubt = Doubt::Other(SafeText::new(&sentence));
+    let doubt = Doubt::Other(new_server(host).authority);
     assert!(update(model, queue, Message::Doubt(doubt)).is_empty());
 }
 
@@ -94,12 +93,12 @@ fn a_server_that_is_another_one_is_said_until_it_is_put_away() {
     let shown = |model: &mut Model, width, height| {
         let screen = text(&draw(model, &queue, width, height));
         let together = screen.split_whitespace().collect::<Vec<_>>().join(" ");
-        ["nas:7878 IS NOT", "other:7878 IS NOT"].map(|words| together.contains(words))
+        ["BE: nas:7878.", "BE: other:7878."].map(|words| together.contains(words))
     };
     // Whatever is typed, and whatever is asked in between.
     model.focus = Focus::Input;
     type_in(&mut model, &queue, "some/path");
-    for (width, height) in [(80, 24), (40, 8), (40, 5), (40, 3), (40, 1), (24, 14)] {
+    for (width, height) in [(80, 24), (40, 8), (40, 5), (50, 3), (50, 1), (24, 14)] {
         assert_eq!(shown(&mut model, width, height), [true, false], "{width}x{height}");
     }
     meet(&mut model, &queue, "new");
@@ -147,6 +146,55 @@ fn a_server_is_asked_about_once_until_it_is_tried_again() {
     keys(&mut model, &queue, "R");
     meet(&mut model, &queue, "nas");
     assert!(asks_about(&model, "nas"));
+}
+
+#[test]
+fn a_no_holds_for_every_certificate_of_the_server() {
+    let (mut model, queue) = ready();
+    for number in 1..=3 {
+        let doubt = Doubt::New(NewServer { pin: Pin([number; 32]), ..new_server("nas") });
+        assert!(update(&mut model, &queue, Message::Doubt(doubt)).is_empty());
+    }
+    type_in(&mut model, &queue, "no");
+    keys(&mut model, &queue, "enter");
+    assert!(matches!(model.dialog, Dialog::None));
+    let doubt = Doubt::New(NewServer { pin: Pin([9; 32]), ..new_server("nas") });
+    assert!(update(&mut model, &queue, Message::Doubt(doubt)).is_empty());
+    assert!(matches!(model.dialog, Dialog::None));
+}
+
+#[test]
+fn what_was_drawn_and_is_not_on_the_terminal_yet_is_neither_trusted_nor_put_away() {
+    let (mut model, queue) = ready();
+    draw(&mut model, &queue, 80, 24);
+    meet(&mut model, &queue, "nas");
+    model.refresh(&queue, Size { width: 80, height: 24 });
+    model.drawn();
+    assert!(!takes_yes(&mut model, &queue) && asks_about(&model, "nas"));
+    model.shown();
+    assert!(takes_yes(&mut model, &queue));
+    warn(&mut model, &queue, "nas");
+    model.drawn();
+    keys(&mut model, &queue, "esc");
+    assert_eq!(model.alarms.len(), 1);
+    model.shown();
+    keys(&mut model, &queue, "esc");
+    assert!(model.alarms.is_empty());
+}
+
+#[test]
+fn no_name_is_so_long_that_it_hides_the_warning() {
+    for host in ["nas", &long_host(), &"y".repeat(70)] {
+        for width in 24..=130 {
+            for height in [1, 4, 8, 14, 24] {
+                let (mut model, queue) = (model(), Fake::default());
+                warn(&mut model, &queue, host);
+                let shown = text(&draw(&mut model, &queue, width, height));
+                let together: String = shown.split_whitespace().collect();
+                assert!(together.contains("NOTTHESERVER"), "{width}x{height}:\n{shown}");
+            }
+        }
+    }
 }
 
 #[test]
