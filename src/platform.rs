@@ -174,6 +174,37 @@ pub(crate) fn thread_time() -> Duration {
     Duration::new(seconds.unwrap_or(0), nanoseconds.unwrap_or(0))
 }
 
+/// Makes sure that the system gives so many threads more. Libraries that start their own end the program, or hang, where it
+/// does not.
+///
+/// # Errors
+/// It does not.
+pub(crate) fn check_threads(count: usize) -> io::Result<()> {
+    const STACK: usize = 64 << 10;
+    let before = threads();
+    let all_there = std::sync::Mutex::new(());
+    let started = std::thread::scope(|scope| {
+        // Each waits for this, so that all of them are there at the same time.
+        let waiting = all_there.lock();
+        let wait = || drop(all_there.lock());
+        let mut start = |_| std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, wait).map(drop);
+        let started = (0..count).try_for_each(&mut start);
+        drop(waiting);
+        started
+    });
+    // The kernel counts a thread for a moment longer than it runs.
+    let begun = std::time::Instant::now();
+    while threads() > before && begun.elapsed() < Duration::from_secs(1) {
+        std::thread::yield_now();
+    }
+    started.map_err(|error| io::Error::new(error.kind(), "the system gives it no more threads"))
+}
+
+/// The threads of this process, as the kernel counts them; 0 if it does not tell.
+fn threads() -> usize {
+    std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count)
+}
+
 /// Shuts a socket down, also under the feet of a thread that waits in it; a listener stops accepting.
 /// One that is no longer connected is as shut down as it can be.
 pub(crate) fn shutdown(socket: impl AsFd, how: Shutdown) -> io::Result<()> {

@@ -12,7 +12,7 @@ use tokio::{
     sync::mpsc,
 };
 
-use crate::text::SafeText;
+use crate::{platform, text::SafeText};
 
 use super::{
     Command, Config, Event, JobId, JobView, Kept, KeptJob, KeptState, Snapshot,
@@ -66,6 +66,8 @@ pub fn start(config: Config) -> io::Result<(Engine, mpsc::UnboundedReceiver<Even
 /// The system gives no threads.
 pub fn resume(config: Config, queue: Vec<KeptJob>) -> io::Result<(Engine, mpsc::UnboundedReceiver<Event>)> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).clamp(1, THREADS);
+    // Each has another one in its place while it waits for the disk, and there is one more for what only waits.
+    platform::check_threads(2 * threads + 1)?;
     let runtime = Builder::new_multi_thread()
         .worker_threads(threads)
         .thread_name("fdsp-client")

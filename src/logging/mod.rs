@@ -29,7 +29,7 @@ use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::Subscriber
 pub use ring::{LogRing, Record};
 
 use self::bounded::{BUDGET, Bounded};
-use crate::text::SafeText;
+use crate::{platform, text::SafeText};
 
 /// Lines that may wait for the disk.
 const QUEUE: usize = 16 * 1024;
@@ -122,7 +122,11 @@ fn open(destination: &Destination) -> Result<(Option<NonBlocking>, Guard), LogFi
     Ok(match destination {
         Destination::Nowhere => silent(None),
         Destination::File(path) => {
-            match OpenOptions::new().create(true).append(true).mode(0o600).open(path) {
+            let open = || {
+                platform::check_threads(1)?;
+                OpenOptions::new().create(true).append(true).mode(0o600).open(path)
+            };
+            match open() {
                 // It has more days than one in it; today's are those that are written from now on.
                 Ok(file) => queue(bounded(file, 0)),
                 Err(error) => return Err(LogFileError { path: SafeText::from_path(path), error }),
@@ -141,7 +145,8 @@ fn open(destination: &Destination) -> Result<(Option<NonBlocking>, Guard), LogFi
 fn rolling(folder: &Path, keep: usize) -> Result<RollingFileAppender, String> {
     // What a person fetches is nobody else's business.
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| error.to_string())?;
-    probe(folder).map_err(|error| error.to_string())?;
+    // The appender ends the program where there is no thread for it.
+    probe(folder).and_then(|()| platform::check_threads(1)).map_err(|error| error.to_string())?;
     RollingFileAppender::builder()
         .rotation(Rotation::DAILY)
         .filename_prefix(PREFIX)

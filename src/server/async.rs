@@ -33,6 +33,7 @@ use super::{
     memory,
     shared::Shared,
 };
+use crate::platform;
 
 /// For how long a task takes turns before it gives way although it could go on. Giving way after each costs half as
 /// much again, because the task and its buffers move from core to core.
@@ -53,24 +54,21 @@ pub(super) fn prepare(
 
 /// A runtime with a worker thread for each core; where address space is limited, for each for which there is a heap.
 fn runtime() -> io::Result<Runtime> {
-    let mut builder = Builder::new_multi_thread();
-    builder.enable_all().thread_name("async");
-    if !memory::is_limited() {
-        return builder.build();
-    }
     // One is for the thread that accepts.
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     let workers = memory::threads_with_heaps(cores + 1).saturating_sub(1);
     if workers == 0 {
         return Err(io::ErrorKind::OutOfMemory.into());
     }
+    platform::check_threads(workers + 1)?;
     let (runs, has_begun) = mpsc::channel();
-    builder.worker_threads(workers).on_thread_start(move || {
+    let tell = move || {
         let _ = runs.send(());
-    });
+    };
+    let mut builder = Builder::new_multi_thread();
+    builder.enable_all().thread_name("async").worker_threads(workers).on_thread_start(tell);
     let runtime = builder.build()?;
-    // They have their heaps before there are connections that could take the room. Where the system gives fewer threads, the
-    // runtime goes on with those that there are.
+    // They have their heaps before there are connections that could take the room.
     (0..workers).all(|_| has_begun.recv_timeout(BEGINNING).is_ok());
     Ok(runtime)
 }
