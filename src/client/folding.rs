@@ -5,6 +5,8 @@ use std::{ffi::OsStr, io, os::fd::BorrowedFd};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use unicode_normalization::UnicodeNormalization;
 
+use super::Names;
+
 /// What a file system takes for the same name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Folding {
@@ -15,6 +17,12 @@ pub(super) struct Folding {
 }
 
 impl Folding {
+    /// What any system takes for the same that names are to be portable to; nothing where they are not.
+    pub(super) fn elsewhere(names: Names) -> Folding {
+        let portable = names == Names::Portable;
+        Folding { case: portable, normal: portable }
+    }
+
     /// What two names have in common that are the same here.
     pub(super) fn key(self, name: &str) -> String {
         match (self.case, self.normal) {

@@ -61,6 +61,12 @@ fn names_of_other_systems_are_refused_where_that_is_wanted() {
         assert!(trouble.message.as_str().contains("--names exact takes it"), "{name:?}: {trouble}");
         assert!(client.names().is_empty(), "{name:?} left {:?}", client.names());
     }
+    let at = Script::new().file("README", b"a").file("readme", b"b").serve();
+    let config = fdsp::client::Config { names: Names::Portable, retries: 0, ..crate::support::config() };
+    let mut client = Client::new(config);
+    let trouble = fetch(&mut client, at).unwrap_err();
+    assert!(trouble.message.as_str().contains("README and readme are one name"), "{trouble}");
+    assert!(client.names().is_empty());
 }
 
 /// Where the user has named nothing, what is there is neither touched nor told of.

@@ -30,6 +30,7 @@ use super::{
     Existing, Extract, Names, TroubleKind,
     finish::Unfinished,
     folder::{Folder, open_directory},
+    folding::Folding,
     name,
     retry::Fault,
 };
@@ -86,7 +87,9 @@ impl Archive<'_> {
         }
         self.check_room(&contents)?;
         let staging = Staging::make(self.folder, self.name)?;
-        contents.check_twins(staging.folding()).map_err(|refused| self.fault(refused))?;
+        for folding in [staging.folding(), Folding::elsewhere(self.names)] {
+            contents.check_twins(folding).map_err(|refused| self.fault(refused))?;
+        }
         let unpacked = Unpacker::new(&file, &contents, &go_on).write(staging.handle());
         unpacked.map_err(|refused| self.fault(refused))?;
         if self.sync {

@@ -45,6 +45,7 @@ use self::{
 use super::{
     Checksum, Existing, Finished, TroubleKind,
     finish::Unfinished,
+    folding::Folding,
     link::Link,
     memory::Memory,
     name::SafeName,
@@ -231,6 +232,12 @@ async fn fetch(
         context.pool.put(authority, link);
         return Ok(Fetched::File);
     };
+    if let Some((one, other)) = names::twins(&manifest, Folding::elsewhere(context.names)) {
+        let path = |index| SafeText::new(&manifest.path(index));
+        let (one, other) = (path(one), path(other));
+        let message = format!("{one} and {other} are one name on other systems (--names exact takes them)");
+        return Err(Fault::never(TroubleKind::Other, message).into());
+    }
     let (target, way) = block_in_place(|| choose(context, &name))?;
     announce(context, &target, &manifest);
     let work = Work { context, memory, manifest, target, way, missed: Missed::default() };
