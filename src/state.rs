@@ -81,6 +81,8 @@ pub(crate) fn read_or_make(path: &Path, make: impl FnOnce() -> io::Result<Vec<u8
 
 /// Puts a file in the place of the one that was there.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // Who keeps the file elsewhere, and a link in its place, has it there.
+    let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let folder = parent(path)?;
     let temporary = write_beside(path, bytes)?;
     fs::rename(&temporary, path).inspect_err(|_| drop(fs::remove_file(&temporary)))?;
@@ -199,6 +201,17 @@ mod tests {
         fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
         read_or_make(&folder.join("secret"), || Ok(b"x".to_vec())).unwrap();
         assert_eq!(mode(&folder), 0o700);
+    }
+
+    #[test]
+    fn what_a_link_leads_to_is_replaced_there() {
+        let place = tempfile::tempdir().unwrap();
+        let (elsewhere, link) = (place.path().join("elsewhere"), place.path().join("link"));
+        fs::write(&elsewhere, "old").unwrap();
+        std::os::unix::fs::symlink("elsewhere", &link).unwrap();
+        replace(&link, b"new").unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read(&elsewhere).unwrap(), b"new");
     }
 
     #[test]

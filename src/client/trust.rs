@@ -3,13 +3,15 @@
 
 use std::{
     collections::HashMap,
-    fs::File,
+    fs::{File, TryLockError},
     io::{self, ErrorKind},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::{Duration, Instant},
 };
 
+use rustix::fs::OFlags;
 use rustls::{
     CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
     client::{
@@ -33,6 +35,11 @@ const HEAD: &str = "\
 # The servers whose certificates were accepted: HOST:PORT, and the pin of the certificate.
 # Who takes a line out is asked again.
 ";
+
+/// How long another program may write the file.
+const LOCKED: Duration = Duration::from_secs(10);
+/// How often to look whether it still does.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Whom, and what, a client believes without asking.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -168,8 +175,7 @@ fn remember(path: &Path, name: &str, pin: Pin) -> io::Result<()> {
     let folder = path.parent().ok_or(ErrorKind::InvalidInput)?;
     state::private_folder(folder)?;
     // Another program may be at it, too.
-    let lock = File::options().create(true).append(true).mode(0o600).open(path.with_extension("lock"))?;
-    lock.lock()?;
+    let _lock = lock(&path.with_extension("lock"), LOCKED)?;
     let text = read(path)?;
     let mut lines: Vec<_> =
         text.lines().filter(|line| entry(line).is_none_or(|(known, _)| known != name)).collect();
@@ -177,6 +183,23 @@ fn remember(path: &Path, name: &str, pin: Pin) -> io::Result<()> {
     lines.push(&line);
     let head = if text.is_empty() { HEAD } else { "" };
     state::replace(path, format!("{head}{}\n", lines.join("\n")).as_bytes())
+}
+
+/// The lock of the file, for which nobody waits for long: a certificate is being looked at.
+fn lock(path: &Path, patience: Duration) -> io::Result<File> {
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let file = File::options().create(true).append(true).mode(0o600).custom_flags(flags).open(path)?;
+    let begun = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if begun.elapsed() >= patience => {
+                return Err(io::Error::other("another program keeps it locked"));
+            }
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOOK),
+        }
+    }
 }
 
 /// Looks at the certificate of one server.
@@ -377,6 +400,17 @@ mod tests {
         });
         let text = fs::read_to_string(&path).unwrap();
         assert_eq!(text.lines().filter_map(entry).count(), 8, "{text}");
+    }
+
+    #[test]
+    fn nobody_waits_for_ever_for_the_file() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("known_servers.lock");
+        let held = lock(&path, LOCKED).unwrap();
+        let error = lock(&path, Duration::ZERO).unwrap_err();
+        assert!(error.to_string().contains("another program"), "{error}");
+        drop(held);
+        lock(&path, LOCKED).unwrap();
     }
 
     #[test]

@@ -99,7 +99,7 @@ impl From<OpenError> for Problem {
 
 impl From<StartError> for Problem {
     fn from(error: StartError) -> Problem {
-        use std::io::ErrorKind::{AddrInUse, AddrNotAvailable, PermissionDenied};
+        use std::io::ErrorKind::{AddrInUse, AddrNotAvailable, Other, PermissionDenied};
         let (exit, advice) = match &error {
             StartError::Root { .. } => (Exit::Usage, "name a folder that can be read"),
             StartError::Host { .. } => (Exit::Usage, "name an address of this machine with -H"),
@@ -111,6 +111,9 @@ impl From<StartError> for Problem {
             },
             StartError::Identity(IdentityError::File { .. } | IdentityError::Content { .. }) => {
                 (Exit::Usage, "name others with --tls-cert and --tls-key, or leave TLS out with --plain")
+            }
+            StartError::Identity(IdentityError::State { error, .. }) if error.kind() == Other => {
+                (Exit::Failed, "move it away, and a new one is made")
             }
             StartError::Identity(IdentityError::State { .. }) => {
                 (Exit::Failed, "make that folder writable, or name another one with XDG_STATE_HOME")
