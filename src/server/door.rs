@@ -2,8 +2,9 @@
 
 use std::{
     collections::HashMap,
-    io,
+    fs, io,
     net::IpAddr,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Mutex,
     time::{Duration, Instant},
@@ -60,6 +61,11 @@ fn kept(path: &Path) -> io::Result<Token> {
         tls::provider().secure_random.fill(&mut random).map_err(|_| io::Error::other("no random numbers"))?;
         Ok(format!("{}\n", Token::of(&random).reveal()).into_bytes())
     })?;
+    if fs::metadata(path)?.permissions().mode() & 0o077 != 0 {
+        return Err(io::Error::other(
+            "others may read it; take that away with chmod 600, or delete it and a new one is made",
+        ));
+    }
     let text = String::from_utf8_lossy(&bytes);
     Token::parse(text.trim())
         .map_err(|error| io::Error::other(format!("{error}; delete it and a new one is made")))
@@ -237,7 +243,12 @@ mod tests {
         assert!(first.is_some());
         assert_eq!(access.token(peer("::")).unwrap(), first);
         assert_eq!(Access::Public.token(peer("::")).unwrap(), None);
-        std::fs::write(place.path().join("state/token"), "short").unwrap();
+        let file = place.path().join("state/token");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+        let error = access.token(peer("::")).unwrap_err().1.to_string();
+        assert!(error.contains("others may read it"), "{error}");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        fs::write(&file, "short").unwrap();
         let error = access.token(peer("::")).unwrap_err().1.to_string();
         assert!(error.contains("delete it") && !error.contains("short\n"), "{error}");
     }
