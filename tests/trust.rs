@@ -193,7 +193,8 @@ fn a_server_does_not_serve_its_own_key_and_tokens() {
     refused("--serve -P 0 --tls-cert c --tls-key served/key.pem served", &["/served/key.pem'", "elsewhere"]);
     std::os::unix::fs::symlink(".", home.path().join("link")).expect("made");
     refused("--serve -P 0 link", &["cannot serve", state]);
-    let service = Service::start(&home, home.path(), "--hidden never");
+    refused("--serve -P 0 --hidden never", &["cannot serve", state, "--symlinks never"]);
+    let service = Service::start(&home, home.path(), "--hidden never --symlinks never");
     fetch(&home, 0, &[&service.at("served/file")]);
     fetch(&home, 4, &[&service.at(".local/state/fdsp/server/identity.pem")]);
 }

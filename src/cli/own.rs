@@ -12,6 +12,7 @@ use super::{
 use crate::{
     config::Settings,
     server::{Config, Identity},
+    storage::root::Links,
 };
 
 impl Cli {
@@ -22,7 +23,10 @@ impl Cli {
         settings: &Settings,
         around: &Surroundings,
     ) -> Result<(), UsageError> {
-        let served = Served { root: canonical(&config.root), hidden: config.policy.hidden };
+        let policy = config.policy;
+        // A link that is not hidden leads to what is.
+        let hidden = policy.hidden || policy.links != Links::Never;
+        let served = Served { root: canonical(&config.root), hidden };
         if let Some(state) = &around.state {
             served.keeps_state(&canonical(state))?;
         }
@@ -38,6 +42,7 @@ impl Cli {
 /// A folder that is to be served.
 struct Served {
     root: PathBuf,
+    /// Whether hidden names can be reached.
     hidden: bool,
 }
 
@@ -57,7 +62,11 @@ impl Served {
             ));
         }
         let Some(within) = self.path_to(state) else { return Ok(()) };
-        let hide = if is_hidden(within) { ", or no hidden names (--hidden never)" } else { "" };
+        let hide = if is_hidden(within) {
+            ", or neither hidden names nor links (--hidden never --symlinks never)"
+        } else {
+            ""
+        };
         wrong(format!(
             "cannot serve '{root}': in it is '{shown_state}' with the server's key and tokens, which could be fetched; \
              serve another folder{hide}, or have those elsewhere (XDG_STATE_HOME)"
