@@ -34,7 +34,7 @@ Exit codes:
     3  could not connect, or lost and retries spent
     4  not found or not permitted
     5  the server is not the one that was meant or not known, or wants its token
-    6  the digest is wrong, or the source changed
+    6  the digest is wrong, the source changed, or an archive is not one that is unpacked
     7  the local disk: full, not writable, target exists
   130  interrupted; what was fetched is kept, and the queue of a session
 
@@ -79,7 +79,7 @@ pub struct Cli {
 /// Where the server is.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Place {
-    /// The server; with --serve, the address to listen on [default: 127.0.0.1]
+    /// The server; with --serve, the address to listen on [default with --serve: 127.0.0.1]
     #[arg(short = 'H', long, value_name = "HOST", help_heading = "Both")]
     pub host: Option<String>,
     /// Its port; with --serve, 0 picks a free one [default: 7878]

@@ -131,7 +131,7 @@ impl Fault {
             Code::Denied => Fault::new(
                 TroubleKind::Refused,
                 "the server wants its token, and got none or a wrong one; paste the address that it shows, or give the \
-                 token with --token",
+                 token with --token-file",
                 Verdict::Never,
             ),
             Code::TlsRequired => Fault::never(
