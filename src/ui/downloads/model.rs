@@ -306,14 +306,19 @@ impl Model {
             Doubt::Other(server) => {
                 if !self.alarms.iter().chain(&self.silenced).any(|known| known.is_at(&server)) {
                     self.alarms.push(server);
+                    // It comes before any question about a server, which is asked again once it was put away.
+                    if matches!(self.dialog, Dialog::Prompt(Prompt { purpose: Purpose::Trust, .. })) {
+                        self.dialog = Dialog::None;
+                    }
                 }
             }
         }
     }
 
-    /// Asks about the first server that nobody knows, as soon as nothing else is asked.
+    /// Asks about the first server that nobody knows, as soon as nothing else is asked, and nothing warned of.
     pub(super) fn introduce(&mut self) {
-        if matches!(self.dialog, Dialog::None) && !self.newcomers.is_empty() {
+        let is_free = matches!(self.dialog, Dialog::None) && self.alarms.is_empty();
+        if is_free && !self.newcomers.is_empty() {
             let (line, before) = (LineEdit::default(), String::new());
             self.dialog = Dialog::Prompt(Prompt { purpose: Purpose::Trust, line, before, problem: None });
         }

@@ -4,10 +4,11 @@ use crossterm::event::KeyEvent;
 
 use super::input;
 use crate::{
-    client::{Command, NewServer},
+    client::Command,
     protocol::{
         address::{Address, Authority, Security},
         pin::Pin,
+        token::Token,
     },
     ui::{
         actions::{Action, Section},
@@ -115,8 +116,15 @@ fn answer(model: &mut Model, text: &str) -> Vec<Effect> {
             decline(model);
             return Vec::new();
         }
-        _ => match pin_in(text.trim(), server) {
-            Some(pin) if pin == server.pin => return trust(model),
+        _ => match shown_by_server(text.trim()) {
+            Some((pin, token)) if pin == server.pin => {
+                // The certificate says that it is this one, however its address is spelled there. What waits for it asks
+                // with its token then.
+                let security = Security::Tls { pin: Some(pin) };
+                let named = Authority { token, security, ..server.authority.clone() };
+                let reached = named.token.is_some().then(|| input::reach(model, &named)).flatten();
+                return reached.into_iter().chain(trust(model)).collect();
+            }
             Some(_) => "Another pin! Type no",
             None => "Type yes or no",
         },
@@ -128,14 +136,13 @@ fn answer(model: &mut Model, text: &str) -> Vec<Effect> {
     Vec::new()
 }
 
-/// The pin that this says of a server: alone, or in the address that the server shows.
-fn pin_in(text: &str, server: &NewServer) -> Option<Pin> {
-    let named = || match Address::parse(text).ok()?.authority {
-        named if !named.is_at(&server.authority) => None,
-        Authority { security: Security::Tls { pin }, .. } => pin,
+/// The pin, and with it the token, of what a server shows of itself: of its address, or of the pin alone.
+fn shown_by_server(text: &str) -> Option<(Pin, Option<Token>)> {
+    let address = || match Address::parse(text).ok()?.authority {
+        Authority { security: Security::Tls { pin }, token, .. } => Some((pin?, token)),
         _ => None,
     };
-    Pin::parse(text).ok().or_else(named)
+    Pin::parse(text).ok().map(|pin| (pin, None)).or_else(address)
 }
 
 fn trust(model: &mut Model) -> Vec<Effect> {

@@ -56,7 +56,7 @@ fn submit(model: &mut Model) -> Vec<Effect> {
 }
 
 /// Takes what a server is reached with from an address that was typed: what it has refused goes on with that.
-fn reach(model: &mut Model, typed: &Authority) -> Option<Effect> {
+pub(super) fn reach(model: &mut Model, typed: &Authority) -> Option<Effect> {
     let news = match &mut model.defaults.server {
         Some(server) if server.is_at(typed) => server.follow(typed),
         Some(_) => true,

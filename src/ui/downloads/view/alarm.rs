@@ -1,5 +1,6 @@
 //! What nobody is to overlook: a server that is not the one that it should be. It stays above the last line until it was
-//! put away, whatever is typed there; only what is asked comes before it, and then it comes back.
+//! put away, whatever is typed there; only a prompt or a question that somebody has opened comes
+//! before it, and then it comes back.
 
 use ratatui::{buffer::Buffer, layout::Rect, style::Modifier};
 
