@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! row 0      served folder, architecture, transport, start      throughput
-//! row 1      address to paste
+//! row 1      address to paste, on more rows where it is longer than one
 //! row 2      rule: connections                                     totals
 //! row 3…     table, or table and details
 //! …          rule: log, and the log
@@ -15,6 +15,8 @@ use ratatui::layout::{Rect, Size};
 const FULL: Size = Size { width: 60, height: 14 };
 /// Least size for the compact form; below it there is one line.
 const COMPACT: Size = Size { width: 40, height: 8 };
+/// Most rows of the address: one with a token, a name and a pin, in the narrowest window of the full form.
+const MOST_ADDRESS: u16 = 3;
 /// Lines of the details, with their rule.
 const DETAILS: u16 = 8;
 
@@ -52,8 +54,8 @@ pub struct Layout {
     pub hints: Rect,
 }
 
-/// The layout for a size.
-pub fn layout(size: Size, details: bool) -> Layout {
+/// The layout for a size, with so many rows for the address if there is room.
+pub fn layout(size: Size, details: bool, address: u16) -> Layout {
     let Size { width, height } = size;
     let mut next = 0;
     let mut part = |rows: u16| {
@@ -94,13 +96,14 @@ pub fn layout(size: Size, details: bool) -> Layout {
             hints: part(1),
         };
     }
-    let body = height - 5;
+    let address = address.clamp(1, MOST_ADDRESS);
+    let body = height - 4 - address;
     let detail_rows = if details { DETAILS.min(body / 2) } else { 0 };
     let table_rows = (body - detail_rows).div_ceil(2);
     Layout {
         form: Form::Full,
         header: part(1),
-        address: part(1),
+        address: part(address),
         table_rule: part(1),
         table: part(table_rows),
         details: part(detail_rows),
@@ -118,9 +121,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn parts_follow_each_other_and_fill_the_window(width in 1_u16..300, height in 1_u16..100, details: bool) {
+        fn parts_follow_each_other_and_fill_the_window(width in 1_u16..300, height in 1_u16..100, details: bool, rows in 0_u16..5) {
             let Layout { form, header, address, table_rule, table, details, log_rule, log, hints } =
-                layout(Size { width, height }, details);
+                layout(Size { width, height }, details, rows);
             let mut next = 0;
             for part in [header, address, table_rule, table, details, log_rule, log, hints] {
                 prop_assert!(part.is_empty() || (part.y == next && part.width == width));

@@ -22,6 +22,7 @@ use crate::{
         actions::{Context, KeyMap},
         input::LineEdit,
         log::LogPane,
+        widgets::wrap,
     },
 };
 
@@ -199,7 +200,10 @@ impl Model {
 
     /// Where things are on the screen.
     pub fn layout(&self) -> Layout {
-        layout::layout(self.size, self.details.is_some())
+        // What clients are to compare is there as a whole where there is room for it.
+        let columns = usize::from(self.size.width.saturating_sub(2)).max(1);
+        let rows = wrap(self.about.address.as_str(), columns).len() as u16;
+        layout::layout(self.size, self.details.is_some(), rows)
     }
 
     /// The context that keys are looked up in.

@@ -12,7 +12,7 @@ use crate::{
     ui::{
         actions::{Action, Context, Section, hints, hints::Hint},
         help,
-        widgets::{clip, clip_middle, put, put_line, put_right, rule, sparkline, transport, width},
+        widgets::{clip, clip_middle, put, put_line, put_right, rule, sparkline, transport, width, wrap_in},
     },
     units,
 };
@@ -162,6 +162,15 @@ fn address(model: &Model, area: Rect, buf: &mut Buffer) {
         .map_or(String::new(), |key| format!("   {} copies it", key.label(model.look.glyphs.ascii)));
     let address = model.about.address.as_str();
     let room = usize::from(area.width);
+    if area.height > 1 {
+        let (mut x, mut last) = (area.x, area.y);
+        for (y, line) in (area.y..area.bottom()).zip(wrap_in(address, room, area.height, &model.look.glyphs))
+        {
+            (x, last) = (put(buf, area, area.x, y, &line, theme.accent), y);
+        }
+        put(buf, area, x, last, &hint, theme.dim);
+        return;
+    }
     // What cannot be read to its end can be copied all the same, which has to be said then.
     let least = if width(address) > room { 2 } else { 3 };
     let hint = if width(&hint) * least <= room { hint } else { String::new() };
