@@ -17,10 +17,15 @@ const MOST: u64 = 4 << 20;
 /// Makes a folder that only its user can enter, with those above it.
 pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-    if fs::metadata(path)?.permissions().mode() & 0o077 != 0 {
+    if !is_private(path)? {
         fs::set_permissions(path, Permissions::from_mode(0o700))?;
     }
     Ok(())
+}
+
+/// Whether only its user can do anything with a file or folder.
+pub(crate) fn is_private(path: &Path) -> io::Result<bool> {
+    Ok(fs::metadata(path)?.permissions().mode() & 0o077 == 0)
 }
 
 /// What a small file holds that the user has named. A pipe is one, too.

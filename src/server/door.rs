@@ -2,9 +2,8 @@
 
 use std::{
     collections::HashMap,
-    fs, io,
+    io,
     net::IpAddr,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Mutex,
     time::{Duration, Instant},
@@ -61,7 +60,7 @@ fn kept(path: &Path) -> io::Result<Token> {
         tls::provider().secure_random.fill(&mut random).map_err(|_| io::Error::other("no random numbers"))?;
         Ok(format!("{}\n", Token::of(&random).reveal()).into_bytes())
     })?;
-    if fs::metadata(path)?.permissions().mode() & 0o077 != 0 {
+    if !state::is_private(path)? {
         return Err(io::Error::other(
             "others may read it; take that away with chmod 600, or delete it and a new one is made",
         ));
@@ -144,6 +143,8 @@ fn forget(wrong: &mut HashMap<Origin, Wrong>, now: Instant) {
 
 #[cfg(test)]
 mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt};
+
     use super::*;
 
     fn token(text: &str) -> Token {

@@ -1,8 +1,7 @@
 //! What a server proves itself by: a certificate and its key, made on the first start or given.
 
 use std::{
-    fs, io,
-    os::unix::fs::PermissionsExt,
+    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -103,7 +102,7 @@ impl Identity {
                 let path = folder.join(FILE);
                 let file = |error| IdentityError::State { path: SafeText::from_path(&path), error };
                 let bytes = state::read_or_make(&path, make).map_err(file)?;
-                if fs::metadata(&path).map_err(file)?.permissions().mode() & 0o077 != 0 {
+                if !state::is_private(&path).map_err(file)? {
                     return Err(IdentityError::Open { path: SafeText::from_path(&path) });
                 }
                 let proof =
@@ -201,6 +200,8 @@ fn prove(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Re
 
 #[cfg(test)]
 mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt};
+
     use super::*;
 
     fn pin(identity: &Identity) -> Pin {
