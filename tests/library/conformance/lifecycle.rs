@@ -1,0 +1,145 @@
+//! What the operator does to a server, and what clients notice of it.
+
+use std::{
+    net::TcpStream,
+    time::{Duration, Instant},
+};
+
+use fdsp::server::{Arch, Command, ConnectionState, Event, Limits};
+
+use crate::conformance::{
+    harness::{PATIENCE, Served, noise, serve, serve_with},
+    peer::{Came, Peer, get},
+};
+
+const SIZE: usize = 48 << 20;
+
+/// The server ends, and nobody can connect then.
+fn ends(mut served: Served) {
+    let address = served.address;
+    let server = served.server.take().unwrap();
+    let handle = server.handle();
+    server.join().unwrap();
+    let snapshot = handle.snapshot(0..10);
+    assert!(snapshot.stopped && snapshot.draining && snapshot.live == 0, "{snapshot:?}");
+    assert!(TcpStream::connect(address).is_err());
+}
+
+pub fn drain_when_idle(arch: Arch) {
+    let served = serve(arch);
+    served.file("file", b"x");
+    let mut idle = Peer::connect(served.address);
+    idle.get(get("file")).unwrap();
+    served.wait_until("idle", |now| now.rows.iter().any(|row| row.state == ConnectionState::Idle));
+    served.server().command(Command::Drain);
+    served.wait("draining", |event| matches!(event, Event::Draining).then_some(()));
+    assert!(matches!(idle.next(), Came::Goodbye));
+    assert!(matches!(idle.next(), Came::Closed(Ok(()))));
+    served.wait_for_end("the server is stopping");
+    ends(served);
+}
+
+pub fn drain_finishes_what_runs(arch: Arch) {
+    let served = serve(arch);
+    served.file("large", &noise(SIZE, 1));
+    let mut peer = Peer::connect(served.address);
+    peer.begin(get("large"));
+    served.server().command(Command::Drain);
+    served.server().command(Command::Drain);
+    assert!(served.snapshot().draining);
+    let received = peer.receive_into(&mut |_| {}).unwrap();
+    assert_eq!(received.end.size, Some(SIZE as u64));
+    assert!(matches!(peer.next(), Came::Goodbye));
+    assert!(matches!(peer.next(), Came::Closed(Ok(()))));
+    drop(peer);
+    ends(served);
+}
+
+pub fn drain_has_a_deadline(arch: Arch) {
+    let served = serve_with(arch, None, Limits { drain: Duration::from_millis(300), ..Limits::default() });
+    served.file("large", &noise(SIZE, 1));
+    let mut stuck = Peer::connect(served.address);
+    stuck.begin(get("large"));
+    let start = Instant::now();
+    served.server().command(Command::Drain);
+    served.wait_for_end("the server was stopped");
+    assert!(start.elapsed() >= Duration::from_millis(300));
+    ends(served);
+    assert!(!stuck.rest().iter().any(|came| matches!(came, Came::End(..))));
+}
+
+pub fn stop(arch: Arch) {
+    let served = serve(arch);
+    served.file("large", &noise(SIZE, 1));
+    let mut running = Peer::connect(served.address);
+    running.begin(get("large"));
+    let mut silent = Peer::connect(served.address);
+    served.server().command(Command::Stop);
+    served.server().command(Command::Drain);
+    served.wait_for_failure("the server was stopped");
+    ends(served);
+    assert!(!running.rest().iter().any(|came| matches!(came, Came::End(..))));
+    assert!(matches!(silent.next(), Came::Closed(Err(_))));
+}
+
+pub fn disconnect(arch: Arch) {
+    let served = serve(arch);
+    served.file("large", &noise(SIZE, 1));
+    let mut victim = Peer::connect(served.address);
+    victim.begin(get("large"));
+    let id = served.snapshot().rows[0].id.unwrap();
+    served.server().command(Command::Disconnect(id));
+    served.wait_for_end("disconnected by the operator");
+    served.server().command(Command::Disconnect(id));
+    // The same for one that waits for nothing but its next request.
+    served.file("small", b"small");
+    let mut idle = Peer::connect(served.address);
+    idle.get(get("small")).unwrap();
+    let rows = served.wait_until("one", |now| now.live == 1).rows;
+    assert_ne!(rows[0].id, Some(id), "numbers are not used again");
+    served.server().command(Command::Disconnect(rows[0].id.unwrap()));
+    assert!(matches!(idle.next(), Came::Closed(_)));
+    let mut next = Peer::connect(served.address);
+    assert_eq!(next.get(get("small")).unwrap().bytes, b"small");
+}
+
+/// Dropping a server is stopping it.
+pub fn dropped(arch: Arch) {
+    let mut served = serve(arch);
+    let mut peer = Peer::connect(served.address);
+    peer.flush();
+    assert!(matches!(peer.next_into(&mut |_| {}), Came::Welcome));
+    let handle = served.server().handle();
+    drop(served.server.take());
+    assert!(matches!(peer.next(), Came::Closed(_)));
+    let start = Instant::now();
+    while !handle.snapshot(0..0).stopped {
+        assert!(start.elapsed() < PATIENCE);
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+pub fn snapshots(arch: Arch) {
+    let served = serve(arch);
+    let port = served.wait("address", |event| match event {
+        Event::Listening { address, port, .. } => Some((address.clone(), *port)),
+        _ => None,
+    });
+    assert_eq!(port, (served.server().address().clone(), served.address.port()));
+    served.file("large", &noise(SIZE, 1));
+    let mut peer = Peer::connect(served.address);
+    peer.begin(get("large"));
+    let row = served.wait_until("sending", |now| now.sent > 0).rows.remove(0);
+    assert_eq!((row.state, row.dialect), (ConnectionState::Sending, Some("v1")));
+    assert_eq!((row.path.as_str(), row.peer), ("large", peer.line.socket().local_addr().unwrap()));
+    let (position, total) = row.progress.unwrap();
+    assert!(row.sent > 0 && position <= total && total == SIZE as u64);
+    peer.receive_into(&mut |_| {}).unwrap();
+    // It reads on as soon as the answer is complete, and counts it once that is written.
+    let idle = |now: &fdsp::server::Snapshot| now.served == 1 && now.rows[0].state == ConnectionState::Idle;
+    let row = served.wait_until("idle", idle).rows.remove(0);
+    assert_eq!((row.progress, row.sent), (None, SIZE as u64));
+    let none = served.server().snapshot(1..10);
+    assert_eq!((none.rows.len(), none.live, none.served), (0, 1, 1));
+    assert_eq!(served.server().snapshot(0..0).rows.len(), 0);
+}

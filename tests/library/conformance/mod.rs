@@ -1,0 +1,113 @@
+//! The conformance suite: tables of scenarios, each run on all four architectures without and with TLS. A few are
+//! about plain connections or about TLS itself, and run so only.
+//!
+//! What a scenario sees of a server is its port, its events and its snapshots, so a fifth architecture
+//! would be one more line at the end of this page. The clients are small and synchronous (`peer.rs`), on purpose not the
+//! program's own engine.
+
+mod changes;
+mod classic;
+mod crowd;
+mod directories;
+mod files;
+mod harness;
+mod hashes;
+mod hostile;
+mod lifecycle;
+mod limits;
+mod line;
+mod listing;
+mod peer;
+mod pipeline;
+mod places;
+mod policy;
+mod ranges;
+mod strangers;
+mod tokens;
+mod transport;
+mod trees;
+mod vanish;
+
+use crate::shared::{frames, secure};
+
+/// Makes a test of each scenario for one architecture: `single::files::every_size` and so on.
+macro_rules! suite {
+    ($module:ident, $arch:ident, $play:path; $($subject:ident: $($scenario:ident),+;)+) => {
+        mod $module {
+            $(mod $subject {
+                $(#[test]
+                fn $scenario() {
+                    $play(|| crate::conformance::$subject::$scenario(fdsp::server::Arch::$arch));
+                })+
+            })+
+        }
+    };
+}
+
+/// Without TLS.
+fn plainly(scenario: impl FnOnce()) {
+    scenario();
+}
+
+macro_rules! on_every_architecture {
+    ($($table:tt)+) => {
+        suite!(single, Single, crate::conformance::plainly; $($table)+);
+        suite!(threads, Threads, crate::conformance::plainly; $($table)+);
+        suite!(select, Select, crate::conformance::plainly; $($table)+);
+        suite!(r#async, Async, crate::conformance::plainly; $($table)+);
+    };
+}
+
+macro_rules! on_every_architecture_with_tls {
+    ($($table:tt)+) => {
+        suite!(single_tls, Single, crate::conformance::harness::with_tls; $($table)+);
+        suite!(threads_tls, Threads, crate::conformance::harness::with_tls; $($table)+);
+        suite!(select_tls, Select, crate::conformance::harness::with_tls; $($table)+);
+        suite!(async_tls, Async, crate::conformance::harness::with_tls; $($table)+);
+    };
+}
+
+on_every_architecture! {
+    files: every_size, every_name, five_gib, what_is_not_there;
+    listing: pages, kinds, stat;
+    policy: hidden, links;
+    ranges: of_a_file, of_an_archive, of_an_archive_again, behind_the_end, of_another_identity;
+    hashes: of_every_size, of_ranges, refused, changed, beside_others, given_up;
+    trees: of_everything, links, of_what_is_none, many_files, named_digests, changed_before, changed_while_sent,
+        unreadable, confined, requests_ahead, beside_others, for_walking, drained, disconnected;
+    directories: empty, nested, ten_thousand_files, the_root, what_cannot_be_read;
+    changes: truncated, grown, deleted, replaced, in_an_archive, between_ranges, behind_the_range;
+    pipeline: fifty_requests, more_than_the_server_reads_ahead, failures_between, one_byte_at_a_time;
+    crowd: two_hundred_clients, a_slow_one_among_fast_ones;
+    vanish: after_connecting, in_the_preamble, after_hello, in_the_middle_of_content, half_closed, at_once_and_often;
+    limits: busy, handshake, trickled_handshake, idle, too_slow, slow_enough;
+    places: of_an_address, of_the_silent, requests_of_a_connection, for_hashing, for_archives, of_a_page, bandwidth;
+    lifecycle: drain_when_idle, drain_finishes_what_runs, drain_has_a_deadline, stop, disconnect, dropped, snapshots;
+    tokens: right_and_wrong, none_needed, kept_out_slowly, turned_away;
+    strangers: http, tls, garbage, another_version, violations, reserved_kinds;
+    hostile: traversal, fields, members, steps, sizes, ends, held, floods;
+    classic: files, directories, not_found, early_close, vanished, select_files, select_directories, select_not_found;
+}
+
+on_every_architecture_with_tls! {
+    files: every_size, every_name, five_gib, what_is_not_there;
+    listing: pages, kinds, stat;
+    policy: hidden, links;
+    ranges: of_a_file, of_an_archive, of_an_archive_again, behind_the_end, of_another_identity;
+    hashes: of_every_size, of_ranges, refused, changed, beside_others, given_up;
+    trees: of_everything, links, of_what_is_none, many_files, named_digests, changed_before, changed_while_sent,
+        unreadable, confined, requests_ahead, beside_others, for_walking, drained, disconnected;
+    directories: empty, nested, ten_thousand_files, the_root, what_cannot_be_read;
+    changes: truncated, grown, deleted, replaced, in_an_archive, between_ranges, behind_the_range;
+    pipeline: fifty_requests, more_than_the_server_reads_ahead, failures_between, one_byte_at_a_time;
+    crowd: two_hundred_clients, a_slow_one_among_fast_ones;
+    vanish: after_connecting, in_the_preamble, after_hello, in_the_middle_of_content, half_closed, at_once_and_often;
+    limits: busy, handshake, trickled_handshake, idle, too_slow, slow_enough;
+    places: of_an_address, of_the_silent, requests_of_a_connection, for_hashing, for_archives, of_a_page, bandwidth;
+    lifecycle: drain_when_idle, drain_finishes_what_runs, drain_has_a_deadline, stop, disconnect, dropped, snapshots;
+    tokens: right_and_wrong, none_needed, kept_out_slowly, turned_away;
+    strangers: garbage, another_version, violations, reserved_kinds;
+    hostile: traversal, fields, members, steps, sizes, ends, held, floods;
+    transport: ends_in_order, half_a_handshake, trickled_handshake, garbage, other_protocols, without_tls, cut_off,
+        classic_beside, several_records, stopped_in_the_handshake;
+}

@@ -1,0 +1,169 @@
+//! Places that are limited: whoever finds none is told so, and when to come again.
+
+use std::{
+    fs::File,
+    time::{Duration, Instant},
+};
+
+use fdsp::{
+    protocol::{client::Request, error::Code, message::Failure},
+    server::{Arch, ConnectionState, Event, Limits},
+};
+
+use crate::conformance::{
+    harness::{noise, serve_with},
+    peer::{Came, Peer, get, stat},
+};
+
+fn assert_busy(failure: &Failure) {
+    assert_eq!(failure.code, Code::Busy, "{failure:?}");
+    assert!(failure.retry_after.is_some_and(|seconds| seconds > 0), "{failure:?}");
+}
+
+/// One address gets its share, another one is still served.
+pub fn of_an_address(arch: Arch) {
+    if arch == Arch::Single {
+        // There is one place in all.
+        return;
+    }
+    let served = serve_with(arch, None, Limits { max_per_address: 2, ..Limits::default() });
+    served.file("file", b"x");
+    let mut peers = [(); 2].map(|()| Peer::connect(served.address));
+    for peer in &mut peers {
+        assert_eq!(peer.get(get("file")).unwrap().bytes, b"x");
+    }
+    let mut third = Peer::connect(served.address);
+    third.flush();
+    match third.next() {
+        Came::Failed(0, failure) => assert_busy(&failure),
+        other => panic!("{other:?} instead of busy"),
+    }
+    let mut other = Peer::connect_from([127, 0, 0, 2], served.address);
+    assert_eq!(other.get(get("file")).unwrap().bytes, b"x");
+    let [first, _second] = peers;
+    first.leave();
+    served.wait_for_end("done");
+    assert_eq!(Peer::connect(served.address).get(get("file")).unwrap().bytes, b"x");
+}
+
+/// One address holds all places and says nothing; another one is served at once.
+pub fn of_the_silent(arch: Arch) {
+    if arch == Arch::Single {
+        return;
+    }
+    let served = serve_with(arch, None, Limits { max_connections: 6, ..Limits::default() });
+    served.file("file", b"x");
+    let mut idle = Peer::connect(served.address);
+    assert_eq!(idle.get(get("file")).unwrap().bytes, b"x");
+    let silent = [(); 5].map(|()| Peer::connect(served.address));
+    served.wait_until("full", |now| now.live == 6);
+    for _ in 0..3 {
+        let mut other = Peer::connect_from([127, 0, 0, 2], served.address);
+        assert_eq!(other.get(get("file")).unwrap().bytes, b"x");
+        other.leave();
+    }
+    served.wait_for_end("idle while others wait");
+    drop((idle, silent));
+    assert_eq!(served.count(|event| matches!(event, Event::Refused { .. })), 0);
+}
+
+/// Also of those that the server cannot answer, and of those that were sent ahead.
+pub fn requests_of_a_connection(arch: Arch) {
+    let served = serve_with(arch, None, Limits { max_requests: 5, ..Limits::default() });
+    served.file("file", b"x");
+    let mut peer = Peer::connect(served.address);
+    for _ in 0..9 {
+        peer.machine.request(&stat("file"));
+    }
+    peer.flush();
+    let all = peer.rest();
+    let answers = all.iter().filter(|came| matches!(came, Came::Meta(_))).count();
+    assert_eq!(answers, 5, "{all:?}");
+    let failure = all.iter().find_map(|came| match came {
+        Came::Failed(0, failure) => Some(failure),
+        _ => None,
+    });
+    assert_busy(failure.expect("an error for the connection"));
+    served.wait_for_end("as many requests as one connection may have");
+    assert_eq!(Peer::connect(served.address).get(get("file")).unwrap().bytes, b"x", "another connection");
+}
+
+pub fn for_hashing(arch: Arch) {
+    if arch == Arch::Single {
+        // Nobody hashes while another one is served.
+        return;
+    }
+    let served = serve_with(arch, None, Limits { max_hashing: 1, ..Limits::default() });
+    // Takes longer than this test; the disk has nothing of it.
+    File::create(served.path("huge")).unwrap().set_len(1 << 40).unwrap();
+    served.file("small", &noise(3 << 20, 1));
+    let mut first = Peer::connect(served.address);
+    first.request(&Request::Hashes(get("huge")));
+    served.wait_until("hashing", |now| now.rows.iter().any(|row| row.state == ConnectionState::Hashing));
+    let mut second = Peer::connect(served.address);
+    assert!(matches!(first.next(), Came::Content(_)) && matches!(first.next(), Came::Hashes(_)));
+    assert_busy(&second.hashes(get("small")).unwrap_err());
+    // Content is not held up by it, nor is what its hashes are known of.
+    assert_eq!(second.get(get("small")).unwrap().bytes.len(), 3 << 20);
+    assert_eq!(second.hashes(get("small")).unwrap().1.len(), 3);
+    drop(first);
+    served.wait_for_end("closed by the client");
+    served.file("another", &noise(2 << 20, 2));
+    assert_eq!(second.hashes(get("another")).unwrap().1.len(), 2);
+}
+
+pub fn for_archives(arch: Arch) {
+    if arch == Arch::Single {
+        return;
+    }
+    let served = serve_with(arch, None, Limits { max_archives: 2, ..Limits::default() });
+    served.directory("tree");
+    served.file("tree/large", &noise(48 << 20, 1));
+    served.directory("other");
+    served.file("other/file", b"x");
+    let mut first = Peer::connect(served.address);
+    first.begin(get("tree"));
+    let mut second = Peer::connect(served.address);
+    assert_busy(&second.get(get("other")).unwrap_err());
+    assert_eq!(second.get(get("other/file")).unwrap().bytes, b"x", "a file is no archive");
+    let mut stranger = Peer::connect_from([127, 0, 0, 2], served.address);
+    stranger.get(get("other")).expect("one address leaves half of the places to others");
+    drop(first);
+    served.wait_for_end("closed by the client");
+    second.get(get("other")).unwrap();
+}
+
+pub fn of_a_page(arch: Arch) {
+    let served = serve_with(arch, None, Limits { page: 10, ..Limits::default() });
+    (0..25).for_each(|n| served.file(format!("{n:02}"), b""));
+    let mut peer = Peer::connect(served.address);
+    for (limit, entries) in [(None, 10), (Some(1000), 10), (Some(3), 3)] {
+        let page = peer.list("", None, limit).unwrap();
+        assert_eq!((page.entries.len(), page.more), (entries, true));
+    }
+}
+
+/// Two share what there is for all, and one alone gets no more than its own. How much faster it might have been depends
+/// on the machine; that it is not slower than it must be is the virtual clock's to tell.
+pub fn bandwidth(arch: Arch) {
+    let limits = Limits { rate: Some(4_000_000), rate_each: Some(3_000_000), ..Limits::default() };
+    let served = serve_with(arch, None, limits);
+    let bytes = noise(1_500_000, 1);
+    served.file("file", &bytes);
+    let fetch = || {
+        let mut peer = Peer::connect(served.address);
+        assert!(peer.get(get("file")).unwrap().bytes == bytes);
+        peer.leave();
+    };
+    let begin = Instant::now();
+    fetch();
+    let alone = begin.elapsed();
+    assert!(alone >= Duration::from_millis(350), "{alone:?} for half a second's bytes");
+    let begin = Instant::now();
+    std::thread::scope(|scope| {
+        scope.spawn(fetch);
+        scope.spawn(fetch);
+    });
+    let both = begin.elapsed();
+    assert!(both >= Duration::from_millis(550), "{both:?} for three quarters of a second's bytes");
+}

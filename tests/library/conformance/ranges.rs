@@ -1,0 +1,159 @@
+//! Any range of blocks can be asked for, and only of the content that was meant.
+
+use fdsp::{
+    protocol::{
+        digest::BLOCK_SIZE,
+        error::Code,
+        message::{Form, Get},
+    },
+    server::Arch,
+};
+
+use crate::conformance::{
+    harness::{noise, serve},
+    peer::{Peer, get},
+};
+
+const MIB: usize = BLOCK_SIZE as usize;
+
+fn range(path: &str, first_block: u64, blocks: Option<u64>) -> Get {
+    Get { first_block, blocks, ..get(path) }
+}
+
+pub fn of_a_file(arch: Arch) {
+    let served = serve(arch);
+    let bytes = noise(5 * MIB + 100, 5);
+    served.file("file", &bytes);
+    let mut peer = Peer::connect(served.address);
+    let whole = peer.get(get("file")).unwrap();
+    for first in 0..6 {
+        for count in [None, Some(0), Some(1), Some(2), Some(6), Some(u64::MAX)] {
+            let received = peer.get(range("file", first, count)).unwrap();
+            let end = count.map_or(u64::MAX, |count| first.saturating_add(count)).min(6);
+            let from = first as usize * MIB;
+            let to = (end as usize * MIB).min(bytes.len());
+            assert!(received.bytes == bytes[from..to], "{count:?} blocks from {first}");
+            assert_eq!(received.content.first_block, first);
+            assert_eq!(received.content.size, Some(bytes.len() as u64));
+            let digests = |blocks: &[fdsp::protocol::client::Block]| {
+                blocks.iter().map(|block| (block.index, block.digest.chaining)).collect::<Vec<_>>()
+            };
+            assert_eq!(digests(&received.blocks), digests(&whole.blocks[first as usize..end as usize]));
+            let complete = to == bytes.len();
+            assert_eq!(received.end.size, complete.then_some(bytes.len() as u64));
+            assert_eq!(received.end.root.is_some(), first == 0 && complete);
+        }
+    }
+}
+
+pub fn of_an_archive(arch: Arch) {
+    let served = serve(arch);
+    served.directory("tree/sub");
+    for n in 0..4 {
+        served.file(format!("tree/{n}.bin"), &noise(MIB, n));
+        served.file(format!("tree/sub/{n}.txt"), "all work and no play\n".repeat(50_000).as_bytes());
+    }
+    let mut peer = Peer::connect(served.address);
+    let whole = peer.get(get("tree")).unwrap();
+    let blocks = whole.blocks.len() as u64;
+    assert!(blocks > 4);
+    for (first, count) in [(0, Some(2)), (1, None), (2, Some(2)), (blocks - 1, None), (blocks - 1, Some(9))] {
+        let expected = Get { identity: Some(whole.content.identity.clone()), ..range("tree", first, count) };
+        let received = peer.get(expected).unwrap();
+        let end = count.map_or(blocks, |count| blocks.min(first + count));
+        let from = first as usize * MIB;
+        let to = (end as usize * MIB).min(whole.bytes.len());
+        assert!(received.bytes == whole.bytes[from..to], "{count:?} blocks from {first}");
+        assert_eq!(received.content.form, Form::Zip);
+        assert_eq!(received.end.identity, whole.end.identity);
+    }
+    assert_eq!(peer.get(range("tree", blocks + 1, None)).unwrap_err().code, Code::Range);
+    assert_eq!(peer.get(range("tree", u64::MAX, None)).unwrap_err().code, Code::Range);
+}
+
+/// An archive goes on from any block, whether the server that sent its beginning is still there or another one has
+/// to make it again; a folder that has changed meanwhile is another archive.
+pub fn of_an_archive_again(arch: Arch) {
+    let served = serve(arch);
+    served.directory("tree/sub");
+    for n in 0..3 {
+        served.file(format!("tree/{n}.bin"), &noise(3 * MIB + 77, n));
+        served.file(
+            format!("tree/sub/{n}.txt"),
+            &noise(200_000, n).iter().map(|byte| byte % 16).collect::<Vec<_>>(),
+        );
+        served.file(format!("tree/sub/{n}.small"), &noise(5_000, n));
+    }
+    let whole = Peer::connect(served.address).get(get("tree")).unwrap();
+    let identity = Some(whole.content.identity.clone());
+    let other = served.beside(arch);
+    // The second one learns as it goes.
+    for address in [served.address, other.local_addr()] {
+        let mut peer = Peer::connect(address);
+        for place in noise(20, 20) {
+            let first = u64::from(place) % whole.blocks.len() as u64;
+            let asked = Get { identity: identity.clone(), ..range("tree", first, None) };
+            let received = peer.get(asked).unwrap();
+            assert!(received.bytes == whole.bytes[first as usize * MIB..], "from {first}");
+            let blocks = received.blocks.iter().map(|block| (block.index, block.position));
+            assert!(
+                blocks.eq(whole.blocks[first as usize..].iter().map(|block| (block.index, block.position)))
+            );
+            assert_eq!(received.end.size, Some(whole.bytes.len() as u64));
+        }
+        // One that left in the middle leaves behind what was learned so far.
+        peer.begin(range("tree", 1, None));
+        drop(peer);
+        let asked = Get { identity: identity.clone(), ..range("tree", 3, Some(2)) };
+        assert!(Peer::connect(address).get(asked).unwrap().bytes == whole.bytes[3 * MIB..5 * MIB]);
+    }
+    served.file("tree/sub/1.small", b"another");
+    for address in [served.address, other.local_addr()] {
+        let asked = Get { identity: identity.clone(), ..range("tree", 3, None) };
+        assert_eq!(Peer::connect(address).get(asked).unwrap_err().code, Code::Changed);
+    }
+}
+
+pub fn behind_the_end(arch: Arch) {
+    let served = serve(arch);
+    served.file("empty", b"");
+    served.file("block", &noise(MIB, 1));
+    served.file("more", &noise(MIB + 1, 1));
+    let mut peer = Peer::connect(served.address);
+    for (path, first, inside) in [
+        ("empty", 0, true),
+        ("empty", 1, false),
+        ("block", 1, true),
+        ("block", 2, false),
+        ("more", 1, true),
+        ("more", 2, false),
+        ("more", u64::MAX, false),
+        ("more", u64::MAX / BLOCK_SIZE + 1, false),
+    ] {
+        match peer.get(range(path, first, None)) {
+            Ok(_) => assert!(inside, "{path} from {first}"),
+            Err(failure) => {
+                assert!(!inside, "{path} from {first}: {failure:?}");
+                assert_eq!(failure.code, Code::Range);
+            }
+        }
+    }
+}
+
+pub fn of_another_identity(arch: Arch) {
+    let served = serve(arch);
+    served.file("file", b"first");
+    served.directory("tree");
+    served.file("tree/file", b"first");
+    let mut peer = Peer::connect(served.address);
+    for path in ["file", "tree"] {
+        let identity = peer.get(get(path)).unwrap().end.identity;
+        let same = Get { identity: Some(identity), ..get(path) };
+        peer.get(same.clone()).unwrap();
+        served.file(if path == "tree" { "tree/file" } else { "file" }, b"second");
+        assert_eq!(peer.get(same).unwrap_err().code, Code::Changed, "{path}");
+        let other = Get { identity: Some("another".into()), ..get(path) };
+        assert_eq!(peer.get(other).unwrap_err().code, Code::Changed, "{path}");
+        peer.get(get(path)).unwrap();
+    }
+}

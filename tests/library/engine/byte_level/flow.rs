@@ -1,0 +1,160 @@
+//! Tricks that are more than a stream of bytes: without end, byte by byte, or a word and then nothing.
+
+use std::{
+    fs,
+    io::Write,
+    net::TcpStream,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::{Duration, Instant},
+};
+
+use fdsp::client::{Config, Existing, NewJob, TroubleKind};
+use serde_json::json;
+
+use super::{
+    play::{WANTED, asked, fetch},
+    tricks::{self, VALUES, welcomed},
+};
+use crate::engine::{
+    frames::{self, frame},
+    scripted::listen,
+    support::{Client, MIB, config, content},
+};
+
+/// The names of these tricks: the tests below, in their order.
+pub const NAMES: [&str; 6] = [
+    "hashes without end",
+    "an archive without end",
+    "a farewell without a close",
+    "an error for the connection without a close",
+    "a byte at a time",
+    "a message without end",
+];
+
+/// Longer than any test may take.
+const NEVER: Duration = Duration::from_secs(600);
+
+fn engine(timeout: Duration) -> Client {
+    Client::new(Config { retries: 0, timeout, ..config() })
+}
+
+/// Says this again and again, as often as the other side takes it.
+fn endless(stream: &mut TcpStream, mut make: impl FnMut(u64) -> Vec<u8>) {
+    let mut number = 0;
+    while stream.write_all(&make(number)).is_ok() {
+        number += 1;
+    }
+}
+
+/// A server that announces 2^63 bytes can tell hashes for longer than anybody lives.
+#[test]
+fn hashes_without_end() {
+    let at = listen(|_, mut stream| {
+        asked(&mut stream);
+        let mut announced = tricks::content();
+        announced["size"] = json!(1_u64 << 63);
+        let _ = stream.write_all(&welcomed(&[frames::json(0x84, 1, &announced)]));
+        endless(&mut stream, |number| {
+            frame(VALUES, 1, &[&(number * 1024).to_le_bytes()[..], &[7; 32 * 1024]].concat())
+        });
+    });
+    let mut client = engine(NEVER);
+    let target = client.path("a");
+    let old = content(2 * MIB, 1);
+    fs::write(&target, &old).unwrap();
+    let folder = client.folder.path().to_owned();
+    fetch(&mut client, at, &folder).unwrap_err();
+    assert!(fs::read(target).unwrap() == old);
+}
+
+/// An archive of unknown size is no longer than what it is made from can make it.
+#[test]
+fn an_archive_without_end() {
+    let at = listen(|_, mut stream| {
+        asked(&mut stream);
+        let mut announced = tricks::content();
+        announced["form"] = json!("zip");
+        announced.as_object_mut().unwrap().remove("size");
+        announced["sources"] = json!({"bytes": 1000, "files": 1, "directories": 1, "omitted": 0});
+        let _ = stream.write_all(&welcomed(&[frames::json(0x84, 1, &announced)]));
+        let block = vec![7; MIB];
+        endless(&mut stream, |number| {
+            use blake3::hazmat::HasherExt;
+            let hash =
+                blake3::Hasher::new().set_input_offset(number << 20).update(&block).finalize_non_root();
+            let mut frames: Vec<_> = block.chunks(256 * 1024).map(|data| frame(0x90, 1, data)).collect();
+            frames.push(frame(0x91, 1, &[&number.to_le_bytes()[..], &[0; 8], &hash].concat()));
+            frames.concat()
+        });
+    });
+    let mut client = engine(NEVER);
+    let trouble = client.get(at, "a").unwrap_err();
+    assert!(trouble.message.as_str().contains("more data than"), "{trouble}");
+    let left = fs::metadata(client.path("a.zip.part")).unwrap().len();
+    assert!(left <= 2 * MIB as u64, "{left} bytes are left");
+}
+
+/// Asks for `a`, with an old target and without, of a server that says a word instead of an answer and leaves the
+/// connection open. Nothing is waited for.
+fn left_open(word: &'static [u8], expected: &str) {
+    for old in [false, true] {
+        let at = listen(move |_, mut stream| {
+            asked(&mut stream);
+            let _ = stream.write_all(&welcomed(&[word.to_vec()]));
+            let _ = std::io::copy(&mut stream, &mut std::io::sink());
+        });
+        let mut client = engine(NEVER);
+        if old {
+            fs::write(client.path("a"), "old").unwrap();
+        }
+        let job = NewJob { existing: Existing::Update, ..client.job(at, "a") };
+        let trouble = client.run(job).unwrap_err();
+        assert_eq!(trouble.kind, TroubleKind::Connection);
+        assert!(trouble.message.as_str().contains(expected), "{trouble}");
+    }
+}
+
+#[test]
+fn a_farewell_without_a_close() {
+    let word = frames::json(0x0f, 0, &json!({"reason": "so long"}));
+    left_open(word.leak(), "closed the connection: so long");
+}
+
+#[test]
+fn an_error_for_the_connection_without_a_close() {
+    let word = frames::json(0x9f, 0, &json!({"code": "busy", "message": "m"}));
+    left_open(word.leak(), "busy");
+}
+
+/// What comes a byte at a time is as right as what comes at once.
+#[test]
+fn a_byte_at_a_time() {
+    let at = listen(|_, mut stream| {
+        asked(&mut stream);
+        stream.set_nodelay(true).unwrap();
+        for (_, bytes) in tricks::right() {
+            for byte in bytes {
+                let _ = stream.write_all(&[byte]);
+            }
+        }
+    });
+    let mut client = engine(NEVER);
+    let finished = client.get(at, "a").unwrap();
+    assert_eq!(fs::read(finished.path).unwrap(), WANTED);
+}
+
+/// A message has an end, whatever its server says: the client gives up at 64 KiB, and tries no sooner than it should.
+#[test]
+fn a_message_without_end() {
+    static CONNECTIONS: AtomicUsize = AtomicUsize::new(0);
+    let at = listen(|_, mut stream| {
+        CONNECTIONS.fetch_add(1, Ordering::SeqCst);
+        asked(&mut stream);
+        let _ = stream.write_all(&[&frames::PREAMBLE[..], &frames::header(0x81, 65_536, 0)].concat());
+        endless(&mut stream, |_| vec![b' '; 1000]);
+    });
+    let begin = Instant::now();
+    engine(NEVER).get(at, "a").unwrap_err();
+    assert!(begin.elapsed() < NEVER);
+    assert_eq!(CONNECTIONS.load(Ordering::SeqCst), 1);
+}

@@ -1,0 +1,199 @@
+//! What a face can tell the engine.
+
+use std::{
+    fs,
+    net::TcpListener,
+    time::{Duration, Instant},
+};
+
+use fdsp::client::{Command, Config, Event, JobState};
+use tokio::sync::oneshot;
+
+use crate::engine::{
+    proxy::{Fault, Proxy},
+    support::{Client, MIB, Served, authority, config, content},
+};
+
+/// A server whose answers stop in the middle of a file of 3 MiB, and a client that is there.
+fn stuck() -> (Served, Proxy, Client, fdsp::client::JobId) {
+    let served = Served::new();
+    served.write("a", &content(3 * MIB, 1));
+    let proxy = Proxy::start(served.at(), vec![Fault::StallAfter(3 * MIB / 2)]);
+    let mut client = Client::quick();
+    let job = client.job(proxy.at(), "a");
+    let id = client.add(job);
+    client.started(id);
+    client.wait("the first block", |event| match event {
+        Event::Progress { received, .. } => (*received == MIB as u64).then_some(()),
+        _ => None,
+    });
+    (served, proxy, client, id)
+}
+
+#[test]
+fn pause_keeps_what_came_and_resume_goes_on_from_there() {
+    let (served, _proxy, mut client, id) = stuck();
+    client.engine.command(Command::Pause(vec![id]));
+    client.changed(id, "paused");
+    assert_eq!(client.state(id), JobState::Paused);
+    assert!(client.names().contains(&"a.part".to_owned()));
+    client.engine.command(Command::Resume(vec![id]));
+    client.changed(id, "resumed");
+    let finished = client.end(id).unwrap();
+    assert!(fs::read(finished.path).unwrap() == fs::read(served.folder.path().join("a")).unwrap());
+    let again = finished.transferred - finished.bytes;
+    assert!(again < MIB as u64, "{again} bytes were fetched again");
+}
+
+#[test]
+fn what_was_touched_during_a_pause_is_verified_and_fetched_again() {
+    let (served, _proxy, mut client, id) = stuck();
+    client.engine.command(Command::Pause(vec![id]));
+    client.changed(id, "paused");
+    wait_for_rest(&client, "a.part");
+    let mut part = fs::read(client.path("a.part")).unwrap();
+    part[1000] ^= 1;
+    fs::write(client.path("a.part"), &part).unwrap();
+    client.engine.command(Command::Resume(vec![id]));
+    let finished = client.end(id).unwrap();
+    assert!(fs::read(finished.path).unwrap() == fs::read(served.folder.path().join("a")).unwrap());
+}
+
+/// Waits until nobody holds the lock of a `.part` any more.
+fn wait_for_rest(client: &Client, name: &str) {
+    fs::File::open(client.path(name)).unwrap().lock().unwrap();
+}
+
+#[test]
+fn cancel_deletes_and_retry_begins_anew() {
+    let (served, _proxy, mut client, id) = stuck();
+    client.engine.command(Command::Cancel(vec![id]));
+    client.changed(id, "cancelled");
+    assert_eq!(client.state(id), JobState::Cancelled);
+    client.engine.command(Command::Retry(vec![id]));
+    let finished = client.end(id).unwrap();
+    assert!(fs::read(finished.path).unwrap() == fs::read(served.folder.path().join("a")).unwrap());
+    assert_eq!(client.names(), ["a"]);
+}
+
+#[test]
+fn a_removed_job_leaves_nothing_and_frees_its_target() {
+    let (served, _proxy, mut client, id) = stuck();
+    let before = client.engine.generation();
+    client.engine.command(Command::Remove(vec![id]));
+    client.changed(id, "removed");
+    assert!(client.engine.ids("").is_empty());
+    assert!(client.engine.generation() > before);
+    // The end of this one can only come after that one has gone.
+    client.engine.command(Command::SetJobs(1));
+    client.get(served.at(), "a").unwrap();
+    assert_eq!(client.names(), ["a"]);
+}
+
+#[test]
+fn finished_jobs_are_cleared_and_others_stay() {
+    let served = Served::new();
+    served.write("a", b"a");
+    let mut client = Client::quick();
+    client.get(served.at(), "a").unwrap();
+    client.get(served.at(), "absent").unwrap_err();
+    let totals = client.engine.snapshot(0..0).totals;
+    assert_eq!((totals.jobs, totals.done, totals.failed), (2, 1, 1));
+    client.engine.command(Command::ClearFinished);
+    client.wait("the removal", |event| matches!(event, Event::Changed { what: "removed", .. }).then_some(()));
+    let snapshot = client.engine.snapshot(0..10);
+    assert_eq!(snapshot.rows.len(), 1);
+    assert!(matches!(snapshot.rows[0].state, JobState::Failed(_)));
+}
+
+#[test]
+fn jobs_run_in_the_order_of_the_queue() {
+    let served = Served::new();
+    let mut client = Client::new(Config { jobs: 1, ..config() });
+    let blocker = TcpListener::bind("127.0.0.1:0").unwrap();
+    let job = client.job(blocker.local_addr().unwrap(), "blocks");
+    let blocking = client.add(job);
+    let jobs = ["a", "b", "c"].map(|name| {
+        served.write(name, name.as_bytes());
+        client.job(served.at(), name)
+    });
+    let ids = jobs.map(|job| client.add(job));
+    client.engine.command(Command::Move(vec![ids[2]], -2));
+    client.engine.command(Command::Cancel(vec![blocking]));
+    let mut order = Vec::new();
+    for _ in ids {
+        order.push(client.wait("a file", |event| match event {
+            Event::Done { id, .. } => Some(*id),
+            _ => None,
+        }));
+    }
+    assert_eq!(order, [ids[2], ids[0], ids[1]]);
+}
+
+#[test]
+fn a_limit_holds_and_lifting_it_works_at_once() {
+    let served = Served::new();
+    served.write("a", &content(4 * MIB, 1));
+    let mut client = Client::new(Config { limit: Some(400_000), ..config() });
+    let job = client.job(served.at(), "a");
+    let begun = Instant::now();
+    let id = client.add(job);
+    client.started(id);
+    let received = client.wait("progress", |event| match event {
+        Event::Progress { received, .. } if *received > 0 => Some(*received),
+        _ => None,
+    });
+    let seconds = begun.elapsed().as_secs_f64();
+    assert!(received as f64 <= 400_000.0 * (seconds + 0.5), "{received} bytes in {seconds} s");
+    assert_eq!(client.engine.snapshot(0..0).totals.limit, Some(400_000));
+    client.engine.command(Command::SetLimit(None));
+    let lifted = Instant::now();
+    client.end(id).unwrap();
+    // The rest would have taken seven seconds.
+    assert!(lifted.elapsed() < Duration::from_secs(4), "{:?}", lifted.elapsed());
+}
+
+#[test]
+fn it_stops_within_a_second_whatever_hangs() {
+    let (_served, _proxy, client, _) = stuck();
+    let begun = Instant::now();
+    client.engine.command(Command::Stop);
+    client.engine.join(Duration::from_secs(5));
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    assert_eq!(crate::engine::support::names(client.folder.path()), ["a.part", "a.part.fdsp"]);
+}
+
+#[test]
+fn dropping_it_stops_it() {
+    let (_served, _proxy, client, _) = stuck();
+    let begun = Instant::now();
+    drop(client.engine);
+    assert!(begun.elapsed() < Duration::from_millis(1500), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_directory_is_listed_page_by_page() {
+    let served = Served::new();
+    for name in ["b", "a", "c/x"] {
+        served.write(name, b"1");
+    }
+    let client = Client::quick();
+    let list = |path: &str, after: Option<&str>| {
+        let (answer, page) = oneshot::channel();
+        client.engine.command(Command::List {
+            authority: authority(served.at()),
+            path: fdsp::protocol::path::RemotePath::parse(path).unwrap(),
+            after: after.map(str::to_owned),
+            answer,
+        });
+        page.blocking_recv().unwrap()
+    };
+    let names = |page: fdsp::protocol::message::Entries| {
+        page.entries.into_iter().map(|entry| entry.name).collect::<Vec<_>>()
+    };
+    assert_eq!(names(list("", None).unwrap()), ["a", "b", "c"]);
+    assert_eq!(names(list("", Some("a")).unwrap()), ["b", "c"]);
+    assert_eq!(names(list("c", None).unwrap()), ["x"]);
+    let trouble = list("absent", None).unwrap_err();
+    assert_eq!(trouble.kind, fdsp::client::TroubleKind::NotFound);
+}

@@ -1,0 +1,209 @@
+//! Local disks that are full, locked or in the way.
+
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    path::Path,
+    process::{Command as Process, Stdio},
+};
+
+use fdsp::client::{Command, TroubleKind};
+use tempfile::TempDir;
+
+use crate::engine::support::{Client, MIB, Served, content};
+
+fn disk_trouble(client: &mut Client, served: &Served) -> String {
+    let trouble = client.get(served.at(), "a").unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Disk, "{trouble}");
+    assert_eq!(client.retries(), 0, "{trouble}");
+    trouble.message.to_string()
+}
+
+#[test]
+fn whatever_is_in_the_way_of_the_part_is_not_touched() {
+    let served = Served::new();
+    served.write("a", b"new");
+    let mut client = Client::quick();
+    let victim = client.path("victim");
+    fs::write(&victim, "precious").unwrap();
+    symlink(&victim, client.path("a.part")).unwrap();
+    assert!(disk_trouble(&mut client, &served).contains("a.part is a symbolic link"));
+    fs::remove_file(client.path("a.part")).unwrap();
+    fs::create_dir(client.path("a.part")).unwrap();
+    assert!(disk_trouble(&mut client, &served).contains("is a directory"));
+    fs::remove_dir(client.path("a.part")).unwrap();
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+    assert!(client.get(served.at(), "a").is_ok());
+}
+
+#[test]
+fn a_second_client_is_told_and_the_first_goes_on() {
+    let served = Served::new();
+    served.write("a", b"new");
+    let mut client = Client::quick();
+    let other = fs::File::create(client.path("a.part")).unwrap();
+    other.lock().unwrap();
+    assert!(disk_trouble(&mut client, &served).starts_with("another client is downloading to "));
+    drop(other);
+    assert!(client.get(served.at(), "a").is_ok());
+}
+
+#[test]
+fn a_folder_that_cannot_be_is_said_so() {
+    let served = Served::new();
+    served.write("a", b"new");
+    let mut client = Client::quick();
+    fs::write(client.path("file"), "").unwrap();
+    let mut job = client.job(served.at(), "a");
+    job.folder = client.path("file/sub");
+    let trouble = client.run(job).unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Disk);
+    assert!(trouble.message.as_str().contains("file/sub: not a directory"), "{trouble}");
+}
+
+#[test]
+fn two_jobs_for_one_target_do_not_meet() {
+    let served = Served::new();
+    served.write("x/a", &content(8 * MIB, 1));
+    served.write("y/a", &content(8 * MIB, 2));
+    let mut client =
+        Client::new(fdsp::client::Config { limit: Some(4_000_000), ..crate::engine::support::config() });
+    let job = client.job(served.at(), "x/a");
+    let first = client.add(job);
+    client.started(first);
+    let trouble = client.get(served.at(), "y/a").unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Disk);
+    assert!(trouble.message.as_str().starts_with("another job of the queue saves to "), "{trouble}");
+    client.engine.command(Command::SetLimit(None));
+    client.end(first).unwrap();
+}
+
+/// A file system of a few megabytes, unmounted at the end.
+struct Small(TempDir);
+
+impl Small {
+    fn mount(options: &str) -> Option<Small> {
+        let folder = tempfile::tempdir().unwrap();
+        mount(folder.path(), options).then_some(Small(folder))
+    }
+
+    /// Changes it while it is in use.
+    fn remount(&self, options: &str) {
+        assert!(mount(self.0.path(), &format!("remount,{options}")), "remount with {options}");
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+fn mount(at: &Path, options: &str) -> bool {
+    let mount = Process::new("mount")
+        .args(["-t", "tmpfs", "-o", options, "tmpfs"])
+        .arg(at)
+        .stderr(Stdio::null())
+        .status();
+    mount.is_ok_and(|status| status.success())
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Process::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+/// Runs a test with a small file system: here, or where only root may mount, in a namespace of its own.
+fn with_small(test: &str, options: &str, run: impl FnOnce(Small)) {
+    const INSIDE: &str = "FDSP_TEST_NAMESPACE";
+    if let Some(small) = Small::mount(options) {
+        return run(small);
+    }
+    let mut command = Process::new("unshare");
+    command.args(["-rm", "--"]).arg(std::env::current_exe().unwrap());
+    let output = command.args(["--exact", test, "--nocapture"]).env(INSIDE, "1").output();
+    match output {
+        Ok(output) if std::env::var_os(INSIDE).is_none() && output.status.success() => {
+            print!("{}", String::from_utf8_lossy(&output.stdout));
+        }
+        Ok(output) if String::from_utf8_lossy(&output.stdout).contains("running 1 test") => {
+            panic!("{}", String::from_utf8_lossy(&output.stdout));
+        }
+        _ => println!("skipped: a small file system cannot be mounted here"),
+    }
+}
+
+#[test]
+fn a_full_disk_shows_before_anything_is_fetched_and_the_job_goes_on_when_there_is_room() {
+    let test = "disk::a_full_disk_shows_before_anything_is_fetched_and_the_job_goes_on_when_there_is_room";
+    with_small(test, "size=4m", |small| {
+        let served = Served::new();
+        served.write("a", &content(3 * MIB, 1));
+        let filler = small.path().join("filler");
+        fs::write(&filler, vec![1; 2 * MIB]).unwrap();
+        let mut client = Client::quick();
+        let mut job = client.job(served.at(), "a");
+        job.folder = small.path().to_owned();
+        let id = client.add(job);
+        let trouble = client.end(id).unwrap_err();
+        assert_eq!((trouble.kind, client.retries()), (TroubleKind::Disk, 0));
+        let message = trouble.message.as_str();
+        assert!(message.starts_with("no space left for ") && message.contains("3.1 MB needed"), "{message}");
+        assert_eq!(client.view(id).received, 0);
+        fs::remove_file(filler).unwrap();
+        client.engine.command(Command::Retry(vec![id]));
+        let finished = client.end(id).unwrap();
+        assert!(fs::read(finished.path).unwrap() == content(3 * MIB, 1));
+    });
+}
+
+#[test]
+fn a_disk_that_fills_up_under_way_keeps_what_came_and_goes_on_when_there_is_room() {
+    let test = "disk::a_disk_that_fills_up_under_way_keeps_what_came_and_goes_on_when_there_is_room";
+    with_small(test, "size=4m", |small| {
+        let served = Served::new();
+        // Compressible: the size of the archive is not known beforehand, and no space can be claimed.
+        served.write("d/text", &b"0123456789abcdef".repeat(MIB / 2));
+        served.write("d/noise", &content(6 * MIB, 1));
+        let fetch = |client: &mut Client| {
+            let mut job = client.job(served.at(), "d");
+            job.folder = small.path().to_owned();
+            client.run(job)
+        };
+        let mut client = Client::quick();
+        let trouble = fetch(&mut client).unwrap_err();
+        assert_eq!((trouble.kind, client.retries()), (TroubleKind::Disk, 0));
+        assert!(trouble.message.as_str().starts_with("no space left for "), "{trouble}");
+        assert!(crate::engine::support::names(small.path()).contains(&"d.zip.part".to_owned()));
+        small.remount("size=16m");
+        // Another run knows it, too.
+        let mut another = Client::quick();
+        drop(client);
+        let finished = fetch(&mut another).unwrap();
+        assert!(finished.resumed >= 2 * MIB as u64, "{finished:?}");
+        assert_eq!(finished.resumed + finished.transferred, finished.bytes);
+        assert_eq!(crate::engine::support::names(small.path()), ["d.zip"]);
+        let whole = Client::quick().get(served.at(), "d").unwrap();
+        assert_eq!(finished.blake3, whole.blake3);
+    });
+}
+
+#[test]
+fn a_file_system_that_becomes_read_only_is_said_so_and_the_job_goes_on_afterwards() {
+    let test = "disk::a_file_system_that_becomes_read_only_is_said_so_and_the_job_goes_on_afterwards";
+    with_small(test, "size=8m", |small| {
+        let served = Served::new();
+        served.write("a", b"new");
+        let mut client = Client::quick();
+        let mut job = client.job(served.at(), "a");
+        job.folder = small.path().to_owned();
+        small.remount("ro");
+        let id = client.add(job);
+        let trouble = client.end(id).unwrap_err();
+        assert_eq!((trouble.kind, client.retries()), (TroubleKind::Disk, 0));
+        assert!(trouble.message.as_str().contains("read-only"), "{trouble}");
+        small.remount("rw");
+        client.engine.command(Command::Retry(vec![id]));
+        client.end(id).unwrap();
+        assert_eq!(fs::read_to_string(small.path().join("a")).unwrap(), "new");
+    });
+}

@@ -1,0 +1,114 @@
+//! Archives are unpacked for those who ask for it, and only for those.
+
+use std::{
+    fs,
+    io::Cursor,
+    os::unix::fs::{PermissionsExt, symlink},
+    time::{Duration, SystemTime},
+};
+
+use fdsp::client::{Command, Existing, NewJob, TroubleKind};
+use zip::{ZipWriter, write::SimpleFileOptions};
+
+use crate::engine::support::{Client, Served, content};
+
+fn served() -> Served {
+    let served = Served::new();
+    served.write("tree/a", b"content");
+    served.write("tree/deep/er/large", &content(3_000_000, 1));
+    served.write("tree/deep/text", "again ".repeat(100_000).as_bytes());
+    let at = |path: &str| served.folder.path().join(path);
+    fs::create_dir(at("tree/empty")).unwrap();
+    symlink("/etc/passwd", at("tree/outward")).unwrap();
+    fs::set_permissions(at("tree/a"), PermissionsExt::from_mode(0o751)).unwrap();
+    fs::File::options().write(true).open(at("tree/a")).unwrap().set_modified(old()).unwrap();
+    served
+}
+
+fn old() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_234_567_890)
+}
+
+fn extracting(client: &Client, served: &Served, path: &str) -> NewJob {
+    NewJob { extract: true, ..client.job(served.at(), path) }
+}
+
+#[test]
+fn a_folder_comes_out_as_it_is_on_the_server() {
+    let served = served();
+    let mut client = Client::quick();
+    let job = extracting(&client, &served, "tree");
+    let finished = client.run(job.clone()).unwrap();
+    assert_eq!(finished.path, client.path("tree.zip"));
+    assert_eq!(finished.extracted, Some(client.path("tree")));
+    for path in ["tree/a", "tree/deep/er/large", "tree/deep/text"] {
+        assert!(fs::read(served.folder.path().join(path)).unwrap() == fs::read(client.path(path)).unwrap());
+    }
+    assert!(client.path("tree/empty").is_dir() && !client.path("tree/outward").exists());
+    let metadata = fs::metadata(client.path("tree/a")).unwrap();
+    assert_eq!(metadata.permissions().mode() & 0o700, 0o700);
+    assert_eq!(metadata.modified().unwrap(), old());
+    // Once more: both are there.
+    assert_eq!(client.run(job.clone()).unwrap().extracted, Some(client.path("tree")));
+    // What somebody changed is not replaced, and the archive is kept.
+    fs::write(client.path("tree/a"), "changed").unwrap();
+    let trouble = client.run(job.clone()).unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Disk);
+    assert!(trouble.message.as_str().contains("differs from tree.zip in a"), "{trouble}");
+    let beside = NewJob { existing: Existing::Rename, ..job };
+    assert_eq!(client.run(beside).unwrap().extracted, Some(client.path("tree (1)")));
+    assert_eq!(client.names(), ["tree", "tree (1)", "tree (1).zip", "tree.zip"]);
+}
+
+#[test]
+fn nothing_is_unpacked_unasked_and_no_file_is_taken_for_an_archive() {
+    let served = served();
+    let mut client = Client::quick();
+    assert_eq!(client.get(served.at(), "tree").unwrap().extracted, None);
+    let job = extracting(&client, &served, "tree/a");
+    assert_eq!(client.run(job).unwrap().extracted, None);
+    assert_eq!(client.names(), ["a", "tree.zip"]);
+}
+
+/// A job that failed with what it fetched can be tried again without a server.
+#[test]
+fn another_try_begins_with_unpacking() {
+    let served = served();
+    let mut client = Client::quick();
+    fs::write(client.path("tree"), "in the way").unwrap();
+    let id = client.add(extracting(&client, &served, "tree"));
+    assert_eq!(client.end(id).unwrap_err().kind, TroubleKind::Disk);
+    fs::remove_file(client.path("tree")).unwrap();
+    drop(served);
+    client.engine.command(Command::Retry(vec![id]));
+    assert_eq!(client.end(id).unwrap().extracted, Some(client.path("tree")));
+    assert!(client.path("tree/a").exists());
+}
+
+/// Also one whose archive somebody took away meanwhile.
+#[test]
+fn an_archive_that_is_gone_is_fetched_anew() {
+    let served = served();
+    let mut client = Client::quick();
+    fs::write(client.path("tree"), "in the way").unwrap();
+    let id = client.add(extracting(&client, &served, "tree"));
+    assert_eq!(client.end(id).unwrap_err().kind, TroubleKind::Disk);
+    fs::remove_file(client.path("tree")).unwrap();
+    fs::remove_file(client.path("tree.zip")).unwrap();
+    client.engine.command(Command::Retry(vec![id]));
+    assert!(client.end(id).unwrap_err().message.as_str().contains("is gone; try again"));
+    client.engine.command(Command::Retry(vec![id]));
+    assert_eq!(client.end(id).unwrap().extracted, Some(client.path("tree")));
+}
+
+#[test]
+fn a_hostile_archive_stays_packed() {
+    let served = Served::new();
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    zip.start_file("../evil", SimpleFileOptions::default()).unwrap();
+    served.write("evil.zip", zip.finish().unwrap().get_ref());
+    let mut client = Client::quick();
+    let job = extracting(&client, &served, "evil.zip");
+    assert_eq!(client.run(job).unwrap_err().kind, TroubleKind::Integrity);
+    assert_eq!(client.names(), ["evil.zip"]);
+}

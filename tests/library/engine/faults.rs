@@ -1,0 +1,125 @@
+//! Links that break, and what is said of it. See `table` for every fault in front of every architecture.
+
+use std::{fs, time::Duration};
+
+use fdsp::{
+    client::{Config, Event, TroubleKind},
+    server::{Arch, Limits},
+};
+
+use crate::engine::{
+    proxy::{Fault, Proxy},
+    support::{Client, MIB, Served, config, content},
+};
+
+const SIZE: usize = 4 * MIB + 4321;
+/// Bytes of preamble, greeting and announcement, roughly.
+const HEAD: usize = 600;
+
+/// For those that meet somebody who falls silent: a slow machine passes for that, too.
+fn impatient() -> Config {
+    Config { timeout: Duration::from_millis(400), retries: 8, ..config() }
+}
+
+/// Fetches through the faults; returns the client, bytes that crossed the wire, and connections made.
+fn fetch(served: &Served, config: Config, faults: Vec<Fault>) -> (Client, u64, usize) {
+    let proxy = Proxy::start(served.at(), faults.clone());
+    let mut client = Client::new(config);
+    let finished = client.get(proxy.at(), "a").unwrap_or_else(|trouble| panic!("{faults:?}: {trouble}"));
+    let expected = fs::read(served.folder.path().join("a")).unwrap();
+    assert!(fs::read(&finished.path).unwrap() == expected, "{faults:?}");
+    assert_eq!(finished.blake3, blake3::hash(&expected).to_hex().as_str());
+    assert_eq!(client.names(), ["a"]);
+    (client, finished.transferred, proxy.connections())
+}
+
+fn served() -> Served {
+    let served = Served::new();
+    served.write("a", &content(SIZE, 7));
+    served
+}
+
+#[test]
+fn a_link_that_breaks_again_and_again_gets_there_without_fetching_anything_twice() {
+    let served = served();
+    // Each connection brings one block and a bit.
+    let faults = vec![Fault::CutAfter(MIB + MIB / 4); 3];
+    let (client, transferred, connections) = fetch(&served, Config { retries: 1, ..config() }, faults);
+    assert_eq!((connections, client.retries()), (4, 3), "progress renews the patience");
+    assert!(transferred < (SIZE + 4 * MIB / 3) as u64, "{transferred}");
+}
+
+#[test]
+fn a_corrupt_block_is_fetched_again_alone_and_what_follows_stays() {
+    let served = served();
+    let (client, transferred, connections) = fetch(&served, config(), vec![Fault::Flip(MIB + MIB / 2)]);
+    assert_eq!(connections, 1, "the connection is still good");
+    assert_eq!(transferred, (SIZE + MIB) as u64);
+    let reason = client.seen.iter().find_map(|event| match event {
+        Event::Retry { reason, .. } => Some(reason.as_str().to_owned()),
+        _ => None,
+    });
+    assert_eq!(reason.as_deref(), Some("block 1 arrived corrupt; it is fetched again"));
+}
+
+#[test]
+fn the_last_block_is_mended_too() {
+    let served = served();
+    let (_, transferred, connections) = fetch(&served, config(), vec![Fault::Flip(SIZE)]);
+    assert_eq!((transferred, connections), ((SIZE + 4321) as u64, 1));
+}
+
+#[test]
+fn a_flipped_byte_anywhere_is_noticed_and_mended() {
+    let served = Served::new();
+    served.write("a", &content(MIB + 1000, 3));
+    // Everything before the content, then places spread over the rest.
+    let spread = (0..24).map(|n| HEAD + (n * 104_729 * 7) % (MIB + 1000));
+    for place in (0..HEAD).step_by(13).chain(spread) {
+        let proxy = Proxy::start(served.at(), vec![Fault::Flip(place)]);
+        let mut client = Client::new(impatient());
+        match client.get(proxy.at(), "a") {
+            Ok(finished) => {
+                let expected = fs::read(served.folder.path().join("a")).unwrap();
+                assert!(fs::read(&finished.path).unwrap() == expected, "byte {place}");
+            }
+            // A greeting that is no longer ours, or says another version, is not asked twice.
+            Err(trouble) => assert!(place < 8, "byte {place}: {trouble}"),
+        }
+    }
+}
+
+#[test]
+fn a_stalled_server_is_left_after_the_timeout_and_named() {
+    let served = served();
+    let mut client = Client::new(Config { retries: 1, ..impatient() });
+    let proxy = Proxy::start(served.at(), vec![Fault::StallAfter(0); 5]);
+    let trouble = client.get(proxy.at(), "a").unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Connection);
+    let said = format!("{} sent nothing for 0.4 s (tried 2 times)", proxy.at());
+    assert_eq!(trouble.message.as_str(), said);
+}
+
+#[test]
+fn a_busy_server_is_asked_again_when_it_says() {
+    let limits = Limits { max_connections: 1, ..Limits::default() };
+    let served = Served::with(Arch::Threads, None, limits);
+    served.write("a", &content(SIZE, 7));
+    let proxy = Proxy::start(served.at(), vec![Fault::StallAfter(MIB)]);
+    let mut first = Client::quick();
+    let job = first.job(proxy.at(), "a");
+    let id = first.add(job);
+    first.started(id);
+    let mut second = Client::quick();
+    let job = second.job(served.at(), "a");
+    let waiting = second.add(job);
+    let (reason, seconds) = second.wait("the answer that it is busy", |event| match event {
+        Event::Retry { reason, seconds, .. } => Some((reason.clone(), *seconds)),
+        Event::Failed { trouble, .. } => panic!("{trouble}"),
+        _ => None,
+    });
+    assert_eq!(reason.as_str(), "the server is busy");
+    assert!(seconds >= 1.0, "the server says when: {seconds}");
+    drop((first, proxy));
+    assert!(second.end(waiting).is_ok());
+}

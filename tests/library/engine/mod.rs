@@ -1,0 +1,23 @@
+//! The download engine against servers: the real one, scripted ones that misbehave, and a proxy that breaks
+//! connections at any byte.
+
+mod archives;
+mod byte_level;
+mod classic;
+mod commands;
+mod disk;
+mod extract;
+mod faults;
+mod files;
+mod hostile;
+mod own;
+pub mod scripted;
+mod secure;
+mod segments;
+mod stopping;
+mod strangers;
+pub mod support;
+mod table;
+mod under_way;
+
+use crate::shared::{frames, proxy};

@@ -1,0 +1,117 @@
+//! What is called `.part` and was not made by this program, or by another job of it, is left alone.
+
+use std::fs;
+
+use fdsp::client::{Command, Config, Existing, NewJob, TroubleKind};
+
+use crate::engine::support::{Client, MIB, Served, config, content};
+
+/// Somebody's own file where the `.part` of `a` would be.
+fn with_a_file_in_the_way(served: &Served) -> Client {
+    let client = Client::quick();
+    fs::write(client.path("a.part"), "precious").unwrap();
+    served.write("other", b"other");
+    client
+}
+
+fn is_untouched(client: &Client) {
+    assert_eq!(fs::read_to_string(client.path("a.part")).unwrap(), "precious");
+}
+
+#[test]
+fn it_is_in_the_way_of_a_file() {
+    let served = Served::new();
+    served.write("a", &content(2 * MIB, 1));
+    let mut client = with_a_file_in_the_way(&served);
+    for existing in [Existing::Keep, Existing::Overwrite, Existing::Update, Existing::Rename] {
+        let job = NewJob { existing, ..client.job(served.at(), "a") };
+        let trouble = client.run(job).unwrap_err();
+        assert_eq!((trouble.kind, client.retries()), (TroubleKind::Disk, 0), "{existing:?}: {trouble}");
+        assert!(trouble.message.as_str().contains("a.part is in the way"), "{existing:?}: {trouble}");
+        is_untouched(&client);
+        assert_eq!(client.names(), ["a.part"], "{existing:?}");
+    }
+    fs::write(client.path("a"), "an older one").unwrap();
+    let job = NewJob { existing: Existing::Update, ..client.job(served.at(), "a") };
+    assert!(client.run(job).unwrap_err().message.as_str().contains("is in the way"));
+    is_untouched(&client);
+}
+
+#[test]
+fn it_is_beside_a_folder_that_comes_as_an_archive_and_beside_a_file_that_is_there() {
+    let served = Served::new();
+    served.write("a/b", b"content");
+    let mut client = with_a_file_in_the_way(&served);
+    client.get(served.at(), "a").unwrap();
+    assert_eq!(client.names(), ["a.part", "a.zip"]);
+    is_untouched(&client);
+
+    let served = Served::new();
+    served.write("a", b"content");
+    let mut client = with_a_file_in_the_way(&served);
+    fs::write(client.path("a"), "content").unwrap();
+    client.get(served.at(), "a").unwrap();
+    is_untouched(&client);
+}
+
+#[test]
+fn it_outlives_a_job_that_is_given_up() {
+    let served = Served::new();
+    let mut client = with_a_file_in_the_way(&served);
+    let job = client.job(served.at(), "a");
+    let id = client.add(job);
+    assert_eq!(client.end(id).unwrap_err().kind, TroubleKind::NotFound);
+    client.engine.command(Command::Cancel(vec![id]));
+    client.changed(id, "cancelled");
+    client.get(served.at(), "other").unwrap();
+    is_untouched(&client);
+}
+
+#[test]
+fn what_matches_the_servers_is_gone_on_with() {
+    let served = Served::new();
+    let whole = content(4 * MIB, 1);
+    served.write("a", &whole);
+    let mut client = Client::quick();
+    fs::write(client.path("a.part"), &whole[..3 * MIB]).unwrap();
+    let finished = client.get(served.at(), "a").unwrap();
+    assert_eq!(finished.resumed, 3 * MIB as u64);
+    assert!(fs::read(client.path("a")).unwrap() == whole);
+    assert_eq!(client.names(), ["a"]);
+}
+
+#[test]
+fn no_job_writes_to_what_another_one_has_not_finished() {
+    let served = Served::new();
+    served.write("a", &content(8 * MIB, 1));
+    served.write("a.part", &content(MIB, 2));
+    for existing in [Existing::Keep, Existing::Overwrite, Existing::Update] {
+        let mut client = Client::new(Config { limit: Some(4_000_000), ..config() });
+        let job = client.job(served.at(), "a");
+        let first = client.add(job);
+        client.started(first);
+        let job = NewJob { existing, ..client.job(served.at(), "a.part") };
+        let trouble = client.run(job).unwrap_err();
+        assert!(trouble.message.as_str().starts_with("another job of the queue saves to "), "{trouble}");
+        client.engine.command(Command::SetLimit(None));
+        client.end(first).unwrap();
+        assert!(fs::read(client.path("a")).unwrap() == content(8 * MIB, 1), "{existing:?}");
+    }
+}
+
+#[test]
+fn what_has_taken_the_place_of_the_part_is_not_put_in_that_of_the_target() {
+    let served = Served::new();
+    served.write("a", &content(8 * MIB, 1));
+    let mut client = Client::new(Config { limit: Some(4_000_000), ..config() });
+    let job = client.job(served.at(), "a");
+    let id = client.add(job);
+    client.started(id);
+    fs::write(client.path("mine"), "precious").unwrap();
+    fs::rename(client.path("mine"), client.path("a.part")).unwrap();
+    client.engine.command(Command::SetLimit(None));
+    let trouble = client.end(id).unwrap_err();
+    assert!(trouble.message.as_str().contains("a.part was replaced by somebody else"), "{trouble}");
+    assert!(!client.path("a").exists());
+    is_untouched(&client);
+}

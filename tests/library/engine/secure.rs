@@ -1,0 +1,137 @@
+//! Links that break under TLS: what is damaged or cut on the way is noticed there, and fetched again.
+
+use std::{
+    fs,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use fdsp::{
+    client::{Command, Config, Doubt, NewServer, TroubleKind},
+    protocol::{
+        address::{Address, Authority, Security},
+        path::RemotePath,
+        pin::Pin,
+        token::Token,
+    },
+    server::{self, Access, Identity, Server},
+};
+use tempfile::TempDir;
+
+use crate::engine::{
+    proxy::{Fault, Proxy},
+    support::{Client, MIB, config, content},
+};
+
+const SIZE: usize = 3 * MIB + 4321;
+/// Bytes of the server's side of a handshake, roughly.
+const HANDSHAKE: usize = 800;
+
+struct Served {
+    folder: TempDir,
+    server: Server,
+    pin: Pin,
+}
+
+fn served() -> Served {
+    served_to(Access::Public)
+}
+
+fn served_to(access: Access) -> Served {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a"), content(SIZE, 7)).unwrap();
+    let identity = Some(Identity::Temporary);
+    let config = server::Config { identity, access, ..server::Config::local(folder.path()) };
+    let server = server::start(config, Arc::new(|_| {})).unwrap();
+    let Security::Tls { pin: Some(pin) } = server.address().authority.security else { panic!("no pin") };
+    Served { folder, server, pin }
+}
+
+/// The file behind a proxy, by a pinned address or another one.
+fn at(proxy: &Proxy, pin: Option<Pin>) -> Address {
+    let authority = Authority::new("127.0.0.1", proxy.at().port(), Security::Tls { pin });
+    Address { authority, path: RemotePath::parse("a").unwrap() }
+}
+
+#[test]
+fn every_fault_on_the_way_is_noticed_and_the_file_is_right() {
+    let served = served();
+    for fault in [
+        Fault::None,
+        Fault::Pieces(3),
+        Fault::CutAfter(3),
+        Fault::CutAfter(HANDSHAKE / 2),
+        Fault::CutAfter(MIB + MIB / 2),
+        Fault::ResetAfter(HANDSHAKE),
+        Fault::ResetAfter(2 * MIB),
+        Fault::HalfCloseAfter(MIB + 5),
+        Fault::StallAfter(HANDSHAKE / 2),
+        Fault::StallAfter(MIB + 5),
+        Fault::Flip(1),
+        Fault::Flip(40),
+        Fault::Flip(HANDSHAKE / 2),
+        Fault::Flip(MIB + MIB / 2),
+    ] {
+        let proxy = Proxy::start(served.server.local_addr(), vec![fault]);
+        let mut client = Client::new(Config { timeout: Duration::from_millis(400), segments: 1, ..config() });
+        let job = client.job_at(at(&proxy, Some(served.pin)));
+        let finished = client.run(job).unwrap_or_else(|trouble| panic!("{fault:?}: {trouble}"));
+        assert!(fs::read(&finished.path).unwrap() == content(SIZE, 7), "{fault:?}");
+        let again = usize::from(!matches!(fault, Fault::None | Fault::Pieces(_)));
+        assert_eq!(proxy.connections(), 1 + again, "{fault:?}");
+        assert!(finished.transferred <= (SIZE + 2 * MIB) as u64, "{fault:?}: {}", finished.transferred);
+    }
+}
+
+#[test]
+fn what_waits_for_a_new_server_goes_on_once_that_is_trusted() {
+    let served = served();
+    let proxy = Proxy::start(served.server.local_addr(), Vec::<Fault>::new());
+    let mut client = Client::quick();
+    let address = at(&proxy, None);
+    let job = client.job_at(address.clone());
+    let id = client.add(job);
+    let trouble = client.end(id).unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Refused, "{trouble}");
+    let unknown = NewServer { authority: address.authority.clone(), pin: served.pin };
+    assert_eq!(trouble.doubt.as_deref(), Some(&Doubt::New(unknown.clone())));
+    // Somebody compares pins.
+    std::thread::sleep(Duration::from_millis(100));
+    let trusted = Instant::now();
+    client.engine.command(Command::Trust(unknown));
+    let finished = client.end(id).unwrap();
+    assert!(finished.seconds <= trusted.elapsed().as_secs_f64(), "{} s", finished.seconds);
+    assert!(fs::read(&finished.path).unwrap() == content(SIZE, 7));
+
+    // Another one in its place is refused at once, and never asked about.
+    let other = self::served();
+    proxy.lead_to(other.server.local_addr());
+    drop(served);
+    fs::remove_file(&finished.path).unwrap();
+    let authority = address.authority.clone();
+    let job = client.job_at(address);
+    let trouble = client.run(job).unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Refused, "{trouble}");
+    assert_eq!(trouble.doubt.as_deref(), Some(&Doubt::Other(authority)), "{trouble}");
+    assert!(trouble.message.as_str().contains("IS NOT THE SERVER THAT IT WAS"), "{trouble}");
+    assert!(other.folder.path().join("a").exists());
+}
+
+#[test]
+fn what_was_refused_for_want_of_the_token_goes_on_once_it_is_named() {
+    let token = Token::parse("sesame-sesame-sesame").unwrap();
+    let served = served_to(Access::Token(token.clone()));
+    let mut client = Client::quick();
+    let whole = Address { path: RemotePath::parse("a").unwrap(), ..served.server.address().clone() };
+    assert_eq!(whole.authority.token, Some(token));
+    let without = Authority { token: None, ..whole.authority.clone() };
+    let job = client.job_at(Address { authority: without, ..whole.clone() });
+    let id = client.add(job);
+    let trouble = client.end(id).unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Refused, "{trouble}");
+    client.engine.command(Command::Reach(whole.authority.clone()));
+    let finished = client.end(id).unwrap();
+    assert!(fs::read(&finished.path).unwrap() == content(SIZE, 7));
+    let kept = client.engine.kept();
+    assert_eq!(kept.queue[0].new.address, whole, "the next start knows it, too");
+}

@@ -1,0 +1,50 @@
+//! A server that is told to stop says so, and whoever was fetching goes on at the next one.
+
+use std::{sync::Arc, time::Duration};
+
+use fdsp::server::{self, Arch, Command, Limits};
+
+use crate::engine::support::{Client, MIB, Served, config, content};
+
+#[test]
+fn a_download_goes_on_at_the_server_that_comes_after() {
+    for arch in [Arch::Single, Arch::Threads, Arch::Select, Arch::Async] {
+        let limits =
+            Limits { drain: Duration::from_millis(200), rate: Some(20_000_000), ..Limits::default() };
+        let served = Served::with(arch, None, limits);
+        let bytes = content(20 * MIB, 1);
+        served.write("large", &bytes);
+        let address = served.at();
+        let mut client = Client::new(fdsp::client::Config { retries: 30, segments: 1, ..config() });
+        let id = client.add(client.job(address, "large"));
+        client.verified(id, 3 * MIB as u64);
+        let Served { folder, server } = served;
+        server.command(Command::Drain);
+        server.join().unwrap();
+        let again = server::Config { arch, port: address.port(), ..server::Config::local(folder.path()) };
+        let _next = server::start(again, Arc::new(|_| {})).unwrap();
+        let finished = client.end(id).unwrap();
+        assert!(client.retries() > 0, "{arch}: it was cut off in between");
+        assert!(std::fs::read(&finished.path).unwrap() == bytes, "{arch}");
+        let twice = finished.transferred - finished.bytes;
+        assert!(twice <= 2 * MIB as u64, "{arch}: {twice} bytes came twice");
+    }
+}
+
+/// One that waits for nothing is told, and its connection is not taken for a lost one.
+#[test]
+fn a_resting_connection_is_given_up_without_a_word_to_the_user() {
+    let served = Served::new();
+    served.write("a", b"a");
+    served.write("b", b"b");
+    let address = served.at();
+    let mut client = Client::quick();
+    client.get(address, "a").unwrap();
+    let Served { folder, server } = served;
+    server.command(Command::Drain);
+    server.join().unwrap();
+    let again = server::Config { port: address.port(), ..server::Config::local(folder.path()) };
+    let _next = server::start(again, Arc::new(|_| {})).unwrap();
+    client.get(address, "b").unwrap();
+    assert_eq!(client.retries(), 0);
+}

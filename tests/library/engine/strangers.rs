@@ -1,0 +1,84 @@
+//! Peers that are not ours: one clear sentence, and no pointless retries.
+
+use std::{
+    io::{Read, Write},
+    net::TcpListener,
+    time::Duration,
+};
+
+use fdsp::client::{Config, TroubleKind};
+
+use crate::engine::{
+    scripted::listen,
+    support::{Client, config},
+};
+
+/// What is said of a peer that answers with `greeting`, and how often it was tried again.
+fn said(greeting: &'static [u8]) -> (String, usize) {
+    let at = listen(move |_, mut stream| {
+        let _ = stream.write_all(greeting);
+        let _ = stream.read(&mut [0; 4096]);
+        let _ = stream.read(&mut [0; 4096]);
+    });
+    let mut client = Client::new(Config { retries: 2, ..config() });
+    let trouble = client.get(at, "a").unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Connection, "{trouble}");
+    assert!(client.names().is_empty());
+    (trouble.message.to_string(), client.retries())
+}
+
+#[test]
+fn strangers_are_named_and_left_alone() {
+    for (greeting, word) in [
+        (&b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"[..], "(HTTP)"),
+        (b"SSH-2.0-OpenSSH_9.9\r\n", "an SSH server"),
+        (b"\x15\x03\x01\x00\x02\x02\x32", "TLS"),
+        (b"\x8e\x13\x77\x01\xfe\x00\x10random", "a language that this program does not know"),
+        (b"FILE NOT FOUND", "a language that this program does not know"),
+    ] {
+        let (message, retries) = said(greeting);
+        assert!(message.contains(word), "{message}");
+        assert!(!message.contains('\n'));
+        assert_eq!(retries, 0, "{message}");
+    }
+}
+
+#[test]
+fn other_versions_are_named() {
+    let (message, retries) = said(b"\x00FDSP\x07\x09\x00");
+    assert!(message.contains("speaks versions 7 to 9"), "{message}");
+    assert_eq!(retries, 0);
+}
+
+#[test]
+fn one_that_closes_without_a_word_may_be_overloaded() {
+    let at = listen(|_, stream| drop(stream));
+    let mut client = Client::new(Config { retries: 1, ..config() });
+    let trouble = client.get(at, "a").unwrap_err();
+    assert_eq!((trouble.kind, client.retries()), (TroubleKind::Connection, 1));
+}
+
+#[test]
+fn one_that_is_silent_is_left_after_the_timeout() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut client = Client::new(Config { retries: 0, timeout: Duration::from_millis(300), ..config() });
+    let trouble = client.get(listener.local_addr().unwrap(), "a").unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Connection);
+    assert!(trouble.message.as_str().contains("sent nothing for 0.3 s"), "{trouble}");
+}
+
+#[test]
+fn a_closed_port_and_an_unknown_host_are_told_apart() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let closed = listener.local_addr().unwrap();
+    drop(listener);
+    let mut client = Client::new(Config { retries: 1, ..config() });
+    let trouble = client.get(closed, "a").unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Connection);
+    assert!(trouble.message.as_str().contains("connection refused"), "{trouble}");
+    let mut job = client.job(closed, "a");
+    job.address.authority.host = "no.such.host.invalid".into();
+    let trouble = client.run(job).unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Connection);
+    assert!(trouble.message.as_str().starts_with("cannot find the host no.such.host.invalid"), "{trouble}");
+}

@@ -1,0 +1,224 @@
+//! What the tests share: a served folder, an engine with its events, and contents that differ everywhere.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use fdsp::{
+    client::{
+        Command, Config, Engine, Event, Existing, Finished, Form, JobId, JobState, JobView, NewJob, Speak,
+        Trouble, Trust, start,
+    },
+    protocol::{
+        address::{Address, Authority, Security},
+        classic::Dialect,
+        path::RemotePath,
+    },
+    server::{self, Arch, Identity, Limits, Server},
+};
+use tempfile::TempDir;
+use tokio::{runtime::Runtime, sync::mpsc::UnboundedReceiver, time::timeout};
+
+pub use crate::shared::folder::{MIB, content};
+
+/// No test waits longer for anything.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A folder and the server that serves it.
+pub struct Served {
+    pub folder: TempDir,
+    pub server: Server,
+}
+
+impl Served {
+    pub fn new() -> Served {
+        Served::with(Arch::Async, None, Limits::default())
+    }
+
+    pub fn with(arch: Arch, classic: Option<Dialect>, limits: Limits) -> Served {
+        let folder = tempfile::tempdir().unwrap();
+        let config = server::Config { arch, classic, limits, ..server::Config::local(folder.path()) };
+        let server = server::start(config, Arc::new(|_| {})).unwrap();
+        Served { folder, server }
+    }
+
+    /// Another server of the same folder.
+    pub fn beside(&self, arch: Arch, identity: Option<Identity>) -> Server {
+        let config = server::Config { arch, identity, ..server::Config::local(self.folder.path()) };
+        server::start(config, Arc::new(|_| {})).unwrap()
+    }
+
+    pub fn write(&self, path: &str, bytes: &[u8]) {
+        let path = self.folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+
+    pub fn at(&self) -> SocketAddr {
+        self.server.local_addr()
+    }
+}
+
+/// The address of a path on a server.
+pub fn address(server: SocketAddr, path: &str) -> Address {
+    Address { authority: authority(server), path: RemotePath::parse(path).unwrap() }
+}
+
+pub fn authority(server: SocketAddr) -> Authority {
+    Authority::new(server.ip().to_string(), server.port(), Security::Plain)
+}
+
+/// A quick engine.
+pub fn config() -> Config {
+    Config {
+        jobs: 4,
+        segments: 4,
+        limit: None,
+        retries: 8,
+        timeout: Duration::from_secs(20),
+        sync: false,
+        extract: Default::default(),
+        names: Default::default(),
+        trust: Trust::default(),
+    }
+}
+
+/// An engine, its events, and the folder that it downloads to.
+pub struct Client {
+    pub engine: Engine,
+    events: UnboundedReceiver<Event>,
+    runtime: Runtime,
+    pub folder: TempDir,
+    /// All events so far.
+    pub seen: Vec<Event>,
+}
+
+impl Client {
+    pub fn new(config: Config) -> Client {
+        let (engine, events) = start(config).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        Client { engine, events, runtime, folder: tempfile::tempdir().unwrap(), seen: Vec::new() }
+    }
+
+    pub fn quick() -> Client {
+        Client::new(config())
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().canonicalize().unwrap().join(name)
+    }
+
+    pub fn job(&self, server: SocketAddr, path: &str) -> NewJob {
+        self.job_at(address(server, path))
+    }
+
+    pub fn job_at(&self, address: Address) -> NewJob {
+        NewJob {
+            address,
+            speak: Speak::V1,
+            form: Form::Auto,
+            folder: self.folder.path().to_owned(),
+            save_as: None,
+            existing: Existing::Keep,
+            checksum: None,
+            extract: false,
+        }
+    }
+
+    /// The next event for which `wanted` gives something.
+    pub fn wait<T>(&mut self, what: &str, mut wanted: impl FnMut(&Event) -> Option<T>) -> T {
+        loop {
+            let event = self
+                .runtime
+                .block_on(async { timeout(PATIENCE, self.events.recv()).await })
+                .unwrap_or_else(|_| panic!("no event for too long, waiting for {what}: {:#?}", self.seen))
+                .expect("the engine runs");
+            let found = wanted(&event);
+            self.seen.push(event);
+            if let Some(found) = found {
+                return found;
+            }
+        }
+    }
+
+    /// Queues a job, or lets it go on; its number.
+    pub fn add(&mut self, job: NewJob) -> JobId {
+        self.engine.command(Command::Add(vec![job]));
+        self.wait("the job in the queue", |event| match event {
+            Event::Queued { id, .. } | Event::Changed { id, what: "resumed", .. } => Some(*id),
+            _ => None,
+        })
+    }
+
+    /// Waits for the end of a job.
+    pub fn end(&mut self, job: JobId) -> Result<Finished, Trouble> {
+        self.wait("the end of the job", |event| match event {
+            Event::Done { id, finished, .. } if *id == job => Some(Ok(finished.clone())),
+            Event::Failed { id, trouble, .. } if *id == job => Some(Err(trouble.clone())),
+            _ => None,
+        })
+    }
+
+    /// Fetches.
+    pub fn run(&mut self, job: NewJob) -> Result<Finished, Trouble> {
+        let id = self.add(job);
+        self.end(id)
+    }
+
+    pub fn get(&mut self, server: SocketAddr, path: &str) -> Result<Finished, Trouble> {
+        let job = self.job(server, path);
+        self.run(job)
+    }
+
+    /// Waits for a command to take effect.
+    pub fn changed(&mut self, job: JobId, to: &str) {
+        self.wait(to, |event| {
+            matches!(event, Event::Changed { id, what, .. } if *id == job && *what == to).then_some(())
+        });
+    }
+
+    /// Waits for the content of a job to come.
+    pub fn started(&mut self, job: JobId) {
+        self.wait("the start of the job", |event| {
+            matches!(event, Event::Started { id, .. } if *id == job).then_some(())
+        });
+    }
+
+    /// Waits until so many bytes of a job are verified. No event tells of that soon enough.
+    pub fn verified(&self, job: JobId, bytes: u64) {
+        let start = Instant::now();
+        while self.view(job).received < bytes {
+            assert!(start.elapsed() < PATIENCE, "{:?}", self.view(job));
+            std::thread::yield_now();
+        }
+    }
+
+    pub fn view(&self, job: JobId) -> JobView {
+        self.engine.rows(&[job]).pop().expect("it is in the queue")
+    }
+
+    pub fn state(&self, job: JobId) -> JobState {
+        self.view(job).state
+    }
+
+    /// Number of retries that were announced.
+    pub fn retries(&self) -> usize {
+        self.seen.iter().filter(|event| matches!(event, Event::Retry { .. })).count()
+    }
+
+    /// The names in the download folder.
+    pub fn names(&self) -> Vec<String> {
+        names(self.folder.path())
+    }
+}
+
+pub fn names(folder: &Path) -> Vec<String> {
+    let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
+    let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(name).collect();
+    names.sort();
+    names
+}

@@ -1,0 +1,253 @@
+//! A table of faults in front of every architecture, for everything that can be fetched: what is finished is right, a bad
+//! block is fetched again alone, and what was verified is not fetched again.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
+
+use fdsp::{
+    client::{Config, Event, Finished, Form},
+    protocol::address::Security,
+    server::{Arch, Identity, Limits, Server},
+};
+
+use crate::engine::{
+    proxy::{Dice, Fault, Proxy, Script},
+    support::{Client, MIB, Served, config, content},
+};
+
+/// Preamble, greeting and announcement take less.
+const HEAD: usize = 1000;
+/// What a broken connection may cost.
+const LOST: u64 = 2 * MIB as u64;
+
+/// Something to fetch.
+#[derive(Clone, Copy, Debug)]
+struct Subject {
+    path: &'static str,
+    form: Form,
+    /// Whether several connections bring it.
+    shared: bool,
+}
+
+const SUBJECTS: [Subject; 4] = [
+    Subject { path: "file", form: Form::File, shared: false },
+    Subject { path: "large", form: Form::File, shared: true },
+    Subject { path: "d", form: Form::Zip, shared: false },
+    Subject { path: "tree", form: Form::Tree, shared: true },
+];
+
+/// What may be expected of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Expected {
+    /// One connection brings it, and nothing twice.
+    Nothing,
+    /// One connection brings it, and so many blocks twice.
+    Again(u64),
+    /// So many connections break.
+    Broken(usize),
+    /// Whatever happens, it gets there.
+    Anything,
+}
+
+struct Row {
+    name: String,
+    scripts: Vec<Script>,
+    expected: Expected,
+}
+
+/// A fault at a byte.
+type Way = fn(usize) -> Fault;
+
+fn row(name: impl Into<String>, script: impl Into<Script>, expected: Expected) -> Row {
+    Row { name: name.into(), scripts: vec![script.into()], expected }
+}
+
+/// The faults for a content of `size` bytes.
+fn rows(size: usize, seed: u64) -> Vec<Row> {
+    let ms = Duration::from_millis;
+    let mut dice = Dice::new(seed);
+    let mut rows = vec![
+        row("late", Fault::Delay(ms(5)), Expected::Nothing),
+        row("slow", Fault::Rate(16 * MIB), Expected::Nothing),
+        row("in pieces", Fault::Pieces(seed), Expected::Nothing),
+        row("a bit", Fault::Flip(MIB + MIB / 2), Expected::Again(1)),
+        row(
+            "bits of two blocks, in pieces",
+            vec![Fault::Flip(MIB / 2), Fault::Flip(2 * MIB + MIB / 2), Fault::Pieces(seed)],
+            Expected::Again(2),
+        ),
+        row(
+            "a request of which a bit was changed",
+            Script { to_client: Vec::new(), to_server: vec![Fault::Flip(50)] },
+            Expected::Anything,
+        ),
+        row(
+            "a request that was cut",
+            Script { to_client: Vec::new(), to_server: vec![Fault::CutAfter(20)] },
+            Expected::Broken(1),
+        ),
+        row(
+            "a request that does not arrive",
+            Script { to_client: Vec::new(), to_server: vec![Fault::StallAfter(20)] },
+            Expected::Broken(1),
+        ),
+    ];
+    let ways: [(&str, Way); 4] = [
+        ("reset", Fault::ResetAfter),
+        ("cut", Fault::CutAfter),
+        ("half-closed", Fault::HalfCloseAfter),
+        ("stalled", Fault::StallAfter),
+    ];
+    let places = [0, 3, 8, 100, HEAD, MIB / 2, MIB + HEAD, 3 * MIB, size - HEAD];
+    for (name, way) in ways {
+        // Of the places two for each architecture, and one that nobody has chosen.
+        for place in [places[dice.below(5)], places[5 + dice.below(4)], dice.below(size)] {
+            rows.push(row(format!("{name} after {place}"), way(place), Expected::Broken(1)));
+        }
+    }
+    for number in 0..3 {
+        let mut some = || match dice.below(7) {
+            0 => Fault::Flip(dice.below(size)),
+            1 => Fault::Pieces(seed),
+            2 => Fault::Delay(ms(2)),
+            way => ways[way - 3].1(dice.below(2 * MIB)),
+        };
+        let scripts = (0..3).map(|_| vec![some(), some()].into()).collect();
+        rows.push(Row { name: format!("chance {number}"), scripts, expected: Expected::Anything });
+    }
+    rows
+}
+
+impl Row {
+    /// Whether somebody falls silent.
+    fn stalls(&self) -> bool {
+        let faults = |script: &Script| [&script.to_client[..], &script.to_server].concat();
+        self.scripts.iter().flat_map(faults).any(|fault| matches!(fault, Fault::StallAfter(_)))
+    }
+}
+
+/// Fetches a subject by this proxy.
+fn fetch(at: SocketAddr, security: Security, subject: Subject, timeout: Duration) -> (Client, Finished) {
+    let mut client = Client::new(Config { timeout, retries: 12, ..config() });
+    let mut job = client.job(at, subject.path);
+    job.form = subject.form;
+    job.address.authority.security = security;
+    let finished = client.run(job).unwrap_or_else(|trouble| panic!("{trouble}: {:#?}", client.seen));
+    (client, finished)
+}
+
+fn suffer(server: &Server, subject: Subject, row: &Row, whole: &Path, size: u64) {
+    let proxy = Proxy::start(server.local_addr(), row.scripts.clone());
+    // Where nobody falls silent, a slow machine must not pass for somebody who does.
+    let timeout = Duration::from_millis(if row.stalls() { 800 } else { 30_000 });
+    let security = server.address().authority.security;
+    let (client, finished) = fetch(proxy.at(), security, subject, timeout);
+    let (name, connections) = (format!("{} of {subject:?}, {security:?}", row.name), proxy.connections());
+    assert!(everything(&finished.path) == everything(whole), "{name}: another content");
+    assert_eq!(client.names(), [whole.file_name().unwrap().to_str().unwrap()], "{name}");
+    let again = finished.transferred - size;
+    let at_random = (connections, connections as u64 * LOST);
+    let (made, most) = match row.expected {
+        // Which connection brings what is a matter of chance.
+        _ if subject.shared || row.stalls() => at_random,
+        Expected::Nothing => (1, 0),
+        // A bit that is another one is the end of a TLS connection.
+        Expected::Again(_) if security != Security::Plain => (2, LOST),
+        Expected::Again(blocks) => (1, blocks * MIB as u64),
+        Expected::Broken(times) => (times + 1, times as u64 * LOST),
+        Expected::Anything => at_random,
+    };
+    assert_eq!(connections, made, "{name}: {:#?}", client.seen);
+    assert!(again <= most, "{name}: {again} bytes were fetched again");
+    if let (Expected::Again(blocks), Security::Plain) = (row.expected, security)
+        && subject.form != Form::Tree
+    {
+        let corrupt = |event: &&Event| match event {
+            Event::Retry { reason, .. } => reason.as_str().contains("arrived corrupt"),
+            _ => false,
+        };
+        assert_eq!(client.seen.iter().filter(corrupt).count() as u64, blocks, "{name}");
+        assert!(subject.shared || again == blocks * MIB as u64, "{name}: the bad blocks alone");
+    }
+}
+
+/// Every file at or below a path, and what is in it.
+fn everything(path: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut waiting = vec![path.to_owned()];
+    while let Some(next) = waiting.pop() {
+        if next.is_dir() {
+            waiting.extend(fs::read_dir(next).unwrap().map(|entry| entry.unwrap().path()));
+        } else {
+            found.insert(next.strip_prefix(path).unwrap().to_owned(), fs::read(&next).unwrap());
+        }
+    }
+    found
+}
+
+fn table(arch: Arch, seed: u64) {
+    let served = Served::with(arch, None, Limits::default());
+    served.write("file", &content(4 * MIB + 4321, seed));
+    served.write("large", &content(20 * MIB + 5, seed));
+    served.write("d/noise.bin", &content(2 * MIB + 5, 1));
+    served.write("d/sub/text", &b"all work and no play ".repeat(50_000));
+    served.write("d/zz.jpg", &content(2 * MIB, 2));
+    for number in 0..200 {
+        served.write(&format!("tree/{}/{number}", number % 7), &content(9000 + number, number as u64));
+    }
+    for number in 0..3 {
+        served.write(&format!("tree/large/{number}"), &content(MIB + 5, number));
+    }
+    let cases =
+        SUBJECTS.into_iter().flat_map(|subject| [(subject, None), (subject, Some(Identity::Temporary))]);
+    for (subject, identity) in cases {
+        let (_whole, finished) = fetch(served.at(), Security::Plain, subject, Duration::from_secs(30));
+        let mut rows = rows(finished.bytes as usize, seed);
+        if subject.shared || (subject.form == Form::Zip && identity.is_some()) {
+            // Each architecture has another part of them.
+            let mut number = seed;
+            rows.retain(|row| {
+                number += 1;
+                number.is_multiple_of(4) || matches!(row.expected, Expected::Again(_))
+            });
+        }
+        thread::scope(|scope| {
+            // Most of the time is spent waiting. Who waits for a silent client has a server of his own to do so with.
+            const WAITING: usize = 20;
+            for number in 0..WAITING {
+                let (server, rows, finished) = (served.beside(arch, identity.clone()), &rows, &finished);
+                scope.spawn(move || {
+                    for row in rows.iter().skip(number).step_by(WAITING) {
+                        suffer(&server, subject, row, &finished.path, finished.bytes);
+                    }
+                });
+            }
+        });
+    }
+}
+
+#[test]
+fn single() {
+    table(Arch::Single, 1);
+}
+
+#[test]
+fn threads() {
+    table(Arch::Threads, 2);
+}
+
+#[test]
+fn select() {
+    table(Arch::Select, 3);
+}
+
+#[test]
+fn r#async() {
+    table(Arch::Async, 4);
+}

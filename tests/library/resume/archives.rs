@@ -1,0 +1,58 @@
+//! A zip that breaks off anywhere goes on from there, whether the server still knows what it has learned of it or not: the
+//! bytes are those of one that came in one go.
+
+use std::fs;
+
+use fdsp::server::Arch;
+
+use crate::resume::{
+    proxy::{Dice, Proxy},
+    support::{Folder, MIB, Served, content, until},
+};
+
+#[test]
+fn a_zip_goes_on_from_anywhere_with_and_without_what_the_server_has_learned() {
+    let mut dice = Dice::new(20);
+    let archs = [Arch::Single, Arch::Threads, Arch::Select, Arch::Async];
+    for arch in archs {
+        let mut served = Served::on(arch);
+        // Of every kind of entry: stored and deflated, large and small, and more of them than fit into a block.
+        for number in 0..3 {
+            served.write(&format!("d/{number}/noise.jpg"), &content(MIB + 5000, number));
+            served.write(&format!("d/{number}/more.bin"), &content(MIB / 2, 10 + number));
+            served.write(&format!("d/{number}/text"), &b"all work and no play ".repeat(40_000));
+            for small in 0..40 {
+                served.write(&format!("d/{number}/small/{small}.txt"), &content(3000, small));
+            }
+        }
+        served.write("d/zz.jpg", &content(3 * MIB, 99));
+        let whole = Folder::new().fetch(served.at(), "d").unwrap();
+        let size = whole.bytes as usize;
+        for round in 0..20_usize.div_ceil(archs.len()) {
+            for knows in [true, false] {
+                let place = dice.below(size);
+                let folder = Folder::new();
+                let gate = Proxy::gate(served.at(), place);
+                let run = folder.begin(gate.at(), "d");
+                gate.wait(place, crate::resume::support::PATIENCE);
+                let blocks = place.saturating_sub(20_000) / (MIB + 1000);
+                until("what came", || folder.listed("d.zip") >= blocks);
+                run.stop();
+                let kept = folder.listed("d.zip") as u64 * MIB as u64;
+                if !knows {
+                    served.restart();
+                }
+                let finished = folder.fetch(served.at(), "d").unwrap();
+                let about = format!("{arch:?}, {round}: broken off after {place} of {size}, known: {knows}");
+                assert_eq!(finished.blake3, whole.blake3, "{about}");
+                assert_eq!(
+                    blake3::hash(&fs::read(&finished.path).unwrap()).to_hex().as_str(),
+                    whole.blake3,
+                    "{about}"
+                );
+                assert_eq!((finished.resumed, finished.transferred), (kept, whole.bytes - kept), "{about}");
+                assert_eq!(folder.names(), ["d.zip"], "{about}");
+            }
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What changes between two runs, on either side.
+
+use std::{
+    fs,
+    io::{Seek, SeekFrom, Write},
+};
+
+use crate::resume::{
+    proxy::Proxy,
+    support::{Folder, MIB, Served, content},
+};
+
+#[test]
+fn another_run_goes_on_where_the_first_was_stopped_also_with_another_server_elsewhere() {
+    let mut served = Served::new();
+    let bytes = content(5 * MIB + 9, 1);
+    served.write("a", &bytes);
+    let mut folder = Folder::new();
+    folder.interrupted(served.at(), "a", "a", 2);
+    assert_eq!(folder.names(), ["a.part", "a.part.fdsp"]);
+    served.restart();
+    // The folder moves, too.
+    let moved = Folder::new();
+    for name in folder.names() {
+        fs::copy(folder.path(&name), moved.path(&name)).unwrap();
+    }
+    folder = moved;
+    let finished = folder.fetch(served.at(), "a").unwrap();
+    assert!(fs::read(folder.path("a")).unwrap() == bytes);
+    assert_eq!((finished.resumed, finished.transferred), (2 * MIB as u64, 3 * MIB as u64 + 9));
+    assert_eq!(finished.blake3, blake3::hash(&bytes).to_hex().as_str());
+    assert_eq!(folder.names(), ["a"]);
+}
+
+#[test]
+fn blocks_that_were_damaged_in_between_are_fetched_again_alone() {
+    let served = Served::new();
+    let bytes = content(6 * MIB, 1);
+    served.write("a", &bytes);
+    let folder = Folder::new();
+    folder.interrupted(served.at(), "a", "a", 5);
+    let mut part = fs::OpenOptions::new().write(true).open(folder.path("a.part")).unwrap();
+    for block in [1, 3] {
+        part.seek(SeekFrom::Start((block * MIB + 5) as u64)).unwrap();
+        part.write_all(b"x").unwrap();
+    }
+    let finished = folder.fetch(served.at(), "a").unwrap();
+    assert!(fs::read(folder.path("a")).unwrap() == bytes);
+    assert_eq!((finished.resumed, finished.transferred), (3 * MIB as u64, 3 * MIB as u64));
+}
+
+#[test]
+fn a_folder_that_changed_means_a_fresh_archive() {
+    let served = Served::new();
+    served.write("d/a.jpg", &content(3 * MIB, 1));
+    let folder = Folder::new();
+    folder.interrupted(served.at(), "d", "d.zip", 2);
+    served.write("d/b", b"new");
+    let finished = folder.fetch(served.at(), "d").unwrap();
+    assert_eq!(finished.transferred, finished.bytes);
+    let mut archive = zip::ZipArchive::new(fs::File::open(finished.path).unwrap()).unwrap();
+    assert!(archive.by_name("d/b").is_ok());
+}
+
+#[test]
+fn the_archive_of_the_served_folder_goes_on_too() {
+    let served = Served::new();
+    served.write("a.jpg", &content(3 * MIB, 1));
+    let folder = Folder::new();
+    let name = Folder::new().fetch(served.at(), "").unwrap().path;
+    let name = name.file_name().unwrap().to_str().unwrap();
+    let gate = Proxy::gate(served.at(), 2 * (MIB + 1000) + 8000);
+    let run = folder.begin(gate.at(), "");
+    folder.wait_for(name, 2);
+    run.stop();
+    // Another server may call itself so, too.
+    let trouble = folder.fetch(served.at(), "").unwrap_err();
+    assert!(trouble.message.as_str().contains("of another download"), "{trouble}");
+    gate.let_pass(usize::MAX / 2);
+    assert_eq!(folder.fetch(gate.at(), "").unwrap().resumed, 2 * MIB as u64);
+}
+
+#[test]
+fn what_another_file_left_under_the_name_of_an_archive_is_not_taken_for_it() {
+    let served = Served::new();
+    served.write("a.zip", &content(3 * MIB, 1));
+    let folder = Folder::new();
+    folder.interrupted(served.at(), "a.zip", "a.zip", 1);
+    served.write("a", b"a file");
+    folder.fetch(served.at(), "a").unwrap();
+    assert_eq!(fs::read(folder.path("a")).unwrap(), b"a file");
+    let finished = folder.fetch(served.at(), "a.zip").unwrap();
+    assert_eq!(finished.resumed, MIB as u64);
+}

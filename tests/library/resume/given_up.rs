@@ -1,0 +1,82 @@
+//! What an earlier run has left of a job goes when a later one gives it up.
+
+use fdsp::client::{Command, Existing, Form, JobId, KeptJob, KeptState, NewJob, resume};
+
+use crate::resume::{
+    proxy::Proxy,
+    support::{Folder, MIB, PATIENCE, Served, config, content, until},
+};
+
+/// Interrupts the fetch of `path`, and gives it up in another run by a command; the names that are left then. `elsewhere`:
+/// it is another server that is given up.
+fn left(form: Form, state: KeptState, command: fn(Vec<JobId>) -> Command, elsewhere: bool) -> Vec<String> {
+    let served = Served::new();
+    served.write("d/a", &content(5 * MIB, 1));
+    let folder = Folder::new();
+    let gate = Proxy::gate(served.at(), 2 * (MIB + 1000) + 8000);
+    let (path, name) = if form == Form::Tree { ("d", "d") } else { ("d/a", "a") };
+    let run = folder.begin_job(NewJob { form, ..folder.job(gate.at(), path, Existing::Keep) });
+    let control = folder.path("d.part/fdsp-control");
+    until("something of it", || folder.listed(name) >= 2 || control.exists());
+    run.stop();
+    assert!(!folder.names().is_empty());
+    let at = if elsewhere { served.at() } else { gate.at() };
+    let new = NewJob { form, ..folder.job(at, path, Existing::Keep) };
+    let (engine, _events) = resume(config(), vec![KeptJob { state, ..new.into() }]).unwrap();
+    engine.command(command(vec![JobId(0)]));
+    engine.command(Command::Stop);
+    engine.join(PATIENCE);
+    folder.names()
+}
+
+#[test]
+fn it_goes_whatever_it_is_and_whatever_has_become_of_it() {
+    for form in [Form::Auto, Form::Tree] {
+        let failed = fdsp::client::Trouble::new(fdsp::client::TroubleKind::Connection, "lost");
+        for (state, command) in [
+            (KeptState::Paused, Command::Cancel as fn(Vec<JobId>) -> Command),
+            (KeptState::Paused, Command::Remove),
+            (KeptState::Failed(failed), Command::Cancel),
+        ] {
+            assert!(left(form, state.clone(), command, false).is_empty(), "{form:?} {state:?}");
+        }
+    }
+}
+
+#[test]
+fn what_came_from_elsewhere_stays() {
+    for form in [Form::Auto, Form::Tree] {
+        assert!(!left(form, KeptState::Paused, Command::Cancel, true).is_empty(), "{form:?}");
+    }
+}
+
+#[test]
+fn what_another_job_would_go_on_with_stays_until_that_is_given_up_too() {
+    for (form, other) in [(Form::Auto, Form::Auto), (Form::Auto, Form::File), (Form::Tree, Form::Zip)] {
+        let served = Served::new();
+        served.write("d/a", &content(5 * MIB, 1));
+        let folder = Folder::new();
+        let gate = Proxy::gate(served.at(), 2 * (MIB + 1000) + 8000);
+        let (path, name) = if form == Form::Tree { ("d", "d") } else { ("d/a", "a") };
+        let job = |form| NewJob { form, ..folder.job(gate.at(), path, Existing::Keep) };
+        let run = folder.begin_job(job(form));
+        let control = folder.path("d.part/fdsp-control");
+        until("something of it", || folder.listed(name) >= 2 || control.exists());
+        run.stop();
+        let left = folder.names();
+        assert!(!left.is_empty());
+        let paused = |form| KeptJob { state: KeptState::Paused, ..job(form).into() };
+        for command in [Command::Cancel as fn(Vec<JobId>) -> Command, Command::Remove] {
+            let (engine, _events) = resume(config(), vec![paused(form), paused(other)]).unwrap();
+            engine.command(command(vec![JobId(1)]));
+            engine.command(Command::Stop);
+            engine.join(PATIENCE);
+            assert_eq!(folder.names(), left, "{form:?} beside {other:?}");
+        }
+        let (engine, _events) = resume(config(), vec![paused(form), paused(other)]).unwrap();
+        engine.command(Command::Remove(vec![JobId(0), JobId(1)]));
+        engine.command(Command::Stop);
+        engine.join(PATIENCE);
+        assert!(folder.names().is_empty(), "{form:?} with {other:?}: {:?}", folder.names());
+    }
+}

@@ -1,0 +1,215 @@
+//! A served folder, and runs of the engine that know nothing of each other.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use fdsp::{
+    client::{Command, Config, Event, Existing, Finished, Form, NewJob, Speak, Trouble, Trust, start},
+    protocol::{
+        address::{Address, Authority, Security},
+        path::RemotePath,
+    },
+    server::{self, Arch, Server},
+};
+use tempfile::TempDir;
+
+use crate::resume::proxy::Proxy;
+
+pub use crate::shared::folder::{MIB, content};
+
+/// No test waits longer for anything.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits until it is so; for what nobody tells.
+#[track_caller]
+pub fn until(what: &str, mut is: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is() {
+        assert!(begun.elapsed() < PATIENCE, "too long without {what}");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// A folder and the server that serves it.
+pub struct Served {
+    pub folder: TempDir,
+    arch: Arch,
+    server: Server,
+}
+
+impl Served {
+    pub fn new() -> Served {
+        Served::on(Arch::Async)
+    }
+
+    pub fn on(arch: Arch) -> Served {
+        let folder = tempfile::tempdir().unwrap();
+        let server = serve(folder.path(), arch);
+        Served { folder, arch, server }
+    }
+
+    /// The server ends, and another one serves the folder on another port.
+    pub fn restart(&mut self) {
+        self.server = serve(self.folder.path(), self.arch);
+    }
+
+    pub fn write(&self, path: &str, bytes: &[u8]) {
+        let path = self.folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+
+    pub fn at(&self) -> SocketAddr {
+        self.server.local_addr()
+    }
+}
+
+fn serve(folder: &Path, arch: Arch) -> Server {
+    let config = server::Config { arch, ..server::Config::local(folder) };
+    server::start(config, Arc::new(|_| {})).unwrap()
+}
+
+/// A folder to download to, and what was done in it.
+pub struct Folder {
+    pub folder: TempDir,
+}
+
+impl Folder {
+    pub fn new() -> Folder {
+        Folder { folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn names(&self) -> Vec<String> {
+        let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
+        let mut names: Vec<_> = fs::read_dir(self.folder.path()).unwrap().map(name).collect();
+        names.sort();
+        names
+    }
+
+    /// Blocks that the control file of a target lists.
+    pub fn listed(&self, name: &str) -> usize {
+        let text = fs::read(self.path(&format!("{name}.part.fdsp"))).unwrap_or_default();
+        String::from_utf8_lossy(&text).lines().filter(|line| line.contains(" block ")).count()
+    }
+
+    /// Waits until so many are listed.
+    pub fn wait_for(&self, name: &str, blocks: usize) {
+        until("blocks of it", || self.listed(name) >= blocks);
+    }
+
+    /// One run to the end of one job.
+    pub fn fetch(&self, at: SocketAddr, path: &str) -> Result<Finished, Trouble> {
+        self.fetch_as(at, path, Existing::Keep)
+    }
+
+    pub fn fetch_as(&self, at: SocketAddr, path: &str, existing: Existing) -> Result<Finished, Trouble> {
+        let run = Run::start(self.job(at, path, existing));
+        run.end()
+    }
+
+    pub fn fetch_with(&self, config: Config, job: NewJob) -> Result<Finished, Trouble> {
+        Run::with(config, job).end()
+    }
+
+    /// A run that goes on until it is stopped.
+    pub fn begin(&self, at: SocketAddr, path: &str) -> Run {
+        Run::start(self.job(at, path, Existing::Keep))
+    }
+
+    pub fn begin_with(&self, config: Config, job: NewJob) -> Run {
+        Run::with(config, job)
+    }
+
+    pub fn begin_job(&self, job: NewJob) -> Run {
+        Run::start(job)
+    }
+
+    pub fn job(&self, at: SocketAddr, path: &str, existing: Existing) -> NewJob {
+        let authority = Authority::new(at.ip().to_string(), at.port(), Security::Plain);
+        NewJob {
+            address: Address { authority, path: RemotePath::parse(path).unwrap() },
+            speak: Speak::V1,
+            form: Form::Auto,
+            folder: self.folder.path().to_owned(),
+            save_as: None,
+            existing,
+            checksum: None,
+            extract: false,
+        }
+    }
+
+    /// A run that is stopped in order once so many blocks of the target `name` are verified; the rest does not
+    /// come.
+    pub fn interrupted(&self, at: SocketAddr, path: &str, name: &str, blocks: usize) {
+        let gate = Proxy::gate(at, blocks * (MIB + 1000) + 8000);
+        let run = self.begin(gate.at(), path);
+        self.wait_for(name, blocks);
+        run.stop();
+    }
+}
+
+pub fn config() -> Config {
+    Config {
+        jobs: 1,
+        segments: 4,
+        limit: None,
+        retries: 3,
+        timeout: Duration::from_secs(20),
+        sync: false,
+        extract: Default::default(),
+        names: Default::default(),
+        trust: Trust::default(),
+    }
+}
+
+/// One run of an engine, of one job.
+pub struct Run {
+    engine: fdsp::client::Engine,
+    events: tokio::sync::mpsc::UnboundedReceiver<Event>,
+}
+
+impl Run {
+    fn start(job: NewJob) -> Run {
+        Run::with(config(), job)
+    }
+
+    fn with(config: Config, job: NewJob) -> Run {
+        let (engine, events) = start(config).unwrap();
+        engine.command(Command::Add(vec![job]));
+        Run { engine, events }
+    }
+
+    fn end(mut self) -> Result<Finished, Trouble> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let ended = runtime.block_on(async {
+            tokio::time::timeout(PATIENCE, async {
+                loop {
+                    match self.events.recv().await.expect("the engine runs") {
+                        Event::Done { finished, .. } => return Ok(finished),
+                        Event::Failed { trouble, .. } => return Err(trouble),
+                        _ => {}
+                    }
+                }
+            })
+            .await
+        });
+        self.stop();
+        ended.expect("the job ends")
+    }
+
+    /// Ends it in order, before its job is done.
+    pub fn stop(self) {
+        self.engine.command(Command::Stop);
+        self.engine.join(PATIENCE);
+    }
+}

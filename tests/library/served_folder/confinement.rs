@@ -1,0 +1,193 @@
+//! Nothing outside the folder is reached, and nothing in it but files and directories.
+
+use std::{
+    fs,
+    os::unix::{fs::symlink, net::UnixListener},
+    path::Path,
+    process::Command,
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
+
+use fdsp::{
+    protocol::path::RemotePath,
+    storage::{
+        StorageError,
+        root::{Node, Policy, Root},
+    },
+};
+
+use crate::served_folder::{World, content, traversal::spellings};
+
+#[test]
+fn every_spelling_of_traversal_finds_nothing() {
+    let world = World::new();
+    let secret = world.outside().join("secret");
+    let secret = secret.to_str().unwrap();
+    for path in spellings() {
+        world.assert_absent(&path);
+    }
+    world.assert_absent(secret);
+    world.assert_absent(&format!("/{secret}"));
+}
+
+#[test]
+fn links_are_followed_inside_only() {
+    let world = World::new();
+    let link = |target: &Path, name: &str| symlink(target, world.served(name)).unwrap();
+    let relative = |target: &str, name: &str| link(Path::new(target), name);
+    relative("sub", "to directory");
+    relative("file", "to file");
+    relative("to file", "to link");
+    relative("../../file", "sub/deep/up");
+    relative("to directory/deep/../deep/file", "winding");
+    assert_eq!(content(&world.file("to directory/deep/file")), b"a deep file");
+    for path in ["to file", "to link", "sub/deep/up"] {
+        assert_eq!(content(&world.file(path)), b"a file");
+    }
+    assert_eq!(content(&world.file("winding")), b"a deep file");
+
+    relative("../outside/secret", "out");
+    relative("../outside", "out directory");
+    relative("..", "parent");
+    relative("out", "to out");
+    relative("../served/file", "out and in again");
+    relative("sub/../../served/file", "winding out");
+    link(&world.outside().join("secret"), "absolute");
+    // Inside, but by a path of this machine, which depends on where the folder is.
+    link(&world.served("file"), "absolute inside");
+    link(Path::new("/"), "slash");
+    link(Path::new("/proc/self/root"), "process root");
+    link(Path::new("/proc/self/cwd"), "process folder");
+    link(Path::new("/proc/self/fd/0"), "descriptor");
+    link(Path::new("/dev/zero"), "device");
+    relative("loop", "loop");
+    relative("nowhere", "broken");
+    for path in [
+        "out",
+        "out directory",
+        "out directory/secret",
+        "parent",
+        "parent/outside/secret",
+        "parent/served/file",
+        "to out",
+        "out and in again",
+        "winding out",
+        "absolute",
+        "absolute inside",
+        "slash",
+        "slash/etc/passwd",
+        "process root/etc/passwd",
+        "process folder",
+        "descriptor",
+        "device",
+        "loop",
+        "loop/x",
+        "broken",
+        "sub/deep/up/x",
+    ] {
+        world.assert_absent(path);
+    }
+}
+
+/// The magic links of `/proc`, served themselves.
+#[test]
+fn links_of_processes_lead_nowhere() {
+    let root = Root::open(Path::new("/proc/self"), Policy::default()).unwrap();
+    for path in ["root", "cwd", "exe", "fd/0", "fd/1", "root/etc/passwd", "cwd/Cargo.toml"] {
+        let error = root.open_node(&RemotePath::parse(path).unwrap()).unwrap_err();
+        assert!(matches!(error, StorageError::NotFound(_)), "{path}: {error}");
+    }
+}
+
+#[test]
+fn only_files_and_directories_are_served() {
+    let world = World::new();
+    assert!(Command::new("mkfifo").arg(world.served("fifo")).status().unwrap().success());
+    let _socket = UnixListener::bind(world.served("socket")).unwrap();
+    symlink("fifo", world.served("to fifo")).unwrap();
+    let begin = Instant::now();
+    for path in ["fifo", "socket", "to fifo", "fifo/x"] {
+        world.assert_absent(path);
+    }
+    assert!(begin.elapsed() < Duration::from_secs(30), "a FIFO does not block");
+
+    let device = Command::new("mknod").arg(world.served("device")).args(["c", "1", "5"]).output();
+    if device.is_ok_and(|output| output.status.success()) {
+        world.assert_absent("device");
+    } else {
+        eprintln!("skipped: no right to make a device");
+    }
+    let devices = Root::open(Path::new("/dev"), Policy::default()).unwrap();
+    for path in ["null", "zero", "full", "tty", "stdin", "fd/0"] {
+        let error = devices.open_node(&RemotePath::parse(path).unwrap()).unwrap_err();
+        assert!(matches!(error, StorageError::NotFound(_)), "{path}: {error}");
+    }
+}
+
+#[test]
+fn errors_name_what_was_asked_for_and_nothing_else() {
+    let world = World::new();
+    symlink(world.outside().join("secret"), world.served("absolute")).unwrap();
+    let said = |path: &str| world.open(path).unwrap_err().to_string();
+    assert_eq!(said("absent"), "absent: not found");
+    assert_eq!(said("absolute"), "absolute: not found");
+    assert_eq!(said("sub/absent"), "sub/absent: not found");
+    assert!(!said("bell\u{7}\u{1b}[2J").contains(char::is_control));
+}
+
+/// While directories and links to outside take each other's place, whatever is opened is from inside.
+#[test]
+fn a_race_of_links_leads_nowhere() {
+    let world = World::new();
+    let at = |name: &str| world.served(name);
+    fs::create_dir(at("inside")).unwrap();
+    fs::write(at("inside/secret"), "from inside").unwrap();
+    symlink("../outside", at("link")).unwrap();
+    fs::write(at("plain"), "from inside").unwrap();
+    symlink(world.outside().join("secret"), at("link to secret")).unwrap();
+    let stop = AtomicBool::new(false);
+    let exchange = |one: &str, other: &str| {
+        let flags = rustix::fs::RenameFlags::EXCHANGE;
+        rustix::fs::renameat_with(rustix::fs::CWD, at(one), rustix::fs::CWD, at(other), flags).unwrap();
+    };
+    /// Ends the other thread also where this one panics.
+    struct Stop<'a>(&'a AtomicBool);
+    impl Drop for Stop<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    std::thread::scope(|scope| {
+        let _stop = Stop(&stop);
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                exchange("inside", "link");
+                exchange("plain", "link to secret");
+            }
+        });
+        let (mut found, mut absent, mut listed) = (0, 0, 0);
+        let begin = Instant::now();
+        while begin.elapsed() < Duration::from_secs(60) && (found < 2000 || absent < 2000) {
+            for path in ["inside/secret", "plain", "inside/../inside/secret", "link/secret"] {
+                match world.open(path) {
+                    Ok(Node::File(file)) => {
+                        assert_eq!(content(&file), b"from inside", "{path}");
+                        found += 1;
+                    }
+                    Ok(Node::Directory(_)) => panic!("{path} is no directory"),
+                    Err(StorageError::NotFound(_)) => absent += 1,
+                    // The kernel could not tell in as many attempts.
+                    Err(StorageError::Unreadable { .. }) => {}
+                    Err(error) => panic!("{error}"),
+                }
+            }
+            if let Ok(Node::Directory(directory)) = world.open("inside") {
+                let names = crate::served_folder::list(directory, None, 10).entries;
+                assert!(names.iter().all(|entry| entry.size == Some(11)), "{names:?}");
+                listed += 1;
+            }
+        }
+        eprintln!("{found} opened, {absent} not found, {listed} listed");
+    });
+}

@@ -1,0 +1,115 @@
+//! Listings: everything that is there, in pages.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    os::unix::{ffi::OsStrExt, fs::symlink},
+    process::Command,
+    time::Instant,
+};
+
+use fdsp::{
+    protocol::{message::Kind, path::RemotePath},
+    storage::{
+        page::Paging,
+        root::{Node, Policy, Root},
+    },
+};
+
+use crate::served_folder::{World, list};
+
+#[test]
+fn a_listing_tells_what_is_there() {
+    let world = World::new();
+    let at = |name: &str| world.served(name);
+    symlink("file", at("link")).unwrap();
+    symlink("sub", at("link to directory")).unwrap();
+    symlink("../outside/secret", at("outward")).unwrap();
+    symlink("../outside", at("outward directory")).unwrap();
+    symlink("../file", at("sub/up")).unwrap();
+    assert!(Command::new("mkfifo").arg(at("fifo")).status().unwrap().success());
+    fs::write(at("ünï"), "x").unwrap();
+    fs::write(world.served("").join(OsStr::from_bytes(b"caf\xe9")), "x").unwrap();
+    let list = |path: &str| {
+        let page = crate::served_folder::list(world.directory(path), None, 100);
+        assert!(!page.more);
+        page.entries.into_iter().map(|entry| (entry.name, entry.kind, entry.size)).collect::<Vec<_>>()
+    };
+    let file = |name: &str, size| (name.to_owned(), Kind::File, Some(size));
+    let other = |name: &str| (name.to_owned(), Kind::Other, None);
+    let directory = |name: &str| (name.to_owned(), Kind::Directory, None);
+    let expected = [
+        other("caf%E9"),
+        other("fifo"),
+        file("file", 6),
+        file("link", 6),
+        directory("link to directory"),
+        other("outward"),
+        other("outward directory"),
+        directory("sub"),
+        file("ünï", 1),
+    ];
+    assert_eq!(list(""), expected);
+    // A link that leads out of the directory and stays in the root.
+    assert_eq!(list("sub"), [directory("deep"), file("up", 6)]);
+    assert_eq!(list("link to directory"), list("sub"));
+    assert_eq!(list("sub/deep"), [file("file", 11)]);
+}
+
+#[test]
+fn pages_come_sorted_whole_and_once() {
+    let world = World::new();
+    let many = world.served("many");
+    fs::create_dir(&many).unwrap();
+    let mut names: Vec<String> = (0..1000).map(|index| format!("{:x}", index * 7919 % 65_537)).collect();
+    names.extend(["-".into(), " ".into(), "ä".into(), "z".repeat(255)]);
+    for name in &names {
+        fs::write(many.join(name), name).unwrap();
+    }
+    names.sort();
+    for limit in [0, 1, 7, 250, 1003, 1004, 1005, usize::MAX] {
+        let mut seen: Vec<String> = Vec::new();
+        loop {
+            let page = list(world.directory("many"), seen.last().map(String::as_str), limit);
+            assert!(page.entries.len() <= limit.max(1));
+            seen.extend(page.entries.into_iter().map(|entry| entry.name));
+            if !page.more {
+                break;
+            }
+        }
+        assert_eq!(seen, names, "in pages of {limit}");
+    }
+    assert_eq!(list(world.directory("many"), Some("zzzz"), 10).entries.len(), 2);
+    let empty = list(world.directory("sub/deep"), Some("file"), 10);
+    assert!(empty.entries.is_empty() && !empty.more);
+}
+
+#[test]
+fn a_hundred_thousand_entries_are_no_burden() {
+    let temporary = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+    fs::write(temporary.path().join("0"), "").unwrap();
+    for index in 1..100_000 {
+        // A link to a file costs the file system less than another file.
+        let source = temporary.path().join((index / 10_000 * 10_000).to_string());
+        let path = temporary.path().join(index.to_string());
+        if index % 10_000 == 0 { fs::write(path, "") } else { fs::hard_link(source, path) }.unwrap();
+    }
+    let root = Root::open(temporary.path(), Policy::default()).unwrap();
+    let Ok(Node::Directory(directory)) = root.open_node(&RemotePath::default()) else {
+        panic!("the root is a directory")
+    };
+    let begin = Instant::now();
+    let mut slices = 1;
+    let mut page = directory.page(Some("5".to_owned()), 1000).unwrap();
+    let page = loop {
+        match page.step().unwrap() {
+            Paging::More(further) => (page, slices) = (further, slices + 1),
+            Paging::Done(entries) => break entries,
+        }
+    };
+    eprintln!("a page of 1,000 of 100,000 entries: {:?} in {slices} slices", begin.elapsed());
+    assert!(slices > 70, "others have their turns between {slices} slices");
+    assert!(page.more);
+    assert_eq!(page.entries.len(), 1000);
+    assert_eq!(page.entries[0].name, "50");
+}

@@ -1,0 +1,229 @@
+//! A directory as itself: each entry once and in order, whatever the directory is like, and its files.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::fs::{MetadataExt, symlink},
+};
+
+use fdsp::{
+    protocol::{
+        message::{TreeEntry, TreeNode},
+        path::{self, RemotePath},
+    },
+    storage::{
+        StorageError,
+        root::{Directory, Links, Policy},
+        tree::TreeStep,
+    },
+};
+use proptest::prelude::*;
+
+use crate::served_folder::{World, content};
+
+fn walk(directory: Directory) -> Result<(Vec<TreeEntry>, u64), StorageError> {
+    let (mut tree, mut entries) = (directory.tree(), Vec::new());
+    loop {
+        match tree.step()? {
+            TreeStep::On => {}
+            TreeStep::Entry(entry) => entries.push(entry),
+            TreeStep::End { omitted } => return Ok((entries, omitted)),
+        }
+    }
+}
+
+fn paths(entries: &[TreeEntry]) -> Vec<&str> {
+    entries.iter().map(|entry| entry.path.as_str()).collect()
+}
+
+fn targets(entries: &[TreeEntry]) -> BTreeMap<&str, &str> {
+    let link = |entry| match entry {
+        &TreeEntry { ref path, node: TreeNode::Link { ref target }, .. } => {
+            Some((path.as_str(), target.as_str()))
+        }
+        _ => None,
+    };
+    entries.iter().filter_map(link).collect()
+}
+
+fn remote(path: &str) -> RemotePath {
+    RemotePath::parse(path).unwrap()
+}
+
+#[test]
+fn what_is_hidden_is_in_no_tree() {
+    let world = World::new();
+    fs::create_dir(world.served(".git")).unwrap();
+    fs::write(world.served(".git/config"), "hidden").unwrap();
+    fs::write(world.served("sub/.env"), "hidden").unwrap();
+    symlink(".git/config", world.served("link")).unwrap();
+    symlink(".git", world.served("linked directory")).unwrap();
+    let (entries, omitted) = walk(world.directory("")).unwrap();
+    assert_eq!((entries.len(), omitted), (10, 0));
+    assert_eq!(targets(&entries), [("link", ".git/config"), ("linked directory", ".git")].into());
+
+    let world = world.under(Policy { hidden: false, ..Policy::default() });
+    let (entries, omitted) = walk(world.directory("")).unwrap();
+    // A link would lead nowhere in a copy; what is not hidden itself leads to what it leads to.
+    assert_eq!(paths(&entries), ["", "file", "link", "sub", "sub/deep", "sub/deep/file"]);
+    assert_eq!((targets(&entries), omitted), ([].into(), 1));
+    let mut files = world.directory("").files();
+    assert_eq!(content(&files.open(&remote("link")).unwrap()), b"hidden");
+    for path in [".git/config", "sub/.env", "sub/.absent", ".git"] {
+        assert!(matches!(files.open(&remote(path)), Err(StorageError::NotFound(_))), "{path}");
+    }
+}
+
+#[test]
+fn without_links_there_are_none_in_a_tree() {
+    let world = World::new();
+    symlink("file", world.served("link")).unwrap();
+    symlink("sub", world.served("directory")).unwrap();
+    let world = world.under(Policy { links: Links::Never, ..Policy::default() });
+    let (entries, omitted) = walk(world.directory("")).unwrap();
+    assert_eq!((paths(&entries), omitted), (vec!["", "file", "sub", "sub/deep", "sub/deep/file"], 2));
+    let mut files = world.directory("").files();
+    for path in ["link", "directory/deep/file"] {
+        assert!(matches!(files.open(&remote(path)), Err(StorageError::NotFound(_))), "{path}");
+    }
+}
+
+#[test]
+fn files_are_opened_from_one_directory_after_the_other() {
+    let world = World::new();
+    fs::write(world.served("sub/file"), "in sub").unwrap();
+    symlink("sub", world.served("link")).unwrap();
+    let mut files = world.directory("").files();
+    for _ in 0..2 {
+        for (path, expected) in [
+            ("file", "a file"),
+            ("sub/file", "in sub"),
+            ("sub/deep/file", "a deep file"),
+            ("link/file", "in sub"),
+            ("sub/file", "in sub"),
+        ] {
+            let source = files.open(&remote(path)).unwrap();
+            assert_eq!(content(&source), expected.as_bytes(), "{path}");
+            assert_eq!(source.identity(), world.file(path).identity(), "{path}");
+            source.check().unwrap();
+        }
+        assert!(matches!(files.open(&remote("sub/absent")), Err(StorageError::NotFound(_))));
+        assert!(matches!(files.open(&remote("sub/deep")), Err(StorageError::WrongKind { .. })));
+        assert!(matches!(files.open(&remote("")), Err(StorageError::WrongKind { .. })));
+    }
+    // The directory that is open is another one now.
+    files.open(&remote("sub/file")).unwrap();
+    fs::rename(world.served("sub"), world.outside().join("sub")).unwrap();
+    let mut files = world.directory("").files();
+    assert!(matches!(files.open(&remote("sub/file")), Err(StorageError::NotFound(_))));
+}
+
+#[test]
+fn a_directory_that_was_replaced_ends_the_walk() {
+    let world = World::new();
+    let mut tree = world.directory("").tree();
+    // Everything in the top was looked at before the first entry in it comes.
+    while !matches!(tree.step().unwrap(), TreeStep::Entry(TreeEntry { path, .. }) if path == "file") {}
+    fs::rename(world.served("sub"), world.served("old")).unwrap();
+    fs::create_dir(world.served("sub")).unwrap();
+    let error = loop {
+        match tree.step() {
+            Ok(TreeStep::End { .. }) => panic!("a directory that is another one passed for itself"),
+            Ok(_) => {}
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(&error, StorageError::Changed { path } if path.as_str() == "sub"), "{error}");
+}
+
+/// Paths that no request could name are left out, and what is as long as it may be is not.
+#[test]
+fn paths_that_are_too_long_are_left_out() {
+    let world = World::new();
+    let name = "x".repeat(250);
+    let mut directory =
+        rustix::fs::open(world.served("sub"), rustix::fs::OFlags::PATH, rustix::fs::Mode::empty()).unwrap();
+    for _ in 0..20 {
+        rustix::fs::mkdirat(&directory, &*name, rustix::fs::Mode::RWXU).unwrap();
+        directory =
+            rustix::fs::openat(&directory, &*name, rustix::fs::OFlags::PATH, rustix::fs::Mode::empty())
+                .unwrap();
+    }
+    let (entries, omitted) = walk(world.directory("")).unwrap();
+    let longest = entries.iter().map(|entry| entry.path.len()).max().unwrap();
+    assert_eq!((longest, omitted), (3 + 16 * 251, 1));
+    // Of a smaller tree the paths are shorter, but they are asked for from the served folder on.
+    let (entries, omitted) = walk(world.directory("sub")).unwrap();
+    assert_eq!(entries.iter().map(|entry| entry.path.len()).max(), Some(longest - 4));
+    assert_eq!(omitted, 1);
+}
+
+/// What a generated directory holds.
+#[derive(Clone, Debug)]
+enum Made {
+    File(u16),
+    Directory,
+    Link(String),
+}
+
+fn made() -> impl Strategy<Value = Vec<(String, Made)>> {
+    let name = "[a. -]{1,2}".prop_filter("a name", |name| !matches!(name.as_str(), "." | ".."));
+    let path = prop::collection::vec(name, 1..4).prop_map(|names| names.join("/"));
+    let what = prop_oneof![
+        3 => (0..9000u16).prop_map(Made::File),
+        3 => Just(Made::Directory),
+        2 => "(\\.\\./){0,2}[a. -]{1,2}(/[a.]{1,2}){0,2}".prop_map(Made::Link),
+    ];
+    prop::collection::vec((path, what), 0..25)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn each_entry_comes_once_and_in_order(made in made()) {
+        let world = World::new();
+        fs::create_dir(world.served("tree")).unwrap();
+        for (path, what) in &made {
+            let at = world.served("tree").join(path);
+            // What does not fit to what was made before is left away.
+            if let Some(parent) = at.parent() {
+                let _ = fs::create_dir_all(parent);
+            }
+            let _ = match what {
+                Made::File(size) => fs::OpenOptions::new().write(true).create_new(true).open(&at)
+                    .and_then(|file| file.set_len(u64::from(*size))),
+                Made::Directory => fs::create_dir_all(&at),
+                Made::Link(target) => symlink(target, &at),
+            };
+        }
+        let (entries, omitted) = walk(world.directory("tree")).unwrap();
+        prop_assert!(entries.is_sorted_by(|a, b| path::compare(&a.path, &b.path).is_lt()), "{:?}", paths(&entries));
+        let mut files = world.directory("tree").files();
+        for entry in &entries {
+            let at = world.served("tree").join(&entry.path);
+            let is = fs::symlink_metadata(&at).unwrap();
+            match &entry.node {
+                TreeNode::Directory => prop_assert!(is.is_dir()),
+                TreeNode::Link { target } => {
+                    prop_assert_eq!(fs::read_link(&at).unwrap(), std::path::Path::new(target));
+                    prop_assert!(path::is_target(&entry.path, target));
+                    prop_assert!(at.exists(), "it leads to something");
+                }
+                TreeNode::File { size, identity } => {
+                    prop_assert_eq!(*size, fs::metadata(&at).unwrap().size());
+                    let source = files.open(&remote(&entry.path)).unwrap();
+                    prop_assert_eq!((source.size(), source.identity()), (*size, identity.as_str()));
+                }
+            }
+        }
+        let all = count(&world.served("tree"));
+        prop_assert_eq!(entries.len() as u64 + omitted, all + 1);
+    }
+}
+
+/// Everything in a directory, at any depth, as the system sees it.
+fn count(directory: &std::path::Path) -> u64 {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap());
+    entries.map(|entry| if entry.file_type().unwrap().is_dir() { 1 + count(&entry.path()) } else { 1 }).sum()
+}

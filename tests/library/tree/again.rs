@@ -1,0 +1,282 @@
+//! A tree that broke off goes on, and what is proven is not fetched again.
+
+use std::{
+    fs,
+    os::unix::fs::MetadataExt,
+    time::{Duration, SystemTime},
+};
+
+use fdsp::client::{Command, Config, Existing, NewJob};
+
+use crate::tree::{
+    folder::{everything, many, same, write},
+    proxy::{Fault, Proxy},
+    support::{Client, MIB, Served, address, config, content},
+    whole::tree,
+};
+
+/// Tries that are not spoiled by waiting.
+fn patient() -> Config {
+    Config { retries: 3, timeout: Duration::from_secs(5), ..config() }
+}
+
+#[test]
+fn a_link_that_breaks_ten_times_fetches_nothing_twice() {
+    let served = Served::new();
+    let folder = served.folder.path().join("t");
+    many(&folder, 500, 4096);
+    write(&folder, "large", &content(6 * MIB, 5));
+    let total = 500 * 4096 + 6 * MIB as u64;
+    let proxy = Proxy::start(served.at(), vec![Fault::CutAfter(1_400_000); 10]);
+    let mut client = Client::new(patient());
+    let job = NewJob { address: address(proxy.at(), "t"), ..tree(&client, &served, "t") };
+    let done = client.run(job).unwrap();
+    same(&folder, &client.path("t"));
+    assert!(proxy.connections() > 4, "{}", proxy.connections());
+    // What a cut takes with it is the file that was on its way, and the block of a large one.
+    let lost = done.transferred - total;
+    assert!(lost <= 10 * MIB as u64, "{lost}");
+    assert_eq!(client.names(), ["t"]);
+}
+
+#[test]
+fn small_files_that_came_are_never_asked_for_again() {
+    let served = Served::new();
+    let folder = served.folder.path().join("t");
+    many(&folder, 1000, 4096);
+    let proxy = Proxy::start(served.at(), vec![Fault::CutAfter(1_500_000), Fault::ResetAfter(1_500_000)]);
+    let mut client = Client::new(patient());
+    let job = NewJob { address: address(proxy.at(), "t"), ..tree(&client, &served, "t") };
+    let done = client.run(job).unwrap();
+    same(&folder, &client.path("t"));
+    let lost = done.transferred - 1000 * 4096;
+    assert!(lost <= 2 * 4096, "{lost}");
+}
+
+/// `FDSP_TREES=10000` for the size that matters to people.
+#[test]
+fn a_tree_interrupted_ten_times_is_whole_and_costs_almost_nothing_the_next_time() {
+    let files = std::env::var("FDSP_TREES").ok().and_then(|text| text.parse().ok()).unwrap_or(1000);
+    let served = Served::new();
+    let folder = served.folder.path().join("t");
+    many(&folder, files, 4096);
+    let total = files * 4096;
+    // What it holds is told on each connection, in less than 200 bytes for each file.
+    let cuts = (0..10).map(|_| Fault::CutAfter(200 * files + total / 12)).collect();
+    let proxy = Proxy::start(served.at(), cuts);
+    let mut client = Client::new(patient());
+    let job = NewJob { address: address(proxy.at(), "t"), ..tree(&client, &served, "t") };
+    let done = client.run(job.clone()).unwrap();
+    same(&folder, &client.path("t"));
+    assert_eq!(client.names(), ["t"]);
+    assert!(proxy.connections() > 10, "{}", proxy.connections());
+    let lost = done.transferred - total as u64;
+    println!("{files} files, {} connections, {lost} bytes came twice", proxy.connections());
+    assert!(lost <= 10 * 2 * 4096, "{lost}");
+    for existing in [Existing::Keep, Existing::Update] {
+        let again = Proxy::gate(served.at(), usize::MAX);
+        let job = NewJob { address: address(again.at(), "t"), existing, ..job.clone() };
+        let done = client.run(job).unwrap();
+        println!("{existing:?} again: {} of {total} bytes crossed", again.passed());
+        assert_eq!(done.transferred, 0);
+        assert!(again.passed() < 250 * files + 10_000, "{}", again.passed());
+    }
+}
+
+#[test]
+fn a_paused_tree_goes_on_also_in_another_run() {
+    let served = Served::new();
+    let folder = served.folder.path().join("t");
+    many(&folder, 300, 4096);
+    write(&folder, "large", &content(4 * MIB, 5));
+    let total = 300 * 4096 + 4 * MIB as u64;
+    let mut first = Client::new(Config { limit: Some(2_000_000), ..config() });
+    let job = tree(&first, &served, "t");
+    let id = first.add(job.clone());
+    first.verified(id, 600_000);
+    first.engine.command(Command::Pause(vec![id]));
+    first.changed(id, "paused");
+    first.engine.command(Command::Resume(vec![id]));
+    first.verified(id, 2_500_000);
+    first.engine.command(Command::Stop);
+    let Client { engine, folder: saved, .. } = first;
+    engine.join(Duration::from_secs(20));
+    let mut second = Client::quick();
+    second.folder = saved;
+    let done = second.run(NewJob { folder: second.folder.path().to_owned(), ..job }).unwrap();
+    same(&folder, &second.path("t"));
+    assert!(done.resumed >= 2_000_000, "{done:?}");
+    assert!(done.transferred + done.resumed == total, "{done:?}");
+    assert_eq!(second.names(), ["t"]);
+}
+
+#[test]
+fn a_cancelled_tree_leaves_nothing() {
+    let served = Served::new();
+    many(&served.folder.path().join("t"), 300, 4096);
+    let mut client = Client::new(Config { limit: Some(400_000), ..config() });
+    let job = tree(&client, &served, "t");
+    let id = client.add(job);
+    client.verified(id, 50_000);
+    client.engine.command(Command::Cancel(vec![id]));
+    client.changed(id, "cancelled");
+    let job = NewJob { save_as: Some("u".into()), ..tree(&client, &served, "t") };
+    client.engine.command(Command::SetLimit(None));
+    client.run(job).unwrap();
+    assert_eq!(client.names(), ["u"]);
+}
+
+/// What a run that was killed leaves: everything but the word that it was left in order.
+#[test]
+fn what_was_not_left_in_order_is_verified_and_not_fetched() {
+    let served = Served::new();
+    let folder = served.folder.path().join("t");
+    many(&folder, 100, 4096);
+    write(&folder, "zz-large", &content(3 * MIB, 5));
+    let mut client = Client::new(Config { retries: 0, ..patient() });
+    let proxy = Proxy::start(served.at(), vec![Fault::CutAfter(2 * MIB)]);
+    let job = NewJob { address: address(proxy.at(), "t"), ..tree(&client, &served, "t") };
+    client.run(job.clone()).unwrap_err();
+    let control = client.path("t.part/fdsp-control");
+    let text = fs::read_to_string(&control).unwrap();
+    assert_eq!(text.lines().filter(|line| line.contains(" file ")).count(), 100);
+    let unclean: String = text.split_inclusive('\n').filter(|line| !line.contains(" clean ")).collect();
+    assert!(unclean.len() < text.len());
+    fs::write(&control, unclean).unwrap();
+    // A torn file has its size, but not its content.
+    let torn = client.path("t.part/fdsp-tree/000/00007.dat");
+    let mut bytes = fs::read(&torn).unwrap();
+    bytes[2000..].fill(0);
+    fs::write(&torn, bytes).unwrap();
+    let done = client.run(job).unwrap();
+    same(&folder, &client.path("t"));
+    let most = 3 * MIB as u64 + 4096;
+    assert!(done.transferred <= most, "{done:?}");
+}
+
+#[test]
+fn a_control_file_that_tells_nothing_costs_no_content() {
+    for damage in ["", "nonsense\n", "remove"] {
+        let served = Served::new();
+        let folder = served.folder.path().join("t");
+        many(&folder, 100, 4096);
+        write(&folder, "zz-large", &content(3 * MIB, 5));
+        let mut client = Client::new(Config { retries: 0, ..patient() });
+        let proxy = Proxy::start(served.at(), vec![Fault::CutAfter(3 * MIB / 2)]);
+        let job = NewJob { address: address(proxy.at(), "t"), ..tree(&client, &served, "t") };
+        client.run(job.clone()).unwrap_err();
+        match damage {
+            "remove" => fs::remove_file(client.path("t.part/fdsp-control")).unwrap(),
+            text => fs::write(client.path("t.part/fdsp-control"), text).unwrap(),
+        }
+        let done = client.run(job).unwrap();
+        same(&folder, &client.path("t"));
+        assert!(done.transferred <= 3 * MIB as u64, "{damage}: {done:?}");
+    }
+}
+
+#[test]
+fn nothing_to_do_costs_almost_no_traffic() {
+    let served = Served::new();
+    let folder = served.folder.path().join("t");
+    let total = everything(&folder);
+    for existing in [Existing::Keep, Existing::Update] {
+        let mut client = Client::quick();
+        let job = tree(&client, &served, "t");
+        client.run(job.clone()).unwrap();
+        let before = client.path("t/large/five.bin").metadata().unwrap().ino();
+        let done = client.run(NewJob { existing, ..job }).unwrap();
+        assert_eq!((done.transferred, done.resumed), (0, total), "{existing:?}");
+        assert_eq!(done.files, Some(10));
+        same(&folder, &client.path("t"));
+        assert_eq!(
+            client.path("t/large/five.bin").metadata().unwrap().ino(),
+            before,
+            "nothing is written anew"
+        );
+        assert_eq!(client.names(), ["t"]);
+    }
+}
+
+#[test]
+fn only_what_changed_comes_again() {
+    let served = Served::new();
+    let folder = served.folder.path().join("t");
+    everything(&folder);
+    let mut client = Client::quick();
+    let job = NewJob { existing: Existing::Update, ..tree(&client, &served, "t") };
+    client.run(job.clone()).unwrap();
+    write(&folder, "new/file", b"new");
+    write(&folder, "a.txt", b"other");
+    let mut large = content(5 * MIB + 77, 4);
+    large[3 * MIB] ^= 1;
+    fs::write(folder.join("large/five.bin"), &large).unwrap();
+    fs::remove_file(folder.join("to-directory")).unwrap();
+    std::os::unix::fs::symlink("large", folder.join("to-directory")).unwrap();
+    fs::remove_file(folder.join("bin.d/x")).unwrap();
+    write(&client.path("t"), "mine", b"of the user");
+    let done = client.run(job).unwrap();
+    assert_eq!(done.transferred, 3 + 5 + MIB as u64, "{done:?}");
+    assert!(fs::read(client.path("t/large/five.bin")).unwrap() == large);
+    assert_eq!(fs::read(client.path("t/mine")).unwrap(), b"of the user");
+    assert!(client.path("t/bin.d/x").exists(), "what is only here stays");
+    fs::remove_file(client.path("t/mine")).unwrap();
+    fs::remove_file(client.path("t/bin.d/x")).unwrap();
+    // Their folders are younger by that.
+    for path in ["", "bin.d"] {
+        let time = fs::metadata(folder.join(path)).unwrap().modified().unwrap();
+        let times = fs::FileTimes::new().set_modified(time);
+        fs::File::open(client.path("t").join(path)).unwrap().set_times(times).unwrap();
+    }
+    same(&folder, &client.path("t"));
+    assert_eq!(client.names(), ["t"]);
+}
+
+/// Changes a file and puts its size and time back.
+fn alter(path: &std::path::Path) {
+    let before: SystemTime = path.metadata().unwrap().modified().unwrap();
+    let mut bytes = fs::read(path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(path, bytes).unwrap();
+    fs::File::open(path).unwrap().set_times(fs::FileTimes::new().set_modified(before)).unwrap();
+}
+
+#[test]
+fn a_file_altered_in_secret_is_noticed() {
+    let served = Served::new();
+    let folder = served.folder.path().join("t");
+    everything(&folder);
+    let mut client = Client::quick();
+    let job = tree(&client, &served, "t");
+    client.run(job.clone()).unwrap();
+    alter(&folder.join("bin/run"));
+    alter(&folder.join("large/five.bin"));
+    let trouble = client.run(job.clone()).unwrap_err();
+    assert!(
+        trouble.message.as_str().contains("differs from the server's in bin/run and 1 more"),
+        "{trouble}"
+    );
+    let done = client.run(NewJob { existing: Existing::Update, ..job }).unwrap();
+    assert_eq!(done.transferred, 10 + MIB as u64);
+    same(&folder, &client.path("t"));
+}
+
+#[test]
+fn a_file_altered_between_two_tries_is_never_spliced() {
+    let served = Served::new();
+    let folder = served.folder.path().join("t");
+    many(&folder, 100, 4096);
+    write(&folder, "zz-large", &content(4 * MIB, 5));
+    let mut client = Client::new(Config { retries: 0, ..patient() });
+    let proxy = Proxy::start(served.at(), vec![Fault::CutAfter(3 * MIB)]);
+    let job = NewJob { address: address(proxy.at(), "t"), ..tree(&client, &served, "t") };
+    client.run(job.clone()).unwrap_err();
+    alter(&folder.join("000/00050.dat"));
+    alter(&folder.join("zz-large"));
+    fs::remove_file(folder.join("000/00060.dat")).unwrap();
+    let done = client.run(job).unwrap();
+    assert_eq!(client.names(), ["t"]);
+    same(&folder, &client.path("t"));
+    assert!(done.transferred <= 4096 + 3 * MIB as u64, "{done:?}");
+}

@@ -1,0 +1,134 @@
+//! A target that is there already.
+
+use std::{fs, os::unix::fs::symlink};
+
+use fdsp::client::{Existing, NewJob, TroubleKind};
+
+use crate::tree::{
+    folder::{everything, look, same, write},
+    support::{Client, Served},
+    whole::tree,
+};
+
+#[test]
+fn another_tree_is_kept_and_the_difference_named() {
+    let served = Served::new();
+    everything(&served.folder.path().join("t"));
+    let mut client = Client::quick();
+    write(client.folder.path(), "t/a.txt", b"mine");
+    let before = look(&client.path("t"));
+    let job = tree(&client, &served, "t");
+    let trouble = client.run(job).unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Disk);
+    let text = trouble.message.as_str();
+    assert!(text.contains("differs from the server's in a.txt and ") && text.contains("--update"), "{text}");
+    assert!(look(&client.path("t")) == before);
+    assert_eq!(client.names(), ["t"]);
+}
+
+#[test]
+fn overwriting_replaces_the_whole() {
+    let served = Served::new();
+    let folder = served.folder.path().join("t");
+    everything(&folder);
+    let mut client = Client::quick();
+    write(client.folder.path(), "t/mine", b"mine");
+    write(client.folder.path(), "t/bin", b"a file in the place of a folder");
+    let job = tree(&client, &served, "t");
+    client.run(NewJob { existing: Existing::Overwrite, ..job }).unwrap();
+    same(&folder, &client.path("t"));
+    assert_eq!(client.names(), ["t"]);
+}
+
+#[test]
+fn a_file_in_the_way_of_a_tree_stays() {
+    let served = Served::new();
+    everything(&served.folder.path().join("t"));
+    for existing in [Existing::Keep, Existing::Update, Existing::Overwrite] {
+        let mut client = Client::quick();
+        fs::write(client.path("t"), "mine").unwrap();
+        let job = tree(&client, &served, "t");
+        let trouble = client.run(NewJob { existing, ..job }).unwrap_err();
+        assert_eq!(trouble.kind, TroubleKind::Disk, "{trouble}");
+        assert_eq!(
+            (fs::read(client.path("t")).unwrap(), client.names()),
+            (b"mine".to_vec(), vec!["t".to_owned()])
+        );
+    }
+}
+
+#[test]
+fn a_folder_never_takes_the_place_of_a_file_in_an_update_nor_the_reverse() {
+    for (mine, theirs) in [("t/x", "t/x/y"), ("t/x/y", "t/x")] {
+        let served = Served::new();
+        write(served.folder.path(), theirs, b"theirs");
+        let mut client = Client::quick();
+        write(client.folder.path(), mine, b"mine");
+        let job = NewJob { existing: Existing::Update, ..tree(&client, &served, "t") };
+        let trouble = client.run(job).unwrap_err();
+        assert_eq!(trouble.kind, TroubleKind::Disk, "{trouble}");
+        assert!(trouble.message.as_str().contains("t/x is a directory on one side only"), "{trouble}");
+        assert_eq!(fs::read(client.path(mine)).unwrap(), b"mine");
+        assert_eq!(client.names(), ["t"]);
+    }
+}
+
+#[test]
+fn nothing_is_written_through_a_link() {
+    let served = Served::new();
+    write(served.folder.path(), "t/x/y", b"theirs");
+    write(served.folder.path(), "t/z", b"theirs");
+    let outside = tempfile::tempdir().unwrap();
+    write(outside.path(), "y", b"precious");
+    let mut client = Client::quick();
+    fs::create_dir(client.path("t")).unwrap();
+    symlink(outside.path(), client.path("t/x")).unwrap();
+    symlink(outside.path().join("y"), client.path("t/z")).unwrap();
+    let job = NewJob { existing: Existing::Update, ..tree(&client, &served, "t") };
+    let trouble = client.run(job.clone()).unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Disk, "{trouble}");
+    fs::remove_file(client.path("t/x")).unwrap();
+    client.run(job).unwrap();
+    assert_eq!(fs::read(outside.path().join("y")).unwrap(), b"precious");
+    assert!(
+        client.path("t/z").symlink_metadata().unwrap().is_file(),
+        "the link is replaced, not what it leads to"
+    );
+    assert_eq!(fs::read(client.path("t/x/y")).unwrap(), b"theirs");
+}
+
+#[test]
+fn a_target_that_comes_into_being_meanwhile_is_not_clobbered() {
+    let served = Served::new();
+    everything(&served.folder.path().join("t"));
+    let mut client =
+        Client::new(fdsp::client::Config { limit: Some(3_000_000), ..crate::tree::support::config() });
+    let job = tree(&client, &served, "t");
+    let id = client.add(job);
+    client.started(id);
+    write(client.folder.path(), "t/mine", b"mine");
+    let trouble = client.end(id).unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Disk, "{trouble}");
+    assert_eq!(fs::read(client.path("t/mine")).unwrap(), b"mine");
+    assert_eq!(client.names(), ["t", "t.part"], "what was fetched is kept");
+    fs::remove_dir_all(client.path("t")).unwrap();
+    let job = tree(&client, &served, "t");
+    let done = client.run(job).unwrap();
+    assert_eq!((done.transferred, client.names()), (0, vec!["t".to_owned()]));
+}
+
+#[test]
+fn what_is_left_beside_a_tree_that_is_there_is_of_no_more_use() {
+    let served = Served::new();
+    let folder = served.folder.path().join("t");
+    everything(&folder);
+    let mut client = Client::quick();
+    let job = tree(&client, &served, "t");
+    write(client.folder.path(), "t.part/fdsp-tree/a.txt", b"te");
+    fs::create_dir(client.path("t.part/fdsp-parts")).unwrap();
+    let whole = NewJob { save_as: Some("u".into()), ..job.clone() };
+    client.run(whole).unwrap();
+    fs::rename(client.path("u"), client.path("t")).unwrap();
+    let done = client.run(job).unwrap();
+    assert_eq!((done.transferred, client.names()), (0, vec!["t".to_owned()]));
+}

@@ -1,0 +1,324 @@
+//! Servers that want more than to serve: nothing is written outside of the tree, nothing is overwritten, and memory has an end.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use fdsp::{
+    client::{Existing, Form, Names, NewJob, Trouble, TroubleKind},
+    protocol::{
+        client::Request,
+        error::Code,
+        message::{FileHead, Kind, Meta, TreeNode},
+    },
+};
+
+use crate::tree::{
+    scripts::{Script, WHEN, failure, head, identity, serve},
+    support::{Client, MIB, content},
+};
+
+fn fetch(client: &mut Client, at: SocketAddr) -> Result<fdsp::client::Finished, Trouble> {
+    let job = NewJob { form: Form::Tree, ..client.job(at, "t") };
+    client.run(job)
+}
+
+/// One that gives up at once.
+fn once() -> Client {
+    Client::new(fdsp::client::Config { retries: 0, ..crate::tree::support::config() })
+}
+
+#[test]
+fn an_honest_script_is_believed() {
+    let at = Script::new()
+        .file("a", b"a")
+        .directory("d")
+        .file("d/large", &content(2 * MIB + 5, 1))
+        .link("d/link", "../a")
+        .serve();
+    let mut client = once();
+    let done = fetch(&mut client, at).unwrap();
+    assert_eq!((done.files, done.transferred), (Some(2), 2 * MIB as u64 + 6));
+    assert_eq!(fs::read(client.path("t/d/link")).unwrap(), b"a");
+    assert_eq!(client.names(), ["t"]);
+}
+
+#[test]
+fn names_of_other_systems_are_refused_where_that_is_wanted() {
+    for name in ["CON", "aux.c", "apache.", "a ", "C:", "a\\b", "a\u{200d}b", "e\u{301}"] {
+        let at = Script::new().directory("d").file(&format!("d/{name}"), b"a").serve();
+        let mut client = once();
+        fetch(&mut client, at).unwrap();
+        assert_eq!(fs::read(client.path("t/d").join(name)).unwrap(), b"a");
+        let config =
+            fdsp::client::Config { names: Names::Portable, retries: 0, ..crate::tree::support::config() };
+        let mut client = Client::new(config);
+        let trouble = fetch(&mut client, at).unwrap_err();
+        assert!(trouble.message.as_str().contains("--names exact takes it"), "{name:?}: {trouble}");
+        assert!(client.names().is_empty(), "{name:?} left {:?}", client.names());
+    }
+    let at = Script::new().file("README", b"a").file("readme", b"b").serve();
+    let config =
+        fdsp::client::Config { names: Names::Portable, retries: 0, ..crate::tree::support::config() };
+    let mut client = Client::new(config);
+    let trouble = fetch(&mut client, at).unwrap_err();
+    assert!(trouble.message.as_str().contains("README and readme are one name"), "{trouble}");
+    assert!(client.names().is_empty());
+}
+
+/// Where the user has named nothing, what is there is neither touched nor told of.
+#[test]
+fn a_folder_that_has_the_name_of_the_servers_choice_is_left_alone() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let script = Script::new().file("pin.txt", b"00000");
+    let at = serve({
+        let asked = Arc::clone(&asked);
+        move |session, id, request| match request {
+            Request::Stat(_) => {
+                let name = "Documents".to_owned();
+                let meta = Meta {
+                    kind: Kind::Directory,
+                    name,
+                    size: None,
+                    modified: WHEN,
+                    mode: 0o755,
+                    identity: None,
+                };
+                session.machine.meta(id, &meta, &mut session.out);
+            }
+            Request::Tree(_) => script.answer(session, id, &request),
+            request => {
+                asked.fetch_add(1, Ordering::Relaxed);
+                script.answer(session, id, &request);
+            }
+        }
+    });
+    let mut client = once();
+    let job = |client: &Client, existing| NewJob { form: Form::Tree, existing, ..client.job(at, "/") };
+    fs::create_dir(client.path("Documents")).unwrap();
+    fs::write(client.path("Documents/pin.txt"), "12345").unwrap();
+    for existing in [Existing::Keep, Existing::Overwrite, Existing::Update] {
+        let trouble = client.run(job(&client, existing)).unwrap_err();
+        assert!(trouble.message.as_str().contains("the server that chose this name"), "{trouble}");
+        assert_eq!(client.names(), ["Documents"]);
+        assert_eq!(fs::read(client.path("Documents/pin.txt")).unwrap(), b"12345");
+    }
+    fs::rename(client.path("Documents"), client.path("mine")).unwrap();
+    // The unfinished tree of another server.
+    let part = client.path("Documents.part");
+    fs::create_dir_all(part.join("fdsp-tree")).unwrap();
+    fs::write(part.join("fdsp-tree/a"), "unfinished").unwrap();
+    let trouble = client.run(job(&client, Existing::Keep)).unwrap_err();
+    assert!(trouble.message.as_str().contains("of another download"), "{trouble}");
+    assert_eq!(fs::read(part.join("fdsp-tree/a")).unwrap(), b"unfinished");
+    assert_eq!(asked.load(Ordering::Relaxed), 0, "the server was told of nothing");
+    fs::remove_dir_all(&part).unwrap();
+    client.run(job(&client, Existing::Keep)).unwrap();
+    assert_eq!(fs::read(client.path("Documents/pin.txt")).unwrap(), b"00000");
+}
+
+#[test]
+fn a_file_of_another_size_than_the_tree_said_is_no_success() {
+    for (said, length) in [(0, 10_000), (10_000, 0), (2 * MIB, 100), (100, 2 * MIB)] {
+        let mut script = Script::new().file("a", &content(length, 1));
+        for entry in &mut script.entries {
+            if let TreeNode::File { size, .. } = &mut entry.node {
+                *size = said as u64;
+            }
+        }
+        let mut client = once();
+        let trouble = fetch(&mut client, script.serve()).unwrap_err();
+        assert!(!client.path("t").exists(), "{said} and {length}: {trouble}");
+    }
+}
+
+#[test]
+fn paths_that_lead_out_break_the_protocol() {
+    for path in ["../x", "/etc/x", "a/../../x", "..", ".", "a//b", "a/", "nul\0"] {
+        let mut client = once();
+        let trouble = fetch(&mut client, Script::new().file(path, b"evil").serve()).unwrap_err();
+        assert_eq!(trouble.kind, TroubleKind::Connection, "{path}: {trouble}");
+        assert!(client.names().is_empty(), "{path}");
+    }
+}
+
+#[test]
+fn names_that_a_terminal_obeys_are_refused_before_anything_is_written() {
+    for name in ["\u{1b}[2J", "a\nb", "\u{202e}gpj.exe", "\u{85}", "\u{7f}"] {
+        let mut client = once();
+        let trouble = fetch(&mut client, Script::new().file(name, b"evil").serve()).unwrap_err();
+        assert!(trouble.message.as_str().contains("a terminal obeys"), "{name:?}: {trouble}");
+        assert!(!trouble.message.as_str().contains(char::is_control), "{trouble}");
+        assert!(client.names().is_empty(), "{name:?}");
+    }
+}
+
+#[test]
+fn links_to_names_that_a_terminal_obeys_are_refused() {
+    let mut client = once();
+    let trouble = fetch(&mut client, Script::new().link("link", "a/\u{1b}[2J").serve()).unwrap_err();
+    assert!(trouble.message.as_str().contains("a terminal obeys"), "{trouble}");
+    assert!(client.names().is_empty());
+}
+
+#[test]
+fn links_that_may_lead_out_break_the_protocol() {
+    for target in ["/etc/passwd", "..", "../x", "a/../../x", "", "d/.."] {
+        let at = Script::new().directory("d").link("link", target).serve();
+        let mut client = once();
+        let trouble = fetch(&mut client, at).unwrap_err();
+        assert_eq!(trouble.kind, TroubleKind::Connection, "{target}: {trouble}");
+        assert!(client.names().is_empty(), "{target}");
+    }
+}
+
+#[test]
+fn a_tree_without_its_end_is_no_tree() {
+    let at = serve(|session, id, request| {
+        let Request::Tree(_) = request else { return };
+        let script = Script::new().file("a", b"a");
+        let mut writer = session.machine.tree(id, &mut session.out);
+        script.entries.iter().for_each(|entry| writer.push(entry, &mut session.out));
+        writer.flush(&mut session.out);
+        session.refuse(id, &failure(Code::Internal));
+    });
+    let mut client = once();
+    fetch(&mut client, at).unwrap_err();
+    assert!(client.names().is_empty());
+}
+
+#[test]
+fn a_file_that_is_not_what_its_digest_says_is_not_kept() {
+    let script = Script::new().file("a", b"aaaa").file("b", b"bbbb");
+    let at = serve(move |session, id, request| match request {
+        Request::Files(files) => {
+            let mut writer = session.machine.files(id, &mut session.out);
+            for wanted in &files.files {
+                let content = script.contents[&wanted.path].clone();
+                let begin = session.out.as_slice().len();
+                writer.whole(&head(&content), &content, &mut session.out);
+                if wanted.path == "b" {
+                    // The bytes are altered, and all that tells of it is left as it was.
+                    let mut sent = session.out.as_slice().to_vec();
+                    let at = begin + sent[begin..].windows(4).position(|four| four == b"bbbb").unwrap();
+                    sent[at] = b'x';
+                    let length = sent.len();
+                    session.raw(&sent);
+                    session.out.sent(length);
+                }
+            }
+            writer.end(&mut session.out);
+        }
+        request => script.answer(session, id, &request),
+    });
+    let mut client = once();
+    let trouble = fetch(&mut client, at).unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Integrity, "{trouble}");
+    assert!(trouble.message.as_str().contains("block 0 of /t/b"), "{trouble}");
+    assert_eq!(fs::read(client.path("t.part/fdsp-tree/a")).unwrap(), b"aaaa");
+    assert!(!client.path("t.part/fdsp-tree/b").exists());
+}
+
+#[test]
+fn lying_sizes_take_no_memory_and_no_disk() {
+    for (said, sent) in [(u64::MAX, 4), (1 << 50, 4)] {
+        let node = TreeNode::File { size: said, identity: identity(b"aaaa") };
+        let script = Script::new().entry("a", node);
+        let at = serve(move |session, id, request| match request {
+            Request::Tree(_) => script.tree(session, id),
+            _ => session.refuse(id, &failure(Code::NotFound)),
+        });
+        let mut client = once();
+        let trouble = fetch(&mut client, at).unwrap_err();
+        assert_eq!(trouble.kind, TroubleKind::Disk, "{trouble}");
+        assert!(!client.path("t").exists(), "{sent}");
+    }
+    // One that grows on its way, beyond what is kept in memory.
+    let script = Script::new().file("a", b"aaaa");
+    let at = serve(move |session, id, request| match request {
+        Request::Files(_) => {
+            let mut writer = session.machine.files(id, &mut session.out);
+            let head = FileHead { size: 1 << 40, ..head(b"aaaa") };
+            writer.begin(&head, &mut session.out);
+            session.refuse(id, &failure(Code::Internal));
+        }
+        request => script.answer(session, id, &request),
+    });
+    let mut client = once();
+    let trouble = fetch(&mut client, at).unwrap_err();
+    assert!(trouble.message.as_str().contains("larger than asked for"), "{trouble}");
+}
+
+#[test]
+fn a_server_without_trees_says_so() {
+    let at = serve(|session, id, _| session.refuse(id, &failure(Code::Unsupported)));
+    let mut client = Client::quick();
+    let trouble = fetch(&mut client, at).unwrap_err();
+    assert!(trouble.message.as_str().contains("zip archive"), "{trouble}");
+    assert_eq!(client.retries(), 0);
+}
+
+#[test]
+fn a_file_that_changes_once_is_fetched_as_it_is_then() {
+    let asked = AtomicUsize::new(0);
+    let at = serve(move |session, id, request| {
+        let before = Script::new().file("a", b"old").file("b", b"b");
+        let after = Script::new().file("a", b"newer").file("b", b"b");
+        // The tree is told once as it was; the files are as they are.
+        match request {
+            Request::Tree(_) if asked.fetch_add(1, Ordering::SeqCst) == 0 => before.tree(session, id),
+            request => after.answer(session, id, &request),
+        }
+    });
+    let mut client = Client::quick();
+    let done = fetch(&mut client, at).unwrap();
+    assert_eq!(fs::read(client.path("t/a")).unwrap(), b"newer");
+    assert_eq!((done.transferred, client.retries()), (6, 1), "what came of the newer one is kept");
+}
+
+#[test]
+fn a_file_that_goes_on_changing_is_reported_and_the_others_are_kept() {
+    let asked = AtomicUsize::new(0);
+    let at = serve(move |session, id, request| {
+        let number = asked.fetch_add(1, Ordering::SeqCst);
+        let now = Script::new().file("a", format!("{number}").as_bytes()).file("b", b"b").file("gone", b"");
+        now.answer(session, id, &request);
+    });
+    let mut client = Client::new(fdsp::client::Config { retries: 2, ..crate::tree::support::config() });
+    let trouble = fetch(&mut client, at).unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Integrity, "{trouble}");
+    assert!(trouble.message.as_str().contains("/t/a changed on the server"), "{trouble}");
+    assert_eq!(fs::read(client.path("t.part/fdsp-tree/b")).unwrap(), b"b");
+    assert!(!client.path("t").exists());
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named_and_the_others_are_kept() {
+    let script = Script::new().file("a", b"a").file("b", b"b").file("c", b"c");
+    let at = serve(move |session, id, request| match request {
+        Request::Files(files) => {
+            let mut writer = session.machine.files(id, &mut session.out);
+            for wanted in &files.files {
+                match wanted.path.as_str() {
+                    "b" => writer.missed(&failure(Code::Unreadable), &mut session.out),
+                    path => {
+                        let content = &script.contents[path];
+                        writer.whole(&head(content), content, &mut session.out);
+                    }
+                }
+            }
+            writer.end(&mut session.out);
+        }
+        request => script.answer(session, id, &request),
+    });
+    let mut client = Client::quick();
+    let trouble = fetch(&mut client, at).unwrap_err();
+    assert!(trouble.message.as_str().contains("/t/b: the server could not read it"), "{trouble}");
+    assert_eq!((trouble.kind, client.retries()), (TroubleKind::Other, 0));
+    assert_eq!(fs::read(client.path("t.part/fdsp-tree/c")).unwrap(), b"c");
+}

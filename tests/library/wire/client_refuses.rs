@@ -1,0 +1,474 @@
+//! Every violation that a client sees.
+
+use fdsp::protocol::{
+    client::{Client, Request},
+    error::Violation,
+    message::{Form, Get, List, Stat},
+};
+use serde_json::{Value, json};
+
+use crate::wire::{
+    exchange::get,
+    stream::{
+        BLOCK, CONTENT, DATA, END, ENTRIES, ERROR, GET, GOODBYE, HELLO, META, MIB, STAT, Seen, Stream,
+        VALUES, WELCOME, blake3_hex, chaining, feed_client, pattern,
+    },
+};
+
+pub fn welcomed() -> Stream {
+    Stream::welcomed()
+}
+
+fn stat() -> Request {
+    Request::Stat(Stat { path: "f".to_owned() })
+}
+
+fn list() -> List {
+    List { path: String::new(), after: None, limit: None }
+}
+
+/// What the client says against a stream that answers these requests, however it is cut.
+pub fn refused(requests: &[Request], stream: &Stream) -> Violation {
+    let run = |size| {
+        let mut client = Client::new("test");
+        for request in requests {
+            client.request(request);
+        }
+        feed_client(&mut client, stream.0.chunks(size)).pop()
+    };
+    let seen = run(stream.0.len());
+    assert_eq!(seen, run(1000), "cut in pieces");
+    match seen {
+        Some(Seen::Violation(violation)) => violation,
+        other => panic!("no violation, but {other:?}"),
+    }
+}
+
+pub fn accepted(requests: &[Request], stream: &Stream) -> Vec<Seen> {
+    let mut client = Client::new("test");
+    for request in requests {
+        client.request(request);
+    }
+    let seen = feed_client(&mut client, [stream.0.as_slice()]);
+    assert!(!matches!(seen.last(), Some(Seen::Violation(_))), "{:?}", seen.last());
+    assert_eq!(client.end_of_stream(), Ok(()));
+    seen
+}
+
+pub fn with(mut message: Value, member: &str, value: Value) -> Value {
+    message[member] = value;
+    message
+}
+
+pub fn without(mut message: Value, member: &str) -> Value {
+    message.as_object_mut().expect("an object").remove(member);
+    message
+}
+
+pub fn modified() -> Value {
+    json!({"s": -1, "ns": 999_999_999})
+}
+
+fn file(size: usize) -> Value {
+    json!({"form": "file", "name": "f", "size": size, "modified": modified(), "mode": 0o644, "identity": "v1",
+        "first_block": 0})
+}
+
+fn archive(sources: usize) -> Value {
+    json!({"form": "zip", "name": "f.zip", "modified": modified(), "mode": 0o755, "identity": "v1", "first_block": 0,
+        "sources": {"bytes": sources, "files": 1, "directories": 0, "omitted": 0}})
+}
+
+fn end(content: &[u8]) -> Value {
+    json!({"size": content.len(), "root": blake3_hex(content), "identity": "v1"})
+}
+
+fn range_end() -> Value {
+    json!({"identity": "v1"})
+}
+
+fn announced(content: &Value) -> Stream {
+    welcomed().json(CONTENT, 1, content)
+}
+
+#[test]
+fn frames_out_of_order() {
+    let meta = json!({"kind": "directory", "name": "d", "modified": modified(), "mode": 0});
+    let goodbye = json!({"reason": "r"});
+    let error = json!({"code": "busy", "message": "m"});
+    let welcome = json!({"agent": "again", "pipeline": 1, "parallel": 1});
+    let get = [Request::Get(get("f"))];
+    let hashes = [Request::Hashes(crate::wire::exchange::get("f"))];
+    let begun = announced(&file(10));
+    for (requests, stream, name) in [
+        (&[stat()][..], Stream::new().json(META, 1, &meta), "meta"),
+        (&[], welcomed().json(WELCOME, 0, &welcome), "welcome"),
+        (&[], Stream::new().json(WELCOME, 1, &welcome), "welcome"),
+        (&[], welcomed().json(META, 1, &meta), "meta"),
+        (&[stat()], welcomed().json(META, 0, &meta), "meta"),
+        (&[stat()], welcomed().json(META, 2, &meta), "meta"),
+        (&[stat()], welcomed().json(META, 1, &meta).json(META, 1, &meta), "meta"),
+        (&[stat(), stat()], welcomed().json(META, 2, &meta), "meta"),
+        (&[stat()], welcomed().json(ENTRIES, 1, &json!({"entries": [], "more": false})), "entries"),
+        (&[stat()], welcomed().json(CONTENT, 1, &file(1)), "content"),
+        (&[Request::List(list())], welcomed().json(META, 1, &meta), "meta"),
+        (&get, welcomed().json(META, 1, &meta), "meta"),
+        (&get, welcomed().header(DATA, 1, 1), "data"),
+        (&get, welcomed().header(BLOCK, 48, 1), "block"),
+        (&get, welcomed().json(END, 1, &end(b"")), "end"),
+        (&get, begun.clone().json(CONTENT, 1, &file(10)), "content"),
+        (&get, begun.clone().header(DATA, 1, 2), "data"),
+        (&get, begun.clone().header(BLOCK, 48, 0), "block"),
+        (&get, begun.clone().json(END, 2, &end(b"")), "end"),
+        (&get, begun.clone().json(GOODBYE, 0, &goodbye), "goodbye"),
+        (&[], welcomed().json(GOODBYE, 1, &goodbye), "goodbye"),
+        (&[], welcomed().json(GOODBYE, 0, &goodbye).json(GOODBYE, 0, &goodbye), "goodbye"),
+        (&[stat()], welcomed().json(GOODBYE, 0, &goodbye).json(META, 1, &meta), "meta"),
+        (&[stat()], welcomed().json(ERROR, 0, &error).json(META, 1, &meta), "meta"),
+        (&[stat()], welcomed().json(ERROR, 2, &error), "error"),
+        (&[stat()], welcomed().json(ERROR, 1, &error).json(ERROR, 1, &error), "error"),
+        (&[stat()], Stream::new().json(ERROR, 1, &error), "error"),
+        (&[], welcomed().header(HELLO, 2, 0), "hello"),
+        (&[], welcomed().header(STAT, 2, 1), "stat"),
+        (&get, begun.clone().header(GET, 2, 1), "get"),
+        (&get, welcomed().header(0x05, 2, 1), "hashes"),
+        (&get, begun.clone().values(1, 0, &[[0; 32]]), "hashes"),
+        (&hashes, welcomed().values(1, 0, &[[0; 32]]), "hashes"),
+        (&hashes, welcomed().json(END, 1, &end(b"")), "end"),
+        (&hashes, begun.clone().data(1, &[0]), "data"),
+        (&hashes, begun.clone().mark(1, 0, 0, &[0; 32]), "block"),
+        (&hashes, begun.clone().values(2, 0, &[[0; 32]]), "hashes"),
+        (&hashes, begun.clone().json(CONTENT, 1, &file(10)), "content"),
+        (&get, welcomed().header(0x86, 2, 1), "tree"),
+    ] {
+        assert_eq!(refused(requests, &stream), Violation::Unexpected(name));
+    }
+}
+
+#[test]
+fn frames_that_cannot_be() {
+    let too_long = |kind, length, limit| Violation::TooLong { kind, length, limit };
+    let begun = || announced(&file(10));
+    let no_values = || Violation::Header("a hashes frame that does not hold whole values");
+    for (stream, violation) in [
+        (welcomed().header(0x42, 0, 1), Violation::Header("unknown kind")),
+        (welcomed().header(META, 65_537, 1), too_long("meta", 65_537, 65_536)),
+        (begun().header(DATA, 262_145, 1), too_long("data", 262_145, 262_144)),
+        (begun().header(BLOCK, 49, 1), too_long("block", 49, 48)),
+        (begun().header(BLOCK, 47, 1), Violation::Header("a block frame that is too short")),
+        (begun().header(DATA, 0, 1), Violation::Header("a data frame without data")),
+        (begun().header(VALUES, 65_544, 1), too_long("hashes", 65_544, 65_512)),
+        (begun().header(VALUES, 0, 1), no_values()),
+        (begun().header(VALUES, 8, 1), no_values()),
+        (begun().header(VALUES, 41, 1), no_values()),
+        (
+            welcomed().raw(&[META, 0, 0, 9, 0, 0, 0, 0, 1, 0, 0, 0]),
+            Violation::Header("reserved bytes are not zero"),
+        ),
+    ] {
+        assert_eq!(refused(&[Request::Get(get("f"))], &stream), violation);
+    }
+}
+
+#[test]
+fn messages_that_are_not_their_kind() {
+    let get = [Request::Get(get("f"))];
+    let content = |message: Value| announced(&message);
+    for (stream, name) in [
+        (Stream::new().frame(WELCOME, 0, b"{}"), "welcome"),
+        (Stream::new().frame(WELCOME, 0, br#"["a",1,1]"#), "welcome"),
+        (welcomed().frame(CONTENT, 1, b""), "content"),
+        (content(without(file(1), "identity")), "content"),
+        (content(without(file(1), "modified")), "content"),
+        (content(without(file(1), "mode")), "content"),
+        (content(without(file(1), "name")), "content"),
+        (content(without(file(1), "first_block")), "content"),
+        (content(without(file(1), "form")), "content"),
+        (content(with(file(1), "form", json!("tar"))), "content"),
+        (content(with(file(1), "size", json!(-1))), "content"),
+        (content(with(archive(1), "sources", json!({"bytes": 1}))), "content"),
+        (content(file(0)).json(END, 1, &json!({"size": 0})), "end"),
+        (welcomed().json(ERROR, 1, &json!({"code": "busy"})), "error"),
+        (welcomed().json(ERROR, 1, &json!({"message": "m"})), "error"),
+        (welcomed().json(GOODBYE, 0, &json!({})), "goodbye"),
+    ] {
+        let violation = refused(&get, &stream);
+        assert!(matches!(&violation, Violation::Json { kind, .. } if *kind == name), "{name}: {violation}");
+    }
+}
+
+#[test]
+fn announcements_that_contradict_the_request_or_themselves() {
+    let resumed = Get { first_block: 2, identity: Some("v1".to_owned()), ..get("f") };
+    let of_form = |form| Get { form, ..get("f") };
+    let absurd = Get { first_block: 1 << 44, ..get("f") };
+    for (get, content, what) in [
+        (get("f"), with(file(1), "form", json!("auto")), "it names no form"),
+        (of_form(Form::Zip), file(1), "another form"),
+        (of_form(Form::File), archive(1), "another form"),
+        (get("f"), without(file(1), "size"), "a file has a size and no sources"),
+        (get("f"), with(archive(1), "form", json!("file")), "a file has a size and no sources"),
+        (get("f"), without(archive(1), "sources"), "an archive names its sources"),
+        (get("f"), with(file(9 * MIB), "first_block", json!(1)), "another first block"),
+        (resumed.clone(), file(9 * MIB), "another first block"),
+        (resumed.clone(), with(file(MIB), "first_block", json!(2)), "it begins behind its end"),
+        (
+            resumed,
+            with(with(file(9 * MIB), "first_block", json!(2)), "identity", json!("v2")),
+            "another identity",
+        ),
+        (absurd, with(archive(1), "first_block", json!(1u64 << 44)), "a first block that no content has"),
+        (get("f"), with(file(1), "identity", json!("")), "an identity has 1 to 128 characters"),
+        (get("f"), with(file(1), "identity", json!("ü".repeat(129))), "an identity has 1 to 128 characters"),
+        (get("f"), with(file(1), "mode", json!(0o1000)), "a mode of more than 0o777"),
+        (
+            get("f"),
+            with(file(1), "modified", json!({"s": 0, "ns": 1_000_000_000})),
+            "a point in time with too many nanoseconds",
+        ),
+    ] {
+        assert_eq!(refused(&[Request::Get(get)], &announced(&content)), Violation::Content(what));
+    }
+}
+
+#[test]
+fn content_that_contradicts_its_announcement() {
+    let bytes = pattern(2 * MIB + 5);
+    let (one, two, tail) = (&bytes[..MIB], &bytes[MIB..2 * MIB], &bytes[2 * MIB..]);
+    let mib = MIB as u64;
+    let size = bytes.len() as u64;
+    let file = || announced(&file(bytes.len()));
+    let zip = || announced(&archive(bytes.len()));
+    let first = |stream: Stream| stream.block(1, 0, mib, one);
+    let both = |stream: Stream| first(stream).block(1, 1, 2 * mib, two);
+    let all = |stream: Stream| both(stream).block(1, 2, size, tail);
+    let hash = |index, content| chaining(index, content);
+    let swapped = json!({"size": bytes.len(), "root": blake3_hex(b"other"), "identity": "v1"});
+    for (stream, what) in [
+        (both(file()).data(1, &[0; 6]), "more data than announced"),
+        (all(file()).data(1, &[0]), "data after a short block"),
+        (announced(&self::file(0)).data(1, &[0]), "more data than announced"),
+        (file().data(1, one).data(1, &[0]), "a block that is too long"),
+        (file().data(1, &one[1..]).data(1, &[0; 2]), "a block that is too long"),
+        (file().mark(1, 0, 0, &[0; 32]), "a block without data"),
+        (first(file()).mark(1, 0, mib, &hash(0, one)), "a block without data"),
+        (file().block(1, 1, mib, one), "a block out of order"),
+        (first(file()).block(1, 0, 2 * mib, two), "a block out of order"),
+        (first(file()).block(1, 2, 2 * mib, two), "a block out of order"),
+        (file().block(1, 0, 9, &one[..9]), "a short block before the end"),
+        (zip().block(1, 0, 9, &one[..9]).data(1, &[0]), "data after a short block"),
+        (file().block(1, 0, mib - 1, one), "a position of a file that is not the offset"),
+        (file().block(1, 0, size + 1, one), "a position that goes back or beyond the sources"),
+        (zip().block(1, 0, size + 1, one), "a position that goes back or beyond the sources"),
+        (zip().block(1, 0, 9, one).block(1, 1, 8, two), "a position that goes back or beyond the sources"),
+        (both(file()).data(1, tail).json(END, 1, &end(&bytes)), "data without its block"),
+        (both(file()).json(END, 1, &end(&bytes)), "it ends before its size"),
+        (both(file()).json(END, 1, &range_end()), "it ends before the last block that was asked for"),
+        (both(zip()).json(END, 1, &range_end()), "it ends before the last block that was asked for"),
+        (all(zip()).json(END, 1, &range_end()), "it ends before the last block that was asked for"),
+        (all(file()).json(END, 1, &range_end()), "its end names no size"),
+        (all(file()).json(END, 1, &with(end(&bytes), "size", json!(7))), "it ends before its size"),
+        (all(zip()).json(END, 1, &with(end(&bytes), "size", json!(7))), "it ends before its size"),
+        (
+            all(file()).json(END, 1, &with(end(&bytes), "identity", json!("v2"))),
+            "it ends with another identity",
+        ),
+        (all(file()).json(END, 1, &without(end(&bytes), "root")), "the whole content without its root"),
+        (all(file()).json(END, 1, &with(end(&bytes), "root", json!("00"))), "a root that is none"),
+    ] {
+        assert_eq!(refused(&[Request::Get(get("f"))], &stream), Violation::Content(what));
+    }
+    assert_eq!(refused(&[Request::Get(get("f"))], &all(zip()).json(END, 1, &swapped)), Violation::Root);
+    for stream in [file(), zip()] {
+        accepted(&[Request::Get(get("f"))], &all(stream).json(END, 1, &end(&bytes)));
+    }
+}
+
+#[test]
+fn ranges_that_are_not_what_was_asked_for() {
+    let bytes = pattern(2 * MIB);
+    let (one, two, mib) = (&bytes[..MIB], &bytes[MIB..], MIB as u64);
+    let range = |first_block, blocks| [Request::Get(Get { first_block, blocks: Some(blocks), ..get("f") })];
+    let at = |first: u64, content: Value| announced(&with(content, "first_block", json!(first)));
+    let sized = || at(0, file(bytes.len())).block(1, 0, mib, one);
+    let unsized_ = || at(0, archive(bytes.len())).block(1, 0, mib, one);
+    for (requests, stream, what) in [
+        (range(0, 1), sized().data(1, &[0]), "more data than asked for"),
+        (range(0, 0), at(0, file(9)).data(1, &[0]), "more data than asked for"),
+        (range(0, 1), unsized_().data(1, &[0]), "more data than asked for"),
+        (range(0, 2), sized().json(END, 1, &range_end()), "it ends before the last block that was asked for"),
+        (range(0, 1), sized().json(END, 1, &with(range_end(), "size", json!(MIB))), "its end names no size"),
+        (
+            range(0, 1),
+            sized().json(END, 1, &with(range_end(), "root", json!(blake3_hex(one)))),
+            "a root of a content that was not sent whole",
+        ),
+        (
+            range(0, 1),
+            at(0, archive(99)).block(1, 0, 9, &one[..9]).json(END, 1, &range_end()),
+            "it ends before the last block that was asked for",
+        ),
+        (
+            range(1, 9),
+            at(1, file(bytes.len())).block(1, 1, 2 * mib, two).json(END, 1, &end(&bytes)),
+            "a root of a content that was not sent whole",
+        ),
+        (range(1, 9), at(1, file(bytes.len())).block(1, 0, 2 * mib, two), "a block out of order"),
+    ] {
+        assert_eq!(refused(&requests, &stream), Violation::Content(what));
+    }
+    // The range ends where the archive happens to end: with or without its size, both are true.
+    accepted(&range(0, 1), &unsized_().json(END, 1, &range_end()));
+    let whole = with(end(one), "size", json!(MIB));
+    accepted(&range(0, 1), &unsized_().json(END, 1, &whole));
+}
+
+#[test]
+fn hashes_that_are_not_what_was_asked_for() {
+    let bytes = pattern(2 * MIB + 5);
+    let hash: Vec<[u8; 32]> =
+        (0..).zip(bytes.chunks(MIB)).map(|(index, block)| chaining(index, block)).collect();
+    let whole = Request::Hashes(get("f"));
+    let of = |get: &Get| Request::Hashes(get.clone());
+    let two = Get { blocks: Some(2), ..get("f") };
+    let tail = Get { first_block: 1, ..get("f") };
+    let begun = || announced(&file(bytes.len()));
+    let later = || announced(&with(file(bytes.len()), "first_block", json!(1)));
+    let all = || begun().values(1, 0, &hash);
+    let other = json!({"size": bytes.len(), "root": blake3_hex(b"other"), "identity": "v1"});
+    for (request, stream, what) in [
+        (whole.clone(), announced(&archive(1)), "another form"),
+        (
+            whole.clone(),
+            announced(&file(0)).values(1, 0, &hash[..1]),
+            "more hashes than the content has blocks",
+        ),
+        (whole.clone(), all().values(1, 3, &hash[..1]), "more hashes than the content has blocks"),
+        (of(&two), all(), "more hashes than asked for"),
+        (whole.clone(), begun().values(1, 1, &hash[1..]), "hashes out of order"),
+        (whole.clone(), begun().values(1, 0, &hash[..1]).values(1, 0, &hash[..1]), "hashes out of order"),
+        (whole.clone(), begun().values(1, u64::MAX, &hash[..1]), "hashes out of order"),
+        (of(&tail), later().values(1, 0, &hash[..1]), "hashes out of order"),
+        (whole.clone(), begun().json(END, 1, &end(&bytes)), "it ends before its size"),
+        (
+            whole.clone(),
+            begun().values(1, 0, &hash[..2]).json(END, 1, &end(&bytes)),
+            "it ends before its size",
+        ),
+        (
+            of(&two),
+            begun().values(1, 0, &hash[..1]).json(END, 1, &range_end()),
+            "it ends before the last block that was asked for",
+        ),
+        (whole.clone(), all().json(END, 1, &range_end()), "its end names no size"),
+        (
+            whole.clone(),
+            all().json(END, 1, &with(end(&bytes), "identity", json!("v2"))),
+            "it ends with another identity",
+        ),
+        (
+            whole.clone(),
+            all().json(END, 1, &without(end(&bytes), "root")),
+            "the whole content without its root",
+        ),
+        (
+            of(&tail),
+            later().values(1, 1, &hash[1..]).json(END, 1, &end(&bytes)),
+            "a root of a content that was not sent whole",
+        ),
+    ] {
+        assert_eq!(refused(&[request], &stream), Violation::Content(what));
+    }
+    let nothing = announced(&file(0)).json(END, 1, &with(end(b""), "root", json!(blake3_hex(b"x"))));
+    for stream in [all().json(END, 1, &other), nothing] {
+        assert_eq!(refused(std::slice::from_ref(&whole), &stream), Violation::Root);
+    }
+    let last = |seen: Vec<Seen>| format!("{:?}", seen.last());
+    let root = format!("root: Some({})", blake3_hex(&bytes));
+    assert!(last(accepted(std::slice::from_ref(&whole), &all().json(END, 1, &end(&bytes)))).contains(&root));
+    accepted(&[of(&two)], &begun().values(1, 0, &hash[..2]).json(END, 1, &range_end()));
+    // What an only block hashes to does not tell the digest of the whole; whatever the server says of it stands.
+    let one = announced(&file(5)).values(1, 0, &hash[..1]);
+    assert!(last(accepted(&[whole], &one.json(END, 1, &end(b"other")))).ends_with("root: None }\"))"));
+}
+
+#[test]
+fn a_corrupt_block_is_reported_and_the_rest_is_still_received() {
+    let bytes = pattern(MIB + 5);
+    let mut flipped = bytes[..MIB].to_vec();
+    flipped[77] ^= 1;
+    let stream = announced(&file(bytes.len()))
+        .data(1, &flipped)
+        .mark(1, 0, MIB as u64, &chaining(0, &bytes[..MIB]))
+        .block(1, 1, bytes.len() as u64, &bytes[MIB..])
+        .json(END, 1, &end(&bytes));
+    let seen = accepted(&[Request::Get(get("f"))], &stream);
+    let shown: Vec<String> = seen.iter().map(|seen| format!("{seen:?}")).collect();
+    assert!(shown[3].contains("index: 0") && shown[3].contains("intact: false"), "{}", shown[3]);
+    assert!(shown[5].contains("index: 1") && shown[5].contains("intact: true"), "{}", shown[5]);
+    assert!(shown[6].ends_with("root: None }\")"), "{}", shown[6]);
+}
+
+#[test]
+fn what_stat_and_list_may_not_answer() {
+    let meta = json!({"kind": "file", "name": "f", "size": 1, "modified": modified(), "mode": 0o644, "identity": "v1"});
+    for (meta, what) in [
+        (without(meta.clone(), "size"), "a file without a size"),
+        (without(meta.clone(), "identity"), "a file without an identity"),
+        (with(meta.clone(), "identity", json!("")), "an identity has 1 to 128 characters"),
+        (with(meta.clone(), "mode", json!(0o7777)), "a mode of more than 0o777"),
+        (
+            with(meta.clone(), "modified", json!({"s": 0, "ns": 4_000_000_000u32})),
+            "a point in time with too many nanoseconds",
+        ),
+    ] {
+        assert_eq!(refused(&[stat()], &welcomed().json(META, 1, &meta)), Violation::Content(what));
+    }
+    accepted(&[stat()], &welcomed().json(META, 1, &meta));
+    accepted(
+        &[stat()],
+        &welcomed().json(
+            META,
+            1,
+            &json!({"kind": "directory", "name": "", "size": null,
+        "modified": modified(), "mode": 0, "extra": true}),
+        ),
+    );
+
+    let entry = |name: &str| json!({"name": name, "kind": "other", "modified": modified()});
+    let page = |names: &[&str], more: bool| json!({"entries": names.iter().map(|name| entry(name)).collect::<Vec<_>>(), "more": more});
+    let after = List { after: Some("b".to_owned()), ..list() };
+    let two = List { limit: Some(2), ..list() };
+    for (list, page, what) in [
+        (list(), page(&["a", "b", "a"], false), "entries out of order"),
+        (list(), page(&[""], false), "an entry whose name is no segment of a path"),
+        (list(), page(&["."], false), "an entry whose name is no segment of a path"),
+        (list(), page(&[".."], false), "an entry whose name is no segment of a path"),
+        (list(), page(&["a/b"], false), "an entry whose name is no segment of a path"),
+        (list(), page(&["a\0b"], false), "an entry whose name is no segment of a path"),
+        (list(), page(&[], true), "an empty page before the last"),
+        (after.clone(), page(&["b"], false), "entries that were not asked for"),
+        (after.clone(), page(&["a"], true), "entries that were not asked for"),
+        (two.clone(), page(&["a", "b", "c"], false), "more entries than asked for"),
+    ] {
+        assert_eq!(
+            refused(&[Request::List(list)], &welcomed().json(ENTRIES, 1, &page)),
+            Violation::Content(what)
+        );
+    }
+    accepted(&[Request::List(list())], &welcomed().json(ENTRIES, 1, &page(&[], false)));
+    accepted(&[Request::List(after)], &welcomed().json(ENTRIES, 1, &page(&["c", "d"], true)));
+    accepted(&[Request::List(two)], &welcomed().json(ENTRIES, 1, &page(&["A", "a"], true)));
+}
+
+#[test]
+fn a_stream_that_ends_anywhere_else_is_truncated() {
+    let stream = announced(&file(3)).block(1, 0, 3, b"abc").json(END, 1, &end(b"abc")).0;
+    for length in 1..=stream.len() {
+        let mut client = Client::new("test");
+        client.request(&Request::Get(get("f")));
+        feed_client(&mut client, [&stream[..length]]);
+        let expected = if length == stream.len() { Ok(()) } else { Err(Violation::Truncated) };
+        assert_eq!(client.end_of_stream(), expected, "after {length} bytes");
+    }
+}

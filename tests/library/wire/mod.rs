@@ -1,0 +1,14 @@
+//! The wire protocol, held against its specification (the documentation of `fdsp::protocol`): both machines in
+//! one thread, and each of them against streams that are built here byte by byte.
+
+mod client_refuses;
+mod cutting;
+mod exchange;
+mod pair;
+mod server_refuses;
+mod strangers;
+mod stream;
+mod tables;
+mod trees;
+
+use crate::shared::memory;

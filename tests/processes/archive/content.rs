@@ -1,0 +1,291 @@
+//! What is in an archive: everything that was in the directory, and nothing else.
+
+use std::{
+    ffi::OsStr,
+    fs::{self, Permissions},
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{PermissionsExt, symlink},
+        net::UnixListener,
+    },
+    process::Command,
+    time::{Duration, UNIX_EPOCH},
+};
+
+use fdsp::{protocol::message::Sources, storage::StorageError};
+
+use crate::archive::{
+    Folder, bytes, noise,
+    oracles::{self, all_agree},
+    plan, text,
+};
+
+#[test]
+fn an_empty_directory() {
+    let folder = Folder::new();
+    let (archive, sources) = folder.archive();
+    assert_eq!(sources, Sources { directories: 1, ..Sources::default() });
+    all_agree(&archive, &folder.dir(), "d");
+}
+
+#[test]
+fn files_of_all_sizes_in_nested_directories() {
+    let folder = Folder::new();
+    let mut sum = 0;
+    for (index, size) in [0, 1, 1023, 1024, 4096, 131_071, 131_072, 131_073, 400_000].into_iter().enumerate()
+    {
+        folder.file(format!("text/{size}"), text(size));
+        folder.file(format!("deep/{index}/er/noise"), noise(index as u8, size));
+        folder.file(format!("{size}.png"), text(size));
+        sum += 3 * size as u64;
+    }
+    fs::create_dir_all(folder.dir().join("empty/within/empty")).unwrap();
+    let (archive, sources) = folder.archive();
+    assert_eq!(sources, Sources { bytes: sum, files: 27, directories: 24, omitted: 0 });
+    all_agree(&archive, &folder.dir(), "d");
+    let entries = oracles::zip_crate(&archive).unwrap();
+    assert_eq!(entries.len() as u64, sources.files + sources.directories);
+}
+
+#[test]
+fn names_of_all_kinds() {
+    let folder = Folder::new();
+    let names = [
+        "with spaces in it",
+        "-leading dash",
+        "--help",
+        "Grüße, 日本語 🦀",
+        "back\\slash",
+        "quotes'\"",
+        "percent%41",
+        "*?[a]",
+        "trailing.",
+        "new\nline",
+        "e\u{301}",
+        "\u{e9}",
+    ];
+    for name in names {
+        folder.file(name, name);
+        folder.file(format!("dir {name}/{name}"), name);
+    }
+    folder.file("n".repeat(255), "long");
+    folder.file("ü".repeat(127), "long and wide");
+    let (archive, sources) = folder.archive();
+    assert_eq!(sources.files, 26);
+    all_agree(&archive, &folder.dir(), "d");
+}
+
+#[test]
+fn names_that_are_no_text_are_escaped() {
+    let folder = Folder::new();
+    folder.file(OsStr::from_bytes(b"caf\xe9/na\xefve.txt"), "content");
+    let (archive, _) = folder.archive();
+    let names: Vec<_> = oracles::zip_crate(&archive).unwrap().into_keys().collect();
+    assert_eq!(names, ["d/", "d/caf%E9/", "d/caf%E9/na%EFve.txt"]);
+    if let Some(said) = oracles::unzip(&archive) {
+        said.unwrap();
+    }
+}
+
+#[test]
+fn two_entries_of_one_name_are_refused() {
+    for (one, other) in [("x%FF", &b"x\xff"[..]), ("x%FF/in", b"x\xff"), ("x%FF", b"x\xff/in")] {
+        let folder = Folder::new();
+        folder.file(one, "one");
+        folder.file(OsStr::from_bytes(other), "other");
+        let error = folder.plan().unwrap_err();
+        assert!(matches!(error, StorageError::Unreadable { .. }), "{error}");
+        assert!(error.to_string().contains("x%FF"), "{error}");
+    }
+}
+
+#[test]
+fn entries_are_sorted_by_bytes() {
+    let folder = Folder::new();
+    for name in ["a/b", "a-b", "a.b", "a0", "B", "ä", "a/-", "a/b-/c"] {
+        folder.file(name, name);
+    }
+    let mut stream = folder.plan().unwrap().stream();
+    let names = names(&bytes(&mut stream));
+    assert!(names.is_sorted(), "{names:?}");
+    assert_eq!(names.len(), 11);
+}
+
+#[test]
+fn modes_and_times_are_kept() {
+    let folder = Folder::new();
+    for (name, mode, seconds) in [
+        ("script", 0o755, 1_000_000_000),
+        ("private", 0o600, 1_700_000_001),
+        ("set-user-id", 0o4755, 2_000_000_000),
+        ("after 2038", 0o644, 2_500_000_000),
+    ] {
+        let path = folder.file(name, text(200_000));
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        let time = UNIX_EPOCH + Duration::from_secs(seconds);
+        fs::File::open(&path).unwrap().set_modified(time).unwrap();
+    }
+    fs::set_permissions(folder.dir(), Permissions::from_mode(0o750)).unwrap();
+    let (archive, _) = folder.archive();
+    all_agree(&archive, &folder.dir(), "d");
+
+    let old = folder.file("before 1980", "old");
+    fs::File::open(&old).unwrap().set_modified(UNIX_EPOCH).unwrap();
+    let (archive, _) = folder.archive();
+    assert_eq!(oracles::zip_crate(&archive).unwrap()["d/before 1980"].modified, 315_532_800);
+    // The extended timestamp knows better than the DOS fields.
+    if crate::archive::has("unzip") {
+        let to = folder.served().join("unpacked");
+        let unzip = Command::new("unzip").arg("-q").arg(&archive).arg("-d").arg(&to).status().unwrap();
+        assert!(unzip.success());
+        for name in ["script", "private", "before 1980"] {
+            let modified = |path: std::path::PathBuf| fs::metadata(path).unwrap().modified().unwrap();
+            assert_eq!(modified(to.join("d").join(name)), modified(folder.dir().join(name)), "{name}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_file_is_left_out_and_counted() {
+    let folder = Folder::new();
+    let outside = folder.temporary_file("outside", "secret");
+    fs::write(folder.served().join("inside"), "inside").unwrap();
+    folder.file("file", "file");
+    folder.file("sub/file", "file");
+    let at = |name: &str| folder.dir().join(name);
+    symlink("file", at("link")).unwrap();
+    symlink("../../inside", at("sub/link up")).unwrap();
+    symlink("link", at("link to link")).unwrap();
+    // Left out: seven.
+    symlink("sub", at("link to directory")).unwrap();
+    symlink("nowhere", at("broken")).unwrap();
+    symlink("../../outside", at("outward")).unwrap();
+    symlink(&outside, at("absolute")).unwrap();
+    symlink("loop", at("loop")).unwrap();
+    let fifo = Command::new("mkfifo").arg(at("fifo")).status().unwrap();
+    assert!(fifo.success());
+    let _socket = UnixListener::bind(at("socket")).unwrap();
+
+    let (archive, sources) = folder.archive();
+    assert_eq!(sources, Sources { bytes: 22, files: 5, directories: 2, omitted: 7 });
+    let entries = oracles::zip_crate(&archive).unwrap();
+    let names: Vec<_> = entries.keys().map(String::as_str).collect();
+    assert_eq!(names, ["d/", "d/file", "d/link", "d/link to link", "d/sub/", "d/sub/file", "d/sub/link up"]);
+    assert_eq!(entries["d/sub/link up"].digest, oracles::blake3(b"inside"));
+}
+
+#[test]
+fn the_prefix_is_what_was_asked_for() {
+    let folder = Folder::new();
+    folder.file("sub/x.txt", "x");
+    let mut stream = plan(&folder.served(), "d/sub").unwrap().stream();
+    assert_eq!(names(&bytes(&mut stream)), ["d/sub/", "d/sub/x.txt"]);
+    // Nothing asked for is the folder itself, under its own name.
+    let mut stream = plan(&folder.served(), "").unwrap().stream();
+    let all = ["served/", "served/d/", "served/d/sub/", "served/d/sub/x.txt"];
+    assert_eq!(names(&bytes(&mut stream)), all);
+}
+
+#[test]
+fn the_bytes_are_always_the_same() {
+    let folder = Folder::new();
+    folder.file("text", text(3_000_000));
+    folder.file("noise", noise(1, 500_000));
+    folder.file("zeros", vec![0; 5_000_000]);
+    for index in 0..50 {
+        folder.file(format!("small/{index}"), text(index * 100));
+    }
+    let plan_one = folder.plan().unwrap();
+    let plan_two = folder.plan().unwrap();
+    assert_eq!(plan_one.identity(), plan_two.identity());
+    let mut stream = plan_one.stream();
+    let first = bytes(&mut stream);
+    stream.rewind();
+    assert_eq!((stream.position(), stream.finished()), (0, false));
+    assert!(bytes(&mut stream) == first, "again after a rewind");
+
+    // In pieces of other lengths, and with a rewind in the middle of them.
+    let mut stream = plan_two.stream();
+    let mut buffer = vec![0; 70_000];
+    for _ in 0..20 {
+        stream.read(&mut buffer).unwrap();
+    }
+    stream.rewind();
+    let mut pieces = Vec::new();
+    for length in [1_usize, 7, 30, 4096, 65_537].into_iter().cycle() {
+        if stream.finished() {
+            break;
+        }
+        let count = stream.read(&mut buffer[..length]).unwrap();
+        pieces.extend_from_slice(&buffer[..count]);
+    }
+    assert!(pieces == first, "whatever the pieces");
+}
+
+#[test]
+fn the_identity_changes_with_what_the_bytes_depend_on() {
+    let folder = Folder::new();
+    let path = folder.file("a", "one");
+    let identity = || folder.plan().unwrap().identity().to_owned();
+    let first = identity();
+    assert!((1..=128).contains(&first.len()));
+    fs::write(&path, "three").unwrap();
+    let second = identity();
+    assert_ne!(first, second);
+    fs::rename(&path, folder.dir().join("b")).unwrap();
+    let third = identity();
+    assert_ne!(second, third);
+    fs::create_dir(folder.dir().join("c")).unwrap();
+    let fourth = identity();
+    assert_ne!(third, fourth);
+    fs::set_permissions(folder.dir().join("c"), Permissions::from_mode(0o700)).unwrap();
+    assert_ne!(fourth, identity());
+}
+
+#[test]
+fn the_size_is_known_where_all_is_stored() {
+    let folder = Folder::new();
+    folder.file("a.jpg", noise(1, 1000));
+    folder.file("b.zip", text(1000));
+    folder.file("sub/c.mp4", noise(2, 1_000_000));
+    folder.file("empty.txt", "");
+    assert!(folder.plan().unwrap().size().is_some());
+    let (archive, _) = folder.archive();
+    all_agree(&archive, &folder.dir(), "d");
+    folder.file("d.txt", text(1000));
+    assert_eq!(folder.plan().unwrap().size(), None);
+}
+
+#[test]
+fn what_does_not_deflate_is_stored() {
+    let folder = Folder::new();
+    folder.file("small noise", noise(1, 5000));
+    folder.file("large noise", noise(2, 500_000));
+    folder.file("photo.JPG", text(500_000));
+    folder.file("small text", text(5000));
+    folder.file("large text", text(500_000));
+    let (path, _) = folder.archive();
+    let mut archive = zip::ZipArchive::new(fs::File::open(path).unwrap()).unwrap();
+    let mut method = |name: &str| archive.by_name(name).unwrap().compression();
+    for name in ["d/small noise", "d/large noise", "d/photo.JPG"] {
+        assert_eq!(method(name), zip::CompressionMethod::Stored, "{name}");
+    }
+    for name in ["d/small text", "d/large text"] {
+        assert_eq!(method(name), zip::CompressionMethod::Deflated, "{name}");
+    }
+}
+
+/// The names of an archive, in its order.
+fn names(archive: &[u8]) -> Vec<String> {
+    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(archive)).unwrap();
+    (0..archive.len()).map(|index| archive.by_index(index).unwrap().name().unwrap().into_owned()).collect()
+}
+
+impl Folder {
+    /// A file beside the served folder.
+    fn temporary_file(&self, name: &str, content: &str) -> std::path::PathBuf {
+        let path = self.temporary.path().join(name);
+        fs::write(&path, content).unwrap();
+        path
+    }
+}

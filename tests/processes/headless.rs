@@ -1,0 +1,365 @@
+//! The face without a terminal: events, exit codes and signals of both ends, on all four architectures.
+
+use std::{collections::BTreeSet, path::Path};
+
+use crate::shared::program::{self, Home, Lines, Running, Service};
+use rustix::process::Signal;
+use serde_json::Value;
+
+const ARCHITECTURES: [&str; 4] = ["single", "threads", "select", "async"];
+
+/// Bytes that do not repeat and cannot be deflated.
+fn noise(length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    blake3::Hasher::new().finalize_xof().fill(&mut bytes);
+    bytes
+}
+
+/// A home with a folder to serve and one to fetch into.
+fn home() -> Home {
+    let home = Home::new();
+    home.write("served/a b.bin", noise(3_500_000)).write("served/empty", "");
+    home.write("served/dir/x.txt", "x".repeat(100_000))
+        .write("served/dir/sub/ü.txt", "ü")
+        .write("got/.keep", "");
+    std::fs::create_dir(home.path().join("served/dir/nothing")).expect("made");
+    home
+}
+
+fn serve(home: &Home, options: &str) -> Service {
+    Service::start(home, &home.path().join("served"), options)
+}
+
+fn keys(object: &Value) -> BTreeSet<&str> {
+    object.as_object().expect("an object").keys().map(String::as_str).collect()
+}
+
+fn b3sum(path: &Path) -> String {
+    blake3::hash(&std::fs::read(path).expect("read")).to_hex().to_string()
+}
+
+#[test]
+fn events_of_a_download_have_exactly_their_fields() {
+    let home = home();
+    for arch in ARCHITECTURES {
+        let mut service = serve(&home, &format!("--arch {arch}"));
+        let address = format!("fdsp://127.0.0.1:{}/#sha256:", service.port);
+        assert!(service.address.starts_with(&address), "{}", service.address);
+        let folder = format!("got/{arch}");
+        home.write(&format!("{folder}/.keep"), "");
+        let outcome = home.run(["--json", "-d", &folder, &service.at("a%20b.bin")]);
+        assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""), "{arch}: {outcome:#?}");
+
+        let names: Vec<_> = outcome.objects().iter().map(|object| object["event"].to_string()).collect();
+        assert_eq!(names.first().map(String::as_str), Some("\"queued\""), "{names:?}");
+        assert_eq!(names.last().map(String::as_str), Some("\"done\""), "{names:?}");
+        assert_eq!(outcome.events("started").len(), 1);
+        let done = outcome.events("done").remove(0);
+        let path = home.path().join(&folder).join("a b.bin");
+        for key in ["path", "bytes", "transferred", "resumed", "blake3", "seconds"] {
+            assert!(keys(&done).contains(key), "{key} of {done}");
+        }
+        assert_eq!(done["path"], path.to_str().expect("plain"));
+        assert_eq!(
+            (&done["bytes"], &done["transferred"], &done["resumed"]),
+            (&3_500_000.into(), &3_500_000.into(), &0.into())
+        );
+        assert_eq!(done["blake3"], b3sum(&path), "{arch}");
+        assert!(done["seconds"].as_f64().is_some_and(|seconds| seconds > 0.0), "{done}");
+        assert_eq!(std::fs::read(&path).expect("fetched"), noise(3_500_000), "{arch}");
+
+        let sent = service.lines.event("sent");
+        assert_eq!((&sent["path"], &sent["bytes"]), (&"a b.bin".into(), &3_500_000.into()), "{sent}");
+        service.lines.event("disconnected");
+    }
+}
+
+#[test]
+fn a_server_tells_what_happens_in_order() {
+    let home = home();
+    for arch in ARCHITECTURES {
+        let mut service = serve(&home, &format!("--arch {arch}"));
+        assert_eq!(home.run(["-q", "-d", "got", "--overwrite", &service.at("empty")]).code, 0);
+        let mut names = Vec::new();
+        while names.last().is_none_or(|name| name != "disconnected") {
+            let object: Value = serde_json::from_str(&service.lines.next()).expect("an object");
+            names.push(object["event"].as_str().expect("a name").to_owned());
+        }
+        names.retain(|name| name != "request");
+        assert_eq!(names, ["connected", "sent", "disconnected"], "{arch}");
+    }
+}
+
+#[test]
+fn a_folder_comes_as_a_zip() {
+    let home = home();
+    for arch in ARCHITECTURES {
+        let service = serve(&home, &format!("--arch {arch}"));
+        let outcome = home.run(["--json", "-l", &format!("got/{arch}.zip"), &service.at("dir")]);
+        assert_eq!(outcome.code, 0, "{arch}: {outcome:#?}");
+        let path = home.path().join(format!("got/{arch}.zip"));
+        let done = outcome.events("done").remove(0);
+        assert_eq!(done["blake3"], b3sum(&path));
+        assert_eq!(done["bytes"], std::fs::metadata(&path).expect("there").len());
+        let mut archive = zip::ZipArchive::new(std::fs::File::open(&path).expect("there")).expect("a zip");
+        let names: BTreeSet<_> = archive.file_names().map(|name| name.expect("UTF-8").into_owned()).collect();
+        for name in ["dir/x.txt", "dir/sub/ü.txt", "dir/nothing/"] {
+            assert!(names.contains(name), "{name} in {names:?}");
+        }
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut archive.by_name("dir/sub/ü.txt").expect("there"), &mut text)
+            .expect("read");
+        assert_eq!(text, "ü");
+    }
+}
+
+#[test]
+fn several_downloads_and_one_that_is_not_there() {
+    let home = home();
+    let service = serve(&home, "");
+    let outcome =
+        home.run(["--json", "-d", "got", &service.at("empty"), &service.at("nowhere"), &service.at("dir")]);
+    assert_eq!(outcome.code, 4, "{outcome:#?}");
+    assert_eq!((outcome.events("queued").len(), outcome.events("done").len()), (3, 2));
+    let failed = outcome.events("failed").remove(0);
+    assert_eq!((&failed["name"], &failed["kind"]), (&"nowhere".into(), &"not_found".into()), "{failed}");
+    assert!(outcome.is_one_sentence().contains("nowhere"));
+}
+
+#[test]
+fn plain_lines_go_to_stderr_and_nothing_to_stdout() {
+    let home = home();
+    let service = serve(&home, "");
+    let outcome = home.run(["-d", "got", &service.at("a%20b.bin")]);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (0, ""), "{outcome:#?}");
+    let last = outcome.stderr.lines().last().expect("lines");
+    assert!(last.starts_with("a b.bin: done, 3.5 MB in ") && last.contains("BLAKE3 "), "{outcome:#?}");
+    let outcome = home.run(["-q", "-d", "got", &service.at("empty")]);
+    assert_eq!((outcome.code, outcome.stdout.as_str(), outcome.stderr.as_str()), (0, "", ""));
+}
+
+#[test]
+fn targets_that_exist() {
+    let home = home();
+    let service = serve(&home, "");
+    let fetch = |options: &[&str]| {
+        let address = service.at("a%20b.bin");
+        home.run(options.iter().copied().chain(["-d", "got", &address]))
+    };
+    assert_eq!(fetch(&[]).code, 0);
+    let again = fetch(&["--json"]);
+    assert_eq!(again.code, 0, "the same: {again:#?}");
+    home.write("got/a b.bin", "mine");
+    let refused = fetch(&[]);
+    assert_eq!(refused.code, 7);
+    assert!(refused.stderr.lines().last().is_some_and(|line| line.contains("a b.bin")), "{refused:#?}");
+    assert_eq!(std::fs::read(home.path().join("got/a b.bin")).expect("kept"), b"mine");
+    assert_eq!(fetch(&["--rename"]).code, 0);
+    assert_eq!(std::fs::read(home.path().join("got/a b (1).bin")).expect("beside"), noise(3_500_000));
+    assert_eq!(fetch(&["--overwrite"]).code, 0);
+    assert_eq!(std::fs::read(home.path().join("got/a b.bin")).expect("replaced"), noise(3_500_000));
+}
+
+#[test]
+fn digests_are_compared() {
+    let home = home();
+    let service = serve(&home, "");
+    let right = format!("blake3:{}", b3sum(&home.path().join("served/a b.bin")).to_uppercase());
+    let cases = [
+        ("md5:d41d8cd98f00b204e9800998ecf8427e", "empty", 0),
+        ("sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "empty", 0),
+        (&right, "a%20b.bin", 0),
+        ("md5:00000000000000000000000000000000", "dir/x.txt", 6),
+    ];
+    for (checksum, path, code) in cases {
+        let outcome = home.run(["-d", "got", "--checksum", checksum, &service.at(path)]);
+        assert_eq!(outcome.code, code, "{checksum}: {outcome:#?}");
+    }
+    assert!(!home.path().join("got/x.txt").exists(), "what is wrong is not put in place");
+}
+
+#[test]
+fn sigterm_lets_a_server_finish_and_end_well() {
+    let home = home();
+    for arch in ARCHITECTURES {
+        let mut service = serve(&home, &format!("--arch {arch}"));
+        service.process.signal(Signal::TERM);
+        assert_eq!(service.process.end().code, 0, "{arch}");
+        assert!(std::net::TcpStream::connect(("127.0.0.1", service.port)).is_err(), "{arch} listens no more");
+    }
+}
+
+/// A client that takes its time, up to the moment when content comes.
+fn slow_client(home: &Home, service: &Service) -> (Running, Lines) {
+    let mut client =
+        Running::start(home.command(["--json", "--limit", "200k", "-d", "got", &service.at("a%20b.bin")]));
+    let mut lines = client.stdout();
+    lines.event("progress");
+    (client, lines)
+}
+
+/// Whether this process was started with the signal ignored, which those that it starts inherit.
+fn is_ignored(signal: Signal) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux says");
+    let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).expect("a line");
+    let ignored = u64::from_str_radix(line.trim(), 16).expect("a number");
+    ignored & 1 << (signal.as_raw() - 1) != 0
+}
+
+#[test]
+fn a_second_signal_ends_a_server_at_once() {
+    let home = home();
+    for arch in ARCHITECTURES {
+        let mut service = serve(&home, &format!("--arch {arch}"));
+        let (_client, _lines) = slow_client(&home, &service);
+        service.process.signal(Signal::TERM);
+        service.process.signal(Signal::INT);
+        // Two signals that come together are still two: the second one is another.
+        assert_eq!(service.process.end().code, 0, "{arch}");
+    }
+}
+
+#[test]
+fn an_interrupted_client_keeps_what_it_has() {
+    let home = home();
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        if is_ignored(signal) {
+            println!("skipped: {signal:?} is ignored here, as under nohup, and then by the program, too");
+            continue;
+        }
+        let service = serve(&home, "");
+        let (mut client, _lines) = slow_client(&home, &service);
+        client.signal(signal);
+        let outcome = client.end();
+        assert_eq!(outcome.code, 130, "{outcome:#?}");
+        assert!(outcome.is_one_sentence().contains("kept"));
+        assert!(!home.path().join("got/a b.bin").exists());
+        let part = std::fs::metadata(home.path().join("got/a b.bin.part")).expect("kept");
+        assert!(part.len() > 0);
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_does_not_end_the_work() {
+    let home = home();
+    let service = serve(&home, "");
+    let mut command = home.command(["--json", "-d", "got", &service.at("a%20b.bin")]);
+    let mut child = command.spawn().expect("the binary starts");
+    let first = program::close_after_first_line(child.stdout.take().expect("a pipe"));
+    assert!(first.contains("queued"), "{first}");
+    let outcome = program::finish(child);
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""));
+    assert!(home.path().join("got/a b.bin").exists());
+
+    let mut child = home.command(["--serve", "-P", "0", "served"]).spawn().expect("the binary starts");
+    let address = program::close_after_first_line(child.stdout.take().expect("a pipe"));
+    assert_eq!(home.run(["-q", "-d", "got", &program::at(address.trim(), "empty")]).code, 0);
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::TERM).expect("it runs");
+    let outcome = program::finish(child);
+    assert_eq!(outcome.code, 0, "{outcome:#?}");
+}
+
+#[test]
+fn the_demo_without_a_terminal_fetches_compares_and_cleans_up() {
+    let home = home();
+    let scratch = Home::new();
+    for arch in ARCHITECTURES {
+        let mut command = home.command(["--demo", "served", "--arch", arch]);
+        command.env("TMPDIR", scratch.path());
+        let outcome = program::finish(command.spawn().expect("the binary starts"));
+        assert_eq!(outcome.code, 0, "{outcome:#?}");
+        let verified = outcome.stdout.lines().find(|line| line.starts_with("Verified: ")).expect("a report");
+        assert!(verified.starts_with("Verified: 4 files and 4 folders, 3.6 MB, each byte"), "{verified}");
+        assert_eq!(std::fs::read_dir(scratch.path()).expect("listed").count(), 0, "{arch} left something");
+    }
+}
+
+#[test]
+fn the_demo_serves_the_folder_that_it_is_started_in() {
+    let home = home();
+    let mut command = home.command(["--demo"]);
+    // Its own temporary files and logs lie in there, too: neither may end up in the archive.
+    command.env("TMPDIR", home.path());
+    let outcome = program::finish(command.spawn().expect("the binary starts"));
+    assert_eq!(outcome.code, 0, "{outcome:#?}");
+    assert!(outcome.stdout.contains("Verified: 5 files"), "{outcome:#?}");
+    assert!(!home.path().join(".local").exists(), "no log in what is served");
+}
+
+#[test]
+fn an_interrupted_demo_cleans_up() {
+    let home = home();
+    let scratch = Home::new();
+    let mut command = home.command(["--demo", "served", "--limit", "100k"]);
+    command.env("TMPDIR", scratch.path());
+    let mut demo = Running::start(command);
+    let mut lines = demo.stderr();
+    assert!(lines.next().contains("served.zip: fetching"));
+    demo.signal(Signal::INT);
+    assert_eq!(demo.end().code, 130);
+    assert_eq!(std::fs::read_dir(scratch.path()).expect("listed").count(), 0);
+}
+
+#[test]
+fn a_terminal_on_stderr_gets_bars() {
+    use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+    let home = home();
+    let service = serve(&home, "");
+    let pty = native_pty_system()
+        .openpty(PtySize { rows: 24, cols: 80, ..PtySize::default() })
+        .expect("a terminal");
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_tui"));
+    command.args(["--headless", "--limit", "3M", "-d", "got", &service.at("a%20b.bin")]);
+    command.cwd(home.path());
+    command.env_clear();
+    for (name, value) in
+        [("HOME", home.path().to_str().expect("plain")), ("TERM", "xterm"), ("LANG", "C.UTF-8")]
+    {
+        command.env(name, value);
+    }
+    let mut child = pty.slave.spawn_command(command).expect("the binary starts");
+    drop(pty.slave);
+    let mut reader = pty.master.try_clone_reader().expect("a reader");
+    let mut shown = Vec::new();
+    // A terminal whose last user has gone is an error, not an end.
+    let _ = std::io::Read::read_to_end(&mut reader, &mut shown);
+    assert!(child.wait().expect("ended").success());
+    let shown = String::from_utf8_lossy(&shown);
+    assert!(shown.contains('█') && shown.contains(" MB/s"), "{shown}");
+    assert!(shown.contains("a b.bin: done, 3.5 MB in"), "{shown}");
+}
+
+#[test]
+fn classic_peers_are_served_and_fetched_from() {
+    let home = home();
+    for (arch, dialect) in
+        [("single", "classic"), ("threads", "classic"), ("select", "classic-select"), ("async", "classic")]
+    {
+        let service = serve(&home, &format!("--arch {arch} --classic"));
+        let folder = format!("got/{arch}");
+        home.write(&format!("{folder}/.keep"), "");
+        let port = service.port.to_string();
+        let path = ["-H", "127.0.0.1", "-P", &port, "a b.bin"];
+        let options = ["--json", "--protocol", dialect, "-d", &folder];
+        let outcome = home.run([&options[..], &path].concat());
+        assert_eq!(outcome.code, 0, "{arch}: {outcome:#?}");
+        assert_eq!(
+            std::fs::read(home.path().join(folder).join("a b.bin")).expect("fetched"),
+            noise(3_500_000)
+        );
+    }
+}
+
+#[test]
+fn everything_is_logged_to_a_file() {
+    let home = home();
+    let service = serve(&home, "");
+    assert_eq!(home.run(["-q", "--log-file", "c.log", "-d", "got", &service.at("empty")]).code, 0);
+    let log = std::fs::read_to_string(home.path().join("c.log")).expect("a log");
+    assert!(log.lines().any(|line| line.contains("INFO") && line.contains("empty")), "{log}");
+    let folder = home.path().join(".local/state/fdsp");
+    let names: Vec<_> =
+        std::fs::read_dir(folder).expect("listed").flatten().map(|it| it.file_name()).collect();
+    let logs = names.iter().filter(|name| name.as_encoded_bytes().ends_with(b".log")).count();
+    assert_eq!(logs, 1, "the server's, of today: {names:?}");
+}

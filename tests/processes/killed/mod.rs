@@ -1,0 +1,8 @@
+//! Whole programs at both ends that are killed, or in each other's way.
+
+mod in_the_way;
+mod kills;
+mod processes;
+mod support;
+
+use crate::shared::proxy;

@@ -1,0 +1,25 @@
+//! Whole programs: `tui` at one end or at both, other programs that read what it makes, and tests that need a process of
+//! their own (`shared::alone`). A suite for each subject.
+//!
+//! Tests that run the download engine in this process belong to `tests/library`.
+
+mod archive;
+mod cli;
+mod exhaustion;
+mod footprint;
+mod harmless;
+mod headless;
+mod killed;
+mod memory;
+mod out_of_memory;
+mod out_of_threads;
+mod pty;
+mod readme;
+mod second_implementation;
+mod session;
+#[path = "../shared/mod.rs"]
+mod shared;
+mod strace;
+mod ten_thousand;
+mod tree;
+mod trust;

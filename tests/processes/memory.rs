@@ -1,0 +1,59 @@
+//! The memory of both ends, as whole programs: it does not grow with what is transferred.
+
+use std::{fs::File, net::TcpListener};
+
+use crate::shared::program::{Home, Running, Service};
+
+const MIB: u64 = 1 << 20;
+/// Most that either side may ever have.
+const BOUND: u64 = 32 * MIB;
+
+/// Fetches `path` from a folder that `fill` has filled, and returns what server and client had at most.
+fn peaks(fill: impl FnOnce(&Home), path: &str, bytes: impl FnOnce(u64) -> bool) -> (u64, u64) {
+    let home = Home::new();
+    fill(&home);
+    let mut service = Service::start(&home, &home.path().join("served"), "");
+    // A second download that never gets an answer keeps the client where it can be looked at.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let next = format!("fdsp+plain://{}/next", silent.local_addr().expect("an address"));
+    let mut client =
+        Running::start(home.command(["--json", "--no-sync", "-j", "1", &service.at(path), &next]));
+    let done = client.stdout().event("done");
+    assert!(done["bytes"].as_u64().is_some_and(bytes), "{done}");
+    (service.process.peak_memory(), client.peak_memory())
+}
+
+fn is_bounded((server, client): (u64, u64)) {
+    assert!(server < BOUND && client < BOUND, "server {} MiB, client {} MiB", server / MIB, client / MIB);
+}
+
+#[test]
+fn a_file_of_5_gib() {
+    const SIZE: u64 = 5 << 30;
+    let free = rustix::fs::statvfs(std::env::temp_dir()).expect("a file system");
+    if free.f_bavail * free.f_frsize < SIZE + SIZE / 4 {
+        return eprintln!("skipped: a file of 5 GiB has no room in {}", std::env::temp_dir().display());
+    }
+    is_bounded(peaks(
+        |home| {
+            home.write("served/first", b"");
+            let sparse = File::create(home.path().join("served/large.bin")).expect("made");
+            sparse.set_len(SIZE).expect("sparse");
+        },
+        "large.bin",
+        |bytes| bytes == SIZE,
+    ));
+}
+
+#[test]
+fn a_folder_of_10_000_files() {
+    is_bounded(peaks(
+        |home| {
+            for number in 0..10_000 {
+                home.write(&format!("served/many/{}/{number}.txt", number % 100), format!("file {number}\n"));
+            }
+        },
+        "many",
+        |bytes| bytes > 0,
+    ));
+}

@@ -1,0 +1,224 @@
+//! The dashboard in a pseudo-terminal.
+
+use std::{fs, time::Duration};
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::pty::harness::{Session, TUI};
+
+/// The process must be gone within a second; a slow machine that runs other tests gets some more to notice.
+const GONE: Duration = Duration::from_secs(3);
+
+fn served() -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::create_dir(folder.path().join("served")).expect("a folder in it");
+    fs::write(folder.path().join("served/readme.txt"), "hello\n").expect("a file");
+    folder
+}
+
+fn serve(folder: &TempDir) -> Session {
+    let session =
+        Session::start(TUI, &["--serve", "--plain", "--port", "0", "served"], folder.path(), (80, 24));
+    session.wait_for("Connections 0 of");
+    session.wait_for("q quit");
+    session
+}
+
+#[test]
+fn it_starts_shows_an_address_and_leaves_no_trace() {
+    let folder = served();
+    let mut session = serve(&folder);
+    session.wait_for("fdsp+plain://127.0.0.1:");
+    session.send("?");
+    session.wait_for("Everywhere");
+    session.send("G");
+    session.wait_for("Server dashboard");
+    session.send("q");
+    session.wait_for("Connections 0 of");
+    session.send("q");
+    let end = session.end();
+    assert_eq!(end.code, 0);
+    session.assert_restored();
+}
+
+#[test]
+fn a_client_appears_and_the_log_tells_of_it() {
+    let folder = served();
+    let mut session = serve(&folder);
+    let address = address(&session);
+    let target = tempfile::tempdir().expect("a folder");
+    let status = std::process::Command::new(TUI)
+        .args(["--headless", "-q", "-d"])
+        .arg(target.path())
+        .arg(format!("{address}readme.txt"))
+        .env("XDG_STATE_HOME", target.path())
+        .status()
+        .expect("a client");
+    assert!(status.success());
+    session.wait_for("1 served");
+    session.wait_for("readme.txt");
+    session.send("q");
+    session.send("y");
+    assert_eq!(session.end().code, 0);
+}
+
+fn address(session: &Session) -> String {
+    let text = session.contents();
+    let start = text.find("fdsp+plain://").expect("an address");
+    text[start..].split_whitespace().next().expect("an address").to_owned()
+}
+
+#[test]
+fn the_address_goes_to_the_clipboard_of_the_terminal() {
+    let folder = served();
+    let mut session = serve(&folder);
+    let address = address(&session);
+    session.send("c");
+    session.wait_for("sent to the terminal's clipboard");
+    let bytes = session.bytes();
+    let text = String::from_utf8_lossy(&bytes);
+    // OSC 52: the clipboard, and what goes into it in Base64 (RFC 4648).
+    let (_, rest) = text.split_once("\u{1b}]52;c;").expect("the sequence");
+    let coded = &rest[..rest.find(['\u{7}', '\u{1b}']).expect("its end")];
+    assert_eq!(coded.trim_end_matches('='), base64(address.as_bytes()));
+    session.send("q");
+    assert_eq!(session.end().code, 0);
+}
+
+/// Base64 without padding.
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let group = |chunk: &[u8]| {
+        let number =
+            (0..3).fold(0, |number, at| number << 8 | usize::from(chunk.get(at).copied().unwrap_or(0)));
+        let digits = (0..=chunk.len()).map(move |at| char::from(DIGITS[number >> (18 - 6 * at) & 63]));
+        digits.collect::<String>()
+    };
+    bytes.chunks(3).map(group).collect()
+}
+
+#[test]
+fn it_takes_every_size() {
+    let folder = served();
+    let mut session = serve(&folder);
+    session.resize(40, 8);
+    session.wait("the compact form", |screen| screen.contents().starts_with(" Clients 0 of"));
+    session.resize(20, 2);
+    session.wait("a line", |screen| screen.contents().trim() == "0 clients  0 B/s");
+    session.resize(1, 1);
+    session.resize(200, 60);
+    session.wait("everything again", |screen| {
+        screen.contents().contains("Connections 0 of")
+            && screen.rows(0, 200).last().is_some_and(|row| row.contains("q quit"))
+    });
+    session.send("q");
+    assert_eq!(session.end().code, 0);
+}
+
+#[test]
+fn at_rest_it_writes_nothing() {
+    let folder = served();
+    let session = serve(&folder);
+    session.wait_for("listening on");
+    // Whatever belongs to the start is over when a key has been answered and nothing follows for a moment.
+    while !session.bytes_within(Duration::from_millis(300)).is_empty() {}
+    let bytes = session.bytes_within(Duration::from_secs(3));
+    assert_eq!(String::from_utf8_lossy(&bytes), "");
+}
+
+#[test]
+fn signals_end_it_in_order() {
+    for signal in [Signal::TERM, Signal::HUP, Signal::INT, Signal::QUIT] {
+        let folder = served();
+        let mut session = serve(&folder);
+        session.signal(signal);
+        let end = session.end();
+        assert_eq!(end.code, 130, "{signal:?}");
+        assert!(end.after < GONE, "{signal:?}: {end:?}");
+        session.assert_restored();
+    }
+}
+
+#[test]
+fn the_shell_gets_its_terminal_back_and_gives_it_back() {
+    let folder = served();
+    let script = format!(
+        "set -m; '{TUI}' --serve --port 0 served ; echo in the shell; read line; fg >/dev/null; echo left $?"
+    );
+    let mut session = Session::start("sh", &["-c", &script], folder.path(), (80, 24));
+    session.wait_for("Connections 0 of");
+    session.wait_for("q quit");
+    session.send("\x1a");
+    session.wait_for("in the shell");
+    session.assert_restored();
+    session.send("\n");
+    session.wait("the dashboard again", |screen| {
+        screen.alternate_screen() && screen.bracketed_paste() && screen.contents().contains("q quit")
+    });
+    session.send("q");
+    session.wait_for("left 0");
+    session.assert_restored();
+    assert_eq!(session.end().code, 0);
+}
+
+/// Started by something that is no shell, nobody could continue it.
+#[test]
+fn without_a_shell_it_does_not_stop() {
+    let folder = served();
+    let mut session = serve(&folder);
+    session.send("\x1a");
+    session.wait_for("not stopped");
+    session.send("q");
+    assert_eq!(session.end().code, 0);
+}
+
+#[test]
+fn stopped_by_somebody_else_it_draws_everything_anew() {
+    let folder = served();
+    let mut session = serve(&folder);
+    let before = session.bytes().len();
+    session.signal(Signal::STOP);
+    session.signal(Signal::CONT);
+    session.wait("a whole frame", |screen| screen.contents().contains("Connections 0 of"));
+    while !String::from_utf8_lossy(&session.bytes()[before..]).contains("Connections") {
+        session.bytes_within(Duration::from_millis(20));
+    }
+    session.send("q");
+    assert_eq!(session.end().code, 0);
+}
+
+/// A link that takes nothing holds up neither the work nor the end, and frames do not pile up behind it.
+#[test]
+fn a_stuck_terminal_holds_nothing_up() {
+    let folder = served();
+    let mut session = serve(&folder);
+    session.resize(200, 60);
+    session
+        .wait("a large frame", |screen| screen.rows(0, 200).last().is_some_and(|row| row.contains("q quit")));
+    session.stall(true);
+    let before = session.bytes().len();
+    for _ in 0..200 {
+        session.send("?");
+        std::thread::sleep(Duration::from_millis(5));
+        session.send("q");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    session.stall(false);
+    session.send("?");
+    session.wait_for("Everywhere");
+    session.send("q");
+    session.wait_for("Connections 0 of");
+    let bytes = session.bytes().len() - before;
+    assert!(bytes < 200 * 1024, "{bytes} bytes: frames were queued");
+    session.stall(true);
+    for _ in 0..100 {
+        session.send("?");
+        std::thread::sleep(Duration::from_millis(5));
+        session.send("q");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    session.signal(Signal::TERM);
+    let end = session.end();
+    assert!(end.after < GONE, "{end:?}");
+}

@@ -1,0 +1,257 @@
+//! The download screen in a pseudo-terminal, with a server in a process of its own.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::pty::harness::{Session, TUI};
+
+/// The process must be gone within a second; a slow machine that runs other tests gets some more to notice.
+const GONE: Duration = Duration::from_secs(3);
+
+/// A server without a screen, on a folder of its own.
+pub struct Server {
+    child: Child,
+    /// Where it listens.
+    pub port: String,
+    /// What it serves.
+    _folder: TempDir,
+}
+
+impl Server {
+    /// Serves `readme.txt` and two large files, without TLS.
+    pub fn start() -> Server {
+        Server::start_with(&["--plain"])
+    }
+
+    fn start_with(options: &[&str]) -> Server {
+        let folder = tempfile::tempdir().expect("a folder");
+        let served = folder.path().join("served");
+        fs::create_dir(&served).expect("a folder in it");
+        fs::write(served.join("readme.txt"), "hello\n").expect("a file");
+        for name in ["large.bin", "other.bin"] {
+            let file = fs::File::create(served.join(name)).expect("a file");
+            file.set_len(1 << 30).expect("a sparse file");
+        }
+        let mut child = Command::new(TUI)
+            .args(["--serve", "--headless", "--json", "--port", "0"])
+            .args(options)
+            .arg(served)
+            .env("XDG_STATE_HOME", folder.path().join("state"))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("a server");
+        let mut first = String::new();
+        BufReader::new(child.stdout.take().expect("its output")).read_line(&mut first).expect("a line");
+        let port = first.split("\"port\":").nth(1).expect("a port");
+        let port = port.chars().take_while(char::is_ascii_digit).collect();
+        Server { child, port, _folder: folder }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn open(server: &Server, home: &Path, more: &[&str]) -> Session {
+    let mut arguments = vec!["--plain", "-H", "127.0.0.1", "-P", &server.port];
+    arguments.extend(more);
+    let session = Session::start(TUI, &arguments, home, (80, 24));
+    session.wait_for("Queue");
+    session.wait_for("quit");
+    session
+}
+
+#[test]
+fn a_typed_path_becomes_a_verified_file() {
+    let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
+    let mut session = open(&server, home.path(), &[]);
+    session.send("readme.txt\r");
+    session.wait_for("done");
+    session.wait_for("verified");
+    assert_eq!(fs::read(home.path().join("readme.txt")).ok().as_deref(), Some(&b"hello\n"[..]));
+    session.resize(40, 8);
+    session.wait("the compact form", |screen| screen.contents().contains("readme.txt"));
+    session.resize(120, 40);
+    session
+        .wait("the wide form", |screen| screen.rows(0, 120).last().is_some_and(|row| row.contains("quit")));
+    session.send("\x03");
+    assert_eq!(session.end().code, 0);
+    session.assert_restored();
+}
+
+/// Signals and keys come to one reader, which must not take one for the other.
+#[test]
+fn a_key_beside_a_resize_is_not_lost() {
+    let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
+    let mut session = open(&server, home.path(), &[]);
+    let mut typed = String::new();
+    for round in 0..60_u8 {
+        let key = char::from(b'a' + round % 26);
+        session.resize(if round % 2 == 0 { 100 } else { 80 }, 24);
+        session.send(&key.to_string());
+        typed.push(key);
+        session.wait_for(&typed);
+    }
+    session.resize(80, 24);
+    session.send("\x03");
+    assert_eq!(session.end().code, 0);
+    session.assert_restored();
+}
+
+#[test]
+fn a_server_that_nobody_knows_is_trusted_by_a_word() {
+    let (server, home) = (Server::start_with(&[]), tempfile::tempdir().expect("a folder"));
+    let arguments = ["-H", "127.0.0.1", "-P", &server.port, "readme.txt"];
+    let mut session = Session::start(TUI, &arguments, home.path(), (80, 24));
+    session.wait_for("is not known yet");
+    session.wait_for("sha256:");
+    session.send("yes\r");
+    session.wait_for("verified");
+    assert_eq!(fs::read(home.path().join("readme.txt")).ok().as_deref(), Some(&b"hello\n"[..]));
+    session.send("\x03");
+    assert_eq!(session.end().code, 0);
+    session.assert_restored();
+    // Once is enough.
+    fs::remove_file(home.path().join("readme.txt")).expect("removed");
+    let arguments = ["--session", "other", "-H", "127.0.0.1", "-P", &server.port, "readme.txt"];
+    let mut session = Session::start(TUI, &arguments, home.path(), (80, 24));
+    session.wait_for("verified");
+    session.send("\x03");
+    assert_eq!(session.end().code, 0);
+}
+
+#[test]
+fn a_token_that_was_missing_is_pasted_with_the_address() {
+    let token = "sesame-sesame-sesame";
+    let (server, home) =
+        (Server::start_with(&["--plain", "--token", token]), tempfile::tempdir().expect("a folder"));
+    let mut session = open(&server, home.path(), &["readme.txt"]);
+    session.wait_for("wants its token");
+    session.send(&format!("fdsp+plain://{token}@127.0.0.1:{}/\r", server.port));
+    session.wait_for("verified");
+    assert_eq!(fs::read(home.path().join("readme.txt")).ok().as_deref(), Some(&b"hello\n"[..]));
+    session.wait("the listing", |screen| screen.contents().contains("large.bin"));
+    session.send("\x03");
+    assert_eq!(session.end().code, 0);
+    session.assert_restored();
+}
+
+#[test]
+fn a_paste_queues_nothing_by_its_newline() {
+    let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
+    let mut session = open(&server, home.path(), &[]);
+    session.send("\x1b[200~readme.txt\nlarge.bin\n\x1b[201~");
+    session.wait("a question", |screen| {
+        let rows: Vec<String> = screen.rows(0, 80).collect();
+        rows.last().is_some_and(|row| row.contains("yes") && row.contains('2'))
+    });
+    session.send("n");
+    session.wait_for("browse");
+    assert!(!home.path().join("readme.txt").exists());
+    session.send("\x03");
+    assert_eq!(session.end().code, 0);
+    session.assert_restored();
+}
+
+#[test]
+fn signals_end_it_while_something_runs() {
+    for signal in [Signal::TERM, Signal::HUP] {
+        let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
+        let mut session = open(&server, home.path(), &["--limit", "1M", "large.bin"]);
+        session.wait_for(" kB/s");
+        session.signal(signal);
+        let end = session.end();
+        assert_eq!(end.code, 130, "{signal:?}");
+        assert!(end.after < GONE, "{signal:?}: {end:?}");
+        session.assert_restored();
+        assert!(home.path().join("large.bin.part").exists(), "what came is kept");
+    }
+}
+
+#[test]
+fn it_goes_on_after_a_stop() {
+    let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
+    let script = format!(
+        "set -m; '{TUI}' --plain -H 127.0.0.1 -P {} --limit 4M large.bin; echo in the shell; read line; fg >/dev/null; echo left $?",
+        server.port
+    );
+    let mut session = Session::start("sh", &["-c", &script], home.path(), (80, 24));
+    session.wait_for("MB/s");
+    session.send("\x1a");
+    session.wait_for("in the shell");
+    session.assert_restored();
+    session.send("\n");
+    session.wait("the screen again", |screen| {
+        screen.alternate_screen() && screen.contents().contains("large.bin")
+    });
+    session.wait_for("MB/s");
+    session.send("\x03");
+    session.wait_for("yes");
+    session.send("y");
+    session.wait_for("left 0");
+    session.assert_restored();
+}
+
+/// A shell sends no signal to bring back what it had let go on in the background.
+#[test]
+fn it_works_in_the_background_and_comes_back() {
+    let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
+    let script = format!(
+        "set -m; '{TUI}' --plain -H 127.0.0.1 -P {} --limit 4M large.bin; echo in the shell; bg; read line; fg >/dev/null; echo left $?",
+        server.port
+    );
+    let mut session = Session::start("sh", &["-c", &script], home.path(), (80, 24));
+    session.wait_for("MB/s");
+    session.send("\x1a");
+    session.wait_for("in the shell");
+    let part = home.path().join("large.bin.part");
+    let written = || fs::metadata(&part).and_then(|file| file.modified()).ok();
+    let (before, start) = (written(), Instant::now());
+    while written() <= before {
+        assert!(start.elapsed() < Duration::from_secs(30), "nothing comes in the background");
+        session.bytes_within(Duration::from_millis(50));
+    }
+    assert!(!session.contents().contains("Queue"), "nothing is drawn meanwhile");
+    session.send("\n");
+    session.wait("the screen again", |screen| {
+        screen.alternate_screen() && screen.contents().contains("large.bin")
+    });
+    session.send("\x03");
+    session.wait_for("yes");
+    session.send("y");
+    session.wait_for("left 0");
+    session.assert_restored();
+}
+
+#[test]
+fn at_rest_it_writes_nothing() {
+    let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
+    let session = open(&server, home.path(), &["readme.txt"]);
+    session.wait_for("verified");
+    while !session.bytes_within(Duration::from_millis(1500)).is_empty() {}
+    let bytes = session.bytes_within(Duration::from_secs(3));
+    assert_eq!(String::from_utf8_lossy(&bytes), "");
+}
+
+#[test]
+fn a_transfer_writes_little() {
+    let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
+    let session = open(&server, home.path(), &["--limit", "20M", "large.bin"]);
+    session.wait_for("MB/s");
+    let seconds = 4;
+    let bytes = session.bytes_within(Duration::from_secs(seconds)).len() as u64;
+    println!("{} bytes a second", bytes / seconds);
+    assert!(bytes > 0 && bytes <= seconds * 1024, "{bytes}");
+}

@@ -1,0 +1,36 @@
+//! A panic gives the terminal back before it is reported.
+
+use std::panic;
+
+use fdsp::ui::Terminal;
+
+use crate::pty::harness::Session;
+
+const CHILD: &str = "pty::panic::child_panics_while_its_screen_is_shown";
+
+#[test]
+fn a_panic_is_reported_on_a_restored_terminal() {
+    let this = std::env::current_exe().expect("a path");
+    let home = tempfile::tempdir().expect("a folder");
+    let arguments = ["--ignored", "--exact", CHILD, "--nocapture", "--test-threads=1"];
+    let mut session = Session::start(&this.to_string_lossy(), &arguments, home.path(), (80, 24));
+    session.wait_for("this is the report");
+    assert_ne!(session.end().code, 0);
+    session.assert_restored();
+    let bytes = session.bytes();
+    let text = String::from_utf8_lossy(&bytes);
+    assert!(text.find("\x1b[?1049l") < text.find("this is the report"), "restored first");
+    assert!(text.contains("screenful"), "it was shown: {text:?}");
+    assert_eq!(text.matches("\x1b[?1049l").count(), 1, "and only once: {text:?}");
+    assert_eq!(text.matches("another thread").count(), 0, "not printed over the screen: {text:?}");
+}
+
+#[test]
+#[ignore = "run by the test above, in a pseudo-terminal"]
+fn child_panics_while_its_screen_is_shown() {
+    let mut terminal = Terminal::open(false).expect("a terminal");
+    terminal.draw(|frame| frame.render_widget("screenful", frame.area()));
+    let other = std::thread::spawn(|| panic::panic_any("in another thread"));
+    assert!(other.join().is_err());
+    panic!("this is the report");
+}

@@ -1,0 +1,210 @@
+//! The session of the download screen: what ends the program, and what the next start finds.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use rustix::process::Signal;
+
+use crate::pty::{
+    downloads::Server,
+    harness::{Session, TUI},
+};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Starts the screen and waits until it is there.
+fn open(home: &Path, arguments: &[&str]) -> Session {
+    open_in(home, arguments, (80, 24))
+}
+
+fn open_in(home: &Path, arguments: &[&str], size: (u16, u16)) -> Session {
+    let session = Session::start(TUI, arguments, home, size);
+    session.wait("the screen", |screen| screen.alternate_screen() && !screen.contents().trim().is_empty());
+    session
+}
+
+/// A screen that has begun to fetch the large file, slowly, and would fetch another one after it.
+fn begun(server: &Server, home: &Path) -> Session {
+    let port = server.port.as_str();
+    let session = open(
+        home,
+        &["-H", "127.0.0.1", "-P", port, "--plain", "-j", "1", "--limit", "3M", "large.bin", "readme.txt"],
+    );
+    session.wait_for("3.0 MB/s");
+    wait_until("a block is listed", || listed(home) > 0);
+    session
+}
+
+fn wait_until(what: &str, is: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is() {
+        assert!(start.elapsed() < PATIENCE, "{what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Blocks that the control file of the large file lists.
+fn listed(home: &Path) -> usize {
+    let text = fs::read_to_string(home.join("large.bin.part.fdsp")).unwrap_or_default();
+    text.lines().filter(|line| line.contains(" block ")).count()
+}
+
+fn file(home: &Path) -> PathBuf {
+    home.join("fdsp/sessions/default.json")
+}
+
+fn saved(home: &Path) -> String {
+    fs::read_to_string(file(home)).unwrap_or_default()
+}
+
+/// A start without any argument finds the queue and its limits, and goes on behind the blocks that are there.
+fn goes_on(home: &Path) -> Session {
+    let before = listed(home);
+    assert!(before > 0);
+    let session = open(home, &[]);
+    session.wait("the queue", |screen| {
+        let text = screen.contents();
+        text.contains("large.bin") && text.contains("readme.txt")
+    });
+    session.wait_for("limit 3.0 MB/s");
+    session.wait_for("goes on with the");
+    wait_until("more blocks come", || listed(home) > before);
+    session
+}
+
+#[test]
+fn it_is_left_and_goes_on() {
+    let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
+    let mut session = begun(&server, home.path());
+    session.send("\x03");
+    session.wait_for("1 running, 1 waiting. Quit? The next start goes on.");
+    session.send("y");
+    assert_eq!(session.end().code, 0);
+    session.assert_restored();
+    session.wait_for("2 downloads are not finished; the next start goes on with them");
+    goes_on(home.path());
+}
+
+#[test]
+fn signals_lose_nothing() {
+    for signal in [Signal::TERM, Signal::HUP, Signal::KILL] {
+        let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
+        let mut session = begun(&server, home.path());
+        // A moment later it is on the disk.
+        wait_until("the queue is kept", || saved(home.path()).contains("readme.txt"));
+        session.signal(signal);
+        session.end();
+        drop(session);
+        goes_on(home.path());
+    }
+}
+
+#[test]
+fn what_was_typed_comes_back() {
+    let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
+    let mut session = open(home.path(), &["-H", "127.0.0.1", "-P", &server.port, "--plain"]);
+    session.send("readme.txt\r");
+    session.wait_for("verified");
+    session.signal(Signal::HUP);
+    assert_eq!(session.end().code, 130);
+    let mut session = open(home.path(), &[]);
+    session.wait_for("verified");
+    session.send("\x1b[A");
+    session
+        .wait("the entry", |screen| screen.rows(0, 80).nth(1).is_some_and(|row| row.contains("readme.txt")));
+}
+
+#[test]
+fn each_stays_where_it_stands() {
+    let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
+    let mut session = open(
+        home.path(),
+        &[
+            "-H",
+            "127.0.0.1",
+            "-P",
+            &server.port,
+            "--plain",
+            "readme.txt",
+            "absent.txt",
+            "--limit",
+            "3M",
+            "large.bin",
+        ],
+    );
+    session.wait_for("failed");
+    session.wait_for("3.0 MB/s");
+    session.send("\tP");
+    session.wait_for("paused");
+    session.send("q");
+    assert_eq!(session.end().code, 0, "nothing would stop, so nothing is asked");
+    let session = open_in(home.path(), &[], (100, 30));
+    session.wait("all of them", |screen| {
+        let text = screen.contents();
+        ["readme.txt", "verified", "done", "absent.txt", "failed", "large.bin", "paused", "idle"]
+            .iter()
+            .all(|word| text.contains(word))
+    });
+    let before = listed(home.path());
+    let drawn = session.bytes_within(Duration::from_millis(1500));
+    assert_eq!((String::from_utf8_lossy(&drawn).as_ref(), listed(home.path())), ("", before), "it rests");
+}
+
+#[test]
+fn it_waits_where_it_is_told_to() {
+    let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
+    let mut session = begun(&server, home.path());
+    session.signal(Signal::TERM);
+    session.end();
+    let before = listed(home.path());
+    let mut session = open(home.path(), &["--paused"]);
+    session.wait_for("2 paused");
+    session.wait_for("P lets them go on");
+    assert_eq!(listed(home.path()), before);
+    session.send("P");
+    wait_until("it goes on", || listed(home.path()) > before);
+}
+
+#[test]
+fn it_is_open_once() {
+    let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
+    let first = begun(&server, home.path());
+    let mut second = Session::start(TUI, &[], home.path(), (200, 24));
+    assert_eq!(second.end().code, 1);
+    second.wait_for(&format!("is open in process {} on /dev/pts/", first.pid().as_raw_nonzero()));
+    second.wait_for("--session NAME");
+    assert!(!String::from_utf8_lossy(&second.bytes()).contains("1049"), "the terminal is left alone");
+    let other = open(home.path(), &["--session", "other"]);
+    other.wait_for("nothing queued");
+}
+
+#[test]
+fn what_cannot_be_read_is_set_aside_and_said() {
+    let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
+    fs::create_dir_all(file(home.path()).parent().expect("a folder")).expect("made");
+    fs::write(file(home.path()), "{\"fdsp-session\": 1, \"queue\": [").expect("written");
+    let mut session = open(home.path(), &["-H", "127.0.0.1", "-P", &server.port, "--plain"]);
+    session.wait_for("cannot be used");
+    session.wait_for("default.json.aside-1");
+    session.send("readme.txt\r");
+    session.wait_for("verified");
+    wait_until("the new queue is kept", || saved(home.path()).contains("\"done\""));
+    let aside = fs::read_to_string(home.path().join("fdsp/sessions/default.json.aside-1"));
+    assert_eq!(aside.expect("kept"), "{\"fdsp-session\": 1, \"queue\": [");
+}
+
+#[test]
+fn without_a_place_for_it_the_screen_works_and_says_so() {
+    let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
+    fs::create_dir_all(home.path().join("fdsp")).expect("made");
+    fs::write(home.path().join("fdsp/sessions"), "no folder").expect("written");
+    let mut session = open(home.path(), &["-H", "127.0.0.1", "-P", &server.port, "--plain"]);
+    session.wait_for("the queue cannot be kept");
+    session.send("readme.txt\r");
+    session.wait_for("verified");
+    session.send("\x03");
+    assert_eq!(session.end().code, 0);
+}

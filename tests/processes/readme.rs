@@ -1,0 +1,88 @@
+//! What the READMEs say is what the program does: keys, options, exit codes and commands cannot drift apart.
+
+use std::path::Path;
+
+use clap::CommandFactory;
+use fdsp::{cli::Cli, ui::actions::docs};
+
+const ENGLISH: &str = include_str!("../../README.md");
+const CHINESE: &str = include_str!("../../README_CN.md");
+
+/// Holds what stands in a file behind `begin` and before `end`; with `UPDATE=1` in the environment, puts it
+/// there.
+#[track_caller]
+fn holds(file: &str, begin: &str, end: &str, made: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    let text = std::fs::read_to_string(&path).expect(file);
+    let (before, rest) = text.split_once(begin).expect("a beginning");
+    let (written, behind) = if end.is_empty() { (rest, "") } else { rest.split_once(end).expect("an end") };
+    if written != made && std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, [before, begin, made, end, behind].concat()).expect("written");
+    } else {
+        assert!(written == made, "{file} has drifted: run UPDATE=1 cargo test --test processes readme");
+    }
+}
+
+#[test]
+fn the_key_tables_are_those_of_the_actions() {
+    let table = format!("\n\n{}\n\n", docs::markdown().trim());
+    for file in ["README.md", "README_CN.md"] {
+        holds(file, "<!-- keys -->", "<!-- /keys -->", &table);
+    }
+}
+
+#[test]
+fn the_default_configuration_lists_the_keys_of_every_action() {
+    let keys = docs::toml();
+    let (first, rest) = keys.split_once('\n').expect("lines");
+    holds("config/default.toml", &format!("{first}\n"), "", rest);
+}
+
+#[test]
+fn options_that_are_spoken_of_exist() {
+    let command = Cli::command();
+    let known: Vec<String> =
+        command.get_arguments().filter_map(|it| it.get_long().map(str::to_owned)).collect();
+    let others = ["release", "lib", "open", "help", "version"];
+    for text in [ENGLISH, CHINESE] {
+        let words = text.split(|c: char| !(c.is_ascii_lowercase() || c == '-'));
+        for option in words
+            .filter_map(|word| word.strip_prefix("--"))
+            .filter(|option| !option.is_empty() && !option.starts_with('-'))
+        {
+            assert!(known.iter().any(|name| name == option) || others.contains(&option), "--{option}");
+        }
+    }
+}
+
+#[test]
+fn exit_codes_are_all_named() {
+    use fdsp::headless::Exit;
+    let codes = [
+        Exit::Done,
+        Exit::Failed,
+        Exit::Usage,
+        Exit::Connection,
+        Exit::NotFound,
+        Exit::Integrity,
+        Exit::Disk,
+        Exit::Interrupted,
+    ];
+    let help = Cli::command().render_help().to_string();
+    for code in codes.map(|code| code as u8) {
+        assert!(
+            ENGLISH.contains(&format!("\n| {code} | ")) && CHINESE.contains(&format!("\n| {code} | ")),
+            "{code}"
+        );
+        assert!(help.contains(&format!(" {code}  ")), "{code} in --help");
+    }
+}
+
+#[test]
+fn quick_start_and_ci_run_the_same_test_command() {
+    let ci = include_str!("../../.ci/run");
+    for text in [ENGLISH, CHINESE] {
+        assert!(text.contains("```sh\ncargo run --release -- --demo\ncargo test\n```"));
+    }
+    assert!(ci.contains("\ncargo test"));
+}

@@ -1,0 +1,223 @@
+//! Sessions without a screen: what a script leaves, finds again and is told.
+
+use std::{
+    fs,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use crate::shared::program::{self, Home, Lines, Running, Service};
+use rustix::process::Signal;
+
+const FILE: usize = 6 << 20;
+
+fn home() -> Home {
+    let home = Home::new();
+    let mut bytes = vec![0; FILE];
+    blake3::Hasher::new().finalize_xof().fill(&mut bytes);
+    home.write("served/large.bin", bytes).write("served/small.txt", "small");
+    home
+}
+
+fn serve(home: &Home) -> Service {
+    Service::start(home, &home.path().join("served"), "--plain")
+}
+
+fn file(home: &Home, name: &str) -> PathBuf {
+    home.path().join(format!(".local/state/fdsp/sessions/{name}.json"))
+}
+
+/// Blocks that the control file of the large file lists.
+fn listed(home: &Home) -> usize {
+    let text = fs::read_to_string(home.path().join("got/large.bin.part.fdsp")).unwrap_or_default();
+    text.lines().filter(|line| line.contains(" block ")).count()
+}
+
+fn wait_until(what: &str, is: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is() {
+        assert!(start.elapsed() < program::PATIENCE, "{what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A slow run of a session with two downloads, of which something has come and is kept.
+fn begun(home: &Home, service: &Service) -> (Running, Lines) {
+    let (large, small) = (service.at("large.bin"), service.at("small.txt"));
+    let options = ["--headless", "--session", "nightly", "-d", "got", "-j", "1", "--limit", "1M"];
+    let mut client = Running::start(home.command(options.into_iter().chain([&*large, &*small])));
+    let lines = client.stderr();
+    wait_until("a block is there", || listed(home) > 0);
+    wait_until("the queue is kept", || {
+        fs::read_to_string(file(home, "nightly")).is_ok_and(|text| text.contains("small.txt"))
+    });
+    (client, lines)
+}
+
+#[test]
+fn an_interrupted_run_says_how_to_go_on_and_the_next_one_does() {
+    for signal in [Signal::INT, Signal::KILL] {
+        let home = home();
+        let service = serve(&home);
+        let (mut client, lines) = begun(&home, &service);
+        client.signal(signal);
+        if signal == Signal::INT {
+            assert_eq!(client.end().code, 130);
+            let last = lines.rest().pop().expect("a line");
+            assert!(last.contains("the queue is kept: go on with --session nightly"), "{last}");
+        } else {
+            drop(client);
+        }
+        let kept = listed(&home) as u64;
+        assert!(kept > 0 && kept < 6);
+
+        let outcome = home.run(["--json", "--session", "nightly", "--limit", "0"]);
+        assert_eq!((outcome.code, outcome.events("queued").len()), (0, 2), "{outcome:#?}");
+        let done = outcome.events("done");
+        let large = done.iter().find(|done| done["name"] == "large.bin").expect("done");
+        let came = large["transferred"].as_u64().expect("a number");
+        assert!(came <= (6 - kept + 1) << 20, "{large}");
+        assert_eq!(large["bytes"], FILE);
+        assert_eq!(fs::read(home.path().join("got/small.txt")).expect("fetched"), b"small");
+
+        let outcome = home.run(["--headless", "--session", "nightly"]);
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (0, ""));
+        assert_eq!(outcome.stderr, "nothing is left to fetch in the session 'nightly'\n");
+    }
+}
+
+#[test]
+fn the_same_command_again_queues_nothing_twice() {
+    let home = home();
+    let service = serve(&home);
+    let (mut client, _lines) = begun(&home, &service);
+    client.signal(Signal::TERM);
+    assert_eq!(client.end().code, 130);
+    let (large, small) = (service.at("large.bin"), service.at("small.txt"));
+    let outcome = home.run(["--json", "--session", "nightly", "-d", "got", "--limit", "0", &large, &small]);
+    assert_eq!((outcome.code, outcome.events("done").len()), (0, 2), "{outcome:#?}");
+}
+
+#[test]
+fn what_failed_is_tried_again() {
+    let home = home();
+    let service = serve(&home);
+    let late = service.at("late.txt");
+    let outcome = home.run(["--json", "--session", "nightly", "-d", "got", &late]);
+    assert_eq!(outcome.code, 4, "{outcome:#?}");
+    assert!(fs::read_to_string(file(&home, "nightly")).expect("kept").contains("not_found"));
+    home.write("served/late.txt", "late");
+    let outcome = home.run(["--json", "--session", "nightly"]);
+    assert_eq!((outcome.code, outcome.events("done").len()), (0, 1), "{outcome:#?}");
+}
+
+#[test]
+fn one_program_at_a_time() {
+    let home = home();
+    let service = serve(&home);
+    let (_client, _lines) = begun(&home, &service);
+    let outcome = home.run(["--headless", "--session", "nightly"]);
+    assert_eq!(outcome.code, 1, "{outcome:#?}");
+    let sentence = outcome.is_one_sentence();
+    assert!(
+        sentence.contains("'nightly' is open in process ") && sentence.contains("--session NAME"),
+        "{sentence}"
+    );
+    let small = service.at("small.txt");
+    let outcome = home.run(["--headless", "-q", "--session", "other", "-d", "got", &small]);
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""));
+}
+
+#[test]
+fn a_damaged_file_is_set_aside_and_said() {
+    let home = home();
+    let service = serve(&home);
+    home.write(".local/state/fdsp/sessions/nightly.json", "{\"fdsp-session\":7}");
+    let small = service.at("small.txt");
+    let outcome = home.run(["--headless", "-q", "--session", "nightly", "-d", "got", &small]);
+    assert_eq!(outcome.code, 0, "{outcome:#?}");
+    assert!(outcome.is_one_sentence().contains("it is of format 7"), "{outcome:#?}");
+    let aside = file(&home, "nightly").with_extension("json.aside-1");
+    assert_eq!(fs::read_to_string(aside).expect("kept"), "{\"fdsp-session\":7}");
+}
+
+#[test]
+fn a_session_that_cannot_be_kept_is_an_error_where_it_was_asked_for() {
+    let home = home();
+    let service = serve(&home);
+    home.write(".local/state/fdsp/sessions", "no folder");
+    let small = service.at("small.txt");
+    let outcome = home.run(["--headless", "--session", "nightly", "-d", "got", &small]);
+    assert_eq!(outcome.code, 7, "{outcome:#?}");
+    assert!(outcome.is_one_sentence().contains(".local/state/fdsp/sessions"));
+    assert!(!home.path().join("got/small.txt").exists());
+}
+
+#[test]
+fn without_the_word_nothing_is_kept() {
+    let home = home();
+    let service = serve(&home);
+    assert_eq!(home.run(["-q", "-d", "got", &service.at("small.txt")]).code, 0);
+    assert_eq!(home.run(["-q", "--demo", "served"]).code, 0);
+    assert!(!home.path().join(".local/state/fdsp/sessions").exists());
+}
+
+#[test]
+fn wrong_usage() {
+    let home = home();
+    for (line, part) in [
+        ("--session a/b --headless", "a session's name has"),
+        ("--session x --serve", "--session is for fetching"),
+        ("--paused --serve", "--paused is for fetching"),
+        ("--session x --demo", "cannot be used with --demo"),
+        ("--session x --paused --headless", "--paused is for the screen"),
+        ("--headless", "nothing to fetch"),
+    ] {
+        let outcome = home.line(line);
+        assert_eq!(outcome.code, 2, "{line}: {outcome:#?}");
+        assert!(outcome.is_one_sentence().contains(part), "{line}: {outcome:#?}");
+    }
+}
+
+/// Whatever moment a run is killed at, the queue is a whole one, and nothing of it is lost.
+#[test]
+fn killed_at_any_moment() {
+    const FILES: usize = 150;
+    let home = home();
+    for number in 0..FILES {
+        home.write(&format!("served/{number}.txt"), format!("{number}\n"));
+    }
+    let service = serve(&home);
+    let addresses: Vec<_> = (0..FILES).map(|number| service.at(&format!("{number}.txt"))).collect();
+    let options = ["-q", "--session", "nightly", "-d", "got", "-j", "4"];
+    let fetched = || fs::read_dir(home.path().join("got")).map_or(0, |entries| entries.count());
+    let mut first =
+        Running::start(home.command(options.into_iter().chain(addresses.iter().map(String::as_str))));
+    wait_until("the queue is kept", || file(&home, "nightly").exists());
+    first.signal(Signal::KILL);
+    drop(first);
+    let mut kills = 1;
+    for round in 1..20 {
+        let before = fetched();
+        if before >= FILES {
+            break;
+        }
+        let mut run = Running::start(home.command(options));
+        // Later and later in a run, so that it comes to something.
+        wait_until("something comes", || fetched() >= (before + round).min(FILES));
+        run.signal(Signal::KILL);
+        drop(run);
+        kills += 1;
+    }
+    let outcome = home.run(options);
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""), "after {kills} kills");
+    for number in 0..FILES {
+        let text = fs::read_to_string(home.path().join(format!("got/{number}.txt")));
+        assert_eq!(text.expect("fetched"), format!("{number}\n"));
+    }
+    let sessions = fs::read_dir(home.path().join(".local/state/fdsp/sessions")).expect("listed");
+    let mut names: Vec<_> = sessions.map(|entry| entry.expect("an entry").file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["nightly.json", "nightly.lock"], "nothing was set aside, and nothing stays behind");
+    println!("{kills} kills");
+}

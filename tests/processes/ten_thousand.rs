@@ -1,0 +1,68 @@
+//! Ten thousand connections that do nothing, as far as the descriptors of this machine go: a server serves the next one all
+//! the same. In a process of its own, because it takes all descriptors that it may have.
+
+use std::net::TcpStream;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::shared::{
+    alone::alone,
+    program::{Home, Service},
+};
+
+/// Connections.
+const MOST: u64 = 10_000;
+/// Of a server that has a thread for each of them.
+const THREADS: u64 = 2_000;
+/// Descriptors that each side needs for other things.
+const OTHERS: u64 = 200;
+
+/// Raises the limit on descriptors of this process, and of those that it starts, and says how many connections it allows.
+fn connections() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let most = limit.maximum.unwrap_or(u64::MAX).min(MOST + OTHERS);
+    setrlimit(Resource::Nofile, Rlimit { current: Some(most), ..limit }).expect("within the hard limit");
+    let count = most.saturating_sub(OTHERS);
+    if count < MOST {
+        eprintln!("only {count} connections, because a process may have no more than {most} descriptors");
+    }
+    count
+}
+
+/// Fetches a file as anybody would.
+fn fetch(home: &Home, service: &Service) {
+    let outcome = home.line(&format!("-q --no-sync --overwrite -d got {}", service.at("file")));
+    assert_eq!(outcome.code, 0, "{outcome:#?}");
+    assert!(std::fs::read(home.path().join("got/file")).expect("fetched") == [7; 300_000]);
+}
+
+fn beside(arch: &str, count: u64) {
+    let home = Home::new();
+    home.write("served/file", [7; 300_000]);
+    home.write(
+        "settings.toml",
+        format!(
+            "[server]\nmax_connections = {}\nmax_per_address = {0}\nhandshake_timeout = 600\n",
+            count + 10
+        ),
+    );
+    let options = format!("--config {} --arch {arch}", home.path().join("settings.toml").display());
+    let service = Service::start(&home, &home.path().join("served"), &options);
+    let connect = |_| TcpStream::connect(("127.0.0.1", service.port)).expect("connected");
+    let idle: Vec<_> = (0..count).map(connect).collect();
+    fetch(&home, &service);
+    drop(idle);
+    fetch(&home, &service);
+}
+
+/// One after the other: each takes all there are. The single-threaded server serves one at a time.
+#[test]
+fn idle_connections_keep_nobody_from_his_file() {
+    if !alone("ten_thousand::idle_connections_keep_nobody_from_his_file", |_| {}) {
+        return;
+    }
+    let count = connections();
+    for (arch, most) in [("select", MOST), ("async", MOST), ("threads", THREADS)] {
+        beside(arch, count.min(most));
+    }
+}

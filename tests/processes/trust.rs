@@ -1,0 +1,281 @@
+//! Whom a client believes, and whom a server lets in: the binary against itself.
+
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+
+use crate::shared::program::{self, Home, Running, Service, at};
+
+/// A home with something to serve, and a server of its own.
+fn served(options: &str) -> (Home, Service) {
+    let home = Home::new();
+    home.write("served/file", "content");
+    let service = Service::start(&home, &home.path().join("served"), options);
+    (home, service)
+}
+
+/// Fetches `file` and expects an exit code; what is said.
+#[track_caller]
+fn fetch(home: &Home, code: i32, arguments: &[&str]) -> String {
+    let _ = fs::remove_file(home.path().join("got/file"));
+    let outcome = home.run([&["-d", "got"], arguments].concat());
+    assert_eq!(outcome.code, code, "{arguments:?}: {outcome:#?}");
+    assert_eq!(home.path().join("got/file").exists(), code == 0, "{arguments:?}: {outcome:#?}");
+    outcome.stderr
+}
+
+fn says(text: &str, parts: &[&str]) {
+    parts.iter().for_each(|part| assert!(text.contains(part), "no '{part}' in {text}"));
+}
+
+/// The address without its pin.
+fn unpinned(address: &str) -> &str {
+    address.split('#').next().expect("an address")
+}
+
+fn known(home: &Home) -> String {
+    fs::read_to_string(home.path().join(".local/state/fdsp/known_servers")).unwrap_or_default()
+}
+
+fn set_mode(home: &Home, name: &str, mode: u32) {
+    fs::set_permissions(home.path().join(name), fs::Permissions::from_mode(mode)).expect("ours");
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).expect("it is there").permissions().mode() & 0o777
+}
+
+#[test]
+fn a_pinned_address_is_all_that_is_needed_and_stays_the_same() {
+    let (home, first) = served("");
+    fetch(&home, 0, &[&first.at("file")]);
+    assert_eq!(known(&home), "", "a pin says it all");
+    let pin = |service: &Service| service.address.split_once('#').expect("a pin").1.to_owned();
+    let before = pin(&first);
+    drop(first);
+    let second = Service::start(&home, &home.path().join("served"), "");
+    assert_eq!(pin(&second), before);
+    let state = home.path().join(".local/state/fdsp/server");
+    assert_eq!((mode(&state), mode(&state.join("identity.pem"))), (0o700, 0o600));
+}
+
+#[test]
+fn a_wrong_pin_is_refused() {
+    let (home, service) = served("");
+    let other = format!("sha256:{}", "0".repeat(64));
+    let said = fetch(&home, 5, &[&at(&format!("{}#{other}", unpinned(&service.address)), "file")]);
+    says(&said, &["IS NOT THE SERVER THAT IS MEANT", &other]);
+    let port = service.port.to_string();
+    let server = ["-H", "127.0.0.1", "-P", &port];
+    fetch(&home, 5, &[&server[..], &["--pin", &other, "file"]].concat());
+    let right = service.address.split_once('#').expect("a pin").1;
+    fetch(&home, 0, &[&server[..], &["--pin", right, "file"]].concat());
+}
+
+#[test]
+fn a_new_server_is_refused_until_it_is_accepted_and_a_changed_one_always() {
+    let (home, service) = served("");
+    let address = format!("{}file", unpinned(&service.address));
+    says(&fetch(&home, 5, &[&address]), &["is not known yet", "sha256:", "--accept-new"]);
+    assert_eq!(known(&home), "");
+    fetch(&home, 0, &["--accept-new", &address]);
+    let pin = service.address.split_once('#').expect("a pin").1.to_owned();
+    assert!(known(&home).contains(&format!("127.0.0.1:{} {pin}\n", service.port)), "{}", known(&home));
+    assert_eq!(mode(&home.path().join(".local/state/fdsp/known_servers")), 0o600);
+    fetch(&home, 0, &[&address]);
+
+    // As if another one had been in its place before.
+    let list = home.path().join(".local/state/fdsp/known_servers");
+    let before = format!("sha256:{}", "0".repeat(64));
+    fs::write(&list, known(&home).replace(&pin, &before)).expect("written");
+    for arguments in [&[&address[..]][..], &["--accept-new", &address]] {
+        let said = fetch(&home, 5, arguments);
+        says(&said, &["IS NOT THE SERVER THAT IT WAS", &pin, &before, "known_servers"]);
+        assert!(!said.contains("trying again"), "{said}");
+    }
+    // Its own pin is enough, and so is forgetting the old one.
+    fetch(&home, 0, &[&service.at("file")]);
+    fs::remove_file(&list).expect("removed");
+    fetch(&home, 0, &["--accept-new", &address]);
+}
+
+#[test]
+fn each_side_says_when_only_one_speaks_tls() {
+    let (home, secure) = served("");
+    let port = secure.port.to_string();
+    let said = fetch(&home, 3, &["--plain", "-H", "127.0.0.1", "-P", &port, "file"]);
+    says(&said, &["with TLS only", "fdsp://", "--plain"]);
+    let (home, mut plain) = served("--plain");
+    let port = plain.port.to_string();
+    assert!(plain.address.starts_with("fdsp+plain://"), "{}", plain.address);
+    let said = fetch(&home, 3, &["-H", "127.0.0.1", "-P", &port, "file"]);
+    says(&said, &["speaks without TLS", "fdsp+plain://", "--plain"]);
+    let told = plain.lines.event("disconnected");
+    assert_eq!(told["reason"], "a client with TLS; this server was started without");
+    fetch(&home, 0, &["--plain", "-H", "127.0.0.1", "-P", &port, "file"]);
+    fetch(&home, 0, &[&plain.at("file")]);
+}
+
+#[test]
+fn a_token_is_needed_where_one_was_given_however_it_was() {
+    let home = Home::new();
+    home.write("served/file", "content").write("token", "the-right-one\n").write("wrong", "the-wrong-one");
+    for options in ["--token the-right-one", "--token-file token"] {
+        let service = Service::start(&home, &home.path().join("served"), options);
+        assert!(service.address.contains("://the-right-one@127.0.0.1:"), "{}", service.address);
+        fetch(&home, 0, &[&service.at("file")]);
+        let bare = service.at("file").replace("the-right-one@", "");
+        fetch(&home, 0, &["--token", "the-right-one", &bare]);
+        fetch(&home, 0, &["--token-file", "token", &bare]);
+        for wrong in
+            [&[&bare[..]][..], &["--token-file", "wrong", &bare], &["--token", "the-right-on", &bare]]
+        {
+            says(&fetch(&home, 5, wrong), &["wants its token"]);
+        }
+        // What the environment has is for the server of -H, and for no other that an address leads to.
+        let with_environment = |arguments: &[&str]| {
+            let mut command = home.command(["--retries", "0", "-d", "got"].iter().chain(arguments));
+            command.env("FDSP_TOKEN", "the-right-one");
+            program::finish(command.spawn().expect("the binary starts")).code
+        };
+        let (server, pin) = bare.rsplit_once('#').expect("a pin");
+        let port = server.trim_end_matches("/file").rsplit(':').next().expect("a port");
+        assert_eq!(with_environment(&["-H", "127.0.0.1", "-P", port, "--pin", pin, "file"]), 0);
+        assert_eq!(with_environment(&[&bare]), 5);
+    }
+    let logs = fs::read_dir(home.path().join(".local/state/fdsp")).expect("logs").flatten();
+    for log in logs.filter(|log| log.path().extension().is_some_and(|it| it == "log")) {
+        let text = fs::read_to_string(log.path()).expect("a log");
+        assert!(!text.contains("the-right") && !text.contains("the-wrong"), "{text}");
+    }
+}
+
+#[test]
+fn the_original_programs_are_not_served_beside_a_token() {
+    let home = Home::new();
+    home.write("served/file", "content").write("token", "the-right-one\n");
+    set_mode(&home, "token", 0o600);
+    for options in ["--token the-right-one", "--token-file token"] {
+        let outcome = home.line(&format!("--serve --headless -P 0 --classic {options} served"));
+        assert_eq!(outcome.code, 2, "{outcome:#?}");
+        says(outcome.is_one_sentence(), &["neither TLS nor tokens", "leave out --classic"]);
+    }
+}
+
+#[test]
+fn a_token_goes_without_tls_only_if_both_sides_want_that() {
+    let (home, service) = served("--plain --token the-right-one");
+    let said = fetch(&home, 5, &[&service.at("file")]);
+    says(&said, &["could read the token", "--plain"]);
+    fetch(&home, 0, &["--plain", &service.at("file")]);
+}
+
+#[test]
+fn a_server_does_not_serve_its_own_key_and_tokens() {
+    let home = Home::new();
+    home.write("served/file", "x")
+        .write("served/token", "12345678")
+        .write("served/key.pem", "x")
+        .write("c", "x");
+    let refused = |line: &str, parts: &[&str]| {
+        let outcome = home.line(line);
+        assert_eq!(outcome.code, 2, "tui {line}: {outcome:#?}");
+        says(outcome.is_one_sentence(), parts);
+    };
+    let state = "/.local/state/fdsp'";
+    refused("--serve -P 0", &["cannot serve", state, "another folder", "--hidden never", "XDG_STATE_HOME"]);
+    assert!(!home.path().join(".local").exists(), "before anything is made");
+    drop(Service::start(&home, &home.path().join("served"), ""));
+    refused("--serve -P 0 .local/state", &["cannot serve", state]);
+    refused("--serve -P 0 --public .local/state/fdsp/server", &["cannot serve", "it is in", state]);
+    refused("--demo", &["cannot serve", state]);
+    refused("--serve -P 0 --token-file served/token served", &["/served/token'", "elsewhere"]);
+    refused("--serve -P 0 --tls-cert c --tls-key served/key.pem served", &["/served/key.pem'", "elsewhere"]);
+    std::os::unix::fs::symlink(".", home.path().join("link")).expect("made");
+    refused("--serve -P 0 link", &["cannot serve", state]);
+    refused("--serve -P 0 --hidden never", &["cannot serve", state, "--symlinks never"]);
+    let service = Service::start(&home, home.path(), "--hidden never --symlinks never");
+    fetch(&home, 0, &[&service.at("served/file")]);
+    fetch(&home, 4, &[&service.at(".local/state/fdsp/server/identity.pem")]);
+}
+
+#[test]
+fn a_secret_that_others_may_read_is_told_of() {
+    let home = Home::new();
+    home.write("served/file", "content").write("token", "the-right-one");
+    let service = Service::start(&home, &home.path().join("served"), "--token the-right-one");
+    let bare = service.at("file").replace("the-right-one@", "");
+    for (mode, told) in [(0o644, true), (0o640, false), (0o600, false)] {
+        set_mode(&home, "token", mode);
+        let got = format!("got-{mode:o}");
+        let outcome = home.run(["--token-file", "token", "-d", &got, &bare]);
+        assert_eq!(outcome.code, 0, "{outcome:#?}");
+        let sentence = "tui: warning: others may read the token in 'token'; take that away with chmod 600";
+        assert_eq!(outcome.stderr.contains(sentence), told, "{mode:o}: {outcome:#?}");
+    }
+    let key = home.path().join(".local/state/fdsp/server/identity.pem");
+    fs::copy(key, home.path().join("key.pem")).expect("a key");
+    set_mode(&home, "key.pem", 0o644);
+    let options = ["--serve", "-P", "0", "--tls-cert", "key.pem", "--tls-key", "key.pem", "served"];
+    let mut server = Running::start(home.command(options));
+    let sentence = "tui: warning: others may read the key in 'key.pem'; take that away with chmod 600";
+    assert_eq!(server.stderr().next(), sentence);
+}
+
+#[test]
+fn what_does_not_go_together_is_said() {
+    let home = Home::new();
+    home.write("served/file", "x").write("short", "x");
+    set_mode(&home, "short", 0o600);
+    let pin = format!("sha256:{}", "0".repeat(64));
+    for (line, parts) in [
+        ("--token short1 fdsp://h/a".to_owned(), &["--token", "8 to 128"][..]),
+        ("--token-file short fdsp://h/a".to_owned(), &["short", "holds no token"]),
+        ("--token-file nowhere fdsp://h/a".to_owned(), &["nowhere", "No such file"]),
+        ("--token 12345678 --token-file short fdsp://h/a".to_owned(), &["--token", "--token-file"]),
+        ("--token 12345678 fdsp://h/a fdsp://g/a".to_owned(), &["one server", "several"]),
+        (format!("--pin {pin} --plain -H h a"), &["--pin", "TLS"]),
+        ("--pin sha256:00 -H h a".to_owned(), &["64 hex digits"]),
+        ("--plain fdsp://h/a".to_owned(), &["--plain", "fdsp+plain://"]),
+        ("--protocol classic fdsp://h/a".to_owned(), &["no TLS", "fdsp+plain://"]),
+        ("--serve --accept-new".to_owned(), &["--accept-new", "--serve"]),
+        ("--public -H h a".to_owned(), &["--public", "--serve"]),
+        ("--serve --public --token 12345678".to_owned(), &["--public"]),
+        ("--serve --tls-cert a".to_owned(), &["--tls-key"]),
+        ("--serve --tls-key a".to_owned(), &["--tls-cert"]),
+        ("--serve --plain --tls-key a --tls-cert a".to_owned(), &["--plain"]),
+        ("--serve -P 0 --tls-key short --tls-cert short served".to_owned(), &["short", "no certificate"]),
+    ] {
+        let outcome = home.line(&line);
+        assert_eq!(outcome.code, 2, "tui {line}: {outcome:#?}");
+        says(outcome.is_one_sentence(), parts);
+        assert!(!outcome.stderr.contains("short1") && !outcome.stderr.contains("12345678"), "{outcome:#?}");
+    }
+}
+
+#[test]
+fn a_certificate_that_the_system_vouches_for_is_accepted_as_such() {
+    let mut authority = rcgen::CertificateParams::new(Vec::new()).expect("parameters");
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let authority_key = rcgen::KeyPair::generate().expect("a key");
+    let root = authority.self_signed(&authority_key).expect("a certificate");
+    let issuer = rcgen::Issuer::new(authority, authority_key);
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let names = vec!["localhost".to_owned()];
+    let leaf = rcgen::CertificateParams::new(names).expect("parameters").signed_by(&key, &issuer);
+    let home = Home::new();
+    home.write("served/file", "content").write("root.pem", root.pem()).write("key.pem", key.serialize_pem());
+    home.write("cert.pem", leaf.expect("a certificate").pem());
+    let options = "-H localhost --tls-cert cert.pem --tls-key key.pem";
+    let service = Service::start(&home, &home.path().join("served"), options);
+    assert!(service.address.starts_with("fdsp://localhost:"), "{}", service.address);
+    let address = format!("{}file", unpinned(&service.address));
+    let vouched = |address: &str| {
+        let mut command = home.command(["--retries", "0", "--overwrite", "-d", "got", address]);
+        command.env("SSL_CERT_FILE", home.path().join("root.pem"));
+        program::finish(command.spawn().expect("the binary starts")).code
+    };
+    assert_eq!(vouched(&address), 0);
+    assert_eq!(known(&home), "");
+    // It is valid for this name only.
+    assert_eq!(vouched(&address.replace("localhost", "127.0.0.1")), 5);
+    fetch(&home, 5, &[&address]);
+}

@@ -1,0 +1,130 @@
+//! Folders to serve, and what one sees in a folder.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File, FileTimes},
+    os::unix::fs::{MetadataExt, PermissionsExt, symlink},
+    path::Path,
+    time::{Duration, UNIX_EPOCH},
+};
+
+pub const MIB: usize = 1 << 20;
+
+/// `length` bytes of which no two stretches are alike, and which do not compress.
+pub fn content(length: usize, seed: u64) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut bytes);
+    bytes
+}
+
+/// What stands in a folder, by path: kind, content, time and executable bits.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Found {
+    Directory((i64, i64)),
+    File { digest: blake3::Hash, size: u64, modified: (i64, i64), executable: bool },
+    Link(std::path::PathBuf),
+}
+
+/// Everything beneath a folder, and the folder itself as "".
+pub fn look(folder: &Path) -> BTreeMap<String, Found> {
+    let mut found = BTreeMap::new();
+    let mut open = vec![String::new()];
+    while let Some(path) = open.pop() {
+        let whole = folder.join(&path);
+        let data = fs::symlink_metadata(&whole).unwrap();
+        let modified = (data.mtime(), data.mtime_nsec());
+        let what = if data.is_dir() {
+            for entry in fs::read_dir(&whole).unwrap() {
+                let name = entry.unwrap().file_name().into_string().unwrap();
+                open.push(if path.is_empty() { name } else { format!("{path}/{name}") });
+            }
+            Found::Directory(modified)
+        } else if data.is_symlink() {
+            Found::Link(fs::read_link(&whole).unwrap())
+        } else {
+            let digest = blake3::hash(&fs::read(&whole).unwrap());
+            Found::File { digest, size: data.len(), modified, executable: data.mode() & 0o100 != 0 }
+        };
+        found.insert(path, what);
+    }
+    found
+}
+
+/// Both folders hold the same, to the nanosecond.
+#[track_caller]
+pub fn same(one: &Path, other: &Path) {
+    let (one, other) = (look(one), look(other));
+    for (path, found) in &one {
+        assert_eq!(other.get(path), Some(found), "{path}");
+    }
+    assert_eq!(
+        one.len(),
+        other.len(),
+        "{:?}",
+        other.keys().filter(|path| !one.contains_key(*path)).collect::<Vec<_>>()
+    );
+}
+
+pub fn write(folder: &Path, path: &str, bytes: &[u8]) {
+    let path = folder.join(path);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, bytes).unwrap();
+}
+
+/// Sets a modification time with nanoseconds.
+pub fn date(path: &Path, seconds: u64) {
+    let time = UNIX_EPOCH + Duration::new(seconds, 123_456_789);
+    File::open(path).unwrap().set_times(FileTimes::new().set_modified(time)).unwrap();
+}
+
+/// A tree with something of everything; its content in bytes.
+pub fn everything(folder: &Path) -> u64 {
+    fs::create_dir_all(folder).unwrap();
+    write(folder, "a.txt", b"text");
+    write(folder, "bin/run", b"#!/bin/sh\n");
+    fs::set_permissions(folder.join("bin/run"), fs::Permissions::from_mode(0o755)).unwrap();
+    write(folder, "bin/größe 文件.dat", &content(70_000, 1));
+    write(folder, "bin.d/x", b"x");
+    write(folder, "odd/with\\backslash", b"b");
+    write(folder, "odd/-rf", b"");
+    write(folder, "deep/1/2/3/4/5/6/leaf", b"leaf");
+    write(folder, "large/exact", &content(MIB, 2));
+    write(folder, "large/one-more", &content(MIB + 1, 3));
+    write(folder, "large/five.bin", &content(5 * MIB + 77, 4));
+    fs::set_permissions(folder.join("large/five.bin"), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::create_dir_all(folder.join("empty/inner")).unwrap();
+    symlink("../a.txt", folder.join("odd/link")).unwrap();
+    symlink("deep/1", folder.join("to-directory")).unwrap();
+    let paths: Vec<_> = look(folder).into_iter().collect();
+    let mut bytes = 0;
+    for (number, (path, found)) in paths.iter().rev().enumerate() {
+        if let Found::File { size, .. } = found {
+            bytes += size;
+        }
+        if !matches!(found, Found::Link(_)) {
+            date(&folder.join(path), 1_000_000_000 + number as u64);
+        }
+    }
+    bytes
+}
+
+/// So many files of so many bytes in folders of a hundred.
+pub fn many(folder: &Path, files: usize, bytes: usize) {
+    let all = content(files * 64 + bytes, 9);
+    for number in 0..files {
+        let begin = number * 64;
+        write(folder, &format!("{:03}/{:05}.dat", number / 100, number), &all[begin..begin + bytes]);
+    }
+}
+
+/// The digest of a tree, as the manual says: of what b3sum prints for its files in the order of `LC_ALL=C sort`.
+pub fn digest(folder: &Path) -> String {
+    let files = look(folder).into_iter().filter_map(|(path, found)| match found {
+        Found::File { digest, .. } if path.contains('\\') => {
+            Some(format!("\\{digest}  {}\n", path.replace('\\', "\\\\")))
+        }
+        Found::File { digest, .. } => Some(format!("{digest}  {path}\n")),
+        _ => None,
+    });
+    blake3::hash(files.collect::<String>().as_bytes()).to_hex().to_string()
+}

@@ -1,0 +1,12 @@
+//! What the suites of both test programs share.
+
+#![allow(dead_code, reason = "each test program uses its part")]
+
+pub mod alone;
+pub mod folder;
+pub mod frames;
+pub mod memory;
+pub mod program;
+pub mod proxy;
+pub mod secure;
+pub mod traversal;
