@@ -33,6 +33,7 @@ fn announce(server: &mut Server, out: &mut Outgoing) -> fdsp::protocol::server::
         mode: 0o644,
         identity: "i".to_owned(),
         first_block: 0,
+        skip: 0,
     };
     server.content(1, &content, out)
 }
@@ -94,7 +95,7 @@ fn content(criterion: &mut Criterion) {
                 form: Form::Auto,
                 first_block: 0,
                 blocks: None,
-                identity: None,
+                identity: None, skip: 0
             }));
             stream.chunks(MAX_DATA as usize).for_each(|piece| receive(&mut client, piece));
             assert_eq!(client.pending(), 0);

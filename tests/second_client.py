@@ -10,6 +10,7 @@ ADDRESS is fdsp+plain://[TOKEN@]HOST:PORT/ or fdsp://[TOKEN@]HOST:PORT/#PIN; wit
     stat:PATH              list:PATH[:LIMIT[:AFTER]]      tree:PATH
     hashes:PATH[:FIRST[:BLOCKS[:IDENTITY]]]
     get:PATH:FILE[:FIRST[:BLOCKS[:IDENTITY]]]             the content goes to FILE
+    rest:PATH:FILE                                        the rest of the block, or content, of which FILE has the begin
     files:PATH:FOLDER:FILE[=DIGEST]...                    the files go into FOLDER, by their numbers
     compare:PATH:FILE[=DIGEST]...                         the same without content
     reserved:              a request of the reserved kind
@@ -18,6 +19,7 @@ ADDRESS is fdsp+plain://[TOKEN@]HOST:PORT/ or fdsp://[TOKEN@]HOST:PORT/#PIN; wit
 
 import hashlib
 import json
+import os
 import socket
 import ssl
 import struct
@@ -186,7 +188,7 @@ class Connection:
             check(names == sorted(names), "not sorted")
             return {"entries": page}
         if kind == GET:
-            with open(out, "wb") as file:
+            with open(out, "r+b" if "skip" in message else "w+b") as file:
                 return self.content(request, message, file)
         if kind == HASHES:
             return self.hashes(request, message)
@@ -196,16 +198,18 @@ class Connection:
             return {"files": list(self.files(request, message, out))}
         return {"unexpected": self.message(kind | 0x80, request)}
 
-    def announced(self, request, asked):
+    def announced(self, kind, request, asked):
         content = self.message(CONTENT, request)
         first = asked.get("first_block", 0)
         check(content["first_block"] == first, "another first block")
         check(content["form"] == "zip" or "size" in content, "a file without a size")
         check(asked.get("identity", content["identity"]) == content["identity"], "another identity")
+        skip = asked.get("skip", 0) if kind == GET else 0
+        check(content.get("skip", 0) in (0, skip), "another skip")
         return content, first
 
     def hashes(self, request, asked):
-        content, first = self.announced(request, asked)
+        content, first = self.announced(HASHES, request, asked)
         check(content["form"] == "file", "hashes of an archive")
         blocks, values = -(-content["size"] // MIB), []
         kind, number, payload = self.frame()
@@ -292,8 +296,12 @@ class Connection:
         self.message(END, request)
 
     def content(self, request, asked, file):
-        content, first = self.announced(request, asked)
-        kind, payload, root, positions = self.blocks(request, first, file, (END,))
+        content, first = self.announced(GET, request, asked)
+        begun = file.read() if content.get("skip") else b""
+        # The block is written whole once it is verified.
+        file.seek(0)
+        file.truncate()
+        kind, payload, root, positions = self.blocks(request, first, file, (END,), begun)
         end = json.loads(payload)
         check(end["identity"] == content["identity"], "another identity at the end")
         size = first * MIB + file.tell()
@@ -304,9 +312,9 @@ class Connection:
             check("root" not in end, "a root of a part")
         return {"content": content, "end": end, "positions": positions[1:]}
 
-    def blocks(self, request, first, file, ends):
+    def blocks(self, request, first, file, ends, begun=b""):
         """Blocks up to a frame of one of these kinds; the root is that of a content that begins with block 0."""
-        values, positions, index, block, alone = [], [0], first, b"", None
+        values, positions, index, block, alone = [], [0], first, begun, None
         while True:
             kind, number, payload = self.frame()
             check(number == request, "another request")
@@ -360,6 +368,8 @@ def ask(connection, command):
             if number in members:
                 members[number] = int(members[number])
         connection.request(GET, {"path": path, **members}, arguments[1])
+    elif name == "rest":
+        connection.request(GET, {"path": path, "skip": os.path.getsize(arguments[1])}, arguments[1])
     elif name == "hashes":
         members = dict(zip(("first_block", "blocks", "identity"), arguments[1:]))
         for number in ("first_block", "blocks"):

@@ -105,6 +105,13 @@ impl Answers {
         }
     }
 
+    /// Takes the next of the bytes that the content being received skips.
+    pub(super) fn skipped(&mut self, bytes: &[u8]) {
+        if let Some(content) = self.content() {
+            content.skipped(bytes);
+        }
+    }
+
     /// Content came, in a frame that was found right.
     pub(super) fn data<'a>(&mut self, bytes: &'a [u8]) -> Result<Event<'a>, Violation> {
         let request = self.requests.front().map(|(id, _)| *id);
@@ -171,7 +178,7 @@ impl Answers {
                         self.begun = Some(Begun::Content(Box::new(Receiving::announced(get, &content)?)));
                     }
                     Some((_, Request::Hashes(get))) => {
-                        let get = message::Get { form: message::Form::File, ..get.clone() };
+                        let get = message::Get { form: message::Form::File, skip: 0, ..get.clone() };
                         self.begun = Some(Begun::Content(Box::new(Receiving::announced(&get, &content)?)));
                     }
                     _ => {}

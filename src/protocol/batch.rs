@@ -48,7 +48,8 @@ impl Batch {
         if files.largest.is_some_and(|largest| head.size > largest) {
             return contradiction("a file that is larger than asked for");
         }
-        self.file = Some(Receiving::file(head)?);
+        let skip = files.files.get(self.next).map_or(0, |wanted| wanted.skip);
+        self.file = Some(Receiving::file(head, skip)?);
         Ok(self.next)
     }
 

@@ -57,7 +57,8 @@ pub enum Event<'a> {
         /// The page.
         page: message::TreePage,
     },
-    /// Begins the answer to a `get` or `hashes`.
+    /// Begins the answer to a `get` or `hashes`. If it has a `skip`, the skipped bytes are to be given by
+    /// [`Client::skipped`] before anything else is received.
     Content {
         /// The request.
         request: u32,
@@ -99,7 +100,8 @@ pub enum Event<'a> {
         /// hash of a single block came, which does not tell it.
         root: Option<Hash>,
     },
-    /// Begins one of the files that answer a `files`; its `Data` and `Block`s follow, and then its `Done` or `Missed`.
+    /// Begins one of the files that answer a `files`; its `Data` and `Block`s follow, and then its `Done` or `Missed`. A
+    /// `skip` as in `Content`.
     File {
         /// The request.
         request: u32,
@@ -162,8 +164,10 @@ pub enum Event<'a> {
 pub struct Block {
     /// Its index.
     pub index: u64,
-    /// Its length in bytes.
+    /// Its length in bytes, skipped ones included.
     pub length: u32,
+    /// How many of them, from its first on, were skipped: the client had them before.
+    pub skipped: u32,
     /// Bytes of the sources read so far, as the server says.
     pub position: u64,
     /// What the bytes received hash to.
@@ -267,6 +271,12 @@ impl Client {
             }
         }
         Ok(None)
+    }
+
+    /// Gives the next of the bytes that the content which was just announced skips. Without all of them its first block cannot be verified,
+    /// and counts as not intact.
+    pub fn skipped(&mut self, bytes: &[u8]) {
+        self.answers.skipped(bytes);
     }
 
     /// The server closed its side. A goodbye or an error for the connection makes every end a good one: they

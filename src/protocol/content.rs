@@ -52,6 +52,12 @@ impl ContentWriter {
             .map_or(MAX_DATA as usize, |left| left.min(MAX_DATA as usize))
     }
 
+    /// Takes bytes of the first block that are not sent, because the client has them; before any [`ContentWriter::data`].
+    pub fn skipped(&mut self, bytes: &[u8]) {
+        self.block.update(bytes);
+        self.offset += bytes.len() as u64;
+    }
+
     /// Index of the block that the next byte belongs to.
     pub fn next_block(&self) -> u64 {
         self.index

@@ -44,7 +44,8 @@ impl FilesWriter {
         control::write_failure(Kind::Missed, self.request, failure, out);
     }
 
-    /// Announces the next file, and returns what writes its content, from the first byte to the last.
+    /// Announces the next file, and returns what writes its content, from the first byte to the last. What `head` skips is to be given by
+    /// [`ContentWriter::skipped`].
     pub fn begin(&mut self, head: &FileHead, out: &mut Outgoing) -> ContentWriter {
         control::write(Kind::File, self.request, head, out);
         ContentWriter::new(self.request, 0)
@@ -61,7 +62,9 @@ impl FilesWriter {
     /// Writes all of the next file, of which the content is at hand.
     pub fn whole(&mut self, head: &FileHead, content: &[u8], out: &mut Outgoing) {
         let mut writer = self.begin(head, out);
-        let mut rest = content;
+        let skip = usize::try_from(head.skip).map_or(content.len(), |skip| skip.min(content.len()));
+        let (skipped, mut rest) = content.split_at(skip);
+        writer.skipped(skipped);
         while !rest.is_empty() {
             let (piece, after) = rest.split_at(writer.room().min(rest.len()));
             let position = (content.len() - after.len()) as u64;

@@ -67,6 +67,7 @@ const WORDS: &[&str] = &[
     "\"digest\"",
     "\"content\"",
     "\"largest\"",
+    "\"skip\"",
     "true",
     "false",
     "null",
@@ -168,16 +169,20 @@ fn server_is_fuzzed() {
     });
 }
 
+/// What the clients have of what they ask for with a `skip`.
+const SKIPPED: &[u8] = b"abc";
+
 /// A client that has asked for one thing of each kind.
 fn asked() -> Client {
     let mut client = Client::new("fuzz");
-    let get = Get { path: "f".into(), form: Form::Auto, first_block: 0, blocks: None, identity: None };
+    let get = Get { path: "f".into(), form: Form::Auto, first_block: 0, blocks: None, identity: None, skip: 0 };
     for request in [
         Request::Stat(Stat { path: "f".into() }),
         Request::Get(get.clone()),
         Request::List(List { path: "d".into(), after: Some("a".into()), limit: Some(3) }),
         Request::Hashes(get.clone()),
-        Request::Get(Get { form: Form::Zip, first_block: 1, blocks: Some(1), ..get }),
+        Request::Get(Get { form: Form::Zip, first_block: 1, blocks: Some(1), ..get.clone() }),
+        Request::Get(Get { skip: 3, ..get }),
     ] {
         client.request(&request);
     }
@@ -211,6 +216,13 @@ fn fetch<'a>(mut client: Client, pieces: impl IntoIterator<Item = &'a [u8]>) -> 
                 break;
             }
             piece = &piece[used..];
+            let skip = match &event {
+                Some(Event::Content { content, .. }) => content.skip,
+                Some(Event::File { head, .. }) => head.skip,
+                _ => 0,
+            };
+            assert!(skip == 0 || skip == SKIPPED.len() as u64, "{skip} bytes that were not asked for");
+            client.skipped(&SKIPPED[..SKIPPED.len().min(skip as usize)]);
             let content = contents.last_mut().expect("one at least");
             match &event {
                 None => {}
@@ -219,11 +231,11 @@ fn fetch<'a>(mut client: Client, pieces: impl IntoIterator<Item = &'a [u8]>) -> 
                     match event {
                         Event::Content { .. } | Event::File { .. } => {
                             intact = true;
-                            contents.push(Vec::new());
+                            contents.push(SKIPPED[..SKIPPED.len().min(skip as usize)].to_vec());
                         }
                         Event::Block { block, .. } => intact &= block.intact,
                         // A root that is given is the digest of what came.
-                        Event::End { root: Some(root), request: 2, .. } => {
+                        Event::End { root: Some(root), request: 2 | 6, .. } => {
                             assert!(intact);
                             assert_eq!(*root, Hash(*blake3::hash(content).as_bytes()));
                         }
@@ -266,9 +278,10 @@ fn may_be_made(path: &str, made: &BTreeMap<String, bool>) -> bool {
 /// A client that has asked for a directory as itself, and for some of its files.
 fn asked_for_a_tree() -> Client {
     let mut client = Client::new("fuzz");
-    let wanted = |path: &str, digest| WantedFile { path: path.into(), digest };
+    let wanted = |path: &str, digest| WantedFile { path: path.into(), digest, skip: 0 };
     let digest = || Some(blake3::hash(b"x").to_string());
-    let files = vec![wanted("a", None), wanted("b", digest()), wanted("d/c", None)];
+    let part = WantedFile { skip: 3, ..wanted("e", None) };
+    let files = vec![wanted("a", None), wanted("b", digest()), wanted("d/c", None), part];
     client.request(&Request::Tree(Tree { path: "d".into() }));
     client.request(&Request::Files(Files { path: "d".into(), files, content: true, largest: Some(1 << 20) }));
     let files = vec![wanted("a", digest())];
@@ -282,7 +295,7 @@ fn client_of_trees_is_fuzzed() {
         let whole = fetch(asked_for_a_tree(), [stream]);
         assert_eq!(fetch(asked_for_a_tree(), cuts(stream)), whole, "however it is cut");
         let Fetched { contents, end, kinds, .. } = whole;
-        assert!(contents.iter().map(Vec::len).sum::<usize>() <= stream.len());
+        assert!(contents.iter().map(Vec::len).sum::<usize>() <= stream.len() + SKIPPED.len() * contents.len());
         (kinds, end.map_err(|violation| shape(&violation.to_string())))
     });
 }
@@ -293,7 +306,7 @@ fn client_is_fuzzed() {
         let whole = fetch(asked(), [stream]);
         assert_eq!(fetch(asked(), cuts(stream)), whole, "however it is cut");
         let Fetched { contents, end, kinds, .. } = whole;
-        assert!(contents.iter().map(Vec::len).sum::<usize>() <= stream.len());
+        assert!(contents.iter().map(Vec::len).sum::<usize>() <= stream.len() + SKIPPED.len() * contents.len());
         (kinds, end.map_err(|violation| shape(&violation.to_string())))
     });
 }

@@ -158,6 +158,9 @@ pub struct Get {
     /// Refuse with `changed` unless the content has this identity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<String>,
+    /// Bytes of the first block that the client has: they are not sent. Less than the block's length. A `hashes` ignores it.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "is_default")]
+    pub skip: u64,
 }
 
 /// Announces the content that answers a [`Get`], or whose hashes do.
@@ -181,6 +184,9 @@ pub struct Content {
     pub identity: String,
     /// Index of the first block that follows.
     pub first_block: u64,
+    /// Bytes of that block that are not sent: the request's `skip`, or 0 from a server that does not know it.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "is_default")]
+    pub skip: u64,
 }
 
 /// What an archive is made from.
@@ -240,6 +246,11 @@ pub struct Failure {
 pub struct Goodbye {
     /// A sentence for people.
     pub reason: String,
+}
+
+/// Whether leaving a member out says the same.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// An optional member that is `null` is as absent.

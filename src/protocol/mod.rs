@@ -240,8 +240,9 @@
 //! | `first_block` | u64, optional | index of the first block (default 0) |
 //! | `blocks` | u64, optional | how many blocks at most; to the end if absent |
 //! | `identity` | identity, optional | refuse with `changed` unless the content has this one |
+//! | `skip` | u64, optional | bytes of the first block that the client has, and that are not sent (default 0); see "Parts of a block" |
 //!
-//! `hashes` asks for the hashes of a range of a file's blocks. It has the members of `get`, with the same meaning; the
+//! `hashes` asks for the hashes of a range of a file's blocks. It has the members of `get`, with the same meaning, but ignores `skip`; the
 //! `form` `"zip"` is answered with `wrong_kind`, and so is a directory.
 //!
 //! `content` announces the content, or that whose hashes follow:
@@ -256,6 +257,7 @@
 //! | `mode` | mode | |
 //! | `identity` | identity | |
 //! | `first_block` | u64 | index of the first block that follows, or whose hash does: the one that was asked for |
+//! | `skip` | u64, optional | bytes of that block that are not sent: as many as the `get` asks to skip, or 0, the default, from a server that does not skip |
 //!
 //! Sources:
 //!
@@ -323,6 +325,7 @@
 //! |---|---|---|
 //! | `path` | path | from that directory |
 //! | `digest` | digest, optional | BLAKE3 of what the client has of it |
+//! | `skip` | u64, optional | bytes of its first block that the client has, and that are not sent (default 0); see "Parts of a block" |
 //!
 //! `file` announces one of them:
 //!
@@ -332,6 +335,7 @@
 //! | `modified` | time | |
 //! | `mode` | mode | |
 //! | `identity` | identity | what it is now, which may be another one than in the tree |
+//! | `skip` | u64, optional | as in `content` |
 //!
 //! `missed` has the members of `error`. The `end` of a `files` has none.
 //!
@@ -375,6 +379,18 @@
 //! is followed by `end`. One that begins behind it is answered with `range`. The end of the content is reached if the
 //! last byte of the answer is the content's last. Where `content` names no size, a block shorter than 1 MiB is the last.
 //!
+//! # Parts of a block
+//!
+//! A client that has the first bytes of a block, but not all of them, asks with `skip` for the rest: the first `data` of the answer
+//! begins `skip` bytes after the block's first one, and `content` or `file` repeats the number. Everything else is as without it: the `block`
+//! frame, its chaining value, `root` and `done` are of the whole block and the whole content, which the server reads for that. The client
+//! hashes what it has together with what comes. Where the chaining value does not match, it cannot tell which of both is wrong: it keeps nothing of
+//! the block, and asks for all of it. The content may be of another identity than what the client has; then the same happens, unless the `get` names the identity.
+//!
+//! `skip` is less than the length of the first block, and than what is asked for of it; otherwise the answer is `error` with `range`,
+//! for a wanted file `missed` with it. Where the length of an archive is not known before, that may come after `content`. Without a
+//! `skip` in `content` or `file`, or with 0, `data` begins with the block's first byte, whatever was asked for.
+//!
 //! # Block hashes
 //!
 //! A client that has some of a file's content, perhaps of another version of it, asks for the hashes of its
@@ -406,7 +422,7 @@
 //!
 //! A `files` is answered file by file. Where a digest is named, and is that of the file as it is now, the file is answered with
 //! `same`. Else it is answered with `differs` if no content is wanted, and otherwise with `file`, its content from the first
-//! block to the last as for a `get`, and `done`. What `done` carries is the digest of the whole content, which the receiver compares
+//! block to the last as for a `get` (with its `skip`), and `done`. What `done` carries is the digest of the whole content, which the receiver compares
 //! with the root over what came; the server has compared the identity after the last block, or sends `missed` with `changed` instead. What
 //! came of a file without `done` is of no use. While the server reads a large file to compare it, it sends a `working` now and then, which says
 //! nothing but that. `missed` says the same of one file as `error` says of a request, and the answer goes
@@ -461,9 +477,10 @@
 //! | unknown kind, a client's or reserved kind, flags or reserved not zero, a length that its kind may not have, malformed JSON | reports a violation, closes |
 //! | a frame that has no arrow in the diagram, or for another request than the first unanswered one | the same |
 //! | `content` of another form (for `hashes`, any but `"file"`), first block or identity than asked for; without what its form must have; a size before its first block | the same |
+//! | `content` or `file` with a `skip` that is neither 0 nor the one that was asked for (for `hashes`, any but 0), or not less than the first block, as far as its length is known | the same |
 //! | `hashes` out of order, beyond the announced size or the blocks asked for, or whose length is not one of theirs | the same |
 //! | `data` beyond the announced size, the most that an archive can have, the blocks asked for, the end of a block, or after a short block | the same |
-//! | `block` without `data`, out of order, short but not at the end, with a position that falls or exceeds the sources, or is not the offset for a file | the same |
+//! | `block` without `data` (what is skipped is none), out of order, short but not at the end, with a position that falls or exceeds the sources, or is not the offset for a file | the same |
 //! | `end` in a block, before the size or the blocks asked for, with another size or identity, with `size` or `root` missing or present against the table, or with a `root` that is not the digest of what came | the same; after a wrong `root` nothing that came may be kept |
 //! | `entries` that are not sorted, not after `after`, more than `limit`, none though there are `more`, or with a name that is no segment | the same |
 //! | a `tree` whose first entry is not the directory, with entries out of order, a path that is none, before its directory or in what is no directory, without what its kind has or with what only another kind has, with a link that may lead out, with sizes of more than 2^64 − 1 bytes together, no entries though there are `more`, `totals` missing or present against `more` or other than those of the entries | the same |
@@ -480,7 +497,7 @@
 //! | `unsupported` | request | a kind of request that this server does not know |
 //! | `not_found` | request | the path is absent, or not permitted; which of the two is never said |
 //! | `wrong_kind` | request | a directory where a file was asked for, or the reverse |
-//! | `range` | request | the first block lies behind the end of the content |
+//! | `range` | request | the first block lies behind the end of the content, or `skip` is not less than it |
 //! | `changed` | request | the content is, or during the answer became, another one |
 //! | `unreadable` | request | the server could not read a source, which `path` names |
 //! | `busy` | request or connection | for a connection: too many of them, or too many requests of this one; for a request: too many archives are being made, trees read or files hashed at the same time; see `retry_after` |
@@ -498,7 +515,7 @@
 //!
 //! | | [`client::Client`] | [`server::Server`] |
 //! |---|---|---|
-//! | inputs | `receive`, `sent`, `end_of_stream` | `receive`, `end_of_stream` |
+//! | inputs | `receive`, `skipped`, `sent`, `end_of_stream` | `receive`, `end_of_stream` |
 //! | commands | `request`, `goodbye` | `welcome`, `meta`, `entries`, `content`, `hashes`, `tree`, `files`, `failure`, `abort`, `goodbye` |
 //! | outputs | the events of `receive`, `outgoing` | the events of `receive`, what commands add to an [`outgoing::Outgoing`] |
 

@@ -27,8 +27,12 @@ pub(super) struct Receiving {
     /// Where the next byte belongs in the content.
     offset: u64,
     position: u64,
-    /// The block that is being received, if any byte of it came.
+    /// The block that is being received, if any byte of it is known.
     block: Option<BlockHasher>,
+    /// Bytes of the current block that are not sent, because the client has them.
+    skipped: u64,
+    /// How many of those the client has not given yet.
+    awaited: u64,
     /// After a short block no other may follow.
     short: bool,
     /// Gathers the blocks while all of them came, from the first on.
@@ -43,6 +47,16 @@ pub(super) fn is_identity(text: &str) -> bool {
 
 fn contradiction<T>(what: &'static str) -> Result<T, Violation> {
     Err(Violation::Content(what))
+}
+
+/// Compares the `skip` of an announcement with the one that was asked for. `left`: bytes of the answer, as far as they are known.
+fn check_skip(asked: u64, announced: u64, left: u64) -> Result<(), Violation> {
+    match announced {
+        0 => Ok(()),
+        skip if skip != asked => contradiction("another skip than was asked for"),
+        skip if skip >= left.min(BLOCK_SIZE) => contradiction("it skips a whole block"),
+        _ => Ok(()),
+    }
 }
 
 impl Receiving {
@@ -81,6 +95,11 @@ impl Receiving {
         }
         let blocks = get.blocks.unwrap_or(u64::MAX);
         let limit = get.first_block.saturating_add(blocks).saturating_mul(BLOCK_SIZE);
+        let skip = content.skip;
+        check_skip(get.skip, skip, content.size.unwrap_or(u64::MAX).min(limit).saturating_sub(offset))?;
+        let Some(offset) = offset.checked_add(skip) else {
+            return contradiction("a first block that no content has");
+        };
         Ok(Receiving {
             identity: content.identity.clone(),
             size: content.size,
@@ -91,14 +110,16 @@ impl Receiving {
             offset,
             position: 0,
             block: None,
+            skipped: skip,
+            awaited: skip,
             short: false,
             root: (get.first_block == 0).then(RootHasher::default),
             corrupt: false,
         })
     }
 
-    /// The whole of one of many files.
-    pub(super) fn file(head: &FileHead) -> Result<Receiving, Violation> {
+    /// The whole of one of many files, of which the client may have asked to skip some bytes.
+    pub(super) fn file(head: &FileHead, skip: u64) -> Result<Receiving, Violation> {
         if !is_identity(&head.identity) {
             return contradiction("an identity has 1 to 128 characters");
         }
@@ -106,6 +127,7 @@ impl Receiving {
         if head.mode > 0o777 {
             return contradiction("a mode of more than 0o777");
         }
+        check_skip(skip, head.skip, head.size)?;
         Ok(Receiving {
             identity: head.identity.clone(),
             size: Some(head.size),
@@ -113,19 +135,38 @@ impl Receiving {
             sources: head.size,
             is_file: true,
             limit: u64::MAX,
-            offset: 0,
+            offset: head.skip,
             position: 0,
             block: None,
+            skipped: head.skip,
+            awaited: head.skip,
             short: false,
             root: Some(RootHasher::default()),
             corrupt: false,
         })
     }
 
+    /// Takes the next of the bytes that are skipped. What is more than that, or comes after `data`, is ignored.
+    pub(super) fn skipped(&mut self, bytes: &[u8]) {
+        let length = self.awaited.min(bytes.len() as u64);
+        if length == 0 || self.in_block() != self.skipped {
+            return;
+        }
+        let (bytes, _) = bytes.split_at(usize::try_from(length).unwrap_or(bytes.len()));
+        let index = self.offset / BLOCK_SIZE;
+        self.block.get_or_insert_with(|| BlockHasher::new(index)).update(bytes);
+        self.awaited -= length;
+    }
+
+    /// Bytes of the current block so far, with those that are skipped.
+    fn in_block(&self) -> u64 {
+        self.block.as_ref().map_or(0, BlockHasher::len) + self.awaited
+    }
+
     /// A `data` frame of so many bytes begins.
     pub(super) fn data_begins(&mut self, length: u32) -> Result<(), Violation> {
         let length = u64::from(length);
-        let in_block = self.block.as_ref().map_or(0, BlockHasher::len);
+        let in_block = self.in_block();
         if self.short {
             return contradiction("data after a short block");
         }
@@ -155,8 +196,10 @@ impl Receiving {
 
     /// A `block` frame came.
     pub(super) fn block(&mut self, mark: &BlockMark) -> Result<Block, Violation> {
-        let Some(hasher) = self.block.take() else { return contradiction("a block without data") };
-        let length = hasher.len();
+        let length = self.in_block();
+        let hasher = self.block.take().filter(|_| length > self.skipped);
+        let Some(hasher) = hasher else { return contradiction("a block without data") };
+        let (skipped, awaited) = (std::mem::take(&mut self.skipped), std::mem::take(&mut self.awaited));
         if mark.index != (self.offset - length) / BLOCK_SIZE {
             return contradiction("a block out of order");
         }
@@ -174,13 +217,14 @@ impl Receiving {
         }
         self.position = mark.position;
         let digest = hasher.finish();
-        let intact = digest.chaining == Hash(mark.hash);
+        let intact = awaited == 0 && digest.chaining == Hash(mark.hash);
         self.corrupt |= !intact;
         if let Some(root) = &mut self.root {
             root.push(&digest);
         }
-        let length = u32::try_from(length).unwrap_or(u32::MAX);
-        Ok(Block { index: mark.index, length, position: mark.position, digest, intact })
+        let clamped = |length| u32::try_from(length).unwrap_or(u32::MAX);
+        let (length, skipped) = (clamped(length), clamped(skipped));
+        Ok(Block { index: mark.index, length, skipped, position: mark.position, digest, intact })
     }
 
     /// Hashes of blocks came: the same as their content, as far as the order goes.
@@ -207,7 +251,7 @@ impl Receiving {
 
     /// The `done` of one of many files came: returns the root if it is intact.
     pub(super) fn done(self, said: Hash) -> Result<Option<Hash>, Violation> {
-        if self.block.is_some() {
+        if self.in_block() > 0 {
             return contradiction("data without its block");
         }
         if self.size != Some(self.offset) {
@@ -223,7 +267,7 @@ impl Receiving {
 
     /// The `end` came: returns the root if this was the whole content, and intact.
     pub(super) fn end(self, end: &End) -> Result<Option<Hash>, Violation> {
-        if self.block.is_some() {
+        if self.in_block() > 0 {
             return contradiction("data without its block");
         }
         if end.identity != self.identity {

@@ -112,6 +112,10 @@ fn it_gets_along_with_the_machine() {
     );
     let out = |name| file(&folder, name);
     let (digest, other) = (blake3::hash(&pattern(5000)), blake3::hash(b"other"));
+    let begun = |name, size| {
+        fs::write(folder.path().join(name), pattern(size)).expect("it is written");
+        out(name)
+    };
     let lines = run(
         &address,
         &[
@@ -140,6 +144,8 @@ fn it_gets_along_with_the_machine() {
             format!("compare:zip:a:b:a={digest}:a={other}"),
             format!("files:broken:{}:a:b", out("")),
             format!("files:empty:{}", out("")),
+            format!("rest:zip:{}", begun("rest", 4000)),
+            format!("rest:zip:{}", begun("enough", 5000)),
         ],
     );
     let read = |name| fs::read(folder.path().join(name)).expect("it was written");
@@ -185,7 +191,10 @@ fn it_gets_along_with_the_machine() {
         (&json!("changed"), &json!("not_found"))
     );
     assert_eq!(lines[25], json!({"files": []}));
-    assert_eq!(lines[26], json!({"closed": true}));
+    assert_eq!((&lines[26]["content"]["skip"], read("rest")), (&json!(4000), pattern(5000)));
+    assert_eq!(lines[26]["end"]["root"], digest.to_string());
+    assert_eq!(lines[27]["error"]["code"], "range");
+    assert_eq!(lines[28], json!({"closed": true}));
 
     let lines = run(&serve(&[], None), &["violate:".to_owned()]);
     assert_eq!((&lines[1]["error"]["code"], &lines[1]["request"]), (&json!("violation"), &json!(0)));
@@ -241,6 +250,7 @@ fn against_the_server(arch: Arch, identity: Option<Identity>, root: &Path) {
     let address = server.address().revealed();
     let out = |name| file(&folder, name);
     let digest = blake3::hash(&pattern(1025));
+    fs::write(out("begun"), pattern(1024)).expect("it is written");
     let lines = run(
         &address,
         &[
@@ -259,6 +269,7 @@ fn against_the_server(arch: Arch, identity: Option<Identity>, root: &Path) {
             "tree:empty".to_owned(),
             format!("files::{}:absent:empty:two chunks={digest}:folder:../folder/x:two chunks", out("")),
             format!("compare::large={digest}:two chunks={digest}:empty"),
+            format!("rest:two chunks:{}", out("begun")),
         ],
     );
     let read = |name| fs::read(folder.path().join(name)).expect("it was written");
@@ -294,7 +305,8 @@ fn against_the_server(arch: Arch, identity: Option<Identity>, root: &Path) {
     assert_eq!(files[4]["missed"]["code"], "not_found");
     assert_eq!((&files[5]["root"], read("5")), (&json!(digest.to_string()), pattern(1025)));
     assert_eq!(lines[14]["files"], json!(["differs", "same", "differs"]));
-    assert_eq!(lines[15], json!({"closed": true}));
+    assert_eq!((&lines[15]["content"]["skip"], read("begun")), (&json!(1024), pattern(1025)));
+    assert_eq!(lines[16], json!({"closed": true}));
     if arch == Arch::Async {
         let lines = run(&address, &[format!("get:large:{}", out("large"))]);
         assert_eq!(lines[1]["end"]["root"], blake3::hash(&pattern(MIB + 5)).to_string());

@@ -128,7 +128,7 @@ impl Memory {
                 let range = first * BLOCK_SIZE..end;
                 match request {
                     Request::Hashes(_) => self.hash(id, range, path, &stored, out),
-                    _ => self.send(id, range, path, &stored, out),
+                    _ => self.send(id, range, get.skip, path, &stored, out),
                 }
             }
         }
@@ -157,7 +157,7 @@ impl Memory {
     fn files(&mut self, id: u32, files: &Files, stored: &Stored, out: &mut Outgoing) {
         let mut writer = self.server.files(id, out);
         let (size, identity) = (stored.bytes.len() as u64, stored.identity.clone());
-        let head = FileHead { size, modified: MODIFIED, mode: 0o644, identity };
+        let head = FileHead { size, modified: MODIFIED, mode: 0o644, identity, skip: 0 };
         let digest = blake3::hash(&stored.bytes).to_string();
         for file in &files.files {
             let is_same = file.digest.as_ref() == Some(&digest);
@@ -212,14 +212,19 @@ impl Memory {
         &mut self,
         id: u32,
         range: std::ops::Range<u64>,
+        skip: u64,
         path: &str,
         stored: &Stored,
         out: &mut Outgoing,
     ) {
         let size = stored.bytes.len() as u64;
-        let content = announcement(path, stored, range.start / BLOCK_SIZE);
+        if skip > 0 && skip >= (range.end - range.start).min(BLOCK_SIZE) {
+            return self.server.failure(id, &failure(Code::Range, path), out);
+        }
+        let content = Content { skip, ..announcement(path, stored, range.start / BLOCK_SIZE) };
         let mut writer = self.server.content(id, &content, out);
-        let mut offset = range.start;
+        let mut offset = range.start + skip;
+        writer.skipped(&stored.bytes[range.start as usize..offset as usize]);
         while offset < range.end {
             assert_eq!((writer.offset(), writer.next_block()), (offset, offset / BLOCK_SIZE));
             if stored.breaks_at.is_some_and(|at| offset >= at) {
@@ -256,6 +261,7 @@ fn announcement(path: &str, stored: &Stored, first_block: u64) -> Content {
         mode: 0o644,
         identity: stored.identity.clone(),
         first_block,
+        skip: 0,
     }
 }
 

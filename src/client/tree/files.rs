@@ -127,7 +127,7 @@ impl<'a> Asking<'a> {
             State::Found(root) => Some(root.to_string()),
             _ => None,
         };
-        WantedFile { path: self.manifest.path(index), digest }
+        WantedFile { path: self.manifest.path(index), digest, skip: 0 }
     }
 
     /// The path of a file from the served folder, for people.
@@ -304,7 +304,7 @@ pub(super) async fn root(
         form: crate::protocol::message::Form::File,
         first_block: 0,
         blocks: None,
-        identity: None,
+        identity: None, skip: 0
     });
     let take = |event: Event<'_>| match event {
         Event::End { root, .. } => Ok(ControlFlow::Break(root)),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::Timestamp;
+use super::{Timestamp, is_default, or_default};
 
 /// Asks what a directory holds, at any depth.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,6 +155,9 @@ pub struct WantedFile {
     /// BLAKE3 in hex of what the client has of it: if the file has that, too, nothing is sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
+    /// Bytes of its first block that the client has: they are not sent. Less than the block's length.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "is_default")]
+    pub skip: u64,
 }
 
 impl Files {
@@ -192,6 +195,9 @@ pub struct FileHead {
     pub mode: u32,
     /// Changes when the content may have changed.
     pub identity: String,
+    /// Bytes of the first block that are not sent: the [`WantedFile::skip`], or 0 from a server that does not know it.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "is_default")]
+    pub skip: u64,
 }
 
 /// Ends the answer to [`Files`]; it has no members.

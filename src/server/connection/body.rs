@@ -29,6 +29,8 @@ pub(super) enum Body {
         source: FileSource,
         /// Of the next byte.
         offset: u64,
+        /// Of the first byte that is sent.
+        begin: u64,
         /// Of the first byte that is not wanted.
         end: u64,
         /// Up to where the kernel was told to read.
@@ -40,7 +42,9 @@ pub(super) enum Body {
         making: Box<Making>,
         /// Bytes of its sources.
         sources: u64,
-        /// Where what is wanted begins.
+        /// Where the first block begins.
+        block: u64,
+        /// Of the first byte that is sent.
         begin: u64,
         /// Bytes that are wanted after those.
         left: u64,
@@ -57,48 +61,72 @@ impl Body {
     pub fn file(source: FileSource, get: &Get) -> Option<Body> {
         let offset = get.first_block.checked_mul(BLOCK_SIZE).filter(|&offset| offset <= source.size())?;
         let end = range_end(get).min(source.size());
-        Some(Body::File { source, offset, end, ahead: offset })
+        let begin = skip_to(offset, get.skip, end)?;
+        Some(Body::File { source, offset, begin, end, ahead: offset })
     }
 
-    /// All of a file.
-    pub fn whole(source: FileSource) -> Body {
+    /// All of a file but `skip` bytes; `None` if its first block does not have more.
+    pub fn whole(source: FileSource, skip: u64) -> Option<Body> {
         let end = source.size();
-        Body::File { source, offset: 0, end, ahead: 0 }
+        let begin = skip_to(0, skip, end)?;
+        Some(Body::File { source, offset: 0, begin, end, ahead: 0 })
     }
 
     /// The range of an archive that `get` asks for; `None` if that is more than there can be.
     pub fn archive(mut making: Making, sources: &Sources, get: &Get) -> Result<Option<Body>, StorageError> {
-        let begin = get.first_block.checked_mul(BLOCK_SIZE);
+        let block = get.first_block.checked_mul(BLOCK_SIZE);
         // An archive is made up to where the range begins, which must not be for nothing.
-        let Some(begin) = begin.filter(|&begin| begin <= sources.most_of_an_archive()) else {
+        let Some(block) = block.filter(|&block| block <= sources.most_of_an_archive()) else {
             return Ok(None);
         };
-        if begin > 0 {
-            making.resume(begin)?;
+        let end = range_end(get);
+        let Some(begin) = skip_to(block, get.skip, end) else { return Ok(None) };
+        if block > 0 {
+            making.resume(block)?;
         }
-        let left = range_end(get) - begin;
-        Ok(Some(Body::Archive { making: Box::new(making), sources: sources.bytes, begin, left }))
+        let left = end - begin;
+        Ok(Some(Body::Archive { making: Box::new(making), sources: sources.bytes, block, begin, left }))
     }
 
     /// Whether [`Body::skip`] has something to do before the first [`Body::read`].
     pub fn must_skip(&self) -> bool {
-        matches!(self, Body::Archive { making, begin, .. } if making.stream.offset() < *begin)
+        match self {
+            Body::File { offset, begin, .. } => offset < begin,
+            Body::Archive { making, begin, .. } => making.stream.offset() < *begin,
+        }
     }
 
-    /// Passes over some of the bytes before the range. False if the archive has ended there.
-    pub fn skip(&mut self) -> Result<bool, StorageError> {
-        let Body::Archive { making, begin, .. } = self else { return Ok(true) };
-        let stream = &mut making.stream;
-        let mut scratch = vec![0; clamp(SKIP, begin.saturating_sub(stream.offset()))];
-        stream.read(&mut scratch)?;
-        Ok(stream.offset() == *begin || !stream.finished())
+    /// Passes over some of the bytes before the first that is sent, and gives `in_block` those of the first block. False if an archive
+    /// has ended there.
+    pub fn skip(&mut self, in_block: impl FnOnce(&[u8])) -> Result<bool, StorageError> {
+        match self {
+            Body::File { source, offset, begin, .. } => {
+                let mut scratch = vec![0; clamp(SKIP, begin.saturating_sub(*offset))];
+                source.read_exact_at(&mut scratch, *offset)?;
+                *offset += scratch.len() as u64;
+                in_block(&scratch);
+                Ok(true)
+            }
+            Body::Archive { making, block, begin, .. } => {
+                let stream = &mut making.stream;
+                let is_before = stream.offset() < *block;
+                let next = if is_before { *block } else { *begin };
+                let mut scratch = vec![0; clamp(SKIP, next.saturating_sub(stream.offset()))];
+                let count = stream.read(&mut scratch)?;
+                if !is_before {
+                    in_block(&scratch[..count]);
+                }
+                // A range may begin at the archive's end; a block of which something is skipped has more.
+                Ok(!stream.finished() || (stream.offset() == *begin && begin == block))
+            }
+        }
     }
 
     /// Fills the front of `buffer` with the next bytes. No bytes mean that there is more work to do before there
     /// are some, unless [`Body::is_over`].
     pub fn read(&mut self, buffer: &mut [u8]) -> Result<Filled, StorageError> {
         let bytes = match self {
-            Body::File { source, offset, end, ahead } => {
+            Body::File { source, offset, end, ahead, .. } => {
                 let bytes = clamp(buffer.len(), *end - *offset);
                 source.read_exact_at(&mut buffer[..bytes], *offset)?;
                 *offset += bytes as u64;
@@ -163,7 +191,7 @@ impl Body {
     /// Content bytes that there will be from here on, if that is known.
     pub fn left(&self) -> Option<u64> {
         match self {
-            Body::File { offset, end, .. } => Some(end - offset),
+            Body::File { offset, begin, end, .. } => Some(end - (*offset).max(*begin)),
             Body::Archive { .. } => None,
         }
     }
@@ -218,6 +246,12 @@ impl Drop for Making {
             None => self.shared.indexes.forget(&self.identity),
         }
     }
+}
+
+/// Where what is sent begins, if `skip` bytes of the block at `offset` are not, in a range up to `end`; `None` if the block has no more.
+fn skip_to(offset: u64, skip: u64, end: u64) -> Option<u64> {
+    let is_in_block = skip == 0 || skip < end.saturating_sub(offset).min(BLOCK_SIZE);
+    is_in_block.then(|| offset.saturating_add(skip))
 }
 
 /// The smaller of a length and a count that may be too large for one.

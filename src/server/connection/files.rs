@@ -61,16 +61,26 @@ pub(super) struct Files {
 /// A file that is not answered in one go.
 enum Begun {
     /// It is small, and goes into the next turn, since this one has no room for it.
-    Next(Box<FileSource>, Option<Hash>),
+    Next(Box<FileSource>, Claim),
     /// It is being hashed, to be compared with what the client has.
     Comparing(Box<Comparing>),
     /// It is being sent.
     Sending(Box<Sending>),
 }
 
+/// What the client has of a file.
+#[derive(Clone, Copy)]
+struct Claim {
+    /// The digest of what may be all of it.
+    digest: Option<Hash>,
+    /// Bytes of the first block, which it does not want again.
+    skip: u64,
+}
+
 struct Comparing {
     source: FileSource,
     expected: Hash,
+    skip: u64,
     /// Index of the block that is hashed next.
     next: u64,
     root: RootHasher,
@@ -137,8 +147,11 @@ impl Files {
         if size > self.wanted.largest {
             return Err(failure(Code::Changed, "is larger than was expected", source.path()));
         }
-        let expected = file.digest.as_deref().and_then(Hash::from_hex);
-        Ok(match expected {
+        let claim = Claim { digest: file.digest.as_deref().and_then(Hash::from_hex), skip: file.skip };
+        if claim.skip > 0 && claim.skip >= size.min(BLOCK_SIZE) {
+            return Err(failure(Code::Range, Code::Range, source.path()));
+        }
+        Ok(match claim.digest {
             None if !self.wanted.content => {
                 self.writer.differs(&mut turn.out);
                 None
@@ -147,33 +160,35 @@ impl Files {
                 let room = (turn.size() + SLACK).saturating_sub(turn.out.len());
                 if turn.out.is_empty() || size <= room as u64 {
                     *work += size;
-                    self.small(&source, expected, turn)?;
+                    self.small(&source, claim, turn)?;
                     None
                 } else {
-                    Some(Begun::Next(Box::new(source), expected))
+                    Some(Begun::Next(Box::new(source), claim))
                 }
             }
             Some(expected) => {
-                let root = RootHasher::default();
-                Some(Begun::Comparing(Box::new(Comparing { source, expected, next: 0, root, slot: None })))
+                let (root, skip) = (RootHasher::default(), claim.skip);
+                let comparing = Comparing { source, expected, skip, next: 0, root, slot: None };
+                Some(Begun::Comparing(Box::new(comparing)))
             }
-            None => Some(self.announce(source, turn)),
+            None => Some(self.announce(source, claim.skip, turn)?),
         })
     }
 
     /// Answers a file that fits into the buffer.
-    fn small(&mut self, source: &FileSource, expected: Option<Hash>, turn: &mut Turn) -> Result<(), Failure> {
+    fn small(&mut self, source: &FileSource, claim: Claim, turn: &mut Turn) -> Result<(), Failure> {
         self.buffer.resize(SMALL, 0);
         let length = usize::try_from(source.size()).map_or(SMALL, |size| size.min(SMALL));
         let content = &mut self.buffer[..length];
         let read = source.read_exact_at(content, 0).and_then(|()| source.check());
         read.map_err(|error| error.failure())?;
-        if expected.is_some_and(|expected| expected == Hash::of(content)) {
+        if claim.digest.is_some_and(|digest| digest == Hash::of(content)) {
             self.writer.same(&mut turn.out);
         } else if self.wanted.content {
-            self.writer.whole(&head(source), content, &mut turn.out);
-            turn.content(length, None);
-            turn.file(length);
+            self.writer.whole(&head(source, claim.skip), content, &mut turn.out);
+            let sent = length.saturating_sub(usize::try_from(claim.skip).unwrap_or(length));
+            turn.content(sent, None);
+            turn.file(sent);
         } else {
             self.writer.differs(&mut turn.out);
         }
@@ -183,12 +198,16 @@ impl Files {
     /// Goes on with a file; `None` if it is answered.
     fn go_on(&mut self, begun: Begun, turn: &mut Turn, work: &mut u64) -> Result<Option<Begun>, Failure> {
         match begun {
-            Begun::Next(source, expected) => {
+            Begun::Next(source, claim) => {
                 *work += source.size();
-                self.small(&source, expected, turn).map(|()| None)
+                self.small(&source, claim, turn).map(|()| None)
             }
             Begun::Sending(mut sending) => {
                 *work = WORK;
+                if sending.body.must_skip() {
+                    sending.skip().map_err(|error| error.failure())?;
+                    return Ok(Some(Begun::Sending(sending)));
+                }
                 if !sending.fill(turn).map_err(|error| error.failure())? {
                     return Ok(Some(Begun::Sending(sending)));
                 }
@@ -205,12 +224,12 @@ impl Files {
                     self.writer.working(&mut turn.out);
                     return Ok(Some(Begun::Comparing(comparing)));
                 }
-                let Comparing { source, expected, root, .. } = *comparing;
+                let Comparing { source, expected, skip, root, .. } = *comparing;
                 source.check().map_err(|error| error.failure())?;
                 if root.known() == Some(expected) {
                     self.writer.same(&mut turn.out);
                 } else if self.wanted.content {
-                    return Ok(Some(self.announce(source, turn)));
+                    return self.announce(source, skip, turn).map(Some);
                 } else {
                     self.writer.differs(&mut turn.out);
                 }
@@ -219,10 +238,12 @@ impl Files {
         }
     }
 
-    fn announce(&mut self, source: FileSource, turn: &mut Turn) -> Begun {
-        let writer = self.writer.begin(&head(&source), &mut turn.out);
-        let identity = source.identity().to_owned();
-        Begun::Sending(Box::new(Sending { writer, body: Body::whole(source), identity }))
+    fn announce(&mut self, source: FileSource, skip: u64, turn: &mut Turn) -> Result<Begun, Failure> {
+        let (head, path) = (head(&source, skip), source.path().clone());
+        let body = Body::whole(source, skip).ok_or_else(|| failure(Code::Range, Code::Range, &path))?;
+        let identity = head.identity.clone();
+        let writer = self.writer.begin(&head, &mut turn.out);
+        Ok(Begun::Sending(Box::new(Sending { writer, body, identity })))
     }
 }
 
@@ -244,8 +265,8 @@ impl Comparing {
 }
 
 /// What is said of a file before its content.
-fn head(source: &FileSource) -> FileHead {
+fn head(source: &FileSource, skip: u64) -> FileHead {
     let meta = source.meta();
     let identity = source.identity().to_owned();
-    FileHead { size: source.size(), modified: meta.modified, mode: meta.mode, identity }
+    FileHead { size: source.size(), modified: meta.modified, mode: meta.mode, identity, skip }
 }

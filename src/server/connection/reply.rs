@@ -109,7 +109,7 @@ fn file(get: &Get, source: FileSource, path: &SafeText) -> Result<Reply, Failure
 }
 
 fn hashes(get: &Get, source: FileSource, path: &SafeText) -> Result<Reply, Failure> {
-    let content = announcement(get, &source, path)?;
+    let content = Content { skip: 0, ..announcement(get, &source, path)? };
     let blocks = Blocks::new(source, get).ok_or_else(|| failure(Code::Range, Code::Range, path))?;
     Ok(Reply::Hashes(Box::new((content, blocks))))
 }
@@ -119,8 +119,8 @@ fn announcement(get: &Get, source: &FileSource, path: &SafeText) -> Result<Conte
     let Meta { name, size, modified, mode, .. } = source.meta().clone();
     let identity = source.identity().to_owned();
     expect(get, &identity, path)?;
-    let first_block = get.first_block;
-    Ok(Content { form: Form::File, name, size, sources: None, modified, mode, identity, first_block })
+    let &Get { first_block, skip, .. } = get;
+    Ok(Content { form: Form::File, name, size, sources: None, modified, mode, identity, first_block, skip })
 }
 
 impl Archive {
@@ -144,6 +144,7 @@ impl Archive {
             mode: meta.mode,
             identity: plan.identity().to_owned(),
             first_block: get.first_block,
+            skip: get.skip,
         };
         let body = Body::archive(Making::new(plan, slot, shared), &sources, &get)
             .map_err(|error| error.failure())?

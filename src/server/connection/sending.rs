@@ -14,6 +14,12 @@ pub(super) struct Sending {
 }
 
 impl Sending {
+    /// Passes over some of the bytes before those that are sent. False if the content has ended there.
+    pub fn skip(&mut self) -> Result<bool, StorageError> {
+        let Sending { writer, body, .. } = self;
+        body.skip(|bytes| writer.skipped(bytes))
+    }
+
     /// Puts content into the turn until that is full or has cost enough work. True at the end of the
     /// range, if the content is still what it was when the answer began.
     pub fn fill(&mut self, turn: &mut Turn) -> Result<bool, StorageError> {

@@ -96,7 +96,7 @@ impl Stage {
                 Stage::Hashing(hashing)
             }
             Stage::Sending(mut sending) if sending.body.must_skip() => {
-                if !sending.body.skip().map_err(|error| error.failure())? {
+                if !sending.skip().map_err(|error| error.failure())? {
                     return Err(failure(Code::Range, Code::Range, path));
                 }
                 Stage::Sending(sending)

@@ -71,9 +71,10 @@ on_every_architecture! {
     files: every_size, every_name, five_gib, what_is_not_there;
     listing: pages, kinds, stat;
     policy: hidden, links;
-    ranges: of_a_file, of_an_archive, of_an_archive_again, behind_the_end, of_another_identity;
+    ranges: of_a_file, of_an_archive, of_an_archive_again, behind_the_end, after_a_part_of_a_block,
+        of_another_identity;
     hashes: of_every_size, of_ranges, refused, changed, beside_others, given_up;
-    trees: of_everything, links, of_what_is_none, many_files, named_digests, changed_before, changed_while_sent,
+    trees: of_everything, links, of_what_is_none, many_files, after_a_part_of_a_block, named_digests, changed_before, changed_while_sent,
         unreadable, confined, requests_ahead, beside_others, for_walking, drained, disconnected;
     directories: empty, nested, ten_thousand_files, the_root, what_cannot_be_read;
     changes: truncated, grown, deleted, replaced, in_an_archive, between_ranges, behind_the_range;
@@ -93,9 +94,10 @@ on_every_architecture_with_tls! {
     files: every_size, every_name, five_gib, what_is_not_there;
     listing: pages, kinds, stat;
     policy: hidden, links;
-    ranges: of_a_file, of_an_archive, of_an_archive_again, behind_the_end, of_another_identity;
+    ranges: of_a_file, of_an_archive, of_an_archive_again, behind_the_end, after_a_part_of_a_block,
+        of_another_identity;
     hashes: of_every_size, of_ranges, refused, changed, beside_others, given_up;
-    trees: of_everything, links, of_what_is_none, many_files, named_digests, changed_before, changed_while_sent,
+    trees: of_everything, links, of_what_is_none, many_files, after_a_part_of_a_block, named_digests, changed_before, changed_while_sent,
         unreadable, confined, requests_ahead, beside_others, for_walking, drained, disconnected;
     directories: empty, nested, ten_thousand_files, the_root, what_cannot_be_read;
     changes: truncated, grown, deleted, replaced, in_an_archive, between_ranges, behind_the_range;

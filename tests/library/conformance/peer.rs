@@ -1,6 +1,7 @@
 //! A small synchronous client over the protocol's machine.
 
 use std::{
+    collections::VecDeque,
     io::{ErrorKind, Read, Write},
     net::SocketAddr,
 };
@@ -23,6 +24,8 @@ use crate::conformance::line::Line;
 pub struct Peer {
     pub line: Line,
     pub machine: Client,
+    /// What it has of the first block of each content that it asks for with a `skip`, in order.
+    pub kept: VecDeque<Vec<u8>>,
     /// Of the answer that is coming in.
     announced: Option<Content>,
     buffer: Vec<u8>,
@@ -76,13 +79,13 @@ pub enum Answer {
 
 /// A `files` for all of these, of which the client has nothing.
 pub fn files(path: &str, files: &[&str]) -> Files {
-    let files = files.iter().map(|path| WantedFile { path: (*path).into(), digest: None }).collect();
+    let files = files.iter().map(|path| WantedFile { path: (*path).into(), digest: None, skip: 0 }).collect();
     Files { path: path.into(), files, content: true, largest: None }
 }
 
 /// A `get` of everything.
 pub fn get(path: &str) -> Get {
-    Get { path: path.into(), form: Default::default(), first_block: 0, blocks: None, identity: None }
+    Get { path: path.into(), form: Default::default(), first_block: 0, blocks: None, identity: None, skip: 0 }
 }
 
 /// A `stat`.
@@ -106,7 +109,7 @@ impl Peer {
 
     fn over(line: Line) -> Peer {
         let machine = Client::new("conformance");
-        Peer { line, machine, announced: None, buffer: vec![0; 256 * 1024], start: 0, end: 0 }
+        Peer { line, machine, kept: VecDeque::new(), announced: None, buffer: vec![0; 256 * 1024], start: 0, end: 0 }
     }
 
     /// Sends what the machine has to say.
@@ -160,6 +163,17 @@ impl Peer {
         }
     }
 
+    /// Gives the machine what it has of a content that is announced with this `skip`, and returns it.
+    fn skipped(&mut self, skip: u64) -> Vec<u8> {
+        if skip == 0 {
+            return Vec::new();
+        }
+        let kept = self.kept.pop_front().expect("nothing else is skipped");
+        assert_eq!(kept.len() as u64, skip);
+        self.machine.skipped(&kept);
+        kept
+    }
+
     /// The next thing that comes, and the greeting is none.
     pub fn next(&mut self) -> Came {
         loop {
@@ -176,7 +190,10 @@ impl Peer {
         loop {
             match self.next_into(sink) {
                 Came::Welcome | Came::Data => {}
-                Came::Content(content) => self.announced = Some(content),
+                Came::Content(content) => {
+                    self.skipped(content.skip);
+                    self.announced = Some(content);
+                }
                 Came::Block(block) => {
                     assert!(block.intact, "{block:?}");
                     blocks.push(block);
@@ -270,7 +287,10 @@ impl Peer {
         loop {
             match self.next_into(&mut |data| bytes.extend_from_slice(data)) {
                 Came::Welcome | Came::Data => {}
-                Came::File(head) => announced = Some(head),
+                Came::File(head) => {
+                    bytes.extend(self.skipped(head.skip));
+                    announced = Some(head);
+                }
                 Came::Block(block) => assert!(block.intact, "{block:?}"),
                 Came::Done(root) => {
                     let head = announced.take().expect("a file before its end");

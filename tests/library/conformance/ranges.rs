@@ -140,6 +140,52 @@ pub fn behind_the_end(arch: Arch) {
     }
 }
 
+/// What the client has of the first block is not sent again; the block's mark and the root are as without that.
+pub fn after_a_part_of_a_block(arch: Arch) {
+    let served = serve(arch);
+    served.file("file", &noise(2 * MIB + 100, 5));
+    served.file("small", &noise(100, 5));
+    served.directory("tree");
+    served.file("tree/a.bin", &noise(3 * MIB / 2, 1));
+    served.file("tree/b.txt", "all work and no play\n".repeat(200_000).as_bytes());
+    served.file("tree/c.bin", &noise(MIB, 2));
+    let mut peer = Peer::connect(served.address);
+    for path in ["file", "small", "tree"] {
+        let whole = peer.get(get(path)).unwrap();
+        let size = whole.bytes.len();
+        for first in 0..whole.blocks.len() {
+            let (from, to) = (first * MIB, size.min((first + 1) * MIB));
+            let length = to - from;
+            for skip in [1, length / 2, length - 1] {
+                for blocks in [None, Some(1)] {
+                    peer.kept = [whole.bytes[from..from + skip].to_vec()].into();
+                    let skip = skip as u64;
+                    let received = peer.get(Get { skip, ..range(path, first as u64, blocks) }).unwrap();
+                    let to = if blocks.is_none() { size } else { to };
+                    assert!(received.bytes == whole.bytes[from + skip as usize..to], "{path} {first} {skip}");
+                    assert_eq!(received.content.skip, skip);
+                    let (came, block) = (&received.blocks[0], &whole.blocks[first]);
+                    assert_eq!((came.digest, came.length), (block.digest, block.length));
+                    assert_eq!((u64::from(came.skipped), came.position), (skip, block.position));
+                    let is_whole = first == 0 && to == size;
+                    assert_eq!(received.root, whole.root.filter(|_| is_whole));
+                }
+            }
+            for skip in [length, MIB, usize::MAX] {
+                // The length of an archive is known only when it is made.
+                peer.kept = [whole.bytes[from..to].to_vec()].into();
+                let asked = Get { skip: skip as u64, ..range(path, first as u64, None) };
+                assert_eq!(peer.get(asked).unwrap_err().code, Code::Range, "{path} {first} {skip}");
+            }
+        }
+        peer.kept.clear();
+        let asked = Get { skip: 1, ..range(path, 0, Some(0)) };
+        assert_eq!(peer.get(asked).unwrap_err().code, Code::Range, "{path}: there is no first block");
+        let hashes = peer.hashes(Get { skip: 1, ..range("file", 0, None) }).unwrap();
+        assert_eq!(hashes.0.skip, 0, "hashes are of whole blocks");
+    }
+}
+
 pub fn of_another_identity(arch: Arch) {
     let served = serve(arch);
     served.file("file", b"first");

@@ -52,7 +52,39 @@ fn missed(answer: &Answer) -> Code {
 }
 
 fn with_digest(path: &str, content: &[u8]) -> WantedFile {
-    WantedFile { path: path.into(), digest: Some(Hash::of(content).to_string()) }
+    WantedFile { path: path.into(), digest: Some(Hash::of(content).to_string()), skip: 0 }
+}
+
+/// What the client has of the first block of a file is not sent again, also when it was first compared.
+pub fn after_a_part_of_a_block(arch: Arch) {
+    let served = serve(arch);
+    served.directory("tree");
+    let mut peer = Peer::connect(served.address);
+    let sizes = [2, 1000, 200_000, MIB, MIB + 1, 3 * MIB];
+    let content = |size| noise(size, size as u64);
+    let (mut wanted, mut expected) = (Vec::new(), Vec::new());
+    for size in sizes {
+        served.file(format!("tree/{size}"), &content(size));
+        for skip in [0, 1, size.min(MIB) / 2, size.min(MIB) - 1] {
+            for digest in [None, Some(Hash::of(b"other").to_string())] {
+                if skip > 0 {
+                    peer.kept.push_back(content(size)[..skip].to_vec());
+                }
+                wanted.push(WantedFile { path: size.to_string(), digest, skip: skip as u64 });
+                expected.push((size, skip as u64));
+            }
+        }
+    }
+    let asked = Files { path: "tree".into(), files: wanted, content: true, largest: None };
+    for (answer, (size, skip)) in peer.files(asked).unwrap().iter().zip(expected) {
+        let Answer::Whole(head, bytes) = answer else { panic!("{answer:?} for {size}") };
+        assert!(*bytes == content(size) && head.skip == skip, "{size} after {skip}");
+    }
+    let too_much = |size: usize| WantedFile { path: size.to_string(), digest: None, skip: size.min(MIB) as u64 };
+    let all = Files { files: sizes.map(too_much).to_vec(), ..files("tree", &[]) };
+    for answer in &peer.files(all).unwrap() {
+        assert_eq!(missed(answer), Code::Range);
+    }
 }
 
 /// Files of every size, odd names, empty directories, modes and times, and what is left out.
@@ -246,7 +278,7 @@ pub fn named_digests(arch: Arch) {
     for _ in 0..2 {
         let same = sizes.map(|size| with_digest(&name(size), &noise(size, 3)));
         let other = sizes.map(|size| with_digest(&name(size), b"another"));
-        let none = sizes.map(|size| WantedFile { path: name(size), digest: None });
+        let none = sizes.map(|size| WantedFile { path: name(size), digest: None, skip: 0 });
         for content in [false, true] {
             let ask = |files: &[WantedFile]| Files {
                 path: "tree".into(),
@@ -267,7 +299,7 @@ pub fn named_digests(arch: Arch) {
             }
         }
     }
-    let none = sizes.map(|size| WantedFile { path: name(size), digest: None });
+    let none = sizes.map(|size| WantedFile { path: name(size), digest: None, skip: 0 });
     let largest = Some(MIB as u64);
     let small = Files { path: "tree".into(), files: none.to_vec(), content: true, largest };
     for (size, answer) in sizes.into_iter().zip(&peer.files(small).unwrap()) {

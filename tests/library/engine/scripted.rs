@@ -150,5 +150,6 @@ pub fn file(name: &str, size: u64) -> Content {
         mode: 0o644,
         identity: "one".into(),
         first_block: 0,
+        skip: 0,
     }
 }

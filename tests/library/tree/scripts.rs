@@ -96,7 +96,7 @@ pub fn identity(content: &[u8]) -> String {
 }
 
 pub fn head(content: &[u8]) -> FileHead {
-    FileHead { size: content.len() as u64, modified: WHEN, mode: 0o755, identity: identity(content) }
+    FileHead { size: content.len() as u64, modified: WHEN, mode: 0o755, identity: identity(content), skip: 0 }
 }
 
 pub fn failure(code: Code) -> Failure {

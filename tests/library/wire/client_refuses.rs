@@ -3,14 +3,14 @@
 use fdsp::protocol::{
     client::{Client, Request},
     error::Violation,
-    message::{Form, Get, List, Stat},
+    message::{Files, Form, Get, List, Stat, WantedFile},
 };
 use serde_json::{Value, json};
 
 use crate::wire::{
     exchange::get,
     stream::{
-        BLOCK, CONTENT, DATA, END, ENTRIES, ERROR, GET, GOODBYE, HELLO, META, MIB, STAT, Seen, Stream,
+        BLOCK, CONTENT, DATA, END, ENTRIES, ERROR, FILE, GET, GOODBYE, HELLO, META, MIB, STAT, Seen, Stream,
         VALUES, WELCOME, blake3_hex, chaining, feed_client, pattern,
     },
 };
@@ -21,6 +21,14 @@ pub fn welcomed() -> Stream {
 
 fn stat() -> Request {
     Request::Stat(Stat { path: "f".to_owned() })
+}
+
+fn wanted(path: &str, skip: u64) -> WantedFile {
+    WantedFile { path: path.to_owned(), digest: None, skip }
+}
+
+fn files() -> Files {
+    Files { path: String::new(), files: Vec::new(), content: true, largest: None }
 }
 
 fn list() -> List {
@@ -228,6 +236,83 @@ fn announcements_that_contradict_the_request_or_themselves() {
         ),
     ] {
         assert_eq!(refused(&[Request::Get(get)], &announced(&content)), Violation::Content(what));
+    }
+}
+
+/// What a client skips of a block is part of it, and nothing else may be skipped.
+#[test]
+fn skips_that_are_not_what_was_asked_for() {
+    let bytes = pattern(MIB + 500);
+    let skip = |first_block, skip| Request::Get(Get { first_block, skip, ..get("f") });
+    let at = |first: u64, skip: u64, content: Value| {
+        announced(&with(with(content, "first_block", json!(first)), "skip", json!(skip)))
+    };
+    let sized = || file(bytes.len());
+    for (request, stream, what) in [
+        (skip(0, 0), at(0, 1, sized()), "another skip than was asked for"),
+        (skip(0, 7), at(0, 8, sized()), "another skip than was asked for"),
+        (Request::Hashes(Get { skip: 7, ..get("f") }), at(0, 7, sized()), "another skip than was asked for"),
+        (skip(1, 500), at(1, 500, sized()), "it skips a whole block"),
+        (skip(0, MIB as u64), at(0, MIB as u64, archive(9 * MIB)), "it skips a whole block"),
+        (
+            Request::Get(Get { blocks: Some(0), skip: 7, ..get("f") }),
+            at(0, 7, sized()),
+            "it skips a whole block",
+        ),
+        (skip(1, 499), at(1, 499, sized()).data(1, &[0; 2]), "more data than announced"),
+        (skip(0, 7), at(0, 7, sized()).data(1, &bytes[6..MIB]), "a block that is too long"),
+        (skip(1, 9), at(1, 9, sized()).mark(1, 1, 9, &[0; 32]), "a block without data"),
+        (skip(1, 9), at(1, 9, sized()).json(END, 1, &range_end()), "data without its block"),
+    ] {
+        assert_eq!(refused(&[request], &stream), Violation::Content(what));
+    }
+    let two = |skip| Request::Files(Files { files: vec![wanted("a", skip), wanted("b", 0)], ..files() });
+    let head = |size: usize, skip: u64| {
+        let head = json!({"size": size, "modified": modified(), "mode": 0, "identity": "v1", "skip": skip});
+        welcomed().json(FILE, 1, &head)
+    };
+    for (request, stream, what) in [
+        (two(0), head(9, 1), "another skip than was asked for"),
+        (two(7), head(9, 8), "another skip than was asked for"),
+        (two(9), head(9, 9), "it skips a whole block"),
+        (two(8), head(9, 8).data(1, &[0; 2]), "more data than announced"),
+    ] {
+        assert_eq!(refused(&[request], &stream), Violation::Content(what));
+    }
+}
+
+/// A block of which the client has some bytes is what those are together with what comes.
+#[test]
+fn a_block_after_a_skip_is_verified_whole() {
+    let bytes = pattern(MIB + 500);
+    let run = |announced_skip: Option<u64>, given: &[&[u8]], sent: usize| {
+        let mut content = with(file(bytes.len()), "first_block", json!(1));
+        content["skip"] = json!(announced_skip);
+        let mut client = Client::new("test");
+        client.request(&Request::Get(Get { first_block: 1, skip: 200, ..get("f") }));
+        let mut seen = feed_client(&mut client, [announced(&content).0.as_slice()]);
+        given.iter().for_each(|bytes| client.skipped(bytes));
+        let rest = Stream::default()
+            .data(1, &bytes[MIB + sent..])
+            .mark(1, 1, bytes.len() as u64, &chaining(1, &bytes[MIB..]))
+            .json(END, 1, &json!({"size": bytes.len(), "identity": "v1"}));
+        seen.extend(feed_client(&mut client, rest.0.chunks(77)));
+        let shown: Vec<String> = seen.iter().map(|seen| format!("{seen:?}")).collect();
+        assert!(shown.last().is_some_and(|last| last.contains("End")), "{shown:?}");
+        let block = shown.iter().find(|event| event.contains("Block")).expect("a block");
+        assert!(block.contains("length: 500"), "{block}");
+        (block.contains("intact: true"), block.contains("skipped: 200"))
+    };
+    let had = &bytes[MIB..MIB + 200];
+    let mut wrong = had.to_vec();
+    wrong[7] ^= 1;
+    assert_eq!(run(Some(200), &[had], 200), (true, true));
+    assert_eq!(run(Some(200), &[&had[..3], &had[3..], b"more"], 200), (true, true), "in pieces");
+    assert_eq!(run(Some(200), &[&wrong], 200), (false, true), "what it had is wrong");
+    assert_eq!(run(Some(200), &[&had[..199]], 200), (false, true), "it did not have it");
+    assert_eq!(run(Some(200), &[], 200), (false, true));
+    for skip in [None, Some(0)] {
+        assert_eq!(run(skip, &[had], 0), (true, false), "a server that does not skip");
     }
 }
 

@@ -29,7 +29,7 @@ fn cut<'a>(mut bytes: &'a [u8], lengths: &[usize]) -> Vec<&'a [u8]> {
 }
 
 fn wanted() -> Vec<WantedFile> {
-    let file = |path: &str, digest| WantedFile { path: path.to_owned(), digest };
+    let file = |path: &str, digest| WantedFile { path: path.to_owned(), digest, skip: 0 };
     let empty = blake3_hex(b"");
     vec![file("a", None), file("b", None), file("a", Some(empty)), file("a", None)]
 }
@@ -44,7 +44,7 @@ fn requests() -> Vec<Request> {
         Request::Tree(Tree { path: path() }),
         Request::Files(Files { path: path(), files: wanted(), content: true, largest: None }),
         Request::Files(Files { path: path(), files: wanted(), content: false, largest: Some(1 << 40) }),
-        Request::Get(Get { path: path(), form: Form::Auto, first_block: 1, blocks: Some(1), identity: None }),
+        Request::Get(Get { path: path(), form: Form::Auto, first_block: 1, blocks: Some(1), identity: None, skip: 0 }),
     ]
 }
 

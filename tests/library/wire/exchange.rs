@@ -16,7 +16,7 @@ use crate::wire::{
 };
 
 pub fn get(path: &str) -> Get {
-    Get { path: path.to_owned(), form: Form::Auto, first_block: 0, blocks: None, identity: None }
+    Get { path: path.to_owned(), form: Form::Auto, first_block: 0, blocks: None, identity: None, skip: 0 }
 }
 
 fn content(seen: &[Seen]) -> Vec<u8> {
@@ -142,6 +142,7 @@ fn more_hashes_than_a_frame_holds_come_in_several() {
         mode: 0,
         identity: "v1".to_owned(),
         first_block: 1000,
+        skip: 0,
     };
     let mut writer = Server::new().hashes(1, &content, &mut out);
     writer.push(&blocks, &mut out);

@@ -42,7 +42,7 @@ fn the_specification_names_every_kind_and_code() {
 #[test]
 fn the_smallest_get_is_only_a_path() {
     let get: Get = serde_json::from_str(r#"{"path":"a","unknown":[1,{}]}"#).expect("read");
-    let whole = Get { path: "a".to_owned(), form: Form::Auto, first_block: 0, blocks: None, identity: None };
+    let whole = Get { path: "a".to_owned(), form: Form::Auto, first_block: 0, blocks: None, identity: None, skip: 0 };
     assert_eq!(get, whole);
     let null = r#"{"path":"a","form":null,"first_block":null,"blocks":null,"identity":null}"#;
     assert_eq!(serde_json::from_str::<Get>(null).expect("read"), whole);
@@ -55,7 +55,7 @@ fn the_smallest_files_wants_content() {
         assert_eq!(serde_json::from_str::<Files>(json).expect("read"), files);
     }
     assert_eq!(serde_json::to_string(&files).expect("JSON").len(), files.cost());
-    let wanted = WantedFile { path: "b\n".to_owned(), digest: Some("00".repeat(32)) };
+    let wanted = WantedFile { path: "b\n".to_owned(), digest: Some("00".repeat(32)), skip: 0 };
     let one = Files { files: vec![wanted.clone(); 3], ..files.clone() };
     let length = serde_json::to_string(&one).expect("JSON").len();
     assert_eq!(length + 1, files.cost() + 3 * wanted.cost());

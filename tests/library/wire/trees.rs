@@ -28,7 +28,7 @@ fn tree() -> [Request; 1] {
 }
 
 fn wanted(path: &str, digest: Option<&[u8]>) -> WantedFile {
-    WantedFile { path: path.to_owned(), digest: digest.map(blake3_hex) }
+    WantedFile { path: path.to_owned(), digest: digest.map(blake3_hex), skip: 0 }
 }
 
 /// Asks for two files, of the second of which the client has something.
