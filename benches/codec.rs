@@ -95,7 +95,8 @@ fn content(criterion: &mut Criterion) {
                 form: Form::Auto,
                 first_block: 0,
                 blocks: None,
-                identity: None, skip: 0
+                identity: None,
+                skip: 0,
             }));
             stream.chunks(MAX_DATA as usize).for_each(|piece| receive(&mut client, piece));
             assert_eq!(client.pending(), 0);

@@ -52,7 +52,8 @@ async fn compare_on(link: &mut Link, context: &Context, memory: &mut Memory) -> 
         first_block: 0,
         // There is nothing here to hold further ones against, however many a server would tell.
         blocks: Some(comparison.here),
-        identity: None, skip: 0
+        identity: None,
+        skip: 0,
     });
     let compared = link.ask(&request, &context.board.limiter, |event| comparison.take(event)).await?;
     let Comparison { source, part, old, .. } = comparison;

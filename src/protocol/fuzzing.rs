@@ -175,7 +175,8 @@ const SKIPPED: &[u8] = b"abc";
 /// A client that has asked for one thing of each kind.
 fn asked() -> Client {
     let mut client = Client::new("fuzz");
-    let get = Get { path: "f".into(), form: Form::Auto, first_block: 0, blocks: None, identity: None, skip: 0 };
+    let get =
+        Get { path: "f".into(), form: Form::Auto, first_block: 0, blocks: None, identity: None, skip: 0 };
     for request in [
         Request::Stat(Stat { path: "f".into() }),
         Request::Get(get.clone()),
@@ -295,7 +296,9 @@ fn client_of_trees_is_fuzzed() {
         let whole = fetch(asked_for_a_tree(), [stream]);
         assert_eq!(fetch(asked_for_a_tree(), cuts(stream)), whole, "however it is cut");
         let Fetched { contents, end, kinds, .. } = whole;
-        assert!(contents.iter().map(Vec::len).sum::<usize>() <= stream.len() + SKIPPED.len() * contents.len());
+        assert!(
+            contents.iter().map(Vec::len).sum::<usize>() <= stream.len() + SKIPPED.len() * contents.len()
+        );
         (kinds, end.map_err(|violation| shape(&violation.to_string())))
     });
 }
@@ -306,7 +309,9 @@ fn client_is_fuzzed() {
         let whole = fetch(asked(), [stream]);
         assert_eq!(fetch(asked(), cuts(stream)), whole, "however it is cut");
         let Fetched { contents, end, kinds, .. } = whole;
-        assert!(contents.iter().map(Vec::len).sum::<usize>() <= stream.len() + SKIPPED.len() * contents.len());
+        assert!(
+            contents.iter().map(Vec::len).sum::<usize>() <= stream.len() + SKIPPED.len() * contents.len()
+        );
         (kinds, end.map_err(|violation| shape(&violation.to_string())))
     });
 }

@@ -29,7 +29,8 @@ fn fetch(stream: &mut TcpStream) -> Vec<u8> {
         form: Default::default(),
         first_block: 0,
         blocks: None,
-        identity: None, skip: 0
+        identity: None,
+        skip: 0,
     }));
     stream.write_all(client.outgoing()).unwrap();
     let (mut buffer, mut content) = (vec![0; 64 * 1024], Vec::new());

@@ -53,7 +53,8 @@ fn fetch(server: &Server, tls: bool, buffer: &mut [u8]) -> (Box<dyn Connected>, 
         form: Default::default(),
         first_block: 0,
         blocks: None,
-        identity: None, skip: 0
+        identity: None,
+        skip: 0,
     }));
     stream.write_all(client.outgoing()).unwrap();
     let mut content = 0;

@@ -304,7 +304,8 @@ pub(super) async fn root(
         form: crate::protocol::message::Form::File,
         first_block: 0,
         blocks: None,
-        identity: None, skip: 0
+        identity: None,
+        skip: 0,
     });
     let take = |event: Event<'_>| match event {
         Event::End { root, .. } => Ok(ControlFlow::Break(root)),

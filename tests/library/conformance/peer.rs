@@ -109,7 +109,15 @@ impl Peer {
 
     fn over(line: Line) -> Peer {
         let machine = Client::new("conformance");
-        Peer { line, machine, kept: VecDeque::new(), announced: None, buffer: vec![0; 256 * 1024], start: 0, end: 0 }
+        Peer {
+            line,
+            machine,
+            kept: VecDeque::new(),
+            announced: None,
+            buffer: vec![0; 256 * 1024],
+            start: 0,
+            end: 0,
+        }
     }
 
     /// Sends what the machine has to say.

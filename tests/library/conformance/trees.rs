@@ -80,7 +80,8 @@ pub fn after_a_part_of_a_block(arch: Arch) {
         let Answer::Whole(head, bytes) = answer else { panic!("{answer:?} for {size}") };
         assert!(*bytes == content(size) && head.skip == skip, "{size} after {skip}");
     }
-    let too_much = |size: usize| WantedFile { path: size.to_string(), digest: None, skip: size.min(MIB) as u64 };
+    let too_much =
+        |size: usize| WantedFile { path: size.to_string(), digest: None, skip: size.min(MIB) as u64 };
     let all = Files { files: sizes.map(too_much).to_vec(), ..files("tree", &[]) };
     for answer in &peer.files(all).unwrap() {
         assert_eq!(missed(answer), Code::Range);

@@ -44,7 +44,14 @@ fn requests() -> Vec<Request> {
         Request::Tree(Tree { path: path() }),
         Request::Files(Files { path: path(), files: wanted(), content: true, largest: None }),
         Request::Files(Files { path: path(), files: wanted(), content: false, largest: Some(1 << 40) }),
-        Request::Get(Get { path: path(), form: Form::Auto, first_block: 1, blocks: Some(1), identity: None, skip: 0 }),
+        Request::Get(Get {
+            path: path(),
+            form: Form::Auto,
+            first_block: 1,
+            blocks: Some(1),
+            identity: None,
+            skip: 0,
+        }),
     ]
 }
 
