@@ -1,9 +1,17 @@
 //! Which blocks that are here are also those of the server: asks for the hashes of its blocks, and keeps what matches, at
 //! any block, from the `.part` and from a target that exists.
 
-use std::{fs::File, ops::ControlFlow, sync::Arc};
+use std::{
+    fs::File,
+    ops::ControlFlow,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, Sender, channel},
+    },
+};
 
-use tokio::task::block_in_place;
+use tokio::task::{JoinHandle, block_in_place, spawn_blocking};
 
 use crate::{
     platform,
@@ -17,46 +25,40 @@ use crate::{
 };
 
 use super::{
-    Existing,
+    Existing, TroubleKind,
     blocks::Blocks,
     link::Link,
     memory::{Memory, Place, Source, buffer, hash_block},
     part::Part,
     place::{self, Target},
     retry::{Fault, Verdict},
+    times::Status,
     worker::Context,
 };
 
-/// Compares, on `link`; afterwards the memory knows what to fetch.
+/// Compares, on `link`; afterwards the memory knows what to fetch. Local blocks are hashed while the hashes of the server's come,
+/// but the connection never waits for them: a server closes one that is idle, or that reads slowly.
 pub(super) async fn compare(context: &Context, memory: &mut Memory, mut link: Link) -> Result<(), Fault> {
     let authority = &context.new.address.authority;
-    loop {
-        match compare_on(&mut link, context, memory).await {
+    let (compared, comparison) = loop {
+        let mut comparison = Comparison::start(context, memory)?;
+        match comparison.ask(&mut link).await {
             // It was closed while it rested: that is no fault of this try.
             Err(fault) if link.is_stale() && matches!(fault.verdict, Verdict::Again(_)) => {
                 link = context.pool.fresh(authority).await?;
             }
-            compared => {
-                context.pool.put(authority, link);
-                return compared;
-            }
+            compared => break (compared, comparison),
         }
-    }
-}
-
-async fn compare_on(link: &mut Link, context: &Context, memory: &mut Memory) -> Result<(), Fault> {
-    let mut comparison = Comparison::new(context, memory)?;
-    let request = Request::Hashes(Get {
-        path: context.new.address.path.as_str().to_owned(),
-        form: Form::File,
-        first_block: 0,
-        // There is nothing here to hold further ones against, however many a server would tell.
-        blocks: Some(comparison.here),
-        identity: None,
-        skip: 0,
+    };
+    context.pool.put(authority, link);
+    let compared = compared?;
+    let Comparison { source, hashes, hashed, _wanted: wanted, .. } = comparison;
+    drop(hashes);
+    let hashed = hashed.await.unwrap_or_else(|_| {
+        Err(Fault::never(TroubleKind::Other, "comparing the file ended by a defect of this program"))
     });
-    let compared = link.ask(&request, &context.board.limiter, |event| comparison.take(event)).await?;
-    let Comparison { source, part, old, .. } = comparison;
+    drop(wanted);
+    let Hashing { part, old, .. } = hashed?;
     match (compared, source) {
         (Compared::All, Some(source)) => block_in_place(|| adopt(context, memory, source, part, old)),
         (Compared::Not(Code::Unsupported), _) if memory.recalled => {
@@ -90,17 +92,26 @@ enum Compared {
 /// Takes the answer.
 struct Comparison<'a> {
     context: &'a Context,
-    /// What is known of the `.part`.
-    known: Blocks,
-    file: Option<Arc<File>>,
     target: Option<Target>,
+    old: Option<Target>,
     source: Option<Source>,
-    /// Blocks of the `.part` that match.
-    part: Blocks,
-    old: Option<Old>,
     /// Blocks of `.part` and target, whichever has more.
     here: u64,
-    buffer: Vec<u8>,
+    /// Where the hashes of the server's blocks go: index, length, hash.
+    hashes: Sender<(u64, u64, Hash)>,
+    /// What comes of them.
+    hashed: JoinHandle<Result<Hashing, Fault>>,
+    /// Ends the hashing when the comparison is dropped.
+    _wanted: Wanted,
+}
+
+/// Whether the result of a comparison is still wanted: until this is dropped.
+struct Wanted(Arc<AtomicBool>);
+
+impl Drop for Wanted {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
 }
 
 /// The target that exists.
@@ -112,10 +123,31 @@ struct Old {
     blocks: Blocks,
 }
 
+/// The blocks of a target that this run has hashed, for the next attempt: valid while its status stays the same.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    status: Option<Status>,
+    blocks: Blocks,
+}
+
+/// Hashes local blocks, on a thread that may block.
+struct Hashing {
+    keep: bool,
+    /// What is known of the `.part`.
+    known: Blocks,
+    file: Option<File>,
+    /// Blocks of the `.part` that match.
+    part: Blocks,
+    old: Option<Old>,
+    seen: Arc<Mutex<Seen>>,
+    buffer: Vec<u8>,
+}
+
 impl<'a> Comparison<'a> {
-    fn new(context: &'a Context, memory: &Memory) -> Result<Comparison<'a>, Fault> {
+    fn start(context: &'a Context, memory: &Memory) -> Result<Comparison<'a>, Fault> {
         let (file, length) = match &memory.place {
-            Some(place) => (Some(Arc::clone(place.part.file()?)), place.part.length()?),
+            // Opened again: the lock of the `.part` must not outlive the attempt with this thread.
+            Some(place) => (place.part.read_only(), place.part.length()?),
             None => (None, 0),
         };
         let old = memory.old.as_ref().and_then(|target| {
@@ -123,25 +155,54 @@ impl<'a> Comparison<'a> {
             let size = file.metadata().ok().filter(|data| data.is_file())?.len();
             Some(Old { target: target.clone(), file, size, blocks: Blocks::default() })
         });
-        Ok(Comparison {
-            context,
-            known: memory.blocks.clone(),
-            file,
-            target: memory.place.as_ref().map(|place| &place.target).or(memory.old.as_ref()).cloned(),
-            source: None,
-            part: Blocks::default(),
-            here: Blocks::in_all(old.as_ref().map_or(0, |old| old.size).max(length)),
-            old,
-            buffer: buffer(),
-        })
+        if let Some(old) = &old {
+            let status = Status::settled(&old.file).ok().flatten();
+            let mut seen = memory.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            if status.is_none() || seen.status != status {
+                *seen = Seen { status, blocks: Blocks::default() };
+            }
+        }
+        let here = Blocks::in_all(old.as_ref().map_or(0, |old| old.size).max(length));
+        let target = memory.place.as_ref().map(|place| &place.target).or(memory.old.as_ref()).cloned();
+        let old_target = old.as_ref().map(|old| old.target.clone());
+        let keep = context.new.existing == Existing::Keep;
+        let (known, seen) = (memory.blocks.clone(), Arc::clone(&memory.seen));
+        let part = Blocks::default();
+        let hashing = Hashing { keep, known, file, part, old, seen, buffer: buffer() };
+        let wanted = Arc::new(AtomicBool::new(true));
+        let is_wanted = Arc::clone(&wanted);
+        let (hashes, received) = channel();
+        let hashed = spawn_blocking(move || hashing.run(received, &is_wanted));
+        let (old, source, _wanted) = (old_target, None, Wanted(wanted));
+        Ok(Comparison { context, target, old, source, here, hashes, hashed, _wanted })
+    }
+
+    /// Asks for the hashes of the server's blocks.
+    async fn ask(&mut self, link: &mut Link) -> Result<Compared, Fault> {
+        let request = Request::Hashes(Get {
+            path: self.context.new.address.path.as_str().to_owned(),
+            form: Form::File,
+            first_block: 0,
+            // There is nothing here to hold further ones against, however many a server would tell.
+            blocks: Some(self.here),
+            identity: None,
+            skip: 0,
+        });
+        link.ask(&request, &self.context.board.limiter, |event| self.take(event)).await
     }
 
     fn take(&mut self, event: Event<'_>) -> Result<ControlFlow<Compared>, Fault> {
         match event {
             Event::Content { content, .. } => self.begin(&content)?,
             Event::Hashes { first_block, hashes, .. } => {
+                let size = self.source.as_ref().and_then(|source| source.size).unwrap_or(0);
                 for (index, hash) in (first_block..).zip(hashes) {
-                    self.block(index, hash)?;
+                    let rest = index.checked_mul(BLOCK_SIZE).and_then(|begin| size.checked_sub(begin));
+                    let Some(rest) = rest else { continue };
+                    if self.hashes.send((index, rest.min(BLOCK_SIZE), hash)).is_err() {
+                        // Why, the thread tells.
+                        return Ok(ControlFlow::Break(Compared::All));
+                    }
                 }
             }
             Event::End { .. } => return Ok(ControlFlow::Break(Compared::All)),
@@ -162,8 +223,8 @@ impl<'a> Comparison<'a> {
     fn begin(&mut self, content: &Content) -> Result<(), Fault> {
         if let Some(old) = &self.old {
             let claim = |path: &std::path::Path| self.context.board.claim(path, self.context.id);
-            place::take(&old.target, claim)?;
-            place::refuse_existing(&old.target, self.context.new.existing, content.size)?;
+            place::take(old, claim)?;
+            place::refuse_existing(old, self.context.new.existing, content.size)?;
         }
         if let Some(target) = &self.target {
             self.context.answered(target, content);
@@ -171,31 +232,43 @@ impl<'a> Comparison<'a> {
         self.source = Some(self.context.source(content));
         Ok(())
     }
+}
 
-    fn block(&mut self, index: u64, hash: Hash) -> Result<(), Fault> {
-        let size = self.source.as_ref().and_then(|source| source.size).unwrap_or(0);
-        let Some(rest) = index.checked_mul(BLOCK_SIZE).and_then(|begin| size.checked_sub(begin)) else {
-            return Ok(());
-        };
-        let length = rest.min(BLOCK_SIZE);
+impl Hashing {
+    fn run(mut self, hashes: Receiver<(u64, u64, Hash)>, is_wanted: &AtomicBool) -> Result<Hashing, Fault> {
+        for (index, length, hash) in hashes {
+            if !is_wanted.load(Ordering::Relaxed) {
+                break;
+            }
+            self.block(index, length, hash)?;
+        }
+        Ok(self)
+    }
+
+    fn block(&mut self, index: u64, length: u64, hash: Hash) -> Result<(), Fault> {
         let short = u32::try_from(length).unwrap_or(u32::MAX);
         let known = self.known.digest(index, length).filter(|digest| digest.chaining == hash);
         if let Some(digest) = known
-            && self.context.new.existing != Existing::Keep
+            && !self.keep
         {
             self.part.insert(index, short, &digest);
             return Ok(());
         }
         if let Some(old) = &mut self.old {
-            match hash_block(&old.file, index, length, &mut self.buffer) {
+            let lock = || self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let seen = lock().blocks.digest(index, length);
+            let digest = seen.or_else(|| {
+                let digest = hash_block(&old.file, index, length, &mut self.buffer)?;
+                lock().blocks.insert(index, short, &digest);
+                Some(digest)
+            });
+            match digest {
                 Some(digest) if digest.chaining == hash => {
                     old.blocks.insert(index, short, &digest);
                     return Ok(());
                 }
                 // It is known now, and nothing more has to be.
-                _ if self.context.new.existing == Existing::Keep => {
-                    return Err(place::differs(&old.target, None));
-                }
+                _ if self.keep => return Err(place::differs(&old.target, None)),
                 _ => {}
             }
         }
@@ -287,4 +360,41 @@ fn copy(context: &Context, memory: &mut Memory, size: u64, old: &Old) -> Result<
     memory.old = None;
     tracing::debug!("{}: matching blocks are copied", context.new.address);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::folder::Folders;
+
+    /// Of a target that was hashed by an earlier attempt and has not changed since, nothing is read again.
+    #[test]
+    fn blocks_that_an_earlier_attempt_hashed_are_not_read_again() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("x"), "content").unwrap();
+        let folder = Folders::default().open(dir.path()).unwrap();
+        let other = |index| {
+            let mut hasher = crate::protocol::digest::BlockHasher::new(index);
+            hasher.update(b"another");
+            hasher.finish()
+        };
+        let hash = |seen: &Arc<Mutex<Seen>>| {
+            let file = folder.read("x".as_ref()).unwrap();
+            let target = Target::new(Arc::clone(&folder), "x".into());
+            let old = Some(Old { target, file, size: 7, blocks: Blocks::default() });
+            let (known, part, seen) = (Blocks::default(), Blocks::default(), Arc::clone(seen));
+            let hashing = Hashing { keep: false, known, file: None, part, old, seen, buffer: buffer() };
+            let (hashes, received) = channel();
+            hashes.send((0, 7, other(0).chaining)).unwrap();
+            drop(hashes);
+            let hashing = hashing.run(received, &AtomicBool::new(true)).unwrap();
+            hashing.old.unwrap().blocks.bytes()
+        };
+        let seen = Arc::default();
+        assert_eq!(hash(&seen), 0);
+        assert_eq!(seen.lock().unwrap().blocks.bytes(), 7, "what was hashed is noted");
+        let wrong = Arc::new(Mutex::new(Seen::default()));
+        wrong.lock().unwrap().blocks.insert(0, 7, &other(0));
+        assert_eq!(hash(&wrong), 7);
+    }
 }

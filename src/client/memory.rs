@@ -1,6 +1,6 @@
 //! What a job remembers from one try to the next. What of it is on the disk outlives the run, see `recall`.
 
-use std::{fs::File, ops::Range, os::unix::fs::FileExt, path::PathBuf, sync::Arc, time::Instant};
+use std::{fs::File, ops::Range, os::unix::fs::FileExt, path::PathBuf, sync::{Arc, Mutex}, time::Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use crate::protocol::{
     message::{Form, Sources, Timestamp},
 };
 
-use super::{blocks::Blocks, crew::Crew, part::Part, place::Target, retry::Fault, tree::Tree};
+use super::{blocks::Blocks, compare::Seen, crew::Crew, part::Part, place::Target, retry::Fault, tree::Tree};
 
 /// What the server said of the content.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,6 +52,8 @@ pub(super) struct Memory {
     pub(super) recalled: bool,
     /// The target exists, and is to be held against the server's hashes.
     pub(super) old: Option<Target>,
+    /// Blocks of that target which this run has hashed already.
+    pub(super) seen: Arc<Mutex<Seen>>,
     /// A target that exists and must be what comes, where the server cannot tell the hashes of that beforehand.
     pub(super) rival: Option<File>,
     /// The target was there already, byte for byte.

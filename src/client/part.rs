@@ -199,6 +199,13 @@ impl Part {
         Ok(&self.writer()?.file)
     }
 
+    /// The same file, opened again without its lock.
+    pub(super) fn read_only(&self) -> Option<File> {
+        let file = self.folder.read(&self.name).ok()?;
+        let id = |file: &File| Stamp::of(file).ok().map(|stamp| stamp.id);
+        (id(&file).is_some() && id(&file) == id(self.file().ok()?)).then_some(file)
+    }
+
     /// What writes to it, also beside others.
     pub(super) fn writer(&self) -> Result<&Writer, Fault> {
         self.open.as_ref().ok_or_else(|| Fault::disk(format!("{} is not open", self.path().display())))

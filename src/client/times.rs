@@ -1,10 +1,46 @@
-//! Modification times of files as their server says them.
+//! Times of files: the modification times that their servers name, and the change times that show whether a file was written.
 
-use std::os::fd::AsFd;
+use std::{
+    io,
+    os::fd::AsFd,
+    time::{Duration, SystemTime},
+};
 
-use rustix::fs::{Timespec, Timestamps, UTIME_OMIT};
+use rustix::fs::{Stat, Timespec, Timestamps, UTIME_OMIT};
 
 use crate::protocol::message::Timestamp;
+
+/// Longer than a tick of the clock that file systems take their times from.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Whether every later write will change the status of a file: within one tick of the clock it need not.
+pub(super) fn is_settled(stat: &Stat) -> bool {
+    let seconds = u64::try_from(stat.st_ctime).unwrap_or(u64::MAX);
+    let changed = Duration::new(seconds, u32::try_from(stat.st_ctime_nsec).unwrap_or(0));
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    now.checked_sub(changed).is_some_and(|age| age >= TICK)
+}
+
+/// What every write to a file changes, and every other file in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Status {
+    id: (u64, u64),
+    size: i64,
+    changed: (i64, i64),
+}
+
+impl Status {
+    /// That of an open file; `None` while a later write might not change it.
+    pub(super) fn settled(file: impl AsFd) -> io::Result<Option<Status>> {
+        let stat = rustix::fs::fstat(file)?;
+        let status = Status {
+            id: (stat.st_dev, stat.st_ino),
+            size: stat.st_size,
+            changed: (stat.st_ctime, i64::try_from(stat.st_ctime_nsec).unwrap_or(0)),
+        };
+        Ok(is_settled(&stat).then_some(status))
+    }
+}
 
 /// The times to set for a modification time.
 pub(super) fn times(modified: Timestamp) -> Timestamps {

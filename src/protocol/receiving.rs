@@ -294,12 +294,12 @@ impl Receiving {
             (None, None) => Ok(None),
             (None, Some(_)) => contradiction("a root of a content that was not sent whole"),
             (Some(_), None) => contradiction("the whole content without its root"),
-            (Some(_), Some(text)) if Hash::from_hex(text).is_none() => contradiction("a root that is none"),
-            // The corrupt block was reported, and its bytes are in the root computed here.
-            (Some(_), Some(_)) if self.corrupt => Ok(None),
-            (Some(root), Some(text)) => match root.known() {
-                Some(root) if root.to_string() != *text => Err(Violation::Root),
-                root => Ok(root),
+            (Some(root), Some(text)) => match (Hash::from_hex(text), root.known()) {
+                (None, _) => contradiction("a root that is none"),
+                // The corrupt block was reported, and its bytes are in the root computed here.
+                (Some(_), _) if self.corrupt => Ok(None),
+                (Some(said), Some(root)) if root != said => Err(Violation::Root),
+                (Some(_), root) => Ok(root),
             },
         }
     }

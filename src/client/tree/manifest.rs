@@ -6,12 +6,25 @@ use crate::protocol::message::{Timestamp, Totals, TreeEntry, TreeNode};
 use crate::{
     client::{Names, TroubleKind, name::SafeName, retry::Fault},
     text::SafeText,
+    units,
 };
 
 /// Most entries of a tree; what a server may make us remember has an end.
 const MOST: usize = 2_000_000;
 /// Most bytes of all names, identities and targets together.
 const MOST_TEXT: usize = 256 << 20;
+
+/// The limit that a manifest with this many entries and bytes of text has reached, if it has.
+fn limit(entries: usize, text: usize) -> Option<String> {
+    if entries >= MOST {
+        Some(format!("more than {} entries", units::count(MOST as u64)))
+    } else if text >= MOST_TEXT {
+        let most = units::bytes(MOST_TEXT as u64);
+        Some(format!("names that need more than {most} of memory after {} entries", units::count(entries as u64)))
+    } else {
+        None
+    }
+}
 
 /// A piece of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,13 +81,9 @@ impl Gathering {
     pub(super) fn add(&mut self, entry: &TreeEntry) -> Result<(), Fault> {
         let manifest = &mut self.manifest;
         let index = u32::try_from(manifest.entries.len()).unwrap_or(u32::MAX);
-        let room = manifest.entries.len() < MOST && manifest.text.len() < MOST_TEXT;
-        if !room {
-            let most = crate::units::count(MOST as u64);
-            return Err(Fault::never(
-                TroubleKind::Other,
-                format!("the tree has more than {most} entries; fetch the folders in it one by one"),
-            ));
+        if let Some(limit) = limit(manifest.entries.len(), manifest.text.len()) {
+            let message = format!("the tree has {limit}; fetch the folders in it one by one");
+            return Err(Fault::never(TroubleKind::Other, message));
         }
         let (parent, name) = match entry.path.rsplit_once('/') {
             _ if entry.path.is_empty() => (index, ""),
@@ -290,6 +299,14 @@ pub(super) mod tests {
         let inside = |directory| manifest.children(directory, &ends).collect::<Vec<_>>();
         assert_eq!((inside(0), inside(1), inside(2)), (vec![1, 6, 7], vec![2, 5], vec![3, 4]));
         assert_eq!(manifest.identity(3), "id a/b/c");
+    }
+
+    #[test]
+    fn the_limit_that_is_reached_is_named() {
+        assert_eq!(limit(MOST - 1, MOST_TEXT - 1), None);
+        assert_eq!(limit(MOST, MOST_TEXT).as_deref(), Some("more than 2,000,000 entries"));
+        let by_memory = limit(1_234_567, MOST_TEXT).unwrap();
+        assert!(by_memory.contains("of memory") && by_memory.contains("1,234,567 entries"), "{by_memory}");
     }
 
     #[test]

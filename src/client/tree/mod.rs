@@ -37,7 +37,7 @@ use self::{
     files::Missed,
     ground::Ground,
     manifest::{Gathering, Manifest},
-    record::Place,
+    record::{Place, Record},
     survey::State,
     work::Work,
     writer::Writer,
@@ -75,6 +75,8 @@ pub(super) struct Tree {
     /// How often a file, or something of a large one, came as the tree was said to hold it. What came otherwise brings the
     /// whole no nearer to its end.
     came: u64,
+    /// Digests of local files that this run computed, so that the next attempt need not read the files again.
+    hashed: Record,
 }
 
 impl Tree {
@@ -240,12 +242,11 @@ async fn fetch(
     }
     let (target, way) = block_in_place(|| choose(context, &name))?;
     announce(context, &target, &manifest);
+    // Hashing local files can take longer than the server lets a connection be idle.
+    context.pool.put(authority, link);
     let work = Work { context, memory, manifest, target, way, missed: Missed::default() };
-    let whole = if way == Way::Compare {
-        work.compare(&mut link, go_on).await
-    } else {
-        work.fetch(link, writer, go_on).await
-    };
+    let whole =
+        if way == Way::Compare { work.compare(go_on).await } else { work.fetch(writer, go_on).await };
     whole.map(|whole| Fetched::Whole(Box::new(whole)))
 }
 

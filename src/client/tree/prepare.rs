@@ -9,7 +9,7 @@ use super::{
     large,
     manifest::Node,
     names,
-    record::{self, Place, Subject},
+    record::{self, Place, Record, Subject},
     stage::Stage,
     survey::{self, State, Survey},
     work::Work,
@@ -26,6 +26,17 @@ use crate::{
 impl Work<'_> {
     /// Opens the work folder, finds what is there, and makes the directories.
     pub(super) fn prepare(&mut self, go_on: &impl Fn() -> bool) -> Result<(Ground, Vec<State>), Unfinished> {
+        let mut hashed = std::mem::take(&mut self.memory.tree.get_or_insert_default().hashed);
+        let prepared = self.prepare_with(&mut hashed, go_on);
+        self.memory.tree.get_or_insert_default().hashed = hashed;
+        prepared
+    }
+
+    fn prepare_with(
+        &mut self,
+        hashed: &mut Record,
+        go_on: &impl Fn() -> bool,
+    ) -> Result<(Ground, Vec<State>), Unfinished> {
         let tree = self.memory.tree.get_or_insert_default();
         if tree.stage.as_ref().is_some_and(|stage| !stage.is_of(&self.target.folder, &self.target.name)) {
             tree.close();
@@ -62,7 +73,11 @@ impl Work<'_> {
                 survey::sweep(&ground, &self.manifest, go_on)?;
             }
             let survey = Survey { ground: &ground, manifest: &self.manifest, record: &record, trusted };
-            let surveyed = survey.run(go_on)?;
+            let surveyed = survey.run(hashed, go_on);
+            if matches!(surveyed, Err(Unfinished::Stopped)) {
+                self.begin_record(&ground, place, (&record, trusted), hashed);
+            }
+            let surveyed = surveyed?;
             if let Some(clash) = surveyed.clash {
                 return Err(Fault::disk(format!(
                     "{} is a directory on one side only; move it away, or use --overwrite or --rename",
@@ -72,11 +87,10 @@ impl Work<'_> {
             }
             surveyed.states
         };
-        drop(record);
         self.tell(&states);
         self.check_room(&states)?;
         self.make_directories(&ground, &states)?;
-        self.begin_record(&ground, &states, place);
+        self.begin_record(&ground, place, (&record, trusted), hashed);
         self.count(&states);
         Ok((ground, states))
     }
@@ -136,21 +150,37 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Writes down what is proven; from here on the work folder counts as in use.
-    fn begin_record(&mut self, ground: &Ground, states: &[State], place: Place) {
+    /// Writes down what is known of the local files, as far as they have not changed since; from here on the work folder counts
+    /// as in use. `record`: what an earlier attempt left, and whether it is believed. `hashed`: what this run computed.
+    fn begin_record(
+        &mut self,
+        ground: &Ground,
+        place: Place,
+        (record, trusted): (&Record, bool),
+        hashed: &Record,
+    ) {
         let Some(stage) = self.memory.tree.as_mut().and_then(|tree| tree.stage.as_mut()) else { return };
         let manifest = &self.manifest;
         let subject = Subject { address: self.context.new.address.to_string(), ground: place };
         stage.record(&subject, |out| {
             let mut cursor = Cursor::new(ground, manifest);
             for (index, _, size) in manifest.files() {
-                if let State::Proven(root) = states[index as usize]
-                    && let Some(stat) = cursor.look(index)?
-                {
-                    let (path, identity) = (manifest.path(index), manifest.identity(index));
-                    let line = record::file(&path, size, identity, root, &ground::stamp(&stat));
-                    out.write_all(line.as_bytes())?;
+                let path = manifest.path(index);
+                let recorded = record.file(&path);
+                let known = [recorded.filter(|_| trusted), hashed.file(&path)];
+                if known == [None, None] {
+                    continue;
                 }
+                let Some(stat) = cursor.look(index)? else { continue };
+                let stamp = ground::stamp(&stat);
+                let mut known = known.into_iter().flatten();
+                let Some(known) = known.find(|known| known.size == size && known.has_stamp(&stamp)) else {
+                    continue;
+                };
+                let identity = manifest.identity(index);
+                let proven = recorded.is_some_and(|record| record.proves(known.root, identity));
+                let identity = if proven { identity } else { record::HASHED };
+                out.write_all(record::file(&path, size, identity, known.root, &stamp).as_bytes())?;
             }
             Ok(())
         });

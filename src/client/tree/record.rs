@@ -26,6 +26,9 @@ const FIRST: &str = "fdsp-tree 1";
 /// No line of ours is longer: a path of 4096 bytes, escaped, and the rest.
 const LONGEST: u64 = 64 * 1024;
 
+/// The identity of a file that was hashed, but not compared with the server's: no server's file has it.
+pub(super) const HASHED: &str = "";
+
 /// Where the files are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -68,6 +71,11 @@ impl Known {
         self.identity == key(identity)
     }
 
+    /// Whether a file with this digest is the version with this identity.
+    pub(super) fn proves(&self, root: Hash, identity: &str) -> bool {
+        self.root == root && self.is_of(identity)
+    }
+
     /// Whether the file was left with this stamp.
     pub(super) fn has_stamp(&self, stamp: &str) -> bool {
         self.stamp == key(stamp)
@@ -96,6 +104,11 @@ impl Record {
     #[cfg(test)]
     pub(super) fn files(&self) -> usize {
         self.files.len()
+    }
+
+    /// Adds a file that was hashed, but not compared with the server's.
+    pub(super) fn add(&mut self, path: &str, size: u64, root: Hash, stamp: &str) {
+        self.files.insert(key(path), Known { size, identity: key(HASHED), root, stamp: key(stamp) });
     }
 
     /// What is known of the file with this path.

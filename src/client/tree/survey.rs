@@ -11,10 +11,10 @@ use rustix::fs::{FileType, Mode, OFlags, Stat};
 use super::{
     ground::{Cursor, Ground, is_alike, stamp},
     manifest::{Manifest, Node},
-    record::Record,
+    record::{Known, Record},
 };
 use crate::{
-    client::{finish::Unfinished, removal},
+    client::{finish::Unfinished, removal, times::is_settled},
     protocol::digest::Hash,
 };
 
@@ -61,8 +61,8 @@ pub(super) struct Survey<'a> {
 }
 
 impl Survey<'_> {
-    /// Looks at everything. `go_on` is asked now and then.
-    pub(super) fn run(&self, go_on: impl Fn() -> bool) -> Result<Surveyed, Unfinished> {
+    /// Looks at everything. `hashed`: digests of an earlier attempt; those of this one are added. `go_on` is asked now and then.
+    pub(super) fn run(&self, hashed: &mut Record, go_on: impl Fn() -> bool) -> Result<Surveyed, Unfinished> {
         let mut cursor = Cursor::new(self.ground, self.manifest);
         let mut states = vec![State::Absent; self.manifest.len() as usize];
         states[0] = State::Proven(EMPTY);
@@ -95,7 +95,9 @@ impl Survey<'_> {
                         .is_ok_and(|found| found == self.manifest.text(target).as_bytes());
                     if same { State::Proven(EMPTY) } else { State::Other }
                 }
-                Node::File { size, .. } => self.file(&mut cursor, index, size, &stat, &mut buffer, &go_on)?,
+                Node::File { size, .. } => {
+                    self.file(&mut cursor, (index, size, &stat), hashed, &mut buffer, &go_on)?
+                }
             };
         }
         Ok(Surveyed { states, clash })
@@ -104,38 +106,52 @@ impl Survey<'_> {
     fn file(
         &self,
         cursor: &mut Cursor<'_>,
-        index: u32,
-        size: u64,
-        stat: &Stat,
+        (index, size, stat): (u32, u64, &Stat),
+        hashed: &mut Record,
         buffer: &mut [u8],
         go_on: impl Fn() -> bool,
     ) -> Result<State, Unfinished> {
         if u64::try_from(stat.st_size).ok() != Some(size) {
             return Ok(State::Other);
         }
-        let known = self.record.file(&self.manifest.path(index));
-        let known = known.filter(|known| known.size == size && known.is_of(self.manifest.identity(index)));
-        if let Some(known) = known
-            && self.trusted
-            && known.has_stamp(&stamp(stat))
-        {
-            return Ok(State::Proven(known.root));
-        }
-        let opened = cursor.parent(index).and_then(|parent| open(parent, self.manifest.name(index)));
-        let hashed = opened.and_then(|file| hash(&file, buffer, go_on));
-        let root = match hashed {
-            Ok(Some(root)) => root,
-            Ok(None) => return Err(Unfinished::Stopped),
-            // What cannot be read is replaced as a whole.
-            Err(error) => {
-                tracing::debug!("{}", cursor.fault("read", index, &error).trouble.message);
-                return Ok(State::Other);
-            }
+        let (path, left) = (self.manifest.path(index), stamp(stat));
+        let known = self.record.file(&path).filter(|known| known.size == size);
+        let unchanged = |known: &&Known| known.size == size && known.has_stamp(&left);
+        let root = match known.filter(|known| self.trusted && unchanged(known)) {
+            Some(known) => known.root,
+            None => match hashed.file(&path).filter(unchanged) {
+                Some(known) => known.root,
+                None => match self.hash(cursor, index, buffer, go_on) {
+                    Ok(Some((root, now))) => {
+                        if is_settled(&now) && stamp(&now) == left {
+                            hashed.add(&path, size, root, &left);
+                        }
+                        root
+                    }
+                    Ok(None) => return Err(Unfinished::Stopped),
+                    // What cannot be read is replaced as a whole.
+                    Err(error) => {
+                        tracing::debug!("{}", cursor.fault("read", index, &error).trouble.message);
+                        return Ok(State::Other);
+                    }
+                },
+            },
         };
-        Ok(match known {
-            Some(known) if known.root == root => State::Proven(root),
-            _ => State::Found(root),
-        })
+        let proven = known.is_some_and(|known| known.proves(root, self.manifest.identity(index)));
+        Ok(if proven { State::Proven(root) } else { State::Found(root) })
+    }
+
+    /// The digest of a file, and its status afterwards; `None` if it was not to go on.
+    fn hash(
+        &self,
+        cursor: &mut Cursor<'_>,
+        index: u32,
+        buffer: &mut [u8],
+        go_on: impl Fn() -> bool,
+    ) -> io::Result<Option<(Hash, Stat)>> {
+        let file = open(cursor.parent(index)?, self.manifest.name(index))?;
+        let Some(root) = hash(&file, buffer, go_on)? else { return Ok(None) };
+        Ok(Some((root, rustix::fs::fstat(&file)?)))
     }
 }
 
@@ -204,4 +220,66 @@ pub(super) fn sweep(
         swept.map_err(|error| ground.fault("clean up", &manifest.path(directory), &error))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::Cell, fs, path::Path};
+
+    use super::*;
+    use crate::client::tree::manifest::tests::tree;
+
+    const WRONG: Hash = Hash([7; 32]);
+
+    fn survey(
+        dir: &Path,
+        manifest: &Manifest,
+        hashed: &mut Record,
+        go_on: impl Fn() -> bool,
+    ) -> Result<Vec<State>, Unfinished> {
+        let ground =
+            Ground { root: crate::platform::open_directory(dir).unwrap(), path: dir.to_owned() };
+        let record = Record::default();
+        let survey = Survey { ground: &ground, manifest, record: &record, trusted: false };
+        survey.run(hashed, go_on).map(|surveyed| surveyed.states)
+    }
+
+    #[test]
+    fn what_an_earlier_attempt_hashed_is_not_read_again_unless_it_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let manifest = tree(&["a", "b"]);
+        for name in ["a", "b"] {
+            fs::write(dir.path().join(name), name).unwrap();
+        }
+        let root = |name: &str| Hash(*blake3::hash(name.as_bytes()).as_bytes());
+        let mut hashed = Record::default();
+        for name in ["a", "b"] {
+            let file = fs::File::open(dir.path().join(name)).unwrap();
+            hashed.add(name, 1, WRONG, &stamp(&rustix::fs::fstat(&file).unwrap()));
+        }
+        let other = dir.path().join("other");
+        fs::write(&other, "b").unwrap();
+        fs::rename(&other, dir.path().join("b")).unwrap();
+        let states = survey(dir.path(), &manifest, &mut hashed, || true).unwrap();
+        assert_eq!(states[1..], [State::Found(WRONG), State::Found(root("b"))]);
+    }
+
+    #[test]
+    fn an_interrupted_survey_keeps_what_it_hashed() {
+        let dir = tempfile::tempdir().unwrap();
+        let manifest = tree(&["a", "b"]);
+        for name in ["a", "b"] {
+            fs::write(dir.path().join(name), name).unwrap();
+        }
+        // Files that were changed just now might change again without a trace.
+        let file = fs::File::open(dir.path().join("b")).unwrap();
+        while !is_settled(&rustix::fs::fstat(&file).unwrap()) {
+            std::thread::yield_now();
+        }
+        let mut hashed = Record::default();
+        let asked = Cell::new(0);
+        let few = || asked.replace(asked.get() + 1) < 4;
+        survey(dir.path(), &manifest, &mut hashed, few).unwrap_err();
+        assert!(hashed.file("a").is_some() && hashed.file("b").is_none(), "{}", asked.get());
+    }
 }

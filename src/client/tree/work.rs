@@ -15,7 +15,8 @@ use super::{
     writer::Writer,
 };
 use crate::{
-    client::{finish::Unfinished, link::Link, memory::Memory, place::Target, retry::Fault, worker::Context},
+    client::{finish::Unfinished, link::Link, memory::Memory, place::Target,
+        retry::{Fault, Verdict}, worker::Context},
     protocol::digest::BLOCK_SIZE,
     text::SafeText,
     units,
@@ -51,18 +52,31 @@ impl Work<'_> {
         self.context.progress.set(sizes.iter().sum(), sizes.len() as u64);
     }
 
+    /// A connection to the server.
+    async fn link(&self) -> Result<Link, Fault> {
+        self.context.pool.link(&self.context.new.address.authority).await
+    }
+
+    /// Replaces a connection that the server closed while it was idle, which is no failure; `false` if it is one.
+    async fn reconnected(&self, link: &mut Link, fault: &Fault) -> Result<bool, Fault> {
+        let idle = link.is_stale() && matches!(fault.verdict, Verdict::Again(_));
+        if idle {
+            *link = self.context.pool.fresh(&self.context.new.address.authority).await?;
+        }
+        Ok(idle)
+    }
+
     /// Compares the target with what the server has.
-    pub(super) async fn compare(
-        mut self,
-        link: &mut Link,
-        go_on: &impl Fn() -> bool,
-    ) -> Result<Whole, Unfinished> {
+    pub(super) async fn compare(mut self, go_on: &impl Fn() -> bool) -> Result<Whole, Unfinished> {
         let ground = self.ground()?;
         let record = Record::default();
         let survey = Survey { ground: &ground, manifest: &self.manifest, record: &record, trusted: false };
-        let mut states = block_in_place(|| survey.run(go_on))?.states;
+        let hashed = &mut self.memory.tree.get_or_insert_default().hashed;
+        let mut states = block_in_place(|| survey.run(hashed, go_on))?.states;
         self.count(&states);
-        self.prove(link, &mut states, None, true).await?;
+        let mut link = self.link().await?;
+        self.prove(&mut link, &mut states, None, true).await?;
+        self.context.pool.put(&self.context.new.address.authority, link);
         std::mem::take(&mut self.missed).none()?;
         let is_other = |index: &u32| !matches!(states[*index as usize], State::Proven(_));
         if let Some(first) = (0..self.manifest.len()).find(is_other) {
@@ -103,7 +117,13 @@ impl Work<'_> {
         while let Some(index) = by_blocks.pop_front() {
             let State::Found(root) = states[index as usize] else { continue };
             let path = manifest.path(index);
-            let same = files::root(link, self.context, &path).await? == Some(root);
+            let there = loop {
+                match files::root(link, self.context, &path).await {
+                    Err(fault) if self.reconnected(link, &fault).await? => {}
+                    there => break there?,
+                }
+            };
+            let same = there == Some(root);
             let mut asking = Asking::new(
                 self.context,
                 self.memory,
@@ -125,18 +145,31 @@ impl Work<'_> {
         todo: (VecDeque<u32>, bool),
     ) -> Result<(), Fault> {
         let manifest = Arc::clone(&self.manifest);
-        let mut asking =
-            Asking::new(self.context, self.memory, (&manifest, states), writer, &mut self.missed, todo);
-        let answered = link.converse(&self.context.board.limiter, &mut asking).await;
-        // Also what came before a fault is kept.
-        let flushed = block_in_place(|| asking.flush());
-        answered.and(flushed)
+        let mut writer = writer;
+        loop {
+            let (indices, content) = (todo.0.clone(), todo.1);
+            let mut asking = Asking::new(
+                self.context,
+                self.memory,
+                (&manifest, states),
+                writer.as_deref_mut(),
+                &mut self.missed,
+                (indices, content),
+            );
+            let answered = link.converse(&self.context.board.limiter, &mut asking).await;
+            // Also what came before a fault is kept.
+            let flushed = block_in_place(|| asking.flush());
+            drop(asking);
+            match answered {
+                Err(fault) if self.reconnected(link, &fault).await? => {}
+                answered => return answered.and(flushed),
+            }
+        }
     }
 
     /// Fetches what is missing.
     pub(super) async fn fetch(
         mut self,
-        mut link: Link,
         running: &mut Option<Writer>,
         go_on: &impl Fn() -> bool,
     ) -> Result<Whole, Unfinished> {
@@ -145,6 +178,7 @@ impl Work<'_> {
         let writer = running.insert(block_in_place(|| self.writer(&ground))?);
         let manifest = Arc::clone(&self.manifest);
         let small = self.small(&states);
+        let mut link = self.link().await?;
         self.converse(&mut link, &mut states, Some(writer), (small, true)).await?;
         self.prove(&mut link, &mut states, Some(writer), false).await?;
         self.context.pool.put(&self.context.new.address.authority, link);

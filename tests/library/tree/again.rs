@@ -6,11 +6,16 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use fdsp::client::{Command, Config, Existing, NewJob};
+use fdsp::{
+    client::{Command, Config, Existing, Form, NewJob},
+    protocol::client::Request,
+};
 
 use crate::tree::{
     folder::{everything, many, same, write},
     proxy::{Fault, Proxy},
+    scripted::{Session, listen},
+    scripts::Script,
     support::{Client, MIB, Served, address, config, content},
     whole::tree,
 };
@@ -279,4 +284,32 @@ fn a_file_altered_between_two_tries_is_never_spliced() {
     assert_eq!(client.names(), ["t"]);
     same(&folder, &client.path("t"));
     assert!(done.transferred <= 4096 + 3 * MIB as u64, "{done:?}");
+}
+
+/// A server may close a connection on which nothing is asked, as while the client hashes what it has.
+#[test]
+fn no_connection_is_needed_while_local_files_are_compared() {
+    for existing in [Existing::Keep, Existing::Update, Existing::Overwrite] {
+        let script = Script::new().file("a", b"a").file("large", &content(2 * MIB, 1));
+        let at = listen(move |_, stream| {
+            let mut session = Session::new(stream);
+            while let Some((id, request)) = session.request() {
+                let is_tree = matches!(request, Request::Tree(_));
+                script.answer(&mut session, id, &request);
+                session.flush();
+                if is_tree {
+                    return;
+                }
+            }
+        });
+        let mut client = Client::new(Config { retries: 0, ..config() });
+        let new = existing != Existing::Keep;
+        write(client.folder.path(), "t/a", if new { b"b" } else { b"a" });
+        write(client.folder.path(), "t/large", &content(2 * MIB, 1));
+        let job = NewJob { form: Form::Tree, existing, ..client.job(at, "t") };
+        let done = client.run(job).unwrap();
+        assert_eq!(done.files, Some(2));
+        assert_eq!(fs::read(client.path("t/a")).unwrap(), b"a");
+        assert_eq!(client.names(), ["t"]);
+    }
 }
