@@ -1,6 +1,13 @@
 //! What a job remembers from one try to the next. What of it is on the disk outlives the run, see `recall`.
 
-use std::{fs::File, ops::Range, os::unix::fs::FileExt, path::PathBuf, sync::{Arc, Mutex}, time::Instant};
+use std::{
+    fs::File,
+    ops::Range,
+    os::unix::fs::FileExt,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Instant,
+};
 
 use serde::{Deserialize, Serialize};
 

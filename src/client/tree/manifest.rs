@@ -20,7 +20,10 @@ fn limit(entries: usize, text: usize) -> Option<String> {
         Some(format!("more than {} entries", units::count(MOST as u64)))
     } else if text >= MOST_TEXT {
         let most = units::bytes(MOST_TEXT as u64);
-        Some(format!("names that need more than {most} of memory after {} entries", units::count(entries as u64)))
+        Some(format!(
+            "names that need more than {most} of memory after {} entries",
+            units::count(entries as u64)
+        ))
     } else {
         None
     }

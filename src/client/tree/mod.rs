@@ -245,8 +245,7 @@ async fn fetch(
     // Hashing local files can take longer than the server lets a connection be idle.
     context.pool.put(authority, link);
     let work = Work { context, memory, manifest, target, way, missed: Missed::default() };
-    let whole =
-        if way == Way::Compare { work.compare(go_on).await } else { work.fetch(writer, go_on).await };
+    let whole = if way == Way::Compare { work.compare(go_on).await } else { work.fetch(writer, go_on).await };
     whole.map(|whole| Fetched::Whole(Box::new(whole)))
 }
 

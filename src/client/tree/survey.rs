@@ -237,8 +237,7 @@ mod tests {
         hashed: &mut Record,
         go_on: impl Fn() -> bool,
     ) -> Result<Vec<State>, Unfinished> {
-        let ground =
-            Ground { root: crate::platform::open_directory(dir).unwrap(), path: dir.to_owned() };
+        let ground = Ground { root: crate::platform::open_directory(dir).unwrap(), path: dir.to_owned() };
         let record = Record::default();
         let survey = Survey { ground: &ground, manifest, record: &record, trusted: false };
         survey.run(hashed, go_on).map(|surveyed| surveyed.states)

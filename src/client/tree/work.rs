@@ -15,8 +15,14 @@ use super::{
     writer::Writer,
 };
 use crate::{
-    client::{finish::Unfinished, link::Link, memory::Memory, place::Target,
-        retry::{Fault, Verdict}, worker::Context},
+    client::{
+        finish::Unfinished,
+        link::Link,
+        memory::Memory,
+        place::Target,
+        retry::{Fault, Verdict},
+        worker::Context,
+    },
     protocol::digest::BLOCK_SIZE,
     text::SafeText,
     units,
