@@ -104,7 +104,13 @@ impl Cli {
             }
         }
         if let Some(server) = server {
-            addresses.iter_mut().for_each(|address| address.authority.complete(server));
+            for Address { authority, .. } in addresses {
+                authority.complete(server);
+                // `--pin` is for every address of that server, also for one with a token of its own.
+                if authority.is_at(server) && authority.security == (Security::Tls { pin: None }) {
+                    authority.security = Security::Tls { pin: self.client.pin };
+                }
+            }
         }
         Ok(())
     }

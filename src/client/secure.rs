@@ -112,9 +112,8 @@ fn refused(distrust: &Distrust, authority: &Authority, servers: &Servers) -> Fau
     let peer = dial::peer(authority);
     let file = servers.file().unwrap_or("the known servers".as_ref()).display();
     let refused = |message: String| Fault::never(TroubleKind::Refused, message);
-    // Said so that nobody overlooks it, wherever it is shown.
-    let other = |what: &str, more: String| {
-        let message = format!("{peer} IS NOT THE SERVER THAT {what}: {more}");
+    let other = |what: String| {
+        let message = format!("SERVER IDENTITY CHANGED: {peer}: {what}");
         tracing::error!("{message}");
         let mut fault = refused(message);
         fault.trouble.doubt = Some(Box::new(Doubt::Other(authority.clone())));
@@ -130,20 +129,14 @@ fn refused(distrust: &Distrust, authority: &Authority, servers: &Servers) -> Fau
             fault.trouble.doubt = Some(Box::new(Doubt::New(new)));
             fault
         }
-        Distrust::WrongPin { expected, found } => other(
-            "IS MEANT",
-            format!(
-                "its certificate is {found}, the pin is {expected}; somebody may be in between, or the server was set up \
-                 anew: then it shows a new address"
-            ),
-        ),
-        Distrust::Changed { known, found } => other(
-            "IT WAS",
-            format!(
-                "its certificate is {found}, and was {known}; somebody may be in between, or the server was set up anew: \
-                 if you are sure of that, take its line out of '{file}'"
-            ),
-        ),
+        Distrust::WrongPin { expected, found } => other(format!(
+            "its certificate is {found}, the pin is {expected}; the connection may be intercepted, or the server was \
+             set up anew: then paste the new address that it shows"
+        )),
+        Distrust::Changed { known, found } => other(format!(
+            "its certificate is {found}, and was {known}; the connection may be intercepted, or the server was set up \
+             anew: if you are sure of that, delete its line from '{file}'"
+        )),
         Distrust::File(error) => {
             refused(format!("{peer} cannot be trusted: '{file}' cannot be used: {}", reason(error)))
         }

@@ -212,29 +212,24 @@ impl Authority {
         }
     }
 
-    /// Whether it names a pin, and the other one not the same. A token that was given to the other one is nothing for it then:
-    /// where that one names none, it was given to a server that is known in another way, and whoever makes an address can
-    /// write a pin into it.
-    fn is_pinned_otherwise_than(&self, other: &Authority) -> bool {
-        self.pin().is_some() && self.pin() != other.pin()
-    }
-
-    /// Takes the token and the pin that the same server is reached with now, where they are named: its next start may
-    /// want others. No token goes to a pin that it was not given for, unless it was named together with that. Whether that
-    /// changed anything.
+    /// Takes the token and the pin that the same server is reached with now; whether that changed anything. The two
+    /// are taken as a pair, or the token alone if neither address has a pin. So a token is sent only to the pin that
+    /// it was given with. What was encrypted stays encrypted.
     pub fn follow(&mut self, now: &Authority) -> bool {
-        let keeps_token = now.token.is_none() && self.token.is_some();
-        if !self.is_at(now) || keeps_token && now.is_pinned_otherwise_than(self) {
+        if !self.is_at(now) {
             return false;
         }
-        let token = now.token.as_ref().or(self.token.as_ref());
-        let security = match now.security {
-            Security::Tls { pin: Some(_) } => now.security,
-            _ => self.security,
+        let taken = match (now.pin(), &now.token) {
+            (None, None) => false,
+            (Some(_), Some(_)) => true,
+            (Some(_), None) => self.token.is_none(),
+            (None, Some(_)) => self.security == now.security,
         };
-        let changed = token != self.token.as_ref() || security != self.security;
-        (self.token, self.security) = (token.cloned(), security);
-        changed
+        if !taken || (&self.token, self.security) == (&now.token, now.security) {
+            return false;
+        }
+        (self.token, self.security) = (now.token.clone(), now.security);
+        true
     }
 
     /// Whether it names what a server is reached with: a token, or a pin.
@@ -242,17 +237,22 @@ impl Authority {
         self.token.is_some() || matches!(self.security, Security::Tls { pin: Some(_) })
     }
 
-    /// Takes over what is known of the same server besides: its token and pin, where they are missing. One with a pin that is
-    /// not known is not the same.
+    /// Takes the token and the pin that are known of the same server: both if it has neither, one if it has the same
+    /// other one. So a token is sent only to the pin that it was given with.
     pub fn complete(&mut self, known: &Authority) {
-        if !self.is_at(known) || self.is_pinned_otherwise_than(known) {
+        let same_transport =
+            matches!(self.security, Security::Plain) == matches!(known.security, Security::Plain);
+        if !self.is_at(known) || !same_transport {
             return;
         }
-        self.token = self.token.take().or_else(|| known.token.clone());
-        if let (Security::Tls { pin: own @ None }, Security::Tls { pin }) =
-            (&mut self.security, known.security)
-        {
-            *own = pin;
+        let taken = match (self.pin(), &self.token) {
+            (None, None) => true,
+            (Some(_), None) => self.security == known.security,
+            (None, Some(_)) => self.token == known.token,
+            (Some(_), Some(_)) => false,
+        };
+        if taken {
+            (self.token, self.security) = (known.token.clone(), known.security);
         }
     }
 }

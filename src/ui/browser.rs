@@ -4,6 +4,7 @@ use ratatui::{buffer::Buffer, layout::Rect};
 use time::OffsetDateTime;
 
 use super::{
+    actions::Action,
     downloads::{Ticket, list::List, target},
     theme::Look,
     widgets::{clip, clip_middle, put, put_right, width, wrap_in},
@@ -41,6 +42,8 @@ pub struct Browser {
     filter: String,
     more: bool,
     waits_for: Option<Ticket>,
+    /// Actions on the whole folder, in order, that wait until all of it is read.
+    pending: Vec<Action>,
     trouble: Option<SafeText>,
     /// A name to select once it has come.
     wanted: Option<String>,
@@ -58,6 +61,7 @@ impl Browser {
             filter: String::new(),
             more: false,
             waits_for: Some(ticket),
+            pending: Vec::new(),
             trouble: None,
             wanted: None,
         }
@@ -116,9 +120,47 @@ impl Browser {
         self.list.set_height(rows);
     }
 
-    /// After which name the next page begins, if it is time to ask for it.
+    /// Keeps an action until the whole folder is read, if it is about all of it or comes after one that is. Whether it
+    /// has to wait.
+    pub fn defer(&mut self, action: Action) -> bool {
+        let is_about_all = matches!(action, Action::MarkAll | Action::Last);
+        let waits = !self.is_read() && (is_about_all || self.is_deferring());
+        if waits {
+            self.pending.push(action);
+        }
+        waits
+    }
+
+    /// Whether actions wait until the whole folder is read.
+    pub fn is_deferring(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// The actions that have waited, once nothing more is read.
+    pub fn take_pending(&mut self) -> Vec<Action> {
+        if self.is_read() { self.cancel_pending() } else { Vec::new() }
+    }
+
+    /// Drops the actions that wait.
+    pub fn cancel_pending(&mut self) -> Vec<Action> {
+        std::mem::take(&mut self.pending)
+    }
+
+    /// Whether nothing more is read of the folder, since it has ended, failed, or has too many entries.
+    fn is_read(&self) -> bool {
+        self.waits_for.is_none() && (!self.more || self.is_full() || self.has_failed())
+    }
+
+    /// How many entries are read, if there are more that are not.
+    pub fn cut_at(&self) -> Option<usize> {
+        (self.more && self.is_full()).then_some(self.entries.len())
+    }
+
+    /// After which name the next page begins, if it is time to ask for it. A filter is on the whole folder.
     pub fn wants_more(&self) -> Option<&str> {
-        let near = self.list.keys().len().saturating_sub(self.list.cursor()) < AHEAD;
+        let near = self.list.keys().len().saturating_sub(self.list.cursor()) < AHEAD
+            || self.is_deferring()
+            || !self.filter.is_empty();
         let name = self.entries.last().map(|entry| entry.name.as_str());
         let more = self.more && !self.is_full();
         if more && near && self.waits_for.is_none() && self.trouble.is_none() { name } else { None }
@@ -168,6 +210,10 @@ impl Browser {
         let count = units::count(self.list.keys().len() as u64);
         let mut note = match (self.waits_for.is_some(), self.more) {
             (true, _) if self.entries.is_empty() => "asking".to_owned(),
+            (true, _) if self.is_deferring() => return format!("reading all, {} so far", self.read()),
+            (true, true) if !self.filter.is_empty() => {
+                return format!("{count} with \"{}\" in the first {}", self.filter, self.read());
+            }
             (_, true) if self.filter.is_empty() || !self.is_full() => format!("first {count} entries"),
             _ if count == "1" => "1 entry".to_owned(),
             _ => format!("{count} entries"),
@@ -340,6 +386,23 @@ mod tests {
         browser.asked(Ticket(1));
         browser.answer(Ticket(1), Ok(page(["c".to_owned(), "d".to_owned()])));
         assert_eq!(browser.selected().map(|entry| entry.name.as_str()), Some("c"));
+    }
+
+    #[test]
+    fn what_is_about_the_whole_folder_waits_until_it_is_read() {
+        let names = |from: u32| page((from..from + 1000).map(|name| format!("{name:04}")));
+        let mut browser = browser();
+        assert!(!browser.defer(Action::Mark), "that is about one entry");
+        assert!(browser.defer(Action::MarkAll), "nothing is read yet");
+        browser.answer(Ticket(0), Ok(names(0)));
+        assert!(browser.defer(Action::Enter), "it comes after an action that waits");
+        assert_eq!(browser.wants_more(), Some("0999"));
+        assert_eq!(browser.take_pending(), []);
+        browser.asked(Ticket(1));
+        assert_eq!(browser.note(), "reading all, 1,000 so far");
+        browser.answer(Ticket(1), Ok(Entries { more: false, ..names(1000) }));
+        assert_eq!(browser.take_pending(), [Action::MarkAll, Action::Enter]);
+        assert!(!browser.defer(Action::MarkAll), "all of it is read");
     }
 
     proptest! {

@@ -69,9 +69,15 @@ impl LineEdit {
 
     /// Replaces what stands before the cursor.
     pub fn set_before_cursor(&mut self, text: &str) {
-        let before = clean(text);
+        let after = self.value()[self.before_cursor().len()..].to_owned();
+        self.set_around_cursor(text, &after);
+    }
+
+    /// Replaces the text; the cursor goes between the two parts.
+    pub fn set_around_cursor(&mut self, before: &str, after: &str) {
+        let before = clean(before);
         let cursor = before.chars().count();
-        let value = before + &self.value()[self.before_cursor().len()..];
+        let value = before + &clean(after);
         self.input = std::mem::take(&mut self.input).with_value(value).with_cursor(cursor);
     }
 

@@ -182,6 +182,34 @@ fn no_token_goes_to_a_server_with_another_pin() {
     assert!(without.follow(&stranger), "there is no token that it could get");
 }
 
+/// An address with a pin alone can come from anywhere: a token that is typed later is not for that pin.
+#[test]
+fn token_and_pin_are_taken_as_a_pair() {
+    let authority = |text: &str| Address::parse(text).unwrap().authority;
+    let pin = Pin([7; 32]);
+    let [bare, plain] = ["fdsp://h/", "fdsp+plain://h/"].map(authority);
+    let pinned = authority(&format!("fdsp://h/#{pin}"));
+    let with_token = authority("fdsp://sesame-sesame-sesame@h/");
+    let both = authority(&format!("fdsp://sesame-sesame-sesame@h/#{pin}"));
+    let completed = |typed: &Authority, known: &Authority| {
+        let mut typed = typed.clone();
+        typed.complete(known);
+        typed
+    };
+    assert_eq!(completed(&with_token, &pinned), with_token);
+    assert_eq!(completed(&pinned, &with_token), pinned);
+    assert_eq!(completed(&plain, &both), plain, "nothing of TLS goes to a server without it");
+    for part in [&bare, &with_token, &pinned] {
+        assert_eq!(&completed(part, &both), &both);
+    }
+    let follows = |known: &Authority, now: &Authority| known.clone().follow(now);
+    assert!(!follows(&pinned, &with_token));
+    assert!(
+        !follows(&plain, &with_token) && !follows(&with_token, &authority("fdsp+plain://other-token@h/"))
+    );
+    assert!(follows(&bare, &with_token) && follows(&pinned, &both) && follows(&bare, &pinned));
+}
+
 proptest! {
     #[test]
     fn any_path_survives_being_shown(

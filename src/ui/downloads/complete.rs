@@ -4,21 +4,24 @@ use super::{effect::Ticket, target};
 use crate::{
     protocol::{
         address::{self, Address, Authority},
-        message::{Entry, Kind},
+        message::{Entries, Entry, Kind},
         path::RemotePath,
     },
     text::{SafeText, is_unsafe},
+    units,
 };
 
-/// Names that are told when several fit.
-const TOLD: usize = 12;
+/// Names that are shown when several fit.
+const MAX_SHOWN: usize = 12;
+/// Entries of a directory that are read.
+const MAX_ENTRIES: usize = 200_000;
 
 /// A completion that waits for a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Completion {
     /// Ties the answer to it.
     pub ticket: Ticket,
-    /// What stood before the cursor: if that has changed, the answer comes too late.
+    /// The line: if that has changed, the answer comes too late.
     pub typed: String,
     /// The server.
     pub authority: Authority,
@@ -26,97 +29,166 @@ pub struct Completion {
     pub directory: RemotePath,
     /// What stands before the name, as it was typed: it may hold a token, which is shown nowhere else.
     stem: String,
-    /// What stands behind the path: the pin of an address.
-    pin: String,
+    /// What stands after the name: the rest of the path, and the pin of an address.
+    pub tail: String,
     /// Whether it is an address, in which a name is percent-encoded.
     address: bool,
     /// What was typed of the name.
     prefix: String,
+    /// The next page begins after this name; empty for the first page.
+    after: String,
+    /// Entries that were read.
+    read: usize,
+    /// How many of them fit.
+    fitting: usize,
+    /// What the names that fit begin with.
+    common: String,
+    /// Whether the first one that fits is a directory.
+    is_directory: bool,
+    /// The first ones that fit, to be shown.
+    shown: Vec<String>,
 }
 
 /// What comes of a completion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Completed {
-    /// What is to stand before the cursor, if that changes.
+    /// What is to stand before the cursor, if that changes; the tail stands after it.
     pub text: Option<String>,
     /// What to say.
     pub say: Option<String>,
 }
 
 impl Completion {
-    /// What is to be listed to complete `typed`. The error is a sentence.
-    pub fn begin(ticket: Ticket, typed: &str, server: Option<&Authority>) -> Result<Completion, String> {
-        let start = typed.find("://").map_or(0, |scheme| scheme + 3);
-        let address = start > 0;
-        let end = typed[start..].find('#').filter(|_| address).map_or(typed.len(), |pin| start + pin);
-        let (path, pin) = typed.split_at(end);
-        let slash = path[start..].rfind('/').map(|slash| start + slash + 1);
-        if address && slash.is_none() {
-            return Err("a host cannot be completed; go on with /".to_owned());
+    /// What is to be listed to complete the path before the cursor, which is at this byte of the line. The error is a
+    /// sentence.
+    pub fn begin(
+        ticket: Ticket,
+        line: &str,
+        cursor: usize,
+        server: Option<&Authority>,
+    ) -> Result<Completion, String> {
+        let (host, path, _) = target::split(line);
+        let address = !host.is_empty();
+        if address && (path.is_empty() || cursor <= host.len()) {
+            return Err("a host cannot be completed; type / after it".to_owned());
         }
-        let (stem, name) = path.split_at(slash.unwrap_or(start));
-        let Address { authority, path: directory } = target::read(&format!("{stem}{pin}"), server)?;
-        let prefix = match address && !name.is_empty() {
-            true => target::read(path, server)?.path.name().unwrap_or_default().to_owned(),
-            false => name.to_owned(),
+        let end = cursor.min(host.len() + path.len());
+        let (before, tail) = (&line[..end], &line[end..]);
+        let name = before.rfind('/').map_or(0, |slash| slash + 1);
+        // The whole line says which server it is, wherever the cursor is: its pin is at the end.
+        let pin = &line[host.len() + path.len()..];
+        let Address { authority, path: directory } =
+            target::read(&format!("{}{pin}", &before[..name]), server)?;
+        let prefix = match address && name < end {
+            true => target::read(before, server)?.path.name().unwrap_or_default().to_owned(),
+            false => before[name..].to_owned(),
         };
-        let [typed, stem, pin] = [typed, stem, pin].map(str::to_owned);
-        Ok(Completion { ticket, typed, authority, directory, stem, pin, address, prefix })
+        let [typed, stem, tail] = [line, &before[..name], tail].map(str::to_owned);
+        // A name that begins with the prefix comes after all that is shorter.
+        let mut after = prefix.clone();
+        after.pop();
+        Ok(Completion {
+            ticket,
+            typed,
+            authority,
+            directory,
+            stem,
+            tail,
+            address,
+            prefix,
+            after,
+            read: 0,
+            fitting: 0,
+            common: String::new(),
+            is_directory: false,
+            shown: Vec::new(),
+        })
     }
 
-    /// Where the page that holds the fitting names begins: after all that come before them.
-    pub fn after(&self) -> Option<String> {
-        let mut shorter = self.prefix.clone();
-        shorter.pop();
-        (!shorter.is_empty()).then_some(shorter)
+    /// The next page begins after this name.
+    pub fn after(&self) -> Option<&str> {
+        Some(self.after.as_str()).filter(|after| !after.is_empty())
     }
 
-    /// Completes with the entries of the directory; `more` if there are further ones.
-    pub fn finish(&self, entries: &[Entry], more: bool) -> Completed {
-        let fits = |entry: &&Entry| {
-            entry.name.starts_with(&self.prefix)
-                && !entry.name.contains(is_unsafe)
-                && entry.kind != Kind::Other
-                && target::child(&self.directory, &entry.name).is_some()
-        };
-        let fitting: Vec<&Entry> = entries.iter().filter(fits).collect();
-        let Some(first) = fitting.first() else {
-            let what = if self.prefix.is_empty() { "nothing is there" } else { "nothing there begins so" };
-            return Completed { text: None, say: Some(what.to_owned()) };
-        };
-        let mut common = first.name.as_str();
-        for entry in &fitting {
-            let same = common.chars().zip(entry.name.chars()).take_while(|(a, b)| a == b);
-            common = &common[..same.map(|(c, _)| c.len_utf8()).sum()];
+    /// Entries that were read so far.
+    pub fn read(&self) -> usize {
+        self.read
+    }
+
+    /// Takes a page of the directory. `None` if the next page is needed: what fits may go on there.
+    pub fn take(&mut self, page: &Entries) -> Option<Completed> {
+        self.read += page.entries.len();
+        for entry in &page.entries {
+            self.compare(entry);
         }
-        let alone = fitting.len() == 1 && !more;
-        let directory = alone && first.kind == Kind::Directory;
-        let text = Some(self.text(common, directory)).filter(|text| *text != self.typed);
-        let say = (!alone).then(|| told(&fitting, more));
-        Completed { text, say }
+        let last = page.entries.last().map_or("", |entry| entry.name.as_str());
+        // Names come in the order of their bytes.
+        let is_past = *last > *self.prefix && !last.starts_with(&self.prefix);
+        let goes_on = page.more && !is_past && last > self.after.as_str();
+        if goes_on && self.read < MAX_ENTRIES {
+            last.clone_into(&mut self.after);
+            return None;
+        }
+        Some(self.finish(goes_on))
     }
 
-    fn text(&self, name: &str, directory: bool) -> String {
-        let Completion { stem, pin, .. } = self;
-        let name = if self.address { address::encoded(name) } else { name.to_owned() };
+    fn compare(&mut self, entry: &Entry) {
+        let name = &entry.name;
+        let fits = name.starts_with(&self.prefix)
+            && !name.contains(is_unsafe)
+            && entry.kind != Kind::Other
+            && target::child(&self.directory, name).is_some();
+        if !fits {
+            return;
+        }
+        let is_directory = entry.kind == Kind::Directory;
+        if self.fitting == 0 {
+            name.clone_into(&mut self.common);
+            self.is_directory = is_directory;
+        }
+        let same = self.common.chars().zip(name.chars()).take_while(|(a, b)| a == b);
+        self.common.truncate(same.map(|(c, _)| c.len_utf8()).sum());
+        if self.fitting < MAX_SHOWN {
+            let end = if is_directory { "/" } else { "" };
+            self.shown.push(format!("{}{end}", SafeText::new(name)));
+        }
+        self.fitting += 1;
+    }
+
+    /// `more` if there are further entries.
+    fn finish(&self, more: bool) -> Completed {
+        if self.fitting == 0 {
+            let start = SafeText::new(&self.prefix);
+            let what = match (self.prefix.is_empty(), more) {
+                (true, false) => "the folder is empty".to_owned(),
+                (_, true) => format!("the first {} names have no match", units::count(self.read as u64)),
+                (false, false) => format!("no name there starts with \"{start}\""),
+            };
+            return Completed { text: None, say: Some(what) };
+        }
+        let alone = self.fitting == 1 && !more;
+        let text = Some(self.text(alone && self.is_directory));
+        let text = text.filter(|text| format!("{text}{}", self.tail) != self.typed);
+        Completed { text, say: (!alone).then(|| self.names(more)) }
+    }
+
+    fn text(&self, directory: bool) -> String {
+        let Completion { stem, common, .. } = self;
+        let name = if self.address { address::encoded(common) } else { common.clone() };
         let end = if directory { "/" } else { "" };
-        format!("{stem}{name}{end}{pin}")
+        format!("{stem}{name}{end}")
     }
-}
 
-fn told(entries: &[&Entry], more: bool) -> String {
-    let names = entries.iter().take(TOLD).map(|entry| {
-        let end = if entry.kind == Kind::Directory { "/" } else { "" };
-        format!("{}{end}", SafeText::new(&entry.name))
-    });
-    let mut text = names.collect::<Vec<_>>().join("  ");
-    match entries.len().saturating_sub(TOLD) {
-        0 if more => text.push_str("  and more"),
-        0 => {}
-        left if more => text.push_str(&format!("  and over {left} more")),
-        left => text.push_str(&format!("  and {left} more")),
+    fn names(&self, more: bool) -> String {
+        let mut text = self.shown.join("  ");
+        match units::count(self.fitting.saturating_sub(MAX_SHOWN) as u64).as_str() {
+            "0" if more => text.push_str("  and more"),
+            "0" => {}
+            left if more => text.push_str(&format!("  and over {left} more")),
+            left => text.push_str(&format!("  and {left} more")),
+        }
+        text
     }
-    text
 }
 
 #[cfg(test)]
@@ -134,12 +206,14 @@ mod tests {
         Entry { name: name.to_owned(), kind, size: None, modified }
     }
 
+    /// The whole line after a completion at its end, if that changes, and what is said.
     fn completed(typed: &str, names: &[&str]) -> (Option<String>, Option<String>) {
         let server = Authority::new("nas", 7878, Security::Plain);
-        let completion = Completion::begin(Ticket(1), typed, Some(&server)).expect("to be completed");
+        let mut completion =
+            Completion::begin(Ticket(1), typed, typed.len(), Some(&server)).expect("to be completed");
         let entries: Vec<_> = names.iter().copied().map(entry).collect();
-        let Completed { text, say } = completion.finish(&entries, false);
-        (text, say)
+        let Completed { text, say } = completion.take(&Entries { entries, more: false }).expect("the end");
+        (text.map(|text| text + &completion.tail), say)
     }
 
     #[test]
@@ -160,8 +234,8 @@ mod tests {
 
     #[test]
     fn nothing_fitting_is_said() {
-        assert_eq!(completed("/q", &["a"]), (None, Some("nothing there begins so".into())));
-        assert_eq!(completed("/", &[]), (None, Some("nothing is there".into())));
+        assert_eq!(completed("/q", &["a"]), (None, Some("no name there starts with \"q\"".into())));
+        assert_eq!(completed("/", &[]), (None, Some("the folder is empty".into())));
         assert_eq!(completed("/e", &["e\u{1b}[2J"]).0, None);
     }
 
@@ -170,8 +244,8 @@ mod tests {
         let (text, _) = completed("fdsp+plain://other/films/a", &["a b/"]);
         assert_eq!(text.as_deref(), Some("fdsp+plain://other/films/a%20b/"));
         assert_eq!(completed("fdsp+plain://other/a%20", &["a b", "a c"]).0, None);
-        assert!(Completion::begin(Ticket(1), "fdsp+plain://oth", None).is_err());
-        assert!(Completion::begin(Ticket(1), "films", None).is_err());
+        assert!(Completion::begin(Ticket(1), "fdsp+plain://oth", 16, None).is_err());
+        assert!(Completion::begin(Ticket(1), "films", 5, None).is_err());
     }
 
     #[test]
@@ -188,9 +262,38 @@ mod tests {
         let typed = format!("fdsp://sesame-sesame-sesame@nas/films/bi{pin}");
         let (text, _) = completed(&typed, &["big.bin"]);
         assert_eq!(text, Some(format!("fdsp://sesame-sesame-sesame@nas/films/big.bin{pin}")));
-        let completion = Completion::begin(Ticket(1), &typed, None).expect("to be completed");
-        assert!(matches!(completion.authority.security, Security::Tls { pin: Some(_) }));
-        assert!(completion.authority.token.is_some());
+        for cursor in typed.find("bi#").into_iter().flat_map(|at| [at + 1, at + 2, at + 9, typed.len()]) {
+            let completion = Completion::begin(Ticket(1), &typed, cursor, None).expect("to be completed");
+            assert!(matches!(completion.authority.security, Security::Tls { pin: Some(_) }), "{cursor}");
+            assert!(completion.authority.token.is_some());
+        }
+        for cursor in [0, 5, 8, 20] {
+            assert!(Completion::begin(Ticket(1), &typed, cursor, None).is_err(), "no host is completed");
+        }
+    }
+
+    #[test]
+    fn all_pages_with_fitting_names_are_read() {
+        let server = Authority::new("nas", 7878, Security::Plain);
+        let begin = || Completion::begin(Ticket(1), "/ab", 3, Some(&server)).expect("to be completed");
+        let page =
+            |names: &[&str], more| Entries { entries: names.iter().copied().map(entry).collect(), more };
+        let mut completion = begin();
+        assert_eq!(completion.after(), Some("a"));
+        assert_eq!(completion.take(&page(&["aa1", "aa2"], true)), None, "nothing fits yet");
+        assert_eq!((completion.after(), completion.read()), (Some("aa2"), 2));
+        assert_eq!(completion.take(&page(&["abc1", "abc2"], true)), None, "more may fit");
+        let Completed { text, say } =
+            completion.take(&page(&["abd", "ac"], true)).expect("past all that fit");
+        assert_eq!((text, say.as_deref()), (None, Some("abc1  abc2  abd")));
+        let mut completion = begin();
+        assert!(completion.take(&page(&["aa"], true)).is_none());
+        assert!(
+            completion.take(&page(&["aa"], true)).is_some(),
+            "the same page is not asked for without end"
+        );
+        let mut completion = begin();
+        assert!(completion.take(&page(&[], true)).is_some());
     }
 
     #[test]

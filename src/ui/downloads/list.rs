@@ -117,13 +117,11 @@ impl<K: Copy + Eq + Hash + Ord> List<K> {
         }
     }
 
-    /// Marks all keys that are there; if all are marked, takes all marks away.
+    /// Marks the keys that are there and no others: what a filter hides loses its mark. If exactly these are marked, clears
+    /// all marks.
     pub fn toggle_all(&mut self) {
-        if self.keys.iter().all(|key| self.marks.contains(key)) {
-            self.marks.clear();
-        } else {
-            self.marks.extend(&self.keys);
-        }
+        let all: HashSet<K> = self.keys.iter().copied().collect();
+        self.marks = if self.marks == all { HashSet::new() } else { all };
     }
 
     /// Takes all marks away; whether there were any.
@@ -190,12 +188,24 @@ mod tests {
         let mut list = list(&[1, 2, 3], 3);
         list.toggle_mark();
         list.set_keys(vec![2, 3]);
+        list.toggle_mark();
+        assert_eq!(list.targets(), [1, 2]);
+        list.retain_marks(&[2, 3]);
+        assert_eq!(list.targets(), [2]);
+    }
+
+    #[test]
+    fn all_marks_are_those_of_the_rows_that_the_filter_shows() {
+        let mut list = list(&[1, 2, 3], 3);
+        list.toggle_all();
+        list.set_keys(vec![2, 3]);
+        list.toggle_all();
+        assert_eq!(list.targets(), [2, 3], "no hidden mark stays");
+        list.set_keys(vec![1, 2, 3]);
         list.toggle_all();
         assert_eq!(list.targets(), [1, 2, 3]);
-        list.retain_marks(&[2, 3]);
-        assert_eq!(list.targets(), [2, 3]);
         list.toggle_all();
-        assert_eq!(list.targets(), [list.selected().unwrap_or_default()]);
+        assert_eq!(list.marked(), 0);
     }
 
     #[test]

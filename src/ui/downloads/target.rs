@@ -26,6 +26,26 @@ pub fn read(text: &str, server: Option<&Authority>) -> Result<Address, String> {
     Ok(Address { authority: authority.clone(), path })
 }
 
+/// The directory that an address or a path is in, or is if it ends with a slash. The error is a sentence.
+pub fn directory(text: &str, server: Option<&Authority>) -> Result<Address, String> {
+    let text = text.trim();
+    let address = read(text, server)?;
+    let (_, path, _) = split(text);
+    if path.ends_with('/') {
+        return Ok(address);
+    }
+    let path = parent(&address.path).unwrap_or_default();
+    Ok(Address { path, ..address })
+}
+
+/// What was typed in three parts: the server, the path, and the pin. In a path without a server, all is the path.
+pub fn split(text: &str) -> (&str, &str, &str) {
+    let Some(start) = text.find("://").map(|scheme| scheme + 3) else { return ("", text, "") };
+    let end = text[start..].find('#').map_or(text.len(), |pin| start + pin);
+    let path = text[start..end].find('/').map_or(end, |slash| start + slash);
+    (&text[..path], &text[path..end], &text[end..])
+}
+
 /// A job for an address, with everything else as usual.
 pub fn job(address: Address, form: Form, defaults: &Defaults) -> NewJob {
     NewJob {
@@ -74,6 +94,26 @@ mod tests {
         assert_eq!((path.authority.host.as_str(), path.path.as_str()), ("nas", "films/a b"));
         assert!(read("/films", None).expect_err("no server").contains("fdsp://"));
         assert!(read("a/../b", Some(&server())).is_err());
+    }
+
+    #[test]
+    fn the_directory_of_what_is_typed_keeps_its_server_and_pin() {
+        let pin = format!("#sha256:{}", "a5".repeat(32));
+        for (typed, directory) in [
+            ("fdsp://h", "fdsp://h:7878/"),
+            ("fdsp://h/", "fdsp://h:7878/"),
+            ("fdsp://h/a", "fdsp://h:7878/"),
+            ("fdsp://h/a/b", "fdsp://h:7878/a"),
+            ("fdsp://h/a/b/", "fdsp://h:7878/a/b"),
+        ] {
+            let read = super::directory(&format!(" {typed}{pin} "), Some(&server())).expect(typed);
+            assert_eq!(read.to_string(), format!("{directory}{pin}"));
+        }
+        for (typed, directory) in [("a", ""), ("/a/b", "a"), ("a#b/c", "a#b"), ("a/", "a"), ("", "")] {
+            let read = super::directory(typed, Some(&server())).expect(typed);
+            assert_eq!((read.authority, read.path.as_str()), (server(), directory), "{typed}");
+        }
+        assert!(super::directory("fdsp://h/#sha256:00", Some(&server())).is_err());
     }
 
     #[test]

@@ -21,6 +21,7 @@ use crate::{
     protocol::message::Entries,
     ui::{
         actions::{Action, Context},
+        browser::Browser,
         input::{LineEdit, pasted_lines},
         log::Scroll,
     },
@@ -68,8 +69,7 @@ fn take(model: &mut Model, queue: &impl Queue, message: Message) -> Vec<Effect> 
         }
         Message::Paste(text) => {
             model.notice = None;
-            paste(model, queue, &text);
-            Vec::new()
+            paste(model, queue, &text)
         }
         Message::Doubt(doubt) => {
             model.meet(doubt);
@@ -113,10 +113,7 @@ fn key(model: &mut Model, queue: &impl Queue, key: KeyEvent) -> Vec<Effect> {
             model.input.key(key);
             Vec::new()
         }
-        None if context == Context::Prompt => {
-            dialog::typed(model, queue, key);
-            Vec::new()
-        }
+        None if context == Context::Prompt => dialog::typed(model, queue, key),
         None => Vec::new(),
     }
 }
@@ -166,7 +163,7 @@ pub fn act(model: &mut Model, queue: &impl Queue, action: Action) -> Vec<Effect>
         | Action::Limit
         | Action::Jobs
         | Action::Segments => return queue::act(model, queue, action),
-        Action::Mark | Action::MarkAll if model.focus == Focus::Panel => browser::mark(model, action),
+        Action::Mark | Action::MarkAll if model.focus == Focus::Panel => return browser::mark(model, action),
         Action::Mark => model.queue.toggle_mark(),
         Action::MarkAll => model.queue.toggle_all(),
         Action::Enter | Action::Zip | Action::Tree | Action::Parent | Action::Reload => {
@@ -265,6 +262,9 @@ fn close_panel(model: &mut Model) {
 fn filter(model: &mut Model) {
     let (purpose, text) = match context(model) {
         Context::Browser => {
+            if model.browser.as_ref().is_some_and(Browser::is_deferring) {
+                return model.say("the folder is still being read; Esc stops that");
+            }
             let text = model.browser.as_ref().map_or("", |browser| browser.filter());
             (Purpose::BrowserFilter, text.to_owned())
         }
@@ -326,14 +326,14 @@ fn scroll_log(model: &mut Model, scroll: Scroll) {
 }
 
 /// A paste goes to what is typed in. A newline submits nothing: several lines are asked about.
-fn paste(model: &mut Model, queue: &impl Queue, text: &str) {
+fn paste(model: &mut Model, queue: &impl Queue, text: &str) -> Vec<Effect> {
     let lines = pasted_lines(text);
     match (&mut model.dialog, lines.as_slice()) {
         (_, []) | (Dialog::Help(_) | Dialog::Question(_), _) => {}
         (Dialog::Prompt(prompt), lines) => {
             prompt.problem = None;
             prompt.line.paste(&lines.join(" "));
-            dialog::changed(model, queue);
+            return dialog::changed(model, queue);
         }
         (Dialog::None, [line]) => {
             model.focus = Focus::Input;
@@ -345,17 +345,17 @@ fn paste(model: &mut Model, queue: &impl Queue, text: &str) {
             ask(model, text, pending);
         }
     }
+    Vec::new()
 }
 
 fn listed(model: &mut Model, ticket: Ticket, answer: Result<Entries, Trouble>) -> Vec<Effect> {
     if model.completion.as_ref().is_some_and(|completion| completion.ticket == ticket) {
-        input::completed(model, answer);
-        return Vec::new();
+        return input::completed(model, answer);
     }
     if let Some(browser) = &mut model.browser
         && browser.answer(ticket, answer)
     {
-        return browser::read_on(model);
+        return browser::go_on(model);
     }
     Vec::new()
 }

@@ -113,7 +113,7 @@ fn what_waits_for_a_new_server_goes_on_once_that_is_trusted() {
     let trouble = client.run(job).unwrap_err();
     assert_eq!(trouble.kind, TroubleKind::Refused, "{trouble}");
     assert_eq!(trouble.doubt.as_deref(), Some(&Doubt::Other(authority)), "{trouble}");
-    assert!(trouble.message.as_str().contains("IS NOT THE SERVER THAT IT WAS"), "{trouble}");
+    assert!(trouble.message.as_str().contains("SERVER IDENTITY CHANGED"), "{trouble}");
     assert!(other.folder.path().join("a").exists());
 }
 

@@ -2,9 +2,9 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -21,6 +21,10 @@ pub struct Server {
     child: Child,
     /// Where it listens.
     pub port: String,
+    /// The address to paste.
+    address: String,
+    /// Its events.
+    events: BufReader<ChildStdout>,
     /// What it serves.
     _folder: TempDir,
 }
@@ -50,10 +54,18 @@ impl Server {
             .spawn()
             .expect("a server");
         let mut first = String::new();
-        BufReader::new(child.stdout.take().expect("its output")).read_line(&mut first).expect("a line");
-        let port = first.split("\"port\":").nth(1).expect("a port");
-        let port = port.chars().take_while(char::is_ascii_digit).collect();
-        Server { child, port, _folder: folder }
+        let mut events = BufReader::new(child.stdout.take().expect("its output"));
+        events.read_line(&mut first).expect("a line");
+        let first: serde_json::Value = serde_json::from_str(&first).expect("an event");
+        let address = first["address"].as_str().expect("an address").to_owned();
+        Server { child, port: first["port"].to_string(), address, events, _folder: folder }
+    }
+
+    /// Stops it; the requests that it got.
+    fn requests(&mut self) -> Vec<String> {
+        self.child.kill().and_then(|()| self.child.wait()).expect("it ends");
+        let lines = self.events.by_ref().lines().map_while(Result::ok);
+        lines.filter(|line| line.contains("\"request\"")).collect()
     }
 }
 
@@ -146,6 +158,48 @@ fn a_token_that_was_missing_is_pasted_with_the_address() {
     session.send("\x03");
     assert_eq!(session.end().code, 0);
     session.assert_restored();
+}
+
+/// Whatever is done with the address: the server has another certificate, so nothing may be sent to it.
+#[test]
+fn a_wrong_pin_in_the_address_line_sends_no_request() {
+    let mut server = Server::start_with(&["--token", "sesame-sesame-sesame"]);
+    let home = tempfile::tempdir().expect("a folder");
+    let (address, right) = server.address.split_once('#').expect("a pin");
+    let wrong = format!("sha256:{}", "a5".repeat(32));
+    let (left, up) = ("\x1b[D".repeat(wrong.len() + 1), "\x1b[A");
+    // As if the server had been accepted before: without the pin, it would be.
+    let open = |session| {
+        let session = Session::start(TUI, &["--accept-new", "--session", session], home.path(), (80, 24));
+        session.wait_for("quit");
+        session
+    };
+    for keys in [
+        format!("{address}#{wrong}\x0f"),
+        format!("{address}#{wrong}\r"),
+        format!("{address}readme.txt#{wrong}\x0f"),
+        format!("{address}readme.txt#{wrong}\r"),
+        format!("{address}#{wrong}\t"),
+        format!("{address}rea#{wrong}{left}\t"),
+        format!("\x1b[200~{address}readme.txt#{wrong}\n{address}large.bin#{wrong}\n\x1b[201~y"),
+        // What was typed last time comes back with its pin.
+        format!("{up}\x0f"),
+    ] {
+        let mut session = open("wrong");
+        session.send(&keys);
+        session.wait_for("SERVER IDENTITY CHANGED");
+        assert!(!session.contents().contains("hello"), "{}", session.contents());
+        session.signal(Signal::TERM);
+        session.end();
+    }
+    let mut session = open("right");
+    session.send(&format!("{address}#{right}\x0f"));
+    session.wait_for("large.bin");
+    // An open listing follows the server that is typed next.
+    session.send(&format!(":\x15{address}#{wrong}\x0f"));
+    session.wait_for("SERVER IDENTITY CHANGED");
+    let requests = server.requests();
+    assert_eq!(requests.len(), 1, "that of the right pin only: {requests:#?}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The listing: going about in it and queueing what it shows.
 
-use super::close_panel;
+use super::{close_panel, input};
 use crate::{
     client::{Command, Form, NewJob},
     protocol::{address::Address, message::Kind, path::RemotePath},
@@ -14,27 +14,39 @@ use crate::{
             target,
         },
     },
+    units,
 };
 
-/// Opens the listing where it was, else at the directory that is being typed, else at the top.
+/// Opens the listing at what is typed; if nothing is, where it was, else at the top of the server.
 pub(super) fn open(model: &mut Model) -> Vec<Effect> {
-    let server = model.defaults.server.clone();
-    let typed = model.input.value();
-    let typed = typed.rfind('/').map(|slash| &typed[..=slash]);
-    let typed = typed.and_then(|directory| target::read(directory, server.as_ref()).ok());
-    match (typed, &model.browser, server) {
-        (Some(address), Some(browser), _) if browser.path != address.path => open_at(model, address),
-        (Some(address), None, _) => open_at(model, address),
-        (_, Some(_), _) => {
-            show(model);
-            read_on(model)
-        }
-        (None, None, Some(authority)) => open_at(model, Address { authority, path: RemotePath::default() }),
-        (None, None, None) => {
-            model.complain("no server yet: type an address such as fdsp://HOST/PATH");
-            Vec::new()
-        }
+    let typed = model.input.value().trim().to_owned();
+    let reopens = typed.is_empty() && model.browser.as_ref().is_some_and(|browser| !browser.has_failed());
+    if reopens {
+        show(model);
+        return read_on(model);
     }
+    let last = model.browser.as_ref().filter(|_| typed.is_empty());
+    let address = match last.map(|browser| (browser.authority.clone(), browser.path.clone())) {
+        Some((authority, path)) => Address { authority, path },
+        None => match target::directory(&typed, model.defaults.server.as_ref()) {
+            Ok(address) => address,
+            Err(problem) => {
+                model.complain(problem);
+                return Vec::new();
+            }
+        },
+    };
+    let is_open = model.browser.as_ref().is_some_and(|browser| {
+        !browser.has_failed() && (&browser.authority, &browser.path) == (&address.authority, &address.path)
+    });
+    let mut effects: Vec<Effect> = input::reach(model, &address.authority).into_iter().collect();
+    if is_open {
+        show(model);
+        effects.extend(read_on(model));
+    } else {
+        effects.extend(open_at(model, address));
+    }
+    effects
 }
 
 /// Opens the listing at a directory.
@@ -53,6 +65,9 @@ fn show(model: &mut Model) {
 
 pub(super) fn back(model: &mut Model) {
     let Some(browser) = &mut model.browser else { return close_panel(model) };
+    if !browser.cancel_pending().is_empty() {
+        return model.say("stopped reading the folder");
+    }
     if browser.list.clear_marks() {
         return;
     }
@@ -63,16 +78,28 @@ pub(super) fn back(model: &mut Model) {
     }
 }
 
-pub(super) fn mark(model: &mut Model, action: Action) {
-    let Some(browser) = &mut model.browser else { return };
+pub(super) fn mark(model: &mut Model, action: Action) -> Vec<Effect> {
+    let Some(browser) = &mut model.browser else { return Vec::new() };
+    if browser.defer(action) {
+        return read_on(model);
+    }
     match action {
         Action::Mark => browser.list.toggle_mark(),
         _ => browser.list.toggle_all(),
     }
+    let marked = units::count(browser.list.marked() as u64);
+    if let (Action::MarkAll, Some(read)) = (action, browser.cut_at()) {
+        let read = units::count(read as u64);
+        model.complain(format!("{marked} marked, of the first {read} entries: the folder has more"));
+    }
+    Vec::new()
 }
 
 pub(super) fn travel(model: &mut Model, action: Action) -> Vec<Effect> {
     let Some(browser) = &mut model.browser else { return Vec::new() };
+    if browser.defer(action) {
+        return read_on(model);
+    }
     let list = &mut browser.list;
     match action {
         Action::Up => list.step(-1),
@@ -95,8 +122,34 @@ pub(super) fn read_on(model: &mut Model) -> Vec<Effect> {
     vec![Effect::List { ticket, authority, path, after: Some(after) }]
 }
 
+/// Asks for the next page if that is needed, else does what has waited for the whole folder.
+pub(super) fn go_on(model: &mut Model) -> Vec<Effect> {
+    let effects = read_on(model);
+    if !effects.is_empty() {
+        return effects;
+    }
+    let Some(browser) = &mut model.browser else { return Vec::new() };
+    let pending = browser.take_pending();
+    if browser.has_failed() {
+        if !pending.is_empty() {
+            model.complain("the folder was not read to its end: nothing was marked or queued");
+        }
+        return Vec::new();
+    }
+    let act = |action| match action {
+        Action::Mark | Action::MarkAll => mark(model, action),
+        Action::Enter | Action::Zip | Action::Tree => act(model, action),
+        _ => travel(model, action),
+    };
+    pending.into_iter().flat_map(act).collect()
+}
+
 pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
-    let Some(browser) = &model.browser else { return Vec::new() };
+    let Some(browser) = &mut model.browser else { return Vec::new() };
+    // To another folder, or to this one again, it goes at once.
+    if !matches!(action, Action::Parent | Action::Reload) && browser.defer(action) {
+        return read_on(model);
+    }
     match action {
         Action::Parent => {
             let Some(above) = target::parent(&browser.path) else {
@@ -172,8 +225,11 @@ fn fetch(model: &mut Model, asked: Option<Form>) -> Vec<Effect> {
             return Vec::new();
         }
         (1, 0) => model.say(format!("queued {name}")),
-        (queued, 0) => model.say(format!("queued {}", crate::units::count(queued as u64))),
-        (queued, left_out) => model.complain(format!("queued {queued}; {left_out} are not served")),
+        (queued, 0) => model.say(format!("queued {}", units::count(queued as u64))),
+        (queued, left_out) => model.complain(format!(
+            "queued {queued}; {left_out} are not served",
+            queued = units::count(queued as u64)
+        )),
     }
     if let Some(browser) = &mut model.browser
         && !browser.list.clear_marks()

@@ -59,8 +59,7 @@ pub(super) fn act(model: &mut Model, queue: &impl Queue, action: Action) -> Vec<
             if prompt.purpose == Purpose::Trust {
                 decline(model);
             }
-            apply(model, queue, prompt.purpose, &prompt.before);
-            Vec::new()
+            apply(model, queue, prompt.purpose, &prompt.before)
         }
         // A no, or a closed page: it is gone already.
         _ => Vec::new(),
@@ -68,24 +67,24 @@ pub(super) fn act(model: &mut Model, queue: &impl Queue, action: Action) -> Vec<
 }
 
 /// A key in a prompt. A filter is applied while it is typed.
-pub(super) fn typed(model: &mut Model, queue: &impl Queue, key: KeyEvent) {
+pub(super) fn typed(model: &mut Model, queue: &impl Queue, key: KeyEvent) -> Vec<Effect> {
     if let Dialog::Prompt(prompt) = &mut model.dialog {
         prompt.problem = None;
         if prompt.line.key(key) {
-            changed(model, queue);
+            return changed(model, queue);
         }
     }
+    Vec::new()
 }
 
 /// The prompt's text has changed.
-pub(super) fn changed(model: &mut Model, queue: &impl Queue) {
-    if let Dialog::Prompt(prompt) = &model.dialog {
-        let (purpose, text) = (prompt.purpose, prompt.line.value().to_owned());
-        apply(model, queue, purpose, &text);
-    }
+pub(super) fn changed(model: &mut Model, queue: &impl Queue) -> Vec<Effect> {
+    let Dialog::Prompt(prompt) = &model.dialog else { return Vec::new() };
+    let (purpose, text) = (prompt.purpose, prompt.line.value().to_owned());
+    apply(model, queue, purpose, &text)
 }
 
-fn apply(model: &mut Model, queue: &impl Queue, purpose: Purpose, text: &str) {
+fn apply(model: &mut Model, queue: &impl Queue, purpose: Purpose, text: &str) -> Vec<Effect> {
     match purpose {
         Purpose::QueueFilter if model.filter != text => {
             text.clone_into(&mut model.filter);
@@ -95,6 +94,7 @@ fn apply(model: &mut Model, queue: &impl Queue, purpose: Purpose, text: &str) {
             if let Some(browser) = &mut model.browser {
                 browser.set_filter(text);
             }
+            return super::browser::read_on(model);
         }
         Purpose::LogFilter if model.log.filter() != text => model.log.set_filter(text),
         Purpose::QueueFilter
@@ -104,6 +104,7 @@ fn apply(model: &mut Model, queue: &impl Queue, purpose: Purpose, text: &str) {
         | Purpose::Segments
         | Purpose::Trust => {}
     }
+    Vec::new()
 }
 
 /// What was typed about the server that nobody knows: yes, if its pin was on the screen, no, or what it should show itself.
@@ -168,9 +169,9 @@ fn decline(model: &mut Model) {
 fn accept(model: &mut Model, purpose: Purpose, text: &str) -> Result<Vec<Effect>, String> {
     let command = match purpose {
         // Applied while it was typed, or answered.
-        Purpose::QueueFilter | Purpose::LogFilter | Purpose::Trust => return Ok(Vec::new()),
-        // What the filter shows may be so little that more can be asked for.
-        Purpose::BrowserFilter => return Ok(super::browser::read_on(model)),
+        Purpose::QueueFilter | Purpose::BrowserFilter | Purpose::LogFilter | Purpose::Trust => {
+            return Ok(Vec::new());
+        }
         Purpose::Limit if text.trim().is_empty() => Command::SetLimit(None),
         Purpose::Limit => Command::SetLimit(units::parse_rate(text).map_err(|error| error.to_string())?),
         Purpose::Jobs => match text.trim().parse() {

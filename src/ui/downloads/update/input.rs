@@ -13,6 +13,7 @@ use crate::{
             target,
         },
     },
+    units,
 };
 
 pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
@@ -104,13 +105,12 @@ pub(super) fn add_all(model: &mut Model, lines: &[String]) -> Vec<Effect> {
 
 fn complete(model: &mut Model) -> Vec<Effect> {
     let ticket = model.ticket();
-    let typed = model.input.before_cursor().to_owned();
-    match Completion::begin(ticket, &typed, model.defaults.server.as_ref()) {
+    let (line, cursor) = (model.input.value(), model.input.before_cursor().len());
+    match Completion::begin(ticket, line, cursor, model.defaults.server.as_ref()) {
         Ok(completion) => {
-            let (authority, path) = (completion.authority.clone(), completion.directory.clone());
-            let after = completion.after();
+            let effects = ask(&completion);
             model.completion = Some(completion);
-            vec![Effect::List { ticket, authority, path, after }]
+            effects
         }
         Err(problem) => {
             model.complain(problem);
@@ -119,21 +119,39 @@ fn complete(model: &mut Model) -> Vec<Effect> {
     }
 }
 
-pub(super) fn completed(model: &mut Model, answer: Result<Entries, Trouble>) {
-    let Some(completion) = model.completion.take() else { return };
-    if model.input.before_cursor() != completion.typed {
-        return;
+fn ask(completion: &Completion) -> Vec<Effect> {
+    vec![Effect::List {
+        ticket: completion.ticket,
+        authority: completion.authority.clone(),
+        path: completion.directory.clone(),
+        after: completion.after().map(str::to_owned),
+    }]
+}
+
+pub(super) fn completed(model: &mut Model, answer: Result<Entries, Trouble>) -> Vec<Effect> {
+    let ticket = model.ticket();
+    let Some(mut completion) = model.completion.take() else { return Vec::new() };
+    if model.input.value() != completion.typed {
+        return Vec::new();
     }
-    match answer {
-        Ok(Entries { entries, more }) => {
-            let completed = completion.finish(&entries, more);
+    match answer.map(|page| completion.take(&page)) {
+        Ok(Some(completed)) => {
+            model.notice = None;
             if let Some(text) = completed.text {
-                model.input.set_before_cursor(&text);
+                model.input.set_around_cursor(&text, &completion.tail);
             }
             if let Some(say) = completed.say {
                 model.say(say);
             }
         }
+        Ok(None) => {
+            completion.ticket = ticket;
+            model.say(format!("reading the folder: {} entries", units::count(completion.read() as u64)));
+            let effects = ask(&completion);
+            model.completion = Some(completion);
+            return effects;
+        }
         Err(trouble) => model.complain(trouble.message.as_str()),
     }
+    Vec::new()
 }

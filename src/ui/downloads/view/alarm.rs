@@ -25,7 +25,7 @@ pub fn shown(model: &Model) -> Option<&Authority> {
 /// The warning comes first, so that no name pushes it out.
 fn text(server: &Authority, columns: usize, glyphs: &Glyphs) -> String {
     let name = clip_middle(&server.to_string(), columns, glyphs);
-    format!("NOT THE SERVER THAT IT SHOULD BE: {name}. Nothing was taken from it.")
+    format!("SERVER IDENTITY CHANGED: {name}. Nothing was sent or received.")
 }
 
 /// Rows that it wants in so many columns.

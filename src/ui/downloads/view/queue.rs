@@ -177,7 +177,7 @@ fn says(row: &JobView, look: &Look) -> Says {
             says.word_style = theme.bad;
             says.text = Some((trouble.message.to_string(), theme.plain));
             if let Some(Doubt::Other(_)) = trouble.doubt.as_deref() {
-                says.short = "NOT THE SERVER";
+                says.short = "IDENTITY CHANGED";
             }
             says.wide = true;
         }

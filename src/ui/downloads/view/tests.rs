@@ -151,7 +151,7 @@ fn another_server_than_the_one_that_was_meant_is_plain_to_see() {
     let (mut model, mut queue) = (testing::model(), Fake::default());
     let authority = Authority::new("nas.local", 7878, Security::Tls { pin: None });
     let doubt = Doubt::Other(authority);
-    let message = "nas.local:7878 IS NOT THE SERVER THAT IT WAS: its certificate is …";
+    let message = "SERVER IDENTITY CHANGED: nas.local:7878: its certificate is …";
     let mut trouble = Trouble::new(TroubleKind::Refused, message);
     trouble.doubt = Some(Box::new(doubt.clone()));
     queue.rows = vec![row(1, "backup.tar", JobState::Failed(trouble)), row(2, "next.tar", JobState::Queued)];

@@ -103,7 +103,7 @@ fn a_server_that_is_another_one_is_said_until_it_is_put_away() {
     let shown = |model: &mut Model, width, height| {
         let screen = text(&draw(model, &queue, width, height));
         let together = screen.split_whitespace().collect::<Vec<_>>().join(" ");
-        ["BE: nas:7878.", "BE: other:7878."].map(|words| together.contains(words))
+        ["CHANGED: nas:7878.", "CHANGED: other:7878."].map(|words| together.contains(words))
     };
     // Whatever is typed, and whatever is asked in between.
     model.focus = Focus::Input;
@@ -206,7 +206,7 @@ fn no_name_is_so_long_that_it_hides_the_warning() {
                 warn(&mut model, &queue, host);
                 let shown = text(&draw(&mut model, &queue, width, height));
                 let together: String = shown.split_whitespace().collect();
-                assert!(together.contains("NOTTHESERVER"), "{width}x{height}:\n{shown}");
+                assert!(together.contains("SERVERIDENTITYCHANGED"), "{width}x{height}:\n{shown}");
             }
         }
     }
