@@ -90,14 +90,7 @@ fn content(criterion: &mut Criterion) {
         bencher.iter(|| {
             let mut client = Client::new("bench");
             let path = "f".to_owned();
-            client.request(&Request::Get(Get {
-                path,
-                form: Form::Auto,
-                first_block: 0,
-                blocks: None,
-                identity: None,
-                skip: 0,
-            }));
+            client.request(&Request::Get(Get { path, ..Get::default() }));
             stream.chunks(MAX_DATA as usize).for_each(|piece| receive(&mut client, piece));
             assert_eq!(client.pending(), 0);
         });

@@ -182,11 +182,9 @@ impl<'a> Comparison<'a> {
         let request = Request::Hashes(Get {
             path: self.context.new.address.path.as_str().to_owned(),
             form: Form::File,
-            first_block: 0,
             // There is nothing here to hold further ones against, however many a server would tell.
             blocks: Some(self.here),
-            identity: None,
-            skip: 0,
+            ..Get::default()
         });
         link.ask(&request, &self.context.board.limiter, |event| self.take(event)).await
     }

@@ -163,7 +163,7 @@ impl Segment {
                     Some(known) => Some(known.identity.clone()),
                     None => self.site.identity.clone(),
                 },
-                skip: 0,
+                ..Get::default()
             }));
             self.pending += 1;
         }

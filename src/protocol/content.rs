@@ -118,13 +118,26 @@ impl ContentWriter {
     /// Writes the mark of a last short block, if there is one, and `end`. `complete`: the content's end was
     /// reached; its size is what was sent plus what lies before the first block. Returns the root if this
     /// answer was the whole content.
-    pub fn end(mut self, identity: &str, position: u64, complete: bool, out: &mut Outgoing) -> Option<Hash> {
+    pub fn end(self, identity: &str, position: u64, complete: bool, out: &mut Outgoing) -> Option<Hash> {
+        self.end_with(identity, position, complete, None, out)
+    }
+
+    /// As [`ContentWriter::end`], with what is missing in an archive.
+    pub fn end_with(
+        mut self,
+        identity: &str,
+        position: u64,
+        complete: bool,
+        missing: Option<message::Missing>,
+        out: &mut Outgoing,
+    ) -> Option<Hash> {
         self.finish_block(position, out);
         let root = self.root.filter(|_| complete).map(RootHasher::finish);
         let end = message::End {
             size: complete.then_some(self.offset),
             root: root.map(|root| root.to_string()),
             identity: identity.to_owned(),
+            missing,
         };
         control::write(Kind::End, self.request, &end, out);
         root

@@ -175,8 +175,7 @@ const SKIPPED: &[u8] = b"abc";
 /// A client that has asked for one thing of each kind.
 fn asked() -> Client {
     let mut client = Client::new("fuzz");
-    let get =
-        Get { path: "f".into(), form: Form::Auto, first_block: 0, blocks: None, identity: None, skip: 0 };
+    let get = Get { path: "f".into(), ..Get::default() };
     for request in [
         Request::Stat(Stat { path: "f".into() }),
         Request::Get(get.clone()),
@@ -283,7 +282,7 @@ fn asked_for_a_tree() -> Client {
     let digest = || Some(blake3::hash(b"x").to_string());
     let part = WantedFile { skip: 3, ..wanted("e", None) };
     let files = vec![wanted("a", None), wanted("b", digest()), wanted("d/c", None), part];
-    client.request(&Request::Tree(Tree { path: "d".into() }));
+    client.request(&Request::Tree(Tree { path: "d".into(), ..Default::default() }));
     client.request(&Request::Files(Files { path: "d".into(), files, content: true, largest: Some(1 << 20) }));
     let files = vec![wanted("a", digest())];
     client.request(&Request::Files(Files { path: "d".into(), files, content: false, largest: None }));

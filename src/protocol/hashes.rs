@@ -61,6 +61,7 @@ impl HashesWriter {
             size: complete.then_some(self.size),
             root: root.map(|root| root.to_string()),
             identity: identity.to_owned(),
+            missing: None,
         };
         control::write(Kind::End, self.request, &end, out);
         root

@@ -35,11 +35,14 @@ impl Manifest {
         if page.entries.is_empty() && (page.more || self.last.is_none()) {
             return contradiction("an empty page before the last");
         }
-        match page.totals {
+        if let Some(missing) = page.totals.as_ref().and_then(|totals| totals.missing.as_ref()) {
+            missing.check()?;
+        }
+        match &page.totals {
             None if page.more => Ok(false),
             Some(_) if page.more => contradiction("the totals of a tree before its last page"),
             None => contradiction("the last page of a tree without totals"),
-            Some(totals) if (Totals { omitted: 0, ..totals }) != self.totals => {
+            Some(totals) if (Totals { omitted: 0, missing: None, ..totals.clone() }) != self.totals => {
                 contradiction("totals of a tree that are not those of its entries")
             }
             Some(_) => Ok(true),

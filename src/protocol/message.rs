@@ -7,8 +7,10 @@ use super::{
     token::Token,
 };
 
+mod missing;
 mod tree;
 
+pub use missing::{Missing, MissingEntry};
 pub use tree::{FileHead, Files, FilesEnd, Totals, Tree, TreeEntry, TreeNode, TreePage, WantedFile};
 
 /// What a path names.
@@ -142,7 +144,7 @@ pub enum Form {
 }
 
 /// Asks for a range of blocks of a file or an archive; in a `hashes` request, for their hashes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Get {
     /// The path.
     pub path: String,
@@ -161,6 +163,9 @@ pub struct Get {
     /// Bytes of the first block that the client has: they are not sent. Less than the block's length. A `hashes` ignores it.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "is_default")]
     pub skip: u64,
+    /// Whether the `end` of an archive is to name what is missing in it.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "is_default")]
+    pub missing: bool,
 }
 
 /// Announces the content that answers a [`Get`], or whose hashes do.
@@ -199,7 +204,8 @@ pub struct Sources {
     /// Number of directories, the one that was asked for among them.
     pub directories: u64,
     /// Entries that are not in the archive because they are neither files nor directories inside the
-    /// served folder (devices, sockets, links that lead nowhere, outside, or to a directory).
+    /// served folder (devices, sockets, links that lead nowhere, outside, or to a directory), and the missing ones if
+    /// the request did not ask for them.
     pub omitted: u64,
 }
 
@@ -214,7 +220,7 @@ impl Sources {
 }
 
 /// Ends the answer to a [`Get`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct End {
     /// Bytes of the whole content; present when this answer reached its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -224,6 +230,9 @@ pub struct End {
     pub root: Option<String>,
     /// The identity that still held after the last block.
     pub identity: String,
+    /// What is missing in an archive; present only if the request asked for it and there is some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing: Option<Missing>,
 }
 
 /// Why a request, or the connection, failed.

@@ -241,6 +241,7 @@
 //! | `blocks` | u64, optional | how many blocks at most; to the end if absent |
 //! | `identity` | identity, optional | refuse with `changed` unless the content has this one |
 //! | `skip` | u64, optional | bytes of the first block that the client has, and that are not sent (default 0); see "Parts of a block" |
+//! | `missing` | boolean, optional | `true`: the `end` of an archive names what is missing in it (default `false`) |
 //!
 //! `hashes` asks for the hashes of a range of a file's blocks. It has the members of `get`, with the same meaning, but ignores `skip`; the
 //! `form` `"zip"` is answered with `wrong_kind`, and so is a directory.
@@ -266,7 +267,7 @@
 //! | `bytes` | u64 | of all files together |
 //! | `files` | u64 | their number |
 //! | `directories` | u64 | their number, the one that was asked for among them |
-//! | `omitted` | u64 | entries that are not in the archive, because they are neither files nor directories inside the served folder (devices, sockets, links that lead nowhere, outside, or to a directory) |
+//! | `omitted` | u64 | entries that are not in the archive, because they are neither files nor directories inside the served folder (devices, sockets, links that lead nowhere, outside, or to a directory); and the missing ones, if the request was without `missing` |
 //!
 //! `end` ends it:
 //!
@@ -275,12 +276,28 @@
 //! | `size` | u64, if the end of the content was reached | bytes of the whole content |
 //! | `root` | digest, if the answer was the whole content, or all of its hashes | BLAKE3 of it |
 //! | `identity` | identity | the one of `content`, which still held after the last block, or its hash |
+//! | `missing` | missing, optional | of an archive whose request had `missing`, if anything is; whichever range of it the answer was |
+//!
+//! Missing entries (see "Missing entries"):
+//!
+//! | member | type | meaning |
+//! |---|---|---|
+//! | `count` | u64 | how many there are |
+//! | `entries` | list of missing entries | the first ones: at least one if there are any, at most 100, and at most 32 KiB of JSON |
+//!
+//! A missing entry:
+//!
+//! | member | type | meaning |
+//! |---|---|---|
+//! | `path` | text | from the directory that was asked for, for people: what is not UTF-8 or cannot be seen is replaced |
+//! | `reason` | text | why it is missing, for people |
 //!
 //! `tree` asks for everything in a directory, at any depth:
 //!
 //! | member | type | meaning |
 //! |---|---|---|
 //! | `path` | path | the directory |
+//! | `missing` | boolean, optional | `true`: `totals` names what is missing in the tree (default `false`) |
 //!
 //! The server's `tree` is a page of the answer, see "Trees":
 //!
@@ -308,7 +325,8 @@
 //! |---|---|---|
 //! | `bytes` | u64 | of all files together |
 //! | `files`, `directories`, `links` | u64 | their numbers; the directory that was asked for is one |
-//! | `omitted` | u64 | entries that are not in the tree: devices, sockets, links that lead nowhere or outside, names that are no UTF-8, paths that are too long to be asked for |
+//! | `omitted` | u64 | entries that are not in the tree by policy: devices, sockets, links that lead nowhere or outside; and the missing ones, if the request was without `missing` |
+//! | `missing` | missing, optional | if the request had `missing`, and anything is |
 //!
 //! `files` asks for files of a tree:
 //!
@@ -428,6 +446,17 @@
 //! nothing but that. `missed` says the same of one file as `error` says of a request, and the answer goes
 //! on with the next file.
 //!
+//! # Missing entries
+//!
+//! What policy leaves out of an archive or tree is *omitted*: it is counted, and the answer is complete. A file or directory that
+//! belongs to the directory and cannot be delivered is *missing*: what the server may not or cannot read, a file that is shorter than
+//! its size, a path of more than 4096 bytes or a name that is not UTF-8 in a tree, a path too long for the format of an archive, and in
+//! an archive one of two entries whose names become the same. The answer then has everything else. Each file beneath a
+//! directory whose path or name cannot be carried is counted; a directory that cannot be read, or that is empty, counts as one.
+//!
+//! A server looks for them before the first byte of an archive, and while it walks a tree. What becomes unreadable later ends an archive
+//! with `error`, and is `missed` in a `files`.
+//!
 //! # Identity
 //!
 //! `meta`, `content`, `end`, `file` and the entries of a tree carry an *identity*: an opaque text of 1 to 128 characters that is
@@ -481,6 +510,7 @@
 //! | `hashes` out of order, beyond the announced size or the blocks asked for, or whose length is not one of theirs | the same |
 //! | `data` beyond the announced size, the most that an archive can have, the blocks asked for, the end of a block, or after a short block | the same |
 //! | `block` without `data` (what is skipped is none), out of order, short but not at the end, with a position that falls or exceeds the sources, or is not the offset for a file | the same |
+//! | missing entries fewer than named, named more than 100, or counted and none named; missing entries in the `end` of a file | the same |
 //! | `end` in a block, before the size or the blocks asked for, with another size or identity, with `size` or `root` missing or present against the table, or with a `root` that is not the digest of what came | the same; after a wrong `root` nothing that came may be kept |
 //! | `entries` that are not sorted, not after `after`, more than `limit`, none though there are `more`, or with a name that is no segment | the same |
 //! | a `tree` whose first entry is not the directory, with entries out of order, a path that is none, before its directory or in what is no directory, without what its kind has or with what only another kind has, with a link that may lead out, with sizes of more than 2^64 − 1 bytes together, no entries though there are `more`, `totals` missing or present against `more` or other than those of the entries | the same |

@@ -5,7 +5,7 @@ use super::{
     digest::{BLOCK_SIZE, BlockDigest, BlockHasher, Hash, RootHasher},
     error::Violation,
     frame::BlockMark,
-    message::{Content, End, FileHead, Form, Get, Sources},
+    message::{Content, End, FileHead, Form, Get, Missing, Sources},
 };
 
 /// Most characters of an identity.
@@ -272,6 +272,10 @@ impl Receiving {
         }
         if end.identity != self.identity {
             return contradiction("it ends with another identity");
+        }
+        match &end.missing {
+            Some(_) if self.is_file => return contradiction("a file has no missing entries"),
+            missing => missing.iter().try_for_each(Missing::check)?,
         }
         if end.size.is_some_and(|size| size != self.offset) {
             return contradiction("it ends before its size");

@@ -3,13 +3,13 @@
 use super::{
     control,
     frame::{Kind, MAX_CONTROL},
-    message::{Totals, TreeEntry, TreeNode},
+    message::{Missing, Totals, TreeEntry, TreeNode},
     outgoing::Outgoing,
 };
 
 const BEGIN: &[u8] = br#"{"entries":["#;
 const MORE: &[u8] = br#"],"more":true}"#;
-/// Bytes that the end of the last page takes at most.
+/// Bytes that the end of a page takes at most, without the names of missing entries.
 const END: usize = 256;
 
 /// Writes the pages of one answer. To end it with an error instead, drop it and call
@@ -73,11 +73,15 @@ impl TreeWriter {
     }
 
     /// Writes the last page. Returns what all of them hold.
-    pub fn end(mut self, omitted: u64, out: &mut Outgoing) -> Totals {
-        let totals = Totals { omitted, ..self.totals };
-        self.page.extend_from_slice(br#"],"more":false,"totals":"#);
-        serde_json::to_writer(&mut self.page, &totals).expect("numbers");
-        self.page.push(b'}');
+    pub fn end(mut self, omitted: u64, missing: Option<Missing>, out: &mut Outgoing) -> Totals {
+        let totals = Totals { omitted, missing, ..std::mem::take(&mut self.totals) };
+        let mut end = br#"],"more":false,"totals":"#.to_vec();
+        serde_json::to_writer(&mut end, &totals).expect("totals have no map that JSON could not express");
+        end.push(b'}');
+        if self.page.len() + end.len() > MAX_CONTROL as usize {
+            self.flush(out);
+        }
+        self.page.extend_from_slice(&end);
         self.write(out);
         totals
     }

@@ -6,7 +6,11 @@ use serde::{Deserialize, Serialize, Serializer};
 use tracing::Level;
 
 use super::Arch;
-use crate::{protocol::address::Address, text::SafeText, units};
+use crate::{
+    protocol::{address::Address, message::Missing},
+    text::SafeText,
+    units,
+};
 
 /// A number for a connection, never used twice in a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -71,6 +75,17 @@ pub enum Event {
         /// Why.
         reason: SafeText,
     },
+    /// A folder is sent without some of its entries, which cannot be read or carried.
+    Incomplete {
+        /// The connection.
+        id: ConnectionId,
+        /// Its peer.
+        peer: SocketAddr,
+        /// The path of the folder.
+        path: SafeText,
+        /// How many there are, and the first ones.
+        missing: Missing,
+    },
     /// A connection ended.
     Disconnected {
         /// The connection.
@@ -99,7 +114,10 @@ impl Event {
     pub fn level(&self) -> Level {
         match self {
             Event::Request { .. } | Event::Sent { part: true, .. } => Level::DEBUG,
-            Event::Failed { .. } | Event::Refused { .. } | Event::Warning { .. } => Level::WARN,
+            Event::Failed { .. }
+            | Event::Incomplete { .. }
+            | Event::Refused { .. }
+            | Event::Warning { .. } => Level::WARN,
             _ => Level::INFO,
         }
     }
@@ -143,6 +161,9 @@ impl fmt::Display for Event {
                 write!(f, "{peer}: {reason}")
             }
             Event::Failed { peer, path, reason, .. } => write!(f, "{peer}: {path}: {reason}"),
+            Event::Incomplete { peer, path, missing, .. } => {
+                write!(f, "{peer}: {}: {}", named(path), missing.sentence())
+            }
             Event::Disconnected { peer, reason, .. } if reason.as_str().starts_with("disconnected") => {
                 write!(f, "{peer}: {reason}")
             }

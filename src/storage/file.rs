@@ -70,7 +70,8 @@ impl FileSource {
     /// # Errors
     /// [`StorageError::Changed`] if the file ends before; [`StorageError::Unreadable`].
     pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> Result<(), StorageError> {
-        read_exact_at(&self.file, buffer, offset).map_err(|error| reading(self.path.clone(), error))
+        read_exact_at(&self.file, self.identity, buffer, offset)
+            .map_err(|error| reading(self.path.clone(), error))
     }
 
     /// Tells the kernel that `length` bytes from `offset` will be read soon.
@@ -86,6 +87,9 @@ impl FileSource {
         check(&self.file, self.identity).map_err(|error| reading(self.path.clone(), error))
     }
 }
+
+/// Why a file cannot be read whose size is not that of its content, as in `/sys`.
+pub(super) const SHORT: &str = "it is shorter than its size says";
 
 /// Why a source could not be read to its end.
 pub(super) enum ReadError {
@@ -108,10 +112,19 @@ pub(super) fn reading(path: SafeText, error: ReadError) -> StorageError {
     }
 }
 
-/// Fills all of `buffer`; a file that ends before has changed, since its size was known.
-pub(super) fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> Result<(), ReadError> {
+/// Fills all of `buffer`. A file that ends before has changed, since its size was known, unless it is still what it was:
+/// then its size says nothing, now and later.
+pub(super) fn read_exact_at(
+    file: &File,
+    identity: Identity,
+    buffer: &mut [u8],
+    offset: u64,
+) -> Result<(), ReadError> {
     file.read_exact_at(buffer, offset).map_err(|error| match error.kind() {
-        io::ErrorKind::UnexpectedEof => ReadError::Changed,
+        io::ErrorKind::UnexpectedEof => match check(file, identity) {
+            Ok(()) => ReadError::System(io::Error::other(SHORT)),
+            Err(changed) => changed,
+        },
         _ => ReadError::System(error),
     })
 }

@@ -2,8 +2,9 @@
 
 use std::{
     ffi::CStr,
+    fs::File,
     io,
-    os::fd::{AsFd, BorrowedFd},
+    os::{fd::BorrowedFd, unix::fs::FileExt},
 };
 
 use rustix::{
@@ -12,6 +13,7 @@ use rustix::{
 };
 
 use super::{
+    file::SHORT,
     identity::Identity,
     is_absent,
     root::{Served, modified, permissions, size},
@@ -25,12 +27,14 @@ use crate::{
 /// What the walk is for, which decides on names, order and links.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// An archive: names that are no text are escaped, files must be readable, links to files are files. Sorted by
-    /// the bytes of the paths, where a directory's ends with `/`.
+    /// An archive: names that are not UTF-8 are escaped, links to files are files. Sorted by the bytes of the paths,
+    /// where a directory's ends with `/`.
     Archive,
-    /// A tree: names that are no text are left out, links that stay in it are links, others to files are files.
-    /// Sorted by the segments of the paths.
-    Tree,
+    /// A tree: links that stay in it are links, others to files are files. Sorted by the segments of the paths.
+    Tree {
+        /// Whether names that are not UTF-8 can be carried.
+        bytes: bool,
+    },
 }
 
 /// What an entry was when it was looked at.
@@ -85,15 +89,13 @@ pub(super) fn examine(
     Ok(match FileType::from_raw_mode(stat.st_mode) {
         FileType::Directory => Some(Found::directory(&stat)),
         FileType::RegularFile => {
-            if purpose == Purpose::Archive {
-                readable(directory, raw)?;
-            }
+            readable(top, directory, raw, &stat)?;
             Some(Found::file(Kind::File, &stat))
         }
         FileType::Symlink => {
             let target = match purpose {
                 Purpose::Archive => None,
-                Purpose::Tree => kept_link(top, directory, raw, path)?,
+                Purpose::Tree { .. } => kept_link(top, directory, raw, path)?,
             };
             match target {
                 Some(target) => Some(Found { size: 0, ..Found::file(Kind::Link(target), &stat) }),
@@ -124,7 +126,10 @@ fn linked_file(top: &Top, path: &[u8]) -> io::Result<Option<Found>> {
     let path = top.path_from_root(path);
     let look = match top.folder.open(&*path, Access::Look) {
         Ok(look) => look,
-        Err(error) if is_absent(&error) => return Ok(None),
+        // It may lead to a file that is served: only its own path is too long.
+        Err(error) if is_absent(&error) && Errno::from_io_error(&error) != Some(Errno::NAMETOOLONG) => {
+            return Ok(None);
+        }
         Err(error) => return Err(error),
     };
     if Served::of(&rustix::fs::fstat(look)?) != Some(Served::File) {
@@ -135,11 +140,22 @@ fn linked_file(top: &Top, path: &[u8]) -> io::Result<Option<Found>> {
     Ok(opened.map(|opened| Found::file(Kind::LinkedFile, &opened.stat)))
 }
 
-/// Asks beforehand, so that an archive fails before its first byte and not in its middle.
-fn readable(directory: impl AsFd, name: &CStr) -> io::Result<()> {
+/// Asks beforehand, so that a file that cannot be read is left out, and does not end the answer in its middle.
+fn readable(top: &Top, directory: BorrowedFd<'_>, name: &CStr, stat: &Stat) -> io::Result<()> {
     match rustix::fs::accessat(directory, name, rustix::fs::Access::READ_OK, AtFlags::EACCESS) {
         // A system that cannot tell lets the reading tell.
-        Ok(()) | Err(Errno::NOSYS | Errno::INVAL) => Ok(()),
-        Err(error) => Err(error.into()),
+        Ok(()) | Err(Errno::NOSYS | Errno::INVAL) => {}
+        Err(error) => return Err(error.into()),
+    }
+    // Kernels make up files of a size that says nothing. No block of the disk holds anything of them.
+    match size(stat).checked_sub(1) {
+        Some(last) if stat.st_blocks == 0 => {
+            let file = File::from(top.folder.open_in(directory, name, Access::Read)?);
+            file.read_exact_at(&mut [0], last).map_err(|error| match error.kind() {
+                io::ErrorKind::UnexpectedEof => io::Error::other(SHORT),
+                _ => error,
+            })
+        }
+        _ => Ok(()),
     }
 }

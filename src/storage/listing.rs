@@ -61,9 +61,9 @@ impl Directory {
         Planner::new(self, prefix)
     }
 
-    /// Begins to walk it, for all that is in it.
-    pub fn tree(self) -> Tree {
-        Tree::new(self)
+    /// Begins to walk it, for all that is in it. `bytes`: whether names that are not UTF-8 can be carried.
+    pub fn tree(self, bytes: bool) -> Tree {
+        Tree::new(self, bytes)
     }
 
     /// What opens its files.

@@ -11,14 +11,15 @@ use super::{
     name,
     root::{self, Served, shown},
     top::Top,
-    walk::{Step, Visited, Walk},
+    walk::{Lost, Step, Visited, Walk},
 };
 use crate::{
     platform::Access,
     protocol::{
-        message::{TreeEntry, TreeNode},
+        message::{Missing, TreeEntry, TreeNode},
         path::RemotePath,
     },
+    text::SafeText,
 };
 
 /// The entries of a directory, at any depth: the directory itself first, and each directory before what is in it.
@@ -26,6 +27,7 @@ use crate::{
 pub struct Tree {
     walk: Walk,
     omitted: u64,
+    missing: Missing,
 }
 
 /// What a step came to.
@@ -37,20 +39,23 @@ pub enum TreeStep {
     Entry(TreeEntry),
     /// That was all.
     End {
-        /// What was left out.
+        /// What was left out by policy.
         omitted: u64,
+        /// What should be there and is not.
+        missing: Missing,
     },
 }
 
 impl Tree {
-    pub(super) fn new(directory: Directory) -> Tree {
-        Tree { walk: Walk::new(Arc::new(Top::new(directory)), Purpose::Tree), omitted: 0 }
+    pub(super) fn new(directory: Directory, bytes: bool) -> Tree {
+        let walk = Walk::new(Arc::new(Top::new(directory)), Purpose::Tree { bytes });
+        Tree { walk, omitted: 0, missing: Missing::default() }
     }
 
     /// Looks at one entry at most.
     ///
     /// # Errors
-    /// A directory that cannot be read or has become another. The walk is over then.
+    /// The directory itself cannot be read, or one in it has become another. The walk is over then.
     pub fn step(&mut self) -> Result<TreeStep, StorageError> {
         match self.walk.step()? {
             Step::On => {}
@@ -59,7 +64,13 @@ impl Tree {
                 Some(entry) => return Ok(TreeStep::Entry(entry)),
                 None => self.omitted += 1,
             },
-            Step::End => return Ok(TreeStep::End { omitted: self.omitted }),
+            Step::Missing(Lost { path, reason }) => {
+                self.missing.add(SafeText::from_bytes(&path).as_str(), &reason);
+            }
+            Step::End => {
+                let missing = std::mem::take(&mut self.missing);
+                return Ok(TreeStep::End { omitted: self.omitted, missing });
+            }
         }
         Ok(TreeStep::On)
     }

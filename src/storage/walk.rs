@@ -1,6 +1,6 @@
 //! The walk over a directory, entry by entry, holding at most three handles whatever the tree is like.
 
-use std::{borrow::Cow, collections::BTreeMap, ffi::CStr, io, os::fd::OwnedFd, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, ffi::CStr, os::fd::OwnedFd, sync::Arc};
 
 use rustix::{
     fs::{Dir, Stat},
@@ -11,10 +11,10 @@ use super::{
     StorageError,
     found::{self, Found, Kind, Purpose},
     identity::Identity,
-    name,
+    is_shortage, name,
     top::Top,
 };
-use crate::protocol::path::MAX_PATH;
+use crate::{platform::reason, protocol::path::MAX_PATH};
 
 /// Walks a directory.
 #[derive(Debug)]
@@ -35,8 +35,10 @@ pub(super) enum Step {
     On,
     /// An entry; each directory comes before what is in it, and the top first.
     Entry(Visited),
-    /// Something that is left out.
+    /// Something that is left out by policy.
     Omitted,
+    /// Something that should be there and cannot be.
+    Missing(Lost),
     /// That was all.
     End,
 }
@@ -51,8 +53,32 @@ pub(super) struct Visited {
     pub(super) found: Found,
 }
 
+/// An entry that cannot be read or carried.
+#[derive(Debug)]
+pub(super) struct Lost {
+    /// From the top, as it is on disk.
+    pub(super) path: Vec<u8>,
+    pub(super) reason: Cow<'static, str>,
+}
+
+/// Why a path cannot be carried, nor anything beneath it.
+#[derive(Clone, Copy, Debug)]
+enum Uncarried {
+    TooLong,
+    NotText,
+}
+
+impl Uncarried {
+    fn reason(self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Uncarried::TooLong => "its path is longer than 4096 bytes",
+            Uncarried::NotText => "its name is not UTF-8, and the client cannot take it",
+        })
+    }
+}
+
 /// The children of a directory in the order in which they are visited.
-type Children = BTreeMap<String, Child>;
+type Children = BTreeMap<Box<[u8]>, Child>;
 
 #[derive(Debug)]
 struct Level {
@@ -65,6 +91,7 @@ struct Child {
     /// The name on disk, where it had to be escaped.
     raw: Option<Box<[u8]>>,
     found: Found,
+    uncarried: Option<Uncarried>,
 }
 
 #[derive(Debug)]
@@ -73,7 +100,10 @@ struct Reading {
     names: Dir,
     children: Children,
     /// Those of the children whose name had to be escaped.
-    escaped: Vec<String>,
+    escaped: Vec<Box<[u8]>>,
+    uncarried: Option<Uncarried>,
+    /// Whether there is nothing in it, as far as it was read.
+    empty: bool,
 }
 
 impl Walk {
@@ -84,12 +114,12 @@ impl Walk {
     /// Looks at one entry at most.
     ///
     /// # Errors
-    /// A directory that cannot be read or has become another; for an archive a file that cannot be read, or two
-    /// entries that would have the same name. The walk is over then.
+    /// The top cannot be read, a directory has become another, or the system has run out of something. The walk is over
+    /// then.
     pub(super) fn step(&mut self) -> Result<Step, StorageError> {
         if !self.begun {
             self.begun = true;
-            return self.enter(0, Vec::new(), None).map(Step::Entry);
+            return self.enter(0, Vec::new(), None, None);
         }
         match self.reading.take() {
             Some(reading) => self.read_one(reading),
@@ -104,11 +134,11 @@ impl Walk {
                 self.levels.pop();
                 continue;
             };
-            let raw = child.raw.as_deref().unwrap_or(name.trim_end_matches('/').as_bytes());
+            let raw = child.raw.as_deref().unwrap_or(file_name(&name));
             let path = join(&level.path, raw);
             let (depth, found) = (self.levels.len(), child.found);
             if found.kind == Kind::Directory {
-                return self.enter(depth, path, Some(found.identity)).map(Step::Entry);
+                return self.enter(depth, path, Some(found.identity), child.uncarried);
             }
             return Ok(Step::Entry(Visited { depth, path, found }));
         }
@@ -121,10 +151,17 @@ impl Walk {
         depth: usize,
         path: Vec<u8>,
         seen: Option<Identity>,
-    ) -> Result<Visited, StorageError> {
+        uncarried: Option<Uncarried>,
+    ) -> Result<Step, StorageError> {
         let opened = self.top.open_directory(&path);
         let opened = opened.and_then(|handle| Ok((rustix::fs::fstat(&handle)?, handle)));
-        let (stat, handle): (Stat, OwnedFd) = opened.map_err(|error| self.top.vanished(&path, error))?;
+        let (stat, handle): (Stat, OwnedFd) = match opened.map_err(|error| self.top.vanished(&path, error)) {
+            Ok(opened) => opened,
+            Err(StorageError::Unreadable { error, .. }) if depth > 0 && !is_shortage(&error) => {
+                return Ok(Step::Missing(Lost { path, reason: reason(&error).into() }));
+            }
+            Err(error) => return Err(error),
+        };
         // Its entries are newer than what was seen of it from outside.
         let found = Found::directory(&stat);
         if seen.is_some_and(|seen| seen != found.identity) {
@@ -132,31 +169,56 @@ impl Walk {
         }
         let names = Dir::new(handle).map_err(|error| self.top.unreadable(&path, error.into()))?;
         let (children, escaped) = (Children::new(), Vec::new());
-        self.reading = Some(Reading { path: path.clone(), names, children, escaped });
-        Ok(Visited { depth, path, found })
+        self.reading = Some(Reading { path: path.clone(), names, children, escaped, uncarried, empty: true });
+        Ok(match uncarried {
+            Some(_) => Step::On,
+            None => Step::Entry(Visited { depth, path, found }),
+        })
     }
 
     /// Reads the next name of the directory that is being read, or ends it.
     fn read_one(&mut self, mut reading: Reading) -> Result<Step, StorageError> {
-        let step = match reading.names.read() {
+        let read = match reading.names.read() {
             Some(Ok(entry)) => {
                 let name = entry.file_name().to_bytes();
                 if matches!(name, b"." | b"..") || !self.top.folder.serves(name) {
-                    Step::On
+                    Ok(Step::On)
                 } else {
-                    self.look_at(&mut reading, entry.file_name())?
+                    reading.empty = false;
+                    self.look_at(&mut reading, entry.file_name())
                 }
             }
-            Some(Err(Errno::INTR)) => Step::On,
-            Some(Err(error)) => return Err(self.top.unreadable(&reading.path, error.into())),
+            Some(Err(Errno::INTR)) => Ok(Step::On),
+            Some(Err(error)) => {
+                let error = std::io::Error::from(error);
+                if reading.path.is_empty() || is_shortage(&error) {
+                    return Err(self.top.unreadable(&reading.path, error));
+                }
+                let reason = format!("it could not be read to its end: {}", reason(&error));
+                let path = reading.path.clone();
+                self.end(reading);
+                return Ok(Step::Missing(Lost { path, reason: reason.into() }));
+            }
             None => {
-                self.refuse_twins(&reading)?;
-                self.levels.push(Level { path: reading.path, children: reading.children });
-                return Ok(Step::On);
+                if let Some(twin) = take_twin(&mut reading) {
+                    let lost = Lost { path: join(&reading.path, &twin), reason: TWIN.into() };
+                    self.reading = Some(reading);
+                    return Ok(Step::Missing(lost));
+                }
+                let lost = reading.uncarried.filter(|_| reading.empty);
+                let lost = lost.map(|why| Lost { path: reading.path.clone(), reason: why.reason() });
+                self.end(reading);
+                return Ok(lost.map_or(Step::On, Step::Missing));
             }
         };
         self.reading = Some(reading);
-        Ok(step)
+        read
+    }
+
+    /// A directory was read.
+    fn end(&mut self, reading: Reading) {
+        let Reading { path, children, .. } = reading;
+        self.levels.push(Level { path, children });
     }
 
     /// Takes one name of a directory in.
@@ -164,9 +226,14 @@ impl Walk {
         let path = join(&reading.path, raw.to_bytes());
         let text = name::as_text(raw.to_bytes());
         let is_escaped = matches!(text, Cow::Owned(_));
-        if self.purpose == Purpose::Tree && (is_escaped || self.top.path_from_root(&path).len() >= MAX_PATH) {
-            return Ok(Step::Omitted);
-        }
+        let uncarried = match self.purpose {
+            _ if reading.uncarried.is_some() => reading.uncarried,
+            Purpose::Tree { bytes: false } if is_escaped => Some(Uncarried::NotText),
+            Purpose::Tree { .. } if self.top.path_from_root(&path).len() >= MAX_PATH => {
+                Some(Uncarried::TooLong)
+            }
+            Purpose::Tree { .. } | Purpose::Archive => None,
+        };
         let directory =
             reading.names.fd().map_err(|error| self.top.unreadable(&reading.path, error.into()))?;
         let found = match found::examine(&self.top, self.purpose, directory, raw, &path) {
@@ -174,41 +241,63 @@ impl Walk {
             Ok(None) => return Ok(Step::Omitted),
             // Gone since its name was read: the snapshot is without it.
             Err(error) if Errno::from_io_error(&error) == Some(Errno::NOENT) => return Ok(Step::On),
-            Err(error) => return Err(self.top.unreadable(&path, error)),
+            Err(error) if is_shortage(&error) => return Err(self.top.unreadable(&path, error)),
+            Err(error) => return Ok(Step::Missing(Lost { path, reason: reason(&error).into() })),
         };
-        let mut name = text.into_owned();
-        if self.purpose == Purpose::Archive && found.kind == Kind::Directory {
-            name.push('/');
+        let is_directory = found.kind == Kind::Directory;
+        if let Some(why) = uncarried.filter(|_| !is_directory) {
+            return Ok(Step::Missing(Lost { path, reason: why.reason() }));
         }
-        if is_escaped {
+        let (mut name, raw) = match self.purpose {
+            Purpose::Archive if is_escaped => (text.into_owned().into_bytes(), Some(raw.to_bytes().into())),
+            Purpose::Archive | Purpose::Tree { .. } => (raw.to_bytes().to_vec(), None),
+        };
+        if self.purpose == Purpose::Archive && is_directory {
+            name.push(b'/');
+        }
+        let name: Box<[u8]> = name.into();
+        let child = Child { raw, found, uncarried };
+        if let Some(other) = reading.children.get(&name) {
+            // One of them is left, always the same.
+            let is_first = child.raw < other.raw;
+            let lost = if is_first {
+                reading.children.insert(name, child).and_then(|other| other.raw)
+            } else {
+                child.raw
+            };
+            let path = lost.map_or(path, |raw| join(&reading.path, &raw));
+            return Ok(Step::Missing(Lost { path, reason: TWIN.into() }));
+        }
+        if child.raw.is_some() {
             reading.escaped.push(name.clone());
         }
-        let raw = is_escaped.then(|| raw.to_bytes().into());
-        match reading.children.insert(name, Child { raw, found }) {
-            None => Ok(Step::On),
-            Some(_) => Err(self.twin(&path)),
+        reading.children.insert(name, child);
+        Ok(Step::On)
+    }
+}
+
+/// Why an entry is missing whose name is the same as that of another one once both are UTF-8.
+const TWIN: &str = "another entry has the same name in an archive, where names are UTF-8";
+
+/// A file whose name had to be escaped may now be called like a directory beside it, or the reverse: takes one of them
+/// out, and returns its name on disk.
+fn take_twin(reading: &mut Reading) -> Option<Box<[u8]>> {
+    reading.escaped.sort_unstable();
+    while let Some(name) = reading.escaped.pop() {
+        let twin = match name.strip_suffix(b"/") {
+            Some(file) => reading.children.contains_key(file),
+            None => reading.children.contains_key(&*[&name, &b"/"[..]].concat()),
+        };
+        if twin && let Some(child) = reading.children.remove(&name) {
+            return Some(child.raw.unwrap_or(name));
         }
     }
+    None
+}
 
-    /// A file whose name had to be escaped may now be called like a directory beside it, or the reverse.
-    fn refuse_twins(&self, reading: &Reading) -> Result<(), StorageError> {
-        for name in &reading.escaped {
-            let twin = match name.strip_suffix('/') {
-                Some(file) => reading.children.contains_key(file),
-                None => reading.children.contains_key(&format!("{name}/")),
-            };
-            if twin {
-                return Err(self.twin(&join(&reading.path, name.trim_end_matches('/').as_bytes())));
-            }
-        }
-        Ok(())
-    }
-
-    fn twin(&self, path: &[u8]) -> StorageError {
-        let text = name::as_text(path);
-        let error = format!("another entry is called {text:?} too in an archive, where names are UTF-8");
-        self.top.unreadable(path, io::Error::other(error))
-    }
+/// A name without the mark of a directory.
+fn file_name(name: &[u8]) -> &[u8] {
+    name.strip_suffix(b"/").unwrap_or(name)
 }
 
 fn join(directory: &[u8], name: &[u8]) -> Vec<u8> {

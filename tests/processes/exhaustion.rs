@@ -24,14 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Fetches `file` on a connection, from its greeting on.
 fn fetch(stream: &mut TcpStream) -> Vec<u8> {
     let mut client = Client::new("test");
-    client.request(&Request::Get(fdsp::protocol::message::Get {
-        path: "file".into(),
-        form: Default::default(),
-        first_block: 0,
-        blocks: None,
-        identity: None,
-        skip: 0,
-    }));
+    client.request(&Request::Get(fdsp::protocol::message::Get { path: "file".into(), ..Default::default() }));
     stream.write_all(client.outgoing()).unwrap();
     let (mut buffer, mut content) = (vec![0; 64 * 1024], Vec::new());
     loop {

@@ -48,14 +48,7 @@ fn fetch(server: &Server, tls: bool, buffer: &mut [u8]) -> (Box<dyn Connected>, 
         false => Box::new(stream),
     };
     let mut client = Client::new("test");
-    client.request(&Request::Get(fdsp::protocol::message::Get {
-        path: "file".into(),
-        form: Default::default(),
-        first_block: 0,
-        blocks: None,
-        identity: None,
-        skip: 0,
-    }));
+    client.request(&Request::Get(fdsp::protocol::message::Get { path: "file".into(), ..Default::default() }));
     stream.write_all(client.outgoing()).unwrap();
     let mut content = 0;
     loop {

@@ -149,8 +149,11 @@ impl Memory {
                 writer.flush(out);
             }
         }
-        let totals = writer.end(2, out);
-        assert_eq!(totals, Totals { bytes: size, files: 1, directories: 1, links: 1, omitted: 2 });
+        let totals = writer.end(2, None, out);
+        assert_eq!(
+            totals,
+            Totals { bytes: size, files: 1, directories: 1, links: 1, omitted: 2, missing: None }
+        );
     }
 
     /// Files of that directory.

@@ -302,10 +302,7 @@ pub(super) async fn root(
     let request = Request::Hashes(crate::protocol::message::Get {
         path: super::remote(&context.new.address, path),
         form: crate::protocol::message::Form::File,
-        first_block: 0,
-        blocks: None,
-        identity: None,
-        skip: 0,
+        ..Default::default()
     });
     let take = |event: Event<'_>| match event {
         Event::End { root, .. } => Ok(ControlFlow::Break(root)),

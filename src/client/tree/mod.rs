@@ -251,7 +251,8 @@ async fn fetch(
 
 /// Asks what the tree holds; `None` if it is no directory.
 async fn gather(link: &mut Link, context: &Context) -> Result<Option<Manifest>, Fault> {
-    let request = Request::Tree(message::Tree { path: context.new.address.path.as_str().to_owned() });
+    let path = context.new.address.path.as_str().to_owned();
+    let request = Request::Tree(message::Tree { path, missing: true });
     let mut gathering = Some(Gathering::new(context.names));
     let take = |event: Event<'_>| {
         match event {

@@ -2,13 +2,16 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Timestamp, is_default, or_default};
+use super::{Missing, Timestamp, is_default, or_default};
 
 /// Asks what a directory holds, at any depth.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tree {
     /// The directory.
     pub path: String,
+    /// Whether the totals are to name what is missing in the tree.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "is_default")]
+    pub missing: bool,
 }
 
 /// A page of the answer to [`Tree`].
@@ -24,7 +27,7 @@ pub struct TreePage {
 }
 
 /// What a tree holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     /// Bytes of all files together.
     pub bytes: u64,
@@ -34,9 +37,12 @@ pub struct Totals {
     pub directories: u64,
     /// Number of links that are kept as links.
     pub links: u64,
-    /// Entries that are not in the tree: devices, sockets, links that lead nowhere or outside, names that are no
-    /// UTF-8, paths that are too long.
+    /// Entries that are not in the tree by policy: devices, sockets, links that lead nowhere or outside; and the missing
+    /// ones if the request did not ask for them.
     pub omitted: u64,
+    /// What is missing in the tree; present only if the request asked for it and there is some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing: Option<Missing>,
 }
 
 /// An entry of a tree.
@@ -148,7 +154,7 @@ fn or_yes<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
 }
 
 /// A file that is asked for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WantedFile {
     /// From the directory.
     pub path: String,

@@ -268,12 +268,5 @@ fn fill(body: &mut Body, left: &mut u64, path: &SafeText, turn: &mut Turn) -> Re
 
 /// A `get` of everything.
 fn whole() -> Get {
-    Get {
-        path: String::new(),
-        form: Default::default(),
-        first_block: 0,
-        blocks: None,
-        identity: None,
-        skip: 0,
-    }
+    Get::default()
 }

@@ -1,17 +1,18 @@
 //! What a request of version 1 leads to: looked up in the served folder, nothing sent yet.
 
-use std::{fmt, net::IpAddr, sync::Arc};
+use std::{fmt, net::IpAddr};
 
 use super::{
     body::{Body, Making},
     files::Wanted,
     hashing::Blocks,
+    turn::Turn,
 };
 use crate::{
     protocol::{
         client::Request,
         error::Code,
-        message::{Content, Entries, Failure, Files, Form, Get, List, Meta, Stat, Tree},
+        message::{Content, Entries, Failure, Files, Form, Get, List, Meta, Missing, Stat, Tree},
         path::RemotePath,
     },
     server::{limits::RETRY_AFTER, shared::Shared, slots::Slot},
@@ -32,12 +33,12 @@ pub(super) enum Reply {
     Page(Box<Page>),
     /// Answers a `list`.
     Entries(Entries),
-    /// To be announced and sent.
-    Content(Box<(Content, Body)>),
+    /// To be announced and sent, with what is missing in it if the client wants to know.
+    Content(Box<(Content, Body, Option<Missing>)>),
     /// To be announced and hashed.
     Hashes(Box<(Content, Blocks)>),
-    /// To be walked and sent as it is.
-    Tree(Box<(storage::tree::Tree, Slot)>),
+    /// To be walked and sent as it is; whether the client wants to know what is missing.
+    Tree(Box<(storage::tree::Tree, bool, Slot)>),
     /// Files to be sent.
     Files(Box<Wanted>),
     /// To be planned first.
@@ -59,7 +60,7 @@ pub(super) fn describe(request: &Request) -> (&'static str, &str) {
         Request::List(List { path, .. }) => ("list", path),
         Request::Get(Get { path, .. }) => ("get", path),
         Request::Hashes(Get { path, .. }) => ("hashes", path),
-        Request::Tree(Tree { path }) => ("tree", path),
+        Request::Tree(Tree { path, .. }) => ("tree", path),
         Request::Files(Files { path, .. }) => ("files", path),
     }
 }
@@ -85,9 +86,9 @@ pub(super) fn reply(
             Ok(Reply::Archive(Box::new(Archive { get, meta, planner, slot })))
         }
         (Request::Hashes(get), Node::File(source)) if get.form != Form::Zip => hashes(&get, source, path),
-        (Request::Tree(_), Node::Directory(directory)) => {
+        (Request::Tree(tree), Node::Directory(directory)) => {
             let slot = shared.archives.take(peer).ok_or_else(|| busy("reads as many folders", path))?;
-            Ok(Reply::Tree(Box::new((directory.tree(), slot))))
+            Ok(Reply::Tree(Box::new((directory.tree(false), tree.missing, slot))))
         }
         (Request::Files(files), Node::Directory(directory)) => {
             Ok(Reply::Files(Box::new(Wanted::new(files, directory.files()))))
@@ -105,7 +106,7 @@ fn page(list: List, directory: Directory, most: usize) -> Result<Reply, Failure>
 fn file(get: &Get, source: FileSource, path: &SafeText) -> Result<Reply, Failure> {
     let content = announcement(get, &source, path)?;
     let body = Body::file(source, get).ok_or_else(|| failure(Code::Range, Code::Range, path))?;
-    Ok(Reply::Content(Box::new((content, body))))
+    Ok(Reply::Content(Box::new((content, body, None))))
 }
 
 fn hashes(get: &Get, source: FileSource, path: &SafeText) -> Result<Reply, Failure> {
@@ -125,7 +126,7 @@ fn announcement(get: &Get, source: &FileSource, path: &SafeText) -> Result<Conte
 
 impl Archive {
     /// A slice of the planning.
-    pub fn step(self: Box<Self>, path: &SafeText, shared: &Arc<Shared>) -> Result<Reply, Failure> {
+    pub fn step(self: Box<Self>, path: &SafeText, turn: &mut Turn) -> Result<Reply, Failure> {
         let Archive { get, meta, planner, slot } = *self;
         let plan = match planner.step().map_err(|error| error.failure())? {
             Planning::More(planner) => {
@@ -134,7 +135,12 @@ impl Archive {
             Planning::Done(plan) => plan,
         };
         expect(&get, plan.identity(), path)?;
-        let sources = plan.sources();
+        turn.incomplete(path, plan.missing());
+        let mut sources = plan.sources();
+        let missing = (get.missing && !plan.missing().is_none()).then(|| plan.missing().clone());
+        if missing.is_none() {
+            sources.omitted = sources.omitted.saturating_add(plan.missing().count);
+        }
         let content = Content {
             form: Form::Zip,
             name: format!("{}.zip", meta.name),
@@ -146,10 +152,10 @@ impl Archive {
             first_block: get.first_block,
             skip: get.skip,
         };
-        let body = Body::archive(Making::new(plan, slot, shared), &sources, &get)
+        let body = Body::archive(Making::new(plan, slot, &turn.shared), &sources, &get)
             .map_err(|error| error.failure())?
             .ok_or_else(|| failure(Code::Range, Code::Range, path))?;
-        Ok(Reply::Content(Box::new((content, body))))
+        Ok(Reply::Content(Box::new((content, body, missing))))
     }
 }
 

@@ -1,7 +1,11 @@
 //! The content of one answer of version 1 on its way out.
 
 use super::{body::Body, hashing::remember, turn::Turn};
-use crate::{protocol::server::ContentWriter, server::limits::WORK, storage::StorageError};
+use crate::{
+    protocol::{message::Missing, server::ContentWriter},
+    server::limits::WORK,
+    storage::StorageError,
+};
 
 /// What a turn may be over its size, so that a frame with its header is not cut in two.
 pub(super) const SLACK: usize = 4 * 1024;
@@ -11,6 +15,8 @@ pub(super) struct Sending {
     pub writer: ContentWriter,
     pub body: Body,
     pub identity: String,
+    /// What is missing in an archive, if the client wants to know.
+    pub missing: Option<Missing>,
 }
 
 impl Sending {
@@ -59,7 +65,7 @@ impl Sending {
     /// Makes the end of the answer, after [`Sending::fill`] has said that it is there.
     pub fn end(self, turn: &mut Turn) {
         let complete = self.body.is_complete();
-        self.writer.end(&self.identity, self.body.position(), complete, &mut turn.out);
+        self.writer.end_with(&self.identity, self.body.position(), complete, self.missing, &mut turn.out);
         turn.end(complete);
     }
 }

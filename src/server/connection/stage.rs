@@ -1,7 +1,5 @@
 //! How far an answer is that takes more than one turn.
 
-use std::sync::Arc;
-
 use super::{
     files::Files,
     hashing::Hashing,
@@ -85,9 +83,9 @@ impl Stage {
                 Paging::Done(entries) => return Ok(Worked::Known(Reply::Entries(entries))),
             },
             Stage::Planning(archive) => {
-                return archive.step(path, &Arc::clone(&turn.shared)).map(Worked::Known);
+                return archive.step(path, turn).map(Worked::Known);
             }
-            Stage::Tree(tree) => match tree.work(turn).map_err(|error| error.failure())? {
+            Stage::Tree(tree) => match tree.work(path, turn).map_err(|error| error.failure())? {
                 Some(tree) => Stage::Tree(tree),
                 None => return Ok(Worked::Ended),
             },

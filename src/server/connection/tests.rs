@@ -106,7 +106,7 @@ pub(super) fn converse(
 
 /// A `get` of everything.
 fn get(path: &str) -> Get {
-    Get { path: path.into(), form: Default::default(), first_block: 0, blocks: None, identity: None, skip: 0 }
+    Get { path: path.into(), ..Get::default() }
 }
 
 fn client(paths: &[&str]) -> Client {
@@ -294,7 +294,7 @@ fn an_archive_goes_on_where_it_was() {
     }
     let get = |first_block, blocks| {
         let path = "tree".into();
-        Request::Get(Get { path, form: Default::default(), first_block, blocks, identity: None, skip: 0 })
+        Request::Get(Get { path, first_block, blocks, ..Get::default() })
     };
     let (planning, from_the_begin) = (1, work(&bench, &get(30, Some(1))));
     assert!(from_the_begin > 400, "{from_the_begin} slices without an index");

@@ -9,7 +9,10 @@ use std::{
 
 use super::super::{ConnectionState, Event, limits::TURN, registry::Entry, shared::Shared};
 use crate::{
-    protocol::{message::Failure, outgoing::Outgoing},
+    protocol::{
+        message::{Failure, Missing},
+        outgoing::Outgoing,
+    },
     text::SafeText,
 };
 
@@ -205,6 +208,14 @@ impl Turn {
         let path = SafeText::new(failure.path.as_deref().unwrap_or_default());
         let reason = SafeText::new(&failure.message);
         self.tell(&Event::Failed { id, peer, path, reason });
+    }
+
+    /// A folder is sent without some of its entries.
+    pub fn incomplete(&mut self, path: &SafeText, missing: &Missing) {
+        if !missing.is_none() {
+            let Entry { id, peer, .. } = *self.entry;
+            self.tell(&Event::Incomplete { id, peer, path: path.clone(), missing: missing.clone() });
+        }
     }
 
     /// The first `count` bytes of `out` were written.

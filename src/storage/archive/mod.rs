@@ -12,7 +12,8 @@
 //! - One entry for each directory and each regular file, sorted by the bytes of the names; the first one is
 //!   the archived directory. Links to regular files inside the served folder are files; everything else is
 //!   left out and counted.
-//! - Names are UTF-8; a byte that is not becomes `%XX`. Two entries of one name are an error.
+//! - Names are UTF-8; a byte that is not becomes `%XX`. Of two entries of one name the second is missing.
+//! - What cannot be read when the plan is made is missing: counted and named, and the rest is archived.
 //! - Times are in UTC in the DOS fields and exact to the second in the extended timestamp; permission bits
 //!   are in the external attributes.
 //! - A file of at most 128 KiB is deflated if that makes it smaller, and its header says its checksum and

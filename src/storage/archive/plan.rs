@@ -8,8 +8,9 @@ use super::{
     stream::Stream,
 };
 use crate::{
-    protocol::message::{Sources, Timestamp},
+    protocol::message::{Missing, Sources, Timestamp},
     storage::{identity::Identity, name, top::Top},
+    text::SafeText,
 };
 
 /// Files up to this size are read before their header is written, which therefore knows everything.
@@ -23,6 +24,7 @@ pub struct Plan {
     pub(super) entries: Entries,
     pub(super) identity: String,
     pub(super) sources: Sources,
+    pub(super) missing: Missing,
     pub(super) size: Option<u64>,
 }
 
@@ -35,6 +37,11 @@ impl Plan {
     /// What goes in; as many entries as there are files and directories, the archive's own among them.
     pub fn sources(&self) -> Sources {
         self.sources
+    }
+
+    /// What should be in the archive and is not.
+    pub fn missing(&self) -> &Missing {
+        &self.missing
     }
 
     /// Bytes of the archive, where they are known beforehand (nothing is deflated).
@@ -128,13 +135,17 @@ impl Entries {
 
     /// The name in the archive; `None` if it is longer than the format allows.
     pub(super) fn archive_name(&self, index: usize) -> Option<String> {
+        self.archive_name_of(&self.raw_path(index), self.source(index).kind == Kind::Directory)
+    }
+
+    /// The name in the archive of what has this path on disk.
+    pub(super) fn archive_name_of(&self, path: &[u8], is_directory: bool) -> Option<String> {
         let mut name = self.prefix.clone();
-        let path = self.raw_path(index);
         for segment in path.split(|byte| *byte == b'/').filter(|segment| !segment.is_empty()) {
             name.push('/');
             name.push_str(&name::as_text(segment));
         }
-        if self.source(index).kind == Kind::Directory {
+        if is_directory {
             name.push('/');
         }
         (name.len() <= MAX_NAME).then_some(name)
@@ -161,6 +172,7 @@ pub(super) struct Summary {
     /// Two kilobytes, out of the way of those who pass a planner on.
     hasher: Box<blake3::Hasher>,
     sources: Sources,
+    missing: Missing,
     /// Bytes of the entries and of the central directory.
     sizes: Option<(u64, u64)>,
 }
@@ -169,12 +181,22 @@ impl Summary {
     pub(super) fn new() -> Summary {
         let mut hasher = blake3::Hasher::new_derive_key("fdsp 2026 identity of an archive, form 1");
         hasher.update(&compress::fingerprint());
-        Summary { hasher: Box::new(hasher), sources: Sources::default(), sizes: Some((0, 0)) }
+        Summary {
+            hasher: Box::new(hasher),
+            sources: Sources::default(),
+            missing: Missing::default(),
+            sizes: Some((0, 0)),
+        }
     }
 
     /// Counts something that is left out.
     pub(super) fn omit(&mut self) {
         self.sources.omitted += 1;
+    }
+
+    /// Counts and names something that should be there.
+    pub(super) fn miss(&mut self, path: &[u8], reason: &str) {
+        self.missing.add(SafeText::from_bytes(path).as_str(), reason);
     }
 
     /// Takes the entry that was added as `index` and is called `name` in the archive.
@@ -206,6 +228,6 @@ impl Summary {
             .sizes
             .map(|(content, central)| content + central + format::end_length(count, content, central));
         let identity = Identity::finish(&self.hasher).to_string();
-        Plan { entries, identity, sources: self.sources, size }
+        Plan { entries, identity, sources: self.sources, missing: self.missing, size }
     }
 }

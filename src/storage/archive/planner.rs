@@ -50,13 +50,14 @@ impl Planner {
     /// Looks at a bounded number of entries (some milliseconds of work).
     ///
     /// # Errors
-    /// A directory or file that cannot be read; two entries that would have the same name in the archive.
+    /// The directory itself cannot be read, or what is in it changed while it was walked.
     pub fn step(mut self) -> Result<Planning, StorageError> {
         let mut slice = Slice::new(STEP, Instant::now());
         while slice.goes_on(Instant::now) {
             match self.walk.step()? {
                 Step::On => {}
                 Step::Omitted => self.summary.omit(),
+                Step::Missing(lost) => self.summary.miss(&lost.path, &lost.reason),
                 Step::Entry(visited) => self.add(&visited)?,
                 Step::End => return Ok(Planning::Done(self.summary.finish(self.entries))),
             }
@@ -71,17 +72,21 @@ impl Planner {
             return Ok(());
         };
         let is_directory = source.kind == plan::Kind::Directory;
-        let top = Arc::clone(&self.entries.top);
+        let Some(name) = self.entries.archive_name_of(path, is_directory) else {
+            // All that is beneath it is too long as well.
+            self.summary.miss(path, "its path is too long for an archive");
+            return Ok(());
+        };
         self.parents.truncate(*depth);
         let parent = self.parents.last().copied().unwrap_or_default();
         let raw = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-        let too_many = || top.unreadable(b"", io::Error::other("has too many entries for an archive"));
-        let too_long = || top.unreadable(path, io::Error::other("the path is too long for an archive"));
-        let index = self.entries.push(parent, raw, source).ok_or_else(too_many)?;
+        let Some(index) = self.entries.push(parent, raw, source) else {
+            let error = io::Error::other("has too many entries for an archive");
+            return Err(self.entries.top.unreadable(b"", error));
+        };
         if is_directory {
             self.parents.push(index);
         }
-        let name = self.entries.archive_name(index as usize).ok_or_else(too_long)?;
         self.summary.add(&self.entries, index as usize, &name);
         Ok(())
     }

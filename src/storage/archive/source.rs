@@ -67,7 +67,8 @@ impl OpenSource {
 
     /// Reads without moving on.
     pub(super) fn peek(&self, buffer: &mut [u8]) -> Result<(), StorageError> {
-        file::read_exact_at(&self.file, buffer, self.position).map_err(|error| self.refuse(error))
+        file::read_exact_at(&self.file, self.identity, buffer, self.position)
+            .map_err(|error| self.refuse(error))
     }
 
     /// Compares it with what was planned.

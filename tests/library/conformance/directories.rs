@@ -7,8 +7,8 @@ use std::{
 };
 
 use fdsp::{
-    protocol::{error::Code, message::Form},
-    server::{Arch, ConnectionState, Event},
+    protocol::message::{Form, Get},
+    server::Arch,
 };
 use zip::ZipArchive;
 
@@ -104,7 +104,7 @@ pub fn the_root(arch: Arch) {
     assert_eq!(unpack(received.bytes)[&format!("{name}/file")], b"content");
 }
 
-/// What cannot be read ends the archive with an error that names it; it is never left out in silence.
+/// What cannot be read is missing: counted, named to those who ask, and in the way of nothing else.
 pub fn what_cannot_be_read(arch: Arch) {
     let served = serve(arch);
     served.directory("tree");
@@ -116,11 +116,14 @@ pub fn what_cannot_be_read(arch: Arch) {
         return;
     }
     let mut peer = Peer::connect(served.address);
-    let failure = peer.get(get("tree")).unwrap_err();
-    assert_eq!(failure.code, Code::Unreadable);
-    assert!(failure.path.unwrap().ends_with("tree/secret"));
-    assert_eq!(peer.get(get("tree/open")).unwrap().bytes, b"x", "the connection is as good as before");
-    served.wait_for_failure("tree/secret");
-    assert_eq!(served.count(|event| matches!(event, Event::Sent { .. })), 1);
-    served.wait_until("idle", |now| now.rows.iter().all(|row| row.state == ConnectionState::Idle));
+    let received = peer.get(get("tree")).unwrap();
+    assert_eq!((received.content.sources.unwrap().omitted, received.end.missing), (1, None));
+    let received = peer.get(Get { missing: true, ..get("tree") }).unwrap();
+    assert_eq!(received.content.sources.unwrap().omitted, 0);
+    let missing = received.end.missing.unwrap();
+    assert_eq!((missing.count, missing.entries[0].path.as_str()), (1, "secret"));
+    assert_eq!(unpack(received.bytes).into_keys().collect::<Vec<_>>(), ["tree/", "tree/open"]);
+    served.wait("line in the log", |event| {
+        event.to_string().contains("secret (permission denied)").then_some(())
+    });
 }

@@ -85,7 +85,7 @@ pub fn files(path: &str, files: &[&str]) -> Files {
 
 /// A `get` of everything.
 pub fn get(path: &str) -> Get {
-    Get { path: path.into(), form: Default::default(), first_block: 0, blocks: None, identity: None, skip: 0 }
+    Get { path: path.into(), ..Get::default() }
 }
 
 /// A `stat`.
@@ -261,7 +261,7 @@ impl Peer {
 
     /// Asks what a directory holds.
     pub fn tree(&mut self, path: &str) -> Result<(Vec<TreeEntry>, Totals), Failure> {
-        self.request(&Request::Tree(Tree { path: path.into() }));
+        self.request(&Request::Tree(Tree { path: path.into(), ..Default::default() }));
         self.receive_tree()
     }
 

@@ -33,7 +33,7 @@ fn sources(directory: Directory) -> Sources {
 
 /// The paths of a directory as a tree, and what is left out.
 fn tree(directory: Directory) -> (Vec<String>, u64) {
-    let (mut tree, mut paths) = (directory.tree(), Vec::new());
+    let (mut tree, mut paths) = (directory.tree(false), Vec::new());
     loop {
         match tree.step().unwrap() {
             TreeStep::On => {}
@@ -41,7 +41,7 @@ fn tree(directory: Directory) -> (Vec<String>, u64) {
                 TreeNode::Link { target } => format!("{} -> {target}", entry.path),
                 _ => entry.path,
             }),
-            TreeStep::End { omitted } => return (paths, omitted),
+            TreeStep::End { omitted, .. } => return (paths, omitted),
         }
     }
 }

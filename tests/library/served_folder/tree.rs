@@ -8,7 +8,7 @@ use std::{
 
 use fdsp::{
     protocol::{
-        message::{TreeEntry, TreeNode},
+        message::{Missing, TreeEntry, TreeNode},
         path::{self, RemotePath},
     },
     storage::{
@@ -22,12 +22,18 @@ use proptest::prelude::*;
 use crate::served_folder::{World, content};
 
 fn walk(directory: Directory) -> Result<(Vec<TreeEntry>, u64), StorageError> {
-    let (mut tree, mut entries) = (directory.tree(), Vec::new());
+    let (entries, omitted, missing) = walk_all(directory, false)?;
+    assert!(missing.is_none(), "{missing:?}");
+    Ok((entries, omitted))
+}
+
+fn walk_all(directory: Directory, bytes: bool) -> Result<(Vec<TreeEntry>, u64, Missing), StorageError> {
+    let (mut tree, mut entries) = (directory.tree(bytes), Vec::new());
     loop {
         match tree.step()? {
             TreeStep::On => {}
             TreeStep::Entry(entry) => entries.push(entry),
-            TreeStep::End { omitted } => return Ok((entries, omitted)),
+            TreeStep::End { omitted, missing } => return Ok((entries, omitted, missing)),
         }
     }
 }
@@ -121,7 +127,7 @@ fn files_are_opened_from_one_directory_after_the_other() {
 #[test]
 fn a_directory_that_was_replaced_ends_the_walk() {
     let world = World::new();
-    let mut tree = world.directory("").tree();
+    let mut tree = world.directory("").tree(false);
     // Everything in the top was looked at before the first entry in it comes.
     while !matches!(tree.step().unwrap(), TreeStep::Entry(TreeEntry { path, .. }) if path == "file") {}
     fs::rename(world.served("sub"), world.served("old")).unwrap();
@@ -136,26 +142,53 @@ fn a_directory_that_was_replaced_ends_the_walk() {
     assert!(matches!(&error, StorageError::Changed { path } if path.as_str() == "sub"), "{error}");
 }
 
-/// Paths that no request could name are left out, and what is as long as it may be is not.
+/// Files that no request could name are missing, each of them, and what is as long as it may be is not.
 #[test]
-fn paths_that_are_too_long_are_left_out() {
+fn paths_that_are_too_long_are_missing() {
+    use rustix::fs::{Mode, OFlags, mkdirat, openat};
     let world = World::new();
     let name = "x".repeat(250);
-    let mut directory =
-        rustix::fs::open(world.served("sub"), rustix::fs::OFlags::PATH, rustix::fs::Mode::empty()).unwrap();
-    for _ in 0..20 {
-        rustix::fs::mkdirat(&directory, &*name, rustix::fs::Mode::RWXU).unwrap();
-        directory =
-            rustix::fs::openat(&directory, &*name, rustix::fs::OFlags::PATH, rustix::fs::Mode::empty())
-                .unwrap();
+    let mut directory = rustix::fs::open(world.served("sub"), OFlags::PATH, Mode::empty()).unwrap();
+    for depth in 0..20 {
+        mkdirat(&directory, &*name, Mode::RWXU).unwrap();
+        directory = openat(&directory, &*name, OFlags::PATH, Mode::empty()).unwrap();
+        if depth >= 17 {
+            openat(&directory, format!("file {depth}"), OFlags::CREATE, Mode::RUSR).unwrap();
+        }
     }
-    let (entries, omitted) = walk(world.directory("")).unwrap();
+    mkdirat(&directory, "empty", Mode::RWXU).unwrap();
+    let (entries, omitted, missing) = walk_all(world.directory(""), false).unwrap();
     let longest = entries.iter().map(|entry| entry.path.len()).max().unwrap();
-    assert_eq!((longest, omitted), (3 + 16 * 251, 1));
+    assert_eq!((longest, omitted, missing.count), (3 + 16 * 251, 0, 4));
+    let ends: Vec<_> = missing.entries.iter().map(|entry| entry.path.rsplit('/').next().unwrap()).collect();
+    assert_eq!(ends, ["file 17", "file 18", "file 19", "empty"]);
+    assert!(missing.entries[0].reason.contains("4096"), "{}", missing.entries[0].reason);
     // Of a smaller tree the paths are shorter, but they are asked for from the served folder on.
-    let (entries, omitted) = walk(world.directory("sub")).unwrap();
+    let (entries, _, missing) = walk_all(world.directory("sub"), false).unwrap();
     assert_eq!(entries.iter().map(|entry| entry.path.len()).max(), Some(longest - 4));
-    assert_eq!(omitted, 1);
+    assert_eq!(missing.count, 4);
+}
+
+/// A kernel's file whose size says nothing is in no tree, and in the way of nothing else.
+#[test]
+fn files_that_are_shorter_than_they_say_are_missing() {
+    let made_up = "/sys/kernel";
+    let said = |name: &str| fs::metadata(std::path::Path::new(made_up).join(name)).map(|data| data.len());
+    if said("uevent_seqnum").ok() != Some(4096) {
+        println!("skipped: there is no {made_up}/uevent_seqnum");
+        return;
+    }
+    let root = fdsp::storage::root::Root::open(made_up.as_ref(), Policy::default()).unwrap();
+    let fdsp::storage::root::Node::Directory(directory) = root.open_node(&RemotePath::default()).unwrap()
+    else {
+        panic!("{made_up} is a directory")
+    };
+    let (entries, _, missing) = walk_all(directory, false).unwrap();
+    assert!(!paths(&entries).contains(&"uevent_seqnum"));
+    assert!(
+        missing.count > 0 && missing.entries.iter().any(|entry| entry.reason.contains("shorter")),
+        "{missing:?}"
+    );
 }
 
 /// What a generated directory holds.

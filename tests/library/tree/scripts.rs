@@ -70,7 +70,7 @@ impl Script {
         for entry in &self.entries {
             writer.push(entry, &mut session.out);
         }
-        writer.end(0, &mut session.out);
+        writer.end(0, None, &mut session.out);
     }
 
     pub fn files(&self, session: &mut Session, id: u32, files: &Files) {

@@ -2,7 +2,7 @@
 
 use fdsp::protocol::{
     client::{Client, Request},
-    message::{Files, Form, Get, List, Stat, Tree, WantedFile},
+    message::{Files, Get, List, Stat, Tree, WantedFile},
     server::Server,
 };
 use proptest::prelude::*;
@@ -41,17 +41,10 @@ fn requests() -> Vec<Request> {
         Request::Get(get("f")),
         Request::List(List { path: "absent".to_owned(), after: Some("x".to_owned()), limit: Some(3) }),
         Request::Hashes(get("f")),
-        Request::Tree(Tree { path: path() }),
+        Request::Tree(Tree { path: path(), ..Default::default() }),
         Request::Files(Files { path: path(), files: wanted(), content: true, largest: None }),
         Request::Files(Files { path: path(), files: wanted(), content: false, largest: Some(1 << 40) }),
-        Request::Get(Get {
-            path: path(),
-            form: Form::Auto,
-            first_block: 1,
-            blocks: Some(1),
-            identity: None,
-            skip: 0,
-        }),
+        Request::Get(Get { path: path(), first_block: 1, blocks: Some(1), ..Get::default() }),
     ]
 }
 

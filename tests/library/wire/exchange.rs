@@ -16,7 +16,7 @@ use crate::wire::{
 };
 
 pub fn get(path: &str) -> Get {
-    Get { path: path.to_owned(), form: Form::Auto, first_block: 0, blocks: None, identity: None, skip: 0 }
+    Get { path: path.to_owned(), ..Get::default() }
 }
 
 fn content(seen: &[Seen]) -> Vec<u8> {

@@ -3,7 +3,7 @@
 use fdsp::protocol::{
     error::Code,
     frame::{self, BlockMark, Header},
-    message::{Failure, Files, Form, Get, WantedFile},
+    message::{Failure, Files, Get, WantedFile},
     preamble::Versions,
 };
 use proptest::prelude::*;
@@ -42,8 +42,7 @@ fn the_specification_names_every_kind_and_code() {
 #[test]
 fn the_smallest_get_is_only_a_path() {
     let get: Get = serde_json::from_str(r#"{"path":"a","unknown":[1,{}]}"#).expect("read");
-    let whole =
-        Get { path: "a".to_owned(), form: Form::Auto, first_block: 0, blocks: None, identity: None, skip: 0 };
+    let whole = Get { path: "a".to_owned(), ..Get::default() };
     assert_eq!(get, whole);
     let null = r#"{"path":"a","form":null,"first_block":null,"blocks":null,"identity":null}"#;
     assert_eq!(serde_json::from_str::<Get>(null).expect("read"), whole);

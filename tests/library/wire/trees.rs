@@ -24,7 +24,7 @@ use crate::wire::{
 };
 
 fn tree() -> [Request; 1] {
-    [Request::Tree(Tree { path: "t".to_owned() })]
+    [Request::Tree(Tree { path: "t".to_owned(), ..Default::default() })]
 }
 
 fn wanted(path: &str, digest: Option<&[u8]>) -> WantedFile {
@@ -435,7 +435,7 @@ fn the_longest_entries_fit_into_pages() {
         path = format!("{path}/{segment}");
     }
     push(path, TreeNode::Link { target: vec!["\u{1}".repeat(255); 16].join("/") });
-    let totals = writer.end(u64::MAX, &mut out);
+    let totals = writer.end(u64::MAX, None, &mut out);
     assert_eq!((totals.directories, totals.links), (directories, 1));
     let seen = feed_client(&mut client, [out.as_slice()]);
     assert!(shown(&seen).last().expect("a page").contains("more: false"), "{:?}", seen.last());

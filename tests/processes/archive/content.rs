@@ -12,7 +12,7 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use fdsp::{protocol::message::Sources, storage::StorageError};
+use fdsp::protocol::message::Sources;
 
 use crate::archive::{
     Folder, bytes, noise,
@@ -87,15 +87,25 @@ fn names_that_are_no_text_are_escaped() {
     }
 }
 
+/// Of two entries that have one name in an archive the second is missing, and the rest is archived.
 #[test]
-fn two_entries_of_one_name_are_refused() {
-    for (one, other) in [("x%FF", &b"x\xff"[..]), ("x%FF/in", b"x\xff"), ("x%FF", b"x\xff/in")] {
+fn of_two_entries_of_one_name_the_second_is_missing() {
+    for (one, other) in
+        [("x%FF", &b"x\xff"[..]), ("x%FF/in", b"x\xff"), ("x%FF", b"x\xff/in"), ("y", b"x\xff%FE")]
+    {
         let folder = Folder::new();
+        folder.file("rest", "rest");
         folder.file(one, "one");
         folder.file(OsStr::from_bytes(other), "other");
-        let error = folder.plan().unwrap_err();
-        assert!(matches!(error, StorageError::Unreadable { .. }), "{error}");
-        assert!(error.to_string().contains("x%FF"), "{error}");
+        folder.file(OsStr::from_bytes(b"x%FF\xfe"), "a third one");
+        let plan = folder.plan().unwrap();
+        let missing = plan.missing();
+        let path = if one == "y" { "x‹xFF›%FE" } else { "x‹xFF›" };
+        assert_eq!((missing.count, missing.entries[0].path.as_str()), (1, path));
+        assert!(missing.entries[0].reason.contains("same name"), "{missing:?}");
+        let (archive, _) = folder.archive();
+        let names: Vec<_> = oracles::zip_crate(&archive).unwrap().into_keys().collect();
+        assert!(names.contains(&"d/rest".to_owned()) && names.contains(&format!("d/{one}")), "{names:?}");
     }
 }
 

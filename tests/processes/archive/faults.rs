@@ -267,13 +267,17 @@ fn an_unreadable_source_is_named() {
     let allow = |path: &str, mode| {
         fs::set_permissions(folder.dir().join(path), Permissions::from_mode(mode)).unwrap();
     };
-    // Known before the first byte.
+    // Known before the first byte: the rest is archived.
     for (path, mode) in [("a", 0o644), ("b", 0o755), ("c/small", 0o644)] {
         refuse(path);
-        let error = folder.plan().unwrap_err();
-        assert!(matches!(error, StorageError::Unreadable { .. }), "{error}");
-        assert_eq!(error.failure().path, Some(format!("d/{path}")));
+        let plan = folder.plan().unwrap();
+        let missing = plan.missing().clone();
         allow(path, mode);
+        assert_eq!((missing.count, missing.entries[0].path.as_str()), (1, path));
+        assert_eq!(missing.entries[0].reason, "permission denied");
+        let whole = folder.plan().unwrap();
+        assert_eq!((whole.missing().count, plan.sources().files), (0, whole.sources().files - 1));
+        assert_ne!(whole.identity(), plan.identity());
     }
     // And in the middle.
     let error = interrupted(&folder, |_| refuse("b"));

@@ -134,14 +134,7 @@ fn what_is_asked_for_with_a_goodbye_has_no_more_of_the_bandwidth() {
 fn a_range_behind_all_that_an_archive_can_have_takes_no_work() {
     let bench = bench(None);
     let far = |first_block| {
-        Request::Get(Get {
-            path: "tree".into(),
-            form: Form::Zip,
-            first_block,
-            blocks: None,
-            identity: None,
-            skip: 0,
-        })
+        Request::Get(Get { path: "tree".into(), form: Form::Zip, first_block, ..Get::default() })
     };
     for first_block in [40, 1 << 40, u64::MAX] {
         assert_eq!(work(&bench, &far(first_block)), 1, "only the planning, for block {first_block}");

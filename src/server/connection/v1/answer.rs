@@ -19,7 +19,7 @@ use super::{
 use crate::{
     protocol::{
         client::Request,
-        message::{Content, Failure},
+        message::{Content, Failure, Missing},
     },
     server::ConnectionState,
     text::SafeText,
@@ -79,9 +79,9 @@ impl V1 {
             Ok(Reply::Page(page)) => Stage::Paging(page),
             Ok(Reply::Entries(entries)) => return self.machine.entries(id, &entries, &mut turn.out),
             Ok(Reply::Content(content)) => {
-                let (content, body) = *content;
+                let (content, body, missing) = *content;
                 turn.begin(path.clone(), started, body.left());
-                Stage::Sending(self.announce(id, content, body, turn))
+                Stage::Sending(self.announce(id, content, body, missing, turn))
             }
             Ok(Reply::Hashes(hashes)) => {
                 let (content, blocks) = *hashes;
@@ -91,8 +91,8 @@ impl V1 {
             Ok(Reply::Archive(archive)) => Stage::Planning(archive),
             Ok(Reply::Tree(tree)) => {
                 let writer = self.machine.tree(id, &mut turn.out);
-                let (tree, slot) = *tree;
-                Stage::Tree(Box::new(Listing::new(writer, tree, slot)))
+                let (tree, missing, slot) = *tree;
+                Stage::Tree(Box::new(Listing::new(writer, tree, missing, slot)))
             }
             Ok(Reply::Files(wanted)) => {
                 if wanted.content() {
@@ -106,9 +106,16 @@ impl V1 {
         self.answer = Some(Answer { id, path, started, stage });
     }
 
-    fn announce(&mut self, id: u32, content: Content, body: Body, turn: &mut Turn) -> Box<Sending> {
+    fn announce(
+        &mut self,
+        id: u32,
+        content: Content,
+        body: Body,
+        missing: Option<Missing>,
+        turn: &mut Turn,
+    ) -> Box<Sending> {
         let writer = self.machine.content(id, &content, &mut turn.out);
-        Box::new(Sending { writer, body, identity: content.identity })
+        Box::new(Sending { writer, body, identity: content.identity, missing })
     }
 
     /// Goes on with an answer. `None` if it has ended.
