@@ -505,7 +505,7 @@
 //! | a preamble that names no single version | reports which versions the server has, closes |
 //! | unknown kind, a client's or reserved kind, flags or reserved not zero, a length that its kind may not have, malformed JSON | reports a violation, closes |
 //! | a frame that has no arrow in the diagram, or for another request than the first unanswered one | the same |
-//! | `content` of another form (for `hashes`, any but `"file"`), first block or identity than asked for; without what its form must have; a size before its first block | the same |
+//! | `content` of another form (for `hashes`, any but `"file"`), first block or identity than asked for; without what its form must have; a size before its first block, or above what an archive of its sources can have | the same |
 //! | `content` or `file` with a `skip` that is neither 0 nor the one that was asked for (for `hashes`, any but 0), or not less than the first block, as far as its length is known | the same |
 //! | `hashes` out of order, beyond the announced size or the blocks asked for, or whose length is not one of theirs | the same |
 //! | `data` beyond the announced size, the most that an archive can have, the blocks asked for, the end of a block, or after a short block | the same |

@@ -74,6 +74,10 @@ impl Receiving {
         if !is_file && content.sources.is_none() {
             return contradiction("an archive names its sources");
         }
+        let most = content.sources.as_ref().map_or(u64::MAX, Sources::most_of_an_archive);
+        if content.size.is_some_and(|size| size > most) {
+            return contradiction("a size that no archive of its sources has");
+        }
         if content.first_block != get.first_block {
             return contradiction("another first block");
         }
@@ -103,7 +107,7 @@ impl Receiving {
         Ok(Receiving {
             identity: content.identity.clone(),
             size: content.size,
-            most: content.sources.as_ref().map_or(u64::MAX, Sources::most_of_an_archive),
+            most,
             sources: content.sources.map_or(content.size.unwrap_or(u64::MAX), |sources| sources.bytes),
             is_file,
             limit,

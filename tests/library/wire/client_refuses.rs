@@ -217,6 +217,12 @@ fn announcements_that_contradict_the_request_or_themselves() {
         (get("f"), without(file(1), "size"), "a file has a size and no sources"),
         (get("f"), with(archive(1), "form", json!("file")), "a file has a size and no sources"),
         (get("f"), without(archive(1), "sources"), "an archive names its sources"),
+        (
+            get("f"),
+            with(archive(1), "size", json!(32 * 1024 + 2)),
+            "a size that no archive of its sources has",
+        ),
+        (get("f"), with(archive(1), "size", json!(u64::MAX)), "a size that no archive of its sources has"),
         (get("f"), with(file(9 * MIB), "first_block", json!(1)), "another first block"),
         (resumed.clone(), file(9 * MIB), "another first block"),
         (resumed.clone(), with(file(MIB), "first_block", json!(2)), "it begins behind its end"),
