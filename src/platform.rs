@@ -14,7 +14,9 @@ use rustix::{
     fs::{Advice, FallocateFlags, Mode, OFlags, ResolveFlags},
     io::Errno,
     path::Arg,
+    process::{Resource, getrlimit},
 };
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::text::without_number;
 
@@ -123,34 +125,93 @@ pub(crate) fn copy_range(from: impl AsFd, to: impl AsFd, offset: u64, length: u6
 }
 
 /// Claims disk space for the first `length` bytes of a file without changing its length, so that a full
-/// disk shows before anything is fetched. Says whether the file system could.
+/// disk shows before anything is fetched. Says whether the file system could. After an error the file has no more of the
+/// disk than before.
 ///
 /// # Errors
-/// No space, quota, a file too large for the file system.
+/// No space, quota, a file too large for the file system or for this process.
 pub(crate) fn claim_space(file: impl AsFd, length: u64) -> io::Result<bool> {
     if length == 0 {
         return Ok(true);
     }
-    let system = rustix::fs::fstatfs(&file)?;
-    if system.f_type == TMPFS_MAGIC {
+    if file_size_limit().is_some_and(|limit| length > limit) {
+        return Err(Errno::FBIG.into());
+    }
+    let taken = u64::try_from(rustix::fs::fstat(&file)?.st_blocks).unwrap_or(0).saturating_mul(512);
+    // A claim that fails half-way takes all that is free from everyone until it is released.
+    if free_space(&file).is_some_and(|free| length.saturating_sub(taken) > free) {
+        return Err(Errno::NOSPC.into());
+    }
+    if rustix::fs::fstatfs(&file).is_ok_and(|system| system.f_type == TMPFS_MAGIC) {
         // It claims page by page, which takes half as long as writing the file; its figures say as much.
-        let taken = u64::try_from(rustix::fs::fstat(&file)?.st_blocks).unwrap_or(0).saturating_mul(512);
-        let free = system.f_bavail.saturating_mul(u64::try_from(system.f_bsize).unwrap_or(0));
-        // Without a limit it has no blocks at all.
-        let fits = system.f_blocks == 0 || length.saturating_sub(taken) <= free;
-        return if fits { Ok(false) } else { Err(Errno::NOSPC.into()) };
+        return Ok(false);
     }
     let claim = || rustix::fs::fallocate(&file, FallocateFlags::KEEP_SIZE, 0, length);
     match rustix::io::retry_on_intr(claim) {
         Ok(()) => Ok(true),
-        Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(false),
-        Err(error) => Err(error.into()),
+        Err(error) if cannot(error) => Ok(false),
+        Err(error) => {
+            release_space(&file);
+            Err(error.into())
+        }
+    }
+}
+
+/// Gives back the space that was claimed for a file behind its end.
+pub(crate) fn release_space(file: impl AsFd) {
+    let released = rustix::fs::fstat(&file)
+        .and_then(|stat| rustix::fs::ftruncate(&file, u64::try_from(stat.st_size).unwrap_or(0)));
+    if let Err(error) = released {
+        tracing::debug!("the space claimed for a file was not released: {error}");
+    }
+}
+
+/// Bytes that may still be written to the file system of a file; `None` where it does not say.
+pub(crate) fn free_space(file: impl AsFd) -> Option<u64> {
+    let system = rustix::fs::fstatvfs(file).ok()?;
+    // Some have no limit, or no answer, and say that they have no blocks at all.
+    (system.f_blocks != 0).then(|| system.f_bavail.saturating_mul(system.f_frsize))
+}
+
+/// The longest name that the file system of a directory takes, in bytes; 255 where it does not say.
+pub(crate) fn longest_name(directory: impl AsFd) -> usize {
+    let said = rustix::fs::fstatvfs(directory).map_or(0, |system| system.f_namemax);
+    // A figure below this is that of no file system that could hold our own names.
+    usize::try_from(said).ok().filter(|said| (64..=255).contains(said)).unwrap_or(255)
+}
+
+/// The longest file that this process may write (`ulimit -f`).
+pub(crate) fn file_size_limit() -> Option<u64> {
+    getrlimit(Resource::Fsize).current
+}
+
+/// Makes writing past that limit an error: the signal that comes with it would end the process.
+pub(crate) fn outlive_the_file_size_limit() -> io::Result<()> {
+    let kind = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
+    // It is caught from here on, whether or not somebody waits for it.
+    signal(kind).map(drop)
+}
+
+/// Whether an error says that a file system cannot do what was asked at all: sync, set a mode or time, lock, claim space. The
+/// one list, for files, trees and archives.
+pub(crate) fn cannot(error: Errno) -> bool {
+    matches!(error, Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::NOTTY)
+}
+
+/// Waits until the disk has a file, or the names in a directory. A file system that cannot has nothing to wait for.
+pub(crate) fn sync(file: impl AsFd) -> io::Result<()> {
+    match rustix::io::retry_on_intr(|| rustix::fs::fsync(file.as_fd())) {
+        Err(error) if cannot(error) => Ok(()),
+        synced => Ok(synced?),
     }
 }
 
 /// Waits until the disk has everything of the file system that a file or directory is on.
 pub(crate) fn sync_file_system(file: impl AsFd) -> io::Result<()> {
-    Ok(rustix::io::retry_on_intr(|| rustix::fs::syncfs(file.as_fd()))?)
+    match rustix::io::retry_on_intr(|| rustix::fs::syncfs(file.as_fd())) {
+        Err(error) if cannot(error) => Ok(()),
+        synced => Ok(synced?),
+    }
 }
 
 /// Tells one start of the system from all others, where the system does.
@@ -269,6 +330,29 @@ mod tests {
         });
         shutdown(&*listener, Shutdown::Both).unwrap();
         assert!(waiting.join().unwrap().is_err());
+    }
+
+    #[test]
+    fn what_does_not_fit_takes_nothing() {
+        let file = tempfile::tempfile().unwrap();
+        let Some(free) = free_space(&file) else { return println!("skipped: the file system says nothing") };
+        let error = claim_space(&file, free.saturating_mul(2).max(1 << 20)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        assert_eq!(rustix::fs::fstat(&file).unwrap().st_blocks, 0);
+    }
+
+    #[test]
+    fn claimed_space_is_given_back_and_the_content_stays() {
+        use std::os::unix::fs::{FileExt, MetadataExt};
+        let file = tempfile::tempfile().unwrap();
+        file.write_all_at(b"abc", 0).unwrap();
+        claim_space(&file, 1 << 20).unwrap();
+        release_space(&file);
+        let data = file.metadata().unwrap();
+        assert!(data.len() == 3 && data.blocks() * 512 <= 64 << 10, "{data:?}");
+        let mut content = [0; 3];
+        file.read_exact_at(&mut content, 0).unwrap();
+        assert_eq!(&content, b"abc");
     }
 
     #[test]

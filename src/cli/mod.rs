@@ -135,8 +135,8 @@ pub struct ClientArgs {
     /// Unpack zip archives once they are verified, into a folder beside them
     #[arg(long)]
     pub extract: bool,
-    /// Which names in trees and unpacked archives are taken: all that this system can have (exact), or
-    /// those that mean a file on every other one, too (portable) [default: exact]
+    /// Which names are kept: all that this system can have (exact), or those that mean a file on every
+    /// other one, too (portable) [default: exact]
     #[arg(long, value_name = "WHICH", value_parser = values::names())]
     pub names: Option<Names>,
     /// Fail unless the file has this digest; ALGO is blake3, sha256 or md5

@@ -168,7 +168,7 @@ impl Actor {
             if let Some(job) = &asked {
                 let is_gone = |other| other == id || leaving.contains(&other);
                 let others = self.board.with(|state| state.queue.others_for(&job.0.address, is_gone));
-                leftover::discard(&self.board.folders, job, &others);
+                leftover::discard(&self.board.folders, self.config.names, job, &others);
             }
         });
         self.board.with(|state| state.queue.reset(id));

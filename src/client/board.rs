@@ -2,8 +2,7 @@
 //! holds it across I/O.
 
 use std::{
-    collections::HashMap,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -13,6 +12,7 @@ use crate::units;
 
 use super::{
     Config, Event, JobId, Kept, Limits,
+    claims::{self, Claims, FileId},
     folder::Folders,
     queue::{Announced, Queue},
     rate::Limiter,
@@ -30,7 +30,7 @@ pub(super) struct State {
     pub(super) segments: usize,
     pub(super) servers: Servers,
     /// Targets that jobs write to.
-    claims: HashMap<PathBuf, JobId>,
+    claims: Claims,
 }
 
 /// See the module.
@@ -57,7 +57,7 @@ impl Board {
             jobs: config.jobs.max(1),
             segments: config.segments.max(1),
             servers: Servers::default(),
-            claims: HashMap::new(),
+            claims: Claims::default(),
         };
         Board {
             state: Mutex::new(state),
@@ -112,18 +112,38 @@ impl Board {
     /// # Errors
     /// It belongs to another job.
     pub(super) fn claim(&self, target: &Path, id: JobId) -> Result<(), JobId> {
-        self.with(|state| match state.claims.get(target) {
-            Some(&other) if other != id => Err(other),
-            _ => {
-                state.claims.insert(target.to_owned(), id);
-                Ok(())
+        let mut distinct = Vec::new();
+        loop {
+            let rivals = self.with(|state| {
+                let mut rivals = state.claims.rivals(target, id);
+                rivals.retain(|rival| !distinct.contains(rival));
+                if rivals.is_empty() {
+                    state.claims.insert(target, id);
+                }
+                rivals
+            });
+            if rivals.is_empty() {
+                return Ok(());
             }
-        })
+            // The disk is asked without the lock; who has come meanwhile is looked at in the next round.
+            if let Some((_, other)) = rivals.iter().find(|(path, _)| claims::are_one(path, target)) {
+                return Err(*other);
+            }
+            distinct.extend(rivals);
+        }
+    }
+
+    /// Claims the open `.part` of a job.
+    ///
+    /// # Errors
+    /// It belongs to another job.
+    pub(super) fn claim_file(&self, file: FileId, id: JobId) -> Result<(), JobId> {
+        self.with(|state| state.claims.take_file(file, id))
     }
 
     /// Gives up the claims of a job.
     pub(super) fn release(&self, id: JobId) {
-        self.with(|state| state.claims.retain(|_, holder| *holder != id));
+        self.with(|state| state.claims.release(id));
     }
 }
 

@@ -159,7 +159,7 @@ impl Exchange<'_> {
         let asked = self.context.new.address.path.name();
         // A directory comes as an archive of its name; only the announcement tells.
         let archive = zip && asked.is_none_or(|asked| announced == format!("{asked}.zip"));
-        let name = SafeName::for_content(asked, announced, archive);
+        let name = SafeName::for_content(asked, announced, archive, self.context.names);
         if self.memory.place.is_none() {
             self.memory.place = Some(self.context.place(&name, Some(size))?);
         }

@@ -14,7 +14,6 @@ use std::{
 use tokio::task::{JoinHandle, block_in_place, spawn_blocking};
 
 use crate::{
-    platform,
     protocol::{
         client::{Event, Request},
         digest::{BLOCK_SIZE, Hash},
@@ -29,7 +28,6 @@ use super::{
     blocks::Blocks,
     link::Link,
     memory::{Memory, Place, Source, buffer, hash_block},
-    part::Part,
     place::{self, Target},
     retry::{Fault, Verdict},
     times::Status,
@@ -334,7 +332,8 @@ fn adopt(
 /// came there is hashed again: nobody keeps others from writing to the target.
 fn copy(context: &Context, memory: &mut Memory, size: u64, old: &Old) -> Result<(), Fault> {
     if memory.place.is_none() {
-        let part = Part::create(&old.target.folder, &old.target.name)?;
+        let mut part = context.open_part(&old.target)?;
+        part.clear()?;
         memory.place = Some(Place { target: old.target.clone(), part });
     }
     let (Some(place), Some(source)) = (&mut memory.place, &memory.source) else { return Ok(()) };
@@ -343,7 +342,7 @@ fn copy(context: &Context, memory: &mut Memory, size: u64, old: &Old) -> Result<
     let (mut buffer, mut shares) = (buffer(), true);
     for (index, hash) in old.blocks.verified() {
         let (offset, length) = (index * BLOCK_SIZE, old.blocks.length(index));
-        shares = shares && platform::copy_range(&old.file, &**place.part.file()?, offset, length).is_ok();
+        shares = shares && place.part.writer()?.copy_from(&old.file, offset, length);
         let copied = if shares { place.part.file()? } else { &old.file };
         let digest = hash_block(copied, index, length, &mut buffer);
         let Some(digest) = digest.filter(|digest| digest.chaining == hash) else { continue };

@@ -73,6 +73,10 @@ pub fn resume(config: Config, queue: Vec<KeptJob>) -> io::Result<(Engine, mpsc::
         .thread_name("fdsp-client")
         .enable_all()
         .build()?;
+    {
+        let _inside = runtime.enter();
+        platform::outlive_the_file_size_limit()?;
+    }
     let (events, received) = mpsc::unbounded_channel();
     let (mailbox, messages) = mpsc::unbounded_channel();
     let board = Arc::new(Board::new(&config, events));

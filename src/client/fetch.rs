@@ -10,7 +10,7 @@ use crate::{
 use super::{
     compare, crew,
     memory::{Memory, Place, Source},
-    name::{self, SafeName},
+    name::SafeName,
     part::Part,
     place::{self, Target},
     queue::Announced,
@@ -100,16 +100,35 @@ impl Context {
         let claim = |path: &std::path::Path| self.board.claim(path, self.id);
         let target = place::decide(&self.board.folders, &self.new, name, size, claim)?;
         if target.by_server && Part::is_there(&target.folder, &target.name) {
-            return Err(place::not_ours(&target.folder.join(&name::part_name(&target.name))));
+            return Err(place::not_ours(&target.folder.join(&target.folder.part_name(&target.name))));
         }
-        let part = Part::create(&target.folder, &target.name)?;
+        let mut part = self.open_part(&target)?;
+        part.clear()?;
         Ok(Place { target, part })
+    }
+
+    /// Opens the `.part` of a target for this job alone.
+    pub(super) fn open_part(&self, target: &Target) -> Result<Part, Fault> {
+        let part = Part::open(&target.folder, &target.name)?;
+        self.claim_part(&part)?;
+        Ok(part)
+    }
+
+    fn claim_part(&self, part: &Part) -> Result<(), Fault> {
+        self.board.claim_file(part.id()?, self.id).map_err(|_| place::taken(&part.path()))
     }
 }
 
 /// Opens what an earlier try left, and tells the readers of the progress.
 pub(super) fn take_up(context: &Context, memory: &mut Memory) -> Result<(), Fault> {
-    block_in_place(|| memory.reopen())?;
+    block_in_place(|| {
+        // A job that had failed has given up its claims.
+        if let Some(place) = &memory.place {
+            place::take(&place.target, |path| context.board.claim(path, context.id))?;
+        }
+        memory.reopen()?;
+        memory.place.as_ref().map_or(Ok(()), |place| context.claim_part(&place.part))
+    })?;
     let verified = memory.blocks.bytes();
     context.progress.set_verified(verified);
     if memory.source.as_ref().is_none_or(|source| source.form == Form::File) {

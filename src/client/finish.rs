@@ -5,24 +5,27 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
-use rustix::fs::FileType;
+use rustix::fs::{AtFlags, FileType};
 
 use crate::{
-    platform::reason,
+    platform::{self, reason},
     protocol::{
         digest::Hash,
         message::{Form, Sources},
     },
+    units,
 };
 
 use super::{
     Checksum, Existing, JobId, TroubleKind, archive_check,
     checksum::{self, Interrupted},
     memory::{Memory, Place},
+    part::Writer,
     place::{self, Target},
-    retry::Fault,
+    retry::{Fault, Verdict},
     times::set_modified,
 };
 
@@ -56,6 +59,15 @@ impl Finish {
         claim: impl Fn(&Path) -> Result<(), JobId>,
         go_on: impl Fn() -> bool,
     ) -> Result<PathBuf, Unfinished> {
+        if let Some(target) = &memory.placed {
+            if matches!(target.folder.look(&target.name), Ok(None)) {
+                let path = target.path();
+                *memory = Memory::default();
+                let gone = format!("{} is gone; try again to fetch it anew", path.display());
+                return Err(Fault::disk(gone).into());
+            }
+            return Ok(self.sync_name(target)?);
+        }
         if let (Some(path), Some(root), Some(old)) = (&memory.identical, memory.root, &memory.old) {
             let file = old.folder.read(&old.name).map_err(|error| disk("read", path, &error))?;
             self.check_digest(&file, root, &go_on, path)?;
@@ -64,13 +76,15 @@ impl Finish {
         let (Some(root), Some(source)) = (memory.root, memory.source.clone()) else {
             return Err(Fault::never(TroubleKind::Other, "nothing was fetched").into());
         };
+        confirm(memory)?;
         let Some(place) = &mut memory.place else {
             return Err(Fault::never(TroubleKind::Other, "nothing was fetched").into());
         };
+        let writer = place.part.writer()?.clone();
         let file = Arc::clone(place.part.file()?);
         let part = place.part.path();
         let size = source.size.unwrap_or(0);
-        check_length(&file, size, &part)?;
+        check_length(&writer, &file, size, &part)?;
         self.check_digest(&file, root, &go_on, &part)?;
         if let (Form::Zip, Some(sources)) = (source.form, source.sources) {
             check_archive(&file, &sources, &part)?;
@@ -84,21 +98,31 @@ impl Finish {
             return Ok(path);
         }
         if let Some(modified) = source.modified {
-            set_modified(&*file, modified);
+            writer.change(|file| set_modified(file, modified));
         }
         if self.sync {
-            file.sync_all().map_err(|error| disk("write", &part, &error))?;
+            platform::sync(&*file).map_err(|error| disk("write", &part, &error))?;
         }
         if !go_on() {
             return Err(Unfinished::Stopped);
         }
+        if writer.is_touched() {
+            return Err(touched(&part, 0).into());
+        }
         self.put_in_place(place, claim)?;
         place.part.placed();
+        // From here on it is there, whatever fails.
+        let target = memory.placed.insert(place.target.clone());
+        Ok(self.sync_name(target)?)
+    }
+
+    /// Waits until the disk has the name of what is in its place; where that is.
+    fn sync_name(&self, target: &Target) -> Result<PathBuf, Fault> {
+        let path = target.path();
         if self.sync {
-            let synced = place.target.folder.sync();
-            synced.map_err(|error| disk("write the folder of", &place.target.path(), &error))?;
+            target.folder.sync().map_err(|error| disk("write the folder of", &path, &error))?;
         }
-        Ok(place.target.path())
+        Ok(path)
     }
 
     fn check_digest(
@@ -154,6 +178,10 @@ impl Finish {
         loop {
             let Target { folder, name, .. } = &place.target;
             if !place.part.is_in_place() {
+                if place.part.is_called(name) {
+                    // It was renamed after all, whatever was said of that.
+                    return Ok(());
+                }
                 let part = place.part.path();
                 return Err(Fault::disk(format!("{} was replaced by somebody else", part.display())));
             }
@@ -164,13 +192,20 @@ impl Finish {
                 folder.rename_new(place.part.name(), name)
             };
             match renamed {
-                Ok(()) => return Ok(()),
+                // Of two names for one file, a rename takes none away.
+                Ok(()) if !place.part.is_in_place() => return Ok(()),
+                // It has both names: the old one was not taken away.
+                _ if place.part.is_called(name) => {
+                    return rustix::fs::unlinkat(&folder.handle, place.part.name(), AtFlags::empty())
+                        .map_err(|error| disk("delete", &place.part.path(), &error.into()));
+                }
                 // Somebody made it while this one was fetched.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match self.existing {
                     Existing::Rename => place.target = place::next_name(&place.target, &claim)?,
                     _ if replaces => return Err(place::not_by_server(&place.target)),
                     _ => return Err(place::differs(&place.target, Some(&place.part.path()))),
                 },
+                Ok(()) => return Ok(()),
                 Err(error) => {
                     let (target, part) = (place.target.path(), place.part.path());
                     return Err(Fault::disk(format!(
@@ -185,11 +220,50 @@ impl Finish {
     }
 }
 
-/// The file must be as long as what was verified: somebody else may have written to it.
-pub(super) fn check_length(file: &File, size: u64, part: &Path) -> Result<(), Fault> {
+/// What was verified is what arrived: if another program may have changed what lies on the disk, that is read and verified,
+/// and what is not what it was is asked for again.
+pub(super) fn confirm(memory: &mut Memory) -> Result<(), Fault> {
+    let Some(place) = &memory.place else { return Ok(()) };
+    let (writer, part) = (place.part.writer()?.clone(), place.part.path());
+    if !writer.is_touched() {
+        return Ok(());
+    }
+    tracing::info!("{}: another program may have changed it; it is read again", part.display());
+    writer.look_anew();
+    let (known, root) = (memory.blocks.bytes(), memory.root);
+    memory.verify()?;
+    let lost = known - memory.blocks.bytes();
+    if lost > 0 {
+        memory.record();
+        return Err(touched(&part, lost));
+    }
+    if let (0, Some(root), Some(place)) = (known, root, &memory.place) {
+        // Of a content without blocks only the whole tells.
+        let whole = Checksum::Blake3(root.0);
+        let found = checksum::of_file(place.part.file()?, &whole, || true);
+        if !found.is_ok_and(|found| found == whole) {
+            return Err(Fault::changed(format!("{} was changed by another program", part.display())));
+        }
+        memory.root = Some(root);
+    }
+    Ok(())
+}
+
+fn touched(part: &Path, lost: u64) -> Fault {
+    let again = match lost {
+        0 => "it is verified again".to_owned(),
+        lost => format!("{} are fetched again", units::bytes(lost)),
+    };
+    let fault = Fault::changed(format!("{} was changed by another program; {again}", part.display()));
+    // Each block stands for itself: what is intact stays.
+    Fault { verdict: Verdict::Again(Duration::ZERO), ..fault }
+}
+
+/// The file must be as long as what was verified: another program may have written to it.
+pub(super) fn check_length(writer: &Writer, file: &File, size: u64, part: &Path) -> Result<(), Fault> {
     let length = file.metadata().map_err(|error| disk("read", part, &error))?.len();
     if length > size {
-        file.set_len(size).map_err(|error| disk("cut", part, &error))?;
+        writer.change(|file| file.set_len(size)).map_err(|error| disk("cut", part, &error))?;
     } else if length < size {
         return Err(Fault::changed(format!("{} was shortened by somebody else", part.display())));
     }
@@ -210,5 +284,134 @@ fn interrupted(error: Interrupted, path: &Path) -> Unfinished {
     match error {
         Interrupted::Io(error) => disk("read", path, &error).into(),
         Interrupted::Stopped => Unfinished::Stopped,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        client::{
+            folder::{Folder, Folders},
+            memory::Source,
+            part::{Part, overwrite},
+        },
+        protocol::digest::BlockHasher,
+    };
+    use rustix::fs::{Mode, OFlags};
+    use std::fs;
+
+    const CONTENT: &[u8] = b"what arrived";
+
+    /// What a job has when all of a content has arrived.
+    fn complete(folder: Arc<Folder>) -> Memory {
+        let mut memory = Memory {
+            place: Some(Place {
+                part: Part::create(&folder, "x".as_ref()).unwrap(),
+                target: Target::new(folder, "x".into()),
+            }),
+            source: Some(Source {
+                address: String::new(),
+                identity: "v1".into(),
+                form: Form::File,
+                size: Some(CONTENT.len() as u64),
+                sources: None,
+                modified: None,
+            }),
+            ..Memory::default()
+        };
+        arrive(&mut memory);
+        memory
+    }
+
+    fn arrive(memory: &mut Memory) {
+        memory.place.as_ref().unwrap().part.write(CONTENT, 0).unwrap();
+        let mut hasher = BlockHasher::new(0);
+        hasher.update(CONTENT);
+        memory.blocks.insert(0, u32::try_from(CONTENT.len()).unwrap(), &hasher.finish());
+        (memory.root, memory.proven) = (memory.blocks.root(), true);
+    }
+
+    fn run(memory: &mut Memory, existing: Existing, sync: bool) -> Result<PathBuf, Fault> {
+        let finish = Finish { existing, checksum: None, sync };
+        finish.run(memory, |_| Ok(()), || true).map_err(|unfinished| match unfinished {
+            Unfinished::Fault(fault) => fault,
+            Unfinished::Stopped => panic!("nobody stopped it"),
+        })
+    }
+
+    #[test]
+    fn what_is_in_its_place_is_recognised_after_the_folder_could_not_be_synced() {
+        let dir = tempfile::tempdir().unwrap();
+        // A handle that names are reached through, and that cannot be synced.
+        let path = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let handle = rustix::fs::open(dir.path(), path, Mode::empty()).unwrap();
+        let mut memory = complete(Arc::new(Folder::of(handle, dir.path().to_owned())));
+        for existing in [Existing::Rename, Existing::Overwrite, Existing::Keep] {
+            let fault = run(&mut memory, existing, true).unwrap_err();
+            assert!(fault.trouble.message.as_str().starts_with("cannot write the folder of "), "{fault:?}");
+            assert_eq!(fs::read(dir.path().join("x")).unwrap(), CONTENT);
+        }
+        assert_eq!(run(&mut memory, Existing::Rename, false).unwrap(), dir.path().join("x"));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        fs::remove_file(dir.path().join("x")).unwrap();
+        let fault = run(&mut memory, Existing::Keep, false).unwrap_err();
+        assert!(fault.trouble.message.as_str().contains("x is gone"), "{fault:?}");
+    }
+
+    #[test]
+    fn what_another_program_did_meanwhile_is_fetched_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut memory = complete(Folders::default().open(dir.path()).unwrap());
+        let part = dir.path().join("x.part");
+        overwrite(&part, b"WHAT");
+        let fault = run(&mut memory, Existing::Keep, false).unwrap_err();
+        assert_eq!(
+            (fault.trouble.kind, fault.verdict),
+            (TroubleKind::Integrity, Verdict::Again(Duration::ZERO))
+        );
+        assert!(memory.blocks.bytes() == 0 && !memory.is_complete());
+        arrive(&mut memory);
+        // The same again changes nothing but the time.
+        overwrite(&part, b"what");
+        assert_eq!(fs::read(run(&mut memory, Existing::Keep, false).unwrap()).unwrap(), CONTENT);
+    }
+
+    #[test]
+    fn what_was_cut_off_or_added_meanwhile_is_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut memory = complete(Folders::default().open(dir.path()).unwrap());
+        let part = fs::OpenOptions::new().write(true).open(dir.path().join("x.part")).unwrap();
+        part.set_len(3).unwrap();
+        assert!(
+            matches!(run(&mut memory, Existing::Keep, false), Err(fault) if fault.verdict == Verdict::Again(Duration::ZERO))
+        );
+        arrive(&mut memory);
+        part.set_len(1000).unwrap();
+        assert_eq!(fs::read(run(&mut memory, Existing::Keep, false).unwrap()).unwrap(), CONTENT);
+    }
+
+    #[test]
+    fn a_content_without_blocks_is_read_again_as_a_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut memory = complete(Folders::default().open(dir.path()).unwrap());
+        memory.blocks = Default::default();
+        let part = dir.path().join("x.part");
+        overwrite(&part, b"what");
+        confirm(&mut memory).unwrap();
+        overwrite(&part, b"WHAT");
+        assert_eq!(confirm(&mut memory).unwrap_err().verdict, Verdict::StartOver);
+    }
+
+    #[test]
+    fn a_file_with_both_names_keeps_the_right_one() {
+        for existing in [Existing::Keep, Existing::Overwrite, Existing::Rename] {
+            let dir = tempfile::tempdir().unwrap();
+            let mut memory = complete(Folders::default().open(dir.path()).unwrap());
+            fs::hard_link(dir.path().join("x.part"), dir.path().join("x")).unwrap();
+            run(&mut memory, existing, false).unwrap();
+            assert_eq!(fs::read(dir.path().join("x")).unwrap(), CONTENT);
+            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "{existing:?}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     fs::File,
     io,
     os::fd::{AsFd, OwnedFd},
@@ -14,13 +14,15 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 
 use crate::platform::{self, reason};
 
-use super::{retry::Fault, seal::Seal};
+use super::{name, retry::Fault, seal::Seal};
 
 /// An open folder.
 #[derive(Debug)]
 pub(super) struct Folder {
     pub(super) handle: OwnedFd,
     path: PathBuf,
+    /// Bytes of the longest name in it.
+    longest: usize,
     /// For the control files in it.
     pub(super) seal: Seal,
 }
@@ -35,12 +37,37 @@ impl Folder {
             }
             _ => Fault::disk(format!("cannot use the folder {}: {}", path.display(), reason(&error))),
         })?;
-        Ok(Folder { handle, path, seal })
+        Ok(Folder { longest: platform::longest_name(&handle), handle, path, seal })
     }
 
     /// A folder of ours that is open, and where it is. Control files in it need no seal.
     pub(super) fn of(handle: OwnedFd, path: PathBuf) -> Folder {
-        Folder { handle, path, seal: Seal::default() }
+        Folder { longest: platform::longest_name(&handle), handle, path, seal: Seal::default() }
+    }
+
+    /// What a content of this name is called in it: shorter, where its file system has no names of that length.
+    pub(super) fn within(&self, name: &str) -> OsString {
+        name::within(name, self.longest)
+    }
+
+    /// Whether its file system has no names of that length.
+    pub(super) fn is_too_long(&self, name: &OsStr) -> bool {
+        name.len() > self.longest
+    }
+
+    /// `name (number).ext`.
+    pub(super) fn numbered(&self, name: &OsStr, number: u32) -> OsString {
+        name::numbered(name, number, self.longest)
+    }
+
+    /// The name of the unfinished file beside `name`.
+    pub(super) fn part_name(&self, name: &OsStr) -> OsString {
+        self.beside(name, ".part")
+    }
+
+    /// The name of what is kept beside `name` while that is not complete.
+    pub(super) fn beside(&self, name: &OsStr, suffix: &str) -> OsString {
+        name::beside(name, suffix, self.longest)
     }
 
     /// Whether its path still leads to it.
@@ -97,17 +124,12 @@ impl Folder {
 
     /// Waits until the disk has its names.
     pub(super) fn sync(&self) -> io::Result<()> {
-        match rustix::io::retry_on_intr(|| rustix::fs::fsync(&self.handle)) {
-            // Some file systems have nothing to wait for.
-            Err(rustix::io::Errno::INVAL) => Ok(()),
-            result => Ok(result?),
-        }
+        platform::sync(&self.handle)
     }
 
-    /// Bytes that may still be written to its file system.
+    /// Bytes that may still be written to its file system, where it says so.
     pub(super) fn free(&self) -> Option<u64> {
-        let stat = rustix::fs::fstatvfs(&self.handle).ok()?;
-        Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+        platform::free_space(&self.handle)
     }
 }
 
@@ -156,6 +178,19 @@ pub(super) struct Found {
 mod tests {
     use super::*;
     use std::fs;
+
+    #[test]
+    fn names_are_as_long_as_the_file_system_has_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder { longest: 143, ..Folder::open(dir.path(), Seal::default()).unwrap() };
+        let long = "x".repeat(200);
+        let name = folder.within(&format!("{long}.iso"));
+        assert!(name.len() == 143 && name.to_string_lossy().ends_with(".iso"));
+        let part = folder.part_name(&name);
+        assert!(part.len() + ".fdsp~".len() <= 143, "there is room for what is kept beside it");
+        assert!(folder.numbered(&name, 9999).len() <= 143);
+        assert!(folder.is_too_long(long.as_ref()) && !folder.is_too_long(&name));
+    }
 
     #[test]
     fn a_folder_is_held_once_and_only_while_its_path_leads_to_it() {

@@ -1,11 +1,18 @@
 //! Names that a file system takes for the same, although they are not.
 
-use std::{ffi::OsStr, io, os::fd::BorrowedFd};
+use std::{
+    ffi::OsStr,
+    io,
+    os::fd::{AsFd, BorrowedFd},
+    path::Path,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 use rustix::fs::{AtFlags, Mode, OFlags};
 use unicode_normalization::UnicodeNormalization;
 
-use super::Names;
+use super::{Names, folder::open_directory};
+use crate::platform;
 
 /// What a file system takes for the same name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,6 +38,23 @@ impl Folding {
             (false, true) => name.nfd().collect(),
             (false, false) => name.to_owned(),
         }
+    }
+
+    /// Tries it out in a folder of the user's, in a directory that is made for this and removed. Where none can be made,
+    /// nothing else can either.
+    pub(super) fn in_folder(folder: &Path) -> Folding {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!(".fdsp-probe-{}-{number}", std::process::id());
+        let probe = || -> io::Result<Folding> {
+            let folder = platform::open_directory(folder)?;
+            rustix::fs::mkdirat(&folder, &*name, Mode::RWXU)?;
+            let folding =
+                open_directory(&folder, OsStr::new(&name)).map(|probe| Folding::probe(probe.as_fd()));
+            rustix::fs::unlinkat(&folder, &*name, AtFlags::REMOVEDIR)?;
+            folding
+        };
+        probe().unwrap_or_default()
     }
 
     /// Tries it out in an empty directory of one's own, which is empty afterwards, too.
@@ -59,7 +83,6 @@ impl Folding {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::os::fd::AsFd;
 
     proptest! {
         #[test]

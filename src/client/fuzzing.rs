@@ -3,8 +3,8 @@
 use std::{fs::File, io::Write, os::unix::fs::FileExt, sync::Mutex};
 
 use super::{
-    archive_check, control,
-    name::{SafeName, numbered, part_name},
+    Names, archive_check, control,
+    name::{SafeName, beside, numbered},
 };
 use crate::{
     fuzzing::{Fuzz, assert_harmless, shape},
@@ -67,7 +67,9 @@ fn names_are_fuzzed() {
         let text = String::from_utf8_lossy(input);
         for asked in [None, Some(&*text)] {
             for archive in [false, true] {
-                let name = SafeName::for_content(asked, &text, archive);
+                let exact = SafeName::for_content(asked, &text, archive, Names::Exact);
+                assert!(!exact.as_str().contains(['/', '\0']) && (1..=255).contains(&exact.as_str().len()));
+                let name = SafeName::for_content(asked, &text, archive, Names::Portable);
                 let name = name.as_str();
                 assert!((1..=255).contains(&name.len()), "{name:?}");
                 assert!(!matches!(name, "." | ".."), "{name:?}");
@@ -76,7 +78,9 @@ fn names_are_fuzzed() {
                 assert!(asked.is_some() || !name.starts_with('.'), "{name:?} hides itself");
                 assert_eq!(SafeName::new(name).as_str(), name, "safe is safe");
                 let folder = std::path::Path::new("/folder");
-                for local in [name.into(), part_name(name.as_ref()), numbered(name.as_ref(), u32::MAX)] {
+                for local in
+                    [name.into(), beside(name.as_ref(), ".part", 255), numbered(name.as_ref(), u32::MAX, 255)]
+                {
                     assert!(local.len() <= 255);
                     assert_eq!(folder.join(&local).parent(), Some(folder), "{local:?}");
                 }

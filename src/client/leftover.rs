@@ -6,9 +6,9 @@ use std::{collections::HashSet, path::PathBuf};
 use rustix::fs::FileType;
 
 use super::{
-    NewJob,
+    Names, NewJob,
     folder::Folders,
-    name::{self, SafeName},
+    name::SafeName,
     part::Part,
     place::{self, Target},
     retry::Fault,
@@ -21,22 +21,22 @@ type Called = (NewJob, SafeText);
 
 /// Deletes what has come of a job, as far as it says that it is from there. What one of `others`, which are not finished,
 /// would go on with stays.
-pub(super) fn discard(folders: &Folders, job: &Called, others: &[Called]) {
+pub(super) fn discard(folders: &Folders, names: Names, job: &Called, others: &[Called]) {
     let taken: HashSet<PathBuf> =
-        others.iter().flat_map(|other| targets(folders, other)).map(|target| target.path()).collect();
-    for target in targets(folders, job).filter(|target| !taken.contains(&target.path())) {
+        others.iter().flat_map(|other| targets(folders, names, other)).map(|target| target.path()).collect();
+    for target in targets(folders, names, job).filter(|target| !taken.contains(&target.path())) {
         discard_at(&job.0, &target).unwrap_or_else(|fault| stays(&fault));
     }
 }
 
 /// Where its content may have been going.
-fn targets(folders: &Folders, (new, name): &Called) -> impl Iterator<Item = Target> {
-    let mut names: Vec<_> = new.names().into_iter().map(|(_, name)| name).collect();
+fn targets(folders: &Folders, names: Names, (new, name): &Called) -> impl Iterator<Item = Target> {
+    let mut called: Vec<_> = new.names(names).into_iter().map(|(_, name)| name).collect();
     if new.address.path.is_root() {
         // What the server calls it was told in an earlier run.
-        names.push(SafeName::new(name.as_str()));
+        called.push(SafeName::fitting(name.as_str(), names));
     }
-    names.into_iter().filter_map(|name| {
+    called.into_iter().filter_map(|name| {
         let target = place::candidate(folders, new, &name, |_| Ok(()));
         target.map_err(|fault| stays(&fault)).ok().flatten()
     })
@@ -49,7 +49,7 @@ fn stays(fault: &Fault) {
 
 fn discard_at(new: &NewJob, target: &Target) -> Result<(), Fault> {
     let Target { folder, name, .. } = target;
-    let found = folder.look(&name::part_name(name)).ok().flatten();
+    let found = folder.look(&folder.part_name(name)).ok().flatten();
     match found.map(|found| found.kind) {
         Some(FileType::RegularFile) => {
             let part = Part::open(folder, name)?;

@@ -65,8 +65,8 @@ pub(super) struct Memory {
     pub(super) rival: Option<File>,
     /// The target was there already, byte for byte.
     pub(super) identical: Option<PathBuf>,
-    /// It is in its place, and is still to be unpacked.
-    pub(super) placed: Option<PathBuf>,
+    /// It is in its place; the disk may not have its name yet, and it may still be to unpack.
+    pub(super) placed: Option<Target>,
     /// Whether the server said, after the last block that was kept, that the content is still the same. Until
     /// then the blocks may be of two versions.
     pub(super) proven: bool,
@@ -152,7 +152,15 @@ impl Memory {
             self.believe()?;
         }
         self.record();
-        Ok(())
+        self.claim()
+    }
+
+    /// Claims the space that the content needs, as far as its size is known.
+    pub(super) fn claim(&self) -> Result<(), Fault> {
+        match (&self.place, self.size()) {
+            (Some(place), Some(size)) => place.part.claim(size),
+            _ => Ok(()),
+        }
     }
 
     /// What nothing tells to be an unfinished download is one of this content only if some of that is in it.

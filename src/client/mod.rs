@@ -24,6 +24,7 @@ mod archive_check;
 mod blocks;
 mod board;
 mod checksum;
+mod claims;
 mod classic;
 mod compare;
 mod control;
@@ -112,8 +113,8 @@ pub struct Config {
     pub trust: Trust,
 }
 
-/// Which names are taken where nothing may be changed: in trees, and in archives that are unpacked. No name leads anywhere
-/// else, drives a terminal or cannot be seen, whatever this says.
+/// Which names are kept. In trees and in archives that are unpacked the others are refused; a single file is saved under a
+/// substitute. No name leads anywhere else, drives a terminal or cannot be seen, whatever this says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Names {
     /// All that this system can have.

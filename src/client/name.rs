@@ -11,6 +11,8 @@ use crate::text::is_unsafe;
 const LONGEST: usize = 255;
 /// Longest extension, with its dot, that a shortened name keeps.
 const EXTENSION: usize = 16;
+/// What no name may have on some systems.
+const FORBIDDEN: [char; 8] = ['\\', ':', '*', '?', '"', '<', '>', '|'];
 /// What nothing usable is called.
 const NAMELESS: &str = "download";
 
@@ -21,20 +23,39 @@ const NAMELESS: &str = "download";
 pub(super) struct SafeName(String);
 
 impl SafeName {
-    /// Makes a name safe; whatever cannot stay becomes `_`.
-    pub(super) fn new(name: &str) -> SafeName {
-        let cleaned: String =
-            name.nfc().map(|c| if is_unsafe(c) || matches!(c, '/' | '\\') { '_' } else { c }).collect();
-        let trimmed = trim_end(cleaned.trim_start());
-        let mut name = match trimmed {
-            "" => NAMELESS.to_owned(),
-            name if is_device(name) => format!("_{name}"),
-            name => name.to_owned(),
-        };
-        if name.len() > LONGEST {
-            name = shorten(&name);
+    /// The name itself where it can stay, by the rule of [`SafeName::exact`]; otherwise a substitute, in which each
+    /// character that cannot stay is `_`.
+    pub(super) fn fitting(name: &str, names: Names) -> SafeName {
+        match SafeName::exact(name, names) {
+            Ok(exact) => exact,
+            Err(_) if names == Names::Portable => SafeName::new(name),
+            Err(_) => {
+                let keep = |c: char| c != '/' && (!is_unsafe(c) || is_shape(c));
+                SafeName::of(match name {
+                    "." | ".." => "_".repeat(name.len()),
+                    _ => name.chars().map(|c| if keep(c) { c } else { '_' }).collect(),
+                })
+            }
         }
-        SafeName(name)
+    }
+
+    /// Makes a name safe on every system; whatever cannot stay becomes `_`.
+    pub(super) fn new(name: &str) -> SafeName {
+        let cannot = |c: char| c == '/' || is_unsafe(c) || FORBIDDEN.contains(&c);
+        let clean: String = name.nfc().map(|c| if cannot(c) { '_' } else { c }).collect();
+        // Nothing is dropped: what was two names stays two names.
+        let (start, end) = (clean.len() - clean.trim_start().len(), trim_end(&clean).len());
+        let clean: String =
+            clean.char_indices().map(|(at, c)| if at < start || at >= end { '_' } else { c }).collect();
+        SafeName::of(if is_device(&clean) { format!("_{clean}") } else { clean })
+    }
+
+    fn of(name: String) -> SafeName {
+        match name.len() {
+            0 => SafeName(NAMELESS.to_owned()),
+            1..=LONGEST => SafeName(name),
+            _ => SafeName(shorten(&name, LONGEST)),
+        }
     }
 
     /// Takes a name as it is, for contents that have to be what their sender has: where nothing may be changed, what
@@ -47,12 +68,11 @@ impl SafeName {
     /// # Errors
     /// Why it is refused.
     pub(super) fn exact(name: &str, names: Names) -> Result<SafeName, &'static str> {
-        let shapes = |c: char| matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}');
         match name {
             "" | "." | ".." => Err("is no name of a file"),
             _ if name.contains(['/', '\0']) => Err("is no name of a file"),
             _ if name.len() > LONGEST => Err("is too long for a file"),
-            _ if name.contains(|c| is_unsafe(c) && !shapes(c)) => {
+            _ if name.contains(|c| is_unsafe(c) && !is_shape(c)) => {
                 Err("has characters that a terminal obeys or that cannot be seen")
             }
             _ if names == Names::Portable => match unportable(name) {
@@ -66,14 +86,14 @@ impl SafeName {
     /// The name that the user can expect: the one asked for, if the path has one. Only the served folder itself
     /// has to be named by the server, and it may neither hide the file by a leading dot, nor name it as an option of some
     /// program, nor make something else of an archive.
-    pub(super) fn for_content(asked: Option<&str>, announced: &str, archive: bool) -> SafeName {
+    pub(super) fn for_content(asked: Option<&str>, announced: &str, archive: bool, names: Names) -> SafeName {
         let suffix = if archive { ".zip" } else { "" };
         let name = match asked {
-            Some(asked) => SafeName::new(asked),
+            Some(asked) => SafeName::fitting(asked, names),
             None => {
-                let name = SafeName::new(announced.strip_suffix(suffix).unwrap_or(announced));
+                let name = SafeName::fitting(announced.strip_suffix(suffix).unwrap_or(announced), names);
                 match name.0.strip_prefix(['.', '-']) {
-                    Some(rest) => SafeName::new(&format!("_{rest}")),
+                    Some(rest) => SafeName::fitting(&format!("_{rest}"), names),
                     None => name,
                 }
             }
@@ -96,29 +116,29 @@ impl std::fmt::Display for SafeName {
     }
 }
 
-/// `name (number).ext`, shortened where needed.
-pub(super) fn numbered(name: &OsStr, number: u32) -> OsString {
+/// A name that has at most `longest` bytes; with its extension, if it has to be shortened.
+pub(super) fn within(name: &str, longest: usize) -> OsString {
+    if name.len() > longest { shorten(name, longest).into() } else { name.into() }
+}
+
+/// `name (number).ext`, shortened to `longest` bytes where needed.
+pub(super) fn numbered(name: &OsStr, number: u32, longest: usize) -> OsString {
     let name = name.to_string_lossy();
     let (stem, extension) = split(&name);
     let mark = format!(" ({number})");
-    format!("{}{mark}{extension}", cut(stem, LONGEST - mark.len() - extension.len())).into()
+    format!("{}{mark}{extension}", cut(stem, longest - mark.len() - extension.len())).into()
 }
 
-/// The name of the unfinished file beside `name`.
-pub(super) fn part_name(name: &OsStr) -> OsString {
-    beside(name, ".part")
-}
-
-/// The name of what is kept beside `name` while that is not complete. It follows from the name alone, also where that is
-/// too long to take a suffix.
-pub(super) fn beside(name: &OsStr, suffix: &str) -> OsString {
+/// The name of what is kept beside `name` while that is not complete, of at most `longest` bytes. It follows from the name
+/// alone, also where that is too long to take a suffix.
+pub(super) fn beside(name: &OsStr, suffix: &str, longest: usize) -> OsString {
     // Room for a second suffix, for what is to be kept beside a `.part`.
-    const MOST: usize = LONGEST - 16;
+    let most = longest - 16;
     let mut part = name.to_owned();
-    if name.len() + suffix.len() > MOST {
+    if name.len() + suffix.len() > most {
         let digest = blake3::hash(name.as_encoded_bytes()).to_hex();
         let text = name.to_string_lossy();
-        part = format!("{}~{}", cut(&text, MOST - suffix.len() - 17), &digest[..16]).into();
+        part = format!("{}~{}", cut(&text, most - suffix.len() - 17), &digest[..16]).into();
     }
     part.push(suffix);
     part
@@ -132,9 +152,9 @@ fn split(name: &str) -> (&str, &str) {
     }
 }
 
-fn shorten(name: &str) -> String {
+fn shorten(name: &str, longest: usize) -> String {
     let (stem, extension) = split(name);
-    let shortened = format!("{}{extension}", cut(stem, LONGEST - extension.len()));
+    let shortened = format!("{}{extension}", cut(stem, longest - extension.len()));
     trim_end(&shortened).to_owned()
 }
 
@@ -158,13 +178,18 @@ fn unportable(name: &str) -> Option<&'static str> {
         _ if trim_end(name.trim_start()) != name => Some(
             "begins with a blank, or ends with one or a dot, which other systems drop (--names exact takes it)",
         ),
-        _ if name.contains(['\\', ':', '*', '?', '"', '<', '>', '|']) => {
+        _ if name.contains(FORBIDDEN) => {
             Some("has a character that other systems do not allow (--names exact takes it)")
         }
         _ if name.contains(is_unsafe) => Some("has characters that cannot be seen (--names exact takes it)"),
         _ if !is_nfc(name) => Some("is written with letters that are not composed (--names exact takes it)"),
         _ => None,
     }
+}
+
+/// The two joiners and the selectors of a glyph's form, without which names in several scripts, and of emoji, are others.
+fn is_shape(c: char) -> bool {
+    matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}')
 }
 
 /// Names that mean a device on Windows, with any extension, so that a folder can be copied there.
@@ -191,9 +216,7 @@ mod tests {
 
     #[test]
     fn ordinary_names_stay() {
-        for name in
-            ["a.bin", "-rf", "with space.txt", "größe 文件.tar.gz", ".profile", "a:b?.txt", "aux2", "comet"]
-        {
+        for name in ["a.bin", "-rf", "with space.txt", "größe 文件.tar.gz", ".profile", "aux2", "comet"] {
             assert_eq!(safe(name), name);
         }
         assert_eq!(safe(&"x".repeat(255)), "x".repeat(255));
@@ -203,13 +226,14 @@ mod tests {
     fn hostile_names_become_harmless() {
         for (hostile, harmless) in [
             ("", "download"),
-            (".", "download"),
-            ("..", "download"),
-            ("...", "download"),
-            ("   ", "download"),
+            (".", "_"),
+            ("..", "__"),
+            ("...", "___"),
+            ("   ", "___"),
             ("../../etc/passwd", ".._.._etc_passwd"),
             ("/etc/passwd", "_etc_passwd"),
             ("a\\b", "a_b"),
+            ("a:b?.txt", "a_b_.txt"),
             ("a\0b", "a_b"),
             ("x\u{1b}[2J\n", "x_[2J_"),
             ("gpj.\u{202e}exe", "gpj._exe"),
@@ -218,7 +242,8 @@ mod tests {
             ("NUL", "_NUL"),
             ("com1.tar.gz", "_com1.tar.gz"),
             ("LPT³", "_LPT³"),
-            ("name. . ", "name"),
+            ("name. . ", "name____"),
+            (" name", "_name"),
             ("e\u{301}", "é"),
         ] {
             assert_eq!(safe(hostile), harmless, "{hostile:?}");
@@ -289,6 +314,27 @@ mod tests {
     }
 
     #[test]
+    fn a_name_stays_unless_it_cannot_and_two_names_stay_two() {
+        for name in ["dot", "dot.", " a", "a\\b", "aux.c", "❤\u{fe0f}.png", "e\u{301}", "a:b", "...", "x"] {
+            assert_eq!(SafeName::fitting(name, Names::Exact).as_str(), name);
+        }
+        for (name, exact, portable) in [
+            ("a\u{202e}b.", "a_b.", "a_b_"),
+            ("a/b", "a_b", "a_b"),
+            (".", "_", "_"),
+            ("", "download", "download"),
+            ("\u{200d}\u{200b}", "\u{200d}_", "__"),
+        ] {
+            assert_eq!(SafeName::fitting(name, Names::Exact).as_str(), exact);
+            assert_eq!(SafeName::fitting(name, Names::Portable).as_str(), portable);
+        }
+        let portable = |name| SafeName::fitting(name, Names::Portable);
+        assert_ne!(portable("dot"), portable("dot."));
+        assert_ne!(portable("dot."), portable("dot.."));
+        assert_ne!(portable("a"), portable(" a"));
+    }
+
+    #[test]
     fn a_long_name_keeps_its_extension() {
         let name = safe(&format!("{}.tar", "ä".repeat(200)));
         assert!(name.len() <= 255 && name.ends_with("ä.tar"), "{name}");
@@ -296,31 +342,40 @@ mod tests {
 
     #[test]
     fn the_name_asked_for_wins_over_the_announced_one() {
-        let name = |asked, announced, archive| SafeName::for_content(asked, announced, archive).to_string();
+        let name = |asked, announced, archive| {
+            SafeName::for_content(asked, announced, archive, Names::Exact).to_string()
+        };
         assert_eq!(name(Some("a.bin"), ".bashrc", false), "a.bin");
         assert_eq!(name(Some("d"), "d.zip", true), "d.zip");
         assert_eq!(name(None, "music.zip", true), "music.zip");
         assert_eq!(name(None, ".bashrc", false), "_bashrc");
         assert_eq!(name(None, "-rf", false), "_rf");
         assert_eq!(name(Some("-rf"), "", false), "-rf");
+        assert_eq!(name(Some("dot."), "", false), "dot.");
+        assert_eq!(name(None, "..", false), "__");
         assert_eq!(name(Some(&"d".repeat(255)), "", true), format!("{}.zip", "d".repeat(251)));
     }
 
     #[test]
     fn numbers_go_before_the_extension() {
-        assert_eq!(numbered("a.txt".as_ref(), 1), "a (1).txt");
-        assert_eq!(numbered("README".as_ref(), 12), "README (12)");
-        assert_eq!(numbered(".profile".as_ref(), 1), ".profile (1)");
-        assert_eq!(numbered("x".repeat(255).as_ref(), 3).len(), 255);
+        assert_eq!(numbered("a.txt".as_ref(), 1, 255), "a (1).txt");
+        assert_eq!(numbered("README".as_ref(), 12, 255), "README (12)");
+        assert_eq!(numbered(".profile".as_ref(), 1, 255), ".profile (1)");
+        assert_eq!(numbered("x".repeat(255).as_ref(), 3, 255).len(), 255);
+        assert_eq!(numbered("x".repeat(143).as_ref(), 3, 143).len(), 143);
     }
 
     #[test]
     fn part_names_fit_and_differ() {
-        assert_eq!(part_name("a.txt".as_ref()), "a.txt.part");
-        let (a, b) = ("x".repeat(254) + "a", "x".repeat(254) + "b");
-        let (a, b) = (part_name(a.as_ref()), part_name(b.as_ref()));
-        assert!(a != b && a.len() <= 239, "{a:?}");
-        assert!(a.to_string_lossy().ends_with(".part"));
+        assert_eq!(beside("a.txt".as_ref(), ".part", 255), "a.txt.part");
+        for longest in [255, 143, 64] {
+            let (a, b) = ("x".repeat(longest - 1) + "a", "x".repeat(longest - 1) + "b");
+            let (a, b) = (beside(a.as_ref(), ".part", longest), beside(b.as_ref(), ".part", longest));
+            assert!(a != b && a.len() <= longest - 16, "{a:?}");
+            assert!(a.to_string_lossy().ends_with(".part"));
+        }
+        assert_eq!(within(&format!("{}.tar", "x".repeat(200)), 143).len(), 143);
+        assert_eq!(within("a.tar", 143), "a.tar");
     }
 
     /// Names of what matters, in any order.
@@ -380,6 +435,15 @@ mod tests {
         }
 
         #[test]
+        fn a_substitute_is_a_name_that_is_taken(name in any_name()) {
+            for names in [Names::Exact, Names::Portable] {
+                let fitting = SafeName::fitting(&name, names);
+                prop_assert!(SafeName::exact(fitting.as_str(), names).is_ok(), "{:?}", fitting);
+                prop_assert_eq!(&SafeName::fitting(fitting.as_str(), names), &fitting);
+            }
+        }
+
+        #[test]
         fn no_name_ever_leaves_its_folder(name in any_name()) {
             let safe = safe(&name);
             prop_assert!(!safe.is_empty() && safe.len() <= 255);
@@ -388,8 +452,10 @@ mod tests {
             prop_assert!(!safe.ends_with(['.', ' ']));
             prop_assert!(unicode_normalization::is_nfc(&safe), "{:?} is not composed", safe);
             prop_assert!(SafeName::exact(&safe, Names::Exact).is_ok());
-            prop_assert!(part_name(safe.as_ref()).len() <= 255);
-            prop_assert!(numbered(safe.as_ref(), u32::MAX).len() <= 255);
+            for longest in [255, 143] {
+                prop_assert!(beside(safe.as_ref(), ".part", longest).len() <= longest - 16);
+                prop_assert!(numbered(safe.as_ref(), u32::MAX, longest).len() <= longest.max(safe.len()));
+            }
             prop_assert_eq!(SafeName::new(&safe).to_string(), safe);
         }
     }

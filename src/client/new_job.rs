@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::name::SafeName;
+use super::{Names, name::SafeName};
 use crate::protocol::{address::Address, classic::Dialect, message};
 
 /// What to speak.
@@ -105,14 +105,14 @@ impl NewJob {
 
     /// The forms that its content may come in, and what it is called then; none where only the server knows its name.
     /// An archive comes first: its control file tells what it is, and a file is whatever is there.
-    pub(super) fn names(&self) -> Vec<(message::Form, SafeName)> {
+    pub(super) fn names(&self, names: Names) -> Vec<(message::Form, SafeName)> {
         let asked @ Some(_) = self.address.path.name() else { return Vec::new() };
         let forms = match self.form {
             Form::Auto => &[message::Form::Zip, message::Form::File][..],
             Form::Zip => &[message::Form::Zip],
             Form::File | Form::Tree => &[message::Form::File],
         };
-        let name = |&form: &_| (form, SafeName::for_content(asked, "", form == message::Form::Zip));
+        let name = |&form: &_| (form, SafeName::for_content(asked, "", form == message::Form::Zip, names));
         forms.iter().map(name).collect()
     }
 

@@ -7,7 +7,7 @@ use std::{
     io,
     os::unix::fs::{FileExt, MetadataExt},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
@@ -20,18 +20,19 @@ use crate::{
 
 use super::{
     blocks::Blocks,
+    claims::FileId,
     control::Record,
     folder::Folder,
     journal::{Journal, Notes},
     memory::Source,
-    name,
     retry::Fault,
+    work_folder::cannot_lock,
 };
 
 /// What a `.part` looked like when it was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp {
-    id: (u64, u64),
+    id: FileId,
     length: u64,
     modified: (i64, i64),
     changed: (i64, i64),
@@ -65,12 +66,49 @@ pub(super) struct Writer {
     path: PathBuf,
     folder: Arc<Folder>,
     notes: Notes,
+    watch: Arc<Mutex<Watch>>,
+}
+
+/// Notices what other programs do to the file: whatever is verified, is verified before it is written.
+#[derive(Debug, Default)]
+struct Watch {
+    /// What the last change of ours left.
+    left: Option<Stamp>,
+    /// It was something else before the next one.
+    touched: bool,
 }
 
 impl Writer {
     /// Writes at an offset.
     pub(super) fn write(&self, bytes: &[u8], offset: u64) -> Result<(), Fault> {
-        self.file.write_all_at(bytes, offset).map_err(|error| self.no_room(&error, None))
+        let written = self.change(|file| file.write_all_at(bytes, offset));
+        written.map_err(|error| self.no_room(&error, None))
+    }
+
+    /// Copies a range of another file to the same place, if the file system can without reading it.
+    pub(super) fn copy_from(&self, from: &File, offset: u64, length: u64) -> bool {
+        self.change(|file| platform::copy_range(from, file, offset, length)).is_ok()
+    }
+
+    /// Changes the file. One change at a time, as the file system has it in any case.
+    pub(super) fn change<T>(&self, change: impl FnOnce(&File) -> T) -> T {
+        let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
+        watch.touched |= watch.left != Stamp::of(&self.file).ok();
+        let changed = change(&self.file);
+        watch.left = Stamp::of(&self.file).ok();
+        changed
+    }
+
+    /// Whether another program has changed it since it was opened, or found as it should be.
+    pub(super) fn is_touched(&self) -> bool {
+        self.change(|_| ());
+        self.watch.lock().unwrap_or_else(PoisonError::into_inner).touched
+    }
+
+    /// What is in it now is about to be verified by reading it.
+    pub(super) fn look_anew(&self) {
+        self.change(|_| ());
+        self.watch.lock().unwrap_or_else(PoisonError::into_inner).touched = false;
     }
 
     /// Notes a block that is verified and written.
@@ -97,9 +135,13 @@ pub(super) fn no_room(folder: &Folder, path: &Path, error: &io::Error, size: Opt
         io::ErrorKind::QuotaExceeded => {
             Fault::disk(format!("over the disk quota with {path}{figures}; make room, then retry"))
         }
-        io::ErrorKind::FileTooLarge => {
-            Fault::disk(format!("{path} is too large for its file system{figures}"))
-        }
+        io::ErrorKind::FileTooLarge => Fault::disk(match platform::file_size_limit() {
+            Some(limit) => format!(
+                "{path} would be larger than this process may write, {}; raise the limit (ulimit -f), then retry",
+                units::bytes(limit)
+            ),
+            None => format!("{path} is too large for its file system{figures}"),
+        }),
         _ => Fault::disk(format!("cannot write to {path}: {}", reason(error))),
     }
 }
@@ -109,7 +151,12 @@ pub(super) fn no_room(folder: &Folder, path: &Path, error: &io::Error, size: Opt
 pub(super) struct Part {
     folder: Arc<Folder>,
     name: OsString,
+    /// What it becomes.
+    target: OsString,
     open: Option<Writer>,
+    /// Which file it was when it was closed.
+    file_id: Option<FileId>,
+    /// How it was closed, unless another program had changed it.
     stamp: Option<Stamp>,
     journal: Journal,
     /// It was made by this program. What was not is neither emptied nor deleted.
@@ -126,10 +173,18 @@ impl Part {
 
     /// Opens the `.part` of a target with what is in it.
     pub(super) fn open(folder: &Arc<Folder>, target: &OsStr) -> Result<Part, Fault> {
-        let name = name::part_name(target);
+        let name = folder.part_name(target);
         let journal = Journal::of(folder, &name);
-        let mut part =
-            Part { folder: Arc::clone(folder), name, open: None, stamp: None, journal, ours: false };
+        let mut part = Part {
+            folder: Arc::clone(folder),
+            name,
+            target: target.to_owned(),
+            open: None,
+            file_id: None,
+            stamp: None,
+            journal,
+            ours: false,
+        };
         part.reopen()?;
         // Its control file is there before its first byte.
         part.ours = part.length()? == 0 || part.journal.is_there();
@@ -138,7 +193,7 @@ impl Part {
 
     /// Whether a target has a `.part` with something in it.
     pub(super) fn is_there(folder: &Folder, target: &OsStr) -> bool {
-        let found = folder.look(&name::part_name(target)).ok().flatten();
+        let found = folder.look(&folder.part_name(target)).ok().flatten();
         found.is_some_and(|found| found.kind == FileType::RegularFile && found.size > 0)
     }
 
@@ -184,6 +239,11 @@ impl Part {
         self.journal.replace(source, blocks, None);
     }
 
+    /// Which file it is.
+    pub(super) fn id(&self) -> Result<FileId, Fault> {
+        Stamp::of(self.file()?).map(|stamp| stamp.id).map_err(|error| self.failed("read", &error))
+    }
+
     /// Where it is.
     pub(super) fn path(&self) -> PathBuf {
         self.folder.join(&self.name)
@@ -216,22 +276,30 @@ impl Part {
         if self.open.is_some() {
             return Ok(true);
         }
-        let file = open(&self.folder, &self.name)?;
+        let file = open(&self.folder, &self.name, &self.target)?;
         let stamp = Stamp::of(&file).map_err(|error| self.failed("read", &error))?;
         let folder = Arc::clone(&self.folder);
         let notes = self.journal.notes().clone();
-        self.open = Some(Writer { file: Arc::new(file), path: self.path(), folder, notes });
-        if self.stamp.is_some_and(|left| left.id != stamp.id) {
+        let watch = Arc::new(Mutex::new(Watch { left: Some(stamp), touched: false }));
+        self.open = Some(Writer { file: Arc::new(file), path: self.path(), folder, notes, watch });
+        if self.file_id.is_some_and(|id| id != stamp.id) {
             // Somebody has put another one there.
             self.ours = stamp.length == 0;
         }
         Ok(self.stamp == Some(stamp))
     }
 
-    /// Closes it with a note of what is in it, and gives it free for others.
+    /// Closes it with a note of what is in it, and gives it free for others. At rest it has no more of the disk than what is
+    /// in it.
     pub(super) fn close(&mut self, kept: Option<(&Source, &Blocks)>) {
         let Some(open) = self.open.take() else { return };
-        self.stamp = Stamp::of(&open.file).ok();
+        if self.ours {
+            open.change(|file| platform::release_space(file));
+        }
+        // What another program did to it is noticed when it is opened again.
+        let stamp = Stamp::of(&open.file).ok();
+        self.file_id = stamp.map(|stamp| stamp.id);
+        self.stamp = stamp.filter(|_| !open.is_touched());
         if let Some((source, blocks)) = kept.filter(|_| self.ours) {
             self.journal.replace(source, blocks, self.stamp.map(|stamp| stamp.mark()).as_deref());
         }
@@ -249,17 +317,17 @@ impl Part {
     /// Empties it.
     pub(super) fn clear(&mut self) -> Result<(), Fault> {
         self.must_be_ours()?;
-        self.file()?.set_len(0).map_err(|error| self.failed("empty", &error))?;
+        self.writer()?.change(|file| file.set_len(0)).map_err(|error| self.failed("empty", &error))?;
         self.journal.remove();
         Ok(())
     }
 
-    /// Claims the space for so many bytes.
+    /// Claims the space for so many bytes, until it is closed.
     pub(super) fn claim(&self, size: u64) -> Result<(), Fault> {
         if i64::try_from(size).is_err() {
             return Err(Fault::disk(format!("no disk holds a file of {}", units::bytes(size))));
         }
-        match platform::claim_space(self.file()?, size) {
+        match self.writer()?.change(|file| platform::claim_space(file, size)) {
             Ok(true) => {}
             Ok(false) => tracing::debug!("the file system cannot claim space"),
             Err(error) => return Err(self.writer()?.no_room(&error, Some(size))),
@@ -274,8 +342,13 @@ impl Part {
 
     /// Whether its name is still that of the open file.
     pub(super) fn is_in_place(&self) -> bool {
+        self.is_called(&self.name)
+    }
+
+    /// Whether the open file has this name in its folder.
+    pub(super) fn is_called(&self, name: &OsStr) -> bool {
         let open = self.file().ok().and_then(|file| Stamp::of(file).ok()).map(|stamp| stamp.id);
-        let there = self.folder.look(&self.name).ok().flatten().map(|found| found.id);
+        let there = self.folder.look(name).ok().flatten().map(|found| found.id);
         open.is_some() && open == there
     }
 
@@ -297,7 +370,7 @@ impl Part {
 }
 
 /// Opens or makes a `.part` and locks it.
-fn open(folder: &Folder, name: &OsStr) -> Result<File, Fault> {
+fn open(folder: &Folder, name: &OsStr, target: &OsStr) -> Result<File, Fault> {
     let path = folder.join(name);
     let path = path.display();
     let refuse = |why: &str| Fault::disk(format!("{path} {why}; move it away"));
@@ -311,6 +384,9 @@ fn open(folder: &Folder, name: &OsStr) -> Result<File, Fault> {
             rustix::io::Errno::LOOP => refuse("is a symbolic link, which is not followed"),
             rustix::io::Errno::ISDIR => refuse("is a directory"),
             rustix::io::Errno::NXIO => refuse("is not a regular file"),
+            rustix::io::Errno::INVAL | rustix::io::Errno::ILSEQ | rustix::io::Errno::NAMETOOLONG => {
+                Fault::disk(format!("{path} is no name for its file system; choose another name (--local)"))
+            }
             errno => Fault::disk(format!("cannot write to {path}: {}", reason(&errno.into()))),
         })?);
         let unreadable = |error: io::Error| Fault::disk(format!("cannot read {path}: {}", reason(&error)));
@@ -323,22 +399,37 @@ fn open(folder: &Folder, name: &OsStr) -> Result<File, Fault> {
             Err(TryLockError::WouldBlock) => {
                 return Err(Fault::disk(format!("another client is downloading to {path}")));
             }
-            Err(TryLockError::Error(error)) => {
-                tracing::debug!("{path} cannot be locked: {error}");
-            }
+            Err(TryLockError::Error(error)) => return Err(cannot_lock(&folder.join(name), &error)),
         }
         if folder.is_of_another(data.uid()) {
             return Err(refuse("belongs to somebody else, who could change what is in it"));
+        }
+        let id = (data.dev(), data.ino());
+        if data.nlink() > 1 && folder.look(target).ok().flatten().is_some_and(|found| found.id == id) {
+            // It was put in its place, and lost its old name not any more.
+            rustix::fs::unlinkat(&folder.handle, name, AtFlags::empty())
+                .map_err(|errno| Fault::disk(format!("cannot delete {path}: {}", reason(&errno.into()))))?;
+            continue;
         }
         if data.nlink() > 1 {
             return Err(refuse("has a second name, whose content would be overwritten"));
         }
         let there = folder.look(name).map_err(unreadable)?;
-        if there.is_some_and(|found| found.id == (data.dev(), data.ino())) {
+        if there.is_some_and(|found| found.id == id) {
             return Ok(file);
         }
     }
     Err(Fault::disk(format!("another client is downloading to {path}")))
+}
+
+/// Changes the beginning of a file as another program does, at a time that can be told from all before.
+#[cfg(test)]
+pub(super) fn overwrite(path: &Path, bytes: &[u8]) {
+    let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+    let before = Stamp::of(&file).unwrap();
+    while Stamp::of(&file).unwrap() == before {
+        file.write_all_at(bytes, 0).unwrap();
+    }
 }
 
 #[cfg(test)]
@@ -435,6 +526,41 @@ mod tests {
         assert!(!part.reopen().unwrap() && !part.is_ours());
         part.discard();
         assert_eq!(fs::read(dir.path().join("x.part")).unwrap(), b"precious");
+    }
+
+    #[test]
+    fn what_another_program_does_to_an_open_one_is_noticed() {
+        let (dir, folder) = folder();
+        let mut part = Part::create(&folder, "x".as_ref()).unwrap();
+        part.claim(6).unwrap();
+        part.write(b"abc", 0).unwrap();
+        assert!(!part.writer().unwrap().is_touched());
+        overwrite(&dir.path().join("x.part"), b"X");
+        part.write(b"def", 3).unwrap();
+        assert!(part.writer().unwrap().is_touched(), "what came after it does not hide it");
+        part.close(None);
+        assert!(!part.reopen().unwrap());
+        assert!(!part.writer().unwrap().is_touched() && part.is_ours());
+    }
+
+    #[test]
+    fn at_rest_it_holds_no_more_than_what_is_in_it() {
+        let (dir, folder) = folder();
+        let mut part = Part::create(&folder, "x".as_ref()).unwrap();
+        part.claim(8 << 20).unwrap();
+        part.write(b"abc", 0).unwrap();
+        part.close(None);
+        let data = dir.path().join("x.part").metadata().unwrap();
+        assert!(data.len() == 3 && data.blocks() * 512 < 1 << 20, "{data:?}");
+    }
+
+    #[test]
+    fn one_that_has_become_the_target_and_kept_its_name_loses_it() {
+        let (dir, folder) = folder();
+        fs::write(dir.path().join("x"), "whole").unwrap();
+        fs::hard_link(dir.path().join("x"), dir.path().join("x.part")).unwrap();
+        assert_eq!(Part::open(&folder, "x".as_ref()).unwrap().length().unwrap(), 0);
+        assert_eq!(fs::read(dir.path().join("x")).unwrap(), b"whole");
     }
 
     #[test]

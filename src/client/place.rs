@@ -8,12 +8,12 @@ use std::{
 
 use rustix::fs::FileType;
 
-use crate::platform::reason;
+use crate::{platform::reason, text::SafeText};
 
 use super::{
     Existing, Form, JobId, NewJob,
     folder::{Folder, Folders},
-    name::{self, SafeName},
+    name::SafeName,
     retry::Fault,
 };
 
@@ -47,13 +47,13 @@ impl Target {
     /// # Errors
     /// Another one has this path.
     fn claim(&self, claim: impl Fn(&Path) -> Result<(), JobId>) -> Result<(), PathBuf> {
-        let part = self.folder.join(&name::part_name(&self.name));
+        let part = self.folder.join(&self.folder.part_name(&self.name));
         [self.path(), part].into_iter().try_for_each(|path| claim(&path).map_err(|_| path))
     }
 
     /// Whether this is still where a content of this name goes.
     pub(super) fn fits(&self, new: &NewJob, name: &SafeName) -> bool {
-        new.save_as.is_some() || self.wanted == OsStr::new(name.as_str())
+        new.save_as.is_some() || self.wanted == self.folder.within(name.as_str())
     }
 }
 
@@ -87,6 +87,7 @@ pub(super) fn choose(
     let target = candidate(folders, new, name, &claim)?.ok_or_else(|| {
         Fault::disk(format!("there is no folder {}; create it first", new.folder.display()))
     })?;
+    say_substitute(&target, new);
     if new.existing != Existing::Rename {
         take(&target, claim)?;
     }
@@ -104,18 +105,41 @@ pub(super) fn candidate(
         return Ok(None);
     }
     let (folder, name, whose) = split(new, name)?;
+    let folder = folders.open(&folder)?;
+    let name = match (whose, name.to_str()) {
+        (Whose::Content, Some(name)) => folder.within(name),
+        _ if folder.is_too_long(&name) => {
+            let path = folder.join(&name);
+            return Err(Fault::disk(format!("{} is too long a name for its file system", path.display())));
+        }
+        _ => name,
+    };
     let by_server = whose == Whose::Content && new.address.path.is_root();
-    let target = Target { by_server, ..Target::new(folders.open(&folder)?, name) };
+    let target = Target { by_server, ..Target::new(folder, name) };
     if new.existing == Existing::Rename {
         return renamed(target, claim).map(Some);
     }
     Ok(Some(target))
 }
 
+/// A content that cannot have its own name here is never renamed in silence.
+fn say_substitute(target: &Target, new: &NewJob) {
+    let Some(asked) = new.address.path.name().filter(|_| new.save_as.is_none()) else { return };
+    let own = [asked.to_owned(), format!("{asked}.zip")];
+    if own.iter().all(|own| target.wanted != OsStr::new(own)) {
+        let wanted = SafeText::from_bytes(target.wanted.as_encoded_bytes());
+        tracing::warn!("{}: saved as {wanted}, since it cannot have its own name here", new.address);
+    }
+}
+
 /// Takes a target for a job.
 pub(super) fn take(target: &Target, claim: impl Fn(&Path) -> Result<(), JobId>) -> Result<(), Fault> {
-    let taken = |path: PathBuf| Fault::disk(format!("another job of the queue saves to {}", path.display()));
-    target.claim(claim).map_err(taken)
+    target.claim(claim).map_err(|path| taken(&path))
+}
+
+/// Another job has a path.
+pub(super) fn taken(path: &Path) -> Fault {
+    Fault::disk(format!("another job of the queue saves to {}", path.display()))
 }
 
 /// Whose a name is.
@@ -198,7 +222,7 @@ fn renamed(mut target: Target, claim: impl Fn(&Path) -> Result<(), JobId>) -> Re
         if look(&target)?.is_none() && target.claim(&claim).is_ok() {
             return Ok(target);
         }
-        target.name = name::numbered(&target.wanted, number);
+        target.name = target.folder.numbered(&target.wanted, number);
     }
     let first = target.folder.join(&target.wanted);
     Err(Fault::disk(format!("{} and {NUMBERS} names like it exist", first.display())))

@@ -30,11 +30,11 @@ pub(super) async fn recall(context: &Context, memory: &mut Memory) -> Result<(),
         return Ok(());
     }
     let new = &context.new;
-    let mut names = new.names();
+    let mut names = new.names(context.names);
     if new.address.path.is_root() && is_anything_unfinished(context) {
         // Only the server knows what the served folder is called.
         let name = format!("{}.zip", served_name(context).await?);
-        names.push((Form::Zip, SafeName::for_content(None, &name, true)));
+        names.push((Form::Zip, SafeName::for_content(None, &name, true, context.names)));
     }
     block_in_place(|| names.iter().try_for_each(|(form, name)| look(context, memory, *form, name)))?;
     if memory.blocks.bytes() == 0 {
@@ -102,7 +102,7 @@ pub(super) fn take_up(
     form: Form,
     target: Target,
 ) -> Result<(), Fault> {
-    let part = Part::open(&target.folder, &target.name)?;
+    let part = context.open_part(&target)?;
     let (path, recorded) = (part.path(), part.recorded()?);
     let new = &context.new;
     if target.by_server && !recorded.as_ref().is_some_and(|(record, _)| record.source.is_from(&new.address)) {
@@ -133,6 +133,7 @@ pub(super) fn take_up(
         memory.source = Some(record.source);
     }
     memory.record();
+    memory.claim()?;
     let kept = memory.blocks.bytes();
     if kept > 0 {
         tracing::info!("{}: goes on with the {} that are verified", path.display(), units::bytes(kept));

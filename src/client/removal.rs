@@ -71,7 +71,11 @@ impl Descent<'_> {
         for (name, kind) in list(handle.as_fd())? {
             match kind {
                 FileType::Directory => left.push(name),
-                _ => rustix::fs::unlinkat(&handle, &name, AtFlags::empty())?,
+                _ => match rustix::fs::unlinkat(&handle, &name, AtFlags::empty()) {
+                    // It goes by itself when it is closed.
+                    Err(Errno::BUSY | Errno::NOENT) if is_ghost(&name) => {}
+                    unlinked => unlinked?,
+                },
             }
         }
         self.way.push(Level { name, id, left });
@@ -95,6 +99,11 @@ impl Descent<'_> {
         };
         Ok(rustix::fs::unlinkat(self.here(), &empty.name, AtFlags::REMOVEDIR)?)
     }
+}
+
+/// Whether this is what NFS or FUSE calls a file that was deleted while it was open, until that is closed.
+pub(super) fn is_ghost(name: &OsStr) -> bool {
+    [&b".nfs"[..], b".fuse_hidden"].iter().any(|begin| name.as_bytes().starts_with(begin))
 }
 
 fn id(directory: BorrowedFd<'_>) -> io::Result<(u64, u64)> {
@@ -153,6 +162,14 @@ mod tests {
         let parent = platform::open_directory(dir.path()).unwrap();
         remove(parent.as_fd(), OsStr::new("left")).unwrap();
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_a_file_system_keeps_of_an_open_file_is_known() {
+        for name in [".nfs000000000001", ".fuse_hidden0000001"] {
+            assert!(is_ghost(OsStr::new(name)));
+        }
+        assert!(!is_ghost(OsStr::new("nfs")) && !is_ghost(OsStr::new(".hidden")));
     }
 
     #[test]

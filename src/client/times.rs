@@ -1,4 +1,4 @@
-//! Times of files: the modification times that their servers name, and the change times that show whether a file was written.
+//! Times and modes of files: what their servers say of them, and the change times that show whether a file was written.
 
 use std::{
     io,
@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use rustix::fs::{Stat, Timespec, Timestamps, UTIME_OMIT};
+use rustix::fs::{Mode, Stat, Timespec, Timestamps, UTIME_OMIT};
 
 use crate::protocol::message::Timestamp;
 
@@ -53,5 +53,12 @@ pub(super) fn times(modified: Timestamp) -> Timestamps {
 pub(super) fn set_modified(file: impl AsFd, modified: Timestamp) {
     if let Err(error) = rustix::fs::futimens(file, &times(modified)) {
         tracing::debug!("a modification time was not set: {error}");
+    }
+}
+
+/// Sets the permission bits. A file without its mode is still the file: failing is no error.
+pub(super) fn set_mode(file: impl AsFd, mode: Mode) {
+    if let Err(error) = rustix::fs::fchmod(file, mode) {
+        tracing::debug!("a mode was not set: {error}");
     }
 }

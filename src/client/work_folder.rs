@@ -6,6 +6,7 @@ use std::{
     fs::{File, TryLockError},
     io,
     os::{fd::AsFd, unix::fs::MetadataExt},
+    path::Path,
 };
 
 use rustix::{
@@ -20,6 +21,15 @@ use super::{
     removal,
     retry::Fault,
 };
+
+/// Without a lock two clients could write to one place.
+pub(super) fn cannot_lock(path: &Path, error: &io::Error) -> Fault {
+    Fault::disk(format!(
+        "cannot lock {}: {}; without locks two clients could write to it at the same time, so save on another file system",
+        path.display(),
+        reason(error)
+    ))
+}
 
 /// What one is for.
 #[derive(Clone, Copy, Debug)]
@@ -59,8 +69,7 @@ pub(super) fn open(folder: &Folder, name: &OsStr, purpose: &Purpose) -> Result<F
         match handle.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(busy()),
-            // Where there are no locks, there is nobody else that would respect one.
-            Err(TryLockError::Error(error)) => tracing::debug!("{shown} cannot be locked: {error}"),
+            Err(TryLockError::Error(error)) => return Err(cannot_lock(&path, &error)),
         }
         let data = handle.metadata().map_err(|error| failed(&error))?;
         if folder.is_of_another(data.uid()) {
@@ -71,7 +80,8 @@ pub(super) fn open(folder: &Folder, name: &OsStr, purpose: &Purpose) -> Result<F
             continue;
         }
         let found = removal::list(handle.as_fd()).map_err(|error| failed(&error))?;
-        if !found.iter().all(|(name, kind)| (purpose.is_known)(name, *kind)) {
+        let mut found = found.iter().filter(|(name, _)| !removal::is_ghost(name));
+        if !found.all(|(name, kind)| (purpose.is_known)(name, *kind)) {
             let what = purpose.unfinished;
             return Err(refuse(&format!("is in the way: it holds something else than {what}")));
         }

@@ -20,6 +20,7 @@ use super::{
     finish::{Finish, Unfinished},
     folder::Folders,
     memory::Memory,
+    place::Target,
     pool::Pool,
     progress::Progress,
     retry::{Fault, Verdict},
@@ -124,6 +125,7 @@ async fn finished(
                 omitted: memory.source.as_ref().and_then(|source| source.sources).map_or(0, |s| s.omitted),
                 extracted,
             };
+            memory.placed = None;
             memory.close();
             (memory, Outcome::Done(finished))
         }
@@ -178,10 +180,7 @@ async fn finish(
     let mut work = tokio::task::spawn_blocking(move || {
         let claim = |path: &std::path::Path| board.claim(path, id);
         let go_on = || asked.load(Ordering::Relaxed);
-        let result = match memory.placed.clone() {
-            Some(path) => Ok(path),
-            None => finish.run(&mut memory, claim, go_on),
-        };
+        let result = finish.run(&mut memory, claim, go_on);
         let result = result.and_then(|path| match unpack {
             Some(accepted) => unpacked(&board.folders, &finish, accepted, &mut memory, path, go_on),
             None => Ok((path, None)),
@@ -217,12 +216,7 @@ fn unpacked(
         return Ok((path, None));
     }
     let folder = folders.open(parent)?;
-    if matches!(folder.look(name), Ok(None)) {
-        // It was there when another try left it.
-        *memory = Memory::default();
-        return Err(Fault::disk(format!("{} is gone; try again to fetch it anew", path.display())).into());
-    }
-    memory.placed = Some(path.clone());
+    memory.placed = Some(Target::new(Arc::clone(&folder), name.to_owned()));
     let archive = extract::Archive {
         folder: &folder,
         name,
@@ -232,6 +226,5 @@ fn unpacked(
         sync: finish.sync,
     };
     let target = archive.unpack(go_on)?;
-    memory.placed = None;
     Ok((path, Some(target)))
 }

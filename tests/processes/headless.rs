@@ -1,6 +1,6 @@
 //! The face without a terminal: events, exit codes and signals of both ends, on all four architectures.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{collections::BTreeSet, path::Path, process::Stdio};
 
 use crate::shared::program::{self, Home, Lines, Running, Service};
 use rustix::process::Signal;
@@ -362,4 +362,19 @@ fn everything_is_logged_to_a_file() {
         std::fs::read_dir(folder).expect("listed").flatten().map(|it| it.file_name()).collect();
     let logs = names.iter().filter(|name| name.as_encoded_bytes().ends_with(b".log")).count();
     assert_eq!(logs, 1, "the server's, of today: {names:?}");
+}
+
+#[test]
+fn a_limit_of_the_size_of_files_is_a_sentence_and_not_a_signal() {
+    let home = home();
+    // The size of this archive is not known beforehand.
+    home.write("served/zip/noise", noise(3_000_000)).write("served/zip/text", "x".repeat(100_000));
+    let service = serve(&home, "");
+    for path in ["a%20b.bin", "zip"] {
+        let line = format!("ulimit -f 2000; exec \"$0\" --headless -q -d got '{}'", service.at(path));
+        let mut limited = home.other("sh", ["-c", &line, env!("CARGO_BIN_EXE_tui")]);
+        let outcome = program::finish(limited.stdin(Stdio::null()).spawn().expect("a shell"));
+        assert_eq!(outcome.code, 7, "{outcome:#?}");
+        assert!(outcome.is_one_sentence().contains("raise the limit (ulimit -f)"), "{outcome:#?}");
+    }
 }

@@ -137,7 +137,7 @@ fn compare(memory: &Memory, block: &Block) -> Result<(), Fault> {
 fn prepare(context: &Context, memory: &mut Memory, content: &Content) -> Result<(), Fault> {
     let new = &context.new;
     let archive = content.form == Form::Zip;
-    let name = SafeName::for_content(new.address.path.name(), &content.name, archive);
+    let name = SafeName::for_content(new.address.path.name(), &content.name, archive, context.names);
     if let Some(place) = memory.place.take_if(|place| !place.target.fits(new, &name)) {
         place.part.discard();
     }

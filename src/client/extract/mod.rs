@@ -31,7 +31,6 @@ use super::{
     finish::Unfinished,
     folder::{Folder, open_directory},
     folding::Folding,
-    name,
     retry::Fault,
 };
 use crate::{platform::reason, text::SafeText, units};
@@ -166,7 +165,7 @@ impl Archive<'_> {
                 Err(error)
                     if error.kind() == io::ErrorKind::AlreadyExists && self.existing == Existing::Rename =>
                 {
-                    target = name::numbered(stem, number);
+                    target = self.folder.numbered(stem, number);
                 }
                 Err(error) => return Err(self.disk("make", &target, &error).into()),
             }

@@ -16,8 +16,9 @@ use crate::{
     client::{
         folder::{Folder, open_directory},
         folding::Folding,
-        name, removal,
+        removal,
         retry::Fault,
+        times::set_mode,
         work_folder::{self, Purpose},
     },
     platform::{self, reason},
@@ -46,7 +47,7 @@ pub(super) struct Staging {
 impl Staging {
     /// Makes the one of an archive; what was left behind by a killed process is removed first.
     pub(super) fn make(folder: &Arc<Folder>, archive: &OsStr) -> Result<Staging, Fault> {
-        let name = Staging::name(archive);
+        let name = Staging::name(folder, archive);
         let work = work_folder::open(folder, &name, &PURPOSE)?;
         let make = || -> io::Result<_> {
             removal::remove(work.as_fd(), OsStr::new(CONTENT))?;
@@ -61,15 +62,15 @@ impl Staging {
 
     /// Removes what a killed process has left of the one of an archive, where that is unpacked already.
     pub(super) fn clear(folder: &Arc<Folder>, archive: &OsStr) {
-        let is_there = folder.look(&Staging::name(archive)).is_ok_and(|found| found.is_some());
+        let is_there = folder.look(&Staging::name(folder, archive)).is_ok_and(|found| found.is_some());
         // What is not ours, or is another client's, is in the way of nothing here.
         if is_there && let Err(fault) = Staging::make(folder, archive) {
             tracing::debug!("{}", fault.trouble.message);
         }
     }
 
-    fn name(archive: &OsStr) -> OsString {
-        name::beside(archive, ".unpack")
+    fn name(folder: &Folder, archive: &OsStr) -> OsString {
+        folder.beside(archive, ".unpack")
     }
 
     fn path(&self) -> PathBuf {
@@ -104,7 +105,7 @@ impl Staging {
         let moved =
             platform::move_directory((&self.work, CONTENT.as_ref()), (&self.folder.handle, target.as_ref()));
         if is_locked {
-            rustix::fs::fchmod(&self.content, mode)?;
+            set_mode(&self.content, mode);
         }
         moved
     }

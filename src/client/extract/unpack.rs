@@ -19,7 +19,10 @@ use super::{
     survey::{self, Contents, Item},
 };
 use crate::{
-    client::{folder::open_directory, times::set_modified},
+    client::{
+        folder::open_directory,
+        times::{set_mode, set_modified},
+    },
     protocol::message::Timestamp,
 };
 
@@ -84,8 +87,7 @@ impl<'a, G: Fn() -> bool> Unpacker<'a, G> {
             }
             if let Some(mode) = mode {
                 let now = rustix::fs::fstat(directory).map_err(|error| disk(error.into()))?.st_mode & 0o777;
-                let changed = rustix::fs::fchmod(directory, Mode::from_raw_mode(now & mode));
-                changed.map_err(|error| disk(error.into()))?;
+                set_mode(directory, Mode::from_raw_mode(now & mode));
             }
         }
         Ok(())

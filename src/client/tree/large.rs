@@ -24,7 +24,7 @@ use crate::{
         progress::Progress,
         recall,
         retry::{Fault, Verdict},
-        times::set_modified,
+        times::{set_mode, set_modified},
         worker::Context,
     },
     platform,
@@ -40,7 +40,7 @@ fn alias(path: &str) -> String {
 pub(super) fn length(stage: &Stage, path: &str) -> u64 {
     let Ok(parts) = stage.parts() else { return 0 };
     let folder = Folder::of(parts.root, parts.path);
-    let found = folder.look(&crate::client::name::part_name(alias(path).as_ref())).ok().flatten();
+    let found = folder.look(&folder.part_name(alias(path).as_ref())).ok().flatten();
     found.map_or(0, |found| found.size)
 }
 
@@ -163,6 +163,7 @@ impl Work<'_> {
     fn put(&mut self, ground: &Ground, mut large: Memory, index: u32) -> Result<Hash, Fault> {
         let path = self.manifest.path(index);
         let entry = *self.manifest.entry(index);
+        finish::confirm(&mut large)?;
         let (Some(root), Some(source)) = (large.root, large.source.take()) else {
             return Err(Fault::never(TroubleKind::Other, "nothing was fetched"));
         };
@@ -182,11 +183,13 @@ impl Work<'_> {
         let file = match &place {
             Some(place) => {
                 let file = Arc::clone(place.part.file()?);
-                finish::check_length(&file, size, &place.part.path())?;
+                let writer = place.part.writer()?;
+                finish::check_length(writer, &file, size, &place.part.path())?;
                 let mode = (u32::from(entry.mode) | 0o600) & !platform::umask();
-                // A file without its mode and time is still the file.
-                let _ = rustix::fs::fchmod(&file, Mode::from_raw_mode(mode));
-                set_modified(&file, modified);
+                writer.change(|file| {
+                    set_mode(file, Mode::from_raw_mode(mode));
+                    set_modified(file, modified);
+                });
                 let parent = cursor.parent(index).map_err(|error| failed(&error))?;
                 rustix::fs::renameat(&place.target.folder.handle, place.part.name(), parent, name)
                     .map_err(|error| failed(&error.into()))?;

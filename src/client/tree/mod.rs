@@ -214,8 +214,8 @@ async fn fetch(
     }
     let authority = &context.new.address.authority;
     let name = match context.new.address.path.name() {
-        Some(asked) => SafeName::for_content(Some(asked), "", false),
-        None => SafeName::for_content(None, &recall::served_name(context).await?, false),
+        Some(asked) => SafeName::for_content(Some(asked), "", false, context.names),
+        None => SafeName::for_content(None, &recall::served_name(context).await?, false, context.names),
     };
     let mut link = context.pool.link(authority).await?;
     let manifest = match gather(&mut link, context).await {

@@ -24,7 +24,7 @@ use crate::{
     client::{
         folder::{Folder, open_directory},
         folding::Folding,
-        name, removal,
+        removal,
         retry::Fault,
         work_folder::{self, Purpose},
     },
@@ -68,19 +68,19 @@ pub(in crate::client) struct Stage {
 impl Stage {
     /// Whether a target has one.
     pub(super) fn is_there(folder: &Folder, target: &OsStr) -> bool {
-        folder.look(&name::part_name(target)).ok().flatten().is_some()
+        folder.look(&folder.part_name(target)).ok().flatten().is_some()
     }
 
     /// Opens or makes the one of a target, and locks it.
     pub(in crate::client) fn open(folder: &Arc<Folder>, target: &OsStr) -> Result<Stage, Fault> {
-        let name = name::part_name(target);
+        let name = folder.part_name(target);
         let handle = work_folder::open(folder, &name, &PURPOSE)?;
         Ok(Stage { folder: Arc::clone(folder), name, handle, control: None, ours: false })
     }
 
     /// Whether it is that of this target.
     pub(super) fn is_of(&self, folder: &Arc<Folder>, target: &OsStr) -> bool {
-        Arc::ptr_eq(&self.folder, folder) && self.name == name::part_name(target)
+        Arc::ptr_eq(&self.folder, folder) && self.name == folder.part_name(target)
     }
 
     /// Where it is.
@@ -225,7 +225,9 @@ impl Stage {
     }
 
     /// Deletes it, if it is still the one that was made here.
-    pub(in crate::client) fn discard(self) {
+    pub(in crate::client) fn discard(mut self) {
+        // Deleted while it is open, it would keep a name on some file systems, and the folder with it.
+        drop(self.control.take());
         let ours = self.handle.metadata().ok().map(|data| (data.dev(), data.ino()));
         let there = self.folder.look(&self.name).ok().flatten().map(|found| found.id);
         if ours.is_none() || ours != there {

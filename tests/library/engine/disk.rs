@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    os::unix::fs::symlink,
+    os::unix::fs::{FileExt, MetadataExt, symlink},
     path::Path,
     process::{Command as Process, Stdio},
 };
@@ -76,6 +76,43 @@ fn two_jobs_for_one_target_do_not_meet() {
     assert!(trouble.message.as_str().starts_with("another job of the queue saves to "), "{trouble}");
     client.engine.command(Command::SetLimit(None));
     client.end(first).unwrap();
+}
+
+#[test]
+fn what_another_program_does_to_the_part_is_not_taken_for_content() {
+    let served = Served::new();
+    let whole = content(5 * MIB, 1);
+    served.write("a", &whole);
+    let mut client = Client::new(fdsp::client::Config { limit: Some(4_000_000), ..crate::support::config() });
+    let job = client.job(served.at(), "a");
+    let id = client.add(job);
+    client.verified(id, MIB as u64);
+    client.engine.command(Command::SetLimit(Some(1)));
+    let part = fs::OpenOptions::new().write(true).open(client.path("a.part")).unwrap();
+    let changed = || part.metadata().map(|data| (data.ctime(), data.ctime_nsec())).unwrap();
+    let before = changed();
+    while changed() == before {
+        part.write_all_at(b"of another program", 0).unwrap();
+    }
+    client.engine.command(Command::SetLimit(None));
+    let finished = client.end(id).unwrap();
+    assert!(fs::read(finished.path).unwrap() == whole);
+    assert_eq!(client.names(), ["a"]);
+}
+
+#[test]
+fn a_failed_job_holds_no_room() {
+    let served = Served::new();
+    served.write("a", &content(5 * MIB, 1));
+    let mut client =
+        Client::new(fdsp::client::Config { limit: Some(100_000), retries: 0, ..crate::support::config() });
+    let job = client.job(served.at(), "a");
+    let id = client.add(job);
+    client.started(id);
+    drop(served);
+    client.end(id).unwrap_err();
+    let data = fs::metadata(client.path("a.part")).unwrap();
+    assert!(data.blocks() * 512 < 2 * MIB as u64, "{data:?}");
 }
 
 /// A file system of a few megabytes, unmounted at the end.

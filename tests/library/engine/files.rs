@@ -178,3 +178,30 @@ fn what_is_not_there_is_said_once() {
     assert_eq!(client.retries(), 0);
     assert_eq!(client.names(), Vec::<String>::new());
 }
+
+#[test]
+fn a_file_keeps_its_name_wherever_this_system_has_that() {
+    let names =
+        ["dot", "dot.", " blank", "a\\b", "aux.c", "who?", "e\u{301}", "❤\u{fe0f}.png", "می\u{200c}خواهم"];
+    let served = Served::new();
+    for name in names {
+        served.write(name, name.as_bytes());
+    }
+    let mut client = Client::quick();
+    for name in names {
+        let finished = client.get(served.at(), name).unwrap();
+        assert_eq!(finished.path.file_name(), Some(name.as_ref()));
+        assert_eq!(fs::read_to_string(finished.path).unwrap(), name);
+    }
+    let mut portable = Client::new(fdsp::client::Config {
+        names: fdsp::client::Names::Portable,
+        ..crate::support::config()
+    });
+    for name in names {
+        let finished = portable.get(served.at(), name).unwrap();
+        assert_eq!(fs::read_to_string(finished.path).unwrap(), name);
+    }
+    let saved = portable.names();
+    assert_eq!(saved.len(), names.len(), "no two of them are one: {saved:?}");
+    assert!(saved.contains(&"dot_".to_owned()) && saved.contains(&"_blank".to_owned()), "{saved:?}");
+}
