@@ -34,6 +34,7 @@ fn announce(server: &mut Server, out: &mut Outgoing) -> fdsp::protocol::server::
         identity: "i".to_owned(),
         first_block: 0,
         skip: 0,
+        data_bytes: None,
     };
     server.content(1, &content, out)
 }

@@ -4,14 +4,21 @@ mod accept_queue;
 mod memory;
 mod rename;
 
-use std::{io, net::Shutdown, os::fd::OwnedFd, path::Path, time::Duration};
+use std::{
+    fs::File,
+    io,
+    net::Shutdown,
+    os::{fd::OwnedFd, unix::fs::FileExt},
+    path::Path,
+    time::Duration,
+};
 
 pub(crate) use accept_queue::waiting_peers;
 pub(crate) use memory::{MemoryLeft, memory_left};
 pub(crate) use rename::{exchange, move_directory, rename_new};
 pub(crate) use rustix::fd::AsFd;
 use rustix::{
-    fs::{Advice, FallocateFlags, Mode, OFlags, ResolveFlags},
+    fs::{Advice, FallocateFlags, Mode, OFlags, ResolveFlags, SeekFrom},
     io::Errno,
     path::Arg,
     process::{Resource, getrlimit},
@@ -105,6 +112,40 @@ pub(crate) fn read_ahead(file: impl AsFd, offset: u64, length: u64) {
     }
 }
 
+/// Whether a range of a file is in a hole: there are zeros, and nothing on the disk. Moves the file's position.
+pub(crate) fn is_hole(file: impl AsFd, offset: u64, length: u64) -> bool {
+    match rustix::fs::seek(file, SeekFrom::Data(offset)) {
+        Ok(data) => data >= offset.saturating_add(length),
+        // Nothing but a hole follows.
+        Err(Errno::NXIO) => true,
+        Err(_) => false,
+    }
+}
+
+/// Makes a range of a file zeros, with a hole where the file system has those. The file is at least as long afterwards.
+pub(crate) fn make_hole(file: &File, offset: u64, length: u64) -> io::Result<()> {
+    let (size, end) = (file.metadata()?.len(), offset.saturating_add(length));
+    if size > offset {
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        match rustix::io::retry_on_intr(|| rustix::fs::fallocate(file, flags, offset, length)) {
+            Err(error) if cannot(error) => write_zeros(file, offset, size.min(end))?,
+            punched => punched?,
+        }
+    }
+    // What is added to its length is a hole.
+    if size < end { file.set_len(end) } else { Ok(()) }
+}
+
+fn write_zeros(file: &File, mut offset: u64, end: u64) -> io::Result<()> {
+    static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+    while offset < end {
+        let count = usize::try_from(end - offset).map_or(ZEROS.len(), |left| left.min(ZEROS.len()));
+        file.write_all_at(&ZEROS[..count], offset)?;
+        offset += count as u64;
+    }
+    Ok(())
+}
+
 /// Copies a range of a file to the same place in another one, without it passing through here; where the file system
 /// can, both share it from then on.
 ///
@@ -134,14 +175,8 @@ pub(crate) fn claim_space(file: impl AsFd, length: u64) -> io::Result<bool> {
     if length == 0 {
         return Ok(true);
     }
-    if file_size_limit().is_some_and(|limit| length > limit) {
-        return Err(Errno::FBIG.into());
-    }
-    let taken = u64::try_from(rustix::fs::fstat(&file)?.st_blocks).unwrap_or(0).saturating_mul(512);
     // A claim that fails half-way takes all that is free from everyone until it is released.
-    if free_space(&file).is_some_and(|free| length.saturating_sub(taken) > free) {
-        return Err(Errno::NOSPC.into());
-    }
+    check_space(&file, length, length)?;
     if rustix::fs::fstatfs(&file).is_ok_and(|system| system.f_type == TMPFS_MAGIC) {
         // It claims page by page, which takes half as long as writing the file; its figures say as much.
         return Ok(false);
@@ -183,6 +218,21 @@ pub(crate) fn longest_name(directory: impl AsFd) -> usize {
 /// The longest file that this process may write (`ulimit -f`).
 pub(crate) fn file_size_limit() -> Option<u64> {
     getrlimit(Resource::Fsize).current
+}
+
+/// Whether so many bytes more fit on the disk, for a file of a size; claims nothing.
+///
+/// # Errors
+/// They do not, or the file is too large.
+pub(crate) fn check_space(file: impl AsFd, size: u64, needed: u64) -> io::Result<()> {
+    if file_size_limit().is_some_and(|limit| size > limit) {
+        return Err(Errno::FBIG.into());
+    }
+    let taken = u64::try_from(rustix::fs::fstat(&file)?.st_blocks).unwrap_or(0).saturating_mul(512);
+    match free_space(&file) {
+        Some(free) if needed.saturating_sub(taken) > free => Err(Errno::NOSPC.into()),
+        _ => Ok(()),
+    }
 }
 
 /// Makes writing past that limit an error: the signal that comes with it would end the process.
@@ -353,6 +403,24 @@ mod tests {
         let mut content = [0; 3];
         file.read_exact_at(&mut content, 0).unwrap();
         assert_eq!(&content, b"abc");
+    }
+
+    #[test]
+    fn holes_are_zeros_and_are_found() {
+        let file = tempfile::tempfile().unwrap();
+        file.write_all_at(&[1; 3 << 16], 0).unwrap();
+        make_hole(&file, 1 << 16, 1 << 16).unwrap();
+        make_hole(&file, 3 << 16, 1 << 20).unwrap();
+        let mut content = vec![9; (3 << 16) + (1 << 20)];
+        file.read_exact_at(&mut content, 0).unwrap();
+        assert_eq!(file.metadata().unwrap().len(), content.len() as u64);
+        let is_zero = |range: std::ops::Range<usize>| content[range].iter().all(|byte| *byte == 0);
+        assert!(is_zero(1 << 16..2 << 16) && is_zero(3 << 16..content.len()));
+        assert!(content[..1 << 16].iter().chain(&content[2 << 16..3 << 16]).all(|byte| *byte == 1));
+        assert!(!is_hole(&file, 0, 1));
+        write_zeros(&file, 5, 70_000).unwrap();
+        file.read_exact_at(&mut content, 0).unwrap();
+        assert!(content[..5] == [1; 5] && content[5..2 << 16].iter().all(|byte| *byte == 0));
     }
 
     #[test]

@@ -170,10 +170,11 @@ impl Exchange<'_> {
             size: Some(size),
             sources: None,
             modified: None,
+            data_bytes: None,
         });
         self.memory.record();
         let Some(place) = &self.memory.place else { return Ok(()) };
-        place.part.claim(size)?;
+        place.part.claim(size, None)?;
         self.context.board.answered(
             self.context.id,
             Announced {

@@ -182,6 +182,7 @@ impl<'a> Comparison<'a> {
             form: Form::File,
             // There is nothing here to hold further ones against, however many a server would tell.
             blocks: Some(self.here),
+            holes: true,
             ..Get::default()
         });
         link.ask(&request, &self.context.board.limiter, |event| self.take(event)).await
@@ -285,7 +286,7 @@ fn adopt(
     kept: Blocks,
     old: Option<Old>,
 ) -> Result<(), Fault> {
-    let size = source.size.unwrap_or(0);
+    let (size, data_bytes) = (source.size.unwrap_or(0), source.data_bytes);
     // The blocks are proven by hashes of which the server said at their end that they are of this version.
     (memory.doubtful, memory.recalled, memory.proven) = (false, false, true);
     memory.source = Some(source);
@@ -310,7 +311,7 @@ fn adopt(
             memory.believe()?;
             memory.record();
             match &memory.place {
-                Some(place) => place.part.claim(size)?,
+                Some(place) => place.part.claim(size, data_bytes)?,
                 // The target that was to be compared is gone.
                 None => memory.start_over()?,
             }
@@ -338,7 +339,7 @@ fn copy(context: &Context, memory: &mut Memory, size: u64, old: &Old) -> Result<
     }
     let (Some(place), Some(source)) = (&mut memory.place, &memory.source) else { return Ok(()) };
     place.part.record(source, &memory.blocks);
-    place.part.claim(size)?;
+    place.part.claim(size, source.data_bytes)?;
     let (mut buffer, mut shares) = (buffer(), true);
     for (index, hash) in old.blocks.verified() {
         let (offset, length) = (index * BLOCK_SIZE, old.blocks.length(index));

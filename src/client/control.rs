@@ -64,6 +64,14 @@ pub(super) fn clean(mark: &str) -> String {
     line(&format!("clean {mark}"))
 }
 
+/// Whether this is a control file of a version that is not known here.
+pub(super) fn is_of_another_version(mut input: impl BufRead) -> bool {
+    let mut bytes = Vec::new();
+    let read = std::io::Read::take(&mut input, LONGEST).read_until(b'\n', &mut bytes);
+    let text = read.ok().and_then(|_| checked(&bytes));
+    text.is_some_and(|text| text.starts_with("fdsp-control ") && text != FIRST)
+}
+
 /// Reads a control file of a `.part` of `length` bytes; `None` if it is none, or tells nothing that can be used.
 pub(super) fn read(mut input: impl BufRead, length: u64) -> Option<Record> {
     let (mut source, mut seal, mut blocks, mut clean) = (None, None, Blocks::default(), None);

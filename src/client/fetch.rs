@@ -8,7 +8,7 @@ use crate::{
 };
 
 use super::{
-    compare, crew,
+    Event, compare, crew,
     memory::{Memory, Place, Source},
     name::SafeName,
     part::Part,
@@ -70,6 +70,7 @@ impl Context {
             size: content.size,
             sources: content.sources,
             modified: Some(content.modified),
+            data_bytes: content.data_bytes,
         }
     }
 
@@ -95,6 +96,15 @@ impl Context {
         );
     }
 
+    /// A content that cannot have its own name is never renamed in silence.
+    pub(super) fn tell_substitute(&self, target: &Target) {
+        if place::is_substitute(target, &self.new) {
+            let name = SafeText::from_bytes(target.name.as_encoded_bytes());
+            tracing::warn!("{}: saved as {name}, since it cannot have its own name here", self.new.address);
+            self.board.tell(Event::Changed { id: self.id, name, what: "renamed" });
+        }
+    }
+
     /// Decides where a content of this name goes, and opens its `.part`.
     pub(super) fn place(&self, name: &SafeName, size: Option<u64>) -> Result<Place, Fault> {
         let claim = |path: &std::path::Path| self.board.claim(path, self.id);
@@ -102,7 +112,12 @@ impl Context {
         if target.by_server && Part::is_there(&target.folder, &target.name) {
             return Err(place::not_ours(&target.folder.join(&target.folder.part_name(&target.name))));
         }
+        self.tell_substitute(&target);
         let mut part = self.open_part(&target)?;
+        if part.is_of_another_version() {
+            part.set_aside()?;
+            part = self.open_part(&target)?;
+        }
         part.clear()?;
         Ok(Place { target, part })
     }

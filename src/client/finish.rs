@@ -317,6 +317,7 @@ mod tests {
                 size: Some(CONTENT.len() as u64),
                 sources: None,
                 modified: None,
+                data_bytes: None,
             }),
             ..Memory::default()
         };

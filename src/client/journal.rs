@@ -78,6 +78,22 @@ impl Journal {
         found.is_some_and(|found| found.kind == FileType::RegularFile)
     }
 
+    /// Whether another version of this program has written it, in a format that is not known here.
+    pub(super) fn is_of_another_version(&self) -> bool {
+        let file =
+            self.folder.read(&self.name).ok().filter(|file| file.metadata().is_ok_and(|data| data.is_file()));
+        file.is_some_and(|file| control::is_of_another_version(BufReader::new(file)))
+    }
+
+    /// Gives it the name that belongs to another name of the `.part`.
+    pub(super) fn set_aside(&self, part: &OsStr) {
+        let mut aside = part.to_owned();
+        aside.push(SUFFIX);
+        if let Err(error) = self.folder.rename_new(&self.name, &aside) {
+            tracing::warn!("cannot move {} away: {error}", self.notes.path.display());
+        }
+    }
+
     /// What it says of a `.part` of `length` bytes.
     pub(super) fn read(&self, length: u64) -> Option<Record> {
         let found = self.folder.look(&self.name).ok().flatten()?;

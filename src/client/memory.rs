@@ -30,6 +30,9 @@ pub(super) struct Source {
     pub(super) size: Option<u64>,
     pub(super) sources: Option<Sources>,
     pub(super) modified: Option<Timestamp>,
+    /// Bytes of a file that are not in holes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) data_bytes: Option<u64>,
 }
 
 impl Source {
@@ -158,7 +161,9 @@ impl Memory {
     /// Claims the space that the content needs, as far as its size is known.
     pub(super) fn claim(&self) -> Result<(), Fault> {
         match (&self.place, self.size()) {
-            (Some(place), Some(size)) => place.part.claim(size),
+            (Some(place), Some(size)) => {
+                place.part.claim(size, self.source.as_ref().and_then(|source| source.data_bytes))
+            }
             _ => Ok(()),
         }
     }

@@ -267,13 +267,13 @@ pub enum Event {
         #[serde(flatten)]
         trouble: Trouble,
     },
-    /// A job was paused, resumed, cancelled or removed by a command.
+    /// A job was paused, resumed, cancelled or removed by a command, or its content gets another name than its own.
     Changed {
         /// The job.
         id: JobId,
         /// Its name.
         name: SafeText,
-        /// `paused`, `resumed`, `cancelled` or `removed`.
+        /// `paused`, `resumed`, `cancelled`, `removed` or `renamed`.
         what: &'static str,
     },
 }

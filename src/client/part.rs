@@ -85,6 +85,12 @@ impl Writer {
         written.map_err(|error| self.no_room(&error, None))
     }
 
+    /// Makes a range zeros, without room on the disk where the file system can.
+    pub(super) fn hole(&self, offset: u64, length: u64) -> Result<(), Fault> {
+        let made = self.change(|file| platform::make_hole(file, offset, length));
+        made.map_err(|error| self.no_room(&error, None))
+    }
+
     /// Copies a range of another file to the same place, if the file system can without reading it.
     pub(super) fn copy_from(&self, from: &File, offset: u64, length: u64) -> bool {
         self.change(|file| platform::copy_range(from, file, offset, length)).is_ok()
@@ -210,6 +216,32 @@ impl Part {
         Ok(Some((record, as_left)))
     }
 
+    /// Whether another version of this program has noted what is in it, in a way that is not known here.
+    pub(super) fn is_of_another_version(&self) -> bool {
+        self.length().is_ok_and(|length| length > 0) && self.journal.is_of_another_version()
+    }
+
+    /// Moves it away with what is noted of it, under a name that nothing has: whoever knows that version can go on with it.
+    pub(super) fn set_aside(&self) -> Result<(), Fault> {
+        let mut number = 1;
+        loop {
+            let aside = self.folder.numbered(&self.name, number);
+            match self.folder.rename_new(&self.name, &aside) {
+                Ok(()) => {
+                    self.journal.set_aside(&aside);
+                    tracing::warn!(
+                        "{} is of another version of this program, and is kept as {}",
+                        self.path().display(),
+                        self.folder.join(&aside).display()
+                    );
+                    return Ok(());
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < 1000 => number += 1,
+                Err(error) => return Err(self.failed("move away", &error)),
+            }
+        }
+    }
+
     /// Whether it was made by this program.
     pub(super) fn is_ours(&self) -> bool {
         self.ours
@@ -322,15 +354,21 @@ impl Part {
         Ok(())
     }
 
-    /// Claims the space for so many bytes, until it is closed.
-    pub(super) fn claim(&self, size: u64) -> Result<(), Fault> {
+    /// Claims the space for a content of `size` bytes, until it is closed. Of one with holes, `data` bytes are on the disk: they only
+    /// have to fit.
+    pub(super) fn claim(&self, size: u64, data: Option<u64>) -> Result<(), Fault> {
         if i64::try_from(size).is_err() {
             return Err(Fault::disk(format!("no disk holds a file of {}", units::bytes(size))));
         }
-        match self.writer()?.change(|file| platform::claim_space(file, size)) {
+        let data = data.filter(|data| *data < size);
+        let claimed = self.writer()?.change(|file| match data {
+            Some(data) => platform::check_space(file, size, data).map(|()| false),
+            None => platform::claim_space(file, size),
+        });
+        match claimed {
             Ok(true) => {}
             Ok(false) => tracing::debug!("the file system cannot claim space"),
-            Err(error) => return Err(self.writer()?.no_room(&error, Some(size))),
+            Err(error) => return Err(self.writer()?.no_room(&error, data.or(Some(size)))),
         }
         Ok(())
     }
@@ -505,7 +543,7 @@ mod tests {
     fn what_was_touched_while_closed_is_noticed() {
         let (dir, folder) = folder();
         let mut part = Part::create(&folder, "x".as_ref()).unwrap();
-        part.claim(3).unwrap();
+        part.claim(3, None).unwrap();
         part.write(b"abc", 0).unwrap();
         part.close(None);
         assert!(part.reopen().unwrap());
@@ -532,7 +570,7 @@ mod tests {
     fn what_another_program_does_to_an_open_one_is_noticed() {
         let (dir, folder) = folder();
         let mut part = Part::create(&folder, "x".as_ref()).unwrap();
-        part.claim(6).unwrap();
+        part.claim(6, None).unwrap();
         part.write(b"abc", 0).unwrap();
         assert!(!part.writer().unwrap().is_touched());
         overwrite(&dir.path().join("x.part"), b"X");
@@ -544,10 +582,31 @@ mod tests {
     }
 
     #[test]
+    fn what_another_version_has_noted_is_set_aside_and_not_emptied() {
+        let (dir, folder) = folder();
+        fs::write(dir.path().join("x.zip.part"), "precious").unwrap();
+        for (text, other) in [("fdsp-control 2", true), ("fdsp-control 1", false), ("something else", false)]
+        {
+            fs::write(dir.path().join("x.zip.part.fdsp"), crate::client::control::line(text)).unwrap();
+            let part = Part::open(&folder, "x.zip".as_ref()).unwrap();
+            assert_eq!(part.is_of_another_version(), other, "{text}");
+        }
+        fs::write(dir.path().join("x.zip (1).part"), "of the user").unwrap();
+        Part::open(&folder, "x.zip".as_ref()).unwrap().set_aside().unwrap();
+        let read = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap();
+        assert_eq!(
+            (read("x.zip (1).part"), read("x.zip (2).part")),
+            ("of the user".into(), "precious".into())
+        );
+        assert!(read("x.zip (2).part.fdsp").contains("something else"));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3);
+    }
+
+    #[test]
     fn at_rest_it_holds_no_more_than_what_is_in_it() {
         let (dir, folder) = folder();
         let mut part = Part::create(&folder, "x".as_ref()).unwrap();
-        part.claim(8 << 20).unwrap();
+        part.claim(8 << 20, None).unwrap();
         part.write(b"abc", 0).unwrap();
         part.close(None);
         let data = dir.path().join("x.part").metadata().unwrap();
@@ -593,7 +652,7 @@ mod tests {
         let (_dir, folder) = folder();
         let part = Part::create(&folder, "x".as_ref()).unwrap();
         for size in [u64::MAX, i64::MAX as u64] {
-            assert_eq!(part.claim(size).unwrap_err().trouble.kind, crate::client::TroubleKind::Disk);
+            assert_eq!(part.claim(size, None).unwrap_err().trouble.kind, crate::client::TroubleKind::Disk);
         }
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use rustix::fs::FileType;
 
-use crate::{platform::reason, text::SafeText};
+use crate::platform::reason;
 
 use super::{
     Existing, Form, JobId, NewJob,
@@ -87,7 +87,6 @@ pub(super) fn choose(
     let target = candidate(folders, new, name, &claim)?.ok_or_else(|| {
         Fault::disk(format!("there is no folder {}; create it first", new.folder.display()))
     })?;
-    say_substitute(&target, new);
     if new.existing != Existing::Rename {
         take(&target, claim)?;
     }
@@ -122,14 +121,12 @@ pub(super) fn candidate(
     Ok(Some(target))
 }
 
-/// A content that cannot have its own name here is never renamed in silence.
-fn say_substitute(target: &Target, new: &NewJob) {
-    let Some(asked) = new.address.path.name().filter(|_| new.save_as.is_none()) else { return };
-    let own = [asked.to_owned(), format!("{asked}.zip")];
-    if own.iter().all(|own| target.wanted != OsStr::new(own)) {
-        let wanted = SafeText::from_bytes(target.wanted.as_encoded_bytes());
-        tracing::warn!("{}: saved as {wanted}, since it cannot have its own name here", new.address);
-    }
+/// Whether a content cannot have its own name here.
+pub(super) fn is_substitute(target: &Target, new: &NewJob) -> bool {
+    let asked = new.address.path.name().filter(|_| new.save_as.is_none());
+    asked.is_some_and(|asked| {
+        [asked.to_owned(), format!("{asked}.zip")].iter().all(|own| target.wanted != OsStr::new(own))
+    })
 }
 
 /// Takes a target for a job.

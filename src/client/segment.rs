@@ -163,6 +163,7 @@ impl Segment {
                     Some(known) => Some(known.identity.clone()),
                     None => self.site.identity.clone(),
                 },
+                holes: true,
                 ..Get::default()
             }));
             self.pending += 1;
@@ -182,6 +183,7 @@ impl Segment {
     fn take(&mut self, event: Answer<'_>) -> Result<ControlFlow<Pause>, Fault> {
         match event {
             Answer::Data { bytes, .. } => return self.data(bytes),
+            Answer::Hole { length, .. } => return self.hole(length),
             Answer::Block { block, .. } => {
                 self.block(block);
                 return Ok(ControlFlow::Break(Pause::Ask));
@@ -242,6 +244,19 @@ impl Segment {
             self.partial += count;
             progress.advance(count);
         }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// A block of zeros, of which nothing crossed the link.
+    fn hole(&mut self, length: u64) -> Result<ControlFlow<Pause>, Fault> {
+        let Some(known) = &self.known else { return Ok(ControlFlow::Continue(())) };
+        if !self.site.ranges().coming(self.id, self.offset / BLOCK_SIZE, Instant::now()) {
+            return Ok(ControlFlow::Break(Pause::Taken));
+        }
+        known.writer.hole(self.offset, length)?;
+        self.offset += length;
+        self.partial += length;
+        self.site.progress.advance(length);
         Ok(ControlFlow::Continue(()))
     }
 

@@ -26,6 +26,9 @@ impl Lines {
     pub(super) fn line(&mut self, event: &client::Event, now: Instant) -> Option<String> {
         use client::Event;
         match event {
+            Event::Changed { name, what: "renamed", .. } => {
+                Some(format!("{name}: saved under this name, since it cannot have its own here"))
+            }
             Event::Queued { .. } | Event::Changed { .. } => None,
             Event::Started { id, name, size, here } => {
                 self.names.insert(*id, name.clone());

@@ -90,7 +90,10 @@ impl Answers {
                 (Request::Files(files), Some(Begun::Files(batch))) => batch.may_stand(files, kind),
                 (Request::Files(files), _) => Batch::default().may_stand(files, kind),
                 (Request::Get(_) | Request::Hashes(_), None) => kind == Kind::Content,
-                (Request::Get(_), Some(_)) => matches!(kind, Kind::Data | Kind::Block | Kind::End),
+                (Request::Get(get), Some(_)) => match kind {
+                    Kind::Hole => get.holes,
+                    _ => matches!(kind, Kind::Data | Kind::Block | Kind::End),
+                },
                 (Request::Hashes(_), Some(_)) => matches!(kind, Kind::HashesAnswer | Kind::End),
             },
         }
@@ -190,6 +193,12 @@ impl Answers {
                     return Err(Violation::Unexpected(kind.name()));
                 };
                 Ok(Event::Block { request, block: content.block(&BlockMark::decode(mark))? })
+            }
+            Kind::Hole => {
+                let Some(content) = self.content() else {
+                    return Err(Violation::Unexpected(kind.name()));
+                };
+                Ok(Event::Hole { request, length: content.hole()? })
             }
             Kind::HashesAnswer => {
                 let Some(content) = self.content() else {

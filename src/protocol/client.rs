@@ -72,6 +72,13 @@ pub enum Event<'a> {
         /// The bytes.
         bytes: &'a [u8],
     },
+    /// A whole block of zeros, which were not sent; its `Block` follows.
+    Hole {
+        /// The request.
+        request: u32,
+        /// Its length in bytes.
+        length: u64,
+    },
     /// Closes a block.
     Block {
         /// The request.

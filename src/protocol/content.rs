@@ -58,6 +58,20 @@ impl ContentWriter {
         self.offset += bytes.len() as u64;
     }
 
+    /// Writes the frames of a whole block of zeros, `length` bytes long, that are not sent. Only between two blocks, and only if the
+    /// request has `holes`.
+    pub fn hole(&mut self, length: u64, position: u64, out: &mut Outgoing) {
+        out.push(&Header { kind: Kind::Hole, length: 0, request: self.request }.encode());
+        self.block.zeros(length);
+        self.offset += length;
+        self.mark(position, out);
+    }
+
+    /// Whether the next byte is the first of a block.
+    pub fn is_between_blocks(&self) -> bool {
+        self.block.is_empty()
+    }
+
     /// Index of the block that the next byte belongs to.
     pub fn next_block(&self) -> u64 {
         self.index

@@ -84,6 +84,20 @@ impl BlockHasher {
         self.carry.extend_from_slice(tail);
     }
 
+    /// Adds so many zeros. They cost what any other bytes do: the chaining value of a block depends on its index.
+    ///
+    /// # Panics
+    /// If the block gets longer than [`BLOCK_SIZE`].
+    pub fn zeros(&mut self, length: u64) {
+        static ZEROS: [u8; 4 * GROUP] = [0; 4 * GROUP];
+        let mut left = length;
+        while left > 0 {
+            let count = usize::try_from(left).map_or(ZEROS.len(), |left| left.min(ZEROS.len()));
+            self.update(&ZEROS[..count]);
+            left -= count as u64;
+        }
+    }
+
     /// Bytes so far.
     pub fn len(&self) -> u64 {
         self.hasher.count() + self.carry.len() as u64

@@ -92,6 +92,8 @@ kinds! {
     Block = 0x91, "block", BlockMark::LENGTH as u32;
     /// Ends content.
     End = 0x92, "end", MAX_CONTROL;
+    /// A whole block of zeros, which are not sent.
+    Hole = 0x93, "hole", 0;
     /// Says why a request or the connection failed.
     Error = 0x9f, "error", MAX_CONTROL;
 }

@@ -166,6 +166,9 @@ pub struct Get {
     /// Whether the `end` of an archive is to name what is missing in it.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "is_default")]
     pub missing: bool,
+    /// Whether the client takes `hole` frames, and wants to know how much of a file is on the disk.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "is_default")]
+    pub holes: bool,
 }
 
 /// Announces the content that answers a [`Get`], or whose hashes do.
@@ -192,6 +195,9 @@ pub struct Content {
     /// Bytes of that block that are not sent: the request's `skip`, or 0 from a server that does not know it.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "is_default")]
     pub skip: u64,
+    /// Bytes of a file that are on the server's disk, in answers to requests with `holes`; the others are in holes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_bytes: Option<u64>,
 }
 
 /// What an archive is made from.

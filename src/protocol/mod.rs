@@ -112,6 +112,7 @@
 //! | `0x90` | `data` | server | the `get`'s or `files`' | content bytes | 1 byte to 256 KiB |
 //! | `0x91` | `block` | server | the `get`'s or `files`' | the table in "Content" | 48 bytes |
 //! | `0x92` | `end` | server | the `get`'s, `hashes`' or `files`' | JSON | at most 64 KiB |
+//! | `0x93` | `hole` | server | the `get`'s | nothing | 0 bytes |
 //! | `0x9f` | `error` | server | the failed one's, or 0 | JSON | at most 64 KiB |
 //!
 //! # Exchange
@@ -129,7 +130,7 @@
 //! |---|---|
 //! | `stat` | `meta` or `error` |
 //! | `list` | `entries` or `error`; a page: ask again with `after` = its last name while `more` |
-//! | `get` | `error`, or `content` (`data`+ `block`)\* `end`; at any place after `content` an `error` may end it instead |
+//! | `get` | `error`, or `content` (`data`+ `block`)\* `end`, with `hole` for any of the `data`+ if the request has `holes`; at any place after `content` an `error` may end it instead |
 //! | `hashes` | `error`, or `content` `hashes`\* `end`; the same |
 //! | `tree` | `tree`+, the last with `more` false; at any place an `error` may end it instead |
 //! | `files` | for each file in the order of the request `file` (`data`+ `block`)\* `done`, or `same`, or `differs`, or `missed`, which at any place between `file` and `done` may end that file instead; any number of `working` may stand before each of these; then `end`; at any place an `error` may end it instead |
@@ -242,6 +243,7 @@
 //! | `identity` | identity, optional | refuse with `changed` unless the content has this one |
 //! | `skip` | u64, optional | bytes of the first block that the client has, and that are not sent (default 0); see "Parts of a block" |
 //! | `missing` | boolean, optional | `true`: the `end` of an archive names what is missing in it (default `false`) |
+//! | `holes` | boolean, optional | `true`: the client takes `hole` frames (default `false`); see "Holes" |
 //!
 //! `hashes` asks for the hashes of a range of a file's blocks. It has the members of `get`, with the same meaning, but ignores `skip`; the
 //! `form` `"zip"` is answered with `wrong_kind`, and so is a directory.
@@ -259,6 +261,7 @@
 //! | `identity` | identity | |
 //! | `first_block` | u64 | index of the first block that follows, or whose hash does: the one that was asked for |
 //! | `skip` | u64, optional | bytes of that block that are not sent: as many as the `get` asks to skip, or 0, the default, from a server that does not skip |
+//! | `data_bytes` | u64, optional; for a file, if the request has `holes` | bytes of the whole content that are on the server's disk, the others being in holes; an estimate |
 //!
 //! Sources:
 //!
@@ -409,6 +412,13 @@
 //! for a wanted file `missed` with it. Where the length of an archive is not known before, that may come after `content`. Without a
 //! `skip` in `content` or `file`, or with 0, `data` begins with the block's first byte, whatever was asked for.
 //!
+//! # Holes
+//!
+//! A `get` with `holes` says that the client takes a `hole` instead of the `data` of a block that is nothing but zeros. It stands for the whole
+//! block, as long as the block is in this content, of a file only, and where no byte of it is skipped. Its `block` frame follows as for any other block: both sides hash the zeros. A server
+//! sends it for blocks that have no room on its disk, and may as well send the zeros.
+//! A `hashes` with `holes` only has `data_bytes` in its `content`.
+//!
 //! # Block hashes
 //!
 //! A client that has some of a file's content, perhaps of another version of it, asks for the hashes of its
@@ -507,6 +517,7 @@
 //! | a frame that has no arrow in the diagram, or for another request than the first unanswered one | the same |
 //! | `content` of another form (for `hashes`, any but `"file"`), first block or identity than asked for; without what its form must have; a size before its first block, or above what an archive of its sources can have | the same |
 //! | `content` or `file` with a `skip` that is neither 0 nor the one that was asked for (for `hashes`, any but 0), or not less than the first block, as far as its length is known | the same |
+//! | a `hole` that was not asked for, of an archive, in a block or after a short one, or beyond the announced size or the blocks asked for; `data_bytes` of an archive or without `holes` | the same |
 //! | `hashes` out of order, beyond the announced size or the blocks asked for, or whose length is not one of theirs | the same |
 //! | `data` beyond the announced size, the most that an archive can have, the blocks asked for, the end of a block, or after a short block | the same |
 //! | `block` without `data` (what is skipped is none), out of order, short but not at the end, with a position that falls or exceeds the sources, or is not the offset for a file | the same |

@@ -81,6 +81,9 @@ impl Receiving {
         if content.first_block != get.first_block {
             return contradiction("another first block");
         }
+        if content.data_bytes.is_some() && !(get.holes && is_file) {
+            return contradiction("bytes of a sparse file that was not asked for");
+        }
         if !is_identity(&content.identity) {
             return contradiction("an identity has 1 to 128 characters");
         }
@@ -196,6 +199,31 @@ impl Receiving {
         let index = self.offset / BLOCK_SIZE;
         self.block.get_or_insert_with(|| BlockHasher::new(index)).update(bytes);
         self.offset += bytes.len() as u64;
+    }
+
+    /// A `hole` frame came: the length of the block that it stands for.
+    pub(super) fn hole(&mut self) -> Result<u64, Violation> {
+        if self.in_block() > 0 {
+            return contradiction("a hole in a block");
+        }
+        if self.short {
+            return contradiction("data after a short block");
+        }
+        let Some(size) = self.size.filter(|_| self.is_file) else {
+            return contradiction("a hole in an archive");
+        };
+        let length = BLOCK_SIZE.min(size.saturating_sub(self.offset));
+        if length == 0 {
+            return contradiction("more data than announced");
+        }
+        if self.offset >= self.limit {
+            return contradiction("more data than asked for");
+        }
+        let mut block = BlockHasher::new(self.offset / BLOCK_SIZE);
+        block.zeros(length);
+        self.block = Some(block);
+        self.offset += length;
+        Ok(length)
     }
 
     /// A `block` frame came.

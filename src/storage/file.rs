@@ -26,6 +26,7 @@ pub struct FileSource {
     path: SafeText,
     identity: Identity,
     size: u64,
+    data_bytes: u64,
     meta: Meta,
     text: String,
 }
@@ -42,7 +43,9 @@ impl FileSource {
             mode: permissions(stat),
             identity: Some(text.clone()),
         };
-        FileSource { file: File::from(handle), path, identity, size: size(stat), meta, text }
+        let size = size(stat);
+        let data_bytes = u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512).min(size);
+        FileSource { file: File::from(handle), path, identity, size, data_bytes, meta, text }
     }
 
     /// What `stat` answers; `size` and `identity` are always present.
@@ -72,6 +75,16 @@ impl FileSource {
     pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> Result<(), StorageError> {
         read_exact_at(&self.file, self.identity, buffer, offset)
             .map_err(|error| reading(self.path.clone(), error))
+    }
+
+    /// Bytes of it that are on the disk; fewer than its size where it has holes.
+    pub fn data_bytes(&self) -> u64 {
+        self.data_bytes
+    }
+
+    /// Whether a range of it is in a hole. If the file system cannot tell, it is not.
+    pub fn is_hole(&self, offset: u64, length: u64) -> bool {
+        platform::is_hole(&self.file, offset, length)
     }
 
     /// Tells the kernel that `length` bytes from `offset` will be read soon.

@@ -265,6 +265,7 @@ fn announcement(path: &str, stored: &Stored, first_block: u64) -> Content {
         identity: stored.identity.clone(),
         first_block,
         skip: 0,
+        data_bytes: None,
     }
 }
 

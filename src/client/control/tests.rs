@@ -13,6 +13,7 @@ fn source(size: Option<u64>) -> Source {
         size,
         sources: None,
         modified: Some(Timestamp { seconds: -1, nanoseconds: 5 }),
+        data_bytes: None,
     }
 }
 

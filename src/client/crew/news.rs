@@ -147,7 +147,7 @@ fn prepare(context: &Context, memory: &mut Memory, content: &Content) -> Result<
     if let Some(Place { part, .. }) = &mut memory.place {
         // Noted before there is anything in it: nothing else tells that it was made here.
         part.record(&context.source(content), &memory.blocks);
-        content.size.map_or(Ok(()), |size| part.claim(size))?;
+        content.size.map_or(Ok(()), |size| part.claim(size, content.data_bytes))?;
     }
     if let Some(sources) = content.sources.filter(|sources| sources.omitted > 0) {
         tracing::warn!(

@@ -241,6 +241,7 @@ async fn fetch(
         return Err(Fault::never(TroubleKind::Other, message).into());
     }
     let (target, way) = block_in_place(|| choose(context, &name))?;
+    context.tell_substitute(&target);
     announce(context, &target, &manifest);
     // Hashing local files can take longer than the server lets a connection be idle.
     context.pool.put(authority, link);

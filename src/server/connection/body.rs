@@ -35,6 +35,8 @@ pub(super) enum Body {
         end: u64,
         /// Up to where the kernel was told to read.
         ahead: u64,
+        /// Whether its holes are told, and not sent.
+        holes: bool,
     },
     /// A directory as a zip.
     Archive {
@@ -62,14 +64,15 @@ impl Body {
         let offset = get.first_block.checked_mul(BLOCK_SIZE).filter(|&offset| offset <= source.size())?;
         let end = range_end(get).min(source.size());
         let begin = skip_to(offset, get.skip, end)?;
-        Some(Body::File { source, offset, begin, end, ahead: offset })
+        let holes = get.holes && source.data_bytes() < source.size();
+        Some(Body::File { source, offset, begin, end, ahead: offset, holes })
     }
 
     /// All of a file but `skip` bytes; `None` if its first block does not have more.
     pub fn whole(source: FileSource, skip: u64) -> Option<Body> {
         let end = source.size();
         let begin = skip_to(0, skip, end)?;
-        Some(Body::File { source, offset: 0, begin, end, ahead: 0 })
+        Some(Body::File { source, offset: 0, begin, end, ahead: 0, holes: false })
     }
 
     /// The range of an archive that `get` asks for; `None` if that is more than there can be.
@@ -119,6 +122,20 @@ impl Body {
                 // A range may begin at the archive's end; a block of which something is skipped has more.
                 Ok(!stream.finished() || (stream.offset() == *begin && begin == block))
             }
+        }
+    }
+
+    /// The length of the block that begins here, if all of it is a hole that the client is told of.
+    pub fn hole(&self) -> Option<u64> {
+        let Body::File { source, offset, end, holes: true, .. } = self else { return None };
+        let length = BLOCK_SIZE.min(*end - *offset);
+        (length > 0 && source.is_hole(*offset, length)).then_some(length)
+    }
+
+    /// Passes over a hole.
+    pub fn pass(&mut self, length: u64) {
+        if let Body::File { offset, .. } = self {
+            *offset += length;
         }
     }
 

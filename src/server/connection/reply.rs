@@ -120,8 +120,20 @@ fn announcement(get: &Get, source: &FileSource, path: &SafeText) -> Result<Conte
     let Meta { name, size, modified, mode, .. } = source.meta().clone();
     let identity = source.identity().to_owned();
     expect(get, &identity, path)?;
-    let &Get { first_block, skip, .. } = get;
-    Ok(Content { form: Form::File, name, size, sources: None, modified, mode, identity, first_block, skip })
+    let &Get { first_block, skip, holes, .. } = get;
+    let data_bytes = holes.then(|| source.data_bytes());
+    Ok(Content {
+        form: Form::File,
+        name,
+        size,
+        sources: None,
+        modified,
+        mode,
+        identity,
+        first_block,
+        skip,
+        data_bytes,
+    })
 }
 
 impl Archive {
@@ -151,6 +163,7 @@ impl Archive {
             identity: plan.identity().to_owned(),
             first_block: get.first_block,
             skip: get.skip,
+            data_bytes: None,
         };
         let body = Body::archive(Making::new(plan, slot, &turn.shared), &sources, &get)
             .map_err(|error| error.failure())?

@@ -38,6 +38,19 @@ impl Sending {
                 return Ok(true);
             }
             let most = turn.size();
+            if self.writer.is_between_blocks()
+                && let Some(length) = self.body.hole()
+            {
+                self.body.pass(length);
+                self.writer.hole(length, self.body.position(), &mut turn.out);
+                turn.content(0, Some(self.body.progress()));
+                self.remember(turn)?;
+                // Zeros take as much work as any other bytes, and next to no room.
+                if turn.out.len() >= most || self.body.position() - before >= WORK {
+                    return Ok(false);
+                }
+                continue;
+            }
             let next = self.body.next_read(self.writer.room().min(most));
             if !turn.out.is_empty() && turn.out.len() + next > most + SLACK {
                 return Ok(false);

@@ -379,7 +379,7 @@ fn own(event: Event<'_>) -> Came {
         Event::Meta { meta, .. } => Came::Meta(meta),
         Event::Entries { entries, .. } => Came::Entries(entries),
         Event::Content { content, .. } => Came::Content(content),
-        Event::Data { .. } => Came::Data,
+        Event::Data { .. } | Event::Hole { .. } => Came::Data,
         Event::Block { block, .. } => Came::Block(block),
         Event::Hashes { hashes, .. } => Came::Hashes(hashes),
         Event::End { end, root, .. } => Came::End(end, root),

@@ -7,7 +7,10 @@ use std::{
     process::{Command as Process, Stdio},
 };
 
-use fdsp::client::{Command, TroubleKind};
+use fdsp::{
+    client::{Command, Form, NewJob, TroubleKind},
+    server::{Arch, Limits},
+};
 use tempfile::TempDir;
 
 use crate::engine::support::{Client, MIB, Served, content};
@@ -83,7 +86,8 @@ fn what_another_program_does_to_the_part_is_not_taken_for_content() {
     let served = Served::new();
     let whole = content(5 * MIB, 1);
     served.write("a", &whole);
-    let mut client = Client::new(fdsp::client::Config { limit: Some(4_000_000), ..crate::support::config() });
+    let mut client =
+        Client::new(fdsp::client::Config { limit: Some(4_000_000), ..crate::engine::support::config() });
     let job = client.job(served.at(), "a");
     let id = client.add(job);
     client.verified(id, MIB as u64);
@@ -101,11 +105,47 @@ fn what_another_program_does_to_the_part_is_not_taken_for_content() {
 }
 
 #[test]
+fn a_sparse_file_is_neither_sent_nor_allocated_whole() {
+    for arch in [Arch::Single, Arch::Threads, Arch::Select, Arch::Async] {
+        let served = Served::with(arch, None, Limits::default());
+        let source = fs::File::create(served.folder.path().join("a")).unwrap();
+        source.set_len(40 * MIB as u64 + 5).unwrap();
+        source.write_all_at(b"begin", 0).unwrap();
+        source.write_all_at(b"middle", 20 * MIB as u64 + 77).unwrap();
+        if source.metadata().unwrap().blocks() * 512 > 8 * MIB as u64 {
+            return println!("skipped: there are no holes here");
+        }
+        for form in [Form::Auto, Form::Tree] {
+            let mut client = Client::quick();
+            if form == Form::Tree {
+                fs::create_dir(served.folder.path().join("d")).unwrap();
+                fs::rename(served.folder.path().join("a"), served.folder.path().join("d/a")).unwrap();
+            }
+            let path = if form == Form::Tree { "d" } else { "a" };
+            let job = NewJob { form, ..client.job(served.at(), path) };
+            let finished = client.run(job).unwrap();
+            let saved = if form == Form::Tree { finished.path.join("a") } else { finished.path };
+            assert!(finished.transferred <= 2 * MIB as u64, "{} were sent", finished.transferred);
+            assert_eq!(finished.bytes, 40 * MIB as u64 + 5);
+            let saved = fs::File::open(saved).unwrap();
+            let data = saved.metadata().unwrap();
+            assert!(data.len() == finished.bytes && data.blocks() * 512 <= 8 * MIB as u64, "{data:?}");
+            let mut found = [0; 6];
+            saved.read_exact_at(&mut found, 20 * MIB as u64 + 77).unwrap();
+            assert_eq!(&found, b"middle");
+        }
+    }
+}
+
+#[test]
 fn a_failed_job_holds_no_room() {
     let served = Served::new();
     served.write("a", &content(5 * MIB, 1));
-    let mut client =
-        Client::new(fdsp::client::Config { limit: Some(100_000), retries: 0, ..crate::support::config() });
+    let mut client = Client::new(fdsp::client::Config {
+        limit: Some(100_000),
+        retries: 0,
+        ..crate::engine::support::config()
+    });
     let job = client.job(served.at(), "a");
     let id = client.add(job);
     client.started(id);

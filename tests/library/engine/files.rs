@@ -195,7 +195,7 @@ fn a_file_keeps_its_name_wherever_this_system_has_that() {
     }
     let mut portable = Client::new(fdsp::client::Config {
         names: fdsp::client::Names::Portable,
-        ..crate::support::config()
+        ..crate::engine::support::config()
     });
     for name in names {
         let finished = portable.get(served.at(), name).unwrap();

@@ -151,5 +151,6 @@ pub fn file(name: &str, size: u64) -> Content {
         identity: "one".into(),
         first_block: 0,
         skip: 0,
+        data_bytes: None,
     }
 }

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use crate::wire::{
     exchange::get,
     stream::{
-        BLOCK, CONTENT, DATA, END, ENTRIES, ERROR, FILE, GET, GOODBYE, HELLO, META, MIB, STAT, Seen, Stream,
-        VALUES, WELCOME, blake3_hex, chaining, feed_client, pattern,
+        BLOCK, CONTENT, DATA, END, ENTRIES, ERROR, FILE, GET, GOODBYE, HELLO, HOLE, META, MIB, STAT, Seen,
+        Stream, VALUES, WELCOME, blake3_hex, chaining, feed_client, pattern,
     },
 };
 
@@ -565,4 +565,42 @@ fn a_stream_that_ends_anywhere_else_is_truncated() {
         let expected = if length == stream.len() { Ok(()) } else { Err(Violation::Truncated) };
         assert_eq!(client.end_of_stream(), expected, "after {length} bytes");
     }
+}
+
+#[test]
+fn a_hole_stands_for_a_whole_block_of_a_file_if_it_was_asked_for() {
+    let ask = |blocks| Request::Get(Get { holes: true, blocks, ..get("f") });
+    let mib = MIB as u64;
+    let hole = |stream: Stream, index: u64, length: usize| {
+        let end = index * mib + length as u64;
+        stream.frame(HOLE, 1, b"").mark(1, index, end, &chaining(index, &vec![0; length]))
+    };
+    let sparse = |size| announced(&with(file(size), "data_bytes", json!(0)));
+    let zeros = vec![0; 2 * MIB + 5];
+    let whole = hole(hole(hole(sparse(zeros.len()), 0, MIB), 1, MIB), 2, 5).json(END, 1, &end(&zeros));
+    let seen = format!("{:?}", accepted(&[ask(None)], &whole));
+    assert_eq!(seen.matches("Hole { request: 1, length: 1048576 }").count(), 2, "{seen}");
+    assert!(seen.contains("Hole { request: 1, length: 5 }") && !seen.contains("intact: false"), "{seen}");
+
+    let lie = sparse(MIB).frame(HOLE, 1, b"").mark(1, 0, mib, &chaining(0, &pattern(MIB)));
+    let lie = lie.json(END, 1, &end(&zeros[..MIB]));
+    assert!(
+        format!("{:?}", accepted(&[ask(None)], &lie)).contains("intact: false"),
+        "it is compared as data is"
+    );
+
+    let archive = announced(&with(archive(MIB), "size", json!(MIB)));
+    for (request, stream, what) in [
+        (ask(None), sparse(MIB).data(1, b"x").frame(HOLE, 1, b""), "a hole in a block"),
+        (ask(None), sparse(2 * MIB).frame(HOLE, 1, b"").frame(HOLE, 1, b""), "a hole in a block"),
+        (ask(None), hole(sparse(5), 0, 5).frame(HOLE, 1, b""), "data after a short block"),
+        (ask(None), hole(sparse(MIB), 0, MIB).frame(HOLE, 1, b""), "more data than announced"),
+        (ask(Some(1)), hole(sparse(2 * MIB), 0, MIB).frame(HOLE, 1, b""), "more data than asked for"),
+        (ask(None), archive.frame(HOLE, 1, b""), "a hole in an archive"),
+        (Request::Get(get("f")), sparse(1), "bytes of a sparse file that was not asked for"),
+    ] {
+        assert_eq!(refused(&[request], &stream), Violation::Content(what));
+    }
+    let unasked = announced(&file(MIB)).frame(HOLE, 1, b"");
+    assert_eq!(refused(&[Request::Get(get("f"))], &unasked), Violation::Unexpected("hole"));
 }

@@ -143,6 +143,7 @@ fn more_hashes_than_a_frame_holds_come_in_several() {
         identity: "v1".to_owned(),
         first_block: 1000,
         skip: 0,
+        data_bytes: None,
     };
     let mut writer = Server::new().hashes(1, &content, &mut out);
     writer.push(&blocks, &mut out);

@@ -34,6 +34,7 @@ pub const WORKING: u8 = 0x8c;
 pub const DATA: u8 = 0x90;
 pub const BLOCK: u8 = 0x91;
 pub const END: u8 = 0x92;
+pub const HOLE: u8 = 0x93;
 pub const ERROR: u8 = 0x9f;
 
 /// Content that differs from block to block.
