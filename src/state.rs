@@ -73,7 +73,7 @@ pub(crate) fn read_or_make(path: &Path, make: impl FnOnce() -> io::Result<Vec<u8
         .and_then(|folder| platform::rename_new(folder, name(&temporary)?, name(path)?));
     match put {
         Ok(()) => {
-            File::open(folder)?.sync_all()?;
+            platform::sync(File::open(folder)?)?;
             Ok(made)
         }
         Err(error) => {
@@ -91,7 +91,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = parent(path)?;
     let temporary = write_beside(path, bytes)?;
     fs::rename(&temporary, path).inspect_err(|_| drop(fs::remove_file(&temporary)))?;
-    File::open(folder)?.sync_all()
+    platform::sync(File::open(folder)?)
 }
 
 /// A new file in the same folder, on the disk.
@@ -103,7 +103,7 @@ fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
         let temporary = path.with_file_name(name);
         match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary) {
             Ok(mut file) => {
-                let written = file.write_all(bytes).and_then(|()| file.sync_all());
+                let written = file.write_all(bytes).and_then(|()| platform::sync(&file));
                 return match written {
                     Ok(()) => Ok(temporary),
                     Err(error) => {

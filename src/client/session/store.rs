@@ -120,11 +120,11 @@ impl Store {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let written = open_at(&self.folder, &fresh, flags).and_then(|mut out| {
             out.write_all(text.as_bytes())?;
-            out.sync_all()
+            platform::sync(&out)
         });
         let replaced = written
             .and_then(|()| Ok(rustix::fs::renameat(&self.folder, &*fresh, &self.folder, &*file)?))
-            .and_then(|()| sync(&self.folder));
+            .and_then(|()| platform::sync(&self.folder));
         if replaced.is_err() {
             let _ = rustix::fs::unlinkat(&self.folder, &*fresh, AtFlags::empty());
         }
@@ -142,14 +142,6 @@ impl Drop for Store {
 fn open_at(folder: impl AsFd, name: &str, flags: OFlags) -> io::Result<File> {
     let open = || rustix::fs::openat(&folder, name, flags, Mode::RUSR | Mode::WUSR);
     Ok(rustix::io::retry_on_intr(open)?.into())
-}
-
-fn sync(folder: impl AsFd) -> io::Result<()> {
-    match rustix::io::retry_on_intr(|| rustix::fs::fsync(&folder)) {
-        // Some file systems have nothing to wait for.
-        Err(rustix::io::Errno::INVAL) => Ok(()),
-        result => Ok(result?),
-    }
 }
 
 /// What stands in a lock; nothing if its holder has only just come.
