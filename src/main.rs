@@ -17,13 +17,12 @@ use fdsp::{
 fn main() -> ExitCode {
     // A report of a defect has its sections; a problem of this world is one sentence.
     let _ = color_eyre::config::HookBuilder::default().display_env_section(false).install();
-    match run() {
-        Ok(exit) => exit.into(),
-        Err(report) => {
-            headless::say(&format!("tui: {report:#}"));
-            report.downcast_ref().map_or(Exit::Failed, |problem: &Problem| problem.exit).into()
-        }
-    }
+    let exit = run().unwrap_or_else(|report| {
+        headless::say(&format!("tui: {report:#}"));
+        report.downcast_ref().map_or(Exit::Failed, |problem: &Problem| problem.exit)
+    });
+    // Work whose result could not be written is not all done.
+    if exit == Exit::Done && headless::lost_output().is_some() { Exit::Disk.into() } else { exit.into() }
 }
 
 fn run() -> color_eyre::Result<Exit> {

@@ -2,6 +2,7 @@
 
 mod accept_queue;
 mod memory;
+mod output;
 mod rename;
 
 use std::{
@@ -15,6 +16,8 @@ use std::{
 
 pub(crate) use accept_queue::waiting_peers;
 pub(crate) use memory::{MemoryLeft, memory_left};
+pub use output::lost_output;
+pub(crate) use output::note_output;
 pub(crate) use rename::{exchange, move_directory, rename_new};
 pub(crate) use rustix::fd::AsFd;
 use rustix::{

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{
     Cli, UsageError, access,
-    plan::{Face, Surroundings, shown, wrong},
+    plan::{Face, Surroundings, Terminal, shown, wrong},
 };
 use crate::{
     client::{
@@ -210,9 +210,13 @@ impl Cli {
             }
         }
         if addresses.is_empty() && face != Face::Screen && fetch.session.is_none() {
-            return wrong(
-                "nothing to fetch: give an address such as fdsp://HOST/PATH, or -H HOST and a PATH",
-            );
+            let screen = match around.terminal {
+                Terminal::Dumb => "; for the screen, set TERM to what the terminal is, as in TERM=xterm",
+                Terminal::None | Terminal::Screen => "",
+            };
+            return wrong(format!(
+                "nothing to fetch: give an address such as fdsp://HOST/PATH, or -H HOST and a PATH{screen}"
+            ));
         }
         let mut jobs: Vec<_> = addresses.into_iter().map(|address| fetch.job(address)).collect();
         if let (Some(local), [job]) = (&self.client.local, jobs.as_mut_slice()) {

@@ -33,7 +33,12 @@ pub struct Plan {
 impl Plan {
     /// How to show without a screen.
     pub fn style(&self) -> Style {
-        Style { face: self.face, ascii: self.settings.screen.look().glyphs.ascii, logged: self.log.stderr }
+        Style {
+            face: self.face,
+            ascii: self.settings.screen.look().glyphs.ascii,
+            logged: self.log.stderr,
+            cursor: moves_cursor(),
+        }
     }
 }
 
@@ -81,13 +86,26 @@ pub struct Style {
     pub ascii: bool,
     /// Stderr shows the log, which has all that would be said there.
     pub logged: bool,
+    /// A terminal on stderr can move its cursor.
+    pub cursor: bool,
+}
+
+/// What stdin and stdout are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Terminal {
+    /// Not a terminal.
+    None,
+    /// A terminal of which TERM does not say that it can move its cursor.
+    Dumb,
+    /// A terminal that can be drawn on.
+    Screen,
 }
 
 /// What the process was started in.
 #[derive(Clone, Debug)]
 pub struct Surroundings {
-    /// Stdin and stdout are a terminal that can be drawn on.
-    pub terminal: bool,
+    /// What stdin and stdout are.
+    pub terminal: Terminal,
     /// The current directory.
     pub directory: PathBuf,
     /// What FDSP_TOKEN holds.
@@ -103,14 +121,22 @@ impl Surroundings {
     /// The current directory is gone.
     pub fn look() -> Result<Surroundings, UsageError> {
         use std::io::IsTerminal;
-        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let directory = std::env::current_dir().map_err(|error| {
             UsageError(format!("the current directory cannot be used: {error}; go to another one"))
         })?;
-        let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal() && !dumb;
+        let terminal = match std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
+            true if moves_cursor() => Terminal::Screen,
+            true => Terminal::Dumb,
+            false => Terminal::None,
+        };
         let token = std::env::var_os("FDSP_TOKEN").filter(|token| !token.is_empty());
         Ok(Surroundings { terminal, directory, token, state: config::state_folder() })
     }
+}
+
+/// Whether TERM names a kind of terminal that can move its cursor.
+fn moves_cursor() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
 }
 
 pub(super) fn wrong<T>(sentence: impl Into<String>) -> Result<T, UsageError> {
@@ -133,7 +159,7 @@ impl Cli {
         let face = match &self.common {
             common if common.json => Face::Json,
             common if common.quiet => Face::Quiet,
-            common if common.headless || !around.terminal => Face::Plain,
+            common if common.headless || around.terminal != Terminal::Screen => Face::Plain,
             _ => Face::Screen,
         };
         let mut log = self.log(&settings, around, face);

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use super::{
-    plan::{Demo, Face, Surroundings},
+    plan::{Demo, Face, Surroundings, Terminal},
     *,
 };
 use crate::{
@@ -13,7 +13,12 @@ use crate::{
 };
 
 fn around() -> Surroundings {
-    Surroundings { terminal: false, directory: "/tmp".into(), token: None, state: Some("/state".into()) }
+    Surroundings {
+        terminal: Terminal::None,
+        directory: "/tmp".into(),
+        token: None,
+        state: Some("/state".into()),
+    }
 }
 
 fn typed(line: &str) -> Result<Typed, UsageError> {
@@ -106,7 +111,7 @@ fn the_demo_listens_on_loopback_only() {
 
 #[test]
 fn the_face_is_what_the_surroundings_and_the_options_allow() {
-    let terminal = Surroundings { terminal: true, ..around() };
+    let terminal = Surroundings { terminal: Terminal::Screen, ..around() };
     let face = |line: &str, around: &Surroundings| planned_in(line, around).map(|plan| plan.face);
     assert_eq!(face("", &terminal), Ok(Face::Screen));
     assert_eq!(face("--serve", &terminal), Ok(Face::Screen));
@@ -119,7 +124,7 @@ fn the_face_is_what_the_surroundings_and_the_options_allow() {
 
 #[test]
 fn the_screen_has_a_session_and_a_script_only_where_it_names_one() {
-    let terminal = Surroundings { terminal: true, ..around() };
+    let terminal = Surroundings { terminal: Terminal::Screen, ..around() };
     let session = |line: &str, around: &Surroundings| match planned_in(line, around).map(|plan| plan.task) {
         Ok(Task::Fetch(fetch)) => {
             fetch.session.map(|session| (session.name.to_string(), session.folder, session.named))

@@ -44,6 +44,9 @@ pub(super) async fn fetch(context: &Context, memory: &mut Memory) -> Result<(), 
 /// What an earlier run left is of another version.
 fn changed(context: &Context, memory: &mut Memory) -> Result<(), Fault> {
     let address = &context.new.address;
+    // Nothing of it is verified for this version yet.
+    context.progress.set_verified(0);
+    context.progress.set_position(0);
     if memory.doubt() {
         tracing::info!(
             "{address} is another version than what was fetched before; what still matches is kept"
@@ -54,10 +57,7 @@ fn changed(context: &Context, memory: &mut Memory) -> Result<(), Fault> {
     if archive {
         tracing::warn!("{address}: the folder is not what it was; its archive is fetched anew");
     }
-    block_in_place(|| memory.start_over())?;
-    context.progress.set_verified(0);
-    context.progress.set_position(0);
-    Ok(())
+    block_in_place(|| memory.start_over())
 }
 
 impl Context {

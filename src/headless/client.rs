@@ -29,6 +29,7 @@ const FAREWELL: Duration = Duration::from_secs(5);
 /// # Errors
 /// The system gives no threads, or the session cannot be used.
 pub fn run(fetch: &Fetch, style: Style) -> Result<Exit, Problem> {
+    let mut damaged = false;
     let opened = match &fetch.session {
         Some(Chosen { name, folder, .. }) => Some(Session::open(folder, name, fetch.configured)?),
         None => None,
@@ -36,20 +37,22 @@ pub fn run(fetch: &Fetch, style: Style) -> Result<Exit, Problem> {
     let (session, saved) = match opened {
         Some(Opened { session, saved, warning }) => {
             if let Some(warning) = warning {
-                say(&format!("tui: warning: {warning}"));
+                say(&format!("tui: {warning}"));
+                damaged = true;
             }
             (Some(session), saved)
         }
         None => (None, Saved::default()),
     };
     let (config, queue) = fetch.begin(saved, style.face);
-    if let (Some(session), Face::Plain) = (&session, style.face) {
+    if let (Some(session), Face::Plain, false) = (&session, style.face, damaged) {
         remark(session, &queue);
     }
     let show = Show::new(style);
     let failed = |error: io::Error| Problem::new(Exit::Failed, format!("cannot fetch: {error}"));
     let (exit, _) = watch(config, queue, session.as_ref(), show).map_err(failed)?;
-    Ok(exit)
+    // What the session held is not fetched.
+    Ok(if damaged && exit == Exit::Done { Exit::Failed } else { exit })
 }
 
 /// Runs an engine until all jobs that go on by themselves have ended, or a signal came.
@@ -182,8 +185,8 @@ pub(super) struct Show {
 
 impl Show {
     pub(super) fn new(style: Style) -> Show {
-        let Style { face, ascii, logged } = style;
-        let bars = face == Face::Plain && !logged && io::stderr().is_terminal();
+        let Style { face, ascii, logged, cursor } = style;
+        let bars = face == Face::Plain && !logged && cursor && io::stderr().is_terminal();
         Show {
             lines: Lines::default(),
             bars: bars.then(|| Bars::new(ascii)),

@@ -12,5 +12,6 @@ mod signals;
 mod terminal;
 mod verify;
 
+pub use crate::platform::lost_output;
 pub use exit::{Exit, Problem};
 pub use output::{print, say};

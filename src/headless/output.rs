@@ -1,22 +1,40 @@
 //! Lines to stdout and stderr that never panic, since whoever read them may be gone, and that act on no terminal,
 //! whatever is in them.
 
-use std::{fmt::Write as _, io::Write};
+use std::{
+    fmt::Write as _,
+    io::{self, Write},
+};
 
-use crate::text::{SafeText, is_unsafe};
+use crate::{
+    platform::note_output,
+    text::{SafeText, is_unsafe},
+};
 
 /// A line on stderr.
 pub fn say(line: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{}", SafeText::new(line));
+    note("stderr", writeln!(io::stderr().lock(), "{}", SafeText::new(line)));
 }
 
-/// Bytes on stdout, flushed. `false` when nobody takes them any more.
+/// Bytes on stdout, flushed. `false` when they cannot be written.
 pub fn print(bytes: &[u8]) -> bool {
-    let mut stdout = std::io::stdout().lock();
-    stdout.write_all(bytes).and_then(|()| stdout.flush()).is_ok()
+    let mut stdout = io::stdout().lock();
+    let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
+    drop(stdout);
+    note("stdout", written)
 }
 
-/// One JSON object a line on stdout. When the reader is gone, the work goes on without it.
+/// Takes note of output that cannot be written, and says so once. Whether it was written.
+pub(super) fn note(stream: &str, written: io::Result<()>) -> bool {
+    let Err(error) = written else { return true };
+    if let Some(sentence) = note_output(stream, &error) {
+        tracing::error!("{sentence}");
+        say(&format!("tui: {sentence}"));
+    }
+    false
+}
+
+/// One JSON object a line on stdout. When they cannot be written any more, the work continues without them.
 #[derive(Debug, Default)]
 pub(super) struct Objects {
     gone: bool,
@@ -33,7 +51,7 @@ impl Objects {
                 line.push('\n');
                 self.gone = !print(line.as_bytes());
                 if self.gone {
-                    tracing::warn!("nobody reads the events on stdout any more; the work goes on");
+                    tracing::warn!("events cannot be written to stdout any more; the work continues");
                 }
             }
             Err(error) => tracing::error!("an event cannot be written as JSON: {error}"),

@@ -76,7 +76,10 @@ impl TermLike for Stderr {
         }
         picture.push(b'\r');
         let mut stderr = io::stderr().lock();
-        stderr.write_all(&picture)?;
-        stderr.flush()
+        let written = stderr.write_all(&picture).and_then(|()| stderr.flush());
+        drop(stderr);
+        // The bars go on as they can.
+        super::output::note("stderr", written);
+        Ok(())
     }
 }

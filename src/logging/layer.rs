@@ -16,7 +16,7 @@ use tracing_appender::non_blocking::{ErrorCounter, NonBlocking};
 use tracing_subscriber::{Layer, layer::Context};
 
 use super::{LogRing, Record};
-use crate::text::SafeText;
+use crate::{platform::note_output, text::SafeText};
 
 /// RFC 3339 with milliseconds.
 const TIME: &[BorrowedFormatItem<'_>] = format_description!(
@@ -78,9 +78,11 @@ impl Lines {
             let _ = file.clone().write(line.as_bytes());
         }
         if self.stderr {
-            // Nobody may be left to read it.
-            let _ =
-                writeln!(std::io::stderr().lock(), "{} {:5} {}", record.clock(), record.level, record.text);
+            let line = format!("{} {:5} {}\n", record.clock(), record.level, record.text);
+            if let Err(error) = std::io::stderr().lock().write_all(line.as_bytes()) {
+                // The file, the ring and the exit code tell of it; there is no other place.
+                note_output("stderr", &error);
+            }
         }
         if let Some(ring) = &self.ring {
             ring.push(record);

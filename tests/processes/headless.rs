@@ -39,6 +39,59 @@ fn b3sum(path: &Path) -> String {
 }
 
 #[test]
+fn output_that_cannot_be_written_is_an_error() {
+    let home = home();
+    let service = serve(&home, "");
+    let address = service.at("empty");
+    let full = || std::fs::File::options().write(true).open("/dev/full").expect("a device");
+    let run = |arguments: &[&str], stdout: bool| {
+        let mut command = home.command(arguments);
+        if stdout {
+            command.stdout(full())
+        } else {
+            command.stderr(full())
+        };
+        program::finish(command.spawn().expect("the binary starts"))
+    };
+    for arguments in [&["--json", "-d", "got/1", &address][..], &["--help"], &["--man"]] {
+        let outcome = run(arguments, true);
+        assert_eq!(outcome.code, 7, "{arguments:?}: {outcome:#?}");
+        let said = "tui: cannot write to stdout: no space left on device\n";
+        assert_eq!(outcome.stderr, said, "{arguments:?}");
+    }
+    for arguments in [&["-d", "got/2", &address][..], &["-v", "-d", "got/3", &address]] {
+        let outcome = run(arguments, false);
+        assert_eq!(outcome.code, 7, "{arguments:?}: {outcome:#?}");
+    }
+    let outcome = run(&["--json", "-d", "got/4", &service.at("absent")], true);
+    assert_eq!(outcome.code, 4, "what failed before that counts: {outcome:#?}");
+}
+
+#[test]
+fn a_new_version_begins_with_nothing_of_the_old_one() {
+    let home = home();
+    let mut service = serve(&home, "--plain --limit 4M");
+    let address = service.at("dir.bin");
+    home.write("served/dir.bin", noise(16_000_000));
+    let running = Running::start(home.command(["--json", "-s", "1", "-d", "got", &address]));
+    let part = home.path().join("got/dir.bin.part.fdsp");
+    let start = std::time::Instant::now();
+    while !std::fs::read_to_string(&part).is_ok_and(|text| text.contains(" block ")) {
+        assert!(start.elapsed() < program::PATIENCE, "no block is received");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let mut running = running;
+    running.signal(Signal::INT);
+    running.end();
+    home.write("served/dir.bin", "hello\n");
+    let outcome = home.run(["--json", "-d", "got", &address]);
+    assert_eq!(outcome.code, 0, "{outcome:#?}");
+    let started = outcome.events("started").remove(0);
+    assert_eq!((started["size"].as_u64(), started["here"].as_u64()), (Some(6), Some(0)), "{started}");
+    service.lines.event("sent");
+}
+
+#[test]
 fn events_of_a_download_have_exactly_their_fields() {
     let home = home();
     for arch in ARCHITECTURES {

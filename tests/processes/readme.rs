@@ -64,6 +64,7 @@ fn exit_codes_are_all_named() {
         Exit::Usage,
         Exit::Connection,
         Exit::NotFound,
+        Exit::Refused,
         Exit::Integrity,
         Exit::Disk,
         Exit::Interrupted,

@@ -135,8 +135,11 @@ fn a_damaged_file_is_set_aside_and_said() {
     home.write(".local/state/fdsp/sessions/nightly.json", "{\"fdsp-session\":7}");
     let small = service.at("small.txt");
     let outcome = home.run(["--headless", "-q", "--session", "nightly", "-d", "got", &small]);
-    assert_eq!(outcome.code, 0, "{outcome:#?}");
+    assert_eq!(outcome.code, 1, "what it held is not fetched: {outcome:#?}");
     assert!(outcome.is_one_sentence().contains("it is of format 7"), "{outcome:#?}");
+    assert!(home.path().join("got/small.txt").exists(), "what was asked for is");
+    let outcome = home.run(["--headless", "-q", "--session", "nightly", "-d", "got", &small]);
+    assert_eq!(outcome.code, 0, "the next run has a new one: {outcome:#?}");
     let aside = file(&home, "nightly").with_extension("json.aside-1");
     assert_eq!(fs::read_to_string(aside).expect("kept"), "{\"fdsp-session\":7}");
 }

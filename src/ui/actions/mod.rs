@@ -207,13 +207,13 @@ actions! {
         Open "details" &[Queue], ["enter"], "details", "Show or hide all about the selected download";
         FocusInput "address" &[Queue, Browser, Details, Log], ["i", ":"], "address", "Go to the address line";
         Mark "mark" MARKING, ["space"], "mark", "Mark the row, or take its mark away";
-        MarkAll "mark-all" MARKING, ["a"], "mark all", "Mark all rows that the filter shows, or take all marks away";
+        MarkAll "mark-all" MARKING, ["a"], "mark all", "Mark all rows that the filter shows, and no others; once more: clear all marks";
         Pause "pause" &[Queue, Details], ["p"], "pause", "Pause the marked downloads, or the selected one; if paused, resume";
         PauseAll "pause-all" &[Queue, Details], ["P"], "pause all", "Pause everything that runs or waits; if nothing does, resume everything";
-        Cancel "cancel" &[Queue, Details], ["x"], "cancel", "Give up and delete what has come of it; asks first";
+        Cancel "cancel" &[Queue, Details], ["x"], "cancel", "Cancel and delete the partial file; asks first";
         Retry "retry" &[Queue, Details], ["r"], "retry", "Try failed or cancelled downloads again, and waiting ones now";
         RetryFailed "retry-failed" &[Queue, Details], ["R"], "retry failed", "Try all failed downloads again";
-        Remove "remove" &[Queue, Details], ["d", "delete"], "remove", "Take out of the queue; finished files stay";
+        Remove "remove" &[Queue, Details], ["d", "delete"], "remove", "Remove from the queue; finished files stay, and the partial files of failed ones";
         MoveUp "move-up" &[Queue], ["K", "shift-up"], "move up", "Move towards the front of the queue";
         MoveDown "move-down" &[Queue], ["J", "shift-down"], "move down", "Move towards the end of the queue";
         MoveTop "move-top" &[Queue], ["t"], "to the front", "Move to the front of the queue";
