@@ -4,16 +4,19 @@
 //! The stock backend ends each frame with a reset of everything and flushes for each cursor movement; over a
 //! slow link that is most of what a small change costs. This one remembers pen and cursor between frames, so
 //! that a frame in which nothing changed has no bytes at all. It asks the terminal nothing.
+//!
+//! Terminals disagree on how many columns some characters take. A row in which such a character comes or goes is erased
+//! and drawn as a whole, with a position for each cell after such a character, so that nothing of another row is left.
 
-use std::{convert::Infallible, io::Write};
+use std::{collections::BTreeSet, convert::Infallible, io::Write};
 
 use ratatui::{
     backend::{Backend, ClearType, WindowSize},
-    buffer::Cell,
+    buffer::{Cell, CellWidth},
     layout::{Position, Size},
     style::{Color, Modifier},
 };
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::text::is_unsafe;
 
@@ -38,6 +41,8 @@ pub struct FrameBackend {
     bytes: Vec<u8>,
     size: Size,
     ascii: bool,
+    /// What the terminal shows, row after row.
+    shown: Vec<Cell>,
     /// `None`: not known, so that the next use sets it.
     pen: Option<Pen>,
     cursor: Option<Position>,
@@ -51,6 +56,7 @@ impl FrameBackend {
             bytes: Vec::with_capacity(CAPACITY),
             size,
             ascii,
+            shown: blank(size),
             pen: None,
             cursor: None,
             cursor_shown: None,
@@ -60,6 +66,8 @@ impl FrameBackend {
     /// The terminal has another size now.
     pub fn resize(&mut self, size: Size) {
         self.size = size;
+        // It is cleared before the next frame.
+        self.shown = blank(size);
         // Where a terminal leaves the cursor when it reflows is its own affair.
         self.cursor = None;
     }
@@ -132,6 +140,66 @@ impl FrameBackend {
         self.pen = Some(to);
     }
 
+    /// Takes note of a cell that is to be shown. Whether its row has to be drawn as a whole.
+    fn show(&mut self, at: Position, cell: &Cell) -> bool {
+        let row = usize::from(at.y) * usize::from(self.size.width);
+        let Some(old) = self.shown.get_mut(row..row + usize::from(self.size.width)) else { return false };
+        let x = usize::from(at.x);
+        let unsure = old.get(x).is_some_and(|old| is_unsure(old.symbol(), self.ascii))
+            || is_unsure(cell.symbol(), self.ascii);
+        for (column, shown) in old.iter_mut().skip(x).take(columns_of(cell)).enumerate() {
+            // What is beneath the rest of a wide character has its style and no text.
+            shown.clone_from(cell);
+            if column > 0 {
+                shown.set_symbol(" ");
+            }
+        }
+        unsure
+    }
+
+    /// Erases a row and draws all of it.
+    fn draw_row(&mut self, y: u16) {
+        self.move_to(Position { x: 0, y });
+        self.set_pen(Pen::RESET);
+        self.put(format_args!("\x1b[2K"));
+        let width = usize::from(self.size.width);
+        let Some(row) = self.shown.get(usize::from(y) * width..(usize::from(y) + 1) * width) else { return };
+        let row = row.to_vec();
+        // Up to here a character may have been drawn that is wider in the terminal than here.
+        let mut reached = 0;
+        let mut x = 0;
+        while let Some(cell) = row.get(x) {
+            if !is_blank(cell) || x < reached {
+                let most = x + most_columns(cell.symbol());
+                let unsure = is_unsure(cell.symbol(), self.ascii);
+                // Beyond the last column it would go on in the next row.
+                self.draw_cell(Position { x: x as u16, y }, cell, unsure && most > width);
+                if unsure {
+                    self.cursor = None;
+                    reached = reached.max(most);
+                }
+            }
+            x += columns_of(cell);
+        }
+    }
+
+    /// Draws one cell; `replaced`: something of the same width in the place of its symbol.
+    fn draw_cell(&mut self, at: Position, cell: &Cell, replaced: bool) {
+        self.move_to(at);
+        self.set_pen(Pen { fg: cell.fg, bg: cell.bg, modifier: cell.modifier });
+        let symbol = cell.symbol();
+        let columns = symbol.width();
+        if replaced {
+            self.bytes.extend(std::iter::repeat_n(b'?', columns.clamp(1, 2)));
+        } else {
+            self.print(symbol);
+        }
+        // Where the cursor is after a wide character, or in the last column, differs between terminals.
+        let after = at.x.saturating_add(1);
+        let plain = symbol.len() == 1 || columns == 1;
+        self.cursor = (plain && after < self.size.width).then_some(Position { x: after, ..at });
+    }
+
     /// Prints a cell's symbol. Text is made safe where it comes in; this is the last gate, and it holds for
     /// whatever a widget may put into a cell.
     fn print(&mut self, symbol: &str) {
@@ -143,6 +211,84 @@ impl FrameBackend {
             self.bytes.extend_from_slice(symbol.as_bytes());
         }
     }
+}
+
+/// Columns that a cell's symbol is counted as.
+fn columns_of(cell: &Cell) -> usize {
+    usize::from(cell.symbol().cell_width()).max(1)
+}
+
+/// Whether a cell looks as if it had been erased.
+fn is_blank(cell: &Cell) -> bool {
+    let visible = Modifier::REVERSED | Modifier::UNDERLINED | Modifier::SLOW_BLINK | Modifier::CROSSED_OUT;
+    cell.symbol() == " " && cell.bg == Color::Reset && !cell.modifier.intersects(visible)
+}
+
+fn blank(size: Size) -> Vec<Cell> {
+    vec![Cell::default(); usize::from(size.width) * usize::from(size.height)]
+}
+
+/// Whether terminals may take another number of columns for a symbol than it is counted as. With `ascii`, whether it is
+/// replaced by several characters, each of which stays when the next is overwritten.
+fn is_unsure(symbol: &str, ascii: bool) -> bool {
+    if symbol.is_ascii() {
+        return false;
+    }
+    if ascii {
+        return symbol.width() > 1;
+    }
+    let mut characters = symbol.chars();
+    match (characters.next(), characters.next()) {
+        (Some(character), None) => !is_sure(character),
+        // A letter with accents; everything else of several characters is drawn as one by some terminals only.
+        (Some(letter), Some(mark)) => {
+            !is_sure(letter)
+                || !is_accent(mark)
+                || !characters.all(is_accent)
+                || letter.width() != Some(symbol.width())
+        }
+        (None, _) => false,
+    }
+}
+
+fn is_accent(c: char) -> bool {
+    matches!(c, '\u{300}'..='\u{36f}')
+}
+
+/// Whether all terminals count the same columns for a character: scripts that are as old as the terminals, and what this
+/// program draws with.
+fn is_sure(c: char) -> bool {
+    matches!(c,
+        '\u{20}'..='\u{7e}'
+        | '\u{a0}'..='\u{ac}'
+        | '\u{ae}'..='\u{2ff}'
+        | '\u{370}'..='\u{482}'
+        | '\u{48a}'..='\u{556}'
+        | '\u{1e00}'..='\u{1fff}'
+        | '\u{2010}'..='\u{2027}'
+        | '\u{2030}'..='\u{205e}'
+        | '\u{2070}'..='\u{20bf}'
+        | '\u{2100}'..='\u{2319}'
+        | '\u{2400}'..='\u{2426}'
+        | '\u{2500}'..='\u{25fc}'
+        | '\u{2800}'..='\u{28ff}'
+        | '\u{2e80}'..='\u{2fd5}'
+        | '\u{3001}'..='\u{3029}'
+        | '\u{3041}'..='\u{3096}'
+        | '\u{30a0}'..='\u{30ff}'
+        | '\u{3400}'..='\u{4dbf}'
+        | '\u{4e00}'..='\u{9fff}'
+        | '\u{ac00}'..='\u{d7a3}'
+        | '\u{f900}'..='\u{faff}'
+        | '\u{ff01}'..='\u{ff9d}'
+        | '\u{fffd}'
+        | '\u{20000}'..='\u{2fa1d}')
+}
+
+/// The columns that a symbol takes in a terminal that draws each of its characters by itself.
+fn most_columns(symbol: &str) -> usize {
+    let columns = |c: char| if c >= '\u{1f000}' { 2 } else { c.width().unwrap_or(0).max(1) };
+    symbol.chars().map(columns).sum()
 }
 
 const MODIFIERS: [(Modifier, u8); 8] = [
@@ -186,15 +332,19 @@ impl Backend for FrameBackend {
     where
         I: Iterator<Item = (u16, u16, &'a Cell)>,
     {
-        for (x, y, cell) in content {
-            self.move_to(Position { x, y });
-            self.set_pen(Pen { fg: cell.fg, bg: cell.bg, modifier: cell.modifier });
-            self.print(cell.symbol());
-            // Where the cursor is after a wide character, or in the last column, differs between terminals.
-            let after = x.saturating_add(1);
-            let plain = cell.symbol().len() == 1 || cell.symbol().width() == 1;
-            self.cursor = (plain && after < self.size.width).then_some(Position { x: after, y });
+        let changed: Vec<_> = content.collect();
+        let mut whole = BTreeSet::new();
+        for (x, y, cell) in &changed {
+            if self.show(Position { x: *x, y: *y }, cell) {
+                whole.insert(*y);
+            }
         }
+        for (x, y, cell) in changed {
+            if !whole.contains(&y) {
+                self.draw_cell(Position { x, y }, cell, false);
+            }
+        }
+        whole.into_iter().for_each(|y| self.draw_row(y));
         Ok(())
     }
 
@@ -224,16 +374,17 @@ impl Backend for FrameBackend {
     }
 
     fn clear(&mut self) -> Result<(), Infallible> {
-        // What is erased takes the pen's background.
-        self.set_pen(Pen::RESET);
-        self.put(format_args!("\x1b[2J"));
-        Ok(())
+        self.clear_region(ClearType::All)
     }
 
     fn clear_region(&mut self, clear_type: ClearType) -> Result<(), Infallible> {
+        // What is erased takes the pen's background.
         self.set_pen(Pen::RESET);
         match clear_type {
-            ClearType::All => self.put(format_args!("\x1b[2J")),
+            ClearType::All => {
+                self.shown = blank(self.size);
+                self.put(format_args!("\x1b[2J"));
+            }
             ClearType::AfterCursor => self.put(format_args!("\x1b[J")),
             ClearType::BeforeCursor => self.put(format_args!("\x1b[1J")),
             ClearType::CurrentLine => self.put(format_args!("\x1b[2K")),

@@ -143,7 +143,7 @@ pub fn strip_sequences(bytes: &[u8]) -> String {
         let sequence = &rest[start + 2..];
         let end = sequence.find(|c: char| !(c.is_ascii_digit() || c == ';' || c == '?'));
         match end.map(|end| (end, &sequence[end..=end])) {
-            Some((end, "m" | "H" | "C" | "J" | "h" | "l")) => rest = &sequence[end + 1..],
+            Some((end, "m" | "H" | "C" | "J" | "K" | "h" | "l")) => rest = &sequence[end + 1..],
             _ => {
                 left.push_str("\x1b[");
                 rest = sequence;

@@ -72,15 +72,18 @@ fn paint(frame: &mut Frame<'_>, strokes: &[Stroke]) {
         let style = Style::reset().fg(colour(*fg)).bg(colour(*bg)).add_modifier(modifier(*bits));
         let width = area.width.saturating_sub(*x);
         if area.contains(Position { x: *x, y: *y }) {
-            // Half of a wide character under the first one would be two characters in one place, which no view draws.
-            if let Some(before) = x.checked_sub(1).map(|before| &mut frame.buffer_mut()[(before, *y)])
-                && crate::ui::widgets::width(before.symbol()) > 1
-            {
-                before.reset();
+            // A part of a wide character under the first one would be two characters in one place, which no view draws.
+            if let Some(before) = covering(frame.buffer_mut(), *x, *y) {
+                frame.buffer_mut()[(before, *y)].reset();
             }
             frame.buffer_mut().set_stringn(*x, *y, symbol, usize::from(width), style);
         }
     }
+}
+
+/// The column of the symbol that is wide enough to cover this one.
+fn covering(buffer: &ratatui::buffer::Buffer, x: u16, y: u16) -> Option<u16> {
+    (x.saturating_sub(8)..x).find(|before| buffer[(*before, y)].symbol().cell_width() > x - before)
 }
 
 fn ansi(colour: Color) -> vt100::Color {
@@ -178,6 +181,67 @@ proptest! {
         prop_assert!(!text.contains(is_unsafe), "{text:?}");
         prop_assert!(!ascii || text.is_ascii());
     }
+}
+
+/// Symbols of which this terminal and ours do not count the same columns, or others do not.
+const UNSURE: &[&str] =
+    &["👨\u{200d}👩\u{200d}👧", "🇩🇪", "กำ", "क्षि", "🫩", "❤\u{fe0f}", "x", "word", " ", "文件", "größe"];
+
+/// Asserts that letters are shown where the frame has them, and nowhere else.
+fn assert_letters(ascii: bool, frames: &[Vec<Stroke>]) {
+    let mut ours = terminal(20, 6, ascii);
+    let mut theirs = vt100::Parser::new(6, 20, 0);
+    for strokes in frames {
+        theirs.process(&bytes(&mut ours, |frame| paint(frame, strokes)));
+        let Ok(mut wanted) = Terminal::new(ratatui::backend::TestBackend::new(20, 6));
+        let Ok(wanted) = wanted.draw(|frame| paint(frame, strokes));
+        for (y, x) in (0..6).flat_map(|y| (0..20).map(move |x| (y, x))) {
+            let letter = |symbol: &str| {
+                let is_letter = symbol.len() == 1 && symbol.chars().all(char::is_alphabetic);
+                is_letter.then(|| symbol.to_owned())
+            };
+            let shown = theirs.screen().cell(y, x).expect("inside").contents().to_owned();
+            let screen = theirs.screen().contents();
+            assert_eq!(letter(&shown), letter(wanted.buffer[(x, y)].symbol()), "at {x}, {y} of\n{screen}");
+            let blank = wanted.buffer[(x, y)].symbol() == " " && covering(wanted.buffer, x, y).is_none();
+            assert!(!ascii || !blank || shown.trim().is_empty(), "{shown:?} at {x}, {y} of\n{screen}");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_letter_of_another_row_stays_where_terminals_count_otherwise(
+        frames in prop::collection::vec(prop::collection::vec(stroke(UNSURE), 0..12), 1..6), ascii: bool,
+    ) {
+        assert_letters(ascii, &frames);
+    }
+}
+
+#[test]
+fn rows_with_unsure_symbols_that_scroll_leave_nothing() {
+    let rows = ["👨\u{200d}👩\u{200d}👧 family.jpg", "plain name.txt", "文件 a.iso", "🫩🫩 tired", "b", ""];
+    let frames: Vec<Vec<Stroke>> = (0..12)
+        .map(|first| {
+            let row = |y: u16| (1, y, rows[(first + usize::from(y)) % rows.len()].to_owned(), 0, 0, 0);
+            (0..6).map(row).collect()
+        })
+        .collect();
+    for ascii in [false, true] {
+        assert_letters(ascii, &frames);
+    }
+}
+
+/// A gauge beside a name is drawn as cheaply as beside any other.
+#[test]
+fn what_changes_beside_an_unsure_symbol_costs_little() {
+    let mut ours = terminal(80, 24, false);
+    let mut frame = |percent: &str| {
+        let name = (1, 3, "🫩 tired.iso".to_owned(), 0, 0, 0);
+        bytes(&mut ours, |frame| paint(frame, &[name, (40, 3, percent.to_owned(), 7, 0, 1)]))
+    };
+    frame("58 %");
+    assert_eq!(String::from_utf8_lossy(&frame("59 %")), "\x1b[4;42H9");
 }
 
 #[test]
