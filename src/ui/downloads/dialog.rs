@@ -80,6 +80,17 @@ pub struct Question {
     pub pending: Pending,
 }
 
+impl Pending {
+    /// The words of the two answers, where yes and no could be mistaken.
+    pub fn words(&self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Pending::Cancel(_) => Some(("delete", "keep")),
+            Pending::Remove(_) => Some(("remove", "keep")),
+            Pending::Quit | Pending::Add(_) => None,
+        }
+    }
+}
+
 /// What waits for a yes. It holds the ids, so that a queue that moves meanwhile changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pending {

@@ -25,8 +25,8 @@ pub struct Server {
     address: String,
     /// Its events.
     events: BufReader<ChildStdout>,
-    /// What it serves.
-    _folder: TempDir,
+    /// It serves the folder `served` in this one.
+    folder: TempDir,
 }
 
 impl Server {
@@ -58,7 +58,7 @@ impl Server {
         events.read_line(&mut first).expect("a line");
         let first: serde_json::Value = serde_json::from_str(&first).expect("an event");
         let address = first["address"].as_str().expect("an address").to_owned();
-        Server { child, port: first["port"].to_string(), address, events, _folder: folder }
+        Server { child, port: first["port"].to_string(), address, events, folder }
     }
 
     /// Stops it; the requests that it got.
@@ -287,6 +287,59 @@ fn it_works_in_the_background_and_comes_back() {
     session.send("y");
     session.wait_for("left 0");
     session.assert_restored();
+}
+
+#[test]
+fn a_terminal_whose_cursor_cannot_be_moved_gets_plain_lines() {
+    let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
+    for term in [None, Some(""), Some("dumb")] {
+        let start = |arguments: &[&str]| Session::start_on(term, TUI, arguments, home.path(), (80, 24));
+        let mut session = start(&["--plain", "-H", "127.0.0.1", "-P", &server.port, "readme.txt"]);
+        assert_eq!(session.end().code, 0, "{term:?}");
+        session.wait_for("readme.txt: done");
+        assert!(!session.bytes().contains(&0x1b), "{term:?}: {}", session.contents());
+        let mut session = start(&[]);
+        assert_eq!(session.end().code, 2, "{term:?}");
+        session.wait_for("set TERM");
+        assert!(!session.bytes().contains(&0x1b), "{term:?}: {}", session.contents());
+    }
+}
+
+/// Names of which terminals do not count the same columns, above and below others.
+#[test]
+fn no_letter_of_another_name_stays_when_the_listing_scrolls() {
+    let mut server = Server::start();
+    let served = server.folder.path().join("served");
+    for number in 0..40 {
+        let name = ["👨\u{200d}👩\u{200d}👧 x", "🇩🇪 yy", "กำ zzz", "plain name w", "文件 vv"][number % 5];
+        fs::write(served.join(format!("{number:02} {name}")), "").expect("a file");
+    }
+    for more in [&[][..], &["--ascii"]] {
+        let home = tempfile::tempdir().expect("a folder");
+        let mut session = open(&server, home.path(), more);
+        session.send("\x0f");
+        session.wait_for("43 entries");
+        for down in 1..=40 {
+            session.send("j");
+            session.wait("the next row is selected", |screen| {
+                let glyph = if more.is_empty() { '▸' } else { '>' };
+                let row = |row: &String| row.trim_start().starts_with(glyph);
+                screen.rows(0, 80).filter(row).any(|row| row.contains(&format!(" {down:02} "))) || down == 40
+            });
+            // Each row has its own letters, and no other.
+            for row in session.contents().lines() {
+                let Some(number) = row.trim_start_matches(['▸', '>', ' ']).get(..2) else { continue };
+                let Ok(number) = number.parse::<usize>() else { continue };
+                if row.contains("0 B") {
+                    let letters: String = row.chars().filter(char::is_ascii_lowercase).collect();
+                    assert_eq!(letters, ["x", "yy", "zzz", "plainnamew", "vv"][number % 5], "{row}");
+                }
+            }
+        }
+        session.signal(Signal::TERM);
+        session.end();
+    }
+    server.requests();
 }
 
 #[test]

@@ -37,7 +37,18 @@ pub struct Session {
 
 impl Session {
     /// Starts a program in a window of this size. `home` is where it keeps its state.
-    pub fn start(program: &str, arguments: &[&str], home: &Path, (columns, rows): (u16, u16)) -> Session {
+    pub fn start(program: &str, arguments: &[&str], home: &Path, size: (u16, u16)) -> Session {
+        Session::start_on(Some("xterm-256color"), program, arguments, home, size)
+    }
+
+    /// The same with another TERM, or without one.
+    pub fn start_on(
+        term: Option<&str>,
+        program: &str,
+        arguments: &[&str],
+        home: &Path,
+        (columns, rows): (u16, u16),
+    ) -> Session {
         let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).expect("a pseudo-terminal");
         let mut command = CommandBuilder::new(program);
@@ -47,7 +58,10 @@ impl Session {
         for name in ["XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"] {
             command.env(name, home);
         }
-        command.env("TERM", "xterm-256color");
+        match term {
+            Some(term) => command.env("TERM", term),
+            None => command.env_remove("TERM"),
+        }
         command.env("LC_ALL", "C.UTF-8");
         command.env_remove("NO_COLOR");
         let child = pair.slave.spawn_command(command).expect("the program starts");

@@ -4,7 +4,7 @@ use super::{ask, prompt};
 use crate::{
     client::{Command, JobId, JobState, JobView},
     ui::{
-        actions::Action,
+        actions::{Action, Context},
         downloads::{
             dialog::{Pending, Purpose},
             effect::Effect,
@@ -81,20 +81,40 @@ fn act_on(model: &mut Model, action: Action, rows: &[JobView]) -> Vec<Effect> {
                 0 => model.say("nothing here to cancel"),
                 count => {
                     let what = described(model, rows, &open);
-                    let them = if count == 1 { "it" } else { "them" };
-                    let text = format!("Cancel {what} and delete what has come of {them}?");
+                    let text = format!("Cancel {what} and delete {}?", partial_files(count));
                     ask(model, text, Pending::Cancel(open));
                 }
             }
         }
         Action::Remove => {
-            let open = pick(rows, unfinished);
-            if open.is_empty() {
-                model.queue.clear_marks();
-                return engine(Command::Remove(all));
-            }
+            let open = pick(rows, unfinished).len();
+            let failed = pick(rows, |row| matches!(row.state, JobState::Failed(_)) && row.received > 0).len();
             let what = described(model, rows, &all);
-            let text = format!("Remove {what} and delete what has come of the unfinished?");
+            let text = match (open, failed) {
+                (0, 0) => {
+                    model.queue.clear_marks();
+                    return engine(Command::Remove(all));
+                }
+                (open, 0) if open == all.len() => {
+                    format!("Remove {what} and delete {}?", partial_files(open))
+                }
+                (open, 0) => {
+                    format!("Remove {what} and delete {} of {open} unfinished?", partial_files(open))
+                }
+                (0, failed) => {
+                    let key = model.keys.shown(Context::Queue, Action::Cancel);
+                    let key = key.map(|key| key.label(model.look.glyphs.ascii));
+                    let deletes = if failed == 1 { "deletes it" } else { "deletes them" };
+                    let key = key.map(|key| format!("; {key} {deletes}")).unwrap_or_default();
+                    let stay =
+                        if failed == 1 { "Its partial file stays" } else { "Their partial files stay" };
+                    format!("Remove {what}? {stay}{key}.")
+                }
+                (open, failed) => format!(
+                    "Remove {what} and delete {} of {open} unfinished? Those of {failed} failed stay.",
+                    partial_files(open)
+                ),
+            };
             ask(model, text, Pending::Remove(all));
         }
         Action::MoveUp => return engine(Command::Move(all, -1)),
@@ -114,6 +134,10 @@ fn engine(command: Command) -> Vec<Effect> {
 
 fn pick(rows: &[JobView], which: impl Fn(&JobView) -> bool) -> Vec<JobId> {
     rows.iter().filter(|row| which(row)).map(|row| row.id).collect()
+}
+
+fn partial_files(count: usize) -> &'static str {
+    if count == 1 { "the partial file" } else { "the partial files" }
 }
 
 /// Whether something could still come of it, so that giving up loses something.

@@ -229,6 +229,100 @@ fn pause_resumes_what_is_paused() {
     assert_eq!(all, ids(&[1, 2, 6, 8, 10, 11]));
 }
 
+/// Answers questions for pages of a folder of so many files until none is left; the other effects.
+fn answer_pages(model: &mut Model, queue: &Fake, files: usize, mut effects: Vec<Effect>) -> Vec<Effect> {
+    let names: Vec<String> = (0..files).map(|number| format!("f{number:05}")).collect();
+    let mut others = Vec::new();
+    while !effects.is_empty() {
+        let mut next = Vec::new();
+        for effect in effects {
+            let Effect::List { ticket, after, .. } = effect else {
+                others.push(effect);
+                continue;
+            };
+            let first = after.map_or(0, |after| names.partition_point(|name| *name <= after));
+            let page = &names[first..files.min(first + 1000)];
+            let page: Vec<&str> = page.iter().map(String::as_str).collect();
+            let answer = Ok(entries(&page, first + page.len() < files));
+            next.extend(update(model, queue, Message::Listed { ticket, answer }));
+        }
+        effects = next;
+    }
+    others
+}
+
+#[test]
+fn all_of_a_folder_is_marked_and_queued_not_what_is_loaded_of_it() {
+    let (mut model, queue) = ready();
+    let mut effects = keys(&mut model, &queue, "o");
+    // Both keys come before the first page.
+    effects.extend(keys(&mut model, &queue, "a enter"));
+    let others = answer_pages(&mut model, &queue, 3_000, effects);
+    assert_eq!(added(others).len(), 3_000);
+    assert_eq!(notice(&model), "queued 3,000");
+}
+
+#[test]
+fn a_filter_and_the_end_are_those_of_the_whole_folder() {
+    let (mut model, queue) = ready();
+    let effects = keys(&mut model, &queue, "o");
+    answer_pages(&mut model, &queue, 3_000, effects);
+    keys(&mut model, &queue, "/");
+    let mut effects = Vec::new();
+    for key in ["f", "0", "2"] {
+        effects.extend(keys(&mut model, &queue, key));
+    }
+    effects.extend(keys(&mut model, &queue, "enter a enter"));
+    assert_eq!(added(answer_pages(&mut model, &queue, 3_000, effects)).len(), 1_000);
+
+    let mut effects = keys(&mut model, &queue, "r");
+    effects.extend(keys(&mut model, &queue, "G up enter"));
+    let jobs = added(answer_pages(&mut model, &queue, 3_000, effects));
+    assert_eq!(jobs[0].address.path.as_str(), "f02998");
+}
+
+#[test]
+fn reading_a_whole_folder_can_be_stopped() {
+    let (mut model, queue) = ready();
+    let effects = keys(&mut model, &queue, "o");
+    let [Effect::List { ticket, .. }] = &effects[..] else { panic!("{effects:?}") };
+    keys(&mut model, &queue, "a");
+    keys(&mut model, &queue, "/");
+    assert!(notice(&model).contains("Esc stops"), "{}", notice(&model));
+    keys(&mut model, &queue, "esc");
+    let answer = Ok(entries(&["a", "b"], true));
+    assert!(update(&mut model, &queue, Message::Listed { ticket: *ticket, answer }).len() <= 1);
+    assert_eq!(model.browser.as_ref().map(|browser| browser.list.marked()), Some(0));
+    // What cannot be read to its end is neither marked nor queued.
+    let effects = keys(&mut model, &queue, "r");
+    let [Effect::List { ticket, .. }] = &effects[..] else { panic!("{effects:?}") };
+    keys(&mut model, &queue, "a enter");
+    let answer = Err(Trouble::new(TroubleKind::Connection, "lost"));
+    assert!(update(&mut model, &queue, Message::Listed { ticket: *ticket, answer }).is_empty());
+    assert!(notice(&model).contains("nothing was marked"), "{}", notice(&model));
+}
+
+#[test]
+fn removing_says_which_partial_files_go_and_which_stay() {
+    let question = |keys_before: &str, received: u64| {
+        let (mut model, mut queue) = ready();
+        let failed = queue.rows.iter_mut().find(|row| matches!(row.state, JobState::Failed(_)));
+        failed.expect("one has failed").received = received;
+        draw(&mut model, &queue, 80, 24);
+        let effects = keys(&mut model, &queue, keys_before);
+        let shown = text(&draw(&mut model, &queue, 80, 24));
+        (shown.split_whitespace().collect::<Vec<_>>().join(" "), effects)
+    };
+    let (shown, _) = question("d", 0);
+    assert!(shown.contains("and delete the partial file? y remove n keep"), "{shown}");
+    let (shown, _) = question("j j j j d", 6_300_000);
+    assert!(shown.contains("Its partial file stays; x deletes it. y remove n keep"), "{shown}");
+    let (_, effects) = question("j j j j d", 0);
+    assert!(matches!(command(effects), Command::Remove(_)), "it has left nothing");
+    let (shown, _) = question("a d", 6_300_000);
+    assert!(shown.contains("unfinished? Those of 1 failed stay."), "{shown}");
+}
+
 #[test]
 fn cancelling_asks_and_acts_on_what_was_asked_about() {
     let (mut model, mut queue) = ready();
@@ -466,8 +560,7 @@ fn a_long_name_leaves_room_for_what_is_asked() {
     let queue = Fake { rows: vec![row(1, &"n".repeat(255), JobState::Paused)], ..Fake::default() };
     let mut model = model();
     draw(&mut model, &queue, 40, 8);
-    for (key, words) in [("x", "and delete what has come of it?"), ("d", "what has come of the unfinished?")]
-    {
+    for (key, words) in [("x", "and delete the partial file?"), ("d", "and delete the partial file?")] {
         keys(&mut model, &queue, &format!("esc esc {key}"));
         let shown = text(&draw(&mut model, &queue, 40, 8));
         let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");

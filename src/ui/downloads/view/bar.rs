@@ -8,9 +8,12 @@ use ratatui::{
 
 use super::{alarm, header, offers, trust};
 use crate::ui::{
-    actions::{Action, Context, hints},
+    actions::{
+        Action, Context,
+        hints::{self, Hint},
+    },
     downloads::{
-        dialog::{Dialog, Prompt, Purpose},
+        dialog::{Dialog, Prompt, Purpose, Question},
         model::{Focus, Model},
     },
     widgets::{clip, put, put_line, width, wrap, wrap_in},
@@ -161,7 +164,14 @@ fn typed(model: &Model, prompt: &Prompt, area: Rect, buf: &mut Buffer) -> Option
 }
 
 fn answers(model: &Model, columns: usize) -> Line<'static> {
-    let answers = [Action::Yes.into(), Action::No.into()];
+    let answers = match &model.dialog {
+        Dialog::Question(Question { pending, .. }) => pending.words(),
+        _ => None,
+    };
+    let answers = match answers {
+        Some((yes, no)) => [Hint::saying(Action::Yes, yes), Hint::saying(Action::No, no)],
+        None => [Action::Yes.into(), Action::No.into()],
+    };
     hints::bar(&model.keys, Context::Question, &[], &answers, columns, &model.look)
 }
 
