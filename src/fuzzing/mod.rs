@@ -15,11 +15,13 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
+    str::FromStr,
     sync::mpsc::{self, RecvTimeoutError},
     time::{Duration, Instant},
 };
 
 pub(crate) use mutate::{Rng, mutate};
+use proptest::prelude::ProptestConfig;
 
 /// No input takes longer, on the slowest machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -30,6 +32,16 @@ const LONGEST: usize = 256 * 1024;
 
 /// Changes an input in a way of its format.
 pub(crate) type Mutator = fn(&mut Rng, &mut Vec<u8>);
+
+/// A property test of this many cases, unless `PROPTEST_CASES` sets another number.
+pub(crate) fn cases(count: u32) -> ProptestConfig {
+    ProptestConfig { cases: number("PROPTEST_CASES").unwrap_or(count), ..ProptestConfig::default() }
+}
+
+/// The number in a variable.
+fn number<T: FromStr>(variable: &str) -> Option<T> {
+    std::env::var(variable).ok()?.parse().ok()
+}
 
 /// A target about to be run.
 pub(crate) struct Fuzz {
@@ -105,7 +117,6 @@ impl Fuzz {
             };
             corpus.push(input);
         }
-        let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
         let long = number("FDSP_FUZZ_SECONDS").map(Duration::from_secs);
         let mut rng = Rng::new(number("FDSP_FUZZ_SEED").unwrap_or(1));
         let (start, mut round) = (Instant::now(), 0);

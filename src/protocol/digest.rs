@@ -196,7 +196,9 @@ mod tests {
     const BLOCK: usize = BLOCK_SIZE as usize;
 
     fn pattern(size: usize) -> Vec<u8> {
-        (0..size).map(|i| (i % 251) as u8).collect()
+        let mut bytes = (0..251).collect::<Vec<u8>>().repeat(size / 251 + 1);
+        bytes.truncate(size);
+        bytes
     }
 
     fn root_by_blocks(content: &[u8], piece: usize) -> Hash {
@@ -256,7 +258,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(24))]
+        #![proptest_config(crate::fuzzing::cases(24))]
         #[test]
         fn the_root_is_blake3_for_any_size_and_cutting(size in 0..5 * BLOCK, piece in prop_oneof![1..2000usize, 1..300_000usize, 16_383..16_386usize]) {
             let content = pattern(size);

@@ -3,6 +3,7 @@
 use std::fs;
 
 use crate::shared::{
+    effort,
     folder::{digest, everything, many, same},
     program::{Home, Running, Service},
 };
@@ -49,10 +50,9 @@ fn it_prints_one_object_a_line_and_exits_by_the_outcome() {
     assert_eq!(outcome.code, 4, "{outcome:#?}");
 }
 
-/// `FDSP_TREES=10000` for the size that matters to people.
 #[test]
 fn many_files_take_little_memory() {
-    let files = std::env::var("FDSP_TREES").ok().and_then(|text| text.parse().ok()).unwrap_or(2000);
+    let files = effort::number("FDSP_TREES", 2000);
     let home = Home::new();
     let folder = home.path().join("served/t");
     many(&folder, files, 4096);

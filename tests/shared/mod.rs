@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test program uses its part")]
 
 pub mod alone;
+pub mod effort;
 pub mod folder;
 pub mod frames;
 pub mod memory;

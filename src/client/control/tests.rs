@@ -114,7 +114,7 @@ fn every_byte_can_be_flipped_without_a_false_claim() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(crate::fuzzing::cases(64))]
     #[test]
     fn whatever_it_holds_it_is_read_without_harm(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
         let _ = read(&bytes[..], 1 << 40);

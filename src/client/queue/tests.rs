@@ -272,7 +272,7 @@ fn check(queue: &Queue, busy: &BTreeMap<JobId, Arc<Progress>>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(crate::fuzzing::cases(200))]
     #[test]
     fn sums_and_order_hold_under_any_sequence(steps in prop::collection::vec(step(), 0..120)) {
         let (mut queue, mut servers) = (Queue::default(), Servers::default());

@@ -140,7 +140,7 @@ fn understand(paths: &[&str], answer: &[u8]) -> (Vec<String>, Vec<u8>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+    #![proptest_config(crate::fuzzing::cases(32))]
 
     /// However the stream is cut, both ways, the answers say the same.
     #[test]

@@ -427,7 +427,7 @@ fn a_paste_into_a_prompt_is_bounded_and_harmless() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(crate::fuzzing::cases(64))]
 
     #[test]
     fn it_draws_at_any_size_in_any_state(

@@ -1,19 +1,23 @@
 //! Files arrive as they are.
 
-use std::fs::File;
+use std::{fs::File, os::unix::fs::FileExt};
 
 use fdsp::{
     protocol::{
+        client::Request,
         digest::{BLOCK_SIZE, Hash},
         error::Code,
-        message::Form,
+        message::{Form, Get},
     },
     server::{Arch, Event},
 };
 
-use crate::conformance::{
-    harness::{noise, serve},
-    peer::{Peer, get},
+use crate::{
+    conformance::{
+        harness::{noise, serve},
+        peer::{Peer, get},
+    },
+    shared::effort::large,
 };
 
 pub fn every_size(arch: Arch) {
@@ -80,17 +84,35 @@ pub fn every_name(arch: Arch) {
     }
 }
 
-/// A hole of 5 GiB with a mark at each end: offsets beyond 32 bits, and memory that does not grow with size.
-pub fn five_gib(arch: Arch) {
+/// A hole of 5 GiB with marks at both ends and around 4 GiB: offsets beyond 32 bits; with `FDSP_LARGE` also all of it,
+/// in memory that does not grow with size.
+pub fn over_four_gib(arch: Arch) {
     const SIZE: u64 = 5 << 30;
+    const BORDER: u64 = 4 << 30;
     let served = serve(arch);
     let file = File::create(served.path("sparse")).unwrap();
     file.set_len(SIZE).unwrap();
-    std::os::unix::fs::FileExt::write_all_at(&file, b"head", 0).unwrap();
-    std::os::unix::fs::FileExt::write_all_at(&file, b"tail", SIZE - 4).unwrap();
-    drop(file);
+    for (mark, at) in [(b"head", 0), (b"edge", BORDER - 2), (b"tail", SIZE - 4)] {
+        file.write_all_at(mark, at).unwrap();
+    }
     let mut peer = Peer::connect(served.address);
-    peer.request(&fdsp::protocol::client::Request::Get(get("sparse")));
+    let block = BLOCK_SIZE as usize;
+    for (first_block, blocks, mark, at) in [
+        (BORDER / BLOCK_SIZE - 1, Some(2), b"edge", block - 2),
+        (SIZE / BLOCK_SIZE - 2, None, b"tail", 2 * block - 4),
+    ] {
+        let received = peer.get(Get { first_block, blocks, ..get("sparse") }).unwrap();
+        let mut expected = vec![0; 2 * block];
+        expected[at..at + 4].copy_from_slice(mark);
+        assert!(received.bytes == expected, "from block {first_block}");
+        let indexes = received.blocks.iter().map(|block| block.index);
+        assert!(indexes.eq([first_block, first_block + 1]));
+        assert_eq!(received.content.size, Some(SIZE));
+    }
+    if !large() {
+        return;
+    }
+    peer.request(&Request::Get(get("sparse")));
     let (mut count, mut head, mut tail) = (0, Vec::new(), Vec::new());
     let received = peer
         .receive_into(&mut |bytes| {
@@ -123,9 +145,9 @@ pub fn what_is_not_there(arch: Arch) {
         assert_eq!(peer.stat(path).unwrap_err().code, Code::NotFound, "{path}");
         assert_eq!(peer.list(path, None, None).unwrap_err().code, Code::NotFound, "{path}");
     }
-    let wrong = peer.get(fdsp::protocol::message::Get { form: Form::Zip, ..get("file") }).unwrap_err();
+    let wrong = peer.get(Get { form: Form::Zip, ..get("file") }).unwrap_err();
     assert_eq!(wrong.code, Code::WrongKind);
-    let wrong = peer.get(fdsp::protocol::message::Get { form: Form::File, ..get("") }).unwrap_err();
+    let wrong = peer.get(Get { form: Form::File, ..get("") }).unwrap_err();
     assert_eq!(wrong.code, Code::WrongKind);
     assert_eq!(peer.get(get("file")).unwrap().bytes, b"x", "the connection is as good as before");
 }

@@ -17,6 +17,8 @@ use fdsp::{
 };
 use tempfile::TempDir;
 
+pub use crate::shared::folder::content as noise;
+
 /// Within this everything happens, on the slowest machine.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -195,18 +197,4 @@ impl Served {
             std::thread::sleep(Duration::from_millis(2));
         }
     }
-}
-
-/// Bytes that look like none of their neighbours, and are the same every time.
-pub fn noise(length: usize, seed: u64) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut bytes = Vec::with_capacity(length + 8);
-    while bytes.len() < length {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        bytes.extend_from_slice(&state.to_le_bytes());
-    }
-    bytes.truncate(length);
-    bytes
 }

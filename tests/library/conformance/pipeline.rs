@@ -31,7 +31,7 @@ pub fn fifty_requests(arch: Arch) {
 
 /// A client that sends more than it was invited to is held back, and that is all.
 pub fn more_than_the_server_reads_ahead(arch: Arch) {
-    const MANY: usize = 20_000;
+    const MANY: usize = 5_000;
     let served = serve(arch);
     served.file("file", b"x");
     let mut peer = Peer::connect(served.address);

@@ -90,7 +90,7 @@ pub fn of_an_archive_again(arch: Arch) {
     // The second one learns as it goes.
     for address in [served.address, other.local_addr()] {
         let mut peer = Peer::connect(address);
-        for place in noise(20, 20) {
+        for place in noise(8, 20) {
             let first = u64::from(place) % whole.blocks.len() as u64;
             let asked = Get { identity: identity.clone(), ..range("tree", first, None) };
             let received = peer.get(asked).unwrap();

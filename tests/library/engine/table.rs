@@ -209,8 +209,8 @@ fn table(arch: Arch, seed: u64) {
     for (subject, identity) in cases {
         let (_whole, finished) = fetch(served.at(), Security::Plain, subject, Duration::from_secs(30));
         let mut rows = rows(finished.bytes as usize, seed);
-        if subject.shared || (subject.form == Form::Zip && identity.is_some()) {
-            // Each architecture has another part of them.
+        if arch != Arch::Async || subject.shared || identity.is_some() {
+            // One architecture has all of them where one connection brings everything; else each has another part.
             let mut number = seed;
             rows.retain(|row| {
                 number += 1;

@@ -8,6 +8,7 @@ use fdsp::{
 };
 
 use crate::resume::support::{Folder, MIB, Served, content};
+use crate::shared::effort::large;
 
 #[test]
 fn an_identical_target_is_found_without_a_transfer() {
@@ -120,10 +121,10 @@ fn without_a_control_file_the_hashes_tell() {
     assert_eq!((finished.resumed, finished.transferred), (3 * MIB as u64, MIB as u64));
 }
 
-/// 4 GiB take a while, and as much room twice: `FDSP_LARGE=1`.
+/// 4 GiB take a while, and as much room twice.
 #[test]
 fn three_blocks_of_a_large_file_cost_three_blocks() {
-    let large = std::env::var_os("FDSP_LARGE").is_some();
+    let large = large();
     let size: u64 = if large { 4 << 30 } else { 96 << 20 };
     if !large {
         println!("skipped: FDSP_LARGE is not set; {size} bytes instead of 4 GiB");

@@ -211,7 +211,7 @@ fn made() -> impl Strategy<Value = Vec<(String, Made)>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(crate::shared::effort::cases(60))]
 
     #[test]
     fn each_entry_comes_once_and_in_order(made in made()) {

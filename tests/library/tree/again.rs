@@ -12,6 +12,7 @@ use fdsp::{
 };
 
 use crate::tree::{
+    effort,
     folder::{everything, many, same, write},
     proxy::{Fault, Proxy},
     scripted::{Session, listen},
@@ -58,10 +59,9 @@ fn small_files_that_came_are_never_asked_for_again() {
     assert!(lost <= 2 * 4096, "{lost}");
 }
 
-/// `FDSP_TREES=10000` for the size that matters to people.
 #[test]
 fn a_tree_interrupted_ten_times_is_whole_and_costs_almost_nothing_the_next_time() {
-    let files = std::env::var("FDSP_TREES").ok().and_then(|text| text.parse().ok()).unwrap_or(1000);
+    let files = effort::number("FDSP_TREES", 1000);
     let served = Served::new();
     let folder = served.folder.path().join("t");
     many(&folder, files, 4096);

@@ -10,5 +10,5 @@ mod whole;
 
 use crate::{
     engine::{scripted, support},
-    shared::{folder, proxy},
+    shared::{effort, folder, proxy},
 };

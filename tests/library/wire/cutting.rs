@@ -126,7 +126,7 @@ fn lengths() -> impl Strategy<Value = Vec<usize>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(crate::shared::effort::cases(200))]
 
     #[test]
     fn the_client_sees_the_same_however_the_stream_is_cut(size in 0..40_000usize, archive: bool, lengths in lengths()) {
@@ -188,7 +188,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(12))]
+    #![proptest_config(crate::shared::effort::cases(12))]
 
     #[test]
     fn blocks_are_found_however_the_stream_is_cut(size in MIB - 2..3 * MIB, archive: bool, lengths in prop::collection::vec(1..300_000usize, 1..9)) {

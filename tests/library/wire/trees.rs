@@ -448,7 +448,7 @@ fn paths() -> impl Strategy<Value = Vec<String>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(crate::shared::effort::cases(200))]
 
     #[test]
     fn a_tree_is_taken_in_one_order_only(mut paths in paths(), swap in any::<(usize, usize)>()) {

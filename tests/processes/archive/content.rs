@@ -82,7 +82,7 @@ fn names_that_are_no_text_are_escaped() {
     let (archive, _) = folder.archive();
     let names: Vec<_> = oracles::zip_crate(&archive).unwrap().into_keys().collect();
     assert_eq!(names, ["d/", "d/caf%E9/", "d/caf%E9/na%EFve.txt"]);
-    if let Some(said) = oracles::unzip(&archive) {
+    if let Some(said) = oracles::unzip(&archive, None) {
         said.unwrap();
     }
 }

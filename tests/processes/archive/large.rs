@@ -8,10 +8,13 @@ use std::{
     process::Command,
 };
 
-use crate::archive::{
-    Folder, alone, copy, has, noise,
-    oracles::{self, all_agree},
-    text,
+use crate::{
+    archive::{
+        Folder, alone, copy, has, noise,
+        oracles::{self, all_agree},
+        text,
+    },
+    shared::effort::large,
 };
 
 /// A file that has holes where zeros are written.
@@ -61,7 +64,14 @@ fn more_entries_than_the_end_record_counts() {
     }
     let (archive, sources) = folder.archive();
     assert_eq!((sources.files, sources.directories), (66_000, 67));
-    all_agree(&archive, &folder.dir(), "d");
+    if large() {
+        return all_agree(&archive, &folder.dir(), "d");
+    }
+    let on_disk = oracles::on_disk(&folder.dir(), "d", oracles::blake3);
+    assert_eq!(oracles::zip_crate(&archive).unwrap(), on_disk);
+    if let Some(said) = oracles::unzip(&archive, None) {
+        said.unwrap();
+    }
 }
 
 #[test]
@@ -75,7 +85,8 @@ fn a_stored_file_over_4_gib_and_one_behind_it() {
     let path = folder.temporary.path().join("d.zip");
     let mut file = Sparse(File::create(&path).unwrap());
     copy(&mut plan.stream(), &mut file).unwrap();
-    if let Some(said) = oracles::unzip(&path) {
+    // The other entry lies behind all of the first one.
+    if let Some(said) = oracles::unzip(&path, (!large()).then_some("d/b")) {
         said.unwrap();
     }
     let mut archive = zip::ZipArchive::new(File::open(&path).unwrap()).unwrap();
@@ -91,7 +102,12 @@ fn a_deflated_file_over_4_gib() {
     sparse(&folder.dir().join("disk image"), (1 << 32) + 12_345);
     let (archive, sources) = folder.archive();
     assert!(fs::metadata(&archive).unwrap().len() < sources.bytes / 100);
-    if has("python3") {
+    let file = File::open(&archive).unwrap();
+    assert_eq!(
+        zip::ZipArchive::new(file).unwrap().by_name("d/disk image").unwrap().size(),
+        (1 << 32) + 12_345
+    );
+    if large() && has("python3") {
         let python = Command::new("python3").args(["-m", "zipfile", "-t"]).arg(&archive).output().unwrap();
         let said = String::from_utf8_lossy(&python.stdout) + String::from_utf8_lossy(&python.stderr);
         assert!(python.status.success() && said.contains("Done testing"), "{said}");

@@ -78,10 +78,10 @@ pub fn zip_crate(archive: &Path) -> Result<Entries, zip::result::ZipError> {
     Ok(entries)
 }
 
-/// Whether `unzip -t` is content; `None` where there is no `unzip`.
-pub fn unzip(archive: &Path) -> Option<Result<(), String>> {
+/// Whether `unzip -t` is content with an entry, or with all; `None` where there is no `unzip`.
+pub fn unzip(archive: &Path, entry: Option<&str>) -> Option<Result<(), String>> {
     has("unzip").then(|| {
-        let output = Command::new("unzip").arg("-tq").arg(archive).output().unwrap();
+        let output = Command::new("unzip").arg("-tq").arg(archive).args(entry).output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
         if output.status.success() { Ok(()) } else { Err(said.into_owned()) }
     })
@@ -120,7 +120,7 @@ pub fn all_agree(archive: &Path, directory: &Path, prefix: &str) {
     if let Some(entries) = python(archive) {
         assert_eq!(entries, on_disk(directory, prefix, sha256));
     }
-    if let Some(said) = unzip(archive) {
+    if let Some(said) = unzip(archive, None) {
         said.unwrap();
     }
 }
@@ -128,7 +128,7 @@ pub fn all_agree(archive: &Path, directory: &Path, prefix: &str) {
 /// Nobody takes it for an archive.
 pub fn all_refuse(archive: &Path) {
     assert!(zip_crate(archive).is_err());
-    if let Some(said) = unzip(archive) {
+    if let Some(said) = unzip(archive, None) {
         said.unwrap_err();
     }
     if has("python3") {

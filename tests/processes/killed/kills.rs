@@ -1,9 +1,10 @@
 //! Client or server is killed at any moment, again and again, in front of all four architectures: every finished file or tree is
-//! right, and what was verified is not fetched again. `FDSP_KILLS=2000` for a long campaign.
+//! right, and what was verified is not fetched again.
 
 use std::{fs, path::Path, thread, time::Duration};
 
 use crate::killed::{
+    effort,
     processes::{Client, Server},
     proxy::{Dice, Proxy},
     support::{Folder, MIB, content, until},
@@ -11,7 +12,7 @@ use crate::killed::{
 
 const ARCHITECTURES: [&str; 4] = ["single", "threads", "select", "async"];
 /// Kills in all, unless the environment wants another number.
-const KILLS: usize = 240;
+const KILLS: usize = 100;
 /// What a kill may cost each connection.
 const LOST: usize = 2 * MIB;
 /// What a connection takes before its content begins, roughly.
@@ -345,7 +346,7 @@ fn subjects(served: &Folder) -> Vec<Subject> {
 
 #[test]
 fn whatever_is_killed_the_file_is_right_and_nothing_is_fetched_twice() {
-    let kills = std::env::var("FDSP_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(KILLS);
+    let kills = effort::number("FDSP_KILLS", KILLS);
     let served = Folder::new();
     let subjects = subjects(&served);
     let mut figures = Figures::default();

@@ -5,4 +5,4 @@ mod kills;
 mod processes;
 mod support;
 
-use crate::shared::proxy;
+use crate::shared::{effort, proxy};

@@ -106,7 +106,7 @@ fn damaged(text: &str) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(crate::fuzzing::cases(200))]
 
     #[test]
     fn it_is_read_as_it_was_written(saved in saved()) {

@@ -355,7 +355,7 @@ const KEYS: &[&str] = &[
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(crate::fuzzing::cases(96))]
 
     #[test]
     fn no_size_state_name_or_key_breaks_it(

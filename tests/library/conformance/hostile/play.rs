@@ -21,6 +21,8 @@ use crate::conformance::{
     peer::{Peer, get},
 };
 
+/// The kind of a frame of content.
+const DATA: u8 = 0x90;
 /// Bytes of the honest client's file.
 const HONEST: usize = 300_000;
 /// No deadline of a server passes in a test.
@@ -64,6 +66,18 @@ pub fn honest(served: &Served) {
     assert!(received.bytes == noise(HONEST, 7), "the honest client got something else");
     assert_eq!(received.root.map(|root| root.to_string()), Some(blake3::hash(&received.bytes).to_string()));
     peer.leave();
+}
+
+/// Fetches the honest file from a server that may close the connection before it is whole; whether it did not.
+pub fn tries(served: &Served) -> bool {
+    let heard = say(
+        served.address,
+        &greeted(&frames::json(super::tricks::GET, 1, &serde_json::json!({"path": "honest"}))),
+        usize::MAX,
+    );
+    let frames = frames::frames(heard.strip_prefix(&PREAMBLE).unwrap_or_default());
+    let content = frames.iter().filter(|(kind, ..)| *kind == DATA).flat_map(|(.., bytes)| *bytes);
+    content.eq(&noise(HONEST, 7))
 }
 
 /// Says something in pieces, then nothing more, and hears all that is answered.
