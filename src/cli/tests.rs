@@ -152,7 +152,7 @@ fn a_run_begins_with_what_the_last_one_left() {
     let trouble = Trouble::new(TroubleKind::Disk, "full");
     queue[0].state = KeptState::Failed(trouble);
     let limits = Changed { jobs: Some(7), segments: None, rate: Some(5000) };
-    let saved = Saved { limits, queue, history: Vec::new() };
+    let saved = Saved { limits, queue, ..Saved::default() };
     let begin = |line: &str, face| {
         let (config, queue) = fetch(line).begin(saved.clone(), face);
         let states = queue.iter().map(|job| match job.state {

@@ -12,18 +12,19 @@ use std::{
 
 use tokio::{
     sync::{Notify, mpsc, watch},
-    task::block_in_place,
+    task::spawn_blocking,
     time::{MissedTickBehavior, interval, sleep_until, timeout_at},
 };
 
 use crate::text::SafeText;
 
 use super::{
-    Command, Config, Event, JobId, NewJob, TroubleKind,
+    Command, Config, Event, JobId, NewJob, NewServer, TroubleKind,
     board::{Board, Slot},
-    leftover,
     memory::Memory,
+    phase::Phase,
     pool::Pool,
+    reaper::Deletion,
     retry::Fault,
     worker::{self, Context, Outcome},
 };
@@ -39,7 +40,19 @@ const PATIENCE: Duration = Duration::from_millis(700);
 #[derive(Debug)]
 pub(super) enum Message {
     Command(Command),
-    Ended { id: JobId, memory: Box<Memory>, outcome: Outcome },
+    Ended {
+        id: JobId,
+        memory: Box<Memory>,
+        outcome: Outcome,
+    },
+    /// The files of a job are closed; what is to be said of it now.
+    Closed {
+        id: JobId,
+        memory: Box<Memory>,
+        event: Option<Box<Event>>,
+    },
+    /// A server is believed.
+    Trusted(NewServer),
 }
 
 /// See the module.
@@ -51,7 +64,7 @@ pub(super) struct Actor {
     messages: mpsc::UnboundedReceiver<Message>,
     /// A server has room for another connection.
     freed: Arc<Notify>,
-    /// What stops the transfers that run.
+    /// What stops the transfers that run; one whose files are being closed still counts.
     workers: HashMap<JobId, watch::Sender<bool>>,
     /// What jobs at rest remember.
     kept: HashMap<JobId, Memory>,
@@ -96,6 +109,8 @@ impl Actor {
                     None | Some(Message::Command(Command::Stop)) => break,
                     Some(Message::Command(command)) => self.command(command),
                     Some(Message::Ended { id, memory, outcome }) => self.ended(id, *memory, outcome),
+                    Some(Message::Closed { id, memory, event }) => self.closed(id, *memory, event),
+                    Some(Message::Trusted(server)) => self.trusted(&server),
                 },
                 () = self.freed.notified() => {}
                 () = wait, if due.is_some() => {
@@ -158,21 +173,59 @@ impl Actor {
         }
     }
 
-    /// Deletes what was fetched of a job, in this run or an earlier one. `leaving`: jobs that leave the queue with it.
-    fn discard(&mut self, id: JobId, memory: Option<Memory>, leaving: &[JobId]) {
-        let asked = self.board.with(|state| state.queue.asked(id)).or_else(|| self.leaving.remove(&id));
-        block_in_place(|| {
-            if let Some(memory) = memory {
-                memory.discard();
-            }
-            if let Some(job) = &asked {
-                let is_gone = |other| other == id || leaving.contains(&other);
-                let others = self.board.with(|state| state.queue.others_for(&job.0.address, is_gone));
-                leftover::discard(&self.board.folders, self.config.names, job, &others);
+    /// Has deleted what was fetched of a job, in this run or an earlier one.
+    fn discard(&mut self, id: JobId, memory: Option<Memory>) {
+        let asked = self.board.with(|state| {
+            state.queue.reset(id);
+            state.queue.asked(id)
+        });
+        let asked = asked.or_else(|| self.leaving.remove(&id));
+        let (asked, memory) = (asked.map(Box::new), memory.map(Box::new));
+        self.board.delete(Deletion::Job { id, asked, memory });
+    }
+
+    /// Closes the files of a job, so that others may have them, and tells of it then. The disk is not waited for here; until
+    /// it is done, the job cannot be started.
+    fn close(&mut self, id: JobId, mut memory: Memory, event: Option<Event>) {
+        if !memory.is_open() {
+            self.kept.insert(id, memory);
+            event.into_iter().for_each(|event| self.board.tell(event));
+            return;
+        }
+        self.board.with(|state| state.queue.hold(id, true));
+        self.workers.insert(id, watch::channel(true).0);
+        let sender = self.sender.clone();
+        let closing = spawn_blocking(move || {
+            memory.close();
+            memory
+        });
+        tokio::spawn(async move {
+            let memory = Box::new(closing.await.unwrap_or_default());
+            if let Some(sender) = sender.upgrade() {
+                let _ = sender.send(Message::Closed { id, memory, event: event.map(Box::new) });
             }
         });
-        self.board.with(|state| state.queue.reset(id));
-        self.board.release(id);
+    }
+
+    /// The files of a job are closed.
+    fn closed(&mut self, id: JobId, memory: Memory, event: Option<Box<Event>>) {
+        self.workers.remove(&id);
+        let phase = self.board.with(|state| {
+            state.queue.hold(id, false);
+            state.queue.phase(id)
+        });
+        match phase {
+            // Cancelled or removed meanwhile.
+            Some(Phase::Cancelled) => self.discard(id, Some(memory)),
+            None if self.leaving.contains_key(&id) => self.discard(id, Some(memory)),
+            // What a failed one has left stays.
+            None => {}
+            Some(_) => drop(self.kept.insert(id, memory)),
+        }
+        event.into_iter().for_each(|event| self.board.tell(*event));
+        if self.workers.is_empty() {
+            self.board.with(|state| state.queue.at_rest());
+        }
     }
 
     /// Reads the counters, and tells of them now and then.
@@ -202,15 +255,20 @@ impl Actor {
         for stop in self.workers.values() {
             let _ = stop.send(true);
         }
+        self.board.stop_deleting();
         let deadline = tokio::time::Instant::now() + PATIENCE;
         while !self.workers.is_empty() {
             match timeout_at(deadline, self.messages.recv()).await {
                 Ok(Some(Message::Ended { id, memory, outcome })) => self.ended(id, *memory, outcome),
-                Ok(Some(Message::Command(_))) => {}
+                Ok(Some(Message::Closed { id, memory, event })) => self.closed(id, *memory, event),
+                Ok(Some(Message::Command(_) | Message::Trusted(_))) => {}
                 Ok(None) | Err(_) => return,
             }
         }
-        self.kept.values_mut().for_each(Memory::close);
+        let mut kept = std::mem::take(&mut self.kept);
+        let closed = spawn_blocking(move || kept.values_mut().for_each(Memory::close));
+        let _ = timeout_at(deadline, closed).await;
+        let _ = timeout_at(deadline, self.board.all_deleted()).await;
         let _ = timeout_at(deadline, self.pool.close()).await;
     }
 }

@@ -16,6 +16,7 @@ use super::{
     folder::Folders,
     queue::{Announced, Queue},
     rate::Limiter,
+    reaper::{Deleting, Deletion, Reaper},
     schedule::{ServerId, Servers},
     seal::Seal,
 };
@@ -31,6 +32,7 @@ pub(super) struct State {
     pub(super) servers: Servers,
     /// Targets that jobs write to.
     claims: Claims,
+    pub(super) deleting: Deleting,
 }
 
 /// See the module.
@@ -40,12 +42,17 @@ pub(super) struct Board {
     events: mpsc::UnboundedSender<Event>,
     pub(super) limiter: Limiter,
     pub(super) folders: Folders,
+    pub(super) reaper: Reaper,
     /// Something changed that is to be kept.
     pub(super) changed: Notify,
 }
 
 impl Board {
-    pub(super) fn new(config: &Config, events: mpsc::UnboundedSender<Event>) -> Board {
+    /// With the receiver for the task that deletes, see [`super::reaper::run`].
+    pub(super) fn new(
+        config: &Config,
+        events: mpsc::UnboundedSender<Event>,
+    ) -> (Board, mpsc::UnboundedReceiver<Deletion>) {
         // Without one, what an earlier run left is believed as it is.
         let seal = config.trust.secret.as_deref().map(Seal::with).transpose().unwrap_or_else(|error| {
             tracing::warn!("there is no secret to seal the notes of unfinished downloads with: {error}");
@@ -58,14 +65,18 @@ impl Board {
             segments: config.segments.max(1),
             servers: Servers::default(),
             claims: Claims::default(),
+            deleting: Deleting::default(),
         };
-        Board {
+        let (reaper, deletions) = Reaper::new(config.names);
+        let board = Board {
             state: Mutex::new(state),
             events,
             limiter: Limiter::new(config.limit),
             folders: Folders::sealed(seal),
+            reaper,
             changed: Notify::new(),
-        }
+        };
+        (board, deletions)
     }
 
     /// Connections for one file, at most.
@@ -90,6 +101,7 @@ impl Board {
         self.with(|state| Kept {
             queue: state.queue.kept(),
             limits: Limits { jobs: state.jobs, segments: state.segments, rate },
+            deleting: state.deleting.marked(),
         })
     }
 

@@ -16,6 +16,8 @@ pub(super) type FileId = (u64, u64);
 pub(super) struct Claims {
     /// Targets and their `.part` files, by what the most forgiving file system takes for the same path.
     paths: HashMap<String, Vec<(PathBuf, JobId)>>,
+    /// The keys of the claims of each job.
+    held: HashMap<JobId, Vec<String>>,
     /// The open or paused `.part` file of each job.
     files: HashMap<JobId, FileId>,
 }
@@ -29,9 +31,11 @@ impl Claims {
 
     /// Notes a claim.
     pub(super) fn insert(&mut self, target: &Path, id: JobId) {
-        let holders = self.paths.entry(folded(target)).or_default();
+        let key = folded(target);
+        let holders = self.paths.entry(key.clone()).or_default();
         if !holders.iter().any(|(path, holder)| path == target && *holder == id) {
             holders.push((target.to_owned(), id));
+            self.held.entry(id).or_default().push(key);
         }
     }
 
@@ -52,10 +56,14 @@ impl Claims {
     /// Gives up all claims of a job.
     pub(super) fn release(&mut self, id: JobId) {
         self.files.remove(&id);
-        self.paths.retain(|_, holders| {
-            holders.retain(|(_, holder)| *holder != id);
-            !holders.is_empty()
-        });
+        for key in self.held.remove(&id).unwrap_or_default() {
+            if let Some(holders) = self.paths.get_mut(&key) {
+                holders.retain(|(_, holder)| *holder != id);
+                if holders.is_empty() {
+                    self.paths.remove(&key);
+                }
+            }
+        }
     }
 }
 

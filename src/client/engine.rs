@@ -18,6 +18,7 @@ use super::{
     Command, Config, Event, JobId, JobView, Kept, KeptJob, KeptState, Snapshot,
     actor::{Actor, Message},
     board::Board,
+    reaper,
 };
 
 /// How long stopping may take, whatever hangs.
@@ -79,7 +80,9 @@ pub fn resume(config: Config, queue: Vec<KeptJob>) -> io::Result<(Engine, mpsc::
     }
     let (events, received) = mpsc::unbounded_channel();
     let (mailbox, messages) = mpsc::unbounded_channel();
-    let board = Arc::new(Board::new(&config, events));
+    let (board, deletions) = Board::new(&config, events);
+    let board = Arc::new(board);
+    runtime.spawn(reaper::run(Arc::clone(&board), deletions));
     restore(&board, queue);
     let stopped = Arc::new(Stopped::default());
     let actor = Actor::new(config, Arc::clone(&board), mailbox.downgrade(), messages);

@@ -1,6 +1,11 @@
 //! What outlives an engine: its queue as plain data, to begin another engine with.
 
-use crate::{protocol::address::Authority, text::SafeText};
+use std::{collections::HashMap, path::PathBuf};
+
+use crate::{
+    protocol::{address::Authority, path::RemotePath},
+    text::SafeText,
+};
 
 use super::{Finished, NewJob, Trouble};
 
@@ -11,6 +16,8 @@ pub struct Kept {
     pub queue: Vec<KeptJob>,
     /// The limits.
     pub limits: Limits,
+    /// Work folders that are marked as deleted, and are to be deleted by the next engine.
+    pub deleting: Vec<PathBuf>,
 }
 
 /// Limits that can be changed while an engine runs.
@@ -82,13 +89,17 @@ impl KeptJob {
 /// Queues new jobs behind those of an earlier run. What is asked for again goes on where it is, in the way in
 /// which it is asked for now; only what is done is done anew.
 pub fn ask(queue: &mut Vec<KeptJob>, new: Vec<NewJob>) {
-    let earlier = queue.len();
+    let mut earlier: HashMap<RemotePath, Vec<usize>> = HashMap::new();
+    for (at, job) in queue.iter().enumerate() {
+        if !matches!(job.state, KeptState::Done(_)) {
+            earlier.entry(job.new.address.path.clone()).or_default().push(at);
+        }
+    }
     for new in new {
-        let again = queue[..earlier]
-            .iter_mut()
-            .find(|job| !matches!(job.state, KeptState::Done(_)) && job.new.is_same_as(&new));
+        let same = |at: &&usize| queue[**at].new.is_same_as(&new);
+        let again = earlier.get(&new.address.path).and_then(|places| places.iter().find(same)).copied();
         match again {
-            Some(job) => (job.new, job.state) = (new, KeptState::Queued),
+            Some(at) => (queue[at].new, queue[at].state) = (new, KeptState::Queued),
             None => queue.push(new.into()),
         }
     }
@@ -117,8 +128,6 @@ pub fn pause(queue: &mut [KeptJob]) {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::*;
     use crate::{
         client::{Existing, TroubleKind},
@@ -148,6 +157,7 @@ mod tests {
             seconds: 1.0,
             files: None,
             omitted: 0,
+            deleted: 0,
             extracted: None,
         }
     }

@@ -7,6 +7,7 @@ use rustix::fs::FileType;
 
 use super::{
     Names, NewJob,
+    board::Board,
     folder::Folders,
     name::SafeName,
     part::Part,
@@ -21,11 +22,12 @@ type Called = (NewJob, SafeText);
 
 /// Deletes what has come of a job, as far as it says that it is from there. What one of `others`, which are not finished,
 /// would go on with stays.
-pub(super) fn discard(folders: &Folders, names: Names, job: &Called, others: &[Called]) {
+pub(super) fn discard(board: &Board, names: Names, job: &Called, others: &[Called]) {
+    let folders = &board.folders;
     let taken: HashSet<PathBuf> =
         others.iter().flat_map(|other| targets(folders, names, other)).map(|target| target.path()).collect();
     for target in targets(folders, names, job).filter(|target| !taken.contains(&target.path())) {
-        discard_at(&job.0, &target).unwrap_or_else(|fault| stays(&fault));
+        discard_at(board, &job.0, &target).unwrap_or_else(|fault| stays(&fault));
     }
 }
 
@@ -47,7 +49,7 @@ fn stays(fault: &Fault) {
     tracing::warn!("{}", fault.trouble.message);
 }
 
-fn discard_at(new: &NewJob, target: &Target) -> Result<(), Fault> {
+fn discard_at(board: &Board, new: &NewJob, target: &Target) -> Result<(), Fault> {
     let Target { folder, name, .. } = target;
     let found = folder.look(&folder.part_name(name)).ok().flatten();
     match found.map(|found| found.kind) {
@@ -60,7 +62,7 @@ fn discard_at(new: &NewJob, target: &Target) -> Result<(), Fault> {
         Some(FileType::Directory) => {
             let stage = Stage::open(folder, name)?;
             if stage.is_from(&new.address) {
-                stage.discard();
+                stage.discard(board, || board.may_delete());
             }
         }
         _ => {}

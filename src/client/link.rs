@@ -26,6 +26,8 @@ pub(super) trait Talk {
     fn next(&mut self) -> Option<Request>;
     /// Takes an event.
     fn take(&mut self, event: Event<'_>) -> Result<(), Fault>;
+    /// The bytes that are skipped of what was just announced, if any are.
+    fn skipped(&mut self) -> Option<Vec<u8>>;
 }
 
 /// See the module.
@@ -115,12 +117,18 @@ impl Link {
             let mut answered = |event: Event<'_>| {
                 let ends = matches!(event, Event::FilesEnd { .. });
                 talk.take(event)?;
-                Ok(if ends { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+                Ok(match talk.skipped() {
+                    Some(bytes) => ControlFlow::Break(bytes),
+                    None if ends => ControlFlow::Break(Vec::new()),
+                    None => ControlFlow::Continue(()),
+                })
             };
-            let result = self.exchange(limiter, &mut answered).await;
-            if result.is_err() {
-                self.broken |= self.machine.pending() > 0;
-                return result;
+            match self.exchange(limiter, &mut answered).await {
+                Ok(skipped) => self.machine.skipped(&skipped),
+                Err(fault) => {
+                    self.broken |= self.machine.pending() > 0;
+                    return Err(fault);
+                }
             }
         }
     }

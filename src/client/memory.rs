@@ -17,7 +17,10 @@ use crate::protocol::{
     message::{Form, Sources, Timestamp},
 };
 
-use super::{blocks::Blocks, compare::Seen, crew::Crew, part::Part, place::Target, retry::Fault, tree::Tree};
+use super::{
+    blocks::Blocks, board::Board, compare::Seen, crew::Crew, part::Part, place::Target, retry::Fault,
+    tree::Tree,
+};
 
 /// What the server said of the content.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -217,10 +220,16 @@ impl Memory {
         }
     }
 
+    /// Whether it has files open.
+    pub(super) fn is_open(&self) -> bool {
+        self.tree.as_ref().is_some_and(|tree| tree.is_open())
+            || self.place.as_ref().is_some_and(|place| place.part.file().is_ok())
+    }
+
     /// Deletes the `.part`.
-    pub(super) fn discard(self) {
+    pub(super) fn discard(self, board: &Board) {
         if let Some(tree) = self.tree {
-            tree.discard();
+            tree.discard(board);
         }
         if let Some(place) = self.place {
             place.part.discard();

@@ -13,7 +13,7 @@
 //!                             ├ tree                   a directory as itself
 //!                             ├ control, journal       what an interrupted run leaves of that
 //!                             ├ recall, compare        what of it still holds
-//!                             ├ leftover               how it is deleted by a run that knows of no more than the queue
+//!                             ├ leftover, reaper       how it is deleted, also by a run that knows of no more than the queue
 //!                             ├ place, folder, finish  its target, and how it gets there
 //!                             └ extract                what is in it, for those who want that
 //! session    a queue that outlives its engine: written as it changes, and taken up by the next one
@@ -55,6 +55,7 @@ mod progress;
 mod queue;
 mod ranges;
 mod rate;
+mod reaper;
 mod recall;
 mod removal;
 mod retry;

@@ -15,7 +15,10 @@ use std::{
     time::Instant,
 };
 
-use crate::{protocol::address::Address, text::SafeText};
+use crate::{
+    protocol::{address::Address, path::RemotePath},
+    text::SafeText,
+};
 
 use self::{job::Job, sums::Sums};
 use super::{
@@ -32,6 +35,8 @@ pub(super) use self::transfers::{Announced, Ended};
 pub(super) struct Queue {
     order: Vec<JobId>,
     jobs: HashMap<JobId, Job>,
+    /// The jobs for each path, on whatever server.
+    by_path: HashMap<RemotePath, BTreeSet<JobId>>,
     next: u64,
     generation: u64,
     revision: u64,
@@ -59,6 +64,7 @@ impl Queue {
         self.next += 1;
         let job = Job::new(id, kept, server);
         self.sums.add(&job.share());
+        self.by_path.entry(job.new.address.path.clone()).or_default().insert(id);
         self.jobs.insert(id, job);
         self.order.push(id);
         self.reordered();
@@ -166,6 +172,12 @@ impl Queue {
         for id in ids {
             let Some(job) = self.jobs.remove(id) else { continue };
             self.sums.subtract(&job.share());
+            if let Some(same) = self.by_path.get_mut(&job.new.address.path) {
+                same.remove(id);
+                if same.is_empty() {
+                    self.by_path.remove(&job.new.address.path);
+                }
+            }
             if let Some(live) = &job.live {
                 self.crossed += live.progress.crossed();
             }
@@ -221,18 +233,19 @@ impl Queue {
         self.jobs.get(&id).map(|job| (job.new.clone(), job.name.clone()))
     }
 
-    /// What else is asked for at this address and not finished, and its names, but for jobs that are left out.
-    pub(super) fn others_for(
-        &self,
-        address: &Address,
-        is_left_out: impl Fn(JobId) -> bool,
-    ) -> Vec<(NewJob, SafeText)> {
-        let is_other = |(id, job): &(&JobId, &Job)| {
+    /// What other jobs ask for at this address and have not finished, and their names.
+    pub(super) fn others_for(&self, address: &Address, but: JobId) -> Vec<(NewJob, SafeText)> {
+        let is_other = |job: &&Job| {
             !matches!(job.phase, Phase::Done | Phase::Cancelled)
                 && job.new.address.is_same_as(address)
-                && !is_left_out(**id)
+                && job.id != but
         };
-        self.jobs.iter().filter(is_other).map(|(_, job)| (job.new.clone(), job.name.clone())).collect()
+        self.for_path(&address.path).filter(is_other).map(|job| (job.new.clone(), job.name.clone())).collect()
+    }
+
+    /// The jobs for a path, on whatever server.
+    fn for_path(&self, path: &RemotePath) -> impl Iterator<Item = &Job> {
+        self.by_path.get(path).into_iter().flatten().filter_map(|id| self.jobs.get(id))
     }
 
     /// The name of a job.

@@ -20,12 +20,17 @@ use crate::platform::{self, Access, Links, Reach};
 /// Deletes what a name in a directory is, with all that is in it. No link is followed, no other file system is gone into,
 /// and however deep it goes, a few handles are held and no path is longer than a name.
 pub(super) fn remove(parent: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
+    remove_while(parent, name, &|| true)
+}
+
+/// The same, as long as `go_on` holds; afterwards it fails as interrupted.
+pub(super) fn remove_while(parent: BorrowedFd<'_>, name: &OsStr, go_on: &dyn Fn() -> bool) -> io::Result<()> {
     match rustix::fs::unlinkat(parent, name, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT) => return Ok(()),
         Err(Errno::ISDIR | Errno::PERM) => {}
         Err(error) => return Err(error.into()),
     }
-    let mut descent = Descent { parent, way: Vec::new(), last: None };
+    let mut descent = Descent { parent, go_on, way: Vec::new(), last: None };
     descent.down(name.to_owned())?;
     while let Some(level) = descent.way.last_mut() {
         match level.left.pop() {
@@ -38,9 +43,10 @@ pub(super) fn remove(parent: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
 
 /// The way down to the directory that is being emptied. Only that one is open: all of them would be more handles, and
 /// their names a longer path, than the system may give or take.
-#[derive(Debug)]
 struct Descent<'a> {
     parent: BorrowedFd<'a>,
+    /// Whether to continue.
+    go_on: &'a dyn Fn() -> bool,
     way: Vec<Level>,
     /// The last directory of the way; none for the parent.
     last: Option<OwnedFd>,
@@ -71,6 +77,7 @@ impl Descent<'_> {
         for (name, kind) in list(handle.as_fd())? {
             match kind {
                 FileType::Directory => left.push(name),
+                _ if !(self.go_on)() => return Err(io::ErrorKind::Interrupted.into()),
                 _ => match rustix::fs::unlinkat(&handle, &name, AtFlags::empty()) {
                     // It goes by itself when it is closed.
                     Err(Errno::BUSY | Errno::NOENT) if is_ghost(&name) => {}
@@ -173,6 +180,23 @@ mod tests {
     }
 
     #[test]
+    fn it_can_be_interrupted_and_continued() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("left/inner")).unwrap();
+        for number in 0..10 {
+            fs::write(dir.path().join(format!("left/inner/{number}")), "x").unwrap();
+        }
+        let parent = platform::open_directory(dir.path()).unwrap();
+        let asked = std::cell::Cell::new(0);
+        let few = || asked.replace(asked.get() + 1) < 4;
+        let error = remove_while(parent.as_fd(), OsStr::new("left"), &few).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::Interrupted);
+        assert_eq!(fs::read_dir(dir.path().join("left/inner")).unwrap().count(), 6);
+        remove(parent.as_fd(), OsStr::new("left")).unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
     fn no_depth_is_too_deep() {
         for (depth, name) in [(40, "d".repeat(250)), (2100, "d".to_owned())] {
             let dir = tempfile::tempdir().unwrap();
@@ -197,7 +221,7 @@ mod tests {
             fs::create_dir_all(dir.path().join(path)).unwrap();
         }
         let parent = platform::open_directory(dir.path()).unwrap();
-        let mut descent = Descent { parent: parent.as_fd(), way: Vec::new(), last: None };
+        let mut descent = Descent { parent: parent.as_fd(), go_on: &|| true, way: Vec::new(), last: None };
         for name in ["left", "inner", "empty"] {
             descent.down(name.into()).unwrap();
         }
@@ -212,7 +236,7 @@ mod tests {
         fs::create_dir_all(dir.path().join("left/real")).unwrap();
         fs::create_dir_all(dir.path().join("outside/precious")).unwrap();
         let parent = platform::open_directory(dir.path()).unwrap();
-        let mut descent = Descent { parent: parent.as_fd(), way: Vec::new(), last: None };
+        let mut descent = Descent { parent: parent.as_fd(), go_on: &|| true, way: Vec::new(), last: None };
         descent.down("left".into()).unwrap();
         fs::remove_dir(dir.path().join("left/real")).unwrap();
         symlink("../outside", dir.path().join("left/real")).unwrap();

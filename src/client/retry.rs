@@ -56,6 +56,11 @@ impl Fault {
         Fault::new(TroubleKind::Connection, message.as_ref(), Verdict::Again(Duration::ZERO))
     }
 
+    /// Whether the connection was lost: another one may go on at once.
+    pub(super) fn is_lost(&self) -> bool {
+        self.trouble.kind == TroubleKind::Connection && self.verdict == Verdict::Again(Duration::ZERO)
+    }
+
     /// The source is not what it was.
     pub(super) fn changed(message: impl AsRef<str>) -> Fault {
         Fault::new(TroubleKind::Integrity, message.as_ref(), Verdict::StartOver)

@@ -7,7 +7,7 @@ use rustls::{
     client::{Resumption, UnbufferedClientConnection},
     pki_types::ServerName,
 };
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, task::block_in_place};
 
 use crate::{
     platform::reason,
@@ -41,7 +41,8 @@ pub(super) async fn secure(
     let mut first = Vec::new();
     loop {
         // Nothing comes inside of TLS before we have said something; if it does, it is no server of ours.
-        let opened = session.open(&mut Vec::new());
+        // To judge the certificate, files are read, and their lock is waited for.
+        let opened = block_in_place(|| session.open(&mut Vec::new()));
         flush(stream, &mut session).await.map_err(|error| lost(&peer, &error))?;
         if let Err(error) = opened {
             return Err(match verifier.distrust() {

@@ -12,7 +12,7 @@ mod tests;
 
 use std::{
     fmt, io,
-    path::Path,
+    path::{Path, PathBuf},
     str::FromStr,
     sync::{
         Arc, Mutex, PoisonError,
@@ -27,6 +27,7 @@ use super::{
     board::Board,
     engine::Engine,
     kept::{Kept, KeptJob, KeptState, Limits},
+    reaper::Deletion,
 };
 use crate::text::SafeText;
 
@@ -130,6 +131,8 @@ struct Desk {
     /// What the limits are where nobody changes them.
     configured: Limits,
     history: Mutex<Vec<String>>,
+    /// Work folders that an earlier run has not deleted; the engine takes them over.
+    deleting: Mutex<Vec<PathBuf>>,
     /// The history changed.
     changed: Notify,
     /// Whoever writes holds this while reading what is to be written: nothing older can come later.
@@ -180,6 +183,7 @@ impl Session {
             name: name.clone(),
             configured,
             history: Mutex::new(saved.history.clone()),
+            deleting: Mutex::new(saved.deleting.clone()),
             changed: Notify::new(),
             writer: Mutex::new(Writer { store, written }),
             failing: AtomicBool::new(false),
@@ -194,6 +198,9 @@ impl Session {
 
     /// Keeps the queue of an engine from now on, whenever it changes.
     pub fn follow(&self, engine: &Engine) {
+        for folder in std::mem::take(&mut *lock(&self.desk.deleting)) {
+            engine.board().delete(Deletion::Folder(folder));
+        }
         engine.spawn(keep(Arc::clone(&self.desk), Arc::clone(engine.board())));
     }
 
@@ -266,7 +273,8 @@ impl Desk {
             segments: (segments != self.configured.segments).then_some(segments),
             rate: (rate != self.configured.rate).then_some(rate.unwrap_or(0)),
         };
-        Saved { limits, queue: bounded(kept.queue), history: lock(&self.history).clone() }
+        let history = lock(&self.history).clone();
+        Saved { limits, queue: bounded(kept.queue), history, deleting: kept.deleting }
     }
 }
 

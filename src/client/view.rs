@@ -63,9 +63,17 @@ pub struct Finished {
     pub files: Option<u64>,
     /// Entries that the server left out of an archive or tree (links, devices, what is mounted there).
     pub omitted: u64,
+    /// Files that only the replaced tree had: they were deleted with it.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub deleted: u64,
     /// The folder that it was unpacked to.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_texts")]
     pub extracted: Option<PathBuf>,
+}
+
+/// Whether a number need not be said.
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A path as it is; where it is no text, as much of it as is, since JSON has nothing else.

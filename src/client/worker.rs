@@ -69,6 +69,12 @@ pub(super) async fn run(
     mut memory: Memory,
     mut stop: watch::Receiver<bool>,
 ) -> (Memory, Outcome) {
+    let path = context.new.address.path.clone();
+    tokio::select! {
+        biased;
+        () = told_to_stop(&mut stop) => return (memory, Outcome::Stopped),
+        () = context.board.path_deleted(&path) => {}
+    }
     if context.new.form == Form::Tree && context.new.speak == Speak::V1 {
         match tree::run(&mut context, &mut memory, stop.clone()).await {
             Some(outcome) => return (memory, outcome),
@@ -123,6 +129,7 @@ async fn finished(
                 seconds: started.elapsed().as_secs_f64(),
                 files: None,
                 omitted: memory.source.as_ref().and_then(|source| source.sources).map_or(0, |s| s.omitted),
+                deleted: 0,
                 extracted,
             };
             memory.placed = None;

@@ -89,6 +89,16 @@ fn done(name: &SafeText, finished: &client::Finished) -> String {
     if let Some(folder) = &finished.extracted {
         line += &format!(", unpacked to {}", SafeText::from_path(folder));
     }
+    match finished.deleted {
+        0 => {}
+        1 => line += "; 1 file that the server does not have was deleted with the folder that it replaces",
+        deleted => {
+            let count = units::count(deleted);
+            line += &format!(
+                "; {count} files that the server does not have were deleted with the folder that it replaces"
+            );
+        }
+    }
     let whole = if finished.files.is_some() { "tree" } else { "archive" };
     match finished.omitted {
         0 => {}
@@ -175,6 +185,7 @@ mod tests {
             seconds: 2.0,
             files: None,
             omitted: 3,
+            deleted: 0,
             extracted: None,
         };
         let done = Event::Done { id: JobId(1), name: "a.zip".into(), finished };
@@ -195,6 +206,7 @@ mod tests {
             seconds: 0.004,
             files: None,
             omitted: 0,
+            deleted: 0,
             extracted: None,
         };
         let done = Event::Done { id: JobId(1), name: "a".into(), finished };

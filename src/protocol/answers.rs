@@ -225,7 +225,10 @@ impl Answers {
                 let page = control::read(kind, payload)?;
                 let mut manifest = match self.begun.take() {
                     Some(Begun::Tree(manifest)) => manifest,
-                    _ => Manifest::default(),
+                    _ => match self.requests.front() {
+                        Some((_, Request::Tree(tree))) => Manifest::after(tree.after.as_deref()),
+                        _ => Manifest::default(),
+                    },
                 };
                 match manifest.page(&page)? {
                     true => self.answered(),

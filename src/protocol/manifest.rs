@@ -11,6 +11,8 @@ use super::{
 #[derive(Debug, Default)]
 pub(super) struct Manifest {
     last: Option<Last>,
+    /// Nothing has come yet, and what comes may begin after `last`.
+    continued: bool,
     /// Of the entries that came.
     totals: Totals,
 }
@@ -27,6 +29,13 @@ fn contradiction<T>(what: &'static str) -> Result<T, Violation> {
 }
 
 impl Manifest {
+    /// Of an answer that may begin after this path.
+    pub(super) fn after(path: Option<&str>) -> Manifest {
+        // What it was, its owner knows.
+        let last = path.map(|path| Last { path: path.to_owned(), is_directory: true });
+        Manifest { continued: last.is_some(), last, totals: Totals::default() }
+    }
+
     /// A page came. True if it is the last one.
     pub(super) fn page(&mut self, page: &TreePage) -> Result<bool, Violation> {
         for entry in &page.entries {
@@ -51,6 +60,10 @@ impl Manifest {
 
     fn entry(&mut self, entry: &TreeEntry) -> Result<(), Violation> {
         let is_directory = entry.node == TreeNode::Directory;
+        // A server that does not know `after` begins with the directory itself.
+        if std::mem::take(&mut self.continued) && entry.path.is_empty() {
+            self.last = None;
+        }
         match &self.last {
             None if !entry.path.is_empty() || !is_directory => {
                 return contradiction("a tree that does not begin with its directory");

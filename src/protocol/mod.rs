@@ -301,6 +301,7 @@
 //! |---|---|---|
 //! | `path` | path | the directory |
 //! | `missing` | boolean, optional | `true`: `totals` names what is missing in the tree (default `false`) |
+//! | `after` | path, optional | entries after this one only, in the order of a tree: an answer that broke off is continued |
 //!
 //! The server's `tree` is a page of the answer, see "Trees":
 //!
@@ -308,7 +309,7 @@
 //! |---|---|---|
 //! | `entries` | list of tree entries | in order |
 //! | `more` | boolean | whether another page follows |
-//! | `totals` | totals, on the last page | what all pages of the answer hold |
+//! | `totals` | totals, on the last page | what all pages of the answer hold; `omitted` counts all of the directory |
 //!
 //! A tree entry:
 //!
@@ -444,6 +445,11 @@
 //! link to one that is not kept as a link is in the tree as the file. The pages are made while the directory is read; an answer is
 //! whole only with its last page. How many entries there are is not limited; a client that keeps them gives up on more than it has room for.
 //!
+//! An answer that broke off is continued by a `tree` with `after`, the path of the last entry that came. Its entries are those that come
+//! after that one in the directory as it is now; whether the ones before have changed meanwhile, `files` tells. A server that does not know
+//! `after` begins with the directory itself. Pages are small (this server's have at most 16 KiB, or one entry), so that one passes before a
+//! poor link breaks again.
+//!
 //! A link is in the tree as a link if it leads to a file or directory of the same tree, and its target is a relative path of at most
 //! 4096 bytes with `..` only before the first other segment, and no more of them than the link's own directory is deep in the tree: then no
 //! link leads out of the tree, whichever others it goes through.
@@ -524,7 +530,7 @@
 //! | missing entries fewer than named, named more than 100, or counted and none named; missing entries in the `end` of a file | the same |
 //! | `end` in a block, before the size or the blocks asked for, with another size or identity, with `size` or `root` missing or present against the table, or with a `root` that is not the digest of what came | the same; after a wrong `root` nothing that came may be kept |
 //! | `entries` that are not sorted, not after `after`, more than `limit`, none though there are `more`, or with a name that is no segment | the same |
-//! | a `tree` whose first entry is not the directory, with entries out of order, a path that is none, before its directory or in what is no directory, without what its kind has or with what only another kind has, with a link that may lead out, with sizes of more than 2^64 − 1 bytes together, no entries though there are `more`, `totals` missing or present against `more` or other than those of the entries | the same |
+//! | a `tree` whose first entry is not the directory (nor, if asked for with `after`, one that may follow that), with entries out of order, a path that is none, before its directory or in what is no directory, without what its kind has or with what only another kind has, with a link that may lead out, with sizes of more than 2^64 − 1 bytes together, no entries though there are `more`, `totals` missing or present against `more` or other than those of the entries | the same |
 //! | `same` for a file without `digest`, `differs` where content is wanted or `file` where none is, a `file` larger than `largest`, `done` before the size or with another digest than that of what came, `end` before the last file, anything but `end` after it | the same; after a wrong digest nothing that came of the file may be kept |
 //! | a `meta`, `content`, `file` or tree entry whose mode, time or identity is out of its range | the same |
 //! | a chaining value that does not match | reports the block as corrupt; that block's bytes must not be kept, the answer goes on |

@@ -2,13 +2,15 @@
 
 use super::{
     control,
-    frame::{Kind, MAX_CONTROL},
+    frame::Kind,
     message::{Missing, Totals, TreeEntry, TreeNode},
     outgoing::Outgoing,
 };
 
 const BEGIN: &[u8] = br#"{"entries":["#;
 const MORE: &[u8] = br#"],"more":true}"#;
+/// Bytes of a page, unless one entry alone has more: over a link that breaks again and again, one page after the other has to pass whole.
+const PAGE: usize = 16 * 1024;
 /// Bytes that the end of a page takes at most, without the names of missing entries.
 const END: usize = 256;
 
@@ -45,7 +47,7 @@ impl TreeWriter {
         }
         let begin = self.page.len();
         self.append(entry);
-        if self.page.len() + END > MAX_CONTROL as usize {
+        if self.page.len() + END > PAGE {
             self.page.truncate(begin);
             self.flush(out);
             self.append(entry);
@@ -78,7 +80,7 @@ impl TreeWriter {
         let mut end = br#"],"more":false,"totals":"#.to_vec();
         serde_json::to_writer(&mut end, &totals).expect("totals have no map that JSON could not express");
         end.push(b'}');
-        if self.page.len() + end.len() > MAX_CONTROL as usize {
+        if self.page.len() + end.len() > PAGE {
             self.flush(out);
         }
         self.page.extend_from_slice(&end);

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use tokio::task::block_in_place;
+use tokio::task::spawn_blocking;
 
-use super::Actor;
+use super::{Actor, Message};
 use crate::{
     client::{
         Command, Event, JobId, NewJob, NewServer, listing,
         phase::{Input, Phase},
+        reaper::Deletion,
         trust::Distrust,
     },
     protocol::address::Authority,
@@ -29,7 +30,7 @@ impl Actor {
                 let done = self.board.with(|state| state.queue.in_phase(&[Phase::Done]));
                 self.remove(&done);
             }
-            Command::Trust(server) => self.trust(&server),
+            Command::Trust(server) => self.trust(server),
             Command::Reach(authority) => self.reach(&authority),
             Command::SetLimit(limit) => {
                 self.board.limiter.set(limit.filter(|&limit| limit > 0));
@@ -60,6 +61,7 @@ impl Actor {
         let mut forgotten = Vec::new();
         let events: Vec<_> = self.board.with(|state| {
             let at_rest = state.queue.in_phase(&[Phase::Failed, Phase::Paused, Phase::Cancelled]);
+            let at_rest = at_rest.into_iter().collect();
             let add = |new: NewJob| {
                 let address = SafeText::new(&new.address.to_string());
                 let server = state.servers.number(&new.address.authority, new.speak);
@@ -76,18 +78,28 @@ impl Actor {
         events.into_iter().for_each(|event| self.board.tell(event));
     }
 
-    /// Somebody has looked at a server's certificate: what failed for it goes on.
-    fn trust(&self, server: &NewServer) {
-        let NewServer { authority, pin } = server;
-        match block_in_place(|| self.pool.servers().accept(authority, *pin)) {
-            Ok(()) => tracing::info!("{authority}: accepted with the certificate {pin}"),
-            // It is accepted as long as this runs, and asked about again after that.
-            Err(Distrust::File(error)) => {
-                tracing::warn!("{authority} could not be put among the known servers: {error}");
+    /// Somebody has looked at a server's certificate. The file of the known servers may be locked for a while.
+    fn trust(&self, server: NewServer) {
+        let (servers, sender) = (Arc::clone(self.pool.servers()), self.sender.clone());
+        spawn_blocking(move || {
+            let NewServer { authority, pin } = &server;
+            match servers.accept(authority, *pin) {
+                Ok(()) => tracing::info!("{authority}: accepted with the certificate {pin}"),
+                // It is accepted as long as this runs, and asked about again after that.
+                Err(Distrust::File(error)) => {
+                    tracing::warn!("{authority} could not be put among the known servers: {error}");
+                }
+                // What asked about it is told so when it tries again.
+                Err(_) => tracing::warn!("{authority}: another certificate than {pin} was accepted before"),
             }
-            // What asked about it is told so when it tries again.
-            Err(_) => tracing::warn!("{authority}: another certificate than {pin} was accepted before"),
-        }
+            if let Some(sender) = sender.upgrade() {
+                let _ = sender.send(Message::Trusted(server));
+            }
+        });
+    }
+
+    /// What failed for a server that is believed now goes on.
+    pub(super) fn trusted(&self, server: &NewServer) {
         let waiting = self.board.with(|state| state.queue.that_ask_about(server));
         self.each(waiting, Input::Retry, "resumed");
     }
@@ -121,42 +133,49 @@ impl Actor {
         }
     }
 
-    /// Tells a transfer to stop; `false` if there is none.
+    /// Tells a transfer to stop; `false` if there is none. Its end is told later.
     fn halt(&self, id: JobId) -> bool {
-        self.workers.get(&id).is_some_and(|stop| stop.send(true).is_ok())
+        // One that has ended by itself is about to tell so.
+        self.workers.get(&id).map(|stop| stop.send(true)).is_some()
     }
 
     fn pause(&mut self, id: JobId) {
         if self.apply(id, Input::Pause, "paused")
             && !self.halt(id)
-            && let Some(memory) = self.kept.get_mut(&id)
+            && let Some(memory) = self.kept.remove(&id)
         {
-            memory.close();
+            self.close(id, memory, None);
         }
     }
 
     fn cancel(&mut self, id: JobId) {
         if self.apply(id, Input::Cancel, "cancelled") && !self.halt(id) {
             let memory = self.kept.remove(&id);
-            self.discard(id, memory, &[]);
+            self.discard(id, memory);
         }
     }
 
     fn remove(&mut self, ids: &[JobId]) {
+        let mut deletions = Vec::new();
         for &id in ids {
             let phase = self.board.with(|state| state.queue.phase(id));
-            let memory = self.kept.remove(&id);
-            if self.halt(id) {
+            let memory = self.kept.remove(&id).map(Box::new);
+            let asked = self.board.with(|state| state.queue.asked(id));
+            if matches!(phase, Some(Phase::Done | Phase::Failed)) {
+                self.board.release(id);
+            } else if self.halt(id) {
                 // Its end finds no job any more, and deletes what has come of it.
-                self.leaving.extend(self.board.with(|state| state.queue.asked(id)).map(|asked| (id, asked)));
+                self.leaving.extend(asked.map(|asked| (id, asked)));
                 self.apply(id, Input::Cancel, "cancelled");
-            } else if matches!(phase, None | Some(Phase::Done | Phase::Failed | Phase::Cancelled)) {
+            } else if matches!(phase, None | Some(Phase::Cancelled)) {
                 self.board.release(id);
             } else {
-                self.discard(id, memory, ids);
+                deletions.push(Deletion::Job { id, asked: asked.map(Box::new), memory });
             }
         }
         let removed = self.board.with(|state| state.queue.remove_all(ids));
+        // They find nothing of each other in the queue.
+        deletions.into_iter().for_each(|deletion| self.board.delete(deletion));
         for (id, name) in removed {
             self.changed(id, name, "removed");
         }

@@ -23,25 +23,27 @@ impl Actor {
     /// A transfer ended.
     pub(super) fn ended(&mut self, id: JobId, mut memory: Memory, outcome: Outcome) {
         self.workers.remove(&id);
-        let (ended, event) = self.judge(id, &memory, outcome);
+        let (ended, mut event) = self.judge(id, &memory, outcome);
         let before = self.board.with(|state| state.queue.phase(id));
         let phase = self.board.with(|state| state.queue.ended(id, ended));
         match phase {
-            None | Some(Phase::Cancelled) => self.discard(id, Some(memory), &[]),
+            None | Some(Phase::Cancelled) => self.discard(id, Some(memory)),
             Some(Phase::Done) => self.board.release(id),
-            Some(phase) => {
-                // While it waits for the next try the `.part` stays locked; at rest others may have it.
-                if phase != Phase::Waiting && phase != Phase::Queued {
-                    memory.close();
-                }
-                if phase == Phase::Failed {
+            Some(now) => {
+                if now == Phase::Failed {
                     self.board.release(id);
                     // It takes no time to wait for somebody's answer before anything has come.
                     if memory.transferred == 0 {
                         memory.started = None;
                     }
                 }
-                self.kept.insert(id, memory);
+                // While it waits for the next try the `.part` stays locked; at rest others may have it.
+                if now == Phase::Waiting || now == Phase::Queued {
+                    self.kept.insert(id, memory);
+                } else {
+                    let event = event.take_if(|_| phase != before);
+                    self.close(id, memory, event);
+                }
             }
         }
         if phase != before

@@ -1,5 +1,7 @@
 //! What lets jobs at rest go on: their server is believed, or reached in another way, or they are asked for again.
 
+use std::collections::HashSet;
+
 use crate::{
     client::{
         Doubt, JobId, NewJob, NewServer, TroubleKind,
@@ -10,7 +12,7 @@ use crate::{
     text::SafeText,
 };
 
-use super::Queue;
+use super::{Queue, job::Job};
 
 impl Queue {
     /// Jobs that failed because nobody knew this server, and would go on if it were accepted.
@@ -54,10 +56,10 @@ impl Queue {
         (changed, refused)
     }
 
-    /// The one of these jobs at rest that would do the same as a new one.
-    pub(in crate::client) fn at_rest_for(&self, new: &NewJob, at_rest: &[JobId]) -> Option<JobId> {
-        let same = |id: &&JobId| self.jobs.get(*id).is_some_and(|job| !job.busy && job.new.is_same_as(new));
-        at_rest.iter().find(same).copied()
+    /// The first of these jobs at rest that would do the same as a new one.
+    pub(in crate::client) fn at_rest_for(&self, new: &NewJob, at_rest: &HashSet<JobId>) -> Option<JobId> {
+        let same = |job: &&Job| !job.busy && at_rest.contains(&job.id) && job.new.is_same_as(new);
+        self.for_path(&new.address.path).find(same).map(|job| job.id)
     }
 
     /// Lets a job at rest go on where it is, in the way in which it is asked for now.

@@ -1,7 +1,7 @@
 //! The queue against a plain recount of its jobs, under any sequence of events.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
@@ -63,6 +63,7 @@ fn finished(size: u64) -> Finished {
         seconds: 1.0,
         files: None,
         omitted: 0,
+        deleted: 0,
         extracted: None,
     }
 }
@@ -173,7 +174,7 @@ fn what_is_asked_for_again_goes_on_where_it_is() {
     let ids = ["failed", "paused", "queued"].map(|path| add(&mut queue, &mut servers, path, 1));
     failed(&mut queue, ids[0], TroubleKind::NotFound);
     queue.command(ids[1], Input::Pause);
-    let at_rest = queue.in_phase(&[Phase::Failed, Phase::Paused]);
+    let at_rest = queue.in_phase(&[Phase::Failed, Phase::Paused]).into_iter().collect();
     for (path, id) in [("failed", Some(ids[0])), ("paused", Some(ids[1])), ("queued", None), ("other", None)]
     {
         let new = NewJob { existing: Existing::Rename, ..job(path, 1) };
@@ -186,7 +187,7 @@ fn what_is_asked_for_again_goes_on_where_it_is() {
     // A transfer that is still stopping has the file.
     queue.start(ids[2], Instant::now()).unwrap();
     queue.command(ids[2], Input::Pause);
-    assert_eq!(queue.at_rest_for(&job("queued", 1), &[ids[2]]), None);
+    assert_eq!(queue.at_rest_for(&job("queued", 1), &HashSet::from([ids[2]])), None);
 }
 
 #[test]

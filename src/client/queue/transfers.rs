@@ -133,6 +133,11 @@ impl Queue {
         })
     }
 
+    /// A job cannot be started while its files are being closed.
+    pub(in crate::client) fn hold(&mut self, id: JobId, busy: bool) {
+        self.change(id, |job| job.busy = busy);
+    }
+
     /// Reads the counters of what runs; returns what is to be said of it.
     pub(in crate::client) fn sample(&mut self, now: Instant) -> Vec<Sampled> {
         let (mut crossed, mut advanced) = (self.crossed, self.sums.settled().0);

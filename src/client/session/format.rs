@@ -19,6 +19,8 @@
 
 mod line;
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -26,7 +28,7 @@ use crate::{
     text::SafeText,
 };
 
-use line::Line;
+use line::{FilePath, Line};
 
 /// The version that is written and read here.
 const VERSION: u64 = 1;
@@ -42,6 +44,8 @@ pub struct Saved {
     pub queue: Vec<KeptJob>,
     /// What was typed into the address line, the last one at the end.
     pub history: Vec<String>,
+    /// Work folders that are marked as deleted, and are still to be deleted.
+    pub deleting: Vec<PathBuf>,
 }
 
 /// Limits that somebody has changed.
@@ -110,6 +114,8 @@ struct Document {
     queue: Vec<Line>,
     #[serde(default)]
     history: Vec<String>,
+    #[serde(default)]
+    deleting: Vec<FilePath>,
 }
 
 /// Writes a session.
@@ -122,6 +128,10 @@ pub(super) fn format(saved: &Saved) -> serde_json::Result<String> {
         text += &serde_json::to_string(&Line::from(job))?;
     }
     text += if saved.queue.is_empty() { "],\n" } else { "\n  ],\n" };
+    if !saved.deleting.is_empty() {
+        let paths: Vec<_> = saved.deleting.iter().map(|path| FilePath::from(path.as_path())).collect();
+        text += &format!("  \"deleting\": {},\n", serde_json::to_string(&paths)?);
+    }
     text += "  \"history\": [";
     for (index, entry) in saved.history.iter().enumerate() {
         text += if index == 0 { "\n    " } else { ",\n    " };
@@ -150,10 +160,12 @@ pub fn parse(bytes: &[u8]) -> Result<Saved, FormatError> {
             FormatError::Damaged(SafeText::new(&format!("download {} of the queue: {reason}", index + 1)))
         })
     };
+    let path = |path: FilePath| path.read().map_err(|reason| FormatError::Damaged(SafeText::new(&reason)));
     Ok(Saved {
         limits: document.limits,
         queue: document.queue.into_iter().enumerate().map(job).collect::<Result<_, _>>()?,
         history: document.history,
+        deleting: document.deleting.into_iter().map(path).collect::<Result<_, _>>()?,
     })
 }
 

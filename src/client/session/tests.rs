@@ -29,7 +29,7 @@ fn job(path: &str, state: KeptState) -> KeptJob {
 
 fn kept(count: usize) -> Kept {
     let queue = (0..count).map(|number| job(&format!("f{number}"), KeptState::Paused)).collect();
-    Kept { queue, limits: Limits { jobs: 3, segments: 4, rate: Some(5000) } }
+    Kept { queue, limits: Limits { jobs: 3, segments: 4, rate: Some(5000) }, ..Kept::default() }
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn nobody_else_can_read_it() {
 fn nothing_is_written_while_nothing_changes() {
     let folder = tempfile::tempdir().expect("a folder");
     let session = open(folder.path()).session;
-    session.save(Kept { queue: Vec::new(), limits: CONFIGURED }).expect("saved");
+    session.save(Kept { limits: CONFIGURED, ..Kept::default() }).expect("saved");
     assert!(!folder.path().join("default.json").exists(), "an empty queue needs no file");
     session.save(kept(1)).expect("saved");
     let id = |path: &Path| std::os::unix::fs::MetadataExt::ino(&fs::metadata(path).expect("there"));

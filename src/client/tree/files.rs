@@ -1,9 +1,14 @@
 //! Many files of a tree in few answers: asks for them without waiting, and keeps what is proven.
 
-use std::{collections::VecDeque, ops::ControlFlow, time::Duration};
+use std::{
+    collections::VecDeque,
+    ops::ControlFlow,
+    time::{Duration, Instant},
+};
 
 use super::{
-    manifest::Manifest,
+    begun::Begun,
+    manifest::{Manifest, Node},
     survey::State,
     writer::{Batch, Item, Writer},
 };
@@ -28,6 +33,9 @@ use crate::{
 /// Bytes of a request. Several of them, unread, fit into what lies between two machines, so that a server that answers before it reads
 /// on is never waited for by somebody who does not read.
 const REQUEST: usize = 16 * 1024;
+
+/// What a kill costs is at most what came within this time.
+const KEPT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What did not come, and why.
 #[derive(Debug, Default)]
@@ -93,8 +101,35 @@ pub(super) struct Asking<'a> {
     /// The files of each request that is not answered yet.
     asked: VecDeque<Vec<u32>>,
     batch: Batch,
-    /// What comes: what the server says of it, where it begins in the batch, and a block of it that was not intact.
-    coming: Option<(FileHead, usize, Option<u64>)>,
+    /// Since when something is in it.
+    since: Instant,
+    coming: Option<Coming>,
+    /// Files that were cut off; absent if none is fetched.
+    begun: Option<&'a mut Begun>,
+    /// Bytes of `coming` that the server skips, until they are taken.
+    skipped: Option<Vec<u8>>,
+    /// How many files of the first request are answered.
+    answered: usize,
+    /// Something came that was not there before.
+    progressed: bool,
+    /// Bytes of content of one request.
+    most: u64,
+}
+
+/// A file that is coming.
+#[derive(Debug)]
+struct Coming {
+    index: u32,
+    /// What the server says of it.
+    head: FileHead,
+    /// Where it begins in the batch.
+    start: usize,
+    /// A block of it that was not intact.
+    corrupt: Option<u64>,
+    /// Bytes of it that were there when it was asked for.
+    here: u64,
+    /// Bytes of it that are kept on the disk, and since when.
+    kept: (usize, Instant),
 }
 
 impl<'a> Asking<'a> {
@@ -106,6 +141,7 @@ impl<'a> Asking<'a> {
         writer: Option<&'a mut Writer>,
         missed: &'a mut Missed,
         (todo, content): (VecDeque<u32>, bool),
+        begun: Option<&'a mut Begun>,
     ) -> Asking<'a> {
         Asking {
             context,
@@ -118,8 +154,57 @@ impl<'a> Asking<'a> {
             content,
             asked: VecDeque::new(),
             batch: Batch::default(),
+            since: Instant::now(),
             coming: None,
+            begun,
+            skipped: None,
+            answered: 0,
+            progressed: false,
+            most: u64::MAX,
         }
+    }
+
+    /// Asks for no more content than this in one request, but for one file at least.
+    pub(super) fn ask_at_most(&mut self, bytes: u64) {
+        self.most = bytes;
+    }
+
+    /// Whether something came that was not there before.
+    pub(super) fn has_progressed(&self) -> bool {
+        self.progressed
+    }
+
+    /// The files that were not answered, in order; nothing more is asked for.
+    pub(super) fn unanswered(&mut self) -> VecDeque<u32> {
+        self.keep_coming();
+        self.coming = None;
+        let asked = std::mem::take(&mut self.asked);
+        let mut left: VecDeque<u32> = asked.into_iter().flatten().skip(self.answered).collect();
+        left.append(&mut self.todo);
+        self.answered = 0;
+        left
+    }
+
+    /// Bytes that are there of a file that was cut off.
+    fn here(&self, index: u32) -> u64 {
+        let (Some(begun), Node::File { size, .. }) = (&self.begun, self.manifest.entry(index).node) else {
+            return 0;
+        };
+        begun.bytes(&self.manifest.path(index), self.manifest.identity(index), size.min(BLOCK_SIZE))
+    }
+
+    /// Keeps on the disk what came of the file that is coming, in case that it is cut off.
+    fn keep_coming(&mut self) {
+        let (Some(coming), Some(begun)) = (&mut self.coming, &mut self.begun) else { return };
+        let bytes = &self.batch.bytes[coming.start..];
+        let more = bytes.len() > coming.kept.0 && bytes.len() as u64 > coming.here;
+        if more && coming.corrupt.is_none() && bytes.len() as u64 <= coming.head.size {
+            let path = self.manifest.path(coming.index);
+            begun.keep(&path, &coming.head.identity, coming.kept.0 as u64, &bytes[coming.kept.0..]);
+            coming.kept.0 = bytes.len();
+            self.progressed = true;
+        }
+        coming.kept.1 = Instant::now();
     }
 
     fn wanted(&self, index: u32) -> WantedFile {
@@ -127,7 +212,8 @@ impl<'a> Asking<'a> {
             State::Found(root) => Some(root.to_string()),
             _ => None,
         };
-        WantedFile { path: self.manifest.path(index), digest, skip: 0 }
+        let skip = if self.content && digest.is_none() { self.here(index) } else { 0 };
+        WantedFile { path: self.manifest.path(index), digest, skip }
     }
 
     /// The path of a file from the served folder, for people.
@@ -146,13 +232,16 @@ impl<'a> Asking<'a> {
         let replaces = !matches!(state, State::Absent);
         *state = State::Proven(root);
         if self.writer.is_none() {
-            if let super::manifest::Node::File { size, .. } = self.manifest.entry(index).node {
+            if let Node::File { size, .. } = self.manifest.entry(index).node {
                 self.context.progress.add(size, 1);
             }
             return Ok(());
         }
+        if self.batch.items.is_empty() {
+            self.since = Instant::now();
+        }
         self.batch.items.push(Item { index, root, content, replaces });
-        if self.batch.is_full() { self.flush() } else { Ok(()) }
+        if self.batch.is_full() || self.since.elapsed() >= KEPT_INTERVAL { self.flush() } else { Ok(()) }
     }
 
     /// A file that was found was compared with the server's in another way.
@@ -177,16 +266,33 @@ impl<'a> Asking<'a> {
 
     fn done(&mut self, number: usize, root: Option<Hash>) -> Result<(), Fault> {
         let index = self.file(number)?;
-        let Some((head, start, corrupt)) = self.coming.take() else { return Ok(()) };
+        self.answered = number + 1;
+        let Some(coming) = self.coming.take() else { return Ok(()) };
+        let Coming { head, start, .. } = coming;
+        let path = self.manifest.path(index);
         let Some(root) = root else {
             self.batch.bytes.truncate(start);
-            count_corrupt(self.context, self.memory, Some(&self.shown(index)), corrupt.unwrap_or(0))?;
+            if let Some(begun) = &mut self.begun {
+                begun.forget(&path, &head.identity);
+                begun.forget(&path, self.manifest.identity(index));
+            }
+            if head.skip > 0 {
+                // What was here may be what is wrong.
+                tracing::info!("/{} is fetched whole", self.shown(index));
+            } else {
+                let shown = self.shown(index);
+                count_corrupt(self.context, self.memory, Some(&shown), coming.corrupt.unwrap_or(0))?;
+            }
             // Alone, and after all that is on its way.
             self.todo.push_back(index);
             return Ok(());
         };
+        if let Some(begun) = &mut self.begun {
+            begun.complete(&path, &head.identity);
+        }
         let length = self.batch.bytes.len() - start;
-        self.memory.received += length as u64;
+        self.memory.received += (length as u64).saturating_sub(head.skip);
+        self.progressed = true;
         if !self.manifest.is_as_said(index, &head.identity, head.size) {
             self.missed.changed(&self.shown(index));
         } else if let Some(tree) = &mut self.memory.tree {
@@ -194,10 +300,38 @@ impl<'a> Asking<'a> {
         }
         self.proven(index, root, Some((length, head)))
     }
+
+    /// A file begins to come.
+    fn file_begins(&mut self, index: u32, head: FileHead) -> Result<(), Fault> {
+        if self.batch.is_small_for(head.size) {
+            self.flush()?;
+            if let Some(writer) = &mut self.writer {
+                writer.catch_up()?;
+            }
+        }
+        let start = self.batch.bytes.len();
+        let here = self.here(index);
+        if head.skip > 0 {
+            let (path, identity) = (self.manifest.path(index), self.manifest.identity(index));
+            let bytes = usize::try_from(head.skip).unwrap_or(usize::MAX);
+            // What cannot be read makes the block one that is not intact.
+            let read = self.begun.as_ref().and_then(|begun| begun.read(&path, identity, bytes).ok());
+            let read = read.unwrap_or_default();
+            self.batch.bytes.extend_from_slice(&read);
+            self.skipped = Some(read);
+        }
+        // What is on the disk may be of another identity.
+        let is_same = head.identity == self.manifest.identity(index);
+        let kept = if is_same { usize::try_from(head.skip).unwrap_or(0) } else { 0 };
+        let kept = (kept, Instant::now());
+        self.coming = Some(Coming { index, head, start, corrupt: None, here, kept });
+        Ok(())
+    }
 }
 
 impl Drop for Asking<'_> {
     fn drop(&mut self) {
+        self.keep_coming();
         // Also what came before somebody wanted to pause is kept; why it cannot be, the writer tells.
         let _ = self.flush();
     }
@@ -212,11 +346,14 @@ impl Talk for Asking<'_> {
             content: self.content,
             largest: self.content.then_some(BLOCK_SIZE),
         };
-        let (mut cost, mut indices) = (files.cost(), Vec::new());
+        let (mut cost, mut bytes, mut indices) = (files.cost(), 0u64, Vec::new());
         while let Some(&index) = self.todo.front() {
             let wanted = self.wanted(index);
             cost += wanted.cost();
-            if cost > REQUEST && !indices.is_empty() {
+            if let Node::File { size, .. } = self.manifest.entry(index).node {
+                bytes = bytes.saturating_add(size.saturating_sub(wanted.skip));
+            }
+            if (cost > REQUEST || bytes > self.most) && !indices.is_empty() {
                 break;
             }
             files.files.push(wanted);
@@ -232,53 +369,63 @@ impl Talk for Asking<'_> {
 
     fn take(&mut self, event: Event<'_>) -> Result<(), Fault> {
         match event {
-            Event::File { head, .. } => {
-                if self.batch.is_small_for(head.size) {
-                    self.flush()?;
-                    if let Some(writer) = &mut self.writer {
-                        writer.catch_up()?;
-                    }
-                }
-                self.coming = Some((head, self.batch.bytes.len(), None));
+            Event::File { index, head, .. } => {
+                let index = self.file(index)?;
+                self.file_begins(index, head)?;
             }
             Event::Data { bytes, .. } => {
                 self.batch.bytes.extend_from_slice(bytes);
                 self.memory.transferred += bytes.len() as u64;
                 self.context.progress.add_crossed(bytes.len() as u64);
+                if self.coming.as_ref().is_some_and(|coming| coming.kept.1.elapsed() >= KEPT_INTERVAL) {
+                    self.keep_coming();
+                }
             }
             Event::Block { block, .. } => {
-                if let Some((_, _, corrupt)) = &mut self.coming
+                if let Some(coming) = &mut self.coming
                     && !block.intact
                 {
-                    *corrupt = Some(block.index);
+                    coming.corrupt = Some(block.index);
                 }
             }
             Event::Done { index, root, .. } => self.done(index, root)?,
-            Event::Same { index, .. } => {
-                let index = self.file(index)?;
+            Event::Same { index: number, .. } => {
+                let index = self.file(number)?;
+                (self.answered, self.progressed) = (number + 1, true);
                 if let State::Found(root) = self.states[index as usize] {
                     self.proven(index, root, None)?;
                 }
             }
-            Event::Differs { index, .. } => {
-                let index = self.file(index)?;
+            Event::Differs { index: number, .. } => {
+                let index = self.file(number)?;
+                (self.answered, self.progressed) = (number + 1, true);
                 self.states[index as usize] = State::Other;
             }
-            Event::Missed { index, failure, .. } => {
-                if let Some((_, start, _)) = self.coming.take() {
+            Event::Missed { index: number, failure, .. } => {
+                let index = self.file(number)?;
+                (self.answered, self.progressed) = (number + 1, true);
+                if let Some(Coming { start, .. }) = self.coming.take() {
                     self.batch.bytes.truncate(start);
                 }
-                let shown = self.shown(self.file(index)?);
+                if let Some(begun) = &mut self.begun {
+                    begun.forget(&self.manifest.path(index), self.manifest.identity(index));
+                }
+                let shown = self.shown(index);
                 self.missed.refused(&shown, Fault::refused(&shown, &failure));
             }
             Event::FilesEnd { .. } => {
                 self.asked.pop_front();
+                self.answered = 0;
             }
             Event::Failed { failure, .. } => return Err(refused(self.context, &failure)),
             Event::Welcome(welcome) => self.context.welcomed(&welcome),
             _ => {}
         }
         Ok(())
+    }
+
+    fn skipped(&mut self) -> Option<Vec<u8>> {
+        self.skipped.take()
     }
 }
 

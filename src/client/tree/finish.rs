@@ -5,24 +5,31 @@ use std::{
     io,
     os::fd::AsFd,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
-use rustix::{fs::AtFlags, io::Errno};
+use rustix::{
+    fs::{AtFlags, Stat},
+    io::Errno,
+};
 
 use super::{
     Way, Whole,
-    ground::Cursor,
+    ground::{Cursor, stamp},
     manifest::{Manifest, Node},
     stage::{self, Stage},
-    survey::State,
+    surplus,
+    survey::{self, State},
 };
 use crate::{
     client::{
         Checksum, Existing, TroubleKind,
         finish::Unfinished,
         memory::Memory,
-        place, removal,
-        retry::Fault,
+        place,
+        reaper::Deletion,
+        removal,
+        retry::{Fault, Verdict},
         times::{set_modified, times},
         worker::Context,
     },
@@ -35,13 +42,23 @@ const OLD: &str = "fdsp-parts/old";
 /// A link until it takes the place of something else.
 const LINK: &str = "link";
 
-/// Finishes a tree: where it is, and its digest.
+/// A tree in its place.
+#[derive(Debug)]
+pub(super) struct Placed {
+    pub(super) path: PathBuf,
+    /// Its digest.
+    pub(super) root: Hash,
+    /// Files that only the replaced tree had.
+    pub(super) deleted: u64,
+}
+
+/// Finishes a tree.
 pub(super) fn finish(
     context: &Context,
     memory: &mut Memory,
     whole: &Whole,
     go_on: impl Fn() -> bool,
-) -> Result<(PathBuf, Hash), Unfinished> {
+) -> Result<Placed, Unfinished> {
     let root = digest(&whole.manifest, &whole.states);
     check_digest(context, root)?;
     let target = whole.target.path();
@@ -51,14 +68,15 @@ pub(super) fn finish(
         let (folder, name) = (&whole.target.folder, &whole.target.name);
         let left = || Stage::is_there(folder, name).then(|| Stage::open(folder, name).ok()).flatten();
         if let Some(stage) = ours.or_else(left) {
-            stage.discard();
+            discard(context, stage, &go_on);
         }
-        return Ok((target, root));
+        return Ok(Placed { path: target, root, deleted: 0 });
     }
     let Some(mut stage) = memory.tree.as_mut().and_then(|tree| tree.stage.take()) else {
         return Err(Fault::disk(format!("{} is not open", target.display())).into());
     };
     let placed = make(whole, &stage).and_then(|()| {
+        confirm(whole, &stage, &go_on)?;
         if context.sync {
             platform::sync_file_system(&whole.ground.root)
                 .map_err(|error| failed("write", &target, &error))?;
@@ -66,18 +84,31 @@ pub(super) fn finish(
         if !go_on() {
             return Err(Unfinished::Stopped);
         }
-        Ok(put_in_place(context, whole, &mut stage)?)
+        let deleted = match whole.way {
+            Way::Replace => surplus::tell(&whole.target, &whole.manifest, &go_on)?,
+            _ => 0,
+        };
+        Ok((put_in_place(context, whole, &mut stage)?, deleted))
     });
     match placed {
-        Ok(path) => {
-            stage.discard();
-            Ok((path, root))
+        Ok((path, deleted)) => {
+            discard(context, stage, &go_on);
+            Ok(Placed { path, root, deleted })
         }
         Err(unfinished) => {
             // It goes on from there.
             memory.tree.get_or_insert_default().stage = Some(stage);
             Err(unfinished)
         }
+    }
+}
+
+/// Deletes the work folder. If that is interrupted, the tree is in its place all the same; the rest is left to others.
+fn discard(context: &Context, stage: Stage, go_on: impl Fn() -> bool) {
+    let path = stage.path();
+    stage.discard(&context.board, &go_on);
+    if !go_on() {
+        context.board.delete(Deletion::Folder(path));
     }
 }
 
@@ -113,6 +144,44 @@ fn check_digest(context: &Context, root: Hash) -> Result<(), Fault> {
 
 fn failed(doing: &str, path: &Path, error: &io::Error) -> Fault {
     Fault::disk(format!("cannot {doing} {}: {}", path.display(), reason(error)))
+}
+
+/// What is proven is what arrived: a file that another program may have changed since is read again.
+fn confirm(whole: &Whole, stage: &Stage, go_on: impl Fn() -> bool) -> Result<(), Unfinished> {
+    let manifest = &whole.manifest;
+    let (record, trusted) = stage.recorded(whole.way.place(), manifest.len() as usize);
+    let mut cursor = Cursor::new(&whole.ground, manifest);
+    let mut buffer = survey::buffer();
+    for (index, _, size) in manifest.files() {
+        let State::Proven(root) = whole.states[index as usize] else { continue };
+        if !go_on() {
+            return Err(Unfinished::Stopped);
+        }
+        let path = manifest.path(index);
+        let stat = cursor.look(index).map_err(|error| cursor.fault("look at", index, &error))?;
+        let as_left = |stat: &Stat| {
+            let known = record.file(&path).filter(|known| trusted && known.root == root);
+            known.is_some_and(|known| known.size == size && known.has_stamp(&stamp(stat)))
+        };
+        if stat.as_ref().is_some_and(as_left) {
+            continue;
+        }
+        let read = cursor
+            .parent(index)
+            .and_then(|parent| survey::open(parent, manifest.name(index)))
+            .and_then(|file| survey::hash(&file, &mut buffer, &go_on));
+        match read {
+            Ok(Some(found)) if found == root => {}
+            Ok(None) => return Err(Unfinished::Stopped),
+            _ => {
+                let path = whole.ground.path.join(&path);
+                let message =
+                    format!("{} was changed by another program; it is fetched again", path.display());
+                return Err(Fault { verdict: Verdict::Again(Duration::ZERO), ..Fault::disk(message) }.into());
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Makes what is made last: links, so that nothing is ever written through one, and times, so that nothing changes them.

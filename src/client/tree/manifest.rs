@@ -72,16 +72,33 @@ pub(super) struct Gathering {
     manifest: Manifest,
     /// The directories above the entry that came last, from the top.
     open: Vec<u32>,
+    /// The next entry comes with another answer than the one before.
+    continued: bool,
 }
 
 impl Gathering {
     /// Nothing yet.
     pub(super) fn new(names: Names) -> Gathering {
-        Gathering { names, manifest: Manifest::default(), open: Vec::new() }
+        Gathering { names, manifest: Manifest::default(), open: Vec::new(), continued: false }
     }
 
-    /// Takes the next entry, in the order that the protocol demands.
+    /// How many entries have come.
+    pub(super) fn len(&self) -> u32 {
+        self.manifest.len()
+    }
+
+    /// The path of the entry that came last, after which another answer goes on.
+    pub(super) fn continued(&mut self) -> Option<String> {
+        self.continued = true;
+        self.len().checked_sub(1).map(|last| self.manifest.path(last))
+    }
+
+    /// Takes the next entry, in the order that the protocol demands. The tree itself begins anew.
     pub(super) fn add(&mut self, entry: &TreeEntry) -> Result<(), Fault> {
+        if entry.path.is_empty() {
+            *self = Gathering::new(self.names);
+        }
+        let continued = std::mem::take(&mut self.continued);
         let manifest = &mut self.manifest;
         let index = u32::try_from(manifest.entries.len()).unwrap_or(u32::MAX);
         if let Some(limit) = limit(manifest.entries.len(), manifest.text.len()) {
@@ -89,9 +106,15 @@ impl Gathering {
             return Err(Fault::never(TroubleKind::Other, message));
         }
         let (parent, name) = match entry.path.rsplit_once('/') {
-            _ if entry.path.is_empty() => (index, ""),
-            Some((above, name)) => (self.open[above.split('/').count()], name),
-            None => (self.open[0], entry.path.as_str()),
+            _ if entry.path.is_empty() => (Some(index), ""),
+            Some((above, name)) => (self.open.get(above.split('/').count()).copied(), name),
+            None => (self.open.first().copied(), entry.path.as_str()),
+        };
+        let above = entry.path.rsplit_once('/').map_or("", |(above, _)| above);
+        // A file may have become a directory between two answers.
+        let is_known = |parent: &u32| !continued || manifest.path(*parent) == above;
+        let Some(parent) = parent.filter(|parent| entry.path.is_empty() || is_known(parent)) else {
+            return Err(Fault::changed("the folder changed on the server while it was read"));
         };
         if let Some(why) = SafeName::exact(name, self.names).err().filter(|_| !entry.path.is_empty()) {
             let shown = SafeText::new(&entry.path);
@@ -128,9 +151,20 @@ impl Gathering {
         Ok(())
     }
 
-    /// The whole, once the last page has come.
+    /// The whole, once the last page has come. `totals`: those of the last answer.
     pub(super) fn finish(mut self, totals: Totals) -> Manifest {
-        self.manifest.totals = totals;
+        let mut all = Totals { bytes: 0, files: 0, directories: 0, links: 0, ..totals };
+        for entry in &self.manifest.entries {
+            match entry.node {
+                Node::Directory => all.directories += 1,
+                Node::Link { .. } => all.links += 1,
+                Node::File { size, .. } => {
+                    all.files += 1;
+                    all.bytes = all.bytes.saturating_add(size);
+                }
+            }
+        }
+        self.manifest.totals = all;
         self.manifest.text.shrink_to_fit();
         self.manifest.entries.shrink_to_fit();
         self.manifest
@@ -302,6 +336,33 @@ pub(super) mod tests {
         let inside = |directory| manifest.children(directory, &ends).collect::<Vec<_>>();
         assert_eq!((inside(0), inside(1), inside(2)), (vec![1, 6, 7], vec![2, 5], vec![3, 4]));
         assert_eq!(manifest.identity(3), "id a/b/c");
+    }
+
+    #[test]
+    fn an_answer_that_broke_off_is_continued() {
+        let file = || TreeNode::File { size: 1, identity: "i".to_owned() };
+        let begin = |gathering: &mut Gathering| {
+            for (path, node) in
+                [("", TreeNode::Directory), ("a", TreeNode::Directory), ("a/b", file()), ("c", file())]
+            {
+                gathering.add(&entry(path, node)).unwrap();
+            }
+            assert_eq!(gathering.continued().as_deref(), Some("c"));
+        };
+        let mut gathering = Gathering::new(Names::Exact);
+        begin(&mut gathering);
+        gathering.add(&entry("d", file())).unwrap();
+        let totals = gathering.finish(Totals { files: 1, bytes: 1, omitted: 2, ..Totals::default() }).totals;
+        assert_eq!((totals.bytes, totals.files, totals.directories, totals.omitted), (3, 3, 2, 2));
+        // A file that is a directory now.
+        let mut gathering = Gathering::new(Names::Exact);
+        begin(&mut gathering);
+        gathering.add(&entry("c/x", file())).unwrap_err();
+        // A server that knows no such thing begins anew.
+        let mut gathering = Gathering::new(Names::Exact);
+        begin(&mut gathering);
+        gathering.add(&entry("", TreeNode::Directory)).unwrap();
+        assert_eq!(gathering.len(), 1);
     }
 
     #[test]

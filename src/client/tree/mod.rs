@@ -6,11 +6,14 @@
 //! prepare           makes the work folder ready
 //! work              a try: what is asked for, in which order
 //! files, large      what is missing: small files many at a time, large ones one by one as any other file
+//! begun             what came of small files that were cut off
 //! writer            puts small files into their places while the next ones come
 //! stage, ground     where all of this happens
+//! surplus           what only the local tree has, and would go with it
 //! finish            links, times, digest, the disk, and the place beside which it grew
 //! ```
 
+mod begun;
 mod files;
 mod finish;
 #[cfg(test)]
@@ -22,6 +25,7 @@ mod names;
 mod prepare;
 mod record;
 mod stage;
+mod surplus;
 mod survey;
 mod work;
 mod writer;
@@ -44,6 +48,7 @@ use self::{
 };
 use super::{
     Checksum, Existing, Finished, TroubleKind,
+    board::Board,
     finish::Unfinished,
     folding::Folding,
     link::Link,
@@ -75,6 +80,10 @@ pub(super) struct Tree {
     /// How often a file, or something of a large one, came as the tree was said to hold it. What came otherwise brings the
     /// whole no nearer to its end.
     came: u64,
+    /// What the tree holds, as far as that came: a link may break before all of it has.
+    gathering: Option<Gathering>,
+    /// All of it, until something of it turns out to be otherwise.
+    manifest: Option<Arc<Manifest>>,
     /// Digests of local files that this run computed, so that the next attempt need not read the files again.
     hashed: Record,
 }
@@ -87,10 +96,15 @@ impl Tree {
         }
     }
 
+    /// Whether its work folder is open.
+    pub(super) fn is_open(&self) -> bool {
+        self.stage.is_some()
+    }
+
     /// Deletes what was fetched.
-    pub(super) fn discard(mut self) {
+    pub(super) fn discard(mut self, board: &Board) {
         if let Some(stage) = self.stage.take() {
-            stage.discard();
+            stage.discard(board, || board.may_delete());
         }
     }
 }
@@ -169,13 +183,13 @@ pub(super) async fn run(
         (Ok(Fetched::File), _) => return None,
         (Ok(Fetched::Whole(whole)), Ok(())) => {
             context.board.with(|state| state.queue.complete(context.id, whole.manifest.totals.bytes));
-            block_in_place(|| finish::finish(context, memory, &whole, &go_on)).map(|done| (done, whole))
+            block_in_place(|| finish::finish(context, memory, &whole, &go_on)).map(|placed| (placed, whole))
         }
         (Err(unfinished), _) => Err(unfinished),
         (_, Err(fault)) => Err(fault.into()),
     };
     Some(match ended {
-        Ok(((path, root), whole)) => {
+        Ok((finish::Placed { path, root, deleted }, whole)) => {
             let totals = &whole.manifest.totals;
             memory.tree = None;
             Outcome::Done(Finished {
@@ -187,11 +201,23 @@ pub(super) async fn run(
                 seconds: started.elapsed().as_secs_f64(),
                 files: Some(totals.files),
                 omitted: totals.omitted,
+                deleted,
                 extracted: None,
             })
         }
-        Err(Unfinished::Stopped) => Outcome::Stopped,
+        Err(Unfinished::Stopped) => {
+            if let Some(tree) = &mut memory.tree {
+                (tree.manifest, tree.gathering) = (None, None);
+            }
+            Outcome::Stopped
+        }
         Err(Unfinished::Fault(mut fault)) => {
+            // Only a link that broke says nothing about the tree.
+            if !fault.is_lost()
+                && let Some(tree) = &mut memory.tree
+            {
+                tree.manifest = None;
+            }
             if matches!(fault.verdict, Verdict::StartOver | Verdict::Discard) {
                 // Each file stands for itself: nothing that is proven has to go.
                 fault.verdict = Verdict::Again(std::time::Duration::ZERO);
@@ -217,23 +243,20 @@ async fn fetch(
         Some(asked) => SafeName::for_content(Some(asked), "", false, context.names),
         None => SafeName::for_content(None, &recall::served_name(context).await?, false, context.names),
     };
-    let mut link = context.pool.link(authority).await?;
-    let manifest = match gather(&mut link, context).await {
-        // It was closed while it rested: that is no fault of this try.
-        Err(fault) if link.is_stale() && matches!(fault.verdict, Verdict::Again(_)) => {
-            link = context.pool.fresh(authority).await?;
-            gather(&mut link, context).await?
-        }
-        manifest => manifest?,
+    let known = memory.tree.as_ref().and_then(|tree| tree.manifest.clone());
+    let manifest = match known {
+        Some(manifest) => Some(manifest),
+        None => gather(context, memory).await?.map(Arc::new),
     };
-    let Some(manifest) = manifest.map(Arc::new) else {
+    let Some(manifest) = manifest else {
         if context.new.address.path.is_root() {
             let message = format!("{authority} says that the served folder is a file");
             return Err(Fault::never(TroubleKind::Other, message).into());
         }
-        context.pool.put(authority, link);
+        memory.tree = None;
         return Ok(Fetched::File);
     };
+    memory.tree.get_or_insert_default().manifest = Some(Arc::clone(&manifest));
     if let Some((one, other)) = names::twins(&manifest, Folding::elsewhere(context.names)) {
         let path = |index| SafeText::new(&manifest.path(index));
         let (one, other) = (path(one), path(other));
@@ -242,26 +265,66 @@ async fn fetch(
     }
     let (target, way) = block_in_place(|| choose(context, &name))?;
     context.tell_substitute(&target);
+    if way == Way::Replace && manifest.totals.files == 0 {
+        block_in_place(|| surplus::refuse_to_empty(&target, &manifest, go_on))?;
+    }
+    context.board.folder_free(&Stage::path_of(&target.folder, &target.name)).await;
     announce(context, &target, &manifest);
-    // Hashing local files can take longer than the server lets a connection be idle.
-    context.pool.put(authority, link);
     let work = Work { context, memory, manifest, target, way, missed: Missed::default() };
     let whole = if way == Way::Compare { work.compare(go_on).await } else { work.fetch(writer, go_on).await };
     whole.map(|whole| Fetched::Whole(Box::new(whole)))
 }
 
-/// Asks what the tree holds; `None` if it is no directory.
-async fn gather(link: &mut Link, context: &Context) -> Result<Option<Manifest>, Fault> {
+/// Asks what the tree holds; `None` if it is no directory. A link that breaks is made again as long as each brings something.
+/// The connection is not kept: to hash local files can take longer than the server lets it be idle.
+async fn gather(context: &Context, memory: &mut Memory) -> Result<Option<Manifest>, Fault> {
+    let authority = &context.new.address.authority;
+    let mut link = context.pool.link(authority).await?;
+    let gathering = &mut memory.tree.get_or_insert_default().gathering;
+    loop {
+        let gathered = gathering.get_or_insert_with(|| Gathering::new(context.names));
+        let before = gathered.len();
+        match gather_on(&mut link, context, gathered).await {
+            Ok(Some(totals)) => {
+                context.pool.put(authority, link);
+                return Ok(gathering.take().map(|gathered| gathered.finish(totals)));
+            }
+            Ok(None) => {
+                *gathering = None;
+                context.pool.put(authority, link);
+                return Ok(None);
+            }
+            // It was closed while it rested: that is no fault of this try.
+            Err(fault) if link.is_stale() && matches!(fault.verdict, Verdict::Again(_)) => {
+                link = context.pool.fresh(authority).await?;
+            }
+            Err(fault) if fault.is_lost() && gathered.len() > before => {
+                link = context.pool.link(authority).await?;
+            }
+            Err(fault) => {
+                if !fault.is_lost() {
+                    *gathering = None;
+                }
+                return Err(fault);
+            }
+        }
+    }
+}
+
+/// Asks for what comes after what was gathered; the totals at its end. `None` if it is no directory.
+async fn gather_on(
+    link: &mut Link,
+    context: &Context,
+    gathered: &mut Gathering,
+) -> Result<Option<message::Totals>, Fault> {
     let path = context.new.address.path.as_str().to_owned();
-    let request = Request::Tree(message::Tree { path, missing: true });
-    let mut gathering = Some(Gathering::new(context.names));
+    let request = Request::Tree(message::Tree { path, after: gathered.continued(), missing: true });
     let take = |event: Event<'_>| {
         match event {
             Event::Tree { page, .. } => {
-                let Some(all) = &mut gathering else { return Ok(ControlFlow::Continue(())) };
-                page.entries.iter().try_for_each(|entry| all.add(entry))?;
-                if let (Some(totals), Some(all)) = (page.totals, gathering.take_if(|_| !page.more)) {
-                    return Ok(ControlFlow::Break(Some(all.finish(totals))));
+                page.entries.iter().try_for_each(|entry| gathered.add(entry))?;
+                if let Some(totals) = page.totals.filter(|_| !page.more) {
+                    return Ok(ControlFlow::Break(Some(totals)));
                 }
             }
             Event::Failed { failure, request } if request != 0 && failure.code == Code::WrongKind => {

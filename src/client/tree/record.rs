@@ -23,6 +23,8 @@ use crate::{
 
 /// The first line; another version is another file.
 const FIRST: &str = "fdsp-tree 1";
+/// The first line of one whose work folder is to be deleted.
+const DELETED: &str = "fdsp-tree deleted";
 /// No line of ours is longer: a path of 4096 bytes, escaped, and the rest.
 const LONGEST: u64 = 64 * 1024;
 
@@ -121,6 +123,18 @@ impl Record {
 pub(super) fn head(subject: &Subject, seal: Option<&str>) -> String {
     let seal = seal.map(|seal| line(&format!("seal {seal}"))).unwrap_or_default();
     line(FIRST) + &line(&sealed(subject)) + &seal
+}
+
+/// The control file of a work folder that is to be deleted.
+pub(super) fn deleted() -> String {
+    line(DELETED)
+}
+
+/// Whether a control file says that its work folder is to be deleted.
+pub(super) fn is_deleted(input: impl BufRead) -> bool {
+    let mut bytes = Vec::new();
+    std::io::Read::take(input, LONGEST).read_until(b'\n', &mut bytes).is_ok()
+        && checked(&bytes) == Some(DELETED)
 }
 
 /// What the seal is for.

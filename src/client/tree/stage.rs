@@ -7,7 +7,7 @@ use std::{
     fs::File,
     io::{self, BufRead, BufReader, Seek, Write},
     os::{fd::AsFd, unix::fs::MetadataExt},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     client::{
+        board::Board,
         folder::{Folder, open_directory},
         folding::Folding,
         removal,
@@ -71,9 +72,28 @@ impl Stage {
         folder.look(&folder.part_name(target)).ok().flatten().is_some()
     }
 
-    /// Opens or makes the one of a target, and locks it.
+    /// Where the one of a target is.
+    pub(super) fn path_of(folder: &Folder, target: &OsStr) -> PathBuf {
+        folder.join(&folder.part_name(target))
+    }
+
+    /// Opens or makes the one of a target, and locks it. What is left of a deleted one is deleted first.
     pub(in crate::client) fn open(folder: &Arc<Folder>, target: &OsStr) -> Result<Stage, Fault> {
-        let name = folder.part_name(target);
+        let stage = Stage::at(folder, folder.part_name(target))?;
+        if stage.is_marked() {
+            stage.clear(&|| true).map_err(|error| {
+                let path = stage.path();
+                Fault::disk(format!(
+                    "cannot delete what is in {}: {}",
+                    path.display(),
+                    platform::reason(&error)
+                ))
+            })?;
+        }
+        Ok(stage)
+    }
+
+    fn at(folder: &Arc<Folder>, name: OsString) -> Result<Stage, Fault> {
         let handle = work_folder::open(folder, &name, &PURPOSE)?;
         Ok(Stage { folder: Arc::clone(folder), name, handle, control: None, ours: false })
     }
@@ -189,6 +209,30 @@ impl Stage {
         Ok(file)
     }
 
+    /// Marks it as deleted, for the run that gets to it.
+    fn mark(&mut self) -> io::Result<()> {
+        (self.control, self.ours) = (None, false);
+        removal::remove(self.handle.as_fd(), OsStr::new(FRESH))?;
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let mut file =
+            File::from(rustix::fs::openat(&self.handle, FRESH, flags, Mode::from_raw_mode(0o666))?);
+        file.write_all(record::deleted().as_bytes())?;
+        Ok(rustix::fs::renameat(&self.handle, FRESH, &self.handle, CONTROL)?)
+    }
+
+    /// Whether it is marked as deleted.
+    fn is_marked(&self) -> bool {
+        self.control().is_some_and(record::is_deleted)
+    }
+
+    /// Deletes what is in it, as long as `go_on` holds; the mark goes last.
+    fn clear(&self, go_on: &dyn Fn() -> bool) -> io::Result<()> {
+        for name in [TREE, PARTS, PROBE, FRESH, CONTROL] {
+            removal::remove_while(self.handle.as_fd(), OsStr::new(name), go_on)?;
+        }
+        Ok(())
+    }
+
     /// The control file, to add to it.
     pub(super) fn adder(&self) -> Option<File> {
         self.control.as_ref().and_then(|file| file.try_clone().ok())
@@ -224,18 +268,51 @@ impl Stage {
         let _ = removal::remove(self.handle.as_fd(), OsStr::new(CONTROL));
     }
 
-    /// Deletes it, if it is still the one that was made here.
-    pub(in crate::client) fn discard(mut self) {
-        // Deleted while it is open, it would keep a name on some file systems, and the folder with it.
-        drop(self.control.take());
+    /// Deletes it, if it is still the one that was made here. It is marked first: what is not deleted while `go_on` holds, the
+    /// next run deletes.
+    pub(in crate::client) fn discard(mut self, board: &Board, go_on: impl Fn() -> bool) {
+        let path = self.path();
         let ours = self.handle.metadata().ok().map(|data| (data.dev(), data.ino()));
         let there = self.folder.look(&self.name).ok().flatten().map(|found| found.id);
         if ours.is_none() || ours != there {
             return;
         }
-        if let Err(error) = removal::remove(self.folder.handle.as_fd(), &self.name) {
-            tracing::warn!("cannot delete {}: {error}", self.path().display());
+        // On a full disk, it is deleted all the same.
+        match self.mark() {
+            Ok(()) => board.folder_marked(&path),
+            Err(error) => tracing::debug!("cannot mark {}: {error}", path.display()),
         }
+        let cleared = self
+            .clear(&go_on)
+            .and_then(|()| Ok(rustix::fs::unlinkat(&self.folder.handle, &self.name, AtFlags::REMOVEDIR)?));
+        match cleared {
+            Ok(()) => board.folder_deleted(&path),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                tracing::info!("{} is not deleted yet; the next start continues", path.display());
+            }
+            Err(error) => tracing::warn!("cannot delete {}: {}", path.display(), platform::reason(&error)),
+        }
+    }
+
+    /// Deletes the one at a path if it is marked as deleted; what is not is left alone.
+    pub(in crate::client) fn discard_marked(board: &Board, path: &Path) -> Result<(), Fault> {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+            board.folder_deleted(path);
+            return Ok(());
+        };
+        let folder = board.folders.open(parent)?;
+        let found = folder.look(name).ok().flatten();
+        if found.is_none_or(|found| found.kind != FileType::Directory) {
+            board.folder_deleted(path);
+            return Ok(());
+        }
+        let stage = Stage::at(&folder, name.to_owned())?;
+        if stage.is_marked() {
+            stage.discard(board, || board.may_delete());
+        } else {
+            board.folder_deleted(path);
+        }
+        Ok(())
     }
 }
 
@@ -307,7 +384,9 @@ mod tests {
         first.close();
         let second = Stage::open(&folder, "x".as_ref()).unwrap();
         second.tree().unwrap();
-        second.discard();
+        let (board, _deletions) =
+            Board::new(&crate::client::reaper::tests::config(), tokio::sync::mpsc::unbounded_channel().0);
+        second.discard(&board, || true);
         assert!(!dir.path().join("x.part").exists());
     }
 

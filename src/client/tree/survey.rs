@@ -67,7 +67,7 @@ impl Survey<'_> {
         let mut states = vec![State::Absent; self.manifest.len() as usize];
         states[0] = State::Proven(EMPTY);
         let mut clash = None;
-        let mut buffer = vec![0; PIECE];
+        let mut buffer = buffer();
         for (index, entry) in self.manifest.entries().skip(1) {
             let at = index as usize;
             // What is not there has nothing in it.
@@ -155,6 +155,11 @@ impl Survey<'_> {
     }
 }
 
+/// Room to read a file piece by piece.
+pub(super) fn buffer() -> Vec<u8> {
+    vec![0; PIECE]
+}
+
 /// Opens a file in a directory for reading; no link.
 pub(super) fn open(parent: impl AsFd, name: &str) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -167,7 +172,7 @@ pub(super) fn link(cursor: &mut Cursor<'_>, index: u32, name: &str) -> io::Resul
 }
 
 /// The digest of a file; `None` if it was not to go on.
-fn hash(file: &File, buffer: &mut [u8], go_on: impl Fn() -> bool) -> io::Result<Option<Hash>> {
+pub(super) fn hash(file: &File, buffer: &mut [u8], go_on: impl Fn() -> bool) -> io::Result<Option<Hash>> {
     let mut hasher = blake3::Hasher::new();
     let mut offset = 0;
     while go_on() {

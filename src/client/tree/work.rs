@@ -6,6 +6,7 @@ use tokio::task::block_in_place;
 
 use super::{
     Way, Whole,
+    begun::Begun,
     files::{self, Asking, Missed},
     ground::{self, Ground},
     manifest::Manifest,
@@ -119,7 +120,7 @@ impl Work<'_> {
         let (whole, by_blocks): (Vec<_>, Vec<_>) = in_question.partition(|(_, _, size)| *size <= COMPARED);
         let todo: VecDeque<u32> = whole.into_iter().map(|(index, ..)| index).collect();
         let mut by_blocks: VecDeque<u32> = by_blocks.into_iter().map(|(index, ..)| index).collect();
-        self.converse(link, states, writer.as_deref_mut(), (todo, false)).await?;
+        self.converse(link, states, writer.as_deref_mut(), (todo, false), None).await?;
         while let Some(index) = by_blocks.pop_front() {
             let State::Found(root) = states[index as usize] else { continue };
             let path = manifest.path(index);
@@ -137,37 +138,54 @@ impl Work<'_> {
                 writer.as_deref_mut(),
                 &mut self.missed,
                 (VecDeque::new(), false),
+                None,
             );
             block_in_place(|| asking.compared(index, same))?;
         }
         Ok(())
     }
 
+    /// Asks until all is answered. A link that breaks is made again as long as each brings something.
     async fn converse(
         &mut self,
         link: &mut Link,
         states: &mut [State],
-        writer: Option<&mut Writer>,
-        todo: (VecDeque<u32>, bool),
+        mut writer: Option<&mut Writer>,
+        (mut todo, content): (VecDeque<u32>, bool),
+        mut begun: Option<&mut Begun>,
     ) -> Result<(), Fault> {
         let manifest = Arc::clone(&self.manifest);
-        let mut writer = writer;
+        let mut most = u64::MAX;
         loop {
-            let (indices, content) = (todo.0.clone(), todo.1);
+            let before = self.memory.transferred;
             let mut asking = Asking::new(
                 self.context,
                 self.memory,
                 (&manifest, states),
                 writer.as_deref_mut(),
                 &mut self.missed,
-                (indices, content),
+                (todo, content),
+                begun.as_deref_mut(),
             );
+            asking.ask_at_most(most);
             let answered = link.converse(&self.context.board.limiter, &mut asking).await;
             // Also what came before a fault is kept.
+            todo = block_in_place(|| asking.unanswered());
             let flushed = block_in_place(|| asking.flush());
+            let progressed = asking.has_progressed();
             drop(asking);
             match answered {
-                Err(fault) if self.reconnected(link, &fault).await? => {}
+                Err(fault) if self.reconnected(link, &fault).await? => flushed?,
+                Err(fault) if fault.is_lost() && progressed => {
+                    flushed?;
+                    tracing::debug!("{}; reconnecting", fault.trouble.message);
+                    if let Some(tree) = &mut self.memory.tree {
+                        tree.came += 1;
+                    }
+                    // What is asked for and does not come is asked for again.
+                    most = (self.memory.transferred - before) / 2;
+                    *link = self.link().await?;
+                }
                 answered => return answered.and(flushed),
             }
         }
@@ -185,7 +203,8 @@ impl Work<'_> {
         let manifest = Arc::clone(&self.manifest);
         let small = self.small(&states);
         let mut link = self.link().await?;
-        self.converse(&mut link, &mut states, Some(writer), (small, true)).await?;
+        let mut begun = block_in_place(|| Ok::<_, Fault>(Begun::open(self.stage()?.parts()?)))?;
+        self.converse(&mut link, &mut states, Some(writer), (small, true), Some(&mut begun)).await?;
         self.prove(&mut link, &mut states, Some(writer), false).await?;
         self.context.pool.put(&self.context.new.address.authority, link);
         for (index, _, size) in manifest.files() {

@@ -12,12 +12,15 @@ pub struct Tree {
     /// Whether the totals are to name what is missing in the tree.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "is_default")]
     pub missing: bool,
+    /// Only entries after this path, in the order of a tree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
 }
 
 /// A page of the answer to [`Tree`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TreePage {
-    /// The entries, in order: the directory itself first, and each directory before what is in it.
+    /// The entries, in order: the directory itself first (unless they begin after another one), and each directory before what is in it.
     pub entries: Vec<TreeEntry>,
     /// Whether another page follows.
     pub more: bool,

@@ -37,8 +37,8 @@ pub(super) enum Reply {
     Content(Box<(Content, Body, Option<Missing>)>),
     /// To be announced and hashed.
     Hashes(Box<(Content, Blocks)>),
-    /// To be walked and sent as it is; whether the client wants to know what is missing.
-    Tree(Box<(storage::tree::Tree, bool, Slot)>),
+    /// To be walked and sent as it is; the request.
+    Tree(Box<(storage::tree::Tree, Tree, Slot)>),
     /// Files to be sent.
     Files(Box<Wanted>),
     /// To be planned first.
@@ -88,7 +88,7 @@ pub(super) fn reply(
         (Request::Hashes(get), Node::File(source)) if get.form != Form::Zip => hashes(&get, source, path),
         (Request::Tree(tree), Node::Directory(directory)) => {
             let slot = shared.archives.take(peer).ok_or_else(|| busy("reads as many folders", path))?;
-            Ok(Reply::Tree(Box::new((directory.tree(false), tree.missing, slot))))
+            Ok(Reply::Tree(Box::new((directory.tree(false), tree, slot))))
         }
         (Request::Files(files), Node::Directory(directory)) => {
             Ok(Reply::Files(Box::new(Wanted::new(files, directory.files()))))

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::turn::Turn;
 use crate::{
-    protocol::server::TreeWriter,
+    protocol::{message, path::compare, server::TreeWriter},
     server::{limits::TURN, slots::Slot},
     storage::{
         StorageError,
@@ -21,15 +21,14 @@ const STEPS: usize = 512;
 pub(super) struct Listing {
     writer: TreeWriter,
     tree: Tree,
-    /// Whether the client wants to know what is missing.
-    missing: bool,
+    wanted: message::Tree,
     /// Its place among those who walk.
     _slot: Slot,
 }
 
 impl Listing {
-    pub fn new(writer: TreeWriter, tree: Tree, missing: bool, slot: Slot) -> Listing {
-        Listing { writer, tree, missing, _slot: slot }
+    pub fn new(writer: TreeWriter, tree: Tree, wanted: message::Tree, slot: Slot) -> Listing {
+        Listing { writer, tree, wanted, _slot: slot }
     }
 
     /// Walks on, and puts what was met into the turn. `None` if that was all.
@@ -42,10 +41,15 @@ impl Listing {
         while slice.goes_on(Instant::now) {
             match self.tree.step()? {
                 TreeStep::On => {}
-                TreeStep::Entry(entry) => self.writer.push(&entry, &mut turn.out),
+                TreeStep::Entry(entry) => {
+                    if self.wanted.after.as_deref().is_none_or(|after| compare(after, &entry.path).is_lt()) {
+                        self.wanted.after = None;
+                        self.writer.push(&entry, &mut turn.out);
+                    }
+                }
                 TreeStep::End { omitted, missing } => {
                     turn.incomplete(path, &missing);
-                    if self.missing {
+                    if self.wanted.missing {
                         self.writer.end(
                             omitted,
                             Some(missing).filter(|missing| !missing.is_none()),

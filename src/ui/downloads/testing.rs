@@ -113,6 +113,7 @@ pub fn done(name: &str, bytes: u64) -> JobState {
         seconds: 2.0,
         files: None,
         omitted: 0,
+        deleted: 0,
         extracted: None,
     })
 }

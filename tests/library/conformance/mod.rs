@@ -75,7 +75,7 @@ on_every_architecture! {
     ranges: of_a_file, of_an_archive, of_an_archive_again, behind_the_end, after_a_part_of_a_block,
         of_another_identity;
     hashes: of_every_size, of_ranges, refused, changed, beside_others, given_up;
-    trees: of_everything, links, of_what_is_none, after_a_part_of_a_block, named_digests, changed_before, changed_while_sent,
+    trees: of_everything, links, of_what_is_none, after_a_part_of_a_block, after_an_entry, named_digests, changed_before, changed_while_sent,
         unreadable, confined, requests_ahead, beside_others, for_walking, drained, disconnected;
     directories: empty, nested, the_root, what_cannot_be_read;
     changes: truncated, grown, deleted, replaced, in_an_archive, between_ranges, behind_the_range;

@@ -15,7 +15,7 @@ use fdsp::{
         client::Request,
         digest::Hash,
         error::Code,
-        message::{Files, Timestamp, Totals, TreeEntry, TreeNode, WantedFile},
+        message::{Files, Timestamp, Totals, Tree, TreeEntry, TreeNode, WantedFile},
     },
     server::{Arch, Command, ConnectionState, Event, Limits},
 };
@@ -404,7 +404,11 @@ pub fn unreadable(arch: Arch) {
     let mut peer = Peer::connect(served.address);
     let (entries, totals) = peer.tree("tree").unwrap();
     assert_eq!((paths(&entries), totals.omitted, totals.missing), (vec!["", "open"], 2, None));
-    peer.request(&Request::Tree(fdsp::protocol::message::Tree { path: "tree".into(), missing: true }));
+    peer.request(&Request::Tree(fdsp::protocol::message::Tree {
+        path: "tree".into(),
+        missing: true,
+        after: None,
+    }));
     let (_, totals) = peer.receive_tree().unwrap();
     let missing = totals.missing.unwrap();
     let names: Vec<_> = missing.entries.iter().map(|entry| entry.path.as_str()).collect();
@@ -558,4 +562,38 @@ pub fn disconnected(arch: Arch) {
     drop(another);
     served.wait_for_failure("closed by the client after");
     assert_eq!(served.count(|event| matches!(event, Event::Sent { .. })), 0);
+}
+
+/// What a link that broke has not brought is asked for alone; the pages are small, so that each link brings some.
+pub fn after_an_entry(arch: Arch) {
+    let served = serve(arch);
+    for number in 0..200 {
+        served.directory(format!("tree/{}", number % 10));
+        served.file(
+            format!("tree/{}/a file with a long name, of which there are many {number}", number % 10),
+            b"x",
+        );
+    }
+    served.file("tree/0.txt", b"x");
+    let mut peer = Peer::connect(served.address);
+    let (all, totals) = peer.tree("tree").unwrap();
+    assert_eq!((all.len(), totals.files), (212, 201));
+    for at in [0, 1, 30, 210, 211] {
+        let after = Some(all[at].path.clone());
+        peer.request(&Request::Tree(Tree { path: "tree".into(), after, ..Default::default() }));
+        let (rest, totals) = peer.receive_tree().unwrap();
+        assert_eq!(paths(&rest), paths(&all[at + 1..]), "after {}", all[at].path);
+        assert_eq!(totals.bytes, totals.files);
+    }
+    peer.request(&Request::Tree(Tree { path: "tree".into(), ..Default::default() }));
+    let mut pages = 1;
+    while let Came::Tree(page) = peer.next() {
+        let length = serde_json::to_vec(&page).unwrap().len();
+        assert!(length <= 17 * 1024, "{length}");
+        if !page.more {
+            break;
+        }
+        pages += 1;
+    }
+    assert!(pages > 1);
 }

@@ -197,3 +197,42 @@ fn a_directory_is_listed_page_by_page() {
     let trouble = list("absent", None).unwrap_err();
     assert_eq!(trouble.kind, fdsp::client::TroubleKind::NotFound);
 }
+
+/// Commands for a long queue; what they took is printed.
+#[test]
+fn commands_for_ten_thousand_jobs_are_done_in_a_moment() {
+    // It takes connections, and says nothing.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut client = Client::new(Config { jobs: 1, ..config() });
+    let jobs: Vec<_> =
+        (0..10_000).map(|number| client.job(silent.local_addr().unwrap(), &number.to_string())).collect();
+    let mut all = Vec::new();
+    let told = |client: &mut Client, what: &str, command: Command| {
+        let begun = Instant::now();
+        client.engine.command(command);
+        let (mut left, mut ids) = (10_000, Vec::new());
+        while left > 0 {
+            ids.push(client.wait(what, |event| match event {
+                Event::Queued { id, .. } if what == "queued" => Some(*id),
+                Event::Changed { id, what: changed, .. } if *changed == what => Some(*id),
+                _ => None,
+            }));
+            left -= 1;
+        }
+        println!("{what}: {:?}", begun.elapsed());
+        client.seen.clear();
+        ids
+    };
+    all.extend(told(&mut client, "queued", Command::Add(jobs.clone())));
+    told(&mut client, "paused", Command::Pause(all.clone()));
+    told(&mut client, "resumed", Command::Add(jobs));
+    told(&mut client, "cancelled", Command::Cancel(all.clone()));
+    told(&mut client, "resumed", Command::Retry(all.clone()));
+    told(&mut client, "removed", Command::Remove(all));
+    let begun = Instant::now();
+    assert!(client.engine.kept().queue.is_empty());
+    client.engine.command(Command::Stop);
+    let Client { engine, .. } = client;
+    engine.join(Duration::from_secs(20));
+    println!("stopped: {:?}", begun.elapsed());
+}

@@ -313,3 +313,56 @@ fn no_connection_is_needed_while_local_files_are_compared() {
         assert_eq!(client.names(), ["t"]);
     }
 }
+
+#[test]
+fn a_small_file_that_was_cut_off_goes_on_in_another_run() {
+    let served = Served::new();
+    let folder = served.folder.path().join("t");
+    write(&folder, "a", &content(900_000, 1));
+    let proxy = Proxy::gate(served.at(), 300_000);
+    let mut first = Client::new(config());
+    let job = NewJob { address: address(proxy.at(), "t"), ..tree(&first, &served, "t") };
+    first.add(job.clone());
+    assert!(proxy.wait(300_000, Duration::from_secs(60)));
+    while proxy.unread() > 0 {
+        std::thread::yield_now();
+    }
+    first.engine.command(Command::Stop);
+    let Client { engine, folder: saved, .. } = first;
+    engine.join(Duration::from_secs(20));
+    let mut second = Client::quick();
+    second.folder = saved;
+    let done = second.run(NewJob { address: address(served.at(), "t"), ..job }).unwrap();
+    same(&folder, &second.path("t"));
+    assert!(done.transferred <= 605_000 && done.transferred + done.resumed == 900_000, "{done:?}");
+    assert_eq!(second.names(), ["t"]);
+}
+
+/// What is here of a file may be what is wrong: then all of that file comes, and nothing else.
+#[test]
+fn what_was_kept_of_a_small_file_and_is_wrong_costs_that_file() {
+    let served = Served::new();
+    let folder = served.folder.path().join("t");
+    write(&folder, "a", &content(900_000, 1));
+    write(&folder, "b", &content(100_000, 2));
+    let cuts = [300_000, 0, 0, 0, 0].map(Fault::CutAfter);
+    let proxy = Proxy::start(served.at(), cuts.to_vec());
+    let mut client = Client::new(Config { retries: 0, ..config() });
+    let job = NewJob { address: address(proxy.at(), "t"), ..tree(&client, &served, "t") };
+    client.run(job.clone()).unwrap_err();
+    let parts = client.path("t.part/fdsp-parts");
+    let begun = fs::read_dir(&parts)
+        .unwrap()
+        .flatten()
+        .find(|entry| entry.file_name().to_str().is_some_and(|name| name.ends_with(".begun")));
+    let begun = begun.expect("it is kept").path();
+    let mut bytes = fs::read(&begun).unwrap();
+    assert!(bytes.len() > 290_000, "{}", bytes.len());
+    bytes[1000] ^= 1;
+    fs::write(&begun, bytes).unwrap();
+    let done = client.run(NewJob { address: address(served.at(), "t"), ..job }).unwrap();
+    same(&folder, &client.path("t"));
+    // The end of it, all of it, and the other one.
+    assert!(done.transferred < 2_000_000, "{done:?}");
+    assert_eq!(client.names(), ["t"]);
+}

@@ -4,13 +4,15 @@ use std::{
     fs::{self, Permissions},
     os::unix::fs::{PermissionsExt, symlink},
     process::{Command as Process, Stdio},
+    time::Duration,
 };
 
 use fdsp::client::{NewJob, TroubleKind};
 
 use crate::tree::{
     folder::{everything, many, same, write},
-    support::{Client, MIB, Served, content},
+    proxy::Proxy,
+    support::{Client, MIB, Served, address, content},
     whole::tree,
 };
 
@@ -147,4 +149,31 @@ fn a_tree_that_cannot_fit_is_refused_before_anything_comes() {
     let job = NewJob { folder: small.0.path().to_owned(), ..tree(&client, &served, "t") };
     let said = disk_trouble(&mut client, &job);
     assert!(said.contains("3.1 MB needed"), "{said}");
+}
+
+/// What arrived was right; what lies on the disk is not, because another program wrote to it.
+#[test]
+fn what_another_program_writes_into_the_work_folder_is_fetched_again() {
+    let served = Served::new();
+    let folder = served.folder.path().join("t");
+    write(&folder, "a", &content(10_000, 1));
+    for number in 0..4 {
+        write(&folder, &format!("b{number}"), &content(200_000, 2));
+    }
+    write(&folder, "z", &content(900_000, 3));
+    let proxy = Proxy::gate(served.at(), 1_000_000);
+    let mut client = Client::quick();
+    let job = NewJob { address: address(proxy.at(), "t"), ..tree(&client, &served, "t") };
+    let id = client.add(job);
+    assert!(proxy.wait(1_000_000, Duration::from_secs(60)));
+    let control = client.path("t.part/fdsp-control");
+    while !fs::read_to_string(&control).is_ok_and(|text| text.contains("\"path\":\"a\"")) {
+        std::thread::yield_now();
+    }
+    fs::write(client.path("t.part/fdsp-tree/a"), content(10_000, 9)).unwrap();
+    proxy.let_pass(usize::MAX);
+    let done = client.end(id).unwrap();
+    same(&folder, &client.path("t"));
+    assert!(done.transferred <= 2 * 10_000 + 4 * 200_000 + 900_000, "{done:?}");
+    assert_eq!((client.names(), client.retries()), (vec!["t".to_owned()], 1));
 }

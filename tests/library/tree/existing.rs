@@ -35,8 +35,37 @@ fn overwriting_replaces_the_whole() {
     write(client.folder.path(), "t/mine", b"mine");
     write(client.folder.path(), "t/bin", b"a file in the place of a folder");
     let job = tree(&client, &served, "t");
-    client.run(NewJob { existing: Existing::Overwrite, ..job }).unwrap();
+    let done = client.run(NewJob { existing: Existing::Overwrite, ..job }).unwrap();
     same(&folder, &client.path("t"));
+    assert_eq!((client.names(), done.deleted), (vec!["t".to_owned()], 2));
+}
+
+/// A folder that was deleted on the server and made anew, or a mount that is gone, is served as an empty one.
+#[test]
+fn a_folder_without_files_does_not_replace_one_that_has_some() {
+    let served = Served::new();
+    fs::create_dir_all(served.folder.path().join("t/empty")).unwrap();
+    let mut client = Client::quick();
+    write(client.folder.path(), "t/d/mine", b"mine");
+    let before = look(&client.path("t"));
+    for existing in [Existing::Overwrite, Existing::Update] {
+        let job = tree(&client, &served, "t");
+        let ended = client.run(NewJob { existing, ..job.clone() });
+        if existing == Existing::Overwrite {
+            let trouble = ended.unwrap_err();
+            assert_eq!(trouble.kind, TroubleKind::Disk);
+            let text = trouble.message.as_str();
+            assert!(text.contains("has 1 file (d/mine)") && text.contains("delete "), "{text}");
+            assert!(look(&client.path("t")) == before);
+        } else {
+            assert_eq!(ended.unwrap().deleted, 0);
+        }
+        assert_eq!(fs::read(client.path("t/d/mine")).unwrap(), b"mine");
+        assert_eq!(client.names(), ["t"]);
+    }
+    fs::remove_dir_all(client.path("t")).unwrap();
+    let job = tree(&client, &served, "t");
+    client.run(NewJob { existing: Existing::Overwrite, ..job }).unwrap();
     assert_eq!(client.names(), ["t"]);
 }
 

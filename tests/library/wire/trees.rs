@@ -516,3 +516,36 @@ fn stays_inside(path: &str, links: &BTreeMap<&str, &str>) -> bool {
     }
     true
 }
+
+#[test]
+fn an_answer_that_broke_off_is_continued_after_its_last_entry() {
+    let after = |path: &str| {
+        [Request::Tree(Tree { path: "t".to_owned(), after: Some(path.to_owned()), ..Default::default() })]
+    };
+    let took = |path: &str, stream: &Stream| accepted(&after(path), stream).len();
+    let rest = page(welcomed(), &[file("d/b", 5)]);
+    assert_eq!(took("d/a", &end(rest, &[directory("e"), file("e/x", 1)], &totals(6, 2, 1, 0))), 3);
+    // Nothing comes after it.
+    assert_eq!(took("d/a", &end(welcomed(), &[], &totals(0, 0, 0, 0))), 2);
+    assert_eq!(took("d", &end(welcomed(), &[file("d/a", 5)], &totals(5, 1, 0, 0))), 2);
+    // A server that does not know it begins with the directory.
+    assert_eq!(took("d/a", &end(welcomed(), &[directory(""), file("c", 5)], &totals(5, 1, 1, 0))), 2);
+    for (stream, what) in [
+        (end(welcomed(), &[file("d/a", 5)], &totals(5, 1, 0, 0)), "entries out of order"),
+        (end(welcomed(), &[file("c", 5)], &totals(5, 1, 0, 0)), "entries out of order"),
+        (
+            end(welcomed(), &[file("e/x", 5)], &totals(5, 1, 0, 0)),
+            "an entry before the directory that it is in",
+        ),
+        (
+            end(welcomed(), &[file("d/b", 5), directory("")], &totals(5, 1, 1, 0)),
+            "an entry whose path is none",
+        ),
+        (
+            end(welcomed(), &[file("d/b", 5)], &totals(10, 2, 2, 0)),
+            "totals of a tree that are not those of its entries",
+        ),
+    ] {
+        assert_eq!(refused(&after("d/a"), &stream), Violation::Content(what));
+    }
+}

@@ -66,6 +66,8 @@ enum State {
         files: Option<u64>,
         #[serde(default, skip_serializing_if = "is_default")]
         omitted: u64,
+        #[serde(default, skip_serializing_if = "is_default")]
+        deleted: u64,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         extracted: Option<FilePath>,
     },
@@ -74,7 +76,7 @@ enum State {
 /// A path of this machine: its text, or its bytes in hex where they are none.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
-enum FilePath {
+pub(super) enum FilePath {
     Text(String),
     Bytes { hex: String },
 }
@@ -123,6 +125,7 @@ impl From<&KeptState> for State {
                 seconds: finished.seconds,
                 files: finished.files,
                 omitted: finished.omitted,
+                deleted: finished.deleted,
                 extracted: finished.extracted.as_deref().map(FilePath::from),
             },
         }
@@ -142,7 +145,7 @@ impl From<&Path> for FilePath {
 }
 
 impl FilePath {
-    fn read(self) -> Result<PathBuf, String> {
+    pub(super) fn read(self) -> Result<PathBuf, String> {
         let hex = match self {
             FilePath::Text(text) if text.contains('\0') => return Err("a path with a NUL".into()),
             FilePath::Text(text) => return Ok(text.into()),
@@ -197,7 +200,18 @@ fn state(state: State) -> Result<KeptState, String> {
         State::Paused => KeptState::Paused,
         State::Cancelled => KeptState::Cancelled,
         State::Failed { kind, message } => KeptState::Failed(Trouble::new(kind, SafeText::new(&message))),
-        State::Done { path, bytes, transferred, resumed, blake3, seconds, files, omitted, extracted } => {
+        State::Done {
+            path,
+            bytes,
+            transferred,
+            resumed,
+            blake3,
+            seconds,
+            files,
+            omitted,
+            deleted,
+            extracted,
+        } => {
             if !blake3.bytes().all(|byte| byte.is_ascii_hexdigit()) {
                 return Err("its BLAKE3 is no hex".into());
             }
@@ -212,6 +226,7 @@ fn state(state: State) -> Result<KeptState, String> {
                 seconds,
                 files,
                 omitted,
+                deleted,
                 extracted,
             })
         }

@@ -61,21 +61,31 @@ fn state() -> impl Strategy<Value = KeptState> {
     let failed = (kind, any::<String>())
         .prop_map(|(kind, text)| KeptState::Failed(Trouble::new(kind, SafeText::new(&text))));
     let done =
-        (path(), any::<[u64; 4]>(), "[0-9a-f]{64}", 0u32.., any::<Option<u64>>(), prop::option::of(path()))
-            .prop_map(|(path, [bytes, transferred, resumed, omitted], blake3, eighths, files, extracted)| {
-                let seconds = f64::from(eighths) / 8.0;
-                KeptState::Done(Finished {
+        (path(), any::<[u64; 5]>(), "[0-9a-f]{64}", 0u32.., any::<Option<u64>>(), prop::option::of(path()))
+            .prop_map(
+                |(
                     path,
-                    bytes,
-                    transferred,
-                    resumed,
+                    [bytes, transferred, resumed, omitted, deleted],
                     blake3,
-                    seconds,
+                    eighths,
                     files,
-                    omitted,
                     extracted,
-                })
-            });
+                )| {
+                    let seconds = f64::from(eighths) / 8.0;
+                    KeptState::Done(Finished {
+                        path,
+                        bytes,
+                        transferred,
+                        resumed,
+                        blake3,
+                        seconds,
+                        files,
+                        omitted,
+                        deleted,
+                        extracted,
+                    })
+                },
+            );
     let others = prop::sample::select(vec![KeptState::Queued, KeptState::Paused, KeptState::Cancelled]);
     prop_oneof![others, failed, done]
 }
@@ -93,8 +103,10 @@ prop_compose! {
     fn saved()(
         queue in prop::collection::vec(job(), 0..6), history in prop::collection::vec(any::<String>(), 0..4),
         jobs in any::<Option<usize>>(), rate in any::<Option<u64>>(),
+        deleting in prop::collection::vec("/[a-z\u{e9}]{1,5}", 0..3),
     ) -> Saved {
-        Saved { limits: Changed { jobs, segments: jobs, rate }, queue, history }
+        let deleting = deleting.into_iter().map(Into::into).collect();
+        Saved { limits: Changed { jobs, segments: jobs, rate }, queue, history, deleting }
     }
 }
 
@@ -112,7 +124,11 @@ proptest! {
     fn it_is_read_as_it_was_written(saved in saved()) {
         let text = format(&saved).expect("JSON");
         prop_assert!(!text.contains('\u{1b}'), "a person can read it");
-        prop_assert_eq!(text.lines().count(), 6 + lines(saved.queue.len()) + lines(saved.history.len()));
+        let deleting = usize::from(!saved.deleting.is_empty());
+        prop_assert_eq!(
+            text.lines().count(),
+            6 + lines(saved.queue.len()) + lines(saved.history.len()) + deleting
+        );
         prop_assert_eq!(parse(text.as_bytes()), Ok(saved));
     }
 

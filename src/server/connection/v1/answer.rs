@@ -91,8 +91,8 @@ impl V1 {
             Ok(Reply::Archive(archive)) => Stage::Planning(archive),
             Ok(Reply::Tree(tree)) => {
                 let writer = self.machine.tree(id, &mut turn.out);
-                let (tree, missing, slot) = *tree;
-                Stage::Tree(Box::new(Listing::new(writer, tree, missing, slot)))
+                let (tree, wanted, slot) = *tree;
+                Stage::Tree(Box::new(Listing::new(writer, tree, wanted, slot)))
             }
             Ok(Reply::Files(wanted)) => {
                 if wanted.content() {

@@ -146,6 +146,10 @@ fn done(facts: &mut Vec<(&'static str, String, Style)>, finished: &Finished, the
         crossed.push_str(&format!("; {} were here already", units::bytes(finished.resumed)));
     }
     facts.push(("Transfer", crossed, theme.plain));
+    if finished.deleted > 0 {
+        let text = format!("{} files that the server does not have", units::count(finished.deleted));
+        facts.push(("Deleted", text, theme.warn));
+    }
     if finished.omitted > 0 {
         let text =
             format!("{} left out by the server: links, devices or mounts", units::count(finished.omitted));

@@ -151,6 +151,10 @@ fn tree_tricks(request: u32) -> Vec<Trick> {
     let (head, tail) = (head.to_string(), tail.to_string());
     all.frames("a page behind the last", &[(TREE, head.as_bytes()), (TREE, tail.as_bytes()), (TREE, b"{}")]);
     all.frames("an end of the first page", &[(TREE, head.as_bytes()), (END, b"{}")]);
+    for trick in &mut all.tricks {
+        // The answer is over before what comes behind it, and nothing more is asked on that connection.
+        trick.harmless |= matches!(&*trick.name, "the last page twice" | "a page behind the last");
+    }
     all.tricks
 }
 

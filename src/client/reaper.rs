@@ -1,0 +1,265 @@
+//! Deletes what is no longer wanted, on a task of its own: a large tree takes a while, and only a job for the same path waits
+//! for it. What a run does not get to, the next one deletes.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use tokio::{
+    sync::{Notify, mpsc},
+    task::spawn_blocking,
+};
+
+use super::{JobId, Names, NewJob, board::Board, leftover, memory::Memory, tree::Stage};
+use crate::{protocol::path::RemotePath, text::SafeText};
+
+/// What is to be deleted.
+#[derive(Debug)]
+pub(super) enum Deletion {
+    /// What was fetched of a job, in this run or an earlier one. `asked`: the job, and its name.
+    Job { id: JobId, asked: Option<Box<(NewJob, SafeText)>>, memory: Option<Box<Memory>> },
+    /// A work folder that is marked as deleted.
+    Folder(PathBuf),
+}
+
+/// What is being deleted, behind the lock of the board.
+#[derive(Debug, Default)]
+pub(super) struct Deleting {
+    /// Deletions that are not complete.
+    open: usize,
+    /// The paths of their jobs on servers, and how many jobs.
+    paths: HashMap<RemotePath, usize>,
+    /// Work folders whose deletion was asked for.
+    asked: BTreeSet<PathBuf>,
+    /// Work folders that are marked as deleted, and are not gone yet.
+    marked: BTreeSet<PathBuf>,
+}
+
+/// How the parts of an engine reach the task.
+#[derive(Debug)]
+pub(super) struct Reaper {
+    sender: mpsc::UnboundedSender<Deletion>,
+    /// A deletion is complete.
+    done: Notify,
+    /// The engine stops: folders are only marked.
+    stopping: AtomicBool,
+    /// Which names targets may have.
+    names: Names,
+}
+
+impl Reaper {
+    /// The task's side takes the receiver, see [`run`].
+    pub(super) fn new(names: Names) -> (Reaper, mpsc::UnboundedReceiver<Deletion>) {
+        let (sender, deletions) = mpsc::unbounded_channel();
+        let (done, stopping) = (Notify::new(), AtomicBool::new(false));
+        (Reaper { sender, done, stopping, names }, deletions)
+    }
+}
+
+/// Deletes until the runtime ends.
+pub(super) async fn run(board: Arc<Board>, mut deletions: mpsc::UnboundedReceiver<Deletion>) {
+    while let Some(deletion) = deletions.recv().await {
+        let board = Arc::clone(&board);
+        // It ends by itself, or by a defect that has been told.
+        let _ = spawn_blocking(move || board.delete_now(deletion)).await;
+    }
+}
+
+impl Board {
+    /// Has something deleted. A folder stays in the session until it is gone.
+    pub(super) fn delete(&self, deletion: Deletion) {
+        self.with(|state| {
+            state.deleting.open += 1;
+            match &deletion {
+                Deletion::Job { asked, .. } => {
+                    if let Some(job) = asked {
+                        *state.deleting.paths.entry(job.0.address.path.clone()).or_default() += 1;
+                    }
+                }
+                Deletion::Folder(path) => {
+                    state.deleting.asked.insert(path.clone());
+                    state.deleting.marked.insert(path.clone());
+                    state.queue.touch();
+                }
+            }
+        });
+        // An engine that has stopped leaves it to the next one.
+        let _ = self.reaper.sender.send(deletion);
+    }
+
+    fn delete_now(&self, deletion: Deletion) {
+        match deletion {
+            Deletion::Job { id, asked, memory } => {
+                if let Some(memory) = memory {
+                    memory.discard(self);
+                }
+                if let Some(job) = &asked {
+                    let others = self.with(|state| state.queue.others_for(&job.0.address, id));
+                    leftover::discard(self, self.reaper.names, job, &others);
+                }
+                self.release(id);
+                self.with(|state| {
+                    if let Some(job) = asked
+                        && let Some(count) = state.deleting.paths.get_mut(&job.0.address.path)
+                    {
+                        *count -= 1;
+                        if *count == 0 {
+                            state.deleting.paths.remove(&job.0.address.path);
+                        }
+                    }
+                });
+            }
+            Deletion::Folder(path) => {
+                if self.may_delete()
+                    && let Err(fault) = Stage::discard_marked(self, &path)
+                {
+                    tracing::warn!("{}", fault.trouble.message);
+                }
+                self.with(|state| state.deleting.asked.remove(&path));
+            }
+        }
+        self.with(|state| state.deleting.open -= 1);
+        self.reaper.done.notify_waiters();
+    }
+
+    /// Whether folders may still be emptied.
+    pub(super) fn may_delete(&self) -> bool {
+        !self.reaper.stopping.load(Ordering::Relaxed)
+    }
+
+    /// The engine stops: what is not deleted yet is marked, and left to the next one.
+    pub(super) fn stop_deleting(&self) {
+        self.reaper.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// A work folder is marked as deleted.
+    pub(super) fn folder_marked(&self, path: &Path) {
+        self.with(|state| {
+            state.deleting.marked.insert(path.to_owned());
+            state.queue.touch();
+        });
+    }
+
+    /// A work folder is gone.
+    pub(super) fn folder_deleted(&self, path: &Path) {
+        self.with(|state| {
+            state.deleting.marked.remove(path);
+            state.queue.touch();
+        });
+    }
+
+    /// Waits until nothing is being deleted.
+    pub(super) async fn all_deleted(&self) {
+        self.deleted(|deleting| deleting.open == 0).await;
+    }
+
+    /// Waits until nothing is being deleted of jobs for a path.
+    pub(super) async fn path_deleted(&self, path: &RemotePath) {
+        self.deleted(|deleting| !deleting.paths.contains_key(path)).await;
+    }
+
+    /// Waits until a work folder is not being deleted.
+    pub(super) async fn folder_free(&self, path: &Path) {
+        self.deleted(|deleting| !deleting.asked.contains(path)).await;
+    }
+
+    async fn deleted(&self, is_done: impl Fn(&Deleting) -> bool) {
+        loop {
+            let mut done = std::pin::pin!(self.reaper.done.notified());
+            done.as_mut().enable();
+            if self.with(|state| is_done(&state.deleting)) {
+                return;
+            }
+            done.await;
+        }
+    }
+}
+
+impl Deleting {
+    /// Work folders that the next run has to delete.
+    pub(super) fn marked(&self) -> Vec<PathBuf> {
+        self.marked.iter().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::client::{Config, Trust};
+
+    /// The configuration of a board.
+    pub fn config() -> Config {
+        Config {
+            jobs: 1,
+            segments: 1,
+            limit: None,
+            retries: 0,
+            timeout: Duration::from_secs(1),
+            sync: false,
+            extract: Default::default(),
+            names: Default::default(),
+            trust: Trust::default(),
+        }
+    }
+
+    /// A work folder with files in it, that belongs to nobody.
+    fn marked(folder: &Path) -> PathBuf {
+        let path = folder.join("x.part");
+        std::fs::create_dir_all(path.join("fdsp-tree/d")).unwrap();
+        for number in 0..5 {
+            std::fs::write(path.join(format!("fdsp-tree/d/{number}")), "x").unwrap();
+        }
+        path
+    }
+
+    #[test]
+    fn a_deletion_that_was_interrupted_is_in_the_session_until_the_next_run_completes_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        let path = marked(&root);
+        let (board, _deletions) = Board::new(&config(), mpsc::unbounded_channel().0);
+        let stage = Stage::open(&board.folders.open(&root).unwrap(), "x".as_ref()).unwrap();
+        board.stop_deleting();
+        stage.discard(&board, || board.may_delete());
+        assert!(path.join("fdsp-tree/d/0").exists());
+        assert_eq!(board.kept().deleting, std::slice::from_ref(&path));
+
+        let (next, _deletions) = Board::new(&config(), mpsc::unbounded_channel().0);
+        next.delete(Deletion::Folder(path.clone()));
+        assert_eq!(next.kept().deleting, std::slice::from_ref(&path));
+        next.delete_now(Deletion::Folder(path.clone()));
+        assert!(!path.exists());
+        assert!(next.kept().deleting.is_empty());
+    }
+
+    #[test]
+    fn a_deletion_that_was_interrupted_is_completed_by_the_next_download_to_the_same_target() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = marked(dir.path());
+        let (board, _deletions) = Board::new(&config(), mpsc::unbounded_channel().0);
+        let folder = board.folders.open(dir.path()).unwrap();
+        Stage::open(&folder, "x".as_ref()).unwrap().discard(&board, || false);
+        assert!(path.join("fdsp-tree/d/0").exists());
+        let stage = Stage::open(&folder, "x".as_ref()).unwrap();
+        assert_eq!(std::fs::read_dir(&path).unwrap().count(), 0);
+        drop(stage);
+    }
+
+    #[test]
+    fn a_folder_that_is_not_marked_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = marked(&dir.path().canonicalize().unwrap());
+        let (board, _deletions) = Board::new(&config(), mpsc::unbounded_channel().0);
+        board.delete(Deletion::Folder(path.clone()));
+        board.delete_now(Deletion::Folder(path.clone()));
+        assert!(path.join("fdsp-tree/d/0").exists());
+        assert!(board.kept().deleting.is_empty());
+    }
+}
