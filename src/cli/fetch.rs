@@ -69,7 +69,10 @@ impl Fetch {
                 segments: client.segments,
                 limit: client.limit,
                 retries: client.retries,
+                retry_max_time: client.retry_max_time,
                 timeout: client.timeout,
+                speed_limit: client.speed_limit,
+                speed_time: client.speed_time,
                 sync: client.sync,
                 extract: client.extract_limits,
                 names: client.names,
@@ -110,6 +113,8 @@ impl Fetch {
                 jobs: limits.jobs,
                 segments: limits.segments,
                 limit: limits.rate,
+                // Whoever looks at a screen sees that a server cannot be reached, and decides.
+                retry_max_time: self.engine.retry_max_time.filter(|_| face != Face::Screen),
                 ..self.engine.clone()
             },
             queue,

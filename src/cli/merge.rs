@@ -23,6 +23,9 @@ impl Cli {
             ("--jobs", client.jobs.is_some()),
             ("--segments", client.segments.is_some()),
             ("--retries", client.retries.is_some()),
+            ("--retry-max-time", client.retry_max_time.is_some()),
+            ("--speed-limit", client.speed_limit.is_some()),
+            ("--speed-time", client.speed_time.is_some()),
             ("--timeout", client.timeout.is_some()),
             ("--no-sync", client.no_sync),
             ("--overwrite", client.overwrite),
@@ -116,7 +119,11 @@ impl Cli {
         set(&mut client.jobs, self.client.jobs.map(|jobs| jobs as usize));
         set(&mut client.segments, self.client.segments.map(|segments| segments as usize));
         set(&mut client.retries, self.client.retries);
+        let retry_max_time = self.client.retry_max_time;
+        set(&mut client.retry_max_time, retry_max_time.map(|time| (!time.is_zero()).then_some(time)));
         set(&mut client.timeout, self.client.timeout);
+        set(&mut client.speed_limit, self.client.speed_limit.map(|rate| rate.0.unwrap_or(0)));
+        set(&mut client.speed_time, self.client.speed_time.map(Some));
         set(&mut client.protocol, self.client.protocol);
         set(&mut client.sync, self.client.no_sync.then_some(false));
         set(&mut client.existing, self.client.overwrite.then_some(Existing::Overwrite));

@@ -31,7 +31,7 @@ Exit codes:
     0  all done
     1  failed in another way
     2  wrong usage
-    3  could not connect, or lost and retries spent
+    3  could not connect in time, or lost and retries spent
     4  not found or not permitted
     5  the server is not the one that was meant or not known, or wants its token
     6  the digest is wrong, the source changed, or an archive is not one that is unpacked
@@ -108,12 +108,21 @@ pub struct ClientArgs {
     /// Connections for one file, 1 to 16; a small file, and an archive, come over one [default: 4]
     #[arg(short, long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..=16))]
     pub segments: Option<u64>,
-    /// Tries after the first one [default: 8]
+    /// How often an attempt that reached the server and received nothing is repeated [default: 8]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(0..=1000))]
     pub retries: Option<u32>,
-    /// A server that says nothing for so long is lost [default: 30]
+    /// Without a screen: for how long a server that cannot be reached is tried again; 0 is for ever [default: 600]
+    #[arg(long, value_name = "SECS", allow_negative_numbers = true, value_parser = values::seconds_or_zero)]
+    pub retry_max_time: Option<Duration>,
+    /// A server that sends nothing for this long is lost [default: 30]
     #[arg(long, value_name = "SECS", allow_negative_numbers = true, value_parser = values::seconds)]
     pub timeout: Option<Duration>,
+    /// A server that sends fewer bytes a second than this is lost; 0 is no minimum [default: 100]
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true, value_parser = values::rate)]
+    pub speed_limit: Option<values::Rate>,
+    /// The time over which --speed-limit is averaged [default: as --timeout]
+    #[arg(long, value_name = "SECS", allow_negative_numbers = true, value_parser = values::seconds)]
+    pub speed_time: Option<Duration>,
     /// Do not wait for the disk before a download is done
     #[arg(long)]
     pub no_sync: bool,

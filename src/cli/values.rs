@@ -32,6 +32,11 @@ pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     number.ok_or_else(|| format!("it must be {}", config::SECONDS))
 }
 
+/// Seconds, or 0 for no limit.
+pub(super) fn seconds_or_zero(text: &str) -> Result<Duration, String> {
+    if text.parse() == Ok(0.0) { Ok(Duration::ZERO) } else { seconds(text) }
+}
+
 pub(super) fn checksum(text: &str) -> Result<Checksum, ChecksumError> {
     text.parse()
 }

@@ -22,10 +22,13 @@ use super::{
     Command, Config, Event, JobId, NewJob, NewServer, TroubleKind,
     board::{Board, Slot},
     memory::Memory,
+    patience::Timeouts,
     phase::Phase,
     pool::Pool,
+    probe,
     reaper::Deletion,
     retry::Fault,
+    schedule::ServerId,
     worker::{self, Context, Outcome},
 };
 
@@ -53,6 +56,11 @@ pub(super) enum Message {
     },
     /// A server is believed.
     Trusted(NewServer),
+    /// A server that was unreachable was tried; with how many connections it serves at the same time, if it said so.
+    Probed {
+        server: ServerId,
+        result: Result<Option<u32>, Fault>,
+    },
 }
 
 /// See the module.
@@ -82,7 +90,7 @@ impl Actor {
         messages: mpsc::UnboundedReceiver<Message>,
     ) -> Actor {
         Actor {
-            pool: Arc::new(Pool::new(config.timeout, config.trust.clone())),
+            pool: Arc::new(Pool::new(Timeouts::of(&config), config.trust.clone())),
             config,
             board,
             sender,
@@ -102,7 +110,12 @@ impl Actor {
         samples.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.start_ready();
-            let due = self.board.with(|state| state.queue.next_due());
+            let now = Instant::now();
+            self.probe(now);
+            let due = self.board.with(|state| {
+                let server = state.servers.next_due(state.queue.ready_servers());
+                state.queue.next_due().into_iter().chain(server).min()
+            });
             let wait = sleep_until(due.unwrap_or_else(Instant::now).into());
             tokio::select! {
                 message = self.messages.recv() => match message {
@@ -111,6 +124,7 @@ impl Actor {
                     Some(Message::Ended { id, memory, outcome }) => self.ended(id, *memory, outcome),
                     Some(Message::Closed { id, memory, event }) => self.closed(id, *memory, event),
                     Some(Message::Trusted(server)) => self.trusted(&server),
+                    Some(Message::Probed { server, result }) => self.probed(server, result),
                 },
                 () = self.freed.notified() => {}
                 () = wait, if due.is_some() => {
@@ -132,6 +146,20 @@ impl Actor {
         });
     }
 
+    /// Tries the servers that could not be reached, if something waits for them and it is time to.
+    fn probe(&self, now: Instant) {
+        let due = self.board.with(|state| state.servers.take_due(state.queue.ready_servers(), now));
+        for (server, authority, speak) in due {
+            let (pool, sender) = (Arc::clone(&self.pool), self.sender.clone());
+            tokio::spawn(async move {
+                let result = probe::probe(&pool, &authority, speak).await;
+                if let Some(sender) = sender.upgrade() {
+                    let _ = sender.send(Message::Probed { server, result });
+                }
+            });
+        }
+    }
+
     fn start_all(&mut self) {
         loop {
             let started = self.board.with(|state| {
@@ -150,7 +178,6 @@ impl Actor {
                 progress,
                 slot: Some(Slot::take(&self.board, server, &self.freed)),
                 retries: self.config.retries,
-                timeout: self.config.timeout,
                 sync: self.config.sync,
                 extract: self.config.extract,
                 names: self.config.names,
@@ -261,7 +288,7 @@ impl Actor {
             match timeout_at(deadline, self.messages.recv()).await {
                 Ok(Some(Message::Ended { id, memory, outcome })) => self.ended(id, *memory, outcome),
                 Ok(Some(Message::Closed { id, memory, event })) => self.closed(id, *memory, event),
-                Ok(Some(Message::Command(_) | Message::Trusted(_))) => {}
+                Ok(Some(Message::Command(_) | Message::Trusted(_) | Message::Probed { .. })) => {}
                 Ok(None) | Err(_) => return,
             }
         }

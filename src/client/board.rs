@@ -4,15 +4,17 @@
 use std::{
     path::Path,
     sync::{Arc, Mutex, PoisonError},
+    time::Instant,
 };
 
 use tokio::sync::{Notify, mpsc};
 
-use crate::units;
+use crate::{text::SafeText, units};
 
 use super::{
     Config, Event, JobId, Kept, Limits,
     claims::{self, Claims, FileId},
+    dial,
     folder::Folders,
     queue::{Announced, Queue},
     rate::Limiter,
@@ -119,6 +121,18 @@ impl Board {
         }
     }
 
+    /// A server has answered. Whether it could not be reached before.
+    pub(super) fn reached(&self, server: ServerId) -> bool {
+        let over = self.with(|state| {
+            let lasted = state.servers.reached(server, Instant::now())?;
+            Some((dial::peer(state.servers.authority(server)), lasted))
+        });
+        let Some((server, lasted)) = over else { return false };
+        tracing::info!("{server}: reachable again after {}", units::duration(lasted));
+        self.tell(Event::Reachable { server: SafeText::new(&server), seconds: lasted.as_secs_f64() });
+        true
+    }
+
     /// Claims a target for a job.
     ///
     /// # Errors
@@ -177,6 +191,14 @@ impl Slot {
     /// The server said how many connections it serves at the same time.
     pub(super) fn learned(&self, parallel: usize) {
         if self.board.with(|state| state.servers.learned(self.server, parallel)) {
+            self.freed.notify_one();
+        }
+        self.reached();
+    }
+
+    /// The server has answered.
+    pub(super) fn reached(&self) {
+        if self.board.reached(self.server) {
             self.freed.notify_one();
         }
     }

@@ -35,7 +35,6 @@ pub(super) async fn fetch(
     context: &mut Context,
     memory: &mut Memory,
     dialect: Dialect,
-    patience: Duration,
 ) -> Result<(), Fault> {
     if memory.root.is_some() {
         return Ok(());
@@ -55,7 +54,7 @@ pub(super) async fn fetch(
         let message = "the original programs know no TLS; use fdsp+plain:// instead of fdsp://";
         return Err(Fault::never(TroubleKind::Connection, message));
     }
-    let wire = Wire::open(authority, patience, context.pool.servers()).await?;
+    let wire = Wire::open(authority, context.pool.timeouts(), context.pool.servers()).await?;
     let mut exchange = Exchange { context, memory, wire, client, hasher: blake3::Hasher::new(), offset: 0 };
     exchange.run(dialect).await
 }
@@ -173,6 +172,9 @@ impl Exchange<'_> {
             data_bytes: None,
         });
         self.memory.record();
+        if let Some(slot) = &self.context.slot {
+            slot.reached();
+        }
         let Some(place) = &self.memory.place else { return Ok(()) };
         place.part.claim(size, None)?;
         self.context.board.answered(
@@ -209,8 +211,8 @@ impl Exchange<'_> {
             (Err(Ended::WithoutAnswer), None) => {
                 Fault::never(TroubleKind::Connection, format!("{peer} {}", Ended::WithoutAnswer))
             }
-            (Err(Ended::Handshake), None) => Fault::lost(format!("{peer} {}", Ended::Handshake)),
-            (Ok(()), None) => Fault::lost(format!("{peer} closed the connection")),
+            (Err(Ended::Handshake), None) => self.wire.closed(format!("{peer} {}", Ended::Handshake)),
+            (Ok(()), None) => self.wire.closed(format!("{peer} closed the connection")),
         }
     }
 }

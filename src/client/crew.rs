@@ -27,7 +27,7 @@ use super::{
     link::Link,
     memory::Memory,
     ranges::{Ranges, SegmentId, WORTH},
-    retry::{Fault, Verdict},
+    retry::Fault,
     segment::{Known, News, Segment, Site},
     worker::Context,
 };
@@ -186,8 +186,8 @@ impl Crew {
                 Err(Fault::never(TroubleKind::Other, format!("{peer} answers with nothing")))
             }
             Ok(_) => Ok(()),
-            Err(fault) => match fault.verdict {
-                Verdict::Again(after) if !alone => {
+            Err(fault) => match fault.retry_after() {
+                Some(after) if !alone => {
                     self.failed(context, &fault, after);
                     Ok(())
                 }

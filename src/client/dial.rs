@@ -10,7 +10,7 @@ use tokio::{
 
 use crate::{platform::reason, protocol::address::Authority};
 
-use super::{TroubleKind, retry::Fault};
+use super::retry::Fault;
 
 /// An address that does not answer gets a rival after this (RFC 8305, section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -19,21 +19,25 @@ const MOST: usize = 16;
 
 /// Connects within `patience`, resolving included.
 pub(super) async fn dial(authority: &Authority, patience: Duration) -> Result<TcpStream, Fault> {
-    let deadline = Instant::now() + patience;
+    let began = Instant::now();
+    let deadline = began + patience;
+    let began = began.into_std();
     let peer = peer(authority);
-    let late = |doing: &str| Fault::lost(format!("{doing} took longer than {} s", patience.as_secs_f32()));
+    let unreachable = |message: String| Fault::unreachable(began, message);
+    let late =
+        |doing: &str| unreachable(format!("{doing} took longer than {} s", patience.as_secs_f32()));
     let resolved = timeout_at(deadline, lookup_host((authority.host.as_str(), authority.port)))
         .await
         .map_err(|_| late(&format!("looking up {}", authority.host)))?
-        .map_err(|error| unknown_host(&authority.host, &error))?;
+        .map_err(|error| unknown_host(&authority.host, &error, began))?;
     let addresses = interleave(resolved.collect());
     if addresses.is_empty() {
-        return Err(Fault::never(TroubleKind::Connection, format!("{} has no address", authority.host)));
+        return Err(Fault::unknown_host(began, format!("{} has no address", authority.host)));
     }
     let stream = timeout_at(deadline, race(addresses))
         .await
         .map_err(|_| late(&format!("connecting to {peer}")))?
-        .map_err(|error| Fault::lost(format!("cannot connect to {peer}: {}", reason(&error))))?;
+        .map_err(|error| unreachable(format!("cannot connect to {peer}: {}", reason(&error))))?;
     // Requests are small and must not wait for each other; a socket that refuses this works all the same.
     let _ = stream.set_nodelay(true);
     Ok(stream)
@@ -46,14 +50,14 @@ pub(super) fn peer(authority: &Authority) -> String {
 }
 
 /// The resolver does not tell a name that is wrong from a resolver that is down but by its words.
-fn unknown_host(host: &str, error: &io::Error) -> Fault {
+fn unknown_host(host: &str, error: &io::Error, began: std::time::Instant) -> Fault {
     let text = error.to_string();
     let words = text.strip_prefix("failed to lookup address information: ").unwrap_or(&text);
     let message = format!("cannot find the host {host}: {}", words.to_lowercase());
     if text.contains("Temporary failure") || text.contains("ry again") {
-        Fault::lost(message)
+        Fault::unreachable(began, message)
     } else {
-        Fault::never(TroubleKind::Connection, message)
+        Fault::unknown_host(began, message)
     }
 }
 
@@ -104,7 +108,7 @@ async fn race(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::address::Security;
+    use crate::{client::TroubleKind, protocol::address::Security};
 
     fn address(text: &str) -> SocketAddr {
         text.parse().unwrap()

@@ -100,6 +100,10 @@ fn restore(board: &Board, queue: Vec<KeptJob>) {
         let restore = |kept: KeptJob| {
             let server = state.servers.number(&kept.new.address.authority, kept.new.speak);
             let address = SafeText::new(&kept.new.address.to_string());
+            // Only an answer of the server tells these.
+            if kept.name.is_some() || kept.size.is_some() {
+                state.servers.set_known(server);
+            }
             let goes_on = kept.state == KeptState::Queued;
             let id = state.queue.restore(kept, server);
             goes_on.then_some(Event::Queued { id, address })
@@ -120,7 +124,7 @@ impl Engine {
     pub fn snapshot(&self, rows: Range<usize>) -> Snapshot {
         let limit = self.board.limiter.rate();
         self.board.with(|state| Snapshot {
-            rows: state.queue.at(rows, Instant::now()),
+            rows: state.queue.at(rows, Instant::now(), &state.servers),
             totals: state.queue.totals(limit),
         })
     }
@@ -137,7 +141,7 @@ impl Engine {
 
     /// Rows for these jobs.
     pub fn rows(&self, ids: &[JobId]) -> Vec<JobView> {
-        self.board.with(|state| state.queue.rows(ids, Instant::now()))
+        self.board.with(|state| state.queue.rows(ids, Instant::now(), &state.servers))
     }
 
     /// The queue as the next engine is to find it, and the limits in force.

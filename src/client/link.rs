@@ -1,6 +1,6 @@
 //! One connection to a server: dialled, greeted, and asked one thing after the other.
 
-use std::{ops::ControlFlow, sync::Arc, time::Duration};
+use std::{collections::VecDeque, ops::ControlFlow, sync::Arc, time::Duration};
 
 use tokio::{task::block_in_place, time::timeout};
 
@@ -9,10 +9,18 @@ use crate::{
     protocol::{
         address::Authority,
         client::{Client, Event, Request},
+        digest::BLOCK_SIZE,
+        error::{Stranger, Violation},
     },
 };
 
-use super::{rate::Limiter, retry::Fault, trust::Servers, wire::Wire};
+use super::{
+    patience::{Timeouts, hashing_time},
+    rate::Limiter,
+    retry::Fault,
+    trust::Servers,
+    wire::Wire,
+};
 
 /// A goodbye that cannot be said at once is not said.
 const FAREWELL: Duration = Duration::from_millis(100);
@@ -22,8 +30,8 @@ const PIPELINED: usize = 4;
 
 /// What is asked, and what takes the answers.
 pub(super) trait Talk {
-    /// The next thing to ask.
-    fn next(&mut self) -> Option<Request>;
+    /// The next thing to ask, and how many bytes the server may have to hash before it answers.
+    fn next(&mut self) -> Option<(Request, u64)>;
     /// Takes an event.
     fn take(&mut self, event: Event<'_>) -> Result<(), Fault>;
     /// The bytes that are skipped of what was just announced, if any are.
@@ -35,6 +43,8 @@ pub(super) trait Talk {
 pub(super) struct Link {
     wire: Wire,
     machine: Client,
+    /// For each `files` without a complete answer, how long the server may still only say that it works on it.
+    working: VecDeque<Duration>,
     /// Taken from the pool, and nothing came since.
     stale: bool,
     /// The server said goodbye, or something went wrong.
@@ -45,12 +55,12 @@ impl Link {
     /// Connects; greeting and first request go out together.
     pub(super) async fn open(
         authority: &Authority,
-        patience: Duration,
+        timeouts: Timeouts,
         servers: &Arc<Servers>,
     ) -> Result<Link, Fault> {
-        let wire = Wire::open(authority, patience, servers).await?;
+        let wire = Wire::open(authority, timeouts, servers).await?;
         let machine = Client::with_token(AGENT, authority.token.as_ref());
-        Ok(Link { wire, machine, stale: false, broken: false })
+        Ok(Link { wire, machine, working: VecDeque::new(), stale: false, broken: false })
     }
 
     /// Whether this connection rested and the server has not said anything since: what fails now may have been
@@ -107,9 +117,10 @@ impl Link {
     pub(super) async fn converse(&mut self, limiter: &Limiter, talk: &mut impl Talk) -> Result<(), Fault> {
         loop {
             while self.machine.pending() < PIPELINED
-                && let Some(request) = talk.next()
+                && let Some((request, hashed)) = talk.next()
             {
                 self.machine.request(&request);
+                self.working.push_back(hashing_time(hashed));
             }
             if self.machine.pending() == 0 {
                 return Ok(());
@@ -153,8 +164,13 @@ impl Link {
                 self.broken = true;
                 let violation = self.machine.end_of_stream().err();
                 return Err(match violation {
+                    // A server beyond its limits closes like this, and so does one that is just starting, or what
+                    // stands before one that is away.
+                    Some(violation @ Violation::NotOurs(Stranger::Silent)) => {
+                        self.wire.closed(format!("{}: {violation}", self.wire.peer()))
+                    }
                     Some(violation) => Fault::violation(self.wire.peer(), &violation),
-                    None => Fault::lost(format!("{} closed the connection", self.wire.peer())),
+                    None => self.wire.closed(format!("{} closed the connection", self.wire.peer())),
                 });
             }
             self.stale = false;
@@ -173,6 +189,15 @@ impl Link {
             })?;
             let idle = used == 0 && event.is_none();
             self.broken |= matches!(event, Some(Event::Goodbye(_) | Event::Failed { request: 0, .. }));
+            let (mut hashed, mut works) = (Duration::ZERO, false);
+            match &event {
+                Some(Event::Hashes { hashes, .. }) => {
+                    hashed = hashing_time(BLOCK_SIZE.saturating_mul(hashes.len() as u64));
+                }
+                Some(Event::Working { .. }) => works = true,
+                Some(Event::FilesEnd { .. } | Event::Failed { .. }) => drop(self.working.pop_front()),
+                _ => {}
+            }
             if let Some(Event::Goodbye(goodbye)) = &event {
                 // There will be no answer, also where the server forgets to close.
                 let reason = goodbye.reason.trim();
@@ -180,6 +205,10 @@ impl Link {
             }
             let flow = event.map_or(Ok(ControlFlow::Continue(())), &mut *take);
             self.wire.used(used);
+            self.wire.hashed(&mut hashed);
+            if let (true, Some(budget)) = (works, self.working.front_mut()) {
+                self.wire.hashed(budget);
+            }
             match flow? {
                 ControlFlow::Continue(()) if idle => return Ok(ControlFlow::Continue(())),
                 ControlFlow::Continue(()) => {}

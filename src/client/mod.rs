@@ -4,6 +4,7 @@
 //! engine ── commands ──▶ actor     one task: starts, stops and retries transfers
 //!    │                     │
 //!    │ snapshots           ├ queue, phase, schedule    what is queued and what may run: no I/O
+//!    │                     ├ probe                     whether a server that was unreachable answers again
 //!    ▼                     └ worker                    one try of one job
 //!  board ◀── progress ─────── ├ link, dial, pool       a connection to a server
 //!  (the queue behind a        ├ secure, trust          and whether it is the one that is meant
@@ -51,6 +52,7 @@ mod patience;
 mod phase;
 mod place;
 mod pool;
+mod probe;
 mod progress;
 mod queue;
 mod ranges;
@@ -100,10 +102,16 @@ pub struct Config {
     pub segments: usize,
     /// Bytes a second for all jobs together; `None` is unlimited.
     pub limit: Option<u64>,
-    /// Tries after the first one.
+    /// How often an attempt that reached the server and received nothing is repeated.
     pub retries: u32,
+    /// For how long a server that cannot be reached, or is busy, is tried again before its jobs fail; `None` is for ever.
+    pub retry_max_time: Option<Duration>,
     /// Without a byte from the server, a connection counts as lost after this; also to connect.
     pub timeout: Duration,
+    /// A server that sends fewer bytes a second than this counts as lost, too; 0 is no minimum.
+    pub speed_limit: u64,
+    /// The time over which that is averaged; `None` is as long as `timeout`.
+    pub speed_time: Option<Duration>,
     /// Whether a job is done only once the disk has it.
     pub sync: bool,
     /// What of an archive is put up with when it is to be unpacked.
@@ -233,13 +241,33 @@ pub enum Event {
         /// Bytes a second.
         speed: f64,
     },
+    /// A server cannot be reached. All its jobs wait, and a connection is tried now and then. Sent once, until it is
+    /// [`Reachable`](Event::Reachable) again or its jobs have failed.
+    Unreachable {
+        /// The server, as `host:port`.
+        server: SafeText,
+        /// Seconds until the next try; the following pauses grow to a minute.
+        seconds: f64,
+        /// Seconds after which its jobs fail; absent if they never do.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        max_seconds: Option<f64>,
+        /// What went wrong.
+        reason: SafeText,
+    },
+    /// A server that could not be reached has answered.
+    Reachable {
+        /// The server, as `host:port`.
+        server: SafeText,
+        /// Seconds for which it could not be reached.
+        seconds: f64,
+    },
     /// A try failed, another follows.
     Retry {
         /// The job.
         id: JobId,
         /// Its name.
         name: SafeText,
-        /// Number of the coming try after the first.
+        /// Number of the coming try after the first, of those that count; 0 if the server was busy, which does not count.
         attempt: u32,
         /// How many there may be.
         of: u32,

@@ -26,6 +26,10 @@ pub(super) enum Input {
     Answered,
     Complete,
     Again,
+    /// Its server cannot be reached: it waits for that, not for itself.
+    Unreachable,
+    /// Its server could not be reached for too long.
+    GiveUp,
     Finished,
     Failed,
 }
@@ -49,6 +53,8 @@ impl Phase {
             (Input::Answered, Connecting) => Running,
             (Input::Complete, Connecting | Running) => Verifying,
             (Input::Again,    Connecting | Running | Verifying) => Waiting,
+            (Input::Unreachable, Connecting | Running | Verifying) => Queued,
+            (Input::GiveUp,   Queued | Waiting) => Failed,
             (Input::Finished, Queued | Waiting | Connecting | Running | Verifying | Paused | Cancelled) => Done,
             (Input::Failed,   Connecting | Running | Verifying) => Failed,
             _ => return None,
@@ -60,7 +66,7 @@ impl Phase {
 mod tests {
     use super::*;
 
-    const INPUTS: [Input; 10] = [
+    const INPUTS: [Input; 12] = [
         Input::Pause,
         Input::Resume,
         Input::Cancel,
@@ -69,6 +75,8 @@ mod tests {
         Input::Answered,
         Input::Complete,
         Input::Again,
+        Input::Unreachable,
+        Input::GiveUp,
         Input::Finished,
         Input::Failed,
     ];
@@ -98,7 +106,15 @@ mod tests {
     #[test]
     fn nothing_stopped_begins_to_run_by_itself() {
         for phase in [Phase::Paused, Phase::Cancelled, Phase::Failed] {
-            for input in [Input::Start, Input::Answered, Input::Complete, Input::Again, Input::Failed] {
+            for input in [
+                Input::Start,
+                Input::Answered,
+                Input::Complete,
+                Input::Again,
+                Input::Unreachable,
+                Input::GiveUp,
+                Input::Failed,
+            ] {
                 assert_eq!(phase.next(input), None, "{phase:?} {input:?}");
             }
         }

@@ -12,6 +12,7 @@ use crate::protocol::address::Authority;
 
 use super::{
     link::Link,
+    patience::Timeouts,
     retry::Fault,
     trust::{Servers, Trust},
 };
@@ -37,13 +38,18 @@ struct Inner {
 #[derive(Debug)]
 pub(super) struct Pool {
     inner: Mutex<Inner>,
-    patience: Duration,
+    timeouts: Timeouts,
     servers: Arc<Servers>,
 }
 
 impl Pool {
-    pub(super) fn new(patience: Duration, trust: Trust) -> Pool {
-        Pool { inner: Mutex::default(), patience, servers: Arc::new(Servers::new(trust)) }
+    pub(super) fn new(timeouts: Timeouts, trust: Trust) -> Pool {
+        Pool { inner: Mutex::default(), timeouts, servers: Arc::new(Servers::new(trust)) }
+    }
+
+    /// The timeouts of its connections.
+    pub(super) fn timeouts(&self) -> Timeouts {
+        self.timeouts
     }
 
     /// What is known of servers.
@@ -67,7 +73,7 @@ impl Pool {
 
     /// A new connection to the server.
     pub(super) async fn fresh(&self, authority: &Authority) -> Result<Link, Fault> {
-        Link::open(authority, self.patience, &self.servers).await
+        Link::open(authority, self.timeouts, &self.servers).await
     }
 
     /// Takes a connection that is no longer needed; it is closed if nobody asks for it soon.

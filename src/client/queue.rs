@@ -22,7 +22,7 @@ use crate::{
 
 use self::{job::Job, sums::Sums};
 use super::{
-    JobId, KeptJob, NewJob,
+    JobId, KeptJob, NewJob, Trouble,
     phase::{Input, Phase},
     schedule::ServerId,
     speed::Meter,
@@ -133,7 +133,7 @@ impl Queue {
         let again = matches!(self.phase(id), Some(Phase::Failed | Phase::Cancelled));
         let done = self.apply(id, input);
         if done && again && input == Input::Retry {
-            self.change(id, |job| job.attempts = 0);
+            self.change(id, |job| (job.attempts, job.busy_since) = (0, None));
         }
         done
     }
@@ -246,6 +246,26 @@ impl Queue {
     /// The jobs for a path, on whatever server.
     fn for_path(&self, path: &RemotePath) -> impl Iterator<Item = &Job> {
         self.by_path.get(path).into_iter().flatten().filter_map(|id| self.jobs.get(id))
+    }
+
+    /// The server of a job.
+    pub(super) fn server(&self, id: JobId) -> Option<ServerId> {
+        self.jobs.get(&id).map(|job| job.server)
+    }
+
+    /// Fails all jobs that wait for this server, in order.
+    pub(super) fn give_up(&mut self, server: ServerId, trouble: &Trouble) -> Vec<(JobId, SafeText)> {
+        let waits = |id: &JobId| {
+            let job = self.jobs.get(id)?;
+            let waits = job.server == server && !job.busy && matches!(job.phase, Phase::Queued | Phase::Waiting);
+            waits.then(|| (*id, job.name.clone()))
+        };
+        let waiting: Vec<_> = self.order.iter().filter_map(waits).collect();
+        for &(id, _) in &waiting {
+            self.apply(id, Input::GiveUp);
+            self.change(id, |job| job.trouble = Some(trouble.clone()));
+        }
+        waiting
     }
 
     /// The name of a job.

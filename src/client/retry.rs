@@ -1,6 +1,6 @@
 //! Faults of one try: which of them another try may mend, and when it is made.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 
@@ -26,8 +26,19 @@ const PATIENCE: Duration = Duration::from_secs(600);
 pub(super) enum Verdict {
     /// It cannot.
     Never,
-    /// It may, from what is verified, not before this.
+    /// It may, from what is verified, not before this. It counts as an attempt that failed.
     Again(Duration),
+    /// The same, and it counts also if bytes were received: there were too few of them.
+    TooSlow,
+    /// The server has no room now: it may, not before this, and it costs no attempt.
+    Busy(Duration),
+    /// No connection could be made: the server is unreachable since this attempt began.
+    Unreachable(Instant),
+    /// The peer accepted the connection and sent nothing since this. A server that has answered before is unreachable;
+    /// about any other peer nothing is known, and it counts as an attempt that failed.
+    Silent(Instant),
+    /// There is no such host. For a server that has answered before, the name servers are at fault, and it is unreachable.
+    UnknownHost(Instant),
     /// It may, but what was fetched belongs to another version.
     StartOver,
     /// It may, but nothing of what was fetched can be trusted.
@@ -51,14 +62,54 @@ impl Fault {
         Fault::new(kind, message.as_ref(), Verdict::Never)
     }
 
-    /// The connection could not be made, or was lost.
+    /// The connection was lost.
     pub(super) fn lost(message: impl AsRef<str>) -> Fault {
         Fault::new(TroubleKind::Connection, message.as_ref(), Verdict::Again(Duration::ZERO))
     }
 
     /// Whether the connection was lost: another one may go on at once.
     pub(super) fn is_lost(&self) -> bool {
-        self.trouble.kind == TroubleKind::Connection && self.verdict == Verdict::Again(Duration::ZERO)
+        let lost =
+            matches!(self.verdict, Verdict::Again(Duration::ZERO) | Verdict::Unreachable(_) | Verdict::Silent(_));
+        lost && self.trouble.kind == TroubleKind::Connection
+    }
+
+    /// No connection could be made since `began`.
+    pub(super) fn unreachable(began: Instant, message: impl AsRef<str>) -> Fault {
+        Fault::new(TroubleKind::Connection, message.as_ref(), Verdict::Unreachable(began))
+    }
+
+    /// A connection was made after `began`, and nothing was received on it.
+    pub(super) fn silent(began: Instant, message: impl AsRef<str>) -> Fault {
+        Fault::new(TroubleKind::Connection, message.as_ref(), Verdict::Silent(began))
+    }
+
+    /// The name servers know no such host.
+    pub(super) fn unknown_host(began: Instant, message: impl AsRef<str>) -> Fault {
+        Fault::new(TroubleKind::Connection, message.as_ref(), Verdict::UnknownHost(began))
+    }
+
+    /// The server sent fewer bytes than the minimum rate asks for.
+    pub(super) fn too_slow(message: impl AsRef<str>) -> Fault {
+        Fault::new(TroubleKind::Connection, message.as_ref(), Verdict::TooSlow)
+    }
+
+    /// The time before which another attempt makes no sense; `None` if none does, or what was received is in doubt.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        match self.verdict {
+            Verdict::Again(after) | Verdict::Busy(after) => Some(after),
+            Verdict::TooSlow | Verdict::Unreachable(_) | Verdict::Silent(_) => Some(Duration::ZERO),
+            Verdict::Never | Verdict::StartOver | Verdict::Discard | Verdict::UnknownHost(_) => None,
+        }
+    }
+
+    /// Since when its server is unreachable, if that is what it says. `known`: whether the server has answered before.
+    pub(super) fn unreachable_since(&self, known: bool) -> Option<Instant> {
+        match self.verdict {
+            Verdict::Unreachable(since) => Some(since),
+            Verdict::Silent(since) | Verdict::UnknownHost(since) => known.then_some(since),
+            _ => None,
+        }
     }
 
     /// The source is not what it was.
@@ -74,8 +125,6 @@ impl Fault {
     /// The peer broke the protocol, or speaks another one.
     pub(super) fn violation(peer: &str, violation: &Violation) -> Fault {
         match violation {
-            // A server beyond its limits closes like this, and so does one that is just starting.
-            Violation::NotOurs(Stranger::Silent) => Fault::lost(format!("{peer}: {violation}")),
             Violation::NotOurs(Stranger::Tls) => Fault::never(
                 TroubleKind::Connection,
                 format!(
@@ -116,7 +165,10 @@ impl Fault {
                 Fault::never(TroubleKind::Other, text(&format!("the server could not read it: {why}")))
             }
             Code::Changed | Code::Range => Fault::changed(text(failure.code.text())),
-            Code::Busy | Code::ShuttingDown | Code::TimedOut | Code::TooSlow => {
+            Code::Busy | Code::ShuttingDown => {
+                Fault::new(TroubleKind::Connection, failure.code.text(), Verdict::Busy(after))
+            }
+            Code::TimedOut | Code::TooSlow => {
                 Fault::new(TroubleKind::Connection, failure.code.text(), Verdict::Again(after))
             }
             Code::Internal => Fault::new(
@@ -131,7 +183,7 @@ impl Fault {
                      try again then",
                     after.as_secs()
                 ),
-                Verdict::Again(after),
+                Verdict::Busy(after),
             ),
             Code::Denied => Fault::new(
                 TroubleKind::Refused,
@@ -187,12 +239,17 @@ mod tests {
 
     #[test]
     fn what_may_pass_is_tried_again_when_the_server_says() {
-        for code in [Code::Busy, Code::ShuttingDown, Code::Internal, Code::TimedOut, Code::TooSlow] {
+        let seven = Duration::from_secs(7);
+        for code in [Code::Internal, Code::TimedOut, Code::TooSlow] {
             let fault = Fault::refused("a", &failure(code, Some(7)));
-            assert_eq!(fault.verdict, Verdict::Again(Duration::from_secs(7)), "{code:?}");
+            assert_eq!(fault.verdict, Verdict::Again(seven), "{code:?}");
+        }
+        for code in [Code::Busy, Code::ShuttingDown] {
+            let fault = Fault::refused("a", &failure(code, Some(7)));
+            assert_eq!(fault.verdict, Verdict::Busy(seven), "{code:?} costs no attempt");
         }
         let hostile = Fault::refused("a", &failure(Code::Busy, Some(u32::MAX)));
-        assert_eq!(hostile.verdict, Verdict::Again(PATIENCE));
+        assert_eq!(hostile.verdict, Verdict::Busy(PATIENCE));
     }
 
     #[test]
@@ -201,11 +258,24 @@ mod tests {
         assert_eq!(wrong.verdict, Verdict::Never);
         assert!(wrong.trouble.message.as_str().contains("none or a wrong one"));
         let away = Fault::refused("a", &failure(Code::Denied, Some(57)));
-        assert_eq!(away.verdict, Verdict::Again(Duration::from_secs(57)));
+        assert_eq!(away.verdict, Verdict::Busy(Duration::from_secs(57)));
         assert!(
             away.trouble.message.as_str().contains("too many wrong tokens")
                 && away.trouble.message.as_str().contains("57 s")
         );
+    }
+
+    #[test]
+    fn silence_is_an_outage_of_a_server_that_has_answered_before() {
+        let now = Instant::now();
+        assert_eq!(Fault::unreachable(now, "refused").unreachable_since(false), Some(now));
+        for fault in [Fault::silent(now, "closed"), Fault::unknown_host(now, "no such host")] {
+            assert_eq!(fault.unreachable_since(true), Some(now));
+            assert_eq!(fault.unreachable_since(false), None, "a wrong address is no outage");
+        }
+        assert_eq!(Fault::silent(now, "closed").retry_after(), Some(Duration::ZERO));
+        assert_eq!(Fault::unknown_host(now, "no such host").retry_after(), None);
+        assert_eq!(Fault::lost("reset").unreachable_since(true), None, "it was reached");
     }
 
     #[test]

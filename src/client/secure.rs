@@ -1,6 +1,6 @@
 //! TLS on a connection that was just made: the handshake, and what came of it.
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Instant};
 
 use rustls::{
     AlertDescription, CertificateError, ClientConfig, Error, InvalidMessage,
@@ -33,7 +33,7 @@ pub(super) async fn secure(
     authority: &Authority,
     servers: &Arc<Servers>,
 ) -> Result<Box<Secure>, Fault> {
-    let peer = dial::peer(authority);
+    let (peer, began) = (dial::peer(authority), Instant::now());
     let verifier = Arc::new(Verifier::new(Arc::clone(servers), authority.clone()));
     let mut session = Box::new(begin(authority, &verifier).map_err(|error| {
         Fault::never(TroubleKind::Connection, format!("cannot speak TLS with {peer}: {error}"))
@@ -43,7 +43,14 @@ pub(super) async fn secure(
         // Nothing comes inside of TLS before we have said something; if it does, it is no server of ours.
         // To judge the certificate, files are read, and their lock is waited for.
         let opened = block_in_place(|| session.open(&mut Vec::new()));
-        flush(stream, &mut session).await.map_err(|error| lost(&peer, &error))?;
+        let closed = |message: String| match first.is_empty() {
+            true => Fault::silent(began, message),
+            false => Fault::lost(message),
+        };
+        let lost = |error: io::Error| {
+            closed(format!("the connection to {peer} was lost in the TLS handshake: {}", reason(&error)))
+        };
+        flush(stream, &mut session).await.map_err(lost)?;
         if let Err(error) = opened {
             return Err(match verifier.distrust() {
                 Some(distrust) => refused(&distrust, authority, servers),
@@ -53,9 +60,9 @@ pub(super) async fn secure(
         if session.is_established() {
             return Ok(session);
         }
-        let count = receive(stream, &mut session).await.map_err(|error| lost(&peer, &error))?;
+        let count = receive(stream, &mut session).await.map_err(lost)?;
         if count == 0 {
-            return Err(Fault::lost(format!("{peer} closed the connection in the TLS handshake")));
+            return Err(closed(format!("{peer} closed the connection in the TLS handshake")));
         }
         if first.is_empty() {
             first.extend_from_slice(session.unread());
@@ -102,10 +109,6 @@ async fn receive(stream: &TcpStream, session: &mut Secure) -> io::Result<usize> 
             Err(error) => return Err(error),
         }
     }
-}
-
-fn lost(peer: &str, error: &io::Error) -> Fault {
-    Fault::lost(format!("the connection to {peer} was lost in the TLS handshake: {}", reason(error)))
 }
 
 /// The certificate is not to be believed.

@@ -21,8 +21,15 @@ pub enum JobState {
     Waiting {
         /// Seconds left.
         seconds: f64,
-        /// Number of the coming try after the first.
+        /// Number of the coming try after the first, of those that count; 0 if the server was busy, which does not count.
         attempt: u32,
+        /// What went wrong.
+        reason: SafeText,
+    },
+    /// Waits because its server cannot be reached.
+    Unreachable {
+        /// Seconds until the next try to reach it; `None` while one is made.
+        seconds: Option<f64>,
         /// What went wrong.
         reason: SafeText,
     },

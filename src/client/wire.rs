@@ -12,11 +12,12 @@ use tokio::{net::TcpStream, time::timeout};
 use crate::{
     platform::reason,
     protocol::address::{Authority, Security},
+    units,
 };
 
 use super::{
     TroubleKind, dial,
-    patience::Patience,
+    patience::{Patience, Timeouts},
     rate::Limiter,
     retry::Fault,
     secure::{Secure, secure},
@@ -44,13 +45,17 @@ pub(super) struct Wire {
     size: usize,
     peer: String,
     patience: Patience,
+    /// When connecting began.
+    began: Instant,
+    /// Something was received.
+    heard: bool,
 }
 
 impl Wire {
     /// Connects, and makes sure of the server where that is asked for.
     pub(super) async fn open(
         authority: &Authority,
-        patience: Duration,
+        timeouts: Timeouts,
         servers: &Arc<Servers>,
     ) -> Result<Wire, Fault> {
         if authority.token.is_some() && !servers.may_have_token(authority) {
@@ -58,27 +63,30 @@ impl Wire {
                            fdsp+plain://, or add --plain to send it all the same";
             return Err(Fault::never(TroubleKind::Refused, message));
         }
-        let peer = dial::peer(authority);
-        let stream = dial::dial(authority, patience).await?;
+        let (peer, began) = (dial::peer(authority), Instant::now());
+        let stream = dial::dial(authority, timeouts.silence).await?;
         let secure = match authority.security {
             Security::Plain => None,
             Security::Tls { .. } => {
-                let handshake = timeout(patience, secure(&stream, authority, servers)).await;
-                let seconds = patience.as_secs_f32();
+                let handshake = timeout(timeouts.silence, secure(&stream, authority, servers)).await;
+                let seconds = timeouts.silence.as_secs_f32();
                 Some(handshake.map_err(|_| {
-                    Fault::lost(format!("the TLS handshake with {peer} took longer than {seconds} s"))
+                    let message = format!("the TLS handshake with {peer} took longer than {seconds} s");
+                    Fault::silent(began, message)
                 })??)
             }
         };
         Ok(Wire {
             stream,
+            heard: secure.is_some(),
             secure,
             buffer: Vec::new(),
             start: 0,
             end: 0,
             size: SMALL,
             peer,
-            patience: Patience::new(patience),
+            patience: Patience::new(timeouts),
+            began,
         })
     }
 
@@ -132,7 +140,7 @@ impl Wire {
 
     async fn write_raw(&self, bytes: &[u8]) -> Result<usize, Fault> {
         loop {
-            timeout(self.patience.most(), self.stream.writable()).await.map_err(|_| self.stalled())?.ok();
+            timeout(self.silence(), self.stream.writable()).await.map_err(|_| self.stalled())?.ok();
             match self.stream.try_write(bytes) {
                 Ok(count) => return Ok(count),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -144,6 +152,15 @@ impl Wire {
     /// Something is asked, to which the answer is waited for from now on.
     pub(super) fn asked(&mut self) {
         self.patience.begin();
+    }
+
+    /// The server has hashed; see [`Patience::hashed`].
+    pub(super) fn hashed(&mut self, budget: &mut Duration) {
+        self.patience.hashed(budget);
+    }
+
+    fn silence(&self) -> Duration {
+        self.patience.timeouts().silence
     }
 
     /// Reads once, as much as the limit allows; `false` at the end of the stream.
@@ -165,10 +182,11 @@ impl Wire {
         loop {
             let since = Instant::now();
             // Also yields now and then while there is always something to read.
-            timeout(self.patience.most(), self.stream.readable()).await.map_err(|_| self.stalled())?.ok();
+            timeout(self.silence(), self.stream.readable()).await.map_err(|_| self.stalled())?.ok();
             match self.stream.try_read(&mut self.buffer[self.end..room]) {
                 Ok(count) => {
                     self.end += count;
+                    self.heard |= count > 0;
                     limiter.spend(count);
                     return if self.patience.took(since, count) {
                         Ok(count > 0)
@@ -189,7 +207,7 @@ impl Wire {
         loop {
             limiter.allowed().await;
             let since = Instant::now();
-            timeout(self.patience.most(), self.stream.readable()).await.map_err(|_| self.stalled())?.ok();
+            timeout(self.silence(), self.stream.readable()).await.map_err(|_| self.stalled())?.ok();
             let Some(secure) = &mut self.secure else { return Ok(false) };
             let place = secure.space(self.size);
             let room = place.len().min(limiter.quantum());
@@ -241,8 +259,13 @@ impl Wire {
         matches!(self.stream.try_read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
+    /// The connection ended without an answer.
+    pub(super) fn closed(&self, message: impl AsRef<str>) -> Fault {
+        if self.heard { Fault::lost(message) } else { Fault::silent(self.began, message) }
+    }
+
     fn lost(&self, error: &io::Error) -> Fault {
-        Fault::lost(format!("the connection to {} was lost: {}", self.peer, reason(error)))
+        self.closed(format!("the connection to {} was lost: {}", self.peer, reason(error)))
     }
 
     fn failed(&self, error: &rustls::Error) -> Fault {
@@ -254,14 +277,16 @@ impl Wire {
     }
 
     fn trickles(&self) -> Fault {
-        Fault::lost(format!(
-            "{} sent next to nothing for {} s",
+        let Timeouts { speed_limit, speed_time, .. } = self.patience.timeouts();
+        Fault::too_slow(format!(
+            "{} sent less than {} for {} s",
             self.peer,
-            self.patience.most().as_secs_f32()
+            units::rate(speed_limit as f64),
+            speed_time.as_secs_f32()
         ))
     }
 
     fn stalled(&self) -> Fault {
-        Fault::lost(format!("{} sent nothing for {} s", self.peer, self.patience.most().as_secs_f32()))
+        self.closed(format!("{} sent nothing for {} s", self.peer, self.silence().as_secs_f32()))
     }
 }

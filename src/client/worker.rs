@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use tokio::sync::watch;
@@ -38,7 +38,6 @@ pub(super) struct Context {
     /// The place with the server, until no connection is needed any more.
     pub(super) slot: Option<Slot>,
     pub(super) retries: u32,
-    pub(super) timeout: Duration,
     pub(super) sync: bool,
     pub(super) extract: Extract,
     pub(super) names: Names,
@@ -169,7 +168,7 @@ async fn fetch(context: &mut Context, memory: &mut Memory) -> Result<(), Fault> 
     fetch::take_up(context, memory)?;
     match context.new.speak {
         Speak::V1 => fetch::fetch(context, memory).await,
-        Speak::Classic(dialect) => classic::fetch(context, memory, dialect, context.timeout).await,
+        Speak::Classic(dialect) => classic::fetch(context, memory, dialect).await,
     }
 }
 

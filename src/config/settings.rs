@@ -52,10 +52,16 @@ pub struct Client {
     pub segments: usize,
     /// Bytes a second of all; `None` is unlimited.
     pub limit: Option<u64>,
-    /// Tries after the first one.
+    /// How often an attempt that reached the server and received nothing is repeated.
     pub retries: u32,
+    /// Without a screen: for how long a server that cannot be reached is tried again; `None` is for ever.
+    pub retry_max_time: Option<Duration>,
     /// Without a byte for so long, a server is lost.
     pub timeout: Duration,
+    /// A server that sends fewer bytes a second is lost; 0 is no minimum.
+    pub speed_limit: u64,
+    /// The time over which that is averaged; `None` is as long as `timeout`.
+    pub speed_time: Option<Duration>,
     /// Whether to wait for the disk.
     pub sync: bool,
     /// When the target exists.
@@ -148,7 +154,10 @@ impl Default for Client {
             segments: 4,
             limit: None,
             retries: 8,
+            retry_max_time: Some(Duration::from_secs(600)),
             timeout: Duration::from_secs(30),
+            speed_limit: 100,
+            speed_time: None,
             sync: true,
             existing: Existing::Keep,
             extract: false,

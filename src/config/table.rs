@@ -116,7 +116,10 @@ pub(super) static SETTINGS: &[Setting] = settings! {
     "client.segments": |s, v| s.client.segments => v.count(1..=16)? as usize;
     "client.limit": |s, v| s.client.limit => v.rate()?;
     "client.retries": |s, v| s.client.retries => v.count(0..=1000)? as u32;
+    "client.retry_max_time": |s, v| s.client.retry_max_time => v.seconds_or_zero()?;
     "client.timeout": |s, v| s.client.timeout => v.seconds()?;
+    "client.speed_limit": |s, v| s.client.speed_limit => v.rate()?.unwrap_or(0);
+    "client.speed_time": |s, v| s.client.speed_time => v.seconds_or_zero()?;
     "client.sync": |s, v| s.client.sync => v.boolean()?;
     "client.existing": |s, v| s.client.existing => v.choice(EXISTING)?;
     "client.extract": |s, v| s.client.extract => v.boolean()?;

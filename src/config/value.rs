@@ -72,6 +72,17 @@ impl<'a> Value<'a> {
         number.and_then(seconds).ok_or_else(|| self.not(SECONDS))
     }
 
+    /// Seconds; `None` is no limit.
+    pub(super) fn seconds_or_zero(&self) -> Read<Option<Duration>> {
+        let is_zero = match self {
+            Value::Integer(number) => *number == 0,
+            Value::Float(number) => *number == 0.0,
+            Value::Environment(text) => text.parse() == Ok(0.0),
+            _ => false,
+        };
+        if is_zero { Ok(None) } else { self.seconds().map(Some) }
+    }
+
     /// Bytes a second; `None` is unlimited.
     pub(super) fn rate(&self) -> Read<Option<u64>> {
         let rate = match self {

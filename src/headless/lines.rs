@@ -50,13 +50,28 @@ impl Lines {
                 Some(format!("{name}: {share}{} at {}{files}", units::bytes(*received), units::rate(*speed)))
             }
             Event::Retry { name, attempt, of, seconds, reason, .. } => {
-                let wait = units::duration(Duration::try_from_secs_f64(seconds.ceil()).unwrap_or_default());
-                Some(format!("{name}: {reason}; trying again in {wait} ({attempt} of {of})"))
+                let wait = duration(seconds.ceil());
+                let count = if *attempt == 0 { String::new() } else { format!(" ({attempt} of {of})") };
+                Some(format!("{name}: {reason}; trying again in {wait}{count}"))
+            }
+            Event::Unreachable { server, max_seconds, reason, .. } => {
+                let until = match max_seconds {
+                    Some(seconds) => format!("trying again for {}", duration(*seconds)),
+                    None => "trying again until it is reachable".to_owned(),
+                };
+                Some(format!("{server} is unreachable: {reason}; {until}"))
+            }
+            Event::Reachable { server, seconds } => {
+                Some(format!("{server} is reachable again after {}", duration(*seconds)))
             }
             Event::Done { name, finished, .. } => Some(done(name, finished)),
             Event::Failed { name, trouble, .. } => Some(failed(name, trouble)),
         }
     }
+}
+
+fn duration(seconds: f64) -> String {
+    units::duration(Duration::try_from_secs_f64(seconds).unwrap_or_default())
 }
 
 /// How much of a whole, never 100 before all is done.

@@ -11,6 +11,7 @@ use super::{
     frame::{self, BlockMark, Header, Kind},
     manifest::Manifest,
     message,
+    path::MAX_SEGMENT,
     receiving::{Receiving, is_identity},
 };
 
@@ -125,22 +126,14 @@ impl Answers {
         Ok(Event::Data { request, bytes })
     }
 
-    /// The payload of a frame that was found right is complete. Not of every frame there is something to tell.
-    pub(super) fn message(
-        &mut self,
-        header: Header,
-        payload: &[u8],
-    ) -> Result<Option<Event<'static>>, Violation> {
-        if header.kind == Kind::Working {
-            self.batch(header.kind)?;
-            return Ok(None);
-        }
-        self.told(header, payload).map(Some)
-    }
-
-    fn told(&mut self, header: Header, payload: &[u8]) -> Result<Event<'static>, Violation> {
+    /// The payload of a frame that was found right is complete.
+    pub(super) fn message(&mut self, header: Header, payload: &[u8]) -> Result<Event<'static>, Violation> {
         let Header { kind, request, .. } = header;
         match kind {
+            Kind::Working => {
+                self.batch(kind)?;
+                Ok(Event::Working { request })
+            }
             Kind::Welcome => {
                 let welcome = control::read(kind, payload)?;
                 self.phase = Phase::Open;
@@ -298,12 +291,31 @@ fn check_meta(meta: &message::Meta) -> Result<(), Violation> {
     }
 }
 
+/// Bytes of the name that an entry stands for. Of what is not served, `%XX` may be one byte that is not UTF-8.
+fn stands_for(entry: &message::Entry) -> usize {
+    let name = entry.name.as_bytes();
+    if entry.kind != message::Kind::Other {
+        return name.len();
+    }
+    let mut rest = name;
+    let mut count = 0;
+    while !rest.is_empty() {
+        let is_escape = matches!(rest, [b'%', b'8'..=b'9' | b'A'..=b'F', b'0'..=b'9' | b'A'..=b'F', ..]);
+        rest = &rest[if is_escape { 3 } else { 1 }..];
+        count += 1;
+    }
+    count
+}
+
 fn check_entries(list: &message::List, page: &message::Entries) -> Result<(), Violation> {
     let mut before = None;
     for entry in &page.entries {
         let name = entry.name.as_str();
         if matches!(name, "" | "." | "..") || name.contains(['/', '\0']) {
             return Err(Violation::Content("an entry whose name is no segment of a path"));
+        }
+        if stands_for(entry) > MAX_SEGMENT {
+            return Err(Violation::Content("an entry whose name is too long"));
         }
         if before.is_some_and(|before| before > name) {
             return Err(Violation::Content("entries out of order"));

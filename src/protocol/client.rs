@@ -150,6 +150,11 @@ pub enum Event<'a> {
         /// Why.
         failure: message::Failure,
     },
+    /// The server reads one of the files to compare it.
+    Working {
+        /// The request.
+        request: u32,
+    },
     /// Ends the answer to a `files`.
     FilesEnd {
         /// The request.
@@ -269,11 +274,7 @@ impl Client {
             match piece {
                 Piece::Preamble(versions) => accept(versions)?,
                 Piece::Header(header) => self.answers.header(header)?,
-                Piece::Message(header, payload) => {
-                    if let Some(event) = self.answers.message(header, payload)? {
-                        return Ok(Some(event));
-                    }
-                }
+                Piece::Message(header, payload) => return self.answers.message(header, payload).map(Some),
                 Piece::Data(bytes) => return self.answers.data(bytes).map(Some),
             }
         }

@@ -31,8 +31,13 @@
 //!
 //! A server speaks either with TLS or without, and says so in its address: `fdsp://[TOKEN@]HOST[:PORT]/PATH[#PIN]` or
 //! `fdsp+plain://[TOKEN@]HOST[:PORT]/PATH`. The version is TLS 1.3 (RFC 8446), without early data and without client
-//! certificates. A client offers `fdsp/1` by ALPN (RFC 7301); a server that is offered other names only refuses. Inside of it everything is
+//! certificates. A client offers `fdsp/1` by ALPN (RFC 7301); a server that is offered other names only refuses, and one that is offered
+//! none accepts. Inside of it everything is
 //! as without it, from the preamble on. Classic dialects are never spoken inside of TLS.
+//!
+//! *PATH* is UTF-8. In it `%` and two hex digits are the byte of that value, decoded once, before the path is taken apart: `%2F` separates
+//! segments like `/`. `#`, `%` and what RFC 3986 does not let stand in a path are written so; `?` has no other meaning. *HOST* is
+//! a name, or an address, of IPv6 in brackets; the `%` before a zone is written `%25`, and `%` is read, too. Without *PORT* it is 7878.
 //!
 //! *PIN* is `sha256:` and the SHA-256 of the server's certificate, the first one that it sends, as it sends it (DER), in 64 hex
 //! digits. A client with a pin accepts the certificate that has it, whatever stands in that, and no other. A client without
@@ -54,7 +59,7 @@
 //!
 //! A server may want a *token*: 8 to 128 of the characters `A`-`Z`, `a`-`z`, `0`-`9`, `-`, `.`, `_` and `~`. The client sends it in
 //! `hello`, and in nothing else. Without TLS it would be readable on its way: a client sends it there only if its user has said so.
-//! A server that wants none ignores one. A server that wants another one than came, or than came not, answers with `error`
+//! A server that wants none ignores one; a `token` that has another form is malformed in any case. A server that wants another one than came, or than came not, answers with `error`
 //! `denied` for request 0 instead of `welcome`, not at once, and closes. A peer that has sent too many wrong ones is answered
 //! with `denied`, too, whatever it sends, and a `retry_after` that tells for how long. Without a `retry_after` the client does not try the same token again.
 //!
@@ -70,8 +75,9 @@
 //! | 7 | 1 | zero |
 //!
 //! The server answers with the version that both use from here on in *both* version bytes: the highest
-//! that both speak. If there is none in common it answers with its own range and closes. This page is
-//! version 1.
+//! that both speak. If there is none in common it answers with its own range and closes; one that speaks version 1 only with 1 and 1. So
+//! a client takes an answer for the agreement only if it speaks that version. A range of several versions agrees on nothing: if the
+//! client speaks one of them, it is a violation, else there is none in common. This page is version 1.
 //!
 //! # Frames
 //!
@@ -133,7 +139,7 @@
 //! | `get` | `error`, or `content` (`data`+ `block`)\* `end`, with `hole` for any of the `data`+ if the request has `holes`; at any place after `content` an `error` may end it instead |
 //! | `hashes` | `error`, or `content` `hashes`\* `end`; the same |
 //! | `tree` | `tree`+, the last with `more` false; at any place an `error` may end it instead |
-//! | `files` | for each file in the order of the request `file` (`data`+ `block`)\* `done`, or `same`, or `differs`, or `missed`, which at any place between `file` and `done` may end that file instead; any number of `working` may stand before each of these; then `end`; at any place an `error` may end it instead |
+//! | `files` | for each file in the order of the request `file` (`data`+ `block`)\* `done`, or `same`, or `differs`, or `missed`, which at any place between `file` and `done` may end that file instead; any number of `working` may stand before each of these, none after the last; then `end`; at any place an `error` may end it instead |
 //!
 //! Request numbers are chosen by the client, never 0, each greater than the one before. Every frame
 //! of an answer carries the number of its request. An `error` ends the answer of its request and
@@ -141,12 +147,15 @@
 //! request 0 is about the connection; it may come at any place between two frames, also instead of `welcome`, and
 //! the server closes after it. The client need not wait for `welcome` before its first request. A server
 //! reads at most `pipeline` (see `welcome`) requests ahead of the one that it answers; further ones wait unread,
-//! which is no violation.
+//! which is no violation. It does not read on while an answer waits to be sent: a client that sends many requests reads meanwhile, or
+//! both may wait for ever.
 //!
 //! Either side may end the connection: the client when it has sent its last request, the server between two
 //! answers. It sends `goodbye`, and nothing after it. A server that receives one answers what it has been asked before,
 //! may say goodbye, and closes. Requests that a server's `goodbye` leaves without an answer were not begun; they
-//! can be sent again elsewhere. Closing without a goodbye between two answers is no violation.
+//! can be sent again elsewhere. Closing without a goodbye between two answers is no violation. A server reads nothing after a client's
+//! `goodbye`, so that it closes without an `error`, whatever follows. A client that closes only its sending side (in TLS with
+//! `close_notify`) after complete frames is answered all that it has asked.
 //!
 //! ```text
 //! client:  ── preamble, hello sent ──▶ GREETING ── welcome ──▶ OPEN ◀── meta, entries, error ───────┐
@@ -201,7 +210,7 @@
 //!
 //! | member | type | meaning |
 //! |---|---|---|
-//! | `kind` | `"file"`, `"directory"` or `"other"` | `other` is what is listed but not served: a device, a broken link, a name that is no UTF-8 |
+//! | `kind` | `"file"` or `"directory"` | what is neither is answered with `not_found` |
 //! | `name` | text | the last segment of the path; of the served folder, its own name |
 //! | `size` | u64, for files | bytes; without meaning for others |
 //! | `modified` | time | last modification |
@@ -227,8 +236,8 @@
 //!
 //! | member | type | meaning |
 //! |---|---|---|
-//! | `name` | text | one segment of a path: not empty, not `.` or `..`, without `/` and NUL |
-//! | `kind` | as in `meta` | |
+//! | `name` | text | one segment of a path: not empty, not `.` or `..`, without `/` and NUL, at most 255 bytes. In a name that is not UTF-8, each byte that is not is written as `%` and two upper-case hex digits: such a name is at most 765 bytes |
+//! | `kind` | `"file"`, `"directory"` or `"other"` | `other` is what is listed but not served: a device, a broken link, a name that is not UTF-8 |
 //! | `size` | u64, optional | bytes; files have one |
 //! | `modified` | time | |
 //!
@@ -240,7 +249,7 @@
 //! | `form` | `"auto"`, `"file"` or `"zip"`; optional | `file`: a file as itself; `zip`: a directory as a zip archive; `auto` (the default): whichever fits. What does not fit is answered with `wrong_kind` |
 //! | `first_block` | u64, optional | index of the first block (default 0) |
 //! | `blocks` | u64, optional | how many blocks at most; to the end if absent |
-//! | `identity` | identity, optional | refuse with `changed` unless the content has this one |
+//! | `identity` | text, optional | refuse with `changed` unless the content has this identity, also where it is none: empty, or longer than 128 characters |
 //! | `skip` | u64, optional | bytes of the first block that the client has, and that are not sent (default 0); see "Parts of a block" |
 //! | `missing` | boolean, optional | `true`: the `end` of an archive names what is missing in it (default `false`) |
 //! | `holes` | boolean, optional | `true`: the client takes `hole` frames (default `false`); see "Holes" |
@@ -337,15 +346,15 @@
 //! | member | type | meaning |
 //! |---|---|---|
 //! | `path` | path | the directory that the others are relative to |
-//! | `files` | list of wanted files | in the order in which they are to be answered |
+//! | `files` | list of wanted files | in the order in which they are to be answered; one that stands twice is answered twice |
 //! | `content` | boolean, optional | `false`: no content, only whether the files have their digests (default `true`) |
-//! | `largest` | u64, optional | a file of more bytes is `missed` as `changed` |
+//! | `largest` | u64, optional | a file of more bytes is `missed` as `changed`, without being compared with a `digest` |
 //!
 //! A wanted file:
 //!
 //! | member | type | meaning |
 //! |---|---|---|
-//! | `path` | path | from that directory |
+//! | `path` | path | from that directory; an empty one is the directory itself, `missed` as `wrong_kind` |
 //! | `digest` | digest, optional | BLAKE3 of what the client has of it |
 //! | `skip` | u64, optional | bytes of its first block that the client has, and that are not sent (default 0); see "Parts of a block" |
 //!
@@ -399,7 +408,9 @@
 //! An answer is the blocks from `first_block` on, at most `blocks` of them, until the content ends. One that begins
 //! exactly at the content's end (an empty content's always does), or asks for 0 blocks, has no block: `content`
 //! is followed by `end`. One that begins behind it is answered with `range`. The end of the content is reached if the
-//! last byte of the answer is the content's last. Where `content` names no size, a block shorter than 1 MiB is the last.
+//! last byte of the answer is the content's last; by an answer without blocks, if it begins at the content's end. So the `end` of an
+//! empty content has `size` and `root`, that of an answer that begins at another content's end has `size`, and that of one that asked for 0
+//! blocks elsewhere has neither. Where `content` names no size, a block shorter than 1 MiB is the last.
 //!
 //! # Parts of a block
 //!
@@ -506,8 +517,9 @@
 //!
 //! | seen by the server | it |
 //! |---|---|
-//! | not the preamble, or one with an empty range or without the zero | closes |
-//! | nothing complete within the handshake deadline | closes, after `error` `timed_out` if what came began as the preamble does |
+//! | not the preamble (nor a TLS record, nor a path of a classic dialect where those are served) | answers with a sentence of text for people, to HTTP as a response with status 400, and closes |
+//! | a preamble with an empty range or without the zero | closes |
+//! | no complete request within the handshake deadline, which begins with the connection and has TLS, preamble and `hello` in it | closes, after `error` `timed_out` if what came began as the preamble does |
 //! | no version in common | answers its preamble, closes |
 //! | a token that is not the server's, or none where it wants one | `error` `denied` for request 0, closes |
 //! | unknown kind, a server's kind, flags or reserved not zero, a length that its kind may not have, malformed JSON, request number 0 or not rising, another number than 0 where 0 must be, anything before `hello`, a second `hello`, anything after `goodbye` | `error` `violation` for request 0, closes |

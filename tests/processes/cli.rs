@@ -117,7 +117,7 @@ fn a_busy_port() {
 fn a_log_folder_that_cannot_be_written_is_a_warning() {
     let home = Home::new();
     home.write(".local/state", "a file where a folder should be");
-    let outcome = home.line("--retries 0 -H 127.0.0.1 -P 1 a");
+    let outcome = home.line("--retry-max-time 0.1 -H 127.0.0.1 -P 1 a");
     assert_eq!(outcome.code, 3);
     let first = outcome.stderr.lines().next().expect("a line");
     assert!(first.starts_with("tui: warning: nothing is logged to a file, the folder"), "{outcome:#?}");
@@ -128,7 +128,7 @@ fn hosts_that_cannot_be_reached() {
     let home = Home::new();
     // A port that was free a moment ago, and that nobody else is given so soon.
     let port = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port").port();
-    refused(&home, &format!("--retries 0 -H 127.0.0.1 -P {port} a"), 3, &["127.0.0.1", "refused"]);
+    refused(&home, &format!("-q --retry-max-time 0.1 -H 127.0.0.1 -P {port} a"), 3, &["127.0.0.1", "refused"]);
     refused(&home, "--retries 0 fdsp+plain://nowhere.invalid/a", 3, &["nowhere.invalid"]);
 }
 

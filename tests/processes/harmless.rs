@@ -146,7 +146,7 @@ fn no_server_reaches_the_terminal_through_a_client() {
             let home = Home::new();
             fs::create_dir(home.path().join("got")).expect("made");
             let line = format!(
-                "{face} --extract --retries 0 --timeout 5 -d got --log-file log fdsp+plain://127.0.0.1:{port}/{path}"
+                "{face} --extract --retries 0 --retry-max-time 0.1 --timeout 5 -d got --log-file log fdsp+plain://127.0.0.1:{port}/{path}"
             );
             let outcome = home.line(&line);
             assert_harmless(what, outcome.stdout.as_bytes());
@@ -164,7 +164,7 @@ fn odd_folders_are_told_of_all_the_same() {
     {
         let port = scripted([welcome(), file("x", "file")].concat());
         let home = Home::new();
-        let mut command = home.command(["--json", "--retries", "0", "--log-file", "log", "-d"]);
+        let mut command = home.command(["--json", "--retries", "0", "--retry-max-time", "0.1", "--log-file", "log", "-d"]);
         command.arg(OsStr::from_bytes(name)).arg(format!("fdsp+plain://127.0.0.1:{port}/x"));
         let outcome = program::finish(command.spawn().expect("the binary starts"));
         assert_eq!(outcome.code, 0, "{outcome:?}");

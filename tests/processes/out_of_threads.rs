@@ -53,7 +53,7 @@ fn what_has_no_threads_to_begin_with_says_so() {
         }
         let home = Home::new();
         let Some(mut command) = limited(&home, threads) else { return };
-        command.args(["--headless", "fdsp+plain://127.0.0.1:1/file", "--retries", "0"]);
+        command.args(["--headless", "fdsp+plain://127.0.0.1:1/file", "--retry-max-time", "0.1"]);
         let outcome = finish(command.spawn().expect("the binary starts"));
         assert!([1, 3].contains(&outcome.code), "a client with {threads}: {outcome:#?}");
         assert!(!outcome.stderr.contains("panicked"), "a client with {threads}: {outcome:#?}");

@@ -1,13 +1,13 @@
 //! What the actor does when it is told something.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use tokio::task::spawn_blocking;
 
 use super::{Actor, Message};
 use crate::{
     client::{
-        Command, Event, JobId, NewJob, NewServer, listing,
+        Command, Event, JobId, NewJob, NewServer, Speak, listing,
         phase::{Input, Phase},
         reaper::Deletion,
         trust::Distrust,
@@ -21,8 +21,8 @@ impl Actor {
         match command {
             Command::Add(jobs) => self.add(jobs),
             Command::Pause(ids) => ids.into_iter().for_each(|id| self.pause(id)),
-            Command::Resume(ids) => self.each(ids, Input::Resume, "resumed"),
-            Command::Retry(ids) => self.each(ids, Input::Retry, "resumed"),
+            Command::Resume(ids) => self.again(ids, Input::Resume),
+            Command::Retry(ids) => self.again(ids, Input::Retry),
             Command::Cancel(ids) => ids.into_iter().for_each(|id| self.cancel(id)),
             Command::Remove(ids) => self.remove(&ids),
             Command::Move(ids, places) => self.board.with(|state| state.queue.move_by(&ids, places)),
@@ -45,10 +45,18 @@ impl Actor {
                 state.queue.touch();
             }),
             Command::List { authority, path, after, answer } => {
-                let pool = Arc::clone(&self.pool);
+                let (pool, board, freed) =
+                    (Arc::clone(&self.pool), Arc::clone(&self.board), Arc::clone(&self.freed));
                 tokio::spawn(async move {
+                    let listed = listing::list(&pool, &authority, &path, after).await;
+                    if listed.is_ok() {
+                        let server = board.with(|state| state.servers.number(&authority, Speak::V1));
+                        if board.reached(server) {
+                            freed.notify_one();
+                        }
+                    }
                     // Nobody may be waiting any more.
-                    let _ = answer.send(listing::list(&pool, &authority, &path, after).await);
+                    let _ = answer.send(listed);
                 });
             }
             // Taken by the loop.
@@ -57,6 +65,7 @@ impl Actor {
     }
 
     fn add(&mut self, jobs: Vec<NewJob>) {
+        let now = Instant::now();
         // Closed once nobody waits for the board.
         let mut forgotten = Vec::new();
         let events: Vec<_> = self.board.with(|state| {
@@ -65,6 +74,7 @@ impl Actor {
             let add = |new: NewJob| {
                 let address = SafeText::new(&new.address.to_string());
                 let server = state.servers.number(&new.address.authority, new.speak);
+                state.servers.try_now(server, now);
                 let Some(id) = state.queue.at_rest_for(&new, &at_rest) else {
                     return Event::Queued { id: state.queue.add(new, server), address };
                 };
@@ -101,7 +111,7 @@ impl Actor {
     /// What failed for a server that is believed now goes on.
     pub(super) fn trusted(&self, server: &NewServer) {
         let waiting = self.board.with(|state| state.queue.that_ask_about(server));
-        self.each(waiting, Input::Retry, "resumed");
+        self.again(waiting, Input::Retry);
     }
 
     /// A server is reached in another way: what it has refused goes on.
@@ -113,7 +123,7 @@ impl Actor {
         if changed > 0 {
             tracing::info!("{now}: {changed} downloads are asked for with the token and the pin named last");
         }
-        self.each(refused, Input::Retry, "resumed");
+        self.again(refused, Input::Retry);
     }
 
     /// Gives a command to a job; whether it meant something.
@@ -127,9 +137,12 @@ impl Actor {
         true
     }
 
-    fn each(&self, ids: Vec<JobId>, input: Input, what: &'static str) {
+    /// Jobs are to go on, and if their servers could not be reached, these are tried now.
+    fn again(&self, ids: Vec<JobId>, input: Input) {
+        let now = Instant::now();
         for id in ids {
-            self.apply(id, input, what);
+            self.apply(id, input, "resumed");
+            self.board.with(|state| state.queue.server(id).map(|server| state.servers.try_now(server, now)));
         }
     }
 

@@ -3,13 +3,13 @@
 use std::{
     path::Path,
     sync::Arc,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use crate::{
     client::{
         Finished, JobId, JobState, JobView, KeptJob, KeptState, NewJob, Trouble, phase::Phase,
-        progress::Progress, schedule::ServerId, speed::Meter,
+        progress::Progress, schedule::{Outage, ServerId}, speed::Meter,
     },
     text::SafeText,
 };
@@ -32,6 +32,8 @@ pub(super) struct Job {
     pub(super) busy: bool,
     /// Tries after the first one since something last went well.
     pub(super) attempts: u32,
+    /// Attempts in a row for which the server was busy, and when the first one ended.
+    pub(super) busy_since: Option<(u32, Instant)>,
     /// Waiting: until when.
     pub(super) due: Option<Instant>,
     /// Waiting or failed: why.
@@ -78,6 +80,7 @@ impl Job {
             phase: Phase::Queued,
             busy: false,
             attempts: 0,
+            busy_since: None,
             due: None,
             trouble: None,
             finished: None,
@@ -173,15 +176,18 @@ impl Job {
         }
     }
 
-    fn state(&self, now: Instant) -> JobState {
+    fn state(&self, now: Instant, outage: Option<&Outage>) -> JobState {
         let reason = || self.trouble.as_ref().map(|trouble| trouble.message.clone()).unwrap_or_default();
+        let left = |due: Instant| due.saturating_duration_since(now).as_secs_f64();
         match self.phase {
-            Phase::Queued => JobState::Queued,
+            Phase::Queued => match outage {
+                Some(outage) => {
+                    JobState::Unreachable { seconds: outage.due.map(left), reason: outage.reason.clone() }
+                }
+                None => JobState::Queued,
+            },
             Phase::Waiting => JobState::Waiting {
-                seconds: self
-                    .due
-                    .map_or(Duration::ZERO, |due| due.saturating_duration_since(now))
-                    .as_secs_f64(),
+                seconds: self.due.map_or(0.0, left),
                 attempt: self.attempts,
                 reason: reason(),
             },
@@ -198,7 +204,7 @@ impl Job {
         }
     }
 
-    pub(super) fn view(&self, now: Instant) -> JobView {
+    pub(super) fn view(&self, now: Instant, outage: Option<&Outage>) -> JobView {
         let progress = self.progress();
         let live = self.live.as_ref().filter(|_| self.phase == Phase::Running);
         let remaining = progress.map(|(done, total)| total - done);
@@ -207,7 +213,7 @@ impl Job {
             address: self.address.clone(),
             name: self.name.clone(),
             target: self.target.clone(),
-            state: self.state(now),
+            state: self.state(now, outage),
             size: self.size,
             received: self.received(),
             progress,

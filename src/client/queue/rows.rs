@@ -2,9 +2,9 @@
 
 use std::{ops::Range, time::Instant};
 
-use crate::client::{JobId, JobView, Totals, speed};
+use crate::client::{JobId, JobView, Totals, schedule::Servers, speed};
 
-use super::Queue;
+use super::{Queue, job::Job};
 
 impl Queue {
     /// Ids in order, of jobs whose name contains `filter`, ignoring case.
@@ -18,14 +18,20 @@ impl Queue {
     }
 
     /// The rows at these places.
-    pub(in crate::client) fn at(&self, rows: Range<usize>, now: Instant) -> Vec<JobView> {
+    pub(in crate::client) fn at(
+        &self,
+        rows: Range<usize>,
+        now: Instant,
+        servers: &Servers,
+    ) -> Vec<JobView> {
         let end = rows.end.min(self.order.len());
-        self.rows(&self.order[rows.start.min(end)..end], now)
+        self.rows(&self.order[rows.start.min(end)..end], now, servers)
     }
 
     /// The rows of these jobs, as far as there are such.
-    pub(in crate::client) fn rows(&self, ids: &[JobId], now: Instant) -> Vec<JobView> {
-        ids.iter().filter_map(|id| self.jobs.get(id)).map(|job| job.view(now)).collect()
+    pub(in crate::client) fn rows(&self, ids: &[JobId], now: Instant, servers: &Servers) -> Vec<JobView> {
+        let view = |job: &Job| job.view(now, servers.outage(job.server));
+        ids.iter().filter_map(|id| self.jobs.get(id)).map(view).collect()
     }
 
     /// The sums.

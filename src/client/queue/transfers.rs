@@ -37,6 +37,8 @@ pub(in crate::client) enum Ended {
     Finished(Finished),
     Failed(Trouble),
     Again { trouble: Trouble, due: Instant },
+    /// The server cannot be reached.
+    Unreachable,
     Stopped,
 }
 
@@ -93,14 +95,28 @@ impl Queue {
         }
     }
 
-    /// Number of the coming try after the first. `progressed`: this one brought something, and the count
-    /// begins anew.
-    pub(in crate::client) fn count_try(&mut self, id: JobId, progressed: bool) -> u32 {
+    /// Number of the coming try after the first.
+    pub(in crate::client) fn count_try(&mut self, id: JobId) -> u32 {
         let count = |job: &mut Job| {
-            job.attempts = if progressed { 1 } else { job.attempts + 1 };
+            job.attempts += 1;
+            job.busy_since = None;
             job.attempts
         };
         self.jobs.get_mut(&id).map_or(1, count)
+    }
+
+    /// An attempt received something: all earlier ones are forgotten.
+    pub(in crate::client) fn progressed(&mut self, id: JobId) {
+        self.jobs.get_mut(&id).into_iter().for_each(|job| (job.attempts, job.busy_since) = (0, None));
+    }
+
+    /// The server was busy once more. Returns how often it was in a row, and since when.
+    pub(in crate::client) fn count_busy(&mut self, id: JobId, now: Instant) -> (u32, Instant) {
+        let count = |job: &mut Job| {
+            let (times, since) = job.busy_since.unwrap_or((0, now));
+            *job.busy_since.insert((times + 1, since))
+        };
+        self.jobs.get_mut(&id).map_or((1, now), count)
     }
 
     /// The transfer of a job ended. Returns the phase that it is in now.
@@ -116,6 +132,7 @@ impl Queue {
             Ended::Finished(_) => Some(Input::Finished),
             Ended::Failed(_) => Some(Input::Failed),
             Ended::Again { .. } => Some(Input::Again),
+            Ended::Unreachable => Some(Input::Unreachable),
             // The command that stopped it has moved it already.
             Ended::Stopped => None,
         };
@@ -127,7 +144,7 @@ impl Queue {
                 Ended::Finished(finished) => job.finish(finished),
                 Ended::Failed(trouble) => job.trouble = Some(trouble),
                 Ended::Again { trouble, due } => (job.trouble, job.due) = (Some(trouble), Some(due)),
-                Ended::Stopped => {}
+                Ended::Unreachable | Ended::Stopped => {}
             }
             job.phase
         })

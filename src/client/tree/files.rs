@@ -338,7 +338,7 @@ impl Drop for Asking<'_> {
 }
 
 impl Talk for Asking<'_> {
-    fn next(&mut self) -> Option<Request> {
+    fn next(&mut self) -> Option<(Request, u64)> {
         let path = self.context.new.address.path.as_str().to_owned();
         let mut files = Files {
             path,
@@ -346,7 +346,7 @@ impl Talk for Asking<'_> {
             content: self.content,
             largest: self.content.then_some(BLOCK_SIZE),
         };
-        let (mut cost, mut bytes, mut indices) = (files.cost(), 0u64, Vec::new());
+        let (mut cost, mut bytes, mut hashed, mut indices) = (files.cost(), 0u64, 0u64, Vec::new());
         while let Some(&index) = self.todo.front() {
             let wanted = self.wanted(index);
             cost += wanted.cost();
@@ -356,6 +356,9 @@ impl Talk for Asking<'_> {
             if (cost > REQUEST || bytes > self.most) && !indices.is_empty() {
                 break;
             }
+            if let (true, Node::File { size, .. }) = (wanted.has_digest(), self.manifest.entry(index).node) {
+                hashed = hashed.saturating_add(size);
+            }
             files.files.push(wanted);
             indices.push(index);
             self.todo.pop_front();
@@ -364,7 +367,7 @@ impl Talk for Asking<'_> {
             return None;
         }
         self.asked.push_back(indices);
-        Some(Request::Files(files))
+        Some((Request::Files(files), hashed))
     }
 
     fn take(&mut self, event: Event<'_>) -> Result<(), Fault> {

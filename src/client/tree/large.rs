@@ -127,7 +127,6 @@ impl Work<'_> {
             progress: Arc::new(Progress::part_of(&context.progress)),
             slot: context.slot.as_ref().and_then(Slot::another),
             retries: context.retries,
-            timeout: context.timeout,
             sync: false,
             extract: context.extract,
             names: context.names,

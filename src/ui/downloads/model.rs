@@ -290,7 +290,10 @@ impl Model {
             Event::Done { id, .. } | Event::Failed { id, .. } | Event::Changed { id, .. } => {
                 self.active.remove(id);
             }
-            Event::Queued { .. } | Event::Retry { .. } => {}
+            Event::Queued { .. }
+            | Event::Retry { .. }
+            | Event::Unreachable { .. }
+            | Event::Reachable { .. } => {}
         }
     }
 

@@ -59,7 +59,12 @@ impl Queue for Fake {
             running: count(|state| {
                 matches!(state, JobState::Connecting | JobState::Running | JobState::Verifying)
             }),
-            waiting: count(|state| matches!(state, JobState::Queued | JobState::Waiting { .. })),
+            waiting: count(|state| {
+                matches!(
+                    state,
+                    JobState::Queued | JobState::Waiting { .. } | JobState::Unreachable { .. }
+                )
+            }),
             paused: count(|state| matches!(state, JobState::Paused)),
             done: count(|state| matches!(state, JobState::Done(_))),
             failed: count(|state| matches!(state, JobState::Failed(_))),

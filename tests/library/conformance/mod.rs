@@ -8,6 +8,7 @@
 
 mod changes;
 mod classic;
+mod corners;
 mod crowd;
 mod directories;
 mod files;
@@ -86,6 +87,7 @@ on_every_architecture! {
     places: of_an_address, of_the_silent, requests_of_a_connection, for_hashing, for_archives, of_a_page, bandwidth;
     lifecycle: drain_when_idle, drain_finishes_what_runs, drain_has_a_deadline, stop, disconnect, dropped, snapshots;
     tokens: right_and_wrong, none_needed, kept_out_slowly, turned_away;
+    corners: ends, tokens, requests;
     strangers: http, tls, garbage, another_version, violations, reserved_kinds;
     hostile: ends, held, floods;
     classic: files, directories, not_found, early_close, vanished, select_files, select_directories, select_not_found;
@@ -109,6 +111,7 @@ on_every_architecture_with_tls! {
     places: of_an_address, of_the_silent, requests_of_a_connection, for_hashing, for_archives, of_a_page, bandwidth;
     lifecycle: drain_when_idle, drain_finishes_what_runs, drain_has_a_deadline, stop, disconnect, dropped, snapshots;
     tokens: right_and_wrong, none_needed, kept_out_slowly, turned_away;
+    corners: ends, tokens, requests;
     strangers: garbage, another_version, violations, reserved_kinds;
     hostile: ends, held, floods;
     transport: ends_in_order, half_a_handshake, trickled_handshake, garbage, other_protocols, without_tls, cut_off,

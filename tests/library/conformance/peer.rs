@@ -151,6 +151,7 @@ impl Peer {
                     sink(bytes);
                     return Came::Data;
                 }
+                Some(Event::Working { .. }) => {}
                 Some(event) => return own(event),
                 None if used > 0 => continue,
                 None => {}
@@ -392,5 +393,6 @@ fn own(event: Event<'_>) -> Came {
         Event::Differs { .. } => Came::Differs,
         Event::Missed { failure, .. } => Came::Missed(failure),
         Event::FilesEnd { .. } => Came::FilesEnd,
+        Event::Working { .. } => unreachable!("taken before"),
     }
 }

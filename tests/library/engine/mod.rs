@@ -19,5 +19,6 @@ mod strangers;
 pub mod support;
 mod table;
 mod under_way;
+mod waiting;
 
 use crate::shared::{frames, proxy};

@@ -72,7 +72,8 @@ fn a_closed_port_and_an_unknown_host_are_told_apart() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let closed = listener.local_addr().unwrap();
     drop(listener);
-    let mut client = Client::new(Config { retries: 1, ..config() });
+    let retry_max_time = Some(Duration::from_millis(100));
+    let mut client = Client::new(Config { retry_max_time, ..config() });
     let trouble = client.get(closed, "a").unwrap_err();
     assert_eq!(trouble.kind, TroubleKind::Connection);
     assert!(trouble.message.as_str().contains("connection refused"), "{trouble}");

@@ -79,12 +79,20 @@ pub fn config() -> Config {
         segments: 4,
         limit: None,
         retries: 8,
+        retry_max_time: None,
         timeout: Duration::from_secs(20),
+        speed_limit: 100,
+        speed_time: None,
         sync: false,
         extract: Default::default(),
         names: Default::default(),
         trust: Trust::default(),
     }
+}
+
+/// An engine that tries nothing again, whatever went wrong.
+pub fn once() -> Config {
+    Config { retries: 0, retry_max_time: Some(Duration::ZERO), ..config() }
 }
 
 /// An engine, its events, and the folder that it downloads to.

@@ -33,6 +33,32 @@ fn once() -> Client {
     Client::new(fdsp::client::Config { retries: 0, ..crate::tree::support::config() })
 }
 
+/// That it works on something is no answer, where there is nothing to work on.
+#[test]
+fn a_server_that_only_says_that_it_works_is_left() {
+    let script = Script::new().file("a", b"abc");
+    let at = serve(move |session, id, request| match request {
+        Request::Files(_) => {
+            let mut writer = session.machine.files(id, &mut session.out);
+            for _ in 0..1000 {
+                writer.working(&mut session.out);
+            }
+            let bytes = session.out.as_slice().to_vec();
+            session.out.sent(bytes.len());
+            for frame in bytes.chunks(12) {
+                session.raw(frame);
+                std::thread::sleep(std::time::Duration::from_millis(200));
+            }
+        }
+        request => script.answer(session, id, &request),
+    });
+    let timeout = std::time::Duration::from_millis(500);
+    let mut client = Client::new(fdsp::client::Config { retries: 0, timeout, ..crate::tree::support::config() });
+    let trouble = fetch(&mut client, at).unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Connection);
+    assert!(trouble.message.as_str().contains("sent less than 100 B/s for 0.5 s"), "{trouble}");
+}
+
 #[test]
 fn an_honest_script_is_believed() {
     let at = Script::new()

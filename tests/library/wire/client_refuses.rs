@@ -540,6 +540,8 @@ fn what_stat_and_list_may_not_answer() {
         (list(), page(&[".."], false), "an entry whose name is no segment of a path"),
         (list(), page(&["a/b"], false), "an entry whose name is no segment of a path"),
         (list(), page(&["a\0b"], false), "an entry whose name is no segment of a path"),
+        (list(), page(&[&"x".repeat(256)], false), "an entry whose name is too long"),
+        (list(), page(&[&"%FF".repeat(256)], false), "an entry whose name is too long"),
         (list(), page(&[], true), "an empty page before the last"),
         (after.clone(), page(&["b"], false), "entries that were not asked for"),
         (after.clone(), page(&["a"], true), "entries that were not asked for"),
@@ -551,6 +553,9 @@ fn what_stat_and_list_may_not_answer() {
         );
     }
     accepted(&[Request::List(list())], &welcomed().json(ENTRIES, 1, &page(&[], false)));
+    // Bytes that are not UTF-8 are three characters each.
+    let odd = page(&[&"%FF".repeat(255), &"x".repeat(255)], false);
+    accepted(&[Request::List(list())], &welcomed().json(ENTRIES, 1, &odd));
     accepted(&[Request::List(after)], &welcomed().json(ENTRIES, 1, &page(&["c", "d"], true)));
     accepted(&[Request::List(two)], &welcomed().json(ENTRIES, 1, &page(&["A", "a"], true)));
 }

@@ -155,7 +155,8 @@ impl<'a> Campaign<'a> {
         let (passed, kept) = (self.gate.passed(), self.folder.kept(self.subject.name));
         let address = self.server.through(&self.gate, self.subject.path);
         let form = if self.subject.files.is_some() { "tree" } else { "auto" };
-        let options = ["--retries", if patient { "100" } else { "0" }, "--as", form];
+        let (retries, time) = if patient { ("100", "0") } else { ("0", "0.1") };
+        let options = ["--retries", retries, "--retry-max-time", time, "--as", form];
         let client = Client::with(&self.folder, &address, &options);
         Running { client, patient, passed, kept, interrupted: 0 }
     }

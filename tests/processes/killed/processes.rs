@@ -132,7 +132,8 @@ pub struct Client {
 impl Client {
     /// Fetches an address into a folder.
     pub fn start(folder: &Folder, address: &str, retries: u32) -> Client {
-        Client::with(folder, address, &["--retries", &retries.to_string()])
+        let time = if retries == 0 { "0.1" } else { "0" };
+        Client::with(folder, address, &["--retries", &retries.to_string(), "--retry-max-time", time])
     }
 
     /// The same with these options.

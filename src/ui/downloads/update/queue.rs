@@ -65,7 +65,13 @@ fn act_on(model: &mut Model, action: Action, rows: &[JobView]) -> Vec<Effect> {
         Action::Pause => return pause(model, rows, "nothing here can be paused"),
         Action::Retry => {
             let again = pick(rows, |row| {
-                matches!(row.state, JobState::Failed(_) | JobState::Cancelled | JobState::Waiting { .. })
+                matches!(
+                    row.state,
+                    JobState::Failed(_)
+                        | JobState::Cancelled
+                        | JobState::Waiting { .. }
+                        | JobState::Unreachable { .. }
+                )
             });
             if again.is_empty() {
                 model.say("nothing here to try again");

@@ -79,6 +79,7 @@ fn facts(row: &JobView, theme: &Theme) -> Vec<(&'static str, String, Style)> {
     let (state, style) = match &row.state {
         JobState::Queued => ("waiting for its turn", theme.plain),
         JobState::Waiting { .. } => ("waiting to try again", theme.warn),
+        JobState::Unreachable { .. } => ("waiting for the server", theme.warn),
         JobState::Connecting => ("connecting", theme.plain),
         JobState::Running => ("running", theme.plain),
         JobState::Verifying => ("verifying", theme.plain),
@@ -95,8 +96,11 @@ fn facts(row: &JobView, theme: &Theme) -> Vec<(&'static str, String, Style)> {
         JobState::Failed(trouble) => facts.push(("Error", trouble.message.to_string(), theme.plain)),
         JobState::Waiting { attempt, reason, .. } => {
             facts.push(("Error", reason.to_string(), theme.plain));
-            facts.push(("Retry", format!("number {attempt}"), theme.plain));
+            if *attempt > 0 {
+                facts.push(("Retry", format!("number {attempt}"), theme.plain));
+            }
         }
+        JobState::Unreachable { reason, .. } => facts.push(("Error", reason.to_string(), theme.plain)),
         _ => {}
     }
     facts.push(("Address", row.address.to_string(), theme.plain));

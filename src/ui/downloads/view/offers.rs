@@ -156,7 +156,9 @@ fn job(model: &Model) -> Vec<Hint> {
     let mut hints = Vec::new();
     match &row.state {
         JobState::Failed(_) | JobState::Cancelled => hints.push(Action::Retry.into()),
-        JobState::Waiting { .. } => hints.push(Hint::saying(Action::Retry, "try now")),
+        JobState::Waiting { .. } | JobState::Unreachable { .. } => {
+            hints.push(Hint::saying(Action::Retry, "try now"));
+        }
         JobState::Paused => hints.push(Hint::saying(Action::Pause, "resume")),
         _ => {}
     }

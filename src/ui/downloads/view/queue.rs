@@ -139,14 +139,19 @@ fn says(row: &JobView, look: &Look) -> Says {
     match &row.state {
         JobState::Queued => says.word = "waiting".to_owned(),
         JobState::Waiting { seconds, attempt, reason } => {
-            says.word = format!("retry {attempt}");
+            says.word = if *attempt == 0 { "waiting".to_owned() } else { format!("retry {attempt}") };
             says.word_style = theme.warn;
             says.text = Some((reason.to_string(), theme.warn));
-            says.time = match duration(*seconds) {
-                _ if *seconds < 1.0 => "now".to_owned(),
-                Some(time) => format!("in {time}"),
-                None => String::new(),
-            };
+            says.time = until(*seconds);
+        }
+        JobState::Unreachable { seconds, reason } => {
+            says.word = "no server".to_owned();
+            says.word_style = theme.warn;
+            // What is here already stays in sight.
+            if progress(row).is_none_or(|(_, percent)| percent == 0) {
+                says.text = Some((reason.to_string(), theme.warn));
+            }
+            says.time = seconds.map_or_else(|| "now".to_owned(), until);
         }
         JobState::Connecting => says.word = "connecting".to_owned(),
         JobState::Running => {
@@ -194,6 +199,15 @@ fn says(row: &JobView, look: &Look) -> Says {
     says
 }
 
+/// The time until something is tried again.
+fn until(seconds: f64) -> String {
+    match duration(seconds) {
+        _ if seconds < 1.0 => "now".to_owned(),
+        Some(time) => format!("in {time}"),
+        None => String::new(),
+    }
+}
+
 fn duration(seconds: f64) -> Option<String> {
     Duration::try_from_secs_f64(seconds).ok().map(units::duration)
 }
@@ -207,7 +221,7 @@ fn short(hash: &str, glyphs: &Glyphs) -> Option<String> {
 /// How much is there; never everything before it is verified and in place.
 fn progress(row: &JobView) -> Option<(f64, u64)> {
     let (done, total) = row.progress.or(row.size.map(|size| (row.received, size)))?;
-    if matches!(row.state, JobState::Queued | JobState::Cancelled) && done == 0 {
+    if matches!(row.state, JobState::Queued | JobState::Unreachable { .. } | JobState::Cancelled) && done == 0 {
         return None;
     }
     if total == 0 {

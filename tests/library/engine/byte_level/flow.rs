@@ -18,7 +18,7 @@ use super::{
 use crate::engine::{
     frames::{self, frame},
     scripted::listen,
-    support::{Client, MIB, config, content},
+    support::{Client, MIB, once, content},
 };
 
 /// The names of these tricks: the tests below, in their order.
@@ -35,7 +35,7 @@ pub const NAMES: [&str; 6] = [
 const NEVER: Duration = Duration::from_secs(600);
 
 fn engine(timeout: Duration) -> Client {
-    Client::new(Config { retries: 0, timeout, ..config() })
+    Client::new(Config { timeout, ..once() })
 }
 
 /// Says this again and again, as often as the other side takes it.

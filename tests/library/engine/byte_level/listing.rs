@@ -1,7 +1,7 @@
 //! The answer to a question for what is in a directory.
 
 use fdsp::{
-    client::{Command, Config, Trouble},
+    client::{Command, Trouble},
     protocol::{message::Entries, path::RemotePath},
 };
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::answers::{Present, Step, Trick, Tricks, is_safe, right, serve};
 use crate::engine::{
     frames::frame,
-    support::{Client, authority, config},
+    support::{Client, authority, once},
 };
 
 const LIST: u8 = 0x03;
@@ -81,7 +81,7 @@ fn list(client: &Client, at: std::net::SocketAddr) -> Result<Entries, Trouble> {
 fn every_wrong_answer_is_refused() {
     let present = Present::default();
     let at = serve(&present, tricks, |_, request| right(&answer(), request));
-    let client = Client::new(Config { retries: 0, ..config() });
+    let client = Client::new(once());
     let names = |page: Entries| page.entries.into_iter().map(|entry| entry.name).collect::<Vec<_>>();
     for (number, Trick { name, harmless, .. }) in tricks(1).into_iter().enumerate() {
         *present.lock().unwrap() = Some(number);

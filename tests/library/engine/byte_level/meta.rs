@@ -3,7 +3,7 @@
 use std::fs;
 
 use fdsp::{
-    client::{Config, Form, NewJob},
+    client::{Form, NewJob},
     text::is_unsafe,
 };
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use super::{
     play::WANTED,
     tree,
 };
-use crate::engine::support::{Client, config, names};
+use crate::engine::support::{Client, once, names};
 
 const STAT: u8 = 0x02;
 const META: u8 = 0x82;
@@ -85,7 +85,7 @@ impl Trial {
             STAT => right(&answer(), request),
             kind => tree::right_answer(kind, request),
         });
-        Trial { present, at, client: Client::new(Config { retries: 0, ..config() }) }
+        Trial { present, at, client: Client::new(once()) }
     }
 
     /// Fetches the served folder itself while the server plays this trick; what is in the folder for downloads then.

@@ -16,7 +16,7 @@ use fdsp::{
 use crate::engine::{
     frames,
     scripted::listen,
-    support::{Client, MIB, Served, config, content, names},
+    support::{Client, MIB, Served, once, content, names},
 };
 
 /// What the client asks for, from the hostile server and from the honest one.
@@ -108,9 +108,9 @@ pub fn all(attacks: &[Attack], fresh: Fresh) {
     let served = Served::new();
     served.write("a", WANTED);
     let hostile = Hostile::new(&attacks[0]);
-    let mut honest = Client::new(Config { retries: 2, ..config() });
-    let mut patient = Client::new(Config { retries: 0, ..config() });
-    let mut quick = Client::new(Config { retries: 0, timeout: SHORT, ..config() });
+    let mut honest = Client::new(Config { retries: 2, ..once() });
+    let mut patient = Client::new(once());
+    let mut quick = Client::new(Config { timeout: SHORT, ..once() });
     let old = content(OLD, 3);
     for attack in attacks {
         let Attack { name, then, harmless, .. } = attack;

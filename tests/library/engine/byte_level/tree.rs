@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use fdsp::client::{Config, Finished, Form, NewJob, Trouble};
+use fdsp::client::{Finished, Form, NewJob, Trouble};
 use serde_json::{Value, json};
 
 use super::{
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::engine::{
     frames,
-    support::{Client, config, names},
+    support::{Client, once, names},
 };
 
 const ASKS_TREE: u8 = 0x06;
@@ -275,7 +275,7 @@ fn fetch(
 fn every_wrong_answer_is_refused() {
     let present = Present::default();
     let at = serve(&present, tricks, right_answer);
-    let mut client = Client::new(Config { retries: 0, ..config() });
+    let mut client = Client::new(once());
     for (number, Trick { name, harmless, .. }) in tricks(1).into_iter().enumerate() {
         let outside = tempfile::tempdir().unwrap();
         let folder = outside.path().join("in");

@@ -1,0 +1,114 @@
+//! What the specification says of cases that are easily overlooked.
+
+use std::{
+    ffi::OsStr,
+    io::{Read, Write},
+    os::unix::ffi::OsStrExt,
+};
+
+use fdsp::{
+    protocol::{
+        error::Code,
+        message::{Files, Get, Kind, WantedFile},
+    },
+    server::Arch,
+};
+use serde_json::json;
+
+use crate::conformance::{
+    frames,
+    harness::{Served, serve},
+    line::Line,
+    peer::{Answer, Peer, files, get, stat},
+};
+
+const MIB: usize = 1 << 20;
+
+/// Opens a connection by hand and asks for this.
+fn ask(served: &Served, hello: &serde_json::Value, requests: &[Vec<u8>]) -> Line {
+    let mut line = Line::connect(served.address);
+    let greeting = [&frames::PREAMBLE[..], &frames::json(0x01, 0, hello)].concat();
+    line.write_all(&[greeting, requests.concat()].concat()).unwrap();
+    line
+}
+
+fn answers(line: &mut Line) -> Vec<(u8, u32)> {
+    let mut bytes = Vec::new();
+    line.read_to_end(&mut bytes).unwrap();
+    frames::frames(&bytes[8..]).into_iter().map(|(kind, request, _)| (kind, request)).collect()
+}
+
+fn stat_frame(request: u32) -> Vec<u8> {
+    frames::json(0x02, request, &json!({"path": ""}))
+}
+
+/// A client that closes its sending side, and one that says goodbye, are answered all that they have asked.
+pub fn ends(arch: Arch) {
+    let served = serve(arch);
+    let hello = json!({"agent": "by hand"});
+    let mut line = ask(&served, &hello, &[stat_frame(1), stat_frame(2)]);
+    line.end().unwrap();
+    let told = answers(&mut line);
+    assert_eq!(told[..3], [(0x81, 0), (0x82, 1), (0x82, 2)], "{told:?}");
+    assert!(told[3..].iter().all(|frame| *frame == (0x0f, 0)), "{told:?}");
+    // Nothing is read after a goodbye, so nothing is wrong with it.
+    let goodbye = frames::json(0x0f, 0, &json!({"reason": "done"}));
+    let mut line = ask(&served, &hello, &[stat_frame(1), goodbye, b"anything".to_vec()]);
+    let told = answers(&mut line);
+    assert_eq!(told[..2], [(0x81, 0), (0x82, 1)], "{told:?}");
+    assert!(told[2..].iter().all(|frame| *frame == (0x0f, 0)), "{told:?}");
+}
+
+/// What is no token is malformed, also where none is wanted.
+pub fn tokens(arch: Arch) {
+    let served = serve(arch);
+    let mut line = ask(&served, &json!({"agent": "by hand", "token": "short"}), &[]);
+    assert_eq!(answers(&mut line), [(0x9f, 0)]);
+    let mut line = ask(&served, &json!({"agent": "by hand", "token": "long-enough"}), &[stat_frame(1)]);
+    line.end().unwrap();
+    assert_eq!(answers(&mut line)[..2], [(0x81, 0), (0x82, 1)]);
+}
+
+pub fn requests(arch: Arch) {
+    let served = serve(arch);
+    served.file("file", b"abc");
+    served.file("empty", b"");
+    served.file("large", &vec![7; MIB]);
+    served.directory("directory");
+    std::fs::write(served.path("").join(OsStr::from_bytes(b"caf\xe9")), "x").unwrap();
+    let mut peer = Peer::connect(served.address);
+
+    // What is neither a file nor a directory is listed, and nothing else.
+    let entries = peer.list("", None, None).unwrap().entries;
+    let odd = entries.iter().find(|entry| entry.name == "caf%E9").map(|entry| entry.kind);
+    assert_eq!(odd, Some(Kind::Other));
+    peer.request(&stat("caf%E9"));
+    assert!(matches!(peer.next(), crate::conformance::peer::Came::Failed(_, failure) if failure.code == Code::NotFound));
+
+    // An identity that none can have is another one.
+    for identity in [String::new(), "x".repeat(129)] {
+        let wanted = Get { identity: Some(identity), ..get("file") };
+        assert_eq!(peer.get(wanted).unwrap_err().code, Code::Changed);
+    }
+
+    // An answer without blocks has reached the end if it begins there.
+    let ranges = [("file", 0, Some(0), None), ("empty", 0, None, Some(0)), ("large", 1, None, Some(MIB as u64))];
+    for (path, first_block, blocks, size) in ranges {
+        let received = peer.get(Get { first_block, blocks, ..get(path) }).unwrap();
+        assert_eq!((received.bytes.len(), received.end.size), (0, size), "{path}");
+        assert_eq!(received.end.root.is_some(), path == "empty", "{path}");
+    }
+
+    // One that stands twice is answered twice, and an empty path is the directory.
+    let told = peer.files(files("", &["file", "", "file"])).unwrap();
+    let [Answer::Whole(_, first), Answer::Missed(failure), Answer::Whole(_, last)] = &told[..] else {
+        panic!("{told:?}")
+    };
+    assert_eq!((&first[..], failure.code, &last[..]), (&b"abc"[..], Code::WrongKind, &b"abc"[..]));
+
+    // A file that is too large is not compared.
+    let digest = Some(blake3::hash(b"abc").to_hex().to_string());
+    let wanted = WantedFile { path: "file".into(), digest, skip: 0 };
+    let told = peer.files(Files { files: vec![wanted], largest: Some(2), ..files("", &[]) }).unwrap();
+    assert!(matches!(&told[..], [Answer::Missed(failure)] if failure.code == Code::Changed), "{told:?}");
+}
