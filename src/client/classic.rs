@@ -31,11 +31,7 @@ use super::{
 const CLOSING: Duration = Duration::from_secs(1);
 
 /// Fetches the whole content, from its start; afterwards the memory has its digest.
-pub(super) async fn fetch(
-    context: &mut Context,
-    memory: &mut Memory,
-    dialect: Dialect,
-) -> Result<(), Fault> {
+pub(super) async fn fetch(context: &mut Context, memory: &mut Memory, dialect: Dialect) -> Result<(), Fault> {
     if memory.root.is_some() {
         return Ok(());
     }

@@ -24,8 +24,7 @@ pub(super) async fn dial(authority: &Authority, patience: Duration) -> Result<Tc
     let began = began.into_std();
     let peer = peer(authority);
     let unreachable = |message: String| Fault::unreachable(began, message);
-    let late =
-        |doing: &str| unreachable(format!("{doing} took longer than {} s", patience.as_secs_f32()));
+    let late = |doing: &str| unreachable(format!("{doing} took longer than {} s", patience.as_secs_f32()));
     let resolved = timeout_at(deadline, lookup_host((authority.host.as_str(), authority.port)))
         .await
         .map_err(|_| late(&format!("looking up {}", authority.host)))?

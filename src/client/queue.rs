@@ -257,7 +257,8 @@ impl Queue {
     pub(super) fn give_up(&mut self, server: ServerId, trouble: &Trouble) -> Vec<(JobId, SafeText)> {
         let waits = |id: &JobId| {
             let job = self.jobs.get(id)?;
-            let waits = job.server == server && !job.busy && matches!(job.phase, Phase::Queued | Phase::Waiting);
+            let waits =
+                job.server == server && !job.busy && matches!(job.phase, Phase::Queued | Phase::Waiting);
             waits.then(|| (*id, job.name.clone()))
         };
         let waiting: Vec<_> = self.order.iter().filter_map(waits).collect();

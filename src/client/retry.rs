@@ -69,8 +69,10 @@ impl Fault {
 
     /// Whether the connection was lost: another one may go on at once.
     pub(super) fn is_lost(&self) -> bool {
-        let lost =
-            matches!(self.verdict, Verdict::Again(Duration::ZERO) | Verdict::Unreachable(_) | Verdict::Silent(_));
+        let lost = matches!(
+            self.verdict,
+            Verdict::Again(Duration::ZERO) | Verdict::Unreachable(_) | Verdict::Silent(_)
+        );
         lost && self.trouble.kind == TroubleKind::Connection
     }
 

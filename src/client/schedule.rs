@@ -304,7 +304,10 @@ mod tests {
         let slow = |_| 60 * SECOND;
         servers.lost(server, (start, start), "refused".into(), None, slow);
         servers.take(server);
-        assert!(servers.take_due([server].into_iter(), start + 60 * SECOND).is_empty(), "it has a connection");
+        assert!(
+            servers.take_due([server].into_iter(), start + 60 * SECOND).is_empty(),
+            "it has a connection"
+        );
         servers.give_back(server);
         assert!(servers.try_now(server, start + SECOND));
         assert_eq!(servers.take_due([server].into_iter(), start + SECOND).len(), 1);

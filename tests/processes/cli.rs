@@ -128,7 +128,12 @@ fn hosts_that_cannot_be_reached() {
     let home = Home::new();
     // A port that was free a moment ago, and that nobody else is given so soon.
     let port = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port").port();
-    refused(&home, &format!("-q --retry-max-time 0.1 -H 127.0.0.1 -P {port} a"), 3, &["127.0.0.1", "refused"]);
+    refused(
+        &home,
+        &format!("-q --retry-max-time 0.1 -H 127.0.0.1 -P {port} a"),
+        3,
+        &["127.0.0.1", "refused"],
+    );
     refused(&home, "--retries 0 fdsp+plain://nowhere.invalid/a", 3, &["nowhere.invalid"]);
 }
 

@@ -164,7 +164,8 @@ fn odd_folders_are_told_of_all_the_same() {
     {
         let port = scripted([welcome(), file("x", "file")].concat());
         let home = Home::new();
-        let mut command = home.command(["--json", "--retries", "0", "--retry-max-time", "0.1", "--log-file", "log", "-d"]);
+        let mut command =
+            home.command(["--json", "--retries", "0", "--retry-max-time", "0.1", "--log-file", "log", "-d"]);
         command.arg(OsStr::from_bytes(name)).arg(format!("fdsp+plain://127.0.0.1:{port}/x"));
         let outcome = program::finish(command.spawn().expect("the binary starts"));
         assert_eq!(outcome.code, 0, "{outcome:?}");

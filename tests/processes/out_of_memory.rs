@@ -77,7 +77,17 @@ fn runs_out(home: &Home, arch: &str, limit: Limit) {
     assert_eq!(fs::read(home.path().join(&got).join("file")).expect("fetched"), b"content", "{got}");
     if limit == Limit::Data {
         let refused = loop {
-            let outcome = home.run(["-q", "--plain", "--retries", "0", "--retry-max-time", "0.1", "-d", &got, &at(&address, "many")]);
+            let outcome = home.run([
+                "-q",
+                "--plain",
+                "--retries",
+                "0",
+                "--retry-max-time",
+                "0.1",
+                "-d",
+                &got,
+                &at(&address, "many"),
+            ]);
             // As long as some of the crowd are still about to leave, not everybody is taken.
             if !outcome.stderr.contains("was lost") {
                 break outcome;

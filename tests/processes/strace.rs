@@ -253,7 +253,8 @@ fn a_client_makes_no_path_of_what_a_server_calls_things() {
     ];
     for name in names {
         let port = announcing(&name);
-        let line = format!("--headless --retries 0 --retry-max-time 0.1 --timeout 5 fdsp+plain://127.0.0.1:{port}/");
+        let line =
+            format!("--headless --retries 0 --retry-max-time 0.1 --timeout 5 fdsp+plain://127.0.0.1:{port}/");
         let (home, trace) = run_traced(&line);
         check_client(&name, &trace, home.path());
     }

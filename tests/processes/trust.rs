@@ -132,7 +132,8 @@ fn a_token_is_needed_where_one_was_given_however_it_was() {
         }
         // What the environment has is for the server of -H, and for no other that an address leads to.
         let with_environment = |arguments: &[&str]| {
-            let mut command = home.command(["--retries", "0", "--retry-max-time", "0.1", "-d", "got"].iter().chain(arguments));
+            let mut command = home
+                .command(["--retries", "0", "--retry-max-time", "0.1", "-d", "got"].iter().chain(arguments));
             command.env("FDSP_TOKEN", "the-right-one");
             program::finish(command.spawn().expect("the binary starts")).code
         };
@@ -269,7 +270,8 @@ fn a_certificate_that_the_system_vouches_for_is_accepted_as_such() {
     assert!(service.address.starts_with("fdsp://localhost:"), "{}", service.address);
     let address = format!("{}file", unpinned(&service.address));
     let vouched = |address: &str| {
-        let mut command = home.command(["--retries", "0", "--retry-max-time", "0.1", "--overwrite", "-d", "got", address]);
+        let mut command =
+            home.command(["--retries", "0", "--retry-max-time", "0.1", "--overwrite", "-d", "got", address]);
         command.env("SSL_CERT_FILE", home.path().join("root.pem"));
         program::finish(command.spawn().expect("the binary starts")).code
     };

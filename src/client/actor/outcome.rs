@@ -99,7 +99,8 @@ impl Actor {
         let (now, max) = (Instant::now(), self.config.retry_max_time);
         let reason = trouble.message.clone();
         let (lost, peer) = self.board.with(|state| {
-            let delay = |attempt| retry::delay(attempt, Duration::ZERO, self.random.hash_one((server, attempt)));
+            let delay =
+                |attempt| retry::delay(attempt, Duration::ZERO, self.random.hash_one((server, attempt)));
             let lost = state.servers.lost(server, (since, now), reason.clone(), max, delay);
             (lost, SafeText::new(&dial::peer(state.servers.authority(server))))
         });
@@ -107,7 +108,9 @@ impl Actor {
             Lost::Still => tracing::debug!("{peer}: still unreachable: {reason}"),
             Lost::Now(wait) => {
                 let seconds = wait.as_secs_f64();
-                tracing::warn!("{peer}: unreachable, its downloads wait: {reason}; next try in {seconds:.1} s");
+                tracing::warn!(
+                    "{peer}: unreachable, its downloads wait: {reason}; next try in {seconds:.1} s"
+                );
                 let max_seconds = max.map(|max| max.as_secs_f64());
                 self.board.tell(Event::Unreachable { server: peer, seconds, max_seconds, reason });
             }

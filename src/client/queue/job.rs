@@ -1,15 +1,14 @@
 //! One job as the queue keeps it, and as its faces see it.
 
-use std::{
-    path::Path,
-    sync::Arc,
-    time::Instant,
-};
+use std::{path::Path, sync::Arc, time::Instant};
 
 use crate::{
     client::{
-        Finished, JobId, JobState, JobView, KeptJob, KeptState, NewJob, Trouble, phase::Phase,
-        progress::Progress, schedule::{Outage, ServerId}, speed::Meter,
+        Finished, JobId, JobState, JobView, KeptJob, KeptState, NewJob, Trouble,
+        phase::Phase,
+        progress::Progress,
+        schedule::{Outage, ServerId},
+        speed::Meter,
     },
     text::SafeText,
 };

@@ -18,12 +18,7 @@ impl Queue {
     }
 
     /// The rows at these places.
-    pub(in crate::client) fn at(
-        &self,
-        rows: Range<usize>,
-        now: Instant,
-        servers: &Servers,
-    ) -> Vec<JobView> {
+    pub(in crate::client) fn at(&self, rows: Range<usize>, now: Instant, servers: &Servers) -> Vec<JobView> {
         let end = rows.end.min(self.order.len());
         self.rows(&self.order[rows.start.min(end)..end], now, servers)
     }

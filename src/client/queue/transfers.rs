@@ -36,7 +36,10 @@ pub(in crate::client) struct Announced {
 pub(in crate::client) enum Ended {
     Finished(Finished),
     Failed(Trouble),
-    Again { trouble: Trouble, due: Instant },
+    Again {
+        trouble: Trouble,
+        due: Instant,
+    },
     /// The server cannot be reached.
     Unreachable,
     Stopped,

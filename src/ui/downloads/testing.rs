@@ -60,10 +60,7 @@ impl Queue for Fake {
                 matches!(state, JobState::Connecting | JobState::Running | JobState::Verifying)
             }),
             waiting: count(|state| {
-                matches!(
-                    state,
-                    JobState::Queued | JobState::Waiting { .. } | JobState::Unreachable { .. }
-                )
+                matches!(state, JobState::Queued | JobState::Waiting { .. } | JobState::Unreachable { .. })
             }),
             paused: count(|state| matches!(state, JobState::Paused)),
             done: count(|state| matches!(state, JobState::Done(_))),

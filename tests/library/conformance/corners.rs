@@ -83,7 +83,9 @@ pub fn requests(arch: Arch) {
     let odd = entries.iter().find(|entry| entry.name == "caf%E9").map(|entry| entry.kind);
     assert_eq!(odd, Some(Kind::Other));
     peer.request(&stat("caf%E9"));
-    assert!(matches!(peer.next(), crate::conformance::peer::Came::Failed(_, failure) if failure.code == Code::NotFound));
+    assert!(
+        matches!(peer.next(), crate::conformance::peer::Came::Failed(_, failure) if failure.code == Code::NotFound)
+    );
 
     // An identity that none can have is another one.
     for identity in [String::new(), "x".repeat(129)] {
@@ -92,7 +94,8 @@ pub fn requests(arch: Arch) {
     }
 
     // An answer without blocks has reached the end if it begins there.
-    let ranges = [("file", 0, Some(0), None), ("empty", 0, None, Some(0)), ("large", 1, None, Some(MIB as u64))];
+    let ranges =
+        [("file", 0, Some(0), None), ("empty", 0, None, Some(0)), ("large", 1, None, Some(MIB as u64))];
     for (path, first_block, blocks, size) in ranges {
         let received = peer.get(Get { first_block, blocks, ..get(path) }).unwrap();
         assert_eq!((received.bytes.len(), received.end.size), (0, size), "{path}");

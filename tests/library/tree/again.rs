@@ -347,7 +347,7 @@ fn what_was_kept_of_a_small_file_and_is_wrong_costs_that_file() {
     write(&folder, "b", &content(100_000, 2));
     let cuts = [300_000, 0, 0, 0, 0].map(Fault::CutAfter);
     let proxy = Proxy::start(served.at(), cuts.to_vec());
-    let mut client = Client::new(Config { retries: 0, ..config() });
+    let mut client = Client::new(crate::engine::support::once());
     let job = NewJob { address: address(proxy.at(), "t"), ..tree(&client, &served, "t") };
     client.run(job.clone()).unwrap_err();
     let parts = client.path("t.part/fdsp-parts");

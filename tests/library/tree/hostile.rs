@@ -53,7 +53,8 @@ fn a_server_that_only_says_that_it_works_is_left() {
         request => script.answer(session, id, &request),
     });
     let timeout = std::time::Duration::from_millis(500);
-    let mut client = Client::new(fdsp::client::Config { retries: 0, timeout, ..crate::tree::support::config() });
+    let mut client =
+        Client::new(fdsp::client::Config { retries: 0, timeout, ..crate::tree::support::config() });
     let trouble = fetch(&mut client, at).unwrap_err();
     assert_eq!(trouble.kind, TroubleKind::Connection);
     assert!(trouble.message.as_str().contains("sent less than 100 B/s for 0.5 s"), "{trouble}");

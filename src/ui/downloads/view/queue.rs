@@ -221,7 +221,8 @@ fn short(hash: &str, glyphs: &Glyphs) -> Option<String> {
 /// How much is there; never everything before it is verified and in place.
 fn progress(row: &JobView) -> Option<(f64, u64)> {
     let (done, total) = row.progress.or(row.size.map(|size| (row.received, size)))?;
-    if matches!(row.state, JobState::Queued | JobState::Unreachable { .. } | JobState::Cancelled) && done == 0 {
+    if matches!(row.state, JobState::Queued | JobState::Unreachable { .. } | JobState::Cancelled) && done == 0
+    {
         return None;
     }
     if total == 0 {

@@ -18,7 +18,7 @@ use super::{
 use crate::engine::{
     frames::{self, frame},
     scripted::listen,
-    support::{Client, MIB, once, content},
+    support::{Client, MIB, content, once},
 };
 
 /// The names of these tricks: the tests below, in their order.

@@ -13,7 +13,7 @@ use super::{
     play::WANTED,
     tree,
 };
-use crate::engine::support::{Client, once, names};
+use crate::engine::support::{Client, names, once};
 
 const STAT: u8 = 0x02;
 const META: u8 = 0x82;

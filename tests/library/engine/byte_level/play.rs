@@ -16,7 +16,7 @@ use fdsp::{
 use crate::engine::{
     frames,
     scripted::listen,
-    support::{Client, MIB, Served, once, content, names},
+    support::{Client, MIB, Served, content, names, once},
 };
 
 /// What the client asks for, from the hostile server and from the honest one.

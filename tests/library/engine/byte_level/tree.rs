@@ -12,7 +12,7 @@ use super::{
 };
 use crate::engine::{
     frames,
-    support::{Client, once, names},
+    support::{Client, names, once},
 };
 
 const ASKS_TREE: u8 = 0x06;
