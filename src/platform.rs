@@ -21,6 +21,7 @@ pub(crate) use output::note_output;
 pub(crate) use rename::{exchange, move_directory, rename_new};
 pub(crate) use rustix::fd::AsFd;
 use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
     fs::{Advice, FallocateFlags, Mode, OFlags, ResolveFlags, SeekFrom},
     io::Errno,
     path::Arg,
@@ -295,28 +296,35 @@ pub(crate) fn thread_time() -> Duration {
 /// It does not.
 pub(crate) fn check_threads(count: usize) -> io::Result<()> {
     const STACK: usize = 64 << 10;
-    let before = threads();
+    /// How long the kernel may count a thread that has ended.
+    const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
+    let (sender, tasks) = std::sync::mpsc::channel();
     let all_there = std::sync::Mutex::new(());
     let started = std::thread::scope(|scope| {
         // Each waits for this, so that all of them are there at the same time.
         let waiting = all_there.lock();
-        let wait = || drop(all_there.lock());
-        let mut start = |_| std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, wait).map(drop);
+        let mut start = |_| {
+            let (sender, all_there) = (sender.clone(), &all_there);
+            let run = move || {
+                drop(all_there.lock());
+                let _ = sender.send(std::fs::read_link("/proc/thread-self"));
+            };
+            std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, run).map(drop)
+        };
         let started = (0..count).try_for_each(&mut start);
         drop(waiting);
         started
     });
-    // The kernel counts a thread for a moment longer than it runs.
+    drop(sender);
+    // The kernel counts a thread for a moment longer than it runs; these are the ones to wait for, whichever others there are.
     let begun = std::time::Instant::now();
-    while threads() > before && begun.elapsed() < Duration::from_secs(1) {
-        std::thread::yield_now();
+    let is_counted = |task: &Path| Path::new("/proc").join(task).exists() && begun.elapsed() < EXIT_TIMEOUT;
+    for task in tasks.iter().flatten() {
+        while is_counted(&task) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
     started.map_err(|error| io::Error::new(error.kind(), "the system gives it no more threads"))
-}
-
-/// The threads of this process, as the kernel counts them; 0 if it does not tell.
-fn threads() -> usize {
-    std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count)
 }
 
 /// Shuts a socket down, also under the feet of a thread that waits in it; a listener stops accepting.
@@ -331,6 +339,13 @@ pub(crate) fn shutdown(socket: impl AsFd, how: Shutdown) -> io::Result<()> {
         Ok(()) | Err(Errno::NOTCONN) => Ok(()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Whether the peer of a socket has shut its sending side down, or the connection is over.
+pub(crate) fn has_peer_ended(socket: impl AsFd) -> bool {
+    let mut sockets = [PollFd::new(&socket, PollFlags::RDHUP)];
+    let timeout = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut sockets, Some(&timeout)).is_ok_and(|ready| ready > 0)
 }
 
 /// What an I/O error says, without the number of the system; its own words go on after others, so they begin small.
@@ -424,6 +439,28 @@ mod tests {
         write_zeros(&file, 5, 70_000).unwrap();
         file.read_exact_at(&mut content, 0).unwrap();
         assert!(content[..5] == [1; 5] && content[5..2 << 16].iter().all(|byte| *byte == 0));
+    }
+
+    #[test]
+    fn threads_that_others_start_are_not_waited_for() {
+        use std::sync::{Arc, Barrier};
+        // Under load one try may take long; waiting for the others would make each take a second.
+        let shortest = (0..3).map(|_| {
+            let (stop, mut others) = (Arc::new(Barrier::new(17)), Vec::new());
+            let begun = std::time::Instant::now();
+            let checked = std::thread::spawn(|| check_threads(8));
+            for _ in 0..16 {
+                let stop = Arc::clone(&stop);
+                others.push(std::thread::spawn(move || drop(stop.wait())));
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            checked.join().unwrap().unwrap();
+            let elapsed = begun.elapsed();
+            stop.wait();
+            others.into_iter().for_each(|other| other.join().unwrap());
+            elapsed
+        });
+        assert!(shortest.min() < Some(Duration::from_secs(1)));
     }
 
     #[test]
