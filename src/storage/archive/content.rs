@@ -2,7 +2,7 @@
 
 use super::{
     compress::{CHUNK, Deflater},
-    format::{Method, Written},
+    format::{Layout, Method, Piece, Written},
     index::Begun,
     source::OpenSource,
 };
@@ -37,7 +37,7 @@ pub(super) struct Content {
     pub(super) name: String,
     pub(super) source: OpenSource,
     pub(super) method: Method,
-    /// Of the bytes that were read; of a stored file, of as many from its beginning on.
+    /// Of the bytes that were read; where they are only copied, of as many from the beginning on.
     crc: crc32fast::Hasher,
     summed: u64,
     /// Bytes made of it.
@@ -47,6 +47,15 @@ pub(super) struct Content {
     complete: bool,
     /// What it became in an earlier pass, if not all of it is read in this one.
     known: Option<Written>,
+}
+
+/// What a step has done of a content that is not shrunk.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Copied {
+    /// Bytes of the source.
+    pub(super) read: u64,
+    /// Bytes of the archive.
+    pub(super) made: u64,
 }
 
 impl Content {
@@ -88,46 +97,62 @@ impl Content {
             .unwrap_or_else(|| Written { compressed: self.compressed, crc: self.crc.clone().finalize() })
     }
 
-    /// Passes over the beginning of a stored content, `count` bytes or all, of which is known what it became. Returns
-    /// how many.
-    pub(super) fn pass(&mut self, count: u64, known: Written) -> u64 {
+    /// Passes over the first `length` bytes of a content that is not shrunk, or over all, and it is known what it became.
+    pub(super) fn pass(&mut self, length: u64, known: Written) -> Copied {
         self.known = Some(known);
-        self.move_on(count)
+        self.move_on(length)
     }
 
-    /// Passes over the beginning of a stored content, `count` bytes or as many as an earlier pass has read. Returns how
-    /// many.
-    pub(super) fn pass_begun(&mut self, count: u64, begun: &Begun) -> u64 {
+    /// Passes over the first `length` bytes of a content that is not shrunk, or over as much as an earlier pass has read.
+    pub(super) fn pass_begun(&mut self, length: u64, begun: &Begun) -> Copied {
         (self.summed, self.crc) = (begun.bytes, begun.crc.clone());
-        self.move_on(count.min(begun.bytes))
+        self.move_on(length.min(Layout::length(begun.bytes)))
     }
 
-    fn move_on(&mut self, count: u64) -> u64 {
-        let passed = count.min(self.source.remaining());
-        self.source.pass(passed);
-        self.compressed += passed;
+    fn move_on(&mut self, length: u64) -> Copied {
+        let made = length.min(Layout::length(self.source.remaining()));
+        let read = Layout::content(made);
+        self.source.pass(read);
+        self.compressed += made;
         self.complete = self.source.remaining() == 0;
-        passed
+        Copied { read, made }
     }
 
-    /// What was read of a stored content, for a pass that begins in it.
+    /// What was read of a content that is not shrunk, for a pass that begins in it.
     pub(super) fn begun(&self) -> Option<Begun> {
-        let is_part = self.method == Method::Stored && self.known.is_none() && self.summed > 0;
+        let is_part = self.method == Method::Blocks && self.known.is_none() && self.summed > 0;
         is_part.then(|| Begun { bytes: self.summed, crc: self.crc.clone() })
     }
 
-    /// Copies what comes next into `buffer` and returns how much.
-    pub(super) fn store(&mut self, buffer: &mut [u8]) -> Result<usize, StorageError> {
-        let count = buffer.len().min(clamp(self.source.remaining()));
-        let piece = &mut buffer[..count];
-        self.source.read(piece)?;
-        // What an earlier pass has read is in the sum already.
-        let known = clamp(self.summed.saturating_sub(self.compressed)).min(count);
-        self.crc.update(&piece[known..]);
-        self.compressed += count as u64;
-        self.summed = self.summed.max(self.compressed);
-        self.complete = self.source.remaining() == 0;
-        Ok(count)
+    /// Puts what comes next into `buffer`: bytes of the source, and headers of blocks between them.
+    pub(super) fn copy(&mut self, buffer: &mut [u8]) -> Result<Copied, StorageError> {
+        let (layout, mut copied, mut rest) = (Layout::new(self.source.size()), Copied::default(), buffer);
+        while !rest.is_empty() && !self.complete {
+            let made = match layout.piece(self.compressed) {
+                Piece::Header { bytes, from } => {
+                    let made = rest.len().min(Layout::HEADER - from);
+                    rest[..made].copy_from_slice(&bytes[from..from + made]);
+                    made
+                }
+                Piece::Content(count) => {
+                    let read = rest.len().min(clamp(count));
+                    let piece = &mut rest[..read];
+                    let begin = self.source.position();
+                    self.source.read(piece)?;
+                    // What an earlier pass has read is in the sum already.
+                    let known = clamp(self.summed.saturating_sub(begin)).min(read);
+                    self.crc.update(&piece[known..]);
+                    self.summed = self.summed.max(self.source.position());
+                    copied.read += read as u64;
+                    self.complete = self.source.remaining() == 0;
+                    read
+                }
+            };
+            self.compressed += made as u64;
+            copied.made += made as u64;
+            rest = &mut rest[made..];
+        }
+        Ok(copied)
     }
 
     /// Deflates what comes next into `out` and returns how much was read for it.

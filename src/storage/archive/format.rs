@@ -37,12 +37,80 @@ const DOS_DIRECTORY: u32 = 0x10;
 
 /// How the content of an entry stands in the archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
 pub(super) enum Method {
-    /// As it is.
-    Stored = 0,
+    /// As it is. Only where the header before it tells its length, since a reader could not find its end otherwise.
+    Stored,
     /// Raw deflate.
-    Deflated = 8,
+    Deflated,
+    /// Raw deflate that does not shrink it, see [`Layout`].
+    Blocks,
+}
+
+impl Method {
+    /// Its number in the format.
+    fn number(self) -> u16 {
+        match self {
+            Method::Stored => 0,
+            Method::Deflated | Method::Blocks => 8,
+        }
+    }
+}
+
+/// A content as stored blocks of deflate (RFC 1951, 3.2.4): each has a header and the bytes as they are. All but the last are
+/// as long as they can be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Layout {
+    /// Bytes of the content, which is not empty.
+    size: u64,
+}
+
+impl Layout {
+    /// Bytes of the content in a block.
+    const BLOCK: u64 = 0xffff;
+    /// Bytes of the header before them.
+    pub(super) const HEADER: usize = 5;
+    const WHOLE: u64 = Self::BLOCK + Self::HEADER as u64;
+
+    pub(super) fn new(size: u64) -> Layout {
+        Layout { size }
+    }
+
+    /// Bytes that the first `count` bytes of the content take, without the header of a block that follows.
+    pub(super) fn length(count: u64) -> u64 {
+        count.saturating_add(count.div_ceil(Self::BLOCK).saturating_mul(Self::HEADER as u64))
+    }
+
+    /// Bytes of the content that are in the first `length` bytes.
+    pub(super) fn content(length: u64) -> u64 {
+        let (blocks, rest) = (length / Self::WHOLE, length % Self::WHOLE);
+        blocks * Self::BLOCK + rest.saturating_sub(Self::HEADER as u64)
+    }
+
+    /// What comes at `offset`: what is left of a block's header, or how many bytes of the content until its end.
+    pub(super) fn piece(self, offset: u64) -> Piece {
+        let (block, within) = (offset / Self::WHOLE, offset % Self::WHOLE);
+        let left = self.size.saturating_sub(block * Self::BLOCK);
+        let length = left.min(Self::BLOCK);
+        match usize::try_from(within).ok().filter(|within| *within < Self::HEADER) {
+            Some(within) => {
+                let (is_last, length) = (u8::from(left <= Self::BLOCK), length as u16);
+                let ([a, b], [c, d]) = (length.to_le_bytes(), (!length).to_le_bytes());
+                Piece::Header { bytes: [is_last, a, b, c, d], from: within }
+            }
+            None => Piece::Content((length + Self::HEADER as u64).saturating_sub(within)),
+        }
+    }
+}
+
+/// See [`Layout::piece`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Piece {
+    Header {
+        bytes: [u8; Layout::HEADER],
+        /// Those before were made already.
+        from: usize,
+    },
+    Content(u64),
 }
 
 /// What the records of an entry say about it before its content is known.
@@ -76,7 +144,8 @@ impl Entry<'_> {
     fn zip64(&self) -> bool {
         let largest = match self.method {
             Method::Stored => self.size,
-            Method::Deflated => self.size + (self.size >> 10) + 64,
+            Method::Deflated => self.size.saturating_add(self.size >> 10).saturating_add(64),
+            Method::Blocks => Layout::length(self.size),
         };
         largest >= LIMIT
     }
@@ -98,7 +167,7 @@ impl Entry<'_> {
         put32(out, LOCAL);
         put16(out, if zip64 { VERSION_ZIP64 } else { VERSION_PLAIN });
         put16(out, self.flags());
-        put16(out, self.method as u16);
+        put16(out, self.method.number());
         self.put_dos_time(out);
         put32(out, crc);
         put32(out, if zip64 { SATURATED } else { compressed as u32 });
@@ -140,7 +209,7 @@ impl Entry<'_> {
         put16(out, MADE_ON_UNIX | VERSION_ZIP64);
         put16(out, version);
         put16(out, self.flags());
-        put16(out, self.method as u16);
+        put16(out, self.method.number());
         self.put_dos_time(out);
         put32(out, written.crc);
         put32(out, saturate(written.compressed));
@@ -323,6 +392,33 @@ mod tests {
         assert_eq!(dos(i64::MIN), dos(0));
     }
 
+    #[test]
+    fn blocks_are_as_long_as_they_say() {
+        for size in [1, 65_534, 65_535, 65_536, 131_070, 131_071, 200_000] {
+            let (layout, length) = (Layout::new(size), Layout::length(size));
+            let (mut at, mut content, mut ended) = (0, 0, false);
+            while at < length {
+                assert_eq!(Layout::content(at), content, "{size} at {at}");
+                match layout.piece(at) {
+                    Piece::Header { bytes: [is_last, a, b, c, d], from } => {
+                        assert!(!ended && from == 0);
+                        assert_eq!(layout.piece(at + 3), Piece::Header { bytes: [is_last, a, b, c, d], from: 3 });
+                        let length = u16::from_le_bytes([a, b]);
+                        assert_eq!(length, !u16::from_le_bytes([c, d]));
+                        assert_eq!(layout.piece(at + 5), Piece::Content(length.into()));
+                        ended = is_last == 1;
+                        at += 5;
+                    }
+                    Piece::Content(count) => {
+                        (at, content) = (at + count, content + count);
+                        assert_eq!(Layout::length(content), at);
+                    }
+                }
+            }
+            assert!(ended && content == size && at == length, "{size}");
+        }
+    }
+
     proptest! {
         /// The lengths that the plan computes are those of the records.
         #[test]
@@ -333,10 +429,9 @@ mod tests {
             compressed in prop_oneof![0..1000_u64, LIMIT - 3..LIMIT + 3],
             offset in prop_oneof![0..1000_u64, LIMIT - 3..LIMIT + 3],
             entries in prop_oneof![0..10_u64, MAX_ENTRIES - 2..MAX_ENTRIES + 2],
-            deflated in any::<bool>(),
+            method in prop_oneof![Just(Method::Stored), Just(Method::Deflated), Just(Method::Blocks)],
             descriptor in any::<bool>(),
         ) {
-            let method = if deflated { Method::Deflated } else { Method::Stored };
             let modified = Timestamp { seconds, nanoseconds: 0 };
             let entry = Entry { name: &name, directory: false, mode: 0o644, modified, size, method, descriptor };
             let written = Written { compressed, crc: 7 };

@@ -11,7 +11,7 @@ pub(super) struct Learned {
     pub(super) end: u64,
 }
 
-/// The beginning of a large stored file.
+/// The beginning of a large file that is not shrunk.
 #[derive(Clone, Debug)]
 pub(super) struct Begun {
     /// Bytes of it.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{
     compress,
     format::{self, Entry, Method, Written},
+    index::Learned,
     stream::Stream,
 };
 use crate::{
@@ -44,9 +45,14 @@ impl Plan {
         &self.missing
     }
 
-    /// Bytes of the archive, where they are known beforehand (nothing is deflated).
+    /// Bytes of the archive, where they are known beforehand (nothing is shrunk).
     pub fn size(&self) -> Option<u64> {
         self.size
+    }
+
+    /// Bytes that it takes, and what a pass over it learns.
+    pub fn cost(&self) -> usize {
+        self.entries.cost()
     }
 
     /// The archive's bytes.
@@ -102,6 +108,12 @@ impl Entries {
 
     pub(super) fn len(&self) -> usize {
         self.planned.len()
+    }
+
+    /// Bytes that they take, and what a pass over them learns.
+    pub(super) fn cost(&self) -> usize {
+        let planned = self.planned.capacity() * size_of::<Planned>();
+        planned + self.names.capacity() + self.planned.len() * size_of::<Learned>()
     }
 
     /// Adds a source and returns its index; `None` when there are more than can be counted.
@@ -179,7 +191,7 @@ pub(super) struct Summary {
 
 impl Summary {
     pub(super) fn new() -> Summary {
-        let mut hasher = blake3::Hasher::new_derive_key("fdsp 2026 identity of an archive, form 1");
+        let mut hasher = blake3::Hasher::new_derive_key("fdsp 2026 identity of an archive, form 2");
         hasher.update(&compress::fingerprint());
         Summary {
             hasher: Box::new(hasher),
@@ -212,21 +224,25 @@ impl Summary {
             Kind::Directory => self.sources.directories += 1,
             Kind::File | Kind::LinkedFile => self.sources.files += 1,
         }
-        self.sources.bytes += source.size;
+        self.sources.bytes = self.sources.bytes.saturating_add(source.size);
         self.sizes = self.sizes.filter(|_| source.size == 0 || compress::is_stored(name));
-        if let Some((content, central)) = &mut self.sizes {
-            let entry = entries.entry(index, name, Method::Stored);
-            let written = Written { compressed: source.size, crc: 0 };
-            *central += entry.central_length(written, *content);
-            *content += entry.length(written);
-        }
+        self.sizes = self.sizes.and_then(|(content, central)| {
+            let (method, compressed) = match source.size > SMALL as u64 {
+                true => (Method::Blocks, format::Layout::length(source.size)),
+                false => (Method::Stored, source.size),
+            };
+            let entry = entries.entry(index, name, method);
+            let written = Written { compressed, crc: 0 };
+            let longer = central.checked_add(entry.central_length(written, content))?;
+            Some((content.checked_add(entry.length(written))?, longer))
+        });
     }
 
     pub(super) fn finish(self, entries: Entries) -> Plan {
         let count = entries.len() as u64;
-        let size = self
-            .sizes
-            .map(|(content, central)| content + central + format::end_length(count, content, central));
+        let size = self.sizes.and_then(|(content, central)| {
+            content.checked_add(central)?.checked_add(format::end_length(count, content, central))
+        });
         let identity = Identity::finish(&self.hasher).to_string();
         Plan { entries, identity, sources: self.sources, missing: self.missing, size }
     }

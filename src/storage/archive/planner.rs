@@ -47,6 +47,11 @@ impl Planner {
         Planner { walk, entries, summary: Summary::new(), parents: Vec::new() }
     }
 
+    /// Bytes that it takes, about.
+    pub fn cost(&self) -> usize {
+        self.walk.cost() + self.entries.cost()
+    }
+
     /// Looks at a bounded number of entries (some milliseconds of work).
     ///
     /// # Errors

@@ -49,6 +49,16 @@ impl OpenSource {
         Ok(source)
     }
 
+    /// Bytes when it was planned.
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Where the next byte is that is read.
+    pub(super) fn position(&self) -> u64 {
+        self.position
+    }
+
     pub(super) fn remaining(&self) -> u64 {
         self.size - self.position
     }

@@ -95,7 +95,7 @@ impl Stream {
     }
 
     /// Goes, with what an earlier pass over the same plan has learned, to the last place before `offset` from which
-    /// the archive can be made: into a stored file, or to the begin of an entry. [`Stream::offset`] tells where that is.
+    /// the archive can be made: into a file that is not shrunk, or to the begin of an entry. [`Stream::offset`] tells where that is.
     ///
     /// # Errors
     /// As [`Stream::read`].
@@ -104,17 +104,18 @@ impl Stream {
         self.index.truncate(self.plan.entries.len());
         let entry = self.index.partition_point(|learned| learned.end <= offset);
         self.offset = entry.checked_sub(1).map_or(0, |before| self.index[before].end);
-        self.position = (0..entry).map(|entry| self.plan.entries.source(entry).size).sum();
+        let sizes = (0..entry).map(|entry| self.plan.entries.source(entry).size);
+        self.position = sizes.fold(0, u64::saturating_add);
         self.pending = Pending::default();
         self.state = State::Entry(entry);
         let begun = index.begun.as_ref().filter(|_| entry == index.entries.len());
-        let result = self.enter_stored(entry, offset, begun);
+        let result = self.enter_blocks(entry, offset, begun);
         self.watch(result)
     }
 
-    /// Begins an entry in the middle, at `offset` of the archive, if it is a large stored file of which an earlier pass
-    /// has seen as much.
-    fn enter_stored(&mut self, entry: usize, offset: u64, begun: Option<&Begun>) -> Result<(), StorageError> {
+    /// Begins an entry in the middle, at `offset` of the archive, if it is a large file that is not shrunk and of which an
+    /// earlier pass has seen as much.
+    fn enter_blocks(&mut self, entry: usize, offset: u64, begun: Option<&Begun>) -> Result<(), StorageError> {
         let known = match self.index.get(entry) {
             Some(Learned { method: Method::Deflated, .. }) => return Ok(()),
             Some(learned) => Some(learned.written),
@@ -128,7 +129,7 @@ impl Stream {
         let header = self.pending.bytes.len() as u64;
         let within = offset - self.offset;
         if let State::Content(content) = &mut self.state
-            && content.method == Method::Stored
+            && content.method == Method::Blocks
             && within > header
         {
             let passed = match (known, begun) {
@@ -137,8 +138,8 @@ impl Stream {
                 (None, None) => return Ok(()),
             };
             self.pending = Pending::default();
-            self.offset += header + passed;
-            self.position += passed;
+            self.offset += header + passed.made;
+            self.position = self.position.saturating_add(passed.read);
         }
         Ok(())
     }
@@ -204,14 +205,14 @@ impl Stream {
                     work += self.begin_entry(entry)?;
                 }
                 State::Content(content) if content.is_complete() => self.end_content()?,
-                State::Content(content) if content.method == Method::Stored => {
-                    let count = content.store(&mut buffer[filled..])?;
-                    self.position += count as u64;
-                    filled += count;
+                State::Content(content) if content.method == Method::Blocks => {
+                    let copied = content.copy(&mut buffer[filled..])?;
+                    self.position = self.position.saturating_add(copied.read);
+                    filled += clamp(copied.made);
                 }
                 State::Content(content) => {
                     let read = content.deflate(&mut self.tools, self.pending.refill())?;
-                    self.position += read as u64;
+                    self.position = self.position.saturating_add(read as u64);
                     work += read;
                 }
                 State::Central(central) => {
@@ -261,7 +262,7 @@ impl Stream {
         let written = Written { compressed: content.len() as u64, crc: crc32fast::hash(&input) };
         self.end_entry(entry, name, written, method)?;
         self.pending.bytes.extend_from_slice(content);
-        self.position += input.len() as u64;
+        self.position = self.position.saturating_add(input.len() as u64);
         let work = OPENING + input.len();
         (self.tools.input, self.tools.packed) = (input, packed);
         Ok(work)
@@ -271,7 +272,7 @@ impl Stream {
     fn large_file(&mut self, entry: usize, name: String, source: OpenSource) -> Result<usize, StorageError> {
         let Tools { input, .. } = &mut self.tools;
         let mut work = OPENING;
-        let mut method = Method::Stored;
+        let mut method = Method::Blocks;
         if !compress::is_stored(&name) {
             input.resize(HEAD, 0);
             source.peek(input)?;

@@ -16,7 +16,7 @@ use fdsp::protocol::message::Sources;
 
 use crate::archive::{
     Folder, bytes, noise,
-    oracles::{self, all_agree},
+    oracles::{self, all_agree, bsdtar, java, on_disk, sha256},
     plan, text,
 };
 
@@ -267,7 +267,7 @@ fn the_size_is_known_where_all_is_stored() {
 }
 
 #[test]
-fn what_does_not_deflate_is_stored() {
+fn what_does_not_shrink_is_not_deflated() {
     let folder = Folder::new();
     folder.file("small noise", noise(1, 5000));
     folder.file("large noise", noise(2, 500_000));
@@ -276,12 +276,42 @@ fn what_does_not_deflate_is_stored() {
     folder.file("large text", text(500_000));
     let (path, _) = folder.archive();
     let mut archive = zip::ZipArchive::new(fs::File::open(path).unwrap()).unwrap();
-    let mut method = |name: &str| archive.by_name(name).unwrap().compression();
-    for name in ["d/small noise", "d/large noise", "d/photo.JPG"] {
-        assert_eq!(method(name), zip::CompressionMethod::Stored, "{name}");
-    }
+    let mut made = |name: &str| {
+        let entry = archive.by_name(name).unwrap();
+        (entry.compression(), entry.compressed_size())
+    };
+    assert_eq!(made("d/small noise"), (zip::CompressionMethod::Stored, 5000));
     for name in ["d/small text", "d/large text"] {
-        assert_eq!(method(name), zip::CompressionMethod::Deflated, "{name}");
+        let (method, size) = made(name);
+        assert!(method == zip::CompressionMethod::Deflated && size < 5000, "{name}");
+    }
+    for name in ["d/large noise", "d/photo.JPG"] {
+        // As it is, in blocks: so its end can be found in a stream.
+        let size = 500_000 + 5 * 500_000_u64.div_ceil(65_535);
+        assert_eq!(made(name), (zip::CompressionMethod::Deflated, size), "{name}");
+    }
+}
+
+/// A reader of a stream does not know the central directory: each entry has to tell its end itself.
+#[test]
+fn streams_are_read_without_the_central_directory() {
+    let folder = Folder::new();
+    for (name, size) in [("one", 131_073), ("two", 131_070), ("three", 1_000_000), ("four.png", 200_000)] {
+        folder.file(name, noise(1, size));
+    }
+    folder.file("small", noise(1, 1000));
+    folder.file("text", text(500_000));
+    let (archive, _) = folder.archive();
+    all_agree(&archive, &folder.dir(), "d");
+    let expected = on_disk(&folder.dir(), "d", sha256);
+    if let Some(entries) = java(&archive) {
+        assert_eq!(entries.len(), expected.len());
+        for (name, digest) in entries.iter().filter(|(name, _)| !name.ends_with('/')) {
+            assert_eq!(digest, &expected[name].digest, "{name}");
+        }
+    }
+    if let Some(said) = bsdtar(&archive) {
+        said.unwrap();
     }
 }
 

@@ -114,6 +114,44 @@ with zipfile.ZipFile(sys.argv[1]) as archive:
     })
 }
 
+/// What Java's `ZipInputStream` reads: names and SHA-256 digests.
+pub fn java(archive: &Path) -> Option<BTreeMap<String, String>> {
+    const PROGRAM: &str = r#"
+import java.io.*; import java.security.*; import java.util.*; import java.util.zip.*;
+public class Read {
+    public static void main(String[] arguments) throws Exception {
+        try (ZipInputStream zip = new ZipInputStream(System.in)) {
+            for (ZipEntry entry; (entry = zip.getNextEntry()) != null; ) {
+                byte[] digest = MessageDigest.getInstance("SHA-256").digest(zip.readAllBytes());
+                System.out.println(HexFormat.of().formatHex(digest) + " " + entry.getName());
+            }
+        }
+    }
+}"#;
+    has("java").then(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let source = folder.path().join("Read.java");
+        fs::write(&source, PROGRAM).unwrap();
+        let mut command = Command::new("java");
+        command.args(["-XX:TieredStopAtLevel=1", "-Xshare:auto"]).arg(source).stdin(fs::File::open(archive).unwrap());
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let lines = String::from_utf8(output.stdout).unwrap();
+        let pairs = lines.lines().map(|line| line.split_once(' ').unwrap());
+        pairs.map(|(digest, name)| (name.to_owned(), digest.to_owned())).collect()
+    })
+}
+
+/// Whether `bsdtar` reads it as a stream; `None` where there is none.
+pub fn bsdtar(archive: &Path) -> Option<Result<(), String>> {
+    has("bsdtar").then(|| {
+        let mut command = Command::new("bsdtar");
+        let output = command.args(["-xOf", "-"]).stdin(fs::File::open(archive).unwrap()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        if output.status.success() { Ok(()) } else { Err(said) }
+    })
+}
+
 /// Everybody agrees that the archive holds exactly what the directory does.
 pub fn all_agree(archive: &Path, directory: &Path, prefix: &str) {
     assert_eq!(zip_crate(archive).unwrap(), on_disk(directory, prefix, blake3));
