@@ -30,12 +30,34 @@ impl Cli {
         if let Some(state) = &around.state {
             served.keeps_state(&canonical(state))?;
         }
-        let file = |path: &Path, what| served.keeps_file(&canonical(&around.directory.join(path)), what);
-        if let Some(Identity::Given { key, .. }) = &config.identity {
-            file(key, "the server's key")?;
-        }
-        let tokens = [&self.common.token_file, &settings.server.token_file];
-        tokens.into_iter().flatten().try_for_each(|path| file(path, "the token"))
+        let mut files = self.files_of_its_own(config, settings, around).into_iter();
+        files.try_for_each(|(path, what)| served.keeps_file(&path, what))
+    }
+
+    /// What the server keeps for itself, without links.
+    pub(super) fn private(
+        &self,
+        config: &Config,
+        settings: &Settings,
+        around: &Surroundings,
+    ) -> Vec<PathBuf> {
+        let files = self.files_of_its_own(config, settings, around).into_iter().map(|(path, _)| path);
+        files.chain(around.state.as_deref().map(canonical)).collect()
+    }
+
+    fn files_of_its_own(
+        &self,
+        config: &Config,
+        settings: &Settings,
+        around: &Surroundings,
+    ) -> Vec<(PathBuf, &'static str)> {
+        let key = match &config.identity {
+            Some(Identity::Given { key, .. }) => Some((key, "the server's key")),
+            _ => None,
+        };
+        let tokens = [&self.common.token_file, &settings.server.token_file].into_iter().flatten();
+        let files = key.into_iter().chain(tokens.map(|path| (path, "the token")));
+        files.map(|(path, what)| (canonical(&around.directory.join(path)), what)).collect()
     }
 }
 

@@ -168,7 +168,8 @@ impl Cli {
             let identity = access::identity(&settings, around)?;
             let config = server::Config { identity, access: self.access(&settings, around)?, ..config };
             self.keeps_its_own(&config, &settings, around)?;
-            Task::Serve(config)
+            let private = self.private(&config, &settings, around);
+            Task::Serve(server::Config { private, ..config })
         } else if self.server.demo {
             let root = self.served(&around.directory)?;
             // A log that grows in the folder would change what is being archived.
@@ -246,6 +247,7 @@ fn server_config(settings: &Settings, root: PathBuf) -> Result<server::Config, U
         arch: server.arch,
         classic,
         policy: server.policy,
+        private: Vec::new(),
         identity: None,
         access: Access::Public,
         limits: server.limits.clone(),

@@ -291,20 +291,15 @@ fn check_meta(meta: &message::Meta) -> Result<(), Violation> {
     }
 }
 
-/// Bytes of the name that an entry stands for. Of what is not served, `%XX` may be one byte that is not UTF-8.
+/// Bytes of the name that an entry stands for, at the least. Of what is not served, `%XX` may be one byte.
 fn stands_for(entry: &message::Entry) -> usize {
     let name = entry.name.as_bytes();
     if entry.kind != message::Kind::Other {
         return name.len();
     }
-    let mut rest = name;
-    let mut count = 0;
-    while !rest.is_empty() {
-        let is_escape = matches!(rest, [b'%', b'8'..=b'9' | b'A'..=b'F', b'0'..=b'9' | b'A'..=b'F', ..]);
-        rest = &rest[if is_escape { 3 } else { 1 }..];
-        count += 1;
-    }
-    count
+    let is_escape = |escape: &&[u8]| escape[0] == b'%' && escape[1..].iter().all(u8::is_ascii_hexdigit);
+    // No two escapes overlap.
+    name.len() - 2 * name.windows(3).filter(is_escape).count()
 }
 
 fn check_entries(list: &message::List, page: &message::Entries) -> Result<(), Violation> {
@@ -317,7 +312,7 @@ fn check_entries(list: &message::List, page: &message::Entries) -> Result<(), Vi
         if stands_for(entry) > MAX_SEGMENT {
             return Err(Violation::Content("an entry whose name is too long"));
         }
-        if before.is_some_and(|before| before > name) {
+        if before.is_some_and(|before| before >= name) {
             return Err(Violation::Content("entries out of order"));
         }
         // Without this a listing might go in circles.

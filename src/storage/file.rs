@@ -104,6 +104,9 @@ impl FileSource {
 /// Why a file cannot be read whose size is not that of its content, as in `/sys`.
 pub(super) const SHORT: &str = "it is shorter than its size says";
 
+/// Why a file cannot be read that has content and a size of 0, as in `/proc`.
+const SIZELESS: &str = "it has content, though its size is 0";
+
 /// Why a source could not be read to its end.
 pub(super) enum ReadError {
     /// It is no longer what it was.
@@ -142,8 +145,28 @@ pub(super) fn read_exact_at(
     })
 }
 
-/// Whether a file is still the one of that identity.
+/// Whether a file is still the one of that identity, and has no content if it says so.
 pub(super) fn check(file: &File, identity: Identity) -> Result<(), ReadError> {
     let stat = rustix::fs::fstat(file).map_err(io::Error::from)?;
-    if Identity::of_file(&stat) == identity { Ok(()) } else { Err(ReadError::Changed) }
+    if Identity::of_file(&stat) != identity {
+        return Err(ReadError::Changed);
+    }
+    if stat.st_size == 0 {
+        check_empty(file)?;
+    }
+    Ok(())
+}
+
+/// Whether a file whose size is 0 is empty.
+///
+/// # Errors
+/// It has content, as files in `/proc`; or it cannot be read.
+pub(super) fn check_empty(file: &File) -> io::Result<()> {
+    match file.read_at(&mut [0], 0) {
+        Ok(0) => Ok(()),
+        Ok(_) => Err(io::Error::other(SIZELESS)),
+        // It has content to wait for.
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(io::Error::other(SIZELESS)),
+        Err(error) => Err(error),
+    }
 }

@@ -40,6 +40,21 @@ pub(super) struct Folder {
     policy: Policy,
 }
 
+/// Which folder it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FolderIdentity(u64, u64);
+
+impl FolderIdentity {
+    pub(super) fn of(stat: &Stat) -> FolderIdentity {
+        FolderIdentity(stat.st_dev, stat.st_ino)
+    }
+}
+
+/// Whether an opened directory has been deleted. It has no entries then, whatever it had before.
+pub(super) fn is_deleted(directory: impl AsFd) -> io::Result<bool> {
+    Ok(rustix::fs::fstat(directory)?.st_nlink == 0)
+}
+
 /// A handle to read from and what it is.
 pub(super) struct Opened {
     pub(super) handle: OwnedFd,
@@ -50,6 +65,12 @@ pub(super) struct Opened {
 impl Folder {
     pub(super) fn new(handle: OwnedFd, policy: Policy) -> Folder {
         Folder { handle, policy }
+    }
+
+    /// Which folder it is; `None` if it has been deleted.
+    pub(super) fn identity(&self) -> io::Result<Option<FolderIdentity>> {
+        let stat = rustix::fs::fstat(&self.handle)?;
+        Ok((stat.st_nlink > 0).then(|| FolderIdentity::of(&stat)))
     }
 
     /// Whether a name in the folder may be known outside. Looks at nothing but the name, so that neither the answer

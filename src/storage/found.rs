@@ -13,7 +13,7 @@ use rustix::{
 };
 
 use super::{
-    file::SHORT,
+    file::{SHORT, check_empty},
     identity::Identity,
     is_absent,
     root::{Served, modified, permissions, size},
@@ -149,6 +149,7 @@ fn readable(top: &Top, directory: BorrowedFd<'_>, name: &CStr, stat: &Stat) -> i
     }
     // Kernels make up files of a size that says nothing. No block of the disk holds anything of them.
     match size(stat).checked_sub(1) {
+        None => check_empty(&File::from(top.folder.open_in(directory, name, Access::Read)?)),
         Some(last) if stat.st_blocks == 0 => {
             let file = File::from(top.folder.open_in(directory, name, Access::Read)?);
             file.read_exact_at(&mut [0], last).map_err(|error| match error.kind() {

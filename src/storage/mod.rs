@@ -46,6 +46,9 @@ pub enum StorageError {
         /// What the system said.
         error: std::io::Error,
     },
+    /// There is no folder any more at the path that is served.
+    #[error("the served folder is gone: it was deleted or moved")]
+    Gone,
     /// A source is not what it was when the answer began.
     #[error("{path}: changed while it was read")]
     Changed {
@@ -58,6 +61,8 @@ impl StorageError {
     /// What the peer is told.
     pub fn failure(&self) -> Failure {
         let (code, path) = match self {
+            // It may be there again in a moment, made anew.
+            StorageError::Gone => (Code::Internal, &SafeText::new("/")),
             StorageError::NotFound(path) => (Code::NotFound, path),
             StorageError::WrongKind { path, .. } => (Code::WrongKind, path),
             StorageError::Unreadable { path, error } if is_shortage(error) => (Code::Busy, path),
@@ -71,6 +76,7 @@ impl StorageError {
     /// The same error once more.
     fn again(&self) -> StorageError {
         match self {
+            StorageError::Gone => StorageError::Gone,
             StorageError::NotFound(path) => StorageError::NotFound(path.clone()),
             StorageError::WrongKind { path, what } => StorageError::WrongKind { path: path.clone(), what },
             StorageError::Changed { path } => StorageError::Changed { path: path.clone() },

@@ -10,14 +10,34 @@ pub(super) fn as_text(name: &[u8]) -> Cow<'_, str> {
     let mut text = String::with_capacity(name.len() + 8);
     for chunk in name.utf8_chunks() {
         text.push_str(chunk.valid());
-        for byte in chunk.invalid() {
-            text.push('%');
-            for digit in [byte >> 4, byte & 15] {
-                text.push(char::from(b"0123456789ABCDEF"[usize::from(digit)]));
-            }
-        }
+        chunk.invalid().iter().for_each(|byte| push_escaped(&mut text, *byte));
     }
     Cow::Owned(text)
+}
+
+/// A name that is no text as text, so that no two of them come out alike: each byte that is not UTF-8 becomes `%XX`, and so do
+/// each `%` and the first `count` bytes.
+pub(super) fn escaped(name: &[u8], count: usize) -> String {
+    let mut text = String::with_capacity(name.len() + 8);
+    let (first, rest) = name.split_at(count);
+    first.iter().for_each(|byte| push_escaped(&mut text, *byte));
+    for chunk in rest.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            match character {
+                '%' => push_escaped(&mut text, b'%'),
+                character => text.push(character),
+            }
+        }
+        chunk.invalid().iter().for_each(|byte| push_escaped(&mut text, *byte));
+    }
+    text
+}
+
+fn push_escaped(text: &mut String, byte: u8) {
+    text.push('%');
+    for digit in [byte >> 4, byte & 15] {
+        text.push(char::from(b"0123456789ABCDEF"[usize::from(digit)]));
+    }
 }
 
 /// `directory/name`, or only the name where the directory is the served folder itself.
@@ -28,6 +48,15 @@ pub(super) fn join(directory: &str, name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_two_names_are_escaped_to_one() {
+        assert_eq!(escaped(b"caf\xe9.txt", 0), "caf%E9.txt");
+        assert_eq!(escaped(b"a\xff%FE", 0), "a%FF%25FE");
+        assert_eq!(escaped(b"a%FF\xfe", 0), "a%25FF%FE");
+        assert_eq!(escaped("ü\u{0}".as_bytes(), 1), "%C3%BC\u{0}");
+        assert_eq!(escaped(b"ab\xff", 2), "%61%62%FF");
+    }
 
     #[test]
     fn only_what_is_no_text_is_escaped() {

@@ -10,12 +10,14 @@ use std::{
 };
 
 use rustix::{
-    fs::{FileType, RawDir, Stat},
+    fs::{AtFlags, FileType, RawDir, Stat},
     io::Errno,
 };
 
 use super::{
-    StorageError, is_absent,
+    StorageError,
+    folder::is_deleted,
+    is_absent,
     listing::Directory,
     name,
     root::{Served, modified, shown, size},
@@ -36,7 +38,8 @@ const LOOKS: usize = 128;
 /// The first so many names of a directory after one of them, sorted by bytes.
 ///
 /// The names of the whole directory are read; those of the page are kept and looked at. A name that is no UTF-8 is shown
-/// with `%XX` for each such byte, as [`Kind::Other`].
+/// with `%XX` for each such byte and for each `%`, as [`Kind::Other`], and so is the beginning of one that is too long to be
+/// asked for.
 #[derive(Debug)]
 pub struct Page {
     directory: Directory,
@@ -139,9 +142,10 @@ impl Page {
                 Some(entry) => {
                     let entry = entry?;
                     let raw = entry.file_name();
-                    if !matches!(raw.to_bytes(), b"." | b"..") && self.directory.folder.serves(raw.to_bytes())
+                    if !matches!(raw.to_bytes(), b"." | b"..")
+                        && self.directory.folder.serves(raw.to_bytes())
+                        && let Some(shown) = self.directory.shown_name(raw)
                     {
-                        let shown = name::as_text(raw.to_bytes());
                         if self.last.as_deref().is_some_and(|last| &*shown >= last) {
                             self.more = true;
                         } else if self.after.as_deref().is_none_or(|after| &*shown > after) {
@@ -154,6 +158,10 @@ impl Page {
                 }
             }
         };
+        // A deleted directory reads like an empty one.
+        if is_over && is_deleted(handle)? {
+            return Err(Errno::NOENT.into());
+        }
         // Twice the page, so that a name is moved once or twice whatever the order they come in.
         if self.names.len() > 2 * self.limit {
             self.cut();
@@ -218,6 +226,38 @@ impl Directory {
     /// What a link leads to, if it may be followed.
     fn look_through(&self, path: &str) -> io::Result<Stat> {
         Ok(rustix::fs::fstat(self.folder.open(path, Access::Look)?)?)
+    }
+}
+
+/// Most bytes of a name that a request can have.
+const MAX_NAME: usize = 255;
+/// Bytes of the beginning of a longer one that are shown.
+const BEGINNING: usize = 160;
+
+impl Directory {
+    /// A name as it is shown: no two are shown alike. What is no text is escaped, and `%` with it, so that each name comes out
+    /// differently; where that is the name of another entry, more of it is escaped, and at last its digest stands for its end.
+    /// `None` if all of that is taken.
+    fn shown_name<'a>(&self, raw: &'a CStr) -> Option<Cow<'a, str>> {
+        let bytes = raw.to_bytes();
+        // No request could name a longer one.
+        let is_short = bytes.len() <= MAX_NAME;
+        if let Ok(text) = str::from_utf8(bytes)
+            && is_short
+        {
+            return Some(Cow::Borrowed(text));
+        }
+        let counts = if is_short { 0..bytes.len() + 1 } else { 0..0 };
+        let escaped = counts.map(|count| name::escaped(bytes, count));
+        let (begin, digest) = (&bytes[..bytes.len().min(BEGINNING)], blake3::hash(bytes).to_hex());
+        let shortened =
+            (16..=digest.len()).map(|length| format!("{}…{}", name::as_text(begin), &digest[..length]));
+        escaped.chain(shortened).find(|shown| self.is_free(shown)).map(Cow::Owned)
+    }
+
+    /// Whether no entry has this name.
+    fn is_free(&self, name: &str) -> bool {
+        rustix::fs::statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW).is_err()
     }
 }
 

@@ -1,6 +1,10 @@
 //! The served folder, opened once; everything in it is reached through that handle with `openat2`.
 
-use std::{io, path::Path, sync::Arc};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use rustix::{
     fs::{FileType, Stat},
@@ -9,8 +13,8 @@ use rustix::{
 
 use super::{
     StorageError,
-    folder::{Folder, Opened},
-    name,
+    folder::{Folder, FolderIdentity, Opened},
+    is_absent, name,
 };
 pub use super::{file::FileSource, folder::Policy, listing::Directory};
 pub use crate::platform::Links;
@@ -24,10 +28,28 @@ use crate::{
 };
 
 /// The served folder.
+///
+/// It is reached through one handle, whatever becomes of its path. A folder that was deleted, and made anew, or replaced in
+/// another way, is no longer the one that the handle leads to; [`Root::renew`] notices it.
 #[derive(Debug)]
 pub struct Root {
-    folder: Arc<Folder>,
+    folder: Mutex<Arc<Folder>>,
+    path: PathBuf,
+    /// Without links, when it was opened first.
+    first: Option<PathBuf>,
+    /// What must not be served, and is not where it was opened first.
+    private: Vec<PathBuf>,
+    policy: Policy,
     name: String,
+}
+
+/// What has become of the served folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renewed {
+    /// It is still the one that was opened.
+    Same,
+    /// Another folder has its path, and is served from here on.
+    Replaced,
 }
 
 impl Root {
@@ -37,7 +59,7 @@ impl Root {
     /// Absent, not a directory, not permitted; [`io::ErrorKind::Unsupported`] where the system cannot
     /// confine paths to a folder.
     pub fn open(path: &Path, policy: Policy) -> io::Result<Root> {
-        let folder = Folder::new(platform::open_directory(path)?, policy);
+        let folder = open_folder(path, policy)?;
         // The first use tells at once, and not with the first request, whether the system can.
         match folder.open(".", Access::Directory) {
             Err(error) if Errno::from_io_error(&error) == Some(Errno::PERM) => {
@@ -46,11 +68,60 @@ impl Root {
             }
             result => drop(result?),
         }
-        let name = match path.canonicalize() {
-            Ok(path) => path.file_name().map(|name| name::as_text(name.as_encoded_bytes()).into_owned()),
-            Err(_) => None,
+        let first = path.canonicalize().ok();
+        let name = first.as_ref().and_then(|path| path.file_name());
+        let name = name.map(|name| name::as_text(name.as_encoded_bytes()).into_owned());
+        // By this path it is found again, from wherever the program is by then. Links are followed anew each time.
+        let path = std::path::absolute(path)?;
+        let name = name.unwrap_or_else(|| "root".to_owned());
+        let folder = Mutex::new(Arc::new(folder));
+        Ok(Root { folder, path, first, private: Vec::new(), policy, name })
+    }
+
+    /// The same, and a folder that takes its place elsewhere is not served if one of these paths is in it, or the reverse.
+    #[must_use]
+    pub fn without(self, private: Vec<PathBuf>) -> Root {
+        Root { private, ..self }
+    }
+
+    /// Whether what has the served path now is, by a link, a folder elsewhere with something private in it.
+    fn is_private(&self) -> bool {
+        let Ok(now) = self.path.canonicalize() else { return false };
+        let leads_in = |private: &PathBuf| private.starts_with(&now) || now.starts_with(private);
+        self.first.as_ref() != Some(&now) && self.private.iter().any(leads_in)
+    }
+
+    /// Looks whether the served folder is still the one that was opened, and opens the one that has taken its place.
+    ///
+    /// # Errors
+    /// There is no folder any more, or it cannot be opened.
+    pub fn renew(&self) -> Result<Renewed, StorageError> {
+        let mut folder = self.folder.lock().unwrap_or_else(PoisonError::into_inner);
+        let unreadable = |error| StorageError::Unreadable { path: shown(""), error };
+        let was = folder.identity().map_err(unreadable)?;
+        match rustix::fs::stat(&*self.path) {
+            Ok(stat) if was == Some(FolderIdentity::of(&stat)) => return Ok(Renewed::Same),
+            Ok(_) => {}
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Err(StorageError::Gone),
+            // Whether it is there is not to be found out. What was opened still is.
+            Err(_) if was.is_some() => return Ok(Renewed::Same),
+            Err(error) => return Err(unreadable(error.into())),
+        }
+        if self.is_private() {
+            let error = io::Error::other("leads to another folder now, in which there are the server's key or tokens");
+            return Err(unreadable(error));
+        }
+        *folder = match open_folder(&self.path, self.policy) {
+            Ok(new) => Arc::new(new),
+            Err(error) if is_absent(&error) => return Err(StorageError::Gone),
+            Err(error) => return Err(unreadable(error)),
         };
-        Ok(Root { folder: Arc::new(folder), name: name.unwrap_or_else(|| "root".to_owned()) })
+        Ok(Renewed::Replaced)
+    }
+
+    /// Its path on this machine, for people.
+    pub fn path(&self) -> SafeText {
+        SafeText::new(&self.path.to_string_lossy())
     }
 
     /// Its own last name, for archives of it; `root` for `/`.
@@ -63,16 +134,21 @@ impl Root {
     /// # Errors
     /// See [`StorageError`].
     pub fn open_node(&self, path: &RemotePath) -> Result<Node, StorageError> {
-        let Opened { handle, stat, kind } = open(&self.folder, path.as_str())?;
+        let folder = Arc::clone(&self.folder.lock().unwrap_or_else(PoisonError::into_inner));
+        let Opened { handle, stat, kind } = open(&folder, path.as_str())?;
         let name = path.name().unwrap_or(&self.name).to_owned();
         let path = path.as_str();
         Ok(match kind {
             Served::File => Node::File(FileSource::new(handle, shown(path), name, &stat)),
             Served::Directory => {
-                Node::Directory(Directory::new(self.folder.clone(), handle, path.to_owned(), name, &stat))
+                Node::Directory(Directory::new(folder, handle, path.to_owned(), name, &stat))
             }
         })
     }
+}
+
+fn open_folder(path: &Path, policy: Policy) -> io::Result<Folder> {
+    Ok(Folder::new(platform::open_directory(path)?, policy))
 }
 
 /// Opens a path as a request names it, for reading.

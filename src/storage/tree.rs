@@ -52,6 +52,11 @@ impl Tree {
         Tree { walk, omitted: 0, missing: Missing::default() }
     }
 
+    /// Bytes that it takes, about.
+    pub fn cost(&self) -> usize {
+        self.walk.cost()
+    }
+
     /// Looks at one entry at most.
     ///
     /// # Errors

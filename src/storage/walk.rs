@@ -9,6 +9,7 @@ use rustix::{
 
 use super::{
     StorageError,
+    folder::is_deleted,
     found::{self, Found, Kind, Purpose},
     identity::Identity,
     is_shortage, name,
@@ -26,6 +27,8 @@ pub(super) struct Walk {
     levels: Vec<Level>,
     /// The directory whose entries are being read.
     reading: Option<Reading>,
+    /// Bytes that the children take which are still to be visited.
+    cost: usize,
 }
 
 /// What a step of the walk came to.
@@ -94,6 +97,13 @@ struct Child {
     uncarried: Option<Uncarried>,
 }
 
+impl Child {
+    /// Bytes that it takes with its place in [`Children`], which is half empty at worst.
+    fn cost(&self, name: &[u8]) -> usize {
+        2 * size_of::<(Box<[u8]>, Child)>() + name.len() + self.raw.as_ref().map_or(0, |raw| raw.len())
+    }
+}
+
 #[derive(Debug)]
 struct Reading {
     path: Vec<u8>,
@@ -108,7 +118,12 @@ struct Reading {
 
 impl Walk {
     pub(super) fn new(top: Arc<Top>, purpose: Purpose) -> Walk {
-        Walk { top, purpose, begun: false, levels: Vec::new(), reading: None }
+        Walk { top, purpose, begun: false, levels: Vec::new(), reading: None, cost: 0 }
+    }
+
+    /// Bytes that it takes, about.
+    pub(super) fn cost(&self) -> usize {
+        self.cost
     }
 
     /// Looks at one entry at most.
@@ -134,6 +149,7 @@ impl Walk {
                 self.levels.pop();
                 continue;
             };
+            self.cost = self.cost.saturating_sub(child.cost(&name));
             let raw = child.raw.as_deref().unwrap_or(file_name(&name));
             let path = join(&level.path, raw);
             let (depth, found) = (self.levels.len(), child.found);
@@ -200,6 +216,12 @@ impl Walk {
                 return Ok(Step::Missing(Lost { path, reason: reason.into() }));
             }
             None => {
+                let directory =
+                    reading.names.fd().map_err(|error| self.top.unreadable(&reading.path, error.into()))?;
+                // A deleted directory reads like an empty one.
+                if is_deleted(directory).map_err(|error| self.top.unreadable(&reading.path, error))? {
+                    return Err(StorageError::Changed { path: self.top.shown(&reading.path) });
+                }
                 if let Some(twin) = take_twin(&mut reading) {
                     let lost = Lost { path: join(&reading.path, &twin), reason: TWIN.into() };
                     self.reading = Some(reading);
@@ -222,7 +244,7 @@ impl Walk {
     }
 
     /// Takes one name of a directory in.
-    fn look_at(&self, reading: &mut Reading, raw: &CStr) -> Result<Step, StorageError> {
+    fn look_at(&mut self, reading: &mut Reading, raw: &CStr) -> Result<Step, StorageError> {
         let path = join(&reading.path, raw.to_bytes());
         let text = name::as_text(raw.to_bytes());
         let is_escaped = matches!(text, Cow::Owned(_));
@@ -271,6 +293,7 @@ impl Walk {
         if child.raw.is_some() {
             reading.escaped.push(name.clone());
         }
+        self.cost += child.cost(&name);
         reading.children.insert(name, child);
         Ok(Step::On)
     }

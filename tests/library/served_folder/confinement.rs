@@ -100,6 +100,22 @@ fn links_of_processes_lead_nowhere() {
     }
 }
 
+/// Files of `/proc` say that they are empty.
+#[test]
+fn a_file_that_hides_its_size_is_not_an_empty_one() {
+    let root = Root::open(Path::new("/proc/self"), Policy::default()).unwrap();
+    let Ok(Node::File(source)) = root.open_node(&RemotePath::parse("status").unwrap()) else {
+        panic!("a file")
+    };
+    assert_eq!(source.size(), 0);
+    let error = source.check().unwrap_err();
+    assert!(matches!(error, StorageError::Unreadable { .. }), "{error}");
+    assert!(error.to_string().contains("though its size is 0"), "{error}");
+    let world = World::new();
+    fs::write(world.served("empty"), "").unwrap();
+    world.file("empty").check().unwrap();
+}
+
 #[test]
 fn only_files_and_directories_are_served() {
     let world = World::new();

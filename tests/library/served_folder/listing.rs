@@ -56,6 +56,43 @@ fn a_listing_tells_what_is_there() {
     assert_eq!(list("sub/deep"), [file("file", 11)]);
 }
 
+/// Names that are no text are shown so that no two names are shown alike, in whatever pages.
+#[test]
+fn no_two_names_are_shown_alike() {
+    let world = World::new();
+    let names: [&[u8]; 7] =
+        [b"a%FF", b"a\xff", b"%61%FF", b"a\xff%FE", b"a%FF\xfe", b"b", b"caf\xe9%E9"];
+    fs::create_dir(world.served("odd")).unwrap();
+    for name in names {
+        fs::write(world.served("odd").join(OsStr::from_bytes(name)), "x").unwrap();
+    }
+    // The longest that there is, three times as long when it is shown.
+    fs::write(world.served("odd").join(OsStr::from_bytes(&[0xff; 255])), "x").unwrap();
+    let all: Vec<(String, Kind)> = list(world.directory("odd"), None, 100)
+        .entries
+        .into_iter()
+        .map(|entry| (entry.name, entry.kind))
+        .collect();
+    assert_eq!(all.len(), 8, "{all:?}");
+    assert!(all.is_sorted_by(|one, other| one.0 < other.0), "{all:?}");
+    let shown = |name: &str| all.iter().find(|(shown, _)| shown == name).map(|(_, kind)| *kind);
+    assert_eq!([shown("a%FF"), shown("%61%FF")], [Some(Kind::File); 2], "as they are");
+    // What is free of the three ways to show it.
+    assert_eq!(all.iter().filter(|(shown, _)| shown.starts_with("a%FF…")).count(), 1, "{all:?}");
+    for name in ["a%FF%25FE", "a%25FF%FE", "caf%E9%25E9", &"%FF".repeat(255)] {
+        assert!(shown(name).is_some(), "{name} in {all:?}");
+    }
+    let mut seen: Vec<String> = Vec::new();
+    loop {
+        let page = list(world.directory("odd"), seen.last().map(String::as_str), 1);
+        seen.extend(page.entries.into_iter().map(|entry| entry.name));
+        if !page.more {
+            break;
+        }
+    }
+    assert_eq!(seen, all.into_iter().map(|(name, _)| name).collect::<Vec<_>>(), "one by one");
+}
+
 #[test]
 fn pages_come_sorted_whole_and_once() {
     let world = World::new();
