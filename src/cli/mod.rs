@@ -213,7 +213,7 @@ pub struct LimitArgs {
     /// Requests of one connection; then it has to connect again [default: 100000]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..))]
     pub max_requests: Option<u64>,
-    /// Archives made, and trees read, at the same time; further ones are told "busy" [default: 16]
+    /// Archives planned, and trees read, at the same time; further ones are told "busy" [default: 16]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     pub max_archives: Option<u64>,
     /// Files hashed for clients at the same time; further ones are told "busy" [default: 4]
@@ -240,7 +240,7 @@ pub struct LimitArgs {
     /// Over so long the minimum rate is averaged [default: 30]
     #[arg(long, value_name = "SECS", allow_negative_numbers = true, value_parser = values::seconds)]
     pub rate_window: Option<Duration>,
-    /// How long what is being sent may take to finish when the server is told to stop [default: 10]
+    /// How long transfers may take to finish when the server is told to stop [default: 10]
     #[arg(long, value_name = "SECS", allow_negative_numbers = true, value_parser = values::seconds)]
     pub drain_timeout: Option<Duration>,
 }

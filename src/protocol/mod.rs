@@ -155,7 +155,9 @@
 //! may say goodbye, and closes. Requests that a server's `goodbye` leaves without an answer were not begun; they
 //! can be sent again elsewhere. Closing without a goodbye between two answers is no violation. A server reads nothing after a client's
 //! `goodbye`, so that it closes without an `error`, whatever follows. A client that closes only its sending side (in TLS with
-//! `close_notify`) after complete frames is answered all that it has asked.
+//! `close_notify`) after complete frames is answered all that it has asked. But one that has not said goodbye before it closes
+//! its sending side counts as gone while an answer is prepared for long of which nothing has come yet. A server that is about to stop answers further
+//! requests on connections with a transfer (`get`, `hashes`, `tree`, `files`) that goes on, and says goodbye on the others.
 //!
 //! ```text
 //! client:  ── preamble, hello sent ──▶ GREETING ── welcome ──▶ OPEN ◀── meta, entries, error ───────┐
@@ -229,14 +231,14 @@
 //!
 //! | member | type | meaning |
 //! |---|---|---|
-//! | `entries` | list of entries | sorted by the bytes of their names |
+//! | `entries` | list of entries | strictly rising by the bytes of their names |
 //! | `more` | boolean | whether there are entries after the last one of this page |
 //!
 //! An entry:
 //!
 //! | member | type | meaning |
 //! |---|---|---|
-//! | `name` | text | one segment of a path: not empty, not `.` or `..`, without `/` and NUL, at most 255 bytes. In a name that is not UTF-8, each byte that is not is written as `%` and two upper-case hex digits: such a name is at most 765 bytes |
+//! | `name` | text | one segment of a path: not empty, not `.` or `..`, without `/` and NUL, at most 255 bytes. In a name that is not UTF-8, each byte that is not is written as `%` and two upper-case hex digits, and so are `%` and, where the name of another entry would be the same, further bytes: such a name is at most 765 bytes |
 //! | `kind` | `"file"`, `"directory"` or `"other"` | `other` is what is listed but not served: a device, a broken link, a name that is not UTF-8 |
 //! | `size` | u64, optional | bytes; files have one |
 //! | `modified` | time | |
@@ -541,7 +543,7 @@
 //! | `block` without `data` (what is skipped is none), out of order, short but not at the end, with a position that falls or exceeds the sources, or is not the offset for a file | the same |
 //! | missing entries fewer than named, named more than 100, or counted and none named; missing entries in the `end` of a file | the same |
 //! | `end` in a block, before the size or the blocks asked for, with another size or identity, with `size` or `root` missing or present against the table, or with a `root` that is not the digest of what came | the same; after a wrong `root` nothing that came may be kept |
-//! | `entries` that are not sorted, not after `after`, more than `limit`, none though there are `more`, or with a name that is no segment | the same |
+//! | `entries` that do not rise strictly, not after `after`, more than `limit`, none though there are `more`, or with a name that is no segment | the same |
 //! | a `tree` whose first entry is not the directory (nor, if asked for with `after`, one that may follow that), with entries out of order, a path that is none, before its directory or in what is no directory, without what its kind has or with what only another kind has, with a link that may lead out, with sizes of more than 2^64 − 1 bytes together, no entries though there are `more`, `totals` missing or present against `more` or other than those of the entries | the same |
 //! | `same` for a file without `digest`, `differs` where content is wanted or `file` where none is, a `file` larger than `largest`, `done` before the size or with another digest than that of what came, `end` before the last file, anything but `end` after it | the same; after a wrong digest nothing that came of the file may be kept |
 //! | a `meta`, `content`, `file` or tree entry whose mode, time or identity is out of its range | the same |
@@ -559,7 +561,7 @@
 //! | `range` | request | the first block lies behind the end of the content, or `skip` is not less than it |
 //! | `changed` | request | the content is, or during the answer became, another one |
 //! | `unreadable` | request | the server could not read a source, which `path` names |
-//! | `busy` | request or connection | for a connection: too many of them, or too many requests of this one; for a request: too many archives are being made, trees read or files hashed at the same time; see `retry_after` |
+//! | `busy` | request or connection | for a connection: too many of them, or too many requests of this one; for a request: too many archives are being planned, trees read or files hashed at the same time, or what is planned would take too much memory; see `retry_after` |
 //! | `too_slow` | connection | the peer took less than the minimum rate |
 //! | `timed_out` | connection | a handshake or idle deadline passed |
 //! | `denied` | connection | the server wants a token, and the one of `hello` is not it; see `retry_after` |

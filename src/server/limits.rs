@@ -16,9 +16,11 @@ pub struct Limits {
     pub pipeline: u32,
     /// Entries of one page of a listing.
     pub page: usize,
-    /// Answers for which blocks are being hashed at the same time, half of them for one address; further ones are told "busy".
+    /// Answers for which a block is being hashed at the same time, half of them for one address; further ones are told "busy".
+    /// An answer whose client receives what was hashed is none of them.
     pub max_hashing: usize,
-    /// Archives that are being planned or sent, and trees that are being read, at the same time, half of them for one address; further ones are told "busy".
+    /// Archives that are being planned, and trees that are being read, at the same time, half of them for one address; further ones are told "busy".
+    /// An answer whose client receives the archive, or a part of the tree, is none of them.
     pub max_archives: usize,
     /// Bytes a second for all connections together, once they have asked for something; `None` is unlimited.
     pub rate: Option<u64>,
@@ -30,10 +32,23 @@ pub struct Limits {
     pub idle: Duration,
     /// Bytes a second that a peer must take, averaged over `rate_window`; 0 for no such limit.
     pub min_rate: u64,
-    /// See `min_rate`.
+    /// See `min_rate`. At least twice as long as a peer at that rate takes for what the kernel buffers for it.
     pub rate_window: Duration,
-    /// How long a drain may take.
+    /// How long a drain may take: transfers that run then go on for at most this long.
     pub drain: Duration,
+}
+
+impl Limits {
+    /// The same limits, with no duration longer than [`FOREVER`], so that adding one to the present moment cannot overflow.
+    pub(super) fn bounded(self) -> Limits {
+        Limits {
+            handshake: self.handshake.min(FOREVER),
+            idle: self.idle.min(FOREVER),
+            rate_window: self.rate_window.min(FOREVER),
+            drain: self.drain.min(FOREVER),
+            ..self
+        }
+    }
 }
 
 impl Default for Limits {
@@ -68,6 +83,12 @@ pub(super) const TURN: usize = 256 * 1024;
 /// than a look at one file ends the turn.
 pub(super) const ANSWERS: usize = 16;
 
+/// Bytes that the plans of archives and the walks of trees may take together: some four million entries.
+pub(super) const MAX_PLANS: usize = 512 * 1024 * 1024;
+
+/// How long an answer waits before it looks again whether there is a permit for it.
+pub(super) const PERMIT_INTERVAL: Duration = Duration::from_millis(5);
+
 /// Bytes of an archive's sources that are read and deflated in one turn: some milliseconds of work.
 pub(super) const WORK: u64 = 1024 * 1024;
 
@@ -77,6 +98,16 @@ pub(super) const READ: usize = 16 * 1024;
 /// How long a connection that is over waits for its peer to close, so that the last answer is not
 /// destroyed by a reset.
 pub(super) const LINGER: Duration = Duration::from_secs(1);
+
+/// Bytes that are read and discarded after the last answer: a full pipeline of the largest requests.
+pub(super) const MAX_DISCARDED: usize = 64 * 64 * 1024;
+
+/// How often a drain looks for connections whose transfer has ended.
+pub(super) const DRAIN_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How long after a part of a transfer has gone out its client may ask for the next one while the server is being drained,
+/// beside the time that the part takes on its way.
+pub(super) const TRANSFER_GRACE: Duration = Duration::from_secs(1);
 
 /// How often somebody looks whether the peer of work that takes long is still there.
 pub(super) const LOOK: Duration = Duration::from_millis(100);

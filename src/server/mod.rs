@@ -8,7 +8,7 @@
 //!                 shared.rs                        the life of the server, and what connections share
 //!                 hashes.rs                        what is known of the files' blocks
 //!                 indexes.rs                       and of archives
-//!                 slots.rs                         how much costly work goes on at the same time
+//!                 slots.rs  budget.rs              how much costly work goes on at the same time, and in how much memory
 //!                 share.rs                         what part of the processors it gets beside files
 //!                 registry.rs ──▶ snapshot.rs      what is live, for dashboards
 //!                 event.rs                         what happens, for logs
@@ -24,6 +24,7 @@
 mod accept;
 mod r#async;
 mod blocking;
+mod budget;
 mod connection;
 mod door;
 mod event;
@@ -119,6 +120,8 @@ pub struct Config {
     pub classic: Option<Dialect>,
     /// What of the folder is served.
     pub policy: Policy,
+    /// Paths without links that are never served; a folder that takes the place of the first one is looked at for them.
+    pub private: Vec<PathBuf>,
     /// What it proves itself by with TLS; without TLS if there is none.
     pub identity: Option<Identity>,
     /// Who may fetch.
@@ -137,6 +140,7 @@ impl Config {
             arch: Arch::default(),
             classic: None,
             policy: Policy::default(),
+            private: Vec::new(),
             identity: None,
             access: Access::Public,
             limits: Limits::default(),
@@ -231,8 +235,9 @@ type Loop = Box<dyn FnOnce() -> io::Result<()> + Send>;
 /// # Errors
 /// See [`StartError`].
 pub fn start(config: Config, sink: Sink) -> Result<Server, StartError> {
-    let Config { root, host, port, arch, classic, policy, identity, access, limits } = config;
+    let Config { root, host, port, arch, classic, policy, private, identity, access, limits } = config;
     let root = Root::open(&root, policy)
+        .map(|root| root.without(private))
         .map_err(|error| StartError::Root { path: SafeText::new(&root.to_string_lossy()), error })?;
     let listener = listen::listen(&host, port)?;
     let local = listener.local_addr().map_err(StartError::System)?;
@@ -242,6 +247,9 @@ pub fn start(config: Config, sink: Sink) -> Result<Server, StartError> {
         matches!(access, Access::Token(_)) || !loopback && (identity.is_some() || access != Access::Public);
     if classic.is_some() && is_guarded {
         return Err(StartError::Classic { address: local });
+    }
+    if classic.is_some() && identity.is_none() {
+        listen::for_classic(&listener).map_err(StartError::System)?;
     }
     let proof = identity.as_ref().map(Identity::prove).transpose()?;
     let token = access.token(local.ip()).map_err(|(path, error)| StartError::Token { path, error })?;

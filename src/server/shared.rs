@@ -7,7 +7,7 @@ use std::{
     os::fd::AsFd,
     sync::{
         Arc, Condvar, Mutex, PoisonError, Weak,
-        atomic::{AtomicU8, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -16,17 +16,28 @@ use rustls::ServerConfig;
 
 use super::{
     Arch, Event, Limits, Sink, Snapshot,
+    budget::Budget,
     connection::Connection,
     door::Door,
     hashes::BlockHashes,
     indexes::ArchiveIndexes,
+    limits::{DRAIN_INTERVAL, MAX_PLANS},
     memory,
     registry::{Registry, Socket, lock},
     share::Share,
     slots::Slots,
     waiting::Waiting,
 };
-use crate::{bucket::Bucket, platform, protocol::classic::Dialect, storage::root::Root, text::SafeText};
+use crate::{
+    bucket::Bucket,
+    platform,
+    protocol::{classic::Dialect, path::RemotePath},
+    storage::{
+        StorageError,
+        root::{Node, Renewed, Root},
+    },
+    text::SafeText,
+};
 
 /// Bytes that the kernel may hold for a connection without having sent them.
 const NOT_SENT: u32 = 128 * 1024;
@@ -37,7 +48,7 @@ const NOT_SENT: u32 = 128 * 1024;
 pub(super) enum Phase {
     /// It accepts and serves.
     Running,
-    /// It accepts nobody; what runs is finished.
+    /// It accepts nobody; transfers that run are finished.
     Draining,
     /// Everything is being closed.
     Stopping,
@@ -66,8 +77,12 @@ pub(super) struct Shared {
     pub hashing: Slots,
     /// Places for archives and trees.
     pub archives: Slots,
+    /// Bytes for what is planned and walked.
+    pub plans: Budget,
     /// The server's time.
     pub share: Arc<Share>,
+    /// The served folder was not there when it was looked for last.
+    is_gone: AtomicBool,
     pub local: SocketAddr,
     sink: Sink,
     started: Instant,
@@ -109,10 +124,13 @@ impl Shared {
     /// A server that is about to run.
     pub fn new(terms: Terms, sink: Sink, listener: TcpListener, local: SocketAddr) -> Shared {
         let now = Instant::now();
+        let terms = Terms { limits: terms.limits.bounded(), ..terms };
         let limits = &terms.limits;
         Shared {
             hashing: Slots::new(limits.max_hashing),
             archives: Slots::new(limits.max_archives),
+            plans: Budget::new(MAX_PLANS),
+            is_gone: AtomicBool::new(false),
             bandwidth: Mutex::new(Bucket::new(limits.rate, now)),
             share: Arc::new(Share::new(processors(terms.arch), now)),
             terms,
@@ -137,6 +155,25 @@ impl Shared {
     pub fn emit(&self, event: &Event) {
         event.log();
         (self.sink)(event);
+    }
+
+    /// Opens what a request names, in the folder that has the served path now.
+    pub fn open_node(&self, path: &RemotePath) -> Result<Node, StorageError> {
+        let renewed = self.root.renew();
+        let is_gone = renewed.is_err();
+        if self.is_gone.swap(is_gone, Ordering::Relaxed) != is_gone {
+            self.warn(&match is_gone {
+                true => format!("{} cannot be served any more: it was deleted or moved", self.root.path()),
+                false => format!("{} is there again, and is served again", self.root.path()),
+            });
+        } else if matches!(renewed, Ok(Renewed::Replaced)) {
+            self.warn(&format!(
+                "{} is another folder than before; that is served from now on",
+                self.root.path()
+            ));
+        }
+        renewed?;
+        self.root.open_node(path)
     }
 
     /// Tells people.
@@ -241,19 +278,27 @@ impl Shared {
     }
 
     /// Stops accepting. Connections that wait for a request read an end of stream, see the phase and say
-    /// goodbye; those that send finish their answer first.
+    /// goodbye; those that are in the middle of an answer, or of a transfer, finish it first.
     pub fn drain(self: &Arc<Self>) {
         if !self.enter_phase(Phase::Draining) {
             return;
         }
         self.emit(&Event::Draining);
         self.close_listener();
-        self.registry.for_each(|entry| entry.interrupt());
         let shared = Arc::clone(self);
         let watchdog =
             std::thread::Builder::new().name("drain".into()).stack_size(64 * 1024).spawn(move || {
-                if !shared.wait_for(Phase::Stopped, shared.limits.drain) {
-                    shared.stop();
+                let end = Instant::now() + shared.limits.drain;
+                loop {
+                    let now = Instant::now();
+                    shared.registry.for_each(|entry| entry.interrupt(now));
+                    let left = end.saturating_duration_since(now);
+                    if shared.wait_for(Phase::Stopped, left.min(DRAIN_INTERVAL)) {
+                        return;
+                    }
+                    if left.is_zero() {
+                        return shared.stop();
+                    }
                 }
             });
         if let Err(error) = watchdog {

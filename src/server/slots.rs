@@ -1,53 +1,166 @@
-//! Places for work that costs more than a request: so many at the same time, and whoever finds none is told "busy".
+//! Permits for work that costs more than a request: at most so many at the same time. They are held while something is
+//! computed, and not while a client receives the result, so that a slow client keeps none from the others.
+//!
+//! A request that finds no permit is answered with "busy". An answer that has begun, and has given its permit back while
+//! its client received, waits for the next one in the order in which the answers came.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     net::IpAddr,
     sync::{Arc, Mutex},
 };
 
 use super::{origin::Origin, registry::lock};
 
-/// A number of places. One origin gets half of them at most, so that there are some for others.
+/// A number of permits. One origin gets half of them at most, so that there are some for others.
 #[derive(Debug)]
 pub(super) struct Slots {
-    count: usize,
-    taken: Arc<Mutex<HashMap<Origin, usize>>>,
+    state: Arc<Mutex<State>>,
 }
 
-/// A place that is taken until this is dropped.
+#[derive(Debug)]
+struct State {
+    count: usize,
+    /// Permits that are held, by origin.
+    taken: HashMap<Origin, usize>,
+    /// Answers that wait for a permit.
+    waiting: VecDeque<(u64, Origin)>,
+    last: u64,
+}
+
+/// A permit, until this is dropped.
 #[derive(Debug)]
 pub(super) struct Slot {
     origin: Origin,
-    taken: Arc<Mutex<HashMap<Origin, usize>>>,
+    state: Arc<Mutex<State>>,
+}
+
+/// A place among those that wait for a permit, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Ticket {
+    number: u64,
+    state: Arc<Mutex<State>>,
 }
 
 impl Slots {
     pub fn new(count: usize) -> Slots {
-        Slots { count, taken: Arc::default() }
+        let state = State { count, taken: HashMap::new(), waiting: VecDeque::new(), last: 0 };
+        Slots { state: Arc::new(Mutex::new(state)) }
     }
 
-    /// Takes a place for a client at `peer`, if there is one.
+    /// Takes a permit for a client at `peer`, if there is one that no answer waits for.
     pub fn take(&self, peer: IpAddr) -> Option<Slot> {
         let origin = Origin::from(peer);
-        let mut taken = lock(&self.taken);
-        let own = taken.get(&origin).copied().unwrap_or(0);
-        if own >= self.count.div_ceil(2) || taken.values().sum::<usize>() >= self.count {
-            return None;
+        lock(&self.state).take(origin, None).then(|| self.slot(origin))
+    }
+
+    fn slot(&self, origin: Origin) -> Slot {
+        Slot { origin, state: Arc::clone(&self.state) }
+    }
+
+    /// Takes a permit, if there is one that no answer waits for which came before.
+    ///
+    /// # Errors
+    /// There is none: the ticket, or a new one.
+    fn take_or_wait(&self, peer: IpAddr, ticket: Option<Ticket>) -> Result<Slot, Ticket> {
+        let origin = Origin::from(peer);
+        let mut state = lock(&self.state);
+        if state.take(origin, ticket.as_ref().map(|ticket| ticket.number)) {
+            // Dropping the ticket locks as well.
+            drop(state);
+            return Ok(self.slot(origin));
         }
-        taken.insert(origin, own + 1);
-        Some(Slot { origin, taken: Arc::clone(&self.taken) })
+        Err(ticket.unwrap_or_else(|| {
+            state.last += 1;
+            let number = state.last;
+            state.waiting.push_back((number, origin));
+            Ticket { number, state: Arc::clone(&self.state) }
+        }))
+    }
+}
+
+impl State {
+    /// Counts a permit as taken, if there is one beside those for the answers that wait before `ticket`, or before the end.
+    fn take(&mut self, origin: Origin, ticket: Option<u64>) -> bool {
+        let (mut after, mut all) = (self.taken.clone(), self.taken.values().sum::<usize>());
+        let before = self.waiting.iter().take_while(|(number, _)| Some(*number) != ticket);
+        let before: Vec<Origin> = before.map(|(_, origin)| *origin).collect();
+        for (last, origin) in before.iter().map(|origin| (false, *origin)).chain([(true, origin)]) {
+            let own = after.entry(origin).or_default();
+            if *own < self.count.div_ceil(2) && all < self.count {
+                *own += 1;
+                all += 1;
+                if last {
+                    *self.taken.entry(origin).or_default() += 1;
+                    return true;
+                }
+            }
+        }
+        false
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let mut taken = lock(&self.taken);
-        if let Some(own) = taken.get_mut(&self.origin) {
+        let mut state = lock(&self.state);
+        if let Some(own) = state.taken.get_mut(&self.origin) {
             *own -= 1;
             if *own == 0 {
-                taken.remove(&self.origin);
+                state.taken.remove(&self.origin);
             }
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        lock(&self.state).waiting.retain(|(number, _)| *number != self.number);
+    }
+}
+
+/// The permit of an answer that computes and sends in turns.
+#[derive(Debug)]
+pub(super) enum Permit {
+    /// The answer has not needed one yet.
+    Unused,
+    /// The answer computes.
+    Held(Slot),
+    /// Its client receives what was computed.
+    Released,
+    /// It waits to go on computing.
+    Waiting(Ticket),
+}
+
+impl Permit {
+    /// Makes sure that the permit is held, if there is one. False for an answer that has not had one yet: it is to be
+    /// refused. Otherwise it may have to wait; see [`Permit::is_held`].
+    pub fn hold(&mut self, slots: &Slots, peer: IpAddr) -> bool {
+        let taken = match std::mem::replace(self, Permit::Unused) {
+            Permit::Unused => match slots.take(peer) {
+                Some(slot) => Ok(slot),
+                None => return false,
+            },
+            Permit::Held(slot) => Ok(slot),
+            Permit::Released => slots.take_or_wait(peer, None),
+            Permit::Waiting(ticket) => slots.take_or_wait(peer, Some(ticket)),
+        };
+        *self = taken.map_or_else(Permit::Waiting, Permit::Held);
+        true
+    }
+
+    pub fn is_held(&self) -> bool {
+        matches!(self, Permit::Held(_))
+    }
+
+    /// Whether the answer cannot go on before there is a permit.
+    pub fn is_waiting(&self) -> bool {
+        matches!(self, Permit::Waiting(_))
+    }
+
+    /// What was computed is to be received now.
+    pub fn release(&mut self) {
+        if self.is_held() {
+            *self = Permit::Released;
         }
     }
 }
@@ -67,7 +180,7 @@ mod tests {
         assert!(first.is_some() && second.is_some() && slots.take(peer(3)).is_none());
         drop(first);
         assert!(slots.take(peer(3)).is_some(), "given back at once");
-        assert!(slots.taken.lock().unwrap().len() == 1, "nobody is remembered");
+        assert!(lock(&slots.state).taken.len() == 1, "nobody is remembered");
         assert!(Slots::new(0).take(peer(1)).is_none());
     }
 
@@ -82,5 +195,33 @@ mod tests {
         let slots = Slots::new(2);
         let _first = slots.take(network(1));
         assert!(slots.take(network(2)).is_none(), "a network is one origin");
+    }
+
+    #[test]
+    fn a_released_permit_is_another_answers_and_then_comes_back_in_order() {
+        let slots = Slots::new(1);
+        let (mut first, mut second, mut third) = (Permit::Unused, Permit::Unused, Permit::Unused);
+        assert!(first.hold(&slots, peer(1)) && first.is_held());
+        assert!(!second.hold(&slots, peer(2)), "an answer that has not begun is refused");
+        first.release();
+        assert!(second.hold(&slots, peer(2)) && second.is_held());
+        assert!(first.hold(&slots, peer(1)) && first.is_waiting());
+        second.release();
+        assert!(second.hold(&slots, peer(2)) && second.is_waiting(), "it is behind the first now");
+        assert!(!third.hold(&slots, peer(3)), "and a new one is behind both");
+        assert!(first.hold(&slots, peer(1)) && first.is_held());
+        drop(first);
+        assert!(second.hold(&slots, peer(2)) && second.is_held());
+        drop(second);
+        assert!(third.hold(&slots, peer(3)) && lock(&slots.state).waiting.is_empty());
+    }
+
+    #[test]
+    fn who_has_all_that_it_may_have_holds_nobody_up() {
+        let slots = Slots::new(2);
+        let (mut first, mut second) = (Permit::Unused, Permit::Released);
+        assert!(first.hold(&slots, peer(1)) && first.is_held());
+        assert!(second.hold(&slots, peer(1)) && second.is_waiting(), "half of them is one");
+        assert!(slots.take(peer(2)).is_some());
     }
 }

@@ -108,7 +108,9 @@ impl Root {
             Err(error) => return Err(unreadable(error.into())),
         }
         if self.is_private() {
-            let error = io::Error::other("leads to another folder now, in which there are the server's key or tokens");
+            let error = io::Error::other(
+                "leads to another folder now, in which there are the server's key or tokens",
+            );
             return Err(unreadable(error));
         }
         *folder = match open_folder(&self.path, self.policy) {

@@ -8,7 +8,11 @@ use crate::{
         message::{Get, Sources},
         server::Filled,
     },
-    server::{shared::Shared, slots::Slot},
+    server::{
+        budget::Reservation,
+        shared::Shared,
+        slots::{Permit, Slot},
+    },
     storage::{
         StorageError,
         archive::{Plan, Stream},
@@ -221,6 +225,14 @@ impl Body {
         }
     }
 
+    /// The permit to compute it.
+    pub fn permit(&mut self) -> Option<&mut Permit> {
+        match self {
+            Body::File { .. } => None,
+            Body::Archive { making, .. } => Some(&mut making.permit),
+        }
+    }
+
     /// Compares the identity with what is there now.
     pub fn check(&self) -> Result<(), StorageError> {
         match self {
@@ -233,17 +245,20 @@ impl Body {
 /// An archive being made. When that ends, in whichever way, what was learned of it is kept for the next one.
 pub(super) struct Making {
     pub stream: Stream,
-    /// Its place among the archives that are made.
-    _slot: Slot,
+    /// The permit to plan it, and to make what comes before the range that is sent.
+    permit: Permit,
+    /// For the plan.
+    _memory: Reservation,
     identity: String,
     shared: Arc<Shared>,
 }
 
 impl Making {
     /// From the first byte on.
-    pub fn new(plan: Plan, slot: Slot, shared: &Arc<Shared>) -> Making {
+    pub fn new(plan: Plan, slot: Slot, memory: Reservation, shared: &Arc<Shared>) -> Making {
         let identity = plan.identity().to_owned();
-        Making { stream: plan.stream(), _slot: slot, identity, shared: Arc::clone(shared) }
+        let (stream, shared) = (plan.stream(), Arc::clone(shared));
+        Making { stream, permit: Permit::Held(slot), _memory: memory, identity, shared }
     }
 
     /// Goes as near to `offset` as what is known of the archive allows.

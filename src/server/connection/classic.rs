@@ -16,7 +16,7 @@ use crate::{
         message::{Get, Sources},
         path::RemotePath,
     },
-    server::{ConnectionState, limits::WORK, slots::Slot},
+    server::{ConnectionState, budget::Reservation, limits::WORK, slots::Slot},
     storage::{
         StorageError,
         archive::{Planner, Planning},
@@ -25,6 +25,8 @@ use crate::{
     text::SafeText,
 };
 
+/// What the original clients read at once, and count each read as.
+const PIECE: usize = 1024;
 /// Bytes of an archive that are measured at once.
 const MEASURED: usize = 64 * 1024;
 
@@ -42,7 +44,7 @@ enum Stage {
     /// No path yet.
     Asking,
     /// An archive is being planned.
-    Planning { name: String, planner: Box<Planner>, slot: Slot },
+    Planning { name: String, planner: Box<Planner>, slot: Slot, memory: Reservation },
     /// It is made once for nothing but its size, which this dialect wants beforehand.
     Measuring { name: String, sources: Sources, making: Box<Making>, size: u64 },
     /// The client knows what there is.
@@ -95,6 +97,7 @@ impl Classic {
             Ok(Some(Event::Start)) => {
                 if let Stage::Offered { body, size } = std::mem::replace(&mut self.stage, Stage::Over) {
                     turn.begin(self.path.clone(), self.started.unwrap_or(now), Some(size));
+                    turn.cork();
                     self.stage = Stage::Sending { body, left: size };
                 }
                 Ok(())
@@ -105,7 +108,7 @@ impl Classic {
 
     fn open(&mut self, text: &str, turn: &mut Turn) -> Result<(), StorageError> {
         let path = RemotePath::parse(text).map_err(|_| StorageError::NotFound(SafeText::new(text)))?;
-        match turn.shared.root.open_node(&path)? {
+        match turn.shared.open_node(&path)? {
             Node::File(source) => {
                 let size = source.size();
                 let name = source.meta().name.clone();
@@ -133,7 +136,8 @@ impl Classic {
         let name = directory.meta().name.clone();
         // The original names the entries by the path that was asked for.
         let planner = Box::new(directory.archive(if path.is_root() { &name } else { path.as_str() }));
-        self.stage = Stage::Planning { name: format!("{name}.zip"), planner, slot };
+        let memory = turn.shared.plans.reserve(turn.peer());
+        self.stage = Stage::Planning { name: format!("{name}.zip"), planner, slot, memory };
     }
 
     fn offer(&mut self, name: &str, size: u64, body: Body, turn: &Turn) {
@@ -188,24 +192,28 @@ impl Classic {
     /// A slice of planning or of measuring.
     pub fn work(&mut self, turn: &mut Turn) {
         let result = match std::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Planning { name, planner, slot } => planner.step().map(|planning| match planning {
-                Planning::More(planner) => {
-                    self.stage = Stage::Planning { name, planner: Box::new(planner), slot }
-                }
-                Planning::Done(plan) => {
-                    let sources = plan.sources();
-                    match plan.size() {
-                        Some(size) => {
-                            let making = Making::new(plan, slot, &turn.shared);
-                            self.offer_archive(name, sources, size, making, turn);
-                        }
-                        None => {
-                            let making = Box::new(Making::new(plan, slot, &turn.shared));
-                            self.stage = Stage::Measuring { name, sources, making, size: 0 };
+            Stage::Planning { name, planner, slot, mut memory } => {
+                planner.step().map(|planning| match planning {
+                    Planning::More(planner) if memory.resize(planner.cost()) => {
+                        self.stage = Stage::Planning { name, planner: Box::new(planner), slot, memory };
+                    }
+                    Planning::Done(plan) if memory.resize(plan.cost()) => {
+                        let (sources, size) = (plan.sources(), plan.size());
+                        let making = Making::new(plan, slot, memory, &turn.shared);
+                        match size {
+                            Some(size) => self.offer_archive(name, sources, size, making, turn),
+                            None => {
+                                let making = Box::new(making);
+                                self.stage = Stage::Measuring { name, sources, making, size: 0 };
+                            }
                         }
                     }
-                }
-            }),
+                    Planning::More(_) | Planning::Done(_) => {
+                        turn.fail(&self.path, "the plans of all archives take as much memory as they may");
+                        self.machine.not_found();
+                    }
+                })
+            }
             Stage::Measuring { name, sources, mut making, size } => {
                 making.stream.read(&mut vec![0; MEASURED]).map(|bytes| {
                     let size = size + bytes as u64;
@@ -229,7 +237,12 @@ impl Classic {
 
     fn offer_archive(&mut self, name: String, sources: Sources, size: u64, making: Making, turn: &Turn) {
         match Body::archive(making, &sources, &whole()) {
-            Ok(Some(body)) => self.offer(&name, size, body, turn),
+            Ok(Some(mut body)) => {
+                if let Some(permit) = body.permit() {
+                    permit.release();
+                }
+                self.offer(&name, size, body, turn);
+            }
             // The whole of an archive begins nowhere but at its begin.
             Ok(None) | Err(_) => self.stage = Stage::Over,
         }
@@ -240,8 +253,11 @@ impl Classic {
 /// read as 1024 bytes. The last of it is held back until the source was looked at again, so that
 /// a content that changed on the way comes out short and is noticed.
 fn fill(body: &mut Body, left: &mut u64, path: &SafeText, turn: &mut Turn) -> Result<(), StorageError> {
+    if *left == 0 {
+        return body.check();
+    }
     let before = body.position();
-    let most = turn.size();
+    let most = turn.size() / PIECE * PIECE;
     while *left > 0 && turn.out.len() < most && body.position() - before < WORK {
         let room = (most - turn.out.len()).min(usize::try_from(*left).unwrap_or(most));
         let bytes = turn.out.fill(room, |buffer| {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::limits::{LINGER, Limits};
+use super::super::limits::{FOREVER, LINGER, Limits};
 
 /// What the peer has to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,8 +74,11 @@ pub(super) struct Deadlines {
     pause: Option<Instant>,
     greeting: Duration,
     idle: Duration,
-    /// Bytes that must be taken in a window; 0 if there is no minimum rate.
-    least: u64,
+    /// Bytes a second that must be taken; 0 if there is no minimum rate.
+    min_rate: u64,
+    /// A window at the least.
+    rate_window: Duration,
+    /// The present one.
     window: Duration,
 }
 
@@ -83,7 +86,6 @@ impl Deadlines {
     /// Of a connection that begins now. One that is only here to be refused has little time.
     pub fn new(limits: &Limits, refused: bool, now: Instant) -> Deadlines {
         let greeting = if refused { limits.handshake.min(2 * LINGER) } else { limits.handshake };
-        let least = u128::from(limits.min_rate) * limits.rate_window.as_millis() / 1000;
         Deadlines {
             idling: Clock::default(),
             writing: Clock::default(),
@@ -93,7 +95,8 @@ impl Deadlines {
             pause: None,
             greeting,
             idle: limits.idle,
-            least: u64::try_from(least).unwrap_or(u64::MAX),
+            min_rate: limits.min_rate,
+            rate_window: limits.rate_window,
             window: limits.rate_window,
         }
     }
@@ -129,7 +132,21 @@ impl Deadlines {
     }
 
     fn open_window(&mut self) {
-        (self.writing, self.taken) = (Clock::default(), 0);
+        (self.writing, self.taken, self.window) = (Clock::default(), 0, self.rate_window);
+    }
+
+    /// Whether the peer has taken bytes at the minimum rate in the present window, of which so many may still be in the
+    /// kernel's buffer, or may have been in it when the window began.
+    fn is_fast_enough(&self, buffered: u64) -> bool {
+        let least = u128::from(self.min_rate) * self.window.as_millis() / 1000;
+        u128::from(self.taken) + u128::from(buffered) >= least
+    }
+
+    /// A window in which what the kernel buffers does not count: the buffer empties twice at the minimum rate. Less would
+    /// take a peer for a silent one that reads steadily, since the kernel takes more bytes for it only now and then.
+    fn long_window(&self, send_buffer: u64) -> Duration {
+        let millis = u128::from(send_buffer) * 2000 / u128::from(self.min_rate.max(1));
+        Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX)).clamp(self.rate_window, FOREVER)
     }
 
     /// The first request has come.
@@ -155,15 +172,26 @@ impl Deadlines {
     }
 
     /// The deadline that has passed, if one has. A full window of the minimum rate is not one; the
-    /// next window begins.
-    pub fn check(&mut self, now: Instant) -> Option<Overrun> {
+    /// next window begins. `send_buffer`: bytes that the kernel buffers for the peer at most.
+    pub fn check(&mut self, now: Instant, send_buffer: impl FnOnce() -> usize) -> Option<Overrun> {
         let (_, overrun) = self.pending().filter(|&(at, _)| at <= now)?;
-        if overrun == Overrun::Rate && self.taken >= self.least {
-            self.open_window();
-            self.writing.run(now);
-            return None;
+        if overrun != Overrun::Rate {
+            return Some(overrun);
         }
-        Some(overrun)
+        if !self.is_fast_enough(0) {
+            let send_buffer = send_buffer() as u64;
+            let window = self.long_window(send_buffer);
+            self.window = self.window.max(window);
+            if self.writing.reaches(self.window).is_some_and(|end| end > now) {
+                return None;
+            }
+            if !self.is_fast_enough(if window > self.rate_window { send_buffer } else { 0 }) {
+                return Some(Overrun::Rate);
+            }
+        }
+        self.open_window();
+        self.writing.run(now);
+        None
     }
 
     fn pending(&self) -> Option<(Instant, Overrun)> {
@@ -197,6 +225,64 @@ mod tests {
         }
     }
 
+    fn check(deadlines: &mut Deadlines, now: Instant) -> Option<Overrun> {
+        deadlines.check(now, || 0)
+    }
+
+    #[test]
+    fn no_duration_is_too_long() {
+        let limits = Limits {
+            handshake: Duration::MAX,
+            idle: Duration::MAX,
+            min_rate: u64::MAX,
+            rate_window: Duration::MAX,
+            ..limits()
+        };
+        let (limits, now) = (limits.bounded(), Instant::now());
+        let mut deadlines = Deadlines::new(&limits, false, now);
+        assert!(deadlines.next() > Some(now));
+        deadlines.asked();
+        deadlines.wait_for(Waiting::Input, now);
+        assert!(deadlines.next() > Some(now));
+        deadlines.wait_for(Waiting::Output, now);
+        assert_eq!(deadlines.check(now, || usize::MAX), None);
+        let late = now + limits.rate_window;
+        assert_eq!(deadlines.check(late, || usize::MAX), Some(Overrun::Rate));
+        let mut slow = Deadlines::new(&Limits { min_rate: 1, ..limits }, false, now);
+        slow.asked();
+        slow.wait_for(Waiting::Output, now);
+        assert_eq!(slow.check(late, || usize::MAX), Some(Overrun::Rate));
+    }
+
+    /// The kernel buffers 200 kB, and takes more only when half of that is free again, which is after 50 s.
+    #[test]
+    fn a_steady_peer_is_not_too_slow_because_of_the_buffer() {
+        const BUFFER: u64 = 200_000;
+        let limits = Limits { min_rate: 1_000, ..limits() };
+        for (rate, is_cut) in [(2_000, false), (1_000, false), (400, true), (0, true)] {
+            let start = Instant::now();
+            let mut deadlines = Deadlines::new(&limits, false, start);
+            deadlines.asked();
+            deadlines.wait_for(Waiting::Output, start);
+            deadlines.wrote(BUFFER as usize);
+            let (mut buffered, mut cut) = (BUFFER, None);
+            for second in 1..4_000 {
+                let now = start + second * SECOND;
+                buffered -= rate.min(buffered);
+                if buffered <= BUFFER / 2 {
+                    deadlines.wrote((BUFFER - buffered) as usize);
+                    buffered = BUFFER;
+                }
+                if deadlines.check(now, || BUFFER as usize).is_some() {
+                    cut = Some(second);
+                    break;
+                }
+            }
+            assert_eq!(cut.is_some(), is_cut, "{rate} bytes a second: {cut:?}");
+            assert!(cut.is_none_or(|second| second <= 1_300), "{rate} bytes a second: {cut:?}");
+        }
+    }
+
     #[test]
     fn the_handshake_deadline_is_absolute() {
         let start = Instant::now();
@@ -206,10 +292,10 @@ mod tests {
             deadlines.wait_for(Waiting::Output, now);
             deadlines.wrote(1_000_000);
             deadlines.wait_for(Waiting::Input, now);
-            assert_eq!(deadlines.check(now), None);
+            assert_eq!(check(&mut deadlines, now), None);
             assert_eq!(deadlines.next(), Some(start + 10 * SECOND));
         }
-        assert_eq!(deadlines.check(start + 10 * SECOND), Some(Overrun::Handshake));
+        assert_eq!(check(&mut deadlines, start + 10 * SECOND), Some(Overrun::Handshake));
     }
 
     #[test]
@@ -219,11 +305,11 @@ mod tests {
         deadlines.wait_for(Waiting::Input, start);
         deadlines.pause(start + 12 * SECOND, start + 4 * SECOND);
         deadlines.pause(start + 12 * SECOND, start + 8 * SECOND);
-        assert_eq!(deadlines.check(start + 11 * SECOND), None);
+        assert_eq!(check(&mut deadlines, start + 11 * SECOND), None);
         assert_eq!(deadlines.next(), Some(start + 12 * SECOND), "only the end of the pause");
         deadlines.wait_for(Waiting::Output, start + 12 * SECOND);
         assert_eq!(deadlines.next(), Some(start + 18 * SECOND), "the rest of its ten seconds");
-        assert_eq!(deadlines.check(start + 18 * SECOND), Some(Overrun::Handshake));
+        assert_eq!(check(&mut deadlines, start + 18 * SECOND), Some(Overrun::Handshake));
     }
 
     #[test]
@@ -234,8 +320,8 @@ mod tests {
         deadlines.wait_for(Waiting::Output, start + SECOND);
         deadlines.wait_for(Waiting::Input, start + 2 * SECOND);
         deadlines.wait_for(Waiting::Input, start + 50 * SECOND);
-        assert_eq!(deadlines.check(start + 61 * SECOND), None);
-        assert_eq!(deadlines.check(start + 62 * SECOND), Some(Overrun::Idle));
+        assert_eq!(check(&mut deadlines, start + 61 * SECOND), None);
+        assert_eq!(check(&mut deadlines, start + 62 * SECOND), Some(Overrun::Idle));
     }
 
     #[test]
@@ -245,11 +331,11 @@ mod tests {
         deadlines.asked();
         deadlines.wait_for(Waiting::Output, start);
         deadlines.wrote(3_000);
-        assert_eq!(deadlines.check(start + 29 * SECOND), None);
-        assert_eq!(deadlines.check(start + 30 * SECOND), None, "exactly the minimum is enough");
+        assert_eq!(check(&mut deadlines, start + 29 * SECOND), None);
+        assert_eq!(check(&mut deadlines, start + 30 * SECOND), None, "exactly the minimum is enough");
         deadlines.wrote(2_999);
-        assert_eq!(deadlines.check(start + 59 * SECOND), None);
-        assert_eq!(deadlines.check(start + 60 * SECOND), Some(Overrun::Rate));
+        assert_eq!(check(&mut deadlines, start + 59 * SECOND), None);
+        assert_eq!(check(&mut deadlines, start + 60 * SECOND), Some(Overrun::Rate));
     }
 
     #[test]
@@ -282,9 +368,9 @@ mod tests {
         }
         deadlines.wait_for(Waiting::Output, now);
         deadlines.wrote(99);
-        assert_eq!(deadlines.check(now), None);
+        assert_eq!(check(&mut deadlines, now), None);
         assert_eq!(
-            deadlines.check(now + SECOND),
+            check(&mut deadlines, now + SECOND),
             Some(Overrun::Rate),
             "30 seconds of waiting for 30 x 99 bytes"
         );
@@ -297,14 +383,14 @@ mod tests {
         deadlines.asked();
         let mut now = start;
         for _ in 0..60 {
-            assert_eq!(deadlines.check(now), None);
+            assert_eq!(check(&mut deadlines, now), None);
             deadlines.wait_for(Waiting::Input, now);
             now += SECOND;
             deadlines.pause(now + SECOND, now);
             now += SECOND;
         }
         deadlines.wait_for(Waiting::Input, now);
-        assert_eq!(deadlines.check(now), Some(Overrun::Idle));
+        assert_eq!(check(&mut deadlines, now), Some(Overrun::Idle));
     }
 
     #[test]
@@ -312,7 +398,7 @@ mod tests {
         let start = Instant::now();
         let mut deadlines = Deadlines::new(&limits(), false, start);
         deadlines.linger(start + 20 * SECOND);
-        assert_eq!(deadlines.check(start + 19 * SECOND), None);
-        assert_eq!(deadlines.check(start + 20 * SECOND), Some(Overrun::Linger));
+        assert_eq!(check(&mut deadlines, start + 19 * SECOND), None);
+        assert_eq!(check(&mut deadlines, start + 20 * SECOND), Some(Overrun::Linger));
     }
 }

@@ -20,7 +20,7 @@ impl Connection {
 
     /// Looks whether a deadline has passed, and does what that calls for.
     pub fn timed_out(&mut self, now: Instant) {
-        let (code, reason) = match self.deadlines.check(now) {
+        let (code, reason) = match self.deadlines.check(now, || self.entry.send_buffer()) {
             None => return,
             Some(Overrun::Linger) => return self.close("it did not close"),
             Some(Overrun::Handshake) => (Code::TimedOut, "no request within the handshake deadline"),
@@ -63,7 +63,7 @@ impl Connection {
     pub(super) fn linger(&mut self, reason: Cow<'static, str>, now: Instant) {
         self.turn.give_up(&reason);
         self.reason = reason;
-        self.stage = Stage::Lingering { end: End::Owed };
+        self.stage = Stage::Lingering { end: End::Owed, discarded: 0 };
         if self.entry.refused {
             // Others are to be refused as well.
             self.deadlines.linger(now + LINGER);

@@ -17,7 +17,7 @@ use crate::{
     },
     server::{
         limits::{TURN, WORK},
-        slots::Slot,
+        slots::Permit,
     },
     storage::{self, StorageError, root::FileSource},
     text::SafeText,
@@ -84,8 +84,7 @@ struct Comparing {
     /// Index of the block that is hashed next.
     next: u64,
     root: RootHasher,
-    /// Its place among those who hash, once it has to.
-    slot: Option<Slot>,
+    permit: Permit,
 }
 
 impl Files {
@@ -124,6 +123,14 @@ impl Files {
             }
         }
         false
+    }
+
+    /// The permit of the file that is being compared, if one is.
+    pub fn permit(&mut self) -> Option<&mut Permit> {
+        match &mut self.begun {
+            Some(Begun::Comparing(comparing)) => Some(&mut comparing.permit),
+            _ => None,
+        }
     }
 
     /// Makes the end of the answer, after [`Files::fill`] has said that it is there.
@@ -168,7 +175,7 @@ impl Files {
             }
             Some(expected) => {
                 let (root, skip) = (RootHasher::default(), claim.skip);
-                let comparing = Comparing { source, expected, skip, next: 0, root, slot: None };
+                let comparing = Comparing { source, expected, skip, next: 0, root, permit: Permit::Unused };
                 Some(Begun::Comparing(Box::new(comparing)))
             }
             None => Some(self.announce(source, claim.skip, turn)?),
@@ -216,12 +223,14 @@ impl Files {
             }
             Begun::Comparing(mut comparing) => {
                 *work = WORK;
-                if !comparing.hash(turn).map_err(|error| error.failure())? {
-                    comparing.slot = comparing.slot.take().or_else(|| turn.shared.hashing.take(turn.peer()));
-                    if comparing.slot.is_none() {
+                if !comparing.take_known(turn) {
+                    if !comparing.permit.hold(&turn.shared.hashing, turn.peer()) {
                         return Err(busy("hashes as many files", comparing.source.path()));
                     }
-                    self.writer.working(&mut turn.out);
+                    if comparing.permit.is_held() {
+                        comparing.hash(turn).map_err(|error| error.failure())?;
+                        self.writer.working(&mut turn.out);
+                    }
                     return Ok(Some(Begun::Comparing(comparing)));
                 }
                 let Comparing { source, expected, skip, root, .. } = *comparing;
@@ -248,19 +257,26 @@ impl Files {
 }
 
 impl Comparing {
-    /// Takes the blocks that are known, or hashes the next one, once there is a place for that. True if those were all.
-    fn hash(&mut self, turn: &Turn) -> Result<bool, StorageError> {
+    /// Takes the blocks that are known, up to one that is not. True if those were all.
+    fn take_known(&mut self, turn: &Turn) -> bool {
         let blocks = self.source.size().div_ceil(BLOCK_SIZE);
-        let known = turn.shared.hashes.run(self.source.identity(), self.next, blocks);
-        self.next += known.len() as u64;
-        known.iter().for_each(|block| self.root.push(block));
-        if known.is_empty() && self.slot.is_some() && self.next < blocks {
-            let digest = hash(&self.source, self.next)?;
-            remember(&turn.shared, &self.source, self.next, &digest)?;
-            self.root.push(&digest);
-            self.next += 1;
+        loop {
+            let known = turn.shared.hashes.run(self.source.identity(), self.next, blocks);
+            if known.is_empty() {
+                return self.next >= blocks;
+            }
+            self.next += known.len() as u64;
+            known.iter().for_each(|block| self.root.push(block));
         }
-        Ok(self.next >= blocks)
+    }
+
+    /// Hashes the next block, which the file must have.
+    fn hash(&mut self, turn: &Turn) -> Result<(), StorageError> {
+        let digest = hash(&self.source, self.next)?;
+        remember(&turn.shared, &self.source, self.next, &digest)?;
+        self.root.push(&digest);
+        self.next += 1;
+        Ok(())
     }
 }
 

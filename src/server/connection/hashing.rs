@@ -9,7 +9,7 @@ use crate::{
         message::Get,
         server::HashesWriter,
     },
-    server::{limits::TURN, shared::Shared, slots::Slot},
+    server::{limits::TURN, shared::Shared, slots::Permit},
     storage::{StorageError, root::FileSource},
 };
 
@@ -38,19 +38,17 @@ impl Blocks {
 pub(super) struct Hashing {
     writer: HashesWriter,
     blocks: Blocks,
-    /// Its place among those who hash, once it has to.
-    slot: Option<Slot>,
+    permit: Permit,
 }
 
 impl Hashing {
     pub fn new(writer: HashesWriter, blocks: Blocks) -> Hashing {
-        Hashing { writer, blocks, slot: None }
+        Hashing { writer, blocks, permit: Permit::Unused }
     }
 
-    /// Takes the place that [`Hashing::work`] needs. Whether there is one.
-    pub fn take_place(&mut self, turn: &Turn) -> bool {
-        self.slot = self.slot.take().or_else(|| turn.shared.hashing.take(turn.peer()));
-        self.slot.is_some()
+    /// The permit that [`Hashing::work`] needs.
+    pub fn permit(&mut self) -> &mut Permit {
+        &mut self.permit
     }
 
     /// Puts the hashes that are known into the turn. True if those were the last ones, and the file is still what

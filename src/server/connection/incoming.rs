@@ -14,6 +14,7 @@ use crate::protocol::{
     outgoing::Outgoing,
     preamble::{FIRST_BYTE, TLS_FIRST_BYTE},
 };
+use crate::server::limits::MAX_DISCARDED;
 
 /// What a client with TLS is told by a server without: the fatal alert `unexpected_message`.
 const UNEXPECTED: [u8; 7] = [0x15, 3, 3, 0, 2, 2, 10];
@@ -31,9 +32,16 @@ impl Connection {
         {
             return self.close(reason);
         }
-        match (&self.stage, &self.shared.tls) {
-            (Stage::Lingering { .. }, _) if bytes.is_empty() => return self.stage = Stage::Closed,
-            (Stage::Lingering { .. } | Stage::Closed, _) => return,
+        match (&mut self.stage, &self.shared.tls) {
+            (Stage::Lingering { discarded, .. }, _) => {
+                *discarded += bytes.len();
+                // Closing resets the connection where there are bytes that were not read; this many are no accident.
+                if bytes.is_empty() || *discarded > MAX_DISCARDED {
+                    self.stage = Stage::Closed;
+                }
+                return;
+            }
+            (Stage::Closed, _) => return,
             (Stage::Fresh, Some(config))
                 if !self.transport.is_tls() && bytes.first() == Some(&TLS_FIRST_BYTE) =>
             {

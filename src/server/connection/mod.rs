@@ -55,6 +55,7 @@ use self::{
     classic::Classic,
     deadlines::{Deadlines, Waiting},
     pacing::Pacing,
+    socket::Peer,
     transport::Transport,
     turn::Turn,
     v1::V1,
@@ -110,7 +111,11 @@ enum Stage {
     /// A dialect of the original programs.
     Classic(Box<Classic>),
     /// Nothing more is answered.
-    Lingering { end: End },
+    Lingering {
+        end: End,
+        /// Bytes that were received and discarded.
+        discarded: usize,
+    },
     /// It is over.
     Closed,
 }
@@ -225,12 +230,12 @@ impl Connection {
                 Stage::Fresh => Step::Abort("the server is stopping".into()),
                 Stage::V1(v1) => v1.advance(&mut self.turn, now),
                 Stage::Classic(classic) => classic.advance(&mut self.turn),
-                Stage::Lingering { end: end @ End::Owed } => {
+                Stage::Lingering { end: end @ End::Owed, .. } => {
                     self.transport.finish();
                     *end = End::Said;
                     Step::Again
                 }
-                Stage::Lingering { end } => {
+                Stage::Lingering { end, .. } => {
                     if *end == End::Said {
                         self.entry.shutdown(Shutdown::Write);
                         *end = End::Shut;
@@ -252,9 +257,21 @@ impl Connection {
                     return Want::Read;
                 }
                 Step::Work => {
-                    if let Some(error) = self.failure(now) {
-                        self.lost(&error);
-                        continue;
+                    match self.look_at_peer(now) {
+                        Peer::Present => {}
+                        Peer::Ended => {
+                            // What it has sent before may be a goodbye: then it waits for the answer.
+                            self.deadlines.wait_for(Waiting::Input, now);
+                            return Want::Read;
+                        }
+                        Peer::Gone => {
+                            self.close("closed by the client, before there was an answer");
+                            continue;
+                        }
+                        Peer::Lost(error) => {
+                            self.lost(&error);
+                            continue;
+                        }
                     }
                     self.deadlines.wait_for(Waiting::Nothing, now);
                     return Want::Work;

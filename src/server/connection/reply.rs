@@ -15,7 +15,7 @@ use crate::{
         message::{Content, Entries, Failure, Files, Form, Get, List, Meta, Missing, Stat, Tree},
         path::RemotePath,
     },
-    server::{limits::RETRY_AFTER, shared::Shared, slots::Slot},
+    server::{budget::Reservation, limits::RETRY_AFTER, shared::Shared, slots::Slot},
     storage::{
         self,
         archive::{Planner, Planning},
@@ -37,12 +37,21 @@ pub(super) enum Reply {
     Content(Box<(Content, Body, Option<Missing>)>),
     /// To be announced and hashed.
     Hashes(Box<(Content, Blocks)>),
-    /// To be walked and sent as it is; the request.
-    Tree(Box<(storage::tree::Tree, Tree, Slot)>),
+    /// To be walked and sent as it is.
+    Tree(Box<Walking>),
     /// Files to be sent.
     Files(Box<Wanted>),
     /// To be planned first.
     Archive(Box<Archive>),
+}
+
+/// A directory that is to be walked.
+pub(super) struct Walking {
+    pub tree: storage::tree::Tree,
+    /// The request.
+    pub wanted: Tree,
+    pub slot: Slot,
+    pub memory: Reservation,
 }
 
 /// An archive that is being planned.
@@ -51,6 +60,7 @@ pub(super) struct Archive {
     meta: Meta,
     planner: Planner,
     slot: Slot,
+    memory: Reservation,
 }
 
 /// The name of a request and its path, for events.
@@ -74,7 +84,7 @@ pub(super) fn reply(
 ) -> Result<Reply, Failure> {
     let (_, text) = describe(&request);
     let remote = RemotePath::parse(text).map_err(|error| failure(Code::NotFound, error, path))?;
-    let node = shared.root.open_node(&remote).map_err(|error| error.failure())?;
+    let node = shared.open_node(&remote).map_err(|error| error.failure())?;
     match (request, node) {
         (Request::Stat(_), node) => Ok(Reply::Meta(node.meta())),
         (Request::List(list), Node::Directory(directory)) => page(list, directory, shared.limits.page),
@@ -83,12 +93,15 @@ pub(super) fn reply(
             let slot = shared.archives.take(peer).ok_or_else(|| busy("makes as many archives", path))?;
             let meta = directory.meta().clone();
             let planner = directory.archive(&meta.name);
-            Ok(Reply::Archive(Box::new(Archive { get, meta, planner, slot })))
+            let memory = shared.plans.reserve(peer);
+            Ok(Reply::Archive(Box::new(Archive { get, meta, planner, slot, memory })))
         }
         (Request::Hashes(get), Node::File(source)) if get.form != Form::Zip => hashes(&get, source, path),
         (Request::Tree(tree), Node::Directory(directory)) => {
             let slot = shared.archives.take(peer).ok_or_else(|| busy("reads as many folders", path))?;
-            Ok(Reply::Tree(Box::new((directory.tree(false), tree, slot))))
+            let memory = shared.plans.reserve(peer);
+            let walking = Walking { tree: directory.tree(false), wanted: tree, slot, memory };
+            Ok(Reply::Tree(Box::new(walking)))
         }
         (Request::Files(files), Node::Directory(directory)) => {
             Ok(Reply::Files(Box::new(Wanted::new(files, directory.files()))))
@@ -139,12 +152,13 @@ fn announcement(get: &Get, source: &FileSource, path: &SafeText) -> Result<Conte
 impl Archive {
     /// A slice of the planning.
     pub fn step(self: Box<Self>, path: &SafeText, turn: &mut Turn) -> Result<Reply, Failure> {
-        let Archive { get, meta, planner, slot } = *self;
+        let Archive { get, meta, planner, slot, mut memory } = *self;
         let plan = match planner.step().map_err(|error| error.failure())? {
-            Planning::More(planner) => {
-                return Ok(Reply::Archive(Box::new(Archive { get, meta, planner, slot })));
+            Planning::More(planner) if memory.resize(planner.cost()) => {
+                return Ok(Reply::Archive(Box::new(Archive { get, meta, planner, slot, memory })));
             }
-            Planning::Done(plan) => plan,
+            Planning::Done(plan) if memory.resize(plan.cost()) => plan,
+            Planning::More(_) | Planning::Done(_) => return Err(out_of_memory(path)),
         };
         expect(&get, plan.identity(), path)?;
         turn.incomplete(path, plan.missing());
@@ -165,7 +179,7 @@ impl Archive {
             skip: get.skip,
             data_bytes: None,
         };
-        let body = Body::archive(Making::new(plan, slot, &turn.shared), &sources, &get)
+        let body = Body::archive(Making::new(plan, slot, memory, &turn.shared), &sources, &get)
             .map_err(|error| error.failure())?
             .ok_or_else(|| failure(Code::Range, Code::Range, path))?;
         Ok(Reply::Content(Box::new((content, body, missing))))

@@ -5,8 +5,20 @@ use std::{
     time::Instant,
 };
 
-use super::{Connection, ending::WHILE_OTHERS_WAIT};
+use super::{Connection, Stage, ending::WHILE_OTHERS_WAIT, v1::Ending};
 use crate::server::{limits::LOOK, shared::Phase};
+
+/// What has become of the peer of long work.
+pub(super) enum Peer {
+    /// It waits for the answer.
+    Present,
+    /// It sends nothing more; what it has sent is not read yet.
+    Ended,
+    /// It is gone.
+    Gone,
+    /// The socket has failed.
+    Lost(io::Error),
+}
 
 impl Connection {
     /// Takes what reading from the socket gave. True if it has to be waited for.
@@ -64,13 +76,29 @@ impl Connection {
         self.close(reason + &progress);
     }
 
-    /// How the socket has failed meanwhile: nobody shall work on for a peer that is gone.
-    pub(super) fn failure(&mut self, now: Instant) -> Option<io::Error> {
+    /// Looks now and then whether the peer of long work is still there: nothing shall be computed for one that is gone. One
+    /// that has only shut its sending side down is answered. Whether it is gone shows as soon as something is sent to it; where
+    /// nothing will be for long, one that has not said goodbye counts as gone.
+    pub(super) fn look_at_peer(&mut self, now: Instant) -> Peer {
         if now < self.look {
-            return None;
+            return Peer::Present;
         }
-        self.look = now + LOOK;
-        self.entry.failure()
+        if let Some(error) = self.entry.failure() {
+            return Peer::Lost(error);
+        }
+        let peer = match &self.stage {
+            Stage::V1(v1) if v1.is_preparing() && self.entry.has_peer_ended() => match v1.ending() {
+                Ending::NotRead => Peer::Ended,
+                Ending::Goodbye => Peer::Present,
+                Ending::Silent => Peer::Gone,
+            },
+            _ => Peer::Present,
+        };
+        // The rest of what it has sent is read without working in between.
+        if !matches!(peer, Peer::Ended) {
+            self.look = now + LOOK;
+        }
+        peer
     }
 
     /// Why the socket was shut down, if that was not the client.

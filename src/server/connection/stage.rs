@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     protocol::{error::Code, message::Failure},
-    server::memory::is_enough_for_a_list,
+    server::{memory::is_enough_for_a_list, slots::Permit},
     storage::page::{Page, Paging},
     text::SafeText,
 };
@@ -53,12 +53,19 @@ impl Stage {
             }
             Stage::Hashing(mut hashing) => {
                 if !hashing.fill(turn).map_err(|error| error.failure())? {
-                    if !hashing.take_place(turn) {
+                    // Only for what is computed next, not for what is known and sent.
+                    if turn.out.is_empty() && !hashing.permit().hold(&turn.shared.hashing, turn.peer()) {
                         return Err(busy("hashes as many files", path));
                     }
                     return Ok(Some(Stage::Hashing(hashing)));
                 }
                 hashing.end(turn);
+            }
+            Stage::Tree(mut tree) => {
+                if turn.out.is_empty() && !tree.permit().hold(&turn.shared.archives, turn.peer()) {
+                    return Err(busy("reads as many folders", path));
+                }
+                return Ok(Some(Stage::Tree(tree)));
             }
             Stage::Files(mut files) => {
                 if !files.fill(turn) {
@@ -66,9 +73,48 @@ impl Stage {
                 }
                 files.end(turn);
             }
+            Stage::Sending(mut sending) => {
+                if let Some(permit) = sending.body.permit().filter(|_| turn.out.is_empty())
+                    && !permit.hold(&turn.shared.archives, turn.peer())
+                {
+                    return Err(busy("makes as many archives", path));
+                }
+                return Ok(Some(Stage::Sending(sending)));
+            }
             stage => return Ok(Some(stage)),
         }
         Ok(None)
+    }
+
+    /// What is computed is to be received before there is more to compute: others may compute meanwhile.
+    pub fn release(&mut self) {
+        if let Some(permit) = self.permit() {
+            permit.release();
+        }
+    }
+
+    /// Whether it has to wait for a permit.
+    pub fn is_waiting(&mut self) -> bool {
+        self.permit().is_some_and(|permit| permit.is_waiting())
+    }
+
+    /// Whether it is long work of which nothing is sent before it is done.
+    pub fn is_preparing(&self) -> bool {
+        match self {
+            Stage::Paging(_) | Stage::Planning(_) => true,
+            Stage::Sending(sending) => sending.body.must_skip(),
+            Stage::Hashing(_) | Stage::Tree(_) | Stage::Files(_) => false,
+        }
+    }
+
+    fn permit(&mut self) -> Option<&mut Permit> {
+        match self {
+            Stage::Hashing(hashing) => Some(hashing.permit()),
+            Stage::Tree(tree) => Some(tree.permit()),
+            Stage::Files(files) => files.permit(),
+            Stage::Sending(sending) => sending.body.permit(),
+            Stage::Paging(_) | Stage::Planning(_) => None,
+        }
     }
 
     /// A slice of reading names, of planning, of walking, of hashing, or of making an archive up to where its range begins. Where it is
@@ -85,7 +131,7 @@ impl Stage {
             Stage::Planning(archive) => {
                 return archive.step(path, turn).map(Worked::Known);
             }
-            Stage::Tree(tree) => match tree.work(path, turn).map_err(|error| error.failure())? {
+            Stage::Tree(tree) => match tree.work(path, turn)? {
                 Some(tree) => Stage::Tree(tree),
                 None => return Ok(Worked::Ended),
             },

@@ -243,8 +243,12 @@ fn too_slow_is_said_behind_what_waits() {
     client.request(&Request::Get(get));
     connection.received(bench.start, client.outgoing());
     assert_eq!(connection.next(bench.start), Want::Write);
+    let window = connection.deadline().unwrap();
+    assert_eq!(window, bench.start + Limits::default().rate_window);
+    // The window becomes as long as the kernel's buffer makes it.
+    connection.timed_out(window);
     let late = connection.deadline().unwrap();
-    assert_eq!(late, bench.start + Limits::default().rate_window);
+    assert!(late > window);
     connection.timed_out(late - Duration::from_millis(1));
     assert!(!matches!(connection.stage, Stage::Lingering { .. }));
     connection.timed_out(late);
@@ -318,6 +322,125 @@ fn hashes_that_are_known_cost_no_work() {
     std::fs::write(bench.folder.path().join("large"), vec![8; 3_000_001]).unwrap();
     assert_eq!(work(Request::Get(get.clone())), 0);
     assert_eq!(work(Request::Hashes(get)), 0);
+}
+
+/// Drives a request until something of its answer is to be written that had to be computed.
+fn computed(bench: &Bench, request: &Request) -> Connection {
+    let mut connection = bench.connect();
+    let mut client = Client::new("test");
+    client.request(request);
+    connection.received(bench.start, client.outgoing());
+    let mut has_worked = false;
+    loop {
+        match connection.next(bench.start) {
+            Want::Work => {
+                connection.work();
+                has_worked = true;
+            }
+            Want::Write if has_worked => return connection,
+            Want::Write => {
+                let count = connection.output().len();
+                connection.wrote(bench.start, count);
+            }
+            want => panic!("{want:?}"),
+        }
+    }
+}
+
+/// What a client receives slowly, or not at all, keeps no other one out.
+#[test]
+fn a_permit_is_held_only_while_something_is_computed() {
+    let limits = Limits { max_per_address: 512, max_archives: 1, max_hashing: 1, ..Limits::default() };
+    let bench = bench_with(None, limits);
+    let other = [192, 0, 2, 1].into();
+    let get = |path: &str| Get { path: path.into(), ..get("") };
+    let tree = Request::Tree(serde_json::from_str(r#"{"path": "tree"}"#).unwrap());
+    for request in [Request::Get(get("tree")), tree, Request::Hashes(get("large"))] {
+        let _slow = computed(&bench, &request);
+        assert!(bench.shared.archives.take(other).is_some(), "{request:?}");
+        assert!(bench.shared.hashing.take(other).is_some(), "{request:?}");
+    }
+}
+
+/// An answer that has begun goes on when there is a permit again.
+#[test]
+fn an_answer_that_has_begun_waits_for_its_permit() {
+    let bench = bench_with(None, Limits { max_per_address: 512, max_hashing: 1, ..Limits::default() });
+    let mut connection = computed(&bench, &Request::Hashes(get("large")));
+    let held = bench.shared.hashing.take([192, 0, 2, 1].into());
+    let count = connection.output().len();
+    connection.wrote(bench.start, count);
+    assert_eq!(connection.next(bench.start), Want::Pause);
+    assert!(connection.deadline() > Some(bench.start));
+    drop(held);
+    assert_eq!(connection.next(bench.start), Want::Work);
+}
+
+/// More of them than fit into a turn, or are kept together.
+#[test]
+fn known_hashes_need_no_permit() {
+    const BLOCKS: u64 = 10_000;
+    let bench = bench_with(None, Limits { max_per_address: 512, max_hashing: 0, ..Limits::default() });
+    let sparse = std::fs::File::create(bench.folder.path().join("sparse")).unwrap();
+    sparse.set_len(BLOCKS << 20).unwrap();
+    let path = crate::protocol::path::RemotePath::parse("sparse").unwrap();
+    let Ok(crate::storage::root::Node::File(source)) = bench.shared.open_node(&path) else {
+        panic!("a file")
+    };
+    let digest = crate::protocol::digest::BlockDigest {
+        chaining: crate::protocol::digest::Hash([7; 32]),
+        alone: None,
+    };
+    for index in 0..BLOCKS {
+        bench.shared.hashes.put(source.identity(), BLOCKS, index, &digest);
+    }
+    let mut client = Client::new("test");
+    client.request(&Request::Hashes(get("sparse")));
+    let wanted: crate::protocol::message::WantedFile =
+        serde_json::from_str(&format!(r#"{{"path": "sparse", "digest": "{}"}}"#, "0".repeat(64))).unwrap();
+    client.request(&Request::Files(crate::protocol::message::Files {
+        path: String::new(),
+        files: vec![wanted],
+        content: false,
+        largest: None,
+    }));
+    client.goodbye("done");
+    let answer = converse(&mut bench.connect(), client.outgoing(), &[], usize::MAX, bench.start);
+    let (mut rest, mut hashes, mut ended) = (&*answer, 0, 0);
+    while let (used @ 1.., event) = client.receive(rest).unwrap() {
+        match event {
+            Some(Came::Hashes { hashes: some, .. }) => hashes += some.len() as u64,
+            Some(Came::Failed { failure, .. } | Came::Missed { failure, .. }) => panic!("{failure:?}"),
+            Some(Came::End { .. } | Came::Differs { .. }) => ended += 1,
+            _ => {}
+        }
+        rest = &rest[used..];
+    }
+    assert_eq!((hashes, ended), (BLOCKS, 2));
+}
+
+#[test]
+fn little_is_read_after_the_end() {
+    let bench = bench(None);
+    let mut connection = bench.connect();
+    connection.received(bench.start, &[&requests(&[])[..8], &[0xff; 100]].concat());
+    let mut read = 0;
+    loop {
+        match connection.next(bench.start) {
+            Want::Write => {
+                let count = connection.output().len();
+                connection.wrote(bench.start, count);
+            }
+            Want::Read => {
+                connection.received(bench.start, &[0; 16 * 1024]);
+                read += 16 * 1024;
+                assert!(read < 8 << 20, "it discards without end");
+            }
+            Want::Close => break,
+            want => panic!("{want:?}"),
+        }
+    }
+    assert!(read >= 64 * 1024, "a client that has sent a little ahead still reads the error");
 }
 
 /// An archive is made in as many parts as it takes, and while files are sent fast there are rests between them.

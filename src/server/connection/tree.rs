@@ -2,12 +2,18 @@
 
 use std::time::Instant;
 
-use super::turn::Turn;
+use super::{
+    reply::{Walking, out_of_memory},
+    turn::Turn,
+};
 use crate::{
-    protocol::{message, path::compare, server::TreeWriter},
-    server::{limits::TURN, slots::Slot},
+    protocol::{
+        message::{self, Failure},
+        path::compare,
+        server::TreeWriter,
+    },
+    server::{budget::Reservation, limits::TURN, slots::Permit},
     storage::{
-        StorageError,
         slice::Slice,
         tree::{Tree, TreeStep},
     },
@@ -22,13 +28,19 @@ pub(super) struct Listing {
     writer: TreeWriter,
     tree: Tree,
     wanted: message::Tree,
-    /// Its place among those who walk.
-    _slot: Slot,
+    permit: Permit,
+    memory: Reservation,
 }
 
 impl Listing {
-    pub fn new(writer: TreeWriter, tree: Tree, wanted: message::Tree, slot: Slot) -> Listing {
-        Listing { writer, tree, wanted, _slot: slot }
+    pub fn new(writer: TreeWriter, walking: Walking) -> Listing {
+        let Walking { tree, wanted, slot, memory } = walking;
+        Listing { writer, tree, wanted, permit: Permit::Held(slot), memory }
+    }
+
+    /// The permit that [`Listing::work`] needs.
+    pub fn permit(&mut self) -> &mut Permit {
+        &mut self.permit
     }
 
     /// Walks on, and puts what was met into the turn. `None` if that was all.
@@ -36,10 +48,10 @@ impl Listing {
         mut self: Box<Self>,
         path: &SafeText,
         turn: &mut Turn,
-    ) -> Result<Option<Box<Listing>>, StorageError> {
+    ) -> Result<Option<Box<Listing>>, Failure> {
         let mut slice = Slice::new(STEPS, Instant::now());
         while slice.goes_on(Instant::now) {
-            match self.tree.step()? {
+            match self.tree.step().map_err(|error| error.failure())? {
                 TreeStep::On => {}
                 TreeStep::Entry(entry) => {
                     if self.wanted.after.as_deref().is_none_or(|after| compare(after, &entry.path).is_lt()) {
@@ -65,6 +77,9 @@ impl Listing {
             if turn.out.len() >= TURN / 2 {
                 break;
             }
+        }
+        if !self.memory.resize(self.tree.cost()) {
+            return Err(out_of_memory(path));
         }
         self.writer.flush(&mut turn.out);
         Ok(Some(self))

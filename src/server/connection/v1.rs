@@ -14,6 +14,7 @@ use crate::{
     AGENT,
     protocol::{
         error::{Code, Violation},
+        frame::{self, Header, Kind},
         message::{Failure, Welcome},
         server::{Event, Server},
     },
@@ -43,6 +44,17 @@ pub(super) struct V1 {
     answer: Option<Answer>,
 }
 
+/// How a client has ended its side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// Its end was not read.
+    NotRead,
+    /// It has said goodbye and waits for what it has asked for.
+    Goodbye,
+    /// It has not said anything.
+    Silent,
+}
+
 impl V1 {
     /// A connection whose first byte is this protocol's.
     pub fn new(refusal: Option<Refusal>, peer: IpAddr) -> V1 {
@@ -63,6 +75,27 @@ impl V1 {
     pub fn received(&mut self, bytes: &[u8]) {
         self.inbox.extend_from_slice(bytes);
         self.ended |= bytes.is_empty();
+    }
+
+    /// Whether long work is done for an answer of which nothing is sent before.
+    pub fn is_preparing(&self) -> bool {
+        self.answer.as_ref().is_some_and(Answer::is_preparing)
+    }
+
+    /// How the client has ended its side, as far as that is read.
+    pub fn ending(&self) -> Ending {
+        if !self.ended {
+            return Ending::NotRead;
+        }
+        let mut rest = &self.inbox[self.looked_at..];
+        while let Some(header) = rest.first_chunk::<{ frame::HEADER }>() {
+            match Header::decode(header) {
+                Ok(Header { kind: Kind::Goodbye, .. }) => return Ending::Goodbye,
+                Ok(header) => rest = rest.get(frame::HEADER + header.length as usize..).unwrap_or_default(),
+                Err(_) => break,
+            }
+        }
+        Ending::Silent
     }
 
     /// Whether no request is being answered.
@@ -95,7 +128,7 @@ impl V1 {
         for _ in 0..ANSWERS {
             let step = match self.answer.take() {
                 None => self.look(turn, now),
-                Some(answer) => self.go_on(answer, turn),
+                Some(answer) => self.go_on(answer, turn, now),
             };
             match step {
                 Some(step) => return step,
@@ -108,7 +141,7 @@ impl V1 {
 
     /// Looks at the next request. `None` if it is being answered now.
     fn look(&mut self, turn: &mut Turn, now: Instant) -> Option<Step> {
-        if !turn.shared.accepting() {
+        if self.is_to_stop(turn, now) {
             return Some(self.stop(turn));
         }
         loop {
@@ -122,7 +155,7 @@ impl V1 {
                 return Some(self.send_away(turn));
             }
             match event {
-                None if used == 0 => return Some(self.wait(turn)),
+                None if used == 0 => return Some(self.wait(turn, now)),
                 None => {}
                 Some(Event::Hello(hello)) => {
                     match turn.shared.door.knock(self.peer, hello.token.as_ref(), now) {
@@ -163,7 +196,7 @@ impl V1 {
     }
 
     /// There is no complete request.
-    fn wait(&mut self, turn: &mut Turn) -> Step {
+    fn wait(&mut self, turn: &mut Turn, now: Instant) -> Step {
         self.inbox = Vec::new();
         self.looked_at = 0;
         // The state first, then the phase: a drain does it the other way round, so that one of the two
@@ -171,7 +204,7 @@ impl V1 {
         if turn.out.is_empty() {
             turn.state(if turn.asked { ConnectionState::Idle } else { ConnectionState::Handshake });
         }
-        if !turn.shared.accepting() {
+        if self.is_to_stop(turn, now) {
             self.stop(turn)
         } else if !turn.out.is_empty() {
             Step::Again
@@ -180,6 +213,11 @@ impl V1 {
         } else {
             Step::Read
         }
+    }
+
+    /// Whether the server is being drained, and no further request is answered here: only those of transfers are that run.
+    fn is_to_stop(&self, turn: &Turn, now: Instant) -> bool {
+        !turn.shared.accepting() && (self.ended || !turn.is_transferring(now))
     }
 
     /// The server is being drained, and nothing is being answered here.

@@ -11,7 +11,7 @@ use std::{
             Ordering::{Relaxed, SeqCst},
         },
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use crate::{
@@ -41,6 +41,8 @@ pub(in crate::server) struct Entry {
     state: AtomicU8,
     dialect: AtomicU8,
     sent: AtomicU64,
+    /// Milliseconds after `since` up to which a transfer counts as running between two requests.
+    transfer_until: AtomicU64,
     position: AtomicU64,
     total: AtomicU64,
     path: Mutex<SafeText>,
@@ -81,6 +83,7 @@ impl Entry {
             state: AtomicU8::new(0),
             dialect: AtomicU8::new(0),
             sent: AtomicU64::new(0),
+            transfer_until: AtomicU64::new(0),
             position: AtomicU64::new(0),
             total: AtomicU64::new(UNKNOWN),
             path: Mutex::default(),
@@ -136,13 +139,46 @@ impl Entry {
         socket2::SockRef::from(&socket.as_fd()).take_error().ok().flatten()
     }
 
+    /// Whether the peer has shut its sending side down, though perhaps not all that it has sent is read yet.
+    pub fn has_peer_ended(&self) -> bool {
+        let Some(socket) = self.socket.upgrade() else { return false };
+        platform::has_peer_ended(&*socket)
+    }
+
+    /// Bytes that the kernel may hold for the peer, as it counts them now.
+    pub fn send_buffer(&self) -> usize {
+        let Some(socket) = self.socket.upgrade() else { return 0 };
+        socket2::SockRef::from(&socket.as_fd()).send_buffer_size().unwrap_or(0)
+    }
+
+    /// From now on the kernel sends whole segments only, up to the end.
+    pub fn cork(&self) {
+        if let Some(socket) = self.socket.upgrade() {
+            // Without it only the original clients fare worse.
+            let _ = socket2::SockRef::from(&socket.as_fd()).set_tcp_cork(true);
+        }
+    }
+
+    /// Part of a transfer goes out: the client will ask for the next part within `grace`.
+    pub fn set_transfer(&self, now: Instant, grace: Duration) {
+        let until = now.saturating_duration_since(self.since) + grace;
+        self.transfer_until.store(u64::try_from(until.as_millis()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// Whether a client is in the middle of a transfer that it makes by several requests.
+    pub fn is_transferring(&self, now: Instant) -> bool {
+        let age = u64::try_from(now.saturating_duration_since(self.since).as_millis()).unwrap_or(u64::MAX);
+        age < self.transfer_until.load(Relaxed)
+    }
+
     /// Wakes a loop that waits for a request, by an end of the stream. A connection that is in the
-    /// middle of an answer is left alone.
-    pub fn interrupt(&self) {
-        if matches!(
+    /// middle of an answer, or of a transfer, is left alone.
+    pub fn interrupt(&self, now: Instant) {
+        let is_waiting = matches!(
             self.state(),
             ConnectionState::Handshake | ConnectionState::Idle | ConnectionState::Refused
-        ) {
+        );
+        if is_waiting && !self.is_transferring(now) {
             self.shutdown(Shutdown::Read);
         }
     }

@@ -402,7 +402,10 @@ mod tests {
                 match layout.piece(at) {
                     Piece::Header { bytes: [is_last, a, b, c, d], from } => {
                         assert!(!ended && from == 0);
-                        assert_eq!(layout.piece(at + 3), Piece::Header { bytes: [is_last, a, b, c, d], from: 3 });
+                        assert_eq!(
+                            layout.piece(at + 3),
+                            Piece::Header { bytes: [is_last, a, b, c, d], from: 3 }
+                        );
                         let length = u16::from_le_bytes([a, b]);
                         assert_eq!(length, !u16::from_le_bytes([c, d]));
                         assert_eq!(layout.piece(at + 5), Piece::Content(length.into()));

@@ -10,7 +10,7 @@ use fdsp::{
         error::Code,
         message::{Form, Get},
     },
-    server::Arch,
+    server::{Arch, Event},
 };
 
 use crate::conformance::{
@@ -37,6 +37,39 @@ fn changed_by(arch: Arch, path: &str, change: impl FnOnce(&Served)) {
     assert!(failure.path.unwrap().contains("tree/"), "it says what has changed");
     served.wait_for_failure("changed");
     assert_eq!(peer.get(get("other")).unwrap().bytes, b"other", "the connection is as good as before");
+}
+
+/// A deployment deletes the served folder and makes it anew.
+pub fn the_served_folder(arch: Arch) {
+    let served = serve(arch);
+    served.file("old", b"old");
+    let mut peer = Peer::connect(served.address);
+    assert_eq!(peer.get(get("old")).unwrap().bytes, b"old");
+    let folder = served.path("");
+    fs::remove_dir_all(&folder).unwrap();
+    for _ in 0..2 {
+        let failure = peer.tree("").unwrap_err();
+        assert_eq!(failure.code, Code::Internal);
+        assert!(failure.message.contains("the served folder is gone"), "{failure:?}");
+    }
+    peer.list("", None, None).unwrap_err();
+    peer.get(get("")).unwrap_err();
+    fs::create_dir(&folder).unwrap();
+    served.file("new", b"new");
+    assert_eq!(peer.get(get("new")).unwrap().bytes, b"new");
+    assert_eq!(peer.get(get("old")).unwrap_err().code, Code::NotFound);
+    // Another one in its place, at once.
+    let aside = folder.with_extension("aside");
+    fs::rename(&folder, &aside).unwrap();
+    fs::create_dir(&folder).unwrap();
+    served.file("newest", b"newest");
+    assert_eq!(peer.get(get("newest")).unwrap().bytes, b"newest");
+    fs::remove_dir_all(aside).unwrap();
+    let warnings = |part: &str| {
+        served.count(|event| matches!(event, Event::Warning { message } if message.as_str().contains(part)))
+    };
+    let said = ["cannot be served any more", "is there again", "is another folder than before"].map(warnings);
+    assert_eq!(said, [1, 1, 1], "each change is said once");
 }
 
 pub fn truncated(arch: Arch) {

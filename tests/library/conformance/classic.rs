@@ -81,6 +81,30 @@ pub fn files(arch: Arch) {
     assert_eq!(header, r#"{"file_name": "gr\u00f6\u00dfe", "file_size": 1, "file_type": ""}"#);
 }
 
+/// The original client counts each read as 1024 bytes, however short it was.
+pub fn whole_pieces(arch: Arch) {
+    for served in [classic(arch), select(arch)] {
+        let content = noise(6_000_100, 2);
+        served.file("file", &content);
+        for _ in 0..3 {
+            let mut client = Original::connect(&served);
+            match client.say("file").as_slice() {
+                b"file_exist" => {
+                    client.say("start_send_file");
+                    client.say("header_size_ok");
+                    client.0.write_all(b"header_ok").unwrap();
+                }
+                _ => client.0.write_all(b"start_send_file").unwrap(),
+            }
+            for (index, expected) in content.chunks(1024).enumerate() {
+                let mut buffer = [0; 1024];
+                let count = client.0.read(&mut buffer).unwrap();
+                assert!(buffer[..count] == *expected, "read {index} of {count} bytes");
+            }
+        }
+    }
+}
+
 fn check_zip(bytes: Vec<u8>, size: u64) {
     assert_eq!(bytes.len() as u64, size, "the size was told beforehand");
     let mut archive = ZipArchive::new(Cursor::new(bytes)).unwrap();

@@ -5,11 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fdsp::server::{Arch, Command, ConnectionState, Event, Limits};
+use fdsp::{
+    protocol::message::Get,
+    server::{Arch, Command, ConnectionState, Event, Limits},
+};
 
 use crate::conformance::{
     harness::{PATIENCE, Served, noise, serve, serve_with},
-    peer::{Came, Peer, get},
+    peer::{Came, Peer, files, get},
 };
 
 const SIZE: usize = 48 << 20;
@@ -29,7 +32,7 @@ pub fn drain_when_idle(arch: Arch) {
     let served = serve(arch);
     served.file("file", b"x");
     let mut idle = Peer::connect(served.address);
-    idle.get(get("file")).unwrap();
+    idle.stat("file").unwrap();
     served.wait_until("idle", |now| now.rows.iter().any(|row| row.state == ConnectionState::Idle));
     served.server().command(Command::Drain);
     served.wait("draining", |event| matches!(event, Event::Draining).then_some(()));
@@ -49,9 +52,42 @@ pub fn drain_finishes_what_runs(arch: Arch) {
     assert!(served.snapshot().draining);
     let received = peer.receive_into(&mut |_| {}).unwrap();
     assert_eq!(received.end.size, Some(SIZE as u64));
-    assert!(matches!(peer.next(), Came::Goodbye));
+    peer.leave();
+    ends(served);
+}
+
+/// A transfer takes more than one request.
+pub fn drain_lets_transfers_finish(arch: Arch) {
+    let served = serve(arch);
+    served.file("large", &noise(30 << 20, 1));
+    served.directory("tree");
+    (0..3).for_each(|number| served.file(format!("tree/{number}"), b"x"));
+    let mut peer = Peer::connect(served.address);
+    let part = |first_block| Get { first_block, blocks: Some(8), ..get("large") };
+    assert_eq!(peer.get(part(0)).unwrap().bytes.len(), 8 << 20);
+    // Another client has asked for something and waits; of one at a time there is none.
+    let mut idle = (arch != Arch::Single).then(|| Peer::connect(served.address));
+    if let Some(idle) = &mut idle {
+        idle.stat("large").unwrap();
+    }
+    served.server().command(Command::Drain);
+    served.wait("draining", |event| matches!(event, Event::Draining).then_some(()));
+    if let Some(idle) = &mut idle {
+        assert!(matches!(idle.next(), Came::Goodbye));
+    }
+    assert!(TcpStream::connect(served.address).is_err());
+    for first_block in [8, 16, 24] {
+        let length = peer.get(part(first_block)).unwrap().bytes.len();
+        assert_eq!(length, if first_block == 24 { 6 << 20 } else { 8 << 20 });
+    }
+    assert_eq!(peer.tree("tree").unwrap().0.len(), 4);
+    assert_eq!(peer.hashes(Get { blocks: Some(1), ..get("large") }).unwrap().1.len(), 1);
+    for number in ["0", "1", "2"] {
+        assert_eq!(peer.files(files("tree", &[number])).unwrap().len(), 1);
+    }
+    assert!(matches!(peer.next(), Came::Goodbye), "and then it is as idle as the other one");
     assert!(matches!(peer.next(), Came::Closed(Ok(()))));
-    drop(peer);
+    drop((peer, idle));
     ends(served);
 }
 

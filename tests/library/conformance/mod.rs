@@ -79,18 +79,19 @@ on_every_architecture! {
     trees: of_everything, links, of_what_is_none, after_a_part_of_a_block, after_an_entry, named_digests, changed_before, changed_while_sent,
         unreadable, confined, requests_ahead, beside_others, for_walking, drained, disconnected;
     directories: empty, nested, the_root, what_cannot_be_read;
-    changes: truncated, grown, deleted, replaced, in_an_archive, between_ranges, behind_the_range;
+    changes: truncated, grown, deleted, replaced, in_an_archive, between_ranges, behind_the_range, the_served_folder;
     pipeline: fifty_requests, more_than_the_server_reads_ahead, failures_between, one_byte_at_a_time;
     crowd: two_hundred_clients, a_slow_one_among_fast_ones;
-    vanish: after_connecting, in_the_preamble, after_hello, in_the_middle_of_content, half_closed, at_once_and_often;
+    vanish: after_connecting, in_the_preamble, after_hello, in_the_middle_of_content, half_closed, while_planning,
+        at_once_and_often;
     limits: busy, handshake, trickled_handshake, idle, too_slow, slow_enough;
-    places: of_an_address, of_the_silent, requests_of_a_connection, for_hashing, for_archives, of_a_page, bandwidth;
-    lifecycle: drain_when_idle, drain_finishes_what_runs, drain_has_a_deadline, stop, disconnect, dropped, snapshots;
+    places: of_an_address, of_the_silent, requests_of_a_connection, for_hashing, for_archives, of_slow_clients, of_a_page, bandwidth;
+    lifecycle: drain_when_idle, drain_finishes_what_runs, drain_lets_transfers_finish, drain_has_a_deadline, stop, disconnect, dropped, snapshots;
     tokens: right_and_wrong, none_needed, kept_out_slowly, turned_away;
     corners: ends, tokens, requests;
     strangers: http, tls, garbage, another_version, violations, reserved_kinds;
     hostile: ends, held, floods;
-    classic: files, directories, not_found, early_close, vanished, select_files, select_directories, select_not_found;
+    classic: files, directories, whole_pieces, not_found, early_close, vanished, select_files, select_directories, select_not_found;
 }
 
 on_every_architecture_with_tls! {
@@ -103,13 +104,14 @@ on_every_architecture_with_tls! {
     trees: of_everything, links, of_what_is_none, after_a_part_of_a_block, named_digests, changed_before, changed_while_sent,
         unreadable, confined, requests_ahead, beside_others, for_walking, drained, disconnected;
     directories: empty, nested, the_root, what_cannot_be_read;
-    changes: truncated, grown, deleted, replaced, in_an_archive, between_ranges, behind_the_range;
+    changes: truncated, grown, deleted, replaced, in_an_archive, between_ranges, behind_the_range, the_served_folder;
     pipeline: fifty_requests, more_than_the_server_reads_ahead, failures_between, one_byte_at_a_time;
     crowd: two_hundred_clients, a_slow_one_among_fast_ones;
-    vanish: after_connecting, in_the_preamble, after_hello, in_the_middle_of_content, half_closed, at_once_and_often;
+    vanish: after_connecting, in_the_preamble, after_hello, in_the_middle_of_content, half_closed, while_planning,
+        at_once_and_often;
     limits: busy, handshake, trickled_handshake, idle, too_slow, slow_enough;
-    places: of_an_address, of_the_silent, requests_of_a_connection, for_hashing, for_archives, of_a_page, bandwidth;
-    lifecycle: drain_when_idle, drain_finishes_what_runs, drain_has_a_deadline, stop, disconnect, dropped, snapshots;
+    places: of_an_address, of_the_silent, requests_of_a_connection, for_hashing, for_archives, of_slow_clients, of_a_page, bandwidth;
+    lifecycle: drain_when_idle, drain_finishes_what_runs, drain_lets_transfers_finish, drain_has_a_deadline, stop, disconnect, dropped, snapshots;
     tokens: right_and_wrong, none_needed, kept_out_slowly, turned_away;
     corners: ends, tokens, requests;
     strangers: garbage, another_version, violations, reserved_kinds;

@@ -1,9 +1,9 @@
 //! Clients that vanish at any step: the server notices, forgets them, and serves the next.
 
-use std::io::Write;
+use std::{fs::File, io::Write};
 
 use fdsp::{
-    protocol::client::Request,
+    protocol::{client::Request, message::Get},
     server::{Arch, Event},
 };
 
@@ -73,6 +73,27 @@ pub fn half_closed(arch: Arch) {
     assert!(matches!(peer.next(), Came::Closed(Ok(()))));
     served.wait_for_end("closed by the client");
     next_one(&served);
+}
+
+/// An archive is made up to the range that is asked for, which takes longer than this test; nothing is sent before.
+pub fn while_planning(arch: Arch) {
+    let served = serve(arch);
+    served.directory("tree");
+    File::create(served.path("tree/sparse.png")).unwrap().set_len(1 << 40).unwrap();
+    let mut peer = Peer::connect(served.address);
+    peer.request(&Request::Get(Get { first_block: 1 << 19, ..get("tree") }));
+    served.wait("request", |event| matches!(event, Event::Request { .. }).then_some(()));
+    drop(peer);
+    served.wait_for_end("closed by the client");
+    next_one(&served);
+    // A client that has said goodbye waits for the answer.
+    File::create(served.path("tree/sparse.png")).unwrap().set_len(66 << 20).unwrap();
+    let mut polite = Peer::connect(served.address);
+    polite.machine.request(&Request::Get(Get { first_block: 64, ..get("tree") }));
+    polite.machine.goodbye("done");
+    polite.flush();
+    polite.line.end().unwrap();
+    assert_eq!(polite.receive_into(&mut |_| {}).unwrap().blocks.len(), 3);
 }
 
 pub fn at_once_and_often(arch: Arch) {

@@ -60,8 +60,7 @@ fn a_listing_tells_what_is_there() {
 #[test]
 fn no_two_names_are_shown_alike() {
     let world = World::new();
-    let names: [&[u8]; 7] =
-        [b"a%FF", b"a\xff", b"%61%FF", b"a\xff%FE", b"a%FF\xfe", b"b", b"caf\xe9%E9"];
+    let names: [&[u8]; 7] = [b"a%FF", b"a\xff", b"%61%FF", b"a\xff%FE", b"a%FF\xfe", b"b", b"caf\xe9%E9"];
     fs::create_dir(world.served("odd")).unwrap();
     for name in names {
         fs::write(world.served("odd").join(OsStr::from_bytes(name)), "x").unwrap();

@@ -133,7 +133,10 @@ public class Read {
         let source = folder.path().join("Read.java");
         fs::write(&source, PROGRAM).unwrap();
         let mut command = Command::new("java");
-        command.args(["-XX:TieredStopAtLevel=1", "-Xshare:auto"]).arg(source).stdin(fs::File::open(archive).unwrap());
+        command
+            .args(["-XX:TieredStopAtLevel=1", "-Xshare:auto"])
+            .arg(source)
+            .stdin(fs::File::open(archive).unwrap());
         let output = command.output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let lines = String::from_utf8(output.stdout).unwrap();

@@ -12,7 +12,7 @@ use super::{
         sending::Sending,
         stage::{Stage, Worked},
         tree::Listing,
-        turn::Turn,
+        turn::{Part, Turn},
     },
     V1,
 };
@@ -21,7 +21,7 @@ use crate::{
         client::Request,
         message::{Content, Failure, Missing},
     },
-    server::ConnectionState,
+    server::{ConnectionState, limits::PERMIT_INTERVAL},
     text::SafeText,
 };
 
@@ -33,12 +33,21 @@ pub(super) struct Answer {
     stage: Stage,
 }
 
+impl Answer {
+    /// Whether nothing is sent of it for long; see [`Stage::is_preparing`].
+    pub(super) fn is_preparing(&self) -> bool {
+        self.stage.is_preparing()
+    }
+}
+
 impl V1 {
     /// A request has come.
     pub(super) fn begin(&mut self, id: u32, request: Request, turn: &mut Turn, now: Instant) {
         let (what, path) = describe(&request);
         let path = SafeText::new(path);
         turn.request(what, &path);
+        let is_part = !matches!(request, Request::Stat(_) | Request::List(_));
+        turn.part = is_part.then_some(Part { started: now, written: 0 });
         let reply = reply(&turn.shared, turn.peer(), request, &path);
         match &reply {
             Ok(Reply::Content(_)) => turn.show(&path),
@@ -89,10 +98,9 @@ impl V1 {
                 Stage::Hashing(Box::new(Hashing::new(writer, blocks)))
             }
             Ok(Reply::Archive(archive)) => Stage::Planning(archive),
-            Ok(Reply::Tree(tree)) => {
+            Ok(Reply::Tree(walking)) => {
                 let writer = self.machine.tree(id, &mut turn.out);
-                let (tree, wanted, slot) = *tree;
-                Stage::Tree(Box::new(Listing::new(writer, tree, wanted, slot)))
+                Stage::Tree(Box::new(Listing::new(writer, *walking)))
             }
             Ok(Reply::Files(wanted)) => {
                 if wanted.content() {
@@ -119,17 +127,26 @@ impl V1 {
     }
 
     /// Goes on with an answer. `None` if it has ended.
-    pub(super) fn go_on(&mut self, answer: Answer, turn: &mut Turn) -> Option<Step> {
+    pub(super) fn go_on(&mut self, answer: Answer, turn: &mut Turn, now: Instant) -> Option<Step> {
         let Answer { id, path, started, stage } = answer;
-        match stage.fill(&path, turn) {
-            Ok(Some(stage)) => self.answer = Some(Answer { id, path, started, stage }),
+        let mut stage = match stage.fill(&path, turn) {
+            Ok(Some(stage)) => stage,
             Ok(None) => return None,
             Err(failure) => {
                 self.fail(id, &path, &failure, turn);
                 return None;
             }
-        }
-        Some(if turn.out.is_empty() { Step::Work } else { Step::Again })
+        };
+        let step = if !turn.out.is_empty() {
+            stage.release();
+            Step::Again
+        } else if stage.is_waiting() {
+            Step::Pause(now + PERMIT_INTERVAL)
+        } else {
+            Step::Work
+        };
+        self.answer = Some(Answer { id, path, started, stage });
+        Some(step)
     }
 
     /// A slice of work for the answer.
@@ -140,6 +157,9 @@ impl V1 {
             Ok(Worked::Known(reply)) => self.answer(id, path, started, Ok(reply), turn),
             Ok(Worked::Ended) => {}
             Err(failure) => self.fail(id, &path, &failure, turn),
+        }
+        if let Some(answer) = self.answer.as_mut().filter(|_| !turn.out.is_empty()) {
+            answer.stage.release();
         }
     }
 
