@@ -451,13 +451,15 @@ mod tests {
             let checked = std::thread::spawn(|| check_threads(8));
             for _ in 0..16 {
                 let stop = Arc::clone(&stop);
-                others.push(std::thread::spawn(move || drop(stop.wait())));
+                others.push(std::thread::spawn(move || stop.wait()));
                 std::thread::sleep(Duration::from_millis(1));
             }
             checked.join().unwrap().unwrap();
             let elapsed = begun.elapsed();
             stop.wait();
-            others.into_iter().for_each(|other| other.join().unwrap());
+            others.into_iter().for_each(|other| {
+                other.join().unwrap();
+            });
             elapsed
         });
         assert!(shortest.min() < Some(Duration::from_secs(1)));
