@@ -134,6 +134,7 @@ fn dashboard(criterion: &mut Criterion) {
         let about = About {
             root: SafeText::new("/srv/media"),
             address: SafeText::new("fdsp+plain://192.168.1.9:7878/"),
+            others: SafeText::default(),
             security: Security::Plain,
             arch: Arch::Select,
             max_connections: 1000,

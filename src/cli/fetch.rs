@@ -291,8 +291,10 @@ fn authority(host: &str, port: u16, security: Security) -> Result<Authority, Usa
         return wrong("port 0 is for --serve, where it picks a free one: give the port of the server");
     }
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    let text = match bare.parse::<std::net::Ipv6Addr>() {
-        Ok(address) => format!("[{address}]:{port}"),
+    // A link-local address has a zone, as in fe80::1%eth0.
+    let address = bare.split('%').next().unwrap_or_default();
+    let text = match address.parse::<std::net::Ipv6Addr>() {
+        Ok(_) => format!("[{bare}]:{port}"),
         Err(_) if host.contains(':') => {
             return wrong(format!("'{}' is no host: give the port with -P", untold(host)));
         }

@@ -272,6 +272,14 @@ fn wrong_usage_is_one_sentence_that_says_what_to_do() {
 }
 
 #[test]
+fn a_link_local_address_has_a_zone() {
+    for host in ["fe80::1%eth0", "[fe80::1%eth0]"] {
+        let address = fetch(&format!("-H {host} a")).jobs[0].address.to_string();
+        assert_eq!(address, "fdsp://[fe80::1%25eth0]:7878/a", "{host}");
+    }
+}
+
+#[test]
 fn a_token_and_a_pin_go_to_their_server_and_to_no_other() {
     let pin = format!("sha256:{}", "a5".repeat(32));
     let own = "fdsp://its-own-token@nas/c";

@@ -92,9 +92,10 @@ impl Show {
                 Event::Failed { .. } | Event::Refused { .. } | Event::Draining | Event::Warning { .. },
             ) => {}
             (Face::Json, _) => return self.objects.print(event),
-            (_, Event::Listening { address, .. }) => {
+            (_, Event::Listening { address, others, .. }) => {
+                let lines = [address].into_iter().chain(others).map(|address| address.revealed() + "\n");
                 // Without a reader the server still serves.
-                print(format!("{}\n", address.revealed()).as_bytes());
+                print(lines.collect::<String>().as_bytes());
                 return;
             }
             _ => {}

@@ -25,6 +25,9 @@ pub enum Event {
         /// To paste. Lines for people leave its token out.
         #[serde(serialize_with = "revealed")]
         address: Address,
+        /// The same server at the other addresses of this machine.
+        #[serde(serialize_with = "all_revealed")]
+        others: Vec<Address>,
         /// The port.
         port: u16,
         /// The architecture.
@@ -141,12 +144,18 @@ fn revealed<S: Serializer>(address: &Address, serializer: S) -> Result<S::Ok, S:
     serializer.serialize_str(&address.revealed())
 }
 
+fn all_revealed<S: Serializer>(addresses: &[Address], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(addresses.iter().map(Address::revealed))
+}
+
 /// A line for people.
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Event::Listening { address, arch, .. } => {
-                write!(f, "listening on {address} ({arch})")
+            Event::Listening { address, others, arch, .. } => {
+                write!(f, "listening on {address}")?;
+                others.iter().try_for_each(|other| write!(f, ", {other}"))?;
+                write!(f, " ({arch})")
             }
             Event::Connected { peer, .. } => write!(f, "{peer}: connected"),
             Event::Request { peer, what, path, .. } => write!(f, "{peer}: {what} {}", named(path)),

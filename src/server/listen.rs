@@ -22,6 +22,9 @@ pub(super) fn for_classic(listener: &TcpListener) -> io::Result<()> {
     socket2::SockRef::from(listener).set_tcp_mss(CLASSIC_SEGMENT)
 }
 
+/// Addresses of this machine that are shown.
+const MAX_HOSTS: usize = 8;
+
 /// Listens on the first address of `host` that lets it.
 pub(super) fn listen(host: &str, port: u16) -> Result<TcpListener, StartError> {
     let host = without_brackets(host);
@@ -48,13 +51,48 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// The host under which a client reaches a server that was told to listen on `host`.
-pub(super) fn public_host(host: &str, local: SocketAddr) -> String {
-    if local.ip().to_canonical().is_unspecified() {
-        outward_address().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)).to_string()
-    } else {
-        without_brackets(host).to_owned()
+/// The hosts under which clients reach a server that was told to listen on `host`, the most likely one first, and at least
+/// one.
+pub(super) fn public_hosts(host: &str, local: SocketAddr) -> (String, Vec<String>) {
+    let ip = local.ip().to_canonical();
+    if !ip.is_unspecified() {
+        return (without_brackets(host).to_owned(), Vec::new());
     }
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_else(|error| {
+        tracing::warn!("the addresses of this machine are not known: {error}");
+        Vec::new()
+    });
+    let interfaces = interfaces.iter().filter(|interface| interface.is_oper_up());
+    let own = interfaces.map(|interface| (interface.name.as_str(), interface.ip()));
+    let mut hosts = reachable(own, outward_address(), ip.is_ipv6()).into_iter();
+    let first = hosts.next().unwrap_or_else(|| Ipv4Addr::LOCALHOST.to_string());
+    (first, hosts.collect())
+}
+
+/// Of the addresses of interfaces those that other machines can reach: that of the default route first, link-local ones
+/// only if there are no others. Whoever listens on all IPv6 addresses listens on all of IPv4, too.
+fn reachable<'a>(
+    own: impl Iterator<Item = (&'a str, IpAddr)>,
+    outward: Option<IpAddr>,
+    ipv6: bool,
+) -> Vec<String> {
+    let usable = |ip: &IpAddr| !ip.is_loopback() && !ip.is_unspecified() && (ipv6 || ip.is_ipv4());
+    let (mut local, mut global): (Vec<_>, Vec<_>) =
+        own.filter(|(_, ip)| usable(ip)).partition(|(_, ip)| match ip {
+            IpAddr::V4(ip) => ip.is_link_local(),
+            IpAddr::V6(ip) => ip.is_unicast_link_local(),
+        });
+    // A route can lead out from an address that is not listed.
+    if let Some(ip) = outward.filter(|ip| usable(ip) && global.iter().all(|(_, other)| other != ip)) {
+        global.push(("", ip));
+    }
+    let found = if global.is_empty() { &mut local } else { &mut global };
+    found.sort_by_key(|(_, ip)| (Some(*ip) != outward, ip.is_ipv6()));
+    let host = |(name, ip): &(&str, IpAddr)| match ip {
+        IpAddr::V6(ip) if ip.is_unicast_link_local() => format!("{ip}%{name}"),
+        ip => ip.to_string(),
+    };
+    found.iter().take(MAX_HOSTS).map(host).collect()
 }
 
 /// People write IPv6 addresses with brackets, as in an address with a port; the resolver wants none.
@@ -104,10 +142,34 @@ mod tests {
     #[test]
     fn nobody_is_told_to_connect_to_everywhere() {
         let everywhere: SocketAddr = "0.0.0.0:7878".parse().unwrap();
-        assert_ne!(public_host("0.0.0.0", everywhere), "0.0.0.0");
+        assert_ne!(public_hosts("0.0.0.0", everywhere).0, "0.0.0.0");
         let everywhere: SocketAddr = "[::ffff:0.0.0.0]:7878".parse().unwrap();
-        assert_ne!(public_host("::ffff:0.0.0.0", everywhere), "::ffff:0.0.0.0");
+        assert_ne!(public_hosts("::ffff:0.0.0.0", everywhere).0, "::ffff:0.0.0.0");
         let local: SocketAddr = "127.0.0.1:7878".parse().unwrap();
-        assert_eq!(public_host("localhost", local), "localhost");
+        assert_eq!(public_hosts("localhost", local), ("localhost".to_owned(), Vec::new()));
+    }
+
+    #[test]
+    fn every_address_that_others_can_reach_is_shown() {
+        let own = [
+            ("lo", "127.0.0.1"),
+            ("lo", "::1"),
+            ("eth0", "fe80::7"),
+            ("eth0", "2001:db8::7"),
+            ("eth1", "198.51.100.7"),
+            ("eth0", "192.0.2.7"),
+        ];
+        let shown = |names: &[&str], outward: Option<&str>, ipv6| {
+            let own = own.iter().filter(|(name, _)| names.contains(name));
+            let own = own.map(|(name, ip)| (*name, ip.parse().unwrap()));
+            reachable(own, outward.map(|ip| ip.parse().unwrap()), ipv6)
+        };
+        let all = ["lo", "eth0", "eth1"];
+        assert_eq!(shown(&all, Some("192.0.2.7"), true), ["192.0.2.7", "198.51.100.7", "2001:db8::7"]);
+        assert_eq!(shown(&all, None, false), ["198.51.100.7", "192.0.2.7"], "without a default route");
+        assert_eq!(shown(&["lo"], None, true), [""; 0]);
+        assert_eq!(shown(&["lo"], Some("192.0.2.9"), true), ["192.0.2.9"]);
+        let only_local = [("lo", "::1"), ("eth0", "fe80::7")].map(|(name, ip)| (name, ip.parse().unwrap()));
+        assert_eq!(reachable(only_local.into_iter(), None, true), ["fe80::7%eth0"]);
     }
 }

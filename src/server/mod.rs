@@ -218,6 +218,7 @@ pub enum StartError {
 pub struct Server {
     handle: Handle,
     address: Address,
+    others: Vec<Address>,
     thread: Option<JoinHandle<io::Result<()>>>,
 }
 
@@ -257,10 +258,13 @@ pub fn start(config: Config, sink: Sink) -> Result<Server, StartError> {
         Some(proof) => Security::Tls { pin: Some(proof.pin) },
         None => Security::Plain,
     };
-    let authority = Authority {
-        token: token.clone(),
-        ..Authority::new(listen::public_host(&host, local), local.port(), security)
+    let (first, others) = listen::public_hosts(&host, local);
+    let address = |host: String| {
+        let authority = Authority { token: token.clone(), ..Authority::new(host, local.port(), security) };
+        Address { authority, path: RemotePath::default() }
     };
+    let others: Vec<Address> = others.into_iter().map(address).collect();
+    let address = address(first);
     let (tls, door) = (proof.map(|proof| proof.config), Door::new(token));
     let terms = Terms { root, arch, classic, limits, tls, door };
     let shared = Arc::new(Shared::new(terms, sink, own, local));
@@ -268,8 +272,9 @@ pub fn start(config: Config, sink: Sink) -> Result<Server, StartError> {
         io::ErrorKind::OutOfMemory => StartError::Memory,
         _ => StartError::System(error),
     })?;
-    let address = Address { authority, path: RemotePath::default() };
-    shared.emit(&Event::Listening { address: address.clone(), port: local.port(), arch });
+    let event =
+        Event::Listening { address: address.clone(), others: others.clone(), port: local.port(), arch };
+    shared.emit(&event);
     let ending = Ending(Arc::clone(&shared));
     let (runs, has_begun) = memory::is_limited().then(mpsc::channel).unzip();
     let thread = thread::Builder::new()
@@ -282,7 +287,7 @@ pub fn start(config: Config, sink: Sink) -> Result<Server, StartError> {
         .map_err(StartError::System)?;
     // It has its heap before there are connections that could take the room.
     has_begun.map(|has_begun| has_begun.recv());
-    Ok(Server { handle: Handle { shared }, address, thread: Some(thread) })
+    Ok(Server { handle: Handle { shared }, address, others, thread: Some(thread) })
 }
 
 fn prepare(arch: Arch, shared: &Arc<Shared>, listener: TcpListener) -> io::Result<Loop> {
@@ -311,6 +316,11 @@ impl Server {
     /// The address to paste.
     pub fn address(&self) -> &Address {
         &self.address
+    }
+
+    /// The same at the other addresses of this machine.
+    pub fn other_addresses(&self) -> &[Address] {
+        &self.others
     }
 
     /// Where it listens.

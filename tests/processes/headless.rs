@@ -91,6 +91,44 @@ fn a_new_version_begins_with_nothing_of_the_old_one() {
     service.lines.event("sent");
 }
 
+/// On a machine without IPv4 and without a default route, and to a link-local address.
+#[test]
+fn addresses_of_interfaces_are_shown_and_reached_with_their_zone() {
+    let home = home();
+    let run = |script: &str| {
+        let tui = env!("CARGO_BIN_EXE_tui");
+        let command = home.other("unshare", ["-rn", "sh", "-ec", script, tui]).spawn();
+        command.map(program::finish)
+    };
+    let interface = "ip link set lo up; ip link add fdsp0 type veth peer name fdsp1
+        ip link set fdsp1 up; ip link set fdsp0 up
+        ip addr add fd00:1::7/64 dev fdsp0 nodad; ip addr add fe80::7/64 dev fdsp0 nodad";
+    if !run(interface).is_ok_and(|outcome| outcome.code == 0) {
+        println!("skipped: no network namespace can be made here");
+        return;
+    }
+    let script = r#"
+        mkfifo events others
+        "$0" --serve -H :: -P 7878 --public --json served >events & server=$!
+        exec 3<events; read -r listening <&3; echo "$listening"
+        "$0" -q --accept-new -H fe80::7%fdsp0 -d got empty
+        "$0" -q -d got "fdsp://[fe80::7%25fdsp0]:7878/dir/x.txt"
+        kill $server
+        "$0" --serve -H fe80::7%fdsp0 -P 7879 --public --json served >others & server=$!
+        exec 4<others; read -r listening <&4; echo "$listening"
+        kill $server"#;
+    let outcome = run(&format!("{interface}\n{script}")).expect("it starts");
+    assert_eq!(outcome.code, 0, "{outcome:#?}");
+    let [all, one] = outcome.objects().try_into().expect("two servers");
+    let address = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    assert!(address(&all["address"]).starts_with("fdsp://[fd00:1::7]:7878/#"), "{all}");
+    assert_eq!(all["others"], serde_json::json!([]), "no link-local one where there is another");
+    assert!(address(&one["address"]).starts_with("fdsp://[fe80::7%25fdsp0]:7879/#"), "{one}");
+    for file in ["got/empty", "got/x.txt"] {
+        assert!(home.path().join(file).exists(), "{file}: {outcome:#?}");
+    }
+}
+
 #[test]
 fn events_of_a_download_have_exactly_their_fields() {
     let home = home();

@@ -15,8 +15,9 @@ use ratatui::layout::{Rect, Size};
 const FULL: Size = Size { width: 60, height: 14 };
 /// Least size for the compact form; below it there is one line.
 const COMPACT: Size = Size { width: 40, height: 8 };
-/// Most rows of the address: one with a token, a name and a pin, in the narrowest window of the full form.
-const MOST_ADDRESS: u16 = 3;
+/// Most rows of the address: one with a token, a name and a pin, in the narrowest window of the full form, and one for the
+/// other addresses.
+const MOST_ADDRESS: u16 = 4;
 /// Lines of the details, with their rule.
 const DETAILS: u16 = 8;
 

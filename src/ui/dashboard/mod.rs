@@ -43,6 +43,7 @@ pub fn run(
     let about = About {
         root: SafeText::from_path(&config.root),
         address: SafeText::new(&server.address().revealed()),
+        others: others(&server),
         security: server.address().authority.security,
         arch: config.arch,
         max_connections: config.limits.max_connections,
@@ -58,6 +59,17 @@ pub fn run(
         tracing::error!("the server did not end in order: {error}");
     }
     exit
+}
+
+/// Where the server is besides its first address.
+fn others(server: &Server) -> SafeText {
+    let others: Vec<_> =
+        server.other_addresses().iter().map(|address| address.authority.to_string()).collect();
+    if others.is_empty() {
+        SafeText::default()
+    } else {
+        SafeText::new(&format!("also at {}", others.join(", ")))
+    }
 }
 
 /// The time of day where the machine is.

@@ -37,6 +37,8 @@ pub struct About {
     pub root: SafeText,
     /// The address to paste, with everything that opens the server.
     pub address: SafeText,
+    /// Where the same server is besides; empty if nowhere.
+    pub others: SafeText,
     /// How it is spoken to.
     pub security: Security,
     /// The architecture.
@@ -203,7 +205,8 @@ impl Model {
         // What clients are to compare is there as a whole where there is room for it.
         let columns = usize::from(self.size.width.saturating_sub(2)).max(1);
         let rows = wrap(self.about.address.as_str(), columns).len() as u16;
-        layout::layout(self.size, self.details.is_some(), rows)
+        let others = u16::from(!self.about.others.as_str().is_empty());
+        layout::layout(self.size, self.details.is_some(), rows + others)
     }
 
     /// The context that keys are looked up in.

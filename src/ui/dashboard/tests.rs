@@ -63,6 +63,7 @@ fn about() -> About {
     About {
         root: SafeText::new("/srv/media"),
         address: SafeText::new("fdsp+plain://192.168.1.9:7878/"),
+        others: SafeText::default(),
         security: Security::Plain,
         arch: Arch::Select,
         max_connections: 256,
@@ -145,6 +146,22 @@ fn keys(model: &mut Model, keys: &str) -> Vec<Effect> {
 
 fn shown(model: &Model) -> String {
     text(&draw(model.size.width, model.size.height, |frame| view(model, frame)))
+}
+
+#[test]
+fn other_addresses_have_a_row_where_there_is_room() {
+    let mut model = busy();
+    model.about.others = SafeText::new("also at 10.0.0.5:7878, [fd00::2]:7878");
+    let mut shown = |width, height| {
+        model.resize(Size { width, height });
+        text(&draw(width, height, |frame| view(&model, frame)))
+    };
+    let full = shown(80, 24);
+    assert!(
+        full.lines().nth(2).is_some_and(|row| row.contains("also at 10.0.0.5:7878, [fd00::2]:7878")),
+        "{full}"
+    );
+    assert!(shown(40, 8).contains("192.168.1.9"));
 }
 
 #[test]

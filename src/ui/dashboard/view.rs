@@ -164,11 +164,14 @@ fn address(model: &Model, area: Rect, buf: &mut Buffer) {
     let room = usize::from(area.width);
     if area.height > 1 {
         let (mut x, mut last) = (area.x, area.y);
-        for (y, line) in (area.y..area.bottom()).zip(wrap_in(address, room, area.height, &model.look.glyphs))
-        {
+        let glyphs = &model.look.glyphs;
+        let others = model.about.others.as_str();
+        let rows = area.height - u16::from(!others.is_empty());
+        for (y, line) in (area.y..area.bottom()).zip(wrap_in(address, room, rows, glyphs)) {
             (x, last) = (put(buf, area, area.x, y, &line, theme.accent), y);
         }
         put(buf, area, x, last, &hint, theme.dim);
+        put(buf, area, area.x, last + 1, &clip(others, room, glyphs), theme.dim);
         return;
     }
     // What cannot be read to its end can be copied all the same, which has to be said then.
