@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use fdsp::client::{Command, Config, NewJob};
 
-use crate::tree::{
-    folder::{digest, many, same, write},
-    proxy::{Dice, Fault, Proxy},
-    support::{Client, MIB, Served, address, config, content},
-    whole::tree,
+use crate::{
+    shared::effort,
+    tree::{
+        folder::{digest, many, same, write},
+        proxy::{Dice, Fault, Proxy},
+        support::{Client, MIB, Served, address, config, content},
+        whole::tree,
+    },
 };
 
 #[test]
@@ -79,7 +82,7 @@ fn a_link_that_cuts_each_connection_after_a_few_bytes_costs_almost_nothing() {
 /// `FDSP_CAMPAIGN=500` for a long one.
 #[test]
 fn no_order_of_damage_cuts_and_ends_makes_a_wrong_tree() {
-    let rounds = std::env::var("FDSP_CAMPAIGN").ok().and_then(|text| text.parse().ok()).unwrap_or(4);
+    let rounds = effort::number("FDSP_CAMPAIGN", 4);
     let served = Served::new();
     let folder = served.folder.path().join("t");
     many(&folder, 30, 4096);
