@@ -89,3 +89,31 @@ pub(super) fn open(folder: &Folder, name: &OsStr, purpose: &Purpose) -> Result<F
     }
     Err(busy())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::folder::Folders;
+    use std::fs;
+
+    const PURPOSE: Purpose = Purpose {
+        doing: "testing",
+        coming: "a test",
+        unfinished: "a test",
+        is_known: |name, _| name == "known",
+    };
+
+    #[test]
+    fn what_the_file_system_keeps_of_open_files_is_not_in_the_way() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folders::default().open(dir.path()).unwrap();
+        fs::create_dir(dir.path().join("work")).unwrap();
+        for name in ["known", ".nfs00000000000a1b2c", ".fuse_hidden0000000100000002"] {
+            fs::write(dir.path().join("work").join(name), "").unwrap();
+        }
+        open(&folder, "work".as_ref(), &PURPOSE).unwrap();
+        fs::write(dir.path().join("work/thesis"), "").unwrap();
+        let fault = open(&folder, "work".as_ref(), &PURPOSE).unwrap_err();
+        assert!(fault.trouble.message.as_str().contains("something else than a test"), "{fault:?}");
+    }
+}

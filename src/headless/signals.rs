@@ -4,6 +4,8 @@ use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::platform;
+
 /// The signals that end the process. Must be made inside a tokio runtime.
 #[derive(Debug)]
 pub(super) struct Signals {
@@ -14,6 +16,7 @@ pub(super) struct Signals {
 
 impl Signals {
     pub(super) fn new() -> io::Result<Signals> {
+        platform::outlive_the_file_size_limit()?;
         Ok(Signals {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,

@@ -182,7 +182,8 @@ fn asked() -> Client {
         Request::List(List { path: "d".into(), after: Some("a".into()), limit: Some(3) }),
         Request::Hashes(get.clone()),
         Request::Get(Get { form: Form::Zip, first_block: 1, blocks: Some(1), ..get.clone() }),
-        Request::Get(Get { skip: 3, ..get }),
+        Request::Get(Get { skip: 3, ..get.clone() }),
+        Request::Get(Get { holes: true, ..get }),
     ] {
         client.request(&request);
     }

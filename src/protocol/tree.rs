@@ -74,6 +74,11 @@ impl TreeWriter {
         }
     }
 
+    /// Notes how many bytes of the files are on the disk.
+    pub fn data_bytes(&mut self, bytes: u64) {
+        self.totals.data_bytes = Some(bytes).filter(|bytes| *bytes < self.totals.bytes);
+    }
+
     /// Writes the last page. Returns what all of them hold.
     pub fn end(mut self, omitted: u64, missing: Option<Missing>, out: &mut Outgoing) -> Totals {
         let totals = Totals { omitted, missing, ..std::mem::take(&mut self.totals) };

@@ -11,7 +11,7 @@ use rustix::fs::Stat;
 use super::{
     StorageError,
     identity::Identity,
-    root::{modified, permissions, size},
+    root::{data_bytes, modified, permissions, size},
 };
 use crate::{
     platform,
@@ -43,8 +43,7 @@ impl FileSource {
             mode: permissions(stat),
             identity: Some(text.clone()),
         };
-        let size = size(stat);
-        let data_bytes = u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512).min(size);
+        let (size, data_bytes) = (size(stat), data_bytes(stat));
         FileSource { file: File::from(handle), path, identity, size, data_bytes, meta, text }
     }
 

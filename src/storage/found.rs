@@ -16,7 +16,7 @@ use super::{
     file::{SHORT, check_empty},
     identity::Identity,
     is_absent,
-    root::{Served, modified, permissions, size},
+    root::{Served, data_bytes, modified, permissions, size},
     top::Top,
 };
 use crate::{
@@ -44,6 +44,8 @@ pub(super) struct Found {
     pub(super) mode: u32,
     pub(super) modified: Timestamp,
     pub(super) size: u64,
+    /// Bytes of a file that are on the disk.
+    pub(super) data_bytes: u64,
     pub(super) identity: Identity,
 }
 
@@ -69,6 +71,7 @@ impl Found {
             mode: permissions(stat),
             modified: modified(stat),
             size: size(stat),
+            data_bytes: data_bytes(stat),
             identity: Identity::of_file(stat),
         }
     }

@@ -199,6 +199,11 @@ impl Served {
     }
 }
 
+/// Bytes of a file that are on the disk; fewer than its size where it has holes.
+pub(super) fn data_bytes(stat: &Stat) -> u64 {
+    u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512).min(size(stat))
+}
+
 /// A path of the served folder in messages.
 pub(super) fn shown(path: &str) -> SafeText {
     SafeText::new(if path.is_empty() { "/" } else { path })

@@ -28,6 +28,7 @@ pub struct Tree {
     walk: Walk,
     omitted: u64,
     missing: Missing,
+    data_bytes: u64,
 }
 
 /// What a step came to.
@@ -43,13 +44,15 @@ pub enum TreeStep {
         omitted: u64,
         /// What should be there and is not.
         missing: Missing,
+        /// Bytes of the files that are on the disk.
+        data_bytes: u64,
     },
 }
 
 impl Tree {
     pub(super) fn new(directory: Directory, bytes: bool) -> Tree {
         let walk = Walk::new(Arc::new(Top::new(directory)), Purpose::Tree { bytes });
-        Tree { walk, omitted: 0, missing: Missing::default() }
+        Tree { walk, omitted: 0, missing: Missing::default(), data_bytes: 0 }
     }
 
     /// Bytes that it takes, about.
@@ -65,16 +68,25 @@ impl Tree {
         match self.walk.step()? {
             Step::On => {}
             Step::Omitted => self.omitted += 1,
-            Step::Entry(visited) => match entry(visited) {
-                Some(entry) => return Ok(TreeStep::Entry(entry)),
-                None => self.omitted += 1,
-            },
+            Step::Entry(visited) => {
+                let data_bytes = visited.found.data_bytes;
+                match entry(visited) {
+                    Some(entry) => {
+                        if matches!(entry.node, TreeNode::File { .. }) {
+                            self.data_bytes = self.data_bytes.saturating_add(data_bytes);
+                        }
+                        return Ok(TreeStep::Entry(entry));
+                    }
+                    None => self.omitted += 1,
+                }
+            }
             Step::Missing(Lost { path, reason }) => {
                 self.missing.add(SafeText::from_bytes(&path).as_str(), &reason);
             }
             Step::End => {
                 let missing = std::mem::take(&mut self.missing);
-                return Ok(TreeStep::End { omitted: self.omitted, missing });
+                let data_bytes = self.data_bytes;
+                return Ok(TreeStep::End { omitted: self.omitted, missing, data_bytes });
             }
         }
         Ok(TreeStep::On)

@@ -136,3 +136,19 @@ proptest! {
         }
     }
 }
+
+/// What the first version that wrote control files has left is read as it was meant, and its seal still fits.
+#[test]
+fn a_control_file_of_an_earlier_version_is_understood() {
+    let sealed = concat!(
+        r#"source {"address":"fdsp+plain://h:1/up","identity":"36c1","form":"file","size":2097152,"#,
+        r#""sources":null,"modified":{"s":1795985522,"ns":676693908}}"#
+    );
+    let hash = "d6".repeat(32);
+    let lines = ["fdsp-control 1", sealed, "seal abc", &format!("block 1 1048576 {hash}"), "clean mark"];
+    let text: String = lines.iter().map(|text| line(text)).collect();
+    let record = read(text.as_bytes(), 2 * FULL).unwrap();
+    assert_eq!(super::sealed(&record.source), sealed);
+    assert_eq!((record.source.data_bytes, record.blocks.bytes()), (None, FULL));
+    assert_eq!((record.seal.as_deref(), record.clean.as_deref()), (Some("abc"), Some("mark")));
+}

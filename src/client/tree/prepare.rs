@@ -120,6 +120,8 @@ impl Work<'_> {
             _ => 0,
         };
         let needed = self.manifest.files().map(missing).fold(0u64, u64::saturating_add);
+        // What is in holes takes no room.
+        let needed = self.manifest.totals.data_bytes.map_or(needed, |data| needed.min(data));
         match self.target.folder.free() {
             Some(free) if needed > free => {
                 let full = std::io::Error::from(std::io::ErrorKind::StorageFull);

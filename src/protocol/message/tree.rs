@@ -34,6 +34,9 @@ pub struct TreePage {
 pub struct Totals {
     /// Bytes of all files together.
     pub bytes: u64,
+    /// Bytes of them that are on the server's disk; present if there are fewer, the others being in holes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_bytes: Option<u64>,
     /// Number of files.
     pub files: u64,
     /// Number of directories, the one that was asked for among them.

@@ -59,7 +59,8 @@ impl Listing {
                         self.writer.push(&entry, &mut turn.out);
                     }
                 }
-                TreeStep::End { omitted, missing } => {
+                TreeStep::End { omitted, missing, data_bytes } => {
+                    self.writer.data_bytes(data_bytes);
                     turn.incomplete(path, &missing);
                     if self.wanted.missing {
                         self.writer.end(

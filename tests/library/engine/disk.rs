@@ -155,6 +155,34 @@ fn a_failed_job_holds_no_room() {
     assert!(data.blocks() * 512 < 2 * MIB as u64, "{data:?}");
 }
 
+/// On the file system that keeps what a claim got before it failed; it cannot be mounted in a namespace.
+#[test]
+fn a_size_beyond_the_disk_takes_nothing_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (image, at) = (folder.path().join("image"), folder.path().join("at"));
+    fs::File::create(&image).unwrap().set_len(16 * MIB as u64).unwrap();
+    fs::create_dir(&at).unwrap();
+    let done = |command: &mut Process| {
+        command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+    };
+    let made = done(Process::new("mkfs.ext4").arg("-q").arg(&image))
+        && done(Process::new("mount").args(["-o", "loop"]).arg(&image).arg(&at));
+    if !made {
+        return println!("skipped: ext4 cannot be made and mounted here, which only root may");
+    }
+    let free = || rustix::fs::statvfs(&at).unwrap().f_bavail;
+    let before = free();
+    let served = Served::new();
+    served.write("a", &content(20 * MIB, 1));
+    let mut client = Client::quick();
+    let failed = client.run(NewJob { folder: at.clone(), ..client.job(served.at(), "a") });
+    let after = free();
+    drop(client);
+    assert!(done(Process::new("umount").arg("-l").arg(&at)));
+    assert_eq!(failed.unwrap_err().kind, TroubleKind::Disk);
+    assert!(before - after < 64, "{before} blocks were free, and {after} are");
+}
+
 /// A file system of a few megabytes, unmounted at the end.
 struct Small(TempDir);
 
@@ -211,7 +239,8 @@ fn with_small(test: &str, options: &str, run: impl FnOnce(Small)) {
 
 #[test]
 fn a_full_disk_shows_before_anything_is_fetched_and_the_job_goes_on_when_there_is_room() {
-    let test = "disk::a_full_disk_shows_before_anything_is_fetched_and_the_job_goes_on_when_there_is_room";
+    let test =
+        "engine::disk::a_full_disk_shows_before_anything_is_fetched_and_the_job_goes_on_when_there_is_room";
     with_small(test, "size=4m", |small| {
         let served = Served::new();
         served.write("a", &content(3 * MIB, 1));
@@ -234,8 +263,26 @@ fn a_full_disk_shows_before_anything_is_fetched_and_the_job_goes_on_when_there_i
 }
 
 #[test]
+fn a_sparse_tree_fits_where_its_data_fit() {
+    let test = "engine::disk::a_sparse_tree_fits_where_its_data_fit";
+    with_small(test, "size=4m", |small| {
+        let served = Served::new();
+        served.write("d/small", b"small");
+        let source = fs::File::create(served.folder.path().join("d/sparse")).unwrap();
+        source.set_len(30 * MIB as u64).unwrap();
+        if source.metadata().unwrap().blocks() > 0 {
+            return println!("skipped: there are no holes here");
+        }
+        let mut client = Client::quick();
+        let job = NewJob { form: Form::Tree, ..client.job(served.at(), "d") };
+        let finished = client.run(NewJob { folder: small.path().to_owned(), ..job }).unwrap();
+        assert_eq!(fs::metadata(finished.path.join("sparse")).unwrap().len(), 30 * MIB as u64);
+    });
+}
+
+#[test]
 fn a_disk_that_fills_up_under_way_keeps_what_came_and_goes_on_when_there_is_room() {
-    let test = "disk::a_disk_that_fills_up_under_way_keeps_what_came_and_goes_on_when_there_is_room";
+    let test = "engine::disk::a_disk_that_fills_up_under_way_keeps_what_came_and_goes_on_when_there_is_room";
     with_small(test, "size=4m", |small| {
         let served = Served::new();
         // Compressible: the size of the archive is not known beforehand, and no space can be claimed.
@@ -266,7 +313,7 @@ fn a_disk_that_fills_up_under_way_keeps_what_came_and_goes_on_when_there_is_room
 
 #[test]
 fn a_file_system_that_becomes_read_only_is_said_so_and_the_job_goes_on_afterwards() {
-    let test = "disk::a_file_system_that_becomes_read_only_is_said_so_and_the_job_goes_on_afterwards";
+    let test = "engine::disk::a_file_system_that_becomes_read_only_is_said_so_and_the_job_goes_on_afterwards";
     with_small(test, "size=8m", |small| {
         let served = Served::new();
         served.write("a", b"new");

@@ -33,7 +33,7 @@ fn walk_all(directory: Directory, bytes: bool) -> Result<(Vec<TreeEntry>, u64, M
         match tree.step()? {
             TreeStep::On => {}
             TreeStep::Entry(entry) => entries.push(entry),
-            TreeStep::End { omitted, missing } => return Ok((entries, omitted, missing)),
+            TreeStep::End { omitted, missing, .. } => return Ok((entries, omitted, missing)),
         }
     }
 }
