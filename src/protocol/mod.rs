@@ -339,7 +339,7 @@
 //! | member | type | meaning |
 //! |---|---|---|
 //! | `bytes` | u64 | of all files together |
-//! | `data_bytes` | u64, optional | bytes of them that are on the server's disk, if that is fewer; an estimate, see "Holes" |
+//! | `data_bytes` | u64, optional | bytes of all files of the tree, whatever `after`, that are on the server's disk, if that is fewer; an estimate, see "Holes" |
 //! | `files`, `directories`, `links` | u64 | their numbers; the directory that was asked for is one |
 //! | `omitted` | u64 | entries that are not in the tree by policy: devices, sockets, links that lead nowhere or outside; and the missing ones, if the request was without `missing` |
 //! | `missing` | missing, optional | if the request had `missing`, and anything is |
