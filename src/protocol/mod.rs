@@ -53,7 +53,7 @@
 //! | a preamble by a server with TLS | it answers with its preamble and `error` `tls_required` for request 0, and closes |
 //! | a TLS record by a server without TLS | it answers with the fatal alert `unexpected_message` (`15 03 03 00 02 02 0a`), and closes |
 //! | that alert as the first answer to a client with TLS | it reports that the server speaks without TLS |
-//! | what is no handshake | the alert that RFC 8446 gives for it (none where already the length of a record is wrong), and closes |
+//! | what is not a handshake | the fatal alert that RFC 8446 gives for it, and closes; for a record that is empty or too long `decode_error` (`15 03 03 00 02 02 32`), and none for a message that is announced with more than 65535 bytes |
 //!
 //! # Tokens
 //!
@@ -473,7 +473,7 @@
 //! block to the last as for a `get` (with its `skip`), and `done`. What `done` carries is the digest of the whole content, which the receiver compares
 //! with the root over what came; the server has compared the identity after the last block, or sends `missed` with `changed` instead. What
 //! came of a file without `done` is of no use. While the server reads a large file to compare it, it sends a `working` now and then, which says
-//! nothing but that. `missed` says the same of one file as `error` says of a request, and the answer goes
+//! nothing but that; a client need not wait longer than reading the file can take, however many come. `missed` says the same of one file as `error` says of a request, and the answer goes
 //! on with the next file.
 //!
 //! # Missing entries

@@ -116,7 +116,7 @@ on_every_architecture_with_tls! {
     corners: ends, tokens, requests;
     strangers: garbage, another_version, violations, reserved_kinds;
     hostile: ends, held, floods;
-    transport: ends_in_order, half_a_handshake, trickled_handshake, garbage, other_protocols, without_tls, cut_off,
+    transport: ends_in_order, half_a_handshake, trickled_handshake, garbage, alerts, other_protocols, without_tls, cut_off,
         classic_beside, several_records, stopped_in_the_handshake;
 }
 

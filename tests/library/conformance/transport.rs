@@ -131,6 +131,16 @@ pub fn garbage(arch: Arch) {
     unharmed(&served);
 }
 
+/// A record that cannot be one is answered with an alert; a message that is too long ends it without one.
+pub fn alerts(arch: Arch) {
+    let served = serve(arch);
+    let decode_error = [0x15, 3, 3, 0, 2, 2, 50];
+    assert_eq!(say(&served, &[0x16, 3, 1, 0xff, 0xff, 1, 0]), decode_error);
+    assert_eq!(say(&served, &[0x16, 3, 1, 0, 0]), decode_error);
+    assert_eq!(say(&served, &[0x16, 3, 1, 0, 4, 1, 1, 0, 0]), [0; 0]);
+    unharmed(&served);
+}
+
 /// Who offers other protocols only is refused; who offers none is not.
 pub fn other_protocols(arch: Arch) {
     let served = serve(arch);

@@ -68,6 +68,18 @@ fn served() -> Served {
     served
 }
 
+/// Queues files of a server with one command, so that nothing happens in between.
+fn add<const COUNT: usize>(client: &mut Client, at: SocketAddr, names: [&str; COUNT]) -> [JobId; COUNT] {
+    let jobs = names.map(|name| client.job(at, name)).to_vec();
+    client.engine.command(Command::Add(jobs));
+    names.map(|_| {
+        client.wait("a job in the queue", |event| match event {
+            Event::Queued { id, .. } => Some(*id),
+            _ => None,
+        })
+    })
+}
+
 /// Waits until a server is said to be unreachable; why.
 fn unreachable(client: &mut Client) -> String {
     client.wait("an outage", |event| match event {
@@ -104,7 +116,7 @@ fn a_server_that_comes_back_is_noticed_and_nothing_has_failed() {
     let (served, absent) = (served(), Absent::new());
     let at = absent.at();
     let mut client = Client::new(Config { retries: 0, jobs: 2, ..config() });
-    let jobs = ["a", "b", "c"].map(|name| client.add(client.job(at, name)));
+    let jobs = add(&mut client, at, ["a", "b", "c"]);
     let reason = unreachable(&mut client);
     assert_eq!(reason, format!("cannot connect to {at}: connection refused"));
     // All of them wait for the server, also those whose turn it never was.
@@ -142,7 +154,7 @@ fn all_that_waits_fails_once_it_has_waited_long_enough() {
     let retry_max_time = Some(Duration::from_millis(300));
     let mut client = Client::new(Config { jobs: 1, retry_max_time, ..config() });
     let begun = Instant::now();
-    let jobs = ["a", "b"].map(|name| client.add(client.job(absent.at(), name)));
+    let jobs = add(&mut client, absent.at(), ["a", "b"]);
     for ended in ends(&mut client, &jobs) {
         let trouble = ended.unwrap_err();
         assert_eq!(trouble.kind, TroubleKind::Connection);
@@ -156,7 +168,7 @@ fn all_that_waits_fails_once_it_has_waited_long_enough() {
 fn what_waits_for_a_server_is_paused_resumed_and_cancelled() {
     let (served, absent) = (served(), Absent::new());
     let mut client = Client::new(Config { retries: 0, ..config() });
-    let [a, b] = ["a", "b"].map(|name| client.add(client.job(absent.at(), name)));
+    let [a, b] = add(&mut client, absent.at(), ["a", "b"]);
     unreachable(&mut client);
     client.engine.command(Command::Pause(vec![a, b]));
     client.changed(b, "paused");
