@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Read},
+    io::{self, BufRead, BufReader, Read},
     path::Path,
     process::{Child, ChildStdout, Command, Stdio},
     time::{Duration, Instant},
@@ -40,9 +40,10 @@ impl Server {
         let served = folder.path().join("served");
         fs::create_dir(&served).expect("a folder in it");
         fs::write(served.join("readme.txt"), "hello\n").expect("a file");
-        for name in ["large.bin", "other.bin"] {
-            let file = fs::File::create(served.join(name)).expect("a file");
-            file.set_len(1 << 30).expect("a sparse file");
+        // Data and no holes, which would not be sent.
+        for (name, length) in [("large.bin", 96 << 20), ("other.bin", 32 << 20)] {
+            let mut file = fs::File::create(served.join(name)).expect("a file");
+            io::copy(&mut io::repeat(1).take(length), &mut file).expect("written");
         }
         let mut child = Command::new(TUI)
             .args(["--serve", "--headless", "--json", "--port", "0"])
