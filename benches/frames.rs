@@ -84,6 +84,7 @@ impl Queue for Jobs {
                 state: JobState::Running,
                 size: Some(6_000_000_000),
                 received,
+                verified: None,
                 progress: Some((received, 6_000_000_000)),
                 files: None,
                 segments: None,

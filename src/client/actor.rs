@@ -267,6 +267,7 @@ impl Actor {
             self.board.tell(Event::Progress {
                 id: sample.id,
                 received: sample.received,
+                verified: sample.verified,
                 size: sample.size,
                 progress: sample.progress,
                 files: sample.files,

@@ -1,8 +1,10 @@
-//! Which blocks of a content are verified, and their chaining values.
+//! Which blocks of a content are verified, and their chaining values; and how much is there of those that are not whole.
 
-use std::ops::Range;
+use std::{collections::BTreeMap, fs::File, ops::Range};
 
-use crate::protocol::digest::{BLOCK_SIZE, BlockDigest, Hash, RootHasher};
+use crate::protocol::digest::{BLOCK_SIZE, BlockDigest, Hash, RootHasher, VerifiedBlock};
+
+use super::memory::{buffer, hash_block};
 
 /// The verified blocks of one version of a content.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -13,16 +15,74 @@ pub(super) struct Blocks {
     bytes: u64,
     /// Length of the block that is shorter than the others: the last one.
     last: Option<(u64, u32)>,
+    /// Bytes that are there of blocks that are not whole, from their first byte on. Nothing proves them before the block is whole.
+    begun: BTreeMap<u64, u32>,
+}
+
+/// Blocks that are said to be verified, for as long as it is not known whether the file still has them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Noted(Blocks);
+
+impl Noted {
+    /// Notes what is said of a block.
+    pub(super) fn insert(&mut self, index: u64, length: u32, digest: &BlockDigest) {
+        self.0.set(index, length, digest);
+    }
+
+    /// What is said of a block, if that is `length` bytes long.
+    pub(super) fn digest(&self, index: u64, length: u64) -> Option<BlockDigest> {
+        self.0.digest(index, length)
+    }
+
+    /// Notes what is said of a block that is not whole.
+    pub(super) fn begin(&mut self, index: u64, bytes: u32) {
+        self.0.begin(index, bytes);
+    }
+
+    /// The blocks, if the file is as it was when they were noted.
+    pub(super) fn as_left(self) -> Blocks {
+        self.0
+    }
+
+    /// The blocks that a file still has, and whether these are all.
+    pub(super) fn still_in(self, file: &File) -> (Blocks, bool) {
+        let Noted(mut blocks) = self;
+        let known: Vec<_> = blocks.verified().collect();
+        let (mut buffer, mut all) = (buffer(), true);
+        for (index, chaining) in known {
+            let length = blocks.length(index);
+            let digest = hash_block(file, index, length, &mut buffer);
+            let short = u32::try_from(length).unwrap_or(u32::MAX);
+            match digest.and_then(|digest| VerifiedBlock::compare(index, short, digest, chaining)) {
+                Some(block) => blocks.insert(&block),
+                None => {
+                    blocks.forget(index);
+                    all = false;
+                }
+            }
+        }
+        (blocks, all)
+    }
 }
 
 impl Blocks {
+    /// The same for a file that may have been touched meanwhile.
+    pub(super) fn doubted(self) -> Noted {
+        Noted(self)
+    }
+
     /// Number of blocks of `size` bytes.
     pub(super) fn in_all(size: u64) -> u64 {
         size.div_ceil(BLOCK_SIZE)
     }
 
     /// Notes a verified block.
-    pub(super) fn insert(&mut self, index: u64, length: u32, digest: &BlockDigest) {
+    pub(super) fn insert(&mut self, block: &VerifiedBlock) {
+        self.set(block.index(), block.length(), block.digest());
+    }
+
+    fn set(&mut self, index: u64, length: u32, digest: &BlockDigest) {
+        self.begun.remove(&index);
         let Ok(at) = usize::try_from(index) else { return };
         if self.chaining.len() <= at {
             self.chaining.resize(at + 1, None);
@@ -40,6 +100,7 @@ impl Blocks {
 
     /// Notes that a block is not, or no longer, right.
     pub(super) fn forget(&mut self, index: u64) {
+        self.begun.remove(&index);
         let Ok(at) = usize::try_from(index) else { return };
         if self.chaining.len() <= at {
             self.chaining.resize(at + 1, None);
@@ -51,12 +112,44 @@ impl Blocks {
         }
     }
 
-    /// Forgets the last of the blocks, verified or not.
-    pub(super) fn forget_last(&mut self) {
+    /// Asks for the end of the last of the blocks, verified or not, once more.
+    pub(super) fn reopen_last(&mut self) {
         if let Some(last) = self.chaining.len().checked_sub(1) {
+            let length = self.last.filter(|(index, _)| *index == last as u64).map_or(0, |(_, length)| length);
+            let length = if self.chaining[last].is_some() { length } else { 0 };
             self.forget(last as u64);
             self.chaining.pop();
+            self.begin(last as u64, length.saturating_sub(1));
         }
+    }
+
+    /// Notes how many bytes are there of a block that is not whole; 0 forgets them.
+    pub(super) fn begin(&mut self, index: u64, bytes: u32) {
+        let is_verified =
+            usize::try_from(index).is_ok_and(|at| self.chaining.get(at).is_some_and(Option::is_some));
+        if bytes > 0 && u64::from(bytes) < BLOCK_SIZE && !is_verified {
+            self.begun.insert(index, bytes);
+        } else {
+            self.begun.remove(&index);
+        }
+    }
+
+    /// Replaces what is known of the blocks that are not whole.
+    pub(super) fn set_begun(&mut self, begun: BTreeMap<u64, u32>) {
+        self.begun.clear();
+        for (index, bytes) in begun {
+            self.begin(index, bytes);
+        }
+    }
+
+    /// The blocks that are not whole, and how many bytes are there of each.
+    pub(super) fn begun(&self) -> &BTreeMap<u64, u32> {
+        &self.begun
+    }
+
+    /// Bytes that are there, verified or not.
+    pub(super) fn received(&self) -> u64 {
+        self.begun.values().map(|&bytes| u64::from(bytes)).fold(self.bytes, u64::saturating_add)
     }
 
     /// Bytes of verified blocks.
@@ -144,8 +237,12 @@ mod tests {
         hasher.finish()
     }
 
-    fn any() -> BlockDigest {
-        BlockDigest { chaining: Hash([7; 32]), alone: None }
+    fn block(index: u64, length: u32, digest: BlockDigest) -> VerifiedBlock {
+        VerifiedBlock::compare(index, length, digest, digest.chaining).unwrap()
+    }
+
+    fn any(index: u64, length: u32) -> VerifiedBlock {
+        block(index, length, BlockDigest { chaining: Hash([7; 32]), alone: None })
     }
 
     fn missing(blocks: &Blocks, size: Option<u64>) -> Vec<(u64, u64)> {
@@ -162,19 +259,19 @@ mod tests {
     #[test]
     fn holes_are_missing_and_the_rest() {
         let mut blocks = Blocks::default();
-        blocks.insert(0, FULL, &any());
+        blocks.insert(&any(0, FULL));
         blocks.forget(1);
         blocks.forget(2);
-        blocks.insert(3, FULL, &any());
+        blocks.insert(&any(3, FULL));
         let size = Some(6 * BLOCK_SIZE);
         assert_eq!(missing(&blocks, size), [(1, 3), (4, 6)]);
         assert_eq!(missing(&blocks, Some(2 * BLOCK_SIZE)), [(1, 2)]);
         assert_eq!(missing(&blocks, None), [(1, 3), (4, u64::MAX)]);
-        blocks.insert(4, FULL, &any());
-        blocks.insert(5, FULL, &any());
+        blocks.insert(&any(4, FULL));
+        blocks.insert(&any(5, FULL));
         assert_eq!(missing(&blocks, size), [(1, 3)]);
-        blocks.insert(2, FULL, &any());
-        blocks.insert(1, FULL, &any());
+        blocks.insert(&any(2, FULL));
+        blocks.insert(&any(1, FULL));
         assert_eq!(missing(&blocks, size), []);
         assert_eq!(blocks.bytes(), 6 * BLOCK_SIZE);
     }
@@ -182,20 +279,37 @@ mod tests {
     #[test]
     fn a_hole_at_the_end_of_what_came_is_missing_with_the_rest() {
         let mut blocks = Blocks::default();
-        blocks.insert(0, FULL, &any());
+        blocks.insert(&any(0, FULL));
         blocks.forget(1);
         assert_eq!(missing(&blocks, None), [(1, u64::MAX)]);
         assert_eq!(missing(&blocks, Some(2 * BLOCK_SIZE)), [(1, 2)]);
     }
 
     #[test]
-    fn forgetting_the_short_last_block_takes_its_bytes() {
+    fn the_short_last_block_is_asked_for_again_but_for_its_bytes() {
         let mut blocks = Blocks::default();
-        blocks.insert(0, FULL, &any());
-        blocks.insert(1, 10, &any());
+        blocks.insert(&any(0, FULL));
+        blocks.insert(&any(1, 10));
         assert_eq!(blocks.bytes(), BLOCK_SIZE + 10);
-        blocks.forget_last();
+        blocks.reopen_last();
         assert_eq!((blocks.bytes(), blocks.seen()), (BLOCK_SIZE, 1));
+        assert_eq!((blocks.begun().get(&1), blocks.received()), (Some(&9), BLOCK_SIZE + 9));
+    }
+
+    #[test]
+    fn a_block_that_is_not_whole_counts_until_it_is_or_is_forgotten() {
+        let mut blocks = Blocks::default();
+        blocks.begin(3, 100);
+        blocks.begin(1, FULL - 1);
+        blocks.begin(1, 7);
+        assert_eq!((blocks.bytes(), blocks.received(), blocks.seen()), (0, 107, 0));
+        assert_eq!(missing(&blocks, Some(4 * BLOCK_SIZE)), [(0, 4)], "it is still missing");
+        blocks.insert(&any(1, FULL));
+        blocks.begin(1, 5);
+        blocks.begin(2, FULL);
+        assert_eq!((blocks.received(), blocks.begun().len()), (BLOCK_SIZE + 100, 1));
+        blocks.forget(3);
+        assert_eq!(blocks.received(), BLOCK_SIZE);
     }
 
     #[test]
@@ -204,7 +318,7 @@ mod tests {
             let content = vec![42u8; length];
             let mut blocks = Blocks::default();
             for (index, block) in content.chunks(BLOCK_SIZE as usize).enumerate() {
-                blocks.insert(index as u64, block.len() as u32, &digest(index as u64, block));
+                blocks.insert(&self::block(index as u64, block.len() as u32, digest(index as u64, block)));
             }
             assert_eq!(blocks.root(), Some(Hash(*blake3::hash(&content).as_bytes())), "{length}");
         }

@@ -36,8 +36,7 @@ pub(super) async fn fetch(context: &mut Context, memory: &mut Memory, dialect: D
         return Ok(());
     }
     memory.start_over()?;
-    context.progress.set_verified(0);
-    context.progress.set_position(0);
+    context.progress.set_unverified(0);
     let path = match context.new.address.path.as_str() {
         // What the original programs call their own folder.
         "" => ".",
@@ -129,8 +128,7 @@ impl Exchange<'_> {
                     self.offset += count;
                     self.memory.transferred += count;
                     self.context.progress.add_crossed(count);
-                    self.context.progress.set_verified(self.offset);
-                    self.context.progress.set_position(self.offset);
+                    self.context.progress.set_unverified(self.offset);
                 }
                 Some(Answer::Header(header)) => {
                     self.begin(&header.file_name, header.file_type == ".zip", header.file_size)?;

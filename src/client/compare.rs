@@ -16,7 +16,7 @@ use tokio::task::{JoinHandle, block_in_place, spawn_blocking};
 use crate::{
     protocol::{
         client::{Event, Request},
-        digest::{BLOCK_SIZE, Hash},
+        digest::{BLOCK_SIZE, Hash, VerifiedBlock},
         error::Code,
         message::{Content, Failure, Form, Get},
     },
@@ -25,7 +25,7 @@ use crate::{
 
 use super::{
     Existing, TroubleKind,
-    blocks::Blocks,
+    blocks::{Blocks, Noted},
     link::Link,
     memory::{Memory, Place, Source, buffer, hash_block},
     place::{self, Target},
@@ -125,7 +125,7 @@ struct Old {
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     status: Option<Status>,
-    blocks: Blocks,
+    blocks: Noted,
 }
 
 /// Hashes local blocks, on a thread that may block.
@@ -157,7 +157,7 @@ impl<'a> Comparison<'a> {
             let status = Status::settled(&old.file).ok().flatten();
             let mut seen = memory.seen.lock().unwrap_or_else(PoisonError::into_inner);
             if status.is_none() || seen.status != status {
-                *seen = Seen { status, blocks: Blocks::default() };
+                *seen = Seen { status, blocks: Noted::default() };
             }
         }
         let here = Blocks::in_all(old.as_ref().map_or(0, |old| old.size).max(length));
@@ -244,11 +244,12 @@ impl Hashing {
 
     fn block(&mut self, index: u64, length: u64, hash: Hash) -> Result<(), Fault> {
         let short = u32::try_from(length).unwrap_or(u32::MAX);
-        let known = self.known.digest(index, length).filter(|digest| digest.chaining == hash);
-        if let Some(digest) = known
+        let same = |digest| VerifiedBlock::compare(index, short, digest, hash);
+        let known = self.known.digest(index, length).and_then(same);
+        if let Some(block) = known
             && !self.keep
         {
-            self.part.insert(index, short, &digest);
+            self.part.insert(&block);
             return Ok(());
         }
         if let Some(old) = &mut self.old {
@@ -259,9 +260,9 @@ impl Hashing {
                 lock().blocks.insert(index, short, &digest);
                 Some(digest)
             });
-            match digest {
-                Some(digest) if digest.chaining == hash => {
-                    old.blocks.insert(index, short, &digest);
+            match digest.and_then(same) {
+                Some(block) => {
+                    old.blocks.insert(&block);
                     return Ok(());
                 }
                 // It is known now, and nothing more has to be.
@@ -270,9 +271,9 @@ impl Hashing {
             }
         }
         let Some(file) = &self.file else { return Ok(()) };
-        let digest = known.or_else(|| hash_block(file, index, length, &mut self.buffer));
-        if let Some(digest) = digest.filter(|digest| digest.chaining == hash) {
-            self.part.insert(index, short, &digest);
+        let block = known.or_else(|| hash_block(file, index, length, &mut self.buffer).and_then(same));
+        if let Some(block) = block {
+            self.part.insert(&block);
         }
         Ok(())
     }
@@ -324,8 +325,7 @@ fn adopt(
         units::bytes(bytes),
         units::bytes(size)
     );
-    context.progress.set_verified(bytes);
-    context.progress.set_position(bytes);
+    context.progress.set_here(&memory.blocks, true);
     Ok(())
 }
 
@@ -345,15 +345,16 @@ fn copy(context: &Context, memory: &mut Memory, size: u64, old: &Old) -> Result<
         let (offset, length) = (index * BLOCK_SIZE, old.blocks.length(index));
         shares = shares && place.part.writer()?.copy_from(&old.file, offset, length);
         let copied = if shares { place.part.file()? } else { &old.file };
+        let short = u32::try_from(length).unwrap_or(u32::MAX);
         let digest = hash_block(copied, index, length, &mut buffer);
-        let Some(digest) = digest.filter(|digest| digest.chaining == hash) else { continue };
+        let block = digest.and_then(|digest| VerifiedBlock::compare(index, short, digest, hash));
+        let Some(block) = block else { continue };
         if !shares {
             let length = usize::try_from(length).unwrap_or(buffer.len());
             place.part.write(&buffer[..length], offset)?;
         }
-        let short = u32::try_from(length).unwrap_or(u32::MAX);
-        memory.blocks.insert(index, short, &digest);
-        place.part.writer()?.verified(index, short, &digest);
+        memory.blocks.insert(&block);
+        place.part.writer()?.verified(&block);
     }
     memory.old = None;
     tracing::debug!("{}: matching blocks are copied", context.new.address);
@@ -390,7 +391,7 @@ mod tests {
         };
         let seen = Arc::default();
         assert_eq!(hash(&seen), 0);
-        assert_eq!(seen.lock().unwrap().blocks.bytes(), 7, "what was hashed is noted");
+        assert_eq!(seen.lock().unwrap().blocks.clone().as_left().bytes(), 7, "what was hashed is noted");
         let wrong = Arc::new(Mutex::new(Seen::default()));
         wrong.lock().unwrap().blocks.insert(0, 7, &other(0));
         assert_eq!(hash(&wrong), 7);

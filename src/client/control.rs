@@ -6,20 +6,22 @@
 //! 04c1f3aa seal 8d3b…
 //! 7c11d904 block 1 1048576 6437b3ac…
 //! 3390fe11 block 0 1048576 af1349b9… 2d3adedf…
+//! 5d0c41f7 begun 2 393216
 //! e2c5118a clean 5b1f…
 //! ```
 //!
 //! Each line begins with the CRC-32 of what follows the space, so that damage costs the lines that it hits and
 //! no more. `seal` tells that the user's own program has written what the content is. `block` has index, length and chaining value; for block 0 also the digest of a content that is
 //! this block alone. Such lines are added as blocks are verified, in any order; of two for one block the
-//! later one counts. `clean` is the last line once the `.part` was left in order, with a mark of how it was left: while it is
+//! later one counts. `begun` has the index of a block that is not whole, and how many bytes of it are in the `.part`, which nothing proves
+//! before it is whole; a later line for the same block counts. `clean` is the last line once the `.part` was left in order, with a mark of how it was left: while it is
 //! missing, or the `.part` looks otherwise, each block has to be hashed again before it is believed.
 
 use std::io::BufRead;
 
 use crate::protocol::digest::{BLOCK_SIZE, BlockDigest, Hash};
 
-use super::{blocks::Blocks, memory::Source};
+use super::{blocks::Noted, memory::Source};
 
 /// The first line; another version is another file.
 const FIRST: &str = "fdsp-control 1";
@@ -32,7 +34,7 @@ pub(super) struct Record {
     pub(super) source: Source,
     /// The seal of the source; see [`sealed`].
     pub(super) seal: Option<String>,
-    pub(super) blocks: Blocks,
+    pub(super) blocks: Noted,
     /// How the `.part` was left.
     pub(super) clean: Option<String>,
 }
@@ -59,6 +61,11 @@ pub(super) fn block(index: u64, length: u64, digest: &BlockDigest) -> String {
     line(&format!("block {index} {length} {}{alone}", digest.chaining))
 }
 
+/// The first bytes of a block that is not whole; 0 forgets them.
+pub(super) fn begun(index: u64, bytes: u32) -> String {
+    line(&format!("begun {index} {bytes}"))
+}
+
 /// The end of one that was left in order.
 pub(super) fn clean(mark: &str) -> String {
     line(&format!("clean {mark}"))
@@ -74,7 +81,7 @@ pub(super) fn is_of_another_version(mut input: impl BufRead) -> bool {
 
 /// Reads a control file of a `.part` of `length` bytes; `None` if it is none, or tells nothing that can be used.
 pub(super) fn read(mut input: impl BufRead, length: u64) -> Option<Record> {
-    let (mut source, mut seal, mut blocks, mut clean) = (None, None, Blocks::default(), None);
+    let (mut source, mut seal, mut blocks, mut clean) = (None, None, Noted::default(), None);
     let (mut first, mut damaged) = (true, false);
     let mut bytes = Vec::new();
     loop {
@@ -103,6 +110,7 @@ pub(super) fn read(mut input: impl BufRead, length: u64) -> Option<Record> {
                 true
             }
             (Some(("block", rest)), Some(source)) => take_block(rest, source, length, &mut blocks).is_some(),
+            (Some(("begun", rest)), Some(source)) => take_begun(rest, source, length, &mut blocks).is_some(),
             (Some(("clean", mark)), Some(_)) => {
                 clean = Some(mark.to_owned());
                 true
@@ -121,7 +129,7 @@ pub(super) fn checked(bytes: &[u8]) -> Option<&str> {
     (sum == ours).then_some(text)
 }
 
-fn take_block(text: &str, source: &Source, part: u64, blocks: &mut Blocks) -> Option<()> {
+fn take_block(text: &str, source: &Source, part: u64, blocks: &mut Noted) -> Option<()> {
     let mut words = text.split(' ');
     let index: u64 = words.next()?.parse().ok()?;
     let length: u32 = words.next()?.parse().ok()?;
@@ -134,8 +142,11 @@ fn take_block(text: &str, source: &Source, part: u64, blocks: &mut Blocks) -> Op
     let end = begin.checked_add(length.into())?;
     let fits = match source.size {
         Some(size) => begin < size && u64::from(length) == BLOCK_SIZE.min(size - begin),
-        // Only the last one may be shorter, and nothing tells yet which that is: it is fetched again.
-        None if (1..BLOCK_SIZE).contains(&length.into()) => return Some(()),
+        // Only the last one may be shorter, and nothing tells yet which that is: its end is fetched again.
+        None if (1..BLOCK_SIZE).contains(&length.into()) && end <= part => {
+            blocks.begin(index, length - 1);
+            return Some(());
+        }
         None => u64::from(length) == BLOCK_SIZE,
     };
     // What it claims must be there: a line alone can take no memory.
@@ -143,6 +154,19 @@ fn take_block(text: &str, source: &Source, part: u64, blocks: &mut Blocks) -> Op
         return None;
     }
     blocks.insert(index, length, &BlockDigest { chaining, alone });
+    Some(())
+}
+
+fn take_begun(text: &str, source: &Source, part: u64, blocks: &mut Noted) -> Option<()> {
+    let (index, bytes) = text.split_once(' ')?;
+    let (index, bytes): (u64, u32) = (index.parse().ok()?, bytes.parse().ok()?);
+    let begin = index.checked_mul(BLOCK_SIZE)?;
+    let end = begin.checked_add(bytes.into())?;
+    let length = source.size.map_or(BLOCK_SIZE, |size| size.saturating_sub(begin).min(BLOCK_SIZE));
+    if u64::from(bytes) >= length || end > part {
+        return None;
+    }
+    blocks.begin(index, bytes);
     Some(())
 }
 

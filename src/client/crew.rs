@@ -6,9 +6,10 @@
 mod news;
 
 use std::{
+    collections::VecDeque,
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -16,10 +17,10 @@ use std::{
 use tokio::{
     sync::mpsc,
     task::{AbortHandle, JoinSet, block_in_place},
-    time::sleep,
+    time::{sleep, timeout_at},
 };
 
-use self::news::{keep, take};
+use self::news::{note, take};
 use super::{
     TroubleKind,
     board::Slot,
@@ -31,7 +32,7 @@ use super::{
     segment::{Known, News, Segment, Site},
     worker::Context,
 };
-use crate::protocol::message::Form;
+use crate::protocol::{digest::BLOCK_SIZE, message::Form};
 
 pub(super) use news::count_corrupt;
 
@@ -40,6 +41,15 @@ const LOOK: Duration = Duration::from_millis(500);
 /// A server that refuses another connection, or loses one, is not asked for one again before this; each time
 /// doubles it.
 const REFUSED: Duration = Duration::from_secs(5);
+
+/// Another connection is opened if a block is expected to take no longer than this with it (in seconds).
+const BRISK: f64 = 4.0;
+/// One is closed if a block takes longer than this.
+const SLUGGISH: f64 = 8.0;
+/// Over this time the rate of all connections is measured (in seconds).
+const MEASURED: f64 = 3.0;
+/// Connections may take this long for the block that they hold, before they are closed.
+const FINISHING: Duration = Duration::from_millis(400);
 
 /// See the module. Empty while nothing runs.
 #[derive(Debug)]
@@ -57,6 +67,8 @@ pub(super) struct Crew {
     resting: Option<Instant>,
     /// Connections that were given up because nothing came.
     stalls: u32,
+    /// What has come when, for the rate.
+    measured: VecDeque<(Instant, u64)>,
 }
 
 /// What happens next.
@@ -97,16 +109,23 @@ async fn work(context: &Context, memory: &mut Memory) -> Result<(), Fault> {
 /// Stops what runs, and notes what it has brought.
 pub(super) async fn settle(context: &Context, memory: &mut Memory) {
     let Some(mut crew) = memory.crew.take() else { return };
+    crew.finish().await;
     crew.tasks.shutdown().await;
     block_in_place(|| {
         while let Ok(news) = crew.news.try_recv() {
             if let News::Block(block) = news {
-                keep(context, memory, &block);
+                note(context, memory, &block);
             }
         }
     });
     memory.transferred += crew.site.crossed.load(Ordering::Relaxed);
-    memory.proven = crew.site.ranges().is_proven();
+    let ranges = crew.site.ranges();
+    memory.proven = ranges.is_proven();
+    let more = |(index, bytes): (&u64, &u32)| {
+        bytes.saturating_sub(memory.blocks.begun().get(index).copied().unwrap_or(0))
+    };
+    memory.received += ranges.begun().iter().map(more).map(u64::from).sum::<u64>();
+    memory.blocks.set_begun(ranges.begun().clone());
 }
 
 impl Crew {
@@ -127,9 +146,12 @@ impl Crew {
             board: Arc::clone(&context.board),
             pool: Arc::clone(&context.pool),
             progress: Arc::clone(&context.progress),
-            ranges: Ranges::new(&missing, memory.size(), most, memory.proven).into(),
+            ranges: Ranges::new(&missing, memory.size(), most, memory.proven)
+                .with_begun(memory.blocks.begun().clone())
+                .into(),
             most: AtomicUsize::new(segments),
             crossed: AtomicU64::new(0),
+            finishing: AtomicBool::new(false),
         };
         Ok(Crew {
             site: Arc::new(site),
@@ -142,7 +164,39 @@ impl Crew {
             failures: 0,
             resting: None,
             stalls: 0,
+            measured: VecDeque::new(),
         })
+    }
+
+    /// Lets connections finish the blocks that they hold, if that takes but a moment.
+    async fn finish(&mut self) {
+        self.site.finishing.store(true, Ordering::Relaxed);
+        let now = Instant::now();
+        let deadline = tokio::time::Instant::now() + FINISHING;
+        while self.site.ranges().is_about_to_finish(now, Instant::now(), FINISHING) {
+            match timeout_at(deadline, self.tasks.join_next()).await {
+                Ok(Some(_)) => {}
+                Ok(None) | Err(_) => return,
+            }
+        }
+    }
+
+    /// How many connections the rate is enough for, of these many that there may be.
+    fn worthwhile(&mut self, most: usize, limit: Option<u64>, now: Instant) -> usize {
+        let crossed = self.site.crossed.load(Ordering::Relaxed);
+        let is_due = self.measured.back().is_none_or(|(last, _)| now.duration_since(*last) >= LOOK / 2);
+        if is_due {
+            self.measured.push_back((now, crossed));
+        }
+        let is_old = |(at, _): &(Instant, u64)| now.duration_since(*at).as_secs_f64() >= MEASURED;
+        while self.measured.get(1).is_some_and(is_old) {
+            self.measured.pop_front();
+        }
+        let running = self.tasks.len().max(1);
+        let rate = self.measured.front().filter(|first| is_old(first)).map(|(at, before)| {
+            crossed.saturating_sub(*before) as f64 / now.duration_since(*at).as_secs_f64()
+        });
+        connections(most, running, rate, limit)
     }
 
     fn start(&mut self, link: Option<Link>, slot: Option<Slot>) {
@@ -211,6 +265,7 @@ impl Crew {
         let is_archive = self.known.as_ref().is_some_and(|known| known.form != Form::File);
         let parallel = context.slot.as_ref().map_or(1, Slot::parallel);
         let most = if is_archive { 1 } else { parallel.min(context.board.segments()) };
+        let most = if most > 1 { self.worthwhile(most, context.board.limiter.rate(), now) } else { most };
         self.site.most.store(most, Ordering::Relaxed);
         if self.tasks.is_empty() {
             // Something was taken from the last one, or given back.
@@ -219,7 +274,18 @@ impl Crew {
             }
             return;
         }
-        if self.known.is_none() || most <= 1 {
+        if self.known.is_none() {
+            return;
+        }
+        if self.tasks.len() > most
+            && let Some((id, abort)) = self.aborts.iter().rev().find(|(_, abort)| !abort.is_finished())
+        {
+            tracing::debug!("connection {id} of {} is closed: the rate is low", context.name());
+            // What it has of a block is kept.
+            abort.abort();
+            self.measured.clear();
+        }
+        if most <= 1 {
             return;
         }
         while self.tasks.len() < most
@@ -239,5 +305,36 @@ impl Crew {
                 abort.abort();
             }
         }
+    }
+}
+
+/// How many of the connections that there may be are worth it, at a rate (bytes a second) of those that run, and with a limit.
+fn connections(most: usize, running: usize, rate: Option<f64>, limit: Option<u64>) -> usize {
+    let block = BLOCK_SIZE as f64;
+    // As many as bring a block within so many seconds, if they share that rate.
+    let within = |seconds: f64, rate: f64| ((rate * seconds / block) as usize).max(1);
+    let most = limit.map_or(most, |limit| most.min(within(BRISK, limit as f64)));
+    match rate {
+        None => most,
+        Some(rate) => most.min(within(BRISK, rate).max(running.min(within(SLUGGISH, rate)))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_low_rate_is_not_shared_by_many_connections() {
+        let kilo = 1000.0;
+        assert_eq!(connections(4, 1, None, None), 4, "the rate is not known yet");
+        assert_eq!(connections(4, 4, Some(100_000.0 * kilo), None), 4);
+        assert_eq!(connections(4, 1, Some(300.0 * kilo), None), 1, "a second one would make both slow");
+        assert_eq!(connections(4, 4, Some(300.0 * kilo), None), 2, "one after the other is closed");
+        assert_eq!(connections(4, 2, Some(300.0 * kilo), None), 2, "and not opened again soon after that");
+        assert_eq!(connections(4, 2, Some(200.0 * kilo), None), 1);
+        assert_eq!(connections(4, 1, Some(0.0), None), 1, "one is always there");
+        assert_eq!(connections(4, 1, None, Some(100_000)), 1, "a limit tells it before anything came");
+        assert_eq!(connections(4, 1, None, Some(10_000_000)), 4);
     }
 }

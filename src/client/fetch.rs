@@ -1,14 +1,24 @@
 //! Content by this program's protocol: compares what is here, and asks for what is missing until nothing is.
 
+use std::{
+    ops::ControlFlow,
+    time::{Duration, Instant},
+};
+
 use tokio::task::block_in_place;
 
 use crate::{
-    protocol::message::{Content, Form, Welcome},
+    protocol::{
+        client::{Event, Request},
+        digest::Hash,
+        message::{Content, Form, Get, Welcome},
+    },
     text::SafeText,
+    units,
 };
 
 use super::{
-    Event, compare, crew,
+    TroubleKind, compare, crew, dial,
     memory::{Memory, Place, Source},
     name::SafeName,
     part::Part,
@@ -19,17 +29,24 @@ use super::{
     worker::Context,
 };
 
+/// How often it is said that connections are lost.
+const TOLD: Duration = Duration::from_secs(10);
+
 /// Fetches what is missing; afterwards the memory has every block, and the root. Whoever drops it before its end has to
 /// [`crew::settle`] what still runs.
 pub(super) async fn fetch(context: &Context, memory: &mut Memory) -> Result<(), Fault> {
     recall::recall(context, memory).await?;
-    while memory.doubtful || !memory.is_complete() {
+    while memory.doubtful || !memory.is_complete() || !holds(context, memory).await? {
         let link = context.pool.link(&context.new.address.authority).await?;
         if memory.doubtful {
             compare::compare(context, memory, link).await?;
             continue;
         }
+        memory.gets_further();
         match crew::fetch(context, memory, link).await {
+            Err(fault) if fault.verdict == Verdict::Again(Duration::ZERO) && memory.gets_further() => {
+                reconnecting(context, memory, &fault);
+            }
             // What an earlier run left is of another version; that is no fault of this try.
             Err(fault) if memory.recalled && fault.verdict == Verdict::StartOver => {
                 changed(context, memory)?;
@@ -37,8 +54,75 @@ pub(super) async fn fetch(context: &Context, memory: &mut Memory) -> Result<(), 
             fetched => fetched?,
         }
     }
-    memory.root = memory.blocks.root();
     Ok(())
+}
+
+/// Compares the digest of what is here with the one that the server knows, if it knows one without reading the content for it. The blocks
+/// may have come from several servers, and from this one before it was restarted. If they differ, `false`: the blocks are compared next.
+async fn holds(context: &Context, memory: &mut Memory) -> Result<bool, Fault> {
+    memory.root = memory.blocks.root();
+    if memory.claimed.is_none() && memory.transferred > 0 {
+        memory.claimed = claimed(context, memory).await?;
+    }
+    if memory.claimed.is_none() || memory.claimed == memory.root {
+        return Ok(true);
+    }
+    memory.restarts += 1;
+    let (address, peer) = (&context.new.address, dial::peer(&context.new.address.authority));
+    if memory.restarts > context.retries.max(1) {
+        let message = format!("what was fetched is not what {peer} has, though each block was verified");
+        return Err(Fault::never(TroubleKind::Integrity, message));
+    }
+    tracing::warn!("{address}: what was fetched is not what {peer} has; the blocks are compared");
+    if !memory.doubt() {
+        block_in_place(|| memory.start_over())?;
+    }
+    Ok(false)
+}
+
+/// What the server knows of the digest of a file, without its content.
+async fn claimed(context: &Context, memory: &Memory) -> Result<Option<Hash>, Fault> {
+    let source = memory.source.as_ref().filter(|source| source.form == Form::File);
+    let Some(source) = source else { return Ok(None) };
+    let request = Request::Get(Get {
+        path: context.new.address.path.as_str().to_owned(),
+        form: Form::File,
+        blocks: Some(0),
+        identity: Some(source.identity.clone()),
+        root: true,
+        ..Get::default()
+    });
+    let take = |event: Event<'_>| match event {
+        Event::End { end, .. } => Ok(ControlFlow::Break(end.root.as_deref().and_then(Hash::from_hex))),
+        Event::Failed { failure, .. } => Err(Fault::refused(context.new.address.path.as_str(), &failure)),
+        _ => Ok(ControlFlow::Continue(())),
+    };
+    let authority = &context.new.address.authority;
+    let mut link = context.pool.link(authority).await?;
+    loop {
+        match link.ask(&request, &context.board.limiter, take).await {
+            // It was closed while it rested: that is no fault of this try.
+            Err(fault) if link.is_stale() && matches!(fault.verdict, Verdict::Again(_)) => {
+                link = context.pool.fresh(authority).await?;
+            }
+            answered => {
+                context.pool.put(authority, link);
+                return answered;
+            }
+        }
+    }
+}
+
+/// A connection was lost that has brought something: the next one is made at once.
+fn reconnecting(context: &Context, memory: &mut Memory, fault: &Fault) {
+    let (count, told) = &mut memory.reconnected;
+    *count += 1;
+    if told.is_none_or(|told| told.elapsed() >= TOLD) {
+        *told = Some(Instant::now());
+        let (name, here) = (context.name(), units::bytes(memory.blocks.received()));
+        let times = if *count == 1 { String::new() } else { format!(" ({count} times by now)") };
+        tracing::info!("{name}: {}; reconnecting{times}, with {here} here", fault.trouble.message);
+    }
 }
 
 /// What an earlier run left is of another version.
@@ -57,7 +141,9 @@ fn changed(context: &Context, memory: &mut Memory) -> Result<(), Fault> {
     if archive {
         tracing::warn!("{address}: the folder is not what it was; its archive is fetched anew");
     }
-    block_in_place(|| memory.start_over())
+    block_in_place(|| memory.start_over())?;
+    context.progress.set_here(&memory.blocks, true);
+    Ok(())
 }
 
 impl Context {
@@ -90,7 +176,7 @@ impl Context {
                 target: SafeText::from_path(&target.path()),
                 size: content.size,
                 total: content.sources.map(|sources| sources.bytes).or(content.size),
-                here: self.progress.verified(),
+                here: self.progress.received(),
                 files: None,
             },
         );
@@ -101,7 +187,7 @@ impl Context {
         if place::is_substitute(target, &self.new) {
             let name = SafeText::from_bytes(target.name.as_encoded_bytes());
             tracing::warn!("{}: saved as {name}, since it cannot have its own name here", self.new.address);
-            self.board.tell(Event::Changed { id: self.id, name, what: "renamed" });
+            self.board.tell(super::Event::Changed { id: self.id, name, what: "renamed" });
         }
     }
 
@@ -144,10 +230,7 @@ pub(super) fn take_up(context: &Context, memory: &mut Memory) -> Result<(), Faul
         memory.reopen()?;
         memory.place.as_ref().map_or(Ok(()), |place| context.claim_part(&place.part))
     })?;
-    let verified = memory.blocks.bytes();
-    context.progress.set_verified(verified);
-    if memory.source.as_ref().is_none_or(|source| source.form == Form::File) {
-        context.progress.set_position(verified);
-    }
+    let is_file = memory.source.as_ref().is_none_or(|source| source.form == Form::File);
+    context.progress.set_here(&memory.blocks, is_file);
     Ok(())
 }

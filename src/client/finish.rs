@@ -329,7 +329,10 @@ mod tests {
         memory.place.as_ref().unwrap().part.write(CONTENT, 0).unwrap();
         let mut hasher = BlockHasher::new(0);
         hasher.update(CONTENT);
-        memory.blocks.insert(0, u32::try_from(CONTENT.len()).unwrap(), &hasher.finish());
+        let digest = hasher.finish();
+        let length = u32::try_from(CONTENT.len()).unwrap();
+        let block = crate::protocol::digest::VerifiedBlock::compare(0, length, digest, digest.chaining);
+        memory.blocks.insert(&block.unwrap());
         (memory.root, memory.proven) = (memory.blocks.root(), true);
     }
 

@@ -12,7 +12,7 @@ use std::{
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 
-use crate::protocol::digest::BlockDigest;
+use crate::protocol::digest::VerifiedBlock;
 
 use super::{
     blocks::Blocks,
@@ -32,8 +32,8 @@ pub(super) struct Journal {
     notes: Notes,
 }
 
-/// Where verified blocks are noted, by whoever verifies them: at once, so that a kill costs no more than what a
-/// connection was about to verify.
+/// Where verified blocks are noted, by whoever verifies them: at once; and how much is there of the others: about once a second, so that a
+/// kill costs no more than what came in the last one.
 #[derive(Clone, Debug)]
 pub(super) struct Notes {
     /// Open while blocks are added.
@@ -43,10 +43,18 @@ pub(super) struct Notes {
 
 impl Notes {
     /// Adds a block that was verified and written.
-    pub(super) fn add(&self, index: u64, length: u32, digest: &BlockDigest) {
+    pub(super) fn add(&self, block: &VerifiedBlock) {
+        self.write(&control::block(block.index(), block.length().into(), block.digest()));
+    }
+
+    /// Adds how many bytes of a block that is not whole are written.
+    pub(super) fn begun(&self, index: u64, bytes: u32) {
+        self.write(&control::begun(index, bytes));
+    }
+
+    fn write(&self, line: &str) {
         let mut open = self.open();
         let Some(file) = &mut *open else { return };
-        let line = control::block(index, length.into(), digest);
         if let Err(error) = file.write_all(line.as_bytes()) {
             tracing::warn!("cannot write to {}: {error}", self.path.display());
             *open = None;
@@ -148,6 +156,9 @@ impl Journal {
         out.write_all(control::head(source, seal.as_deref()).as_bytes())?;
         for (index, digest) in blocks.digests() {
             out.write_all(control::block(index, blocks.length(index), &digest).as_bytes())?;
+        }
+        for (&index, &bytes) in blocks.begun() {
+            out.write_all(control::begun(index, bytes).as_bytes())?;
         }
         if let Some(mark) = mark {
             out.write_all(control::clean(mark).as_bytes())?;

@@ -101,6 +101,11 @@ impl Link {
         self.machine.request(request);
     }
 
+    /// Gives the next of the bytes that the content which was just announced skips.
+    pub(super) fn skipped(&mut self, bytes: &[u8]) {
+        self.machine.skipped(bytes);
+    }
+
     /// Lets `take` have each event until it breaks. It runs where blocking is allowed.
     pub(super) async fn answers<T>(
         &mut self,

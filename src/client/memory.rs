@@ -18,7 +18,13 @@ use crate::protocol::{
 };
 
 use super::{
-    blocks::Blocks, board::Board, compare::Seen, crew::Crew, part::Part, place::Target, retry::Fault,
+    blocks::{Blocks, Noted},
+    board::Board,
+    compare::Seen,
+    crew::Crew,
+    part::Part,
+    place::Target,
+    retry::Fault,
     tree::Tree,
 };
 
@@ -78,10 +84,16 @@ pub(super) struct Memory {
     pub(super) proven: bool,
     /// Digest of the whole content.
     pub(super) root: Option<Hash>,
+    /// What the server says that this digest is.
+    pub(super) claimed: Option<Hash>,
     /// Content bytes that crossed the wire, over all tries.
     pub(super) transferred: u64,
-    /// Bytes of the blocks that came intact.
+    /// Bytes of the content that came and were kept.
     pub(super) received: u64,
+    /// Most bytes of the content that were here at any time: only a try that gets further has brought something.
+    pub(super) furthest: u64,
+    /// Connections that were lost on the way, and when that was last said.
+    pub(super) reconnected: (u64, Option<Instant>),
     /// When the first connection was begun.
     pub(super) started: Option<Instant>,
     /// How often blocks came corrupt.
@@ -105,9 +117,17 @@ impl Memory {
         let size = self.size();
         if size.is_none() && self.blocks.has_end() {
             // What comes behind the end cannot be asked for, and only an answer that reaches it tells the size.
-            self.blocks.forget_last();
+            self.blocks.reopen_last();
         }
         self.blocks.missing(size)
+    }
+
+    /// Whether more is here than ever before.
+    pub(super) fn gets_further(&mut self) -> bool {
+        let here = self.blocks.received();
+        let further = here > self.furthest;
+        self.furthest = self.furthest.max(here);
+        further
     }
 
     /// Whether everything is here, and proven to be of one version.
@@ -118,9 +138,9 @@ impl Memory {
     /// Forgets what was fetched: it belongs to another version, and cannot be compared with this one.
     pub(super) fn start_over(&mut self) -> Result<(), Fault> {
         self.source = None;
-        self.blocks = Blocks::default();
+        (self.blocks, self.furthest) = (Blocks::default(), 0);
         (self.proven, self.doubtful, self.recalled) = (false, false, false);
-        (self.root, self.old, self.identical) = (None, None, None);
+        (self.root, self.claimed, self.old, self.identical) = (None, None, None, None);
         // What somebody else has put there is left alone.
         self.place.take_if(|place| !place.part.is_ours());
         match &mut self.place {
@@ -140,7 +160,7 @@ impl Memory {
         if !is_file || !is_open || self.blocks.bytes() == 0 {
             return false;
         }
-        (self.source, self.root) = (None, None);
+        (self.source, self.root, self.claimed) = (None, None, None);
         (self.proven, self.recalled, self.doubtful) = (false, false, true);
         true
     }
@@ -181,25 +201,22 @@ impl Memory {
 
     /// Hashes each block that is known again, and forgets those that are not what they were.
     pub(super) fn verify(&mut self) -> Result<(), Fault> {
-        let Some(place) = &self.place else { return Ok(()) };
-        let file = Arc::clone(place.part.file()?);
-        let known: Vec<_> = self.blocks.verified().collect();
-        if known.is_empty() {
+        let noted = std::mem::take(&mut self.blocks).doubted();
+        self.take_up(noted, false)
+    }
+
+    /// Takes up the blocks that were noted: each of them is hashed again unless the `.part` is as it was left.
+    pub(super) fn take_up(&mut self, noted: Noted, as_left: bool) -> Result<(), Fault> {
+        let file = self.place.as_ref().map(|place| place.part.file()).transpose()?;
+        let (blocks, all) = match file {
+            Some(file) if !as_left => noted.still_in(file),
+            _ => (noted.as_left(), true),
+        };
+        self.blocks = blocks;
+        if !all || self.blocks.bytes() == 0 {
             self.root = None;
         }
-        let mut buffer = buffer();
-        for (index, chaining) in known {
-            let length = self.blocks.length(index);
-            match hash_block(&file, index, length, &mut buffer) {
-                Some(digest) if digest.chaining == chaining => {
-                    self.blocks.insert(index, u32::try_from(length).unwrap_or(u32::MAX), &digest);
-                }
-                _ => {
-                    self.blocks.forget(index);
-                    (self.proven, self.root) = (false, None);
-                }
-            }
-        }
+        self.proven &= all;
         Ok(())
     }
 

@@ -227,8 +227,10 @@ pub enum Event {
     Progress {
         /// The job.
         id: JobId,
-        /// Bytes received and verified.
+        /// Bytes of the content that are here, on the disk: verified ones, and those of blocks that are not whole.
         received: u64,
+        /// Bytes of verified blocks or files.
+        verified: u64,
         /// Size, where known.
         size: Option<u64>,
         /// Progress of archives: source bytes done and in all.

@@ -14,7 +14,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 
 use crate::{
     platform::{self, reason},
-    protocol::digest::BlockDigest,
+    protocol::digest::VerifiedBlock,
     units,
 };
 
@@ -118,8 +118,18 @@ impl Writer {
     }
 
     /// Notes a block that is verified and written.
-    pub(super) fn verified(&self, index: u64, length: u32, digest: &BlockDigest) {
-        self.notes.add(index, length, digest);
+    pub(super) fn verified(&self, block: &VerifiedBlock) {
+        self.notes.add(block);
+    }
+
+    /// Notes how many bytes are written of a block that is not whole.
+    pub(super) fn begun(&self, index: u64, bytes: u32) {
+        self.notes.begun(index, bytes);
+    }
+
+    /// Reads what was written.
+    pub(super) fn read(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        self.file.read_exact_at(bytes, offset)
     }
 
     fn no_room(&self, error: &io::Error, size: Option<u64>) -> Fault {

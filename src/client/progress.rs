@@ -5,9 +5,12 @@ use std::sync::{
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
+use super::blocks::Blocks;
+
 /// Counters of one job, written by its transfer alone.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
+    received: AtomicU64,
     verified: AtomicU64,
     crossed: AtomicU64,
     position: AtomicU64,
@@ -19,8 +22,8 @@ pub(super) struct Progress {
 
 impl Progress {
     /// Of a job that goes on from here.
-    pub(super) fn new(verified: u64, position: u64) -> Progress {
-        Progress { verified: verified.into(), position: position.into(), ..Progress::default() }
+    pub(super) fn new(received: u64, position: u64) -> Progress {
+        Progress { received: received.into(), position: position.into(), ..Progress::default() }
     }
 
     /// Of a part of something, which counts there, too.
@@ -28,7 +31,12 @@ impl Progress {
         Progress { whole: Some(Arc::clone(whole)), ..Progress::default() }
     }
 
-    /// Bytes of the content received and verified.
+    /// Bytes of the content that are here, on the disk, verified or not.
+    pub(super) fn received(&self) -> u64 {
+        self.received.load(Relaxed)
+    }
+
+    /// Bytes of verified blocks or files; never more than were received.
     pub(super) fn verified(&self) -> u64 {
         self.verified.load(Relaxed)
     }
@@ -38,7 +46,7 @@ impl Progress {
         self.crossed.load(Relaxed)
     }
 
-    /// Progress: bytes of the content, or of an archive's sources.
+    /// Progress: of a file the bytes received, of an archive those of its sources.
     pub(super) fn position(&self) -> u64 {
         self.position.load(Relaxed)
     }
@@ -50,6 +58,7 @@ impl Progress {
 
     /// Files of a tree are there.
     pub(super) fn add(&self, bytes: u64, files: u64) {
+        self.received.fetch_add(bytes, Relaxed);
         self.verified.fetch_add(bytes, Relaxed);
         self.position.fetch_add(bytes, Relaxed);
         self.files.fetch_add(files, Relaxed);
@@ -57,9 +66,33 @@ impl Progress {
 
     /// So much of a tree is there.
     pub(super) fn set(&self, bytes: u64, files: u64) {
+        self.received.store(bytes, Relaxed);
         self.verified.store(bytes, Relaxed);
         self.position.store(bytes, Relaxed);
         self.files.store(files, Relaxed);
+    }
+
+    /// These blocks are here. `is_file`: the position is what was received.
+    pub(super) fn set_here(&self, blocks: &Blocks, is_file: bool) {
+        self.set_received(blocks.received());
+        self.set_verified(blocks.bytes());
+        if is_file {
+            self.set_position(blocks.received());
+        }
+    }
+
+    /// So many bytes of a content that nothing verifies are here.
+    pub(super) fn set_unverified(&self, bytes: u64) {
+        self.set_received(bytes);
+        self.set_position(bytes);
+    }
+
+    fn set_received(&self, bytes: u64) {
+        let before = self.received.swap(bytes, Relaxed);
+        if let Some(whole) = &self.whole {
+            // Less than before is a step back, which wraps around.
+            whole.received.fetch_add(bytes.wrapping_sub(before), Relaxed);
+        }
     }
 
     pub(super) fn set_verified(&self, bytes: u64) {
@@ -96,19 +129,25 @@ impl Progress {
         }
     }
 
-    /// So many bytes more.
-    pub(super) fn advance(&self, bytes: u64) {
-        self.position.fetch_add(bytes, Relaxed);
+    /// So many bytes more were received. `is_file`: the position is what was received.
+    pub(super) fn advance(&self, bytes: u64, is_file: bool) {
+        self.received.fetch_add(bytes, Relaxed);
+        if is_file {
+            self.position.fetch_add(bytes, Relaxed);
+        }
         if let Some(whole) = &self.whole {
-            whole.advance(bytes);
+            whole.advance(bytes, is_file);
         }
     }
 
     /// Bytes that were counted have to come again.
-    pub(super) fn retreat(&self, bytes: u64) {
-        self.position.fetch_sub(bytes, Relaxed);
+    pub(super) fn retreat(&self, bytes: u64, is_file: bool) {
+        self.received.fetch_sub(bytes, Relaxed);
+        if is_file {
+            self.position.fetch_sub(bytes, Relaxed);
+        }
         if let Some(whole) = &self.whole {
-            whole.retreat(bytes);
+            whole.retreat(bytes, is_file);
         }
     }
 

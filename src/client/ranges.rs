@@ -3,7 +3,8 @@
 //!
 //! What is missing is given out from the front in ranges of a few seconds' work, so that all connections end
 //! at about the same time. When nothing is left to give, a connection without work takes blocks from one that would
-//! take longer; never the block that is just coming there.
+//! take longer; never the block that is just coming there. A block of which some bytes are here already is the first of a range, since
+//! only of that one these bytes need not be sent again.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -36,6 +37,8 @@ pub(super) type SegmentId = u32;
 pub(super) struct Ranges {
     /// What nobody was asked for: ends by beginnings.
     free: BTreeMap<u64, u64>,
+    /// Bytes that are here of blocks that are not whole.
+    begun: BTreeMap<u64, u32>,
     holds: BTreeMap<SegmentId, Hold>,
     /// Blocks of the content, once its size is known.
     blocks: Option<u64>,
@@ -105,6 +108,7 @@ impl Ranges {
     pub(super) fn new(missing: &[Range<u64>], size: Option<u64>, most: u64, proven: bool) -> Ranges {
         let mut ranges = Ranges {
             free: missing.iter().map(|range| (range.start, range.end)).collect(),
+            begun: BTreeMap::new(),
             holds: BTreeMap::new(),
             blocks: None,
             shared: false,
@@ -116,6 +120,33 @@ impl Ranges {
             ranges.known(size);
         }
         ranges
+    }
+
+    /// Some bytes of these blocks are here.
+    pub(super) fn with_begun(self, begun: BTreeMap<u64, u32>) -> Ranges {
+        Ranges { begun, ..self }
+    }
+
+    /// The blocks of which some bytes are here.
+    pub(super) fn begun(&self) -> &BTreeMap<u64, u32> {
+        &self.begun
+    }
+
+    /// Bytes that are here of a block.
+    pub(super) fn skip(&self, index: u64) -> u32 {
+        self.begun.get(&index).copied().unwrap_or(0)
+    }
+
+    /// So many bytes are here of a block that was to come on a connection.
+    pub(super) fn keep(&mut self, index: u64, bytes: u32) {
+        if bytes > self.skip(index) {
+            self.begun.insert(index, bytes);
+        }
+    }
+
+    /// Whether everything was asked for, on one connection or another.
+    pub(super) fn is_all_asked(&self) -> bool {
+        self.free.is_empty()
     }
 
     /// The size of the content has become known.
@@ -216,14 +247,23 @@ impl Ranges {
         }
     }
 
-    /// The first of what nobody was asked for, at most so many blocks.
+    /// The first of what nobody was asked for, at most so many blocks; one that is begun before all others.
     fn take(&mut self, most: u64) -> Option<Range<u64>> {
-        let (start, end) = self.free.pop_first()?;
-        let middle = end.min(start.saturating_add(most));
-        if middle < end {
-            self.free.insert(middle, end);
+        let containing = |index: u64| {
+            let (&start, &end) = self.free.range(..=index).next_back()?;
+            (index < end).then_some((start, index, end))
+        };
+        let first = || self.free.first_key_value().map(|(&start, &end)| (start, start, end));
+        let (start, from, end) = self.begun.keys().find_map(|&index| containing(index)).or_else(first)?;
+        let next = self.begun.range(from + 1..).next().map_or(u64::MAX, |(&index, _)| index);
+        let middle = end.min(from.saturating_add(most)).min(next);
+        self.free.remove(&start);
+        for (start, end) in [(start, from), (middle, end)] {
+            if start < end {
+                self.free.insert(start, end);
+            }
         }
-        Some(start..middle)
+        Some(from..middle)
     }
 
     /// The connection that needs longest for what it holds, if a part of that is worth being taken away.
@@ -279,6 +319,7 @@ impl Ranges {
         let Some(asked) = hold.asked.front_mut().filter(|asked| asked.left.start == index) else { return };
         asked.left.start = index + 1;
         asked.kept |= intact;
+        self.begun.remove(&index);
         let took = now.saturating_duration_since(hold.block).as_secs_f64().max(1e-6);
         hold.pace = Some(hold.pace.map_or(took, |pace| 0.75 * pace + 0.25 * took));
         hold.block = now;
@@ -316,6 +357,15 @@ impl Ranges {
         let limit = STALLED.saturating_mul(1 << patience.min(16));
         let silent = |hold: &Hold| now.saturating_duration_since(hold.heard) > limit;
         self.holds.iter().find(|(_, hold)| hold.left() > 0 && silent(hold)).map(|(id, _)| *id)
+    }
+
+    /// Whether a connection is expected to bring the block that it holds within so long after `since`.
+    pub(super) fn is_about_to_finish(&self, since: Instant, now: Instant, within: Duration) -> bool {
+        self.holds.values().filter(|hold| hold.left() > 0).any(|hold| {
+            let left = hold.pace.map(|pace| pace - since.saturating_duration_since(hold.block).as_secs_f64());
+            left.is_some_and(|left| left < within.as_secs_f64())
+                && now.saturating_duration_since(hold.heard) < within
+        })
     }
 
     fn give_back(&mut self, range: Range<u64>) {

@@ -37,10 +37,9 @@ pub(super) async fn recall(context: &Context, memory: &mut Memory) -> Result<(),
         names.push((Form::Zip, SafeName::for_content(None, &name, true, context.names)));
     }
     block_in_place(|| names.iter().try_for_each(|(form, name)| look(context, memory, *form, name)))?;
-    if memory.blocks.bytes() == 0 {
+    if memory.blocks.received() == 0 {
         // Whatever an earlier engine has said of it: nothing of that is there any more.
-        context.progress.set_verified(0);
-        context.progress.set_position(0);
+        context.progress.set_here(&memory.blocks, true);
     }
     Ok(())
 }
@@ -124,19 +123,16 @@ pub(super) fn take_up(
         memory.doubtful = true;
         return Ok(());
     };
-    memory.blocks = record.blocks;
     if !as_left {
         tracing::info!("{} was not left in order; it is verified", path.display());
-        memory.source = Some(record.source);
-        memory.verify()?;
-    } else {
-        memory.source = Some(record.source);
     }
+    memory.source = Some(record.source);
+    memory.take_up(record.blocks, as_left)?;
     memory.record();
     memory.claim()?;
-    let kept = memory.blocks.bytes();
+    let kept = memory.blocks.received();
     if kept > 0 {
-        tracing::info!("{}: goes on with the {} that are verified", path.display(), units::bytes(kept));
+        tracing::info!("{}: goes on with the {} that are here", path.display(), units::bytes(kept));
     }
     memory.recalled = true;
     let is_file = memory.source.as_ref().is_some_and(|source| source.form == Form::File);
@@ -144,9 +140,6 @@ pub(super) fn take_up(
         // Archives are not compared.
         (memory.doubtful, memory.old) = (false, None);
     }
-    context.progress.set_verified(kept);
-    if is_file {
-        context.progress.set_position(kept);
-    }
+    context.progress.set_here(&memory.blocks, is_file);
     Ok(())
 }

@@ -4,9 +4,9 @@ use std::{
     ops::ControlFlow,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::{mpsc, oneshot};
@@ -28,6 +28,11 @@ use super::{
     retry::{Fault, Verdict},
 };
 
+/// Bytes that are read at once of a block whose rest comes.
+const PIECE: usize = 64 * 1024;
+/// How often it is noted on the disk how much is there of a block that is coming.
+const NOTED: Duration = Duration::from_secs(1);
+
 /// What the connections of a job share.
 #[derive(Debug)]
 pub(super) struct Site {
@@ -45,6 +50,8 @@ pub(super) struct Site {
     pub(super) most: AtomicUsize,
     /// Bytes of content that came.
     pub(super) crossed: AtomicU64,
+    /// Connections end with the block that they hold.
+    pub(super) finishing: AtomicBool,
 }
 
 impl Site {
@@ -88,17 +95,34 @@ pub(super) struct Segment {
     pending: usize,
     /// Where the next byte belongs.
     offset: u64,
-    /// Bytes of the block that is coming.
-    partial: u64,
+    /// The block that is coming.
+    coming: Option<Coming>,
     /// Whether content comes.
     running: bool,
+}
+
+/// A block that is coming.
+#[derive(Clone, Copy, Debug)]
+struct Coming {
+    index: u64,
+    /// Bytes of it that are written, from its first on.
+    written: u32,
+    /// How many of them are noted on the disk, and since when.
+    noted: (u32, Instant),
+}
+
+impl Coming {
+    /// Bytes that need not come again. The last one must: a block of which nothing is missing cannot be asked for.
+    fn kept(&self) -> u32 {
+        self.written.saturating_sub(1)
+    }
 }
 
 /// Why the answers are left for a moment.
 enum Pause {
     /// There may be something to ask for.
     Ask,
-    /// What this is has to be told first.
+    /// What this is has to be told first, or what is here of its first block.
     Content(Box<Content>),
     /// What comes now is no longer wanted from here.
     Taken,
@@ -113,7 +137,7 @@ impl Segment {
         slot: Option<Slot>,
     ) -> Segment {
         let site = Arc::clone(site);
-        Segment { id, site, news, known, slot, pending: 0, offset: 0, partial: 0, running: false }
+        Segment { id, site, news, known, slot, pending: 0, offset: 0, coming: None, running: false }
     }
 
     /// Works until there is nothing more to do. Whether it had anything to do.
@@ -133,12 +157,16 @@ impl Segment {
             worked = true;
             match link.answers(&site.board.limiter, |event| self.take(event)).await {
                 Ok(Pause::Ask) => {}
-                Ok(Pause::Content(content)) => self.introduce(content).await?,
+                Ok(Pause::Content(content)) => {
+                    let skip = content.skip;
+                    self.introduce(content).await?;
+                    tokio::task::block_in_place(|| self.give_skipped(&mut link, skip));
+                }
                 Ok(Pause::Taken) => return Ok(worked),
                 // It was closed while it rested: that is no fault of this try.
                 Err(fault) if link.is_stale() && matches!(fault.verdict, Verdict::Again(_)) => {
                     site.ranges().lost(self.id);
-                    self.pending = 0;
+                    (self.pending, self.coming) = (0, None);
                     link = site.pool.fresh(&site.authority).await?;
                 }
                 Err(fault) => return Err(fault),
@@ -153,7 +181,11 @@ impl Segment {
         }
         let most = self.site.most.load(Ordering::Relaxed);
         loop {
-            let Some(range) = self.site.ranges().ask(self.id, most, Instant::now()) else { return };
+            let mut ranges = self.site.ranges();
+            let Some(range) = ranges.ask(self.id, most, Instant::now()) else { return };
+            let skip = if range.is_empty() { 0 } else { ranges.skip(range.start) };
+            let root = ranges.is_all_asked();
+            drop(ranges);
             link.send(&Request::Get(Get {
                 path: self.site.path.clone(),
                 form: self.site.form,
@@ -163,6 +195,8 @@ impl Segment {
                     Some(known) => Some(known.identity.clone()),
                     None => self.site.identity.clone(),
                 },
+                skip: skip.into(),
+                root,
                 holes: true,
                 ..Get::default()
             }));
@@ -170,8 +204,26 @@ impl Segment {
         }
     }
 
-    /// Lets the crew see what is announced.
+    /// Gives what is here of a block whose rest comes. What cannot be read makes it one that is not intact.
+    fn give_skipped(&mut self, link: &mut Link, skip: u64) {
+        let Some(known) = &self.known else { return };
+        let mut piece = vec![0; PIECE];
+        let (mut from, mut left) = (self.offset.saturating_sub(skip), skip);
+        while left > 0 {
+            let length = usize::try_from(left).map_or(PIECE, |left| left.min(PIECE));
+            if known.writer.read(&mut piece[..length], from).is_err() {
+                return;
+            }
+            link.skipped(&piece[..length]);
+            (from, left) = (from + length as u64, left - length as u64);
+        }
+    }
+
+    /// Lets the crew see what is announced, if it has not seen it.
     async fn introduce(&mut self, content: Box<Content>) -> Result<(), Fault> {
+        if self.known.is_some() {
+            return Ok(());
+        }
         let (answer, answered) = oneshot::channel();
         let _ = self.news.send(News::Content(content, answer));
         // Without an answer the crew stops, and says why.
@@ -186,7 +238,8 @@ impl Segment {
             Answer::Hole { length, .. } => return self.hole(length),
             Answer::Block { block, .. } => {
                 self.block(block);
-                return Ok(ControlFlow::Break(Pause::Ask));
+                let finishing = self.site.finishing.load(Ordering::Relaxed);
+                return Ok(ControlFlow::Break(if finishing { Pause::Taken } else { Pause::Ask }));
             }
             Answer::Content { content, .. } => return self.content(content),
             Answer::End { end, .. } => {
@@ -215,7 +268,7 @@ impl Segment {
     }
 
     fn content(&mut self, content: Content) -> Result<ControlFlow<Pause>, Fault> {
-        self.offset = content.first_block.saturating_mul(BLOCK_SIZE);
+        self.offset = content.first_block.saturating_mul(BLOCK_SIZE).saturating_add(content.skip);
         if !std::mem::replace(&mut self.running, true) {
             self.site.progress.segment_begins();
         }
@@ -226,63 +279,94 @@ impl Segment {
         if known.identity != content.identity || !same_size {
             return Err(Fault::changed("the source changed on the server"));
         }
+        if content.skip > 0 {
+            return Ok(ControlFlow::Break(Pause::Content(Box::new(content))));
+        }
         Ok(ControlFlow::Continue(()))
     }
 
     fn data(&mut self, bytes: &[u8]) -> Result<ControlFlow<Pause>, Fault> {
         let Some(known) = &self.known else { return Ok(ControlFlow::Continue(())) };
-        if !self.site.ranges().coming(self.id, self.offset / BLOCK_SIZE, Instant::now()) {
+        let (index, now) = (self.offset / BLOCK_SIZE, Instant::now());
+        let mut ranges = self.site.ranges();
+        if !ranges.coming(self.id, index, now) {
             return Ok(ControlFlow::Break(Pause::Taken));
         }
+        let here = ranges.skip(index);
+        drop(ranges);
         known.writer.write(bytes, self.offset)?;
         let count = bytes.len() as u64;
-        self.offset += count;
-        let progress = &self.site.progress;
-        progress.add_crossed(count);
+        self.site.progress.add_crossed(count);
         self.site.crossed.fetch_add(count, Ordering::Relaxed);
-        if known.form == Form::File {
-            self.partial += count;
-            progress.advance(count);
-        }
+        self.wrote(count, index, here, now);
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// So many bytes more of a block are written, of which `here` were here already.
+    fn wrote(&mut self, count: u64, index: u64, here: u32, now: Instant) {
+        let Some(known) = &self.known else { return };
+        self.offset += count;
+        let coming = self.coming.get_or_insert(Coming { index, written: here, noted: (here, now) });
+        // A server that does not skip sends once more what was counted before.
+        let end = u32::try_from(self.offset - index * BLOCK_SIZE).unwrap_or(u32::MAX);
+        let more = end.saturating_sub(coming.written).into();
+        self.site.progress.advance(more, known.form == Form::File);
+        coming.written = coming.written.max(end);
+        if coming.kept() > coming.noted.0 && now.duration_since(coming.noted.1) >= NOTED {
+            known.writer.begun(index, coming.kept());
+            coming.noted = (coming.kept(), now);
+        }
     }
 
     /// A block of zeros, of which nothing crossed the link.
     fn hole(&mut self, length: u64) -> Result<ControlFlow<Pause>, Fault> {
         let Some(known) = &self.known else { return Ok(ControlFlow::Continue(())) };
-        if !self.site.ranges().coming(self.id, self.offset / BLOCK_SIZE, Instant::now()) {
+        let (index, now) = (self.offset / BLOCK_SIZE, Instant::now());
+        let mut ranges = self.site.ranges();
+        if !ranges.coming(self.id, index, now) {
             return Ok(ControlFlow::Break(Pause::Taken));
         }
+        let here = ranges.skip(index);
+        drop(ranges);
         known.writer.hole(self.offset, length)?;
-        self.offset += length;
-        self.partial += length;
-        self.site.progress.advance(length);
+        self.wrote(length, index, here, now);
         Ok(ControlFlow::Continue(()))
     }
 
     fn block(&mut self, block: Block) {
-        let partial = std::mem::take(&mut self.partial);
+        let coming = self.coming.take();
         let progress = &self.site.progress;
-        if let (Some(known), true) = (&self.known, block.intact) {
-            known.writer.verified(block.index, block.length, &block.digest);
-        }
-        match &self.known {
-            _ if !block.intact => progress.retreat(partial),
-            Some(known) if known.form != Form::File => {
+        if let Some(known) = &self.known {
+            let is_file = known.form == Form::File;
+            match (&block.verified, coming) {
+                (Some(verified), _) => known.writer.verified(verified),
+                (None, Some(coming)) => {
+                    progress.retreat(coming.written.into(), is_file);
+                    known.writer.begun(block.index, 0);
+                }
+                (None, None) => {}
+            }
+            if block.is_intact() && !is_file {
                 progress.set_position(progress.position().max(block.position));
             }
-            _ => {}
         }
         // Told before it is done: who sees that everything is done has heard of every block.
         self.tell(News::Block(block));
-        self.site.ranges().came(self.id, block.index, block.intact, Instant::now());
+        self.site.ranges().came(self.id, block.index, block.is_intact(), Instant::now());
     }
 }
 
 impl Drop for Segment {
     fn drop(&mut self) {
-        self.site.ranges().lost(self.id);
-        self.site.progress.retreat(self.partial);
+        let mut ranges = self.site.ranges();
+        if let Some(coming) = self.coming {
+            ranges.keep(coming.index, coming.kept());
+            if let Some(known) = self.known.as_ref().filter(|_| coming.kept() > coming.noted.0) {
+                known.writer.begun(coming.index, coming.kept());
+            }
+        }
+        ranges.lost(self.id);
+        drop(ranges);
         if self.running {
             self.site.progress.segment_ends();
         }

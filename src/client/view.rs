@@ -172,8 +172,10 @@ pub struct JobView {
     pub state: JobState,
     /// Bytes of the content, where known.
     pub size: Option<u64>,
-    /// Bytes of the content received and verified.
+    /// Bytes of the content that are here, on the disk: verified ones, and those of blocks that are not whole.
     pub received: u64,
+    /// Bytes of verified blocks or files; running jobs only.
+    pub verified: Option<u64>,
     /// Progress: done and total, in bytes of the content or (archives) of their sources.
     pub progress: Option<(u64, u64)>,
     /// Files of a tree: there, and in all.

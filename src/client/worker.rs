@@ -15,6 +15,7 @@ use crate::text::SafeText;
 
 use super::{
     Extract, Finished, Form, JobId, Names, NewJob, Speak, TroubleKind,
+    blocks::Blocks,
     board::{Board, Slot},
     classic, crew, extract, fetch,
     finish::{Finish, Unfinished},
@@ -47,7 +48,7 @@ pub(super) struct Context {
 #[derive(Debug)]
 pub(super) enum Outcome {
     Done(Finished),
-    /// `progressed`: it brought blocks that were not there before.
+    /// `progressed`: it brought bytes that were not there before.
     Fault {
         fault: Fault,
         progressed: bool,
@@ -85,7 +86,7 @@ pub(super) async fn run(
         context.slot = None;
         return finished(&context, memory, stop, started, false).await;
     }
-    let before = memory.blocks.bytes();
+    let before = memory.furthest;
     // Dropping the transfer at any of its waits loses nothing: blocks are noted as they are verified, here or below.
     let fetched = tokio::select! {
         biased;
@@ -94,7 +95,8 @@ pub(super) async fn run(
     };
     crew::settle(&context, &mut memory).await;
     context.slot = None;
-    let progressed = memory.blocks.bytes() > before;
+    memory.gets_further();
+    let progressed = memory.furthest > before;
     match fetched {
         None => return (memory, Outcome::Stopped),
         Some(Err(fault)) => return failed(&context.progress, memory, fault, progressed),
@@ -153,8 +155,7 @@ fn failed(progress: &Progress, mut memory: Memory, mut fault: Fault, progressed:
         return (memory, Outcome::Fault { fault, progressed: false });
     }
     if matches!(fault.verdict, Verdict::StartOver | Verdict::Discard) {
-        progress.set_verified(0);
-        progress.set_position(0);
+        progress.set_here(&Blocks::default(), true);
         memory.restarts += 1;
         if let Err(disk) = memory.start_over() {
             fault = disk;

@@ -167,6 +167,7 @@ mod tests {
         let progress = Event::Progress {
             id: JobId(1),
             received: 1_000_000,
+            verified: 0,
             size: Some(4_000_000),
             progress: None,
             files: None,

@@ -3,7 +3,7 @@
 use super::{
     answers::Answers,
     control,
-    digest::{BlockDigest, Hash},
+    digest::{BlockDigest, Hash, VerifiedBlock},
     error::Violation,
     frame::Kind,
     message,
@@ -31,7 +31,7 @@ pub enum Request {
 }
 
 /// What came from the server. Verified content only: a `Data` must not be called kept before its
-/// `Block` says `intact`.
+/// `Block` is `verified`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event<'a> {
     /// The server's greeting.
@@ -184,8 +184,15 @@ pub struct Block {
     pub position: u64,
     /// What the bytes received hash to.
     pub digest: BlockDigest,
-    /// Whether that is what the server announced. If not, its bytes must not be kept.
-    pub intact: bool,
+    /// The block, if that is what the server announced. If not, its bytes must not be kept.
+    pub verified: Option<VerifiedBlock>,
+}
+
+impl Block {
+    /// Whether it is what the server announced.
+    pub fn is_intact(&self) -> bool {
+        self.verified.is_some()
+    }
 }
 
 /// The client's side of a connection.

@@ -24,6 +24,15 @@ pub struct ContentWriter {
     completed: Option<(u64, BlockDigest)>,
 }
 
+/// What an `end` says beside the rest, if the request asks for it.
+#[derive(Clone, Debug, Default)]
+pub struct Ending {
+    /// What is missing in an archive.
+    pub missing: Option<message::Missing>,
+    /// The root of a content of which only a part is sent, if it is known.
+    pub root: Option<Hash>,
+}
+
 /// What a fill did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Filled {
@@ -133,25 +142,25 @@ impl ContentWriter {
     /// reached; its size is what was sent plus what lies before the first block. Returns the root if this
     /// answer was the whole content.
     pub fn end(self, identity: &str, position: u64, complete: bool, out: &mut Outgoing) -> Option<Hash> {
-        self.end_with(identity, position, complete, None, out)
+        self.end_with(identity, position, complete, Ending::default(), out)
     }
 
-    /// As [`ContentWriter::end`], with what is missing in an archive.
+    /// As [`ContentWriter::end`], with what else the client wants to know.
     pub fn end_with(
         mut self,
         identity: &str,
         position: u64,
         complete: bool,
-        missing: Option<message::Missing>,
+        ending: Ending,
         out: &mut Outgoing,
     ) -> Option<Hash> {
         self.finish_block(position, out);
         let root = self.root.filter(|_| complete).map(RootHasher::finish);
         let end = message::End {
             size: complete.then_some(self.offset),
-            root: root.map(|root| root.to_string()),
+            root: root.or(ending.root).map(|root| root.to_string()),
             identity: identity.to_owned(),
-            missing,
+            missing: ending.missing,
         };
         control::write(Kind::End, self.request, &end, out);
         root

@@ -130,6 +130,36 @@ pub struct BlockDigest {
     pub alone: Option<Hash>,
 }
 
+/// A block whose content was compared with the hash that it must have. There is no other way to make one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VerifiedBlock {
+    index: u64,
+    length: u32,
+    digest: BlockDigest,
+}
+
+impl VerifiedBlock {
+    /// The block `index`, whose `length` bytes were hashed, if they are what they must be.
+    pub fn compare(index: u64, length: u32, digest: BlockDigest, expected: Hash) -> Option<VerifiedBlock> {
+        (digest.chaining == expected).then_some(VerifiedBlock { index, length, digest })
+    }
+
+    /// Its index.
+    pub fn index(&self) -> u64 {
+        self.index
+    }
+
+    /// Its length in bytes.
+    pub fn length(&self) -> u32 {
+        self.length
+    }
+
+    /// What it hashes to.
+    pub fn digest(&self) -> &BlockDigest {
+        &self.digest
+    }
+}
+
 /// Computes the root from the blocks, given in order.
 #[derive(Clone, Debug, Default)]
 pub struct RootHasher {

@@ -234,7 +234,7 @@ fn fetch<'a>(mut client: Client, pieces: impl IntoIterator<Item = &'a [u8]>) -> 
                             intact = true;
                             contents.push(SKIPPED[..SKIPPED.len().min(skip as usize)].to_vec());
                         }
-                        Event::Block { block, .. } => intact &= block.intact,
+                        Event::Block { block, .. } => intact &= block.is_intact(),
                         // A root that is given is the digest of what came.
                         Event::End { root: Some(root), request: 2 | 6, .. } => {
                             assert!(intact);

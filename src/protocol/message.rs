@@ -169,6 +169,9 @@ pub struct Get {
     /// Whether the client takes `hole` frames, and wants to know how much of a file is on the disk.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "is_default")]
     pub holes: bool,
+    /// Whether the `end` is to carry the root also if the answer is not the whole content, where the server knows it.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "is_default")]
+    pub root: bool,
 }
 
 /// Announces the content that answers a [`Get`], or whose hashes do.
@@ -231,7 +234,8 @@ pub struct End {
     /// Bytes of the whole content; present when this answer reached its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
-    /// BLAKE3 of the whole content, in hex; present when this answer was the whole content.
+    /// BLAKE3 of the whole content, in hex; present when this answer was the whole content, or the request asks for it and the server
+    /// knows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root: Option<String>,
     /// The identity that still held after the last block.

@@ -253,10 +253,11 @@
 //! | `blocks` | u64, optional | how many blocks at most; to the end if absent |
 //! | `identity` | text, optional | refuse with `changed` unless the content has this identity, also where it is none: empty, or longer than 128 characters |
 //! | `skip` | u64, optional | bytes of the first block that the client has, and that are not sent (default 0); see "Parts of a block" |
+//! | `root` | boolean, optional | `end` is to carry `root` also if the answer is not the whole content, where the server knows it without reading the content (default `false`) |
 //! | `missing` | boolean, optional | `true`: the `end` of an archive names what is missing in it (default `false`) |
 //! | `holes` | boolean, optional | `true`: the client takes `hole` frames (default `false`); see "Holes" |
 //!
-//! `hashes` asks for the hashes of a range of a file's blocks. It has the members of `get`, with the same meaning, but ignores `skip`; the
+//! `hashes` asks for the hashes of a range of a file's blocks. It has the members of `get`, with the same meaning, but ignores `skip` and `root`; the
 //! `form` `"zip"` is answered with `wrong_kind`, and so is a directory.
 //!
 //! `content` announces the content, or that whose hashes follow:
@@ -288,7 +289,7 @@
 //! | member | type | meaning |
 //! |---|---|---|
 //! | `size` | u64, if the end of the content was reached | bytes of the whole content |
-//! | `root` | digest, if the answer was the whole content, or all of its hashes | BLAKE3 of it |
+//! | `root` | digest, if the answer was the whole content, or all of its hashes; otherwise only if the `get` asks for it, and the server knows it | BLAKE3 of it |
 //! | `identity` | identity | the one of `content`, which still held after the last block, or its hash |
 //! | `missing` | missing, optional | of an archive whose request had `missing`, if anything is; whichever range of it the answer was |
 //!
@@ -543,7 +544,7 @@
 //! | `data` beyond the announced size, the most that an archive can have, the blocks asked for, the end of a block, or after a short block | the same |
 //! | `block` without `data` (what is skipped is none), out of order, short but not at the end, with a position that falls or exceeds the sources, or is not the offset for a file | the same |
 //! | missing entries fewer than named, named more than 100, or counted and none named; missing entries in the `end` of a file | the same |
-//! | `end` in a block, before the size or the blocks asked for, with another size or identity, with `size` or `root` missing or present against the table, or with a `root` that is not the digest of what came | the same; after a wrong `root` nothing that came may be kept |
+//! | `end` in a block, before the size or the blocks asked for, with another size or identity, with `size` or `root` missing or present against the table (a `root` that the `get` asks for may be either), or with a `root` that is not the digest of what came | the same; after a wrong `root` nothing that came may be kept |
 //! | `entries` that do not rise strictly, not after `after`, more than `limit`, none though there are `more`, or with a name that is no segment | the same |
 //! | a `tree` whose first entry is not the directory (nor, if asked for with `after`, one that may follow that), with entries out of order, a path that is none, before its directory or in what is no directory, without what its kind has or with what only another kind has, with a link that may lead out, with sizes of more than 2^64 − 1 bytes together, no entries though there are `more`, `totals` missing or present against `more` or other than those of the entries | the same |
 //! | `same` for a file without `digest`, `differs` where content is wanted or `file` where none is, a `file` larger than `largest`, `done` before the size or with another digest than that of what came, `end` before the last file, anything but `end` after it | the same; after a wrong digest nothing that came of the file may be kept |

@@ -2,7 +2,7 @@
 
 use super::{
     client::Block,
-    digest::{BLOCK_SIZE, BlockDigest, BlockHasher, Hash, RootHasher},
+    digest::{BLOCK_SIZE, BlockDigest, BlockHasher, Hash, RootHasher, VerifiedBlock},
     error::Violation,
     frame::BlockMark,
     message::{Content, End, FileHead, Form, Get, Missing, Sources},
@@ -37,6 +37,8 @@ pub(super) struct Receiving {
     short: bool,
     /// Gathers the blocks while all of them came, from the first on.
     root: Option<RootHasher>,
+    /// Whether the root may be told of a content of which only a part is sent.
+    of_part: bool,
     corrupt: bool,
 }
 
@@ -121,6 +123,7 @@ impl Receiving {
             awaited: skip,
             short: false,
             root: (get.first_block == 0).then(RootHasher::default),
+            of_part: get.root,
             corrupt: false,
         })
     }
@@ -149,6 +152,7 @@ impl Receiving {
             awaited: head.skip,
             short: false,
             root: Some(RootHasher::default()),
+            of_part: false,
             corrupt: false,
         })
     }
@@ -249,14 +253,16 @@ impl Receiving {
         }
         self.position = mark.position;
         let digest = hasher.finish();
-        let intact = awaited == 0 && digest.chaining == Hash(mark.hash);
-        self.corrupt |= !intact;
         if let Some(root) = &mut self.root {
             root.push(&digest);
         }
         let clamped = |length| u32::try_from(length).unwrap_or(u32::MAX);
         let (length, skipped) = (clamped(length), clamped(skipped));
-        Ok(Block { index: mark.index, length, skipped, position: mark.position, digest, intact })
+        let verified = VerifiedBlock::compare(mark.index, length, digest, Hash(mark.hash));
+        // Without all that is skipped it is another block that was hashed.
+        let verified = verified.filter(|_| awaited == 0);
+        self.corrupt |= verified.is_none();
+        Ok(Block { index: mark.index, length, skipped, position: mark.position, digest, verified })
     }
 
     /// Hashes of blocks came: the same as their content, as far as the order goes.
@@ -328,14 +334,15 @@ impl Receiving {
         let whole = self.root.filter(|_| reached);
         match (whole, &end.root) {
             (None, None) => Ok(None),
-            (None, Some(_)) => contradiction("a root of a content that was not sent whole"),
             (Some(_), None) => contradiction("the whole content without its root"),
+            (_, Some(text)) if Hash::from_hex(text).is_none() => contradiction("a root that is none"),
+            (None, Some(_)) if self.of_part => Ok(None),
+            (None, Some(_)) => contradiction("a root of a content that was not sent whole"),
+            // The corrupt block was reported, and its bytes are in the root computed here.
+            (Some(_), Some(_)) if self.corrupt => Ok(None),
             (Some(root), Some(text)) => match (Hash::from_hex(text), root.known()) {
-                (None, _) => contradiction("a root that is none"),
-                // The corrupt block was reported, and its bytes are in the root computed here.
-                (Some(_), _) if self.corrupt => Ok(None),
                 (Some(said), Some(root)) if root != said => Err(Violation::Root),
-                (Some(_), root) => Ok(root),
+                (_, root) => Ok(root),
             },
         }
     }

@@ -13,7 +13,7 @@ use super::{
 };
 
 pub use super::{
-    content::{ContentWriter, Filled},
+    content::{ContentWriter, Ending, Filled},
     files::FilesWriter,
     hashes::HashesWriter,
     tree::TreeWriter,

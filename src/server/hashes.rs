@@ -4,7 +4,7 @@
 use std::sync::Mutex;
 
 use super::{lru::Lru, registry::lock};
-use crate::protocol::digest::{BlockDigest, Hash};
+use crate::protocol::digest::{BlockDigest, Hash, RootHasher};
 
 /// Blocks whose hashes are kept, and forgotten, together.
 const SEGMENT: u64 = 64;
@@ -57,6 +57,20 @@ impl BlockHashes {
                 segment.alone = digest.alone;
             }
         }
+    }
+
+    /// The root of a file of `blocks` blocks, if all of them are known.
+    pub fn root(&self, identity: &str, blocks: u64) -> Option<Hash> {
+        let (mut root, mut next) = (RootHasher::default(), 0);
+        while next < blocks {
+            let known = self.run(identity, next, blocks);
+            if known.is_empty() {
+                return None;
+            }
+            known.iter().for_each(|block| root.push(block));
+            next += known.len() as u64;
+        }
+        root.known()
     }
 
     /// The blocks from `first` on, up to `end` or to one that is not known; a segment's at most.

@@ -100,6 +100,7 @@ mod downloads {
                     state: JobState::Running,
                     size: Some(SIZE),
                     received,
+                    verified: None,
                     progress: Some((received, SIZE)),
                     files: None,
                     segments: Some(1),

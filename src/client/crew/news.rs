@@ -14,6 +14,7 @@ use crate::{
     },
     protocol::{
         client::Block,
+        digest::Hash,
         message::{Content, Form},
     },
     text::SafeText,
@@ -35,28 +36,33 @@ pub(super) fn take(context: &Context, memory: &mut Memory, news: News) -> Result
             // It may have been given up meanwhile.
             let _ = answer.send(known);
         }
-        News::Block(block) if block.intact => {
-            keep(context, memory, &block);
-            compare(memory, &block)?;
+        News::Block(block) if note(context, memory, &block) => compare(memory, &block)?,
+        News::Block(block) if block.skipped > 0 => {
+            // What was here may be what is wrong.
+            tracing::info!("{}: block {} is fetched whole", context.new.address, block.index);
         }
-        News::Block(block) => {
-            memory.blocks.forget(block.index);
-            count_corrupt(context, memory, None, block.index)?;
-        }
+        News::Block(block) => count_corrupt(context, memory, None, block.index)?,
         News::End(end) => {
             if let Some(source) = &mut memory.source {
                 source.size = source.size.or(end.size);
             }
+            memory.claimed = end.root.as_deref().and_then(Hash::from_hex).or(memory.claimed);
         }
     }
     Ok(())
 }
 
-/// A block is written, intact and noted on the disk.
-pub(super) fn keep(context: &Context, memory: &mut Memory, block: &Block) {
-    memory.blocks.insert(block.index, block.length, &block.digest);
-    memory.received += u64::from(block.length);
+/// A block is written: notes it if it is verified. Whether it is.
+pub(super) fn note(context: &Context, memory: &mut Memory, block: &Block) -> bool {
+    match &block.verified {
+        Some(verified) => {
+            memory.blocks.insert(verified);
+            memory.received += u64::from(block.length.saturating_sub(block.skipped));
+        }
+        None => memory.blocks.forget(block.index),
+    }
     context.progress.set_verified(memory.blocks.bytes());
+    block.is_intact()
 }
 
 /// A block came corrupt, of this file of a tree: it is asked for again, but not for ever.

@@ -140,7 +140,7 @@ impl Job {
     }
 
     pub(super) fn received(&self) -> u64 {
-        self.live.as_ref().map_or(self.received, |live| live.progress.verified())
+        self.live.as_ref().map_or(self.received, |live| live.progress.received())
     }
 
     /// Done and total, once the total is known.
@@ -215,6 +215,7 @@ impl Job {
             state: self.state(now, outage),
             size: self.size,
             received: self.received(),
+            verified: live.map(|live| live.progress.verified()),
             progress,
             files: self.files(),
             segments: live.map(|live| live.progress.segments()).filter(|&segments| segments > 0),

@@ -50,6 +50,7 @@ pub(in crate::client) enum Ended {
 pub(in crate::client) struct Sampled {
     pub(in crate::client) id: JobId,
     pub(in crate::client) received: u64,
+    pub(in crate::client) verified: u64,
     pub(in crate::client) size: Option<u64>,
     pub(in crate::client) progress: Option<(u64, u64)>,
     pub(in crate::client) files: Option<(u64, u64)>,
@@ -127,7 +128,7 @@ impl Queue {
         self.live.remove(&id);
         let crossed = self.change(id, |job| {
             let live = job.live.take()?.progress;
-            (job.received, job.position, job.files_done) = (live.verified(), live.position(), live.files());
+            (job.received, job.position, job.files_done) = (live.received(), live.position(), live.files());
             Some(live.crossed())
         });
         self.crossed += crossed.flatten().unwrap_or(0);
@@ -171,6 +172,7 @@ impl Queue {
                 samples.push(Sampled {
                     id,
                     received: job.received(),
+                    verified: job.live.as_ref().map_or(0, |live| live.progress.verified()),
                     size: job.size,
                     progress: job.total.filter(|_| job.total != job.size).and(job.progress()),
                     files: job.files(),

@@ -386,7 +386,7 @@ impl Talk for Asking<'_> {
             }
             Event::Block { block, .. } => {
                 if let Some(coming) = &mut self.coming
-                    && !block.intact
+                    && !block.is_intact()
                 {
                     coming.corrupt = Some(block.index);
                 }

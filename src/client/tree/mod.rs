@@ -376,7 +376,7 @@ fn announce(context: &Context, target: &Target, manifest: &Manifest) {
             target: SafeText::from_path(&target.path()),
             size: Some(totals.bytes),
             total: Some(totals.bytes),
-            here: context.progress.verified(),
+            here: context.progress.received(),
             files: Some(totals.files),
         },
     );

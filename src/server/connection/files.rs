@@ -252,7 +252,7 @@ impl Files {
         let body = Body::whole(source, skip).ok_or_else(|| failure(Code::Range, Code::Range, &path))?;
         let identity = head.identity.clone();
         let writer = self.writer.begin(&head, &mut turn.out);
-        Ok(Begun::Sending(Box::new(Sending { writer, body, identity, missing: None })))
+        Ok(Begun::Sending(Box::new(Sending { writer, body, identity, missing: None, root: false })))
     }
 }
 

@@ -33,8 +33,8 @@ pub(super) enum Reply {
     Page(Box<Page>),
     /// Answers a `list`.
     Entries(Entries),
-    /// To be announced and sent, with what is missing in it if the client wants to know.
-    Content(Box<(Content, Body, Option<Missing>)>),
+    /// To be announced and sent.
+    Content(Box<Answered>),
     /// To be announced and hashed.
     Hashes(Box<(Content, Blocks)>),
     /// To be walked and sent as it is.
@@ -52,6 +52,16 @@ pub(super) struct Walking {
     pub wanted: Tree,
     pub slot: Slot,
     pub memory: Reservation,
+}
+
+/// Content to be announced and sent.
+pub(super) struct Answered {
+    pub content: Content,
+    pub body: Body,
+    /// What is missing in an archive, if the client wants to know.
+    pub missing: Option<Missing>,
+    /// Whether the end is to tell the root.
+    pub root: bool,
 }
 
 /// An archive that is being planned.
@@ -119,7 +129,7 @@ fn page(list: List, directory: Directory, most: usize) -> Result<Reply, Failure>
 fn file(get: &Get, source: FileSource, path: &SafeText) -> Result<Reply, Failure> {
     let content = announcement(get, &source, path)?;
     let body = Body::file(source, get).ok_or_else(|| failure(Code::Range, Code::Range, path))?;
-    Ok(Reply::Content(Box::new((content, body, None))))
+    Ok(Reply::Content(Box::new(Answered { content, body, missing: None, root: get.root })))
 }
 
 fn hashes(get: &Get, source: FileSource, path: &SafeText) -> Result<Reply, Failure> {
@@ -182,7 +192,7 @@ impl Archive {
         let body = Body::archive(Making::new(plan, slot, memory, &turn.shared), &sources, &get)
             .map_err(|error| error.failure())?
             .ok_or_else(|| failure(Code::Range, Code::Range, path))?;
-        Ok(Reply::Content(Box::new((content, body, missing))))
+        Ok(Reply::Content(Box::new(Answered { content, body, missing, root: false })))
     }
 }
 

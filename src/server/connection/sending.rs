@@ -2,9 +2,13 @@
 
 use super::{body::Body, hashing::remember, turn::Turn};
 use crate::{
-    protocol::{message::Missing, server::ContentWriter},
+    protocol::{
+        digest::BLOCK_SIZE,
+        message::Missing,
+        server::{ContentWriter, Ending},
+    },
     server::limits::WORK,
-    storage::StorageError,
+    storage::{StorageError, root::FileSource},
 };
 
 /// What a turn may be over its size, so that a frame with its header is not cut in two.
@@ -17,6 +21,8 @@ pub(super) struct Sending {
     pub identity: String,
     /// What is missing in an archive, if the client wants to know.
     pub missing: Option<Missing>,
+    /// The end is to tell the root of a file, if all of its blocks are known.
+    pub root: bool,
 }
 
 impl Sending {
@@ -78,7 +84,11 @@ impl Sending {
     /// Makes the end of the answer, after [`Sending::fill`] has said that it is there.
     pub fn end(self, turn: &mut Turn) {
         let complete = self.body.is_complete();
-        self.writer.end_with(&self.identity, self.body.position(), complete, self.missing, &mut turn.out);
+        let file = self.body.source().filter(|_| self.root);
+        let blocks = |file: &FileSource| file.size().div_ceil(BLOCK_SIZE);
+        let root = file.and_then(|file| turn.shared.hashes.root(file.identity(), blocks(file)));
+        let ending = Ending { missing: self.missing, root };
+        self.writer.end_with(&self.identity, self.body.position(), complete, ending, &mut turn.out);
         turn.end(complete);
     }
 }

@@ -87,6 +87,7 @@ pub fn row(id: u64, name: &str, state: JobState) -> JobView {
         state,
         size: None,
         received: 0,
+        verified: None,
         progress: None,
         files: None,
         segments: None,

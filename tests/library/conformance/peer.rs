@@ -204,7 +204,7 @@ impl Peer {
                     self.announced = Some(content);
                 }
                 Came::Block(block) => {
-                    assert!(block.intact, "{block:?}");
+                    assert!(block.is_intact(), "{block:?}");
                     blocks.push(block);
                 }
                 Came::End(end, root) => {
@@ -300,7 +300,7 @@ impl Peer {
                     bytes.extend(self.skipped(head.skip));
                     announced = Some(head);
                 }
-                Came::Block(block) => assert!(block.intact, "{block:?}"),
+                Came::Block(block) => assert!(block.is_intact(), "{block:?}"),
                 Came::Done(root) => {
                     let head = announced.take().expect("a file before its end");
                     assert_eq!((head.size, root), (bytes.len() as u64, Some(Hash::of(&bytes))));

@@ -24,7 +24,7 @@ fn stuck() -> (Served, Proxy, Client, fdsp::client::JobId) {
     let id = client.add(job);
     client.started(id);
     client.wait("the first block", |event| match event {
-        Event::Progress { received, .. } => (*received == MIB as u64).then_some(()),
+        Event::Progress { verified, .. } => (*verified == MIB as u64).then_some(()),
         _ => None,
     });
     (served, proxy, client, id)

@@ -307,7 +307,7 @@ fn a_block_after_a_skip_is_verified_whole() {
         assert!(shown.last().is_some_and(|last| last.contains("End")), "{shown:?}");
         let block = shown.iter().find(|event| event.contains("Block")).expect("a block");
         assert!(block.contains("length: 500"), "{block}");
-        (block.contains("intact: true"), block.contains("skipped: 200"))
+        (block.contains("verified: Some"), block.contains("skipped: 200"))
     };
     let had = &bytes[MIB..MIB + 200];
     let mut wrong = had.to_vec();
@@ -498,8 +498,8 @@ fn a_corrupt_block_is_reported_and_the_rest_is_still_received() {
         .json(END, 1, &end(&bytes));
     let seen = accepted(&[Request::Get(get("f"))], &stream);
     let shown: Vec<String> = seen.iter().map(|seen| format!("{seen:?}")).collect();
-    assert!(shown[3].contains("index: 0") && shown[3].contains("intact: false"), "{}", shown[3]);
-    assert!(shown[5].contains("index: 1") && shown[5].contains("intact: true"), "{}", shown[5]);
+    assert!(shown[3].contains("index: 0") && shown[3].contains("verified: None"), "{}", shown[3]);
+    assert!(shown[5].contains("index: 1") && shown[5].contains("verified: Some"), "{}", shown[5]);
     assert!(shown[6].ends_with("root: None }\")"), "{}", shown[6]);
 }
 

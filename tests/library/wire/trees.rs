@@ -394,8 +394,8 @@ fn a_corrupt_file_has_no_root_and_the_next_one_does() {
     };
     let stream = done(sent(begun(3), b"xbc").block(1, 0, 3, b"abc"), b"abc").json(END, 1, &json!({}));
     let text = shown(&accepted(&[two(true)], &stream));
-    assert!(text[3].contains("intact: false") && text[4].contains("root: None"), "{text:#?}");
-    assert!(text[7].contains("intact: true") && text[8].contains("root: Some"), "{text:#?}");
+    assert!(text[3].contains("verified: None") && text[4].contains("root: None"), "{text:#?}");
+    assert!(text[7].contains("verified: Some") && text[8].contains("root: Some"), "{text:#?}");
 }
 
 #[test]

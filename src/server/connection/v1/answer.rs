@@ -5,10 +5,9 @@ use std::time::Instant;
 use super::{
     super::{
         Step,
-        body::Body,
         files::Files,
         hashing::Hashing,
-        reply::{Reply, describe, reply},
+        reply::{Answered, Reply, describe, reply},
         sending::Sending,
         stage::{Stage, Worked},
         tree::Listing,
@@ -17,10 +16,7 @@ use super::{
     V1,
 };
 use crate::{
-    protocol::{
-        client::Request,
-        message::{Content, Failure, Missing},
-    },
+    protocol::{client::Request, message::Failure},
     server::{ConnectionState, limits::PERMIT_INTERVAL},
     text::SafeText,
 };
@@ -88,9 +84,8 @@ impl V1 {
             Ok(Reply::Page(page)) => Stage::Paging(page),
             Ok(Reply::Entries(entries)) => return self.machine.entries(id, &entries, &mut turn.out),
             Ok(Reply::Content(content)) => {
-                let (content, body, missing) = *content;
-                turn.begin(path.clone(), started, body.left());
-                Stage::Sending(self.announce(id, content, body, missing, turn))
+                turn.begin(path.clone(), started, content.body.left());
+                Stage::Sending(self.announce(id, *content, turn))
             }
             Ok(Reply::Hashes(hashes)) => {
                 let (content, blocks) = *hashes;
@@ -114,16 +109,10 @@ impl V1 {
         self.answer = Some(Answer { id, path, started, stage });
     }
 
-    fn announce(
-        &mut self,
-        id: u32,
-        content: Content,
-        body: Body,
-        missing: Option<Missing>,
-        turn: &mut Turn,
-    ) -> Box<Sending> {
+    fn announce(&mut self, id: u32, answered: Answered, turn: &mut Turn) -> Box<Sending> {
+        let Answered { content, body, missing, root } = answered;
         let writer = self.machine.content(id, &content, &mut turn.out);
-        Box::new(Sending { writer, body, identity: content.identity, missing })
+        Box::new(Sending { writer, body, identity: content.identity, missing, root })
     }
 
     /// Goes on with an answer. `None` if it has ended.

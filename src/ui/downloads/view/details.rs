@@ -113,7 +113,8 @@ fn facts(row: &JobView, theme: &Theme) -> Vec<(&'static str, String, Style)> {
             if let Some(size) = row.size {
                 facts.push(("Size", exact(size), theme.plain));
             }
-            facts.push(("Received", exact(row.received), theme.plain));
+            let verified = row.verified.map(|verified| format!(", {} verified", units::bytes(verified)));
+            facts.push(("Received", exact(row.received) + &verified.unwrap_or_default(), theme.plain));
             if let Some(segments) = row.segments {
                 let text = if segments == 1 {
                     "one connection".to_owned()
