@@ -50,7 +50,12 @@ fn a_zip_goes_on_from_anywhere_with_and_without_what_the_server_has_learned() {
                     whole.blake3,
                     "{about}"
                 );
-                assert_eq!((finished.resumed, finished.transferred), (kept, whole.bytes - kept), "{about}");
+                assert!(
+                    (kept..kept + MIB as u64).contains(&finished.resumed),
+                    "{about}: {}",
+                    finished.resumed
+                );
+                assert_eq!(finished.transferred, whole.bytes - finished.resumed, "{about}");
                 assert_eq!(folder.names(), ["d.zip"], "{about}");
             }
         }
