@@ -40,7 +40,7 @@ impl Noted {
     }
 
     /// The blocks, if the file is as it was when they were noted.
-    pub(super) fn as_left(self) -> Blocks {
+    pub(super) fn into_blocks(self) -> Blocks {
         self.0
     }
 

@@ -391,7 +391,7 @@ mod tests {
         };
         let seen = Arc::default();
         assert_eq!(hash(&seen), 0);
-        assert_eq!(seen.lock().unwrap().blocks.clone().as_left().bytes(), 7, "what was hashed is noted");
+        assert_eq!(seen.lock().unwrap().blocks.clone().into_blocks().bytes(), 7, "what was hashed is noted");
         let wrong = Arc::new(Mutex::new(Seen::default()));
         wrong.lock().unwrap().blocks.insert(0, 7, &other(0));
         assert_eq!(hash(&wrong), 7);

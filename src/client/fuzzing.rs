@@ -50,7 +50,7 @@ fn control_files_are_fuzzed() {
         let found = control::read(&*checked(input), PART);
         let Some(record) = &found else { return (false, 0, false) };
         // Nothing is believed that is not there.
-        let blocks = record.blocks.clone().as_left();
+        let blocks = record.blocks.clone().into_blocks();
         assert!(blocks.bytes() <= PART);
         for (index, _) in blocks.verified() {
             assert!(index * BLOCK_SIZE + blocks.length(index) <= PART);
@@ -71,7 +71,7 @@ fn control_files_are_fuzzed() {
         let again = control::read(text.as_bytes(), PART).expect("what we write is read");
         assert_eq!((&again.source, &again.seal), (&record.source, &record.seal));
         assert_eq!(again.clean, record.clean);
-        let again = again.blocks.as_left();
+        let again = again.blocks.into_blocks();
         assert!(again.digests().eq(blocks.digests()) && again.begun() == blocks.begun());
         (true, blocks.bytes() + blocks.begun().len() as u64, record.clean.is_some())
     });

@@ -210,7 +210,7 @@ impl Memory {
         let file = self.place.as_ref().map(|place| place.part.file()).transpose()?;
         let (blocks, all) = match file {
             Some(file) if !as_left => noted.still_in(file),
-            _ => (noted.as_left(), true),
+            _ => (noted.into_blocks(), true),
         };
         self.blocks = blocks;
         if !all || self.blocks.bytes() == 0 {

@@ -38,7 +38,7 @@ fn text(size: u64, left_out: &[u64], mark: Option<&str>) -> (String, Record) {
 }
 
 fn verified(record: &Record) -> Vec<(u64, u64, Hash)> {
-    let blocks = record.blocks.clone().as_left();
+    let blocks = record.blocks.clone().into_blocks();
     blocks.verified().map(|(index, hash)| (index, blocks.length(index), hash)).collect()
 }
 
@@ -86,11 +86,11 @@ fn what_cannot_be_is_left_out() {
     for one in lines {
         let text = head(&source(Some(size)), None) + &one + &clean("mark");
         let found = read(text.as_bytes(), size).unwrap();
-        assert_eq!((found.blocks.as_left().received(), found.clean), (0, None), "{one}");
+        assert_eq!((found.blocks.into_blocks().received(), found.clean), (0, None), "{one}");
     }
     // The `.part` is shorter than it says.
     let (text, _) = text(size, &[], None);
-    assert_eq!(read(text.as_bytes(), 2 * FULL).unwrap().blocks.as_left().bytes(), 2 * FULL);
+    assert_eq!(read(text.as_bytes(), 2 * FULL).unwrap().blocks.into_blocks().bytes(), 2 * FULL);
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn a_block_that_is_not_whole_is_noted_until_it_is() {
         let text = head(&source(Some(size)), None) + &lines.concat() + &clean("mark");
         let found = super::read(text.as_bytes(), size).unwrap();
         assert_eq!(found.clean.as_deref(), Some("mark"), "{lines:?}");
-        let blocks = found.blocks.as_left();
+        let blocks = found.blocks.into_blocks();
         (blocks.bytes(), blocks.begun().clone().into_iter().collect::<Vec<_>>())
     };
     let whole = || block(1, FULL, &digest(1, 1));
@@ -119,7 +119,7 @@ fn a_block_that_is_not_whole_is_noted_until_it_is() {
 #[test]
 fn the_end_of_a_short_block_of_an_archive_is_fetched_again() {
     let text = head(&source(None), None) + &block(2, 1000, &digest(2, 1));
-    let blocks = read(text.as_bytes(), 3 * FULL).unwrap().blocks.as_left();
+    let blocks = read(text.as_bytes(), 3 * FULL).unwrap().blocks.into_blocks();
     assert_eq!((blocks.bytes(), blocks.begun().get(&2)), (0, Some(&999)));
 }
 
@@ -157,7 +157,7 @@ proptest! {
         let _ = read(&bytes[..], 1 << 40);
         let text = head(&source(Some(5 * FULL)), None).into_bytes();
         let found = read(&[&text[..], &bytes[..]].concat()[..], 5 * FULL);
-        prop_assert!(found.is_none_or(|found| found.blocks.as_left().received() == 0));
+        prop_assert!(found.is_none_or(|found| found.blocks.into_blocks().received() == 0));
     }
 
     #[test]

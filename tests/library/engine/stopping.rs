@@ -24,10 +24,9 @@ fn a_download_goes_on_at_the_server_that_comes_after() {
         let again = server::Config { arch, port: address.port(), ..server::Config::local(folder.path()) };
         let _next = server::start(again, Arc::new(|_| {})).unwrap();
         let finished = client.end(id).unwrap();
-        assert!(client.retries() > 0, "{arch}: it was cut off in between");
         assert!(std::fs::read(&finished.path).unwrap() == bytes, "{arch}");
         let twice = finished.transferred - finished.bytes;
-        assert!(twice <= 2 * MIB as u64, "{arch}: {twice} bytes came twice");
+        assert!(twice <= 1, "{arch}: {twice} bytes came twice");
     }
 }
 

@@ -27,7 +27,8 @@ fn another_run_goes_on_where_the_first_was_stopped_also_with_another_server_else
     folder = moved;
     let finished = folder.fetch(served.at(), "a").unwrap();
     assert!(fs::read(folder.path("a")).unwrap() == bytes);
-    assert_eq!((finished.resumed, finished.transferred), (2 * MIB as u64, 3 * MIB as u64 + 9));
+    assert!(finished.resumed >= 2 * MIB as u64, "{finished:?}");
+    assert_eq!(finished.resumed + finished.transferred, bytes.len() as u64);
     assert_eq!(finished.blake3, blake3::hash(&bytes).to_hex().as_str());
     assert_eq!(folder.names(), ["a"]);
 }
@@ -46,7 +47,8 @@ fn blocks_that_were_damaged_in_between_are_fetched_again_alone() {
     }
     let finished = folder.fetch(served.at(), "a").unwrap();
     assert!(fs::read(folder.path("a")).unwrap() == bytes);
-    assert_eq!((finished.resumed, finished.transferred), (3 * MIB as u64, 3 * MIB as u64));
+    assert!((3 * MIB as u64..4 * MIB as u64).contains(&finished.resumed), "{finished:?}");
+    assert_eq!(finished.resumed + finished.transferred, bytes.len() as u64);
 }
 
 #[test]
@@ -77,7 +79,8 @@ fn the_archive_of_the_served_folder_goes_on_too() {
     let trouble = folder.fetch(served.at(), "").unwrap_err();
     assert!(trouble.message.as_str().contains("of another download"), "{trouble}");
     gate.let_pass(usize::MAX / 2);
-    assert_eq!(folder.fetch(gate.at(), "").unwrap().resumed, 2 * MIB as u64);
+    let resumed = folder.fetch(gate.at(), "").unwrap().resumed;
+    assert!((2 * MIB as u64..3 * MIB as u64).contains(&resumed), "{resumed}");
 }
 
 #[test]
@@ -90,5 +93,5 @@ fn what_another_file_left_under_the_name_of_an_archive_is_not_taken_for_it() {
     folder.fetch(served.at(), "a").unwrap();
     assert_eq!(fs::read(folder.path("a")).unwrap(), b"a file");
     let finished = folder.fetch(served.at(), "a.zip").unwrap();
-    assert_eq!(finished.resumed, MIB as u64);
+    assert!((MIB as u64..2 * MIB as u64).contains(&finished.resumed), "{finished:?}");
 }

@@ -139,7 +139,7 @@ fn what_was_not_left_in_order_is_verified_and_not_fetched() {
     many(&folder, 100, 4096);
     write(&folder, "zz-large", &content(3 * MIB, 5));
     let mut client = Client::new(Config { retries: 0, ..patient() });
-    let proxy = Proxy::start(served.at(), vec![Fault::CutAfter(2 * MIB)]);
+    let proxy = Proxy::start(served.at(), vec![Fault::Flip(2 * MIB)]);
     let job = NewJob { address: address(proxy.at(), "t"), ..tree(&client, &served, "t") };
     client.run(job.clone()).unwrap_err();
     let control = client.path("t.part/fdsp-control");
@@ -167,7 +167,7 @@ fn a_control_file_that_tells_nothing_costs_no_content() {
         many(&folder, 100, 4096);
         write(&folder, "zz-large", &content(3 * MIB, 5));
         let mut client = Client::new(Config { retries: 0, ..patient() });
-        let proxy = Proxy::start(served.at(), vec![Fault::CutAfter(3 * MIB / 2)]);
+        let proxy = Proxy::start(served.at(), vec![Fault::Flip(3 * MIB / 2)]);
         let job = NewJob { address: address(proxy.at(), "t"), ..tree(&client, &served, "t") };
         client.run(job.clone()).unwrap_err();
         match damage {
@@ -274,7 +274,7 @@ fn a_file_altered_between_two_tries_is_never_spliced() {
     many(&folder, 100, 4096);
     write(&folder, "zz-large", &content(4 * MIB, 5));
     let mut client = Client::new(Config { retries: 0, ..patient() });
-    let proxy = Proxy::start(served.at(), vec![Fault::CutAfter(3 * MIB)]);
+    let proxy = Proxy::start(served.at(), vec![Fault::Flip(3 * MIB)]);
     let job = NewJob { address: address(proxy.at(), "t"), ..tree(&client, &served, "t") };
     client.run(job.clone()).unwrap_err();
     alter(&folder.join("000/00050.dat"));
