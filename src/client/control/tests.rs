@@ -186,6 +186,6 @@ fn a_control_file_of_an_earlier_version_is_understood() {
     let text: String = lines.iter().map(|text| line(text)).collect();
     let record = read(text.as_bytes(), 2 * FULL).unwrap();
     assert_eq!(super::sealed(&record.source), sealed);
-    assert_eq!((record.source.data_bytes, record.blocks.bytes()), (None, FULL));
+    assert_eq!((record.source.data_bytes, record.blocks.clone().into_blocks().bytes()), (None, FULL));
     assert_eq!((record.seal.as_deref(), record.clean.as_deref()), (Some("abc"), Some("mark")));
 }

@@ -119,5 +119,8 @@ fn an_identity_that_deceives_is_found_out_by_the_hashes() {
     file.set_modified(modified).unwrap();
     let finished = folder.fetch_as(served.at(), "a", Existing::Keep).unwrap();
     assert!(fs::read(folder.path("a")).unwrap() == content(SIZE, 1));
-    assert!((MIB as u64..2 * MIB as u64).contains(&finished.resumed), "only block 1 is what it was: {finished:?}");
+    assert!(
+        (MIB as u64..2 * MIB as u64).contains(&finished.resumed),
+        "only block 1 is what it was: {finished:?}"
+    );
 }
