@@ -151,7 +151,7 @@ impl Peer {
                     sink(bytes);
                     return Came::Data;
                 }
-                Some(Event::Working { .. }) => {}
+                Some(Event::Working { .. }) => continue,
                 Some(event) => return own(event),
                 None if used > 0 => continue,
                 None => {}
