@@ -38,6 +38,8 @@ pub struct Fetch {
     pub existing: Existing,
     /// Whether archives are unpacked.
     pub extract: bool,
+    /// Whether a folder of which entries are missing ends with exit code 0.
+    pub allow_missing: bool,
     /// The session that keeps the queue, if one does.
     pub session: Option<Chosen>,
     /// Whether the queue waits until told.
@@ -86,6 +88,7 @@ impl Fetch {
             speak: client.protocol,
             existing: client.existing,
             extract: client.extract,
+            allow_missing: client.allow_missing,
             session: None,
             paused: false,
             configured: Limits { jobs: client.jobs, segments: client.segments, rate: client.limit },

@@ -33,6 +33,7 @@ impl Cli {
             ("--update", client.update),
             ("--extract", client.extract),
             ("--names", client.names.is_some()),
+            ("--allow-missing", client.allow_missing),
             ("--protocol", client.protocol.is_some()),
             ("--pin", client.pin.is_some()),
             ("--accept-new", client.accept_new),
@@ -131,6 +132,7 @@ impl Cli {
         set(&mut client.existing, self.client.update.then_some(Existing::Update));
         set(&mut client.extract, self.client.extract.then_some(true));
         set(&mut client.names, self.client.names);
+        set(&mut client.allow_missing, self.client.allow_missing.then_some(true));
         set(&mut client.accept_new, self.client.accept_new.then_some(true));
         set(&mut client.plain, self.common.plain.then_some(true));
         set(&mut server.plain, self.common.plain.then_some(true));

@@ -148,6 +148,9 @@ pub struct ClientArgs {
     /// other one, too (portable) [default: exact]
     #[arg(long, value_name = "WHICH", value_parser = values::names())]
     pub names: Option<Names>,
+    /// End with exit code 0 also if entries of a folder are missing [default: 8]
+    #[arg(long)]
+    pub allow_missing: bool,
     /// Fail unless the file has this digest; ALGO is blake3, sha256 or md5
     #[arg(long, value_name = "ALGO:HEX", value_parser = values::checksum)]
     pub checksum: Option<Checksum>,

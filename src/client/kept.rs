@@ -158,6 +158,7 @@ mod tests {
             files: None,
             omitted: 0,
             deleted: 0,
+            missing: Default::default(),
             extracted: None,
         }
     }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::protocol::{
     address::Address,
     digest::{BLOCK_SIZE, BlockDigest, BlockHasher, Hash},
-    message::{Form, Sources, Timestamp},
+    message::{Form, Missing, Sources, Timestamp},
 };
 
 use super::{
@@ -82,6 +82,8 @@ pub(super) struct Memory {
     /// Whether the server said, after the last block that was kept, that the content is still the same. Until
     /// then the blocks may be of two versions.
     pub(super) proven: bool,
+    /// What is missing in an archive, as the server said at the end of its last answer.
+    pub(super) lost: Missing,
     /// Digest of the whole content.
     pub(super) root: Option<Hash>,
     /// What the server says that this digest is.

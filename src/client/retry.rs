@@ -26,6 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(600);
 pub(super) enum Verdict {
     /// It cannot.
     Never,
+    /// It cannot: the server is not able to read the source.
+    Unreadable,
     /// It may, from what is verified, not before this. It counts as an attempt that failed.
     Again(Duration),
     /// The same, and it counts also if bytes were received: there were too few of them.
@@ -101,7 +103,11 @@ impl Fault {
         match self.verdict {
             Verdict::Again(after) | Verdict::Busy(after) => Some(after),
             Verdict::TooSlow | Verdict::Unreachable(_) | Verdict::Silent(_) => Some(Duration::ZERO),
-            Verdict::Never | Verdict::StartOver | Verdict::Discard | Verdict::UnknownHost(_) => None,
+            Verdict::Never
+            | Verdict::Unreadable
+            | Verdict::StartOver
+            | Verdict::Discard
+            | Verdict::UnknownHost(_) => None,
         }
     }
 
@@ -164,7 +170,8 @@ impl Fault {
                 // The server names the file as well, and the number of the system's error.
                 let why = said.strip_prefix(about).and_then(|said| said.strip_prefix(": ")).unwrap_or(said);
                 let why = without_number(why);
-                Fault::never(TroubleKind::Other, text(&format!("the server could not read it: {why}")))
+                let message = text(&format!("the server could not read it: {why}"));
+                Fault::new(TroubleKind::Other, &message, Verdict::Unreadable)
             }
             Code::Changed | Code::Range => Fault::changed(text(failure.code.text())),
             Code::Busy | Code::ShuttingDown => {
@@ -229,7 +236,7 @@ mod tests {
 
     #[test]
     fn what_cannot_succeed_is_not_tried_again() {
-        for code in [Code::NotFound, Code::WrongKind, Code::Unreadable, Code::Unsupported, Code::Violation] {
+        for code in [Code::NotFound, Code::WrongKind, Code::Unsupported, Code::Violation] {
             assert_eq!(Fault::refused("a", &failure(code, Some(1))).verdict, Verdict::Never, "{code:?}");
         }
         for stranger in [Stranger::Http, Stranger::Ssh, Stranger::Tls, Stranger::Unknown] {
@@ -237,6 +244,7 @@ mod tests {
             assert_eq!((fault.verdict, fault.trouble.kind), (Verdict::Never, TroubleKind::Connection));
         }
         assert_eq!(Fault::disk("full").verdict, Verdict::Never);
+        assert_eq!(Fault::refused("a", &failure(Code::Unreadable, Some(1))).verdict, Verdict::Unreadable);
     }
 
     #[test]

@@ -198,6 +198,7 @@ impl Segment {
                 skip: skip.into(),
                 root,
                 holes: true,
+                missing: true,
                 ..Get::default()
             }));
             self.pending += 1;

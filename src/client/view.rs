@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{
-    protocol::{address::Authority, pin::Pin},
+    protocol::{address::Authority, message::Missing, pin::Pin},
     text::SafeText,
 };
 
@@ -73,6 +73,9 @@ pub struct Finished {
     /// Files that only the replaced tree had: they were deleted with it.
     #[serde(skip_serializing_if = "is_zero")]
     pub deleted: u64,
+    /// Entries of the folder that should be there and are not: they cannot be read, carried or stored.
+    #[serde(skip_serializing_if = "Missing::is_none")]
+    pub missing: Missing,
     /// The folder that it was unpacked to.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_texts")]
     pub extracted: Option<PathBuf>,

@@ -131,6 +131,7 @@ async fn finished(
                 files: None,
                 omitted: memory.source.as_ref().and_then(|source| source.sources).map_or(0, |s| s.omitted),
                 deleted: 0,
+                missing: memory.lost.clone(),
                 extracted,
             };
             memory.placed = None;

@@ -72,6 +72,8 @@ pub struct Client {
     pub extract_limits: Extract,
     /// Which names in trees and archives are taken.
     pub names: Names,
+    /// Whether a folder of which entries are missing ends with exit code 0.
+    pub allow_missing: bool,
 }
 
 /// Settings of a server.
@@ -163,6 +165,7 @@ impl Default for Client {
             extract: false,
             extract_limits: Extract::default(),
             names: Names::default(),
+            allow_missing: false,
         }
     }
 }

@@ -127,6 +127,7 @@ pub(super) static SETTINGS: &[Setting] = settings! {
     "client.extract_bytes": |s, v| s.client.extract_limits.bytes => Some(v.count(0..=u64::MAX)?).filter(|&most| most > 0);
     "client.extract_ratio": |s, v| s.client.extract_limits.ratio => v.count(1..=u64::MAX)?;
     "client.names": |s, v| s.client.names => v.choice(NAMES)?;
+    "client.allow_missing": |s, v| s.client.allow_missing => v.boolean()?;
     "server.host": |s, v| s.server.host => v.text()?.unwrap_or_else(|| "127.0.0.1".into());
     "server.port": |s, v| s.server.port => v.port(0)?;
     "server.arch": |s, v| s.server.arch => v.choice(ARCHS)?;

@@ -51,8 +51,12 @@ pub fn run(fetch: &Fetch, style: Style) -> Result<Exit, Problem> {
     let show = Show::new(style);
     let failed = |error: io::Error| Problem::new(Exit::Failed, format!("cannot fetch: {error}"));
     let (exit, _) = watch(config, queue, session.as_ref(), show).map_err(failed)?;
-    // What the session held is not fetched.
-    Ok(if damaged && exit == Exit::Done { Exit::Failed } else { exit })
+    Ok(match exit {
+        // What the session held is not fetched.
+        Exit::Done | Exit::Missing if damaged => Exit::Failed,
+        Exit::Missing if fetch.allow_missing => Exit::Done,
+        exit => exit,
+    })
 }
 
 /// Runs an engine until all jobs that go on by themselves have ended, or a signal came.
@@ -162,9 +166,10 @@ impl Tally {
         self.open == 0
     }
 
-    /// The code of the failures; where they are of several kinds, that of "in another way".
+    /// The code of the failures, or that of missing entries where nothing failed; where they are of several kinds, that of "in another way".
     fn exit(&self) -> Exit {
         match self.failures.as_slice() {
+            [] if self.done.iter().any(|finished| !finished.missing.is_none()) => Exit::Missing,
             [] => Exit::Done,
             [first, others @ ..] if others.iter().all(|other| other == first) => *first,
             _ => Exit::Failed,
@@ -207,7 +212,12 @@ impl Show {
             objects.print(event);
         }
         let line = self.lines.line(event, Instant::now());
-        let wanted = matches!(event, Event::Failed { .. }) || !(self.errors_only || self.logged);
+        let is_bad = match event {
+            Event::Failed { .. } => true,
+            Event::Done { finished, .. } => !finished.missing.is_none(),
+            _ => false,
+        };
+        let wanted = is_bad || !(self.errors_only || self.logged);
         let drawn = self.bars.is_some() && matches!(event, Event::Started { .. } | Event::Progress { .. });
         if let Some(line) = line
             && wanted
@@ -263,5 +273,13 @@ mod tests {
             assert_eq!(tally(&[kind, kind]).exit() as u8, code);
         }
         assert_eq!(tally(&[NotFound, Disk]).exit(), Exit::Failed);
+        let incomplete = |kinds: &[TroubleKind]| {
+            let mut tally = tally(kinds);
+            let mut finished = crate::headless::lines::tests::finished();
+            finished.missing.add("a", "permission denied");
+            tally.count(&Event::Done { id: JobId(9), name: "x".into(), finished });
+            tally.exit()
+        };
+        assert_eq!((incomplete(&[]) as u8, incomplete(&[NotFound])), (8, Exit::NotFound));
     }
 }

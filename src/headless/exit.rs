@@ -30,6 +30,8 @@ pub enum Exit {
     Integrity = 6,
     /// The local disk: full, not writable, target exists.
     Disk = 7,
+    /// Everything is done, but entries of a folder are missing (listed).
+    Missing = 8,
     /// Interrupted; what was fetched is kept.
     Interrupted = 130,
 }

@@ -94,8 +94,9 @@ fn done(name: &SafeText, finished: &client::Finished) -> String {
         0 if finished.bytes > 0 => "all of it was here",
         transferred => &units::rate(transferred as f64 / seconds),
     };
+    let word = if finished.missing.is_none() { "done" } else { "incomplete" };
     let mut line = format!(
-        "{name}: done, {}{files} in {}, {rate}, BLAKE3 {}, saved as {}",
+        "{name}: {word}, {}{files} in {}, {rate}, BLAKE3 {}, saved as {}",
         units::bytes(finished.bytes),
         units::took(seconds),
         finished.blake3,
@@ -122,6 +123,9 @@ fn done(name: &SafeText, finished: &client::Finished) -> String {
             let count = units::count(omitted);
             line += &format!("; {count} links, devices or mounts of the folder are not in the {whole}");
         }
+    }
+    if !finished.missing.is_none() {
+        line += &format!("; {}", finished.missing.sentence());
     }
     line
 }
@@ -156,7 +160,7 @@ fn names(text: &str, name: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::client::{Event, Finished, JobId, Trouble};
 
@@ -190,9 +194,8 @@ mod tests {
         assert_eq!(percent((u64::MAX / 2, u64::MAX)), 49);
     }
 
-    #[test]
-    fn ends_are_told_with_all_that_matters() {
-        let finished = Finished {
+    pub fn finished() -> Finished {
+        Finished {
             path: "/tmp/a\u{1b}.zip".into(),
             bytes: 2_000_000,
             transferred: 2_000_000,
@@ -202,12 +205,24 @@ mod tests {
             files: None,
             omitted: 3,
             deleted: 0,
+            missing: Default::default(),
             extracted: None,
-        };
-        let done = Event::Done { id: JobId(1), name: "a.zip".into(), finished };
+        }
+    }
+
+    #[test]
+    fn ends_are_told_with_all_that_matters() {
+        let mut finished = finished();
+        let done = Event::Done { id: JobId(1), name: "a.zip".into(), finished: finished.clone() };
         let line = Lines::default().line(&done, Instant::now()).expect("a line");
         let expected = "a.zip: done, 2.0 MB in 2.0 s, 1.0 MB/s, BLAKE3 9f3c, saved as /tmp/a␛.zip; \
             3 links, devices or mounts of the folder are not in the archive";
+        assert_eq!(line, expected);
+        finished.missing.add("lost+found", "permission denied");
+        let done = Event::Done { id: JobId(1), name: "a.zip".into(), finished };
+        let line = Lines::default().line(&done, Instant::now()).expect("a line");
+        let expected =
+            expected.replace("done,", "incomplete,") + "; 1 entry missing: lost+found (permission denied)";
         assert_eq!(line, expected);
     }
 
@@ -223,6 +238,7 @@ mod tests {
             files: None,
             omitted: 0,
             deleted: 0,
+            missing: Default::default(),
             extracted: None,
         };
         let done = Event::Done { id: JobId(1), name: "a".into(), finished };

@@ -137,7 +137,11 @@ impl Actor {
             Outcome::Stopped => return (Ended::Stopped, None),
             Outcome::Done(finished) => {
                 let size = units::bytes(finished.bytes);
-                tracing::info!("{name}: done, {size}, BLAKE3 {}", finished.blake3);
+                let word = if finished.missing.is_none() { "done" } else { "incomplete" };
+                tracing::info!("{name}: {word}, {size}, BLAKE3 {}", finished.blake3);
+                if !finished.missing.is_none() {
+                    tracing::warn!("{name}: {}", finished.missing.sentence());
+                }
                 let name = finished
                     .path
                     .file_name()
@@ -163,7 +167,7 @@ impl Actor {
             _ => fault.retry_after().filter(|_| attempt <= of),
         };
         let Some(after) = after else {
-            if attempt > 1 && fault.verdict != Verdict::Never {
+            if attempt > 1 && !matches!(fault.verdict, Verdict::Never | Verdict::Unreadable) {
                 trouble.message = SafeText::new(&format!("{} (tried {attempt} times)", trouble.message));
             }
             tracing::warn!("{name}: failed, {}", trouble.message);

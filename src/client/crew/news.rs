@@ -15,7 +15,7 @@ use crate::{
     protocol::{
         client::Block,
         digest::Hash,
-        message::{Content, Form},
+        message::{Content, Form, Missing},
     },
     text::SafeText,
 };
@@ -43,6 +43,8 @@ pub(super) fn take(context: &Context, memory: &mut Memory, news: News) -> Result
         }
         News::Block(block) => count_corrupt(context, memory, None, block.index)?,
         News::End(end) => {
+            memory.lost = Missing::default();
+            end.missing.iter().for_each(|missing| memory.lost.merge(missing));
             if let Some(source) = &mut memory.source {
                 source.size = source.size.or(end.size);
             }

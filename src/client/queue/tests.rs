@@ -64,6 +64,7 @@ fn finished(size: u64) -> Finished {
         files: None,
         omitted: 0,
         deleted: 0,
+        missing: Default::default(),
         extracted: None,
     }
 }

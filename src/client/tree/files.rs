@@ -1,7 +1,7 @@
 //! Many files of a tree in few answers: asks for them without waiting, and keeps what is proven.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     ops::ControlFlow,
     time::{Duration, Instant},
 };
@@ -25,7 +25,7 @@ use crate::{
         client::{Event, Request},
         digest::{BLOCK_SIZE, Hash},
         error::Code,
-        message::{FileHead, Files, WantedFile},
+        message::{FileHead, Files, Missing, WantedFile},
     },
     text::SafeText,
 };
@@ -43,6 +43,15 @@ pub(super) struct Missed {
     /// The first that another try cannot mend, else the first.
     fault: Option<Fault>,
     count: usize,
+    unreadable: Unreadable,
+}
+
+/// Files that the server cannot read, now and later.
+#[derive(Debug, Default)]
+pub(super) struct Unreadable {
+    pub(super) missing: Missing,
+    pub(super) indices: HashSet<u32>,
+    pub(super) bytes: u64,
 }
 
 impl Missed {
@@ -62,9 +71,19 @@ impl Missed {
         self.note(Fault { verdict: Verdict::Again(Duration::ZERO), ..fault });
     }
 
-    /// The server said why a file does not come.
-    pub(super) fn refused(&mut self, path: &str, fault: Fault) {
+    /// The server said why a file does not come. `shown` is its path from the served folder.
+    pub(super) fn refused(&mut self, manifest: &Manifest, index: u32, shown: &str, fault: Fault) {
+        let path = shown;
         match fault.trouble.kind {
+            _ if fault.verdict == Verdict::Unreadable => {
+                let said = fault.trouble.message.as_str();
+                let why = said.strip_prefix(&format!("/{shown}: ")).unwrap_or(said);
+                let lost = &mut self.unreadable;
+                if lost.indices.insert(index) {
+                    lost.missing.add(SafeText::new(&manifest.path(index)).as_str(), why);
+                    lost.bytes = lost.bytes.saturating_add(manifest.size(index));
+                }
+            }
             // It was there a moment ago: another look at the tree tells what is there now.
             TroubleKind::NotFound => self.changed(path),
             _ if matches!(fault.verdict, Verdict::StartOver | Verdict::Discard) => self.changed(path),
@@ -72,9 +91,9 @@ impl Missed {
         }
     }
 
-    /// Everything came.
-    pub(super) fn none(self) -> Result<(), Fault> {
-        let Some(mut fault) = self.fault else { return Ok(()) };
+    /// Everything came that the server can read; what it cannot.
+    pub(super) fn none(self) -> Result<Unreadable, Fault> {
+        let Some(mut fault) = self.fault else { return Ok(self.unreadable) };
         if self.count > 1 {
             let others = self.count - 1;
             let text = format!("{} (and {others} more); all others are kept", fault.trouble.message);
@@ -414,7 +433,7 @@ impl Talk for Asking<'_> {
                     begun.forget(&self.manifest.path(index), self.manifest.identity(index));
                 }
                 let shown = self.shown(index);
-                self.missed.refused(&shown, Fault::refused(&shown, &failure));
+                self.missed.refused(self.manifest, index, &shown, Fault::refused(&shown, &failure));
             }
             Event::FilesEnd { .. } => {
                 self.asked.pop_front();

@@ -99,7 +99,7 @@ impl Work<'_> {
                     (TroubleKind::Disk | TroubleKind::Connection, _) => Err(fault),
                     (TroubleKind::Other, Verdict::Again(_)) => Err(fault),
                     _ => {
-                        self.missed.refused(&shown, fault);
+                        self.missed.refused(&self.manifest, index, &shown, fault);
                         Ok(())
                     }
                 }

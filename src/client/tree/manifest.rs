@@ -1,7 +1,12 @@
 //! What a tree holds, as the server said, kept in little memory: directories with very many small files are what
 //! trees are for.
 
-use crate::protocol::message::{Timestamp, Totals, TreeEntry, TreeNode};
+use std::collections::HashMap;
+
+use crate::protocol::{
+    message::{Missing, Timestamp, Totals, TreeEntry, TreeNode},
+    path::is_beneath,
+};
 
 use crate::{
     client::{Names, TroubleKind, name::SafeName, retry::Fault},
@@ -62,6 +67,8 @@ pub(super) struct Manifest {
     text: String,
     entries: Vec<Entry>,
     pub(super) totals: Totals,
+    /// What the server cannot deliver, and what cannot be stored here.
+    pub(super) missing: Missing,
 }
 
 /// A manifest as its pages come.
@@ -74,12 +81,26 @@ pub(super) struct Gathering {
     open: Vec<u32>,
     /// The next entry comes with another answer than the one before.
     continued: bool,
+    /// The path of the entry that came last, also of one that cannot be stored.
+    last: String,
+    /// The directory that came last of those that cannot be stored.
+    lost: Option<Lost>,
+}
+
+/// A directory whose name cannot be stored: nothing beneath it can.
+#[derive(Debug)]
+struct Lost {
+    path: String,
+    why: &'static str,
+    /// Whether nothing beneath it was counted.
+    empty: bool,
 }
 
 impl Gathering {
     /// Nothing yet.
     pub(super) fn new(names: Names) -> Gathering {
-        Gathering { names, manifest: Manifest::default(), open: Vec::new(), continued: false }
+        let (manifest, open) = (Manifest::default(), Vec::new());
+        Gathering { names, manifest, open, continued: false, last: String::new(), lost: None }
     }
 
     /// How many entries have come.
@@ -90,7 +111,7 @@ impl Gathering {
     /// The path of the entry that came last, after which another answer goes on.
     pub(super) fn continued(&mut self) -> Option<String> {
         self.continued = true;
-        self.len().checked_sub(1).map(|last| self.manifest.path(last))
+        (self.len() > 0).then(|| self.last.clone())
     }
 
     /// Takes the next entry, in the order that the protocol demands. The tree itself begins anew.
@@ -98,13 +119,18 @@ impl Gathering {
         if entry.path.is_empty() {
             *self = Gathering::new(self.names);
         }
-        let continued = std::mem::take(&mut self.continued);
         let manifest = &mut self.manifest;
         let index = u32::try_from(manifest.entries.len()).unwrap_or(u32::MAX);
         if let Some(limit) = limit(manifest.entries.len(), manifest.text.len()) {
             let message = format!("the tree has {limit}; fetch the folders in it one by one");
             return Err(Fault::never(TroubleKind::Other, message));
         }
+        self.last.clone_from(&entry.path);
+        if self.is_lost(entry) {
+            return Ok(());
+        }
+        let continued = std::mem::take(&mut self.continued);
+        let manifest = &mut self.manifest;
         let (parent, name) = match entry.path.rsplit_once('/') {
             _ if entry.path.is_empty() => (Some(index), ""),
             Some((above, name)) => (self.open.get(above.split('/').count()).copied(), name),
@@ -116,29 +142,12 @@ impl Gathering {
         let Some(parent) = parent.filter(|parent| entry.path.is_empty() || is_known(parent)) else {
             return Err(Fault::changed("the folder changed on the server while it was read"));
         };
-        if let Some(why) = SafeName::exact(name, self.names).err().filter(|_| !entry.path.is_empty()) {
-            let shown = SafeText::new(&entry.path);
-            return Err(Fault::never(
-                TroubleKind::Other,
-                format!("the tree has the name {shown}, which {why}"),
-            ));
-        }
         let node = match &entry.node {
             TreeNode::Directory => Node::Directory,
             TreeNode::File { size, identity } => {
                 Node::File { size: *size, identity: manifest.keep(identity) }
             }
-            TreeNode::Link { target } => {
-                let mut names = target.split('/').filter(|name| !matches!(*name, "" | "." | ".."));
-                if let Some(why) = names.find_map(|name| SafeName::exact(name, self.names).err()) {
-                    let (path, target) = (SafeText::new(&entry.path), SafeText::new(target));
-                    return Err(Fault::never(
-                        TroubleKind::Other,
-                        format!("the tree has the link {path} to {target}, which {why}"),
-                    ));
-                }
-                Node::Link { target: manifest.keep(target) }
-            }
+            TreeNode::Link { target } => Node::Link { target: manifest.keep(target) },
         };
         if node == Node::Directory {
             let depth = if entry.path.is_empty() { 0 } else { entry.path.split('/').count() };
@@ -151,20 +160,53 @@ impl Gathering {
         Ok(())
     }
 
-    /// The whole, once the last page has come. `totals`: those of the last answer.
-    pub(super) fn finish(mut self, totals: Totals) -> Manifest {
-        let mut all = Totals { bytes: 0, files: 0, directories: 0, links: 0, ..totals };
-        for entry in &self.manifest.entries {
-            match entry.node {
-                Node::Directory => all.directories += 1,
-                Node::Link { .. } => all.links += 1,
-                Node::File { size, .. } => {
-                    all.files += 1;
-                    all.bytes = all.bytes.saturating_add(size);
-                }
+    /// Whether an entry cannot be stored under its name: then it is missing, and everything beneath it.
+    fn is_lost(&mut self, entry: &TreeEntry) -> bool {
+        let is_directory = entry.node == TreeNode::Directory;
+        if let Some(lost) = &mut self.lost
+            && is_beneath(&entry.path, &lost.path)
+        {
+            if !is_directory {
+                lost.empty = false;
+                self.manifest.missing.add(SafeText::new(&entry.path).as_str(), lost.why);
             }
+            return true;
         }
-        self.manifest.totals = all;
+        self.close_lost();
+        let (name, names) = (entry.path.rsplit('/').next().unwrap_or_default(), self.names);
+        let refused = |name: &str| SafeName::exact(name, names).err();
+        let why = match &entry.node {
+            _ if entry.path.is_empty() => None,
+            TreeNode::Link { target } => {
+                let mut names = target.split('/').filter(|name| !matches!(*name, "" | "." | ".."));
+                refused(name).or_else(|| names.find_map(refused))
+            }
+            TreeNode::Directory | TreeNode::File { .. } => refused(name),
+        };
+        let Some(why) = why else { return false };
+        if is_directory {
+            self.lost = Some(Lost { path: entry.path.clone(), why, empty: true });
+        } else {
+            self.manifest.missing.add(SafeText::new(&entry.path).as_str(), why);
+        }
+        true
+    }
+
+    /// Nothing more comes that is beneath a directory that cannot be stored.
+    fn close_lost(&mut self) {
+        if let Some(lost) = self.lost.take_if(|lost| lost.empty) {
+            self.manifest.missing.add(SafeText::new(&lost.path).as_str(), lost.why);
+        }
+        self.lost = None;
+    }
+
+    /// The whole, once the last page has come. `totals`: those of the last answer. What cannot be stored is not part of its totals.
+    pub(super) fn finish(mut self, totals: Totals) -> Manifest {
+        self.close_lost();
+        if let Some(missing) = &totals.missing {
+            self.manifest.missing.merge(missing);
+        }
+        self.manifest.add_up(totals.omitted);
         self.manifest.text.shrink_to_fit();
         self.manifest.entries.shrink_to_fit();
         self.manifest
@@ -172,6 +214,58 @@ impl Gathering {
 }
 
 impl Manifest {
+    /// Sets the totals to those of the entries.
+    fn add_up(&mut self, omitted: u64) {
+        let mut totals = Totals { omitted, ..Totals::default() };
+        for entry in &self.entries {
+            match entry.node {
+                Node::Directory => totals.directories += 1,
+                Node::Link { .. } => totals.links += 1,
+                Node::File { size, .. } => {
+                    totals.files += 1;
+                    totals.bytes = totals.bytes.saturating_add(size);
+                }
+            }
+        }
+        self.totals = totals;
+    }
+
+    /// The indices of the entries that are left by [`Manifest::without`].
+    pub(super) fn kept_without(&self, lost: &HashMap<u32, String>) -> Vec<u32> {
+        let mut is_kept: Vec<bool> = Vec::with_capacity(self.entries.len());
+        for (index, entry) in self.entries() {
+            let has_parent = index == 0 || is_kept[entry.parent as usize];
+            is_kept.push(has_parent && !lost.contains_key(&index));
+        }
+        (0..self.len()).filter(|index| is_kept[*index as usize]).collect()
+    }
+
+    /// The same without these entries, and without what is beneath them: each of those is missing, and why.
+    pub(super) fn without(&self, lost: &HashMap<u32, String>) -> Manifest {
+        let (text, missing) = (self.text.clone(), self.missing.clone());
+        let mut kept = Manifest { text, missing, ..Manifest::default() };
+        let ends = self.ends();
+        let mut places: Vec<Result<u32, &str>> = Vec::with_capacity(self.entries.len());
+        for (index, entry) in self.entries() {
+            let parent = match (lost.get(&index), entry.parent) {
+                (Some(why), _) => Err(why.as_str()),
+                (None, _) if index == 0 => Ok(0),
+                (None, parent) => places[parent as usize],
+            };
+            places.push(parent.map(|_| kept.len()));
+            match parent {
+                Ok(parent) => kept.entries.push(Entry { parent, ..*entry }),
+                // A directory stands for itself only if nothing else does.
+                Err(why) if entry.node != Node::Directory || ends[index as usize] == index + 1 => {
+                    kept.missing.add(SafeText::new(&self.path(index)).as_str(), why);
+                }
+                Err(_) => {}
+            }
+        }
+        kept.add_up(self.totals.omitted);
+        kept
+    }
+
     fn keep(&mut self, text: &str) -> Span {
         let span = Span { at: self.text.len() as u32, length: text.len() as u16 };
         self.text.push_str(text);
@@ -216,6 +310,14 @@ impl Manifest {
     pub(super) fn is_as_said(&self, index: u32, identity: &str, size: u64) -> bool {
         let node = self.entry(index).node;
         matches!(node, Node::File { size: said, .. } if said == size) && self.identity(index) == identity
+    }
+
+    /// Bytes of a file; 0 for others.
+    pub(super) fn size(&self, index: u32) -> u64 {
+        match self.entry(index).node {
+            Node::File { size, .. } => size,
+            _ => 0,
+        }
     }
 
     /// Identity of a file; empty for others.
@@ -375,18 +477,53 @@ pub(super) mod tests {
 
     #[test]
     fn a_name_that_cannot_be_used_is_named() {
-        let mut gathering = Gathering::new(Names::Exact);
-        gathering.add(&entry("", TreeNode::Directory)).unwrap();
-        let fault = gathering.add(&entry("a\u{1b}[2J", TreeNode::Directory)).unwrap_err();
-        assert!(fault.trouble.message.as_str().contains("a␛[2J"), "{}", fault.trouble.message);
-        for (names, taken) in [(Names::Exact, true), (Names::Portable, false)] {
+        let file = || TreeNode::File { size: 1, identity: "i".to_owned() };
+        let gather = |names, entries: &[(&str, TreeNode)]| {
             let mut gathering = Gathering::new(names);
             gathering.add(&entry("", TreeNode::Directory)).unwrap();
-            gathering.add(&entry("a", TreeNode::Directory)).unwrap();
-            assert_eq!(gathering.add(&entry("a/aux.c", TreeNode::Directory)).is_ok(), taken);
-            let link = TreeNode::Link { target: "b./c".to_owned() };
-            assert_eq!(gathering.add(&entry("link", link)).is_ok(), taken);
+            entries.iter().for_each(|(path, node)| gathering.add(&entry(path, node.clone())).unwrap());
+            let manifest = gathering.finish(Totals::default());
+            let paths: Vec<_> = manifest.entries().skip(1).map(|(index, _)| manifest.path(index)).collect();
+            let missing: Vec<_> = manifest.missing.entries.iter().map(|entry| entry.path.clone()).collect();
+            (paths, missing, manifest.missing.count)
+        };
+        for odd in ["a\u{1b}[2J", "a\u{200e}b", "a\u{ad}", "\u{feff}a", "\u{e0041}"] {
+            let inside = [format!("{odd}/b"), format!("{odd}/c"), format!("{odd}/c/d")];
+            let shown = |path: &str| SafeText::new(path).to_string();
+            let entries = [
+                (odd, TreeNode::Directory),
+                (&inside[0], file()),
+                (&inside[1], TreeNode::Directory),
+                (&inside[2], file()),
+                ("\u{f0000}", file()),
+            ];
+            let (paths, missing, count) = gather(Names::Exact, &entries);
+            assert_eq!((paths, count), (vec!["\u{f0000}".to_owned()], 2), "{odd:?}");
+            assert_eq!(missing, [shown(&inside[0]), shown(&inside[2])]);
+            assert_eq!(gather(Names::Exact, &entries[..1]).1, [shown(odd)], "an empty one stands for itself");
         }
+        let entries = [
+            ("a", TreeNode::Directory),
+            ("a/aux.c", TreeNode::Directory),
+            ("link", TreeNode::Link { target: "b./c".to_owned() }),
+        ];
+        assert_eq!(gather(Names::Exact, &entries).2, 0);
+        assert_eq!(
+            gather(Names::Portable, &entries),
+            (vec!["a".into()], vec!["a/aux.c".into(), "link".into()], 2)
+        );
+    }
+
+    #[test]
+    fn what_is_taken_out_is_missing() {
+        let manifest = tree(&["a/b/c", "a/b/d", "a/e", "f", "g/h"]);
+        let kept = manifest.without(&[(2, "x".to_owned()), (6, "y".to_owned())].into());
+        let paths: Vec<_> = kept.entries().map(|(index, _)| kept.path(index)).collect();
+        assert_eq!(paths, ["", "a", "a/e", "g", "g/h"]);
+        let missing: Vec<_> =
+            kept.missing.entries.iter().map(|entry| (entry.path.as_str(), entry.reason.as_str())).collect();
+        assert_eq!(missing, [("a/b/c", "x"), ("a/b/d", "x"), ("f", "y")]);
+        assert_eq!((kept.totals.files, kept.totals.directories, kept.totals.bytes), (2, 3, 2));
     }
 
     proptest! {

@@ -38,7 +38,7 @@ use tokio::{sync::watch, task::block_in_place};
 pub(super) use stage::Stage;
 
 use self::{
-    files::Missed,
+    files::{Missed, Unreadable},
     ground::Ground,
     manifest::{Gathering, Manifest},
     record::{Place, Record},
@@ -139,6 +139,8 @@ struct Whole {
     ground: Arc<Ground>,
     target: Target,
     way: Way,
+    /// Files that the server could not read when they were asked for.
+    lost: Unreadable,
 }
 
 /// What came of a try.
@@ -190,18 +192,22 @@ pub(super) async fn run(
     };
     Some(match ended {
         Ok((finish::Placed { path, root, deleted }, whole)) => {
-            let totals = &whole.manifest.totals;
+            let (totals, lost) = (&whole.manifest.totals, &whole.lost);
+            let mut missing = whole.manifest.missing.clone();
+            missing.merge(&lost.missing);
+            let bytes = totals.bytes.saturating_sub(lost.bytes);
             memory.tree = None;
             Outcome::Done(Finished {
                 path,
-                bytes: totals.bytes,
+                bytes,
                 transferred: memory.transferred,
-                resumed: totals.bytes.saturating_sub(memory.received),
+                resumed: bytes.saturating_sub(memory.received),
                 blake3: root.to_string(),
                 seconds: started.elapsed().as_secs_f64(),
-                files: Some(totals.files),
+                files: Some(totals.files.saturating_sub(lost.missing.count)),
                 omitted: totals.omitted,
                 deleted,
+                missing,
                 extracted: None,
             })
         }
@@ -257,12 +263,9 @@ async fn fetch(
         return Ok(Fetched::File);
     };
     memory.tree.get_or_insert_default().manifest = Some(Arc::clone(&manifest));
-    if let Some((one, other)) = names::twins(&manifest, Folding::elsewhere(context.names)) {
-        let path = |index| SafeText::new(&manifest.path(index));
-        let (one, other) = (path(one), path(other));
-        let message = format!("{one} and {other} are one name on other systems (--names exact takes them)");
-        return Err(Fault::never(TroubleKind::Other, message).into());
-    }
+    let mut manifest = manifest;
+    let twins = names::twins(&manifest, Folding::elsewhere(context.names), false);
+    prepare::leave_out(&mut manifest, twins);
     let (target, way) = block_in_place(|| choose(context, &name))?;
     context.tell_substitute(&target);
     if way == Way::Replace && manifest.totals.files == 0 {
@@ -364,7 +367,7 @@ fn announce(context: &Context, target: &Target, manifest: &Manifest) {
     let totals = &manifest.totals;
     if totals.omitted > 0 {
         tracing::warn!(
-            "{}: the tree leaves out {} of the folder's entries: devices, links that lead out of it, or names that are no UTF-8",
+            "{}: the tree leaves out {} of the folder's entries: devices, sockets, or links that lead out of it",
             context.new.address,
             totals.omitted
         );

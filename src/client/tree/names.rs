@@ -1,32 +1,111 @@
-//! Names of a tree that cannot stand beside each other on this machine's disk.
+//! Names of a tree that cannot stand beside each other, or at all, on this machine's disk.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, os::fd::BorrowedFd};
 
-use super::manifest::Manifest;
-use crate::client::folding::Folding;
+use rustix::{
+    fs::{AtFlags, Mode},
+    io::Errno,
+};
 
-/// Two entries of one directory whose names a file system takes for the same.
-pub(super) fn twins(manifest: &Manifest, folding: Folding) -> Option<(u32, u32)> {
+use super::manifest::{Entry, Manifest, Node};
+use crate::{
+    client::{folding::Folding, removal},
+    text::SafeText,
+};
+
+/// Entries whose names a file system takes for that of an earlier one in the same directory, and why they are missing.
+pub(super) fn twins(manifest: &Manifest, folding: Folding, here: bool) -> HashMap<u32, String> {
+    let mut twins = HashMap::new();
     if folding == Folding::default() {
-        return None;
+        return twins;
     }
+    let place = if here { "for this file system" } else { "on other systems (--names exact takes both)" };
     let mut seen = HashMap::new();
-    manifest.entries().skip(1).find_map(|(index, entry)| {
-        let before = seen.insert((entry.parent, folding.key(manifest.name(index))), index)?;
-        Some((before, index))
-    })
+    for (index, entry) in manifest.entries().skip(1) {
+        let name = (entry.parent, folding.key(manifest.name(index)));
+        let first = *seen.entry(name).or_insert(index);
+        if first != index {
+            let first = SafeText::new(manifest.name(first));
+            twins.insert(index, format!("it has the same name as {first} {place}"));
+        }
+    }
+    twins
+}
+
+/// Whether some system takes no such name: then the one here is asked.
+fn is_doubtful(name: &str) -> bool {
+    const EVERYWHERE: usize = 143;
+    name.len() > EVERYWHERE
+        || name.contains(['\\', ':', '*', '?', '"', '<', '>', '|'])
+        || name.ends_with(['.', ' '])
+        || name.starts_with(' ')
+}
+
+/// Whether there is anything to ask the file system for.
+pub(super) fn is_any_doubtful(manifest: &Manifest) -> bool {
+    let is_link = |entry: &Entry| matches!(entry.node, Node::Link { .. });
+    manifest.entries().any(|(index, entry)| is_link(entry) || is_doubtful(manifest.name(index)))
+}
+
+/// Entries that the file system of an empty directory cannot hold, and why not. What it should not hold cannot be asked for
+/// later: then only part of a tree would be there.
+pub(super) fn unstorable(manifest: &Manifest, probe: BorrowedFd<'_>) -> HashMap<u32, String> {
+    let mut links = None;
+    let mut lost = HashMap::new();
+    for (index, entry) in manifest.entries().skip(1) {
+        let name = manifest.name(index);
+        let refused = match entry.node {
+            Node::Link { .. } => links.get_or_insert_with(|| refuses_links(probe)).clone(),
+            Node::File { .. } | Node::Directory => None,
+        };
+        let refused = refused.or_else(|| is_doubtful(name).then(|| refuses_name(probe, name)).flatten());
+        if let Some(why) = refused {
+            lost.insert(index, why);
+        }
+    }
+    lost
+}
+
+fn refuses_links(probe: BorrowedFd<'_>) -> Option<String> {
+    const LINK: &str = "link";
+    match rustix::fs::symlinkat("target", probe, LINK) {
+        Err(Errno::PERM | Errno::NOSYS | Errno::OPNOTSUPP | Errno::INVAL) => {
+            Some("it is a link, and this file system has none".to_owned())
+        }
+        _ => {
+            let _ = rustix::fs::unlinkat(probe, LINK, AtFlags::empty());
+            None
+        }
+    }
+}
+
+fn refuses_name(probe: BorrowedFd<'_>, name: &str) -> Option<String> {
+    match rustix::fs::mkdirat(probe, name, Mode::from_raw_mode(0o700)) {
+        Err(Errno::INVAL | Errno::NAMETOOLONG | Errno::ILSEQ | Errno::NOENT | Errno::PERM) => {
+            Some("this file system does not take its name".to_owned())
+        }
+        // Whatever else is wrong, writing will find it.
+        Err(_) => None,
+        Ok(()) => {
+            let found = removal::list(probe).unwrap_or_default();
+            let is_other = !found.is_empty() && found.iter().all(|(found, _)| found != name);
+            let _ = rustix::fs::unlinkat(probe, name, AtFlags::REMOVEDIR);
+            is_other.then(|| "this file system stores it under another name".to_owned())
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::client::tree::manifest::tests::tree;
+    use std::os::fd::AsFd;
 
     #[test]
     fn twins_are_found_where_the_file_system_folds() {
         let case = Folding { case: true, normal: false };
         let normal = Folding { case: false, normal: true };
-        let pair = |paths: &[&str], folding| twins(&tree(paths), folding).is_some();
+        let pair = |paths: &[&str], folding| !twins(&tree(paths), folding, true).is_empty();
         for (one, other, by_case, by_normal) in [
             ("README", "readme", true, false),
             ("straße", "STRASSE", true, false),
@@ -41,5 +120,23 @@ mod tests {
             assert!(!pair(&[one, other], Folding::default()));
         }
         assert!(pair(&["D/a", "d/b"], case), "directories are names, too");
+        let manifest = tree(&["README", "Readme", "readme", "x"]);
+        let twins = twins(&manifest, case, true);
+        let mut lost: Vec<_> =
+            twins.iter().map(|(index, why)| (manifest.path(*index), why.as_str())).collect();
+        lost.sort_unstable();
+        let why = "it has the same name as README for this file system";
+        assert_eq!(lost, [("Readme".to_owned(), why), ("readme".to_owned(), why)]);
+    }
+
+    #[test]
+    fn an_ordinary_file_system_takes_every_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let handle = crate::platform::open_directory(dir.path()).unwrap();
+        let manifest = tree(&["a:b", "a.", " b", "c ", &"x".repeat(255), "plain"]);
+        assert!(is_any_doubtful(&manifest));
+        assert_eq!(unstorable(&manifest, handle.as_fd()), HashMap::new());
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+        assert!(!is_any_doubtful(&tree(&["a", "b/c"])));
     }
 }

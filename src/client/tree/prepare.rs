@@ -1,13 +1,13 @@
 //! Makes the work folder of a tree ready. What the disk cannot hold is found here, before anything is written.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use rustix::{fs::Mode, io::Errno};
 
 use super::{
     ground::{self, Cursor, Ground},
     large,
-    manifest::Node,
+    manifest::{Manifest, Node},
     names,
     record::{self, Place, Record, Subject},
     stage::Stage,
@@ -19,9 +19,15 @@ use crate::{
     client::{finish::Unfinished, part, place, retry::Fault},
     platform,
     protocol::digest::BLOCK_SIZE,
-    text::SafeText,
     units,
 };
+
+/// Takes out of a tree what cannot be stored.
+pub(super) fn leave_out(manifest: &mut Arc<Manifest>, lost: HashMap<u32, String>) {
+    if !lost.is_empty() {
+        *manifest = Arc::new(manifest.without(&lost));
+    }
+}
 
 impl Work<'_> {
     /// Opens the work folder, finds what is there, and makes the directories.
@@ -48,16 +54,10 @@ impl Work<'_> {
         if self.target.by_server && !stage.is_from(&self.context.new.address) {
             return Err(place::not_ours(&stage.path()).into());
         }
-        if let Some((one, other)) = names::twins(&self.manifest, stage.folding()) {
-            let path = |index| SafeText::new(&self.manifest.path(index));
-            return Err(Fault::disk(format!(
-                "{} and {} of the tree are the same name for the file system of {}",
-                path(one),
-                path(other),
-                self.target.path().display()
-            ))
-            .into());
-        }
+        let twins = names::twins(&self.manifest, stage.folding(), true);
+        leave_out(&mut self.manifest, twins);
+        let unstorable = stage.unstorable(&self.manifest);
+        leave_out(&mut self.manifest, unstorable);
         let place = self.way.place();
         let (record, trusted) = stage.recorded(place, self.manifest.len() as usize);
         let (ground, fresh) = match place {

@@ -3,10 +3,14 @@
 //! names that nobody gives by chance, since the folder is deleted with all that is in it.
 
 use std::{
+    collections::HashMap,
     ffi::{OsStr, OsString},
     fs::File,
     io::{self, BufRead, BufReader, Seek, Write},
-    os::{fd::AsFd, unix::fs::MetadataExt},
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::fs::MetadataExt,
+    },
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -18,6 +22,8 @@ use rustix::{
 
 use super::{
     ground::{self, Ground},
+    manifest::Manifest,
+    names,
     record::{self, Place, Record, Subject},
 };
 use crate::{
@@ -240,13 +246,26 @@ impl Stage {
 
     /// What the file system takes for the same name.
     pub(super) fn folding(&self) -> Folding {
+        self.probe(Folding::probe).unwrap_or_default()
+    }
+
+    /// What of a tree the file system cannot hold, and why not.
+    pub(super) fn unstorable(&self, manifest: &Manifest) -> HashMap<u32, String> {
+        if !names::is_any_doubtful(manifest) {
+            return HashMap::new();
+        }
+        self.probe(|probe| names::unstorable(manifest, probe)).unwrap_or_default()
+    }
+
+    /// Tries something in an empty directory.
+    fn probe<T>(&self, work: impl FnOnce(BorrowedFd<'_>) -> T) -> io::Result<T> {
         let _ = removal::remove(self.handle.as_fd(), OsStr::new(PROBE));
         let made = rustix::fs::mkdirat(&self.handle, PROBE, Mode::from_raw_mode(0o700));
         let probe =
             made.map_err(io::Error::from).and_then(|()| open_directory(&self.handle, OsStr::new(PROBE)));
-        let folding = probe.map(|probe| Folding::probe(probe.as_fd())).unwrap_or_default();
+        let tried = probe.map(|probe| work(probe.as_fd()));
         let _ = removal::remove(self.handle.as_fd(), OsStr::new(PROBE));
-        folding
+        tried
     }
 
     /// Leaves it in order, and gives it free for others.

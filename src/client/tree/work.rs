@@ -10,6 +10,7 @@ use super::{
     files::{self, Asking, Missed},
     ground::{self, Ground},
     manifest::Manifest,
+    names, prepare,
     record::Record,
     stage::Stage,
     survey::{State, Survey},
@@ -18,6 +19,7 @@ use super::{
 use crate::{
     client::{
         finish::Unfinished,
+        folding::Folding,
         link::Link,
         memory::Memory,
         place::Target,
@@ -80,12 +82,15 @@ impl Work<'_> {
         let survey = Survey { ground: &ground, manifest: &self.manifest, record: &record, trusted: false };
         let hashed = &mut self.memory.tree.get_or_insert_default().hashed;
         let mut states = block_in_place(|| survey.run(hashed, go_on))?.states;
+        block_in_place(|| self.leave_out(&mut states));
         self.count(&states);
         let mut link = self.link().await?;
         self.prove(&mut link, &mut states, None, true).await?;
         self.context.pool.put(&self.context.new.address.authority, link);
-        std::mem::take(&mut self.missed).none()?;
-        let is_other = |index: &u32| !matches!(states[*index as usize], State::Proven(_));
+        let lost = std::mem::take(&mut self.missed).none()?;
+        let is_other = |index: &u32| {
+            !matches!(states[*index as usize], State::Proven(_)) && !lost.indices.contains(index)
+        };
         if let Some(first) = (0..self.manifest.len()).find(is_other) {
             let others = match (first + 1..self.manifest.len()).filter(is_other).count() {
                 0 => String::new(),
@@ -102,7 +107,29 @@ impl Work<'_> {
         }
         tracing::info!("{} was there already, byte for byte", self.target.path().display());
         let Work { manifest, target, way, .. } = self;
-        Ok(Whole { manifest, states, ground: Arc::new(ground), target, way })
+        Ok(Whole { manifest, states, ground: Arc::new(ground), target, way, lost })
+    }
+
+    /// Takes out what is not there because the file system cannot hold it.
+    fn leave_out(&mut self, states: &mut Vec<State>) {
+        let differs = |state: &State| matches!(state, State::Absent | State::Other);
+        let everywhere = Folding { case: true, normal: true };
+        let is_possible = || {
+            names::is_any_doubtful(&self.manifest)
+                || !names::twins(&self.manifest, everywhere, true).is_empty()
+        };
+        if !states.iter().any(differs) || !is_possible() {
+            return;
+        }
+        // Where no work folder can be made nothing was left out by an earlier run either.
+        let Ok(stage) = Stage::open(&self.target.folder, &self.target.name) else { return };
+        let mut lost = names::twins(&self.manifest, stage.folding(), true);
+        lost.extend(stage.unstorable(&self.manifest));
+        stage.close();
+        lost.retain(|index, _| differs(&states[*index as usize]));
+        let kept = self.manifest.kept_without(&lost);
+        *states = kept.into_iter().map(|index| states[index as usize]).collect();
+        prepare::leave_out(&mut self.manifest, lost);
     }
 
     /// Asks which of the files that were found are what the server has.
@@ -212,9 +239,9 @@ impl Work<'_> {
                 self.large(&ground, &mut states, index).await?;
             }
         }
-        std::mem::take(&mut self.missed).none()?;
+        let lost = std::mem::take(&mut self.missed).none()?;
         let Work { manifest, target, way, .. } = self;
-        Ok(Whole { manifest, states, ground, target, way })
+        Ok(Whole { manifest, states, ground, target, way, lost })
     }
 
     /// The files of one block that have to be asked for.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Violation;
-use crate::units;
+use crate::{text::SafeText, units};
 
 /// Most entries that are named.
 const MAX_ENTRIES: usize = 100;
@@ -53,8 +53,9 @@ impl Missing {
     /// Counts the entries of another list, and names those for which there is room.
     pub fn merge(&mut self, other: &Missing) {
         let before = self.count;
-        for entry in &other.entries {
-            self.add(&entry.path, &entry.reason);
+        for MissingEntry { path, reason } in &other.entries {
+            // They may come from a peer.
+            self.add(SafeText::new(path).as_str(), SafeText::new(reason).as_str());
         }
         self.count = before.saturating_add(other.count);
     }

@@ -117,6 +117,7 @@ pub fn done(name: &str, bytes: u64) -> JobState {
         files: None,
         omitted: 0,
         deleted: 0,
+        missing: Default::default(),
         extracted: None,
     })
 }

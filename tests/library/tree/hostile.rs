@@ -16,6 +16,7 @@ use fdsp::{
         error::Code,
         message::{FileHead, Kind, Meta, TreeNode},
     },
+    text::SafeText,
 };
 
 use crate::tree::{
@@ -26,6 +27,12 @@ use crate::tree::{
 fn fetch(client: &mut Client, at: SocketAddr) -> Result<fdsp::client::Finished, Trouble> {
     let job = NewJob { form: Form::Tree, ..client.job(at, "t") };
     client.run(job)
+}
+
+/// What is missing of a tree.
+fn named(done: &fdsp::client::Finished) -> Vec<String> {
+    assert_eq!(done.missing.count, done.missing.entries.len() as u64);
+    done.missing.entries.iter().map(|entry| entry.path.clone()).collect()
 }
 
 /// One that gives up at once.
@@ -76,7 +83,7 @@ fn an_honest_script_is_believed() {
 }
 
 #[test]
-fn names_of_other_systems_are_refused_where_that_is_wanted() {
+fn names_of_other_systems_are_missing_where_that_is_wanted() {
     for name in ["CON", "aux.c", "apache.", "a ", "C:", "a\\b", "a\u{200d}b", "e\u{301}"] {
         let at = Script::new().directory("d").file(&format!("d/{name}"), b"a").serve();
         let mut client = once();
@@ -85,17 +92,22 @@ fn names_of_other_systems_are_refused_where_that_is_wanted() {
         let config =
             fdsp::client::Config { names: Names::Portable, retries: 0, ..crate::tree::support::config() };
         let mut client = Client::new(config);
-        let trouble = fetch(&mut client, at).unwrap_err();
-        assert!(trouble.message.as_str().contains("--names exact takes it"), "{name:?}: {trouble}");
-        assert!(client.names().is_empty(), "{name:?} left {:?}", client.names());
+        let done = fetch(&mut client, at).unwrap();
+        assert_eq!(
+            (done.files, named(&done)),
+            (Some(0), vec![SafeText::new(&format!("d/{name}")).to_string()])
+        );
+        assert!(done.missing.entries[0].reason.contains("--names exact takes it"), "{name:?}: {done:?}");
+        assert_eq!(fs::read_dir(client.path("t/d")).unwrap().count(), 0);
     }
     let at = Script::new().file("README", b"a").file("readme", b"b").serve();
     let config =
         fdsp::client::Config { names: Names::Portable, retries: 0, ..crate::tree::support::config() };
     let mut client = Client::new(config);
-    let trouble = fetch(&mut client, at).unwrap_err();
-    assert!(trouble.message.as_str().contains("README and readme are one name"), "{trouble}");
-    assert!(client.names().is_empty());
+    let done = fetch(&mut client, at).unwrap();
+    assert_eq!((done.files, done.bytes, named(&done)), (Some(1), 1, vec!["readme".to_owned()]));
+    assert!(done.missing.entries[0].reason.contains("same name as README"), "{done:?}");
+    assert_eq!(fs::read(client.path("t/README")).unwrap(), b"a");
 }
 
 /// Where the user has named nothing, what is there is neither touched nor told of.
@@ -175,22 +187,40 @@ fn paths_that_lead_out_break_the_protocol() {
 }
 
 #[test]
-fn names_that_a_terminal_obeys_are_refused_before_anything_is_written() {
-    for name in ["\u{1b}[2J", "a\nb", "\u{202e}gpj.exe", "\u{85}", "\u{7f}"] {
+fn names_that_a_terminal_obeys_are_missing_and_the_rest_comes() {
+    let odd = [
+        "\u{1b}[2J",
+        "a\nb",
+        "\u{202e}gpj.exe",
+        "\u{85}",
+        "\u{7f}",
+        "a\u{200e}",
+        "a\u{ad}b",
+        "\u{feff}a",
+        "\u{e0041}",
+    ];
+    for name in odd {
         let mut client = once();
-        let trouble = fetch(&mut client, Script::new().file(name, b"evil").serve()).unwrap_err();
-        assert!(trouble.message.as_str().contains("a terminal obeys"), "{name:?}: {trouble}");
-        assert!(!trouble.message.as_str().contains(char::is_control), "{trouble}");
-        assert!(client.names().is_empty(), "{name:?}");
+        let files = [("good", &b"good"[..]), (name, b"evil")];
+        let [one, other] = if name < "good" { [files[1], files[0]] } else { files };
+        let at = Script::new().file(one.0, one.1).file(other.0, other.1).serve();
+        let done = fetch(&mut client, at).unwrap();
+        assert_eq!(
+            (done.files, done.bytes, named(&done)),
+            (Some(1), 4, vec![SafeText::new(name).to_string()])
+        );
+        assert!(done.missing.entries[0].reason.contains("a terminal obeys"), "{name:?}: {done:?}");
+        assert_eq!(fs::read_dir(client.path("t")).unwrap().count(), 1, "{name:?}");
+        assert_eq!(client.names(), ["t"]);
     }
 }
 
 #[test]
-fn links_to_names_that_a_terminal_obeys_are_refused() {
+fn links_to_names_that_a_terminal_obeys_are_missing() {
     let mut client = once();
-    let trouble = fetch(&mut client, Script::new().link("link", "a/\u{1b}[2J").serve()).unwrap_err();
-    assert!(trouble.message.as_str().contains("a terminal obeys"), "{trouble}");
-    assert!(client.names().is_empty());
+    let done = fetch(&mut client, Script::new().link("link", "a/\u{1b}[2J").serve()).unwrap();
+    assert_eq!(named(&done), ["link"]);
+    assert!(fs::symlink_metadata(client.path("t/link")).is_err());
 }
 
 #[test]
@@ -325,7 +355,7 @@ fn a_file_that_goes_on_changing_is_reported_and_the_others_are_kept() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_named_and_the_others_are_kept() {
+fn a_file_that_cannot_be_read_is_missing_and_the_others_come() {
     let script = Script::new().file("a", b"a").file("b", b"b").file("c", b"c");
     let at = serve(move |session, id, request| match request {
         Request::Files(files) => {
@@ -344,8 +374,9 @@ fn a_file_that_cannot_be_read_is_named_and_the_others_are_kept() {
         request => script.answer(session, id, &request),
     });
     let mut client = Client::quick();
-    let trouble = fetch(&mut client, at).unwrap_err();
-    assert!(trouble.message.as_str().contains("/t/b: the server could not read it"), "{trouble}");
-    assert_eq!((trouble.kind, client.retries()), (TroubleKind::Other, 0));
-    assert_eq!(fs::read(client.path("t.part/fdsp-tree/c")).unwrap(), b"c");
+    let done = fetch(&mut client, at).unwrap();
+    assert_eq!((done.files, done.bytes, named(&done)), (Some(2), 2, vec!["b".to_owned()]));
+    assert!(done.missing.entries[0].reason.contains("could not read it"), "{done:?}");
+    assert_eq!(fs::read(client.path("t/c")).unwrap(), b"c");
+    assert!(!client.path("t/b").exists() && client.retries() == 0);
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     client::{Checksum, Existing, Finished, Form, KeptJob, KeptState, NewJob, Speak, Trouble, TroubleKind},
-    protocol::address::Address,
+    protocol::{address::Address, message::Missing},
     text::SafeText,
 };
 
@@ -68,6 +68,8 @@ enum State {
         omitted: u64,
         #[serde(default, skip_serializing_if = "is_default")]
         deleted: u64,
+        #[serde(default, skip_serializing_if = "is_default")]
+        missing: Missing,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         extracted: Option<FilePath>,
     },
@@ -126,6 +128,7 @@ impl From<&KeptState> for State {
                 files: finished.files,
                 omitted: finished.omitted,
                 deleted: finished.deleted,
+                missing: finished.missing.clone(),
                 extracted: finished.extracted.as_deref().map(FilePath::from),
             },
         }
@@ -210,8 +213,11 @@ fn state(state: State) -> Result<KeptState, String> {
             files,
             omitted,
             deleted,
+            missing: named,
             extracted,
         } => {
+            let mut missing = Missing::default();
+            missing.merge(&named);
             if !blake3.bytes().all(|byte| byte.is_ascii_hexdigit()) {
                 return Err("its BLAKE3 is no hex".into());
             }
@@ -227,6 +233,7 @@ fn state(state: State) -> Result<KeptState, String> {
                 files,
                 omitted,
                 deleted,
+                missing,
                 extracted,
             })
         }

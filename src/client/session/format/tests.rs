@@ -8,8 +8,16 @@ use crate::{
     protocol::{
         address::{Address, DEFAULT_PORT},
         classic::Dialect,
+        message::Missing,
     },
 };
+
+/// A list of so many missing entries.
+fn missing(count: u64) -> Missing {
+    let mut missing = Missing::default();
+    (0..count).for_each(|number| missing.add(&format!("a/{number}"), "permission denied"));
+    missing
+}
 
 fn path() -> impl Strategy<Value = PathBuf> {
     let text = "/[a-zä\"\\\\ \n\u{1b}/]{0,12}".prop_map(PathBuf::from);
@@ -82,6 +90,7 @@ fn state() -> impl Strategy<Value = KeptState> {
                         files,
                         omitted,
                         deleted,
+                        missing: missing(omitted % 3),
                         extracted,
                     })
                 },

@@ -83,6 +83,9 @@ fn facts(row: &JobView, theme: &Theme) -> Vec<(&'static str, String, Style)> {
         JobState::Connecting => ("connecting", theme.plain),
         JobState::Running => ("running", theme.plain),
         JobState::Verifying => ("verifying", theme.plain),
+        JobState::Done(finished) if !finished.missing.is_none() => {
+            ("incomplete: what came is verified and in place", theme.warn)
+        }
         JobState::Done(finished) if finished.files.is_some() => {
             ("done: every file verified, tree in place", theme.good)
         }
@@ -159,6 +162,16 @@ fn done(facts: &mut Vec<(&'static str, String, Style)>, finished: &Finished, the
         let text =
             format!("{} left out by the server: links, devices or mounts", units::count(finished.omitted));
         facts.push(("Omitted", text, theme.warn));
+    }
+    if !finished.missing.is_none() {
+        let entries = if finished.missing.count == 1 { "entry" } else { "entries" };
+        facts.push(("Missing", format!("{} {entries}", units::count(finished.missing.count)), theme.warn));
+        for entry in &finished.missing.entries {
+            facts.push(("", format!("{} ({})", entry.path, entry.reason), theme.plain));
+        }
+        if finished.missing.unnamed() > 0 {
+            facts.push(("", format!("and {} more", units::count(finished.missing.unnamed())), theme.plain));
+        }
     }
 }
 

@@ -176,6 +176,13 @@ fn says(row: &JobView, look: &Look) -> Says {
             let hash = short(&finished.blake3, glyphs).unwrap_or_default();
             says.text = Some((format!("verified {hash}"), theme.dim));
             says.short = "verified";
+            if !finished.missing.is_none() {
+                says.word = "incomplete".to_owned();
+                says.word_style = theme.warn;
+                says.text = Some((finished.missing.sentence(), theme.plain));
+                says.short = "";
+                says.wide = true;
+            }
         }
         JobState::Failed(trouble) => {
             says.word = "failed".to_owned();
