@@ -36,6 +36,7 @@ Exit codes:
     5  the server is not the one that was meant or not known, or wants its token
     6  the digest is wrong, the source changed, or an archive is not one that is unpacked
     7  the local disk: full, not writable, target exists; output cannot be written
+    8  completed, but entries of a folder are missing; they are listed (--allow-missing makes it 0)
   130  interrupted; what was fetched is kept, and the queue of a session
 
 Without a terminal the same work is done with plain lines, or with --json

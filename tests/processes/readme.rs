@@ -67,6 +67,7 @@ fn exit_codes_are_all_named() {
         Exit::Refused,
         Exit::Integrity,
         Exit::Disk,
+        Exit::Missing,
         Exit::Interrupted,
     ];
     let help = Cli::command().render_help().to_string();
