@@ -199,7 +199,6 @@ impl Segment {
                 root,
                 holes: true,
                 missing: true,
-                ..Get::default()
             }));
             self.pending += 1;
         }
