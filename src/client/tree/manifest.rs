@@ -206,7 +206,7 @@ impl Gathering {
         if let Some(missing) = &totals.missing {
             self.manifest.missing.merge(missing);
         }
-        self.manifest.add_up(totals.omitted);
+        self.manifest.add_up(&totals);
         self.manifest.text.shrink_to_fit();
         self.manifest.entries.shrink_to_fit();
         self.manifest
@@ -214,9 +214,10 @@ impl Gathering {
 }
 
 impl Manifest {
-    /// Sets the totals to those of the entries.
-    fn add_up(&mut self, omitted: u64) {
-        let mut totals = Totals { omitted, ..Totals::default() };
+    /// Sets the totals to those of the entries. What cannot be counted here is what the server has said.
+    fn add_up(&mut self, said: &Totals) {
+        let Totals { omitted, data_bytes, .. } = *said;
+        let mut totals = Totals { omitted, data_bytes, ..Totals::default() };
         for entry in &self.entries {
             match entry.node {
                 Node::Directory => totals.directories += 1,
@@ -262,7 +263,7 @@ impl Manifest {
                 Err(_) => {}
             }
         }
-        kept.add_up(self.totals.omitted);
+        kept.add_up(&self.totals);
         kept
     }
 

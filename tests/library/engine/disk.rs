@@ -141,11 +141,8 @@ fn a_sparse_file_is_neither_sent_nor_allocated_whole() {
 fn a_failed_job_holds_no_room() {
     let served = Served::new();
     served.write("a", &content(5 * MIB, 1));
-    let mut client = Client::new(fdsp::client::Config {
-        limit: Some(100_000),
-        retries: 0,
-        ..crate::engine::support::config()
-    });
+    let mut client =
+        Client::new(fdsp::client::Config { limit: Some(100_000), ..crate::engine::support::once() });
     let job = client.job(served.at(), "a");
     let id = client.add(job);
     client.started(id);
