@@ -24,6 +24,10 @@ fn left(form: Form, state: KeptState, command: fn(Vec<JobId>) -> Command, elsewh
     let new = NewJob { form, ..folder.job(at, path, Existing::Keep) };
     let (engine, _events) = resume(config(), vec![KeptJob { state, ..new.into() }]).unwrap();
     engine.command(command(vec![JobId(0)]));
+    if !elsewhere {
+        // A deletion that is interrupted waits for the next start.
+        until("an empty folder", || folder.names().is_empty());
+    }
     engine.command(Command::Stop);
     engine.join(PATIENCE);
     folder.names()
@@ -75,6 +79,7 @@ fn what_another_job_would_go_on_with_stays_until_that_is_given_up_too() {
         }
         let (engine, _events) = resume(config(), vec![paused(form), paused(other)]).unwrap();
         engine.command(Command::Remove(vec![JobId(0), JobId(1)]));
+        until("an empty folder", || folder.names().is_empty());
         engine.command(Command::Stop);
         engine.join(PATIENCE);
         assert!(folder.names().is_empty(), "{form:?} with {other:?}: {:?}", folder.names());
