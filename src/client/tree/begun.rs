@@ -52,12 +52,14 @@ impl Begun {
         Begun { folder, known, whole: Vec::new() }
     }
 
-    /// How many bytes of a version of a file need not come again.
+    /// How many bytes of a version of a file of `size` bytes need not be sent again: less than all of them, since no request can skip
+    /// the whole file.
     pub(super) fn bytes(&self, path: &str, identity: &str, size: u64) -> u64 {
         if self.known.is_empty() {
             return 0;
         }
-        self.known.get(&name(path, identity)).copied().filter(|&bytes| bytes < size).unwrap_or(0)
+        let known = self.known.get(&name(path, identity)).copied();
+        known.filter(|&bytes| bytes <= size).map_or(0, |bytes| bytes.min(size.saturating_sub(1)))
     }
 
     /// The first bytes of a version of a file.
@@ -136,7 +138,8 @@ mod tests {
         begun.keep("b", "one", 0, b"other");
         let mut again = open();
         assert_eq!((again.bytes("a", "one", 100), again.bytes("a", "two", 100)), (7, 0));
-        assert_eq!(again.bytes("a", "one", 7), 0, "it is less than the file");
+        assert_eq!(again.bytes("a", "one", 7), 6, "it is less than the file");
+        assert_eq!(again.bytes("a", "one", 6), 0, "it is not of this file");
         assert_eq!(again.read("a", "one", 7).unwrap(), b"content");
         again.complete("a", "one");
         assert_eq!(open().bytes("a", "one", 100), 7, "it is there until another one is kept");

@@ -221,7 +221,8 @@ impl<'a> Asking<'a> {
             let path = self.manifest.path(coming.index);
             begun.keep(&path, &coming.head.identity, coming.kept.0 as u64, &bytes[coming.kept.0..]);
             coming.kept.0 = bytes.len();
-            self.progressed = true;
+            let tree = self.memory.tree.get_or_insert_default();
+            self.progressed |= tree.gets_further(&path, bytes.len() as u64);
         }
         coming.kept.1 = Instant::now();
     }

@@ -30,7 +30,7 @@ mod survey;
 mod work;
 mod writer;
 
-use std::{ops::ControlFlow, sync::Arc, time::Instant};
+use std::{collections::HashMap, ops::ControlFlow, sync::Arc, time::Instant};
 
 use rustix::fs::FileType;
 use tokio::{sync::watch, task::block_in_place};
@@ -80,6 +80,8 @@ pub(super) struct Tree {
     /// How often a file, or something of a large one, came as the tree was said to hold it. What came otherwise brings the
     /// whole no nearer to its end.
     came: u64,
+    /// Most bytes that were received of each file that was cut off: only a connection that gets further has made progress.
+    furthest: HashMap<String, u64>,
     /// What the tree holds, as far as that came: a link may break before all of it has.
     gathering: Option<Gathering>,
     /// All of it, until something of it turns out to be otherwise.
@@ -89,6 +91,14 @@ pub(super) struct Tree {
 }
 
 impl Tree {
+    /// Whether more bytes of a file were received than ever before.
+    fn gets_further(&mut self, path: &str, bytes: u64) -> bool {
+        let furthest = self.furthest.entry(path.to_owned()).or_default();
+        let further = bytes > *furthest;
+        *furthest = bytes.max(*furthest);
+        further
+    }
+
     /// Leaves everything in order, and gives it free for others.
     pub(super) fn close(&mut self) {
         if let Some(stage) = self.stage.take() {

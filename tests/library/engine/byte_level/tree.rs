@@ -164,8 +164,9 @@ fn files_tricks(request: u32) -> Vec<Trick> {
     let mut all = Tricks { to: ASKS_FILES, request, right: &steps, tricks: Vec::new() };
     all.spoil();
     for trick in &mut all.tricks {
-        // The answer is over before what comes behind it.
-        trick.harmless |= trick.name == "end twice";
+        // The file is received and verified before: a connection that breaks after it costs nothing.
+        trick.harmless |= trick.name.starts_with("end ") && trick.name != "end before done"
+            || matches!(&*trick.name, "done twice" | "goodbye instead of end");
     }
     all.malform(0, &announced());
     let size = WANTED.len() as u64;
