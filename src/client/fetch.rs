@@ -18,7 +18,9 @@ use crate::{
 };
 
 use super::{
-    TroubleKind, compare, crew, dial,
+    TroubleKind,
+    blocks::Blocks,
+    compare, crew, dial,
     memory::{Memory, Place, Source},
     name::SafeName,
     part::Part,
@@ -74,6 +76,7 @@ async fn holds(context: &Context, memory: &mut Memory) -> Result<bool, Fault> {
         return Err(Fault::never(TroubleKind::Integrity, message));
     }
     tracing::warn!("{address}: what was fetched is not what {peer} has; the blocks are compared");
+    context.progress.set_here(&Blocks::default(), true);
     if !memory.doubt() {
         block_in_place(|| memory.start_over())?;
     }
@@ -129,8 +132,7 @@ fn reconnecting(context: &Context, memory: &mut Memory, fault: &Fault) {
 fn changed(context: &Context, memory: &mut Memory) -> Result<(), Fault> {
     let address = &context.new.address;
     // Nothing of it is verified for this version yet.
-    context.progress.set_verified(0);
-    context.progress.set_position(0);
+    context.progress.set_here(&Blocks::default(), true);
     if memory.doubt() {
         tracing::info!(
             "{address} is another version than what was fetched before; what still matches is kept"
@@ -141,9 +143,7 @@ fn changed(context: &Context, memory: &mut Memory) -> Result<(), Fault> {
     if archive {
         tracing::warn!("{address}: the folder is not what it was; its archive is fetched anew");
     }
-    block_in_place(|| memory.start_over())?;
-    context.progress.set_here(&memory.blocks, true);
-    Ok(())
+    block_in_place(|| memory.start_over())
 }
 
 impl Context {

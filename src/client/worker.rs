@@ -150,8 +150,7 @@ pub(super) async fn told_to_stop(stop: &mut watch::Receiver<bool>) {
 
 fn failed(progress: &Progress, mut memory: Memory, mut fault: Fault, progressed: bool) -> (Memory, Outcome) {
     if fault.verdict == Verdict::StartOver && memory.doubt() {
-        progress.set_verified(0);
-        progress.set_position(0);
+        progress.set_here(&Blocks::default(), true);
         memory.restarts += 1;
         return (memory, Outcome::Fault { fault, progressed: false });
     }
