@@ -30,6 +30,9 @@ fn a_panic_is_reported_on_a_restored_terminal() {
 fn child_panics_while_its_screen_is_shown() {
     let mut terminal = Terminal::open(false).expect("a terminal");
     terminal.draw(|frame| frame.render_widget("screenful", frame.area()));
+    // A frame that is still with the output thread could be written after the report.
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(terminal.written()).expect("the frame is written");
     let other = std::thread::spawn(|| panic::panic_any("in another thread"));
     assert!(other.join().is_err());
     panic!("this is the report");
