@@ -180,15 +180,16 @@ impl<'a> Campaign<'a> {
             self.gate.let_pass(usize::MAX);
             thread::sleep(Duration::from_micros(self.dice.below(20_000) as u64));
         }
+        // One that lost a server after it had received something goes on by itself, or ends if the server came back too late.
+        if running.interrupted > 0 && running.client.has_ended() {
+            return self.ended(running, received);
+        }
         // One that has been interrupted twice waits for long before it tries again.
         if running.interrupted == 2 || self.dice.once_in(2) {
             return self.kill_client(running, received);
         }
         self.kill_server(&mut running);
-        if running.patient {
-            return Some(running);
-        }
-        self.ended(running, received)
+        Some(running)
     }
 
     fn kill_client(&mut self, mut running: Running, received: &mut usize) -> Option<Running> {
