@@ -159,6 +159,32 @@ fn what_was_not_left_in_order_is_verified_and_not_fetched() {
     assert!(done.transferred <= most, "{done:?}");
 }
 
+/// A run that is killed just after another one was killed: the files are too young for their stamps to be trusted.
+#[test]
+fn what_was_proven_stays_in_the_record_of_files_that_were_just_written() {
+    let served = Served::new();
+    let folder = served.folder.path().join("t");
+    many(&folder, 100, 4096);
+    write(&folder, "zz-large", &content(3 * MIB, 5));
+    let mut client = Client::new(Config { retries: 0, ..patient() });
+    let proxy = Proxy::start(served.at(), vec![Fault::Flip(2 * MIB), Fault::Flip(MIB)]);
+    let job = NewJob { address: address(proxy.at(), "t"), ..tree(&client, &served, "t") };
+    client.run(job.clone()).unwrap_err();
+    let control = client.path("t.part/fdsp-control");
+    let text = fs::read_to_string(&control).unwrap();
+    let unclean: String = text.split_inclusive('\n').filter(|line| !line.contains(" clean ")).collect();
+    fs::write(&control, unclean).unwrap();
+    for number in 0..100 {
+        let path = client.path(&format!("t.part/fdsp-tree/000/{number:05}.dat"));
+        fs::write(&path, fs::read(&path).unwrap()).unwrap();
+    }
+    fs::remove_dir_all(client.path("t.part/fdsp-parts")).unwrap();
+    client.run(job).unwrap_err();
+    let text = fs::read_to_string(&control).unwrap();
+    let proven = |line: &&str| line.contains(" file ") && !line.contains("\"identity\":\"\"");
+    assert_eq!(text.lines().filter(proven).count(), 100);
+}
+
 #[test]
 fn a_control_file_that_tells_nothing_costs_no_content() {
     for damage in ["", "nonsense\n", "remove"] {
