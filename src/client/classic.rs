@@ -21,6 +21,7 @@ use super::{
     TroubleKind,
     memory::{Memory, Source},
     name::SafeName,
+    origin::Origin,
     queue::Announced,
     retry::Fault,
     wire::Wire,
@@ -158,6 +159,7 @@ impl Exchange<'_> {
         }
         self.memory.source = Some(Source {
             address: self.context.new.address.to_string(),
+            origin: Origin::Plain,
             identity: String::new(),
             form: Form::File,
             size: Some(size),

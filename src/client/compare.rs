@@ -28,6 +28,7 @@ use super::{
     blocks::{Blocks, Noted},
     link::Link,
     memory::{Memory, Place, Source, buffer, hash_block},
+    origin::Origin,
     place::{self, Target},
     retry::{Fault, Verdict},
     times::Status,
@@ -93,6 +94,8 @@ struct Comparison<'a> {
     target: Option<Target>,
     old: Option<Target>,
     source: Option<Source>,
+    /// The server that answers.
+    origin: Origin,
     /// Blocks of `.part` and target, whichever has more.
     here: u64,
     /// Where the hashes of the server's blocks go: index, length, hash.
@@ -172,11 +175,13 @@ impl<'a> Comparison<'a> {
         let (hashes, received) = channel();
         let hashed = spawn_blocking(move || hashing.run(received, &is_wanted));
         let (old, source, _wanted) = (old_target, None, Wanted(wanted));
-        Ok(Comparison { context, target, old, source, here, hashes, hashed, _wanted })
+        let origin = Origin::Unknown;
+        Ok(Comparison { context, target, old, source, origin, here, hashes, hashed, _wanted })
     }
 
     /// Asks for the hashes of the server's blocks.
     async fn ask(&mut self, link: &mut Link) -> Result<Compared, Fault> {
+        self.origin = link.origin();
         let request = Request::Hashes(Get {
             path: self.context.new.address.path.as_str().to_owned(),
             form: Form::File,
@@ -226,7 +231,7 @@ impl<'a> Comparison<'a> {
         if let Some(target) = &self.target {
             self.context.answered(target, content);
         }
-        self.source = Some(self.context.source(content));
+        self.source = Some(self.context.source(content, self.origin));
         Ok(())
     }
 }

@@ -27,6 +27,7 @@ use super::{
     dial,
     link::Link,
     memory::Memory,
+    origin::Origin,
     ranges::{Ranges, SegmentId, WORTH},
     retry::Fault,
     segment::{Known, News, Segment, Site},
@@ -81,7 +82,7 @@ enum Step {
 
 /// Fetches what is missing, beginning on `link`. Cancelled, it needs [`settle`].
 pub(super) async fn fetch(context: &Context, memory: &mut Memory, link: Link) -> Result<(), Fault> {
-    let mut crew = Crew::new(context, memory)?;
+    let mut crew = Crew::new(context, memory, link.origin())?;
     crew.start(Some(link), None);
     memory.crew = Some(Box::new(crew));
     let fetched = work(context, memory).await;
@@ -129,7 +130,7 @@ pub(super) async fn settle(context: &Context, memory: &mut Memory) {
 }
 
 impl Crew {
-    fn new(context: &Context, memory: &mut Memory) -> Result<Crew, Fault> {
+    fn new(context: &Context, memory: &mut Memory, origin: Origin) -> Result<Crew, Fault> {
         let form = context.new.asked_form();
         let segments = context.board.segments();
         let source = memory.source.as_ref();
@@ -140,6 +141,7 @@ impl Crew {
         let (sender, news) = mpsc::unbounded_channel();
         let site = Site {
             authority: context.new.address.authority.clone(),
+            origin,
             path: context.new.address.path.as_str().to_owned(),
             form,
             identity,

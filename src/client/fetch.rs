@@ -23,6 +23,7 @@ use super::{
     compare, crew, dial,
     memory::{Memory, Place, Source},
     name::SafeName,
+    origin::Origin,
     part::Part,
     place::{self, Target},
     queue::Announced,
@@ -38,10 +39,20 @@ const TOLD: Duration = Duration::from_secs(10);
 /// [`crew::settle`] what still runs.
 pub(super) async fn fetch(context: &Context, memory: &mut Memory) -> Result<(), Fault> {
     recall::recall(context, memory).await?;
+    let security = context.new.address.authority.security;
+    if memory.source.as_ref().is_some_and(|source| !source.origin.is_possible(security)) {
+        // What another server has said of it is worth nothing here.
+        memory.proven = false;
+    }
     while memory.doubtful || !memory.is_complete() || !holds(context, memory).await? {
         let link = context.pool.link(&context.new.address.authority).await?;
         if memory.doubtful {
             compare::compare(context, memory, link).await?;
+            continue;
+        }
+        if memory.is_of_another(link.origin()) {
+            context.pool.put(&context.new.address.authority, link);
+            of_another(context, memory)?;
             continue;
         }
         memory.gets_further();
@@ -57,6 +68,24 @@ pub(super) async fn fetch(context: &Context, memory: &mut Memory) -> Result<(), 
         }
     }
     Ok(())
+}
+
+/// What is here was proven by another server, which may send the same identity: only this server's hashes tell what of it is
+/// the same.
+fn of_another(context: &Context, memory: &mut Memory) -> Result<(), Fault> {
+    let (address, peer) = (&context.new.address, dial::peer(&context.new.address.authority));
+    memory.restarts += 1;
+    if memory.restarts > context.retries.max(1) {
+        let message = format!("{peer} shows another certificate on each connection");
+        return Err(Fault::never(TroubleKind::Integrity, message));
+    }
+    context.progress.set_here(&Blocks::default(), true);
+    if memory.doubt() {
+        tracing::info!("{address}: what is here came from another server than {peer}; it is compared");
+        return Ok(());
+    }
+    tracing::warn!("{address}: what is here came from another server than {peer}; it is fetched anew");
+    block_in_place(|| memory.start_over())
 }
 
 /// Compares the digest of what is here with the one that the server knows, if it knows one without reading the content for it. The blocks
@@ -147,10 +176,11 @@ fn changed(context: &Context, memory: &mut Memory) -> Result<(), Fault> {
 }
 
 impl Context {
-    /// What the server said of a content.
-    pub(super) fn source(&self, content: &Content) -> Source {
+    /// What this server said of a content.
+    pub(super) fn source(&self, content: &Content, origin: Origin) -> Source {
         Source {
             address: self.new.address.to_string(),
+            origin,
             identity: content.identity.clone(),
             form: content.form,
             size: content.size,

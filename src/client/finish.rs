@@ -312,6 +312,7 @@ mod tests {
             }),
             source: Some(Source {
                 address: String::new(),
+                origin: Default::default(),
                 identity: "v1".into(),
                 form: Form::File,
                 size: Some(CONTENT.len() as u64),

@@ -15,6 +15,7 @@ use crate::{
 };
 
 use super::{
+    origin::Origin,
     patience::{Timeouts, hashing_time},
     rate::Limiter,
     retry::Fault,
@@ -61,6 +62,11 @@ impl Link {
         let wire = Wire::open(authority, timeouts, servers).await?;
         let machine = Client::with_token(AGENT, authority.token.as_ref());
         Ok(Link { wire, machine, working: VecDeque::new(), stale: false, broken: false })
+    }
+
+    /// Which server it is.
+    pub(super) fn origin(&self) -> Origin {
+        self.wire.origin()
     }
 
     /// Whether this connection rested and the server has not said anything since: what fails now may have been

@@ -22,6 +22,7 @@ use super::{
     board::Board,
     compare::Seen,
     crew::Crew,
+    origin::Origin,
     part::Part,
     place::Target,
     retry::Fault,
@@ -31,8 +32,11 @@ use super::{
 /// What the server said of the content.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Source {
-    /// Where it came from, for people: identity and hashes decide, not the address.
+    /// Where it came from, for people: origin, identity and hashes decide, not the address.
     pub(super) address: String,
+    /// The server that said so, and proved the blocks.
+    #[serde(default)]
+    pub(super) origin: Origin,
     /// Changes when the content may have changed; empty where the server tells none.
     pub(super) identity: String,
     pub(super) form: Form,
@@ -135,6 +139,11 @@ impl Memory {
     /// Whether everything is here, and proven to be of one version.
     pub(super) fn is_complete(&self) -> bool {
         self.proven && self.size().is_some_and(|size| self.blocks.missing(Some(size)).is_empty())
+    }
+
+    /// Whether what is here was proven by another server than this one.
+    pub(super) fn is_of_another(&self, origin: Origin) -> bool {
+        self.source.as_ref().is_some_and(|source| source.origin != origin)
     }
 
     /// Forgets what was fetched: it belongs to another version, and cannot be compared with this one.

@@ -47,6 +47,7 @@ mod listing;
 mod memory;
 mod name;
 mod new_job;
+mod origin;
 mod part;
 mod patience;
 mod phase;

@@ -11,7 +11,9 @@ use tokio::time::{Instant, sleep_until};
 use crate::protocol::address::Authority;
 
 use super::{
+    dial,
     link::Link,
+    origin::Origin,
     patience::Timeouts,
     retry::Fault,
     trust::{Servers, Trust},
@@ -76,6 +78,19 @@ impl Pool {
         Link::open(authority, self.timeouts, &self.servers).await
     }
 
+    /// A connection to the server of this origin.
+    ///
+    /// # Errors
+    /// There is none, or another server answers.
+    pub(super) async fn link_to(&self, authority: &Authority, origin: Origin) -> Result<Link, Fault> {
+        self.link(authority).await.and_then(|link| must_be(link, authority, origin))
+    }
+
+    /// A new connection to the server of this origin. Errors: see [`Pool::link_to`].
+    pub(super) async fn fresh_to(&self, authority: &Authority, origin: Origin) -> Result<Link, Fault> {
+        self.fresh(authority).await.and_then(|link| must_be(link, authority, origin))
+    }
+
     /// Takes a connection that is no longer needed; it is closed if nobody asks for it soon.
     pub(super) fn put(self: &Arc<Self>, authority: &Authority, mut link: Link) {
         if !link.is_usable() {
@@ -114,6 +129,15 @@ impl Pool {
     pub(super) async fn close(&self) {
         close(self.with(|inner| inner.take(|_| true))).await;
     }
+}
+
+/// What one server has proven is not mixed with what another one says.
+fn must_be(link: Link, authority: &Authority, origin: Origin) -> Result<Link, Fault> {
+    if link.origin() == origin {
+        return Ok(link);
+    }
+    let peer = dial::peer(authority);
+    Err(Fault::changed(format!("{peer} shows another certificate than it did a moment ago")))
 }
 
 impl Inner {

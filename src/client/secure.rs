@@ -11,7 +11,7 @@ use tokio::{net::TcpStream, task::block_in_place};
 
 use crate::{
     platform::reason,
-    protocol::{address::Authority, error::Stranger},
+    protocol::{address::Authority, error::Stranger, pin::Pin},
     tls::{self, Session},
 };
 
@@ -27,12 +27,12 @@ pub(super) type Secure = Session<UnbufferedClientConnection>;
 /// Bytes that are read at once.
 const READ: usize = 16 * 1024;
 
-/// Makes sure of a server, and agrees on keys with it.
+/// Makes sure of a server, and agrees on keys with it; the pin of the certificate that it has proven to own.
 pub(super) async fn secure(
     stream: &TcpStream,
     authority: &Authority,
     servers: &Arc<Servers>,
-) -> Result<Box<Secure>, Fault> {
+) -> Result<(Box<Secure>, Pin), Fault> {
     let (peer, began) = (dial::peer(authority), Instant::now());
     let verifier = Arc::new(Verifier::new(Arc::clone(servers), authority.clone()));
     let mut session = Box::new(begin(authority, &verifier).map_err(|error| {
@@ -58,7 +58,13 @@ pub(super) async fn secure(
             });
         }
         if session.is_established() {
-            return Ok(session);
+            let pin = verifier.found().ok_or_else(|| {
+                Fault::never(
+                    TroubleKind::Connection,
+                    format!("{peer} shows no certificate; check host and port"),
+                )
+            })?;
+            return Ok((session, pin));
         }
         let count = receive(stream, &mut session).await.map_err(lost)?;
         if count == 0 {

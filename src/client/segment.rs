@@ -21,6 +21,7 @@ use crate::protocol::{
 use super::{
     board::{Board, Slot},
     link::Link,
+    origin::Origin,
     part::Writer,
     pool::Pool,
     progress::Progress,
@@ -37,6 +38,8 @@ const NOTED: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Site {
     pub(super) authority: Authority,
+    /// The server that all connections must lead to.
+    pub(super) origin: Origin,
     pub(super) path: String,
     pub(super) form: Form,
     /// What the content must be, if it is known already.
@@ -145,7 +148,7 @@ impl Segment {
         let site = Arc::clone(&self.site);
         let mut link = match link {
             Some(link) => link,
-            None => site.pool.link(&site.authority).await?,
+            None => site.pool.link_to(&site.authority, site.origin).await?,
         };
         let mut worked = false;
         loop {
@@ -167,7 +170,7 @@ impl Segment {
                 Err(fault) if link.is_stale() && matches!(fault.verdict, Verdict::Again(_)) => {
                     site.ranges().lost(self.id);
                     (self.pending, self.coming) = (0, None);
-                    link = site.pool.fresh(&site.authority).await?;
+                    link = site.pool.fresh_to(&site.authority, site.origin).await?;
                 }
                 Err(fault) => return Err(fault),
             }

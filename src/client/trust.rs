@@ -207,17 +207,22 @@ fn lock(path: &Path, patience: Duration) -> io::Result<File> {
 pub(super) struct Verifier {
     servers: Arc<Servers>,
     authority: Authority,
-    distrust: Mutex<Option<Distrust>>,
+    verdict: Mutex<Option<Result<Pin, Distrust>>>,
 }
 
 impl Verifier {
     pub(super) fn new(servers: Arc<Servers>, authority: Authority) -> Verifier {
-        Verifier { servers, authority, distrust: Mutex::default() }
+        Verifier { servers, authority, verdict: Mutex::default() }
     }
 
     /// Why it was not believed, if that was so.
     pub(super) fn distrust(&self) -> Option<Distrust> {
-        self.distrust.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.verdict.lock().unwrap_or_else(PoisonError::into_inner).take_if(|verdict| verdict.is_err())?.err()
+    }
+
+    /// The certificate that was believed.
+    pub(super) fn found(&self) -> Option<Pin> {
+        self.verdict.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.as_ref().ok().copied()
     }
 }
 
@@ -235,11 +240,14 @@ impl ServerCertVerifier for Verifier {
                 system.verify_server_cert(end_entity, intermediates, server_name, ocsp, now).is_ok()
             })
         };
-        self.servers.judge(&self.authority, tls::pin(end_entity), vouched).map_err(|distrust| {
-            *self.distrust.lock().unwrap_or_else(PoisonError::into_inner) = Some(distrust);
-            Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)
-        })?;
-        Ok(ServerCertVerified::assertion())
+        let pin = tls::pin(end_entity);
+        let verdict = self.servers.judge(&self.authority, pin, vouched).map(|()| pin);
+        let verified = match verdict {
+            Ok(_) => Ok(ServerCertVerified::assertion()),
+            Err(_) => Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)),
+        };
+        *self.verdict.lock().unwrap_or_else(PoisonError::into_inner) = Some(verdict);
+        verified
     }
 
     fn verify_tls12_signature(

@@ -17,6 +17,7 @@ use crate::{
 
 use super::{
     TroubleKind, dial,
+    origin::Origin,
     patience::{Patience, Timeouts},
     rate::Limiter,
     retry::Fault,
@@ -37,6 +38,7 @@ pub(super) struct Wire {
     stream: TcpStream,
     /// What makes records of what is written, and content of what is read.
     secure: Option<Box<Secure>>,
+    origin: Origin,
     /// What was received and not used is at `start..end`; behind that there is room, without TLS.
     buffer: Vec<u8>,
     start: usize,
@@ -65,21 +67,23 @@ impl Wire {
         }
         let (peer, began) = (dial::peer(authority), Instant::now());
         let stream = dial::dial(authority, timeouts.silence).await?;
-        let secure = match authority.security {
-            Security::Plain => None,
+        let (secure, origin) = match authority.security {
+            Security::Plain => (None, Origin::Plain),
             Security::Tls { .. } => {
                 let handshake = timeout(timeouts.silence, secure(&stream, authority, servers)).await;
                 let seconds = timeouts.silence.as_secs_f32();
-                Some(handshake.map_err(|_| {
+                let (secure, pin) = handshake.map_err(|_| {
                     let message = format!("the TLS handshake with {peer} took longer than {seconds} s");
                     Fault::silent(began, message)
-                })??)
+                })??;
+                (Some(secure), Origin::Certificate(pin))
             }
         };
         Ok(Wire {
             stream,
             heard: secure.is_some(),
             secure,
+            origin,
             buffer: Vec::new(),
             start: 0,
             end: 0,
@@ -93,6 +97,11 @@ impl Wire {
     /// The other side, for people.
     pub(super) fn peer(&self) -> &str {
         &self.peer
+    }
+
+    /// Which server it is.
+    pub(super) fn origin(&self) -> Origin {
+        self.origin
     }
 
     /// Bytes that were received and not used.

@@ -6,6 +6,7 @@ pub mod alone;
 pub mod effort;
 pub mod folder;
 pub mod frames;
+pub mod impostor;
 pub mod memory;
 pub mod program;
 pub mod proxy;

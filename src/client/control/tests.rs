@@ -1,14 +1,18 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::client::blocks::Blocks;
-use crate::protocol::message::{Form, Timestamp};
+use crate::client::{blocks::Blocks, origin::Origin};
+use crate::protocol::{
+    message::{Form, Timestamp},
+    pin::Pin,
+};
 
 const FULL: u64 = BLOCK_SIZE;
 
 fn source(size: Option<u64>) -> Source {
     Source {
         address: "fdsp+plain://h:1/a b\n\u{1b}".into(),
+        origin: Origin::Certificate(Pin([9; 32])),
         identity: "id".into(),
         form: Form::File,
         size,

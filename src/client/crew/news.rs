@@ -5,8 +5,9 @@ use std::{fs::File, sync::Arc};
 use crate::{
     client::{
         Event, Existing, TroubleKind,
-        memory::{Memory, Place, buffer, hash_block},
+        memory::{Memory, Place, Source, buffer, hash_block},
         name::SafeName,
+        origin::Origin,
         place,
         retry::Fault,
         segment::{Known, News},
@@ -96,6 +97,7 @@ pub(in crate::client) fn count_corrupt(
 
 /// The first answer: holds it against what is known, or decides where the content goes.
 fn introduce(context: &Context, memory: &mut Memory, content: &Content) -> Result<Arc<Known>, Fault> {
+    let origin = memory.crew.as_ref().map_or(Origin::Unknown, |crew| crew.site.origin);
     match &memory.source {
         Some(source) => {
             let same_size = content.size.is_none() || source.size.is_none() || content.size == source.size;
@@ -104,8 +106,9 @@ fn introduce(context: &Context, memory: &mut Memory, content: &Content) -> Resul
             }
         }
         None => {
-            prepare(context, memory, content)?;
-            memory.source = Some(context.source(content));
+            let source = context.source(content, origin);
+            prepare(context, memory, content, &source)?;
+            memory.source = Some(source);
         }
     }
     memory.recalled = false;
@@ -142,7 +145,7 @@ fn compare(memory: &Memory, block: &Block) -> Result<(), Fault> {
 }
 
 /// Decides where it goes, and makes room.
-fn prepare(context: &Context, memory: &mut Memory, content: &Content) -> Result<(), Fault> {
+fn prepare(context: &Context, memory: &mut Memory, content: &Content, source: &Source) -> Result<(), Fault> {
     let new = &context.new;
     let archive = content.form == Form::Zip;
     let name = SafeName::for_content(new.address.path.name(), &content.name, archive, context.names);
@@ -154,7 +157,7 @@ fn prepare(context: &Context, memory: &mut Memory, content: &Content) -> Result<
     }
     if let Some(Place { part, .. }) = &mut memory.place {
         // Noted before there is anything in it: nothing else tells that it was made here.
-        part.record(&context.source(content), &memory.blocks);
+        part.record(source, &memory.blocks);
         content.size.map_or(Ok(()), |size| part.claim(size, content.data_bytes))?;
     }
     if let Some(sources) = content.sources.filter(|sources| sources.omitted > 0) {

@@ -149,7 +149,7 @@ fn failed(doing: &str, path: &Path, error: &io::Error) -> Fault {
 /// What is proven is what arrived: a file that another program may have changed since is read again.
 fn confirm(whole: &Whole, stage: &Stage, go_on: impl Fn() -> bool) -> Result<(), Unfinished> {
     let manifest = &whole.manifest;
-    let (record, trusted) = stage.recorded(whole.way.place(), manifest.len() as usize);
+    let (record, trusted) = stage.recorded(whole.way.place(), manifest.origin, manifest.len() as usize);
     let mut cursor = Cursor::new(&whole.ground, manifest);
     let mut buffer = survey::buffer();
     for (index, _, size) in manifest.files() {

@@ -1,7 +1,10 @@
 //! The control file of a tree under fuzzing.
 
 use super::record::{Place, head, read, subject};
-use crate::{client::fuzzing::checked, fuzzing::Fuzz};
+use crate::{
+    client::{fuzzing::checked, origin::Origin},
+    fuzzing::Fuzz,
+};
 
 /// Files that the tree has at most.
 const MOST: usize = 20;
@@ -23,7 +26,7 @@ fn control_files_of_trees_are_fuzzed() {
     Fuzz::new("tree-control-file").words(words).run(|input| {
         let text = checked(input);
         let about = subject(&*text);
-        let found = [Place::New, Place::Target].map(|place| read(&*text, place, MOST));
+        let found = [Place::New, Place::Target].map(|place| read(&*text, (place, Origin::Plain), MOST));
         for (place, record) in [Place::New, Place::Target].iter().zip(&found) {
             // Nothing is told of files that are elsewhere, nor of more than there can be.
             let is_about = about.as_ref().is_some_and(|(subject, _)| subject.ground == *place);

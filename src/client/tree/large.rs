@@ -168,7 +168,8 @@ impl Work<'_> {
         };
         let modified = source.modified.unwrap_or(entry.modified);
         let size = source.size.unwrap_or(0);
-        if !self.manifest.is_as_said(index, &source.identity, size) {
+        let same_server = source.origin == self.manifest.origin;
+        if !same_server || !self.manifest.is_as_said(index, &source.identity, size) {
             self.missed.changed(&super::remote(&self.context.new.address, &path));
         } else if let Some(tree) = &mut self.memory.tree {
             tree.came += 1;
@@ -204,7 +205,8 @@ impl Work<'_> {
         };
         if let Some(mut control) = self.stage()?.adder() {
             let stat = rustix::fs::fstat(&*file).map_err(|error| failed(&error.into()))?;
-            let line = record::file(&path, size, &source.identity, root, &stamp(&stat));
+            let identity = if same_server { &source.identity } else { record::HASHED };
+            let line = record::file(&path, size, identity, root, &stamp(&stat));
             if let Err(error) = control.write_all(line.as_bytes()) {
                 tracing::warn!("cannot write to the control file: {error}");
             }

@@ -9,7 +9,7 @@ use crate::protocol::{
 };
 
 use crate::{
-    client::{Names, TroubleKind, name::SafeName, retry::Fault},
+    client::{Names, TroubleKind, name::SafeName, origin::Origin, retry::Fault},
     text::SafeText,
     units,
 };
@@ -64,6 +64,8 @@ pub(super) struct Entry {
 /// The entries, each directory directly before what is in it; the first one is the tree itself.
 #[derive(Debug, Default)]
 pub(super) struct Manifest {
+    /// The server that said so.
+    pub(super) origin: Origin,
     text: String,
     entries: Vec<Entry>,
     pub(super) totals: Totals,
@@ -98,9 +100,14 @@ struct Lost {
 
 impl Gathering {
     /// Nothing yet.
-    pub(super) fn new(names: Names) -> Gathering {
-        let (manifest, open) = (Manifest::default(), Vec::new());
+    pub(super) fn new(names: Names, origin: Origin) -> Gathering {
+        let (manifest, open) = (Manifest { origin, ..Manifest::default() }, Vec::new());
         Gathering { names, manifest, open, continued: false, last: String::new(), lost: None }
+    }
+
+    /// The server that its pages come from.
+    pub(super) fn origin(&self) -> Origin {
+        self.manifest.origin
     }
 
     /// How many entries have come.
@@ -117,7 +124,7 @@ impl Gathering {
     /// Takes the next entry, in the order that the protocol demands. The tree itself begins anew.
     pub(super) fn add(&mut self, entry: &TreeEntry) -> Result<(), Fault> {
         if entry.path.is_empty() {
-            *self = Gathering::new(self.names);
+            *self = Gathering::new(self.names, self.origin());
         }
         let manifest = &mut self.manifest;
         let index = u32::try_from(manifest.entries.len()).unwrap_or(u32::MAX);
@@ -244,7 +251,7 @@ impl Manifest {
     /// The same without these entries, and without what is beneath them: each of those is missing, and why.
     pub(super) fn without(&self, lost: &HashMap<u32, String>) -> Manifest {
         let (text, missing) = (self.text.clone(), self.missing.clone());
-        let mut kept = Manifest { text, missing, ..Manifest::default() };
+        let mut kept = Manifest { origin: self.origin, text, missing, ..Manifest::default() };
         let ends = self.ends();
         let mut places: Vec<Result<u32, &str>> = Vec::with_capacity(self.entries.len());
         for (index, entry) in self.entries() {
@@ -422,7 +429,7 @@ pub(super) mod tests {
             }
             all.insert(segments, TreeNode::File { size: 1, identity: format!("id {path}") });
         }
-        let mut gathering = Gathering::new(Names::Exact);
+        let mut gathering = Gathering::new(Names::Exact, Origin::Plain);
         gathering.add(&entry("", TreeNode::Directory)).unwrap();
         for (segments, node) in all {
             gathering.add(&entry(&segments.join("/"), node)).unwrap();
@@ -452,17 +459,17 @@ pub(super) mod tests {
             }
             assert_eq!(gathering.continued().as_deref(), Some("c"));
         };
-        let mut gathering = Gathering::new(Names::Exact);
+        let mut gathering = Gathering::new(Names::Exact, Origin::Plain);
         begin(&mut gathering);
         gathering.add(&entry("d", file())).unwrap();
         let totals = gathering.finish(Totals { files: 1, bytes: 1, omitted: 2, ..Totals::default() }).totals;
         assert_eq!((totals.bytes, totals.files, totals.directories, totals.omitted), (3, 3, 2, 2));
         // A file that is a directory now.
-        let mut gathering = Gathering::new(Names::Exact);
+        let mut gathering = Gathering::new(Names::Exact, Origin::Plain);
         begin(&mut gathering);
         gathering.add(&entry("c/x", file())).unwrap_err();
         // A server that knows no such thing begins anew.
-        let mut gathering = Gathering::new(Names::Exact);
+        let mut gathering = Gathering::new(Names::Exact, Origin::Plain);
         begin(&mut gathering);
         gathering.add(&entry("", TreeNode::Directory)).unwrap();
         assert_eq!(gathering.len(), 1);
@@ -480,7 +487,7 @@ pub(super) mod tests {
     fn a_name_that_cannot_be_used_is_named() {
         let file = || TreeNode::File { size: 1, identity: "i".to_owned() };
         let gather = |names, entries: &[(&str, TreeNode)]| {
-            let mut gathering = Gathering::new(names);
+            let mut gathering = Gathering::new(names, Origin::Plain);
             gathering.add(&entry("", TreeNode::Directory)).unwrap();
             entries.iter().for_each(|(path, node)| gathering.add(&entry(path, node.clone())).unwrap());
             let manifest = gathering.finish(Totals::default());

@@ -295,7 +295,9 @@ async fn gather(context: &Context, memory: &mut Memory) -> Result<Option<Manifes
     let mut link = context.pool.link(authority).await?;
     let gathering = &mut memory.tree.get_or_insert_default().gathering;
     loop {
-        let gathered = gathering.get_or_insert_with(|| Gathering::new(context.names));
+        // Pages of two servers make no tree.
+        gathering.take_if(|gathered| gathered.origin() != link.origin());
+        let gathered = gathering.get_or_insert_with(|| Gathering::new(context.names, link.origin()));
         let before = gathered.len();
         match gather_on(&mut link, context, gathered).await {
             Ok(Some(totals)) => {

@@ -59,7 +59,7 @@ impl Work<'_> {
         let unstorable = stage.unstorable(&self.manifest);
         leave_out(&mut self.manifest, unstorable);
         let place = self.way.place();
-        let (record, trusted) = stage.recorded(place, self.manifest.len() as usize);
+        let (record, trusted) = stage.recorded(place, self.manifest.origin, self.manifest.len() as usize);
         let (ground, fresh) = match place {
             Place::New => stage.tree()?,
             Place::Target => (self.ground()?, false),
@@ -163,7 +163,8 @@ impl Work<'_> {
     ) {
         let Some(stage) = self.memory.tree.as_mut().and_then(|tree| tree.stage.as_mut()) else { return };
         let manifest = &self.manifest;
-        let subject = Subject { address: self.context.new.address.to_string(), ground: place };
+        let address = self.context.new.address.to_string();
+        let subject = Subject { address, origin: manifest.origin, ground: place };
         stage.record(&subject, |out| {
             let mut cursor = Cursor::new(ground, manifest);
             for (index, _, size) in manifest.files() {

@@ -17,7 +17,10 @@ use std::{collections::HashMap, io::BufRead};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    client::control::{checked, line},
+    client::{
+        control::{checked, line},
+        origin::Origin,
+    },
     protocol::digest::Hash,
 };
 
@@ -46,6 +49,9 @@ pub(super) enum Place {
 pub(super) struct Subject {
     /// Where the tree came from, for people.
     pub(super) address: String,
+    /// The server that proved its files.
+    #[serde(default)]
+    pub(super) origin: Origin,
     pub(super) ground: Place,
 }
 
@@ -173,10 +179,10 @@ pub(super) fn subject(mut input: impl BufRead) -> Option<(Subject, Option<String
 }
 
 /// Reads a control file that is to be about files in `ground`, at most `most` of them; it tells nothing if it is none, or about
-/// others.
-pub(super) fn read(mut input: impl BufRead, ground: Place, most: usize) -> Record {
+/// others. Files that another server than `origin` has proven are as good as hashed.
+pub(super) fn read(mut input: impl BufRead, (ground, origin): (Place, Origin), most: usize) -> Record {
     let mut record = Record::default();
-    let (mut number, mut damaged) = (0, false);
+    let (mut number, mut damaged, mut proven) = (0, false, false);
     let mut bytes = Vec::new();
     loop {
         bytes.clear();
@@ -192,16 +198,16 @@ pub(super) fn read(mut input: impl BufRead, ground: Place, most: usize) -> Recor
         let understood = match (number, words) {
             (1, _) if text == Some(FIRST) => true,
             (2, Some(("tree", json))) => {
-                let subject = serde_json::from_str::<Subject>(json);
-                if subject.is_ok_and(|subject| subject.ground == ground) {
-                    true
-                } else {
+                let subject = serde_json::from_str::<Subject>(json).ok();
+                let Some(subject) = subject.filter(|subject| subject.ground == ground) else {
                     return Record::default();
-                }
+                };
+                proven = subject.origin == origin;
+                true
             }
             (1 | 2, _) => return Record::default(),
             (3, Some(("seal", _))) => true,
-            (_, Some(("file", json))) => take_file(json, &mut record.files, most).is_some(),
+            (_, Some(("file", json))) => take_file(json, proven, &mut record.files, most).is_some(),
             (_, Some(("clean", mark))) => {
                 record.clean = Some(mark.to_owned());
                 true
@@ -214,11 +220,11 @@ pub(super) fn read(mut input: impl BufRead, ground: Place, most: usize) -> Recor
     record
 }
 
-fn take_file(json: &str, files: &mut HashMap<Key, Known>, most: usize) -> Option<()> {
+fn take_file(json: &str, proven: bool, files: &mut HashMap<Key, Known>, most: usize) -> Option<()> {
     let line: Line<'_> = serde_json::from_str(json).ok()?;
     let known = Known {
         size: line.size,
-        identity: key(&line.identity),
+        identity: key(if proven { &line.identity } else { HASHED }),
         root: Hash::from_hex(&line.root)?,
         stamp: key(&line.stamp),
     };
@@ -237,11 +243,11 @@ mod tests {
     const ROOT: Hash = Hash([7; 32]);
 
     fn subject() -> Subject {
-        Subject { address: "fdsp://h/\"d\"\n".into(), ground: Place::New }
+        Subject { address: "fdsp://h/\"d\"\n".into(), origin: Origin::Plain, ground: Place::New }
     }
 
     fn read_text(text: &[u8]) -> Record {
-        read(text, Place::New, 100)
+        read(text, (Place::New, Origin::Plain), 100)
     }
 
     fn whole() -> String {
@@ -262,6 +268,14 @@ mod tests {
     }
 
     #[test]
+    fn what_another_server_proved_is_known_and_not_proven() {
+        let other = Origin::Certificate(crate::protocol::pin::Pin([1; 32]));
+        let record = read(whole().as_bytes(), (Place::New, other), 100);
+        let known = record.file("d").unwrap();
+        assert!(known.root == ROOT && known.has_stamp("s2") && !known.proves(ROOT, "two"));
+    }
+
+    #[test]
     fn of_two_lines_for_one_file_the_later_counts() {
         let text = head(&subject(), None) + &file("d", 1, "one", ROOT, "") + &file("d", 2, "two", ROOT, "");
         assert!(read_text(text.as_bytes()).file("d").unwrap().is_of("two"));
@@ -279,11 +293,11 @@ mod tests {
 
     #[test]
     fn one_about_something_else_tells_nothing() {
-        assert_eq!(read(whole().as_bytes(), Place::Target, 100), Record::default());
+        assert_eq!(read(whole().as_bytes(), (Place::Target, Origin::Plain), 100), Record::default());
         let newer = whole().replacen(&line(FIRST), &line("fdsp-tree 2"), 1);
         assert_eq!(read_text(newer.as_bytes()), Record::default());
         assert_eq!(read_text(b""), Record::default());
-        assert_eq!(read(whole().as_bytes(), Place::New, 1).files.len(), 1);
+        assert_eq!(read(whole().as_bytes(), (Place::New, Origin::Plain), 1).files.len(), 1);
     }
 
     proptest! {

@@ -31,6 +31,7 @@ use crate::{
         board::Board,
         folder::{Folder, open_directory},
         folding::Folding,
+        origin::Origin,
         removal,
         retry::Fault,
         work_folder::{self, Purpose},
@@ -169,12 +170,12 @@ impl Stage {
         }
     }
 
-    /// What its control file says, and whether that can be believed without hashing.
-    pub(super) fn recorded(&self, place: Place, most: usize) -> (Record, bool) {
+    /// What its control file says to a server of this origin, and whether that can be believed without hashing.
+    pub(super) fn recorded(&self, place: Place, origin: Origin, most: usize) -> (Record, bool) {
         let record = self.control().and_then(|mut control| {
             self.subject(&mut control)?;
             control.rewind().ok()?;
-            Some(record::read(control, place, most))
+            Some(record::read(control, (place, origin), most))
         });
         let record = record.unwrap_or_default();
         let trusted = self.ours || (record.clean.is_some() && record.clean == platform::boot());
@@ -412,24 +413,25 @@ mod tests {
     #[test]
     fn its_record_is_trusted_while_it_is_ours_or_clean() {
         let (dir, folder) = folder();
-        let subject = Subject { address: "a".into(), ground: Place::New };
+        let subject = Subject { address: "a".into(), origin: Origin::Plain, ground: Place::New };
         let hash = crate::protocol::digest::Hash([1; 32]);
         let mut stage = Stage::open(&folder, "x".as_ref()).unwrap();
-        assert!(!stage.recorded(Place::New, 10).1);
+        assert!(!stage.recorded(Place::New, Origin::Plain, 10).1);
         stage.record(&subject, |out| out.write_all(record::file("f", 1, "i", hash, "s").as_bytes()));
-        let (record, trusted) = stage.recorded(Place::New, 10);
+        let (record, trusted) = stage.recorded(Place::New, Origin::Plain, 10);
         assert!(trusted && record.file("f").is_some());
         drop(stage);
         let stage = Stage::open(&folder, "x".as_ref()).unwrap();
-        let (record, trusted) = stage.recorded(Place::New, 10);
+        let (record, trusted) = stage.recorded(Place::New, Origin::Plain, 10);
         assert!(!trusted && record.file("f").is_some(), "it was not left in order");
         drop(stage);
         let mut stage = Stage::open(&folder, "x".as_ref()).unwrap();
         stage.record(&subject, |_| Ok(()));
         stage.close();
-        assert!(Stage::open(&folder, "x".as_ref()).unwrap().recorded(Place::New, 10).1);
+        assert!(Stage::open(&folder, "x".as_ref()).unwrap().recorded(Place::New, Origin::Plain, 10).1);
         fs::write(dir.path().join("x.part/fdsp-control"), "nonsense").unwrap();
-        let (record, trusted) = Stage::open(&folder, "x".as_ref()).unwrap().recorded(Place::New, 10);
+        let (record, trusted) =
+            Stage::open(&folder, "x".as_ref()).unwrap().recorded(Place::New, Origin::Plain, 10);
         assert!(!trusted && record == Record::default());
     }
 

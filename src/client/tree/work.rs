@@ -61,16 +61,17 @@ impl Work<'_> {
         self.context.progress.set(sizes.iter().sum(), sizes.len() as u64);
     }
 
-    /// A connection to the server.
+    /// A connection to the server that has said what the tree holds.
     async fn link(&self) -> Result<Link, Fault> {
-        self.context.pool.link(&self.context.new.address.authority).await
+        self.context.pool.link_to(&self.context.new.address.authority, self.manifest.origin).await
     }
 
     /// Replaces a connection that the server closed while it was idle, which is no failure; `false` if it is one.
     async fn reconnected(&self, link: &mut Link, fault: &Fault) -> Result<bool, Fault> {
         let idle = link.is_stale() && matches!(fault.verdict, Verdict::Again(_));
         if idle {
-            *link = self.context.pool.fresh(&self.context.new.address.authority).await?;
+            *link =
+                self.context.pool.fresh_to(&self.context.new.address.authority, self.manifest.origin).await?;
         }
         Ok(idle)
     }

@@ -4,8 +4,9 @@ mod archives;
 mod changes;
 mod control;
 mod given_up;
+mod origin;
 mod secret;
 mod support;
 mod update;
 
-use crate::shared::proxy;
+use crate::shared::{impostor, proxy};

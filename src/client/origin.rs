@@ -1,0 +1,98 @@
+//! Which server has proven a content: an identity and hashes are worth as much as the server that sent them.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::protocol::{
+    address::Security,
+    pin::{Pin, PinError},
+};
+
+/// A server, as far as it has proven which one it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(super) enum Origin {
+    /// Not recorded. No connection has this origin, so that nothing with it is believed.
+    #[default]
+    Unknown,
+    /// A server without TLS: it has proven nothing, and all of them are the same.
+    Plain,
+    /// The server with this certificate, which was verified in the handshake.
+    Certificate(Pin),
+}
+
+const UNKNOWN: &str = "unknown";
+const PLAIN: &str = "plain";
+
+impl Origin {
+    /// Whether a server that is reached in this way can be this one.
+    pub(super) fn is_possible(self, security: Security) -> bool {
+        match (self, security) {
+            (Origin::Unknown, _) => false,
+            (Origin::Plain, security) => security == Security::Plain,
+            (Origin::Certificate(_), Security::Plain) => false,
+            (Origin::Certificate(own), Security::Tls { pin }) => pin.is_none_or(|pin| pin == own),
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Unknown => f.write_str(UNKNOWN),
+            Origin::Plain => f.write_str(PLAIN),
+            Origin::Certificate(pin) => pin.fmt(f),
+        }
+    }
+}
+
+impl From<Origin> for String {
+    fn from(origin: Origin) -> String {
+        origin.to_string()
+    }
+}
+
+impl TryFrom<String> for Origin {
+    type Error = PinError;
+
+    fn try_from(text: String) -> Result<Origin, PinError> {
+        match text.as_str() {
+            UNKNOWN => Ok(Origin::Unknown),
+            PLAIN => Ok(Origin::Plain),
+            pin => Pin::parse(pin).map(Origin::Certificate),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_read_as_it_was_written() {
+        for origin in [Origin::Unknown, Origin::Plain, Origin::Certificate(Pin([7; 32]))] {
+            let text = serde_json::to_string(&origin).unwrap();
+            assert_eq!(serde_json::from_str::<Origin>(&text).unwrap(), origin, "{text}");
+        }
+        assert!(serde_json::from_str::<Origin>("\"sha256:00\"").is_err());
+    }
+
+    #[test]
+    fn an_address_with_a_pin_excludes_every_other_origin() {
+        let (own, other) = (Pin([1; 32]), Pin([2; 32]));
+        let pinned = Security::Tls { pin: Some(own) };
+        for (origin, security, possible) in [
+            (Origin::Certificate(own), pinned, true),
+            (Origin::Certificate(other), pinned, false),
+            (Origin::Certificate(other), Security::Tls { pin: None }, true),
+            (Origin::Certificate(own), Security::Plain, false),
+            (Origin::Plain, pinned, false),
+            (Origin::Plain, Security::Plain, true),
+            (Origin::Unknown, Security::Plain, false),
+            (Origin::Unknown, Security::Tls { pin: None }, false),
+        ] {
+            assert_eq!(origin.is_possible(security), possible, "{origin} by {security:?}");
+        }
+    }
+}
