@@ -2,6 +2,7 @@
 //! turn, by a server that is right in all other answers.
 
 use std::{
+    collections::HashMap,
     io::{Read, Write},
     net::{Shutdown, SocketAddr, TcpStream},
     sync::{Arc, Mutex},
@@ -168,6 +169,8 @@ pub fn serve(
     right: impl Fn(u8, u32) -> Vec<u8> + Send + Sync + 'static,
 ) -> SocketAddr {
     let present = Arc::clone(present);
+    // Those with each number are made once: there are many hundred.
+    let made: Mutex<HashMap<u32, Vec<Trick>>> = Mutex::default();
     listen(move |_, mut stream| {
         let (mut said, mut buffer, mut answered) = (Vec::new(), [0; 4096], 0);
         if stream.write_all(&welcomed(&[])).is_err() {
@@ -182,9 +185,13 @@ pub fn serve(
                 if *kind == GOODBYE {
                     return;
                 }
-                let trick = present.lock().unwrap().map(|number| tricks(*request).swap_remove(number));
-                match trick.filter(|trick| trick.to == *kind) {
-                    Some(trick) => return end(stream, &trick.says),
+                let wrong = present.lock().unwrap().and_then(|number| {
+                    let mut made = made.lock().unwrap();
+                    let trick = &made.entry(*request).or_insert_with(|| tricks(*request))[number];
+                    (trick.to == *kind).then(|| trick.says.clone())
+                });
+                match wrong {
+                    Some(says) => return end(stream, &says),
                     None => drop(stream.write_all(&right(*kind, *request))),
                 }
             }
