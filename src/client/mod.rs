@@ -44,6 +44,7 @@ pub mod kept;
 mod leftover;
 mod link;
 mod listing;
+mod lock;
 mod memory;
 mod name;
 mod new_job;

@@ -24,6 +24,7 @@ use super::{
     control::Record,
     folder::Folder,
     journal::{Journal, Notes},
+    lock,
     memory::Source,
     retry::Fault,
     work_folder::cannot_lock,
@@ -442,7 +443,7 @@ fn open(folder: &Folder, name: &OsStr, target: &OsStr) -> Result<File, Fault> {
         if !data.is_file() {
             return Err(refuse("is not a regular file"));
         }
-        match file.try_lock() {
+        match lock::lock(&file, lock::MOMENT) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(Fault::disk(format!("another client is downloading to {path}")));

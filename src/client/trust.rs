@@ -8,7 +8,7 @@ use std::{
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use rustix::fs::OFlags;
@@ -23,6 +23,7 @@ use rustls::{
 };
 
 use crate::{
+    client::lock,
     protocol::{
         address::{Authority, Security},
         pin::Pin,
@@ -38,8 +39,6 @@ const HEAD: &str = "\
 
 /// How long another program may write the file.
 const LOCKED: Duration = Duration::from_secs(10);
-/// How often to look whether it still does.
-const LOOK: Duration = Duration::from_millis(20);
 
 /// Whom, and what, a client believes without asking.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -189,16 +188,10 @@ fn remember(path: &Path, name: &str, pin: Pin) -> io::Result<()> {
 fn lock(path: &Path, patience: Duration) -> io::Result<File> {
     let flags = OFlags::NONBLOCK.bits().cast_signed();
     let file = File::options().create(true).append(true).mode(0o600).custom_flags(flags).open(path)?;
-    let begun = Instant::now();
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::Error(error)) => return Err(error),
-            Err(TryLockError::WouldBlock) if begun.elapsed() >= patience => {
-                return Err(io::Error::other("another program keeps it locked"));
-            }
-            Err(TryLockError::WouldBlock) => std::thread::sleep(LOOK),
-        }
+    match lock::lock(&file, patience) {
+        Ok(()) => Ok(file),
+        Err(TryLockError::Error(error)) => Err(error),
+        Err(TryLockError::WouldBlock) => Err(io::Error::other("another program keeps it locked")),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::platform::reason;
 
 use super::{
     folder::{Folder, open_directory},
-    removal,
+    lock, removal,
     retry::Fault,
 };
 
@@ -66,7 +66,7 @@ pub(super) fn open(folder: &Folder, name: &OsStr, purpose: &Purpose) -> Result<F
                 Some(_) => return Err(refuse(&format!("is in the way of {}", purpose.coming))),
             },
         };
-        match handle.try_lock() {
+        match lock::lock(&handle, lock::MOMENT) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(busy()),
             Err(TryLockError::Error(error)) => return Err(cannot_lock(&path, &error)),

@@ -11,7 +11,7 @@ use std::{
 use rustix::fs::{AtFlags, Mode, OFlags};
 
 use super::{SessionName, format::MOST};
-use crate::{platform, state::private_folder, text::SafeText};
+use crate::{client::lock, platform, state::private_folder, text::SafeText};
 
 /// Most bytes that are read of who holds a session.
 const HOLDER: u64 = 200;
@@ -50,7 +50,7 @@ impl Store {
         let name = name.as_str().to_owned();
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let mut lock = open_at(&folder, &format!("{name}.lock"), flags)?;
-        match lock.try_lock() {
+        match lock::lock(&lock, lock::MOMENT) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(Refused::Held(holder(&mut lock))),
             Err(TryLockError::Error(error)) => return Err(error.into()),
