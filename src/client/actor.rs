@@ -212,14 +212,16 @@ impl Actor {
     }
 
     /// Closes the files of a job, so that others may have them, and tells of it then. The disk is not waited for here; until
-    /// it is done, the job cannot be started.
-    fn close(&mut self, id: JobId, mut memory: Memory, event: Option<Event>) {
+    /// it is done, the job cannot be started. `replaced`: what is on the disk tells the next transfer everything.
+    fn close(&mut self, id: JobId, mut memory: Memory, event: Option<Event>, replaced: bool) {
         if !memory.is_open() {
-            self.kept.insert(id, memory);
+            if !replaced {
+                self.kept.insert(id, memory);
+            }
             event.into_iter().for_each(|event| self.board.tell(event));
             return;
         }
-        self.board.with(|state| state.queue.hold(id, true));
+        self.board.with(|state| state.queue.closing(id, replaced));
         self.workers.insert(id, watch::channel(true).0);
         let sender = self.sender.clone();
         let closing = spawn_blocking(move || {
@@ -237,9 +239,10 @@ impl Actor {
     /// The files of a job are closed.
     fn closed(&mut self, id: JobId, memory: Memory, event: Option<Box<Event>>) {
         self.workers.remove(&id);
-        let phase = self.board.with(|state| {
-            state.queue.hold(id, false);
-            state.queue.phase(id)
+        let (phase, replaced) = self.board.with(|state| {
+            let replaced = state.queue.is_replaced(id);
+            state.queue.closed(id);
+            (state.queue.phase(id), replaced)
         });
         match phase {
             // Cancelled or removed meanwhile.
@@ -247,8 +250,11 @@ impl Actor {
             None if self.leaving.contains_key(&id) => self.discard(id, Some(memory)),
             // What a failed one has left stays.
             None => {}
+            Some(_) if replaced => {}
             Some(_) => drop(self.kept.insert(id, memory)),
         }
+        // One that was resumed meanwhile has not failed any more.
+        let event = event.filter(|_| phase == Some(Phase::Failed));
         event.into_iter().for_each(|event| self.board.tell(*event));
         if self.workers.is_empty() {
             self.board.with(|state| state.queue.at_rest());

@@ -20,7 +20,10 @@ use crate::{
     text::SafeText,
 };
 
-use self::{job::Job, sums::Sums};
+use self::{
+    job::{Busy, Job},
+    sums::Sums,
+};
 use super::{
     JobId, KeptJob, NewJob, Trouble,
     phase::{Input, Phase},
@@ -257,8 +260,9 @@ impl Queue {
     pub(super) fn give_up(&mut self, server: ServerId, trouble: &Trouble) -> Vec<(JobId, SafeText)> {
         let waits = |id: &JobId| {
             let job = self.jobs.get(id)?;
-            let waits =
-                job.server == server && !job.busy && matches!(job.phase, Phase::Queued | Phase::Waiting);
+            let waits = job.server == server
+                && job.busy == Busy::No
+                && matches!(job.phase, Phase::Queued | Phase::Waiting);
             waits.then(|| (*id, job.name.clone()))
         };
         let waiting: Vec<_> = self.order.iter().filter_map(waits).collect();

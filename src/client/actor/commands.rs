@@ -157,7 +157,7 @@ impl Actor {
             && !self.halt(id)
             && let Some(memory) = self.kept.remove(&id)
         {
-            self.close(id, memory, None);
+            self.close(id, memory, None, false);
         }
     }
 

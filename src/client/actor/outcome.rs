@@ -24,6 +24,8 @@ impl Actor {
     /// A transfer ended.
     pub(super) fn ended(&mut self, id: JobId, mut memory: Memory, outcome: Outcome) {
         self.workers.remove(&id);
+        let replaced = self.board.with(|state| state.queue.is_replaced(id));
+        let outcome = if replaced { Outcome::Stopped } else { outcome };
         let lost = self.lost_server(id, &outcome);
         let (ended, mut event) = match &lost {
             Some(_) => (Ended::Unreachable, None),
@@ -43,11 +45,11 @@ impl Actor {
                     }
                 }
                 // While it waits for the next try the `.part` stays locked; at rest others may have it.
-                if now == Phase::Waiting || now == Phase::Queued {
+                if matches!(now, Phase::Waiting | Phase::Queued) && !replaced {
                     self.kept.insert(id, memory);
                 } else {
                     let event = event.take_if(|_| phase != before);
-                    self.close(id, memory, event);
+                    self.close(id, memory, event, replaced);
                 }
             }
         }

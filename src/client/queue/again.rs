@@ -12,7 +12,10 @@ use crate::{
     text::SafeText,
 };
 
-use super::{Queue, job::Job};
+use super::{
+    Queue,
+    job::{Busy, Job},
+};
 
 impl Queue {
     /// Jobs that failed because nobody knew this server, and would go on if it were accepted.
@@ -58,13 +61,16 @@ impl Queue {
 
     /// The first of these jobs at rest that would do the same as a new one.
     pub(in crate::client) fn at_rest_for(&self, new: &NewJob, at_rest: &HashSet<JobId>) -> Option<JobId> {
-        let same = |job: &&Job| !job.busy && at_rest.contains(&job.id) && job.new.is_same_as(new);
+        let same = |job: &&Job| at_rest.contains(&job.id) && job.new.is_same_as(new);
         self.for_path(&new.address.path).find(same).map(|job| job.id)
     }
 
-    /// Lets a job at rest go on where it is, in the way in which it is asked for now.
+    /// Lets a job at rest go on where it is, in the way in which it is asked for now. Its transfer may still be stopping.
     pub(in crate::client) fn ask_again(&mut self, id: JobId, new: NewJob, server: ServerId) {
         self.change(id, |job| {
+            if job.busy == Busy::Yes && job.new != new {
+                job.busy = Busy::Replaced;
+            }
             job.address = SafeText::new(&new.address.to_string());
             (job.new, job.server) = (new, server);
         });

@@ -27,8 +27,7 @@ pub(super) struct Job {
     pub(super) folded: String,
     pub(super) target: SafeText,
     pub(super) phase: Phase,
-    /// A transfer works on it, or is still stopping.
-    pub(super) busy: bool,
+    pub(super) busy: Busy,
     /// Tries after the first one since something last went well.
     pub(super) attempts: u32,
     /// Attempts in a row for which the server was busy, and when the first one ended.
@@ -48,6 +47,15 @@ pub(super) struct Job {
     pub(super) position: u64,
     pub(super) files_done: u64,
     pub(super) live: Option<Box<Live>>,
+}
+
+/// Whether a transfer works on a job, or is still stopping, or its files are being closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Busy {
+    No,
+    Yes,
+    /// The same, and meanwhile the job was requested with other options: the result of this transfer does not count.
+    Replaced,
 }
 
 /// What is only needed while a transfer works on a job.
@@ -77,7 +85,7 @@ impl Job {
             target,
             new,
             phase: Phase::Queued,
-            busy: false,
+            busy: Busy::No,
             attempts: 0,
             busy_since: None,
             due: None,
@@ -136,7 +144,7 @@ impl Job {
     }
 
     pub(super) fn is_ready(&self) -> bool {
-        self.phase == Phase::Queued && !self.busy
+        self.phase == Phase::Queued && self.busy == Busy::No
     }
 
     pub(super) fn received(&self) -> u64 {

@@ -15,7 +15,7 @@ use crate::{
 
 use super::{
     Queue,
-    job::{Job, Live},
+    job::{Busy, Job, Live},
 };
 
 /// What a server's answer tells of a job.
@@ -71,7 +71,7 @@ impl Queue {
         self.live.insert(id);
         self.change(id, |job| {
             let progress = Arc::new(Progress::new(job.received, job.position));
-            job.busy = true;
+            job.busy = Busy::Yes;
             let (speed, advance) = (Meter::default(), Meter::default());
             job.live = Some(Box::new(Live { progress: Arc::clone(&progress), speed, advance }));
             job.sample(now);
@@ -123,6 +123,11 @@ impl Queue {
         self.jobs.get_mut(&id).map_or((1, now), count)
     }
 
+    /// Whether a job was requested with other options while its transfer was stopping or its files were being closed.
+    pub(in crate::client) fn is_replaced(&self, id: JobId) -> bool {
+        self.jobs.get(&id).is_some_and(|job| job.busy == Busy::Replaced)
+    }
+
     /// The transfer of a job ended. Returns the phase that it is in now.
     pub(in crate::client) fn ended(&mut self, id: JobId, ended: Ended) -> Option<Phase> {
         self.live.remove(&id);
@@ -142,7 +147,7 @@ impl Queue {
         };
         let moved = input.is_some_and(|input| self.apply(id, input));
         self.change(id, |job| {
-            job.busy = false;
+            job.busy = Busy::No;
             match ended {
                 _ if !moved => {}
                 Ended::Finished(finished) => job.finish(finished),
@@ -154,9 +159,14 @@ impl Queue {
         })
     }
 
-    /// A job cannot be started while its files are being closed.
-    pub(in crate::client) fn hold(&mut self, id: JobId, busy: bool) {
-        self.change(id, |job| job.busy = busy);
+    /// A job cannot be started while its files are being closed. `replaced`: what its transfer knows does not count.
+    pub(in crate::client) fn closing(&mut self, id: JobId, replaced: bool) {
+        self.change(id, |job| job.busy = if replaced { Busy::Replaced } else { Busy::Yes });
+    }
+
+    /// The files of a job are closed.
+    pub(in crate::client) fn closed(&mut self, id: JobId) {
+        self.change(id, |job| job.busy = Busy::No);
     }
 
     /// Reads the counters of what runs; returns what is to be said of it.

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fdsp::client::{Command, Config, Event, JobState};
+use fdsp::client::{Command, Config, Event, Existing, JobState, NewJob};
 use tokio::sync::oneshot;
 
 use crate::engine::{
@@ -62,6 +62,32 @@ fn what_was_touched_during_a_pause_is_verified_and_fetched_again() {
 /// Waits until nobody holds the lock of a `.part` any more.
 fn wait_for_rest(client: &Client, name: &str) {
     fs::File::open(client.path(name)).unwrap().lock().unwrap();
+}
+
+/// The transfer of a job that was just paused may not have stopped yet.
+#[test]
+fn a_job_that_is_added_again_right_after_its_pause_is_resumed_in_the_way_that_is_asked_for_now() {
+    for existing in [Existing::Keep, Existing::Rename, Existing::Overwrite] {
+        let (served, proxy, mut client, id) = stuck();
+        let again = NewJob { existing, ..client.job(proxy.at(), "a") };
+        let view = client.path("a");
+        fs::write(&view, "another file").unwrap();
+        client.engine.command(Command::Pause(vec![id]));
+        client.engine.command(Command::Add(vec![again]));
+        client.changed(id, "paused");
+        client.changed(id, "resumed");
+        let ended = client.end(id);
+        assert_eq!(client.engine.ids("").len(), 1);
+        let expected = match existing {
+            Existing::Keep => Err(()),
+            Existing::Rename => Ok(client.path("a (1)")),
+            _ => Ok(client.path("a")),
+        };
+        assert_eq!(ended.as_ref().map(|done| done.path.clone()).map_err(drop), expected, "{ended:?}");
+        if let Ok(done) = ended {
+            assert!(fs::read(done.path).unwrap() == fs::read(served.folder.path().join("a")).unwrap());
+        }
+    }
 }
 
 #[test]
@@ -204,14 +230,14 @@ fn commands_for_ten_thousand_jobs_are_done_in_a_moment() {
     // It takes connections, and says nothing.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut client = Client::new(Config { jobs: 1, ..config() });
-    let mut jobs: Vec<_> =
+    let jobs: Vec<_> =
         (0..10_000).map(|number| client.job(silent.local_addr().unwrap(), &number.to_string())).collect();
     let mut all = Vec::new();
-    let told = |client: &mut Client, what: &str, count: usize, command: Command| {
+    let told = |client: &mut Client, what: &str, command: Command| {
         let begun = Instant::now();
         client.engine.command(command);
         let mut ids = Vec::new();
-        while ids.len() < count {
+        while ids.len() < 10_000 {
             ids.push(client.wait(what, |event| match event {
                 Event::Queued { id, .. } if what == "queued" => Some(*id),
                 Event::Changed { id, what: changed, .. } if *changed == what => Some(*id),
@@ -222,13 +248,12 @@ fn commands_for_ten_thousand_jobs_are_done_in_a_moment() {
         client.seen.clear();
         ids
     };
-    all.extend(told(&mut client, "queued", 10_000, Command::Add(jobs.clone())));
-    told(&mut client, "paused", 10_000, Command::Pause(all.clone()));
-    // The first one was running, and may still be about to stop.
-    told(&mut client, "resumed", 9_999, Command::Add(jobs.split_off(1)));
-    told(&mut client, "cancelled", 10_000, Command::Cancel(all.clone()));
-    told(&mut client, "resumed", 10_000, Command::Retry(all.clone()));
-    told(&mut client, "removed", 10_000, Command::Remove(all));
+    all.extend(told(&mut client, "queued", Command::Add(jobs.clone())));
+    told(&mut client, "paused", Command::Pause(all.clone()));
+    told(&mut client, "resumed", Command::Add(jobs));
+    told(&mut client, "cancelled", Command::Cancel(all.clone()));
+    told(&mut client, "resumed", Command::Retry(all.clone()));
+    told(&mut client, "removed", Command::Remove(all));
     let begun = Instant::now();
     assert!(client.engine.kept().queue.is_empty());
     client.engine.command(Command::Stop);
