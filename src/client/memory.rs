@@ -22,6 +22,7 @@ use super::{
     board::Board,
     compare::Seen,
     crew::Crew,
+    high_water::HighWater,
     origin::Origin,
     part::Part,
     place::Target,
@@ -96,8 +97,8 @@ pub(super) struct Memory {
     pub(super) transferred: u64,
     /// Bytes of the content that came and were kept.
     pub(super) received: u64,
-    /// Most bytes of the content that were here at any time: only a try that gets further has brought something.
-    pub(super) furthest: u64,
+    /// How much of this version of the content was here at any time.
+    pub(super) furthest: HighWater,
     /// Connections that were lost on the way, and when that was last said.
     pub(super) reconnected: (u64, Option<Instant>),
     /// When the first connection was begun.
@@ -130,10 +131,7 @@ impl Memory {
 
     /// Whether more is here than ever before.
     pub(super) fn gets_further(&mut self) -> bool {
-        let here = self.blocks.received();
-        let further = here > self.furthest;
-        self.furthest = self.furthest.max(here);
-        further
+        self.furthest.rises_to(self.blocks.received())
     }
 
     /// Whether everything is here, and proven to be of one version.
@@ -149,7 +147,7 @@ impl Memory {
     /// Forgets what was fetched: it belongs to another version, and cannot be compared with this one.
     pub(super) fn start_over(&mut self) -> Result<(), Fault> {
         self.source = None;
-        (self.blocks, self.furthest) = (Blocks::default(), 0);
+        (self.blocks, self.furthest) = (Blocks::default(), HighWater::default());
         (self.proven, self.doubtful, self.recalled) = (false, false, false);
         (self.root, self.claimed, self.old, self.identical) = (None, None, None, None);
         // What somebody else has put there is left alone.
@@ -173,6 +171,8 @@ impl Memory {
         }
         (self.source, self.root, self.claimed) = (None, None, None);
         (self.proven, self.recalled, self.doubtful) = (false, false, true);
+        // What is received of the other version was never received before.
+        self.furthest = HighWater::default();
         true
     }
 

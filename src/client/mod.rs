@@ -39,6 +39,7 @@ mod folder;
 mod folding;
 #[cfg(test)]
 mod fuzzing;
+mod high_water;
 mod journal;
 pub mod kept;
 mod leftover;

@@ -20,15 +20,30 @@ pub(super) struct Progress {
     whole: Option<Arc<Progress>>,
 }
 
+/// How much of a file is on the disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Here {
+    /// Bytes, verified or not.
+    pub(super) received: u64,
+    /// Bytes of verified blocks.
+    pub(super) verified: u64,
+}
+
 impl Progress {
     /// Of a job that goes on from here.
     pub(super) fn new(received: u64, position: u64) -> Progress {
         Progress { received: received.into(), position: position.into(), ..Progress::default() }
     }
 
-    /// Of a part of something, which counts there, too.
-    pub(super) fn part_of(whole: &Arc<Progress>) -> Progress {
-        Progress { whole: Some(Arc::clone(whole)), ..Progress::default() }
+    /// Of a part of something, which counts there, too. So much of the part is counted there already.
+    pub(super) fn part_of(whole: &Arc<Progress>, here: Here) -> Progress {
+        Progress {
+            received: here.received.into(),
+            verified: here.verified.into(),
+            position: here.received.into(),
+            whole: Some(Arc::clone(whole)),
+            ..Progress::default()
+        }
     }
 
     /// Bytes of the content that are here, on the disk, verified or not.
@@ -64,11 +79,11 @@ impl Progress {
         self.files.fetch_add(files, Relaxed);
     }
 
-    /// So much of a tree is there.
-    pub(super) fn set(&self, bytes: u64, files: u64) {
-        self.received.store(bytes, Relaxed);
-        self.verified.store(bytes, Relaxed);
-        self.position.store(bytes, Relaxed);
+    /// So much of a tree is there, in this many complete files among others.
+    pub(super) fn set(&self, here: Here, files: u64) {
+        self.received.store(here.received, Relaxed);
+        self.verified.store(here.verified, Relaxed);
+        self.position.store(here.received, Relaxed);
         self.files.store(files, Relaxed);
     }
 

@@ -21,7 +21,7 @@ use crate::{
         memory::{Memory, Place},
         part::Part,
         place::Target,
-        progress::Progress,
+        progress::{Here, Progress},
         recall,
         retry::{Fault, Verdict},
         times::{set_mode, set_modified},
@@ -42,6 +42,19 @@ pub(super) fn length(stage: &Stage, path: &str) -> u64 {
     let folder = Folder::of(parts.root, parts.path);
     let found = folder.look(&folder.part_name(alias(path).as_ref())).ok().flatten();
     found.map_or(0, |found| found.size)
+}
+
+/// How much an earlier attempt left of this version of a file.
+pub(super) fn here(stage: &Stage, path: &str, identity: &str) -> Option<Here> {
+    let parts = stage.parts().ok()?;
+    let (folder, alias) = (Arc::new(Folder::of(parts.root, parts.path)), alias(path));
+    if !Part::is_there(&folder, alias.as_ref()) {
+        return None;
+    }
+    let (record, _) = Part::open(&folder, alias.as_ref()).ok()?.recorded().ok()??;
+    let blocks = record.blocks.into_blocks();
+    let here = Here { received: blocks.received(), verified: blocks.bytes() };
+    (record.source.identity == identity).then_some(here)
 }
 
 /// A large file that is being fetched.
@@ -71,16 +84,18 @@ impl Work<'_> {
     ) -> Result<(), Fault> {
         let path = self.manifest.path(index);
         let shown = super::remote(&self.context.new.address, &path);
-        let context = self.part_of(&shown, &path)?;
+        let context = self.part_of(&shown, index)?;
         let large =
             tokio::task::block_in_place(|| self.take_up(&context, ground, states[index as usize], index))?;
         let tree = self.memory.tree.get_or_insert_default();
+        tree.gets_further(&path, large.blocks.received());
         let large = tree.large.insert(Box::new(Large { context, memory: large }));
         let fetched = fetch::fetch(&large.context, &mut large.memory).await;
         let lost = fetched.as_ref().is_err_and(|fault| fault.trouble.kind == TroubleKind::Connection);
         let Some(mut large) = settle(self.memory).await else { return Ok(()) };
         if let Some(tree) = &mut self.memory.tree {
-            tree.came += u64::from(lost && large.received > 0);
+            let further = tree.gets_further(&path, large.blocks.received());
+            tree.came += u64::from(lost && further);
         }
         tokio::task::block_in_place(|| match fetched {
             Ok(()) => {
@@ -108,8 +123,9 @@ impl Work<'_> {
     }
 
     /// The file as a job of its own, whose progress is part of that of the tree.
-    fn part_of(&self, shown: &str, path: &str) -> Result<Context, Fault> {
+    fn part_of(&mut self, shown: &str, index: u32) -> Result<Context, Fault> {
         let context = self.context;
+        let here = self.begun.remove(&index).unwrap_or_default();
         let remote = RemotePath::parse(shown)
             .map_err(|error| Fault::never(TroubleKind::Other, format!("/{shown}: {error}")))?;
         Ok(Context {
@@ -117,14 +133,14 @@ impl Work<'_> {
             new: NewJob {
                 address: Address { path: remote, ..context.new.address.clone() },
                 form: Form::File,
-                save_as: Some(alias(path).into()),
+                save_as: Some(alias(&self.manifest.path(index)).into()),
                 existing: Existing::Update,
                 checksum: None,
                 ..context.new.clone()
             },
             board: Arc::clone(&context.board),
             pool: Arc::clone(&context.pool),
-            progress: Arc::new(Progress::part_of(&context.progress)),
+            progress: Arc::new(Progress::part_of(&context.progress, here)),
             slot: context.slot.as_ref().and_then(Slot::another),
             retries: context.retries,
             sync: false,

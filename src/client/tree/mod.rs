@@ -51,6 +51,7 @@ use super::{
     board::Board,
     finish::Unfinished,
     folding::Folding,
+    high_water::HighWater,
     link::Link,
     memory::Memory,
     name::SafeName,
@@ -80,8 +81,8 @@ pub(super) struct Tree {
     /// How often a file, or something of a large one, came as the tree was said to hold it. What came otherwise brings the
     /// whole no nearer to its end.
     came: u64,
-    /// Most bytes that were received of each file that was cut off: only a connection that gets further has made progress.
-    furthest: HashMap<String, u64>,
+    /// How much of each file that was cut off was here at any time.
+    furthest: HashMap<String, HighWater>,
     /// What the tree holds, as far as that came: a link may break before all of it has.
     gathering: Option<Gathering>,
     /// All of it, until something of it turns out to be otherwise.
@@ -91,12 +92,9 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    /// Whether more bytes of a file were received than ever before.
+    /// Whether more of a file is here than ever before.
     fn gets_further(&mut self, path: &str, bytes: u64) -> bool {
-        let furthest = self.furthest.entry(path.to_owned()).or_default();
-        let further = bytes > *furthest;
-        *furthest = bytes.max(*furthest);
-        further
+        self.furthest.entry(path.to_owned()).or_default().rises_to(bytes)
     }
 
     /// Leaves everything in order, and gives it free for others.
@@ -283,7 +281,8 @@ async fn fetch(
     }
     context.board.folder_free(&Stage::path_of(&target.folder, &target.name)).await;
     announce(context, &target, &manifest);
-    let work = Work { context, memory, manifest, target, way, missed: Missed::default() };
+    let (missed, begun) = (Missed::default(), HashMap::new());
+    let work = Work { context, memory, manifest, target, way, missed, begun };
     let whole = if way == Way::Compare { work.compare(go_on).await } else { work.fetch(writer, go_on).await };
     whole.map(|whole| Fetched::Whole(Box::new(whole)))
 }

@@ -16,7 +16,7 @@ use super::{
     writer::{Site, Writer},
 };
 use crate::{
-    client::{finish::Unfinished, part, place, retry::Fault},
+    client::{finish::Unfinished, part, place, progress::Here, retry::Fault},
     platform,
     protocol::digest::BLOCK_SIZE,
     units,
@@ -91,15 +91,30 @@ impl Work<'_> {
         self.check_room(&states)?;
         self.make_directories(&ground, &states)?;
         self.begin_record(&ground, place, (&record, trusted), hashed);
+        self.begun = self.begun(&states);
         self.count(&states);
         Ok((ground, states))
+    }
+
+    /// How much is there of the large files that are not proven.
+    fn begun(&self, states: &[State]) -> HashMap<u32, Here> {
+        let Ok(stage) = self.stage() else { return HashMap::new() };
+        let begun = |(index, _, size): (u32, _, u64)| {
+            if size <= BLOCK_SIZE || matches!(states[index as usize], State::Proven(_)) {
+                return None;
+            }
+            let here = large::here(stage, &self.manifest.path(index), self.manifest.identity(index))?;
+            Some((index, here))
+        };
+        self.manifest.files().filter_map(begun).collect()
     }
 
     /// Says how much is there already.
     fn tell(&self, states: &[State]) {
         let proven =
             self.manifest.files().filter(|(index, ..)| matches!(states[*index as usize], State::Proven(_)));
-        let (files, bytes) = proven.fold((0, 0), |(files, bytes), (_, _, size)| (files + 1, bytes + size));
+        let (files, bytes) =
+            proven.fold((0, 0u64), |(files, bytes), (_, _, size)| (files + 1, bytes.saturating_add(size)));
         if files > 0 {
             let path = self.target.path();
             let (files, bytes) = (units::count(files), units::bytes(bytes));

@@ -1,6 +1,9 @@
 //! A try, once it is known what to do: compares, or asks for what is missing.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
 
 use tokio::task::block_in_place;
 
@@ -23,6 +26,7 @@ use crate::{
         link::Link,
         memory::Memory,
         place::Target,
+        progress::Here,
         retry::{Fault, Verdict},
         worker::Context,
     },
@@ -42,6 +46,8 @@ pub(super) struct Work<'a> {
     pub(super) target: Target,
     pub(super) way: Way,
     pub(super) missed: Missed,
+    /// How much is there of the large files that an earlier attempt has begun.
+    pub(super) begun: HashMap<u32, Here>,
 }
 
 impl Work<'_> {
@@ -52,13 +58,17 @@ impl Work<'_> {
         })
     }
 
-    /// Tells the readers of the progress what is proven.
+    /// Tells the readers of the progress what is proven, and what is there of large files that are not complete.
     pub(super) fn count(&self, states: &[State]) {
         let proven = |(index, _, size): (u32, _, u64)| {
             matches!(states[index as usize], State::Proven(_)).then_some(size)
         };
         let sizes: Vec<u64> = self.manifest.files().filter_map(proven).collect();
-        self.context.progress.set(sizes.iter().sum(), sizes.len() as u64);
+        let proven = sizes.iter().copied().fold(0, u64::saturating_add);
+        let begun =
+            |bytes: fn(&Here) -> u64| self.begun.values().map(bytes).fold(proven, u64::saturating_add);
+        let here = Here { received: begun(|here| here.received), verified: begun(|here| here.verified) };
+        self.context.progress.set(here, sizes.len() as u64);
     }
 
     /// A connection to the server that has said what the tree holds.

@@ -14,12 +14,14 @@ use fdsp::{
     protocol::{
         client::Request,
         error::Code,
-        message::{FileHead, Kind, Meta, TreeNode},
+        message::{Content, FileHead, Kind, Meta, TreeNode},
+        server::Filled,
     },
     text::SafeText,
 };
 
 use crate::tree::{
+    scripted::{Session, file, listen},
     scripts::{Script, WHEN, failure, head, identity, serve},
     support::{Client, MIB, content},
 };
@@ -38,6 +40,64 @@ fn named(done: &fdsp::client::Finished) -> Vec<String> {
 /// One that gives up at once.
 fn once() -> Client {
     Client::new(fdsp::client::Config { retries: 0, ..crate::tree::support::config() })
+}
+
+/// What is received again is no progress, of a large file as of a small one.
+#[test]
+fn a_server_that_breaks_off_at_the_same_place_each_time_is_left() {
+    let content = content(2 * MIB, 1);
+    let script = Script::new().file("large", &content);
+    let connections = Arc::new(AtomicUsize::new(0));
+    let (count, announced) = (Arc::clone(&connections), identity(&content));
+    let at = listen(move |_, stream| {
+        count.fetch_add(1, Ordering::SeqCst);
+        let mut session = Session::new(stream);
+        while let Some((id, request)) = session.request() {
+            let Request::Get(get) = &request else {
+                script.answer(&mut session, id, &request);
+                session.flush();
+                continue;
+            };
+            // With its rest the first block is corrupt, so that it is asked for whole; of that most is sent.
+            let breaks_off = get.first_block == 0 && get.skip == 0;
+            let (first, skip) = (get.first_block as usize, get.skip as usize);
+            let begin = first * MIB + skip;
+            let end = match get.blocks {
+                _ if breaks_off => 600_000,
+                Some(blocks) => (first + blocks as usize).min(2) * MIB,
+                None => 2 * MIB,
+            };
+            let head = Content {
+                identity: announced.clone(),
+                first_block: get.first_block,
+                skip: get.skip,
+                ..file("large", 2 * MIB as u64)
+            };
+            let mut writer = session.machine.content(id, &head, &mut session.out);
+            writer.skipped(&vec![1; skip]);
+            let mut at = begin;
+            while at < end {
+                let fill = |place: &mut [u8]| -> Result<Filled, std::convert::Infallible> {
+                    let bytes = place.len().min(end - at);
+                    place[..bytes].fill(7);
+                    at += bytes;
+                    Ok(Filled { bytes, position: at as u64 })
+                };
+                writer.data(&mut session.out, fill).unwrap();
+            }
+            if !breaks_off {
+                writer.end(&announced, end as u64, end == 2 * MIB, &mut session.out);
+            }
+            session.flush();
+            if breaks_off {
+                return;
+            }
+        }
+    });
+    let mut client = Client::new(fdsp::client::Config { retries: 1, ..crate::tree::support::config() });
+    fetch(&mut client, at).unwrap_err();
+    let connections = connections.load(Ordering::SeqCst);
+    assert!(connections <= 8, "{connections}");
 }
 
 /// That it works on something is no answer, where there is nothing to work on.
