@@ -1,8 +1,11 @@
 //! One connection to a server: dialled, greeted, and asked one thing after the other.
 
-use std::{collections::VecDeque, ops::ControlFlow, sync::Arc, time::Duration};
+use std::{collections::VecDeque, ops::ControlFlow, pin::pin, sync::Arc, time::Duration};
 
-use tokio::{task::block_in_place, time::timeout};
+use tokio::{
+    task::block_in_place,
+    time::{sleep, timeout},
+};
 
 use crate::{
     AGENT,
@@ -26,6 +29,9 @@ use super::{
 /// A goodbye that cannot be said at once is not said.
 const FAREWELL: Duration = Duration::from_millis(100);
 
+/// How often what came is kept on the disk, at least: a kill costs what came within twice this time.
+pub(super) const KEEP_INTERVAL: Duration = Duration::from_millis(500);
+
 /// Requests that are asked at the same time where there are many.
 const PIPELINED: usize = 4;
 
@@ -37,6 +43,8 @@ pub(super) trait Talk {
     fn take(&mut self, event: Event<'_>) -> Result<(), Fault>;
     /// The bytes that are skipped of what was just announced, if any are.
     fn skipped(&mut self) -> Option<Vec<u8>>;
+    /// Nothing came for a while: what came before is kept.
+    fn quiet(&mut self) -> Result<(), Fault>;
 }
 
 /// See the module.
@@ -99,7 +107,7 @@ impl Link {
         mut take: impl FnMut(Event<'_>) -> Result<ControlFlow<T>, Fault>,
     ) -> Result<T, Fault> {
         self.send(request);
-        self.answers(limiter, &mut take).await
+        self.answers(limiter, |event| event.map_or(Ok(ControlFlow::Continue(())), &mut take)).await
     }
 
     /// Asks, without waiting for the answer: it comes after those to what was asked before.
@@ -112,11 +120,11 @@ impl Link {
         self.machine.skipped(bytes);
     }
 
-    /// Lets `take` have each event until it breaks. It runs where blocking is allowed.
+    /// Lets `take` have each event until it breaks, and `None` while none comes for a while. It runs where blocking is allowed.
     pub(super) async fn answers<T>(
         &mut self,
         limiter: &Limiter,
-        mut take: impl FnMut(Event<'_>) -> Result<ControlFlow<T>, Fault>,
+        mut take: impl FnMut(Option<Event<'_>>) -> Result<ControlFlow<T>, Fault>,
     ) -> Result<T, Fault> {
         let result = self.exchange(limiter, &mut take).await;
         self.broken |= result.is_err() && self.machine.pending() > 0;
@@ -136,7 +144,8 @@ impl Link {
             if self.machine.pending() == 0 {
                 return Ok(());
             }
-            let mut answered = |event: Event<'_>| {
+            let mut answered = |event: Option<Event<'_>>| {
+                let Some(event) = event else { return talk.quiet().map(ControlFlow::Continue) };
                 let ends = matches!(event, Event::FilesEnd { .. });
                 talk.take(event)?;
                 Ok(match talk.skipped() {
@@ -158,7 +167,7 @@ impl Link {
     async fn exchange<T>(
         &mut self,
         limiter: &Limiter,
-        take: &mut impl FnMut(Event<'_>) -> Result<ControlFlow<T>, Fault>,
+        take: &mut impl FnMut(Option<Event<'_>>) -> Result<ControlFlow<T>, Fault>,
     ) -> Result<T, Fault> {
         self.flush().await?;
         self.wire.asked();
@@ -171,7 +180,17 @@ impl Link {
             if let ControlFlow::Break(result) = block_in_place(|| self.receive(take))? {
                 return Ok(result);
             }
-            if !self.wire.fill(limiter).await? {
+            let filled = {
+                let mut fill = pin!(self.wire.fill(limiter));
+                loop {
+                    tokio::select! {
+                        biased;
+                        filled = &mut fill => break filled,
+                        () = sleep(KEEP_INTERVAL) => drop(block_in_place(|| take(None))?),
+                    }
+                }
+            };
+            if !filled? {
                 self.broken = true;
                 let violation = self.machine.end_of_stream().err();
                 return Err(match violation {
@@ -191,7 +210,7 @@ impl Link {
     /// Hands on what came.
     fn receive<T>(
         &mut self,
-        take: &mut impl FnMut(Event<'_>) -> Result<ControlFlow<T>, Fault>,
+        take: &mut impl FnMut(Option<Event<'_>>) -> Result<ControlFlow<T>, Fault>,
     ) -> Result<ControlFlow<T>, Fault> {
         loop {
             let (used, event) = self.machine.receive(self.wire.unread()).map_err(|violation| {
@@ -214,7 +233,7 @@ impl Link {
                 let reason = goodbye.reason.trim();
                 return Err(Fault::lost(format!("{} closed the connection: {reason}", self.wire.peer())));
             }
-            let flow = event.map_or(Ok(ControlFlow::Continue(())), &mut *take);
+            let flow = event.map_or(Ok(ControlFlow::Continue(())), |event| take(Some(event)));
             self.wire.used(used);
             self.wire.hashed(&mut hashed);
             if let (true, Some(budget)) = (works, self.working.front_mut()) {

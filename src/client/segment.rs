@@ -6,7 +6,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use tokio::sync::{mpsc, oneshot};
@@ -20,7 +20,7 @@ use crate::protocol::{
 
 use super::{
     board::{Board, Slot},
-    link::Link,
+    link::{KEEP_INTERVAL, Link},
     origin::Origin,
     part::Writer,
     pool::Pool,
@@ -31,8 +31,6 @@ use super::{
 
 /// Bytes that are read at once of a block whose rest comes.
 const PIECE: usize = 64 * 1024;
-/// How often it is noted on the disk how much is there of a block that is coming.
-const NOTED: Duration = Duration::from_secs(1);
 
 /// What the connections of a job share.
 #[derive(Debug)]
@@ -158,7 +156,14 @@ impl Segment {
                 return Ok(worked);
             }
             worked = true;
-            match link.answers(&site.board.limiter, |event| self.take(event)).await {
+            let take = |event: Option<Answer<'_>>| match event {
+                Some(event) => self.take(event),
+                None => {
+                    self.note_begun(Instant::now());
+                    Ok(ControlFlow::Continue(()))
+                }
+            };
+            match link.answers(&site.board.limiter, take).await {
                 Ok(Pause::Ask) => {}
                 Ok(Pause::Content(content)) => {
                     let skip = content.skip;
@@ -315,8 +320,14 @@ impl Segment {
         let more = end.saturating_sub(coming.written).into();
         self.site.progress.advance(more, known.form == Form::File);
         coming.written = coming.written.max(end);
-        if coming.kept() > coming.noted.0 && now.duration_since(coming.noted.1) >= NOTED {
-            known.writer.begun(index, coming.kept());
+        self.note_begun(now);
+    }
+
+    /// Notes on the disk now and then how much is there of the block that is coming.
+    fn note_begun(&mut self, now: Instant) {
+        let (Some(known), Some(coming)) = (&self.known, &mut self.coming) else { return };
+        if coming.kept() > coming.noted.0 && now.duration_since(coming.noted.1) >= KEEP_INTERVAL {
+            known.writer.begun(coming.index, coming.kept());
             coming.noted = (coming.kept(), now);
         }
     }

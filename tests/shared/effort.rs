@@ -3,7 +3,7 @@
 //! | variable | what it sets |
 //! |---|---|
 //! | `FDSP_LARGE=1` | whole contents of 4 and 5 GiB instead of parts of them or smaller ones, and floods of 100,000 requests |
-//! | `FDSP_CAMPAIGN=500` | rounds of the campaign in `library::tree::broken` |
+//! | `FDSP_CAMPAIGN=500` | rounds of the campaigns in `library::tree::broken` and `library::resume::corrupt` |
 //! | `FDSP_KILLS=2000` | kills in `processes::killed::kills` |
 //! | `FDSP_TREE=/usr` | the folder that is fetched and compared by `diff` in `library::tree::whole` |
 //! | `FDSP_TREES=10000` | files of the trees in `library::tree::again` and `processes::tree` |

@@ -16,7 +16,7 @@ use crate::{
     client::{
         TroubleKind,
         crew::count_corrupt,
-        link::Talk,
+        link::{KEEP_INTERVAL, Talk},
         memory::Memory,
         retry::{Fault, Verdict},
         worker::Context,
@@ -33,9 +33,6 @@ use crate::{
 /// Bytes of a request. Several of them, unread, fit into what lies between two machines, so that a server that answers before it reads
 /// on is never waited for by somebody who does not read.
 const REQUEST: usize = 16 * 1024;
-
-/// What a kill costs is at most what came within this time.
-const KEPT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What did not come, and why.
 #[derive(Debug, Default)]
@@ -261,7 +258,7 @@ impl<'a> Asking<'a> {
             self.since = Instant::now();
         }
         self.batch.items.push(Item { index, root, content, replaces });
-        if self.batch.is_full() || self.since.elapsed() >= KEPT_INTERVAL { self.flush() } else { Ok(()) }
+        if self.batch.is_full() || self.since.elapsed() >= KEEP_INTERVAL { self.flush() } else { Ok(()) }
     }
 
     /// A file that was found was compared with the server's in another way.
@@ -277,7 +274,13 @@ impl<'a> Asking<'a> {
     pub(super) fn flush(&mut self) -> Result<(), Fault> {
         match &mut self.writer {
             Some(writer) if !self.batch.items.is_empty() => {
+                // What has come of the next file stays.
+                let rest = self.coming.as_ref().map(|coming| self.batch.bytes.split_off(coming.start));
                 self.batch = writer.hand_over(std::mem::take(&mut self.batch))?;
+                if let (Some(rest), Some(coming)) = (rest, &mut self.coming) {
+                    coming.start = self.batch.bytes.len();
+                    self.batch.bytes.extend(rest);
+                }
             }
             _ => {}
         }
@@ -400,7 +403,7 @@ impl Talk for Asking<'_> {
                 self.batch.bytes.extend_from_slice(bytes);
                 self.memory.transferred += bytes.len() as u64;
                 self.context.progress.add_crossed(bytes.len() as u64);
-                if self.coming.as_ref().is_some_and(|coming| coming.kept.1.elapsed() >= KEPT_INTERVAL) {
+                if self.coming.as_ref().is_some_and(|coming| coming.kept.1.elapsed() >= KEEP_INTERVAL) {
                     self.keep_coming();
                 }
             }
@@ -449,6 +452,11 @@ impl Talk for Asking<'_> {
 
     fn skipped(&mut self) -> Option<Vec<u8>> {
         self.skipped.take()
+    }
+
+    fn quiet(&mut self) -> Result<(), Fault> {
+        self.keep_coming();
+        self.flush()
     }
 }
 

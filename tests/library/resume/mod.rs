@@ -3,9 +3,11 @@
 mod archives;
 mod changes;
 mod control;
+mod corrupt;
 mod given_up;
 mod origin;
 mod secret;
+mod stalled;
 mod support;
 mod update;
 

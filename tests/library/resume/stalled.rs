@@ -1,0 +1,56 @@
+//! What was received before a link stalls is on the disk soon after that: a kill costs nothing of it.
+
+use std::{fs, path::Path};
+
+use fdsp::client::{Existing, Form, NewJob};
+
+use crate::{
+    resume::support::{Folder, MIB, Served, content, until},
+    shared::proxy::Proxy,
+};
+
+/// Bytes that the control file of a target notes of a block that is not complete.
+fn begun(control: &Path, block: u64) -> u64 {
+    let text = fs::read_to_string(control).unwrap_or_default();
+    let bytes = |line: &str| {
+        let (index, bytes) = line.split_once(" begun ")?.1.split_once(' ')?;
+        (index == block.to_string()).then(|| bytes.parse::<u64>().ok())?
+    };
+    text.lines().filter_map(bytes).next_back().unwrap_or(0)
+}
+
+#[test]
+fn the_begin_of_a_block_is_noted() {
+    for (size, pass, block) in [(2 * MIB, MIB + 500_000, 1), (900_000, 600_000, 0)] {
+        let served = Served::new();
+        served.write("a", &content(size, 1));
+        let gate = Proxy::gate(served.at(), pass);
+        let folder = Folder::new();
+        let run = folder.begin(gate.at(), "a");
+        let least = pass as u64 - block * MIB as u64 - 5000;
+        until("a note of the block", || begun(&folder.path("a.part.fdsp"), block) >= least);
+        run.stop();
+    }
+}
+
+#[test]
+fn complete_small_files_of_a_tree_and_the_begin_of_one_are_kept() {
+    let served = Served::new();
+    for name in ["a", "b", "c"] {
+        served.write(&format!("t/{name}"), &content(400_000, 1));
+    }
+    let gate = Proxy::gate(served.at(), 1_000_000);
+    let folder = Folder::new();
+    let job = NewJob { form: Form::Tree, ..folder.job(gate.at(), "t", Existing::Keep) };
+    let run = folder.begin_job(job);
+    let here = |name: &str| {
+        fs::metadata(folder.path("t.part/fdsp-tree").join(name)).is_ok_and(|data| data.len() == 400_000)
+    };
+    let begun = || {
+        let entries = fs::read_dir(folder.path("t.part/fdsp-parts")).into_iter().flatten().flatten();
+        entries.filter_map(|entry| entry.metadata().ok()).map(|data| data.len()).max().unwrap_or(0)
+    };
+    until("two files", || here("a") && here("b"));
+    until("the begin of the third", || begun() > 190_000);
+    run.stop();
+}
