@@ -71,7 +71,7 @@ pub(super) fn archive(path: &Path, root: &Path, blake3: &str, stop: &AtomicBool)
             }
         } else if source.same(&path, &mut entry, size, stop).map_err(|error| differs(&name, &error))? {
             found.files += 1;
-            found.bytes += size;
+            found.bytes = found.bytes.saturating_add(size);
         } else {
             found.changed += 1;
         }

@@ -20,7 +20,8 @@ pub(super) struct Share {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Sums {
     phases: [usize; Phase::COUNT],
-    progress: (u64, u64),
+    /// Wide enough for any number of jobs of any sizes, so that what was added can be subtracted again.
+    progress: (u128, u128),
     unknown: usize,
     ready: HashMap<ServerId, usize>,
 }
@@ -28,8 +29,8 @@ pub(super) struct Sums {
 impl Sums {
     pub(super) fn add(&mut self, share: &Share) {
         self.phases[share.phase as usize] += 1;
-        self.progress.0 = self.progress.0.wrapping_add(share.progress.0);
-        self.progress.1 = self.progress.1.wrapping_add(share.progress.1);
+        self.progress.0 += u128::from(share.progress.0);
+        self.progress.1 += u128::from(share.progress.1);
         self.unknown += usize::from(share.unknown);
         if let Some(server) = share.ready {
             *self.ready.entry(server).or_default() += 1;
@@ -38,8 +39,8 @@ impl Sums {
 
     pub(super) fn subtract(&mut self, share: &Share) {
         self.phases[share.phase as usize] -= 1;
-        self.progress.0 = self.progress.0.wrapping_sub(share.progress.0);
-        self.progress.1 = self.progress.1.wrapping_sub(share.progress.1);
+        self.progress.0 -= u128::from(share.progress.0);
+        self.progress.1 -= u128::from(share.progress.1);
         self.unknown -= usize::from(share.unknown);
         if let Some(server) = share.ready
             && let Some(count) = self.ready.get_mut(&server)
@@ -53,7 +54,8 @@ impl Sums {
 
     /// Done and total bytes of all jobs at rest whose size is known.
     pub(super) fn settled(&self) -> (u64, u64) {
-        self.progress
+        let (done, total) = self.progress;
+        (u64::try_from(done).unwrap_or(u64::MAX), u64::try_from(total).unwrap_or(u64::MAX))
     }
 
     /// Servers of jobs that can be started.

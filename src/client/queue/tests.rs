@@ -171,6 +171,21 @@ fn what_a_server_has_refused_goes_on_once_it_is_reached_with_its_token() {
 }
 
 #[test]
+fn sums_of_any_sizes_are_right_again_once_a_job_has_gone() {
+    let (mut queue, mut servers) = (Queue::default(), Servers::default());
+    let ids = ["a", "b", "c"].map(|path| add(&mut queue, &mut servers, path, 1));
+    for id in ids {
+        queue.start(id, Instant::now()).unwrap();
+        queue.answered(id, announced(7 << 60));
+        queue.command(id, Input::Pause);
+        queue.ended(id, Ended::Stopped);
+    }
+    assert_eq!(queue.totals(None).progress, (0, u64::MAX));
+    queue.remove_all(&ids[..2]);
+    assert_eq!(queue.totals(None).progress, (0, 7 << 60));
+}
+
+#[test]
 fn what_is_asked_for_again_goes_on_where_it_is() {
     let (mut queue, mut servers) = (Queue::default(), Servers::default());
     let ids = ["failed", "paused", "queued"].map(|path| add(&mut queue, &mut servers, path, 1));
@@ -186,10 +201,28 @@ fn what_is_asked_for_again_goes_on_where_it_is() {
         queue.ask_again(id, new.clone(), server);
         assert_eq!((queue.phase(id), &queue.kept()[id.0 as usize].new), (Some(Phase::Queued), &new));
     }
-    // A transfer that is still stopping has the file.
-    queue.start(ids[2], Instant::now()).unwrap();
-    queue.command(ids[2], Input::Pause);
-    assert_eq!(queue.at_rest_for(&job("queued", 1), &HashSet::from([ids[2]])), None);
+}
+
+#[test]
+fn what_is_asked_for_again_while_it_stops_is_no_second_job_and_goes_on_once_it_has_stopped() {
+    let (mut queue, mut servers) = (Queue::default(), Servers::default());
+    let id = add(&mut queue, &mut servers, "a", 1);
+    for (existing, replaced) in [(Existing::Keep, false), (Existing::Overwrite, true)] {
+        let new = NewJob { existing, ..job("a", 1) };
+        let server = servers.number(&new.address.authority, new.speak);
+        queue.start(id, Instant::now()).unwrap();
+        queue.command(id, Input::Pause);
+        assert_eq!(queue.at_rest_for(&new, &HashSet::from([id])), Some(id));
+        queue.ask_again(id, new.clone(), server);
+        assert_eq!((queue.phase(id), queue.is_replaced(id)), (Some(Phase::Queued), replaced));
+        assert_eq!(queue.startable(|_| true), None, "its transfer has the file");
+        queue.ended(id, Ended::Stopped);
+        queue.closing(id, replaced);
+        assert_eq!((queue.startable(|_| true), queue.is_replaced(id)), (None, replaced));
+        queue.closed(id);
+        assert_eq!((queue.startable(|_| true), queue.is_replaced(id)), (Some(id), false));
+        assert_eq!(queue.kept(), [new.into()]);
+    }
 }
 
 #[test]
@@ -264,8 +297,8 @@ fn check(queue: &Queue, busy: &BTreeMap<JobId, Arc<Progress>>) {
     let sum = totals.running + totals.waiting + totals.paused + totals.done + totals.failed + others;
     assert_eq!((totals.jobs, sum), (queue.jobs.len(), queue.jobs.len()));
     for (id, job) in &queue.jobs {
-        assert_eq!(job.busy, busy.contains_key(id), "{job:?}");
-        assert_eq!(job.busy, queue.live.contains(id));
+        assert_eq!(job.busy == Busy::Yes, busy.contains_key(id), "{job:?}");
+        assert_eq!(job.busy == Busy::Yes, queue.live.contains(id));
         assert_eq!(job.due.is_some(), job.phase == Phase::Waiting);
         assert_eq!(job.due.is_some_and(|due| queue.due.contains(&(due, *id))), job.due.is_some());
         let _ = job.view(Instant::now(), None);

@@ -63,7 +63,7 @@ impl Batch {
 
     /// Whether a file of so many bytes should not come to what is in it.
     pub(super) fn is_small_for(&self, size: u64) -> bool {
-        self.bytes.len() as u64 + size > 2 * BATCH as u64
+        size.saturating_add(self.bytes.len() as u64) > 2 * BATCH as u64
     }
 }
 
@@ -175,7 +175,7 @@ impl Drop for Writer {
 impl Site {
     fn write(&mut self, cursor: &mut Cursor<'_>, batch: &Batch, lines: &mut String) -> Result<(), Fault> {
         lines.clear();
-        let (mut offset, mut bytes, mut files) = (0, 0, 0);
+        let (mut offset, mut bytes, mut files) = (0, 0u64, 0);
         let mut result = Ok(());
         for item in &batch.items {
             let written = match &item.content {
@@ -199,7 +199,7 @@ impl Site {
                             &stamp,
                         ));
                     }
-                    bytes += size;
+                    bytes = bytes.saturating_add(size);
                     files += 1;
                 }
                 Err(fault) => {

@@ -166,7 +166,7 @@ impl Files {
             _ if size <= SMALL as u64 => {
                 let room = (turn.size() + SLACK).saturating_sub(turn.out.len());
                 if turn.out.is_empty() || size <= room as u64 {
-                    *work += size;
+                    *work = work.saturating_add(size);
                     self.small(&source, claim, turn)?;
                     None
                 } else {
@@ -206,7 +206,7 @@ impl Files {
     fn go_on(&mut self, begun: Begun, turn: &mut Turn, work: &mut u64) -> Result<Option<Begun>, Failure> {
         match begun {
             Begun::Next(source, claim) => {
-                *work += source.size();
+                *work = work.saturating_add(source.size());
                 self.small(&source, claim, turn).map(|()| None)
             }
             Begun::Sending(mut sending) => {

@@ -151,6 +151,10 @@ impl Peer {
                     sink(bytes);
                     return Came::Data;
                 }
+                Some(Event::Hole { length, .. }) => {
+                    sink(&vec![0; length as usize]);
+                    return Came::Data;
+                }
                 Some(Event::Working { .. }) => continue,
                 Some(event) => return own(event),
                 None if used > 0 => continue,

@@ -186,6 +186,63 @@ pub fn after_a_part_of_a_block(arch: Arch) {
     }
 }
 
+/// The root of the whole comes with a part of it, if the client asks for it and the server knows all hashes.
+pub fn with_the_root(arch: Arch) {
+    let served = serve(arch);
+    let bytes = noise(2 * MIB + 100, 5);
+    served.file("file", &bytes);
+    served.file("small", &bytes[..100]);
+    served.directory("tree");
+    served.file("tree/file", &bytes);
+    let mut peer = Peer::connect(served.address);
+    let root = |peer: &mut Peer, path: &str, (first, blocks), root| {
+        let received = peer.get(Get { root, ..range(path, first, blocks) }).unwrap();
+        received.end.root
+    };
+    let (nothing, first, rest) = ((0, Some(0)), (0, Some(1)), (1, None));
+    assert_eq!(root(&mut peer, "file", nothing, true), None, "it would have to read the file");
+    assert_eq!(root(&mut peer, "file", first, true), None);
+    // With the last of the blocks it knows all of them.
+    let whole = Some(blake3::hash(&bytes).to_string());
+    assert_eq!(root(&mut peer, "file", rest, true), whole);
+    for part in [nothing, first, rest] {
+        assert_eq!(root(&mut peer, "file", part, true), whole, "{part:?}");
+        assert_eq!(root(&mut peer, "file", part, false), None, "{part:?}: it was not asked for");
+    }
+    let small = Some(blake3::hash(&bytes[..100]).to_string());
+    assert_eq!(root(&mut peer, "small", nothing, true), None);
+    assert_eq!(root(&mut peer, "small", first, true), small, "this is the whole");
+    assert_eq!(root(&mut peer, "small", nothing, true), small);
+    peer.get(get("tree")).unwrap();
+    assert_eq!(root(&mut peer, "tree", first, true), None, "archives are not kept");
+    // Another version is another file.
+    served.file("file", &bytes[1..]);
+    assert_eq!(root(&mut peer, "file", nothing, true), None);
+}
+
+/// Of a block of which something is skipped the zeros are sent; those after it come as holes.
+pub fn after_a_part_of_a_hole(arch: Arch) {
+    let served = serve(arch);
+    let file = std::fs::File::create(served.path("file")).unwrap();
+    file.set_len(5 * MIB as u64 + 5).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, b"begin", 0).unwrap();
+    let mut bytes = vec![0; 5 * MIB + 5];
+    bytes[..5].copy_from_slice(b"begin");
+    let mut peer = Peer::connect(served.address);
+    for first in 0..6 {
+        let (from, length) = (first * MIB, MIB.min(bytes.len() - first * MIB));
+        for skip in [0, 1, length / 2, length - 1] {
+            if skip > 0 {
+                peer.kept = [bytes[from..from + skip].to_vec()].into();
+            }
+            let skip = skip as u64;
+            let received = peer.get(Get { skip, holes: true, ..range("file", first as u64, None) }).unwrap();
+            assert!(received.bytes == bytes[from + skip as usize..], "{first} {skip}");
+            assert_eq!(received.blocks.len(), 6 - first);
+        }
+    }
+}
+
 pub fn of_another_identity(arch: Arch) {
     let served = serve(arch);
     served.file("file", b"first");

@@ -7,6 +7,7 @@ use std::{
         ffi::OsStrExt,
         fs::{PermissionsExt, symlink},
     },
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -15,9 +16,9 @@ use fdsp::{
         client::Request,
         digest::Hash,
         error::Code,
-        message::{Files, Timestamp, Totals, Tree, TreeEntry, TreeNode, WantedFile},
+        message::{Files, Get, Timestamp, Totals, Tree, TreeEntry, TreeNode, WantedFile},
     },
-    server::{Arch, Command, ConnectionState, Event, Limits},
+    server::{self, Arch, Command, ConnectionState, Event, Limits},
 };
 
 use crate::conformance::{
@@ -53,6 +54,29 @@ fn missed(answer: &Answer) -> Code {
 
 fn with_digest(path: &str, content: &[u8]) -> WantedFile {
     WantedFile { path: path.into(), digest: Some(Hash::of(content).to_string()), skip: 0 }
+}
+
+/// Sums of sizes end at what can be counted.
+pub fn of_any_sizes(arch: Arch) {
+    const SIZE: u64 = 7 << 60;
+    let Ok(folder) = tempfile::tempdir_in("/dev/shm") else {
+        return println!("skipped: there is no file system for files of any size");
+    };
+    let sparse = |name: &str| File::create(folder.path().join(name)).unwrap().set_len(SIZE);
+    if sparse("a").is_err() {
+        return println!("skipped: files have to be smaller here");
+    }
+    sparse("b").unwrap();
+    let config = server::Config { arch, ..server::Config::local(folder.path()) };
+    let server = server::start(config, Arc::new(|_| {})).unwrap();
+    let mut peer = Peer::connect(server.local_addr());
+    let (entries, totals) = peer.tree("").unwrap();
+    assert_eq!((entries.len(), totals.bytes, totals.data_bytes), (3, 2 * SIZE, Some(0)));
+    sparse("c.png").unwrap();
+    let archive = peer.get(Get { blocks: Some(0), ..get("") }).unwrap();
+    assert_eq!(archive.content.sources.unwrap().bytes, u64::MAX);
+    assert_eq!(archive.content.size, None, "no number tells it");
+    assert_eq!(peer.stat("c.png").unwrap().size, Some(SIZE), "it serves on");
 }
 
 /// What the client has of the first block of a file is not sent again, also when it was first compared.
@@ -561,6 +585,20 @@ pub fn disconnected(arch: Arch) {
     drop(another);
     served.wait_for_failure("closed by the client after");
     assert_eq!(served.count(|event| matches!(event, Event::Sent { .. })), 0);
+}
+
+/// Nothing is sent for long while a large file is compared; the server notices all the same that its client has left.
+pub fn left_while_hashing(arch: Arch) {
+    let served = serve(arch);
+    served.directory("tree");
+    File::create(served.path("tree/endless")).unwrap().set_len(1 << 40).unwrap();
+    let mut peer = Peer::connect(served.address);
+    let files = vec![with_digest("endless", b"")];
+    peer.request(&Request::Files(Files { path: "tree".into(), files, content: false, largest: None }));
+    served.wait("request", |event| matches!(event, Event::Request { .. }).then_some(()));
+    drop(peer);
+    served.wait_for_end("closed by the client");
+    Peer::connect(served.address).stat("tree").unwrap();
 }
 
 /// What a link that broke has not brought is asked for alone; the pages are small, so that each link brings some.
