@@ -10,6 +10,7 @@ ADDRESS is fdsp+plain://[TOKEN@]HOST:PORT/ or fdsp://[TOKEN@]HOST:PORT/#PIN; wit
     stat:PATH              list:PATH[:LIMIT[:AFTER]]      tree:PATH
     hashes:PATH[:FIRST[:BLOCKS[:IDENTITY]]]
     get:PATH:FILE[:FIRST[:BLOCKS[:IDENTITY]]]             the content goes to FILE
+    root:PATH[:FIRST[:BLOCKS]]                            the same without a file, and with the root of the whole
     rest:PATH:FILE                                        the rest of the block, or content, of which FILE has the begin
     files:PATH:FOLDER:FILE[=DIGEST]...                    the files go into FOLDER, by their numbers
     compare:PATH:FILE[=DIGEST]...                         the same without content
@@ -24,6 +25,7 @@ import socket
 import ssl
 import struct
 import sys
+import tempfile
 import urllib.parse
 
 MIB = 1 << 20
@@ -188,7 +190,7 @@ class Connection:
             check(names == sorted(names), "not sorted")
             return {"entries": page}
         if kind == GET:
-            with open(out, "r+b" if "skip" in message else "w+b") as file:
+            with open(out, "r+b" if "skip" in message else "w+b") if out else tempfile.TemporaryFile() as file:
                 return self.content(request, message, file)
         if kind == HASHES:
             return self.hashes(request, message)
@@ -308,8 +310,9 @@ class Connection:
         check(end.get("size", size) == size, "another size")
         if first == 0 and "size" in end:
             check(root.hex() == end["root"], "another root")
-        else:
-            check("root" not in end, "a root of a part")
+        elif "root" in end:
+            check(asked.get("root"), "a root of a part")
+            check(len(bytes.fromhex(end["root"])) == 32, "a root that is none")
         return {"content": content, "end": end, "positions": positions[1:]}
 
     def blocks(self, request, first, file, ends, begun=b""):
@@ -368,6 +371,9 @@ def ask(connection, command):
             if number in members:
                 members[number] = int(members[number])
         connection.request(GET, {"path": path, **members}, arguments[1])
+    elif name == "root":
+        members = {member: int(number) for member, number in zip(("first_block", "blocks"), arguments[1:])}
+        connection.request(GET, {"path": path, "root": True, **members})
     elif name == "rest":
         connection.request(GET, {"path": path, "skip": os.path.getsize(arguments[1])}, arguments[1])
     elif name == "hashes":

@@ -68,6 +68,11 @@ const WORDS: &[&str] = &[
     "\"content\"",
     "\"largest\"",
     "\"skip\"",
+    "\"holes\"",
+    "\"data_bytes\"",
+    "\"missing\"",
+    "\"count\"",
+    "\"root\":true",
     "true",
     "false",
     "null",
@@ -100,7 +105,7 @@ fn frames(rng: &mut Rng, stream: &mut Vec<u8>) {
         2 => frames.swap(one, other),
         3 => frames[one][0] = rng.one_of(Kind::ALL) as u8,
         4 => {
-            let request = rng.below(8) as u32;
+            let request = rng.below(10) as u32;
             frames[one][8..HEADER].copy_from_slice(&request.to_le_bytes());
         }
         5 => {
@@ -183,7 +188,8 @@ fn asked() -> Client {
         Request::Hashes(get.clone()),
         Request::Get(Get { form: Form::Zip, first_block: 1, blocks: Some(1), ..get.clone() }),
         Request::Get(Get { skip: 3, ..get.clone() }),
-        Request::Get(Get { holes: true, ..get }),
+        Request::Get(Get { holes: true, ..get.clone() }),
+        Request::Get(Get { blocks: Some(0), root: true, missing: true, ..get }),
     ] {
         client.request(&request);
     }

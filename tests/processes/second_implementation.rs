@@ -310,6 +310,18 @@ fn against_the_server(arch: Arch, identity: Option<Identity>, root: &Path) {
     if arch == Arch::Async {
         let lines = run(&address, &[format!("get:large:{}", out("large"))]);
         assert_eq!(lines[1]["end"]["root"], blake3::hash(&pattern(MIB + 5)).to_string());
+        // The server has read all of it by now.
+        let lines = run(
+            &address,
+            &["root:large:0:0", "root:large:1", "root:two chunks", "root:folder:0:0"].map(String::from),
+        );
+        for line in &lines[1..=2] {
+            assert_eq!(line["end"]["root"], blake3::hash(&pattern(MIB + 5)).to_string());
+        }
+        assert_eq!(
+            (&lines[3]["end"]["root"], &lines[4]["end"]["root"]),
+            (&json!(digest.to_string()), &Value::Null)
+        );
         let lines = run(&address, &["violate:".to_owned()]);
         assert_eq!((&lines[1]["error"]["code"], &lines[1]["request"]), (&json!("violation"), &json!(0)));
     }

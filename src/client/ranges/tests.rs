@@ -190,6 +190,43 @@ fn faster_connections_are_asked_for_more() {
     assert_eq!(ranges.ask(1, 2, start).map(|range| range.count()), Some(8));
 }
 
+#[test]
+fn a_begun_block_is_the_first_of_a_range() {
+    let now = Instant::now();
+    let mut ranges = whole(10).with_begun([(3, 500), (7, 9)].into());
+    let asked: Vec<_> = std::iter::from_fn(|| ranges.ask(0, 1, now)).collect();
+    assert_eq!(asked, [3..7, 7..10, 0..3], "only of the first block of a range some bytes can be skipped");
+    assert_eq!([3, 7, 0].map(|first| ranges.skip(first)), [500, 9, 0]);
+    // A block of which all but a few bytes are here is not missing any less.
+    let mut ranges =
+        Ranges::new(&[2..3, 5..9], Some(9 * BLOCK_SIZE), u64::MAX, true).with_begun([(4, 1), (8, 2)].into());
+    let asked: Vec<_> = std::iter::from_fn(|| ranges.ask(0, 1, now)).collect();
+    assert_eq!(asked, [8..9, 2..3, 5..8], "block 4 is here");
+}
+
+#[test]
+fn what_is_kept_of_a_block_grows_until_the_block_comes_whatever_became_of_its_connection() {
+    let (mut ranges, now) = (whole(4), Instant::now());
+    ranges.ask(0, 1, now);
+    bring(&mut ranges, 0, 0..1, now);
+    assert!(ranges.coming(0, 1, now));
+    ranges.keep(1, 700);
+    ranges.lost(0);
+    assert_eq!(ranges.ask(1, 1, now), Some(1..4));
+    assert_eq!((ranges.skip(1), ranges.skip(2)), (700, 0));
+    // The server did not skip, and was lost sooner.
+    ranges.keep(1, 300);
+    ranges.lost(1);
+    assert_eq!((ranges.ask(2, 1, now), ranges.skip(1)), (Some(1..4), 700));
+    // With what was here it is corrupt: it is fetched whole.
+    ranges.came(2, 1, false, now);
+    assert_eq!(ranges.skip(1), 0);
+    ranges.keep(2, 9);
+    bring(&mut ranges, 2, 2..4, now);
+    ranges.ended(2);
+    assert_eq!((ranges.ask(2, 1, now), ranges.begun().len()), (Some(1..2), 0));
+}
+
 /// What happens next in a random run.
 #[derive(Clone, Debug)]
 enum Happens {
@@ -199,8 +236,8 @@ enum Happens {
     Comes(SegmentId),
     /// It comes corrupt.
     Corrupt(SegmentId),
-    /// The connection is lost.
-    Lost(SegmentId),
+    /// The connection is lost, with this much of the block that is coming.
+    Lost(SegmentId, u32),
     /// Time goes by, in milliseconds.
     Time(u64),
 }
@@ -211,7 +248,7 @@ fn happens() -> impl Strategy<Value = Happens> {
         4 => (id.clone(), prop::bool::weighted(0.1)).prop_map(|(id, alone)| Happens::Ask(id, alone)),
         8 => id.clone().prop_map(Happens::Comes),
         1 => id.clone().prop_map(Happens::Corrupt),
-        1 => id.prop_map(Happens::Lost),
+        1 => (id, 0..BLOCK_SIZE as u32).prop_map(|(id, bytes)| Happens::Lost(id, bytes)),
         2 => (0..5000u64).prop_map(Happens::Time),
     ]
 }
@@ -223,11 +260,18 @@ struct World {
     /// What each connection still sends: whole ranges, whether or not they were taken away meanwhile.
     sends: HashMap<SegmentId, VecDeque<Range<u64>>>,
     came: Vec<u32>,
+    /// Bytes that are here of each block that has not come.
+    kept: Vec<u32>,
 }
 
 impl World {
     fn ask(&mut self, id: SegmentId, alone: bool) -> bool {
         let Some(range) = self.ranges.ask(id, if alone { 1 } else { 4 }, self.now) else { return false };
+        // Of all blocks but the first all bytes are sent.
+        assert!(range.clone().skip(1).all(|index| self.ranges.skip(index) == 0), "{range:?}");
+        if !range.is_empty() {
+            assert_eq!(self.ranges.skip(range.start), self.kept[range.start as usize]);
+        }
         self.sends.entry(id).or_default().push_back(range);
         true
     }
@@ -238,9 +282,10 @@ impl World {
         if let Some(index) = range.next() {
             if !self.ranges.coming(id, index, self.now) {
                 // It was taken away: the connection is given up.
-                return self.lost(id);
+                return self.lost(id, 0);
             }
             self.ranges.came(id, index, intact, self.now);
+            self.kept[index as usize] = 0;
             self.came[index as usize] += u32::from(intact);
         }
         if range.is_empty() {
@@ -249,8 +294,13 @@ impl World {
         }
     }
 
-    fn lost(&mut self, id: SegmentId) {
-        self.sends.remove(&id);
+    fn lost(&mut self, id: SegmentId, bytes: u32) {
+        let coming = self.sends.remove(&id).and_then(|mut queue| queue.front_mut()?.next());
+        if let Some(index) = coming.filter(|index| self.ranges.coming(id, *index, self.now)) {
+            self.ranges.keep(index, bytes);
+            let kept = &mut self.kept[index as usize];
+            *kept = bytes.max(*kept);
+        }
         self.ranges.lost(id);
     }
 }
@@ -274,13 +324,14 @@ proptest! {
             now: Instant::now(),
             sends: HashMap::new(),
             came: there.iter().map(|&there| u32::from(there)).collect(),
+            kept: vec![0; there.len()],
         };
         for step in steps {
             match step {
                 Happens::Ask(id, alone) => { world.ask(id, alone); }
                 Happens::Comes(id) => world.comes(id, true),
                 Happens::Corrupt(id) => world.comes(id, false),
-                Happens::Lost(id) => world.lost(id),
+                Happens::Lost(id, bytes) => world.lost(id, bytes),
                 Happens::Time(millis) => world.now += Duration::from_millis(millis),
             }
             prop_assert!(world.came.iter().all(|&count| count <= 1), "{:?}", world.came);

@@ -408,6 +408,22 @@ fn ranges_that_are_not_what_was_asked_for() {
     ] {
         assert_eq!(refused(&requests, &stream), Violation::Content(what));
     }
+    // The root of the whole, where it was asked for: it is taken as it is said, or not said.
+    let rooted = |first_block, blocks| {
+        [Request::Get(Get { root: true, first_block, blocks: Some(blocks), ..get("f") })]
+    };
+    let whole = json!(blake3_hex(&bytes));
+    for end in [range_end(), with(range_end(), "root", whole.clone())] {
+        accepted(&rooted(0, 1), &sized().json(END, 1, &end));
+        accepted(&rooted(0, 0), &at(0, file(bytes.len())).json(END, 1, &end));
+    }
+    accepted(&rooted(1, 1), &at(1, file(bytes.len())).block(1, 1, 2 * mib, two).json(END, 1, &end(&bytes)));
+    for (root, what) in [("00", "a root that is none"), ("", "a root that is none")] {
+        let stream = sized().json(END, 1, &with(range_end(), "root", json!(root)));
+        assert_eq!(refused(&rooted(0, 1), &stream), Violation::Content(what));
+    }
+    let only = at(0, file(MIB)).block(1, 0, mib, one).json(END, 1, &with(end(one), "root", whole));
+    assert_eq!(refused(&rooted(0, 1), &only), Violation::Root, "of the whole content it is still compared");
     // The range ends where the archive happens to end: with or without its size, both are true.
     accepted(&range(0, 1), &unsized_().json(END, 1, &range_end()));
     let whole = with(end(one), "size", json!(MIB));

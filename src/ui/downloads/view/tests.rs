@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use ratatui::{layout::Size, style::Modifier};
 
 use crate::{
-    client::{Doubt, JobId, JobState, NewServer, Trouble, TroubleKind},
+    client::{Doubt, JobId, JobState, JobView, NewServer, Trouble, TroubleKind},
     protocol::{
         address::{Authority, Security},
         pin::Pin,
@@ -85,6 +85,34 @@ fn details_tell_all() {
     insta::assert_snapshot!("details-of-a-failed-one-80x24", text(&draw(&mut model, &queue, 80, 24)));
     keys(&mut model, &queue, "k tab G");
     insta::assert_snapshot!("details-40x8", text(&draw(&mut model, &queue, 40, 8)));
+}
+
+/// What is here stays in sight; where nothing is, the reason is. The next attempt is counted down, and is the same for all.
+#[test]
+fn rows_of_an_unreachable_server() {
+    let unreachable = |seconds| {
+        let reason = SafeText::new("no connection to nas.local:7878: Connection refused");
+        JobState::Unreachable { seconds, reason }
+    };
+    let begun = |id, name, seconds| JobView {
+        state: unreachable(seconds),
+        ..running(id, name, 500_000, 2_000_000, 0.0, 0.0)
+    };
+    let queue = Fake {
+        rows: vec![
+            begun(1, "half.iso", Some(7.4)),
+            row(2, "none.iso", unreachable(Some(7.4))),
+            begun(3, "tried-now.iso", None),
+            row(4, "nothing-tried-now.iso", unreachable(None)),
+        ],
+        ..Fake::default()
+    };
+    let mut model = testing::model();
+    draw(&mut model, &queue, 80, 24);
+    keys(&mut model, &queue, "esc enter");
+    insta::assert_snapshot!("unreachable-80x24", text(&draw(&mut model, &queue, 80, 24)));
+    keys(&mut model, &queue, "enter");
+    insta::assert_snapshot!("unreachable-40x8", text(&draw(&mut model, &queue, 40, 8)));
 }
 
 #[test]
