@@ -108,8 +108,8 @@ fn listing(c: &mut Criterion) {
         }
         group.bench_function(format!("of {count}"), |b| {
             b.iter(|| {
-                let after = Some("entry 4".to_owned());
-                let mut page = open(folder.path()).page(after, 500).expect("it is there");
+                let directory = open(folder.path());
+                let mut page = directory.page(Some("entry 4"), 500, Default::default()).expect("it is there");
                 loop {
                     match page.step().expect("nothing changes") {
                         Paging::More(further) => page = further,

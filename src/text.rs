@@ -7,6 +7,8 @@ use std::{
 
 use serde::{Serialize, Serializer};
 
+use crate::protocol::odd_name;
+
 /// Most bytes of a text: as much as the longest path has. A peer may send more, and many times, all of which would be
 /// kept in logs and queues.
 const MOST: usize = 4096;
@@ -15,7 +17,8 @@ const CUT: &str = "…";
 
 /// Text without control, bidirectional or zero-width characters: each is replaced by a visible form
 /// where text comes in, so that no escape sequence of a peer or a file name reaches a terminal, a log or
-/// a line of output. `\u{1b}` becomes `␛`, DEL `␡`, everything else of the kind `‹U+202E›`.
+/// a line of output. `\u{1b}` becomes `␛`, DEL `␡`, everything else of the kind `‹U+202E›`, a byte of a name that is not UTF-8
+/// `‹xE9›`.
 ///
 /// It has at most 4096 bytes: of a longer text the middle is left out, since sentences begin with what they are about and
 /// end with what is wrong with it.
@@ -29,8 +32,19 @@ impl SafeText {
             return SafeText(bounded(text).into_owned());
         }
         let mut safe = String::with_capacity(text.len() + 16);
-        for c in text.chars() {
-            push_visible(&mut safe, c);
+        let mut rest = text;
+        while let Some(c) = rest.chars().next() {
+            let length = match odd_name::escape(rest.as_bytes()) {
+                Some(byte) => {
+                    push_byte(&mut safe, byte);
+                    3
+                }
+                None => {
+                    push_visible(&mut safe, c);
+                    c.len_utf8()
+                }
+            };
+            rest = &rest[length..];
         }
         SafeText::visible(safe)
     }
@@ -40,9 +54,7 @@ impl SafeText {
         let mut safe = String::with_capacity(bytes.len());
         for chunk in bytes.utf8_chunks() {
             chunk.valid().chars().for_each(|c| push_visible(&mut safe, c));
-            for byte in chunk.invalid() {
-                write!(safe, "‹x{byte:02X}›").expect("a String takes any text");
-            }
+            chunk.invalid().iter().for_each(|byte| push_byte(&mut safe, *byte));
         }
         SafeText::visible(safe)
     }
@@ -77,6 +89,10 @@ fn bounded(text: &str) -> Cow<'_, str> {
     Cow::Owned([&text[..head], CUT, &text[tail..]].concat())
 }
 
+fn push_byte(out: &mut String, byte: u8) {
+    write!(out, "‹x{byte:02X}›").expect("a String takes any text");
+}
+
 fn push_visible(out: &mut String, c: char) {
     match c {
         '\u{7f}' => out.push('␡'),
@@ -97,6 +113,18 @@ pub fn is_unsafe(c: char) -> bool {
         | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
         | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
         | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// A path of this machine, for people.
+pub trait ShowPath {
+    /// The path in a sentence.
+    fn shown(&self) -> SafeText;
+}
+
+impl ShowPath for std::path::Path {
+    fn shown(&self) -> SafeText {
+        SafeText::from_path(self)
+    }
 }
 
 impl fmt::Display for SafeText {
@@ -157,6 +185,7 @@ mod tests {
         assert_eq!(SafeText::new("a\u{1b}[2Jb\r\n\u{7f}").as_str(), "a␛[2Jb␍␊␡");
         assert_eq!(SafeText::new("x\u{202e}gpj\u{9b}").as_str(), "x‹U+202E›gpj‹U+009B›");
         assert_eq!(SafeText::from_bytes(b"caf\xe9\x1b").as_str(), "caf‹xE9›␛");
+        assert_eq!(SafeText::new("caf\0E9\0\x001B\0e9").as_str(), "caf‹xE9›␀␀1B␀e9");
     }
 
     #[test]

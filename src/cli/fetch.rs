@@ -14,6 +14,7 @@ use crate::{
     config::Settings,
     protocol::{
         address::{Address, Authority, Security},
+        odd_name,
         path::RemotePath,
     },
     text::SafeText,
@@ -178,13 +179,14 @@ impl Cli {
             addresses.push(fetch.resolve(path)?);
         }
         for argument in &self.arguments {
-            let Some(text) = argument.to_str() else {
+            let text = odd_name::to_text(argument.as_encoded_bytes());
+            if odd_name::is_escaped(&text) && text.contains("://") {
                 return wrong(format!(
                     "'{}' is not UTF-8: in an address, write the bytes of such a name as %XX",
                     shown(argument)
                 ));
-            };
-            addresses.push(fetch.resolve(text)?);
+            }
+            addresses.push(fetch.resolve(&text)?);
         }
         for (name, given) in
             [("--local", self.client.local.is_some()), ("--checksum", self.client.checksum.is_some())]

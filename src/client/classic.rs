@@ -13,8 +13,9 @@ use crate::{
         },
         digest::Hash,
         message::Form,
+        odd_name,
     },
-    text::SafeText,
+    text::{SafeText, ShowPath},
 };
 
 use super::{
@@ -43,6 +44,11 @@ pub(super) async fn fetch(context: &mut Context, memory: &mut Memory, dialect: D
         "" => ".",
         path => path,
     };
+    if odd_name::is_escaped(path) {
+        let path = SafeText::new(path);
+        let message = format!("/{path}: a server of the original programs has no names that are not UTF-8");
+        return Err(Fault::never(TroubleKind::NotFound, message));
+    }
     let client = Client::new(dialect, path)
         .map_err(|error| Fault::never(TroubleKind::NotFound, format!("/{path}: {error}")))?;
     let authority = &context.new.address.authority;
@@ -193,8 +199,7 @@ impl Exchange<'_> {
         match (self.client.end_of_stream(), fault) {
             (Err(ended @ Ended::Short { received, size }), _) => {
                 let kept = self.memory.place.as_ref().map(|place| place.part.path());
-                let kept =
-                    kept.map(|path| format!("; what came is in {}", path.display())).unwrap_or_default();
+                let kept = kept.map(|path| format!("; what came is in {}", path.shown())).unwrap_or_default();
                 let message = format!("{peer} {ended}{kept}");
                 if received == size / 1024 * 1024 {
                     // It would leave out the same bytes each time.

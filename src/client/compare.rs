@@ -13,6 +13,7 @@ use std::{
 
 use tokio::task::{JoinHandle, block_in_place, spawn_blocking};
 
+use crate::text::ShowPath;
 use crate::{
     protocol::{
         client::{Event, Request},
@@ -299,7 +300,7 @@ fn adopt(
     memory.blocks = kept;
     match old {
         Some(old) if old.size == size && old.blocks.missing(Some(size)).is_empty() => {
-            tracing::info!("{} was there already, byte for byte", old.target.path().display());
+            tracing::info!("{} was there already, byte for byte", old.target.path().shown());
             memory.identical = Some(old.target.path());
             memory.blocks = old.blocks;
             if let Some(place) = memory.place.take() {

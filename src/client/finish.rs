@@ -10,6 +10,7 @@ use std::{
 
 use rustix::fs::{AtFlags, FileType};
 
+use crate::text::ShowPath;
 use crate::{
     platform::{self, reason},
     protocol::{
@@ -63,7 +64,7 @@ impl Finish {
             if matches!(target.folder.look(&target.name), Ok(None)) {
                 let path = target.path();
                 *memory = Memory::default();
-                let gone = format!("{} is gone; try again to fetch it anew", path.display());
+                let gone = format!("{} is gone; try again to fetch it anew", path.shown());
                 return Err(Fault::disk(gone).into());
             }
             return Ok(self.sync_name(target)?);
@@ -142,7 +143,7 @@ impl Finish {
             return Ok(());
         }
         let message =
-            format!("the file has the digest {found}, not {wanted}; it is kept as {}", part.display());
+            format!("the file has the digest {found}, not {wanted}; it is kept as {}", part.shown());
         Err(Fault::never(TroubleKind::Integrity, message).into())
     }
 
@@ -164,7 +165,7 @@ impl Finish {
         let file = target.folder.read(&target.name).map_err(unreadable)?;
         let digest = checksum::of_file(&file, &Checksum::Blake3(root.0), go_on);
         if digest.map_err(|error| interrupted(error, &path))? == Checksum::Blake3(root.0) {
-            tracing::info!("{} was there already, byte for byte", path.display());
+            tracing::info!("{} was there already, byte for byte", path.shown());
             return Ok(Some(path));
         }
         Err(place::differs(target, Some(&part)).into())
@@ -183,7 +184,7 @@ impl Finish {
                     return Ok(());
                 }
                 let part = place.part.path();
-                return Err(Fault::disk(format!("{} was replaced by somebody else", part.display())));
+                return Err(Fault::disk(format!("{} was replaced by somebody else", part.shown())));
             }
             let replaces = matches!(self.existing, Existing::Overwrite | Existing::Update);
             let renamed = if replaces && !place.target.by_server {
@@ -210,8 +211,8 @@ impl Finish {
                     let (target, part) = (place.target.path(), place.part.path());
                     return Err(Fault::disk(format!(
                         "cannot rename {} to {}: {}",
-                        part.display(),
-                        target.display(),
+                        part.shown(),
+                        target.shown(),
                         reason(&error)
                     )));
                 }
@@ -228,7 +229,7 @@ pub(super) fn confirm(memory: &mut Memory) -> Result<(), Fault> {
     if !writer.is_touched() {
         return Ok(());
     }
-    tracing::info!("{}: another program may have changed it; it is read again", part.display());
+    tracing::info!("{}: another program may have changed it; it is read again", part.shown());
     writer.look_anew();
     let (known, root) = (memory.blocks.bytes(), memory.root);
     memory.verify()?;
@@ -242,7 +243,7 @@ pub(super) fn confirm(memory: &mut Memory) -> Result<(), Fault> {
         let whole = Checksum::Blake3(root.0);
         let found = checksum::of_file(place.part.file()?, &whole, || true);
         if !found.is_ok_and(|found| found == whole) {
-            return Err(Fault::changed(format!("{} was changed by another program", part.display())));
+            return Err(Fault::changed(format!("{} was changed by another program", part.shown())));
         }
         memory.root = Some(root);
     }
@@ -254,7 +255,7 @@ fn touched(part: &Path, lost: u64) -> Fault {
         0 => "it is verified again".to_owned(),
         lost => format!("{} are fetched again", units::bytes(lost)),
     };
-    let fault = Fault::changed(format!("{} was changed by another program; {again}", part.display()));
+    let fault = Fault::changed(format!("{} was changed by another program; {again}", part.shown()));
     // Each block stands for itself: what is intact stays.
     Fault { verdict: Verdict::Again(Duration::ZERO), ..fault }
 }
@@ -265,19 +266,19 @@ pub(super) fn check_length(writer: &Writer, file: &File, size: u64, part: &Path)
     if length > size {
         writer.change(|file| file.set_len(size)).map_err(|error| disk("cut", part, &error))?;
     } else if length < size {
-        return Err(Fault::changed(format!("{} was shortened by somebody else", part.display())));
+        return Err(Fault::changed(format!("{} was shortened by somebody else", part.shown())));
     }
     Ok(())
 }
 
 fn check_archive(file: &File, sources: &Sources, part: &Path) -> Result<(), Fault> {
     archive_check::check(file, sources).map_err(|error| {
-        Fault::never(TroubleKind::Integrity, format!("{error}; it is kept as {}", part.display()))
+        Fault::never(TroubleKind::Integrity, format!("{error}; it is kept as {}", part.shown()))
     })
 }
 
 fn disk(doing: &str, path: &Path, error: &io::Error) -> Fault {
-    Fault::disk(format!("cannot {doing} {}: {}", path.display(), reason(error)))
+    Fault::disk(format!("cannot {doing} {}: {}", path.shown(), reason(error)))
 }
 
 fn interrupted(error: Interrupted, path: &Path) -> Unfinished {

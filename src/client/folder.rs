@@ -13,6 +13,7 @@ use std::{
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 
 use crate::platform::{self, reason};
+use crate::text::ShowPath;
 
 use super::{name, retry::Fault, seal::Seal};
 
@@ -33,9 +34,9 @@ impl Folder {
         let open = || Ok((platform::open_directory(path)?, path.canonicalize()?));
         let (handle, path) = open().map_err(|error: io::Error| match error.kind() {
             io::ErrorKind::NotFound => {
-                Fault::disk(format!("there is no folder {}; create it first", path.display()))
+                Fault::disk(format!("there is no folder {}; create it first", path.shown()))
             }
-            _ => Fault::disk(format!("cannot use the folder {}: {}", path.display(), reason(&error))),
+            _ => Fault::disk(format!("cannot use the folder {}: {}", path.shown(), reason(&error))),
         })?;
         Ok(Folder { longest: platform::longest_name(&handle), handle, path, seal })
     }
@@ -46,8 +47,14 @@ impl Folder {
     }
 
     /// What a content of this name is called in it: shorter, where its file system has no names of that length.
-    pub(super) fn within(&self, name: &str) -> OsString {
+    pub(super) fn within(&self, name: &OsStr) -> OsString {
         name::within(name, self.longest)
+    }
+
+    /// One whose file system has names of at most so many bytes.
+    #[cfg(test)]
+    pub(super) fn limited(path: &Path, longest: usize) -> Folder {
+        Folder { longest, ..Folder::open(path, Seal::default()).expect("it is there") }
     }
 
     /// Whether its file system has no names of that length.
@@ -182,9 +189,9 @@ mod tests {
     #[test]
     fn names_are_as_long_as_the_file_system_has_them() {
         let dir = tempfile::tempdir().unwrap();
-        let folder = Folder { longest: 143, ..Folder::open(dir.path(), Seal::default()).unwrap() };
+        let folder = Folder::limited(dir.path(), 143);
         let long = "x".repeat(200);
-        let name = folder.within(&format!("{long}.iso"));
+        let name = folder.within(format!("{long}.iso").as_ref());
         assert!(name.len() == 143 && name.to_string_lossy().ends_with(".iso"));
         let part = folder.part_name(&name);
         assert!(part.len() + ".fdsp~".len() <= 143, "there is room for what is kept beside it");

@@ -13,6 +13,7 @@ use std::{
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 
 use crate::protocol::digest::VerifiedBlock;
+use crate::text::ShowPath;
 
 use super::{
     blocks::Blocks,
@@ -56,7 +57,7 @@ impl Notes {
         let mut open = self.open();
         let Some(file) = &mut *open else { return };
         if let Err(error) = file.write_all(line.as_bytes()) {
-            tracing::warn!("cannot write to {}: {error}", self.path.display());
+            tracing::warn!("cannot write to {}: {error}", self.path.shown());
             *open = None;
         }
     }
@@ -98,7 +99,7 @@ impl Journal {
         let mut aside = part.to_owned();
         aside.push(SUFFIX);
         if let Err(error) = self.folder.rename_new(&self.name, &aside) {
-            tracing::warn!("cannot move {} away: {error}", self.notes.path.display());
+            tracing::warn!("cannot move {} away: {error}", self.notes.path.shown());
         }
     }
 
@@ -107,7 +108,7 @@ impl Journal {
         let found = self.folder.look(&self.name).ok().flatten()?;
         let shown = self.folder.join(&self.name);
         if found.kind != FileType::RegularFile {
-            tracing::warn!("{} is no file; the .part is verified without it", shown.display());
+            tracing::warn!("{} is no file; the .part is verified without it", shown.shown());
             return None;
         }
         let record = self.folder.read(&self.name).ok().and_then(|file| {
@@ -116,11 +117,11 @@ impl Journal {
         });
         let record = record.and_then(|file| control::read(BufReader::new(file), length));
         if record.is_none() {
-            tracing::warn!("{} cannot be used; the .part is verified without it", shown.display());
+            tracing::warn!("{} cannot be used; the .part is verified without it", shown.shown());
         }
         let record = record?;
         if !self.folder.seal.is_on(&control::sealed(&record.source), record.seal.as_deref()) {
-            tracing::warn!("{} was not written here; the .part is verified without it", shown.display());
+            tracing::warn!("{} was not written here; the .part is verified without it", shown.shown());
             return None;
         }
         Some(record)
@@ -139,7 +140,7 @@ impl Journal {
                 self.unlink(&fresh);
                 tracing::warn!(
                     "cannot write {}: {error}; an interrupted download will be verified without it",
-                    self.notes.path.display()
+                    self.notes.path.shown()
                 );
             }
         }
@@ -181,7 +182,7 @@ impl Journal {
     fn unlink(&self, name: &OsStr) {
         match rustix::fs::unlinkat(&self.folder.handle, name, AtFlags::empty()) {
             Ok(()) | Err(rustix::io::Errno::NOENT) => {}
-            Err(error) => tracing::debug!("cannot delete {}: {error}", self.folder.join(name).display()),
+            Err(error) => tracing::debug!("cannot delete {}: {error}", self.folder.join(name).shown()),
         }
     }
 }

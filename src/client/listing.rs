@@ -5,7 +5,7 @@ use std::{ops::ControlFlow, sync::Arc};
 use crate::protocol::{
     address::Authority,
     client::{Event, Request},
-    message::{Entries, List},
+    message::{Entries, List, NameForm},
     path::RemotePath,
 };
 
@@ -23,7 +23,8 @@ pub(super) async fn list(
     path: &RemotePath,
     after: Option<String>,
 ) -> Result<Entries, Trouble> {
-    let request = Request::List(List { path: path.as_str().to_owned(), after, limit: None });
+    let request =
+        Request::List(List { path: path.as_str().to_owned(), after, limit: None, names: NameForm::Bytes });
     // A page is small and somebody waits for it: it does not count.
     let limiter = Limiter::new(None);
     let ask = async {

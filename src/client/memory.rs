@@ -16,6 +16,7 @@ use crate::protocol::{
     digest::{BLOCK_SIZE, BlockDigest, BlockHasher, Hash},
     message::{Form, Missing, Sources, Timestamp},
 };
+use crate::text::ShowPath;
 
 use super::{
     blocks::{Blocks, Noted},
@@ -184,7 +185,7 @@ impl Memory {
         }
         if !place.part.reopen()? {
             let path = place.part.path();
-            tracing::info!("{} was touched by somebody else; it is verified again", path.display());
+            tracing::info!("{} was touched by somebody else; it is verified again", path.shown());
             self.verify()?;
             self.believe()?;
         }

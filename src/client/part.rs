@@ -12,6 +12,7 @@ use std::{
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 
+use crate::text::ShowPath;
 use crate::{
     platform::{self, reason},
     protocol::digest::VerifiedBlock,
@@ -140,7 +141,7 @@ impl Writer {
 
 /// Why something, `size` bytes long, does not go to a path in a folder.
 pub(super) fn no_room(folder: &Folder, path: &Path, error: &io::Error, size: Option<u64>) -> Fault {
-    let path = path.display();
+    let path = path.shown();
     let needed = size.map(|size| format!("{} needed", units::bytes(size)));
     let free = folder.free().map(|free| format!("{} free", units::bytes(free)));
     let figures: Vec<_> = needed.into_iter().chain(free).collect();
@@ -242,8 +243,8 @@ impl Part {
                     self.journal.set_aside(&aside);
                     tracing::warn!(
                         "{} is of another version of this program, and is kept as {}",
-                        self.path().display(),
-                        self.folder.join(&aside).display()
+                        self.path().shown(),
+                        self.folder.join(&aside).shown()
                     );
                     return Ok(());
                 }
@@ -272,7 +273,7 @@ impl Part {
         let path = self.path();
         Err(Fault::disk(format!(
             "{} is in the way: nothing tells that it is an unfinished download of this; move it away",
-            path.display()
+            path.shown()
         )))
     }
 
@@ -311,7 +312,7 @@ impl Part {
 
     /// What writes to it, also beside others.
     pub(super) fn writer(&self) -> Result<&Writer, Fault> {
-        self.open.as_ref().ok_or_else(|| Fault::disk(format!("{} is not open", self.path().display())))
+        self.open.as_ref().ok_or_else(|| Fault::disk(format!("{} is not open", self.path().shown())))
     }
 
     /// Opens it again if it was closed. `false`: it is not as it was left, and nothing in it may be trusted.
@@ -409,19 +410,19 @@ impl Part {
         }
         self.journal.remove();
         if let Err(error) = rustix::fs::unlinkat(&self.folder.handle, &self.name, AtFlags::empty()) {
-            tracing::warn!("cannot delete {}: {error}", self.path().display());
+            tracing::warn!("cannot delete {}: {error}", self.path().shown());
         }
     }
 
     fn failed(&self, doing: &str, error: &io::Error) -> Fault {
-        Fault::disk(format!("cannot {doing} {}: {}", self.path().display(), reason(error)))
+        Fault::disk(format!("cannot {doing} {}: {}", self.path().shown(), reason(error)))
     }
 }
 
 /// Opens or makes a `.part` and locks it.
 fn open(folder: &Folder, name: &OsStr, target: &OsStr) -> Result<File, Fault> {
     let path = folder.join(name);
-    let path = path.display();
+    let path = path.shown();
     let refuse = |why: &str| Fault::disk(format!("{path} {why}; move it away"));
     // NONBLOCK: opening a FIFO does not wait for somebody at its other end.
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;

@@ -1,14 +1,16 @@
 //! Where a job saves: the folder and name, decided once the server has said what it sends.
 
 use std::{
-    ffi::{OsStr, OsString},
+    ffi::OsString,
+    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use rustix::fs::FileType;
 
-use crate::platform::reason;
+use crate::text::ShowPath;
+use crate::{platform::reason, protocol::odd_name};
 
 use super::{
     Existing, Form, JobId, NewJob,
@@ -53,7 +55,7 @@ impl Target {
 
     /// Whether this is still where a content of this name goes.
     pub(super) fn fits(&self, new: &NewJob, name: &SafeName) -> bool {
-        new.save_as.is_some() || self.wanted == self.folder.within(name.as_str())
+        new.save_as.is_some() || self.wanted == self.folder.within(name.as_os_str())
     }
 }
 
@@ -81,12 +83,11 @@ pub(super) fn choose(
 ) -> Result<Target, Fault> {
     if !new.folder.exists() {
         std::fs::create_dir_all(&new.folder).map_err(|error| {
-            Fault::disk(format!("cannot create the folder {}: {}", new.folder.display(), reason(&error)))
+            Fault::disk(format!("cannot create the folder {}: {}", new.folder.shown(), reason(&error)))
         })?;
     }
-    let target = candidate(folders, new, name, &claim)?.ok_or_else(|| {
-        Fault::disk(format!("there is no folder {}; create it first", new.folder.display()))
-    })?;
+    let target = candidate(folders, new, name, &claim)?
+        .ok_or_else(|| Fault::disk(format!("there is no folder {}; create it first", new.folder.shown())))?;
     if new.existing != Existing::Rename {
         take(&target, claim)?;
     }
@@ -105,13 +106,13 @@ pub(super) fn candidate(
     }
     let (folder, name, whose) = split(new, name)?;
     let folder = folders.open(&folder)?;
-    let name = match (whose, name.to_str()) {
-        (Whose::Content, Some(name)) => folder.within(name),
-        _ if folder.is_too_long(&name) => {
+    let name = match whose {
+        Whose::Content => folder.within(&name),
+        Whose::User if folder.is_too_long(&name) => {
             let path = folder.join(&name);
-            return Err(Fault::disk(format!("{} is too long a name for its file system", path.display())));
+            return Err(Fault::disk(format!("{} is too long a name for its file system", path.shown())));
         }
-        _ => name,
+        Whose::User => name,
     };
     let by_server = whose == Whose::Content && new.address.path.is_root();
     let target = Target { by_server, ..Target::new(folder, name) };
@@ -124,8 +125,10 @@ pub(super) fn candidate(
 /// Whether a content cannot have its own name here.
 pub(super) fn is_substitute(target: &Target, new: &NewJob) -> bool {
     let asked = new.address.path.name().filter(|_| new.save_as.is_none());
+    let asked = asked.and_then(odd_name::to_bytes);
     asked.is_some_and(|asked| {
-        [asked.to_owned(), format!("{asked}.zip")].iter().all(|own| target.wanted != OsStr::new(own))
+        let wanted = target.wanted.as_bytes();
+        wanted != &*asked && wanted.strip_suffix(b".zip") != Some(&asked)
     })
 }
 
@@ -136,7 +139,7 @@ pub(super) fn take(target: &Target, claim: impl Fn(&Path) -> Result<(), JobId>) 
 
 /// Another job has a path.
 pub(super) fn taken(path: &Path) -> Fault {
-    Fault::disk(format!("another job of the queue saves to {}", path.display()))
+    Fault::disk(format!("another job of the queue saves to {}", path.shown()))
 }
 
 /// Whose a name is.
@@ -151,17 +154,17 @@ enum Whose {
 /// Folder and name: what the user says is obeyed; naming an existing folder means into it.
 fn split(new: &NewJob, name: &SafeName) -> Result<(PathBuf, OsString, Whose), Fault> {
     let Some(save_as) = &new.save_as else {
-        return Ok((new.folder.clone(), name.as_str().into(), Whose::Content));
+        return Ok((new.folder.clone(), name.as_os_str().to_owned(), Whose::Content));
     };
     let path = new.folder.join(save_as);
     let named_as_folder = save_as.as_os_str().as_encoded_bytes().ends_with(b"/");
     // A tree is a folder itself, and may be there.
     if named_as_folder || path.is_dir() && new.form != Form::Tree {
-        return Ok((path, name.as_str().into(), Whose::Content));
+        return Ok((path, name.as_os_str().to_owned(), Whose::Content));
     }
     match (path.parent(), path.file_name()) {
         (Some(folder), Some(name)) => Ok((folder.to_owned(), name.to_owned(), Whose::User)),
-        _ => Err(Fault::disk(format!("{} is no name for a file", path.display()))),
+        _ => Err(Fault::disk(format!("{} is no name for a file", path.shown()))),
     }
 }
 
@@ -169,7 +172,7 @@ fn split(new: &NewJob, name: &SafeName) -> Result<(PathBuf, OsString, Whose), Fa
 pub(super) fn refuse_existing(target: &Target, existing: Existing, size: Option<u64>) -> Result<(), Fault> {
     let Some(found) = look(target)? else { return Ok(()) };
     let path = target.path();
-    let path = path.display();
+    let path = path.shown();
     match (found.kind, existing) {
         (FileType::Directory, _) => Err(Fault::disk(format!("{path} is a directory"))),
         (_, Existing::Overwrite | Existing::Update) if target.by_server => Err(not_by_server(target)),
@@ -183,7 +186,7 @@ pub(super) fn refuse_existing(target: &Target, existing: Existing, size: Option<
 pub(super) fn not_by_server(target: &Target) -> Fault {
     Fault::disk(format!(
         "{} exists, and it is the server that chose this name; if it is the one that you mean, name it with --local",
-        target.path().display()
+        target.path().shown()
     ))
 }
 
@@ -191,26 +194,27 @@ pub(super) fn not_by_server(target: &Target) -> Fault {
 pub(super) fn not_ours(part: &Path) -> Fault {
     Fault::disk(format!(
         "{} is of another download, and it is the server that chose this name; move it away, or choose a name with --local",
-        part.display()
+        part.shown()
     ))
 }
 
 pub(super) fn look(target: &Target) -> Result<Option<super::folder::Found>, Fault> {
-    target.folder.look(&target.name).map_err(|error| {
-        Fault::disk(format!("cannot look at {}: {}", target.path().display(), reason(&error)))
-    })
+    target
+        .folder
+        .look(&target.name)
+        .map_err(|error| Fault::disk(format!("cannot look at {}: {}", target.path().shown(), reason(&error))))
 }
 
 /// The target exists and is not what the server has. `part`: where what was fetched is.
 pub(super) fn differs(target: &Target, part: Option<&Path>) -> Fault {
-    let kept = part.map(|part| format!("; what was fetched is in {}", part.display())).unwrap_or_default();
+    let kept = part.map(|part| format!("; what was fetched is in {}", part.shown())).unwrap_or_default();
     let advice = match target.by_server {
         // The others are refused for a name that the user has not chosen.
         true => "use --rename, or choose a name with --local",
         false => "use --update, --overwrite or --rename",
     };
     let path = target.path();
-    Fault::disk(format!("{} exists and differs from the server's{kept}; {advice}", path.display()))
+    Fault::disk(format!("{} exists and differs from the server's{kept}; {advice}", path.shown()))
 }
 
 /// The first name that is free and not claimed.
@@ -222,7 +226,7 @@ fn renamed(mut target: Target, claim: impl Fn(&Path) -> Result<(), JobId>) -> Re
         target.name = target.folder.numbered(&target.wanted, number);
     }
     let first = target.folder.join(&target.wanted);
-    Err(Fault::disk(format!("{} and {NUMBERS} names like it exist", first.display())))
+    Err(Fault::disk(format!("{} and {NUMBERS} names like it exist", first.shown())))
 }
 
 /// The next name after `target`, which has come into being meanwhile.

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use rustix::fs::FileType;
 use tokio::task::block_in_place;
 
+use crate::text::ShowPath;
 use crate::{
     protocol::{
         client::{Event, Request},
@@ -119,12 +120,12 @@ pub(super) fn take_up(
     }
     memory.place = Some(Place { target, part });
     let Some((record, as_left)) = recorded else {
-        tracing::info!("nothing tells what {} is; it is verified by the server's hashes", path.display());
+        tracing::info!("nothing tells what {} is; it is verified by the server's hashes", path.shown());
         memory.doubtful = true;
         return Ok(());
     };
     if !as_left {
-        tracing::info!("{} was not left in order; it is verified", path.display());
+        tracing::info!("{} was not left in order; it is verified", path.shown());
     }
     memory.source = Some(record.source);
     memory.take_up(record.blocks, as_left)?;
@@ -132,7 +133,7 @@ pub(super) fn take_up(
     memory.claim()?;
     let kept = memory.blocks.received();
     if kept > 0 {
-        tracing::info!("{}: goes on with the {} that are here", path.display(), units::bytes(kept));
+        tracing::info!("{}: goes on with the {} that are here", path.shown(), units::bytes(kept));
     }
     memory.recalled = true;
     let is_file = memory.source.as_ref().is_some_and(|source| source.form == Form::File);

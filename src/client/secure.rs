@@ -9,6 +9,7 @@ use rustls::{
 };
 use tokio::{net::TcpStream, task::block_in_place};
 
+use crate::text::ShowPath;
 use crate::{
     platform::reason,
     protocol::{address::Authority, error::Stranger, pin::Pin},
@@ -120,7 +121,7 @@ async fn receive(stream: &TcpStream, session: &mut Secure) -> io::Result<usize> 
 /// The certificate is not to be believed.
 fn refused(distrust: &Distrust, authority: &Authority, servers: &Servers) -> Fault {
     let peer = dial::peer(authority);
-    let file = servers.file().unwrap_or("the known servers".as_ref()).display();
+    let file = servers.file().unwrap_or("the known servers".as_ref()).shown();
     let refused = |message: String| Fault::never(TroubleKind::Refused, message);
     let other = |what: String| {
         let message = format!("SERVER IDENTITY CHANGED: {peer}: {what}");

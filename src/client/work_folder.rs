@@ -15,6 +15,7 @@ use rustix::{
 };
 
 use crate::platform::reason;
+use crate::text::ShowPath;
 
 use super::{
     folder::{Folder, open_directory},
@@ -26,7 +27,7 @@ use super::{
 pub(super) fn cannot_lock(path: &Path, error: &io::Error) -> Fault {
     Fault::disk(format!(
         "cannot lock {}: {}; without locks two clients could write to it at the same time, so save on another file system",
-        path.display(),
+        path.shown(),
         reason(error)
     ))
 }
@@ -47,7 +48,7 @@ pub(super) struct Purpose {
 /// Opens or makes one, and locks it for as long as the handle is open. What is in it was left behind by an earlier run.
 pub(super) fn open(folder: &Folder, name: &OsStr, purpose: &Purpose) -> Result<File, Fault> {
     let path = folder.join(name);
-    let shown = path.display();
+    let shown = path.shown();
     let refuse = |why: &str| Fault::disk(format!("{shown} {why}; move it away"));
     let failed = |error: &io::Error| Fault::disk(format!("cannot use {shown}: {}", reason(error)));
     let busy = || Fault::disk(format!("another client is {} to {shown}", purpose.doing));

@@ -11,7 +11,7 @@ use std::{
 
 use tokio::sync::watch;
 
-use crate::text::SafeText;
+use crate::text::{SafeText, ShowPath};
 
 use super::{
     Extract, Finished, Form, JobId, Names, NewJob, Speak, TroubleKind,
@@ -221,7 +221,7 @@ fn unpacked(
 ) -> Result<(PathBuf, Option<PathBuf>), Unfinished> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok((path, None)) };
     if !extract::is_archive(name) {
-        tracing::info!("{} is no zip archive, and stays as it is", path.display());
+        tracing::info!("{} is no zip archive, and stays as it is", path.shown());
         return Ok((path, None));
     }
     let folder = folders.open(parent)?;

@@ -3,9 +3,11 @@
 
 use std::{
     collections::HashSet,
+    ffi::OsStr,
     fmt,
     fs::File,
     io::{self, Read, Seek},
+    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
     time::SystemTime,
@@ -56,18 +58,22 @@ pub(super) fn archive(path: &Path, root: &Path, blake3: &str, stop: &AtomicBool)
     }
     let mut archive = zip::ZipArchive::new(file).map_err(|error| unreadable(&error))?;
     let mut found = Found { blake3: digest, ..Found::default() };
-    let names = archive.file_names().collect::<Result<Vec<_>, _>>().map_err(|error| unreadable(&error))?;
-    let source = Source { root, made, prefix: prefix(root, names.iter().map(|name| &**name)) };
+    let mut prefix = prefix(root);
+    for index in 0..archive.len() {
+        let entry = archive.by_index_raw(index).map_err(|error| unreadable(&error))?;
+        prefix = prefix.filter(|prefix| entry.name_raw().starts_with(prefix));
+    }
+    let source = Source { root, made, prefix };
     let mut seen = HashSet::new();
     for index in 0..archive.len() {
         let mut entry = archive.by_index(index).map_err(|error| unreadable(&error))?;
-        let name = entry.name().map_err(|error| unreadable(&error))?.into_owned();
+        let name = entry.name_raw().to_owned();
         let (is_folder, size) = (entry.is_dir(), entry.size());
         let path = source.path(&name);
         if is_folder {
             found.folders += 1;
             if !path.is_dir() {
-                return Err(format!("'{}' is a folder in the archive only", SafeText::new(&name)));
+                return Err(format!("'{}' is a folder in the archive only", SafeText::from_bytes(&name)));
             }
         } else if source.same(&path, &mut entry, size, stop).map_err(|error| differs(&name, &error))? {
             found.files += 1;
@@ -81,8 +87,8 @@ pub(super) fn archive(path: &Path, root: &Path, blake3: &str, stop: &AtomicBool)
     Ok(found)
 }
 
-fn differs(name: &str, error: &io::Error) -> String {
-    format!("'{}' is not in the archive as it is in the source: {error}", SafeText::new(name))
+fn differs(name: &[u8], error: &io::Error) -> String {
+    format!("'{}' is not in the archive as it is in the source: {error}", SafeText::from_bytes(name))
 }
 
 fn digest(mut file: &File, stop: &AtomicBool) -> io::Result<String> {
@@ -104,23 +110,21 @@ fn check(stop: &AtomicBool) -> io::Result<()> {
 }
 
 /// The name of the folder itself, where all entries lie beneath it.
-fn prefix<'a>(root: &Path, mut names: impl Iterator<Item = &'a str>) -> Option<String> {
-    let name = format!("{}/", root.canonicalize().ok()?.file_name()?.to_str()?);
-    names.all(|entry| entry.starts_with(&name)).then_some(name)
+fn prefix(root: &Path) -> Option<Vec<u8>> {
+    Some([root.canonicalize().ok()?.file_name()?.as_bytes(), b"/"].concat())
 }
 
 struct Source<'a> {
     root: &'a Path,
     /// When the archive was complete.
     made: SystemTime,
-    prefix: Option<String>,
+    prefix: Option<Vec<u8>>,
 }
 
 impl Source<'_> {
-    fn path(&self, name: &str) -> PathBuf {
+    fn path(&self, name: &[u8]) -> PathBuf {
         let inner = self.prefix.as_deref().and_then(|prefix| name.strip_prefix(prefix)).unwrap_or(name);
-        let plain = self.root.join(inner);
-        if plain.symlink_metadata().is_ok() { plain } else { self.root.join(unescaped(inner)) }
+        self.root.join(OsStr::from_bytes(inner))
     }
 
     /// Whether the source is the same; `false` if it changed after the archive was made.
@@ -180,27 +184,6 @@ impl Source<'_> {
         }
         Ok(())
     }
-}
-
-/// Bytes of a name that are no UTF-8 stand as `%XX` in an archive.
-fn unescaped(name: &str) -> PathBuf {
-    use std::os::unix::ffi::OsStringExt;
-    let mut bytes = Vec::with_capacity(name.len());
-    let mut rest = name.as_bytes();
-    while let [first, behind @ ..] = rest {
-        let hex = behind.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
-        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(byte) if *first == b'%' => {
-                bytes.push(byte);
-                rest = &behind[2..];
-            }
-            _ => {
-                bytes.push(*first);
-                rest = behind;
-            }
-        }
-    }
-    std::ffi::OsString::from_vec(bytes).into()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use super::{
+    odd_name,
     path::{PathError, RemotePath},
     pin::{Pin, PinError},
     token::{Token, TokenError},
@@ -91,9 +92,6 @@ pub enum AddressError {
     /// A `%` without two hex digits behind it.
     #[error("a '%' in a path is written %25")]
     Percent,
-    /// Percent-coded bytes that are no text.
-    #[error("the path is not UTF-8 once its %XX are decoded")]
-    Utf8,
     /// The path is none.
     #[error(transparent)]
     Path(#[from] PathError),
@@ -320,7 +318,7 @@ pub fn encoded(path: &str) -> String {
 }
 
 fn encode(path: &str, f: &mut impl fmt::Write) -> fmt::Result {
-    for &byte in path.as_bytes() {
+    for byte in odd_name::bytes(path) {
         match byte {
             // What RFC 3986 lets stand in a path; the rest might mean something to a shell or a terminal.
             b'A'..=b'Z'
@@ -356,7 +354,11 @@ fn decode(text: &str) -> Result<String, AddressError> {
         bytes.push(u8::try_from(digit(digits[0])? * 16 + digit(digits[1])?).unwrap_or(u8::MAX));
         rest = after;
     }
-    String::from_utf8(bytes).map_err(|_| AddressError::Utf8)
+    // A NUL would stand for another byte.
+    if bytes.contains(&0) {
+        return Err(PathError::Nul.into());
+    }
+    Ok(odd_name::to_text(&bytes).into_owned())
 }
 
 /// A piece of the user's text for a sentence: short, and nothing that a terminal obeys.

@@ -10,8 +10,9 @@ use super::{
     error::Violation,
     frame::{self, BlockMark, Header, Kind},
     manifest::Manifest,
-    message,
-    path::MAX_SEGMENT,
+    message::{self, NameForm},
+    odd_name,
+    path::{self, MAX_SEGMENT},
     receiving::{Receiving, is_identity},
 };
 
@@ -219,7 +220,7 @@ impl Answers {
                 let mut manifest = match self.begun.take() {
                     Some(Begun::Tree(manifest)) => manifest,
                     _ => match self.requests.front() {
-                        Some((_, Request::Tree(tree))) => Manifest::after(tree.after.as_deref()),
+                        Some((_, Request::Tree(tree))) => Manifest::asked(tree),
                         _ => Manifest::default(),
                     },
                 };
@@ -294,8 +295,8 @@ fn check_meta(meta: &message::Meta) -> Result<(), Violation> {
 /// Bytes of the name that an entry stands for, at the least. Of what is not served, `%XX` may be one byte.
 fn stands_for(entry: &message::Entry) -> usize {
     let name = entry.name.as_bytes();
-    if entry.kind != message::Kind::Other {
-        return name.len();
+    if entry.kind != message::Kind::Other || odd_name::is_escaped(&entry.name) {
+        return path::length(&entry.name);
     }
     let is_escape = |escape: &&[u8]| escape[0] == b'%' && escape[1..].iter().all(u8::is_ascii_hexdigit);
     // No two escapes overlap.
@@ -306,17 +307,21 @@ fn check_entries(list: &message::List, page: &message::Entries) -> Result<(), Vi
     let mut before = None;
     for entry in &page.entries {
         let name = entry.name.as_str();
-        if matches!(name, "" | "." | "..") || name.contains(['/', '\0']) {
+        let is_name = odd_name::to_bytes(name).is_some();
+        if !is_name || matches!(name, "" | "." | "..") || name.contains('/') {
             return Err(Violation::Content("an entry whose name is no segment of a path"));
+        }
+        if list.names == NameForm::Utf8 && odd_name::is_escaped(name) {
+            return Err(Violation::Content("a name in a form that was not asked for"));
         }
         if stands_for(entry) > MAX_SEGMENT {
             return Err(Violation::Content("an entry whose name is too long"));
         }
-        if before.is_some_and(|before| before >= name) {
+        if before.is_some_and(|before| path::compare(before, name).is_ge()) {
             return Err(Violation::Content("entries out of order"));
         }
         // Without this a listing might go in circles.
-        if list.after.as_deref().is_some_and(|after| after >= name) {
+        if list.after.as_deref().is_some_and(|after| path::compare(after, name).is_ge()) {
             return Err(Violation::Content("entries that were not asked for"));
         }
         before = Some(name);

@@ -13,10 +13,11 @@ use super::{
     error::Violation,
     frame::{HEADER, Kind},
     message::{
-        Content, End, Entries, Failure, FileHead, Files, Form, Get, Goodbye, Hello, List, Meta, Stat, Tree,
-        TreeNode, TreePage, WantedFile, Welcome,
+        Content, End, Entries, Failure, FileHead, Files, Form, Get, Goodbye, Hello, List, Meta, NameForm,
+        Stat, Tree, TreeNode, TreePage, WantedFile, Welcome,
     },
-    path::RemotePath,
+    odd_name,
+    path::{self, RemotePath},
     preamble,
     server::{self, Server},
 };
@@ -28,6 +29,11 @@ use crate::{
 /// Words of the messages.
 const WORDS: &[&str] = &[
     "\"agent\"",
+    "\"names\"",
+    "\"utf8\"",
+    "\\u0000E9",
+    "\\u0000C3\\u0000A9",
+    "\\u00002F",
     "\"path\"",
     "\"after\"",
     "\"limit\"",
@@ -184,7 +190,12 @@ fn asked() -> Client {
     for request in [
         Request::Stat(Stat { path: "f".into() }),
         Request::Get(get.clone()),
-        Request::List(List { path: "d".into(), after: Some("a".into()), limit: Some(3) }),
+        Request::List(List {
+            path: "d".into(),
+            after: Some("a".into()),
+            limit: Some(3),
+            names: NameForm::Bytes,
+        }),
         Request::Hashes(get.clone()),
         Request::Get(Get { form: Form::Zip, first_block: 1, blocks: Some(1), ..get.clone() }),
         Request::Get(Get { skip: 3, ..get.clone() }),
@@ -289,7 +300,7 @@ fn asked_for_a_tree() -> Client {
     let digest = || Some(blake3::hash(b"x").to_string());
     let part = WantedFile { skip: 3, ..wanted("e", None) };
     let files = vec![wanted("a", None), wanted("b", digest()), wanted("d/c", None), part];
-    client.request(&Request::Tree(Tree { path: "d".into(), ..Default::default() }));
+    client.request(&Request::Tree(Tree { path: "d".into(), names: NameForm::Bytes, ..Default::default() }));
     client.request(&Request::Files(Files { path: "d".into(), files, content: true, largest: Some(1 << 20) }));
     let files = vec![wanted("a", digest())];
     client.request(&Request::Files(Files { path: "d".into(), files, content: false, largest: None }));
@@ -397,15 +408,17 @@ fn addresses_are_fuzzed() {
 
 #[test]
 fn paths_are_fuzzed() {
-    Fuzz::new("path").words(&["/", "./", "../", "//"]).run(|bytes| {
+    let words = &["/", "./", "../", "//", "\0E9", "\0C3\0A9", "\x002F", "\x002E"];
+    Fuzz::new("path").words(words).run(|bytes| {
         let text = String::from_utf8_lossy(bytes);
         let path = RemotePath::parse(&text);
         if let Ok(path) = &path {
             let segments = path.as_str().split('/').filter(|_| !path.is_root());
             for segment in segments {
-                assert!(!matches!(segment, "" | "." | "..") && segment.len() <= super::path::MAX_SEGMENT);
+                assert!(!matches!(segment, "" | "." | "..") && path::length(segment) <= path::MAX_SEGMENT);
             }
-            assert!(!path.as_str().contains('\0'));
+            let bytes = path.to_bytes();
+            assert!(!bytes.contains(&0) && odd_name::to_text(&bytes) == path.as_str());
             assert_eq!(RemotePath::parse(path.as_str()).as_ref(), Ok(path));
             assert_eq!(RemotePath::parse(&path.to_string()).as_ref(), Ok(path));
         }

@@ -2,7 +2,8 @@
 
 use super::{
     error::Violation,
-    message::{Totals, TreeEntry, TreeNode, TreePage},
+    message::{NameForm, Totals, Tree, TreeEntry, TreeNode, TreePage},
+    odd_name,
     path::{self, is_target},
     receiving::is_identity,
 };
@@ -13,6 +14,8 @@ pub(super) struct Manifest {
     last: Option<Last>,
     /// Nothing has come yet, and what comes may begin after `last`.
     continued: bool,
+    /// How names may be written.
+    names: NameForm,
     /// Of the entries that came.
     totals: Totals,
 }
@@ -29,11 +32,11 @@ fn contradiction<T>(what: &'static str) -> Result<T, Violation> {
 }
 
 impl Manifest {
-    /// Of an answer that may begin after this path.
-    pub(super) fn after(path: Option<&str>) -> Manifest {
+    /// Of the answer to this request.
+    pub(super) fn asked(tree: &Tree) -> Manifest {
         // What it was, its owner knows.
-        let last = path.map(|path| Last { path: path.to_owned(), is_directory: true });
-        Manifest { continued: last.is_some(), last, totals: Totals::default() }
+        let last = tree.after.as_ref().map(|path| Last { path: path.clone(), is_directory: true });
+        Manifest { continued: last.is_some(), last, names: tree.names, totals: Totals::default() }
     }
 
     /// A page came. True if it is the last one.
@@ -92,6 +95,13 @@ impl Manifest {
                     None => return contradiction("files of more than 2^64 bytes"),
                 }
             }
+        }
+        let target = match &entry.node {
+            TreeNode::Link { target } => target,
+            TreeNode::File { .. } | TreeNode::Directory => "",
+        };
+        if self.names == NameForm::Utf8 && [&entry.path, target].into_iter().any(odd_name::is_escaped) {
+            return contradiction("a name in a form that was not asked for");
         }
         match &mut self.last {
             Some(last) => {

@@ -21,8 +21,19 @@ pub enum Kind {
     File,
     /// A directory.
     Directory,
-    /// Something that is listed but not served: a device, a broken link, a name that is no UTF-8.
+    /// Something that is listed but not served: a device, a broken link, a name that cannot be carried.
     Other,
+}
+
+/// How the names of an answer may be written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NameForm {
+    /// As UTF-8. A name that is not UTF-8 is listed, but not served.
+    #[default]
+    Utf8,
+    /// The bytes of names that are not UTF-8 are written as escapes, see [`odd_name`](super::odd_name).
+    Bytes,
 }
 
 /// A point in time, as file systems keep it.
@@ -95,7 +106,7 @@ pub struct Meta {
 }
 
 /// Asks for a page of a directory's entries, which are sorted by the bytes of their names.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct List {
     /// The directory.
     pub path: String,
@@ -105,6 +116,9 @@ pub struct List {
     /// At most so many entries; the server sends fewer where a page would be too large.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
+    /// How the names may be written.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "is_default")]
+    pub names: NameForm,
 }
 
 /// Answers [`List`].

@@ -35,8 +35,8 @@
 //! none accepts. Inside of it everything is
 //! as without it, from the preamble on. Classic dialects are never spoken inside of TLS.
 //!
-//! *PATH* is UTF-8. In it `%` and two hex digits are the byte of that value, decoded once, before the path is taken apart: `%2F` separates
-//! segments like `/`. `#`, `%` and what RFC 3986 does not let stand in a path are written so; `?` has no other meaning. *HOST* is
+//! In *PATH* `%` and two hex digits are the byte of that value, decoded once, before the path is taken apart: `%2F` separates
+//! segments like `/`, `%00` names nothing, and bytes that are not UTF-8 are those of a name that is not. `#`, `%` and what RFC 3986 does not let stand in a path are written so; `?` has no other meaning. *HOST* is
 //! a name, or an address, of IPv6 in brackets; the `%` before a zone is written `%25`, and `%` is read, too. Without *PORT* it is 7878.
 //!
 //! *PIN* is `sha256:` and the SHA-256 of the server's certificate, the first one that it sends, as it sends it (DER), in 64 hex
@@ -183,7 +183,7 @@
 //! # Messages
 //!
 //! Types: *text* is a JSON string; *u32*, *u64*, *i64* are JSON integers of that range, without fraction or
-//! exponent; *identity* is a text of 1 to 128 characters, see "Identity"; *path* is a text, see "Paths"; *time* is an object with
+//! exponent; *identity* is a text of 1 to 128 characters, see "Identity"; *path* is a text, see "Paths" and "Names that are not UTF-8"; *time* is an object with
 //! `s` (i64, seconds since 1970-01-01 UTC) and `ns` (u32, nanoseconds within that second, below
 //! 1,000,000,000); *mode* is a u32 with permission bits as in `chmod`, at most 511 (0o777).
 //!
@@ -226,6 +226,7 @@
 //! | `path` | path | the directory |
 //! | `after` | text, optional | entries whose name is greater than this only |
 //! | `limit` | u32, optional | at most so many entries (0 counts as 1); the server may send fewer, but at least one while there is one |
+//! | `names` | `"utf8"` or `"bytes"`, optional | whether the answer may have escapes in names, see "Names that are not UTF-8" (default `"utf8"`: it may not) |
 //!
 //! `entries` answers it:
 //!
@@ -238,8 +239,8 @@
 //!
 //! | member | type | meaning |
 //! |---|---|---|
-//! | `name` | text | one segment of a path: not empty, not `.` or `..`, without `/` and NUL, at most 255 bytes. In a name that is not UTF-8, each byte that is not is written as `%` and two upper-case hex digits, and so are `%` and, where the name of another entry would be the same, further bytes: such a name is at most 765 bytes |
-//! | `kind` | `"file"`, `"directory"` or `"other"` | `other` is what is listed but not served: a device, a broken link, a name that is not UTF-8 |
+//! | `name` | text | one segment of a path: not empty, not `.` or `..`, without `/` and NUL, at most 255 bytes. A name that is not UTF-8 has escapes if the request has `names` `"bytes"`. Otherwise each byte of it that is not UTF-8 is written as `%` and two upper-case hex digits, and so are `%` and, where the name of another entry would be the same, further bytes: such a name is at most 765 bytes, and names nothing |
+//! | `kind` | `"file"`, `"directory"` or `"other"` | `other` is what is listed but not served: a device, a broken link, without `names` `"bytes"` a name that is not UTF-8 |
 //! | `size` | u64, optional | bytes; files have one |
 //! | `modified` | time | |
 //!
@@ -313,6 +314,7 @@
 //! |---|---|---|
 //! | `path` | path | the directory |
 //! | `missing` | boolean, optional | `true`: `totals` names what is missing in the tree (default `false`) |
+//! | `names` | `"utf8"` or `"bytes"`, optional | whether the answer may have escapes in paths and targets, see "Names that are not UTF-8" (default `"utf8"`: it may not) |
 //! | `after` | path, optional | entries after this one only, in the order of a tree: an answer that broke off is continued |
 //!
 //! The server's `tree` is a page of the answer, see "Trees":
@@ -481,8 +483,8 @@
 //!
 //! What policy leaves out of an archive or tree is *omitted*: it is counted, and the answer is complete. A file or directory that
 //! belongs to the directory and cannot be delivered is *missing*: what the server may not or cannot read, a file that is shorter than
-//! its size, a path of more than 4096 bytes or a name that is not UTF-8 in a tree, a path too long for the format of an archive, and in
-//! an archive one of two entries whose names become the same. The answer then has everything else. Each file beneath a
+//! its size, a path of more than 4096 bytes in a tree, a name that is not UTF-8 in a tree that was not asked for with `names` `"bytes"`, and
+//! a path too long for the format of an archive. The answer then has everything else. Each file beneath a
 //! directory whose path or name cannot be carried is counted; a directory that cannot be read, or that is empty, counts as one.
 //!
 //! A server looks for them before the first byte of an archive, and while it walks a tree. What becomes unreadable later ends an archive
@@ -500,6 +502,20 @@
 //! `/`-separated, relative to the served folder; a leading `/` and empty or `.` segments mean nothing.
 //! A path is at most 4096 bytes, a segment at most 255; `..` and NUL, and what is longer, name nothing (answered
 //! with `not_found`). An empty path is the served folder itself.
+//!
+//! # Names that are not UTF-8
+//!
+//! JSON cannot hold them. In a path, a name or the target of a link, each byte that is not part of UTF-8 is written as an *escape*: U+0000
+//! and two upper-case hex digits, in JSON `\u0000E9` for the byte `E9`. Everything else stands for itself. No name has a NUL, so a
+//! name that is UTF-8 is its own text and no two names have one text. A text whose escapes stand for ASCII or, together with what is
+//! beside them, for UTF-8, and a U+0000 without two such digits, is none: a server answers such a path with `not_found`, and for a client it
+//! is a violation.
+//!
+//! A request may have escapes in its paths at any time; then `meta` and `content` have them in `name`. An answer to `list` or `tree` has
+//! them only if the request has `names` `"bytes"`: other clients are not told of bytes. Lengths and orders are those of the bytes that a
+//! text stands for. A server that does not know `names` answers as without it.
+//!
+//! In an archive such a name stands as it is, without the flag that says UTF-8 (APPNOTE.TXT, general purpose bit 11).
 //!
 //! # Limits
 //!
@@ -546,6 +562,7 @@
 //! | missing entries fewer than named, named more than 100, or counted and none named; missing entries in the `end` of a file | the same |
 //! | `end` in a block, before the size or the blocks asked for, with another size or identity, with `size` or `root` missing or present against the table (a `root` that the `get` asks for may be either), or with a `root` that is not the digest of what came | the same; after a wrong `root` nothing that came may be kept |
 //! | `entries` that do not rise strictly, not after `after`, more than `limit`, none though there are `more`, or with a name that is no segment | the same |
+//! | an escape in an answer to a `list` or `tree` without `names` `"bytes"` | the same |
 //! | a `tree` whose first entry is not the directory (nor, if asked for with `after`, one that may follow that), with entries out of order, a path that is none, before its directory or in what is no directory, without what its kind has or with what only another kind has, with a link that may lead out, with sizes of more than 2^64 − 1 bytes together, no entries though there are `more`, `totals` missing or present against `more` or other than those of the entries | the same |
 //! | `same` for a file without `digest`, `differs` where content is wanted or `file` where none is, a `file` larger than `largest`, `done` before the size or with another digest than that of what came, `end` before the last file, anything but `end` after it | the same; after a wrong digest nothing that came of the file may be kept |
 //! | a `meta`, `content`, `file` or tree entry whose mode, time or identity is out of its range | the same |
@@ -598,6 +615,7 @@ mod fuzzing;
 mod hashes;
 mod manifest;
 pub mod message;
+pub mod odd_name;
 pub mod outgoing;
 pub mod path;
 pub mod pin;

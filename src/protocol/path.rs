@@ -1,6 +1,8 @@
 //! Paths of the served folder, as requests name them.
 
-use std::cmp::Ordering;
+use std::{borrow::Cow, cmp::Ordering};
+
+use super::odd_name;
 
 /// Most bytes of a path.
 pub const MAX_PATH: usize = 4096;
@@ -8,7 +10,7 @@ pub const MAX_PATH: usize = 4096;
 pub const MAX_SEGMENT: usize = 255;
 
 /// A path beneath the served folder: normal segments only, none of them empty, `.` or `..`.
-/// The empty path is the folder itself.
+/// The empty path is the folder itself. Names that are not UTF-8 are written as [`odd_name`] has them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RemotePath {
     joined: String,
@@ -23,7 +25,7 @@ pub enum PathError {
     /// A `..` segment.
     #[error("a path may not contain '..'")]
     Parent,
-    /// A NUL byte.
+    /// A NUL byte that does not begin the escape of a byte that is not UTF-8.
     #[error("a path may not contain a NUL byte")]
     Nul,
 }
@@ -34,17 +36,17 @@ impl RemotePath {
     /// # Errors
     /// See [`PathError`].
     pub fn parse(text: &str) -> Result<RemotePath, PathError> {
-        if text.len() > MAX_PATH {
+        if length(text) > MAX_PATH {
             return Err(PathError::TooLong);
         }
-        if text.contains('\0') {
+        if odd_name::to_bytes(text).is_none() {
             return Err(PathError::Nul);
         }
         let mut joined = String::with_capacity(text.len());
         for segment in text.split('/').filter(|segment| !matches!(*segment, "" | ".")) {
             match segment {
                 ".." => return Err(PathError::Parent),
-                long if long.len() > MAX_SEGMENT => return Err(PathError::TooLong),
+                long if length(long) > MAX_SEGMENT => return Err(PathError::TooLong),
                 _ => {
                     if !joined.is_empty() {
                         joined.push('/');
@@ -54,6 +56,11 @@ impl RemotePath {
             }
         }
         Ok(RemotePath { joined })
+    }
+
+    /// The path as it is on the server's disk.
+    pub fn to_bytes(&self) -> Cow<'_, [u8]> {
+        odd_name::to_bytes(&self.joined).unwrap_or(Cow::Borrowed(self.joined.as_bytes()))
     }
 
     /// The segments joined by `/`, with none at either end.
@@ -78,18 +85,26 @@ impl std::fmt::Display for RemotePath {
     }
 }
 
+/// Bytes of a path or segment.
+pub fn length(text: &str) -> usize {
+    if odd_name::is_escaped(text) { odd_name::bytes(text).count() } else { text.len() }
+}
+
 /// Whether this is a path as [`RemotePath`] writes it: segments joined by single `/`, none of them `.` or `..`. The
 /// empty text is none.
 pub fn is_normal(text: &str) -> bool {
-    let segment = |segment: &str| !matches!(segment, "" | "." | "..") && segment.len() <= MAX_SEGMENT;
-    text.len() <= MAX_PATH && !text.contains('\0') && text.split('/').all(segment)
+    length(text) <= MAX_PATH && odd_name::to_bytes(text).is_some() && text.split('/').all(is_segment)
+}
+
+fn is_segment(text: &str) -> bool {
+    !matches!(text, "" | "." | "..") && !text.contains('/') && length(text) <= MAX_SEGMENT
 }
 
 /// The order of a tree: by the bytes of the segments, and each directory directly before what is in it.
 pub fn compare(a: &str, b: &str) -> Ordering {
     // No segment contains a NUL.
     let low = |byte: u8| if byte == b'/' { 0 } else { byte };
-    a.bytes().map(low).cmp(b.bytes().map(low))
+    odd_name::bytes(a).map(low).cmp(odd_name::bytes(b).map(low))
 }
 
 /// Whether a path is beneath a directory, at any depth; the empty path is that of all.
@@ -102,7 +117,8 @@ pub fn is_beneath(path: &str, directory: &str) -> bool {
 /// `..` only at its beginning, and no more of them than there are directories of the tree above the link's own. If
 /// that is so of all links of a tree none of them leads out, whichever of them it goes through.
 pub fn is_target(path: &str, target: &str) -> bool {
-    if target.is_empty() || target.len() > MAX_PATH || target.starts_with('/') || target.contains('\0') {
+    let is_text = || odd_name::to_bytes(target).is_some();
+    if target.is_empty() || length(target) > MAX_PATH || target.starts_with('/') || !is_text() {
         return false;
     }
     let mut above = path.bytes().filter(|&byte| byte == b'/').count();
@@ -116,7 +132,7 @@ pub fn is_target(path: &str, target: &str) -> bool {
         }
         name => {
             down = true;
-            name.len() <= MAX_SEGMENT
+            length(name) <= MAX_SEGMENT
         }
     })
 }
@@ -152,12 +168,36 @@ mod tests {
         for text in ["..", "../a", "a/..", "a/../b", "/.."] {
             assert_eq!(read(text), Err(PathError::Parent), "{text:?}");
         }
-        assert_eq!(read("a\0b"), Err(PathError::Nul));
+        for text in ["a\0b", "\0", "a/\x002E\x002E/b", "a\x002Fb", "\0C3\0A9", "\0e9"] {
+            assert_eq!(read(text), Err(PathError::Nul), "{text:?}");
+        }
         assert_eq!(read(&"x".repeat(256)), Err(PathError::TooLong));
         assert_eq!(read(&"é".repeat(128)), Err(PathError::TooLong));
         assert_eq!(read(&"x/".repeat(2049)), Err(PathError::TooLong));
         assert!(read(&"x/".repeat(2048)).is_ok());
         assert!(read(&"x".repeat(255)).is_ok());
+    }
+
+    #[test]
+    fn names_that_are_not_utf8_are_as_long_as_on_the_disk() {
+        let name = "\0E9".repeat(255);
+        let path = RemotePath::parse(&format!("a/{name}/")).expect("a path");
+        assert_eq!((path.to_bytes().len(), path.name()), (257, Some(&*name)));
+        assert!(is_normal(&name) && is_target("l", &name));
+        let long = format!("{name}x");
+        assert_eq!(read(&long), Err(PathError::TooLong));
+        assert!(!is_normal(&long) && !is_target("l", &long));
+        assert!(!is_normal("\0C3\0A9") && !is_target("l", "\0C3\0A9"), "a second spelling");
+    }
+
+    #[test]
+    fn the_order_is_that_of_the_bytes_on_the_disk() {
+        let sorted = ["caf", "caf/x", "cafz", "caf\0C3", "caf\0C3/x", "caf\0C3z", "café", "caf\0E9"];
+        for (at, one) in sorted.iter().enumerate() {
+            for (other_at, other) in sorted.iter().enumerate() {
+                assert_eq!(compare(one, other), at.cmp(&other_at), "{one:?} {other:?}");
+            }
+        }
     }
 
     #[test]
@@ -170,10 +210,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_read_is_normal(text in "[./a-cü\0]{0,40}") {
+        fn what_was_read_is_normal(text in "([./a-cü\0]|\0[89A-F][0-9A-F]){0,40}") {
             if let Ok(path) = RemotePath::parse(&text) {
                 let normal = |segment: &str| !matches!(segment, "" | "." | "..");
                 prop_assert!(path.is_root() || path.as_str().split('/').all(normal));
+                prop_assert!(path.is_root() || is_normal(path.as_str()));
                 prop_assert_eq!(RemotePath::parse(&path.to_string()), Ok(path));
             }
         }

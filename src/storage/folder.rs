@@ -80,8 +80,8 @@ impl Folder {
     }
 
     /// Whether all names of a path may be known outside.
-    pub(super) fn serves_all(&self, path: &str) -> bool {
-        self.policy.hidden || path.split('/').all(|name| self.serves(name.as_bytes()))
+    pub(super) fn serves_all(&self, path: &[u8]) -> bool {
+        self.policy.hidden || path.split(|byte| *byte == b'/').all(|name| self.serves(name))
     }
 
     /// Opens a path from the folder on.
@@ -100,7 +100,7 @@ impl Folder {
     }
 
     /// What a path from an opened directory of the folder on leads to, links and all, if that is in the directory.
-    pub(super) fn look_beneath(&self, directory: impl AsFd, path: &str) -> io::Result<Stat> {
+    pub(super) fn look_beneath(&self, directory: impl AsFd, path: &[u8]) -> io::Result<Stat> {
         let look = platform::open_beneath(directory, path, Access::Look, self.reach(self.policy.links))?;
         Ok(rustix::fs::fstat(look)?)
     }

@@ -21,20 +21,21 @@ use super::{
 };
 use crate::{
     platform::Access,
-    protocol::{message::Timestamp, path::is_target},
+    protocol::{
+        message::{NameForm, Timestamp},
+        odd_name,
+        path::is_target,
+    },
 };
 
 /// What the walk is for, which decides on names, order and links.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// An archive: names that are not UTF-8 are escaped, links to files are files. Sorted by the bytes of the paths,
-    /// where a directory's ends with `/`.
+    /// An archive: links to files are files. Sorted by the bytes of the paths, where a directory's ends with `/`.
     Archive,
-    /// A tree: links that stay in it are links, others to files are files. Sorted by the segments of the paths.
-    Tree {
-        /// Whether names that are not UTF-8 can be carried.
-        bytes: bool,
-    },
+    /// A tree whose names may be written so: links that stay in it are links, others to files are files. Sorted by the
+    /// segments of the paths.
+    Tree(NameForm),
 }
 
 /// What an entry was when it was looked at.
@@ -56,7 +57,7 @@ pub(super) enum Kind {
     File,
     /// A file that is reached through a link.
     LinkedFile,
-    /// A link with its target.
+    /// A link with its target, as [`odd_name`] writes it.
     Link(Box<str>),
 }
 
@@ -98,7 +99,7 @@ pub(super) fn examine(
         FileType::Symlink => {
             let target = match purpose {
                 Purpose::Archive => None,
-                Purpose::Tree { .. } => kept_link(top, directory, raw, path)?,
+                Purpose::Tree(names) => kept_link(top, names, directory, raw, path)?,
             };
             match target {
                 Some(target) => Some(Found { size: 0, ..Found::file(Kind::Link(target), &stat) }),
@@ -110,11 +111,19 @@ pub(super) fn examine(
 }
 
 /// The target of a link that stays a link.
-fn kept_link(top: &Top, directory: BorrowedFd<'_>, raw: &CStr, path: &[u8]) -> io::Result<Option<Box<str>>> {
+fn kept_link(
+    top: &Top,
+    names: NameForm,
+    directory: BorrowedFd<'_>,
+    raw: &CStr,
+    path: &[u8],
+) -> io::Result<Option<Box<str>>> {
     let target = rustix::fs::readlinkat(directory, raw, Vec::new())?;
-    let (Ok(path), Ok(target)) = (str::from_utf8(path), target.to_str()) else { return Ok(None) };
+    let (text, target) = (odd_name::to_text(path), odd_name::to_text(target.to_bytes()));
+    let is_odd = odd_name::is_escaped(&text) || odd_name::is_escaped(&target);
     let is_served = |segment: &str| matches!(segment, "." | "..") || top.folder.serves(segment.as_bytes());
-    if !is_target(path, target) || !target.split('/').all(is_served) {
+    let is_carried = names == NameForm::Bytes || !is_odd;
+    if !is_carried || !is_target(&text, &target) || !target.split('/').all(is_served) {
         return Ok(None);
     }
     match top.folder.look_beneath(&top.handle, path) {

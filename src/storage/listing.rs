@@ -12,15 +12,15 @@ use super::{
     root::{modified, permissions},
     tree::{Files, Tree},
 };
-use crate::protocol::message::{Kind, Meta};
+use crate::protocol::message::{Kind, Meta, NameForm};
 
 /// An opened directory.
 #[derive(Debug)]
 pub struct Directory {
     pub(super) folder: Arc<Folder>,
     pub(super) handle: OwnedFd,
-    /// From the root; empty for the root itself.
-    pub(super) path: String,
+    /// From the root, as it is on disk; empty for the root itself.
+    pub(super) path: Vec<u8>,
     meta: Meta,
 }
 
@@ -28,7 +28,7 @@ impl Directory {
     pub(super) fn new(
         folder: Arc<Folder>,
         handle: OwnedFd,
-        path: String,
+        path: Vec<u8>,
         name: String,
         stat: &Stat,
     ) -> Directory {
@@ -48,12 +48,12 @@ impl Directory {
         &self.meta
     }
 
-    /// Begins to read a page of at most `limit` entries after the name `after`.
+    /// Begins to read a page of at most `limit` entries after the name `after`. `names`: how they may be written.
     ///
     /// # Errors
     /// See [`StorageError`].
-    pub fn page(self, after: Option<String>, limit: usize) -> Result<Box<Page>, StorageError> {
-        Page::new(self, after, limit)
+    pub fn page(self, after: Option<&str>, limit: usize, names: NameForm) -> Result<Box<Page>, StorageError> {
+        Page::new(self, after, limit, names)
     }
 
     /// Begins an archive whose entries are named `prefix/…`.
@@ -61,9 +61,9 @@ impl Directory {
         Planner::new(self, prefix)
     }
 
-    /// Begins to walk it, for all that is in it. `bytes`: whether names that are not UTF-8 can be carried.
-    pub fn tree(self, bytes: bool) -> Tree {
-        Tree::new(self, bytes)
+    /// Begins to walk it, for all that is in it. `names`: how they may be written.
+    pub fn tree(self, names: NameForm) -> Tree {
+        Tree::new(self, names)
     }
 
     /// What opens its files.

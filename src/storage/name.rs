@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// A name as text; each byte that is not UTF-8 becomes `%XX`.
+/// A name as text that no request can have; each byte that is not UTF-8 becomes `%XX`.
 pub(super) fn as_text(name: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = str::from_utf8(name) {
         return Cow::Borrowed(text);
@@ -40,9 +40,13 @@ fn push_escaped(text: &mut String, byte: u8) {
     }
 }
 
-/// `directory/name`, or only the name where the directory is the served folder itself.
-pub(super) fn join(directory: &str, name: &str) -> String {
-    if directory.is_empty() { name.to_owned() } else { format!("{directory}/{name}") }
+/// `directory/name`, or only one of them where the other one is empty.
+pub(super) fn join(directory: &[u8], name: &[u8]) -> Vec<u8> {
+    match (directory, name) {
+        (directory, []) => directory.to_vec(),
+        ([], name) => name.to_vec(),
+        (directory, name) => [directory, name].join(&b'/'),
+    }
 }
 
 #[cfg(test)]

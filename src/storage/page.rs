@@ -1,7 +1,6 @@
 //! One page of a directory's listing, read in slices.
 
 use std::{
-    borrow::Cow,
     ffi::{CStr, CString},
     io,
     mem::MaybeUninit,
@@ -25,7 +24,11 @@ use super::{
 };
 use crate::{
     platform::Access,
-    protocol::message::{Entries, Entry, Kind, Timestamp},
+    protocol::{
+        message::{Entries, Entry, Kind, NameForm, Timestamp},
+        odd_name,
+        path::MAX_SEGMENT,
+    },
 };
 
 /// Most entries of one page, whatever is asked for.
@@ -37,18 +40,19 @@ const LOOKS: usize = 128;
 
 /// The first so many names of a directory after one of them, sorted by bytes.
 ///
-/// The names of the whole directory are read; those of the page are kept and looked at. A name that is no UTF-8 is shown
-/// with `%XX` for each such byte and for each `%`, as [`Kind::Other`], and so is the beginning of one that is too long to be
-/// asked for.
+/// The names of the whole directory are read; those of the page are kept and looked at. A name that is not UTF-8 is written as
+/// [`odd_name`] has it, if it may be. Otherwise it is shown with `%XX` for each such byte and for each `%`, as [`Kind::Other`], and
+/// so is the beginning of one that is too long to be asked for.
 #[derive(Debug)]
 pub struct Page {
     directory: Directory,
-    after: Option<String>,
+    after: Option<Vec<u8>>,
     limit: usize,
+    form: NameForm,
     /// The smallest names so far: up to twice as many as are wanted, and those of a slice.
     names: Vec<Found>,
     /// What comes behind this name is of a later page; known once there were too many.
-    last: Option<String>,
+    last: Option<Vec<u8>>,
     /// Whether there are names behind those of the page.
     more: bool,
     stage: Stage,
@@ -74,12 +78,23 @@ pub enum Paging {
 impl Page {
     pub(super) fn new(
         directory: Directory,
-        after: Option<String>,
+        after: Option<&str>,
         limit: usize,
+        form: NameForm,
     ) -> Result<Box<Page>, StorageError> {
         let limit = limit.clamp(1, MAX_PAGE);
         let stage = Page::begin(&directory)?;
-        Ok(Box::new(Page { directory, after, limit, names: Vec::new(), last: None, more: false, stage }))
+        let after = after.map(|after| odd_name::bytes(after).collect());
+        Ok(Box::new(Page {
+            directory,
+            after,
+            limit,
+            form,
+            names: Vec::new(),
+            last: None,
+            more: false,
+            stage,
+        }))
     }
 
     fn begin(directory: &Directory) -> Result<Stage, StorageError> {
@@ -121,7 +136,7 @@ impl Page {
                         }));
                     }
                     // A page without a name would leave the client nothing to ask on from.
-                    self.after = self.names.pop().map(|found| found.shown);
+                    self.after = self.names.pop().map(|found| found.key);
                     (self.names, self.last, self.more) = (Vec::new(), None, false);
                     self.stage = Page::begin(&self.directory)?;
                 }
@@ -144,12 +159,12 @@ impl Page {
                     let raw = entry.file_name();
                     if !matches!(raw.to_bytes(), b"." | b"..")
                         && self.directory.folder.serves(raw.to_bytes())
-                        && let Some(shown) = self.directory.shown_name(raw)
+                        && let Some(found) = self.directory.found(raw, self.form)
                     {
-                        if self.last.as_deref().is_some_and(|last| &*shown >= last) {
+                        if self.last.as_ref().is_some_and(|last| found.key >= *last) {
                             self.more = true;
-                        } else if self.after.as_deref().is_none_or(|after| &*shown > after) {
-                            self.names.push(Found::new(shown, raw));
+                        } else if self.after.as_ref().is_none_or(|after| found.key > *after) {
+                            self.names.push(found);
                         }
                     }
                     if names.is_buffer_empty() {
@@ -172,7 +187,7 @@ impl Page {
     /// Keeps the first of more names than are wanted.
     fn cut(&mut self) {
         let (_, last, _) = self.names.select_nth_unstable(self.limit - 1);
-        self.last = Some(last.shown.clone());
+        self.last = Some(last.key.clone());
         self.names.truncate(self.limit);
         self.more = true;
     }
@@ -184,11 +199,11 @@ fn unreadable(directory: &Directory, error: io::Error) -> StorageError {
 
 impl Directory {
     fn entry(&self, found: &Found) -> io::Result<Entry> {
-        let name = found.shown.clone();
+        let name = odd_name::to_text(&found.key).into_owned();
         let other =
             |stat: &Stat, name| Entry { name, kind: Kind::Other, size: None, modified: modified(stat) };
         let raw = match &found.raw {
-            None => CString::new(&*found.shown)?,
+            None => CString::new(&*found.key)?,
             Some(raw) => raw.clone(),
         };
         let stat = match self.folder.look_in(&self.handle, &raw) {
@@ -204,7 +219,7 @@ impl Directory {
             return Ok(other(&stat, name));
         }
         let target = if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink {
-            match self.look_through(&name::join(&self.path, &name)) {
+            match self.look_through(&name::join(&self.path, &found.key)) {
                 Ok(target) => target,
                 Err(error) if is_absent(&error) => return Ok(other(&stat, name)),
                 Err(error) => return Err(error),
@@ -224,35 +239,32 @@ impl Directory {
     }
 
     /// What a link leads to, if it may be followed.
-    fn look_through(&self, path: &str) -> io::Result<Stat> {
+    fn look_through(&self, path: &[u8]) -> io::Result<Stat> {
         Ok(rustix::fs::fstat(self.folder.open(path, Access::Look)?)?)
     }
 }
 
-/// Most bytes of a name that a request can have.
-const MAX_NAME: usize = 255;
 /// Bytes of the beginning of a longer one that are shown.
 const BEGINNING: usize = 160;
 
 impl Directory {
-    /// A name as it is shown: no two are shown alike. What is no text is escaped, and `%` with it, so that each name comes out
+    /// A name of the page: no two are shown alike. What cannot be asked for is escaped, and `%` with it, so that each name comes out
     /// differently; where that is the name of another entry, more of it is escaped, and at last its digest stands for its end.
     /// `None` if all of that is taken.
-    fn shown_name<'a>(&self, raw: &'a CStr) -> Option<Cow<'a, str>> {
+    fn found(&self, raw: &CStr, form: NameForm) -> Option<Found> {
         let bytes = raw.to_bytes();
         // No request could name a longer one.
-        let is_short = bytes.len() <= MAX_NAME;
-        if let Ok(text) = str::from_utf8(bytes)
-            && is_short
-        {
-            return Some(Cow::Borrowed(text));
+        let is_short = bytes.len() <= MAX_SEGMENT;
+        if is_short && (form == NameForm::Bytes || str::from_utf8(bytes).is_ok()) {
+            return Some(Found { key: bytes.to_vec(), raw: None });
         }
         let counts = if is_short { 0..bytes.len() + 1 } else { 0..0 };
         let escaped = counts.map(|count| name::escaped(bytes, count));
         let (begin, digest) = (&bytes[..bytes.len().min(BEGINNING)], blake3::hash(bytes).to_hex());
         let shortened =
             (16..=digest.len()).map(|length| format!("{}…{}", name::as_text(begin), &digest[..length]));
-        escaped.chain(shortened).find(|shown| self.is_free(shown)).map(Cow::Owned)
+        let shown = escaped.chain(shortened).find(|shown| self.is_free(shown))?;
+        Some(Found { key: shown.into_bytes(), raw: Some(raw.to_owned()) })
     }
 
     /// Whether no entry has this name.
@@ -261,17 +273,11 @@ impl Directory {
     }
 }
 
-/// A name of the page; ordered as it is shown.
+/// A name of the page.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Found {
-    shown: String,
-    /// As it is, where that is no text.
+    /// The bytes of the name, or of what is shown instead of it: entries are in this order.
+    key: Vec<u8>,
+    /// The name, where another one is shown instead of it.
     raw: Option<CString>,
-}
-
-impl Found {
-    fn new(shown: Cow<'_, str>, raw: &CStr) -> Found {
-        let escaped = matches!(shown, Cow::Owned(_));
-        Found { shown: shown.into_owned(), raw: escaped.then(|| raw.to_owned()) }
-    }
 }

@@ -97,7 +97,7 @@ impl Root {
     /// There is no folder any more, or it cannot be opened.
     pub fn renew(&self) -> Result<Renewed, StorageError> {
         let mut folder = self.folder.lock().unwrap_or_else(PoisonError::into_inner);
-        let unreadable = |error| StorageError::Unreadable { path: shown(""), error };
+        let unreadable = |error| StorageError::Unreadable { path: shown(b""), error };
         let was = folder.identity().map_err(unreadable)?;
         match rustix::fs::stat(&*self.path) {
             Ok(stat) if was == Some(FolderIdentity::of(&stat)) => return Ok(Renewed::Same),
@@ -123,7 +123,7 @@ impl Root {
 
     /// Its path on this machine, for people.
     pub fn path(&self) -> SafeText {
-        SafeText::new(&self.path.to_string_lossy())
+        SafeText::from_path(&self.path)
     }
 
     /// Its own last name, for archives of it; `root` for `/`.
@@ -137,13 +137,13 @@ impl Root {
     /// See [`StorageError`].
     pub fn open_node(&self, path: &RemotePath) -> Result<Node, StorageError> {
         let folder = Arc::clone(&self.folder.lock().unwrap_or_else(PoisonError::into_inner));
-        let Opened { handle, stat, kind } = open(&folder, path.as_str())?;
         let name = path.name().unwrap_or(&self.name).to_owned();
-        let path = path.as_str();
+        let path = path.to_bytes();
+        let Opened { handle, stat, kind } = open(&folder, &path)?;
         Ok(match kind {
-            Served::File => Node::File(FileSource::new(handle, shown(path), name, &stat)),
+            Served::File => Node::File(FileSource::new(handle, shown(&path), name, &stat)),
             Served::Directory => {
-                Node::Directory(Directory::new(folder, handle, path.to_owned(), name, &stat))
+                Node::Directory(Directory::new(folder, handle, path.into_owned(), name, &stat))
             }
         })
     }
@@ -154,12 +154,12 @@ fn open_folder(path: &Path, policy: Policy) -> io::Result<Folder> {
 }
 
 /// Opens a path as a request names it, for reading.
-pub(super) fn open(folder: &Folder, path: &str) -> Result<Opened, StorageError> {
+pub(super) fn open(folder: &Folder, path: &[u8]) -> Result<Opened, StorageError> {
     let absent = || StorageError::NotFound(shown(path));
     if !folder.serves_all(path) {
         return Err(absent());
     }
-    let opened = folder.open_served(if path.is_empty() { "." } else { path });
+    let opened = folder.open_served(if path.is_empty() { b"." } else { path });
     opened.map_err(|error| StorageError::opening(shown(path), error))?.ok_or_else(absent)
 }
 
@@ -205,8 +205,8 @@ pub(super) fn data_bytes(stat: &Stat) -> u64 {
 }
 
 /// A path of the served folder in messages.
-pub(super) fn shown(path: &str) -> SafeText {
-    SafeText::new(if path.is_empty() { "/" } else { path })
+pub(super) fn shown(path: &[u8]) -> SafeText {
+    SafeText::from_bytes(if path.is_empty() { b"/" } else { path })
 }
 
 pub(super) fn modified(stat: &Stat) -> Timestamp {

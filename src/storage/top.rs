@@ -11,6 +11,8 @@ use super::{
     identity::Identity,
     is_absent,
     listing::Directory,
+    name,
+    root::shown,
 };
 use crate::{platform::Access, text::SafeText};
 
@@ -23,7 +25,7 @@ pub(super) struct Top {
     pub(super) folder: Arc<Folder>,
     pub(super) handle: OwnedFd,
     /// From the served folder; empty for that itself.
-    path: String,
+    path: Vec<u8>,
 }
 
 impl Top {
@@ -34,19 +36,12 @@ impl Top {
 
     /// The path from the served folder, for opening.
     pub(super) fn path_from_root(&self, path: &[u8]) -> Vec<u8> {
-        match (self.path.as_bytes(), path) {
-            (top, []) => top.to_vec(),
-            ([], path) => path.to_vec(),
-            (top, path) => [top, path].join(&b'/'),
-        }
+        name::join(&self.path, path)
     }
 
     /// The path from the served folder, for people.
     pub(super) fn shown(&self, path: &[u8]) -> SafeText {
-        match &*self.path_from_root(path) {
-            [] => SafeText::new("/"),
-            path => SafeText::from_bytes(path),
-        }
+        shown(&self.path_from_root(path))
     }
 
     /// Opens a directory without following a link on the way, however deep it lies.

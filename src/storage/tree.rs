@@ -2,11 +2,13 @@
 
 use std::{ffi::CString, io, os::fd::OwnedFd, sync::Arc};
 
+use rustix::fs::Stat;
+
 use super::{
     StorageError,
     file::FileSource,
     folder::Opened,
-    found::{Kind, Purpose},
+    found::{Found, Kind, Purpose},
     listing::Directory,
     name,
     root::{self, Served, shown},
@@ -16,7 +18,8 @@ use super::{
 use crate::{
     platform::Access,
     protocol::{
-        message::{Missing, TreeEntry, TreeNode},
+        message::{Missing, NameForm, TreeEntry, TreeNode},
+        odd_name,
         path::RemotePath,
     },
     text::SafeText,
@@ -50,8 +53,8 @@ pub enum TreeStep {
 }
 
 impl Tree {
-    pub(super) fn new(directory: Directory, bytes: bool) -> Tree {
-        let walk = Walk::new(Arc::new(Top::new(directory)), Purpose::Tree { bytes });
+    pub(super) fn new(directory: Directory, names: NameForm) -> Tree {
+        let walk = Walk::new(Arc::new(Top::new(directory)), Purpose::Tree(names));
         Tree { walk, omitted: 0, missing: Missing::default(), data_bytes: 0 }
     }
 
@@ -69,16 +72,17 @@ impl Tree {
             Step::On => {}
             Step::Omitted => self.omitted += 1,
             Step::Entry(visited) => {
-                let data_bytes = visited.found.data_bytes;
-                match entry(visited) {
-                    Some(entry) => {
-                        if matches!(entry.node, TreeNode::File { .. }) {
-                            self.data_bytes = self.data_bytes.saturating_add(data_bytes);
-                        }
-                        return Ok(TreeStep::Entry(entry));
+                let entry = match entry(visited) {
+                    Ok((entry, data_bytes)) => {
+                        self.data_bytes = self.data_bytes.saturating_add(data_bytes);
+                        entry
                     }
-                    None => self.omitted += 1,
-                }
+                    Err(Lost { path, reason }) => {
+                        self.missing.add(SafeText::from_bytes(&path).as_str(), &reason);
+                        return Ok(TreeStep::On);
+                    }
+                };
+                return Ok(TreeStep::Entry(entry));
             }
             Step::Missing(Lost { path, reason }) => {
                 self.missing.add(SafeText::from_bytes(&path).as_str(), &reason);
@@ -93,18 +97,25 @@ impl Tree {
     }
 }
 
-/// As it goes over the wire; `None` if its path is no text, which the walk leaves out itself.
-fn entry(visited: Visited) -> Option<TreeEntry> {
+/// Most bytes of the path and the target of a link together, where escapes make them long in JSON: an entry has to fit into a page.
+const MAX_ESCAPED: usize = 20_000;
+
+/// As it goes over the wire, and how much of it is on the disk.
+fn entry(visited: Visited) -> Result<(TreeEntry, u64), Lost> {
     let Visited { path, found, .. } = visited;
-    let node = match found.kind {
-        Kind::Directory => TreeNode::Directory,
+    let Found { kind, mode, modified, size, data_bytes, identity } = found;
+    let text = odd_name::to_text(&path).into_owned();
+    let (node, data_bytes) = match kind {
+        Kind::Directory => (TreeNode::Directory, 0),
         Kind::File | Kind::LinkedFile => {
-            TreeNode::File { size: found.size, identity: found.identity.to_string() }
+            (TreeNode::File { size, identity: identity.to_string() }, data_bytes)
         }
-        Kind::Link(target) => TreeNode::Link { target: target.into() },
+        Kind::Link(target) if odd_name::is_escaped(&target) && text.len() + target.len() > MAX_ESCAPED => {
+            return Err(Lost { path, reason: "its path and its target are too long together".into() });
+        }
+        Kind::Link(target) => (TreeNode::Link { target: target.into() }, 0),
     };
-    let path = String::from_utf8(path).ok()?;
-    Some(TreeEntry { path, modified: found.modified, mode: found.mode, node })
+    Ok((TreeEntry { path: text, modified, mode, node }, data_bytes))
 }
 
 /// Opens files of a directory, at any depth.
@@ -112,7 +123,7 @@ fn entry(visited: Visited) -> Option<TreeEntry> {
 pub struct Files {
     top: Directory,
     /// The directory of the file that was opened last, by its path from the top: most often the next one is there, too.
-    last: Option<(String, OwnedFd)>,
+    last: Option<(Vec<u8>, OwnedFd)>,
 }
 
 impl Files {
@@ -125,46 +136,50 @@ impl Files {
     /// # Errors
     /// See [`StorageError`].
     pub fn open(&mut self, path: &RemotePath) -> Result<FileSource, StorageError> {
-        let whole = name::join(&self.top.path, path.as_str());
-        let Some(name) = path.name() else { return Err(is_directory(&whole)) };
-        let directory = path.as_str().strip_suffix(name).unwrap_or_default().trim_end_matches('/');
+        let beneath = path.to_bytes();
+        let whole = name::join(&self.top.path, &beneath);
+        let Some(text) = path.name() else { return Err(is_directory(&whole)) };
+        let slash = beneath.iter().rposition(|byte| *byte == b'/');
+        let (directory, name) = match slash {
+            Some(slash) => (&beneath[..slash], &beneath[slash + 1..]),
+            None => (&b""[..], &*beneath),
+        };
         if self.top.folder.serves_all(&whole)
-            && let Some(source) = self.open_beside(directory, name, &whole)
+            && let Some((handle, stat)) = self.open_beside(directory, name)
         {
-            return Ok(source);
+            // Whether that is what was looked at, the comparison after reading tells.
+            return Ok(FileSource::new(handle, shown(&whole), text.to_owned(), &stat));
         }
         let Opened { handle, stat, kind } = root::open(&self.top.folder, &whole)?;
         match kind {
-            Served::File => Ok(FileSource::new(handle, shown(&whole), name.to_owned(), &stat)),
+            Served::File => Ok(FileSource::new(handle, shown(&whole), text.to_owned(), &stat)),
             Served::Directory => Err(is_directory(&whole)),
         }
     }
 
     /// Opens a file by the handle of its directory: half the way for the system. `None` if that does not lead to a regular
     /// file; another way may, or tells why not.
-    fn open_beside(&mut self, directory: &str, name: &str, whole: &str) -> Option<FileSource> {
+    fn open_beside(&mut self, directory: &[u8], name: &[u8]) -> Option<(OwnedFd, Stat)> {
         let handle = match self.last.take().filter(|(path, _)| path == directory) {
             Some((_, handle)) => handle,
             None => self.open_directory(directory).ok()?,
         };
-        let (_, handle) = self.last.insert((directory.to_owned(), handle));
+        let (_, handle) = self.last.insert((directory.to_vec(), handle));
         let folder = &self.top.folder;
         let stat = folder.look_in(&*handle, &CString::new(name).ok()?).ok()?;
         if Served::of(&stat) != Some(Served::File) {
             return None;
         }
         let file = folder.open_in(&*handle, name, Access::Read).ok()?;
-        // Whether that is what was looked at, the comparison after reading tells.
-        Some(FileSource::new(file, shown(whole), name.to_owned(), &stat))
+        Some((file, stat))
     }
 
-    fn open_directory(&self, path: &str) -> io::Result<OwnedFd> {
+    fn open_directory(&self, path: &[u8]) -> io::Result<OwnedFd> {
         let whole = name::join(&self.top.path, path);
-        let whole = whole.trim_end_matches('/');
-        self.top.folder.open(if whole.is_empty() { "." } else { whole }, Access::Directory)
+        self.top.folder.open(if whole.is_empty() { &b"."[..] } else { &whole }, Access::Directory)
     }
 }
 
-fn is_directory(path: &str) -> StorageError {
+fn is_directory(path: &[u8]) -> StorageError {
     StorageError::WrongKind { path: shown(path), what: "a directory" }
 }

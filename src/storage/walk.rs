@@ -12,10 +12,14 @@ use super::{
     folder::is_deleted,
     found::{self, Found, Kind, Purpose},
     identity::Identity,
-    is_shortage, name,
+    is_shortage,
+    name::join,
     top::Top,
 };
-use crate::{platform::reason, protocol::path::MAX_PATH};
+use crate::{
+    platform::reason,
+    protocol::{message::NameForm, path::MAX_PATH},
+};
 
 /// Walks a directory.
 #[derive(Debug)]
@@ -91,16 +95,14 @@ struct Level {
 
 #[derive(Debug)]
 struct Child {
-    /// The name on disk, where it had to be escaped.
-    raw: Option<Box<[u8]>>,
     found: Found,
     uncarried: Option<Uncarried>,
 }
 
 impl Child {
     /// Bytes that it takes with its place in [`Children`], which is half empty at worst.
-    fn cost(&self, name: &[u8]) -> usize {
-        2 * size_of::<(Box<[u8]>, Child)>() + name.len() + self.raw.as_ref().map_or(0, |raw| raw.len())
+    fn cost(name: &[u8]) -> usize {
+        2 * size_of::<(Box<[u8]>, Child)>() + name.len()
     }
 }
 
@@ -109,8 +111,6 @@ struct Reading {
     path: Vec<u8>,
     names: Dir,
     children: Children,
-    /// Those of the children whose name had to be escaped.
-    escaped: Vec<Box<[u8]>>,
     uncarried: Option<Uncarried>,
     /// Whether there is nothing in it, as far as it was read.
     empty: bool,
@@ -149,9 +149,8 @@ impl Walk {
                 self.levels.pop();
                 continue;
             };
-            self.cost = self.cost.saturating_sub(child.cost(&name));
-            let raw = child.raw.as_deref().unwrap_or(file_name(&name));
-            let path = join(&level.path, raw);
+            self.cost = self.cost.saturating_sub(Child::cost(&name));
+            let path = join(&level.path, file_name(&name));
             let (depth, found) = (self.levels.len(), child.found);
             if found.kind == Kind::Directory {
                 return self.enter(depth, path, Some(found.identity), child.uncarried);
@@ -184,8 +183,8 @@ impl Walk {
             return Err(StorageError::Changed { path: self.top.shown(&path) });
         }
         let names = Dir::new(handle).map_err(|error| self.top.unreadable(&path, error.into()))?;
-        let (children, escaped) = (Children::new(), Vec::new());
-        self.reading = Some(Reading { path: path.clone(), names, children, escaped, uncarried, empty: true });
+        let children = Children::new();
+        self.reading = Some(Reading { path: path.clone(), names, children, uncarried, empty: true });
         Ok(match uncarried {
             Some(_) => Step::On,
             None => Step::Entry(Visited { depth, path, found }),
@@ -222,11 +221,6 @@ impl Walk {
                 if is_deleted(directory).map_err(|error| self.top.unreadable(&reading.path, error))? {
                     return Err(StorageError::Changed { path: self.top.shown(&reading.path) });
                 }
-                if let Some(twin) = take_twin(&mut reading) {
-                    let lost = Lost { path: join(&reading.path, &twin), reason: TWIN.into() };
-                    self.reading = Some(reading);
-                    return Ok(Step::Missing(lost));
-                }
                 let lost = reading.uncarried.filter(|_| reading.empty);
                 let lost = lost.map(|why| Lost { path: reading.path.clone(), reason: why.reason() });
                 self.end(reading);
@@ -246,15 +240,11 @@ impl Walk {
     /// Takes one name of a directory in.
     fn look_at(&mut self, reading: &mut Reading, raw: &CStr) -> Result<Step, StorageError> {
         let path = join(&reading.path, raw.to_bytes());
-        let text = name::as_text(raw.to_bytes());
-        let is_escaped = matches!(text, Cow::Owned(_));
         let uncarried = match self.purpose {
             _ if reading.uncarried.is_some() => reading.uncarried,
-            Purpose::Tree { bytes: false } if is_escaped => Some(Uncarried::NotText),
-            Purpose::Tree { .. } if self.top.path_from_root(&path).len() >= MAX_PATH => {
-                Some(Uncarried::TooLong)
-            }
-            Purpose::Tree { .. } | Purpose::Archive => None,
+            Purpose::Tree(NameForm::Utf8) if raw.to_str().is_err() => Some(Uncarried::NotText),
+            Purpose::Tree(_) if self.top.path_from_root(&path).len() >= MAX_PATH => Some(Uncarried::TooLong),
+            Purpose::Tree(_) | Purpose::Archive => None,
         };
         let directory =
             reading.names.fd().map_err(|error| self.top.unreadable(&reading.path, error.into()))?;
@@ -270,59 +260,18 @@ impl Walk {
         if let Some(why) = uncarried.filter(|_| !is_directory) {
             return Ok(Step::Missing(Lost { path, reason: why.reason() }));
         }
-        let (mut name, raw) = match self.purpose {
-            Purpose::Archive if is_escaped => (text.into_owned().into_bytes(), Some(raw.to_bytes().into())),
-            Purpose::Archive | Purpose::Tree { .. } => (raw.to_bytes().to_vec(), None),
-        };
+        let mut name = raw.to_bytes().to_vec();
         if self.purpose == Purpose::Archive && is_directory {
             name.push(b'/');
         }
         let name: Box<[u8]> = name.into();
-        let child = Child { raw, found, uncarried };
-        if let Some(other) = reading.children.get(&name) {
-            // One of them is left, always the same.
-            let is_first = child.raw < other.raw;
-            let lost = if is_first {
-                reading.children.insert(name, child).and_then(|other| other.raw)
-            } else {
-                child.raw
-            };
-            let path = lost.map_or(path, |raw| join(&reading.path, &raw));
-            return Ok(Step::Missing(Lost { path, reason: TWIN.into() }));
-        }
-        if child.raw.is_some() {
-            reading.escaped.push(name.clone());
-        }
-        self.cost += child.cost(&name);
-        reading.children.insert(name, child);
+        self.cost += Child::cost(&name);
+        reading.children.insert(name, Child { found, uncarried });
         Ok(Step::On)
     }
-}
-
-/// Why an entry is missing whose name is the same as that of another one once both are UTF-8.
-const TWIN: &str = "another entry has the same name in an archive, where names are UTF-8";
-
-/// A file whose name had to be escaped may now be called like a directory beside it, or the reverse: takes one of them
-/// out, and returns its name on disk.
-fn take_twin(reading: &mut Reading) -> Option<Box<[u8]>> {
-    reading.escaped.sort_unstable();
-    while let Some(name) = reading.escaped.pop() {
-        let twin = match name.strip_suffix(b"/") {
-            Some(file) => reading.children.contains_key(file),
-            None => reading.children.contains_key(&*[&name, &b"/"[..]].concat()),
-        };
-        if twin && let Some(child) = reading.children.remove(&name) {
-            return Some(child.raw.unwrap_or(name));
-        }
-    }
-    None
 }
 
 /// A name without the mark of a directory.
 fn file_name(name: &[u8]) -> &[u8] {
     name.strip_suffix(b"/").unwrap_or(name)
-}
-
-fn join(directory: &[u8], name: &[u8]) -> Vec<u8> {
-    if directory.is_empty() { name.to_vec() } else { [directory, name].join(&b'/') }
 }

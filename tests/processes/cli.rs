@@ -72,9 +72,10 @@ fn wrong_options_and_arguments() {
 #[test]
 fn an_argument_that_is_no_utf8() {
     use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
-    let outcome = Home::new().run([OsStr::new("-H"), OsStr::new("h"), OsStr::from_bytes(b"a\xff\x1b")]);
+    let outcome =
+        Home::new().run([OsStr::new("-H"), OsStr::new("h"), OsStr::from_bytes(b"fdsp://h/a\xff\x1b")]);
     assert_eq!(outcome.code, 2);
-    assert!(outcome.is_one_sentence().contains("'a‹xFF›␛' is not UTF-8"));
+    assert!(outcome.is_one_sentence().contains("'fdsp://h/a‹xFF›␛' is not UTF-8"));
 }
 
 #[test]

@@ -12,6 +12,7 @@ use std::{
 
 use rustix::fs::{AtFlags, FileType, Mode};
 
+use crate::text::ShowPath;
 use crate::{
     client::{
         folder::{Folder, open_directory},
@@ -55,7 +56,7 @@ impl Staging {
             open_directory(&work, OsStr::new(CONTENT))
         };
         let content = File::from(make().map_err(|error| {
-            Fault::disk(format!("cannot unpack in {}: {}", folder.join(&name).display(), reason(&error)))
+            Fault::disk(format!("cannot unpack in {}: {}", folder.join(&name).shown(), reason(&error)))
         })?);
         Ok(Staging { folder: Arc::clone(folder), name, work, content })
     }
@@ -89,9 +90,8 @@ impl Staging {
 
     /// Waits until the disk has everything.
     pub(super) fn sync(&self) -> Result<(), Fault> {
-        platform::sync_file_system(&self.content).map_err(|error| {
-            Fault::disk(format!("cannot write {}: {}", self.path().display(), reason(&error)))
-        })
+        platform::sync_file_system(&self.content)
+            .map_err(|error| Fault::disk(format!("cannot write {}: {}", self.path().shown(), reason(&error))))
     }
 
     /// Moves what was unpacked out of it, to a name in the folder; replaces nothing.
@@ -118,7 +118,7 @@ impl Drop for Staging {
             Ok(rustix::fs::unlinkat(&self.folder.handle, &self.name, AtFlags::REMOVEDIR)?)
         });
         if let Err(error) = removed {
-            tracing::warn!("cannot delete {}: {error}", self.path().display());
+            tracing::warn!("cannot delete {}: {error}", self.path().shown());
         }
     }
 }

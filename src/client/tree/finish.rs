@@ -21,6 +21,7 @@ use super::{
     surplus,
     survey::{self, State},
 };
+use crate::text::ShowPath;
 use crate::{
     client::{
         Checksum, Existing, TroubleKind,
@@ -73,7 +74,7 @@ pub(super) fn finish(
         return Ok(Placed { path: target, root, deleted: 0 });
     }
     let Some(mut stage) = memory.tree.as_mut().and_then(|tree| tree.stage.take()) else {
-        return Err(Fault::disk(format!("{} is not open", target.display())).into());
+        return Err(Fault::disk(format!("{} is not open", target.shown())).into());
     };
     let placed = make(whole, &stage).and_then(|()| {
         confirm(whole, &stage, &go_on)?;
@@ -115,19 +116,16 @@ fn discard(context: &Context, stage: Stage, go_on: impl Fn() -> bool) {
 /// The digest of a tree: BLAKE3 of what `b3sum` prints for its files, in the order of their paths' bytes.
 pub(super) fn digest(manifest: &Manifest, states: &[State]) -> Hash {
     let mut hasher = blake3::Hasher::new();
-    let mut line = String::new();
     for index in manifest.files_by_path() {
         let State::Proven(root) = states[index as usize] else { continue };
-        line.clear();
-        manifest.write_path(index, &mut line);
+        let path = manifest.disk_path(index);
+        let path = path.to_string_lossy();
         // As b3sum escapes it; other characters that it would escape are in no name here.
-        let (mark, path) = if line.contains('\\') {
-            ("\\", line.replace('\\', "\\\\"))
-        } else {
-            ("", std::mem::take(&mut line))
+        let (mark, path) = match path.contains('\\') {
+            true => ("\\", path.replace('\\', "\\\\").into()),
+            false => ("", path),
         };
         hasher.update(format!("{mark}{root}  {path}\n").as_bytes());
-        line = path;
     }
     Hash(*hasher.finalize().as_bytes())
 }
@@ -143,7 +141,7 @@ fn check_digest(context: &Context, root: Hash) -> Result<(), Fault> {
 }
 
 fn failed(doing: &str, path: &Path, error: &io::Error) -> Fault {
-    Fault::disk(format!("cannot {doing} {}: {}", path.display(), reason(error)))
+    Fault::disk(format!("cannot {doing} {}: {}", path.shown(), reason(error)))
 }
 
 /// What is proven is what arrived: a file that another program may have changed since is read again.
@@ -168,15 +166,14 @@ fn confirm(whole: &Whole, stage: &Stage, go_on: impl Fn() -> bool) -> Result<(),
         }
         let read = cursor
             .parent(index)
-            .and_then(|parent| survey::open(parent, manifest.name(index)))
+            .and_then(|parent| survey::open(parent, manifest.disk_name(index)))
             .and_then(|file| survey::hash(&file, &mut buffer, &go_on));
         match read {
             Ok(Some(found)) if found == root => {}
             Ok(None) => return Err(Unfinished::Stopped),
             _ => {
-                let path = whole.ground.path.join(&path);
-                let message =
-                    format!("{} was changed by another program; it is fetched again", path.display());
+                let path = whole.ground.path.join(manifest.disk_path(index));
+                let message = format!("{} was changed by another program; it is fetched again", path.shown());
                 return Err(Fault { verdict: Verdict::Again(Duration::ZERO), ..Fault::disk(message) }.into());
             }
         }
@@ -188,18 +185,25 @@ fn confirm(whole: &Whole, stage: &Stage, go_on: impl Fn() -> bool) -> Result<(),
 fn make(whole: &Whole, stage: &Stage) -> Result<(), Unfinished> {
     let manifest = &whole.manifest;
     let mut cursor = Cursor::new(&whole.ground, manifest);
-    let unreachable = |index, error: &io::Error| whole.ground.fault("reach", &manifest.path(index), error);
+    let unreachable =
+        |index, error: &io::Error| whole.ground.fault("reach", &manifest.disk_path(index), error);
     for (index, entry) in manifest.entries() {
         let Node::Link { target } = entry.node else { continue };
         if !matches!(whole.states[index as usize], State::Proven(_)) {
-            let made = link(&mut cursor, stage, index, manifest.name(index), manifest.text(target));
+            let made = link(
+                &mut cursor,
+                stage,
+                index,
+                manifest.disk_name(index),
+                manifest.disk_target(index, target),
+            );
             made.map_err(|error| cursor.fault("make the link", index, &error))?;
         }
         let parent = cursor.parent(index).map_err(|error| unreachable(index, &error))?;
         // Some file systems keep no time of a link.
         let _ = rustix::fs::utimensat(
             parent,
-            manifest.name(index),
+            manifest.disk_name(index),
             &times(entry.modified),
             AtFlags::SYMLINK_NOFOLLOW,
         );
@@ -214,7 +218,7 @@ fn make(whole: &Whole, stage: &Stage) -> Result<(), Unfinished> {
 }
 
 /// Makes a link, in the place of whatever other file or link is there.
-fn link(cursor: &mut Cursor<'_>, stage: &Stage, index: u32, name: &str, target: &str) -> io::Result<()> {
+fn link(cursor: &mut Cursor<'_>, stage: &Stage, index: u32, name: &OsStr, target: &OsStr) -> io::Result<()> {
     let parent = cursor.parent(index)?;
     match rustix::fs::symlinkat(target, parent, name) {
         Err(Errno::EXIST) => {}
@@ -231,7 +235,7 @@ fn put_in_place(context: &Context, whole: &Whole, stage: &mut Stage) -> Result<P
     let grown = |stage: &Stage| stage.path().join(stage::TREE);
     let cannot = |stage: &Stage, path: &Path, error: &io::Error| {
         let from = grown(stage);
-        Fault::disk(format!("cannot rename {} to {}: {}", from.display(), path.display(), reason(error)))
+        Fault::disk(format!("cannot rename {} to {}: {}", from.shown(), path.shown(), reason(error)))
     };
     if whole.way == Way::Update {
         return Ok(target.path());

@@ -3,12 +3,13 @@
 use std::{
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use rustix::fs::{AtFlags, FileType, Stat};
 
 use super::manifest::{Entry, Manifest, Node};
+use crate::text::ShowPath;
 use crate::{
     client::{folder::open_directory, retry::Fault},
     platform::{self, Access, Links, Reach, reason},
@@ -33,8 +34,8 @@ impl Ground {
     }
 
     /// A fault of the disk at a path of the tree.
-    pub(super) fn fault(&self, doing: &str, path: &str, error: &io::Error) -> Fault {
-        Fault::disk(format!("cannot {doing} {}: {}", self.path.join(path).display(), explained(error)))
+    pub(super) fn fault(&self, doing: &str, path: &Path, error: &io::Error) -> Fault {
+        Fault::disk(format!("cannot {doing} {}: {}", self.path.join(path).shown(), explained(error)))
     }
 }
 
@@ -54,12 +55,11 @@ pub(super) struct Cursor<'a> {
     ground: &'a Ground,
     manifest: &'a Manifest,
     at: Option<(u32, OwnedFd)>,
-    path: String,
 }
 
 impl<'a> Cursor<'a> {
     pub(super) fn new(ground: &'a Ground, manifest: &'a Manifest) -> Cursor<'a> {
-        Cursor { ground, manifest, at: None, path: String::new() }
+        Cursor { ground, manifest, at: None }
     }
 
     /// A directory of the tree.
@@ -69,10 +69,8 @@ impl<'a> Cursor<'a> {
         }
         if self.at.as_ref().is_none_or(|(at, _)| *at != index) {
             self.at = None;
-            self.path.clear();
-            self.manifest.write_path(index, &mut self.path);
-            let handle =
-                platform::open_beneath(&self.ground.root, self.path.as_str(), Access::Directory, NO_LINKS)?;
+            let path = self.manifest.disk_path(index);
+            let handle = platform::open_beneath(&self.ground.root, &*path, Access::Directory, NO_LINKS)?;
             self.at = Some((index, handle));
         }
         let (_, handle) = self.at.as_ref().ok_or(io::ErrorKind::NotFound)?;
@@ -86,7 +84,7 @@ impl<'a> Cursor<'a> {
 
     /// What stands where an entry belongs; links are not followed.
     pub(super) fn look(&mut self, index: u32) -> io::Result<Option<Stat>> {
-        let name = self.manifest.name(index);
+        let name = self.manifest.disk_name(index);
         let found = self
             .parent(index)
             .and_then(|parent| Ok(rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?));
@@ -99,7 +97,7 @@ impl<'a> Cursor<'a> {
 
     /// A fault of the disk at an entry.
     pub(super) fn fault(&self, doing: &str, index: u32, error: &io::Error) -> Fault {
-        self.ground.fault(doing, &self.manifest.path(index), error)
+        self.ground.fault(doing, &self.manifest.disk_path(index), error)
     }
 }
 

@@ -12,6 +12,7 @@ use super::{
     survey::State,
     work::Work,
 };
+use crate::text::ShowPath;
 use crate::{
     client::{
         Existing, Form, NewJob, TroubleKind,
@@ -167,9 +168,10 @@ impl Work<'_> {
             let mut cursor = Cursor::new(ground, &self.manifest);
             let opened = cursor.parent(index).and_then(|parent| parent.try_clone_to_owned());
             let handle = opened.map_err(|error| cursor.fault("read", index, &error))?;
-            let path = ground.path.join(self.manifest.path(self.manifest.entry(index).parent));
+            let path = ground.path.join(self.manifest.disk_path(self.manifest.entry(index).parent));
             let folder = Arc::new(Folder::of(handle, path));
-            (large.old, large.doubtful) = (Some(Target::new(folder, self.manifest.name(index).into())), true);
+            (large.old, large.doubtful) =
+                (Some(Target::new(folder, self.manifest.disk_name(index).into())), true);
         }
         Ok(large)
     }
@@ -191,10 +193,11 @@ impl Work<'_> {
             tree.came += 1;
         }
         let failed = |error: &std::io::Error| {
-            Fault::disk(format!("cannot write {}: {}", ground.path.join(&path).display(), explained(error)))
+            let path = ground.path.join(self.manifest.disk_path(index));
+            Fault::disk(format!("cannot write {}: {}", path.shown(), explained(error)))
         };
         let mut cursor = Cursor::new(ground, &self.manifest);
-        let name = self.manifest.name(index);
+        let name = self.manifest.disk_name(index);
         let place = large.place.take();
         let file = match &place {
             Some(place) => {

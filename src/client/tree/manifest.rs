@@ -1,13 +1,20 @@
 //! What a tree holds, as the server said, kept in little memory: directories with very many small files are what
 //! trees are for.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    ffi::{OsStr, OsString},
+    os::unix::ffi::{OsStrExt, OsStringExt},
+    path::PathBuf,
+};
 
 use crate::protocol::{
     message::{Missing, Timestamp, Totals, TreeEntry, TreeNode},
-    path::is_beneath,
+    odd_name,
+    path::{self, MAX_PATH, RemotePath, is_beneath},
 };
 
+use super::substitutes::Substitutes;
 use crate::{
     client::{Names, TroubleKind, name::SafeName, origin::Origin, retry::Fault},
     text::SafeText,
@@ -41,6 +48,12 @@ pub(super) struct Span {
     length: u16,
 }
 
+/// The bytes that a text of the protocol stands for, if they are not its own.
+fn escaped(text: &str) -> Option<OsString> {
+    let bytes = odd_name::to_bytes(text).filter(|_| odd_name::is_escaped(text))?;
+    Some(OsString::from_vec(bytes.into_owned()))
+}
+
 /// What an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Node {
@@ -68,6 +81,10 @@ pub(super) struct Manifest {
     pub(super) origin: Origin,
     text: String,
     entries: Vec<Entry>,
+    /// The names on the disk that are not the text of the entry's name.
+    disk_names: HashMap<u32, OsString>,
+    /// The targets on the disk that are not the text of the link's target.
+    disk_targets: HashMap<u32, OsString>,
     pub(super) totals: Totals,
     /// What the server cannot deliver, and what cannot be stored here.
     pub(super) missing: Missing,
@@ -78,6 +95,8 @@ pub(super) struct Manifest {
 pub(super) struct Gathering {
     /// Which names are taken.
     names: Names,
+    /// Bytes of a path from the top of the tree, at most: a request has that of the top before it.
+    longest: usize,
     manifest: Manifest,
     /// The directories above the entry that came last, from the top.
     open: Vec<u32>,
@@ -102,7 +121,21 @@ impl Gathering {
     /// Nothing yet.
     pub(super) fn new(names: Names, origin: Origin) -> Gathering {
         let (manifest, open) = (Manifest { origin, ..Manifest::default() }, Vec::new());
-        Gathering { names, manifest, open, continued: false, last: String::new(), lost: None }
+        Gathering {
+            names,
+            longest: MAX_PATH,
+            manifest,
+            open,
+            continued: false,
+            last: String::new(),
+            lost: None,
+        }
+    }
+
+    /// The same, of a tree with this path on the server.
+    pub(super) fn of(self, path: &RemotePath) -> Gathering {
+        let above = path.to_bytes().len();
+        Gathering { longest: MAX_PATH.saturating_sub(above + usize::from(above > 0)), ..self }
     }
 
     /// The server that its pages come from.
@@ -124,7 +157,7 @@ impl Gathering {
     /// Takes the next entry, in the order that the protocol demands. The tree itself begins anew.
     pub(super) fn add(&mut self, entry: &TreeEntry) -> Result<(), Fault> {
         if entry.path.is_empty() {
-            *self = Gathering::new(self.names, self.origin());
+            *self = Gathering { longest: self.longest, ..Gathering::new(self.names, self.origin()) };
         }
         let manifest = &mut self.manifest;
         let index = u32::try_from(manifest.entries.len()).unwrap_or(u32::MAX);
@@ -132,8 +165,11 @@ impl Gathering {
             let message = format!("the tree has {limit}; fetch the folders in it one by one");
             return Err(Fault::never(TroubleKind::Other, message));
         }
-        self.last.clone_from(&entry.path);
-        if self.is_lost(entry) {
+        let is_too_long = path::length(&entry.path) > self.longest;
+        if !is_too_long {
+            self.last.clone_from(&entry.path);
+        }
+        if self.is_lost(entry, is_too_long) {
             return Ok(());
         }
         let continued = std::mem::take(&mut self.continued);
@@ -161,6 +197,14 @@ impl Gathering {
             self.open.truncate(depth);
             self.open.push(index);
         }
+        if let Some(bytes) = escaped(name) {
+            manifest.disk_names.insert(index, bytes);
+        }
+        if let TreeNode::Link { target } = &entry.node
+            && let Some(bytes) = escaped(target)
+        {
+            manifest.disk_targets.insert(index, bytes);
+        }
         let name = manifest.keep(name);
         let mode = (entry.mode & 0o777) as u16;
         manifest.entries.push(Entry { parent, name, modified: entry.modified, mode, node });
@@ -168,7 +212,7 @@ impl Gathering {
     }
 
     /// Whether an entry cannot be stored under its name: then it is missing, and everything beneath it.
-    fn is_lost(&mut self, entry: &TreeEntry) -> bool {
+    fn is_lost(&mut self, entry: &TreeEntry, is_too_long: bool) -> bool {
         let is_directory = entry.node == TreeNode::Directory;
         if let Some(lost) = &mut self.lost
             && is_beneath(&entry.path, &lost.path)
@@ -180,10 +224,12 @@ impl Gathering {
             return true;
         }
         self.close_lost();
-        let (name, names) = (entry.path.rsplit('/').next().unwrap_or_default(), self.names);
-        let refused = |name: &str| SafeName::exact(name, names).err();
+        let name = entry.path.rsplit('/').next().unwrap_or_default();
+        let refused = |name: &str| SafeName::exact(name, Names::Exact).err();
         let why = match &entry.node {
-            _ if entry.path.is_empty() => None,
+            _ if is_too_long => Some("its path is longer than 4096 bytes"),
+            // Each has a substitute.
+            _ if entry.path.is_empty() || self.names == Names::Portable => None,
             TreeNode::Link { target } => {
                 let mut names = target.split('/').filter(|name| !matches!(*name, "" | "." | ".."));
                 refused(name).or_else(|| names.find_map(refused))
@@ -214,6 +260,10 @@ impl Gathering {
             self.manifest.missing.merge(missing);
         }
         self.manifest.add_up(&totals);
+        if self.names == Names::Portable {
+            let Substitutes { names, targets } = Substitutes::choose(&self.manifest);
+            (self.manifest.disk_names, self.manifest.disk_targets) = (names, targets);
+        }
         self.manifest.text.shrink_to_fit();
         self.manifest.entries.shrink_to_fit();
         self.manifest
@@ -262,7 +312,13 @@ impl Manifest {
             };
             places.push(parent.map(|_| kept.len()));
             match parent {
-                Ok(parent) => kept.entries.push(Entry { parent, ..*entry }),
+                Ok(parent) => {
+                    let place = kept.len();
+                    let moved = |disk: &HashMap<u32, OsString>| disk.get(&index).cloned();
+                    kept.disk_names.extend(moved(&self.disk_names).map(|name| (place, name)));
+                    kept.disk_targets.extend(moved(&self.disk_targets).map(|target| (place, target)));
+                    kept.entries.push(Entry { parent, ..*entry });
+                }
                 // A directory stands for itself only if nothing else does.
                 Err(why) if entry.node != Node::Directory || ends[index as usize] == index + 1 => {
                     kept.missing.add(SafeText::new(&self.path(index)).as_str(), why);
@@ -309,7 +365,33 @@ impl Manifest {
         })
     }
 
-    /// The last segment of an entry's path.
+    /// The name of an entry on the disk.
+    pub(super) fn disk_name(&self, index: u32) -> &OsStr {
+        let other = self.disk_names.get(&index).map(OsString::as_os_str);
+        other.unwrap_or_else(|| OsStr::new(self.name(index)))
+    }
+
+    /// What stands in a link on the disk.
+    pub(super) fn disk_target(&self, index: u32, target: Span) -> &OsStr {
+        let other = self.disk_targets.get(&index).map(OsString::as_os_str);
+        other.unwrap_or_else(|| OsStr::new(self.text(target)))
+    }
+
+    /// Where an entry is on the disk, from the top of the tree.
+    pub(super) fn disk_path(&self, index: u32) -> PathBuf {
+        let mut path = PathBuf::new();
+        self.above(index).iter().rev().for_each(|&at| path.push(self.disk_name(at)));
+        path
+    }
+
+    /// The entries whose names on the disk are not the text of their names, in order.
+    pub(super) fn renamed(&self) -> Vec<u32> {
+        let mut renamed: Vec<u32> = self.disk_names.keys().copied().collect();
+        renamed.sort_unstable();
+        renamed
+    }
+
+    /// The last segment of an entry's path on the server.
     pub(super) fn name(&self, index: u32) -> &str {
         self.text(self.entry(index).name)
     }
@@ -336,7 +418,7 @@ impl Manifest {
         }
     }
 
-    /// Where a path of the tree leads from its top.
+    /// The path of an entry on the server, from the top of the tree.
     pub(super) fn path(&self, index: u32) -> String {
         let mut path = String::new();
         self.write_path(index, &mut path);
@@ -346,18 +428,23 @@ impl Manifest {
     /// Adds the path of an entry to a text.
     pub(super) fn write_path(&self, index: u32, out: &mut String) {
         let begin = out.len();
+        for &at in self.above(index).iter().rev() {
+            if out.len() > begin {
+                out.push('/');
+            }
+            out.push_str(self.name(at));
+        }
+    }
+
+    /// An entry and the directories above it, but not the top.
+    fn above(&self, index: u32) -> Vec<u32> {
         let mut above = Vec::new();
         let mut at = index;
         while at != 0 {
             above.push(at);
             at = self.entry(at).parent;
         }
-        for &at in above.iter().rev() {
-            if out.len() > begin {
-                out.push('/');
-            }
-            out.push_str(self.name(at));
-        }
+        above
     }
 
     /// For each entry the index behind it and all that is in it.
@@ -377,7 +464,7 @@ impl Manifest {
         std::iter::successors(from(directory + 1), move |&at| from(ends[at as usize]))
     }
 
-    /// The files in the order of the bytes of their whole paths, as `sort` has them. (The order of the entries is by
+    /// The files in the order of the bytes of their whole paths on the disk, as `sort` has them. (The order of the entries is by
     /// segments.)
     pub(super) fn files_by_path(&self) -> Vec<u32> {
         let ends = self.ends();
@@ -405,7 +492,7 @@ impl Manifest {
     /// The name, with what follows it in the paths of a directory.
     fn key(&self, index: u32) -> impl Iterator<Item = u8> {
         let slash = matches!(self.entry(index).node, Node::Directory).then_some(b'/');
-        self.name(index).bytes().chain(slash)
+        self.disk_name(index).as_bytes().iter().copied().chain(slash)
     }
 }
 
@@ -420,6 +507,10 @@ pub(super) mod tests {
     }
 
     /// A tree of files with these paths and the directories that these need.
+    pub fn file() -> TreeNode {
+        TreeNode::File { size: 1, identity: "i".to_owned() }
+    }
+
     pub fn tree(paths: &[&str]) -> Manifest {
         let mut all = std::collections::BTreeMap::new();
         for path in paths {
@@ -450,7 +541,6 @@ pub(super) mod tests {
 
     #[test]
     fn an_answer_that_broke_off_is_continued() {
-        let file = || TreeNode::File { size: 1, identity: "i".to_owned() };
         let begin = |gathering: &mut Gathering| {
             for (path, node) in
                 [("", TreeNode::Directory), ("a", TreeNode::Directory), ("a/b", file()), ("c", file())]
@@ -485,7 +575,6 @@ pub(super) mod tests {
 
     #[test]
     fn a_name_that_cannot_be_used_is_named() {
-        let file = || TreeNode::File { size: 1, identity: "i".to_owned() };
         let gather = |names, entries: &[(&str, TreeNode)]| {
             let mut gathering = Gathering::new(names, Origin::Plain);
             gathering.add(&entry("", TreeNode::Directory)).unwrap();
@@ -515,11 +604,26 @@ pub(super) mod tests {
             ("a/aux.c", TreeNode::Directory),
             ("link", TreeNode::Link { target: "b./c".to_owned() }),
         ];
-        assert_eq!(gather(Names::Exact, &entries).2, 0);
-        assert_eq!(
-            gather(Names::Portable, &entries),
-            (vec!["a".into()], vec!["a/aux.c".into(), "link".into()], 2)
-        );
+        let all = vec!["a".to_owned(), "a/aux.c".to_owned(), "link".to_owned()];
+        for names in [Names::Exact, Names::Portable] {
+            assert_eq!(gather(names, &entries), (all.clone(), vec![], 0), "{names:?}");
+        }
+    }
+
+    #[test]
+    fn what_no_request_can_name_is_missing() {
+        let top = RemotePath::parse(&format!("{}d", "\0E9/".repeat(2046))).unwrap();
+        let mut gathering = Gathering::new(Names::Exact, Origin::Plain).of(&top);
+        for path in ["", "a", "aa", "ab"] {
+            let node = if path.is_empty() { TreeNode::Directory } else { file() };
+            gathering.add(&entry(path, node)).unwrap();
+        }
+        assert_eq!(gathering.continued().as_deref(), Some("ab"));
+        gathering.add(&entry("abc", file())).unwrap();
+        assert_eq!(gathering.continued().as_deref(), Some("ab"), "it cannot be asked for");
+        let manifest = gathering.finish(Totals::default());
+        assert_eq!((manifest.totals.files, manifest.missing.count), (3, 1));
+        assert!(manifest.missing.entries[0].reason.contains("4096"));
     }
 
     #[test]

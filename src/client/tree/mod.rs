@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! manifest, names   what the server has, and whether this disk can hold it
+//! substitutes       names for what cannot have its own
 //! survey, record    what of it is here already: proven by an earlier run, or perhaps
 //! prepare           makes the work folder ready
 //! work              a try: what is asked for, in which order
@@ -25,6 +26,7 @@ mod names;
 mod prepare;
 mod record;
 mod stage;
+mod substitutes;
 mod surplus;
 mod survey;
 mod work;
@@ -47,10 +49,9 @@ use self::{
     writer::Writer,
 };
 use super::{
-    Checksum, Existing, Finished, TroubleKind,
+    Checksum, Existing, Finished, Names, TroubleKind,
     board::Board,
     finish::Unfinished,
-    folding::Folding,
     high_water::HighWater,
     link::Link,
     memory::Memory,
@@ -66,9 +67,10 @@ use crate::{
         address::Address,
         client::{Event, Request},
         error::Code,
-        message,
+        message::{self, NameForm},
     },
-    text::SafeText,
+    text::{SafeText, ShowPath},
+    units,
 };
 
 /// What a job remembers of a tree from one try to the next.
@@ -271,9 +273,6 @@ async fn fetch(
         return Ok(Fetched::File);
     };
     memory.tree.get_or_insert_default().manifest = Some(Arc::clone(&manifest));
-    let mut manifest = manifest;
-    let twins = names::twins(&manifest, Folding::elsewhere(context.names), false);
-    prepare::leave_out(&mut manifest, twins);
     let (target, way) = block_in_place(|| choose(context, &name))?;
     context.tell_substitute(&target);
     if way == Way::Replace && manifest.totals.files == 0 {
@@ -296,7 +295,8 @@ async fn gather(context: &Context, memory: &mut Memory) -> Result<Option<Manifes
     loop {
         // Pages of two servers make no tree.
         gathering.take_if(|gathered| gathered.origin() != link.origin());
-        let gathered = gathering.get_or_insert_with(|| Gathering::new(context.names, link.origin()));
+        let begin = || Gathering::new(context.names, link.origin()).of(&context.new.address.path);
+        let gathered = gathering.get_or_insert_with(begin);
         let before = gathered.len();
         match gather_on(&mut link, context, gathered).await {
             Ok(Some(totals)) => {
@@ -332,7 +332,12 @@ async fn gather_on(
     gathered: &mut Gathering,
 ) -> Result<Option<message::Totals>, Fault> {
     let path = context.new.address.path.as_str().to_owned();
-    let request = Request::Tree(message::Tree { path, after: gathered.continued(), missing: true });
+    let request = Request::Tree(message::Tree {
+        path,
+        missing: true,
+        names: NameForm::Bytes,
+        after: gathered.continued(),
+    });
     let take = |event: Event<'_>| {
         match event {
             Event::Tree { page, .. } => {
@@ -362,7 +367,7 @@ fn choose(context: &Context, name: &SafeName) -> Result<(Target, Way), Fault> {
         (Some(found), _) if found.kind != FileType::Directory => {
             return Err(Fault::disk(format!(
                 "{} is in the way of a directory; move it away, or use --rename",
-                target.path().display()
+                target.path().shown()
             )));
         }
         // To compare it would tell the server what is in it.
@@ -383,6 +388,9 @@ fn announce(context: &Context, target: &Target, manifest: &Manifest) {
             totals.omitted
         );
     }
+    if context.names == Names::Portable {
+        tell_substitutes(context, manifest);
+    }
     context.board.answered(
         context.id,
         Announced {
@@ -394,4 +402,24 @@ fn announce(context: &Context, target: &Target, manifest: &Manifest) {
             files: Some(totals.files),
         },
     );
+}
+
+/// Logs which entries are saved under other names than their own.
+fn tell_substitutes(context: &Context, manifest: &Manifest) {
+    /// How many are named.
+    const SHOWN: usize = 10;
+    let renamed = manifest.renamed();
+    if renamed.is_empty() {
+        return;
+    }
+    let shown = |index: &u32| {
+        let name = SafeText::from_bytes(manifest.disk_name(*index).as_encoded_bytes());
+        format!("{} as {name}", SafeText::new(&manifest.path(*index)))
+    };
+    let named: Vec<_> = renamed.iter().take(SHOWN).map(shown).collect();
+    let others = match renamed.len() - named.len() {
+        0 => String::new(),
+        others => format!(" and {} more", units::count(others as u64)),
+    };
+    tracing::warn!("{}: saved under other names: {}{others}", context.new.address, named.join(", "));
 }

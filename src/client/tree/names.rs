@@ -1,6 +1,6 @@
 //! Names of a tree that cannot stand beside each other, or at all, on this machine's disk.
 
-use std::{collections::HashMap, os::fd::BorrowedFd};
+use std::{collections::HashMap, ffi::OsStr, os::fd::BorrowedFd};
 
 use rustix::{
     fs::{AtFlags, Mode},
@@ -9,51 +9,62 @@ use rustix::{
 
 use super::manifest::{Entry, Manifest, Node};
 use crate::{
-    client::{folding::Folding, removal},
+    client::{folder::Folder, folding::Folding, removal},
+    protocol::odd_name,
     text::SafeText,
 };
 
 /// Entries whose names a file system takes for that of an earlier one in the same directory, and why they are missing.
-pub(super) fn twins(manifest: &Manifest, folding: Folding, here: bool) -> HashMap<u32, String> {
+pub(super) fn twins(manifest: &Manifest, folding: Folding) -> HashMap<u32, String> {
     let mut twins = HashMap::new();
     if folding == Folding::default() {
         return twins;
     }
-    let place = if here { "for this file system" } else { "on other systems (--names exact takes both)" };
     let mut seen = HashMap::new();
     for (index, entry) in manifest.entries().skip(1) {
-        let name = (entry.parent, folding.key(manifest.name(index)));
+        let name = odd_name::to_text(manifest.disk_name(index).as_encoded_bytes());
+        let name = (entry.parent, folding.key(&name));
         let first = *seen.entry(name).or_insert(index);
         if first != index {
             let first = SafeText::new(manifest.name(first));
-            twins.insert(index, format!("it has the same name as {first} {place}"));
+            twins.insert(index, format!("it has the same name as {first} for this file system"));
         }
     }
     twins
 }
 
 /// Whether some system takes no such name: then the one here is asked.
-fn is_doubtful(name: &str) -> bool {
+fn is_doubtful(name: &OsStr) -> bool {
     const EVERYWHERE: usize = 143;
-    name.len() > EVERYWHERE
-        || name.contains(['\\', ':', '*', '?', '"', '<', '>', '|'])
-        || name.ends_with(['.', ' '])
-        || name.starts_with(' ')
+    let Some(text) = name.to_str() else { return true };
+    text.len() > EVERYWHERE
+        || text.contains(['\\', ':', '*', '?', '"', '<', '>', '|'])
+        || text.ends_with(['.', ' '])
+        || text.starts_with(' ')
 }
 
 /// Whether there is anything to ask the file system for.
-pub(super) fn is_any_doubtful(manifest: &Manifest) -> bool {
+pub(super) fn is_any_doubtful(manifest: &Manifest, folder: &Folder) -> bool {
     let is_link = |entry: &Entry| matches!(entry.node, Node::Link { .. });
-    manifest.entries().any(|(index, entry)| is_link(entry) || is_doubtful(manifest.name(index)))
+    let is_odd = |name: &OsStr| is_doubtful(name) || folder.is_too_long(name);
+    manifest.entries().any(|(index, entry)| is_link(entry) || is_odd(manifest.disk_name(index)))
 }
 
 /// Entries that the file system of an empty directory cannot hold, and why not. What it should not hold cannot be asked for
 /// later: then only part of a tree would be there.
-pub(super) fn unstorable(manifest: &Manifest, probe: BorrowedFd<'_>) -> HashMap<u32, String> {
+pub(super) fn unstorable(
+    manifest: &Manifest,
+    folder: &Folder,
+    probe: BorrowedFd<'_>,
+) -> HashMap<u32, String> {
     let mut links = None;
     let mut lost = HashMap::new();
     for (index, entry) in manifest.entries().skip(1) {
-        let name = manifest.name(index);
+        let name = manifest.disk_name(index);
+        if folder.is_too_long(name) {
+            lost.insert(index, "its name is too long for this file system".to_owned());
+            continue;
+        }
         let refused = match entry.node {
             Node::Link { .. } => links.get_or_insert_with(|| refuses_links(probe)).clone(),
             Node::File { .. } | Node::Directory => None,
@@ -79,7 +90,7 @@ fn refuses_links(probe: BorrowedFd<'_>) -> Option<String> {
     }
 }
 
-fn refuses_name(probe: BorrowedFd<'_>, name: &str) -> Option<String> {
+fn refuses_name(probe: BorrowedFd<'_>, name: &OsStr) -> Option<String> {
     match rustix::fs::mkdirat(probe, name, Mode::from_raw_mode(0o700)) {
         Err(Errno::INVAL | Errno::NAMETOOLONG | Errno::ILSEQ | Errno::NOENT | Errno::PERM) => {
             Some("this file system does not take its name".to_owned())
@@ -98,14 +109,14 @@ fn refuses_name(probe: BorrowedFd<'_>, name: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::tree::manifest::tests::tree;
+    use crate::client::{folder::Folders, tree::manifest::tests::tree};
     use std::os::fd::AsFd;
 
     #[test]
     fn twins_are_found_where_the_file_system_folds() {
         let case = Folding { case: true, normal: false };
         let normal = Folding { case: false, normal: true };
-        let pair = |paths: &[&str], folding| !twins(&tree(paths), folding, true).is_empty();
+        let pair = |paths: &[&str], folding| !twins(&tree(paths), folding).is_empty();
         for (one, other, by_case, by_normal) in [
             ("README", "readme", true, false),
             ("straße", "STRASSE", true, false),
@@ -121,7 +132,7 @@ mod tests {
         }
         assert!(pair(&["D/a", "d/b"], case), "directories are names, too");
         let manifest = tree(&["README", "Readme", "readme", "x"]);
-        let twins = twins(&manifest, case, true);
+        let twins = twins(&manifest, case);
         let mut lost: Vec<_> =
             twins.iter().map(|(index, why)| (manifest.path(*index), why.as_str())).collect();
         lost.sort_unstable();
@@ -132,11 +143,22 @@ mod tests {
     #[test]
     fn an_ordinary_file_system_takes_every_name() {
         let dir = tempfile::tempdir().unwrap();
-        let handle = crate::platform::open_directory(dir.path()).unwrap();
-        let manifest = tree(&["a:b", "a.", " b", "c ", &"x".repeat(255), "plain"]);
-        assert!(is_any_doubtful(&manifest));
-        assert_eq!(unstorable(&manifest, handle.as_fd()), HashMap::new());
+        let folder = Folders::default().open(dir.path()).unwrap();
+        let manifest = tree(&["a:b", "a.", " b", "c ", "caf\0E9", &"x".repeat(255), "plain"]);
+        assert!(is_any_doubtful(&manifest, &folder));
+        assert_eq!(unstorable(&manifest, &folder, folder.handle.as_fd()), HashMap::new());
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
-        assert!(!is_any_doubtful(&tree(&["a", "b/c"])));
+        assert!(!is_any_doubtful(&tree(&["a", "b/c"]), &folder));
+    }
+
+    #[test]
+    fn names_that_are_longer_than_the_file_system_has_them_are_left_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::limited(dir.path(), 14);
+        let (long, manifest) = ("x".repeat(15), tree(&["short", &"x".repeat(15), "fourteen_bytes"]));
+        assert!(is_any_doubtful(&manifest, &folder) && !is_any_doubtful(&tree(&["short"]), &folder));
+        let lost = unstorable(&manifest, &folder, folder.handle.as_fd());
+        let lost: Vec<_> = lost.iter().map(|(index, why)| (manifest.path(*index), why.as_str())).collect();
+        assert_eq!(lost, [(long, "its name is too long for this file system")]);
     }
 }

@@ -15,6 +15,7 @@ use super::{
     work::Work,
     writer::{Site, Writer},
 };
+use crate::text::ShowPath;
 use crate::{
     client::{finish::Unfinished, part, place, progress::Here, retry::Fault},
     platform,
@@ -54,7 +55,7 @@ impl Work<'_> {
         if self.target.by_server && !stage.is_from(&self.context.new.address) {
             return Err(place::not_ours(&stage.path()).into());
         }
-        let twins = names::twins(&self.manifest, stage.folding(), true);
+        let twins = names::twins(&self.manifest, stage.folding());
         leave_out(&mut self.manifest, twins);
         let unstorable = stage.unstorable(&self.manifest);
         leave_out(&mut self.manifest, unstorable);
@@ -81,7 +82,7 @@ impl Work<'_> {
             if let Some(clash) = surveyed.clash {
                 return Err(Fault::disk(format!(
                     "{} is a directory on one side only; move it away, or use --overwrite or --rename",
-                    ground.path.join(self.manifest.path(clash)).display()
+                    ground.path.join(self.manifest.disk_path(clash)).shown()
                 ))
                 .into());
             }
@@ -118,7 +119,7 @@ impl Work<'_> {
         if files > 0 {
             let path = self.target.path();
             let (files, bytes) = (units::count(files), units::bytes(bytes));
-            tracing::info!("{}: goes on with {files} files, {bytes}, that are verified", path.display());
+            tracing::info!("{}: goes on with {files} files, {bytes}, that are verified", path.shown());
         }
     }
 
@@ -154,11 +155,11 @@ impl Work<'_> {
             }
             // Whatever the server's mode, what is in it has to be written.
             let mode = Mode::from_raw_mode(u32::from(entry.mode) | 0o700);
-            let name = self.manifest.name(index);
+            let name = self.manifest.disk_name(index);
             let made = cursor.parent(index).and_then(|parent| Ok(rustix::fs::mkdirat(parent, name, mode)?));
             made.map_err(|error| match Errno::from_io_error(&error) {
                 Some(Errno::NOSPC | Errno::DQUOT) => {
-                    let path = ground.path.join(self.manifest.path(index));
+                    let path = ground.path.join(self.manifest.disk_path(index));
                     part::no_room(&self.target.folder, &path, &error, None)
                 }
                 _ => cursor.fault("make the folder", index, &error),

@@ -26,6 +26,7 @@ use super::{
     names,
     record::{self, Place, Record, Subject},
 };
+use crate::text::ShowPath;
 use crate::{
     client::{
         board::Board,
@@ -92,7 +93,7 @@ impl Stage {
                 let path = stage.path();
                 Fault::disk(format!(
                     "cannot delete what is in {}: {}",
-                    path.display(),
+                    path.shown(),
                     platform::reason(&error)
                 ))
             })?;
@@ -123,7 +124,7 @@ impl Stage {
     fn make(&self, name: &str) -> Result<(Ground, bool), Fault> {
         let path = self.path().join(name);
         let failed = |error: io::Error| {
-            Fault::disk(format!("cannot use {}: {}", path.display(), ground::explained(&error)))
+            Fault::disk(format!("cannot use {}: {}", path.shown(), ground::explained(&error)))
         };
         let fresh = match rustix::fs::mkdirat(&self.handle, name, Mode::from_raw_mode(0o777)) {
             Ok(()) => true,
@@ -193,7 +194,7 @@ impl Stage {
                 let path = self.path();
                 tracing::warn!(
                     "cannot write into {}: {error}; what comes will be verified again",
-                    path.display()
+                    path.shown()
                 );
             }
         }
@@ -252,10 +253,10 @@ impl Stage {
 
     /// What of a tree the file system cannot hold, and why not.
     pub(super) fn unstorable(&self, manifest: &Manifest) -> HashMap<u32, String> {
-        if !names::is_any_doubtful(manifest) {
+        if !names::is_any_doubtful(manifest, &self.folder) {
             return HashMap::new();
         }
-        self.probe(|probe| names::unstorable(manifest, probe)).unwrap_or_default()
+        self.probe(|probe| names::unstorable(manifest, &self.folder, probe)).unwrap_or_default()
     }
 
     /// Tries something in an empty directory.
@@ -275,7 +276,7 @@ impl Stage {
         if let (Some(mut control), Some(boot)) = (self.control.take(), platform::boot())
             && let Err(error) = control.write_all(record::clean(&boot).as_bytes())
         {
-            tracing::debug!("cannot write to {}: {error}", self.path().display());
+            tracing::debug!("cannot write to {}: {error}", self.path().shown());
         }
         // One in which nothing was done is in the way of nobody.
         let _ = rustix::fs::unlinkat(&self.folder.handle, &self.name, AtFlags::REMOVEDIR);
@@ -300,7 +301,7 @@ impl Stage {
         // On a full disk, it is deleted all the same.
         match self.mark() {
             Ok(()) => board.folder_marked(&path),
-            Err(error) => tracing::debug!("cannot mark {}: {error}", path.display()),
+            Err(error) => tracing::debug!("cannot mark {}: {error}", path.shown()),
         }
         let cleared = self
             .clear(&go_on)
@@ -308,9 +309,9 @@ impl Stage {
         match cleared {
             Ok(()) => board.folder_deleted(&path),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                tracing::info!("{} is not deleted yet; the next start continues", path.display());
+                tracing::info!("{} is not deleted yet; the next start continues", path.shown());
             }
-            Err(error) => tracing::warn!("cannot delete {}: {}", path.display(), platform::reason(&error)),
+            Err(error) => tracing::warn!("cannot delete {}: {}", path.shown(), platform::reason(&error)),
         }
     }
 

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     client::{finish::Unfinished, folder::open_directory, place::Target, removal, retry::Fault},
-    text::SafeText,
+    text::{SafeText, ShowPath},
     units,
 };
 
@@ -64,9 +64,9 @@ pub(super) fn refuse_to_empty(
     Err(Fault::disk(format!(
         "{} has {files} {what} ({}), and the folder on the server has none; nothing was changed: if that is right, delete {} \
          yourself",
-        path.display(),
+        path.shown(),
         surplus.shown(),
-        path.display()
+        path.shown()
     ))
     .into())
 }
@@ -82,7 +82,7 @@ pub(super) fn tell(
         let (path, files) = (target.path(), units::count(surplus.files));
         tracing::warn!(
             "{}: files that the server does not have are deleted: {files} ({})",
-            path.display(),
+            path.shown(),
             surplus.shown()
         );
     }
@@ -92,7 +92,7 @@ pub(super) fn tell(
 fn surplus(target: &Target, manifest: &Manifest, go_on: impl Fn() -> bool) -> Result<Surplus, Unfinished> {
     let path = target.path();
     let unreadable = |path: &Path, error: &io::Error| {
-        Fault::disk(format!("cannot read {}: {}", path.display(), explained(error)))
+        Fault::disk(format!("cannot read {}: {}", path.shown(), explained(error)))
     };
     let ground = Ground::open(&target.folder.handle, &target.name, path.clone())
         .map_err(|error| unreadable(&path, &error))?;
@@ -104,10 +104,10 @@ fn surplus(target: &Target, manifest: &Manifest, go_on: impl Fn() -> bool) -> Re
         if !go_on() {
             return Err(Unfinished::Stopped);
         }
-        let above = PathBuf::from(manifest.path(directory));
+        let above = manifest.disk_path(directory);
         let children: HashMap<_, _> = manifest
             .children(directory, &ends)
-            .map(|index| (manifest.name(index).as_bytes(), index))
+            .map(|index| (manifest.disk_name(index).as_encoded_bytes(), index))
             .collect();
         let counted = cursor.directory(directory).and_then(|handle| {
             for (name, kind) in removal::list(handle)? {

@@ -1,9 +1,13 @@
 //! What of a tree is there already: looks at each entry's place on the disk, and hashes what might be what the server has.
 
 use std::{
+    ffi::OsStr,
     fs::File,
     io,
-    os::{fd::AsFd, unix::fs::FileExt},
+    os::{
+        fd::AsFd,
+        unix::{ffi::OsStrExt, fs::FileExt},
+    },
 };
 
 use rustix::fs::{FileType, Mode, OFlags, Stat};
@@ -91,8 +95,8 @@ impl Survey<'_> {
                 _ if !is_alike(entry, &stat) => State::Other,
                 Node::Directory => State::Proven(EMPTY),
                 Node::Link { target } => {
-                    let same = link(&mut cursor, index, self.manifest.name(index))
-                        .is_ok_and(|found| found == self.manifest.text(target).as_bytes());
+                    let same = link(&mut cursor, index, self.manifest.disk_name(index))
+                        .is_ok_and(|found| found == self.manifest.disk_target(index, target).as_bytes());
                     if same { State::Proven(EMPTY) } else { State::Other }
                 }
                 Node::File { size, .. } => {
@@ -149,7 +153,7 @@ impl Survey<'_> {
         buffer: &mut [u8],
         go_on: impl Fn() -> bool,
     ) -> io::Result<Option<(Hash, Stat)>> {
-        let file = open(cursor.parent(index)?, self.manifest.name(index))?;
+        let file = open(cursor.parent(index)?, self.manifest.disk_name(index))?;
         let Some(root) = hash(&file, buffer, go_on)? else { return Ok(None) };
         Ok(Some((root, rustix::fs::fstat(&file)?)))
     }
@@ -161,13 +165,13 @@ pub(super) fn buffer() -> Vec<u8> {
 }
 
 /// Opens a file in a directory for reading; no link.
-pub(super) fn open(parent: impl AsFd, name: &str) -> io::Result<File> {
+pub(super) fn open(parent: impl AsFd, name: &OsStr) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     Ok(rustix::fs::openat(parent, name, flags, Mode::empty())?.into())
 }
 
 /// What stands in a link.
-pub(super) fn link(cursor: &mut Cursor<'_>, index: u32, name: &str) -> io::Result<Vec<u8>> {
+pub(super) fn link(cursor: &mut Cursor<'_>, index: u32, name: &OsStr) -> io::Result<Vec<u8>> {
     Ok(rustix::fs::readlinkat(cursor.parent(index)?, name, Vec::new())?.into_bytes())
 }
 
@@ -204,11 +208,11 @@ pub(super) fn sweep(
         }
         let named: std::collections::HashMap<_, _> = manifest
             .children(directory, &ends)
-            .map(|index| (manifest.name(index).as_bytes(), index))
+            .map(|index| (manifest.disk_name(index).as_bytes(), index))
             .collect();
         let handle = cursor
             .directory(directory)
-            .map_err(|error| ground.fault("read", &manifest.path(directory), &error))?;
+            .map_err(|error| ground.fault("read", &manifest.disk_path(directory), &error))?;
         let swept = removal::list(handle).and_then(|found| {
             for (name, kind) in found {
                 let entry = named.get(name.as_encoded_bytes());
@@ -222,7 +226,7 @@ pub(super) fn sweep(
             }
             Ok(())
         });
-        swept.map_err(|error| ground.fault("clean up", &manifest.path(directory), &error))?;
+        swept.map_err(|error| ground.fault("clean up", &manifest.disk_path(directory), &error))?;
     }
     Ok(())
 }

@@ -31,7 +31,7 @@ use crate::{
         worker::Context,
     },
     protocol::digest::BLOCK_SIZE,
-    text::SafeText,
+    text::{SafeText, ShowPath},
     units,
 };
 
@@ -54,7 +54,7 @@ impl Work<'_> {
     pub(super) fn ground(&self) -> Result<Ground, Fault> {
         let (folder, path) = (&self.target.folder, self.target.path());
         Ground::open(&folder.handle, &self.target.name, path.clone()).map_err(|error| {
-            Fault::disk(format!("cannot use {}: {}", path.display(), ground::explained(&error)))
+            Fault::disk(format!("cannot use {}: {}", path.shown(), ground::explained(&error)))
         })
     }
 
@@ -111,12 +111,12 @@ impl Work<'_> {
             let path = self.target.path();
             return Err(Fault::disk(format!(
                 "{} exists and differs from the server's in {}{others}; use --update, --overwrite or --rename",
-                path.display(),
+                path.shown(),
                 SafeText::new(&self.manifest.path(first)),
             ))
             .into());
         }
-        tracing::info!("{} was there already, byte for byte", self.target.path().display());
+        tracing::info!("{} was there already, byte for byte", self.target.path().shown());
         let Work { manifest, target, way, .. } = self;
         Ok(Whole { manifest, states, ground: Arc::new(ground), target, way, lost })
     }
@@ -126,15 +126,15 @@ impl Work<'_> {
         let differs = |state: &State| matches!(state, State::Absent | State::Other);
         let everywhere = Folding { case: true, normal: true };
         let is_possible = || {
-            names::is_any_doubtful(&self.manifest)
-                || !names::twins(&self.manifest, everywhere, true).is_empty()
+            names::is_any_doubtful(&self.manifest, &self.target.folder)
+                || !names::twins(&self.manifest, everywhere).is_empty()
         };
         if !states.iter().any(differs) || !is_possible() {
             return;
         }
         // Where no work folder can be made nothing was left out by an earlier run either.
         let Ok(stage) = Stage::open(&self.target.folder, &self.target.name) else { return };
-        let mut lost = names::twins(&self.manifest, stage.folding(), true);
+        let mut lost = names::twins(&self.manifest, stage.folding());
         lost.extend(stage.unstorable(&self.manifest));
         stage.close();
         lost.retain(|index, _| differs(&states[*index as usize]));
@@ -267,6 +267,6 @@ impl Work<'_> {
     /// The work folder.
     pub(super) fn stage(&self) -> Result<&Stage, Fault> {
         let stage = self.memory.tree.as_ref().and_then(|tree| tree.stage.as_ref());
-        stage.ok_or_else(|| Fault::disk(format!("{} is not open", self.target.path().display())))
+        stage.ok_or_else(|| Fault::disk(format!("{} is not open", self.target.path().shown())))
     }
 }

@@ -14,6 +14,7 @@ use std::{
 use rustix::{
     fs::{AtFlags, Mode, OFlags},
     io::Errno,
+    path::Arg,
 };
 
 use super::{
@@ -21,6 +22,7 @@ use super::{
     manifest::Manifest,
     record::{self, Place},
 };
+use crate::text::ShowPath;
 use crate::{
     client::{TroubleKind, folder::Folder, part, progress::Progress, retry::Fault, times::set_modified},
     platform::reason,
@@ -228,7 +230,7 @@ impl Site {
     ) -> Result<String, Fault> {
         let index = item.index;
         let fault = |error: &std::io::Error| self.fault(index, error);
-        let name = self.manifest.name(index);
+        let name = self.manifest.disk_name(index);
         match self.place {
             Place::New => {
                 let parent = cursor.parent(index).map_err(|error| fault(&error))?;
@@ -244,7 +246,7 @@ impl Site {
                 let file = file.map_err(|error| match error {
                     Errno::EXIST => Fault::disk(format!(
                         "{} is there already: this file system takes another name of the tree for the same",
-                        self.ground.path.join(self.manifest.path(index)).display()
+                        self.ground.path.join(self.manifest.disk_path(index)).shown()
                     )),
                     error => fault(&error.into()),
                 })?;
@@ -264,15 +266,18 @@ impl Site {
         }
     }
 
-    fn create(&self, parent: impl AsFd, name: &str, mode: u32) -> Result<File, Errno> {
+    fn create(&self, parent: impl AsFd, name: impl Arg, mode: u32) -> Result<File, Errno> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mode = Mode::from_raw_mode(mode & 0o777 | 0o600);
-        rustix::io::retry_on_intr(|| rustix::fs::openat(&parent, name, flags, mode)).map(File::from)
+        name.into_with_c_str(|name| {
+            rustix::io::retry_on_intr(|| rustix::fs::openat(&parent, name, flags, mode))
+        })
+        .map(File::from)
     }
 
     /// Gives a file that is there its time and its executable bits; its size and stamp.
     fn settle(&self, cursor: &mut Cursor<'_>, index: u32) -> Result<(u64, String), Fault> {
-        let (entry, name) = (self.manifest.entry(index), self.manifest.name(index));
+        let (entry, name) = (self.manifest.entry(index), self.manifest.disk_name(index));
         let settle = |parent: rustix::fd::BorrowedFd<'_>| -> Result<_, Errno> {
             let mut stat = rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
             let executable = 0o111;
@@ -299,7 +304,7 @@ impl Site {
 
     fn fault(&self, index: u32, error: &std::io::Error) -> Fault {
         use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
-        let path = self.manifest.path(index);
+        let path = self.manifest.disk_path(index);
         match error.kind() {
             StorageFull | QuotaExceeded | FileTooLarge => {
                 part::no_room(&self.folder, &self.ground.path.join(path), error, None)

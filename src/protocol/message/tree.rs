@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Missing, Timestamp, is_default, or_default};
+use super::{Missing, NameForm, Timestamp, is_default, or_default};
 
 /// Asks what a directory holds, at any depth.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,6 +12,9 @@ pub struct Tree {
     /// Whether the totals are to name what is missing in the tree.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "is_default")]
     pub missing: bool,
+    /// How the names may be written.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "is_default")]
+    pub names: NameForm,
     /// Only entries after this path, in the order of a tree.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,

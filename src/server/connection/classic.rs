@@ -14,6 +14,7 @@ use crate::{
             server::{Event, Server},
         },
         message::{Get, Sources},
+        odd_name,
         path::RemotePath,
     },
     server::{ConnectionState, budget::Reservation, limits::WORK, slots::Slot},
@@ -107,14 +108,15 @@ impl Classic {
     }
 
     fn open(&mut self, text: &str, turn: &mut Turn) -> Result<(), StorageError> {
-        let path = RemotePath::parse(text).map_err(|_| StorageError::NotFound(SafeText::new(text)))?;
+        let absent = || StorageError::NotFound(SafeText::new(text));
+        // These dialects have no escapes.
+        let path = RemotePath::parse(text).ok().filter(|_| !odd_name::is_escaped(text)).ok_or_else(absent)?;
         match turn.shared.open_node(&path)? {
             Node::File(source) => {
                 let size = source.size();
                 let name = source.meta().name.clone();
                 // A range that begins at 0 is never behind the end.
-                let body = Body::file(source, &whole())
-                    .ok_or_else(|| StorageError::NotFound(SafeText::new(text)))?;
+                let body = Body::file(source, &whole()).ok_or_else(absent)?;
                 self.offer(&name, size, body, turn);
             }
             Node::Directory(directory) => match turn.shared.archives.take(turn.peer()) {

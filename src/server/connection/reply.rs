@@ -110,7 +110,7 @@ pub(super) fn reply(
         (Request::Tree(tree), Node::Directory(directory)) => {
             let slot = shared.archives.take(peer).ok_or_else(|| busy("reads as many folders", path))?;
             let memory = shared.plans.reserve(peer);
-            let walking = Walking { tree: directory.tree(false), wanted: tree, slot, memory };
+            let walking = Walking { tree: directory.tree(tree.names), wanted: tree, slot, memory };
             Ok(Reply::Tree(Box::new(walking)))
         }
         (Request::Files(files), Node::Directory(directory)) => {
@@ -123,7 +123,7 @@ pub(super) fn reply(
 
 fn page(list: List, directory: Directory, most: usize) -> Result<Reply, Failure> {
     let limit = list.limit.map_or(most, |limit| most.min(limit as usize).max(1));
-    directory.page(list.after, limit).map(Reply::Page).map_err(|error| error.failure())
+    directory.page(list.after.as_deref(), limit, list.names).map(Reply::Page).map_err(|error| error.failure())
 }
 
 fn file(get: &Get, source: FileSource, path: &SafeText) -> Result<Reply, Failure> {

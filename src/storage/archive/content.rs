@@ -34,7 +34,7 @@ impl Tools {
 #[derive(Debug)]
 pub(super) struct Content {
     pub(super) entry: usize,
-    pub(super) name: String,
+    pub(super) name: Vec<u8>,
     pub(super) source: OpenSource,
     pub(super) method: Method,
     /// Of the bytes that were read; where they are only copied, of as many from the beginning on.
@@ -61,7 +61,7 @@ pub(super) struct Copied {
 impl Content {
     pub(super) fn new(
         entry: usize,
-        name: String,
+        name: Vec<u8>,
         source: OpenSource,
         method: Method,
         tools: &mut Tools,

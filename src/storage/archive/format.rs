@@ -116,8 +116,8 @@ pub(super) enum Piece {
 /// What the records of an entry say about it before its content is known.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entry<'a> {
-    /// The path, with a `/` at the end of a directory's.
-    pub(super) name: &'a str,
+    /// The path, with a `/` at the end of a directory's. One that is not UTF-8 stands in the archive as it is.
+    pub(super) name: &'a [u8],
     pub(super) directory: bool,
     /// Permission bits.
     pub(super) mode: u32,
@@ -156,7 +156,8 @@ impl Entry<'_> {
     }
 
     fn flags(&self) -> u16 {
-        FLAG_UTF8 | if self.descriptor { FLAG_DESCRIPTOR } else { 0 }
+        let utf8 = if str::from_utf8(self.name).is_ok() { FLAG_UTF8 } else { 0 };
+        utf8 | if self.descriptor { FLAG_DESCRIPTOR } else { 0 }
     }
 
     /// The header before the content; `written` is for entries without a descriptor.
@@ -174,7 +175,7 @@ impl Entry<'_> {
         put32(out, if zip64 { SATURATED } else { size as u32 });
         put16(out, self.name.len() as u16);
         put16(out, self.local_extra() as u16);
-        out.extend_from_slice(self.name.as_bytes());
+        out.extend_from_slice(self.name);
         if zip64 {
             put16(out, EXTRA_ZIP64);
             put16(out, 16);
@@ -220,7 +221,7 @@ impl Entry<'_> {
         out.extend_from_slice(&[0; 6]);
         put32(out, attributes);
         put32(out, saturate(offset));
-        out.extend_from_slice(self.name.as_bytes());
+        out.extend_from_slice(self.name);
         if let Some(wide) = wide {
             put16(out, EXTRA_ZIP64);
             put16(out, 8 * wide.clone().count() as u16);
@@ -365,7 +366,7 @@ mod tests {
 
     fn dos(seconds: i64) -> (u16, u16) {
         let entry = Entry {
-            name: "",
+            name: b"",
             directory: false,
             mode: 0,
             modified: Timestamp { seconds, nanoseconds: 0 },
@@ -436,7 +437,7 @@ mod tests {
             descriptor in any::<bool>(),
         ) {
             let modified = Timestamp { seconds, nanoseconds: 0 };
-            let entry = Entry { name: &name, directory: false, mode: 0o644, modified, size, method, descriptor };
+            let entry = Entry { name: name.as_bytes(), directory: false, mode: 0o644, modified, size, method, descriptor };
             let written = Written { compressed, crc: 7 };
             let mut out = Vec::new();
             entry.local_header(written, &mut out);

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     protocol::message::{Missing, Sources, Timestamp},
-    storage::{identity::Identity, name, top::Top},
+    storage::{identity::Identity, name::join, top::Top},
     text::SafeText,
 };
 
@@ -96,13 +96,13 @@ pub(super) struct Entries {
     /// The directory that is archived.
     pub(super) top: Arc<Top>,
     /// What stands before every name in the archive.
-    prefix: String,
+    prefix: Vec<u8>,
     planned: Vec<Planned>,
     names: Vec<u8>,
 }
 
 impl Entries {
-    pub(super) fn new(top: Arc<Top>, prefix: String) -> Entries {
+    pub(super) fn new(top: Arc<Top>, prefix: Vec<u8>) -> Entries {
         Entries { top, prefix, planned: Vec::new(), names: Vec::new() }
     }
 
@@ -146,25 +146,21 @@ impl Entries {
     }
 
     /// The name in the archive; `None` if it is longer than the format allows.
-    pub(super) fn archive_name(&self, index: usize) -> Option<String> {
+    pub(super) fn archive_name(&self, index: usize) -> Option<Vec<u8>> {
         self.archive_name_of(&self.raw_path(index), self.source(index).kind == Kind::Directory)
     }
 
     /// The name in the archive of what has this path on disk.
-    pub(super) fn archive_name_of(&self, path: &[u8], is_directory: bool) -> Option<String> {
-        let mut name = self.prefix.clone();
-        for segment in path.split(|byte| *byte == b'/').filter(|segment| !segment.is_empty()) {
-            name.push('/');
-            name.push_str(&name::as_text(segment));
-        }
+    pub(super) fn archive_name_of(&self, path: &[u8], is_directory: bool) -> Option<Vec<u8>> {
+        let mut name = join(&self.prefix, path);
         if is_directory {
-            name.push('/');
+            name.push(b'/');
         }
         (name.len() <= MAX_NAME).then_some(name)
     }
 
     /// What the records of an entry say.
-    pub(super) fn entry<'a>(&self, index: usize, name: &'a str, method: Method) -> Entry<'a> {
+    pub(super) fn entry<'a>(&self, index: usize, name: &'a [u8], method: Method) -> Entry<'a> {
         let source = self.source(index);
         Entry {
             name,
@@ -212,10 +208,10 @@ impl Summary {
     }
 
     /// Takes the entry that was added as `index` and is called `name` in the archive.
-    pub(super) fn add(&mut self, entries: &Entries, index: usize, name: &str) {
+    pub(super) fn add(&mut self, entries: &Entries, index: usize, name: &[u8]) {
         let source = entries.source(index);
         self.hasher.update(&(name.len() as u64).to_le_bytes());
-        self.hasher.update(name.as_bytes());
+        self.hasher.update(name);
         self.hasher.update(&source.mode.to_le_bytes());
         self.hasher.update(&source.modified.to_le_bytes());
         self.hasher.update(&source.size.to_le_bytes());

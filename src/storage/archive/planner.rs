@@ -1,15 +1,18 @@
 //! Makes a plan from the walk over a directory, a slice at a time.
 
-use std::{io, sync::Arc, time::Instant};
+use std::{borrow::Cow, io, sync::Arc, time::Instant};
 
 use super::plan::{self, Entries, Plan, Source, Summary};
-use crate::storage::{
-    StorageError,
-    found::{Found, Kind, Purpose},
-    listing::Directory,
-    slice::Slice,
-    top::Top,
-    walk::{Step, Visited, Walk},
+use crate::{
+    protocol::odd_name,
+    storage::{
+        StorageError,
+        found::{Found, Kind, Purpose},
+        listing::Directory,
+        slice::Slice,
+        top::Top,
+        walk::{Step, Visited, Walk},
+    },
 };
 
 /// How many entries one step looks at, at most.
@@ -40,7 +43,8 @@ impl Planner {
             "" => &directory.meta().name,
             prefix => prefix,
         };
-        let prefix = prefix.to_owned();
+        // A name that was shown is one.
+        let prefix = odd_name::to_bytes(prefix).unwrap_or(Cow::Borrowed(prefix.as_bytes())).into_owned();
         let top = Arc::new(Top::new(directory));
         let walk = Walk::new(Arc::clone(&top), Purpose::Archive);
         let entries = Entries::new(top, prefix);

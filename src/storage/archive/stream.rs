@@ -247,7 +247,7 @@ impl Stream {
     fn small_file(
         &mut self,
         entry: usize,
-        name: &str,
+        name: &[u8],
         mut source: OpenSource,
     ) -> Result<usize, StorageError> {
         let tools = &mut self.tools;
@@ -269,7 +269,7 @@ impl Stream {
     }
 
     /// Makes the header of a file whose content follows piece by piece.
-    fn large_file(&mut self, entry: usize, name: String, source: OpenSource) -> Result<usize, StorageError> {
+    fn large_file(&mut self, entry: usize, name: Vec<u8>, source: OpenSource) -> Result<usize, StorageError> {
         let Tools { input, .. } = &mut self.tools;
         let mut work = OPENING;
         let mut method = Method::Blocks;
@@ -304,7 +304,7 @@ impl Stream {
     fn end_entry(
         &mut self,
         entry: usize,
-        name: &str,
+        name: &[u8],
         written: Written,
         method: Method,
     ) -> Result<(), StorageError> {
@@ -319,7 +319,7 @@ impl Stream {
     fn learn(
         &mut self,
         entry: usize,
-        name: &str,
+        name: &[u8],
         written: Written,
         method: Method,
     ) -> Result<(), StorageError> {

@@ -5,7 +5,8 @@ use crate::{
     protocol::{
         address::{self, Address, Authority},
         message::{Entries, Entry, Kind},
-        path::RemotePath,
+        odd_name,
+        path::{self, RemotePath},
     },
     text::{SafeText, is_unsafe},
     units,
@@ -123,8 +124,8 @@ impl Completion {
         }
         let last = page.entries.last().map_or("", |entry| entry.name.as_str());
         // Names come in the order of their bytes.
-        let is_past = *last > *self.prefix && !last.starts_with(&self.prefix);
-        let goes_on = page.more && !is_past && last > self.after.as_str();
+        let is_past = path::compare(last, &self.prefix).is_gt() && !last.starts_with(&self.prefix);
+        let goes_on = page.more && !is_past && path::compare(last, &self.after).is_gt();
         if goes_on && self.read < MAX_ENTRIES {
             last.clone_into(&mut self.after);
             return None;
@@ -135,7 +136,7 @@ impl Completion {
     fn compare(&mut self, entry: &Entry) {
         let name = &entry.name;
         let fits = name.starts_with(&self.prefix)
-            && !name.contains(is_unsafe)
+            && self.can_write(name)
             && entry.kind != Kind::Other
             && target::child(&self.directory, name).is_some();
         if !fits {
@@ -148,11 +149,22 @@ impl Completion {
         }
         let same = self.common.chars().zip(name.chars()).take_while(|(a, b)| a == b);
         self.common.truncate(same.map(|(c, _)| c.len_utf8()).sum());
+        // A part of an escape stands for nothing.
+        if let Some(escape) = self.common.rfind(odd_name::ESCAPE)
+            && odd_name::escape(&self.common.as_bytes()[escape..]).is_none()
+        {
+            self.common.truncate(escape);
+        }
         if self.fitting < MAX_SHOWN {
             let end = if is_directory { "/" } else { "" };
             self.shown.push(format!("{}{end}", SafeText::new(name)));
         }
         self.fitting += 1;
+    }
+
+    /// Whether a name can stand in the line: in an address, also one that is not UTF-8.
+    fn can_write(&self, name: &str) -> bool {
+        name.chars().all(|c| !is_unsafe(c) || c == odd_name::ESCAPE && self.address)
     }
 
     /// `more` if there are further entries.
@@ -244,6 +256,12 @@ mod tests {
         let (text, _) = completed("fdsp+plain://other/films/a", &["a b/"]);
         assert_eq!(text.as_deref(), Some("fdsp+plain://other/films/a%20b/"));
         assert_eq!(completed("fdsp+plain://other/a%20", &["a b", "a c"]).0, None);
+        let (text, _) = completed("fdsp+plain://other/caf", &["caf\0E9.txt"]);
+        assert_eq!(text.as_deref(), Some("fdsp+plain://other/caf%E9.txt"));
+        let (text, say) = completed("fdsp+plain://other/c", &["caf\0E8", "caf\0E9"]);
+        assert_eq!(text.as_deref(), Some("fdsp+plain://other/caf"), "no part of a byte is written");
+        assert_eq!(say.as_deref(), Some("caf‹xE8›  caf‹xE9›"));
+        assert_eq!(completed("/c", &["caf\0E9"]).0, None, "a path has no way to write it");
         assert!(Completion::begin(Ticket(1), "fdsp+plain://oth", 16, None).is_err());
         assert!(Completion::begin(Ticket(1), "films", 5, None).is_err());
     }

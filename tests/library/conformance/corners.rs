@@ -8,8 +8,9 @@ use std::{
 
 use fdsp::{
     protocol::{
+        client::Request,
         error::Code,
-        message::{Files, Get, Kind, WantedFile},
+        message::{Files, Get, Kind, List, NameForm, Tree, WantedFile},
     },
     server::Arch,
 };
@@ -19,7 +20,7 @@ use crate::conformance::{
     frames,
     harness::{Served, serve},
     line::Line,
-    peer::{Answer, Peer, files, get, stat},
+    peer::{Answer, Came, Peer, files, get, stat},
 };
 
 const MIB: usize = 1 << 20;
@@ -83,9 +84,30 @@ pub fn requests(arch: Arch) {
     let odd = entries.iter().find(|entry| entry.name == "caf%E9").map(|entry| entry.kind);
     assert_eq!(odd, Some(Kind::Other));
     peer.request(&stat("caf%E9"));
-    assert!(
-        matches!(peer.next(), crate::conformance::peer::Came::Failed(_, failure) if failure.code == Code::NotFound)
-    );
+    assert!(matches!(peer.next(), Came::Failed(_, failure) if failure.code == Code::NotFound));
+
+    // A client that can write the bytes of such a name has all of it.
+    let bytes = List { names: NameForm::Bytes, ..List::default() };
+    peer.request(&Request::List(bytes));
+    let Came::Entries(page) = peer.next() else { panic!("no listing") };
+    let odd = page.entries.iter().find(|entry| entry.name == "caf\0E9");
+    assert_eq!(odd.map(|entry| (entry.kind, entry.size)), Some((Kind::File, Some(1))));
+    let whole = peer.get(get("caf\0E9")).unwrap();
+    assert_eq!((&whole.bytes[..], whole.content.name.as_str()), (&b"x"[..], "caf\0E9"));
+    let told = peer.files(files("", &["caf\0E9"])).unwrap();
+    assert!(matches!(&told[..], [Answer::Whole(_, content)] if content == b"x"), "{told:?}");
+    peer.request(&Request::Tree(Tree { names: NameForm::Bytes, missing: true, ..Tree::default() }));
+    let Came::Tree(page) = peer.next() else { panic!("no tree") };
+    assert!(page.entries.iter().any(|entry| entry.path == "caf\0E9"), "{page:?}");
+    assert_eq!(page.totals.and_then(|totals| totals.missing), None);
+    // A second spelling of a name is none: of a slash, of UTF-8, in lower case.
+    for second in ["\x0066ile", "directory\x002F", "f\x0069le", "caf\0e9", "\0C3\0A9", "\x002E\x002E"] {
+        peer.request(&stat(second));
+        assert!(
+            matches!(peer.next(), Came::Failed(_, failure) if failure.code == Code::NotFound),
+            "{second:?}"
+        );
+    }
 
     // An identity that none can have is another one.
     for identity in [String::new(), "x".repeat(129)] {

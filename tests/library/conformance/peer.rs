@@ -11,8 +11,8 @@ use fdsp::protocol::{
     digest::Hash,
     error::{Code, Violation},
     message::{
-        Content, End, Entries, Failure, FileHead, Files, Get, List, Meta, Stat, Totals, Tree, TreeEntry,
-        TreePage, WantedFile,
+        Content, End, Entries, Failure, FileHead, Files, Get, List, Meta, NameForm, Stat, Totals, Tree,
+        TreeEntry, TreePage, WantedFile,
     },
 };
 
@@ -256,7 +256,8 @@ impl Peer {
 
     /// Asks for a page.
     pub fn list(&mut self, path: &str, after: Option<&str>, limit: Option<u32>) -> Result<Entries, Failure> {
-        self.request(&Request::List(List { path: path.into(), after: after.map(Into::into), limit }));
+        let names = NameForm::default();
+        self.request(&Request::List(List { path: path.into(), after: after.map(Into::into), limit, names }));
         match self.next() {
             Came::Entries(entries) => Ok(entries),
             Came::Failed(_, failure) => Err(failure),

@@ -432,6 +432,7 @@ pub fn unreadable(arch: Arch) {
         path: "tree".into(),
         missing: true,
         after: None,
+        ..Default::default()
     }));
     let (_, totals) = peer.receive_tree().unwrap();
     let missing = totals.missing.unwrap();

@@ -9,14 +9,17 @@ use std::{
 };
 
 use fdsp::{
-    protocol::{message::Kind, path::RemotePath},
+    protocol::{
+        message::{Kind, NameForm},
+        path::RemotePath,
+    },
     storage::{
         page::Paging,
         root::{Node, Policy, Root},
     },
 };
 
-use crate::served_folder::{World, list};
+use crate::served_folder::{World, content, list, list_as};
 
 #[test]
 fn a_listing_tells_what_is_there() {
@@ -54,6 +57,39 @@ fn a_listing_tells_what_is_there() {
     assert_eq!(list("sub"), [directory("deep"), file("up", 6)]);
     assert_eq!(list("link to directory"), list("sub"));
     assert_eq!(list("sub/deep"), [file("file", 11)]);
+}
+
+/// A client that can write bytes is told them, as those of a file or directory like any other, in the order of the disk.
+#[test]
+fn names_that_are_not_utf8_are_listed_and_opened() {
+    let world = World::new();
+    let odd = world.served("odd");
+    let names: [&[u8]; 6] = [b"caf", b"caf\xc3", b"caf\xc3\xa9", b"caf\xe9", b"d\xff", b"\xff"];
+    fs::create_dir_all(odd.join(OsStr::from_bytes(b"d\xff"))).unwrap();
+    for name in names.iter().filter(|name| !name.starts_with(b"d")) {
+        fs::write(odd.join(OsStr::from_bytes(name)), name).unwrap();
+    }
+    fs::write(odd.join(OsStr::from_bytes(b"d\xff/in")), "in").unwrap();
+    fs::write(odd.join(OsStr::from_bytes(&[0xfe; 255])), "long").unwrap();
+    let mut seen: Vec<(String, Kind)> = Vec::new();
+    loop {
+        let after = seen.last().map(|(name, _)| name.clone());
+        let page = list_as(world.directory("odd"), after.as_deref(), 1, NameForm::Bytes);
+        seen.extend(page.entries.into_iter().map(|entry| (entry.name, entry.kind)));
+        if !page.more {
+            break;
+        }
+    }
+    let expected = ["caf", "caf\0C3", "café", "caf\0E9", "d\0FF", &"\0FE".repeat(255), "\0FF"];
+    assert_eq!(seen.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), expected);
+    assert!(seen.iter().all(|(name, kind)| (*kind == Kind::Directory) == name.starts_with('d')), "{seen:?}");
+    assert_eq!(content(&world.file("odd/caf\0E9")), b"caf\xe9");
+    assert_eq!(content(&world.file("odd/d\0FF/in")), b"in");
+    assert_eq!(world.directory("odd/d\0FF").meta().name, "d\0FF");
+    world.assert_absent("odd/caf\0E8");
+    // Without that the same names are shown, and cannot be asked for.
+    let shown = list(world.directory("odd"), None, 100).entries;
+    assert_eq!(shown.iter().filter(|entry| entry.kind == Kind::Other).count(), 5, "{shown:?}");
 }
 
 /// Names that are no text are shown so that no two names are shown alike, in whatever pages.
@@ -136,7 +172,7 @@ fn a_hundred_thousand_entries_are_no_burden() {
     };
     let begin = Instant::now();
     let mut slices = 1;
-    let mut page = directory.page(Some("5".to_owned()), 1000).unwrap();
+    let mut page = directory.page(Some("5"), 1000, NameForm::default()).unwrap();
     let page = loop {
         match page.step().unwrap() {
             Paging::More(further) => (page, slices) = (further, slices + 1),

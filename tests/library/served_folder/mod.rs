@@ -13,7 +13,7 @@ use std::{
 
 use fdsp::{
     protocol::{
-        message::{Entries, Kind},
+        message::{Entries, Kind, NameForm},
         path::RemotePath,
     },
     storage::{
@@ -91,7 +91,11 @@ impl World {
 
 /// Reads a page in all its slices.
 fn list(directory: Directory, after: Option<&str>, limit: usize) -> Entries {
-    let mut page = directory.page(after.map(str::to_owned), limit).unwrap();
+    list_as(directory, after, limit, NameForm::default())
+}
+
+fn list_as(directory: Directory, after: Option<&str>, limit: usize, names: NameForm) -> Entries {
+    let mut page = directory.page(after, limit, names).unwrap();
     loop {
         match page.step().unwrap() {
             Paging::More(further) => page = further,

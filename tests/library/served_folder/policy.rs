@@ -33,7 +33,7 @@ fn sources(directory: Directory) -> Sources {
 
 /// The paths of a directory as a tree, and what is left out.
 fn tree(directory: Directory) -> (Vec<String>, u64) {
-    let (mut tree, mut paths) = (directory.tree(false), Vec::new());
+    let (mut tree, mut paths) = (directory.tree(Default::default()), Vec::new());
     loop {
         match tree.step().unwrap() {
             TreeStep::On => {}

@@ -2,13 +2,17 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsStr,
     fs,
-    os::unix::fs::{MetadataExt, symlink},
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{MetadataExt, symlink},
+    },
 };
 
 use fdsp::{
     protocol::{
-        message::{Missing, TreeEntry, TreeNode},
+        message::{Missing, NameForm, TreeEntry, TreeNode},
         path::{self, RemotePath},
     },
     storage::{
@@ -22,13 +26,13 @@ use proptest::prelude::*;
 use crate::served_folder::{World, content};
 
 fn walk(directory: Directory) -> Result<(Vec<TreeEntry>, u64), StorageError> {
-    let (entries, omitted, missing) = walk_all(directory, false)?;
+    let (entries, omitted, missing) = walk_all(directory, NameForm::Utf8)?;
     assert!(missing.is_none(), "{missing:?}");
     Ok((entries, omitted))
 }
 
-fn walk_all(directory: Directory, bytes: bool) -> Result<(Vec<TreeEntry>, u64, Missing), StorageError> {
-    let (mut tree, mut entries) = (directory.tree(bytes), Vec::new());
+fn walk_all(directory: Directory, names: NameForm) -> Result<(Vec<TreeEntry>, u64, Missing), StorageError> {
+    let (mut tree, mut entries) = (directory.tree(names), Vec::new());
     loop {
         match tree.step()? {
             TreeStep::On => {}
@@ -127,7 +131,7 @@ fn files_are_opened_from_one_directory_after_the_other() {
 #[test]
 fn a_directory_that_was_replaced_ends_the_walk() {
     let world = World::new();
-    let mut tree = world.directory("").tree(false);
+    let mut tree = world.directory("").tree(NameForm::default());
     // Everything in the top was looked at before the first entry in it comes.
     while !matches!(tree.step().unwrap(), TreeStep::Entry(TreeEntry { path, .. }) if path == "file") {}
     fs::rename(world.served("sub"), world.served("old")).unwrap();
@@ -157,16 +161,44 @@ fn paths_that_are_too_long_are_missing() {
         }
     }
     mkdirat(&directory, "empty", Mode::RWXU).unwrap();
-    let (entries, omitted, missing) = walk_all(world.directory(""), false).unwrap();
+    let (entries, omitted, missing) = walk_all(world.directory(""), NameForm::Utf8).unwrap();
     let longest = entries.iter().map(|entry| entry.path.len()).max().unwrap();
     assert_eq!((longest, omitted, missing.count), (3 + 16 * 251, 0, 4));
     let ends: Vec<_> = missing.entries.iter().map(|entry| entry.path.rsplit('/').next().unwrap()).collect();
     assert_eq!(ends, ["file 17", "file 18", "file 19", "empty"]);
     assert!(missing.entries[0].reason.contains("4096"), "{}", missing.entries[0].reason);
     // Of a smaller tree the paths are shorter, but they are asked for from the served folder on.
-    let (entries, _, missing) = walk_all(world.directory("sub"), false).unwrap();
+    let (entries, _, missing) = walk_all(world.directory("sub"), NameForm::Bytes).unwrap();
     assert_eq!(entries.iter().map(|entry| entry.path.len()).max(), Some(longest - 4));
     assert_eq!(missing.count, 4);
+}
+
+/// Names that are not UTF-8 are in the tree for a client that can write them, and named as missing for others.
+#[test]
+fn names_that_are_not_utf8_are_carried() {
+    let world = World::new();
+    let odd = |name: &[u8]| world.served("sub").join(OsStr::from_bytes(name));
+    fs::create_dir(odd(b"d\xe9")).unwrap();
+    fs::write(odd(b"d\xe9/in"), "in").unwrap();
+    fs::write(odd(b"d\xe9/caf\xe9"), "x").unwrap();
+    fs::write(odd(b"dz"), "z").unwrap();
+    symlink(OsStr::from_bytes(b"d\xe9/caf\xe9"), odd(b"link\xff")).unwrap();
+    let (entries, omitted, missing) = walk_all(world.directory("sub"), NameForm::Bytes).unwrap();
+    assert_eq!((omitted, missing.count), (0, 0), "{missing:?}");
+    let expected = ["", "deep", "deep/file", "dz", "d\0E9", "d\0E9/caf\0E9", "d\0E9/in", "link\0FF"];
+    assert_eq!(paths(&entries), expected);
+    assert_eq!(targets(&entries), [("link\0FF", "d\0E9/caf\0E9")].into());
+    let mut files = world.directory("sub").files();
+    assert_eq!(content(&files.open(&remote("d\0E9/caf\0E9")).unwrap()), b"x");
+    assert_eq!(content(&files.open(&remote("d\0E9/in")).unwrap()), b"in");
+    // For others a link to a file is that file, as far as it has a name.
+    let (entries, _, missing) = walk_all(world.directory("sub"), NameForm::Utf8).unwrap();
+    assert_eq!(paths(&entries), ["", "deep", "deep/file", "dz"]);
+    let named: Vec<_> = missing.entries.iter().map(|entry| entry.path.as_str()).collect();
+    assert_eq!(named.len(), 3);
+    for path in ["d‹xE9›/caf‹xE9›", "d‹xE9›/in", "link‹xFF›"] {
+        assert!(named.contains(&path), "{named:?}");
+    }
 }
 
 /// A kernel's file whose size says nothing is in no tree, and in the way of nothing else.
@@ -183,7 +215,7 @@ fn files_that_are_shorter_than_they_say_are_missing() {
     else {
         panic!("{made_up} is a directory")
     };
-    let (entries, _, missing) = walk_all(directory, false).unwrap();
+    let (entries, _, missing) = walk_all(directory, NameForm::Utf8).unwrap();
     assert!(!paths(&entries).contains(&"uevent_seqnum"));
     assert!(
         missing.count > 0 && missing.entries.iter().any(|entry| entry.reason.contains("shorter")),

@@ -3,7 +3,7 @@
 use fdsp::protocol::{
     client::{Client, Request},
     error::Violation,
-    message::{Files, Form, Get, List, Stat, WantedFile},
+    message::{Files, Form, Get, List, NameForm, Stat, WantedFile},
 };
 use serde_json::{Value, json};
 
@@ -32,7 +32,7 @@ fn files() -> Files {
 }
 
 fn list() -> List {
-    List { path: String::new(), after: None, limit: None }
+    List::default()
 }
 
 /// What the client says against a stream that answers these requests, however it is cut.
@@ -569,6 +569,30 @@ fn what_stat_and_list_may_not_answer() {
             Violation::Content(what)
         );
     }
+    let bytes = List { names: NameForm::Bytes, ..list() };
+    for (list, names, what) in [
+        (list(), &["caf\0E9"][..], "a name in a form that was not asked for"),
+        // A slash, dots, a NUL and a letter; UTF-8; and what is no escape.
+        (bytes.clone(), &["a\x002Fb"], "an entry whose name is no segment of a path"),
+        (bytes.clone(), &["\x002E\x002E"], "an entry whose name is no segment of a path"),
+        (bytes.clone(), &["\x0000"], "an entry whose name is no segment of a path"),
+        (bytes.clone(), &["\x0041"], "an entry whose name is no segment of a path"),
+        (bytes.clone(), &["\0C3\0A9"], "an entry whose name is no segment of a path"),
+        (bytes.clone(), &["\0e9"], "an entry whose name is no segment of a path"),
+        (bytes.clone(), &["a\0"], "an entry whose name is no segment of a path"),
+        (bytes.clone(), &[&"\0E9".repeat(256)], "an entry whose name is too long"),
+        // In the order of the disk.
+        (bytes.clone(), &["caf\0E9", "cafz"], "entries out of order"),
+    ] {
+        let page = page(names, false);
+        assert_eq!(
+            refused(&[Request::List(list)], &welcomed().json(ENTRIES, 1, &page)),
+            Violation::Content(what),
+            "{names:?}"
+        );
+    }
+    let rising = page(&["cafz", "caf\0C3", "café", "caf\0E9", &"\0FF".repeat(255)], false);
+    accepted(&[Request::List(bytes)], &welcomed().json(ENTRIES, 1, &rising));
     accepted(&[Request::List(list())], &welcomed().json(ENTRIES, 1, &page(&[], false)));
     // Bytes that are not UTF-8 are three characters each.
     let odd = page(&[&"%FF".repeat(255), &"x".repeat(255)], false);

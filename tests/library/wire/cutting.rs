@@ -39,7 +39,12 @@ fn requests() -> Vec<Request> {
     vec![
         Request::Stat(Stat { path: path() }),
         Request::Get(get("f")),
-        Request::List(List { path: "absent".to_owned(), after: Some("x".to_owned()), limit: Some(3) }),
+        Request::List(List {
+            path: "absent".to_owned(),
+            after: Some("x".to_owned()),
+            limit: Some(3),
+            names: Default::default(),
+        }),
         Request::Hashes(get("f")),
         Request::Tree(Tree { path: path(), ..Default::default() }),
         Request::Files(Files { path: path(), files: wanted(), content: true, largest: None }),

@@ -194,7 +194,7 @@ fn requests_are_pipelined_and_answered_in_order() {
         Request::Get(get("f")),
         Request::Stat(Stat { path: "absent".to_owned() }),
         Request::Get(Get { identity: Some("other".to_owned()), ..get("f") }),
-        Request::List(List { path: "f".to_owned(), after: None, limit: None }),
+        Request::List(List { path: "f".to_owned(), ..List::default() }),
         Request::Get(get("f")),
     ];
     for (index, request) in requests.iter().enumerate() {
@@ -274,7 +274,7 @@ fn a_page_has_as_many_entries_as_a_frame_holds() {
     let mut pair = Pair::new();
     let all = Entries { entries: (0..1000).map(entry).collect(), more: false };
     pair.server.listing = Some(all.clone());
-    let id = pair.client.request(&Request::List(List { path: String::new(), after: None, limit: None }));
+    let id = pair.client.request(&Request::List(List::default()));
     pair.run();
 
     let mut out = Outgoing::new();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use fdsp::protocol::{
     client::{Client, Request},
     error::Violation,
-    message::{Files, Tree, TreeEntry, TreeNode, WantedFile},
+    message::{Files, NameForm, Tree, TreeEntry, TreeNode, WantedFile},
     outgoing::Outgoing,
     path,
     server::Server,
@@ -85,6 +85,34 @@ fn missed() -> Value {
 
 fn shown(seen: &[Seen]) -> Vec<String> {
     seen.iter().map(|seen| format!("{seen:?}")).collect()
+}
+
+#[test]
+fn names_that_are_not_utf8_are_taken_if_they_were_asked_for() {
+    let asked = [Request::Tree(Tree { path: "t".to_owned(), names: NameForm::Bytes, ..Default::default() })];
+    let entries =
+        [directory(""), directory("caf\0E9"), file("caf\0E9/in\0FF", 1), link("caf\0E9/l", "in\0FF")];
+    accepted(&asked, &end(welcomed(), &entries, &totals(1, 1, 2, 1)));
+    let form = "a name in a form that was not asked for";
+    contradiction(&page(welcomed(), &entries), form);
+    contradiction(&page(welcomed(), &[directory(""), link("l", "\0FF")]), form);
+    for (odd, what) in [
+        (file("a\x002Fb", 1), "an entry whose path is none"),
+        (directory("\x002E\x002E"), "an entry whose path is none"),
+        (file("\x0000", 1), "an entry whose path is none"),
+        (file("\0C3\0A9", 1), "an entry whose path is none"),
+        (file("\0e9", 1), "an entry whose path is none"),
+        (file(&"\0E9".repeat(256), 1), "an entry whose path is none"),
+        (link("l", "\x002E\x002E"), "a link that may lead out of its tree"),
+        (link("l", "a\x002F..\x002Fb"), "a link that may lead out of its tree"),
+        (link("l", "\0C3\0A9"), "a link that may lead out of its tree"),
+    ] {
+        let refused = refused(&asked, &page(welcomed(), &[directory(""), odd.clone()]));
+        assert_eq!(refused, Violation::Content(what), "{odd}");
+    }
+    let turned = [directory(""), file("caf\0E9", 1), file("cafz", 1)];
+    let refused = refused(&asked, &page(welcomed(), &turned));
+    assert_eq!(refused, Violation::Content("entries out of order"));
 }
 
 #[test]

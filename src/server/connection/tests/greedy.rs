@@ -17,7 +17,7 @@ use crate::{
 };
 
 fn list(path: &str) -> Request {
-    Request::List(List { path: path.into(), after: None, limit: Some(1) })
+    Request::List(List { path: path.into(), limit: Some(1), ..List::default() })
 }
 
 fn asking(requests: &[Request]) -> Client {

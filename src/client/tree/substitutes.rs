@@ -1,0 +1,182 @@
+//! Names for entries that cannot have their own where names are to be portable: `a:b` is saved as `a_b`. The substitute follows from the
+//! names in the directory, so that another run finds it again.
+
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+    ffi::{OsStr, OsString},
+    os::unix::ffi::OsStringExt,
+};
+
+use super::manifest::{Manifest, Node};
+use crate::{
+    client::{
+        Names,
+        folding::Folding,
+        name::{self, SafeName},
+    },
+    protocol::odd_name,
+};
+
+/// Most bytes of a substitute.
+const MAX_NAME: usize = 255;
+
+/// What stands on the disk instead of the names and link targets of a tree, by the index of the entry.
+#[derive(Debug, Default)]
+pub(super) struct Substitutes {
+    pub(super) names: HashMap<u32, OsString>,
+    pub(super) targets: HashMap<u32, OsString>,
+}
+
+impl Substitutes {
+    /// Chooses them for all entries whose names are not portable, or the same as an earlier one's on other systems.
+    pub(super) fn choose(manifest: &Manifest) -> Substitutes {
+        let folding = Folding::elsewhere(Names::Portable);
+        let key = |parent: u32, name: &OsStr| (parent, folding.key(&name.to_string_lossy()));
+        let mut taken = HashSet::new();
+        let mut odd = Vec::new();
+        for (index, entry) in manifest.entries().skip(1) {
+            let name = manifest.name(index);
+            let stays = SafeName::exact(name, Names::Portable).is_ok();
+            if !stays || !taken.insert(key(entry.parent, OsStr::new(name))) {
+                odd.push((index, entry.parent));
+            }
+        }
+        let mut names = HashMap::new();
+        for (index, parent) in odd {
+            let own = manifest.name(index);
+            let plain = SafeName::fitting(own, Names::Portable).as_os_str().to_owned();
+            let digest = blake3::hash(own.as_bytes()).to_hex();
+            let marked =
+                [8, 16, 64].map(|length| name::marked(&plain, &format!("~{}", &digest[..length]), MAX_NAME));
+            let mut free =
+                std::iter::once(plain).chain(marked).filter(|name| taken.insert(key(parent, name)));
+            // The whole digest is in no other name, unless somebody wants to lose this file.
+            if let Some(name) = free.next() {
+                names.insert(index, name);
+            }
+        }
+        let targets = targets(manifest, &names);
+        Substitutes { names, targets }
+    }
+}
+
+/// The targets of links to what has a substitute. What is not in the tree by that path keeps its name, as far as it can.
+fn targets(manifest: &Manifest, names: &HashMap<u32, OsString>) -> HashMap<u32, OsString> {
+    let is_link = |node| matches!(node, Node::Link { .. });
+    if !manifest.entries().any(|(_, entry)| is_link(entry.node)) {
+        return HashMap::new();
+    }
+    let inside: HashMap<(u32, &str), u32> = manifest
+        .entries()
+        .skip(1)
+        .map(|(index, entry)| ((entry.parent, manifest.name(index)), index))
+        .collect();
+    let mut targets = HashMap::new();
+    for (index, entry) in manifest.entries() {
+        let Node::Link { target } = entry.node else { continue };
+        let mut at = Some(entry.parent);
+        let segments = manifest.text(target).split('/').map(|segment| match segment {
+            "" | "." => Cow::Borrowed(OsStr::new(segment)),
+            ".." => {
+                at = at.map(|at| manifest.entry(at).parent);
+                Cow::Borrowed(OsStr::new(segment))
+            }
+            name => {
+                at = at.and_then(|at| inside.get(&(at, name)).copied());
+                match at.and_then(|at| names.get(&at)) {
+                    Some(substitute) => Cow::Borrowed(substitute.as_os_str()),
+                    None if at.is_some() => Cow::Borrowed(OsStr::new(name)),
+                    None => Cow::Owned(SafeName::fitting(name, Names::Portable).as_os_str().to_owned()),
+                }
+            }
+        });
+        let segments: Vec<_> = segments.map(|segment| segment.as_encoded_bytes().to_vec()).collect();
+        let changed = segments.join(&b'/');
+        if changed != manifest.text(target).as_bytes() {
+            targets.insert(index, OsString::from_vec(changed));
+        }
+    }
+    debug_assert!(targets.values().all(|target| !odd_name::is_escaped(&target.to_string_lossy())));
+    targets
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        client::origin::Origin,
+        client::tree::manifest::{
+            Gathering,
+            tests::{entry, file},
+        },
+        protocol::message::{Totals, TreeNode},
+    };
+
+    /// What the entries are called on the disk, and what the links lead to.
+    fn saved(entries: &[(&str, TreeNode)]) -> (Vec<String>, Vec<String>) {
+        let mut gathering = Gathering::new(Names::Portable, Origin::Plain);
+        gathering.add(&entry("", TreeNode::Directory)).unwrap();
+        entries.iter().for_each(|(path, node)| gathering.add(&entry(path, node.clone())).unwrap());
+        let manifest = gathering.finish(Totals::default());
+        assert!(manifest.missing.is_none());
+        let paths = (1..manifest.len()).map(|index| manifest.disk_path(index).to_str().unwrap().to_owned());
+        let links = manifest.entries().filter_map(|(index, entry)| match entry.node {
+            Node::Link { target } => Some(manifest.disk_target(index, target).to_str().unwrap().to_owned()),
+            _ => None,
+        });
+        (paths.collect(), links.collect())
+    }
+
+    #[test]
+    fn what_cannot_stay_has_a_substitute_that_is_free() {
+        let (paths, _) = saved(&[
+            ("CON", TreeNode::Directory),
+            ("CON/x:y", file()),
+            ("a:b", file()),
+            ("a?b", file()),
+            ("a_b", file()),
+            ("caf\0E8", file()),
+            ("caf\0E9", file()),
+        ]);
+        let mark = |name: &str| blake3::hash(name.as_bytes()).to_hex()[..8].to_owned();
+        let expected = [
+            "_CON".to_owned(),
+            "_CON/x_y".to_owned(),
+            format!("a_b~{}", mark("a:b")),
+            format!("a_b~{}", mark("a?b")),
+            "a_b".to_owned(),
+            "caf_".to_owned(),
+            format!("caf_~{}", mark("caf\0E9")),
+        ];
+        assert_eq!(paths, expected);
+    }
+
+    #[test]
+    fn names_that_other_systems_take_for_the_same_are_two() {
+        let (paths, _) = saved(&[("README.md", file()), ("readme.md", file())]);
+        let mark = &blake3::hash(b"readme.md").to_hex()[..8];
+        assert_eq!(paths, ["README.md".to_owned(), format!("readme~{mark}.md")]);
+    }
+
+    #[test]
+    fn links_lead_to_the_substitutes() {
+        let link = |target: &str| TreeNode::Link { target: target.to_owned() };
+        let (_, targets) = saved(&[
+            ("d:", TreeNode::Directory),
+            ("d:/f:", file()),
+            ("d:/l", link("../d:/./f:")),
+            ("l", link("d:/f:")),
+            ("m", link("l/absent:")),
+            ("n", link("plain")),
+        ]);
+        assert_eq!(targets, ["../d_/./f_", "d_/f_", "l/absent_", "plain"]);
+    }
+
+    #[test]
+    fn a_name_that_is_too_long_is_shortened() {
+        let (long, other) = (format!("{}.txt", "a".repeat(252)), format!("{}.txt", "a".repeat(253)));
+        let (paths, _) = saved(&[(&long, file()), (&other, file())]);
+        assert!(paths.iter().all(|name| name.len() <= 255 && name.ends_with(".txt")) && paths[0] != paths[1]);
+    }
+}
