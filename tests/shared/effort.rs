@@ -2,7 +2,7 @@
 //!
 //! | variable | what it sets |
 //! |---|---|
-//! | `FDSP_LARGE=1` | whole contents of 4 and 5 GiB instead of parts of them or smaller ones, and floods of 100,000 requests |
+//! | `FDSP_LARGE=1` | whole contents of 4 and 5 GiB instead of parts of them or smaller ones, floods of 100,000 requests, folders of 10,000 files, and every row of the tables for every architecture |
 //! | `FDSP_CAMPAIGN=500` | rounds of the campaigns in `library::tree::broken` and `library::resume::corrupt` |
 //! | `FDSP_KILLS=2000` | kills in `processes::killed::kills` |
 //! | `FDSP_TREE=/usr` | the folder that is fetched and compared by `diff` in `library::tree::whole` |
@@ -18,6 +18,11 @@ use proptest::prelude::ProptestConfig;
 /// Whether `FDSP_LARGE` is set.
 pub fn large() -> bool {
     env::var_os("FDSP_LARGE").is_some()
+}
+
+/// `whole` if `FDSP_LARGE` is set, else `usual`.
+pub fn at_most<T>(usual: T, whole: T) -> T {
+    if large() { whole } else { usual }
 }
 
 /// The number in a variable, or else the default.

@@ -49,19 +49,19 @@ fn a_link_that_breaks_ten_times_fetches_nothing_twice() {
 fn small_files_that_came_are_never_asked_for_again() {
     let served = Served::new();
     let folder = served.folder.path().join("t");
-    many(&folder, 1000, 4096);
-    let proxy = Proxy::start(served.at(), vec![Fault::CutAfter(1_500_000), Fault::ResetAfter(1_500_000)]);
+    many(&folder, 500, 4096);
+    let proxy = Proxy::start(served.at(), vec![Fault::CutAfter(750_000), Fault::ResetAfter(750_000)]);
     let mut client = Client::new(patient());
     let job = NewJob { address: address(proxy.at(), "t"), ..tree(&client, &served, "t") };
     let done = client.run(job).unwrap();
     same(&folder, &client.path("t"));
-    let lost = done.transferred - 1000 * 4096;
+    let lost = done.transferred - 500 * 4096;
     assert!(lost <= 2 * 4096, "{lost}");
 }
 
 #[test]
 fn a_tree_interrupted_ten_times_is_whole_and_costs_almost_nothing_the_next_time() {
-    let files = effort::number("FDSP_TREES", 1000);
+    let files = effort::number("FDSP_TREES", 300);
     let served = Served::new();
     let folder = served.folder.path().join("t");
     many(&folder, files, 4096);

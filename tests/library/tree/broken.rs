@@ -60,11 +60,11 @@ fn every_fault_of_a_link_ends_well() {
 fn a_link_that_cuts_each_connection_after_a_few_bytes_costs_almost_nothing() {
     let served = Served::new();
     let folder = served.folder.path().join("t");
-    many(&folder, 300, 2000);
+    many(&folder, 200, 3000);
     for number in 0..10 {
         write(&folder, &format!("photo {number}"), &content(300_000, number));
     }
-    let total = 300 * 2000 + 10 * 300_000;
+    let total = 200 * 3000 + 10 * 300_000;
     for (cut, most) in [(400_000, total * 12 / 10), (40_000, total * 15 / 10)] {
         let proxy = Proxy::start(served.at(), vec![Fault::CutAfter(cut); 1000]);
         let mut client = Client::new(Config { retries: 1, ..config() });

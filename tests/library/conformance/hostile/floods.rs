@@ -15,12 +15,12 @@ use crate::{
         harness::{Served, noise},
         line::Line,
     },
-    shared::effort::large,
+    shared::effort::at_most,
 };
 
 /// Requests of the longest flood.
 fn most() -> u32 {
-    if large() { 100_000 } else { 10_000 }
+    at_most(10_000, 100_000)
 }
 
 /// Name, connections at once, what each of them says.
@@ -79,7 +79,7 @@ fn folder(arch: Arch) -> Served {
 pub fn all(arch: Arch) {
     let served = folder(arch);
     for (_, count, says) in tricks() {
-        while_attacked(&served, count, 2, |_| {
+        while_attacked(&served, count, at_most(1, 2), |_| {
             let says = says.clone();
             move |served: &Served| {
                 let mut line = Line::connect(served.address);
