@@ -146,7 +146,7 @@ pub struct ClientArgs {
     #[arg(long)]
     pub extract: bool,
     /// Which names are kept: all that this system can have (exact), or those that mean a file on every
-    /// other one, too (portable) [default: exact]
+    /// other one, too (portable): what cannot stay is saved under another name [default: exact]
     #[arg(long, value_name = "WHICH", value_parser = values::names())]
     pub names: Option<Names>,
     /// End with exit code 0 also if entries of a folder are missing [default: 8]

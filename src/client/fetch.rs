@@ -221,6 +221,14 @@ impl Context {
         }
     }
 
+    /// Nor are entries of it: their own names, and those that they are saved under.
+    pub(super) fn tell_renamed(&self, names: impl IntoIterator<Item = (SafeText, SafeText)>) {
+        for (own, name) in names {
+            tracing::warn!("{}: {own} is saved as {name}", self.new.address);
+            self.board.tell(super::Event::Changed { id: self.id, name, what: "renamed" });
+        }
+    }
+
     /// Decides where a content of this name goes, and opens its `.part`.
     pub(super) fn place(&self, name: &SafeName, size: Option<u64>) -> Result<Place, Fault> {
         let claim = |path: &std::path::Path| self.board.claim(path, self.id);

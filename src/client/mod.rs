@@ -70,9 +70,11 @@ mod secure;
 mod segment;
 pub mod session;
 mod speed;
+mod substitutes;
 mod times;
 mod tree;
 mod trust;
+mod unstorable;
 mod view;
 mod wire;
 mod work_folder;
@@ -125,15 +127,15 @@ pub struct Config {
     pub trust: Trust,
 }
 
-/// Which names are kept. In trees and in archives that are unpacked the others are refused; a single file is saved under a
-/// substitute. No name leads anywhere else, drives a terminal or cannot be seen, whatever this says.
+/// Which names are kept. No name leads anywhere else, drives a terminal or cannot be seen, whatever this says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Names {
-    /// All that this system can have.
+    /// All that this system can have. In trees and in archives that are unpacked the others are missing; a single file is saved under a
+    /// substitute.
     #[default]
     Exact,
     /// Those that mean a file on every other system, too: no device's (`aux.c`), no blank at either end, no dot at the
-    /// last, none of `\ : * ? " < > |`, no joiner, letters composed (NFC).
+    /// last, none of `\ : * ? " < > |`, no joiner, letters composed (NFC), UTF-8. The others have substitutes.
     Portable,
 }
 

@@ -197,16 +197,14 @@ fn cut(name: &[u8], longest: usize) -> &[u8] {
 /// Why a name that is one here means something else on another system, or nothing.
 fn unportable(name: &str) -> Option<&'static str> {
     match name {
-        _ if odd_name::is_escaped(name) => Some("is not UTF-8 (--names exact takes it)"),
-        _ if is_device(name) => Some("is a device on other systems (--names exact takes it)"),
-        _ if trim_end(name.trim_start().as_bytes()) != name.as_bytes() => Some(
-            "begins with a blank, or ends with one or a dot, which other systems drop (--names exact takes it)",
-        ),
-        _ if name.contains(FORBIDDEN) => {
-            Some("has a character that other systems do not allow (--names exact takes it)")
+        _ if odd_name::is_escaped(name) => Some("is not UTF-8"),
+        _ if is_device(name) => Some("is a device on other systems"),
+        _ if trim_end(name.trim_start().as_bytes()) != name.as_bytes() => {
+            Some("begins with a blank, or ends with one or a dot, which other systems drop")
         }
-        _ if name.contains(is_unsafe) => Some("has characters that cannot be seen (--names exact takes it)"),
-        _ if !is_nfc(name) => Some("is written with letters that are not composed (--names exact takes it)"),
+        _ if name.contains(FORBIDDEN) => Some("has a character that other systems do not allow"),
+        _ if name.contains(is_unsafe) => Some("has characters that cannot be seen"),
+        _ if !is_nfc(name) => Some("is written with letters that are not composed"),
         _ => None,
     }
 }

@@ -86,9 +86,12 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-/// A path as it is; where it is no text, as much of it as is, since JSON has nothing else.
+/// A path as it is; where it is not UTF-8, for people, since JSON has nothing else.
 fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&path.to_string_lossy())
+    match path.to_str() {
+        Some(text) => serializer.serialize_str(text),
+        None => SafeText::from_path(path).serialize(serializer),
+    }
 }
 
 fn as_texts<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {

@@ -116,7 +116,13 @@ async fn finished(
 ) -> (Memory, Outcome) {
     let (mut memory, finished) = finish(context, memory, stop).await;
     match finished {
-        Ok((path, extracted)) => {
+        Ok((path, unpacked)) => {
+            let mut missing = memory.lost.clone();
+            let extracted = unpacked.map(|unpacked| {
+                missing.merge(&unpacked.missing);
+                context.tell_renamed(unpacked.renamed);
+                unpacked.folder
+            });
             let bytes = memory.size().unwrap_or(0);
             let finished = Finished {
                 path,
@@ -131,7 +137,7 @@ async fn finished(
                 files: None,
                 omitted: memory.source.as_ref().and_then(|source| source.sources).map_or(0, |s| s.omitted),
                 deleted: 0,
-                missing: memory.lost.clone(),
+                missing,
                 extracted,
             };
             memory.placed = None;
@@ -179,7 +185,7 @@ async fn finish(
     context: &Context,
     mut memory: Memory,
     mut stop: watch::Receiver<bool>,
-) -> (Memory, Result<(PathBuf, Option<PathBuf>), Unfinished>) {
+) -> (Memory, Result<(PathBuf, Option<extract::Unpacked>), Unfinished>) {
     let finish =
         Finish { existing: context.new.existing, checksum: context.new.checksum.clone(), sync: context.sync };
     let (board, id) = (Arc::clone(&context.board), context.id);
@@ -218,7 +224,7 @@ fn unpacked(
     memory: &mut Memory,
     path: PathBuf,
     go_on: impl Fn() -> bool,
-) -> Result<(PathBuf, Option<PathBuf>), Unfinished> {
+) -> Result<(PathBuf, Option<extract::Unpacked>), Unfinished> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok((path, None)) };
     if !extract::is_archive(name) {
         tracing::info!("{} is no zip archive, and stays as it is", path.shown());

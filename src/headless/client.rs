@@ -207,7 +207,7 @@ impl Show {
             self.ids.push(*id);
         }
         if let Some(objects) = &mut self.objects
-            && !matches!(event, Event::Changed { .. })
+            && !matches!(event, Event::Changed { what, .. } if *what != "renamed")
         {
             objects.print(event);
         }

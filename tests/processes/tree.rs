@@ -1,6 +1,6 @@
 //! The program fetches trees: what it prints, how it exits, and how much memory it takes.
 
-use std::fs;
+use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt};
 
 use crate::shared::{
     effort,
@@ -48,6 +48,57 @@ fn it_prints_one_object_a_line_and_exits_by_the_outcome() {
     same(&folder, &home.path().join("t"));
     let outcome = home.run(["-q", "--as", "tree", &service.at("absent")]);
     assert_eq!(outcome.code, 4, "{outcome:#?}");
+}
+
+/// A Latin-1 name arrives as it is: in a tree, alone, by an argument of the shell, and in an archive that is unpacked.
+#[test]
+fn names_that_are_not_utf8_arrive() {
+    let home = Home::new();
+    let odd = OsStr::from_bytes(b"caf\xe9.txt");
+    let folder = home.path().join("served/t");
+    fs::create_dir_all(folder.join(OsStr::from_bytes(b"d\xe9"))).unwrap();
+    for (name, content) in [(&b"caf\xe9.txt"[..], "latin"), (b"d\xe9/in", "in"), (b"plain", "plain")] {
+        fs::write(folder.join(OsStr::from_bytes(name)), content).unwrap();
+    }
+    let service = serve(&home);
+    let outcome = home.run(["--json", "--as", "tree", &service.at("t")]);
+    assert_eq!(outcome.code, 0, "{outcome:#?}");
+    same(&folder, &home.path().join("t"));
+    assert_eq!(outcome.events("done")[0]["blake3"], digest(&folder));
+    let outcome = home.run(["-q", "--as", "tree", &service.at("t")]);
+    assert_eq!(outcome.code, 0, "it is the same: {outcome:#?}");
+
+    for (number, argument) in
+        [service.at("t/caf%E9.txt").into_bytes(), b"t/caf\xe9.txt".to_vec()].iter().enumerate()
+    {
+        let to = number.to_string();
+        let arguments = ["--json", "--plain", "-H", "127.0.0.1", "-P", &service.port.to_string(), "-d", &to];
+        let arguments = arguments.into_iter().map(OsStr::new).chain([OsStr::from_bytes(argument)]);
+        let outcome = home.run(arguments);
+        assert_eq!(outcome.code, 0, "{outcome:#?}");
+        let done = &outcome.events("done")[0];
+        assert_eq!(done["name"], "caf‹xE9›.txt");
+        assert!(done["path"].as_str().is_some_and(|path| path.ends_with("/caf‹xE9›.txt")), "{done}");
+        assert_eq!(fs::read(home.path().join(to).join(odd)).unwrap(), b"latin");
+    }
+
+    fs::write(folder.join("a\u{200e}b"), "left-to-right").unwrap();
+    let outcome = home.run(["--json", "--as", "zip", "--extract", "-d", "z", &service.at("t")]);
+    assert_eq!(outcome.code, 8, "{outcome:#?}");
+    let missing = &outcome.events("done")[0]["missing"];
+    assert_eq!((&missing["count"], &missing["entries"][0]["path"]), (&1.into(), &"t/a‹U+200E›b".into()));
+    assert!(outcome.stderr.contains("1 entry missing: t/a‹U+200E›b"), "{outcome:#?}");
+    assert_eq!(fs::read(home.path().join("z/t").join(odd)).unwrap(), b"latin");
+    assert_eq!(fs::read_dir(home.path().join("z/t")).unwrap().count(), 3);
+    fs::remove_file(folder.join("a\u{200e}b")).unwrap();
+
+    let outcome = home.run(["--json", "--as", "tree", "--names", "portable", "-d", "p", &service.at("t")]);
+    assert_eq!(outcome.code, 0, "{outcome:#?}");
+    assert_eq!(fs::read(home.path().join("p/t/caf_.txt")).unwrap(), b"latin");
+    assert_eq!(fs::read(home.path().join("p/t/d_/in")).unwrap(), b"in");
+    let changed = outcome.events("changed");
+    let renamed: Vec<_> = changed.iter().map(|event| (&event["what"], &event["name"])).collect();
+    assert_eq!(renamed, [(&"renamed".into(), &"caf_.txt".into()), (&"renamed".into(), &"d_".into())]);
 }
 
 #[test]

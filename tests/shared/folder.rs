@@ -3,11 +3,16 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File, FileTimes},
-    os::unix::fs::{MetadataExt, PermissionsExt, symlink},
-    path::Path,
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{MetadataExt, PermissionsExt, symlink},
+    },
+    path::{Path, PathBuf},
     sync::LazyLock,
     time::{Duration, UNIX_EPOCH},
 };
+
+use fdsp::protocol::odd_name;
 
 pub const MIB: usize = 1 << 20;
 
@@ -36,21 +41,20 @@ pub fn content(length: usize, seed: u64) -> Vec<u8> {
 pub enum Found {
     Directory((i64, i64)),
     File { digest: blake3::Hash, size: u64, modified: (i64, i64), executable: bool },
-    Link(std::path::PathBuf),
+    Link(PathBuf),
 }
 
-/// Everything beneath a folder, and the folder itself as "".
+/// Everything beneath a folder, and the folder itself as "". Names that are not UTF-8 are as in the protocol.
 pub fn look(folder: &Path) -> BTreeMap<String, Found> {
     let mut found = BTreeMap::new();
-    let mut open = vec![String::new()];
+    let mut open = vec![PathBuf::new()];
     while let Some(path) = open.pop() {
         let whole = folder.join(&path);
         let data = fs::symlink_metadata(&whole).unwrap();
         let modified = (data.mtime(), data.mtime_nsec());
         let what = if data.is_dir() {
             for entry in fs::read_dir(&whole).unwrap() {
-                let name = entry.unwrap().file_name().into_string().unwrap();
-                open.push(if path.is_empty() { name } else { format!("{path}/{name}") });
+                open.push(path.join(entry.unwrap().file_name()));
             }
             Found::Directory(modified)
         } else if data.is_symlink() {
@@ -59,7 +63,7 @@ pub fn look(folder: &Path) -> BTreeMap<String, Found> {
             let digest = blake3::hash(&fs::read(&whole).unwrap());
             Found::File { digest, size: data.len(), modified, executable: data.mode() & 0o100 != 0 }
         };
-        found.insert(path, what);
+        found.insert(odd_name::to_text(path.as_os_str().as_bytes()).into_owned(), what);
     }
     found
 }
@@ -137,7 +141,10 @@ pub fn digest(folder: &Path) -> String {
         Found::File { digest, .. } if path.contains('\\') => {
             Some(format!("\\{digest}  {}\n", path.replace('\\', "\\\\")))
         }
-        Found::File { digest, .. } => Some(format!("{digest}  {path}\n")),
+        Found::File { digest, .. } => {
+            let path = odd_name::to_bytes(&path).unwrap();
+            Some(format!("{digest}  {}\n", String::from_utf8_lossy(&path)))
+        }
         _ => None,
     });
     blake3::hash(files.collect::<String>().as_bytes()).to_hex().to_string()

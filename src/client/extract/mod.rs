@@ -18,6 +18,7 @@ use std::{
     ffi::{OsStr, OsString},
     fs::File,
     io,
+    os::fd::AsFd,
     path::PathBuf,
     sync::Arc,
 };
@@ -30,10 +31,14 @@ use super::{
     Existing, Extract, Names, TroubleKind,
     finish::Unfinished,
     folder::{Folder, open_directory},
-    folding::Folding,
     retry::Fault,
 };
-use crate::{platform::reason, text::SafeText, units};
+use crate::{
+    platform::reason,
+    protocol::message::Missing,
+    text::{SafeText, ShowPath},
+    units,
+};
 
 /// Names tried for [`Existing::Rename`].
 const NUMBERS: u32 = 10_000;
@@ -55,6 +60,17 @@ pub(super) struct Archive<'a> {
     pub(super) sync: bool,
 }
 
+/// What came of an archive.
+#[derive(Debug)]
+pub(super) struct Unpacked {
+    /// The folder that it is in.
+    pub(super) folder: PathBuf,
+    /// What could not be stored.
+    pub(super) missing: Missing,
+    /// The first ones of those that are not saved under their own names: these, and those that they have.
+    pub(super) renamed: Vec<(SafeText, SafeText)>,
+}
+
 /// Whether a content of this name can be unpacked.
 pub(super) fn is_archive(name: &OsStr) -> bool {
     stem(name).is_some()
@@ -68,27 +84,26 @@ fn stem(name: &OsStr) -> Option<&OsStr> {
 }
 
 impl Archive<'_> {
-    /// Unpacks it; the folder that it is in then. Blocks. `go_on` is asked all along.
-    pub(super) fn unpack(&self, go_on: impl Fn() -> bool) -> Result<PathBuf, Unfinished> {
+    /// Unpacks it. Blocks. `go_on` is asked all along.
+    pub(super) fn unpack(&self, go_on: impl Fn() -> bool) -> Result<Unpacked, Unfinished> {
         let own = self.folder.join(self.name);
         let Some(stem) = stem(self.name) else {
-            return Err(Fault::disk(format!("{} is not called .zip", own.display())).into());
+            return Err(Fault::disk(format!("{} is not called .zip", own.shown())).into());
         };
         let file = self
             .folder
             .read(self.name)
-            .map_err(|error| Fault::disk(format!("cannot read {}: {}", own.display(), reason(&error))))?;
-        let contents = Contents::survey(&file, &self.limits, self.names, &go_on)
+            .map_err(|error| Fault::disk(format!("cannot read {}: {}", own.shown(), reason(&error))))?;
+        let mut contents = Contents::survey(&file, &self.limits, self.names, &go_on)
             .map_err(|refused| self.fault(refused))?;
-        if let Some(target) = self.already_there(stem, &file, &contents, &go_on)? {
+        if let Some(target) = self.already_there(stem, &file, &mut contents, &go_on)? {
             Staging::clear(self.folder, self.name);
-            return Ok(target);
+            return Ok(Unpacked { folder: target, missing: contents.missing, renamed: Vec::new() });
         }
         self.check_room(&contents)?;
         let staging = Staging::make(self.folder, self.name)?;
-        for folding in [staging.folding(), Folding::elsewhere(self.names)] {
-            contents.check_twins(folding).map_err(|refused| self.fault(refused))?;
-        }
+        contents.leave_out(self.folder, staging.handle(), staging.folding());
+        let renamed = contents.renamed();
         let unpacked = Unpacker::new(&file, &contents, &go_on).write(staging.handle());
         unpacked.map_err(|refused| self.fault(refused))?;
         if self.sync {
@@ -97,7 +112,7 @@ impl Archive<'_> {
         if !go_on() {
             return Err(Unfinished::Stopped);
         }
-        self.put_in_place(staging, stem)
+        Ok(Unpacked { folder: self.put_in_place(staging, stem)?, missing: contents.missing, renamed })
     }
 
     /// The folder that the archive would become, if it is there and holds all of it. One that differs is an error,
@@ -106,21 +121,20 @@ impl Archive<'_> {
         &self,
         stem: &OsStr,
         file: &File,
-        contents: &Contents,
+        contents: &mut Contents,
         go_on: &impl Fn() -> bool,
     ) -> Result<Option<PathBuf>, Unfinished> {
         let target = self.folder.join(stem);
         let looked = self.folder.look(stem);
-        let found = looked.map_err(|error| {
-            Fault::disk(format!("cannot look at {}: {}", target.display(), reason(&error)))
-        })?;
+        let found = looked
+            .map_err(|error| Fault::disk(format!("cannot look at {}: {}", target.shown(), reason(&error))))?;
         if found.is_none() || self.existing == Existing::Rename {
             return Ok(None);
         }
         let differs = |what: &str| {
             Fault::disk(format!(
                 "{} exists and differs from {}{what}; move it away, or use --rename",
-                target.display(),
+                target.shown(),
                 SafeText::from_bytes(self.name.as_encoded_bytes()),
             ))
         };
@@ -128,13 +142,25 @@ impl Archive<'_> {
             return Err(differs("").into());
         }
         let handle = open_directory(&self.folder.handle, stem)
-            .map_err(|error| Fault::disk(format!("cannot open {}: {}", target.display(), reason(&error))))?;
-        match Unpacker::new(file, contents, go_on).compare(handle).map_err(|refused| self.fault(refused))? {
+            .map_err(|error| Fault::disk(format!("cannot open {}: {}", target.shown(), reason(&error))))?;
+        let compare = |contents: &Contents| {
+            let compared = Unpacker::new(file, contents, go_on).compare(handle.as_fd());
+            compared.map_err(|refused| self.fault(refused))
+        };
+        let mut different = compare(contents)?;
+        // What an earlier run could not store is not there.
+        if different.is_some()
+            && let Ok(staging) = Staging::make(self.folder, self.name)
+            && contents.leave_out(self.folder, staging.handle(), staging.folding())
+        {
+            different = compare(contents)?;
+        }
+        match different {
             None => {
-                tracing::info!("{} was there already, and is what the archive holds", target.display());
+                tracing::info!("{} was there already, and is what the archive holds", target.shown());
                 Ok(Some(target))
             }
-            Some(path) => Err(differs(&format!(" in {}", SafeText::new(&path))).into()),
+            Some(path) => Err(differs(&format!(" in {}", path.shown())).into()),
         }
     }
 
@@ -142,7 +168,7 @@ impl Archive<'_> {
         match self.folder.free() {
             Some(free) if free < contents.bytes() => Err(Fault::disk(format!(
                 "{} would unpack to {}, and only {} are free",
-                self.folder.join(self.name).display(),
+                self.folder.join(self.name).shown(),
                 units::bytes(contents.bytes()),
                 units::bytes(free)
             ))),
@@ -170,17 +196,17 @@ impl Archive<'_> {
                 Err(error) => return Err(self.disk("make", &target, &error).into()),
             }
         }
-        Err(Fault::disk(format!("{} and {NUMBERS} names like it exist", self.folder.join(stem).display()))
+        Err(Fault::disk(format!("{} and {NUMBERS} names like it exist", self.folder.join(stem).shown()))
             .into())
     }
 
     fn disk(&self, doing: &str, name: &OsStr, error: &io::Error) -> Fault {
-        Fault::disk(format!("cannot {doing} {}: {}", self.folder.join(name).display(), reason(error)))
+        Fault::disk(format!("cannot {doing} {}: {}", self.folder.join(name).shown(), reason(error)))
     }
 
     fn fault(&self, refused: Refused) -> Unfinished {
         let path = self.folder.join(self.name);
-        let path = path.display();
+        let path = path.shown();
         match refused {
             Refused::Archive(why) => {
                 Fault::never(TroubleKind::Integrity, format!("{path} is kept and not unpacked; {why}")).into()

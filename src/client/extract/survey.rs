@@ -1,16 +1,37 @@
 //! The first pass over an archive: everything is looked at before anything is written.
 
-use std::{collections::HashMap, fs::File, io::BufReader, ops::Range};
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    ffi::{OsStr, OsString},
+    fs::File,
+    io::BufReader,
+    ops::Range,
+    os::{
+        fd::BorrowedFd,
+        unix::ffi::{OsStrExt, OsStringExt},
+    },
+    path::{Path, PathBuf},
+};
 
 use zip::{
-    CompressionMethod,
+    CompressionMethod, System,
     read::{Config, ZipFileEntry},
     unstable::read::ZipIterable,
 };
 
 use super::Refused;
 use crate::{
-    client::{Extract, Names, folding::Folding, name::SafeName},
+    client::{
+        Extract, Names,
+        folder::Folder,
+        folding::Folding,
+        name::SafeName,
+        substitutes::{self, Named},
+        unstorable,
+    },
+    protocol::{message::Missing, odd_name, path},
+    text::{SafeText, ShowPath},
     units,
 };
 
@@ -18,6 +39,10 @@ use crate::{
 const MOST_NAMES: usize = 64 << 20;
 /// Bytes of a path, as the system takes them.
 const LONGEST: usize = 4095;
+/// Items that are named because they are not saved under their own names.
+const MAX_RENAMED: usize = 100;
+/// Why a path is refused that could mean anything.
+const NO_NAME: &str = "is no name of a file";
 /// Directories in each other.
 const DEEPEST: usize = 100;
 /// Nothing that is deflated gets larger than that.
@@ -25,53 +50,54 @@ const DEFLATE: u64 = 1032;
 /// Archives that unpack to no more than this are not suspected, however well they were packed.
 const UNSUSPECTED: u64 = 1 << 30;
 
-/// A path in an archive, every segment of which is a [`SafeName`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct SafePath(Box<str>);
-
-impl SafePath {
-    /// Takes the name of an entry; a directory's has a `/` at its end.
-    fn new(name: &str, names: Names) -> Result<SafePath, &'static str> {
-        let path = name.strip_suffix('/').unwrap_or(name);
-        if path.len() > LONGEST {
-            return Err("has a path that is too long");
-        }
-        let mut depth = 0;
-        for segment in path.split('/') {
-            SafeName::exact(segment, names)?;
-            depth += 1;
-        }
-        if depth > DEEPEST {
-            return Err("lies too deep");
-        }
-        Ok(SafePath(path.into()))
+/// Why a path of an archive names nothing here. Segments are written as [`odd_name`] has them.
+fn refused(path: &str, names: Names) -> Option<&'static str> {
+    let path = path.strip_suffix('/').unwrap_or(path);
+    if path::length(path) > LONGEST {
+        return Some("has a path that is too long");
     }
-
-    /// The path.
-    pub(super) fn as_str(&self) -> &str {
-        &self.0
-    }
+    let refused = |segment: &str| match names {
+        Names::Exact => SafeName::exact(segment, Names::Exact).err(),
+        // Anything else has a substitute.
+        Names::Portable => matches!(segment, "" | "." | "..").then_some(NO_NAME),
+    };
+    let is_broken = odd_name::to_bytes(path).is_none().then_some(NO_NAME);
+    let is_deep = (path.split('/').count() > DEEPEST).then_some("lies too deep");
+    is_broken.or_else(|| path.split('/').find_map(refused)).or(is_deep)
 }
 
 /// An entry.
 #[derive(Debug)]
 pub(super) struct Item {
-    pub(super) path: SafePath,
+    /// Its path in the archive, without the `/` at a directory's end.
+    pub(super) name: Box<str>,
+    /// Where it goes, in the folder that is unpacked to; empty for that itself.
+    pub(super) path: PathBuf,
     /// Bytes of a file; `None` for a directory.
     pub(super) size: Option<u64>,
     /// Permission bits.
     pub(super) mode: Option<u32>,
 }
 
-/// What an archive holds, in its own order.
+/// What an entry is.
+#[derive(Debug)]
+pub(super) enum Looked {
+    /// It can be unpacked.
+    Item(Item),
+    /// It cannot be stored: it is missing, and the others are unpacked.
+    Odd { name: String, why: &'static str },
+}
+
+/// What an archive holds.
 #[derive(Debug)]
 pub(super) struct Contents {
     /// Which names were taken.
     pub(super) names: Names,
-    items: Vec<Item>,
+    /// In the archive's own order; nothing in the place of those that are missing.
+    items: Vec<Option<Item>>,
+    /// What is not unpacked, and why.
+    pub(super) missing: Missing,
     bytes: u64,
-    /// Bytes of the folder that everything is in, with its `/`.
-    shared: usize,
 }
 
 impl Contents {
@@ -89,7 +115,8 @@ impl Contents {
             let most = limits.entries;
             return Err(Refused::Limit(format!("it holds {count} entries; extract_entries allows {most}")));
         }
-        let mut contents = Contents { names: accepted, items: Vec::new(), bytes: 0, shared: 0 };
+        let mut contents =
+            Contents { names: accepted, items: Vec::new(), missing: Missing::default(), bytes: 0 };
         let (mut names, mut paths) = (Known::default(), 0);
         let mut ranges = Vec::new();
         let mut directory = u64::MAX;
@@ -100,12 +127,19 @@ impl Contents {
             let entry = entry?;
             directory = directory.min(entry.central_header_start());
             ranges.push(range(&entry)?);
-            let item = examine(&entry, accepted)?;
-            paths += item.path.as_str().len();
+            paths += entry.name_raw().len();
             if paths > MOST_NAMES {
                 return Err(Refused::Archive("its names alone are too much".to_owned()));
             }
-            names.add(&item)?;
+            let item = match examine(&entry, accepted)? {
+                Looked::Item(item) => item,
+                Looked::Odd { name, why } => {
+                    contents.missing.add(SafeText::new(&name).as_str(), why);
+                    contents.items.push(None);
+                    continue;
+                }
+            };
+            names.add(&item.name, item.size.is_some()).map_err(|why| Refused::entry(&item.name, why))?;
             // A directory that is only on the way to something is made like any, and no entry pays for it.
             if names.known.len() as u64 > limits.entries {
                 let most = limits.entries;
@@ -114,13 +148,13 @@ impl Contents {
                 )));
             }
             contents.bytes = contents.bytes.saturating_add(item.size.unwrap_or(0));
-            contents.items.push(item);
+            contents.items.push(Some(item));
         }
         if overlap(&mut ranges, directory) {
             return Err(Refused::Archive("its entries lie over each other, as in a bomb".to_owned()));
         }
         contents.check_size(limits, length)?;
-        contents.shared = contents.shared();
+        contents.choose_paths();
         Ok(contents)
     }
 
@@ -140,35 +174,102 @@ impl Contents {
         Ok(())
     }
 
-    /// How much of all paths is one folder that everything is in, which becomes the folder that is unpacked to.
-    fn shared(&self) -> usize {
-        let Some(first) = self.items.first().and_then(|item| item.path.as_str().split('/').next()) else {
-            return 0;
+    /// Decides where each item goes: by its path in the archive, without the one folder that all of them are in, if there is one,
+    /// since that becomes the folder that is unpacked to.
+    fn choose_paths(&mut self) {
+        let shared = usize::from(self.has_shared_folder());
+        let mut nodes: HashMap<(u32, &str), u32> = HashMap::new();
+        let mut named: Vec<Named<'_>> = Vec::new();
+        let mut paths = Vec::new();
+        for item in self.items.iter().flatten() {
+            let mut at = 0;
+            let mut path = Vec::new();
+            for (depth, name) in item.name.split('/').enumerate() {
+                let number = named.len() as u32 + 1;
+                let parent = at;
+                at = *nodes.entry((parent, name)).or_insert(number);
+                if at == number {
+                    named.push((number, parent, name));
+                }
+                if depth >= shared {
+                    path.push(at);
+                }
+            }
+            paths.push(path);
+        }
+        let substitutes = match self.names {
+            Names::Exact => HashMap::new(),
+            Names::Portable => substitutes::choose(named.iter().copied()),
         };
-        let within = |item: &Item| match item.path.as_str().strip_prefix(first) {
+        let on_disk = |number: &u32| match substitutes.get(number) {
+            Some(substitute) => substitute.clone(),
+            None => {
+                let name = named.get(*number as usize - 1).map_or("", |(_, _, name)| name);
+                let bytes = odd_name::to_bytes(name).unwrap_or(Cow::Borrowed(name.as_bytes()));
+                OsString::from_vec(bytes.into_owned())
+            }
+        };
+        let paths: Vec<PathBuf> = paths.iter().map(|path| path.iter().map(on_disk).collect()).collect();
+        for (item, path) in self.items.iter_mut().flatten().zip(paths) {
+            item.path = path;
+        }
+    }
+
+    /// Whether everything is in one folder.
+    fn has_shared_folder(&self) -> bool {
+        let mut items = self.items.iter().flatten().peekable();
+        let Some(first) = items.peek().and_then(|item| item.name.split('/').next()) else { return false };
+        let within = |item: &Item| match item.name.strip_prefix(first) {
             Some("") => item.size.is_none(),
             rest => rest.is_some_and(|rest| rest.starts_with('/')),
         };
-        if self.items.iter().all(within) { first.len() + 1 } else { 0 }
+        items.all(within)
     }
 
-    /// Looks for names that the file system takes for the same.
-    pub(super) fn check_twins(&self, folding: Folding) -> Result<(), Refused> {
-        if folding == Folding::default() {
-            // It was looked for those that are the same already.
-            return Ok(());
-        }
+    /// Leaves out what the file system cannot hold: names that it does not take, tried in an empty directory, and the second of two
+    /// that are the same to it. Whether that is anything.
+    pub(super) fn leave_out(&mut self, folder: &Folder, probe: BorrowedFd<'_>, folding: Folding) -> bool {
+        let mut tried: HashMap<OsString, Option<String>> = HashMap::new();
         let mut names = Known { folding, ..Known::default() };
-        self.items.iter().try_for_each(|item| names.add(item))
+        let before = self.missing.count;
+        for place in &mut self.items {
+            let Some(item) = place else { continue };
+            let mut segments = item.path.iter();
+            let refused = segments.find_map(|name| match tried.get(name) {
+                Some(known) => known.clone(),
+                None => {
+                    let why = unstorable::why(name, folder, probe);
+                    tried.entry(name.to_owned()).or_insert(why).clone()
+                }
+            });
+            let path = odd_name::to_text(item.path.as_os_str().as_bytes());
+            // The folder itself is there in any case.
+            let twin = || match path.is_empty() {
+                true => None,
+                false => names.add(&path, item.size.is_some()).err().map(str::to_owned),
+            };
+            if let Some(why) = refused.or_else(twin) {
+                self.missing.add(SafeText::new(&item.name).as_str(), &why);
+                self.bytes = self.bytes.saturating_sub(item.size.unwrap_or(0));
+                *place = None;
+            }
+        }
+        self.missing.count > before
     }
 
-    pub(super) fn items(&self) -> &[Item] {
+    /// The items in the archive's own order; nothing in the place of those that are missing.
+    pub(super) fn items(&self) -> &[Option<Item>] {
         &self.items
     }
 
-    /// The path of an item in the folder that is unpacked to; empty for that itself.
-    pub(super) fn path<'a>(&self, item: &'a Item) -> &'a str {
-        item.path.as_str().get(self.shared..).unwrap_or_default()
+    /// The first ones of the items that are not called on the disk as in the archive: their names, and where they go.
+    pub(super) fn renamed(&self) -> Vec<(SafeText, SafeText)> {
+        let is_renamed = |item: &&Item| {
+            let name = odd_name::to_bytes(&item.name);
+            !name.is_some_and(|name| Path::new(OsStr::from_bytes(&name)).ends_with(&item.path))
+        };
+        let renamed = self.items.iter().flatten().filter(is_renamed);
+        renamed.map(|item| (SafeText::new(&item.name), item.path.shown())).take(MAX_RENAMED).collect()
     }
 
     /// Bytes of all files.
@@ -182,18 +283,35 @@ pub(super) fn open(file: &File) -> Result<ZipIterable<BufReader<&File>>, Refused
     Ok(ZipIterable::try_new(BufReader::new(file), Config::default())?.enforce_header_consistency(true))
 }
 
+/// The path of an entry as [`odd_name`] writes it; `None` if it is none. Names without the flag that says UTF-8 are the bytes
+/// of the disk where the archive was made on Unix, and of an old code page elsewhere.
+fn name(entry: &ZipFileEntry<'_>) -> Option<String> {
+    let raw = entry.name_raw();
+    let is_text = str::from_utf8(raw).is_ok() || entry.system() == System::Unix;
+    let name = match entry.name() {
+        Ok(name) if !is_text => name.into_owned(),
+        _ => odd_name::to_text(raw).into_owned(),
+    };
+    // A NUL would stand for another byte.
+    (!raw.contains(&0)).then_some(name)
+}
+
 /// Looks at one entry by itself.
-pub(super) fn examine(entry: &ZipFileEntry<'_>, names: Names) -> Result<Item, Refused> {
-    let name =
-        entry.name().map_err(|_| Refused::Archive("an entry has a name that is no text".to_owned()))?;
+pub(super) fn examine(entry: &ZipFileEntry<'_>, names: Names) -> Result<Looked, Refused> {
+    let Some(name) = name(entry) else {
+        let name = String::from_utf8_lossy(entry.name_raw()).into_owned();
+        return Ok(Looked::Odd { name, why: NO_NAME });
+    };
     let refuse = |why: &'static str| Refused::entry(&name, why);
-    let path = SafePath::new(&name, names).map_err(refuse)?;
     let is_directory = name.ends_with('/');
-    match (entry.unix_mode().unwrap_or(0) & 0o170_000, is_directory) {
-        (0, _) | (0o040_000, true) | (0o100_000, false) => {}
-        (0o120_000, _) => return Err(refuse("is a symbolic link, which is not unpacked")),
+    let odd = match (entry.unix_mode().unwrap_or(0) & 0o170_000, is_directory) {
+        (0, _) | (0o040_000, true) | (0o100_000, false) => refused(&name, names),
+        (0o120_000, _) => Some("is a symbolic link, which is not unpacked"),
         (0o040_000, false) | (0o100_000, true) => return Err(refuse("is called a file and a directory")),
-        _ => return Err(refuse("is neither a file nor a directory")),
+        _ => Some("is neither a file nor a directory"),
+    };
+    if let Some(why) = odd {
+        return Ok(Looked::Odd { name, why });
     }
     if entry.encrypted() {
         return Err(refuse("is encrypted, which is not unpacked here"));
@@ -214,7 +332,9 @@ pub(super) fn examine(entry: &ZipFileEntry<'_>, names: Names) -> Result<Item, Re
     // Whatever the archive says, its owner can look at what was unpacked, and have it removed.
     let least = if is_directory { 0o500 } else { 0o400 };
     let mode = entry.unix_mode().map(|mode| mode & 0o777 | least);
-    Ok(Item { path, size: (!is_directory).then_some(size), mode })
+    let size = (!is_directory).then_some(size);
+    let name = name.strip_suffix('/').unwrap_or(&name).into();
+    Ok(Looked::Item(Item { name, path: PathBuf::new(), size, mode }))
 }
 
 /// The bytes that an entry takes in the archive, at least.
@@ -250,11 +370,8 @@ enum What {
 }
 
 impl Known {
-    fn add(&mut self, item: &Item) -> Result<(), Refused> {
-        let twice = || {
-            Refused::entry(item.path.as_str(), "is there twice, or under two names that are the same here")
-        };
-        let path = item.path.as_str();
+    /// Adds a path. The error says why it cannot be beside those that are there.
+    fn add(&mut self, path: &str, is_file: bool) -> Result<(), &'static str> {
         let mut directory = 0;
         let (parents, name) =
             path.rsplit_once('/').map_or((None, path), |(parents, name)| (Some(parents), name));
@@ -263,18 +380,18 @@ impl Known {
             let (number, what) =
                 *self.known.entry((directory, key(self.folding, parent))).or_insert((next, What::Mentioned));
             if what == What::File {
-                return Err(Refused::entry(path, "lies in a file"));
+                return Err("lies in a file");
             }
             directory = number;
         }
         let next = self.next();
-        let what = if item.size.is_some() { What::File } else { What::Directory };
+        let what = if is_file { What::File } else { What::Directory };
         let known = self.known.entry((directory, key(self.folding, name))).or_insert((next, What::Mentioned));
         let is_new = known.0 == next;
         match (known.1, what) {
             (What::Mentioned, What::Directory) => {}
             (What::Mentioned, _) if is_new => {}
-            _ => return Err(twice()),
+            _ => return Err("is there twice, or under two names that are the same here"),
         }
         known.1 = what;
         Ok(())

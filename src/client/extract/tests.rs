@@ -35,6 +35,8 @@ struct Raw {
     mode: u32,
     /// Where another entry's header is that stands for this one's.
     shared: Option<usize>,
+    /// The system that it was made on.
+    system: u8,
 }
 
 fn raw(name: impl AsRef<[u8]>, content: &[u8]) -> Raw {
@@ -50,6 +52,7 @@ fn raw(name: impl AsRef<[u8]>, content: &[u8]) -> Raw {
         flags: 0x800,
         mode,
         shared: None,
+        system: 3,
     }
 }
 
@@ -92,7 +95,8 @@ fn archive(entries: &[Raw]) -> Vec<u8> {
             bytes.extend(name);
             bytes.extend(&entry.content);
         }
-        directory.extend(b"PK\x01\x02\x14\x03");
+        directory.extend(b"PK\x01\x02\x14");
+        directory.push(entry.system);
         directory.extend(&facts);
         directory.extend(u16::try_from(entry.name.len()).unwrap().to_le_bytes());
         directory.extend([0; 8]);
@@ -153,13 +157,31 @@ impl World {
         limits: Extract,
     ) -> Result<std::path::PathBuf, Trouble> {
         fs::write(self.at("a.zip"), bytes).unwrap();
-        self.with(existing, limits).unpack(|| true).map_err(|unfinished| match unfinished {
+        World::unpacked(&self.with(existing, limits)).map(|unpacked| unpacked.folder)
+    }
+
+    fn unpacked(archive: &Archive<'_>) -> Result<Unpacked, Trouble> {
+        archive.unpack(|| true).map_err(|unfinished| match unfinished {
             Unfinished::Fault(fault) => {
                 assert_eq!(fault.verdict, Verdict::Never);
                 fault.trouble
             }
             Unfinished::Stopped => panic!("nobody stopped it"),
         })
+    }
+
+    /// Unpacks it where nothing is yet: what is there then, and what is missing and why.
+    fn left_out(bytes: &[u8], accepted: Names) -> (Vec<String>, Vec<(String, String)>) {
+        let world = World::new();
+        fs::write(world.at("a.zip"), bytes).unwrap();
+        let archive = Archive { names: accepted, ..world.with(Existing::Keep, Extract::default()) };
+        let Unpacked { missing, .. } = World::unpacked(&archive).unwrap();
+        assert_eq!(names(&world.at("")), ["a", "a.zip"]);
+        assert_eq!(names(world.temporary.path()), ["in", "precious"]);
+        // Once more: it is there already, and the same is missing.
+        assert_eq!(World::unpacked(&archive).unwrap().missing, missing);
+        let missing = missing.entries.into_iter().map(|entry| (entry.path, entry.reason)).collect();
+        (world.tree("a").into_keys().collect(), missing)
     }
 
     fn unpack(&self, bytes: &[u8]) -> Result<std::path::PathBuf, Trouble> {
@@ -273,7 +295,7 @@ fn directories_keep_their_modes_and_times() {
 }
 
 #[test]
-fn hostile_names_are_refused() {
+fn hostile_names_are_left_out() {
     let long = "x".repeat(256);
     let deep = "d/".repeat(150) + "x";
     let longest = format!("{}x", "123456789/".repeat(99) + &"y".repeat(250).repeat(13));
@@ -301,13 +323,33 @@ fn hostile_names_are_refused() {
         (&deep, "lies too deep"),
         (&longest, "too long"),
     ] {
-        World::assert_refused(&archive(&[raw("ok", b"x"), raw(name, b"x")]), Integrity, why);
+        let (there, missing) = World::left_out(&archive(&[raw("ok", b"x"), raw(name, b"x")]), Names::Exact);
+        assert_eq!((there, missing.len()), (vec!["a/ok".to_owned()], 1), "{name:?}");
+        assert!(missing[0].1.contains(why), "{name:?}: {missing:?}");
     }
-    // A name that is no UTF-8 is read as the old code page has it, which has all bytes.
-    let old = Raw { flags: 0, ..raw(b"caf\x82", b"x") };
-    let world = World::new();
-    world.unpack(&archive(&[old])).unwrap();
-    assert!(world.at("a/café").exists());
+    // Nor do they lead elsewhere with substitutes.
+    for name in ["../x", "d/..", "./x", "/etc/x", "a//b", "", "a\0b", "a\x00E9"] {
+        let (there, missing) =
+            World::left_out(&archive(&[raw("ok", b"x"), raw(name, b"x")]), Names::Portable);
+        assert_eq!((there, missing.len()), (vec!["a/ok".to_owned()], 1), "{name:?}");
+    }
+}
+
+/// A name that is not UTF-8 has the bytes that it has, or is read as the old code page of another system has it.
+#[test]
+fn names_that_are_not_utf8_are_kept() {
+    for (system, flags, expected) in [
+        (3, 0, &b"caf\x82"[..]),
+        (3, 0x800, b"caf\x82"),
+        (0, 0, "café".as_bytes()),
+        (10, 0, "café".as_bytes()),
+    ] {
+        let world = World::new();
+        let entries = [raw("d/", b""), Raw { flags, system, ..raw(b"d/caf\x82", b"x") }];
+        world.unpack(&archive(&entries)).unwrap();
+        use std::os::unix::ffi::OsStrExt;
+        assert_eq!(names(&world.at("a")), [OsStr::from_bytes(expected)], "{system} {flags}");
+    }
 }
 
 #[test]
@@ -322,9 +364,8 @@ fn names_that_mean_more_on_other_systems_are_names_here() {
 
 #[test]
 fn refusals_show_no_byte_that_acts() {
-    let world = World::new();
-    let trouble = world.unpack(&archive(&[raw("x\u{1b}]0;evil\u{7}/\u{202e}", b"x")])).unwrap_err();
-    assert!(!trouble.message.as_str().contains(crate::text::is_unsafe), "{trouble}");
+    let (_, missing) = World::left_out(&archive(&[raw("x\u{1b}]0;evil\u{7}/\u{202e}", b"x")]), Names::Exact);
+    assert!(!missing[0].0.contains(crate::text::is_unsafe), "{missing:?}");
 }
 
 #[test]
@@ -342,34 +383,44 @@ fn names_that_are_there_twice_are_refused() {
 }
 
 #[test]
-fn names_of_other_systems_are_refused_if_that_is_wanted() {
-    for (name, why) in [
-        ("d/aux.c", "is a device on other systems"),
-        ("apache./pom", "ends with one or a dot"),
-        ("d/who?", "a character that other systems do not allow"),
-        ("d\\x", "a character that other systems do not allow"),
-        ("c:x", "a character that other systems do not allow"),
-        ("FIRST", "under two names that are the same"),
+fn names_of_other_systems_have_substitutes_if_that_is_wanted() {
+    let mark = |name: &str| blake3::hash(name.as_bytes()).to_hex()[..8].to_owned();
+    for (name, saved) in [
+        ("d/aux.c", "a/d/_aux.c".to_owned()),
+        ("apache./pom", "a/apache_/pom".to_owned()),
+        ("d/who?", "a/d/who_".to_owned()),
+        ("d\\x", "a/d_x".to_owned()),
+        ("c:x", "a/c_x".to_owned()),
+        ("FIRST", format!("a/FIRST~{}", mark("FIRST"))),
+        ("a\u{202e}b", "a/a_b".to_owned()),
     ] {
         let bytes = archive(&[raw("first", b"1"), raw(name, b"2")]);
-        World::new().unpack(&bytes).unwrap();
+        let (mut there, missing) = World::left_out(&bytes, Names::Portable);
+        there.retain(|name| name != "a/first");
+        assert_eq!((there, missing), (vec![saved], vec![]), "{name:?}");
         let world = World::new();
         fs::write(world.at("a.zip"), &bytes).unwrap();
         let portable = Archive { names: Names::Portable, ..world.with(Existing::Keep, Extract::default()) };
-        let Err(Unfinished::Fault(fault)) = portable.unpack(|| true) else { panic!("{name} was taken") };
-        let said = fault.trouble.message.as_str();
-        assert!(said.contains(name) && said.contains(why), "{said}");
-        world.assert_nothing(said);
+        assert_eq!(World::unpacked(&portable).unwrap().renamed.len(), 1);
     }
 }
 
 #[test]
-fn twins_are_refused_where_they_are_the_same() {
+fn what_the_file_system_cannot_hold_is_left_out() {
     let survey = |names: &[&str]| {
         let entries: Vec<_> = names.iter().map(|name| raw(name, b"x")).collect();
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&archive(&entries)).unwrap();
         Contents::survey(&file, &Extract::default(), Names::Exact, &|| true).unwrap()
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let folder = Folder::limited(dir.path(), 14);
+    let left_out = |names: &[&str], folding| {
+        let mut contents = survey(names);
+        let any = contents.leave_out(&folder, folder.handle.as_fd(), folding);
+        assert_eq!(any, !contents.missing.is_none());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        contents.missing.entries.into_iter().map(|entry| entry.path).collect::<Vec<_>>()
     };
     let case = Folding { case: true, normal: false };
     let normal = Folding { case: false, normal: true };
@@ -380,21 +431,31 @@ fn twins_are_refused_where_they_are_the_same() {
         (["straße", "STRASSE"], true, false),
         (["a", "b"], false, false),
     ] {
-        let contents = survey(&names);
-        assert_eq!(contents.check_twins(case).is_err(), by_case, "{names:?}");
-        assert_eq!(contents.check_twins(normal).is_err(), by_normal, "{names:?}");
-        assert!(contents.check_twins(Folding::default()).is_ok(), "{names:?}");
+        let second = |is_left_out| if is_left_out { vec![names[1].to_owned()] } else { vec![] };
+        assert_eq!(left_out(&names, case), second(by_case), "{names:?}");
+        assert_eq!(left_out(&names, normal), second(by_normal), "{names:?}");
+        assert!(left_out(&names, Folding::default()).is_empty(), "{names:?}");
     }
+    let long = "sixteen bytes ab/x";
+    assert_eq!(left_out(&["fourteen bytes", long, "d/x"], Folding::default()), [long]);
 }
 
 #[test]
-fn links_and_devices_are_refused() {
+fn links_and_devices_are_left_out() {
     let link = Raw { mode: 0o120_777, ..raw("d", b"../..") };
-    World::assert_refused(&archive(std::slice::from_ref(&link)), Integrity, "symbolic link");
-    World::assert_refused(&archive(&[link.clone(), raw("d/x", b"x")]), Integrity, "symbolic link");
-    World::assert_refused(&archive(&[Raw { name: b"d/".to_vec(), ..link }]), Integrity, "symbolic link");
-    for mode in [0o010_644, 0o020_644, 0o060_644, 0o140_644] {
-        World::assert_refused(&archive(&[Raw { mode, ..raw("x", b"") }]), Integrity, "neither a file nor");
+    for entries in [
+        &[link.clone()][..],
+        &[link.clone(), raw("d/x", b"x")],
+        &[Raw { name: b"d/".to_vec(), ..link }],
+        &[Raw { mode: 0o010_644, ..raw("x", b"") }],
+        &[Raw { mode: 0o020_644, ..raw("x", b"") }],
+        &[Raw { mode: 0o060_644, ..raw("x", b"") }],
+        &[Raw { mode: 0o140_644, ..raw("x", b"") }],
+    ] {
+        let (there, missing) = World::left_out(&archive(entries), Names::Exact);
+        assert_eq!((there.len(), missing.len()), (entries.len() - 1, 1));
+        let why = if missing[0].0 == "x" { "neither a file nor" } else { "symbolic link" };
+        assert!(missing[0].1.contains(why), "{missing:?}");
     }
     for (name, mode) in [("x", 0o040_755), ("x/", 0o100_644)] {
         World::assert_refused(

@@ -2,10 +2,11 @@
 //! an opened directory on, a name at a time, and no link is followed.
 
 use std::{
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     fs::File,
     io::{self, BufReader, Read, Write},
     os::fd::{AsFd, BorrowedFd, OwnedFd},
+    path::{Path, PathBuf},
 };
 
 use rustix::{
@@ -16,7 +17,7 @@ use zip::{ExtraField, ZipReadOptions, read::ZipFile};
 
 use super::{
     Refused,
-    survey::{self, Contents, Item},
+    survey::{self, Contents, Item, Looked},
 };
 use crate::{
     client::{
@@ -24,6 +25,7 @@ use crate::{
         times::{set_mode, set_modified},
     },
     protocol::message::Timestamp,
+    text::ShowPath,
 };
 
 /// Bytes that are written at once.
@@ -38,7 +40,7 @@ pub(super) struct Unpacker<'a, G> {
 
 /// A directory that was made, and what becomes of it when all is in it.
 struct Made<'a> {
-    path: &'a str,
+    path: &'a Path,
     mode: Option<u32>,
     modified: Option<Timestamp>,
 }
@@ -53,7 +55,7 @@ impl<'a, G: Fn() -> bool> Unpacker<'a, G> {
         let mut way = Way::new(top);
         let mut directories = Vec::new();
         self.each(|item, path, entry| {
-            let disk = |error: io::Error| Refused::Disk(format!("write '{path}'"), error);
+            let disk = |error: io::Error| Refused::Disk(format!("write '{}'", path.shown()), error);
             let modified = modified(entry);
             if item.size.is_none() {
                 way.to(path, true).map_err(disk)?;
@@ -78,9 +80,9 @@ impl<'a, G: Fn() -> bool> Unpacker<'a, G> {
         })?;
         // From the deepest on, so that none is locked before what is in it was reached, and no time changes again.
         let mut way = Way::new(top);
-        directories.sort_unstable_by_key(|made| std::cmp::Reverse(made.path));
+        directories.sort_unstable_by_key(|made| std::cmp::Reverse(made.path.as_os_str()));
         for Made { path, mode, modified } in directories {
-            let disk = |error: io::Error| Refused::Disk(format!("write '{path}'"), error);
+            let disk = |error: io::Error| Refused::Disk(format!("write '{}'", path.shown()), error);
             let directory = way.to(path, false).map_err(disk)?;
             if let Some(modified) = modified {
                 set_modified(directory, modified);
@@ -94,8 +96,8 @@ impl<'a, G: Fn() -> bool> Unpacker<'a, G> {
     }
 
     /// Compares everything with what is in a directory: the first path that differs.
-    pub(super) fn compare(&self, top: OwnedFd) -> Result<Option<String>, Refused> {
-        let mut way = Way::new(top.as_fd());
+    pub(super) fn compare(&self, top: BorrowedFd<'_>) -> Result<Option<PathBuf>, Refused> {
+        let mut way = Way::new(top);
         let mut different = None;
         self.each(|item, path, entry| {
             if different.is_none() && !self.is_same(item, path, entry, &mut way)? {
@@ -109,7 +111,7 @@ impl<'a, G: Fn() -> bool> Unpacker<'a, G> {
     fn is_same<R: Read>(
         &self,
         item: &Item,
-        path: &str,
+        path: &Path,
         entry: &mut ZipFile<'_, R>,
         way: &mut Way<'_>,
     ) -> Result<bool, Refused> {
@@ -137,7 +139,7 @@ impl<'a, G: Fn() -> bool> Unpacker<'a, G> {
     /// Calls `work` for each entry, with its path in the folder. It has to be the one that was looked at.
     fn each(
         &self,
-        mut work: impl FnMut(&'a Item, &'a str, &mut ZipFile<'_, BufReader<&File>>) -> Result<(), Refused>,
+        mut work: impl FnMut(&'a Item, &'a Path, &mut ZipFile<'_, BufReader<&File>>) -> Result<(), Refused>,
     ) -> Result<(), Refused> {
         let mut archive = survey::open(self.file)?;
         let mut entries = archive.files_with_reader(BufReader::new(self.file), ZipReadOptions::new())?;
@@ -146,12 +148,14 @@ impl<'a, G: Fn() -> bool> Unpacker<'a, G> {
                 return Err(Refused::Stopped);
             }
             let changed = || Refused::Archive("somebody else changed it".to_owned());
-            let mut entry = entries.next().ok_or_else(changed)??;
-            let now = survey::examine(&entry.entry(), self.contents.names)?;
-            if now.path != item.path || now.size != item.size {
-                return Err(changed());
+            let entry = entries.next().ok_or_else(changed)?;
+            let Some(item) = item else { continue };
+            let mut entry = entry?;
+            match survey::examine(&entry.entry(), self.contents.names)? {
+                Looked::Item(now) if now.name == item.name && now.size == item.size => {}
+                _ => return Err(changed()),
             }
-            work(item, self.contents.path(item), &mut entry)?;
+            work(item, &item.path, &mut entry)?;
         }
         Ok(())
     }
@@ -163,7 +167,7 @@ impl<'a, G: Fn() -> bool> Unpacker<'a, G> {
         entry: &mut ZipFile<'_, R>,
         mut take: impl FnMut(&[u8]) -> Result<bool, Refused>,
     ) -> Result<(), Refused> {
-        let name = item.path.as_str();
+        let name = &*item.name;
         let mut buffer = vec![0; PIECE];
         let mut left = item.size.unwrap_or(0);
         loop {
@@ -199,7 +203,7 @@ impl<'a, G: Fn() -> bool> Unpacker<'a, G> {
 /// The way to a directory: all directories down to the last one that was gone to, opened.
 struct Way<'a> {
     top: BorrowedFd<'a>,
-    below: Vec<(String, OwnedFd)>,
+    below: Vec<(OsString, OwnedFd)>,
 }
 
 impl<'a> Way<'a> {
@@ -208,11 +212,11 @@ impl<'a> Way<'a> {
     }
 
     /// Goes to a directory, and makes those that are not there if asked to.
-    fn to(&mut self, path: &str, make: bool) -> io::Result<BorrowedFd<'_>> {
-        let names = || path.split('/').filter(|name| !name.is_empty());
-        let common = self.below.iter().zip(names()).take_while(|((known, _), name)| known == name).count();
+    fn to(&mut self, path: &Path, make: bool) -> io::Result<BorrowedFd<'_>> {
+        let common =
+            self.below.iter().zip(path.iter()).take_while(|((known, _), name)| known == name).count();
         self.below.truncate(common);
-        for name in names().skip(common) {
+        for name in path.iter().skip(common) {
             let here = self.below.last().map_or(self.top, |(_, handle)| handle.as_fd());
             if make {
                 match rustix::fs::mkdirat(here, name, Mode::from_raw_mode(0o777)) {
@@ -220,7 +224,7 @@ impl<'a> Way<'a> {
                     Err(error) => return Err(error.into()),
                 }
             }
-            let next = open_directory(here, OsStr::new(name))?;
+            let next = open_directory(here, name)?;
             self.below.push((name.to_owned(), next));
         }
         Ok(self.below.last().map_or(self.top, |(_, handle)| handle.as_fd()))
@@ -228,8 +232,8 @@ impl<'a> Way<'a> {
 }
 
 /// The directory that a path is in, and its name there.
-fn split(path: &str) -> (&str, &str) {
-    path.rsplit_once('/').unwrap_or(("", path))
+fn split(path: &Path) -> (&Path, &OsStr) {
+    (path.parent().unwrap_or(Path::new("")), path.file_name().unwrap_or_default())
 }
 
 /// When an entry was modified: exactly, or as the old field says it, taken for UTC.

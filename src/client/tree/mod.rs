@@ -70,8 +70,10 @@ use crate::{
         message::{self, NameForm},
     },
     text::{SafeText, ShowPath},
-    units,
 };
+
+/// Entries that are named because they are not saved under their own names.
+const MAX_RENAMED: usize = 100;
 
 /// What a job remembers of a tree from one try to the next.
 #[derive(Debug, Default)]
@@ -389,7 +391,9 @@ fn announce(context: &Context, target: &Target, manifest: &Manifest) {
         );
     }
     if context.names == Names::Portable {
-        tell_substitutes(context, manifest);
+        let renamed = manifest.renamed().into_iter().take(MAX_RENAMED);
+        let names = |index| (SafeText::new(&manifest.path(index)), manifest.disk_path(index).shown());
+        context.tell_renamed(renamed.map(names));
     }
     context.board.answered(
         context.id,
@@ -402,24 +406,4 @@ fn announce(context: &Context, target: &Target, manifest: &Manifest) {
             files: Some(totals.files),
         },
     );
-}
-
-/// Logs which entries are saved under other names than their own.
-fn tell_substitutes(context: &Context, manifest: &Manifest) {
-    /// How many are named.
-    const SHOWN: usize = 10;
-    let renamed = manifest.renamed();
-    if renamed.is_empty() {
-        return;
-    }
-    let shown = |index: &u32| {
-        let name = SafeText::from_bytes(manifest.disk_name(*index).as_encoded_bytes());
-        format!("{} as {name}", SafeText::new(&manifest.path(*index)))
-    };
-    let named: Vec<_> = renamed.iter().take(SHOWN).map(shown).collect();
-    let others = match renamed.len() - named.len() {
-        0 => String::new(),
-        others => format!(" and {} more", units::count(others as u64)),
-    };
-    tracing::warn!("{}: saved under other names: {}{others}", context.new.address, named.join(", "));
 }

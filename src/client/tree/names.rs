@@ -1,15 +1,12 @@
 //! Names of a tree that cannot stand beside each other, or at all, on this machine's disk.
 
-use std::{collections::HashMap, ffi::OsStr, os::fd::BorrowedFd};
+use std::{collections::HashMap, os::fd::BorrowedFd};
 
-use rustix::{
-    fs::{AtFlags, Mode},
-    io::Errno,
-};
+use rustix::{fs::AtFlags, io::Errno};
 
 use super::manifest::{Entry, Manifest, Node};
 use crate::{
-    client::{folder::Folder, folding::Folding, removal},
+    client::{folder::Folder, folding::Folding, unstorable},
     protocol::odd_name,
     text::SafeText,
 };
@@ -33,21 +30,11 @@ pub(super) fn twins(manifest: &Manifest, folding: Folding) -> HashMap<u32, Strin
     twins
 }
 
-/// Whether some system takes no such name: then the one here is asked.
-fn is_doubtful(name: &OsStr) -> bool {
-    const EVERYWHERE: usize = 143;
-    let Some(text) = name.to_str() else { return true };
-    text.len() > EVERYWHERE
-        || text.contains(['\\', ':', '*', '?', '"', '<', '>', '|'])
-        || text.ends_with(['.', ' '])
-        || text.starts_with(' ')
-}
-
 /// Whether there is anything to ask the file system for.
 pub(super) fn is_any_doubtful(manifest: &Manifest, folder: &Folder) -> bool {
     let is_link = |entry: &Entry| matches!(entry.node, Node::Link { .. });
-    let is_odd = |name: &OsStr| is_doubtful(name) || folder.is_too_long(name);
-    manifest.entries().any(|(index, entry)| is_link(entry) || is_odd(manifest.disk_name(index)))
+    let is_doubtful = |index| unstorable::is_doubtful(manifest.disk_name(index), folder);
+    manifest.entries().any(|(index, entry)| is_link(entry) || is_doubtful(index))
 }
 
 /// Entries that the file system of an empty directory cannot hold, and why not. What it should not hold cannot be asked for
@@ -61,15 +48,11 @@ pub(super) fn unstorable(
     let mut lost = HashMap::new();
     for (index, entry) in manifest.entries().skip(1) {
         let name = manifest.disk_name(index);
-        if folder.is_too_long(name) {
-            lost.insert(index, "its name is too long for this file system".to_owned());
-            continue;
-        }
         let refused = match entry.node {
             Node::Link { .. } => links.get_or_insert_with(|| refuses_links(probe)).clone(),
             Node::File { .. } | Node::Directory => None,
         };
-        let refused = refused.or_else(|| is_doubtful(name).then(|| refuses_name(probe, name)).flatten());
+        let refused = refused.or_else(|| unstorable::why(name, folder, probe));
         if let Some(why) = refused {
             lost.insert(index, why);
         }
@@ -86,22 +69,6 @@ fn refuses_links(probe: BorrowedFd<'_>) -> Option<String> {
         _ => {
             let _ = rustix::fs::unlinkat(probe, LINK, AtFlags::empty());
             None
-        }
-    }
-}
-
-fn refuses_name(probe: BorrowedFd<'_>, name: &OsStr) -> Option<String> {
-    match rustix::fs::mkdirat(probe, name, Mode::from_raw_mode(0o700)) {
-        Err(Errno::INVAL | Errno::NAMETOOLONG | Errno::ILSEQ | Errno::NOENT | Errno::PERM) => {
-            Some("this file system does not take its name".to_owned())
-        }
-        // Whatever else is wrong, writing will find it.
-        Err(_) => None,
-        Ok(()) => {
-            let found = removal::list(probe).unwrap_or_default();
-            let is_other = !found.is_empty() && found.iter().all(|(found, _)| found != name);
-            let _ = rustix::fs::unlinkat(probe, name, AtFlags::REMOVEDIR);
-            is_other.then(|| "this file system stores it under another name".to_owned())
         }
     }
 }

@@ -1,25 +1,14 @@
-//! Names for entries that cannot have their own where names are to be portable: `a:b` is saved as `a_b`. The substitute follows from the
-//! names in the directory, so that another run finds it again.
+//! What entries of a tree are called, and links lead to, where names are to be portable and cannot stay.
 
 use std::{
     borrow::Cow,
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     ffi::{OsStr, OsString},
     os::unix::ffi::OsStringExt,
 };
 
 use super::manifest::{Manifest, Node};
-use crate::{
-    client::{
-        Names,
-        folding::Folding,
-        name::{self, SafeName},
-    },
-    protocol::odd_name,
-};
-
-/// Most bytes of a substitute.
-const MAX_NAME: usize = 255;
+use crate::client::{Names, name::SafeName, substitutes};
 
 /// What stands on the disk instead of the names and link targets of a tree, by the index of the entry.
 #[derive(Debug, Default)]
@@ -29,33 +18,11 @@ pub(super) struct Substitutes {
 }
 
 impl Substitutes {
-    /// Chooses them for all entries whose names are not portable, or the same as an earlier one's on other systems.
+    /// Chooses them for all entries that cannot have their own.
     pub(super) fn choose(manifest: &Manifest) -> Substitutes {
-        let folding = Folding::elsewhere(Names::Portable);
-        let key = |parent: u32, name: &OsStr| (parent, folding.key(&name.to_string_lossy()));
-        let mut taken = HashSet::new();
-        let mut odd = Vec::new();
-        for (index, entry) in manifest.entries().skip(1) {
-            let name = manifest.name(index);
-            let stays = SafeName::exact(name, Names::Portable).is_ok();
-            if !stays || !taken.insert(key(entry.parent, OsStr::new(name))) {
-                odd.push((index, entry.parent));
-            }
-        }
-        let mut names = HashMap::new();
-        for (index, parent) in odd {
-            let own = manifest.name(index);
-            let plain = SafeName::fitting(own, Names::Portable).as_os_str().to_owned();
-            let digest = blake3::hash(own.as_bytes()).to_hex();
-            let marked =
-                [8, 16, 64].map(|length| name::marked(&plain, &format!("~{}", &digest[..length]), MAX_NAME));
-            let mut free =
-                std::iter::once(plain).chain(marked).filter(|name| taken.insert(key(parent, name)));
-            // The whole digest is in no other name, unless somebody wants to lose this file.
-            if let Some(name) = free.next() {
-                names.insert(index, name);
-            }
-        }
+        let entries = manifest.entries().skip(1);
+        let names =
+            substitutes::choose(entries.map(|(index, entry)| (index, entry.parent, manifest.name(index))));
         let targets = targets(manifest, &names);
         Substitutes { names, targets }
     }
@@ -97,7 +64,6 @@ fn targets(manifest: &Manifest, names: &HashMap<u32, OsString>) -> HashMap<u32, 
             targets.insert(index, OsString::from_vec(changed));
         }
     }
-    debug_assert!(targets.values().all(|target| !odd_name::is_escaped(&target.to_string_lossy())));
     targets
 }
 

@@ -1,5 +1,7 @@
 //! Entries of a folder that an answer should have and does not have.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::Violation;
@@ -9,6 +11,8 @@ use crate::{text::SafeText, units};
 const MAX_ENTRIES: usize = 100;
 /// Entries that are named in a sentence.
 const SHOWN: usize = 5;
+/// Most characters of their paths in it.
+const SHOWN_PATH: usize = 120;
 /// Most bytes of the JSON of all named entries together.
 const MAX_LEN: usize = 32 * 1024;
 
@@ -69,7 +73,8 @@ impl Missing {
     pub fn sentence(&self) -> String {
         let entries = if self.count == 1 { "entry" } else { "entries" };
         let named = &self.entries[..self.entries.len().min(SHOWN)];
-        let names: Vec<_> = named.iter().map(|entry| format!("{} ({})", entry.path, entry.reason)).collect();
+        let name = |entry: &MissingEntry| format!("{} ({})", shortened(&entry.path), entry.reason);
+        let names: Vec<_> = named.iter().map(name).collect();
         let others = match self.count.saturating_sub(named.len() as u64) {
             0 => String::new(),
             others => format!(" and {} more", units::count(others)),
@@ -87,6 +92,17 @@ impl Missing {
             _ => Ok(()),
         }
     }
+}
+
+/// A path without its middle, if it is long.
+fn shortened(path: &str) -> Cow<'_, str> {
+    let characters = path.chars().count();
+    if characters <= SHOWN_PATH {
+        return Cow::Borrowed(path);
+    }
+    let half = SHOWN_PATH / 2;
+    let head: String = path.chars().take(half).collect();
+    Cow::Owned(head + "…" + &path.chars().skip(characters - half).collect::<String>())
 }
 
 #[cfg(test)]
@@ -122,6 +138,16 @@ mod tests {
         let expected =
             "2,000 entries missing: a (permission denied), b (x), b (x), b (x), b (x) and 1,995 more";
         assert_eq!(missing.sentence(), expected);
+    }
+
+    #[test]
+    fn a_sentence_has_the_ends_of_long_paths() {
+        let mut missing = Missing::default();
+        missing.add(&format!("deep/{}/name", "é".repeat(2000)), "x");
+        let said = missing.sentence();
+        assert!(said.starts_with("1 entry missing: deep/é") && said.ends_with("é/name (x)"), "{said}");
+        assert_eq!(said.chars().count(), 17 + 121 + 4);
+        assert!(missing.entries[0].path.len() > 4000, "the list has all of it");
     }
 
     #[test]

@@ -3,7 +3,10 @@
 use std::{
     fs,
     io::Cursor,
-    os::unix::fs::{PermissionsExt, symlink},
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{PermissionsExt, symlink},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -102,13 +105,34 @@ fn an_archive_that_is_gone_is_fetched_anew() {
 }
 
 #[test]
-fn a_hostile_archive_stays_packed() {
+fn one_odd_entry_keeps_nothing_else_packed() {
     let served = Served::new();
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-    zip.start_file("../evil", SimpleFileOptions::default()).unwrap();
+    for name in ["../evil", "a\u{202e}b", "good"] {
+        zip.start_file(name, SimpleFileOptions::default()).unwrap();
+    }
     served.write("evil.zip", zip.finish().unwrap().get_ref());
     let mut client = Client::quick();
     let job = extracting(&client, &served, "evil.zip");
-    assert_eq!(client.run(job).unwrap_err().kind, TroubleKind::Integrity);
-    assert_eq!(client.names(), ["evil.zip"]);
+    let finished = client.run(job).unwrap();
+    let missing: Vec<_> = finished.missing.entries.iter().map(|entry| entry.path.as_str()).collect();
+    assert_eq!(missing, ["../evil", "a‹U+202E›b"]);
+    assert_eq!(client.names(), ["evil", "evil.zip"]);
+    assert!(client.path("evil/good").is_file());
+    assert_eq!(fs::read_dir(client.path("evil")).unwrap().count(), 1);
+}
+
+#[test]
+fn names_that_are_not_utf8_are_unpacked_as_they_are_on_the_server() {
+    let served = Served::new();
+    let odd = std::ffi::OsStr::from_bytes(b"caf\xe9/na\xefve.txt");
+    fs::create_dir_all(served.folder.path().join("tree").join(odd).parent().unwrap()).unwrap();
+    fs::write(served.folder.path().join("tree").join(odd), "content").unwrap();
+    let mut client = Client::quick();
+    let job = extracting(&client, &served, "tree");
+    for _ in 0..2 {
+        let finished = client.run(job.clone()).unwrap();
+        assert_eq!(finished.missing.count, 0);
+        assert_eq!(fs::read(client.path("tree").join(odd)).unwrap(), b"content");
+    }
 }
