@@ -55,10 +55,13 @@ impl Board {
         config: &Config,
         events: mpsc::UnboundedSender<Event>,
     ) -> (Board, mpsc::UnboundedReceiver<Deletion>) {
-        // Without one, what an earlier run left is believed as it is.
+        // Without one, nothing is believed that an earlier run left.
         let seal = config.trust.secret.as_deref().map(Seal::with).transpose().unwrap_or_else(|error| {
-            tracing::warn!("there is no secret to seal the notes of unfinished downloads with: {error}");
-            None
+            tracing::warn!(
+                "there is no secret to seal unfinished downloads with: {error}; what earlier runs fetched is compared with the \
+                 server's, and archives start over"
+            );
+            Some(Seal::of_this_run())
         });
         let seal = seal.unwrap_or_default();
         let state = State {

@@ -1,18 +1,16 @@
 //! The control file of a `.part`, as text: what the content is, and which of its blocks are in the `.part`. No I/O.
 //!
 //! ```text
-//! 0a34c1de fdsp-control 1
-//! 51b0a7f2 source {"address":"fdsp+plain://nas:7878/a.iso","identity":"9f…","form":"file","size":2097152,…}
-//! 04c1f3aa seal 8d3b…
-//! 7c11d904 block 1 1048576 6437b3ac…
-//! 3390fe11 block 0 1048576 af1349b9… 2d3adedf…
-//! 5d0c41f7 begun 2 393216
-//! e2c5118a clean 5b1f…
+//! fdsp-control 2
+//! source {"address":"fdsp://nas:7878/a.iso","origin":"sha256:5b…","identity":"9f…","form":"file","size":2097152,…}
+//! block 1 1048576 6437b3ac…
+//! block 0 1048576 af1349b9… 2d3adedf…
+//! begun 2 393216
+//! clean 5b1f…
 //! ```
 //!
-//! Each line begins with the CRC-32 of what follows the space, so that damage costs the lines that it hits and
-//! no more. `seal` tells that the user's own program has written what the content is. `block` has index, length and chaining value; for block 0 also the digest of a content that is
-//! this block alone. Such lines are added as blocks are verified, in any order; of two for one block the
+//! Its lines are sealed, see [`seal`](super::seal). `block` has index, length and chaining value; for block 0 also the digest of a content
+//! that is this block alone. Such lines are added as blocks are verified, in any order; of two for one block the
 //! later one counts. `begun` has the index of a block that is not whole, and how many bytes of it are in the `.part`, which nothing proves
 //! before it is whole; a later line for the same block counts. `clean` is the last line once the `.part` was left in order, with a mark of how it was left: while it is
 //! missing, or the `.part` looks otherwise, each block has to be hashed again before it is believed.
@@ -21,97 +19,62 @@ use std::io::BufRead;
 
 use crate::protocol::digest::{BLOCK_SIZE, BlockDigest, Hash};
 
-use super::{blocks::Noted, memory::Source};
+use super::{
+    blocks::Noted,
+    memory::Source,
+    seal::{self, Opened},
+};
 
-/// The first line; another version is another file.
-const FIRST: &str = "fdsp-control 1";
-/// No line of ours is longer: a path of 4096 bytes, escaped, and the rest.
-const LONGEST: u64 = 64 * 1024;
+/// The format; another version is another one.
+pub(super) const FORMAT: &str = "fdsp-control 2";
 
 /// What a control file says.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Record {
     pub(super) source: Source,
-    /// The seal of the source; see [`sealed`].
-    pub(super) seal: Option<String>,
     pub(super) blocks: Noted,
     /// How the `.part` was left.
     pub(super) clean: Option<String>,
 }
 
-/// A line, with its checksum.
-pub(super) fn line(text: &str) -> String {
-    format!("{:08x} {text}\n", crc32fast::hash(text.as_bytes()))
-}
-
-/// The beginning of a control file.
-pub(super) fn head(source: &Source, seal: Option<&str>) -> String {
-    let seal = seal.map(|seal| line(&format!("seal {seal}"))).unwrap_or_default();
-    line(FIRST) + &line(&sealed(source)) + &seal
-}
-
-/// What the seal is for.
-pub(super) fn sealed(source: &Source) -> String {
+/// The header.
+pub(super) fn header(source: &Source) -> String {
     format!("source {}", serde_json::to_string(source).unwrap_or_default())
 }
 
 /// A verified block.
 pub(super) fn block(index: u64, length: u64, digest: &BlockDigest) -> String {
     let alone = digest.alone.map(|alone| format!(" {alone}")).unwrap_or_default();
-    line(&format!("block {index} {length} {}{alone}", digest.chaining))
+    format!("block {index} {length} {}{alone}", digest.chaining)
 }
 
 /// The first bytes of a block that is not whole; 0 forgets them.
 pub(super) fn begun(index: u64, bytes: u32) -> String {
-    line(&format!("begun {index} {bytes}"))
+    format!("begun {index} {bytes}")
 }
 
 /// The end of one that was left in order.
 pub(super) fn clean(mark: &str) -> String {
-    line(&format!("clean {mark}"))
+    format!("clean {mark}")
 }
 
-/// Whether this is a control file of a version that is not known here.
-pub(super) fn is_of_another_version(mut input: impl BufRead) -> bool {
-    let mut bytes = Vec::new();
-    let read = std::io::Read::take(&mut input, LONGEST).read_until(b'\n', &mut bytes);
-    let text = read.ok().and_then(|_| checked(&bytes));
-    text.is_some_and(|text| text.starts_with("fdsp-control ") && text != FIRST)
+/// Whether this is a control file of another version, in a format that is not read here.
+pub(super) fn is_of_another_version(input: impl BufRead) -> bool {
+    let first = seal::first(input);
+    first.is_some_and(|text| text.starts_with("fdsp-control ") && !text.starts_with(&format!("{FORMAT} ")))
 }
 
-/// Reads a control file of a `.part` of `length` bytes; `None` if it is none, or tells nothing that can be used.
-pub(super) fn read(mut input: impl BufRead, length: u64) -> Option<Record> {
-    let (mut source, mut seal, mut blocks, mut clean) = (None, None, Noted::default(), None);
-    let (mut first, mut damaged) = (true, false);
-    let mut bytes = Vec::new();
-    loop {
-        bytes.clear();
-        let count = std::io::Read::take(&mut input, LONGEST).read_until(b'\n', &mut bytes).ok()?;
-        if count == 0 {
-            break;
-        }
+/// Reads a control file of a `.part` of `length` bytes; `None` if it tells nothing that can be used.
+pub(super) fn read(mut journal: Opened<impl BufRead>, length: u64) -> Option<Record> {
+    let source: Source = serde_json::from_str(journal.header().strip_prefix("source ")?).ok()?;
+    let (mut blocks, mut clean, mut damaged) = (Noted::default(), None, false);
+    while let Some(text) = journal.next().ok()? {
         // Whatever follows, the `.part` was used after it was left.
         clean = None;
-        let text = checked(&bytes);
-        if std::mem::take(&mut first) {
-            if text != Some(FIRST) {
-                return None;
-            }
-            continue;
-        }
-        let word = text.and_then(|text| text.split_once(' '));
-        let understood = match (word, &source) {
-            (Some(("source", json)), None) => {
-                source = Some(serde_json::from_str::<Source>(json).ok()?);
-                true
-            }
-            (Some(("seal", text)), Some(_)) if seal.is_none() => {
-                seal = Some(text.to_owned());
-                true
-            }
-            (Some(("block", rest)), Some(source)) => take_block(rest, source, length, &mut blocks).is_some(),
-            (Some(("begun", rest)), Some(source)) => take_begun(rest, source, length, &mut blocks).is_some(),
-            (Some(("clean", mark)), Some(_)) => {
+        let understood = match text.and_then(|text| text.split_once(' ')) {
+            Some(("block", rest)) => take_block(rest, &source, length, &mut blocks).is_some(),
+            Some(("begun", rest)) => take_begun(rest, &source, length, &mut blocks).is_some(),
+            Some(("clean", mark)) => {
                 clean = Some(mark.to_owned());
                 true
             }
@@ -119,14 +82,7 @@ pub(super) fn read(mut input: impl BufRead, length: u64) -> Option<Record> {
         };
         damaged |= !understood;
     }
-    Some(Record { source: source?, seal, blocks, clean: clean.filter(|_| !damaged) })
-}
-
-/// The text of a whole line whose checksum is right.
-pub(super) fn checked(bytes: &[u8]) -> Option<&str> {
-    let (sum, text) = std::str::from_utf8(bytes.strip_suffix(b"\n")?).ok()?.split_once(' ')?;
-    let ours = format!("{:08x}", crc32fast::hash(text.as_bytes()));
-    (sum == ours).then_some(text)
+    Some(Record { source, blocks, clean: clean.filter(|_| !damaged) })
 }
 
 fn take_block(text: &str, source: &Source, part: u64, blocks: &mut Noted) -> Option<()> {

@@ -352,7 +352,7 @@ mod tests {
         // A handle that names are reached through, and that cannot be synced.
         let path = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let handle = rustix::fs::open(dir.path(), path, Mode::empty()).unwrap();
-        let mut memory = complete(Arc::new(Folder::of(handle, dir.path().to_owned())));
+        let mut memory = complete(Arc::new(Folder::of(handle, dir.path().to_owned(), Default::default())));
         for existing in [Existing::Rename, Existing::Overwrite, Existing::Keep] {
             let fault = run(&mut memory, existing, true).unwrap_err();
             assert!(fault.trouble.message.as_str().starts_with("cannot write the folder of "), "{fault:?}");

@@ -41,9 +41,9 @@ impl Folder {
         Ok(Folder { longest: platform::longest_name(&handle), handle, path, seal })
     }
 
-    /// A folder of ours that is open, and where it is. Control files in it need no seal.
-    pub(super) fn of(handle: OwnedFd, path: PathBuf) -> Folder {
-        Folder { longest: platform::longest_name(&handle), handle, path, seal: Seal::default() }
+    /// A folder of ours that is open, and where it is.
+    pub(super) fn of(handle: OwnedFd, path: PathBuf, seal: Seal) -> Folder {
+        Folder { longest: platform::longest_name(&handle), handle, path, seal }
     }
 
     /// What a content of this name is called in it: shorter, where its file system has no names of that length.

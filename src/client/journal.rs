@@ -5,7 +5,7 @@
 use std::{
     ffi::{OsStr, OsString},
     fs::File,
-    io::{self, BufReader, BufWriter, Write},
+    io::{self, BufReader, BufWriter},
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -20,6 +20,7 @@ use super::{
     control::{self, Record},
     folder::Folder,
     memory::Source,
+    seal::Lines,
 };
 
 /// What follows the name of the `.part`.
@@ -38,7 +39,7 @@ pub(super) struct Journal {
 #[derive(Clone, Debug)]
 pub(super) struct Notes {
     /// Open while blocks are added.
-    file: Arc<Mutex<Option<File>>>,
+    lines: Arc<Mutex<Option<Lines<File>>>>,
     path: PathBuf,
 }
 
@@ -55,15 +56,15 @@ impl Notes {
 
     fn write(&self, line: &str) {
         let mut open = self.open();
-        let Some(file) = &mut *open else { return };
-        if let Err(error) = file.write_all(line.as_bytes()) {
+        let Some(lines) = &mut *open else { return };
+        if let Err(error) = lines.add(line) {
             tracing::warn!("cannot write to {}: {error}", self.path.shown());
             *open = None;
         }
     }
 
-    fn open(&self) -> MutexGuard<'_, Option<File>> {
-        self.file.lock().unwrap_or_else(PoisonError::into_inner)
+    fn open(&self) -> MutexGuard<'_, Option<Lines<File>>> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -72,7 +73,7 @@ impl Journal {
     pub(super) fn of(folder: &Arc<Folder>, part: &OsStr) -> Journal {
         let mut name = part.to_owned();
         name.push(SUFFIX);
-        let notes = Notes { file: Arc::default(), path: folder.join(&name) };
+        let notes = Notes { lines: Arc::default(), path: folder.join(&name) };
         Journal { folder: Arc::clone(folder), name, notes }
     }
 
@@ -115,16 +116,13 @@ impl Journal {
             // It may have become something else since it was looked at.
             file.metadata().ok()?.is_file().then_some(file)
         });
-        let record = record.and_then(|file| control::read(BufReader::new(file), length));
+        let seal = &self.folder.seal;
+        let opened = record.and_then(|file| seal.open(BufReader::new(file), &self.name, control::FORMAT));
+        let record = opened.and_then(|journal| control::read(journal, length));
         if record.is_none() {
-            tracing::warn!("{} cannot be used; the .part is verified without it", shown.shown());
+            seal.warn(&shown);
         }
-        let record = record?;
-        if !self.folder.seal.is_on(&control::sealed(&record.source), record.seal.as_deref()) {
-            tracing::warn!("{} was not written here; the .part is verified without it", shown.shown());
-            return None;
-        }
-        Some(record)
+        record
     }
 
     /// Replaces it, at once and as a whole; with a mark if the `.part` is left in order.
@@ -135,7 +133,7 @@ impl Journal {
         let result = self.write(&fresh, source, blocks, mark);
         let result = result.and_then(|file| self.folder.rename_over(&fresh, &self.name).map(|()| file));
         match result {
-            Ok(file) => *self.notes.open() = Some(file),
+            Ok(lines) => *self.notes.open() = Some(lines),
             Err(error) => {
                 self.unlink(&fresh);
                 tracing::warn!(
@@ -146,25 +144,31 @@ impl Journal {
         }
     }
 
-    fn write(&self, name: &OsStr, source: &Source, blocks: &Blocks, mark: Option<&str>) -> io::Result<File> {
+    fn write(
+        &self,
+        name: &OsStr,
+        source: &Source,
+        blocks: &Blocks,
+        mark: Option<&str>,
+    ) -> io::Result<Lines<File>> {
         // What another one left there is no use to anybody, and is not written into.
         self.unlink(name);
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::APPEND | OFlags::CLOEXEC;
-        let mode = Mode::from_raw_mode(0o666);
+        let mode = Mode::from_raw_mode(0o600);
         let file = File::from(rustix::fs::openat(&self.folder.handle, name, flags, mode)?);
-        let mut out = BufWriter::new(file);
-        let seal = self.folder.seal.of(&control::sealed(source));
-        out.write_all(control::head(source, seal.as_deref()).as_bytes())?;
+        let seal = &self.folder.seal;
+        let mut out =
+            seal.begin(BufWriter::new(file), &self.name, control::FORMAT, &control::header(source))?;
         for (index, digest) in blocks.digests() {
-            out.write_all(control::block(index, blocks.length(index), &digest).as_bytes())?;
+            out.add(&control::block(index, blocks.length(index), &digest))?;
         }
         for (&index, &bytes) in blocks.begun() {
-            out.write_all(control::begun(index, bytes).as_bytes())?;
+            out.add(&control::begun(index, bytes))?;
         }
         if let Some(mark) = mark {
-            out.write_all(control::clean(mark).as_bytes())?;
+            out.add(&control::clean(mark))?;
         }
-        out.into_inner().map_err(|error| error.into_error())
+        out.flushed()
     }
 
     /// Adds nothing more.

@@ -597,9 +597,10 @@ mod tests {
     fn what_another_version_has_noted_is_set_aside_and_not_emptied() {
         let (dir, folder) = folder();
         fs::write(dir.path().join("x.zip.part"), "precious").unwrap();
-        for (text, other) in [("fdsp-control 2", true), ("fdsp-control 1", false), ("something else", false)]
+        for (text, other) in
+            [("fdsp-control 3 0a", true), ("fdsp-control 1", true), ("something else", false)]
         {
-            fs::write(dir.path().join("x.zip.part.fdsp"), crate::client::control::line(text)).unwrap();
+            fs::write(dir.path().join("x.zip.part.fdsp"), crate::client::seal::plain(text)).unwrap();
             let part = Part::open(&folder, "x.zip".as_ref()).unwrap();
             assert_eq!(part.is_of_another_version(), other, "{text}");
         }

@@ -49,8 +49,8 @@ pub struct Trust {
     pub accept_new: bool,
     /// Send tokens to servers without TLS, too.
     pub plain_tokens: bool,
-    /// The file with the secret that the control files of unfinished downloads are sealed with, made where there is none;
-    /// those that are not are not believed. Without one all are.
+    /// The file with the secret that the journals of unfinished downloads are sealed with, made where there is none; only
+    /// journals that are sealed with it are believed. Without one, none of an earlier run is.
     pub secret: Option<PathBuf>,
 }
 

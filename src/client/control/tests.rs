@@ -1,7 +1,11 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::client::{blocks::Blocks, origin::Origin};
+use crate::client::{
+    blocks::Blocks,
+    origin::Origin,
+    seal::{Seal, tests::sealed},
+};
 use crate::protocol::{
     message::{Form, Timestamp},
     pin::Pin,
@@ -26,19 +30,33 @@ fn digest(index: u64, seed: u8) -> BlockDigest {
     BlockDigest { chaining: Hash([seed; 32]), alone: (index == 0).then_some(Hash([!seed; 32])) }
 }
 
+/// The secret of all control files here.
+fn seal() -> &'static Seal {
+    static SEAL: std::sync::LazyLock<Seal> = std::sync::LazyLock::new(Seal::default);
+    &SEAL
+}
+
+/// A control file with these lines.
+fn journal(source: &Source, lines: &[String]) -> Vec<u8> {
+    sealed(seal(), "x.part.fdsp", FORMAT, &header(source), lines)
+}
+
+fn read(bytes: &[u8], length: u64) -> Option<Record> {
+    super::read(seal().open(bytes, "x.part.fdsp".as_ref(), FORMAT)?, length)
+}
+
 /// A content of `size` bytes of which every block but the left out ones is there.
 fn text(size: u64, left_out: &[u64], mark: Option<&str>) -> (String, Record) {
     let source = source(Some(size));
-    let (mut text, mut blocks) = (head(&source, None), Noted::default());
+    let (mut lines, mut blocks) = (Vec::new(), Noted::default());
     for index in (0..Blocks::in_all(size)).rev().filter(|index| !left_out.contains(index)) {
         let length = FULL.min(size - index * FULL);
-        text += &block(index, length, &digest(index, index as u8));
+        lines.push(block(index, length, &digest(index, index as u8)));
         blocks.insert(index, length as u32, &digest(index, index as u8));
     }
-    if let Some(mark) = mark {
-        text += &clean(mark);
-    }
-    (text, Record { source, seal: None, blocks, clean: mark.map(str::to_owned) })
+    lines.extend(mark.map(clean));
+    let text = String::from_utf8(journal(&source, &lines)).unwrap();
+    (text, Record { source, blocks, clean: mark.map(str::to_owned) })
 }
 
 fn verified(record: &Record) -> Vec<(u64, u64, Hash)> {
@@ -60,9 +78,9 @@ fn it_is_read_as_it_was_written() {
 #[test]
 fn a_later_line_for_a_block_counts_and_any_line_ends_order() {
     let size = 2 * FULL;
-    let (mut text, _) = text(size, &[], Some("mark"));
-    text += &block(1, FULL, &digest(1, 99));
-    let found = read(text.as_bytes(), size).unwrap();
+    let all = (0..2).map(|index| block(index, FULL, &digest(index, 1)));
+    let lines: Vec<_> = all.chain([clean("mark"), block(1, FULL, &digest(1, 99))]).collect();
+    let found = read(&journal(&source(Some(size)), &lines), size).unwrap();
     assert_eq!(verified(&found)[1].2, Hash([99; 32]));
     assert_eq!(found.clean, None);
 }
@@ -77,19 +95,19 @@ fn what_cannot_be_is_left_out() {
         block(1 << 43, FULL, &digest(1, 1)),
         block(u64::MAX, FULL, &digest(1, 1)),
         block(0, FULL, &digest(1, 1)),
-        line("block 1 x"),
-        line("else"),
+        "block 1 x".into(),
+        "else".into(),
         begun(3, 5),
         begun(4, 1),
         begun(1, FULL as u32),
         begun(1 << 44, 1),
-        line("begun 1"),
-        line("begun 1 2 3"),
-        line("begun 1 -1"),
+        "begun 1".into(),
+        "begun 1 2 3".into(),
+        "begun 1 -1".into(),
     ];
     for one in lines {
-        let text = head(&source(Some(size)), None) + &one + &clean("mark");
-        let found = read(text.as_bytes(), size).unwrap();
+        let text = journal(&source(Some(size)), &[one.clone(), clean("mark")]);
+        let found = read(&text, size).unwrap();
         assert_eq!((found.blocks.into_blocks().received(), found.clean), (0, None), "{one}");
     }
     // The `.part` is shorter than it says.
@@ -100,39 +118,43 @@ fn what_cannot_be_is_left_out() {
 #[test]
 fn a_block_that_is_not_whole_is_noted_until_it_is() {
     let size = 3 * FULL + 5;
-    let read = |lines: &[String]| {
-        let text = head(&source(Some(size)), None) + &lines.concat() + &clean("mark");
-        let found = super::read(text.as_bytes(), size).unwrap();
+    let blocks = |lines: &[String]| {
+        let text = journal(&source(Some(size)), &[lines, &[clean("mark")]].concat());
+        let found = read(&text, size).unwrap();
         assert_eq!(found.clean.as_deref(), Some("mark"), "{lines:?}");
-        let blocks = found.blocks.into_blocks();
-        (blocks.bytes(), blocks.begun().clone().into_iter().collect::<Vec<_>>())
+        let found = found.blocks.into_blocks();
+        (found.bytes(), found.begun().clone().into_iter().collect::<Vec<_>>())
     };
     let whole = || block(1, FULL, &digest(1, 1));
     assert_eq!(
-        read(&[begun(1, 7), begun(3, 4), begun(1, 9)]),
+        blocks(&[begun(1, 7), begun(3, 4), begun(1, 9)]),
         (0, vec![(1, 9), (3, 4)]),
         "the later one counts"
     );
-    assert_eq!(read(&[begun(1, 7), begun(1, 0)]), (0, vec![]), "it was forgotten");
+    assert_eq!(blocks(&[begun(1, 7), begun(1, 0)]), (0, vec![]), "it was forgotten");
     for lines in [[begun(1, 7), whole()], [whole(), begun(1, 7)]] {
-        assert_eq!(read(&lines), (FULL, vec![]));
+        assert_eq!(blocks(&lines), (FULL, vec![]));
     }
 }
 
 /// Of an archive the last block may be shorter, and only an answer that reaches the end tells how long it is.
 #[test]
 fn the_end_of_a_short_block_of_an_archive_is_fetched_again() {
-    let text = head(&source(None), None) + &block(2, 1000, &digest(2, 1));
-    let blocks = read(text.as_bytes(), 3 * FULL).unwrap().blocks.into_blocks();
+    let text = journal(&source(None), &[block(2, 1000, &digest(2, 1))]);
+    let blocks = read(&text, 3 * FULL).unwrap().blocks.into_blocks();
     assert_eq!((blocks.bytes(), blocks.begun().get(&2)), (0, Some(&999)));
 }
 
 #[test]
 fn another_version_and_no_source_are_no_record() {
     let (text, _) = text(FULL, &[], None);
-    let other = line("fdsp-control 2") + text.split_once('\n').unwrap().1;
-    assert_eq!(read(other.as_bytes(), FULL), None);
-    assert_eq!(read(line(FIRST).as_bytes(), FULL), None);
+    for version in ["fdsp-control 1", "fdsp-control 3 0a", "fdsp-control 22 0a"] {
+        let other = seal::plain(version) + text.split_once('\n').unwrap().1;
+        assert_eq!(read(other.as_bytes(), FULL), None);
+        assert!(is_of_another_version(other.as_bytes()), "{version}");
+    }
+    assert!(!is_of_another_version(text.as_bytes()) && !is_of_another_version(&b"else"[..]));
+    assert_eq!(read(seal::plain(FORMAT).as_bytes(), FULL), None);
     assert_eq!(read(&b""[..], FULL), None);
     assert_eq!(read(&[b'x'; 1 << 20][..], FULL), None);
 }
@@ -159,7 +181,7 @@ proptest! {
     #[test]
     fn whatever_it_holds_it_is_read_without_harm(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
         let _ = read(&bytes[..], 1 << 40);
-        let text = head(&source(Some(5 * FULL)), None).into_bytes();
+        let text = journal(&source(Some(5 * FULL)), &[]);
         let found = read(&[&text[..], &bytes[..]].concat()[..], 5 * FULL);
         prop_assert!(found.is_none_or(|found| found.blocks.into_blocks().received() == 0));
     }
@@ -176,20 +198,4 @@ proptest! {
             prop_assert_eq!(found.clean, None);
         }
     }
-}
-
-/// What the first version that wrote control files has left is read as it was meant, and its seal still fits.
-#[test]
-fn a_control_file_of_an_earlier_version_is_understood() {
-    let sealed = concat!(
-        r#"source {"address":"fdsp+plain://h:1/up","identity":"36c1","form":"file","size":2097152,"#,
-        r#""sources":null,"modified":{"s":1795985522,"ns":676693908}}"#
-    );
-    let hash = "d6".repeat(32);
-    let lines = ["fdsp-control 1", sealed, "seal abc", &format!("block 1 1048576 {hash}"), "clean mark"];
-    let text: String = lines.iter().map(|text| line(text)).collect();
-    let record = read(text.as_bytes(), 2 * FULL).unwrap();
-    assert_eq!(super::sealed(&record.source), sealed);
-    assert_eq!((record.source.data_bytes, record.blocks.clone().into_blocks().bytes()), (None, FULL));
-    assert_eq!((record.seal.as_deref(), record.clean.as_deref()), (Some("abc"), Some("mark")));
 }

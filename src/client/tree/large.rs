@@ -1,7 +1,7 @@
 //! A file of a tree that is larger than a block: it comes as any single file does, with its own `.part` and control file in the work
 //! folder, and takes its place once it is whole.
 
-use std::{io::Write, os::fd::AsFd, sync::Arc};
+use std::{os::fd::AsFd, sync::Arc};
 
 use rustix::fs::Mode;
 
@@ -20,6 +20,7 @@ use crate::{
         crew, fetch, finish,
         folder::Folder,
         memory::{Memory, Place},
+        origin::Origin,
         part::Part,
         place::Target,
         progress::{Here, Progress},
@@ -40,22 +41,22 @@ fn alias(path: &str) -> String {
 /// Bytes that an earlier try left of a file.
 pub(super) fn length(stage: &Stage, path: &str) -> u64 {
     let Ok(parts) = stage.parts() else { return 0 };
-    let folder = Folder::of(parts.root, parts.path);
+    let folder = Folder::of(parts.root, parts.path, stage.seal());
     let found = folder.look(&folder.part_name(alias(path).as_ref())).ok().flatten();
     found.map_or(0, |found| found.size)
 }
 
-/// How much an earlier attempt left of this version of a file.
-pub(super) fn here(stage: &Stage, path: &str, identity: &str) -> Option<Here> {
+/// How much an earlier attempt left of this version of a file, from this server.
+pub(super) fn here(stage: &Stage, path: &str, (origin, identity): (Origin, &str)) -> Option<Here> {
     let parts = stage.parts().ok()?;
-    let (folder, alias) = (Arc::new(Folder::of(parts.root, parts.path)), alias(path));
+    let (folder, alias) = (Arc::new(Folder::of(parts.root, parts.path, stage.seal())), alias(path));
     if !Part::is_there(&folder, alias.as_ref()) {
         return None;
     }
     let (record, _) = Part::open(&folder, alias.as_ref()).ok()?.recorded().ok()??;
     let blocks = record.blocks.into_blocks();
     let here = Here { received: blocks.received(), verified: blocks.bytes() };
-    (record.source.identity == identity).then_some(here)
+    ((record.source.origin, &*record.source.identity) == (origin, identity)).then_some(here)
 }
 
 /// A large file that is being fetched.
@@ -154,7 +155,7 @@ impl Work<'_> {
     fn take_up(&self, context: &Context, ground: &Ground, state: State, index: u32) -> Result<Memory, Fault> {
         let mut large = Memory::default();
         let parts = self.stage()?.parts()?;
-        let folder = Arc::new(Folder::of(parts.root, parts.path));
+        let folder = Arc::new(Folder::of(parts.root, parts.path, self.stage()?.seal()));
         let target = Target::new(folder, alias(&self.manifest.path(index)).into());
         if Part::is_there(&target.folder, &target.name) {
             recall::take_up(context, &mut large, message::Form::File, target)?;
@@ -169,7 +170,7 @@ impl Work<'_> {
             let opened = cursor.parent(index).and_then(|parent| parent.try_clone_to_owned());
             let handle = opened.map_err(|error| cursor.fault("read", index, &error))?;
             let path = ground.path.join(self.manifest.disk_path(self.manifest.entry(index).parent));
-            let folder = Arc::new(Folder::of(handle, path));
+            let folder = Arc::new(Folder::of(handle, path, self.stage()?.seal()));
             (large.old, large.doubtful) =
                 (Some(Target::new(folder, self.manifest.disk_name(index).into())), true);
         }
@@ -226,7 +227,7 @@ impl Work<'_> {
             let stat = rustix::fs::fstat(&*file).map_err(|error| failed(&error.into()))?;
             let identity = if same_server { &source.identity } else { record::HASHED };
             let line = record::file(&path, size, identity, root, &stamp(&stat));
-            if let Err(error) = control.write_all(line.as_bytes()) {
+            if let Err(error) = control.add(&line) {
                 tracing::warn!("cannot write to the control file: {error}");
             }
         }

@@ -104,7 +104,11 @@ impl Work<'_> {
             if size <= BLOCK_SIZE || matches!(states[index as usize], State::Proven(_)) {
                 return None;
             }
-            let here = large::here(stage, &self.manifest.path(index), self.manifest.identity(index))?;
+            let here = large::here(
+                stage,
+                &self.manifest.path(index),
+                (self.manifest.origin, self.manifest.identity(index)),
+            )?;
             Some((index, here))
         };
         self.manifest.files().filter_map(begun).collect()
@@ -207,7 +211,7 @@ impl Work<'_> {
                         None => continue,
                     },
                 };
-                out.write_all(line.as_bytes())?;
+                out.add(&line)?;
             }
             Ok(())
         });

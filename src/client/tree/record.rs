@@ -1,16 +1,14 @@
 //! The control file of a tree that is being fetched, as text: which of its files are there and proven. No I/O.
 //!
 //! ```text
-//! 7d0c4b1e fdsp-tree 1
-//! 51b0a7f2 tree {"address":"fdsp://nas:7878/photos","ground":"new"}
-//! 04c1f3aa seal 8d3b…
-//! 7c11d904 file {"path":"a/b.jpg","size":4096,"identity":"9f…","root":"6437…","stamp":"5b1f…"}
-//! e2c5118a clean 0c77…
+//! fdsp-tree 2
+//! tree {"address":"fdsp://nas:7878/photos","origin":"sha256:5b…","ground":"new"}
+//! file {"path":"a/b.jpg","size":4096,"identity":"9f…","root":"6437…","stamp":"5b1f…"}
+//! clean 0c77…
 //! ```
 //!
-//! Lines are those of the control file of a single file: each with its checksum, so that damage costs the lines that it
-//! hits. `stamp` tells how the file was left. It is believed if `clean` is the last line and tells of the same start of the system;
-//! else the file is hashed, and has to have the `root`.
+//! Its lines are sealed, see [`seal`](crate::client::seal). `stamp` tells how the file was left. It is believed if `clean` is the last line
+//! and tells of the same start of the system; else the file is hashed, and has to have the `root`.
 
 use std::{collections::HashMap, io::BufRead};
 
@@ -18,18 +16,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     client::{
-        control::{checked, line},
         origin::Origin,
+        seal::{self, Opened},
     },
     protocol::digest::Hash,
 };
 
-/// The first line; another version is another file.
-const FIRST: &str = "fdsp-tree 1";
+/// The format; another version is another one.
+pub(super) const FORMAT: &str = "fdsp-tree 2";
 /// The first line of one whose work folder is to be deleted.
 const DELETED: &str = "fdsp-tree deleted";
-/// No line of ours is longer: a path of 4096 bytes, escaped, and the rest.
-const LONGEST: u64 = 64 * 1024;
 
 /// The identity of a file that was hashed, but not compared with the server's: no server's file has it.
 pub(super) const HASHED: &str = "";
@@ -125,26 +121,18 @@ impl Record {
     }
 }
 
-/// The beginning of a control file.
-pub(super) fn head(subject: &Subject, seal: Option<&str>) -> String {
-    let seal = seal.map(|seal| line(&format!("seal {seal}"))).unwrap_or_default();
-    line(FIRST) + &line(&sealed(subject)) + &seal
-}
-
 /// The control file of a work folder that is to be deleted.
 pub(super) fn deleted() -> String {
-    line(DELETED)
+    seal::plain(DELETED)
 }
 
 /// Whether a control file says that its work folder is to be deleted.
 pub(super) fn is_deleted(input: impl BufRead) -> bool {
-    let mut bytes = Vec::new();
-    std::io::Read::take(input, LONGEST).read_until(b'\n', &mut bytes).is_ok()
-        && checked(&bytes) == Some(DELETED)
+    seal::first(input).is_some_and(|first| first == DELETED)
 }
 
-/// What the seal is for.
-pub(super) fn sealed(subject: &Subject) -> String {
+/// The header.
+pub(super) fn header(subject: &Subject) -> String {
     format!("tree {}", serde_json::to_string(subject).unwrap_or_default())
 }
 
@@ -158,57 +146,41 @@ pub(super) fn file(path: &str, size: u64, identity: &str, root: Hash, stamp: &st
         root: root.as_str().into(),
         stamp: stamp.into(),
     };
-    line(&format!("file {}", serde_json::to_string(&said).unwrap_or_default()))
+    format!("file {}", serde_json::to_string(&said).unwrap_or_default())
 }
 
 /// The end of one that was left in order.
 pub(super) fn clean(mark: &str) -> String {
-    line(&format!("clean {mark}"))
+    format!("clean {mark}")
 }
 
-/// What a control file is about, and its seal; `None` if it is none.
-pub(super) fn subject(mut input: impl BufRead) -> Option<(Subject, Option<String>)> {
-    let mut line = || {
-        let mut bytes = Vec::new();
-        std::io::Read::take(&mut input, LONGEST).read_until(b'\n', &mut bytes).ok()?;
-        checked(&bytes).map(str::to_owned)
-    };
-    line().filter(|first| first == FIRST)?;
-    let subject = serde_json::from_str(line()?.strip_prefix("tree ")?).ok()?;
-    Some((subject, line().and_then(|line| line.strip_prefix("seal ").map(str::to_owned))))
+/// What a control file with this header is about; `None` if it is none.
+pub(super) fn subject(header: &str) -> Option<Subject> {
+    serde_json::from_str(header.strip_prefix("tree ")?).ok()
 }
 
-/// Reads a control file that is to be about files in `ground`, at most `most` of them; it tells nothing if it is none, or about
+/// Reads a control file that is to be about files in `ground`, at most `most` of them; it tells nothing if it is about
 /// others. Files that another server than `origin` has proven are as good as hashed.
-pub(super) fn read(mut input: impl BufRead, (ground, origin): (Place, Origin), most: usize) -> Record {
+pub(super) fn read(
+    mut journal: Opened<impl BufRead>,
+    (ground, origin): (Place, Origin),
+    most: usize,
+) -> Record {
     let mut record = Record::default();
-    let (mut number, mut damaged, mut proven) = (0, false, false);
-    let mut bytes = Vec::new();
+    let subject = subject(journal.header()).filter(|subject| subject.ground == ground);
+    let Some(subject) = subject else { return record };
+    let (proven, mut damaged) = (subject.origin == origin, false);
     loop {
-        bytes.clear();
-        match std::io::Read::take(&mut input, LONGEST).read_until(b'\n', &mut bytes) {
-            Ok(0) => break,
-            Ok(_) => number += 1,
+        let text = match journal.next() {
+            Ok(None) => break,
+            Ok(Some(text)) => text,
             Err(_) => return Record::default(),
-        }
+        };
         // Whatever follows, the files were used after they were left.
         record.clean = None;
-        let text = checked(&bytes);
-        let words = text.and_then(|text| text.split_once(' '));
-        let understood = match (number, words) {
-            (1, _) if text == Some(FIRST) => true,
-            (2, Some(("tree", json))) => {
-                let subject = serde_json::from_str::<Subject>(json).ok();
-                let Some(subject) = subject.filter(|subject| subject.ground == ground) else {
-                    return Record::default();
-                };
-                proven = subject.origin == origin;
-                true
-            }
-            (1 | 2, _) => return Record::default(),
-            (3, Some(("seal", _))) => true,
-            (_, Some(("file", json))) => take_file(json, proven, &mut record.files, most).is_some(),
-            (_, Some(("clean", mark))) => {
+        let understood = match text.and_then(|text| text.split_once(' ')) {
+            Some(("file", json)) => take_file(json, proven, &mut record.files, most).is_some(),
+            Some(("clean", mark)) => {
                 record.clean = Some(mark.to_owned());
                 true
             }
@@ -237,8 +209,10 @@ fn take_file(json: &str, proven: bool, files: &mut HashMap<Key, Known>, most: us
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
+    use crate::client::seal::{Seal, tests::sealed};
 
     const ROOT: Hash = Hash([7; 32]);
 
@@ -246,15 +220,31 @@ mod tests {
         Subject { address: "fdsp://h/\"d\"\n".into(), origin: Origin::Plain, ground: Place::New }
     }
 
+    fn seal() -> &'static Seal {
+        static SEAL: std::sync::LazyLock<Seal> = std::sync::LazyLock::new(Seal::default);
+        &SEAL
+    }
+
+    fn journal(lines: &[String]) -> String {
+        let bytes = sealed(seal(), "x", FORMAT, &header(&subject()), lines);
+        String::from_utf8(bytes).unwrap()
+    }
+
+    fn read_as(text: &[u8], about: (Place, Origin), most: usize) -> Record {
+        let opened = seal().open(text, "x".as_ref(), FORMAT);
+        opened.map(|opened| read(opened, about, most)).unwrap_or_default()
+    }
+
     fn read_text(text: &[u8]) -> Record {
-        read(text, (Place::New, Origin::Plain), 100)
+        read_as(text, (Place::New, Origin::Plain), 100)
+    }
+
+    fn lines() -> Vec<String> {
+        vec![file("a/b \"c\".txt", 3, "one", ROOT, "s1"), file("d", 9, "two", ROOT, "s2"), clean("m")]
     }
 
     fn whole() -> String {
-        head(&subject(), None)
-            + &file("a/b \"c\".txt", 3, "one", ROOT, "s1")
-            + &file("d", 9, "two", ROOT, "s2")
-            + &clean("m")
+        journal(&lines())
     }
 
     #[test]
@@ -270,20 +260,20 @@ mod tests {
     #[test]
     fn what_another_server_proved_is_known_and_not_proven() {
         let other = Origin::Certificate(crate::protocol::pin::Pin([1; 32]));
-        let record = read(whole().as_bytes(), (Place::New, other), 100);
+        let record = read_as(whole().as_bytes(), (Place::New, other), 100);
         let known = record.file("d").unwrap();
         assert!(known.root == ROOT && known.has_stamp("s2") && !known.proves(ROOT, "two"));
     }
 
     #[test]
     fn of_two_lines_for_one_file_the_later_counts() {
-        let text = head(&subject(), None) + &file("d", 1, "one", ROOT, "") + &file("d", 2, "two", ROOT, "");
+        let text = journal(&[file("d", 1, "one", ROOT, ""), file("d", 2, "two", ROOT, "")]);
         assert!(read_text(text.as_bytes()).file("d").unwrap().is_of("two"));
     }
 
     #[test]
     fn clean_is_the_last_line_of_an_undamaged_file() {
-        let more = whole() + &file("e", 1, "x", ROOT, "");
+        let more = journal(&[lines(), vec![file("e", 1, "x", ROOT, "")]].concat());
         assert_eq!(read_text(more.as_bytes()).clean, None);
         let damaged = whole().replace("\"d\",\"size\":9", "\"d\",\"size\":8");
         let record = read_text(damaged.as_bytes());
@@ -293,20 +283,23 @@ mod tests {
 
     #[test]
     fn one_about_something_else_tells_nothing() {
-        assert_eq!(read(whole().as_bytes(), (Place::Target, Origin::Plain), 100), Record::default());
-        let newer = whole().replacen(&line(FIRST), &line("fdsp-tree 2"), 1);
-        assert_eq!(read_text(newer.as_bytes()), Record::default());
+        assert_eq!(read_as(whole().as_bytes(), (Place::Target, Origin::Plain), 100), Record::default());
+        for version in ["fdsp-tree 1", "fdsp-tree 3 0a"] {
+            let other = seal::plain(version) + whole().split_once('\n').unwrap().1;
+            assert_eq!(read_text(other.as_bytes()), Record::default());
+        }
         assert_eq!(read_text(b""), Record::default());
-        assert_eq!(read(whole().as_bytes(), (Place::New, Origin::Plain), 1).files.len(), 1);
+        assert_eq!(read_as(whole().as_bytes(), (Place::New, Origin::Plain), 1).files.len(), 1);
     }
 
     proptest! {
         #[test]
         fn no_damage_makes_it_say_what_was_not_written(at in 0usize..400, byte in any::<u8>(), cut in any::<bool>()) {
-            let mut text = whole().into_bytes();
+            let written = whole();
+            let mut text = written.clone().into_bytes();
             let at = at % text.len();
             if cut { text.truncate(at) } else { text[at] = byte }
-            let (found, written) = (read_text(&text), read_text(whole().as_bytes()));
+            let (found, written) = (read_text(&text), read_text(written.as_bytes()));
             for (path, known) in &found.files {
                 prop_assert_eq!(written.files.get(path), Some(known));
             }

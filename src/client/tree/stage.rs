@@ -6,7 +6,7 @@ use std::{
     collections::HashMap,
     ffi::{OsStr, OsString},
     fs::File,
-    io::{self, BufRead, BufReader, Seek, Write},
+    io::{self, BufReader, Write},
     os::{
         fd::{AsFd, BorrowedFd},
         unix::fs::MetadataExt,
@@ -35,6 +35,7 @@ use crate::{
         origin::Origin,
         removal,
         retry::Fault,
+        seal::{Lines, Opened, Seal},
         work_folder::{self, Purpose},
     },
     platform,
@@ -69,7 +70,7 @@ pub(in crate::client) struct Stage {
     /// The locked directory.
     handle: File,
     /// Open while files are added to it.
-    control: Option<File>,
+    control: Option<Lines<File>>,
     /// What is in the control file was written by this run of the program alone, while it held the lock.
     ours: bool,
 }
@@ -116,6 +117,11 @@ impl Stage {
         self.folder.join(&self.name)
     }
 
+    /// The seal of the journals in it.
+    pub(super) fn seal(&self) -> Seal {
+        self.folder.seal.clone()
+    }
+
     /// The directory.
     pub(super) fn handle(&self) -> std::os::fd::BorrowedFd<'_> {
         self.handle.as_fd()
@@ -151,15 +157,19 @@ impl Stage {
         file.metadata().is_ok_and(|data| data.is_file()).then(|| BufReader::new(file))
     }
 
-    /// What a control file is about, if that was written by this user's program.
-    fn subject(&self, control: impl BufRead) -> Option<Subject> {
-        let (subject, seal) = record::subject(control)?;
-        self.folder.seal.is_on(&record::sealed(&subject), seal.as_deref()).then_some(subject)
+    /// Its control file, if that was written by this user's program.
+    fn journal(&self) -> Option<Opened<BufReader<File>>> {
+        let control = self.control()?;
+        let journal = self.folder.seal.open(control, &self.name, record::FORMAT);
+        if journal.is_none() {
+            self.folder.seal.warn(&self.path().join(CONTROL));
+        }
+        journal
     }
 
     /// Whether what is in it came from there. Nothing came from anywhere.
     pub(in crate::client) fn is_from(&self, address: &Address) -> bool {
-        match self.control().and_then(|control| self.subject(control)) {
+        match self.journal().and_then(|journal| record::subject(journal.header())) {
             Some(subject) => Address::parse(&subject.address).is_ok_and(|known| known.is_same_as(address)),
             None => [TREE, PARTS].iter().all(|name| {
                 // Only what is empty goes, and is made again when it is needed.
@@ -173,11 +183,7 @@ impl Stage {
 
     /// What its control file says to a server of this origin, and whether that can be believed without hashing.
     pub(super) fn recorded(&self, place: Place, origin: Origin, most: usize) -> (Record, bool) {
-        let record = self.control().and_then(|mut control| {
-            self.subject(&mut control)?;
-            control.rewind().ok()?;
-            Some(record::read(control, (place, origin), most))
-        });
+        let record = self.journal().map(|journal| record::read(journal, (place, origin), most));
         let record = record.unwrap_or_default();
         let trusted = self.ours || (record.clean.is_some() && record.clean == platform::boot());
         (record, trusted)
@@ -185,7 +191,11 @@ impl Stage {
 
     /// Replaces the control file by one that `write` fills; from here on it counts as in use. It only saves work: where it cannot
     /// be written, the download goes on without it.
-    pub(super) fn record(&mut self, subject: &Subject, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
+    pub(super) fn record(
+        &mut self,
+        subject: &Subject,
+        write: impl FnOnce(&mut Lines<io::BufWriter<File>>) -> io::Result<()>,
+    ) {
         self.control = None;
         match self.replace(subject, write) {
             Ok(file) => (self.control, self.ours) = (Some(file), true),
@@ -203,18 +213,18 @@ impl Stage {
     fn replace(
         &self,
         subject: &Subject,
-        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-    ) -> io::Result<File> {
+        write: impl FnOnce(&mut Lines<io::BufWriter<File>>) -> io::Result<()>,
+    ) -> io::Result<Lines<File>> {
         removal::remove(self.handle.as_fd(), OsStr::new(FRESH))?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::APPEND | OFlags::CLOEXEC;
-        let file = File::from(rustix::fs::openat(&self.handle, FRESH, flags, Mode::from_raw_mode(0o666))?);
-        let mut out = io::BufWriter::new(file);
-        let seal = self.folder.seal.of(&record::sealed(subject));
-        out.write_all(record::head(subject, seal.as_deref()).as_bytes())?;
+        let file = File::from(rustix::fs::openat(&self.handle, FRESH, flags, Mode::from_raw_mode(0o600))?);
+        let header = record::header(subject);
+        let out = io::BufWriter::new(file);
+        let mut out = self.folder.seal.begin(out, &self.name, record::FORMAT, &header)?;
         write(&mut out)?;
-        let file = out.into_inner().map_err(|error| error.into_error())?;
+        let lines = out.flushed()?;
         rustix::fs::renameat(&self.handle, FRESH, &self.handle, CONTROL)?;
-        Ok(file)
+        Ok(lines)
     }
 
     /// Marks it as deleted, for the run that gets to it.
@@ -223,7 +233,7 @@ impl Stage {
         removal::remove(self.handle.as_fd(), OsStr::new(FRESH))?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let mut file =
-            File::from(rustix::fs::openat(&self.handle, FRESH, flags, Mode::from_raw_mode(0o666))?);
+            File::from(rustix::fs::openat(&self.handle, FRESH, flags, Mode::from_raw_mode(0o600))?);
         file.write_all(record::deleted().as_bytes())?;
         Ok(rustix::fs::renameat(&self.handle, FRESH, &self.handle, CONTROL)?)
     }
@@ -242,8 +252,8 @@ impl Stage {
     }
 
     /// The control file, to add to it.
-    pub(super) fn adder(&self) -> Option<File> {
-        self.control.as_ref().and_then(|file| file.try_clone().ok())
+    pub(super) fn adder(&self) -> Option<Lines<File>> {
+        self.control.as_ref().and_then(|lines| lines.try_clone().ok())
     }
 
     /// What the file system takes for the same name.
@@ -274,7 +284,7 @@ impl Stage {
     pub(super) fn close(mut self) {
         // What was not on the disk when the power failed may look as it was left: the start of the system is told.
         if let (Some(mut control), Some(boot)) = (self.control.take(), platform::boot())
-            && let Err(error) = control.write_all(record::clean(&boot).as_bytes())
+            && let Err(error) = control.add(&record::clean(&boot))
         {
             tracing::debug!("cannot write to {}: {error}", self.path().shown());
         }
@@ -418,7 +428,7 @@ mod tests {
         let hash = crate::protocol::digest::Hash([1; 32]);
         let mut stage = Stage::open(&folder, "x".as_ref()).unwrap();
         assert!(!stage.recorded(Place::New, Origin::Plain, 10).1);
-        stage.record(&subject, |out| out.write_all(record::file("f", 1, "i", hash, "s").as_bytes()));
+        stage.record(&subject, |out| out.add(&record::file("f", 1, "i", hash, "s")));
         let (record, trusted) = stage.recorded(Place::New, Origin::Plain, 10);
         assert!(trusted && record.file("f").is_some());
         drop(stage);

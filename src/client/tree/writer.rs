@@ -24,7 +24,9 @@ use super::{
 };
 use crate::text::ShowPath;
 use crate::{
-    client::{TroubleKind, folder::Folder, part, progress::Progress, retry::Fault, times::set_modified},
+    client::{
+        TroubleKind, folder::Folder, part, progress::Progress, retry::Fault, seal::Lines, times::set_modified,
+    },
     platform::reason,
     protocol::{digest::Hash, message::FileHead},
 };
@@ -80,7 +82,7 @@ pub(super) struct Site {
     /// The folder of the target.
     pub(super) folder: Arc<Folder>,
     /// The control file.
-    pub(super) control: Option<File>,
+    pub(super) control: Option<Lines<File>>,
     pub(super) progress: Arc<Progress>,
     pub(super) umask: u32,
 }
@@ -104,7 +106,7 @@ impl Writer {
             let manifest = Arc::clone(&site.manifest);
             let ground = Arc::clone(&site.ground);
             let mut cursor = Cursor::new(&ground, &manifest);
-            let mut lines = String::new();
+            let mut lines = Vec::new();
             for mut batch in batches {
                 site.write(&mut cursor, &batch, &mut lines)?;
                 batch.bytes.clear();
@@ -175,7 +177,12 @@ impl Drop for Writer {
 }
 
 impl Site {
-    fn write(&mut self, cursor: &mut Cursor<'_>, batch: &Batch, lines: &mut String) -> Result<(), Fault> {
+    fn write(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        batch: &Batch,
+        lines: &mut Vec<String>,
+    ) -> Result<(), Fault> {
         lines.clear();
         let (mut offset, mut bytes, mut files) = (0, 0u64, 0);
         let mut result = Ok(());
@@ -193,7 +200,7 @@ impl Site {
             match written {
                 Ok((size, identity, stamp)) => {
                     if self.control.is_some() {
-                        lines.push_str(&record::file(
+                        lines.push(record::file(
                             &self.manifest.path(item.index),
                             size,
                             identity,
@@ -211,7 +218,7 @@ impl Site {
             }
         }
         if let Some(control) = &mut self.control
-            && let Err(error) = control.write_all(lines.as_bytes())
+            && let Err(error) = control.add_all(lines.iter().map(String::as_str))
         {
             tracing::warn!("cannot write to the control file: {error}");
             self.control = None;

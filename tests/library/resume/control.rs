@@ -2,13 +2,19 @@
 
 use std::{
     fs,
+    net::SocketAddr,
     os::unix::fs::{PermissionsExt, symlink},
     path::Path,
 };
 
 use fdsp::client::{Config, Existing, Form, NewJob, Trust};
 
-use crate::resume::support::{Folder, MIB, Served, config, content};
+use tempfile::TempDir;
+
+use crate::resume::{
+    proxy::Proxy,
+    support::{Folder, MIB, Served, config, content},
+};
 
 /// Interrupts a download of 4 MiB after 2, spoils the control file, and downloads.
 fn spoilt(spoil: impl FnOnce(&Folder, &Path)) -> Folder {
@@ -39,8 +45,8 @@ fn none_is_no_error() {
 fn one_of_another_version_is_no_error() {
     let folder = spoilt(|_, control| {
         let text = fs::read_to_string(control).unwrap();
-        assert!(text.contains(" fdsp-control 1\n") && text.contains("fdsp+plain://127.0.0.1:"), "{text}");
-        fs::write(control, text.replace("fdsp-control 1", "fdsp-control 2")).unwrap();
+        assert!(text.contains(" fdsp-control 2 ") && text.contains("fdsp+plain://127.0.0.1:"), "{text}");
+        fs::write(control, text.replace("fdsp-control 2", "fdsp-control 3")).unwrap();
     });
     assert_eq!(folder.names(), ["a"]);
 }
@@ -82,64 +88,119 @@ fn a_claim_that_is_not_true_is_not_believed() {
     assert_eq!(folder.names(), ["a"]);
 }
 
-/// Replaces the identity that a control file tells of, and mends the checksum of that line.
-fn claim(control: &Path, identity: &str) {
-    let text = fs::read_to_string(control).unwrap();
-    let lines = text.lines().map(|line| match line.split_once(" source ") {
-        Some((_, json)) => {
-            let mut source: serde_json::Value = serde_json::from_str(json).unwrap();
-            source["identity"] = identity.into();
-            let text = format!("source {source}");
-            format!("{:08x} {text}\n", crc32fast::hash(text.as_bytes()))
-        }
-        None => format!("{line}\n"),
-    });
-    let forged: String = lines.collect();
-    assert!(forged.contains(identity));
-    fs::write(control, forged).unwrap();
+/// An engine whose unfinished downloads are sealed with this secret.
+fn sealed_with(secret: Option<&Path>) -> Config {
+    Config { trust: Trust { secret: secret.map(Path::to_owned), ..Trust::default() }, ..config() }
 }
 
-/// What a control file tells of.
-fn identity(control: &Path) -> String {
-    let text = fs::read_to_string(control).unwrap();
-    let json = text.lines().find_map(|line| Some(line.split_once(" source ")?.1)).unwrap();
-    serde_json::from_str::<serde_json::Value>(json).unwrap()["identity"].as_str().unwrap().to_owned()
+/// A zip of which two blocks came from a server, sealed with a secret; what a client with another one makes of it.
+struct Archive {
+    served: Served,
+    secrets: TempDir,
+}
+
+const ARCHIVE: &str = "d.zip";
+const CONTROL: &str = "d.zip.part.fdsp";
+
+impl Archive {
+    fn new(seed: u64) -> Archive {
+        let served = Served::new();
+        served.write("d/a", &content(4 * MIB, seed));
+        Archive { served, secrets: tempfile::tempdir().unwrap() }
+    }
+
+    fn sealed(&self, secret: &str) -> Config {
+        sealed_with(Some(&self.secrets.path().join(secret)))
+    }
+
+    fn job(&self, folder: &Folder, at: SocketAddr) -> NewJob {
+        NewJob { form: Form::Zip, ..folder.job(at, "d", Existing::Keep) }
+    }
+
+    fn begin(&self, folder: &Folder, secret: &str) {
+        let gate = Proxy::gate(self.served.at(), 2 * (MIB + 1000) + 8000);
+        let run = folder.begin_with(self.sealed(secret), self.job(folder, gate.at()));
+        folder.wait_for(ARCHIVE, 2);
+        run.stop();
+    }
+
+    /// Finishes it; how much was not fetched again. What is in it must be the server's.
+    fn finish(&self, folder: &Folder, config: Config, save_as: Option<&str>) -> u64 {
+        let save_as = save_as.map(Into::into);
+        let finished =
+            folder.fetch_with(config, NewJob { save_as, ..self.job(folder, self.served.at()) }).unwrap();
+        let mut archive = zip::ZipArchive::new(fs::File::open(finished.path).unwrap()).unwrap();
+        let mut found = Vec::new();
+        std::io::copy(&mut archive.by_name("d/a").unwrap(), &mut found).unwrap();
+        let right = fs::read(self.served.folder.path().join("d/a")).unwrap();
+        assert!(found == right, "what is in it is not what the server has");
+        finished.resumed
+    }
 }
 
 #[test]
-fn one_that_somebody_else_has_written_is_not_believed() {
-    // Half a file of somebody else's, with a control file that says that it is half of the server's.
-    let (served, theirs) = (Served::new(), Served::new());
-    let (right, wrong) = (content(4 * MIB, 1), content(4 * MIB, 7));
-    let secrets = tempfile::tempdir().unwrap();
-    for (path, name, form) in [("a", "a", Form::Auto), ("d", "d.zip", Form::Zip)] {
-        let file = if form == Form::Zip { "d/a" } else { "a" };
-        served.write(file, &right);
-        theirs.write(file, &wrong);
-        let honest = Folder::new();
-        honest.interrupted(served.at(), path, name, 2);
-        let identity = identity(&honest.path(&format!("{name}.part.fdsp")));
-        let fetch = |secret: Option<&str>| {
-            let folder = Folder::new();
-            folder.interrupted(theirs.at(), path, name, 2);
-            claim(&folder.path(&format!("{name}.part.fdsp")), &identity);
-            let trust = Trust { secret: secret.map(|name| secrets.path().join(name)), ..Trust::default() };
-            let job = NewJob { form, ..folder.job(served.at(), path, Existing::Keep) };
-            folder
-                .fetch_with(Config { trust, ..config() }, job)
-                .map(|finished| fs::read(finished.path).unwrap())
-        };
-        let whole = fetch(Some("secret")).unwrap();
-        if form == Form::Auto {
-            assert!(whole == right);
-            assert!(fetch(None).unwrap() == right, "the server knows the digest of what it has sent before");
-        } else {
-            let mut archive = zip::ZipArchive::new(std::io::Cursor::new(whole)).unwrap();
-            let mut found = Vec::new();
-            std::io::copy(&mut archive.by_name("d/a").unwrap(), &mut found).unwrap();
-            assert!(found == right);
-        }
+fn without_the_secret_that_sealed_it_nothing_is_believed() {
+    let archive = Archive::new(1);
+    for (secret, believed) in [(None, false), (Some("other"), false), (Some("own"), true)] {
+        let folder = Folder::new();
+        archive.begin(&folder, "own");
+        let config = secret.map_or_else(|| sealed_with(None), |secret| archive.sealed(secret));
+        let resumed = archive.finish(&folder, config, None);
+        assert_eq!(resumed >= 2 * MIB as u64, believed, "{secret:?}: {resumed}");
+        assert!(believed || resumed == 0, "{secret:?}: {resumed}");
     }
+}
+
+#[test]
+fn a_header_of_the_users_does_not_vouch_for_blocks_of_somebody_else() {
+    let (own, theirs) = (Archive::new(1), Archive::new(7));
+    let (victim, attacker) = (Folder::new(), Folder::new());
+    own.begin(&victim, "own");
+    theirs.begin(&attacker, "theirs");
+    let text = |folder: &Folder| fs::read_to_string(folder.path(CONTROL)).unwrap();
+    let is_about_blocks =
+        |line: &&str| [" block ", " begun ", " clean "].iter().any(|word| line.contains(word));
+    let (header, blocks) = (text(&victim), text(&attacker));
+    let header = header.lines().filter(|line| !is_about_blocks(line));
+    let forged: Vec<_> =
+        header.chain(blocks.lines().filter(is_about_blocks)).map(|line| format!("{line}\n")).collect();
+    // In the folder of the user, and in another one.
+    for folder in [victim, Folder::new()] {
+        fs::copy(attacker.path("d.zip.part"), folder.path("d.zip.part")).unwrap();
+        fs::write(folder.path(CONTROL), forged.concat()).unwrap();
+        assert_eq!(own.finish(&folder, own.sealed("own"), None), 0);
+    }
+}
+
+#[test]
+fn it_belongs_to_the_name_of_its_target() {
+    let archive = Archive::new(1);
+    for (name, believed) in [("other.zip", false), (ARCHIVE, true)] {
+        let (folder, moved) = (Folder::new(), Folder::new());
+        archive.begin(&folder, "own");
+        assert_eq!(fs::metadata(folder.path(CONTROL)).unwrap().permissions().mode() & 0o777, 0o600);
+        fs::rename(folder.path("d.zip.part"), moved.path(&format!("{name}.part"))).unwrap();
+        fs::rename(folder.path(CONTROL), moved.path(&format!("{name}.part.fdsp"))).unwrap();
+        let resumed = archive.finish(&moved, archive.sealed("own"), Some(name));
+        assert_eq!(resumed > 0, believed, "{name}: {resumed}");
+    }
+}
+
+#[test]
+fn what_an_earlier_version_left_is_compared_or_kept_aside() {
+    let archive = Archive::new(1);
+    let bytes = content(4 * MIB, 1);
+    let control = "3e64b138 fdsp-control 1\n";
+    let folder = Folder::new();
+    fs::write(folder.path("a.part"), &bytes[..3 * MIB]).unwrap();
+    fs::write(folder.path("a.part.fdsp"), control).unwrap();
+    let finished = folder.fetch(archive.served.at(), "d/a").unwrap();
+    assert!(fs::read(finished.path).unwrap() == bytes && finished.resumed == 3 * MIB as u64);
+    fs::write(folder.path("d.zip.part"), "precious").unwrap();
+    fs::write(folder.path(CONTROL), control).unwrap();
+    assert_eq!(archive.finish(&folder, archive.sealed("own"), None), 0);
+    assert_eq!(fs::read(folder.path("d.zip (1).part")).unwrap(), b"precious");
+    assert!(folder.path("d.zip (1).part.fdsp").exists());
 }
 
 #[test]
@@ -147,14 +208,11 @@ fn one_that_was_sealed_is_gone_on_with() {
     let served = Served::new();
     served.write("d/a", &content(4 * MIB, 1));
     let secrets = tempfile::tempdir().unwrap();
-    let sealed = || Config {
-        trust: Trust { secret: Some(secrets.path().join("secret")), ..Trust::default() },
-        ..config()
-    };
+    let sealed = || sealed_with(Some(&secrets.path().join("secret")));
     for (path, name, form) in [("d/a", "a", Form::Auto), ("d", "d.zip", Form::Zip), ("d", "d", Form::Tree)] {
         let folder = Folder::new();
         let job = |at| NewJob { form, ..folder.job(at, path, Existing::Keep) };
-        let gate = crate::resume::proxy::Proxy::gate(served.at(), 2 * (MIB + 1000) + 8000);
+        let gate = Proxy::gate(served.at(), 2 * (MIB + 1000) + 8000);
         let run = folder.begin_with(sealed(), job(gate.at()));
         let control = folder.path("d.part/fdsp-parts");
         crate::resume::support::until("something of it", || {

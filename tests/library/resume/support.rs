@@ -23,6 +23,9 @@ use crate::resume::proxy::Proxy;
 
 pub use crate::shared::folder::{MIB, content};
 
+/// What unfinished downloads are sealed with, in all tests.
+const SECRET: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/state/secret");
+
 /// No test waits longer for anything.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -171,7 +174,7 @@ pub fn config() -> Config {
         sync: false,
         extract: Default::default(),
         names: Default::default(),
-        trust: Trust::default(),
+        trust: Trust { secret: Some(SECRET.into()), ..Trust::default() },
     }
 }
 
