@@ -15,7 +15,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use crate::platform::{self, reason};
 use crate::text::ShowPath;
 
-use super::{name, retry::Fault, seal::Seal};
+use super::{name, retry::Fault, seal::Seal, unstorable::is_no_name};
 
 /// An open folder.
 #[derive(Debug)]
@@ -98,6 +98,7 @@ impl Folder {
                 id: (stat.st_dev, stat.st_ino),
             })),
             Err(rustix::io::Errno::NOENT) => Ok(None),
+            Err(error) if is_no_name(&error.into()) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }

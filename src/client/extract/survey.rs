@@ -28,7 +28,7 @@ use crate::{
         folding::Folding,
         name::SafeName,
         substitutes::{self, Named},
-        unstorable,
+        unstorable::Probe,
     },
     protocol::{message::Missing, odd_name, path},
     text::{SafeText, ShowPath},
@@ -229,6 +229,7 @@ impl Contents {
     /// Leaves out what the file system cannot hold: names that it does not take, tried in an empty directory, and the second of two
     /// that are the same to it. Whether that is anything.
     pub(super) fn leave_out(&mut self, folder: &Folder, probe: BorrowedFd<'_>, folding: Folding) -> bool {
+        let probe = Probe::new(folder, probe);
         let mut tried: HashMap<OsString, Option<String>> = HashMap::new();
         let mut names = Known { folding, ..Known::default() };
         let before = self.missing.count;
@@ -238,7 +239,7 @@ impl Contents {
             let refused = segments.find_map(|name| match tried.get(name) {
                 Some(known) => known.clone(),
                 None => {
-                    let why = unstorable::why(name, folder, probe);
+                    let why = probe.refusal(name);
                     tried.entry(name.to_owned()).or_insert(why).clone()
                 }
             });

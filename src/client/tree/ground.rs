@@ -11,7 +11,7 @@ use rustix::fs::{AtFlags, FileType, Stat};
 use super::manifest::{Entry, Manifest, Node};
 use crate::text::ShowPath;
 use crate::{
-    client::{folder::open_directory, retry::Fault},
+    client::{folder::open_directory, retry::Fault, unstorable::is_no_name},
     platform::{self, Access, Links, Reach, reason},
     protocol::message::Timestamp,
 };
@@ -90,7 +90,7 @@ impl<'a> Cursor<'a> {
             .and_then(|parent| Ok(rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?));
         match found {
             Ok(stat) => Ok(Some(stat)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound || is_no_name(&error) => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -6,7 +6,11 @@ use rustix::{fs::AtFlags, io::Errno};
 
 use super::manifest::{Entry, Manifest, Node};
 use crate::{
-    client::{folder::Folder, folding::Folding, unstorable},
+    client::{
+        folder::Folder,
+        folding::Folding,
+        unstorable::{self, Probe},
+    },
     protocol::odd_name,
     text::SafeText,
 };
@@ -44,6 +48,7 @@ pub(super) fn unstorable(
     folder: &Folder,
     probe: BorrowedFd<'_>,
 ) -> HashMap<u32, String> {
+    let names = Probe::new(folder, probe);
     let mut links = None;
     let mut lost = HashMap::new();
     for (index, entry) in manifest.entries().skip(1) {
@@ -52,7 +57,7 @@ pub(super) fn unstorable(
             Node::Link { .. } => links.get_or_insert_with(|| refuses_links(probe)).clone(),
             Node::File { .. } | Node::Directory => None,
         };
-        let refused = refused.or_else(|| unstorable::why(name, folder, probe));
+        let refused = refused.or_else(|| names.refusal(name));
         if let Some(why) = refused {
             lost.insert(index, why);
         }

@@ -125,19 +125,18 @@ impl Work<'_> {
     fn leave_out(&mut self, states: &mut Vec<State>) {
         let differs = |state: &State| matches!(state, State::Absent | State::Other);
         let everywhere = Folding { case: true, normal: true };
-        let is_possible = || {
-            names::is_any_doubtful(&self.manifest, &self.target.folder)
-                || !names::twins(&self.manifest, everywhere).is_empty()
-        };
-        if !states.iter().any(differs) || !is_possible() {
+        let has_twins = !names::twins(&self.manifest, everywhere).is_empty();
+        let is_doubtful = || names::is_any_doubtful(&self.manifest, &self.target.folder);
+        if !has_twins && (!states.iter().any(differs) || !is_doubtful()) {
             return;
         }
         // Where no work folder can be made nothing was left out by an earlier run either.
         let Ok(stage) = Stage::open(&self.target.folder, &self.target.name) else { return };
-        let mut lost = names::twins(&self.manifest, stage.folding());
-        lost.extend(stage.unstorable(&self.manifest));
-        stage.close();
+        let mut lost = stage.unstorable(&self.manifest);
         lost.retain(|index, _| differs(&states[*index as usize]));
+        // Of two that are one here only the first was ever stored, and is found by both names.
+        lost.extend(names::twins(&self.manifest, stage.folding()));
+        stage.close();
         let kept = self.manifest.kept_without(&lost);
         *states = kept.into_iter().map(|index| states[index as usize]).collect();
         prepare::leave_out(&mut self.manifest, lost);
