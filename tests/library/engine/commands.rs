@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fdsp::client::{Command, Config, Event, Existing, JobState, NewJob};
+use fdsp::client::{Checksum, Command, Config, Event, Existing, JobState, NewJob, TroubleKind};
 use tokio::sync::oneshot;
 
 use crate::engine::{
@@ -87,6 +87,28 @@ fn a_job_that_is_added_again_right_after_its_pause_is_resumed_in_the_way_that_is
         if let Ok(done) = ended {
             assert!(fs::read(done.path).unwrap() == fs::read(served.folder.path().join("a")).unwrap());
         }
+    }
+}
+
+/// Its transfer may even end as if nothing had been said: what it comes to was not asked for in this way.
+#[test]
+fn a_job_that_is_added_again_with_a_checksum_is_never_done_without_it() {
+    let served = Served::new();
+    served.write("a", &content(100_000, 1));
+    for _ in 0..20 {
+        let mut client = Client::quick();
+        let job = client.job(served.at(), "a");
+        let checked = NewJob { checksum: Some(Checksum::Blake3([7; 32])), ..job.clone() };
+        client.engine.command(Command::Add(vec![job]));
+        let id = client.wait("the job in the queue", |event| match event {
+            Event::Queued { id, .. } => Some(*id),
+            _ => None,
+        });
+        while matches!(client.state(id), JobState::Queued | JobState::Connecting) {}
+        client.engine.command(Command::Pause(vec![id]));
+        let id = client.add(checked);
+        let trouble = client.end(id).unwrap_err();
+        assert_eq!(trouble.kind, TroubleKind::Integrity, "{trouble}");
     }
 }
 

@@ -94,7 +94,7 @@ fn right(ended: &Result<Finished, Trouble>) {
 fn the_right_one_is_taken() {
     let (ended, requests, _client) = fetch(1, false, |_| Some(Hash::of(&content(SIZE, 1))));
     right(&ended);
-    assert!(requests.iter().any(|get| get.root && get.first_block == 1), "{requests:?}");
+    assert!(requests.iter().any(|get| get.root && get.first_block > 0), "{requests:?}");
     assert!(requests.iter().all(|get| get.blocks != Some(0)), "it was said with the rest: {requests:?}");
     assert_eq!(ended.unwrap().transferred, SIZE as u64);
 }

@@ -2,12 +2,17 @@
 
 use std::{fs, path::Path};
 
-use fdsp::client::{Existing, Form, NewJob};
+use fdsp::client::{Config, Existing, Form, NewJob};
 
 use crate::{
-    resume::support::{Folder, MIB, Served, content, until},
+    resume::support::{Folder, MIB, PATIENCE, Served, config, content, until},
     shared::proxy::Proxy,
 };
+
+/// A client that does not give the connection up, which would write the notes as well.
+fn patient() -> Config {
+    Config { timeout: PATIENCE * 2, ..config() }
+}
 
 /// Bytes that the control file of a target notes of a block that is not complete.
 fn begun(control: &Path, block: u64) -> u64 {
@@ -26,7 +31,7 @@ fn the_begin_of_a_block_is_noted() {
         served.write("a", &content(size, 1));
         let gate = Proxy::gate(served.at(), pass);
         let folder = Folder::new();
-        let run = folder.begin(gate.at(), "a");
+        let run = folder.begin_with(patient(), folder.job(gate.at(), "a", Existing::Keep));
         let least = pass as u64 - block * MIB as u64 - 5000;
         until("a note of the block", || begun(&folder.path("a.part.fdsp"), block) >= least);
         run.stop();
@@ -42,7 +47,7 @@ fn complete_small_files_of_a_tree_and_the_begin_of_one_are_kept() {
     let gate = Proxy::gate(served.at(), 1_000_000);
     let folder = Folder::new();
     let job = NewJob { form: Form::Tree, ..folder.job(gate.at(), "t", Existing::Keep) };
-    let run = folder.begin_job(job);
+    let run = folder.begin_with(patient(), job);
     let here = |name: &str| {
         fs::metadata(folder.path("t.part/fdsp-tree").join(name)).is_ok_and(|data| data.len() == 400_000)
     };
