@@ -5,8 +5,12 @@
 
 use std::{
     io::{self, Write},
-    sync::mpsc as std_mpsc,
-    time::Duration,
+    sync::{
+        Arc, Mutex, PoisonError, TryLockError,
+        atomic::{AtomicBool, Ordering},
+        mpsc as std_mpsc,
+    },
+    time::{Duration, Instant},
 };
 
 use tokio::sync::mpsc;
@@ -14,12 +18,52 @@ use tokio::sync::mpsc;
 /// Begins a synchronized update: a terminal that knows it shows the frame only when it is whole.
 const BEGIN_UPDATE: &[u8] = b"\x1b[?2026h";
 const END_UPDATE: &[u8] = b"\x1b[?2026l";
+/// How often a closed gate is checked for a write that is still in progress.
+const CHECK_INTERVAL: Duration = Duration::from_millis(1);
 
 /// The writing end.
 #[derive(Debug)]
 pub(super) struct Output {
     pieces: std_mpsc::Sender<Piece>,
     written: mpsc::UnboundedReceiver<io::Result<()>>,
+    gate: Arc<Gate>,
+}
+
+/// Lets the thread write until it is closed.
+#[derive(Debug, Default)]
+pub(super) struct Gate {
+    closed: AtomicBool,
+    /// Held from the check of `closed` until the write that it allows has returned.
+    writing: Mutex<()>,
+}
+
+impl Gate {
+    /// Allows no further write, and waits at most `timeout` for the one in progress.
+    ///
+    /// A write that takes longer is in the kernel, which lets no other write to the same terminal overtake it.
+    pub(super) fn close(&self, timeout: Duration) {
+        self.closed.store(true, Ordering::SeqCst);
+        let start = Instant::now();
+        while matches!(self.writing.try_lock(), Err(TryLockError::WouldBlock)) && start.elapsed() < timeout {
+            std::thread::sleep(CHECK_INTERVAL);
+        }
+    }
+
+    fn write(&self, writer: &mut impl Write, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+            if self.closed.load(Ordering::SeqCst) {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
+            match writer.write(bytes) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => bytes = &bytes[count..],
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        writer.flush()
+    }
 }
 
 struct Piece {
@@ -37,9 +81,11 @@ impl Output {
     pub(super) fn start(mut writer: impl Write + Send + 'static) -> io::Result<Output> {
         let (pieces, todo) = std_mpsc::channel::<Piece>();
         let (results, written) = mpsc::unbounded_channel();
+        let gate = Arc::new(Gate::default());
+        let ours = Arc::clone(&gate);
         std::thread::Builder::new().name("terminal-output".into()).spawn(move || {
             for piece in todo {
-                let result = write(&mut writer, &piece.bytes);
+                let result = ours.write(&mut writer, &piece.bytes);
                 // Nobody listens any more when the program is on its way out.
                 if piece.frame || result.is_err() {
                     let _ = results.send(result);
@@ -49,7 +95,12 @@ impl Output {
                 }
             }
         })?;
-        Ok(Output { pieces, written })
+        Ok(Output { pieces, written, gate })
+    }
+
+    /// What ends all writing.
+    pub(super) fn gate(&self) -> Arc<Gate> {
+        Arc::clone(&self.gate)
     }
 
     /// Hands over a frame.
@@ -89,7 +140,58 @@ impl Output {
     }
 }
 
-fn write(writer: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
-    writer.write_all(bytes)?;
-    writer.flush()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A writer that reports each write, and returns from it when it is allowed to.
+    struct Slow {
+        begun: std_mpsc::Sender<Vec<u8>>,
+        allowed: std_mpsc::Receiver<()>,
+    }
+
+    impl Write for Slow {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let taken = &bytes[..bytes.len().min(1)];
+            self.begun.send(taken.to_vec()).expect("the test listens");
+            self.allowed.recv().expect("the test allows it");
+            Ok(taken.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn slow() -> (Output, std_mpsc::Receiver<Vec<u8>>, std_mpsc::Sender<()>) {
+        let (begun, writes) = std_mpsc::channel();
+        let (allow, allowed) = std_mpsc::channel();
+        (Output::start(Slow { begun, allowed }).expect("a thread"), writes, allow)
+    }
+
+    #[test]
+    fn nothing_is_written_after_the_gate_is_closed() {
+        let (output, writes, allow) = slow();
+        output.plain(b"ab");
+        output.plain(b"c");
+        assert_eq!(writes.recv().expect("the first write"), b"a");
+        let gate = output.gate();
+        let closing = std::thread::spawn(move || gate.close(Duration::from_secs(10)));
+        while !output.gate.closed.load(Ordering::SeqCst) {
+            std::thread::yield_now();
+        }
+        assert!(!closing.is_finished(), "a write is in progress");
+        allow.send(()).expect("the writer waits");
+        closing.join().expect("closed");
+        drop(output);
+        assert_eq!(writes.recv().ok(), None, "neither the rest of the first piece nor the second");
+    }
+
+    #[test]
+    fn a_gate_closes_beside_a_terminal_that_takes_nothing() {
+        let (output, writes, _allow) = slow();
+        output.plain(b"a");
+        writes.recv().expect("the write");
+        output.gate().close(Duration::from_millis(1));
+    }
 }

@@ -4,10 +4,7 @@ use std::{
     fs::File,
     io::{self, Write},
     os::fd::AsFd,
-    sync::{
-        Mutex, Once, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, Once, PoisonError},
     thread::ThreadId,
     time::Duration,
 };
@@ -15,7 +12,10 @@ use std::{
 use crossterm::{Command, clipboard::CopyToClipboard};
 use ratatui::{Frame, layout::Size};
 
-use super::{backend::FrameBackend, output::Output};
+use super::{
+    backend::FrameBackend,
+    output::{Gate, Output},
+};
 
 /// Alternate screen; bracketed paste; the wheel as arrow keys (so that the mouse stays the terminal's own
 /// and text can be selected), remembering how it was; no cursor.
@@ -32,10 +32,19 @@ pub const HASTE: Duration = Duration::from_millis(300);
 /// The size that is assumed where the terminal tells none.
 const USUAL: Size = Size { width: 80, height: 24 };
 
-/// Whether the terminal is set up at present; the panic hook needs it, too.
-static ACTIVE: AtomicBool = AtomicBool::new(false);
-/// The thread that draws: a panic of any other one does not end the screen.
-static DRAWING: Mutex<Option<ThreadId>> = Mutex::new(None);
+/// The screen on this process's terminal, while that is set up; for the panic hook.
+static SCREEN: Mutex<Option<Screen>> = Mutex::new(None);
+
+#[derive(Debug)]
+struct Screen {
+    /// The thread that draws: a panic of any other one does not end the screen.
+    thread: ThreadId,
+    gate: Arc<Gate>,
+}
+
+fn screen() -> MutexGuard<'static, Option<Screen>> {
+    SCREEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A terminal that a screen is drawn to.
 #[derive(Debug)]
@@ -86,8 +95,7 @@ impl Terminal {
     /// The terminal is gone.
     pub fn set_up(&mut self) -> io::Result<()> {
         if self.real {
-            *DRAWING.lock().unwrap_or_else(PoisonError::into_inner) = Some(std::thread::current().id());
-            ACTIVE.store(true, Ordering::SeqCst);
+            *screen() = Some(Screen { thread: std::thread::current().id(), gate: self.output.gate() });
             crossterm::terminal::enable_raw_mode()?;
         }
         self.up = true;
@@ -118,7 +126,7 @@ impl Terminal {
             return Ok(());
         }
         // A second time would move the cursor back over the report of the panic that did it first.
-        if self.real && !ACTIVE.swap(false, Ordering::SeqCst) {
+        if self.real && screen().take().is_none() {
             return Ok(());
         }
         self.output.plain_and_wait(RESTORE, patience);
@@ -212,18 +220,21 @@ fn install_panic_hook() {
     ONCE.call_once(|| {
         let previous = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            if !ACTIVE.load(Ordering::SeqCst) {
+            let thread = std::thread::current();
+            let mut shown = screen();
+            if shown.is_none() {
+                drop(shown);
                 return previous(info);
             }
-            let drawing = *DRAWING.lock().unwrap_or_else(PoisonError::into_inner);
-            if drawing == Some(std::thread::current().id()) {
-                ACTIVE.store(false, Ordering::SeqCst);
+            let ended = shown.take_if(|screen| screen.thread == thread.id());
+            drop(shown);
+            if let Some(screen) = ended {
                 // Not through the output thread, which may be stuck, and nothing here may panic again.
+                screen.gate.close(HASTE);
                 let _ = rustix::io::write(io::stdout().as_fd(), RESTORE);
                 let _ = crossterm::terminal::disable_raw_mode();
                 previous(info);
             } else {
-                let thread = std::thread::current();
                 tracing::error!("internal error in {}: {info}", thread.name().unwrap_or("a thread"));
             }
         }));

@@ -22,6 +22,8 @@ fn a_panic_is_reported_on_a_restored_terminal() {
     assert!(text.find("\x1b[?1049l") < text.find("this is the report"), "restored first");
     assert!(text.contains("screenful"), "it was shown: {text:?}");
     assert_eq!(text.matches("\x1b[?1049l").count(), 1, "and only once: {text:?}");
+    let after = text.rsplit("\x1b[?1049l").next().unwrap_or_default();
+    assert!(!after.contains("\x1b[?2026h"), "no frame after it: {after:?}");
     assert_eq!(text.matches("another thread").count(), 0, "not printed over the screen: {text:?}");
 }
 
@@ -30,9 +32,10 @@ fn a_panic_is_reported_on_a_restored_terminal() {
 fn child_panics_while_its_screen_is_shown() {
     let mut terminal = Terminal::open(false).expect("a terminal");
     terminal.draw(|frame| frame.render_widget("screenful", frame.area()));
-    // A frame that is still with the output thread could be written after the report.
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(terminal.written()).expect("the frame is written");
+    // The panic finds this one on its way.
+    terminal.draw(|frame| frame.render_widget("another screenful", frame.area()));
     let other = std::thread::spawn(|| panic::panic_any("in another thread"));
     assert!(other.join().is_err());
     panic!("this is the report");
