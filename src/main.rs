@@ -26,6 +26,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> color_eyre::Result<Exit> {
+    fdsp::catch_file_size_signal()?;
     let cli = match Cli::read(std::env::args_os()).map_err(Problem::from)? {
         Typed::Run(cli) => cli,
         Typed::Print(bytes) => {

@@ -240,9 +240,14 @@ pub(crate) fn check_space(file: impl AsFd, size: u64, needed: u64) -> io::Result
 }
 
 /// Makes writing past that limit an error: the signal that comes with it would end the process.
-pub(crate) fn outlive_the_file_size_limit() -> io::Result<()> {
+///
+/// # Errors
+/// The system has no descriptors for it.
+pub fn catch_file_size_signal() -> io::Result<()> {
     let kind = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
-    // It is caught from here on, whether or not somebody waits for it.
+    // The handler is set inside of a runtime, and stays.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let _inside = runtime.enter();
     signal(kind).map(drop)
 }
 

@@ -74,10 +74,6 @@ pub fn resume(config: Config, queue: Vec<KeptJob>) -> io::Result<(Engine, mpsc::
         .thread_name("fdsp-client")
         .enable_all()
         .build()?;
-    {
-        let _inside = runtime.enter();
-        platform::outlive_the_file_size_limit()?;
-    }
     let (events, received) = mpsc::unbounded_channel();
     let (mailbox, messages) = mpsc::unbounded_channel();
     let (board, deletions) = Board::new(&config, events);

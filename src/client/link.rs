@@ -23,7 +23,7 @@ use super::{
     rate::Limiter,
     retry::Fault,
     trust::Servers,
-    wire::Wire,
+    wire::{Turn, Wire},
 };
 
 /// A goodbye that cannot be said at once is not said.
@@ -169,41 +169,42 @@ impl Link {
         limiter: &Limiter,
         take: &mut impl FnMut(Option<Event<'_>>) -> Result<ControlFlow<T>, Fault>,
     ) -> Result<T, Fault> {
-        self.flush().await?;
         self.wire.asked();
-        // Of what was asked earlier, an answer may be there already.
-        if let ControlFlow::Break(result) = block_in_place(|| self.receive(take))? {
-            return Ok(result);
-        }
         loop {
-            // What came with the answer before.
+            // A server need not read a request before the answer to an earlier one is sent: what comes is taken meanwhile.
+            let (count, pending) = self.wire.try_write(self.machine.outgoing())?;
+            self.machine.sent(count);
+            // The first time, what came with the answer before.
             if let ControlFlow::Break(result) = block_in_place(|| self.receive(take))? {
                 return Ok(result);
             }
-            let filled = {
-                let mut fill = pin!(self.wire.fill(limiter));
+            let turn = {
+                let mut turn = pin!(self.wire.turn(limiter, pending));
                 loop {
                     tokio::select! {
                         biased;
-                        filled = &mut fill => break filled,
+                        turn = &mut turn => break turn,
                         () = sleep(KEEP_INTERVAL) => drop(block_in_place(|| take(None))?),
                     }
                 }
             };
-            if !filled? {
-                self.broken = true;
-                let violation = self.machine.end_of_stream().err();
-                return Err(match violation {
-                    // A server beyond its limits closes like this, and so does one that is just starting, or what
-                    // stands before one that is away.
-                    Some(violation @ Violation::NotOurs(Stranger::Silent)) => {
-                        self.wire.closed(format!("{}: {violation}", self.wire.peer()))
-                    }
-                    Some(violation) => Fault::violation(self.wire.peer(), &violation),
-                    None => self.wire.closed(format!("{} closed the connection", self.wire.peer())),
-                });
+            match turn? {
+                Turn::Writable => {}
+                Turn::Received => self.stale = false,
+                Turn::Ended => {
+                    self.broken = true;
+                    let violation = self.machine.end_of_stream().err();
+                    return Err(match violation {
+                        // A server beyond its limits closes like this, and so does one that is just starting, or what
+                        // stands before one that is away.
+                        Some(violation @ Violation::NotOurs(Stranger::Silent)) => {
+                            self.wire.closed(format!("{}: {violation}", self.wire.peer()))
+                        }
+                        Some(violation) => Fault::violation(self.wire.peer(), &violation),
+                        None => self.wire.closed(format!("{} closed the connection", self.wire.peer())),
+                    });
+                }
             }
-            self.stale = false;
         }
     }
 
@@ -264,5 +265,95 @@ impl Link {
             self.wire.close().await;
         })
         .await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read, Write},
+        net::{TcpListener, TcpStream},
+    };
+
+    use crate::{
+        client::Trust,
+        protocol::{
+            address::Security,
+            message::{Entries, Entry, Kind, List, Timestamp, Welcome},
+            outgoing::Outgoing,
+            server::{self, Server},
+        },
+    };
+
+    use super::*;
+
+    /// Requests of almost 4 KiB each: together more than what lies between the two ends below.
+    const REQUESTS: usize = 100;
+
+    /// Reads requests one at a time, and the next one only when the answer to the one before is sent.
+    fn serve(mut stream: TcpStream) {
+        let entry = |number: usize| Entry {
+            name: format!("{number:0250}"),
+            kind: Kind::Directory,
+            size: None,
+            modified: Timestamp { seconds: 0, nanoseconds: 0 },
+        };
+        let page = Entries { entries: (0..180).map(entry).collect(), more: false };
+        let (mut machine, mut out, mut input) = (Server::new(), Outgoing::new(), Vec::new());
+        loop {
+            let (used, event) = machine.receive(&input).unwrap();
+            input.drain(..used);
+            match event {
+                Some(server::Event::Hello(_)) => {
+                    machine.welcome(&Welcome { agent: "test".into(), pipeline: 1, parallel: 1 }, &mut out);
+                }
+                Some(server::Event::Request { id, .. }) => machine.entries(id, &page, &mut out),
+                Some(_) => return,
+                None if used > 0 => {}
+                None => {
+                    let mut buffer = [0; 1024];
+                    match stream.read(&mut buffer) {
+                        Ok(0) | Err(_) => return,
+                        Ok(count) => input.extend_from_slice(&buffer[..count]),
+                    }
+                }
+            }
+            let bytes = out.as_slice().to_vec();
+            out.sent(bytes.len());
+            if stream.write_all(&bytes).is_err() {
+                return;
+            }
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_client_reads_while_it_writes() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        // What is accepted inherits it.
+        socket2::SockRef::from(&listener).set_recv_buffer_size(1).unwrap();
+        socket2::SockRef::from(&listener).set_send_buffer_size(1).unwrap();
+        let at = listener.local_addr().unwrap();
+        let serving = std::thread::spawn(move || serve(listener.accept().unwrap().0));
+        let authority = Authority::new("127.0.0.1", at.port(), Security::Plain);
+        let timeouts = Timeouts {
+            silence: Duration::from_secs(10),
+            speed_limit: 0,
+            speed_time: Duration::from_secs(10),
+        };
+        let servers = Arc::new(Servers::new(Trust::default()));
+        let mut link = Link::open(&authority, timeouts, &servers).await.unwrap();
+        link.wire.set_send_buffer(1);
+        for _ in 0..REQUESTS {
+            link.send(&Request::List(List { path: "x/".repeat(2000), after: None, limit: None }));
+        }
+        let mut left = REQUESTS;
+        let limiter = Limiter::new(None);
+        let answered = link.answers(&limiter, |event| {
+            left -= usize::from(matches!(event, Some(Event::Entries { .. })));
+            Ok(if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        });
+        answered.await.unwrap();
+        drop(link);
+        serving.join().unwrap();
     }
 }

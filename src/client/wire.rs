@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{io::Interest, net::TcpStream, time::timeout};
 
 use crate::{
     platform::reason,
@@ -31,6 +31,17 @@ const SMALL: usize = 64 * 1024;
 const LARGE: usize = 512 * 1024;
 /// The same with TLS, which needs them twice: as they came, and as what is in them.
 const LARGE_SECURE: usize = 256 * 1024;
+
+/// What the connection was ready for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// Bytes were received.
+    Received,
+    /// It takes bytes again.
+    Writable,
+    /// The stream has ended.
+    Ended,
+}
 
 /// See the module.
 #[derive(Debug)]
@@ -134,6 +145,43 @@ impl Wire {
         Ok(bytes.len())
     }
 
+    /// Writes what the connection takes of `bytes` without waiting; how many of them, and whether anything is left to write.
+    pub(super) fn try_write(&mut self, bytes: &[u8]) -> Result<(usize, bool), Fault> {
+        let Some(secure) = &mut self.secure else {
+            let count = self.try_write_raw(bytes)?;
+            return Ok((count, count < bytes.len()));
+        };
+        if !bytes.is_empty()
+            && let Err(error) = secure.seal(bytes)
+        {
+            return Err(self.failed(&error));
+        }
+        while let Some(secure) = &self.secure
+            && !secure.outgoing().is_empty()
+        {
+            let count = self.try_write_raw(secure.outgoing())?;
+            if count == 0 {
+                return Ok((bytes.len(), true));
+            }
+            if let Some(secure) = &mut self.secure {
+                secure.sent(count);
+            }
+        }
+        Ok((bytes.len(), false))
+    }
+
+    fn try_write_raw(&self, mut bytes: &[u8]) -> Result<usize, Fault> {
+        let length = bytes.len();
+        while !bytes.is_empty() {
+            match self.stream.try_write(bytes) {
+                Ok(count) => bytes = &bytes[count..],
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(self.lost(&error)),
+            }
+        }
+        Ok(length - bytes.len())
+    }
+
     /// Writes the records that wait.
     async fn flush(&mut self) -> Result<(), Fault> {
         while let Some(secure) = &self.secure
@@ -172,10 +220,22 @@ impl Wire {
         self.patience.timeouts().silence
     }
 
+    /// Waits until it can be read, or with `pending`, until it can be read or written. Also yields now and then while it always can.
+    async fn ready(&self, pending: bool) -> Result<bool, Fault> {
+        let interest = if pending { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
+        let ready = timeout(self.silence(), self.stream.ready(interest)).await.map_err(|_| self.stalled())?;
+        Ok(pending && ready.is_ok_and(|ready| ready.is_writable()))
+    }
+
     /// Reads once, as much as the limit allows; `false` at the end of the stream.
     pub(super) async fn fill(&mut self, limiter: &Limiter) -> Result<bool, Fault> {
+        Ok(self.turn(limiter, false).await? != Turn::Ended)
+    }
+
+    /// Reads once, as much as the limit allows, or with `pending`, returns when something can be written.
+    pub(super) async fn turn(&mut self, limiter: &Limiter, pending: bool) -> Result<Turn, Fault> {
         if self.secure.is_some() {
-            return self.fill_secure(limiter).await;
+            return self.turn_secure(limiter, pending).await;
         }
         limiter.allowed().await;
         let was_full = self.end == self.buffer.len();
@@ -190,17 +250,18 @@ impl Wire {
         let room = self.end.saturating_add(limiter.quantum()).min(self.buffer.len());
         loop {
             let since = Instant::now();
-            // Also yields now and then while there is always something to read.
-            timeout(self.silence(), self.stream.readable()).await.map_err(|_| self.stalled())?.ok();
+            if self.ready(pending).await? {
+                return Ok(Turn::Writable);
+            }
             match self.stream.try_read(&mut self.buffer[self.end..room]) {
                 Ok(count) => {
                     self.end += count;
                     self.heard |= count > 0;
                     limiter.spend(count);
-                    return if self.patience.took(since, count) {
-                        Ok(count > 0)
-                    } else {
-                        Err(self.trickles())
+                    return match self.patience.took(since, count) {
+                        true if count == 0 => Ok(Turn::Ended),
+                        true => Ok(Turn::Received),
+                        false => Err(self.trickles()),
                     };
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -210,18 +271,20 @@ impl Wire {
     }
 
     /// The same with TLS: reads until there is content.
-    async fn fill_secure(&mut self, limiter: &Limiter) -> Result<bool, Fault> {
+    async fn turn_secure(&mut self, limiter: &Limiter, pending: bool) -> Result<Turn, Fault> {
         self.buffer.drain(..self.start);
         (self.start, self.end) = (0, self.buffer.len());
         loop {
             limiter.allowed().await;
             let since = Instant::now();
-            timeout(self.silence(), self.stream.readable()).await.map_err(|_| self.stalled())?.ok();
-            let Some(secure) = &mut self.secure else { return Ok(false) };
+            if self.ready(pending).await? {
+                return Ok(Turn::Writable);
+            }
+            let Some(secure) = &mut self.secure else { return Ok(Turn::Ended) };
             let place = secure.space(self.size);
             let room = place.len().min(limiter.quantum());
             match self.stream.try_read(&mut place[..room]) {
-                Ok(0) if secure.has_ended() => return Ok(false),
+                Ok(0) if secure.has_ended() => return Ok(Turn::Ended),
                 Ok(0) => return Err(self.cut_off()),
                 Ok(count) => {
                     if count == self.size {
@@ -245,10 +308,10 @@ impl Wire {
             flushed?;
             let before = std::mem::replace(&mut self.end, self.buffer.len());
             if self.end > before {
-                return Ok(true);
+                return Ok(Turn::Received);
             }
             if ended {
-                return Ok(false);
+                return Ok(Turn::Ended);
             }
         }
     }
@@ -260,6 +323,12 @@ impl Wire {
         }
         // It closes either way.
         let _ = self.flush().await;
+    }
+
+    /// Lets the system take few bytes that the server has not read.
+    #[cfg(test)]
+    pub(super) fn set_send_buffer(&self, bytes: usize) {
+        socket2::SockRef::from(&self.stream).set_send_buffer_size(bytes).unwrap();
     }
 
     /// Whether nothing was said or closed while nobody listened.

@@ -4,8 +4,6 @@ use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::platform;
-
 /// The signals that end the process. Must be made inside a tokio runtime.
 #[derive(Debug)]
 pub(super) struct Signals {
@@ -16,7 +14,6 @@ pub(super) struct Signals {
 
 impl Signals {
     pub(super) fn new() -> io::Result<Signals> {
-        platform::outlive_the_file_size_limit()?;
         Ok(Signals {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,

@@ -5,8 +5,6 @@ use std::{io, os::fd::AsFd, time::Duration};
 use rustix::{process, termios};
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
-use crate::platform;
-
 /// After a signal that ends the process, or the loss of the terminal, it is gone at the latest then.
 const LAST_MOMENT: Duration = Duration::from_millis(900);
 
@@ -41,7 +39,6 @@ impl Signals {
     /// # Errors
     /// The system refuses.
     pub(super) fn start() -> io::Result<Signals> {
-        platform::outlive_the_file_size_limit()?;
         Ok(Signals {
             hang_up: signal(SignalKind::hangup())?,
             terminate: signal(SignalKind::terminate())?,
