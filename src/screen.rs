@@ -99,10 +99,8 @@ fn downloads(fetch: Fetch, browse: bool, settings: &Settings, ring: LogRing) -> 
     match left.unfinished {
         _ if !kept || exit != ui::Exit::Quit => {}
         0 => {}
-        1 => headless::say("1 download is not finished; the next start goes on with it"),
-        count => {
-            headless::say(&format!("{count} downloads are not finished; the next start goes on with them"))
-        }
+        1 => headless::say("1 download is not finished; the next start resumes it"),
+        count => headless::say(&format!("{count} downloads are not finished; the next start resumes them")),
     }
     Ok(end(exit))
 }

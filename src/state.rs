@@ -44,7 +44,7 @@ pub(crate) fn read_own(path: &Path) -> io::Result<Vec<u8>> {
     let file =
         OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
     if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is no file"));
+        return Err(io::Error::other("it is not a file"));
     }
     read_all(file)
 }
@@ -162,7 +162,7 @@ mod tests {
         )
         .unwrap();
         for error in [read_own(&path).unwrap_err(), read_or_make(&path, || unreachable!()).unwrap_err()] {
-            assert!(error.to_string().contains("no file"), "{error}");
+            assert!(error.to_string().contains("not a file"), "{error}");
         }
         assert!(read_own(place.path()).is_err());
     }

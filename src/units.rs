@@ -10,8 +10,8 @@ pub fn coming(size: Option<u64>, here: u64) -> String {
     match (size, here) {
         (Some(size), 0) => format!("fetching {}", bytes(size)),
         (None, 0) => "fetching".to_owned(),
-        (Some(size), here) => format!("going on at {} of {}", bytes(here), bytes(size)),
-        (None, here) => format!("going on at {}", bytes(here)),
+        (Some(size), here) => format!("resuming at {} of {}", bytes(here), bytes(size)),
+        (None, here) => format!("resuming at {}", bytes(here)),
     }
 }
 
@@ -97,7 +97,7 @@ pub fn limit_as_typed(limit: u64) -> String {
 
 /// A text is no number of bytes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{}' is no rate: write a number of bytes a second such as 500k, 2M or 1.5MB (0 is unlimited)", crate::text::SafeText::new(.0))]
+#[error("'{}' is not a rate: write a number of bytes a second such as 500k, 2M or 1.5MB (0 is unlimited)", crate::text::SafeText::new(.0))]
 pub struct RateError(String);
 
 /// Reads a rate in bytes a second: a number, then `k`, `M`, `G`, `T` in either case (powers of 1000),

@@ -312,7 +312,7 @@ class Connection:
             check(root.hex() == end["root"], "another root")
         elif "root" in end:
             check(asked.get("root"), "a root of a part")
-            check(len(bytes.fromhex(end["root"])) == 32, "a root that is none")
+            check(len(bytes.fromhex(end["root"])) == 32, "an invalid root")
         return {"content": content, "end": end, "positions": positions[1:]}
 
     def blocks(self, request, first, file, ends, begun=b""):

@@ -45,7 +45,7 @@ impl Cli {
             let token = text.to_str().and_then(|text| Token::parse(text).ok());
             return match token {
                 Some(token) => Ok(Some(Given { token, for_this: false })),
-                None => wrong("what FDSP_TOKEN holds is no token: see tui --help"),
+                None => wrong("FDSP_TOKEN does not hold a token: see tui --help"),
             };
         }
         match kept {
@@ -174,5 +174,5 @@ fn read(path: &Path) -> Result<Token, UsageError> {
         UsageError(format!("cannot read the token in '{name}': {}", without_number(&error.to_string())))
     })?;
     Token::parse(String::from_utf8_lossy(&text).trim())
-        .map_err(|error| UsageError(format!("'{name}' holds no token: {error}")))
+        .map_err(|error| UsageError(format!("'{name}' does not hold a token: {error}")))
 }

@@ -244,7 +244,7 @@ impl Cli {
     fn session(&self, around: &Surroundings, face: Face) -> Result<Option<Chosen>, UsageError> {
         let given = self.client.session.clone();
         if face != Face::Screen && self.client.paused {
-            return wrong("--paused is for the screen: without one nobody could let the queue go on");
+            return wrong("--paused is for the screen: without one the queue could not be resumed");
         }
         if face != Face::Screen && given.is_none() {
             return Ok(None);
@@ -279,7 +279,7 @@ fn place(job: &mut NewJob, local: &Path) -> Result<(), UsageError> {
             job.folder = folder.to_owned();
             Ok(())
         }
-        _ => wrong(format!("'{}' is no path to save as", shown(local.as_os_str()))),
+        _ => wrong(format!("'{}' is not a path to save as", shown(local.as_os_str()))),
     }
 }
 
@@ -301,7 +301,7 @@ fn authority(host: &str, port: u16, security: Security) -> Result<Authority, Usa
     let text = match address.parse::<std::net::Ipv6Addr>() {
         Ok(_) => format!("[{bare}]:{port}"),
         Err(_) if host.contains(':') => {
-            return wrong(format!("'{}' is no host: give the port with -P", untold(host)));
+            return wrong(format!("'{}' is not a host: give the port with -P", untold(host)));
         }
         Err(_) => format!("{host}:{port}"),
     };

@@ -106,7 +106,7 @@ pub struct ClientArgs {
     /// Downloads at the same time, 1 to 64 [default: 3]
     #[arg(short, long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..=64))]
     pub jobs: Option<u64>,
-    /// Connections for one file, 1 to 16; a small file, and an archive, come over one [default: 4]
+    /// Connections for one file, 1 to 16; a small file, and an archive, use one [default: 4]
     #[arg(short, long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..=16))]
     pub segments: Option<u64>,
     /// How often an attempt that reached the server and received nothing is repeated [default: 8]
@@ -115,7 +115,7 @@ pub struct ClientArgs {
     /// Without a screen: for how long a server that cannot be reached is tried again; 0 is for ever [default: 600]
     #[arg(long, value_name = "SECS", allow_negative_numbers = true, value_parser = values::seconds_or_zero)]
     pub retry_max_time: Option<Duration>,
-    /// A server that sends nothing for this long is lost [default: 30]
+    /// Connection timeout: how long a server may send nothing [default: 30]
     #[arg(long, value_name = "SECS", allow_negative_numbers = true, value_parser = values::seconds)]
     pub timeout: Option<Duration>,
     /// A server that sends fewer bytes a second than this is lost; 0 is no minimum [default: 100]
@@ -136,10 +136,10 @@ pub struct ClientArgs {
     /// Bring targets that exist to the server's version, fetching only the blocks that differ
     #[arg(long, conflicts_with_all = ["overwrite", "rename"])]
     pub update: bool,
-    /// Keep the queue under this name, and go on with what is in it [default: default; without a screen: not kept]
+    /// Keep the queue under this name, and resume what is in it [default: default; without a screen: not kept]
     #[arg(long, value_name = "NAME")]
     pub session: Option<SessionName>,
-    /// Let the queue of the session wait until told
+    /// Start with the queue of the session paused
     #[arg(long)]
     pub paused: bool,
     /// Unpack zip archives once they are verified, into a folder beside them
@@ -155,7 +155,7 @@ pub struct ClientArgs {
     /// Fail unless the file has this digest; ALGO is blake3, sha256 or md5
     #[arg(long, value_name = "ALGO:HEX", value_parser = values::checksum)]
     pub checksum: Option<Checksum>,
-    /// What to speak to the server: v1, classic or classic-select [default: v1]
+    /// The protocol to use: v1, classic or classic-select [default: v1]
     #[arg(long, value_name = "DIALECT", value_parser = values::protocol())]
     pub protocol: Option<Speak>,
     /// The server's certificate must have this pin: sha256: and 64 hex digits
@@ -182,7 +182,7 @@ pub struct ServerArgs {
     /// Answer the original programs, too
     #[arg(long)]
     pub classic: bool,
-    /// In which dialect: classic or classic-select [default: classic-select for the architecture select]
+    /// Which dialect of them: classic or classic-select [default: classic-select for the architecture select]
     #[arg(long, value_name = "DIALECT", value_parser = values::dialect())]
     pub classic_dialect: Option<Dialect>,
     /// The server's certificate, a PEM file [default: it makes its own]
@@ -200,7 +200,7 @@ pub struct ServerArgs {
     /// Whether names that begin with a dot are served: serve or never [default: serve]
     #[arg(long, value_name = "WHETHER", value_parser = values::hidden())]
     pub hidden: Option<bool>,
-    /// Leave out what is mounted in the folder
+    /// Do not serve file systems that are mounted in the folder
     #[arg(long)]
     pub one_file_system: bool,
 }
@@ -208,7 +208,7 @@ pub struct ServerArgs {
 /// What a server allows its clients.
 #[derive(Clone, Debug, Default, Args)]
 pub struct LimitArgs {
-    /// Connections at the same time; further ones are told "busy" [default: 256]
+    /// Connections at the same time; further ones get "busy" [default: 256]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     pub max_connections: Option<u64>,
     /// Of these, those from one address, or one IPv6 network [default: 64]
@@ -217,10 +217,10 @@ pub struct LimitArgs {
     /// Requests of one connection; then it has to connect again [default: 100000]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..))]
     pub max_requests: Option<u64>,
-    /// Archives planned, and trees read, at the same time; further ones are told "busy" [default: 16]
+    /// Archives planned, and trees read, at the same time; further ones get "busy" [default: 16]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     pub max_archives: Option<u64>,
-    /// Files hashed for clients at the same time; further ones are told "busy" [default: 4]
+    /// Files hashed for clients at the same time; further ones get "busy" [default: 4]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     pub max_hashing: Option<u64>,
     /// Requests that a client may send ahead [default: 64]
@@ -241,10 +241,10 @@ pub struct LimitArgs {
     /// Bytes a second that a client must take; 0 is any [default: 1000]
     #[arg(long, value_name = "RATE", allow_negative_numbers = true, value_parser = values::rate)]
     pub min_rate: Option<values::Rate>,
-    /// Over so long the minimum rate is averaged [default: 30]
+    /// Averaging window for --min-rate [default: 30]
     #[arg(long, value_name = "SECS", allow_negative_numbers = true, value_parser = values::seconds)]
     pub rate_window: Option<Duration>,
-    /// How long transfers may take to finish when the server is told to stop [default: 10]
+    /// How long transfers may take to finish when the server stops [default: 10]
     #[arg(long, value_name = "SECS", allow_negative_numbers = true, value_parser = values::seconds)]
     pub drain_timeout: Option<Duration>,
 }
@@ -256,7 +256,7 @@ pub struct CommonArgs {
     /// [default: 0]
     #[arg(long, value_name = "RATE", allow_negative_numbers = true, value_parser = values::rate)]
     pub limit: Option<values::Rate>,
-    /// No TLS: everybody on the way can read what is sent, and the token
+    /// No TLS: others on the network can read what is sent, and the token
     #[arg(long)]
     pub plain: bool,
     /// The token that opens the server; other users may see it here, so better use --token-file or FDSP_TOKEN

@@ -220,7 +220,9 @@ impl Cli {
         let what = shown(root.as_os_str());
         match std::fs::metadata(&root) {
             Ok(metadata) if metadata.is_dir() => Ok(root),
-            Ok(_) => wrong(format!("cannot serve '{what}': it is no folder; name the folder that it is in")),
+            Ok(_) => {
+                wrong(format!("cannot serve '{what}': it is not a folder; name the folder that it is in"))
+            }
             Err(error) => wrong(format!(
                 "cannot serve '{what}': {}; name a folder that exists",
                 without_number(&error.to_string())

@@ -189,8 +189,7 @@ impl Actor {
             let work = tokio::spawn(worker::run(context, memory, stopped));
             tokio::spawn(async move {
                 let (memory, outcome) = work.await.unwrap_or_else(|_| {
-                    let fault =
-                        Fault::never(TroubleKind::Other, "the transfer ended by a defect of this program");
+                    let fault = Fault::never(TroubleKind::Other, "the transfer ended with an internal error");
                     (Memory::default(), Outcome::Fault { fault, progressed: false })
                 });
                 if let Some(sender) = sender.upgrade() {

@@ -18,7 +18,7 @@ pub(super) fn check(file: &File, sources: &Sources) -> Result<(), String> {
     let expected = sources.files.saturating_add(sources.directories);
     let unusable = |error| match error {
         ZipError::Io(error) => format!("the archive could not be read: {error}"),
-        error => format!("what came is no zip archive that can be opened: {error}"),
+        error => format!("the file is not a zip archive that can be opened: {error}"),
     };
     // One entry at a time: how many there are is for the server to say, and would be for it to fill memory with.
     let mut archive = ZipIterable::try_new(file, Config::default()).map_err(unusable)?;
@@ -84,7 +84,7 @@ mod tests {
     fn one_without_its_end_does_not() {
         let file = archive();
         file.set_len(file.metadata().unwrap().len() - 10).unwrap();
-        assert!(check(&file, &sources(1, 1)).unwrap_err().contains("no zip archive"));
+        assert!(check(&file, &sources(1, 1)).unwrap_err().contains("not a zip archive"));
     }
 
     #[test]
@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn what_is_said_to_be_too_large_to_look_through_is_an_archive_all_the_same() {
         let said = check(&file(b"abc"), &sources(u64::MAX, u64::MAX)).unwrap_err();
-        assert!(said.contains("no zip archive"), "{said}");
+        assert!(said.contains("not a zip archive"), "{said}");
     }
 
     #[test]
@@ -108,6 +108,6 @@ mod tests {
         let mut bytes = b"PK\x01\x02".to_vec();
         bytes.resize(46 * 2, 0);
         bytes.extend(end(2, 46 * 2));
-        assert!(check(&file(&bytes), &sources(1, 1)).unwrap_err().contains("no zip archive"));
+        assert!(check(&file(&bytes), &sources(1, 1)).unwrap_err().contains("not a zip archive"));
     }
 }

@@ -199,7 +199,9 @@ impl Exchange<'_> {
         match (self.client.end_of_stream(), fault) {
             (Err(ended @ Ended::Short { received, size }), _) => {
                 let kept = self.memory.place.as_ref().map(|place| place.part.path());
-                let kept = kept.map(|path| format!("; what came is in {}", path.shown())).unwrap_or_default();
+                let kept = kept
+                    .map(|path| format!("; what was received is in {}", path.shown()))
+                    .unwrap_or_default();
                 let message = format!("{peer} {ended}{kept}");
                 if received == size / 1024 * 1024 {
                     // It would leave out the same bytes each time.

@@ -55,7 +55,7 @@ pub(super) async fn compare(context: &Context, memory: &mut Memory, mut link: Li
     let Comparison { source, hashes, hashed, _wanted: wanted, .. } = comparison;
     drop(hashes);
     let hashed = hashed.await.unwrap_or_else(|_| {
-        Err(Fault::never(TroubleKind::Other, "comparing the file ended by a defect of this program"))
+        Err(Fault::never(TroubleKind::Other, "comparing the file ended with an internal error"))
     });
     drop(wanted);
     let Hashing { part, old, .. } = hashed?;
@@ -70,7 +70,7 @@ pub(super) async fn compare(context: &Context, memory: &mut Memory, mut link: Li
             let address = &context.new.address;
             let is_lost = memory.place.as_ref().is_some_and(|place| place.part.is_ours());
             if is_lost && code == Code::Unsupported {
-                tracing::warn!("{address}: the server cannot tell the hashes of its blocks; starting over");
+                tracing::warn!("{address}: the server cannot send the hashes of its blocks; starting over");
             }
             if is_lost && code == Code::WrongKind {
                 tracing::warn!("{address} is a folder now; starting over with its archive");

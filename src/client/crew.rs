@@ -219,7 +219,7 @@ impl Crew {
                 Err(error) if error.is_cancelled() => Step::Ended(Ok(true)),
                 Err(_) => Step::Ended(Err(Fault::never(
                     TroubleKind::Other,
-                    "the transfer ended by a defect of this program",
+                    "the transfer ended with an internal error",
                 ))),
             },
             () = sleep(LOOK) => Step::Look,
@@ -257,7 +257,7 @@ impl Crew {
         self.failures += 1;
         let wait = REFUSED.saturating_mul(1 << (self.failures - 1).min(6)).max(after);
         self.resting = Some(Instant::now() + wait);
-        tracing::info!("{}: {}; the other connections go on", context.name(), fault.trouble.message);
+        tracing::info!("{}: {}; the other connections continue", context.name(), fault.trouble.message);
     }
 
     /// Starts other connections if they would have something to do, and gives up one from which nothing comes.
@@ -302,7 +302,7 @@ impl Crew {
             if let Some((id, abort)) =
                 stalled.and_then(|id| self.aborts.iter().find(|(other, _)| *other == id))
             {
-                tracing::debug!("connection {id} of {} is given up: nothing comes", context.name());
+                tracing::debug!("connection {id} of {} is closed: it receives nothing", context.name());
                 self.stalls += 1;
                 abort.abort();
             }

@@ -170,7 +170,7 @@ fn changed(context: &Context, memory: &mut Memory) -> Result<(), Fault> {
     }
     let archive = memory.source.as_ref().is_some_and(|source| source.form == Form::Zip);
     if archive {
-        tracing::warn!("{address}: the folder is not what it was; its archive is fetched anew");
+        tracing::warn!("{address}: the folder has changed; its archive is fetched again");
     }
     block_in_place(|| memory.start_over())
 }

@@ -64,7 +64,7 @@ impl Finish {
             if matches!(target.folder.look(&target.name), Ok(None)) {
                 let path = target.path();
                 *memory = Memory::default();
-                let gone = format!("{} is gone; try again to fetch it anew", path.shown());
+                let gone = format!("{} is gone; retry to download it again", path.shown());
                 return Err(Fault::disk(gone).into());
             }
             return Ok(self.sync_name(target)?);
@@ -143,7 +143,7 @@ impl Finish {
             return Ok(());
         }
         let message =
-            format!("the file has the digest {found}, not {wanted}; it is kept as {}", part.shown());
+            format!("checksum mismatch: expected {wanted}, got {found}; it is kept as {}", part.shown());
         Err(Fault::never(TroubleKind::Integrity, message).into())
     }
 
@@ -184,7 +184,7 @@ impl Finish {
                     return Ok(());
                 }
                 let part = place.part.path();
-                return Err(Fault::disk(format!("{} was replaced by somebody else", part.shown())));
+                return Err(Fault::disk(format!("{} was replaced by another program", part.shown())));
             }
             let replaces = matches!(self.existing, Existing::Overwrite | Existing::Update);
             let renamed = if replaces && !place.target.by_server {
@@ -266,7 +266,7 @@ pub(super) fn check_length(writer: &Writer, file: &File, size: u64, part: &Path)
     if length > size {
         writer.change(|file| file.set_len(size)).map_err(|error| disk("cut", part, &error))?;
     } else if length < size {
-        return Err(Fault::changed(format!("{} was shortened by somebody else", part.shown())));
+        return Err(Fault::changed(format!("{} was shortened by another program", part.shown())));
     }
     Ok(())
 }

@@ -109,7 +109,7 @@ impl Journal {
         let found = self.folder.look(&self.name).ok().flatten()?;
         let shown = self.folder.join(&self.name);
         if found.kind != FileType::RegularFile {
-            tracing::warn!("{} is no file; the .part is verified without it", shown.shown());
+            tracing::warn!("{} is not a file; the .part is verified without it", shown.shown());
             return None;
         }
         let record = self.folder.read(&self.name).ok().and_then(|file| {

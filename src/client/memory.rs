@@ -185,7 +185,7 @@ impl Memory {
         }
         if !place.part.reopen()? {
             let path = place.part.path();
-            tracing::info!("{} was touched by somebody else; it is verified again", path.shown());
+            tracing::info!("{} was changed by another program; it is verified again", path.shown());
             self.verify()?;
             self.believe()?;
         }

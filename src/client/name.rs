@@ -74,11 +74,11 @@ impl SafeName {
     /// # Errors
     /// Why it is refused.
     pub(super) fn exact(name: &str, names: Names) -> Result<SafeName, &'static str> {
-        let Some(bytes) = odd_name::to_bytes(name) else { return Err("is no name of a file") };
+        let Some(bytes) = odd_name::to_bytes(name) else { return Err("is not a file name") };
         let is_text = || bytes.utf8_chunks().flat_map(|chunk| chunk.valid().chars());
         match name {
-            "" | "." | ".." => Err("is no name of a file"),
-            _ if name.contains('/') => Err("is no name of a file"),
+            "" | "." | ".." => Err("is not a file name"),
+            _ if name.contains('/') => Err("is not a file name"),
             _ if bytes.len() > LONGEST => Err("is too long for a file"),
             _ if is_text().any(|c| is_unsafe(c) && !is_shape(c)) => {
                 Err("has characters that a terminal obeys or that cannot be seen")
@@ -331,7 +331,7 @@ mod tests {
             ("who?", "other systems do not allow"),
             ("a\u{200d}b", "cannot be seen"),
             ("e\u{301}", "not composed"),
-            ("..", "no name"),
+            ("..", "not a file name"),
             ("a\u{202e}b", "terminal"),
         ] {
             let refused = SafeName::exact(name, Names::Portable).unwrap_err();

@@ -272,7 +272,7 @@ impl Part {
         }
         let path = self.path();
         Err(Fault::disk(format!(
-            "{} is in the way: nothing tells that it is an unfinished download of this; move it away",
+            "{} is in the way: nothing shows that it is an unfinished download of this; move it away",
             path.shown()
         )))
     }
@@ -435,7 +435,9 @@ fn open(folder: &Folder, name: &OsStr, target: &OsStr) -> Result<File, Fault> {
             rustix::io::Errno::ISDIR => refuse("is a directory"),
             rustix::io::Errno::NXIO => refuse("is not a regular file"),
             rustix::io::Errno::INVAL | rustix::io::Errno::ILSEQ | rustix::io::Errno::NAMETOOLONG => {
-                Fault::disk(format!("{path} is no name for its file system; choose another name (--local)"))
+                Fault::disk(format!(
+                    "{path} is not a valid name on its file system; choose another name (--local)"
+                ))
             }
             errno => Fault::disk(format!("cannot write to {path}: {}", reason(&errno.into()))),
         })?);
@@ -452,7 +454,7 @@ fn open(folder: &Folder, name: &OsStr, target: &OsStr) -> Result<File, Fault> {
             Err(TryLockError::Error(error)) => return Err(cannot_lock(&folder.join(name), &error)),
         }
         if folder.is_of_another(data.uid()) {
-            return Err(refuse("belongs to somebody else, who could change what is in it"));
+            return Err(refuse("belongs to another user, who could change what is in it"));
         }
         let id = (data.dev(), data.ino());
         if data.nlink() > 1 && folder.look(target).ok().flatten().is_some_and(|found| found.id == id) {

@@ -164,7 +164,7 @@ fn split(new: &NewJob, name: &SafeName) -> Result<(PathBuf, OsString, Whose), Fa
     }
     match (path.parent(), path.file_name()) {
         (Some(folder), Some(name)) => Ok((folder.to_owned(), name.to_owned(), Whose::User)),
-        _ => Err(Fault::disk(format!("{} is no name for a file", path.shown()))),
+        _ => Err(Fault::disk(format!("{} is not a file name", path.shown()))),
     }
 }
 

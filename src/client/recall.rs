@@ -120,7 +120,7 @@ pub(super) fn take_up(
     }
     memory.place = Some(Place { target, part });
     let Some((record, as_left)) = recorded else {
-        tracing::info!("nothing tells what {} is; it is verified by the server's hashes", path.shown());
+        tracing::info!("nothing shows what {} is; it is verified by the server's hashes", path.shown());
         memory.doubtful = true;
         return Ok(());
     };
@@ -133,7 +133,7 @@ pub(super) fn take_up(
     memory.claim()?;
     let kept = memory.blocks.received();
     if kept > 0 {
-        tracing::info!("{}: goes on with the {} that are here", path.shown(), units::bytes(kept));
+        tracing::info!("{}: resumes with {} that were received before", path.shown(), units::bytes(kept));
     }
     memory.recalled = true;
     let is_file = memory.source.as_ref().is_some_and(|source| source.form == Form::File);

@@ -99,7 +99,7 @@ impl Descent<'_> {
                 let handle = open_directory(self.here(), OsStr::new(".."))?;
                 // Where somebody else has moved it to, there is nothing to remove.
                 if id(handle.as_fd())? != above.id {
-                    return Err(io::Error::other("somebody else moved a folder that is in it"));
+                    return Err(io::Error::other("another program moved a folder that is in it"));
                 }
                 Some(handle)
             }

@@ -150,7 +150,9 @@ impl Fault {
                 Fault::new(TroubleKind::Integrity, &format!("{peer}: {violation}"), Verdict::Discard)
             }
             // Bytes can be damaged on their way; a new connection may do.
-            _ => Fault::lost(format!("{peer}: {violation}; the server is faulty, or the way to it is")),
+            _ => Fault::lost(format!(
+                "{peer}: protocol error: {violation} (server bug or corrupted connection)"
+            )),
         }
     }
 
@@ -188,7 +190,7 @@ impl Fault {
             Code::Denied if !after.is_zero() => Fault::new(
                 TroubleKind::Refused,
                 &format!(
-                    "too many wrong tokens came from this address, and the server lets nobody in from there for {} s; \
+                    "too many wrong tokens came from this address, and the server refuses it for {} s; \
                      try again then",
                     after.as_secs()
                 ),

@@ -142,11 +142,11 @@ fn refused(distrust: &Distrust, authority: &Authority, servers: &Servers) -> Fau
         }
         Distrust::WrongPin { expected, found } => other(format!(
             "its certificate is {found}, the pin is {expected}; the connection may be intercepted, or the server was \
-             set up anew: then paste the new address that it shows"
+             set up again: then paste the new address that it shows"
         )),
         Distrust::Changed { known, found } => other(format!(
             "its certificate is {found}, and was {known}; the connection may be intercepted, or the server was set up \
-             anew: if you are sure of that, delete its line from '{file}'"
+             again: if you are sure of that, delete its line from '{file}'"
         )),
         Distrust::File(error) => {
             refused(format!("{peer} cannot be trusted: '{file}' cannot be used: {}", reason(error)))
@@ -178,7 +178,7 @@ fn failed(peer: &str, error: &Error, first: &[u8]) -> Fault {
             ),
         },
         Error::InvalidCertificate(CertificateError::BadSignature) => {
-            never("has not the key of the certificate that it shows; somebody may be in between")
+            never("does not have the key of the certificate that it shows; the connection may be intercepted")
         }
         Error::PeerIncompatible(_) => never(&format!("speaks another TLS: {error}; check host and port")),
         // Bytes can be damaged on their way; a new connection may do.

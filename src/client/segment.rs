@@ -235,7 +235,7 @@ impl Segment {
         let (answer, answered) = oneshot::channel();
         let _ = self.news.send(News::Content(content, answer));
         // Without an answer the crew stops, and says why.
-        let known = answered.await.map_err(|_| Fault::lost("nobody waits for the content any more"))?;
+        let known = answered.await.map_err(|_| Fault::lost("the content is not wanted any more"))?;
         self.known = Some(known);
         Ok(())
     }

@@ -88,7 +88,7 @@ impl fmt::Display for SessionName {
 pub enum OpenError {
     /// Another process has it open.
     #[error(
-        "the session '{name}' is open in {}: go on there, or have one of its own here with --session NAME",
+        "the session '{name}' is open in {}: continue there, or use another session with --session NAME",
         .holder.as_ref().map_or("another tui", SafeText::as_str)
     )]
     Held {
@@ -172,7 +172,7 @@ impl Session {
                 let aside = store.set_aside().map_err(files)?;
                 let shown = store.shown();
                 let warning = format!(
-                    "{shown} cannot be used: {reason}; the queue begins empty, and the file is kept as {aside}"
+                    "{shown} cannot be used: {reason}; the queue starts empty, and the file is kept as {aside}"
                 );
                 tracing::warn!("{warning}");
                 (Saved::default(), Some(warning))

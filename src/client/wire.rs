@@ -72,7 +72,7 @@ impl Wire {
         servers: &Arc<Servers>,
     ) -> Result<Wire, Fault> {
         if authority.token.is_some() && !servers.may_have_token(authority) {
-            let message = "without TLS everybody on the way could read the token; use fdsp:// instead of \
+            let message = "without TLS others on the network could read the token; use fdsp:// instead of \
                            fdsp+plain://, or add --plain to send it all the same";
             return Err(Fault::never(TroubleKind::Refused, message));
         }

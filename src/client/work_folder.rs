@@ -74,7 +74,7 @@ pub(super) fn open(folder: &Folder, name: &OsStr, purpose: &Purpose) -> Result<F
         }
         let data = handle.metadata().map_err(|error| failed(&error))?;
         if folder.is_of_another(data.uid()) {
-            return Err(refuse("belongs to somebody else, who could change what is in it"));
+            return Err(refuse("belongs to another user, who could change what is in it"));
         }
         let there = folder.look(name).map_err(|error| failed(&error))?;
         if there.is_none_or(|found| found.id != (data.dev(), data.ino())) {

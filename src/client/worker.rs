@@ -210,7 +210,7 @@ async fn finish(
         }
     };
     ended.unwrap_or_else(|_| {
-        let fault = Fault::never(TroubleKind::Other, "finishing the file failed by a defect of this program");
+        let fault = Fault::never(TroubleKind::Other, "finishing the file failed with an internal error");
         (Memory::default(), Err(fault.into()))
     })
 }

@@ -107,8 +107,8 @@ fn remark(session: &Session, queue: &[KeptJob]) {
 /// What is not lost by an interruption.
 fn how_to_go_on(session: Option<&Session>) -> String {
     match session {
-        Some(session) => format!("the queue is kept: go on with --session {}", session.name()),
-        None => "what was fetched is kept: the same command goes on with it".into(),
+        Some(session) => format!("the queue is kept: continue with --session {}", session.name()),
+        None => "what was fetched is kept: the same command resumes it".into(),
     }
 }
 

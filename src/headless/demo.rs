@@ -48,7 +48,7 @@ impl Stage {
             Problem::new(
                 Exit::Disk,
                 "there is no folder for temporary files outside of what is served: name a smaller folder \
-                 behind --demo, or set TMPDIR",
+                 after --demo, or set TMPDIR",
             )
         })?;
         Ok(Stage { server: server::start(config, sink)?, folder })

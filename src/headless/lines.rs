@@ -91,7 +91,7 @@ fn done(name: &SafeText, finished: &client::Finished) -> String {
     };
     // What was there already came at no rate.
     let rate = match finished.transferred {
-        0 if finished.bytes > 0 => "all of it was here",
+        0 if finished.bytes > 0 => "nothing had to be transferred",
         transferred => &units::rate(transferred as f64 / seconds),
     };
     let word = if finished.missing.is_none() { "done" } else { "incomplete" };
@@ -243,7 +243,10 @@ pub(super) mod tests {
         };
         let done = Event::Done { id: JobId(1), name: "a".into(), finished };
         let line = Lines::default().line(&done, Instant::now()).expect("a line");
-        assert_eq!(line, "a: done, 2.0 MB in 4 ms, all of it was here, BLAKE3 9f3c, saved as /tmp/a");
+        assert_eq!(
+            line,
+            "a: done, 2.0 MB in 4 ms, nothing had to be transferred, BLAKE3 9f3c, saved as /tmp/a"
+        );
     }
 
     #[test]

@@ -61,32 +61,32 @@ pub enum AddressError {
     #[error("an address begins with a scheme: write {SECURE}://HOST[:PORT]/PATH")]
     NoScheme,
     /// Another scheme.
-    #[error("'{0}' is not spoken here: write {SECURE}://HOST[:PORT]/PATH")]
+    #[error("{0}:// is not supported: write {SECURE}://HOST[:PORT]/PATH")]
     OtherScheme(String),
     /// Nothing before the path.
     #[error("the address names no host: write {SECURE}://HOST[:PORT]/PATH")]
     NoHost,
     /// What stands before the `@` is no token.
-    #[error("what stands before the '@' is no token: {0}")]
+    #[error("the part before the '@' is not a valid token: {0}")]
     Token(#[from] TokenError),
     /// The host cannot be one.
-    #[error("'{0}' is no host name: it may have letters, digits, '.', '-' and '_'")]
+    #[error("'{0}' is not a host name: it may have letters, digits, '.', '-' and '_'")]
     Host(String),
     /// Brackets without an IPv6 address in them.
-    #[error("'{0}' is no IPv6 address: write it as in [::1]")]
+    #[error("'{0}' is not an IPv6 address: write it as in [::1]")]
     Ipv6(String),
     /// An IPv6 address without brackets.
-    #[error("an IPv6 address stands in brackets: write {SECURE}://[::1]:{DEFAULT_PORT}/PATH")]
+    #[error("an IPv6 address is written in brackets: write {SECURE}://[::1]:{DEFAULT_PORT}/PATH")]
     NoBrackets,
     /// What stands behind the colon is no port.
-    #[error("'{0}' is no port: it is a number from 1 to 65535")]
+    #[error("'{0}' is not a port: it is a number from 1 to 65535")]
     Port(String),
     /// What stands behind the `#` is no pin.
-    #[error("what stands behind '#' is no pin: {0}; a '#' in a path is written %23")]
+    #[error("the part after '#' is not a valid pin: {0}; a '#' in a path is written %23")]
     Pin(#[from] PinError),
     /// A pin where there is no TLS.
     #[error(
-        "a pin behind '#' belongs to TLS: write {SECURE}://…, or leave it out; a '#' in a path is written %23"
+        "a pin after '#' is for TLS: write {SECURE}://…, or leave it out; a '#' in a path is written %23"
     )]
     PlainPin,
     /// A `%` without two hex digits behind it.

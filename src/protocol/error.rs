@@ -39,8 +39,8 @@ codes! {
     NotFound = "not_found", "not found on the server";
     /// `wrong_kind`: a directory where a file was asked for, or the reverse. For the request.
     WrongKind = "wrong_kind", "the path is of another kind than was asked for";
-    /// `range`: the first block lies behind the end of the content. For the request.
-    Range = "range", "the range lies behind the end of the content";
+    /// `range`: the first block begins after the end of the content. For the request.
+    Range = "range", "the range begins after the end of the content";
     /// `changed`: the content is, or during the answer became, another one. For the request.
     Changed = "changed", "the source changed on the server";
     /// `unreadable`: the server could not read a source, which `path` names. For the request.
@@ -182,8 +182,8 @@ impl std::fmt::Display for Stranger {
             Stranger::Http => "answers like a web server (HTTP)",
             Stranger::Ssh => "answers like an SSH server",
             Stranger::Tls => "answers with TLS",
-            Stranger::Silent => "closed the connection without a word",
-            Stranger::Unknown => "answers in a language that this program does not know",
+            Stranger::Silent => "closed the connection without an answer",
+            Stranger::Unknown => "answers in an unknown protocol",
         })
     }
 }

@@ -117,7 +117,7 @@ impl Manifest {
 impl Last {
     fn may_be_followed_by(&self, next: &str) -> Result<(), Violation> {
         if !path::is_normal(next) {
-            return contradiction("an entry whose path is none");
+            return contradiction("an entry with an invalid path");
         }
         if path::compare(&self.path, next).is_ge() {
             return contradiction("entries out of order");

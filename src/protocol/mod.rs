@@ -577,7 +577,7 @@
 //! | `unsupported` | request | a kind of request that this server does not know |
 //! | `not_found` | request | the path is absent, or not permitted; which of the two is never said |
 //! | `wrong_kind` | request | a directory where a file was asked for, or the reverse |
-//! | `range` | request | the first block lies behind the end of the content, or `skip` is not less than it |
+//! | `range` | request | the first block begins after the end of the content, or `skip` is not less than it |
 //! | `changed` | request | the content is, or during the answer became, another one |
 //! | `unreadable` | request | the server could not read a source, which `path` names |
 //! | `busy` | request or connection | for a connection: too many of them, or too many requests of this one; for a request: too many archives are being planned, trees read or files hashed at the same time, or what is planned would take too much memory; see `retry_after` |

@@ -100,7 +100,7 @@ impl Receiving {
             return contradiction("a first block that no content has");
         };
         if content.size.is_some_and(|size| offset > size) {
-            return contradiction("it begins behind its end");
+            return contradiction("it begins after its end");
         }
         let blocks = get.blocks.unwrap_or(u64::MAX);
         let limit = get.first_block.saturating_add(blocks).saturating_mul(BLOCK_SIZE);
@@ -335,7 +335,7 @@ impl Receiving {
         match (whole, &end.root) {
             (None, None) => Ok(None),
             (Some(_), None) => contradiction("the whole content without its root"),
-            (_, Some(text)) if Hash::from_hex(text).is_none() => contradiction("a root that is none"),
+            (_, Some(text)) if Hash::from_hex(text).is_none() => contradiction("an invalid root"),
             (None, Some(_)) if self.of_part => Ok(None),
             (None, Some(_)) => contradiction("a root of a content that was not sent whole"),
             // The corrupt block was reported, and its bytes are in the root computed here.

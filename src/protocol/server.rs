@@ -246,7 +246,7 @@ fn message(header: Header, payload: &[u8]) -> Result<Event, Violation> {
         Kind::FilesRequest => {
             let files: message::Files = control::read(kind, payload)?;
             if files.files.iter().any(|file| file.digest.as_deref().is_some_and(|hex| !is_digest(hex))) {
-                return Err(Violation::Content("a digest that is none"));
+                return Err(Violation::Content("an invalid digest"));
             }
             Request::Files(files)
         }

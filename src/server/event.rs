@@ -178,7 +178,7 @@ impl fmt::Display for Event {
             }
             Event::Disconnected { peer, reason, .. } => write!(f, "{peer}: disconnected, {reason}"),
             Event::Refused { peer } => write!(f, "{peer}: refused, there are too many connections"),
-            Event::Draining => f.write_str("no new connections any more; what runs is finished first"),
+            Event::Draining => f.write_str("draining: no new clients, current transfers finish"),
             Event::Warning { message } => write!(f, "warning: {message}"),
         }
     }

@@ -70,7 +70,7 @@ pub enum IdentityError {
         reason: &'static str,
     },
     /// What was made on the first start is no longer what it was.
-    #[error("'{path}' is damaged: delete it, and a new one is made, which all clients have to accept anew")]
+    #[error("'{path}' is damaged: delete it, and a new one is made, which all clients have to accept again")]
     Damaged {
         /// The file.
         path: SafeText,

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Limits and deadlines.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
-    /// Connections served at the same time; further ones are told "busy".
+    /// Connections served at the same time; further ones get "busy".
     pub max_connections: usize,
     /// Of these, those from one address (of IPv6, from one network of 64 bits).
     pub max_per_address: usize,
@@ -16,10 +16,10 @@ pub struct Limits {
     pub pipeline: u32,
     /// Entries of one page of a listing.
     pub page: usize,
-    /// Answers for which a block is being hashed at the same time, half of them for one address; further ones are told "busy".
+    /// Answers for which a block is being hashed at the same time, half of them for one address; further ones get "busy".
     /// An answer whose client receives what was hashed is none of them.
     pub max_hashing: usize,
-    /// Archives that are being planned, and trees that are being read, at the same time, half of them for one address; further ones are told "busy".
+    /// Archives that are being planned, and trees that are being read, at the same time, half of them for one address; further ones get "busy".
     /// An answer whose client receives the archive, or a part of the tree, is none of them.
     pub max_archives: usize,
     /// Bytes a second for all connections together, once they have asked for something; `None` is unlimited.

@@ -472,6 +472,6 @@ fn a_limit_of_the_size_of_files_is_a_sentence_and_not_a_signal() {
     let line = "ulimit -f 0; exec \"$0\" --headless --session small";
     let outcome =
         program::finish(home.other("sh", ["-c", line, env!("CARGO_BIN_EXE_tui")]).spawn().expect("a shell"));
-    assert_eq!(outcome.code, 1, "{outcome:#?}");
+    assert_eq!(outcome.code, 7, "{outcome:#?}");
     outcome.is_one_sentence();
 }

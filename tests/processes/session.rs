@@ -64,7 +64,7 @@ fn an_interrupted_run_says_how_to_go_on_and_the_next_one_does() {
         if signal == Signal::INT {
             assert_eq!(client.end().code, 130);
             let last = lines.rest().pop().expect("a line");
-            assert!(last.contains("the queue is kept: go on with --session nightly"), "{last}");
+            assert!(last.contains("the queue is kept: continue with --session nightly"), "{last}");
         } else {
             drop(client);
         }

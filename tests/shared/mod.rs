@@ -11,4 +11,5 @@ pub mod memory;
 pub mod program;
 pub mod proxy;
 pub mod secure;
+pub mod target;
 pub mod traversal;

@@ -119,7 +119,7 @@ impl Actor {
             Lost::TooLong => {
                 let tried = units::duration(max.unwrap_or_default());
                 trouble.message = SafeText::new(&format!("{} (tried for {tried})", trouble.message));
-                tracing::warn!("{peer}: given up: {}", trouble.message);
+                tracing::warn!("{peer}: no longer retried: {}", trouble.message);
                 let failed = self.board.with(|state| state.queue.give_up(server, &trouble));
                 for (id, name) in failed {
                     if let Some(memory) = self.kept.get_mut(&id) {

@@ -114,7 +114,7 @@ fn introduce(context: &Context, memory: &mut Memory, content: &Content) -> Resul
     memory.recalled = false;
     memory.rival = rival(context, memory, content);
     let Some(place) = &memory.place else {
-        return Err(Fault::never(TroubleKind::Other, "there is no place for what comes"));
+        return Err(Fault::never(TroubleKind::Other, "there is no file to write to"));
     };
     context.answered(&place.target, content);
     Ok(Arc::new(Known {
@@ -162,7 +162,7 @@ fn prepare(context: &Context, memory: &mut Memory, content: &Content, source: &S
     }
     if let Some(sources) = content.sources.filter(|sources| sources.omitted > 0) {
         tracing::warn!(
-            "{}: the archive leaves out {} of the folder's entries, which are neither files nor directories served",
+            "{}: the archive skips {} of the folder's entries, which are not served: links, devices or sockets",
             new.address,
             sources.omitted
         );

@@ -42,7 +42,7 @@ const LONGEST: usize = 4095;
 /// Items that are named because they are not saved under their own names.
 const MAX_RENAMED: usize = 100;
 /// Why a path is refused that could mean anything.
-const NO_NAME: &str = "is no name of a file";
+const NO_NAME: &str = "is not a file name";
 /// Directories in each other.
 const DEEPEST: usize = 100;
 /// Nothing that is deflated gets larger than that.
@@ -151,7 +151,7 @@ impl Contents {
             contents.items.push(Some(item));
         }
         if overlap(&mut ranges, directory) {
-            return Err(Refused::Archive("its entries lie over each other, as in a bomb".to_owned()));
+            return Err(Refused::Archive("its entries lie over each other, as in a zip bomb".to_owned()));
         }
         contents.check_size(limits, length)?;
         contents.choose_paths();
@@ -168,7 +168,7 @@ impl Contents {
         if self.bytes > UNSUSPECTED && self.bytes / length.max(1) >= limits.ratio {
             let length = units::bytes(length);
             return Err(Refused::Limit(format!(
-                "{length} would unpack to {shown}, as in a bomb; if it is none, raise extract_ratio"
+                "{length} would unpack to {shown}, as a zip bomb does; if it is not one, raise extract_ratio"
             )));
         }
         Ok(())

@@ -147,7 +147,7 @@ impl<'a, G: Fn() -> bool> Unpacker<'a, G> {
             if !(self.go_on)() {
                 return Err(Refused::Stopped);
             }
-            let changed = || Refused::Archive("somebody else changed it".to_owned());
+            let changed = || Refused::Archive("another program changed it".to_owned());
             let entry = entries.next().ok_or_else(changed)?;
             let Some(item) = item else { continue };
             let mut entry = entry?;

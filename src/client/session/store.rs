@@ -88,7 +88,7 @@ impl Store {
             Err(error) => return Err(error),
         };
         if !file.metadata()?.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "it is no file"));
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "it is not a file"));
         }
         let mut bytes = Vec::new();
         // One more than there may be shows that there is more.

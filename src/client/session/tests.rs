@@ -108,7 +108,7 @@ fn what_cannot_be_understood_is_set_aside_and_never_lost() {
         fs::remove_file(&file).expect("there");
     }
     fs::create_dir(&file).expect("made");
-    assert!(open(folder.path()).warning.is_some_and(|warning| warning.contains("no file")));
+    assert!(open(folder.path()).warning.is_some_and(|warning| warning.contains("not a file")));
     assert!(folder.path().join("default.json.aside-5").is_dir());
 }
 

@@ -91,7 +91,7 @@ impl Begun {
         match written {
             Ok(()) => drop(self.known.insert(name, offset + bytes.len() as u64)),
             Err(error) => {
-                tracing::debug!("cannot keep what came of {path}: {error}");
+                tracing::debug!("cannot keep what was received of {path}: {error}");
                 self.remove(&name);
             }
         }

@@ -43,7 +43,7 @@ impl Ground {
 pub(super) fn explained(error: &io::Error) -> String {
     match rustix::io::Errno::from_io_error(error) {
         Some(rustix::io::Errno::LOOP) => "a symbolic link is in the way, which is not followed".to_owned(),
-        Some(rustix::io::Errno::NOTDIR) => "something that is no directory is in the way".to_owned(),
+        Some(rustix::io::Errno::NOTDIR) => "something that is not a directory is in the way".to_owned(),
         Some(rustix::io::Errno::XDEV) => "it is on another file system than the folder beside it".to_owned(),
         _ => reason(error),
     }

@@ -385,7 +385,7 @@ fn announce(context: &Context, target: &Target, manifest: &Manifest) {
     let totals = &manifest.totals;
     if totals.omitted > 0 {
         tracing::warn!(
-            "{}: the tree leaves out {} of the folder's entries: devices, sockets, or links that lead out of it",
+            "{}: the tree skips {} of the folder's entries, which are not served: links, devices or sockets",
             context.new.address,
             totals.omitted
         );

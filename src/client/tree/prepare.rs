@@ -123,7 +123,7 @@ impl Work<'_> {
         if files > 0 {
             let path = self.target.path();
             let (files, bytes) = (units::count(files), units::bytes(bytes));
-            tracing::info!("{}: goes on with {files} files, {bytes}, that are verified", path.shown());
+            tracing::info!("{}: resumes with {files} files, {bytes}, that are verified", path.shown());
         }
     }
 

@@ -203,7 +203,7 @@ impl Stage {
                 self.ours = false;
                 let path = self.path();
                 tracing::warn!(
-                    "cannot write into {}: {error}; what comes will be verified again",
+                    "cannot write into {}: {error}; what is received will be verified again",
                     path.shown()
                 );
             }
@@ -401,7 +401,7 @@ mod tests {
         chown(&part, Some(1), None).unwrap();
         chown(dir.path(), Some(2), None).unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o1777)).unwrap();
-        assert!(refused(&folder).contains("belongs to somebody else"));
+        assert!(refused(&folder).contains("belongs to another user"));
         // Where nobody else may put anything, it was put there by its owner's leave.
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
         Stage::open(&folder, "x".as_ref()).unwrap();

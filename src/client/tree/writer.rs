@@ -151,8 +151,7 @@ impl Writer {
 
     /// Why nothing is written any more.
     fn ended(&mut self) -> Fault {
-        let defect =
-            || Fault::never(TroubleKind::Other, "writing the files ended by a defect of this program");
+        let defect = || Fault::never(TroubleKind::Other, "writing the files ended with an internal error");
         self.finish().err().unwrap_or_else(defect)
     }
 
@@ -163,7 +162,7 @@ impl Writer {
             None | Some(Ok(Ok(()))) => Ok(()),
             Some(Ok(Err(fault))) => Err(fault),
             Some(Err(_)) => {
-                Err(Fault::never(TroubleKind::Other, "writing the files ended by a defect of this program"))
+                Err(Fault::never(TroubleKind::Other, "writing the files ended with an internal error"))
             }
         }
     }

@@ -157,7 +157,7 @@ impl Client {
                 return self.event(input);
             }
             if ![found, NOT_FOUND].iter().any(|word| word.as_bytes().starts_with(&self.partial)) {
-                return Err(Violation::Classic("an answer that is none of this dialect"));
+                return Err(Violation::Classic("an answer that is not of this dialect"));
             }
         }
         Ok(None)

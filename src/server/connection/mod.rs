@@ -168,7 +168,7 @@ impl Connection {
             effort,
             allowed: 0,
             look: now + LOOK,
-            reason: "given up by the server".into(),
+            reason: "ended by the server".into(),
         }
     }
 
@@ -310,8 +310,8 @@ impl Connection {
         let spent = spent + TELLING * self.turn.take_told();
         self.effort.spend(spent, self.turn.take_copied(), self.turn.sends_file());
         if result.is_err() {
-            self.shared.warn("a defect of this program has ended a connection");
-            self.close("a defect of the server");
+            self.shared.warn("an internal error has ended a connection");
+            self.close("an internal error of the server");
         }
         result.ok()
     }

@@ -597,7 +597,7 @@ fn a_panic_ends_one_connection() {
     drop(connection);
     let events = bench.events.lock().unwrap();
     let Some(Event::Disconnected { reason, .. }) = events.last() else { panic!("{events:?}") };
-    assert_eq!(reason.as_str(), "a defect of the server");
+    assert_eq!(reason.as_str(), "an internal error of the server");
     assert!(events.iter().any(|event| matches!(event, Event::Warning { .. })));
     assert!(bench.shared.registry.len() == 0, "and leaves nothing behind");
 }

@@ -178,15 +178,15 @@ macro_rules! actions {
 actions! {
     Everywhere {
         Help "help" SCREEN, ["?", "f1"], "help", "Show this help (in the address line: F1, or ? while it is empty)";
-        Quit "quit" SCREEN, ["q", "ctrl-c"], "quit", "Leave; asks first when something runs";
+        Quit "quit" SCREEN, ["q", "ctrl-c"], "quit", "Quit; asks first when something runs";
         FocusNext "focus-next" PANES, ["tab"], "next pane", "Go to the next pane";
         FocusPrevious "focus-previous" SCREEN, ["shift-tab"], "previous pane", "Go to the previous pane";
-        Back "back" SCREEN, ["esc"], "back", "Put away a warning; else the panel, the marks, the filter";
-        Filter "filter" &[Queue, Browser, Log, Connections], ["/"], "filter", "Show only what contains a text";
+        Back "back" SCREEN, ["esc"], "back", "Dismiss the warning or panel, or clear marks or filter";
+        Filter "filter" &[Queue, Browser, Log, Connections], ["/"], "filter", "Show only rows that contain a text";
         LogLevel "log-level" PANES_BUT_BROWSER, ["l"], "log level", "Show more or less of the log: error, warn, info, debug";
         Copy "copy" &[Queue, Details, Connections], ["c", "y"], "copy", "Send the address to the terminal's clipboard";
         Suspend "suspend" ALL, ["ctrl-z"], "suspend", "Go to the shell; fg comes back. Transfers stand still meanwhile";
-        Redraw "redraw" ALL, ["ctrl-l"], "redraw", "Draw everything anew";
+        Redraw "redraw" ALL, ["ctrl-l"], "redraw", "Redraw the screen";
     }
     Moving {
         Up "up" SCROLLING, ["up", "k"], "up", "One row up";
@@ -199,14 +199,14 @@ actions! {
     Input {
         Submit "submit" &[Input], ["enter"], "add", "Queue the address or path that was typed";
         Complete "complete" &[Input], ["tab"], "complete", "Complete the remote path; with nothing to complete, go to the next pane";
-        HistoryPrevious "history-previous" &[Input], ["up"], "history", "Bring back an earlier entry";
+        HistoryPrevious "history-previous" &[Input], ["up"], "history", "Recall an earlier entry";
         HistoryNext "history-next" &[Input], ["down"], "later entry", "Go back towards what was being typed; from there, to the queue";
         Browse "browse" &[Input, Queue, Details, Log], ["ctrl-o", "o"], "browse", "List the server's files";
     }
     Queue {
         Open "details" &[Queue], ["enter"], "details", "Show or hide all about the selected download";
         FocusInput "address" &[Queue, Browser, Details, Log], ["i", ":"], "address", "Go to the address line";
-        Mark "mark" MARKING, ["space"], "mark", "Mark the row, or take its mark away";
+        Mark "mark" MARKING, ["space"], "mark", "Mark or unmark the row";
         MarkAll "mark-all" MARKING, ["a"], "mark all", "Mark all rows that the filter shows, and no others; once more: clear all marks";
         Pause "pause" &[Queue, Details], ["p"], "pause", "Pause the marked downloads, or the selected one; if paused, resume";
         PauseAll "pause-all" &[Queue, Details], ["P"], "pause all", "Pause everything that runs or waits; if nothing does, resume everything";
@@ -217,7 +217,7 @@ actions! {
         MoveUp "move-up" &[Queue], ["K", "shift-up"], "move up", "Move towards the front of the queue";
         MoveDown "move-down" &[Queue], ["J", "shift-down"], "move down", "Move towards the end of the queue";
         MoveTop "move-top" &[Queue], ["t"], "to the front", "Move to the front of the queue";
-        ClearFinished "clear-finished" &[Queue, Details], ["C"], "clear finished", "Take all that is done out of the queue";
+        ClearFinished "clear-finished" &[Queue, Details], ["C"], "clear finished", "Clear finished downloads from the queue";
         CopyHash "copy-hash" &[Queue, Details], ["Y"], "copy BLAKE3", "Send the BLAKE3 of a finished download to the terminal's clipboard";
         Limit "limit" &[Queue, Details], ["b"], "limit", "Change the bandwidth limit of all downloads together";
         Jobs "jobs" &[Queue, Details], ["n"], "jobs", "Change how many downloads run at the same time";
@@ -228,17 +228,17 @@ actions! {
         Zip "zip" &[Browser], ["z"], "fetch as zip", "Queue the directory as a zip archive";
         Tree "tree" &[Browser], ["t"], "fetch as tree", "Queue the directory as the files themselves";
         Parent "parent" &[Browser], ["backspace", "left", "h"], "parent", "Go to the parent directory";
-        Reload "reload" &[Browser], ["r"], "reload", "Ask for the listing again";
+        Reload "reload" &[Browser], ["r"], "reload", "Reload the listing";
     }
     Dashboard {
         ConnectionDetails "connection-details" &[Connections], ["enter"], "details", "Show or hide all about the selected connection";
         Disconnect "disconnect" &[Connections], ["d"], "disconnect", "Disconnect the selected client; asks first";
-        Freeze "freeze" &[Connections, Log], ["f"], "freeze", "Hold the picture still, or let it go on";
+        Freeze "freeze" &[Connections, Log], ["f"], "freeze", "Freeze or resume the display";
         Drain "drain" &[Connections, Log], ["D"], "drain", "Take no more clients, finish what runs, then stop; asks first";
     }
     Dialogs {
-        Accept "accept" &[Prompt], ["enter"], "accept", "Take what was typed";
-        Dismiss "dismiss" &[Prompt], ["esc", "ctrl-c"], "dismiss", "Leave the prompt as if it had not been opened";
+        Accept "accept" &[Prompt], ["enter"], "accept", "Accept what was typed";
+        Dismiss "dismiss" &[Prompt], ["esc", "ctrl-c"], "dismiss", "Close the prompt and change nothing";
         Yes "yes" &[Question], ["y", "enter"], "yes", "Do it";
         No "no" &[Question], ["n", "esc", "q", "ctrl-c"], "no", "Do not";
         Close "close" &[Page], ["esc", "q", "?", "f1", "enter", "ctrl-c"], "close", "Close the help page";

@@ -24,7 +24,7 @@ pub enum Effect {
     Freeze,
     /// To the shell.
     Suspend,
-    /// Draw everything anew.
+    /// Redraw the screen.
     Repaint,
     /// Leave.
     Quit,

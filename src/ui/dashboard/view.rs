@@ -276,7 +276,7 @@ fn asked(model: &Model, question: Question) -> String {
 
 fn bar(model: &Model, columns: usize) -> Line<'static> {
     let freeze = match model.frozen {
-        Some(_) => Hint::saying(Action::Freeze, "go on"),
+        Some(_) => Hint::saying(Action::Freeze, "resume"),
         None => Action::Freeze.into(),
     };
     let filtered = match model.focus {

@@ -31,7 +31,7 @@ pub enum Effect {
     Copy(String),
     /// Go to the shell.
     Suspend,
-    /// Draw everything anew.
+    /// Redraw the screen.
     Redraw,
     /// Leave.
     Quit,

@@ -163,7 +163,7 @@ impl Model {
         let mut notice = defaults.notice.take();
         if defaults.paused && notice.is_none() {
             let key = keys.shown(Context::Queue, Action::PauseAll);
-            let key = key.map(|key| format!("; {key} lets them go on")).unwrap_or_default();
+            let key = key.map(|key| format!("; {key} resumes them")).unwrap_or_default();
             notice = Some(Notice { text: format!("the downloads wait{key}"), bad: false });
         }
         Model {

@@ -192,7 +192,7 @@ fn quit(model: &mut Model) -> Vec<Effect> {
     if counts.is_empty() {
         return vec![Effect::Quit];
     }
-    let then = if kept { "Quit? The next start goes on." } else { "Stop and quit?" };
+    let then = if kept { "Quit? Downloads resume at the next start." } else { "Stop and quit?" };
     ask(model, format!("{}. {then}", counts.join(", ")), Pending::Quit);
     Vec::new()
 }

@@ -99,7 +99,7 @@ fn an_archive_that_is_gone_is_fetched_anew() {
     fs::remove_file(client.path("tree")).unwrap();
     fs::remove_file(client.path("tree.zip")).unwrap();
     client.engine.command(Command::Retry(vec![id]));
-    assert!(client.end(id).unwrap_err().message.as_str().contains("is gone; try again"));
+    assert!(client.end(id).unwrap_err().message.as_str().contains("is gone; retry"));
     client.engine.command(Command::Retry(vec![id]));
     assert_eq!(client.end(id).unwrap().extracted, Some(client.path("tree")));
 }

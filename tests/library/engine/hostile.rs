@@ -247,7 +247,7 @@ fn an_archive_that_is_none_is_no_success() {
     let mut client = Client::quick();
     let trouble = client.get(at, "a").unwrap_err();
     assert_eq!(trouble.kind, TroubleKind::Integrity);
-    assert!(trouble.message.as_str().contains("no zip archive"), "{trouble}");
+    assert!(trouble.message.as_str().contains("not a zip archive"), "{trouble}");
     assert_eq!(client.names(), ["a.zip.part", "a.zip.part.fdsp"]);
 }
 

@@ -111,7 +111,7 @@ fn what_has_taken_the_place_of_the_part_is_not_put_in_that_of_the_target() {
     fs::rename(client.path("mine"), client.path("a.part")).unwrap();
     client.engine.command(Command::SetLimit(None));
     let trouble = client.end(id).unwrap_err();
-    assert!(trouble.message.as_str().contains("a.part was replaced by somebody else"), "{trouble}");
+    assert!(trouble.message.as_str().contains("a.part was replaced by another program"), "{trouble}");
     assert!(!client.path("a").exists());
     is_untouched(&client);
 }

@@ -23,13 +23,14 @@ use fdsp::{
 use tempfile::TempDir;
 use tokio::{runtime::Runtime, sync::mpsc::UnboundedReceiver, time::timeout};
 
-pub use crate::shared::folder::{MIB, content};
+use crate::shared::target::PATIENCE;
+pub use crate::shared::{
+    folder::{MIB, content},
+    target::names,
+};
 
 /// What unfinished downloads are sealed with, in all tests.
 const SECRET: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/state/secret");
-
-/// No test waits longer for anything.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A folder and the server that serves it.
 pub struct Served {
@@ -225,11 +226,4 @@ impl Client {
     pub fn names(&self) -> Vec<String> {
         names(self.folder.path())
     }
-}
-
-pub fn names(folder: &Path) -> Vec<String> {
-    let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
-    let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(name).collect();
-    names.sort();
-    names
 }

@@ -1,13 +1,6 @@
 //! A served folder, and runs of the engine that know nothing of each other.
 
-use std::{
-    fs,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    sync::Arc,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{fs, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use fdsp::{
     client::{Command, Config, Event, Existing, Finished, Form, NewJob, Speak, Trouble, Trust, start},
@@ -21,23 +14,13 @@ use tempfile::TempDir;
 
 use crate::resume::proxy::Proxy;
 
-pub use crate::shared::folder::{MIB, content};
+pub use crate::shared::{
+    folder::{MIB, content},
+    target::{Folder, PATIENCE, until},
+};
 
 /// What unfinished downloads are sealed with, in all tests.
 const SECRET: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/state/secret");
-
-/// No test waits longer for anything.
-pub const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Waits until it is so; for what nobody tells.
-#[track_caller]
-pub fn until(what: &str, mut is: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !is() {
-        assert!(begun.elapsed() < PATIENCE, "too long without {what}");
-        thread::sleep(Duration::from_millis(1));
-    }
-}
 
 /// A folder and the server that serves it.
 pub struct Served {
@@ -78,38 +61,7 @@ fn serve(folder: &Path, arch: Arch) -> Server {
     server::start(config, Arc::new(|_| {})).unwrap()
 }
 
-/// A folder to download to, and what was done in it.
-pub struct Folder {
-    pub folder: TempDir,
-}
-
 impl Folder {
-    pub fn new() -> Folder {
-        Folder { folder: tempfile::tempdir().unwrap() }
-    }
-
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    pub fn names(&self) -> Vec<String> {
-        let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
-        let mut names: Vec<_> = fs::read_dir(self.folder.path()).unwrap().map(name).collect();
-        names.sort();
-        names
-    }
-
-    /// Blocks that the control file of a target lists.
-    pub fn listed(&self, name: &str) -> usize {
-        let text = fs::read(self.path(&format!("{name}.part.fdsp"))).unwrap_or_default();
-        String::from_utf8_lossy(&text).lines().filter(|line| line.contains(" block ")).count()
-    }
-
-    /// Waits until so many are listed.
-    pub fn wait_for(&self, name: &str, blocks: usize) {
-        until("blocks of it", || self.listed(name) >= blocks);
-    }
-
     /// One run to the end of one job.
     pub fn fetch(&self, at: SocketAddr, path: &str) -> Result<Finished, Trouble> {
         self.fetch_as(at, path, Existing::Keep)

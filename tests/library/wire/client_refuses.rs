@@ -225,7 +225,7 @@ fn announcements_that_contradict_the_request_or_themselves() {
         (get("f"), with(archive(1), "size", json!(u64::MAX)), "a size that no archive of its sources has"),
         (get("f"), with(file(9 * MIB), "first_block", json!(1)), "another first block"),
         (resumed.clone(), file(9 * MIB), "another first block"),
-        (resumed.clone(), with(file(MIB), "first_block", json!(2)), "it begins behind its end"),
+        (resumed.clone(), with(file(MIB), "first_block", json!(2)), "it begins after its end"),
         (
             resumed,
             with(with(file(9 * MIB), "first_block", json!(2)), "identity", json!("v2")),
@@ -365,7 +365,7 @@ fn content_that_contradicts_its_announcement() {
             "it ends with another identity",
         ),
         (all(file()).json(END, 1, &without(end(&bytes), "root")), "the whole content without its root"),
-        (all(file()).json(END, 1, &with(end(&bytes), "root", json!("00"))), "a root that is none"),
+        (all(file()).json(END, 1, &with(end(&bytes), "root", json!("00"))), "an invalid root"),
     ] {
         assert_eq!(refused(&[Request::Get(get("f"))], &stream), Violation::Content(what));
     }
@@ -418,7 +418,7 @@ fn ranges_that_are_not_what_was_asked_for() {
         accepted(&rooted(0, 0), &at(0, file(bytes.len())).json(END, 1, &end));
     }
     accepted(&rooted(1, 1), &at(1, file(bytes.len())).block(1, 1, 2 * mib, two).json(END, 1, &end(&bytes)));
-    for (root, what) in [("00", "a root that is none"), ("", "a root that is none")] {
+    for (root, what) in [("00", "an invalid root"), ("", "an invalid root")] {
         let stream = sized().json(END, 1, &with(range_end(), "root", json!(root)));
         assert_eq!(refused(&rooted(0, 1), &stream), Violation::Content(what));
     }

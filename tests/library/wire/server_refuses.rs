@@ -168,7 +168,7 @@ fn digests_that_are_none() {
     for digest in ["", "00", &"0".repeat(63), &"g".repeat(64), &"0".repeat(65)] {
         let files = json!({"path": "", "files": [{"path": "a"}, {"path": "b", "digest": digest}]});
         let violation = refused(&greeted().json(FILES, 1, &files));
-        assert_eq!(violation, Violation::Content("a digest that is none"));
+        assert_eq!(violation, Violation::Content("an invalid digest"));
     }
 }
 

@@ -97,12 +97,12 @@ fn names_that_are_not_utf8_are_taken_if_they_were_asked_for() {
     contradiction(&page(welcomed(), &entries), form);
     contradiction(&page(welcomed(), &[directory(""), link("l", "\0FF")]), form);
     for (odd, what) in [
-        (file("a\x002Fb", 1), "an entry whose path is none"),
-        (directory("\x002E\x002E"), "an entry whose path is none"),
-        (file("\x0000", 1), "an entry whose path is none"),
-        (file("\0C3\0A9", 1), "an entry whose path is none"),
-        (file("\0e9", 1), "an entry whose path is none"),
-        (file(&"\0E9".repeat(256), 1), "an entry whose path is none"),
+        (file("a\x002Fb", 1), "an entry with an invalid path"),
+        (directory("\x002E\x002E"), "an entry with an invalid path"),
+        (file("\x0000", 1), "an entry with an invalid path"),
+        (file("\0C3\0A9", 1), "an entry with an invalid path"),
+        (file("\0e9", 1), "an entry with an invalid path"),
+        (file(&"\0E9".repeat(256), 1), "an entry with an invalid path"),
         (link("l", "\x002E\x002E"), "a link that may lead out of its tree"),
         (link("l", "a\x002F..\x002Fb"), "a link that may lead out of its tree"),
         (link("l", "\0C3\0A9"), "a link that may lead out of its tree"),
@@ -202,7 +202,7 @@ fn trees_without_their_directory_or_with_paths_that_are_none() {
     let (long, deep) = ("x".repeat(256), "x/".repeat(2048) + "x");
     for path in ["", ".", "..", "/", "/a", "a/", "a//b", "./a", "../a", "a/..", "a/../b", "a\0", &long, &deep]
     {
-        contradiction(&page(welcomed(), &[directory(""), directory(path)]), "an entry whose path is none");
+        contradiction(&page(welcomed(), &[directory(""), directory(path)]), "an entry with an invalid path");
     }
 }
 
@@ -567,7 +567,7 @@ fn an_answer_that_broke_off_is_continued_after_its_last_entry() {
         ),
         (
             end(welcomed(), &[file("d/b", 5), directory("")], &totals(5, 1, 1, 0)),
-            "an entry whose path is none",
+            "an entry with an invalid path",
         ),
         (
             end(welcomed(), &[file("d/b", 5)], &totals(10, 2, 2, 0)),

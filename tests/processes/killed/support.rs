@@ -3,29 +3,19 @@
 use std::{
     collections::HashMap,
     fs::{self, Permissions},
+    ops::Deref,
     os::unix::fs::PermissionsExt,
     path::PathBuf,
-    thread,
-    time::{Duration, Instant},
 };
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-pub use crate::shared::folder::{MIB, content};
-
-/// No test waits longer for anything.
-pub const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Waits until it is so; for what nobody tells.
-#[track_caller]
-pub fn until(what: &str, mut is: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !is() {
-        assert!(begun.elapsed() < PATIENCE, "too long without {what}");
-        thread::sleep(Duration::from_millis(1));
-    }
-}
+use crate::shared::target;
+pub use crate::shared::{
+    folder::{MIB, content},
+    target::until,
+};
 
 /// A home folder for a program, also one of another user.
 pub fn home() -> TempDir {
@@ -36,30 +26,13 @@ pub fn home() -> TempDir {
 
 /// A folder to download to, and what was done in it; and the home of who downloads.
 pub struct Folder {
-    pub folder: TempDir,
+    target: target::Folder,
     pub home: TempDir,
 }
 
 impl Folder {
     pub fn new() -> Folder {
-        Folder { folder: tempfile::tempdir().unwrap(), home: home() }
-    }
-
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    pub fn names(&self) -> Vec<String> {
-        let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
-        let mut names: Vec<_> = fs::read_dir(self.folder.path()).unwrap().map(name).collect();
-        names.sort();
-        names
-    }
-
-    /// Blocks that the control file of a target lists.
-    pub fn listed(&self, name: &str) -> usize {
-        let text = fs::read(self.path(&format!("{name}.part.fdsp"))).unwrap_or_default();
-        String::from_utf8_lossy(&text).lines().filter(|line| line.contains(" block ")).count()
+        Folder { target: target::Folder::new(), home: home() }
     }
 
     /// Bytes that the control files of a target, or of a tree and its large files, list as verified.
@@ -82,9 +55,12 @@ impl Folder {
             .sum();
         (self.listed(name) + blocks) * MIB + files.values().sum::<usize>()
     }
+}
 
-    /// Waits until so many are listed.
-    pub fn wait_for(&self, name: &str, blocks: usize) {
-        until("blocks of it", || self.listed(name) >= blocks);
+impl Deref for Folder {
+    type Target = target::Folder;
+
+    fn deref(&self) -> &target::Folder {
+        &self.target
     }
 }

@@ -14,7 +14,7 @@ fn an_interruption_leaves_no_bar_behind() {
         session.wait("bars", |screen| screen.contents().matches(" MB/s").count() == files.len());
         session.send("\x03");
         assert_eq!(session.end().code, 130);
-        session.wait_for("what was fetched is kept: the same command goes on with it");
+        session.wait_for("what was fetched is kept: the same command resumes it");
         let text = session.contents();
         assert!(!text.contains("MB/s") && !text.contains('█') && !text.contains("^C"), "{text}");
     }

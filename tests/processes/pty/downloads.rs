@@ -2,78 +2,54 @@
 
 use std::{
     fs,
-    io::{self, BufRead, BufReader, Read},
+    io::{self, Read},
     path::Path,
-    process::{Child, ChildStdout, Command, Stdio},
     time::{Duration, Instant},
 };
 
 use rustix::process::Signal;
-use tempfile::TempDir;
 
-use crate::pty::harness::{Session, TUI};
+use crate::{
+    pty::harness::{Session, TUI},
+    shared::program::{Home, Service},
+};
 
 /// The process must be gone within a second; a slow machine that runs other tests gets some more to notice.
 const GONE: Duration = Duration::from_secs(3);
 
 /// A server without a screen, on a folder of its own.
 pub struct Server {
-    child: Child,
+    service: Service,
     /// Where it listens.
     pub port: String,
-    /// The address to paste.
-    address: String,
-    /// Its events.
-    events: BufReader<ChildStdout>,
     /// It serves the folder `served` in this one.
-    folder: TempDir,
+    home: Home,
 }
 
 impl Server {
     /// Serves `readme.txt` and two large files, without TLS.
     pub fn start() -> Server {
-        Server::start_with(&["--plain"])
+        Server::start_with("--plain")
     }
 
-    fn start_with(options: &[&str]) -> Server {
-        let folder = tempfile::tempdir().expect("a folder");
-        let served = folder.path().join("served");
-        fs::create_dir(&served).expect("a folder in it");
-        fs::write(served.join("readme.txt"), "hello\n").expect("a file");
+    fn start_with(options: &str) -> Server {
+        let home = Home::new();
+        let served = home.write("served/readme.txt", "hello\n").path().join("served");
         // Data and no holes, which would not be sent.
         for (name, length) in [("large.bin", 96 << 20), ("other.bin", 32 << 20)] {
             let mut file = fs::File::create(served.join(name)).expect("a file");
             io::copy(&mut io::repeat(1).take(length), &mut file).expect("written");
         }
-        let mut child = Command::new(TUI)
-            .args(["--serve", "--headless", "--json", "--port", "0"])
-            .args(options)
-            .arg(served)
-            .env("XDG_STATE_HOME", folder.path().join("state"))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("a server");
-        let mut first = String::new();
-        let mut events = BufReader::new(child.stdout.take().expect("its output"));
-        events.read_line(&mut first).expect("a line");
-        let first: serde_json::Value = serde_json::from_str(&first).expect("an event");
-        let address = first["address"].as_str().expect("an address").to_owned();
-        Server { child, port: first["port"].to_string(), address, events, folder }
+        let service = Service::start(&home, &served, options);
+        Server { port: service.port.to_string(), service, home }
     }
 
     /// Stops it; the requests that it got.
-    fn requests(&mut self) -> Vec<String> {
-        self.child.kill().and_then(|()| self.child.wait()).expect("it ends");
-        let lines = self.events.by_ref().lines().map_while(Result::ok);
-        lines.filter(|line| line.contains("\"request\"")).collect()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    fn requests(self) -> Vec<String> {
+        let Service { mut process, lines, .. } = self.service;
+        process.signal(Signal::KILL);
+        let lines = lines.rest();
+        lines.into_iter().filter(|line| line.contains("\"request\"")).collect()
     }
 }
 
@@ -125,7 +101,7 @@ fn a_key_beside_a_resize_is_not_lost() {
 
 #[test]
 fn a_server_that_nobody_knows_is_trusted_by_a_word() {
-    let (server, home) = (Server::start_with(&[]), tempfile::tempdir().expect("a folder"));
+    let (server, home) = (Server::start_with(""), tempfile::tempdir().expect("a folder"));
     let arguments = ["-H", "127.0.0.1", "-P", &server.port, "readme.txt"];
     let mut session = Session::start(TUI, &arguments, home.path(), (80, 24));
     session.wait_for("is not known yet");
@@ -149,7 +125,7 @@ fn a_server_that_nobody_knows_is_trusted_by_a_word() {
 fn a_token_that_was_missing_is_pasted_with_the_address() {
     let token = "sesame-sesame-sesame";
     let (server, home) =
-        (Server::start_with(&["--plain", "--token", token]), tempfile::tempdir().expect("a folder"));
+        (Server::start_with(&format!("--plain --token {token}")), tempfile::tempdir().expect("a folder"));
     let mut session = open(&server, home.path(), &["readme.txt"]);
     session.wait_for("wants its token");
     session.send(&format!("fdsp+plain://{token}@127.0.0.1:{}/\r", server.port));
@@ -164,9 +140,9 @@ fn a_token_that_was_missing_is_pasted_with_the_address() {
 /// Whatever is done with the address: the server has another certificate, so nothing may be sent to it.
 #[test]
 fn a_wrong_pin_in_the_address_line_sends_no_request() {
-    let mut server = Server::start_with(&["--token", "sesame-sesame-sesame"]);
+    let server = Server::start_with("--token sesame-sesame-sesame");
     let home = tempfile::tempdir().expect("a folder");
-    let (address, right) = server.address.split_once('#').expect("a pin");
+    let (address, right) = server.service.address.split_once('#').expect("a pin");
     let wrong = format!("sha256:{}", "a5".repeat(32));
     let (left, up) = ("\x1b[D".repeat(wrong.len() + 1), "\x1b[A");
     // As if the server had been accepted before: without the pin, it would be.
@@ -309,8 +285,8 @@ fn a_terminal_whose_cursor_cannot_be_moved_gets_plain_lines() {
 /// Names of which terminals do not count the same columns, above and below others.
 #[test]
 fn no_letter_of_another_name_stays_when_the_listing_scrolls() {
-    let mut server = Server::start();
-    let served = server.folder.path().join("served");
+    let server = Server::start();
+    let served = server.home.path().join("served");
     for number in 0..40 {
         let name = ["👨\u{200d}👩\u{200d}👧 x", "🇩🇪 yy", "กำ zzz", "plain name w", "文件 vv"][number % 5];
         fs::write(served.join(format!("{number:02} {name}")), "").expect("a file");
@@ -340,7 +316,6 @@ fn no_letter_of_another_name_stays_when_the_listing_scrolls() {
         session.signal(Signal::TERM);
         session.end();
     }
-    server.requests();
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn goes_on(home: &Path) -> Session {
         text.contains("large.bin") && text.contains("readme.txt")
     });
     session.wait_for("limit 3.0 MB/s");
-    session.wait_for("goes on with the");
+    session.wait_for("resumes with");
     wait_until("more blocks come", || listed(home) > before);
     session
 }
@@ -80,11 +80,11 @@ fn it_is_left_and_goes_on() {
     let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
     let mut session = begun(&server, home.path());
     session.send("\x03");
-    session.wait_for("1 running, 1 waiting. Quit? The next start goes on.");
+    session.wait_for("1 running, 1 waiting. Quit? Downloads resume at the next start.");
     session.send("y");
     assert_eq!(session.end().code, 0);
     session.assert_restored();
-    session.wait_for("2 downloads are not finished; the next start goes on with them");
+    session.wait_for("2 downloads are not finished; the next start resumes them");
     goes_on(home.path());
 }
 
@@ -162,7 +162,7 @@ fn it_waits_where_it_is_told_to() {
     let before = listed(home.path());
     let mut session = open(home.path(), &["--paused"]);
     session.wait_for("2 paused");
-    session.wait_for("P lets them go on");
+    session.wait_for("P resumes them");
     assert_eq!(listed(home.path()), before);
     session.send("P");
     wait_until("it goes on", || listed(home.path()) > before);

@@ -160,7 +160,7 @@ impl FilePath {
             _ => None,
         };
         let bytes: Option<Vec<u8>> = hex.as_bytes().chunks(2).map(byte).collect();
-        Ok(OsString::from_vec(bytes.ok_or("a path that is no hex")?).into())
+        Ok(OsString::from_vec(bytes.ok_or("a path that is not hex")?).into())
     }
 }
 
@@ -183,7 +183,7 @@ impl Line {
             extract: self.extract,
         };
         if !new.folder.is_absolute() {
-            return Err("its folder is no absolute path".into());
+            return Err("its folder is not an absolute path".into());
         }
         Ok(KeptJob {
             new,
@@ -219,7 +219,7 @@ fn state(state: State) -> Result<KeptState, String> {
             let mut missing = Missing::default();
             missing.merge(&named);
             if !blake3.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-                return Err("its BLAKE3 is no hex".into());
+                return Err("its BLAKE3 is not hex".into());
             }
             let path = path.read()?;
             let extracted = extracted.map(FilePath::read).transpose()?;

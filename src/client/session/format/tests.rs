@@ -209,8 +209,8 @@ fn what_is_not_understood_is_refused_and_named() {
     };
     assert!(with(r#","colour":"red""#).contains("colour"));
     assert!(with(r#","checksum":"crc:1""#).contains("download 1 of the queue: a checksum is"));
-    assert!(with(r#","save_as":{"hex":"2f0"}"#).contains("no hex"));
-    assert!(with(r#","save_as":{"hex":"00"}"#).contains("no hex"));
+    assert!(with(r#","save_as":{"hex":"2f0"}"#).contains("not hex"));
+    assert!(with(r#","save_as":{"hex":"00"}"#).contains("not hex"));
     assert!(with(r#","save_as":"a\u0000b""#).contains("NUL"));
     let job = |address: &str, folder: &str, state: &str| {
         damaged(&format!(
@@ -218,7 +218,7 @@ fn what_is_not_understood_is_refused_and_named() {
         ))
     };
     assert!(job("nas/a", "/d", "\"queued\"").contains("scheme"));
-    assert!(job("fdsp+plain://nas/a", "d", "\"queued\"").contains("no absolute path"));
+    assert!(job("fdsp+plain://nas/a", "d", "\"queued\"").contains("not an absolute path"));
     assert!(job("fdsp+plain://nas/a", "/d", "\"lost\"").contains("lost"));
 }
 

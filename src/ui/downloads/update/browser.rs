@@ -186,7 +186,7 @@ fn go(model: &mut Model, path: RemotePath, wanted: Option<String>) -> Vec<Effect
 }
 
 fn refuse(model: &mut Model) -> Vec<Effect> {
-    model.complain("that name is none that a path may have");
+    model.complain("that name cannot be in a path");
     Vec::new()
 }
 

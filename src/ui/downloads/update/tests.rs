@@ -455,7 +455,7 @@ fn quitting_a_queue_that_is_kept_says_so() {
     model.defaults.kept = true;
     assert!(keys(&mut model, &queue, "q").is_empty());
     let Dialog::Question(question) = &model.dialog else { panic!("{:?}", model.dialog) };
-    assert_eq!(question.text, "5 running, 2 waiting. Quit? The next start goes on.");
+    assert_eq!(question.text, "5 running, 2 waiting. Quit? Downloads resume at the next start.");
     keys(&mut model, &queue, "n");
     let paused = Fake { rows: vec![testing::row(1, "a", JobState::Paused)], ..Fake::default() };
     draw(&mut model, &paused, 80, 24);

@@ -127,7 +127,7 @@ fn facts(row: &JobView, theme: &Theme) -> Vec<(&'static str, String, Style)> {
                 facts.push(("Over", text, theme.plain));
             }
             if let Some((done, all)) = row.files {
-                let text = format!("{} of {} are here", units::count(done), units::count(all));
+                let text = format!("{} of {} received", units::count(done), units::count(all));
                 facts.push(("Files", text, theme.plain));
             }
             if let (Some((done, total)), None) = (row.progress, row.size) {
@@ -151,7 +151,7 @@ fn done(facts: &mut Vec<(&'static str, String, Style)>, finished: &Finished, the
     facts.push(("BLAKE3", finished.blake3.clone(), theme.plain));
     let mut crossed = units::transfer(finished.transferred, finished.seconds);
     if finished.resumed > 0 {
-        crossed.push_str(&format!("; {} were here already", units::bytes(finished.resumed)));
+        crossed.push_str(&format!("; {} were local already", units::bytes(finished.resumed)));
     }
     facts.push(("Transfer", crossed, theme.plain));
     if finished.deleted > 0 {
@@ -160,7 +160,7 @@ fn done(facts: &mut Vec<(&'static str, String, Style)>, finished: &Finished, the
     }
     if finished.omitted > 0 {
         let text =
-            format!("{} left out by the server: links, devices or mounts", units::count(finished.omitted));
+            format!("{} skipped by the server: links, devices or mounts", units::count(finished.omitted));
         facts.push(("Omitted", text, theme.warn));
     }
     if !finished.missing.is_none() {

@@ -28,7 +28,7 @@ pub fn line(model: &Model, columns: usize) -> Line<'static> {
         _ => queue(model),
     };
     if !model.alarms.is_empty() {
-        hints.insert(0, Hint::saying(Action::Back, "put away"));
+        hints.insert(0, Hint::saying(Action::Back, "dismiss"));
     }
     let always = [Hint::from(Action::Help), Hint::from(Action::Quit)];
     hints::bar(&model.keys, context, &hints, &always, columns, &model.look)

@@ -128,7 +128,7 @@ fn the_files_of_a_tree_are_counted() {
     draw(&mut model, &queue, 80, 24);
     keys(&mut model, &queue, "esc enter");
     let shown = text(&draw(&mut model, &queue, 80, 24));
-    assert!(shown.contains("Files     1,203 of 10,000 are here"), "{shown}");
+    assert!(shown.contains("Files     1,203 of 10,000 received"), "{shown}");
     keys(&mut model, &queue, "j");
     let shown = text(&draw(&mut model, &queue, 80, 24));
     assert!(shown.contains("every file verified, tree in place"), "{shown}");

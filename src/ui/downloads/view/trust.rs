@@ -20,8 +20,8 @@ const MOST_ROWS: usize = 4;
 
 /// What stands in the place of a question that there is no room for, the longest first.
 const NO_ROOM: [&str; 3] = [
-    "A server is not known yet: make the window larger to see whom",
-    "make the window larger to see whom",
+    "A server is not known yet: make the window larger to see which",
+    "make the window larger to see which",
     "enlarge the window",
 ];
 

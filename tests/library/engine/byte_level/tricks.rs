@@ -127,7 +127,7 @@ pub fn members() -> Vec<Attack> {
         ("a size of nothing", "size", json!(0)),
         ("another identity", "identity", json!("other")),
         ("a root of another content", "root", json!(blake3::hash(b"other").to_string())),
-        ("a root that is none", "root", json!("x".repeat(64))),
+        ("an invalid root", "root", json!("x".repeat(64))),
         ("a root too long", "root", json!("0".repeat(66))),
         ("a root of letters that are two bytes long", "root", json!("é".repeat(32))),
     ] {
