@@ -84,7 +84,7 @@ fn of_another(context: &Context, memory: &mut Memory) -> Result<(), Fault> {
         tracing::info!("{address}: what is here came from another server than {peer}; it is compared");
         return Ok(());
     }
-    tracing::warn!("{address}: what is here came from another server than {peer}; it is fetched anew");
+    tracing::warn!("{address}: what was received came from another server than {peer}; it is fetched again");
     block_in_place(|| memory.start_over())
 }
 
