@@ -196,7 +196,7 @@ pub(crate) fn claim_space(file: impl AsFd, length: u64) -> io::Result<bool> {
     }
 }
 
-/// Gives back the space that was claimed for a file behind its end.
+/// Releases the space that was claimed for a file after its end.
 pub(crate) fn release_space(file: impl AsFd) {
     let released = rustix::fs::fstat(&file)
         .and_then(|stat| rustix::fs::ftruncate(&file, u64::try_from(stat.st_size).unwrap_or(0)));
@@ -224,7 +224,7 @@ pub(crate) fn file_size_limit() -> Option<u64> {
     getrlimit(Resource::Fsize).current
 }
 
-/// Whether so many bytes more fit on the disk, for a file of a size; claims nothing.
+/// Whether `needed` bytes more fit on the disk, for a file of a size; claims nothing.
 ///
 /// # Errors
 /// They do not, or the file is too large.

@@ -117,7 +117,7 @@ impl Fetch {
                 jobs: limits.jobs,
                 segments: limits.segments,
                 limit: limits.rate,
-                // Whoever looks at a screen sees that a server cannot be reached, and decides.
+                // The user of a screen sees that a server cannot be reached, and decides.
                 retry_max_time: self.engine.retry_max_time.filter(|_| face != Face::Screen),
                 ..self.engine.clone()
             },

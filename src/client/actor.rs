@@ -210,7 +210,7 @@ impl Actor {
         self.board.delete(Deletion::Job { id, asked, memory });
     }
 
-    /// Closes the files of a job, so that others may have them, and tells of it then. The disk is not waited for here; until
+    /// Closes the files of a job, so that others may have them, and reports it then. The disk is not waited for here; until
     /// it is done, the job cannot be started. `replaced`: what is on the disk tells the next transfer everything.
     fn close(&mut self, id: JobId, mut memory: Memory, event: Option<Event>, replaced: bool) {
         if !memory.is_open() {

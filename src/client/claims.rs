@@ -53,7 +53,7 @@ impl Claims {
         }
     }
 
-    /// Gives up all claims of a job.
+    /// Releases all claims of a job.
     pub(super) fn release(&mut self, id: JobId) {
         self.files.remove(&id);
         for key in self.held.remove(&id).unwrap_or_default() {

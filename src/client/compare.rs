@@ -186,7 +186,7 @@ impl<'a> Comparison<'a> {
         let request = Request::Hashes(Get {
             path: self.context.new.address.path.as_str().to_owned(),
             form: Form::File,
-            // There is nothing here to hold further ones against, however many a server would tell.
+            // There is no local block to compare further ones with, however many a server sends.
             blocks: Some(self.here),
             holes: true,
             ..Get::default()
@@ -203,7 +203,7 @@ impl<'a> Comparison<'a> {
                     let rest = index.checked_mul(BLOCK_SIZE).and_then(|begin| size.checked_sub(begin));
                     let Some(rest) = rest else { continue };
                     if self.hashes.send((index, rest.min(BLOCK_SIZE), hash)).is_err() {
-                        // Why, the thread tells.
+                        // The thread reports why.
                         return Ok(ControlFlow::Break(Compared::All));
                     }
                 }

@@ -98,7 +98,7 @@ fn take_block(text: &str, source: &Source, part: u64, blocks: &mut Noted) -> Opt
     let end = begin.checked_add(length.into())?;
     let fits = match source.size {
         Some(size) => begin < size && u64::from(length) == BLOCK_SIZE.min(size - begin),
-        // Only the last one may be shorter, and nothing tells yet which that is: its end is fetched again.
+        // Only the last one may be shorter, and it is not known yet which that is: its end is fetched again.
         None if (1..BLOCK_SIZE).contains(&length.into()) && end <= part => {
             blocks.begin(index, length - 1);
             return Some(());

@@ -313,7 +313,7 @@ impl Crew {
 /// How many of the connections that there may be are worth it, at a rate (bytes a second) of those that run, and with a limit.
 fn connections(most: usize, running: usize, rate: Option<f64>, limit: Option<u64>) -> usize {
     let block = BLOCK_SIZE as f64;
-    // As many as bring a block within so many seconds, if they share that rate.
+    // At most as many as receive a block each within that time, if they share that rate.
     let within = |seconds: f64, rate: f64| ((rate * seconds / block) as usize).max(1);
     let most = limit.map_or(most, |limit| most.min(within(BRISK, limit as f64)));
     match rate {
@@ -336,7 +336,7 @@ mod tests {
         assert_eq!(connections(4, 2, Some(300.0 * kilo), None), 2, "and not opened again soon after that");
         assert_eq!(connections(4, 2, Some(200.0 * kilo), None), 1);
         assert_eq!(connections(4, 1, Some(0.0), None), 1, "one is always there");
-        assert_eq!(connections(4, 1, None, Some(100_000)), 1, "a limit tells it before anything came");
+        assert_eq!(connections(4, 1, None, Some(100_000)), 1, "a limit decides before anything is received");
         assert_eq!(connections(4, 1, None, Some(10_000_000)), 4);
     }
 }

@@ -96,7 +96,7 @@ fn restore(board: &Board, queue: Vec<KeptJob>) {
         let restore = |kept: KeptJob| {
             let server = state.servers.number(&kept.new.address.authority, kept.new.speak);
             let address = SafeText::new(&kept.new.address.to_string());
-            // Only an answer of the server tells these.
+            // Only an answer of the server has these.
             if kept.name.is_some() || kept.size.is_some() {
                 state.servers.set_known(server);
             }

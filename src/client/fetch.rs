@@ -81,7 +81,7 @@ fn of_another(context: &Context, memory: &mut Memory) -> Result<(), Fault> {
     }
     context.progress.set_here(&Blocks::default(), true);
     if memory.doubt() {
-        tracing::info!("{address}: what is here came from another server than {peer}; it is compared");
+        tracing::info!("{address}: what was received came from another server than {peer}; it is compared");
         return Ok(());
     }
     tracing::warn!("{address}: what was received came from another server than {peer}; it is fetched again");
@@ -261,7 +261,7 @@ impl Context {
 /// Opens what an earlier try left, and tells the readers of the progress.
 pub(super) fn take_up(context: &Context, memory: &mut Memory) -> Result<(), Fault> {
     block_in_place(|| {
-        // A job that had failed has given up its claims.
+        // A job that had failed has released its claims.
         if let Some(place) = &memory.place {
             place::take(&place.target, |path| context.board.claim(path, context.id))?;
         }

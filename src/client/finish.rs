@@ -239,7 +239,7 @@ pub(super) fn confirm(memory: &mut Memory) -> Result<(), Fault> {
         return Err(touched(&part, lost));
     }
     if let (0, Some(root), Some(place)) = (known, root, &memory.place) {
-        // Of a content without blocks only the whole tells.
+        // A content without blocks is verified only as a whole.
         let whole = Checksum::Blake3(root.0);
         let found = checksum::of_file(place.part.file()?, &whole, || true);
         if !found.is_ok_and(|found| found == whole) {
@@ -342,7 +342,7 @@ mod tests {
         let finish = Finish { existing, checksum: None, sync };
         finish.run(memory, |_| Ok(()), || true).map_err(|unfinished| match unfinished {
             Unfinished::Fault(fault) => fault,
-            Unfinished::Stopped => panic!("nobody stopped it"),
+            Unfinished::Stopped => panic!("it was not stopped"),
         })
     }
 

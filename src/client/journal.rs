@@ -34,7 +34,7 @@ pub(super) struct Journal {
     notes: Notes,
 }
 
-/// Where verified blocks are noted, by whoever verifies them: at once; and how much is there of the others: about once a second, so that a
+/// Where verified blocks are noted, as soon as they are verified; and how much is there of the others: about once a second, so that a
 /// kill costs no more than what came in the last one.
 #[derive(Clone, Debug)]
 pub(super) struct Notes {

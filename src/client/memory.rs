@@ -193,7 +193,7 @@ impl Memory {
         self.claim()
     }
 
-    /// Claims the space that the content needs, as far as its size is known.
+    /// Claims the space that the content needs, if its size is known.
     pub(super) fn claim(&self) -> Result<(), Fault> {
         match (&self.place, self.size()) {
             (Some(place), Some(size)) => {

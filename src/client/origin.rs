@@ -9,7 +9,7 @@ use crate::protocol::{
     pin::{Pin, PinError},
 };
 
-/// A server, as far as it has proven which one it is.
+/// A server, by what it has proven about itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(super) enum Origin {

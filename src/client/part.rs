@@ -233,7 +233,7 @@ impl Part {
         self.length().is_ok_and(|length| length > 0) && self.journal.is_of_another_version()
     }
 
-    /// Moves it away with what is noted of it, under a name that nothing has: whoever knows that version can go on with it.
+    /// Moves it away with what is noted of it, under a name that nothing has: a program of that version can resume it.
     pub(super) fn set_aside(&self) -> Result<(), Fault> {
         let mut number = 1;
         loop {
@@ -474,7 +474,7 @@ fn open(folder: &Folder, name: &OsStr, target: &OsStr) -> Result<File, Fault> {
     Err(Fault::disk(format!("another client is downloading to {path}")))
 }
 
-/// Changes the beginning of a file as another program does, at a time that can be told from all before.
+/// Changes the beginning of a file as another program does, at a time that differs from all before.
 #[cfg(test)]
 pub(super) fn overwrite(path: &Path, bytes: &[u8]) {
     let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();

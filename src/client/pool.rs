@@ -81,7 +81,7 @@ impl Pool {
     /// A connection to the server of this origin.
     ///
     /// # Errors
-    /// There is none, or another server answers.
+    /// There is no connection, or another server answers.
     pub(super) async fn link_to(&self, authority: &Authority, origin: Origin) -> Result<Link, Fault> {
         self.link(authority).await.and_then(|link| must_be(link, authority, origin))
     }

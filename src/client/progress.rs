@@ -96,7 +96,7 @@ impl Progress {
         }
     }
 
-    /// So many bytes of a content that nothing verifies are here.
+    /// Bytes of a content that nothing verifies were received.
     pub(super) fn set_unverified(&self, bytes: u64) {
         self.set_received(bytes);
         self.set_position(bytes);
@@ -144,7 +144,7 @@ impl Progress {
         }
     }
 
-    /// So many bytes more were received. `is_file`: the position is what was received.
+    /// More bytes were received. `is_file`: the position is what was received.
     pub(super) fn advance(&self, bytes: u64, is_file: bool) {
         self.received.fetch_add(bytes, Relaxed);
         if is_file {

@@ -137,7 +137,7 @@ impl Ranges {
         self.begun.get(&index).copied().unwrap_or(0)
     }
 
-    /// So many bytes are here of a block that was to come on a connection.
+    /// Bytes were received of a block that was requested on a connection.
     pub(super) fn keep(&mut self, index: u64, bytes: u32) {
         if bytes > self.skip(index) {
             self.begun.insert(index, bytes);
@@ -247,7 +247,7 @@ impl Ranges {
         }
     }
 
-    /// The first of what nobody was asked for, at most so many blocks; one that is begun before all others.
+    /// The first blocks that no connection was asked for, at most `most`; one that is begun before all others.
     fn take(&mut self, most: u64) -> Option<Range<u64>> {
         let containing = |index: u64| {
             let (&start, &end) = self.free.range(..=index).next_back()?;
@@ -359,7 +359,7 @@ impl Ranges {
         self.holds.iter().find(|(_, hold)| hold.left() > 0 && silent(hold)).map(|(id, _)| *id)
     }
 
-    /// Whether a connection is expected to bring the block that it holds within so long after `since`.
+    /// Whether a connection is expected to receive the block that it holds within this time after `since`.
     pub(super) fn is_about_to_finish(&self, since: Instant, now: Instant, within: Duration) -> bool {
         self.holds.values().filter(|hold| hold.left() > 0).any(|hold| {
             let left = hold.pace.map(|pace| pace - since.saturating_duration_since(hold.block).as_secs_f64());

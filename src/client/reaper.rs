@@ -27,7 +27,7 @@ pub(super) enum Deletion {
     Folder(PathBuf),
 }
 
-/// What is being deleted, behind the lock of the board.
+/// What is being deleted, under the lock of the board.
 #[derive(Debug, Default)]
 pub(super) struct Deleting {
     /// Deletions that are not complete.
@@ -65,7 +65,7 @@ impl Reaper {
 pub(super) async fn run(board: Arc<Board>, mut deletions: mpsc::UnboundedReceiver<Deletion>) {
     while let Some(deletion) = deletions.recv().await {
         let board = Arc::clone(&board);
-        // It ends by itself, or by a defect that has been told.
+        // It ends by itself, or with an internal error that has been reported.
         let _ = spawn_blocking(move || board.delete_now(deletion)).await;
     }
 }
@@ -212,7 +212,7 @@ pub(super) mod tests {
         }
     }
 
-    /// A work folder with files in it, that belongs to nobody.
+    /// A work folder with files in it, that belongs to no job.
     fn marked(folder: &Path) -> PathBuf {
         let path = folder.join("x.part");
         std::fs::create_dir_all(path.join("fdsp-tree/d")).unwrap();

@@ -69,7 +69,7 @@ impl Fault {
         Fault::new(TroubleKind::Connection, message.as_ref(), Verdict::Again(Duration::ZERO))
     }
 
-    /// Whether the connection was lost: another one may go on at once.
+    /// Whether the connection was lost: another one may continue at once.
     pub(super) fn is_lost(&self) -> bool {
         let lost = matches!(
             self.verdict,

@@ -112,7 +112,7 @@ impl Servers {
         server.outage.take().map(|outage| now.saturating_duration_since(outage.since))
     }
 
-    /// An attempt to reach it that began at `since` has failed. It is given up `max` after the first one. `delay` is the time
+    /// An attempt to reach it that began at `since` has failed. It is no longer retried `max` after the first one. `delay` is the time
     /// until the next attempt, given how many have failed.
     pub(super) fn lost(
         &mut self,
@@ -166,7 +166,7 @@ impl Servers {
         ready.filter_map(|server| self.due(server)).min()
     }
 
-    /// While it has a connection, that tells more than another one could.
+    /// While it has a connection, that shows more than another one could.
     fn due(&self, server: ServerId) -> Option<Instant> {
         let server = &self.servers[server.0];
         server.outage.as_ref().filter(|_| server.used == 0).and_then(|outage| outage.due)
@@ -273,7 +273,7 @@ mod tests {
         assert_eq!(servers.next_due(ready()), None);
         assert_eq!(lose(&mut servers, start + 3 * SECOND), Lost::Still);
         assert_eq!(servers.next_due(ready()), Some(start + 7 * SECOND));
-        assert_eq!(servers.next_due([].into_iter()), None, "nobody wants it");
+        assert_eq!(servers.next_due([].into_iter()), None, "no job wants it");
         assert_eq!(servers.reached(server, start + 5 * SECOND), Some(5 * SECOND));
         assert!(servers.has_room(server) && servers.is_known(server));
         assert_eq!(servers.reached(server, start), None);

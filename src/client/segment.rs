@@ -310,7 +310,7 @@ impl Segment {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// So many bytes more of a block are written, of which `here` were here already.
+    /// More bytes of a block are written, of which `here` were there already.
     fn wrote(&mut self, count: u64, index: u64, here: u32, now: Instant) {
         let Some(known) = &self.known else { return };
         self.offset += count;

@@ -232,7 +232,7 @@ async fn keep(desk: Arc<Desk>, board: Arc<Board>) {
         let begun = Instant::now();
         let (at, from) = (Arc::clone(&desk), Arc::clone(&board));
         let write = spawn_blocking(move || at.try_write(|| from.kept()));
-        // It ends by itself, or by a defect that has been told.
+        // It ends by itself, or with an internal error that has been reported.
         let _ = write.await;
         sleep(REST.max(begun.elapsed() * SHARE)).await;
     }

@@ -227,7 +227,7 @@ fn unpacked(
 ) -> Result<(PathBuf, Option<extract::Unpacked>), Unfinished> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok((path, None)) };
     if !extract::is_archive(name) {
-        tracing::info!("{} is no zip archive, and stays as it is", path.shown());
+        tracing::info!("{} is not a zip archive, and stays as it is", path.shown());
         return Ok((path, None));
     }
     let folder = folders.open(parent)?;

@@ -78,7 +78,7 @@ impl TermLike for Stderr {
         let mut stderr = io::stderr().lock();
         let written = stderr.write_all(&picture).and_then(|()| stderr.flush());
         drop(stderr);
-        // The bars go on as they can.
+        // The bars continue as they can.
         super::output::note("stderr", written);
         Ok(())
     }

@@ -80,7 +80,7 @@ impl Lines {
         if self.stderr {
             let line = format!("{} {:5} {}\n", record.clock(), record.level, record.text);
             if let Err(error) = std::io::stderr().lock().write_all(line.as_bytes()) {
-                // The file, the ring and the exit code tell of it; there is no other place.
+                // The file, the ring and the exit code show it; there is no other place.
                 note_output("stderr", &error);
             }
         }

@@ -84,7 +84,7 @@ impl BlockHasher {
         self.carry.extend_from_slice(tail);
     }
 
-    /// Adds so many zeros. They cost what any other bytes do: the chaining value of a block depends on its index.
+    /// Adds zeros. They cost what any other bytes do: the chaining value of a block depends on its index.
     ///
     /// # Panics
     /// If the block gets longer than [`BLOCK_SIZE`].

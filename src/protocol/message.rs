@@ -193,7 +193,7 @@ pub struct Get {
 pub struct Content {
     /// [`Form::File`] or [`Form::Zip`].
     pub form: Form,
-    /// A name for the content: the last segment of the path, with `.zip` behind it for an archive.
+    /// A name for the content: the last segment of the path, with `.zip` after it for an archive.
     pub name: String,
     /// Bytes of the whole content (not of the range); absent while unknown (a deflated archive).
     #[serde(default, skip_serializing_if = "Option::is_none")]

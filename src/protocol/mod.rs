@@ -4,10 +4,10 @@
 //! state machine for each role: bytes in, events out, and a buffer of bytes to write. Another
 //! implementation can be written from this page alone; `tests/second_client.py` is one.
 //!
-//! # Goals, and what are none
+//! # Goals, and what are not
 //!
 //! - What arrives is verified block by block, and as a whole by the digest that `b3sum` prints.
-//! - Any range of blocks can be asked for, so that a broken transfer goes on where it broke.
+//! - Any range of blocks can be asked for, so that a broken transfer resumes where it broke.
 //! - A content that changes between or during requests is reported, never spliced.
 //! - Requests are pipelined; TCP does flow control, there are no acknowledgements.
 //! - *Not* goals: writing to the server, multiplexing of answers, secrecy (that is the transport's, see "TLS").
@@ -23,7 +23,7 @@
 //!
 //! # The first byte
 //!
-//! The first byte that a client sends tells what it speaks: `0x00` begins the preamble below,
+//! The first byte that a client sends decides what it speaks: `0x00` begins the preamble below,
 //! `0x16` a TLS record, anything else is a path in a [`classic`] dialect (refused unless the
 //! server has that switched on).
 //!
@@ -61,11 +61,11 @@
 //! `hello`, and in nothing else. Without TLS it would be readable on its way: a client sends it there only if its user has said so.
 //! A server that wants none ignores one; a `token` that has another form is malformed in any case. A server that wants another one than came, or than came not, answers with `error`
 //! `denied` for request 0 instead of `welcome`, not at once, and closes. A peer that has sent too many wrong ones is answered
-//! with `denied`, too, whatever it sends, and a `retry_after` that tells for how long. Without a `retry_after` the client does not try the same token again.
+//! with `denied`, too, whatever it sends, and a `retry_after` that says for how long. Without a `retry_after` the client does not try the same token again.
 //!
 //! # Preamble
 //!
-//! Each side sends 8 bytes once; the client first, and it may go on without waiting.
+//! Each side sends 8 bytes once; the client first, and it may continue without waiting.
 //!
 //! | offset | size | field |
 //! |---|---|---|
@@ -157,7 +157,7 @@
 //! `goodbye`, so that it closes without an `error`, whatever follows. A client that closes only its sending side (in TLS with
 //! `close_notify`) after complete frames is answered all that it has asked. But one that has not said goodbye before it closes
 //! its sending side counts as gone while an answer is prepared for long of which nothing has come yet. A server that is about to stop answers further
-//! requests on connections with a transfer (`get`, `hashes`, `tree`, `files`) that goes on, and says goodbye on the others.
+//! requests on connections with a transfer (`get`, `hashes`, `tree`, `files`) that runs, and says goodbye on the others.
 //!
 //! ```text
 //! client:  ── preamble, hello sent ──▶ GREETING ── welcome ──▶ OPEN ◀── meta, entries, error ───────┐
@@ -252,7 +252,7 @@
 //! | `form` | `"auto"`, `"file"` or `"zip"`; optional | `file`: a file as itself; `zip`: a directory as a zip archive; `auto` (the default): whichever fits. What does not fit is answered with `wrong_kind` |
 //! | `first_block` | u64, optional | index of the first block (default 0) |
 //! | `blocks` | u64, optional | how many blocks at most; to the end if absent |
-//! | `identity` | text, optional | refuse with `changed` unless the content has this identity, also where it is none: empty, or longer than 128 characters |
+//! | `identity` | text, optional | refuse with `changed` unless the content has this identity, also where it cannot be one: empty, or longer than 128 characters |
 //! | `skip` | u64, optional | bytes of the first block that the client has, and that are not sent (default 0); see "Parts of a block" |
 //! | `root` | boolean, optional | `end` is to carry `root` also if the answer is not the whole content, where the server knows it without reading the content (default `false`) |
 //! | `missing` | boolean, optional | `true`: the `end` of an archive names what is missing in it (default `false`) |
@@ -266,7 +266,7 @@
 //! | member | type | meaning |
 //! |---|---|---|
 //! | `form` | `"file"` or `"zip"` | what follows |
-//! | `name` | text | a name for the content: the last segment of the path (of the served folder, its own name), with `.zip` behind it for an archive. To be sanitised, never obeyed |
+//! | `name` | text | a name for the content: the last segment of the path (of the served folder, its own name), with `.zip` after it for an archive. To be sanitised, never obeyed |
 //! | `size` | u64; for files always, for archives if known | bytes of the whole content, not of the range |
 //! | `sources` | sources, for archives | what the archive is made from |
 //! | `modified` | time | of the file or directory |
@@ -413,7 +413,7 @@
 //!
 //! An answer is the blocks from `first_block` on, at most `blocks` of them, until the content ends. One that begins
 //! exactly at the content's end (an empty content's always does), or asks for 0 blocks, has no block: `content`
-//! is followed by `end`. One that begins behind it is answered with `range`. The end of the content is reached if the
+//! is followed by `end`. One that begins after it is answered with `range`. The end of the content is reached if the
 //! last byte of the answer is the content's last; by an answer without blocks, if it begins at the content's end. So the `end` of an
 //! empty content has `size` and `root`, that of an answer that begins at another content's end has `size`, and that of one that asked for 0
 //! blocks elsewhere has neither. Where `content` names no size, a block shorter than 1 MiB is the last.
@@ -423,7 +423,7 @@
 //! A client that has the first bytes of a block, but not all of them, asks with `skip` for the rest: the first `data` of the answer
 //! begins `skip` bytes after the block's first one, and `content` or `file` repeats the number. Everything else is as without it: the `block`
 //! frame, its chaining value, `root` and `done` are of the whole block and the whole content, which the server reads for that. The client
-//! hashes what it has together with what comes. Where the chaining value does not match, it cannot tell which of both is wrong: it keeps nothing of
+//! hashes what it has together with what comes. Where the chaining value does not match, it cannot know which of both is wrong: it keeps nothing of
 //! the block, and asks for all of it. The content may be of another identity than what the client has; then the same happens, unless the `get` names the identity.
 //!
 //! `skip` is less than the length of the first block, and than what is asked for of it; otherwise the answer is `error` with `range`,
@@ -451,7 +451,7 @@
 //! The range is that of a `get` with the same members, its end included: at most `blocks` of them, until the content ends; an
 //! answer without any where a `get` would have no block. The server may have to read the content for it, and sends what
 //! it has as it goes. `end` carries `root` when the answer began with block 0 and reached the content's end; the receiver compares it with the
-//! root of the tree over the values if there is not exactly one of them, which does not tell. What the hashes say is proven only by the content.
+//! root of the tree over the values if there is not exactly one of them, which does not show it. What the hashes say is proven only by the content.
 //!
 //! # Trees
 //!
@@ -460,10 +460,10 @@
 //! The entries of a tree begin with the directory itself and are sorted by the segments of their paths, each compared by its
 //! bytes (as if `/` were the lowest byte); so each directory stands directly before what is in it, and no path stands twice. All files are regular ones: a
 //! link to one that is not kept as a link is in the tree as the file. The pages are made while the directory is read; an answer is
-//! whole only with its last page. How many entries there are is not limited; a client that keeps them gives up on more than it has room for.
+//! whole only with its last page. How many entries there are is not limited; a client that keeps them reports an error for more than it has room for.
 //!
 //! An answer that broke off is continued by a `tree` with `after`, the path of the last entry that came. Its entries are those that come
-//! after that one in the directory as it is now; whether the ones before have changed meanwhile, `files` tells. A server that does not know
+//! after that one in the directory as it is now; whether the ones before have changed meanwhile, `files` shows. A server that does not know
 //! `after` begins with the directory itself. Pages are small (this server's have at most 16 KiB, or one entry), so that one passes before a
 //! poor link breaks again.
 //!
@@ -476,8 +476,8 @@
 //! block to the last as for a `get` (with its `skip`), and `done`. What `done` carries is the digest of the whole content, which the receiver compares
 //! with the root over what came; the server has compared the identity after the last block, or sends `missed` with `changed` instead. What
 //! came of a file without `done` is of no use. While the server reads a large file to compare it, it sends a `working` now and then, which says
-//! nothing but that; a client need not wait longer than reading the file can take, however many come. `missed` says the same of one file as `error` says of a request, and the answer goes
-//! on with the next file.
+//! nothing but that; a client need not wait longer than reading the file can take, however many come. `missed` says the same of one file as `error` says of a request, and the answer continues
+//! with the next file.
 //!
 //! # Missing entries
 //!
@@ -544,7 +544,7 @@
 //! | a token that is not the server's, or none where it wants one | `error` `denied` for request 0, closes |
 //! | unknown kind, a server's kind, flags or reserved not zero, a length that its kind may not have, malformed JSON, request number 0 or not rising, another number than 0 where 0 must be, anything before `hello`, a second `hello`, anything after `goodbye` | `error` `violation` for request 0, closes |
 //! | a `digest` that is not one | the same |
-//! | the reserved kind (`0x08`), kept for a request of a later version | no violation: `error` `unsupported` for that request, goes on |
+//! | the reserved kind (`0x08`), kept for a request of a later version | no violation: `error` `unsupported` for that request, continues |
 //! | no request for the idle deadline, or reading slower than the minimum rate | `error` `timed_out` or `too_slow` for request 0, closes |
 //!
 //! | seen by the client | it |
@@ -554,11 +554,11 @@
 //! | unknown kind, a client's or reserved kind, flags or reserved not zero, a length that its kind may not have, malformed JSON | reports a violation, closes |
 //! | a frame that has no arrow in the diagram, or for another request than the first unanswered one | the same |
 //! | `content` of another form (for `hashes`, any but `"file"`), first block or identity than asked for; without what its form must have; a size before its first block, or above what an archive of its sources can have | the same |
-//! | `content` or `file` with a `skip` that is neither 0 nor the one that was asked for (for `hashes`, any but 0), or not less than the first block, as far as its length is known | the same |
+//! | `content` or `file` with a `skip` that is neither 0 nor the one that was asked for (for `hashes`, any but 0), or not less than the first block, if its length is known | the same |
 //! | a `hole` that was not asked for, of an archive, in a block or after a short one, or beyond the announced size or the blocks asked for; `data_bytes` of an archive or without `holes` | the same |
 //! | `hashes` out of order, beyond the announced size or the blocks asked for, or whose length is not one of theirs | the same |
 //! | `data` beyond the announced size, the most that an archive can have, the blocks asked for, the end of a block, or after a short block | the same |
-//! | `block` without `data` (what is skipped is none), out of order, short but not at the end, with a position that falls or exceeds the sources, or is not the offset for a file | the same |
+//! | `block` without `data` (what is skipped does not count), out of order, short but not at the end, with a position that falls or exceeds the sources, or is not the offset for a file | the same |
 //! | missing entries fewer than named, named more than 100, or counted and none named; missing entries in the `end` of a file | the same |
 //! | `end` in a block, before the size or the blocks asked for, with another size or identity, with `size` or `root` missing or present against the table (a `root` that the `get` asks for may be either), or with a `root` that is not the digest of what came | the same; after a wrong `root` nothing that came may be kept |
 //! | `entries` that do not rise strictly, not after `after`, more than `limit`, none though there are `more`, or with a name that is no segment | the same |
@@ -566,7 +566,7 @@
 //! | a `tree` whose first entry is not the directory (nor, if asked for with `after`, one that may follow that), with entries out of order, a path that is none, before its directory or in what is no directory, without what its kind has or with what only another kind has, with a link that may lead out, with sizes of more than 2^64 − 1 bytes together, no entries though there are `more`, `totals` missing or present against `more` or other than those of the entries | the same |
 //! | `same` for a file without `digest`, `differs` where content is wanted or `file` where none is, a `file` larger than `largest`, `done` before the size or with another digest than that of what came, `end` before the last file, anything but `end` after it | the same; after a wrong digest nothing that came of the file may be kept |
 //! | a `meta`, `content`, `file` or tree entry whose mode, time or identity is out of its range | the same |
-//! | a chaining value that does not match | reports the block as corrupt; that block's bytes must not be kept, the answer goes on |
+//! | a chaining value that does not match | reports the block as corrupt; that block's bytes must not be kept, the answer continues |
 //! | closed in the middle of a frame, of an answer, or before one that was asked for, without a goodbye or `error` for request 0 | reports the connection as lost |
 //!
 //! # Errors

@@ -37,7 +37,7 @@ pub(super) struct Receiving {
     short: bool,
     /// Gathers the blocks while all of them came, from the first on.
     root: Option<RootHasher>,
-    /// Whether the root may be told of a content of which only a part is sent.
+    /// Whether the root may be sent of a content of which only a part is sent.
     of_part: bool,
     corrupt: bool,
 }
@@ -51,7 +51,7 @@ fn contradiction<T>(what: &'static str) -> Result<T, Violation> {
     Err(Violation::Content(what))
 }
 
-/// Compares the `skip` of an announcement with the one that was asked for. `left`: bytes of the answer, as far as they are known.
+/// Compares the `skip` of an announcement with the one that was asked for. `left`: bytes of the answer, if they are known.
 fn check_skip(asked: u64, announced: u64, left: u64) -> Result<(), Violation> {
     match announced {
         0 => Ok(()),

@@ -77,6 +77,6 @@ mod tests {
         assert!(!budget.reserve(peer(3)).resize(1), "all is taken");
         assert!(first.resize(10) && budget.reserve(peer(3)).resize(20));
         drop((first, second, other));
-        assert!(lock(&budget.taken).is_empty(), "nobody is remembered");
+        assert!(lock(&budget.taken).is_empty(), "no origin is remembered");
     }
 }

@@ -34,7 +34,7 @@ pub struct Limits {
     pub min_rate: u64,
     /// See `min_rate`. At least twice as long as a peer at that rate takes for what the kernel buffers for it.
     pub rate_window: Duration,
-    /// How long a drain may take: transfers that run then go on for at most this long.
+    /// How long a drain may take: transfers that run then continue for at most this long.
     pub drain: Duration,
 }
 

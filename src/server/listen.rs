@@ -51,7 +51,7 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// The hosts under which clients reach a server that was told to listen on `host`, the most likely one first, and at least
+/// The hosts under which clients reach a server that listens on `host`, the most likely one first, and at least
 /// one.
 pub(super) fn public_hosts(host: &str, local: SocketAddr) -> (String, Vec<String>) {
     let ip = local.ip().to_canonical();
@@ -70,7 +70,7 @@ pub(super) fn public_hosts(host: &str, local: SocketAddr) -> (String, Vec<String
 }
 
 /// Of the addresses of interfaces those that other machines can reach: that of the default route first, link-local ones
-/// only if there are no others. Whoever listens on all IPv6 addresses listens on all of IPv4, too.
+/// only if there are no others. A server that listens on all IPv6 addresses listens on all of IPv4, too.
 fn reachable<'a>(
     own: impl Iterator<Item = (&'a str, IpAddr)>,
     outward: Option<IpAddr>,

@@ -8,7 +8,7 @@
 //!                 shared.rs                        the life of the server, and what connections share
 //!                 hashes.rs                        what is known of the files' blocks
 //!                 indexes.rs                       and of archives
-//!                 slots.rs  budget.rs              how much costly work goes on at the same time, and in how much memory
+//!                 slots.rs  budget.rs              how much costly work runs at the same time, and in how much memory
 //!                 share.rs                         what part of the processors it gets beside files
 //!                 registry.rs ──▶ snapshot.rs      what is live, for dashboards
 //!                 event.rs                         what happens, for logs

@@ -48,7 +48,7 @@ const NOT_SENT: u32 = 128 * 1024;
 pub(super) enum Phase {
     /// It accepts and serves.
     Running,
-    /// It accepts nobody; transfers that run are finished.
+    /// It accepts no client; transfers that run are finished.
     Draining,
     /// Everything is being closed.
     Stopping,

@@ -1,4 +1,4 @@
-//! Permits for work that costs more than a request: at most so many at the same time. They are held while something is
+//! Permits for work that costs more than a request: a limited number at the same time. They are held while something is
 //! computed, and not while a client receives the result, so that a slow client keeps none from the others.
 //!
 //! A request that finds no permit is answered with "busy". An answer that has begun, and has given its permit back while
@@ -61,7 +61,7 @@ impl Slots {
     /// Takes a permit, if there is one that no answer waits for which came before.
     ///
     /// # Errors
-    /// There is none: the ticket, or a new one.
+    /// There is no permit: the ticket, or a new one.
     fn take_or_wait(&self, peer: IpAddr, ticket: Option<Ticket>) -> Result<Slot, Ticket> {
         let origin = Origin::from(peer);
         let mut state = lock(&self.state);
@@ -127,7 +127,7 @@ pub(super) enum Permit {
     Held(Slot),
     /// Its client receives what was computed.
     Released,
-    /// It waits to go on computing.
+    /// It waits to continue computing.
     Waiting(Ticket),
 }
 
@@ -152,7 +152,7 @@ impl Permit {
         matches!(self, Permit::Held(_))
     }
 
-    /// Whether the answer cannot go on before there is a permit.
+    /// Whether the answer cannot continue before there is a permit.
     pub fn is_waiting(&self) -> bool {
         matches!(self, Permit::Waiting(_))
     }
@@ -180,7 +180,7 @@ mod tests {
         assert!(first.is_some() && second.is_some() && slots.take(peer(3)).is_none());
         drop(first);
         assert!(slots.take(peer(3)).is_some(), "given back at once");
-        assert!(lock(&slots.state).taken.len() == 1, "nobody is remembered");
+        assert!(lock(&slots.state).taken.len() == 1, "no origin is remembered");
         assert!(Slots::new(0).take(peer(1)).is_none());
     }
 
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_all_that_it_may_have_holds_nobody_up() {
+    fn an_origin_with_all_its_permits_holds_no_other_up() {
         let slots = Slots::new(2);
         let (mut first, mut second) = (Permit::Unused, Permit::Released);
         assert!(first.hold(&slots, peer(1)) && first.is_held());

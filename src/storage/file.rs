@@ -81,7 +81,7 @@ impl FileSource {
         self.data_bytes
     }
 
-    /// Whether a range of it is in a hole. If the file system cannot tell, it is not.
+    /// Whether a range of it is in a hole. If the file system does not say, it is not.
     pub fn is_hole(&self, offset: u64, length: u64) -> bool {
         platform::is_hole(&self.file, offset, length)
     }

@@ -61,7 +61,7 @@ impl StorageError {
     /// What the peer is told.
     pub fn failure(&self) -> Failure {
         let (code, path) = match self {
-            // It may be there again in a moment, made anew.
+            // It may be there again in a moment, created again.
             StorageError::Gone => (Code::Internal, &SafeText::new("/")),
             StorageError::NotFound(path) => (Code::NotFound, path),
             StorageError::WrongKind { path, .. } => (Code::WrongKind, path),

@@ -29,7 +29,7 @@ use crate::{
 
 /// The served folder.
 ///
-/// It is reached through one handle, whatever becomes of its path. A folder that was deleted, and made anew, or replaced in
+/// It is reached through one handle, whatever becomes of its path. A folder that was deleted and created again, or replaced in
 /// another way, is no longer the one that the handle leads to; [`Root::renew`] notices it.
 #[derive(Debug)]
 pub struct Root {
@@ -71,7 +71,7 @@ impl Root {
         let first = path.canonicalize().ok();
         let name = first.as_ref().and_then(|path| path.file_name());
         let name = name.map(|name| name::as_text(name.as_encoded_bytes()).into_owned());
-        // By this path it is found again, from wherever the program is by then. Links are followed anew each time.
+        // By this path it is found again, from wherever the program is by then. Links are followed again each time.
         let path = std::path::absolute(path)?;
         let name = name.unwrap_or_else(|| "root".to_owned());
         let folder = Mutex::new(Arc::new(folder));

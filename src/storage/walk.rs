@@ -112,7 +112,7 @@ struct Reading {
     names: Dir,
     children: Children,
     uncarried: Option<Uncarried>,
-    /// Whether there is nothing in it, as far as it was read.
+    /// Whether what was read of it is empty.
     empty: bool,
 }
 

@@ -172,7 +172,7 @@ impl FrameBackend {
             if !is_blank(cell) || x < reached {
                 let most = x + most_columns(cell.symbol());
                 let unsure = is_unsure(cell.symbol(), self.ascii);
-                // Beyond the last column it would go on in the next row.
+                // Beyond the last column it would continue in the next row.
                 self.draw_cell(Position { x: x as u16, y }, cell, unsure && most > width);
                 if unsure {
                     self.cursor = None;

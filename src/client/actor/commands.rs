@@ -88,7 +88,7 @@ impl Actor {
         events.into_iter().for_each(|event| self.board.tell(event));
     }
 
-    /// Somebody has looked at a server's certificate. The file of the known servers may be locked for a while.
+    /// The user has decided about a server's certificate. The file of the known servers may be locked for a while.
     fn trust(&self, server: NewServer) {
         let (servers, sender) = (Arc::clone(self.pool.servers()), self.sender.clone());
         spawn_blocking(move || {
@@ -99,7 +99,7 @@ impl Actor {
                 Err(Distrust::File(error)) => {
                     tracing::warn!("{authority} could not be put among the known servers: {error}");
                 }
-                // What asked about it is told so when it tries again.
+                // A job that asked about it gets that answer when it is retried.
                 Err(_) => tracing::warn!("{authority}: another certificate than {pin} was accepted before"),
             }
             if let Some(sender) = sender.upgrade() {
@@ -108,7 +108,7 @@ impl Actor {
         });
     }
 
-    /// What failed for a server that is believed now goes on.
+    /// Retries what failed for a server that is trusted now.
     pub(super) fn trusted(&self, server: &NewServer) {
         let waiting = self.board.with(|state| state.queue.that_ask_about(server));
         self.again(waiting, Input::Retry);
@@ -137,7 +137,7 @@ impl Actor {
         true
     }
 
-    /// Jobs are to go on, and if their servers could not be reached, these are tried now.
+    /// Resumes jobs. Servers of theirs that could not be reached are tried now.
     fn again(&self, ids: Vec<JobId>, input: Input) {
         let now = Instant::now();
         for id in ids {
@@ -146,9 +146,9 @@ impl Actor {
         }
     }
 
-    /// Tells a transfer to stop; `false` if there is none. Its end is told later.
+    /// Stops a transfer; `false` if there is none. Its end is reported later.
     fn halt(&self, id: JobId) -> bool {
-        // One that has ended by itself is about to tell so.
+        // One that has ended by itself is about to report it.
         self.workers.get(&id).map(|stop| stop.send(true)).is_some()
     }
 

@@ -85,7 +85,7 @@ impl Actor {
         let lost = result.as_ref().err().and_then(|fault| Some((fault.unreachable_since(true)?, fault)));
         match lost {
             Some((since, fault)) => self.unreachable(server, since, fault.trouble.clone()),
-            // Whatever else is wrong is told to the jobs.
+            // Any other fault is reported by the jobs.
             None => {
                 if let Ok(Some(parallel)) = result {
                     let parallel = usize::try_from(parallel).unwrap_or(usize::MAX);
@@ -190,7 +190,7 @@ impl Actor {
         }
     }
 
-    /// The server has no room: that costs no attempt, and ends where a server that cannot be reached would be given up.
+    /// The server has no room: that costs no attempt, and ends when a server that cannot be reached is no longer retried.
     fn busy(
         &self,
         id: JobId,

@@ -137,7 +137,7 @@ fn a_block_that_is_not_whole_is_noted_until_it_is() {
     }
 }
 
-/// Of an archive the last block may be shorter, and only an answer that reaches the end tells how long it is.
+/// Of an archive the last block may be shorter, and only an answer that reaches the end shows how long it is.
 #[test]
 fn the_end_of_a_short_block_of_an_archive_is_fetched_again() {
     let text = journal(&source(None), &[block(2, 1000, &digest(2, 1))]);

@@ -166,7 +166,7 @@ impl World {
                 assert_eq!(fault.verdict, Verdict::Never);
                 fault.trouble
             }
-            Unfinished::Stopped => panic!("nobody stopped it"),
+            Unfinished::Stopped => panic!("it was not stopped"),
         })
     }
 

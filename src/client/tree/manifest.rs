@@ -148,13 +148,13 @@ impl Gathering {
         self.manifest.len()
     }
 
-    /// The path of the entry that came last, after which another answer goes on.
+    /// The path of the entry that came last, after which another answer continues.
     pub(super) fn continued(&mut self) -> Option<String> {
         self.continued = true;
         (self.len() > 0).then(|| self.last.clone())
     }
 
-    /// Takes the next entry, in the order that the protocol demands. The tree itself begins anew.
+    /// Takes the next entry, in the order that the protocol demands. The tree itself starts over.
     pub(super) fn add(&mut self, entry: &TreeEntry) -> Result<(), Fault> {
         if entry.path.is_empty() {
             *self = Gathering { longest: self.longest, ..Gathering::new(self.names, self.origin()) };
@@ -558,7 +558,7 @@ pub(super) mod tests {
         let mut gathering = Gathering::new(Names::Exact, Origin::Plain);
         begin(&mut gathering);
         gathering.add(&entry("c/x", file())).unwrap_err();
-        // A server that knows no such thing begins anew.
+        // A server that does not know `after` begins with the directory itself.
         let mut gathering = Gathering::new(Names::Exact, Origin::Plain);
         begin(&mut gathering);
         gathering.add(&entry("", TreeNode::Directory)).unwrap();

@@ -87,7 +87,7 @@ pub(super) struct Tree {
     came: u64,
     /// How much of each file that was cut off was here at any time.
     furthest: HashMap<String, HighWater>,
-    /// What the tree holds, as far as that came: a link may break before all of it has.
+    /// What was received of the tree's entries: a link may break before all of them are.
     gathering: Option<Gathering>,
     /// All of it, until something of it turns out to be otherwise.
     manifest: Option<Arc<Manifest>>,

@@ -172,7 +172,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Writes down what is known of the local files, as far as they have not changed since; from here on the work folder counts
+    /// Writes down what is known of the local files that have not changed since; from here on the work folder counts
     /// as in use. `record`: what an earlier attempt left, and whether it is believed. `hashed`: what this run computed.
     fn begin_record(
         &mut self,

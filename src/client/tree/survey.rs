@@ -145,7 +145,7 @@ impl Survey<'_> {
         Ok(if proven { State::Proven(root) } else { State::Found(root) })
     }
 
-    /// The digest of a file, and its status afterwards; `None` if it was not to go on.
+    /// The digest of a file, and its status afterwards; `None` if it was stopped.
     fn hash(
         &self,
         cursor: &mut Cursor<'_>,
@@ -175,7 +175,7 @@ pub(super) fn link(cursor: &mut Cursor<'_>, index: u32, name: &OsStr) -> io::Res
     Ok(rustix::fs::readlinkat(cursor.parent(index)?, name, Vec::new())?.into_bytes())
 }
 
-/// The digest of a file; `None` if it was not to go on.
+/// The digest of a file; `None` if it was stopped.
 pub(super) fn hash(file: &File, buffer: &mut [u8], go_on: impl Fn() -> bool) -> io::Result<Option<Hash>> {
     let mut hasher = blake3::Hasher::new();
     let mut offset = 0;

@@ -39,7 +39,7 @@ pub(super) enum Body {
         end: u64,
         /// Up to where the kernel was told to read.
         ahead: u64,
-        /// Whether its holes are told, and not sent.
+        /// Whether its holes are sent as hole frames.
         holes: bool,
     },
     /// A directory as a zip.
@@ -129,7 +129,7 @@ impl Body {
         }
     }
 
-    /// The length of the block that begins here, if all of it is a hole that the client is told of.
+    /// The length of the block that begins here, if all of it is a hole that is sent as one.
     pub fn hole(&self) -> Option<u64> {
         let Body::File { source, offset, end, holes: true, .. } = self else { return None };
         let length = BLOCK_SIZE.min(*end - *offset);

@@ -60,7 +60,7 @@ pub(super) struct Answered {
     pub body: Body,
     /// What is missing in an archive, if the client wants to know.
     pub missing: Option<Missing>,
-    /// Whether the end is to tell the root.
+    /// Whether the end is to have the root.
     pub root: bool,
 }
 

@@ -21,7 +21,7 @@ pub(super) struct Sending {
     pub identity: String,
     /// What is missing in an archive, if the client wants to know.
     pub missing: Option<Missing>,
-    /// The end is to tell the root of a file, if all of its blocks are known.
+    /// The end is to have the root of a file, if all of its blocks are known.
     pub root: bool,
 }
 

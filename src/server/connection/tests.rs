@@ -362,7 +362,7 @@ fn a_permit_is_held_only_while_something_is_computed() {
     }
 }
 
-/// An answer that has begun goes on when there is a permit again.
+/// An answer that has begun continues when there is a permit again.
 #[test]
 fn an_answer_that_has_begun_waits_for_its_permit() {
     let bench = bench_with(None, Limits { max_per_address: 512, max_hashing: 1, ..Limits::default() });

@@ -82,7 +82,7 @@ impl V1 {
         self.answer.as_ref().is_some_and(Answer::is_preparing)
     }
 
-    /// How the client has ended its side, as far as that is read.
+    /// How the client has ended its side, if that is read already.
     pub fn ending(&self) -> Ending {
         if !self.ended {
             return Ending::NotRead;

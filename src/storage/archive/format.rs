@@ -38,7 +38,7 @@ const DOS_DIRECTORY: u32 = 0x10;
 /// How the content of an entry stands in the archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Method {
-    /// As it is. Only where the header before it tells its length, since a reader could not find its end otherwise.
+    /// As it is. Only where the header before it has its length, since a reader could not find its end otherwise.
     Stored,
     /// Raw deflate.
     Deflated,

@@ -18,7 +18,7 @@
 //!   are in the external attributes.
 //! - A file of at most 128 KiB is deflated if that makes it smaller, and its header says its checksum and
 //!   sizes. A larger one has a data descriptor, and its content is stored blocks of deflate if its name or its first 64 KiB
-//!   say that shrinking it is of no use: of a stored entry, nothing but the descriptor would tell a reader of the stream where
+//!   say that shrinking it is of no use: of a stored entry, nothing but the descriptor would show a reader of the stream where
 //!   it ends.
 //! - Zip64 records stand only where a size, an offset or a count needs them.
 //!

@@ -95,7 +95,7 @@ impl Stream {
     }
 
     /// Goes, with what an earlier pass over the same plan has learned, to the last place before `offset` from which
-    /// the archive can be made: into a file that is not shrunk, or to the begin of an entry. [`Stream::offset`] tells where that is.
+    /// the archive can be made: into a file that is not shrunk, or to the begin of an entry. [`Stream::offset`] is where.
     ///
     /// # Errors
     /// As [`Stream::read`].

@@ -116,7 +116,7 @@ impl Completion {
         self.read
     }
 
-    /// Takes a page of the directory. `None` if the next page is needed: what fits may go on there.
+    /// Takes a page of the directory. `None` if the next page is needed: what fits may continue there.
     pub fn take(&mut self, page: &Entries) -> Option<Completed> {
         self.read += page.entries.len();
         for entry in &page.entries {

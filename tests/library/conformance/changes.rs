@@ -39,7 +39,7 @@ fn changed_by(arch: Arch, path: &str, change: impl FnOnce(&Served)) {
     assert_eq!(peer.get(get("other")).unwrap().bytes, b"other", "the connection is as good as before");
 }
 
-/// A deployment deletes the served folder and makes it anew.
+/// A deployment deletes the served folder and creates it again.
 pub fn the_served_folder(arch: Arch) {
     let served = serve(arch);
     served.file("old", b"old");

@@ -65,7 +65,7 @@ pub fn drain_lets_transfers_finish(arch: Arch) {
     let mut peer = Peer::connect(served.address);
     let part = |first_block| Get { first_block, blocks: Some(8), ..get("large") };
     assert_eq!(peer.get(part(0)).unwrap().bytes.len(), 8 << 20);
-    // Another client has asked for something and waits; of one at a time there is none.
+    // Another client has asked for something and waits; a server of one at a time has no other.
     let mut idle = (arch != Arch::Single).then(|| Peer::connect(served.address));
     if let Some(idle) = &mut idle {
         idle.stat("large").unwrap();

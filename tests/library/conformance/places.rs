@@ -131,7 +131,7 @@ pub fn for_archives(arch: Arch) {
     second.get(get("other")).unwrap();
 }
 
-/// Clients that receive nothing of what was computed for them keep nobody out.
+/// Clients that receive nothing of what was computed for them keep no client out.
 pub fn of_slow_clients(arch: Arch) {
     if arch == Arch::Single {
         return;

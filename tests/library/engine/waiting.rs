@@ -1,4 +1,4 @@
-//! Servers that are away for a while, or busy: their jobs wait, and fail for no attempt that reached nobody.
+//! Servers that are away for a while, or busy: their jobs wait, and an attempt that reached no server fails none of them.
 
 use std::{
     io,
@@ -22,7 +22,7 @@ use crate::engine::{
     support::{Client, MIB, Served, config, content},
 };
 
-/// A port on which nobody listens yet, and which nobody else gets meanwhile.
+/// A port on which no server listens yet, and which no other program gets meanwhile.
 struct Absent(Socket);
 
 impl Absent {
@@ -36,7 +36,7 @@ impl Absent {
         self.0.local_addr().unwrap().as_socket().unwrap()
     }
 
-    /// From now on the server is behind it.
+    /// From now on the server is reached through it.
     fn arrive(self, server: SocketAddr) {
         self.0.listen(128).unwrap();
         let listener = TcpListener::from(self.0);
@@ -130,7 +130,7 @@ fn a_server_that_comes_back_is_noticed_and_nothing_has_failed() {
     }
     assert_eq!(client.engine.snapshot(0..9).totals.waiting, 3);
     absent.arrive(served.at());
-    // Whoever does not want to wait for the next try.
+    // A user who does not want to wait for the next try.
     client.engine.command(Command::Retry(vec![jobs[2]]));
     assert_eq!(ends(&mut client, &jobs), [Ok(()), Ok(()), Ok(())]);
     assert_eq!((client.retries(), outages(&client)), (0, (1, 1)));

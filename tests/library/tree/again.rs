@@ -66,7 +66,7 @@ fn a_tree_interrupted_ten_times_is_whole_and_costs_almost_nothing_the_next_time(
     let folder = served.folder.path().join("t");
     many(&folder, files, 4096);
     let total = files * 4096;
-    // What it holds is told once, in more than 100 bytes for each file.
+    // What it holds is sent once, in more than 100 bytes for each file.
     let cuts = (0..10).map(|_| Fault::CutAfter((100 * files + total) / 12)).collect();
     let proxy = Proxy::start(served.at(), cuts);
     let mut client = Client::new(patient());

@@ -40,7 +40,7 @@ fn overwriting_replaces_the_whole() {
     assert_eq!((client.names(), done.deleted), (vec!["t".to_owned()], 2));
 }
 
-/// A folder that was deleted on the server and made anew, or a mount that is gone, is served as an empty one.
+/// A folder that was deleted on the server and created again, or a mount that is gone, is served as an empty one.
 #[test]
 fn a_folder_without_files_does_not_replace_one_that_has_some() {
     let served = Served::new();

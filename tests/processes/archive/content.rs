@@ -284,7 +284,7 @@ fn what_does_not_shrink_is_not_deflated() {
     }
 }
 
-/// A reader of a stream does not know the central directory: each entry has to tell its end itself.
+/// A reader of a stream does not know the central directory: each entry has to mark its end itself.
 #[test]
 fn streams_are_read_without_the_central_directory() {
     let folder = Folder::new();

@@ -85,7 +85,7 @@ fn a_stored_file_over_4_gib_and_one_behind_it() {
     let path = folder.temporary.path().join("d.zip");
     let mut file = Sparse(File::create(&path).unwrap());
     copy(&mut plan.stream(), &mut file).unwrap();
-    // The other entry lies behind all of the first one.
+    // The other entry lies after all of the first one.
     if let Some(said) = oracles::unzip(&path, (!large()).then_some("d/b")) {
         said.unwrap();
     }

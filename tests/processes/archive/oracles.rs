@@ -145,7 +145,7 @@ public class Read {
     })
 }
 
-/// Whether `bsdtar` reads it as a stream; `None` where there is none.
+/// Whether `bsdtar` reads it as a stream; `None` where it is not installed.
 pub fn bsdtar(archive: &Path) -> Option<Result<(), String>> {
     has("bsdtar").then(|| {
         let mut command = Command::new("bsdtar");

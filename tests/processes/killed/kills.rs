@@ -180,7 +180,7 @@ impl<'a> Campaign<'a> {
             self.gate.let_pass(usize::MAX);
             thread::sleep(Duration::from_micros(self.dice.below(20_000) as u64));
         }
-        // One that lost a server after it had received something goes on by itself, or ends if the server came back too late.
+        // One that lost a server after it had received something continues by itself, or ends if the server came back too late.
         if running.interrupted > 0 && running.client.has_ended() {
             return self.ended(running, received);
         }

@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-/// A list of so many missing entries.
+/// A list of missing entries.
 fn missing(count: u64) -> Missing {
     let mut missing = Missing::default();
     (0..count).for_each(|number| missing.add(&format!("a/{number}"), "permission denied"));
@@ -182,6 +182,30 @@ fn a_person_can_read_and_mend_it() {
          {\"address\":\"fdsp+plain://nas:7878/a%20b.iso\",\"folder\":\"/home/u\",\"state\":\"queued\"}\n  ],\n  \
          \"history\": []\n}\n"
     );
+}
+
+/// As the version before the wire protocol had `skip` wrote it.
+#[test]
+fn a_session_of_an_earlier_version_is_understood() {
+    let text = r#"{
+  "fdsp-session": 1,
+  "limits": {"rate":2000000},
+  "queue": [
+    {"address":"fdsp+plain://h:1/small","folder":"/d","state":{"done":{"path":"/d/small","bytes":2,"transferred":2,"resumed":0,"blake3":"85052e9aab1b67b6622d94a08441b09fd5b7aca61ee360416d70de5da67d86ca","seconds":0.033324969}},"size":2,"received":2,"progress":[2,2]},
+    {"address":"fdsp+plain://h:1/missing","folder":"/d","state":{"failed":{"kind":"not_found","message":"/missing: not found on the server"}}},
+    {"address":"fdsp+plain://h:1/b","folder":"/d","state":"queued","size":12000000,"received":5242880,"progress":[5242880,12000000]}
+  ],
+  "history": []
+}
+"#;
+    let saved = parse(text.as_bytes()).expect("a session");
+    let [done, failed, queued] = saved.queue.as_slice() else { panic!("{saved:?}") };
+    assert!(
+        matches!(&done.state, KeptState::Done(finished) if finished.bytes == 2 && finished.missing.is_none())
+    );
+    assert!(matches!(&failed.state, KeptState::Failed(trouble) if trouble.kind == TroubleKind::NotFound));
+    assert_eq!((&queued.state, queued.received), (&KeptState::Queued, 5_242_880));
+    assert_eq!(saved.limits.rate, Some(2_000_000));
 }
 
 #[test]

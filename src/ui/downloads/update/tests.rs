@@ -229,7 +229,7 @@ fn pause_resumes_what_is_paused() {
     assert_eq!(all, ids(&[1, 2, 6, 8, 10, 11]));
 }
 
-/// Answers questions for pages of a folder of so many files until none is left; the other effects.
+/// Answers questions for pages of a folder of `files` files until none is left; the other effects.
 fn answer_pages(model: &mut Model, queue: &Fake, files: usize, mut effects: Vec<Effect>) -> Vec<Effect> {
     let names: Vec<String> = (0..files).map(|number| format!("f{number:05}")).collect();
     let mut others = Vec::new();

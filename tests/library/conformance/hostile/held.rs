@@ -24,7 +24,7 @@ use crate::conformance::{
 const MANY: usize = 12;
 /// The shortest deadline that passes in a test.
 const SHORT: Duration = Duration::from_millis(100);
-/// So many times as long as an honest client needs here, a deadline is at least.
+/// A deadline is at least this many times as long as an honest client needs here.
 const ROOM: u32 = 5;
 
 /// What is begun.
@@ -122,7 +122,7 @@ fn with_deadlines(arch: Arch, deadline: Duration) {
         rate_window: deadline,
         ..Limits::default()
     };
-    // Behind each trick the single-threaded server waits for a deadline: several of them wait side by side.
+    // After each trick the single-threaded server waits for a deadline: several of them wait side by side.
     let at_once = if arch == Arch::Single { 5 } else { 1 };
     let tricks = tricks();
     thread::scope(|scope| {
@@ -136,7 +136,7 @@ fn with_deadlines(arch: Arch, deadline: Duration) {
     served.wait_until("empty", |now| now.live == 0 && now.rows.is_empty());
 }
 
-/// Each of them ends, and behind each an honest client is served.
+/// Each of them ends, and after each an honest client is served.
 fn end_by_deadlines(served: &Served, arch: Arch, tricks: &[(&str, Vec<u8>)]) {
     let mut held = Vec::new();
     for (name, says) in tricks {

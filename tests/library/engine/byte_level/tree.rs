@@ -149,11 +149,11 @@ fn tree_tricks(request: u32) -> Vec<Trick> {
     early["totals"] = tail["totals"].clone();
     all.message("totals on a page that is not the last", 0, &early);
     let (head, tail) = (head.to_string(), tail.to_string());
-    all.frames("a page behind the last", &[(TREE, head.as_bytes()), (TREE, tail.as_bytes()), (TREE, b"{}")]);
+    all.frames("a page after the last", &[(TREE, head.as_bytes()), (TREE, tail.as_bytes()), (TREE, b"{}")]);
     all.frames("an end of the first page", &[(TREE, head.as_bytes()), (END, b"{}")]);
     for trick in &mut all.tricks {
-        // The answer is over before what comes behind it, and nothing more is asked on that connection.
-        trick.harmless |= matches!(&*trick.name, "the last page twice" | "a page behind the last");
+        // The answer is over before what comes after it, and nothing more is asked on that connection.
+        trick.harmless |= matches!(&*trick.name, "the last page twice" | "a page after the last");
     }
     all.tricks
 }
