@@ -44,7 +44,7 @@ fn wrong_options_and_arguments() {
         ("-H h -l x a b", &["--local", "exactly one"]),
         ("a", &["'a' names no server", "-H HOST"]),
         ("-H h ../a", &["'../a'", "'..'"]),
-        ("http://h/a", &["'http'", "fdsp://"]),
+        ("http://h/a", &["http:// is not supported", "fdsp://"]),
         ("fdsp+plain://h:x/a", &["'x' is not a port"]),
         ("fdsp+plain:///a", &["no host"]),
         ("fdsp+plain://h/%zz", &["%25"]),

@@ -33,8 +33,8 @@ fn strangers_are_named_and_left_alone() {
         (&b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"[..], "(HTTP)"),
         (b"SSH-2.0-OpenSSH_9.9\r\n", "an SSH server"),
         (b"\x15\x03\x01\x00\x02\x02\x32", "TLS"),
-        (b"\x8e\x13\x77\x01\xfe\x00\x10random", "a language that this program does not know"),
-        (b"FILE NOT FOUND", "a language that this program does not know"),
+        (b"\x8e\x13\x77\x01\xfe\x00\x10random", "an unknown protocol"),
+        (b"FILE NOT FOUND", "an unknown protocol"),
     ] {
         let (message, retries) = said(greeting);
         assert!(message.contains(word), "{message}");
