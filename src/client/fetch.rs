@@ -153,7 +153,7 @@ fn reconnecting(context: &Context, memory: &mut Memory, fault: &Fault) {
         *told = Some(Instant::now());
         let (name, here) = (context.name(), units::bytes(memory.blocks.received()));
         let times = if *count == 1 { String::new() } else { format!(" ({count} times by now)") };
-        tracing::info!("{name}: {}; reconnecting{times}, with {here} here", fault.trouble.message);
+        tracing::info!("{name}: {}; reconnecting{times}, with {here} received", fault.trouble.message);
     }
 }
 

@@ -162,7 +162,7 @@ fn failed(peer: &str, error: &Error, first: &[u8]) -> Fault {
             "speaks without TLS; if that is meant, use fdsp+plain:// instead of fdsp://, or --plain with -H",
         ),
         Error::AlertReceived(AlertDescription::NoApplicationProtocol) => {
-            never("speaks TLS, but is no fdsp server; check host and port")
+            never("speaks TLS, but is not an fdsp server; check host and port")
         }
         Error::AlertReceived(AlertDescription::ProtocolVersion) => {
             never("speaks only an old version of TLS; check host and port")

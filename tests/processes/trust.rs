@@ -229,7 +229,7 @@ fn what_does_not_go_together_is_said() {
     let pin = format!("sha256:{}", "0".repeat(64));
     for (line, parts) in [
         ("--token short1 fdsp://h/a".to_owned(), &["--token", "8 to 128"][..]),
-        ("--token-file short fdsp://h/a".to_owned(), &["short", "holds no token"]),
+        ("--token-file short fdsp://h/a".to_owned(), &["short", "does not hold a token"]),
         ("--token-file nowhere fdsp://h/a".to_owned(), &["nowhere", "No such file"]),
         ("--token 12345678 --token-file short fdsp://h/a".to_owned(), &["--token", "--token-file"]),
         ("--token 12345678 fdsp://h/a fdsp://g/a".to_owned(), &["one server", "several"]),
