@@ -279,7 +279,7 @@ mod tests {
         client::Trust,
         protocol::{
             address::Security,
-            message::{Entries, Entry, Kind, List, Timestamp, Welcome},
+            message::{Entries, Entry, Kind, List, NameForm, Timestamp, Welcome},
             outgoing::Outgoing,
             server::{self, Server},
         },
@@ -344,7 +344,8 @@ mod tests {
         let mut link = Link::open(&authority, timeouts, &servers).await.unwrap();
         link.wire.set_send_buffer(1);
         for _ in 0..REQUESTS {
-            link.send(&Request::List(List { path: "x/".repeat(2000), after: None, limit: None }));
+            let path = "x/".repeat(2000);
+            link.send(&Request::List(List { path, after: None, limit: None, names: NameForm::Text }));
         }
         let mut left = REQUESTS;
         let limiter = Limiter::new(None);

@@ -58,6 +58,8 @@ async fn read(events: mpsc::UnboundedSender<Event>, mut stopped: oneshot::Receiv
     let mut stream = EventStream::new();
     loop {
         let raw = tokio::select! {
+            // In this order, or a key could be taken that belongs to the reader that comes after this one.
+            biased;
             _ = &mut stopped => return,
             raw = stream.next() => raw,
         };
