@@ -345,7 +345,7 @@ mod tests {
         link.wire.set_send_buffer(1);
         for _ in 0..REQUESTS {
             let path = "x/".repeat(2000);
-            link.send(&Request::List(List { path, after: None, limit: None, names: NameForm::Text }));
+            link.send(&Request::List(List { path, after: None, limit: None, names: NameForm::Utf8 }));
         }
         let mut left = REQUESTS;
         let limiter = Limiter::new(None);
