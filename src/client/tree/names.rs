@@ -38,7 +38,7 @@ pub(super) fn twins(manifest: &Manifest, folding: Folding) -> HashMap<u32, Strin
 pub(super) fn is_any_doubtful(manifest: &Manifest, folder: &Folder) -> bool {
     let is_link = |entry: &Entry| matches!(entry.node, Node::Link { .. });
     let is_doubtful = |index| unstorable::is_doubtful(manifest.disk_name(index), folder);
-    manifest.entries().any(|(index, entry)| is_link(entry) || is_doubtful(index))
+    manifest.entries().skip(1).any(|(index, entry)| is_link(entry) || is_doubtful(index))
 }
 
 /// Entries that the file system of an empty directory cannot hold, and why not. What it should not hold cannot be asked for

@@ -4,9 +4,10 @@ use proptest::prelude::*;
 use ratatui::{layout::Size, style::Modifier};
 
 use crate::{
-    client::{Doubt, JobId, JobState, JobView, NewServer, Trouble, TroubleKind},
+    client::{Doubt, Finished, JobId, JobState, JobView, NewServer, Trouble, TroubleKind},
     protocol::{
         address::{Authority, Security},
+        message::{Missing, MissingEntry},
         pin::Pin,
     },
     text::{SafeText, is_unsafe},
@@ -85,6 +86,37 @@ fn details_tell_all() {
     insta::assert_snapshot!("details-of-a-failed-one-80x24", text(&draw(&mut model, &queue, 80, 24)));
     keys(&mut model, &queue, "k tab G");
     insta::assert_snapshot!("details-40x8", text(&draw(&mut model, &queue, 40, 8)));
+}
+
+/// What did not arrive is said in the row, and the first names and all of the number in the details.
+#[test]
+fn an_incomplete_one_names_what_is_missing() {
+    let entry = |path: &[u8], reason: &str| MissingEntry {
+        path: SafeText::from_bytes(path).to_string(),
+        reason: reason.to_owned(),
+    };
+    let entries = vec![
+        entry(b"lost+found", "permission denied"),
+        entry(b"caf\xe9/a\xe2\x80\x8eb", "has characters that a terminal obeys or that cannot be seen"),
+    ];
+    let JobState::Done(finished) = done("photos", 5_000_000) else { panic!("it is done") };
+    let incomplete = |missing| {
+        let finished = Finished { files: Some(1234), missing, ..finished.clone() };
+        row(1, "photos", JobState::Done(finished))
+    };
+    let one = Missing { count: 1, entries: entries[..1].to_vec() };
+    let many = Missing { count: 1236, entries };
+    let second = JobView { id: JobId(2), name: SafeText::new("music"), ..incomplete(many) };
+    let queue = Fake { rows: vec![incomplete(one), second], ..Fake::default() };
+    let mut model = testing::model();
+    draw(&mut model, &queue, 80, 24);
+    keys(&mut model, &queue, "esc");
+    insta::assert_snapshot!("incomplete-80x24", text(&draw(&mut model, &queue, 80, 24)));
+    insta::assert_snapshot!("incomplete-40x8", text(&draw(&mut model, &queue, 40, 8)));
+    keys(&mut model, &queue, "j enter");
+    insta::assert_snapshot!("details-of-an-incomplete-one-80x24", text(&draw(&mut model, &queue, 80, 24)));
+    keys(&mut model, &queue, "G");
+    insta::assert_snapshot!("names-of-an-incomplete-one-80x24", text(&draw(&mut model, &queue, 80, 24)));
 }
 
 /// What is here stays in sight; where nothing is, the reason is. The next attempt is counted down, and is the same for all.
