@@ -23,6 +23,8 @@ use crate::{
 
 /// Most entries of a tree; what a server may make us remember has an end.
 const MOST: usize = 2_000_000;
+/// Bytes that a name on the disk takes beside its own.
+const DISK_NAME: usize = 48;
 /// Most bytes of all names, identities and targets together.
 const MOST_TEXT: usize = 256 << 20;
 
@@ -100,6 +102,8 @@ pub(super) struct Gathering {
     manifest: Manifest,
     /// The directories above the entry that came last, from the top.
     open: Vec<u32>,
+    /// Bytes that the names on the disk take that are kept beside the text.
+    disk_bytes: usize,
     /// The next entry comes with another answer than the one before.
     continued: bool,
     /// The path of the entry that came last, also of one that cannot be stored.
@@ -126,6 +130,7 @@ impl Gathering {
             longest: MAX_PATH,
             manifest,
             open,
+            disk_bytes: 0,
             continued: false,
             last: String::new(),
             lost: None,
@@ -161,7 +166,7 @@ impl Gathering {
         }
         let manifest = &mut self.manifest;
         let index = u32::try_from(manifest.entries.len()).unwrap_or(u32::MAX);
-        if let Some(limit) = limit(manifest.entries.len(), manifest.text.len()) {
+        if let Some(limit) = limit(manifest.entries.len(), manifest.text.len() + self.disk_bytes) {
             let message = format!("the tree has {limit}; fetch the folders in it one by one");
             return Err(Fault::never(TroubleKind::Other, message));
         }
@@ -198,11 +203,13 @@ impl Gathering {
             self.open.push(index);
         }
         if let Some(bytes) = escaped(name) {
+            self.disk_bytes += bytes.len() + DISK_NAME;
             manifest.disk_names.insert(index, bytes);
         }
         if let TreeNode::Link { target } = &entry.node
             && let Some(bytes) = escaped(target)
         {
+            self.disk_bytes += bytes.len() + DISK_NAME;
             manifest.disk_targets.insert(index, bytes);
         }
         let name = manifest.keep(name);
@@ -636,6 +643,28 @@ pub(super) mod tests {
             kept.missing.entries.iter().map(|entry| (entry.path.as_str(), entry.reason.as_str())).collect();
         assert_eq!(missing, [("a/b/c", "x"), ("a/b/d", "x"), ("f", "y")]);
         assert_eq!((kept.totals.files, kept.totals.directories, kept.totals.bytes), (2, 3, 2));
+    }
+
+    #[test]
+    fn names_on_the_disk_stay_with_their_entries() {
+        let mut gathering = Gathering::new(Names::Exact, Origin::Plain);
+        let entries = [
+            ("", TreeNode::Directory),
+            ("a", TreeNode::Directory),
+            ("a/\0E8", file()),
+            ("b\0E9", TreeNode::Directory),
+            ("b\0E9/f", file()),
+            ("l", TreeNode::Link { target: "b\0E9/f".to_owned() }),
+        ];
+        entries.iter().for_each(|(path, node)| gathering.add(&entry(path, node.clone())).unwrap());
+        assert_eq!(gathering.disk_bytes, 2 + 2 * DISK_NAME + 1 + 4 + DISK_NAME);
+        let manifest = gathering.finish(Totals::default());
+        let kept = manifest.without(&[(2, "x".to_owned())].into());
+        let path = |index| kept.disk_path(index).into_os_string().into_vec();
+        assert_eq!((path(2), path(3)), (b"b\xe9".to_vec(), b"b\xe9/f".to_vec()));
+        let Node::Link { target } = kept.entry(4).node else { panic!("it is a link") };
+        assert_eq!(kept.disk_target(4, target).as_bytes(), b"b\xe9/f");
+        assert_eq!((kept.renamed(), kept.path(3)), (vec![2], "b\0E9/f".to_owned()));
     }
 
     proptest! {

@@ -120,7 +120,12 @@ mod tests {
     fn names_of_a_listing_are_single_segments() {
         let films = RemotePath::parse("films").expect("a path");
         assert_eq!(child(&films, "a.iso").expect("a name").as_str(), "films/a.iso");
-        for hostile in ["..", ".", "", "a/b", "/etc", "\0"] {
+        let odd = child(&films, "caf\0E9").expect("a name");
+        assert_eq!(
+            Address { authority: server(), path: odd }.to_string(),
+            "fdsp+plain://nas:7878/films/caf%E9"
+        );
+        for hostile in ["..", ".", "", "a/b", "/etc", "\0", "a\x002Fb", "\x002E\x002E", "\0C3\0A9"] {
             assert_eq!(child(&films, hostile), None, "{hostile:?}");
         }
         assert_eq!(parent(&films).expect("the root").as_str(), "");

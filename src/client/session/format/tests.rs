@@ -30,8 +30,11 @@ fn path() -> impl Strategy<Value = PathBuf> {
 
 fn address() -> impl Strategy<Value = Address> {
     let scheme = prop::sample::select(vec!["fdsp+plain://", "fdsp://", "fdsp+plain://sesame-sesame-sesame@"]);
-    (scheme, "[a-z]{1,8}", 1u16.., "[a-z0-9 ü#%?]{0,12}").prop_map(|(scheme, host, port, path)| {
-        let path: String = path.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    // Names are of any bytes.
+    let byte = prop_oneof![b'a'..=b'z', prop::sample::select(b" #%?".to_vec()), 0x80..=0xffu8];
+    let path = prop::collection::vec(byte, 0..12);
+    (scheme, "[a-z]{1,8}", 1u16.., path).prop_map(|(scheme, host, port, path)| {
+        let path: String = path.iter().map(|byte| format!("%{byte:02X}")).collect();
         Address::parse(&format!("{scheme}{host}:{port}/{path}")).expect("an address")
     })
 }

@@ -547,6 +547,17 @@ fn marked_files_are_queued_together() {
 }
 
 #[test]
+fn names_that_are_not_utf8_are_queued_from_the_listing() {
+    let (mut model, queue, _) = browsing(&["caf\0E9", "d\0FF/"], false);
+    assert!(text(&draw(&mut model, &queue, 80, 24)).contains("caf‹xE9›"));
+    let jobs = added(keys(&mut model, &queue, "a enter"));
+    let got: Vec<_> = jobs.iter().map(|job| (job.address.path.to_bytes().into_owned(), job.form)).collect();
+    assert_eq!(got, [(b"caf\xe9".to_vec(), Form::File), (b"d\xff".to_vec(), Form::Auto)]);
+    let effects = keys(&mut model, &queue, "G enter");
+    assert!(matches!(&effects[..], [Effect::List { path, .. }] if path.as_str() == "d\0FF"), "{effects:?}");
+}
+
+#[test]
 fn what_is_not_served_cannot_be_fetched() {
     let (mut model, queue, _) = browsing(&["dev-null"], false);
     assert!(keys(&mut model, &queue, "enter").is_empty());
