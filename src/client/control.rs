@@ -9,7 +9,7 @@
 //! clean 5b1f…
 //! ```
 //!
-//! Its lines are sealed, see [`seal`](super::seal). `block` has index, length and chaining value; for block 0 also the digest of a content
+//! Its lines are sealed, see [`seal`]. `block` has index, length and chaining value; for block 0 also the digest of a content
 //! that is this block alone. Such lines are added as blocks are verified, in any order; of two for one block the
 //! later one counts. `begun` has the index of a block that is not whole, and how many bytes of it are in the `.part`, which nothing proves
 //! before it is whole; a later line for the same block counts. `clean` is the last line once the `.part` was left in order, with a mark of how it was left: while it is

@@ -7,7 +7,7 @@
 //! clean 0c77…
 //! ```
 //!
-//! Its lines are sealed, see [`seal`](crate::client::seal). `stamp` tells how the file was left. It is believed if `clean` is the last line
+//! Its lines are sealed, see [`seal`]. `stamp` tells how the file was left. It is believed if `clean` is the last line
 //! and tells of the same start of the system; else the file is hashed, and has to have the `root`.
 
 use std::{collections::HashMap, io::BufRead};
