@@ -279,3 +279,43 @@ pub(super) fn hash_block(file: &File, index: u64, length: u64, buffer: &mut [u8]
     hasher.update(block);
     Some(hasher.finish())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{client::folder::Folders, protocol::digest::VerifiedBlock};
+
+    #[test]
+    fn every_byte_of_another_version_is_progress_and_none_that_comes_twice() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folders::default().open(dir.path()).unwrap();
+        let part = Part::create(&folder, "x".as_ref()).unwrap();
+        let mut memory = Memory {
+            place: Some(Place { part, target: Target::new(folder, "x".into()) }),
+            source: Some(Source {
+                address: String::new(),
+                origin: Origin::Plain,
+                identity: "v1".into(),
+                form: Form::File,
+                size: Some(9 * BLOCK_SIZE),
+                sources: None,
+                modified: None,
+                data_bytes: None,
+            }),
+            ..Memory::default()
+        };
+        let digest = BlockHasher::new(3).finish();
+        let block = VerifiedBlock::compare(3, 1 << 20, digest, digest.chaining).unwrap();
+        memory.blocks.insert(&block);
+        memory.blocks.begin(5, 1000);
+        assert!(memory.gets_further() && !memory.gets_further());
+        memory.blocks.forget(5);
+        memory.blocks.begin(5, 900);
+        assert!(!memory.gets_further());
+        assert!(memory.doubt());
+        memory.blocks = Blocks::default();
+        assert!(!memory.gets_further());
+        memory.blocks.begin(0, 5);
+        assert!(memory.gets_further());
+    }
+}
