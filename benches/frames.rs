@@ -67,6 +67,9 @@ struct Jobs {
 }
 
 impl Queue for Jobs {
+    fn has_answered(&self, _: &fdsp::protocol::address::Authority) -> bool {
+        false
+    }
     fn generation(&self) -> u64 {
         1
     }
@@ -158,6 +161,7 @@ fn downloads(criterion: &mut Criterion) {
     for size in SIZES {
         let defaults = Defaults {
             server: None,
+            named: None,
             speak: Speak::V1,
             form: Form::Zip,
             folder: PathBuf::from("/home/me"),

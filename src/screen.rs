@@ -68,7 +68,8 @@ fn downloads(fetch: Fetch, browse: bool, settings: &Settings, ring: LogRing) -> 
     let (config, queue) = fetch.begin(saved, Face::Screen);
     let of_queue = || queue.last().map(|job| job.new.address.authority.clone());
     let defaults = Defaults {
-        server: fetch.server.clone().or_else(of_queue),
+        server: fetch.server.clone(),
+        named: of_queue(),
         speak: fetch.speak,
         form: fetch.form,
         folder: fetch.folder,

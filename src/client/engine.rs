@@ -12,7 +12,7 @@ use tokio::{
     sync::mpsc,
 };
 
-use crate::{platform, text::SafeText};
+use crate::{platform, protocol::address::Authority, text::SafeText};
 
 use super::{
     Command, Config, Event, JobId, JobView, Kept, KeptJob, KeptState, Snapshot,
@@ -133,6 +133,11 @@ impl Engine {
     /// Rises with every change of order or membership of the queue: the ids need to be read again.
     pub fn generation(&self) -> u64 {
         self.board.with(|state| state.queue.generation())
+    }
+
+    /// Whether this server, reached with this pin and token, has answered: then it was believed.
+    pub fn has_answered(&self, authority: &Authority) -> bool {
+        self.board.with(|state| state.servers.has_answered(authority))
     }
 
     /// Rows for these jobs.

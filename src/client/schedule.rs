@@ -90,6 +90,14 @@ impl Servers {
         self.outage(server).is_none() && self.servers[server.0].used < self.parallel(server)
     }
 
+    /// Whether this server, reached with this pin and token, has answered, in whatever way it was spoken to.
+    pub(super) fn has_answered(&self, authority: &Authority) -> bool {
+        [true, false].into_iter().any(|says| {
+            let number = self.numbers.get(&(authority.clone(), says));
+            number.is_some_and(|number| self.is_known(*number))
+        })
+    }
+
     /// Whether it has answered, in this run or an earlier one.
     pub(super) fn is_known(&self, server: ServerId) -> bool {
         self.servers[server.0].known

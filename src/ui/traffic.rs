@@ -83,6 +83,9 @@ mod downloads {
     }
 
     impl Queue for Jobs {
+        fn has_answered(&self, _: &crate::protocol::address::Authority) -> bool {
+            false
+        }
         fn generation(&self) -> u64 {
             1
         }
@@ -127,6 +130,7 @@ mod downloads {
     fn traffic(jobs: usize, size: Size) -> f64 {
         let defaults = Defaults {
             server: None,
+            named: None,
             speak: Speak::V1,
             form: Form::Zip,
             folder: PathBuf::from("/home/me"),

@@ -30,6 +30,8 @@ use crate::{
 pub struct Defaults {
     /// The server that paths without one belong to.
     pub server: Option<Authority>,
+    /// The one that they are to belong to once it has answered: until then nobody knows whether it is believed.
+    pub named: Option<Authority>,
     /// What to speak.
     pub speak: Speak,
     /// How directories come.
@@ -203,6 +205,7 @@ impl Model {
     pub fn refresh(&mut self, queue: &impl Queue, size: Size) -> bool {
         let resized = self.size != size;
         self.size = size;
+        self.adopt(queue);
         let layout = self.layout();
         let (generation, first) = (queue.generation(), self.generation.is_none());
         if self.generation != Some(generation) {
@@ -237,6 +240,16 @@ impl Model {
             || !same(current.as_slice(), self.current.as_slice());
         (self.rows, self.current, self.totals) = (rows, current, totals);
         changed
+    }
+
+    /// Takes the server that was named last for the one at hand, once it has answered. Of one that is at hand, a new token and pin
+    /// are taken.
+    fn adopt(&mut self, queue: &impl Queue) {
+        let Some(named) = self.defaults.named.take_if(|named| queue.has_answered(named)) else { return };
+        match &mut self.defaults.server {
+            Some(server) => drop(server.follow(&named)),
+            none => *none = Some(named),
+        }
     }
 
     /// A frame was drawn of what is here now.

@@ -1,6 +1,9 @@
 //! What the screen reads of the engine: a trait, so that tests need no engine.
 
-use crate::client::{Engine, JobId, JobView, Totals};
+use crate::{
+    client::{Engine, JobId, JobView, Totals},
+    protocol::address::Authority,
+};
 
 /// A queue that can be read without changing or waiting for anything.
 pub trait Queue {
@@ -12,6 +15,8 @@ pub trait Queue {
     fn rows(&self, ids: &[JobId]) -> Vec<JobView>;
     /// The sums.
     fn totals(&self) -> Totals;
+    /// Whether this server, reached with this pin and token, has answered.
+    fn has_answered(&self, authority: &Authority) -> bool;
 }
 
 impl Queue for Engine {
@@ -26,5 +31,8 @@ impl Queue for Engine {
     }
     fn totals(&self) -> Totals {
         self.snapshot(0..0).totals
+    }
+    fn has_answered(&self, authority: &Authority) -> bool {
+        Engine::has_answered(self, authority)
     }
 }

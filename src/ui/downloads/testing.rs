@@ -27,9 +27,14 @@ pub struct Fake {
     pub limit: Option<u64>,
     pub read: std::cell::Cell<usize>,
     pub generation: u64,
+    /// The servers that have answered.
+    pub answered: Vec<Authority>,
 }
 
 impl Queue for Fake {
+    fn has_answered(&self, authority: &Authority) -> bool {
+        self.answered.contains(authority)
+    }
     fn generation(&self) -> u64 {
         self.generation
     }
@@ -169,6 +174,7 @@ pub fn server() -> Authority {
 pub fn model() -> Model {
     let defaults = Defaults {
         server: Some(server()),
+        named: None,
         speak: Speak::V1,
         form: Form::Auto,
         folder: PathBuf::from("/home/u"),

@@ -39,6 +39,13 @@ fn submit(model: &mut Model) -> Vec<Effect> {
         Ok(address) => address,
         // What was typed stays, to be mended.
         Err(problem) => {
+            let waits = model.defaults.named.as_ref().filter(|_| model.defaults.server.is_none());
+            let problem = match waits {
+                Some(named) if !text.contains("://") => {
+                    format!("{named} has not answered yet; wait until it has, or type the whole address")
+                }
+                _ => problem,
+            };
             model.complain(problem);
             return Vec::new();
         }
@@ -58,14 +65,16 @@ fn submit(model: &mut Model) -> Vec<Effect> {
 
 /// Takes what a server is reached with from an address that was typed: what it has refused goes on with that.
 pub(super) fn reach(model: &mut Model, typed: &Authority) -> Option<Effect> {
-    let news = match &mut model.defaults.server {
-        Some(server) if server.is_at(typed) => server.follow(typed),
-        Some(_) => true,
-        none => {
-            *none = Some(typed.clone());
-            true
-        }
+    let defaults = &mut model.defaults;
+    let at_hand = defaults.server.as_ref().is_none_or(|server| server.is_at(typed));
+    let news = match &defaults.server {
+        _ if defaults.named.as_ref() == Some(typed) => false,
+        Some(server) if server.is_at(typed) => server.clone().follow(typed),
+        _ => true,
     };
+    if at_hand && news {
+        defaults.named = Some(typed.clone());
+    }
     if let Some(browser) = &mut model.browser {
         browser.authority.follow(typed);
     }
@@ -78,13 +87,18 @@ pub(super) fn add_all(model: &mut Model, lines: &[String]) -> Vec<Effect> {
     let mut effects = vec![Effect::Remember];
     let mut problem = None;
     let mut refused = 0;
+    // A path belongs to the address above it.
+    let mut above = None;
     for line in lines {
-        match target::read(line, model.defaults.server.as_ref()) {
+        let is_path = !line.contains("://");
+        let server = model.defaults.server.clone().or_else(|| above.clone().filter(|_| is_path));
+        match target::read(line, server.as_ref()) {
             Ok(address) => {
                 if !jobs.iter().any(|job: &NewJob| job.address.authority == address.authority) {
                     effects.extend(reach(model, &address.authority));
                 }
                 model.input.remember(line);
+                above = Some(address.authority.clone());
                 jobs.push(target::job(address, model.defaults.form, &model.defaults));
             }
             Err(error) => {

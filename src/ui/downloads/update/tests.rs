@@ -94,7 +94,7 @@ fn what_cannot_be_read_stays_to_be_mended() {
 
 #[test]
 fn the_first_address_names_the_server_for_paths() {
-    let (mut model, queue) = (model(), Fake::default());
+    let (mut model, mut queue) = (model(), Fake::default());
     model.defaults.server = None;
     type_in(&mut model, &queue, "a");
     assert!(keys(&mut model, &queue, "enter").is_empty());
@@ -102,7 +102,43 @@ fn the_first_address_names_the_server_for_paths() {
     model.input.set("fdsp+plain://nas.local/b");
     keys(&mut model, &queue, "enter");
     type_in(&mut model, &queue, "c");
+    assert!(keys(&mut model, &queue, "enter").is_empty());
+    assert!(notice(&model).starts_with("nas.local:7878 has not answered yet"), "{}", notice(&model));
+    queue.answered.push(testing::server());
+    model.refresh(&queue, Size { width: 80, height: 24 });
     assert_eq!(added(keys(&mut model, &queue, "enter"))[0].address.authority, testing::server());
+}
+
+/// Anybody can write an address with a pin of their own. What is typed after it does not inherit that pin: the known servers are
+/// asked.
+#[test]
+fn an_address_that_has_not_answered_lends_its_pin_to_nothing() {
+    let evil = format!("fdsp://nas.local/x#{}", Pin([0xee; 32]));
+    let both = format!("fdsp://evil-evil-evil@nas.local/x#{}", Pin([0xee; 32]));
+    for first in [&evil, &both] {
+        for second in ["fdsp://nas.local/y", "fdsp://sesame-sesame-sesame@nas.local/y"] {
+            let (mut model, queue) = (model(), Fake::default());
+            model.defaults.server = None;
+            model.input.set(first);
+            keys(&mut model, &queue, "enter");
+            model.refresh(&queue, Size { width: 80, height: 24 });
+            model.input.set(second);
+            let typed = Address::parse(second).expect("an address");
+            let effects = keys(&mut model, &queue, "enter");
+            let mut asked = 0;
+            for effect in &effects {
+                match effect {
+                    Effect::Engine(Command::Add(jobs)) => {
+                        asked += 1;
+                        assert_eq!(jobs[0].address, typed, "after {first}");
+                    }
+                    Effect::Engine(Command::Reach(now)) => assert_eq!(*now, typed.authority),
+                    _ => {}
+                }
+            }
+            assert_eq!(asked, 1, "{effects:?}");
+        }
+    }
 }
 
 #[test]
@@ -119,7 +155,7 @@ fn a_server_without_a_path_is_listed_and_not_fetched() {
 fn what_a_server_is_reached_with_is_taken_from_an_address_wherever_it_is_typed() {
     let token = "fdsp+plain://sesame-sesame-sesame@nas.local";
     let reached = Address::parse(token).expect("an address").authority;
-    let (mut model, queue) = ready();
+    let (mut model, mut queue) = ready();
     keys(&mut model, &queue, "o");
     model.focus = Focus::Input;
     model.input.set(&format!("{token}/a"));
@@ -130,6 +166,9 @@ fn what_a_server_is_reached_with_is_taken_from_an_address_wherever_it_is_typed()
         panic!("{effects:?}")
     };
     assert_eq!(now, &reached);
+    assert_eq!(model.defaults.server, Some(testing::server()), "nobody knows yet whether it is believed");
+    queue.answered.push(reached.clone());
+    model.refresh(&queue, Size { width: 80, height: 24 });
     let known = [model.defaults.server.as_ref(), model.browser.as_ref().map(|browser| &browser.authority)];
     assert_eq!(known, [Some(&reached); 2], "paths and the listing go there with it, too");
     model.focus = Focus::Input;
