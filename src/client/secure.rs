@@ -65,7 +65,14 @@ pub(super) async fn secure(
                     format!("{peer} shows no certificate; check host and port"),
                 )
             })?;
-            return Ok((session, pin));
+            // Of another protocol's server, nothing is known that it does with a token.
+            return match session.protocol() {
+                Some(tls::PROTOCOL) => Ok((session, pin)),
+                _ => Err(Fault::never(
+                    TroubleKind::Connection,
+                    format!("{peer} speaks TLS, but is no fdsp server; check host and port"),
+                )),
+            };
         }
         let count = receive(stream, &mut session).await.map_err(lost)?;
         if count == 0 {

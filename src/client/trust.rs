@@ -71,7 +71,7 @@ pub(super) enum Distrust {
 #[derive(Debug)]
 pub(super) struct Servers {
     trust: Trust,
-    /// Those that were accepted while this engine runs.
+    /// Those that were accepted while this engine runs and are in no file: where there is none, or it cannot be written.
     met: Mutex<HashMap<String, Pin>>,
 }
 
@@ -119,6 +119,7 @@ impl Servers {
         let met = self.met().get(&name).copied();
         match (met, &self.trust.known) {
             (Some(pin), _) => Ok(Some(pin)),
+            // Each time: a line that was taken out counts at once.
             (None, Some(path)) => Ok(pin_of(&read(path)?, &name)),
             (None, None) => Ok(None),
         }
@@ -135,16 +136,18 @@ impl Servers {
     /// beyond this run.
     pub(super) fn accept(&self, authority: &Authority, found: Pin) -> Result<(), Distrust> {
         let name = authority.to_string();
-        let remembered = match &self.trust.known {
-            Some(path) => pin_of(&read(path).map_err(Distrust::File)?, &name),
-            None => None,
+        let remembered = self.trust.known.as_deref().map(|path| remember(path, &name, found));
+        let (known, result) = match remembered {
+            Some(Ok(known)) => (known, Ok(())),
+            other => {
+                let known = *self.met().entry(name).or_insert(found);
+                (known, other.map_or(Ok(()), |failed| failed.map(drop).map_err(Distrust::File)))
+            }
         };
-        let known = *self.met().entry(name.clone()).or_insert(remembered.unwrap_or(found));
         if known != found {
             return Err(Distrust::Changed { known, found });
         }
-        let path = self.trust.known.as_deref().filter(|_| remembered.is_none());
-        path.map_or(Ok(()), |path| remember(path, &name, found)).map_err(Distrust::File)
+        result
     }
 }
 
@@ -169,19 +172,22 @@ fn pin_of(text: &str, name: &str) -> Option<Pin> {
     text.lines().rev().filter_map(entry).find(|(known, _)| *known == name).map(|(_, pin)| pin)
 }
 
-/// Puts a server into the file; everything else in it stays.
-fn remember(path: &Path, name: &str, pin: Pin) -> io::Result<()> {
+/// Puts a server into the file, unless it is there with a pin, and returns the pin that counts; everything else in it stays.
+fn remember(path: &Path, name: &str, pin: Pin) -> io::Result<Pin> {
     let folder = path.parent().ok_or(ErrorKind::InvalidInput)?;
     state::private_folder(folder)?;
     // Another program may be at it, too.
     let _lock = lock(&path.with_extension("lock"), LOCKED)?;
     let text = read(path)?;
-    let mut lines: Vec<_> =
-        text.lines().filter(|line| entry(line).is_none_or(|(known, _)| known != name)).collect();
+    if let Some(known) = pin_of(&text, name) {
+        return Ok(known);
+    }
+    let mut lines: Vec<_> = text.lines().collect();
     let line = format!("{name} {pin}");
     lines.push(&line);
     let head = if text.is_empty() { HEAD } else { "" };
-    state::replace(path, format!("{head}{}\n", lines.join("\n")).as_bytes())
+    state::replace(path, format!("{head}{}\n", lines.join("\n")).as_bytes())?;
+    Ok(pin)
 }
 
 /// The lock of the file, for which nobody waits for long: a certificate is being looked at.
@@ -364,6 +370,18 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_is_taken_out_is_forgotten_at_once() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("known_servers");
+        let servers = Servers::new(Trust { known: Some(path.clone()), ..Trust::default() });
+        servers.accept(&server(None), OLD).unwrap();
+        assert_eq!(judge(&servers, &server(None), OLD, false), "");
+        fs::write(&path, HEAD).unwrap();
+        assert_eq!(judge(&servers, &server(None), OLD, false), unknown(OLD));
+        assert_eq!(judge(&servers, &server(None), NEW, false), unknown(NEW));
+    }
+
+    #[test]
     fn a_new_server_may_be_accepted_unasked_and_a_changed_one_never() {
         let trust = Trust { accept_new: true, ..Trust::default() };
         let servers = Servers::new(trust);
@@ -380,11 +398,11 @@ mod tests {
         assert_eq!(text, format!("{HEAD}nas:1 {OLD}\n"));
         fs::write(&path, format!("# mine\n\nnonsense\nnas:2 sha256:00\n{text}[::1]:3  {NEW}  # the loft\n"))
             .unwrap();
-        remember(&path, "nas:1", NEW).unwrap();
+        assert_eq!(remember(&path, "nas:1", NEW).unwrap(), OLD, "what was accepted first counts");
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.starts_with("# mine\n\nnonsense\nnas:2 sha256:00\n"), "{text}");
         assert_eq!(text.matches("nas:1 ").count(), 1);
-        for (name, pin) in [("nas:1", Some(NEW)), ("[::1]:3", Some(NEW)), ("nas:2", None), ("#", None)] {
+        for (name, pin) in [("nas:1", Some(OLD)), ("[::1]:3", Some(NEW)), ("nas:2", None), ("#", None)] {
             assert_eq!(pin_of(&text, name), pin, "{name}");
         }
     }

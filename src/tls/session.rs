@@ -90,6 +90,13 @@ enum Then<'a> {
     Close,
 }
 
+impl Session<rustls::client::UnbufferedClientConnection> {
+    /// What the server has selected by ALPN.
+    pub(crate) fn protocol(&self) -> Option<&[u8]> {
+        self.records.alpn_protocol()
+    }
+}
+
 impl<R: Records> Session<R> {
     /// A connection that begins. A client's first message is in [`Session::outgoing`] after the first
     /// [`Session::open`].

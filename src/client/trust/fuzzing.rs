@@ -16,9 +16,10 @@ fn known_servers_are_fuzzed() {
             let before = read(&path).expect("read");
             let names: Vec<_> = before.lines().filter_map(|line| line.split_whitespace().next()).collect();
             let name = if input.len().is_multiple_of(2) { "new:1" } else { "nas:7878" };
-            remember(&path, name, PIN).expect("remembered");
+            let known = remember(&path, name, PIN).expect("remembered");
+            assert_eq!(known, pin_of(&before, name).unwrap_or(PIN), "what was accepted first counts");
             let after = read(&path).expect("read");
-            assert_eq!(pin_of(&after, name), Some(PIN));
+            assert_eq!(pin_of(&after, name), Some(known));
             for other in names.iter().filter(|other| **other != name) {
                 assert_eq!(pin_of(&after, other), pin_of(&before, other), "{other:?} is as it was");
             }

@@ -23,4 +23,4 @@ mod table;
 mod under_way;
 mod waiting;
 
-use crate::shared::{frames, proxy};
+use crate::shared::{frames, impostor, proxy};
