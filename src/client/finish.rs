@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use rustix::fs::{AtFlags, FileType};
+use rustix::fs::{AtFlags, FileType, Mode};
 
 use crate::text::ShowPath;
 use crate::{
@@ -27,7 +27,7 @@ use super::{
     part::Writer,
     place::{self, Target},
     retry::{Fault, Verdict},
-    times::set_modified,
+    times::{set_mode, set_modified},
 };
 
 /// What is to be done with a complete `.part`.
@@ -98,9 +98,11 @@ impl Finish {
             }
             return Ok(path);
         }
-        if let Some(modified) = source.modified {
-            writer.change(|file| set_modified(file, modified));
-        }
+        let mode = self.mode(place)?;
+        writer.change(|file| {
+            set_mode(file, mode);
+            source.modified.map(|modified| set_modified(file, modified))
+        });
         if self.sync {
             platform::sync(&*file).map_err(|error| disk("write", &part, &error))?;
         }
@@ -115,6 +117,13 @@ impl Finish {
         // From here on it is there, whatever fails.
         let target = memory.placed.insert(place.target.clone());
         Ok(self.sync_name(target)?)
+    }
+
+    /// The permissions of what takes its place: those of the file that it replaces, or else what the umask leaves.
+    fn mode(&self, place: &Place) -> Result<Mode, Fault> {
+        let replaces = matches!(self.existing, Existing::Overwrite | Existing::Update);
+        let old = place::look(&place.target)?.filter(|found| replaces && found.kind == FileType::RegularFile);
+        Ok(Mode::from_raw_mode(old.map_or(0o666 & !platform::umask(), |old| old.mode)))
     }
 
     /// Waits until the disk has the name of what is in its place; where that is.
@@ -299,8 +308,8 @@ mod tests {
         },
         protocol::digest::BlockHasher,
     };
-    use rustix::fs::{Mode, OFlags};
-    use std::fs;
+    use rustix::fs::OFlags;
+    use std::{fs, os::unix::fs::PermissionsExt};
 
     const CONTENT: &[u8] = b"what arrived";
 
@@ -363,6 +372,29 @@ mod tests {
         fs::remove_file(dir.path().join("x")).unwrap();
         let fault = run(&mut memory, Existing::Keep, false).unwrap_err();
         assert!(fault.trouble.message.as_str().contains("x is gone"), "{fault:?}");
+    }
+
+    #[test]
+    fn a_file_is_as_private_as_the_one_that_it_replaces() {
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        for (existing, old) in [
+            (Existing::Keep, None),
+            (Existing::Update, Some(0o600)),
+            (Existing::Overwrite, Some(0o640)),
+            (Existing::Overwrite, None),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let (target, part) = (dir.path().join("x"), dir.path().join("x.part"));
+            if let Some(old) = old {
+                fs::write(&target, "old").unwrap();
+                fs::set_permissions(&target, fs::Permissions::from_mode(old)).unwrap();
+            }
+            let mut memory = complete(Folders::default().open(dir.path()).unwrap());
+            assert_eq!(mode(&part), 0o600, "nobody else reads it meanwhile");
+            run(&mut memory, existing, false).unwrap();
+            assert_eq!(fs::read(&target).unwrap(), CONTENT);
+            assert_eq!(mode(&target), old.unwrap_or(0o666 & !platform::umask()), "{existing:?}");
+        }
     }
 
     #[test]

@@ -95,6 +95,7 @@ impl Folder {
             Ok(stat) => Ok(Some(Found {
                 kind: FileType::from_raw_mode(stat.st_mode),
                 size: u64::try_from(stat.st_size).unwrap_or(0),
+                mode: stat.st_mode & 0o777,
                 id: (stat.st_dev, stat.st_ino),
             })),
             Err(rustix::io::Errno::NOENT) => Ok(None),
@@ -179,6 +180,8 @@ pub(super) fn open_directory(parent: impl AsFd, name: &OsStr) -> io::Result<Owne
 pub(super) struct Found {
     pub(super) kind: FileType,
     pub(super) size: u64,
+    /// Permission bits.
+    pub(super) mode: u32,
     pub(super) id: (u64, u64),
 }
 

@@ -56,6 +56,11 @@ pub(super) fn set_modified(file: impl AsFd, modified: Timestamp) {
     }
 }
 
+/// The permission bits of a file that takes the place of another one: those of that one, and executable as its server says.
+pub(super) fn mode_in_place_of(old: &Stat, executable: u32) -> Mode {
+    Mode::from_raw_mode(old.st_mode & 0o666 | executable & 0o111)
+}
+
 /// Sets the permission bits. A file without its mode is still the file: failing is no error.
 pub(super) fn set_mode(file: impl AsFd, mode: Mode) {
     if let Err(error) = rustix::fs::fchmod(file, mode) {

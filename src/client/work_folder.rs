@@ -54,7 +54,8 @@ pub(super) fn open(folder: &Folder, name: &OsStr, purpose: &Purpose) -> Result<F
     let busy = || Fault::disk(format!("another client is {} to {shown}", purpose.doing));
     // Whoever held the lock may have deleted it between our opening and locking it.
     for _ in 0..8 {
-        match rustix::fs::mkdirat(&folder.handle, name, Mode::from_raw_mode(0o777)) {
+        // What it becomes may be private.
+        match rustix::fs::mkdirat(&folder.handle, name, Mode::from_raw_mode(0o700)) {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(error) => return Err(failed(&error.into())),
         }

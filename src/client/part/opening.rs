@@ -22,7 +22,8 @@ pub(super) fn open(folder: &Folder, name: &OsStr, target: &OsStr) -> Result<File
     let refuse = |why: &str| Fault::disk(format!("{path} {why}; move it away"));
     // NONBLOCK: opening a FIFO does not wait for somebody at its other end.
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let mode = Mode::from_raw_mode(0o666);
+    // What it becomes may be private.
+    let mode = Mode::from_raw_mode(0o600);
     // Whoever held the lock may have renamed or deleted the file between our opening and locking it.
     for _ in 0..8 {
         let opened = rustix::io::retry_on_intr(|| rustix::fs::openat(&folder.handle, name, flags, mode));

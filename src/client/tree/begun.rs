@@ -78,7 +78,7 @@ impl Begun {
         }
         let name = name(path, identity);
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let written = rustix::fs::openat(&self.folder.root, &name, flags, Mode::from_raw_mode(0o666))
+        let written = rustix::fs::openat(&self.folder.root, &name, flags, Mode::from_raw_mode(0o600))
             .map_err(Into::into);
         let written = written.and_then(|file| {
             let file = File::from(file);

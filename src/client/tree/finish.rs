@@ -9,13 +9,13 @@ use std::{
 };
 
 use rustix::{
-    fs::{AtFlags, Stat},
+    fs::{AtFlags, Mode, Stat},
     io::Errno,
 };
 
 use super::{
     Way, Whole,
-    ground::{Cursor, stamp},
+    ground::{Cursor, Ground, stamp},
     manifest::{Manifest, Node},
     stage::{self, Stage},
     surplus,
@@ -31,7 +31,7 @@ use crate::{
         reaper::Deletion,
         removal,
         retry::{Fault, Verdict},
-        times::{set_modified, times},
+        times::{set_mode, set_modified, times},
         worker::Context,
     },
     platform::{self, reason},
@@ -230,6 +230,31 @@ fn link(cursor: &mut Cursor<'_>, stage: &Stage, index: u32, name: &OsStr, target
     Ok(rustix::fs::renameat(&parts.root, LINK, parent, name)?)
 }
 
+/// Takes from the new tree what others may not do with the one that it replaces.
+fn keep_private(whole: &Whole) {
+    let (target, manifest) = (&whole.target, &whole.manifest);
+    let Ok(ground) = Ground::open(&target.folder.handle, &target.name, target.path()) else { return };
+    let narrow = |new: &Stat, old: &Stat| new.st_mode & 0o777 & (old.st_mode | 0o700);
+    let (mut new, mut old) = (Cursor::new(&whole.ground, manifest), Cursor::new(&ground, manifest));
+    for (index, entry) in manifest.entries().skip(1) {
+        if matches!(entry.node, Node::Link { .. }) {
+            continue;
+        }
+        // What cannot be looked at is not there.
+        let (Ok(Some(now)), Ok(Some(was))) = (new.look(index), old.look(index)) else { continue };
+        let mode = narrow(&now, &was);
+        if mode != now.st_mode & 0o777
+            && let Ok(parent) = new.parent(index)
+        {
+            let name = manifest.disk_name(index);
+            let _ = rustix::fs::chmodat(parent, name, Mode::from_raw_mode(mode), AtFlags::empty());
+        }
+    }
+    if let (Ok(now), Ok(was)) = (rustix::fs::fstat(&whole.ground.root), rustix::fs::fstat(&ground.root)) {
+        set_mode(&whole.ground.root, Mode::from_raw_mode(narrow(&now, &was)));
+    }
+}
+
 fn put_in_place(context: &Context, whole: &Whole, stage: &mut Stage) -> Result<PathBuf, Fault> {
     let mut target = whole.target.clone();
     let grown = |stage: &Stage| stage.path().join(stage::TREE);
@@ -241,6 +266,7 @@ fn put_in_place(context: &Context, whole: &Whole, stage: &mut Stage) -> Result<P
         return Ok(target.path());
     }
     if whole.way == Way::Replace {
+        keep_private(whole);
         // What is in the work folder from now on is the old tree.
         stage.disown();
         let (from, to) =

@@ -26,7 +26,7 @@ use crate::{
         progress::{Here, Progress},
         recall,
         retry::{Fault, Verdict},
-        times::{set_mode, set_modified},
+        times::{mode_in_place_of, set_mode, set_modified},
         worker::Context,
     },
     platform,
@@ -205,9 +205,14 @@ impl Work<'_> {
                 let file = Arc::clone(place.part.file()?);
                 let writer = place.part.writer()?;
                 finish::check_length(writer, &file, size, &place.part.path())?;
-                let mode = (u32::from(entry.mode) | 0o600) & !platform::umask();
+                let wanted = (u32::from(entry.mode) | 0o600) & !platform::umask();
+                let old = match self.way.place() {
+                    record::Place::New => None,
+                    record::Place::Target => cursor.look(index).map_err(|error| failed(&error))?,
+                };
+                let mode = old.map_or(Mode::from_raw_mode(wanted), |old| mode_in_place_of(&old, wanted));
                 writer.change(|file| {
-                    set_mode(file, Mode::from_raw_mode(mode));
+                    set_mode(file, mode);
                     set_modified(file, modified);
                 });
                 let parent = cursor.parent(index).map_err(|error| failed(&error))?;

@@ -25,7 +25,13 @@ use super::{
 use crate::text::ShowPath;
 use crate::{
     client::{
-        TroubleKind, folder::Folder, part, progress::Progress, retry::Fault, seal::Lines, times::set_modified,
+        TroubleKind,
+        folder::Folder,
+        part,
+        progress::Progress,
+        retry::Fault,
+        seal::Lines,
+        times::{mode_in_place_of, set_mode, set_modified},
     },
     platform::reason,
     protocol::{digest::Hash, message::FileHead},
@@ -261,9 +267,12 @@ impl Site {
             Place::Target => {
                 let parts = &self.parts.root;
                 let _ = rustix::fs::unlinkat(parts, NEW, AtFlags::empty());
-                let file =
-                    self.create(parts.as_fd(), NEW, head.mode).map_err(|error| fault(&error.into()))?;
+                let file = self.create(parts.as_fd(), NEW, 0).map_err(|error| fault(&error.into()))?;
                 fill(&file, content, head).map_err(|error| fault(&error))?;
+                let old = cursor.look(index).map_err(|error| fault(&error))?;
+                let wanted = (head.mode & 0o777 | 0o600) & !self.umask;
+                let mode = old.map_or(Mode::from_raw_mode(wanted), |old| mode_in_place_of(&old, wanted));
+                set_mode(&file, mode);
                 let parent = cursor.parent(index).map_err(|error| fault(&error))?;
                 rustix::fs::renameat(parts, NEW, parent, name).map_err(|error| fault(&error.into()))?;
                 let stat = rustix::fs::fstat(&file).map_err(|error| fault(&error.into()))?;

@@ -1,6 +1,9 @@
 //! A target that is there already.
 
-use std::{fs, os::unix::fs::symlink};
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt, symlink},
+};
 
 use fdsp::client::{Existing, NewJob, TroubleKind};
 
@@ -38,6 +41,28 @@ fn overwriting_replaces_the_whole() {
     let done = client.run(NewJob { existing: Existing::Overwrite, ..job }).unwrap();
     same(&folder, &client.path("t"));
     assert_eq!((client.names(), done.deleted), (vec!["t".to_owned()], 2));
+}
+
+#[test]
+fn what_is_private_stays_private() {
+    let served = Served::new();
+    write(served.folder.path(), "t/small", b"new");
+    write(served.folder.path(), "t/large", &crate::tree::folder::content(crate::tree::folder::MIB + 5, 1));
+    for existing in [Existing::Update, Existing::Overwrite] {
+        let mut client = Client::quick();
+        for name in ["t/small", "t/large"] {
+            write(client.folder.path(), name, b"old");
+            fs::set_permissions(client.path(name), fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        fs::set_permissions(client.path("t"), fs::Permissions::from_mode(0o700)).unwrap();
+        let job = tree(&client, &served, "t");
+        client.run(NewJob { existing, ..job }).unwrap();
+        same(&served.folder.path().join("t"), &client.path("t"));
+        for (name, mode) in [("t", 0o700), ("t/small", 0o600), ("t/large", 0o600)] {
+            let found = fs::metadata(client.path(name)).unwrap().permissions().mode() & 0o777;
+            assert_eq!(found, mode, "{existing:?}: {name}");
+        }
+    }
 }
 
 /// A folder that was deleted on the server and created again, or a mount that is gone, is served as an empty one.
