@@ -39,6 +39,8 @@ impl Actor {
             Some(now) => {
                 if now == Phase::Failed {
                     self.board.release(id);
+                    // Who tries it again has all retries again.
+                    (memory.corrupt, memory.restarts) = (0, 0);
                     // It takes no time to wait for somebody's answer before anything has come.
                     if memory.transferred == 0 {
                         memory.started = None;

@@ -3,12 +3,12 @@
 use std::{fs, time::Duration};
 
 use fdsp::{
-    client::{Config, Event, TroubleKind},
+    client::{Command, Config, Event, TroubleKind},
     server::{Arch, Limits},
 };
 
 use crate::engine::{
-    proxy::{Fault, Proxy},
+    proxy::{Fault, Proxy, Script},
     support::{Client, MIB, Served, config, content},
 };
 
@@ -122,4 +122,20 @@ fn a_busy_server_is_asked_again_when_it_says() {
     assert!(seconds >= 1.0, "the server says when: {seconds}");
     drop((first, proxy));
     assert!(second.end(waiting).is_ok());
+}
+
+#[test]
+fn a_job_that_is_tried_again_has_all_its_retries() {
+    let served = served();
+    let twice =
+        Script { to_client: vec![Fault::Flip(MIB / 2), Fault::Flip(MIB + MIB / 2)], to_server: Vec::new() };
+    let proxy = Proxy::start(served.at(), vec![twice, vec![Fault::Flip(MIB / 2)].into()]);
+    let mut client = Client::new(Config { retries: 1, segments: 1, ..config() });
+    let job = client.job(proxy.at(), "a");
+    let id = client.add(job);
+    assert_eq!(client.end(id).unwrap_err().kind, TroubleKind::Integrity);
+    client.engine.command(Command::Retry(vec![id]));
+    client.changed(id, "resumed");
+    let finished = client.end(id).unwrap();
+    assert!(fs::read(&finished.path).unwrap() == content(SIZE, 7));
 }
