@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn it_stays_within_its_budget() {
         let hashes = BlockHashes::new();
-        let blocks = 400 * 1024;
+        let blocks = 300 * 1024;
         for index in 0..blocks {
             hashes.put("large", blocks, index, &digest(index));
         }

@@ -80,7 +80,7 @@ fn memory_stays_small() {
     if !alone("footprint::memory_stays_small", |_| {}) {
         return;
     }
-    let count: u64 = effort::at_most(200, 400);
+    let count: u64 = effort::at_most(100, 400);
     const SIZE: u64 = 2 << 20;
     for (arch, tls) in [Arch::Select, Arch::Async].into_iter().flat_map(|arch| [(arch, false), (arch, true)])
     {

@@ -36,6 +36,15 @@ pub fn content(length: usize, seed: u64) -> Vec<u8> {
     bytes
 }
 
+/// A temporary folder in memory, where there is such a place with a gibibyte of room: for tests that make many files and are not about
+/// the disk.
+pub fn temporary() -> tempfile::TempDir {
+    const MEMORY: &str = "/dev/shm";
+    let free = rustix::fs::statvfs(MEMORY).map_or(0, |found| found.f_bavail * found.f_frsize);
+    let in_memory = (free >= 1 << 30).then(|| tempfile::tempdir_in(MEMORY).ok()).flatten();
+    in_memory.unwrap_or_else(|| tempfile::tempdir().unwrap())
+}
+
 /// What stands in a folder, by path: kind, content, time and executable bits.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Found {

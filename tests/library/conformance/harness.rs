@@ -18,6 +18,7 @@ use fdsp::{
 use tempfile::TempDir;
 
 pub use crate::shared::folder::content as noise;
+use crate::shared::folder::temporary;
 
 /// Within this everything happens, on the slowest machine.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -89,7 +90,7 @@ pub fn serve_to(access: Access, arch: Arch, limits: Limits) -> Served {
 }
 
 fn serve_as(config: impl FnOnce(PathBuf) -> Config) -> Served {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = temporary();
     let log = Arc::new(Log::default());
     let sink = {
         let log = Arc::clone(&log);

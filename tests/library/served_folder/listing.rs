@@ -158,7 +158,7 @@ fn pages_come_sorted_whole_and_once() {
 
 #[test]
 fn a_hundred_thousand_entries_are_no_burden() {
-    let temporary = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+    let temporary = crate::shared::folder::temporary();
     fs::write(temporary.path().join("0"), "").unwrap();
     for index in 1..100_000 {
         // A link to a file costs the file system less than another file.

@@ -35,7 +35,7 @@ struct World {
 
 impl World {
     fn new() -> World {
-        let temporary = tempfile::tempdir().unwrap();
+        let temporary = crate::shared::folder::temporary();
         let at = |path: &str| temporary.path().join(path);
         fs::create_dir_all(at("served/sub/deep")).unwrap();
         fs::create_dir(at("outside")).unwrap();

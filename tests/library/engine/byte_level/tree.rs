@@ -14,6 +14,7 @@ use crate::engine::{
     frames,
     support::{Client, names, once},
 };
+use crate::shared::{effort, folder::temporary};
 
 const ASKS_TREE: u8 = 0x06;
 const ASKS_FILES: u8 = 0x07;
@@ -278,7 +279,7 @@ fn every_wrong_answer_is_refused() {
     let at = serve(&present, tricks, right_answer);
     let mut client = Client::new(once());
     for (number, Trick { name, harmless, .. }) in tricks(1).into_iter().enumerate() {
-        let outside = tempfile::tempdir().unwrap();
+        let outside = temporary();
         let folder = outside.path().join("in");
         fs::create_dir(&folder).unwrap();
         *present.lock().unwrap() = Some(number);
@@ -292,9 +293,14 @@ fn every_wrong_answer_is_refused() {
             }
         }
         assert_eq!(names(outside.path()), ["in"], "{name} left something outside");
-        if !harmless {
+        // What is right comes behind what was wrong.
+        let again = effort::large() || number % 4 == 0;
+        if !harmless && again {
             *present.lock().unwrap() = None;
             fetch(&mut client, at, &folder).unwrap_or_else(|trouble| panic!("after {name}: {trouble}"));
+        }
+        if !harmless && !again {
+            continue;
         }
         assert_eq!(names(&folder), ["t"], "after {name}");
         assert_eq!(fs::read(folder.join("t/a")).unwrap(), WANTED, "after {name}");
