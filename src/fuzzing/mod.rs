@@ -54,7 +54,7 @@ pub(crate) struct Fuzz {
 
 impl Fuzz {
     pub(crate) fn new(target: &'static str) -> Fuzz {
-        Fuzz { target, words: &[], mutator: None, rounds: 10_000, memory: 1 << 20 }
+        Fuzz { target, words: &[], mutator: None, rounds: 6_000, memory: 1 << 20 }
     }
 
     /// Words of the format, which mutations put in.

@@ -130,7 +130,8 @@ mod tests {
         for index in 0..blocks {
             hashes.put("large", blocks, index, &digest(index));
         }
-        let kept = (0..blocks).filter(|&index| !hashes.run("large", index, index + 1).is_empty()).count();
+        let some = (0..blocks).step_by(16);
+        let kept = some.filter(|&index| !hashes.run("large", index, index + 1).is_empty()).count() * 16;
         assert!((100_000..260_000).contains(&kept), "{kept} blocks");
         assert_eq!(hashes.run("large", blocks - 1, blocks), [digest(blocks - 1)]);
     }
