@@ -200,7 +200,7 @@ fn what_was_drawn_and_is_not_on_the_terminal_yet_is_neither_trusted_nor_put_away
 #[test]
 fn no_name_is_so_long_that_it_hides_the_warning() {
     for host in ["nas", &long_host(), &"y".repeat(70)] {
-        for width in (24..=70).chain([79, 80, 81, 100, 130]) {
+        for width in 24..=130 {
             for height in [1, 4, 8, 14, 24] {
                 let (mut model, queue) = (model(), Fake::default());
                 warn(&mut model, &queue, host);
@@ -284,7 +284,7 @@ fn nobody_is_trusted_whose_pin_has_no_room() {
 #[test]
 fn at_every_size_a_yes_is_taken_if_the_pin_is_shown() {
     let check = |host: &str| {
-        for width in (1..=70).chain([79, 80, 81, 100, 130]) {
+        for width in 1..=130 {
             for height in [1, 3, 4, 6, 8, 13, 14, 24, 40] {
                 let (mut model, queue) = (model(), Fake::default());
                 meet(&mut model, &queue, host);
