@@ -32,8 +32,8 @@ use super::{
     worker::Context,
 };
 
-/// How often it is said that connections are lost.
-const TOLD: Duration = Duration::from_secs(10);
+/// Lost connections of one download are logged at most this often.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Fetches what is missing; afterwards the memory has every block, and the root. Whoever drops it before its end has to
 /// [`crew::settle`] what still runs.
@@ -70,8 +70,8 @@ pub(super) async fn fetch(context: &Context, memory: &mut Memory) -> Result<(), 
     Ok(())
 }
 
-/// What is here was proven by another server, which may send the same identity: only this server's hashes tell what of it is
-/// the same.
+/// The local blocks were proven by another server, which may send the same identity: only this server's hashes show which of them
+/// match.
 fn of_another(context: &Context, memory: &mut Memory) -> Result<(), Fault> {
     let (address, peer) = (&context.new.address, dial::peer(&context.new.address.authority));
     memory.restarts += 1;
@@ -147,10 +147,10 @@ async fn claimed(context: &Context, memory: &Memory) -> Result<Option<Hash>, Fau
 
 /// A connection was lost that has brought something: the next one is made at once.
 fn reconnecting(context: &Context, memory: &mut Memory, fault: &Fault) {
-    let (count, told) = &mut memory.reconnected;
+    let (count, logged) = &mut memory.reconnected;
     *count += 1;
-    if told.is_none_or(|told| told.elapsed() >= TOLD) {
-        *told = Some(Instant::now());
+    if logged.is_none_or(|logged| logged.elapsed() >= LOG_INTERVAL) {
+        *logged = Some(Instant::now());
         let (name, here) = (context.name(), units::bytes(memory.blocks.received()));
         let times = if *count == 1 { String::new() } else { format!(" ({count} times by now)") };
         tracing::info!("{name}: {}; reconnecting{times}, with {here} received", fault.trouble.message);

@@ -390,7 +390,7 @@ mod tests {
                 fs::set_permissions(&target, fs::Permissions::from_mode(old)).unwrap();
             }
             let mut memory = complete(Folders::default().open(dir.path()).unwrap());
-            assert_eq!(mode(&part), 0o600, "nobody else reads it meanwhile");
+            assert_eq!(mode(&part), 0o600, "others cannot read it meanwhile");
             run(&mut memory, existing, false).unwrap();
             assert_eq!(fs::read(&target).unwrap(), CONTENT);
             assert_eq!(mode(&target), old.unwrap_or(0o666 & !platform::umask()), "{existing:?}");

@@ -100,7 +100,7 @@ pub(super) struct Memory {
     pub(super) received: u64,
     /// How much of this version of the content was here at any time.
     pub(super) furthest: HighWater,
-    /// Connections that were lost on the way, and when that was last said.
+    /// How many connections were lost, and when that was last logged.
     pub(super) reconnected: (u64, Option<Instant>),
     /// When the first connection was begun.
     pub(super) started: Option<Instant>,

@@ -1,5 +1,5 @@
-//! The seal of journals, which tell what need not be fetched any more, and lie where anything may be put that is fetched or
-//! unpacked. Each line is authenticated with a secret of the user, and belongs to this header of this journal alone.
+//! The seal of journals. A journal says which blocks need not be fetched again, and lies in a folder that downloads and archives
+//! write to. Each line is authenticated with a secret of the user, and belongs to this header of this journal alone.
 //!
 //! ```text
 //! 0a34c1de fdsp-control 2 9f86d081884c7d659a2feaa0c55ad015

@@ -30,7 +30,7 @@ pub(super) fn is_doubtful(name: &OsStr, folder: &Folder) -> bool {
         || SafeName::exact(&text, Names::Portable).is_err()
 }
 
-/// Whether an error of the system says that a name is none on a file system: then nothing has it.
+/// Whether an error means that the file system cannot have such a name: then no file has it.
 pub(super) fn is_no_name(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::INVAL | Errno::ILSEQ | Errno::NAMETOOLONG))
 }
@@ -79,7 +79,7 @@ impl<'a> Probe<'a> {
             Err(error) if is_no_name(&error.into()) || matches!(error, Errno::NOENT | Errno::PERM) => {
                 Some("this file system does not take its name".to_owned())
             }
-            // Whatever else is wrong, writing will find it.
+            // Any other fault is reported when the file is written.
             Err(_) => None,
         }
     }

@@ -190,28 +190,25 @@ impl Work<'_> {
             for (index, _, size) in manifest.files() {
                 let path = manifest.path(index);
                 let recorded = record.file(&path);
-                let known = [recorded.filter(|_| trusted), hashed.file(&path)];
-                if known == [None, None] && recorded.is_none() {
+                let hashed = hashed.file(&path);
+                if recorded.or(hashed).is_none() {
                     continue;
                 }
                 let Some(stat) = cursor.look(index)? else { continue };
                 let stamp = ground::stamp(&stat);
-                let mut known = known.into_iter().flatten();
                 let identity = manifest.identity(index);
-                let line = match known.find(|known| known.size == size && known.has_stamp(&stamp)) {
-                    Some(known) => {
-                        let proven = recorded.is_some_and(|record| record.proves(known.root, identity));
-                        let identity = if proven { identity } else { record::HASHED };
-                        record::file(&path, size, identity, known.root, &stamp)
-                    }
-                    // It was written a moment ago: another write might not change its stamp. With none it is hashed again, and
+                let mut known = recorded.filter(|_| trusted).into_iter().chain(hashed);
+                if let Some(known) = known.find(|known| known.size == size && known.has_stamp(&stamp)) {
+                    let proven = recorded.is_some_and(|record| record.proves(known.root, identity));
+                    let identity = if proven { identity } else { record::HASHED };
+                    out.add(&record::file(&path, size, identity, known.root, &stamp))?;
+                } else if let Some(known) =
+                    recorded.filter(|known| known.size == size && known.is_of(identity))
+                {
+                    // It was written a moment ago: another write might not change its stamp. Without a stamp it is hashed again, and
                     // what a server has proven about it stays.
-                    None => match recorded.filter(|known| known.size == size && known.is_of(identity)) {
-                        Some(known) => record::file(&path, size, identity, known.root, ""),
-                        None => continue,
-                    },
-                };
-                out.add(&line)?;
+                    out.add(&record::file(&path, size, identity, known.root, ""))?;
+                }
             }
             Ok(())
         });
