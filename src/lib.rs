@@ -35,7 +35,7 @@ mod tls;
 pub mod ui;
 pub mod units;
 
-pub use platform::catch_file_size_signal;
+pub use platform::{catch_file_size_signal, protect_memory};
 
 /// How both ends introduce themselves to each other.
 const AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));

@@ -26,6 +26,10 @@ fn main() -> ExitCode {
 }
 
 fn run() -> color_eyre::Result<Exit> {
+    // Before anything is read that is secret.
+    let unprotected = fdsp::protect_memory().err().map(|error| {
+        format!("other processes of yours may be able to read this one's memory, and core files can be written: {error}")
+    });
     fdsp::catch_file_size_signal()?;
     let cli = match Cli::read(std::env::args_os()).map_err(Problem::from)? {
         Typed::Run(cli) => cli,
@@ -42,7 +46,7 @@ fn run() -> color_eyre::Result<Exit> {
     if let (Some(warning), true) = (&guard.warning, plan.face != Face::Screen) {
         headless::say(&format!("tui: warning: {warning}"));
     }
-    for warning in &plan.warnings {
+    for warning in plan.warnings.iter().chain(&unprotected) {
         tracing::warn!("{warning}");
         if matches!(plan.face, Face::Plain | Face::Json) && !plan.log.stderr {
             headless::say(&format!("tui: warning: {warning}"));

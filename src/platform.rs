@@ -25,7 +25,7 @@ use rustix::{
     fs::{Advice, FallocateFlags, Mode, OFlags, ResolveFlags, SeekFrom},
     io::Errno,
     path::Arg,
-    process::{Resource, getrlimit},
+    process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit},
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -251,6 +251,31 @@ pub fn catch_file_size_signal() -> io::Result<()> {
     signal(kind).map(drop)
 }
 
+/// Makes sure that no core file has tokens and keys in it, and that no other process of the same user reads the memory or the
+/// environment (`FDSP_TOKEN`) of this one. A process that is traced already stays open to its tracer, which sees all of
+/// it anyway.
+///
+/// # Errors
+/// The system does not allow it.
+pub fn protect_memory() -> io::Result<()> {
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    if !is_traced() {
+        set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    }
+    Ok(())
+}
+
+/// Whether a debugger, or `strace`, watches this process.
+fn is_traced() -> bool {
+    status("TracerPid:").is_some_and(|tracer| tracer != "0")
+}
+
+/// A field of what the kernel tells of this process.
+pub(crate) fn status(field: &str) -> Option<String> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    status.lines().find_map(|line| Some(line.strip_prefix(field)?.trim().to_owned()))
+}
+
 /// Whether an error says that a file system cannot do what was asked at all: sync, set a mode or time, lock, claim space. The
 /// one list, for files, trees and archives.
 pub(crate) fn cannot(error: Errno) -> bool {
@@ -282,9 +307,7 @@ pub(crate) fn boot() -> Option<String> {
 /// The permission bits that new files do not get; the usual ones where the system does not tell.
 pub(crate) fn umask() -> u32 {
     // Asking the system itself would change it for a moment, for all threads.
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("Umask:"));
-    line.and_then(|mask| u32::from_str_radix(mask.trim(), 8).ok()).unwrap_or(0o022)
+    status("Umask:").and_then(|mask| u32::from_str_radix(&mask, 8).ok()).unwrap_or(0o022)
 }
 
 /// The time that processors have spent on this thread so far. Unlike a clock it stands still while others have them.

@@ -4,6 +4,8 @@ use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::platform;
+
 /// The signals that end the process. Must be made inside a tokio runtime.
 #[derive(Debug)]
 pub(super) struct Signals {
@@ -39,7 +41,7 @@ impl Signals {
 
 /// `nohup` has the process ignore SIGHUP; handling it again would undo what the user asked for.
 fn hangup_is_ignored() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
+    platform::status("SigIgn:")
+        .and_then(|mask| u64::from_str_radix(&mask, 16).ok())
+        .is_some_and(|mask| mask & 1 == 1)
 }
