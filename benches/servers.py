@@ -24,7 +24,7 @@ def serve_tui(place, binary, *options):
     """This program; `address` is what it prints for its clients."""
     # Into a file: whoever read a pipe would take a part of the processors for it.
     with open(place.settings / "events", "wb") as events:
-        server = Server([binary, "--serve", "--json", "-P", "0", *options, str(place.served)],
+        server = Server([binary, "--serve", "--json", "-P", "0", "--public", *options, str(place.served)],
                         stdout=events, stderr=subprocess.DEVNULL)
     listening = first_event(server, place.settings / "events")
     server.port, server.address = listening["port"], listening["address"]

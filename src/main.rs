@@ -58,8 +58,8 @@ fn run() -> color_eyre::Result<Exit> {
 fn carry_out(plan: Plan, ring: LogRing) -> color_eyre::Result<Exit> {
     let (style, settings) = (plan.style(), &plan.settings);
     Ok(match (plan.task, plan.face) {
-        (Task::Serve(config), Face::Screen) => screen::serve(config, settings, ring)?,
-        (Task::Serve(config), _) => headless::server::run(config, style)?,
+        (Task::Serve(serve), Face::Screen) => screen::serve(serve.config, settings, ring)?,
+        (Task::Serve(serve), _) => headless::server::run(serve, style)?,
         (Task::Demo(demo), Face::Screen) => screen::demo(*demo, settings, ring)?,
         (Task::Demo(demo), _) => demo::run(*demo, style)?,
         (Task::Fetch(fetch), Face::Screen) => screen::fetch(fetch, settings, ring)?,

@@ -1,6 +1,9 @@
 //! What opens a server, and what it proves itself by: tokens, pins, certificates.
 
-use std::path::Path;
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use super::{
     Cli, UsageError,
@@ -25,31 +28,56 @@ const SECRET: &str = "secret";
 /// The folder with what a server keeps, in the state folder.
 const SERVER: &str = "server";
 
-/// A token, and whether it was given for just this run.
+/// A token, where it is from, and whether it was given for just this run.
 struct Given {
     token: Token,
+    source: TokenSource,
     for_this: bool,
+}
+
+/// Where the token of a server is from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenSource {
+    /// `--token`.
+    Option,
+    /// `FDSP_TOKEN`.
+    Environment,
+    /// This file.
+    File(PathBuf),
+}
+
+impl fmt::Display for TokenSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TokenSource::Option => f.write_str("the value of --token"),
+            TokenSource::Environment => f.write_str("the value of FDSP_TOKEN"),
+            TokenSource::File(path) => write!(f, "in '{}'", shown(path.as_os_str())),
+        }
+    }
 }
 
 impl Cli {
     /// The token that was given: by an option, by the environment, by the settings, in this order.
     fn token(&self, kept: Option<&Path>, around: &Surroundings) -> Result<Option<Given>, UsageError> {
-        let for_this = |token| Some(Given { token, for_this: true });
+        let file = |path: PathBuf, for_this| {
+            read(&path).map(|token| Some(Given { token, source: TokenSource::File(path), for_this }))
+        };
         if let Some(typed) = &self.common.token {
-            return typed.0.clone().map(for_this).map_err(|error| UsageError(format!("--token: {error}")));
+            let given = |token| Some(Given { token, source: TokenSource::Option, for_this: true });
+            return typed.0.clone().map(given).map_err(|error| UsageError(format!("--token: {error}")));
         }
         if let Some(path) = &self.common.token_file {
-            return read(&around.directory.join(path)).map(for_this);
+            return file(around.directory.join(path), true);
         }
         if let Some(text) = &around.token {
             let token = text.to_str().and_then(|text| Token::parse(text).ok());
             return match token {
-                Some(token) => Ok(Some(Given { token, for_this: false })),
+                Some(token) => Ok(Some(Given { token, source: TokenSource::Environment, for_this: false })),
                 None => wrong("FDSP_TOKEN does not hold a token: see tui --help"),
             };
         }
         match kept {
-            Some(path) => read(path).map(|token| Some(Given { token, for_this: false })),
+            Some(path) => file(path.to_owned(), false),
             None => Ok(None),
         }
     }
@@ -115,19 +143,27 @@ impl Cli {
         Ok(())
     }
 
-    /// Who may fetch from the server.
-    pub(super) fn access(&self, settings: &Settings, around: &Surroundings) -> Result<Access, UsageError> {
+    /// Who may fetch from the server, and where the token is from.
+    pub(super) fn access(
+        &self,
+        settings: &Settings,
+        around: &Surroundings,
+    ) -> Result<(Access, Option<TokenSource>), UsageError> {
         if settings.server.public {
             let given = self.common.token.is_some() || self.common.token_file.is_some();
             return if given {
                 wrong("--public serves everybody, and a token does not: leave one of them out")
             } else {
-                Ok(Access::Public)
+                Ok((Access::Public, None))
             };
         }
         Ok(match self.token(settings.server.token_file.as_deref(), around)? {
-            Some(given) => Access::Token(given.token),
-            None => Access::Kept(state(around)?.join(SERVER)),
+            Some(given) => (Access::Token(given.token), Some(given.source)),
+            None => {
+                let access = Access::Kept(state(around)?.join(SERVER));
+                let source = access.token_file().map(TokenSource::File);
+                (access, source)
+            }
         })
     }
 }

@@ -46,6 +46,7 @@ impl Cli {
             ("--tls-cert", server.tls_cert.is_some()),
             ("--tls-key", server.tls_key.is_some()),
             ("--public", server.public),
+            ("--print-token", server.print_token),
             ("--symlinks", server.symlinks.is_some()),
             ("--hidden", server.hidden.is_some()),
             ("--one-file-system", server.one_file_system),
@@ -84,6 +85,7 @@ impl Cli {
                 ("--tls-cert", server.tls_cert.is_some()),
                 ("--tls-key", server.tls_key.is_some()),
                 ("--public", server.public),
+                ("--print-token", server.print_token),
             ];
             if let Some(name) =
                 given(&of_one_download).or_else(|| given(&place)).or_else(|| given(&of_a_session))
@@ -139,6 +141,7 @@ impl Cli {
         set(&mut server.tls_cert, self.server.tls_cert.clone().map(Some));
         set(&mut server.tls_key, self.server.tls_key.clone().map(Some));
         set(&mut server.public, self.server.public.then_some(true));
+        set(&mut server.print_token, self.server.print_token.then_some(true));
         set(&mut server.arch, self.server.arch);
         set(&mut server.classic, self.server.classic.then_some(true));
         set(&mut server.classic_dialect, self.server.classic_dialect.map(Some));

@@ -1,6 +1,6 @@
 //! The command line, as it is typed. What is meant by it is decided in [`plan`].
 
-mod access;
+pub mod access;
 mod exposed;
 pub mod fetch;
 mod merge;
@@ -194,6 +194,9 @@ pub struct ServerArgs {
     /// Serve everybody, without a token
     #[arg(long)]
     pub public: bool,
+    /// Print the token with the address also where stdout is not a terminal [default: print where the token is]
+    #[arg(long)]
+    pub print_token: bool,
     /// Links to follow: those that stay inside the folder, or never any [default: inside]
     #[arg(long, value_name = "WHICH", value_parser = values::links())]
     pub symlinks: Option<Links>,

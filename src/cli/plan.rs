@@ -5,7 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Cli, Fetch, UsageError, access, own::canonical};
+use super::{
+    Cli, Fetch, UsageError,
+    access::{self, TokenSource},
+    own::canonical,
+};
 use crate::{
     client,
     config::{self, Settings},
@@ -48,9 +52,27 @@ pub enum Task {
     /// Fetch these.
     Fetch(Fetch),
     /// Serve.
-    Serve(server::Config),
+    Serve(Serve),
     /// Serve and fetch from it.
     Demo(Box<Demo>),
+}
+
+/// A server, and what is printed of it.
+#[derive(Clone, Debug)]
+pub struct Serve {
+    /// How it runs.
+    pub config: server::Config,
+    /// What is printed of its token.
+    pub print: PrintedToken,
+}
+
+/// What a server prints of its token on stdout, which may be kept where others read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PrintedToken {
+    /// It is part of the address.
+    Whole,
+    /// Where it is from.
+    Source(TokenSource),
 }
 
 /// A server and a client of one process.
@@ -106,6 +128,8 @@ pub enum Terminal {
 pub struct Surroundings {
     /// What stdin and stdout are.
     pub terminal: Terminal,
+    /// Whether stdout is a terminal, whatever stdin is.
+    pub prints_to_terminal: bool,
     /// The current directory.
     pub directory: PathBuf,
     /// What FDSP_TOKEN holds.
@@ -124,13 +148,14 @@ impl Surroundings {
         let directory = std::env::current_dir().map_err(|error| {
             UsageError(format!("the current directory cannot be used: {error}; go to another one"))
         })?;
-        let terminal = match std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
+        let prints_to_terminal = std::io::stdout().is_terminal();
+        let terminal = match std::io::stdin().is_terminal() && prints_to_terminal {
             true if moves_cursor() => Terminal::Screen,
             true => Terminal::Dumb,
             false => Terminal::None,
         };
         let token = std::env::var_os("FDSP_TOKEN").filter(|token| !token.is_empty());
-        Ok(Surroundings { terminal, directory, token, state: config::state_folder() })
+        Ok(Surroundings { terminal, prints_to_terminal, directory, token, state: config::state_folder() })
     }
 }
 
@@ -166,10 +191,17 @@ impl Cli {
         let task = if self.server.serve {
             let config = server_config(&settings, self.served(&around.directory)?)?;
             let identity = access::identity(&settings, around)?;
-            let config = server::Config { identity, access: self.access(&settings, around)?, ..config };
+            let (access, source) = self.access(&settings, around)?;
+            let print = match source {
+                Some(source) if !around.prints_to_terminal && !settings.server.print_token => {
+                    PrintedToken::Source(source)
+                }
+                _ => PrintedToken::Whole,
+            };
+            let config = server::Config { identity, access, ..config };
             self.keeps_its_own(&config, &settings, around)?;
             let private = self.private(&config, &settings, around);
-            Task::Serve(server::Config { private, ..config })
+            Task::Serve(Serve { config: server::Config { private, ..config }, print })
         } else if self.server.demo {
             let root = self.served(&around.directory)?;
             // A log that grows in the folder would change what is being archived.
@@ -184,7 +216,10 @@ impl Cli {
             // It keeps nothing, and nothing new may be in what it serves.
             fetch.engine.trust.secret = None;
             let identity = (!settings.server.plain).then_some(Identity::Temporary);
-            let server = server::Config { identity, ..server_config(&settings, root)? };
+            fetch.engine.trust.plain_tokens = true;
+            // The original programs have no token.
+            let access = if settings.server.classic { Access::Public } else { Access::Temporary };
+            let server = server::Config { identity, access, ..server_config(&settings, root)? };
             // A demo keeps nothing itself.
             if around.state.as_ref().is_some_and(|state| state.exists()) {
                 self.keeps_its_own(&server, &settings, around)?;

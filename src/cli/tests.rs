@@ -15,6 +15,7 @@ use crate::{
 fn around() -> Surroundings {
     Surroundings {
         terminal: Terminal::None,
+        prints_to_terminal: false,
         directory: "/tmp".into(),
         token: None,
         state: Some("/state".into()),
@@ -45,7 +46,7 @@ fn fetch(line: &str) -> Fetch {
 
 fn serve(line: &str) -> crate::server::Config {
     match planned(line).map(|plan| plan.task) {
-        Ok(Task::Serve(config)) => config,
+        Ok(Task::Serve(serve)) => serve.config,
         other => panic!("{line}: {other:?}"),
     }
 }

@@ -95,6 +95,8 @@ pub struct Server {
     pub public: bool,
     /// The file with the token, instead of its own.
     pub token_file: Option<PathBuf>,
+    /// Whether the token is printed also where stdout is not a terminal.
+    pub print_token: bool,
     /// Whether to answer the original programs.
     pub classic: bool,
     /// In which dialect; `None` is the architecture's own.
@@ -181,6 +183,7 @@ impl Default for Server {
             tls_key: None,
             public: false,
             token_file: None,
+            print_token: false,
             classic: false,
             classic_dialect: None,
             policy: Policy::default(),

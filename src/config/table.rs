@@ -136,6 +136,7 @@ pub(super) static SETTINGS: &[Setting] = settings! {
     "server.tls_key": |s, v| s.server.tls_key => v.path()?;
     "server.public": |s, v| s.server.public => v.boolean()?;
     "server.token_file": |s, v| s.server.token_file => v.path()?;
+    "server.print_token": |s, v| s.server.print_token => v.boolean()?;
     "server.max_connections": |s, v| s.server.limits.max_connections => v.count(1..=100_000)? as usize;
     "server.max_per_address": |s, v| s.server.limits.max_per_address => v.count(1..=100_000)? as usize;
     "server.max_requests": |s, v| s.server.limits.max_requests => v.count(1..=u64::MAX)?;

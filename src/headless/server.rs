@@ -9,12 +9,18 @@ use std::{
     time::Duration,
 };
 
+use serde::Serialize;
 use tokio::sync::mpsc::{self, Receiver};
 
 use super::{Exit, Problem, output::Objects, print, say, signals::Signals};
 use crate::{
-    cli::plan::{Face, Style},
-    server::{self, Command, Event, Server, Sink},
+    cli::{
+        access::TokenSource,
+        plan::{Face, PrintedToken, Serve, Style},
+    },
+    protocol::address::Address,
+    server::{self, Arch, Command, Event, Server, Sink},
+    text::SafeText,
 };
 
 /// Events that may wait for the reader of stdout or stderr. A reader that does not read must not make the
@@ -30,7 +36,8 @@ const LOOK_CLOSELY: Duration = Duration::from_millis(50);
 ///
 /// # Errors
 /// The server does not start, or its loop fails.
-pub fn run(config: server::Config, style: Style) -> Result<Exit, Problem> {
+pub fn run(serve: Serve, style: Style) -> Result<Exit, Problem> {
+    let Serve { config, print } = serve;
     let failed = |error: io::Error| Problem::new(Exit::Failed, format!("the server failed: {error}"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let (sender, receiver) = mpsc::channel(QUEUE);
@@ -47,7 +54,7 @@ pub fn run(config: server::Config, style: Style) -> Result<Exit, Problem> {
         Signals::new().map_err(failed)?
     };
     let server = server::start(config, sink)?;
-    let mut show = Show { style, objects: Objects::default(), lost };
+    let mut show = Show { style, print, objects: Objects::default(), lost };
     runtime.block_on(drive(&server, receiver, signals, &mut show));
     server.join().map_err(failed)?;
     Ok(Exit::Done)
@@ -74,8 +81,22 @@ async fn drive(server: &Server, mut events: Receiver<Event>, mut signals: Signal
     }
 }
 
+/// The first line of `--json`. Unlike the event, it may have the token in it.
+#[derive(Serialize)]
+struct Listening {
+    event: &'static str,
+    address: String,
+    others: Vec<String>,
+    port: u16,
+    arch: Arch,
+    /// The file with the token that the addresses lack.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_file: Option<SafeText>,
+}
+
 struct Show {
     style: Style,
+    print: PrintedToken,
     objects: Objects,
     lost: Arc<AtomicU64>,
 }
@@ -91,18 +112,45 @@ impl Show {
                 Face::Json,
                 Event::Failed { .. } | Event::Refused { .. } | Event::Draining | Event::Warning { .. },
             ) => {}
-            (Face::Json, _) => return self.objects.print(event),
-            (_, Event::Listening { address, others, .. }) => {
-                let lines = [address].into_iter().chain(others).map(|address| address.revealed() + "\n");
-                // Without a reader the server still serves.
-                print(lines.collect::<String>().as_bytes());
-                return;
+            (_, Event::Listening { address, others, port, arch }) => {
+                return self.listening(address, others, *port, *arch);
             }
+            (Face::Json, _) => return self.objects.print(event),
             _ => {}
         }
         let grave = matches!(event, Event::Warning { .. });
         if !self.style.logged && (self.style.face != Face::Quiet || grave) {
             say(&event.to_string());
+        }
+    }
+
+    /// Prints the addresses of the server, with their token or with a sentence that says where it is.
+    fn listening(&mut self, address: &Address, others: &[Address], port: u16, arch: Arch) {
+        let hidden = match &self.print {
+            PrintedToken::Source(source) if address.authority.token.is_some() => Some(source),
+            _ => None,
+        };
+        let printed = |address: &Address| match hidden {
+            Some(_) => address.to_string(),
+            None => address.revealed(),
+        };
+        let (address, others) = (printed(address), others.iter().map(printed).collect::<Vec<_>>());
+        if self.style.face == Face::Json {
+            let token_file = match hidden {
+                Some(TokenSource::File(path)) => Some(SafeText::from_path(path)),
+                _ => None,
+            };
+            self.objects.print(&Listening { event: "listening", address, others, port, arch, token_file });
+        } else {
+            let lines = [address].into_iter().chain(others).map(|address| address + "\n");
+            // Without a reader the server still serves.
+            print(lines.collect::<String>().as_bytes());
+        }
+        if let Some(source) = hidden {
+            say(&format!(
+                "tui: the address is printed without its token, since stdout is not a terminal; the token is {source}, and \
+                 goes before the host: fdsp://TOKEN@HOST…; with --print-token it is printed as part of the address"
+            ));
         }
     }
 }

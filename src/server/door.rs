@@ -30,21 +30,32 @@ pub enum Access {
     Public,
     /// Who has this token.
     Token(Token),
-    /// On a loopback address everybody; elsewhere who has the token that was made on the first start and is kept in
-    /// this folder.
+    /// On a loopback address everybody, if other users of the machine can read the served folder anyway; otherwise who has the
+    /// token that was made on the first start and is kept in this folder.
     Kept(PathBuf),
+    /// Who has a token that is made for this run.
+    Temporary,
 }
 
 impl Access {
-    /// The token to ask for, if the server listens on `local`.
+    /// The file that the server keeps the token in that it makes.
+    pub fn token_file(&self) -> Option<PathBuf> {
+        match self {
+            Access::Kept(folder) => Some(folder.join(FILE)),
+            Access::Public | Access::Token(_) | Access::Temporary => None,
+        }
+    }
+
+    /// The token to ask for. `asks` is for [`Access::Kept`]: whether it asks for one where the server listens.
     ///
     /// # Errors
     /// The file that it is kept in, and why that cannot be used.
-    pub(super) fn token(&self, local: IpAddr) -> Result<Option<Token>, (SafeText, io::Error)> {
+    pub(super) fn token(&self, asks: bool) -> Result<Option<Token>, (SafeText, io::Error)> {
         match self {
             Access::Public => Ok(None),
             Access::Token(token) => Ok(Some(token.clone())),
-            Access::Kept(_) if local.to_canonical().is_loopback() => Ok(None),
+            Access::Kept(_) if !asks => Ok(None),
+            Access::Temporary => random().map(Some).map_err(|error| (SafeText::default(), error)),
             Access::Kept(folder) => {
                 let path = folder.join(FILE);
                 kept(&path).map(Some).map_err(|error| (SafeText::from_path(&path), error))
@@ -55,11 +66,7 @@ impl Access {
 
 /// The token of a file, which is made if it is not there.
 fn kept(path: &Path) -> io::Result<Token> {
-    let bytes = state::read_or_make(path, || {
-        let mut random = [0; 32];
-        tls::provider().secure_random.fill(&mut random).map_err(|_| io::Error::other("no random numbers"))?;
-        Ok(format!("{}\n", Token::of(&random).reveal()).into_bytes())
-    })?;
+    let bytes = state::read_or_make(path, || Ok(format!("{}\n", random()?.reveal()).into_bytes()))?;
     if !state::is_private(path)? {
         return Err(io::Error::other(
             "others may read it; take that away with chmod 600, or delete it and a new one is made",
@@ -68,6 +75,12 @@ fn kept(path: &Path) -> io::Result<Token> {
     let text = String::from_utf8_lossy(&bytes);
     Token::parse(text.trim())
         .map_err(|error| io::Error::other(format!("{error}; delete it and a new one is made")))
+}
+
+fn random() -> io::Result<Token> {
+    let mut bytes = [0; 32];
+    tls::provider().secure_random.fill(&mut bytes).map_err(|_| io::Error::other("no random numbers"))?;
+    Ok(Token::of(&bytes))
 }
 
 /// What a client is told who knocks.
@@ -236,21 +249,20 @@ mod tests {
     fn a_token_is_made_once_and_only_where_it_is_needed() {
         let place = tempfile::tempdir().unwrap();
         let access = Access::Kept(place.path().join("state"));
-        for loopback in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"] {
-            assert_eq!(access.token(peer(loopback)).unwrap(), None);
-        }
+        assert_eq!(access.token(false).unwrap(), None);
         assert!(!place.path().join("state").exists());
-        let first = access.token(peer("0.0.0.0")).unwrap();
+        let first = access.token(true).unwrap();
         assert!(first.is_some());
-        assert_eq!(access.token(peer("::")).unwrap(), first);
-        assert_eq!(Access::Public.token(peer("::")).unwrap(), None);
+        assert_eq!(access.token(true).unwrap(), first);
+        assert_eq!(Access::Public.token(true).unwrap(), None);
+        assert_ne!(Access::Temporary.token(false).unwrap(), Access::Temporary.token(true).unwrap());
         let file = place.path().join("state/token");
         fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
-        let error = access.token(peer("::")).unwrap_err().1.to_string();
+        let error = access.token(true).unwrap_err().1.to_string();
         assert!(error.contains("others may read it"), "{error}");
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
         fs::write(&file, "short").unwrap();
-        let error = access.token(peer("::")).unwrap_err().1.to_string();
+        let error = access.token(true).unwrap_err().1.to_string();
         assert!(error.contains("delete it") && !error.contains("short\n"), "{error}");
     }
 }

@@ -22,11 +22,11 @@ pub struct ConnectionId(pub u64);
 pub enum Event {
     /// The first event: where the server listens.
     Listening {
-        /// To paste. Lines for people leave its token out.
-        #[serde(serialize_with = "revealed")]
+        /// To paste. A line for people, and a serialised event, leave its token out.
+        #[serde(serialize_with = "shown")]
         address: Address,
         /// The same server at the other addresses of this machine.
-        #[serde(serialize_with = "all_revealed")]
+        #[serde(serialize_with = "all_shown")]
         others: Vec<Address>,
         /// The port.
         port: u16,
@@ -139,13 +139,12 @@ impl Event {
     }
 }
 
-/// Who reads the objects starts the server, and needs all that a client needs.
-fn revealed<S: Serializer>(address: &Address, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&address.revealed())
+fn shown<S: Serializer>(address: &Address, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(address)
 }
 
-fn all_revealed<S: Serializer>(addresses: &[Address], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(addresses.iter().map(Address::revealed))
+fn all_shown<S: Serializer>(addresses: &[Address], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(addresses.iter().map(Address::to_string))
 }
 
 /// A line for people.

@@ -5,6 +5,7 @@
 //!        └────────┴──────────┴──────────┘
 //!                 connection/                      what is said on one connection; no socket, no clock
 //!                 identity.rs  door.rs             what a server proves itself by, and whom it lets in
+//!                 local_users.rs                   what keeps other users of the machine out of the folder
 //!                 shared.rs                        the life of the server, and what connections share
 //!                 hashes.rs                        what is known of the files' blocks
 //!                 indexes.rs                       and of archives
@@ -33,6 +34,7 @@ mod identity;
 mod indexes;
 mod limits;
 mod listen;
+mod local_users;
 mod lru;
 mod memory;
 mod origin;
@@ -76,7 +78,7 @@ use crate::{
         path::RemotePath,
     },
     storage::root::{Policy, Root},
-    text::SafeText,
+    text::{SafeText, ShowPath},
 };
 
 /// The architecture of a server.
@@ -236,10 +238,11 @@ type Loop = Box<dyn FnOnce() -> io::Result<()> + Send>;
 /// # Errors
 /// See [`StartError`].
 pub fn start(config: Config, sink: Sink) -> Result<Server, StartError> {
-    let Config { root, host, port, arch, classic, policy, private, identity, access, limits } = config;
-    let root = Root::open(&root, policy)
+    let Config { root: folder, host, port, arch, classic, policy, private, identity, access, limits } =
+        config;
+    let root = Root::open(&folder, policy)
         .map(|root| root.without(private))
-        .map_err(|error| StartError::Root { path: SafeText::new(&root.to_string_lossy()), error })?;
+        .map_err(|error| StartError::Root { path: SafeText::new(&folder.to_string_lossy()), error })?;
     let listener = listen::listen(&host, port)?;
     let local = listener.local_addr().map_err(StartError::System)?;
     let own = listener.try_clone().map_err(StartError::System)?;
@@ -253,7 +256,17 @@ pub fn start(config: Config, sink: Sink) -> Result<Server, StartError> {
         listen::for_classic(&listener).map_err(StartError::System)?;
     }
     let proof = identity.as_ref().map(Identity::prove).transpose()?;
-    let token = access.token(local.ip()).map_err(|(path, error)| StartError::Token { path, error })?;
+    let barrier = match access {
+        Access::Kept(_) if loopback => local_users::barrier(&folder),
+        _ => None,
+    };
+    let open_because = match (&proof, classic) {
+        (None, _) => Some("without TLS, none of them needs a token; leave out --plain"),
+        (_, Some(_)) => Some("the original programs have no token; leave out --classic"),
+        _ => None,
+    };
+    let asks = !loopback || (barrier.is_some() && open_because.is_none());
+    let token = access.token(asks).map_err(|(path, error)| StartError::Token { path, error })?;
     let security = match &proof {
         Some(proof) => Security::Tls { pin: Some(proof.pin) },
         None => Security::Plain,
@@ -275,6 +288,14 @@ pub fn start(config: Config, sink: Sink) -> Result<Server, StartError> {
     let event =
         Event::Listening { address: address.clone(), others: others.clone(), port: local.port(), arch };
     shared.emit(&event);
+    if let (Some(barrier), Some(because)) = (barrier, open_because) {
+        let message = format!(
+            "other users of this machine can fetch this folder, although the permissions of '{}' keep them out of it: {because}, \
+             or add --public if that is meant",
+            barrier.shown()
+        );
+        shared.emit(&Event::Warning { message: SafeText::new(&message) });
+    }
     let ending = Ending(Arc::clone(&shared));
     let (runs, has_begun) = memory::is_limited().then(mpsc::channel).unzip();
     let thread = thread::Builder::new()

@@ -133,7 +133,7 @@ fn addresses_of_interfaces_are_shown_and_reached_with_their_zone() {
 fn events_of_a_download_have_exactly_their_fields() {
     let home = home();
     for arch in ARCHITECTURES {
-        let mut service = serve(&home, &format!("--arch {arch}"));
+        let mut service = serve(&home, &format!("--arch {arch} --public"));
         let address = format!("fdsp://127.0.0.1:{}/#sha256:", service.port);
         assert!(service.address.starts_with(&address), "{}", service.address);
         let folder = format!("got/{arch}");
@@ -342,7 +342,8 @@ fn a_reader_that_goes_away_does_not_end_the_work() {
     assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""));
     assert!(home.path().join("got/a b.bin").exists());
 
-    let mut child = home.command(["--serve", "-P", "0", "served"]).spawn().expect("the binary starts");
+    let mut child =
+        home.command(["--serve", "-P", "0", "--print-token", "served"]).spawn().expect("the binary starts");
     let address = program::close_after_first_line(child.stdout.take().expect("a pipe"));
     assert_eq!(home.run(["-q", "-d", "got", &program::at(address.trim(), "empty")]).code, 0);
     rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::TERM).expect("it runs");

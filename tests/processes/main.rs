@@ -13,6 +13,7 @@ mod killed;
 mod memory;
 mod out_of_memory;
 mod out_of_threads;
+mod private;
 mod pty;
 mod readme;
 mod second_implementation;

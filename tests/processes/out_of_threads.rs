@@ -64,7 +64,7 @@ fn what_has_no_threads_to_begin_with_says_so() {
 fn threads_run_out_and_come_back() {
     let home = Home::new();
     let Some(mut command) = limited(&home, THREADS) else { return };
-    command.args(["--serve", "--json", "--plain", "--arch", "threads", "-P", "0", "served"]);
+    command.args(["--serve", "--json", "--plain", "--public", "--arch", "threads", "-P", "0", "served"]);
     let mut server = Running::start(command);
     let (mut lines, mut warnings) = (server.stdout(), server.stderr());
     let listening = lines.event("listening");

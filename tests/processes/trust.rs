@@ -59,7 +59,7 @@ fn a_pinned_address_is_all_that_is_needed_and_stays_the_same() {
 
 #[test]
 fn a_wrong_pin_is_refused() {
-    let (home, service) = served("");
+    let (home, service) = served("--public");
     let other = format!("sha256:{}", "0".repeat(64));
     let said = fetch(&home, 5, &[&at(&format!("{}#{other}", unpinned(&service.address)), "file")]);
     says(&said, &["SERVER IDENTITY CHANGED", "the pin is", &other]);

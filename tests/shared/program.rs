@@ -172,6 +172,11 @@ impl Running {
         pages * rustix::param::page_size() as u64
     }
 
+    /// The number of the process.
+    pub fn id(&self) -> u32 {
+        self.child.as_ref().expect("it runs").id()
+    }
+
     pub fn signal(&mut self, signal: Signal) {
         kill_process(pid(self.child()), signal).expect("it runs");
     }
@@ -232,7 +237,7 @@ impl Lines {
     }
 }
 
-/// `tui --serve --json` on a free port.
+/// `tui --serve --json` on a free port, with what is needed in its address.
 pub struct Service {
     pub process: Running,
     pub lines: Lines,
@@ -243,7 +248,7 @@ pub struct Service {
 impl Service {
     /// Serves `folder` with these further options.
     pub fn start(home: &Home, folder: &Path, options: &str) -> Service {
-        let mut command = home.command(["--serve", "--json", "-P", "0"]);
+        let mut command = home.command(["--serve", "--json", "--print-token", "-P", "0"]);
         command.args(options.split_whitespace()).arg(folder).stderr(Stdio::null());
         let mut process = Running::start(command);
         let mut lines = process.stdout();

@@ -104,7 +104,7 @@ fn host(address: &str) -> SocketAddr {
 /// Starts a server; its address. `None`: the port is taken.
 fn serve(home: &TempDir, folder: &Path, arch: &str, secure: bool, port: u16) -> Option<(Child, String)> {
     let mut child = program(home)
-        .args(["--serve", "--json", "--arch", arch, "-P", &port.to_string()])
+        .args(["--serve", "--json", "--public", "--arch", arch, "-P", &port.to_string()])
         .args((!secure).then_some("--plain"))
         .arg(folder)
         .stdout(Stdio::piped())

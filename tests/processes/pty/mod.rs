@@ -5,6 +5,6 @@ mod bars;
 mod dashboard;
 mod downloads;
 mod hang_up;
-mod harness;
+pub mod harness;
 mod panic;
 mod session;
