@@ -24,11 +24,11 @@ impl FromStr for Checksum {
     type Err = ChecksumError;
 
     fn from_str(text: &str) -> Result<Checksum, ChecksumError> {
-        let (algorithm, hex) = text.split_once(':').ok_or(ChecksumError::Algorithm)?;
+        let (algorithm, digits) = text.split_once(':').ok_or(ChecksumError::Algorithm)?;
         match algorithm.to_ascii_lowercase().as_str() {
-            "blake3" => Ok(Checksum::Blake3(decode(hex)?)),
-            "sha256" => Ok(Checksum::Sha256(decode(hex)?)),
-            "md5" => Ok(Checksum::Md5(decode(hex)?)),
+            "blake3" => Ok(Checksum::Blake3(decode(digits)?)),
+            "sha256" => Ok(Checksum::Sha256(decode(digits)?)),
+            "md5" => Ok(Checksum::Md5(decode(digits)?)),
             _ => Err(ChecksumError::Algorithm),
         }
     }
@@ -41,25 +41,14 @@ impl fmt::Display for Checksum {
             Checksum::Sha256(digest) => ("sha256", digest),
             Checksum::Md5(digest) => ("md5", digest),
         };
-        write!(f, "{algorithm}:{}", hex(digest))
+        write!(f, "{algorithm}:{}", hex::encode(digest))
     }
 }
 
-fn decode<const N: usize>(hex: &str) -> Result<[u8; N], ChecksumError> {
-    let wrong = ChecksumError::Digits(2 * N);
+fn decode<const N: usize>(digits: &str) -> Result<[u8; N], ChecksumError> {
     let mut digest = [0; N];
-    if hex.len() != 2 * N {
-        return Err(wrong);
-    }
-    for (byte, pair) in digest.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
-        let digit = |c: u8| char::from(c).to_digit(16).ok_or(wrong);
-        *byte = (digit(pair[0])? << 4 | digit(pair[1])?) as u8;
-    }
+    hex::decode_to_slice(digits, &mut digest).map_err(|_| ChecksumError::Digits(2 * N))?;
     Ok(digest)
-}
-
-fn hex(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Why a file was not digested.

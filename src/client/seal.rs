@@ -86,7 +86,7 @@ impl Seal {
     ) -> io::Result<Lines<W>> {
         let mut nonce = [0; 16];
         fill(&mut nonce)?;
-        let nonce: String = nonce.iter().map(|byte| format!("{byte:02x}")).collect();
+        let nonce = hex::encode(nonce);
         let key = self.key(name, &nonce, header).ok_or_else(|| io::Error::other("there is no secret"))?;
         out.write_all(plain(&format!("{format} {nonce}")).as_bytes())?;
         let mut lines = Lines { out, key };

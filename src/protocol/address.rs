@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
+
 use super::{
     odd_name,
     path::{PathError, RemotePath},
@@ -147,7 +149,7 @@ impl Address {
             write!(f, "{}@", token.reveal())?;
         }
         write!(f, "{}/", self.authority)?;
-        encode(self.path.as_str(), f)?;
+        f.write_str(&encoded(self.path.as_str()))?;
         pin.map_or(Ok(()), |pin| write!(f, "#{pin}"))
     }
 }
@@ -309,51 +311,32 @@ fn port(text: &str) -> Result<u16, AddressError> {
     digits.parse().ok().filter(|port| *port != 0).ok_or_else(wrong)
 }
 
+/// Bytes that stand as they are in an address: of those that RFC 3986 allows in a path, the ones that mean nothing to a shell.
+const UNESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b'=')
+    .remove(b':')
+    .remove(b'@');
+
 /// A path, or a part of one, as it stands in an address.
 pub fn encoded(path: &str) -> String {
-    let mut text = String::with_capacity(path.len());
-    // Writing into a text cannot fail.
-    let _ = encode(path, &mut text);
-    text
-}
-
-fn encode(path: &str, f: &mut impl fmt::Write) -> fmt::Result {
-    for byte in odd_name::bytes(path) {
-        match byte {
-            // What RFC 3986 lets stand in a path; the rest might mean something to a shell or a terminal.
-            b'A'..=b'Z'
-            | b'a'..=b'z'
-            | b'0'..=b'9'
-            | b'/'
-            | b'-'
-            | b'.'
-            | b'_'
-            | b'~'
-            | b'+'
-            | b','
-            | b'='
-            | b':'
-            | b'@' => f.write_char(byte.into())?,
-            _ => write!(f, "%{byte:02X}")?,
-        }
-    }
-    Ok(())
+    let bytes: Vec<u8> = odd_name::bytes(path).collect();
+    percent_encode(&bytes, UNESCAPED).to_string()
 }
 
 fn decode(text: &str) -> Result<String, AddressError> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        if byte != b'%' {
-            bytes.push(byte);
-            rest = after;
-            continue;
-        }
-        let (digits, after) = after.split_first_chunk::<2>().ok_or(AddressError::Percent)?;
-        let digit = |byte: u8| char::from(byte).to_digit(16).ok_or(AddressError::Percent);
-        bytes.push(u8::try_from(digit(digits[0])? * 16 + digit(digits[1])?).unwrap_or(u8::MAX));
-        rest = after;
+    let is_escape =
+        |rest: &[u8]| matches!(rest, [_, a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit());
+    if text.match_indices('%').any(|(at, _)| !is_escape(&text.as_bytes()[at..])) {
+        return Err(AddressError::Percent);
     }
+    let bytes: Vec<u8> = percent_decode_str(text).collect();
     // A NUL would stand for another byte.
     if bytes.contains(&0) {
         return Err(PathError::Nul.into());

@@ -22,15 +22,8 @@ impl Pin {
     pub fn parse(text: &str) -> Result<Pin, PinError> {
         let prefix = text.get(..PREFIX.len()).filter(|prefix| prefix.eq_ignore_ascii_case(PREFIX));
         let digits = prefix.and_then(|_| text.get(PREFIX.len()..)).ok_or(PinError)?;
-        let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
         let mut bytes = [0; 32];
-        if pairs.len() != bytes.len() || !rest.is_empty() {
-            return Err(PinError);
-        }
-        for (byte, pair) in bytes.iter_mut().zip(pairs) {
-            let digit = |digit: u8| char::from(digit).to_digit(16).ok_or(PinError);
-            *byte = u8::try_from(digit(pair[0])? * 16 + digit(pair[1])?).map_err(|_| PinError)?;
-        }
+        hex::decode_to_slice(digits, &mut bytes).map_err(|_| PinError)?;
         Ok(Pin(bytes))
     }
 }
@@ -45,8 +38,7 @@ impl FromStr for Pin {
 
 impl fmt::Display for Pin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(PREFIX)?;
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        write!(f, "{PREFIX}{}", hex::encode(self.0))
     }
 }
 

@@ -1,33 +1,22 @@
-//! A map that forgets what was not used for the longest time, so that it costs no more than it may.
+//! A map that forgets what was not used for the longest time, so that its entries cost at most a budget together.
 
-use std::{
-    borrow::Borrow,
-    collections::{BTreeMap, HashMap},
-    hash::Hash,
-};
+use std::{borrow::Borrow, hash::Hash};
 
-/// See the module.
+use lru::LruCache;
+
+/// A cache with a budget instead of a number of entries.
 #[derive(Debug)]
-pub(super) struct Lru<K, V> {
-    entries: HashMap<K, Entry<V>>,
-    /// The keys by their last use.
-    order: BTreeMap<u64, K>,
-    clock: u64,
+pub(super) struct Lru<K: Hash + Eq, V> {
+    /// The values, with the cost of each.
+    entries: LruCache<K, (V, usize)>,
     cost: usize,
     budget: usize,
 }
 
-#[derive(Debug)]
-struct Entry<V> {
-    value: V,
-    cost: usize,
-    used: u64,
-}
-
-impl<K: Hash + Eq + Clone, V> Lru<K, V> {
-    /// One whose entries cost at most `budget` together.
+impl<K: Hash + Eq, V> Lru<K, V> {
+    /// An empty cache; its entries cost at most `budget` together.
     pub fn new(budget: usize) -> Lru<K, V> {
-        Lru { entries: HashMap::new(), order: BTreeMap::new(), clock: 0, cost: 0, budget }
+        Lru { entries: LruCache::unbounded(), cost: 0, budget }
     }
 
     /// The value of a key, which counts as used now.
@@ -35,30 +24,21 @@ impl<K: Hash + Eq + Clone, V> Lru<K, V> {
     where
         K: Borrow<Q>,
     {
-        let entry = self.entries.get_mut(key)?;
-        self.clock += 1;
-        if let Some(key) = self.order.remove(&std::mem::replace(&mut entry.used, self.clock)) {
-            self.order.insert(self.clock, key);
-        }
-        Some(&mut entry.value)
+        self.entries.get_mut(key).map(|(value, _)| value)
     }
 
-    /// Puts a value in the place of whatever the key had. One that costs more than the whole budget is not kept.
+    /// Replaces the value of a key. A value that costs more than the whole budget is not kept.
     pub fn insert(&mut self, key: K, value: V, cost: usize) {
         self.remove(&key);
         if cost > self.budget {
             return;
         }
         while self.cost > self.budget - cost {
-            let Some((_, oldest)) = self.order.pop_first() else { break };
-            if let Some(old) = self.entries.remove(&oldest) {
-                self.cost -= old.cost;
-            }
+            let Some((_, (_, oldest))) = self.entries.pop_lru() else { break };
+            self.cost -= oldest;
         }
-        self.clock += 1;
         self.cost += cost;
-        self.order.insert(self.clock, key.clone());
-        self.entries.insert(key, Entry { value, cost, used: self.clock });
+        self.entries.put(key, (value, cost));
     }
 
     /// Forgets a key.
@@ -66,9 +46,8 @@ impl<K: Hash + Eq + Clone, V> Lru<K, V> {
     where
         K: Borrow<Q>,
     {
-        if let Some(old) = self.entries.remove(key) {
-            self.order.remove(&old.used);
-            self.cost -= old.cost;
+        if let Some((_, cost)) = self.entries.pop(key) {
+            self.cost -= cost;
         }
     }
 }
@@ -91,6 +70,6 @@ mod tests {
         assert_eq!(lru.get(&0), Some(&mut 0), "and nothing had to go for it");
         lru.insert(0, 1, 10);
         assert_eq!([0, 2, 3].map(|key| lru.get(&key).copied()), [Some(1), None, None]);
-        assert_eq!((lru.cost, lru.entries.len(), lru.order.len()), (10, 1, 1));
+        assert_eq!((lru.cost, lru.entries.len()), (10, 1));
     }
 }

@@ -43,7 +43,6 @@ mod select;
 mod share;
 mod shared;
 mod single;
-mod slab;
 mod slots;
 mod snapshot;
 mod threads;

@@ -23,13 +23,13 @@ use mio::{
     Events, Interest, Poll, Token,
     net::{TcpListener, TcpStream},
 };
+use slab::Slab;
 
 use super::{
     accept::Backoff,
     connection::{Connection, Want},
     limits::READ,
     shared::Shared,
-    slab::Slab,
 };
 
 const LISTENER: Token = Token(usize::MAX);
@@ -80,7 +80,7 @@ pub(super) fn prepare(
         listener,
         backoff: Backoff::default(),
         retry: None,
-        clients: Slab::default(),
+        clients: Slab::new(),
         queue: VecDeque::new(),
         deadlines: BTreeSet::new(),
     };
@@ -151,7 +151,7 @@ impl Loop {
     }
 
     fn enter(&mut self, mut stream: TcpStream, peer: std::net::SocketAddr) -> io::Result<()> {
-        let key = self.clients.next_key();
+        let key = self.clients.vacant_key();
         let interest = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(&mut stream, Token(key), interest)?;
         let stream = Arc::new(stream);
@@ -207,7 +207,7 @@ impl Loop {
             Some(true) => self.enqueue(key),
             Some(false) => {}
             None => {
-                if let Some(client) = self.clients.remove(key) {
+                if let Some(client) = self.clients.try_remove(key) {
                     client.deadline.map(|at| self.deadlines.remove(&(at, key)));
                 }
             }

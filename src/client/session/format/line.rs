@@ -139,28 +139,21 @@ impl From<&Path> for FilePath {
     fn from(path: &Path) -> FilePath {
         match path.to_str() {
             Some(text) => FilePath::Text(text.to_owned()),
-            None => {
-                let bytes = path.as_os_str().as_bytes();
-                FilePath::Bytes { hex: bytes.iter().map(|byte| format!("{byte:02x}")).collect() }
-            }
+            None => FilePath::Bytes { hex: hex::encode(path.as_os_str().as_bytes()) },
         }
     }
 }
 
 impl FilePath {
     pub(super) fn read(self) -> Result<PathBuf, String> {
-        let hex = match self {
-            FilePath::Text(text) if text.contains('\0') => return Err("a path with a NUL".into()),
-            FilePath::Text(text) => return Ok(text.into()),
-            FilePath::Bytes { hex } => hex,
+        let bytes = match self {
+            FilePath::Text(text) => text.into_bytes(),
+            FilePath::Bytes { hex } => hex::decode(hex).map_err(|_| "a path that is not hex")?,
         };
-        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        let byte = |pair: &[u8]| match pair {
-            &[high, low] => Some(digit(high)? << 4 | digit(low)?).filter(|byte| *byte != 0),
-            _ => None,
-        };
-        let bytes: Option<Vec<u8>> = hex.as_bytes().chunks(2).map(byte).collect();
-        Ok(OsString::from_vec(bytes.ok_or("a path that is not hex")?).into())
+        if bytes.contains(&0) {
+            return Err("a path with a NUL".into());
+        }
+        Ok(OsString::from_vec(bytes).into())
     }
 }
 

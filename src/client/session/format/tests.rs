@@ -237,7 +237,7 @@ fn what_is_not_understood_is_refused_and_named() {
     assert!(with(r#","colour":"red""#).contains("colour"));
     assert!(with(r#","checksum":"crc:1""#).contains("download 1 of the queue: a checksum is"));
     assert!(with(r#","save_as":{"hex":"2f0"}"#).contains("not hex"));
-    assert!(with(r#","save_as":{"hex":"00"}"#).contains("not hex"));
+    assert!(with(r#","save_as":{"hex":"00"}"#).contains("a NUL"));
     assert!(with(r#","save_as":"a\u0000b""#).contains("NUL"));
     let job = |address: &str, folder: &str, state: &str| {
         damaged(&format!(
