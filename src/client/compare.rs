@@ -9,6 +9,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, Sender, channel},
     },
+    time::Duration,
 };
 
 use tokio::task::{JoinHandle, block_in_place, spawn_blocking};
@@ -16,10 +17,9 @@ use tokio::task::{JoinHandle, block_in_place, spawn_blocking};
 use crate::text::ShowPath;
 use crate::{
     protocol::{
-        client::{Event, Request},
-        digest::{BLOCK_SIZE, Hash, VerifiedBlock},
+        digest::{BLOCK_SIZE, BlockDigest, Hash, VerifiedBlock},
         error::Code,
-        message::{Content, Failure, Form, Get},
+        message::Content,
     },
     units,
 };
@@ -27,46 +27,65 @@ use crate::{
 use super::{
     Existing, TroubleKind,
     blocks::{Blocks, Noted},
+    fetch,
     link::Link,
     memory::{Memory, Place, Source, buffer, hash_block},
     origin::Origin,
     place::{self, Target},
     retry::{Fault, Verdict},
     times::Status,
+    told::{Answer, Told},
     worker::Context,
 };
 
-/// Compares, on `link`; afterwards the memory knows what to fetch. Local blocks are hashed while the hashes of the server's come,
-/// but the connection never waits for them: a server closes one that is idle, or that reads slowly.
+/// Compares, on `link`; afterwards the memory knows what to fetch, or what it was compared with is another version now. Local blocks are
+/// hashed while the hashes of the server's come, but no connection ever waits for them: a server closes one that is idle, or that reads
+/// slowly.
 pub(super) async fn compare(context: &Context, memory: &mut Memory, mut link: Link) -> Result<(), Fault> {
     let authority = &context.new.address.authority;
-    let (compared, comparison) = loop {
-        let mut comparison = Comparison::start(context, memory)?;
-        match comparison.ask(&mut link).await {
+    let mut comparison = Comparison::start(context, memory, link.origin())?;
+    let answer = loop {
+        match comparison.ask(&mut memory.told, &mut link).await {
             // It was closed while it rested: that is no fault of this try.
             Err(fault) if link.is_stale() && matches!(fault.verdict, Verdict::Again(_)) => {
                 link = context.pool.fresh(authority).await?;
             }
-            compared => break (compared, comparison),
+            Err(fault) if memory.told.goes_on(&fault) => {
+                fetch::reconnecting(context, memory, &fault);
+                link = context.pool.link(authority).await?;
+            }
+            answer => break answer?,
+        }
+        if link.origin() != comparison.origin {
+            context.pool.put(authority, link);
+            return start_again(context, memory);
         }
     };
     context.pool.put(authority, link);
-    let compared = compared?;
+    memory.told.gets_further();
     let Comparison { source, hashes, hashed, _wanted: wanted, .. } = comparison;
     drop(hashes);
+    let code = match answer {
+        Answer::Changed => return start_again(context, memory),
+        Answer::Refused(failure) => match failure.code {
+            code @ (Code::Unsupported | Code::WrongKind) => Some(code),
+            _ => return Err(Fault::refused(context.new.address.path.as_str(), &failure)),
+        },
+        Answer::All | Answer::Enough => None,
+    };
     let hashed = hashed.await.unwrap_or_else(|_| {
         Err(Fault::never(TroubleKind::Other, "comparing the file ended with an internal error"))
     });
     drop(wanted);
     let Hashing { part, old, .. } = hashed?;
-    match (compared, source) {
-        (Compared::All, Some(source)) => block_in_place(|| adopt(context, memory, source, part, old)),
-        (Compared::Not(Code::Unsupported), _) if memory.recalled => {
+    match (code, source) {
+        (None, Some(source)) => block_in_place(|| adopt(context, memory, source, part, old)),
+        (Some(Code::Unsupported), _) if memory.recalled => {
             // The identity tells what is in the `.part`; the target is compared when all is there.
             (memory.doubtful, memory.old) = (false, None);
             Ok(())
         }
-        (Compared::Not(code), _) => {
+        (Some(code), _) => {
             let address = &context.new.address;
             let is_lost = memory.place.as_ref().is_some_and(|place| place.part.is_ours());
             if is_lost && code == Code::Unsupported {
@@ -78,18 +97,25 @@ pub(super) async fn compare(context: &Context, memory: &mut Memory, mut link: Li
             block_in_place(|| memory.start_over())
         }
         // The machine lets no end through without its beginning.
-        (Compared::All, None) => Ok(()),
+        (None, None) => Ok(()),
     }
 }
 
-/// How it ended.
-enum Compared {
-    All,
-    /// The server cannot: it knows no such request, or the path is a directory.
-    Not(Code),
+/// What it was compared with is another version now, or another server's: the local blocks are compared once more, but not for ever.
+fn start_again(context: &Context, memory: &mut Memory) -> Result<(), Fault> {
+    memory.told.forget();
+    memory.restarts += 1;
+    let address = &context.new.address;
+    if memory.restarts > context.retries.max(1) {
+        let fault = Fault::changed(format!("{address} changes whenever it is compared"));
+        // What is here may still match.
+        return Err(Fault { verdict: Verdict::Again(Duration::ZERO), ..fault });
+    }
+    tracing::info!("{address} changed on the server; what was received is compared again");
+    Ok(())
 }
 
-/// Takes the answer.
+/// Takes the answers.
 struct Comparison<'a> {
     context: &'a Context,
     target: Option<Target>,
@@ -119,17 +145,45 @@ impl Drop for Wanted {
 /// The target that exists.
 struct Old {
     target: Target,
-    file: File,
+    file: Hashed,
     size: u64,
     /// Its blocks that match.
     blocks: Blocks,
 }
 
-/// The blocks of a target that this run has hashed, for the next attempt: valid while its status stays the same.
+/// The blocks of a file that this run has hashed, for the next attempt: valid while its status stays the same.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     status: Option<Status>,
     blocks: Noted,
+}
+
+/// A local file whose blocks are hashed.
+struct Hashed {
+    file: File,
+    seen: Arc<Mutex<Seen>>,
+}
+
+impl Hashed {
+    fn new(file: File, seen: &Arc<Mutex<Seen>>) -> Hashed {
+        let status = Status::settled(&file).ok().flatten();
+        let mut known = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if status.is_none() || known.status != status {
+            *known = Seen { status, blocks: Noted::default() };
+        }
+        Hashed { file, seen: Arc::clone(seen) }
+    }
+
+    /// The digest of a block; `None` if the file does not have it.
+    fn digest(&self, index: u64, length: u64, buffer: &mut [u8]) -> Option<BlockDigest> {
+        let lock = || self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = lock().blocks.digest(index, length);
+        seen.or_else(|| {
+            let digest = hash_block(&self.file, index, length, buffer)?;
+            lock().blocks.insert(index, u32::try_from(length).unwrap_or(u32::MAX), &digest);
+            Some(digest)
+        })
+    }
 }
 
 /// Hashes local blocks, on a thread that may block.
@@ -137,16 +191,15 @@ struct Hashing {
     keep: bool,
     /// What is known of the `.part`.
     known: Blocks,
-    file: Option<File>,
+    file: Option<Hashed>,
     /// Blocks of the `.part` that match.
     part: Blocks,
     old: Option<Old>,
-    seen: Arc<Mutex<Seen>>,
     buffer: Vec<u8>,
 }
 
 impl<'a> Comparison<'a> {
-    fn start(context: &'a Context, memory: &Memory) -> Result<Comparison<'a>, Fault> {
+    fn start(context: &'a Context, memory: &Memory, origin: Origin) -> Result<Comparison<'a>, Fault> {
         let (file, length) = match &memory.place {
             // Opened again: the lock of the `.part` must not outlive the attempt with this thread.
             Some(place) => (place.part.read_only(), place.part.length()?),
@@ -155,72 +208,50 @@ impl<'a> Comparison<'a> {
         let old = memory.old.as_ref().and_then(|target| {
             let file = target.folder.read(&target.name).ok()?;
             let size = file.metadata().ok().filter(|data| data.is_file())?.len();
+            let file = Hashed::new(file, &memory.seen.old);
             Some(Old { target: target.clone(), file, size, blocks: Blocks::default() })
         });
-        if let Some(old) = &old {
-            let status = Status::settled(&old.file).ok().flatten();
-            let mut seen = memory.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            if status.is_none() || seen.status != status {
-                *seen = Seen { status, blocks: Noted::default() };
-            }
-        }
         let here = Blocks::in_all(old.as_ref().map_or(0, |old| old.size).max(length));
         let target = memory.place.as_ref().map(|place| &place.target).or(memory.old.as_ref()).cloned();
         let old_target = old.as_ref().map(|old| old.target.clone());
         let keep = context.new.existing == Existing::Keep;
-        let (known, seen) = (memory.blocks.clone(), Arc::clone(&memory.seen));
-        let part = Blocks::default();
-        let hashing = Hashing { keep, known, file, part, old, seen, buffer: buffer() };
+        let file = file.map(|file| Hashed::new(file, &memory.seen.part));
+        let (known, part) = (memory.blocks.clone(), Blocks::default());
+        let hashing = Hashing { keep, known, file, part, old, buffer: buffer() };
         let wanted = Arc::new(AtomicBool::new(true));
         let is_wanted = Arc::clone(&wanted);
         let (hashes, received) = channel();
         let hashed = spawn_blocking(move || hashing.run(received, &is_wanted));
         let (old, source, _wanted) = (old_target, None, Wanted(wanted));
-        let origin = Origin::Unknown;
-        Ok(Comparison { context, target, old, source, origin, here, hashes, hashed, _wanted })
+        let mut comparison =
+            Comparison { context, target, old, source, origin, here, hashes, hashed, _wanted };
+        if let Some((_, content, hashes)) = memory.told.known().filter(|(known, ..)| *known == origin) {
+            // What an earlier attempt was told.
+            comparison.take(content, 0, hashes).map(drop)?;
+        }
+        Ok(comparison)
     }
 
-    /// Asks for the hashes of the server's blocks.
-    async fn ask(&mut self, link: &mut Link) -> Result<Compared, Fault> {
-        self.origin = link.origin();
-        let request = Request::Hashes(Get {
-            path: self.context.new.address.path.as_str().to_owned(),
-            form: Form::File,
-            // There is no local block to compare further ones with, however many a server sends.
-            blocks: Some(self.here),
-            holes: true,
-            ..Get::default()
-        });
-        link.ask(&request, &self.context.board.limiter, |event| self.take(event)).await
+    /// Asks for the hashes of the server's blocks. There is no local block to compare further ones with, however many a server sends.
+    async fn ask(&mut self, told: &mut Told, link: &mut Link) -> Result<Answer, Fault> {
+        let (context, asked) = (self.context, (self.context.new.address.path.as_str(), self.here));
+        told.ask(context, link, asked, |content, first, hashes| self.take(content, first, hashes)).await
     }
 
-    fn take(&mut self, event: Event<'_>) -> Result<ControlFlow<Compared>, Fault> {
-        match event {
-            Event::Content { content, .. } => self.begin(&content)?,
-            Event::Hashes { first_block, hashes, .. } => {
-                let size = self.source.as_ref().and_then(|source| source.size).unwrap_or(0);
-                for (index, hash) in (first_block..).zip(hashes) {
-                    let rest = index.checked_mul(BLOCK_SIZE).and_then(|begin| size.checked_sub(begin));
-                    let Some(rest) = rest else { continue };
-                    if self.hashes.send((index, rest.min(BLOCK_SIZE), hash)).is_err() {
-                        // The thread reports why.
-                        return Ok(ControlFlow::Break(Compared::All));
-                    }
-                }
+    fn take(&mut self, content: &Content, first: u64, hashes: &[Hash]) -> Result<ControlFlow<()>, Fault> {
+        if self.source.is_none() {
+            self.begin(content)?;
+        }
+        let size = content.size.unwrap_or(0);
+        for (index, &hash) in (first..).zip(hashes) {
+            let rest = index.checked_mul(BLOCK_SIZE).and_then(|begin| size.checked_sub(begin));
+            let Some(rest) = rest else { continue };
+            if self.hashes.send((index, rest.min(BLOCK_SIZE), hash)).is_err() {
+                // The thread reports why.
+                return Ok(ControlFlow::Break(()));
             }
-            Event::End { .. } => return Ok(ControlFlow::Break(Compared::All)),
-            Event::Failed { failure, .. } => return self.failed(&failure),
-            Event::Welcome(welcome) => self.context.welcomed(&welcome),
-            _ => {}
         }
         Ok(ControlFlow::Continue(()))
-    }
-
-    fn failed(&self, failure: &Failure) -> Result<ControlFlow<Compared>, Fault> {
-        match failure.code {
-            code @ (Code::Unsupported | Code::WrongKind) => Ok(ControlFlow::Break(Compared::Not(code))),
-            _ => Err(Fault::refused(self.context.new.address.path.as_str(), failure)),
-        }
     }
 
     fn begin(&mut self, content: &Content) -> Result<(), Fault> {
@@ -259,14 +290,7 @@ impl Hashing {
             return Ok(());
         }
         if let Some(old) = &mut self.old {
-            let lock = || self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            let seen = lock().blocks.digest(index, length);
-            let digest = seen.or_else(|| {
-                let digest = hash_block(&old.file, index, length, &mut self.buffer)?;
-                lock().blocks.insert(index, short, &digest);
-                Some(digest)
-            });
-            match digest.and_then(same) {
+            match old.file.digest(index, length, &mut self.buffer).and_then(same) {
                 Some(block) => {
                     old.blocks.insert(&block);
                     return Ok(());
@@ -277,7 +301,7 @@ impl Hashing {
             }
         }
         let Some(file) = &self.file else { return Ok(()) };
-        let block = known.or_else(|| hash_block(file, index, length, &mut self.buffer).and_then(same));
+        let block = known.or_else(|| file.digest(index, length, &mut self.buffer).and_then(same));
         if let Some(block) = block {
             self.part.insert(&block);
         }
@@ -296,6 +320,7 @@ fn adopt(
     let (size, data_bytes) = (source.size.unwrap_or(0), source.data_bytes);
     // The blocks are proven by hashes of which the server said at their end that they are of this version.
     (memory.doubtful, memory.recalled, memory.proven) = (false, false, true);
+    memory.told = Told::default();
     memory.source = Some(source);
     memory.blocks = kept;
     match old {
@@ -349,8 +374,8 @@ fn copy(context: &Context, memory: &mut Memory, size: u64, old: &Old) -> Result<
     let (mut buffer, mut shares) = (buffer(), true);
     for (index, hash) in old.blocks.verified() {
         let (offset, length) = (index * BLOCK_SIZE, old.blocks.length(index));
-        shares = shares && place.part.writer()?.copy_from(&old.file, offset, length);
-        let copied = if shares { place.part.file()? } else { &old.file };
+        shares = shares && place.part.writer()?.copy_from(&old.file.file, offset, length);
+        let copied = if shares { place.part.file()? } else { &old.file.file };
         let short = u32::try_from(length).unwrap_or(u32::MAX);
         let digest = hash_block(copied, index, length, &mut buffer);
         let block = digest.and_then(|digest| VerifiedBlock::compare(index, short, digest, hash));
@@ -386,9 +411,10 @@ mod tests {
         let hash = |seen: &Arc<Mutex<Seen>>| {
             let file = folder.read("x".as_ref()).unwrap();
             let target = Target::new(Arc::clone(&folder), "x".into());
+            let file = Hashed { file, seen: Arc::clone(seen) };
             let old = Some(Old { target, file, size: 7, blocks: Blocks::default() });
-            let (known, part, seen) = (Blocks::default(), Blocks::default(), Arc::clone(seen));
-            let hashing = Hashing { keep: false, known, file: None, part, old, seen, buffer: buffer() };
+            let (known, part) = (Blocks::default(), Blocks::default());
+            let hashing = Hashing { keep: false, known, file: None, part, old, buffer: buffer() };
             let (hashes, received) = channel();
             hashes.send((0, 7, other(0).chaining)).unwrap();
             drop(hashes);

@@ -146,7 +146,7 @@ async fn claimed(context: &Context, memory: &Memory) -> Result<Option<Hash>, Fau
 }
 
 /// A connection was lost that has brought something: the next one is made at once.
-fn reconnecting(context: &Context, memory: &mut Memory, fault: &Fault) {
+pub(super) fn reconnecting(context: &Context, memory: &mut Memory, fault: &Fault) {
     let (count, logged) = &mut memory.reconnected;
     *count += 1;
     if logged.is_none_or(|logged| logged.elapsed() >= LOG_INTERVAL) {

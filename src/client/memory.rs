@@ -28,6 +28,7 @@ use super::{
     part::Part,
     place::Target,
     retry::Fault,
+    told::Told,
     tree::Tree,
 };
 
@@ -64,6 +65,13 @@ pub(super) struct Place {
     pub(super) part: Part,
 }
 
+/// Blocks of the two local files that are compared.
+#[derive(Debug, Default)]
+pub(super) struct SeenBlocks {
+    pub(super) part: Arc<Mutex<Seen>>,
+    pub(super) old: Arc<Mutex<Seen>>,
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
@@ -77,8 +85,10 @@ pub(super) struct Memory {
     pub(super) recalled: bool,
     /// The target exists, and is to be held against the server's hashes.
     pub(super) old: Option<Target>,
-    /// Blocks of that target which this run has hashed already.
-    pub(super) seen: Arc<Mutex<Seen>>,
+    /// Blocks which this run has hashed already.
+    pub(super) seen: SeenBlocks,
+    /// What the server said of the hashes of its blocks, until all of them are compared.
+    pub(super) told: Told,
     /// A target that exists and must be what comes, where the server cannot tell the hashes of that beforehand.
     pub(super) rival: Option<File>,
     /// The target was there already, byte for byte.
@@ -148,7 +158,7 @@ impl Memory {
     /// Forgets what was fetched: it belongs to another version, and cannot be compared with this one.
     pub(super) fn start_over(&mut self) -> Result<(), Fault> {
         self.source = None;
-        (self.blocks, self.furthest) = (Blocks::default(), HighWater::default());
+        (self.blocks, self.furthest, self.told) = (Blocks::default(), HighWater::default(), Told::default());
         (self.proven, self.doubtful, self.recalled) = (false, false, false);
         (self.root, self.claimed, self.old, self.identical) = (None, None, None, None);
         // What somebody else has put there is left alone.
@@ -173,7 +183,7 @@ impl Memory {
         (self.source, self.root, self.claimed) = (None, None, None);
         (self.proven, self.recalled, self.doubtful) = (false, false, true);
         // What is received of the other version was never received before.
-        self.furthest = HighWater::default();
+        (self.furthest, self.told) = (HighWater::default(), Told::default());
         true
     }
 
@@ -278,4 +288,42 @@ pub(super) fn hash_block(file: &File, index: u64, length: u64, buffer: &mut [u8]
     let mut hasher = BlockHasher::new(index);
     hasher.update(block);
     Some(hasher.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{client::folder::Folders, protocol::digest::VerifiedBlock};
+
+    use super::*;
+
+    /// The first bytes of another version are progress, however much was here of the one before.
+    #[test]
+    fn what_is_received_of_another_version_is_progress() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folders::default().open(dir.path()).unwrap();
+        let part = Part::create(&folder, "x".as_ref()).unwrap();
+        let mut hasher = BlockHasher::new(0);
+        hasher.update(b"one version");
+        let digest = hasher.finish();
+        let mut memory = Memory {
+            place: Some(Place { target: Target::new(folder, "x".into()), part }),
+            source: Some(Source {
+                address: String::new(),
+                origin: Origin::Plain,
+                identity: "v1".into(),
+                form: Form::File,
+                size: Some(11),
+                sources: None,
+                modified: None,
+                data_bytes: None,
+            }),
+            ..Memory::default()
+        };
+        memory.blocks.insert(&VerifiedBlock::compare(0, 11, digest, digest.chaining).unwrap());
+        assert!(memory.gets_further() && !memory.gets_further());
+        assert!(memory.doubt());
+        memory.blocks = Blocks::default();
+        memory.blocks.begin(0, 1);
+        assert!(memory.gets_further());
+    }
 }

@@ -15,10 +15,12 @@ use super::{
 use crate::{
     client::{
         TroubleKind,
+        blocks::Blocks,
         crew::count_corrupt,
         link::{KEEP_INTERVAL, Talk},
         memory::Memory,
         retry::{Fault, Verdict},
+        told::{Answer, Told},
         worker::Context,
     },
     protocol::{
@@ -471,23 +473,23 @@ pub(super) fn refused(context: &Context, failure: &crate::protocol::message::Fai
     }
 }
 
-/// What the hashes of a file's blocks, as the server has it, come to; `None` if the server cannot tell.
+/// What the hashes of a file's blocks, as the server has it, come to, if that has `size` bytes as well; `None` if it has not, or the server
+/// cannot tell. What arrived before a fault stays.
 pub(super) async fn root(
     link: &mut crate::client::link::Link,
     context: &Context,
-    path: &str,
+    told: &mut Told,
+    (path, size): (&str, u64),
 ) -> Result<Option<Hash>, Fault> {
-    let request = Request::Hashes(crate::protocol::message::Get {
-        path: super::remote(&context.new.address, path),
-        form: crate::protocol::message::Form::File,
-        ..Default::default()
+    let path = super::remote(&context.new.address, path);
+    let blocks = Blocks::in_all(size);
+    let answer = told.ask(context, link, (&path, blocks), |content, _, _| {
+        Ok(if content.size == Some(size) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
     });
-    let take = |event: Event<'_>| match event {
-        Event::End { root, .. } => Ok(ControlFlow::Break(root)),
-        Event::Failed { request: 0, failure } => Err(refused(context, &failure)),
-        Event::Failed { failure, .. } if failure.code == Code::Busy => Err(refused(context, &failure)),
-        Event::Failed { .. } => Ok(ControlFlow::Break(None)),
-        _ => Ok(ControlFlow::Continue(())),
-    };
-    link.ask(&request, &context.board.limiter, take).await
+    match answer.await? {
+        Answer::All => Ok(told.root()),
+        Answer::Refused(failure) if failure.code == Code::Busy => Err(refused(context, &failure)),
+        // Another version than in the tree.
+        Answer::Changed | Answer::Enough | Answer::Refused(_) => Ok(None),
+    }
 }

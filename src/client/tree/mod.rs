@@ -60,6 +60,7 @@ use super::{
     queue::Announced,
     recall,
     retry::{Fault, Verdict},
+    told::Told,
     worker::{Context, Outcome, told_to_stop},
 };
 use crate::{
@@ -91,6 +92,8 @@ pub(super) struct Tree {
     gathering: Option<Gathering>,
     /// All of it, until something of it turns out to be otherwise.
     manifest: Option<Arc<Manifest>>,
+    /// What the server said of the hashes of a file's blocks, until all of them are compared.
+    told: Option<(String, Told)>,
     /// Digests of local files that this run computed, so that the next attempt need not read the files again.
     hashed: Record,
 }

@@ -28,6 +28,7 @@ use crate::{
         place::Target,
         progress::Here,
         retry::{Fault, Verdict},
+        told::Told,
         worker::Context,
     },
     protocol::digest::BLOCK_SIZE,
@@ -160,11 +161,38 @@ impl Work<'_> {
         self.converse(link, states, writer.as_deref_mut(), (todo, false), None).await?;
         while let Some(index) = by_blocks.pop_front() {
             let State::Found(root) = states[index as usize] else { continue };
-            let path = manifest.path(index);
+            let (path, size) = (manifest.path(index), manifest.size(index));
+            let tree = self.memory.tree.get_or_insert_default();
+            let mut told = match tree.told.take() {
+                Some((of, told)) if of == path => told,
+                _ => Told::default(),
+            };
+            let before = told.furthest();
             let there = loop {
-                match files::root(link, self.context, &path).await {
-                    Err(fault) if self.reconnected(link, &fault).await? => {}
-                    there => break there?,
+                let fault = match files::root(link, self.context, &mut told, (&path, size)).await {
+                    Err(fault) => fault,
+                    there => break there,
+                };
+                let again = match self.reconnected(link, &fault).await {
+                    Ok(false) if told.goes_on(&fault) => {
+                        tracing::debug!("{}; reconnecting", fault.trouble.message);
+                        self.link().await.map(|new| *link = new)
+                    }
+                    Ok(false) => Err(fault),
+                    other => other.map(drop),
+                };
+                if let Err(fault) = again {
+                    break Err(fault);
+                }
+            };
+            let tree = self.memory.tree.get_or_insert_default();
+            let there = match there {
+                Ok(there) => there,
+                Err(fault) => {
+                    told.gets_further();
+                    tree.came += u64::from(told.furthest() > before);
+                    tree.told = Some((path, told));
+                    return Err(fault);
                 }
             };
             let same = there == Some(root);

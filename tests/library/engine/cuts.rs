@@ -80,3 +80,49 @@ fn a_sparse_file_arrives_and_stays_sparse() {
         assert!(passed <= most, "cut after {cut}: {passed}");
     }
 }
+
+/// A comparison gets further with each connection, and only the hashes that a cut hits cross the link twice.
+#[test]
+fn a_comparison_gets_further_with_each_connection() {
+    const BLOCKS: usize = 60;
+    let served = Served::new();
+    let make = |path: &std::path::Path| {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::File::create(path).unwrap().set_len((BLOCKS * MIB - 1) as u64).unwrap();
+    };
+    make(&served.folder.path().join("a"));
+    // The second time the server knows all hashes, and would send them in one frame, which no connection holds for.
+    for hashes in ["made", "known"] {
+        let proxy = Proxy::start(served.at(), vec![Fault::CutAfter(1000); 500]);
+        let mut client = Client::new(Config { retries: 0, ..config() });
+        make(&client.path("a"));
+        let job = client.job(proxy.at(), "a");
+        let done = client.run(job).unwrap();
+        println!("{hashes}: {} connections, {} bytes", proxy.connections(), proxy.passed());
+        assert_eq!((done.transferred, done.resumed), (0, (BLOCKS * MIB - 1) as u64));
+        assert_eq!(client.retries(), 0);
+        assert!(proxy.connections() > 2, "no connection was cut");
+        assert!(proxy.passed() <= 30_000, "{} bytes", proxy.passed());
+    }
+}
+
+/// So does the comparison of a large file of a tree.
+#[test]
+fn a_comparison_of_a_tree_gets_further_with_each_connection() {
+    const SIZE: u64 = (65 * MIB) as u64;
+    let served = Served::new();
+    let make = |path: &std::path::Path| {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::File::create(path).unwrap().set_len(SIZE).unwrap();
+    };
+    make(&served.folder.path().join("t/a"));
+    let proxy = Proxy::start(served.at(), vec![Fault::CutAfter(1200); 500]);
+    let mut client = Client::new(Config { retries: 0, ..config() });
+    make(&client.path("t/a"));
+    let job = client.job(proxy.at(), "t");
+    let done = client.run(NewJob { form: Form::Tree, ..job }).unwrap();
+    println!("{} connections, {} bytes", proxy.connections(), proxy.passed());
+    assert_eq!((done.transferred, done.resumed, client.retries()), (0, SIZE, 0));
+    assert!(proxy.connections() > 2, "no connection was cut");
+    assert!(proxy.passed() <= 30_000, "{} bytes", proxy.passed());
+}
