@@ -483,7 +483,7 @@
 //!
 //! What policy leaves out of an archive or tree is *omitted*: it is counted, and the answer is complete. A file or directory that
 //! belongs to the directory and cannot be delivered is *missing*: what the server may not or cannot read, a file that is shorter than
-//! its size, a path of more than 4096 bytes in a tree, a name that is not UTF-8 in a tree that was not asked for with `names` `"bytes"`, and
+//! its size, one that changes without a change of its size or times (as in `/proc`), a path of more than 4096 bytes in a tree, a name that is not UTF-8 in a tree that was not asked for with `names` `"bytes"`, and
 //! a path too long for the format of an archive. The answer then has everything else. Each file beneath a
 //! directory whose path or name cannot be carried is counted; a directory that cannot be read, or that is empty, counts as one.
 //!

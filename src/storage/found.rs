@@ -148,8 +148,11 @@ fn linked_file(top: &Top, path: &[u8]) -> io::Result<Option<Found>> {
         return Ok(None);
     }
     let opened = top.folder.open_served(&*path)?;
-    let opened = opened.filter(|opened| opened.kind == Served::File);
-    Ok(opened.map(|opened| Found::file(Kind::LinkedFile, &opened.stat)))
+    let Some(opened) = opened.filter(|opened| opened.kind == Served::File) else { return Ok(None) };
+    if may_be_made_up(&opened.stat) {
+        check_size(&File::from(opened.handle), &opened.stat)?;
+    }
+    Ok(Some(Found::file(Kind::LinkedFile, &opened.stat)))
 }
 
 /// Asks beforehand, so that a file that cannot be read is left out, and does not end the answer in its middle.
@@ -159,16 +162,22 @@ fn readable(top: &Top, directory: BorrowedFd<'_>, name: &CStr, stat: &Stat) -> i
         Ok(()) | Err(Errno::NOSYS | Errno::INVAL) => {}
         Err(error) => return Err(error.into()),
     }
-    // Kernels make up files of a size that says nothing. No block of the disk holds anything of them.
-    match size(stat).checked_sub(1) {
-        None => check_empty(&File::from(top.folder.open_in(directory, name, Access::Read)?)),
-        Some(last) if stat.st_blocks == 0 => {
-            let file = File::from(top.folder.open_in(directory, name, Access::Read)?);
-            file.read_exact_at(&mut [0], last).map_err(|error| match error.kind() {
-                io::ErrorKind::UnexpectedEof => io::Error::other(SHORT),
-                _ => error,
-            })
-        }
-        _ => Ok(()),
+    if may_be_made_up(stat) {
+        check_size(&File::from(top.folder.open_in(directory, name, Access::Read)?), stat)?;
     }
+    Ok(())
+}
+
+/// Whether the size of a file may say nothing: kernels make up such files, and no block of the disk holds anything of them.
+fn may_be_made_up(stat: &Stat) -> bool {
+    size(stat) == 0 || stat.st_blocks == 0
+}
+
+/// Whether a file has as much as its size says.
+fn check_size(file: &File, stat: &Stat) -> io::Result<()> {
+    let Some(last) = size(stat).checked_sub(1) else { return check_empty(file) };
+    file.read_exact_at(&mut [0], last).map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => io::Error::other(SHORT),
+        _ => error,
+    })
 }

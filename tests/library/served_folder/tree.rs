@@ -223,6 +223,30 @@ fn files_that_are_shorter_than_they_say_are_missing() {
     );
 }
 
+/// Nothing tells when the content of a file of `/proc` changes: no file of it is in a tree or an archive, and both come to an end.
+#[test]
+fn no_file_of_proc_is_in_an_archive_or_a_tree() {
+    let process = || {
+        let root = fdsp::storage::root::Root::open("/proc/self/net".as_ref(), Policy::default()).unwrap();
+        match root.open_node(&RemotePath::default()).unwrap() {
+            fdsp::storage::root::Node::Directory(directory) => directory,
+            other => panic!("{other:?}"),
+        }
+    };
+    let (entries, _, missing) = walk_all(process(), NameForm::Utf8).unwrap();
+    let is_file = |entry: &TreeEntry| matches!(entry.node, TreeNode::File { .. });
+    assert!(!entries.iter().any(is_file), "{:?}", paths(&entries));
+    assert!(missing.count > 10, "{missing:?}");
+    let mut planner = process().archive("net");
+    let plan = loop {
+        match planner.step().unwrap() {
+            fdsp::storage::archive::Planning::More(more) => planner = more,
+            fdsp::storage::archive::Planning::Done(plan) => break plan,
+        }
+    };
+    assert_eq!((plan.sources().files, plan.missing().count), (0, missing.count));
+}
+
 /// What a generated directory holds.
 #[derive(Clone, Debug)]
 enum Made {
