@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Instant, sleep_until};
+use tokio::{
+    task::block_in_place,
+    time::{Instant, sleep_until},
+};
 
 use crate::protocol::address::Authority;
 
@@ -66,11 +69,20 @@ impl Pool {
     /// A connection to the server: one at rest, or a new one.
     pub(super) async fn link(&self, authority: &Authority) -> Result<Link, Fault> {
         while let Some(mut resting) = self.with(|inner| inner.resting.get_mut(authority).and_then(Vec::pop)) {
-            if resting.link.wake() {
+            let link = &mut resting.link;
+            if link.wake() && block_in_place(|| self.is_believed(authority, link.origin())) {
                 return Ok(resting.link);
             }
         }
         self.fresh(authority).await
+    }
+
+    /// Whether the server of a connection is still believed.
+    fn is_believed(&self, authority: &Authority, origin: Origin) -> bool {
+        match origin {
+            Origin::Certificate(pin) => self.servers.is_still_believed(authority, pin),
+            Origin::Plain | Origin::Unknown => true,
+        }
     }
 
     /// A new connection to the server.

@@ -73,11 +73,13 @@ pub(super) struct Servers {
     trust: Trust,
     /// Those that were accepted while this engine runs and are in no file: where there is none, or it cannot be written.
     met: Mutex<HashMap<String, Pin>>,
+    /// Those that the system has vouched for.
+    vouched: Mutex<HashMap<String, Pin>>,
 }
 
 impl Servers {
     pub(super) fn new(trust: Trust) -> Servers {
-        Servers { trust, met: Mutex::default() }
+        Servers { trust, met: Mutex::default(), vouched: Mutex::default() }
     }
 
     /// Whether a token may be sent to a server.
@@ -105,13 +107,22 @@ impl Servers {
             Some(known) if known == found => Ok(()),
             // Also if the system vouches for it: who accepted a certificate meant that one.
             Some(known) => Err(Distrust::Changed { known, found }),
-            None if vouched() => Ok(()),
+            None if vouched() => {
+                lock_map(&self.vouched).insert(authority.to_string(), found);
+                Ok(())
+            }
             None if self.trust.accept_new => {
                 tracing::info!("{authority}: a new server, accepted with the certificate {found}");
                 self.accept(authority, found)
             }
             None => Err(Distrust::Unknown { found }),
         }
+    }
+
+    /// Whether a server that was believed with this certificate still is: its line may have been taken out meanwhile.
+    pub(super) fn is_still_believed(&self, authority: &Authority, found: Pin) -> bool {
+        let vouched = || lock_map(&self.vouched).get(&authority.to_string()) == Some(&found);
+        self.judge(authority, found, vouched).is_ok()
     }
 
     fn known(&self, authority: &Authority) -> io::Result<Option<Pin>> {
@@ -126,7 +137,7 @@ impl Servers {
     }
 
     fn met(&self) -> MutexGuard<'_, HashMap<String, Pin>> {
-        self.met.lock().unwrap_or_else(PoisonError::into_inner)
+        lock_map(&self.met)
     }
 
     /// Believes a server from now on.
@@ -149,6 +160,10 @@ impl Servers {
         }
         result
     }
+}
+
+fn lock_map(map: &Mutex<HashMap<String, Pin>>) -> MutexGuard<'_, HashMap<String, Pin>> {
+    map.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The text of the file; none is as good as an empty one.
@@ -355,6 +370,9 @@ mod tests {
         let servers = Servers::new(trust.clone());
         assert_eq!(judge(&servers, &server(None), OLD, false), unknown(OLD));
         assert_eq!(judge(&servers, &server(None), OLD, true), "", "the system vouches for it");
+        assert!(
+            servers.is_still_believed(&server(None), OLD) && !servers.is_still_believed(&server(None), NEW)
+        );
         servers.accept(&server(None), OLD).unwrap();
         for servers in [servers, Servers::new(trust)] {
             assert_eq!(judge(&servers, &server(None), OLD, false), "");
@@ -376,7 +394,12 @@ mod tests {
         let servers = Servers::new(Trust { known: Some(path.clone()), ..Trust::default() });
         servers.accept(&server(None), OLD).unwrap();
         assert_eq!(judge(&servers, &server(None), OLD, false), "");
+        assert!(
+            servers.is_still_believed(&server(None), OLD) && !servers.is_still_believed(&server(None), NEW)
+        );
         fs::write(&path, HEAD).unwrap();
+        assert!(!servers.is_still_believed(&server(None), OLD), "nor is its connection that rests");
+        assert!(servers.is_still_believed(&server(Some(OLD)), OLD), "a pin needs no line");
         assert_eq!(judge(&servers, &server(None), OLD, false), unknown(OLD));
         assert_eq!(judge(&servers, &server(None), NEW, false), unknown(NEW));
     }
