@@ -2,7 +2,10 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
-use crate::shared::program::{self, Home, Running, Service, at};
+use crate::shared::{
+    impostor::Impostor,
+    program::{self, Home, Running, Service, at},
+};
 
 /// A home with something to serve, and a server of its own.
 fn served(options: &str) -> (Home, Service) {
@@ -280,4 +283,27 @@ fn a_certificate_that_the_system_vouches_for_is_accepted_as_such() {
     // It is valid for this name only.
     assert_eq!(vouched(&address.replace("localhost", "127.0.0.1")), 5);
     fetch(&home, 5, &[&address]);
+}
+
+/// An address with a pin can come from anybody. What its server has refused is kept with that pin, and the token that is given for the
+/// server of this name later is not for it.
+#[test]
+fn a_token_does_not_go_to_the_pin_of_a_job_that_is_kept() {
+    let (home, service) = served("--plain --token the-right-one");
+    let server = std::net::SocketAddr::from(([127, 0, 0, 1], service.port));
+    let impostor = Impostor::start(server, &[b"fdsp/1"], Vec::new());
+    let port = impostor.at.port().to_string();
+    let session = ["--headless", "--session", "s", "-d", "got"];
+    let address = format!("fdsp://127.0.0.1:{port}/file#{}", impostor.pin);
+    let outcome = home.run([&session[..], &[&address]].concat());
+    assert_eq!(outcome.code, 5, "{outcome:#?}");
+    says(&outcome.stderr, &["wants its token"]);
+    assert!(impostor.heard().windows(5).any(|part| part == b"hello" || part == b"agent"), "it was asked");
+
+    let mut command = home.command([&session[..], &["-H", "127.0.0.1", "-P", &port, "other"]].concat());
+    command.env("FDSP_TOKEN", "the-right-one");
+    let outcome = program::finish(command.spawn().expect("the binary starts"));
+    assert_eq!(outcome.code, 5, "{outcome:#?}");
+    says(&outcome.stderr, &["wants its token", "is not known yet"]);
+    assert!(!impostor.heard().windows(13).any(|part| part == b"the-right-one"), "the token was sent");
 }

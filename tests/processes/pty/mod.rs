@@ -8,3 +8,4 @@ mod hang_up;
 pub mod harness;
 mod panic;
 mod session;
+mod trust;
