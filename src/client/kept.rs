@@ -154,6 +154,7 @@ mod tests {
             transferred: 1,
             resumed: 0,
             blake3: String::new(),
+            origin: Default::default(),
             seconds: 1.0,
             files: None,
             omitted: 0,

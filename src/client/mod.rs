@@ -95,6 +95,7 @@ pub use checksum::ChecksumError;
 pub use engine::{Engine, resume, start};
 pub use kept::{Kept, KeptJob, KeptState, Limits};
 pub use new_job::{Checksum, Existing, Form, NewJob, Speak};
+pub use origin::Origin;
 pub use session::{Session, SessionName};
 pub use trust::Trust;
 pub use view::{Doubt, Finished, JobState, JobView, NewServer, Snapshot, Totals, Trouble, TroubleKind};

@@ -12,8 +12,8 @@ use crate::protocol::{
 /// A server, by what it has proven about itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub(super) enum Origin {
-    /// Not recorded. No connection has this origin, so that nothing with it is believed.
+pub enum Origin {
+    /// Not recorded. No connection has this origin, so that nothing with it is believed; nor has anything that this version finishes.
     #[default]
     Unknown,
     /// A server without TLS: it has proven nothing, and all of them are the same.
@@ -26,6 +26,15 @@ const UNKNOWN: &str = "unknown";
 const PLAIN: &str = "plain";
 
 impl Origin {
+    /// Which server everything came from, as the end of a sentence; `None` if that is not recorded.
+    pub fn sentence(self) -> Option<String> {
+        match self {
+            Origin::Unknown => None,
+            Origin::Plain => Some("all from a server without TLS".to_owned()),
+            Origin::Certificate(pin) => Some(format!("all from {pin}")),
+        }
+    }
+
     /// Whether a server that is reached in this way can be this one.
     pub(super) fn is_possible(self, security: Security) -> bool {
         match (self, security) {

@@ -9,7 +9,7 @@ use crate::{
     text::SafeText,
 };
 
-use super::JobId;
+use super::{JobId, Origin};
 
 /// Where a job stands.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -63,6 +63,9 @@ pub struct Finished {
     pub resumed: u64,
     /// BLAKE3 in hex.
     pub blake3: String,
+    /// The server that proved all of it. It is one: what another one had proven is proven again by this one, or fetched again.
+    #[serde(rename = "origins", serialize_with = "as_list")]
+    pub origin: Origin,
     /// From the first connection to the end.
     pub seconds: f64,
     /// Files of a tree.
@@ -84,6 +87,11 @@ pub struct Finished {
 /// Whether a number need not be said.
 fn is_zero(number: &u64) -> bool {
     *number == 0
+}
+
+/// A list, in which there is nothing if nothing is known.
+fn as_list<S: Serializer>(origin: &Origin, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq((*origin != Origin::Unknown).then_some(origin))
 }
 
 /// A path as it is; where it is not UTF-8, for people, since JSON has nothing else.

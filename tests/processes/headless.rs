@@ -147,7 +147,7 @@ fn events_of_a_download_have_exactly_their_fields() {
         assert_eq!(outcome.events("started").len(), 1);
         let done = outcome.events("done").remove(0);
         let path = home.path().join(&folder).join("a b.bin");
-        for key in ["path", "bytes", "transferred", "resumed", "blake3", "seconds"] {
+        for key in ["path", "bytes", "transferred", "resumed", "blake3", "origins", "seconds"] {
             assert!(keys(&done).contains(key), "{key} of {done}");
         }
         assert_eq!(done["path"], path.to_str().expect("plain"));

@@ -142,7 +142,8 @@ impl Actor {
             Outcome::Done(finished) => {
                 let size = units::bytes(finished.bytes);
                 let word = if finished.missing.is_none() { "done" } else { "incomplete" };
-                tracing::info!("{name}: {word}, {size}, BLAKE3 {}", finished.blake3);
+                let from = finished.origin.sentence().map_or(String::new(), |from| format!(", {from}"));
+                tracing::info!("{name}: {word}, {size}, BLAKE3 {}{from}", finished.blake3);
                 if !finished.missing.is_none() {
                     tracing::warn!("{name}: {}", finished.missing.sentence());
                 }

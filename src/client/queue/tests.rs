@@ -60,6 +60,7 @@ fn finished(size: u64) -> Finished {
         transferred: size,
         resumed: 0,
         blake3: String::new(),
+        origin: Default::default(),
         seconds: 1.0,
         files: None,
         omitted: 0,

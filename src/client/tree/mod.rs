@@ -218,6 +218,7 @@ pub(super) async fn run(
                 transferred: memory.transferred,
                 resumed: bytes.saturating_sub(memory.received),
                 blake3: root.to_string(),
+                origin: whole.manifest.origin,
                 seconds: started.elapsed().as_secs_f64(),
                 files: Some(totals.files.saturating_sub(lost.missing.count)),
                 omitted: totals.omitted,

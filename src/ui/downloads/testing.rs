@@ -8,11 +8,14 @@ use tracing::Level;
 
 use super::{Defaults, Effect, Message, Model, Queue, update, view::view};
 use crate::{
-    client::{Existing, Finished, Form, JobId, JobState, JobView, Speak, Totals, Trouble, TroubleKind},
+    client::{
+        Existing, Finished, Form, JobId, JobState, JobView, Origin, Speak, Totals, Trouble, TroubleKind,
+    },
     logging::{LogRing, Record},
     protocol::{
         address::{Authority, Security},
         message::{Entries, Entry, Kind, Timestamp},
+        pin::Pin,
     },
     text::SafeText,
     ui::{actions::KeyMap, theme::Look},
@@ -118,6 +121,7 @@ pub fn done(name: &str, bytes: u64) -> JobState {
         transferred: bytes,
         resumed: 0,
         blake3: HASH.to_owned(),
+        origin: Origin::Certificate(Pin([0xa5; 32])),
         seconds: 2.0,
         files: None,
         omitted: 0,

@@ -9,7 +9,9 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    client::{Checksum, Existing, Finished, Form, KeptJob, KeptState, NewJob, Speak, Trouble, TroubleKind},
+    client::{
+        Checksum, Existing, Finished, Form, KeptJob, KeptState, NewJob, Origin, Speak, Trouble, TroubleKind,
+    },
     protocol::{address::Address, message::Missing},
     text::SafeText,
 };
@@ -61,6 +63,8 @@ enum State {
         transferred: u64,
         resumed: u64,
         blake3: String,
+        #[serde(default, skip_serializing_if = "is_default")]
+        origin: Origin,
         seconds: f64,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         files: Option<u64>,
@@ -124,6 +128,7 @@ impl From<&KeptState> for State {
                 transferred: finished.transferred,
                 resumed: finished.resumed,
                 blake3: finished.blake3.clone(),
+                origin: finished.origin,
                 seconds: finished.seconds,
                 files: finished.files,
                 omitted: finished.omitted,
@@ -202,6 +207,7 @@ fn state(state: State) -> Result<KeptState, String> {
             transferred,
             resumed,
             blake3,
+            origin,
             seconds,
             files,
             omitted,
@@ -222,6 +228,7 @@ fn state(state: State) -> Result<KeptState, String> {
                 transferred,
                 resumed,
                 blake3,
+                origin,
                 seconds,
                 files,
                 omitted,

@@ -4,11 +4,12 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    client::{Checksum, Existing, Finished, Form, KeptState, NewJob, Speak, Trouble, TroubleKind},
+    client::{Checksum, Existing, Finished, Form, KeptState, NewJob, Origin, Speak, Trouble, TroubleKind},
     protocol::{
         address::{Address, DEFAULT_PORT},
         classic::Dialect,
         message::Missing,
+        pin::Pin,
     },
 };
 
@@ -89,6 +90,11 @@ fn state() -> impl Strategy<Value = KeptState> {
                         transferred,
                         resumed,
                         blake3,
+                        origin: match resumed % 3 {
+                            0 => Origin::Unknown,
+                            1 => Origin::Plain,
+                            _ => Origin::Certificate(Pin([omitted as u8; 32])),
+                        },
                         seconds,
                         files,
                         omitted,

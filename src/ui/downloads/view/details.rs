@@ -173,6 +173,9 @@ fn done(facts: &mut Vec<(&'static str, String, Style)>, finished: &Finished, the
             facts.push(("", format!("and {} more", units::count(finished.missing.unnamed())), theme.plain));
         }
     }
+    if let Some(origin) = finished.origin.sentence() {
+        facts.push(("Origin", origin, theme.plain));
+    }
 }
 
 fn exact(bytes: u64) -> String {

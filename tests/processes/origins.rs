@@ -1,0 +1,132 @@
+//! Each finished download says which server proved it: in the `done` event, and in the log.
+
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::shared::{
+    folder::{MIB, content},
+    program::{self, Home, Running, Service},
+    proxy::Proxy,
+};
+
+/// A home with something to serve.
+fn home() -> Home {
+    let home = Home::new();
+    home.write("served/file", content(6 * MIB + 99, 1)).write("served/d/1-small", content(5000, 2));
+    home.write("served/d/2-large", content(4 * MIB, 3)).write("served/d/3-small", content(7000, 4));
+    home
+}
+
+/// A server of this folder, with a certificate of its own.
+fn serve(home: &Home, options: &str) -> (Home, Service) {
+    let own = Home::new();
+    let service = Service::start(&own, &home.path().join("served"), options);
+    (own, service)
+}
+
+fn pin(service: &Service) -> &str {
+    service.address.split_once('#').expect("a pin").1
+}
+
+/// Fetches to the end: what `done` says. The log says the same.
+#[track_caller]
+fn fetch(home: &Home, arguments: &[&str], address: &str) -> Value {
+    fs::write(home.path().join("log"), "").expect("written");
+    let outcome = home.run([&["--json", "--log-file", "log", "-d", "got"], arguments, &[address]].concat());
+    assert_eq!(outcome.code, 0, "{outcome:#?}");
+    let done = outcome.events("done").remove(0);
+    let origins = done["origins"].as_array().expect("a list");
+    let [origin] = &origins[..] else { panic!("one server proved it: {done}") };
+    let from = match origin.as_str().expect("a text") {
+        "plain" => "all from a server without TLS",
+        pin => &format!("all from {pin}"),
+    };
+    let log = fs::read_to_string(home.path().join("log")).expect("a log");
+    assert!(log.lines().any(|line| line.contains(": done, ") && line.ends_with(from)), "{from}: {log}");
+    done
+}
+
+/// Fetches until something of it is proven, and is interrupted.
+fn begin(home: &Home, arguments: &[&str], service: &Service, path: &str, is_begun: impl Fn(&Path) -> bool) {
+    let gate = Proxy::gate(SocketAddr::from((Ipv4Addr::LOCALHOST, service.port)), 3 * (MIB + 1000) + 30_000);
+    let (own, through) = (format!(":{}/", service.port), format!(":{}/", gate.at().port()));
+    let address = service.at(path).replace(&own, &through);
+    let mut command = home.command(["-q", "-d", "got"].iter().chain(arguments).chain([&&*address]));
+    command.stderr(std::process::Stdio::null());
+    let mut client = Running::start(command);
+    let start = Instant::now();
+    while !is_begun(&home.path().join("got")) {
+        assert!(start.elapsed() < program::PATIENCE, "nothing of {path} is proven");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    client.signal(Signal::INT);
+    assert_eq!(client.end().code, 130);
+}
+
+/// How many lines of a control file begin with this word.
+fn noted(control: &Path, word: &str) -> usize {
+    let text = fs::read_to_string(control).unwrap_or_default();
+    text.lines().filter(|line| line.split(' ').nth(1) == Some(word)).count()
+}
+
+/// What was begun, by whichever server: enough is proven to tell whether it is used.
+fn is_begun(got: &Path) -> bool {
+    let blocks = |control: &str| noted(&got.join(control), "block") >= 2;
+    blocks("file.part.fdsp")
+        || blocks("d.zip.part.fdsp")
+        || noted(&got.join("d.part/fdsp-control"), "file") >= 2
+}
+
+/// What is fetched: its path, how, and whether it is compared with another server's content instead of fetched again.
+const FETCHED: [(&str, &[&str], bool); 3] =
+    [("file", &[], true), ("d", &["--as", "zip"], false), ("d", &["--as", "tree"], true)];
+
+#[test]
+fn the_server_that_proved_it_is_named() {
+    let home = home();
+    let (_first, service) = serve(&home, "");
+    for (path, arguments, _) in FETCHED {
+        let done = fetch(&home, arguments, &service.at(path));
+        assert_eq!(done["origins"], json!([pin(&service)]), "{path}");
+        // It is there already: the same server has proven that.
+        let again = fetch(&home, arguments, &service.at(path));
+        assert_eq!(again["origins"], done["origins"], "{path}");
+    }
+}
+
+#[test]
+fn a_server_without_tls_is_none_that_is_proven() {
+    let home = home();
+    let (_own, service) = serve(&home, "--plain --classic");
+    for (path, arguments, _) in FETCHED {
+        assert_eq!(fetch(&home, arguments, &service.at(path))["origins"], json!(["plain"]), "{path}");
+    }
+    let done = fetch(&home, &["--protocol", "classic", "--rename"], &service.at("file"));
+    assert_eq!(done["origins"], json!(["plain"]));
+}
+
+#[test]
+fn what_is_resumed_is_of_the_server_that_proved_all_of_it() {
+    for (path, arguments, is_compared) in FETCHED {
+        let home = home();
+        let (first, second) = (serve(&home, "").1, serve(&home, "").1);
+        assert_ne!(pin(&first), pin(&second));
+        begin(&home, arguments, &first, path, is_begun);
+        let done = fetch(&home, arguments, &first.at(path));
+        assert_eq!(done["origins"], json!([pin(&first)]), "{path}");
+        assert!(done["resumed"].as_u64() > Some(0), "{done}");
+        fs::remove_dir_all(home.path().join("got")).expect("removed");
+
+        begin(&home, arguments, &first, path, is_begun);
+        let done = fetch(&home, arguments, &second.at(path));
+        assert_eq!(done["origins"], json!([pin(&second)]), "{path}: the first server proves nothing here");
+        assert_eq!(done["resumed"].as_u64() > Some(0), is_compared, "{done}");
+    }
+}
