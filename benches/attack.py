@@ -15,6 +15,7 @@ import itertools
 import multiprocessing
 import operator
 import os
+import random
 import resource
 import socket
 import ssl
@@ -40,6 +41,19 @@ def hold(says):
         while True:
             time.sleep(3600)
     return attack
+
+
+def strangers(connect):
+    """Connects from an address of its own, says nothing, and comes again whenever it is closed."""
+    while True:
+        with contextlib.suppress(OSError), contextlib.closing(connect(somewhere())) as s:
+            s.recv(1)
+        time.sleep(0.1)
+
+
+def somewhere():
+    """One of the addresses of this machine."""
+    return "127." + ".".join(str(random.randrange(1, 255)) for _ in range(3))
 
 
 def trickle(says):
@@ -102,6 +116,7 @@ def newcomer(says, awaits):
 # Name, connections, what each of them does.
 ATTACKS = [
     ("silence", 200, hold(b"")),
+    ("strangers", 700, strangers),
     ("half a preamble", 200, hold(PREAMBLE[:4])),
     ("half a request", 200, hold(GREETING + frame(GET, 1, {"path": "x"})[:11])),
     ("never reading", 50, hold(GREETING + frame(GET, 1, {"path": "slow.bin"}))),
@@ -135,9 +150,12 @@ def attackers(port, tls, attack, count, ready):
     context = unverified() if tls else None
     together = threading.Barrier(count, ready.set)
 
-    def connect():
-        s = socket.create_connection(("127.0.0.1", port), timeout=20)
-        if context:
+    def connect(source="127.0.0.1"):
+        s = socket.create_connection(("127.0.0.1", port), timeout=20, source_address=(source, 0))
+        if source != "127.0.0.1":
+            # It does not even begin TLS.
+            s.settimeout(3600)
+        elif context:
             s = context.wrap_socket(s)
         if not ready.is_set():
             together.wait()

@@ -377,6 +377,21 @@ pub(crate) fn shutdown(socket: impl AsFd, how: Shutdown) -> io::Result<()> {
     }
 }
 
+/// Waits until a listener or one of these sockets can be read, or `timeout` has passed: which of them can, the listener first.
+pub(crate) fn readable(
+    listener: impl AsFd,
+    sockets: &[impl AsFd],
+    timeout: Option<Duration>,
+) -> io::Result<Vec<bool>> {
+    let mut all = vec![PollFd::new(&listener, PollFlags::IN)];
+    all.extend(sockets.iter().map(|socket| PollFd::new(socket, PollFlags::IN)));
+    let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
+    match poll(&mut all, timeout.as_ref()) {
+        Ok(_) | Err(Errno::INTR) => Ok(all.iter().map(|one| !one.revents().is_empty()).collect()),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Whether the peer of a socket has shut its sending side down, or the connection is over.
 pub(crate) fn has_peer_ended(socket: impl AsFd) -> bool {
     let mut sockets = [PollFd::new(&socket, PollFlags::RDHUP)];

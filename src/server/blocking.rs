@@ -17,7 +17,7 @@ use super::{
 pub(super) enum Step {
     /// Something was done.
     Done,
-    /// The peer did nothing for as long as was waited.
+    /// The peer did nothing for as long as was waited, or was held back that long.
     Waited,
     /// The connection is over.
     Over,
@@ -50,8 +50,8 @@ pub(super) fn step(connection: &mut Connection, mut stream: &TcpStream, patience
         }
         Want::Pause => {
             // Short, so that whoever stops the server or this connection need not wait for it.
-            thread::sleep(deadline.min(LONGEST_PAUSE));
-            false
+            thread::sleep(deadline.min(patience).min(LONGEST_PAUSE));
+            true
         }
         Want::Close => return Step::Over,
     };

@@ -113,6 +113,11 @@ impl Door {
         Door { token, wrong: Mutex::default() }
     }
 
+    /// Whether clients need a token.
+    pub fn is_locked(&self) -> bool {
+        self.token.is_some()
+    }
+
     /// What a client is told that comes with this token. A peer that is turned away is not told whether a token is right
     /// that could be guessed: it could go on trying. One that is too long for that lets it in all the same, or else one
     /// client could shut out all others of its network.

@@ -8,9 +8,29 @@ pub(super) struct Origin(IpAddr);
 
 impl From<IpAddr> for Origin {
     fn from(address: IpAddr) -> Origin {
-        Origin(match address.to_canonical() {
-            address @ IpAddr::V4(_) => address,
-            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
-        })
+        Origin(prefix(address, 64))
+    }
+}
+
+/// A network in which connections are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Network {
+    bits: u32,
+    prefix: IpAddr,
+}
+
+impl Network {
+    /// The networks of an address, the widest first: of IPv6 those of 48, 56 and 64 bits, which a provider gives to one site,
+    /// one household and one link. An address of IPv4 is a network of its own, three times.
+    pub fn of(address: IpAddr) -> [Network; 3] {
+        [48, 56, 64].map(|bits| Network { bits, prefix: prefix(address, bits) })
+    }
+}
+
+/// The first bits of an address of IPv6, or an address of IPv4 as it is.
+fn prefix(address: IpAddr, bits: u32) -> IpAddr {
+    match address.to_canonical() {
+        address @ IpAddr::V4(_) => address,
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> (128 - bits) << (128 - bits)).into(),
     }
 }

@@ -1,10 +1,11 @@
 //! The connections that are live, as the dashboard sees them and as the operator reaches them.
 
 mod entry;
+mod pool;
 
 use std::{
-    collections::{BTreeMap, HashMap},
-    net::SocketAddr,
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
     ops::Range,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak,
@@ -13,7 +14,8 @@ use std::{
     time::Instant,
 };
 
-use super::{ConnectionId, ConnectionView, Limits, limits::REFUSALS, origin::Origin};
+use self::pool::{Dice, Pool};
+use super::{ConnectionId, ConnectionView, Limits, limits::UNAUTHENTICATED};
 
 pub(super) use self::entry::{Entry, Socket};
 
@@ -29,19 +31,21 @@ pub(super) struct Registry {
 struct Live {
     entries: BTreeMap<ConnectionId, Arc<Entry>>,
     last: u64,
-    refused: usize,
+    /// Connections whose clients have not shown that they may fetch.
+    unauthenticated: Pool,
+    /// Connections that are served.
+    authenticated: Pool,
     /// Connections that have made way for others and are not removed yet.
     leaving: usize,
-    /// Connections to serve that have not made way, by where they come from.
-    origins: HashMap<Origin, usize>,
     /// Connections that have not told yet that they are gone.
     unfinished: usize,
+    dice: Dice,
 }
 
 impl Registry {
-    /// Enters a connection: as one to serve while there are fewer of those than the limits say or another one can make way
-    /// for it, else as one to be refused, and `None` if too many are being refused already. `is_short`: there is memory for
-    /// one only if another one makes way, and none to refuse it.
+    /// Enters a connection, of which nothing is known yet but where it comes from. Where all places are taken, one of those of
+    /// which no more is known makes way for it: a random one, but none of a network that has fewer of them. `None` if there is
+    /// none. `is_short`: there is memory for one only if another one makes way.
     pub fn enter(
         &self,
         socket: Weak<Socket>,
@@ -51,34 +55,58 @@ impl Registry {
         now: Instant,
     ) -> Option<Arc<Entry>> {
         let mut live = lock(&self.live);
-        let origin = Origin::from(peer.ip());
-        let of_it = live.origins.get(&origin).copied().unwrap_or(0);
-        let served = live.entries.len() - live.refused - live.leaving;
-        let is_full = is_short || served >= limits.max_connections;
-        let refused = of_it >= limits.max_per_address || (is_full && !live.make_way(of_it));
-        if refused {
-            if is_short || live.refused >= REFUSALS {
-                return None;
-            }
-            live.refused += 1;
-        } else {
-            live.origins.insert(origin, of_it + 1);
+        if live.unauthenticated.is_at_limit(peer.ip(), limits.max_per_address) {
+            return None;
         }
+        let places = limits.max_connections.saturating_add(UNAUTHENTICATED);
+        let is_full = is_short || live.unauthenticated.len() + live.authenticated.len() >= places;
+        if is_full {
+            let random = live.random_unauthenticated(peer.ip());
+            let entry = random.or_else(|| live.waiting(peer.ip()).filter(|_| is_short))?;
+            live.make_way(&entry)?;
+        }
+        live.unauthenticated.add(peer.ip());
         live.last += 1;
         live.unfinished += 1;
-        let entry = Arc::new(Entry::new(ConnectionId(live.last), socket, peer, refused, now));
+        let entry = Arc::new(Entry::new(ConnectionId(live.last), socket, peer, now));
         live.entries.insert(entry.id, Arc::clone(&entry));
         self.count.store(live.entries.len(), Relaxed);
         Some(entry)
+    }
+
+    /// Whether [`Registry::authenticate`] would find a place now.
+    pub fn has_place(&self, entry: &Entry, limits: &Limits) -> bool {
+        entry.is_authenticated()
+            || entry.has_made_way()
+            || lock(&self.live).place(entry.peer.ip(), limits).is_some()
+    }
+
+    /// The client of a connection has shown that it may fetch: it gets a place among those that are served, where one is free or
+    /// a connection that waits for a request makes way. Whether there is one; for a connection that ends already it does not
+    /// matter.
+    pub fn authenticate(&self, entry: &Entry, limits: &Limits) -> bool {
+        if entry.is_authenticated() {
+            return true;
+        }
+        let mut live = lock(&self.live);
+        if entry.has_made_way() {
+            return true;
+        }
+        let Some(other) = live.place(entry.peer.ip(), limits) else { return false };
+        if other.is_some_and(|other| live.make_way(&other).is_none()) {
+            return false;
+        }
+        live.unauthenticated.remove(entry.peer.ip());
+        live.authenticated.add(entry.peer.ip());
+        entry.set_authenticated();
+        true
     }
 
     /// A connection is over: its place is free.
     pub fn remove(&self, entry: &Entry) {
         let mut live = lock(&self.live);
         if live.entries.remove(&entry.id).is_some() {
-            if entry.refused {
-                live.refused -= 1;
-            } else if entry.has_made_way() {
+            if entry.has_made_way() {
                 live.leaving -= 1;
             } else {
                 live.release(entry);
@@ -128,36 +156,59 @@ impl Registry {
 }
 
 impl Live {
-    /// Ends a connection that waits for a request, if whoever it is from has more places than somebody with `of_it` of them
-    /// and one more will have: one of whoever has the most, the oldest. Otherwise a few who say nothing could keep all others
-    /// out.
-    fn make_way(&mut self, of_it: usize) -> bool {
-        if self.leaving >= REFUSALS {
-            return false;
+    /// A place for a client that may fetch: a free one, or that of a connection. `None` if there is none.
+    fn place(&self, address: IpAddr, limits: &Limits) -> Option<Option<Arc<Entry>>> {
+        if self.authenticated.is_at_limit(address, limits.max_per_address) {
+            return None;
         }
-        let mut found: Option<(usize, Arc<Entry>)> = None;
-        for entry in self.entries.values().filter(|entry| !entry.refused && entry.is_waiting()) {
-            let places = self.origins.get(&Origin::from(entry.peer.ip())).copied().unwrap_or(0);
-            if places > found.as_ref().map_or(of_it + 1, |(most, _)| *most) {
-                found = Some((places, Arc::clone(entry)));
-            }
+        if self.authenticated.len() < limits.max_connections {
+            return Some(None);
         }
-        let Some((_, entry)) = found else { return false };
-        entry.make_way();
-        self.release(&entry);
-        self.leaving += 1;
-        true
+        self.waiting(address).map(Some)
     }
 
-    /// A connection counts no longer as one of its origin.
-    fn release(&mut self, entry: &Entry) {
-        let origin = Origin::from(entry.peer.ip());
-        if let Some(of_it) = self.origins.get_mut(&origin) {
-            *of_it -= 1;
-            if *of_it == 0 {
-                self.origins.remove(&origin);
+    /// A random connection whose client has not authenticated, for a new one from this address. Those that come from
+    /// networks with fewer of them are left alone.
+    fn random_unauthenticated(&mut self, newcomer: IpAddr) -> Option<Arc<Entry>> {
+        let unauthenticated = self.entries.values().filter(|entry| !entry.is_authenticated());
+        let present = unauthenticated.filter(|entry| !entry.is_disconnected());
+        let has_more = |entry: &&Arc<Entry>| self.unauthenticated.surplus(entry.peer.ip(), newcomer) > 0;
+        let candidates: Vec<_> = present.filter(has_more).cloned().collect();
+        self.dice.choose(candidates)
+    }
+
+    /// A connection that is served and waits for a request, from a network that has more places than this address and one more
+    /// will have: of the network with the most, the oldest. Otherwise a few clients who ask nothing could keep all others out.
+    fn waiting(&self, newcomer: IpAddr) -> Option<Arc<Entry>> {
+        let mut found: Option<(usize, &Arc<Entry>)> = None;
+        let served = self.entries.values().filter(|entry| entry.is_authenticated() && entry.is_waiting());
+        for entry in served {
+            let surplus = self.authenticated.surplus(entry.peer.ip(), newcomer);
+            if surplus > found.map_or(1, |(most, _)| most) {
+                found = Some((surplus, entry));
             }
         }
+        found.map(|(_, entry)| Arc::clone(entry))
+    }
+
+    /// Ends a connection so that another one has its place; `None` if as many do that as may.
+    fn make_way(&mut self, entry: &Entry) -> Option<()> {
+        if self.leaving >= UNAUTHENTICATED {
+            return None;
+        }
+        entry.make_way();
+        self.release(entry);
+        self.leaving += 1;
+        Some(())
+    }
+
+    /// A connection counts no longer.
+    fn release(&mut self, entry: &Entry) {
+        let pool = match entry.is_authenticated() {
+            true => &mut self.authenticated,
+            false => &mut self.unauthenticated,
+        };
+        pool.remove(entry.peer.ip());
     }
 }
 

@@ -182,7 +182,7 @@ impl Shared {
     }
 
     /// Makes a connection of a socket that was just accepted; `None` if it is to be closed at once because
-    /// even the places for being told "busy" are taken.
+    /// too many come from its network.
     ///
     /// # Errors
     /// There is no memory for one more, if those that are there take as much as they may.
@@ -205,17 +205,20 @@ impl Shared {
         let entry = self.registry.enter(weak as Weak<Socket>, peer, &self.limits, is_short, now);
         match &entry {
             None if is_short => return Err(io::ErrorKind::OutOfMemory.into()),
-            Some(entry) if !entry.refused => self.emit(&Event::Connected { id: entry.id, peer }),
-            _ => {
-                self.refused.fetch_add(1, Ordering::Relaxed);
-                self.emit(&Event::Refused { peer });
-            }
+            Some(entry) => self.emit(&Event::Connected { id: entry.id, peer }),
+            None => self.refuse(peer),
         }
         Ok(entry.map(|entry| {
             let mut connection = Connection::new(Arc::clone(self), entry, now);
             connection.came_by(platform::thread_time().saturating_sub(begun));
             connection
         }))
+    }
+
+    /// A client is not served, because there are too many.
+    pub fn refuse(&self, peer: SocketAddr) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        self.emit(&Event::Refused { peer });
     }
 
     /// Bytes of a turn under the limit for all connections; see [`Bucket::quantum`].

@@ -1,17 +1,20 @@
 //! One connection at a time.
 //!
 //! ```text
-//! main thread:  accept ─▶ serve to the end ─▶ accept ─▶ serve to the end ─▶ …
+//! main thread:  accept ─▶ wait until one has sent something ─▶ serve to the end ─▶ accept ─▶ …
+//!                                    ▲                             │
+//!                                    └── has not authenticated ◀───┘
 //! ```
 //!
-//! The simplest server there is: no second thread, no readiness, no shared state between connections. While one
+//! The simplest server there is: no second thread, and blocking calls only. While one
 //! client is served, the others wait in the kernel's accept queue. What keeps that bearable are the
-//! deadlines that every connection has, and one more rule: a client that only keeps its
-//! connection open without asking for anything makes room as soon as somebody waits.
+//! deadlines that every connection has, and two more rules: a client that only keeps its
+//! connection open without asking for anything makes room as soon as another one waits; and a client that has not authenticated
+//! is not waited for.
 
 use std::{
-    io,
-    net::TcpListener,
+    io::{self, ErrorKind},
+    net::{TcpListener, TcpStream},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -19,6 +22,7 @@ use std::{
 use super::{
     accept::Backoff,
     blocking::{Step, step},
+    connection::Connection,
     shared::{Phase, Shared},
 };
 use crate::platform;
@@ -26,36 +30,27 @@ use crate::platform;
 /// How long an idle client may hold up another one.
 const COURTESY: Duration = Duration::from_secs(1);
 
+/// How long a client that has not authenticated may: it is served again when it has sent something.
+const MOMENT: Duration = Duration::from_millis(1);
+
+/// A connection and its socket.
+type Client = (Connection, Arc<TcpStream>);
+
 /// Makes the loop.
 pub(super) fn prepare(
     shared: Arc<Shared>,
     listener: TcpListener,
 ) -> io::Result<impl FnOnce() -> io::Result<()> + Send> {
+    listener.set_nonblocking(true)?;
+    let mut this = Loop { shared, listener, new: Vec::new() };
     Ok(move || {
         let mut backoff = Backoff::default();
-        while shared.accepting() {
-            let accepted = listener.accept().and_then(|(stream, peer)| {
-                let stream = Arc::new(stream);
-                Ok(shared.admit(&stream, peer)?.map(|connection| (connection, stream)))
-            });
-            match accepted {
-                Ok(accepted) => {
-                    backoff.reset();
-                    let Some((mut connection, stream)) = accepted else { continue };
-                    loop {
-                        match step(&mut connection, &stream, COURTESY) {
-                            Step::Done => {}
-                            Step::Waited if connection.is_idle() && somebody_waits(&shared) => {
-                                connection.make_room(Instant::now());
-                            }
-                            Step::Waited => {}
-                            Step::Over => break,
-                        }
-                    }
-                }
+        while this.shared.accepting() {
+            match this.turn() {
+                Ok(()) => backoff.reset(),
                 Err(error) => {
-                    let delay = backoff.after(&shared, &error);
-                    shared.wait_for(Phase::Draining, delay);
+                    let delay = backoff.after(&this.shared, &error);
+                    this.shared.wait_for(Phase::Draining, delay);
                 }
             }
         }
@@ -63,6 +58,68 @@ pub(super) fn prepare(
     })
 }
 
-fn somebody_waits(shared: &Shared) -> bool {
-    platform::waiting_peers(shared.local).is_ok_and(|peers| !peers.is_empty())
+struct Loop {
+    shared: Arc<Shared>,
+    listener: TcpListener,
+    /// Clients that have not authenticated, the one that was looked at last at the end.
+    new: Vec<Client>,
+}
+
+impl Loop {
+    /// Waits until there is something to do. Then it accepts a client, and serves one that has sent something or whose deadline
+    /// has passed.
+    fn turn(&mut self) -> io::Result<()> {
+        let deadline = self.new.iter().filter_map(|(connection, _)| connection.deadline()).min();
+        let (comes, has_sent) = self.poll(deadline)?;
+        let accepted = if comes { self.accept() } else { Ok(()) };
+        let now = Instant::now();
+        let is_due = |(connection, _): &Client| connection.deadline().is_some_and(|at| at <= now);
+        if let Some(index) = has_sent.or_else(|| self.new.iter().position(is_due)) {
+            let client = self.new.remove(index);
+            let unfinished = self.serve(client);
+            self.new.extend(unfinished);
+        }
+        accepted
+    }
+
+    fn accept(&mut self) -> io::Result<()> {
+        let (stream, peer) = match self.listener.accept() {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+            accepted => accepted?,
+        };
+        let stream = Arc::new(stream);
+        let connection = self.shared.admit(&stream, peer)?;
+        self.new.extend(connection.map(|connection| (connection, stream)));
+        Ok(())
+    }
+
+    /// Serves a client to its end, or until more of it is awaited before it has authenticated.
+    fn serve(&self, (mut connection, stream): Client) -> Option<Client> {
+        loop {
+            let is_new = !connection.is_authenticated();
+            match step(&mut connection, &stream, if is_new { MOMENT } else { COURTESY }) {
+                Step::Over => return None,
+                Step::Waited if is_new => return Some((connection, stream)),
+                Step::Waited if connection.is_idle() && self.is_awaited() => {
+                    connection.make_room(Instant::now());
+                }
+                Step::Waited | Step::Done => {}
+            }
+        }
+    }
+
+    /// Whether another client waits to be served.
+    fn is_awaited(&self) -> bool {
+        let queued = platform::waiting_peers(self.shared.local).is_ok_and(|peers| !peers.is_empty());
+        queued || self.poll(Some(Instant::now())).is_ok_and(|(_, has_sent)| has_sent.is_some())
+    }
+
+    /// Waits until a client comes or a new one has sent something: whether one comes, and which has sent.
+    fn poll(&self, deadline: Option<Instant>) -> io::Result<(bool, Option<usize>)> {
+        let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        let sockets: Vec<&TcpStream> = self.new.iter().map(|(_, stream)| &**stream).collect();
+        let ready = platform::readable(&self.listener, &sockets, left)?;
+        let (comes, sent) = ready.split_first().map_or((false, &[][..]), |(comes, sent)| (*comes, sent));
+        Ok((comes, sent.iter().position(|has_sent| *has_sent)))
+    }
 }

@@ -85,6 +85,10 @@ impl Classic {
         }
         match self.machine.receive(bytes) {
             Ok(None) => Ok(()),
+            Ok(Some(Event::Path(_))) if !turn.take_place() => {
+                turn.refuse();
+                Err("busy".to_owned())
+            }
             Ok(Some(Event::Path(path))) => {
                 self.path = SafeText::new(&path);
                 self.started = Some(now);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::limits::{FOREVER, LINGER, Limits};
+use super::super::limits::{FOREVER, Limits};
 
 /// What the peer has to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,9 +83,8 @@ pub(super) struct Deadlines {
 }
 
 impl Deadlines {
-    /// Of a connection that begins now. One that is only here to be refused has little time.
-    pub fn new(limits: &Limits, refused: bool, now: Instant) -> Deadlines {
-        let greeting = if refused { limits.handshake.min(2 * LINGER) } else { limits.handshake };
+    /// Of a connection that begins now.
+    pub fn new(limits: &Limits, now: Instant) -> Deadlines {
         Deadlines {
             idling: Clock::default(),
             writing: Clock::default(),
@@ -93,7 +92,7 @@ impl Deadlines {
             handshake: Some(Clock { counted: Duration::ZERO, since: Some(now) }),
             linger: None,
             pause: None,
-            greeting,
+            greeting: limits.handshake,
             idle: limits.idle,
             min_rate: limits.min_rate,
             rate_window: limits.rate_window,
@@ -239,7 +238,7 @@ mod tests {
             ..limits()
         };
         let (limits, now) = (limits.bounded(), Instant::now());
-        let mut deadlines = Deadlines::new(&limits, false, now);
+        let mut deadlines = Deadlines::new(&limits, now);
         assert!(deadlines.next() > Some(now));
         deadlines.asked();
         deadlines.wait_for(Waiting::Input, now);
@@ -248,7 +247,7 @@ mod tests {
         assert_eq!(deadlines.check(now, || usize::MAX), None);
         let late = now + limits.rate_window;
         assert_eq!(deadlines.check(late, || usize::MAX), Some(Overrun::Rate));
-        let mut slow = Deadlines::new(&Limits { min_rate: 1, ..limits }, false, now);
+        let mut slow = Deadlines::new(&Limits { min_rate: 1, ..limits }, now);
         slow.asked();
         slow.wait_for(Waiting::Output, now);
         assert_eq!(slow.check(late, || usize::MAX), Some(Overrun::Rate));
@@ -261,7 +260,7 @@ mod tests {
         let limits = Limits { min_rate: 1_000, ..limits() };
         for (rate, is_cut) in [(2_000, false), (1_000, false), (400, true), (0, true)] {
             let start = Instant::now();
-            let mut deadlines = Deadlines::new(&limits, false, start);
+            let mut deadlines = Deadlines::new(&limits, start);
             deadlines.asked();
             deadlines.wait_for(Waiting::Output, start);
             deadlines.wrote(BUFFER as usize);
@@ -286,7 +285,7 @@ mod tests {
     #[test]
     fn the_handshake_deadline_is_absolute() {
         let start = Instant::now();
-        let mut deadlines = Deadlines::new(&limits(), false, start);
+        let mut deadlines = Deadlines::new(&limits(), start);
         for second in 0..10 {
             let now = start + second * SECOND;
             deadlines.wait_for(Waiting::Output, now);
@@ -301,7 +300,7 @@ mod tests {
     #[test]
     fn what_we_hold_it_back_is_no_time_of_the_handshake() {
         let start = Instant::now();
-        let mut deadlines = Deadlines::new(&limits(), false, start);
+        let mut deadlines = Deadlines::new(&limits(), start);
         deadlines.wait_for(Waiting::Input, start);
         deadlines.pause(start + 12 * SECOND, start + 4 * SECOND);
         deadlines.pause(start + 12 * SECOND, start + 8 * SECOND);
@@ -315,7 +314,7 @@ mod tests {
     #[test]
     fn idleness_counts_from_the_last_answer() {
         let start = Instant::now();
-        let mut deadlines = Deadlines::new(&limits(), false, start);
+        let mut deadlines = Deadlines::new(&limits(), start);
         deadlines.asked();
         deadlines.wait_for(Waiting::Output, start + SECOND);
         deadlines.wait_for(Waiting::Input, start + 2 * SECOND);
@@ -327,7 +326,7 @@ mod tests {
     #[test]
     fn the_rate_is_an_average_over_windows() {
         let start = Instant::now();
-        let mut deadlines = Deadlines::new(&limits(), false, start);
+        let mut deadlines = Deadlines::new(&limits(), start);
         deadlines.asked();
         deadlines.wait_for(Waiting::Output, start);
         deadlines.wrote(3_000);
@@ -341,7 +340,7 @@ mod tests {
     #[test]
     fn our_own_work_is_not_held_against_the_peer() {
         let start = Instant::now();
-        let mut deadlines = Deadlines::new(&limits(), false, start);
+        let mut deadlines = Deadlines::new(&limits(), start);
         deadlines.asked();
         deadlines.wait_for(Waiting::Output, start);
         deadlines.wait_for(Waiting::Nothing, start + SECOND);
@@ -353,7 +352,7 @@ mod tests {
     #[test]
     fn holding_a_slow_peer_back_does_not_open_a_new_window() {
         let start = Instant::now();
-        let mut deadlines = Deadlines::new(&limits(), false, start);
+        let mut deadlines = Deadlines::new(&limits(), start);
         deadlines.asked();
         let mut now = start;
         for _ in 0..29 {
@@ -379,7 +378,7 @@ mod tests {
     #[test]
     fn holding_a_trickling_peer_back_does_not_make_it_less_idle() {
         let start = Instant::now();
-        let mut deadlines = Deadlines::new(&limits(), false, start);
+        let mut deadlines = Deadlines::new(&limits(), start);
         deadlines.asked();
         let mut now = start;
         for _ in 0..60 {
@@ -396,7 +395,7 @@ mod tests {
     #[test]
     fn lingering_has_its_own_deadline_only() {
         let start = Instant::now();
-        let mut deadlines = Deadlines::new(&limits(), false, start);
+        let mut deadlines = Deadlines::new(&limits(), start);
         deadlines.linger(start + 20 * SECOND);
         assert_eq!(check(&mut deadlines, start + 19 * SECOND), None);
         assert_eq!(check(&mut deadlines, start + 20 * SECOND), Some(Overrun::Linger));

@@ -37,6 +37,11 @@ impl Connection {
         }
     }
 
+    /// Whether its client has shown that it may fetch, and has a place.
+    pub fn is_authenticated(&self) -> bool {
+        self.entry.is_authenticated()
+    }
+
     /// Whether nothing is being answered, nor was asked.
     pub fn is_idle(&self) -> bool {
         match &self.stage {
@@ -64,7 +69,7 @@ impl Connection {
         self.turn.give_up(&reason);
         self.reason = reason;
         self.stage = Stage::Lingering { end: End::Owed, discarded: 0 };
-        if self.entry.refused {
+        if self.entry.is_refused() {
             // Others are to be refused as well.
             self.deadlines.linger(now + LINGER);
         }
@@ -87,10 +92,8 @@ impl Drop for Connection {
         self.shared.give_back(self.pacing.end());
         self.effort.end(Instant::now());
         self.shared.registry.remove(&self.entry);
-        if !self.entry.refused {
-            let Entry { id, peer, .. } = *self.entry;
-            self.shared.emit(&Event::Disconnected { id, peer, reason: SafeText::new(&self.reason) });
-        }
+        let Entry { id, peer, .. } = *self.entry;
+        self.shared.emit(&Event::Disconnected { id, peer, reason: SafeText::new(&self.reason) });
         self.shared.registry.finished();
     }
 }

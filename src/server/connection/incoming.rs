@@ -106,11 +106,7 @@ impl Connection {
         match (first, self.shared.classic.filter(|_| !tls)) {
             (FIRST_BYTE, _) => {
                 self.entry.set_dialect("v1");
-                let refusal = match (self.entry.refused, self.shared.tls.is_some() && !tls) {
-                    (_, true) => Some(Refusal::TlsRequired),
-                    (true, false) => Some(Refusal::Busy),
-                    (false, false) => None,
-                };
+                let refusal = (self.shared.tls.is_some() && !tls).then_some(Refusal::TlsRequired);
                 let mut v1 = Box::new(V1::new(refusal, self.entry.peer.ip()));
                 v1.received(bytes);
                 self.stage = Stage::V1(v1);
@@ -119,7 +115,7 @@ impl Connection {
                 self.turn.out.push(&UNEXPECTED);
                 self.linger("a client with TLS; this server was started without".into(), now);
             }
-            (_, Some(dialect)) if !self.entry.refused => {
+            (_, Some(dialect)) => {
                 let mut classic = Box::new(Classic::new(dialect));
                 self.entry.set_dialect(classic.name());
                 let result = classic.received(bytes, &mut self.turn, now);
@@ -128,7 +124,6 @@ impl Connection {
                     self.linger(reason.into(), now);
                 }
             }
-            (_, Some(_)) => self.linger("busy".into(), now),
             (_, None) => {
                 self.turn.out.push(stranger::sentence(bytes, self.shared.tls.is_some()).as_bytes());
                 self.linger(stranger::name(bytes).into(), now);

@@ -153,7 +153,7 @@ const TELLING: Duration = Duration::from_micros(10);
 impl Connection {
     /// A connection that was just accepted.
     pub fn new(shared: Arc<Shared>, entry: Arc<Entry>, now: Instant) -> Connection {
-        let deadlines = Deadlines::new(&shared.limits, entry.refused, now);
+        let deadlines = Deadlines::new(&shared.limits, now);
         let pacing = Pacing::new(&shared, now);
         let effort = Effort::new(&shared.share, entry.id, Origin::from(entry.peer.ip()), now);
         let turn = Turn::new(Arc::clone(&shared), Arc::clone(&entry));

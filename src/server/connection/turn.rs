@@ -136,6 +136,23 @@ impl Turn {
         }
     }
 
+    /// Whether there is a place for this client, once it has shown that it may fetch.
+    pub fn has_place(&self) -> bool {
+        self.shared.registry.has_place(&self.entry, &self.shared.limits)
+    }
+
+    /// This client has shown that it may fetch: it takes a place. Whether there is one.
+    pub fn take_place(&self) -> bool {
+        self.shared.registry.authenticate(&self.entry, &self.shared.limits)
+    }
+
+    /// There is no place for this client, and it is told so.
+    pub fn refuse(&mut self) {
+        self.entry.refuse();
+        self.told += 1;
+        self.shared.refuse(self.entry.peer);
+    }
+
     /// A request came.
     pub fn request(&mut self, what: &'static str, path: &SafeText) {
         self.asked = true;
@@ -155,9 +172,7 @@ impl Turn {
 
     /// What the connection does, for the dashboard.
     pub fn state(&self, state: ConnectionState) {
-        if !self.entry.refused {
-            self.entry.set_state(state);
-        }
+        self.entry.set_state(state);
     }
 
     /// The path of the answer in work, for the dashboard.

@@ -154,11 +154,15 @@ impl V1 {
             if asked && self.is_spent(&turn.shared.limits) {
                 return Some(self.send_away(turn));
             }
+            if asked && !turn.take_place() {
+                return Some(self.refuse(turn));
+            }
             match event {
                 None if used == 0 => return Some(self.wait(turn, now)),
                 None => {}
                 Some(Event::Hello(hello)) => {
                     match turn.shared.door.knock(self.peer, hello.token.as_ref(), now) {
+                        Entrance::Open if !self.has_place(turn) => return Some(self.refuse(turn)),
                         Entrance::Open => self.welcome(turn),
                         answer => {
                             self.denial = Some(Denial::new(answer, hello.token.is_some(), now));
@@ -180,6 +184,19 @@ impl V1 {
                 Some(Event::Goodbye(_)) => return Some(Step::End("done".into())),
             }
         }
+    }
+
+    /// Whether there is a place for the client that was let in. With a token it takes that now; otherwise its first request shows
+    /// that it wants one.
+    fn has_place(&self, turn: &Turn) -> bool {
+        if turn.shared.door.is_locked() { turn.take_place() } else { turn.has_place() }
+    }
+
+    /// There is no place for the client.
+    fn refuse(&mut self, turn: &mut Turn) -> Step {
+        turn.refuse();
+        self.machine.abort(&Refusal::Busy.failure(), &mut turn.out);
+        Step::End(Refusal::Busy.reason().into())
     }
 
     /// Counts a request; whether that is one too many.

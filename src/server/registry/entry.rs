@@ -31,13 +31,13 @@ pub(in crate::server) struct Entry {
     pub id: ConnectionId,
     /// Its peer.
     pub peer: SocketAddr,
-    /// Whether it is only here to be told "busy".
-    pub refused: bool,
     since: Instant,
     /// Weak: a connection is closed when its loop lets go of it, whoever looks at the registry.
     socket: Weak<Socket>,
     disconnected: AtomicBool,
     made_way: AtomicBool,
+    authenticated: AtomicBool,
+    refused: AtomicBool,
     state: AtomicU8,
     dialect: AtomicU8,
     sent: AtomicU64,
@@ -65,21 +65,16 @@ const DIALECTS: [Option<&str>; 4] = [None, Some("v1"), Some("classic"), Some("cl
 
 impl Entry {
     /// Of a connection that begins.
-    pub(super) fn new(
-        id: ConnectionId,
-        socket: Weak<Socket>,
-        peer: SocketAddr,
-        refused: bool,
-        now: Instant,
-    ) -> Entry {
+    pub(super) fn new(id: ConnectionId, socket: Weak<Socket>, peer: SocketAddr, now: Instant) -> Entry {
         let entry = Entry {
             id,
             peer,
-            refused,
             since: now,
             socket,
             disconnected: AtomicBool::new(false),
             made_way: AtomicBool::new(false),
+            authenticated: AtomicBool::new(false),
+            refused: AtomicBool::new(false),
             state: AtomicU8::new(0),
             dialect: AtomicU8::new(0),
             sent: AtomicU64::new(0),
@@ -88,12 +83,36 @@ impl Entry {
             total: AtomicU64::new(UNKNOWN),
             path: Mutex::default(),
         };
-        entry.set_state(if refused { ConnectionState::Refused } else { ConnectionState::Handshake });
+        entry.set_state(ConnectionState::Handshake);
         entry
+    }
+
+    /// Whether its client has a place among those that are served: it has shown that it may fetch.
+    pub fn is_authenticated(&self) -> bool {
+        self.authenticated.load(Relaxed)
+    }
+
+    /// Its client has a place.
+    pub(super) fn set_authenticated(&self) {
+        self.authenticated.store(true, Relaxed);
+    }
+
+    /// It ends with "busy".
+    pub fn refuse(&self) {
+        self.set_state(ConnectionState::Refused);
+        self.refused.store(true, Relaxed);
+    }
+
+    /// Whether it ends with "busy".
+    pub fn is_refused(&self) -> bool {
+        self.refused.load(Relaxed)
     }
 
     /// What the connection does now.
     pub fn set_state(&self, state: ConnectionState) {
+        if self.is_refused() {
+            return;
+        }
         let number = STATES.iter().position(|&known| known == state).unwrap_or_default();
         self.state.store(number as u8, SeqCst);
     }

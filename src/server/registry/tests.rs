@@ -3,36 +3,6 @@ use std::{io, net::TcpListener, time::Duration};
 use super::*;
 use crate::server::ConnectionState;
 
-fn enter(registry: &Registry, socket: &Arc<TcpListener>, max: usize) -> Option<Arc<Entry>> {
-    let weak: Weak<TcpListener> = Arc::downgrade(socket);
-    let limits = Limits { max_connections: max, ..Limits::default() };
-    registry.enter(weak as Weak<Socket>, ([127, 0, 0, 1], 1).into(), &limits, false, Instant::now())
-}
-
-#[test]
-fn an_address_has_a_share_and_no_more() {
-    let socket = Arc::new(TcpListener::bind("127.0.0.1:0").unwrap());
-    let registry = Registry::default();
-    let limits = Limits { max_per_address: 2, ..Limits::default() };
-    let enter = |peer: &str| {
-        let weak: Weak<TcpListener> = Arc::downgrade(&socket);
-        let peer = SocketAddr::new(peer.parse().unwrap(), 1);
-        registry.enter(weak as Weak<Socket>, peer, &limits, false, Instant::now()).unwrap()
-    };
-    let first = enter("192.0.2.1");
-    assert!(!first.refused && !enter("192.0.2.1").refused);
-    let third = enter("192.0.2.1");
-    assert!(third.refused && !enter("192.0.2.2").refused);
-    registry.remove(&third);
-    assert!(enter("192.0.2.1").refused, "a place to refuse in was none of its share");
-    registry.remove(&first);
-    registry.remove(&first);
-    assert!(!enter("192.0.2.1").refused && enter("192.0.2.1").refused);
-    // Addresses of IPv6 are counted by networks.
-    assert!(!enter("2001:db8::1").refused && !enter("2001:db8::2").refused);
-    assert!(enter("2001:db8::3").refused && !enter("2001:db8:0:1::3").refused);
-}
-
 #[test]
 fn a_peer_that_has_reset_is_seen_without_reading() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -57,21 +27,6 @@ fn a_peer_that_has_reset_is_seen_without_reading() {
     assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
 }
 
-#[test]
-fn over_the_cap_are_a_few_places_to_refuse_in() {
-    let socket = Arc::new(TcpListener::bind("127.0.0.1:0").unwrap());
-    let registry = Registry::default();
-    let served: Vec<_> = (0..3).map(|_| enter(&registry, &socket, 3).unwrap()).collect();
-    assert!(served.iter().all(|entry| !entry.refused));
-    let refused: Vec<_> = (0..REFUSALS).map(|_| enter(&registry, &socket, 3).unwrap()).collect();
-    assert!(refused.iter().all(|entry| entry.refused));
-    assert!(enter(&registry, &socket, 3).is_none());
-    registry.remove(&refused[0]);
-    assert!(enter(&registry, &socket, 3).unwrap().refused, "a place to refuse in is no place to serve in");
-    registry.remove(&served[1]);
-    assert!(!enter(&registry, &socket, 3).unwrap().refused);
-}
-
 /// Enters connections from addresses, where there are so many places.
 struct Door {
     socket: Arc<TcpListener>,
@@ -86,69 +41,190 @@ impl Door {
         Door { socket, registry: Registry::default(), limits }
     }
 
-    fn enter(&self, from: u8) -> Arc<Entry> {
+    fn from(&self, peer: impl Into<IpAddr>, is_short: bool) -> Option<Arc<Entry>> {
         let weak: Weak<TcpListener> = Arc::downgrade(&self.socket);
-        let peer = ([192, 0, 2, from], 1).into();
-        self.registry.enter(weak as Weak<Socket>, peer, &self.limits, false, Instant::now()).unwrap()
+        let peer = (peer.into(), 1).into();
+        self.registry.enter(weak as Weak<Socket>, peer, &self.limits, is_short, Instant::now())
     }
+
+    fn enter(&self, from: u8) -> Option<Arc<Entry>> {
+        self.from([192, 0, 2, from], false)
+    }
+
+    /// A connection that is served.
+    fn serve(&self, from: u8) -> Arc<Entry> {
+        let entry = self.enter(from).unwrap();
+        assert!(self.authenticate(&entry));
+        entry
+    }
+
+    fn authenticate(&self, entry: &Entry) -> bool {
+        let has_place = self.registry.has_place(entry, &self.limits);
+        assert_eq!(self.registry.authenticate(entry, &self.limits), has_place);
+        has_place
+    }
+
+    /// Whether one more from this address would be served.
+    fn serves(&self, from: u8) -> bool {
+        self.enter(from).is_some_and(|entry| self.authenticate(&entry))
+    }
+}
+
+fn made_way(entries: &[Arc<Entry>]) -> usize {
+    entries.iter().filter(|entry| entry.has_made_way()).count()
+}
+
+#[test]
+fn an_address_has_a_share_and_no_more() {
+    let mut door = Door::with_places(256);
+    door.limits.max_per_address = 2;
+    let first = door.serve(1);
+    door.serve(1);
+    let third = door.enter(1).unwrap();
+    assert!(!door.authenticate(&third) && door.serves(2));
+    door.registry.remove(&first);
+    door.registry.remove(&first);
+    assert!(door.authenticate(&third) && door.authenticate(&third), "it has its place only once");
+    assert!(!door.serves(1));
+    // Addresses of IPv6 are counted by networks.
+    let ip = |text: &str| -> IpAddr { text.parse().unwrap() };
+    let serves = |text| door.from(ip(text), false).is_some_and(|entry| door.authenticate(&entry));
+    assert!(serves("2001:db8::1") && serves("2001:db8::2") && !serves("2001:db8::3"));
+    assert!(serves("2001:db8:0:1::1") && serves("2001:db8:0:1::2") && !serves("2001:db8:0:2::1"));
+    assert!(serves("2001:db8:0:100::1") && serves("2001:db8:0:200::1") && !serves("2001:db8:0:300::1"));
+    assert!(serves("2001:db8:1::1"));
+}
+
+#[test]
+fn of_those_that_have_not_authenticated_an_address_has_a_share_too() {
+    let mut door = Door::with_places(256);
+    door.limits.max_per_address = 2;
+    let silent = [(); 2].map(|()| door.enter(1).unwrap());
+    assert!(door.enter(1).is_none() && door.enter(2).is_some());
+    assert!(door.authenticate(&silent[0]) && door.enter(1).is_some() && door.enter(1).is_none());
+}
+
+/// As many as there are addresses.
+#[test]
+fn strangers_hold_no_place_against_a_client() {
+    let mut door = Door::with_places(32);
+    let strangers: Vec<_> = (0..32 + UNAUTHENTICATED as u8).map(|from| door.enter(from).unwrap()).collect();
+    assert_eq!(made_way(&strangers), 0);
+    let served: Vec<_> = (0..32).map(|number| door.serve(100 + number)).collect();
+    assert_eq!((made_way(&strangers), made_way(&served)), (32, 0), "a stranger has made way for each");
+    for stranger in strangers.iter().filter(|stranger| stranger.has_made_way()) {
+        assert!(stranger.is_disconnected());
+        door.authenticate(stranger);
+        assert!(!stranger.is_authenticated(), "it has ended before");
+        door.registry.remove(stranger);
+    }
+    // However many of them come, those that are served stay.
+    door.limits.max_per_address = 1000;
+    for from in 0..50 {
+        let entry = door.enter(200 + from).unwrap();
+        let left: Vec<_> = door.registry.live.lock().unwrap().entries.values().cloned().collect();
+        let gone = left.iter().filter(|entry| entry.has_made_way());
+        gone.for_each(|entry| door.registry.remove(entry));
+        assert!(!door.authenticate(&entry), "the places of those that are served are taken");
+    }
+    assert_eq!(made_way(&served), 0);
+    assert_eq!(door.registry.len(), 32 + UNAUTHENTICATED);
+    served.iter().for_each(|entry| door.registry.remove(entry));
+    assert!(door.serves(1));
+}
+
+#[test]
+fn which_stranger_makes_way_is_random() {
+    let gone = |key| {
+        let door = Door::with_places(32);
+        door.registry.live.lock().unwrap().dice = Dice::new([key; 32]);
+        let strangers: Vec<_> = (0..96).map(|from| door.enter(from).unwrap()).collect();
+        (0..20).for_each(|number| drop(door.enter(100 + number).unwrap()));
+        strangers.iter().map(|entry| entry.has_made_way()).collect::<Vec<_>>()
+    };
+    let (first, second) = (gone(1), gone(2));
+    assert_eq!(first, gone(1));
+    assert_ne!(first, second);
+    for gone in [first, second] {
+        let (old, new) = gone.split_at(48);
+        assert!([old, new].iter().all(|half| half.contains(&true) && half.contains(&false)), "{gone:?}");
+    }
+}
+
+#[test]
+fn a_network_that_has_many_takes_nothing_from_one_that_has_few() {
+    let door = Door::with_places(36);
+    let few = [1, 1, 2].map(|from| door.enter(from).unwrap());
+    let many: Vec<_> = (0..36 + UNAUTHENTICATED as u16 - 3)
+        .map(|number| {
+            let network = [0x2001, 0xdb8, 0, number, 0, 0, 0, 1];
+            door.from(network, false).unwrap()
+        })
+        .collect();
+    let same = many[5].peer.ip();
+    assert!(door.from(same, false).is_none(), "nobody makes way for itself");
+    for number in 0..20 {
+        let household = [0x2001, 0xdb8, 0, 0x100 + 0x100 * number, 0, 0, 0, 1];
+        assert!(door.from(household, false).is_some(), "for another household of the site");
+    }
+    assert!(door.from([0x2001, 0xdb8, 1, 0, 0, 0, 0, 1], false).is_some(), "for another site");
+    assert!(made_way(&few) == 0 && made_way(&many) > 0);
 }
 
 #[test]
 fn who_only_waits_makes_way_for_whoever_has_fewer_places() {
     let door = Door::with_places(6);
-    let mut first: Vec<_> = (0..4).map(|_| door.enter(1)).collect();
-    let second: Vec<_> = (0..2).map(|_| door.enter(2)).collect();
+    let mut first: Vec<_> = (0..4).map(|_| door.serve(1)).collect();
+    let second: Vec<_> = (0..2).map(|_| door.serve(2)).collect();
     first[0].set_state(ConnectionState::Sending);
     first[1].set_state(ConnectionState::Idle);
-    assert!(door.enter(1).refused, "nobody makes way for itself");
-    let newcomer = door.enter(3);
-    assert!(!newcomer.refused);
-    let gone = |entries: &[Arc<Entry>]| entries.iter().filter(|entry| entry.has_made_way()).count();
+    assert!(!door.serves(1), "nobody makes way for itself");
+    door.serve(3);
     assert!(first[1].has_made_way() && first[1].is_disconnected(), "the oldest that waits");
-    assert_eq!((gone(&first), gone(&second)), (1, 0), "of whoever has the most");
-    assert!(!door.enter(3).refused && gone(&first) == 2);
+    assert_eq!((made_way(&first), made_way(&second)), (1, 0), "of whoever has the most");
+    assert!(door.serves(3) && made_way(&first) == 2);
     // Two each.
-    assert!(door.enter(3).refused && door.enter(1).refused && !door.enter(4).refused);
-    assert_eq!(gone(&first) + gone(&second), 3);
+    assert!(!door.serves(3) && !door.serves(1) && door.serves(4));
+    assert_eq!(made_way(&first) + made_way(&second), 3);
     // Those that have made way give nobody a second place.
     door.registry.remove(&first.remove(1));
-    assert!(door.enter(3).refused);
+    assert!(!door.serves(3));
 }
 
 #[test]
 fn who_is_being_answered_makes_no_way() {
     let door = Door::with_places(4);
-    let entries: Vec<_> = (0..4).map(|_| door.enter(1)).collect();
+    let entries: Vec<_> = (0..4).map(|_| door.serve(1)).collect();
     for (entry, state) in
         entries.iter().zip([ConnectionState::Sending, ConnectionState::Hashing, ConnectionState::Planning])
     {
         entry.set_state(state);
     }
-    assert!(!door.enter(2).refused);
-    assert!(door.enter(3).refused, "the others are at work");
+    assert!(door.serves(2));
+    assert!(!door.serves(3), "the others are at work");
     entries[1].disconnect();
     entries[1].set_state(ConnectionState::Idle);
-    assert!(door.enter(3).refused, "one that ends already is no way");
+    assert!(!door.serves(3), "one that ends already is no way");
 }
 
 #[test]
 fn only_some_make_way_at_the_same_time() {
     let mut door = Door::with_places(256);
-    door.limits.max_per_address = 256;
-    let silent: Vec<_> = (0..256).map(|_| door.enter(1)).collect();
-    for number in 0..REFUSALS {
-        assert!(!door.enter(10 + number as u8).refused, "{number}");
+    door.limits.max_per_address = 1000;
+    let silent: Vec<_> = (0..256 + UNAUTHENTICATED).map(|_| door.enter(1).unwrap()).collect();
+    for number in 0..UNAUTHENTICATED {
+        assert!(door.enter(10 + number as u8).is_some(), "{number}");
     }
-    assert!(door.enter(2).refused, "none of them is gone yet");
+    assert!(door.enter(2).is_none(), "none of them is gone yet");
     silent.iter().filter(|entry| entry.has_made_way()).for_each(|entry| door.registry.remove(entry));
-    assert!(!door.enter(2).refused);
+    assert!(door.enter(2).is_some());
 }
 
 #[test]
 fn rows_are_those_asked_for_and_the_oldest_come_first() {
-    let socket = Arc::new(TcpListener::bind("127.0.0.1:0").unwrap());
-    let registry = Registry::default();
-    let entries: Vec<_> = (0..5).map(|_| enter(&registry, &socket, 9).unwrap()).collect();
+    let door = Door::with_places(9);
+    let entries: Vec<_> = (0..5).map(|_| door.enter(1).unwrap()).collect();
+    let registry = &door.registry;
     registry.remove(&entries[1]);
     let ids = |range| -> Vec<u64> {
         registry.view(range, Instant::now()).iter().filter_map(|row| Some(row.id?.0)).collect()
@@ -161,11 +237,10 @@ fn rows_are_those_asked_for_and_the_oldest_come_first() {
 
 #[test]
 fn the_registry_keeps_no_socket_open() {
-    let socket = Arc::new(TcpListener::bind("127.0.0.1:0").unwrap());
-    let registry = Registry::default();
-    let entry = enter(&registry, &socket, 1).unwrap();
-    assert_eq!(Arc::strong_count(&socket), 1);
-    drop(socket);
+    let door = Door::with_places(1);
+    let entry = door.enter(1).unwrap();
+    assert_eq!(Arc::strong_count(&door.socket), 1);
+    drop(door.socket);
     entry.disconnect();
     assert!(entry.is_disconnected());
 }
@@ -173,18 +248,10 @@ fn the_registry_keeps_no_socket_open() {
 #[test]
 fn where_memory_is_short_one_comes_for_another_or_not_at_all() {
     let door = Door::with_places(100);
-    let first: Vec<_> = (0..3).map(|_| door.enter(1)).collect();
-    let enter = |from: u8| {
-        let weak: Weak<TcpListener> = Arc::downgrade(&door.socket);
-        door.registry.enter(
-            weak as Weak<Socket>,
-            ([192, 0, 2, from], 1).into(),
-            &door.limits,
-            true,
-            Instant::now(),
-        )
-    };
+    let silent: Vec<_> = (0..2).map(|_| door.enter(1).unwrap()).collect();
+    let enter = |from: u8| door.from([192, 0, 2, from], true);
     assert!(enter(1).is_none(), "nobody makes way for itself");
-    assert!(enter(2).is_some_and(|entry| !entry.refused) && first[0].has_made_way());
-    assert!(enter(2).is_none(), "two each, and nobody is told so");
+    assert!(enter(2).is_some() && made_way(&silent) == 1);
+    let served: Vec<_> = (0..3).map(|_| door.serve(3)).collect();
+    assert!(enter(4).is_some() && made_way(&served) == 0, "one that is not served goes first");
 }

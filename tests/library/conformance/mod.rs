@@ -85,7 +85,7 @@ on_every_architecture! {
     vanish: after_connecting, in_the_preamble, after_hello, in_the_middle_of_content, half_closed, while_planning,
         at_once_and_often;
     limits: busy, handshake, trickled_handshake, idle, too_slow, slow_enough;
-    places: of_an_address, of_the_silent, requests_of_a_connection, for_hashing, for_archives, of_slow_clients, of_a_page, bandwidth;
+    places: of_an_address, of_the_silent, of_strangers, requests_of_a_connection, for_hashing, for_archives, of_slow_clients, of_a_page, bandwidth;
     lifecycle: drain_when_idle, drain_finishes_what_runs, drain_lets_transfers_finish, drain_has_a_deadline, stop, disconnect, dropped, snapshots;
     tokens: right_and_wrong, none_needed, kept_out_slowly, turned_away;
     corners: ends, tokens, requests;
@@ -110,7 +110,7 @@ on_every_architecture_with_tls! {
     vanish: after_connecting, in_the_preamble, after_hello, in_the_middle_of_content, half_closed, while_planning,
         at_once_and_often;
     limits: busy, handshake, trickled_handshake, idle, too_slow, slow_enough;
-    places: of_an_address, of_the_silent, requests_of_a_connection, for_hashing, for_archives, of_slow_clients, of_a_page, bandwidth;
+    places: of_an_address, of_the_silent, of_strangers, requests_of_a_connection, for_hashing, for_archives, of_slow_clients, of_a_page, bandwidth;
     lifecycle: drain_when_idle, drain_finishes_what_runs, drain_lets_transfers_finish, drain_has_a_deadline, stop, disconnect, dropped, snapshots;
     tokens: right_and_wrong, none_needed, kept_out_slowly, turned_away;
     corners: ends, tokens, requests;

@@ -2,22 +2,30 @@
 
 use std::{
     fs::File,
+    io::Write,
+    net::{SocketAddr, TcpStream},
     time::{Duration, Instant},
 };
 
 use fdsp::{
     protocol::{
-        client::Request,
+        client::{Client, Request},
         error::Code,
         message::{Failure, Get},
+        token::Token,
     },
-    server::{Arch, ConnectionState, Event, Limits},
+    server::{Access, Arch, ConnectionState, Event, Limits},
 };
 
 use crate::conformance::{
-    harness::{noise, serve_with},
+    frames::PREAMBLE,
+    harness::{is_secure, noise, serve_to, serve_with},
+    line::Line,
     peer::{Came, Peer, get, stat},
 };
+
+/// Places beside `max_connections` for clients that have not authenticated.
+const BESIDE: usize = 64;
 
 fn assert_busy(failure: &Failure) {
     assert_eq!(failure.code, Code::Busy, "{failure:?}");
@@ -55,12 +63,13 @@ pub fn of_the_silent(arch: Arch) {
     if arch == Arch::Single {
         return;
     }
-    let served = serve_with(arch, None, Limits { max_connections: 6, ..Limits::default() });
+    let limits = Limits { max_connections: 6, max_per_address: 100, ..Limits::default() };
+    let served = serve_with(arch, None, limits);
     served.file("file", b"x");
     let mut idle = Peer::connect(served.address);
     assert_eq!(idle.get(get("file")).unwrap().bytes, b"x");
-    let silent = [(); 5].map(|()| Peer::connect(served.address));
-    served.wait_until("full", |now| now.live == 6);
+    let silent = [(); 5 + BESIDE].map(|()| TcpStream::connect(served.address).unwrap());
+    served.wait_until("full", |now| now.live == 6 + BESIDE);
     for _ in 0..3 {
         let mut other = Peer::connect_from([127, 0, 0, 2], served.address);
         assert_eq!(other.get(get("file")).unwrap().bytes, b"x");
@@ -69,6 +78,63 @@ pub fn of_the_silent(arch: Arch) {
     served.wait_for_end("idle while others wait");
     drop((idle, silent));
     assert_eq!(served.count(|event| matches!(event, Event::Refused { .. })), 0);
+}
+
+/// Clients that do not authenticate, each from an address of its own, hold as many connections as they get and never say all;
+/// those that do authenticate are served beside them, and stay.
+pub fn of_strangers(arch: Arch) {
+    const PLACES: usize = 8;
+    let limits = Limits { max_connections: PLACES, handshake: Duration::from_secs(600), ..Limits::default() };
+    let token = Token::parse("the-right-one").unwrap();
+    for guarded in [true, false] {
+        let access = if guarded { Access::Token(token.clone()) } else { Access::Public };
+        let served = serve_to(access, arch, limits.clone());
+        served.file("file", b"x");
+        let came = |event: &Event| matches!(event, Event::Connected { .. } | Event::Refused { .. });
+        let (mut strangers, mut honest) = (Vec::new(), Vec::new());
+        for round in 0..3 {
+            for number in 0..48 {
+                strangers.push(stranger([127, 1, round, number], served.address));
+            }
+            let count = strangers.len() + usize::from(round);
+            // Those that made way are gone.
+            served.wait_until("all", |now| served.count(came) == count && now.live <= PLACES + BESIDE);
+            let mut peer = Peer::connect_from([127, 2, 0, 1], served.address);
+            peer.machine = Client::with_token("conformance", guarded.then_some(&token));
+            assert_eq!(peer.get(get("file")).unwrap().bytes, b"x");
+            if arch == Arch::Single {
+                // It serves one at a time.
+                peer.leave();
+                continue;
+            }
+            honest.push(peer);
+            for peer in &mut honest {
+                assert_eq!(peer.get(get("file")).unwrap().bytes, b"x");
+            }
+        }
+        assert_eq!(served.count(|event| matches!(event, Event::Refused { .. })), 0, "guarded: {guarded}");
+    }
+}
+
+/// A client that begins in one of several ways and says nothing more.
+fn stranger(source: [u8; 4], address: SocketAddr) -> Line {
+    let Peer { mut line, machine, .. } = Peer::connect_from(source, address);
+    let says = match source[3] % 4 {
+        0 => &[],
+        // Half of a handshake of TLS, or of a preamble.
+        1 if is_secure(address) => {
+            line.socket().write_all(&[0x16, 3, 1, 2, 0, 1]).unwrap();
+            &[]
+        }
+        1 => &PREAMBLE[..4],
+        2 => &PREAMBLE[..],
+        // It has no token.
+        _ => machine.outgoing(),
+    };
+    if !says.is_empty() {
+        line.write_all(says).unwrap();
+    }
+    line
 }
 
 /// Also of those that the server cannot answer, and of those that were sent ahead.
