@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use rustix::fs::{AtFlags, FileType, Mode};
+use rustix::fs::{AtFlags, FileType, Stat};
 
 use crate::text::ShowPath;
 use crate::{
@@ -27,7 +27,7 @@ use super::{
     part::Writer,
     place::{self, Target},
     retry::{Fault, Verdict},
-    times::{set_mode, set_modified},
+    times::{set_access, set_modified},
 };
 
 /// What is to be done with a complete `.part`.
@@ -98,9 +98,9 @@ impl Finish {
             }
             return Ok(path);
         }
-        let mode = self.mode(place)?;
+        let old = self.replaced(place)?;
         writer.change(|file| {
-            set_mode(file, mode);
+            set_access(file, old.as_ref(), 0o666 & !platform::umask());
             source.modified.map(|modified| set_modified(file, modified))
         });
         if self.sync {
@@ -119,11 +119,16 @@ impl Finish {
         Ok(self.sync_name(target)?)
     }
 
-    /// The permissions of what takes its place: those of the file that it replaces, or else what the umask leaves.
-    fn mode(&self, place: &Place) -> Result<Mode, Fault> {
-        let replaces = matches!(self.existing, Existing::Overwrite | Existing::Update);
-        let old = place::look(&place.target)?.filter(|found| replaces && found.kind == FileType::RegularFile);
-        Ok(Mode::from_raw_mode(old.map_or(0o666 & !platform::umask(), |old| old.mode)))
+    /// The file that it replaces.
+    fn replaced(&self, place: &Place) -> Result<Option<Stat>, Fault> {
+        if !matches!(self.existing, Existing::Overwrite | Existing::Update) {
+            return Ok(None);
+        }
+        let Target { folder, name, .. } = &place.target;
+        if let Some(found) = place::look(&place.target)? {
+            place::refuse_of_another(&place.target, &found)?;
+        }
+        Ok(rustix::fs::statat(&folder.handle, name, AtFlags::SYMLINK_NOFOLLOW).ok())
     }
 
     /// Waits until the disk has the name of what is in its place; where that is.
@@ -168,6 +173,7 @@ impl Finish {
         let path = target.path();
         let unreadable = |error: io::Error| disk("read", &path, &error);
         let Some(found) = target.folder.look(&target.name).map_err(unreadable)? else { return Ok(None) };
+        place::refuse_of_another(target, &found)?;
         if found.kind != FileType::RegularFile || found.size != size {
             return Err(place::differs(target, Some(&part)).into());
         }
@@ -308,7 +314,7 @@ mod tests {
         },
         protocol::digest::BlockHasher,
     };
-    use rustix::fs::OFlags;
+    use rustix::fs::{Mode, OFlags};
     use std::{fs, os::unix::fs::PermissionsExt};
 
     const CONTENT: &[u8] = b"what arrived";

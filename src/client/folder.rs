@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 
 use crate::platform::{self, reason};
 use crate::text::ShowPath;
@@ -95,7 +95,7 @@ impl Folder {
             Ok(stat) => Ok(Some(Found {
                 kind: FileType::from_raw_mode(stat.st_mode),
                 size: u64::try_from(stat.st_size).unwrap_or(0),
-                mode: stat.st_mode & 0o777,
+                owner: stat.st_uid,
                 id: (stat.st_dev, stat.st_ino),
             })),
             Err(rustix::io::Errno::NOENT) => Ok(None),
@@ -104,15 +104,9 @@ impl Folder {
         }
     }
 
-    /// Whether what has this owner was put there by somebody else, where everybody may put something: they could change
-    /// it at any time. (A folder without the sticky bit gives everybody in it everything, so that nothing helps there.)
+    /// Whether another user has put there what has this owner; see [`is_of_another`].
     pub(super) fn is_of_another(&self, owner: u32) -> bool {
-        const STICKY: u32 = 0o1000;
-        const OTHERS_WRITE: u32 = 0o022;
-        let is_open = |stat: rustix::fs::Stat| {
-            stat.st_mode & STICKY != 0 && stat.st_mode & OTHERS_WRITE != 0 && stat.st_uid != owner
-        };
-        owner != rustix::process::geteuid().as_raw() && rustix::fs::fstat(&self.handle).is_ok_and(is_open)
+        rustix::fs::fstat(&self.handle).is_ok_and(|folder| is_of_another(&folder, owner))
     }
 
     /// Opens a file in it for reading; links are not followed.
@@ -175,13 +169,37 @@ pub(super) fn open_directory(parent: impl AsFd, name: &OsStr) -> io::Result<Owne
     Ok(rustix::io::retry_on_intr(|| rustix::fs::openat(parent.as_fd(), name, flags, Mode::empty()))?)
 }
 
+/// Whether several users may put something into a folder, and each of them only changes what is theirs: one with the sticky bit,
+/// as `/tmp`. A folder without it gives everybody in it everything, so that nothing helps there; and the members of a group
+/// who share one trust each other.
+pub(super) fn is_shared(folder: &Stat) -> bool {
+    const STICKY: u32 = 0o1000;
+    const OTHERS_WRITE: u32 = 0o022;
+    folder.st_mode & STICKY != 0 && folder.st_mode & OTHERS_WRITE != 0
+}
+
+/// Whether another user has put into a shared folder what has this owner: that user could change it at any time, also after it
+/// was verified. The owner of the folder and root could do that with everything.
+pub(super) fn is_of_another(folder: &Stat, owner: u32) -> bool {
+    let trusted = [0, folder.st_uid, rustix::process::geteuid().as_raw()];
+    is_shared(folder) && !trusted.contains(&owner)
+}
+
+/// What is in the way belongs to another user.
+pub(super) fn of_another(path: &Path, owner: u32) -> Fault {
+    Fault::disk(format!(
+        "{} belongs to another user ({owner}), who could change it at any time; save in a folder of your own, or under another \
+         name (--local)",
+        path.shown()
+    ))
+}
+
 /// What a name in a folder is.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Found {
     pub(super) kind: FileType,
     pub(super) size: u64,
-    /// Permission bits.
-    pub(super) mode: u32,
+    pub(super) owner: u32,
     pub(super) id: (u64, u64),
 }
 
@@ -201,6 +219,24 @@ mod tests {
         assert!(part.len() + ".fdsp~".len() <= 143, "there is room for what is kept beside it");
         assert!(folder.numbered(&name, 9999).len() <= 143);
         assert!(folder.is_too_long(long.as_ref()) && !folder.is_too_long(&name));
+    }
+
+    #[test]
+    fn only_in_a_shared_folder_is_something_of_another_user() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut folder = rustix::fs::stat(dir.path()).unwrap();
+        let me = rustix::process::geteuid().as_raw();
+        let (another, owner) = (me + 1, me + 2);
+        folder.st_uid = owner;
+        for (mode, expected) in
+            [(0o41777, true), (0o41775, true), (0o41755, false), (0o40777, false), (0o42775, false)]
+        {
+            folder.st_mode = mode;
+            assert_eq!(is_of_another(&folder, another), expected, "{mode:o}");
+            for trusted in [0, me, owner] {
+                assert!(!is_of_another(&folder, trusted), "{mode:o} {trusted}");
+            }
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ use std::{
 
 use rustix::fs::{AtFlags, FileType};
 
+use super::times::make_private;
 use super::{
     blocks::Blocks, claims::FileId, control::Record, folder::Folder, journal::Journal, memory::Source,
     retry::Fault,
@@ -73,6 +74,10 @@ impl Part {
         part.reopen()?;
         // Its control file is there before its first byte.
         part.ours = part.length()? == 0 || part.journal.is_there();
+        if part.ours {
+            // One of an earlier version may be open to others.
+            part.writer()?.change(|file| make_private(file, 0o600));
+        }
         Ok(part)
     }
 

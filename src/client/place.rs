@@ -14,7 +14,7 @@ use crate::{platform::reason, protocol::odd_name};
 
 use super::{
     Existing, Form, JobId, NewJob,
-    folder::{Folder, Folders},
+    folder::{Folder, Folders, Found, of_another},
     name::SafeName,
     retry::Fault,
 };
@@ -171,6 +171,7 @@ fn split(new: &NewJob, name: &SafeName) -> Result<(PathBuf, OsString, Whose), Fa
 /// Fails before anything is fetched if the result could not be put in place.
 pub(super) fn refuse_existing(target: &Target, existing: Existing, size: Option<u64>) -> Result<(), Fault> {
     let Some(found) = look(target)? else { return Ok(()) };
+    refuse_of_another(target, &found)?;
     let path = target.path();
     let path = path.shown();
     match (found.kind, existing) {
@@ -179,6 +180,14 @@ pub(super) fn refuse_existing(target: &Target, existing: Existing, size: Option<
         (_, Existing::Overwrite | Existing::Update) => Ok(()),
         (FileType::RegularFile, _) if size.is_none_or(|size| size == found.size) => Ok(()),
         _ => Err(differs(target, None)),
+    }
+}
+
+/// Fails if another user has put there what is there. Whatever it is, it could be something else a moment later.
+pub(super) fn refuse_of_another(target: &Target, found: &Found) -> Result<(), Fault> {
+    match target.folder.is_of_another(found.owner) {
+        true => Err(of_another(&target.path(), found.owner)),
+        false => Ok(()),
     }
 }
 
@@ -198,7 +207,7 @@ pub(super) fn not_ours(part: &Path) -> Fault {
     ))
 }
 
-pub(super) fn look(target: &Target) -> Result<Option<super::folder::Found>, Fault> {
+pub(super) fn look(target: &Target) -> Result<Option<Found>, Fault> {
     target
         .folder
         .look(&target.name)

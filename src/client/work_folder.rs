@@ -21,6 +21,7 @@ use super::{
     folder::{Folder, open_directory},
     lock, removal,
     retry::Fault,
+    times::make_private,
 };
 
 /// Without a lock two clients could write to one place.
@@ -87,6 +88,7 @@ pub(super) fn open(folder: &Folder, name: &OsStr, purpose: &Purpose) -> Result<F
             let what = purpose.unfinished;
             return Err(refuse(&format!("is in the way: it holds something else than {what}")));
         }
+        make_private(&handle, 0o700);
         return Ok(handle);
     }
     Err(busy())
@@ -104,6 +106,20 @@ mod tests {
         unfinished: "a test",
         is_known: |name, _| name == "known",
     };
+
+    #[test]
+    fn one_of_an_earlier_version_becomes_private() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folders::default().open(dir.path()).unwrap();
+        let work = dir.path().join("work");
+        fs::create_dir(&work).unwrap();
+        for (before, after) in [(0o755, 0o700), (0o2770, 0o2700), (0o700, 0o700)] {
+            fs::set_permissions(&work, fs::Permissions::from_mode(before)).unwrap();
+            open(&folder, "work".as_ref(), &PURPOSE).unwrap();
+            assert_eq!(fs::metadata(&work).unwrap().permissions().mode() & 0o7777, after, "{before:o}");
+        }
+    }
 
     #[test]
     fn what_the_file_system_keeps_of_open_files_is_not_in_the_way() {

@@ -1,11 +1,15 @@
 //! The program fetches trees: what it prints, how it exits, and how much memory it takes.
 
-use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt};
+use std::{
+    ffi::OsStr,
+    fs,
+    os::unix::{ffi::OsStrExt, fs::PermissionsExt},
+};
 
 use crate::shared::{
     effort,
     folder::{digest, everything, many, same},
-    program::{Home, Running, Service},
+    program::{Home, Running, Service, finish},
 };
 
 /// Serves the folder `served` of `home`.
@@ -48,6 +52,59 @@ fn it_prints_one_object_a_line_and_exits_by_the_outcome() {
     same(&folder, &home.path().join("t"));
     let outcome = home.run(["-q", "--as", "tree", &service.at("absent")]);
     assert_eq!(outcome.code, 4, "{outcome:#?}");
+}
+
+/// New files and folders have the permissions that the umask leaves, whatever they were while they came.
+#[test]
+fn the_umask_holds_for_files_trees_and_archives() {
+    let home = Home::new();
+    for (name, size) in [("small", 3), ("large", 3 << 20), ("dir/tool", 5)] {
+        home.write(&format!("served/t/{name}"), vec![7; size]);
+    }
+    fs::create_dir(home.path().join("served/t/empty")).unwrap();
+    for name in ["dir/tool", "dir", "empty"] {
+        let open = fs::Permissions::from_mode(0o777);
+        fs::set_permissions(home.path().join("served/t").join(name), open).unwrap();
+    }
+    let service = serve(&home);
+    for umask in [0o077, 0o027, 0o002] {
+        let folder = format!("got-{umask:o}");
+        for options in ["--as tree", "--extract"] {
+            for _ in 0..2 {
+                // The second time all of it is there.
+                let arguments =
+                    format!("-q --no-sync -d {folder}/{} {options} {}", &options[2..4], service.at("t"));
+                let line = format!("umask {umask:o}; exec \"$0\" $1");
+                let tui = env!("CARGO_BIN_EXE_tui");
+                let outcome = finish(home.other("sh", ["-c", &line, tui, &arguments]).spawn().unwrap());
+                assert_eq!(outcome.code, 0, "{outcome:#?}");
+            }
+        }
+        for (name, full) in [
+            ("as/t", 0o777),
+            ("as/t/small", 0o666),
+            ("as/t/large", 0o666),
+            ("as/t/dir", 0o777),
+            ("as/t/dir/tool", 0o777),
+            ("as/t/empty", 0o777),
+            ("ex/t.zip", 0o666),
+            ("ex/t", 0o777),
+            ("ex/t/small", 0o666),
+            ("ex/t/large", 0o666),
+            ("ex/t/dir", 0o777),
+            ("ex/t/dir/tool", 0o777),
+            ("ex/t/empty", 0o777),
+        ] {
+            let mode =
+                fs::metadata(home.path().join(&folder).join(name)).unwrap().permissions().mode() & 0o777;
+            // No more than the umask leaves; what the server's own modes leave of that is another matter.
+            assert_eq!(mode & umask, 0, "{name}: {mode:o} with {umask:o}");
+            assert_eq!(mode & 0o700, full & !umask & 0o700, "{name}: {mode:o} with {umask:o}");
+        }
+        let zip =
+            fs::metadata(home.path().join(&folder).join("ex/t.zip")).unwrap().permissions().mode() & 0o777;
+        assert_eq!(zip, 0o666 & !umask);
+    }
 }
 
 /// A Latin-1 name arrives as it is: in a tree, alone, by an argument of the shell, and in an archive that is unpacked.

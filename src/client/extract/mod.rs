@@ -30,7 +30,7 @@ use self::{staging::Staging, survey::Contents, unpack::Unpacker};
 use super::{
     Existing, Extract, Names, TroubleKind,
     finish::Unfinished,
-    folder::{Folder, open_directory},
+    folder::{Folder, of_another, open_directory},
     retry::Fault,
 };
 use crate::{
@@ -130,6 +130,9 @@ impl Archive<'_> {
             .map_err(|error| Fault::disk(format!("cannot look at {}: {}", target.shown(), reason(&error))))?;
         if found.is_none() || self.existing == Existing::Rename {
             return Ok(None);
+        }
+        if let Some(found) = found.filter(|found| self.folder.is_of_another(found.owner)) {
+            return Err(of_another(&target, found.owner).into());
         }
         let differs = |what: &str| {
             Fault::disk(format!(

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     client::{
-        folder::open_directory,
+        folder::{is_of_another, open_directory},
         times::{set_mode, set_modified},
     },
     protocol::message::Timestamp,
@@ -122,6 +122,9 @@ impl<'a, G: Fn() -> bool> Unpacker<'a, G> {
         let Ok(there) = rustix::fs::openat(directory, name, flags, Mode::empty()) else { return Ok(false) };
         let stat = rustix::fs::fstat(&there).map_err(|error| Refused::reading(error.into()))?;
         let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        if rustix::fs::fstat(directory).is_ok_and(|folder| is_of_another(&folder, stat.st_uid)) {
+            return Ok(false);
+        }
         if !is_file || u64::try_from(stat.st_size) != Ok(size) {
             return Ok(false);
         }

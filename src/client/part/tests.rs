@@ -62,6 +62,24 @@ fn what_somebody_else_has_made_where_everybody_may_is_refused() {
 }
 
 #[test]
+fn one_of_an_earlier_version_becomes_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let (dir, folder) = folder();
+    let mode = |name: &str| fs::metadata(dir.path().join(name)).unwrap().permissions().mode() & 0o777;
+    for (content, journal, expected) in [("", false, 0o600), ("begun", true, 0o600), ("mine", false, 0o644)] {
+        let part = dir.path().join("x.part");
+        fs::write(&part, content).unwrap();
+        fs::set_permissions(&part, fs::Permissions::from_mode(0o644)).unwrap();
+        if journal {
+            fs::write(dir.path().join("x.part.fdsp"), "anything").unwrap();
+        }
+        drop(Part::open(&folder, "x".as_ref()).unwrap());
+        assert_eq!(mode("x.part"), expected, "{content}");
+        let _ = fs::remove_file(dir.path().join("x.part.fdsp"));
+    }
+}
+
+#[test]
 fn a_second_client_is_told() {
     let (_dir, folder) = folder();
     let mut first = Part::create(&folder, "x".as_ref()).unwrap();

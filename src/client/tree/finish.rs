@@ -31,7 +31,7 @@ use crate::{
         reaper::Deletion,
         removal,
         retry::{Fault, Verdict},
-        times::{set_mode, set_modified, times},
+        times::{keeps_group, set_mode, set_modified, times, without_group},
         worker::Context,
     },
     platform::{self, reason},
@@ -242,16 +242,25 @@ fn keep_private(whole: &Whole) {
         }
         // What cannot be looked at is not there.
         let (Ok(Some(now)), Ok(Some(was))) = (new.look(index), old.look(index)) else { continue };
-        let mode = narrow(&now, &was);
-        if mode != now.st_mode & 0o777
-            && let Ok(parent) = new.parent(index)
-        {
-            let name = manifest.disk_name(index);
+        let Ok(parent) = new.parent(index) else { continue };
+        let name = manifest.disk_name(index);
+        let change = |group| rustix::fs::chownat(parent, name, None, Some(group), AtFlags::SYMLINK_NOFOLLOW);
+        let mut mode = narrow(&now, &was);
+        if !keeps_group(mode, &was, Ok(&now), change) {
+            mode = without_group(mode);
+        }
+        if mode != now.st_mode & 0o777 {
             let _ = rustix::fs::chmodat(parent, name, Mode::from_raw_mode(mode), AtFlags::empty());
         }
     }
     if let (Ok(now), Ok(was)) = (rustix::fs::fstat(&whole.ground.root), rustix::fs::fstat(&ground.root)) {
-        set_mode(&whole.ground.root, Mode::from_raw_mode(narrow(&now, &was)));
+        let mut mode = narrow(&now, &was);
+        if !keeps_group(mode, &was, Ok(&now), |group| {
+            rustix::fs::fchown(&whole.ground.root, None, Some(group))
+        }) {
+            mode = without_group(mode);
+        }
+        set_mode(&whole.ground.root, Mode::from_raw_mode(mode));
     }
 }
 

@@ -3,8 +3,6 @@
 
 use std::{os::fd::AsFd, sync::Arc};
 
-use rustix::fs::Mode;
-
 use super::{
     ground::{Cursor, Ground, explained, stamp},
     record,
@@ -26,7 +24,7 @@ use crate::{
         progress::{Here, Progress},
         recall,
         retry::{Fault, Verdict},
-        times::{mode_in_place_of, set_mode, set_modified},
+        times::{set_access, set_modified},
         worker::Context,
     },
     platform,
@@ -210,9 +208,8 @@ impl Work<'_> {
                     record::Place::New => None,
                     record::Place::Target => cursor.look(index).map_err(|error| failed(&error))?,
                 };
-                let mode = old.map_or(Mode::from_raw_mode(wanted), |old| mode_in_place_of(&old, wanted));
                 writer.change(|file| {
-                    set_mode(file, mode);
+                    set_access(file, old.as_ref(), wanted);
                     set_modified(file, modified);
                 });
                 let parent = cursor.parent(index).map_err(|error| failed(&error))?;

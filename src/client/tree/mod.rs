@@ -52,6 +52,7 @@ use super::{
     Checksum, Existing, Finished, Names, TroubleKind,
     board::Board,
     finish::Unfinished,
+    folder::of_another,
     high_water::HighWater,
     link::Link,
     memory::Memory,
@@ -375,6 +376,9 @@ fn choose(context: &Context, name: &SafeName) -> Result<(Target, Way), Fault> {
                 "{} is in the way of a directory; move it away, or use --rename",
                 target.path().shown()
             )));
+        }
+        (Some(found), _) if target.folder.is_of_another(found.owner) => {
+            return Err(of_another(&target.path(), found.owner));
         }
         // To compare it would tell the server what is in it.
         (Some(_), _) if target.by_server => return Err(place::not_by_server(&target)),

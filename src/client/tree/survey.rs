@@ -1,6 +1,7 @@
 //! What of a tree is there already: looks at each entry's place on the disk, and hashes what might be what the server has.
 
 use std::{
+    collections::HashMap,
     ffi::OsStr,
     fs::File,
     io,
@@ -18,7 +19,12 @@ use super::{
     record::{Known, Record},
 };
 use crate::{
-    client::{finish::Unfinished, removal, times::is_settled},
+    client::{
+        finish::Unfinished,
+        folder::{is_of_another, is_shared, of_another},
+        removal,
+        times::is_settled,
+    },
     protocol::digest::Hash,
 };
 
@@ -72,6 +78,10 @@ impl Survey<'_> {
         states[0] = State::Proven(EMPTY);
         let mut clash = None;
         let mut buffer = buffer();
+        // Directories in which several users may put something.
+        let mut shared = HashMap::new();
+        let root = rustix::fs::fstat(&self.ground.root);
+        shared.extend(root.ok().filter(is_shared).map(|root| (0, root)));
         for (index, entry) in self.manifest.entries().skip(1) {
             let at = index as usize;
             // What is not there has nothing in it.
@@ -83,6 +93,10 @@ impl Survey<'_> {
             }
             let found = cursor.look(index).map_err(|error| cursor.fault("look at", index, &error))?;
             let Some(stat) = found else { continue };
+            if shared.get(&entry.parent).is_some_and(|folder| is_of_another(folder, stat.st_uid)) {
+                let path = self.ground.path.join(self.manifest.disk_path(index));
+                return Err(of_another(&path, stat.st_uid).into());
+            }
             let is_directory = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
             if is_directory != (entry.node == Node::Directory) {
                 clash.get_or_insert(index);
@@ -93,7 +107,12 @@ impl Survey<'_> {
             }
             states[at] = match entry.node {
                 _ if !is_alike(entry, &stat) => State::Other,
-                Node::Directory => State::Proven(EMPTY),
+                Node::Directory => {
+                    if is_shared(&stat) {
+                        shared.insert(index, stat);
+                    }
+                    State::Proven(EMPTY)
+                }
                 Node::Link { target } => {
                     let same = link(&mut cursor, index, self.manifest.disk_name(index))
                         .is_ok_and(|found| found == self.manifest.disk_target(index, target).as_bytes());

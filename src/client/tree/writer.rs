@@ -31,7 +31,7 @@ use crate::{
         progress::Progress,
         retry::Fault,
         seal::Lines,
-        times::{mode_in_place_of, set_mode, set_modified},
+        times::{set_access, set_modified},
     },
     platform::reason,
     protocol::{digest::Hash, message::FileHead},
@@ -271,8 +271,7 @@ impl Site {
                 fill(&file, content, head).map_err(|error| fault(&error))?;
                 let old = cursor.look(index).map_err(|error| fault(&error))?;
                 let wanted = (head.mode & 0o777 | 0o600) & !self.umask;
-                let mode = old.map_or(Mode::from_raw_mode(wanted), |old| mode_in_place_of(&old, wanted));
-                set_mode(&file, mode);
+                set_access(&file, old.as_ref(), wanted);
                 let parent = cursor.parent(index).map_err(|error| fault(&error))?;
                 rustix::fs::renameat(parts, NEW, parent, name).map_err(|error| fault(&error.into()))?;
                 let stat = rustix::fs::fstat(&file).map_err(|error| fault(&error.into()))?;

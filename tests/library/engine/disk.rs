@@ -2,13 +2,13 @@
 
 use std::{
     fs,
-    os::unix::fs::{FileExt, MetadataExt, symlink},
+    os::unix::fs::{FileExt, MetadataExt, PermissionsExt, chown, symlink},
     path::Path,
     process::{Command as Process, Stdio},
 };
 
 use fdsp::{
-    client::{Command, Form, NewJob, TroubleKind},
+    client::{Checksum, Command, Existing, Form, NewJob, TroubleKind},
     server::{Arch, Limits},
 };
 use tempfile::TempDir;
@@ -37,6 +37,38 @@ fn whatever_is_in_the_way_of_the_part_is_not_touched() {
     fs::remove_dir(client.path("a.part")).unwrap();
     assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
     assert!(client.get(served.at(), "a").is_ok());
+}
+
+/// In a folder where several users may put something, as in `/tmp`: what lies there can be changed after it was compared.
+#[test]
+fn a_target_of_another_user_is_neither_believed_nor_replaced() {
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: only root gives files away");
+        return;
+    }
+    let served = Served::new();
+    served.write("a", b"content");
+    let mut client = Client::quick();
+    let others = client.path("a");
+    fs::write(&others, "content").unwrap();
+    chown(&others, Some(1234), None).unwrap();
+    fs::set_permissions(client.path(""), fs::Permissions::from_mode(0o1777)).unwrap();
+    let job = client.job(served.at(), "a");
+    let checksum = Some(Checksum::Blake3(*blake3::hash(b"content").as_bytes()));
+    for existing in [Existing::Keep, Existing::Update, Existing::Overwrite] {
+        for checksum in [None, checksum.clone()] {
+            let trouble = client.run(NewJob { existing, checksum, ..job.clone() }).unwrap_err();
+            assert_eq!(trouble.kind, TroubleKind::Disk);
+            let expected = format!("{} belongs to another user (1234)", others.display());
+            assert!(trouble.message.as_str().starts_with(&expected), "{existing:?}: {trouble}");
+        }
+    }
+    assert_eq!(fs::metadata(&others).unwrap().uid(), 1234);
+    let beside = client.run(NewJob { existing: Existing::Rename, ..job.clone() }).unwrap();
+    assert_eq!(beside.path, client.path("a (1)"));
+    // In a folder of one's own, and one that a group shares, it is there by leave of the owner.
+    fs::set_permissions(client.path(""), fs::Permissions::from_mode(0o2775)).unwrap();
+    assert_eq!(client.run(job).unwrap().path, others);
 }
 
 #[test]

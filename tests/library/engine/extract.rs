@@ -5,7 +5,7 @@ use std::{
     io::Cursor,
     os::unix::{
         ffi::OsStrExt,
-        fs::{PermissionsExt, symlink},
+        fs::{PermissionsExt, chown, symlink},
     },
     time::{Duration, SystemTime},
 };
@@ -61,6 +61,32 @@ fn a_folder_comes_out_as_it_is_on_the_server() {
     let beside = NewJob { existing: Existing::Rename, ..job };
     assert_eq!(client.run(beside).unwrap().extracted, Some(client.path("tree (1)")));
     assert_eq!(client.names(), ["tree", "tree (1)", "tree (1).zip", "tree.zip"]);
+}
+
+/// In a folder where several users may put something, as in `/tmp`.
+#[test]
+fn a_folder_of_another_user_is_not_taken_for_what_is_in_the_archive() {
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: only root gives directories away");
+        return;
+    }
+    let served = served();
+    let mut client = Client::quick();
+    let job = extracting(&client, &served, "tree");
+    client.run(job.clone()).unwrap();
+    fs::set_permissions(client.path(""), PermissionsExt::from_mode(0o1777)).unwrap();
+    client.run(job.clone()).unwrap();
+    chown(client.path("tree"), Some(1234), None).unwrap();
+    let trouble = client.run(job.clone()).unwrap_err();
+    let expected = format!("{} belongs to another user (1234)", client.path("tree").display());
+    assert!(trouble.message.as_str().starts_with(&expected), "{trouble}");
+    // Nor is a file in a folder of one's own that others may write to.
+    chown(client.path("tree"), Some(0), None).unwrap();
+    fs::set_permissions(client.path("tree"), PermissionsExt::from_mode(0o1777)).unwrap();
+    client.run(job.clone()).unwrap();
+    chown(client.path("tree/a"), Some(1234), None).unwrap();
+    let trouble = client.run(job).unwrap_err();
+    assert!(trouble.message.as_str().contains("differs from tree.zip in a"), "{trouble}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    os::unix::fs::{PermissionsExt, symlink},
+    os::unix::fs::{PermissionsExt, chown, symlink},
 };
 
 use fdsp::client::{Existing, NewJob, TroubleKind};
@@ -62,6 +62,65 @@ fn what_is_private_stays_private() {
             let found = fs::metadata(client.path(name)).unwrap().permissions().mode() & 0o777;
             assert_eq!(found, mode, "{existing:?}: {name}");
         }
+    }
+}
+
+/// What comes in the place of a link, whose permissions say nothing, is as open as other new files.
+#[test]
+fn a_link_in_the_place_of_a_file_gives_it_no_permissions() {
+    let served = Served::new();
+    for (name, size) in [("t/small", 3), ("t/large", crate::tree::folder::MIB + 5)] {
+        write(served.folder.path(), name, &crate::tree::folder::content(size, 1));
+    }
+    write(served.folder.path(), "t/new", b"new");
+    let mut client = Client::quick();
+    fs::create_dir(client.path("t")).unwrap();
+    for name in ["t/small", "t/large"] {
+        symlink("elsewhere", client.path(name)).unwrap();
+    }
+    let job = tree(&client, &served, "t");
+    client.run(NewJob { existing: Existing::Update, ..job }).unwrap();
+    same(&served.folder.path().join("t"), &client.path("t"));
+    let mode = |name| fs::metadata(client.path(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("t/small"), mode("t/large")), (mode("t/new"), mode("t/new")));
+    assert_eq!(mode("t/new") & 0o022, 0, "the tests run with an ordinary umask");
+}
+
+/// In a folder where several users may put something, as in `/tmp`.
+#[test]
+fn nothing_of_another_user_is_taken_for_the_tree_or_updated() {
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: only root gives directories away");
+        return;
+    }
+    let served = Served::new();
+    for name in ["t/dir/file", "t/file"] {
+        write(served.folder.path(), name, b"content");
+    }
+    // The tree itself, a folder in it, and a file.
+    for (given_away, shared) in [("t", ""), ("t/dir", "t"), ("t/file", "t"), ("t/dir/file", "t/dir")] {
+        let mut client = Client::quick();
+        for name in ["t/dir/file", "t/file"] {
+            write(client.folder.path(), name, b"content");
+        }
+        let job = tree(&client, &served, "t");
+        chown(client.path(given_away), Some(1234), None).unwrap();
+        fs::set_permissions(client.path(shared), fs::Permissions::from_mode(0o1777)).unwrap();
+        let before = look(&client.path("t"));
+        for existing in [Existing::Keep, Existing::Update, Existing::Overwrite] {
+            if existing == Existing::Overwrite && given_away != "t" {
+                // What is replaced as a whole is not believed.
+                continue;
+            }
+            let trouble = client.run(NewJob { existing, ..job.clone() }).unwrap_err();
+            assert_eq!(trouble.kind, TroubleKind::Disk);
+            let expected = format!("{} belongs to another user (1234)", client.path(given_away).display());
+            assert!(trouble.message.as_str().starts_with(&expected), "{existing:?}: {trouble}");
+        }
+        assert!(look(&client.path("t")) == before);
+        // In a folder of one's own, what another user has is there by one's leave.
+        fs::set_permissions(client.path(shared), fs::Permissions::from_mode(0o2775)).unwrap();
+        client.run(job).unwrap();
     }
 }
 
