@@ -1,11 +1,25 @@
 //! Links that cut each connection after a few bytes: everything arrives, and almost nothing crosses the link twice.
 
-use std::{fs, io::Write, os::unix::fs::FileExt};
+use std::{
+    fs,
+    io::Write,
+    os::unix::fs::FileExt,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
-use fdsp::client::{Config, Form, NewJob};
+use fdsp::{
+    client::{Config, Form, NewJob, TroubleKind},
+    protocol::{
+        client::Request,
+        digest::{BlockDigest, BlockHasher},
+        error::Code,
+        message::{Content, Failure},
+    },
+};
 
 use crate::engine::{
     proxy::{Fault, Proxy},
+    scripted::{self, Session},
     support::{Client, MIB, Served, address, config, content},
 };
 
@@ -125,4 +139,57 @@ fn a_comparison_of_a_tree_gets_further_with_each_connection() {
     assert_eq!((done.transferred, done.resumed, client.retries()), (0, SIZE, 0));
     assert!(proxy.connections() > 2, "no connection was cut");
     assert!(proxy.passed() <= 30_000, "{} bytes", proxy.passed());
+}
+
+/// Between two connections the file becomes another version, once or without end: hashes of two versions are never mixed, and what is
+/// here stays.
+#[test]
+fn a_file_that_changes_while_it_is_compared_is_compared_again() {
+    for endless in [false, true] {
+        let bytes = content(3 * MIB, 9);
+        let hash = |(index, block): (usize, &[u8])| {
+            let mut hasher = BlockHasher::new(index as u64);
+            hasher.update(block);
+            hasher.finish()
+        };
+        let digests: Vec<BlockDigest> = bytes.chunks(MIB).enumerate().map(hash).collect();
+        let changed = AtomicBool::new(false);
+        let at = scripted::listen(move |_, stream| {
+            let mut session = Session::new(stream);
+            while let Some((id, Request::Hashes(get))) = session.request() {
+                let ends = changed.load(Ordering::SeqCst) && !endless;
+                let identity = if ends { "two" } else { "one" };
+                if get.identity.is_some() {
+                    changed.store(true, Ordering::SeqCst);
+                    let message = "another version".to_owned();
+                    let failure = Failure { code: Code::Changed, message, path: None, retry_after: None };
+                    session.refuse(id, &failure);
+                } else {
+                    let content = Content { identity: identity.into(), ..scripted::file("a", 3 << 20) };
+                    let mut writer = session.machine.hashes(id, &content, &mut session.out);
+                    // The first version has another second block.
+                    writer.push(&digests[..if ends { 3 } else { 1 }], &mut session.out);
+                    if ends {
+                        writer.end(identity, &mut session.out);
+                    }
+                }
+                session.flush();
+                if get.identity.is_none() && !ends {
+                    return;
+                }
+            }
+        });
+        let mut client = Client::new(Config { retries: 0, ..config() });
+        fs::write(client.path("a"), &bytes).unwrap();
+        let job = client.job(at, "a");
+        match client.run(job) {
+            Ok(done) => assert_eq!((done.transferred, done.resumed, endless), (0, 3 << 20, false)),
+            Err(trouble) => {
+                assert_eq!((trouble.kind, endless), (TroubleKind::Integrity, true), "{trouble}");
+                assert!(trouble.message.as_str().contains("changes whenever"), "{trouble}");
+            }
+        }
+        assert_eq!(client.names(), ["a"]);
+        assert!(fs::read(client.path("a")).unwrap() == bytes);
+    }
 }
