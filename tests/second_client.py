@@ -19,6 +19,7 @@ ADDRESS is fdsp+plain://[TOKEN@]HOST:PORT/ or fdsp://[TOKEN@]HOST:PORT/#PIN; wit
 """
 
 import hashlib
+import hmac
 import json
 import os
 import socket
@@ -124,13 +125,19 @@ class Connection:
     def __init__(self, address):
         parts = urllib.parse.urlsplit(address)
         self.socket = socket.create_connection((parts.hostname, parts.port), timeout=60)
+        self.proves = False
         if parts.scheme == "fdsp":
             self.secure(parts.hostname, parts.fragment)
         self.number = 0
         self.waiting = []
         self.socket.sendall(PREAMBLE)
         hello = {"agent": "second_client.py", "unknown": [None]}
-        if parts.username:
+        if parts.username and self.proves:
+            nonce = os.urandom(32)
+            proven = b"fdsp/1 token" + hashlib.sha256(self.certificate).digest() + nonce
+            proof = hmac.new(parts.username.encode(), proven, "sha256")
+            hello.update(nonce=nonce.hex(), token_proof=proof.hexdigest())
+        elif parts.username:
             hello["token"] = parts.username
         self.send(HELLO, 0, hello)
 
@@ -139,11 +146,13 @@ class Connection:
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE  # the pin decides
-        context.set_alpn_protocols(["fdsp/1"])
+        context.set_alpn_protocols(["fdsp/1-proof", "fdsp/1"])
         self.socket = context.wrap_socket(self.socket, server_hostname=host, suppress_ragged_eofs=False)
-        check(self.socket.selected_alpn_protocol() == "fdsp/1", "another protocol inside of TLS")
-        certificate = self.socket.getpeercert(binary_form=True)
-        check("sha256:" + hashlib.sha256(certificate).hexdigest() == pin, "another certificate")
+        selected = self.socket.selected_alpn_protocol()
+        check(selected in ("fdsp/1-proof", "fdsp/1"), "another protocol inside of TLS")
+        self.proves = selected == "fdsp/1-proof"
+        self.certificate = self.socket.getpeercert(binary_form=True)
+        check("sha256:" + hashlib.sha256(self.certificate).hexdigest() == pin, "another certificate")
 
     def send(self, kind, request, message):
         payload = json.dumps(message).encode()

@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use zeroize::Zeroizing;
+
 use super::{
     Cli, UsageError,
     plan::{Surroundings, shown, wrong},
@@ -69,12 +71,13 @@ impl Cli {
         if let Some(path) = &self.common.token_file {
             return file(around.directory.join(path), true);
         }
-        if let Some(text) = &around.token {
-            let token = text.to_str().and_then(|text| Token::parse(text).ok());
-            return match token {
-                Some(token) => Ok(Some(Given { token, source: TokenSource::Environment, for_this: false })),
-                None => wrong("FDSP_TOKEN does not hold a token: see tui --help"),
-            };
+        match &around.token {
+            Some(Ok(token)) => {
+                let (token, source) = (token.clone(), TokenSource::Environment);
+                return Ok(Some(Given { token, source, for_this: false }));
+            }
+            Some(Err(_)) => return wrong("FDSP_TOKEN does not hold a token: see tui --help"),
+            None => {}
         }
         match kept {
             Some(path) => file(path.to_owned(), false),
@@ -206,7 +209,7 @@ fn state(around: &Surroundings) -> Result<&Path, UsageError> {
 
 fn read(path: &Path) -> Result<Token, UsageError> {
     let name = shown(path.as_os_str());
-    let text = state::read(path).map_err(|error| {
+    let text = state::read(path).map(Zeroizing::new).map_err(|error| {
         UsageError(format!("cannot read the token in '{name}': {}", without_number(&error.to_string())))
     })?;
     Token::parse(String::from_utf8_lossy(&text).trim())

@@ -1,9 +1,11 @@
 //! What the command line means, together with the settings and the terminal: a plan that `main` carries out.
 
 use std::{
-    ffi::{OsStr, OsString},
+    ffi::OsStr,
     path::{Path, PathBuf},
 };
+
+use zeroize::Zeroizing;
 
 use super::{
     Cli, Fetch, UsageError,
@@ -14,7 +16,10 @@ use crate::{
     client,
     config::{self, Settings},
     logging::{Destination, LogOptions},
-    protocol::classic::Dialect,
+    protocol::{
+        classic::Dialect,
+        token::{Token, TokenError},
+    },
     server::{self, Access, Arch, Identity},
     text::{SafeText, without_number},
 };
@@ -133,7 +138,7 @@ pub struct Surroundings {
     /// The current directory.
     pub directory: PathBuf,
     /// What FDSP_TOKEN holds.
-    pub token: Option<OsString>,
+    pub token: Option<Result<Token, TokenError>>,
     /// Where what outlives a run is kept.
     pub state: Option<PathBuf>,
 }
@@ -154,7 +159,9 @@ impl Surroundings {
             true => Terminal::Dumb,
             false => Terminal::None,
         };
-        let token = std::env::var_os("FDSP_TOKEN").filter(|token| !token.is_empty());
+        let token = std::env::var_os("FDSP_TOKEN").map(|text| Zeroizing::new(text.into_encoded_bytes()));
+        let token = token.filter(|text| !text.is_empty());
+        let token = token.map(|text| str::from_utf8(&text).map_or(Err(TokenError), Token::parse));
         Ok(Surroundings { terminal, prints_to_terminal, directory, token, state: config::state_folder() })
     }
 }

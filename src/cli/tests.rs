@@ -302,7 +302,7 @@ fn a_token_and_a_pin_go_to_their_server_and_to_no_other() {
         jobs("--token 12345678 fdsp://nas/a fdsp://nas/b"),
         ["fdsp://12345678@nas:7878/a", "fdsp://12345678@nas:7878/b"]
     );
-    let around = Surroundings { token: Some("from-the-environment".into()), ..around() };
+    let around = Surroundings { token: Some(Token::parse("from-the-environment")), ..around() };
     for (line, is_given) in
         [("fdsp://evil/b", false), ("fdsp://nas/a fdsp://evil/b", false), ("-H nas a fdsp://nas/b", true)]
     {

@@ -56,7 +56,7 @@ pub(super) async fn fetch(context: &mut Context, memory: &mut Memory, dialect: D
         let message = "the original programs know no TLS; use fdsp+plain:// instead of fdsp://";
         return Err(Fault::never(TroubleKind::Connection, message));
     }
-    let wire = Wire::open(authority, context.pool.timeouts(), context.pool.servers()).await?;
+    let (wire, _) = Wire::open(authority, context.pool.timeouts(), context.pool.servers()).await?;
     let mut exchange = Exchange { context, memory, wire, client, hasher: blake3::Hasher::new(), offset: 0 };
     exchange.run(dialect).await
 }

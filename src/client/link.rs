@@ -67,8 +67,8 @@ impl Link {
         timeouts: Timeouts,
         servers: &Arc<Servers>,
     ) -> Result<Link, Fault> {
-        let wire = Wire::open(authority, timeouts, servers).await?;
-        let machine = Client::with_token(AGENT, authority.token.as_ref());
+        let (wire, credential) = Wire::open(authority, timeouts, servers).await?;
+        let machine = Client::with_credential(AGENT, credential);
         Ok(Link { wire, machine, working: VecDeque::new(), stale: false, broken: false })
     }
 

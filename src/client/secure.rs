@@ -12,14 +12,14 @@ use tokio::{net::TcpStream, task::block_in_place};
 use crate::text::ShowPath;
 use crate::{
     platform::reason,
-    protocol::{address::Authority, error::Stranger, pin::Pin},
+    protocol::{address::Authority, error::Stranger, message::Credential, pin::Pin, token_proof::TokenProof},
     tls::{self, Session},
 };
 
 use super::{
     Doubt, NewServer, TroubleKind, dial,
     retry::Fault,
-    trust::{Distrust, Servers, Verifier},
+    trust::{AcceptedBy, Belief, Distrust, Servers, Verifier},
 };
 
 /// A connection with TLS, without its socket.
@@ -28,12 +28,22 @@ pub(super) type Secure = Session<UnbufferedClientConnection>;
 /// Bytes that are read at once.
 const READ: usize = 16 * 1024;
 
-/// Makes sure of a server, and agrees on keys with it; the pin of the certificate that it has proven to own.
+/// A connection to a server that is believed.
+pub(super) struct Secured {
+    /// What carries it.
+    pub session: Box<Secure>,
+    /// The pin of the certificate that the server has proven to own.
+    pub pin: Pin,
+    /// What is to be said of its token, if it has one.
+    pub credential: Option<Credential>,
+}
+
+/// Makes sure of a server, and agrees on keys with it.
 pub(super) async fn secure(
     stream: &TcpStream,
     authority: &Authority,
     servers: &Arc<Servers>,
-) -> Result<(Box<Secure>, Pin), Fault> {
+) -> Result<Secured, Fault> {
     let (peer, began) = (dial::peer(authority), Instant::now());
     let verifier = Arc::new(Verifier::new(Arc::clone(servers), authority.clone()));
     let mut session = Box::new(begin(authority, &verifier).map_err(|error| {
@@ -59,20 +69,19 @@ pub(super) async fn secure(
             });
         }
         if session.is_established() {
-            let pin = verifier.found().ok_or_else(|| {
+            let (pin, belief) = verifier.found().ok_or_else(|| {
                 Fault::never(
                     TroubleKind::Connection,
                     format!("{peer} shows no certificate; check host and port"),
                 )
             })?;
-            // Of another protocol's server, nothing is known that it does with a token.
-            return match session.protocol() {
-                Some(tls::PROTOCOL) => Ok((session, pin)),
-                _ => Err(Fault::never(
-                    TroubleKind::Connection,
-                    format!("{peer} speaks TLS, but is no fdsp server; check host and port"),
-                )),
-            };
+            let credential = credential(authority, session.protocol(), pin, belief)?;
+            if belief == Belief::New {
+                tracing::info!("{authority}: a new server, accepted with the certificate {pin}");
+                let accepted = block_in_place(|| servers.accept(authority, pin, AcceptedBy::FirstUse));
+                accepted.map_err(|distrust| refused(&distrust, authority, servers))?;
+            }
+            return Ok(Secured { session, pin, credential });
         }
         let count = receive(stream, &mut session).await.map_err(lost)?;
         if count == 0 {
@@ -84,13 +93,53 @@ pub(super) async fn secure(
     }
 }
 
+/// What shows the server that this client has its token: a proof, or, for a server that knows none, the token itself if its
+/// certificate is verified.
+fn credential(
+    authority: &Authority,
+    selected: Option<&[u8]>,
+    pin: Pin,
+    belief: Belief,
+) -> Result<Option<Credential>, Fault> {
+    let peer = dial::peer(authority);
+    match (selected, &authority.token) {
+        (Some(tls::PROOF_PROTOCOL | tls::TOKEN_PROTOCOL), None) => Ok(None),
+        (Some(tls::PROOF_PROTOCOL), Some(token)) => {
+            let nonce = tls::random().map_err(|error| {
+                Fault::never(TroubleKind::Other, format!("cannot prove the token: {error}"))
+            })?;
+            Ok(Some(Credential::Proof(TokenProof::new(token, pin, nonce))))
+        }
+        (Some(tls::TOKEN_PROTOCOL), Some(token)) if belief == Belief::Verified => {
+            Ok(Some(Credential::Token(token.clone())))
+        }
+        (Some(tls::TOKEN_PROTOCOL), Some(_)) => {
+            let mut fault = Fault::never(
+                TroubleKind::Refused,
+                format!(
+                    "{peer} is an older version, to which the token itself would have to be sent, and its certificate, {pin}, \
+                     was not compared with what the server shows: paste the whole address that the server shows"
+                ),
+            );
+            let new = NewServer { authority: authority.clone(), pin };
+            fault.trouble.doubt = Some(Box::new(Doubt::New(new)));
+            Err(fault)
+        }
+        // What the server of another protocol does with a token is unknown.
+        _ => Err(Fault::never(
+            TroubleKind::Connection,
+            format!("{peer} speaks TLS, but is no fdsp server; check host and port"),
+        )),
+    }
+}
+
 fn begin(authority: &Authority, verifier: &Arc<Verifier>) -> Result<Secure, Error> {
     let mut config = ClientConfig::builder_with_provider(tls::provider())
         .with_protocol_versions(tls::VERSIONS)?
         .dangerous()
         .with_custom_certificate_verifier(Arc::clone(verifier) as _)
         .with_no_client_auth();
-    config.alpn_protocols = vec![tls::PROTOCOL.to_vec()];
+    config.alpn_protocols = tls::PROTOCOLS.map(<[u8]>::to_vec).into();
     // A session that goes on would not show its certificate again.
     config.resumption = Resumption::disabled();
     // The zone of an address is no business of the server.

@@ -34,8 +34,11 @@ use crate::{
 /// Above the lines of the file.
 const HEAD: &str = "\
 # The servers whose certificates were accepted: HOST:PORT, and the pin of the certificate.
-# Who takes a line out is asked again.
+# Who takes a line out is asked again. first-use: with --accept-new, without comparing the pin.
 ";
+
+/// In the line of a server that was accepted without asking the user.
+const FIRST_USE: &str = "first-use";
 
 /// How long another program may write the file.
 const LOCKED: Duration = Duration::from_secs(10);
@@ -67,12 +70,46 @@ pub(super) enum Distrust {
     File(io::Error),
 }
 
+/// Why a server is believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Belief {
+    /// By the pin of its address, by its user, or by the system's authorities.
+    Verified,
+    /// It is the server that was accepted on its first use, without comparing its certificate.
+    FirstUse,
+    /// This is its first use. It is to be accepted once it has proven that it has the certificate's key.
+    New,
+}
+
+/// Who has accepted a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AcceptedBy {
+    /// The user, who has been shown it.
+    User,
+    /// [`Trust::accept_new`].
+    FirstUse,
+}
+
+/// A certificate that was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Known {
+    pin: Pin,
+    by: AcceptedBy,
+}
+
+impl Known {
+    /// What is known after `new` is accepted, too: the first certificate counts, and the user is above the first use.
+    fn and(self, new: Known) -> Known {
+        if self.pin == new.pin && new.by == AcceptedBy::User { new } else { self }
+    }
+}
+
 /// What an engine knows of servers.
 #[derive(Debug)]
 pub(super) struct Servers {
     trust: Trust,
     /// Those that were accepted while this engine runs and are in no file: where there is none, or it cannot be written.
-    met: Mutex<HashMap<String, Pin>>,
+    met: Mutex<HashMap<String, Known>>,
     /// Those that the system has vouched for.
     vouched: Mutex<HashMap<String, Pin>>,
 }
@@ -98,23 +135,22 @@ impl Servers {
         authority: &Authority,
         found: Pin,
         vouched: impl FnOnce() -> bool,
-    ) -> Result<(), Distrust> {
+    ) -> Result<Belief, Distrust> {
         if let Security::Tls { pin: Some(expected) } = authority.security {
             let right = expected == found;
-            return if right { Ok(()) } else { Err(Distrust::WrongPin { expected, found }) };
+            return if right { Ok(Belief::Verified) } else { Err(Distrust::WrongPin { expected, found }) };
         }
-        match self.known(authority).map_err(Distrust::File)? {
-            Some(known) if known == found => Ok(()),
+        let known = self.known(authority).map_err(Distrust::File)?;
+        match known {
             // Also if the system vouches for it: who accepted a certificate meant that one.
-            Some(known) => Err(Distrust::Changed { known, found }),
-            None if vouched() => {
+            Some(known) if known.pin != found => Err(Distrust::Changed { known: known.pin, found }),
+            Some(Known { by: AcceptedBy::User, .. }) => Ok(Belief::Verified),
+            _ if vouched() => {
                 lock_map(&self.vouched).insert(authority.to_string(), found);
-                Ok(())
+                Ok(Belief::Verified)
             }
-            None if self.trust.accept_new => {
-                tracing::info!("{authority}: a new server, accepted with the certificate {found}");
-                self.accept(authority, found)
-            }
+            Some(_) => Ok(Belief::FirstUse),
+            None if self.trust.accept_new => Ok(Belief::New),
             None => Err(Distrust::Unknown { found }),
         }
     }
@@ -122,21 +158,21 @@ impl Servers {
     /// Whether a server that was believed with this certificate still is: its line may have been taken out meanwhile.
     pub(super) fn is_still_believed(&self, authority: &Authority, found: Pin) -> bool {
         let vouched = || lock_map(&self.vouched).get(&authority.to_string()) == Some(&found);
-        self.judge(authority, found, vouched).is_ok()
+        matches!(self.judge(authority, found, vouched), Ok(Belief::Verified | Belief::FirstUse))
     }
 
-    fn known(&self, authority: &Authority) -> io::Result<Option<Pin>> {
+    fn known(&self, authority: &Authority) -> io::Result<Option<Known>> {
         let name = authority.to_string();
         let met = self.met().get(&name).copied();
         match (met, &self.trust.known) {
-            (Some(pin), _) => Ok(Some(pin)),
+            (Some(known), _) => Ok(Some(known)),
             // Each time: a line that was taken out counts at once.
-            (None, Some(path)) => Ok(pin_of(&read(path)?, &name)),
+            (None, Some(path)) => Ok(find(&read(path)?, &name)),
             (None, None) => Ok(None),
         }
     }
 
-    fn met(&self) -> MutexGuard<'_, HashMap<String, Pin>> {
+    fn met(&self) -> MutexGuard<'_, HashMap<String, Known>> {
         lock_map(&self.met)
     }
 
@@ -145,24 +181,25 @@ impl Servers {
     /// # Errors
     /// It was accepted with another certificate meanwhile: that one counts. Or it is believed, but could not be remembered
     /// beyond this run.
-    pub(super) fn accept(&self, authority: &Authority, found: Pin) -> Result<(), Distrust> {
-        let name = authority.to_string();
-        let remembered = self.trust.known.as_deref().map(|path| remember(path, &name, found));
+    pub(super) fn accept(&self, authority: &Authority, found: Pin, by: AcceptedBy) -> Result<(), Distrust> {
+        let (name, new) = (authority.to_string(), Known { pin: found, by });
+        let remembered = self.trust.known.as_deref().map(|path| remember(path, &name, new));
         let (known, result) = match remembered {
             Some(Ok(known)) => (known, Ok(())),
             other => {
-                let known = *self.met().entry(name).or_insert(found);
+                let known =
+                    *self.met().entry(name).and_modify(|known| *known = known.and(new)).or_insert(new);
                 (known, other.map_or(Ok(()), |failed| failed.map(drop).map_err(Distrust::File)))
             }
         };
-        if known != found {
-            return Err(Distrust::Changed { known, found });
+        if known.pin != found {
+            return Err(Distrust::Changed { known: known.pin, found });
         }
         result
     }
 }
 
-fn lock_map(map: &Mutex<HashMap<String, Pin>>) -> MutexGuard<'_, HashMap<String, Pin>> {
+fn lock_map<T>(map: &Mutex<HashMap<String, T>>) -> MutexGuard<'_, HashMap<String, T>> {
     map.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -175,34 +212,41 @@ fn read(path: &Path) -> io::Result<String> {
     }
 }
 
-/// The server and the pin of a line, if it has them.
-fn entry(line: &str) -> Option<(&str, Pin)> {
+/// The server of a line and what is known of it, if it has them.
+fn entry(line: &str) -> Option<(&str, Known)> {
     let mut words = line.split_whitespace();
     let (name, pin) = (words.next()?, words.next()?);
-    if name.starts_with('#') { None } else { Some((name, Pin::parse(pin).ok()?)) }
+    let by = if words.next() == Some(FIRST_USE) { AcceptedBy::FirstUse } else { AcceptedBy::User };
+    if name.starts_with('#') { None } else { Some((name, Known { pin: Pin::parse(pin).ok()?, by })) }
 }
 
 /// The last one counts.
-fn pin_of(text: &str, name: &str) -> Option<Pin> {
-    text.lines().rev().filter_map(entry).find(|(known, _)| *known == name).map(|(_, pin)| pin)
+fn find(text: &str, name: &str) -> Option<Known> {
+    text.lines().rev().filter_map(entry).find(|(known, _)| *known == name).map(|(_, known)| known)
 }
 
-/// Puts a server into the file, unless it is there with a pin, and returns the pin that counts; everything else in it stays.
-fn remember(path: &Path, name: &str, pin: Pin) -> io::Result<Pin> {
+/// Puts a server into the file, unless it is there with a pin, and returns what counts; everything else in it stays.
+fn remember(path: &Path, name: &str, new: Known) -> io::Result<Known> {
     let folder = path.parent().ok_or(ErrorKind::InvalidInput)?;
     state::private_folder(folder)?;
     // Another program may be at it, too.
     let _lock = lock(&path.with_extension("lock"), LOCKED)?;
     let text = read(path)?;
-    if let Some(known) = pin_of(&text, name) {
+    let before = find(&text, name);
+    let known = before.map_or(new, |before| before.and(new));
+    if before == Some(known) {
         return Ok(known);
     }
-    let mut lines: Vec<_> = text.lines().collect();
-    let line = format!("{name} {pin}");
-    lines.push(&line);
+    let others = text.lines().filter(|line| entry(line).is_none_or(|(other, _)| other != name));
+    let by = match known.by {
+        AcceptedBy::User => String::new(),
+        AcceptedBy::FirstUse => format!(" {FIRST_USE}"),
+    };
+    let line = format!("{name} {}{by}", known.pin);
+    let lines: Vec<_> = others.chain([&line[..]]).collect();
     let head = if text.is_empty() { HEAD } else { "" };
     state::replace(path, format!("{head}{}\n", lines.join("\n")).as_bytes())?;
-    Ok(pin)
+    Ok(known)
 }
 
 /// The lock of the file, for which nobody waits for long: a certificate is being looked at.
@@ -221,7 +265,7 @@ fn lock(path: &Path, patience: Duration) -> io::Result<File> {
 pub(super) struct Verifier {
     servers: Arc<Servers>,
     authority: Authority,
-    verdict: Mutex<Option<Result<Pin, Distrust>>>,
+    verdict: Mutex<Option<Result<(Pin, Belief), Distrust>>>,
 }
 
 impl Verifier {
@@ -234,8 +278,8 @@ impl Verifier {
         self.verdict.lock().unwrap_or_else(PoisonError::into_inner).take_if(|verdict| verdict.is_err())?.err()
     }
 
-    /// The certificate that was believed.
-    pub(super) fn found(&self) -> Option<Pin> {
+    /// The certificate that was believed, and why.
+    pub(super) fn found(&self) -> Option<(Pin, Belief)> {
         self.verdict.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.as_ref().ok().copied()
     }
 }
@@ -255,7 +299,7 @@ impl ServerCertVerifier for Verifier {
             })
         };
         let pin = tls::pin(end_entity);
-        let verdict = self.servers.judge(&self.authority, pin, vouched).map(|()| pin);
+        let verdict = self.servers.judge(&self.authority, pin, vouched).map(|belief| (pin, belief));
         let verified = match verdict {
             Ok(_) => Ok(ServerCertVerified::assertion()),
             Err(_) => Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)),
@@ -319,11 +363,17 @@ mod tests {
         Authority::new("nas", 7878, Security::Tls { pin })
     }
 
-    /// Why not, or nothing.
+    /// Why not, or nothing. A new server is accepted as after its handshake.
     fn judge(servers: &Servers, authority: &Authority, found: Pin, vouched: bool) -> String {
-        servers
-            .judge(authority, found, || vouched)
-            .map_or_else(|distrust| format!("{distrust:?}"), |()| String::new())
+        let judged = servers.judge(authority, found, || vouched).and_then(|belief| match belief {
+            Belief::New => servers.accept(authority, found, AcceptedBy::FirstUse),
+            Belief::Verified | Belief::FirstUse => Ok(()),
+        });
+        judged.map_or_else(|distrust| format!("{distrust:?}"), |()| String::new())
+    }
+
+    fn known(pin: Pin, by: AcceptedBy) -> Known {
+        Known { pin, by }
     }
 
     fn unknown(found: Pin) -> String {
@@ -337,7 +387,7 @@ mod tests {
     #[test]
     fn a_pin_decides_alone() {
         let servers = Servers::new(Trust { accept_new: true, ..Trust::default() });
-        servers.accept(&server(None), OLD).unwrap();
+        servers.accept(&server(None), OLD, AcceptedBy::User).unwrap();
         assert_eq!(judge(&servers, &server(Some(NEW)), NEW, false), "");
         let wrong = format!("{:?}", Distrust::WrongPin { expected: NEW, found: OLD });
         assert_eq!(judge(&servers, &server(Some(NEW)), OLD, true), wrong);
@@ -349,15 +399,16 @@ mod tests {
         let known = Some(place.path().join("known_servers"));
         for trust in [Trust::default(), Trust { known, ..Trust::default() }] {
             let servers = Servers::new(trust.clone());
-            servers.accept(&server(None), OLD).unwrap();
+            servers.accept(&server(None), OLD, AcceptedBy::User).unwrap();
             for servers in [&servers, &Servers::new(trust.clone())]
                 .into_iter()
                 .take(1 + usize::from(trust.known.is_some()))
             {
-                let refused = format!("{:?}", servers.accept(&server(None), NEW).unwrap_err());
+                let refused =
+                    format!("{:?}", servers.accept(&server(None), NEW, AcceptedBy::User).unwrap_err());
                 assert_eq!(refused, changed(OLD, NEW));
                 assert_eq!(judge(servers, &server(None), OLD, false), "");
-                servers.accept(&server(None), OLD).unwrap();
+                servers.accept(&server(None), OLD, AcceptedBy::User).unwrap();
             }
         }
     }
@@ -373,7 +424,7 @@ mod tests {
         assert!(
             servers.is_still_believed(&server(None), OLD) && !servers.is_still_believed(&server(None), NEW)
         );
-        servers.accept(&server(None), OLD).unwrap();
+        servers.accept(&server(None), OLD, AcceptedBy::User).unwrap();
         for servers in [servers, Servers::new(trust)] {
             assert_eq!(judge(&servers, &server(None), OLD, false), "");
             assert_eq!(judge(&servers, &server(None), NEW, false), changed(OLD, NEW));
@@ -392,7 +443,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("known_servers");
         let servers = Servers::new(Trust { known: Some(path.clone()), ..Trust::default() });
-        servers.accept(&server(None), OLD).unwrap();
+        servers.accept(&server(None), OLD, AcceptedBy::User).unwrap();
         assert_eq!(judge(&servers, &server(None), OLD, false), "");
         assert!(
             servers.is_still_believed(&server(None), OLD) && !servers.is_still_believed(&server(None), NEW)
@@ -416,17 +467,56 @@ mod tests {
     fn the_file_is_for_people_too() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("known_servers");
-        remember(&path, "nas:1", OLD).unwrap();
+        remember(&path, "nas:1", known(OLD, AcceptedBy::User)).unwrap();
         let text = fs::read_to_string(&path).unwrap();
         assert_eq!(text, format!("{HEAD}nas:1 {OLD}\n"));
         fs::write(&path, format!("# mine\n\nnonsense\nnas:2 sha256:00\n{text}[::1]:3  {NEW}  # the loft\n"))
             .unwrap();
-        assert_eq!(remember(&path, "nas:1", NEW).unwrap(), OLD, "what was accepted first counts");
+        let first = known(OLD, AcceptedBy::User);
+        for by in [AcceptedBy::User, AcceptedBy::FirstUse] {
+            assert_eq!(
+                remember(&path, "nas:1", known(NEW, by)).unwrap(),
+                first,
+                "what was accepted first counts"
+            );
+            assert_eq!(remember(&path, "nas:1", known(OLD, by)).unwrap(), first);
+        }
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.starts_with("# mine\n\nnonsense\nnas:2 sha256:00\n"), "{text}");
         assert_eq!(text.matches("nas:1 ").count(), 1);
         for (name, pin) in [("nas:1", Some(OLD)), ("[::1]:3", Some(NEW)), ("nas:2", None), ("#", None)] {
-            assert_eq!(pin_of(&text, name), pin, "{name}");
+            assert_eq!(find(&text, name), pin.map(|pin| known(pin, AcceptedBy::User)), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_first_use_is_remembered_as_one_until_the_user_accepts_it() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("known_servers");
+        for file in [None, Some(path.clone())] {
+            let has_file = file.is_some();
+            let servers = Servers::new(Trust { known: file, accept_new: true, ..Trust::default() });
+            let belief = |found, vouched| servers.judge(&server(None), found, || vouched).ok();
+            assert_eq!(belief(OLD, false), Some(Belief::New));
+            assert_eq!(
+                belief(NEW, false),
+                Some(Belief::New),
+                "it is not accepted before the handshake's end"
+            );
+            servers.accept(&server(None), OLD, AcceptedBy::FirstUse).unwrap();
+            assert_eq!(belief(OLD, false), Some(Belief::FirstUse));
+            assert!(servers.is_still_believed(&server(None), OLD));
+            assert_eq!(belief(OLD, true), Some(Belief::Verified), "the system vouches for it");
+            assert_eq!(belief(NEW, true), None);
+            if has_file {
+                assert_eq!(fs::read_to_string(&path).unwrap(), format!("{HEAD}nas:7878 {OLD} first-use\n"));
+            }
+            servers.accept(&server(None), OLD, AcceptedBy::User).unwrap();
+            servers.accept(&server(None), OLD, AcceptedBy::FirstUse).unwrap();
+            assert_eq!(belief(OLD, false), Some(Belief::Verified));
+            if has_file {
+                assert_eq!(fs::read_to_string(&path).unwrap(), format!("{HEAD}nas:7878 {OLD}\n"));
+            }
         }
     }
 
@@ -437,7 +527,9 @@ mod tests {
         std::thread::scope(|scope| {
             for number in 0..8 {
                 let path = &path;
-                scope.spawn(move || remember(path, &format!("nas:{number}"), OLD).unwrap());
+                scope.spawn(move || {
+                    remember(path, &format!("nas:{number}"), known(OLD, AcceptedBy::User)).unwrap()
+                });
             }
         });
         let text = fs::read_to_string(&path).unwrap();

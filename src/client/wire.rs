@@ -11,7 +11,10 @@ use tokio::{io::Interest, net::TcpStream, time::timeout};
 
 use crate::{
     platform::reason,
-    protocol::address::{Authority, Security},
+    protocol::{
+        address::{Authority, Security},
+        message::Credential,
+    },
     units,
 };
 
@@ -21,7 +24,7 @@ use super::{
     patience::{Patience, Timeouts},
     rate::Limiter,
     retry::Fault,
-    secure::{Secure, secure},
+    secure::{Secure, Secured, secure},
     trust::Servers,
 };
 
@@ -65,12 +68,12 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    /// Connects, and makes sure of the server where that is asked for.
+    /// Connects, and makes sure of the server where that is asked for. Also gives what is to be said of the server's token.
     pub(super) async fn open(
         authority: &Authority,
         timeouts: Timeouts,
         servers: &Arc<Servers>,
-    ) -> Result<Wire, Fault> {
+    ) -> Result<(Wire, Option<Credential>), Fault> {
         if authority.token.is_some() && !servers.may_have_token(authority) {
             let message = "without TLS others on the network could read the token; use fdsp:// instead of \
                            fdsp+plain://, or add --plain to send it all the same";
@@ -78,19 +81,19 @@ impl Wire {
         }
         let (peer, began) = (dial::peer(authority), Instant::now());
         let stream = dial::dial(authority, timeouts.silence).await?;
-        let (secure, origin) = match authority.security {
-            Security::Plain => (None, Origin::Plain),
+        let (secure, origin, credential) = match authority.security {
+            Security::Plain => (None, Origin::Plain, authority.token.clone().map(Credential::Token)),
             Security::Tls { .. } => {
                 let handshake = timeout(timeouts.silence, secure(&stream, authority, servers)).await;
                 let seconds = timeouts.silence.as_secs_f32();
-                let (secure, pin) = handshake.map_err(|_| {
+                let Secured { session, pin, credential } = handshake.map_err(|_| {
                     let message = format!("the TLS handshake with {peer} took longer than {seconds} s");
                     Fault::silent(began, message)
                 })??;
-                (Some(secure), Origin::Certificate(pin))
+                (Some(session), Origin::Certificate(pin), credential)
             }
         };
-        Ok(Wire {
+        let wire = Wire {
             stream,
             heard: secure.is_some(),
             secure,
@@ -102,7 +105,8 @@ impl Wire {
             peer,
             patience: Patience::new(timeouts),
             began,
-        })
+        };
+        Ok((wire, credential))
     }
 
     /// The other side, for people.

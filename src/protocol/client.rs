@@ -6,11 +6,10 @@ use super::{
     digest::{BlockDigest, Hash, VerifiedBlock},
     error::Violation,
     frame::Kind,
-    message,
+    message::{self, Credential},
     outgoing::Outgoing,
     preamble::Versions,
     reader::{Piece, Reader},
-    token::Token,
 };
 
 /// What a client can ask.
@@ -209,14 +208,14 @@ pub struct Client {
 impl Client {
     /// A connection about to be used; preamble and `hello` stand in [`Client::outgoing`] at once.
     pub fn new(agent: &str) -> Client {
-        Client::with_token(agent, None)
+        Client::with_credential(agent, None)
     }
 
     /// As [`Client::new`], with what opens the server.
-    pub fn with_token(agent: &str, token: Option<&Token>) -> Client {
+    pub fn with_credential(agent: &str, credential: Option<Credential>) -> Client {
         let mut outgoing = Outgoing::new();
         outgoing.push(&Versions::OURS.encode());
-        let hello = message::Hello { agent: control::agent(agent), token: token.cloned() };
+        let hello = message::Hello { agent: control::agent(agent), credential, token_id: None };
         control::write(Kind::Hello, 0, &hello, &mut outgoing);
         Client { reader: Reader::new(), answers: Answers::default(), outgoing, last_request: 0, broken: None }
     }

@@ -29,6 +29,11 @@ use crate::{
 /// Words of the messages.
 const WORDS: &[&str] = &[
     "\"agent\"",
+    "\"token\"",
+    "\"nonce\"",
+    "\"token_proof\"",
+    "\"token_id\"",
+    "\"expires\"",
     "\"names\"",
     "\"utf8\"",
     "\\u0000E9",

@@ -2,14 +2,13 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{
-    error::{Code, Violation},
-    token::Token,
-};
+use super::error::{Code, Violation};
 
+mod hello;
 mod missing;
 mod tree;
 
+pub use hello::{Credential, Hello, TokenId};
 pub use missing::{Missing, MissingEntry};
 pub use tree::{FileHead, Files, FilesEnd, Totals, Tree, TreeEntry, TreeNode, TreePage, WantedFile};
 
@@ -55,16 +54,6 @@ impl Timestamp {
             _ => Err(Violation::Content("a point in time with too many nanoseconds")),
         }
     }
-}
-
-/// The first frame of a client.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hello {
-    /// Program and version, for the log of the other side.
-    pub agent: String,
-    /// What opens a server that wants a token.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub token: Option<Token>,
 }
 
 /// The server's answer to [`Hello`].

@@ -31,8 +31,9 @@
 //!
 //! A server speaks either with TLS or without, and says so in its address: `fdsp://[TOKEN@]HOST[:PORT]/PATH[#PIN]` or
 //! `fdsp+plain://[TOKEN@]HOST[:PORT]/PATH`. The version is TLS 1.3 (RFC 8446), without early data and without client
-//! certificates. A client offers `fdsp/1` by ALPN (RFC 7301); a server that is offered other names only refuses, and one that is offered
-//! none accepts. Inside of it everything is
+//! certificates. A client offers `fdsp/1-proof` and `fdsp/1` by ALPN (RFC 7301), and a server selects the first of them that it is offered; one
+//! that is offered other names only refuses, and one that is offered none accepts. The two differ in what "Tokens" says, and in nothing else; the
+//! first versions of this protocol's programs know `fdsp/1` only. A client says nothing to a server that selects neither. Inside of it everything is
 //! as without it, from the preamble on. Classic dialects are never spoken inside of TLS.
 //!
 //! In *PATH* `%` and two hex digits are the byte of that value, decoded once, before the path is taken apart: `%2F` separates
@@ -57,11 +58,30 @@
 //!
 //! # Tokens
 //!
-//! A server may want a *token*: 8 to 128 of the characters `A`-`Z`, `a`-`z`, `0`-`9`, `-`, `.`, `_` and `~`. The client sends it in
-//! `hello`, and in nothing else. Without TLS it would be readable on its way: a client sends it there only if its user has said so.
-//! A server that wants none ignores one; a `token` that has another form is malformed in any case. A server that wants another one than came, or than came not, answers with `error`
-//! `denied` for request 0 instead of `welcome`, not at once, and closes. A peer that has sent too many wrong ones is answered
-//! with `denied`, too, whatever it sends, and a `retry_after` that says for how long. Without a `retry_after` the client does not try the same token again.
+//! A server may want a *token*: 8 to 128 of the characters `A`-`Z`, `a`-`z`, `0`-`9`, `-`, `.`, `_` and `~`. What shows that the client has it
+//! stands in `hello`, and in nothing else. To a server that has selected `fdsp/1-proof` the client sends a proof instead of the token:
+//!
+//! | member | value |
+//! |---|---|
+//! | `nonce` | 32 random bytes, new for each connection |
+//! | `token_proof` | HMAC-SHA-256 (RFC 2104); its key is the token, its text is `fdsp/1 token` (12 bytes), the SHA-256 of the server's certificate as this client was shown it (32 bytes; what a *PIN* has), and the nonce (32 bytes) |
+//!
+//! The server compares it with the one over the certificate that it has presented on this connection. So a server that passes a proof on
+//! to another one gets nothing by it: their certificates differ. Only who can decrypt the connection to the server itself could repeat a proof to it.
+//! A server does not remember nonces. A short token can be guessed from a proof; 22 characters drawn at random cannot.
+//!
+//! The token itself goes to a server that has selected `fdsp/1` only if the client knows that it is the right one: it has the pin of the
+//! address, is valid by the system's authorities, or its user has accepted its certificate; that it was accepted without being
+//! compared is not enough. Without TLS there is no proof, and the token would be readable on its way: a client sends it there only if its user has said so.
+//!
+//! `token_id` says which of several tokens it is: a name of 1 to 128 bytes, or an object with `path` (path) and `expires` (u64, seconds since
+//! 1970-01-01 UTC) for the token of a share. Without it, it is the server's only one. For a server without such tokens, every `token_id` is wrong.
+//!
+//! A server that wants no token ignores all of this; malformed is in any case a `token` of another form, a `token` and a `token_proof`
+//! in one `hello`, a `nonce` or a `token_proof` alone, and a `token_id` out of bounds. A server that wants another token than was shown, or that was shown
+//! none, answers with `error` `denied` for request 0 instead of `welcome`, not at once, and closes. A peer that has shown too many
+//! wrong ones, of whichever kind, is answered with `denied`, too, whatever it shows, and a `retry_after` that says for how long. Without a
+//! `retry_after` the client does not try the same token again.
 //!
 //! # Preamble
 //!
@@ -193,6 +213,8 @@
 //! |---|---|---|
 //! | `agent` | text | program and version, for the server's log |
 //! | `token` | token, optional | see "Tokens" |
+//! | `nonce`, `token_proof` | 64 hex digits each, both or none, and none beside `token` | the same |
+//! | `token_id` | text or object, optional | the same |
 //!
 //! `welcome`, the server's answer to it:
 //!
@@ -541,7 +563,7 @@
 //! | a preamble with an empty range or without the zero | closes |
 //! | no complete request within the handshake deadline, which begins with the connection and has TLS, preamble and `hello` in it | closes, after `error` `timed_out` if what came began as the preamble does |
 //! | no version in common | answers its preamble, closes |
-//! | a token that is not the server's, or none where it wants one | `error` `denied` for request 0, closes |
+//! | a token that is not the server's, or the proof of one, or none where it wants one | `error` `denied` for request 0, closes |
 //! | unknown kind, a server's kind, flags or reserved not zero, a length that its kind may not have, malformed JSON, request number 0 or not rising, another number than 0 where 0 must be, anything before `hello`, a second `hello`, anything after `goodbye` | `error` `violation` for request 0, closes |
 //! | a `digest` that is not one | the same |
 //! | the reserved kind (`0x08`), kept for a request of a later version | no violation: `error` `unsupported` for that request, continues |
@@ -583,7 +605,7 @@
 //! | `busy` | request or connection | for a connection: too many of them, or too many requests of this one; for a request: too many archives are being planned, trees read or files hashed at the same time, or what is planned would take too much memory; see `retry_after` |
 //! | `too_slow` | connection | the peer took less than the minimum rate |
 //! | `timed_out` | connection | a handshake or idle deadline passed |
-//! | `denied` | connection | the server wants a token, and the one of `hello` is not it; see `retry_after` |
+//! | `denied` | connection | the server wants a token, and what `hello` shows is not it; see `retry_after` |
 //! | `tls_required` | connection | the server speaks with TLS only |
 //! | `shutting_down` | connection | the server stops, and does not finish what it had begun; see `retry_after` |
 //! | `internal` | request | anything else on the server's side; also what an unknown code counts as |
@@ -624,4 +646,5 @@ mod reader;
 mod receiving;
 pub mod server;
 pub mod token;
+pub mod token_proof;
 mod tree;

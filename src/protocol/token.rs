@@ -2,18 +2,23 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
 
 /// Fewest characters of a token.
 const LEAST: usize = 8;
 /// Most characters of a token.
 const MOST: usize = 128;
 
-/// A secret: `Debug` does not show it, there is no `Display`, and comparing it takes as long wherever the difference is.
-#[derive(Clone, Deserialize, Serialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Token(String);
+/// Fewest characters of a token that is not guessed by trying, wherever the tries are made: 128 bits in base 64.
+pub const MIN_SAFE_LEN: usize = 22;
+
+/// A secret: `Debug` does not show it, there is no `Display`, comparing it takes as long wherever the difference is, and its memory is
+/// wiped before it is freed.
+#[derive(Clone, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Token(Zeroizing<String>);
 
 /// It is no token. The text is not part of the error: it may be most of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,14 +33,20 @@ impl Token {
     pub fn parse(text: &str) -> Result<Token, TokenError> {
         let fits = (LEAST..=MOST).contains(&text.len());
         let may = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
-        if fits && text.bytes().all(may) { Ok(Token(text.to_owned())) } else { Err(TokenError) }
+        if fits && text.bytes().all(may) { Ok(Token(text.to_owned().into())) } else { Err(TokenError) }
     }
 
     /// A token of these random bytes: five bits of each are used.
     pub fn of(random: &[u8; 32]) -> Token {
         // Without letters that look like a digit.
         const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-        Token(random.iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect())
+        let letters = random.iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)]));
+        Token(letters.collect::<String>().into())
+    }
+
+    /// Whether it may be guessed by who can try without being noticed, as with a [`TokenProof`](super::token_proof::TokenProof).
+    pub fn is_short(&self) -> bool {
+        self.0.len() < MIN_SAFE_LEN
     }
 
     /// The secret itself, for where it is sent, kept or pasted from.
@@ -68,13 +79,13 @@ impl TryFrom<String> for Token {
     type Error = TokenError;
 
     fn try_from(text: String) -> Result<Token, TokenError> {
-        Token::parse(&text)
+        Token::parse(&Zeroizing::new(text))
     }
 }
 
-impl From<Token> for String {
-    fn from(token: Token) -> String {
-        token.0
+impl Serialize for Token {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.reveal())
     }
 }
 
@@ -103,8 +114,21 @@ mod tests {
     }
 
     #[test]
+    fn a_token_is_wiped() {
+        fn is_wiped(_: &impl zeroize::ZeroizeOnDrop) {}
+        is_wiped(&Token::of(&[7; 32]).0);
+    }
+
+    #[test]
     fn a_token_is_not_shown() {
         let token = Token::parse("very-secret-indeed").unwrap();
         assert!(!format!("{token:?} {:?}", Some(&token)).contains("secret"));
+    }
+
+    #[test]
+    fn a_short_token_is_one_of_less_than_22_characters() {
+        assert!(Token::parse(&"x".repeat(MIN_SAFE_LEN - 1)).unwrap().is_short());
+        assert!(!Token::parse(&"x".repeat(MIN_SAFE_LEN)).unwrap().is_short());
+        assert!(!Token::of(&[7; 32]).is_short());
     }
 }

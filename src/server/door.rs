@@ -9,8 +9,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use zeroize::Zeroizing;
+
 use super::{origin::Origin, registry::lock};
-use crate::{protocol::token::Token, state, text::SafeText, tls};
+use crate::{
+    protocol::{message::Hello, pin::Pin, token::Token},
+    state,
+    text::SafeText,
+    tls,
+};
 
 /// Wrong tokens of one peer within [`WINDOW`]; then it is turned away.
 const MOST: u32 = 10;
@@ -66,7 +73,8 @@ impl Access {
 
 /// The token of a file, which is made if it is not there.
 fn kept(path: &Path) -> io::Result<Token> {
-    let bytes = state::read_or_make(path, || Ok(format!("{}\n", random()?.reveal()).into_bytes()))?;
+    let bytes = state::read_or_make(path, || Ok([random()?.reveal().as_bytes(), b"\n"].concat()))?;
+    let bytes = Zeroizing::new(bytes);
     if !state::is_private(path)? {
         return Err(io::Error::other(
             "others may read it; take that away with chmod 600, or delete it and a new one is made",
@@ -78,9 +86,7 @@ fn kept(path: &Path) -> io::Result<Token> {
 }
 
 fn random() -> io::Result<Token> {
-    let mut bytes = [0; 32];
-    tls::provider().secure_random.fill(&mut bytes).map_err(|_| io::Error::other("no random numbers"))?;
-    Ok(Token::of(&bytes))
+    Ok(Token::of(&Zeroizing::new(tls::random()?)))
 }
 
 /// What a client is told who knocks.
@@ -118,14 +124,18 @@ impl Door {
         self.token.is_some()
     }
 
-    /// What a client is told that comes with this token. A peer that is turned away is not told whether a token is right
-    /// that could be guessed: it could go on trying. One that is too long for that lets it in all the same, or else one
-    /// client could shut out all others of its network.
-    pub fn knock(&self, peer: IpAddr, token: Option<&Token>, now: Instant) -> Answer {
+    /// The answer to a client that sends this `hello` after it was shown this certificate. A peer that is turned away does not
+    /// learn whether a token is right that could be guessed: it could continue to try. One that is too long for that lets it in
+    /// all the same, or else one client could shut out all others of its network.
+    pub fn knock(&self, peer: IpAddr, hello: &Hello, certificate: Option<Pin>, now: Instant) -> Answer {
         let Some(right) = &self.token else { return Answer::Open };
+        let Hello { credential, token_id, .. } = hello;
+        let has_tried = credential.is_some() || token_id.is_some();
+        // The only token has no name.
+        let is_right =
+            token_id.is_none() && credential.as_ref().is_some_and(|shown| shown.is_of(right, certificate));
         let mut wrong = lock(&self.wrong);
         let origin = Origin::from(peer);
-        let is_right = token.is_some_and(|token| token == right);
         if is_right && right.reveal().len() >= LONG {
             return Answer::Open;
         }
@@ -133,9 +143,9 @@ impl Door {
         if let Some(known) = known.filter(|known| known.count >= MOST) {
             return Answer::TurnedAway((known.since + WINDOW).saturating_duration_since(now));
         }
-        match token {
-            Some(_) if is_right => Answer::Open,
-            Some(_) => {
+        match has_tried {
+            true if is_right => Answer::Open,
+            true => {
                 let known = known.copied().unwrap_or(Wrong { since: now, count: 0 });
                 if !wrong.contains_key(&origin) && wrong.len() >= PEERS {
                     forget(&mut wrong, now);
@@ -144,7 +154,7 @@ impl Door {
                 Answer::Denied
             }
             // Who has none does not guess.
-            None => Answer::Denied,
+            false => Answer::Denied,
         }
     }
 }
@@ -164,9 +174,22 @@ mod tests {
     use std::{fs, os::unix::fs::PermissionsExt};
 
     use super::*;
+    use crate::protocol::{
+        message::{Credential, TokenId},
+        token_proof::TokenProof,
+    };
 
     fn token(text: &str) -> Token {
         Token::parse(text).unwrap()
+    }
+
+    /// Knocks with a token, or without one.
+    fn knock(door: &Door, peer: IpAddr, token: Option<&Token>, now: Instant) -> Answer {
+        door.knock(peer, &hello(token.cloned().map(Credential::Token)), None, now)
+    }
+
+    fn hello(credential: Option<Credential>) -> Hello {
+        Hello { agent: "test".to_owned(), credential, token_id: None }
     }
 
     fn peer(text: &str) -> IpAddr {
@@ -176,8 +199,8 @@ mod tests {
     #[test]
     fn without_a_token_everybody_is_let_in() {
         let door = Door::new(None);
-        assert_eq!(door.knock(peer("::1"), None, Instant::now()), Answer::Open);
-        assert_eq!(door.knock(peer("::1"), Some(&token("anything")), Instant::now()), Answer::Open);
+        assert_eq!(knock(&door, peer("::1"), None, Instant::now()), Answer::Open);
+        assert_eq!(knock(&door, peer("::1"), Some(&token("anything")), Instant::now()), Answer::Open);
     }
 
     #[test]
@@ -186,16 +209,52 @@ mod tests {
         let (attacker, other) = (peer("10.0.0.1"), peer("10.0.0.2"));
         for second in 0..u64::from(MOST) {
             let now = start + Duration::from_secs(second);
-            assert_eq!(door.knock(attacker, None, now), Answer::Denied, "which does not count");
-            assert_eq!(door.knock(attacker, Some(&token("the-wrong-one")), now), Answer::Denied);
+            assert_eq!(knock(&door, attacker, None, now), Answer::Denied, "which does not count");
+            assert_eq!(knock(&door, attacker, Some(&token("the-wrong-one")), now), Answer::Denied);
         }
         let now = start + Duration::from_secs(20);
         for attempt in ["the-wrong-one", "the-right-one"] {
-            let answer = door.knock(attacker, Some(&token(attempt)), now);
+            let answer = knock(&door, attacker, Some(&token(attempt)), now);
             assert_eq!(answer, Answer::TurnedAway(Duration::from_secs(40)));
         }
-        assert_eq!(door.knock(other, Some(&token("the-right-one")), now), Answer::Open);
-        assert_eq!(door.knock(attacker, Some(&token("the-right-one")), start + WINDOW), Answer::Open);
+        assert_eq!(knock(&door, other, Some(&token("the-right-one")), now), Answer::Open);
+        assert_eq!(knock(&door, attacker, Some(&token("the-right-one")), start + WINDOW), Answer::Open);
+    }
+
+    #[test]
+    fn every_kind_of_wrong_token_counts() {
+        let (right, certificate, now) = (token("the-right-one"), Pin([1; 32]), Instant::now());
+        let wrong = token("the-wrong-one");
+        let proof =
+            |token: &Token, shown| hello(Some(Credential::Proof(TokenProof::new(token, shown, [2; 32]))));
+        let named = Hello { token_id: Some(TokenId::Name("ann".to_owned())), ..proof(&right, certificate) };
+        let tries = [
+            hello(Some(Credential::Token(wrong.clone()))),
+            proof(&wrong, certificate),
+            proof(&right, Pin([3; 32])),
+            named.clone(),
+            Hello { credential: None, ..named },
+        ];
+        for kind in 0..=tries.len() {
+            let door = Door::new(Some(right.clone()));
+            for number in 0..MOST as usize {
+                // All of one kind, or of all kinds.
+                let hello = tries.get(kind).unwrap_or(&tries[number % tries.len()]);
+                assert_eq!(door.knock(peer("10.0.0.1"), hello, Some(certificate), now), Answer::Denied);
+            }
+            for hello in tries.iter().chain([&proof(&right, certificate)]) {
+                let answer = door.knock(peer("10.0.0.1"), hello, Some(certificate), now);
+                assert_eq!(answer, Answer::TurnedAway(WINDOW), "{kind}: {hello:?}");
+            }
+            let other = door.knock(peer("10.0.0.2"), &proof(&right, certificate), Some(certificate), now);
+            assert_eq!(other, Answer::Open);
+        }
+        let door = Door::new(Some(right.clone()));
+        assert_eq!(
+            door.knock(peer("10.0.0.1"), &proof(&right, certificate), None, now),
+            Answer::Denied,
+            "no TLS"
+        );
     }
 
     #[test]
@@ -205,12 +264,12 @@ mod tests {
         let door = Door::new(Some(right.clone()));
         let (neighbour, wrong) = (peer("10.0.0.1"), Token::of(&[8; 32]));
         for _ in 0..MOST {
-            assert_eq!(door.knock(neighbour, Some(&wrong), now), Answer::Denied);
+            assert_eq!(knock(&door, neighbour, Some(&wrong), now), Answer::Denied);
         }
         for _ in 0..3 {
-            assert_eq!(door.knock(neighbour, Some(&wrong), now), Answer::TurnedAway(WINDOW));
-            assert_eq!(door.knock(neighbour, None, now), Answer::TurnedAway(WINDOW));
-            assert_eq!(door.knock(neighbour, Some(&right), now), Answer::Open);
+            assert_eq!(knock(&door, neighbour, Some(&wrong), now), Answer::TurnedAway(WINDOW));
+            assert_eq!(knock(&door, neighbour, None, now), Answer::TurnedAway(WINDOW));
+            assert_eq!(knock(&door, neighbour, Some(&right), now), Answer::Open);
         }
     }
 
@@ -219,11 +278,11 @@ mod tests {
         let (door, now) = (Door::new(Some(token("the-right-one"))), Instant::now());
         for number in 0..MOST {
             let attacker = peer(&format!("2001:db8::{number:x}"));
-            assert_eq!(door.knock(attacker, Some(&token("the-wrong-one")), now), Answer::Denied);
+            assert_eq!(knock(&door, attacker, Some(&token("the-wrong-one")), now), Answer::Denied);
         }
         let right = token("the-right-one");
-        assert!(matches!(door.knock(peer("2001:db8::ffff"), Some(&right), now), Answer::TurnedAway(_)));
-        assert_eq!(door.knock(peer("2001:db8:0:1::1"), Some(&right), now), Answer::Open);
+        assert!(matches!(knock(&door, peer("2001:db8::ffff"), Some(&right), now), Answer::TurnedAway(_)));
+        assert_eq!(knock(&door, peer("2001:db8:0:1::1"), Some(&right), now), Answer::Open);
     }
 
     #[test]
@@ -231,7 +290,7 @@ mod tests {
         let (door, start) = (Door::new(Some(token("the-right-one"))), Instant::now());
         for number in 0..PEERS as u32 + 100 {
             let now = start + Duration::from_millis(number.into());
-            door.knock(IpAddr::V4(number.into()), Some(&token("the-wrong-one")), now);
+            knock(&door, IpAddr::V4(number.into()), Some(&token("the-wrong-one")), now);
         }
         assert_eq!(lock(&door.wrong).len(), PEERS);
     }
@@ -242,10 +301,10 @@ mod tests {
         let (start, wrong) = (Instant::now(), token("wrong-wrong"));
         let peer = |number: usize| IpAddr::from(u32::try_from(number).unwrap().to_be_bytes());
         for number in 0..PEERS {
-            door.knock(peer(number), Some(&wrong), start);
+            knock(&door, peer(number), Some(&wrong), start);
         }
         for _ in 0..3 {
-            door.knock(peer(7), Some(&wrong), start);
+            knock(&door, peer(7), Some(&wrong), start);
         }
         assert_eq!(lock(&door.wrong).len(), PEERS);
     }

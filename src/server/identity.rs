@@ -88,15 +88,16 @@ pub enum IdentityError {
     Unfit(SafeText),
 }
 
-/// A certificate in use, and its pin.
-pub(super) struct Proof {
+/// With what a server speaks TLS, and the pin of the certificate that it presents.
+#[derive(Clone)]
+pub(super) struct TlsSetup {
     pub config: Arc<ServerConfig>,
     pub pin: Pin,
 }
 
 impl Identity {
     /// Loads it, or makes it.
-    pub(super) fn prove(&self) -> Result<Proof, IdentityError> {
+    pub(super) fn prove(&self) -> Result<TlsSetup, IdentityError> {
         match self {
             Identity::Kept(folder) => {
                 let path = folder.join(FILE);
@@ -105,9 +106,9 @@ impl Identity {
                 if !state::is_private(&path).map_err(file)? {
                     return Err(IdentityError::Open { path: SafeText::from_path(&path) });
                 }
-                let proof =
+                let setup =
                     certificates(&bytes, &path).and_then(|chain| prove(chain, private_key(&bytes, &path)?));
-                proof.map_err(|error| {
+                setup.map_err(|error| {
                     tracing::debug!("{error}");
                     IdentityError::Damaged { path: SafeText::from_path(&path) }
                 })
@@ -182,7 +183,10 @@ fn unfit(error: &rustls::Error) -> IdentityError {
     IdentityError::Unfit(SafeText::new(&reason))
 }
 
-fn prove(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<Proof, IdentityError> {
+fn prove(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<TlsSetup, IdentityError> {
     let unfit = |error| unfit(&error);
     let pin = chain.first().map(tls::pin).ok_or_else(|| unfit(rustls::Error::NoCertificatesPresented))?;
     let mut config = ServerConfig::builder_with_provider(tls::provider())
@@ -191,11 +195,11 @@ fn prove(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Re
         .with_no_client_auth()
         .with_single_cert(chain, key)
         .map_err(unfit)?;
-    config.alpn_protocols = vec![tls::PROTOCOL.to_vec()];
+    config.alpn_protocols = tls::PROTOCOLS.map(<[u8]>::to_vec).into();
     // A handshake is cheap beside a transfer; what is not kept cannot be stolen.
     config.send_tls13_tickets = 0;
     config.session_storage = Arc::new(NoServerSessionStorage {});
-    Ok(Proof { config: Arc::new(config), pin })
+    Ok(TlsSetup { config: Arc::new(config), pin })
 }
 
 #[cfg(test)]
@@ -205,7 +209,7 @@ mod tests {
     use super::*;
 
     fn pin(identity: &Identity) -> Pin {
-        identity.prove().map(|proof| proof.pin).unwrap_or_else(|error| panic!("{identity:?}: {error}"))
+        identity.prove().map(|setup| setup.pin).unwrap_or_else(|error| panic!("{identity:?}: {error}"))
     }
 
     #[test]

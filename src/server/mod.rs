@@ -75,6 +75,7 @@ use crate::{
         address::{Address, Authority, Security},
         classic::Dialect,
         path::RemotePath,
+        token::MIN_SAFE_LEN,
     },
     storage::root::{Policy, Root},
     text::{SafeText, ShowPath},
@@ -254,20 +255,20 @@ pub fn start(config: Config, sink: Sink) -> Result<Server, StartError> {
     if classic.is_some() && identity.is_none() {
         listen::for_classic(&listener).map_err(StartError::System)?;
     }
-    let proof = identity.as_ref().map(Identity::prove).transpose()?;
+    let tls = identity.as_ref().map(Identity::prove).transpose()?;
     let barrier = match access {
         Access::Kept(_) if loopback => local_users::barrier(&folder),
         _ => None,
     };
-    let open_because = match (&proof, classic) {
+    let open_because = match (&tls, classic) {
         (None, _) => Some("without TLS, none of them needs a token; leave out --plain"),
         (_, Some(_)) => Some("the original programs have no token; leave out --classic"),
         _ => None,
     };
     let asks = !loopback || (barrier.is_some() && open_because.is_none());
     let token = access.token(asks).map_err(|(path, error)| StartError::Token { path, error })?;
-    let security = match &proof {
-        Some(proof) => Security::Tls { pin: Some(proof.pin) },
+    let security = match &tls {
+        Some(tls) => Security::Tls { pin: Some(tls.pin) },
         None => Security::Plain,
     };
     let (first, others) = listen::public_hosts(&host, local);
@@ -277,8 +278,7 @@ pub fn start(config: Config, sink: Sink) -> Result<Server, StartError> {
     };
     let others: Vec<Address> = others.into_iter().map(address).collect();
     let address = address(first);
-    let (tls, door) = (proof.map(|proof| proof.config), Door::new(token));
-    let terms = Terms { root, arch, classic, limits, tls, door };
+    let terms = Terms { root, arch, classic, limits, tls, door: Door::new(token) };
     let shared = Arc::new(Shared::new(terms, sink, own, local));
     let run = prepare(arch, &shared, listener).map_err(|error| match error.kind() {
         io::ErrorKind::OutOfMemory => StartError::Memory,
@@ -294,6 +294,14 @@ pub fn start(config: Config, sink: Sink) -> Result<Server, StartError> {
             barrier.shown()
         );
         shared.emit(&Event::Warning { message: SafeText::new(&message) });
+    }
+    if let Access::Token(token) = &access
+        && token.is_short()
+    {
+        shared.warn(&format!(
+            "the token has fewer than {MIN_SAFE_LEN} characters: another server that a client proves it to could guess it; use a \
+             longer one, or leave it out and one is made"
+        ));
     }
     let ending = Ending(Arc::clone(&shared));
     let (runs, has_begun) = memory::is_limited().then(mpsc::channel).unzip();

@@ -12,14 +12,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustls::ServerConfig;
-
 use super::{
     Arch, Event, Limits, Sink, Snapshot,
     budget::Budget,
     connection::Connection,
     door::Door,
     hashes::BlockHashes,
+    identity::TlsSetup,
     indexes::ArchiveIndexes,
     limits::{DRAIN_INTERVAL, MAX_PLANS},
     memory,
@@ -63,7 +62,7 @@ pub(super) struct Terms {
     pub classic: Option<Dialect>,
     pub limits: Limits,
     /// With what it speaks TLS; without TLS if there is none.
-    pub tls: Option<Arc<ServerConfig>>,
+    pub tls: Option<TlsSetup>,
     pub door: Door,
 }
 

@@ -2,7 +2,10 @@
 
 mod session;
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    io,
+    sync::{Arc, LazyLock},
+};
 
 use rustls::{
     SupportedCipherSuite, SupportedProtocolVersion,
@@ -19,8 +22,14 @@ use crate::protocol::pin::Pin;
 
 pub(crate) use session::Session;
 
-/// What is offered and agreed by ALPN.
-pub(crate) const PROTOCOL: &[u8] = b"fdsp/1";
+/// Agreed by ALPN: version 1 of the protocol, and a client that has a token proves that.
+pub(crate) const PROOF_PROTOCOL: &[u8] = b"fdsp/1-proof";
+
+/// Agreed by ALPN: version 1, with a client or server that only knows tokens themselves.
+pub(crate) const TOKEN_PROTOCOL: &[u8] = b"fdsp/1";
+
+/// What both sides offer by ALPN; the first one that both have is agreed.
+pub(crate) const PROTOCOLS: [&[u8]; 2] = [PROOF_PROTOCOL, TOKEN_PROTOCOL];
 
 /// Nothing older.
 pub(crate) const VERSIONS: &[&SupportedProtocolVersion] = &[&TLS13];
@@ -38,6 +47,16 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
         Arc::new(CryptoProvider { cipher_suites: SUITES.to_vec(), ..ring::default_provider() })
     });
     Arc::clone(&PROVIDER)
+}
+
+/// 32 bytes of the cryptographic random generator.
+///
+/// # Errors
+/// The system has none.
+pub(crate) fn random() -> io::Result<[u8; 32]> {
+    let mut bytes = [0; 32];
+    provider().secure_random.fill(&mut bytes).map_err(|_| io::Error::other("no random numbers"))?;
+    Ok(bytes)
 }
 
 /// The pin of a certificate.

@@ -209,7 +209,7 @@ fn no_process_reads_the_memory_of_a_server_and_no_core_file_has_it() {
     finish(outcome);
     let arguments = ["--serve", "-P", "0", "--print-token", "--log-file", "log", "served"];
     let mut command = as_user(&home, TUI, &arguments);
-    command.env("FDSP_TOKEN", "the-right-one");
+    command.env("FDSP_TOKEN", "the-right-one-of-22-characters");
     let mut server = Running::start(command);
     let address = server.stdout().next();
     let read = |name: &str| {

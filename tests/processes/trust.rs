@@ -1,10 +1,19 @@
 //! Whom a client believes, and whom a server lets in: the binary against itself.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{
+    fs,
+    io::{Read, Write},
+    net::TcpStream,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+};
+
+use rustix::process::Signal;
 
 use crate::shared::{
     impostor::Impostor,
     program::{self, Home, Running, Service, at},
+    secure::Secure,
 };
 
 /// A home with something to serve, and a server of its own.
@@ -81,7 +90,11 @@ fn a_new_server_is_refused_until_it_is_accepted_and_a_changed_one_always() {
     assert_eq!(known(&home), "");
     fetch(&home, 0, &["--accept-new", &address]);
     let pin = service.address.split_once('#').expect("a pin").1.to_owned();
-    assert!(known(&home).contains(&format!("127.0.0.1:{} {pin}\n", service.port)), "{}", known(&home));
+    assert!(
+        known(&home).contains(&format!("127.0.0.1:{} {pin} first-use\n", service.port)),
+        "{}",
+        known(&home)
+    );
     assert_eq!(mode(&home.path().join(".local/state/fdsp/known_servers")), 0o600);
     fetch(&home, 0, &[&address]);
 
@@ -170,6 +183,85 @@ fn a_token_goes_without_tls_only_if_both_sides_want_that() {
     let said = fetch(&home, 5, &[&service.at("file")]);
     says(&said, &["could read the token", "--plain"]);
     fetch(&home, 0, &["--plain", &service.at("file")]);
+}
+
+/// A server that relays has another certificate: a proof for that is not valid for the server behind it.
+#[test]
+fn a_relaying_server_learns_nothing_that_opens_the_server() {
+    let token = "the-right-one-of-22-characters";
+    let (home, right) = served(&format!("--token {token}"));
+    // What the client is shown instead.
+    let upstream = Service::start(&home, &home.path().join("served"), "--plain");
+    let protocols = [&b"fdsp/1-proof"[..], b"fdsp/1"];
+    let relay = Impostor::start(([127, 0, 0, 1], upstream.port).into(), &protocols, Vec::new());
+    let address = format!("fdsp://{token}@{}/file", relay.at);
+    fetch(&home, 0, &["--accept-new", &address]);
+    says(&known(&home), &[&format!("{} {} first-use\n", relay.at, relay.pin)]);
+    let heard = relay.heard();
+    let text = String::from_utf8_lossy(&heard).into_owned();
+    says(&text, &["\"nonce\":", "\"token_proof\":"]);
+    assert!(!text.contains(token), "{text}");
+
+    // What was heard is said to the server that is meant.
+    let stream = TcpStream::connect(("127.0.0.1", right.port)).expect("a connection");
+    let mut replay = Secure::new(stream, &protocols);
+    replay.write_all(&heard).expect("sent");
+    let mut answer = Vec::new();
+    replay.read_to_end(&mut answer).expect("an answer");
+    says(&String::from_utf8_lossy(&answer), &["\"denied\""]);
+    assert!(!String::from_utf8_lossy(&answer).contains("welcome"));
+    fetch(&home, 0, &[&right.at("file")]);
+
+    // It is known now and wants the token itself, but its certificate was not compared.
+    relay.select(&[b"fdsp/1"]);
+    let before = relay.heard().len();
+    says(&fetch(&home, 5, &["--accept-new", &address]), &["the token itself", &relay.pin.to_string()]);
+    assert_eq!(relay.heard().len(), before, "the client sent something");
+}
+
+/// Only a server whose certificate is known to be the right one is sent the token itself.
+#[test]
+fn a_server_without_proofs_gets_the_token_only_if_it_is_known() {
+    let token = "the-right-one-of-22-characters";
+    let (home, upstream) = served(&format!("--plain --token {token}"));
+    let old = Impostor::start(([127, 0, 0, 1], upstream.port).into(), &[b"fdsp/1"], Vec::new());
+    let address = format!("fdsp://{token}@{}/file", old.at);
+    says(&fetch(&home, 5, &[&address]), &["is not known yet"]);
+    says(&fetch(&home, 5, &["--accept-new", &address]), &["the token itself", "paste the whole address"]);
+    assert_eq!(
+        (known(&home), old.heard()),
+        (String::new(), Vec::new()),
+        "the client sent something, or accepted the server"
+    );
+    // By a pin.
+    fetch(&home, 0, &[&format!("{address}#{}", old.pin)]);
+    says(&String::from_utf8_lossy(&old.heard()), &[token]);
+    // By its user, as in a file of an earlier version.
+    home.write(".local/state/fdsp/known_servers", format!("{} {}\n", old.at, old.pin));
+    fetch(&home, 0, &[&address]);
+}
+
+#[test]
+fn a_short_token_of_a_server_is_warned_of() {
+    let home = Home::new();
+    home.write("served/file", "content").write("token", "of-21-characters-long");
+    set_mode(&home, "token", 0o600);
+    for (options, warns) in [
+        ("--token of-21-characters-long", true),
+        ("--token-file token", true),
+        ("--token of-22-characters-longer", false),
+        ("--public", false),
+    ] {
+        let mut command = home.command(["--serve", "-P", "0", "--log-file", "log"]);
+        command.args(options.split_whitespace()).arg("served");
+        let mut server = Running::start(command);
+        let address = server.stdout().next();
+        assert!(address.starts_with("fdsp://"), "{address}");
+        server.signal(Signal::TERM);
+        let said = server.end().stderr;
+        assert_eq!(said.contains("the token has fewer than 22 characters"), warns, "{said}");
+        assert!(!said.contains("of-21"), "{said}");
+    }
 }
 
 #[test]

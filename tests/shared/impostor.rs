@@ -26,6 +26,7 @@ pub type Swap = Vec<(String, String)>;
 pub struct Impostor {
     pub at: SocketAddr,
     pub pin: Pin,
+    config: Arc<Mutex<ServerConfig>>,
     heard: Arc<Mutex<Vec<u8>>>,
 }
 
@@ -45,23 +46,30 @@ impl Impostor {
             .with_single_cert(vec![certificate], key)
             .expect("they belong together");
         config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
-        let (config, swap) = (Arc::new(config), Arc::new(swap));
+        let (config, swap) = (Arc::new(Mutex::new(config)), Arc::new(swap));
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let at = listener.local_addr().expect("bound");
         let heard = Arc::new(Mutex::new(Vec::new()));
-        let record = Arc::clone(&heard);
+        let (record, current) = (Arc::clone(&heard), Arc::clone(&config));
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
-                let (config, swap, record) = (Arc::clone(&config), Arc::clone(&swap), Arc::clone(&record));
+                let config = current.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let (swap, record) = (Arc::clone(&swap), Arc::clone(&record));
                 thread::spawn(move || {
-                    let connection = ServerConnection::new(config).expect("a connection");
+                    let connection = ServerConnection::new(Arc::new(config)).expect("a connection");
                     // A client may close at any time.
                     let _ = serve(connection, &client, server, &swap, &record);
                     let _ = client.shutdown(Shutdown::Both);
                 });
             }
         });
-        Impostor { at, pin, heard }
+        Impostor { at, pin, config, heard }
+    }
+
+    /// Selects one of these by ALPN from now on.
+    pub fn select(&self, protocols: &[&[u8]]) {
+        let mut config = self.config.lock().unwrap_or_else(PoisonError::into_inner);
+        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     }
 
     /// All that clients have sent.

@@ -59,6 +59,11 @@ impl Secure {
         Ok(())
     }
 
+    /// What the server has selected by ALPN.
+    pub fn protocol(&self) -> Option<&[u8]> {
+        self.connection.alpn_protocol()
+    }
+
     /// Ends our side in order.
     pub fn close(&mut self) {
         self.connection.send_close_notify();

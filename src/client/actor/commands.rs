@@ -10,7 +10,7 @@ use crate::{
         Command, Event, JobId, NewJob, NewServer, Speak, listing,
         phase::{Input, Phase},
         reaper::Deletion,
-        trust::Distrust,
+        trust::{AcceptedBy, Distrust},
     },
     protocol::address::Authority,
     text::SafeText,
@@ -93,7 +93,7 @@ impl Actor {
         let (servers, sender) = (Arc::clone(self.pool.servers()), self.sender.clone());
         spawn_blocking(move || {
             let NewServer { authority, pin } = &server;
-            match servers.accept(authority, *pin) {
+            match servers.accept(authority, *pin, AcceptedBy::User) {
                 Ok(()) => tracing::info!("{authority}: accepted with the certificate {pin}"),
                 // It is accepted as long as this runs, and asked about again after that.
                 Err(Distrust::File(error)) => {

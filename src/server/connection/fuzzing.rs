@@ -133,7 +133,7 @@ fn client() -> Session<UnbufferedClientConnection> {
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Gullible))
         .with_no_client_auth();
-    config.alpn_protocols = vec![tls::PROTOCOL.to_vec()];
+    config.alpn_protocols = tls::PROTOCOLS.map(<[u8]>::to_vec).into();
     let name = ServerName::try_from("localhost").expect("a name");
     Session::new(UnbufferedClientConnection::new(Arc::new(config), name).expect("a client"))
 }
@@ -171,8 +171,8 @@ fn converse_secretly(connection: &mut Connection, input: &[u8], now: Instant) ->
 /// Inside of TLS a client is answered as it is without.
 #[test]
 fn secure_connections_are_fuzzed() {
-    let proof = Identity::Temporary.prove().expect("a certificate");
-    let (plain, secure) = (bench(None), secure_bench(proof.config));
+    let setup = Identity::Temporary.prove().expect("a certificate");
+    let (plain, secure) = (bench(None), secure_bench(setup));
     let fuzz = Fuzz::new("connection").rounds(100).memory(2 * MOST as u64);
     fuzz.words(&["\"path\"", "\"large\"", "\"tree\"", "\"small\"", "\"first_block\""]).run(|input| {
         // What is no version 1 is not spoken inside of TLS.
@@ -194,8 +194,8 @@ fn secure_connections_are_fuzzed() {
 /// The first bytes of TLS, and what comes instead.
 #[test]
 fn handshakes_are_fuzzed() {
-    let proof = Identity::Temporary.prove().expect("a certificate");
-    let bench = secure_bench(proof.config);
+    let setup = Identity::Temporary.prove().expect("a certificate");
+    let bench = secure_bench(setup);
     Fuzz::new("tls-hello").rounds(1000).memory(4 << 20).run(|input| {
         let lengths: Vec<_> = cuts(input).iter().map(|piece| piece.len()).collect();
         bench.events.lock().unwrap().clear();

@@ -42,10 +42,10 @@ impl Connection {
                 return;
             }
             (Stage::Closed, _) => return,
-            (Stage::Fresh, Some(config))
-                if !self.transport.is_tls() && bytes.first() == Some(&TLS_FIRST_BYTE) =>
+            (Stage::Fresh, Some(setup))
+                if matches!(self.transport, Transport::Plain) && bytes.first() == Some(&TLS_FIRST_BYTE) =>
             {
-                match Tls::new(config) {
+                match Tls::new(setup) {
                     Ok(tls) => self.transport = Transport::Tls(Box::new(tls)),
                     Err(reason) => return self.close(reason),
                 }
@@ -101,13 +101,14 @@ impl Connection {
 
     /// The first byte tells what the client speaks.
     fn begin(&mut self, first: u8, bytes: &[u8], now: Instant) {
-        let tls = self.transport.is_tls();
+        let certificate = self.transport.certificate();
         // The original programs know no TLS, so that inside of it nobody means them.
-        match (first, self.shared.classic.filter(|_| !tls)) {
+        match (first, self.shared.classic.filter(|_| certificate.is_none())) {
             (FIRST_BYTE, _) => {
                 self.entry.set_dialect("v1");
-                let refusal = (self.shared.tls.is_some() && !tls).then_some(Refusal::TlsRequired);
-                let mut v1 = Box::new(V1::new(refusal, self.entry.peer.ip()));
+                let lacks_tls = self.shared.tls.is_some() && certificate.is_none();
+                let refusal = lacks_tls.then_some(Refusal::TlsRequired);
+                let mut v1 = Box::new(V1::new(refusal, self.entry.peer.ip(), certificate));
                 v1.received(bytes);
                 self.stage = Stage::V1(v1);
             }

@@ -3,7 +3,10 @@
 use std::time::Instant;
 
 use crate::{
-    protocol::{error::Code, message::Failure},
+    protocol::{
+        error::Code,
+        message::{Credential, Failure, Hello},
+    },
     server::{
         door::Answer,
         limits::{DENIED, RETRY_AFTER},
@@ -52,14 +55,18 @@ pub(super) struct Denial {
 }
 
 impl Denial {
-    pub fn new(answer: Answer, has_token: bool, now: Instant) -> Denial {
-        let (reason, retry_after) = match answer {
-            Answer::TurnedAway(left) => {
+    pub fn new(answer: Answer, hello: &Hello, now: Instant) -> Denial {
+        let (reason, retry_after) = match (answer, &hello.credential) {
+            (Answer::TurnedAway(left), _) => {
                 let seconds = u32::try_from(left.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
                 ("turned away after too many wrong tokens", Some(seconds))
             }
-            _ if has_token => ("denied: a wrong token", None),
-            _ => ("denied: no token", None),
+            _ if hello.token_id.is_some() => ("denied: a token_id that this server does not have", None),
+            (_, Some(Credential::Token(_))) => ("denied: a wrong token", None),
+            (_, Some(Credential::Proof(_))) => {
+                ("denied: a wrong token, or the client was shown another certificate", None)
+            }
+            (_, None) => ("denied: no token", None),
         };
         Denial { at: now + DENIED, reason, retry_after }
     }

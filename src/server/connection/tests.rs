@@ -16,7 +16,9 @@ use crate::{
         message::{Get, Stat},
         outgoing::Outgoing,
     },
-    server::{Arch, Event, Limits, door::Door, limits::TURN, share::LONGEST, shared::Terms},
+    server::{
+        Arch, Event, Limits, door::Door, identity::TlsSetup, limits::TURN, share::LONGEST, shared::Terms,
+    },
     storage::root::{Policy, Root},
 };
 
@@ -39,11 +41,11 @@ fn bench_with(classic: Option<Dialect>, limits: Limits) -> Bench {
 }
 
 /// The same over TLS.
-pub(super) fn secure_bench(tls: Arc<rustls::ServerConfig>) -> Bench {
+pub(super) fn secure_bench(tls: TlsSetup) -> Bench {
     bench_over(Some(tls), None, Limits { max_per_address: 512, ..Limits::default() })
 }
 
-fn bench_over(tls: Option<Arc<rustls::ServerConfig>>, classic: Option<Dialect>, limits: Limits) -> Bench {
+fn bench_over(tls: Option<TlsSetup>, classic: Option<Dialect>, limits: Limits) -> Bench {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("tree")).unwrap();
     std::fs::write(folder.path().join("tree/text"), "text ".repeat(200_000)).unwrap();

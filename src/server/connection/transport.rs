@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::Instant};
 
-use rustls::{AlertDescription, Error, ServerConfig, server::UnbufferedServerConnection};
+use rustls::{AlertDescription, Error, server::UnbufferedServerConnection};
 
 use super::turn::Turn;
-use crate::tls::Session;
+use crate::{protocol::pin::Pin, server::identity::TlsSetup, tls::Session};
 
 /// Bytes of a turn that are made into records at once: enough for a large write, and few enough to be still in the
 /// processor's cache when they are written.
@@ -22,14 +22,19 @@ pub(super) enum Transport {
 /// A connection with TLS.
 pub(super) struct Tls {
     session: Session<UnbufferedServerConnection>,
+    /// The pin of the certificate that the client is shown.
+    certificate: Pin,
     /// Bytes of the turn that are in the records that wait to be written.
     carried: usize,
 }
 
 impl Transport {
-    /// Whether this is TLS.
-    pub fn is_tls(&self) -> bool {
-        matches!(self, Transport::Tls(_))
+    /// The pin of the certificate that the client was shown; `None` without TLS.
+    pub fn certificate(&self) -> Option<Pin> {
+        match self {
+            Transport::Plain => None,
+            Transport::Tls(tls) => Some(tls.certificate),
+        }
     }
 
     /// What waits to be written.
@@ -75,9 +80,10 @@ impl Transport {
 
 impl Tls {
     /// A client has begun to speak TLS.
-    pub fn new(config: &Arc<ServerConfig>) -> Result<Tls, String> {
-        let records = UnbufferedServerConnection::new(Arc::clone(config)).map_err(|error| said(&error))?;
-        Ok(Tls { session: Session::new(records), carried: 0 })
+    pub fn new(setup: &TlsSetup) -> Result<Tls, String> {
+        let config = Arc::clone(&setup.config);
+        let records = UnbufferedServerConnection::new(config).map_err(|error| said(&error))?;
+        Ok(Tls { session: Session::new(records), certificate: setup.pin, carried: 0 })
     }
 
     /// What received bytes have in them, perhaps nothing.

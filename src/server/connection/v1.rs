@@ -16,6 +16,7 @@ use crate::{
         error::{Code, Violation},
         frame::{self, Header, Kind},
         message::{Failure, Welcome},
+        pin::Pin,
         server::{Event, Server},
     },
     server::{
@@ -37,6 +38,8 @@ pub(super) struct V1 {
     /// It is only here to be told so.
     refusal: Option<Refusal>,
     peer: IpAddr,
+    /// The certificate that it was shown, with TLS.
+    certificate: Option<Pin>,
     /// It is to be told so, later.
     denial: Option<Denial>,
     /// Requests so far.
@@ -57,7 +60,7 @@ pub(super) enum Ending {
 
 impl V1 {
     /// A connection whose first byte is this protocol's.
-    pub fn new(refusal: Option<Refusal>, peer: IpAddr) -> V1 {
+    pub fn new(refusal: Option<Refusal>, peer: IpAddr, certificate: Option<Pin>) -> V1 {
         V1 {
             machine: Server::new(),
             inbox: Vec::new(),
@@ -65,6 +68,7 @@ impl V1 {
             ended: false,
             refusal,
             peer,
+            certificate,
             denial: None,
             requests: 0,
             answer: None,
@@ -161,11 +165,11 @@ impl V1 {
                 None if used == 0 => return Some(self.wait(turn, now)),
                 None => {}
                 Some(Event::Hello(hello)) => {
-                    match turn.shared.door.knock(self.peer, hello.token.as_ref(), now) {
+                    match turn.shared.door.knock(self.peer, &hello, self.certificate, now) {
                         Entrance::Open if !self.has_place(turn) => return Some(self.refuse(turn)),
                         Entrance::Open => self.welcome(turn),
                         answer => {
-                            self.denial = Some(Denial::new(answer, hello.token.is_some(), now));
+                            self.denial = Some(Denial::new(answer, &hello, now));
                             return Some(self.keep_out(turn, now));
                         }
                     }

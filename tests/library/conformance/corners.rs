@@ -63,11 +63,36 @@ pub fn ends(arch: Arch) {
 /// What is no token is malformed, also where none is wanted.
 pub fn tokens(arch: Arch) {
     let served = serve(arch);
-    let mut line = ask(&served, &json!({"agent": "by hand", "token": "short"}), &[]);
-    assert_eq!(answers(&mut line), [(0x9f, 0)]);
-    let mut line = ask(&served, &json!({"agent": "by hand", "token": "long-enough"}), &[stat_frame(1)]);
-    line.end().unwrap();
-    assert_eq!(answers(&mut line)[..2], [(0x81, 0), (0x82, 1)]);
+    let code = "0f".repeat(32);
+    for malformed in [
+        json!({"token": "short"}),
+        json!({"token_proof": code}),
+        json!({"nonce": code}),
+        json!({"nonce": code, "token_proof": code[2..]}),
+        json!({"nonce": "", "token_proof": code}),
+        json!({"nonce": code, "token_proof": code, "token": "long-enough"}),
+        json!({"token_id": ""}),
+        json!({"token_id": "n".repeat(129)}),
+        json!({"token_id": {"path": "p".repeat(4097), "expires": 1}}),
+    ] {
+        let mut hello = malformed.clone();
+        hello["agent"] = "by hand".into();
+        let mut line = ask(&served, &hello, &[]);
+        assert_eq!(answers(&mut line), [(0x9f, 0)], "{malformed}");
+        served.wait_for_end("broke the protocol: malformed hello message");
+    }
+    for ignored in [
+        json!({"token": "long-enough"}),
+        json!({"nonce": code, "token_proof": code}),
+        json!({"token": "long-enough", "token_id": "ann"}),
+        json!({"token_id": {"path": "a", "expires": 1}}),
+    ] {
+        let mut hello = ignored.clone();
+        hello["agent"] = "by hand".into();
+        let mut line = ask(&served, &hello, &[stat_frame(1)]);
+        line.end().unwrap();
+        assert_eq!(answers(&mut line)[..2], [(0x81, 0), (0x82, 1)], "{ignored}");
+    }
 }
 
 pub fn requests(arch: Arch) {

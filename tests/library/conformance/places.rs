@@ -11,7 +11,7 @@ use fdsp::{
     protocol::{
         client::{Client, Request},
         error::Code,
-        message::{Failure, Get},
+        message::{Credential, Failure, Get},
         token::Token,
     },
     server::{Access, Arch, ConnectionState, Event, Limits},
@@ -100,7 +100,8 @@ pub fn of_strangers(arch: Arch) {
             // Those that made way are gone.
             served.wait_until("all", |now| served.count(came) == count && now.live <= PLACES + BESIDE);
             let mut peer = Peer::connect_from([127, 2, 0, 1], served.address);
-            peer.machine = Client::with_token("conformance", guarded.then_some(&token));
+            let credential = guarded.then(|| Credential::Token(token.clone()));
+            peer.machine = Client::with_credential("conformance", credential);
             assert_eq!(peer.get(get("file")).unwrap().bytes, b"x");
             if arch == Arch::Single {
                 // It serves one at a time.

@@ -1,14 +1,28 @@
 //! Who is let in.
 
-use std::time::{Duration, Instant};
-
-use fdsp::{
-    protocol::{client::Client, error::Code, message::Failure, token::Token},
-    server::{Access, Arch, Event, Limits},
+use std::{
+    io::{Read, Write},
+    time::{Duration, Instant},
 };
 
+use fdsp::{
+    protocol::{
+        address::Security,
+        client::Client,
+        error::Code,
+        message::{Credential, Failure},
+        pin::Pin,
+        token::Token,
+        token_proof::TokenProof,
+    },
+    server::{Access, Arch, Event, Limits},
+};
+use serde_json::json;
+
 use crate::conformance::{
+    frames,
     harness::{Served, serve, serve_to},
+    line::Line,
     peer::{Came, Peer, get},
 };
 
@@ -28,9 +42,26 @@ fn guarded_by(right: &str, arch: Arch) -> Served {
 }
 
 fn with(served: &Served, token: Option<&Token>) -> Peer {
+    with_credential(served, token.cloned().map(Credential::Token))
+}
+
+fn with_credential(served: &Served, credential: Option<Credential>) -> Peer {
     let mut peer = Peer::connect(served.address);
-    peer.machine = Client::with_token("conformance", token);
+    peer.machine = Client::with_credential("conformance", credential);
     peer
+}
+
+/// Proves that it has this token.
+fn with_proof(served: &Served, token: &Token, certificate: Pin) -> Peer {
+    with_credential(served, Some(Credential::Proof(TokenProof::new(token, certificate, [7; 32]))))
+}
+
+/// The certificate of a server with TLS.
+fn certificate(served: &Served) -> Option<Pin> {
+    match served.server().address().authority.security {
+        Security::Tls { pin } => pin,
+        Security::Plain => None,
+    }
 }
 
 /// What the server says instead of a welcome.
@@ -63,10 +94,57 @@ pub fn right_and_wrong(arch: Arch) {
     assert_eq!(with(&served, Some(&right)).get(get("file")).unwrap().bytes, b"x");
 }
 
+/// A proof is valid for one token and one certificate, and never without TLS.
+pub fn proofs(arch: Arch) {
+    let served = guarded(arch);
+    let (right, other) = (token("the-right-one"), Pin([1; 32]));
+    let certificate = certificate(&served);
+    if let Some(certificate) = certificate {
+        let mut peer = with_proof(&served, &right, certificate);
+        assert_eq!(peer.get(get("file")).unwrap().bytes, b"x");
+    }
+    let wrong = [(token("the-wrong-one"), certificate.unwrap_or(other)), (right, other)];
+    // All at once: each is answered after a second.
+    let wrong = wrong.map(|(token, certificate)| {
+        let mut peer = with_proof(&served, &token, certificate);
+        peer.flush();
+        peer
+    });
+    for peer in wrong {
+        let failure = refusal(peer);
+        assert_eq!((failure.code, failure.retry_after), (Code::Denied, None));
+    }
+    served.wait_for_end("denied: a wrong token, or the client was shown another certificate");
+}
+
+/// The one token has no name, and is no share.
+pub fn token_ids(arch: Arch) {
+    let served = guarded(arch);
+    let lines = [
+        json!({"agent": "by hand", "token": "the-right-one", "token_id": "ann"}),
+        json!({"agent": "by hand", "token_id": {"path": "", "expires": 4_000_000_000_u64}}),
+    ]
+    .map(|hello| {
+        let mut line = Line::connect(served.address);
+        line.write_all(&[&frames::PREAMBLE[..], &frames::json(0x01, 0, &hello)].concat()).unwrap();
+        line
+    });
+    for mut line in lines {
+        let mut answer = Vec::new();
+        line.read_to_end(&mut answer).unwrap();
+        let [(0x9f, 0, failure)] = &frames::frames(&answer[8..])[..] else { panic!("{answer:?}") };
+        let failure: Failure = serde_json::from_slice(failure).unwrap();
+        assert_eq!(failure.code, Code::Denied);
+    }
+    served.wait_for_end("denied: a token_id that this server does not have");
+}
+
 pub fn none_needed(arch: Arch) {
     let served = serve(arch);
     served.file("file", b"x");
-    assert_eq!(with(&served, Some(&token("any-that-comes"))).get(get("file")).unwrap().bytes, b"x");
+    let any = token("any-that-comes");
+    assert_eq!(with(&served, Some(&any)).get(get("file")).unwrap().bytes, b"x");
+    assert_eq!(with_proof(&served, &any, Pin([1; 32])).get(get("file")).unwrap().bytes, b"x");
 }
 
 /// Others go on while somebody waits to be told (where there are others).
@@ -82,7 +160,7 @@ pub fn kept_out_slowly(arch: Arch) {
     assert!(start.elapsed() >= Duration::from_millis(900), "it was told at once");
 }
 
-/// Too many wrong ones: not even the right one is let in, for a while, unless nobody could have guessed it.
+/// After too many wrong tokens or proofs not even the right one is let in for a while, unless it cannot be guessed.
 pub fn turned_away(arch: Arch) {
     // One at a time would take its seconds.
     if arch == Arch::Single {
@@ -91,23 +169,34 @@ pub fn turned_away(arch: Arch) {
     let long = "the-right-one-that-nobody-guesses";
     for right in ["the-right-one", long] {
         let served = guarded_by(right, arch);
+        let certificate = certificate(&served);
+        let shown = certificate.unwrap_or(Pin([1; 32]));
         let guesses: Vec<_> = (0..10)
             .map(|number| {
-                let mut peer = with(&served, Some(&token(&format!("the-guess-{number}"))));
+                let guess = token(&format!("the-guess-{number}"));
+                let mut peer = match number % 2 {
+                    0 => with(&served, Some(&guess)),
+                    _ => with_proof(&served, &guess, shown),
+                };
                 peer.flush();
                 peer
             })
             .collect();
         guesses.into_iter().for_each(|peer| assert_eq!(refusal(peer).retry_after, None));
-        let last = if right == long {
-            assert_eq!(with(&served, Some(&token(right))).get(get("file")).unwrap().bytes, b"x");
-            "the-guess-10"
-        } else {
-            right
-        };
-        let failure = refusal(with(&served, Some(&token(last))));
-        assert_eq!(failure.code, Code::Denied);
-        assert!(failure.retry_after.is_some_and(|seconds| (1..=61).contains(&seconds)), "{failure:?}");
+        let mut knock = vec![with(&served, Some(&token(right)))];
+        knock.extend(certificate.map(|certificate| with_proof(&served, &token(right), certificate)));
+        if right == long {
+            for mut peer in knock.drain(..) {
+                assert_eq!(peer.get(get("file")).unwrap().bytes, b"x");
+            }
+        }
+        let guess = token("the-guess-10");
+        knock.extend([with(&served, Some(&guess)), with_proof(&served, &guess, shown)]);
+        for peer in knock {
+            let failure = refusal(peer);
+            assert_eq!(failure.code, Code::Denied);
+            assert!(failure.retry_after.is_some_and(|seconds| (1..=61).contains(&seconds)), "{failure:?}");
+        }
         served.wait_for_end("turned away");
     }
 }

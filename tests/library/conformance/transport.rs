@@ -153,6 +153,14 @@ pub fn other_protocols(arch: Arch) {
         secure.read_to_string(&mut answer).unwrap();
         assert!(answer.contains("tui fdsp://"), "{answer}");
     }
+    // A client of an earlier version knows one name, a later one is to prove its token.
+    for (offered, selected) in
+        [(&[&b"fdsp/1"[..]][..], &b"fdsp/1"[..]), (&[&b"fdsp/1"[..], b"fdsp/1-proof"], b"fdsp/1-proof")]
+    {
+        let mut secure = Secure::new(connect(served.address), offered);
+        secure.handshake().unwrap();
+        assert_eq!(secure.protocol(), Some(selected));
+    }
 }
 
 /// A client without TLS is told so in its own protocol; anybody else in words.

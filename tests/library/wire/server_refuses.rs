@@ -157,8 +157,15 @@ fn messages_that_are_not_their_kind() {
             "{payload:?}: {violation}"
         );
     }
-    let violation = refused(&Stream::new().frame(HELLO, 0, b"{}"));
-    assert!(matches!(violation, Violation::Json { kind: "hello", .. }), "{violation}");
+    let proof = "\"token_proof\":\"0000000000000000000000000000000000000000000000000000000000000000\"";
+    for payload in [
+        "{}".to_owned(),
+        format!("{{\"agent\":\"a\",{proof}}}"),
+        format!("{{\"agent\":\"a\",{proof},\"nonce\":\"00\"}}"),
+    ] {
+        let violation = refused(&Stream::new().frame(HELLO, 0, payload.as_bytes()));
+        assert!(matches!(violation, Violation::Json { kind: "hello", .. }), "{violation}");
+    }
     let violation = refused(&greeted().frame(GOODBYE, 0, b"{}"));
     assert!(matches!(violation, Violation::Json { kind: "goodbye", .. }), "{violation}");
 }
