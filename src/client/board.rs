@@ -9,7 +9,11 @@ use std::{
 
 use tokio::sync::{Notify, mpsc};
 
-use crate::{text::SafeText, units};
+use crate::{
+    platform::reason,
+    text::{SafeText, ShowPath},
+    units,
+};
 
 use super::{
     Config, Event, JobId, Kept, Limits,
@@ -56,14 +60,19 @@ impl Board {
         events: mpsc::UnboundedSender<Event>,
     ) -> (Board, mpsc::UnboundedReceiver<Deletion>) {
         // Without one, nothing is believed that an earlier run left.
-        let seal = config.trust.secret.as_deref().map(Seal::with).transpose().unwrap_or_else(|error| {
-            tracing::warn!(
-                "there is no secret to seal unfinished downloads with: {error}; what earlier runs fetched is compared with the \
-                 server's, and archives start over"
-            );
-            Some(Seal::of_this_run())
-        });
-        let seal = seal.unwrap_or_default();
+        let unkept = |why| Seal::of_this_run(why, events.clone());
+        let seal = match &config.trust.secret {
+            Some(path) => Seal::with(path).unwrap_or_else(|error| {
+                unkept(format!(
+                    "the secret that unfinished downloads are sealed with, {}, cannot be used: {}",
+                    path.shown(),
+                    reason(&error)
+                ))
+            }),
+            None => unkept(
+                "there is no folder for the secret that unfinished downloads are sealed with; set HOME or XDG_STATE_HOME".to_owned(),
+            ),
+        };
         let state = State {
             queue: Queue::default(),
             jobs: config.jobs.max(1),

@@ -138,7 +138,8 @@ impl Folder {
 
 /// The folders that jobs hold open: one handle for all jobs of a folder, or thousands of paused ones would use up
 /// the descriptors.
-#[derive(Debug, Default)]
+#[derive(Debug)]
+#[cfg_attr(test, derive(Default))]
 pub(super) struct Folders {
     open: Mutex<HashMap<PathBuf, Weak<Folder>>>,
     seal: Seal,
@@ -147,7 +148,7 @@ pub(super) struct Folders {
 impl Folders {
     /// Those whose control files have this seal.
     pub(super) fn sealed(seal: Seal) -> Folders {
-        Folders { seal, ..Folders::default() }
+        Folders { open: Mutex::default(), seal }
     }
 
     /// Opens a folder, or gives the one that is open.

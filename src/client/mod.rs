@@ -314,4 +314,9 @@ pub enum Event {
         /// `paused`, `resumed`, `cancelled`, `removed` or `renamed`.
         what: &'static str,
     },
+    /// Something that people should know of.
+    Warning {
+        /// A sentence.
+        message: SafeText,
+    },
 }

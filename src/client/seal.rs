@@ -22,7 +22,15 @@ use std::{
     },
 };
 
-use crate::{protocol::digest::Hash, state, text::ShowPath, tls};
+use tokio::sync::mpsc;
+
+use super::Event;
+use crate::{
+    protocol::digest::Hash,
+    state,
+    text::{SafeText, ShowPath},
+    tls,
+};
 
 /// No line of ours is longer: a path of 4096 bytes, escaped, and the rest.
 const MAX_LINE: u64 = 64 * 1024;
@@ -34,15 +42,21 @@ const CODE_LEN: usize = 32;
 pub(super) struct Seal {
     /// Absent only if the system gives no random numbers: then no journal is written.
     secret: Option<[u8; 32]>,
-    /// Whether the secret is kept: otherwise nothing of an earlier run is believed, which is said once.
-    kept: bool,
-    said: Arc<AtomicBool>,
+    /// What there is to say of a secret of this run; `None` if it is kept.
+    unkept: Option<Arc<Unkept>>,
 }
 
+/// A secret of this run: nothing of an earlier run is believed, which is said once.
+struct Unkept {
+    reason: String,
+    events: mpsc::UnboundedSender<Event>,
+    said: AtomicBool,
+}
+
+#[cfg(test)]
 impl Default for Seal {
-    /// With a secret of this run.
     fn default() -> Seal {
-        Seal { secret: random().ok(), kept: false, said: Arc::default() }
+        Seal::of_this_run(String::new(), mpsc::unbounded_channel().0)
     }
 }
 
@@ -53,26 +67,32 @@ impl Seal {
         let secret = str::from_utf8(&bytes).ok().and_then(|text| Hash::from_hex(text.trim_end()));
         let wrong =
             || io::Error::new(io::ErrorKind::InvalidData, "it has not 64 hexadecimal digits; delete it");
-        Ok(Seal { secret: Some(secret.ok_or_else(wrong)?.0), kept: true, said: Arc::default() })
+        Ok(Seal { secret: Some(secret.ok_or_else(wrong)?.0), unkept: None })
     }
 
-    /// With a secret of this run, where it was said already that there is no other one.
-    pub(super) fn of_this_run() -> Seal {
-        Seal { said: Arc::new(AtomicBool::new(true)), ..Seal::default() }
+    /// With a secret of this run, and the reason why there is no other one, which goes to `events` once it matters.
+    pub(super) fn of_this_run(reason: String, events: mpsc::UnboundedSender<Event>) -> Seal {
+        let unkept = Unkept { reason, events, said: AtomicBool::new(false) };
+        Seal { secret: random().ok(), unkept: Some(Arc::new(unkept)) }
     }
 
-    /// Logs that the journal at a path is not believed; without a kept secret, once for all of them.
+    /// Warns that the journal at a path is not believed; without a kept secret, once for all of them.
     pub(super) fn warn(&self, path: &Path) {
         let path = path.shown();
-        if self.kept {
+        let Some(Unkept { reason, events, said }) = self.unkept.as_deref() else {
             tracing::warn!(
                 "{path} is damaged, or was not written here; what was fetched is compared with the server's"
             );
-        } else if !self.said.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                "{path} is not believed: there is no folder for the secret that unfinished downloads are sealed with; set HOME or \
-                 XDG_STATE_HOME. What earlier runs fetched is compared with the server's, and archives start over"
+            return;
+        };
+        if !said.swap(true, Ordering::Relaxed) {
+            let message = format!(
+                "{path} is not believed: {reason}. What earlier runs fetched is compared with the server's, and archives start \
+                 over"
             );
+            tracing::warn!("{message}");
+            // After the end of the events there is no reader.
+            let _ = events.send(Event::Warning { message: SafeText::new(&message) });
         }
     }
 
@@ -117,7 +137,7 @@ impl Seal {
 
 impl fmt::Debug for Seal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.kept { "Seal(kept)" } else { "Seal(of this run)" })
+        f.write_str(if self.unkept.is_none() { "Seal(kept)" } else { "Seal(of this run)" })
     }
 }
 

@@ -206,8 +206,13 @@ impl Show {
         if let Event::Queued { id, .. } = event {
             self.ids.push(*id);
         }
+        let is_for_people = match event {
+            Event::Changed { what, .. } => *what != "renamed",
+            Event::Warning { .. } => true,
+            _ => false,
+        };
         if let Some(objects) = &mut self.objects
-            && !matches!(event, Event::Changed { what, .. } if *what != "renamed")
+            && !is_for_people
         {
             objects.print(event);
         }
@@ -215,6 +220,8 @@ impl Show {
         let is_bad = match event {
             Event::Failed { .. } => true,
             Event::Done { finished, .. } => !finished.missing.is_none(),
+            // The log on stderr has it.
+            Event::Warning { .. } => !self.logged,
             _ => false,
         };
         let wanted = is_bad || !(self.errors_only || self.logged);

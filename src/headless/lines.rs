@@ -64,6 +64,7 @@ impl Lines {
             Event::Reachable { server, seconds } => {
                 Some(format!("{server} is reachable again after {}", duration(*seconds)))
             }
+            Event::Warning { message } => Some(format!("tui: warning: {message}")),
             Event::Done { name, finished, .. } => Some(done(name, finished)),
             Event::Failed { name, trouble, .. } => Some(failed(name, trouble)),
         }

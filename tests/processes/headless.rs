@@ -331,6 +331,37 @@ fn an_interrupted_client_keeps_what_it_has() {
 }
 
 #[test]
+fn that_nothing_of_earlier_runs_is_believed_is_said_once() {
+    let home = home();
+    let service = serve(&home, "--plain");
+    home.write("served/dir/large", noise(3_000_000)).write("served/other", noise(3_000_000));
+    let paths = ["a%20b.bin", "other", "dir"].map(|path| service.at(path));
+    for face in ["--headless", "--json", "-q", "-v"] {
+        let folder = format!("got/{}", face.trim_matches('-'));
+        let options = ["--as", "tree", "-d", &folder];
+        let all = || options.into_iter().chain(paths.iter().map(String::as_str));
+        let mut begun = Running::start(home.command(["--limit", "100k"].into_iter().chain(all())));
+        for journal in ["a b.bin.part.fdsp", "other.part.fdsp", "dir.part/fdsp-control"] {
+            let journal = home.path().join(&folder).join(journal);
+            crate::shared::target::until("a journal", || journal.exists());
+        }
+        begun.signal(Signal::INT);
+        assert_eq!(begun.end().code, 130, "{face}");
+        // In the place of its state there is a file.
+        let mut command = home.command(std::iter::once(face).chain(all()));
+        command.env("XDG_STATE_HOME", home.path().join("served/empty"));
+        let outcome = program::finish(command.spawn().expect("the binary starts"));
+        assert_eq!(outcome.code, 0, "{outcome:#?}");
+        let said: Vec<_> = outcome.stderr.lines().filter(|line| line.contains("is not believed")).collect();
+        assert_eq!(said.len(), 1, "{face}: {outcome:#?}");
+        let parts =
+            ["the secret that unfinished downloads are sealed with", "/empty/fdsp/secret", "start over"];
+        assert!(parts.iter().all(|part| said[0].contains(part)), "{face}: {said:?}");
+        assert!(!outcome.stdout.contains("believed"), "{face}: {outcome:#?}");
+    }
+}
+
+#[test]
 fn a_reader_that_goes_away_does_not_end_the_work() {
     let home = home();
     let service = serve(&home, "");

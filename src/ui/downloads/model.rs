@@ -306,7 +306,9 @@ impl Model {
             Event::Queued { .. }
             | Event::Retry { .. }
             | Event::Unreachable { .. }
-            | Event::Reachable { .. } => {}
+            | Event::Reachable { .. }
+            // The log has it.
+            | Event::Warning { .. } => {}
         }
     }
 

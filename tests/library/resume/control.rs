@@ -4,7 +4,7 @@ use std::{
     fs,
     net::SocketAddr,
     os::unix::fs::{PermissionsExt, symlink},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use fdsp::client::{Config, Existing, Form, NewJob, Trust};
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::resume::{
     proxy::Proxy,
-    support::{Folder, MIB, Served, config, content},
+    support::{Folder, MIB, Served, config, content, until},
 };
 
 /// Interrupts a download of 4 MiB after 2, spoils the control file, and downloads.
@@ -152,6 +152,56 @@ fn without_the_secret_that_sealed_it_nothing_is_believed() {
 }
 
 #[test]
+fn without_a_secret_that_is_said_once_for_all_jobs() {
+    let served = Served::new();
+    for path in ["a", "b", "zip/x", "tree/x", "tree/y"] {
+        served.write(path, &content(3 * MIB, 1));
+    }
+    served.write("c", b"it has nothing to do with earlier runs");
+    let secrets = tempfile::tempdir().unwrap();
+    let own = || sealed_with(Some(&secrets.path().join("secret")));
+    fs::write(secrets.path().join("damaged"), "short").unwrap();
+    let damaged = secrets.path().join("damaged");
+    for (secret, reason) in [
+        (
+            None,
+            "there is no folder for the secret that unfinished downloads are sealed with; set HOME"
+                .to_owned(),
+        ),
+        (Some(&damaged), format!("{}, cannot be used: it has not 64", damaged.display())),
+    ] {
+        let folder = Folder::new();
+        let jobs = |at: SocketAddr| {
+            [
+                ("a", Form::Auto),
+                ("b", Form::Auto),
+                ("zip", Form::Zip),
+                ("tree", Form::Tree),
+                ("c", Form::Auto),
+            ]
+            .map(|(path, form)| NewJob { form, ..folder.job(at, path, Existing::Keep) })
+        };
+        let journals = ["a.part.fdsp", "b.part.fdsp", "zip.zip.part.fdsp", "tree.part/fdsp-control"];
+        for (number, journal) in journals.into_iter().enumerate() {
+            let gate = Proxy::gate(served.at(), MIB + 9000);
+            let run = folder.begin_with(own(), jobs(gate.at())[number].clone());
+            until("a journal", || folder.path(journal).exists());
+            run.stop();
+        }
+        let config = Config { jobs: 2, ..sealed_with(secret.map(PathBuf::as_path)) };
+        let said = folder.warnings_of(config, jobs(served.at()).into());
+        assert_eq!(said.len(), 1, "{said:?}");
+        let parts = [&reason, " is not believed: ", "is compared with the server's, and archives start over"];
+        assert!(parts.iter().all(|part| said[0].contains(part)), "{said:?}");
+    }
+    // With the secret, or where there is nothing to believe, there is nothing to say.
+    let folder = Folder::new();
+    let job = |path: &str| folder.job(served.at(), path, Existing::Keep);
+    assert_eq!(folder.warnings_of(own(), vec![job("a"), job("b")]), [""; 0]);
+    assert_eq!(Folder::new().warnings_of(sealed_with(None), vec![job("c")]), [""; 0]);
+}
+
+#[test]
 fn a_header_of_the_users_does_not_vouch_for_blocks_of_somebody_else() {
     let (own, theirs) = (Archive::new(1), Archive::new(7));
     let (victim, attacker) = (Folder::new(), Folder::new());
@@ -215,7 +265,7 @@ fn one_that_was_sealed_is_gone_on_with() {
         let gate = Proxy::gate(served.at(), 2 * (MIB + 1000) + 8000);
         let run = folder.begin_with(sealed(), job(gate.at()));
         let control = folder.path("d.part/fdsp-parts");
-        crate::resume::support::until("something of it", || {
+        until("something of it", || {
             let parts = fs::read_dir(&control).into_iter().flatten().flatten();
             let listed = parts
                 .filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(".part.fdsp")?.to_owned()));

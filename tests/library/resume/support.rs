@@ -76,6 +76,26 @@ impl Folder {
         Run::with(config, job).end()
     }
 
+    /// One run to the end of all jobs; what it warned of.
+    pub fn warnings_of(&self, config: Config, jobs: Vec<NewJob>) -> Vec<String> {
+        let (mut open, mut said) = (jobs.len(), Vec::new());
+        let (engine, events) = start(config).unwrap();
+        engine.command(Command::Add(jobs));
+        let mut run = Run { engine, events };
+        let seen = run.see(|event| {
+            match event {
+                Event::Warning { message } => said.push(message.to_string()),
+                Event::Done { .. } => open -= 1,
+                Event::Failed { trouble, .. } => panic!("{trouble:?}"),
+                _ => {}
+            }
+            (open == 0).then_some(())
+        });
+        run.stop();
+        seen.expect("the jobs end");
+        said
+    }
+
     /// A run that goes on until it is stopped.
     pub fn begin(&self, at: SocketAddr, path: &str) -> Run {
         Run::start(self.job(at, path, Existing::Keep))
@@ -148,21 +168,26 @@ impl Run {
     }
 
     fn end(mut self) -> Result<Finished, Trouble> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let ended = runtime.block_on(async {
-            tokio::time::timeout(PATIENCE, async {
-                loop {
-                    match self.events.recv().await.expect("the engine runs") {
-                        Event::Done { finished, .. } => return Ok(finished),
-                        Event::Failed { trouble, .. } => return Err(trouble),
-                        _ => {}
-                    }
-                }
-            })
-            .await
+        let ended = self.see(|event| match event {
+            Event::Done { finished, .. } => Some(Ok(finished)),
+            Event::Failed { trouble, .. } => Some(Err(trouble)),
+            _ => None,
         });
         self.stop();
         ended.expect("the job ends")
+    }
+
+    /// Waits for the event that is wanted; `None` if it takes too long.
+    fn see<T>(&mut self, mut wanted: impl FnMut(Event) -> Option<T>) -> Option<T> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let seen = async {
+            loop {
+                if let Some(found) = wanted(self.events.recv().await.expect("the engine runs")) {
+                    return found;
+                }
+            }
+        };
+        runtime.block_on(async { tokio::time::timeout(PATIENCE, seen).await.ok() })
     }
 
     /// Ends it in order, before its job is done.
