@@ -37,10 +37,10 @@ const DISTURBED: usize = 256;
 /// Type of a file system in memory, from `linux/magic.h`.
 const TMPFS_MAGIC: rustix::fs::FsWord = 0x0102_1994;
 
-/// Type of the file system of processes, from `linux/magic.h`.
+/// The file system type of `/proc`, from `linux/magic.h`.
 const PROC_SUPER_MAGIC: rustix::fs::FsWord = 0x9fa0;
 
-/// Whether a file is one of `/proc`.
+/// Whether a file is in a `/proc` file system.
 pub(crate) fn is_of_proc(file: impl AsFd) -> bool {
     rustix::fs::fstatfs(file).is_ok_and(|system| system.f_type == PROC_SUPER_MAGIC)
 }

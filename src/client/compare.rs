@@ -32,25 +32,25 @@ use super::{
     memory::{Memory, Place, Source, buffer, hash_block},
     origin::Origin,
     place::{self, Target},
+    remote_hashes::{Answer, RemoteHashes},
     retry::{Fault, Verdict},
     times::Status,
-    told::{Answer, Told},
     worker::Context,
 };
 
-/// Compares, on `link`; afterwards the memory knows what to fetch, or what it was compared with is another version now. Local blocks are
-/// hashed while the hashes of the server's come, but no connection ever waits for them: a server closes one that is idle, or that reads
-/// slowly.
+/// Compares local blocks with the server's hashes, starting on `link`. Afterwards `memory` has the missing blocks, or is still doubtful if
+/// the file changed on the server. Local blocks are hashed while hashes are received, but a connection never waits for that: the server
+/// closes connections that are idle or read slowly.
 pub(super) async fn compare(context: &Context, memory: &mut Memory, mut link: Link) -> Result<(), Fault> {
     let authority = &context.new.address.authority;
     let mut comparison = Comparison::start(context, memory, link.origin())?;
     let answer = loop {
-        match comparison.ask(&mut memory.told, &mut link).await {
+        match comparison.ask(&mut memory.remote, &mut link).await {
             // It was closed while it rested: that is no fault of this try.
             Err(fault) if link.is_stale() && matches!(fault.verdict, Verdict::Again(_)) => {
                 link = context.pool.fresh(authority).await?;
             }
-            Err(fault) if memory.told.goes_on(&fault) => {
+            Err(fault) if memory.remote.should_reconnect(&fault) => {
                 fetch::reconnecting(context, memory, &fault);
                 link = context.pool.link(authority).await?;
             }
@@ -58,20 +58,20 @@ pub(super) async fn compare(context: &Context, memory: &mut Memory, mut link: Li
         }
         if link.origin() != comparison.origin {
             context.pool.put(authority, link);
-            return start_again(context, memory);
+            return restart_comparison(context, memory);
         }
     };
     context.pool.put(authority, link);
-    memory.told.gets_further();
+    memory.remote.gets_further();
     let Comparison { source, hashes, hashed, _wanted: wanted, .. } = comparison;
     drop(hashes);
     let code = match answer {
-        Answer::Changed => return start_again(context, memory),
+        Answer::Changed => return restart_comparison(context, memory),
         Answer::Refused(failure) => match failure.code {
             code @ (Code::Unsupported | Code::WrongKind) => Some(code),
             _ => return Err(Fault::refused(context.new.address.path.as_str(), &failure)),
         },
-        Answer::All | Answer::Enough => None,
+        Answer::All | Answer::Stopped => None,
     };
     let hashed = hashed.await.unwrap_or_else(|_| {
         Err(Fault::never(TroubleKind::Other, "comparing the file ended with an internal error"))
@@ -101,14 +101,14 @@ pub(super) async fn compare(context: &Context, memory: &mut Memory, mut link: Li
     }
 }
 
-/// What it was compared with is another version now, or another server's: the local blocks are compared once more, but not for ever.
-fn start_again(context: &Context, memory: &mut Memory) -> Result<(), Fault> {
-    memory.told.forget();
+/// The file changed on the server, or another server answers: compares the local blocks again, a limited number of times.
+fn restart_comparison(context: &Context, memory: &mut Memory) -> Result<(), Fault> {
+    memory.remote.clear();
     memory.restarts += 1;
     let address = &context.new.address;
     if memory.restarts > context.retries.max(1) {
-        let fault = Fault::changed(format!("{address} changes whenever it is compared"));
-        // What is here may still match.
+        let fault = Fault::changed(format!("{address} changes during each comparison"));
+        // The local blocks are kept: they may still match.
         return Err(Fault { verdict: Verdict::Again(Duration::ZERO), ..fault });
     }
     tracing::info!("{address} changed on the server; what was received is compared again");
@@ -145,36 +145,36 @@ impl Drop for Wanted {
 /// The target that exists.
 struct Old {
     target: Target,
-    file: Hashed,
+    file: LocalFile,
     size: u64,
     /// Its blocks that match.
     blocks: Blocks,
 }
 
-/// The blocks of a file that this run has hashed, for the next attempt: valid while its status stays the same.
+/// Block hashes of a local file, computed in this run, for the next attempt. Valid while the status of the file is the same.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     status: Option<Status>,
     blocks: Noted,
 }
 
-/// A local file whose blocks are hashed.
-struct Hashed {
+/// A local file, and its block hashes.
+struct LocalFile {
     file: File,
     seen: Arc<Mutex<Seen>>,
 }
 
-impl Hashed {
-    fn new(file: File, seen: &Arc<Mutex<Seen>>) -> Hashed {
+impl LocalFile {
+    fn new(file: File, seen: &Arc<Mutex<Seen>>) -> LocalFile {
         let status = Status::settled(&file).ok().flatten();
         let mut known = seen.lock().unwrap_or_else(PoisonError::into_inner);
         if status.is_none() || known.status != status {
             *known = Seen { status, blocks: Noted::default() };
         }
-        Hashed { file, seen: Arc::clone(seen) }
+        LocalFile { file, seen: Arc::clone(seen) }
     }
 
-    /// The digest of a block; `None` if the file does not have it.
+    /// Returns the digest of a block; `None` if the file is too short.
     fn digest(&self, index: u64, length: u64, buffer: &mut [u8]) -> Option<BlockDigest> {
         let lock = || self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let seen = lock().blocks.digest(index, length);
@@ -191,7 +191,7 @@ struct Hashing {
     keep: bool,
     /// What is known of the `.part`.
     known: Blocks,
-    file: Option<Hashed>,
+    file: Option<LocalFile>,
     /// Blocks of the `.part` that match.
     part: Blocks,
     old: Option<Old>,
@@ -208,14 +208,14 @@ impl<'a> Comparison<'a> {
         let old = memory.old.as_ref().and_then(|target| {
             let file = target.folder.read(&target.name).ok()?;
             let size = file.metadata().ok().filter(|data| data.is_file())?.len();
-            let file = Hashed::new(file, &memory.seen.old);
+            let file = LocalFile::new(file, &memory.seen.old);
             Some(Old { target: target.clone(), file, size, blocks: Blocks::default() })
         });
         let here = Blocks::in_all(old.as_ref().map_or(0, |old| old.size).max(length));
         let target = memory.place.as_ref().map(|place| &place.target).or(memory.old.as_ref()).cloned();
         let old_target = old.as_ref().map(|old| old.target.clone());
         let keep = context.new.existing == Existing::Keep;
-        let file = file.map(|file| Hashed::new(file, &memory.seen.part));
+        let file = file.map(|file| LocalFile::new(file, &memory.seen.part));
         let (known, part) = (memory.blocks.clone(), Blocks::default());
         let hashing = Hashing { keep, known, file, part, old, buffer: buffer() };
         let wanted = Arc::new(AtomicBool::new(true));
@@ -225,17 +225,17 @@ impl<'a> Comparison<'a> {
         let (old, source, _wanted) = (old_target, None, Wanted(wanted));
         let mut comparison =
             Comparison { context, target, old, source, origin, here, hashes, hashed, _wanted };
-        if let Some((_, content, hashes)) = memory.told.known().filter(|(known, ..)| *known == origin) {
-            // What an earlier attempt was told.
+        if let Some((_, content, hashes)) = memory.remote.received().filter(|(known, ..)| *known == origin) {
+            // From an earlier attempt.
             comparison.take(content, 0, hashes).map(drop)?;
         }
         Ok(comparison)
     }
 
-    /// Asks for the hashes of the server's blocks. There is no local block to compare further ones with, however many a server sends.
-    async fn ask(&mut self, told: &mut Told, link: &mut Link) -> Result<Answer, Fault> {
+    /// Requests the server's hashes, at most as many as there are local blocks.
+    async fn ask(&mut self, remote: &mut RemoteHashes, link: &mut Link) -> Result<Answer, Fault> {
         let (context, asked) = (self.context, (self.context.new.address.path.as_str(), self.here));
-        told.ask(context, link, asked, |content, first, hashes| self.take(content, first, hashes)).await
+        remote.ask(context, link, asked, |content, first, hashes| self.take(content, first, hashes)).await
     }
 
     fn take(&mut self, content: &Content, first: u64, hashes: &[Hash]) -> Result<ControlFlow<()>, Fault> {
@@ -320,7 +320,7 @@ fn adopt(
     let (size, data_bytes) = (source.size.unwrap_or(0), source.data_bytes);
     // The blocks are proven by hashes of which the server said at their end that they are of this version.
     (memory.doubtful, memory.recalled, memory.proven) = (false, false, true);
-    memory.told = Told::default();
+    memory.remote = RemoteHashes::default();
     memory.source = Some(source);
     memory.blocks = kept;
     match old {
@@ -411,7 +411,7 @@ mod tests {
         let hash = |seen: &Arc<Mutex<Seen>>| {
             let file = folder.read("x".as_ref()).unwrap();
             let target = Target::new(Arc::clone(&folder), "x".into());
-            let file = Hashed { file, seen: Arc::clone(seen) };
+            let file = LocalFile { file, seen: Arc::clone(seen) };
             let old = Some(Old { target, file, size: 7, blocks: Blocks::default() });
             let (known, part) = (Blocks::default(), Blocks::default());
             let hashing = Hashing { keep: false, known, file: None, part, old, buffer: buffer() };

@@ -145,7 +145,7 @@ async fn claimed(context: &Context, memory: &Memory) -> Result<Option<Hash>, Fau
     }
 }
 
-/// A connection was lost that has brought something: the next one is made at once.
+/// Logs that a connection was lost after it made progress, and that the client reconnects at once.
 pub(super) fn reconnecting(context: &Context, memory: &mut Memory, fault: &Fault) {
     let (count, logged) = &mut memory.reconnected;
     *count += 1;

@@ -27,8 +27,8 @@ use super::{
     origin::Origin,
     part::Part,
     place::Target,
+    remote_hashes::RemoteHashes,
     retry::Fault,
-    told::Told,
     tree::Tree,
 };
 
@@ -65,9 +65,9 @@ pub(super) struct Place {
     pub(super) part: Part,
 }
 
-/// Blocks of the two local files that are compared.
+/// Block hashes of the `.part` and of the existing target.
 #[derive(Debug, Default)]
-pub(super) struct SeenBlocks {
+pub(super) struct LocalHashes {
     pub(super) part: Arc<Mutex<Seen>>,
     pub(super) old: Arc<Mutex<Seen>>,
 }
@@ -85,10 +85,10 @@ pub(super) struct Memory {
     pub(super) recalled: bool,
     /// The target exists, and is to be held against the server's hashes.
     pub(super) old: Option<Target>,
-    /// Blocks which this run has hashed already.
-    pub(super) seen: SeenBlocks,
-    /// What the server said of the hashes of its blocks, until all of them are compared.
-    pub(super) told: Told,
+    /// Local block hashes that this run computed.
+    pub(super) seen: LocalHashes,
+    /// Hashes received from the server, until all of them are compared.
+    pub(super) remote: RemoteHashes,
     /// A target that exists and must be what comes, where the server cannot tell the hashes of that beforehand.
     pub(super) rival: Option<File>,
     /// The target was there already, byte for byte.
@@ -158,7 +158,8 @@ impl Memory {
     /// Forgets what was fetched: it belongs to another version, and cannot be compared with this one.
     pub(super) fn start_over(&mut self) -> Result<(), Fault> {
         self.source = None;
-        (self.blocks, self.furthest, self.told) = (Blocks::default(), HighWater::default(), Told::default());
+        (self.blocks, self.furthest, self.remote) =
+            (Blocks::default(), HighWater::default(), RemoteHashes::default());
         (self.proven, self.doubtful, self.recalled) = (false, false, false);
         (self.root, self.claimed, self.old, self.identical) = (None, None, None, None);
         // What somebody else has put there is left alone.
@@ -183,7 +184,7 @@ impl Memory {
         (self.source, self.root, self.claimed) = (None, None, None);
         (self.proven, self.recalled, self.doubtful) = (false, false, true);
         // What is received of the other version was never received before.
-        (self.furthest, self.told) = (HighWater::default(), Told::default());
+        (self.furthest, self.remote) = (HighWater::default(), RemoteHashes::default());
         true
     }
 
@@ -296,7 +297,7 @@ mod tests {
 
     use super::*;
 
-    /// The first bytes of another version are progress, however much was here of the one before.
+    /// The first bytes of another version are progress, even if more bytes of the previous version had been received.
     #[test]
     fn what_is_received_of_another_version_is_progress() {
         let dir = tempfile::tempdir().unwrap();

@@ -13,7 +13,7 @@
 //!                             ├ part, blocks, memory   what is kept of it
 //!                             ├ tree                   a directory as itself
 //!                             ├ control, journal       what an interrupted run leaves of that
-//!                             ├ recall, compare, told  what of it still holds
+//!                             ├ recall, compare, remote_hashes   which local blocks the server has as well
 //!                             ├ leftover, reaper       how it is deleted, also by a run that knows of no more than the queue
 //!                             ├ place, folder, finish  its target, and how it gets there
 //!                             └ extract                what is in it, for those who want that
@@ -62,6 +62,7 @@ mod ranges;
 mod rate;
 mod reaper;
 mod recall;
+mod remote_hashes;
 mod removal;
 mod retry;
 mod schedule;
@@ -72,7 +73,6 @@ pub mod session;
 mod speed;
 mod substitutes;
 mod times;
-mod told;
 mod tree;
 mod trust;
 mod unstorable;

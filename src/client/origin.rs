@@ -13,7 +13,7 @@ use crate::protocol::{
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Origin {
-    /// Not recorded. No connection has this origin, so that nothing with it is believed; nor has anything that this version finishes.
+    /// Not recorded. No connection has this origin, so that content with this origin is always compared. Finished downloads of earlier versions have it.
     #[default]
     Unknown,
     /// A server without TLS: it has proven nothing, and all of them are the same.
@@ -26,7 +26,7 @@ const UNKNOWN: &str = "unknown";
 const PLAIN: &str = "plain";
 
 impl Origin {
-    /// Which server everything came from, as the end of a sentence; `None` if that is not recorded.
+    /// Returns "all from" and the server, for the log and the details; `None` if it is not recorded.
     pub fn sentence(self) -> Option<String> {
         match self {
             Origin::Unknown => None,

@@ -70,17 +70,17 @@ impl Pool {
     pub(super) async fn link(&self, authority: &Authority) -> Result<Link, Fault> {
         while let Some(mut resting) = self.with(|inner| inner.resting.get_mut(authority).and_then(Vec::pop)) {
             let link = &mut resting.link;
-            if link.wake() && block_in_place(|| self.is_believed(authority, link.origin())) {
+            if link.wake() && block_in_place(|| self.is_trusted(authority, link.origin())) {
                 return Ok(resting.link);
             }
         }
         self.fresh(authority).await
     }
 
-    /// Whether the server of a connection is still believed.
-    fn is_believed(&self, authority: &Authority, origin: Origin) -> bool {
+    /// Whether the server of an idle connection is still trusted.
+    fn is_trusted(&self, authority: &Authority, origin: Origin) -> bool {
         match origin {
-            Origin::Certificate(pin) => self.servers.is_still_believed(authority, pin),
+            Origin::Certificate(pin) => self.servers.is_still_trusted(authority, pin),
             Origin::Plain | Origin::Unknown => true,
         }
     }

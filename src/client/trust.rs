@@ -110,7 +110,7 @@ pub(super) struct Servers {
     trust: Trust,
     /// Those that were accepted while this engine runs and are in no file: where there is none, or it cannot be written.
     met: Mutex<HashMap<String, Known>>,
-    /// Those that the system has vouched for.
+    /// Certificates that the system's authorities have verified in this run.
     vouched: Mutex<HashMap<String, Pin>>,
 }
 
@@ -155,8 +155,8 @@ impl Servers {
         }
     }
 
-    /// Whether a server that was believed with this certificate still is: its line may have been taken out meanwhile.
-    pub(super) fn is_still_believed(&self, authority: &Authority, found: Pin) -> bool {
+    /// Whether a certificate that was accepted before is still trusted: the user may have removed its line.
+    pub(super) fn is_still_trusted(&self, authority: &Authority, found: Pin) -> bool {
         let vouched = || lock_map(&self.vouched).get(&authority.to_string()) == Some(&found);
         matches!(self.judge(authority, found, vouched), Ok(Belief::Verified | Belief::FirstUse))
     }
@@ -422,7 +422,7 @@ mod tests {
         assert_eq!(judge(&servers, &server(None), OLD, false), unknown(OLD));
         assert_eq!(judge(&servers, &server(None), OLD, true), "", "the system vouches for it");
         assert!(
-            servers.is_still_believed(&server(None), OLD) && !servers.is_still_believed(&server(None), NEW)
+            servers.is_still_trusted(&server(None), OLD) && !servers.is_still_trusted(&server(None), NEW)
         );
         servers.accept(&server(None), OLD, AcceptedBy::User).unwrap();
         for servers in [servers, Servers::new(trust)] {
@@ -446,11 +446,11 @@ mod tests {
         servers.accept(&server(None), OLD, AcceptedBy::User).unwrap();
         assert_eq!(judge(&servers, &server(None), OLD, false), "");
         assert!(
-            servers.is_still_believed(&server(None), OLD) && !servers.is_still_believed(&server(None), NEW)
+            servers.is_still_trusted(&server(None), OLD) && !servers.is_still_trusted(&server(None), NEW)
         );
         fs::write(&path, HEAD).unwrap();
-        assert!(!servers.is_still_believed(&server(None), OLD), "nor is its connection that rests");
-        assert!(servers.is_still_believed(&server(Some(OLD)), OLD), "a pin needs no line");
+        assert!(!servers.is_still_trusted(&server(None), OLD), "idle connections are not used either");
+        assert!(servers.is_still_trusted(&server(Some(OLD)), OLD), "a pin needs no line");
         assert_eq!(judge(&servers, &server(None), OLD, false), unknown(OLD));
         assert_eq!(judge(&servers, &server(None), NEW, false), unknown(NEW));
     }
@@ -505,7 +505,7 @@ mod tests {
             );
             servers.accept(&server(None), OLD, AcceptedBy::FirstUse).unwrap();
             assert_eq!(belief(OLD, false), Some(Belief::FirstUse));
-            assert!(servers.is_still_believed(&server(None), OLD));
+            assert!(servers.is_still_trusted(&server(None), OLD));
             assert_eq!(belief(OLD, true), Some(Belief::Verified), "the system vouches for it");
             assert_eq!(belief(NEW, true), None);
             if has_file {

@@ -63,7 +63,7 @@ pub struct Finished {
     pub resumed: u64,
     /// BLAKE3 in hex.
     pub blake3: String,
-    /// The server that proved all of it. It is one: what another one had proven is proven again by this one, or fetched again.
+    /// The server that verified the content. There is one: blocks from another server are compared with this one, or fetched again.
     #[serde(rename = "origins", serialize_with = "as_list")]
     pub origin: Origin,
     /// From the first connection to the end.
@@ -89,7 +89,7 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-/// A list, in which there is nothing if nothing is known.
+/// Serialises as a list with one text, or none if the origin is not recorded.
 fn as_list<S: Serializer>(origin: &Origin, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq((*origin != Origin::Unknown).then_some(origin))
 }

@@ -87,7 +87,7 @@ pub(super) async fn run(
         context.slot = None;
         return finished(&context, memory, stop, started, false).await;
     }
-    let before = (memory.furthest, memory.told.furthest());
+    let before = (memory.furthest, memory.remote.furthest());
     // Dropping the transfer at any of its waits loses nothing: blocks are noted as they are verified, here or below.
     let fetched = tokio::select! {
         biased;
@@ -97,7 +97,7 @@ pub(super) async fn run(
     crew::settle(&context, &mut memory).await;
     context.slot = None;
     memory.gets_further();
-    let progressed = memory.furthest > before.0 || memory.told.furthest() > before.1;
+    let progressed = memory.furthest > before.0 || memory.remote.furthest() > before.1;
     match fetched {
         None => return (memory, Outcome::Stopped),
         Some(Err(fault)) => return failed(&context.progress, memory, fault, progressed),

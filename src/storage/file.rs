@@ -106,8 +106,8 @@ pub(super) const SHORT: &str = "it is shorter than its size says";
 /// Why a file cannot be read that has content and a size of 0, as in `/proc`.
 const SIZELESS: &str = "it has content, though its size is 0";
 
-/// Why a file of `/proc` cannot be read that is empty now: neither its size nor its times change with its content.
-const MADE_UP: &str = "the system makes its content when it is read";
+/// Why an empty file of `/proc` is not served: its content changes without a change of its size or times.
+const GENERATED: &str = "its content is generated when it is read";
 
 /// Why a source could not be read to its end.
 pub(super) enum ReadError {
@@ -162,10 +162,10 @@ pub(super) fn check(file: &File, identity: Identity) -> Result<(), ReadError> {
 /// Whether a file whose size is 0 is empty.
 ///
 /// # Errors
-/// It has content, or is a file of `/proc`, which may have some in a moment; or it cannot be read.
+/// It has content, is a file of `/proc`, or cannot be read.
 pub(super) fn check_empty(file: &File) -> io::Result<()> {
     match file.read_at(&mut [0], 0) {
-        Ok(0) if platform::is_of_proc(file) => Err(io::Error::other(MADE_UP)),
+        Ok(0) if platform::is_of_proc(file) => Err(io::Error::other(GENERATED)),
         Ok(0) => Ok(()),
         Ok(_) => Err(io::Error::other(SIZELESS)),
         // It has content to wait for.

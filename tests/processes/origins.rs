@@ -1,4 +1,4 @@
-//! Each finished download says which server proved it: in the `done` event, and in the log.
+//! The `done` event and the log name the server that verified the download.
 
 use std::{
     fs,
@@ -35,7 +35,7 @@ fn pin(service: &Service) -> &str {
     service.address.split_once('#').expect("a pin").1
 }
 
-/// Fetches to the end: what `done` says. The log says the same.
+/// Fetches and returns the `done` event. Checks that the log names the same server.
 #[track_caller]
 fn fetch(home: &Home, arguments: &[&str], address: &str) -> Value {
     fs::write(home.path().join("log"), "").expect("written");
@@ -43,7 +43,7 @@ fn fetch(home: &Home, arguments: &[&str], address: &str) -> Value {
     assert_eq!(outcome.code, 0, "{outcome:#?}");
     let done = outcome.events("done").remove(0);
     let origins = done["origins"].as_array().expect("a list");
-    let [origin] = &origins[..] else { panic!("one server proved it: {done}") };
+    let [origin] = &origins[..] else { panic!("not one server: {done}") };
     let from = match origin.as_str().expect("a text") {
         "plain" => "all from a server without TLS",
         pin => &format!("all from {pin}"),
@@ -53,7 +53,7 @@ fn fetch(home: &Home, arguments: &[&str], address: &str) -> Value {
     done
 }
 
-/// Fetches until something of it is proven, and is interrupted.
+/// Starts a download and interrupts it once some of it is verified.
 fn begin(home: &Home, arguments: &[&str], service: &Service, path: &str, is_begun: impl Fn(&Path) -> bool) {
     let gate = Proxy::gate(SocketAddr::from((Ipv4Addr::LOCALHOST, service.port)), 3 * (MIB + 1000) + 30_000);
     let (own, through) = (format!(":{}/", service.port), format!(":{}/", gate.at().port()));
@@ -63,20 +63,20 @@ fn begin(home: &Home, arguments: &[&str], service: &Service, path: &str, is_begu
     let mut client = Running::start(command);
     let start = Instant::now();
     while !is_begun(&home.path().join("got")) {
-        assert!(start.elapsed() < program::PATIENCE, "nothing of {path} is proven");
+        assert!(start.elapsed() < program::PATIENCE, "nothing of {path} is verified");
         std::thread::sleep(Duration::from_millis(5));
     }
     client.signal(Signal::INT);
     assert_eq!(client.end().code, 130);
 }
 
-/// How many lines of a control file begin with this word.
+/// Counts the lines of a control file that begin with this word.
 fn noted(control: &Path, word: &str) -> usize {
     let text = fs::read_to_string(control).unwrap_or_default();
     text.lines().filter(|line| line.split(' ').nth(1) == Some(word)).count()
 }
 
-/// What was begun, by whichever server: enough is proven to tell whether it is used.
+/// Whether enough is verified to see later whether it was used.
 fn is_begun(got: &Path) -> bool {
     let blocks = |control: &str| noted(&got.join(control), "block") >= 2;
     blocks("file.part.fdsp")
@@ -84,25 +84,25 @@ fn is_begun(got: &Path) -> bool {
         || noted(&got.join("d.part/fdsp-control"), "file") >= 2
 }
 
-/// What is fetched: its path, how, and whether it is compared with another server's content instead of fetched again.
+/// Path, options, and whether local content is compared with another server's instead of fetched again.
 const FETCHED: [(&str, &[&str], bool); 3] =
     [("file", &[], true), ("d", &["--as", "zip"], false), ("d", &["--as", "tree"], true)];
 
 #[test]
-fn the_server_that_proved_it_is_named() {
+fn done_names_the_certificate_of_the_server() {
     let home = home();
     let (_first, service) = serve(&home, "");
     for (path, arguments, _) in FETCHED {
         let done = fetch(&home, arguments, &service.at(path));
         assert_eq!(done["origins"], json!([pin(&service)]), "{path}");
-        // It is there already: the same server has proven that.
+        // The target exists and is compared.
         let again = fetch(&home, arguments, &service.at(path));
         assert_eq!(again["origins"], done["origins"], "{path}");
     }
 }
 
 #[test]
-fn a_server_without_tls_is_none_that_is_proven() {
+fn a_server_without_tls_is_reported_as_plain() {
     let home = home();
     let (_own, service) = serve(&home, "--plain --classic");
     for (path, arguments, _) in FETCHED {
@@ -113,7 +113,7 @@ fn a_server_without_tls_is_none_that_is_proven() {
 }
 
 #[test]
-fn what_is_resumed_is_of_the_server_that_proved_all_of_it() {
+fn a_resumed_download_names_the_server_that_verified_all_of_it() {
     for (path, arguments, is_compared) in FETCHED {
         let home = home();
         let (first, second) = (serve(&home, "").1, serve(&home, "").1);
@@ -126,7 +126,11 @@ fn what_is_resumed_is_of_the_server_that_proved_all_of_it() {
 
         begin(&home, arguments, &first, path, is_begun);
         let done = fetch(&home, arguments, &second.at(path));
-        assert_eq!(done["origins"], json!([pin(&second)]), "{path}: the first server proves nothing here");
+        assert_eq!(
+            done["origins"],
+            json!([pin(&second)]),
+            "{path}: the blocks of the first server were compared"
+        );
         assert_eq!(done["resumed"].as_u64() > Some(0), is_compared, "{done}");
     }
 }

@@ -377,10 +377,10 @@ fn a_certificate_that_the_system_vouches_for_is_accepted_as_such() {
     fetch(&home, 5, &[&address]);
 }
 
-/// An address with a pin can come from anybody. What its server has refused is kept with that pin, and the token that is given for the
-/// server of this name later is not for it.
+/// An attacker can write an address with a pin. A session saves the refused download with that pin; a token given later for this host must
+/// not be sent to it.
 #[test]
-fn a_token_does_not_go_to_the_pin_of_a_job_that_is_kept() {
+fn a_token_is_not_sent_to_the_pin_of_a_saved_download() {
     let (home, service) = served("--plain --token the-right-one");
     let server = std::net::SocketAddr::from(([127, 0, 0, 1], service.port));
     let impostor = Impostor::start(server, &[b"fdsp/1"], Vec::new());

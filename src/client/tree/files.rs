@@ -19,8 +19,8 @@ use crate::{
         crew::count_corrupt,
         link::{KEEP_INTERVAL, Talk},
         memory::Memory,
+        remote_hashes::{Answer, RemoteHashes},
         retry::{Fault, Verdict},
-        told::{Answer, Told},
         worker::Context,
     },
     protocol::{
@@ -473,23 +473,23 @@ pub(super) fn refused(context: &Context, failure: &crate::protocol::message::Fai
     }
 }
 
-/// What the hashes of a file's blocks, as the server has it, come to, if that has `size` bytes as well; `None` if it has not, or the server
-/// cannot tell. What arrived before a fault stays.
+/// Returns the root digest of the server's file, from its block hashes; `None` if its size is not `size`, or the server rejects the request.
+/// After an error the received hashes are kept.
 pub(super) async fn root(
     link: &mut crate::client::link::Link,
     context: &Context,
-    told: &mut Told,
+    remote: &mut RemoteHashes,
     (path, size): (&str, u64),
 ) -> Result<Option<Hash>, Fault> {
     let path = super::remote(&context.new.address, path);
     let blocks = Blocks::in_all(size);
-    let answer = told.ask(context, link, (&path, blocks), |content, _, _| {
+    let answer = remote.ask(context, link, (&path, blocks), |content, _, _| {
         Ok(if content.size == Some(size) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
     });
     match answer.await? {
-        Answer::All => Ok(told.root()),
+        Answer::All => Ok(remote.root()),
         Answer::Refused(failure) if failure.code == Code::Busy => Err(refused(context, &failure)),
-        // Another version than in the tree.
-        Answer::Changed | Answer::Enough | Answer::Refused(_) => Ok(None),
+        // The file is not the version in the manifest.
+        Answer::Changed | Answer::Stopped | Answer::Refused(_) => Ok(None),
     }
 }

@@ -60,8 +60,8 @@ use super::{
     place::{self, Target},
     queue::Announced,
     recall,
+    remote_hashes::RemoteHashes,
     retry::{Fault, Verdict},
-    told::Told,
     worker::{Context, Outcome, told_to_stop},
 };
 use crate::{
@@ -93,8 +93,8 @@ pub(super) struct Tree {
     gathering: Option<Gathering>,
     /// All of it, until something of it turns out to be otherwise.
     manifest: Option<Arc<Manifest>>,
-    /// What the server said of the hashes of a file's blocks, until all of them are compared.
-    told: Option<(String, Told)>,
+    /// The file that is being compared, and the hashes received for it.
+    remote: Option<(String, RemoteHashes)>,
     /// Digests of local files that this run computed, so that the next attempt need not read the files again.
     hashed: Record,
 }

@@ -27,8 +27,8 @@ use crate::{
         memory::Memory,
         place::Target,
         progress::Here,
+        remote_hashes::RemoteHashes,
         retry::{Fault, Verdict},
-        told::Told,
         worker::Context,
     },
     protocol::digest::BLOCK_SIZE,
@@ -163,18 +163,18 @@ impl Work<'_> {
             let State::Found(root) = states[index as usize] else { continue };
             let (path, size) = (manifest.path(index), manifest.size(index));
             let tree = self.memory.tree.get_or_insert_default();
-            let mut told = match tree.told.take() {
-                Some((of, told)) if of == path => told,
-                _ => Told::default(),
+            let mut remote = match tree.remote.take() {
+                Some((of, remote)) if of == path => remote,
+                _ => RemoteHashes::default(),
             };
-            let before = told.furthest();
+            let before = remote.furthest();
             let there = loop {
-                let fault = match files::root(link, self.context, &mut told, (&path, size)).await {
+                let fault = match files::root(link, self.context, &mut remote, (&path, size)).await {
                     Err(fault) => fault,
                     there => break there,
                 };
                 let again = match self.reconnected(link, &fault).await {
-                    Ok(false) if told.goes_on(&fault) => {
+                    Ok(false) if remote.should_reconnect(&fault) => {
                         tracing::debug!("{}; reconnecting", fault.trouble.message);
                         self.link().await.map(|new| *link = new)
                     }
@@ -189,9 +189,9 @@ impl Work<'_> {
             let there = match there {
                 Ok(there) => there,
                 Err(fault) => {
-                    told.gets_further();
-                    tree.came += u64::from(told.furthest() > before);
-                    tree.told = Some((path, told));
+                    remote.gets_further();
+                    tree.came += u64::from(remote.furthest() > before);
+                    tree.remote = Some((path, remote));
                     return Err(fault);
                 }
             };

@@ -95,9 +95,9 @@ fn a_sparse_file_arrives_and_stays_sparse() {
     }
 }
 
-/// A comparison gets further with each connection, and only the hashes that a cut hits cross the link twice.
+/// A comparison resumes after each cut; only the hashes of an incomplete frame are sent twice.
 #[test]
-fn a_comparison_gets_further_with_each_connection() {
+fn a_comparison_resumes_after_each_cut() {
     const BLOCKS: usize = 60;
     let served = Served::new();
     let make = |path: &std::path::Path| {
@@ -105,8 +105,8 @@ fn a_comparison_gets_further_with_each_connection() {
         fs::File::create(path).unwrap().set_len((BLOCKS * MIB - 1) as u64).unwrap();
     };
     make(&served.folder.path().join("a"));
-    // The second time the server knows all hashes, and would send them in one frame, which no connection holds for.
-    for hashes in ["made", "known"] {
+    // The second time the server has all hashes cached, and would send them in one frame, longer than the cut.
+    for hashes in ["computed", "cached"] {
         let proxy = Proxy::start(served.at(), vec![Fault::CutAfter(1000); 500]);
         let mut client = Client::new(Config { retries: 0, ..config() });
         make(&client.path("a"));
@@ -120,9 +120,9 @@ fn a_comparison_gets_further_with_each_connection() {
     }
 }
 
-/// So does the comparison of a large file of a tree.
+/// The same for a large file of a tree.
 #[test]
-fn a_comparison_of_a_tree_gets_further_with_each_connection() {
+fn a_tree_comparison_resumes_after_each_cut() {
     const SIZE: u64 = (65 * MIB) as u64;
     let served = Served::new();
     let make = |path: &std::path::Path| {
@@ -141,10 +141,9 @@ fn a_comparison_of_a_tree_gets_further_with_each_connection() {
     assert!(proxy.passed() <= 30_000, "{} bytes", proxy.passed());
 }
 
-/// Between two connections the file becomes another version, once or without end: hashes of two versions are never mixed, and what is
-/// here stays.
+/// The file changes between two connections, once or each time: hashes of two versions are never mixed, and the local file is kept.
 #[test]
-fn a_file_that_changes_while_it_is_compared_is_compared_again() {
+fn a_file_that_changes_during_a_comparison_is_compared_again() {
     for endless in [false, true] {
         let bytes = content(3 * MIB, 9);
         let hash = |(index, block): (usize, &[u8])| {
@@ -186,7 +185,7 @@ fn a_file_that_changes_while_it_is_compared_is_compared_again() {
             Ok(done) => assert_eq!((done.transferred, done.resumed, endless), (0, 3 << 20, false)),
             Err(trouble) => {
                 assert_eq!((trouble.kind, endless), (TroubleKind::Integrity, true), "{trouble}");
-                assert!(trouble.message.as_str().contains("changes whenever"), "{trouble}");
+                assert!(trouble.message.as_str().contains("changes during"), "{trouble}");
             }
         }
         assert_eq!(client.names(), ["a"]);

@@ -147,7 +147,7 @@ fn a_server_that_closes_further_connections_is_left_in_peace() {
     let bytes = Arc::new(content(SIZE, 7));
     let tried = Arc::new(AtomicUsize::new(0));
     let (sent, counted) = (Arc::clone(&bytes), Arc::clone(&tried));
-    // It serves one connection at a time: the first one may end before the download does, where the machine is slow.
+    // It serves one connection at a time. On a slow machine the first one may end before the download does.
     let is_busy = AtomicBool::new(false);
     let at = scripted::listen(move |_, stream| {
         counted.fetch_add(1, Ordering::SeqCst);

@@ -111,12 +111,12 @@ fn a_file_that_hides_its_size_is_not_an_empty_one() {
     let error = source.check().unwrap_err();
     assert!(matches!(error, StorageError::Unreadable { .. }), "{error}");
     assert!(error.to_string().contains("though its size is 0"), "{error}");
-    // It may have content in a moment, and its times do not tell.
+    // It is empty now, but its content is generated.
     let Ok(Node::File(source)) = root.open_node(&RemotePath::parse("timers").unwrap()) else {
         panic!("a file")
     };
     let error = source.check().unwrap_err();
-    assert!(error.to_string().contains("when it is read"), "{error}");
+    assert!(error.to_string().contains("generated when it is read"), "{error}");
     let world = World::new();
     fs::write(world.served("empty"), "").unwrap();
     world.file("empty").check().unwrap();

@@ -223,7 +223,7 @@ fn files_that_are_shorter_than_they_say_are_missing() {
     );
 }
 
-/// Nothing tells when the content of a file of `/proc` changes: no file of it is in a tree or an archive, and both come to an end.
+/// Files of `/proc` change without a change of size or times, so they are missing in trees and archives.
 #[test]
 fn no_file_of_proc_is_in_an_archive_or_a_tree() {
     let process = || {

@@ -1,4 +1,4 @@
-//! Whom the screen believes, and what it sends to them.
+//! Which servers the screen trusts, and what it sends to them.
 
 use std::{fs, net::SocketAddr};
 
@@ -12,7 +12,7 @@ use crate::{
 
 const TOKEN: &str = "sesame-sesame-sesame";
 
-/// The screen and a server of two small files.
+/// A server of two small files.
 fn served(options: &str) -> (Home, Service) {
     let home = Home::new();
     home.write("served/one", "1").write("served/two", "2");
@@ -20,7 +20,7 @@ fn served(options: &str) -> (Home, Service) {
     (home, service)
 }
 
-/// An address with a pin alone can come from anybody: a token that is typed later is not for that pin.
+/// An attacker can write an address with a pin: a token that is typed later must not be sent to that pin.
 #[test]
 fn an_address_with_a_token_does_not_inherit_the_pin_of_an_earlier_one() {
     let (_served, service) = served(&format!("--plain --token {TOKEN}"));
@@ -40,7 +40,7 @@ fn an_address_with_a_token_does_not_inherit_the_pin_of_an_earlier_one() {
 }
 
 #[test]
-fn a_line_that_is_taken_out_of_the_known_servers_counts_at_once() {
+fn a_server_removed_from_known_servers_is_asked_about_at_once() {
     let (_served, service) = served("--public");
     let (port, home) = (service.port.to_string(), tempfile::tempdir().expect("a folder"));
     let arguments = ["-H", "127.0.0.1", "-P", &port, "one"];

@@ -1,5 +1,5 @@
-//! The hashes of a file's blocks, as its server tells them. They are asked for in pieces, and what arrived is kept from one connection to
-//! the next: a comparison ends however soon each connection breaks.
+//! The block hashes that the server sends for a file. They are requested in pieces and kept between connections and attempts, so that a
+//! comparison resumes after a lost connection.
 
 use std::ops::ControlFlow;
 
@@ -18,54 +18,54 @@ use super::{
     worker::Context,
 };
 
-/// Hashes that are asked for at first. After a piece that arrived the next one has twice as many, and after one that did not a quarter.
+/// Hashes in the first request. The number doubles after each complete piece, and is quartered after a lost connection.
 const FIRST_PIECE: u64 = 512;
 const MIN_PIECE: u64 = 8;
 const MAX_PIECE: u64 = 4096;
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Told {
-    /// What they are of, and the server that says so.
+pub(super) struct RemoteHashes {
+    /// The server, and its announcement of the file.
     content: Option<(Origin, Content)>,
-    /// Those of the first blocks.
+    /// The hashes of blocks 0, 1, …
     hashes: Vec<Hash>,
-    /// How many are asked for next.
+    /// Hashes in the next request.
     piece: u64,
-    /// How many were here at any time, of whichever version.
+    /// The largest number of hashes received so far, of any version.
     furthest: HighWater,
-    /// Whether the answer that broke off had begun.
-    begun: bool,
+    /// Whether `content` was received for the current request.
+    is_answered: bool,
 }
 
-impl Default for Told {
-    fn default() -> Told {
-        Told {
+impl Default for RemoteHashes {
+    fn default() -> RemoteHashes {
+        RemoteHashes {
             content: None,
             hashes: Vec::new(),
             piece: FIRST_PIECE,
             furthest: HighWater::default(),
-            begun: false,
+            is_answered: false,
         }
     }
 }
 
-/// How a question ended.
+/// The result of a request for hashes.
 #[derive(Debug)]
 pub(super) enum Answer {
-    /// All hashes are here, and are of one version.
+    /// All hashes are received, and are of one version.
     All,
-    /// The file is another version than before: nothing is known of it.
+    /// The file has changed on the server; the hashes are discarded.
     Changed,
-    /// The server does not answer it.
+    /// The server rejected the request.
     Refused(Failure),
-    /// Nobody wants to know more.
-    Enough,
+    /// The receiver of the hashes stopped.
+    Stopped,
 }
 
-impl Told {
-    /// Asks for the hashes of the first `blocks` blocks of the file at `path`, without those that are known. `take` has the content, and each
-    /// hash that arrives with the index of its block. What arrived before a fault stays.
+impl RemoteHashes {
+    /// Requests the hashes of the first `blocks` blocks of the file at `path` that are not received yet. `take` gets the announcement, and
+    /// the hashes with the index of the first one as they are received. After an error the received hashes are kept.
     pub(super) async fn ask(
         &mut self,
         context: &Context,
@@ -75,11 +75,11 @@ impl Told {
     ) -> Result<Answer, Fault> {
         let origin = link.origin();
         if self.content.as_ref().is_some_and(|(known, _)| *known != origin) {
-            self.forget();
+            self.clear();
         }
         loop {
             let first = self.hashes.len() as u64;
-            self.begun = false;
+            self.is_answered = false;
             let request = Request::Hashes(Get {
                 path: path.to_owned(),
                 form: Form::File,
@@ -92,13 +92,13 @@ impl Told {
             let answer = link.ask(&request, &context.board.limiter, |event| {
                 match event {
                     Event::Content { content, .. } => {
-                        self.begun = true;
+                        self.is_answered = true;
                         if self.content.as_ref().is_some_and(|(_, known)| known.size != content.size) {
                             return Ok(ControlFlow::Break(Some(Answer::Changed)));
                         }
                         let (_, content) = self.content.insert((origin, content));
                         if take(content, 0, &[])?.is_break() {
-                            return Ok(ControlFlow::Break(Some(Answer::Enough)));
+                            return Ok(ControlFlow::Break(Some(Answer::Stopped)));
                         }
                     }
                     Event::Hashes { first_block, hashes, .. } => {
@@ -107,7 +107,7 @@ impl Told {
                         if let Some((_, content)) = &self.content
                             && take(content, first_block, &self.hashes[known..])?.is_break()
                         {
-                            return Ok(ControlFlow::Break(Some(Answer::Enough)));
+                            return Ok(ControlFlow::Break(Some(Answer::Stopped)));
                         }
                     }
                     Event::End { end, .. } => {
@@ -129,7 +129,7 @@ impl Told {
             match answer.await? {
                 Some(answer) => {
                     if matches!(answer, Answer::Changed) {
-                        self.forget();
+                        self.clear();
                     }
                     return Ok(answer);
                 }
@@ -138,38 +138,38 @@ impl Told {
         }
     }
 
-    /// Whether it is worth to ask again at once, on another connection: the one that was lost brought more than was here before, or less
-    /// is asked of the next one.
-    pub(super) fn goes_on(&mut self, fault: &Fault) -> bool {
+    /// Whether to reconnect at once after this error: the connection was lost and either more hashes were received than ever before, or the
+    /// next request is smaller.
+    pub(super) fn should_reconnect(&mut self, fault: &Fault) -> bool {
         let further = self.gets_further();
-        let less = self.begun
+        let less = self.is_answered
             && self.piece > MIN_PIECE
             && fault.verdict == Verdict::Again(std::time::Duration::ZERO);
         self.piece = (self.piece / 4).max(MIN_PIECE);
         fault.is_lost() && (further || less)
     }
 
-    /// Whether more hashes are here than ever before.
+    /// Updates the high-water mark. Returns whether more hashes are received than ever before.
     pub(super) fn gets_further(&mut self) -> bool {
         self.furthest.rises_to(self.hashes.len() as u64)
     }
 
-    /// How many hashes were here at any time.
+    /// The high-water mark of received hashes.
     pub(super) fn furthest(&self) -> HighWater {
         self.furthest
     }
 
-    /// Forgets the hashes: they are of another version.
-    pub(super) fn forget(&mut self) {
+    /// Discards the hashes: they are of another version.
+    pub(super) fn clear(&mut self) {
         (self.content, self.hashes) = (None, Vec::new());
     }
 
-    /// What is known: the server, the content, and the hashes of its first blocks.
-    pub(super) fn known(&self) -> Option<(Origin, &Content, &[Hash])> {
+    /// The server, its announcement, and the hashes received so far.
+    pub(super) fn received(&self) -> Option<(Origin, &Content, &[Hash])> {
         self.content.as_ref().map(|(origin, content)| (*origin, content, &*self.hashes))
     }
 
-    /// The digest of a whole content of more than one block, from the hashes of all of them.
+    /// The root digest of a content of at least two blocks, once all hashes are received.
     pub(super) fn root(&self) -> Option<Hash> {
         let mut root = RootHasher::default();
         self.hashes.iter().for_each(|&chaining| root.push(&BlockDigest { chaining, alone: None }));
