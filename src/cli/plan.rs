@@ -75,7 +75,7 @@ pub struct Serve {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PrintedToken {
     /// It is part of the address.
-    Whole,
+    InAddress,
     /// Where it is from.
     Source(TokenSource),
 }
@@ -203,7 +203,7 @@ impl Cli {
                 Some(source) if !around.prints_to_terminal && !settings.server.print_token => {
                     PrintedToken::Source(source)
                 }
-                _ => PrintedToken::Whole,
+                _ => PrintedToken::InAddress,
             };
             let config = server::Config { identity, access, ..config };
             self.keeps_its_own(&config, &settings, around)?;

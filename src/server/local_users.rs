@@ -13,8 +13,8 @@ const SEARCH: u32 = 0o011;
 
 /// The innermost folder that keeps other users out of `root`: itself, or one that it is in. `None` if they can read it.
 ///
-/// Only the permission bits of group and others count; access control lists, namespaces and what is in the folder do not. Of
-/// root, nothing is kept. A folder that cannot be examined is one that keeps them out.
+/// Only the permission bits of group and others count; access control lists, namespaces and what is in the folder do not. Root
+/// is not counted among the other users. A folder that cannot be examined counts as closed.
 pub(super) fn barrier(root: &Path) -> Option<PathBuf> {
     let Ok(root) = root.canonicalize() else { return Some(root.to_owned()) };
     let allows = |found: Metadata, bits| found.mode() & bits == bits;
@@ -51,7 +51,7 @@ mod tests {
             ([0o755, 0o750, 0o755], Some(1)),
             ([0o755, 0o755, 0o711], Some(2)),
             ([0o755, 0o755, 0o750], Some(2)),
-            // The group is shut out.
+            // Members of the group are denied.
             ([0o755, 0o705, 0o755], Some(1)),
             ([0o755, 0o755, 0o705], Some(2)),
             ([0o700, 0o700, 0o755], Some(1)),
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_everybody_can_read_is_open() {
+    fn a_folder_that_all_users_can_read_has_no_barrier() {
         for modes in [[0o755; 3], [0o711, 0o711, 0o755], [0o777, 0o1777, 0o2775]] {
             let (place, paths) = folders(modes);
             // Where temporary folders are themselves out of reach, it stays out of reach.

@@ -168,7 +168,7 @@ fn where_no_token_can_be_asked_for_it_is_said() {
 }
 
 #[test]
-fn the_demo_serves_nobody_else() {
+fn the_demo_asks_other_users_for_a_token() {
     let home = home();
     let scratch = Home::new();
     let mut command = home.command(["--demo", "served", "--limit", "1k"]);
