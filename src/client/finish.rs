@@ -1,14 +1,16 @@
 //! From a complete `.part` to a finished file: checked, synced and put in place, in that order.
 
 use std::{
+    ffi::OsStr,
     fs::File,
     io,
+    os::fd::{AsFd, BorrowedFd},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
-use rustix::fs::{AtFlags, FileType, Stat};
+use rustix::fs::{AtFlags, FileType};
 
 use crate::text::ShowPath;
 use crate::{
@@ -98,9 +100,9 @@ impl Finish {
             }
             return Ok(path);
         }
-        let old = self.replaced(place)?;
+        let replaced = self.replaced(place)?;
         writer.change(|file| {
-            set_access(file, old.as_ref(), 0o666 & !platform::umask());
+            set_access(file, replaced, 0o666 & !platform::umask());
             source.modified.map(|modified| set_modified(file, modified))
         });
         if self.sync {
@@ -119,16 +121,14 @@ impl Finish {
         Ok(self.sync_name(target)?)
     }
 
-    /// The file that it replaces.
-    fn replaced(&self, place: &Place) -> Result<Option<Stat>, Fault> {
+    /// The folder and the name of the file that it replaces.
+    fn replaced<'a>(&self, place: &'a Place) -> Result<Option<(BorrowedFd<'a>, &'a OsStr)>, Fault> {
         if !matches!(self.existing, Existing::Overwrite | Existing::Update) {
             return Ok(None);
         }
-        let Target { folder, name, .. } = &place.target;
-        if let Some(found) = place::look(&place.target)? {
-            place::refuse_of_another(&place.target, &found)?;
-        }
-        Ok(rustix::fs::statat(&folder.handle, name, AtFlags::SYMLINK_NOFOLLOW).ok())
+        let Some(found) = place::look(&place.target)? else { return Ok(None) };
+        place::refuse_of_another(&place.target, &found)?;
+        Ok(Some((place.target.folder.handle.as_fd(), &place.target.name)))
     }
 
     /// Waits until the disk has the name of what is in its place; where that is.

@@ -1,13 +1,15 @@
 //! Times and modes of files: what their servers say of them, and the change times that show whether a file was written.
 
 use std::{
+    ffi::OsStr,
     io,
-    os::fd::AsFd,
+    os::fd::{AsFd, AsRawFd, BorrowedFd},
+    path::Path,
     time::{Duration, SystemTime},
 };
 
 use rustix::{
-    fs::{FileType, Gid, Mode, Stat, Timespec, Timestamps, UTIME_OMIT, fchown},
+    fs::{AtFlags, FileType, Gid, Mode, Stat, Timespec, Timestamps, UTIME_OMIT, fchown},
     io::Errno,
 };
 
@@ -59,22 +61,34 @@ pub(super) fn set_modified(file: impl AsFd, modified: Timestamp) {
     }
 }
 
-/// Sets who may do what with a new file: `wanted`, where it is no more than a file allows in whose place it comes. That one's
-/// permissions are kept, and executable is for whoever may read what `wanted` says.
-pub(super) fn set_access(file: impl AsFd, old: Option<&Stat>, wanted: u32) {
-    let is_file = |old: &&Stat| FileType::from_raw_mode(old.st_mode) == FileType::RegularFile;
-    // A link has permissions that say nothing.
-    let Some(old) = old.filter(is_file) else { return set_mode(file, Mode::from_raw_mode(wanted)) };
+/// Sets the permission bits of a new file: `wanted`, or where it replaces a file, those of that file. Executable is then what
+/// `wanted` says, for users who may read it. `replaced`: the folder and the name of what is replaced.
+pub(super) fn set_access(file: impl AsFd, replaced: Option<(BorrowedFd<'_>, &OsStr)>, wanted: u32) {
+    let stat = |(folder, name): (_, _)| rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).ok();
+    // The permissions of a link mean nothing.
+    let is_file = |old: &Stat| FileType::from_raw_mode(old.st_mode) == FileType::RegularFile;
+    let Some(old) = replaced.and_then(stat).filter(is_file) else {
+        return set_mode(file, Mode::from_raw_mode(wanted));
+    };
     let readers = (old.st_mode & 0o444) >> 2;
     let mut mode = old.st_mode & 0o666 | wanted & readers;
-    if !keeps_group(mode, old, rustix::fs::fstat(&file).as_ref(), |group| fchown(&file, None, Some(group))) {
+    let new = rustix::fs::fstat(&file);
+    let has_acl = replaced.is_some_and(|(folder, name)| has_acl(folder, name));
+    if has_acl || !keeps_group(mode, &old, new.as_ref(), |group| fchown(&file, None, Some(group))) {
         mode = without_group(mode);
     }
     set_mode(file, Mode::from_raw_mode(mode));
 }
 
-/// Gives a new file the group of the old one, where the permissions of the group are worth more than those of all others. Whether
-/// the group is right then.
+/// Whether something in a folder has an access control list. Its group permissions are then those of all users and groups in
+/// that list, which is not copied.
+pub(super) fn has_acl(folder: BorrowedFd<'_>, name: &OsStr) -> bool {
+    let path = Path::new("/proc/self/fd").join(folder.as_raw_fd().to_string()).join(name);
+    rustix::fs::lgetxattr_query(path, "system.posix_acl_access").is_ok()
+}
+
+/// Gives a new file the group of the old one, where the group may do more than all others. Returns false if the new file then has
+/// another group, whose members must not get those permissions.
 pub(super) fn keeps_group(
     mode: u32,
     old: &Stat,
@@ -85,9 +99,9 @@ pub(super) fn keeps_group(
     is_same || without_group(mode) == mode || change(Gid::from_raw(old.st_gid)).is_ok()
 }
 
-/// Takes from all others what they may do with what is unfinished. `mode` is what its owner may do.
+/// Removes all permissions of group and others from an unfinished file or folder. `mode`: the permissions of its owner.
 pub(super) fn make_private(file: impl AsFd, mode: u32) {
-    // As the system gives it to a new folder, where its parent has that.
+    // A new folder has it from its parent.
     const SET_GROUP: u32 = 0o2000;
     if let Ok(stat) = rustix::fs::fstat(&file)
         && stat.st_mode & 0o077 != 0
@@ -96,7 +110,7 @@ pub(super) fn make_private(file: impl AsFd, mode: u32) {
     }
 }
 
-/// The permissions without those that only the members of the group have.
+/// The permission bits without those that the group has and others do not.
 pub(super) fn without_group(mode: u32) -> u32 {
     mode & (0o7707 | (mode & 0o007) << 3)
 }
@@ -110,6 +124,10 @@ pub(super) fn set_mode(file: impl AsFd, mode: Mode) {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::{PermissionsExt, chown, symlink};
+
+    use rustix::fs::XattrFlags;
+
     use super::*;
 
     #[test]
@@ -122,28 +140,60 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_the_place_of_a_file_is_as_private_as_that_was() {
-        let (file, old) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
-        let mut old = rustix::fs::fstat(&old).unwrap();
-        let mut access = |mode, wanted| {
-            old.st_mode = mode;
-            set_access(&file, Some(&old), wanted);
-            rustix::fs::fstat(&file).unwrap().st_mode & 0o777
+    fn a_new_file_is_as_private_as_the_file_that_it_replaces() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = crate::platform::open_directory(dir.path()).unwrap();
+        let old = dir.path().join("old");
+        let file = tempfile::tempfile().unwrap();
+        let access = |wanted| {
+            set_access(&file, Some((folder.as_fd(), "old".as_ref())), wanted);
+            rustix::fs::fstat(&file).unwrap()
         };
-        assert_eq!(access(0o100_600, 0o755), 0o700);
-        assert_eq!(access(0o100_640, 0o644), 0o640);
-        assert_eq!(access(0o100_664, 0o755), 0o775);
-        assert_eq!(access(0o100_755, 0o644), 0o644);
-        assert_eq!(access(0o120_777, 0o644), 0o644, "a link is no file");
-        old.st_gid += 1;
-        old.st_mode = 0o100_640;
-        if rustix::process::geteuid().is_root() {
-            set_access(&file, Some(&old), 0o644);
-            let new = rustix::fs::fstat(&file).unwrap();
-            assert_eq!((new.st_gid, new.st_mode & 0o777), (old.st_gid, 0o640));
+        assert_eq!(access(0o644).st_mode & 0o777, 0o644, "nothing is replaced");
+        std::fs::write(&old, "old").unwrap();
+        let set_mode = |mode| std::fs::set_permissions(&old, PermissionsExt::from_mode(mode)).unwrap();
+        for (mode, wanted, expected) in
+            [(0o600, 0o755, 0o700), (0o640, 0o644, 0o640), (0o664, 0o755, 0o775), (0o755, 0o644, 0o644)]
+        {
+            set_mode(mode);
+            assert_eq!(access(wanted).st_mode & 0o777, expected, "{mode:o}");
         }
+        set_mode(0o640);
+        if rustix::process::geteuid().is_root() {
+            chown(&old, None, Some(1234)).unwrap();
+            let new = access(0o644);
+            assert_eq!((new.st_gid, new.st_mode & 0o777), (1234, 0o640));
+        }
+        // Version 2; owner rw, user 1234 rw, group none, mask rw, others none.
+        let entries =
+            [(1u16, 6u16, u32::MAX), (2, 6, 1234), (4, 0, u32::MAX), (16, 6, u32::MAX), (32, 0, u32::MAX)];
+        let mut list = 2u32.to_le_bytes().to_vec();
+        for (tag, permissions, id) in entries {
+            list.extend([tag.to_le_bytes(), permissions.to_le_bytes()].concat());
+            list.extend(id.to_le_bytes());
+        }
+        match rustix::fs::setxattr(&old, "system.posix_acl_access", &list, XattrFlags::empty()) {
+            Ok(()) => {
+                assert_eq!(std::fs::metadata(&old).unwrap().permissions().mode() & 0o777, 0o660);
+                assert_eq!(access(0o644).st_mode & 0o777, 0o600);
+            }
+            Err(error) => println!("skipped: this file system has no access control lists ({error})"),
+        }
+        std::fs::remove_file(&old).unwrap();
+        symlink("elsewhere", &old).unwrap();
+        assert_eq!(access(0o644).st_mode & 0o777, 0o644, "a link is no file");
+    }
+
+    #[test]
+    fn another_group_gets_no_permissions() {
+        let stat = || rustix::fs::fstat(tempfile::tempfile().unwrap()).unwrap();
+        let (mut old, new) = (stat(), stat());
+        old.st_gid = new.st_gid + 1;
         let refused = |_| Err(Errno::PERM);
-        let new = rustix::fs::fstat(tempfile::tempfile().unwrap()).unwrap();
-        assert!(!keeps_group(0o640, &old, Ok(&new), refused) && keeps_group(0o644, &old, Ok(&new), refused));
+        assert!(!keeps_group(0o640, &old, Ok(&new), refused));
+        assert!(keeps_group(0o644, &old, Ok(&new), refused), "all others have them too");
+        assert!(
+            keeps_group(0o640, &old, Ok(&new), |_| Ok(())) && keeps_group(0o640, &new, Ok(&new), refused)
+        );
     }
 }

@@ -14,7 +14,7 @@ use std::{
     time::Instant,
 };
 
-use self::pool::{Dice, Pool};
+use self::pool::{Pool, Random};
 use super::{ConnectionId, ConnectionView, Limits, limits::UNAUTHENTICATED};
 
 pub(super) use self::entry::{Entry, Socket};
@@ -39,13 +39,13 @@ struct Live {
     leaving: usize,
     /// Connections that have not told yet that they are gone.
     unfinished: usize,
-    dice: Dice,
+    random: Random,
 }
 
 impl Registry {
-    /// Enters a connection, of which nothing is known yet but where it comes from. Where all places are taken, one of those of
-    /// which no more is known makes way for it: a random one, but none of a network that has fewer of them. `None` if there is
-    /// none. `is_short`: there is memory for one only if another one makes way.
+    /// Enters a connection that has not authenticated. If all places are taken, it replaces another one that has not authenticated,
+    /// chosen at random among those whose networks have more of them than its own. `None` if there is no such connection.
+    /// `is_short`: there is no memory for a further connection, so it has to replace one.
     pub fn enter(
         &self,
         socket: Weak<Socket>,
@@ -81,9 +81,9 @@ impl Registry {
             || lock(&self.live).place(entry.peer.ip(), limits).is_some()
     }
 
-    /// The client of a connection has shown that it may fetch: it gets a place among those that are served, where one is free or
-    /// a connection that waits for a request makes way. Whether there is one; for a connection that ends already it does not
-    /// matter.
+    /// The client of a connection has authenticated: it gets a place among those that are served, a free one or that of a
+    /// connection that waits for a request. Returns whether there is one; true also for a connection that is being replaced
+    /// itself.
     pub fn authenticate(&self, entry: &Entry, limits: &Limits) -> bool {
         if entry.is_authenticated() {
             return true;
@@ -167,14 +167,14 @@ impl Live {
         self.waiting(address).map(Some)
     }
 
-    /// A random connection whose client has not authenticated, for a new one from this address. Those that come from
-    /// networks with fewer of them are left alone.
+    /// The connection that a new one from this address may replace: a random one that has not authenticated, from a network that
+    /// has more of these.
     fn random_unauthenticated(&mut self, newcomer: IpAddr) -> Option<Arc<Entry>> {
         let unauthenticated = self.entries.values().filter(|entry| !entry.is_authenticated());
         let present = unauthenticated.filter(|entry| !entry.is_disconnected());
         let has_more = |entry: &&Arc<Entry>| self.unauthenticated.surplus(entry.peer.ip(), newcomer) > 0;
         let candidates: Vec<_> = present.filter(has_more).cloned().collect();
-        self.dice.choose(candidates)
+        self.random.choose(candidates)
     }
 
     /// A connection that is served and waits for a request, from a network that has more places than this address and one more

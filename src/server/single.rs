@@ -61,17 +61,16 @@ pub(super) fn prepare(
 struct Loop {
     shared: Arc<Shared>,
     listener: TcpListener,
-    /// Clients that have not authenticated, the one that was looked at last at the end.
+    /// Clients that have not authenticated, the least recently served first.
     new: Vec<Client>,
 }
 
 impl Loop {
-    /// Waits until there is something to do. Then it accepts a client, and serves one that has sent something or whose deadline
-    /// has passed.
+    /// Waits until a client connects, or one has sent something, or a deadline has passed. Accepts the first, serves the others.
     fn turn(&mut self) -> io::Result<()> {
         let deadline = self.new.iter().filter_map(|(connection, _)| connection.deadline()).min();
-        let (comes, has_sent) = self.poll(deadline)?;
-        let accepted = if comes { self.accept() } else { Ok(()) };
+        let (connects, has_sent) = self.poll(deadline)?;
+        let accepted = if connects { self.accept() } else { Ok(()) };
         let now = Instant::now();
         let is_due = |(connection, _): &Client| connection.deadline().is_some_and(|at| at <= now);
         if let Some(index) = has_sent.or_else(|| self.new.iter().position(is_due)) {
@@ -93,7 +92,7 @@ impl Loop {
         Ok(())
     }
 
-    /// Serves a client to its end, or until more of it is awaited before it has authenticated.
+    /// Serves a client to its end. Returns it if it has not authenticated yet and must send more.
     fn serve(&self, (mut connection, stream): Client) -> Option<Client> {
         loop {
             let is_new = !connection.is_authenticated();
@@ -114,12 +113,13 @@ impl Loop {
         queued || self.poll(Some(Instant::now())).is_ok_and(|(_, has_sent)| has_sent.is_some())
     }
 
-    /// Waits until a client comes or a new one has sent something: whether one comes, and which has sent.
+    /// Waits until a client connects or one of `new` has sent something: whether one connects, and which one has sent.
     fn poll(&self, deadline: Option<Instant>) -> io::Result<(bool, Option<usize>)> {
         let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
         let sockets: Vec<&TcpStream> = self.new.iter().map(|(_, stream)| &**stream).collect();
         let ready = platform::readable(&self.listener, &sockets, left)?;
-        let (comes, sent) = ready.split_first().map_or((false, &[][..]), |(comes, sent)| (*comes, sent));
-        Ok((comes, sent.iter().position(|has_sent| *has_sent)))
+        let (connects, sent) =
+            ready.split_first().map_or((false, &[][..]), |(connects, sent)| (*connects, sent));
+        Ok((connects, sent.iter().position(|has_sent| *has_sent)))
     }
 }

@@ -31,7 +31,7 @@ use crate::{
         reaper::Deletion,
         removal,
         retry::{Fault, Verdict},
-        times::{keeps_group, set_mode, set_modified, times, without_group},
+        times::{has_acl, keeps_group, set_mode, set_modified, times, without_group},
         worker::Context,
     },
     platform::{self, reason},
@@ -242,11 +242,12 @@ fn keep_private(whole: &Whole) {
         }
         // What cannot be looked at is not there.
         let (Ok(Some(now)), Ok(Some(was))) = (new.look(index), old.look(index)) else { continue };
-        let Ok(parent) = new.parent(index) else { continue };
         let name = manifest.disk_name(index);
+        let has_acl = old.parent(index).is_ok_and(|parent| has_acl(parent, name));
+        let Ok(parent) = new.parent(index) else { continue };
         let change = |group| rustix::fs::chownat(parent, name, None, Some(group), AtFlags::SYMLINK_NOFOLLOW);
         let mut mode = narrow(&now, &was);
-        if !keeps_group(mode, &was, Ok(&now), change) {
+        if has_acl || !keeps_group(mode, &was, Ok(&now), change) {
             mode = without_group(mode);
         }
         if mode != now.st_mode & 0o777 {
@@ -255,9 +256,9 @@ fn keep_private(whole: &Whole) {
     }
     if let (Ok(now), Ok(was)) = (rustix::fs::fstat(&whole.ground.root), rustix::fs::fstat(&ground.root)) {
         let mut mode = narrow(&now, &was);
-        if !keeps_group(mode, &was, Ok(&now), |group| {
-            rustix::fs::fchown(&whole.ground.root, None, Some(group))
-        }) {
+        let change = |group| rustix::fs::fchown(&whole.ground.root, None, Some(group));
+        let has_acl = has_acl(target.folder.handle.as_fd(), &target.name);
+        if has_acl || !keeps_group(mode, &was, Ok(&now), change) {
             mode = without_group(mode);
         }
         set_mode(&whole.ground.root, Mode::from_raw_mode(mode));

@@ -204,15 +204,12 @@ impl Work<'_> {
                 let writer = place.part.writer()?;
                 finish::check_length(writer, &file, size, &place.part.path())?;
                 let wanted = (u32::from(entry.mode) | 0o600) & !platform::umask();
-                let old = match self.way.place() {
-                    record::Place::New => None,
-                    record::Place::Target => cursor.look(index).map_err(|error| failed(&error))?,
-                };
+                let parent = cursor.parent(index).map_err(|error| failed(&error))?;
+                let replaced = (self.way.place() == record::Place::Target).then_some((parent, name));
                 writer.change(|file| {
-                    set_access(file, old.as_ref(), wanted);
+                    set_access(file, replaced, wanted);
                     set_modified(file, modified);
                 });
-                let parent = cursor.parent(index).map_err(|error| failed(&error))?;
                 rustix::fs::renameat(&place.target.folder.handle, place.part.name(), parent, name)
                     .map_err(|error| failed(&error.into()))?;
                 file

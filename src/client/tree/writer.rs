@@ -269,10 +269,9 @@ impl Site {
                 let _ = rustix::fs::unlinkat(parts, NEW, AtFlags::empty());
                 let file = self.create(parts.as_fd(), NEW, 0).map_err(|error| fault(&error.into()))?;
                 fill(&file, content, head).map_err(|error| fault(&error))?;
-                let old = cursor.look(index).map_err(|error| fault(&error))?;
-                let wanted = (head.mode & 0o777 | 0o600) & !self.umask;
-                set_access(&file, old.as_ref(), wanted);
                 let parent = cursor.parent(index).map_err(|error| fault(&error))?;
+                let wanted = (head.mode & 0o777 | 0o600) & !self.umask;
+                set_access(&file, Some((parent, name)), wanted);
                 rustix::fs::renameat(parts, NEW, parent, name).map_err(|error| fault(&error.into()))?;
                 let stat = rustix::fs::fstat(&file).map_err(|error| fault(&error.into()))?;
                 Ok(stamp(&stat))

@@ -65,15 +65,15 @@ impl Pool {
 
 /// Random numbers that no peer can predict.
 #[derive(Debug)]
-pub(super) struct Dice {
+pub(super) struct Random {
     key: [u8; 32],
     drawn: u64,
 }
 
-impl Dice {
+impl Random {
     /// The same key gives the same numbers.
-    pub fn new(key: [u8; 32]) -> Dice {
-        Dice { key, drawn: 0 }
+    pub fn new(key: [u8; 32]) -> Random {
+        Random { key, drawn: 0 }
     }
 
     /// One of these, each with the same probability.
@@ -86,14 +86,14 @@ impl Dice {
     }
 }
 
-impl Default for Dice {
-    fn default() -> Dice {
+impl Default for Random {
+    fn default() -> Random {
         let mut key = [0; 32];
         for (number, part) in key.chunks_mut(8).enumerate() {
             // Each of these has keys from the system's random numbers.
             part.copy_from_slice(&RandomState::new().hash_one(number).to_le_bytes());
         }
-        Dice::new(key)
+        Random::new(key)
     }
 }
 
@@ -158,17 +158,17 @@ mod tests {
 
     #[test]
     fn each_candidate_has_the_same_chance() {
-        let mut dice = Dice::new([7; 32]);
+        let mut random = Random::new([7; 32]);
         let mut counts = [0u32; 8];
         for _ in 0..8000 {
-            counts[dice.choose((0..8).collect()).unwrap()] += 1;
+            counts[random.choose((0..8).collect()).unwrap()] += 1;
         }
         assert!(counts.iter().all(|count| (850..1150).contains(count)), "{counts:?}");
-        assert_eq!(dice.choose(Vec::<u8>::new()), None);
-        let first = |mut dice: Dice| [(); 8].map(|()| dice.choose((0..1000).collect::<Vec<_>>()));
-        assert_eq!(first(Dice::new([1; 32])), first(Dice::new([1; 32])));
-        assert_ne!(first(Dice::new([1; 32])), first(Dice::new([2; 32])));
-        assert_ne!(first(Dice::default()), first(Dice::default()));
+        assert_eq!(random.choose(Vec::<u8>::new()), None);
+        let first = |mut random: Random| [(); 8].map(|()| random.choose((0..1000).collect::<Vec<_>>()));
+        assert_eq!(first(Random::new([1; 32])), first(Random::new([1; 32])));
+        assert_ne!(first(Random::new([1; 32])), first(Random::new([2; 32])));
+        assert_ne!(first(Random::default()), first(Random::default()));
     }
 
     proptest! {

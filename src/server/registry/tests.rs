@@ -137,7 +137,7 @@ fn strangers_hold_no_place_against_a_client() {
 fn which_stranger_makes_way_is_random() {
     let gone = |key| {
         let door = Door::with_places(32);
-        door.registry.live.lock().unwrap().dice = Dice::new([key; 32]);
+        door.registry.live.lock().unwrap().random = Random::new([key; 32]);
         let strangers: Vec<_> = (0..96).map(|from| door.enter(from).unwrap()).collect();
         (0..20).for_each(|number| drop(door.enter(100 + number).unwrap()));
         strangers.iter().map(|entry| entry.has_made_way()).collect::<Vec<_>>()
