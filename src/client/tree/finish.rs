@@ -18,7 +18,7 @@ use super::{
     ground::{Cursor, Ground, stamp},
     manifest::{Manifest, Node},
     stage::{self, Stage},
-    surplus,
+    surplus::{self, Unsent},
     survey::{self, State},
 };
 use crate::text::ShowPath;
@@ -86,7 +86,10 @@ pub(super) fn finish(
             return Err(Unfinished::Stopped);
         }
         let deleted = match whole.way {
-            Way::Replace => surplus::tell(&whole.target, &whole.manifest, &go_on)?,
+            Way::Replace => {
+                let unsent = Unsent { missing: &whole.missing(), indices: &whole.lost.indices };
+                surplus::tell(&whole.target, &whole.manifest, unsent, &go_on)?
+            }
             _ => 0,
         };
         Ok((put_in_place(context, whole, &mut stage)?, deleted))

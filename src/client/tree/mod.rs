@@ -32,7 +32,12 @@ mod survey;
 mod work;
 mod writer;
 
-use std::{collections::HashMap, ops::ControlFlow, sync::Arc, time::Instant};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::ControlFlow,
+    sync::Arc,
+    time::Instant,
+};
 
 use rustix::fs::FileType;
 use tokio::{sync::watch, task::block_in_place};
@@ -44,6 +49,7 @@ use self::{
     ground::Ground,
     manifest::{Gathering, Manifest},
     record::{Place, Record},
+    surplus::Unsent,
     survey::State,
     work::Work,
     writer::Writer,
@@ -69,7 +75,7 @@ use crate::{
         address::Address,
         client::{Event, Request},
         error::Code,
-        message::{self, NameForm},
+        message::{self, Missing, NameForm},
     },
     text::{SafeText, ShowPath},
 };
@@ -159,6 +165,15 @@ struct Whole {
     lost: Unreadable,
 }
 
+impl Whole {
+    /// The entries that are not in it.
+    fn missing(&self) -> Missing {
+        let mut missing = self.manifest.missing.clone();
+        missing.merge(&self.lost.missing);
+        missing
+    }
+}
+
 /// What came of a try.
 enum Fetched {
     /// It is a file, which comes as itself.
@@ -209,8 +224,7 @@ pub(super) async fn run(
     Some(match ended {
         Ok((finish::Placed { path, root, deleted }, whole)) => {
             let (totals, lost) = (&whole.manifest.totals, &whole.lost);
-            let mut missing = whole.manifest.missing.clone();
-            missing.merge(&lost.missing);
+            let missing = whole.missing();
             let bytes = totals.bytes.saturating_sub(lost.bytes);
             memory.tree = None;
             Outcome::Done(Finished {
@@ -284,6 +298,10 @@ async fn fetch(
     context.tell_substitute(&target);
     if way == Way::Replace && manifest.totals.files == 0 {
         block_in_place(|| surplus::refuse_to_empty(&target, &manifest, go_on))?;
+    }
+    if way == Way::Replace {
+        let unsent = Unsent { missing: &manifest.missing, indices: &HashSet::new() };
+        block_in_place(|| surplus::refuse_to_lose(&target, &manifest, unsent, go_on))?;
     }
     context.board.folder_free(&Stage::path_of(&target.folder, &target.name)).await;
     announce(context, &target, &manifest);

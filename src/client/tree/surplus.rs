@@ -1,7 +1,7 @@
 //! What only the local tree has: it is deleted when the tree is replaced, and that is said before.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     ffi::{OsStr, OsString},
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     client::{finish::Unfinished, folder::open_directory, place::Target, removal, retry::Fault},
+    protocol::message::{Missing, MissingEntry},
     text::{SafeText, ShowPath},
     units,
 };
@@ -23,15 +24,62 @@ use crate::{
 /// How many files are named.
 const MAX_NAMED: usize = 10;
 
-/// Files of a local tree that are not in the server's.
-#[derive(Debug, Default, PartialEq, Eq)]
+/// What of a local tree is not in the server's.
+#[derive(Debug, Default)]
 struct Surplus {
+    /// All of it.
+    all: Files,
+    /// What the server may have all the same, and cannot send.
+    missing: Files,
+}
+
+/// Some files.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Files {
     files: u64,
     /// The paths of the first ones.
     named: Vec<PathBuf>,
 }
 
 impl Surplus {
+    /// Adds a file that is not in the server's tree, or that the server cannot read.
+    fn add(&mut self, path: PathBuf, missing: &Missing) {
+        let text = SafeText::from_path(&path);
+        let is_missing = |entry: &MissingEntry| {
+            text.as_str()
+                .strip_prefix(&entry.path)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        if missing.unnamed() > 0 || missing.entries.iter().any(is_missing) {
+            self.missing.add(|| path.clone());
+        }
+        self.all.add(|| path);
+    }
+
+    fn refuse(&self, target: &Target) -> Result<(), Unfinished> {
+        let (path, files) = (target.path(), units::count(self.missing.files));
+        let what = match self.missing.files {
+            0 => return Ok(()),
+            1 => "file",
+            _ => "files",
+        };
+        Err(Fault::disk(format!(
+            "{} has {files} {what} that may be among the entries that the server cannot send ({}); nothing was changed: \
+             use --update, which keeps them",
+            path.shown(),
+            self.missing.shown()
+        ))
+        .into())
+    }
+
+    /// Adds a file that is in the server's tree, and that the server cannot read.
+    fn add_unreadable(&mut self, path: PathBuf) {
+        self.missing.add(|| path.clone());
+        self.all.add(|| path);
+    }
+}
+
+impl Files {
     fn add(&mut self, path: impl FnOnce() -> PathBuf) {
         self.files += 1;
         if self.named.len() < MAX_NAMED {
@@ -55,7 +103,8 @@ pub(super) fn refuse_to_empty(
     manifest: &Manifest,
     go_on: impl Fn() -> bool,
 ) -> Result<(), Unfinished> {
-    let surplus = surplus(target, manifest, go_on)?;
+    let unsent = Unsent { missing: &Missing::default(), indices: &HashSet::new() };
+    let surplus = surplus(target, manifest, unsent, go_on)?.all;
     if surplus.files == 0 {
         return Ok(());
     }
@@ -71,25 +120,50 @@ pub(super) fn refuse_to_empty(
     .into())
 }
 
-/// Logs what will be deleted with the tree at the target; how many files that are.
+/// What of the server's tree cannot be sent.
+#[derive(Clone, Copy)]
+pub(super) struct Unsent<'a> {
+    pub(super) missing: &'a Missing,
+    /// Those entries of the manifest that are among them.
+    pub(super) indices: &'a HashSet<u32>,
+}
+
+/// Refuses to replace a folder that has files which the server may have, too, and cannot send.
+pub(super) fn refuse_to_lose(
+    target: &Target,
+    manifest: &Manifest,
+    unsent: Unsent<'_>,
+    go_on: impl Fn() -> bool,
+) -> Result<(), Unfinished> {
+    if unsent.missing.is_none() { Ok(()) } else { surplus(target, manifest, unsent, go_on)?.refuse(target) }
+}
+
+/// Logs what will be deleted with the tree at the target; how many files that are. Refuses as [`refuse_to_lose`] does.
 pub(super) fn tell(
     target: &Target,
     manifest: &Manifest,
+    unsent: Unsent<'_>,
     go_on: impl Fn() -> bool,
 ) -> Result<u64, Unfinished> {
-    let surplus = surplus(target, manifest, go_on)?;
-    if surplus.files > 0 {
-        let (path, files) = (target.path(), units::count(surplus.files));
+    let surplus = surplus(target, manifest, unsent, go_on)?;
+    surplus.refuse(target)?;
+    if surplus.all.files > 0 {
+        let (path, files) = (target.path(), units::count(surplus.all.files));
         tracing::warn!(
             "{}: files that the server does not have are deleted: {files} ({})",
             path.shown(),
-            surplus.shown()
+            surplus.all.shown()
         );
     }
-    Ok(surplus.files)
+    Ok(surplus.all.files)
 }
 
-fn surplus(target: &Target, manifest: &Manifest, go_on: impl Fn() -> bool) -> Result<Surplus, Unfinished> {
+fn surplus(
+    target: &Target,
+    manifest: &Manifest,
+    Unsent { missing, indices }: Unsent<'_>,
+    go_on: impl Fn() -> bool,
+) -> Result<Surplus, Unfinished> {
     let path = target.path();
     let unreadable = |path: &Path, error: &io::Error| {
         Fault::disk(format!("cannot read {}: {}", path.shown(), explained(error)))
@@ -115,9 +189,12 @@ fn surplus(target: &Target, manifest: &Manifest, go_on: impl Fn() -> bool) -> Re
                 let is_directory = entry.is_some_and(|index| manifest.entry(index).node == Node::Directory);
                 match (kind, entry) {
                     (FileType::Directory, Some(index)) if is_directory => directories.push(index),
-                    (FileType::Directory, _) => beneath(handle, &name, &above, &mut surplus, &go_on)?,
+                    (FileType::Directory, _) => {
+                        beneath(handle, &name, &above, &mut |path| surplus.add(path, missing), &go_on)?;
+                    }
+                    (_, Some(index)) if indices.contains(&index) => surplus.add_unreadable(above.join(&name)),
                     (_, Some(_)) if !is_directory => {}
-                    _ => surplus.add(|| above.join(&name)),
+                    _ => surplus.add(above.join(&name), missing),
                 }
             }
             Ok(())
@@ -132,7 +209,7 @@ fn beneath(
     parent: BorrowedFd<'_>,
     name: &OsStr,
     above: &Path,
-    surplus: &mut Surplus,
+    add: &mut impl FnMut(PathBuf),
     go_on: impl Fn() -> bool,
 ) -> io::Result<()> {
     let mut open: Vec<(OwnedFd, PathBuf, Vec<OsString>)> = Vec::new();
@@ -148,7 +225,7 @@ fn beneath(
                 for (name, kind) in removal::list(handle.as_fd())? {
                     match kind {
                         FileType::Directory => inner.push(name),
-                        _ => surplus.add(|| path.join(&name)),
+                        _ => add(path.join(&name)),
                     }
                 }
                 open.push((handle, path, inner));
@@ -182,7 +259,21 @@ mod tests {
         }
         let folder = Folders::default().open(dir.path()).unwrap();
         let target = Target::new(Arc::clone(&folder), "t".into());
-        let found = surplus(&target, &tree(&["a", "d/b", "e/f", "link-there"]), || true).unwrap();
+        let mut missing = Missing::default();
+        ["a", "own/x", "mine", "e2"].iter().for_each(|path| missing.add(path, "why"));
+        let manifest = tree(&["a", "d/b", "e/f", "link-there"]);
+        let indices =
+            manifest.files().map(|(index, ..)| index).filter(|&index| manifest.path(index) == "a").collect();
+        let find = |missing: &Missing, indices: &HashSet<u32>| {
+            surplus(&target, &manifest, Unsent { missing, indices }, || true).unwrap()
+        };
+        let mut lost = find(&missing, &indices).missing.named;
+        lost.sort();
+        assert_eq!(lost, ["a", "mine", "own/x/y"].map(PathBuf::from));
+        missing.count += 1;
+        let found = find(&missing, &HashSet::new());
+        assert_eq!(found.missing, found.all, "each of them may be one that is not named");
+        let found = found.all;
         let mut named = found.named;
         named.sort();
         let expected = ["d/mine", "e", "link-there/f", "mine", "own/x/y", "own/z"].map(PathBuf::from);
@@ -191,7 +282,7 @@ mod tests {
 
     #[test]
     fn many_are_named_by_the_first_and_counted() {
-        let mut surplus = Surplus::default();
+        let mut surplus = Files::default();
         (0..1012).for_each(|number| surplus.add(|| PathBuf::from(number.to_string())));
         assert_eq!(surplus.shown(), "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 1,002 more");
     }
