@@ -149,6 +149,7 @@ impl Fault {
             Violation::Root => {
                 Fault::new(TroubleKind::Integrity, &format!("{peer}: {violation}"), Verdict::Discard)
             }
+            Violation::Truncated => Fault::lost(format!("{peer}: {violation}")),
             // Bytes can be damaged on their way; a new connection may do.
             _ => Fault::lost(format!(
                 "{peer}: protocol error: {violation} (server bug or corrupted connection)"
@@ -247,6 +248,13 @@ mod tests {
         }
         assert_eq!(Fault::disk("full").verdict, Verdict::Never);
         assert_eq!(Fault::refused("a", &failure(Code::Unreadable, Some(1))).verdict, Verdict::Unreadable);
+    }
+
+    #[test]
+    fn a_link_that_breaks_is_no_fault_of_the_server() {
+        let fault = Fault::violation("h:1", &Violation::Truncated);
+        assert!(fault.is_lost());
+        assert_eq!(fault.trouble.message.as_str(), "h:1: the connection was closed in the middle of an answer");
     }
 
     #[test]
