@@ -2,6 +2,7 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
+use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     net::{TcpStream, lookup_host},
     task::JoinSet,
@@ -14,6 +15,10 @@ use super::retry::Fault;
 
 /// An address that does not answer gets a rival after this (RFC 8305, section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
+/// After this time without bytes the system asks whether the other host is still there.
+const KEEPALIVE_TIME: Duration = Duration::from_secs(30);
+/// Between two of these questions; the system decides how many may have no answer.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 /// No more addresses are tried.
 const MOST: usize = 16;
 
@@ -39,6 +44,9 @@ pub(super) async fn dial(authority: &Authority, patience: Duration) -> Result<Tc
         .map_err(|error| unreachable(format!("cannot connect to {peer}: {}", reason(&error))))?;
     // Requests are small and must not wait for each other; a socket that refuses this works all the same.
     let _ = stream.set_nodelay(true);
+    // A host that is gone shows also while its server may send nothing for long.
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_TIME).with_interval(KEEPALIVE_INTERVAL);
+    let _ = SockRef::from(&stream).set_tcp_keepalive(&keepalive);
     Ok(stream)
 }
 

@@ -19,7 +19,7 @@ use crate::{
 
 use super::{
     origin::Origin,
-    patience::{Timeouts, hashing_time},
+    patience::{Timeouts, compression_time, hashing_time},
     rate::Limiter,
     retry::Fault,
     trust::Servers,
@@ -220,12 +220,14 @@ impl Link {
             })?;
             let idle = used == 0 && event.is_none();
             self.broken |= matches!(event, Some(Event::Goodbye(_) | Event::Failed { request: 0, .. }));
-            let (mut hashed, mut works) = (Duration::ZERO, false);
+            let (mut hashed, mut works, mut prepares) = (Duration::ZERO, false, None);
             match &event {
                 Some(Event::Hashes { hashes, .. }) => {
                     hashed = hashing_time(BLOCK_SIZE.saturating_mul(hashes.len() as u64));
                 }
                 Some(Event::Working { .. }) => works = true,
+                Some(Event::Content { content, .. }) => prepares = Some(compression_time(content)),
+                Some(Event::Data { .. }) => prepares = Some(Duration::ZERO),
                 Some(Event::FilesEnd { .. } | Event::Failed { .. }) => drop(self.working.pop_front()),
                 _ => {}
             }
@@ -237,6 +239,9 @@ impl Link {
             let flow = event.map_or(Ok(ControlFlow::Continue(())), |event| take(Some(event)));
             self.wire.used(used);
             self.wire.hashed(&mut hashed);
+            if let Some(time) = prepares {
+                self.wire.prepares(time);
+            }
             if let (true, Some(budget)) = (works, self.working.front_mut()) {
                 self.wire.hashed(budget);
             }

@@ -2,8 +2,16 @@
 
 use std::time::{Duration, Instant};
 
+use crate::protocol::{digest::BLOCK_SIZE, message::Content};
+
 /// The time that a server with a slow disk may take to read and hash a block of 1 MiB.
 const BLOCK_TIME: Duration = Duration::from_secs(5);
+
+/// The time that a slow server with many clients may take to compress 1 MiB.
+const COMPRESSION_TIME: Duration = Duration::from_secs(1);
+
+/// The most bytes that one compressed byte stands for.
+const MAX_RATIO: u64 = 1032;
 
 /// The timeouts of all connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,11 +36,21 @@ impl Timeouts {
 
 /// The time that reading and hashing this many bytes may take.
 pub(super) fn hashing_time(bytes: u64) -> Duration {
+    time_of_blocks(bytes, BLOCK_TIME)
+}
+
+/// The time that a server may take to compress again what is before the range of an archive, of which it sends nothing. What the server
+/// says of the sources counts only as far as the bytes that were received can stand for it.
+pub(super) fn compression_time(content: &Content) -> Duration {
+    let before = content.first_block.saturating_mul(BLOCK_SIZE).saturating_add(content.skip);
+    let sources = content.sources.map_or(0, |sources| sources.bytes);
+    time_of_blocks(sources.min(before.saturating_mul(MAX_RATIO)), COMPRESSION_TIME)
+}
+
+fn time_of_blocks(bytes: u64, time: Duration) -> Duration {
     // Less than a second of float error in a year.
-    Duration::try_from_secs_f64(
-        bytes as f64 / crate::protocol::digest::BLOCK_SIZE as f64 * BLOCK_TIME.as_secs_f64(),
-    )
-    .unwrap_or(Duration::MAX)
+    Duration::try_from_secs_f64(bytes as f64 / BLOCK_SIZE as f64 * time.as_secs_f64())
+        .unwrap_or(Duration::MAX)
 }
 
 /// The patience with one connection. Time in which the client does not read, since it holds itself back, does not count.
@@ -43,11 +61,13 @@ pub(super) struct Patience {
     waited: Duration,
     /// Bytes that were received meanwhile.
     received: u64,
+    /// How much longer than the timeout the server may send nothing before its next bytes.
+    preparing: Duration,
 }
 
 impl Patience {
     pub(super) fn new(timeouts: Timeouts) -> Patience {
-        Patience { timeouts, waited: Duration::ZERO, received: 0 }
+        Patience { timeouts, waited: Duration::ZERO, received: 0, preparing: Duration::ZERO }
     }
 
     pub(super) fn timeouts(&self) -> Timeouts {
@@ -57,6 +77,16 @@ impl Patience {
     /// Something is asked: before that there was nothing to wait for.
     pub(super) fn begin(&mut self) {
         (self.waited, self.received) = (Duration::ZERO, 0);
+    }
+
+    /// How long the server may send nothing.
+    pub(super) fn silence(&self) -> Duration {
+        self.timeouts.silence.saturating_add(self.preparing)
+    }
+
+    /// The server may send nothing for this time before its next bytes, which does not count.
+    pub(super) fn prepares(&mut self, time: Duration) {
+        self.preparing = time;
     }
 
     /// The server has read and hashed for some of the time: at most `budget` does not count, and is taken from it.
@@ -76,6 +106,7 @@ impl Patience {
     }
 
     fn took_in(&mut self, waited: Duration, bytes: usize) -> bool {
+        let waited = waited.saturating_sub(std::mem::take(&mut self.preparing));
         self.waited = self.waited.saturating_add(waited);
         self.received = self.received.saturating_add(bytes as u64);
         if self.waited < self.timeouts.speed_time {
@@ -89,6 +120,8 @@ impl Patience {
 
 #[cfg(test)]
 mod tests {
+    use crate::protocol::message::{Form, Sources, Timestamp};
+
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -123,6 +156,33 @@ mod tests {
             assert!(patience.took_in(29 * SECOND, 60), "an answer of few bytes may take its time");
             patience.begin();
         }
+    }
+
+    #[test]
+    fn an_archive_that_resumes_may_be_compressed_again_before_it_is_sent() {
+        let content = |first_block, skip, bytes| Content {
+            form: Form::Zip,
+            name: "a.zip".into(),
+            size: None,
+            sources: Some(Sources { bytes, ..Sources::default() }),
+            modified: Timestamp { seconds: 0, nanoseconds: 0 },
+            mode: 0o644,
+            identity: "i".into(),
+            first_block,
+            skip,
+            data_bytes: None,
+        };
+        assert_eq!(compression_time(&content(0, 0, 100 << 20)), Duration::ZERO, "it does not resume");
+        assert_eq!(compression_time(&content(3, 7, 100 << 20)), 100 * COMPRESSION_TIME);
+        assert_eq!(compression_time(&content(0, 1 << 10, u64::MAX)), COMPRESSION_TIME * 1032 / 1024);
+        assert!(compression_time(&content(u64::MAX, 1, u64::MAX)) > Duration::from_secs(86_400));
+        let mut patience = patience();
+        patience.prepares(100 * SECOND);
+        assert_eq!(patience.silence(), 130 * SECOND);
+        assert!(patience.took_in(129 * SECOND, 3000));
+        assert_eq!(patience.silence(), 30 * SECOND, "only once");
+        patience.prepares(100 * SECOND);
+        assert!(!patience.took_in(131 * SECOND, 100));
     }
 
     #[test]

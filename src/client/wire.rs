@@ -220,8 +220,13 @@ impl Wire {
         self.patience.hashed(budget);
     }
 
+    /// The server prepares what it sends next; see [`Patience::prepares`].
+    pub(super) fn prepares(&mut self, time: Duration) {
+        self.patience.prepares(time);
+    }
+
     fn silence(&self) -> Duration {
-        self.patience.timeouts().silence
+        self.patience.silence()
     }
 
     /// Waits until it can be read, or with `pending`, until it can be read or written. Also yields now and then while it always can.
