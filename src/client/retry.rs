@@ -254,7 +254,10 @@ mod tests {
     fn a_link_that_breaks_is_no_fault_of_the_server() {
         let fault = Fault::violation("h:1", &Violation::Truncated);
         assert!(fault.is_lost());
-        assert_eq!(fault.trouble.message.as_str(), "h:1: the connection was closed in the middle of an answer");
+        assert_eq!(
+            fault.trouble.message.as_str(),
+            "h:1: the connection was closed in the middle of an answer"
+        );
     }
 
     #[test]

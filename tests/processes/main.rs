@@ -11,6 +11,7 @@ mod harmless;
 mod headless;
 mod killed;
 mod memory;
+mod odd_file_systems;
 mod origins;
 mod out_of_memory;
 mod out_of_threads;

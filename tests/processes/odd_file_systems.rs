@@ -1,0 +1,141 @@
+//! Downloads to file systems that refuse names, links, times or sizes, or that fold two names into one: each is made by
+//! `tests/odd_file_system.py`, where `/dev/fuse`, Python and a mount namespace are to be had.
+
+use std::{fs, os::unix::fs::symlink, path::Path};
+
+use serde_json::Value;
+
+use crate::shared::program::{self, Home, Outcome, Service};
+
+/// Where the file system is mounted, in a home folder.
+const MOUNTED: &str = "mounted";
+
+/// What was on the file system at the end.
+const KEPT: &str = "kept";
+
+/// Runs a script with the file system mounted, and copies what is on it.
+fn run(home: &Home, rules: &str, script: &str) -> Option<Outcome> {
+    const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/odd_file_system.py");
+    let script = format!("{script}\ncode=$?; mkdir -p {KEPT}; cp -R {MOUNTED}/. {KEPT}; exit $code");
+    fs::create_dir_all(home.path().join(MOUNTED)).expect("made");
+    let arguments =
+        ["-rm", "python3", PROGRAM, MOUNTED, rules, "sh", "-c", &script, env!("CARGO_BIN_EXE_tui")];
+    Some(program::finish(home.other("unshare", arguments).spawn().ok()?))
+}
+
+/// A served folder with all that such file systems do not take.
+fn serve(home: &Home) -> Service {
+    for (name, content) in [
+        ("t/Makefile", "upper"),
+        ("t/makefile", "lower"),
+        ("t/a:b", "colon"),
+        ("t/sub/x", "plain"),
+        (&format!("t/{:0200}", 7), "long"),
+        (&format!("{:0140}", 7), "long, but not for this"),
+    ] {
+        home.write(&format!("served/{name}"), content);
+    }
+    symlink("Makefile", home.path().join("served/t/link")).expect("made");
+    Service::start(home, &home.path().join("served"), "--plain")
+}
+
+/// Runs `tui` with these options and paths, one program after the other; the last one's outcome. `None` where no such file system
+/// can be mounted.
+fn fetch(rules: &str, fetches: &[&str]) -> Option<(Home, Outcome)> {
+    let home = Home::new();
+    if run(&home, rules, "true").is_none_or(|outcome| outcome.code != 0) {
+        println!("skipped: no file system can be mounted through /dev/fuse here");
+        return None;
+    }
+    let service = serve(&home);
+    let fetch = |fetch| {
+        format!("\"$0\" --plain -H 127.0.0.1 -P {} -d {MOUNTED} --json {fetch} >events", service.port)
+    };
+    let outcome = run(&home, rules, &fetches.iter().map(fetch).collect::<Vec<_>>().join("\n"))?;
+    let stdout = fs::read_to_string(home.path().join("events")).expect("events");
+    Some((home, Outcome { stdout, ..outcome }))
+}
+
+fn missing(done: &Value) -> Vec<&str> {
+    let entries = done["missing"]["entries"].as_array().map(Vec::as_slice).unwrap_or_default();
+    entries.iter().filter_map(|entry| entry["path"].as_str()).collect()
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entry = |entry: std::io::Result<fs::DirEntry>| entry.expect("an entry").file_name();
+    let names = fs::read_dir(folder).expect("there").map(|found| entry(found).to_string_lossy().into_owned());
+    let mut names: Vec<_> = names.collect();
+    names.sort();
+    names
+}
+
+fn read(home: &Home, path: &str) -> String {
+    fs::read_to_string(home.path().join(KEPT).join(path)).expect("there")
+}
+
+#[test]
+fn two_spellings_that_are_one_file_are_never_mixed() {
+    let Some((home, outcome)) = fetch("fold", &["--as tree t"]) else { return };
+    assert_eq!(outcome.code, 8, "{outcome:#?}");
+    assert_eq!(missing(&outcome.events("done")[0]), ["makefile"]);
+    assert_eq!(read(&home, "t/Makefile"), "upper");
+    assert_eq!(read(&home, "t/link"), "upper");
+    let Some((home, outcome)) = fetch("fold", &["--extract t"]) else { return };
+    assert_eq!(outcome.code, 8, "{outcome:#?}");
+    assert_eq!(missing(&outcome.events("done")[0]), ["t/makefile"]);
+    assert_eq!(read(&home, "t/Makefile"), "upper");
+    // As two jobs: the one that has the file is whole, and the other is an error.
+    let Some((home, outcome)) = fetch("fold", &["t/Makefile t/makefile"]) else { return };
+    assert_eq!(outcome.code, 7, "{outcome:#?}");
+    let [done] = outcome.events("done").try_into().expect("one is done");
+    let [name] = names(&home.path().join(KEPT)).try_into().expect("one file");
+    assert_eq!(done["name"], name.as_str());
+    assert_eq!(read(&home, &name), if name == "Makefile" { "upper" } else { "lower" });
+}
+
+#[test]
+fn names_that_a_file_system_does_not_take_are_missing_or_have_a_substitute() {
+    let (long, short) = (format!("{:0200}", 7), format!("{:0140}", 7));
+    let rules = "refuse=:,name-max=143";
+    let Some((home, outcome)) = fetch(rules, &["--as tree t"]) else { return };
+    assert_eq!(outcome.code, 8, "{outcome:#?}");
+    assert_eq!(outcome.events("done")[0]["missing"]["count"], 2);
+    assert_eq!(names(&home.path().join(KEPT).join("t")), ["Makefile", "link", "makefile", "sub"]);
+    let Some((home, outcome)) = fetch(rules, &["--names portable --as tree t"]) else { return };
+    assert_eq!(outcome.code, 8, "{outcome:#?}");
+    assert_eq!(read(&home, "t/a_b"), "colon");
+    // A name without room for what is added to it while it is unfinished; and one that there cannot be.
+    let Some((home, outcome)) = fetch(rules, &[&short]) else { return };
+    assert_eq!(outcome.code, 0, "{outcome:#?}");
+    assert_eq!(names(&home.path().join(KEPT)), [short]);
+    let Some((home, outcome)) = fetch(rules, &["t/a:b"]) else { return };
+    assert_eq!(outcome.code, 7, "{outcome:#?}");
+    assert_eq!(names(&home.path().join(KEPT)), [""; 0]);
+    let Some((home, outcome)) = fetch(rules, &[&format!("t/{long}")]) else { return };
+    assert_eq!((outcome.code, outcome.events("changed").len()), (0, 1), "{outcome:#?}");
+    let [name] = names(&home.path().join(KEPT)).try_into().expect("one file");
+    assert!(long.starts_with(&name), "{name}");
+}
+
+#[test]
+fn links_are_missing_where_there_are_none_and_modes_and_syncs_may_be_refused() {
+    let rules = "no-links,no-fsync,no-chmod";
+    let Some((home, outcome)) = fetch(rules, &["--as tree t"]) else { return };
+    assert_eq!(outcome.code, 8, "{outcome:#?}");
+    assert_eq!(missing(&outcome.events("done")[0]), ["link"]);
+    assert_eq!(read(&home, "t/sub/x"), "plain");
+    let Some((home, outcome)) = fetch(rules, &["t/makefile t/sub"]) else { return };
+    assert_eq!(outcome.code, 0, "{outcome:#?}");
+    assert_eq!(read(&home, "makefile"), "lower");
+}
+
+#[test]
+fn deleted_files_may_keep_a_name_and_the_room_may_be_unknown() {
+    let rules = "keep-open,statfs-zero";
+    let Some((home, outcome)) = fetch(rules, &["--as tree t", "--as tree --overwrite t"]) else { return };
+    assert_eq!(outcome.code, 0, "{outcome:#?}");
+    assert_eq!(names(&home.path().join(KEPT)), ["t"]);
+    let Some((home, outcome)) = fetch(rules, &["--extract t", "t/makefile"]) else { return };
+    assert_eq!(outcome.code, 0, "{outcome:#?}");
+    assert_eq!(names(&home.path().join(KEPT)), ["makefile", "t", "t.zip"]);
+}
