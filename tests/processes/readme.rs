@@ -1,12 +1,29 @@
-//! What the READMEs say is what the program does: keys, options, exit codes and commands cannot drift apart.
+//! What the READMEs and `docs/` say is what the program does: keys, options, exit codes, commands and links cannot drift apart.
 
-use std::path::Path;
+use std::{fs, path::Path};
 
 use clap::CommandFactory;
 use fdsp::{cli::Cli, ui::actions::docs};
 
 const ENGLISH: &str = include_str!("../../README.md");
 const CHINESE: &str = include_str!("../../README_CN.md");
+const SCRIPTING: &str = include_str!("../../docs/scripting.md");
+/// Most bytes of each README.
+const MAX_LEN: usize = 10 * 1024;
+
+/// Each README and each document, with its path.
+fn documents() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let docs = fs::read_dir(root.join("docs")).expect("docs").map(|entry| {
+        let name = entry.expect("an entry").file_name().into_string().expect("UTF-8");
+        format!("docs/{name}")
+    });
+    let read = |file: String| {
+        let text = fs::read_to_string(root.join(&file)).expect("a document");
+        (file, text)
+    };
+    ["README.md", "README_CN.md"].map(str::to_owned).into_iter().chain(docs).map(read).collect()
+}
 
 /// Holds what stands in a file behind `begin` and before `end`; with `UPDATE=1` in the environment, puts it
 /// there.
@@ -26,9 +43,7 @@ fn holds(file: &str, begin: &str, end: &str, made: &str) {
 #[test]
 fn the_key_tables_are_those_of_the_actions() {
     let table = format!("\n\n{}\n\n", docs::markdown().trim());
-    for file in ["README.md", "README_CN.md"] {
-        holds(file, "<!-- keys -->", "<!-- /keys -->", &table);
-    }
+    holds("docs/keys.md", "<!-- keys -->", "<!-- /keys -->", &table);
 }
 
 #[test]
@@ -44,15 +59,45 @@ fn options_that_are_spoken_of_exist() {
     let known: Vec<String> =
         command.get_arguments().filter_map(|it| it.get_long().map(str::to_owned)).collect();
     let others = ["release", "lib", "open", "help", "version", "test"];
-    for text in [ENGLISH, CHINESE] {
+    for (file, text) in documents() {
         let words = text.split(|c: char| !(c.is_ascii_lowercase() || c == '-'));
         for option in words
             .filter_map(|word| word.strip_prefix("--"))
             .filter(|option| !option.is_empty() && !option.starts_with('-'))
         {
-            assert!(known.iter().any(|name| name == option) || others.contains(&option), "--{option}");
+            assert!(
+                known.iter().any(|name| name == option) || others.contains(&option),
+                "--{option} in {file}"
+            );
         }
     }
+}
+
+#[test]
+fn links_to_files_and_headings_lead_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut links = 0;
+    for (file, text) in documents() {
+        let folder = root.join(&file).parent().expect("a folder").to_owned();
+        for (target, _) in text.split("](").skip(1).filter_map(|rest| rest.split_once(')')) {
+            let (path, heading) = target.split_once('#').unwrap_or((target, ""));
+            let linked = folder.join(path);
+            assert!(linked.exists(), "{file} links to {target}");
+            if !heading.is_empty() {
+                let linked = fs::read_to_string(&linked).expect("a document");
+                let anchors = linked.lines().filter_map(|line| line.strip_prefix("## "));
+                let mut anchors = anchors.map(|text| text.to_lowercase().replace(' ', "-"));
+                assert!(anchors.any(|anchor| anchor == heading), "{file} links to {target}");
+            }
+            links += 1;
+        }
+    }
+    assert!(links > 20, "{links}");
+}
+
+#[test]
+fn a_readme_is_read_in_a_few_minutes() {
+    assert!(ENGLISH.len() <= MAX_LEN && CHINESE.len() <= MAX_LEN);
 }
 
 #[test]
@@ -72,10 +117,7 @@ fn exit_codes_are_all_named() {
     ];
     let help = Cli::command().render_help().to_string();
     for code in codes.map(|code| code as u8) {
-        assert!(
-            ENGLISH.contains(&format!("\n| {code} | ")) && CHINESE.contains(&format!("\n| {code} | ")),
-            "{code}"
-        );
+        assert!(SCRIPTING.contains(&format!("\n| {code} | ")), "{code}");
         assert!(help.contains(&format!(" {code}  ")), "{code} in --help");
     }
 }

@@ -1,4 +1,4 @@
-//! What is written about the keys: the help page's lines, the README's table and the `[keys]` section of
+//! What is written about the keys: the help page's lines, the table of `docs/keys.md` and the `[keys]` section of
 //! the sample configuration. Tests hold that the files in the repository equal what is made here.
 
 use std::fmt::Write as _;
@@ -43,7 +43,7 @@ pub fn help(keys: &KeyMap, sections: &[Section], ascii: bool) -> Vec<HelpLine> {
     lines
 }
 
-/// The README's key table, in Markdown, between the marks `<!-- keys -->` and `<!-- /keys -->`.
+/// The table of `docs/keys.md`, in Markdown, between the marks `<!-- keys -->` and `<!-- /keys -->`.
 pub fn markdown() -> String {
     let keys = KeyMap::default();
     let mut text = String::new();

@@ -1,5 +1,5 @@
 //! The one table of what a person can do on both screens. The key map, the hint bar, the help page, the
-//! README's key table and the `[keys]` section of the configuration are all made from it.
+//! table of `docs/keys.md` and the `[keys]` section of the configuration are all made from it.
 
 pub mod docs;
 pub mod hints;
@@ -51,7 +51,7 @@ impl Context {
         matches!(self, Context::Input | Context::Prompt)
     }
 
-    /// Its name in messages, on the help page and in the README.
+    /// Its name in messages, on the help page and in `docs/keys.md`.
     pub fn title(self) -> &'static str {
         match self {
             Context::Input => "address line",
@@ -67,7 +67,7 @@ impl Context {
     }
 }
 
-/// The sections of the help page and of the README's key table.
+/// The sections of the help page and of `docs/keys.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Section {
     /// Both screens.
@@ -141,7 +141,7 @@ pub struct Spec {
     pub keys: &'static [&'static str],
     /// A word or two for the hint bar.
     pub word: &'static str,
-    /// A sentence for the help page and the README.
+    /// A sentence for the help page and `docs/keys.md`.
     pub help: &'static str,
 }
 

@@ -141,17 +141,6 @@ fn every_section_is_listed_and_the_help_page_has_the_keys_in_force() {
     }
 }
 
-/// Once there is a README.
-#[test]
-fn the_readme_has_the_table_that_is_in_force() {
-    let Ok(readme) = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")) else {
-        return;
-    };
-    let written = readme.split_once("<!-- keys -->").and_then(|(_, rest)| rest.split_once("<!-- /keys -->"));
-    let Some((written, _)) = written else { panic!("README.md has no key table between its two marks") };
-    assert_eq!(written.trim(), docs::markdown().trim());
-}
-
 #[test]
 fn the_sample_section_uncommented_is_what_is_in_force_anyway() {
     let uncommented: String = docs::toml()
