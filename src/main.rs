@@ -26,9 +26,9 @@ fn main() -> ExitCode {
 }
 
 fn run() -> color_eyre::Result<Exit> {
-    // Before anything is read that is secret.
+    // Before any secret is read.
     let unprotected = fdsp::protect_memory().err().map(|error| {
-        format!("other processes of yours may be able to read this one's memory, and core files can be written: {error}")
+        format!("the memory of this process, with its tokens and keys, may be readable by your other processes or in core files: {error}")
     });
     fdsp::catch_file_size_signal()?;
     let cli = match Cli::read(std::env::args_os()).map_err(Problem::from)? {

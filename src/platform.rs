@@ -259,9 +259,8 @@ pub fn catch_file_size_signal() -> io::Result<()> {
     signal(kind).map(drop)
 }
 
-/// Makes sure that no core file has tokens and keys in it, and that no other process of the same user reads the memory or the
-/// environment (`FDSP_TOKEN`) of this one. A process that is traced already stays open to its tracer, which sees all of
-/// it anyway.
+/// Keeps tokens and keys out of core files, and other processes of the same user from reading the memory or the environment
+/// (`FDSP_TOKEN`) of this one. A process that is already traced stays readable for its tracer.
 ///
 /// # Errors
 /// The system does not allow it.
@@ -278,7 +277,7 @@ fn is_traced() -> bool {
     status("TracerPid:").is_some_and(|tracer| tracer != "0")
 }
 
-/// A field of what the kernel tells of this process.
+/// The value of a field of `/proc/self/status`.
 pub(crate) fn status(field: &str) -> Option<String> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     status.lines().find_map(|line| Some(line.strip_prefix(field)?.trim().to_owned()))
@@ -377,7 +376,7 @@ pub(crate) fn shutdown(socket: impl AsFd, how: Shutdown) -> io::Result<()> {
     }
 }
 
-/// Waits until a listener or one of these sockets can be read, or `timeout` has passed: which of them can, the listener first.
+/// Waits until a listener or one of these sockets is readable, or `timeout` has passed. Returns which are readable, the listener first.
 pub(crate) fn readable(
     listener: impl AsFd,
     sockets: &[impl AsFd],

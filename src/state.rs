@@ -50,7 +50,7 @@ pub(crate) fn read_own(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 fn read_all(file: File) -> io::Result<Vec<u8>> {
-    // Room for all of it at once: a buffer that grows leaves copies of a secret behind.
+    // Allocated at its full size: a buffer that grows leaves copies of a secret in memory.
     let size = file.metadata().map_or(0, |found| found.len()).min(MOST);
     let mut bytes = Vec::with_capacity(usize::try_from(size).map_or(0, |size| size + 1));
     file.take(MOST + 1).read_to_end(&mut bytes)?;

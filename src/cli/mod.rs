@@ -194,7 +194,7 @@ pub struct ServerArgs {
     /// Serve everybody, without a token
     #[arg(long)]
     pub public: bool,
-    /// Print the token with the address also where stdout is not a terminal [default: print where the token is]
+    /// Print the token in the address even if stdout is not a terminal [default: print where the token is]
     #[arg(long)]
     pub print_token: bool,
     /// Links to follow: those that stay inside the folder, or never any [default: inside]

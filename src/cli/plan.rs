@@ -62,21 +62,21 @@ pub enum Task {
     Demo(Box<Demo>),
 }
 
-/// A server, and what is printed of it.
+/// A server, and how its token is printed.
 #[derive(Clone, Debug)]
 pub struct Serve {
-    /// How it runs.
+    /// Its configuration.
     pub config: server::Config,
-    /// What is printed of its token.
+    /// How its token is printed.
     pub print: PrintedToken,
 }
 
-/// What a server prints of its token on stdout, which may be kept where others read it.
+/// How a server prints its token. Stdout may be a file or a log that other users can read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PrintedToken {
-    /// It is part of the address.
+    /// In the address, on stdout.
     InAddress,
-    /// Where it is from.
+    /// Not at all; stderr says where the token is.
     Source(TokenSource),
 }
 

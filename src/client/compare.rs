@@ -115,7 +115,7 @@ fn restart_comparison(context: &Context, memory: &mut Memory) -> Result<(), Faul
     Ok(())
 }
 
-/// Takes the answers.
+/// Receives the server's hashes and passes them to [`Hashing`].
 struct Comparison<'a> {
     context: &'a Context,
     target: Option<Target>,

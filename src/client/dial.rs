@@ -15,9 +15,9 @@ use super::retry::Fault;
 
 /// An address that does not answer gets a rival after this (RFC 8305, section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
-/// After this time without bytes the system asks whether the other host is still there.
+/// Time without received bytes before the first TCP keepalive probe.
 const KEEPALIVE_TIME: Duration = Duration::from_secs(30);
-/// Between two of these questions; the system decides how many may have no answer.
+/// Time between two probes. The system decides how many may stay unanswered.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 /// No more addresses are tried.
 const MOST: usize = 16;
@@ -44,7 +44,7 @@ pub(super) async fn dial(authority: &Authority, patience: Duration) -> Result<Tc
         .map_err(|error| unreachable(format!("cannot connect to {peer}: {}", reason(&error))))?;
     // Requests are small and must not wait for each other; a socket that refuses this works all the same.
     let _ = stream.set_nodelay(true);
-    // A host that is gone shows also while its server may send nothing for long.
+    // Detects that the host is gone even while the server may send nothing for a long time.
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_TIME).with_interval(KEEPALIVE_INTERVAL);
     let _ = SockRef::from(&stream).set_tcp_keepalive(&keepalive);
     Ok(stream)

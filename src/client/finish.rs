@@ -121,7 +121,7 @@ impl Finish {
         Ok(self.sync_name(target)?)
     }
 
-    /// The folder and the name of the file that it replaces.
+    /// Returns the folder and the name of what the download replaces, if it replaces something.
     fn replaced<'a>(&self, place: &'a Place) -> Result<Option<(BorrowedFd<'a>, &'a OsStr)>, Fault> {
         if !matches!(self.existing, Existing::Overwrite | Existing::Update) {
             return Ok(None);

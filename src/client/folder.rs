@@ -104,7 +104,7 @@ impl Folder {
         }
     }
 
-    /// Whether another user has put there what has this owner; see [`is_of_another`].
+    /// Whether a file with this owner in this folder belongs to another user; see [`is_of_another`].
     pub(super) fn is_of_another(&self, owner: u32) -> bool {
         rustix::fs::fstat(&self.handle).is_ok_and(|folder| is_of_another(&folder, owner))
     }
@@ -170,23 +170,23 @@ pub(super) fn open_directory(parent: impl AsFd, name: &OsStr) -> io::Result<Owne
     Ok(rustix::io::retry_on_intr(|| rustix::fs::openat(parent.as_fd(), name, flags, Mode::empty()))?)
 }
 
-/// Whether several users may put something into a folder, and each of them only changes what is theirs: one with the sticky bit,
-/// as `/tmp`. A folder without it gives everybody in it everything, so that nothing helps there; and the members of a group
-/// who share one trust each other.
+/// Whether several users may create files in a folder, and each may change only their own: a folder with the sticky bit, such as
+/// `/tmp`. Without that bit each of these users can replace every file, so a check of the owner would not help; and the members of
+/// a group that share a folder trust each other.
 pub(super) fn is_shared(folder: &Stat) -> bool {
     const STICKY: u32 = 0o1000;
     const OTHERS_WRITE: u32 = 0o022;
     folder.st_mode & STICKY != 0 && folder.st_mode & OTHERS_WRITE != 0
 }
 
-/// Whether another user has put into a shared folder what has this owner: that user could change it at any time, also after it
-/// was verified. The owner of the folder and root could do that with everything.
+/// Whether a file with this owner in a shared folder belongs to another user, who could change it at any time, even after it was
+/// verified. The owner of the folder and root are trusted: they can replace every file in it.
 pub(super) fn is_of_another(folder: &Stat, owner: u32) -> bool {
     let trusted = [0, folder.st_uid, rustix::process::geteuid().as_raw()];
     is_shared(folder) && !trusted.contains(&owner)
 }
 
-/// What is in the way belongs to another user.
+/// The error for a file that belongs to another user.
 pub(super) fn of_another(path: &Path, owner: u32) -> Fault {
     Fault::disk(format!(
         "{} belongs to another user ({owner}), who could change it at any time; save in a folder of your own, or under another \
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn only_in_a_shared_folder_is_something_of_another_user() {
+    fn a_file_belongs_to_another_user_only_in_a_shared_folder() {
         let dir = tempfile::tempdir().unwrap();
         let mut folder = rustix::fs::stat(dir.path()).unwrap();
         let me = rustix::process::geteuid().as_raw();

@@ -13,7 +13,7 @@
 //!                             ├ part, blocks, memory   what is kept of it
 //!                             ├ tree                   a directory as itself
 //!                             ├ control, journal       what an interrupted run leaves of that
-//!                             ├ recall, compare, remote_hashes   which local blocks the server has as well
+//!                             ├ recall, compare, remote_hashes   which local blocks match the server's
 //!                             ├ leftover, reaper       how it is deleted, also by a run that knows of no more than the queue
 //!                             ├ place, folder, finish  its target, and how it gets there
 //!                             └ extract                what is in it, for those who want that
@@ -314,7 +314,7 @@ pub enum Event {
         /// `paused`, `resumed`, `cancelled`, `removed` or `renamed`.
         what: &'static str,
     },
-    /// Something that people should know of.
+    /// A warning for the user.
     Warning {
         /// A sentence.
         message: SafeText,

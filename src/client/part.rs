@@ -75,7 +75,7 @@ impl Part {
         // Its control file is there before its first byte.
         part.ours = part.length()? == 0 || part.journal.is_there();
         if part.ours {
-            // One of an earlier version may be open to others.
+            // Earlier versions of this program created it with permissions for other users.
             part.writer()?.change(|file| make_private(file, 0o600));
         }
         Ok(part)

@@ -10,7 +10,7 @@ const BLOCK_TIME: Duration = Duration::from_secs(5);
 /// The time that a slow server with many clients may take to compress 1 MiB.
 const COMPRESSION_TIME: Duration = Duration::from_secs(1);
 
-/// The most bytes that one compressed byte stands for.
+/// The maximum compression ratio of DEFLATE.
 const MAX_RATIO: u64 = 1032;
 
 /// The timeouts of all connections.
@@ -39,8 +39,8 @@ pub(super) fn hashing_time(bytes: u64) -> Duration {
     time_of_blocks(bytes, BLOCK_TIME)
 }
 
-/// The time that a server may take to compress again what is before the range of an archive, of which it sends nothing. What the server
-/// says of the sources counts only as far as the bytes that were received can stand for it.
+/// The time that a server may take to compress the part of an archive before the requested range again, without sending anything. The
+/// size of the sources that the server announces is limited to what the archive before the range can decompress to.
 pub(super) fn compression_time(content: &Content) -> Duration {
     let before = content.first_block.saturating_mul(BLOCK_SIZE).saturating_add(content.skip);
     let sources = content.sources.map_or(0, |sources| sources.bytes);
@@ -61,7 +61,7 @@ pub(super) struct Patience {
     waited: Duration,
     /// Bytes that were received meanwhile.
     received: u64,
-    /// How much longer than the timeout the server may send nothing before its next bytes.
+    /// Time beyond the timeout in which the server may send nothing before its next bytes.
     preparing: Duration,
 }
 
@@ -84,7 +84,7 @@ impl Patience {
         self.timeouts.silence.saturating_add(self.preparing)
     }
 
-    /// The server may send nothing for this time before its next bytes, which does not count.
+    /// Allows the server to send nothing for this time before its next bytes. The time does not count for the minimum rate.
     pub(super) fn prepares(&mut self, time: Duration) {
         self.preparing = time;
     }

@@ -183,7 +183,7 @@ pub(super) fn refuse_existing(target: &Target, existing: Existing, size: Option<
     }
 }
 
-/// Fails if another user has put there what is there. Whatever it is, it could be something else a moment later.
+/// Fails if the target is in a shared folder and belongs to another user, who could replace it at any time.
 pub(super) fn refuse_of_another(target: &Target, found: &Found) -> Result<(), Fault> {
     match target.folder.is_of_another(found.owner) {
         true => Err(of_another(&target.path(), found.owner)),

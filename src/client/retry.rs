@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_that_breaks_is_no_fault_of_the_server() {
+    fn a_connection_closed_during_an_answer_is_lost_without_a_protocol_error() {
         let fault = Fault::violation("h:1", &Violation::Truncated);
         assert!(fault.is_lost());
         assert_eq!(

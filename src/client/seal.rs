@@ -42,11 +42,11 @@ const CODE_LEN: usize = 32;
 pub(super) struct Seal {
     /// Absent only if the system gives no random numbers: then no journal is written.
     secret: Option<[u8; 32]>,
-    /// What there is to say of a secret of this run; `None` if it is kept.
+    /// The warning about a secret that exists only in this run; `None` if the secret is in a file.
     unkept: Option<Arc<Unkept>>,
 }
 
-/// A secret of this run: nothing of an earlier run is believed, which is said once.
+/// The warning that journals of earlier runs cannot be verified. It is sent once.
 struct Unkept {
     reason: String,
     events: mpsc::UnboundedSender<Event>,
@@ -63,20 +63,20 @@ impl Default for Seal {
 impl Seal {
     /// With the secret in a file, 64 hexadecimal digits, which is made where there is none.
     pub(super) fn with(path: &Path) -> io::Result<Seal> {
-        let bytes = state::read_or_make(path, || Ok(format!("{}\n", Hash(random()?)).into_bytes()))?;
+        let bytes = state::read_or_make(path, || Ok(format!("{}\n", Hash(tls::random()?)).into_bytes()))?;
         let secret = str::from_utf8(&bytes).ok().and_then(|text| Hash::from_hex(text.trim_end()));
         let wrong =
             || io::Error::new(io::ErrorKind::InvalidData, "it has not 64 hexadecimal digits; delete it");
         Ok(Seal { secret: Some(secret.ok_or_else(wrong)?.0), unkept: None })
     }
 
-    /// With a secret of this run, and the reason why there is no other one, which goes to `events` once it matters.
+    /// With a secret of this run only. `reason`: why there is no secret in a file; it is sent to `events` when the first journal is rejected.
     pub(super) fn of_this_run(reason: String, events: mpsc::UnboundedSender<Event>) -> Seal {
         let unkept = Unkept { reason, events, said: AtomicBool::new(false) };
-        Seal { secret: random().ok(), unkept: Some(Arc::new(unkept)) }
+        Seal { secret: tls::random().ok(), unkept: Some(Arc::new(unkept)) }
     }
 
-    /// Warns that the journal at a path is not believed; without a kept secret, once for all of them.
+    /// Warns that the journal at this path is rejected; if the secret is not in a file, once for all journals.
     pub(super) fn warn(&self, path: &Path) {
         let path = path.shown();
         let Some(Unkept { reason, events, said }) = self.unkept.as_deref() else {
@@ -104,9 +104,7 @@ impl Seal {
         format: &str,
         header: &str,
     ) -> io::Result<Lines<W>> {
-        let mut nonce = [0; 16];
-        fill(&mut nonce)?;
-        let nonce = hex::encode(nonce);
+        let nonce = hex::encode(&tls::random()?[..16]);
         let key = self.key(name, &nonce, header).ok_or_else(|| io::Error::other("there is no secret"))?;
         out.write_all(plain(&format!("{format} {nonce}")).as_bytes())?;
         let mut lines = Lines { out, key };
@@ -263,16 +261,6 @@ pub(super) fn first(mut input: impl BufRead) -> Option<String> {
 fn unsealed(line: &[u8]) -> Option<&str> {
     let (sum, text) = split(line)?;
     (sum == format!("{:08x}", crc32fast::hash(text.as_bytes()))).then_some(text)
-}
-
-fn random() -> io::Result<[u8; 32]> {
-    let mut random = [0; 32];
-    fill(&mut random)?;
-    Ok(random)
-}
-
-fn fill(bytes: &mut [u8]) -> io::Result<()> {
-    tls::provider().secure_random.fill(bytes).map_err(|_| io::Error::other("no random numbers"))
 }
 
 #[cfg(test)]

@@ -28,17 +28,17 @@ pub(super) type Secure = Session<UnbufferedClientConnection>;
 /// Bytes that are read at once.
 const READ: usize = 16 * 1024;
 
-/// A connection to a server that is believed.
+/// A connection to a trusted server.
 pub(super) struct Secured {
-    /// What carries it.
+    /// The TLS session.
     pub session: Box<Secure>,
     /// The pin of the certificate that the server has proven to own.
     pub pin: Pin,
-    /// What is to be said of its token, if it has one.
+    /// The credential to send, if the address has a token.
     pub credential: Option<Credential>,
 }
 
-/// Makes sure of a server, and agrees on keys with it.
+/// Performs the TLS handshake, and verifies the server.
 pub(super) async fn secure(
     stream: &TcpStream,
     authority: &Authority,
@@ -93,8 +93,8 @@ pub(super) async fn secure(
     }
 }
 
-/// What shows the server that this client has its token: a proof, or, for a server that knows none, the token itself if its
-/// certificate is verified.
+/// Returns the credential to send if the address has a token: a proof; or the token itself, for a server of an earlier version
+/// whose certificate is verified.
 fn credential(
     authority: &Authority,
     selected: Option<&[u8]>,
@@ -117,8 +117,8 @@ fn credential(
             let mut fault = Fault::never(
                 TroubleKind::Refused,
                 format!(
-                    "{peer} is an older version, to which the token itself would have to be sent, and its certificate, {pin}, \
-                     was not compared with what the server shows: paste the whole address that the server shows"
+                    "{peer} is an older version that needs the token itself, and its certificate {pin} is not verified: \
+                     paste the whole address that the server shows"
                 ),
             );
             let new = NewServer { authority: authority.clone(), pin };

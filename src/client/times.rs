@@ -61,8 +61,8 @@ pub(super) fn set_modified(file: impl AsFd, modified: Timestamp) {
     }
 }
 
-/// Sets the permission bits of a new file: `wanted`, or where it replaces a file, those of that file. Executable is then what
-/// `wanted` says, for users who may read it. `replaced`: the folder and the name of what is replaced.
+/// Sets the permission bits of a new file: `wanted`, or if it replaces a file, those of that file. It is then executable if `wanted`
+/// says so, for users who may read it. `replaced`: the folder and the name of what is replaced.
 pub(super) fn set_access(file: impl AsFd, replaced: Option<(BorrowedFd<'_>, &OsStr)>, wanted: u32) {
     let stat = |(folder, name): (_, _)| rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).ok();
     // The permissions of a link mean nothing.
@@ -87,8 +87,8 @@ pub(super) fn has_acl(folder: BorrowedFd<'_>, name: &OsStr) -> bool {
     rustix::fs::lgetxattr_query(path, "system.posix_acl_access").is_ok()
 }
 
-/// Gives a new file the group of the old one, where the group may do more than all others. Returns false if the new file then has
-/// another group, whose members must not get those permissions.
+/// Gives a new file the group of the old one, if `mode` gives the group more permissions than all other users. Returns false if the
+/// new file still has another group, whose members must not get these permissions.
 pub(super) fn keeps_group(
     mode: u32,
     old: &Stat,
@@ -101,7 +101,7 @@ pub(super) fn keeps_group(
 
 /// Removes all permissions of group and others from an unfinished file or folder. `mode`: the permissions of its owner.
 pub(super) fn make_private(file: impl AsFd, mode: u32) {
-    // A new folder has it from its parent.
+    // A new folder inherits it from its parent.
     const SET_GROUP: u32 = 0o2000;
     if let Ok(stat) = rustix::fs::fstat(&file)
         && stat.st_mode & 0o077 != 0
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_its_group_a_file_is_as_private_as_for_all_others() {
+    fn without_group_leaves_the_group_the_permissions_of_all_others() {
         for (mode, without) in
             [(0o640, 0o600), (0o664, 0o644), (0o604, 0o604), (0o755, 0o755), (0o2770, 0o2700)]
         {

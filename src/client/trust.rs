@@ -34,7 +34,7 @@ use crate::{
 /// Above the lines of the file.
 const HEAD: &str = "\
 # The servers whose certificates were accepted: HOST:PORT, and the pin of the certificate.
-# Who takes a line out is asked again. first-use: with --accept-new, without comparing the pin.
+# Delete a line to be asked again. first-use: accepted by --accept-new, without comparing the pin.
 ";
 
 /// In the line of a server that was accepted without asking the user.
@@ -70,21 +70,21 @@ pub(super) enum Distrust {
     File(io::Error),
 }
 
-/// Why a server is believed.
+/// Why a server is trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Belief {
-    /// By the pin of its address, by its user, or by the system's authorities.
+    /// Its certificate has the pin of the address, was accepted by the user, or is valid by the system's authorities.
     Verified,
-    /// It is the server that was accepted on its first use, without comparing its certificate.
+    /// Its certificate was accepted on its first use, without being compared.
     FirstUse,
-    /// This is its first use. It is to be accepted once it has proven that it has the certificate's key.
+    /// This is its first use. The caller accepts it once it has proven that it has the certificate's key.
     New,
 }
 
 /// Who has accepted a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AcceptedBy {
-    /// The user, who has been shown it.
+    /// The user, who was shown it.
     User,
     /// [`Trust::accept_new`].
     FirstUse,
@@ -98,7 +98,7 @@ struct Known {
 }
 
 impl Known {
-    /// What is known after `new` is accepted, too: the first certificate counts, and the user is above the first use.
+    /// Returns what is known after `new` is accepted as well: the first certificate stays, and the user's acceptance replaces a first use.
     fn and(self, new: Known) -> Known {
         if self.pin == new.pin && new.by == AcceptedBy::User { new } else { self }
     }
@@ -212,7 +212,7 @@ fn read(path: &Path) -> io::Result<String> {
     }
 }
 
-/// The server of a line and what is known of it, if it has them.
+/// The server of a line, and its certificate; `None` for a comment or a malformed line.
 fn entry(line: &str) -> Option<(&str, Known)> {
     let mut words = line.split_whitespace();
     let (name, pin) = (words.next()?, words.next()?);
@@ -225,7 +225,7 @@ fn find(text: &str, name: &str) -> Option<Known> {
     text.lines().rev().filter_map(entry).find(|(known, _)| *known == name).map(|(_, known)| known)
 }
 
-/// Puts a server into the file, unless it is there with a pin, and returns what counts; everything else in it stays.
+/// Adds a server to the file, or updates its line as [`Known::and`] says, and returns what is known then. All other lines stay.
 fn remember(path: &Path, name: &str, new: Known) -> io::Result<Known> {
     let folder = path.parent().ok_or(ErrorKind::InvalidInput)?;
     state::private_folder(folder)?;
@@ -278,7 +278,7 @@ impl Verifier {
         self.verdict.lock().unwrap_or_else(PoisonError::into_inner).take_if(|verdict| verdict.is_err())?.err()
     }
 
-    /// The certificate that was believed, and why.
+    /// The certificate that is trusted, and why.
     pub(super) fn found(&self) -> Option<(Pin, Belief)> {
         self.verdict.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.as_ref().ok().copied()
     }
@@ -363,7 +363,7 @@ mod tests {
         Authority::new("nas", 7878, Security::Tls { pin })
     }
 
-    /// Why not, or nothing. A new server is accepted as after its handshake.
+    /// Why a server is not trusted, or an empty text. A new server is accepted as after its handshake.
     fn judge(servers: &Servers, authority: &Authority, found: Pin, vouched: bool) -> String {
         let judged = servers.judge(authority, found, || vouched).and_then(|belief| match belief {
             Belief::New => servers.accept(authority, found, AcceptedBy::FirstUse),
@@ -490,7 +490,7 @@ mod tests {
     }
 
     #[test]
-    fn a_first_use_is_remembered_as_one_until_the_user_accepts_it() {
+    fn a_server_stays_first_use_until_the_user_accepts_it() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("known_servers");
         for file in [None, Some(path.clone())] {

@@ -68,7 +68,7 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    /// Connects, and makes sure of the server where that is asked for. Also gives what is to be said of the server's token.
+    /// Connects, and verifies a server with TLS. Also returns the credential to send, if the address has a token.
     pub(super) async fn open(
         authority: &Authority,
         timeouts: Timeouts,

@@ -108,7 +108,7 @@ mod tests {
     };
 
     #[test]
-    fn one_of_an_earlier_version_becomes_private() {
+    fn a_work_folder_of_an_earlier_version_becomes_private() {
         use std::os::unix::fs::PermissionsExt;
         let dir = tempfile::tempdir().unwrap();
         let folder = Folders::default().open(dir.path()).unwrap();

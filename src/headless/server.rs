@@ -81,7 +81,7 @@ async fn drive(server: &Server, mut events: Receiver<Event>, mut signals: Signal
     }
 }
 
-/// The first line of `--json`. Unlike the event, it may have the token in it.
+/// The first line of `--json`. Unlike the event, it may contain the token.
 #[derive(Serialize)]
 struct Listening {
     event: &'static str,

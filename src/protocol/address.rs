@@ -311,7 +311,7 @@ fn port(text: &str) -> Result<u16, AddressError> {
     digits.parse().ok().filter(|port| *port != 0).ok_or_else(wrong)
 }
 
-/// Bytes that stand as they are in an address: of those that RFC 3986 allows in a path, the ones that mean nothing to a shell.
+/// Bytes that are not escaped in an address: those that RFC 3986 allows in a path, and that have no meaning in a shell.
 const UNESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'/')
     .remove(b'-')

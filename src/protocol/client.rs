@@ -211,7 +211,7 @@ impl Client {
         Client::with_credential(agent, None)
     }
 
-    /// As [`Client::new`], with what opens the server.
+    /// Like [`Client::new`], with a credential in `hello`.
     pub fn with_credential(agent: &str, credential: Option<Credential>) -> Client {
         let mut outgoing = Outgoing::new();
         outgoing.push(&Versions::OURS.encode());

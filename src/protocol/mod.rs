@@ -33,7 +33,7 @@
 //! `fdsp+plain://[TOKEN@]HOST[:PORT]/PATH`. The version is TLS 1.3 (RFC 8446), without early data and without client
 //! certificates. A client offers `fdsp/1-proof` and `fdsp/1` by ALPN (RFC 7301), and a server selects the first of them that it is offered; one
 //! that is offered other names only refuses, and one that is offered none accepts. The two differ in what "Tokens" says, and in nothing else; the
-//! first versions of this protocol's programs know `fdsp/1` only. A client says nothing to a server that selects neither. Inside of it everything is
+//! first programs that spoke this version know `fdsp/1` only. A client sends nothing to a server that selects neither. Inside of it everything is
 //! as without it, from the preamble on. Classic dialects are never spoken inside of TLS.
 //!
 //! In *PATH* `%` and two hex digits are the byte of that value, decoded once, before the path is taken apart: `%2F` separates
@@ -58,30 +58,30 @@
 //!
 //! # Tokens
 //!
-//! A server may want a *token*: 8 to 128 of the characters `A`-`Z`, `a`-`z`, `0`-`9`, `-`, `.`, `_` and `~`. What shows that the client has it
-//! stands in `hello`, and in nothing else. To a server that has selected `fdsp/1-proof` the client sends a proof instead of the token:
+//! A server may want a *token*: 8 to 128 of the characters `A`-`Z`, `a`-`z`, `0`-`9`, `-`, `.`, `_` and `~`. The client shows that it
+//! has the token in `hello`, and in no other message. To a server that has selected `fdsp/1-proof` the client sends a proof instead of the token:
 //!
 //! | member | value |
 //! |---|---|
 //! | `nonce` | 32 random bytes, new for each connection |
 //! | `token_proof` | HMAC-SHA-256 (RFC 2104); its key is the token, its text is `fdsp/1 token` (12 bytes), the SHA-256 of the server's certificate as this client was shown it (32 bytes; what a *PIN* has), and the nonce (32 bytes) |
 //!
-//! The server compares it with the one over the certificate that it has presented on this connection. So a server that passes a proof on
-//! to another one gets nothing by it: their certificates differ. Only who can decrypt the connection to the server itself could repeat a proof to it.
+//! The server compares it with the one over the certificate that it has presented on this connection. A proof that a server relays to
+//! another server is not valid there, because their certificates differ. Only a party that can decrypt the connection to the server could replay a proof to it.
 //! A server does not remember nonces. A short token can be guessed from a proof; 22 characters drawn at random cannot.
 //!
-//! The token itself goes to a server that has selected `fdsp/1` only if the client knows that it is the right one: it has the pin of the
-//! address, is valid by the system's authorities, or its user has accepted its certificate; that it was accepted without being
-//! compared is not enough. Without TLS there is no proof, and the token would be readable on its way: a client sends it there only if its user has said so.
+//! The client sends the token itself to a server that has selected `fdsp/1` only if the server's certificate is verified: it has the pin of
+//! the address, is valid by the system's authorities, or was accepted by the user. A certificate that was accepted without being compared is
+//! not verified. Without TLS there is no proof, and others could read the token: a client sends it only if the user has allowed that.
 //!
 //! `token_id` says which of several tokens it is: a name of 1 to 128 bytes, or an object with `path` (path) and `expires` (u64, seconds since
 //! 1970-01-01 UTC) for the token of a share. Without it, it is the server's only one. For a server without such tokens, every `token_id` is wrong.
 //!
-//! A server that wants no token ignores all of this; malformed is in any case a `token` of another form, a `token` and a `token_proof`
-//! in one `hello`, a `nonce` or a `token_proof` alone, and a `token_id` out of bounds. A server that wants another token than was shown, or that was shown
-//! none, answers with `error` `denied` for request 0 instead of `welcome`, not at once, and closes. A peer that has shown too many
-//! wrong ones, of whichever kind, is answered with `denied`, too, whatever it shows, and a `retry_after` that says for how long. Without a
-//! `retry_after` the client does not try the same token again.
+//! A server that wants no token ignores these members. For every server a `hello` is malformed if it has a `token` of another form, both a
+//! `token` and a `token_proof`, a `nonce` or a `token_proof` alone, or a `token_id` out of bounds. A server that wants a token, and was shown
+//! another one or none, waits, answers with `error` `denied` for request 0 instead of `welcome`, and closes. After too many wrong tokens, proofs
+//! or `token_id`s a peer gets `denied` with a `retry_after`, in seconds, even for the right token; a server may still accept one that is too
+//! long to be guessed. Without a `retry_after` the client does not try the same token again.
 //!
 //! # Preamble
 //!
@@ -563,7 +563,7 @@
 //! | a preamble with an empty range or without the zero | closes |
 //! | no complete request within the handshake deadline, which begins with the connection and has TLS, preamble and `hello` in it | closes, after `error` `timed_out` if what came began as the preamble does |
 //! | no version in common | answers its preamble, closes |
-//! | a token that is not the server's, or the proof of one, or none where it wants one | `error` `denied` for request 0, closes |
+//! | a wrong token or proof, or none, where the server wants a token | `error` `denied` for request 0, closes |
 //! | unknown kind, a server's kind, flags or reserved not zero, a length that its kind may not have, malformed JSON, request number 0 or not rising, another number than 0 where 0 must be, anything before `hello`, a second `hello`, anything after `goodbye` | `error` `violation` for request 0, closes |
 //! | a `digest` that is not one | the same |
 //! | the reserved kind (`0x08`), kept for a request of a later version | no violation: `error` `unsupported` for that request, continues |

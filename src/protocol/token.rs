@@ -11,11 +11,11 @@ const LEAST: usize = 8;
 /// Most characters of a token.
 const MOST: usize = 128;
 
-/// Fewest characters of a token that is not guessed by trying, wherever the tries are made: 128 bits in base 64.
+/// Minimum length of a token that cannot be guessed offline: 128 random bits in base 64.
 pub const MIN_SAFE_LEN: usize = 22;
 
-/// A secret: `Debug` does not show it, there is no `Display`, comparing it takes as long wherever the difference is, and its memory is
-/// wiped before it is freed.
+/// A secret: `Debug` does not show it, there is no `Display`, it is compared in constant time, and its memory is wiped before it is
+/// freed.
 #[derive(Clone, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Token(Zeroizing<String>);
@@ -44,7 +44,7 @@ impl Token {
         Token(letters.collect::<String>().into())
     }
 
-    /// Whether it may be guessed by who can try without being noticed, as with a [`TokenProof`](super::token_proof::TokenProof).
+    /// Whether a server that receives a [`TokenProof`](super::token_proof::TokenProof) of it might guess it offline.
     pub fn is_short(&self) -> bool {
         self.0.len() < MIN_SAFE_LEN
     }

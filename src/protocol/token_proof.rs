@@ -1,4 +1,4 @@
-//! Proofs that a client has a token: a server that does not have it learns nothing with which it could open another one.
+//! Proofs that a client has a token. A server that receives a proof cannot use it at another server.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use sha2::Sha256;
 
 use super::{pin::Pin, token::Token};
 
-/// Before what is proven, so that the code of no other purpose is a proof.
+/// The first bytes of the authenticated text, so that a code computed for another purpose is never a proof.
 const CONTEXT: &[u8] = b"fdsp/1 token";
 
 /// HMAC-SHA-256 with the token as its key, over the certificate that the client was shown and a nonce. `Debug` does not show it: a
@@ -25,7 +25,7 @@ impl TokenProof {
         TokenProof { nonce, code }
     }
 
-    /// Whether it proves that a client has the token and was shown this certificate. Takes as long wherever the difference is.
+    /// Whether it proves that a client has the token and was shown this certificate. Compares in constant time.
     pub fn is_valid(&self, token: &Token, certificate: Pin) -> bool {
         mac(token, certificate, &self.nonce).verify(&self.code.into()).is_ok()
     }

@@ -17,7 +17,7 @@ use super::{
 pub(super) enum Step {
     /// Something was done.
     Done,
-    /// The peer did nothing for as long as was waited, or was held back that long.
+    /// The peer did nothing for the time of the wait, or was held back for it.
     Waited,
     /// The connection is over.
     Over,

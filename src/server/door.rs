@@ -45,7 +45,7 @@ pub enum Access {
 }
 
 impl Access {
-    /// The file that the server keeps the token in that it makes.
+    /// The file in which the server keeps a token that it has made itself.
     pub fn token_file(&self) -> Option<PathBuf> {
         match self {
             Access::Kept(folder) => Some(folder.join(FILE)),
@@ -53,7 +53,7 @@ impl Access {
         }
     }
 
-    /// The token to ask for. `asks` is for [`Access::Kept`]: whether it asks for one where the server listens.
+    /// The token to ask for. `asks`: whether [`Access::Kept`] asks for one at the address where the server listens.
     ///
     /// # Errors
     /// The file that it is kept in, and why that cannot be used.
@@ -125,8 +125,8 @@ impl Door {
     }
 
     /// The answer to a client that sends this `hello` after it was shown this certificate. A peer that is turned away does not
-    /// learn whether a token is right that could be guessed: it could continue to try. One that is too long for that lets it in
-    /// all the same, or else one client could shut out all others of its network.
+    /// learn whether a short token is right: it could continue to guess. A right token that is too long to be guessed is accepted
+    /// all the same, or else one client could lock out all others of its network.
     pub fn knock(&self, peer: IpAddr, hello: &Hello, certificate: Option<Pin>, now: Instant) -> Answer {
         let Some(right) = &self.token else { return Answer::Open };
         let Hello { credential, token_id, .. } = hello;
@@ -153,7 +153,7 @@ impl Door {
                 wrong.insert(origin, Wrong { count: known.count + 1, ..known });
                 Answer::Denied
             }
-            // Who has none does not guess.
+            // A client without a token does not guess.
             false => Answer::Denied,
         }
     }

@@ -22,7 +22,7 @@ pub struct ConnectionId(pub u64);
 pub enum Event {
     /// The first event: where the server listens.
     Listening {
-        /// To paste. A line for people, and a serialised event, leave its token out.
+        /// To paste. `Display` and serialisation leave out its token.
         #[serde(serialize_with = "shown")]
         address: Address,
         /// The same server at the other addresses of this machine.

@@ -88,7 +88,7 @@ pub enum IdentityError {
     Unfit(SafeText),
 }
 
-/// With what a server speaks TLS, and the pin of the certificate that it presents.
+/// The TLS configuration of a server, and the pin of the certificate that it presents.
 #[derive(Clone)]
 pub(super) struct TlsSetup {
     pub config: Arc<ServerConfig>,

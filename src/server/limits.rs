@@ -7,8 +7,8 @@ use std::time::Duration;
 pub struct Limits {
     /// Connections served at the same time; further ones get "busy".
     pub max_connections: usize,
-    /// Of these, those from one address, or of IPv6 from one network of 64 bits; twice as many from one of 56 bits, and three times as
-    /// many from one of 48 bits. As many again may be connected that have not authenticated yet.
+    /// Of these, at most this many from one IPv4 address or IPv6 network of 64 bits, twice as many from a network of 56 bits, and three
+    /// times as many from one of 48 bits. Connections that have not authenticated have the same limits, and are counted separately.
     pub max_per_address: usize,
     /// Requests of one connection; after that many it is told to connect again.
     pub max_requests: u64,
@@ -113,8 +113,8 @@ pub(super) const TRANSFER_GRACE: Duration = Duration::from_secs(1);
 /// How often somebody looks whether the peer of work that takes long is still there.
 pub(super) const LOOK: Duration = Duration::from_millis(100);
 
-/// Places beside `max_connections`, so that there always are some for clients that have not authenticated yet. Also how many
-/// connections end for others at the same time.
+/// Connections beyond `max_connections`, reserved for clients that have not authenticated yet. Also the maximum number of connections
+/// that are being replaced at the same time.
 pub(super) const UNAUTHENTICATED: usize = 64;
 
 /// Seconds after which a client that was told "busy" may come again.

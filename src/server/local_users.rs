@@ -1,4 +1,4 @@
-//! What keeps the other users of this machine out of a folder, so that a server on a loopback address must not let them in.
+//! Finds what keeps other users of this machine out of a folder: a server on a loopback address must not let them in either.
 
 use std::{
     fs::Metadata,
@@ -6,9 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Bits of a folder that group and others need to list it and to go on into it.
+/// Permission bits of a folder with which group and others can list and enter it.
 const READ_AND_SEARCH: u32 = 0o055;
-/// Bits of a folder that group and others need to go on into it.
+/// Permission bits of a folder with which group and others can enter it.
 const SEARCH: u32 = 0o011;
 
 /// The innermost folder that keeps other users out of `root`: itself, or one that it is in. `None` if they can read it.

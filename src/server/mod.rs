@@ -288,12 +288,11 @@ pub fn start(config: Config, sink: Sink) -> Result<Server, StartError> {
         Event::Listening { address: address.clone(), others: others.clone(), port: local.port(), arch };
     shared.emit(&event);
     if let (Some(barrier), Some(because)) = (barrier, open_because) {
-        let message = format!(
+        shared.warn(&format!(
             "other users of this machine can fetch this folder, although the permissions of '{}' keep them out of it: {because}, \
              or add --public if that is meant",
             barrier.shown()
-        );
-        shared.emit(&Event::Warning { message: SafeText::new(&message) });
+        ));
     }
     if let Access::Token(token) = &access
         && token.is_short()

@@ -156,7 +156,8 @@ impl Registry {
 }
 
 impl Live {
-    /// A place for a client that may fetch: a free one, or that of a connection. `None` if there is none.
+    /// Finds a place for a client that may fetch: `Some(None)` is a free one, `Some(Some(_))` that of another connection, and `None` says
+    /// that there is none.
     fn place(&self, address: IpAddr, limits: &Limits) -> Option<Option<Arc<Entry>>> {
         if self.authenticated.is_at_limit(address, limits.max_per_address) {
             return None;
@@ -191,7 +192,7 @@ impl Live {
         found.map(|(_, entry)| Arc::clone(entry))
     }
 
-    /// Ends a connection so that another one has its place; `None` if as many do that as may.
+    /// Ends a connection so that another one has its place; `None` if too many are ending for others already.
     fn make_way(&mut self, entry: &Entry) -> Option<()> {
         if self.leaving >= UNAUTHENTICATED {
             return None;
@@ -202,7 +203,7 @@ impl Live {
         Some(())
     }
 
-    /// A connection counts no longer.
+    /// Removes a connection from the counts.
     fn release(&mut self, entry: &Entry) {
         let pool = match entry.is_authenticated() {
             true => &mut self.authenticated,

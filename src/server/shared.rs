@@ -181,7 +181,7 @@ impl Shared {
     }
 
     /// Makes a connection of a socket that was just accepted; `None` if it is to be closed at once because
-    /// too many come from its network.
+    /// too many come from its network, or all places are taken and no connection makes way.
     ///
     /// # Errors
     /// There is no memory for one more, if those that are there take as much as they may.
@@ -214,7 +214,7 @@ impl Shared {
         }))
     }
 
-    /// A client is not served, because there are too many.
+    /// Counts and reports a client that is not served because there are too many.
     pub fn refuse(&self, peer: SocketAddr) {
         self.refused.fetch_add(1, Ordering::Relaxed);
         self.emit(&Event::Refused { peer });

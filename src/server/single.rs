@@ -6,7 +6,7 @@
 //!                                    └── has not authenticated ◀───┘
 //! ```
 //!
-//! The simplest server there is: no second thread, and blocking calls only. While one
+//! The simplest server there is: no second thread, and no readiness beyond one `poll` between clients. While one
 //! client is served, the others wait in the kernel's accept queue. What keeps that bearable are the
 //! deadlines that every connection has, and two more rules: a client that only keeps its
 //! connection open without asking for anything makes room as soon as another one waits; and a client that has not authenticated
@@ -30,7 +30,7 @@ use crate::platform;
 /// How long an idle client may hold up another one.
 const COURTESY: Duration = Duration::from_secs(1);
 
-/// How long a client that has not authenticated may: it is served again when it has sent something.
+/// How long a client that has not authenticated may hold up another one; it is served again when it has sent more.
 const MOMENT: Duration = Duration::from_millis(1);
 
 /// A connection and its socket.
@@ -66,7 +66,7 @@ struct Loop {
 }
 
 impl Loop {
-    /// Waits until a client connects, or one has sent something, or a deadline has passed. Accepts the first, serves the others.
+    /// Waits until a client connects, a client has sent something, or a deadline has passed. Accepts or serves that client.
     fn turn(&mut self) -> io::Result<()> {
         let deadline = self.new.iter().filter_map(|(connection, _)| connection.deadline()).min();
         let (connects, has_sent) = self.poll(deadline)?;
@@ -113,7 +113,8 @@ impl Loop {
         queued || self.poll(Some(Instant::now())).is_ok_and(|(_, has_sent)| has_sent.is_some())
     }
 
-    /// Waits until a client connects or one of `new` has sent something: whether one connects, and which one has sent.
+    /// Waits until a client connects, one of `new` has sent something, or `deadline` has passed. Returns whether a client connects, and
+    /// the index of one that has sent something.
     fn poll(&self, deadline: Option<Instant>) -> io::Result<(bool, Option<usize>)> {
         let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
         let sockets: Vec<&TcpStream> = self.new.iter().map(|(_, stream)| &**stream).collect();

@@ -173,7 +173,7 @@ fn may_be_generated(stat: &Stat) -> bool {
     size(stat) == 0 || stat.st_blocks == 0
 }
 
-/// Reads the last byte.
+/// Checks the size of a file by reading its last byte.
 ///
 /// # Errors
 /// The file is shorter than its size, or has content and a size of 0.

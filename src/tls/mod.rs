@@ -22,13 +22,13 @@ use crate::protocol::pin::Pin;
 
 pub(crate) use session::Session;
 
-/// Agreed by ALPN: version 1 of the protocol, and a client that has a token proves that.
+/// The ALPN name of version 1 of the protocol, with proofs of tokens.
 pub(crate) const PROOF_PROTOCOL: &[u8] = b"fdsp/1-proof";
 
-/// Agreed by ALPN: version 1, with a client or server that only knows tokens themselves.
+/// The ALPN name of version 1 without proofs: clients send the token itself.
 pub(crate) const TOKEN_PROTOCOL: &[u8] = b"fdsp/1";
 
-/// What both sides offer by ALPN; the first one that both have is agreed.
+/// The ALPN names of clients and servers, in the order of preference.
 pub(crate) const PROTOCOLS: [&[u8]; 2] = [PROOF_PROTOCOL, TOKEN_PROTOCOL];
 
 /// Nothing older.

@@ -331,7 +331,7 @@ fn an_interrupted_client_keeps_what_it_has() {
 }
 
 #[test]
-fn that_nothing_of_earlier_runs_is_believed_is_said_once() {
+fn a_missing_secret_is_reported_once() {
     let home = home();
     let service = serve(&home, "--plain");
     home.write("served/dir/large", noise(3_000_000)).write("served/other", noise(3_000_000));
@@ -347,7 +347,7 @@ fn that_nothing_of_earlier_runs_is_believed_is_said_once() {
         }
         begun.signal(Signal::INT);
         assert_eq!(begun.end().code, 130, "{face}");
-        // In the place of its state there is a file.
+        // Its state folder is a file, so there is no secret.
         let mut command = home.command(std::iter::once(face).chain(all()));
         command.env("XDG_STATE_HOME", home.path().join("served/empty"));
         let outcome = program::finish(command.spawn().expect("the binary starts"));

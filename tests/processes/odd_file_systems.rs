@@ -1,5 +1,5 @@
 //! Downloads to file systems that refuse names, links, times or sizes, or that fold two names into one: each is made by
-//! `tests/odd_file_system.py`, where `/dev/fuse`, Python and a mount namespace are to be had.
+//! `tests/odd_file_system.py`, where `/dev/fuse`, Python and a mount namespace are available.
 
 use std::{fs, os::unix::fs::symlink, path::Path};
 
@@ -10,7 +10,7 @@ use crate::shared::program::{self, Home, Outcome, Service};
 /// Where the file system is mounted, in a home folder.
 const MOUNTED: &str = "mounted";
 
-/// What was on the file system at the end.
+/// The copy of what is on the file system at the end.
 const KEPT: &str = "kept";
 
 /// Runs a script with the file system mounted, and copies what is on it.
@@ -23,7 +23,7 @@ fn run(home: &Home, rules: &str, script: &str) -> Option<Outcome> {
     Some(program::finish(home.other("unshare", arguments).spawn().ok()?))
 }
 
-/// A served folder with all that such file systems do not take.
+/// A served folder with names and links that such file systems refuse.
 fn serve(home: &Home) -> Service {
     for (name, content) in [
         ("t/Makefile", "upper"),
@@ -84,7 +84,7 @@ fn two_spellings_that_are_one_file_are_never_mixed() {
     assert_eq!(outcome.code, 8, "{outcome:#?}");
     assert_eq!(missing(&outcome.events("done")[0]), ["t/makefile"]);
     assert_eq!(read(&home, "t/Makefile"), "upper");
-    // As two jobs: the one that has the file is whole, and the other is an error.
+    // As two jobs: the job that has the file is complete, and the other one fails.
     let Some((home, outcome)) = fetch("fold", &["t/Makefile t/makefile"]) else { return };
     assert_eq!(outcome.code, 7, "{outcome:#?}");
     let [done] = outcome.events("done").try_into().expect("one is done");
@@ -104,7 +104,7 @@ fn names_that_a_file_system_does_not_take_are_missing_or_have_a_substitute() {
     let Some((home, outcome)) = fetch(rules, &["--names portable --as tree t"]) else { return };
     assert_eq!(outcome.code, 8, "{outcome:#?}");
     assert_eq!(read(&home, "t/a_b"), "colon");
-    // A name without room for what is added to it while it is unfinished; and one that there cannot be.
+    // A name that is too long with the suffix of an unfinished file; then a name that the file system refuses.
     let Some((home, outcome)) = fetch(rules, &[&short]) else { return };
     assert_eq!(outcome.code, 0, "{outcome:#?}");
     assert_eq!(names(&home.path().join(KEPT)), [short]);

@@ -1,4 +1,4 @@
-//! What other users of the machine get of a server: nothing of its token and its memory, nor of a folder that they cannot read.
+//! Other users of the machine get neither the token nor the memory of a server, nor a folder that they cannot read.
 
 use std::{
     fs::{self, Permissions},
@@ -37,7 +37,7 @@ fn log(home: &Home) -> String {
 }
 
 #[test]
-fn a_token_is_printed_on_a_terminal_or_if_that_is_asked_for() {
+fn a_token_is_printed_only_on_a_terminal_or_with_print_token() {
     for (given, source) in [
         ("", "in '{home}/.local/state/fdsp/server/token'"),
         ("--token the-right-one", "the value of --token"),
@@ -49,7 +49,7 @@ fn a_token_is_printed_on_a_terminal_or_if_that_is_asked_for() {
         let source = source.replace("{home}", home.path().to_str().expect("text"));
         for face in ["", "--json", "-q", "-v", "--headless"] {
             for print in ["", "--print-token", "FDSP_SERVER_PRINT_TOKEN"] {
-                // Not all three at once: two of them have nothing to do with each other.
+                // At most two of them at once: all combinations would take too long.
                 if ![given, face, print].contains(&"") {
                     continue;
                 }
@@ -134,7 +134,7 @@ fn is_reachable(folder: &Path) -> bool {
 }
 
 #[test]
-fn where_no_token_can_be_asked_for_it_is_said() {
+fn a_server_that_cannot_ask_for_a_token_warns() {
     let home = home();
     let closed = home.path().canonicalize().expect("there").display().to_string();
     for (options, advice) in [
@@ -187,7 +187,7 @@ fn the_demo_asks_other_users_for_a_token() {
 /// A user with whom nothing else runs here.
 const NOBODY: u32 = 65_534;
 
-/// A command as this user, or if it is root, which may do everything, as another one.
+/// A command that runs as this user, or as [`NOBODY`] if this user is root.
 fn as_user(home: &Home, program: &str, arguments: &[&str]) -> Command {
     let mut command = home.other(program, arguments);
     if rustix::process::geteuid().is_root() {
@@ -214,8 +214,7 @@ fn no_process_reads_the_memory_of_a_server_and_no_core_file_has_it() {
     let address = server.stdout().next();
     let read = |name: &str| {
         let path = format!("/proc/{}/{name}", server.id());
-        let reader = as_user(&home, "cat", &[&path]);
-        finish({ reader }.spawn().expect("cat"))
+        finish(as_user(&home, "cat", &[&path]).spawn().expect("cat"))
     };
     let limits = read("limits").stdout;
     let core = limits.lines().find(|line| line.starts_with("Max core file size")).expect("Linux says");
@@ -226,7 +225,7 @@ fn no_process_reads_the_memory_of_a_server_and_no_core_file_has_it() {
         assert!(outcome.code != 0 && outcome.stdout.is_empty(), "{secret}: {outcome:#?}");
         assert!(outcome.stderr.contains("Permission denied"), "{secret}: {outcome:#?}");
     }
-    // All else works without, as another user than root.
+    // Everything else works, also for a user other than root.
     let mut client = as_user(&home, TUI, &["-d", "got", &at(&address, "file")]);
     let fetched = finish(client.spawn().expect("the binary starts"));
     assert_eq!(fetched.code, 0, "{fetched:#?}");

@@ -54,7 +54,7 @@ fn it_prints_one_object_a_line_and_exits_by_the_outcome() {
     assert_eq!(outcome.code, 4, "{outcome:#?}");
 }
 
-/// New files and folders have the permissions that the umask leaves, whatever they were while they came.
+/// New files and folders have the permissions that the umask leaves, whatever they were during the transfer.
 #[test]
 fn the_umask_holds_for_files_trees_and_archives() {
     let home = Home::new();
@@ -71,7 +71,7 @@ fn the_umask_holds_for_files_trees_and_archives() {
         let folder = format!("got-{umask:o}");
         for options in ["--as tree", "--extract"] {
             for _ in 0..2 {
-                // The second time all of it is there.
+                // The second time everything exists.
                 let arguments =
                     format!("-q --no-sync -d {folder}/{} {options} {}", &options[2..4], service.at("t"));
                 let line = format!("umask {umask:o}; exec \"$0\" $1");
@@ -97,7 +97,7 @@ fn the_umask_holds_for_files_trees_and_archives() {
         ] {
             let mode =
                 fs::metadata(home.path().join(&folder).join(name)).unwrap().permissions().mode() & 0o777;
-            // No more than the umask leaves; what the server's own modes leave of that is another matter.
+            // At most what the umask leaves; the modes on the server may leave less.
             assert_eq!(mode & umask, 0, "{name}: {mode:o} with {umask:o}");
             assert_eq!(mode & 0o700, full & !umask & 0o700, "{name}: {mode:o} with {umask:o}");
         }

@@ -202,7 +202,7 @@ fn a_relaying_server_learns_nothing_that_opens_the_server() {
     says(&text, &["\"nonce\":", "\"token_proof\":"]);
     assert!(!text.contains(token), "{text}");
 
-    // What was heard is said to the server that is meant.
+    // The relay replays what it has received to the right server.
     let stream = TcpStream::connect(("127.0.0.1", right.port)).expect("a connection");
     let mut replay = Secure::new(stream, &protocols);
     replay.write_all(&heard).expect("sent");
@@ -212,7 +212,7 @@ fn a_relaying_server_learns_nothing_that_opens_the_server() {
     assert!(!String::from_utf8_lossy(&answer).contains("welcome"));
     fetch(&home, 0, &[&right.at("file")]);
 
-    // It is known now and wants the token itself, but its certificate was not compared.
+    // It is a known server now and wants the token itself, but its certificate was not compared.
     relay.select(&[b"fdsp/1"]);
     let before = relay.heard().len();
     says(&fetch(&home, 5, &["--accept-new", &address]), &["the token itself", &relay.pin.to_string()]);
@@ -242,7 +242,7 @@ fn a_server_without_proofs_gets_the_token_only_if_it_is_known() {
 }
 
 #[test]
-fn a_short_token_of_a_server_is_warned_of() {
+fn a_server_warns_of_a_short_token() {
     let home = Home::new();
     home.write("served/file", "content").write("token", "of-21-characters-long");
     set_mode(&home, "token", 0o600);

@@ -172,7 +172,7 @@ impl Running {
         pages * rustix::param::page_size() as u64
     }
 
-    /// The number of the process.
+    /// The process id.
     pub fn id(&self) -> u32 {
         self.child.as_ref().expect("it runs").id()
     }
@@ -237,7 +237,7 @@ impl Lines {
     }
 }
 
-/// `tui --serve --json` on a free port, with what is needed in its address.
+/// `tui --serve --json` on a free port, with the token in its address.
 pub struct Service {
     pub process: Running,
     pub lines: Lines,

@@ -62,7 +62,7 @@ fn what_somebody_else_has_made_where_everybody_may_is_refused() {
 }
 
 #[test]
-fn one_of_an_earlier_version_becomes_private() {
+fn a_part_of_an_earlier_version_becomes_private() {
     use std::os::unix::fs::PermissionsExt;
     let (dir, folder) = folder();
     let mode = |name: &str| fs::metadata(dir.path().join(name)).unwrap().permissions().mode() & 0o777;

@@ -166,7 +166,7 @@ struct Whole {
 }
 
 impl Whole {
-    /// The entries that are not in it.
+    /// Entries that the server could not send: those of its listing, and those that failed during the transfer.
     fn missing(&self) -> Missing {
         let mut missing = self.manifest.missing.clone();
         missing.merge(&self.lost.missing);

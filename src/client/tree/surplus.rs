@@ -24,16 +24,16 @@ use crate::{
 /// How many files are named.
 const MAX_NAMED: usize = 10;
 
-/// What of a local tree is not in the server's.
+/// Files of a local tree that the server's tree does not have.
 #[derive(Debug, Default)]
 struct Surplus {
     /// All of it.
     all: Files,
-    /// What the server may have all the same, and cannot send.
+    /// Those that the server may have but cannot send.
     missing: Files,
 }
 
-/// Some files.
+/// A number of files.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Files {
     files: u64,
@@ -42,7 +42,7 @@ struct Files {
 }
 
 impl Surplus {
-    /// Adds a file that is not in the server's tree, or that the server cannot read.
+    /// Adds a file that is not in the server's tree. `missing`: what the server cannot send.
     fn add(&mut self, path: PathBuf, missing: &Missing) {
         let text = SafeText::from_path(&path);
         let is_missing = |entry: &MissingEntry| {
@@ -120,15 +120,15 @@ pub(super) fn refuse_to_empty(
     .into())
 }
 
-/// What of the server's tree cannot be sent.
+/// Entries that the server cannot send.
 #[derive(Clone, Copy)]
 pub(super) struct Unsent<'a> {
     pub(super) missing: &'a Missing,
-    /// Those entries of the manifest that are among them.
+    /// The indices of those that are in the manifest.
     pub(super) indices: &'a HashSet<u32>,
 }
 
-/// Refuses to replace a folder that has files which the server may have, too, and cannot send.
+/// Fails if replacing the folder would delete files that the server may have but cannot send.
 pub(super) fn refuse_to_lose(
     target: &Target,
     manifest: &Manifest,
@@ -138,7 +138,7 @@ pub(super) fn refuse_to_lose(
     if unsent.missing.is_none() { Ok(()) } else { surplus(target, manifest, unsent, go_on)?.refuse(target) }
 }
 
-/// Logs what will be deleted with the tree at the target; how many files that are. Refuses as [`refuse_to_lose`] does.
+/// Logs the files that will be deleted with the tree at the target, and returns their number. Fails as [`refuse_to_lose`] does.
 pub(super) fn tell(
     target: &Target,
     manifest: &Manifest,

@@ -78,7 +78,7 @@ impl Survey<'_> {
         states[0] = State::Proven(EMPTY);
         let mut clash = None;
         let mut buffer = buffer();
-        // Directories in which several users may put something.
+        // Directories in which several users may create files.
         let mut shared = HashMap::new();
         let root = rustix::fs::fstat(&self.ground.root);
         shared.extend(root.ok().filter(is_shared).map(|root| (0, root)));

@@ -1,4 +1,4 @@
-//! The greeting of a client, with what shows that it has the token.
+//! `hello`, the first message of a client, with its credential.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,9 +13,9 @@ const MAX_TOKEN_NAME: usize = 128;
 pub struct Hello {
     /// Program and version, for the log of the other side.
     pub agent: String,
-    /// What opens a server that wants a token.
+    /// Shows a server that wants a token that the client has it.
     pub credential: Option<Credential>,
-    /// Which of the server's tokens that is; absent for its only one.
+    /// Which of the server's tokens it is; absent for the server's only one.
     pub token_id: Option<TokenId>,
 }
 
@@ -29,7 +29,7 @@ pub enum Credential {
 }
 
 impl Credential {
-    /// Whether it shows that a client has this token. A proof does so only to a server with a certificate.
+    /// Whether it shows that a client has this token. A proof is valid only for a server with a certificate.
     pub fn is_of(&self, token: &Token, certificate: Option<Pin>) -> bool {
         match self {
             Credential::Token(own) => own == token,
@@ -44,11 +44,11 @@ impl Credential {
 pub enum TokenId {
     /// The one with this name, of 1 to 128 bytes.
     Name(String),
-    /// The one that opens a path for some time.
+    /// The token for one path, with an expiry time.
     Share {
         /// The path, of at most 4096 bytes.
         path: String,
-        /// When it ends, in seconds since 1970-01-01 UTC.
+        /// When it expires, in seconds since 1970-01-01 UTC.
         expires: u64,
     },
 }
@@ -62,7 +62,7 @@ impl TokenId {
     }
 }
 
-/// What stands in the frame.
+/// The JSON members of `hello`.
 #[derive(Deserialize, Serialize)]
 struct Members {
     agent: String,
@@ -76,7 +76,7 @@ struct Members {
     token_id: Option<TokenId>,
 }
 
-/// Why a greeting is malformed.
+/// Why a `hello` is malformed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 enum MembersError {
     #[error("token and token_proof exclude each other")]
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_greeting_is_read_as_it_is_written() {
+    fn a_hello_is_read_as_it_is_written() {
         let token = Token::parse("the-right-one").unwrap();
         let proof = TokenProof::new(&token, Pin([1; 32]), [2; 32]);
         for (credential, words) in [

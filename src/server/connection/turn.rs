@@ -141,12 +141,12 @@ impl Turn {
         self.shared.registry.has_place(&self.entry, &self.shared.limits)
     }
 
-    /// This client has shown that it may fetch: it takes a place. Whether there is one.
+    /// Takes a place for this client, which has shown that it may fetch. Returns whether there is one.
     pub fn take_place(&self) -> bool {
         self.shared.registry.authenticate(&self.entry, &self.shared.limits)
     }
 
-    /// There is no place for this client, and it is told so.
+    /// Records that this client is refused because there is no place for it.
     pub fn refuse(&mut self) {
         self.entry.refuse();
         self.told += 1;

@@ -92,12 +92,12 @@ impl Entry {
         self.authenticated.load(Relaxed)
     }
 
-    /// Its client has a place.
+    /// Records that its client has a place.
     pub(super) fn set_authenticated(&self) {
         self.authenticated.store(true, Relaxed);
     }
 
-    /// It ends with "busy".
+    /// Records that it ends with "busy".
     pub fn refuse(&self) {
         self.set_state(ConnectionState::Refused);
         self.refused.store(true, Relaxed);

@@ -29,7 +29,7 @@ impl Pool {
         }
     }
 
-    /// Takes one away that was added.
+    /// Removes a connection that was added.
     pub fn remove(&mut self, address: IpAddr) {
         self.len -= 1;
         for network in Network::of(address) {
@@ -90,7 +90,7 @@ impl Default for Random {
     fn default() -> Random {
         let mut key = [0; 32];
         for (number, part) in key.chunks_mut(8).enumerate() {
-            // Each of these has keys from the system's random numbers.
+            // Its keys are random numbers of the system.
             part.copy_from_slice(&RandomState::new().hash_one(number).to_le_bytes());
         }
         Random::new(key)

@@ -96,7 +96,7 @@ fn an_address_has_a_share_and_no_more() {
 }
 
 #[test]
-fn of_those_that_have_not_authenticated_an_address_has_a_share_too() {
+fn unauthenticated_connections_of_an_address_are_limited() {
     let mut door = Door::with_places(256);
     door.limits.max_per_address = 2;
     let silent = [(); 2].map(|()| door.enter(1).unwrap());
@@ -106,7 +106,7 @@ fn of_those_that_have_not_authenticated_an_address_has_a_share_too() {
 
 /// As many as there are addresses.
 #[test]
-fn strangers_hold_no_place_against_a_client() {
+fn unauthenticated_connections_make_way_for_clients() {
     let mut door = Door::with_places(32);
     let strangers: Vec<_> = (0..32 + UNAUTHENTICATED as u8).map(|from| door.enter(from).unwrap()).collect();
     assert_eq!(made_way(&strangers), 0);
@@ -134,7 +134,7 @@ fn strangers_hold_no_place_against_a_client() {
 }
 
 #[test]
-fn which_stranger_makes_way_is_random() {
+fn a_random_unauthenticated_connection_makes_way() {
     let gone = |key| {
         let door = Door::with_places(32);
         door.registry.live.lock().unwrap().random = Random::new([key; 32]);

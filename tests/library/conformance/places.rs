@@ -80,8 +80,8 @@ pub fn of_the_silent(arch: Arch) {
     assert_eq!(served.count(|event| matches!(event, Event::Refused { .. })), 0);
 }
 
-/// Clients that do not authenticate, each from an address of its own, hold as many connections as they get and never say all;
-/// those that do authenticate are served beside them, and stay.
+/// Clients that do not authenticate, each from its own address, hold as many connections as the server accepts and never complete a
+/// request. Clients that authenticate are served all the same, and keep their connections.
 pub fn of_strangers(arch: Arch) {
     const PLACES: usize = 8;
     let limits = Limits { max_connections: PLACES, handshake: Duration::from_secs(600), ..Limits::default() };
@@ -97,7 +97,7 @@ pub fn of_strangers(arch: Arch) {
                 strangers.push(stranger([127, 1, round, number], served.address));
             }
             let count = strangers.len() + usize::from(round);
-            // Those that made way are gone.
+            // Connections that were replaced are closed.
             served.wait_until("all", |now| served.count(came) == count && now.live <= PLACES + BESIDE);
             let mut peer = Peer::connect_from([127, 2, 0, 1], served.address);
             let credential = guarded.then(|| Credential::Token(token.clone()));
@@ -117,7 +117,7 @@ pub fn of_strangers(arch: Arch) {
     }
 }
 
-/// A client that begins in one of several ways and says nothing more.
+/// A client that begins in one of several ways and sends nothing more.
 fn stranger(source: [u8; 4], address: SocketAddr) -> Line {
     let Peer { mut line, machine, .. } = Peer::connect_from(source, address);
     let says = match source[3] % 4 {

@@ -183,16 +183,16 @@ pub fn turned_away(arch: Arch) {
             })
             .collect();
         guesses.into_iter().for_each(|peer| assert_eq!(refusal(peer).retry_after, None));
-        let mut knock = vec![with(&served, Some(&token(right)))];
-        knock.extend(certificate.map(|certificate| with_proof(&served, &token(right), certificate)));
+        let mut tries = vec![with(&served, Some(&token(right)))];
+        tries.extend(certificate.map(|certificate| with_proof(&served, &token(right), certificate)));
         if right == long {
-            for mut peer in knock.drain(..) {
+            for mut peer in tries.drain(..) {
                 assert_eq!(peer.get(get("file")).unwrap().bytes, b"x");
             }
         }
         let guess = token("the-guess-10");
-        knock.extend([with(&served, Some(&guess)), with_proof(&served, &guess, shown)]);
-        for peer in knock {
+        tries.extend([with(&served, Some(&guess)), with_proof(&served, &guess, shown)]);
+        for peer in tries {
             let failure = refusal(peer);
             assert_eq!(failure.code, Code::Denied);
             assert!(failure.retry_after.is_some_and(|seconds| (1..=61).contains(&seconds)), "{failure:?}");

@@ -153,7 +153,7 @@ pub fn other_protocols(arch: Arch) {
         secure.read_to_string(&mut answer).unwrap();
         assert!(answer.contains("tui fdsp://"), "{answer}");
     }
-    // A client of an earlier version knows one name, a later one is to prove its token.
+    // A client of an earlier version offers one name. A newer client offers both, and proves its token.
     for (offered, selected) in
         [(&[&b"fdsp/1"[..]][..], &b"fdsp/1"[..]), (&[&b"fdsp/1"[..], b"fdsp/1-proof"], b"fdsp/1-proof")]
     {

@@ -39,9 +39,9 @@ fn whatever_is_in_the_way_of_the_part_is_not_touched() {
     assert!(client.get(served.at(), "a").is_ok());
 }
 
-/// In a folder where several users may put something, as in `/tmp`: what lies there can be changed after it was compared.
+/// A folder in which several users may create files, such as `/tmp`: the target could be changed after it was compared.
 #[test]
-fn a_target_of_another_user_is_neither_believed_nor_replaced() {
+fn a_target_of_another_user_in_a_shared_folder_is_refused() {
     if !rustix::process::geteuid().is_root() {
         println!("skipped: only root gives files away");
         return;
@@ -66,7 +66,7 @@ fn a_target_of_another_user_is_neither_believed_nor_replaced() {
     assert_eq!(fs::metadata(&others).unwrap().uid(), 1234);
     let beside = client.run(NewJob { existing: Existing::Rename, ..job.clone() }).unwrap();
     assert_eq!(beside.path, client.path("a (1)"));
-    // In a folder of one's own, and one that a group shares, it is there by leave of the owner.
+    // In a private folder, and in one that a group shares, the owner of the folder allows it.
     fs::set_permissions(client.path(""), fs::Permissions::from_mode(0o2775)).unwrap();
     assert_eq!(client.run(job).unwrap().path, others);
 }

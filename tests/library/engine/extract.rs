@@ -63,9 +63,9 @@ fn a_folder_comes_out_as_it_is_on_the_server() {
     assert_eq!(client.names(), ["tree", "tree (1)", "tree (1).zip", "tree.zip"]);
 }
 
-/// In a folder where several users may put something, as in `/tmp`.
+/// A folder in which several users may create files, such as `/tmp`.
 #[test]
-fn a_folder_of_another_user_is_not_taken_for_what_is_in_the_archive() {
+fn an_extracted_folder_of_another_user_in_a_shared_folder_is_refused() {
     if !rustix::process::geteuid().is_root() {
         println!("skipped: only root gives directories away");
         return;
@@ -80,7 +80,7 @@ fn a_folder_of_another_user_is_not_taken_for_what_is_in_the_archive() {
     let trouble = client.run(job.clone()).unwrap_err();
     let expected = format!("{} belongs to another user (1234)", client.path("tree").display());
     assert!(trouble.message.as_str().starts_with(&expected), "{trouble}");
-    // Nor is a file in a folder of one's own that others may write to.
+    // The same for a file in an extracted folder that other users may write to.
     chown(client.path("tree"), Some(0), None).unwrap();
     fs::set_permissions(client.path("tree"), PermissionsExt::from_mode(0o1777)).unwrap();
     client.run(job.clone()).unwrap();

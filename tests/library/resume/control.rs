@@ -152,7 +152,7 @@ fn without_the_secret_that_sealed_it_nothing_is_believed() {
 }
 
 #[test]
-fn without_a_secret_that_is_said_once_for_all_jobs() {
+fn a_missing_secret_is_reported_once_for_all_jobs() {
     let served = Served::new();
     for path in ["a", "b", "zip/x", "tree/x", "tree/y"] {
         served.write(path, &content(3 * MIB, 1));

@@ -76,7 +76,7 @@ impl Folder {
         Run::with(config, job).end()
     }
 
-    /// One run to the end of all jobs; what it warned of.
+    /// Runs all jobs to their end, and returns the warnings.
     pub fn warnings_of(&self, config: Config, jobs: Vec<NewJob>) -> Vec<String> {
         let (mut open, mut said) = (jobs.len(), Vec::new());
         let (engine, events) = start(config).unwrap();
@@ -177,7 +177,7 @@ impl Run {
         ended.expect("the job ends")
     }
 
-    /// Waits for the event that is wanted; `None` if it takes too long.
+    /// Waits for an event for which `wanted` returns a value; `None` after a timeout.
     fn see<T>(&mut self, mut wanted: impl FnMut(Event) -> Option<T>) -> Option<T> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let seen = async {

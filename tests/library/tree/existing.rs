@@ -65,7 +65,7 @@ fn what_is_private_stays_private() {
     }
 }
 
-/// What comes in the place of a link, whose permissions say nothing, is as open as other new files.
+/// A file that replaces a link has the permissions of other new files; those of the link mean nothing.
 #[test]
 fn a_link_in_the_place_of_a_file_gives_it_no_permissions() {
     let served = Served::new();
@@ -86,9 +86,9 @@ fn a_link_in_the_place_of_a_file_gives_it_no_permissions() {
     assert_eq!(mode("t/new") & 0o022, 0, "the tests run with an ordinary umask");
 }
 
-/// In a folder where several users may put something, as in `/tmp`.
+/// A folder in which several users may create files, such as `/tmp`.
 #[test]
-fn nothing_of_another_user_is_taken_for_the_tree_or_updated() {
+fn files_of_another_user_in_a_shared_folder_are_refused() {
     if !rustix::process::geteuid().is_root() {
         println!("skipped: only root gives directories away");
         return;
@@ -109,7 +109,7 @@ fn nothing_of_another_user_is_taken_for_the_tree_or_updated() {
         let before = look(&client.path("t"));
         for existing in [Existing::Keep, Existing::Update, Existing::Overwrite] {
             if existing == Existing::Overwrite && given_away != "t" {
-                // What is replaced as a whole is not believed.
+                // The whole tree is replaced without being compared.
                 continue;
             }
             let trouble = client.run(NewJob { existing, ..job.clone() }).unwrap_err();
@@ -118,7 +118,7 @@ fn nothing_of_another_user_is_taken_for_the_tree_or_updated() {
             assert!(trouble.message.as_str().starts_with(&expected), "{existing:?}: {trouble}");
         }
         assert!(look(&client.path("t")) == before);
-        // In a folder of one's own, what another user has is there by one's leave.
+        // In a private folder, its owner allows the files of another user.
         fs::set_permissions(client.path(shared), fs::Permissions::from_mode(0o2775)).unwrap();
         client.run(job).unwrap();
     }
