@@ -119,17 +119,19 @@ impl Cli {
                     || (self.client.pin.is_some() && *security == Security::Tls { pin: None })
             };
             let mut lacking = addresses.iter().filter(lacks).map(|address| &address.authority);
-            if let Some(first) = lacking.next() {
-                if lacking.all(|other| (&other.host, other.port) == (&first.host, first.port)) {
-                    let security = match first.security {
-                        Security::Tls { pin: None } => Security::Tls { pin: self.client.pin },
-                        security => security,
-                    };
+            if let Some(first) = lacking.clone().next() {
+                let named = |security| match security {
+                    Security::Tls { pin: None } => Security::Tls { pin: self.client.pin },
+                    security => security,
+                };
+                let security = self.client.pin.map_or(first.security, |pin| Security::Tls { pin: Some(pin) });
+                // An address with another pin means another server, and one without takes none from an address beside it.
+                if lacking.all(|other| other.is_at(first) && named(other.security) == security) {
                     *server = Some(Authority { token, security, ..first.clone() });
                 } else if for_this || self.client.pin.is_some() {
                     return wrong(
-                        "a token or a pin is for one server, here are several: write them into the addresses, as in \
-                         fdsp://TOKEN@HOST/PATH#PIN",
+                        "a token or a pin is for one server, and these addresses are of several hosts or pins: write them into \
+                         the addresses, as in fdsp://TOKEN@HOST/PATH#PIN",
                     );
                 }
             }

@@ -313,6 +313,27 @@ fn a_token_and_a_pin_go_to_their_server_and_to_no_other() {
     }
 }
 
+/// Otherwise the token would go to the pin of another address, and an address without a pin to the server with that pin.
+#[test]
+fn a_token_goes_to_addresses_of_one_pin_only() {
+    let [pin, other] = ["a5", "5a"].map(|byte| format!("sha256:{}", byte.repeat(32)));
+    let (x, y) = (format!("fdsp://nas/x#{pin}"), "fdsp://nas/y");
+    for line in [
+        format!("--token 12345678 {x} {y}"),
+        format!("--token 12345678 {y} {x}"),
+        format!("--token 12345678 --pin {other} {x} {y}"),
+        format!("--token 12345678 {x} fdsp://nas/y#{other}"),
+        format!("--token 12345678 fdsp+plain://nas/x {y}"),
+    ] {
+        assert!(planned(&line).unwrap_err().starts_with("a token or a pin is for one server"), "{line}");
+    }
+    for line in [format!("--token 12345678 {x} {y}#{pin}"), format!("--token 12345678 --pin {pin} {x} {y}")] {
+        let expected = ["x", "y"].map(|path| format!("fdsp://12345678@nas:7878/{path}#{pin}"));
+        let jobs = fetch(&line).jobs;
+        assert!(jobs.iter().map(|job| job.address.revealed()).eq(expected), "{line}: {jobs:?}");
+    }
+}
+
 #[test]
 fn a_server_has_tls_and_where_others_reach_it_a_token() {
     let state = Path::new("/state/server");
