@@ -4,6 +4,7 @@
 use std::{
     fs::File,
     ops::ControlFlow,
+    os::unix::fs::MetadataExt,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -28,6 +29,7 @@ use super::{
     Existing, TroubleKind,
     blocks::{Blocks, Noted},
     fetch,
+    folder::of_another,
     link::Link,
     memory::{Memory, Place, Source, buffer, hash_block},
     origin::Origin,
@@ -151,6 +153,22 @@ struct Old {
     blocks: Blocks,
 }
 
+impl Old {
+    /// Opens the target; `None` if there is no file.
+    ///
+    /// # Errors
+    /// Another user owns the open file. Its name may be that of another file a moment later.
+    fn open(target: &Target, seen: &Arc<Mutex<Seen>>) -> Result<Option<Old>, Fault> {
+        let Ok(file) = target.folder.read(&target.name) else { return Ok(None) };
+        let Some(data) = file.metadata().ok().filter(|data| data.is_file()) else { return Ok(None) };
+        if target.folder.is_of_another(data.uid()) {
+            return Err(of_another(&target.path(), data.uid()));
+        }
+        let file = LocalFile::new(file, seen);
+        Ok(Some(Old { target: target.clone(), file, size: data.len(), blocks: Blocks::default() }))
+    }
+}
+
 /// Block hashes of a local file, computed in this run, for the next attempt. Valid while the status of the file is the same.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
@@ -205,12 +223,10 @@ impl<'a> Comparison<'a> {
             Some(place) => (place.part.read_only(), place.part.length()?),
             None => (None, 0),
         };
-        let old = memory.old.as_ref().and_then(|target| {
-            let file = target.folder.read(&target.name).ok()?;
-            let size = file.metadata().ok().filter(|data| data.is_file())?.len();
-            let file = LocalFile::new(file, &memory.seen.old);
-            Some(Old { target: target.clone(), file, size, blocks: Blocks::default() })
-        });
+        let old = match &memory.old {
+            Some(target) => Old::open(target, &memory.seen.old)?,
+            None => None,
+        };
         let here = Blocks::in_all(old.as_ref().map_or(0, |old| old.size).max(length));
         let target = memory.place.as_ref().map(|place| &place.target).or(memory.old.as_ref()).cloned();
         let old_target = old.as_ref().map(|old| old.target.clone());

@@ -9,11 +9,15 @@ use std::{
 
 use fdsp::{
     client::{Checksum, Command, Existing, Form, NewJob, TroubleKind},
+    protocol::{client::Request, digest::BlockHasher},
     server::{Arch, Limits},
 };
 use tempfile::TempDir;
 
-use crate::engine::support::{Client, MIB, Served, content};
+use crate::engine::{
+    scripted::{self, Session},
+    support::{Client, MIB, Served, content},
+};
 
 fn disk_trouble(client: &mut Client, served: &Served) -> String {
     let trouble = client.get(served.at(), "a").unwrap_err();
@@ -69,6 +73,37 @@ fn a_target_of_another_user_in_a_shared_folder_is_refused() {
     // In a private folder, and in one that a group shares, the owner of the folder allows it.
     fs::set_permissions(client.path(""), fs::Permissions::from_mode(0o2775)).unwrap();
     assert_eq!(client.run(job).unwrap().path, others);
+}
+
+/// The other user takes the target away once it is open, so that nothing has its name when its owner is looked at.
+#[test]
+fn a_target_of_another_user_that_is_gone_for_a_moment_is_not_believed() {
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: only root gives files away");
+        return;
+    }
+    let mut client = Client::quick();
+    let others = client.path("a");
+    let away = others.clone();
+    let at = scripted::listen(move |_, stream| {
+        let mut session = Session::new(stream);
+        while let Some((id, Request::Hashes(_))) = session.request() {
+            // The client has opened what it compares before it asks.
+            let _ = fs::remove_file(&away);
+            let mut hasher = BlockHasher::new(0);
+            hasher.update(b"content");
+            let mut writer = session.machine.hashes(id, &scripted::file("a", 7), &mut session.out);
+            writer.push(&[hasher.finish()], &mut session.out);
+            writer.end("one", &mut session.out);
+            session.flush();
+        }
+    });
+    fs::write(&others, "content").unwrap();
+    chown(&others, Some(1234), None).unwrap();
+    fs::set_permissions(client.path(""), fs::Permissions::from_mode(0o1777)).unwrap();
+    let job = client.job(at, "a");
+    let trouble = client.run(job).unwrap_err();
+    assert!(trouble.message.as_str().contains("belongs to another user (1234)"), "{trouble}");
 }
 
 #[test]
