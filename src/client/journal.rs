@@ -82,10 +82,12 @@ impl Journal {
         &self.notes
     }
 
-    /// Whether there is one, whatever it says.
+    /// Whether there is one, whatever it says. One that another user has put there is none.
     pub(super) fn is_there(&self) -> bool {
         let found = self.folder.look(&self.name).ok().flatten();
-        found.is_some_and(|found| found.kind == FileType::RegularFile)
+        found.is_some_and(|found| {
+            found.kind == FileType::RegularFile && !self.folder.is_of_another(found.owner)
+        })
     }
 
     /// Whether another version of this program has written it, in a format that is not known here.

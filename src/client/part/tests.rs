@@ -61,6 +61,28 @@ fn what_somebody_else_has_made_where_everybody_may_is_refused() {
     Part::create(&folder, "x".as_ref()).unwrap();
 }
 
+/// Its control file says that this program has made it; one of another user says nothing.
+#[test]
+fn a_control_file_of_another_user_gives_no_file_away() {
+    use std::os::unix::fs::{PermissionsExt, chown};
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: only root gives files away");
+        return;
+    }
+    let (dir, folder) = folder();
+    let [part, journal] = ["x.part", "x.part.fdsp"].map(|name| dir.path().join(name));
+    fs::write(&part, "precious").unwrap();
+    fs::write(&journal, "anything").unwrap();
+    chown(&journal, Some(1), None).unwrap();
+    for (mode, is_ours) in [(0o1777, false), (0o755, true)] {
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(mode)).unwrap();
+        assert_eq!(Part::open(&folder, "x".as_ref()).unwrap().is_ours(), is_ours, "{mode:o}");
+    }
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o1777)).unwrap();
+    assert!(refused(&folder).contains("nothing shows that it is an unfinished download"));
+    assert_eq!(fs::read_to_string(&part).unwrap(), "precious");
+}
+
 #[test]
 fn a_part_of_an_earlier_version_becomes_private() {
     use std::os::unix::fs::PermissionsExt;
