@@ -64,6 +64,9 @@ impl Seal {
     /// With the secret in a file, 64 hexadecimal digits, which is made where there is none.
     pub(super) fn with(path: &Path) -> io::Result<Seal> {
         let bytes = state::read_or_make(path, || Ok(format!("{}\n", Hash(tls::random()?)).into_bytes()))?;
+        if !state::is_private(path)? {
+            return Err(io::Error::other("others may read it; delete it, and a new one is made"));
+        }
         let secret = str::from_utf8(&bytes).ok().and_then(|text| Hash::from_hex(text.trim_end()));
         let wrong =
             || io::Error::new(io::ErrorKind::InvalidData, "it has not 64 hexadecimal digits; delete it");
@@ -329,9 +332,20 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_secret_that_others_can_read_is_not_used() {
+        use std::os::unix::fs::PermissionsExt;
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("secret");
+        Seal::with(&path).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(Seal::with(&path).unwrap_err().to_string().contains("others may read it"));
+    }
+
+    #[test]
     fn a_secret_that_is_none_is_said_so() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("secret");
+        Seal::with(&path).unwrap();
         std::fs::write(&path, "short").unwrap();
         assert!(Seal::with(&path).unwrap_err().to_string().contains("64 hexadecimal digits"));
     }

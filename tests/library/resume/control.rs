@@ -160,8 +160,9 @@ fn a_missing_secret_is_reported_once_for_all_jobs() {
     served.write("c", b"it has nothing to do with earlier runs");
     let secrets = tempfile::tempdir().unwrap();
     let own = || sealed_with(Some(&secrets.path().join("secret")));
-    fs::write(secrets.path().join("damaged"), "short").unwrap();
     let damaged = secrets.path().join("damaged");
+    fs::write(&damaged, "short").unwrap();
+    fs::set_permissions(&damaged, fs::Permissions::from_mode(0o600)).unwrap();
     for (secret, reason) in [
         (
             None,
