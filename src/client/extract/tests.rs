@@ -466,6 +466,24 @@ fn links_and_devices_are_left_out() {
     }
 }
 
+/// Another user owns a folder in a folder where several users may put something, and could change what is in it.
+#[test]
+fn a_folder_of_another_user_is_not_what_an_archive_holds() {
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: only root gives folders away");
+        return;
+    }
+    let world = World::new();
+    let bytes = archive(&[raw("d/", b""), raw("d/x", b"1"), raw("y", b"2")]);
+    world.unpack(&bytes).unwrap();
+    std::os::unix::fs::chown(world.at("a/d"), Some(1), None).unwrap();
+    fs::set_permissions(world.at("a"), PermissionsExt::from_mode(0o1777)).unwrap();
+    let trouble = world.unpack(&bytes).unwrap_err();
+    assert!(trouble.message.as_str().contains("differs from a.zip in d"), "{trouble:?}");
+    fs::set_permissions(world.at("a"), PermissionsExt::from_mode(0o755)).unwrap();
+    world.unpack(&bytes).unwrap();
+}
+
 #[test]
 fn a_link_in_the_way_is_not_followed() {
     let world = World::new();

@@ -228,6 +228,9 @@ impl<'a> Way<'a> {
                 }
             }
             let next = open_directory(here, name)?;
+            if is_of_another(&rustix::fs::fstat(here)?, rustix::fs::fstat(&next)?.st_uid) {
+                return Err(io::ErrorKind::PermissionDenied.into());
+            }
             self.below.push((name.to_owned(), next));
         }
         Ok(self.below.last().map_or(self.top, |(_, handle)| handle.as_fd()))
