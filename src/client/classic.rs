@@ -165,7 +165,7 @@ impl Exchange<'_> {
         }
         self.memory.source = Some(Source {
             address: self.context.new.address.to_string(),
-            origin: Origin::Plain,
+            origin: Origin::plain(&self.context.new.address.authority.host),
             identity: String::new(),
             form: Form::File,
             size: Some(size),

@@ -310,7 +310,7 @@ mod tests {
             place: Some(Place { target: Target::new(folder, "x".into()), part }),
             source: Some(Source {
                 address: String::new(),
-                origin: Origin::Plain,
+                origin: Origin::plain("h"),
                 identity: "v1".into(),
                 form: Form::File,
                 size: Some(11),

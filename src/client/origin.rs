@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::protocol::{
     address::Security,
+    digest::Hash,
     pin::{Pin, PinError},
 };
 
@@ -16,8 +17,8 @@ pub enum Origin {
     /// Not recorded. No connection has this origin, so that content with this origin is always compared. Finished downloads of earlier versions have it.
     #[default]
     Unknown,
-    /// A server without TLS: it has proven nothing, and all of them are the same.
-    Plain,
+    /// A server without TLS: it has proven nothing. This is the BLAKE3 of its host, by which it is told from others.
+    Plain(Hash),
     /// The server with this certificate, which was verified in the handshake.
     Certificate(Pin),
 }
@@ -30,16 +31,21 @@ impl Origin {
     pub fn sentence(self) -> Option<String> {
         match self {
             Origin::Unknown => None,
-            Origin::Plain => Some("all from a server without TLS".to_owned()),
+            Origin::Plain(_) => Some("all from a server without TLS".to_owned()),
             Origin::Certificate(pin) => Some(format!("all from {pin}")),
         }
+    }
+
+    /// A server without TLS on a host.
+    pub(super) fn plain(host: &str) -> Origin {
+        Origin::Plain(Hash(*blake3::hash(host.as_bytes()).as_bytes()))
     }
 
     /// Whether a server that is reached in this way can be this one.
     pub(super) fn is_possible(self, security: Security) -> bool {
         match (self, security) {
             (Origin::Unknown, _) => false,
-            (Origin::Plain, security) => security == Security::Plain,
+            (Origin::Plain(_), security) => security == Security::Plain,
             (Origin::Certificate(_), Security::Plain) => false,
             (Origin::Certificate(own), Security::Tls { pin }) => pin.is_none_or(|pin| pin == own),
         }
@@ -50,7 +56,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Origin::Unknown => f.write_str(UNKNOWN),
-            Origin::Plain => f.write_str(PLAIN),
+            Origin::Plain(_) => f.write_str(PLAIN),
             Origin::Certificate(pin) => pin.fmt(f),
         }
     }
@@ -58,7 +64,10 @@ impl fmt::Display for Origin {
 
 impl From<Origin> for String {
     fn from(origin: Origin) -> String {
-        origin.to_string()
+        match origin {
+            Origin::Plain(host) => format!("{PLAIN}:{host}"),
+            origin => origin.to_string(),
+        }
     }
 }
 
@@ -66,10 +75,12 @@ impl TryFrom<String> for Origin {
     type Error = PinError;
 
     fn try_from(text: String) -> Result<Origin, PinError> {
-        match text.as_str() {
-            UNKNOWN => Ok(Origin::Unknown),
-            PLAIN => Ok(Origin::Plain),
-            pin => Pin::parse(pin).map(Origin::Certificate),
+        let host = text.strip_prefix(PLAIN).and_then(|rest| Hash::from_hex(rest.strip_prefix(':')?));
+        match (host, text.as_str()) {
+            (Some(host), _) => Ok(Origin::Plain(host)),
+            // Without a host it is any server without TLS.
+            (None, UNKNOWN | PLAIN) => Ok(Origin::Unknown),
+            (None, pin) => Pin::parse(pin).map(Origin::Certificate),
         }
     }
 }
@@ -80,11 +91,14 @@ mod tests {
 
     #[test]
     fn an_origin_is_read_as_it_was_written() {
-        for origin in [Origin::Unknown, Origin::Plain, Origin::Certificate(Pin([7; 32]))] {
+        for origin in [Origin::Unknown, Origin::plain("nas"), Origin::Certificate(Pin([7; 32]))] {
             let text = serde_json::to_string(&origin).unwrap();
             assert_eq!(serde_json::from_str::<Origin>(&text).unwrap(), origin, "{text}");
         }
         assert!(serde_json::from_str::<Origin>("\"sha256:00\"").is_err());
+        assert_eq!(serde_json::from_str::<Origin>("\"plain\"").unwrap(), Origin::Unknown);
+        assert_ne!(Origin::plain("nas"), Origin::plain("other"));
+        assert_eq!(Origin::plain("nas").to_string(), "plain");
     }
 
     #[test]
@@ -96,8 +110,8 @@ mod tests {
             (Origin::Certificate(other), pinned, false),
             (Origin::Certificate(other), Security::Tls { pin: None }, true),
             (Origin::Certificate(own), Security::Plain, false),
-            (Origin::Plain, pinned, false),
-            (Origin::Plain, Security::Plain, true),
+            (Origin::plain("nas"), pinned, false),
+            (Origin::plain("nas"), Security::Plain, true),
             (Origin::Unknown, Security::Plain, false),
             (Origin::Unknown, Security::Tls { pin: None }, false),
         ] {

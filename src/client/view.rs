@@ -91,7 +91,7 @@ fn is_zero(number: &u64) -> bool {
 
 /// Serialises as a list with one text, or none if the origin is not recorded.
 fn as_list<S: Serializer>(origin: &Origin, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq((*origin != Origin::Unknown).then_some(origin))
+    serializer.collect_seq((*origin != Origin::Unknown).then(|| origin.to_string()))
 }
 
 /// A path as it is; where it is not UTF-8, for people, since JSON has nothing else.

@@ -82,7 +82,9 @@ impl Wire {
         let (peer, began) = (dial::peer(authority), Instant::now());
         let stream = dial::dial(authority, timeouts.silence).await?;
         let (secure, origin, credential) = match authority.security {
-            Security::Plain => (None, Origin::Plain, authority.token.clone().map(Credential::Token)),
+            Security::Plain => {
+                (None, Origin::plain(&authority.host), authority.token.clone().map(Credential::Token))
+            }
             Security::Tls { .. } => {
                 let handshake = timeout(timeouts.silence, secure(&stream, authority, servers)).await;
                 let seconds = timeouts.silence.as_secs_f32();

@@ -24,7 +24,7 @@ fn control_files_of_trees_are_fuzzed() {
         let about = open(&text).flatten();
         let found = [Place::New, Place::Target].map(|place| {
             let opened = seal().open(&*text, "x".as_ref(), FORMAT);
-            opened.map(|opened| read(opened, (place, Origin::Plain), MOST)).unwrap_or_default()
+            opened.map(|opened| read(opened, (place, Origin::plain("h")), MOST)).unwrap_or_default()
         });
         for (place, record) in [Place::New, Place::Target].iter().zip(&found) {
             // Nothing is told of files that are elsewhere, nor of more than there can be.

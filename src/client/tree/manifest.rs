@@ -527,7 +527,7 @@ pub(super) mod tests {
             }
             all.insert(segments, TreeNode::File { size: 1, identity: format!("id {path}") });
         }
-        let mut gathering = Gathering::new(Names::Exact, Origin::Plain);
+        let mut gathering = Gathering::new(Names::Exact, Origin::plain("h"));
         gathering.add(&entry("", TreeNode::Directory)).unwrap();
         for (segments, node) in all {
             gathering.add(&entry(&segments.join("/"), node)).unwrap();
@@ -556,17 +556,17 @@ pub(super) mod tests {
             }
             assert_eq!(gathering.continued().as_deref(), Some("c"));
         };
-        let mut gathering = Gathering::new(Names::Exact, Origin::Plain);
+        let mut gathering = Gathering::new(Names::Exact, Origin::plain("h"));
         begin(&mut gathering);
         gathering.add(&entry("d", file())).unwrap();
         let totals = gathering.finish(Totals { files: 1, bytes: 1, omitted: 2, ..Totals::default() }).totals;
         assert_eq!((totals.bytes, totals.files, totals.directories, totals.omitted), (3, 3, 2, 2));
         // A file that is a directory now.
-        let mut gathering = Gathering::new(Names::Exact, Origin::Plain);
+        let mut gathering = Gathering::new(Names::Exact, Origin::plain("h"));
         begin(&mut gathering);
         gathering.add(&entry("c/x", file())).unwrap_err();
         // A server that does not know `after` begins with the directory itself.
-        let mut gathering = Gathering::new(Names::Exact, Origin::Plain);
+        let mut gathering = Gathering::new(Names::Exact, Origin::plain("h"));
         begin(&mut gathering);
         gathering.add(&entry("", TreeNode::Directory)).unwrap();
         assert_eq!(gathering.len(), 1);
@@ -583,7 +583,7 @@ pub(super) mod tests {
     #[test]
     fn a_name_that_cannot_be_used_is_named() {
         let gather = |names, entries: &[(&str, TreeNode)]| {
-            let mut gathering = Gathering::new(names, Origin::Plain);
+            let mut gathering = Gathering::new(names, Origin::plain("h"));
             gathering.add(&entry("", TreeNode::Directory)).unwrap();
             entries.iter().for_each(|(path, node)| gathering.add(&entry(path, node.clone())).unwrap());
             let manifest = gathering.finish(Totals::default());
@@ -620,7 +620,7 @@ pub(super) mod tests {
     #[test]
     fn what_no_request_can_name_is_missing() {
         let top = RemotePath::parse(&format!("{}d", "\0E9/".repeat(2046))).unwrap();
-        let mut gathering = Gathering::new(Names::Exact, Origin::Plain).of(&top);
+        let mut gathering = Gathering::new(Names::Exact, Origin::plain("h")).of(&top);
         for path in ["", "a", "aa", "ab"] {
             let node = if path.is_empty() { TreeNode::Directory } else { file() };
             gathering.add(&entry(path, node)).unwrap();
@@ -647,7 +647,7 @@ pub(super) mod tests {
 
     #[test]
     fn names_on_the_disk_stay_with_their_entries() {
-        let mut gathering = Gathering::new(Names::Exact, Origin::Plain);
+        let mut gathering = Gathering::new(Names::Exact, Origin::plain("h"));
         let entries = [
             ("", TreeNode::Directory),
             ("a", TreeNode::Directory),

@@ -217,7 +217,7 @@ mod tests {
     const ROOT: Hash = Hash([7; 32]);
 
     fn subject() -> Subject {
-        Subject { address: "fdsp://h/\"d\"\n".into(), origin: Origin::Plain, ground: Place::New }
+        Subject { address: "fdsp://h/\"d\"\n".into(), origin: Origin::plain("h"), ground: Place::New }
     }
 
     fn seal() -> &'static Seal {
@@ -236,7 +236,7 @@ mod tests {
     }
 
     fn read_text(text: &[u8]) -> Record {
-        read_as(text, (Place::New, Origin::Plain), 100)
+        read_as(text, (Place::New, Origin::plain("h")), 100)
     }
 
     fn lines() -> Vec<String> {
@@ -283,13 +283,13 @@ mod tests {
 
     #[test]
     fn one_about_something_else_tells_nothing() {
-        assert_eq!(read_as(whole().as_bytes(), (Place::Target, Origin::Plain), 100), Record::default());
+        assert_eq!(read_as(whole().as_bytes(), (Place::Target, Origin::plain("h")), 100), Record::default());
         for version in ["fdsp-tree 1", "fdsp-tree 3 0a"] {
             let other = seal::plain(version) + whole().split_once('\n').unwrap().1;
             assert_eq!(read_text(other.as_bytes()), Record::default());
         }
         assert_eq!(read_text(b""), Record::default());
-        assert_eq!(read_as(whole().as_bytes(), (Place::New, Origin::Plain), 1).files.len(), 1);
+        assert_eq!(read_as(whole().as_bytes(), (Place::New, Origin::plain("h")), 1).files.len(), 1);
     }
 
     proptest! {

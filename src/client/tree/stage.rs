@@ -424,25 +424,25 @@ mod tests {
     #[test]
     fn its_record_is_trusted_while_it_is_ours_or_clean() {
         let (dir, folder) = folder();
-        let subject = Subject { address: "a".into(), origin: Origin::Plain, ground: Place::New };
+        let subject = Subject { address: "a".into(), origin: Origin::plain("h"), ground: Place::New };
         let hash = crate::protocol::digest::Hash([1; 32]);
         let mut stage = Stage::open(&folder, "x".as_ref()).unwrap();
-        assert!(!stage.recorded(Place::New, Origin::Plain, 10).1);
+        assert!(!stage.recorded(Place::New, Origin::plain("h"), 10).1);
         stage.record(&subject, |out| out.add(&record::file("f", 1, "i", hash, "s")));
-        let (record, trusted) = stage.recorded(Place::New, Origin::Plain, 10);
+        let (record, trusted) = stage.recorded(Place::New, Origin::plain("h"), 10);
         assert!(trusted && record.file("f").is_some());
         drop(stage);
         let stage = Stage::open(&folder, "x".as_ref()).unwrap();
-        let (record, trusted) = stage.recorded(Place::New, Origin::Plain, 10);
+        let (record, trusted) = stage.recorded(Place::New, Origin::plain("h"), 10);
         assert!(!trusted && record.file("f").is_some(), "it was not left in order");
         drop(stage);
         let mut stage = Stage::open(&folder, "x".as_ref()).unwrap();
         stage.record(&subject, |_| Ok(()));
         stage.close();
-        assert!(Stage::open(&folder, "x".as_ref()).unwrap().recorded(Place::New, Origin::Plain, 10).1);
+        assert!(Stage::open(&folder, "x".as_ref()).unwrap().recorded(Place::New, Origin::plain("h"), 10).1);
         fs::write(dir.path().join("x.part/fdsp-control"), "nonsense").unwrap();
         let (record, trusted) =
-            Stage::open(&folder, "x".as_ref()).unwrap().recorded(Place::New, Origin::Plain, 10);
+            Stage::open(&folder, "x".as_ref()).unwrap().recorded(Place::New, Origin::plain("h"), 10);
         assert!(!trusted && record == Record::default());
     }
 

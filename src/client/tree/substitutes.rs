@@ -81,7 +81,7 @@ mod tests {
 
     /// What the entries are called on the disk, and what the links lead to.
     fn saved(entries: &[(&str, TreeNode)]) -> (Vec<String>, Vec<String>) {
-        let mut gathering = Gathering::new(Names::Portable, Origin::Plain);
+        let mut gathering = Gathering::new(Names::Portable, Origin::plain("h"));
         gathering.add(&entry("", TreeNode::Directory)).unwrap();
         entries.iter().for_each(|(path, node)| gathering.add(&entry(path, node.clone())).unwrap());
         let manifest = gathering.finish(Totals::default());

@@ -22,6 +22,7 @@ use fdsp::{
 };
 use tempfile::TempDir;
 
+use crate::engine::scripted;
 use crate::resume::{
     impostor::{Impostor, Swap},
     proxy::Proxy,
@@ -182,6 +183,25 @@ fn what_came_without_tls_is_compared_and_kept_where_it_is_the_same() {
             _ => assert_eq!(finished.resumed, 0, "{finished:?}"),
         }
     }
+}
+
+/// Without TLS a server is known by its host alone.
+#[test]
+fn a_file_that_another_host_began_without_tls_is_this_servers() {
+    let [right, wrong] = [10, 20].map(|seed| content(6 * MIB, seed));
+    let serve = |bytes: Vec<u8>| {
+        let announced = scripted::file("a", bytes.len() as u64);
+        scripted::answer(move |session, id, get| session.send(id, &get, &announced, &bytes))
+    };
+    let folder = Folder::new();
+    let gate = Proxy::gate(serve(wrong), 4 * (MIB + 1000) + 8000);
+    let run = folder.begin(gate.at(), "a");
+    until("a block", || folder.listed("a") >= 1);
+    run.stop();
+    let mut job = folder.job(serve(right.clone()), "a", Existing::Keep);
+    job.address.authority.host = "localhost".to_owned();
+    let finished = folder.fetch_with(config(), job).unwrap();
+    assert!(fs::read(&finished.path).unwrap() == right, "blocks of another host");
 }
 
 #[test]

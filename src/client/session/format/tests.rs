@@ -92,7 +92,7 @@ fn state() -> impl Strategy<Value = KeptState> {
                         blake3,
                         origin: match resumed % 3 {
                             0 => Origin::Unknown,
-                            1 => Origin::Plain,
+                            1 => Origin::plain("h"),
                             _ => Origin::Certificate(Pin([omitted as u8; 32])),
                         },
                         seconds,
