@@ -15,7 +15,7 @@ use std::{
 };
 
 use self::pool::{Pool, Random};
-use super::{ConnectionId, ConnectionView, Limits, limits::UNAUTHENTICATED};
+use super::{ConnectionId, ConnectionView, Limits, limits::UNAUTHENTICATED, origin::Network};
 
 pub(super) use self::entry::{Entry, Socket};
 
@@ -44,8 +44,9 @@ struct Live {
 
 impl Registry {
     /// Enters a connection that has not authenticated. If all places are taken, it replaces another one that has not authenticated,
-    /// chosen at random among those whose networks have more of them than its own. `None` if there is no such connection.
-    /// `is_short`: there is no memory for a further connection, so it has to replace one.
+    /// chosen at random among those whose networks have more of them than its own; if a network of its address has as many of them
+    /// as it may, one of that network. `None` if there is no such connection. `is_short`: there is no memory for a further
+    /// connection, so it has to replace one.
     pub fn enter(
         &self,
         socket: Weak<Socket>,
@@ -55,14 +56,13 @@ impl Registry {
         now: Instant,
     ) -> Option<Arc<Entry>> {
         let mut live = lock(&self.live);
-        if live.unauthenticated.is_at_limit(peer.ip(), limits.max_per_address) {
-            return None;
-        }
+        let network = live.unauthenticated.full_network(peer.ip(), limits.max_per_address);
         let places = limits.max_connections.saturating_add(UNAUTHENTICATED);
         let is_full = is_short || live.unauthenticated.len() + live.authenticated.len() >= places;
-        if is_full {
-            let random = live.random_unauthenticated(peer.ip());
-            let entry = random.or_else(|| live.waiting(peer.ip()).filter(|_| is_short))?;
+        if is_full || network.is_some() {
+            let random = live.random_unauthenticated(peer.ip(), network);
+            let may_replace_served = is_short && network.is_none();
+            let entry = random.or_else(|| live.waiting(peer.ip()).filter(|_| may_replace_served))?;
             live.make_way(&entry)?;
         }
         live.unauthenticated.add(peer.ip());
@@ -169,12 +169,20 @@ impl Live {
     }
 
     /// The connection that a new one from this address may replace: a random one that has not authenticated, from a network that
-    /// has more of these.
-    fn random_unauthenticated(&mut self, newcomer: IpAddr) -> Option<Arc<Entry>> {
+    /// has more of these. `full`: the network that has no place left, if there is one; the connection is from this one.
+    fn random_unauthenticated(&mut self, newcomer: IpAddr, full: Option<Network>) -> Option<Arc<Entry>> {
         let unauthenticated = self.entries.values().filter(|entry| !entry.is_authenticated());
         let present = unauthenticated.filter(|entry| !entry.is_disconnected());
-        let has_more = |entry: &&Arc<Entry>| self.unauthenticated.surplus(entry.peer.ip(), newcomer) > 0;
-        let candidates: Vec<_> = present.filter(has_more).cloned().collect();
+        let networks = Network::of(newcomer);
+        let is_replaceable = |entry: &&Arc<Entry>| {
+            let of_entry = Network::of(entry.peer.ip());
+            let has_more = self.unauthenticated.surplus(entry.peer.ip(), newcomer) > 0;
+            match full {
+                Some(full) => of_entry.contains(&full) && (has_more || of_entry == networks),
+                None => has_more,
+            }
+        };
+        let candidates: Vec<_> = present.filter(is_replaceable).cloned().collect();
         self.random.choose(candidates)
     }
 

@@ -42,11 +42,17 @@ impl Pool {
         }
     }
 
-    /// Whether a network of this address has as many as it may: `max` for an IPv4 address or an IPv6 network of 64 bits, twice as
-    /// many for one of 56 bits, and three times as many for one of 48 bits.
-    pub fn is_at_limit(&self, address: IpAddr, max: usize) -> bool {
+    /// The narrowest network of this address that has as many as it may: `max` for an IPv4 address or an IPv6 network of 64 bits,
+    /// twice as many for one of 56 bits, and three times as many for one of 48 bits.
+    pub fn full_network(&self, address: IpAddr, max: usize) -> Option<Network> {
         let limits = [3, 2, 1].map(|times| max.saturating_mul(times));
-        Network::of(address).iter().zip(limits).any(|(network, limit)| self.count(network) >= limit)
+        let networks = Network::of(address).into_iter().zip(limits).rev();
+        networks.filter(|(network, limit)| self.count(network) >= *limit).map(|(network, _)| network).next()
+    }
+
+    /// Whether a network of this address has as many as it may.
+    pub fn is_at_limit(&self, address: IpAddr, max: usize) -> bool {
+        self.full_network(address, max).is_some()
     }
 
     /// How many more connections the network of `holder` has than that of `other`: of the widest networks that differ. 0 for two

@@ -100,8 +100,35 @@ fn unauthenticated_connections_of_an_address_are_limited() {
     let mut door = Door::with_places(256);
     door.limits.max_per_address = 2;
     let silent = [(); 2].map(|()| door.enter(1).unwrap());
-    assert!(door.enter(1).is_none() && door.enter(2).is_some());
-    assert!(door.authenticate(&silent[0]) && door.enter(1).is_some() && door.enter(1).is_none());
+    assert!(door.authenticate(&silent[0]) && door.enter(1).is_some() && door.enter(2).is_some());
+    assert_eq!(made_way(&silent), 0);
+    let third = door.enter(1).unwrap();
+    assert_eq!(
+        door.registry.live.lock().unwrap().unauthenticated.len(),
+        3,
+        "one of the same address has made way"
+    );
+    assert!(!third.has_made_way() && door.authenticate(&third));
+}
+
+/// Strangers fill the shares of a link, a household and a site; clients in the same networks are served all the same.
+#[test]
+fn strangers_hold_no_share_of_a_network_against_a_client() {
+    let mut door = Door::with_places(256);
+    door.limits.max_per_address = 4;
+    let enter = |network: u16| door.from([0x2001, 0xdb8, 0, network, 0, 0, 0, 1], false).unwrap();
+    let mut strangers: Vec<_> =
+        [0, 0, 0, 0, 1, 1, 1, 1, 0x100, 0x100, 0x200, 0x200].map(|network| (network, enter(network))).into();
+    for (network, full) in [(0, 0xffff), (2, 0xff00), (0x300, 0)] {
+        assert!(strangers.iter().all(|(_, stranger)| !stranger.has_made_way()), "{network:x}");
+        let client = enter(network);
+        let gone = strangers.iter().position(|(_, stranger)| stranger.has_made_way()).unwrap();
+        let (from, stranger) = strangers.remove(gone);
+        assert_eq!(from & full, network & full, "one of the network that is full");
+        assert!(!client.has_made_way() && door.authenticate(&client), "{network:x}");
+        door.registry.remove(&stranger);
+        strangers.push((from, enter(from)));
+    }
 }
 
 /// As many as there are addresses.
