@@ -8,7 +8,8 @@ pub struct Limits {
     /// Connections served at the same time; further ones get "busy".
     pub max_connections: usize,
     /// Of these, at most this many from one IPv4 address or IPv6 network of 64 bits, twice as many from a network of 56 bits, and three
-    /// times as many from one of 48 bits. Connections that have not authenticated have the same limits, and are counted separately.
+    /// times as many from one of 48 bits. Connections that have not authenticated have the same limits, and are counted separately: a
+    /// further one replaces one of them.
     pub max_per_address: usize,
     /// Requests of one connection; after that many it is told to connect again.
     pub max_requests: u64,
