@@ -45,6 +45,8 @@ pub(super) fn is_stored(name: &[u8]) -> bool {
 /// Deflates one content after the other.
 pub(super) struct Deflater {
     deflate: Compress,
+    /// Where [`Deflater::push`] deflates to. Always the same room, for the same reason as with `CHUNK`.
+    output: Box<[u8]>,
     /// Whether the last content was deflated to its end.
     complete: bool,
 }
@@ -57,7 +59,8 @@ impl std::fmt::Debug for Deflater {
 
 impl Deflater {
     pub(super) fn new() -> Deflater {
-        Deflater { deflate: Compress::new(Compression::new(LEVEL), false), complete: true }
+        let output = vec![0; OUTPUT].into_boxed_slice();
+        Deflater { deflate: Compress::new(Compression::new(LEVEL), false), output, complete: true }
     }
 
     /// Deflates all of `content` into `out`. Says whether that made it smaller; what is in `out` has no
@@ -90,7 +93,7 @@ impl Deflater {
         if self.complete {
             self.deflate.reset();
         } else {
-            *self = Deflater::new();
+            self.deflate = Compress::new(Compression::new(LEVEL), false);
         }
         self.complete = false;
     }
@@ -103,12 +106,11 @@ impl Deflater {
         last: bool,
         out: &mut Vec<u8>,
     ) -> std::io::Result<(usize, bool)> {
-        // Always the same room, whatever the vector has, for the same reason as with CHUNK.
-        out.resize(OUTPUT, 0);
         let flush = if last { FlushCompress::Finish } else { FlushCompress::None };
         let (read, made) = (self.deflate.total_in(), self.deflate.total_out());
-        let status = self.deflate.compress(input, out, flush)?;
-        out.truncate((self.deflate.total_out() - made) as usize);
+        let status = self.deflate.compress(input, &mut self.output, flush)?;
+        out.clear();
+        out.extend_from_slice(&self.output[..(self.deflate.total_out() - made) as usize]);
         self.complete = status == Status::StreamEnd;
         Ok(((self.deflate.total_in() - read) as usize, self.complete))
     }
