@@ -243,7 +243,8 @@ impl Crew {
             }
             Ok(_) => Ok(()),
             Err(fault) => match fault.retry_after() {
-                Some(after) if !alone => {
+                // One more connection was not needed.
+                Some(after) if !alone || self.site.ranges().is_done() => {
                     self.failed(context, &fault, after);
                     Ok(())
                 }

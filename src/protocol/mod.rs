@@ -176,8 +176,10 @@
 //! can be sent again elsewhere. Closing without a goodbye between two answers is no violation. A server reads nothing after a client's
 //! `goodbye`, so that it closes without an `error`, whatever follows. A client that closes only its sending side (in TLS with
 //! `close_notify`) after complete frames is answered all that it has asked. But one that has not said goodbye before it closes
-//! its sending side counts as gone while an answer is prepared for long of which nothing has come yet. A server that is about to stop answers further
-//! requests on connections with a transfer (`get`, `hashes`, `tree`, `files`) that runs, and says goodbye on the others.
+//! its sending side counts as gone while an answer is prepared for long of which nothing has come yet. A server that is about to stop says goodbye
+//! on connections without a transfer. On one on which a `get`, `hashes`, `tree` or `files` was requested it answers further requests
+//! until the client closes it or a deadline passes: a client that has several connections, or reads slowly, needs it again. A client
+//! closes a connection that it does not need any more.
 //!
 //! ```text
 //! client:  ── preamble, hello sent ──▶ GREETING ── welcome ──▶ OPEN ◀── meta, entries, error ───────┐

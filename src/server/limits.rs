@@ -104,12 +104,8 @@ pub(super) const LINGER: Duration = Duration::from_secs(1);
 /// Bytes that are read and discarded after the last answer: a full pipeline of the largest requests.
 pub(super) const MAX_DISCARDED: usize = 64 * 64 * 1024;
 
-/// How often a drain looks for connections whose transfer has ended.
+/// How often a drain looks for connections that wait for a request.
 pub(super) const DRAIN_INTERVAL: Duration = Duration::from_millis(50);
-
-/// How long after a part of a transfer has gone out its client may ask for the next one while the server is being drained,
-/// beside the time that the part takes on its way.
-pub(super) const TRANSFER_GRACE: Duration = Duration::from_secs(1);
 
 /// How often somebody looks whether the peer of work that takes long is still there.
 pub(super) const LOOK: Duration = Duration::from_millis(100);

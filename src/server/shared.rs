@@ -280,7 +280,7 @@ impl Shared {
     }
 
     /// Stops accepting. Connections that wait for a request read an end of stream, see the phase and say
-    /// goodbye; those that are in the middle of an answer, or of a transfer, finish it first.
+    /// goodbye. A connection with a transfer is served until its client closes it.
     pub fn drain(self: &Arc<Self>) {
         if !self.enter_phase(Phase::Draining) {
             return;
@@ -293,7 +293,7 @@ impl Shared {
                 let end = Instant::now() + shared.limits.drain;
                 loop {
                     let now = Instant::now();
-                    shared.registry.for_each(|entry| entry.interrupt(now));
+                    shared.registry.for_each(|entry| entry.interrupt());
                     let left = end.saturating_duration_since(now);
                     if shared.wait_for(Phase::Stopped, left.min(DRAIN_INTERVAL)) {
                         return;

@@ -588,6 +588,47 @@ fn a_pause_is_not_held_against_the_peer() {
     assert!(!events.iter().any(|event| matches!(event, Event::Failed { .. })), "{events:?}");
 }
 
+/// Gives the input, and takes what the connection writes, until it waits for more input, or has ended.
+fn answered(connection: &mut Connection, mut input: &[u8], now: Instant) -> Vec<u8> {
+    let mut written = Vec::new();
+    loop {
+        match connection.next(now) {
+            Want::Write => {
+                written.extend_from_slice(connection.output());
+                connection.wrote(now, connection.output().len());
+            }
+            Want::Read if !input.is_empty() => connection.received(now, std::mem::take(&mut input)),
+            Want::Work => connection.work(),
+            Want::Read | Want::Close => return written,
+            Want::Pause => panic!("there is no limit of bandwidth"),
+        }
+    }
+}
+
+/// A slow client reads for long what is in its kernel's buffer, before it requests the next part.
+#[test]
+fn a_drain_waits_for_the_requests_of_a_transfer() {
+    let bench = bench(None);
+    let later = bench.start + Duration::from_secs(9);
+    let ask = |client: &mut Client, request: &Request| {
+        client.request(request);
+        let bytes = client.outgoing().to_vec();
+        client.sent(bytes.len());
+        bytes
+    };
+    let (content, meta) = (Request::Get(get("small")), Request::Stat(Stat { path: "small".into() }));
+    let (mut client, mut other) = (Client::new("test"), Client::new("test"));
+    let (mut transfer, mut idle) = (bench.connect(), bench.connect());
+    let is_content = |written: &[u8]| written.windows(5).any(|bytes| bytes == b"small");
+    assert!(is_content(&answered(&mut transfer, &ask(&mut client, &content), bench.start)));
+    answered(&mut idle, &ask(&mut other, &meta), bench.start);
+    bench.shared.drain();
+    assert!(is_content(&answered(&mut transfer, &ask(&mut client, &content), later)));
+    let last = answered(&mut idle, &[], later);
+    assert!(String::from_utf8_lossy(&last).contains("the server is stopping"));
+    bench.shared.stopped();
+}
+
 #[test]
 fn a_panic_ends_one_connection() {
     let bench = bench(None);

@@ -7,12 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::super::{
-    ConnectionState, Event,
-    limits::{FOREVER, TRANSFER_GRACE, TURN},
-    registry::Entry,
-    shared::Shared,
-};
+use super::super::{ConnectionState, Event, limits::TURN, registry::Entry, shared::Shared};
 use crate::{
     protocol::{
         message::{Failure, Missing},
@@ -32,8 +27,6 @@ pub(super) struct Turn {
     pub out: Outgoing,
     /// A request has come on this connection.
     pub asked: bool,
-    /// The part of a transfer that is being sent, if the request is for one.
-    pub part: Option<Part>,
     pub shared: Arc<Shared>,
     entry: Arc<Entry>,
     /// The request being answered.
@@ -56,13 +49,6 @@ pub(super) struct Turn {
     offered: Option<Instant>,
 }
 
-/// An answer on its way that may be one of several by which a client makes a transfer.
-pub(super) struct Part {
-    pub started: Instant,
-    /// Bytes that the kernel has taken of it.
-    pub written: u64,
-}
-
 /// An answer to a request for content.
 struct Running {
     path: SafeText,
@@ -75,23 +61,12 @@ struct Running {
     part: bool,
 }
 
-impl Part {
-    /// How long it takes its client to ask for the next part: about as long as what the kernel buffers takes on its way,
-    /// and a moment more.
-    fn grace(&self, send_buffer: usize, now: Instant) -> Duration {
-        let took = now.saturating_duration_since(self.started).as_secs_f64();
-        let buffered = took * (send_buffer as f64 / self.written.max(1) as f64).min(1.0);
-        TRANSFER_GRACE + Duration::try_from_secs_f64(buffered).unwrap_or(FOREVER)
-    }
-}
-
 impl Turn {
     /// Of a connection that begins.
     pub fn new(shared: Arc<Shared>, entry: Arc<Entry>) -> Turn {
         Turn {
             out: Outgoing::new(),
             asked: false,
-            part: None,
             shared,
             entry,
             running: None,
@@ -160,9 +135,14 @@ impl Turn {
         self.tell(&Event::Request { id, peer, what, path: path.clone() });
     }
 
-    /// Whether the client is in the middle of a transfer that it makes by several requests.
-    pub fn is_transferring(&self, now: Instant) -> bool {
-        self.entry.is_transferring(now)
+    /// The client makes a transfer, with one request or several.
+    pub fn transfer(&self) {
+        self.entry.set_transferring();
+    }
+
+    /// Whether the client makes a transfer on this connection.
+    pub fn is_transferring(&self) -> bool {
+        self.entry.is_transferring()
     }
 
     /// From now on the kernel sends no small segment before the end.
@@ -271,10 +251,6 @@ impl Turn {
     /// The first `count` bytes of `out` were written.
     pub fn wrote(&mut self, count: usize, now: Instant) {
         self.out.sent(count);
-        if let Some(part) = &mut self.part {
-            part.written += count as u64;
-            self.entry.set_transfer(now, part.grace(self.entry.send_buffer(), now));
-        }
         // Which of the bytes were content is known only when all are written, and near enough before.
         let content = if self.out.is_empty() { self.content } else { self.content.min(count as u64) };
         self.content -= content;

@@ -145,7 +145,7 @@ impl V1 {
 
     /// Looks at the next request. `None` if it is being answered now.
     fn look(&mut self, turn: &mut Turn, now: Instant) -> Option<Step> {
-        if self.is_to_stop(turn, now) {
+        if self.is_to_stop(turn) {
             return Some(self.stop(turn));
         }
         loop {
@@ -162,7 +162,7 @@ impl V1 {
                 return Some(self.refuse(turn));
             }
             match event {
-                None if used == 0 => return Some(self.wait(turn, now)),
+                None if used == 0 => return Some(self.wait(turn)),
                 None => {}
                 Some(Event::Hello(hello)) => {
                     match turn.shared.door.knock(self.peer, &hello, self.certificate, now) {
@@ -217,7 +217,7 @@ impl V1 {
     }
 
     /// There is no complete request.
-    fn wait(&mut self, turn: &mut Turn, now: Instant) -> Step {
+    fn wait(&mut self, turn: &mut Turn) -> Step {
         self.inbox = Vec::new();
         self.looked_at = 0;
         // The state first, then the phase: a drain does it the other way round, so that one of the two
@@ -225,7 +225,7 @@ impl V1 {
         if turn.out.is_empty() {
             turn.state(if turn.asked { ConnectionState::Idle } else { ConnectionState::Handshake });
         }
-        if self.is_to_stop(turn, now) {
+        if self.is_to_stop(turn) {
             self.stop(turn)
         } else if !turn.out.is_empty() {
             Step::Again
@@ -236,9 +236,9 @@ impl V1 {
         }
     }
 
-    /// Whether the server is being drained, and no further request is answered here: only those of transfers are that run.
-    fn is_to_stop(&self, turn: &Turn, now: Instant) -> bool {
-        !turn.shared.accepting() && (self.ended || !turn.is_transferring(now))
+    /// Whether the server is being drained, and no further request is answered here: only those of transfers are.
+    fn is_to_stop(&self, turn: &Turn) -> bool {
+        !turn.shared.accepting() && (self.ended || !turn.is_transferring())
     }
 
     /// The server is being drained, and nothing is being answered here.

@@ -11,7 +11,7 @@ use std::{
             Ordering::{Relaxed, SeqCst},
         },
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use crate::{
@@ -41,8 +41,8 @@ pub(in crate::server) struct Entry {
     state: AtomicU8,
     dialect: AtomicU8,
     sent: AtomicU64,
-    /// Milliseconds after `since` up to which a transfer counts as running between two requests.
-    transfer_until: AtomicU64,
+    /// Content, hashes or a tree were requested.
+    transferring: AtomicBool,
     position: AtomicU64,
     total: AtomicU64,
     path: Mutex<SafeText>,
@@ -78,7 +78,7 @@ impl Entry {
             state: AtomicU8::new(0),
             dialect: AtomicU8::new(0),
             sent: AtomicU64::new(0),
-            transfer_until: AtomicU64::new(0),
+            transferring: AtomicBool::new(false),
             position: AtomicU64::new(0),
             total: AtomicU64::new(UNKNOWN),
             path: Mutex::default(),
@@ -178,26 +178,27 @@ impl Entry {
         }
     }
 
-    /// Part of a transfer goes out: the client will ask for the next part within `grace`.
-    pub fn set_transfer(&self, now: Instant, grace: Duration) {
-        let until = now.saturating_duration_since(self.since) + grace;
-        self.transfer_until.store(u64::try_from(until.as_millis()).unwrap_or(u64::MAX), Relaxed);
+    /// A request of a transfer has come.
+    pub fn set_transferring(&self) {
+        self.transferring.store(true, SeqCst);
     }
 
-    /// Whether a client is in the middle of a transfer that it makes by several requests.
-    pub fn is_transferring(&self, now: Instant) -> bool {
-        let age = u64::try_from(now.saturating_duration_since(self.since).as_millis()).unwrap_or(u64::MAX);
-        age < self.transfer_until.load(Relaxed)
+    /// Whether the client makes a transfer: then further requests of it may come for as long as the client keeps the connection.
+    /// The server cannot know better. When it has written an answer, megabytes may still wait in the client's kernel, so that a
+    /// slow client requests the next part much later; and a client with several connections lets one idle while another one
+    /// still receives, and moves requests between them.
+    pub fn is_transferring(&self) -> bool {
+        self.transferring.load(SeqCst)
     }
 
     /// Wakes a loop that waits for a request, by an end of the stream. A connection that is in the
     /// middle of an answer, or of a transfer, is left alone.
-    pub fn interrupt(&self, now: Instant) {
+    pub fn interrupt(&self) {
         let is_waiting = matches!(
             self.state(),
             ConnectionState::Handshake | ConnectionState::Idle | ConnectionState::Refused
         );
-        if is_waiting && !self.is_transferring(now) {
+        if is_waiting && !self.is_transferring() {
             self.shutdown(Shutdown::Read);
         }
     }

@@ -86,7 +86,8 @@ on_every_architecture! {
         at_once_and_often;
     limits: busy, handshake, trickled_handshake, idle, too_slow, slow_enough;
     places: of_an_address, of_the_silent, of_strangers, requests_of_a_connection, for_hashing, for_archives, of_slow_clients, of_a_page, bandwidth;
-    lifecycle: drain_when_idle, drain_finishes_what_runs, drain_lets_transfers_finish, drain_has_a_deadline, stop, disconnect, dropped, snapshots;
+    lifecycle: drain_when_idle, drain_finishes_what_runs, drain_lets_transfers_finish,
+               drain_waits_for_all_connections_of_a_transfer, drain_has_a_deadline, stop, disconnect, dropped, snapshots;
     tokens: right_and_wrong, proofs, token_ids, none_needed, kept_out_slowly, turned_away;
     corners: ends, tokens, requests;
     strangers: http, tls, garbage, another_version, violations, reserved_kinds;
@@ -111,7 +112,8 @@ on_every_architecture_with_tls! {
         at_once_and_often;
     limits: busy, handshake, trickled_handshake, idle, too_slow, slow_enough;
     places: of_an_address, of_the_silent, of_strangers, requests_of_a_connection, for_hashing, for_archives, of_slow_clients, of_a_page, bandwidth;
-    lifecycle: drain_when_idle, drain_finishes_what_runs, drain_lets_transfers_finish, drain_has_a_deadline, stop, disconnect, dropped, snapshots;
+    lifecycle: drain_when_idle, drain_finishes_what_runs, drain_lets_transfers_finish,
+               drain_waits_for_all_connections_of_a_transfer, drain_has_a_deadline, stop, disconnect, dropped, snapshots;
     tokens: right_and_wrong, proofs, token_ids, none_needed, kept_out_slowly, turned_away;
     corners: ends, tokens, requests;
     strangers: garbage, another_version, violations, reserved_kinds;

@@ -11,7 +11,7 @@ use super::{
         sending::Sending,
         stage::{Stage, Worked},
         tree::Listing,
-        turn::{Part, Turn},
+        turn::Turn,
     },
     V1,
 };
@@ -42,8 +42,9 @@ impl V1 {
         let (what, path) = describe(&request);
         let path = SafeText::new(path);
         turn.request(what, &path);
-        let is_part = !matches!(request, Request::Stat(_) | Request::List(_));
-        turn.part = is_part.then_some(Part { started: now, written: 0 });
+        if !matches!(request, Request::Stat(_) | Request::List(_)) {
+            turn.transfer();
+        }
         let reply = reply(&turn.shared, turn.peer(), request, &path);
         match &reply {
             Ok(Reply::Content(_)) => turn.show(&path),
