@@ -173,7 +173,8 @@ fn the_demo_asks_other_users_for_a_token() {
     let scratch = Home::new();
     let mut command = home.command(["--demo", "served", "--limit", "1k"]);
     command.env("TMPDIR", scratch.path());
-    home.write("served/large", vec![7; 1 << 20]);
+    // By its name it is not compressed, so that the demo runs until it is interrupted.
+    home.write("served/large.gz", vec![7; 1 << 20]);
     let mut demo = Running::start(command);
     let line = demo.stdout().next();
     let address = line.split_whitespace().find(|word| word.starts_with("fdsp://")).expect("an address");
