@@ -82,7 +82,7 @@ impl Journal {
         &self.notes
     }
 
-    /// Whether there is one, whatever it says. One that another user has put there is none.
+    /// Whether a control file of this user exists, whatever its content. A control file of another user does not count.
     pub(super) fn is_there(&self) -> bool {
         let found = self.folder.look(&self.name).ok().flatten();
         found.is_some_and(|found| {

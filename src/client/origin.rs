@@ -17,7 +17,7 @@ pub enum Origin {
     /// Not recorded. No connection has this origin, so that content with this origin is always compared. Finished downloads of earlier versions have it.
     #[default]
     Unknown,
-    /// A server without TLS: it has proven nothing. This is the BLAKE3 of its host, by which it is told from others.
+    /// A server without TLS, which has proven nothing: the BLAKE3 of its host name, which distinguishes it from other hosts.
     Plain(Hash),
     /// The server with this certificate, which was verified in the handshake.
     Certificate(Pin),

@@ -19,7 +19,7 @@
 //!
 //! Stopping is the same in every architecture. A *drain* sets the phase, shuts the listener down (which
 //! wakes whoever accepts) and shuts the reading side of every idle connection without a transfer down
-//! (which wakes whoever waits for its next request); what is being answered is finished first, and a connection with a transfer is
+//! (which wakes the loop that waits for its next request); what is being answered is finished first, and a connection with a transfer is
 //! served until its client closes it. A *stop* shuts every socket down
 //! in both directions.
 
