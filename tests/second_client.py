@@ -180,6 +180,10 @@ class Connection:
     def message(self, kind, request):
         """A control frame of this kind for this request; an error is raised."""
         got, number, payload = self.frame()
+        while got == WORKING and number == request:
+            asked = next(message for _, number, message, _ in self.waiting if number == request)
+            check(kind in (ENTRIES, CONTENT, PAGE) and asked.get("working"), "work that was not asked for")
+            got, number, payload = self.frame()
         if got == ERROR and number in (0, request):
             raise Failed(number, json.loads(payload))
         check((got, number) == (kind, request), "unexpected frame %#x for %d" % (got, number))
@@ -373,13 +377,13 @@ def ask(connection, command):
         members = dict(zip(("limit", "after"), arguments[1:]))
         if "limit" in members:
             members["limit"] = int(members["limit"])
-        connection.request(LIST, {"path": path, **members})
+        connection.request(LIST, {"path": path, "working": True, **members})
     elif name == "get":
         members = dict(zip(("first_block", "blocks", "identity"), arguments[2:]))
         for number in ("first_block", "blocks"):
             if number in members:
                 members[number] = int(members[number])
-        connection.request(GET, {"path": path, **members}, arguments[1])
+        connection.request(GET, {"path": path, "working": True, **members}, arguments[1])
     elif name == "root":
         members = {member: int(number) for member, number in zip(("first_block", "blocks"), arguments[1:])}
         connection.request(GET, {"path": path, "root": True, **members})
@@ -392,7 +396,7 @@ def ask(connection, command):
                 members[number] = int(members[number])
         connection.request(HASHES, {"path": path, **members})
     elif name == "tree":
-        connection.request(TREE, {"path": path})
+        connection.request(TREE, {"path": path, "working": True})
     elif name in ("files", "compare"):
         folder, *files = arguments[1:] if name == "files" else (None, *arguments[1:])
         files = [dict(zip(("path", "digest"), file.split("="))) for file in files]

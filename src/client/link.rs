@@ -19,7 +19,7 @@ use crate::{
 
 use super::{
     origin::Origin,
-    patience::{Timeouts, compression_time, hashing_time},
+    patience::{Timeouts, compression_time, hashing_time, reading_time},
     rate::Limiter,
     retry::Fault,
     trust::Servers,
@@ -52,7 +52,8 @@ pub(super) trait Talk {
 pub(super) struct Link {
     wire: Wire,
     machine: Client,
-    /// For each `files` without a complete answer, how long the server may still only say that it works on it.
+    timeouts: Timeouts,
+    /// For each request without a complete answer, how long the server may still only say that it works on it.
     working: VecDeque<Duration>,
     /// Taken from the pool, and nothing came since.
     stale: bool,
@@ -69,7 +70,7 @@ impl Link {
     ) -> Result<Link, Fault> {
         let (wire, credential) = Wire::open(authority, timeouts, servers).await?;
         let machine = Client::with_credential(AGENT, credential);
-        Ok(Link { wire, machine, working: VecDeque::new(), stale: false, broken: false })
+        Ok(Link { wire, machine, timeouts, working: VecDeque::new(), stale: false, broken: false })
     }
 
     /// Which server it is.
@@ -113,6 +114,7 @@ impl Link {
     /// Asks, without waiting for the answer: it comes after those to what was asked before.
     pub(super) fn send(&mut self, request: &Request) {
         self.machine.request(request);
+        self.working.push_back(reading_time(self.timeouts));
     }
 
     /// Gives the next of the bytes that the content which was just announced skips.
@@ -228,7 +230,6 @@ impl Link {
                 Some(Event::Working { .. }) => works = true,
                 Some(Event::Content { content, .. }) => prepares = Some(compression_time(content)),
                 Some(Event::Data { .. }) => prepares = Some(Duration::ZERO),
-                Some(Event::FilesEnd { .. } | Event::Failed { .. }) => drop(self.working.pop_front()),
                 _ => {}
             }
             if let Some(Event::Goodbye(goodbye)) = &event {
@@ -236,14 +237,20 @@ impl Link {
                 let reason = goodbye.reason.trim();
                 return Err(Fault::lost(format!("{} closed the connection: {reason}", self.wire.peer())));
             }
+            let (is_event, pending) = (event.is_some(), self.machine.pending());
             let flow = event.map_or(Ok(ControlFlow::Continue(())), |event| take(Some(event)));
             self.wire.used(used);
             self.wire.hashed(&mut hashed);
             if let Some(time) = prepares {
                 self.wire.prepares(time);
             }
-            if let (true, Some(budget)) = (works, self.working.front_mut()) {
-                self.wire.hashed(budget);
+            match self.working.front_mut() {
+                Some(budget) if works => self.wire.works(budget)?,
+                _ if is_event => self.wire.answered(),
+                _ => {}
+            }
+            if self.working.len() > pending {
+                self.working.pop_front();
             }
             match flow? {
                 ControlFlow::Continue(()) if idle => return Ok(ControlFlow::Continue(())),
@@ -284,7 +291,7 @@ mod tests {
         client::Trust,
         protocol::{
             address::Security,
-            message::{Entries, Entry, Kind, List, NameForm, Timestamp, Welcome},
+            message::{Entries, Entry, Kind, List, Timestamp, Welcome},
             outgoing::Outgoing,
             server::{self, Server},
         },
@@ -350,7 +357,7 @@ mod tests {
         link.wire.set_send_buffer(1);
         for _ in 0..REQUESTS {
             let path = "x/".repeat(2000);
-            link.send(&Request::List(List { path, after: None, limit: None, names: NameForm::Utf8 }));
+            link.send(&Request::List(List { path, after: None, ..List::default() }));
         }
         let mut left = REQUESTS;
         let limiter = Limiter::new(None);

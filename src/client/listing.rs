@@ -23,8 +23,13 @@ pub(super) async fn list(
     path: &RemotePath,
     after: Option<String>,
 ) -> Result<Entries, Trouble> {
-    let request =
-        Request::List(List { path: path.as_str().to_owned(), after, limit: None, names: NameForm::Bytes });
+    let request = Request::List(List {
+        path: path.as_str().to_owned(),
+        after,
+        limit: None,
+        names: NameForm::Bytes,
+        working: true,
+    });
     // A page is small and somebody waits for it: it does not count.
     let limiter = Limiter::new(None);
     let ask = async {

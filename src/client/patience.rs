@@ -10,6 +10,9 @@ const BLOCK_TIME: Duration = Duration::from_secs(5);
 /// The time that a slow server with many clients may take to compress 1 MiB.
 const COMPRESSION_TIME: Duration = Duration::from_secs(1);
 
+/// See [`reading_time`].
+const READING_TIMEOUTS: u32 = 60;
+
 /// The maximum compression ratio of DEFLATE.
 const MAX_RATIO: u64 = 1032;
 
@@ -47,6 +50,12 @@ pub(super) fn compression_time(content: &Content) -> Duration {
     time_of_blocks(sources.min(before.saturating_mul(MAX_RATIO)), COMPRESSION_TIME)
 }
 
+/// The time that a server may take to read a folder before it sends what is in it, however often it says that it works: half an hour with the
+/// default timeout. The client does not know how much there is to read, and a user who sets a shorter timeout wants to wait less.
+pub(super) fn reading_time(timeouts: Timeouts) -> Duration {
+    timeouts.silence.saturating_mul(READING_TIMEOUTS)
+}
+
 fn time_of_blocks(bytes: u64, time: Duration) -> Duration {
     // Less than a second of float error in a year.
     Duration::try_from_secs_f64(bytes as f64 / BLOCK_SIZE as f64 * time.as_secs_f64())
@@ -61,13 +70,21 @@ pub(super) struct Patience {
     waited: Duration,
     /// Bytes that were received meanwhile.
     received: u64,
+    /// The time that the server was waited for while it sent nothing, or only said that it works.
+    working: Duration,
     /// Time beyond the timeout in which the server may send nothing before its next bytes.
     preparing: Duration,
 }
 
 impl Patience {
     pub(super) fn new(timeouts: Timeouts) -> Patience {
-        Patience { timeouts, waited: Duration::ZERO, received: 0, preparing: Duration::ZERO }
+        Patience {
+            timeouts,
+            waited: Duration::ZERO,
+            received: 0,
+            working: Duration::ZERO,
+            preparing: Duration::ZERO,
+        }
     }
 
     pub(super) fn timeouts(&self) -> Timeouts {
@@ -76,6 +93,11 @@ impl Patience {
 
     /// Something is asked: before that there was nothing to wait for.
     pub(super) fn begin(&mut self) {
+        self.open_window();
+        self.working = Duration::ZERO;
+    }
+
+    fn open_window(&mut self) {
         (self.waited, self.received) = (Duration::ZERO, 0);
     }
 
@@ -100,6 +122,24 @@ impl Patience {
         }
     }
 
+    /// The server says that it works: at most `budget` does not count, and is taken from it. False if the rest is as long as a server may send
+    /// nothing.
+    pub(super) fn works(&mut self, budget: &mut Duration) -> bool {
+        let time = self.working.min(*budget);
+        self.working -= time;
+        *budget -= time;
+        if !time.is_zero() {
+            self.waited = self.waited.saturating_sub(time);
+            self.received = 0;
+        }
+        self.working < self.timeouts.silence
+    }
+
+    /// The server has sent more than that it works.
+    pub(super) fn answered(&mut self) {
+        self.working = Duration::ZERO;
+    }
+
     /// Bytes were received that were waited for since `since`. False if they are fewer than the minimum.
     pub(super) fn took(&mut self, since: Instant, bytes: usize) -> bool {
         self.took_in(since.elapsed(), bytes)
@@ -108,12 +148,13 @@ impl Patience {
     fn took_in(&mut self, waited: Duration, bytes: usize) -> bool {
         let waited = waited.saturating_sub(std::mem::take(&mut self.preparing));
         self.waited = self.waited.saturating_add(waited);
+        self.working = self.working.saturating_add(waited);
         self.received = self.received.saturating_add(bytes as u64);
         if self.waited < self.timeouts.speed_time {
             return true;
         }
         let enough = self.received as f64 >= self.timeouts.speed_limit as f64 * self.waited.as_secs_f64();
-        self.begin();
+        self.open_window();
         enough
     }
 }
@@ -191,13 +232,32 @@ mod tests {
         assert!(hashing_time(u64::MAX) > Duration::from_secs(86_400));
         let mut patience = patience();
         let mut budget = hashing_time(60 << 20);
-        let lasted = (1..1000)
-            .take_while(|_| {
-                let enough = patience.took_in(SECOND, 12);
-                patience.hashed(&mut budget);
-                enough
-            })
-            .count();
-        assert_eq!(lasted, 300 + 29, "the time for 60 blocks, and the window without progress");
+        assert_eq!(
+            lasts_working(&mut patience, &mut budget, 12),
+            300 + 29,
+            "the time for 60 blocks, and the timeout"
+        );
+    }
+
+    /// The seconds for which a server lasts that only says that it works, in so many bytes a second.
+    fn lasts_working(patience: &mut Patience, budget: &mut Duration, bytes: usize) -> usize {
+        (1..100_000).take_while(|_| patience.took_in(SECOND, bytes) && patience.works(budget)).count()
+    }
+
+    #[test]
+    fn reading_a_folder_takes_as_long_as_the_timeout_allows() {
+        let mut patience = patience();
+        let mut budget = reading_time(patience.timeouts());
+        assert_eq!(budget, 1800 * SECOND);
+        assert_eq!(lasts_working(&mut patience, &mut budget, 12), 1800 + 29);
+        patience.answered();
+        assert_eq!(lasts_working(&mut patience, &mut budget, 12), 29, "the next page has no more time");
+    }
+
+    #[test]
+    fn saying_often_that_it_works_does_not_help_a_server() {
+        let mut patience = patience();
+        let mut budget = reading_time(patience.timeouts());
+        assert_eq!(lasts_working(&mut patience, &mut budget, 12_000), 1800 + 29);
     }
 }

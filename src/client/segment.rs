@@ -207,6 +207,7 @@ impl Segment {
                 root,
                 holes: true,
                 missing: true,
+                working: true,
             }));
             self.pending += 1;
         }

@@ -222,6 +222,22 @@ impl Wire {
         self.patience.hashed(budget);
     }
 
+    /// The server says that it works; see [`Patience::works`].
+    pub(super) fn works(&mut self, budget: &mut Duration) -> Result<(), Fault> {
+        if self.patience.works(budget) {
+            return Ok(());
+        }
+        Err(Fault::too_slow(format!(
+            "{} only said that it works, for longer than that may take; raise --timeout, or ask for less",
+            self.peer
+        )))
+    }
+
+    /// The server has sent more than that it works.
+    pub(super) fn answered(&mut self) {
+        self.patience.answered();
+    }
+
     /// The server prepares what it sends next; see [`Patience::prepares`].
     pub(super) fn prepares(&mut self, time: Duration) {
         self.patience.prepares(time);

@@ -87,11 +87,12 @@ impl Answers {
             (Phase::Open, Kind::Error, _) => true,
             (Phase::Open, _, Some(first)) => match (first, &self.begun) {
                 (Request::Stat(_), _) => kind == Kind::Meta,
-                (Request::List(_), _) => kind == Kind::Entries,
-                (Request::Tree(_), _) => kind == Kind::TreeAnswer,
+                (Request::List(list), _) => kind == Kind::Entries || kind == Kind::Working && list.working,
+                (Request::Tree(tree), _) => kind == Kind::TreeAnswer || kind == Kind::Working && tree.working,
                 (Request::Files(files), Some(Begun::Files(batch))) => batch.may_stand(files, kind),
                 (Request::Files(files), _) => Batch::default().may_stand(files, kind),
-                (Request::Get(_) | Request::Hashes(_), None) => kind == Kind::Content,
+                (Request::Get(get), None) => kind == Kind::Content || kind == Kind::Working && get.working,
+                (Request::Hashes(_), None) => kind == Kind::Content,
                 (Request::Get(get), Some(_)) => match kind {
                     Kind::Hole => get.holes,
                     _ => matches!(kind, Kind::Data | Kind::Block | Kind::End),
@@ -132,7 +133,9 @@ impl Answers {
         let Header { kind, request, .. } = header;
         match kind {
             Kind::Working => {
-                self.batch(kind)?;
+                if let Some((_, Request::Files(_))) = self.requests.front() {
+                    self.batch(kind)?;
+                }
                 Ok(Event::Working { request })
             }
             Kind::Welcome => {

@@ -149,7 +149,7 @@ pub enum Event<'a> {
         /// Why.
         failure: message::Failure,
     },
-    /// The server reads one of the files to compare it.
+    /// The server works on what it sends next: it reads a file to compare it, or a folder.
     Working {
         /// The request.
         request: u32,

@@ -84,7 +84,7 @@ kinds! {
     Differs = 0x8a, "differs", 0;
     /// Says why one of many files, or the rest of it, does not come.
     Missed = 0x8b, "missed", MAX_CONTROL;
-    /// Says that the server is at work on one of many files.
+    /// Says that the server is at work on what it sends next.
     Working = 0x8c, "working", 0;
     /// Content bytes.
     Data = 0x90, "data", MAX_DATA;

@@ -200,12 +200,13 @@ fn asked() -> Client {
             after: Some("a".into()),
             limit: Some(3),
             names: NameForm::Bytes,
+            working: true,
         }),
         Request::Hashes(get.clone()),
         Request::Get(Get { form: Form::Zip, first_block: 1, blocks: Some(1), ..get.clone() }),
         Request::Get(Get { skip: 3, ..get.clone() }),
         Request::Get(Get { holes: true, ..get.clone() }),
-        Request::Get(Get { blocks: Some(0), root: true, missing: true, ..get }),
+        Request::Get(Get { blocks: Some(0), root: true, missing: true, working: true, ..get }),
     ] {
         client.request(&request);
     }

@@ -108,6 +108,9 @@ pub struct List {
     /// How the names may be written.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "is_default")]
     pub names: NameForm,
+    /// Whether the client takes `working` frames before `entries`.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "is_default")]
+    pub working: bool,
 }
 
 /// Answers [`List`].
@@ -175,6 +178,9 @@ pub struct Get {
     /// Whether the `end` is to carry the root also if the answer is not the whole content, where the server knows it.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "is_default")]
     pub root: bool,
+    /// Whether the client takes `working` frames before `content`. A `hashes` ignores it.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "is_default")]
+    pub working: bool,
 }
 
 /// Announces the content that answers a [`Get`], or whose hashes do.

@@ -134,7 +134,7 @@
 //! | `0x89` | `same` | server | the `files`' | nothing | 0 bytes |
 //! | `0x8a` | `differs` | server | the `files`' | nothing | 0 bytes |
 //! | `0x8b` | `missed` | server | the `files`' | JSON | at most 64 KiB |
-//! | `0x8c` | `working` | server | the `files`' | nothing | 0 bytes |
+//! | `0x8c` | `working` | server | the `files`', `get`'s, `list`'s or `tree`'s | nothing | 0 bytes |
 //! | `0x90` | `data` | server | the `get`'s or `files`' | content bytes | 1 byte to 256 KiB |
 //! | `0x91` | `block` | server | the `get`'s or `files`' | the table in "Content" | 48 bytes |
 //! | `0x92` | `end` | server | the `get`'s, `hashes`' or `files`' | JSON | at most 64 KiB |
@@ -155,10 +155,10 @@
 //! | request | answer |
 //! |---|---|
 //! | `stat` | `meta` or `error` |
-//! | `list` | `entries` or `error`; a page: ask again with `after` = its last name while `more` |
-//! | `get` | `error`, or `content` (`data`+ `block`)\* `end`, with `hole` for any of the `data`+ if the request has `holes`; at any place after `content` an `error` may end it instead |
+//! | `list` | `entries` or `error`; a page: ask again with `after` = its last name while `more`; any number of `working` may stand before it if the request has `working` |
+//! | `get` | `error`, or `content` (`data`+ `block`)\* `end`, with `hole` for any of the `data`+ if the request has `holes`; any number of `working` may stand before `content` or `error` if the request has `working`; at any place after `content` an `error` may end it instead |
 //! | `hashes` | `error`, or `content` `hashes`\* `end`; the same |
-//! | `tree` | `tree`+, the last with `more` false; at any place an `error` may end it instead |
+//! | `tree` | `tree`+, the last with `more` false; any number of `working` may stand before each if the request has `working`; at any place an `error` may end it instead |
 //! | `files` | for each file in the order of the request `file` (`data`+ `block`)\* `done`, or `same`, or `differs`, or `missed`, which at any place between `file` and `done` may end that file instead; any number of `working` may stand before each of these, none after the last; then `end`; at any place an `error` may end it instead |
 //!
 //! Request numbers are chosen by the client, never 0, each greater than the one before. Every frame
@@ -200,7 +200,7 @@
 //! In CONTENT follows what the table above says, `data` and `block` for a `get` and the server's `hashes` for a `hashes`.
 //! In FILE follow `data` and `block` as for a `get`. A `tree` of one page, and a `files` for no file, leave OPEN for no other
 //! state: the page, or the `end`, is all of the answer.
-//! Whatever a state has no arrow for is a violation.
+//! A `working` that a `get`, `list` or `tree` asks for leaves no state for another. Whatever else a state has no arrow for is a violation.
 //!
 //! # Messages
 //!
@@ -251,6 +251,7 @@
 //! | `after` | text, optional | entries whose name is greater than this only |
 //! | `limit` | u32, optional | at most so many entries (0 counts as 1); the server may send fewer, but at least one while there is one |
 //! | `names` | `"utf8"` or `"bytes"`, optional | whether the answer may have escapes in names, see "Names that are not UTF-8" (default `"utf8"`: it may not) |
+//! | `working` | boolean, optional | `true`: the client takes `working` frames (default `false`); see "Work" |
 //!
 //! `entries` answers it:
 //!
@@ -281,8 +282,9 @@
 //! | `root` | boolean, optional | `end` is to carry `root` also if the answer is not the whole content, where the server knows it without reading the content (default `false`) |
 //! | `missing` | boolean, optional | `true`: the `end` of an archive names what is missing in it (default `false`) |
 //! | `holes` | boolean, optional | `true`: the client takes `hole` frames (default `false`); see "Holes" |
+//! | `working` | boolean, optional | `true`: the client takes `working` frames before `content` (default `false`); see "Work" |
 //!
-//! `hashes` asks for the hashes of a range of a file's blocks. It has the members of `get`, with the same meaning, but ignores `skip` and `root`; the
+//! `hashes` asks for the hashes of a range of a file's blocks. It has the members of `get`, with the same meaning, but ignores `skip`, `root` and `working`; the
 //! `form` `"zip"` is answered with `wrong_kind`, and so is a directory.
 //!
 //! `content` announces the content, or that whose hashes follow:
@@ -340,6 +342,7 @@
 //! | `missing` | boolean, optional | `true`: `totals` names what is missing in the tree (default `false`) |
 //! | `names` | `"utf8"` or `"bytes"`, optional | whether the answer may have escapes in paths and targets, see "Names that are not UTF-8" (default `"utf8"`: it may not) |
 //! | `after` | path, optional | entries after this one only, in the order of a tree: an answer that broke off is continued |
+//! | `working` | boolean, optional | `true`: the client takes `working` frames (default `false`); see "Work" |
 //!
 //! The server's `tree` is a page of the answer, see "Trees":
 //!
@@ -503,6 +506,13 @@
 //! nothing but that; a client need not wait longer than reading the file can take, however many come. `missed` says the same of one file as `error` says of a request, and the answer continues
 //! with the next file.
 //!
+//! # Work
+//!
+//! A server may have to read all of a large directory before it can send anything of it: to plan an archive, to find the first names of a
+//! `list`, or to come to the entries after `after` in a `tree`. Meanwhile it sends a `working` now and then (this server every 250 ms) to a client that asks for
+//! that, so that the client can tell it from a server that is lost. A `working` says nothing else: a client need not wait longer than it allows
+//! for that work, however many come.
+//!
 //! # Missing entries
 //!
 //! What policy leaves out of an archive or tree is *omitted*: it is counted, and the answer is complete. A file or directory that
@@ -579,6 +589,7 @@
 //! | a frame that has no arrow in the diagram, or for another request than the first unanswered one | the same |
 //! | `content` of another form (for `hashes`, any but `"file"`), first block or identity than asked for; without what its form must have; a size before its first block, or above what an archive of its sources can have | the same |
 //! | `content` or `file` with a `skip` that is neither 0 nor the one that was asked for (for `hashes`, any but 0), or not less than the first block, if its length is known | the same |
+//! | a `working` that was not asked for, or after `content` | the same |
 //! | a `hole` that was not asked for, of an archive, in a block or after a short one, or beyond the announced size or the blocks asked for; `data_bytes` of an archive or without `holes` | the same |
 //! | `hashes` out of order, beyond the announced size or the blocks asked for, or whose length is not one of theirs | the same |
 //! | `data` beyond the announced size, the most that an archive can have, the blocks asked for, the end of a block, or after a short block | the same |
@@ -620,7 +631,7 @@
 //! | | [`client::Client`] | [`server::Server`] |
 //! |---|---|---|
 //! | inputs | `receive`, `skipped`, `sent`, `end_of_stream` | `receive`, `end_of_stream` |
-//! | commands | `request`, `goodbye` | `welcome`, `meta`, `entries`, `content`, `hashes`, `tree`, `files`, `failure`, `abort`, `goodbye` |
+//! | commands | `request`, `goodbye` | `welcome`, `meta`, `entries`, `content`, `hashes`, `tree`, `files`, `failure`, `working`, `abort`, `goodbye` |
 //! | outputs | the events of `receive`, `outgoing` | the events of `receive`, what commands add to an [`outgoing::Outgoing`] |
 
 pub mod address;

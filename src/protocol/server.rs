@@ -147,6 +147,12 @@ impl Server {
         control::write_entries(id, entries, out);
     }
 
+    /// Writes `working` for a request that asks for it, before `entries`, `content` or a `tree`.
+    pub fn working(&mut self, id: u32, out: &mut Outgoing) {
+        self.preamble(out);
+        out.push(&Header { kind: Kind::Working, length: 0, request: id }.encode());
+    }
+
     /// Writes `error` for a request, also in the middle of its content.
     pub fn failure(&mut self, id: u32, failure: &message::Failure, out: &mut Outgoing) {
         self.preamble(out);

@@ -91,6 +91,9 @@ pub(super) const MAX_PLANS: usize = 512 * 1024 * 1024;
 /// How long an answer waits before it looks again whether there is a permit for it.
 pub(super) const PERMIT_INTERVAL: Duration = Duration::from_millis(5);
 
+/// How often a client is told that the server reads the folder that it has asked for, while nothing else is sent.
+pub(super) const WORKING_INTERVAL: Duration = Duration::from_millis(250);
+
 /// Bytes of an archive's sources that are read and deflated in one turn: some milliseconds of work.
 pub(super) const WORK: u64 = 1024 * 1024;
 

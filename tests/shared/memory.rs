@@ -84,6 +84,16 @@ impl Memory {
     }
 
     fn answer(&mut self, id: u32, request: &Request, out: &mut Outgoing) {
+        let working = match request {
+            Request::List(list) => list.working,
+            Request::Get(get) => get.working,
+            Request::Tree(tree) => tree.working,
+            _ => false,
+        };
+        if working {
+            self.server.working(id, out);
+            self.server.working(id, out);
+        }
         let path = match request {
             Request::Stat(stat) => &stat.path,
             Request::List(list) => match &self.listing {

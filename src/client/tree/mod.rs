@@ -362,6 +362,7 @@ async fn gather_on(
         missing: true,
         names: NameForm::Bytes,
         after: gathered.continued(),
+        working: true,
     });
     let take = |event: Event<'_>| {
         match event {

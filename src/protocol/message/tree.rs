@@ -18,6 +18,9 @@ pub struct Tree {
     /// Only entries after this path, in the order of a tree.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
+    /// Whether the client takes `working` frames before a page.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "is_default")]
+    pub working: bool,
 }
 
 /// A page of the answer to [`Tree`].

@@ -98,6 +98,11 @@ impl Stage {
         self.permit().is_some_and(|permit| permit.is_waiting())
     }
 
+    /// Whether a folder is read for what is sent next.
+    pub fn is_looking(&self) -> bool {
+        matches!(self, Stage::Paging(_) | Stage::Planning(_) | Stage::Tree(_))
+    }
+
     /// Whether it is long work of which nothing is sent before it is done.
     pub fn is_preparing(&self) -> bool {
         match self {

@@ -13,7 +13,7 @@ use crate::{
         classic::Dialect,
         client::{Client, Event as Came, Request},
         error::Code,
-        message::{Get, Stat},
+        message::{Form, Get, List, Stat, Tree},
         outgoing::Outgoing,
     },
     server::{
@@ -287,6 +287,60 @@ fn work(bench: &Bench, request: &Request) -> usize {
                 slices += 1;
             }
             Want::Read | Want::Pause | Want::Close => return slices,
+        }
+    }
+}
+
+/// How often the server says that it works on a request, on a disk so slow that each slice of work takes a second, and what it sends last.
+fn said_to_work(bench: &Bench, request: &Request) -> (usize, String) {
+    let (mut connection, mut now) = (bench.connect(), bench.start);
+    let mut client = Client::new("test");
+    client.request(request);
+    connection.received(now, client.outgoing());
+    let (mut said, mut last) = (0, String::new());
+    while client.pending() > 0 {
+        match connection.next(now) {
+            Want::Write => {
+                let mut rest = connection.output();
+                while let (used @ 1.., event) = client.receive(rest).unwrap() {
+                    said += usize::from(matches!(event, Some(Came::Working { .. })));
+                    last = format!("{event:?}");
+                    rest = &rest[used..];
+                }
+                connection.wrote(now, connection.output().len());
+            }
+            Want::Work => {
+                connection.work();
+                now += Duration::from_secs(1);
+            }
+            want => panic!("{want:?}"),
+        }
+    }
+    (said, last)
+}
+
+/// A client that asks for it hears of the server while that reads a large folder, and no other client does.
+#[test]
+fn reading_a_folder_is_said_to_be_work() {
+    let bench = bench(None);
+    let folder = bench.folder.path().join("many");
+    std::fs::create_dir(&folder).unwrap();
+    for number in 0..2500 {
+        std::fs::write(folder.join(format!("{number:04}")), b"").unwrap();
+    }
+    let path = || "many".to_owned();
+    for working in [false, true] {
+        let get = Get { path: path(), form: Form::Zip, blocks: Some(0), working, ..Get::default() };
+        let tree = Tree { path: path(), after: Some("2499".into()), working, ..Tree::default() };
+        for request in [
+            Request::Get(get),
+            Request::List(List { path: path(), working, ..List::default() }),
+            // All entries are before the ones that are asked for.
+            Request::Tree(tree),
+        ] {
+            let (said, last) = said_to_work(&bench, &request);
+            assert_eq!(said > 1, working, "{said} times for {request:?}, then {last}");
+            assert!(!last.contains("Failed"), "{last}");
         }
     }
 }

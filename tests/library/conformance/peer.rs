@@ -257,7 +257,13 @@ impl Peer {
     /// Asks for a page.
     pub fn list(&mut self, path: &str, after: Option<&str>, limit: Option<u32>) -> Result<Entries, Failure> {
         let names = NameForm::default();
-        self.request(&Request::List(List { path: path.into(), after: after.map(Into::into), limit, names }));
+        self.request(&Request::List(List {
+            path: path.into(),
+            after: after.map(Into::into),
+            limit,
+            names,
+            ..List::default()
+        }));
         match self.next() {
             Came::Entries(entries) => Ok(entries),
             Came::Failed(_, failure) => Err(failure),

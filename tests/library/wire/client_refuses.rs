@@ -3,7 +3,7 @@
 use fdsp::protocol::{
     client::{Client, Request},
     error::Violation,
-    message::{Files, Form, Get, List, NameForm, Stat, WantedFile},
+    message::{Files, Form, Get, List, NameForm, Stat, Tree, WantedFile},
 };
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use crate::wire::{
     exchange::get,
     stream::{
         BLOCK, CONTENT, DATA, END, ENTRIES, ERROR, FILE, GET, GOODBYE, HELLO, HOLE, META, MIB, STAT, Seen,
-        Stream, VALUES, WELCOME, blake3_hex, chaining, feed_client, pattern,
+        Stream, VALUES, WELCOME, WORKING, blake3_hex, chaining, feed_client, pattern,
     },
 };
 
@@ -428,6 +428,30 @@ fn ranges_that_are_not_what_was_asked_for() {
     accepted(&range(0, 1), &unsized_().json(END, 1, &range_end()));
     let whole = with(end(one), "size", json!(MIB));
     accepted(&range(0, 1), &unsized_().json(END, 1, &whole));
+}
+
+#[test]
+fn work_is_said_to_clients_that_ask_for_it_before_the_answer() {
+    let requests = |working| {
+        [
+            Request::List(List { working, ..list() }),
+            Request::Get(Get { working, ..get("f") }),
+            Request::Tree(Tree { working, ..Tree::default() }),
+        ]
+    };
+    let works = |stream: Stream| stream.frame(WORKING, 1, b"");
+    let failure = json!({"code": "not_found", "message": "no"});
+    for request in requests(true) {
+        accepted(&[request], &works(works(welcomed())).json(ERROR, 1, &failure));
+    }
+    for request in requests(false) {
+        assert_eq!(refused(&[request], &works(welcomed())), Violation::Unexpected("working"));
+    }
+    let [_, asked, _] = requests(true);
+    let stream = works(works(welcomed()).json(CONTENT, 1, &file(3)));
+    assert_eq!(refused(&[asked], &stream), Violation::Unexpected("working"));
+    let hashes = Request::Hashes(Get { working: true, ..get("f") });
+    assert_eq!(refused(&[hashes], &works(welcomed())), Violation::Unexpected("working"));
 }
 
 #[test]

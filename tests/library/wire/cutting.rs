@@ -43,7 +43,7 @@ fn requests() -> Vec<Request> {
             path: "absent".to_owned(),
             after: Some("x".to_owned()),
             limit: Some(3),
-            names: Default::default(),
+            ..Default::default()
         }),
         Request::Hashes(get("f")),
         Request::Tree(Tree { path: path(), ..Default::default() }),

@@ -17,7 +17,10 @@ use super::{
 };
 use crate::{
     protocol::{client::Request, message::Failure},
-    server::{ConnectionState, limits::PERMIT_INTERVAL},
+    server::{
+        ConnectionState,
+        limits::{PERMIT_INTERVAL, WORKING_INTERVAL},
+    },
     text::SafeText,
 };
 
@@ -26,6 +29,8 @@ pub(super) struct Answer {
     id: u32,
     path: SafeText,
     started: Instant,
+    /// When the client is told again that the server works, if it has asked for that.
+    working_at: Option<Instant>,
     stage: Stage,
 }
 
@@ -45,6 +50,7 @@ impl V1 {
         if !matches!(request, Request::Stat(_) | Request::List(_)) {
             turn.transfer();
         }
+        let working_at = tells_of_work(&request).then(|| now + WORKING_INTERVAL);
         let reply = reply(&turn.shared, turn.peer(), request, &path);
         match &reply {
             Ok(Reply::Content(_)) => turn.show(&path),
@@ -68,7 +74,7 @@ impl V1 {
             }
             _ => {}
         }
-        self.answer(id, path, now, reply, turn);
+        self.answer(id, path, (now, working_at), reply, turn);
     }
 
     /// Answers, or begins to.
@@ -76,7 +82,7 @@ impl V1 {
         &mut self,
         id: u32,
         path: SafeText,
-        started: Instant,
+        (started, working_at): (Instant, Option<Instant>),
         reply: Result<Reply, Failure>,
         turn: &mut Turn,
     ) {
@@ -107,7 +113,7 @@ impl V1 {
             }
             Err(failure) => return self.fail(id, &path, &failure, turn),
         };
-        self.answer = Some(Answer { id, path, started, stage });
+        self.answer = Some(Answer { id, path, started, working_at, stage });
     }
 
     fn announce(&mut self, id: u32, answered: Answered, turn: &mut Turn) -> Box<Sending> {
@@ -118,7 +124,7 @@ impl V1 {
 
     /// Goes on with an answer. `None` if it has ended.
     pub(super) fn go_on(&mut self, answer: Answer, turn: &mut Turn, now: Instant) -> Option<Step> {
-        let Answer { id, path, started, stage } = answer;
+        let Answer { id, path, started, mut working_at, stage } = answer;
         let mut stage = match stage.fill(&path, turn) {
             Ok(Some(stage)) => stage,
             Ok(None) => return None,
@@ -127,24 +133,29 @@ impl V1 {
                 return None;
             }
         };
+        let is_waiting = stage.is_waiting();
+        if stage.is_looking() && !is_waiting && working_at.is_some_and(|at| at <= now) {
+            working_at = Some(now + WORKING_INTERVAL);
+            self.machine.working(id, &mut turn.out);
+        }
         let step = if !turn.out.is_empty() {
             stage.release();
             Step::Again
-        } else if stage.is_waiting() {
+        } else if is_waiting {
             Step::Pause(now + PERMIT_INTERVAL)
         } else {
             Step::Work
         };
-        self.answer = Some(Answer { id, path, started, stage });
+        self.answer = Some(Answer { id, path, started, working_at, stage });
         Some(step)
     }
 
     /// A slice of work for the answer.
     pub fn work(&mut self, turn: &mut Turn) {
-        let Some(Answer { id, path, started, stage }) = self.answer.take() else { return };
+        let Some(Answer { id, path, started, working_at, stage }) = self.answer.take() else { return };
         match stage.work(&path, turn) {
-            Ok(Worked::On(stage)) => self.answer = Some(Answer { id, path, started, stage }),
-            Ok(Worked::Known(reply)) => self.answer(id, path, started, Ok(reply), turn),
+            Ok(Worked::On(stage)) => self.answer = Some(Answer { id, path, started, working_at, stage }),
+            Ok(Worked::Known(reply)) => self.answer(id, path, (started, working_at), Ok(reply), turn),
             Ok(Worked::Ended) => {}
             Err(failure) => self.fail(id, &path, &failure, turn),
         }
@@ -156,6 +167,16 @@ impl V1 {
     fn fail(&mut self, id: u32, path: &SafeText, failure: &Failure, turn: &mut Turn) {
         turn.fail(path, &failure.message);
         self.machine.failure(id, failure, &mut turn.out);
+    }
+}
+
+/// Whether the client takes `working` frames while a folder is read.
+fn tells_of_work(request: &Request) -> bool {
+    match request {
+        Request::List(list) => list.working,
+        Request::Get(get) => get.working,
+        Request::Tree(tree) => tree.working,
+        Request::Stat(_) | Request::Hashes(_) | Request::Files(_) => false,
     }
 }
 
