@@ -57,6 +57,28 @@ fn a_small_content_is_not_worth_a_second_connection() {
 }
 
 #[test]
+fn two_of_the_same_pace_bring_a_half_each() {
+    let (mut ranges, mut now) = (whole(2 * WORTH), Instant::now());
+    let (mut asked, mut brought) = ([VecDeque::new(), VecDeque::new()], [0; 2]);
+    while !ranges.is_done() {
+        now += Duration::from_millis(90);
+        for (id, asked) in (0..).zip(&mut asked) {
+            asked.extend(std::iter::from_fn(|| ranges.ask(id, 2, now)));
+        }
+        for ((id, asked), brought) in (0..).zip(&mut asked).zip(&mut brought) {
+            let Some(Range { start, end }) = asked.pop_front() else { continue };
+            bring(&mut ranges, id, start..start + 1, now);
+            *brought += 1;
+            match start + 1 == end {
+                true => ranges.ended(id),
+                false => asked.push_front(start + 1..end),
+            }
+        }
+    }
+    assert_eq!(brought, [WORTH, WORTH]);
+}
+
+#[test]
 fn a_size_that_becomes_known_cuts_what_was_asked_for() {
     let now = Instant::now();
     let mut ranges = open(0);

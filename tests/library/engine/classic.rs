@@ -61,7 +61,9 @@ fn a_broken_link_is_tried_again_from_the_start() {
     served.write("a", &bytes);
     for fault in [Fault::ResetAfter(5), Fault::CutAfter(MIB / 2), Fault::StallAfter(MIB / 3)] {
         let proxy = Proxy::start(served.at(), vec![fault]);
-        let mut client = Client::new(Config { timeout: Duration::from_millis(400), ..config() });
+        // Where nothing stalls, a slow machine must not pass for a server that does.
+        let timeout = Duration::from_secs(if matches!(fault, Fault::StallAfter(_)) { 2 } else { 30 });
+        let mut client = Client::new(Config { timeout, ..config() });
         let finished = get(&mut client, proxy.at(), "a", Dialect::Classic).unwrap();
         assert!(fs::read(finished.path).unwrap() == bytes, "{fault:?}");
         assert_eq!(client.retries(), 1);
@@ -95,7 +97,9 @@ fn a_tail_that_an_original_server_never_sends_is_said_exactly() {
     let size = 10 * 1024 + 77;
     for closes in [true, false] {
         let at = original(size, closes);
-        let mut client = Client::new(Config { timeout: Duration::from_millis(300), ..config() });
+        // Where it closes, a slow machine must not pass for a server that has nothing more to say.
+        let timeout = Duration::from_secs(if closes { 30 } else { 2 });
+        let mut client = Client::new(Config { timeout, ..config() });
         let trouble = get(&mut client, at, "a.bin", Dialect::Classic).unwrap_err();
         assert_eq!((trouble.kind, client.retries()), (TroubleKind::Integrity, 0));
         let message = trouble.message.as_str();

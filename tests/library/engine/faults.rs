@@ -8,7 +8,7 @@ use fdsp::{
 };
 
 use crate::engine::{
-    proxy::{Fault, Proxy, Script},
+    proxy::{Fault, Proxy},
     support::{Client, MIB, Served, config, content},
 };
 
@@ -30,7 +30,7 @@ fn fetch(served: &Served, config: Config, faults: Vec<Fault>) -> (Client, u64, u
     assert!(fs::read(&finished.path).unwrap() == expected, "{faults:?}");
     assert_eq!(finished.blake3, blake3::hash(&expected).to_hex().as_str());
     assert_eq!(client.names(), ["a"]);
-    (client, finished.transferred, proxy.connections())
+    (client, finished.transferred, proxy.carrying())
 }
 
 fn served() -> Served {
@@ -127,13 +127,12 @@ fn a_busy_server_is_asked_again_when_it_says() {
 #[test]
 fn a_job_that_is_tried_again_has_all_its_retries() {
     let served = served();
-    let twice =
-        Script { to_client: vec![Fault::Flip(MIB / 2), Fault::Flip(MIB + MIB / 2)], to_server: Vec::new() };
-    let proxy = Proxy::start(served.at(), vec![twice, vec![Fault::Flip(MIB / 2)].into()]);
+    let proxy = Proxy::link(served.at(), vec![Fault::Flip(MIB / 2), Fault::Flip(MIB + MIB / 2)]);
     let mut client = Client::new(Config { retries: 1, segments: 1, ..config() });
     let job = client.job(proxy.at(), "a");
     let id = client.add(job);
     assert_eq!(client.end(id).unwrap_err().kind, TroubleKind::Integrity);
+    proxy.suffer(vec![Fault::Flip(MIB / 2)]);
     client.engine.command(Command::Retry(vec![id]));
     client.changed(id, "resumed");
     let finished = client.end(id).unwrap();

@@ -149,7 +149,7 @@ fn suffer(server: &Server, subject: Subject, row: &Row, whole: &Path, size: u64)
     let timeout = Duration::from_millis(if row.stalls() { 800 } else { 30_000 });
     let security = server.address().authority.security;
     let (client, finished) = fetch(proxy.at(), security, subject, timeout);
-    let (name, connections) = (format!("{} of {subject:?}, {security:?}", row.name), proxy.connections());
+    let (name, connections) = (format!("{} of {subject:?}, {security:?}", row.name), proxy.carrying());
     assert!(everything(&finished.path) == everything(whole), "{name}: another content");
     assert_eq!(client.names(), [whole.file_name().unwrap().to_str().unwrap()], "{name}");
     let again = finished.transferred - size;

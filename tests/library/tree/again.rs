@@ -22,11 +22,8 @@ use crate::tree::{
 };
 
 /// Tries that are not spoiled by waiting.
-///
-/// One connection at a time: a proxy gives its faults to connections in their order, and a second connection would take the fault
-/// that is meant for a later run.
 fn patient() -> Config {
-    Config { segments: 1, retries: 3, timeout: Duration::from_secs(5), ..config() }
+    Config { retries: 3, timeout: Duration::from_secs(5), ..config() }
 }
 
 #[test]
@@ -129,7 +126,7 @@ fn the_gauge_of_a_tree_never_falls() {
     }
     let total = 20 * 4096 + 3 * (2 * MIB as u64 + 5);
     let proxy = Proxy::gate(served.at(), 3 * MIB + 500_000);
-    let mut client = Client::new(patient());
+    let mut client = Client::new(Config { segments: 1, ..patient() });
     let id = client.add(NewJob { address: address(proxy.at(), "t"), ..tree(&client, &served, "t") });
     let (mut received, mut progress) = (0, 0);
     // One byte of a block that has not come whole is not counted any more once its connection has gone.
@@ -190,7 +187,7 @@ fn what_was_not_left_in_order_is_verified_and_not_fetched() {
     many(&folder, 100, 4096);
     write(&folder, "zz-large", &content(3 * MIB, 5));
     let mut client = Client::new(Config { retries: 0, ..patient() });
-    let proxy = Proxy::start(served.at(), vec![Fault::Flip(2 * MIB)]);
+    let proxy = Proxy::link(served.at(), vec![Fault::Flip(2 * MIB)]);
     let job = NewJob { address: address(proxy.at(), "t"), ..tree(&client, &served, "t") };
     client.run(job.clone()).unwrap_err();
     let control = client.path("t.part/fdsp-control");
@@ -218,7 +215,7 @@ fn what_was_proven_stays_in_the_record_of_files_that_were_just_written() {
     many(&folder, 100, 4096);
     write(&folder, "zz-large", &content(3 * MIB, 5));
     let mut client = Client::new(Config { retries: 0, ..patient() });
-    let proxy = Proxy::start(served.at(), vec![Fault::Flip(2 * MIB), Fault::Flip(MIB)]);
+    let proxy = Proxy::link(served.at(), vec![Fault::Flip(2 * MIB)]);
     let job = NewJob { address: address(proxy.at(), "t"), ..tree(&client, &served, "t") };
     client.run(job.clone()).unwrap_err();
     let control = client.path("t.part/fdsp-control");
@@ -230,6 +227,7 @@ fn what_was_proven_stays_in_the_record_of_files_that_were_just_written() {
         fs::write(&path, fs::read(&path).unwrap()).unwrap();
     }
     fs::remove_dir_all(client.path("t.part/fdsp-parts")).unwrap();
+    proxy.suffer(vec![Fault::Flip(MIB)]);
     client.run(job).unwrap_err();
     let text = fs::read_to_string(&control).unwrap();
     let proven = |line: &&str| line.contains(" file ") && !line.contains("\"identity\":\"\"");
@@ -244,7 +242,7 @@ fn a_control_file_that_tells_nothing_costs_no_content() {
         many(&folder, 100, 4096);
         write(&folder, "zz-large", &content(3 * MIB, 5));
         let mut client = Client::new(Config { retries: 0, ..patient() });
-        let proxy = Proxy::start(served.at(), vec![Fault::Flip(3 * MIB / 2)]);
+        let proxy = Proxy::link(served.at(), vec![Fault::Flip(3 * MIB / 2)]);
         let job = NewJob { address: address(proxy.at(), "t"), ..tree(&client, &served, "t") };
         client.run(job.clone()).unwrap_err();
         match damage {
@@ -351,7 +349,7 @@ fn a_file_altered_between_two_tries_is_never_spliced() {
     many(&folder, 100, 4096);
     write(&folder, "zz-large", &content(4 * MIB, 5));
     let mut client = Client::new(Config { retries: 0, ..patient() });
-    let proxy = Proxy::start(served.at(), vec![Fault::Flip(3 * MIB)]);
+    let proxy = Proxy::link(served.at(), vec![Fault::Flip(3 * MIB)]);
     let job = NewJob { address: address(proxy.at(), "t"), ..tree(&client, &served, "t") };
     client.run(job.clone()).unwrap_err();
     alter(&folder.join("000/00050.dat"));
@@ -422,8 +420,7 @@ fn what_was_kept_of_a_small_file_and_is_wrong_costs_that_file() {
     let folder = served.folder.path().join("t");
     write(&folder, "a", &content(900_000, 1));
     write(&folder, "b", &content(100_000, 2));
-    let cuts = [300_000, 0, 0, 0, 0].map(Fault::CutAfter);
-    let proxy = Proxy::start(served.at(), cuts.to_vec());
+    let proxy = Proxy::link(served.at(), vec![Fault::CutAfter(300_000)]);
     let mut client = Client::new(crate::engine::support::once());
     let job = NewJob { address: address(proxy.at(), "t"), ..tree(&client, &served, "t") };
     client.run(job.clone()).unwrap_err();

@@ -22,12 +22,12 @@ fn a_damaged_file_comes_again_alone() {
         write(&folder, &format!("{number}"), &content(900_000, number));
     }
     let total = 8 * 900_000;
-    let proxy = Proxy::start(served.at(), vec![Fault::Flip(3_000_000)]);
+    let proxy = Proxy::link(served.at(), vec![Fault::Flip(3_000_000)]);
     let mut client = Client::quick();
     let job = NewJob { address: address(proxy.at(), "t"), ..tree(&client, &served, "t") };
     let done = client.run(job).unwrap();
     same(&folder, &client.path("t"));
-    assert_eq!((done.transferred, proxy.connections()), (total + 900_000, 1));
+    assert_eq!((done.transferred, proxy.carrying()), (total + 900_000, 1));
 }
 
 #[test]

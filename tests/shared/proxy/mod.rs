@@ -79,8 +79,12 @@ impl From<Vec<Fault>> for Script {
     }
 }
 
-/// Listens, and connects each client to the server. The first connection suffers the first script and so on; when there
-/// is none left, none. All connections end with the proxy.
+/// Listens, and connects each client to the server. All connections end with the proxy.
+///
+/// Faults belong either to connections or to the link. With [`Proxy::start`] the first connection suffers the first script and so on;
+/// when there is none left, none. That fits where it does not matter which connection brings what. A client opens another connection
+/// when one was idle for half a second, so that on a slow machine the second connection may belong to the first request: the faults
+/// of a certain download come from [`Proxy::link`] and [`Proxy::suffer`].
 pub struct Proxy {
     at: SocketAddr,
     state: Arc<State>,
@@ -89,6 +93,7 @@ pub struct Proxy {
 struct State {
     server: Mutex<SocketAddr>,
     scripts: Vec<Script>,
+    link: Mutex<Link>,
     /// Bytes that may come to clients, by all connections; the rest is held back.
     pass: AtomicUsize,
     passed: Mutex<usize>,
@@ -98,6 +103,14 @@ struct State {
     connections: AtomicUsize,
     open: Mutex<Vec<Weak<Pair>>>,
     closing: AtomicBool,
+}
+
+/// What happens to bytes to clients, whichever connection they come over.
+#[derive(Default)]
+struct Link {
+    faults: Vec<Fault>,
+    /// Bytes that came since these are the faults.
+    sent: usize,
 }
 
 /// The two connections that are one.
@@ -118,6 +131,19 @@ impl Proxy {
         Proxy::new(server, scripts.into_iter().map(Into::into).collect(), usize::MAX)
     }
 
+    /// These faults happen to what comes to clients, counted from the first byte of the first connection and over all connections. After
+    /// a cut or a reset all further connections end at once.
+    pub fn link(server: SocketAddr, faults: Vec<Fault>) -> Proxy {
+        let proxy = Proxy::start(server, Vec::<Script>::new());
+        proxy.suffer(faults);
+        proxy
+    }
+
+    /// As [`Proxy::link`], counted from now on; the earlier faults of the link end.
+    pub fn suffer(&self, faults: Vec<Fault>) {
+        *lock(&self.state.link) = Link { faults, sent: 0 };
+    }
+
     /// Lets so many bytes come to clients, and holds the rest back.
     pub fn gate(server: SocketAddr, pass: usize) -> Proxy {
         Proxy::new(server, Vec::new(), pass)
@@ -129,6 +155,7 @@ impl Proxy {
         let state = Arc::new(State {
             server: Mutex::new(server),
             scripts,
+            link: Mutex::default(),
             pass: AtomicUsize::new(pass),
             passed: Mutex::new(0),
             brought: Mutex::default(),
@@ -169,6 +196,16 @@ impl Proxy {
     /// Connections so far.
     pub fn connections(&self) -> usize {
         self.state.connections.load(Ordering::SeqCst)
+    }
+
+    /// Connections with a script, and those that brought content. A client may ask for a digest on one more: where the one before was
+    /// idle for half a second, it is closed.
+    pub fn carrying(&self) -> usize {
+        // What comes before a content takes less, also the handshake of TLS.
+        const HEAD: usize = 8192;
+        let carries =
+            |(number, bytes): &(usize, &usize)| *number < self.state.scripts.len() || **bytes > HEAD;
+        lock(&self.state.brought).iter().enumerate().filter(carries).count()
     }
 
     /// Bytes that came to clients.
@@ -276,8 +313,22 @@ fn forward(
         faults.iter().find_map(|fault| if let Fault::Pieces(seed) = fault { Some(*seed) } else { None });
     let mut pieces = seed.map(Dice::new);
     loop {
-        let ending = faults.iter().filter_map(|fault| Some((fault.end()?, *fault))).min_by_key(|(at, _)| *at);
-        let mut most = ending.map_or(PIECE, |(at, _)| (at - sent).min(PIECE));
+        let here: Vec<_> = faults.iter().map(|fault| (*fault, sent)).collect();
+        // Each fault, and how much came before of that in which its bytes are counted.
+        let all = |came: usize| match to_client {
+            None => here.clone(),
+            Some(_) => {
+                let mut link = lock(&state.link);
+                let before = link.sent;
+                link.sent += came;
+                here.iter().copied().chain(link.faults.iter().map(|fault| (*fault, before))).collect()
+            }
+        };
+        let expected = all(0);
+        let ends =
+            expected.iter().filter_map(|(fault, sent)| Some((fault.end()?.saturating_sub(*sent), *fault)));
+        let ending = ends.min_by_key(|(left, _)| *left);
+        let mut most = ending.map_or(PIECE, |(left, _)| left.min(PIECE));
         if most == 0 {
             return ending.map(|(_, fault)| fault);
         }
@@ -287,7 +338,7 @@ fn forward(
         if let Some(dice) = &mut pieces {
             most = most.min(1 + dice.below(9000));
         }
-        for fault in faults {
+        for (fault, _) in expected {
             if let Fault::Rate(rate) = fault {
                 most = most.min(rate.div_ceil(50));
             }
@@ -296,11 +347,11 @@ fn forward(
             Ok(0) | Err(_) => return None,
             Ok(count) => count,
         };
-        for fault in faults {
+        for (fault, sent) in all(count) {
             match fault {
-                Fault::Delay(delay) => thread::sleep(*delay),
-                Fault::Rate(rate) => thread::sleep(Duration::from_secs_f64(count as f64 / *rate as f64)),
-                Fault::Flip(at) if (sent..sent + count).contains(at) => buffer[at - sent] ^= 0x20,
+                Fault::Delay(delay) => thread::sleep(delay),
+                Fault::Rate(rate) => thread::sleep(Duration::from_secs_f64(count as f64 / rate as f64)),
+                Fault::Flip(at) if (sent..sent + count).contains(&at) => buffer[at - sent] ^= 0x20,
                 _ => {}
             }
         }
