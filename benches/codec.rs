@@ -2,7 +2,10 @@
 
 use std::{convert::Infallible, hint::black_box};
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use divan::{
+    Bencher,
+    counter::{BytesCount, ItemsCount},
+};
 use fdsp::protocol::{
     client::{Client, Request},
     digest::{BLOCK_SIZE, BlockDigest, BlockHasher, RootHasher},
@@ -72,60 +75,57 @@ fn receive(client: &mut Client, mut bytes: &[u8]) {
     }
 }
 
-fn content(criterion: &mut Criterion) {
-    let source = vec![0x5a; MAX_DATA as usize];
-    let mut stream = Vec::new();
-    send(&source, &mut Outgoing::new(), |turn| stream.extend_from_slice(turn));
+/// Pieces of a content, all the same.
+fn source() -> Vec<u8> {
+    vec![0x5a; MAX_DATA as usize]
+}
 
-    let mut group = criterion.benchmark_group("content");
-    group.throughput(Throughput::Bytes(SIZE)).sample_size(20);
-    let mut out = Outgoing::new();
-    group.bench_function("send", |bencher| {
-        bencher.iter(|| {
+#[divan::bench_group(sample_count = 20)]
+mod content {
+    use super::*;
+
+    #[divan::bench]
+    fn sent(bencher: Bencher<'_, '_>) {
+        let (source, mut out) = (source(), Outgoing::new());
+        bencher.counter(BytesCount::new(SIZE)).bench_local(|| {
             send(&source, &mut out, |turn| {
                 black_box(turn);
             })
         });
-    });
-    group.bench_function("receive", |bencher| {
-        bencher.iter(|| {
+    }
+
+    #[divan::bench]
+    fn received(bencher: Bencher<'_, '_>) {
+        let mut stream = Vec::new();
+        send(&source(), &mut Outgoing::new(), |turn| stream.extend_from_slice(turn));
+        bencher.counter(BytesCount::new(SIZE)).bench_local(|| {
             let mut client = Client::new("bench");
             let path = "f".to_owned();
             client.request(&Request::Get(Get { path, ..Get::default() }));
             stream.chunks(MAX_DATA as usize).for_each(|piece| receive(&mut client, piece));
             assert_eq!(client.pending(), 0);
         });
-    });
-    group.finish();
+    }
 }
 
-fn messages(criterion: &mut Criterion) {
-    let stat = Request::Stat(Stat { path: "a/path/of/some/length/to/a file.bin".to_owned() });
-    let ask = || {
+#[divan::bench_group(sample_count = 20)]
+mod messages {
+    use super::*;
+
+    /// A client that has asked.
+    fn ask() -> Client {
+        let stat = Request::Stat(Stat { path: "a/path/of/some/length/to/a file.bin".to_owned() });
         let mut client = Client::new("bench");
         for _ in 0..MESSAGES {
             client.request(&stat);
         }
         client
-    };
-    let meta = Meta {
-        kind: fdsp::protocol::message::Kind::File,
-        name: "a file.bin".to_owned(),
-        size: Some(1 << 40),
-        modified: MODIFIED,
-        mode: 0o644,
-        identity: Some("0123456789abcdef0123456789abcdef".to_owned()),
-    };
-    let mut out = Outgoing::new();
-    let mut server = Server::new();
-    welcome(&mut server, &mut out);
-    (1..=MESSAGES).for_each(|id| server.meta(id, &meta, &mut out));
+    }
 
-    let mut group = criterion.benchmark_group("messages");
-    group.throughput(Throughput::Elements(MESSAGES.into())).sample_size(20);
-    let requests = ask().outgoing().to_vec();
-    group.bench_function("server reads stat", |bencher| {
-        bencher.iter(|| {
+    #[divan::bench]
+    fn server_reads_stat(bencher: Bencher<'_, '_>) {
+        let requests = ask().outgoing().to_vec();
+        bencher.counter(ItemsCount::new(MESSAGES)).bench_local(|| {
             let (mut server, mut rest) = (Server::new(), requests.as_slice());
             while let Ok((used @ 1.., event)) = server.receive(rest) {
                 black_box(event);
@@ -133,51 +133,62 @@ fn messages(criterion: &mut Criterion) {
             }
             assert!(rest.is_empty());
         });
-    });
-    group.bench_function("client asks and reads meta", |bencher| {
-        bencher.iter(|| {
+    }
+
+    #[divan::bench]
+    fn client_asks_and_reads_meta(bencher: Bencher<'_, '_>) {
+        let meta = Meta {
+            kind: fdsp::protocol::message::Kind::File,
+            name: "a file.bin".to_owned(),
+            size: Some(1 << 40),
+            modified: MODIFIED,
+            mode: 0o644,
+            identity: Some("0123456789abcdef0123456789abcdef".to_owned()),
+        };
+        let mut out = Outgoing::new();
+        let mut server = Server::new();
+        welcome(&mut server, &mut out);
+        (1..=MESSAGES).for_each(|id| server.meta(id, &meta, &mut out));
+        bencher.counter(ItemsCount::new(MESSAGES)).bench_local(|| {
             let mut client = ask();
             receive(&mut client, out.as_slice());
             assert_eq!(client.pending(), 0);
         });
-    });
-    group.finish();
+    }
 }
 
-fn digests(criterion: &mut Criterion) {
-    let block = vec![0x5a; 1 << 20];
-    let mut group = criterion.benchmark_group("digest");
-    group.throughput(Throughput::Bytes(BLOCK_SIZE)).sample_size(30);
-    for (name, piece) in [
-        ("block in pieces of 256 KiB", 256 * 1024),
-        ("block in pieces of 16 KiB", 16 * 1024),
-        ("block in odd pieces", 99_991),
-    ] {
-        group.bench_function(name, |bencher| {
-            bencher.iter(|| {
-                let mut hasher = BlockHasher::new(7);
-                block.chunks(piece).for_each(|bytes| hasher.update(bytes));
-                hasher.finish()
-            });
+#[divan::bench_group(sample_count = 30)]
+mod digest {
+    use super::*;
+
+    /// A block that comes in pieces, the last of these sizes an odd one.
+    #[divan::bench(args = [256 * 1024, 16 * 1024, 99_991])]
+    fn block_in_pieces(bencher: Bencher<'_, '_>, piece: usize) {
+        let block = vec![0x5a; 1 << 20];
+        bencher.counter(BytesCount::new(BLOCK_SIZE)).bench(|| {
+            let mut hasher = BlockHasher::new(7);
+            block.chunks(piece).for_each(|bytes| hasher.update(bytes));
+            hasher.finish()
         });
     }
-    let digests: Vec<BlockDigest> = (0..5120)
-        .map(|index| {
-            let mut hasher = BlockHasher::new(index);
-            hasher.update(&index.to_le_bytes());
-            hasher.finish()
-        })
-        .collect();
-    group.throughput(Throughput::Elements(5120));
-    group.bench_function("root of 5120 blocks", |bencher| {
-        bencher.iter(|| {
+
+    #[divan::bench]
+    fn root_of_5120_blocks(bencher: Bencher<'_, '_>) {
+        let digests: Vec<BlockDigest> = (0..5120)
+            .map(|index| {
+                let mut hasher = BlockHasher::new(index);
+                hasher.update(&index.to_le_bytes());
+                hasher.finish()
+            })
+            .collect();
+        bencher.counter(ItemsCount::new(digests.len())).bench(|| {
             let mut root = RootHasher::default();
             digests.iter().for_each(|digest| root.push(digest));
             root.finish()
         });
-    });
-    group.finish();
+    }
 }
 
-criterion_group!(benches, content, messages, digests);
-criterion_main!(benches);
+fn main() {
+    divan::main();
+}

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use divan::Bencher;
 use fdsp::{
     client::{Existing, Form, JobId, JobState, JobView, Speak, Totals},
     logging::{LogRing, Record},
@@ -102,39 +102,46 @@ impl Queue for Jobs {
     }
 }
 
+/// What a frame shows.
+#[derive(Clone, Copy)]
+enum What {
+    /// Everything, drawn anew.
+    Full,
+    /// What has changed since the frame before.
+    Change,
+}
+
 /// Measures frames of a model that `step` moves on.
 fn frames<M>(
-    criterion: &mut Criterion,
-    name: &str,
-    size: Size,
-    model: &mut M,
+    bencher: Bencher<'_, '_>,
+    (size, what): (Size, What),
+    mut model: M,
     mut step: impl FnMut(&mut M, u64),
     view: impl Fn(&M, &mut Frame<'_>),
 ) {
-    let Size { width, height } = size;
     let Ok(mut terminal) = Terminal::new(FrameBackend::new(size, false));
-    step(model, 0);
-    criterion.bench_function(&format!("{name}/{width}x{height}/full"), |bencher| {
-        bencher.iter(|| {
-            terminal.backend_mut().forget();
-            let Ok(()) = terminal.clear();
-            let Ok(_) = terminal.draw(|frame| view(model, frame));
-            black_box(terminal.backend_mut().take())
-        });
-    });
+    step(&mut model, 0);
     let mut number = 0;
-    criterion.bench_function(&format!("{name}/{width}x{height}/change"), |bencher| {
-        bencher.iter(|| {
-            number += 1;
-            step(model, number);
-            let Ok(_) = terminal.draw(|frame| view(model, frame));
-            black_box(terminal.backend_mut().take())
-        });
+    bencher.bench_local(|| {
+        match what {
+            What::Full => {
+                terminal.backend_mut().forget();
+                let Ok(()) = terminal.clear();
+            }
+            What::Change => {
+                number += 1;
+                step(&mut model, number);
+            }
+        }
+        let Ok(_) = terminal.draw(|frame| view(&model, frame));
+        black_box(terminal.backend_mut().take())
     });
 }
 
-fn dashboard(criterion: &mut Criterion) {
-    for size in SIZES {
+mod dashboard_screen {
+    use super::*;
+
+    fn measure(bencher: Bencher<'_, '_>, size: Size, what: What) {
         let about = About {
             root: SafeText::new("/srv/media"),
             address: SafeText::new("fdsp+plain://192.168.1.9:7878/"),
@@ -153,12 +160,24 @@ fn dashboard(criterion: &mut Criterion) {
             let first = wanted.start;
             model.take(snapshot(wanted, step), first, start + Duration::from_millis(250 * step));
         };
-        frames(criterion, "dashboard", size, &mut model, step, dashboard::view::view);
+        frames(bencher, (size, what), model, step, dashboard::view::view);
+    }
+
+    #[divan::bench(args = SIZES)]
+    fn full(bencher: Bencher<'_, '_>, size: Size) {
+        measure(bencher, size, What::Full);
+    }
+
+    #[divan::bench(args = SIZES)]
+    fn change(bencher: Bencher<'_, '_>, size: Size) {
+        measure(bencher, size, What::Change);
     }
 }
 
-fn downloads(criterion: &mut Criterion) {
-    for size in SIZES {
+mod downloads_screen {
+    use super::*;
+
+    fn measure(bencher: Bencher<'_, '_>, size: Size, what: What) {
         let defaults = Defaults {
             server: None,
             named: None,
@@ -176,13 +195,24 @@ fn downloads(criterion: &mut Criterion) {
             selected: 0,
             paused: false,
         };
-        let mut model = downloads::Model::new(defaults, KeyMap::default(), Look::default(), log());
+        let model = downloads::Model::new(defaults, KeyMap::default(), Look::default(), log());
         let step = |model: &mut downloads::Model, step: u64| {
             model.refresh(&Jobs { step }, size);
         };
-        frames(criterion, "downloads", size, &mut model, step, downloads::view);
+        frames(bencher, (size, what), model, step, downloads::view);
+    }
+
+    #[divan::bench(args = SIZES)]
+    fn full(bencher: Bencher<'_, '_>, size: Size) {
+        measure(bencher, size, What::Full);
+    }
+
+    #[divan::bench(args = SIZES)]
+    fn change(bencher: Bencher<'_, '_>, size: Size) {
+        measure(bencher, size, What::Change);
     }
 }
 
-criterion_group!(benches, dashboard, downloads);
-criterion_main!(benches);
+fn main() {
+    divan::main();
+}

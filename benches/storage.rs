@@ -1,8 +1,11 @@
 //! What planning, making and listing cost: `cargo bench --bench storage`.
 
-use std::{fs, hint::black_box, io::Write, path::Path, time::Duration};
+use std::{fs, hint::black_box, io::Write, path::Path};
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use divan::{
+    Bencher,
+    counter::{BytesCount, ItemsCount},
+};
 use fdsp::{
     protocol::path::RemotePath,
     storage::{
@@ -72,55 +75,66 @@ fn noise(length: usize) -> Vec<u8> {
     noise
 }
 
-fn many_files(c: &mut Criterion) {
-    let folder = folder();
-    for index in 0..10_000 {
-        let directory = folder.path().join((index % 100).to_string());
-        fs::create_dir_all(&directory).expect("room");
-        fs::write(directory.join(format!("file {index}")), text(4096)).expect("room");
-    }
-    let mut group = c.benchmark_group("10,000 files of 4 KiB");
-    group.throughput(Throughput::Elements(10_000)).sample_size(20).measurement_time(Duration::from_secs(8));
-    group.bench_function("plan", |b| b.iter(|| plan(folder.path())));
-    group.bench_function("archive", |b| b.iter(|| make(folder.path())));
-    group.finish();
-}
+#[divan::bench_group(name = "10,000 files of 4 KiB", sample_count = 20)]
+mod many_files {
+    use super::*;
 
-fn large_files(c: &mut Criterion) {
-    const LENGTH: usize = 64 << 20;
-    let mut group = c.benchmark_group("an archive of 64 MiB");
-    group.throughput(Throughput::Bytes(LENGTH as u64)).sample_size(10);
-    for (name, content) in [("text", text(LENGTH)), ("noise", noise(LENGTH)), ("zeros", vec![0; LENGTH])] {
-        let folder = folder();
-        fs::write(folder.path().join(name), content).expect("room");
-        group.bench_function(name, |b| b.iter(|| make(folder.path())));
-    }
-    group.finish();
-}
+    const COUNT: u32 = 10_000;
 
-fn listing(c: &mut Criterion) {
-    let mut group = c.benchmark_group("a page of 500 entries");
-    group.sample_size(20);
-    for count in [500, 10_000, 100_000] {
+    fn many() -> tempfile::TempDir {
         let folder = folder();
-        for index in 0..count {
-            fs::write(folder.path().join(format!("entry {index}")), "").expect("room");
+        for index in 0..COUNT {
+            let directory = folder.path().join((index % 100).to_string());
+            fs::create_dir_all(&directory).expect("room");
+            fs::write(directory.join(format!("file {index}")), text(4096)).expect("room");
         }
-        group.bench_function(format!("of {count}"), |b| {
-            b.iter(|| {
-                let directory = open(folder.path());
-                let mut page = directory.page(Some("entry 4"), 500, Default::default()).expect("it is there");
-                loop {
-                    match page.step().expect("nothing changes") {
-                        Paging::More(further) => page = further,
-                        Paging::Done(entries) => break entries,
-                    }
-                }
-            })
-        });
+        folder
     }
-    group.finish();
+
+    #[divan::bench]
+    fn planned(bencher: Bencher<'_, '_>) {
+        let folder = many();
+        bencher.counter(ItemsCount::new(COUNT)).bench(|| plan(folder.path()));
+    }
+
+    #[divan::bench]
+    fn archived(bencher: Bencher<'_, '_>) {
+        let folder = many();
+        bencher.counter(ItemsCount::new(COUNT)).bench(|| make(folder.path()));
+    }
 }
 
-criterion_group!(benches, many_files, large_files, listing);
-criterion_main!(benches);
+#[divan::bench(name = "an archive of 64 MiB", args = ["text", "noise", "zeros"], sample_count = 10)]
+fn large_file(bencher: Bencher<'_, '_>, of: &str) {
+    const LENGTH: usize = 64 << 20;
+    let content = match of {
+        "text" => text(LENGTH),
+        "noise" => noise(LENGTH),
+        _ => vec![0; LENGTH],
+    };
+    let folder = folder();
+    fs::write(folder.path().join(of), content).expect("room");
+    bencher.counter(BytesCount::new(LENGTH)).bench(|| make(folder.path()));
+}
+
+#[divan::bench(name = "a page of 500 entries", args = [500, 10_000, 100_000], sample_count = 20)]
+fn listing(bencher: Bencher<'_, '_>, of: usize) {
+    let folder = folder();
+    for index in 0..of {
+        fs::write(folder.path().join(format!("entry {index}")), "").expect("room");
+    }
+    bencher.bench(|| {
+        let directory = open(folder.path());
+        let mut page = directory.page(Some("entry 4"), 500, Default::default()).expect("it is there");
+        loop {
+            match page.step().expect("nothing changes") {
+                Paging::More(further) => page = further,
+                Paging::Done(entries) => break entries,
+            }
+        }
+    });
+}
+
+fn main() {
+    divan::main();
+}
