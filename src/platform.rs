@@ -4,6 +4,7 @@ mod accept_queue;
 mod memory;
 mod output;
 mod rename;
+mod shared;
 
 use std::{
     fs::File,
@@ -27,6 +28,7 @@ use rustix::{
     path::Arg,
     process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit},
 };
+pub(crate) use shared::{is_of_another, is_shared, of_another_on_way};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::text::without_number;

@@ -21,6 +21,7 @@ use crate::{
         token::{Token, TokenError},
     },
     server::{self, Access, Arch, Identity},
+    state,
     text::{SafeText, without_number},
 };
 
@@ -182,6 +183,14 @@ impl Cli {
     /// Options that do not go together, or an address, host or path that is none.
     pub fn plan(self, mut settings: Settings, around: &Surroundings) -> Result<Plan, UsageError> {
         self.misplaced()?;
+        if let Some(state) = &around.state {
+            state::refuse_way_of_another(state).map_err(|error| {
+                UsageError(format!(
+                    "cannot use '{}' for keys, tokens and queues: {error}; name a folder of your own with XDG_STATE_HOME",
+                    shown(state.as_os_str())
+                ))
+            })?;
+        }
         let configured = client::Limits {
             jobs: settings.client.jobs,
             segments: settings.client.segments,

@@ -10,9 +10,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 
-use crate::platform::{self, reason};
+use crate::platform::{self, of_another_on_way, reason};
+pub(super) use crate::platform::{is_of_another, is_shared};
 use crate::text::ShowPath;
 
 use super::{name, retry::Fault, seal::Seal, unstorable::is_no_name};
@@ -29,16 +30,24 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// Opens a folder.
+    /// Opens a folder that no other user can replace.
     fn open(path: &Path, seal: Seal) -> Result<Folder, Fault> {
-        let open = || Ok((platform::open_directory(path)?, path.canonicalize()?));
-        let (handle, path) = open().map_err(|error: io::Error| match error.kind() {
+        let failed = |error: io::Error| match error.kind() {
             io::ErrorKind::NotFound => {
                 Fault::disk(format!("there is no folder {}; create it first", path.shown()))
             }
-            _ => Fault::disk(format!("cannot use the folder {}: {}", path.shown(), reason(&error))),
-        })?;
-        Ok(Folder { longest: platform::longest_name(&handle), handle, path, seal })
+            _ => cannot_use(path, &error),
+        };
+        let handle = platform::open_directory(path).map_err(failed)?;
+        refuse_way_of_another(path)?;
+        let folder = Folder::of(handle, path.canonicalize().map_err(failed)?, seal);
+        // That no other user has exchanged it between the two looks.
+        let owner = |stat: rustix::fs::Stat| stat.st_uid;
+        let opened = rustix::fs::fstat(&folder.handle).map(owner);
+        match opened.is_ok() && opened == rustix::fs::stat(&folder.path).map(owner) {
+            true => Ok(folder),
+            false => Err(cannot_use(path, &io::Error::other("another program replaced it meanwhile"))),
+        }
     }
 
     /// A folder of ours that is open, and where it is.
@@ -170,20 +179,20 @@ pub(super) fn open_directory(parent: impl AsFd, name: &OsStr) -> io::Result<Owne
     Ok(rustix::io::retry_on_intr(|| rustix::fs::openat(parent.as_fd(), name, flags, Mode::empty()))?)
 }
 
-/// Whether several users may create files in a folder, and each may change only their own: a folder with the sticky bit, such as
-/// `/tmp`. Without that bit each of these users can replace every file, so a check of the owner would not help; and the members of
-/// a group that share a folder trust each other.
-pub(super) fn is_shared(folder: &Stat) -> bool {
-    const STICKY: u32 = 0o1000;
-    const OTHERS_WRITE: u32 = 0o022;
-    folder.st_mode & STICKY != 0 && folder.st_mode & OTHERS_WRITE != 0
+fn cannot_use(path: &Path, error: &io::Error) -> Fault {
+    Fault::disk(format!("cannot use the folder {}: {}", path.shown(), reason(error)))
 }
 
-/// Whether a file with this owner in a shared folder belongs to another user, who could change it at any time, even after it was
-/// verified. The owner of the folder and root are trusted: they can replace every file in it.
-pub(super) fn is_of_another(folder: &Stat, owner: u32) -> bool {
-    let trusted = [0, folder.st_uid, rustix::process::geteuid().as_raw()];
-    is_shared(folder) && !trusted.contains(&owner)
+/// Fails if another user can replace this folder, or one on the way to it; see [`of_another_on_way`].
+pub(super) fn refuse_way_of_another(path: &Path) -> Result<(), Fault> {
+    match of_another_on_way(path).map_err(|error| cannot_use(path, &error))? {
+        None => Ok(()),
+        Some((theirs, owner)) => Err(Fault::disk(format!(
+            "{} belongs to another user ({owner}) and lies in a folder that several users share, so that user could read or \
+             replace what is saved there; save in a folder of your own",
+            theirs.shown()
+        ))),
+    }
 }
 
 /// The error for a file that belongs to another user.
@@ -220,24 +229,6 @@ mod tests {
         assert!(part.len() + ".fdsp~".len() <= 143, "there is room for what is kept beside it");
         assert!(folder.numbered(&name, 9999).len() <= 143);
         assert!(folder.is_too_long(long.as_ref()) && !folder.is_too_long(&name));
-    }
-
-    #[test]
-    fn a_file_belongs_to_another_user_only_in_a_shared_folder() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut folder = rustix::fs::stat(dir.path()).unwrap();
-        let me = rustix::process::geteuid().as_raw();
-        let (another, owner) = (me + 1, me + 2);
-        folder.st_uid = owner;
-        for (mode, expected) in
-            [(0o41777, true), (0o41775, true), (0o41755, false), (0o40777, false), (0o42775, false)]
-        {
-            folder.st_mode = mode;
-            assert_eq!(is_of_another(&folder, another), expected, "{mode:o}");
-            for trusted in [0, me, owner] {
-                assert!(!is_of_another(&folder, trusted), "{mode:o} {trusted}");
-            }
-        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::{platform::reason, protocol::odd_name};
 
 use super::{
     Existing, Form, JobId, NewJob,
-    folder::{Folder, Folders, Found, of_another},
+    folder::{Folder, Folders, Found, of_another, refuse_way_of_another},
     name::SafeName,
     retry::Fault,
 };
@@ -82,6 +82,7 @@ pub(super) fn choose(
     claim: impl Fn(&Path) -> Result<(), JobId>,
 ) -> Result<Target, Fault> {
     if !new.folder.exists() {
+        refuse_way_of_another(&new.folder)?;
         std::fs::create_dir_all(&new.folder).map_err(|error| {
             Fault::disk(format!("cannot create the folder {}: {}", new.folder.shown(), reason(&error)))
         })?;

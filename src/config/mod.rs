@@ -94,7 +94,12 @@ impl Settings {
         let mut settings = Settings::default();
         let path = file.map(Path::to_owned).or_else(default_file);
         if let Some(path) = path {
-            match state::read(&path) {
+            // A file that the user names may be anywhere.
+            let trusted = match file {
+                None => path.parent().map_or(Ok(()), state::refuse_way_of_another),
+                Some(_) => Ok(()),
+            };
+            match trusted.and_then(|()| state::read(&path)) {
                 Ok(content) => settings.overlay(&path, &String::from_utf8_lossy(&content))?,
                 Err(error) if file.is_none() && error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(Error::Read { path: SafeText::from_path(&path), error }),

@@ -234,3 +234,42 @@ fn no_process_reads_the_memory_of_a_server_and_no_core_file_has_it() {
     let outcome = server.end();
     assert_eq!((outcome.code, outcome.stderr.contains("warning")), (0, false), "{outcome:#?}");
 }
+
+/// In `/tmp`, another user can make a folder before we do: as a home, it would decide on keys, tokens and settings.
+#[test]
+fn a_state_folder_that_another_user_can_replace_is_not_used() {
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: only root gives folders away");
+        return;
+    }
+    let home = home();
+    let theirs = home.path().join("shared/theirs");
+    home.write("shared/theirs/x", "x");
+    std::os::unix::fs::chown(&theirs, Some(1234), None).expect("root may");
+    let says = format!("{} belongs to another user (1234)", theirs.display());
+    let run = |variable: &str| {
+        let mut command = home.command(["--headless", "--session", "s", "--config", "settings"]);
+        if variable == "XDG_CONFIG_HOME" {
+            command = home.command(["--headless", "--session", "s"]);
+        }
+        command.env(variable, &theirs);
+        finish(command.spawn().expect("the binary starts"))
+    };
+    home.write("settings", "");
+    for (variable, advice) in
+        [("HOME", "XDG_STATE_HOME"), ("XDG_STATE_HOME", "XDG_STATE_HOME"), ("XDG_CONFIG_HOME", "")]
+    {
+        set_mode(&home.path().join("shared"), 0o1777);
+        let outcome = run(variable);
+        assert_eq!(outcome.code, 2, "{variable}: {outcome:#?}");
+        let sentence = outcome.is_one_sentence();
+        assert!(sentence.contains(&says) && sentence.contains(advice), "{sentence}");
+        assert_eq!(fs::read_dir(&theirs).expect("there").count(), 1, "{variable}: something was made");
+        // Where nobody else can swap it, it may belong to whom it likes: a container's volume.
+        set_mode(&home.path().join("shared"), 0o755);
+        assert_eq!(run(variable).code, 0, "{variable}");
+        for made in [".local", "fdsp"] {
+            let _ = fs::remove_dir_all(theirs.join(made));
+        }
+    }
+}

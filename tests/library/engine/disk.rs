@@ -75,6 +75,50 @@ fn a_target_of_another_user_in_a_shared_folder_is_refused() {
     assert_eq!(client.run(job).unwrap().path, others);
 }
 
+/// A folder in `/tmp` that another user has made under the name that is used here: that user could swap or read what is saved in it.
+#[test]
+fn a_folder_of_another_user_in_a_shared_folder_is_not_saved_in() {
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: only root gives folders away");
+        return;
+    }
+    let served = Served::new();
+    served.write("a", b"content");
+    served.write("t/b", b"content");
+    let mut client = Client::quick();
+    let theirs = client.path("theirs");
+    fs::create_dir(&theirs).unwrap();
+    fs::set_permissions(&theirs, fs::Permissions::from_mode(0o777)).unwrap();
+    chown(&theirs, Some(1234), None).unwrap();
+    symlink("theirs", client.path("link")).unwrap();
+    let dir = client.path("");
+    let shared = |mode| fs::set_permissions(&dir, fs::Permissions::from_mode(mode)).unwrap();
+    let jobs = |client: &Client| {
+        let file = client.job(served.at(), "a");
+        let tree = NewJob { form: Form::Tree, ..client.job(served.at(), "t") };
+        let folders = ["theirs", "theirs/new/below", "link"].map(|folder| client.path(folder));
+        let inside =
+            folders.map(|folder| [&file, &tree].map(|job| NewJob { folder: folder.clone(), ..job.clone() }));
+        let named = NewJob { save_as: Some("theirs/a".into()), ..file.clone() };
+        [inside.concat(), vec![named]].concat()
+    };
+    shared(0o1777);
+    for job in jobs(&client) {
+        let trouble = client.run(job).unwrap_err();
+        assert_eq!(trouble.kind, TroubleKind::Disk);
+        let expected = format!("{} belongs to another user (1234)", theirs.display());
+        assert!(trouble.message.as_str().starts_with(&expected), "{trouble}");
+    }
+    assert_eq!(fs::read_dir(&theirs).unwrap().count(), 0);
+    // A folder that a group shares, one of a colleague, and one that root saves in for a user.
+    for mode in [0o2775, 0o755, 0o777] {
+        shared(mode);
+        for job in jobs(&client) {
+            client.run(NewJob { existing: Existing::Rename, ..job }).unwrap();
+        }
+    }
+}
+
 /// The other user takes the target away once it is open, so that nothing has its name when its owner is looked at.
 #[test]
 fn a_target_of_another_user_that_is_gone_for_a_moment_is_not_believed() {
