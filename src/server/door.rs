@@ -11,7 +11,7 @@ use std::{
 
 use zeroize::Zeroizing;
 
-use super::{origin::Origin, registry::lock};
+use super::{origin::Network, registry::lock};
 use crate::{
     protocol::{message::Hello, pin::Pin, token::Token},
     state,
@@ -19,14 +19,14 @@ use crate::{
     tls,
 };
 
-/// Wrong tokens of one peer within [`WINDOW`]; then it is turned away.
-const MOST: u32 = 10;
+/// Wrong tokens of one peer within [`WINDOW`]; then it is turned away. Wider networks have higher limits: see [`Network::with_limits`].
+const MOST: usize = 10;
 /// Wrong tokens are forgotten after this.
 const WINDOW: Duration = Duration::from_secs(60);
 /// Characters of a token that nobody guesses: so many has one that a server makes.
 const LONG: usize = 32;
-/// Peers that are remembered; those that were wrong longest ago are forgotten first.
-const PEERS: usize = 4096;
+/// Networks that are remembered, three for each peer; those that were wrong longest ago are forgotten first.
+const NETWORKS: usize = 3 * 4096;
 /// The name of the file with the token.
 const FILE: &str = "token";
 
@@ -104,14 +104,14 @@ pub(super) enum Answer {
 #[derive(Debug)]
 pub(super) struct Door {
     token: Option<Token>,
-    wrong: Mutex<HashMap<Origin, Wrong>>,
+    wrong: Mutex<HashMap<Network, Wrong>>,
 }
 
-/// The wrong tokens of one peer.
+/// The wrong tokens of one network.
 #[derive(Clone, Copy, Debug)]
 struct Wrong {
     since: Instant,
-    count: u32,
+    count: usize,
 }
 
 impl Door {
@@ -135,22 +135,28 @@ impl Door {
         let is_right =
             token_id.is_none() && credential.as_ref().is_some_and(|shown| shown.is_of(right, certificate));
         let mut wrong = lock(&self.wrong);
-        let origin = Origin::from(peer);
         if is_right && right.reveal().len() >= LONG {
             return Answer::Open;
         }
-        let known = wrong.get(&origin).filter(|known| now.saturating_duration_since(known.since) < WINDOW);
-        if let Some(known) = known.filter(|known| known.count >= MOST) {
-            return Answer::TurnedAway((known.since + WINDOW).saturating_duration_since(now));
+        let is_recent = |known: &&Wrong| now.saturating_duration_since(known.since) < WINDOW;
+        let networks = Network::with_limits(peer, MOST);
+        let full = networks.iter().filter_map(|(network, limit)| {
+            wrong.get(network).filter(is_recent).filter(|known| known.count >= *limit)
+        });
+        if let Some(since) = full.map(|known| known.since).max() {
+            return Answer::TurnedAway((since + WINDOW).saturating_duration_since(now));
         }
         match has_tried {
             true if is_right => Answer::Open,
             true => {
-                let known = known.copied().unwrap_or(Wrong { since: now, count: 0 });
-                if !wrong.contains_key(&origin) && wrong.len() >= PEERS {
-                    forget(&mut wrong, now);
+                for (network, _) in networks {
+                    let known = wrong.get(&network).filter(is_recent);
+                    let known = known.copied().unwrap_or(Wrong { since: now, count: 0 });
+                    if !wrong.contains_key(&network) && wrong.len() >= NETWORKS {
+                        forget(&mut wrong, now);
+                    }
+                    wrong.insert(network, Wrong { count: known.count + 1, ..known });
                 }
-                wrong.insert(origin, Wrong { count: known.count + 1, ..known });
                 Answer::Denied
             }
             // A client without a token does not guess.
@@ -160,10 +166,10 @@ impl Door {
 }
 
 /// Makes room for one more.
-fn forget(wrong: &mut HashMap<Origin, Wrong>, now: Instant) {
+fn forget(wrong: &mut HashMap<Network, Wrong>, now: Instant) {
     wrong.retain(|_, known| now.saturating_duration_since(known.since) < WINDOW);
-    if wrong.len() >= PEERS
-        && let Some(oldest) = wrong.iter().min_by_key(|(_, known)| known.since).map(|(peer, _)| *peer)
+    if wrong.len() >= NETWORKS
+        && let Some(oldest) = wrong.iter().min_by_key(|(_, known)| known.since).map(|(network, _)| *network)
     {
         wrong.remove(&oldest);
     }
@@ -207,7 +213,7 @@ mod tests {
     fn too_many_wrong_tokens_close_the_door_for_a_while() {
         let (door, start) = (Door::new(Some(token("the-right-one"))), Instant::now());
         let (attacker, other) = (peer("10.0.0.1"), peer("10.0.0.2"));
-        for second in 0..u64::from(MOST) {
+        for second in 0..MOST as u64 {
             let now = start + Duration::from_secs(second);
             assert_eq!(knock(&door, attacker, None, now), Answer::Denied, "which does not count");
             assert_eq!(knock(&door, attacker, Some(&token("the-wrong-one")), now), Answer::Denied);
@@ -237,7 +243,7 @@ mod tests {
         ];
         for kind in 0..=tries.len() {
             let door = Door::new(Some(right.clone()));
-            for number in 0..MOST as usize {
+            for number in 0..MOST {
                 // All of one kind, or of all kinds.
                 let hello = tries.get(kind).unwrap_or(&tries[number % tries.len()]);
                 assert_eq!(door.knock(peer("10.0.0.1"), hello, Some(certificate), now), Answer::Denied);
@@ -285,14 +291,32 @@ mod tests {
         assert_eq!(knock(&door, peer("2001:db8:0:1::1"), Some(&right), now), Answer::Open);
     }
 
+    /// Who has a whole network of 56 or 48 bits has many networks of 64 bits to guess from.
+    #[test]
+    fn wide_networks_have_limits_of_their_own() {
+        let (right, wrong, now) = (token("the-right-one"), token("the-wrong-one"), Instant::now());
+        for (step, limit) in [(1, 2 * MOST), (0x100, 3 * MOST)] {
+            let door = Door::new(Some(right.clone()));
+            let link = |number: usize| peer(&format!("2001:db8:0:{:x}::1", number * step));
+            for number in 0..limit {
+                assert_eq!(knock(&door, link(number), Some(&wrong), now), Answer::Denied, "{number}");
+            }
+            assert_eq!(knock(&door, link(limit), Some(&right), now), Answer::TurnedAway(WINDOW));
+            assert_eq!(knock(&door, link(limit), Some(&wrong), now), Answer::TurnedAway(WINDOW));
+            let site = peer("2001:db8:1::1");
+            assert_eq!(knock(&door, site, Some(&right), now), Answer::Open);
+            assert_eq!(knock(&door, link(limit), Some(&right), now + WINDOW), Answer::Open);
+        }
+    }
+
     #[test]
     fn many_attackers_take_little_memory() {
         let (door, start) = (Door::new(Some(token("the-right-one"))), Instant::now());
-        for number in 0..PEERS as u32 + 100 {
+        for number in 0..NETWORKS as u32 + 100 {
             let now = start + Duration::from_millis(number.into());
             knock(&door, IpAddr::V4(number.into()), Some(&token("the-wrong-one")), now);
         }
-        assert_eq!(lock(&door.wrong).len(), PEERS);
+        assert_eq!(lock(&door.wrong).len(), NETWORKS);
     }
 
     #[test]
@@ -300,13 +324,13 @@ mod tests {
         let door = Door::new(Some(token("sesame-sesame")));
         let (start, wrong) = (Instant::now(), token("wrong-wrong"));
         let peer = |number: usize| IpAddr::from(u32::try_from(number).unwrap().to_be_bytes());
-        for number in 0..PEERS {
+        for number in 0..NETWORKS / 3 {
             knock(&door, peer(number), Some(&wrong), start);
         }
         for _ in 0..3 {
             knock(&door, peer(7), Some(&wrong), start);
         }
-        assert_eq!(lock(&door.wrong).len(), PEERS);
+        assert_eq!(lock(&door.wrong).len(), NETWORKS);
     }
 
     #[test]

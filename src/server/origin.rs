@@ -12,7 +12,7 @@ impl From<IpAddr> for Origin {
     }
 }
 
-/// A network in which connections are counted.
+/// A network in which connections and wrong tokens are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Network {
     bits: u32,
@@ -24,6 +24,13 @@ impl Network {
     /// one household and one link. An address of IPv4 is a network of its own, three times.
     pub fn of(address: IpAddr) -> [Network; 3] {
         [48, 56, 64].map(|bits| Network { bits, prefix: prefix(address, bits) })
+    }
+
+    /// The networks of an address, the widest first, each with its limit: `max` for an IPv4 address or an IPv6 network of 64 bits,
+    /// twice as many for one of 56 bits, and three times as many for one of 48 bits.
+    pub fn with_limits(address: IpAddr, max: usize) -> [(Network, usize); 3] {
+        let [site, household, link] = Network::of(address);
+        [(site, max.saturating_mul(3)), (household, max.saturating_mul(2)), (link, max)]
     }
 }
 

@@ -42,11 +42,9 @@ impl Pool {
         }
     }
 
-    /// The narrowest network of this address that has as many as it may: `max` for an IPv4 address or an IPv6 network of 64 bits,
-    /// twice as many for one of 56 bits, and three times as many for one of 48 bits.
+    /// The narrowest network of this address that has as many as it may; see [`Network::with_limits`].
     pub fn full_network(&self, address: IpAddr, max: usize) -> Option<Network> {
-        let limits = [3, 2, 1].map(|times| max.saturating_mul(times));
-        let networks = Network::of(address).into_iter().zip(limits).rev();
+        let networks = Network::with_limits(address, max).into_iter().rev();
         networks.filter(|(network, limit)| self.count(network) >= *limit).map(|(network, _)| network).next()
     }
 
