@@ -4,7 +4,7 @@
 //! another one waits for the hang-up, and standard input is then replaced by a pipe that never yields
 //! anything, which puts the reader to rest.
 
-use std::{io, mem, os::fd::AsFd};
+use std::{io, mem, os::fd::AsFd, time::Instant};
 
 use crossterm::event::{Event as Raw, EventStream, KeyEvent, KeyEventKind};
 use futures_util::StreamExt;
@@ -28,7 +28,7 @@ pub enum Event {
 /// Events of the terminal while it is ours. Dropping this stops reading.
 #[derive(Debug)]
 pub(super) struct Events {
-    receiver: mpsc::UnboundedReceiver<Event>,
+    receiver: mpsc::UnboundedReceiver<(Instant, Event)>,
     /// Dropped to stop the reader.
     _stop: oneshot::Sender<()>,
 }
@@ -48,13 +48,13 @@ impl Events {
         Ok(Events { receiver, _stop: stop })
     }
 
-    /// The next event; [`Event::Gone`] once there will be none any more.
-    pub(super) async fn next(&mut self) -> Event {
-        self.receiver.recv().await.unwrap_or(Event::Gone)
+    /// The next event, and when it was read; [`Event::Gone`] once there will be none any more.
+    pub(super) async fn next(&mut self) -> (Instant, Event) {
+        self.receiver.recv().await.unwrap_or_else(|| (Instant::now(), Event::Gone))
     }
 }
 
-async fn read(events: mpsc::UnboundedSender<Event>, mut stopped: oneshot::Receiver<()>) {
+async fn read(events: mpsc::UnboundedSender<(Instant, Event)>, mut stopped: oneshot::Receiver<()>) {
     let mut stream = EventStream::new();
     loop {
         let raw = tokio::select! {
@@ -71,7 +71,7 @@ async fn read(events: mpsc::UnboundedSender<Event>, mut stopped: oneshot::Receiv
             Some(Err(_)) | None => Event::Gone,
         };
         let last = event == Event::Gone;
-        if events.send(event).is_err() || last {
+        if events.send((Instant::now(), event)).is_err() || last {
             return;
         }
     }

@@ -43,8 +43,10 @@ pub trait Screen {
     /// A frame was drawn, and is on its way.
     fn drawn(&mut self) {}
 
-    /// The frame that was drawn last is on the terminal.
-    fn shown(&mut self) {}
+    /// The frame that was drawn last is on the terminal; whether keys that were typed before now are no answer to what it asks.
+    fn shown(&mut self) -> bool {
+        false
+    }
 }
 
 /// What is to be done now.
@@ -115,8 +117,17 @@ pub async fn run<S: Screen>(screen: &mut S, log: &LogRing, options: &Options) ->
     let mut terminal = Terminal::open(options.look.glyphs.ascii).map_err(Error::Terminal)?;
     let scheduler = FrameScheduler::new(options.rate);
     let terminal = &mut terminal;
-    let mut runner =
-        Runner { screen, terminal, scheduler, sampled: Instant::now(), events: None, look_after: None };
+    let now = Instant::now();
+    let mut runner = Runner {
+        screen,
+        terminal,
+        scheduler,
+        sampled: now,
+        events: None,
+        look_after: None,
+        drawn: now,
+        answers_from: None,
+    };
     // Before anything else: a person has pressed Enter and looks.
     runner.scheduler.request(Cause::Key, Instant::now());
     let exit = match runner.draw_if_due(Instant::now()) {
@@ -139,6 +150,10 @@ struct Runner<'a, S> {
     events: Option<Events>,
     /// When the terminal is looked after, if this process goes on without it.
     look_after: Option<Instant>,
+    /// When the last frame was drawn.
+    drawn: Instant,
+    /// Keys and pastes that were read before this are ignored: they were typed before the question that they would answer was drawn.
+    answers_from: Option<Instant>,
 }
 
 /// A process that goes on in the background looks so often whether it is in the foreground again: a shell
@@ -150,7 +165,7 @@ enum Woken {
     Signal(Signal),
     HungUp,
     Written(io::Result<()>),
-    Event(Event),
+    Event(Instant, Event),
     Changed(Control),
     LogGrew,
     Time,
@@ -170,7 +185,7 @@ impl<S: Screen> Runner<'_, S> {
                 signal = signals.next() => Woken::Signal(signal),
                 _ = &mut hang_up => Woken::HungUp,
                 result = self.terminal.written() => Woken::Written(result),
-                event = next_event(&mut self.events) => Woken::Event(event),
+                (read, event) = next_event(&mut self.events) => Woken::Event(read, event),
                 control = self.screen.changed() => Woken::Changed(control),
                 () = log_grew.woken() => Woken::LogGrew,
                 () = until(next) => Woken::Time,
@@ -184,13 +199,16 @@ impl<S: Screen> Runner<'_, S> {
                     self.resize(now);
                     Ok(())
                 }
-                Woken::HungUp | Woken::Written(Err(_)) | Woken::Event(Event::Gone) => Err(Exit::TerminalLost),
+                Woken::HungUp | Woken::Written(Err(_)) | Woken::Event(_, Event::Gone) => {
+                    Err(Exit::TerminalLost)
+                }
                 Woken::Written(Ok(())) => {
                     self.scheduler.flushed(now);
-                    self.screen.shown();
+                    self.shown();
                     Ok(())
                 }
-                Woken::Event(event) => {
+                Woken::Event(read, _) if self.answers_from.is_some_and(|from| read < from) => Ok(()),
+                Woken::Event(_, event) => {
                     let control = self.screen.event(event, now);
                     self.control(control, Cause::Key, now)
                 }
@@ -251,14 +269,21 @@ impl<S: Screen> Runner<'_, S> {
         }
         self.sample(now)?;
         let screen = &*self.screen;
+        self.drawn = Instant::now();
         let bytes = self.terminal.draw(|frame| screen.view(frame));
         self.scheduler.drawn(now, bytes);
         self.screen.drawn();
         if bytes == 0 {
             // It looks as the one before, which is there.
-            self.screen.shown();
+            self.shown();
         }
         Ok(())
+    }
+
+    fn shown(&mut self) {
+        if self.screen.shown() {
+            self.answers_from = Some(self.drawn);
+        }
     }
 
     fn control(&mut self, control: Control, cause: Cause, now: Instant) -> Result<(), Exit> {
@@ -315,7 +340,7 @@ impl<S: Screen> Runner<'_, S> {
     }
 }
 
-async fn next_event(events: &mut Option<Events>) -> Event {
+async fn next_event(events: &mut Option<Events>) -> (Instant, Event) {
     match events {
         Some(events) => events.next().await,
         None => pending().await,

@@ -260,9 +260,15 @@ impl Model {
         };
     }
 
-    /// The frame that was drawn is on the terminal.
-    pub fn shown(&mut self) {
+    /// The frame that was drawn is on the terminal. Whether it asks about a server that the one before did not ask about: what was
+    /// typed before is no answer to that.
+    pub fn shown(&mut self) -> bool {
+        let asks = self.drawn.newcomer.is_some() && self.drawn.newcomer != self.seen.newcomer;
         self.seen = self.drawn.clone();
+        if asks && let Dialog::Prompt(prompt) = &mut self.dialog {
+            prompt.line = LineEdit::default();
+        }
+        asks
     }
 
     /// Has the ids read again: the filter has changed.

@@ -214,7 +214,7 @@ impl Screen for Downloads {
         self.model.drawn();
     }
 
-    fn shown(&mut self) {
-        self.model.shown();
+    fn shown(&mut self) -> bool {
+        self.model.shown()
     }
 }

@@ -60,3 +60,64 @@ fn a_server_removed_from_known_servers_is_asked_about_at_once() {
     session.signal(rustix::process::Signal::TERM);
     session.end();
 }
+
+/// An answer that was typed before its question was on the terminal is void, also if only Enter comes after it.
+#[test]
+fn an_answer_that_was_typed_ahead_is_not_taken_for_the_next_server() {
+    let (_served, service) = served("--plain --public");
+    let server = SocketAddr::from(([127, 0, 0, 1], service.port));
+    let impostors = [(); 2].map(|()| Impostor::start(server, &[b"fdsp/1"], Vec::new()));
+    let home = tempfile::tempdir().expect("a folder");
+    let addresses = impostors.each_ref().map(|impostor| format!("fdsp://{}/one", impostor.at));
+    let mut session = Session::start(TUI, &[&addresses[0], &addresses[1]], home.path(), (120, 40));
+    // Both have failed when the first question is answered.
+    session.wait("both refused", |screen| screen.contents().matches("not known yet, its").count() >= 2);
+    let asked = |screen: &vt100::Screen| {
+        let shown: String = screen.contents().split_whitespace().collect();
+        impostors.iter().position(|impostor| shown.contains(&format!("Doesitshow{}?", impostor.pin)))
+    };
+    session.wait("a question", |screen| asked(screen).is_some());
+    let first = usize::from(session.contents().contains(&format!("{} is not known yet. D", impostors[1].at)));
+    session.send("yes\ryes");
+    session.wait("the other question", |screen| asked(screen) == Some(1 - first));
+    session.send("\r");
+    session.wait_for("Type yes or no");
+    let known = fs::read_to_string(home.path().join("fdsp/known_servers")).unwrap_or_default();
+    assert!(!known.contains(&impostors[1 - first].at.to_string()), "{known}");
+    session.send("yes\r");
+    session.wait("both verified", |screen| screen.contents().matches("verified").count() >= 2);
+    session.signal(rustix::process::Signal::TERM);
+    session.end();
+}
+
+/// A server that was accepted without being asked about, and is an older version that needs the token itself.
+#[test]
+fn a_server_of_a_first_use_is_asked_about_before_it_is_sent_the_token() {
+    let (_served, service) = served(&format!("--plain --token {TOKEN}"));
+    let server = SocketAddr::from(([127, 0, 0, 1], service.port));
+    let old = Impostor::start(server, &[b"fdsp/1"], Vec::new());
+    let home = tempfile::tempdir().expect("a folder");
+    let known = home.path().join("fdsp/known_servers");
+    fs::create_dir_all(home.path().join("fdsp")).expect("a folder");
+    let first_use = format!("{} {} first-use\n", old.at, old.pin);
+    fs::write(&known, &first_use).expect("written");
+    let address = format!("fdsp://{TOKEN}@{}/one", old.at);
+    let mut session = Session::start(TUI, &[&address], home.path(), (120, 40));
+    session.wait_for("Type yes to trust it");
+    let shown: String = session.contents().split_whitespace().collect();
+    assert!(shown.contains(&old.pin.to_string()), "{shown}");
+    // A no sends nothing, and changes nothing.
+    session.send("no\r");
+    session.wait("the answer is taken", |screen| !screen.contents().contains("Type yes"));
+    assert_eq!(old.heard(), b"", "the client sent something");
+    assert_eq!(fs::read_to_string(&known).expect("it is there"), first_use);
+    session.send("\tR");
+    session.wait_for("Type yes to trust it");
+    assert_eq!(old.heard(), b"", "the client sent something");
+    session.send("yes\r");
+    session.wait_for("one: done");
+    assert!(old.heard().windows(TOKEN.len()).any(|part| part == TOKEN.as_bytes()));
+    assert_eq!(fs::read_to_string(&known).expect("it is there"), first_use.replace(" first-use", ""));
+    session.signal(rustix::process::Signal::TERM);
+    session.end();
+}

@@ -212,6 +212,26 @@ fn no_name_is_so_long_that_it_hides_the_warning() {
     }
 }
 
+/// The first frame of a question makes void what was typed before: letters that were handled, and by its answer those that were not.
+#[test]
+fn what_was_typed_before_a_question_was_shown_is_no_answer_to_it() {
+    let (mut model, queue) = ready();
+    draw(&mut model, &queue, 80, 24);
+    for host in ["nas", "other"] {
+        meet(&mut model, &queue, host);
+    }
+    for host in ["nas", "other"] {
+        type_in(&mut model, &queue, "yes");
+        model.refresh(&queue, Size { width: 80, height: 24 });
+        model.drawn();
+        assert!(model.shown() && !model.shown(), "{host}: once for each question");
+        assert!(keys(&mut model, &queue, "enter").is_empty() && asks_about(&model, host), "{host}");
+        assert!(takes_yes(&mut model, &queue), "{host}");
+    }
+    draw(&mut model, &queue, 80, 24);
+    assert!(!model.shown(), "nothing is asked");
+}
+
 #[test]
 fn a_new_server_waits_until_nothing_else_is_asked() {
     let (mut model, queue) = ready();
