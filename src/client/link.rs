@@ -55,6 +55,8 @@ pub(super) struct Link {
     timeouts: Timeouts,
     /// For each request without a complete answer, how long the server may still only say that it works on it.
     working: VecDeque<Duration>,
+    /// The server serves other connections at the same time.
+    parallel: bool,
     /// Taken from the pool, and nothing came since.
     stale: bool,
     /// The server said goodbye, or something went wrong.
@@ -70,7 +72,15 @@ impl Link {
     ) -> Result<Link, Fault> {
         let (wire, credential) = Wire::open(authority, timeouts, servers).await?;
         let machine = Client::with_credential(AGENT, credential);
-        Ok(Link { wire, machine, timeouts, working: VecDeque::new(), stale: false, broken: false })
+        Ok(Link {
+            wire,
+            machine,
+            timeouts,
+            working: VecDeque::new(),
+            parallel: false,
+            stale: false,
+            broken: false,
+        })
     }
 
     /// Which server it is.
@@ -87,6 +97,11 @@ impl Link {
     /// Whether another request may follow.
     pub(super) fn is_usable(&self) -> bool {
         !self.broken && self.machine.pending() == 0 && self.wire.unread().is_empty()
+    }
+
+    /// Whether the server serves other connections at the same time.
+    pub(super) fn has_others(&self) -> bool {
+        self.parallel
     }
 
     /// Goes to rest: holds no buffer while nothing is asked.
@@ -228,6 +243,7 @@ impl Link {
                     hashed = hashing_time(BLOCK_SIZE.saturating_mul(hashes.len() as u64));
                 }
                 Some(Event::Working { .. }) => works = true,
+                Some(Event::Welcome(welcome)) => self.parallel = welcome.parallel > 1,
                 Some(Event::Content { content, .. }) => prepares = Some(compression_time(content)),
                 Some(Event::Data { .. }) => prepares = Some(Duration::ZERO),
                 _ => {}

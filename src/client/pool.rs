@@ -1,7 +1,7 @@
 //! Connections at rest, for the next job of the same server.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -37,6 +37,29 @@ struct Inner {
     resting: HashMap<Authority, Vec<Resting>>,
     /// Whether a task closes what has rested for too long.
     swept: bool,
+    /// The number of transfers that run, by server.
+    transfers: HashMap<Authority, usize>,
+}
+
+/// A transfer from a server runs until this is dropped. One idle connection to the server stays open meanwhile: a server that is about to
+/// stop takes no new ones.
+#[derive(Debug)]
+pub(super) struct Transfer {
+    pool: Arc<Pool>,
+    authority: Authority,
+}
+
+impl Drop for Transfer {
+    fn drop(&mut self) {
+        self.pool.with(|inner| {
+            if let Entry::Occupied(mut transfers) = inner.transfers.entry(self.authority.clone()) {
+                *transfers.get_mut() -= 1;
+                if *transfers.get() == 0 {
+                    transfers.remove();
+                }
+            }
+        });
+    }
 }
 
 /// See the module.
@@ -55,6 +78,12 @@ impl Pool {
     /// The timeouts of its connections.
     pub(super) fn timeouts(&self) -> Timeouts {
         self.timeouts
+    }
+
+    /// A transfer from this server begins.
+    pub(super) fn begin(self: &Arc<Self>, authority: &Authority) -> Transfer {
+        self.with(|inner| *inner.transfers.entry(authority.clone()).or_default() += 1);
+        Transfer { pool: Arc::clone(self), authority: authority.clone() }
     }
 
     /// What is known of servers.
@@ -124,6 +153,7 @@ impl Pool {
         loop {
             let now = Instant::now();
             let (over, next) = self.with(|inner| {
+                inner.keep_for_transfers(now);
                 let over = inner.take(|resting| resting.until <= now);
                 let next = inner.resting.values().flatten().map(|resting| resting.until).min();
                 inner.swept = next.is_some();
@@ -153,6 +183,16 @@ fn must_be(link: Link, authority: &Authority, origin: Origin) -> Result<Link, Fa
 }
 
 impl Inner {
+    /// Lets the connection that came to rest last stay for another while where a transfer runs, unless the server serves no others meanwhile.
+    fn keep_for_transfers(&mut self, now: Instant) {
+        for authority in self.transfers.keys() {
+            let last = self.resting.get_mut(authority).and_then(|links| links.last_mut());
+            if let Some(last) = last.filter(|last| last.until <= now && last.link.has_others()) {
+                last.until = now + REST;
+            }
+        }
+    }
+
     fn take(&mut self, chosen: impl Fn(&Resting) -> bool) -> Vec<Link> {
         let mut taken = Vec::new();
         self.resting.retain(|_, links| {
@@ -166,5 +206,51 @@ impl Inner {
 async fn close(links: Vec<Link>) {
     for link in links {
         link.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use crate::{
+        client::listing,
+        protocol::path::RemotePath,
+        server::{self, Event},
+    };
+
+    use super::*;
+
+    /// A server that stops takes no new connection of a transfer that runs.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn one_idle_connection_stays_open_while_a_transfer_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let start = || {
+            let (events, seen) = mpsc::channel();
+            let sink = move |event: &Event| drop(events.send(event.clone()));
+            let server = server::start(server::Config::local(folder.path()), Arc::new(sink)).unwrap();
+            let authority = server.address().authority.clone();
+            (server, authority, seen)
+        };
+        let timeouts = Timeouts {
+            silence: Duration::from_secs(30),
+            speed_limit: 0,
+            speed_time: Duration::from_secs(30),
+        };
+        let pool = Arc::new(Pool::new(timeouts, Trust::default()));
+        let root = RemotePath::parse("").unwrap();
+        let ((_server, authority, seen), (_other, idle, closed)) = (start(), start());
+        let transfer = pool.begin(&authority);
+        for server in [&authority, &idle] {
+            listing::list(&pool, server, &root, None).await.unwrap();
+        }
+        // This one has rested for no longer than the other.
+        while !matches!(closed.recv().unwrap(), Event::Disconnected { .. }) {}
+        listing::list(&pool, &authority, &root, None).await.unwrap();
+        let before: Vec<Event> = seen.try_iter().collect();
+        let connected = before.iter().filter(|event| matches!(event, Event::Connected { .. }));
+        assert_eq!(connected.count(), 1, "{before:?}");
+        drop(transfer);
+        while !matches!(seen.recv().unwrap(), Event::Disconnected { .. }) {}
     }
 }

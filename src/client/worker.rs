@@ -70,6 +70,7 @@ pub(super) async fn run(
     mut memory: Memory,
     mut stop: watch::Receiver<bool>,
 ) -> (Memory, Outcome) {
+    let _transfer = context.pool.begin(&context.new.address.authority);
     let path = context.new.address.path.clone();
     tokio::select! {
         biased;
