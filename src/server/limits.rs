@@ -91,6 +91,9 @@ pub(super) const MAX_PLANS: usize = 512 * 1024 * 1024;
 /// How long an answer waits before it looks again whether there is a permit for it.
 pub(super) const PERMIT_INTERVAL: Duration = Duration::from_millis(5);
 
+/// What a slow disk has given of a turn after this time is sent, so that the client does not take the server for lost.
+pub(super) const TURN_TIME: Duration = Duration::from_millis(100);
+
 /// How often a client is told that the server reads the folder that it has asked for, while nothing else is sent.
 pub(super) const WORKING_INTERVAL: Duration = Duration::from_millis(250);
 

@@ -1,5 +1,7 @@
 //! An answer to a `files` request: many small files in a turn, large ones in pieces.
 
+use std::time::Instant;
+
 use super::{
     body::Body,
     hashing::{hash, remember},
@@ -16,7 +18,7 @@ use crate::{
         server::FilesWriter,
     },
     server::{
-        limits::{TURN, WORK},
+        limits::{TURN, TURN_TIME, WORK},
         slots::Permit,
     },
     storage::{self, StorageError, root::FileSource},
@@ -101,8 +103,9 @@ impl Files {
     }
 
     fn fill_with(&mut self, turn: &mut Turn) -> bool {
-        let mut work = 0;
-        while work < WORK && turn.out.len() < turn.size() {
+        let (mut work, until) = (0, Instant::now() + TURN_TIME);
+        let has_time = |turn: &Turn| turn.out.is_empty() || Instant::now() < until;
+        while work < WORK && turn.out.len() < turn.size() && has_time(turn) {
             let result = match self.begun.take() {
                 Some(begun) => self.go_on(begun, turn, &mut work),
                 None => match self.wanted.files.next() {

@@ -1,5 +1,7 @@
 //! The content of one answer of version 1 on its way out.
 
+use std::time::Instant;
+
 use super::{body::Body, hashing::remember, turn::Turn};
 use crate::{
     protocol::{
@@ -7,7 +9,7 @@ use crate::{
         message::Missing,
         server::{ContentWriter, Ending},
     },
-    server::limits::WORK,
+    server::limits::{TURN_TIME, WORK},
     storage::{StorageError, root::FileSource},
 };
 
@@ -35,7 +37,7 @@ impl Sending {
     /// Puts content into the turn until that is full or has cost enough work. True at the end of the
     /// range, if the content is still what it was when the answer began.
     pub fn fill(&mut self, turn: &mut Turn) -> Result<bool, StorageError> {
-        let before = self.body.position();
+        let (before, until) = (self.body.position(), Instant::now() + TURN_TIME);
         loop {
             if self.body.is_over() {
                 self.writer.finish_block(self.body.position(), &mut turn.out);
@@ -67,7 +69,8 @@ impl Sending {
                 turn.file(bytes);
             }
             self.remember(turn)?;
-            if bytes == 0 || turn.out.len() >= most || self.body.position() - before >= WORK {
+            let is_full = turn.out.len() >= most || self.body.position() - before >= WORK;
+            if bytes == 0 || is_full || Instant::now() >= until {
                 return Ok(false);
             }
         }

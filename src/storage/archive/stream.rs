@@ -1,5 +1,7 @@
 //! The archive as a stream of bytes, made while it is read.
 
+use std::time::{Duration, Instant};
+
 use super::{
     compress::{self, HEAD},
     content::{Content, Tools, clamp},
@@ -13,6 +15,8 @@ use crate::storage::StorageError;
 
 /// Bytes of sources that one read deflates, or that opening as many files is counted as.
 const WORK: usize = 1024 * 1024;
+/// What a slow disk has given after this time is returned, so that it can be sent.
+const FILL_TIME: Duration = Duration::from_millis(100);
 /// What opening a file is counted as.
 const OPENING: usize = 4096;
 /// Bytes of the central directory that are made at a time.
@@ -193,10 +197,10 @@ impl Stream {
     }
 
     fn fill(&mut self, buffer: &mut [u8]) -> Result<usize, StorageError> {
-        let (mut filled, mut work) = (0, 0);
+        let (mut filled, mut work, until) = (0, 0, Instant::now() + FILL_TIME);
         loop {
             filled += self.pending.take(&mut buffer[filled..]);
-            if filled == buffer.len() || work >= WORK {
+            if filled == buffer.len() || work >= WORK || (filled > 0 && Instant::now() >= until) {
                 return Ok(filled);
             }
             match &mut self.state {
