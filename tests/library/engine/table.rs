@@ -149,7 +149,7 @@ fn suffer(server: &Server, subject: Subject, row: &Row, whole: &Path, size: u64)
     let timeout = Duration::from_millis(if row.stalls() { 800 } else { 30_000 });
     let security = server.address().authority.security;
     let (client, finished) = fetch(proxy.at(), security, subject, timeout);
-    let (name, connections) = (format!("{} of {subject:?}, {security:?}", row.name), proxy.carrying());
+    let (name, connections) = (format!("{} of {subject:?}, {security:?}", row.name), proxy.connections());
     assert!(everything(&finished.path) == everything(whole), "{name}: another content");
     assert_eq!(client.names(), [whole.file_name().unwrap().to_str().unwrap()], "{name}");
     let again = finished.transferred - size;
@@ -164,7 +164,12 @@ fn suffer(server: &Server, subject: Subject, row: &Row, whole: &Path, size: u64)
         Expected::Broken(times) => (times + 1, times as u64 * LOST),
         Expected::Anything => at_random,
     };
-    assert_eq!(connections, made, "{name}: {:#?}", client.seen);
+    let is_expected = match made {
+        1 => proxy.carrying() == 1,
+        // One more may have asked for the digest alone.
+        made => (made..=made + 1).contains(&connections),
+    };
+    assert!(is_expected, "{name}: {connections} connections: {:#?}", client.seen);
     assert!(again <= most, "{name}: {again} bytes were fetched again");
     if let (Expected::Again(blocks), Security::Plain) = (row.expected, security)
         && subject.form != Form::Tree

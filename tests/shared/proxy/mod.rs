@@ -198,8 +198,8 @@ impl Proxy {
         self.state.connections.load(Ordering::SeqCst)
     }
 
-    /// Connections with a script, and those that brought content. A client may ask for a digest on one more: where the one before was
-    /// idle for half a second, it is closed.
+    /// Connections with a script, and those that brought more than a few KiB. A client may ask for a digest on one more: where the one
+    /// before was idle for half a second, it is closed.
     pub fn carrying(&self) -> usize {
         // What comes before a content takes less, also the handshake of TLS.
         const HEAD: usize = 8192;
