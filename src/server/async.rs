@@ -153,8 +153,8 @@ fn turn(connection: &mut Connection, stream: &TcpStream, now: Instant) -> Turn {
             let result = stream.try_read(&mut buffer);
             (connection.after_read(now, result, &buffer), Interest::READABLE)
         }
-        Want::Work => {
-            connection.work();
+        Want::Run(task) => {
+            connection.done(task.run(), Instant::now());
             return Turn::Done;
         }
         Want::Pause => return Turn::Pause,

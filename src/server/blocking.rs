@@ -44,8 +44,8 @@ pub(super) fn step(connection: &mut Connection, mut stream: &TcpStream, patience
             let result = stream.read(&mut buffer);
             connection.after_read(Instant::now(), result, &buffer)
         }
-        Want::Work => {
-            connection.work();
+        Want::Run(task) => {
+            connection.done(task.run(), Instant::now());
             false
         }
         Want::Pause => {

@@ -233,8 +233,8 @@ impl Client {
                 Some(self.readable)
             }
             Want::Write | Want::Read | Want::Pause => Some(false),
-            Want::Work => {
-                self.connection.work();
+            Want::Run(task) => {
+                self.connection.done(task.run(), Instant::now());
                 Some(true)
             }
             Want::Close => None,

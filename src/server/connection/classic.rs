@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use super::{
-    Step,
     body::{Body, Making},
+    dialect::Step,
     turn::Turn,
 };
 use crate::{
@@ -44,6 +44,8 @@ pub(super) struct Classic {
 enum Stage {
     /// No path yet.
     Asking,
+    /// The path is known, and not opened yet.
+    Opening { path: String },
     /// An archive is being planned.
     Planning { name: String, planner: Box<Planner>, slot: Slot, memory: Reservation },
     /// It is made once for nothing but its size, which this dialect wants beforehand.
@@ -94,9 +96,7 @@ impl Classic {
                 self.started = Some(now);
                 turn.request("classic", &self.path);
                 turn.show(&self.path);
-                if let Err(error) = self.open(&path, turn) {
-                    self.refuse(&error, turn);
-                }
+                self.stage = Stage::Opening { path };
                 Ok(())
             }
             Ok(Some(Event::Start)) => {
@@ -159,7 +159,7 @@ impl Classic {
         self.stage = Stage::Over;
     }
 
-    /// Goes on until the turn is full or something is missing.
+    /// What to do next.
     pub fn advance(&mut self, turn: &mut Turn) -> Step {
         let said = self.machine.outgoing();
         if !said.is_empty() {
@@ -175,29 +175,18 @@ impl Classic {
                 "the server is stopping".into()
             }),
             Stage::Asking | Stage::Offered { .. } => Step::Read,
-            Stage::Planning { .. } | Stage::Measuring { .. } => Step::Work,
-            Stage::Sending { body, left } => match fill(body, left, &self.path, turn) {
-                Ok(()) if *left == 0 => {
-                    turn.end(true);
-                    self.stage = Stage::Over;
-                    Step::Again
-                }
-                Ok(()) if turn.out.is_empty() => Step::Work,
-                Ok(()) => Step::Again,
-                // There is no word for it in these dialects: what is missing must tell.
-                Err(error) => {
-                    let reason = error.to_string();
-                    turn.fail(&self.path, &reason);
-                    Step::Abort(reason.into())
-                }
-            },
+            Stage::Opening { .. } | Stage::Planning { .. } | Stage::Measuring { .. } | Stage::Sending { .. } => {
+                Step::Run
+            }
             Stage::Over => Step::End("done".into()),
         }
     }
 
-    /// A slice of planning or of measuring.
-    pub fn work(&mut self, turn: &mut Turn) {
+    /// Opens what was asked for, does a slice of planning or of measuring, or puts content into the turn.
+    pub fn run(&mut self, turn: &mut Turn) -> Step {
         let result = match std::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Opening { path } => self.open(&path, turn),
+            Stage::Sending { body, left } => return self.send(body, left, turn),
             Stage::Planning { name, planner, slot, mut memory } => {
                 planner.step().map(|planning| match planning {
                     Planning::More(planner) if memory.resize(planner.cost()) => {
@@ -239,6 +228,21 @@ impl Classic {
         if let Err(error) = result {
             self.refuse(&error, turn);
         }
+        Step::Again
+    }
+
+    fn send(&mut self, mut body: Body, mut left: u64, turn: &mut Turn) -> Step {
+        match fill(&mut body, &mut left, &self.path, turn) {
+            Ok(()) if left == 0 => turn.end(true),
+            Ok(()) => self.stage = Stage::Sending { body, left },
+            // There is no word for it in these dialects: what is missing must tell.
+            Err(error) => {
+                let reason = error.to_string();
+                turn.fail(&self.path, &reason);
+                return Step::Abort(reason.into());
+            }
+        }
+        Step::Again
     }
 
     fn offer_archive(&mut self, name: String, sources: Sources, size: u64, making: Making, turn: &Turn) {

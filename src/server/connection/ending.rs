@@ -13,13 +13,16 @@ use crate::{
 pub(super) const WHILE_OTHERS_WAIT: &str = "idle while others wait";
 
 impl Connection {
-    /// When [`Connection::timed_out`] wants to be called, if nothing else happens before.
+    /// When [`Connection::timed_out`] wants to be called, if nothing else happens before. `None` while a task runs.
     pub fn deadline(&self) -> Option<Instant> {
-        self.deadlines.next()
+        if matches!(self.stage, Stage::Running) { None } else { self.deadlines.next() }
     }
 
     /// Looks whether a deadline has passed, and does what that calls for.
     pub fn timed_out(&mut self, now: Instant) {
+        if matches!(self.stage, Stage::Running) {
+            return;
+        }
         let (code, reason) = match self.deadlines.check(now, || self.entry.send_buffer()) {
             None => return,
             Some(Overrun::Linger) => return self.close("it did not close"),
@@ -45,7 +48,7 @@ impl Connection {
     /// Whether nothing is being answered, nor was asked.
     pub fn is_idle(&self) -> bool {
         match &self.stage {
-            Stage::V1(v1) => v1.is_idle() && self.turn.out.is_empty(),
+            Stage::Open(dialect) => dialect.is_idle() && self.turn.out.is_empty(),
             Stage::Fresh => true,
             _ => false,
         }
@@ -53,14 +56,16 @@ impl Connection {
 
     /// Ends the connection from our side, with a word where the dialect has one.
     fn leave(&mut self, code: Option<Code>, reason: &'static str, now: Instant) {
-        match &mut self.stage {
-            Stage::V1(v1) => {
-                v1.leave(code, reason, &mut self.turn);
-                self.linger(reason.into(), now);
-                // It has had its time.
-                self.deadlines.linger(now + LINGER);
-            }
-            _ => self.close(reason),
+        let has_word = match &mut self.stage {
+            Stage::Open(dialect) => dialect.leave(code, reason, &mut self.turn),
+            _ => false,
+        };
+        if has_word {
+            self.linger(reason.into(), now);
+            // It has had its time.
+            self.deadlines.linger(now + LINGER);
+        } else {
+            self.close(reason);
         }
     }
 

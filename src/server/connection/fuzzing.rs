@@ -161,7 +161,7 @@ fn converse_secretly(connection: &mut Connection, input: &[u8], now: Instant) ->
                 client.sent(said.len());
                 connection.received(now, &said);
             }
-            Want::Work => connection.work(),
+            Want::Run(task) => connection.done(task.run(), now),
             Want::Pause => panic!("nothing is limited here"),
             Want::Close => return content,
         }

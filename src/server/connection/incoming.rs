@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::{
     Connection, Stage,
     classic::Classic,
+    dialect::Dialect,
     refusal::Refusal,
     stranger,
     transport::{Tls, Transport},
@@ -89,13 +90,12 @@ impl Connection {
                 // Not the client: a drain ends the stream to wake us.
                 None => {}
             },
-            Stage::V1(v1) => v1.received(bytes),
-            Stage::Classic(classic) => {
-                if let Err(reason) = classic.received(bytes, &mut self.turn, now) {
+            Stage::Open(dialect) => {
+                if let Err(reason) = dialect.received(bytes, &mut self.turn, now) {
                     self.linger(reason.into(), now);
                 }
             }
-            Stage::Lingering { .. } | Stage::Closed => {}
+            Stage::Running | Stage::Lingering { .. } | Stage::Closed => {}
         }
     }
 
@@ -103,32 +103,31 @@ impl Connection {
     fn begin(&mut self, first: u8, bytes: &[u8], now: Instant) {
         let certificate = self.transport.certificate();
         // The original programs know no TLS, so that inside of it nobody means them.
-        match (first, self.shared.classic.filter(|_| certificate.is_none())) {
+        let mut dialect = match (first, self.shared.classic.filter(|_| certificate.is_none())) {
             (FIRST_BYTE, _) => {
                 self.entry.set_dialect("v1");
                 let lacks_tls = self.shared.tls.is_some() && certificate.is_none();
                 let refusal = lacks_tls.then_some(Refusal::TlsRequired);
-                let mut v1 = Box::new(V1::new(refusal, self.entry.peer.ip(), certificate));
-                v1.received(bytes);
-                self.stage = Stage::V1(v1);
+                Dialect::V1(Box::new(V1::new(refusal, self.entry.peer.ip(), certificate)))
             }
             (TLS_FIRST_BYTE, _) if self.shared.tls.is_none() => {
                 self.turn.out.push(&UNEXPECTED);
-                self.linger("a client with TLS; this server was started without".into(), now);
+                return self.linger("a client with TLS; this server was started without".into(), now);
             }
             (_, Some(dialect)) => {
-                let mut classic = Box::new(Classic::new(dialect));
+                let classic = Box::new(Classic::new(dialect));
                 self.entry.set_dialect(classic.name());
-                let result = classic.received(bytes, &mut self.turn, now);
-                self.stage = Stage::Classic(classic);
-                if let Err(reason) = result {
-                    self.linger(reason.into(), now);
-                }
+                Dialect::Classic(classic)
             }
             (_, None) => {
                 self.turn.out.push(stranger::sentence(bytes, self.shared.tls.is_some()).as_bytes());
-                self.linger(stranger::name(bytes).into(), now);
+                return self.linger(stranger::name(bytes).into(), now);
             }
+        };
+        let result = dialect.received(bytes, &mut self.turn, now);
+        self.stage = Stage::Open(dialect);
+        if let Err(reason) = result {
+            self.linger(reason.into(), now);
         }
     }
 }

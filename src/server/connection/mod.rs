@@ -1,13 +1,15 @@
 //! One connection, without its socket: bytes in, bytes out, deadlines. All four loops share it.
 //!
-//! A loop asks [`Connection::next`] what the connection wants, does that with the socket in its own way
-//! (blocking, when ready, or awaiting), and tells what came of it. Time is an argument everywhere; only what a part of it
-//! took is measured here.
+//! A loop asks [`Connection::next`] what the connection wants, does that in its own way (blocking, when ready, or awaiting),
+//! and reports what came of it. The connection touches neither the socket nor the disk: reading and writing are
+//! wants of it, and whatever may wait for the disk or take processor time is a [`Task`], which the loop runs where it likes.
+//! Time is an argument everywhere.
 //!
 //! ```text
-//!            first byte                     last answer written
-//! Fresh ──────────────────▶ V1 | Classic ────────────────────────▶ Lingering ──▶ Closed
-//!   └──────── anything else: one sentence ──────────────────────────▲
+//!            first byte          ┌── Running ◀─┐       last answer written
+//! Fresh ──────────────────▶ Open ┘  (a task)   │  ─────────────────────────▶ Lingering ──▶ Closed
+//!   │                        └─────────────────┘                                 ▲
+//!   └──────── anything else: one sentence ──────────────────────────────────────┘
 //! ```
 //!
 //! With TLS the bytes pass through [`Transport`] on their way in and out, and the first byte is the first one inside of it.
@@ -23,6 +25,7 @@
 mod body;
 mod classic;
 mod deadlines;
+mod dialect;
 mod ending;
 mod files;
 #[cfg(test)]
@@ -36,6 +39,7 @@ mod sending;
 mod socket;
 mod stage;
 mod stranger;
+mod task;
 #[cfg(test)]
 mod tests;
 mod transport;
@@ -52,14 +56,14 @@ use std::{
 };
 
 use self::{
-    classic::Classic,
     deadlines::{Deadlines, Waiting},
+    dialect::{Dialect, Step},
     pacing::Pacing,
     socket::Peer,
     transport::Transport,
     turn::Turn,
-    v1::V1,
 };
+pub(super) use self::task::{Outcome, Task};
 use super::{
     limits::{LINGER, LOOK},
     origin::Origin,
@@ -70,14 +74,14 @@ use super::{
 use crate::platform;
 
 /// What a connection needs next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Want {
     /// [`Connection::output`] written, or some of it.
     Write,
     /// Bytes read.
     Read,
-    /// [`Connection::work`] called.
-    Work,
+    /// The task run, and its outcome given to [`Connection::done`]. Nothing else may be asked of the connection meanwhile.
+    Run(Task),
     /// Nothing, until [`Connection::deadline`]: it is held back.
     Pause,
     /// To be dropped, and its socket with it.
@@ -102,14 +106,14 @@ pub(super) struct Connection {
     reason: Cow<'static, str>,
 }
 
-/// What is spoken on a connection.
+/// How far a connection is.
 enum Stage {
     /// Nothing came yet.
     Fresh,
-    /// Version 1 of this protocol.
-    V1(Box<V1>),
-    /// A dialect of the original programs.
-    Classic(Box<Classic>),
+    /// The client speaks a dialect.
+    Open(Dialect),
+    /// A task has the dialect and the turn.
+    Running,
     /// Nothing more is answered.
     Lingering {
         end: End,
@@ -129,22 +133,6 @@ enum End {
     Said,
     /// The socket is shut down.
     Shut,
-}
-
-/// What a dialect asks of the connection after it was given the floor.
-enum Step {
-    /// The turn holds bytes to write, or the floor is wanted again.
-    Again,
-    /// More input.
-    Read,
-    /// To be left alone until then.
-    Pause(Instant),
-    /// A slice of work.
-    Work,
-    /// The exchange is over as soon as the output is written.
-    End(Cow<'static, str>),
-    /// The exchange has failed in a way that the peer must notice: close at once.
-    Abort(Cow<'static, str>),
 }
 
 /// So much time of a processor it takes others to tell of an event: to write it into the log, and to print it.
@@ -228,8 +216,9 @@ impl Connection {
             let step = match &mut self.stage {
                 Stage::Fresh if self.shared.accepting() => Step::Read,
                 Stage::Fresh => Step::Abort("the server is stopping".into()),
-                Stage::V1(v1) => v1.advance(&mut self.turn, now),
-                Stage::Classic(classic) => classic.advance(&mut self.turn),
+                Stage::Open(dialect) => dialect.advance(&mut self.turn, now),
+                // The loop is to report the outcome of the task first.
+                Stage::Running => return Want::Close,
                 Stage::Lingering { end: end @ End::Owed, .. } => {
                     self.transport.finish();
                     *end = End::Said;
@@ -256,7 +245,7 @@ impl Connection {
                     self.deadlines.wait_for(Waiting::Input, now);
                     return Want::Read;
                 }
-                Step::Work => {
+                Step::Run => {
                     match self.look_at_peer(now) {
                         Peer::Present => {}
                         Peer::Ended => {
@@ -273,8 +262,13 @@ impl Connection {
                             continue;
                         }
                     }
-                    self.deadlines.wait_for(Waiting::Nothing, now);
-                    return Want::Work;
+                    match std::mem::replace(&mut self.stage, Stage::Running) {
+                        Stage::Open(dialect) => {
+                            self.deadlines.wait_for(Waiting::Nothing, now);
+                            return Want::Run(Task::new(dialect, self.turn.take(), now));
+                        }
+                        stage => self.stage = stage,
+                    }
                 }
                 Step::End(reason) => self.linger(reason, now),
                 Step::Abort(reason) => self.close(reason),
@@ -291,13 +285,31 @@ impl Connection {
         Ok(())
     }
 
-    /// Does one bounded slice of what [`Want::Work`] stands for.
-    pub fn work(&mut self) {
-        self.guarded(|this| match &mut this.stage {
-            Stage::V1(v1) => v1.work(&mut this.turn),
-            Stage::Classic(classic) => classic.work(&mut this.turn),
-            _ => {}
-        });
+    /// Takes what came of the task that [`Want::Run`] gave out.
+    pub fn done(&mut self, outcome: Outcome, now: Instant) {
+        let Outcome { dialect, turn, step, spent } = outcome;
+        self.turn = turn;
+        self.spent(spent);
+        if matches!(self.stage, Stage::Running) {
+            self.stage = Stage::Open(dialect);
+        }
+        match step {
+            Some(Step::End(reason)) => self.linger(reason, now),
+            Some(Step::Abort(reason)) => self.close(reason),
+            Some(Step::Again | Step::Read | Step::Pause(_) | Step::Run) => {}
+            None => self.panicked(),
+        }
+    }
+
+    /// Counts processor time that this connection took.
+    fn spent(&mut self, spent: Duration) {
+        let spent = spent + TELLING * self.turn.take_told();
+        self.effort.spend(spent, self.turn.take_copied(), self.turn.sends_file());
+    }
+
+    fn panicked(&mut self) {
+        self.shared.warn("an internal error has ended a connection");
+        self.close("an internal error of the server");
     }
 
     /// Does a part of what this connection does. A panic in it, which is a defect of ours, ends this connection and no
@@ -305,13 +317,12 @@ impl Connection {
     fn guarded<T>(&mut self, part: impl FnOnce(&mut Connection) -> T) -> Option<T> {
         let begun = platform::thread_time();
         let result = catch_unwind(AssertUnwindSafe(|| part(self)));
-        // Not by the clock: while others have the processors, this costs nothing.
-        let spent = platform::thread_time().saturating_sub(begun);
-        let spent = spent + TELLING * self.turn.take_told();
-        self.effort.spend(spent, self.turn.take_copied(), self.turn.sends_file());
+        // Not by the clock: while others have the processors, this costs nothing. Giving out a task costs next to nothing.
+        if !matches!(self.stage, Stage::Running) {
+            self.spent(platform::thread_time().saturating_sub(begun));
+        }
         if result.is_err() {
-            self.shared.warn("an internal error has ended a connection");
-            self.close("an internal error of the server");
+            self.panicked();
         }
         result.ok()
     }

@@ -86,13 +86,14 @@ impl Connection {
         if let Some(error) = self.entry.failure() {
             return Peer::Lost(error);
         }
-        let peer = match &self.stage {
-            Stage::V1(v1) if v1.is_preparing() && self.entry.has_peer_ended() => match v1.ending() {
-                Ending::NotRead => Peer::Ended,
-                Ending::Goodbye => Peer::Present,
-                Ending::Silent => Peer::Gone,
-            },
-            _ => Peer::Present,
+        let ending = match &self.stage {
+            Stage::Open(dialect) => dialect.ending_of_preparation(),
+            _ => None,
+        };
+        let peer = match ending.filter(|_| self.entry.has_peer_ended()) {
+            Some(Ending::NotRead) => Peer::Ended,
+            Some(Ending::Silent) => Peer::Gone,
+            Some(Ending::Goodbye) | None => Peer::Present,
         };
         // The rest of what it has sent is read without working in between.
         if !matches!(peer, Peer::Ended) {

@@ -99,10 +99,27 @@ pub(super) fn converse(
                 (at, cut) = (at + piece.len(), cut + 1);
                 connection.received(now, piece);
             }
-            Want::Work => connection.work(),
+            Want::Run(task) => connection.done(task.run(), now),
             Want::Pause => panic!("there is no limit of bandwidth"),
             Want::Close => return written,
         }
+    }
+}
+
+/// What the connection wants, after its tasks have run.
+fn next(connection: &mut Connection, now: Instant) -> Want {
+    loop {
+        match connection.next(now) {
+            Want::Run(task) => connection.done(task.run(), now),
+            want => return want,
+        }
+    }
+}
+
+/// Two tasks are not compared.
+impl PartialEq for Want {
+    fn eq(&self, other: &Want) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
     }
 }
 
@@ -186,14 +203,14 @@ fn an_idle_connection_keeps_no_buffers() {
     let get = get("large");
     client.request(&Request::Get(get));
     connection.received(bench.start, client.outgoing());
-    while connection.next(bench.start) == Want::Write {
+    while next(&mut connection, bench.start) == Want::Write {
         let mut rest = connection.output();
         while let (used @ 1.., _) = client.receive(rest).unwrap() {
             rest = &rest[used..];
         }
         connection.wrote(bench.start, connection.output().len());
     }
-    assert_eq!(connection.next(bench.start), Want::Read);
+    assert_eq!(next(&mut connection, bench.start), Want::Read);
     assert!(connection.is_idle());
     assert_eq!(client.pending(), 0);
     assert_eq!(format!("{:?}", connection.turn.out), format!("{:?}", Outgoing::new()));
@@ -204,7 +221,7 @@ fn a_pipeline_of_tiny_requests_is_cut_into_turns() {
     let bench = bench(None);
     let mut connection = bench.connect();
     connection.received(bench.start, &requests(&["small"; 100]));
-    assert_eq!(connection.next(bench.start), Want::Write);
+    assert_eq!(next(&mut connection, bench.start), Want::Write);
     let asked =
         bench.events.lock().unwrap().iter().filter(|event| matches!(event, Event::Request { .. })).count();
     assert!(asked < 20, "{asked} requests in one turn");
@@ -217,17 +234,17 @@ fn a_classic_file_that_changes_comes_out_short() {
     let now = bench.start;
     let mut content = 0;
     connection.received(now, b"large");
-    assert_eq!(connection.next(now), Want::Write);
+    assert_eq!(next(&mut connection, now), Want::Write);
     assert_eq!(connection.output(), b"3000000");
     connection.wrote(now, 7);
-    assert_eq!(connection.next(now), Want::Read);
+    assert_eq!(next(&mut connection, now), Want::Read);
     connection.received(now, b"start_send_file");
-    while connection.next(now) == Want::Write {
+    while next(&mut connection, now) == Want::Write {
         std::fs::write(bench.folder.path().join("large"), vec![8; 3_000_000]).unwrap();
         content += connection.output().len();
         connection.wrote(now, connection.output().len());
     }
-    assert_eq!(connection.next(now), Want::Close);
+    assert_eq!(next(&mut connection, now), Want::Close);
     assert!(content < 3_000_000);
     drop(connection);
     let events = bench.events.lock().unwrap();
@@ -244,7 +261,7 @@ fn too_slow_is_said_behind_what_waits() {
     let get = get("large");
     client.request(&Request::Get(get));
     connection.received(bench.start, client.outgoing());
-    assert_eq!(connection.next(bench.start), Want::Write);
+    assert_eq!(next(&mut connection, bench.start), Want::Write);
     let window = connection.deadline().unwrap();
     assert_eq!(window, bench.start + Limits::default().rate_window);
     // The window becomes as long as the kernel's buffer makes it.
@@ -254,7 +271,7 @@ fn too_slow_is_said_behind_what_waits() {
     connection.timed_out(late - Duration::from_millis(1));
     assert!(!matches!(connection.stage, Stage::Lingering { .. }));
     connection.timed_out(late);
-    assert_eq!(connection.next(late), Want::Write);
+    assert_eq!(next(&mut connection, late), Want::Write);
     let mut rest = connection.output();
     let mut told = None;
     while let (used @ 1.., event) = client.receive(rest).unwrap() {
@@ -266,29 +283,34 @@ fn too_slow_is_said_behind_what_waits() {
     assert_eq!(told, Some(Code::TooSlow));
     // And it is not waited for for ever.
     connection.timed_out(late + LINGER);
-    assert_eq!(connection.next(late + LINGER), Want::Close);
+    assert_eq!(next(&mut connection, late + LINGER), Want::Close);
 }
 
-/// The slices of work that an answer takes.
-fn work(bench: &Bench, request: &Request) -> usize {
+/// The tasks of an answer: how many bytes are to be written after each.
+fn tasks(bench: &Bench, request: &Request) -> Vec<usize> {
     let mut connection = bench.connect();
     let mut client = Client::new("test");
     client.request(request);
     connection.received(bench.start, client.outgoing());
-    let mut slices = 0;
+    let mut tasks = Vec::new();
     loop {
         match connection.next(bench.start) {
             Want::Write => {
                 let count = connection.output().len();
                 connection.wrote(bench.start, count);
             }
-            Want::Work => {
-                connection.work();
-                slices += 1;
+            Want::Run(task) => {
+                connection.done(task.run(), bench.start);
+                tasks.push(connection.turn.out.len());
             }
-            Want::Read | Want::Pause | Want::Close => return slices,
+            Want::Read | Want::Pause | Want::Close => return tasks,
         }
     }
+}
+
+/// The tasks of an answer after which there is nothing to write.
+fn silent(bench: &Bench, request: &Request) -> usize {
+    tasks(bench, request).into_iter().filter(|bytes| *bytes == 0).count()
 }
 
 /// How often the server says that it works on a request, on a disk so slow that each slice of work takes a second, and what it sends last.
@@ -309,8 +331,8 @@ fn said_to_work(bench: &Bench, request: &Request) -> (usize, String) {
                 }
                 connection.wrote(now, connection.output().len());
             }
-            Want::Work => {
-                connection.work();
+            Want::Run(task) => {
+                connection.done(task.run(), now);
                 now += Duration::from_secs(1);
             }
             want => panic!("{want:?}"),
@@ -356,14 +378,14 @@ fn an_archive_goes_on_where_it_was() {
         let path = "tree".into();
         Request::Get(Get { path, first_block, blocks, ..Get::default() })
     };
-    let (planning, from_the_begin) = (1, work(&bench, &get(30, Some(1))));
+    let from_the_begin = silent(&bench, &get(30, Some(1)));
     assert!(from_the_begin > 400, "{from_the_begin} slices without an index");
     // That was far enough to know the first file, and as much of the second.
-    assert_eq!(work(&bench, &get(30, Some(1))), planning);
-    let further = work(&bench, &get(36, Some(1)));
+    assert_eq!(silent(&bench, &get(30, Some(1))), 0);
+    let further = silent(&bench, &get(36, Some(1)));
     assert!((10..200).contains(&further), "{further}");
-    work(&bench, &get(0, None));
-    assert_eq!(work(&bench, &get(36, Some(1))), planning);
+    silent(&bench, &get(0, None));
+    assert_eq!(silent(&bench, &get(36, Some(1))), 0);
 }
 
 /// What was hashed while it was sent, or for somebody else, is not read again.
@@ -371,13 +393,14 @@ fn an_archive_goes_on_where_it_was() {
 fn hashes_that_are_known_cost_no_work() {
     let bench = bench(None);
     let get = get("large");
-    let work = |request: Request| work(&bench, &request);
-    assert_eq!(work(Request::Hashes(Get { first_block: 1, ..get.clone() })), 2, "one for each block");
-    assert_eq!(work(Request::Hashes(get.clone())), 1, "two of three were known");
-    assert_eq!(work(Request::Hashes(get.clone())), 0);
+    let tasks = |request: Request| tasks(&bench, &request).len();
+    // One to open the file and one to end, beside one for each block.
+    assert_eq!(tasks(Request::Hashes(Get { first_block: 1, ..get.clone() })), 4);
+    assert_eq!(tasks(Request::Hashes(get.clone())), 3, "two of three were known");
+    assert_eq!(tasks(Request::Hashes(get.clone())), 1, "all were known");
     std::fs::write(bench.folder.path().join("large"), vec![8; 3_000_001]).unwrap();
-    assert_eq!(work(Request::Get(get.clone())), 0);
-    assert_eq!(work(Request::Hashes(get)), 0);
+    tasks(Request::Get(get.clone()));
+    assert_eq!(tasks(Request::Hashes(get)), 1, "all were sent");
 }
 
 /// Drives a request until something of its answer is to be written that had to be computed.
@@ -386,21 +409,12 @@ fn computed(bench: &Bench, request: &Request) -> Connection {
     let mut client = Client::new("test");
     client.request(request);
     connection.received(bench.start, client.outgoing());
-    let mut has_worked = false;
-    loop {
-        match connection.next(bench.start) {
-            Want::Work => {
-                connection.work();
-                has_worked = true;
-            }
-            Want::Write if has_worked => return connection,
-            Want::Write => {
-                let count = connection.output().len();
-                connection.wrote(bench.start, count);
-            }
-            want => panic!("{want:?}"),
-        }
-    }
+    // First what is said of it, then what was computed.
+    assert_eq!(next(&mut connection, bench.start), Want::Write);
+    let count = connection.output().len();
+    connection.wrote(bench.start, count);
+    assert_eq!(next(&mut connection, bench.start), Want::Write);
+    connection
 }
 
 /// What a client receives slowly, or not at all, keeps no other one out.
@@ -426,10 +440,11 @@ fn an_answer_that_has_begun_waits_for_its_permit() {
     let held = bench.shared.hashing.take([192, 0, 2, 1].into());
     let count = connection.output().len();
     connection.wrote(bench.start, count);
-    assert_eq!(connection.next(bench.start), Want::Pause);
+    assert_eq!(next(&mut connection, bench.start), Want::Pause);
     assert!(connection.deadline() > Some(bench.start));
     drop(held);
-    assert_eq!(connection.next(bench.start), Want::Work);
+    let later = connection.deadline().unwrap();
+    assert!(matches!(connection.next(later), Want::Run(_)));
 }
 
 /// More of them than fit into a turn, or are kept together.
@@ -519,7 +534,7 @@ fn costly_work_rests_while_files_are_sent_fast() {
                     written += count;
                     connection.wrote(now, count);
                 }
-                Want::Work => connection.work(),
+                Want::Run(task) => connection.done(task.run(), now),
                 Want::Pause => {
                     rests += 1;
                     let until = connection.deadline().unwrap();
@@ -555,7 +570,7 @@ fn little_waits_for_a_slow_peer() {
     let mut now = bench.start;
     connection.received(now, &requests(&["large"; 4]));
     let mut turn = |connection: &mut Connection, took: Duration| {
-        assert_eq!(connection.next(now), Want::Write);
+        assert_eq!(next(connection, now), Want::Write);
         let length = connection.output().len();
         now += took;
         connection.wrote(now, length);
@@ -591,7 +606,7 @@ fn paced(bench: &Bench, path: &str, count: usize) -> Vec<Vec<(Duration, usize)>>
                 connection.wrote(*now, length);
                 written[next].push((now.duration_since(bench.start), before + length));
             }
-            Want::Work => connection.work(),
+            Want::Run(task) => connection.done(task.run(), *now),
             Want::Pause => {
                 let due = connection.deadline().expect("a pause has an end");
                 assert!(due > *now, "a pause is none");
@@ -652,7 +667,7 @@ fn answered(connection: &mut Connection, mut input: &[u8], now: Instant) -> Vec<
                 connection.wrote(now, connection.output().len());
             }
             Want::Read if !input.is_empty() => connection.received(now, std::mem::take(&mut input)),
-            Want::Work => connection.work(),
+            Want::Run(task) => connection.done(task.run(), now),
             Want::Read | Want::Close => return written,
             Want::Pause => panic!("there is no limit of bandwidth"),
         }
@@ -688,9 +703,9 @@ fn a_panic_ends_one_connection() {
     let bench = bench(None);
     let mut connection = bench.connect();
     connection.received(bench.start, &requests(&["large"]));
-    assert_eq!(connection.next(bench.start), Want::Write);
+    assert_eq!(next(&mut connection, bench.start), Want::Write);
     assert_eq!(connection.guarded(|_| panic!("a defect")), None::<()>);
-    assert_eq!(connection.next(bench.start), Want::Close);
+    assert_eq!(next(&mut connection, bench.start), Want::Close);
     drop(connection);
     let events = bench.events.lock().unwrap();
     let Some(Event::Disconnected { reason, .. }) = events.last() else { panic!("{events:?}") };

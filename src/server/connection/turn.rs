@@ -81,6 +81,12 @@ impl Turn {
         }
     }
 
+    /// Takes it out for a task. An empty one stays.
+    pub fn take(&mut self) -> Turn {
+        let empty = Turn::new(Arc::clone(&self.shared), Arc::clone(&self.entry));
+        std::mem::replace(self, empty)
+    }
+
     /// Who the other side is.
     pub fn peer(&self) -> IpAddr {
         self.entry.peer.ip()

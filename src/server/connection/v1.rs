@@ -6,7 +6,7 @@ use std::{borrow::Cow, net::IpAddr, time::Instant};
 
 use self::answer::Answer;
 use super::{
-    Step,
+    dialect::Step,
     refusal::{Denial, Refusal},
     turn::Turn,
 };
@@ -15,6 +15,7 @@ use crate::{
     protocol::{
         error::{Code, Violation},
         frame::{self, Header, Kind},
+        client::Request,
         message::{Failure, Welcome},
         pin::Pin,
         server::{Event, Server},
@@ -44,7 +45,11 @@ pub(super) struct V1 {
     denial: Option<Denial>,
     /// Requests so far.
     requests: u64,
+    /// A request that was received and is not looked up yet, and its number.
+    next: Option<(u32, Request)>,
     answer: Option<Answer>,
+    /// When the answer may look again whether there is a permit for it.
+    permit_at: Option<Instant>,
 }
 
 /// How a client has ended its side.
@@ -71,7 +76,9 @@ impl V1 {
             certificate,
             denial: None,
             requests: 0,
+            next: None,
             answer: None,
+            permit_at: None,
         }
     }
 
@@ -104,7 +111,7 @@ impl V1 {
 
     /// Whether no request is being answered.
     pub fn is_idle(&self) -> bool {
-        self.answer.is_none()
+        self.answer.is_none() && self.next.is_none()
     }
 
     /// Says why the server closes: as an error, or as a goodbye if it is none.
@@ -120,7 +127,7 @@ impl V1 {
         self.machine.abort(&Failure { code, message, path: None, retry_after }, &mut turn.out);
     }
 
-    /// Goes on answering until the turn is full or something is missing.
+    /// What to do next: a task, as long as there is something to answer.
     pub fn advance(&mut self, turn: &mut Turn, now: Instant) -> Step {
         if let Some(refusal) = self.refusal {
             self.machine.abort(&refusal.failure(), &mut turn.out);
@@ -129,63 +136,76 @@ impl V1 {
         if self.denial.is_some() {
             return self.keep_out(turn, now);
         }
+        match self.permit_at {
+            Some(at) if now < at => return Step::Pause(at),
+            _ => self.permit_at = None,
+        }
+        if self.is_idle() { self.look(turn, now) } else { Step::Run }
+    }
+
+    /// Answers until the turn is half full, or something takes more than a look at one file.
+    pub fn run(&mut self, turn: &mut Turn, now: Instant) -> Step {
         for _ in 0..ANSWERS {
-            let step = match self.answer.take() {
-                None => self.look(turn, now),
-                Some(answer) => self.go_on(answer, turn, now),
-            };
-            match step {
-                Some(step) => return step,
-                None if turn.out.len() >= turn.size() / 2 => break,
-                None => {}
+            if let Some((id, request)) = self.next.take() {
+                self.begin(id, request, turn, now);
+            }
+            if let Some(answer) = self.answer.take() {
+                self.resume(answer, turn, now);
+            }
+            if self.answer.is_some() || turn.out.len() >= turn.size() / 2 {
+                break;
+            }
+            match self.look(turn, now) {
+                Step::Run => {}
+                step => return step,
             }
         }
         Step::Again
     }
 
-    /// Looks at the next request. `None` if it is being answered now.
-    fn look(&mut self, turn: &mut Turn, now: Instant) -> Option<Step> {
+    /// Looks at what was received for the next request.
+    fn look(&mut self, turn: &mut Turn, now: Instant) -> Step {
         if self.is_to_stop(turn) {
-            return Some(self.stop(turn));
+            return self.stop(turn);
         }
         loop {
             let (used, event) = match self.machine.receive(&self.inbox[self.looked_at..]) {
                 Ok(received) => received,
-                Err(violation) => return Some(self.violated(&violation, turn)),
+                Err(violation) => return self.violated(&violation, turn),
             };
             self.looked_at += used;
             let asked = matches!(event, Some(Event::Request { .. } | Event::Unsupported { .. }));
             if asked && self.is_spent(&turn.shared.limits) {
-                return Some(self.send_away(turn));
+                return self.send_away(turn);
             }
             if asked && !turn.take_place() {
-                return Some(self.refuse(turn));
+                return self.refuse(turn);
             }
             match event {
-                None if used == 0 => return Some(self.wait(turn)),
+                None if used == 0 => return self.wait(turn),
                 None => {}
                 Some(Event::Hello(hello)) => {
                     match turn.shared.door.knock(self.peer, &hello, self.certificate, now) {
-                        Entrance::Open if !self.has_place(turn) => return Some(self.refuse(turn)),
+                        Entrance::Open if !self.has_place(turn) => return self.refuse(turn),
                         Entrance::Open => self.welcome(turn),
                         answer => {
                             self.denial = Some(Denial::new(answer, &hello, now));
-                            return Some(self.keep_out(turn, now));
+                            return self.keep_out(turn, now);
                         }
                     }
                 }
                 Some(Event::Request { id, request }) => {
-                    self.begin(id, request, turn, now);
-                    return None;
+                    self.next = Some((id, request));
+                    return Step::Run;
                 }
                 Some(Event::Unsupported { id }) => {
                     turn.asked = true;
                     let (code, message) = (Code::Unsupported, Code::Unsupported.text().to_owned());
                     let failure = Failure { code, message, path: None, retry_after: None };
                     self.machine.failure(id, &failure, &mut turn.out);
-                    return None;
+                    return Step::Again;
                 }
-                Some(Event::Goodbye(_)) => return Some(Step::End("done".into())),
+                Some(Event::Goodbye(_)) => return Step::End("done".into()),
             }
         }
     }

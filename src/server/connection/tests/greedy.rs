@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Bench, bench, bench_with, get, requests, work};
+use super::{Bench, bench, bench_with, get, next, requests, silent};
 use crate::{
     protocol::{
         client::{Client, Event as Came, Request},
@@ -55,7 +55,7 @@ fn each_list_of_a_pipeline_has_a_turn_of_its_own() {
         let before = count(&bench, |event| matches!(event, Event::Request { .. }));
         match connection.next(bench.start) {
             Want::Write => connection.wrote(bench.start, connection.output().len()),
-            Want::Work => connection.work(),
+            Want::Run(task) => connection.done(task.run(), bench.start),
             _ => break,
         }
         most = most.max(count(&bench, |event| matches!(event, Event::Request { .. })) - before);
@@ -67,14 +67,14 @@ fn each_list_of_a_pipeline_has_a_turn_of_its_own() {
 #[test]
 fn a_large_directory_is_read_in_slices() {
     let bench = bench(None);
-    let few = work(&bench, &list(""));
+    let few = silent(&bench, &list(""));
     let first = bench.folder.path().join("0");
     std::fs::write(&first, "").unwrap();
     // Links cost less than files.
     for number in 1..10_000 {
         std::fs::hard_link(&first, bench.folder.path().join(number.to_string())).unwrap();
     }
-    let many = work(&bench, &list(""));
+    let many = silent(&bench, &list(""));
     assert!(many >= few + 5, "{many} slices instead of {few}");
 }
 
@@ -85,7 +85,7 @@ fn those_who_take_nothing_have_no_part_of_the_bandwidth() {
     let wait = |input: &[u8]| {
         let mut connection = bench.connect();
         connection.received(bench.start, input);
-        match connection.next(bench.start) {
+        match next(&mut connection, bench.start) {
             Want::Pause => connection.deadline().unwrap() - bench.start,
             want => {
                 assert_eq!(want, Want::Write);
@@ -97,9 +97,9 @@ fn those_who_take_nothing_have_no_part_of_the_bandwidth() {
     for _ in 0..50 {
         let mut connection = bench.connect();
         connection.received(bench.start, &greeting);
-        assert_eq!(connection.next(bench.start), Want::Write);
+        assert_eq!(next(&mut connection, bench.start), Want::Write);
         connection.wrote(bench.start, 1);
-        assert_eq!(connection.next(bench.start), Want::Write, "a welcome does not wait");
+        assert_eq!(next(&mut connection, bench.start), Want::Write, "a welcome does not wait");
     }
     for _ in 0..50 {
         wait(&requests(&["large"]));
@@ -108,7 +108,7 @@ fn those_who_take_nothing_have_no_part_of_the_bandwidth() {
     let mut others: Vec<_> = (0..50).map(|_| bench.connect()).collect();
     for other in &mut others {
         other.received(bench.start, &requests(&["large"]));
-        other.next(bench.start);
+        next(other, bench.start);
     }
     assert!(
         wait(&requests(&["large"])) > Duration::from_millis(300),
@@ -127,7 +127,7 @@ fn what_is_asked_for_with_a_goodbye_has_no_more_of_the_bandwidth() {
     let mut at_once = 0;
     for connection in &mut connections {
         connection.received(bench.start, client.outgoing());
-        at_once += usize::from(connection.next(bench.start) == Want::Write);
+        at_once += usize::from(next(connection, bench.start) == Want::Write);
     }
     assert!(at_once <= 2, "{at_once} of 50 did not wait");
 }
@@ -140,7 +140,7 @@ fn a_range_behind_all_that_an_archive_can_have_takes_no_work() {
         Request::Get(Get { path: "tree".into(), form: Form::Zip, first_block, ..Get::default() })
     };
     for first_block in [40, 1 << 40, u64::MAX] {
-        assert_eq!(work(&bench, &far(first_block)), 1, "only the planning, for block {first_block}");
+        assert_eq!(silent(&bench, &far(first_block)), 0, "only the planning, for block {first_block}");
         let mut client = asking(&[far(first_block)]);
         let answer = super::converse(&mut bench.connect(), client.outgoing(), &[], usize::MAX, bench.start);
         let events = understand(&mut client, &answer);
@@ -156,21 +156,21 @@ fn a_goodbye_does_not_cut_what_was_answered_before() {
     client.goodbye("done");
     let mut connection = bench.connect();
     connection.received(bench.start, client.outgoing());
-    assert_eq!(connection.next(bench.start), Want::Write);
+    assert_eq!(next(&mut connection, bench.start), Want::Write);
     let mut answer = connection.output()[..10].to_vec();
     connection.wrote(bench.start, 10);
     let later = bench.start + 3 * LINGER;
     connection.timed_out(later);
-    assert_eq!(connection.next(later), Want::Write);
+    assert_eq!(next(&mut connection, later), Want::Write);
     answer.extend_from_slice(connection.output());
     connection.wrote(later, connection.output().len());
-    assert_eq!(connection.next(later), Want::Read, "it is waited for to close");
+    assert_eq!(next(&mut connection, later), Want::Read, "it is waited for to close");
     assert_eq!(connection.deadline(), Some(later + LINGER), "and not for ever");
     let events = understand(&mut client, &answer);
     assert!(events.iter().any(|event| event.starts_with("End")), "{events:?}");
     assert_eq!(count(&bench, |event| matches!(event, Event::Sent { .. })), 1, "and it counts as sent");
     connection.timed_out(later + LINGER);
-    assert_eq!(connection.next(later), Want::Close);
+    assert_eq!(next(&mut connection, later), Want::Close);
     drop(connection);
     assert_eq!(count(&bench, |event| matches!(event, Event::Failed { .. })), 0);
 }
@@ -181,17 +181,17 @@ fn a_reader_that_takes_nothing_is_left_also_after_its_goodbye() {
     let bench = bench(None);
     let mut connection = bench.connect();
     connection.received(bench.start, &requests(&["small"]));
-    assert_eq!(connection.next(bench.start), Want::Write);
+    assert_eq!(next(&mut connection, bench.start), Want::Write);
     let mut now = bench.start;
     for _ in 0..3 {
         let Some(deadline) = connection.deadline() else { break };
         now = now.max(deadline);
         connection.timed_out(now);
-        if connection.next(now) == Want::Close {
+        if next(&mut connection, now) == Want::Close {
             break;
         }
     }
-    assert_eq!(connection.next(now), Want::Close);
+    assert_eq!(next(&mut connection, now), Want::Close);
     assert!(now <= bench.start + 2 * Limits::default().rate_window);
     drop(connection);
     assert_eq!(count(&bench, |event| matches!(event, Event::Sent { .. })), 0);
@@ -211,7 +211,7 @@ fn tiny_files_are_work_to_rest_from() {
             bench.shared.share.sent(crate::server::ConnectionId(u64::MAX), Duration::from_secs(1), now);
             match connection.next(now) {
                 Want::Write => connection.wrote(now, connection.output().len()),
-                Want::Work => connection.work(),
+                Want::Run(task) => connection.done(task.run(), now),
                 // On a clock that stands still the first rest has no end.
                 Want::Pause => break rests += 1,
                 Want::Read | Want::Close => break,

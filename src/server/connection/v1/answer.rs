@@ -4,7 +4,6 @@ use std::time::Instant;
 
 use super::{
     super::{
-        Step,
         files::Files,
         hashing::Hashing,
         reply::{Answered, Reply, describe, reply},
@@ -122,45 +121,46 @@ impl V1 {
         Box::new(Sending { writer, body, identity: content.identity, missing, root })
     }
 
-    /// Goes on with an answer. `None` if it has ended.
-    pub(super) fn go_on(&mut self, answer: Answer, turn: &mut Turn, now: Instant) -> Option<Step> {
-        let Answer { id, path, started, mut working_at, stage } = answer;
+    /// Puts more of an answer into the turn, or does a slice of the work that it takes before there is more. Afterwards it is kept in
+    /// `self.answer`, unless it has ended.
+    pub(super) fn resume(&mut self, answer: Answer, turn: &mut Turn, now: Instant) {
+        let Answer { id, path, started, working_at, stage } = answer;
         let mut stage = match stage.fill(&path, turn) {
             Ok(Some(stage)) => stage,
-            Ok(None) => return None,
-            Err(failure) => {
-                self.fail(id, &path, &failure, turn);
-                return None;
-            }
+            Ok(None) => return,
+            Err(failure) => return self.fail(id, &path, &failure, turn),
         };
         let is_waiting = stage.is_waiting();
-        if stage.is_looking() && !is_waiting && working_at.is_some_and(|at| at <= now) {
-            working_at = Some(now + WORKING_INTERVAL);
-            self.machine.working(id, &mut turn.out);
+        if is_waiting {
+            self.permit_at = Some(now + PERMIT_INTERVAL);
         }
-        let step = if !turn.out.is_empty() {
-            stage.release();
-            Step::Again
-        } else if is_waiting {
-            Step::Pause(now + PERMIT_INTERVAL)
+        if is_waiting || !turn.out.is_empty() {
+            self.answer = Some(Answer { id, path, started, working_at, stage });
         } else {
-            Step::Work
-        };
-        self.answer = Some(Answer { id, path, started, working_at, stage });
-        Some(step)
-    }
-
-    /// A slice of work for the answer.
-    pub fn work(&mut self, turn: &mut Turn) {
-        let Some(Answer { id, path, started, working_at, stage }) = self.answer.take() else { return };
-        match stage.work(&path, turn) {
-            Ok(Worked::On(stage)) => self.answer = Some(Answer { id, path, started, working_at, stage }),
-            Ok(Worked::Known(reply)) => self.answer(id, path, (started, working_at), Ok(reply), turn),
-            Ok(Worked::Ended) => {}
-            Err(failure) => self.fail(id, &path, &failure, turn),
+            match stage.work(&path, turn) {
+                Ok(Worked::On(stage)) => {
+                    self.answer = Some(Answer { id, path, started, working_at, stage });
+                    self.report_work(turn, now);
+                }
+                Ok(Worked::Known(reply)) => {
+                    self.answer(id, path, (started, working_at), Ok(reply), turn);
+                    self.report_work(turn, now);
+                }
+                Ok(Worked::Ended) => {}
+                Err(failure) => self.fail(id, &path, &failure, turn),
+            }
         }
         if let Some(answer) = self.answer.as_mut().filter(|_| !turn.out.is_empty()) {
             answer.stage.release();
+        }
+    }
+
+    /// Tells a client that has asked for it that the server works, if nothing else was sent for a while.
+    fn report_work(&mut self, turn: &mut Turn, now: Instant) {
+        let Some(Answer { id, working_at: Some(at), stage, .. }) = &mut self.answer else { return };
+        if turn.out.is_empty() && stage.is_looking() && *at <= now {
+            *at = now + WORKING_INTERVAL;
+            self.machine.working(*id, &mut turn.out);
         }
     }
 
