@@ -24,7 +24,7 @@ pub(crate) use rustix::fd::AsFd;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     fs::{Advice, FallocateFlags, Mode, OFlags, ResolveFlags, SeekFrom},
-    io::Errno,
+    io::{Errno, ReadWriteFlags},
     path::Arg,
     process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit},
 };
@@ -117,6 +117,13 @@ pub(crate) fn open_beneath(
             result => return Ok(result?),
         }
     }
+}
+
+/// Reads at `offset` what is in memory, without waiting for the disk: fewer bytes than there is room for, or none. A file system
+/// that cannot tell has nothing in memory.
+pub(crate) fn read_cached(file: impl AsFd, buffer: &mut [u8], offset: u64) -> usize {
+    let mut place = [io::IoSliceMut::new(buffer)];
+    rustix::io::preadv2(file, &mut place, offset, ReadWriteFlags::NOWAIT).unwrap_or(0)
 }
 
 /// Tells the kernel that `length` bytes from `offset` will be read soon. A hint: failing is no error.

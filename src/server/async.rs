@@ -5,9 +5,10 @@
 //! each task:       serve to the end, giving way at each await
 //! ```
 //!
-//! Each task reads as plainly as a thread, but waiting costs no stack: a task that waits is a small object on
-//! the heap, and a handful of worker threads, one for each core, run those that can go on. The runtime
-//! keeps readiness and timers; what `select.rs` does by hand is inside of it.
+//! Each task of the runtime reads as plainly as a thread, but waiting costs no stack: a task that waits is a small object on
+//! the heap, and a handful of threads, one for each core, run those that can go on. The runtime
+//! keeps readiness and timers; what `select.rs` does by hand is inside of it. Files have no readiness here either: content that is in
+//! memory is read at once, and everything else is awaited from the [`Workers`].
 
 use std::{
     io,
@@ -22,16 +23,18 @@ use tokio::{
     io::Interest,
     net::{TcpListener, TcpStream},
     runtime::{Builder, Runtime},
+    sync::oneshot,
     task::{self, JoinSet},
-    time::{sleep, sleep_until, timeout_at},
+    time::{sleep, sleep_until, timeout, timeout_at},
 };
 
 use super::{
     accept::Backoff,
-    connection::{Connection, Want},
+    connection::{Connection, Task, Want},
     limits::{LONGEST_PAUSE, READ},
     memory,
     shared::Shared,
+    workers::Workers,
 };
 use crate::platform;
 
@@ -48,8 +51,9 @@ pub(super) fn prepare(
     listener: StdListener,
 ) -> io::Result<impl FnOnce() -> io::Result<()> + Send> {
     let runtime = runtime()?;
+    let workers = Arc::new(Workers::start()?);
     listener.set_nonblocking(true)?;
-    Ok(move || runtime.block_on(accept(shared, listener)))
+    Ok(move || runtime.block_on(accept(shared, listener, workers)))
 }
 
 /// A runtime with a worker thread for each core; where address space is limited, for each for which there is a heap.
@@ -73,14 +77,15 @@ fn runtime() -> io::Result<Runtime> {
     Ok(runtime)
 }
 
-async fn accept(shared: Arc<Shared>, listener: StdListener) -> io::Result<()> {
+async fn accept(shared: Arc<Shared>, listener: StdListener, workers: Arc<Workers>) -> io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
     let mut backoff = Backoff::default();
     let mut tasks = JoinSet::new();
     while shared.accepting() {
         let accepted = listener.accept().await.and_then(|(stream, peer)| {
             let stream = Arc::new(stream);
-            Ok(shared.admit(&stream, peer)?.map(|connection| serve(connection, stream)))
+            let connection = shared.admit(&stream, peer)?;
+            Ok(connection.map(|connection| serve(connection, stream, Arc::clone(&workers))))
         });
         match accepted {
             Ok(accepted) => {
@@ -96,7 +101,7 @@ async fn accept(shared: Arc<Shared>, listener: StdListener) -> io::Result<()> {
     Ok(())
 }
 
-async fn serve(mut connection: Connection, stream: Arc<TcpStream>) {
+async fn serve(mut connection: Connection, stream: Arc<TcpStream>, workers: Arc<Workers>) {
     let mut since = Instant::now();
     loop {
         let now = Instant::now();
@@ -121,9 +126,27 @@ async fn serve(mut connection: Connection, stream: Arc<TcpStream>) {
                 let until = connection.deadline().map_or(longest, |at| at.min(longest));
                 sleep_until(until.into()).await;
             }
+            Turn::Run(task) => run(&mut connection, task, &workers).await,
             Turn::Over => return,
         }
         since = Instant::now();
+    }
+}
+
+/// Has the workers run a task, and waits for its outcome, or until the connection is to be closed.
+async fn run(connection: &mut Connection, task: Task, workers: &Workers) {
+    let (report, mut outcome) = oneshot::channel();
+    workers.run(connection.origin(), move || {
+        // It fails if the connection is closed already.
+        let _ = report.send(task.run());
+    });
+    loop {
+        match timeout(LONGEST_PAUSE, &mut outcome).await {
+            Ok(Ok(outcome)) => return connection.done(outcome, Instant::now()),
+            Err(_) if !connection.is_cut() => {}
+            // The next turn closes the connection.
+            Err(_) | Ok(Err(_)) => return,
+        }
     }
 }
 
@@ -135,6 +158,8 @@ enum Turn {
     Wait(Interest),
     /// A limit of bandwidth holds it back.
     Pause,
+    /// The connection wants this to be run.
+    Run(Task),
     /// The connection is over.
     Over,
 }
@@ -153,10 +178,13 @@ fn turn(connection: &mut Connection, stream: &TcpStream, now: Instant) -> Turn {
             let result = stream.try_read(&mut buffer);
             (connection.after_read(now, result, &buffer), Interest::READABLE)
         }
-        Want::Run(task) => {
-            connection.done(task.run(), Instant::now());
-            return Turn::Done;
-        }
+        Want::Run(task) => match task.run_cached() {
+            Ok(outcome) => {
+                connection.done(outcome, Instant::now());
+                return Turn::Done;
+            }
+            Err(task) => return Turn::Run(task),
+        },
         Want::Pause => return Turn::Pause,
         Want::Close => return Turn::Over,
     };

@@ -30,6 +30,7 @@ mod budget;
 mod connection;
 mod door;
 mod event;
+mod fair_queue;
 mod hashes;
 mod identity;
 mod indexes;
@@ -48,6 +49,7 @@ mod slots;
 mod snapshot;
 mod threads;
 mod waiting;
+mod workers;
 
 use std::{
     fmt, io,

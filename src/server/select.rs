@@ -1,38 +1,45 @@
-//! One thread, readiness from the kernel.
+//! One thread for all sockets, readiness from the kernel; a few more threads for what may wait for the disk.
 //!
 //! ```text
-//! ┌─▶ poll: which sockets became ready, or whose deadline passed?
+//! ┌─▶ poll: which sockets became ready, whose deadline passed, which tasks are done?
 //! │      listener ─▶ accept those who wait
 //! │      socket   ─▶ into the queue of those who can go on
-//! └── one turn for each in the queue; who can still go on stays in it
+//! │      task     ─▶ into the queue as well ◀── waker ─── workers ◀─┐
+//! └── one turn for each in the queue; who can still go on stays in it   │
+//!        a task ────────────────────────────────────────────────────────┘
 //! ```
 //!
 //! No socket ever blocks, so one thread serves all of them, a turn each, and no connection can take more than that
-//! from the others. Readiness is edge-triggered: the kernel tells once that a socket became ready, and
+//! from the others. A file has no readiness: reading it blocks until the disk has it. So content that is in memory is read here,
+//! and everything else is a task for the [`Workers`], whose outcome wakes the loop. Readiness is edge-triggered: the kernel tells once that a socket became ready, and
 //! it stays so, in our books, until the socket itself says that it would block.
 
 use std::{
     collections::{BTreeSet, VecDeque},
     io::{self, Read, Write},
     net::TcpListener as StdListener,
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Instant,
 };
 
 use mio::{
-    Events, Interest, Poll, Token,
+    Events, Interest, Poll, Token, Waker,
     net::{TcpListener, TcpStream},
 };
 use slab::Slab;
 
 use super::{
+    ConnectionId,
     accept::Backoff,
-    connection::{Connection, Want},
+    connection::{Connection, Outcome, Task, Want},
     limits::READ,
+    registry::lock,
     shared::Shared,
+    workers::Workers,
 };
 
 const LISTENER: Token = Token(usize::MAX);
+const WAKER: Token = Token(usize::MAX - 1);
 
 /// Events taken from the kernel at once.
 const EVENTS: usize = 1024;
@@ -52,8 +59,16 @@ struct Client {
     deadline: Option<Instant>,
 }
 
+/// Outcomes that the loop has not taken yet, and what wakes it.
+struct Done {
+    outcomes: Mutex<Vec<(usize, ConnectionId, Outcome)>>,
+    waker: Waker,
+}
+
 struct Loop {
     shared: Arc<Shared>,
+    workers: Workers,
+    done: Arc<Done>,
     poll: Poll,
     listener: TcpListener,
     backoff: Backoff,
@@ -74,8 +89,11 @@ pub(super) fn prepare(
     let mut listener = TcpListener::from_std(listener);
     let poll = Poll::new()?;
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+    let done = Done { outcomes: Mutex::default(), waker: Waker::new(poll.registry(), WAKER)? };
     let mut this = Loop {
         shared,
+        workers: Workers::start()?,
+        done: Arc::new(done),
         poll,
         listener,
         backoff: Backoff::default(),
@@ -104,6 +122,7 @@ impl Loop {
             for event in &events {
                 match event.token() {
                     LISTENER => self.accept(),
+                    WAKER => self.take_outcomes(),
                     Token(key) => {
                         if let Some(client) = self.clients.get_mut(key) {
                             client.readable |=
@@ -178,6 +197,29 @@ impl Loop {
         }
     }
 
+    /// Gives the connections what came of their tasks. One that was closed meanwhile is not there any more.
+    fn take_outcomes(&mut self) {
+        let outcomes = std::mem::take(&mut *lock(&self.done.outcomes));
+        for (key, id, outcome) in outcomes {
+            let client = self.clients.get_mut(key).filter(|client| client.connection.id() == id);
+            if let Some(client) = client {
+                client.connection.done(outcome, Instant::now());
+                self.enqueue(key);
+            }
+        }
+    }
+
+    /// Gives a task to the workers.
+    fn submit(&self, key: usize, client: &Client, task: Task) {
+        let (id, done) = (client.connection.id(), Arc::clone(&self.done));
+        self.workers.run(client.connection.origin(), move || {
+            let outcome = task.run();
+            lock(&done.outcomes).push((key, id, outcome));
+            // It fails only if the poller is gone, and then nobody waits for the outcome.
+            let _ = done.waker.wake();
+        });
+    }
+
     /// Those whose deadline has passed can go on: to their end, mostly.
     fn expire(&mut self, now: Instant) {
         while let Some(&(at, key)) = self.deadlines.first().filter(|(at, _)| *at <= now) {
@@ -196,17 +238,22 @@ impl Loop {
     fn turn(&mut self, key: usize) {
         let Some(client) = self.clients.get_mut(key) else { return };
         client.queued = false;
-        let can_go_on = client.turn(Instant::now());
+        let turn = client.turn(Instant::now());
         let deadline = client.connection.deadline();
         if client.deadline != deadline {
             self.deadlines.extend(deadline.map(|at| (at, key)));
             let old = std::mem::replace(&mut client.deadline, deadline);
             old.map(|at| self.deadlines.remove(&(at, key)));
         }
-        match can_go_on {
-            Some(true) => self.enqueue(key),
-            Some(false) => {}
-            None => {
+        match turn {
+            Turn::Done => self.enqueue(key),
+            Turn::Waits => {}
+            Turn::Runs(task) => {
+                if let Some(client) = self.clients.get(key) {
+                    self.submit(key, client, task);
+                }
+            }
+            Turn::Over => {
                 if let Some(client) = self.clients.try_remove(key) {
                     client.deadline.map(|at| self.deadlines.remove(&(at, key)));
                 }
@@ -215,29 +262,44 @@ impl Loop {
     }
 }
 
+/// What came of a turn.
+enum Turn {
+    /// Something was done; the connection can go on.
+    Done,
+    /// The connection waits for its socket, a deadline or a task.
+    Waits,
+    /// The connection wants this to be run.
+    Runs(Task),
+    /// The connection is over.
+    Over,
+}
+
 impl Client {
-    /// Does what the connection wants next, if its socket is ready for that. Whether it can go on at once;
-    /// `None` if it is over.
-    fn turn(&mut self, now: Instant) -> Option<bool> {
+    /// Does what the connection wants next, if its socket is ready for that.
+    fn turn(&mut self, now: Instant) -> Turn {
         self.connection.timed_out(now);
-        match self.connection.next(now) {
+        let is_ready = match self.connection.next(now) {
             Want::Write if self.writable => {
                 let result = (&*self.stream).write(self.connection.output());
                 self.writable = !self.connection.after_write(Instant::now(), result);
-                Some(self.writable)
+                self.writable
             }
             Want::Read if self.readable => {
                 let mut buffer = [0; READ];
                 let result = (&*self.stream).read(&mut buffer);
                 self.readable = !self.connection.after_read(now, result, &buffer);
-                Some(self.readable)
+                self.readable
             }
-            Want::Write | Want::Read | Want::Pause => Some(false),
-            Want::Run(task) => {
-                self.connection.done(task.run(), Instant::now());
-                Some(true)
-            }
-            Want::Close => None,
-        }
+            Want::Write | Want::Read | Want::Pause => false,
+            Want::Run(task) => match task.run_cached() {
+                Ok(outcome) => {
+                    self.connection.done(outcome, Instant::now());
+                    true
+                }
+                Err(task) => return Turn::Runs(task),
+            },
+            Want::Close => return Turn::Over,
+        };
+        if is_ready { Turn::Done } else { Turn::Waits }
     }
 }

@@ -76,6 +76,11 @@ impl FileSource {
             .map_err(|error| reading(self.path.clone(), error))
     }
 
+    /// Reads at `offset` what is in memory, without waiting for the disk. Returns the number of bytes, which may be 0.
+    pub fn read_cached_at(&self, buffer: &mut [u8], offset: u64) -> usize {
+        platform::read_cached(&self.file, buffer, offset)
+    }
+
     /// Bytes of it that are on the disk; fewer than its size where it has holes.
     pub fn data_bytes(&self) -> u64 {
         self.data_bytes

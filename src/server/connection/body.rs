@@ -168,6 +168,18 @@ impl Body {
         Ok(Filled { bytes, position: self.position() })
     }
 
+    /// Fills the front of `buffer` with the next bytes, as far as they are in memory. No bytes mean that [`Body::read`] may have to
+    /// wait for them.
+    pub fn read_cached(&mut self, buffer: &mut [u8]) -> Filled {
+        let mut bytes = 0;
+        if let Body::File { source, offset, end, holes: false, .. } = self {
+            let wanted = clamp(buffer.len(), *end - *offset);
+            bytes = source.read_cached_at(&mut buffer[..wanted], *offset);
+            *offset += bytes as u64;
+        }
+        Filled { bytes, position: self.position() }
+    }
+
     /// At most how many bytes the next [`Body::read`] into a buffer of `room` bytes gives.
     pub fn next_read(&self, room: usize) -> usize {
         match self {

@@ -64,6 +64,14 @@ impl Dialect {
         }
     }
 
+    /// Does the part of [`Dialect::run`] that neither waits for the disk nor takes long. Returns whether there is something in the turn.
+    pub fn run_cached(&mut self, turn: &mut Turn) -> bool {
+        match self {
+            Dialect::V1(v1) => v1.fill_cached(turn),
+            Dialect::Classic(_) => false,
+        }
+    }
+
     /// Whether no request is being answered.
     pub fn is_idle(&self) -> bool {
         matches!(self, Dialect::V1(v1) if v1.is_idle())

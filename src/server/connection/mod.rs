@@ -60,11 +60,13 @@ use self::{
     dialect::{Dialect, Step},
     pacing::Pacing,
     socket::Peer,
+    task::Work,
     transport::Transport,
     turn::Turn,
 };
 pub(super) use self::task::{Outcome, Task};
 use super::{
+    ConnectionId,
     limits::{LINGER, LOOK},
     origin::Origin,
     registry::Entry,
@@ -80,9 +82,9 @@ pub(super) enum Want {
     Write,
     /// Bytes read.
     Read,
-    /// The task run, and its outcome given to [`Connection::done`]. Nothing else may be asked of the connection meanwhile.
+    /// The task run, and its outcome given to [`Connection::done`]. Until then it wants nothing else but to be closed.
     Run(Task),
-    /// Nothing, until [`Connection::deadline`]: it is held back.
+    /// Nothing, until [`Connection::deadline`]: it is held back, or a task runs.
     Pause,
     /// To be dropped, and its socket with it.
     Close,
@@ -160,6 +162,16 @@ impl Connection {
         }
     }
 
+    /// Its number.
+    pub fn id(&self) -> ConnectionId {
+        self.entry.id
+    }
+
+    /// What counts as one client with it.
+    pub fn origin(&self) -> Origin {
+        Origin::from(self.entry.peer.ip())
+    }
+
     /// Accepting it took so long.
     pub fn came_by(&mut self, spent: Duration) {
         // The system has done about as much for it, and its end will take as much again.
@@ -187,8 +199,10 @@ impl Connection {
                 self.deadlines.asked();
             }
             self.turn.settle(now);
-            if matches!(self.stage, Stage::Closed) {
-                return Want::Close;
+            match self.stage {
+                Stage::Closed => return Want::Close,
+                Stage::Running => return Want::Pause,
+                _ => {}
             }
             match self.transport.must_write(&self.turn) {
                 Ok(false) => {}
@@ -217,8 +231,6 @@ impl Connection {
                 Stage::Fresh if self.shared.accepting() => Step::Read,
                 Stage::Fresh => Step::Abort("the server is stopping".into()),
                 Stage::Open(dialect) => dialect.advance(&mut self.turn, now),
-                // The loop is to report the outcome of the task first.
-                Stage::Running => return Want::Close,
                 Stage::Lingering { end: end @ End::Owed, .. } => {
                     self.transport.finish();
                     *end = End::Said;
@@ -232,7 +244,7 @@ impl Connection {
                     }
                     Step::Read
                 }
-                Stage::Closed => return Want::Close,
+                Stage::Running | Stage::Closed => continue,
             };
             match step {
                 Step::Again => {}
@@ -287,7 +299,8 @@ impl Connection {
 
     /// Takes what came of the task that [`Want::Run`] gave out.
     pub fn done(&mut self, outcome: Outcome, now: Instant) {
-        let Outcome { dialect, turn, step, spent } = outcome;
+        let Outcome { work, step, spent } = outcome;
+        let Work { dialect, turn } = *work;
         self.turn = turn;
         self.spent(spent);
         if matches!(self.stage, Stage::Running) {

@@ -1,6 +1,6 @@
 //! The content of one answer of version 1 on its way out.
 
-use std::time::Instant;
+use std::{convert::Infallible, time::Instant};
 
 use super::{body::Body, hashing::remember, turn::Turn};
 use crate::{
@@ -74,6 +74,27 @@ impl Sending {
                 return Ok(false);
             }
         }
+    }
+
+    /// Puts content of a file into the turn as far as it is in memory, but for the end of a block and of the range: there the file is
+    /// looked at. Returns whether there is something in the turn.
+    pub fn fill_cached(&mut self, turn: &mut Turn) -> bool {
+        let most = turn.size();
+        while turn.out.len() < most && !self.body.must_skip() {
+            let next = self.body.next_read(self.writer.room().min(most));
+            let is_last = next == self.writer.room() || self.body.left() == Some(next as u64);
+            if is_last || turn.out.len() + next > most + SLACK {
+                break;
+            }
+            let read = |buffer: &mut [u8]| Ok::<_, Infallible>(self.body.read_cached(&mut buffer[..next]));
+            let Ok(bytes) = self.writer.data_within(next, &mut turn.out, read);
+            if bytes == 0 {
+                break;
+            }
+            turn.content(bytes, Some(self.body.progress()));
+            turn.file(bytes);
+        }
+        !turn.out.is_empty()
     }
 
     /// Keeps the hash of a file's block that was just completed.

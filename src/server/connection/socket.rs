@@ -102,6 +102,11 @@ impl Connection {
         peer
     }
 
+    /// Whether it is to be closed now, even while a task runs: the server stops, the operator wants it, or another one needs its place.
+    pub fn is_cut(&self) -> bool {
+        self.cut_by_us().is_some()
+    }
+
     /// Why the socket was shut down, if that was not the client.
     pub(super) fn cut_by_us(&self) -> Option<&'static str> {
         if self.shared.phase() >= Phase::Stopping {

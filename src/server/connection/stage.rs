@@ -86,6 +86,14 @@ impl Stage {
         Ok(None)
     }
 
+    /// Puts what there is in memory into the turn, without waiting for the disk. Returns whether there is something in the turn.
+    pub fn fill_cached(&mut self, turn: &mut Turn) -> bool {
+        match self {
+            Stage::Sending(sending) => sending.fill_cached(turn),
+            _ => false,
+        }
+    }
+
     /// What is computed is to be received before there is more to compute: others may compute meanwhile.
     pub fn release(&mut self) {
         if let Some(permit) = self.permit() {

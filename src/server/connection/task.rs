@@ -14,15 +14,19 @@ use crate::platform;
 
 /// A bounded piece of work: it opens, reads, hashes or compresses at most about a megabyte, or a few hundred names.
 pub(in crate::server) struct Task {
-    dialect: Dialect,
-    turn: Turn,
+    work: Box<Work>,
     now: Instant,
+}
+
+/// What a task needs, and what it changes.
+pub(super) struct Work {
+    pub dialect: Dialect,
+    pub turn: Turn,
 }
 
 /// What came of a [`Task`]; only [`Connection::done`](super::Connection::done) can use it.
 pub(in crate::server) struct Outcome {
-    pub(super) dialect: Dialect,
-    pub(super) turn: Turn,
+    pub(super) work: Box<Work>,
     /// What the dialect asks for next; `None` if the task panicked.
     pub(super) step: Option<Step>,
     /// Processor time that it took.
@@ -31,18 +35,36 @@ pub(in crate::server) struct Outcome {
 
 impl Task {
     pub(super) fn new(dialect: Dialect, turn: Turn, now: Instant) -> Task {
-        Task { dialect, turn, now }
+        Task { work: Box::new(Work { dialect, turn }), now }
     }
 
     /// Does the work. May block for as long as the disk does.
     pub fn run(self) -> Outcome {
-        let Task { mut dialect, mut turn, now } = self;
-        let begun = platform::thread_time();
-        let step = catch_unwind(AssertUnwindSafe(|| dialect.run(&mut turn, now))).ok();
-        // Not by the clock: while other threads have the processors, this costs nothing.
-        let spent = platform::thread_time().saturating_sub(begun);
-        Outcome { dialect, turn, step, spent }
+        let Task { mut work, now } = self;
+        let (step, spent) = guarded(|| work.dialect.run(&mut work.turn, now));
+        Outcome { work, step, spent }
     }
+
+    /// Does the part of the work that neither blocks nor takes long: it sends content that is in memory.
+    ///
+    /// # Errors
+    /// There is no such part: the task.
+    pub fn run_cached(self) -> Result<Outcome, Task> {
+        let Task { mut work, now } = self;
+        match guarded(|| work.dialect.run_cached(&mut work.turn)) {
+            (Some(false), _) => Err(Task { work, now }),
+            (has_filled, spent) => Ok(Outcome { work, step: has_filled.map(|_| Step::Again), spent }),
+        }
+    }
+}
+
+/// Does the work; `None` if it panicked, and how much processor time it took. A panic, which is an internal error, ends its connection
+/// and no other, though connections share a thread in some architectures.
+fn guarded<T>(work: impl FnOnce() -> T) -> (Option<T>, Duration) {
+    let begun = platform::thread_time();
+    let result = catch_unwind(AssertUnwindSafe(work)).ok();
+    // Not by the clock: while other threads have the processors, this costs nothing.
+    (result, platform::thread_time().saturating_sub(begun))
 }
 
 impl fmt::Debug for Task {

@@ -41,6 +41,11 @@ impl Answer {
 }
 
 impl V1 {
+    /// Puts content that is in memory into the turn. Returns whether there is something in the turn.
+    pub(in super::super) fn fill_cached(&mut self, turn: &mut Turn) -> bool {
+        self.answer.as_mut().is_some_and(|answer| answer.stage.fill_cached(turn))
+    }
+
     /// A request has come.
     pub(super) fn begin(&mut self, id: u32, request: Request, turn: &mut Turn, now: Instant) {
         let (what, path) = describe(&request);
