@@ -4,7 +4,8 @@ usage: unshare -rm python3 odd_file_system.py DIR RULE[,RULE...] COMMAND [ARGUME
 
 It is mounted at DIR through /dev/fuse; the command's exit code is this program's, and 77 says that it cannot be mounted here.
 Rules: fold (names that differ in case are one), refuse=CHARACTERS (in names), name-max=BYTES, no-links, no-fsync, no-chmod,
-statfs-zero, keep-open (a deleted file keeps a name until it is closed).
+statfs-zero, keep-open (a deleted file keeps a name until it is closed), stall=NAME (the content of that file is not delivered
+before there is a file `go`; the file `stalled` is there once it was asked for).
 """
 import ctypes
 import errno
@@ -40,6 +41,7 @@ class FileSystem:
         self.rules = dict(rule.partition("=")[::2] for rule in rules.split(","))
         self.nodes = {1: Node(1, stat.S_IFDIR | 0o755)}
         self.next, self.hidden = 2, 0
+        self.stalled = []
 
     def key(self, name):
         return name.decode("utf-8", "surrogateescape").lower().encode("utf-8", "surrogateescape") if "fold" in self.rules else name
@@ -211,25 +213,43 @@ class FileSystem:
             return out
         raise Refused(errno.ENOSYS)
 
+    def is_stalled(self, code, number):
+        names = self.nodes[1].content
+        stalls = names.get(self.rules.get("stall", "").encode())
+        if code != READ or not stalls or stalls[1] != number or b"go" in names:
+            return False
+        if b"stalled" not in names:
+            self.add(1, b"stalled", stat.S_IFREG | 0o644)
+        return True
+
     def serve(self, device):
         while True:
+            if b"go" in self.nodes[1].content:
+                for request in self.stalled:
+                    self.reply(device, request)
+                self.stalled.clear()
             try:
                 request = os.read(device, 1 << 18)
             except OSError as error:
                 if error.errno in (errno.EINTR, errno.ENOENT):
                     continue
                 return
-            _, code, unique, number = struct.unpack_from("<IIQQ", request)
-            if code in (FORGET, BATCH_FORGET, INTERRUPT):
-                continue
-            try:
-                error, answer = 0, self.answer(code, number, request[40:])
-            except Refused as refused:
-                error, answer = -refused.args[0], b""
-            try:
-                os.write(device, struct.pack("<IiQ", 16 + len(answer), error, unique) + answer)
-            except OSError:
-                pass  # The request was interrupted.
+            _, code, _, number = struct.unpack_from("<IIQQ", request)
+            if self.is_stalled(code, number):
+                self.stalled.append(request)
+            elif code not in (FORGET, BATCH_FORGET, INTERRUPT):
+                self.reply(device, request)
+
+    def reply(self, device, request):
+        _, code, unique, number = struct.unpack_from("<IIQQ", request)
+        try:
+            error, answer = 0, self.answer(code, number, request[40:])
+        except Refused as refused:
+            error, answer = -refused.args[0], b""
+        try:
+            os.write(device, struct.pack("<IiQ", 16 + len(answer), error, unique) + answer)
+        except OSError:
+            pass  # The request was interrupted.
 
 
 def main():

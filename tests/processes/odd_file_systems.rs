@@ -73,6 +73,43 @@ fn read(home: &Home, path: &str) -> String {
     fs::read_to_string(home.path().join(KEPT).join(path)).expect("there")
 }
 
+/// A read that hangs, as of a disk that is broken or of a network that is gone, delays the connection that asked, and no other.
+#[test]
+fn a_read_that_hangs_delays_no_other_connection() {
+    const SCRIPT: &str = r#"
+        echo hangs >mounted/hangs; echo file >mounted/file; mkdir 0 1 2 3 4
+        tui="$0"
+        trap 'kill -9 $server $client $others' EXIT
+        fetch() { timeout 60 "$tui" --plain -H 127.0.0.1 -P "$port" --headless -d "$@"; }
+        until_there() { for n in $(seq 1200); do "$@" && return; sleep 0.05; done; return 1; }
+        "$tui" --serve --plain --json -P 0 --arch ARCH mounted >listening & server=$!
+        until_there grep -q listening listening
+        port=$(sed 's/.*"port":\([0-9]*\).*/\1/;q' listening)
+        fetch 0 hangs & client=$!
+        until_there test -e mounted/stalled || exit 101
+        # More of them than there are threads at first.
+        for n in 1 2 3 4; do fetch $n hangs & others="$others $!"; done
+        has_requests() { test $(grep -c '"what":"get"' listening) = 5; }
+        until_there has_requests || exit 105
+        fetch 0 file || exit 102
+        test -e 0/hangs && exit 103
+        touch mounted/go
+        wait $client || exit 104
+        wait $others
+        kill $server; wait $server
+        cmp 0/hangs mounted/hangs && cmp 4/hangs mounted/hangs && cmp 0/file mounted/file
+    "#;
+    for arch in ["threads", "select", "async"] {
+        let home = Home::new();
+        let Some(outcome) = run(&home, "stall=hangs", &SCRIPT.replace("ARCH", arch)) else { return };
+        if outcome.code == 77 {
+            println!("skipped: no file system can be mounted through /dev/fuse here");
+            return;
+        }
+        assert_eq!(outcome.code, 0, "{arch}: {outcome:#?}");
+    }
+}
+
 #[test]
 fn two_spellings_that_are_one_file_are_never_mixed() {
     let Some((home, outcome)) = fetch("fold", &["--as tree t"]) else { return };
