@@ -60,13 +60,8 @@ impl Workers {
     /// The system has no threads for them.
     pub fn start() -> io::Result<Workers> {
         let base = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_THREADS);
-        let state = State {
-            jobs: FairQueue::new(),
-            running: HashMap::new(),
-            threads: 0,
-            ended: 0,
-            is_closed: false,
-        };
+        let state =
+            State { jobs: FairQueue::new(), running: HashMap::new(), threads: 0, ended: 0, is_closed: false };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new(), base });
         let workers = Workers { shared };
         for _ in 0..base {
@@ -208,7 +203,12 @@ mod tests {
     }
 
     /// Gives the workers jobs of an origin that wait until the gate is unlocked. Each reports when it starts.
-    fn add_waiting(workers: &Workers, from: Origin, count: usize, gate: &Arc<Mutex<()>>) -> mpsc::Receiver<()> {
+    fn add_waiting(
+        workers: &Workers,
+        from: Origin,
+        count: usize,
+        gate: &Arc<Mutex<()>>,
+    ) -> mpsc::Receiver<()> {
         let (started, has_started) = mpsc::channel();
         for _ in 0..count {
             let (gate, started) = (Arc::clone(gate), started.clone());

@@ -175,9 +175,10 @@ impl Classic {
                 "the server is stopping".into()
             }),
             Stage::Asking | Stage::Offered { .. } => Step::Read,
-            Stage::Opening { .. } | Stage::Planning { .. } | Stage::Measuring { .. } | Stage::Sending { .. } => {
-                Step::Run
-            }
+            Stage::Opening { .. }
+            | Stage::Planning { .. }
+            | Stage::Measuring { .. }
+            | Stage::Sending { .. } => Step::Run,
             Stage::Over => Step::End("done".into()),
         }
     }

@@ -21,6 +21,7 @@ use crate::{
     protocol::{
         classic::Dialect,
         frame::{Header, Kind},
+        message::TreePage,
         preamble,
     },
     server::{Event, identity::Identity},
@@ -30,7 +31,8 @@ use crate::{
 /// Most that any mutation of the corpus can ask for: a few times the largest file.
 const MOST: usize = 64 << 20;
 
-/// An answer without the cuts between frames of content and of hashes.
+/// An answer without the cuts between frames of content and of hashes, and between the pages of a tree, which end earlier while the
+/// machine is busy.
 fn meant(answer: &[u8]) -> Vec<(u8, u32, Vec<u8>)> {
     let mut frames: Vec<(u8, u32, Vec<u8>)> = Vec::new();
     let mut rest = answer.get(preamble::LENGTH..).unwrap_or_default();
@@ -45,12 +47,27 @@ fn meant(answer: &[u8]) -> Vec<(u8, u32, Vec<u8>)> {
         let joined = matches!(kind, Kind::Data | Kind::HashesAnswer);
         match frames.last_mut() {
             Some((last, _, all)) if joined && *last == kind as u8 => all.extend_from_slice(payload),
+            Some((last, _, page)) if kind == Kind::TreeAnswer && *last == kind as u8 => {
+                if let Some(joined) = join(page, payload) {
+                    *page = joined;
+                } else {
+                    frames.push((kind as u8, header.request, payload.to_vec()));
+                }
+            }
             _ => frames.push((kind as u8, header.request, payload.to_vec())),
         }
         rest = after;
     }
     assert!(rest.is_empty(), "whole frames only");
     frames
+}
+
+/// Two pages of one tree as one page.
+fn join(page: &[u8], next: &[u8]) -> Option<Vec<u8>> {
+    let page: TreePage = serde_json::from_slice(page).ok()?;
+    let mut next: TreePage = serde_json::from_slice(next).ok()?;
+    next.entries.splice(..0, page.entries);
+    page.more.then(|| serde_json::to_vec(&next).expect("a page is JSON"))
 }
 
 #[test]

@@ -55,6 +55,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub(super) use self::task::{Outcome, Task};
 use self::{
     deadlines::{Deadlines, Waiting},
     dialect::{Dialect, Step},
@@ -64,7 +65,6 @@ use self::{
     transport::Transport,
     turn::Turn,
 };
-pub(super) use self::task::{Outcome, Task};
 use super::{
     ConnectionId,
     limits::{LINGER, LOOK},

@@ -13,9 +13,9 @@ use super::{
 use crate::{
     AGENT,
     protocol::{
+        client::Request,
         error::{Code, Violation},
         frame::{self, Header, Kind},
-        client::Request,
         message::{Failure, Welcome},
         pin::Pin,
         server::{Event, Server},
