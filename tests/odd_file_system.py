@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 
 LOOKUP, FORGET, GETATTR, SETATTR, READLINK, SYMLINK = 1, 2, 3, 4, 5, 6
 MKDIR, UNLINK, RMDIR, RENAME, LINK, OPEN, READ, WRITE, STATFS, RELEASE = 9, 10, 11, 12, 13, 14, 15, 16, 17, 18
@@ -246,6 +247,10 @@ class FileSystem:
             error, answer = 0, self.answer(code, number, request[40:])
         except Refused as refused:
             error, answer = -refused.args[0], b""
+        except Exception:
+            # Without an answer the program that asked would wait for ever.
+            traceback.print_exc()
+            error, answer = -errno.EIO, b""
         try:
             os.write(device, struct.pack("<IiQ", 16 + len(answer), error, unique) + answer)
         except OSError:

@@ -232,7 +232,7 @@ impl Context {
     /// Decides where a content of this name goes, and opens its `.part`.
     pub(super) fn place(&self, name: &SafeName, size: Option<u64>) -> Result<Place, Fault> {
         let claim = |path: &std::path::Path| self.board.claim(path, self.id);
-        let target = place::decide(&self.board.folders, &self.new, name, size, claim)?;
+        let target = place::decide(&self.board.folders, &self.new, (name, self.names), size, claim)?;
         if target.by_server && Part::is_there(&target.folder, &target.name) {
             return Err(place::not_ours(&target.folder.join(&target.folder.part_name(&target.name))));
         }

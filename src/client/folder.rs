@@ -66,6 +66,11 @@ impl Folder {
         Folder { longest, ..Folder::open(path, Seal::default()).expect("it is there") }
     }
 
+    /// Bytes of the longest name that its file system has.
+    pub(super) fn longest_name(&self) -> usize {
+        self.longest
+    }
+
     /// Whether its file system has no names of that length.
     pub(super) fn is_too_long(&self, name: &OsStr) -> bool {
         name.len() > self.longest

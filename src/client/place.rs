@@ -1,7 +1,7 @@
 //! Where a job saves: the folder and name, decided once the server has said what it sends.
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -9,11 +9,11 @@ use std::{
 
 use rustix::fs::FileType;
 
-use crate::text::ShowPath;
+use crate::text::{SafeText, ShowPath};
 use crate::{platform::reason, protocol::odd_name};
 
 use super::{
-    Existing, Form, JobId, NewJob,
+    Existing, Form, JobId, Names, NewJob,
     folder::{Folder, Folders, Found, of_another, refuse_way_of_another},
     name::SafeName,
     retry::Fault,
@@ -63,11 +63,11 @@ impl Target {
 pub(super) fn decide(
     folders: &Folders,
     new: &NewJob,
-    name: &SafeName,
+    (name, names): (&SafeName, Names),
     size: Option<u64>,
     claim: impl Fn(&Path) -> Result<(), JobId>,
 ) -> Result<Target, Fault> {
-    let target = choose(folders, new, name, claim)?;
+    let target = choose(folders, new, (name, names), claim)?;
     if new.existing != Existing::Rename {
         refuse_existing(&target, new.existing, size)?;
     }
@@ -78,7 +78,7 @@ pub(super) fn decide(
 pub(super) fn choose(
     folders: &Folders,
     new: &NewJob,
-    name: &SafeName,
+    (name, names): (&SafeName, Names),
     claim: impl Fn(&Path) -> Result<(), JobId>,
 ) -> Result<Target, Fault> {
     if !new.folder.exists() {
@@ -89,10 +89,28 @@ pub(super) fn choose(
     }
     let target = candidate(folders, new, name, &claim)?
         .ok_or_else(|| Fault::disk(format!("there is no folder {}; create it first", new.folder.shown())))?;
+    if names == Names::Exact {
+        refuse_cut(new, name, &target)?;
+    }
     if new.existing != Existing::Rename {
         take(&target, claim)?;
     }
     Ok(target)
+}
+
+/// Fails if the name of the content is too long for the file system, and only a shortened one would fit.
+fn refuse_cut(new: &NewJob, name: &SafeName, target: &Target) -> Result<(), Fault> {
+    let asked = new.address.path.name().and_then(odd_name::to_bytes);
+    let is_cut = asked.is_some_and(|asked| target.folder.is_too_long(OsStr::from_bytes(&asked)));
+    if is_cut && matches!(split(new, name)?, (.., Whose::Content)) {
+        let (folder, shown) =
+            (target.folder.join(OsStr::new("")), SafeText::from_bytes(name.as_os_str().as_bytes()));
+        return Err(Fault::disk(format!(
+            "the name {shown} is too long for the file system of {}; use --names portable, or choose a name with --local",
+            folder.shown()
+        )));
+    }
+    Ok(())
 }
 
 /// The target that a content of this name would have; `None` if not even its folder is there. Makes nothing.
@@ -273,7 +291,7 @@ mod tests {
     }
 
     fn decided(job: &NewJob, size: u64) -> Result<PathBuf, String> {
-        decide(&Folders::default(), job, &SafeName::new("a.txt"), Some(size), |_| Ok(()))
+        decide(&Folders::default(), job, (&SafeName::new("a.txt"), Names::Exact), Some(size), |_| Ok(()))
             .map(|target| target.path())
             .map_err(|fault| fault.trouble.message.to_string())
     }
@@ -325,11 +343,12 @@ mod tests {
             if claimed.borrow_mut().insert(path.to_owned()) { Ok(()) } else { Err(JobId(0)) }
         };
         let (name, folders) = (SafeName::new("a.txt"), Folders::default());
+        let name = (&name, Names::Exact);
         let keep = job(dir.path(), None, Existing::Keep);
-        decide(&folders, &keep, &name, None, claim).unwrap();
-        let fault = decide(&folders, &keep, &name, None, claim).unwrap_err();
+        decide(&folders, &keep, name, None, claim).unwrap();
+        let fault = decide(&folders, &keep, name, None, claim).unwrap_err();
         assert!(fault.trouble.message.as_str().starts_with("another job of the queue saves to "));
         let rename = job(dir.path(), None, Existing::Rename);
-        assert!(decide(&folders, &rename, &name, None, claim).unwrap().path().ends_with("a (1).txt"));
+        assert!(decide(&folders, &rename, name, None, claim).unwrap().path().ends_with("a (1).txt"));
     }
 }

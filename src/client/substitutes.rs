@@ -1,5 +1,5 @@
-//! Substitutes for names that are not portable: `a:b` is saved as `a_b`. A substitute follows from the names in the directory, so that
-//! another run finds it again.
+//! Substitutes for names that are not portable, or too long for the file system: `a:b` is saved as `a_b`. A substitute follows from the
+//! names in the directory, so that another run finds it again.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -12,29 +12,27 @@ use super::{
     name::{self, SafeName},
 };
 
-/// Most bytes of a substitute.
-const MAX_NAME: usize = 255;
-
 /// An entry of a tree: its number, that of the directory that it is in, and its name.
 pub(super) type Named<'a> = (u32, u32, &'a str);
 
-/// The substitutes of all entries whose names are not portable, or the same as an earlier one's on other systems, by their numbers.
-pub(super) fn choose<'a>(entries: impl Iterator<Item = Named<'a>>) -> HashMap<u32, OsString> {
+/// The substitutes of all entries whose names are not portable, longer than `longest` bytes, or the same as an earlier one's on other
+/// systems, by their numbers.
+pub(super) fn choose<'a>(entries: impl Iterator<Item = Named<'a>>, longest: usize) -> HashMap<u32, OsString> {
     let folding = Folding::elsewhere(Names::Portable);
     let key = |parent: u32, name: &OsStr| (parent, folding.key(&name.to_string_lossy()));
     let mut taken = HashSet::new();
     let mut odd = Vec::new();
     for (number, parent, name) in entries {
-        let stays = SafeName::exact(name, Names::Portable).is_ok();
+        let stays = name.len() <= longest && SafeName::exact(name, Names::Portable).is_ok();
         if !stays || !taken.insert(key(parent, OsStr::new(name))) {
             odd.push((number, parent, name));
         }
     }
     let mut substitutes = HashMap::new();
     for (number, parent, own) in odd {
-        let plain = SafeName::fitting(own, Names::Portable).as_os_str().to_owned();
+        let plain = name::within(SafeName::fitting(own, Names::Portable).as_os_str(), longest);
         let digest = blake3::hash(own.as_bytes()).to_hex();
-        let mark = |length| name::marked(&plain, &format!("~{}", &digest[..length]), MAX_NAME);
+        let mark = |length| name::marked(&plain, &format!("~{}", &digest[..length]), longest);
         let mut candidates = std::iter::once(plain.clone()).chain([8, 16, 64].map(mark));
         // The whole digest is in no other name, unless its owner wants to lose this file: then it is found to be there already.
         let free = candidates.find(|name| taken.insert(key(parent, name)));

@@ -135,23 +135,50 @@ fn two_spellings_that_are_one_file_are_never_mixed() {
 
 #[test]
 fn names_that_a_file_system_does_not_take_are_missing_or_have_a_substitute() {
-    let (long, short) = (format!("{:0200}", 7), format!("{:0140}", 7));
     let rules = "refuse=:,name-max=143";
     let Some((home, outcome)) = fetch(rules, &["--as tree t"]) else { return };
     assert_eq!(outcome.code, 8, "{outcome:#?}");
     assert_eq!(outcome.events("done")[0]["missing"]["count"], 2);
     assert_eq!(names(&home.path().join(KEPT).join("t")), ["Makefile", "link", "makefile", "sub"]);
     let Some((home, outcome)) = fetch(rules, &["--names portable --as tree t"]) else { return };
+    assert_eq!(outcome.code, 0, "{outcome:#?}");
+    assert_substitutes(&home, &outcome);
+    // The same for a zip that is unpacked.
+    let Some((home, outcome)) = fetch(rules, &["--extract t"]) else { return };
     assert_eq!(outcome.code, 8, "{outcome:#?}");
-    assert_eq!(read(&home, "t/a_b"), "colon");
-    // A name that is too long with the suffix of an unfinished file; then a name that the file system refuses.
+    assert_eq!(outcome.events("done")[0]["missing"]["count"], 2);
+    assert_eq!(names(&home.path().join(KEPT).join("t")), ["Makefile", "link", "makefile", "sub"]);
+    let Some((home, outcome)) = fetch(rules, &["--names portable --extract t"]) else { return };
+    assert_eq!(outcome.code, 0, "{outcome:#?}");
+    assert_substitutes(&home, &outcome);
+}
+
+/// Asserts that the tree is complete, and that what could not have its own name was shown with another one.
+fn assert_substitutes(home: &Home, outcome: &Outcome) {
+    let long = format!("{:0143}", 0);
+    assert_eq!(read(home, "t/a_b"), "colon");
+    assert_eq!(read(home, &format!("t/{long}")), "long");
+    let changed = outcome.events("changed");
+    let shown = |name: &str| {
+        changed.iter().any(|event| event["name"].as_str().is_some_and(|shown| shown.ends_with(name)))
+    };
+    assert!(shown("a_b") && shown(&long), "{changed:#?}");
+}
+
+#[test]
+fn a_file_whose_name_a_file_system_does_not_take_is_refused_or_has_a_substitute() {
+    let (long, short) = (format!("{:0200}", 7), format!("{:0140}", 7));
+    let rules = "refuse=:,name-max=143";
+    // A name that is too long with the suffix of an unfinished file; then names that the file system refuses.
     let Some((home, outcome)) = fetch(rules, &[&short]) else { return };
     assert_eq!(outcome.code, 0, "{outcome:#?}");
     assert_eq!(names(&home.path().join(KEPT)), [short]);
-    let Some((home, outcome)) = fetch(rules, &["t/a:b"]) else { return };
-    assert_eq!(outcome.code, 7, "{outcome:#?}");
-    assert_eq!(names(&home.path().join(KEPT)), [""; 0]);
-    let Some((home, outcome)) = fetch(rules, &[&format!("t/{long}")]) else { return };
+    for refused in ["t/a:b", &format!("t/{long}")] {
+        let Some((home, outcome)) = fetch(rules, &[refused]) else { return };
+        assert_eq!(outcome.code, 7, "{outcome:#?}");
+        assert_eq!(names(&home.path().join(KEPT)), [""; 0]);
+    }
+    let Some((home, outcome)) = fetch(rules, &[&format!("--names portable t/{long}")]) else { return };
     assert_eq!((outcome.code, outcome.events("changed").len()), (0, 1), "{outcome:#?}");
     let [name] = names(&home.path().join(KEPT)).try_into().expect("one file");
     assert!(long.starts_with(&name), "{name}");

@@ -94,8 +94,9 @@ impl Archive<'_> {
             .folder
             .read(self.name)
             .map_err(|error| Fault::disk(format!("cannot read {}: {}", own.shown(), reason(&error))))?;
-        let mut contents = Contents::survey(&file, &self.limits, self.names, &go_on)
-            .map_err(|refused| self.fault(refused))?;
+        let names = (self.names, self.folder.longest_name());
+        let mut contents =
+            Contents::survey(&file, &self.limits, names, &go_on).map_err(|refused| self.fault(refused))?;
         if let Some(target) = self.already_there(stem, &file, &mut contents, &go_on)? {
             Staging::clear(self.folder, self.name);
             return Ok(Unpacked { folder: target, missing: contents.missing, renamed: Vec::new() });

@@ -101,11 +101,11 @@ pub(super) struct Contents {
 }
 
 impl Contents {
-    /// Looks at all of an archive.
+    /// Looks at all of an archive. `longest`: the most bytes of a substitute.
     pub(super) fn survey(
         file: &File,
         limits: &Extract,
-        accepted: Names,
+        (accepted, longest): (Names, usize),
         go_on: &impl Fn() -> bool,
     ) -> Result<Contents, Refused> {
         let length = file.metadata().map_err(Refused::reading)?.len();
@@ -154,7 +154,7 @@ impl Contents {
             return Err(Refused::Archive("its entries lie over each other, as in a zip bomb".to_owned()));
         }
         contents.check_size(limits, length)?;
-        contents.choose_paths();
+        contents.choose_paths(longest);
         Ok(contents)
     }
 
@@ -176,7 +176,7 @@ impl Contents {
 
     /// Decides where each item goes: by its path in the archive, without the one folder that all of them are in, if there is one,
     /// since that becomes the folder that is unpacked to.
-    fn choose_paths(&mut self) {
+    fn choose_paths(&mut self, longest: usize) {
         let shared = usize::from(self.has_shared_folder());
         let mut nodes: HashMap<(u32, &str), u32> = HashMap::new();
         let mut named: Vec<Named<'_>> = Vec::new();
@@ -199,7 +199,7 @@ impl Contents {
         }
         let substitutes = match self.names {
             Names::Exact => HashMap::new(),
-            Names::Portable => substitutes::choose(named.iter().copied()),
+            Names::Portable => substitutes::choose(named.iter().copied(), longest),
         };
         let on_disk = |number: &u32| match substitutes.get(number) {
             Some(substitute) => substitute.clone(),

@@ -411,7 +411,7 @@ fn what_the_file_system_cannot_hold_is_left_out() {
         let entries: Vec<_> = names.iter().map(|name| raw(name, b"x")).collect();
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&archive(&entries)).unwrap();
-        Contents::survey(&file, &Extract::default(), Names::Exact, &|| true).unwrap()
+        Contents::survey(&file, &Extract::default(), (Names::Exact, 255), &|| true).unwrap()
     };
     let dir = tempfile::tempdir().unwrap();
     let folder = Folder::limited(dir.path(), 14);

@@ -33,7 +33,7 @@ pub(super) fn open(folder: &Folder, name: &OsStr, target: &OsStr) -> Result<File
             rustix::io::Errno::NXIO => refuse("is not a regular file"),
             rustix::io::Errno::INVAL | rustix::io::Errno::ILSEQ | rustix::io::Errno::NAMETOOLONG => {
                 Fault::disk(format!(
-                    "{path} is not a valid name on its file system; choose another name (--local)"
+                    "{path} is not a valid name on its file system; use --names portable, or choose a name with --local"
                 ))
             }
             errno => Fault::disk(format!("cannot write to {path}: {}", reason(&errno.into()))),

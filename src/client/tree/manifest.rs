@@ -261,14 +261,15 @@ impl Gathering {
     }
 
     /// The whole, once the last page has come. `totals`: those of the last answer. What cannot be stored is not part of its totals.
-    pub(super) fn finish(mut self, totals: Totals) -> Manifest {
+    /// `longest`: the most bytes of a substitute.
+    pub(super) fn finish(mut self, totals: Totals, longest: usize) -> Manifest {
         self.close_lost();
         if let Some(missing) = &totals.missing {
             self.manifest.missing.merge(missing);
         }
         self.manifest.add_up(&totals);
         if self.names == Names::Portable {
-            let Substitutes { names, targets } = Substitutes::choose(&self.manifest);
+            let Substitutes { names, targets } = Substitutes::choose(&self.manifest, longest);
             (self.manifest.disk_names, self.manifest.disk_targets) = (names, targets);
         }
         self.manifest.text.shrink_to_fit();
@@ -532,7 +533,7 @@ pub(super) mod tests {
         for (segments, node) in all {
             gathering.add(&entry(&segments.join("/"), node)).unwrap();
         }
-        gathering.finish(Totals::default())
+        gathering.finish(Totals::default(), 255)
     }
 
     #[test]
@@ -559,7 +560,8 @@ pub(super) mod tests {
         let mut gathering = Gathering::new(Names::Exact, Origin::plain("h"));
         begin(&mut gathering);
         gathering.add(&entry("d", file())).unwrap();
-        let totals = gathering.finish(Totals { files: 1, bytes: 1, omitted: 2, ..Totals::default() }).totals;
+        let totals =
+            gathering.finish(Totals { files: 1, bytes: 1, omitted: 2, ..Totals::default() }, 255).totals;
         assert_eq!((totals.bytes, totals.files, totals.directories, totals.omitted), (3, 3, 2, 2));
         // A file that is a directory now.
         let mut gathering = Gathering::new(Names::Exact, Origin::plain("h"));
@@ -586,7 +588,7 @@ pub(super) mod tests {
             let mut gathering = Gathering::new(names, Origin::plain("h"));
             gathering.add(&entry("", TreeNode::Directory)).unwrap();
             entries.iter().for_each(|(path, node)| gathering.add(&entry(path, node.clone())).unwrap());
-            let manifest = gathering.finish(Totals::default());
+            let manifest = gathering.finish(Totals::default(), 255);
             let paths: Vec<_> = manifest.entries().skip(1).map(|(index, _)| manifest.path(index)).collect();
             let missing: Vec<_> = manifest.missing.entries.iter().map(|entry| entry.path.clone()).collect();
             (paths, missing, manifest.missing.count)
@@ -628,7 +630,7 @@ pub(super) mod tests {
         assert_eq!(gathering.continued().as_deref(), Some("ab"));
         gathering.add(&entry("abc", file())).unwrap();
         assert_eq!(gathering.continued().as_deref(), Some("ab"), "it cannot be asked for");
-        let manifest = gathering.finish(Totals::default());
+        let manifest = gathering.finish(Totals::default(), 255);
         assert_eq!((manifest.totals.files, manifest.missing.count), (3, 1));
         assert!(manifest.missing.entries[0].reason.contains("4096"));
     }
@@ -658,7 +660,7 @@ pub(super) mod tests {
         ];
         entries.iter().for_each(|(path, node)| gathering.add(&entry(path, node.clone())).unwrap());
         assert_eq!(gathering.disk_bytes, 2 + 2 * DISK_NAME + 1 + 4 + DISK_NAME);
-        let manifest = gathering.finish(Totals::default());
+        let manifest = gathering.finish(Totals::default(), 255);
         let kept = manifest.without(&[(2, "x".to_owned())].into());
         let path = |index| kept.disk_path(index).into_os_string().into_vec();
         assert_eq!((path(2), path(3)), (b"b\xe9".to_vec(), b"b\xe9/f".to_vec()));

@@ -281,11 +281,13 @@ async fn fetch(
         None => SafeName::for_content(None, &recall::served_name(context).await?, false, context.names),
     };
     let known = memory.tree.as_ref().and_then(|tree| tree.manifest.clone());
-    let manifest = match known {
-        Some(manifest) => Some(manifest),
-        None => gather(context, memory).await?.map(Arc::new),
+    let listed = match known {
+        Some(manifest) => Some(Listed::Before(manifest)),
+        None => {
+            gather(context, memory).await?.map(|(gathered, totals)| Listed::Now(Box::new(gathered), totals))
+        }
     };
-    let Some(manifest) = manifest else {
+    let Some(listed) = listed else {
         if context.new.address.path.is_root() {
             let message = format!("{authority} says that the served folder is a file");
             return Err(Fault::never(TroubleKind::Other, message).into());
@@ -293,8 +295,9 @@ async fn fetch(
         memory.tree = None;
         return Ok(Fetched::File);
     };
-    memory.tree.get_or_insert_default().manifest = Some(Arc::clone(&manifest));
     let (target, way) = block_in_place(|| choose(context, &name))?;
+    let manifest = listed.manifest(target.folder.longest_name());
+    memory.tree.get_or_insert_default().manifest = Some(Arc::clone(&manifest));
     context.tell_substitute(&target);
     if way == Way::Replace && manifest.totals.files == 0 {
         block_in_place(|| surplus::refuse_to_empty(&target, &manifest, go_on))?;
@@ -311,9 +314,30 @@ async fn fetch(
     whole.map(|whole| Fetched::Whole(Box::new(whole)))
 }
 
+/// What the server has listed of a tree.
+enum Listed {
+    /// In an earlier try.
+    Before(Arc<Manifest>),
+    /// In this one.
+    Now(Box<Gathering>, message::Totals),
+}
+
+impl Listed {
+    /// The whole. Substitutes of this try's names have at most `longest` bytes.
+    fn manifest(self, longest: usize) -> Arc<Manifest> {
+        match self {
+            Listed::Before(manifest) => manifest,
+            Listed::Now(gathered, totals) => Arc::new(gathered.finish(totals, longest)),
+        }
+    }
+}
+
 /// Asks what the tree holds; `None` if it is no directory. A link that breaks is made again as long as each brings something.
 /// The connection is not kept: to hash local files can take longer than the server lets it be idle.
-async fn gather(context: &Context, memory: &mut Memory) -> Result<Option<Manifest>, Fault> {
+async fn gather(
+    context: &Context,
+    memory: &mut Memory,
+) -> Result<Option<(Gathering, message::Totals)>, Fault> {
     let authority = &context.new.address.authority;
     let mut link = context.pool.link(authority).await?;
     let gathering = &mut memory.tree.get_or_insert_default().gathering;
@@ -326,7 +350,7 @@ async fn gather(context: &Context, memory: &mut Memory) -> Result<Option<Manifes
         match gather_on(&mut link, context, gathered).await {
             Ok(Some(totals)) => {
                 context.pool.put(authority, link);
-                return Ok(gathering.take().map(|gathered| gathered.finish(totals)));
+                return Ok(gathering.take().map(|gathered| (gathered, totals)));
             }
             Ok(None) => {
                 *gathering = None;
@@ -387,7 +411,7 @@ async fn gather_on(
 /// Where the tree goes, and how.
 fn choose(context: &Context, name: &SafeName) -> Result<(Target, Way), Fault> {
     let claim = |path: &std::path::Path| context.board.claim(path, context.id);
-    let target = place::choose(&context.board.folders, &context.new, name, claim)?;
+    let target = place::choose(&context.board.folders, &context.new, (name, context.names), claim)?;
     let way = match (place::look(&target)?, context.new.existing) {
         (None, _) => Way::New,
         (Some(found), _) if found.kind != FileType::Directory => {

@@ -18,11 +18,11 @@ pub(super) struct Substitutes {
 }
 
 impl Substitutes {
-    /// Chooses them for all entries that cannot have their own.
-    pub(super) fn choose(manifest: &Manifest) -> Substitutes {
+    /// Chooses them for all entries that cannot have their own, in at most `longest` bytes.
+    pub(super) fn choose(manifest: &Manifest, longest: usize) -> Substitutes {
         let entries = manifest.entries().skip(1);
-        let names =
-            substitutes::choose(entries.map(|(index, entry)| (index, entry.parent, manifest.name(index))));
+        let named = entries.map(|(index, entry)| (index, entry.parent, manifest.name(index)));
+        let names = substitutes::choose(named, longest);
         let targets = targets(manifest, &names);
         Substitutes { names, targets }
     }
@@ -81,10 +81,15 @@ mod tests {
 
     /// What the entries are called on the disk, and what the links lead to.
     fn saved(entries: &[(&str, TreeNode)]) -> (Vec<String>, Vec<String>) {
+        saved_within(255, entries)
+    }
+
+    /// The same where names have at most `longest` bytes.
+    fn saved_within(longest: usize, entries: &[(&str, TreeNode)]) -> (Vec<String>, Vec<String>) {
         let mut gathering = Gathering::new(Names::Portable, Origin::plain("h"));
         gathering.add(&entry("", TreeNode::Directory)).unwrap();
         entries.iter().for_each(|(path, node)| gathering.add(&entry(path, node.clone())).unwrap());
-        let manifest = gathering.finish(Totals::default());
+        let manifest = gathering.finish(Totals::default(), longest);
         assert!(manifest.missing.is_none());
         let paths = (1..manifest.len()).map(|index| manifest.disk_path(index).to_str().unwrap().to_owned());
         let links = manifest.entries().filter_map(|(index, entry)| match entry.node {
@@ -144,5 +149,28 @@ mod tests {
         let (long, other) = (format!("{}.txt", "a".repeat(252)), format!("{}.txt", "a".repeat(253)));
         let (paths, _) = saved(&[(&long, file()), (&other, file())]);
         assert!(paths.iter().all(|name| name.len() <= 255 && name.ends_with(".txt")) && paths[0] != paths[1]);
+    }
+
+    #[test]
+    fn a_name_that_the_file_system_has_no_room_for_is_shortened() {
+        let names = ["1", "2"].map(|last| format!("{}{last}.txt", "a".repeat(150)));
+        let device = format!("com1.{}", "a".repeat(138));
+        let link = TreeNode::Link { target: format!("../{}", names[1]) };
+        let entries = [
+            (&*device, file()),
+            (&*names[0], file()),
+            (&*names[1], file()),
+            ("d", TreeNode::Directory),
+            ("d/l", link),
+        ];
+        let (paths, links) = saved_within(143, &entries);
+        let mark = &blake3::hash(names[1].as_bytes()).to_hex()[..8];
+        let expected = [
+            format!("_com1.{}", "a".repeat(137)),
+            format!("{}.txt", "a".repeat(139)),
+            format!("{}~{mark}.txt", "a".repeat(130)),
+        ];
+        assert_eq!(paths[..3], expected);
+        assert_eq!(links, [format!("../{}", expected[2])]);
     }
 }
