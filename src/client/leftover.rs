@@ -8,6 +8,7 @@ use rustix::fs::FileType;
 use super::{
     Names, NewJob,
     board::Board,
+    extract::Staging,
     folder::Folders,
     name::SafeName,
     part::Part,
@@ -51,6 +52,9 @@ fn stays(fault: &Fault) {
 
 fn discard_at(board: &Board, new: &NewJob, target: &Target) -> Result<(), Fault> {
     let Target { folder, name, .. } = target;
+    if new.extract {
+        Staging::clear(folder, name);
+    }
     let found = folder.look(&folder.part_name(name)).ok().flatten();
     match found.map(|found| found.kind) {
         Some(FileType::RegularFile) => {

@@ -26,7 +26,8 @@ use std::{
 use rustix::fs::FileType;
 use zip::result::ZipError;
 
-use self::{staging::Staging, survey::Contents, unpack::Unpacker};
+pub(super) use self::staging::Staging;
+use self::{survey::Contents, unpack::Unpacker};
 use super::{
     Existing, Extract, Names, TroubleKind,
     finish::Unfinished,
@@ -90,6 +91,8 @@ impl Archive<'_> {
         let Some(stem) = stem(self.name) else {
             return Err(Fault::disk(format!("{} is not called .zip", own.shown())).into());
         };
+        // No other run can use what a killed one has left.
+        Staging::clear(self.folder, self.name);
         let file = self
             .folder
             .read(self.name)
@@ -98,7 +101,6 @@ impl Archive<'_> {
         let mut contents =
             Contents::survey(&file, &self.limits, names, &go_on).map_err(|refused| self.fault(refused))?;
         if let Some(target) = self.already_there(stem, &file, &mut contents, &go_on)? {
-            Staging::clear(self.folder, self.name);
             return Ok(Unpacked { folder: target, missing: contents.missing, renamed: Vec::new() });
         }
         self.check_room(&contents)?;

@@ -37,7 +37,7 @@ const PURPOSE: Purpose = Purpose {
 
 /// See the module. What is left of it when this is dropped is removed.
 #[derive(Debug)]
-pub(super) struct Staging {
+pub(in crate::client) struct Staging {
     folder: Arc<Folder>,
     name: OsString,
     /// The locked work folder.
@@ -61,8 +61,8 @@ impl Staging {
         Ok(Staging { folder: Arc::clone(folder), name, work, content })
     }
 
-    /// Removes what a killed process has left of the one of an archive, where that is unpacked already.
-    pub(super) fn clear(folder: &Arc<Folder>, archive: &OsStr) {
+    /// Removes what a killed process has left of the one of an archive.
+    pub(in crate::client) fn clear(folder: &Arc<Folder>, archive: &OsStr) {
         let is_there = folder.look(&Staging::name(folder, archive)).is_ok_and(|found| found.is_some());
         // What is not ours, or is another client's, is in the way of nothing here.
         if is_there && let Err(fault) = Staging::make(folder, archive) {

@@ -108,7 +108,7 @@ pub(super) fn finish(
 }
 
 /// Deletes the work folder. If that is interrupted, the tree is in its place all the same; the rest is left to others.
-fn discard(context: &Context, stage: Stage, go_on: impl Fn() -> bool) {
+pub(super) fn discard(context: &Context, stage: Stage, go_on: impl Fn() -> bool) {
     let path = stage.path();
     stage.discard(&context.board, &go_on);
     if !go_on() {
@@ -294,7 +294,7 @@ fn put_in_place(context: &Context, whole: &Whole, stage: &mut Stage) -> Result<P
                 // Somebody made it while this one was fetched.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match context.new.existing {
                     Existing::Rename => target = place::next_name(&target, claim)?,
-                    _ => return Err(place::differs(&target, Some(&grown(stage)))),
+                    _ => return Err(place::differs(&target, None)),
                 },
                 Err(error) => return Err(cannot(stage, &target.path(), &error)),
             }

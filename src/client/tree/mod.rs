@@ -131,6 +131,22 @@ impl Tree {
     }
 }
 
+/// The job fails: what no other try can use of its work folder is deleted, and otherwise the message names the folder.
+fn leave(context: &Context, memory: &mut Memory, fault: &mut Fault, go_on: impl Fn() -> bool) {
+    let Some(tree) = &mut memory.tree else { return };
+    let Some(stage) = tree.stage.take_if(|stage| stage.is_ours()) else { return };
+    if !stage.holds_content() {
+        finish::discard(context, stage, go_on);
+        return;
+    }
+    fault.trouble.message = SafeText::new(&format!(
+        "{}; what was received is kept in {}, and the next try resumes it",
+        fault.trouble.message,
+        stage.path().shown()
+    ));
+    tree.stage = Some(stage);
+}
+
 /// How a tree gets to its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
@@ -200,6 +216,7 @@ pub(super) async fn run(
     let before = came(memory);
     let asked = stop.clone();
     let go_on = move || !*asked.borrow();
+    let left = go_on.clone();
     let mut writer = None;
     let fetched = tokio::select! {
         biased;
@@ -258,6 +275,9 @@ pub(super) async fn run(
             if matches!(fault.verdict, Verdict::StartOver | Verdict::Discard) {
                 // Each file stands for itself: nothing that is proven has to go.
                 fault.verdict = Verdict::Again(std::time::Duration::ZERO);
+            }
+            if matches!(fault.verdict, Verdict::Never | Verdict::Unreadable) {
+                block_in_place(|| leave(context, memory, &mut fault, &left));
             }
             Outcome::Fault { fault, progressed: came(memory) > before }
         }

@@ -25,6 +25,7 @@ use super::{
     manifest::Manifest,
     names,
     record::{self, Place, Record, Subject},
+    writer,
 };
 use crate::text::ShowPath;
 use crate::{
@@ -278,6 +279,23 @@ impl Stage {
         let tried = probe.map(|probe| work(probe.as_fd()));
         let _ = removal::remove(self.handle.as_fd(), OsStr::new(PROBE));
         tried
+    }
+
+    /// Whether this run works with it, and not only found it.
+    pub(super) fn is_ours(&self) -> bool {
+        self.ours
+    }
+
+    /// Whether another try can use anything of what is in it but the digests of local files.
+    pub(super) fn holds_content(&self) -> bool {
+        [TREE, PARTS].iter().any(|name| {
+            let found = open_directory(&self.handle, OsStr::new(name))
+                .and_then(|directory| removal::list(directory.as_fd()));
+            match found {
+                Ok(found) => found.iter().any(|(name, _)| name != writer::NEW),
+                Err(error) => error.kind() != io::ErrorKind::NotFound,
+            }
+        })
     }
 
     /// Leaves it in order, and gives it free for others.

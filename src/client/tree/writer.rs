@@ -45,7 +45,7 @@ const FILES: usize = 128;
 /// Batches that wait.
 const WAITING: usize = 1;
 /// A file until it takes the place of another one.
-const NEW: &str = "new";
+pub(super) const NEW: &str = "new";
 
 /// A file that is proven.
 #[derive(Debug)]

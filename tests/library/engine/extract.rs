@@ -105,8 +105,11 @@ fn another_try_begins_with_unpacking() {
     let served = served();
     let mut client = Client::quick();
     fs::write(client.path("tree"), "in the way").unwrap();
+    // A run that was killed has left this.
+    fs::create_dir_all(client.path("tree.zip.unpack/fdsp-unpacking/deep")).unwrap();
     let id = client.add(extracting(&client, &served, "tree"));
     assert_eq!(client.end(id).unwrap_err().kind, TroubleKind::Disk);
+    assert_eq!(client.names(), ["tree", "tree.zip"]);
     fs::remove_file(client.path("tree")).unwrap();
     drop(served);
     client.engine.command(Command::Retry(vec![id]));

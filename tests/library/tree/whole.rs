@@ -108,8 +108,14 @@ fn its_digest_is_verified() {
     let trouble = client.run(job.clone()).unwrap_err();
     assert_eq!(trouble.kind, TroubleKind::Integrity, "{trouble}");
     assert_eq!(client.names(), ["t.part"], "what was fetched is kept, and is not called what it is not");
+    assert!(trouble.message.as_str().ends_with("t.part, and the next try resumes it"), "{trouble}");
     let done = client.run(NewJob { checksum: Some(Checksum::Blake3(wanted)), ..job.clone() }).unwrap();
     assert_eq!((done.transferred, client.names()), (0, vec!["t".to_owned()]));
+    // All files of an update are in their places: no other try can use what is beside them.
+    write(client.folder.path(), "t/a.txt", b"changed");
+    let update = NewJob { existing: Existing::Update, ..job.clone() };
+    let trouble = client.run(update).unwrap_err();
+    assert_eq!((trouble.kind, client.names()), (TroubleKind::Integrity, vec!["t".to_owned()]), "{trouble}");
     let trouble = client.run(NewJob { checksum: Some(Checksum::Md5([0; 16])), ..job }).unwrap_err();
     assert!(trouble.message.as_str().contains("BLAKE3 digest and no other"), "{trouble}");
 }
