@@ -256,19 +256,22 @@ impl Queue {
         self.jobs.get(&id).map(|job| job.server)
     }
 
-    /// Fails all jobs that wait for this server, in order.
-    pub(super) fn give_up(&mut self, server: ServerId, trouble: &Trouble) -> Vec<(JobId, SafeText)> {
+    /// Fails all jobs that wait for this server, in order: each with its name, and why.
+    pub(super) fn give_up(&mut self, server: ServerId, trouble: &Trouble) -> Vec<(JobId, SafeText, Trouble)> {
         let waits = |id: &JobId| {
             let job = self.jobs.get(id)?;
             let waits = job.server == server
                 && job.busy == Busy::No
                 && matches!(job.phase, Phase::Queued | Phase::Waiting);
-            waits.then(|| (*id, job.name.clone()))
+            waits.then(|| {
+                let message = job.while_unreachable(&trouble.message);
+                (*id, job.name.clone(), Trouble { message, ..trouble.clone() })
+            })
         };
         let waiting: Vec<_> = self.order.iter().filter_map(waits).collect();
-        for &(id, _) in &waiting {
-            self.apply(id, Input::GiveUp);
-            self.change(id, |job| job.trouble = Some(trouble.clone()));
+        for (id, _, trouble) in &waiting {
+            self.apply(*id, Input::GiveUp);
+            self.change(*id, |job| job.trouble = Some(trouble.clone()));
         }
         waiting
     }

@@ -123,12 +123,12 @@ impl Actor {
                 trouble.message = SafeText::new(&format!("{} (tried for {tried})", trouble.message));
                 tracing::warn!("{peer}: no longer retried: {}", trouble.message);
                 let failed = self.board.with(|state| state.queue.give_up(server, &trouble));
-                for (id, name) in failed {
+                for (id, name, trouble) in failed {
                     if let Some(memory) = self.kept.get_mut(&id) {
                         memory.close();
                     }
                     self.board.release(id);
-                    self.board.tell(Event::Failed { id, name, trouble: trouble.clone() });
+                    self.board.tell(Event::Failed { id, name, trouble });
                 }
             }
         }

@@ -4,13 +4,14 @@ use std::{path::Path, sync::Arc, time::Instant};
 
 use crate::{
     client::{
-        Finished, JobId, JobState, JobView, KeptJob, KeptState, NewJob, Trouble,
+        Finished, JobId, JobState, JobView, KeptJob, KeptState, NewJob, Speak, Trouble,
         phase::Phase,
         progress::Progress,
         schedule::{Outage, ServerId},
         speed::Meter,
     },
     text::SafeText,
+    units,
 };
 
 use super::sums::Share;
@@ -183,13 +184,26 @@ impl Job {
         }
     }
 
+    /// Why its server cannot be reached, and what the job needs it for if that is no longer the content.
+    pub(super) fn while_unreachable(&self, reason: &SafeText) -> SafeText {
+        let is_verified = self.new.speak == Speak::V1 && self.files.is_none();
+        match self.size.filter(|size| is_verified && *size > 0 && *size == self.received()) {
+            Some(size) => SafeText::new(&format!(
+                "{reason}; all {} are received and verified, and the next try only asks the server whether they are one version",
+                units::bytes(size)
+            )),
+            None => reason.clone(),
+        }
+    }
+
     fn state(&self, now: Instant, outage: Option<&Outage>) -> JobState {
         let reason = || self.trouble.as_ref().map(|trouble| trouble.message.clone()).unwrap_or_default();
         let left = |due: Instant| due.saturating_duration_since(now).as_secs_f64();
         match self.phase {
             Phase::Queued => match outage {
                 Some(outage) => {
-                    JobState::Unreachable { seconds: outage.due.map(left), reason: outage.reason.clone() }
+                    let reason = self.while_unreachable(&outage.reason);
+                    JobState::Unreachable { seconds: outage.due.map(left), reason }
                 }
                 None => JobState::Queued,
             },

@@ -143,6 +143,25 @@ fn waiting_jobs_come_back_when_they_are_due() {
     assert_eq!(queue.count_try(id), 1, "progress does");
 }
 
+#[test]
+fn a_job_whose_content_is_all_received_says_what_it_needs_an_unreachable_server_for() {
+    let (mut queue, mut servers) = (Queue::default(), Servers::default());
+    for (path, received) in [("all", 10), ("some", 9)] {
+        let id = add(&mut queue, &mut servers, path, 1);
+        let (_, _, progress) = queue.start(id, Instant::now()).unwrap();
+        queue.answered(id, announced(10));
+        progress.set_unverified(received);
+        queue.ended(id, Ended::Unreachable);
+    }
+    let server = queue.server(JobId(0)).unwrap();
+    let failed = queue.give_up(server, &Trouble::new(TroubleKind::Connection, "refused"));
+    let said: Vec<_> = failed.iter().map(|(_, _, trouble)| trouble.message.as_str()).collect();
+    let all = "refused; all 10 B are received and verified, and the next try only asks the server whether they are one version";
+    assert_eq!(said, [all, "refused"]);
+    let rows = queue.rows(&[JobId(0)], Instant::now(), &servers);
+    assert_eq!(rows[0].state, JobState::Failed(failed[0].2.clone()));
+}
+
 fn failed(queue: &mut Queue, id: JobId, kind: TroubleKind) {
     queue.start(id, Instant::now()).unwrap();
     queue.ended(id, Ended::Failed(Trouble::new(kind, "no")));
