@@ -562,6 +562,28 @@ fn a_write_that_fails_because_the_server_was_stopped_is_not_the_clients_doing() 
     assert_eq!(reason.as_str(), "the server was stopped");
 }
 
+/// An answer has failed also if its connection ends while a task has it.
+#[test]
+fn a_connection_that_ends_while_a_task_runs_reports_its_answer() {
+    let bench = bench(None);
+    let mut connection = bench.connect();
+    connection.received(bench.start, &requests(&["large"]));
+    assert_eq!(next(&mut connection, bench.start), Want::Write);
+    connection.wrote(bench.start, connection.output().len());
+    let Want::Run(task) = connection.next(bench.start) else { panic!("more content") };
+    assert_eq!(connection.next(bench.start), Want::Pause);
+    assert!(connection.deadline().is_none() && !connection.is_idle());
+    connection.entry.disconnect();
+    assert_eq!(connection.next(bench.start), Want::Close);
+    drop((connection, task.run()));
+    let events = bench.events.lock().unwrap();
+    let failed = events.iter().filter(|event| matches!(event, Event::Failed { .. }));
+    let reasons: Vec<_> = failed.map(ToString::to_string).collect();
+    let [reason] = &reasons[..] else { panic!("{reasons:?}") };
+    assert!(reason.contains("disconnected by the operator"), "{reason}");
+    assert!(!events.iter().any(|event| matches!(event, Event::Sent { .. })));
+}
+
 /// A peer that takes its time over a turn is given small ones; one that does not, large ones.
 #[test]
 fn little_waits_for_a_slow_peer() {

@@ -50,6 +50,7 @@ pub(super) struct Turn {
 }
 
 /// An answer to a request for content.
+#[derive(Clone)]
 struct Running {
     path: SafeText,
     started: Instant,
@@ -81,10 +82,12 @@ impl Turn {
         }
     }
 
-    /// Takes it out for a task. An empty one stays.
+    /// Takes it out for a task. An empty one stays, which knows what is being answered: if the connection ends before the task does,
+    /// that answer has failed.
     pub fn take(&mut self) -> Turn {
+        let running = self.running.clone();
         let empty = Turn::new(Arc::clone(&self.shared), Arc::clone(&self.entry));
-        std::mem::replace(self, empty)
+        std::mem::replace(self, Turn { running, ..empty })
     }
 
     /// Who the other side is.
