@@ -16,10 +16,8 @@ use tokio::{
     time::{MissedTickBehavior, interval, sleep_until, timeout_at},
 };
 
-use crate::text::SafeText;
-
 use super::{
-    Command, Config, Event, JobId, NewJob, NewServer, TroubleKind,
+    Command, Config, Event, JobId, NewServer, TroubleKind,
     board::{Board, Slot},
     memory::Memory,
     patience::Timeouts,
@@ -76,8 +74,6 @@ pub(super) struct Actor {
     workers: HashMap<JobId, watch::Sender<bool>>,
     /// What jobs at rest remember.
     kept: HashMap<JobId, Memory>,
-    /// What was removed while it ran, until its transfer has stopped.
-    leaving: HashMap<JobId, (NewJob, SafeText)>,
     told: Instant,
     random: RandomState,
 }
@@ -98,7 +94,6 @@ impl Actor {
             freed: Arc::new(Notify::new()),
             workers: HashMap::new(),
             kept: HashMap::new(),
-            leaving: HashMap::new(),
             told: Instant::now(),
             random: RandomState::new(),
         }
@@ -201,13 +196,8 @@ impl Actor {
 
     /// Has deleted what was fetched of a job, in this run or an earlier one.
     fn discard(&mut self, id: JobId, memory: Option<Memory>) {
-        let asked = self.board.with(|state| {
-            state.queue.reset(id);
-            state.queue.asked(id)
-        });
-        let asked = asked.or_else(|| self.leaving.remove(&id));
-        let (asked, memory) = (asked.map(Box::new), memory.map(Box::new));
-        self.board.delete(Deletion::Job { id, asked, memory });
+        self.board.with(|state| state.queue.reset(id));
+        self.board.delete(Deletion::Job { id, memory: memory.map(Box::new) });
     }
 
     /// Closes the files of a job, so that others may have them, and reports it then. The disk is not waited for here; until
@@ -238,15 +228,15 @@ impl Actor {
     /// The files of a job are closed.
     fn closed(&mut self, id: JobId, memory: Memory, event: Option<Box<Event>>) {
         self.workers.remove(&id);
-        let (phase, replaced) = self.board.with(|state| {
+        let (phase, replaced, discarded) = self.board.with(|state| {
             let replaced = state.queue.is_replaced(id);
             state.queue.closed(id);
-            (state.queue.phase(id), replaced)
+            (state.queue.phase(id), replaced, state.deleting.is_noted(id))
         });
         match phase {
             // Cancelled or removed meanwhile.
             Some(Phase::Cancelled) => self.discard(id, Some(memory)),
-            None if self.leaving.contains_key(&id) => self.discard(id, Some(memory)),
+            None if discarded => self.discard(id, Some(memory)),
             // What a failed one has left stays.
             None => {}
             Some(_) if replaced => {}

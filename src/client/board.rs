@@ -51,6 +51,8 @@ pub(super) struct Board {
     pub(super) reaper: Reaper,
     /// Something changed that is to be kept.
     pub(super) changed: Notify,
+    /// It is to be kept at once.
+    pub(super) urgent: Notify,
 }
 
 impl Board {
@@ -89,6 +91,7 @@ impl Board {
             folders: Folders::sealed(seal),
             reaper,
             changed: Notify::new(),
+            urgent: Notify::new(),
         };
         (board, deletions)
     }
@@ -116,6 +119,7 @@ impl Board {
             queue: state.queue.kept(),
             limits: Limits { jobs: state.jobs, segments: state.segments, rate },
             deleting: state.deleting.marked(),
+            discarded: state.deleting.discarded(),
         })
     }
 

@@ -150,6 +150,11 @@ impl Engine {
         self.board.kept()
     }
 
+    /// Waits until the partial files of all jobs that were cancelled or removed are deleted.
+    pub async fn all_deleted(&self) {
+        self.board.all_deleted().await;
+    }
+
     /// What a session keeps it by.
     pub(super) fn board(&self) -> &Arc<Board> {
         &self.board

@@ -18,6 +18,8 @@ pub struct Kept {
     pub limits: Limits,
     /// Work folders that are marked as deleted, and are to be deleted by the next engine.
     pub deleting: Vec<PathBuf>,
+    /// Jobs that were cancelled or removed, and whose partial files are to be deleted by the next engine.
+    pub discarded: Vec<KeptJob>,
 }
 
 /// Limits that can be changed while an engine runs.

@@ -31,7 +31,10 @@ use super::{
     speed::Meter,
 };
 
-pub(super) use self::transfers::{Announced, Ended};
+pub(super) use self::{
+    job::first_name,
+    transfers::{Announced, Ended},
+};
 
 /// The queue.
 #[derive(Debug, Default)]
@@ -63,14 +66,20 @@ impl Queue {
 
     /// Adds a job that another engine left at the end.
     pub(super) fn restore(&mut self, kept: KeptJob, server: ServerId) -> JobId {
-        let id = JobId(self.next);
-        self.next += 1;
+        let id = self.unused_id();
         let job = Job::new(id, kept, server);
         self.sums.add(&job.share());
         self.by_path.entry(job.new.address.path.clone()).or_default().insert(id);
         self.jobs.insert(id, job);
         self.order.push(id);
         self.reordered();
+        id
+    }
+
+    /// An id that no job has or had.
+    pub(super) fn unused_id(&mut self) -> JobId {
+        let id = JobId(self.next);
+        self.next += 1;
         id
     }
 

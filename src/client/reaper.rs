@@ -2,7 +2,7 @@
 //! for it. What a run does not get to, the next one deletes.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, btree_map::Entry},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -15,14 +15,21 @@ use tokio::{
     task::spawn_blocking,
 };
 
-use super::{JobId, Names, NewJob, board::Board, leftover, memory::Memory, tree::Stage};
+use super::{
+    JobId, KeptJob, KeptState, Names, NewJob,
+    board::Board,
+    leftover,
+    memory::Memory,
+    queue::{self, Queue},
+    tree::Stage,
+};
 use crate::{protocol::path::RemotePath, text::SafeText};
 
 /// What is to be deleted.
 #[derive(Debug)]
 pub(super) enum Deletion {
-    /// What was fetched of a job, in this run or an earlier one. `asked`: the job, and its name.
-    Job { id: JobId, asked: Option<Box<(NewJob, SafeText)>>, memory: Option<Box<Memory>> },
+    /// What was fetched of a job, in this run or an earlier one.
+    Job { id: JobId, memory: Option<Box<Memory>> },
     /// A work folder that is marked as deleted.
     Folder(PathBuf),
 }
@@ -32,12 +39,23 @@ pub(super) enum Deletion {
 pub(super) struct Deleting {
     /// Deletions that are not complete.
     open: usize,
+    /// Jobs whose partial files are to be deleted, from the command of the user until they are deleted.
+    jobs: BTreeMap<JobId, Discarded>,
     /// The paths of their jobs on servers, and how many jobs.
     paths: HashMap<RemotePath, usize>,
     /// Work folders whose deletion was asked for.
     asked: BTreeSet<PathBuf>,
     /// Work folders that are marked as deleted, and are not gone yet.
     marked: BTreeSet<PathBuf>,
+}
+
+/// A job whose partial files are to be deleted.
+#[derive(Debug)]
+struct Discarded {
+    /// The job, and its name.
+    job: (NewJob, SafeText),
+    /// The task has it; before that its transfer is stopped.
+    begun: bool,
 }
 
 /// How the parts of an engine reach the task.
@@ -76,11 +94,7 @@ impl Board {
         self.with(|state| {
             state.deleting.open += 1;
             match &deletion {
-                Deletion::Job { asked, .. } => {
-                    if let Some(job) = asked {
-                        *state.deleting.paths.entry(job.0.address.path.clone()).or_default() += 1;
-                    }
-                }
+                Deletion::Job { id, .. } => state.deleting.begin(*id),
                 Deletion::Folder(path) => {
                     state.deleting.asked.insert(path.clone());
                     state.deleting.marked.insert(path.clone());
@@ -94,25 +108,26 @@ impl Board {
 
     fn delete_now(&self, deletion: Deletion) {
         match deletion {
-            Deletion::Job { id, asked, memory } => {
+            Deletion::Job { id, memory } => {
                 if let Some(memory) = memory {
                     memory.discard(self);
                 }
-                if let Some(job) = &asked {
-                    let others = self.with(|state| state.queue.others_for(&job.0.address, id));
-                    leftover::discard(self, self.reaper.names, job, &others);
+                let discarded = self.with(|state| {
+                    let job = state.deleting.jobs.get(&id)?.job.clone();
+                    let others = state.queue.others_for(&job.0.address, id);
+                    Some((job, others))
+                });
+                if let Some((job, others)) = discarded.filter(|_| self.may_delete()) {
+                    leftover::discard(self, self.reaper.names, &job, &others);
                 }
                 self.release(id);
-                self.with(|state| {
-                    if let Some(job) = asked
-                        && let Some(count) = state.deleting.paths.get_mut(&job.0.address.path)
-                    {
-                        *count -= 1;
-                        if *count == 0 {
-                            state.deleting.paths.remove(&job.0.address.path);
-                        }
-                    }
-                });
+                // What was interrupted stays in the session.
+                if self.may_delete() {
+                    self.with(|state| {
+                        state.deleting.end(id);
+                        state.queue.touch();
+                    });
+                }
             }
             Deletion::Folder(path) => {
                 if self.may_delete()
@@ -125,6 +140,17 @@ impl Board {
         }
         self.with(|state| state.deleting.open -= 1);
         self.reaper.done.notify_waiters();
+    }
+
+    /// Deletes the partial files of a job that an earlier run did not get to.
+    pub(super) fn delete_left(&self, kept: KeptJob) {
+        let id = self.with(|state| {
+            let id = state.queue.unused_id();
+            let name = kept.name.unwrap_or_else(|| queue::first_name(&kept.new));
+            state.deleting.jobs.insert(id, Discarded { job: (kept.new, name), begun: false });
+            id
+        });
+        self.delete(Deletion::Job { id, memory: None });
     }
 
     /// Whether folders may still be emptied.
@@ -181,6 +207,56 @@ impl Board {
 }
 
 impl Deleting {
+    /// The user wants the partial files of a job deleted.
+    pub(super) fn note(&mut self, queue: &Queue, id: JobId) {
+        if let (Some(job), Entry::Vacant(entry)) = (queue.asked(id), self.jobs.entry(id)) {
+            entry.insert(Discarded { job, begun: false });
+        }
+    }
+
+    /// The job is resumed: its files stay unless they are being deleted already.
+    pub(super) fn withdraw(&mut self, id: JobId) {
+        if self.jobs.get(&id).is_some_and(|discarded| !discarded.begun) {
+            self.jobs.remove(&id);
+        }
+    }
+
+    /// Whether the partial files of a job are to be deleted.
+    pub(super) fn is_noted(&self, id: JobId) -> bool {
+        self.jobs.contains_key(&id)
+    }
+
+    /// The task gets a job.
+    fn begin(&mut self, id: JobId) {
+        if let Some(discarded) = self.jobs.get_mut(&id)
+            && !std::mem::replace(&mut discarded.begun, true)
+        {
+            *self.paths.entry(discarded.job.0.address.path.clone()).or_default() += 1;
+        }
+    }
+
+    /// The partial files of a job are deleted.
+    fn end(&mut self, id: JobId) {
+        if let Some(Discarded { job, begun: true }) = self.jobs.remove(&id)
+            && let Some(count) = self.paths.get_mut(&job.0.address.path)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.paths.remove(&job.0.address.path);
+            }
+        }
+    }
+
+    /// Jobs whose partial files the next run has to delete.
+    pub(super) fn discarded(&self) -> Vec<KeptJob> {
+        let kept = |Discarded { job: (new, name), .. }: &Discarded| KeptJob {
+            state: KeptState::Cancelled,
+            name: Some(name.clone()),
+            ..new.clone().into()
+        };
+        self.jobs.values().map(kept).collect()
+    }
+
     /// Work folders that the next run has to delete.
     pub(super) fn marked(&self) -> Vec<PathBuf> {
         self.marked.iter().cloned().collect()

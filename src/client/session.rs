@@ -1,7 +1,8 @@
 //! Sessions: the queue of an engine, kept on the disk as it changes, so that it survives whatever ends the program.
 //!
 //! A session is open in one process at a time. It is written when something has changed, a moment later, so that
-//! what comes together is written together; at rest nothing happens at all.
+//! what comes together is written together; at rest nothing happens at all. That partial files are to be deleted is
+//! written at once: until it is, a kill undoes the command.
 
 mod format;
 #[cfg(test)]
@@ -131,8 +132,8 @@ struct Desk {
     /// What the limits are where nobody changes them.
     configured: Limits,
     history: Mutex<Vec<String>>,
-    /// Work folders that an earlier run has not deleted; the engine takes them over.
-    deleting: Mutex<Vec<PathBuf>>,
+    /// What an earlier run has not deleted, work folders and partial files of jobs; the engine takes it over.
+    undeleted: Mutex<(Vec<PathBuf>, Vec<KeptJob>)>,
     /// The history changed.
     changed: Notify,
     /// Whoever writes holds this while reading what is to be written: nothing older can come later.
@@ -183,7 +184,7 @@ impl Session {
             name: name.clone(),
             configured,
             history: Mutex::new(saved.history.clone()),
-            deleting: Mutex::new(saved.deleting.clone()),
+            undeleted: Mutex::new((saved.deleting.clone(), saved.discarded.clone())),
             changed: Notify::new(),
             writer: Mutex::new(Writer { store, written }),
             failing: AtomicBool::new(false),
@@ -198,9 +199,9 @@ impl Session {
 
     /// Keeps the queue of an engine from now on, whenever it changes.
     pub fn follow(&self, engine: &Engine) {
-        for folder in std::mem::take(&mut *lock(&self.desk.deleting)) {
-            engine.board().delete(Deletion::Folder(folder));
-        }
+        let (folders, discarded) = std::mem::take(&mut *lock(&self.desk.undeleted));
+        folders.into_iter().for_each(|folder| engine.board().delete(Deletion::Folder(folder)));
+        discarded.into_iter().for_each(|job| engine.board().delete_left(job));
         engine.spawn(keep(Arc::clone(&self.desk), Arc::clone(engine.board())));
     }
 
@@ -228,13 +229,19 @@ async fn keep(desk: Arc<Desk>, board: Arc<Board>) {
             // Nothing ends or begins, but the figures move.
             () = sleep(FIGURES), if board.with(|state| state.queue.is_live()) => {}
         }
-        sleep(SETTLE).await;
+        tokio::select! {
+            () = sleep(SETTLE) => {}
+            () = board.urgent.notified() => {}
+        }
         let begun = Instant::now();
         let (at, from) = (Arc::clone(&desk), Arc::clone(&board));
         let write = spawn_blocking(move || at.try_write(|| from.kept()));
         // It ends by itself, or with an internal error that has been reported.
         let _ = write.await;
-        sleep(REST.max(begun.elapsed() * SHARE)).await;
+        tokio::select! {
+            () = sleep(REST.max(begun.elapsed() * SHARE)) => {}
+            () = board.urgent.notified() => board.urgent.notify_one(),
+        }
     }
 }
 
@@ -274,7 +281,8 @@ impl Desk {
             rate: (rate != self.configured.rate).then_some(rate.unwrap_or(0)),
         };
         let history = lock(&self.history).clone();
-        Saved { limits, queue: bounded(kept.queue), history, deleting: kept.deleting }
+        let Kept { deleting, discarded, .. } = kept;
+        Saved { limits, queue: bounded(kept.queue), history, deleting, discarded }
     }
 }
 

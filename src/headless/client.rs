@@ -136,7 +136,12 @@ async fn drive(
             _ = redraw.tick(), if show.has_bars() => show.rows(engine),
         }
     }
-    Ok(None)
+    // What an earlier run of the session has not deleted.
+    tokio::select! {
+        biased;
+        signal = signals.next() => Ok(Some(signal)),
+        () = engine.all_deleted() => Ok(None),
+    }
 }
 
 /// What came of the jobs.

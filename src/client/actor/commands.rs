@@ -81,6 +81,7 @@ impl Actor {
                 // It may be wanted in another way than before; what is on the disk tells the rest.
                 forgotten.extend(self.kept.remove(&id));
                 state.queue.ask_again(id, new, server);
+                state.deleting.withdraw(id);
                 Event::Changed { id, name: state.queue.name(id).unwrap_or_default(), what: "resumed" }
             };
             jobs.into_iter().map(add).collect()
@@ -129,10 +130,17 @@ impl Actor {
     /// Gives a command to a job; whether it meant something.
     fn apply(&self, id: JobId, input: Input, what: &'static str) -> bool {
         let name = self.board.with(|state| {
-            let name = state.queue.name(id)?;
-            state.queue.command(id, input).then_some(name)
+            let name = state.queue.name(id).filter(|_| state.queue.command(id, input))?;
+            match input {
+                Input::Cancel => state.deleting.note(&state.queue, id),
+                _ => state.deleting.withdraw(id),
+            }
+            Some(name)
         });
         let Some(name) = name else { return false };
+        if input == Input::Cancel {
+            self.board.urgent.notify_one();
+        }
         self.changed(id, name, what);
         true
     }
@@ -171,22 +179,24 @@ impl Actor {
     fn remove(&mut self, ids: &[JobId]) {
         let mut deletions = Vec::new();
         for &id in ids {
-            let phase = self.board.with(|state| state.queue.phase(id));
             let memory = self.kept.remove(&id).map(Box::new);
-            let asked = self.board.with(|state| state.queue.asked(id));
-            if matches!(phase, Some(Phase::Done | Phase::Failed)) {
-                self.board.release(id);
-            } else if self.halt(id) {
-                // Its end finds no job any more, and deletes what has come of it.
-                self.leaving.extend(asked.map(|asked| (id, asked)));
-                self.apply(id, Input::Cancel, "cancelled");
-            } else if matches!(phase, None | Some(Phase::Cancelled)) {
-                self.board.release(id);
-            } else {
-                deletions.push(Deletion::Job { id, asked: asked.map(Box::new), memory });
+            match self.board.with(|state| state.queue.phase(id)) {
+                Some(Phase::Done | Phase::Failed) => self.board.release(id),
+                // Its end finds no job any more, and deletes its partial files.
+                Some(_) if self.halt(id) => drop(self.apply(id, Input::Cancel, "cancelled")),
+                None | Some(Phase::Cancelled) => self.board.release(id),
+                Some(_) => deletions.push(Deletion::Job { id, memory }),
             }
         }
-        let removed = self.board.with(|state| state.queue.remove_all(ids));
+        let removed = self.board.with(|state| {
+            for deletion in &deletions {
+                if let Deletion::Job { id, .. } = deletion {
+                    state.deleting.note(&state.queue, *id);
+                }
+            }
+            state.queue.remove_all(ids)
+        });
+        self.board.urgent.notify_one();
         // They find nothing of each other in the queue.
         deletions.into_iter().for_each(|deletion| self.board.delete(deletion));
         for (id, name) in removed {
@@ -202,5 +212,94 @@ impl Actor {
             _ => tracing::info!("{name}: {what}"),
         }
         self.board.tell(Event::Changed { id, name, what });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{path::PathBuf, time::Duration};
+
+    use tokio::{
+        sync::{mpsc, watch},
+        time::timeout,
+    };
+
+    use super::*;
+    use crate::{
+        client::{
+            board::Board,
+            memory::Memory,
+            reaper::{self, tests::config},
+            worker::Outcome,
+        },
+        protocol::address::Address,
+    };
+
+    fn new() -> NewJob {
+        NewJob {
+            address: Address::parse("fdsp+plain://h/tree").unwrap(),
+            speak: Speak::V1,
+            form: Default::default(),
+            folder: PathBuf::from("/d"),
+            save_as: None,
+            existing: Default::default(),
+            checksum: None,
+            extract: false,
+        }
+    }
+
+    /// An actor with a job whose transfer runs, until `ended` is called.
+    fn running() -> (Actor, JobId, mpsc::UnboundedReceiver<Deletion>) {
+        let (board, deletions) = Board::new(&config(), mpsc::unbounded_channel().0);
+        let (sender, messages) = mpsc::unbounded_channel();
+        let mut actor = Actor::new(config(), Arc::new(board), sender.downgrade(), messages);
+        let id = actor.board.with(|state| {
+            let server = state.servers.number(&new().address.authority, Speak::V1);
+            let id = state.queue.add(new(), server);
+            state.queue.start(id, Instant::now()).unwrap();
+            id
+        });
+        actor.workers.insert(id, watch::channel(false).0);
+        (actor, id, deletions)
+    }
+
+    fn discarded(actor: &Actor) -> Vec<NewJob> {
+        actor.board.kept().discarded.into_iter().map(|kept| kept.new).collect()
+    }
+
+    #[tokio::test]
+    async fn files_are_to_be_deleted_from_the_command_until_they_are_gone() {
+        for command in [Command::Cancel as fn(Vec<JobId>) -> Command, Command::Remove] {
+            let (mut actor, id, deletions) = running();
+            actor.command(command(vec![id]));
+            assert_eq!(discarded(&actor), [new()]);
+            timeout(Duration::from_secs(10), actor.board.urgent.notified()).await.unwrap();
+            actor.ended(id, Memory::default(), Outcome::Stopped);
+            assert_eq!(discarded(&actor), [new()]);
+            tokio::spawn(reaper::run(Arc::clone(&actor.board), deletions));
+            timeout(Duration::from_secs(10), actor.board.all_deleted()).await.unwrap();
+            assert_eq!(discarded(&actor), []);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_an_engine_that_stops_does_not_get_to_is_left_to_the_next_one() {
+        let (mut actor, id, deletions) = running();
+        actor.command(Command::Remove(vec![id]));
+        actor.board.stop_deleting();
+        actor.ended(id, Memory::default(), Outcome::Stopped);
+        tokio::spawn(reaper::run(Arc::clone(&actor.board), deletions));
+        timeout(Duration::from_secs(10), actor.board.all_deleted()).await.unwrap();
+        assert_eq!(discarded(&actor), [new()]);
+    }
+
+    #[tokio::test]
+    async fn a_job_that_is_resumed_before_its_files_are_deleted_keeps_them() {
+        for add in [false, true] {
+            let (mut actor, id, _deletions) = running();
+            actor.command(Command::Cancel(vec![id]));
+            actor.command(if add { Command::Add(vec![new()]) } else { Command::Retry(vec![id]) });
+            assert_eq!(discarded(&actor), []);
+        }
     }
 }

@@ -248,7 +248,7 @@ impl Job {
 }
 
 /// The name before the server has told one.
-fn first_name(new: &NewJob) -> SafeText {
+pub(in crate::client) fn first_name(new: &NewJob) -> SafeText {
     match new.save_as.as_deref().and_then(Path::file_name) {
         Some(name) => SafeText::from_bytes(name.as_encoded_bytes()),
         None => SafeText::new(new.address.path.name().unwrap_or("/")),

@@ -46,6 +46,8 @@ pub struct Saved {
     pub history: Vec<String>,
     /// Work folders that are marked as deleted, and are still to be deleted.
     pub deleting: Vec<PathBuf>,
+    /// Jobs that were cancelled or removed, and whose partial files are still to be deleted.
+    pub discarded: Vec<KeptJob>,
 }
 
 /// Limits that somebody has changed.
@@ -116,21 +118,21 @@ struct Document {
     history: Vec<String>,
     #[serde(default)]
     deleting: Vec<FilePath>,
+    #[serde(default)]
+    discarded: Vec<Line>,
 }
 
 /// Writes a session.
 pub(super) fn format(saved: &Saved) -> serde_json::Result<String> {
     let mut text = format!("{{\n  \"fdsp-session\": {VERSION},\n");
     text += &format!("  \"limits\": {},\n", serde_json::to_string(&saved.limits)?);
-    text += "  \"queue\": [";
-    for (index, job) in saved.queue.iter().enumerate() {
-        text += if index == 0 { "\n    " } else { ",\n    " };
-        text += &serde_json::to_string(&Line::from(job))?;
-    }
-    text += if saved.queue.is_empty() { "],\n" } else { "\n  ],\n" };
+    add_jobs(&mut text, "queue", &saved.queue)?;
     if !saved.deleting.is_empty() {
         let paths: Vec<_> = saved.deleting.iter().map(|path| FilePath::from(path.as_path())).collect();
         text += &format!("  \"deleting\": {},\n", serde_json::to_string(&paths)?);
+    }
+    if !saved.discarded.is_empty() {
+        add_jobs(&mut text, "discarded", &saved.discarded)?;
     }
     text += "  \"history\": [";
     for (index, entry) in saved.history.iter().enumerate() {
@@ -139,6 +141,16 @@ pub(super) fn format(saved: &Saved) -> serde_json::Result<String> {
     }
     text += if saved.history.is_empty() { "]\n" } else { "\n  ]\n" };
     Ok(text + "}\n")
+}
+
+fn add_jobs(text: &mut String, member: &str, jobs: &[KeptJob]) -> serde_json::Result<()> {
+    *text += &format!("  \"{member}\": [");
+    for (index, job) in jobs.iter().enumerate() {
+        *text += if index == 0 { "\n    " } else { ",\n    " };
+        *text += &serde_json::to_string(&Line::from(job))?;
+    }
+    *text += if jobs.is_empty() { "],\n" } else { "\n  ],\n" };
+    Ok(())
 }
 
 /// Reads a session.
@@ -155,17 +167,24 @@ pub fn parse(bytes: &[u8]) -> Result<Saved, FormatError> {
         return Err(FormatError::Version(version));
     }
     let document: Document = serde_json::from_slice(bytes).map_err(damaged)?;
-    let job = |(index, line): (usize, Line)| {
-        line.read().map_err(|reason| {
-            FormatError::Damaged(SafeText::new(&format!("download {} of the queue: {reason}", index + 1)))
-        })
+    let jobs = |lines: Vec<Line>, place: &str| -> Result<Vec<KeptJob>, FormatError> {
+        let job = |(index, line): (usize, Line)| {
+            line.read().map_err(|reason| {
+                FormatError::Damaged(SafeText::new(&format!(
+                    "download {} of the {place}: {reason}",
+                    index + 1
+                )))
+            })
+        };
+        lines.into_iter().enumerate().map(job).collect()
     };
     let path = |path: FilePath| path.read().map_err(|reason| FormatError::Damaged(SafeText::new(&reason)));
     Ok(Saved {
         limits: document.limits,
-        queue: document.queue.into_iter().enumerate().map(job).collect::<Result<_, _>>()?,
+        queue: jobs(document.queue, "queue")?,
         history: document.history,
         deleting: document.deleting.into_iter().map(path).collect::<Result<_, _>>()?,
+        discarded: jobs(document.discarded, "discarded ones")?,
     })
 }
 

@@ -1,6 +1,8 @@
 //! What an earlier run has left of a job goes when a later one gives it up.
 
-use fdsp::client::{Command, Existing, Form, JobId, KeptJob, KeptState, NewJob, resume};
+use fdsp::client::{
+    Command, Existing, Form, JobId, Kept, KeptJob, KeptState, Limits, NewJob, Session, SessionName, resume,
+};
 
 use crate::resume::{
     proxy::Proxy,
@@ -44,6 +46,39 @@ fn it_goes_whatever_it_is_and_whatever_has_become_of_it() {
         ] {
             assert!(left(form, state.clone(), command, false).is_empty(), "{form:?} {state:?}");
         }
+    }
+}
+
+/// A session that holds a download that was given up, as a run that was killed right after the command leaves it.
+#[test]
+fn a_run_that_was_killed_before_it_deleted_anything_leaves_it_to_the_next_one() {
+    for form in [Form::Auto, Form::Tree] {
+        let served = Served::new();
+        served.write("d/a", &content(5 * MIB, 1));
+        let folder = Folder::new();
+        let gate = Proxy::gate(served.at(), 2 * (MIB + 1000) + 8000);
+        let (path, name) = if form == Form::Tree { ("d", "d") } else { ("d/a", "a") };
+        let job = NewJob { form, ..folder.job(gate.at(), path, Existing::Keep) };
+        let run = folder.begin_job(job.clone());
+        let control = folder.path("d.part/fdsp-control");
+        until("something of it", || folder.listed(name) >= 2 || control.exists());
+        run.stop();
+        assert!(!folder.names().is_empty());
+
+        let sessions = tempfile::tempdir().unwrap();
+        let open = || Session::open(sessions.path(), &SessionName::default(), Limits::default()).unwrap();
+        let discarded = vec![KeptJob { state: KeptState::Cancelled, ..job.into() }];
+        open().session.save(Kept { discarded, ..Kept::default() }).unwrap();
+        let opened = open();
+        assert_eq!(opened.saved.discarded.len(), 1);
+        let (engine, _events) = resume(config(), opened.saved.queue).unwrap();
+        opened.session.follow(&engine);
+        until("an empty folder", || folder.names().is_empty());
+        until("a session without it", || engine.kept().discarded.is_empty());
+        engine.command(Command::Stop);
+        opened.session.save(engine.join(PATIENCE)).unwrap();
+        drop(opened.session);
+        assert_eq!(open().saved.discarded, []);
     }
 }
 

@@ -122,9 +122,10 @@ prop_compose! {
         queue in prop::collection::vec(job(), 0..6), history in prop::collection::vec(any::<String>(), 0..4),
         jobs in any::<Option<usize>>(), rate in any::<Option<u64>>(),
         deleting in prop::collection::vec("/[a-z\u{e9}]{1,5}", 0..3),
+        discarded in prop::collection::vec(job(), 0..3),
     ) -> Saved {
         let deleting = deleting.into_iter().map(Into::into).collect();
-        Saved { limits: Changed { jobs, segments: jobs, rate }, queue, history, deleting }
+        Saved { limits: Changed { jobs, segments: jobs, rate }, queue, history, deleting, discarded }
     }
 }
 
@@ -143,9 +144,10 @@ proptest! {
         let text = format(&saved).expect("JSON");
         prop_assert!(!text.contains('\u{1b}'), "a person can read it");
         let deleting = usize::from(!saved.deleting.is_empty());
+        let discarded = if saved.discarded.is_empty() { 0 } else { 1 + lines(saved.discarded.len()) };
         prop_assert_eq!(
             text.lines().count(),
-            6 + lines(saved.queue.len()) + lines(saved.history.len()) + deleting
+            6 + lines(saved.queue.len()) + lines(saved.history.len()) + deleting + discarded
         );
         prop_assert_eq!(parse(text.as_bytes()), Ok(saved));
     }
