@@ -1,9 +1,15 @@
 //! One connection to a server: dialled, greeted, and asked one thing after the other.
 
-use std::{collections::VecDeque, ops::ControlFlow, pin::pin, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    ops::ControlFlow,
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::{
-    task::block_in_place,
+    task::{block_in_place, yield_now},
     time::{sleep, timeout},
 };
 
@@ -32,6 +38,9 @@ const FAREWELL: Duration = Duration::from_millis(100);
 /// How often what came is kept on the disk, at least: a kill costs what came within twice this time.
 pub(super) const KEEP_INTERVAL: Duration = Duration::from_millis(500);
 
+/// How long what came is handed on before the task looks whether it is told to stop: the files of one buffer may take the disk a second.
+const SLICE: Duration = Duration::from_millis(5);
+
 /// Requests that are asked at the same time where there are many.
 const PIPELINED: usize = 4;
 
@@ -45,6 +54,16 @@ pub(super) trait Talk {
     fn skipped(&mut self) -> Option<Vec<u8>>;
     /// Nothing came for a while: what came before is kept.
     fn quiet(&mut self) -> Result<(), Fault>;
+}
+
+/// How much of what came was taken.
+enum Taken<T> {
+    /// What came before whoever takes it broke off with this.
+    Until(T),
+    /// Some of it: it is time to look at anything else.
+    Some,
+    /// All of it.
+    All,
 }
 
 /// See the module.
@@ -61,6 +80,8 @@ pub(super) struct Link {
     stale: bool,
     /// The server said goodbye, or something went wrong.
     broken: bool,
+    /// When the task of the transfer last looked at anything else.
+    looked: Instant,
 }
 
 impl Link {
@@ -80,6 +101,7 @@ impl Link {
             parallel: false,
             stale: false,
             broken: false,
+            looked: Instant::now(),
         })
     }
 
@@ -192,8 +214,14 @@ impl Link {
             let (count, pending) = self.wire.try_write(self.machine.outgoing())?;
             self.machine.sent(count);
             // The first time, what came with the answer before.
-            if let ControlFlow::Break(result) = block_in_place(|| self.receive(take))? {
-                return Ok(result);
+            match block_in_place(|| self.receive(take))? {
+                Taken::Until(result) => return Ok(result),
+                Taken::Some => {
+                    yield_now().await;
+                    self.looked = Instant::now();
+                    continue;
+                }
+                Taken::All => {}
             }
             let turn = {
                 let mut turn = pin!(self.wire.turn(limiter, pending));
@@ -225,12 +253,15 @@ impl Link {
         }
     }
 
-    /// Hands on what came.
+    /// Hands on what came, until it is time to look at anything else.
     fn receive<T>(
         &mut self,
         take: &mut impl FnMut(Option<Event<'_>>) -> Result<ControlFlow<T>, Fault>,
-    ) -> Result<ControlFlow<T>, Fault> {
+    ) -> Result<Taken<T>, Fault> {
         loop {
+            if self.looked.elapsed() >= SLICE {
+                return Ok(Taken::Some);
+            }
             let (used, event) = self.machine.receive(self.wire.unread()).map_err(|violation| {
                 self.broken = true;
                 Fault::violation(self.wire.peer(), &violation)
@@ -269,9 +300,9 @@ impl Link {
                 self.working.pop_front();
             }
             match flow? {
-                ControlFlow::Continue(()) if idle => return Ok(ControlFlow::Continue(())),
+                ControlFlow::Continue(()) if idle => return Ok(Taken::All),
                 ControlFlow::Continue(()) => {}
-                done @ ControlFlow::Break(_) => return Ok(done),
+                ControlFlow::Break(result) => return Ok(Taken::Until(result)),
             }
         }
     }
@@ -299,8 +330,11 @@ impl Link {
 #[cfg(test)]
 mod tests {
     use std::{
+        cell::Cell,
+        future::poll_fn,
         io::{Read, Write},
         net::{TcpListener, TcpStream},
+        task::Poll,
     };
 
     use crate::{
@@ -352,6 +386,41 @@ mod tests {
                 return;
             }
         }
+    }
+
+    /// The answers that are in the buffer may keep the disk busy for longer than a transfer may take to stop.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_task_that_is_told_to_stop_does_not_take_all_that_came_first() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = listener.local_addr().unwrap();
+        let serving = std::thread::spawn(move || serve(listener.accept().unwrap().0));
+        let authority = Authority::new("127.0.0.1", at.port(), Security::Plain);
+        let timeouts = Timeouts {
+            silence: Duration::from_secs(10),
+            speed_limit: 0,
+            speed_time: Duration::from_secs(10),
+        };
+        let servers = Arc::new(Servers::new(Trust::default()));
+        let mut link = Link::open(&authority, timeouts, &servers).await.unwrap();
+        for _ in 0..REQUESTS {
+            link.send(&Request::List(List::default()));
+        }
+        let (limiter, stopped, mut late) = (Limiter::new(None), Cell::new(false), 0);
+        let answered = link.answers(&limiter, |event| {
+            if event.is_some() {
+                late += usize::from(stopped.replace(true));
+                std::thread::sleep(SLICE);
+            }
+            Ok(ControlFlow::<()>::Continue(()))
+        });
+        tokio::select! {
+            biased;
+            () = poll_fn(|_| if stopped.get() { Poll::Ready(()) } else { Poll::Pending }) => {}
+            answered = answered => answered.unwrap(),
+        }
+        assert_eq!(late, 0);
+        drop(link);
+        serving.join().unwrap();
     }
 
     #[tokio::test(flavor = "multi_thread")]
