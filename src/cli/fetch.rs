@@ -13,7 +13,7 @@ use crate::{
     },
     config::Settings,
     protocol::{
-        address::{Address, Authority, Security},
+        address::{Address, Authority, Security, untold},
         odd_name,
         path::RemotePath,
     },
@@ -131,7 +131,7 @@ impl Fetch {
     /// It is no address, or a path without a server.
     pub fn resolve(&self, text: &str) -> Result<Address, UsageError> {
         if text.contains("://") {
-            return Address::parse(text).map_err(|error| UsageError(error.to_string()));
+            return Address::parse(text).map_err(|error| UsageError(format!("'{}': {error}", untold(text))));
         }
         let Some(authority) = self.server.clone() else {
             return wrong(format!(
@@ -280,14 +280,6 @@ fn place(job: &mut NewJob, local: &Path) -> Result<(), UsageError> {
             Ok(())
         }
         _ => wrong(format!("'{}' is not a path to save as", shown(local.as_os_str()))),
-    }
-}
-
-/// A text that is not what it should be, for a sentence. What is before an `@` may have been meant as a token, and is kept back.
-fn untold(text: &str) -> SafeText {
-    match text.rsplit_once('@') {
-        Some((_, rest)) => SafeText::new(&format!("…@{rest}")),
-        None => SafeText::new(text),
     }
 }
 

@@ -1,6 +1,10 @@
 //! Connecting to a name that may have several addresses.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
@@ -11,7 +15,7 @@ use tokio::{
 
 use crate::{platform::reason, protocol::address::Authority};
 
-use super::retry::Fault;
+use super::{TroubleKind, retry::Fault};
 
 /// An address that does not answer gets a rival after this (RFC 8305, section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -34,7 +38,11 @@ pub(super) async fn dial(authority: &Authority, patience: Duration) -> Result<Tc
         .await
         .map_err(|_| late(&format!("looking up {}", authority.host)))?
         .map_err(|error| unknown_host(&authority.host, &error, began))?;
-    let addresses = interleave(resolved.collect());
+    let (addresses, without_zone): (Vec<_>, Vec<_>) = resolved.partition(|address| !lacks_zone(address));
+    if let (true, Some(address)) = (addresses.is_empty(), without_zone.first()) {
+        return Err(no_zone(&peer, address.ip()));
+    }
+    let addresses = interleave(addresses);
     if addresses.is_empty() {
         return Err(Fault::unknown_host(began, format!("{} has no address", authority.host)));
     }
@@ -62,10 +70,29 @@ fn unknown_host(host: &str, error: &io::Error, began: std::time::Instant) -> Fau
     let words = text.strip_prefix("failed to lookup address information: ").unwrap_or(&text);
     let message = format!("cannot find the host {host}: {}", words.to_lowercase());
     if text.contains("Temporary failure") || text.contains("ry again") {
-        Fault::unreachable(began, message)
-    } else {
-        Fault::unknown_host(began, message)
+        return Fault::unreachable(began, message);
     }
+    let message = match host.split_once('%') {
+        Some((_, zone)) => {
+            format!(
+                "cannot find the host {host}: this machine has no network interface {zone}; check the name after the '%'"
+            )
+        }
+        None => format!("{message}; check the name"),
+    };
+    Fault::unknown_host(began, message)
+}
+
+/// Whether it is an address of a link, and does not say of which one.
+fn lacks_zone(address: &SocketAddr) -> bool {
+    matches!(address, SocketAddr::V6(address) if address.ip().is_unicast_link_local() && address.scope_id() == 0)
+}
+
+fn no_zone(peer: &str, address: IpAddr) -> Fault {
+    let message = format!(
+        "cannot connect to {peer}: {address} is valid only on one network; add the interface to the address, as in {address}%eth0"
+    );
+    Fault::never(TroubleKind::Connection, message)
 }
 
 /// The families in turn, each in the resolver's order, beginning with the resolver's favourite.
@@ -115,7 +142,10 @@ async fn race(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{client::TroubleKind, protocol::address::Security};
+    use crate::{
+        client::{TroubleKind, retry::Verdict},
+        protocol::address::Security,
+    };
 
     fn address(text: &str) -> SocketAddr {
         text.parse().unwrap()
@@ -151,6 +181,28 @@ mod tests {
         let said = format!("cannot connect to 127.0.0.1:{port}: connection refused");
         assert_eq!(fault.trouble.message.as_str(), said);
         assert_eq!(fault.trouble.kind, TroubleKind::Connection);
+    }
+
+    #[tokio::test]
+    async fn an_address_of_a_link_needs_its_interface() {
+        let dial = async |host: &str| {
+            let authority = Authority::new(host, 1, Security::Plain);
+            dial(&authority, Duration::from_secs(5)).await.unwrap_err()
+        };
+        let fault = dial("fe80::1").await;
+        assert_eq!(fault.verdict, Verdict::Never);
+        assert!(fault.trouble.message.as_str().ends_with("as in fe80::1%eth0"), "{}", fault.trouble);
+        let fault = dial("fe80::1%nope").await;
+        assert!(fault.trouble.message.as_str().contains("no network interface nope;"), "{}", fault.trouble);
+        assert_eq!(fault.unreachable_since(false), None);
+    }
+
+    #[test]
+    fn a_name_that_is_wrong_is_to_be_checked() {
+        let error = io::Error::other("failed to lookup address information: Name or service not known");
+        let fault = unknown_host("nas", &error, std::time::Instant::now());
+        let said = "cannot find the host nas: name or service not known; check the name";
+        assert_eq!(fault.trouble.message.as_str(), said);
     }
 
     #[test]

@@ -197,16 +197,20 @@ impl Part {
         let folder = Arc::clone(&self.folder);
         let notes = self.journal.notes().clone();
         self.open = Some(Writer::new(file, self.path(), folder, notes, stamp));
-        if self.file_id.is_some_and(|id| id != stamp.id) {
+        let is_new = self.file_id.is_none() && stamp.length == 0;
+        if self.file_id != Some(stamp.id) {
             // Somebody has put another one there.
             self.ours = stamp.length == 0;
         }
-        Ok(self.stamp == Some(stamp))
+        Ok(is_new || self.stamp == Some(stamp))
     }
 
     /// Closes it with a note of what is in it, and gives it free for others. At rest it has no more of the disk than what is
-    /// in it.
+    /// in it; if nothing is, it is deleted.
     pub(super) fn close(&mut self, kept: Option<(&Source, &Blocks)>) {
+        if self.ours && self.length().is_ok_and(|length| length == 0) && self.is_in_place() {
+            return self.remove_empty();
+        }
         let Some(open) = self.open.take() else { return };
         if self.ours {
             open.change(|file| platform::release_space(file));
@@ -276,9 +280,18 @@ impl Part {
     /// Deletes it, if it is still the one that was made here and nobody else works on it.
     pub(super) fn discard(mut self) {
         let is_open = self.open.is_some() || self.reopen().is_ok();
-        if !self.ours || !is_open || !self.is_in_place() {
-            return;
+        if self.ours && is_open && self.is_in_place() {
+            self.remove();
         }
+    }
+
+    /// Closes and deletes it. It can be opened again.
+    fn remove_empty(&mut self) {
+        self.remove();
+        (self.open, self.file_id, self.stamp) = (None, None, None);
+    }
+
+    fn remove(&mut self) {
         self.journal.remove();
         if let Err(error) = rustix::fs::unlinkat(&self.folder.handle, &self.name, AtFlags::empty()) {
             tracing::warn!("cannot delete {}: {error}", self.path().shown());

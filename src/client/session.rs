@@ -150,6 +150,11 @@ struct Writer {
 }
 
 impl Session {
+    /// Whether there is a session of this name in a folder of sessions, even if its queue was never written.
+    pub fn exists(folder: &Path, name: &SessionName) -> bool {
+        ["json", "lock"].iter().any(|kind| folder.join(format!("{name}.{kind}")).symlink_metadata().is_ok())
+    }
+
     /// Opens a session in a folder of sessions, for this process alone. A file that cannot be understood is set aside
     /// under another name, and the session begins empty.
     ///

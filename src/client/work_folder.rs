@@ -33,6 +33,9 @@ pub(super) fn cannot_lock(path: &Path, error: &io::Error) -> Fault {
     ))
 }
 
+/// What to do where another client works in a file or folder.
+pub(super) const IN_USE_ADVICE: &str = "wait until it has finished, stop it, or save to another folder";
+
 /// What one is for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Purpose {
@@ -52,7 +55,7 @@ pub(super) fn open(folder: &Folder, name: &OsStr, purpose: &Purpose) -> Result<F
     let shown = path.shown();
     let refuse = |why: &str| Fault::disk(format!("{shown} {why}; move it away"));
     let failed = |error: &io::Error| Fault::disk(format!("cannot use {shown}: {}", reason(error)));
-    let busy = || Fault::disk(format!("another client is {} to {shown}", purpose.doing));
+    let busy = || Fault::disk(format!("another client is {} to {shown}; {IN_USE_ADVICE}", purpose.doing));
     // Whoever held the lock may have deleted it between our opening and locking it.
     for _ in 0..8 {
         // What it becomes may be private.

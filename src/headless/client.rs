@@ -18,7 +18,7 @@ use crate::{
         self, Command, Engine, Event, JobId, KeptJob, KeptState, Session,
         session::{Opened, Saved},
     },
-    text,
+    text::{self, SafeText},
 };
 
 /// How long an interrupted engine may take to put what it has on the disk.
@@ -29,6 +29,15 @@ const FAREWELL: Duration = Duration::from_secs(5);
 /// # Errors
 /// The system gives no threads, or the session cannot be used.
 pub fn run(fetch: &Fetch, style: Style) -> Result<Exit, Problem> {
+    if let (Some(Chosen { name, folder, .. }), true) = (&fetch.session, fetch.jobs.is_empty())
+        && !Session::exists(folder, name)
+    {
+        let folder = SafeText::from_path(folder);
+        let sentence = format!(
+            "there is no session '{name}' in {folder}: check the name, or give an address to begin it with"
+        );
+        return Err(Problem::new(Exit::Usage, sentence));
+    }
     let mut damaged = false;
     let opened = match &fetch.session {
         Some(Chosen { name, folder, .. }) => Some(Session::open(folder, name, fetch.configured)?),

@@ -10,6 +10,7 @@ use super::{
     pin::{Pin, PinError},
     token::{Token, TokenError},
 };
+use crate::text::SafeText;
 
 /// The port where none is named.
 pub const DEFAULT_PORT: u16 = 7878;
@@ -62,6 +63,9 @@ pub enum AddressError {
     /// No `://` in it.
     #[error("an address begins with a scheme: write {SECURE}://HOST[:PORT]/PATH")]
     NoScheme,
+    /// More than an address.
+    #[error("this is not an address alone: write only {SECURE}://HOST[:PORT]/PATH, a blank in it as %20")]
+    NotAlone,
     /// Another scheme.
     #[error("{0}:// is not supported: write {SECURE}://HOST[:PORT]/PATH")]
     OtherScheme(String),
@@ -80,6 +84,9 @@ pub enum AddressError {
     /// An IPv6 address without brackets.
     #[error("an IPv6 address is written in brackets: write {SECURE}://[::1]:{DEFAULT_PORT}/PATH")]
     NoBrackets,
+    /// Nothing stands behind the colon.
+    #[error("there is no port after the ':': write a number from 1 to 65535, or leave the ':' out")]
+    NoPort,
     /// What stands behind the colon is no port.
     #[error("'{0}' is not a port: it is a number from 1 to 65535")]
     Port(String),
@@ -121,6 +128,7 @@ impl Address {
             (PLAIN, None) => Security::Plain,
             (PLAIN, Some(_)) => return Err(AddressError::PlainPin),
             (SECURE, pin) => Security::Tls { pin: pin.map(Pin::parse).transpose()? },
+            _ if !scheme.bytes().all(is_scheme) => return Err(AddressError::NotAlone),
             _ => return Err(AddressError::OtherScheme(shown(scheme))),
         };
         let (authority, path) = match rest.find('/') {
@@ -293,6 +301,10 @@ fn name(text: &str) -> Result<String, AddressError> {
     Ok(text.to_ascii_lowercase())
 }
 
+fn is_scheme(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.')
+}
+
 fn is_host(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_')
 }
@@ -301,6 +313,9 @@ fn is_host(byte: u8) -> bool {
 fn port(text: &str) -> Result<u16, AddressError> {
     if text.is_empty() {
         return Ok(DEFAULT_PORT);
+    }
+    if text == ":" {
+        return Err(AddressError::NoPort);
     }
     let wrong = || AddressError::Port(shown(text.trim_start_matches(':')));
     let digits = text.strip_prefix(':').ok_or_else(wrong)?;
@@ -344,10 +359,24 @@ fn decode(text: &str) -> Result<String, AddressError> {
     Ok(odd_name::to_text(&bytes).into_owned())
 }
 
+/// A text that is not an address, for a sentence. What is before an `@` may have been meant as a token, and is kept back.
+pub fn untold(text: &str) -> SafeText {
+    match text.rsplit_once('@') {
+        Some((_, rest)) => SafeText::new(&format!("…@{rest}")),
+        None => SafeText::new(text),
+    }
+}
+
 /// A piece of the user's text for a sentence: short, and nothing that a terminal obeys.
 fn shown(text: &str) -> String {
     const LIMIT: usize = 60;
-    let mut shown: String = text.chars().take(LIMIT).flat_map(char::escape_debug).collect();
+    let mut shown = String::new();
+    for letter in text.chars().take(LIMIT) {
+        match letter {
+            '\'' | '"' => shown.push(letter),
+            _ => shown.extend(letter.escape_debug()),
+        }
+    }
     if text.chars().count() > LIMIT {
         shown.push('…');
     }

@@ -182,6 +182,25 @@ fn wrong_usage() {
     }
 }
 
+/// A name that was mistyped must not look like a queue that is done.
+#[test]
+fn a_session_that_does_not_exist_is_wrong_usage_and_an_empty_one_is_not() {
+    let home = home();
+    let outcome = home.run(["--headless", "--session", "nosuch"]);
+    assert_eq!(outcome.code, 2, "{outcome:#?}");
+    assert!(outcome.is_one_sentence().contains("there is no session 'nosuch'"), "{outcome:#?}");
+    assert!(!file(&home, "nosuch").with_extension("lock").exists());
+    let service = serve(&home);
+    let small = service.at("small.txt");
+    assert_eq!(home.run(["-q", "--session", "nightly", "-d", "got", &small]).code, 0);
+    let outcome = home.run(["--headless", "--session", "nightly"]);
+    assert_eq!(
+        (outcome.code, outcome.stderr.contains("nothing is left to fetch")),
+        (0, true),
+        "{outcome:#?}"
+    );
+}
+
 /// Whatever moment a run is killed at, the queue is a whole one, and nothing of it is lost.
 #[test]
 fn killed_at_any_moment() {

@@ -10,7 +10,12 @@ use std::{
 use rustix::fs::{AtFlags, Mode, OFlags};
 
 use crate::{
-    client::{folder::Folder, lock, retry::Fault, work_folder::cannot_lock},
+    client::{
+        folder::Folder,
+        lock,
+        retry::Fault,
+        work_folder::{IN_USE_ADVICE, cannot_lock},
+    },
     platform::reason,
     text::ShowPath,
 };
@@ -46,7 +51,7 @@ pub(super) fn open(folder: &Folder, name: &OsStr, target: &OsStr) -> Result<File
         match lock::lock(&file, lock::MOMENT) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(Fault::disk(format!("another client is downloading to {path}")));
+                return Err(in_use(&path));
             }
             Err(TryLockError::Error(error)) => return Err(cannot_lock(&folder.join(name), &error)),
         }
@@ -68,5 +73,9 @@ pub(super) fn open(folder: &Folder, name: &OsStr, target: &OsStr) -> Result<File
             return Ok(file);
         }
     }
-    Err(Fault::disk(format!("another client is downloading to {path}")))
+    Err(in_use(&path))
+}
+
+fn in_use(path: &impl std::fmt::Display) -> Fault {
+    Fault::disk(format!("another client is downloading to {path}; {IN_USE_ADVICE}"))
 }

@@ -105,9 +105,29 @@ fn a_part_of_an_earlier_version_becomes_private() {
 fn a_second_client_is_told() {
     let (_dir, folder) = folder();
     let mut first = Part::create(&folder, "x".as_ref()).unwrap();
-    assert!(refused(&folder).starts_with("another client is downloading to "));
+    let refused = refused(&folder);
+    assert!(refused.starts_with("another client is downloading to "), "{refused}");
+    assert!(
+        refused.ends_with("; wait until it has finished, stop it, or save to another folder"),
+        "{refused}"
+    );
     first.close(None);
     Part::create(&folder, "x".as_ref()).unwrap();
+}
+
+/// The server may refuse a file only after it has announced it.
+#[test]
+fn one_in_which_nothing_is_goes_when_it_is_closed() {
+    let (dir, folder) = folder();
+    let mut part = Part::create(&folder, "x".as_ref()).unwrap();
+    fs::write(dir.path().join("x.part.fdsp"), "").unwrap();
+    part.claim(3, None).unwrap();
+    part.close(None);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    assert!(part.reopen().unwrap(), "it is not taken for one that was changed");
+    part.write(b"abc", 0).unwrap();
+    part.close(None);
+    assert_eq!(fs::read(dir.path().join("x.part")).unwrap(), b"abc");
 }
 
 #[test]

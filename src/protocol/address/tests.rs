@@ -63,7 +63,8 @@ fn a_token_is_shown_only_on_demand() {
 #[test]
 fn every_wrong_form_gets_its_sentence() {
     use AddressError::{
-        Host, Ipv6, NoBrackets, NoHost, NoScheme, OtherScheme, Path, Percent, Pin, PlainPin, Port, Token,
+        Host, Ipv6, NoBrackets, NoHost, NoPort, NoScheme, NotAlone, OtherScheme, Path, Percent, Pin,
+        PlainPin, Port, Token,
     };
     let own = str::to_owned;
     for (text, error) in [
@@ -80,6 +81,8 @@ fn every_wrong_form_gets_its_sentence() {
         ("fdsp://S3cret-S3cret@S3cret-S3cret@host/x", Token(TokenError)),
         ("http://host/x", OtherScheme(own("http"))),
         ("://host", OtherScheme(own(""))),
+        ("curl -L -o a.zip 'https://host/a.zip'", NotAlone),
+        ("'fdsp://host/x", NotAlone),
         ("fdsp+plain://", NoHost),
         ("fdsp+plain:///x", NoHost),
         ("fdsp+plain://:80/x", NoHost),
@@ -93,7 +96,7 @@ fn every_wrong_form_gets_its_sentence() {
         ("fdsp+plain://[]/x", Ipv6(own(""))),
         ("fdsp+plain://[fe80::1%]/x", Ipv6(own("fe80::1%"))),
         ("fdsp+plain://[::1]80/x", Port(own("80"))),
-        ("fdsp+plain://host:/x", Port(own(""))),
+        ("fdsp+plain://host:/x", NoPort),
         ("fdsp+plain://host:0/x", Port(own("0"))),
         ("fdsp+plain://host:65536/x", Port(own("65536"))),
         ("fdsp+plain://host:-1/x", Port(own("-1"))),

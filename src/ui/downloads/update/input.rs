@@ -3,7 +3,10 @@
 use super::{browser, focus};
 use crate::{
     client::{Command, NewJob, Trouble},
-    protocol::{address::Authority, message::Entries},
+    protocol::{
+        address::{Authority, untold},
+        message::Entries,
+    },
     ui::{
         actions::Action,
         downloads::{
@@ -103,7 +106,7 @@ pub(super) fn add_all(model: &mut Model, lines: &[String]) -> Vec<Effect> {
             }
             Err(error) => {
                 refused += 1;
-                problem.get_or_insert(error);
+                problem.get_or_insert_with(|| format!("'{}': {error}", untold(line)));
             }
         }
     }

@@ -90,7 +90,7 @@ fn an_archive_without_end() {
     let mut client = engine(NEVER);
     let trouble = client.get(at, "a").unwrap_err();
     assert!(trouble.message.as_str().contains("more data than"), "{trouble}");
-    let left = fs::metadata(client.path("a.zip.part")).unwrap().len();
+    let left = fs::metadata(client.path("a.zip.part")).map_or(0, |data| data.len());
     assert!(left <= 2 * MIB as u64, "{left} bytes are left");
 }
 
