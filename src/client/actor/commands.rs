@@ -14,16 +14,17 @@ use crate::{
     },
     protocol::address::Authority,
     text::SafeText,
+    units,
 };
 
 impl Actor {
     pub(super) fn command(&mut self, command: Command) {
         match command {
             Command::Add(jobs) => self.add(jobs),
-            Command::Pause(ids) => ids.into_iter().for_each(|id| self.pause(id)),
+            Command::Pause(ids) => self.each(ids, "paused", Actor::pause),
             Command::Resume(ids) => self.again(ids, Input::Resume),
             Command::Retry(ids) => self.again(ids, Input::Retry),
-            Command::Cancel(ids) => ids.into_iter().for_each(|id| self.cancel(id)),
+            Command::Cancel(ids) => self.each(ids, "cancelled", Actor::cancel),
             Command::Remove(ids) => self.remove(&ids),
             Command::Move(ids, places) => self.board.with(|state| state.queue.move_by(&ids, places)),
             Command::ClearFinished => {
@@ -127,8 +128,14 @@ impl Actor {
         self.again(refused, Input::Retry);
     }
 
-    /// Gives a command to a job; whether it meant something.
-    fn apply(&self, id: JobId, input: Input, what: &'static str) -> bool {
+    /// Does something to each of these jobs, and logs it once.
+    fn each(&mut self, ids: Vec<JobId>, what: &str, act: fn(&mut Actor, JobId) -> Option<SafeText>) {
+        let names: Vec<_> = ids.into_iter().filter_map(|id| act(self, id)).collect();
+        log_changed(&names, what);
+    }
+
+    /// Gives a command to a job. Returns its name if that meant something.
+    fn apply(&self, id: JobId, input: Input, what: &'static str) -> Option<SafeText> {
         let name = self.board.with(|state| {
             let name = state.queue.name(id).filter(|_| state.queue.command(id, input))?;
             match input {
@@ -136,22 +143,23 @@ impl Actor {
                 _ => state.deleting.withdraw(id),
             }
             Some(name)
-        });
-        let Some(name) = name else { return false };
+        })?;
         if input == Input::Cancel {
             self.board.urgent.notify_one();
         }
-        self.changed(id, name, what);
-        true
+        self.board.tell(Event::Changed { id, name: name.clone(), what });
+        Some(name)
     }
 
     /// Resumes jobs. Servers of theirs that could not be reached are tried now.
     fn again(&self, ids: Vec<JobId>, input: Input) {
         let now = Instant::now();
+        let mut names = Vec::new();
         for id in ids {
-            self.apply(id, input, "resumed");
+            names.extend(self.apply(id, input, "resumed"));
             self.board.with(|state| state.queue.server(id).map(|server| state.servers.try_now(server, now)));
         }
+        log_changed(&names, "resumed");
     }
 
     /// Stops a transfer; `false` if there is none. Its end is reported later.
@@ -160,20 +168,23 @@ impl Actor {
         self.workers.get(&id).map(|stop| stop.send(true)).is_some()
     }
 
-    fn pause(&mut self, id: JobId) {
-        if self.apply(id, Input::Pause, "paused")
-            && !self.halt(id)
+    fn pause(&mut self, id: JobId) -> Option<SafeText> {
+        let name = self.apply(id, Input::Pause, "paused")?;
+        if !self.halt(id)
             && let Some(memory) = self.kept.remove(&id)
         {
             self.close(id, memory, None, false);
         }
+        Some(name)
     }
 
-    fn cancel(&mut self, id: JobId) {
-        if self.apply(id, Input::Cancel, "cancelled") && !self.halt(id) {
+    fn cancel(&mut self, id: JobId) -> Option<SafeText> {
+        let name = self.apply(id, Input::Cancel, "cancelled")?;
+        if !self.halt(id) {
             let memory = self.kept.remove(&id);
             self.discard(id, memory);
         }
+        Some(name)
     }
 
     fn remove(&mut self, ids: &[JobId]) {
@@ -200,18 +211,19 @@ impl Actor {
         // They find nothing of each other in the queue.
         deletions.into_iter().for_each(|deletion| self.board.delete(deletion));
         for (id, name) in removed {
-            self.changed(id, name, "removed");
+            // A whole queue may be cleared at once.
+            tracing::debug!("{name}: removed");
+            self.board.tell(Event::Changed { id, name, what: "removed" });
         }
     }
+}
 
-    /// Somebody wanted it so.
-    fn changed(&self, id: JobId, name: SafeText, what: &'static str) {
-        match what {
-            // Out of sight is out of mind, and a whole queue may be cleared at once.
-            "removed" => tracing::debug!("{name}: {what}"),
-            _ => tracing::info!("{name}: {what}"),
-        }
-        self.board.tell(Event::Changed { id, name, what });
+/// Logs what the user has done to jobs.
+fn log_changed(names: &[SafeText], what: &str) {
+    match names {
+        [] => {}
+        [name] => tracing::info!("{name}: {what}"),
+        names => tracing::info!("{} downloads: {what}", units::count(names.len() as u64)),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::{
         },
         widgets::clip_middle,
     },
+    units,
 };
 
 /// Most columns of a name in a question.
@@ -24,7 +25,7 @@ pub(super) fn act(model: &mut Model, queue: &impl Queue, action: Action) -> Vec<
         Action::Copy => return copy(model, queue),
         Action::CopyHash => return copy_hashes(model, queue),
         Action::Limit => {
-            let limit = model.totals.limit.map(crate::units::limit_as_typed).unwrap_or_default();
+            let limit = model.totals.limit.map(units::limit_as_typed).unwrap_or_default();
             prompt(model, Purpose::Limit, &limit);
         }
         Action::Jobs => {
@@ -105,7 +106,8 @@ fn act_on(model: &mut Model, action: Action, rows: &[JobView]) -> Vec<Effect> {
                     format!("Remove {what} and delete {}?", partial_files(open))
                 }
                 (open, 0) => {
-                    format!("Remove {what} and delete {} of {open} unfinished?", partial_files(open))
+                    let count = units::count(open as u64);
+                    format!("Remove {what} and delete {} of {count} unfinished?", partial_files(open))
                 }
                 (0, failed) => {
                     let key = model.keys.shown(Context::Queue, Action::Cancel);
@@ -117,8 +119,10 @@ fn act_on(model: &mut Model, action: Action, rows: &[JobView]) -> Vec<Effect> {
                     format!("Remove {what}? {stay}{key}.")
                 }
                 (open, failed) => format!(
-                    "Remove {what} and delete {} of {open} unfinished? Those of {failed} failed stay.",
-                    partial_files(open)
+                    "Remove {what} and delete {} of {} unfinished? Those of {} failed stay.",
+                    partial_files(open),
+                    units::count(open as u64),
+                    units::count(failed as u64),
                 ),
             };
             ask(model, text, Pending::Remove(all));
@@ -175,7 +179,7 @@ fn described(model: &Model, rows: &[JobView], ids: &[JobId]) -> String {
     let short = |row: &JobView| clip_middle(row.name.as_str(), MOST_NAME, &model.look.glyphs);
     match ids {
         [id] => rows.iter().find(|row| row.id == *id).map(short).unwrap_or_default(),
-        ids => format!("{} downloads", ids.len()),
+        ids => format!("{} downloads", units::count(ids.len() as u64)),
     }
 }
 

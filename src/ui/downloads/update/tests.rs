@@ -689,3 +689,32 @@ fn while_nobody_moves_about_the_first_running_job_stays_in_sight() {
     keys(&mut model, &queue, "esc g");
     assert!(!text(&draw(&mut model, &queue, 80, 24)).contains("file-70"), "a person who looks is left alone");
 }
+
+/// A large queue is told of in numbers that can be read, and not all at once where there is no room.
+#[test]
+fn ten_thousand_marked_rows() {
+    let rows = |state: fn(u64) -> JobState| {
+        let rows = (0..10_000).map(|id| row(id, "a", state(id))).collect();
+        Fake { rows, ..Fake::default() }
+    };
+    let shown = |queue: &Fake, pressed: &str| {
+        let mut model = model();
+        draw(&mut model, queue, 80, 24);
+        keys(&mut model, queue, "esc a");
+        keys(&mut model, queue, pressed);
+        text(&draw(&mut model, queue, 80, 24))
+    };
+    let mut queue = rows(|id| if id < 85 { testing::done("a", 1) } else { JobState::Paused });
+    for row in &mut queue.rows[..5000] {
+        (row.size, row.received) = (Some(1_234_567_890), 617_283_945);
+    }
+    let screen = shown(&queue, "g");
+    assert!(screen.contains("10,000 marked"), "{screen}");
+    assert!(screen.contains("of unknown size"), "{screen}");
+    assert!(screen.contains("p resume"), "{screen}");
+    let asked = shown(&queue, "d").split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(asked.contains("Remove 10,000 downloads and delete the partial files of 9,915"), "{asked}");
+    // Of what is out of sight, only the sums are known.
+    let screen = shown(&rows(|id| if id == 9_999 { JobState::Queued } else { JobState::Paused }), "g");
+    assert!(screen.contains("p pause"), "{screen}");
+}

@@ -131,35 +131,45 @@ fn percent(totals: &Totals) -> Option<u64> {
     Some((u128::from(done) * 100 / u128::from(total)).min(most) as u64)
 }
 
-/// Title and note of the queue's rule.
+/// Title and note of the queue's rule. What does not fit is left out of the note, the least important part first.
 pub fn queue_rule(model: &Model) -> (String, String) {
     let shown = model.queue.keys().len();
     let title = match model.filter.as_str() {
         "" => "Queue".to_owned(),
         filter => format!("Queue with \"{}\"", SafeText::new(filter)),
     };
+    // With each part, how much it may be missed.
     let mut notes = Vec::new();
     if model.queue.marked() > 0 {
-        notes.push(format!("{} marked", units::count(model.queue.marked() as u64)));
+        notes.push((0, format!("{} marked", units::count(model.queue.marked() as u64))));
     }
     let visible = model.queue.visible().len();
     if !model.filter.is_empty() {
-        notes.push(format!("{} of {}", units::count(shown as u64), units::count(model.totals.jobs as u64)));
+        let (shown, all) = (units::count(shown as u64), units::count(model.totals.jobs as u64));
+        notes.push((3, format!("{shown} of {all}")));
     } else if visible < shown {
         let place = units::count(model.queue.cursor() as u64 + 1);
-        notes.push(format!("{place} of {}", units::count(shown as u64)));
+        notes.push((3, format!("{place} of {}", units::count(shown as u64))));
     }
     let Totals { running, unknown, progress, eta, .. } = model.totals;
     if let Some(percent) = percent(&model.totals) {
-        notes.push(format!("{percent} % of {}", units::bytes(progress.1)));
+        notes.push((1, format!("{percent} % of {}", units::bytes(progress.1))));
         if running > 0
             && let Some(eta) = eta.and_then(|eta| Duration::try_from_secs_f64(eta).ok())
         {
-            notes.push(format!("{} left", units::duration(eta)));
+            notes.push((2, format!("{} left", units::duration(eta))));
         }
     } else if unknown > 0 && progress.0 > 0 {
         let (here, known) = (units::bytes(progress.0), units::bytes(progress.1));
-        notes.push(format!("{here} of {known}, {} of unknown size", units::count(unknown as u64)));
+        notes.push((1, format!("{here} of {known}, {} of unknown size", units::count(unknown as u64))));
     }
-    (title, notes.join(", "))
+    let room = usize::from(model.layout().queue.width).saturating_sub(width(&title) + 10);
+    loop {
+        let note = notes.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>().join(", ");
+        let last = notes.iter().enumerate().max_by_key(|(_, (rank, _))| *rank).map(|(index, _)| index);
+        match last {
+            Some(last) if width(&note) > room => drop(notes.remove(last)),
+            _ => return (title, note),
+        }
+    }
 }

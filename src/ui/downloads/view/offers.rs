@@ -3,7 +3,7 @@
 use ratatui::text::Line;
 
 use crate::{
-    client::JobState,
+    client::{JobState, JobView, Totals},
     protocol::message::Kind,
     ui::{
         actions::{
@@ -147,10 +147,25 @@ fn queue(model: &Model) -> Vec<Hint> {
     hints
 }
 
+/// Whether nothing that is marked waits or runs, and something is paused. Of marked jobs out of sight only the sums are known.
+fn resumes(model: &Model) -> bool {
+    let seen: Vec<_> = model.rows.iter().filter(|row| model.queue.is_marked(row.id)).collect();
+    let is_paused = |row: &&JobView| row.state == JobState::Paused;
+    if seen.iter().any(|row| pausable(row)) {
+        return false;
+    }
+    if seen.len() == model.queue.marked() {
+        return seen.iter().any(is_paused);
+    }
+    let Totals { running, waiting, paused, .. } = model.totals;
+    running + waiting == 0 && paused > 0
+}
+
 /// What can be done to the marked jobs, else to the selected one.
 fn job(model: &Model) -> Vec<Hint> {
     if model.queue.marked() > 0 {
-        return [Action::Pause, Action::Cancel, Action::Retry, Action::Remove].map(Hint::from).into();
+        let pause = if resumes(model) { Hint::saying(Action::Pause, "resume") } else { Action::Pause.into() };
+        return vec![pause, Action::Cancel.into(), Action::Retry.into(), Action::Remove.into()];
     }
     let Some(row) = &model.current else { return Vec::new() };
     let mut hints = Vec::new();
