@@ -93,6 +93,7 @@ impl Queue for Jobs {
                 segments: None,
                 speed: Some(61_000_000.0 + (self.step % 7) as f64 * 100_000.0),
                 eta: Some(40.0),
+                prepares: false,
             }
         };
         ids.iter().map(row).collect()

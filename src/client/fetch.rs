@@ -45,7 +45,7 @@ pub(super) async fn fetch(context: &Context, memory: &mut Memory) -> Result<(), 
         memory.proven = false;
     }
     while memory.doubtful || !memory.is_complete() || !holds(context, memory).await? {
-        let link = context.pool.link(&context.new.address.authority).await?;
+        let link = context.pool.link(&context.new.address.authority).await?.works_for(&context.progress);
         if memory.doubtful {
             compare::compare(context, memory, link).await?;
             continue;
@@ -130,12 +130,12 @@ async fn claimed(context: &Context, memory: &Memory) -> Result<Option<Hash>, Fau
         _ => Ok(ControlFlow::Continue(())),
     };
     let authority = &context.new.address.authority;
-    let mut link = context.pool.link(authority).await?;
+    let mut link = context.pool.link(authority).await?.works_for(&context.progress);
     loop {
         match link.ask(&request, &context.board.limiter, take).await {
             // It was closed while it rested: that is no fault of this try.
             Err(fault) if link.is_stale() && matches!(fault.verdict, Verdict::Again(_)) => {
-                link = context.pool.fresh(authority).await?;
+                link = context.pool.fresh(authority).await?.works_for(&context.progress);
             }
             answered => {
                 context.pool.put(authority, link);

@@ -26,6 +26,7 @@ use crate::{
 use super::{
     origin::Origin,
     patience::{Timeouts, compression_time, hashing_time, reading_time},
+    progress::Progress,
     rate::Limiter,
     retry::Fault,
     trust::Servers,
@@ -82,6 +83,8 @@ pub(super) struct Link {
     broken: bool,
     /// When the task of the transfer last looked at anything else.
     looked: Instant,
+    /// The job that it works for: it shows whether the server prepares the answer.
+    job: Option<Arc<Progress>>,
 }
 
 impl Link {
@@ -102,6 +105,7 @@ impl Link {
             stale: false,
             broken: false,
             looked: Instant::now(),
+            job: None,
         })
     }
 
@@ -126,8 +130,15 @@ impl Link {
         self.parallel
     }
 
+    /// Works for a job from now on.
+    pub(super) fn works_for(mut self, job: &Arc<Progress>) -> Link {
+        self.job = Some(Arc::clone(job));
+        self
+    }
+
     /// Goes to rest: holds no buffer while nothing is asked.
     pub(super) fn rest(&mut self) {
+        self.job = None;
         self.wire.rest();
     }
 
@@ -284,6 +295,9 @@ impl Link {
                 let reason = goodbye.reason.trim();
                 return Err(Fault::lost(format!("{} closed the connection: {reason}", self.wire.peer())));
             }
+            if let Some(job) = self.job.as_ref().filter(|_| event.is_some()) {
+                job.set_prepares(works);
+            }
             let (is_event, pending) = (event.is_some(), self.machine.pending());
             let flow = event.map_or(Ok(ControlFlow::Continue(())), |event| take(Some(event)));
             self.wire.used(used);
@@ -341,7 +355,8 @@ mod tests {
         client::Trust,
         protocol::{
             address::Security,
-            message::{Entries, Entry, Kind, List, Timestamp, Welcome},
+            error::Code,
+            message::{Entries, Entry, Failure, Kind, List, Timestamp, Tree, Welcome},
             outgoing::Outgoing,
             server::{self, Server},
         },
@@ -420,6 +435,66 @@ mod tests {
         }
         assert_eq!(late, 0);
         drop(link);
+        serving.join().unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn that_the_server_works_on_the_answer_is_shown_until_it_answers() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = listener.local_addr().unwrap();
+        let (answer, may_answer) = std::sync::mpsc::channel();
+        let serving = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let (mut machine, mut out, mut input) = (Server::new(), Outgoing::new(), Vec::new());
+            let id = loop {
+                let (used, event) = machine.receive(&input).unwrap();
+                input.drain(..used);
+                match event {
+                    Some(server::Event::Hello(_)) => {
+                        machine
+                            .welcome(&Welcome { agent: "test".into(), pipeline: 1, parallel: 1 }, &mut out);
+                    }
+                    Some(server::Event::Request { id, .. }) => break id,
+                    _ if used > 0 => {}
+                    _ => {
+                        let mut buffer = [0; 1024];
+                        let count = stream.read(&mut buffer).unwrap();
+                        input.extend_from_slice(&buffer[..count]);
+                    }
+                }
+            };
+            machine.working(id, &mut out);
+            stream.write_all(out.as_slice()).unwrap();
+            out.sent(out.as_slice().len());
+            may_answer.recv().unwrap();
+            let failure =
+                Failure { code: Code::NotFound, message: String::new(), path: None, retry_after: None };
+            machine.failure(id, &failure, &mut out);
+            stream.write_all(out.as_slice()).unwrap();
+        });
+        let authority = Authority::new("127.0.0.1", at.port(), Security::Plain);
+        let timeouts = Timeouts {
+            silence: Duration::from_secs(10),
+            speed_limit: 0,
+            speed_time: Duration::from_secs(10),
+        };
+        let servers = Arc::new(Servers::new(Trust::default()));
+        let progress = Arc::new(Progress::default());
+        let mut link = Link::open(&authority, timeouts, &servers).await.unwrap().works_for(&progress);
+        let asking = tokio::spawn(async move {
+            let request = Request::Tree(Tree { path: "x".into(), working: true, ..Tree::default() });
+            link.ask(&request, &Limiter::new(None), |event| match event {
+                Event::Failed { .. } => Ok(ControlFlow::Break(())),
+                _ => Ok(ControlFlow::Continue(())),
+            })
+            .await
+        });
+        while !progress.prepares() && !asking.is_finished() {
+            yield_now().await;
+        }
+        answer.send(()).unwrap();
+        asking.await.unwrap().unwrap();
+        assert!(!progress.prepares());
         serving.join().unwrap();
     }
 

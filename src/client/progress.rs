@@ -2,10 +2,19 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU64, Ordering::Relaxed},
+    atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
 };
 
 use super::blocks::Blocks;
+
+/// A file of a tree takes about as long as this many bytes of content.
+const FILE_COST: u64 = 4096;
+
+/// Done and total of a tree as a measure of the time that it takes: its bytes, and its files.
+pub(super) fn work(bytes: (u64, u64), files: (u64, u64)) -> (u64, u64) {
+    let sum = |bytes: u64, files: u64| bytes.saturating_add(files.saturating_mul(FILE_COST));
+    (sum(bytes.0, files.0), sum(bytes.1, files.1))
+}
 
 /// Counters of one job, written by its transfer alone.
 #[derive(Debug, Default)]
@@ -16,6 +25,8 @@ pub(super) struct Progress {
     position: AtomicU64,
     files: AtomicU64,
     segments: AtomicU64,
+    /// The last that the server said is that it works on the answer.
+    prepares: AtomicBool,
     /// What this is a part of.
     whole: Option<Arc<Progress>>,
 }
@@ -122,6 +133,18 @@ impl Progress {
         self.crossed.fetch_add(bytes, Relaxed);
         if let Some(whole) = &self.whole {
             whole.crossed.fetch_add(bytes, Relaxed);
+        }
+    }
+
+    /// Whether the server only says that it works on the answer.
+    pub(super) fn prepares(&self) -> bool {
+        self.prepares.load(Relaxed)
+    }
+
+    pub(super) fn set_prepares(&self, prepares: bool) {
+        self.prepares.store(prepares, Relaxed);
+        if let Some(whole) = &self.whole {
+            whole.set_prepares(prepares);
         }
     }
 

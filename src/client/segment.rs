@@ -147,7 +147,8 @@ impl Segment {
         let mut link = match link {
             Some(link) => link,
             None => site.pool.link_to(&site.authority, site.origin).await?,
-        };
+        }
+        .works_for(&site.progress);
         let mut worked = false;
         loop {
             self.ask(&mut link);
@@ -175,7 +176,7 @@ impl Segment {
                 Err(fault) if link.is_stale() && matches!(fault.verdict, Verdict::Again(_)) => {
                     site.ranges().lost(self.id);
                     (self.pending, self.coming) = (0, None);
-                    link = site.pool.fresh_to(&site.authority, site.origin).await?;
+                    link = site.pool.fresh_to(&site.authority, site.origin).await?.works_for(&site.progress);
                 }
                 Err(fault) => return Err(fault),
             }

@@ -9,7 +9,7 @@ use crate::{
     text::SafeText,
 };
 
-use super::{JobId, Origin};
+use super::{JobId, Origin, progress::work};
 
 /// Where a job stands.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -200,6 +200,17 @@ pub struct JobView {
     pub speed: Option<f64>,
     /// Seconds left, slowly filtered; `None` before 3 s of data.
     pub eta: Option<f64>,
+    /// The last that the server said is that it works on the answer; running jobs only.
+    #[serde(skip)]
+    pub prepares: bool,
+}
+
+impl JobView {
+    /// How much of the time that it takes is over: done and total, in bytes, with what the files of a tree take as well.
+    pub fn work(&self) -> Option<(u64, u64)> {
+        let bytes = self.progress.or(self.size.map(|size| (self.received, size)))?;
+        Some(work(bytes, self.files.unwrap_or_default()))
+    }
 }
 
 /// The queue's sums.
@@ -221,12 +232,22 @@ pub struct Totals {
     pub speed: f64,
     /// Progress of all jobs whose size is known: done and total bytes.
     pub progress: (u64, u64),
+    /// Files of the trees in it: there, and in all.
+    #[serde(skip)]
+    pub files: (u64, u64),
     /// Jobs that have not ended and are not in `progress`, because nobody knows their size yet.
     pub unknown: usize,
     /// Seconds left for all, where known.
     pub eta: Option<f64>,
     /// The limit in force, bytes a second.
     pub limit: Option<u64>,
+}
+
+impl Totals {
+    /// How much of the time that all of them take is over, as of one job.
+    pub fn work(&self) -> (u64, u64) {
+        work(self.progress, self.files)
+    }
 }
 
 /// What a screen needs for one frame; costs what the rows asked for cost.

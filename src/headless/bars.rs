@@ -86,12 +86,13 @@ fn is_running(state: &JobState) -> bool {
 }
 
 fn progress(row: &JobView) -> (u64, u64) {
-    row.progress.or(row.size.map(|size| (row.received, size))).unwrap_or((0, 1))
+    row.work().unwrap_or((0, 1))
 }
 
 fn message(row: &JobView) -> String {
     let left = row.eta.and_then(|eta| Duration::try_from_secs_f64(eta).ok()).map(units::duration);
     match row.state {
+        JobState::Connecting if row.prepares => "the server prepares the answer".into(),
         JobState::Connecting => "connecting".into(),
         JobState::Verifying => "verifying".into(),
         _ => format!(

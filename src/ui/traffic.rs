@@ -109,6 +109,7 @@ mod downloads {
                     segments: Some(1),
                     speed: Some(speed),
                     eta: Some((SIZE - received) as f64 / speed),
+                    prepares: false,
                 }
             };
             ids.iter().map(row).collect()

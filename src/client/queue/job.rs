@@ -6,7 +6,7 @@ use crate::{
     client::{
         Finished, JobId, JobState, JobView, KeptJob, KeptState, NewJob, Speak, Trouble,
         phase::Phase,
-        progress::Progress,
+        progress::{Progress, work},
         schedule::{Outage, ServerId},
         speed::Meter,
     },
@@ -173,6 +173,7 @@ impl Job {
             phase: self.phase,
             unknown: !ended && self.live.is_none() && self.total.is_none(),
             progress: at_rest.unwrap_or_default(),
+            files: at_rest.and(self.files()).unwrap_or_default(),
             ready: self.is_ready().then_some(self.server),
         }
     }
@@ -180,7 +181,8 @@ impl Job {
     pub(super) fn sample(&mut self, now: Instant) {
         if let Some(live) = &mut self.live {
             live.speed.sample(now, live.progress.crossed());
-            live.advance.sample(now, live.progress.position());
+            let files = if self.files.is_some() { live.progress.files() } else { 0 };
+            live.advance.sample(now, work((live.progress.position(), 0), (files, 0)).0);
         }
     }
 
@@ -228,7 +230,11 @@ impl Job {
     pub(super) fn view(&self, now: Instant, outage: Option<&Outage>) -> JobView {
         let progress = self.progress();
         let live = self.live.as_ref().filter(|_| self.phase == Phase::Running);
-        let remaining = progress.map(|(done, total)| total - done);
+        let files = self.files();
+        let remaining = progress.map(|progress| {
+            let (done, total) = work(progress, files.unwrap_or_default());
+            total - done
+        });
         JobView {
             id: self.id,
             address: self.address.clone(),
@@ -239,10 +245,11 @@ impl Job {
             received: self.received(),
             verified: live.map(|live| live.progress.verified()),
             progress,
-            files: self.files(),
+            files,
             segments: live.map(|live| live.progress.segments()).filter(|&segments| segments > 0),
             speed: live.and_then(|live| live.speed.known()),
             eta: remaining.zip(live).and_then(|(remaining, live)| live.advance.eta(remaining)),
+            prepares: self.live.as_ref().is_some_and(|live| live.progress.prepares()),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{ops::Range, time::Instant};
 
-use crate::client::{JobId, JobView, Totals, schedule::Servers, speed};
+use crate::client::{JobId, JobView, Totals, progress, schedule::Servers, speed};
 
 use super::{Queue, job::Job};
 
@@ -31,22 +31,26 @@ impl Queue {
 
     /// The sums.
     pub(in crate::client) fn totals(&self, limit: Option<u64>) -> Totals {
-        let mut progress = self.sums.settled();
+        let (mut progress, mut files) = self.sums.settled();
         let counts = self.sums.counts();
         let mut unknown = counts.unknown;
         for job in self.live.iter().filter_map(|id| self.jobs.get(id)) {
             match job.progress() {
                 Some((done, total)) => {
                     progress = (progress.0.saturating_add(done), progress.1.saturating_add(total));
+                    let (there, all) = job.files().unwrap_or_default();
+                    files = (files.0.saturating_add(there), files.1.saturating_add(all));
                 }
                 None => unknown += 1,
             }
         }
-        let remaining = progress.1.saturating_sub(progress.0);
+        let (done, total) = progress::work(progress, files);
+        let remaining = total.saturating_sub(done);
         let rate = self.advance.slow_rate().filter(|_| !self.live.is_empty() && remaining > 0);
         Totals {
             speed: if self.live.is_empty() { 0.0 } else { self.speed.speed() },
             progress,
+            files,
             unknown,
             eta: rate.and_then(|rate| speed::eta(remaining, rate)),
             limit,

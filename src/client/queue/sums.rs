@@ -10,6 +10,8 @@ pub(super) struct Share {
     pub(super) phase: Phase,
     /// Done and total bytes while it is at rest; running ones are read when asked for.
     pub(super) progress: (u64, u64),
+    /// The same of the files of a tree.
+    pub(super) files: (u64, u64),
     /// Whether it is at rest, has not ended, and nobody knows its size.
     pub(super) unknown: bool,
     /// Its server, if it can be started.
@@ -22,6 +24,7 @@ pub(super) struct Sums {
     phases: [usize; Phase::COUNT],
     /// Wide enough for any number of jobs of any sizes, so that what was added can be subtracted again.
     progress: (u128, u128),
+    files: (u128, u128),
     unknown: usize,
     ready: HashMap<ServerId, usize>,
 }
@@ -31,6 +34,8 @@ impl Sums {
         self.phases[share.phase as usize] += 1;
         self.progress.0 += u128::from(share.progress.0);
         self.progress.1 += u128::from(share.progress.1);
+        self.files.0 += u128::from(share.files.0);
+        self.files.1 += u128::from(share.files.1);
         self.unknown += usize::from(share.unknown);
         if let Some(server) = share.ready {
             *self.ready.entry(server).or_default() += 1;
@@ -41,6 +46,8 @@ impl Sums {
         self.phases[share.phase as usize] -= 1;
         self.progress.0 -= u128::from(share.progress.0);
         self.progress.1 -= u128::from(share.progress.1);
+        self.files.0 -= u128::from(share.files.0);
+        self.files.1 -= u128::from(share.files.1);
         self.unknown -= usize::from(share.unknown);
         if let Some(server) = share.ready
             && let Some(count) = self.ready.get_mut(&server)
@@ -52,10 +59,11 @@ impl Sums {
         }
     }
 
-    /// Done and total bytes of all jobs at rest whose size is known.
-    pub(super) fn settled(&self) -> (u64, u64) {
-        let (done, total) = self.progress;
-        (u64::try_from(done).unwrap_or(u64::MAX), u64::try_from(total).unwrap_or(u64::MAX))
+    /// Done and total bytes of all jobs at rest whose size is known, and the same of their files.
+    pub(super) fn settled(&self) -> ((u64, u64), (u64, u64)) {
+        let bounded = |sum: u128| u64::try_from(sum).unwrap_or(u64::MAX);
+        let both = |(done, total): (u128, u128)| (bounded(done), bounded(total));
+        (both(self.progress), both(self.files))
     }
 
     /// Servers of jobs that can be started.

@@ -272,6 +272,29 @@ fn ten_thousand_rows_cost_what_the_visible_ones_cost() {
     assert!(begun.elapsed() < Duration::from_secs(10));
 }
 
+/// A tree of 20,000 files of 6 bytes and one of 70 MB: by the bytes alone, it would stand at 0 % and take weeks.
+#[test]
+fn a_tree_gets_on_with_each_of_its_files() {
+    let (mut queue, mut servers) = (Queue::default(), Servers::default());
+    let id = add(&mut queue, &mut servers, "tree", 1);
+    let mut now = Instant::now();
+    let (_, _, progress) = queue.start(id, now).unwrap();
+    queue.answered(id, Announced { files: Some(20_001), ..announced(70_120_000) });
+    for _ in 0..20 {
+        now += Duration::from_millis(250);
+        progress.add(500 * 6, 500);
+        queue.sample(now);
+    }
+    let (row, totals) = (queue.rows(&[id], now, &servers).remove(0), queue.totals(None));
+    for (done, total) in [row.work().unwrap(), totals.work()] {
+        assert!((20..80).contains(&(done * 100 / total)), "{done} of {total}");
+    }
+    for eta in [row.eta, totals.eta] {
+        assert!(eta.is_some_and(|eta| (5.0..60.0).contains(&eta)), "{eta:?}");
+    }
+    assert_eq!(totals.progress, (60_000, 70_120_000), "bytes are bytes");
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Add(u16),

@@ -6,7 +6,7 @@ use crate::{
     client::{
         Finished, JobId, NewJob, Trouble,
         phase::{Input, Phase},
-        progress::Progress,
+        progress::{Progress, work},
         schedule::ServerId,
         speed::Meter,
     },
@@ -171,13 +171,15 @@ impl Queue {
 
     /// Reads the counters of what runs; returns what is to be said of it.
     pub(in crate::client) fn sample(&mut self, now: Instant) -> Vec<Sampled> {
-        let (mut crossed, mut advanced) = (self.crossed, self.sums.settled().0);
+        let (progress, files) = self.sums.settled();
+        let (mut crossed, mut advanced) = (self.crossed, work(progress, files).0);
         let mut samples = Vec::with_capacity(self.live.len());
         for &id in &self.live {
             let Some(job) = self.jobs.get_mut(&id) else { continue };
             job.sample(now);
             crossed += job.live.as_ref().map_or(0, |live| live.progress.crossed());
-            advanced = advanced.saturating_add(job.progress().map_or(0, |(done, _)| done));
+            let done = job.progress().map(|progress| work(progress, job.files().unwrap_or_default()).0);
+            advanced = advanced.saturating_add(done.unwrap_or(0));
             if job.phase == Phase::Running {
                 samples.push(Sampled {
                     id,

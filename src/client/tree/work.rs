@@ -74,15 +74,21 @@ impl Work<'_> {
 
     /// A connection to the server that has said what the tree holds.
     async fn link(&self) -> Result<Link, Fault> {
-        self.context.pool.link_to(&self.context.new.address.authority, self.manifest.origin).await
+        let link =
+            self.context.pool.link_to(&self.context.new.address.authority, self.manifest.origin).await?;
+        Ok(link.works_for(&self.context.progress))
     }
 
     /// Replaces a connection that the server closed while it was idle, which is no failure; `false` if it is one.
     async fn reconnected(&self, link: &mut Link, fault: &Fault) -> Result<bool, Fault> {
         let idle = link.is_stale() && matches!(fault.verdict, Verdict::Again(_));
         if idle {
-            *link =
-                self.context.pool.fresh_to(&self.context.new.address.authority, self.manifest.origin).await?;
+            *link = self
+                .context
+                .pool
+                .fresh_to(&self.context.new.address.authority, self.manifest.origin)
+                .await?
+                .works_for(&self.context.progress);
         }
         Ok(idle)
     }

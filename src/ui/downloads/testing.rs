@@ -78,6 +78,7 @@ impl Queue for Fake {
             unknown: count(|state| !ended(state)).saturating_sub(sized),
             eta: (speed > 0.0).then_some(720.0),
             limit: self.limit,
+            ..Totals::default()
         }
     }
 }
@@ -101,6 +102,7 @@ pub fn row(id: u64, name: &str, state: JobState) -> JobView {
         segments: None,
         speed: None,
         eta: None,
+        prepares: false,
     }
 }
 

@@ -117,7 +117,7 @@ fn sums(model: &Model, form: Form, columns: usize) -> Vec<Part> {
 
 /// Never 100 before everything is in place, and nothing while the size of something is not known.
 fn percent(totals: &Totals) -> Option<u64> {
-    let (done, total) = totals.progress;
+    let (done, total) = totals.work();
     // A share of a part would pass for one of the whole.
     if total == 0 || totals.unknown > 0 {
         return None;

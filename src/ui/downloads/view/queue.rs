@@ -18,6 +18,9 @@ use crate::{
     units,
 };
 
+/// The state of a job while its server says that it works on the answer.
+const PREPARING: &str = "preparing";
+
 /// Draws the visible rows, or what to do about there being none.
 pub fn render(model: &Model, area: Rect, buf: &mut Buffer) {
     let look = &model.look;
@@ -153,11 +156,16 @@ fn says(row: &JobView, look: &Look) -> Says {
             }
             says.time = seconds.map_or_else(|| "now".to_owned(), until);
         }
+        JobState::Connecting if row.prepares => {
+            says.word = PREPARING.to_owned();
+            says.text = Some(("the server prepares the answer".to_owned(), theme.dim));
+        }
         JobState::Connecting => says.word = "connecting".to_owned(),
         JobState::Running => {
             says.name_style = theme.strong;
             match row.speed {
                 None => says.word = "running".to_owned(),
+                Some(speed) if speed < 1.0 && row.prepares => says.word = PREPARING.to_owned(),
                 Some(speed) if speed < 1.0 => {
                     says.word = "stalled".to_owned();
                     says.word_style = theme.warn;
@@ -227,7 +235,7 @@ fn short(hash: &str, glyphs: &Glyphs) -> Option<String> {
 
 /// How much is there; never everything before it is verified and in place.
 fn progress(row: &JobView) -> Option<(f64, u64)> {
-    let (done, total) = row.progress.or(row.size.map(|size| (row.received, size)))?;
+    let (done, total) = row.work()?;
     if matches!(row.state, JobState::Queued | JobState::Unreachable { .. } | JobState::Cancelled) && done == 0
     {
         return None;
