@@ -1,7 +1,6 @@
 //! Who is let in: the token, and those who have sent too many wrong ones.
 
 use std::{
-    collections::HashMap,
     io,
     net::IpAddr,
     path::{Path, PathBuf},
@@ -9,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use lru::LruCache;
 use zeroize::Zeroizing;
 
 use super::{origin::Network, registry::lock};
@@ -104,7 +104,8 @@ pub(super) enum Answer {
 #[derive(Debug)]
 pub(super) struct Door {
     token: Option<Token>,
-    wrong: Mutex<HashMap<Network, Wrong>>,
+    /// The networks that were wrong least recently first.
+    wrong: Mutex<LruCache<Network, Wrong>>,
 }
 
 /// The wrong tokens of one network.
@@ -116,7 +117,7 @@ struct Wrong {
 
 impl Door {
     pub fn new(token: Option<Token>) -> Door {
-        Door { token, wrong: Mutex::default() }
+        Door { token, wrong: Mutex::new(LruCache::unbounded()) }
     }
 
     /// Whether clients need a token.
@@ -141,7 +142,7 @@ impl Door {
         let is_recent = |known: &&Wrong| now.saturating_duration_since(known.since) < WINDOW;
         let networks = Network::with_limits(peer, MOST);
         let full = networks.iter().filter_map(|(network, limit)| {
-            wrong.get(network).filter(is_recent).filter(|known| known.count >= *limit)
+            wrong.peek(network).filter(is_recent).filter(|known| known.count >= *limit)
         });
         if let Some(since) = full.map(|known| known.since).max() {
             return Answer::TurnedAway((since + WINDOW).saturating_duration_since(now));
@@ -150,28 +151,18 @@ impl Door {
             true if is_right => Answer::Open,
             true => {
                 for (network, _) in networks {
-                    let known = wrong.get(&network).filter(is_recent);
+                    let known = wrong.peek(&network).filter(is_recent);
                     let known = known.copied().unwrap_or(Wrong { since: now, count: 0 });
-                    if !wrong.contains_key(&network) && wrong.len() >= NETWORKS {
-                        forget(&mut wrong, now);
+                    wrong.put(network, Wrong { count: known.count + 1, ..known });
+                    if wrong.len() > NETWORKS {
+                        wrong.pop_lru();
                     }
-                    wrong.insert(network, Wrong { count: known.count + 1, ..known });
                 }
                 Answer::Denied
             }
             // A client without a token does not guess.
             false => Answer::Denied,
         }
-    }
-}
-
-/// Makes room for one more.
-fn forget(wrong: &mut HashMap<Network, Wrong>, now: Instant) {
-    wrong.retain(|_, known| now.saturating_duration_since(known.since) < WINDOW);
-    if wrong.len() >= NETWORKS
-        && let Some(oldest) = wrong.iter().min_by_key(|(_, known)| known.since).map(|(network, _)| *network)
-    {
-        wrong.remove(&oldest);
     }
 }
 
