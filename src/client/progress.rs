@@ -25,7 +25,7 @@ pub(super) struct Progress {
     position: AtomicU64,
     files: AtomicU64,
     segments: AtomicU64,
-    /// The last that the server said is that it works on the answer.
+    /// A tree is listed and prepared, or the last that the server said is that it works on the answer.
     prepares: AtomicBool,
     /// What this is a part of.
     whole: Option<Arc<Progress>>,
@@ -136,7 +136,7 @@ impl Progress {
         }
     }
 
-    /// Whether the server only says that it works on the answer.
+    /// Whether a tree is listed and prepared, or the last that the server said is that it works on the answer.
     pub(super) fn prepares(&self) -> bool {
         self.prepares.load(Relaxed)
     }

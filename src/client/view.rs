@@ -200,7 +200,7 @@ pub struct JobView {
     pub speed: Option<f64>,
     /// Seconds left, slowly filtered; `None` before 3 s of data.
     pub eta: Option<f64>,
-    /// The last that the server said is that it works on the answer; running jobs only.
+    /// A tree is listed and prepared, or the last that the server said is that it works on the answer; running jobs only.
     #[serde(skip)]
     pub prepares: bool,
 }

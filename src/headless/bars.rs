@@ -92,7 +92,7 @@ fn progress(row: &JobView) -> (u64, u64) {
 fn message(row: &JobView) -> String {
     let left = row.eta.and_then(|eta| Duration::try_from_secs_f64(eta).ok()).map(units::duration);
     match row.state {
-        JobState::Connecting if row.prepares => "the server prepares the answer".into(),
+        JobState::Connecting if row.prepares => "the server reads what is asked for".into(),
         JobState::Connecting => "connecting".into(),
         JobState::Verifying => "verifying".into(),
         _ => format!(

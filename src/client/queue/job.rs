@@ -178,8 +178,20 @@ impl Job {
         }
     }
 
+    /// Whether nothing is received yet, or the server only says that it works on the answer.
+    pub(super) fn prepares(&self) -> bool {
+        self.live.as_ref().is_some_and(|live| live.progress.prepares())
+    }
+
     pub(super) fn sample(&mut self, now: Instant) {
         if let Some(live) = &mut self.live {
+            // What comes later tells nothing of this time, and this nothing of that.
+            if self.phase == Phase::Connecting {
+                live.speed = Meter::default();
+            }
+            if self.phase == Phase::Connecting || live.progress.prepares() {
+                live.advance = Meter::default();
+            }
             live.speed.sample(now, live.progress.crossed());
             let files = if self.files.is_some() { live.progress.files() } else { 0 };
             live.advance.sample(now, work((live.progress.position(), 0), (files, 0)).0);
@@ -249,7 +261,7 @@ impl Job {
             segments: live.map(|live| live.progress.segments()).filter(|&segments| segments > 0),
             speed: live.and_then(|live| live.speed.known()),
             eta: remaining.zip(live).and_then(|(remaining, live)| live.advance.eta(remaining)),
-            prepares: self.live.as_ref().is_some_and(|live| live.progress.prepares()),
+            prepares: self.prepares(),
         }
     }
 }

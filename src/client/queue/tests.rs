@@ -279,7 +279,16 @@ fn a_tree_gets_on_with_each_of_its_files() {
     let id = add(&mut queue, &mut servers, "tree", 1);
     let mut now = Instant::now();
     let (_, _, progress) = queue.start(id, now).unwrap();
-    queue.answered(id, Announced { files: Some(20_001), ..announced(70_120_000) });
+    progress.set_prepares(true);
+    for sample in 0..60 {
+        if sample == 30 {
+            queue.answered(id, Announced { files: Some(20_001), ..announced(70_120_000) });
+        }
+        now += Duration::from_millis(250);
+        queue.sample(now);
+        assert_eq!((queue.rows(&[id], now, &servers)[0].eta, queue.totals(None).eta), (None, None));
+    }
+    progress.set_prepares(false);
     for _ in 0..20 {
         now += Duration::from_millis(250);
         progress.add(500 * 6, 500);

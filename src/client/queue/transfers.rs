@@ -193,6 +193,10 @@ impl Queue {
                 });
             }
         }
+        let prepares = |id| self.jobs.get(id).is_some_and(Job::prepares);
+        if !self.live.is_empty() && self.live.iter().all(prepares) {
+            self.advance = Meter::default();
+        }
         self.speed.sample(now, crossed);
         self.advance.sample(now, advanced);
         samples

@@ -359,7 +359,9 @@ async fn gather(
     memory: &mut Memory,
 ) -> Result<Option<(Gathering, message::Totals)>, Fault> {
     let authority = &context.new.address.authority;
-    let mut link = context.pool.link(authority).await?.works_for(&context.progress);
+    let mut link = context.pool.link(authority).await?;
+    // A large folder is read and listed for a while, and prepared here until something of it comes.
+    context.progress.set_prepares(true);
     let gathering = &mut memory.tree.get_or_insert_default().gathering;
     loop {
         // Pages of two servers make no tree.
@@ -379,10 +381,10 @@ async fn gather(
             }
             // It was closed while it rested: that is no fault of this try.
             Err(fault) if link.is_stale() && matches!(fault.verdict, Verdict::Again(_)) => {
-                link = context.pool.fresh(authority).await?.works_for(&context.progress);
+                link = context.pool.fresh(authority).await?;
             }
             Err(fault) if fault.is_lost() && gathered.len() > before => {
-                link = context.pool.link(authority).await?.works_for(&context.progress);
+                link = context.pool.link(authority).await?;
             }
             Err(fault) => {
                 if !fault.is_lost() {

@@ -80,7 +80,7 @@ fn facts(row: &JobView, theme: &Theme) -> Vec<(&'static str, String, Style)> {
         JobState::Queued => ("waiting for its turn", theme.plain),
         JobState::Waiting { .. } => ("waiting to try again", theme.warn),
         JobState::Unreachable { .. } => ("waiting for the server", theme.warn),
-        JobState::Connecting if row.prepares => ("the server prepares the answer", theme.plain),
+        JobState::Connecting if row.prepares => ("the server reads what is asked for", theme.plain),
         JobState::Connecting => ("connecting", theme.plain),
         JobState::Running => ("running", theme.plain),
         JobState::Verifying => ("verifying", theme.plain),

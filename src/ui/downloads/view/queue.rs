@@ -158,7 +158,7 @@ fn says(row: &JobView, look: &Look) -> Says {
         }
         JobState::Connecting if row.prepares => {
             says.word = PREPARING.to_owned();
-            says.text = Some(("the server prepares the answer".to_owned(), theme.dim));
+            says.text = Some(("the server reads what is asked for".to_owned(), theme.dim));
         }
         JobState::Connecting => says.word = "connecting".to_owned(),
         JobState::Running => {
