@@ -229,12 +229,17 @@ fn log_changed(names: &[SafeText], what: &str) {
 
 #[cfg(test)]
 mod tests {
-    use std::{path::PathBuf, time::Duration};
+    use std::{
+        path::PathBuf,
+        sync::atomic::{AtomicUsize, Ordering::Relaxed},
+        time::Duration,
+    };
 
     use tokio::{
         sync::{mpsc, watch},
         time::timeout,
     };
+    use tracing_subscriber::{Layer, layer, layer::SubscriberExt};
 
     use super::*;
     use crate::{
@@ -303,6 +308,30 @@ mod tests {
         tokio::spawn(reaper::run(Arc::clone(&actor.board), deletions));
         timeout(Duration::from_secs(10), actor.board.all_deleted()).await.unwrap();
         assert_eq!(discarded(&actor), [new()]);
+    }
+
+    /// Counts what is logged for the user.
+    struct Counter(Arc<AtomicUsize>);
+
+    impl<S: tracing::Subscriber> Layer<S> for Counter {
+        fn on_event(&self, event: &tracing::Event<'_>, _: layer::Context<'_, S>) {
+            self.0.fetch_add(usize::from(*event.metadata().level() <= tracing::Level::INFO), Relaxed);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_command_for_many_jobs_is_logged_in_one_line() {
+        let (mut actor, _, _deletions) = running();
+        let ids: Vec<_> = actor.board.with(|state| {
+            let server = state.servers.number(&new().address.authority, Speak::V1);
+            (0..100).map(|_| state.queue.add(new(), server)).collect()
+        });
+        for command in [Command::Pause as fn(Vec<JobId>) -> Command, Command::Resume, Command::Cancel] {
+            let lines = Arc::new(AtomicUsize::new(0));
+            let subscriber = tracing_subscriber::registry().with(Counter(Arc::clone(&lines)));
+            tracing::subscriber::with_default(subscriber, || actor.command(command(ids.clone())));
+            assert_eq!(lines.load(Relaxed), 1);
+        }
     }
 
     #[tokio::test]
