@@ -77,7 +77,7 @@ on_every_architecture! {
         of_another_identity;
     hashes: of_every_size, of_ranges, refused, changed, beside_others, given_up;
     trees: of_everything, links, of_what_is_none, after_a_part_of_a_block, after_an_entry, named_digests, changed_before, changed_while_sent,
-        unreadable, confined, requests_ahead, beside_others, for_walking, drained, disconnected, left_while_hashing;
+        unreadable, confined, requests_ahead, beside_others, for_walking, drained, disconnected, left_while_working;
     directories: empty, nested, the_root, what_cannot_be_read;
     changes: truncated, grown, deleted, replaced, in_an_archive, between_ranges, behind_the_range, the_served_folder;
     pipeline: fifty_requests, more_than_the_server_reads_ahead, failures_between, one_byte_at_a_time;
@@ -103,7 +103,7 @@ on_every_architecture_with_tls! {
         of_another_identity;
     hashes: of_every_size, of_ranges, refused, changed, beside_others, given_up;
     trees: of_everything, links, of_what_is_none, after_a_part_of_a_block, named_digests, changed_before, changed_while_sent,
-        unreadable, confined, requests_ahead, beside_others, for_walking, drained, disconnected, left_while_hashing;
+        unreadable, confined, requests_ahead, beside_others, for_walking, drained, disconnected, left_while_working;
     directories: empty, nested, the_root, what_cannot_be_read;
     changes: truncated, grown, deleted, replaced, in_an_archive, between_ranges, behind_the_range, the_served_folder;
     pipeline: fifty_requests, more_than_the_server_reads_ahead, failures_between, one_byte_at_a_time;

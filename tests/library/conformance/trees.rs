@@ -16,7 +16,7 @@ use fdsp::{
         client::Request,
         digest::Hash,
         error::Code,
-        message::{Files, Get, Timestamp, Totals, Tree, TreeEntry, TreeNode, WantedFile},
+        message::{Files, Form, Get, Timestamp, Totals, Tree, TreeEntry, TreeNode, WantedFile},
     },
     server::{self, Arch, Command, ConnectionState, Event, Limits},
 };
@@ -591,18 +591,24 @@ pub fn disconnected(arch: Arch) {
     assert_eq!(served.count(|event| matches!(event, Event::Sent { .. })), 0);
 }
 
-/// Nothing is sent for long while a large file is compared; the server notices all the same that its client has left.
-pub fn left_while_hashing(arch: Arch) {
-    let served = serve(arch);
-    served.directory("tree");
-    File::create(served.path("tree/endless")).unwrap().set_len(1 << 40).unwrap();
-    let mut peer = Peer::connect(served.address);
+/// A client leaves while its answer takes long, with something sent in between or without: the server notices it.
+pub fn left_while_working(arch: Arch) {
     let files = vec![with_digest("endless", b"")];
-    peer.request(&Request::Files(Files { path: "tree".into(), files, content: false, largest: None }));
-    served.wait("request", |event| matches!(event, Event::Request { .. }).then_some(()));
-    drop(peer);
-    served.wait_for_end("closed by the client");
-    Peer::connect(served.address).stat("tree").unwrap();
+    let compared = Request::Files(Files { path: "tree".into(), files, content: false, largest: None });
+    let path = "tree".into();
+    let archived = Request::Get(Get { path, form: Form::Zip, first_block: 1 << 19, ..Get::default() });
+    for request in [compared, archived] {
+        let served = serve(arch);
+        served.directory("tree");
+        File::create(served.path("tree/endless")).unwrap().set_len(1 << 40).unwrap();
+        let mut peer = Peer::connect(served.address);
+        peer.request(&request);
+        peer.flush();
+        served.wait("request", |event| matches!(event, Event::Request { .. }).then_some(()));
+        drop(peer);
+        served.wait_for_end("closed by the client");
+        Peer::connect(served.address).stat("tree").unwrap();
+    }
 }
 
 /// What a link that broke has not brought is asked for alone; the pages are small, so that each link brings some.
