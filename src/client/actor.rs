@@ -210,10 +210,17 @@ impl Actor {
             event.into_iter().for_each(|event| self.board.tell(event));
             return;
         }
-        self.board.with(|state| state.queue.closing(id, replaced));
+        let has_failed = self.board.with(|state| {
+            state.queue.closing(id, replaced);
+            state.queue.phase(id) == Some(Phase::Failed)
+        });
         self.workers.insert(id, watch::channel(true).0);
         let sender = self.sender.clone();
         let closing = spawn_blocking(move || {
+            // A paused job keeps its claim on the file.
+            if has_failed {
+                memory.remove_empty();
+            }
             memory.close();
             memory
         });

@@ -260,6 +260,13 @@ impl Memory {
         }
     }
 
+    /// Deletes a `.part` in which nothing is.
+    pub(super) fn remove_empty(&mut self) {
+        if let Some(place) = &mut self.place {
+            place.part.remove_empty();
+        }
+    }
+
     /// Whether it has files open.
     pub(super) fn is_open(&self) -> bool {
         self.tree.as_ref().is_some_and(|tree| tree.is_open())

@@ -206,11 +206,8 @@ impl Part {
     }
 
     /// Closes it with a note of what is in it, and gives it free for others. At rest it has no more of the disk than what is
-    /// in it; if nothing is, it is deleted.
+    /// in it.
     pub(super) fn close(&mut self, kept: Option<(&Source, &Blocks)>) {
-        if self.ours && self.length().is_ok_and(|length| length == 0) && self.is_in_place() {
-            return self.remove_empty();
-        }
         let Some(open) = self.open.take() else { return };
         if self.ours {
             open.change(|file| platform::release_space(file));
@@ -285,10 +282,12 @@ impl Part {
         }
     }
 
-    /// Closes and deletes it. It can be opened again.
-    fn remove_empty(&mut self) {
-        self.remove();
-        (self.open, self.file_id, self.stamp) = (None, None, None);
+    /// Closes and deletes it if nothing is in it. It can be opened again, as another file: nobody may hold a claim on this one.
+    pub(super) fn remove_empty(&mut self) {
+        if self.ours && self.length().is_ok_and(|length| length == 0) && self.is_in_place() {
+            self.remove();
+            (self.open, self.file_id, self.stamp) = (None, None, None);
+        }
     }
 
     fn remove(&mut self) {

@@ -501,9 +501,9 @@ fn a_limit_of_the_size_of_files_is_a_sentence_and_not_a_signal() {
         assert!(outcome.is_one_sentence().contains("raise the limit (ulimit -f)"), "{outcome:#?}");
     }
     // Nor is it for the file of a session, the first one that is written.
-    let line = "ulimit -f 0; exec \"$0\" --headless --session small";
+    let line = format!("ulimit -f 0; exec \"$0\" --headless --session small -d got '{}'", service.at("zip"));
     let outcome =
-        program::finish(home.other("sh", ["-c", line, env!("CARGO_BIN_EXE_tui")]).spawn().expect("a shell"));
+        program::finish(home.other("sh", ["-c", &line, env!("CARGO_BIN_EXE_tui")]).spawn().expect("a shell"));
     assert_eq!(outcome.code, 7, "{outcome:#?}");
     outcome.is_one_sentence();
 }

@@ -117,15 +117,16 @@ fn a_second_client_is_told() {
 
 /// The server may refuse a file only after it has announced it.
 #[test]
-fn one_in_which_nothing_is_goes_when_it_is_closed() {
+fn one_in_which_nothing_is_can_be_removed_and_opened_again() {
     let (dir, folder) = folder();
     let mut part = Part::create(&folder, "x".as_ref()).unwrap();
     fs::write(dir.path().join("x.part.fdsp"), "").unwrap();
     part.claim(3, None).unwrap();
-    part.close(None);
+    part.remove_empty();
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     assert!(part.reopen().unwrap(), "it is not taken for one that was changed");
     part.write(b"abc", 0).unwrap();
+    part.remove_empty();
     part.close(None);
     assert_eq!(fs::read(dir.path().join("x.part")).unwrap(), b"abc");
 }
