@@ -157,5 +157,9 @@ fn what_may_not_be_written_is_said() {
     assert_eq!(fs::read_to_string(&target).unwrap(), "read-only");
     let (code, said) = fetch(&["--overwrite"]);
     assert_eq!(code, 0, "{said}");
+    if is_root {
+        // Root saves nothing in a folder of another user that lies in a shared one.
+        chown(folder, Some(0), Some(0)).unwrap();
+    }
     ends.gets_there(&[]);
 }
