@@ -68,7 +68,8 @@ fn an_answer_that_was_typed_ahead_is_not_taken_for_the_next_server() {
     let server = SocketAddr::from(([127, 0, 0, 1], service.port));
     let impostors = [(); 2].map(|()| Impostor::start(server, &[b"fdsp/1"], Vec::new()));
     let home = tempfile::tempdir().expect("a folder");
-    let addresses = impostors.each_ref().map(|impostor| format!("fdsp://{}/one", impostor.at));
+    let addresses =
+        [("one", 0), ("two", 1)].map(|(path, index)| format!("fdsp://{}/{path}", impostors[index].at));
     let mut session = Session::start(TUI, &[&addresses[0], &addresses[1]], home.path(), (120, 40));
     // Both have failed when the first question is answered.
     session.wait("both refused", |screen| screen.contents().matches("not known yet, its").count() >= 2);
