@@ -11,6 +11,7 @@
 //!                 indexes.rs                       and of archives
 //!                 slots.rs  budget.rs              how much costly work runs at the same time, and in how much memory
 //!                 share.rs                         what part of the processors it gets beside files
+//!                 workers.rs  fair_queue.rs        threads for what may wait for the disk; clients take turns
 //!                 registry.rs ──▶ snapshot.rs      what is live, for dashboards
 //!                 event.rs                         what happens, for logs
 //! ```
