@@ -42,13 +42,13 @@ pub fn is_secure(address: SocketAddr) -> bool {
     SECURE.lock().unwrap().contains(&address)
 }
 
-/// Starts a server as this test wants it.
-fn start(config: Config, sink: Sink) -> Server {
+/// Starts a server as this test wants it. Clients find out here whether a server speaks with TLS, so each one that a `Line` connects
+/// to is started by this: its port may have been that of another one.
+pub fn start(config: Config, sink: Sink) -> Server {
     let tls = TLS.get();
     let server =
         server::start(Config { identity: tls.then_some(Identity::Temporary), ..config }, sink).unwrap();
     let mut secure = SECURE.lock().unwrap();
-    // The port may have been another one's before.
     let _ = if tls { secure.insert(server.local_addr()) } else { secure.remove(&server.local_addr()) };
     drop(secure);
     server

@@ -22,7 +22,7 @@ use fdsp::{
 };
 
 use crate::conformance::{
-    harness::{Served, noise, serve, serve_with},
+    harness::{self, Served, noise, serve, serve_with},
     peer::{Answer, Came, Peer, files, get, stat},
 };
 use crate::shared::effort;
@@ -69,7 +69,7 @@ pub fn of_any_sizes(arch: Arch) {
     }
     sparse("b").unwrap();
     let config = server::Config { arch, ..server::Config::local(folder.path()) };
-    let server = server::start(config, Arc::new(|_| {})).unwrap();
+    let server = harness::start(config, Arc::new(|_| {}));
     let mut peer = Peer::connect(server.local_addr());
     let (entries, totals) = peer.tree("").unwrap();
     assert_eq!((entries.len(), totals.bytes, totals.data_bytes), (3, 2 * SIZE, Some(0)));
