@@ -39,7 +39,7 @@ const FAREWELL: Duration = Duration::from_millis(100);
 /// How often what came is kept on the disk, at least: a kill costs what came within twice this time.
 pub(super) const KEEP_INTERVAL: Duration = Duration::from_millis(500);
 
-/// How long what came is handed on before the task looks whether it is told to stop: the files of one buffer may take the disk a second.
+/// Time after which the task checks whether it was stopped, while it handles received events: writing the files of one buffer can take a second.
 const SLICE: Duration = Duration::from_millis(5);
 
 /// Requests that are asked at the same time where there are many.
@@ -57,13 +57,13 @@ pub(super) trait Talk {
     fn quiet(&mut self) -> Result<(), Fault>;
 }
 
-/// How much of what came was taken.
+/// How far the received events were handled.
 enum Taken<T> {
-    /// What came before whoever takes it broke off with this.
+    /// Up to the event at which the caller stopped with this result.
     Until(T),
-    /// Some of it: it is time to look at anything else.
+    /// Some of them: the task has to check whether it was stopped.
     Some,
-    /// All of it.
+    /// All of them.
     All,
 }
 
@@ -81,7 +81,7 @@ pub(super) struct Link {
     stale: bool,
     /// The server said goodbye, or something went wrong.
     broken: bool,
-    /// When the task of the transfer last looked at anything else.
+    /// When the task last checked whether it was stopped.
     looked: Instant,
     /// The job that it works for: it shows whether the server prepares the answer.
     job: Option<Arc<Progress>>,
@@ -264,7 +264,7 @@ impl Link {
         }
     }
 
-    /// Hands on what came, until it is time to look at anything else.
+    /// Handles received events, for at most [`SLICE`].
     fn receive<T>(
         &mut self,
         take: &mut impl FnMut(Option<Event<'_>>) -> Result<ControlFlow<T>, Fault>,
@@ -347,7 +347,7 @@ mod tests {
         cell::Cell,
         future::poll_fn,
         io::{Read, Write},
-        net::{TcpListener, TcpStream},
+        net::{SocketAddr, TcpListener, TcpStream},
         task::Poll,
     };
 
@@ -403,12 +403,8 @@ mod tests {
         }
     }
 
-    /// The answers that are in the buffer may keep the disk busy for longer than a transfer may take to stop.
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_task_that_is_told_to_stop_does_not_take_all_that_came_first() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let at = listener.local_addr().unwrap();
-        let serving = std::thread::spawn(move || serve(listener.accept().unwrap().0));
+    /// A link to a server without TLS.
+    async fn connect(at: SocketAddr) -> Link {
         let authority = Authority::new("127.0.0.1", at.port(), Security::Plain);
         let timeouts = Timeouts {
             silence: Duration::from_secs(10),
@@ -416,7 +412,16 @@ mod tests {
             speed_time: Duration::from_secs(10),
         };
         let servers = Arc::new(Servers::new(Trust::default()));
-        let mut link = Link::open(&authority, timeouts, &servers).await.unwrap();
+        Link::open(&authority, timeouts, &servers).await.unwrap()
+    }
+
+    /// The answers that are in the buffer may keep the disk busy for longer than a transfer may take to stop.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_task_that_is_told_to_stop_does_not_take_all_that_came_first() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = listener.local_addr().unwrap();
+        let serving = std::thread::spawn(move || serve(listener.accept().unwrap().0));
+        let mut link = connect(at).await;
         for _ in 0..REQUESTS {
             link.send(&Request::List(List::default()));
         }
@@ -472,15 +477,8 @@ mod tests {
             machine.failure(id, &failure, &mut out);
             stream.write_all(out.as_slice()).unwrap();
         });
-        let authority = Authority::new("127.0.0.1", at.port(), Security::Plain);
-        let timeouts = Timeouts {
-            silence: Duration::from_secs(10),
-            speed_limit: 0,
-            speed_time: Duration::from_secs(10),
-        };
-        let servers = Arc::new(Servers::new(Trust::default()));
         let progress = Arc::new(Progress::default());
-        let mut link = Link::open(&authority, timeouts, &servers).await.unwrap().works_for(&progress);
+        let mut link = connect(at).await.works_for(&progress);
         let asking = tokio::spawn(async move {
             let request = Request::Tree(Tree { path: "x".into(), working: true, ..Tree::default() });
             link.ask(&request, &Limiter::new(None), |event| match event {
@@ -506,14 +504,7 @@ mod tests {
         socket2::SockRef::from(&listener).set_send_buffer_size(1).unwrap();
         let at = listener.local_addr().unwrap();
         let serving = std::thread::spawn(move || serve(listener.accept().unwrap().0));
-        let authority = Authority::new("127.0.0.1", at.port(), Security::Plain);
-        let timeouts = Timeouts {
-            silence: Duration::from_secs(10),
-            speed_limit: 0,
-            speed_time: Duration::from_secs(10),
-        };
-        let servers = Arc::new(Servers::new(Trust::default()));
-        let mut link = Link::open(&authority, timeouts, &servers).await.unwrap();
+        let mut link = connect(at).await;
         link.wire.set_send_buffer(1);
         for _ in 0..REQUESTS {
             let path = "x/".repeat(2000);

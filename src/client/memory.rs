@@ -260,7 +260,7 @@ impl Memory {
         }
     }
 
-    /// Deletes a `.part` in which nothing is.
+    /// Deletes an empty `.part` file.
     pub(super) fn remove_empty(&mut self) {
         if let Some(place) = &mut self.place {
             place.part.remove_empty();

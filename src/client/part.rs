@@ -282,7 +282,7 @@ impl Part {
         }
     }
 
-    /// Closes and deletes it if nothing is in it. It can be opened again, as another file: nobody may hold a claim on this one.
+    /// Closes and deletes it if it is empty. A later open creates another file, so no job may hold a claim on this one.
     pub(super) fn remove_empty(&mut self) {
         if self.ours && self.length().is_ok_and(|length| length == 0) && self.is_in_place() {
             self.remove();

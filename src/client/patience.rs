@@ -239,7 +239,7 @@ mod tests {
         );
     }
 
-    /// The seconds for which a server lasts that only says that it works, in so many bytes a second.
+    /// The number of seconds until a server is given up that sends only `working` frames, at this rate in bytes per second.
     fn lasts_working(patience: &mut Patience, budget: &mut Duration, bytes: usize) -> usize {
         (1..100_000).take_while(|_| patience.took_in(SECOND, bytes) && patience.works(budget)).count()
     }

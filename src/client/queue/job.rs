@@ -185,7 +185,7 @@ impl Job {
 
     pub(super) fn sample(&mut self, now: Instant) {
         if let Some(live) = &mut self.live {
-            // What comes later tells nothing of this time, and this nothing of that.
+            // The rate of later bytes is not that of the preparation.
             if self.phase == Phase::Connecting {
                 live.speed = Meter::default();
             }
