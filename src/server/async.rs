@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Each task of the runtime reads as plainly as a thread, but waiting costs no stack: a task that waits is a small object on
-//! the heap, and a handful of threads, one for each core, run those that can go on. The runtime
+//! the heap, and a handful of threads, one for each core, run the ready ones. The runtime
 //! keeps readiness and timers; what `select.rs` does by hand is inside of it. Files have no readiness here either: content that is in
 //! memory is read at once, and everything else is awaited from the [`Workers`].
 
@@ -150,7 +150,7 @@ async fn run(connection: &mut Connection, task: Task, workers: &Workers) {
     }
 }
 
-/// What came of a turn.
+/// The result of a turn.
 enum Turn {
     /// Something was done.
     Done,

@@ -94,7 +94,7 @@ pub(super) const PERMIT_INTERVAL: Duration = Duration::from_millis(5);
 /// What a slow disk has given of a turn after this time is sent, so that the client does not take the server for lost.
 pub(super) const TURN_TIME: Duration = Duration::from_millis(100);
 
-/// How often a client is told that the server reads the folder that it has asked for, while nothing else is sent.
+/// Interval of `working` frames while the server reads the requested folder and sends nothing else.
 pub(super) const WORKING_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Bytes of an archive's sources that are read and deflated in one turn: some milliseconds of work.

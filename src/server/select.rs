@@ -2,10 +2,10 @@
 //!
 //! ```text
 //! ┌─▶ poll: which sockets became ready, whose deadline passed, which tasks are done?
-//! │      listener ─▶ accept those who wait
-//! │      socket   ─▶ into the queue of those who can go on
-//! │      task     ─▶ into the queue as well ◀── waker ─── workers ◀─┐
-//! └── one turn for each in the queue; who can still go on stays in it   │
+//! │      listener ─▶ accept new clients
+//! │      socket   ─▶ into the queue of ready connections
+//! │      task     ─▶ into the same queue    ◀── waker ─── workers ◀─┐
+//! └── one turn for each in the queue; it stays there while it is ready  │
 //!        a task ────────────────────────────────────────────────────────┘
 //! ```
 //!
@@ -197,7 +197,7 @@ impl Loop {
         }
     }
 
-    /// Gives the connections what came of their tasks. One that was closed meanwhile is not there any more.
+    /// Passes finished tasks to their connections. The outcome for a connection that was closed meanwhile is dropped.
     fn take_outcomes(&mut self) {
         let outcomes = std::mem::take(&mut *lock(&self.done.outcomes));
         for (key, id, outcome) in outcomes {
@@ -215,7 +215,7 @@ impl Loop {
         self.workers.run(client.connection.origin(), move || {
             let outcome = task.run();
             lock(&done.outcomes).push((key, id, outcome));
-            // It fails only if the poller is gone, and then nobody waits for the outcome.
+            // It fails only if the poller is gone, and then no loop needs the outcome.
             let _ = done.waker.wake();
         });
     }
@@ -262,9 +262,9 @@ impl Loop {
     }
 }
 
-/// What came of a turn.
+/// The result of a turn.
 enum Turn {
-    /// Something was done; the connection can go on.
+    /// Something was done; the connection is still ready.
     Done,
     /// The connection waits for its socket, a deadline or a task.
     Waits,

@@ -1,7 +1,7 @@
 //! One connection, without its socket: bytes in, bytes out, deadlines. All four loops share it.
 //!
 //! A loop asks [`Connection::next`] what the connection wants, does that in its own way (blocking, when ready, or awaiting),
-//! and reports what came of it. The connection touches neither the socket nor the disk: reading and writing are
+//! and reports the result. The connection touches neither the socket nor the disk: reading and writing are
 //! wants of it, and whatever may wait for the disk or take processor time is a [`Task`], which the loop runs where it likes.
 //! Time is an argument everywhere.
 //!
@@ -297,7 +297,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Takes what came of the task that [`Want::Run`] gave out.
+    /// Receives the outcome of the task that [`Want::Run`] gave to the loop.
     pub fn done(&mut self, outcome: Outcome, now: Instant) {
         let Outcome { work, step, spent } = outcome;
         let Work { dialect, turn } = *work;

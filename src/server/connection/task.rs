@@ -24,7 +24,7 @@ pub(super) struct Work {
     pub turn: Turn,
 }
 
-/// What came of a [`Task`]; only [`Connection::done`](super::Connection::done) can use it.
+/// The outcome of a [`Task`]; only [`Connection::done`](super::Connection::done) can use it.
 pub(in crate::server) struct Outcome {
     pub(super) work: Box<Work>,
     /// What the dialect asks for next; `None` if the task panicked.

@@ -28,7 +28,7 @@ pub(super) struct Answer {
     id: u32,
     path: SafeText,
     started: Instant,
-    /// When the client is told again that the server works, if it has asked for that.
+    /// When to send the next `working` frame, if the client asked for them.
     working_at: Option<Instant>,
     stage: Stage,
 }
@@ -160,7 +160,7 @@ impl V1 {
         }
     }
 
-    /// Tells a client that has asked for it that the server works, if nothing else was sent for a while.
+    /// Sends a `working` frame to a client that asked for them, if nothing else was sent for [`WORKING_INTERVAL`].
     fn report_work(&mut self, turn: &mut Turn, now: Instant) {
         let Some(Answer { id, working_at: Some(at), stage, .. }) = &mut self.answer else { return };
         if turn.out.is_empty() && stage.is_looking() && *at <= now {
