@@ -178,7 +178,14 @@ fn suffer(server: &Server, subject: Subject, row: &Row, whole: &Path, size: u64)
             Event::Retry { reason, .. } => reason.as_str().contains("arrived corrupt"),
             _ => false,
         };
-        assert_eq!(client.seen.iter().filter(corrupt).count() as u64, blocks, "{name}");
+        let corrupt = client.seen.iter().filter(corrupt).count();
+        if subject.shared {
+            // A connection that brings less than the place of its fault does not suffer it, and of a block that another connection
+            // brought meanwhile nothing is checked.
+            assert!(corrupt <= proxy.flipped(), "{name}: {corrupt} corrupt blocks, {} bits", proxy.flipped());
+        } else {
+            assert_eq!((corrupt as u64, proxy.flipped() as u64), (blocks, blocks), "{name}");
+        }
         assert!(subject.shared || again == blocks * MIB as u64, "{name}: the bad blocks alone");
     }
 }

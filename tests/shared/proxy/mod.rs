@@ -101,6 +101,7 @@ struct State {
     brought: Mutex<Vec<usize>>,
     grown: Condvar,
     connections: AtomicUsize,
+    flipped: AtomicUsize,
     open: Mutex<Vec<Weak<Pair>>>,
     closing: AtomicBool,
 }
@@ -161,6 +162,7 @@ impl Proxy {
             brought: Mutex::default(),
             grown: Condvar::new(),
             connections: AtomicUsize::new(0),
+            flipped: AtomicUsize::new(0),
             open: Mutex::default(),
             closing: AtomicBool::new(false),
         });
@@ -196,6 +198,11 @@ impl Proxy {
     /// Connections so far.
     pub fn connections(&self) -> usize {
         self.state.connections.load(Ordering::SeqCst)
+    }
+
+    /// Bits that were changed on the way, in both directions.
+    pub fn flipped(&self) -> usize {
+        self.state.flipped.load(Ordering::SeqCst)
     }
 
     /// Connections with a script, and those that brought more than a few KiB. A client may ask for a digest on one more: where the one
@@ -351,7 +358,10 @@ fn forward(
             match fault {
                 Fault::Delay(delay) => thread::sleep(delay),
                 Fault::Rate(rate) => thread::sleep(Duration::from_secs_f64(count as f64 / rate as f64)),
-                Fault::Flip(at) if (sent..sent + count).contains(&at) => buffer[at - sent] ^= 0x20,
+                Fault::Flip(at) if (sent..sent + count).contains(&at) => {
+                    buffer[at - sent] ^= 0x20;
+                    state.flipped.fetch_add(1, Ordering::SeqCst);
+                }
                 _ => {}
             }
         }
