@@ -7,17 +7,19 @@ use std::{
     sync::{LazyLock, Mutex},
 };
 
-use super::{
-    Names, archive_check, control,
-    name::{SafeName, beside, numbered},
-    seal::Seal,
-};
 use crate::{
+    client::{
+        api::config::Names,
+        disk::{
+            archive_check, control,
+            name::{SafeName, beside, numbered},
+            seal::Seal,
+        },
+    },
     fuzzing::{Fuzz, assert_harmless, shape},
     protocol::{digest::BLOCK_SIZE, message::Sources},
     text,
 };
-
 /// Bytes of the `.part` that the control files are about.
 const PART: u64 = 5 * BLOCK_SIZE + 7;
 

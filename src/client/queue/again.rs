@@ -4,9 +4,15 @@ use std::collections::HashSet;
 
 use crate::{
     client::{
-        Doubt, JobId, NewJob, NewServer, TroubleKind,
-        phase::{Input, Phase},
-        schedule::ServerId,
+        api::{
+            command::JobId,
+            new_job::NewJob,
+            view::{Doubt, NewServer, TroubleKind},
+        },
+        queue::{
+            phase::{Input, Phase},
+            schedule::ServerId,
+        },
     },
     protocol::address::Authority,
     text::SafeText,
@@ -19,7 +25,7 @@ use super::{
 
 impl Queue {
     /// Jobs that failed because nobody knew this server, and would go on if it were accepted.
-    pub(in crate::client) fn that_ask_about(&self, server: &NewServer) -> Vec<JobId> {
+    pub(crate) fn that_ask_about(&self, server: &NewServer) -> Vec<JobId> {
         let asks = |id: &&JobId| {
             self.jobs.get(*id).is_some_and(|job| {
                 let doubt = job.trouble.as_ref().and_then(|trouble| trouble.doubt.as_deref());
@@ -31,7 +37,7 @@ impl Queue {
 
     /// All that is not done reaches this server with the token and the pin that are named now. Returns how many jobs that
     /// changes, and those that it has refused, which may go on with these. `number` gives the number of a job's server.
-    pub(in crate::client) fn reach(
+    pub(crate) fn reach(
         &mut self,
         now: &Authority,
         mut number: impl FnMut(&NewJob) -> ServerId,
@@ -60,13 +66,13 @@ impl Queue {
     }
 
     /// The first of these jobs at rest that would do the same as a new one.
-    pub(in crate::client) fn at_rest_for(&self, new: &NewJob, at_rest: &HashSet<JobId>) -> Option<JobId> {
+    pub(crate) fn at_rest_for(&self, new: &NewJob, at_rest: &HashSet<JobId>) -> Option<JobId> {
         let same = |job: &&Job| at_rest.contains(&job.id) && job.new.is_same_as(new);
         self.for_path(&new.address.path).find(same).map(|job| job.id)
     }
 
     /// Lets a job at rest go on where it is, in the way in which it is asked for now. Its transfer may still be stopping.
-    pub(in crate::client) fn ask_again(&mut self, id: JobId, new: NewJob, server: ServerId) {
+    pub(crate) fn ask_again(&mut self, id: JobId, new: NewJob, server: ServerId) {
         self.change(id, |job| {
             if job.busy == Busy::Yes && job.new != new {
                 job.busy = Busy::Replaced;

@@ -4,11 +4,18 @@ use std::{path::Path, sync::Arc, time::Instant};
 
 use crate::{
     client::{
-        Finished, JobId, JobState, JobView, KeptJob, KeptState, NewJob, Speak, Trouble,
-        phase::Phase,
-        progress::{Progress, work},
-        schedule::{Outage, ServerId},
-        speed::Meter,
+        api::{
+            command::JobId,
+            kept::{KeptJob, KeptState},
+            new_job::{NewJob, Speak},
+            view::{Finished, JobState, JobView, Trouble},
+        },
+        queue::{
+            phase::Phase,
+            schedule::{Outage, ServerId},
+            speed::Meter,
+        },
+        transfer::progress::{Progress, work},
     },
     text::SafeText,
     units,
@@ -267,7 +274,7 @@ impl Job {
 }
 
 /// The name before the server has told one.
-pub(in crate::client) fn first_name(new: &NewJob) -> SafeText {
+pub(crate) fn first_name(new: &NewJob) -> SafeText {
     match new.save_as.as_deref().and_then(Path::file_name) {
         Some(name) => SafeText::from_bytes(name.as_encoded_bytes()),
         None => SafeText::new(new.address.path.name().unwrap_or("/")),

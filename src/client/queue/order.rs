@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::client::JobId;
+use crate::client::api::command::JobId;
 
 /// Moves `ids` by so many places (negative: towards the front), each as far as there is room, keeping the order
 /// among themselves. Returns whether anything moved.

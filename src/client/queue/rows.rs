@@ -2,13 +2,20 @@
 
 use std::{ops::Range, time::Instant};
 
-use crate::client::{JobId, JobView, Totals, progress, schedule::Servers, speed};
+use crate::client::{
+    api::{
+        command::JobId,
+        view::{JobView, Totals},
+    },
+    queue::{schedule::Servers, speed},
+    transfer::progress,
+};
 
 use super::{Queue, job::Job};
 
 impl Queue {
     /// Ids in order, of jobs whose name contains `filter`, ignoring case.
-    pub(in crate::client) fn ids(&self, filter: &str) -> Vec<JobId> {
+    pub(crate) fn ids(&self, filter: &str) -> Vec<JobId> {
         if filter.is_empty() {
             return self.order.clone();
         }
@@ -18,19 +25,19 @@ impl Queue {
     }
 
     /// The rows at these places.
-    pub(in crate::client) fn at(&self, rows: Range<usize>, now: Instant, servers: &Servers) -> Vec<JobView> {
+    pub(crate) fn at(&self, rows: Range<usize>, now: Instant, servers: &Servers) -> Vec<JobView> {
         let end = rows.end.min(self.order.len());
         self.rows(&self.order[rows.start.min(end)..end], now, servers)
     }
 
     /// The rows of these jobs, as far as there are such.
-    pub(in crate::client) fn rows(&self, ids: &[JobId], now: Instant, servers: &Servers) -> Vec<JobView> {
+    pub(crate) fn rows(&self, ids: &[JobId], now: Instant, servers: &Servers) -> Vec<JobView> {
         let view = |job: &Job| job.view(now, servers.outage(job.server));
         ids.iter().filter_map(|id| self.jobs.get(id)).map(view).collect()
     }
 
     /// The sums.
-    pub(in crate::client) fn totals(&self, limit: Option<u64>) -> Totals {
+    pub(crate) fn totals(&self, limit: Option<u64>) -> Totals {
         let (mut progress, mut files) = self.sums.settled();
         let counts = self.sums.counts();
         let mut unknown = counts.unknown;

@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use crate::client::{Totals, phase::Phase, schedule::ServerId};
+use crate::client::{
+    api::view::Totals,
+    queue::{phase::Phase, schedule::ServerId},
+};
 
 /// What one job adds to the sums.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

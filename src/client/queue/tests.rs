@@ -12,7 +12,12 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     client::{
-        Existing, Finished, JobState, Speak, Trouble, TroubleKind, progress::Progress, schedule::Servers,
+        api::{
+            new_job::{Existing, Speak},
+            view::{Finished, JobState, Trouble, TroubleKind},
+        },
+        queue::schedule::Servers,
+        transfer::progress::Progress,
     },
     protocol::{
         address::{Address, Authority, Security},

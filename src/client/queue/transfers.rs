@@ -4,11 +4,17 @@ use std::{sync::Arc, time::Instant};
 
 use crate::{
     client::{
-        Finished, JobId, NewJob, Trouble,
-        phase::{Input, Phase},
-        progress::{Progress, work},
-        schedule::ServerId,
-        speed::Meter,
+        api::{
+            command::JobId,
+            new_job::NewJob,
+            view::{Finished, Trouble},
+        },
+        queue::{
+            phase::{Input, Phase},
+            schedule::ServerId,
+            speed::Meter,
+        },
+        transfer::progress::{Progress, work},
     },
     text::SafeText,
 };
@@ -20,20 +26,20 @@ use super::{
 
 /// What a server's answer tells of a job.
 #[derive(Clone, Debug)]
-pub(in crate::client) struct Announced {
-    pub(in crate::client) name: SafeText,
-    pub(in crate::client) target: SafeText,
-    pub(in crate::client) size: Option<u64>,
-    pub(in crate::client) total: Option<u64>,
+pub(crate) struct Announced {
+    pub(crate) name: SafeText,
+    pub(crate) target: SafeText,
+    pub(crate) size: Option<u64>,
+    pub(crate) total: Option<u64>,
     /// Bytes that need not come any more.
-    pub(in crate::client) here: u64,
+    pub(crate) here: u64,
     /// Files of a tree.
-    pub(in crate::client) files: Option<u64>,
+    pub(crate) files: Option<u64>,
 }
 
 /// How a transfer ended.
 #[derive(Clone, Debug)]
-pub(in crate::client) enum Ended {
+pub(crate) enum Ended {
     Finished(Finished),
     Failed(Trouble),
     Again {
@@ -47,24 +53,20 @@ pub(in crate::client) enum Ended {
 
 /// What is said of a running job now and then.
 #[derive(Clone, Debug)]
-pub(in crate::client) struct Sampled {
-    pub(in crate::client) id: JobId,
-    pub(in crate::client) received: u64,
-    pub(in crate::client) verified: u64,
-    pub(in crate::client) size: Option<u64>,
-    pub(in crate::client) progress: Option<(u64, u64)>,
-    pub(in crate::client) files: Option<(u64, u64)>,
-    pub(in crate::client) segments: u64,
-    pub(in crate::client) speed: f64,
+pub(crate) struct Sampled {
+    pub(crate) id: JobId,
+    pub(crate) received: u64,
+    pub(crate) verified: u64,
+    pub(crate) size: Option<u64>,
+    pub(crate) progress: Option<(u64, u64)>,
+    pub(crate) files: Option<(u64, u64)>,
+    pub(crate) segments: u64,
+    pub(crate) speed: f64,
 }
 
 impl Queue {
     /// A transfer begins to work on a job.
-    pub(in crate::client) fn start(
-        &mut self,
-        id: JobId,
-        now: Instant,
-    ) -> Option<(NewJob, ServerId, Arc<Progress>)> {
+    pub(crate) fn start(&mut self, id: JobId, now: Instant) -> Option<(NewJob, ServerId, Arc<Progress>)> {
         if !self.apply(id, Input::Start) {
             return None;
         }
@@ -80,7 +82,7 @@ impl Queue {
     }
 
     /// The server answered; `false` if this try knew that already, or nobody wants it any more.
-    pub(in crate::client) fn answered(&mut self, id: JobId, announced: Announced) -> bool {
+    pub(crate) fn answered(&mut self, id: JobId, announced: Announced) -> bool {
         let news = self.apply(id, Input::Answered);
         if news {
             self.change(id, |job| {
@@ -93,14 +95,14 @@ impl Queue {
     }
 
     /// All content came.
-    pub(in crate::client) fn complete(&mut self, id: JobId, size: u64) {
+    pub(crate) fn complete(&mut self, id: JobId, size: u64) {
         if self.apply(id, Input::Complete) {
             self.change(id, |job| job.size = Some(size));
         }
     }
 
     /// Number of the coming try after the first.
-    pub(in crate::client) fn count_try(&mut self, id: JobId) -> u32 {
+    pub(crate) fn count_try(&mut self, id: JobId) -> u32 {
         let count = |job: &mut Job| {
             job.attempts += 1;
             job.busy_since = None;
@@ -110,12 +112,12 @@ impl Queue {
     }
 
     /// An attempt received something: all earlier ones are forgotten.
-    pub(in crate::client) fn progressed(&mut self, id: JobId) {
+    pub(crate) fn progressed(&mut self, id: JobId) {
         self.jobs.get_mut(&id).into_iter().for_each(|job| (job.attempts, job.busy_since) = (0, None));
     }
 
     /// The server was busy once more. Returns how often it was in a row, and since when.
-    pub(in crate::client) fn count_busy(&mut self, id: JobId, now: Instant) -> (u32, Instant) {
+    pub(crate) fn count_busy(&mut self, id: JobId, now: Instant) -> (u32, Instant) {
         let count = |job: &mut Job| {
             let (times, since) = job.busy_since.unwrap_or((0, now));
             *job.busy_since.insert((times + 1, since))
@@ -124,12 +126,12 @@ impl Queue {
     }
 
     /// Whether a job was requested with other options while its transfer was stopping or its files were being closed.
-    pub(in crate::client) fn is_replaced(&self, id: JobId) -> bool {
+    pub(crate) fn is_replaced(&self, id: JobId) -> bool {
         self.jobs.get(&id).is_some_and(|job| job.busy == Busy::Replaced)
     }
 
     /// The transfer of a job ended. Returns the phase that it is in now.
-    pub(in crate::client) fn ended(&mut self, id: JobId, ended: Ended) -> Option<Phase> {
+    pub(crate) fn ended(&mut self, id: JobId, ended: Ended) -> Option<Phase> {
         self.live.remove(&id);
         let crossed = self.change(id, |job| {
             let live = job.live.take()?.progress;
@@ -160,17 +162,17 @@ impl Queue {
     }
 
     /// A job cannot be started while its files are being closed. `replaced`: what its transfer knows does not count.
-    pub(in crate::client) fn closing(&mut self, id: JobId, replaced: bool) {
+    pub(crate) fn closing(&mut self, id: JobId, replaced: bool) {
         self.change(id, |job| job.busy = if replaced { Busy::Replaced } else { Busy::Yes });
     }
 
     /// The files of a job are closed.
-    pub(in crate::client) fn closed(&mut self, id: JobId) {
+    pub(crate) fn closed(&mut self, id: JobId) {
         self.change(id, |job| job.busy = Busy::No);
     }
 
     /// Reads the counters of what runs; returns what is to be said of it.
-    pub(in crate::client) fn sample(&mut self, now: Instant) -> Vec<Sampled> {
+    pub(crate) fn sample(&mut self, now: Instant) -> Vec<Sampled> {
         let (progress, files) = self.sums.settled();
         let (mut crossed, mut advanced) = (self.crossed, work(progress, files).0);
         let mut samples = Vec::with_capacity(self.live.len());
@@ -203,12 +205,12 @@ impl Queue {
     }
 
     /// Whether a transfer works on anything.
-    pub(in crate::client) fn is_live(&self) -> bool {
+    pub(crate) fn is_live(&self) -> bool {
         !self.live.is_empty()
     }
 
     /// Nothing runs any more: speeds begin anew.
-    pub(in crate::client) fn at_rest(&mut self) {
+    pub(crate) fn at_rest(&mut self) {
         (self.speed, self.advance) = (Meter::default(), Meter::default());
     }
 }

@@ -24,7 +24,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    client::{KeptJob, Limits},
+    client::api::kept::{KeptJob, Limits},
     text::SafeText,
 };
 

@@ -11,7 +11,7 @@ use std::{
 use rustix::fs::{AtFlags, Mode, OFlags};
 
 use super::{SessionName, format::MOST};
-use crate::{client::lock, platform, state::private_folder, text::SafeText};
+use crate::{client::disk::lock, platform, state::private_folder, text::SafeText};
 
 /// Most bytes that are read of who holds a session.
 const HOLDER: u64 = 200;

@@ -1,7 +1,7 @@
 use std::{fs, os::unix::fs::PermissionsExt};
 
 use super::*;
-use crate::{client::NewJob, protocol::address::Address};
+use crate::{client::api::new_job::NewJob, protocol::address::Address};
 
 const CONFIGURED: Limits = Limits { jobs: 3, segments: 4, rate: None };
 

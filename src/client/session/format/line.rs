@@ -10,7 +10,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     client::{
-        Checksum, Existing, Finished, Form, KeptJob, KeptState, NewJob, Origin, Speak, Trouble, TroubleKind,
+        api::{
+            kept::{KeptJob, KeptState},
+            new_job::{Checksum, Existing, Form, NewJob, Speak},
+            view::{Finished, Trouble, TroubleKind},
+        },
+        trust::origin::Origin,
     },
     protocol::{address::Address, message::Missing},
     text::SafeText,
@@ -173,9 +178,10 @@ impl Line {
             save_as: self.save_as.map(FilePath::read).transpose()?,
             existing: self.existing,
             checksum: match self.checksum {
-                Some(text) => {
-                    Some(text.parse().map_err(|error: crate::client::ChecksumError| error.to_string())?)
-                }
+                Some(text) => Some(
+                    text.parse()
+                        .map_err(|error: crate::client::disk::checksum::ChecksumError| error.to_string())?,
+                ),
                 None => None,
             },
             extract: self.extract,

@@ -4,7 +4,14 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    client::{Checksum, Existing, Finished, Form, KeptState, NewJob, Origin, Speak, Trouble, TroubleKind},
+    client::{
+        api::{
+            kept::KeptState,
+            new_job::{Checksum, Existing, Form, NewJob, Speak},
+            view::{Finished, Trouble, TroubleKind},
+        },
+        trust::origin::Origin,
+    },
     protocol::{
         address::{Address, DEFAULT_PORT},
         classic::Dialect,

@@ -1,0 +1,63 @@
+//! The settings of an engine.
+
+use std::time::Duration;
+
+use crate::client::trust::Trust;
+
+/// How the engine is to run.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Jobs at the same time.
+    pub jobs: usize,
+    /// Connections for one file, at most; fewer if the file is small, or the server does not want as many.
+    pub segments: usize,
+    /// Bytes a second for all jobs together; `None` is unlimited.
+    pub limit: Option<u64>,
+    /// How often an attempt that reached the server and received nothing is repeated.
+    pub retries: u32,
+    /// For how long a server that cannot be reached, or is busy, is tried again before its jobs fail; `None` is for ever.
+    pub retry_max_time: Option<Duration>,
+    /// Without a byte from the server, a connection counts as lost after this; also to connect.
+    pub timeout: Duration,
+    /// A server that sends fewer bytes a second than this counts as lost, too; 0 is no minimum.
+    pub speed_limit: u64,
+    /// The time over which that is averaged; `None` is as long as `timeout`.
+    pub speed_time: Option<Duration>,
+    /// Whether a job is done only once the disk has it.
+    pub sync: bool,
+    /// What of an archive is put up with when it is to be unpacked.
+    pub extract: Extract,
+    /// Which names in trees, and in archives that are to be unpacked, are taken.
+    pub names: Names,
+    /// Which servers it believes.
+    pub trust: Trust,
+}
+
+/// Which names are kept. No name leads anywhere else, drives a terminal or cannot be seen, whatever this says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Names {
+    /// All that this system can have. In trees and in archives that are unpacked the others are missing; a single file is saved under a
+    /// substitute.
+    #[default]
+    Exact,
+    /// Those that mean a file on every other system, too: no device's (`aux.c`), no blank at either end, no dot at the
+    /// last, none of `\ : * ? " < > |`, no joiner, letters composed (NFC), UTF-8. The others have substitutes.
+    Portable,
+}
+
+/// What of an archive is put up with when it is unpacked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extract {
+    /// Files and directories, with those that are only on the way to one.
+    pub entries: u64,
+    /// Bytes of all files; `None` is as much as the disk has room for.
+    pub bytes: Option<u64>,
+    /// How many times larger than itself an archive may become that unpacks to more than a gibibyte.
+    pub ratio: u64,
+}
+
+impl Default for Extract {
+    fn default() -> Self {
+        Extract { entries: 100_000, bytes: None, ratio: 200 }
+    }
+}

@@ -1,0 +1,124 @@
+//! What the engine reports.
+
+use serde::Serialize;
+
+use crate::{
+    client::api::{
+        command::JobId,
+        view::{Finished, Trouble},
+    },
+    text::SafeText,
+};
+
+/// What happens; serialised, this is a line of `--json`.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A job is in the queue.
+    Queued {
+        /// The job.
+        id: JobId,
+        /// Its address.
+        address: SafeText,
+    },
+    /// The server answered; content comes.
+    Started {
+        /// The job.
+        id: JobId,
+        /// The name it gets.
+        name: SafeText,
+        /// Its size, where known.
+        size: Option<u64>,
+        /// Bytes of it that are here already.
+        here: u64,
+    },
+    /// Once a second for each running job.
+    Progress {
+        /// The job.
+        id: JobId,
+        /// Bytes of the content that are here, on the disk: verified ones, and those of blocks that are not whole.
+        received: u64,
+        /// Bytes of verified blocks or files.
+        verified: u64,
+        /// Size, where known.
+        size: Option<u64>,
+        /// Progress of archives: source bytes done and in all.
+        progress: Option<(u64, u64)>,
+        /// Files of a tree: there, and in all.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        files: Option<(u64, u64)>,
+        /// Connections on which content comes.
+        segments: u64,
+        /// Bytes a second.
+        speed: f64,
+    },
+    /// A server cannot be reached. All its jobs wait, and a connection is tried now and then. Sent once, until it is
+    /// [`Reachable`](Event::Reachable) again or its jobs have failed.
+    Unreachable {
+        /// The server, as `host:port`.
+        server: SafeText,
+        /// Seconds until the next try; the following pauses grow to a minute.
+        seconds: f64,
+        /// Seconds after which its jobs fail; absent if they never do.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        max_seconds: Option<f64>,
+        /// What went wrong.
+        reason: SafeText,
+    },
+    /// A server that could not be reached has answered.
+    Reachable {
+        /// The server, as `host:port`.
+        server: SafeText,
+        /// Seconds for which it could not be reached.
+        seconds: f64,
+    },
+    /// A try failed, another follows.
+    Retry {
+        /// The job.
+        id: JobId,
+        /// Its name.
+        name: SafeText,
+        /// Number of the coming try after the first, of those that count; 0 if the server was busy, which does not count.
+        attempt: u32,
+        /// How many there may be.
+        of: u32,
+        /// Seconds until then.
+        seconds: f64,
+        /// What went wrong.
+        reason: SafeText,
+    },
+    /// A job is done.
+    Done {
+        /// The job.
+        id: JobId,
+        /// Its name.
+        name: SafeText,
+        /// The rest.
+        #[serde(flatten)]
+        finished: Finished,
+    },
+    /// A job failed for good.
+    Failed {
+        /// The job.
+        id: JobId,
+        /// Its name.
+        name: SafeText,
+        /// Why.
+        #[serde(flatten)]
+        trouble: Trouble,
+    },
+    /// A job was paused, resumed, cancelled or removed by a command, or its content gets another name than its own.
+    Changed {
+        /// The job.
+        id: JobId,
+        /// Its name.
+        name: SafeText,
+        /// `paused`, `resumed`, `cancelled`, `removed` or `renamed`.
+        what: &'static str,
+    },
+    /// A warning for the user.
+    Warning {
+        /// A sentence.
+        message: SafeText,
+    },
+}

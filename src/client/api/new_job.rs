@@ -1,0 +1,127 @@
+//! What is wanted: a job before it is in a queue.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    client::{api::config::Names, disk::name::SafeName},
+    protocol::{address::Address, classic::Dialect, message},
+};
+/// What to speak.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Speak {
+    /// This program's protocol.
+    #[default]
+    V1,
+    /// A dialect of the original programs.
+    Classic(Dialect),
+}
+
+/// The form in which a content comes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Form {
+    /// A file as itself, a directory as a zip archive.
+    #[default]
+    Auto,
+    /// A file as itself; a directory is refused.
+    File,
+    /// A directory as a zip archive; a file is refused.
+    Zip,
+    /// A directory as itself, and a file as well.
+    Tree,
+}
+
+impl Form {
+    /// What to ask the server for.
+    pub(crate) fn on_the_wire(self) -> message::Form {
+        match self {
+            Form::Auto => message::Form::Auto,
+            Form::File | Form::Tree => message::Form::File,
+            Form::Zip => message::Form::Zip,
+        }
+    }
+}
+
+/// What to do when the target exists.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Existing {
+    /// Done if it is byte-identical, else an error.
+    #[default]
+    Keep,
+    /// Replace it, once the new one is complete.
+    Overwrite,
+    /// Save as `name (1).ext` and so on.
+    Rename,
+    /// Bring it to the server's version, fetching only the blocks that differ; it is replaced once all is there.
+    Update,
+}
+
+/// A digest that the finished file must have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Checksum {
+    /// 32 bytes.
+    Blake3([u8; 32]),
+    /// 32 bytes.
+    Sha256([u8; 32]),
+    /// 16 bytes.
+    Md5([u8; 16]),
+}
+
+/// A job to queue. Where it goes is fixed here, not when it runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewJob {
+    /// What to fetch.
+    pub address: Address,
+    /// What to speak.
+    pub speak: Speak,
+    /// The form.
+    pub form: Form,
+    /// The folder to save in (absolute).
+    pub folder: PathBuf,
+    /// The name to save as, relative to `folder` or absolute; the server's (sanitised) if absent.
+    pub save_as: Option<PathBuf>,
+    /// When the target exists.
+    pub existing: Existing,
+    /// To verify.
+    pub checksum: Option<Checksum>,
+    /// Whether to unpack it, if it is a zip archive.
+    pub extract: bool,
+}
+
+impl NewJob {
+    /// Whether both would write to the same place from the same source, in whatever way they are allowed to.
+    pub(crate) fn is_same_as(&self, other: &NewJob) -> bool {
+        // A file that is called one in a listing is what was asked for without that knowledge.
+        let form = |form| if form == Form::File { Form::Auto } else { form };
+        self.address.authority.is_at(&other.address.authority)
+            && self.address.path == other.address.path
+            && self.folder == other.folder
+            && self.save_as == other.save_as
+            && form(self.form) == form(other.form)
+    }
+
+    /// The forms that its content may come in, and what it is called then; none where only the server knows its name.
+    /// An archive comes first: its control file tells what it is, and a file is whatever is there.
+    pub(crate) fn names(&self, names: Names) -> Vec<(message::Form, SafeName)> {
+        let asked @ Some(_) = self.address.path.name() else { return Vec::new() };
+        let forms = match self.form {
+            Form::Auto => &[message::Form::Zip, message::Form::File][..],
+            Form::Zip => &[message::Form::Zip],
+            Form::File | Form::Tree => &[message::Form::File],
+        };
+        let name = |&form: &_| (form, SafeName::for_content(asked, "", form == message::Form::Zip, names));
+        forms.iter().map(name).collect()
+    }
+
+    /// What form to ask the server for. The served folder is a directory, whatever a server says.
+    pub(crate) fn asked_form(&self) -> message::Form {
+        match self.form {
+            Form::Auto if self.address.path.is_root() => message::Form::Zip,
+            form => form.on_the_wire(),
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! What the faces see of the queue: plain data.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::{
+    client::{api::command::JobId, transfer::progress::work, trust::origin::Origin},
+    protocol::{address::Authority, message::Missing, pin::Pin},
+    text::SafeText,
+};
+
+/// Where a job stands.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum JobState {
+    /// Waits for its turn.
+    Queued,
+    /// Waits before another try.
+    Waiting {
+        /// Seconds left.
+        seconds: f64,
+        /// Number of the coming try after the first, of those that count; 0 if the server was busy, which does not count.
+        attempt: u32,
+        /// What went wrong.
+        reason: SafeText,
+    },
+    /// Waits because its server cannot be reached.
+    Unreachable {
+        /// Seconds until the next try to reach it; `None` while one is made.
+        seconds: Option<f64>,
+        /// What went wrong.
+        reason: SafeText,
+    },
+    /// Connecting, or asked and not answered yet.
+    Connecting,
+    /// Content comes.
+    Running,
+    /// All came; being checked, synced and put in place.
+    Verifying,
+    /// In place.
+    Done(Finished),
+    /// Will not go on by itself.
+    Failed(Trouble),
+    /// Stopped by the user; goes on when told.
+    Paused,
+    /// Given up by the user.
+    Cancelled,
+}
+
+/// A finished job.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Finished {
+    /// Where it is.
+    #[serde(serialize_with = "as_text")]
+    pub path: PathBuf,
+    /// Its size.
+    pub bytes: u64,
+    /// Content bytes that crossed the wire, over all tries.
+    pub transferred: u64,
+    /// Bytes that did not have to.
+    pub resumed: u64,
+    /// BLAKE3 in hex.
+    pub blake3: String,
+    /// The server that verified the content. There is one: blocks from another server are compared with this one, or fetched again.
+    #[serde(rename = "origins", serialize_with = "as_list")]
+    pub origin: Origin,
+    /// From the first connection to the end.
+    pub seconds: f64,
+    /// Files of a tree.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files: Option<u64>,
+    /// Entries that the server left out of an archive or tree (links, devices, what is mounted there).
+    pub omitted: u64,
+    /// Files that only the replaced tree had: they were deleted with it.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub deleted: u64,
+    /// Entries of the folder that should be there and are not: they cannot be read, carried or stored.
+    #[serde(skip_serializing_if = "Missing::is_none")]
+    pub missing: Missing,
+    /// The folder that it was unpacked to.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_texts")]
+    pub extracted: Option<PathBuf>,
+}
+
+/// Whether a number need not be said.
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// Serialises as a list with one text, or none if the origin is not recorded.
+fn as_list<S: Serializer>(origin: &Origin, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq((*origin != Origin::Unknown).then(|| origin.to_string()))
+}
+
+/// A path as it is; where it is not UTF-8, for people, since JSON has nothing else.
+fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    match path.to_str() {
+        Some(text) => serializer.serialize_str(text),
+        None => SafeText::from_path(path).serialize(serializer),
+    }
+}
+
+fn as_texts<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+    as_text(path.as_deref().unwrap_or(Path::new("")), serializer)
+}
+
+/// The kind of a failure; decides the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TroubleKind {
+    /// 1: anything else.
+    Other,
+    /// 3: could not connect, or lost and retries spent.
+    Connection,
+    /// 4: not found or not permitted.
+    NotFound,
+    /// 5: the server is not the one that was meant, is not known, or wants its token.
+    Refused,
+    /// 6: digest wrong, or the source changed.
+    Integrity,
+    /// 7: local disk: full, not writable, target exists.
+    Disk,
+}
+
+/// Why a job failed: what happened, to which file or peer, and what to do.
+#[derive(Clone, Debug, PartialEq, Serialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Trouble {
+    /// The kind.
+    pub kind: TroubleKind,
+    /// A sentence.
+    pub message: SafeText,
+    /// If it is that the server's certificate was not believed: why not.
+    #[serde(skip)]
+    pub doubt: Option<Box<Doubt>>,
+}
+
+impl Trouble {
+    /// Of a kind, in a sentence.
+    pub fn new(kind: TroubleKind, message: impl Into<SafeText>) -> Trouble {
+        Trouble { kind, message: message.into(), doubt: None }
+    }
+}
+
+/// Why the certificate of a server was not believed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// Nobody knows the server: whoever does may say so, see [`Command::Trust`](crate::client::Command::Trust).
+    New(NewServer),
+    /// This is another server than the one that was meant. There is nothing to be asked.
+    Other(Authority),
+}
+
+/// A server that is not known yet, and the pin of the certificate that it has shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewServer {
+    /// The server.
+    pub authority: Authority,
+    /// Its pin.
+    pub pin: Pin,
+}
+
+impl NewServer {
+    /// Whether who accepts the other one accepts this one.
+    pub fn is(&self, other: &NewServer) -> bool {
+        let at = |server: &NewServer| (server.authority.host.clone(), server.authority.port, server.pin);
+        at(self) == at(other)
+    }
+}
+
+/// A row of the queue.
+#[derive(Clone, Debug, Serialize)]
+pub struct JobView {
+    /// Its number.
+    pub id: JobId,
+    /// The address.
+    pub address: SafeText,
+    /// A short name: the target's, once known, else the path's last segment.
+    pub name: SafeText,
+    /// Where it goes, as far as known.
+    pub target: SafeText,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub state: JobState,
+    /// Bytes of the content, where known.
+    pub size: Option<u64>,
+    /// Bytes of the content that are here, on the disk: verified ones, and those of blocks that are not whole.
+    pub received: u64,
+    /// Bytes of verified blocks or files; running jobs only.
+    pub verified: Option<u64>,
+    /// Progress: done and total, in bytes of the content or (archives) of their sources.
+    pub progress: Option<(u64, u64)>,
+    /// Files of a tree: there, and in all.
+    pub files: Option<(u64, u64)>,
+    /// Connections on which content comes; running jobs only.
+    pub segments: Option<u64>,
+    /// Bytes a second over the last seconds; running jobs only.
+    pub speed: Option<f64>,
+    /// Seconds left, slowly filtered; `None` before 3 s of data.
+    pub eta: Option<f64>,
+    /// A tree is listed and prepared, or the last that the server said is that it works on the answer; running jobs only.
+    #[serde(skip)]
+    pub prepares: bool,
+}
+
+impl JobView {
+    /// How much of the time that it takes is over: done and total, in bytes, with what the files of a tree take as well.
+    pub fn work(&self) -> Option<(u64, u64)> {
+        let bytes = self.progress.or(self.size.map(|size| (self.received, size)))?;
+        Some(work(bytes, self.files.unwrap_or_default()))
+    }
+}
+
+/// The queue's sums.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Totals {
+    /// Jobs in the queue, whatever their state.
+    pub jobs: usize,
+    /// Connecting, running or verifying.
+    pub running: usize,
+    /// Queued or waiting to try again.
+    pub waiting: usize,
+    /// Paused.
+    pub paused: usize,
+    /// Done.
+    pub done: usize,
+    /// Failed.
+    pub failed: usize,
+    /// Bytes a second of all.
+    pub speed: f64,
+    /// Progress of all jobs whose size is known: done and total bytes.
+    pub progress: (u64, u64),
+    /// Files of the trees in it: there, and in all.
+    #[serde(skip)]
+    pub files: (u64, u64),
+    /// Jobs that have not ended and are not in `progress`, because nobody knows their size yet.
+    pub unknown: usize,
+    /// Seconds left for all, where known.
+    pub eta: Option<f64>,
+    /// The limit in force, bytes a second.
+    pub limit: Option<u64>,
+}
+
+impl Totals {
+    /// How much of the time that all of them take is over, as of one job.
+    pub fn work(&self) -> (u64, u64) {
+        work(self.progress, self.files)
+    }
+}
+
+/// What a screen needs for one frame; costs what the rows asked for cost.
+#[derive(Clone, Debug, Serialize)]
+pub struct Snapshot {
+    /// The rows asked for, in the queue's order.
+    pub rows: Vec<JobView>,
+    /// The sums.
+    pub totals: Totals,
+}

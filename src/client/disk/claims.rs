@@ -1,0 +1,127 @@
+//! Which job has which file: two jobs never write to one file, however its name is spelled and whichever path leads to it.
+
+use std::{
+    collections::HashMap,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+use crate::client::{api::command::JobId, disk::folding::Folding};
+
+/// A file by what it is: its device and inode.
+pub(crate) type FileId = (u64, u64);
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Claims {
+    /// Targets and their `.part` files, by what the most forgiving file system takes for the same path.
+    paths: HashMap<String, Vec<(PathBuf, JobId)>>,
+    /// The keys of the claims of each job.
+    held: HashMap<JobId, Vec<String>>,
+    /// The open or paused `.part` file of each job.
+    files: HashMap<JobId, FileId>,
+}
+
+impl Claims {
+    /// Claims of other jobs that are the same file on some file systems.
+    pub(crate) fn rivals(&self, target: &Path, id: JobId) -> Vec<(PathBuf, JobId)> {
+        let others = self.paths.get(&folded(target)).into_iter().flatten();
+        others.filter(|(_, holder)| *holder != id).cloned().collect()
+    }
+
+    /// Notes a claim.
+    pub(crate) fn insert(&mut self, target: &Path, id: JobId) {
+        let key = folded(target);
+        let holders = self.paths.entry(key.clone()).or_default();
+        if !holders.iter().any(|(path, holder)| path == target && *holder == id) {
+            holders.push((target.to_owned(), id));
+            self.held.entry(id).or_default().push(key);
+        }
+    }
+
+    /// Claims an open `.part`, instead of the one that the job had before.
+    ///
+    /// # Errors
+    /// It belongs to another job.
+    pub(crate) fn take_file(&mut self, file: FileId, id: JobId) -> Result<(), JobId> {
+        match self.files.iter().find(|(holder, held)| **holder != id && **held == file) {
+            Some((holder, _)) => Err(*holder),
+            None => {
+                self.files.insert(id, file);
+                Ok(())
+            }
+        }
+    }
+
+    /// Releases all claims of a job.
+    pub(crate) fn release(&mut self, id: JobId) {
+        self.files.remove(&id);
+        for key in self.held.remove(&id).unwrap_or_default() {
+            if let Some(holders) = self.paths.get_mut(&key) {
+                holders.retain(|(_, holder)| *holder != id);
+                if holders.is_empty() {
+                    self.paths.remove(&key);
+                }
+            }
+        }
+    }
+}
+
+fn folded(path: &Path) -> String {
+    Folding { case: true, normal: true }.key(&path.to_string_lossy())
+}
+
+/// Whether two paths that differ are one file, or would be: the same folder, and names that its file system takes for the
+/// same. Looks at the disk.
+pub(crate) fn are_one(one: &Path, other: &Path) -> bool {
+    if one == other {
+        return true;
+    }
+    let (Some(folder), Some(beside)) = (one.parent(), other.parent()) else { return false };
+    let id = |path: &Path| path.metadata().ok().map(|data| (data.dev(), data.ino()));
+    let same_folder = folder == beside || id(folder).is_some_and(|folder| Some(folder) == id(beside));
+    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let (Some(one), Some(other)) = (name(one), name(other)) else { return false };
+    if !same_folder || one == other {
+        return same_folder;
+    }
+    let folding = Folding::in_folder(folder);
+    folding.key(&one) == folding.key(&other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings_meet_and_the_folder_decides() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        let mut claims = Claims::default();
+        claims.insert(&path("Makefile"), JobId(1));
+        let rivals = claims.rivals(&path("makefile"), JobId(2));
+        assert_eq!(rivals, [(path("Makefile"), JobId(1))]);
+        assert_eq!(claims.rivals(&path("makefile"), JobId(1)), []);
+        assert_eq!(claims.rivals(&path("other"), JobId(2)), []);
+        assert!(are_one(&path("a"), &path("a")) && !are_one(&path("a"), &path("b")));
+        assert!(!are_one(&path("Makefile"), &path("makefile")), "two files, where tests run");
+        std::fs::create_dir(path("d")).unwrap();
+        std::os::unix::fs::symlink("d", path("link")).unwrap();
+        assert!(are_one(&path("d/a"), &path("link/a")), "the same folder by another path");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2, "a probe leaves nothing");
+        claims.release(JobId(1));
+        assert_eq!(claims.rivals(&path("makefile"), JobId(2)), []);
+    }
+
+    #[test]
+    fn a_file_has_one_job_and_a_job_has_one_file() {
+        let mut claims = Claims::default();
+        claims.take_file((1, 2), JobId(1)).unwrap();
+        claims.take_file((1, 2), JobId(1)).unwrap();
+        assert_eq!(claims.take_file((1, 2), JobId(2)), Err(JobId(1)));
+        claims.take_file((1, 3), JobId(1)).unwrap();
+        claims.take_file((1, 2), JobId(2)).unwrap();
+        claims.release(JobId(2));
+        claims.take_file((1, 2), JobId(3)).unwrap();
+    }
+}

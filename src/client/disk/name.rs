@@ -1,0 +1,511 @@
+//! Names for local files out of names from the network: the only way from one to the other.
+
+use std::{
+    borrow::Cow,
+    ffi::{OsStr, OsString},
+    os::unix::ffi::{OsStrExt, OsStringExt},
+};
+
+use unicode_normalization::{UnicodeNormalization, is_nfc};
+
+use crate::{client::api::config::Names, protocol::odd_name, text::is_unsafe};
+/// Most bytes of a name, on every file system that matters.
+const LONGEST: usize = 255;
+/// Longest extension, with its dot, that a shortened name keeps.
+const EXTENSION: usize = 16;
+/// What no name may have on some systems.
+const FORBIDDEN: [char; 8] = ['\\', ':', '*', '?', '"', '<', '>', '|'];
+/// What nothing usable is called.
+const NAMELESS: &str = "download";
+
+/// A name that is one component of a path and nothing else: no separator, not `.` or `..`, no control, bidirectional or
+/// invisible character, at most 255 bytes. If names are to be portable: UTF-8, no device of another system, no dot or space at
+/// its end, NFC.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct SafeName(OsString);
+
+impl SafeName {
+    /// The name itself where it can stay, by the rule of [`SafeName::exact`]; otherwise a substitute, in which each
+    /// character that cannot stay is `_`.
+    pub(crate) fn fitting(name: &str, names: Names) -> SafeName {
+        match SafeName::exact(name, names) {
+            Ok(exact) => exact,
+            Err(_) if names == Names::Portable => SafeName::new(name),
+            Err(_) => {
+                let keep = |c: char| c != '/' && (!is_unsafe(c) || is_shape(c));
+                SafeName::of(match name {
+                    "." | ".." => "_".repeat(name.len()).into_bytes(),
+                    _ => replaced(name, keep, |byte| byte),
+                })
+            }
+        }
+    }
+
+    /// Makes a name safe on every system; whatever cannot stay becomes `_`.
+    pub(crate) fn new(name: &str) -> SafeName {
+        let cannot = |c: char| c == '/' || is_unsafe(c) || FORBIDDEN.contains(&c);
+        let text = replaced(name, |_| true, |_| b'_');
+        let text = String::from_utf8_lossy(&text);
+        let clean: String = text.nfc().map(|c| if cannot(c) { '_' } else { c }).collect();
+        // Nothing is dropped: what was two names stays two names.
+        let (start, end) = (clean.len() - clean.trim_start().len(), trim_end(clean.as_bytes()).len());
+        let clean: String =
+            clean.char_indices().map(|(at, c)| if at < start || at >= end { '_' } else { c }).collect();
+        SafeName::of(if is_device(&clean) { format!("_{clean}") } else { clean }.into_bytes())
+    }
+
+    fn of(name: Vec<u8>) -> SafeName {
+        SafeName(match name.len() {
+            0 => NAMELESS.into(),
+            1..=LONGEST => OsString::from_vec(name),
+            _ => OsString::from_vec(shorten(&name, LONGEST)),
+        })
+    }
+
+    /// Takes a name as it is, for contents that have to be what their sender has: where nothing may be changed, what
+    /// cannot stay is refused. One that is not UTF-8 is written as [`odd_name`] has it.
+    ///
+    /// A name that is only awkward elsewhere (a device of another system, a dot at its end, letters that are not
+    /// composed, bytes that are not UTF-8) stays unless names are to be portable: files of that kind are in real trees. So do the
+    /// two joiners and the selectors of a glyph's form, without which names in several scripts, and of emoji, would be others.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub(crate) fn exact(name: &str, names: Names) -> Result<SafeName, &'static str> {
+        let Some(bytes) = odd_name::to_bytes(name) else { return Err("is not a file name") };
+        let is_text = || bytes.utf8_chunks().flat_map(|chunk| chunk.valid().chars());
+        match name {
+            "" | "." | ".." => Err("is not a file name"),
+            _ if name.contains('/') => Err("is not a file name"),
+            _ if bytes.len() > LONGEST => Err("is too long for a file"),
+            _ if is_text().any(|c| is_unsafe(c) && !is_shape(c)) => {
+                Err("has characters that a terminal obeys or that cannot be seen")
+            }
+            _ if names == Names::Portable => match unportable(name) {
+                Some(why) => Err(why),
+                None => Ok(SafeName(name.into())),
+            },
+            _ => Ok(SafeName(OsString::from_vec(bytes.into_owned()))),
+        }
+    }
+
+    /// The name that the user can expect: the one asked for, if the path has one. Only the served folder itself
+    /// has to be named by the server, and it may neither hide the file by a leading dot, nor name it as an option of some
+    /// program, nor make something else of an archive.
+    pub(crate) fn for_content(asked: Option<&str>, announced: &str, archive: bool, names: Names) -> SafeName {
+        let suffix = if archive { ".zip" } else { "" };
+        let name = match asked {
+            Some(asked) => SafeName::fitting(asked, names),
+            None => {
+                let announced = announced.strip_suffix(suffix).unwrap_or(announced);
+                match SafeName::fitting(announced, names).0.as_bytes() {
+                    [b'.' | b'-', rest @ ..] => {
+                        let named = [b"_", rest].concat();
+                        SafeName::fitting(&odd_name::to_text(&named), names)
+                    }
+                    name => SafeName(OsStr::from_bytes(name).to_owned()),
+                }
+            }
+        };
+        let name = cut(name.0.as_bytes(), LONGEST - suffix.len());
+        SafeName(OsString::from_vec([name, suffix.as_bytes()].concat()))
+    }
+
+    /// The name.
+    pub(crate) fn as_os_str(&self) -> &OsStr {
+        &self.0
+    }
+}
+
+/// The bytes of a name, in which characters that are not kept are `_`. `byte`: what becomes of one that is not UTF-8.
+fn replaced(name: &str, keep: impl Fn(char) -> bool, byte: impl Fn(u8) -> u8) -> Vec<u8> {
+    let bytes = odd_name::to_bytes(name).unwrap_or(Cow::Borrowed(name.as_bytes()));
+    let mut replaced = Vec::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        let kept: String = chunk.valid().chars().map(|c| if keep(c) { c } else { '_' }).collect();
+        replaced.extend_from_slice(kept.as_bytes());
+        replaced.extend(chunk.invalid().iter().map(|invalid| byte(*invalid)));
+    }
+    replaced
+}
+
+/// A name that has at most `longest` bytes; with its extension, if it has to be shortened.
+pub(crate) fn within(name: &OsStr, longest: usize) -> OsString {
+    if name.len() > longest { OsString::from_vec(shorten(name.as_bytes(), longest)) } else { name.to_owned() }
+}
+
+/// `name (number).ext`, shortened to `longest` bytes where needed.
+pub(crate) fn numbered(name: &OsStr, number: u32, longest: usize) -> OsString {
+    marked(name, &format!(" ({number})"), longest)
+}
+
+/// A name with a mark before its extension, shortened to `longest` bytes where needed.
+pub(crate) fn marked(name: &OsStr, mark: &str, longest: usize) -> OsString {
+    let (stem, extension) = split(name.as_bytes());
+    let stem = cut(stem, longest.saturating_sub(mark.len() + extension.len()));
+    OsString::from_vec([stem, mark.as_bytes(), extension].concat())
+}
+
+/// The name of what is kept beside `name` while that is not complete, of at most `longest` bytes. It follows from the name
+/// alone, also where that is too long to take a suffix.
+pub(crate) fn beside(name: &OsStr, suffix: &str, longest: usize) -> OsString {
+    // Room for a second suffix, for what is to be kept beside a `.part`.
+    let most = longest - 16;
+    let mut part = name.to_owned();
+    if name.len() + suffix.len() > most {
+        let digest = blake3::hash(name.as_bytes()).to_hex();
+        part = OsStr::from_bytes(cut(name.as_bytes(), most - suffix.len() - 17)).to_owned();
+        part.push(format!("~{}", &digest[..16]));
+    }
+    part.push(suffix);
+    part
+}
+
+/// Stem and extension with its dot (empty if there is none worth keeping).
+fn split(name: &[u8]) -> (&[u8], &[u8]) {
+    match name.iter().rposition(|byte| *byte == b'.') {
+        Some(dot) if dot > 0 && name.len() - dot <= EXTENSION => name.split_at(dot),
+        _ => (name, b""),
+    }
+}
+
+fn shorten(name: &[u8], longest: usize) -> Vec<u8> {
+    let (stem, extension) = split(name);
+    let shortened = [cut(stem, longest.saturating_sub(extension.len())), extension].concat();
+    trim_end(&shortened).to_vec()
+}
+
+fn trim_end(name: &[u8]) -> &[u8] {
+    let Some(text) = name.utf8_chunks().last().filter(|last| last.invalid().is_empty()) else { return name };
+    let kept = text.valid().trim_end_matches(|c: char| c == '.' || c.is_whitespace());
+    &name[..name.len() - (text.valid().len() - kept.len())]
+}
+
+/// The longest beginning of whole characters within `longest` bytes.
+fn cut(name: &[u8], longest: usize) -> &[u8] {
+    if name.len() <= longest {
+        return name;
+    }
+    // A character has at most three bytes after its first one.
+    let is_begin = |end: &usize| name[*end] & 0xc0 != 0x80;
+    let end = (longest.saturating_sub(3)..=longest).rev().find(is_begin).unwrap_or(longest);
+    &name[..end]
+}
+
+/// Why a name that is one here means something else on another system, or nothing.
+fn unportable(name: &str) -> Option<&'static str> {
+    match name {
+        _ if odd_name::is_escaped(name) => Some("is not UTF-8"),
+        _ if is_device(name) => Some("is a device on other systems"),
+        _ if trim_end(name.trim_start().as_bytes()) != name.as_bytes() => {
+            Some("begins with a blank, or ends with one or a dot, which other systems drop")
+        }
+        _ if name.contains(FORBIDDEN) => Some("has a character that other systems do not allow"),
+        _ if name.contains(is_unsafe) => Some("has characters that cannot be seen"),
+        _ if !is_nfc(name) => Some("is written with letters that are not composed"),
+        _ => None,
+    }
+}
+
+/// The two joiners and the selectors of a glyph's form, without which names in several scripts, and of emoji, are others.
+fn is_shape(c: char) -> bool {
+    matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}')
+}
+
+/// Names that mean a device on Windows, with any extension, so that a folder can be copied there.
+fn is_device(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or(name).trim_end().to_ascii_uppercase();
+    if matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$") {
+        return true;
+    }
+    let number = stem.strip_prefix("COM").or_else(|| stem.strip_prefix("LPT"));
+    number.is_some_and(|number| {
+        let mut digits = number.chars();
+        matches!((digits.next(), digits.next()), (Some('0'..='9' | '¹' | '²' | '³'), None))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn safe(name: &str) -> String {
+        text(&SafeName::new(name))
+    }
+
+    fn text(name: &SafeName) -> String {
+        name.as_os_str().to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn ordinary_names_stay() {
+        for name in ["a.bin", "-rf", "with space.txt", "größe 文件.tar.gz", ".profile", "aux2", "comet"] {
+            assert_eq!(safe(name), name);
+        }
+        assert_eq!(safe(&"x".repeat(255)), "x".repeat(255));
+    }
+
+    #[test]
+    fn hostile_names_become_harmless() {
+        for (hostile, harmless) in [
+            ("", "download"),
+            (".", "_"),
+            ("..", "__"),
+            ("...", "___"),
+            ("   ", "___"),
+            ("../../etc/passwd", ".._.._etc_passwd"),
+            ("/etc/passwd", "_etc_passwd"),
+            ("a\\b", "a_b"),
+            ("a:b?.txt", "a_b_.txt"),
+            ("a\0b", "a_b"),
+            ("x\u{1b}[2J\n", "x_[2J_"),
+            ("gpj.\u{202e}exe", "gpj._exe"),
+            ("a\u{200b}b", "a_b"),
+            ("aux.txt", "_aux.txt"),
+            ("NUL", "_NUL"),
+            ("com1.tar.gz", "_com1.tar.gz"),
+            ("LPT³", "_LPT³"),
+            ("name. . ", "name____"),
+            (" name", "_name"),
+            ("e\u{301}", "é"),
+        ] {
+            assert_eq!(safe(hostile), harmless, "{hostile:?}");
+        }
+    }
+
+    #[test]
+    fn names_of_real_trees_are_taken_as_they_are() {
+        for name in [
+            "a",
+            ".hidden",
+            "größe",
+            "aux.c",
+            "system-\\x2d.slice",
+            "a b",
+            "~",
+            "name.",
+            "❤\u{fe0f}.png",
+            "👩\u{200d}🚀",
+            "می\u{200c}خواهم",
+            "e\u{301}",
+        ] {
+            let exact = SafeName::exact(name, Names::Exact);
+            assert_eq!(exact.map(|name| text(&name)), Ok(name.to_owned()));
+        }
+        for name in [
+            "",
+            ".",
+            "..",
+            "a/b",
+            "a\0",
+            "a\n",
+            "\u{1b}[2J",
+            "\u{202e}gpj.exe",
+            "a\u{85}",
+            "a\u{200b}",
+            "\u{feff}a",
+        ] {
+            assert!(SafeName::exact(name, Names::Exact).is_err(), "{name:?}");
+        }
+        assert!(SafeName::exact(&"x".repeat(256), Names::Exact).is_err());
+    }
+
+    #[test]
+    fn portable_names_are_names_everywhere() {
+        for name in ["a", ".hidden", "größe", "auxiliary", "com10", "a b", "~", "-rf", "é"] {
+            assert!(SafeName::exact(name, Names::Portable).is_ok(), "{name:?}");
+        }
+        for (name, why) in [
+            ("aux.c", "device"),
+            ("CON", "device"),
+            ("com1.tar.gz", "device"),
+            ("apache.", "ends with one or a dot"),
+            ("a ", "begins with a blank"),
+            (" a", "begins with a blank"),
+            ("a...", "ends with one or a dot"),
+            ("C:", "other systems do not allow"),
+            ("a\\b", "other systems do not allow"),
+            ("who?", "other systems do not allow"),
+            ("a\u{200d}b", "cannot be seen"),
+            ("e\u{301}", "not composed"),
+            ("..", "not a file name"),
+            ("a\u{202e}b", "terminal"),
+        ] {
+            let refused = SafeName::exact(name, Names::Portable).unwrap_err();
+            assert!(refused.contains(why), "{name:?}: {refused}");
+        }
+    }
+
+    #[test]
+    fn a_name_stays_unless_it_cannot_and_two_names_stay_two() {
+        for name in ["dot", "dot.", " a", "a\\b", "aux.c", "❤\u{fe0f}.png", "e\u{301}", "a:b", "...", "x"] {
+            assert_eq!(SafeName::fitting(name, Names::Exact).as_os_str(), name);
+        }
+        for (name, exact, portable) in [
+            ("a\u{202e}b.", "a_b.", "a_b_"),
+            ("a/b", "a_b", "a_b"),
+            (".", "_", "_"),
+            ("", "download", "download"),
+            ("\u{200d}\u{200b}", "\u{200d}_", "__"),
+        ] {
+            assert_eq!(SafeName::fitting(name, Names::Exact).as_os_str(), exact);
+            assert_eq!(SafeName::fitting(name, Names::Portable).as_os_str(), portable);
+        }
+        let portable = |name| SafeName::fitting(name, Names::Portable);
+        assert_ne!(portable("dot"), portable("dot."));
+        assert_ne!(portable("dot."), portable("dot.."));
+        assert_ne!(portable("a"), portable(" a"));
+    }
+
+    #[test]
+    fn a_name_that_is_not_utf8_has_its_own_bytes() {
+        let exact = SafeName::exact("caf\0E9.txt", Names::Exact).unwrap();
+        assert_eq!(exact.as_os_str().as_bytes(), b"caf\xe9.txt");
+        assert_eq!(SafeName::fitting("caf\0E9\u{202e}", Names::Exact).as_os_str().as_bytes(), b"caf\xe9_");
+        assert_eq!(safe("caf\0E9.txt"), "caf_.txt");
+        assert!(SafeName::exact("caf\0E9", Names::Portable).unwrap_err().contains("UTF-8"));
+        for second in ["\x002F", "\x002E\x002E", "\0C3\0A9", "a\0"] {
+            assert!(SafeName::exact(second, Names::Exact).is_err(), "{second:?}");
+            assert!(!safe(second).contains(['\0', '/']));
+        }
+        let archive = SafeName::for_content(Some(&"\0E9".repeat(255)), "", true, Names::Exact);
+        assert!(archive.as_os_str().len() == 255 && archive.as_os_str().as_bytes().ends_with(b"\xe9.zip"));
+        let long = OsString::from_vec(vec![0xe9; 255]);
+        for name in [within(&long, 143), numbered(&long, 7, 143), beside(&long, ".part", 143)] {
+            assert!(name.len() <= 143 && name.as_bytes().starts_with(&[0xe9; 90]), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_name_keeps_its_extension() {
+        let name = safe(&format!("{}.tar", "ä".repeat(200)));
+        assert!(name.len() <= 255 && name.ends_with("ä.tar"), "{name}");
+    }
+
+    #[test]
+    fn the_name_asked_for_wins_over_the_announced_one() {
+        let name =
+            |asked, announced, archive| text(&SafeName::for_content(asked, announced, archive, Names::Exact));
+        assert_eq!(name(Some("a.bin"), ".bashrc", false), "a.bin");
+        assert_eq!(name(Some("d"), "d.zip", true), "d.zip");
+        assert_eq!(name(None, "music.zip", true), "music.zip");
+        assert_eq!(name(None, ".bashrc", false), "_bashrc");
+        assert_eq!(name(None, "-rf", false), "_rf");
+        assert_eq!(name(Some("-rf"), "", false), "-rf");
+        assert_eq!(name(Some("dot."), "", false), "dot.");
+        assert_eq!(name(None, "..", false), "__");
+        assert_eq!(name(Some(&"d".repeat(255)), "", true), format!("{}.zip", "d".repeat(251)));
+    }
+
+    #[test]
+    fn numbers_go_before_the_extension() {
+        assert_eq!(numbered("a.txt".as_ref(), 1, 255), "a (1).txt");
+        assert_eq!(numbered("README".as_ref(), 12, 255), "README (12)");
+        assert_eq!(numbered(".profile".as_ref(), 1, 255), ".profile (1)");
+        assert_eq!(numbered("x".repeat(255).as_ref(), 3, 255).len(), 255);
+        assert_eq!(numbered("x".repeat(143).as_ref(), 3, 143).len(), 143);
+    }
+
+    #[test]
+    fn part_names_fit_and_differ() {
+        assert_eq!(beside("a.txt".as_ref(), ".part", 255), "a.txt.part");
+        for longest in [255, 143, 64] {
+            let (a, b) = ("x".repeat(longest - 1) + "a", "x".repeat(longest - 1) + "b");
+            let (a, b) = (beside(a.as_ref(), ".part", longest), beside(b.as_ref(), ".part", longest));
+            assert!(a != b && a.len() <= longest - 16, "{a:?}");
+            assert!(a.to_string_lossy().ends_with(".part"));
+        }
+        assert_eq!(within(format!("{}.tar", "x".repeat(200)).as_ref(), 143).len(), 143);
+        assert_eq!(within("a.tar".as_ref(), 143), "a.tar");
+    }
+
+    /// Names of what matters, in any order.
+    fn any_name() -> impl Strategy<Value = String> {
+        let pieces = [
+            "..",
+            ".",
+            "/",
+            "\\",
+            "\0",
+            " ",
+            "aux",
+            "COM1",
+            "nul.",
+            "e\u{301}",
+            "\u{e9}",
+            "\u{1b}[2J",
+            "\u{202e}",
+            "\u{200b}",
+            "\u{feff}",
+            "\u{85}",
+            "\u{2028}",
+            "x",
+            "file.tar.gz",
+            "~",
+            "-",
+            "C:",
+            "\u{1f600}",
+            "\u{212b}",
+            "\u{3164}",
+            "\0E9",
+            "\0C3",
+            "\0A9",
+            "\09B",
+        ];
+        let of_pieces = prop::collection::vec(prop::sample::select(pieces.to_vec()), 0..12)
+            .prop_map(|pieces| pieces.concat());
+        let long = (of_pieces.clone(), 1..80_usize).prop_map(|(name, times)| name.repeat(times));
+        prop_oneof![any::<String>(), of_pieces, long]
+    }
+
+    proptest! {
+        /// What is taken as it is can be nothing but one name, and nothing that acts.
+        #[test]
+        fn an_exact_name_is_one_name(name in any_name()) {
+            if let Ok(exact) = SafeName::exact(&name, Names::Exact) {
+                let exact = exact.as_os_str();
+                prop_assert_eq!(odd_name::to_text(exact.as_bytes()), &*name);
+                let path = std::path::Path::new(exact);
+                prop_assert_eq!(path.file_name(), Some(exact));
+                prop_assert_eq!(path.components().count(), 1);
+                let text = exact.to_string_lossy();
+                prop_assert!(!text.contains(|c: char| c.is_control()) && exact.len() <= 255);
+            }
+        }
+
+        /// A name that is portable is what it would be made.
+        #[test]
+        fn a_portable_name_is_a_safe_one(name in any_name()) {
+            if let Ok(portable) = SafeName::exact(&name, Names::Portable) {
+                prop_assert_eq!(portable, SafeName::new(&name));
+            }
+        }
+
+        #[test]
+        fn a_substitute_is_a_name_that_is_taken(name in any_name()) {
+            for names in [Names::Exact, Names::Portable] {
+                let fitting = SafeName::fitting(&name, names);
+                let text = odd_name::to_text(fitting.as_os_str().as_bytes());
+                prop_assert!(SafeName::exact(&text, names).is_ok(), "{:?}", fitting);
+                prop_assert_eq!(&SafeName::fitting(&text, names), &fitting);
+            }
+        }
+
+        #[test]
+        fn no_name_ever_leaves_its_folder(name in any_name()) {
+            let safe = safe(&name);
+            prop_assert!(!safe.is_empty() && safe.len() <= 255);
+            prop_assert!(!safe.contains(['/', '\\', '\0']) && safe != "." && safe != "..");
+            prop_assert!(!safe.contains(is_unsafe) && !is_device(&safe));
+            prop_assert!(!safe.ends_with(['.', ' ']));
+            prop_assert!(unicode_normalization::is_nfc(&safe), "{:?} is not composed", safe);
+            prop_assert!(SafeName::exact(&safe, Names::Exact).is_ok());
+            for longest in [255, 143] {
+                prop_assert!(beside(safe.as_ref(), ".part", longest).len() <= longest - 16);
+                prop_assert!(numbered(safe.as_ref(), u32::MAX, longest).len() <= longest.max(safe.len()));
+            }
+            prop_assert_eq!(super::tests::safe(&safe), safe);
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! The unfinished file beside a target, `NAME.part`: opened so that nothing else can be hit, locked so that
+//! two clients cannot write to it.
+
+mod opening;
+mod stamp;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::{
+    ffi::{OsStr, OsString},
+    fs::File,
+    io,
+    path::PathBuf,
+    sync::Arc,
+};
+
+use rustix::fs::{AtFlags, FileType};
+
+use crate::{
+    client::{
+        disk::{claims::FileId, control::Record, folder::Folder, journal::Journal, times::make_private},
+        error::Fault,
+        job::memory::Source,
+        transfer::blocks::Blocks,
+    },
+    platform::{self, reason},
+    text::ShowPath,
+    units,
+};
+use opening::open;
+use stamp::Stamp;
+
+pub(crate) use writer::{Writer, no_room};
+
+/// See the module. Open and locked while a job works on it or waits to; closed while it is at rest.
+#[derive(Debug)]
+pub(crate) struct Part {
+    folder: Arc<Folder>,
+    name: OsString,
+    /// What it becomes.
+    target: OsString,
+    open: Option<Writer>,
+    /// Which file it was when it was closed.
+    file_id: Option<FileId>,
+    /// How it was closed, unless another program had changed it.
+    stamp: Option<Stamp>,
+    journal: Journal,
+    /// It was made by this program. What was not is neither emptied nor deleted.
+    ours: bool,
+}
+
+impl Part {
+    /// Opens the `.part` of a target, empty.
+    pub(crate) fn create(folder: &Arc<Folder>, target: &OsStr) -> Result<Part, Fault> {
+        let mut part = Part::open(folder, target)?;
+        part.clear()?;
+        Ok(part)
+    }
+
+    /// Opens the `.part` of a target with what is in it.
+    pub(crate) fn open(folder: &Arc<Folder>, target: &OsStr) -> Result<Part, Fault> {
+        let name = folder.part_name(target);
+        let journal = Journal::of(folder, &name);
+        let mut part = Part {
+            folder: Arc::clone(folder),
+            name,
+            target: target.to_owned(),
+            open: None,
+            file_id: None,
+            stamp: None,
+            journal,
+            ours: false,
+        };
+        part.reopen()?;
+        // Its control file is there before its first byte.
+        part.ours = part.length()? == 0 || part.journal.is_there();
+        if part.ours {
+            // Earlier versions of this program created it with permissions for other users.
+            part.writer()?.change(|file| make_private(file, 0o600));
+        }
+        Ok(part)
+    }
+
+    /// Whether a target has a `.part` with something in it.
+    pub(crate) fn is_there(folder: &Folder, target: &OsStr) -> bool {
+        let found = folder.look(&folder.part_name(target)).ok().flatten();
+        found.is_some_and(|found| found.kind == FileType::RegularFile && found.size > 0)
+    }
+
+    /// Bytes in it.
+    pub(crate) fn length(&self) -> Result<u64, Fault> {
+        Ok(self.file()?.metadata().map_err(|error| self.failed("read", &error))?.len())
+    }
+
+    /// What its control file says of it, and whether it is as it was left, so that this can be believed.
+    pub(crate) fn recorded(&self) -> Result<Option<(Record, bool)>, Fault> {
+        let Some(record) = self.journal.read(self.length()?) else { return Ok(None) };
+        let mark = Stamp::of(self.file()?).map(|stamp| stamp.mark()).ok();
+        let as_left = record.clean.is_some() && record.clean == mark;
+        Ok(Some((record, as_left)))
+    }
+
+    /// Whether another version of this program has noted what is in it, in a way that is not known here.
+    pub(crate) fn is_of_another_version(&self) -> bool {
+        self.length().is_ok_and(|length| length > 0) && self.journal.is_of_another_version()
+    }
+
+    /// Moves it away with what is noted of it, under a name that nothing has: a program of that version can resume it.
+    pub(crate) fn set_aside(&self) -> Result<(), Fault> {
+        let mut number = 1;
+        loop {
+            let aside = self.folder.numbered(&self.name, number);
+            match self.folder.rename_new(&self.name, &aside) {
+                Ok(()) => {
+                    self.journal.set_aside(&aside);
+                    tracing::warn!(
+                        "{} is of another version of this program, and is kept as {}",
+                        self.path().shown(),
+                        self.folder.join(&aside).shown()
+                    );
+                    return Ok(());
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < 1000 => number += 1,
+                Err(error) => return Err(self.failed("move away", &error)),
+            }
+        }
+    }
+
+    /// Whether it was made by this program.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.ours
+    }
+
+    /// Takes it for one that was made by this program.
+    pub(crate) fn own(&mut self) {
+        self.ours = true;
+    }
+
+    /// # Errors
+    /// It was not made by this program.
+    pub(crate) fn must_be_ours(&self) -> Result<(), Fault> {
+        if self.ours {
+            return Ok(());
+        }
+        let path = self.path();
+        Err(Fault::disk(format!(
+            "{} is in the way: nothing shows that it is an unfinished download of this; move it away",
+            path.shown()
+        )))
+    }
+
+    /// Notes in its control file what is in it; from here on it counts as in use.
+    pub(crate) fn record(&mut self, source: &Source, blocks: &Blocks) {
+        self.own();
+        self.journal.replace(source, blocks, None);
+    }
+
+    /// Which file it is.
+    pub(crate) fn id(&self) -> Result<FileId, Fault> {
+        Stamp::of(self.file()?).map(|stamp| stamp.id).map_err(|error| self.failed("read", &error))
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.folder.join(&self.name)
+    }
+
+    /// Its name in the folder.
+    pub(crate) fn name(&self) -> &OsStr {
+        &self.name
+    }
+
+    /// The open file.
+    pub(crate) fn file(&self) -> Result<&Arc<File>, Fault> {
+        Ok(&self.writer()?.file)
+    }
+
+    /// The same file, opened again without its lock.
+    pub(crate) fn read_only(&self) -> Option<File> {
+        let file = self.folder.read(&self.name).ok()?;
+        let id = |file: &File| Stamp::of(file).ok().map(|stamp| stamp.id);
+        (id(&file).is_some() && id(&file) == id(self.file().ok()?)).then_some(file)
+    }
+
+    /// What writes to it, also beside others.
+    pub(crate) fn writer(&self) -> Result<&Writer, Fault> {
+        self.open.as_ref().ok_or_else(|| Fault::disk(format!("{} is not open", self.path().shown())))
+    }
+
+    /// Opens it again if it was closed. `false`: it is not as it was left, and nothing in it may be trusted.
+    pub(crate) fn reopen(&mut self) -> Result<bool, Fault> {
+        if self.open.is_some() {
+            return Ok(true);
+        }
+        let file = open(&self.folder, &self.name, &self.target)?;
+        let stamp = Stamp::of(&file).map_err(|error| self.failed("read", &error))?;
+        let folder = Arc::clone(&self.folder);
+        let notes = self.journal.notes().clone();
+        self.open = Some(Writer::new(file, self.path(), folder, notes, stamp));
+        let is_new = self.file_id.is_none() && stamp.length == 0;
+        if self.file_id != Some(stamp.id) {
+            // Somebody has put another one there.
+            self.ours = stamp.length == 0;
+        }
+        Ok(is_new || self.stamp == Some(stamp))
+    }
+
+    /// Closes it with a note of what is in it, and gives it free for others. At rest it has no more of the disk than what is
+    /// in it.
+    pub(crate) fn close(&mut self, kept: Option<(&Source, &Blocks)>) {
+        let Some(open) = self.open.take() else { return };
+        if self.ours {
+            open.change(|file| platform::release_space(file));
+        }
+        // What another program did to it is noticed when it is opened again.
+        let stamp = Stamp::of(&open.file).ok();
+        self.file_id = stamp.map(|stamp| stamp.id);
+        self.stamp = stamp.filter(|_| !open.is_touched());
+        if let Some((source, blocks)) = kept.filter(|_| self.ours) {
+            self.journal.replace(source, blocks, self.stamp.map(|stamp| stamp.mark()).as_deref());
+        }
+        // The lock goes last.
+        self.journal.close();
+    }
+
+    /// It has become the target, which is nothing to lock or to note. Its control file goes after it: killed in between,
+    /// a program leaves a note that nobody needs, and not an archive that nothing proves.
+    pub(crate) fn placed(&mut self) {
+        self.journal.remove();
+        self.open = None;
+    }
+
+    /// Empties it.
+    pub(crate) fn clear(&mut self) -> Result<(), Fault> {
+        self.must_be_ours()?;
+        self.writer()?.change(|file| file.set_len(0)).map_err(|error| self.failed("empty", &error))?;
+        self.journal.remove();
+        Ok(())
+    }
+
+    /// Claims the space for a content of `size` bytes, until it is closed. Of one with holes, `data` bytes are on the disk: they only
+    /// have to fit.
+    pub(crate) fn claim(&self, size: u64, data: Option<u64>) -> Result<(), Fault> {
+        if i64::try_from(size).is_err() {
+            return Err(Fault::disk(format!("no disk holds a file of {}", units::bytes(size))));
+        }
+        let data = data.filter(|data| *data < size);
+        let claimed = self.writer()?.change(|file| match data {
+            Some(data) => platform::check_space(file, size, data).map(|()| false),
+            None => platform::claim_space(file, size),
+        });
+        match claimed {
+            Ok(true) => {}
+            Ok(false) => tracing::debug!("the file system cannot claim space"),
+            Err(error) => return Err(self.writer()?.no_room(&error, data.or(Some(size)))),
+        }
+        Ok(())
+    }
+
+    /// Writes at an offset.
+    pub(crate) fn write(&self, bytes: &[u8], offset: u64) -> Result<(), Fault> {
+        self.writer()?.write(bytes, offset)
+    }
+
+    /// Whether its name is still that of the open file.
+    pub(crate) fn is_in_place(&self) -> bool {
+        self.is_called(&self.name)
+    }
+
+    /// Whether the open file has this name in its folder.
+    pub(crate) fn is_called(&self, name: &OsStr) -> bool {
+        let open = self.file().ok().and_then(|file| Stamp::of(file).ok()).map(|stamp| stamp.id);
+        let there = self.folder.look(name).ok().flatten().map(|found| found.id);
+        open.is_some() && open == there
+    }
+
+    /// Deletes it, if it is still the one that was made here and nobody else works on it.
+    pub(crate) fn discard(mut self) {
+        let is_open = self.open.is_some() || self.reopen().is_ok();
+        if self.ours && is_open && self.is_in_place() {
+            self.remove();
+        }
+    }
+
+    /// Closes and deletes it if it is empty. A later open creates another file, so no job may hold a claim on this one.
+    pub(crate) fn remove_empty(&mut self) {
+        if self.ours && self.length().is_ok_and(|length| length == 0) && self.is_in_place() {
+            self.remove();
+            (self.open, self.file_id, self.stamp) = (None, None, None);
+        }
+    }
+
+    fn remove(&mut self) {
+        self.journal.remove();
+        if let Err(error) = rustix::fs::unlinkat(&self.folder.handle, &self.name, AtFlags::empty()) {
+            tracing::warn!("cannot delete {}: {error}", self.path().shown());
+        }
+    }
+
+    fn failed(&self, doing: &str, error: &io::Error) -> Fault {
+        Fault::disk(format!("cannot {doing} {}: {}", self.path().shown(), reason(error)))
+    }
+}
+
+/// Changes the beginning of a file as another program does, at a time that differs from all before.
+#[cfg(test)]
+pub(crate) fn overwrite(path: &std::path::Path, bytes: &[u8]) {
+    use std::os::unix::fs::FileExt;
+
+    let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+    let before = Stamp::of(&file).unwrap();
+    while Stamp::of(&file).unwrap() == before {
+        file.write_all_at(bytes, 0).unwrap();
+    }
+}

@@ -1,0 +1,225 @@
+//! What the end of a transfer means for its job.
+
+use std::{
+    hash::BuildHasher,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    client::{
+        api::{
+            command::JobId,
+            event::Event,
+            view::{Trouble, TroubleKind},
+        },
+        engine::actor::Actor,
+        error::{self, Fault, Verdict},
+        job::{memory::Memory, worker::Outcome},
+        queue::{
+            Ended,
+            phase::Phase,
+            schedule::{Lost, ServerId},
+        },
+        source::dial,
+    },
+    text::SafeText,
+    units,
+};
+impl Actor {
+    /// A transfer ended.
+    pub(super) fn ended(&mut self, id: JobId, mut memory: Memory, outcome: Outcome) {
+        self.workers.remove(&id);
+        let replaced = self.board.with(|state| state.queue.is_replaced(id));
+        let outcome = if replaced { Outcome::Stopped } else { outcome };
+        let lost = self.lost_server(id, &outcome);
+        let (ended, mut event) = match &lost {
+            Some(_) => (Ended::Unreachable, None),
+            None => self.judge(id, &memory, outcome),
+        };
+        let before = self.board.with(|state| state.queue.phase(id));
+        let phase = self.board.with(|state| state.queue.ended(id, ended));
+        match phase {
+            None | Some(Phase::Cancelled) => self.discard(id, Some(memory)),
+            Some(Phase::Done) => self.board.release(id),
+            Some(now) => {
+                if now == Phase::Failed {
+                    self.board.release(id);
+                    // Who tries it again has all retries again.
+                    (memory.corrupt, memory.restarts) = (0, 0);
+                    // It takes no time to wait for somebody's answer before anything has come.
+                    if memory.transferred == 0 {
+                        memory.started = None;
+                    }
+                }
+                // While it waits for the next try the `.part` stays locked; at rest others may have it.
+                if matches!(now, Phase::Waiting | Phase::Queued) && !replaced {
+                    self.kept.insert(id, memory);
+                } else {
+                    let event = event.take_if(|_| phase != before);
+                    self.close(id, memory, event, replaced);
+                }
+            }
+        }
+        if phase != before
+            && let Some(event) = event
+        {
+            self.board.tell(event);
+        }
+        if let Some((server, since, trouble)) = lost {
+            self.unreachable(server, since, trouble);
+        }
+        if self.workers.is_empty() {
+            self.board.with(|state| state.queue.at_rest());
+        }
+    }
+
+    /// The server that a transfer did not reach, and since when, if that is why it ended.
+    fn lost_server(&self, id: JobId, outcome: &Outcome) -> Option<(ServerId, Instant, Trouble)> {
+        let Outcome::Fault { fault, progressed } = outcome else { return None };
+        self.board.with(|state| {
+            if *progressed && fault.verdict != Verdict::TooSlow {
+                state.queue.progressed(id);
+            }
+            let server = state.queue.server(id)?;
+            let since = fault.unreachable_since(state.servers.is_known(server))?;
+            Some((server, since, fault.trouble.clone()))
+        })
+    }
+
+    /// A server that could not be reached was tried.
+    pub(super) fn probed(&mut self, server: ServerId, result: Result<Option<u32>, Fault>) {
+        // Having begun, it is known that it is a server.
+        let lost = result.as_ref().err().and_then(|fault| Some((fault.unreachable_since(true)?, fault)));
+        match lost {
+            Some((since, fault)) => self.unreachable(server, since, fault.trouble.clone()),
+            // Any other fault is reported by the jobs.
+            None => {
+                if let Ok(Some(parallel)) = result {
+                    let parallel = usize::try_from(parallel).unwrap_or(usize::MAX);
+                    self.board.with(|state| state.servers.learned(server, parallel));
+                }
+                self.board.reached(server);
+            }
+        }
+    }
+
+    /// An attempt to reach a server that began at `since` has failed.
+    fn unreachable(&mut self, server: ServerId, since: Instant, mut trouble: Trouble) {
+        let (now, max) = (Instant::now(), self.config.retry_max_time);
+        let reason = trouble.message.clone();
+        let (lost, peer) = self.board.with(|state| {
+            let delay =
+                |attempt| error::delay(attempt, Duration::ZERO, self.random.hash_one((server, attempt)));
+            let lost = state.servers.lost(server, (since, now), reason.clone(), max, delay);
+            (lost, SafeText::new(&dial::peer(state.servers.authority(server))))
+        });
+        match lost {
+            Lost::Still => tracing::debug!("{peer}: still unreachable: {reason}"),
+            Lost::Now(wait) => {
+                let seconds = wait.as_secs_f64();
+                tracing::warn!(
+                    "{peer}: unreachable, its downloads wait: {reason}; next try in {seconds:.1} s"
+                );
+                let max_seconds = max.map(|max| max.as_secs_f64());
+                self.board.tell(Event::Unreachable { server: peer, seconds, max_seconds, reason });
+            }
+            Lost::TooLong => {
+                let tried = units::duration(max.unwrap_or_default());
+                trouble.message = SafeText::new(&format!("{} (tried for {tried})", trouble.message));
+                tracing::warn!("{peer}: no longer retried: {}", trouble.message);
+                let failed = self.board.with(|state| state.queue.give_up(server, &trouble));
+                for (id, name, trouble) in failed {
+                    if let Some(memory) = self.kept.get_mut(&id) {
+                        memory.close();
+                    }
+                    self.board.release(id);
+                    self.board.tell(Event::Failed { id, name, trouble });
+                }
+            }
+        }
+    }
+
+    /// What the end of a transfer means for its job, and what is to be said of it.
+    fn judge(&self, id: JobId, memory: &Memory, outcome: Outcome) -> (Ended, Option<Event>) {
+        let name = self.board.with(|state| state.queue.name(id)).unwrap_or_default();
+        let fault = match outcome {
+            Outcome::Stopped => return (Ended::Stopped, None),
+            Outcome::Done(finished) => {
+                let size = units::bytes(finished.bytes);
+                let word = if finished.missing.is_none() { "done" } else { "incomplete" };
+                let from = finished.origin.sentence().map_or(String::new(), |from| format!(", {from}"));
+                tracing::info!("{name}: {word}, {size}, BLAKE3 {}{from}", finished.blake3);
+                if !finished.missing.is_none() {
+                    tracing::warn!("{name}: {}", finished.missing.sentence());
+                }
+                let name = finished
+                    .path
+                    .file_name()
+                    .map_or(name, |name| SafeText::from_bytes(name.as_encoded_bytes()));
+                let event = Event::Done { id, name, finished: finished.clone() };
+                return (Ended::Finished(finished), Some(event));
+            }
+            Outcome::Fault { fault, .. } => fault,
+        };
+        self.reached_by(id, &fault);
+        let of = self.config.retries;
+        let mut trouble = fault.trouble.clone();
+        if let Verdict::Busy(after) = fault.verdict {
+            return self.busy(id, name, trouble, after);
+        }
+        let attempt = self.board.with(|state| state.queue.count_try(id));
+        let after = match fault.verdict {
+            Verdict::StartOver | Verdict::Discard if attempt.max(memory.restarts) <= of => {
+                let then = if memory.doubtful { "keeping what still matches" } else { "starting over" };
+                trouble.message = SafeText::new(&format!("{}; {then}", trouble.message));
+                Some(Duration::ZERO)
+            }
+            _ => fault.retry_after().filter(|_| attempt <= of),
+        };
+        let Some(after) = after else {
+            if attempt > 1 && !matches!(fault.verdict, Verdict::Never | Verdict::Unreadable) {
+                trouble.message = SafeText::new(&format!("{} (tried {attempt} times)", trouble.message));
+            }
+            tracing::warn!("{name}: failed, {}", trouble.message);
+            return (Ended::Failed(trouble.clone()), Some(Event::Failed { id, name, trouble }));
+        };
+        let delay = error::delay(attempt, after, self.random.hash_one((id, attempt)));
+        let (seconds, reason) = (delay.as_secs_f64(), trouble.message.clone());
+        tracing::warn!("{name}: {reason}; trying again in {seconds:.1} s ({attempt} of {of})");
+        let event = Event::Retry { id, name, attempt, of, seconds, reason };
+        (Ended::Again { trouble, due: Instant::now() + delay }, Some(event))
+    }
+    /// A fault that only an answer of the server can be says that it is reachable.
+    fn reached_by(&self, id: JobId, fault: &Fault) {
+        let answered = matches!(fault.verdict, Verdict::Busy(_) | Verdict::StartOver | Verdict::Discard)
+            || matches!(fault.trouble.kind, TroubleKind::NotFound | TroubleKind::Refused);
+        if let (true, Some(server)) = (answered, self.board.with(|state| state.queue.server(id))) {
+            self.board.reached(server);
+        }
+    }
+
+    /// The server has no room: that costs no attempt, and ends when a server that cannot be reached is no longer retried.
+    fn busy(
+        &self,
+        id: JobId,
+        name: SafeText,
+        mut trouble: Trouble,
+        after: Duration,
+    ) -> (Ended, Option<Event>) {
+        let now = Instant::now();
+        let (times, since) = self.board.with(|state| state.queue.count_busy(id, now));
+        let left = self.config.retry_max_time.map(|max| (since + max).saturating_duration_since(now));
+        if left == Some(Duration::ZERO) {
+            let tried = units::duration(self.config.retry_max_time.unwrap_or_default());
+            trouble.message = SafeText::new(&format!("{} (tried for {tried})", trouble.message));
+            tracing::warn!("{name}: failed, {}", trouble.message);
+            return (Ended::Failed(trouble.clone()), Some(Event::Failed { id, name, trouble }));
+        }
+        let delay = error::delay(times, after, self.random.hash_one((id, times)));
+        let delay = delay.min(left.unwrap_or(Duration::MAX));
+        let (seconds, reason) = (delay.as_secs_f64(), trouble.message.clone());
+        tracing::info!("{name}: {reason}; trying again in {seconds:.1} s");
+        let event = Event::Retry { id, name, attempt: 0, of: self.config.retries, seconds, reason };
+        (Ended::Again { trouble, due: now + delay }, Some(event))
+    }
+}

@@ -1,0 +1,214 @@
+//! The engine as its faces hold it: a runtime of its own, commands in, snapshots out.
+
+pub(crate) mod actor;
+pub(crate) mod board;
+pub(crate) mod listing;
+pub(crate) mod probe;
+pub(crate) mod reaper;
+
+use std::{
+    fmt, io,
+    ops::Range,
+    sync::{Arc, Condvar, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::mpsc,
+};
+
+use crate::{
+    client::{
+        api::{
+            command::{Command, JobId},
+            config::Config,
+            event::Event,
+            kept::{Kept, KeptJob, KeptState},
+            view::{JobView, Snapshot},
+        },
+        engine::{
+            actor::{Actor, Message},
+            board::Board,
+        },
+    },
+    platform,
+    protocol::address::Authority,
+    text::SafeText,
+};
+
+/// How long stopping may take, whatever hangs.
+const STOPPING: Duration = Duration::from_secs(1);
+/// Threads that move bytes; more would not make one machine's network any faster.
+const THREADS: usize = 4;
+
+/// A running engine. Dropping it stops it as [`Command::Stop`] does.
+pub struct Engine {
+    board: Arc<Board>,
+    mailbox: mpsc::UnboundedSender<Message>,
+    stopped: Arc<Stopped>,
+    runtime: Option<Runtime>,
+}
+
+/// Set once the engine has stopped.
+#[derive(Debug, Default)]
+pub(crate) struct Stopped {
+    stopped: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Stopped {
+    pub(crate) fn set(&self) {
+        *self.stopped.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.changed.notify_all();
+    }
+
+    fn wait(&self, patience: Duration) {
+        let stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = self.changed.wait_timeout_while(stopped, patience, |stopped| !*stopped);
+    }
+}
+
+/// Starts an engine on a runtime of its own. Events come on the receiver, which must be drained.
+///
+/// # Errors
+/// The system gives no threads.
+pub fn start(config: Config) -> io::Result<(Engine, mpsc::UnboundedReceiver<Event>)> {
+    resume(config, Vec::new())
+}
+
+/// Starts an engine as [`start`] does, with the queue that an earlier one left.
+///
+/// # Errors
+/// The system gives no threads.
+pub fn resume(config: Config, queue: Vec<KeptJob>) -> io::Result<(Engine, mpsc::UnboundedReceiver<Event>)> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).clamp(1, THREADS);
+    // Each has another one in its place while it waits for the disk, and there is one more for what only waits.
+    platform::check_threads(2 * threads + 1)?;
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(threads)
+        .thread_name("fdsp-client")
+        .enable_all()
+        .build()?;
+    let (events, received) = mpsc::unbounded_channel();
+    let (mailbox, messages) = mpsc::unbounded_channel();
+    let (board, deletions) = Board::new(&config, events);
+    let board = Arc::new(board);
+    runtime.spawn(reaper::run(Arc::clone(&board), deletions));
+    restore(&board, queue);
+    let stopped = Arc::new(Stopped::default());
+    let actor = Actor::new(config, Arc::clone(&board), mailbox.downgrade(), messages);
+    let stop = Arc::clone(&stopped);
+    runtime.spawn(async move {
+        actor.run().await;
+        stop.set();
+    });
+    Ok((Engine { board, mailbox, stopped, runtime: Some(runtime) }, received))
+}
+
+/// Puts jobs into a queue that is still at rest.
+fn restore(board: &Board, queue: Vec<KeptJob>) {
+    let queued: Vec<_> = board.with(|state| {
+        let restore = |kept: KeptJob| {
+            let server = state.servers.number(&kept.new.address.authority, kept.new.speak);
+            let address = SafeText::new(&kept.new.address.to_string());
+            // Only an answer of the server has these.
+            if kept.name.is_some() || kept.size.is_some() {
+                state.servers.set_known(server);
+            }
+            let goes_on = kept.state == KeptState::Queued;
+            let id = state.queue.restore(kept, server);
+            goes_on.then_some(Event::Queued { id, address })
+        };
+        queue.into_iter().filter_map(restore).collect()
+    });
+    queued.into_iter().for_each(|event| board.tell(event));
+}
+
+impl Engine {
+    /// Tells the engine something; it is done in order.
+    pub fn command(&self, command: Command) {
+        // An engine that has stopped does nothing any more.
+        let _ = self.mailbox.send(Message::Command(command));
+    }
+
+    /// The present state, with the rows in `rows`.
+    pub fn snapshot(&self, rows: Range<usize>) -> Snapshot {
+        let limit = self.board.limiter.rate();
+        self.board.with(|state| Snapshot {
+            rows: state.queue.at(rows, Instant::now(), &state.servers),
+            totals: state.queue.totals(limit),
+        })
+    }
+
+    /// The ids of all jobs in the queue's order whose name contains `filter`, ignoring case (all if empty).
+    pub fn ids(&self, filter: &str) -> Vec<JobId> {
+        self.board.with(|state| state.queue.ids(filter))
+    }
+
+    /// Rises with every change of order or membership of the queue: the ids need to be read again.
+    pub fn generation(&self) -> u64 {
+        self.board.with(|state| state.queue.generation())
+    }
+
+    /// Whether this server, reached with this pin and token, has answered: then it was believed.
+    pub fn has_answered(&self, authority: &Authority) -> bool {
+        self.board.with(|state| state.servers.has_answered(authority))
+    }
+
+    /// Rows for these jobs.
+    pub fn rows(&self, ids: &[JobId]) -> Vec<JobView> {
+        self.board.with(|state| state.queue.rows(ids, Instant::now(), &state.servers))
+    }
+
+    /// The queue as the next engine is to find it, and the limits in force.
+    pub fn kept(&self) -> Kept {
+        self.board.kept()
+    }
+
+    /// Waits until the partial files of all jobs that were cancelled or removed are deleted.
+    pub async fn all_deleted(&self) {
+        self.board.all_deleted().await;
+    }
+
+    /// What a session keeps it by.
+    pub(crate) fn board(&self) -> &Arc<Board> {
+        &self.board
+    }
+
+    /// Runs work beside it, until it ends.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        if let Some(runtime) = &self.runtime {
+            runtime.spawn(work);
+        }
+    }
+
+    /// Waits until it has stopped after [`Command::Stop`], at most `patience`. Gives what it leaves.
+    pub fn join(mut self, patience: Duration) -> Kept {
+        self.end(patience);
+        self.kept()
+    }
+
+    fn end(&mut self, patience: Duration) {
+        if let Some(runtime) = self.runtime.take() {
+            self.stopped.wait(patience);
+            // A name server or a disk that hangs holds a thread, but not us.
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if self.runtime.is_some() {
+            self.command(Command::Stop);
+            self.end(STOPPING);
+        }
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,340 @@
+//! Faults of one try: which of them another try may mend, and when it is made.
+
+use std::time::{Duration, Instant};
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+
+use crate::{
+    client::api::view::{Trouble, TroubleKind},
+    protocol::{
+        error::{Code, Stranger, Violation},
+        message::Failure,
+    },
+    text::{SafeText, without_number},
+};
+
+/// Delay before the first retry; the following ones double.
+const FIRST: Duration = Duration::from_millis(250);
+/// No delay of ours is longer (jitter adds up to as much again).
+const LONGEST: Duration = Duration::from_secs(30);
+/// A server that wants us to wait longer is asked again after this.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Whether another try can help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It cannot.
+    Never,
+    /// It cannot: the server is not able to read the source.
+    Unreadable,
+    /// It may, from what is verified, not before this. It counts as an attempt that failed.
+    Again(Duration),
+    /// The same, and it counts also if bytes were received: there were too few of them.
+    TooSlow,
+    /// The server has no room now: it may, not before this, and it costs no attempt.
+    Busy(Duration),
+    /// No connection could be made: the server is unreachable since this attempt began.
+    Unreachable(Instant),
+    /// The peer accepted the connection and sent nothing since this. A server that has answered before is unreachable;
+    /// about any other peer nothing is known, and it counts as an attempt that failed.
+    Silent(Instant),
+    /// There is no such host. For a server that has answered before, the name servers are at fault, and it is unreachable.
+    UnknownHost(Instant),
+    /// It may, but what was fetched belongs to another version.
+    StartOver,
+    /// It may, but nothing of what was fetched can be trusted.
+    Discard,
+}
+
+/// Why a try ended.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Fault {
+    pub(crate) trouble: Trouble,
+    pub(crate) verdict: Verdict,
+}
+
+impl Fault {
+    fn new(kind: TroubleKind, message: &str, verdict: Verdict) -> Fault {
+        Fault { trouble: Trouble::new(kind, SafeText::new(message)), verdict }
+    }
+
+    /// Another try cannot help.
+    pub(crate) fn never(kind: TroubleKind, message: impl AsRef<str>) -> Fault {
+        Fault::new(kind, message.as_ref(), Verdict::Never)
+    }
+
+    /// The connection was lost.
+    pub(crate) fn lost(message: impl AsRef<str>) -> Fault {
+        Fault::new(TroubleKind::Connection, message.as_ref(), Verdict::Again(Duration::ZERO))
+    }
+
+    /// Whether the connection was lost: another one may continue at once.
+    pub(crate) fn is_lost(&self) -> bool {
+        let lost = matches!(
+            self.verdict,
+            Verdict::Again(Duration::ZERO) | Verdict::Unreachable(_) | Verdict::Silent(_)
+        );
+        lost && self.trouble.kind == TroubleKind::Connection
+    }
+
+    /// No connection could be made since `began`.
+    pub(crate) fn unreachable(began: Instant, message: impl AsRef<str>) -> Fault {
+        Fault::new(TroubleKind::Connection, message.as_ref(), Verdict::Unreachable(began))
+    }
+
+    /// A connection was made after `began`, and nothing was received on it.
+    pub(crate) fn silent(began: Instant, message: impl AsRef<str>) -> Fault {
+        Fault::new(TroubleKind::Connection, message.as_ref(), Verdict::Silent(began))
+    }
+
+    /// The name servers know no such host.
+    pub(crate) fn unknown_host(began: Instant, message: impl AsRef<str>) -> Fault {
+        Fault::new(TroubleKind::Connection, message.as_ref(), Verdict::UnknownHost(began))
+    }
+
+    /// The server sent fewer bytes than the minimum rate asks for.
+    pub(crate) fn too_slow(message: impl AsRef<str>) -> Fault {
+        Fault::new(TroubleKind::Connection, message.as_ref(), Verdict::TooSlow)
+    }
+
+    /// The time before which another attempt makes no sense; `None` if none does, or what was received is in doubt.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self.verdict {
+            Verdict::Again(after) | Verdict::Busy(after) => Some(after),
+            Verdict::TooSlow | Verdict::Unreachable(_) | Verdict::Silent(_) => Some(Duration::ZERO),
+            Verdict::Never
+            | Verdict::Unreadable
+            | Verdict::StartOver
+            | Verdict::Discard
+            | Verdict::UnknownHost(_) => None,
+        }
+    }
+
+    /// Since when its server is unreachable, if that is what it says. `known`: whether the server has answered before.
+    pub(crate) fn unreachable_since(&self, known: bool) -> Option<Instant> {
+        match self.verdict {
+            Verdict::Unreachable(since) => Some(since),
+            Verdict::Silent(since) | Verdict::UnknownHost(since) => known.then_some(since),
+            _ => None,
+        }
+    }
+
+    /// The source is not what it was.
+    pub(crate) fn changed(message: impl AsRef<str>) -> Fault {
+        Fault::new(TroubleKind::Integrity, message.as_ref(), Verdict::StartOver)
+    }
+
+    /// The local disk refused; what was fetched stays.
+    pub(crate) fn disk(message: impl AsRef<str>) -> Fault {
+        Fault::never(TroubleKind::Disk, message)
+    }
+
+    /// The peer broke the protocol, or speaks another one.
+    pub(crate) fn violation(peer: &str, violation: &Violation) -> Fault {
+        match violation {
+            Violation::NotOurs(Stranger::Tls) => Fault::never(
+                TroubleKind::Connection,
+                format!(
+                    "{peer} {}; use fdsp:// instead of fdsp+plain://, or leave out --plain",
+                    Stranger::Tls
+                ),
+            ),
+            Violation::NotOurs(_) => {
+                Fault::never(TroubleKind::Connection, format!("{peer}: {violation}; check host and port"))
+            }
+            Violation::Version { .. } | Violation::Classic(_) => {
+                Fault::never(TroubleKind::Connection, format!("{peer}: {violation}"))
+            }
+            Violation::Root => {
+                Fault::new(TroubleKind::Integrity, &format!("{peer}: {violation}"), Verdict::Discard)
+            }
+            Violation::Truncated => Fault::lost(format!("{peer}: {violation}")),
+            // Bytes can be damaged on their way; a new connection may do.
+            _ => Fault::lost(format!(
+                "{peer}: protocol error: {violation} (server bug or corrupted connection)"
+            )),
+        }
+    }
+
+    /// The server answered with an error.
+    pub(crate) fn refused(path: &str, failure: &Failure) -> Fault {
+        let about = failure.path.as_deref().filter(|about| !about.is_empty()).unwrap_or(path);
+        let about = about.trim_start_matches('/');
+        let text = |text: &str| if about.is_empty() { text.to_owned() } else { format!("/{about}: {text}") };
+        let said =
+            if failure.message.trim().is_empty() { failure.code.text() } else { failure.message.trim() };
+        let after = Duration::from_secs(failure.retry_after.unwrap_or(0).into()).min(PATIENCE);
+        let never = |kind| Fault::never(kind, text(failure.code.text()));
+        match failure.code {
+            Code::NotFound => never(TroubleKind::NotFound),
+            Code::WrongKind => never(TroubleKind::NotFound),
+            Code::Unreadable => {
+                // The server names the file as well, and the number of the system's error.
+                let why = said.strip_prefix(about).and_then(|said| said.strip_prefix(": ")).unwrap_or(said);
+                let why = without_number(why);
+                let message = text(&format!("the server could not read it: {why}"));
+                Fault::new(TroubleKind::Other, &message, Verdict::Unreadable)
+            }
+            Code::Changed | Code::Range => Fault::changed(text(failure.code.text())),
+            Code::Busy | Code::ShuttingDown => {
+                Fault::new(TroubleKind::Connection, failure.code.text(), Verdict::Busy(after))
+            }
+            Code::TimedOut | Code::TooSlow => {
+                Fault::new(TroubleKind::Connection, failure.code.text(), Verdict::Again(after))
+            }
+            Code::Internal => Fault::new(
+                TroubleKind::Other,
+                &text(&format!("the server failed: {said}")),
+                Verdict::Again(after),
+            ),
+            Code::Denied if !after.is_zero() => Fault::new(
+                TroubleKind::Refused,
+                &format!(
+                    "too many wrong tokens came from this address, and the server refuses it for {} s; \
+                     try again then",
+                    after.as_secs()
+                ),
+                Verdict::Busy(after),
+            ),
+            Code::Denied => Fault::new(
+                TroubleKind::Refused,
+                "the server wants its token, and got none or a wrong one; paste the address that it shows, or give the \
+                 token with --token-file",
+                Verdict::Never,
+            ),
+            Code::TlsRequired => Fault::never(
+                TroubleKind::Connection,
+                "the server speaks with TLS only; use fdsp:// instead of fdsp+plain://, or leave out --plain",
+            ),
+            Code::Unsupported | Code::Violation => Fault::never(TroubleKind::Other, text(said)),
+        }
+    }
+}
+
+/// Time until try number `attempt` after the first (from 1): exponential with jitter, and not before the
+/// server wants it.
+pub(crate) fn delay(attempt: u32, after: Duration, seed: u64) -> Duration {
+    let backoff = ExponentialBuilder::default()
+        .with_factor(2.0)
+        .with_min_delay(FIRST)
+        .with_max_delay(LONGEST)
+        .without_max_times()
+        .with_jitter()
+        .with_jitter_seed(seed);
+    // Doubling has reached its cap long before that.
+    let step = attempt.clamp(1, 16) as usize - 1;
+    let wait = backoff.build().nth(step).unwrap_or(LONGEST);
+    // Many clients were told the same time: the jitter spreads them.
+    after + wait
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(code: Code, retry_after: Option<u32>) -> Failure {
+        Failure { code, message: "words of the server".into(), path: None, retry_after }
+    }
+
+    #[test]
+    fn what_cannot_succeed_is_not_tried_again() {
+        for code in [Code::NotFound, Code::WrongKind, Code::Unsupported, Code::Violation] {
+            assert_eq!(Fault::refused("a", &failure(code, Some(1))).verdict, Verdict::Never, "{code:?}");
+        }
+        for stranger in [Stranger::Http, Stranger::Ssh, Stranger::Tls, Stranger::Unknown] {
+            let fault = Fault::violation("h:1", &Violation::NotOurs(stranger));
+            assert_eq!((fault.verdict, fault.trouble.kind), (Verdict::Never, TroubleKind::Connection));
+        }
+        assert_eq!(Fault::disk("full").verdict, Verdict::Never);
+        assert_eq!(Fault::refused("a", &failure(Code::Unreadable, Some(1))).verdict, Verdict::Unreadable);
+    }
+
+    #[test]
+    fn a_connection_closed_during_an_answer_is_lost_without_a_protocol_error() {
+        let fault = Fault::violation("h:1", &Violation::Truncated);
+        assert!(fault.is_lost());
+        assert_eq!(
+            fault.trouble.message.as_str(),
+            "h:1: the connection was closed in the middle of an answer"
+        );
+    }
+
+    #[test]
+    fn what_may_pass_is_tried_again_when_the_server_says() {
+        let seven = Duration::from_secs(7);
+        for code in [Code::Internal, Code::TimedOut, Code::TooSlow] {
+            let fault = Fault::refused("a", &failure(code, Some(7)));
+            assert_eq!(fault.verdict, Verdict::Again(seven), "{code:?}");
+        }
+        for code in [Code::Busy, Code::ShuttingDown] {
+            let fault = Fault::refused("a", &failure(code, Some(7)));
+            assert_eq!(fault.verdict, Verdict::Busy(seven), "{code:?} costs no attempt");
+        }
+        let hostile = Fault::refused("a", &failure(Code::Busy, Some(u32::MAX)));
+        assert_eq!(hostile.verdict, Verdict::Busy(PATIENCE));
+    }
+
+    #[test]
+    fn a_client_that_is_kept_out_is_told_why() {
+        let wrong = Fault::refused("a", &failure(Code::Denied, None));
+        assert_eq!(wrong.verdict, Verdict::Never);
+        assert!(wrong.trouble.message.as_str().contains("none or a wrong one"));
+        let away = Fault::refused("a", &failure(Code::Denied, Some(57)));
+        assert_eq!(away.verdict, Verdict::Busy(Duration::from_secs(57)));
+        assert!(
+            away.trouble.message.as_str().contains("too many wrong tokens")
+                && away.trouble.message.as_str().contains("57 s")
+        );
+    }
+
+    #[test]
+    fn silence_is_an_outage_of_a_server_that_has_answered_before() {
+        let now = Instant::now();
+        assert_eq!(Fault::unreachable(now, "refused").unreachable_since(false), Some(now));
+        for fault in [Fault::silent(now, "closed"), Fault::unknown_host(now, "no such host")] {
+            assert_eq!(fault.unreachable_since(true), Some(now));
+            assert_eq!(fault.unreachable_since(false), None, "a wrong address is no outage");
+        }
+        assert_eq!(Fault::silent(now, "closed").retry_after(), Some(Duration::ZERO));
+        assert_eq!(Fault::unknown_host(now, "no such host").retry_after(), None);
+        assert_eq!(Fault::lost("reset").unreachable_since(true), None, "it was reached");
+    }
+
+    #[test]
+    fn a_changed_source_starts_over() {
+        let fault = Fault::refused("a/b", &failure(Code::Changed, None));
+        assert_eq!(fault.verdict, Verdict::StartOver);
+        assert_eq!(fault.trouble.kind, TroubleKind::Integrity);
+        assert_eq!(fault.trouble.message.as_str(), "/a/b: the source changed on the server");
+    }
+
+    #[test]
+    fn what_the_server_could_not_read_is_named_once() {
+        let mut unreadable = failure(Code::Unreadable, None);
+        unreadable.path = Some("f/s".into());
+        unreadable.message = "f/s: Permission denied (os error 13)".into();
+        let fault = Fault::refused("", &unreadable);
+        assert_eq!(fault.trouble.message.as_str(), "/f/s: the server could not read it: Permission denied");
+    }
+
+    #[test]
+    fn words_of_a_peer_are_made_safe() {
+        let mut hostile = failure(Code::Internal, None);
+        hostile.message = "\u{1b}[2J".into();
+        assert!(!Fault::refused("a", &hostile).trouble.message.as_str().contains('\u{1b}'));
+    }
+
+    #[test]
+    fn delays_double_with_jitter_up_to_a_cap() {
+        for attempt in 1..40 {
+            let step = FIRST * 2u32.saturating_pow(attempt.min(20) - 1);
+            for seed in 0..20 {
+                let wait = delay(attempt, Duration::ZERO, seed);
+                let least = step.min(LONGEST);
+                assert!(wait >= least && wait <= least * 2, "{attempt}: {wait:?}");
+            }
+        }
+        assert!(delay(1, Duration::from_secs(9), 1) > Duration::from_secs(9));
+        assert_ne!(delay(1, Duration::ZERO, 1), delay(1, Duration::ZERO, 2));
+    }
+}

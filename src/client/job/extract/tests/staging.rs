@@ -1,0 +1,103 @@
+//! The folder that is unpacked in: what is left of it, and what it leaves alone.
+
+use crate::client::job::extract::tests::*;
+
+/// What is said of a folder that cannot be unpacked in.
+fn in_the_way(world: &World) -> String {
+    world.unpack(&archive(&[raw("x", b"1")])).unwrap_err().message.to_string()
+}
+
+#[test]
+fn what_is_not_ours_is_left_alone() {
+    let world = World::new();
+    let work = world.at("a.zip.unpack");
+    for mine in ["mine.txt", "fdsp-unpacking"] {
+        fs::create_dir(&work).unwrap();
+        fs::write(work.join(mine), "precious").unwrap();
+        let said = in_the_way(&world);
+        assert!(said.contains("a.zip.unpack is in the way: it holds something else"), "{said}");
+        assert!(said.ends_with("; move it away"), "{said}");
+        assert_eq!(fs::read(work.join(mine)).unwrap(), b"precious");
+        fs::remove_dir_all(&work).unwrap();
+    }
+    // Not even beside what is ours.
+    fs::create_dir_all(work.join("fdsp-unpacking/d")).unwrap();
+    fs::write(work.join("mine.txt"), "precious").unwrap();
+    assert!(in_the_way(&world).contains("is in the way"));
+    assert!(work.join("fdsp-unpacking/d").exists() && work.join("mine.txt").exists());
+    fs::remove_dir_all(&work).unwrap();
+    fs::write(&work, "precious").unwrap();
+    assert!(in_the_way(&world).contains("is in the way"));
+    assert_eq!(fs::read(&work).unwrap(), b"precious");
+    assert!(!world.at("a").exists());
+}
+
+#[test]
+fn too_deep_a_path_to_be_named_at_once_leaves_nothing() {
+    let deep = vec!["d".repeat(255); 16].join("/");
+    let broken = Raw { crc: Some(1), ..raw("x", b"1234") };
+    World::assert_refused(&archive(&[raw(deep + "/", b""), broken]), Integrity, "is broken");
+}
+
+#[test]
+fn a_link_in_its_place_is_not_followed() {
+    let world = World::new();
+    symlink("..", world.at("a.zip.unpack")).unwrap();
+    let said = in_the_way(&world);
+    assert!(said.contains("a.zip.unpack is a symbolic link"), "{said}");
+    assert_eq!(names(world.temporary.path()), ["in", "precious"]);
+}
+
+#[test]
+fn what_a_killed_one_left_is_cleared_away() {
+    let world = World::new();
+    let one = archive(&[raw("x", b"1")]);
+    for left in ["", "fdsp-unpacking", "fdsp-unpacking/d"] {
+        // Whether it is still to be unpacked, or was before it was killed.
+        for _ in 0..2 {
+            fs::create_dir_all(world.at("a.zip.unpack").join(left)).unwrap();
+            if left.ends_with('d') {
+                fs::write(world.at("a.zip.unpack/fdsp-unpacking/d/half"), "half").unwrap();
+                symlink("../../../../precious", world.at("a.zip.unpack/fdsp-unpacking/d/link")).unwrap();
+            }
+            world.unpack(&one).unwrap();
+            assert_eq!(names(&world.at("")), ["a", "a.zip"], "{left}");
+            assert_eq!(world.tree("a").into_keys().collect::<Vec<_>>(), ["a/x"]);
+            assert!(world.temporary.path().join("precious").exists());
+        }
+        fs::remove_dir_all(world.at("a")).unwrap();
+    }
+    // One that is at work is left alone.
+    let other = Staging::make(&world.folder, "a.zip".as_ref()).unwrap();
+    assert!(in_the_way(&world).contains("another client is unpacking to"));
+    drop(other);
+    world.unpack(&one).unwrap();
+}
+
+#[test]
+fn what_somebody_else_has_made_where_everybody_may_is_refused() {
+    use std::os::unix::fs::chown;
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: only root gives directories away");
+        return;
+    }
+    let world = World::new();
+    fs::create_dir(world.at("a.zip.unpack")).unwrap();
+    chown(world.at("a.zip.unpack"), Some(1), None).unwrap();
+    chown(world.at(""), Some(2), None).unwrap();
+    fs::set_permissions(world.at(""), PermissionsExt::from_mode(0o1777)).unwrap();
+    let said = in_the_way(&world);
+    assert!(said.contains("a.zip.unpack belongs to another user"), "{said}");
+    assert!(world.at("a.zip.unpack").exists());
+}
+
+#[test]
+fn a_folder_that_may_not_be_written_gets_its_name_too() {
+    let world = World::new();
+    let bytes = archive(&[Raw { mode: 0o040_500, ..raw("d/", b"") }, raw("d/x", b"1")]);
+    world.unpack(&bytes).unwrap();
+    let metadata = fs::metadata(world.at("a")).unwrap();
+    assert_eq!((metadata.mode() & 0o777, metadata.mtime()), (0o500, 1_763_856_000));
+    assert_eq!(names(&world.at("")), ["a", "a.zip"]);
+    fs::set_permissions(world.at("a"), PermissionsExt::from_mode(0o700)).unwrap();
+}

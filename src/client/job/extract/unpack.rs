@@ -1,0 +1,291 @@
+//! The second pass: writes what the first one found right, or compares it with what is there. Everything is reached from
+//! an opened directory on, a name at a time, and no link is followed.
+
+use std::{
+    ffi::{OsStr, OsString},
+    fs::File,
+    io::{self, BufReader, Read, Write},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    path::{Path, PathBuf},
+};
+
+use rustix::{
+    fs::{FileType, Mode, OFlags},
+    io::Errno,
+};
+use zip::{ExtraField, ZipReadOptions, read::ZipFile};
+
+use crate::{
+    client::{
+        disk::{
+            folder::{is_of_another, open_directory},
+            times::{set_mode, set_modified},
+        },
+        job::extract::{
+            Refused,
+            survey::{self, Contents, Item, Looked},
+        },
+    },
+    protocol::message::Timestamp,
+    text::ShowPath,
+};
+/// Bytes that are written at once.
+const PIECE: usize = 128 * 1024;
+
+/// Goes over an archive whose contents are known.
+pub(super) struct Unpacker<'a, G> {
+    file: &'a File,
+    contents: &'a Contents,
+    go_on: &'a G,
+}
+
+/// A directory that was made, and what becomes of it when all is in it.
+struct Made<'a> {
+    path: &'a Path,
+    mode: Option<u32>,
+    modified: Option<Timestamp>,
+}
+
+impl<'a, G: Fn() -> bool> Unpacker<'a, G> {
+    pub(super) fn new(file: &'a File, contents: &'a Contents, go_on: &'a G) -> Unpacker<'a, G> {
+        Unpacker { file, contents, go_on }
+    }
+
+    /// Writes everything into a directory.
+    pub(super) fn write(&self, top: BorrowedFd<'_>) -> Result<(), Refused> {
+        let mut way = Way::new(top);
+        let mut directories = Vec::new();
+        self.each(|item, path, entry| {
+            let disk = |error: io::Error| Refused::Disk(format!("write '{}'", path.shown()), error);
+            let modified = modified(entry);
+            if item.size.is_none() {
+                way.to(path, true).map_err(disk)?;
+                directories.push(Made { path, mode: item.mode, modified });
+                return Ok(());
+            }
+            let (parents, name) = split(path);
+            let directory = way.to(parents, true).map_err(disk)?;
+            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            // The system takes away what the user's mask does not allow.
+            let mode = Mode::from_raw_mode(item.mode.unwrap_or(0o666));
+            let opened = rustix::fs::openat(directory, name, flags, mode);
+            let mut file = File::from(opened.map_err(|error| disk(error.into()))?);
+            self.copy(item, entry, |piece| {
+                file.write_all(piece).map_err(disk)?;
+                Ok(true)
+            })?;
+            if let Some(modified) = modified {
+                set_modified(&file, modified);
+            }
+            Ok(())
+        })?;
+        // From the deepest on, so that none is locked before what is in it was reached, and no time changes again.
+        let mut way = Way::new(top);
+        directories.sort_unstable_by_key(|made| std::cmp::Reverse(made.path.as_os_str()));
+        for Made { path, mode, modified } in directories {
+            let disk = |error: io::Error| Refused::Disk(format!("write '{}'", path.shown()), error);
+            let directory = way.to(path, false).map_err(disk)?;
+            if let Some(modified) = modified {
+                set_modified(directory, modified);
+            }
+            if let Some(mode) = mode {
+                let now = rustix::fs::fstat(directory).map_err(|error| disk(error.into()))?.st_mode & 0o777;
+                set_mode(directory, Mode::from_raw_mode(now & mode));
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares everything with what is in a directory: the first path that differs.
+    pub(super) fn compare(&self, top: BorrowedFd<'_>) -> Result<Option<PathBuf>, Refused> {
+        let mut way = Way::new(top);
+        let mut different = None;
+        self.each(|item, path, entry| {
+            if different.is_none() && !self.is_same(item, path, entry, &mut way)? {
+                different = Some(path.to_owned());
+            }
+            Ok(())
+        })?;
+        Ok(different)
+    }
+
+    fn is_same<R: Read>(
+        &self,
+        item: &Item,
+        path: &Path,
+        entry: &mut ZipFile<'_, R>,
+        way: &mut Way<'_>,
+    ) -> Result<bool, Refused> {
+        let Some(size) = item.size else { return Ok(way.to(path, false).is_ok()) };
+        let (parents, name) = split(path);
+        let Ok(directory) = way.to(parents, false) else { return Ok(false) };
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let Ok(there) = rustix::fs::openat(directory, name, flags, Mode::empty()) else { return Ok(false) };
+        let stat = rustix::fs::fstat(&there).map_err(|error| Refused::reading(error.into()))?;
+        let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        if rustix::fs::fstat(directory).is_ok_and(|folder| is_of_another(&folder, stat.st_uid)) {
+            return Ok(false);
+        }
+        if !is_file || u64::try_from(stat.st_size) != Ok(size) {
+            return Ok(false);
+        }
+        let mut there = BufReader::with_capacity(PIECE, File::from(there));
+        let mut buffer = vec![0; PIECE];
+        let mut same = true;
+        self.copy(item, entry, |piece| {
+            let Some(found) = buffer.get_mut(..piece.len()) else { return Ok(false) };
+            same = there.read_exact(found).is_ok() && found == piece;
+            Ok(same)
+        })?;
+        Ok(same)
+    }
+
+    /// Calls `work` for each entry, with its path in the folder. It has to be the one that was looked at.
+    fn each(
+        &self,
+        mut work: impl FnMut(&'a Item, &'a Path, &mut ZipFile<'_, BufReader<&File>>) -> Result<(), Refused>,
+    ) -> Result<(), Refused> {
+        let mut archive = survey::open(self.file)?;
+        let mut entries = archive.files_with_reader(BufReader::new(self.file), ZipReadOptions::new())?;
+        for item in self.contents.items() {
+            if !(self.go_on)() {
+                return Err(Refused::Stopped);
+            }
+            let changed = || Refused::Archive("another program changed it".to_owned());
+            let entry = entries.next().ok_or_else(changed)?;
+            let Some(item) = item else { continue };
+            let mut entry = entry?;
+            match survey::examine(&entry.entry(), self.contents.names)? {
+                Looked::Item(now) if now.name == item.name && now.size == item.size => {}
+                _ => return Err(changed()),
+            }
+            work(item, &item.path, &mut entry)?;
+        }
+        Ok(())
+    }
+
+    /// Gives the content of a file piece by piece, as long as `take` wants it, and holds it against what was said of it.
+    fn copy<R: Read>(
+        &self,
+        item: &Item,
+        entry: &mut ZipFile<'_, R>,
+        mut take: impl FnMut(&[u8]) -> Result<bool, Refused>,
+    ) -> Result<(), Refused> {
+        let name = &*item.name;
+        let mut buffer = vec![0; PIECE];
+        let mut left = item.size.unwrap_or(0);
+        loop {
+            if !(self.go_on)() {
+                return Err(Refused::Stopped);
+            }
+            let count = match entry.read(&mut buffer) {
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    return Err(match Refused::reading(error) {
+                        Refused::Archive(why) => Refused::entry(name, format!("is broken: {why}")),
+                        other => other,
+                    });
+                }
+            };
+            if count == 0 {
+                break;
+            }
+            let longer = || Refused::entry(name, "is larger than it says");
+            left = left.checked_sub(count as u64).ok_or_else(longer)?;
+            if !take(buffer.get(..count).unwrap_or_default())? {
+                return Ok(());
+            }
+        }
+        if left > 0 {
+            return Err(Refused::entry(name, "is smaller than it says"));
+        }
+        Ok(())
+    }
+}
+
+/// The way to a directory: all directories down to the last one that was gone to, opened.
+struct Way<'a> {
+    top: BorrowedFd<'a>,
+    below: Vec<(OsString, OwnedFd)>,
+}
+
+impl<'a> Way<'a> {
+    fn new(top: BorrowedFd<'a>) -> Way<'a> {
+        Way { top, below: Vec::new() }
+    }
+
+    /// Goes to a directory, and makes those that are not there if asked to.
+    fn to(&mut self, path: &Path, make: bool) -> io::Result<BorrowedFd<'_>> {
+        let common =
+            self.below.iter().zip(path.iter()).take_while(|((known, _), name)| known == name).count();
+        self.below.truncate(common);
+        for name in path.iter().skip(common) {
+            let here = self.below.last().map_or(self.top, |(_, handle)| handle.as_fd());
+            if make {
+                match rustix::fs::mkdirat(here, name, Mode::from_raw_mode(0o777)) {
+                    Ok(()) | Err(Errno::EXIST) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            let next = open_directory(here, name)?;
+            if is_of_another(&rustix::fs::fstat(here)?, rustix::fs::fstat(&next)?.st_uid) {
+                return Err(io::ErrorKind::PermissionDenied.into());
+            }
+            self.below.push((name.to_owned(), next));
+        }
+        Ok(self.below.last().map_or(self.top, |(_, handle)| handle.as_fd()))
+    }
+}
+
+/// The directory that a path is in, and its name there.
+fn split(path: &Path) -> (&Path, &OsStr) {
+    (path.parent().unwrap_or(Path::new("")), path.file_name().unwrap_or_default())
+}
+
+/// When an entry was modified: exactly, or as the old field says it, taken for UTC.
+fn modified<R: Read>(entry: &ZipFile<'_, R>) -> Option<Timestamp> {
+    let exact = entry.extra_data_fields().find_map(|field| match field {
+        // A signed number of seconds, which the library takes for an unsigned one.
+        ExtraField::ExtendedTimestamp(times) => {
+            times.mod_time().map(|seconds| i64::from(seconds.cast_signed()))
+        }
+        _ => None,
+    });
+    let seconds = exact.or_else(|| {
+        let old = entry.last_modified()?;
+        let day = days(i64::from(old.year()), i64::from(old.month()), i64::from(old.day()));
+        let second = i64::from(old.hour()) * 3600 + i64::from(old.minute()) * 60 + i64::from(old.second());
+        Some(day * 86_400 + second)
+    });
+    seconds.map(|seconds| Timestamp { seconds, nanoseconds: 0 })
+}
+
+/// Days since 1970 in the Gregorian calendar.
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    // Years begin in March here, so that the day that comes and goes is the last one.
+    let year = if month <= 2 { year - 1 } else { year };
+    let month = (month + 9) % 12;
+    let leap = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
+    year * 365 + leap + (month * 153 + 2) / 5 + day - 1 - 719_468
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_those_of_the_calendar() {
+        for (date, day) in [
+            ((1970, 1, 1), 0),
+            ((1970, 3, 1), 59),
+            ((1980, 1, 1), 3652),
+            ((2000, 2, 29), 11_016),
+            ((2000, 3, 1), 11_017),
+            ((2026, 11, 23), 20_780),
+            ((2107, 12, 31), 50_402),
+        ] {
+            assert_eq!(days(date.0, date.1, date.2), day, "{date:?}");
+        }
+    }
+}

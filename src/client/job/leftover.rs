@@ -1,0 +1,77 @@
+//! What a job has left on the disk, found without any memory of it: a run that has only the queue of an earlier one can
+//! delete it, too.
+
+use std::{collections::HashSet, path::PathBuf};
+
+use rustix::fs::FileType;
+
+use crate::{
+    client::{
+        api::{config::Names, new_job::NewJob},
+        disk::{
+            folder::Folders,
+            name::SafeName,
+            part::Part,
+            place::{self, Target},
+        },
+        engine::board::Board,
+        error::Fault,
+        job::{extract::Staging, tree::Stage},
+    },
+    text::SafeText,
+};
+/// A job, and what it is called in the queue.
+type Called = (NewJob, SafeText);
+
+/// Deletes what has come of a job, as far as it says that it is from there. What one of `others`, which are not finished,
+/// would go on with stays.
+pub(crate) fn discard(board: &Board, names: Names, job: &Called, others: &[Called]) {
+    let folders = &board.folders;
+    let taken: HashSet<PathBuf> =
+        others.iter().flat_map(|other| targets(folders, names, other)).map(|target| target.path()).collect();
+    for target in targets(folders, names, job).filter(|target| !taken.contains(&target.path())) {
+        discard_at(board, &job.0, &target).unwrap_or_else(|fault| stays(&fault));
+    }
+}
+
+/// Where its content may have been going.
+fn targets(folders: &Folders, names: Names, (new, name): &Called) -> impl Iterator<Item = Target> {
+    let mut called: Vec<_> = new.names(names).into_iter().map(|(_, name)| name).collect();
+    if new.address.path.is_root() {
+        // What the server calls it was told in an earlier run.
+        called.push(SafeName::fitting(name.as_str(), names));
+    }
+    called.into_iter().filter_map(|name| {
+        let target = place::candidate(folders, new, &name, |_| Ok(()));
+        target.map_err(|fault| stays(&fault)).ok().flatten()
+    })
+}
+
+/// What cannot be reached, or is in use by somebody else.
+fn stays(fault: &Fault) {
+    tracing::warn!("{}", fault.trouble.message);
+}
+
+fn discard_at(board: &Board, new: &NewJob, target: &Target) -> Result<(), Fault> {
+    let Target { folder, name, .. } = target;
+    if new.extract {
+        Staging::clear(folder, name);
+    }
+    let found = folder.look(&folder.part_name(name)).ok().flatten();
+    match found.map(|found| found.kind) {
+        Some(FileType::RegularFile) => {
+            let part = Part::open(folder, name)?;
+            if part.recorded()?.is_some_and(|(record, _)| record.source.is_from(&new.address)) {
+                part.discard();
+            }
+        }
+        Some(FileType::Directory) => {
+            let stage = Stage::open(folder, name)?;
+            if stage.is_from(&new.address) {
+                stage.discard(board, || board.may_delete());
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}

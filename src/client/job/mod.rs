@@ -1,0 +1,13 @@
+//! One attempt of one job: what is resumed, what is received, and how it gets into place.
+
+pub(crate) mod classic;
+pub(crate) mod compare;
+pub(crate) mod extract;
+pub(crate) mod fetch;
+pub(crate) mod finish;
+pub(crate) mod leftover;
+pub(crate) mod memory;
+pub(crate) mod recall;
+pub(crate) mod remote_hashes;
+pub(crate) mod tree;
+pub(crate) mod worker;

@@ -1,0 +1,312 @@
+//! From files that are all proven to a tree in its place: links, times, digest, the disk, and the name, in that order.
+
+use std::{
+    ffi::OsStr,
+    io,
+    os::fd::AsFd,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use rustix::{
+    fs::{AtFlags, Mode, Stat},
+    io::Errno,
+};
+
+use crate::{
+    client::{
+        api::{
+            new_job::{Checksum, Existing},
+            view::TroubleKind,
+        },
+        disk::{
+            place, removal,
+            times::{has_acl, keeps_group, set_mode, set_modified, times, without_group},
+        },
+        engine::reaper::Deletion,
+        error::{Fault, Verdict},
+        job::{
+            finish::Unfinished,
+            memory::Memory,
+            tree::{
+                Way, Whole,
+                ground::{Cursor, Ground, stamp},
+                manifest::{Manifest, Node},
+                stage::{self, Stage},
+                surplus::{self, Unsent},
+                survey::{self, State},
+            },
+            worker::Context,
+        },
+    },
+    platform::{self, reason},
+    protocol::digest::Hash,
+    text::ShowPath,
+};
+/// The tree that was replaced, where it could not be exchanged in one step.
+const OLD: &str = "fdsp-parts/old";
+/// A link until it takes the place of something else.
+const LINK: &str = "link";
+
+/// A tree in its place.
+#[derive(Debug)]
+pub(super) struct Placed {
+    pub(super) path: PathBuf,
+    /// Its digest.
+    pub(super) root: Hash,
+    /// Files that only the replaced tree had.
+    pub(super) deleted: u64,
+}
+
+/// Finishes a tree.
+pub(super) fn finish(
+    context: &Context,
+    memory: &mut Memory,
+    whole: &Whole,
+    go_on: impl Fn() -> bool,
+) -> Result<Placed, Unfinished> {
+    let root = digest(&whole.manifest, &whole.states);
+    check_digest(context, root)?;
+    let target = whole.target.path();
+    if whole.way == Way::Compare {
+        // What an earlier try left beside it is of no more use.
+        let ours = memory.tree.take().and_then(|tree| tree.stage);
+        let (folder, name) = (&whole.target.folder, &whole.target.name);
+        let left = || Stage::is_there(folder, name).then(|| Stage::open(folder, name).ok()).flatten();
+        if let Some(stage) = ours.or_else(left) {
+            discard(context, stage, &go_on);
+        }
+        return Ok(Placed { path: target, root, deleted: 0 });
+    }
+    let Some(mut stage) = memory.tree.as_mut().and_then(|tree| tree.stage.take()) else {
+        return Err(Fault::disk(format!("{} is not open", target.shown())).into());
+    };
+    let placed = make(whole, &stage).and_then(|()| {
+        confirm(whole, &stage, &go_on)?;
+        if context.sync {
+            platform::sync_file_system(&whole.ground.root)
+                .map_err(|error| failed("write", &target, &error))?;
+        }
+        if !go_on() {
+            return Err(Unfinished::Stopped);
+        }
+        let deleted = match whole.way {
+            Way::Replace => {
+                let unsent = Unsent { missing: &whole.missing(), indices: &whole.lost.indices };
+                surplus::tell(&whole.target, &whole.manifest, unsent, &go_on)?
+            }
+            _ => 0,
+        };
+        Ok((put_in_place(context, whole, &mut stage)?, deleted))
+    });
+    match placed {
+        Ok((path, deleted)) => {
+            discard(context, stage, &go_on);
+            Ok(Placed { path, root, deleted })
+        }
+        Err(unfinished) => {
+            // It goes on from there.
+            memory.tree.get_or_insert_default().stage = Some(stage);
+            Err(unfinished)
+        }
+    }
+}
+
+/// Deletes the work folder. If that is interrupted, the tree is in its place all the same; the rest is left to others.
+pub(super) fn discard(context: &Context, stage: Stage, go_on: impl Fn() -> bool) {
+    let path = stage.path();
+    stage.discard(&context.board, &go_on);
+    if !go_on() {
+        context.board.delete(Deletion::Folder(path));
+    }
+}
+
+/// The digest of a tree: BLAKE3 of what `b3sum` prints for its files, in the order of their paths' bytes.
+pub(super) fn digest(manifest: &Manifest, states: &[State]) -> Hash {
+    let mut hasher = blake3::Hasher::new();
+    for index in manifest.files_by_path() {
+        let State::Proven(root) = states[index as usize] else { continue };
+        let path = manifest.disk_path(index);
+        let path = path.to_string_lossy();
+        // As b3sum escapes it; other characters that it would escape are in no name here.
+        let (mark, path) = match path.contains('\\') {
+            true => ("\\", path.replace('\\', "\\\\").into()),
+            false => ("", path),
+        };
+        hasher.update(format!("{mark}{root}  {path}\n").as_bytes());
+    }
+    Hash(*hasher.finalize().as_bytes())
+}
+
+fn check_digest(context: &Context, root: Hash) -> Result<(), Fault> {
+    match &context.new.checksum {
+        Some(Checksum::Blake3(wanted)) if *wanted != root.0 => {
+            let message = format!("the tree has the digest blake3:{root}, not blake3:{}", Hash(*wanted));
+            Err(Fault::never(TroubleKind::Integrity, message))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn failed(doing: &str, path: &Path, error: &io::Error) -> Fault {
+    Fault::disk(format!("cannot {doing} {}: {}", path.shown(), reason(error)))
+}
+
+/// What is proven is what arrived: a file that another program may have changed since is read again.
+fn confirm(whole: &Whole, stage: &Stage, go_on: impl Fn() -> bool) -> Result<(), Unfinished> {
+    let manifest = &whole.manifest;
+    let (record, trusted) = stage.recorded(whole.way.place(), manifest.origin, manifest.len() as usize);
+    let mut cursor = Cursor::new(&whole.ground, manifest);
+    let mut buffer = survey::buffer();
+    for (index, _, size) in manifest.files() {
+        let State::Proven(root) = whole.states[index as usize] else { continue };
+        if !go_on() {
+            return Err(Unfinished::Stopped);
+        }
+        let path = manifest.path(index);
+        let stat = cursor.look(index).map_err(|error| cursor.fault("look at", index, &error))?;
+        let as_left = |stat: &Stat| {
+            let known = record.file(&path).filter(|known| trusted && known.root == root);
+            known.is_some_and(|known| known.size == size && known.has_stamp(&stamp(stat)))
+        };
+        if stat.as_ref().is_some_and(as_left) {
+            continue;
+        }
+        let read = cursor
+            .parent(index)
+            .and_then(|parent| survey::open(parent, manifest.disk_name(index)))
+            .and_then(|file| survey::hash(&file, &mut buffer, &go_on));
+        match read {
+            Ok(Some(found)) if found == root => {}
+            Ok(None) => return Err(Unfinished::Stopped),
+            _ => {
+                let path = whole.ground.path.join(manifest.disk_path(index));
+                let message = format!("{} was changed by another program; it is fetched again", path.shown());
+                return Err(Fault { verdict: Verdict::Again(Duration::ZERO), ..Fault::disk(message) }.into());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Makes what is made last: links, so that nothing is ever written through one, and times, so that nothing changes them.
+fn make(whole: &Whole, stage: &Stage) -> Result<(), Unfinished> {
+    let manifest = &whole.manifest;
+    let mut cursor = Cursor::new(&whole.ground, manifest);
+    let unreachable =
+        |index, error: &io::Error| whole.ground.fault("reach", &manifest.disk_path(index), error);
+    for (index, entry) in manifest.entries() {
+        let Node::Link { target } = entry.node else { continue };
+        if !matches!(whole.states[index as usize], State::Proven(_)) {
+            let made = link(
+                &mut cursor,
+                stage,
+                index,
+                manifest.disk_name(index),
+                manifest.disk_target(index, target),
+            );
+            made.map_err(|error| cursor.fault("make the link", index, &error))?;
+        }
+        let parent = cursor.parent(index).map_err(|error| unreachable(index, &error))?;
+        // Some file systems keep no time of a link.
+        let _ = rustix::fs::utimensat(
+            parent,
+            manifest.disk_name(index),
+            &times(entry.modified),
+            AtFlags::SYMLINK_NOFOLLOW,
+        );
+    }
+    for (index, entry) in manifest.entries().rev() {
+        if entry.node == Node::Directory {
+            let directory = cursor.directory(index).map_err(|error| unreachable(index, &error))?;
+            set_modified(directory, entry.modified);
+        }
+    }
+    Ok(())
+}
+
+/// Makes a link, in the place of whatever other file or link is there.
+fn link(cursor: &mut Cursor<'_>, stage: &Stage, index: u32, name: &OsStr, target: &OsStr) -> io::Result<()> {
+    let parent = cursor.parent(index)?;
+    match rustix::fs::symlinkat(target, parent, name) {
+        Err(Errno::EXIST) => {}
+        made => return Ok(made?),
+    }
+    let parts = stage.parts().map_err(|fault| io::Error::other(fault.trouble.message.to_string()))?;
+    removal::remove(parts.root.as_fd(), OsStr::new(LINK))?;
+    rustix::fs::symlinkat(target, &parts.root, LINK)?;
+    Ok(rustix::fs::renameat(&parts.root, LINK, parent, name)?)
+}
+
+/// Takes from the new tree what others may not do with the one that it replaces.
+fn keep_private(whole: &Whole) {
+    let (target, manifest) = (&whole.target, &whole.manifest);
+    let Ok(ground) = Ground::open(&target.folder.handle, &target.name, target.path()) else { return };
+    let narrow = |new: &Stat, old: &Stat| new.st_mode & 0o777 & (old.st_mode | 0o700);
+    let (mut new, mut old) = (Cursor::new(&whole.ground, manifest), Cursor::new(&ground, manifest));
+    for (index, entry) in manifest.entries().skip(1) {
+        if matches!(entry.node, Node::Link { .. }) {
+            continue;
+        }
+        // What cannot be looked at is not there.
+        let (Ok(Some(now)), Ok(Some(was))) = (new.look(index), old.look(index)) else { continue };
+        let name = manifest.disk_name(index);
+        let has_acl = old.parent(index).is_ok_and(|parent| has_acl(parent, name));
+        let Ok(parent) = new.parent(index) else { continue };
+        let change = |group| rustix::fs::chownat(parent, name, None, Some(group), AtFlags::SYMLINK_NOFOLLOW);
+        let mut mode = narrow(&now, &was);
+        if has_acl || !keeps_group(mode, &was, Ok(&now), change) {
+            mode = without_group(mode);
+        }
+        if mode != now.st_mode & 0o777 {
+            let _ = rustix::fs::chmodat(parent, name, Mode::from_raw_mode(mode), AtFlags::empty());
+        }
+    }
+    if let (Ok(now), Ok(was)) = (rustix::fs::fstat(&whole.ground.root), rustix::fs::fstat(&ground.root)) {
+        let mut mode = narrow(&now, &was);
+        let change = |group| rustix::fs::fchown(&whole.ground.root, None, Some(group));
+        let has_acl = has_acl(target.folder.handle.as_fd(), &target.name);
+        if has_acl || !keeps_group(mode, &was, Ok(&now), change) {
+            mode = without_group(mode);
+        }
+        set_mode(&whole.ground.root, Mode::from_raw_mode(mode));
+    }
+}
+
+fn put_in_place(context: &Context, whole: &Whole, stage: &mut Stage) -> Result<PathBuf, Fault> {
+    let mut target = whole.target.clone();
+    let grown = |stage: &Stage| stage.path().join(stage::TREE);
+    let cannot = |stage: &Stage, path: &Path, error: &io::Error| {
+        let from = grown(stage);
+        Fault::disk(format!("cannot rename {} to {}: {}", from.shown(), path.shown(), reason(error)))
+    };
+    if whole.way == Way::Update {
+        return Ok(target.path());
+    }
+    if whole.way == Way::Replace {
+        keep_private(whole);
+        // What is in the work folder from now on is the old tree.
+        stage.disown();
+        let (from, to) =
+            ((stage.handle(), stage::TREE.as_ref()), (&target.folder.handle, target.name.as_ref()));
+        platform::exchange(from, to, OLD.as_ref()).map_err(|error| cannot(stage, &target.path(), &error))?;
+    } else {
+        let claim = |path: &Path| context.board.claim(path, context.id);
+        loop {
+            let to = (&target.folder.handle, Path::new(&target.name));
+            match platform::move_directory((stage.handle(), stage::TREE.as_ref()), to) {
+                Ok(()) => break,
+                // Somebody made it while this one was fetched.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match context.new.existing {
+                    Existing::Rename => target = place::next_name(&target, claim)?,
+                    _ => return Err(place::differs(&target, None)),
+                },
+                Err(error) => return Err(cannot(stage, &target.path(), &error)),
+            }
+        }
+    }
+    if context.sync {
+        target.folder.sync().map_err(|error| failed("write the folder of", &target.path(), &error))?;
+    }
+    Ok(target.path())
+}

@@ -1,0 +1,157 @@
+//! The directory that a tree grows in, held open: everything in it is reached through that handle, and through no link.
+
+use std::{
+    io,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    path::{Path, PathBuf},
+};
+
+use rustix::fs::{AtFlags, FileType, Stat};
+
+use crate::{
+    client::{
+        disk::{folder::open_directory, unstorable::is_no_name},
+        error::Fault,
+        job::tree::manifest::{Entry, Manifest, Node},
+    },
+    platform::{self, Access, Links, Reach, reason},
+    protocol::message::Timestamp,
+    text::ShowPath,
+};
+/// Through mount points, but through no link.
+const NO_LINKS: Reach = Reach { links: Links::Never, mounts: true };
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Ground {
+    pub(super) root: OwnedFd,
+    /// Where it is, for people.
+    pub(super) path: PathBuf,
+}
+
+impl Ground {
+    /// Opens a directory that lies in another one.
+    pub(super) fn open(parent: impl AsFd, name: &std::ffi::OsStr, path: PathBuf) -> io::Result<Ground> {
+        Ok(Ground { root: open_directory(parent, name)?, path })
+    }
+
+    /// A fault of the disk at a path of the tree.
+    pub(super) fn fault(&self, doing: &str, path: &Path, error: &io::Error) -> Fault {
+        Fault::disk(format!("cannot {doing} {}: {}", self.path.join(path).shown(), explained(error)))
+    }
+}
+
+/// Why something in a tree cannot be reached: a link on the way is refused, and the system calls that a loop.
+pub(super) fn explained(error: &io::Error) -> String {
+    match rustix::io::Errno::from_io_error(error) {
+        Some(rustix::io::Errno::LOOP) => "a symbolic link is in the way, which is not followed".to_owned(),
+        Some(rustix::io::Errno::NOTDIR) => "something that is not a directory is in the way".to_owned(),
+        Some(rustix::io::Errno::XDEV) => "it is on another file system than the folder beside it".to_owned(),
+        _ => reason(error),
+    }
+}
+
+/// Goes about in a ground by the entries of a manifest. The directory that was used last stays open.
+#[derive(Debug)]
+pub(super) struct Cursor<'a> {
+    ground: &'a Ground,
+    manifest: &'a Manifest,
+    at: Option<(u32, OwnedFd)>,
+}
+
+impl<'a> Cursor<'a> {
+    pub(super) fn new(ground: &'a Ground, manifest: &'a Manifest) -> Cursor<'a> {
+        Cursor { ground, manifest, at: None }
+    }
+
+    /// A directory of the tree.
+    pub(super) fn directory(&mut self, index: u32) -> io::Result<BorrowedFd<'_>> {
+        if index == 0 {
+            return Ok(self.ground.root.as_fd());
+        }
+        if self.at.as_ref().is_none_or(|(at, _)| *at != index) {
+            self.at = None;
+            let path = self.manifest.disk_path(index);
+            let handle = platform::open_beneath(&self.ground.root, &*path, Access::Directory, NO_LINKS)?;
+            self.at = Some((index, handle));
+        }
+        let (_, handle) = self.at.as_ref().ok_or(io::ErrorKind::NotFound)?;
+        Ok(handle.as_fd())
+    }
+
+    /// The directory that an entry is in.
+    pub(super) fn parent(&mut self, index: u32) -> io::Result<BorrowedFd<'_>> {
+        self.directory(self.manifest.entry(index).parent)
+    }
+
+    /// What stands where an entry belongs; links are not followed.
+    pub(super) fn look(&mut self, index: u32) -> io::Result<Option<Stat>> {
+        let name = self.manifest.disk_name(index);
+        let found = self
+            .parent(index)
+            .and_then(|parent| Ok(rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?));
+        match found {
+            Ok(stat) => Ok(Some(stat)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound || is_no_name(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A fault of the disk at an entry.
+    pub(super) fn fault(&self, doing: &str, index: u32, error: &io::Error) -> Fault {
+        self.ground.fault(doing, &self.manifest.disk_path(index), error)
+    }
+}
+
+/// Whether what stands on the disk is of the kind of an entry.
+pub(super) fn is_alike(entry: &Entry, stat: &Stat) -> bool {
+    let kind = FileType::from_raw_mode(stat.st_mode);
+    match entry.node {
+        Node::Directory => kind == FileType::Directory,
+        Node::File { .. } => kind == FileType::RegularFile,
+        Node::Link { .. } => kind == FileType::Symlink,
+    }
+}
+
+/// How a file was left, as text: what no write, and no other file in its place, leaves as it is.
+pub(super) fn stamp(stat: &Stat) -> String {
+    let (seconds, nanoseconds) = (stat.st_ctime, stat.st_ctime_nsec);
+    format!("{:x}.{:x}.{seconds:x}.{nanoseconds:x}", stat.st_ino, stat.st_size)
+}
+
+/// Whether a file has this modification time.
+pub(super) fn has_time(stat: &Stat, modified: Timestamp) -> bool {
+    stat.st_mtime == modified.seconds
+        && stat.st_mtime_nsec == i64::from(modified.nanoseconds).try_into().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::job::tree::manifest::tests::tree;
+    use std::{fs, os::unix::fs::symlink};
+
+    fn ground(dir: &tempfile::TempDir) -> Ground {
+        let path = dir.path().to_owned();
+        Ground { root: platform::open_directory(&path).unwrap(), path }
+    }
+
+    #[test]
+    fn no_link_is_gone_through() {
+        let (dir, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::create_dir(dir.path().join("a")).unwrap();
+        fs::write(dir.path().join("a/x"), "x").unwrap();
+        symlink(outside.path(), dir.path().join("b")).unwrap();
+        fs::write(outside.path().join("x"), "x").unwrap();
+        let (ground, manifest) = (ground(&dir), tree(&["a/x", "b/x", "c"]));
+        let mut cursor = Cursor::new(&ground, &manifest);
+        assert!(cursor.look(2).unwrap().is_some());
+        let error = cursor.look(4).unwrap_err();
+        let said = cursor.fault("look at", 4, &error).trouble.message;
+        assert!(
+            said.as_str().ends_with("b/x: a symbolic link is in the way, which is not followed"),
+            "{said}"
+        );
+        assert!(cursor.look(5).unwrap().is_none());
+    }
+}

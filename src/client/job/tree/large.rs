@@ -1,0 +1,248 @@
+//! A file of a tree that is larger than a block: it comes as any single file does, with its own `.part` and control file in the work
+//! folder, and takes its place once it is whole.
+
+use std::{os::fd::AsFd, sync::Arc};
+
+use crate::{
+    client::{
+        api::{
+            new_job::{Existing, Form, NewJob},
+            view::TroubleKind,
+        },
+        disk::{
+            folder::Folder,
+            part::Part,
+            place::Target,
+            times::{set_access, set_modified},
+        },
+        engine::board::Slot,
+        error::{Fault, Verdict},
+        job::{
+            fetch, finish,
+            memory::{Memory, Place},
+            recall,
+            tree::{
+                ground::{Cursor, Ground, explained, stamp},
+                record,
+                stage::Stage,
+                survey::State,
+                work::Work,
+            },
+            worker::Context,
+        },
+        transfer::{
+            crew,
+            progress::{Here, Progress},
+        },
+        trust::origin::Origin,
+    },
+    platform,
+    protocol::{address::Address, digest::Hash, message, path::RemotePath},
+    text::ShowPath,
+};
+/// What a file is called until it is whole. It follows from its path, so that it is found again.
+fn alias(path: &str) -> String {
+    blake3::hash(path.as_bytes()).to_hex()[..32].to_owned()
+}
+
+/// Bytes that an earlier try left of a file.
+pub(super) fn length(stage: &Stage, path: &str) -> u64 {
+    let Ok(parts) = stage.parts() else { return 0 };
+    let folder = Folder::of(parts.root, parts.path, stage.seal());
+    let found = folder.look(&folder.part_name(alias(path).as_ref())).ok().flatten();
+    found.map_or(0, |found| found.size)
+}
+
+/// How much an earlier attempt left of this version of a file, from this server.
+pub(super) fn here(stage: &Stage, path: &str, (origin, identity): (Origin, &str)) -> Option<Here> {
+    let parts = stage.parts().ok()?;
+    let (folder, alias) = (Arc::new(Folder::of(parts.root, parts.path, stage.seal())), alias(path));
+    if !Part::is_there(&folder, alias.as_ref()) {
+        return None;
+    }
+    let (record, _) = Part::open(&folder, alias.as_ref()).ok()?.recorded().ok()??;
+    let blocks = record.blocks.into_blocks();
+    let here = Here { received: blocks.received(), verified: blocks.bytes() };
+    ((record.source.origin, &*record.source.identity) == (origin, identity)).then_some(here)
+}
+
+/// A large file that is being fetched.
+#[derive(Debug)]
+pub(super) struct Large {
+    /// As for a job of its own.
+    context: Context,
+    memory: Memory,
+}
+
+/// Stops what still runs for the large file that is being fetched, and counts what it has brought.
+pub(super) async fn settle(memory: &mut Memory) -> Option<Memory> {
+    let Large { context, memory: mut large } = *memory.tree.as_mut()?.large.take()?;
+    crew::settle(&context, &mut large).await;
+    memory.transferred += large.transferred;
+    memory.received += large.received;
+    Some(large)
+}
+
+impl Work<'_> {
+    /// Fetches one. What cannot be had of it is noted; a fault is what concerns the others as well.
+    pub(super) async fn large(
+        &mut self,
+        ground: &Ground,
+        states: &mut [State],
+        index: u32,
+    ) -> Result<(), Fault> {
+        let path = self.manifest.path(index);
+        let shown = crate::client::job::tree::remote(&self.context.new.address, &path);
+        let context = self.part_of(&shown, index)?;
+        let large =
+            tokio::task::block_in_place(|| self.take_up(&context, ground, states[index as usize], index))?;
+        let tree = self.memory.tree.get_or_insert_default();
+        tree.gets_further(&path, large.blocks.received());
+        let large = tree.large.insert(Box::new(Large { context, memory: large }));
+        let fetched = fetch::fetch(&large.context, &mut large.memory).await;
+        let lost = fetched.as_ref().is_err_and(|fault| fault.trouble.kind == TroubleKind::Connection);
+        let Some(mut large) = settle(self.memory).await else { return Ok(()) };
+        if let Some(tree) = &mut self.memory.tree {
+            let further = tree.gets_further(&path, large.blocks.received());
+            tree.came += u64::from(lost && further);
+        }
+        tokio::task::block_in_place(|| match fetched {
+            Ok(()) => {
+                let root = self.put(ground, large, index)?;
+                states[index as usize] = State::Proven(root);
+                self.context.progress.add(0, 1);
+                Ok(())
+            }
+            Err(fault) => {
+                if fault.verdict == Verdict::Discard || fault.verdict == Verdict::StartOver && !large.doubt()
+                {
+                    large.start_over()?;
+                }
+                large.close();
+                match (fault.trouble.kind, fault.verdict) {
+                    (TroubleKind::Disk | TroubleKind::Connection, _) => Err(fault),
+                    (TroubleKind::Other, Verdict::Again(_)) => Err(fault),
+                    _ => {
+                        self.missed.refused(&self.manifest, index, &shown, fault);
+                        Ok(())
+                    }
+                }
+            }
+        })
+    }
+
+    /// The file as a job of its own, whose progress is part of that of the tree.
+    fn part_of(&mut self, shown: &str, index: u32) -> Result<Context, Fault> {
+        let context = self.context;
+        let here = self.begun.remove(&index).unwrap_or_default();
+        let remote = RemotePath::parse(shown)
+            .map_err(|error| Fault::never(TroubleKind::Other, format!("/{shown}: {error}")))?;
+        Ok(Context {
+            id: context.id,
+            new: NewJob {
+                address: Address { path: remote, ..context.new.address.clone() },
+                form: Form::File,
+                save_as: Some(alias(&self.manifest.path(index)).into()),
+                existing: Existing::Update,
+                checksum: None,
+                ..context.new.clone()
+            },
+            board: Arc::clone(&context.board),
+            pool: Arc::clone(&context.pool),
+            progress: Arc::new(Progress::part_of(&context.progress, here)),
+            slot: context.slot.as_ref().and_then(Slot::another),
+            retries: context.retries,
+            sync: false,
+            extract: context.extract,
+            names: context.names,
+        })
+    }
+
+    /// What there is of it: its `.part`, and another version in its place.
+    fn take_up(&self, context: &Context, ground: &Ground, state: State, index: u32) -> Result<Memory, Fault> {
+        let mut large = Memory::default();
+        let parts = self.stage()?.parts()?;
+        let folder = Arc::new(Folder::of(parts.root, parts.path, self.stage()?.seal()));
+        let target = Target::new(folder, alias(&self.manifest.path(index)).into());
+        if Part::is_there(&target.folder, &target.name) {
+            recall::take_up(context, &mut large, message::Form::File, target)?;
+            // As the whole folder is.
+            large.place.iter_mut().for_each(|place| place.part.own());
+        } else {
+            let part = Part::create(&target.folder, &target.name)?;
+            large.place = Some(Place { target, part });
+        }
+        if state != State::Absent {
+            let mut cursor = Cursor::new(ground, &self.manifest);
+            let opened = cursor.parent(index).and_then(|parent| parent.try_clone_to_owned());
+            let handle = opened.map_err(|error| cursor.fault("read", index, &error))?;
+            let path = ground.path.join(self.manifest.disk_path(self.manifest.entry(index).parent));
+            let folder = Arc::new(Folder::of(handle, path, self.stage()?.seal()));
+            (large.old, large.doubtful) =
+                (Some(Target::new(folder, self.manifest.disk_name(index).into())), true);
+        }
+        Ok(large)
+    }
+
+    /// Puts it into its place; its digest.
+    fn put(&mut self, ground: &Ground, mut large: Memory, index: u32) -> Result<Hash, Fault> {
+        let path = self.manifest.path(index);
+        let entry = *self.manifest.entry(index);
+        finish::confirm(&mut large)?;
+        let (Some(root), Some(source)) = (large.root, large.source.take()) else {
+            return Err(Fault::never(TroubleKind::Other, "nothing was fetched"));
+        };
+        let modified = source.modified.unwrap_or(entry.modified);
+        let size = source.size.unwrap_or(0);
+        let same_server = source.origin == self.manifest.origin;
+        if !same_server || !self.manifest.is_as_said(index, &source.identity, size) {
+            self.missed.changed(&crate::client::job::tree::remote(&self.context.new.address, &path));
+        } else if let Some(tree) = &mut self.memory.tree {
+            tree.came += 1;
+        }
+        let failed = |error: &std::io::Error| {
+            let path = ground.path.join(self.manifest.disk_path(index));
+            Fault::disk(format!("cannot write {}: {}", path.shown(), explained(error)))
+        };
+        let mut cursor = Cursor::new(ground, &self.manifest);
+        let name = self.manifest.disk_name(index);
+        let place = large.place.take();
+        let file = match &place {
+            Some(place) => {
+                let file = Arc::clone(place.part.file()?);
+                let writer = place.part.writer()?;
+                finish::check_length(writer, &file, size, &place.part.path())?;
+                let wanted = (u32::from(entry.mode) | 0o600) & !platform::umask();
+                let parent = cursor.parent(index).map_err(|error| failed(&error))?;
+                let replaced = (self.way.place() == record::Place::Target).then_some((parent, name));
+                writer.change(|file| {
+                    set_access(file, replaced, wanted);
+                    set_modified(file, modified);
+                });
+                rustix::fs::renameat(&place.target.folder.handle, place.part.name(), parent, name)
+                    .map_err(|error| failed(&error.into()))?;
+                file
+            }
+            // What was in its place is what the server has.
+            None => {
+                let parent = cursor.parent(index).map_err(|error| failed(&error))?;
+                let file = crate::client::job::tree::survey::open(parent.as_fd(), name)
+                    .map_err(|error| failed(&error))?;
+                set_modified(&file, modified);
+                Arc::new(file)
+            }
+        };
+        if let Some(mut control) = self.stage()?.adder() {
+            let stat = rustix::fs::fstat(&*file).map_err(|error| failed(&error.into()))?;
+            let identity = if same_server { &source.identity } else { record::HASHED };
+            let line = record::file(&path, size, identity, root, &stamp(&stat));
+            if let Err(error) = control.add(&line) {
+                tracing::warn!("cannot write to the control file: {error}");
+            }
+        }
+        if let Some(mut place) = place {
+            place.part.placed();
+        }
+        Ok(root)
+    }
+}

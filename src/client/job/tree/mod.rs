@@ -1,0 +1,489 @@
+//! A directory as itself: what it holds, then its files, many in one answer, then what only the whole can have.
+//!
+//! ```text
+//! manifest, names   what the server has, and whether this disk can hold it
+//! substitutes       names for what cannot have its own
+//! survey, record    what of it is here already: proven by an earlier run, or perhaps
+//! prepare           makes the work folder ready
+//! work              a try: what is asked for, in which order
+//! files, large      what is missing: small files many at a time, large ones one by one as any other file
+//! begun             what came of small files that were cut off
+//! writer            puts small files into their places while the next ones come
+//! stage, ground     where all of this happens
+//! surplus           what only the local tree has, and would go with it
+//! finish            links, times, digest, the disk, and the place beside which it grew
+//! ```
+
+mod begun;
+mod files;
+mod finish;
+#[cfg(test)]
+mod fuzzing;
+mod ground;
+mod large;
+mod manifest;
+mod names;
+mod prepare;
+mod record;
+mod stage;
+mod substitutes;
+mod surplus;
+mod survey;
+mod work;
+mod writer;
+
+use std::{
+    collections::{HashMap, HashSet},
+    ops::ControlFlow,
+    sync::Arc,
+    time::Instant,
+};
+
+use rustix::fs::FileType;
+use tokio::{sync::watch, task::block_in_place};
+
+pub(crate) use stage::Stage;
+
+use self::{
+    files::{Missed, Unreadable},
+    ground::Ground,
+    manifest::{Gathering, Manifest},
+    record::{Place, Record},
+    surplus::Unsent,
+    survey::State,
+    work::Work,
+    writer::Writer,
+};
+use crate::{
+    client::{
+        api::{
+            config::Names,
+            new_job::{Checksum, Existing},
+            view::{Finished, TroubleKind},
+        },
+        disk::{
+            folder::of_another,
+            name::SafeName,
+            place::{self, Target},
+        },
+        engine::board::Board,
+        error::{Fault, Verdict},
+        job::{
+            finish::Unfinished,
+            memory::Memory,
+            recall,
+            remote_hashes::RemoteHashes,
+            worker::{Context, Outcome, told_to_stop},
+        },
+        queue::Announced,
+        source::link::Link,
+        transfer::high_water::HighWater,
+    },
+    protocol::{
+        address::Address,
+        client::{Event, Request},
+        error::Code,
+        message::{self, Missing, NameForm},
+    },
+    text::{SafeText, ShowPath},
+};
+/// Entries that are named because they are not saved under their own names.
+const MAX_RENAMED: usize = 100;
+
+/// What a job remembers of a tree from one try to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Tree {
+    /// The work folder, open and locked while the job works or waits to.
+    stage: Option<stage::Stage>,
+    /// The large file that is being fetched.
+    large: Option<Box<large::Large>>,
+    /// How often a file, or something of a large one, came as the tree was said to hold it. What came otherwise brings the
+    /// whole no nearer to its end.
+    came: u64,
+    /// How much of each file that was cut off was here at any time.
+    furthest: HashMap<String, HighWater>,
+    /// What was received of the tree's entries: a link may break before all of them are.
+    gathering: Option<Gathering>,
+    /// All of it, until something of it turns out to be otherwise.
+    manifest: Option<Arc<Manifest>>,
+    /// The file that is being compared, and the hashes received for it.
+    remote: Option<(String, RemoteHashes)>,
+    /// Digests of local files that this run computed, so that the next attempt need not read the files again.
+    hashed: Record,
+}
+
+impl Tree {
+    /// Whether more of a file is here than ever before.
+    fn gets_further(&mut self, path: &str, bytes: u64) -> bool {
+        self.furthest.entry(path.to_owned()).or_default().rises_to(bytes)
+    }
+
+    /// Leaves everything in order, and gives it free for others.
+    pub(crate) fn close(&mut self) {
+        if let Some(stage) = self.stage.take() {
+            stage.close();
+        }
+    }
+
+    /// Whether its work folder is open.
+    pub(crate) fn is_open(&self) -> bool {
+        self.stage.is_some()
+    }
+
+    /// Deletes what was fetched.
+    pub(crate) fn discard(mut self, board: &Board) {
+        if let Some(stage) = self.stage.take() {
+            stage.discard(board, || board.may_delete());
+        }
+    }
+}
+
+/// The job fails: what no other try can use of its work folder is deleted, and otherwise the message names the folder.
+fn leave(context: &Context, memory: &mut Memory, fault: &mut Fault, go_on: impl Fn() -> bool) {
+    let Some(tree) = &mut memory.tree else { return };
+    let Some(stage) = tree.stage.take_if(|stage| stage.is_ours()) else { return };
+    if !stage.holds_content() {
+        finish::discard(context, stage, go_on);
+        return;
+    }
+    fault.trouble.message = SafeText::new(&format!(
+        "{}; what was received is kept in {}, and the next try resumes it",
+        fault.trouble.message,
+        stage.path().shown()
+    ));
+    tree.stage = Some(stage);
+}
+
+/// How a tree gets to its target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// There is none: it grows beside it.
+    New,
+    /// It grows beside it, and takes its place as a whole.
+    Replace,
+    /// The target is brought up to date.
+    Update,
+    /// The target is only compared.
+    Compare,
+}
+
+impl Way {
+    fn place(self) -> Place {
+        match self {
+            Way::New | Way::Replace => Place::New,
+            Way::Update | Way::Compare => Place::Target,
+        }
+    }
+}
+
+/// A tree of which all files are proven.
+#[derive(Debug)]
+struct Whole {
+    manifest: Arc<Manifest>,
+    states: Vec<State>,
+    ground: Arc<Ground>,
+    target: Target,
+    way: Way,
+    /// Files that the server could not read when they were asked for.
+    lost: Unreadable,
+}
+
+impl Whole {
+    /// Entries that the server could not send: those of its listing, and those that failed during the transfer.
+    fn missing(&self) -> Missing {
+        let mut missing = self.manifest.missing.clone();
+        missing.merge(&self.lost.missing);
+        missing
+    }
+}
+
+/// What came of a try.
+enum Fetched {
+    /// It is a file, which comes as itself.
+    File,
+    Whole(Box<Whole>),
+}
+
+/// The path of something in the tree from the served folder.
+fn remote(address: &Address, path: &str) -> String {
+    match address.path.as_str() {
+        "" => path.to_owned(),
+        above => format!("{above}/{path}"),
+    }
+}
+
+/// Makes one try. `None` if it is a file and no directory. Whatever happens, what came and is proven stays.
+pub(crate) async fn run(
+    context: &mut Context,
+    memory: &mut Memory,
+    mut stop: watch::Receiver<bool>,
+) -> Option<Outcome> {
+    let started = *memory.started.get_or_insert_with(Instant::now);
+    let came = |memory: &Memory| memory.tree.as_ref().map_or(0, |tree| tree.came);
+    let before = came(memory);
+    let asked = stop.clone();
+    let go_on = move || !*asked.borrow();
+    let left = go_on.clone();
+    let mut writer = None;
+    let fetched = tokio::select! {
+        biased;
+        () = told_to_stop(&mut stop) => Err(Unfinished::Stopped),
+        fetched = fetch(context, memory, &mut writer, &go_on) => fetched,
+    };
+    // A large file that was on its way stays as far as it came.
+    if let Some(mut large) = large::settle(memory).await {
+        block_in_place(|| large.close());
+    }
+    context.slot = None;
+    let written = block_in_place(|| writer.as_mut().map_or(Ok(()), Writer::finish));
+    let ended = match (fetched, written) {
+        (Ok(Fetched::File), _) => return None,
+        (Ok(Fetched::Whole(whole)), Ok(())) => {
+            context.board.with(|state| state.queue.complete(context.id, whole.manifest.totals.bytes));
+            block_in_place(|| finish::finish(context, memory, &whole, &go_on)).map(|placed| (placed, whole))
+        }
+        (Err(unfinished), _) => Err(unfinished),
+        (_, Err(fault)) => Err(fault.into()),
+    };
+    Some(match ended {
+        Ok((finish::Placed { path, root, deleted }, whole)) => {
+            let (totals, lost) = (&whole.manifest.totals, &whole.lost);
+            let missing = whole.missing();
+            let bytes = totals.bytes.saturating_sub(lost.bytes);
+            memory.tree = None;
+            Outcome::Done(Finished {
+                path,
+                bytes,
+                transferred: memory.transferred,
+                resumed: bytes.saturating_sub(memory.received),
+                blake3: root.to_string(),
+                origin: whole.manifest.origin,
+                seconds: started.elapsed().as_secs_f64(),
+                files: Some(totals.files.saturating_sub(lost.missing.count)),
+                omitted: totals.omitted,
+                deleted,
+                missing,
+                extracted: None,
+            })
+        }
+        Err(Unfinished::Stopped) => {
+            if let Some(tree) = &mut memory.tree {
+                (tree.manifest, tree.gathering) = (None, None);
+            }
+            Outcome::Stopped
+        }
+        Err(Unfinished::Fault(mut fault)) => {
+            // Only a link that broke says nothing about the tree.
+            if !fault.is_lost()
+                && let Some(tree) = &mut memory.tree
+            {
+                tree.manifest = None;
+            }
+            if matches!(fault.verdict, Verdict::StartOver | Verdict::Discard) {
+                // Each file stands for itself: nothing that is proven has to go.
+                fault.verdict = Verdict::Again(std::time::Duration::ZERO);
+            }
+            if matches!(fault.verdict, Verdict::Never | Verdict::Unreadable) {
+                block_in_place(|| leave(context, memory, &mut fault, &left));
+            }
+            Outcome::Fault { fault, progressed: came(memory) > before }
+        }
+    })
+}
+
+async fn fetch(
+    context: &Context,
+    memory: &mut Memory,
+    writer: &mut Option<Writer>,
+    go_on: &impl Fn() -> bool,
+) -> Result<Fetched, Unfinished> {
+    if let Some(checksum @ (Checksum::Sha256(_) | Checksum::Md5(_))) = &context.new.checksum {
+        let message =
+            format!("a tree has a BLAKE3 digest and no other, so that {checksum} cannot be verified");
+        return Err(Fault::never(TroubleKind::Other, message).into());
+    }
+    let authority = &context.new.address.authority;
+    let name = match context.new.address.path.name() {
+        Some(asked) => SafeName::for_content(Some(asked), "", false, context.names),
+        None => SafeName::for_content(None, &recall::served_name(context).await?, false, context.names),
+    };
+    let known = memory.tree.as_ref().and_then(|tree| tree.manifest.clone());
+    let listed = match known {
+        Some(manifest) => Some(Listed::Before(manifest)),
+        None => {
+            gather(context, memory).await?.map(|(gathered, totals)| Listed::Now(Box::new(gathered), totals))
+        }
+    };
+    let Some(listed) = listed else {
+        if context.new.address.path.is_root() {
+            let message = format!("{authority} says that the served folder is a file");
+            return Err(Fault::never(TroubleKind::Other, message).into());
+        }
+        memory.tree = None;
+        return Ok(Fetched::File);
+    };
+    let (target, way) = block_in_place(|| choose(context, &name))?;
+    let manifest = listed.manifest(target.folder.longest_name());
+    memory.tree.get_or_insert_default().manifest = Some(Arc::clone(&manifest));
+    context.tell_substitute(&target);
+    if way == Way::Replace && manifest.totals.files == 0 {
+        block_in_place(|| surplus::refuse_to_empty(&target, &manifest, go_on))?;
+    }
+    if way == Way::Replace {
+        let unsent = Unsent { missing: &manifest.missing, indices: &HashSet::new() };
+        block_in_place(|| surplus::refuse_to_lose(&target, &manifest, unsent, go_on))?;
+    }
+    context.board.folder_free(&Stage::path_of(&target.folder, &target.name)).await;
+    announce(context, &target, &manifest);
+    let (missed, begun) = (Missed::default(), HashMap::new());
+    let work = Work { context, memory, manifest, target, way, missed, begun };
+    let whole = if way == Way::Compare { work.compare(go_on).await } else { work.fetch(writer, go_on).await };
+    whole.map(|whole| Fetched::Whole(Box::new(whole)))
+}
+
+/// What the server has listed of a tree.
+enum Listed {
+    /// In an earlier try.
+    Before(Arc<Manifest>),
+    /// In this one.
+    Now(Box<Gathering>, message::Totals),
+}
+
+impl Listed {
+    /// The whole. Substitutes of this try's names have at most `longest` bytes.
+    fn manifest(self, longest: usize) -> Arc<Manifest> {
+        match self {
+            Listed::Before(manifest) => manifest,
+            Listed::Now(gathered, totals) => Arc::new(gathered.finish(totals, longest)),
+        }
+    }
+}
+
+/// Asks what the tree holds; `None` if it is no directory. A link that breaks is made again as long as each brings something.
+/// The connection is not kept: to hash local files can take longer than the server lets it be idle.
+async fn gather(
+    context: &Context,
+    memory: &mut Memory,
+) -> Result<Option<(Gathering, message::Totals)>, Fault> {
+    let authority = &context.new.address.authority;
+    let mut link = context.pool.link(authority).await?;
+    // A large folder is read and listed for a while, and prepared here until something of it comes.
+    context.progress.set_prepares(true);
+    let gathering = &mut memory.tree.get_or_insert_default().gathering;
+    loop {
+        // Pages of two servers make no tree.
+        gathering.take_if(|gathered| gathered.origin() != link.origin());
+        let begin = || Gathering::new(context.names, link.origin()).of(&context.new.address.path);
+        let gathered = gathering.get_or_insert_with(begin);
+        let before = gathered.len();
+        match gather_on(&mut link, context, gathered).await {
+            Ok(Some(totals)) => {
+                context.pool.put(authority, link);
+                return Ok(gathering.take().map(|gathered| (gathered, totals)));
+            }
+            Ok(None) => {
+                *gathering = None;
+                context.pool.put(authority, link);
+                return Ok(None);
+            }
+            // It was closed while it rested: that is no fault of this try.
+            Err(fault) if link.is_stale() && matches!(fault.verdict, Verdict::Again(_)) => {
+                link = context.pool.fresh(authority).await?;
+            }
+            Err(fault) if fault.is_lost() && gathered.len() > before => {
+                link = context.pool.link(authority).await?;
+            }
+            Err(fault) => {
+                if !fault.is_lost() {
+                    *gathering = None;
+                }
+                return Err(fault);
+            }
+        }
+    }
+}
+
+/// Asks for what comes after what was gathered; the totals at its end. `None` if it is no directory.
+async fn gather_on(
+    link: &mut Link,
+    context: &Context,
+    gathered: &mut Gathering,
+) -> Result<Option<message::Totals>, Fault> {
+    let path = context.new.address.path.as_str().to_owned();
+    let request = Request::Tree(message::Tree {
+        path,
+        missing: true,
+        names: NameForm::Bytes,
+        after: gathered.continued(),
+        working: true,
+    });
+    let take = |event: Event<'_>| {
+        match event {
+            Event::Tree { page, .. } => {
+                page.entries.iter().try_for_each(|entry| gathered.add(entry))?;
+                if let Some(totals) = page.totals.filter(|_| !page.more) {
+                    return Ok(ControlFlow::Break(Some(totals)));
+                }
+            }
+            Event::Failed { failure, request } if request != 0 && failure.code == Code::WrongKind => {
+                return Ok(ControlFlow::Break(None));
+            }
+            Event::Failed { failure, .. } => return Err(files::refused(context, &failure)),
+            Event::Welcome(welcome) => context.welcomed(&welcome),
+            _ => {}
+        }
+        Ok(ControlFlow::Continue(()))
+    };
+    link.ask(&request, &context.board.limiter, take).await
+}
+
+/// Where the tree goes, and how.
+fn choose(context: &Context, name: &SafeName) -> Result<(Target, Way), Fault> {
+    let claim = |path: &std::path::Path| context.board.claim(path, context.id);
+    let target = place::choose(&context.board.folders, &context.new, (name, context.names), claim)?;
+    let way = match (place::look(&target)?, context.new.existing) {
+        (None, _) => Way::New,
+        (Some(found), _) if found.kind != FileType::Directory => {
+            return Err(Fault::disk(format!(
+                "{} is in the way of a directory; move it away, or use --rename",
+                target.path().shown()
+            )));
+        }
+        (Some(found), _) if target.folder.is_of_another(found.owner) => {
+            return Err(of_another(&target.path(), found.owner));
+        }
+        // To compare it would tell the server what is in it.
+        (Some(_), _) if target.by_server => return Err(place::not_by_server(&target)),
+        (Some(_), Existing::Keep | Existing::Rename) => Way::Compare,
+        (Some(_), Existing::Overwrite) => Way::Replace,
+        (Some(_), Existing::Update) => Way::Update,
+    };
+    Ok((target, way))
+}
+
+fn announce(context: &Context, target: &Target, manifest: &Manifest) {
+    let totals = &manifest.totals;
+    if totals.omitted > 0 {
+        tracing::warn!(
+            "{}: the tree skips {} of the folder's entries, which are not served: links, devices or sockets",
+            context.new.address,
+            totals.omitted
+        );
+    }
+    if context.names == Names::Portable {
+        let renamed = manifest.renamed().into_iter().take(MAX_RENAMED);
+        let names = |index| (SafeText::new(&manifest.path(index)), manifest.disk_path(index).shown());
+        context.tell_renamed(renamed.map(names));
+    }
+    context.board.answered(
+        context.id,
+        Announced {
+            name: SafeText::from_bytes(target.name.as_encoded_bytes()),
+            target: SafeText::from_path(&target.path()),
+            size: Some(totals.bytes),
+            total: Some(totals.bytes),
+            here: context.progress.received(),
+            files: Some(totals.files),
+        },
+    );
+}

@@ -1,0 +1,237 @@
+//! Makes the work folder of a tree ready. What the disk cannot hold is found here, before anything is written.
+
+use std::{collections::HashMap, sync::Arc};
+
+use rustix::{fs::Mode, io::Errno};
+
+use crate::{
+    client::{
+        disk::{part, place},
+        error::Fault,
+        job::{
+            finish::Unfinished,
+            tree::{
+                ground::{self, Cursor, Ground},
+                large,
+                manifest::{Manifest, Node},
+                names,
+                record::{self, Place, Record, Subject},
+                stage::Stage,
+                survey::{self, State, Survey},
+                work::Work,
+                writer::{Site, Writer},
+            },
+        },
+        transfer::progress::Here,
+    },
+    platform,
+    protocol::digest::BLOCK_SIZE,
+    text::ShowPath,
+    units,
+};
+/// Takes out of a tree what cannot be stored.
+pub(super) fn leave_out(manifest: &mut Arc<Manifest>, lost: HashMap<u32, String>) {
+    if !lost.is_empty() {
+        *manifest = Arc::new(manifest.without(&lost));
+    }
+}
+
+impl Work<'_> {
+    /// Opens the work folder, finds what is there, and makes the directories.
+    pub(super) fn prepare(&mut self, go_on: &impl Fn() -> bool) -> Result<(Ground, Vec<State>), Unfinished> {
+        let mut hashed = std::mem::take(&mut self.memory.tree.get_or_insert_default().hashed);
+        let prepared = self.prepare_with(&mut hashed, go_on);
+        self.memory.tree.get_or_insert_default().hashed = hashed;
+        prepared
+    }
+
+    fn prepare_with(
+        &mut self,
+        hashed: &mut Record,
+        go_on: &impl Fn() -> bool,
+    ) -> Result<(Ground, Vec<State>), Unfinished> {
+        let tree = self.memory.tree.get_or_insert_default();
+        if tree.stage.as_ref().is_some_and(|stage| !stage.is_of(&self.target.folder, &self.target.name)) {
+            tree.close();
+        }
+        let stage = match &mut tree.stage {
+            Some(stage) => stage,
+            none => none.insert(Stage::open(&self.target.folder, &self.target.name)?),
+        };
+        if self.target.by_server && !stage.is_from(&self.context.new.address) {
+            return Err(place::not_ours(&stage.path()).into());
+        }
+        let twins = names::twins(&self.manifest, stage.folding());
+        leave_out(&mut self.manifest, twins);
+        let unstorable = stage.unstorable(&self.manifest);
+        leave_out(&mut self.manifest, unstorable);
+        let place = self.way.place();
+        let (record, trusted) = stage.recorded(place, self.manifest.origin, self.manifest.len() as usize);
+        let (ground, fresh) = match place {
+            Place::New => stage.tree()?,
+            Place::Target => (self.ground()?, false),
+        };
+        let states = if fresh {
+            let mut states = vec![State::Absent; self.manifest.len() as usize];
+            states[0] = State::Proven(survey::EMPTY);
+            states
+        } else {
+            if place == Place::New {
+                survey::sweep(&ground, &self.manifest, go_on)?;
+            }
+            let survey = Survey { ground: &ground, manifest: &self.manifest, record: &record, trusted };
+            let surveyed = survey.run(hashed, go_on);
+            if matches!(surveyed, Err(Unfinished::Stopped)) {
+                self.begin_record(&ground, place, (&record, trusted), hashed);
+            }
+            let surveyed = surveyed?;
+            if let Some(clash) = surveyed.clash {
+                return Err(Fault::disk(format!(
+                    "{} is a directory on one side only; move it away, or use --overwrite or --rename",
+                    ground.path.join(self.manifest.disk_path(clash)).shown()
+                ))
+                .into());
+            }
+            surveyed.states
+        };
+        self.tell(&states);
+        self.check_room(&states)?;
+        self.make_directories(&ground, &states)?;
+        self.begin_record(&ground, place, (&record, trusted), hashed);
+        self.begun = self.begun(&states);
+        self.count(&states);
+        Ok((ground, states))
+    }
+
+    /// How much is there of the large files that are not proven.
+    fn begun(&self, states: &[State]) -> HashMap<u32, Here> {
+        let Ok(stage) = self.stage() else { return HashMap::new() };
+        let begun = |(index, _, size): (u32, _, u64)| {
+            if size <= BLOCK_SIZE || matches!(states[index as usize], State::Proven(_)) {
+                return None;
+            }
+            let here = large::here(
+                stage,
+                &self.manifest.path(index),
+                (self.manifest.origin, self.manifest.identity(index)),
+            )?;
+            Some((index, here))
+        };
+        self.manifest.files().filter_map(begun).collect()
+    }
+
+    /// Says how much is there already.
+    fn tell(&self, states: &[State]) {
+        let proven =
+            self.manifest.files().filter(|(index, ..)| matches!(states[*index as usize], State::Proven(_)));
+        let (files, bytes) =
+            proven.fold((0, 0u64), |(files, bytes), (_, _, size)| (files + 1, bytes.saturating_add(size)));
+        if files > 0 {
+            let path = self.target.path();
+            let (files, bytes) = (units::count(files), units::bytes(bytes));
+            tracing::info!("{}: resumes with {files} files, {bytes}, that are verified", path.shown());
+        }
+    }
+
+    /// Whether what has to come fits on the disk.
+    fn check_room(&self, states: &[State]) -> Result<(), Fault> {
+        let Some(stage) = self.memory.tree.as_ref().and_then(|tree| tree.stage.as_ref()) else {
+            return Ok(());
+        };
+        let missing = |(index, _, size): (u32, _, u64)| match states[index as usize] {
+            State::Absent if size > BLOCK_SIZE => {
+                size.saturating_sub(large::length(stage, &self.manifest.path(index)))
+            }
+            State::Absent => size,
+            _ => 0,
+        };
+        let needed = self.manifest.files().map(missing).fold(0u64, u64::saturating_add);
+        // What is in holes takes no room.
+        let needed = self.manifest.totals.data_bytes.map_or(needed, |data| needed.min(data));
+        match self.target.folder.free() {
+            Some(free) if needed > free => {
+                let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+                Err(part::no_room(&self.target.folder, &self.target.path(), &full, Some(needed)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn make_directories(&self, ground: &Ground, states: &[State]) -> Result<(), Fault> {
+        let mut cursor = Cursor::new(ground, &self.manifest);
+        for (index, entry) in self.manifest.entries().skip(1) {
+            if entry.node != Node::Directory || states[index as usize] != State::Absent {
+                continue;
+            }
+            // Whatever the server's mode, what is in it has to be written.
+            let mode = Mode::from_raw_mode(u32::from(entry.mode) | 0o700);
+            let name = self.manifest.disk_name(index);
+            let made = cursor.parent(index).and_then(|parent| Ok(rustix::fs::mkdirat(parent, name, mode)?));
+            made.map_err(|error| match Errno::from_io_error(&error) {
+                Some(Errno::NOSPC | Errno::DQUOT) => {
+                    let path = ground.path.join(self.manifest.disk_path(index));
+                    part::no_room(&self.target.folder, &path, &error, None)
+                }
+                _ => cursor.fault("make the folder", index, &error),
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Writes down what is known of the local files that have not changed since; from here on the work folder counts
+    /// as in use. `record`: what an earlier attempt left, and whether it is believed. `hashed`: what this run computed.
+    fn begin_record(
+        &mut self,
+        ground: &Ground,
+        place: Place,
+        (record, trusted): (&Record, bool),
+        hashed: &Record,
+    ) {
+        let Some(stage) = self.memory.tree.as_mut().and_then(|tree| tree.stage.as_mut()) else { return };
+        let manifest = &self.manifest;
+        let address = self.context.new.address.to_string();
+        let subject = Subject { address, origin: manifest.origin, ground: place };
+        stage.record(&subject, |out| {
+            let mut cursor = Cursor::new(ground, manifest);
+            for (index, _, size) in manifest.files() {
+                let path = manifest.path(index);
+                let recorded = record.file(&path);
+                let hashed = hashed.file(&path);
+                if recorded.or(hashed).is_none() {
+                    continue;
+                }
+                let Some(stat) = cursor.look(index)? else { continue };
+                let stamp = ground::stamp(&stat);
+                let identity = manifest.identity(index);
+                let mut known = recorded.filter(|_| trusted).into_iter().chain(hashed);
+                if let Some(known) = known.find(|known| known.size == size && known.has_stamp(&stamp)) {
+                    let proven = recorded.is_some_and(|record| record.proves(known.root, identity));
+                    let identity = if proven { identity } else { record::HASHED };
+                    out.add(&record::file(&path, size, identity, known.root, &stamp))?;
+                } else if let Some(known) =
+                    recorded.filter(|known| known.size == size && known.is_of(identity))
+                {
+                    // It was written a moment ago: another write might not change its stamp. Without a stamp it is hashed again, and
+                    // what a server has proven about it stays.
+                    out.add(&record::file(&path, size, identity, known.root, ""))?;
+                }
+            }
+            Ok(())
+        });
+    }
+
+    /// Starts what writes the files.
+    pub(super) fn writer(&self, ground: &Arc<Ground>) -> Result<Writer, Fault> {
+        let stage = self.stage()?;
+        Writer::start(Site {
+            manifest: Arc::clone(&self.manifest),
+            ground: Arc::clone(ground),
+            parts: stage.parts()?,
+            place: self.way.place(),
+            folder: Arc::clone(&self.target.folder),
+            control: stage.adder(),
+            progress: Arc::clone(&self.context.progress),
+            umask: platform::umask(),
+        })
+    }
+}

@@ -1,0 +1,315 @@
+//! What of a tree is there already: looks at each entry's place on the disk, and hashes what might be what the server has.
+
+use std::{
+    collections::HashMap,
+    ffi::OsStr,
+    fs::File,
+    io,
+    os::{
+        fd::AsFd,
+        unix::{ffi::OsStrExt, fs::FileExt},
+    },
+};
+
+use rustix::fs::{FileType, Mode, OFlags, Stat};
+
+use crate::{
+    client::{
+        disk::{
+            folder::{is_of_another, is_shared, of_another},
+            removal,
+            times::is_settled,
+        },
+        job::{
+            finish::Unfinished,
+            tree::{
+                ground::{Cursor, Ground, is_alike, stamp},
+                manifest::{Manifest, Node},
+                record::{Known, Record},
+            },
+        },
+    },
+    protocol::digest::Hash,
+};
+/// Bytes read at once: digests are fastest over large pieces.
+const PIECE: usize = 256 * 1024;
+
+/// What is known of an entry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum State {
+    /// Nothing is there.
+    #[default]
+    Absent,
+    /// Something else, or another version of it.
+    Other,
+    /// A file of the right size with this digest. Whether the server's has it, too, is not known.
+    Found(Hash),
+    /// It is what the server has; of a file, with this digest.
+    Proven(Hash),
+}
+
+/// What was found.
+#[derive(Debug)]
+pub(super) struct Surveyed {
+    /// Of each entry.
+    pub(super) states: Vec<State>,
+    /// The first entry that is a directory on one side only: neither is ever replaced by the other.
+    pub(super) clash: Option<u32>,
+}
+
+/// The digest of nothing: of an empty file, and in the place of one for what has none.
+pub(super) const EMPTY: Hash = Hash([
+    0xaf, 0x13, 0x49, 0xb9, 0xf5, 0xf9, 0xa1, 0xa6, 0xa0, 0x40, 0x4d, 0xea, 0x36, 0xdc, 0xc9, 0x49, 0x9b,
+    0xcb, 0x25, 0xc9, 0xad, 0xc1, 0x12, 0xb7, 0xcc, 0x9a, 0x93, 0xca, 0xe4, 0x1f, 0x32, 0x62,
+]);
+
+/// What a survey reads from.
+#[derive(Debug)]
+pub(super) struct Survey<'a> {
+    pub(super) ground: &'a Ground,
+    pub(super) manifest: &'a Manifest,
+    pub(super) record: &'a Record,
+    /// Whether the record is believed without hashing.
+    pub(super) trusted: bool,
+}
+
+impl Survey<'_> {
+    /// Looks at everything. `hashed`: digests of an earlier attempt; those of this one are added. `go_on` is asked now and then.
+    pub(super) fn run(&self, hashed: &mut Record, go_on: impl Fn() -> bool) -> Result<Surveyed, Unfinished> {
+        let mut cursor = Cursor::new(self.ground, self.manifest);
+        let mut states = vec![State::Absent; self.manifest.len() as usize];
+        states[0] = State::Proven(EMPTY);
+        let mut clash = None;
+        let mut buffer = buffer();
+        // Directories in which several users may create files.
+        let mut shared = HashMap::new();
+        let root = rustix::fs::fstat(&self.ground.root);
+        shared.extend(root.ok().filter(is_shared).map(|root| (0, root)));
+        for (index, entry) in self.manifest.entries().skip(1) {
+            let at = index as usize;
+            // What is not there has nothing in it.
+            if states[entry.parent as usize] == State::Absent {
+                continue;
+            }
+            if !go_on() {
+                return Err(Unfinished::Stopped);
+            }
+            let found = cursor.look(index).map_err(|error| cursor.fault("look at", index, &error))?;
+            let Some(stat) = found else { continue };
+            if shared.get(&entry.parent).is_some_and(|folder| is_of_another(folder, stat.st_uid)) {
+                let path = self.ground.path.join(self.manifest.disk_path(index));
+                return Err(of_another(&path, stat.st_uid).into());
+            }
+            let is_directory = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+            if is_directory != (entry.node == Node::Directory) {
+                clash.get_or_insert(index);
+                if is_directory {
+                    states[at] = State::Other;
+                }
+                continue;
+            }
+            states[at] = match entry.node {
+                _ if !is_alike(entry, &stat) => State::Other,
+                Node::Directory => {
+                    if is_shared(&stat) {
+                        shared.insert(index, stat);
+                    }
+                    State::Proven(EMPTY)
+                }
+                Node::Link { target } => {
+                    let same = link(&mut cursor, index, self.manifest.disk_name(index))
+                        .is_ok_and(|found| found == self.manifest.disk_target(index, target).as_bytes());
+                    if same { State::Proven(EMPTY) } else { State::Other }
+                }
+                Node::File { size, .. } => {
+                    self.file(&mut cursor, (index, size, &stat), hashed, &mut buffer, &go_on)?
+                }
+            };
+        }
+        Ok(Surveyed { states, clash })
+    }
+
+    fn file(
+        &self,
+        cursor: &mut Cursor<'_>,
+        (index, size, stat): (u32, u64, &Stat),
+        hashed: &mut Record,
+        buffer: &mut [u8],
+        go_on: impl Fn() -> bool,
+    ) -> Result<State, Unfinished> {
+        if u64::try_from(stat.st_size).ok() != Some(size) {
+            return Ok(State::Other);
+        }
+        let (path, left) = (self.manifest.path(index), stamp(stat));
+        let known = self.record.file(&path).filter(|known| known.size == size);
+        let unchanged = |known: &&Known| known.size == size && known.has_stamp(&left);
+        let root = match known.filter(|known| self.trusted && unchanged(known)) {
+            Some(known) => known.root,
+            None => match hashed.file(&path).filter(unchanged) {
+                Some(known) => known.root,
+                None => match self.hash(cursor, index, buffer, go_on) {
+                    Ok(Some((root, now))) => {
+                        if is_settled(&now) && stamp(&now) == left {
+                            hashed.add(&path, size, root, &left);
+                        }
+                        root
+                    }
+                    Ok(None) => return Err(Unfinished::Stopped),
+                    // What cannot be read is replaced as a whole.
+                    Err(error) => {
+                        tracing::debug!("{}", cursor.fault("read", index, &error).trouble.message);
+                        return Ok(State::Other);
+                    }
+                },
+            },
+        };
+        let proven = known.is_some_and(|known| known.proves(root, self.manifest.identity(index)));
+        Ok(if proven { State::Proven(root) } else { State::Found(root) })
+    }
+
+    /// The digest of a file, and its status afterwards; `None` if it was stopped.
+    fn hash(
+        &self,
+        cursor: &mut Cursor<'_>,
+        index: u32,
+        buffer: &mut [u8],
+        go_on: impl Fn() -> bool,
+    ) -> io::Result<Option<(Hash, Stat)>> {
+        let file = open(cursor.parent(index)?, self.manifest.disk_name(index))?;
+        let Some(root) = hash(&file, buffer, go_on)? else { return Ok(None) };
+        Ok(Some((root, rustix::fs::fstat(&file)?)))
+    }
+}
+
+/// Room to read a file piece by piece.
+pub(super) fn buffer() -> Vec<u8> {
+    vec![0; PIECE]
+}
+
+/// Opens a file in a directory for reading; no link.
+pub(super) fn open(parent: impl AsFd, name: &OsStr) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    Ok(rustix::fs::openat(parent, name, flags, Mode::empty())?.into())
+}
+
+/// What stands in a link.
+pub(super) fn link(cursor: &mut Cursor<'_>, index: u32, name: &OsStr) -> io::Result<Vec<u8>> {
+    Ok(rustix::fs::readlinkat(cursor.parent(index)?, name, Vec::new())?.into_bytes())
+}
+
+/// The digest of a file; `None` if it was stopped.
+pub(super) fn hash(file: &File, buffer: &mut [u8], go_on: impl Fn() -> bool) -> io::Result<Option<Hash>> {
+    let mut hasher = blake3::Hasher::new();
+    let mut offset = 0;
+    while go_on() {
+        match file.read_at(buffer, offset) {
+            Ok(0) => return Ok(Some(Hash(*hasher.finalize().as_bytes()))),
+            Ok(count) => {
+                hasher.update(&buffer[..count]);
+                offset += count as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
+}
+
+/// Takes away from a ground of our own what does not belong there: what another version of the tree left, or somebody put there.
+pub(super) fn sweep(
+    ground: &Ground,
+    manifest: &Manifest,
+    go_on: impl Fn() -> bool,
+) -> Result<(), Unfinished> {
+    let ends = manifest.ends();
+    let mut cursor = Cursor::new(ground, manifest);
+    let mut directories = vec![0];
+    while let Some(directory) = directories.pop() {
+        if !go_on() {
+            return Err(Unfinished::Stopped);
+        }
+        let named: std::collections::HashMap<_, _> = manifest
+            .children(directory, &ends)
+            .map(|index| (manifest.disk_name(index).as_bytes(), index))
+            .collect();
+        let handle = cursor
+            .directory(directory)
+            .map_err(|error| ground.fault("read", &manifest.disk_path(directory), &error))?;
+        let swept = removal::list(handle).and_then(|found| {
+            for (name, kind) in found {
+                let entry = named.get(name.as_encoded_bytes());
+                let node = entry.map(|&index| manifest.entry(index).node);
+                match (node, kind) {
+                    (Some(Node::Directory), FileType::Directory) => directories.extend(entry),
+                    (Some(Node::File { .. }), FileType::RegularFile)
+                    | (Some(Node::Link { .. }), FileType::Symlink) => {}
+                    _ => removal::remove(handle, &name)?,
+                }
+            }
+            Ok(())
+        });
+        swept.map_err(|error| ground.fault("clean up", &manifest.disk_path(directory), &error))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::Cell, fs, path::Path};
+
+    use super::*;
+    use crate::client::job::tree::manifest::tests::tree;
+
+    const WRONG: Hash = Hash([7; 32]);
+
+    fn survey(
+        dir: &Path,
+        manifest: &Manifest,
+        hashed: &mut Record,
+        go_on: impl Fn() -> bool,
+    ) -> Result<Vec<State>, Unfinished> {
+        let ground = Ground { root: crate::platform::open_directory(dir).unwrap(), path: dir.to_owned() };
+        let record = Record::default();
+        let survey = Survey { ground: &ground, manifest, record: &record, trusted: false };
+        survey.run(hashed, go_on).map(|surveyed| surveyed.states)
+    }
+
+    #[test]
+    fn what_an_earlier_attempt_hashed_is_not_read_again_unless_it_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let manifest = tree(&["a", "b"]);
+        for name in ["a", "b"] {
+            fs::write(dir.path().join(name), name).unwrap();
+        }
+        let root = |name: &str| Hash(*blake3::hash(name.as_bytes()).as_bytes());
+        let mut hashed = Record::default();
+        for name in ["a", "b"] {
+            let file = fs::File::open(dir.path().join(name)).unwrap();
+            hashed.add(name, 1, WRONG, &stamp(&rustix::fs::fstat(&file).unwrap()));
+        }
+        let other = dir.path().join("other");
+        fs::write(&other, "b").unwrap();
+        fs::rename(&other, dir.path().join("b")).unwrap();
+        let states = survey(dir.path(), &manifest, &mut hashed, || true).unwrap();
+        assert_eq!(states[1..], [State::Found(WRONG), State::Found(root("b"))]);
+    }
+
+    #[test]
+    fn an_interrupted_survey_keeps_what_it_hashed() {
+        let dir = tempfile::tempdir().unwrap();
+        let manifest = tree(&["a", "b"]);
+        for name in ["a", "b"] {
+            fs::write(dir.path().join(name), name).unwrap();
+        }
+        // Files that were changed just now might change again without a trace.
+        let file = fs::File::open(dir.path().join("b")).unwrap();
+        while !is_settled(&rustix::fs::fstat(&file).unwrap()) {
+            std::thread::yield_now();
+        }
+        let mut hashed = Record::default();
+        let asked = Cell::new(0);
+        let few = || asked.replace(asked.get() + 1) < 4;
+        survey(dir.path(), &manifest, &mut hashed, few).unwrap_err();
+        assert!(hashed.file("a").is_some() && hashed.file("b").is_none(), "{}", asked.get());
+    }
+}

@@ -1,0 +1,305 @@
+//! A try, once it is known what to do: compares, or asks for what is missing.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
+
+use tokio::task::block_in_place;
+
+use crate::{
+    client::{
+        disk::{folding::Folding, place::Target},
+        error::{Fault, Verdict},
+        job::{
+            finish::Unfinished,
+            memory::Memory,
+            remote_hashes::RemoteHashes,
+            tree::{
+                Way, Whole,
+                begun::Begun,
+                files::{self, Asking, Missed},
+                ground::{self, Ground},
+                manifest::Manifest,
+                names, prepare,
+                record::Record,
+                stage::Stage,
+                survey::{State, Survey},
+                writer::Writer,
+            },
+            worker::Context,
+        },
+        source::link::Link,
+        transfer::progress::Here,
+    },
+    protocol::digest::BLOCK_SIZE,
+    text::{SafeText, ShowPath},
+    units,
+};
+/// A file of more bytes is compared by the hashes of its blocks: the server tells them as it goes, and is not silent for long.
+const COMPARED: u64 = 64 << 20;
+
+/// See the module.
+pub(super) struct Work<'a> {
+    pub(super) context: &'a Context,
+    pub(super) memory: &'a mut Memory,
+    pub(super) manifest: Arc<Manifest>,
+    pub(super) target: Target,
+    pub(super) way: Way,
+    pub(super) missed: Missed,
+    /// How much is there of the large files that an earlier attempt has begun.
+    pub(super) begun: HashMap<u32, Here>,
+}
+
+impl Work<'_> {
+    pub(super) fn ground(&self) -> Result<Ground, Fault> {
+        let (folder, path) = (&self.target.folder, self.target.path());
+        Ground::open(&folder.handle, &self.target.name, path.clone()).map_err(|error| {
+            Fault::disk(format!("cannot use {}: {}", path.shown(), ground::explained(&error)))
+        })
+    }
+
+    /// Tells the readers of the progress what is proven, and what is there of large files that are not complete.
+    pub(super) fn count(&self, states: &[State]) {
+        let proven = |(index, _, size): (u32, _, u64)| {
+            matches!(states[index as usize], State::Proven(_)).then_some(size)
+        };
+        let sizes: Vec<u64> = self.manifest.files().filter_map(proven).collect();
+        let proven = sizes.iter().copied().fold(0, u64::saturating_add);
+        let begun =
+            |bytes: fn(&Here) -> u64| self.begun.values().map(bytes).fold(proven, u64::saturating_add);
+        let here = Here { received: begun(|here| here.received), verified: begun(|here| here.verified) };
+        self.context.progress.set(here, sizes.len() as u64);
+    }
+
+    /// A connection to the server that has said what the tree holds.
+    async fn link(&self) -> Result<Link, Fault> {
+        let link =
+            self.context.pool.link_to(&self.context.new.address.authority, self.manifest.origin).await?;
+        Ok(link.works_for(&self.context.progress))
+    }
+
+    /// Replaces a connection that the server closed while it was idle, which is no failure; `false` if it is one.
+    async fn reconnected(&self, link: &mut Link, fault: &Fault) -> Result<bool, Fault> {
+        let idle = link.is_stale() && matches!(fault.verdict, Verdict::Again(_));
+        if idle {
+            *link = self
+                .context
+                .pool
+                .fresh_to(&self.context.new.address.authority, self.manifest.origin)
+                .await?
+                .works_for(&self.context.progress);
+        }
+        Ok(idle)
+    }
+
+    /// Compares the target with what the server has.
+    pub(super) async fn compare(mut self, go_on: &impl Fn() -> bool) -> Result<Whole, Unfinished> {
+        let ground = self.ground()?;
+        let record = Record::default();
+        let survey = Survey { ground: &ground, manifest: &self.manifest, record: &record, trusted: false };
+        let hashed = &mut self.memory.tree.get_or_insert_default().hashed;
+        let mut states = block_in_place(|| survey.run(hashed, go_on))?.states;
+        block_in_place(|| self.leave_out(&mut states));
+        self.count(&states);
+        let mut link = self.link().await?;
+        self.prove(&mut link, &mut states, None, true).await?;
+        self.context.pool.put(&self.context.new.address.authority, link);
+        let lost = std::mem::take(&mut self.missed).none()?;
+        let is_other = |index: &u32| {
+            !matches!(states[*index as usize], State::Proven(_)) && !lost.indices.contains(index)
+        };
+        if let Some(first) = (0..self.manifest.len()).find(is_other) {
+            let others = match (first + 1..self.manifest.len()).filter(is_other).count() {
+                0 => String::new(),
+                1 => " and 1 more".to_owned(),
+                others => format!(" and {} more", units::count(others as u64)),
+            };
+            let path = self.target.path();
+            return Err(Fault::disk(format!(
+                "{} exists and differs from the server's in {}{others}; use --update, --overwrite or --rename",
+                path.shown(),
+                SafeText::new(&self.manifest.path(first)),
+            ))
+            .into());
+        }
+        tracing::info!("{} was there already, byte for byte", self.target.path().shown());
+        let Work { manifest, target, way, .. } = self;
+        Ok(Whole { manifest, states, ground: Arc::new(ground), target, way, lost })
+    }
+
+    /// Takes out what is not there because the file system cannot hold it.
+    fn leave_out(&mut self, states: &mut Vec<State>) {
+        let differs = |state: &State| matches!(state, State::Absent | State::Other);
+        let everywhere = Folding { case: true, normal: true };
+        let has_twins = !names::twins(&self.manifest, everywhere).is_empty();
+        let is_doubtful = || names::is_any_doubtful(&self.manifest, &self.target.folder);
+        if !has_twins && (!states.iter().any(differs) || !is_doubtful()) {
+            return;
+        }
+        // Where no work folder can be made nothing was left out by an earlier run either.
+        let Ok(stage) = Stage::open(&self.target.folder, &self.target.name) else { return };
+        let mut lost = stage.unstorable(&self.manifest);
+        lost.retain(|index, _| differs(&states[*index as usize]));
+        // Of two that are one here only the first was ever stored, and is found by both names.
+        lost.extend(names::twins(&self.manifest, stage.folding()));
+        stage.close();
+        let kept = self.manifest.kept_without(&lost);
+        *states = kept.into_iter().map(|index| states[index as usize]).collect();
+        prepare::leave_out(&mut self.manifest, lost);
+    }
+
+    /// Asks which of the files that were found are what the server has.
+    async fn prove(
+        &mut self,
+        link: &mut Link,
+        states: &mut [State],
+        mut writer: Option<&mut Writer>,
+        small: bool,
+    ) -> Result<(), Fault> {
+        let manifest = Arc::clone(&self.manifest);
+        let found = |index: u32| matches!(states[index as usize], State::Found(_));
+        let in_question =
+            manifest.files().filter(|(index, _, size)| found(*index) && (small || *size > BLOCK_SIZE));
+        let (whole, by_blocks): (Vec<_>, Vec<_>) = in_question.partition(|(_, _, size)| *size <= COMPARED);
+        let todo: VecDeque<u32> = whole.into_iter().map(|(index, ..)| index).collect();
+        let mut by_blocks: VecDeque<u32> = by_blocks.into_iter().map(|(index, ..)| index).collect();
+        self.converse(link, states, writer.as_deref_mut(), (todo, false), None).await?;
+        while let Some(index) = by_blocks.pop_front() {
+            let State::Found(root) = states[index as usize] else { continue };
+            let (path, size) = (manifest.path(index), manifest.size(index));
+            let tree = self.memory.tree.get_or_insert_default();
+            let mut remote = match tree.remote.take() {
+                Some((of, remote)) if of == path => remote,
+                _ => RemoteHashes::default(),
+            };
+            let before = remote.furthest();
+            let there = loop {
+                let fault = match files::root(link, self.context, &mut remote, (&path, size)).await {
+                    Err(fault) => fault,
+                    there => break there,
+                };
+                let again = match self.reconnected(link, &fault).await {
+                    Ok(false) if remote.should_reconnect(&fault) => {
+                        tracing::debug!("{}; reconnecting", fault.trouble.message);
+                        self.link().await.map(|new| *link = new)
+                    }
+                    Ok(false) => Err(fault),
+                    other => other.map(drop),
+                };
+                if let Err(fault) = again {
+                    break Err(fault);
+                }
+            };
+            let tree = self.memory.tree.get_or_insert_default();
+            let there = match there {
+                Ok(there) => there,
+                Err(fault) => {
+                    remote.gets_further();
+                    tree.came += u64::from(remote.furthest() > before);
+                    tree.remote = Some((path, remote));
+                    return Err(fault);
+                }
+            };
+            let same = there == Some(root);
+            let mut asking = Asking::new(
+                self.context,
+                self.memory,
+                (&manifest, states),
+                writer.as_deref_mut(),
+                &mut self.missed,
+                (VecDeque::new(), false),
+                None,
+            );
+            block_in_place(|| asking.compared(index, same))?;
+        }
+        Ok(())
+    }
+
+    /// Asks until all is answered. A link that breaks is made again as long as each brings something.
+    async fn converse(
+        &mut self,
+        link: &mut Link,
+        states: &mut [State],
+        mut writer: Option<&mut Writer>,
+        (mut todo, content): (VecDeque<u32>, bool),
+        mut begun: Option<&mut Begun>,
+    ) -> Result<(), Fault> {
+        let manifest = Arc::clone(&self.manifest);
+        let mut most = u64::MAX;
+        loop {
+            let before = self.memory.transferred;
+            let mut asking = Asking::new(
+                self.context,
+                self.memory,
+                (&manifest, states),
+                writer.as_deref_mut(),
+                &mut self.missed,
+                (todo, content),
+                begun.as_deref_mut(),
+            );
+            asking.ask_at_most(most);
+            let answered = link.converse(&self.context.board.limiter, &mut asking).await;
+            // Also what came before a fault is kept.
+            todo = block_in_place(|| asking.unanswered());
+            let flushed = block_in_place(|| asking.flush());
+            let progressed = asking.has_progressed();
+            drop(asking);
+            match answered {
+                Err(fault) if self.reconnected(link, &fault).await? => flushed?,
+                Err(fault) if fault.is_lost() && progressed => {
+                    flushed?;
+                    tracing::debug!("{}; reconnecting", fault.trouble.message);
+                    if let Some(tree) = &mut self.memory.tree {
+                        tree.came += 1;
+                    }
+                    // What is asked for and does not come is asked for again.
+                    most = (self.memory.transferred - before) / 2;
+                    *link = self.link().await?;
+                }
+                answered => return answered.and(flushed),
+            }
+        }
+    }
+
+    /// Fetches what is missing.
+    pub(super) async fn fetch(
+        mut self,
+        running: &mut Option<Writer>,
+        go_on: &impl Fn() -> bool,
+    ) -> Result<Whole, Unfinished> {
+        let (ground, mut states) = block_in_place(|| self.prepare(go_on))?;
+        let ground = Arc::new(ground);
+        let writer = running.insert(block_in_place(|| self.writer(&ground))?);
+        let manifest = Arc::clone(&self.manifest);
+        let small = self.small(&states);
+        let mut link = self.link().await?;
+        let mut begun = block_in_place(|| Ok::<_, Fault>(Begun::open(self.stage()?.parts()?)))?;
+        self.converse(&mut link, &mut states, Some(writer), (small, true), Some(&mut begun)).await?;
+        self.prove(&mut link, &mut states, Some(writer), false).await?;
+        self.context.pool.put(&self.context.new.address.authority, link);
+        for (index, _, size) in manifest.files() {
+            if size > BLOCK_SIZE && !matches!(states[index as usize], State::Proven(_)) {
+                self.large(&ground, &mut states, index).await?;
+            }
+        }
+        let lost = std::mem::take(&mut self.missed).none()?;
+        let Work { manifest, target, way, .. } = self;
+        Ok(Whole { manifest, states, ground, target, way, lost })
+    }
+
+    /// The files of one block that have to be asked for.
+    fn small(&self, states: &[State]) -> VecDeque<u32> {
+        let wanted = |(index, _, size): (u32, _, u64)| {
+            let proven = matches!(states[index as usize], State::Proven(_));
+            (!proven && size <= BLOCK_SIZE).then_some(index)
+        };
+        self.manifest.files().filter_map(wanted).collect()
+    }
+
+    /// The work folder.
+    pub(super) fn stage(&self) -> Result<&Stage, Fault> {
+        let stage = self.memory.tree.as_ref().and_then(|tree| tree.stage.as_ref());
+        stage.ok_or_else(|| Fault::disk(format!("{} is not open", self.target.path().shown())))
+    }
+}

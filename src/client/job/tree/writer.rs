@@ -1,0 +1,337 @@
+//! Writes the files of a tree on a thread of its own, so that the disk and the network work at the same time.
+
+use std::{
+    fs::File,
+    io::Write,
+    os::fd::AsFd,
+    sync::{
+        Arc,
+        mpsc::{Receiver, SyncSender, channel, sync_channel},
+    },
+    thread::JoinHandle,
+};
+
+use rustix::{
+    fs::{AtFlags, Mode, OFlags},
+    io::Errno,
+    path::Arg,
+};
+
+use crate::{
+    client::{
+        api::view::TroubleKind,
+        disk::{
+            folder::Folder,
+            part,
+            seal::Lines,
+            times::{set_access, set_modified},
+        },
+        error::Fault,
+        job::tree::{
+            ground::{Cursor, Ground, has_time, stamp},
+            manifest::Manifest,
+            record::{self, Place},
+        },
+        transfer::progress::Progress,
+    },
+    platform::reason,
+    protocol::{digest::Hash, message::FileHead},
+    text::ShowPath,
+};
+/// Bytes that are handed over at once. What is not written yet is what a kill costs: it is not much more than three of these, or one file
+/// that is larger.
+const BATCH: usize = 128 * 1024;
+/// Files that are handed over at once.
+const FILES: usize = 128;
+/// Batches that wait.
+const WAITING: usize = 1;
+/// A file until it takes the place of another one.
+pub(super) const NEW: &str = "new";
+
+/// A file that is proven.
+#[derive(Debug)]
+pub(super) struct Item {
+    pub(super) index: u32,
+    pub(super) root: Hash,
+    /// Bytes of it in the batch, and what the server says of it; absent if it was there.
+    pub(super) content: Option<(usize, FileHead)>,
+    /// Whether something is in its place.
+    pub(super) replaces: bool,
+}
+
+/// Files that are handed over together.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    /// Their contents, one behind the other.
+    pub(super) bytes: Vec<u8>,
+    pub(super) items: Vec<Item>,
+}
+
+impl Batch {
+    pub(super) fn is_full(&self) -> bool {
+        self.bytes.len() >= BATCH || self.items.len() >= FILES
+    }
+
+    /// Whether a file of so many bytes should not come to what is in it.
+    pub(super) fn is_small_for(&self, size: u64) -> bool {
+        size.saturating_add(self.bytes.len() as u64) > 2 * BATCH as u64
+    }
+}
+
+/// What the thread works with.
+#[derive(Debug)]
+pub(super) struct Site {
+    pub(super) manifest: Arc<Manifest>,
+    pub(super) ground: Arc<Ground>,
+    /// Where files are until they take their places.
+    pub(super) parts: Ground,
+    pub(super) place: Place,
+    /// The folder of the target.
+    pub(super) folder: Arc<Folder>,
+    /// The control file.
+    pub(super) control: Option<Lines<File>>,
+    pub(super) progress: Arc<Progress>,
+    pub(super) umask: u32,
+}
+
+/// The thread.
+#[derive(Debug)]
+pub(super) struct Writer {
+    sender: Option<SyncSender<Batch>>,
+    emptied: Receiver<Batch>,
+    /// Batches that are not written yet.
+    under_way: usize,
+    spare: Vec<Batch>,
+    thread: Option<JoinHandle<Result<(), Fault>>>,
+}
+
+impl Writer {
+    pub(super) fn start(mut site: Site) -> Result<Writer, Fault> {
+        let (sender, batches) = sync_channel::<Batch>(WAITING);
+        let (give_back, emptied) = channel();
+        let work = move || {
+            let manifest = Arc::clone(&site.manifest);
+            let ground = Arc::clone(&site.ground);
+            let mut cursor = Cursor::new(&ground, &manifest);
+            let mut lines = Vec::new();
+            for mut batch in batches {
+                site.write(&mut cursor, &batch, &mut lines)?;
+                batch.bytes.clear();
+                batch.items.clear();
+                // Nobody may want it any more.
+                let _ = give_back.send(batch);
+            }
+            Ok(())
+        };
+        let thread = std::thread::Builder::new().name("fdsp-tree".into()).spawn(work).map_err(|error| {
+            Fault::never(
+                TroubleKind::Other,
+                format!("the system gives no thread to write files: {}", reason(&error)),
+            )
+        })?;
+        Ok(Writer { sender: Some(sender), emptied, under_way: 0, spare: Vec::new(), thread: Some(thread) })
+    }
+
+    /// Hands a batch over, and takes an empty one. Blocks while too many wait.
+    pub(super) fn hand_over(&mut self, batch: Batch) -> Result<Batch, Fault> {
+        let sent = self.sender.as_ref().is_some_and(|sender| sender.send(batch).is_ok());
+        if !sent {
+            return Err(self.ended());
+        }
+        self.under_way += 1;
+        while let Ok(empty) = self.emptied.try_recv() {
+            self.under_way -= 1;
+            self.spare.push(empty);
+        }
+        Ok(self.spare.pop().unwrap_or_default())
+    }
+
+    /// Waits until all that was handed over is written.
+    pub(super) fn catch_up(&mut self) -> Result<(), Fault> {
+        while self.under_way > 0 {
+            let empty = self.emptied.recv().map_err(|_| self.ended())?;
+            self.under_way -= 1;
+            self.spare.push(empty);
+        }
+        Ok(())
+    }
+
+    /// Why nothing is written any more.
+    fn ended(&mut self) -> Fault {
+        let defect = || Fault::never(TroubleKind::Other, "writing the files ended with an internal error");
+        self.finish().err().unwrap_or_else(defect)
+    }
+
+    /// Waits until all is written.
+    pub(super) fn finish(&mut self) -> Result<(), Fault> {
+        self.sender = None;
+        match self.thread.take().map(JoinHandle::join) {
+            None | Some(Ok(Ok(()))) => Ok(()),
+            Some(Ok(Err(fault))) => Err(fault),
+            Some(Err(_)) => {
+                Err(Fault::never(TroubleKind::Other, "writing the files ended with an internal error"))
+            }
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // Whoever wants to know has asked.
+        let _ = self.finish();
+    }
+}
+
+impl Site {
+    fn write(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        batch: &Batch,
+        lines: &mut Vec<String>,
+    ) -> Result<(), Fault> {
+        lines.clear();
+        let (mut offset, mut bytes, mut files) = (0, 0u64, 0);
+        let mut result = Ok(());
+        for item in &batch.items {
+            let written = match &item.content {
+                Some((length, head)) => {
+                    let content = &batch.bytes[offset..offset + length];
+                    offset += length;
+                    self.put(cursor, item, content, head).map(|stamp| (head.size, &*head.identity, stamp))
+                }
+                None => self
+                    .settle(cursor, item.index)
+                    .map(|(size, stamp)| (size, self.manifest.identity(item.index), stamp)),
+            };
+            match written {
+                Ok((size, identity, stamp)) => {
+                    if self.control.is_some() {
+                        lines.push(record::file(
+                            &self.manifest.path(item.index),
+                            size,
+                            identity,
+                            item.root,
+                            &stamp,
+                        ));
+                    }
+                    bytes = bytes.saturating_add(size);
+                    files += 1;
+                }
+                Err(fault) => {
+                    result = Err(fault);
+                    break;
+                }
+            }
+        }
+        if let Some(control) = &mut self.control
+            && let Err(error) = control.add_all(lines.iter().map(String::as_str))
+        {
+            tracing::warn!("cannot write to the control file: {error}");
+            self.control = None;
+        }
+        self.progress.add(bytes, files);
+        result
+    }
+
+    /// Writes a file; its stamp.
+    fn put(
+        &self,
+        cursor: &mut Cursor<'_>,
+        item: &Item,
+        content: &[u8],
+        head: &FileHead,
+    ) -> Result<String, Fault> {
+        let index = item.index;
+        let fault = |error: &std::io::Error| self.fault(index, error);
+        let name = self.manifest.disk_name(index);
+        match self.place {
+            Place::New => {
+                let parent = cursor.parent(index).map_err(|error| fault(&error))?;
+                let file = match self.create(parent, name, head.mode) {
+                    // What a run that was killed left, or another version.
+                    Err(Errno::EXIST) if item.replaces => {
+                        rustix::fs::unlinkat(parent, name, AtFlags::empty())
+                            .map_err(|error| fault(&error.into()))?;
+                        self.create(parent, name, head.mode)
+                    }
+                    created => created,
+                };
+                let file = file.map_err(|error| match error {
+                    Errno::EXIST => Fault::disk(format!(
+                        "{} is there already: this file system takes another name of the tree for the same",
+                        self.ground.path.join(self.manifest.disk_path(index)).shown()
+                    )),
+                    error => fault(&error.into()),
+                })?;
+                fill(&file, content, head).map_err(|error| fault(&error))
+            }
+            Place::Target => {
+                let parts = &self.parts.root;
+                let _ = rustix::fs::unlinkat(parts, NEW, AtFlags::empty());
+                let file = self.create(parts.as_fd(), NEW, 0).map_err(|error| fault(&error.into()))?;
+                fill(&file, content, head).map_err(|error| fault(&error))?;
+                let parent = cursor.parent(index).map_err(|error| fault(&error))?;
+                let wanted = (head.mode & 0o777 | 0o600) & !self.umask;
+                set_access(&file, Some((parent, name)), wanted);
+                rustix::fs::renameat(parts, NEW, parent, name).map_err(|error| fault(&error.into()))?;
+                let stat = rustix::fs::fstat(&file).map_err(|error| fault(&error.into()))?;
+                Ok(stamp(&stat))
+            }
+        }
+    }
+
+    fn create(&self, parent: impl AsFd, name: impl Arg, mode: u32) -> Result<File, Errno> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mode = Mode::from_raw_mode(mode & 0o777 | 0o600);
+        name.into_with_c_str(|name| {
+            rustix::io::retry_on_intr(|| rustix::fs::openat(&parent, name, flags, mode))
+        })
+        .map(File::from)
+    }
+
+    /// Gives a file that is there its time and its executable bits; its size and stamp.
+    fn settle(&self, cursor: &mut Cursor<'_>, index: u32) -> Result<(u64, String), Fault> {
+        let (entry, name) = (self.manifest.entry(index), self.manifest.disk_name(index));
+        let settle = |parent: rustix::fd::BorrowedFd<'_>| -> Result<_, Errno> {
+            let mut stat = rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
+            let executable = 0o111;
+            let wanted = u32::from(entry.mode) & executable & !self.umask;
+            let is_right = stat.st_mode & executable == wanted;
+            if !is_right || !has_time(&stat, entry.modified) {
+                // Somebody else's file may be right, and not ours to change.
+                let _ = crate::client::job::tree::survey::open(parent, name).map(|file| {
+                    if !is_right {
+                        let mode = stat.st_mode & 0o7777 & !executable | wanted;
+                        let _ = rustix::fs::fchmod(&file, Mode::from_raw_mode(mode));
+                    }
+                    set_modified(&file, entry.modified);
+                });
+                stat = rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
+            }
+            Ok((u64::try_from(stat.st_size).unwrap_or(0), stamp(&stat)))
+        };
+        cursor
+            .parent(index)
+            .and_then(|parent| settle(parent).map_err(Into::into))
+            .map_err(|error| self.fault(index, &error))
+    }
+
+    fn fault(&self, index: u32, error: &std::io::Error) -> Fault {
+        use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        let path = self.manifest.disk_path(index);
+        match error.kind() {
+            StorageFull | QuotaExceeded | FileTooLarge => {
+                part::no_room(&self.folder, &self.ground.path.join(path), error, None)
+            }
+            _ => self.ground.fault("write", &path, error),
+        }
+    }
+}
+
+/// Writes the content and sets the time; its stamp.
+fn fill(mut file: &File, content: &[u8], head: &FileHead) -> std::io::Result<String> {
+    file.write_all(content)?;
+    // A file without its time is still the file.
+    set_modified(file, head.modified);
+    Ok(stamp(&rustix::fs::fstat(file)?))
+}

@@ -1,0 +1,296 @@
+//! The state of the queue: order, where each job stands, and the sums, kept up with each change. No I/O, and
+//! time is an argument.
+
+mod again;
+mod job;
+mod order;
+pub(crate) mod phase;
+mod rows;
+pub(crate) mod schedule;
+pub(crate) mod speed;
+mod sums;
+#[cfg(test)]
+mod tests;
+mod transfers;
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Instant,
+};
+
+use crate::{
+    client::{
+        api::{command::JobId, kept::KeptJob, new_job::NewJob, view::Trouble},
+        queue::{
+            phase::{Input, Phase},
+            schedule::ServerId,
+            speed::Meter,
+        },
+    },
+    protocol::{address::Address, path::RemotePath},
+    text::SafeText,
+};
+
+pub(crate) use self::{
+    job::first_name,
+    transfers::{Announced, Ended},
+};
+use self::{
+    job::{Busy, Job},
+    sums::Sums,
+};
+
+/// The queue.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    order: Vec<JobId>,
+    jobs: HashMap<JobId, Job>,
+    /// The jobs for each path, on whatever server.
+    by_path: HashMap<RemotePath, BTreeSet<JobId>>,
+    next: u64,
+    generation: u64,
+    revision: u64,
+    sums: Sums,
+    /// Jobs that a transfer works on.
+    live: BTreeSet<JobId>,
+    due: BTreeSet<(Instant, JobId)>,
+    /// No job before this place can be started.
+    first_ready: usize,
+    /// Bytes of content that crossed the wire in transfers that ended.
+    crossed: u64,
+    speed: Meter,
+    advance: Meter,
+}
+
+impl Queue {
+    /// Adds a job at the end.
+    pub(crate) fn add(&mut self, new: NewJob, server: ServerId) -> JobId {
+        self.restore(new.into(), server)
+    }
+
+    /// Adds a job that another engine left at the end.
+    pub(crate) fn restore(&mut self, kept: KeptJob, server: ServerId) -> JobId {
+        let id = self.unused_id();
+        let job = Job::new(id, kept, server);
+        self.sums.add(&job.share());
+        self.by_path.entry(job.new.address.path.clone()).or_default().insert(id);
+        self.jobs.insert(id, job);
+        self.order.push(id);
+        self.reordered();
+        id
+    }
+
+    /// An id that no job has or had.
+    pub(crate) fn unused_id(&mut self) -> JobId {
+        let id = JobId(self.next);
+        self.next += 1;
+        id
+    }
+
+    /// The jobs as the next engine is to find them.
+    pub(crate) fn kept(&self) -> Vec<KeptJob> {
+        self.order.iter().filter_map(|id| self.jobs.get(id)).map(Job::kept).collect()
+    }
+
+    /// Rises with every change of what is to be kept.
+    pub(crate) fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Something changed that is to be kept.
+    pub(crate) fn touch(&mut self) {
+        self.revision += 1;
+    }
+
+    /// Order or membership changed.
+    fn reordered(&mut self) {
+        self.first_ready = 0;
+        self.generation += 1;
+        self.touch();
+    }
+
+    /// Changes a job and the sums with it.
+    fn change<T>(&mut self, id: JobId, work: impl FnOnce(&mut Job) -> T) -> Option<T> {
+        let job = self.jobs.get_mut(&id)?;
+        self.revision += 1;
+        self.sums.subtract(&job.share());
+        let due = job.due;
+        let result = work(job);
+        self.sums.add(&job.share());
+        if due != job.due {
+            if let Some(due) = due {
+                self.due.remove(&(due, id));
+            }
+            if let Some(due) = job.due {
+                self.due.insert((due, id));
+            }
+        }
+        if job.is_ready() {
+            // Its place is not known here without a search; the next one who looks finds it.
+            self.first_ready = 0;
+        }
+        Some(result)
+    }
+
+    /// Moves a job on; `false` if the input means nothing to it.
+    fn apply(&mut self, id: JobId, input: Input) -> bool {
+        let Some(phase) = self.jobs.get(&id).and_then(|job| job.phase.next(input)) else { return false };
+        self.change(id, |job| {
+            job.phase = phase;
+            if phase != Phase::Waiting {
+                job.due = None;
+            }
+        });
+        true
+    }
+
+    /// Does what the user says; `false` if that means nothing to this job.
+    pub(crate) fn command(&mut self, id: JobId, input: Input) -> bool {
+        let again = matches!(self.phase(id), Some(Phase::Failed | Phase::Cancelled));
+        let done = self.apply(id, input);
+        if done && again && input == Input::Retry {
+            self.change(id, |job| (job.attempts, job.busy_since) = (0, None));
+        }
+        done
+    }
+
+    /// Where a job stands.
+    pub(crate) fn phase(&self, id: JobId) -> Option<Phase> {
+        self.jobs.get(&id).map(|job| job.phase)
+    }
+
+    /// The first job in order that can be started, given which servers have room.
+    pub(crate) fn startable(&mut self, has_room: impl Fn(ServerId) -> bool) -> Option<JobId> {
+        if !self.sums.ready_servers().any(&has_room) {
+            return None;
+        }
+        let is_ready = |id: &JobId| self.jobs.get(id).is_some_and(Job::is_ready);
+        let first = self.first_ready + self.order[self.first_ready..].iter().position(is_ready)?;
+        self.first_ready = first;
+        let startable =
+            |id: &&JobId| self.jobs.get(id).is_some_and(|job| job.is_ready() && has_room(job.server));
+        self.order[first..].iter().find(startable).copied()
+    }
+
+    /// The servers of jobs that could be started.
+    pub(crate) fn ready_servers(&self) -> impl Iterator<Item = ServerId> {
+        self.sums.ready_servers()
+    }
+
+    /// What was fetched of a job is gone.
+    pub(crate) fn reset(&mut self, id: JobId) {
+        self.change(id, |job| (job.received, job.position, job.files_done) = (0, 0, 0));
+    }
+
+    /// Takes jobs out; which, and their names.
+    pub(crate) fn remove_all(&mut self, ids: &[JobId]) -> Vec<(JobId, SafeText)> {
+        let mut names = Vec::with_capacity(ids.len());
+        for id in ids {
+            let Some(job) = self.jobs.remove(id) else { continue };
+            self.sums.subtract(&job.share());
+            if let Some(same) = self.by_path.get_mut(&job.new.address.path) {
+                same.remove(id);
+                if same.is_empty() {
+                    self.by_path.remove(&job.new.address.path);
+                }
+            }
+            if let Some(live) = &job.live {
+                self.crossed += live.progress.crossed();
+            }
+            self.live.remove(id);
+            if let Some(due) = job.due {
+                self.due.remove(&(due, *id));
+            }
+            names.push((*id, job.name));
+        }
+        if !names.is_empty() {
+            self.order.retain(|id| self.jobs.contains_key(id));
+            self.reordered();
+        }
+        names
+    }
+
+    /// Moves jobs by so many places (negative: towards the front), as a group that keeps its order.
+    pub(crate) fn move_by(&mut self, ids: &[JobId], places: isize) {
+        if order::move_by(&mut self.order, ids, places) {
+            self.reordered();
+        }
+    }
+
+    /// When the next waiting job is due.
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        self.due.first().map(|&(due, _)| due)
+    }
+
+    /// Queues the jobs that have waited long enough.
+    pub(crate) fn queue_due(&mut self, now: Instant) {
+        while let Some(&(due, id)) = self.due.first()
+            && due <= now
+        {
+            if !self.apply(id, Input::Retry) {
+                self.due.remove(&(due, id));
+            }
+        }
+    }
+
+    /// Ids in order, of jobs in one of these phases.
+    pub(crate) fn in_phase(&self, phases: &[Phase]) -> Vec<JobId> {
+        let matches = |id: &&JobId| self.phase(**id).is_some_and(|phase| phases.contains(&phase));
+        self.order.iter().filter(matches).copied().collect()
+    }
+
+    /// Rises with every change of order or membership.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// What was asked for by a job, and its name.
+    pub(crate) fn asked(&self, id: JobId) -> Option<(NewJob, SafeText)> {
+        self.jobs.get(&id).map(|job| (job.new.clone(), job.name.clone()))
+    }
+
+    /// What other jobs ask for at this address and have not finished, and their names.
+    pub(crate) fn others_for(&self, address: &Address, but: JobId) -> Vec<(NewJob, SafeText)> {
+        let is_other = |job: &&Job| {
+            !matches!(job.phase, Phase::Done | Phase::Cancelled)
+                && job.new.address.is_same_as(address)
+                && job.id != but
+        };
+        self.for_path(&address.path).filter(is_other).map(|job| (job.new.clone(), job.name.clone())).collect()
+    }
+
+    /// The jobs for a path, on whatever server.
+    fn for_path(&self, path: &RemotePath) -> impl Iterator<Item = &Job> {
+        self.by_path.get(path).into_iter().flatten().filter_map(|id| self.jobs.get(id))
+    }
+
+    /// The server of a job.
+    pub(crate) fn server(&self, id: JobId) -> Option<ServerId> {
+        self.jobs.get(&id).map(|job| job.server)
+    }
+
+    /// Fails all jobs that wait for this server, in order: each with its name, and why.
+    pub(crate) fn give_up(&mut self, server: ServerId, trouble: &Trouble) -> Vec<(JobId, SafeText, Trouble)> {
+        let waits = |id: &JobId| {
+            let job = self.jobs.get(id)?;
+            let waits = job.server == server
+                && job.busy == Busy::No
+                && matches!(job.phase, Phase::Queued | Phase::Waiting);
+            waits.then(|| {
+                let message = job.while_unreachable(&trouble.message);
+                (*id, job.name.clone(), Trouble { message, ..trouble.clone() })
+            })
+        };
+        let waiting: Vec<_> = self.order.iter().filter_map(waits).collect();
+        for (id, _, trouble) in &waiting {
+            self.apply(*id, Input::GiveUp);
+            self.change(*id, |job| job.trouble = Some(trouble.clone()));
+        }
+        waiting
+    }
+
+    /// The name of a job.
+    pub(crate) fn name(&self, id: JobId) -> Option<SafeText> {
+        self.jobs.get(&id).map(|job| job.name.clone())
+    }
+}

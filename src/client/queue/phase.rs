@@ -1,0 +1,122 @@
+//! The life of a job as a table: where it can stand, and what moves it on.
+
+/// Where a job stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Phase {
+    Queued,
+    Waiting,
+    Connecting,
+    Running,
+    Verifying,
+    Done,
+    Failed,
+    Paused,
+    Cancelled,
+}
+
+/// What happens to a job: above the line commands (and the end of a wait), below it news from its transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Input {
+    Pause,
+    Resume,
+    Cancel,
+    Retry,
+    // ---
+    Start,
+    Answered,
+    Complete,
+    Again,
+    /// Its server cannot be reached: it waits for that, not for itself.
+    Unreachable,
+    /// Its server could not be reached for too long.
+    GiveUp,
+    Finished,
+    Failed,
+}
+
+impl Phase {
+    /// How many there are.
+    pub(crate) const COUNT: usize = Phase::Cancelled as usize + 1;
+
+    /// The phase after `input`; `None` where it means nothing. A transfer that is told to stop may still end
+    /// in its own way first: a file that is in place is done, whatever was commanded meanwhile; all other late news
+    /// means nothing.
+    #[rustfmt::skip]
+    pub(crate) fn next(self, input: Input) -> Option<Phase> {
+        use Phase::{Cancelled, Connecting, Done, Failed, Paused, Queued, Running, Verifying, Waiting};
+        Some(match (input, self) {
+            (Input::Pause,    Queued | Waiting | Connecting | Running | Verifying) => Paused,
+            (Input::Resume,   Paused) => Queued,
+            (Input::Cancel,   Queued | Waiting | Connecting | Running | Verifying | Failed | Paused) => Cancelled,
+            (Input::Retry,    Waiting | Failed | Cancelled) => Queued,
+            (Input::Start,    Queued) => Connecting,
+            (Input::Answered, Connecting) => Running,
+            (Input::Complete, Connecting | Running) => Verifying,
+            (Input::Again,    Connecting | Running | Verifying) => Waiting,
+            (Input::Unreachable, Connecting | Running | Verifying) => Queued,
+            (Input::GiveUp,   Queued | Waiting) => Failed,
+            (Input::Finished, Queued | Waiting | Connecting | Running | Verifying | Paused | Cancelled) => Done,
+            (Input::Failed,   Connecting | Running | Verifying) => Failed,
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INPUTS: [Input; 12] = [
+        Input::Pause,
+        Input::Resume,
+        Input::Cancel,
+        Input::Retry,
+        Input::Start,
+        Input::Answered,
+        Input::Complete,
+        Input::Again,
+        Input::Unreachable,
+        Input::GiveUp,
+        Input::Finished,
+        Input::Failed,
+    ];
+
+    #[test]
+    fn done_is_final() {
+        assert!(INPUTS.iter().all(|&input| Phase::Done.next(input).is_none()));
+    }
+
+    #[test]
+    fn every_phase_is_reached_and_only_done_cannot_be_left() {
+        let mut reached = vec![Phase::Queued];
+        let mut at = 0;
+        while let Some(&phase) = reached.get(at) {
+            let next: Vec<_> = INPUTS.iter().filter_map(|&input| phase.next(input)).collect();
+            assert_eq!(next.is_empty(), phase == Phase::Done, "{phase:?}");
+            for phase in next {
+                if !reached.contains(&phase) {
+                    reached.push(phase);
+                }
+            }
+            at += 1;
+        }
+        assert_eq!(reached.len(), Phase::COUNT);
+    }
+
+    #[test]
+    fn nothing_stopped_begins_to_run_by_itself() {
+        for phase in [Phase::Paused, Phase::Cancelled, Phase::Failed] {
+            for input in [
+                Input::Start,
+                Input::Answered,
+                Input::Complete,
+                Input::Again,
+                Input::Unreachable,
+                Input::GiveUp,
+                Input::Failed,
+            ] {
+                assert_eq!(phase.next(input), None, "{phase:?} {input:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! What is known of each server: how many jobs may run with it, and whether it can be reached.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use crate::{client::api::new_job::Speak, protocol::address::Authority, text::SafeText};
+
+/// A small number for a server, for the length of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ServerId(usize);
+
+#[derive(Debug)]
+struct Server {
+    authority: Authority,
+    speak: Speak,
+    /// Connections in use.
+    used: usize,
+    /// How many it serves us at the same time; `None` until it said so.
+    parallel: Option<usize>,
+    /// A job waits for a connection.
+    wanted: bool,
+    /// It has answered, in this run or an earlier one.
+    known: bool,
+    /// It cannot be reached.
+    outage: Option<Outage>,
+}
+
+/// The time in which a server cannot be reached. Its jobs wait; one connection is tried after the other.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Outage {
+    /// When the first attempt that failed began.
+    since: Instant,
+    /// When the next attempt begins; `None` while one is made.
+    pub(crate) due: Option<Instant>,
+    /// Attempts that failed.
+    attempts: u32,
+    /// Why the last one failed.
+    pub(crate) reason: SafeText,
+}
+
+/// What an attempt that did not reach its server means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lost {
+    /// It can no longer be reached: the next attempt is made after this.
+    Now(Duration),
+    /// It still cannot.
+    Still,
+    /// It could not be reached for too long.
+    TooLong,
+}
+
+/// What is known of the servers, and how many connections each has. Until a server has said how many it
+/// serves at the same time it gets one: a single-threaded one would only make the others wait.
+#[derive(Debug, Default)]
+pub(crate) struct Servers {
+    numbers: HashMap<(Authority, bool), ServerId>,
+    servers: Vec<Server>,
+}
+
+impl Servers {
+    /// The number of a server, as spoken to in one way. The classic dialects cannot say how many connections
+    /// are welcome, so there is no bound with them.
+    pub(crate) fn number(&mut self, authority: &Authority, speak: Speak) -> ServerId {
+        let says = speak == Speak::V1;
+        let key = (authority.clone(), says);
+        if let Some(&number) = self.numbers.get(&key) {
+            return number;
+        }
+        let number = ServerId(self.servers.len());
+        let parallel = if says { None } else { Some(usize::MAX) };
+        self.servers.push(Server {
+            authority: authority.clone(),
+            speak,
+            used: 0,
+            parallel,
+            wanted: false,
+            known: false,
+            outage: None,
+        });
+        self.numbers.insert(key, number);
+        number
+    }
+
+    /// Whether one more connection makes sense.
+    pub(crate) fn has_room(&self, server: ServerId) -> bool {
+        self.outage(server).is_none() && self.servers[server.0].used < self.parallel(server)
+    }
+
+    /// Whether this server, reached with this pin and token, has answered, in whatever way it was spoken to.
+    pub(crate) fn has_answered(&self, authority: &Authority) -> bool {
+        [true, false].into_iter().any(|says| {
+            let number = self.numbers.get(&(authority.clone(), says));
+            number.is_some_and(|number| self.is_known(*number))
+        })
+    }
+
+    /// Whether it has answered, in this run or an earlier one.
+    pub(crate) fn is_known(&self, server: ServerId) -> bool {
+        self.servers[server.0].known
+    }
+
+    /// It has answered in an earlier run.
+    pub(crate) fn set_known(&mut self, server: ServerId) {
+        self.servers[server.0].known = true;
+    }
+
+    /// If it cannot be reached: since when, and what is done about it.
+    pub(crate) fn outage(&self, server: ServerId) -> Option<&Outage> {
+        self.servers[server.0].outage.as_ref()
+    }
+
+    /// It has answered. Returns how long it could not be reached, if that is over with this.
+    pub(crate) fn reached(&mut self, server: ServerId, now: Instant) -> Option<Duration> {
+        let server = &mut self.servers[server.0];
+        server.known = true;
+        server.outage.take().map(|outage| now.saturating_duration_since(outage.since))
+    }
+
+    /// An attempt to reach it that began at `since` has failed. It is no longer retried `max` after the first one. `delay` is the time
+    /// until the next attempt, given how many have failed.
+    pub(crate) fn lost(
+        &mut self,
+        server: ServerId,
+        (since, now): (Instant, Instant),
+        reason: SafeText,
+        max: Option<Duration>,
+        delay: impl Fn(u32) -> Duration,
+    ) -> Lost {
+        let place = &mut self.servers[server.0].outage;
+        let is_new = place.is_none();
+        let outage = place.get_or_insert(Outage { since, due: None, attempts: 0, reason: reason.clone() });
+        if outage.due.is_some() {
+            // Others had begun before it was known; there is one attempt at a time.
+            return Lost::Still;
+        }
+        let left = max.map(|max| (outage.since + max).saturating_duration_since(now));
+        if left == Some(Duration::ZERO) {
+            *place = None;
+            return Lost::TooLong;
+        }
+        outage.attempts += 1;
+        outage.reason = reason;
+        let wait = left.unwrap_or(Duration::MAX).min(delay(outage.attempts));
+        outage.due = Some(now + wait);
+        if is_new { Lost::Now(wait) } else { Lost::Still }
+    }
+
+    /// The servers that are to be tried now, among those for which jobs are ready. They count as being tried from now on.
+    pub(crate) fn take_due(
+        &mut self,
+        ready: impl Iterator<Item = ServerId>,
+        now: Instant,
+    ) -> Vec<(ServerId, Authority, Speak)> {
+        let due: Vec<_> = ready.filter(|&server| self.due(server).is_some_and(|due| due <= now)).collect();
+        let begin = |id: ServerId| {
+            let server = &mut self.servers[id.0];
+            server.outage.iter_mut().for_each(|outage| outage.due = None);
+            (id, server.authority.clone(), server.speak)
+        };
+        due.into_iter().map(begin).collect()
+    }
+
+    /// Where it is.
+    pub(crate) fn authority(&self, server: ServerId) -> &Authority {
+        &self.servers[server.0].authority
+    }
+
+    /// When the next server is to be tried, among those for which jobs are ready.
+    pub(crate) fn next_due(&self, ready: impl Iterator<Item = ServerId>) -> Option<Instant> {
+        ready.filter_map(|server| self.due(server)).min()
+    }
+
+    /// While it has a connection, that shows more than another one could.
+    fn due(&self, server: ServerId) -> Option<Instant> {
+        let server = &self.servers[server.0];
+        server.outage.as_ref().filter(|_| server.used == 0).and_then(|outage| outage.due)
+    }
+
+    /// The user wants to try it now. Whether it is one that cannot be reached.
+    pub(crate) fn try_now(&mut self, server: ServerId, now: Instant) -> bool {
+        let Some(outage) = &mut self.servers[server.0].outage else { return false };
+        outage.attempts = 0;
+        outage.due = outage.due.map(|due| due.min(now));
+        true
+    }
+
+    /// Whether there is room that no job waits for.
+    pub(crate) fn has_spare(&self, server: ServerId) -> bool {
+        self.has_room(server) && !self.is_wanted(server)
+    }
+
+    /// How many connections it serves us at the same time, as far as is known.
+    pub(crate) fn parallel(&self, server: ServerId) -> usize {
+        self.servers[server.0].parallel.unwrap_or(1)
+    }
+
+    /// Notes the servers for which jobs wait that could run but for the connections that others have.
+    pub(crate) fn want(&mut self, wanted: impl Iterator<Item = ServerId>) {
+        self.servers.iter_mut().for_each(|server| server.wanted = false);
+        for server in wanted {
+            self.servers[server.0].wanted = true;
+        }
+    }
+
+    /// Whether a job waits for a connection to it.
+    pub(crate) fn is_wanted(&self, server: ServerId) -> bool {
+        self.servers[server.0].wanted
+    }
+
+    /// A connection is used from now on.
+    pub(crate) fn take(&mut self, server: ServerId) {
+        self.servers[server.0].used += 1;
+    }
+
+    /// It is no longer.
+    pub(crate) fn give_back(&mut self, server: ServerId) {
+        let used = &mut self.servers[server.0].used;
+        *used = used.saturating_sub(1);
+    }
+
+    /// The server said how many connections it serves at the same time. Returns whether that is news.
+    pub(crate) fn learned(&mut self, server: ServerId, parallel: usize) -> bool {
+        let parallel = Some(parallel.max(1));
+        std::mem::replace(&mut self.servers[server.0].parallel, parallel) != parallel
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::address::Security;
+
+    #[test]
+    fn a_server_gets_what_it_said() {
+        let mut servers = Servers::default();
+        let authority = Authority::new("h", 1, Security::Plain);
+        let server = servers.number(&authority, Speak::V1);
+        assert_eq!(servers.number(&authority, Speak::V1), server);
+        servers.take(server);
+        assert!(!servers.has_room(server), "one until it said more");
+        assert!(servers.learned(server, 3));
+        assert!(!servers.learned(server, 3));
+        servers.take(server);
+        servers.take(server);
+        assert!(!servers.has_room(server));
+        servers.give_back(server);
+        assert!(servers.has_room(server));
+        servers.learned(server, 0);
+        servers.give_back(server);
+        servers.give_back(server);
+        assert!(servers.has_room(server), "nobody serves none");
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn one() -> (Servers, ServerId) {
+        let mut servers = Servers::default();
+        let server = servers.number(&Authority::new("h", 1, Security::Plain), Speak::V1);
+        (servers, server)
+    }
+
+    #[test]
+    fn a_server_that_cannot_be_reached_is_tried_by_one_at_a_time() {
+        let (mut servers, server) = one();
+        let start = Instant::now();
+        let lose = |servers: &mut Servers, now| {
+            servers.lost(server, (start, now), "refused".into(), None, |attempt| SECOND * 2u32.pow(attempt))
+        };
+        assert_eq!(lose(&mut servers, start), Lost::Now(2 * SECOND));
+        assert_eq!(lose(&mut servers, start), Lost::Still, "another job had begun before that");
+        assert!(!servers.has_room(server) && !servers.has_spare(server));
+        let ready = || [server].into_iter();
+        assert_eq!(servers.next_due(ready()), Some(start + 2 * SECOND));
+        assert!(servers.take_due(ready(), start + SECOND).is_empty());
+        assert_eq!(servers.take_due(ready(), start + 2 * SECOND).len(), 1);
+        assert!(servers.take_due(ready(), start + 3 * SECOND).is_empty(), "it is being tried");
+        assert_eq!(servers.next_due(ready()), None);
+        assert_eq!(lose(&mut servers, start + 3 * SECOND), Lost::Still);
+        assert_eq!(servers.next_due(ready()), Some(start + 7 * SECOND));
+        assert_eq!(servers.next_due([].into_iter()), None, "no job wants it");
+        assert_eq!(servers.reached(server, start + 5 * SECOND), Some(5 * SECOND));
+        assert!(servers.has_room(server) && servers.is_known(server));
+        assert_eq!(servers.reached(server, start), None);
+    }
+
+    #[test]
+    fn a_server_is_given_up_in_time() {
+        let (mut servers, server) = one();
+        let (start, max) = (Instant::now(), Some(10 * SECOND));
+        let lose = |servers: &mut Servers, seconds: u32| {
+            servers.take_due([server].into_iter(), start + SECOND * seconds);
+            servers.lost(server, (start, start + SECOND * seconds), "refused".into(), max, |_| 8 * SECOND)
+        };
+        assert_eq!(lose(&mut servers, 1), Lost::Now(8 * SECOND));
+        assert_eq!(lose(&mut servers, 9), Lost::Still);
+        let due = servers.next_due([server].into_iter());
+        assert_eq!(due, Some(start + 10 * SECOND), "the last attempt is at the very end");
+        assert_eq!(lose(&mut servers, 10), Lost::TooLong);
+        assert!(servers.outage(server).is_none());
+        assert_eq!(lose(&mut servers, 31), Lost::TooLong, "an attempt may take that long by itself");
+    }
+
+    #[test]
+    fn the_user_may_try_now() {
+        let (mut servers, server) = one();
+        let start = Instant::now();
+        assert!(!servers.try_now(server, start));
+        let slow = |_| 60 * SECOND;
+        servers.lost(server, (start, start), "refused".into(), None, slow);
+        servers.take(server);
+        assert!(
+            servers.take_due([server].into_iter(), start + 60 * SECOND).is_empty(),
+            "it has a connection"
+        );
+        servers.give_back(server);
+        assert!(servers.try_now(server, start + SECOND));
+        assert_eq!(servers.take_due([server].into_iter(), start + SECOND).len(), 1);
+        assert!(servers.try_now(server, start + SECOND), "it is being tried already");
+        assert!(servers.take_due([server].into_iter(), start + SECOND).is_empty());
+    }
+}

@@ -1,0 +1,315 @@
+//! Sessions: the queue of an engine, kept on the disk as it changes, so that it survives whatever ends the program.
+//!
+//! A session is open in one process at a time. It is written when something has changed, a moment later, so that
+//! what comes together is written together; at rest nothing happens at all. That partial files are to be deleted is
+//! written at once: until it is, a kill undoes the command.
+
+mod format;
+#[cfg(test)]
+mod fuzzing;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+    str::FromStr,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::{sync::Notify, task::spawn_blocking, time::sleep};
+
+use super::engine::Engine;
+use crate::{
+    client::{
+        api::kept::{Kept, KeptJob, KeptState, Limits},
+        engine::{board::Board, reaper::Deletion},
+    },
+    text::SafeText,
+};
+pub use format::{Changed, FormatError, Saved, parse};
+use store::{Refused, Store};
+
+/// What changes within this time is written together.
+const SETTLE: Duration = Duration::from_millis(50);
+/// The least time between two writings.
+const REST: Duration = Duration::from_secs(1);
+/// Writing takes at most one part in so many of the time.
+const SHARE: u32 = 20;
+/// How old the figures of running downloads may become.
+const FIGURES: Duration = Duration::from_secs(5);
+/// Most jobs that are over and kept; the first ones of the queue go first.
+const MOST_ENDED: usize = 1000;
+
+/// The name of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionName(String);
+
+/// A text is no name of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a session's name has 1 to 64 letters, digits, '-', '_' or '.', and does not begin with a '.'")]
+pub struct NameError;
+
+impl SessionName {
+    /// As it was given.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for SessionName {
+    fn default() -> SessionName {
+        SessionName("default".into())
+    }
+}
+
+impl FromStr for SessionName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<SessionName, NameError> {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        let is_name = (1..=64).contains(&text.len()) && text.bytes().all(fits) && !text.starts_with('.');
+        is_name.then(|| SessionName(text.to_owned())).ok_or(NameError)
+    }
+}
+
+impl fmt::Display for SessionName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why a session cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it open.
+    #[error(
+        "the session '{name}' is open in {}: continue there, or use another session with --session NAME",
+        .holder.as_ref().map_or("another tui", SafeText::as_str)
+    )]
+    Held {
+        /// Which.
+        name: SessionName,
+        /// Who, as far as known.
+        holder: Option<SafeText>,
+    },
+    /// Its files cannot be used.
+    #[error("the queue cannot be kept in {path}: {error}")]
+    Files {
+        /// Where.
+        path: SafeText,
+        /// Why.
+        error: io::Error,
+    },
+}
+
+/// An open session.
+#[derive(Debug)]
+pub struct Session {
+    desk: Arc<Desk>,
+}
+
+/// What was in a session when it was opened.
+#[derive(Debug)]
+pub struct Opened {
+    /// The session.
+    pub session: Session,
+    /// What it held.
+    pub saved: Saved,
+    /// What had to be said of it: its file could not be understood, and was set aside.
+    pub warning: Option<String>,
+}
+
+/// What the writing shares with whoever has the session.
+#[derive(Debug)]
+struct Desk {
+    name: SessionName,
+    /// What the limits are where nobody changes them.
+    configured: Limits,
+    history: Mutex<Vec<String>>,
+    /// What an earlier run has not deleted, work folders and partial files of jobs; the engine takes it over.
+    undeleted: Mutex<(Vec<PathBuf>, Vec<KeptJob>)>,
+    /// The history changed.
+    changed: Notify,
+    /// Whoever writes holds this while reading what is to be written: nothing older can come later.
+    writer: Mutex<Writer>,
+    /// The last writing failed, and that was said.
+    failing: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Writer {
+    store: Store,
+    /// Digest of what the file holds.
+    written: blake3::Hash,
+}
+
+impl Session {
+    /// Whether there is a session of this name in a folder of sessions, even if its queue was never written.
+    pub fn exists(folder: &Path, name: &SessionName) -> bool {
+        ["json", "lock"].iter().any(|kind| folder.join(format!("{name}.{kind}")).symlink_metadata().is_ok())
+    }
+
+    /// Opens a session in a folder of sessions, for this process alone. A file that cannot be understood is set aside
+    /// under another name, and the session begins empty.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open(folder: &Path, name: &SessionName, configured: Limits) -> Result<Opened, OpenError> {
+        let files = |error| OpenError::Files { path: SafeText::from_path(folder), error };
+        let store = Store::open(folder, name).map_err(|refused| match refused {
+            Refused::Held(holder) => OpenError::Held { name: name.clone(), holder },
+            Refused::Files(error) => files(error),
+        })?;
+        let found = match store.read() {
+            Ok(None) => Ok(Saved::default()),
+            Ok(Some(bytes)) => parse(&bytes).map_err(|error| error.to_string()),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(error.to_string()),
+            Err(error) => return Err(files(error)),
+        };
+        let (saved, warning) = match found {
+            Ok(saved) => (saved, None),
+            Err(reason) => {
+                let aside = store.set_aside().map_err(files)?;
+                let shown = store.shown();
+                let warning = format!(
+                    "{shown} cannot be used: {reason}; the queue starts empty, and the file is kept as {aside}"
+                );
+                tracing::warn!("{warning}");
+                (Saved::default(), Some(warning))
+            }
+        };
+        let written = digest(&format::format(&saved).map_err(|error| files(error.into()))?);
+        let desk = Desk {
+            name: name.clone(),
+            configured,
+            history: Mutex::new(saved.history.clone()),
+            undeleted: Mutex::new((saved.deleting.clone(), saved.discarded.clone())),
+            changed: Notify::new(),
+            writer: Mutex::new(Writer { store, written }),
+            failing: AtomicBool::new(false),
+        };
+        Ok(Opened { session: Session { desk: Arc::new(desk) }, saved, warning })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &SessionName {
+        &self.desk.name
+    }
+
+    /// Keeps the queue of an engine from now on, whenever it changes.
+    pub fn follow(&self, engine: &Engine) {
+        let (folders, discarded) = std::mem::take(&mut *lock(&self.desk.undeleted));
+        folders.into_iter().for_each(|folder| engine.board().delete(Deletion::Folder(folder)));
+        discarded.into_iter().for_each(|job| engine.board().delete_left(job));
+        engine.spawn(keep(Arc::clone(&self.desk), Arc::clone(engine.board())));
+    }
+
+    /// What was typed into the address line is this now.
+    pub fn set_history(&self, history: &[String]) {
+        *lock(&self.desk.history) = history.to_vec();
+        self.desk.changed.notify_one();
+    }
+
+    /// Writes what there is, if that is not what is written already.
+    ///
+    /// # Errors
+    /// The disk is full, or not to be written to.
+    pub fn save(&self, kept: Kept) -> io::Result<()> {
+        self.desk.write(|| kept)
+    }
+}
+
+/// Writes what an engine has, whenever that changes, until the engine ends.
+async fn keep(desk: Arc<Desk>, board: Arc<Board>) {
+    loop {
+        tokio::select! {
+            () = board.changed.notified() => {}
+            () = desk.changed.notified() => {}
+            // Nothing ends or begins, but the figures move.
+            () = sleep(FIGURES), if board.with(|state| state.queue.is_live()) => {}
+        }
+        tokio::select! {
+            () = sleep(SETTLE) => {}
+            () = board.urgent.notified() => {}
+        }
+        let begun = Instant::now();
+        let (at, from) = (Arc::clone(&desk), Arc::clone(&board));
+        let write = spawn_blocking(move || at.try_write(|| from.kept()));
+        // It ends by itself, or with an internal error that has been reported.
+        let _ = write.await;
+        tokio::select! {
+            () = sleep(REST.max(begun.elapsed() * SHARE)) => {}
+            () = board.urgent.notified() => board.urgent.notify_one(),
+        }
+    }
+}
+
+impl Desk {
+    /// As [`Desk::write`]; a failure is said once, until it works again.
+    fn try_write(&self, kept: impl FnOnce() -> Kept) {
+        match self.write(kept) {
+            Ok(()) => self.failing.store(false, Ordering::Relaxed),
+            Err(error) => {
+                if !self.failing.swap(true, Ordering::Relaxed) {
+                    tracing::warn!("the queue cannot be kept: {error}");
+                }
+            }
+        }
+    }
+
+    fn write(&self, kept: impl FnOnce() -> Kept) -> io::Result<()> {
+        let mut writer = lock(&self.writer);
+        let saved = self.saved(kept());
+        let text = format::format(&saved)?;
+        let digest = digest(&text);
+        if text.len() > format::MOST {
+            return Err(io::Error::other("it is longer than any session may be; clear what is finished"));
+        }
+        if digest != writer.written {
+            writer.store.write(&text)?;
+            writer.written = digest;
+        }
+        Ok(())
+    }
+
+    fn saved(&self, kept: Kept) -> Saved {
+        let Limits { jobs, segments, rate } = kept.limits;
+        let limits = Changed {
+            jobs: (jobs != self.configured.jobs).then_some(jobs),
+            segments: (segments != self.configured.segments).then_some(segments),
+            rate: (rate != self.configured.rate).then_some(rate.unwrap_or(0)),
+        };
+        let history = lock(&self.history).clone();
+        let Kept { deleting, discarded, .. } = kept;
+        Saved { limits, queue: bounded(kept.queue), history, deleting, discarded }
+    }
+}
+
+/// What is over is not kept for ever.
+fn bounded(mut queue: Vec<KeptJob>) -> Vec<KeptJob> {
+    let is_over = |job: &KeptJob| matches!(job.state, KeptState::Done(_) | KeptState::Cancelled);
+    let over = queue.iter().filter(|job| is_over(job)).count();
+    let mut too_many = over.saturating_sub(MOST_ENDED);
+    if too_many > 0 {
+        queue.retain(|job| {
+            let goes = too_many > 0 && is_over(job);
+            too_many -= usize::from(goes);
+            !goes
+        });
+    }
+    queue
+}
+
+fn digest(text: &str) -> blake3::Hash {
+    blake3::hash(text.as_bytes())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,522 @@
+//! One connection to a server: dialled, greeted, and asked one thing after the other.
+
+use std::{
+    collections::VecDeque,
+    ops::ControlFlow,
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    task::{block_in_place, yield_now},
+    time::{sleep, timeout},
+};
+
+use crate::{
+    AGENT,
+    client::{
+        error::Fault,
+        source::{
+            patience::{Timeouts, compression_time, hashing_time, reading_time},
+            wire::{Turn, Wire},
+        },
+        transfer::{progress::Progress, rate::Limiter},
+        trust::{Servers, origin::Origin},
+    },
+    protocol::{
+        address::Authority,
+        client::{Client, Event, Request},
+        digest::BLOCK_SIZE,
+        error::{Stranger, Violation},
+    },
+};
+
+/// A goodbye that cannot be said at once is not said.
+const FAREWELL: Duration = Duration::from_millis(100);
+
+/// How often what came is kept on the disk, at least: a kill costs what came within twice this time.
+pub(crate) const KEEP_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Time after which the task checks whether it was stopped, while it handles received events: writing the files of one buffer can take a second.
+const SLICE: Duration = Duration::from_millis(5);
+
+/// Requests that are asked at the same time where there are many.
+const PIPELINED: usize = 4;
+
+/// What is asked, and what takes the answers.
+pub(crate) trait Talk {
+    /// The next thing to ask, and how many bytes the server may have to hash before it answers.
+    fn next(&mut self) -> Option<(Request, u64)>;
+    /// Takes an event.
+    fn take(&mut self, event: Event<'_>) -> Result<(), Fault>;
+    /// The bytes that are skipped of what was just announced, if any are.
+    fn skipped(&mut self) -> Option<Vec<u8>>;
+    /// Nothing came for a while: what came before is kept.
+    fn quiet(&mut self) -> Result<(), Fault>;
+}
+
+/// How far the received events were handled.
+enum Taken<T> {
+    /// Up to the event at which the caller stopped with this result.
+    Until(T),
+    /// Some of them: the task has to check whether it was stopped.
+    Some,
+    /// All of them.
+    All,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Link {
+    wire: Wire,
+    machine: Client,
+    timeouts: Timeouts,
+    /// For each request without a complete answer, how long the server may still only say that it works on it.
+    working: VecDeque<Duration>,
+    /// The server serves other connections at the same time.
+    parallel: bool,
+    /// Taken from the pool, and nothing came since.
+    stale: bool,
+    /// The server said goodbye, or something went wrong.
+    broken: bool,
+    /// When the task last checked whether it was stopped.
+    looked: Instant,
+    /// The job that it works for: it shows whether the server prepares the answer.
+    job: Option<Arc<Progress>>,
+}
+
+impl Link {
+    /// Connects; greeting and first request go out together.
+    pub(crate) async fn open(
+        authority: &Authority,
+        timeouts: Timeouts,
+        servers: &Arc<Servers>,
+    ) -> Result<Link, Fault> {
+        let (wire, credential) = Wire::open(authority, timeouts, servers).await?;
+        let machine = Client::with_credential(AGENT, credential);
+        Ok(Link {
+            wire,
+            machine,
+            timeouts,
+            working: VecDeque::new(),
+            parallel: false,
+            stale: false,
+            broken: false,
+            looked: Instant::now(),
+            job: None,
+        })
+    }
+
+    /// Which server it is.
+    pub(crate) fn origin(&self) -> Origin {
+        self.wire.origin()
+    }
+
+    /// Whether this connection rested and the server has not said anything since: what fails now may have been
+    /// closed long ago.
+    pub(crate) fn is_stale(&self) -> bool {
+        self.stale
+    }
+
+    /// Whether another request may follow.
+    pub(crate) fn is_usable(&self) -> bool {
+        !self.broken && self.machine.pending() == 0 && self.wire.unread().is_empty()
+    }
+
+    /// Whether the server serves other connections at the same time.
+    pub(crate) fn has_others(&self) -> bool {
+        self.parallel
+    }
+
+    /// Works for a job from now on.
+    pub(crate) fn works_for(mut self, job: &Arc<Progress>) -> Link {
+        self.job = Some(Arc::clone(job));
+        self
+    }
+
+    /// Goes to rest: holds no buffer while nothing is asked.
+    pub(crate) fn rest(&mut self) {
+        self.job = None;
+        self.wire.rest();
+    }
+
+    /// Comes back from rest; `false` if the server has closed meanwhile.
+    pub(crate) fn wake(&mut self) -> bool {
+        self.stale = true;
+        self.wire.is_quiet()
+    }
+
+    /// Asks and lets `take` have each event until it breaks. It runs where blocking is allowed.
+    pub(crate) async fn ask<T>(
+        &mut self,
+        request: &Request,
+        limiter: &Limiter,
+        mut take: impl FnMut(Event<'_>) -> Result<ControlFlow<T>, Fault>,
+    ) -> Result<T, Fault> {
+        self.send(request);
+        self.answers(limiter, |event| event.map_or(Ok(ControlFlow::Continue(())), &mut take)).await
+    }
+
+    /// Asks, without waiting for the answer: it comes after those to what was asked before.
+    pub(crate) fn send(&mut self, request: &Request) {
+        self.machine.request(request);
+        self.working.push_back(reading_time(self.timeouts));
+    }
+
+    /// Gives the next of the bytes that the content which was just announced skips.
+    pub(crate) fn skipped(&mut self, bytes: &[u8]) {
+        self.machine.skipped(bytes);
+    }
+
+    /// Lets `take` have each event until it breaks, and `None` while none comes for a while. It runs where blocking is allowed.
+    pub(crate) async fn answers<T>(
+        &mut self,
+        limiter: &Limiter,
+        mut take: impl FnMut(Option<Event<'_>>) -> Result<ControlFlow<T>, Fault>,
+    ) -> Result<T, Fault> {
+        let result = self.exchange(limiter, &mut take).await;
+        self.broken |= result.is_err() && self.machine.pending() > 0;
+        result
+    }
+
+    /// Asks one thing after the other without waiting for the answers, until there is nothing more to ask and everything
+    /// is answered. Each event is taken where blocking is allowed.
+    pub(crate) async fn converse(&mut self, limiter: &Limiter, talk: &mut impl Talk) -> Result<(), Fault> {
+        loop {
+            while self.machine.pending() < PIPELINED
+                && let Some((request, hashed)) = talk.next()
+            {
+                self.machine.request(&request);
+                self.working.push_back(hashing_time(hashed));
+            }
+            if self.machine.pending() == 0 {
+                return Ok(());
+            }
+            let mut answered = |event: Option<Event<'_>>| {
+                let Some(event) = event else { return talk.quiet().map(ControlFlow::Continue) };
+                let ends = matches!(event, Event::FilesEnd { .. });
+                talk.take(event)?;
+                Ok(match talk.skipped() {
+                    Some(bytes) => ControlFlow::Break(bytes),
+                    None if ends => ControlFlow::Break(Vec::new()),
+                    None => ControlFlow::Continue(()),
+                })
+            };
+            match self.exchange(limiter, &mut answered).await {
+                Ok(skipped) => self.machine.skipped(&skipped),
+                Err(fault) => {
+                    self.broken |= self.machine.pending() > 0;
+                    return Err(fault);
+                }
+            }
+        }
+    }
+
+    async fn exchange<T>(
+        &mut self,
+        limiter: &Limiter,
+        take: &mut impl FnMut(Option<Event<'_>>) -> Result<ControlFlow<T>, Fault>,
+    ) -> Result<T, Fault> {
+        self.wire.asked();
+        loop {
+            // A server need not read a request before the answer to an earlier one is sent: what comes is taken meanwhile.
+            let (count, pending) = self.wire.try_write(self.machine.outgoing())?;
+            self.machine.sent(count);
+            // The first time, what came with the answer before.
+            match block_in_place(|| self.receive(take))? {
+                Taken::Until(result) => return Ok(result),
+                Taken::Some => {
+                    yield_now().await;
+                    self.looked = Instant::now();
+                    continue;
+                }
+                Taken::All => {}
+            }
+            let turn = {
+                let mut turn = pin!(self.wire.turn(limiter, pending));
+                loop {
+                    tokio::select! {
+                        biased;
+                        turn = &mut turn => break turn,
+                        () = sleep(KEEP_INTERVAL) => drop(block_in_place(|| take(None))?),
+                    }
+                }
+            };
+            match turn? {
+                Turn::Writable => {}
+                Turn::Received => self.stale = false,
+                Turn::Ended => {
+                    self.broken = true;
+                    let violation = self.machine.end_of_stream().err();
+                    return Err(match violation {
+                        // A server beyond its limits closes like this, and so does one that is just starting, or what
+                        // stands before one that is away.
+                        Some(violation @ Violation::NotOurs(Stranger::Silent)) => {
+                            self.wire.closed(format!("{}: {violation}", self.wire.peer()))
+                        }
+                        Some(violation) => Fault::violation(self.wire.peer(), &violation),
+                        None => self.wire.closed(format!("{} closed the connection", self.wire.peer())),
+                    });
+                }
+            }
+        }
+    }
+
+    /// Handles received events, for at most [`SLICE`].
+    fn receive<T>(
+        &mut self,
+        take: &mut impl FnMut(Option<Event<'_>>) -> Result<ControlFlow<T>, Fault>,
+    ) -> Result<Taken<T>, Fault> {
+        loop {
+            if self.looked.elapsed() >= SLICE {
+                return Ok(Taken::Some);
+            }
+            let (used, event) = self.machine.receive(self.wire.unread()).map_err(|violation| {
+                self.broken = true;
+                Fault::violation(self.wire.peer(), &violation)
+            })?;
+            let idle = used == 0 && event.is_none();
+            self.broken |= matches!(event, Some(Event::Goodbye(_) | Event::Failed { request: 0, .. }));
+            let (mut hashed, mut works, mut prepares) = (Duration::ZERO, false, None);
+            match &event {
+                Some(Event::Hashes { hashes, .. }) => {
+                    hashed = hashing_time(BLOCK_SIZE.saturating_mul(hashes.len() as u64));
+                }
+                Some(Event::Working { .. }) => works = true,
+                Some(Event::Welcome(welcome)) => self.parallel = welcome.parallel > 1,
+                Some(Event::Content { content, .. }) => prepares = Some(compression_time(content)),
+                Some(Event::Data { .. }) => prepares = Some(Duration::ZERO),
+                _ => {}
+            }
+            if let Some(Event::Goodbye(goodbye)) = &event {
+                // There will be no answer, also where the server forgets to close.
+                let reason = goodbye.reason.trim();
+                return Err(Fault::lost(format!("{} closed the connection: {reason}", self.wire.peer())));
+            }
+            if let Some(job) = self.job.as_ref().filter(|_| event.is_some()) {
+                job.set_prepares(works);
+            }
+            let (is_event, pending) = (event.is_some(), self.machine.pending());
+            let flow = event.map_or(Ok(ControlFlow::Continue(())), |event| take(Some(event)));
+            self.wire.used(used);
+            self.wire.hashed(&mut hashed);
+            if let Some(time) = prepares {
+                self.wire.prepares(time);
+            }
+            match self.working.front_mut() {
+                Some(budget) if works => self.wire.works(budget)?,
+                _ if is_event => self.wire.answered(),
+                _ => {}
+            }
+            if self.working.len() > pending {
+                self.working.pop_front();
+            }
+            match flow? {
+                ControlFlow::Continue(()) if idle => return Ok(Taken::All),
+                ControlFlow::Continue(()) => {}
+                ControlFlow::Break(result) => return Ok(Taken::Until(result)),
+            }
+        }
+    }
+
+    async fn flush(&mut self) -> Result<(), Fault> {
+        while !self.machine.outgoing().is_empty() {
+            let count = self.wire.write(self.machine.outgoing()).await?;
+            self.machine.sent(count);
+        }
+        Ok(())
+    }
+
+    /// Says goodbye, without waiting for much.
+    pub(crate) async fn close(mut self) {
+        self.machine.goodbye("done");
+        // It closes either way.
+        let _ = timeout(FAREWELL, async {
+            let _ = self.flush().await;
+            self.wire.close().await;
+        })
+        .await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        cell::Cell,
+        future::poll_fn,
+        io::{Read, Write},
+        net::{SocketAddr, TcpListener, TcpStream},
+        task::Poll,
+    };
+
+    use crate::{
+        client::trust::Trust,
+        protocol::{
+            address::Security,
+            error::Code,
+            message::{Entries, Entry, Failure, Kind, List, Timestamp, Tree, Welcome},
+            outgoing::Outgoing,
+            server::{self, Server},
+        },
+    };
+
+    use super::*;
+
+    /// Requests of almost 4 KiB each: together more than what lies between the two ends below.
+    const REQUESTS: usize = 100;
+
+    /// Reads requests one at a time, and the next one only when the answer to the one before is sent.
+    fn serve(mut stream: TcpStream) {
+        let entry = |number: usize| Entry {
+            name: format!("{number:0250}"),
+            kind: Kind::Directory,
+            size: None,
+            modified: Timestamp { seconds: 0, nanoseconds: 0 },
+        };
+        let page = Entries { entries: (0..180).map(entry).collect(), more: false };
+        let (mut machine, mut out, mut input) = (Server::new(), Outgoing::new(), Vec::new());
+        loop {
+            let (used, event) = machine.receive(&input).unwrap();
+            input.drain(..used);
+            match event {
+                Some(server::Event::Hello(_)) => {
+                    machine.welcome(&Welcome { agent: "test".into(), pipeline: 1, parallel: 1 }, &mut out);
+                }
+                Some(server::Event::Request { id, .. }) => machine.entries(id, &page, &mut out),
+                Some(_) => return,
+                None if used > 0 => {}
+                None => {
+                    let mut buffer = [0; 1024];
+                    match stream.read(&mut buffer) {
+                        Ok(0) | Err(_) => return,
+                        Ok(count) => input.extend_from_slice(&buffer[..count]),
+                    }
+                }
+            }
+            let bytes = out.as_slice().to_vec();
+            out.sent(bytes.len());
+            if stream.write_all(&bytes).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// A link to a server without TLS.
+    async fn connect(at: SocketAddr) -> Link {
+        let authority = Authority::new("127.0.0.1", at.port(), Security::Plain);
+        let timeouts = Timeouts {
+            silence: Duration::from_secs(10),
+            speed_limit: 0,
+            speed_time: Duration::from_secs(10),
+        };
+        let servers = Arc::new(Servers::new(Trust::default()));
+        Link::open(&authority, timeouts, &servers).await.unwrap()
+    }
+
+    /// The answers that are in the buffer may keep the disk busy for longer than a transfer may take to stop.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_task_that_is_told_to_stop_does_not_take_all_that_came_first() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = listener.local_addr().unwrap();
+        let serving = std::thread::spawn(move || serve(listener.accept().unwrap().0));
+        let mut link = connect(at).await;
+        for _ in 0..REQUESTS {
+            link.send(&Request::List(List::default()));
+        }
+        let (limiter, stopped, mut late) = (Limiter::new(None), Cell::new(false), 0);
+        let answered = link.answers(&limiter, |event| {
+            if event.is_some() {
+                late += usize::from(stopped.replace(true));
+                std::thread::sleep(SLICE);
+            }
+            Ok(ControlFlow::<()>::Continue(()))
+        });
+        tokio::select! {
+            biased;
+            () = poll_fn(|_| if stopped.get() { Poll::Ready(()) } else { Poll::Pending }) => {}
+            answered = answered => answered.unwrap(),
+        }
+        assert_eq!(late, 0);
+        drop(link);
+        serving.join().unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn that_the_server_works_on_the_answer_is_shown_until_it_answers() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = listener.local_addr().unwrap();
+        let (answer, may_answer) = std::sync::mpsc::channel();
+        let serving = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let (mut machine, mut out, mut input) = (Server::new(), Outgoing::new(), Vec::new());
+            let id = loop {
+                let (used, event) = machine.receive(&input).unwrap();
+                input.drain(..used);
+                match event {
+                    Some(server::Event::Hello(_)) => {
+                        machine
+                            .welcome(&Welcome { agent: "test".into(), pipeline: 1, parallel: 1 }, &mut out);
+                    }
+                    Some(server::Event::Request { id, .. }) => break id,
+                    _ if used > 0 => {}
+                    _ => {
+                        let mut buffer = [0; 1024];
+                        let count = stream.read(&mut buffer).unwrap();
+                        input.extend_from_slice(&buffer[..count]);
+                    }
+                }
+            };
+            machine.working(id, &mut out);
+            stream.write_all(out.as_slice()).unwrap();
+            out.sent(out.as_slice().len());
+            may_answer.recv().unwrap();
+            let failure =
+                Failure { code: Code::NotFound, message: String::new(), path: None, retry_after: None };
+            machine.failure(id, &failure, &mut out);
+            stream.write_all(out.as_slice()).unwrap();
+        });
+        let progress = Arc::new(Progress::default());
+        let mut link = connect(at).await.works_for(&progress);
+        let asking = tokio::spawn(async move {
+            let request = Request::Tree(Tree { path: "x".into(), working: true, ..Tree::default() });
+            link.ask(&request, &Limiter::new(None), |event| match event {
+                Event::Failed { .. } => Ok(ControlFlow::Break(())),
+                _ => Ok(ControlFlow::Continue(())),
+            })
+            .await
+        });
+        while !progress.prepares() && !asking.is_finished() {
+            yield_now().await;
+        }
+        answer.send(()).unwrap();
+        asking.await.unwrap().unwrap();
+        assert!(!progress.prepares());
+        serving.join().unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_client_reads_while_it_writes() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        // What is accepted inherits it.
+        socket2::SockRef::from(&listener).set_recv_buffer_size(1).unwrap();
+        socket2::SockRef::from(&listener).set_send_buffer_size(1).unwrap();
+        let at = listener.local_addr().unwrap();
+        let serving = std::thread::spawn(move || serve(listener.accept().unwrap().0));
+        let mut link = connect(at).await;
+        link.wire.set_send_buffer(1);
+        for _ in 0..REQUESTS {
+            let path = "x/".repeat(2000);
+            link.send(&Request::List(List { path, after: None, ..List::default() }));
+        }
+        let mut left = REQUESTS;
+        let limiter = Limiter::new(None);
+        let answered = link.answers(&limiter, |event| {
+            left -= usize::from(matches!(event, Some(Event::Entries { .. })));
+            Ok(if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        });
+        answered.await.unwrap();
+        drop(link);
+        serving.join().unwrap();
+    }
+}

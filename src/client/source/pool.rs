@@ -1,0 +1,254 @@
+//! Connections at rest, for the next job of the same server.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    task::block_in_place,
+    time::{Instant, sleep_until},
+};
+
+use crate::{
+    client::{
+        error::Fault,
+        source::{dial, link::Link, patience::Timeouts},
+        trust::{Servers, Trust, origin::Origin},
+    },
+    protocol::address::Authority,
+};
+
+/// How long a connection may rest. Short: a single-threaded server serves nobody else meanwhile.
+const REST: Duration = Duration::from_millis(500);
+
+#[derive(Debug)]
+struct Resting {
+    until: Instant,
+    link: Link,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// Those of one server in the order in which they came to rest.
+    resting: HashMap<Authority, Vec<Resting>>,
+    /// Whether a task closes what has rested for too long.
+    swept: bool,
+    /// The number of transfers that run, by server.
+    transfers: HashMap<Authority, usize>,
+}
+
+/// A transfer from a server runs until this is dropped. One idle connection to the server stays open meanwhile: a server that is about to
+/// stop takes no new ones.
+#[derive(Debug)]
+pub(crate) struct Transfer {
+    pool: Arc<Pool>,
+    authority: Authority,
+}
+
+impl Drop for Transfer {
+    fn drop(&mut self) {
+        self.pool.with(|inner| {
+            if let Entry::Occupied(mut transfers) = inner.transfers.entry(self.authority.clone()) {
+                *transfers.get_mut() -= 1;
+                if *transfers.get() == 0 {
+                    transfers.remove();
+                }
+            }
+        });
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    inner: Mutex<Inner>,
+    timeouts: Timeouts,
+    servers: Arc<Servers>,
+}
+
+impl Pool {
+    pub(crate) fn new(timeouts: Timeouts, trust: Trust) -> Pool {
+        Pool { inner: Mutex::default(), timeouts, servers: Arc::new(Servers::new(trust)) }
+    }
+
+    /// The timeouts of its connections.
+    pub(crate) fn timeouts(&self) -> Timeouts {
+        self.timeouts
+    }
+
+    /// A transfer from this server begins.
+    pub(crate) fn begin(self: &Arc<Self>, authority: &Authority) -> Transfer {
+        self.with(|inner| *inner.transfers.entry(authority.clone()).or_default() += 1);
+        Transfer { pool: Arc::clone(self), authority: authority.clone() }
+    }
+
+    /// What is known of servers.
+    pub(crate) fn servers(&self) -> &Arc<Servers> {
+        &self.servers
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut Inner) -> T) -> T {
+        work(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A connection to the server: one at rest, or a new one.
+    pub(crate) async fn link(&self, authority: &Authority) -> Result<Link, Fault> {
+        while let Some(mut resting) = self.with(|inner| inner.resting.get_mut(authority).and_then(Vec::pop)) {
+            let link = &mut resting.link;
+            if link.wake() && block_in_place(|| self.is_trusted(authority, link.origin())) {
+                return Ok(resting.link);
+            }
+        }
+        self.fresh(authority).await
+    }
+
+    /// Whether the server of an idle connection is still trusted.
+    fn is_trusted(&self, authority: &Authority, origin: Origin) -> bool {
+        match origin {
+            Origin::Certificate(pin) => self.servers.is_still_trusted(authority, pin),
+            Origin::Plain(_) | Origin::Unknown => true,
+        }
+    }
+
+    /// A new connection to the server.
+    pub(crate) async fn fresh(&self, authority: &Authority) -> Result<Link, Fault> {
+        Link::open(authority, self.timeouts, &self.servers).await
+    }
+
+    /// A connection to the server of this origin.
+    ///
+    /// # Errors
+    /// There is no connection, or another server answers.
+    pub(crate) async fn link_to(&self, authority: &Authority, origin: Origin) -> Result<Link, Fault> {
+        self.link(authority).await.and_then(|link| must_be(link, authority, origin))
+    }
+
+    /// A new connection to the server of this origin. Errors: see [`Pool::link_to`].
+    pub(crate) async fn fresh_to(&self, authority: &Authority, origin: Origin) -> Result<Link, Fault> {
+        self.fresh(authority).await.and_then(|link| must_be(link, authority, origin))
+    }
+
+    /// Takes a connection that is no longer needed; it is closed if nobody asks for it soon.
+    pub(crate) fn put(self: &Arc<Self>, authority: &Authority, mut link: Link) {
+        if !link.is_usable() {
+            return;
+        }
+        link.rest();
+        let resting = Resting { until: Instant::now() + REST, link };
+        let swept = self.with(|inner| {
+            inner.resting.entry(authority.clone()).or_default().push(resting);
+            std::mem::replace(&mut inner.swept, true)
+        });
+        if !swept {
+            tokio::spawn(Arc::clone(self).sweep());
+        }
+    }
+
+    /// Closes what has rested for too long, until nothing rests.
+    async fn sweep(self: Arc<Self>) {
+        loop {
+            let now = Instant::now();
+            let (over, next) = self.with(|inner| {
+                inner.keep_for_transfers(now);
+                let over = inner.take(|resting| resting.until <= now);
+                let next = inner.resting.values().flatten().map(|resting| resting.until).min();
+                inner.swept = next.is_some();
+                (over, next)
+            });
+            close(over).await;
+            match next {
+                Some(next) => sleep_until(next).await,
+                None => return,
+            }
+        }
+    }
+
+    /// Says goodbye on all connections.
+    pub(crate) async fn close(&self) {
+        close(self.with(|inner| inner.take(|_| true))).await;
+    }
+}
+
+/// What one server has proven is not mixed with what another one says.
+fn must_be(link: Link, authority: &Authority, origin: Origin) -> Result<Link, Fault> {
+    if link.origin() == origin {
+        return Ok(link);
+    }
+    let peer = dial::peer(authority);
+    Err(Fault::changed(format!("{peer} shows another certificate than it did a moment ago")))
+}
+
+impl Inner {
+    /// Lets the connection that came to rest last stay for another while where a transfer runs, unless the server serves no others meanwhile.
+    fn keep_for_transfers(&mut self, now: Instant) {
+        for authority in self.transfers.keys() {
+            let last = self.resting.get_mut(authority).and_then(|links| links.last_mut());
+            if let Some(last) = last.filter(|last| last.until <= now && last.link.has_others()) {
+                last.until = now + REST;
+            }
+        }
+    }
+
+    fn take(&mut self, chosen: impl Fn(&Resting) -> bool) -> Vec<Link> {
+        let mut taken = Vec::new();
+        self.resting.retain(|_, links| {
+            taken.extend(links.extract_if(.., |resting| chosen(resting)).map(|resting| resting.link));
+            !links.is_empty()
+        });
+        taken
+    }
+}
+
+async fn close(links: Vec<Link>) {
+    for link in links {
+        link.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use crate::{
+        client::engine::listing,
+        protocol::path::RemotePath,
+        server::{self, Event},
+    };
+
+    use super::*;
+
+    /// A server that stops takes no new connection of a transfer that runs.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn one_idle_connection_stays_open_while_a_transfer_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let start = || {
+            let (events, seen) = mpsc::channel();
+            let sink = move |event: &Event| drop(events.send(event.clone()));
+            let server = server::start(server::Config::local(folder.path()), Arc::new(sink)).unwrap();
+            let authority = server.address().authority.clone();
+            (server, authority, seen)
+        };
+        let timeouts = Timeouts {
+            silence: Duration::from_secs(30),
+            speed_limit: 0,
+            speed_time: Duration::from_secs(30),
+        };
+        let pool = Arc::new(Pool::new(timeouts, Trust::default()));
+        let root = RemotePath::parse("").unwrap();
+        let ((_server, authority, seen), (_other, idle, closed)) = (start(), start());
+        let transfer = pool.begin(&authority);
+        for server in [&authority, &idle] {
+            listing::list(&pool, server, &root, None).await.unwrap();
+        }
+        // This one has rested for no longer than the other.
+        while !matches!(closed.recv().unwrap(), Event::Disconnected { .. }) {}
+        listing::list(&pool, &authority, &root, None).await.unwrap();
+        let before: Vec<Event> = seen.try_iter().collect();
+        let connected = before.iter().filter(|event| matches!(event, Event::Connected { .. }));
+        assert_eq!(connected.count(), 1, "{before:?}");
+        drop(transfer);
+        while !matches!(seen.recv().unwrap(), Event::Disconnected { .. }) {}
+    }
+}

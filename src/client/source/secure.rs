@@ -1,0 +1,242 @@
+//! TLS on a connection that was just made: the handshake, and what came of it.
+
+use std::{io, sync::Arc, time::Instant};
+
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, Error, InvalidMessage,
+    client::{Resumption, UnbufferedClientConnection},
+    pki_types::ServerName,
+};
+use tokio::{net::TcpStream, task::block_in_place};
+
+use crate::{
+    client::{
+        api::view::{Doubt, NewServer, TroubleKind},
+        error::Fault,
+        source::dial,
+        trust::{AcceptedBy, Belief, Distrust, Servers, Verifier},
+    },
+    platform::reason,
+    protocol::{address::Authority, error::Stranger, message::Credential, pin::Pin, token_proof::TokenProof},
+    text::ShowPath,
+    tls::{self, Session},
+};
+/// A connection with TLS, without its socket.
+pub(crate) type Secure = Session<UnbufferedClientConnection>;
+
+/// Bytes that are read at once.
+const READ: usize = 16 * 1024;
+
+/// A connection to a trusted server.
+pub(crate) struct Secured {
+    /// The TLS session.
+    pub session: Box<Secure>,
+    /// The pin of the certificate that the server has proven to own.
+    pub pin: Pin,
+    /// The credential to send, if the address has a token.
+    pub credential: Option<Credential>,
+}
+
+/// Performs the TLS handshake, and verifies the server.
+pub(crate) async fn secure(
+    stream: &TcpStream,
+    authority: &Authority,
+    servers: &Arc<Servers>,
+) -> Result<Secured, Fault> {
+    let (peer, began) = (dial::peer(authority), Instant::now());
+    let verifier = Arc::new(Verifier::new(Arc::clone(servers), authority.clone()));
+    let mut session = Box::new(begin(authority, &verifier).map_err(|error| {
+        Fault::never(TroubleKind::Connection, format!("cannot speak TLS with {peer}: {error}"))
+    })?);
+    let mut first = Vec::new();
+    loop {
+        // Nothing comes inside of TLS before we have said something; if it does, it is no server of ours.
+        // To judge the certificate, files are read, and their lock is waited for.
+        let opened = block_in_place(|| session.open(&mut Vec::new()));
+        let closed = |message: String| match first.is_empty() {
+            true => Fault::silent(began, message),
+            false => Fault::lost(message),
+        };
+        let lost = |error: io::Error| {
+            closed(format!("the connection to {peer} was lost in the TLS handshake: {}", reason(&error)))
+        };
+        flush(stream, &mut session).await.map_err(lost)?;
+        if let Err(error) = opened {
+            return Err(match verifier.distrust() {
+                Some(distrust) => refused(&distrust, authority, servers),
+                None => failed(&peer, &error, &first),
+            });
+        }
+        if session.is_established() {
+            let (pin, belief) = verifier.found().ok_or_else(|| {
+                Fault::never(
+                    TroubleKind::Connection,
+                    format!("{peer} shows no certificate; check host and port"),
+                )
+            })?;
+            let credential = credential(authority, session.protocol(), pin, belief)?;
+            if belief == Belief::New {
+                tracing::info!("{authority}: a new server, accepted with the certificate {pin}");
+                let accepted = block_in_place(|| servers.accept(authority, pin, AcceptedBy::FirstUse));
+                accepted.map_err(|distrust| refused(&distrust, authority, servers))?;
+            }
+            return Ok(Secured { session, pin, credential });
+        }
+        let count = receive(stream, &mut session).await.map_err(lost)?;
+        if count == 0 {
+            return Err(closed(format!("{peer} closed the connection in the TLS handshake")));
+        }
+        if first.is_empty() {
+            first.extend_from_slice(session.unread());
+        }
+    }
+}
+
+/// Returns the credential to send if the address has a token: a proof; or the token itself, for a server of an earlier version
+/// whose certificate is verified.
+fn credential(
+    authority: &Authority,
+    selected: Option<&[u8]>,
+    pin: Pin,
+    belief: Belief,
+) -> Result<Option<Credential>, Fault> {
+    let peer = dial::peer(authority);
+    match (selected, &authority.token) {
+        (Some(tls::PROOF_PROTOCOL | tls::TOKEN_PROTOCOL), None) => Ok(None),
+        (Some(tls::PROOF_PROTOCOL), Some(token)) => {
+            let nonce = tls::random().map_err(|error| {
+                Fault::never(TroubleKind::Other, format!("cannot prove the token: {error}"))
+            })?;
+            Ok(Some(Credential::Proof(TokenProof::new(token, pin, nonce))))
+        }
+        (Some(tls::TOKEN_PROTOCOL), Some(token)) if belief == Belief::Verified => {
+            Ok(Some(Credential::Token(token.clone())))
+        }
+        (Some(tls::TOKEN_PROTOCOL), Some(_)) => {
+            let mut fault = Fault::never(
+                TroubleKind::Refused,
+                format!(
+                    "{peer} is an older version that needs the token itself, and its certificate {pin} is not verified: \
+                     paste the whole address that the server shows"
+                ),
+            );
+            let new = NewServer { authority: authority.clone(), pin };
+            fault.trouble.doubt = Some(Box::new(Doubt::New(new)));
+            Err(fault)
+        }
+        // What the server of another protocol does with a token is unknown.
+        _ => Err(Fault::never(
+            TroubleKind::Connection,
+            format!("{peer} speaks TLS, but is no fdsp server; check host and port"),
+        )),
+    }
+}
+
+fn begin(authority: &Authority, verifier: &Arc<Verifier>) -> Result<Secure, Error> {
+    let mut config = ClientConfig::builder_with_provider(tls::provider())
+        .with_protocol_versions(tls::VERSIONS)?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::clone(verifier) as _)
+        .with_no_client_auth();
+    config.alpn_protocols = tls::PROTOCOLS.map(<[u8]>::to_vec).into();
+    // A session that goes on would not show its certificate again.
+    config.resumption = Resumption::disabled();
+    // The zone of an address is no business of the server.
+    let host = authority.host.split('%').next().unwrap_or_default().to_owned();
+    let name = ServerName::try_from(host).map_err(|_| Error::UnsupportedNameType)?;
+    Ok(Session::new(UnbufferedClientConnection::new(Arc::new(config), name)?))
+}
+
+async fn flush(stream: &TcpStream, session: &mut Secure) -> io::Result<()> {
+    while !session.outgoing().is_empty() {
+        stream.writable().await?;
+        match stream.try_write(session.outgoing()) {
+            Ok(count) => session.sent(count),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+async fn receive(stream: &TcpStream, session: &mut Secure) -> io::Result<usize> {
+    loop {
+        stream.readable().await?;
+        match stream.try_read(session.space(READ)) {
+            Ok(count) => {
+                session.received(count);
+                return Ok(count);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The certificate is not to be believed.
+fn refused(distrust: &Distrust, authority: &Authority, servers: &Servers) -> Fault {
+    let peer = dial::peer(authority);
+    let file = servers.file().unwrap_or("the known servers".as_ref()).shown();
+    let refused = |message: String| Fault::never(TroubleKind::Refused, message);
+    let other = |what: String| {
+        let message = format!("SERVER IDENTITY CHANGED: {peer}: {what}");
+        tracing::error!("{message}");
+        let mut fault = refused(message);
+        fault.trouble.doubt = Some(Box::new(Doubt::Other(authority.clone())));
+        fault
+    };
+    match distrust {
+        Distrust::Unknown { found } => {
+            let mut fault = refused(format!(
+                "{peer} is not known yet, its certificate is {found}; if that is what the server shows, accept it with \
+                 --accept-new, or paste the whole address that the server shows"
+            ));
+            let new = NewServer { authority: authority.clone(), pin: *found };
+            fault.trouble.doubt = Some(Box::new(Doubt::New(new)));
+            fault
+        }
+        Distrust::WrongPin { expected, found } => other(format!(
+            "its certificate is {found}, the pin is {expected}; the connection may be intercepted, or the server was \
+             set up again: then paste the new address that it shows"
+        )),
+        Distrust::Changed { known, found } => other(format!(
+            "its certificate is {found}, and was {known}; the connection may be intercepted, or the server was set up \
+             again: if you are sure of that, delete its line from '{file}'"
+        )),
+        Distrust::File(error) => {
+            refused(format!("{peer} cannot be trusted: '{file}' cannot be used: {}", reason(error)))
+        }
+    }
+}
+
+/// It came to no certificate, or not beyond it. `first` is what came first.
+fn failed(peer: &str, error: &Error, first: &[u8]) -> Fault {
+    let never = |words: &str| Fault::never(TroubleKind::Connection, format!("{peer} {words}"));
+    match error {
+        Error::AlertReceived(AlertDescription::UnexpectedMessage) => never(
+            "speaks without TLS; if that is meant, use fdsp+plain:// instead of fdsp://, or --plain with -H",
+        ),
+        Error::AlertReceived(AlertDescription::NoApplicationProtocol) => {
+            never("speaks TLS, but is not an fdsp server; check host and port")
+        }
+        Error::AlertReceived(AlertDescription::ProtocolVersion) => {
+            never("speaks only an old version of TLS; check host and port")
+        }
+        Error::AlertReceived(alert) => never(&format!("refuses TLS ({alert:?}); check host and port")),
+        Error::InvalidMessage(InvalidMessage::InvalidContentType) => match Stranger::of(first) {
+            Some(stranger @ (Stranger::Http | Stranger::Ssh)) => {
+                never(&format!("{stranger}; check host and port"))
+            }
+            _ => never(
+                "does not answer with TLS; check host and port, or if it speaks without TLS, use fdsp+plain:// or \
+                 --plain",
+            ),
+        },
+        Error::InvalidCertificate(CertificateError::BadSignature) => {
+            never("does not have the key of the certificate that it shows; the connection may be intercepted")
+        }
+        Error::PeerIncompatible(_) => never(&format!("speaks another TLS: {error}; check host and port")),
+        // Bytes can be damaged on their way; a new connection may do.
+        error => Fault::lost(format!("{peer}: TLS failed: {error}")),
+    }
+}

@@ -1,0 +1,398 @@
+//! The bytes of one connection: a stream, with or without TLS, a receive buffer that exists only while content comes,
+//! and the timeout.
+
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::{io::Interest, net::TcpStream, time::timeout};
+
+use crate::{
+    client::{
+        api::view::TroubleKind,
+        error::Fault,
+        source::{
+            dial,
+            patience::{Patience, Timeouts},
+            secure::{Secure, Secured, secure},
+        },
+        transfer::rate::Limiter,
+        trust::{Servers, origin::Origin},
+    },
+    platform::reason,
+    protocol::{
+        address::{Authority, Security},
+        message::Credential,
+    },
+    units,
+};
+
+/// Bytes of the receive buffer at first: enough for answers and small files.
+const SMALL: usize = 64 * 1024;
+/// Bytes of it once that was filled: large reads are what makes a receiver fast.
+const LARGE: usize = 512 * 1024;
+/// The same with TLS, which needs them twice: as they came, and as what is in them.
+const LARGE_SECURE: usize = 256 * 1024;
+
+/// What the connection was ready for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// Bytes were received.
+    Received,
+    /// It takes bytes again.
+    Writable,
+    /// The stream has ended.
+    Ended,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    stream: TcpStream,
+    /// What makes records of what is written, and content of what is read.
+    secure: Option<Box<Secure>>,
+    origin: Origin,
+    /// What was received and not used is at `start..end`; behind that there is room, without TLS.
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// Bytes to read at once.
+    size: usize,
+    peer: String,
+    patience: Patience,
+    /// When connecting began.
+    began: Instant,
+    /// Something was received.
+    heard: bool,
+}
+
+impl Wire {
+    /// Connects, and verifies a server with TLS. Also returns the credential to send, if the address has a token.
+    pub(crate) async fn open(
+        authority: &Authority,
+        timeouts: Timeouts,
+        servers: &Arc<Servers>,
+    ) -> Result<(Wire, Option<Credential>), Fault> {
+        if authority.token.is_some() && !servers.may_have_token(authority) {
+            let message = "without TLS others on the network could read the token; use fdsp:// instead of \
+                           fdsp+plain://, or add --plain to send it all the same";
+            return Err(Fault::never(TroubleKind::Refused, message));
+        }
+        let (peer, began) = (dial::peer(authority), Instant::now());
+        let stream = dial::dial(authority, timeouts.silence).await?;
+        let (secure, origin, credential) = match authority.security {
+            Security::Plain => {
+                (None, Origin::plain(&authority.host), authority.token.clone().map(Credential::Token))
+            }
+            Security::Tls { .. } => {
+                let handshake = timeout(timeouts.silence, secure(&stream, authority, servers)).await;
+                let seconds = timeouts.silence.as_secs_f32();
+                let Secured { session, pin, credential } = handshake.map_err(|_| {
+                    let message = format!("the TLS handshake with {peer} took longer than {seconds} s");
+                    Fault::silent(began, message)
+                })??;
+                (Some(session), Origin::Certificate(pin), credential)
+            }
+        };
+        let wire = Wire {
+            stream,
+            heard: secure.is_some(),
+            secure,
+            origin,
+            buffer: Vec::new(),
+            start: 0,
+            end: 0,
+            size: SMALL,
+            peer,
+            patience: Patience::new(timeouts),
+            began,
+        };
+        Ok((wire, credential))
+    }
+
+    /// The other side, for people.
+    pub(crate) fn peer(&self) -> &str {
+        &self.peer
+    }
+
+    /// Which server it is.
+    pub(crate) fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// Bytes that were received and not used.
+    pub(crate) fn unread(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
+    }
+
+    /// The first `count` of them were used.
+    pub(crate) fn used(&mut self, count: usize) {
+        self.start = (self.start + count).min(self.end);
+    }
+
+    /// Frees the buffer: nothing comes for a while.
+    pub(crate) fn rest(&mut self) {
+        if self.start == self.end {
+            (self.buffer, self.start, self.end, self.size) = (Vec::new(), 0, 0, SMALL);
+            if let Some(secure) = &mut self.secure {
+                secure.release();
+            }
+        }
+    }
+
+    /// Writes some of `bytes`; how many.
+    pub(crate) async fn write(&mut self, bytes: &[u8]) -> Result<usize, Fault> {
+        let Some(secure) = &mut self.secure else { return self.write_raw(bytes).await };
+        if let Err(error) = secure.seal(bytes) {
+            return Err(self.failed(&error));
+        }
+        self.flush().await?;
+        Ok(bytes.len())
+    }
+
+    /// Writes what the connection takes of `bytes` without waiting; how many of them, and whether anything is left to write.
+    pub(crate) fn try_write(&mut self, bytes: &[u8]) -> Result<(usize, bool), Fault> {
+        let Some(secure) = &mut self.secure else {
+            let count = self.try_write_raw(bytes)?;
+            return Ok((count, count < bytes.len()));
+        };
+        if !bytes.is_empty()
+            && let Err(error) = secure.seal(bytes)
+        {
+            return Err(self.failed(&error));
+        }
+        while let Some(secure) = &self.secure
+            && !secure.outgoing().is_empty()
+        {
+            let count = self.try_write_raw(secure.outgoing())?;
+            if count == 0 {
+                return Ok((bytes.len(), true));
+            }
+            if let Some(secure) = &mut self.secure {
+                secure.sent(count);
+            }
+        }
+        Ok((bytes.len(), false))
+    }
+
+    fn try_write_raw(&self, mut bytes: &[u8]) -> Result<usize, Fault> {
+        let length = bytes.len();
+        while !bytes.is_empty() {
+            match self.stream.try_write(bytes) {
+                Ok(count) => bytes = &bytes[count..],
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(self.lost(&error)),
+            }
+        }
+        Ok(length - bytes.len())
+    }
+
+    /// Writes the records that wait.
+    async fn flush(&mut self) -> Result<(), Fault> {
+        while let Some(secure) = &self.secure
+            && !secure.outgoing().is_empty()
+        {
+            let count = self.write_raw(secure.outgoing()).await?;
+            if let Some(secure) = &mut self.secure {
+                secure.sent(count);
+            }
+        }
+        Ok(())
+    }
+
+    async fn write_raw(&self, bytes: &[u8]) -> Result<usize, Fault> {
+        loop {
+            timeout(self.silence(), self.stream.writable()).await.map_err(|_| self.stalled())?.ok();
+            match self.stream.try_write(bytes) {
+                Ok(count) => return Ok(count),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(self.lost(&error)),
+            }
+        }
+    }
+
+    /// Something is asked, to which the answer is waited for from now on.
+    pub(crate) fn asked(&mut self) {
+        self.patience.begin();
+    }
+
+    /// The server has hashed; see [`Patience::hashed`].
+    pub(crate) fn hashed(&mut self, budget: &mut Duration) {
+        self.patience.hashed(budget);
+    }
+
+    /// The server says that it works; see [`Patience::works`].
+    pub(crate) fn works(&mut self, budget: &mut Duration) -> Result<(), Fault> {
+        if self.patience.works(budget) {
+            return Ok(());
+        }
+        Err(Fault::too_slow(format!(
+            "{} only said that it works, for longer than that may take; raise --timeout, or ask for less",
+            self.peer
+        )))
+    }
+
+    /// The server has sent more than that it works.
+    pub(crate) fn answered(&mut self) {
+        self.patience.answered();
+    }
+
+    /// The server prepares what it sends next; see [`Patience::prepares`].
+    pub(crate) fn prepares(&mut self, time: Duration) {
+        self.patience.prepares(time);
+    }
+
+    fn silence(&self) -> Duration {
+        self.patience.silence()
+    }
+
+    /// Waits until it can be read, or with `pending`, until it can be read or written. Also yields now and then while it always can.
+    async fn ready(&self, pending: bool) -> Result<bool, Fault> {
+        let interest = if pending { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
+        let ready = timeout(self.silence(), self.stream.ready(interest)).await.map_err(|_| self.stalled())?;
+        Ok(pending && ready.is_ok_and(|ready| ready.is_writable()))
+    }
+
+    /// Reads once, as much as the limit allows; `false` at the end of the stream.
+    pub(crate) async fn fill(&mut self, limiter: &Limiter) -> Result<bool, Fault> {
+        Ok(self.turn(limiter, false).await? != Turn::Ended)
+    }
+
+    /// Reads once, as much as the limit allows, or with `pending`, returns when something can be written.
+    pub(crate) async fn turn(&mut self, limiter: &Limiter, pending: bool) -> Result<Turn, Fault> {
+        if self.secure.is_some() {
+            return self.turn_secure(limiter, pending).await;
+        }
+        limiter.allowed().await;
+        let was_full = self.end == self.buffer.len();
+        if self.start > 0 {
+            self.buffer.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+        }
+        if was_full {
+            self.buffer.resize(self.size, 0);
+            self.size = LARGE;
+        }
+        let room = self.end.saturating_add(limiter.quantum()).min(self.buffer.len());
+        loop {
+            let since = Instant::now();
+            if self.ready(pending).await? {
+                return Ok(Turn::Writable);
+            }
+            match self.stream.try_read(&mut self.buffer[self.end..room]) {
+                Ok(count) => {
+                    self.end += count;
+                    self.heard |= count > 0;
+                    limiter.spend(count);
+                    return match self.patience.took(since, count) {
+                        true if count == 0 => Ok(Turn::Ended),
+                        true => Ok(Turn::Received),
+                        false => Err(self.trickles()),
+                    };
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(self.lost(&error)),
+            }
+        }
+    }
+
+    /// The same with TLS: reads until there is content.
+    async fn turn_secure(&mut self, limiter: &Limiter, pending: bool) -> Result<Turn, Fault> {
+        self.buffer.drain(..self.start);
+        (self.start, self.end) = (0, self.buffer.len());
+        loop {
+            limiter.allowed().await;
+            let since = Instant::now();
+            if self.ready(pending).await? {
+                return Ok(Turn::Writable);
+            }
+            let Some(secure) = &mut self.secure else { return Ok(Turn::Ended) };
+            let place = secure.space(self.size);
+            let room = place.len().min(limiter.quantum());
+            match self.stream.try_read(&mut place[..room]) {
+                Ok(0) if secure.has_ended() => return Ok(Turn::Ended),
+                Ok(0) => return Err(self.cut_off()),
+                Ok(count) => {
+                    if count == self.size {
+                        self.size = LARGE_SECURE;
+                    }
+                    secure.received(count);
+                    limiter.spend(count);
+                    if !self.patience.took(since, count) {
+                        return Err(self.trickles());
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                Err(error) => return Err(self.lost(&error)),
+            }
+            let (opened, ended) = (secure.open(&mut self.buffer), secure.has_ended());
+            // An answer to a change of keys, or what the server is to be told of its fault.
+            let flushed = self.flush().await;
+            if let Err(error) = opened {
+                return Err(self.failed(&error));
+            }
+            flushed?;
+            let before = std::mem::replace(&mut self.end, self.buffer.len());
+            if self.end > before {
+                return Ok(Turn::Received);
+            }
+            if ended {
+                return Ok(Turn::Ended);
+            }
+        }
+    }
+
+    /// Ends our side in order, as far as that goes without waiting for much.
+    pub(crate) async fn close(&mut self) {
+        if let Some(secure) = &mut self.secure {
+            secure.close();
+        }
+        // It closes either way.
+        let _ = self.flush().await;
+    }
+
+    /// Lets the system take few bytes that the server has not read.
+    #[cfg(test)]
+    pub(crate) fn set_send_buffer(&self, bytes: usize) {
+        socket2::SockRef::from(&self.stream).set_send_buffer_size(bytes).unwrap();
+    }
+
+    /// Whether nothing was said or closed while nobody listened.
+    pub(crate) fn is_quiet(&self) -> bool {
+        let mut byte = [0];
+        matches!(self.stream.try_read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// The connection ended without an answer.
+    pub(crate) fn closed(&self, message: impl AsRef<str>) -> Fault {
+        if self.heard { Fault::lost(message) } else { Fault::silent(self.began, message) }
+    }
+
+    fn lost(&self, error: &io::Error) -> Fault {
+        self.closed(format!("the connection to {} was lost: {}", self.peer, reason(error)))
+    }
+
+    fn failed(&self, error: &rustls::Error) -> Fault {
+        Fault::lost(format!("the connection to {} was lost: TLS failed: {error}", self.peer))
+    }
+
+    fn cut_off(&self) -> Fault {
+        Fault::lost(format!("the connection to {} was cut off", self.peer))
+    }
+
+    fn trickles(&self) -> Fault {
+        let Timeouts { speed_limit, speed_time, .. } = self.patience.timeouts();
+        Fault::too_slow(format!(
+            "{} sent less than {} for {} s",
+            self.peer,
+            units::rate(speed_limit as f64),
+            speed_time.as_secs_f32()
+        ))
+    }
+
+    fn stalled(&self) -> Fault {
+        self.closed(format!("{} sent nothing for {} s", self.peer, self.silence().as_secs_f32()))
+    }
+}

@@ -1,0 +1,198 @@
+//! What a transfer counts while it runs; read by whoever wants to know, whenever they want.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+};
+
+use crate::client::transfer::blocks::Blocks;
+
+/// A file of a tree takes about as long as this many bytes of content.
+const FILE_COST: u64 = 4096;
+
+/// Done and total of a tree as a measure of the time that it takes: its bytes, and its files.
+pub(crate) fn work(bytes: (u64, u64), files: (u64, u64)) -> (u64, u64) {
+    let sum = |bytes: u64, files: u64| bytes.saturating_add(files.saturating_mul(FILE_COST));
+    (sum(bytes.0, files.0), sum(bytes.1, files.1))
+}
+
+/// Counters of one job, written by its transfer alone.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    received: AtomicU64,
+    verified: AtomicU64,
+    crossed: AtomicU64,
+    position: AtomicU64,
+    files: AtomicU64,
+    segments: AtomicU64,
+    /// A tree is listed and prepared, or the last that the server said is that it works on the answer.
+    prepares: AtomicBool,
+    /// What this is a part of.
+    whole: Option<Arc<Progress>>,
+}
+
+/// How much of a file is on the disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Here {
+    /// Bytes, verified or not.
+    pub(crate) received: u64,
+    /// Bytes of verified blocks.
+    pub(crate) verified: u64,
+}
+
+impl Progress {
+    /// Of a job that goes on from here.
+    pub(crate) fn new(received: u64, position: u64) -> Progress {
+        Progress { received: received.into(), position: position.into(), ..Progress::default() }
+    }
+
+    /// Of a part of something, which counts there, too. So much of the part is counted there already.
+    pub(crate) fn part_of(whole: &Arc<Progress>, here: Here) -> Progress {
+        Progress {
+            received: here.received.into(),
+            verified: here.verified.into(),
+            position: here.received.into(),
+            whole: Some(Arc::clone(whole)),
+            ..Progress::default()
+        }
+    }
+
+    /// Bytes of the content that are here, on the disk, verified or not.
+    pub(crate) fn received(&self) -> u64 {
+        self.received.load(Relaxed)
+    }
+
+    /// Bytes of verified blocks or files; never more than were received.
+    pub(crate) fn verified(&self) -> u64 {
+        self.verified.load(Relaxed)
+    }
+
+    /// Bytes of content that crossed the wire in this try.
+    pub(crate) fn crossed(&self) -> u64 {
+        self.crossed.load(Relaxed)
+    }
+
+    /// Progress: of a file the bytes received, of an archive those of its sources.
+    pub(crate) fn position(&self) -> u64 {
+        self.position.load(Relaxed)
+    }
+
+    /// Files of a tree that are there.
+    pub(crate) fn files(&self) -> u64 {
+        self.files.load(Relaxed)
+    }
+
+    /// Files of a tree are there.
+    pub(crate) fn add(&self, bytes: u64, files: u64) {
+        self.received.fetch_add(bytes, Relaxed);
+        self.verified.fetch_add(bytes, Relaxed);
+        self.position.fetch_add(bytes, Relaxed);
+        self.files.fetch_add(files, Relaxed);
+    }
+
+    /// So much of a tree is there, in this many complete files among others.
+    pub(crate) fn set(&self, here: Here, files: u64) {
+        self.received.store(here.received, Relaxed);
+        self.verified.store(here.verified, Relaxed);
+        self.position.store(here.received, Relaxed);
+        self.files.store(files, Relaxed);
+    }
+
+    /// These blocks are here. `is_file`: the position is what was received.
+    pub(crate) fn set_here(&self, blocks: &Blocks, is_file: bool) {
+        self.set_received(blocks.received());
+        self.set_verified(blocks.bytes());
+        if is_file {
+            self.set_position(blocks.received());
+        }
+    }
+
+    /// Bytes of a content that nothing verifies were received.
+    pub(crate) fn set_unverified(&self, bytes: u64) {
+        self.set_received(bytes);
+        self.set_position(bytes);
+    }
+
+    fn set_received(&self, bytes: u64) {
+        let before = self.received.swap(bytes, Relaxed);
+        if let Some(whole) = &self.whole {
+            // Less than before is a step back, which wraps around.
+            whole.received.fetch_add(bytes.wrapping_sub(before), Relaxed);
+        }
+    }
+
+    pub(crate) fn set_verified(&self, bytes: u64) {
+        let before = self.verified.swap(bytes, Relaxed);
+        if let Some(whole) = &self.whole {
+            // Less than before is a step back, which wraps around.
+            whole.verified.fetch_add(bytes.wrapping_sub(before), Relaxed);
+        }
+    }
+
+    pub(crate) fn add_crossed(&self, bytes: u64) {
+        self.crossed.fetch_add(bytes, Relaxed);
+        if let Some(whole) = &self.whole {
+            whole.crossed.fetch_add(bytes, Relaxed);
+        }
+    }
+
+    /// Whether a tree is listed and prepared, or the last that the server said is that it works on the answer.
+    pub(crate) fn prepares(&self) -> bool {
+        self.prepares.load(Relaxed)
+    }
+
+    pub(crate) fn set_prepares(&self, prepares: bool) {
+        self.prepares.store(prepares, Relaxed);
+        if let Some(whole) = &self.whole {
+            whole.set_prepares(prepares);
+        }
+    }
+
+    /// Connections on which content comes.
+    pub(crate) fn segments(&self) -> u64 {
+        self.segments.load(Relaxed)
+    }
+
+    pub(crate) fn segment_begins(&self) {
+        self.segments.fetch_add(1, Relaxed);
+        if let Some(whole) = &self.whole {
+            whole.segment_begins();
+        }
+    }
+
+    pub(crate) fn segment_ends(&self) {
+        self.segments.fetch_sub(1, Relaxed);
+        if let Some(whole) = &self.whole {
+            whole.segment_ends();
+        }
+    }
+
+    /// More bytes were received. `is_file`: the position is what was received.
+    pub(crate) fn advance(&self, bytes: u64, is_file: bool) {
+        self.received.fetch_add(bytes, Relaxed);
+        if is_file {
+            self.position.fetch_add(bytes, Relaxed);
+        }
+        if let Some(whole) = &self.whole {
+            whole.advance(bytes, is_file);
+        }
+    }
+
+    /// Bytes that were counted have to come again.
+    pub(crate) fn retreat(&self, bytes: u64, is_file: bool) {
+        self.received.fetch_sub(bytes, Relaxed);
+        if is_file {
+            self.position.fetch_sub(bytes, Relaxed);
+        }
+        if let Some(whole) = &self.whole {
+            whole.retreat(bytes, is_file);
+        }
+    }
+
+    pub(crate) fn set_position(&self, bytes: u64) {
+        let before = self.position.swap(bytes, Relaxed);
+        if let Some(whole) = &self.whole {
+            whole.position.fetch_add(bytes.wrapping_sub(before), Relaxed);
+        }
+    }
+}

@@ -1,0 +1,390 @@
+//! Which blocks of a content are asked for on which connection: each of them once, whatever becomes of the
+//! connections. No I/O, and time is an argument.
+//!
+//! What is missing is given out from the front in ranges of a few seconds' work, so that all connections end
+//! at about the same time. When nothing is left to give, a connection without work takes blocks from one that would
+//! take longer; never the block that is just coming there. A block of which some bytes are here already is the first of a range, since
+//! only of that one these bytes need not be sent again.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    ops::Range,
+    time::{Duration, Instant},
+};
+
+use crate::client::transfer::blocks::Blocks;
+
+/// So many blocks are worth a connection of their own.
+pub(crate) const WORTH: u64 = 8;
+/// Most blocks of one request, where there are several connections.
+const MOST: u64 = 256;
+/// Blocks of the first request of a connection whose pace is not known.
+const FIRST: u64 = 4;
+/// Most requests of one connection that wait for their answers.
+const REQUESTS: usize = 16;
+/// So much work is asked for ahead, so that a connection never idles for a round trip.
+const AHEAD: f64 = 4.0;
+/// Work that is done sooner than this (in seconds) is not worth taking away.
+const SOON: f64 = 2.0;
+/// A connection from which nothing comes for so long is given up if it alone is waited for.
+const STALLED: Duration = Duration::from_secs(3);
+
+/// A connection of a job.
+pub(crate) type SegmentId = u32;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Ranges {
+    /// What nobody was asked for: ends by beginnings.
+    free: BTreeMap<u64, u64>,
+    /// Bytes that are here of blocks that are not whole.
+    begun: BTreeMap<u64, u32>,
+    holds: BTreeMap<SegmentId, Hold>,
+    /// Blocks of the content, once its size is known.
+    blocks: Option<u64>,
+    /// Whether what was missing at first is worth several connections.
+    shared: bool,
+    /// Most blocks of a request while the size is not known.
+    most: u64,
+    /// Rises whenever blocks were kept of which nobody has said that the content was still the same after them.
+    doubts: u64,
+    /// Up to which of these doubts an answer that was asked for later has come to its end.
+    settled: u64,
+}
+
+/// What one connection was asked for.
+#[derive(Debug)]
+struct Hold {
+    asked: VecDeque<Asked>,
+    /// Seconds that a block takes.
+    pace: Option<f64>,
+    /// When the last block came.
+    block: Instant,
+    /// When anything came.
+    heard: Instant,
+}
+
+#[derive(Debug)]
+struct Asked {
+    /// What is still to come, as far as it was not taken away.
+    left: Range<u64>,
+    /// The doubts of the time at which it was asked for.
+    doubts: u64,
+    /// Whether anything of it was kept.
+    kept: bool,
+}
+
+impl Hold {
+    fn left(&self) -> u64 {
+        self.asked.iter().map(|asked| length(&asked.left)).fold(0, u64::saturating_add)
+    }
+
+    /// Blocks that are to be asked for at once.
+    fn ahead(&self) -> u64 {
+        match self.pace {
+            Some(pace) => ((AHEAD / pace) as u64).clamp(1, MOST),
+            None => FIRST,
+        }
+    }
+
+    /// Seconds until all of it is here, as far as can be told.
+    fn expected(&self, now: Instant) -> f64 {
+        let silent = now.saturating_duration_since(self.block).as_secs_f64();
+        let pace = self.pace.unwrap_or(silent);
+        match self.left() {
+            0 => 0.0,
+            left => pace.max(silent) + pace * (left - 1) as f64,
+        }
+    }
+}
+
+fn length(range: &Range<u64>) -> u64 {
+    range.end.saturating_sub(range.start)
+}
+
+impl Ranges {
+    /// What is `missing` of a content of `size` bytes, where that is known. `most`: as many blocks are asked for at
+    /// once before it is. `proven`: the server said, after all that is here, that the content is still the same.
+    pub(crate) fn new(missing: &[Range<u64>], size: Option<u64>, most: u64, proven: bool) -> Ranges {
+        let mut ranges = Ranges {
+            free: missing.iter().map(|range| (range.start, range.end)).collect(),
+            begun: BTreeMap::new(),
+            holds: BTreeMap::new(),
+            blocks: None,
+            shared: false,
+            most,
+            doubts: u64::from(!proven),
+            settled: 0,
+        };
+        if let Some(size) = size {
+            ranges.known(size);
+        }
+        ranges
+    }
+
+    /// Some bytes of these blocks are here.
+    pub(crate) fn with_begun(self, begun: BTreeMap<u64, u32>) -> Ranges {
+        Ranges { begun, ..self }
+    }
+
+    /// The blocks of which some bytes are here.
+    pub(crate) fn begun(&self) -> &BTreeMap<u64, u32> {
+        &self.begun
+    }
+
+    /// Bytes that are here of a block.
+    pub(crate) fn skip(&self, index: u64) -> u32 {
+        self.begun.get(&index).copied().unwrap_or(0)
+    }
+
+    /// Bytes were received of a block that was requested on a connection.
+    pub(crate) fn keep(&mut self, index: u64, bytes: u32) {
+        if bytes > self.skip(index) {
+            self.begun.insert(index, bytes);
+        }
+    }
+
+    /// Whether everything was asked for, on one connection or another.
+    pub(crate) fn is_all_asked(&self) -> bool {
+        self.free.is_empty()
+    }
+
+    /// The size of the content has become known.
+    pub(crate) fn known(&mut self, size: u64) {
+        let end = Blocks::in_all(size);
+        if self.blocks.replace(end) == Some(end) {
+            return;
+        }
+        self.free.retain(|start, _| *start < end);
+        self.free.values_mut().for_each(|last| *last = end.min(*last));
+        for asked in self.holds.values_mut().flat_map(|hold| &mut hold.asked) {
+            asked.left.end = end.min(asked.left.end).max(asked.left.start);
+        }
+        self.shared = self.left() >= 2 * WORTH;
+    }
+
+    /// Blocks that have not come.
+    fn left(&self) -> u64 {
+        self.holds.values().map(Hold::left).fold(self.unasked(), u64::saturating_add)
+    }
+
+    /// Blocks that nobody was asked for.
+    fn unasked(&self) -> u64 {
+        self.free.iter().map(|(start, end)| end - start).fold(0, u64::saturating_add)
+    }
+
+    /// The content has no size before its end: it is asked for in one go.
+    pub(crate) fn unbounded(&mut self) {
+        self.most = u64::MAX;
+    }
+
+    /// Whether everything is here and proven.
+    pub(crate) fn is_done(&self) -> bool {
+        self.blocks.is_some()
+            && self.free.is_empty()
+            && self.holds.values().all(|hold| hold.asked.is_empty())
+            && self.is_proven()
+    }
+
+    /// Whether nothing can be asked for although not everything is here, and nobody brings anything.
+    pub(crate) fn is_stuck(&self) -> bool {
+        !self.is_done() && self.free.is_empty() && self.proof().is_none()
+    }
+
+    /// Whether the server said, after the last block that was kept, that the content is still the same.
+    pub(crate) fn is_proven(&self) -> bool {
+        let open = |asked: &Asked| asked.kept;
+        self.settled >= self.doubts && !self.holds.values().any(|hold| hold.asked.iter().any(open))
+    }
+
+    /// Whether one more connection, beside `others`, would have something to do.
+    pub(crate) fn has_work(&self, others: usize, now: Instant) -> bool {
+        if others == 0 {
+            return !self.is_done();
+        }
+        let worth = !self.free.is_empty() && self.left() / WORTH > others as u64;
+        self.shared && (worth || self.slowest(None, now).is_some())
+    }
+
+    /// What a connection is to be asked for next; `None` if it has enough to do, or there is nothing to do. An empty
+    /// range asks for nothing but whether the content is still the same. `most`: so many connections there may be.
+    pub(crate) fn ask(&mut self, id: SegmentId, most: usize, now: Instant) -> Option<Range<u64>> {
+        let hold = self.holds.entry(id).or_insert_with(|| Hold {
+            asked: VecDeque::new(),
+            pace: None,
+            block: now,
+            heard: now,
+        });
+        let (idle, asked, held, ahead) = (hold.asked.is_empty(), hold.asked.len(), hold.left(), hold.ahead());
+        let share = self.share(most, ahead);
+        // One block is under way while another one is asked for.
+        let full = asked >= REQUESTS || held >= share.max(2);
+        if !idle && (full || self.blocks.is_none()) {
+            return None;
+        }
+        let left = match self.take(share) {
+            None if idle => self.steal(id, now).or_else(|| self.proof())?,
+            taken => taken?,
+        };
+        let hold = self.holds.get_mut(&id)?;
+        if idle {
+            (hold.block, hold.heard) = (now, now);
+        }
+        hold.asked.push_back(Asked { left: left.clone(), doubts: self.doubts, kept: false });
+        Some(left)
+    }
+
+    /// What one of so many connections is to be asked for at once: no more than it brings soon, and than leaves enough
+    /// for the others, those that are still to come among them.
+    fn share(&self, connections: usize, ahead: u64) -> u64 {
+        match self.blocks {
+            None => self.most,
+            Some(_) if connections <= 1 => u64::MAX,
+            Some(_) => {
+                let connections = (self.left() / WORTH).min(connections as u64).max(self.holds.len() as u64);
+                ahead.min(self.unasked().div_ceil(2 * connections)).max(1)
+            }
+        }
+    }
+
+    /// The first blocks that no connection was asked for, at most `most`; one that is begun before all others.
+    fn take(&mut self, most: u64) -> Option<Range<u64>> {
+        let containing = |index: u64| {
+            let (&start, &end) = self.free.range(..=index).next_back()?;
+            (index < end).then_some((start, index, end))
+        };
+        let first = || self.free.first_key_value().map(|(&start, &end)| (start, start, end));
+        let (start, from, end) = self.begun.keys().find_map(|&index| containing(index)).or_else(first)?;
+        let next = self.begun.range(from + 1..).next().map_or(u64::MAX, |(&index, _)| index);
+        let middle = end.min(from.saturating_add(most)).min(next);
+        self.free.remove(&start);
+        for (start, end) in [(start, from), (middle, end)] {
+            if start < end {
+                self.free.insert(start, end);
+            }
+        }
+        Some(from..middle)
+    }
+
+    /// The connection that needs longest for what it holds, if a part of that is worth being taken away.
+    fn slowest(&self, thief: Option<SegmentId>, now: Instant) -> Option<SegmentId> {
+        if !self.shared {
+            return None;
+        }
+        let pace = thief.and_then(|thief| self.holds.get(&thief)?.pace).unwrap_or(0.0);
+        let (id, hold) = self
+            .holds
+            .iter()
+            .filter(|(id, hold)| Some(**id) != thief && hold.left() > 1)
+            .max_by(|(_, a), (_, b)| a.expected(now).total_cmp(&b.expected(now)))?;
+        (hold.expected(now) > SOON.max(2.0 * pace)).then_some(*id)
+    }
+
+    /// Takes blocks from the connection that needs longest: they do not come to it any more.
+    fn steal(&mut self, thief: SegmentId, now: Instant) -> Option<Range<u64>> {
+        let victim = self.slowest(Some(thief), now)?;
+        let mut waiting =
+            self.holds.get_mut(&victim)?.asked.iter_mut().filter(|asked| length(&asked.left) > 0);
+        // The first block of the first one may be coming just now.
+        let first = waiting.next()?;
+        let (from, keep) = match waiting.last() {
+            Some(last) => (last, 0),
+            None => {
+                let keep = length(&first.left).div_ceil(2);
+                (first, keep)
+            }
+        };
+        let middle = from.left.start + keep;
+        let stolen = middle..from.left.end;
+        from.left.end = middle;
+        (length(&stolen) > 0).then_some(stolen)
+    }
+
+    /// Nothing is missing but the word that all of it is of one version.
+    fn proof(&self) -> Option<Range<u64>> {
+        let nothing_asked = self.holds.values().all(|hold| hold.asked.is_empty());
+        (self.blocks.is_some() && nothing_asked && !self.is_proven()).then_some(0..0)
+    }
+
+    /// Bytes of a block come on a connection; `false` if it was taken from it, and must not be written.
+    pub(crate) fn coming(&mut self, id: SegmentId, index: u64, now: Instant) -> bool {
+        let Some(hold) = self.holds.get_mut(&id) else { return false };
+        hold.heard = now;
+        hold.asked.front().is_some_and(|asked| asked.left.contains(&index) && asked.left.start == index)
+    }
+
+    /// A block came to its end on a connection. If it is not intact it has to be asked for again.
+    pub(crate) fn came(&mut self, id: SegmentId, index: u64, intact: bool, now: Instant) {
+        let Some(hold) = self.holds.get_mut(&id) else { return };
+        let Some(asked) = hold.asked.front_mut().filter(|asked| asked.left.start == index) else { return };
+        asked.left.start = index + 1;
+        asked.kept |= intact;
+        self.begun.remove(&index);
+        let took = now.saturating_duration_since(hold.block).as_secs_f64().max(1e-6);
+        hold.pace = Some(hold.pace.map_or(took, |pace| 0.75 * pace + 0.25 * took));
+        hold.block = now;
+        if !intact {
+            self.give_back(index..index + 1);
+        }
+    }
+
+    /// The answer to the first request of a connection came to its end: the content was still the same after it.
+    pub(crate) fn ended(&mut self, id: SegmentId) {
+        let Some(asked) = self.holds.get_mut(&id).and_then(|hold| hold.asked.pop_front()) else { return };
+        self.settled = self.settled.max(asked.doubts);
+        // Of a content without a size, what is left lies behind its end.
+        if self.blocks.is_some() {
+            self.give_back(asked.left);
+        }
+    }
+
+    /// A connection is gone: what it was asked for and did not bring, others are to bring.
+    pub(crate) fn lost(&mut self, id: SegmentId) {
+        let Some(hold) = self.holds.remove(&id) else { return };
+        if hold.asked.iter().any(|asked| asked.kept) {
+            self.doubts += 1;
+        }
+        for asked in hold.asked {
+            self.give_back(asked.left);
+        }
+    }
+
+    /// A connection that alone is waited for, and from which nothing has come for long; `patience` makes that longer.
+    pub(crate) fn stalled(&self, patience: u32, now: Instant) -> Option<SegmentId> {
+        if !self.free.is_empty() {
+            return None;
+        }
+        let limit = STALLED.saturating_mul(1 << patience.min(16));
+        let silent = |hold: &Hold| now.saturating_duration_since(hold.heard) > limit;
+        self.holds.iter().find(|(_, hold)| hold.left() > 0 && silent(hold)).map(|(id, _)| *id)
+    }
+
+    /// Whether a connection is expected to receive the block that it holds within this time after `since`.
+    pub(crate) fn is_about_to_finish(&self, since: Instant, now: Instant, within: Duration) -> bool {
+        self.holds.values().filter(|hold| hold.left() > 0).any(|hold| {
+            let left = hold.pace.map(|pace| pace - since.saturating_duration_since(hold.block).as_secs_f64());
+            left.is_some_and(|left| left < within.as_secs_f64())
+                && now.saturating_duration_since(hold.heard) < within
+        })
+    }
+
+    fn give_back(&mut self, range: Range<u64>) {
+        if range.is_empty() {
+            return;
+        }
+        let (mut start, mut end) = (range.start, range.end);
+        if let Some((&before, &last)) = self.free.range(..start).next_back()
+            && last >= start
+        {
+            self.free.remove(&before);
+            (start, end) = (before, end.max(last));
+        }
+        if let Some(last) = self.free.remove(&range.end) {
+            end = last;
+        }
+        self.free.insert(start, end);
+    }
+}
+
+#[cfg(test)]
+mod tests;
