@@ -18,7 +18,7 @@ pub struct JobId(pub u64);
 /// What a face can tell the engine.
 #[derive(Debug)]
 pub enum Command {
-    /// Queue jobs at the end, in this order. Numbers are given in order; see [`Event::Queued`](crate::client::Event::Queued). What has failed, or was
+    /// Queue jobs at the end, in this order. Numbers are given in order; see [`Event::Queued`](super::event::Event::Queued). What has failed, or was
     /// paused or given up, and is asked for again goes on where it is.
     Add(Vec<NewJob>),
     /// Pause jobs that wait or run.

@@ -1,8 +1,6 @@
 //! The settings of an engine.
 
-use std::time::Duration;
-
-use crate::client::trust::Trust;
+use std::{path::PathBuf, time::Duration};
 
 /// How the engine is to run.
 #[derive(Clone, Debug)]
@@ -31,6 +29,20 @@ pub struct Config {
     pub names: Names,
     /// Which servers it believes.
     pub trust: Trust,
+}
+
+/// Which servers and journals a client trusts without asking.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trust {
+    /// The file of the servers that were accepted; `None`: they are forgotten when the engine ends.
+    pub known: Option<PathBuf>,
+    /// Accept a server that is not known yet, and remember it.
+    pub accept_new: bool,
+    /// Send tokens to servers without TLS, too.
+    pub plain_tokens: bool,
+    /// The file with the secret that authenticates the journals of unfinished downloads; created where it does not exist. Only
+    /// journals that are authenticated with it are trusted; `None`: no journal of an earlier run is.
+    pub secret: Option<PathBuf>,
 }
 
 /// Which names are kept. No name leads anywhere else, drives a terminal or cannot be seen, whatever this says.

@@ -1,8 +1,10 @@
 //! What faces and the engine say to each other: plain data.
 
+pub(crate) mod announced;
 pub(crate) mod command;
 pub(crate) mod config;
 pub(crate) mod event;
 pub mod kept;
 pub(crate) mod new_job;
+pub(crate) mod origin;
 pub(crate) mod view;

@@ -4,10 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    client::{api::config::Names, disk::name::SafeName},
-    protocol::{address::Address, classic::Dialect, message},
-};
+use crate::protocol::{address::Address, classic::Dialect, message};
 /// What to speak.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -102,19 +99,6 @@ impl NewJob {
             && self.folder == other.folder
             && self.save_as == other.save_as
             && form(self.form) == form(other.form)
-    }
-
-    /// The forms that its content may come in, and what it is called then; none where only the server knows its name.
-    /// An archive comes first: its control file tells what it is, and a file is whatever is there.
-    pub(crate) fn names(&self, names: Names) -> Vec<(message::Form, SafeName)> {
-        let asked @ Some(_) = self.address.path.name() else { return Vec::new() };
-        let forms = match self.form {
-            Form::Auto => &[message::Form::Zip, message::Form::File][..],
-            Form::Zip => &[message::Form::Zip],
-            Form::File | Form::Tree => &[message::Form::File],
-        };
-        let name = |&form: &_| (form, SafeName::for_content(asked, "", form == message::Form::Zip, names));
-        forms.iter().map(name).collect()
     }
 
     /// What form to ask the server for. The served folder is a directory, whatever a server says.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{
-    client::{api::command::JobId, transfer::progress::work, trust::origin::Origin},
+    client::api::{command::JobId, origin::Origin},
     protocol::{address::Authority, message::Missing, pin::Pin},
     text::SafeText,
 };
@@ -146,7 +146,7 @@ impl Trouble {
 /// Why the certificate of a server was not believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Doubt {
-    /// Nobody knows the server: whoever does may say so, see [`Command::Trust`](crate::client::Command::Trust).
+    /// Nobody knows the server: whoever does may say so, see [`Command::Trust`](super::command::Command::Trust).
     New(NewServer),
     /// This is another server than the one that was meant. There is nothing to be asked.
     Other(Authority),
@@ -167,6 +167,15 @@ impl NewServer {
         let at = |server: &NewServer| (server.authority.host.clone(), server.authority.port, server.pin);
         at(self) == at(other)
     }
+}
+
+/// Bytes of content that take about as long as one file of a tree does.
+const FILE_COST: u64 = 4096;
+
+/// Done and total of a job as a measure of the time that it takes: its bytes, and its files.
+pub(crate) fn work(bytes: (u64, u64), files: (u64, u64)) -> (u64, u64) {
+    let sum = |bytes: u64, files: u64| bytes.saturating_add(files.saturating_mul(FILE_COST));
+    (sum(bytes.0, files.0), sum(bytes.1, files.1))
 }
 
 /// A row of the queue.

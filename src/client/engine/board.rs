@@ -12,6 +12,7 @@ use tokio::sync::{Notify, mpsc};
 use crate::{
     client::{
         api::{
+            announced::Announced,
             command::JobId,
             config::Config,
             event::Event,
@@ -24,7 +25,7 @@ use crate::{
         },
         engine::reaper::{Deleting, Deletion, Reaper},
         queue::{
-            Announced, Queue,
+            Queue,
             schedule::{ServerId, Servers},
         },
         source::dial,

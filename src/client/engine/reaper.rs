@@ -273,7 +273,7 @@ pub(crate) mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::client::{api::config::Config, trust::Trust};
+    use crate::client::api::config::{Config, Trust};
 
     /// The configuration of a board.
     pub fn config() -> Config {

@@ -6,16 +6,14 @@ use tokio::{task::block_in_place, time::timeout};
 
 use crate::{
     client::{
-        api::view::TroubleKind,
+        api::{announced::Announced, origin::Origin, view::TroubleKind},
         disk::name::SafeName,
         error::Fault,
         job::{
             memory::{Memory, Source},
             worker::Context,
         },
-        queue::Announced,
         source::wire::Wire,
-        trust::origin::Origin,
     },
     protocol::{
         address::Security,

@@ -17,7 +17,7 @@ use tokio::task::{JoinHandle, block_in_place, spawn_blocking};
 
 use crate::{
     client::{
-        api::{new_job::Existing, view::TroubleKind},
+        api::{new_job::Existing, origin::Origin, view::TroubleKind},
         disk::{
             folder::of_another,
             place::{self, Target},
@@ -32,7 +32,6 @@ use crate::{
         },
         source::link::Link,
         transfer::blocks::{Blocks, Noted},
-        trust::origin::Origin,
     },
     protocol::{
         digest::{BLOCK_SIZE, BlockDigest, Hash, VerifiedBlock},

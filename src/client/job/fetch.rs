@@ -9,7 +9,7 @@ use tokio::task::block_in_place;
 
 use crate::{
     client::{
-        api::view::TroubleKind,
+        api::{announced::Announced, origin::Origin, view::TroubleKind},
         disk::{
             name::SafeName,
             part::Part,
@@ -22,10 +22,8 @@ use crate::{
             recall,
             worker::Context,
         },
-        queue::Announced,
         source::dial,
         transfer::{blocks::Blocks, crew},
-        trust::origin::Origin,
     },
     protocol::{
         client::{Event, Request},

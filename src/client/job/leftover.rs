@@ -16,7 +16,7 @@ use crate::{
         },
         engine::board::Board,
         error::Fault,
-        job::{extract::Staging, tree::Stage},
+        job::{extract::Staging, recall, tree::Stage},
     },
     text::SafeText,
 };
@@ -36,7 +36,7 @@ pub(crate) fn discard(board: &Board, names: Names, job: &Called, others: &[Calle
 
 /// Where its content may have been going.
 fn targets(folders: &Folders, names: Names, (new, name): &Called) -> impl Iterator<Item = Target> {
-    let mut called: Vec<_> = new.names(names).into_iter().map(|(_, name)| name).collect();
+    let mut called: Vec<_> = recall::names(new, names).into_iter().map(|(_, name)| name).collect();
     if new.address.path.is_root() {
         // What the server calls it was told in an earlier run.
         called.push(SafeName::fitting(name.as_str(), names));

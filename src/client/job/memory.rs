@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     client::{
+        api::origin::Origin,
         disk::{part::Part, place::Target},
         engine::board::Board,
         error::Fault,
@@ -22,7 +23,6 @@ use crate::{
             crew::Crew,
             high_water::HighWater,
         },
-        trust::origin::Origin,
     },
     protocol::{
         address::Address,

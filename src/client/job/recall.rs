@@ -8,7 +8,10 @@ use tokio::task::block_in_place;
 
 use crate::{
     client::{
-        api::new_job::Existing,
+        api::{
+            config::Names,
+            new_job::{self, Existing, NewJob},
+        },
         disk::{
             journal,
             name::SafeName,
@@ -28,13 +31,14 @@ use crate::{
     text::ShowPath,
     units,
 };
+
 /// Takes up what is there, if this job knows of nothing yet.
 pub(crate) async fn recall(context: &Context, memory: &mut Memory) -> Result<(), Fault> {
     if memory.place.is_some() || memory.source.is_some() || memory.doubtful || memory.identical.is_some() {
         return Ok(());
     }
     let new = &context.new;
-    let mut names = new.names(context.names);
+    let mut names = names(new, context.names);
     if new.address.path.is_root() && is_anything_unfinished(context) {
         // Only the server knows what the served folder is called.
         let name = format!("{}.zip", served_name(context).await?);
@@ -55,6 +59,19 @@ fn is_anything_unfinished(context: &Context) -> bool {
         || entries
             .flatten()
             .any(|entry| entry.file_name().as_encoded_bytes().ends_with(journal::SUFFIX.as_bytes()))
+}
+
+/// The forms in which the content of a job may be received, with its name in each; empty where only the server knows the name.
+/// An archive comes first: its journal says what it is, and a file may be anything.
+pub(crate) fn names(new: &NewJob, names: Names) -> Vec<(Form, SafeName)> {
+    let asked @ Some(_) = new.address.path.name() else { return Vec::new() };
+    let forms = match new.form {
+        new_job::Form::Auto => &[Form::Zip, Form::File][..],
+        new_job::Form::Zip => &[Form::Zip],
+        new_job::Form::File | new_job::Form::Tree => &[Form::File],
+    };
+    let name = |&form: &_| (form, SafeName::for_content(asked, "", form == Form::Zip, names));
+    forms.iter().map(name).collect()
 }
 
 /// What the served folder is called.

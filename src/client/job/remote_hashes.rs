@@ -5,11 +5,11 @@ use std::ops::ControlFlow;
 
 use crate::{
     client::{
+        api::origin::Origin,
         error::{Fault, Verdict},
         job::worker::Context,
         source::link::Link,
         transfer::high_water::HighWater,
-        trust::origin::Origin,
     },
     protocol::{
         client::{Event, Request},

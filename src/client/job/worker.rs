@@ -17,6 +17,7 @@ use crate::{
             command::JobId,
             config::{Extract, Names},
             new_job::{Form, NewJob, Speak},
+            origin::Origin,
             view::{Finished, TroubleKind},
         },
         disk::{folder::Folders, place::Target},
@@ -30,7 +31,6 @@ use crate::{
         },
         source::pool::Pool,
         transfer::{blocks::Blocks, crew, progress::Progress},
-        trust::origin::Origin,
     },
     text::{SafeText, ShowPath},
 };

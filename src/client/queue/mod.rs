@@ -31,10 +31,7 @@ use crate::{
     text::SafeText,
 };
 
-pub(crate) use self::{
-    job::first_name,
-    transfers::{Announced, Ended},
-};
+pub(crate) use self::{job::first_name, transfers::Ended};
 use self::{
     job::{Busy, Job},
     sums::Sums,

@@ -5,10 +5,9 @@ use std::{ops::Range, time::Instant};
 use crate::client::{
     api::{
         command::JobId,
-        view::{JobView, Totals},
+        view::{JobView, Totals, work},
     },
     queue::{schedule::Servers, speed},
-    transfer::progress,
 };
 
 use super::{Queue, job::Job};
@@ -51,7 +50,7 @@ impl Queue {
                 None => unknown += 1,
             }
         }
-        let (done, total) = progress::work(progress, files);
+        let (done, total) = work(progress, files);
         let remaining = total.saturating_sub(done);
         let rate = self.advance.slow_rate().filter(|_| !self.live.is_empty() && remaining > 0);
         Totals {

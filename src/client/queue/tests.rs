@@ -13,6 +13,7 @@ use super::*;
 use crate::{
     client::{
         api::{
+            announced::Announced,
             new_job::{Existing, Speak},
             view::{Finished, JobState, Trouble, TroubleKind},
         },

@@ -2,40 +2,25 @@
 
 use std::{sync::Arc, time::Instant};
 
-use crate::{
-    client::{
-        api::{
-            command::JobId,
-            new_job::NewJob,
-            view::{Finished, Trouble},
-        },
-        queue::{
-            phase::{Input, Phase},
-            schedule::ServerId,
-            speed::Meter,
-        },
-        transfer::progress::{Progress, work},
+use crate::client::{
+    api::{
+        announced::Announced,
+        command::JobId,
+        new_job::NewJob,
+        view::{Finished, Trouble, work},
     },
-    text::SafeText,
+    queue::{
+        phase::{Input, Phase},
+        schedule::ServerId,
+        speed::Meter,
+    },
+    transfer::progress::Progress,
 };
 
 use super::{
     Queue,
     job::{Busy, Job, Live},
 };
-
-/// What a server's answer tells of a job.
-#[derive(Clone, Debug)]
-pub(crate) struct Announced {
-    pub(crate) name: SafeText,
-    pub(crate) target: SafeText,
-    pub(crate) size: Option<u64>,
-    pub(crate) total: Option<u64>,
-    /// Bytes that need not come any more.
-    pub(crate) here: u64,
-    /// Files of a tree.
-    pub(crate) files: Option<u64>,
-}
 
 /// How a transfer ended.
 #[derive(Clone, Debug)]

@@ -16,13 +16,14 @@ use tokio::{
 use crate::{
     AGENT,
     client::{
+        api::origin::Origin,
         error::Fault,
         source::{
             patience::{Timeouts, compression_time, hashing_time, reading_time},
             wire::{Turn, Wire},
         },
         transfer::{progress::Progress, rate::Limiter},
-        trust::{Servers, origin::Origin},
+        trust::Servers,
     },
     protocol::{
         address::Authority,
@@ -351,7 +352,7 @@ mod tests {
     };
 
     use crate::{
-        client::trust::Trust,
+        client::api::config::Trust,
         protocol::{
             address::Security,
             error::Code,

@@ -13,9 +13,10 @@ use tokio::{
 
 use crate::{
     client::{
+        api::{config::Trust, origin::Origin},
         error::Fault,
         source::{dial, link::Link, patience::Timeouts},
-        trust::{Servers, Trust, origin::Origin},
+        trust::Servers,
     },
     protocol::address::Authority,
 };

@@ -11,7 +11,7 @@ use tokio::{io::Interest, net::TcpStream, time::timeout};
 
 use crate::{
     client::{
-        api::view::TroubleKind,
+        api::{origin::Origin, view::TroubleKind},
         error::Fault,
         source::{
             dial,
@@ -19,7 +19,7 @@ use crate::{
             secure::{Secure, Secured, secure},
         },
         transfer::rate::Limiter,
-        trust::{Servers, origin::Origin},
+        trust::Servers,
     },
     platform::reason,
     protocol::{

@@ -23,7 +23,7 @@ use tokio::{
 use self::news::{note, take};
 use crate::{
     client::{
-        api::view::TroubleKind,
+        api::{origin::Origin, view::TroubleKind},
         engine::board::Slot,
         error::Fault,
         job::{memory::Memory, worker::Context},
@@ -32,7 +32,6 @@ use crate::{
             ranges::{Ranges, SegmentId, WORTH},
             segment::{Known, News, Segment, Site},
         },
-        trust::origin::Origin,
     },
     protocol::{digest::BLOCK_SIZE, message::Form},
 };

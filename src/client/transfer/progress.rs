@@ -7,15 +7,6 @@ use std::sync::{
 
 use crate::client::transfer::blocks::Blocks;
 
-/// A file of a tree takes about as long as this many bytes of content.
-const FILE_COST: u64 = 4096;
-
-/// Done and total of a tree as a measure of the time that it takes: its bytes, and its files.
-pub(crate) fn work(bytes: (u64, u64), files: (u64, u64)) -> (u64, u64) {
-    let sum = |bytes: u64, files: u64| bytes.saturating_add(files.saturating_mul(FILE_COST));
-    (sum(bytes.0, files.0), sum(bytes.1, files.1))
-}
-
 /// Counters of one job, written by its transfer alone.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {

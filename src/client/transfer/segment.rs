@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     client::{
+        api::origin::Origin,
         disk::part::Writer,
         engine::board::{Board, Slot},
         error::{Fault, Verdict},
@@ -24,7 +25,6 @@ use crate::{
             progress::Progress,
             ranges::{Ranges, SegmentId},
         },
-        trust::origin::Origin,
     },
     protocol::{
         address::Authority,

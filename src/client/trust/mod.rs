@@ -1,14 +1,12 @@
 //! Which servers are believed: those with the right pin, those that the system vouches for, those that the user has
 //! accepted before.
 
-pub(crate) mod origin;
-
 use std::{
     collections::HashMap,
     fs::{File, TryLockError},
     io::{self, ErrorKind},
     os::unix::fs::OpenOptionsExt,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
@@ -25,7 +23,7 @@ use rustls::{
 };
 
 use crate::{
-    client::disk::lock,
+    client::{api::config::Trust, disk::lock},
     protocol::{
         address::{Authority, Security},
         pin::Pin,
@@ -44,20 +42,6 @@ const FIRST_USE: &str = "first-use";
 
 /// How long another program may write the file.
 const LOCKED: Duration = Duration::from_secs(10);
-
-/// Whom, and what, a client believes without asking.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Trust {
-    /// The file in which the servers stand that were accepted; without one they are forgotten with the engine.
-    pub known: Option<PathBuf>,
-    /// Accept a server that is not known yet, and remember it.
-    pub accept_new: bool,
-    /// Send tokens to servers without TLS, too.
-    pub plain_tokens: bool,
-    /// The file with the secret that the journals of unfinished downloads are sealed with, made where there is none; only
-    /// journals that are sealed with it are believed. Without one, none of an earlier run is.
-    pub secret: Option<PathBuf>,
-}
 
 /// Why a server is not believed that has shown its certificate.
 #[derive(Debug)]

@@ -2,12 +2,12 @@ use proptest::prelude::*;
 
 use crate::{
     client::{
+        api::origin::Origin,
         disk::{
             control::*,
             seal::{Seal, tests::sealed},
         },
         transfer::blocks::Blocks,
-        trust::origin::Origin,
     },
     protocol::{
         message::{Form, Timestamp},

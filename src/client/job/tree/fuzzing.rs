@@ -2,9 +2,9 @@
 
 use crate::{
     client::{
+        api::origin::Origin,
         fuzzing::{journal, seal},
         job::tree::record::{FORMAT, Place, header, read, subject},
-        trust::origin::Origin,
     },
     fuzzing::Fuzz,
 };

@@ -7,6 +7,7 @@ use crate::{
     client::{
         api::{
             new_job::{Existing, Form, NewJob},
+            origin::Origin,
             view::TroubleKind,
         },
         disk::{
@@ -34,7 +35,6 @@ use crate::{
             crew,
             progress::{Here, Progress},
         },
-        trust::origin::Origin,
     },
     platform,
     protocol::{address::Address, digest::Hash, message, path::RemotePath},

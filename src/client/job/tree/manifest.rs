@@ -10,11 +10,10 @@ use std::{
 
 use crate::{
     client::{
-        api::{config::Names, view::TroubleKind},
+        api::{config::Names, origin::Origin, view::TroubleKind},
         disk::name::SafeName,
         error::Fault,
         job::tree::substitutes::Substitutes,
-        trust::origin::Origin,
     },
     protocol::{
         message::{Missing, Timestamp, Totals, TreeEntry, TreeNode},

@@ -57,6 +57,7 @@ use self::{
 use crate::{
     client::{
         api::{
+            announced::Announced,
             config::Names,
             new_job::{Checksum, Existing},
             view::{Finished, TroubleKind},
@@ -75,7 +76,6 @@ use crate::{
             remote_hashes::RemoteHashes,
             worker::{Context, Outcome, told_to_stop},
         },
-        queue::Announced,
         source::link::Link,
         transfer::high_water::HighWater,
     },

@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     client::{
+        api::origin::Origin,
         disk::seal::{self, Opened},
-        trust::origin::Origin,
     },
     protocol::digest::Hash,
 };

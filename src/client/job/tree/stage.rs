@@ -22,6 +22,7 @@ use rustix::{
 
 use crate::{
     client::{
+        api::origin::Origin,
         disk::{
             folder::{Folder, open_directory},
             folding::Folding,
@@ -38,7 +39,6 @@ use crate::{
             record::{self, Place, Record, Subject},
             writer,
         },
-        trust::origin::Origin,
     },
     platform,
     protocol::address::Address,

@@ -74,11 +74,11 @@ mod tests {
     use super::*;
     use crate::{
         client::{
+            api::origin::Origin,
             job::tree::manifest::{
                 Gathering,
                 tests::{entry, file},
             },
-            trust::origin::Origin,
         },
         protocol::message::{Totals, TreeNode},
     };

@@ -9,13 +9,11 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    client::{
-        api::{
-            kept::{KeptJob, KeptState},
-            new_job::{Checksum, Existing, Form, NewJob, Speak},
-            view::{Finished, Trouble, TroubleKind},
-        },
-        trust::origin::Origin,
+    client::api::{
+        kept::{KeptJob, KeptState},
+        new_job::{Checksum, Existing, Form, NewJob, Speak},
+        origin::Origin,
+        view::{Finished, Trouble, TroubleKind},
     },
     protocol::{address::Address, message::Missing},
     text::SafeText,

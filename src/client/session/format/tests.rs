@@ -4,13 +4,11 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    client::{
-        api::{
-            kept::KeptState,
-            new_job::{Checksum, Existing, Form, NewJob, Speak},
-            view::{Finished, Trouble, TroubleKind},
-        },
-        trust::origin::Origin,
+    client::api::{
+        kept::KeptState,
+        new_job::{Checksum, Existing, Form, NewJob, Speak},
+        origin::Origin,
+        view::{Finished, Trouble, TroubleKind},
     },
     protocol::{
         address::{Address, DEFAULT_PORT},

@@ -4,7 +4,7 @@ use std::{fs::File, sync::Arc};
 
 use crate::{
     client::{
-        api::{event::Event, new_job::Existing, view::TroubleKind},
+        api::{event::Event, new_job::Existing, origin::Origin, view::TroubleKind},
         disk::{name::SafeName, place},
         error::Fault,
         job::{
@@ -12,7 +12,6 @@ use crate::{
             worker::Context,
         },
         transfer::segment::{Known, News},
-        trust::origin::Origin,
     },
     protocol::{
         client::Block,
