@@ -9,11 +9,13 @@
 //! job        one attempt of one job: files, trees, archives that are unpacked
 //! transfer   the content of one file over several connections
 //! source     connections to a server
+//! content    what a source says of a content, and which of its blocks are verified
 //! trust      known servers, and which certificate proved a content
 //! disk       partial files, journals, locks, names, targets
 //! ```
 
 pub(crate) mod api;
+pub(crate) mod content;
 pub(crate) mod disk;
 pub(crate) mod engine;
 pub(crate) mod error;

@@ -19,9 +19,8 @@ use std::io::BufRead;
 
 use crate::{
     client::{
+        content::{Content, blocks::Noted},
         disk::seal::{self, Opened},
-        job::memory::Source,
-        transfer::blocks::Noted,
     },
     protocol::digest::{BLOCK_SIZE, BlockDigest, Hash},
 };
@@ -32,14 +31,14 @@ pub(crate) const FORMAT: &str = "fdsp-control 2";
 /// What a control file says.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Record {
-    pub(crate) source: Source,
+    pub(crate) source: Content,
     pub(crate) blocks: Noted,
     /// How the `.part` was left.
     pub(crate) clean: Option<String>,
 }
 
 /// The header.
-pub(crate) fn header(source: &Source) -> String {
+pub(crate) fn header(source: &Content) -> String {
     format!("source {}", serde_json::to_string(source).unwrap_or_default())
 }
 
@@ -67,7 +66,7 @@ pub(crate) fn is_of_another_version(input: impl BufRead) -> bool {
 
 /// Reads a control file of a `.part` of `length` bytes; `None` if it tells nothing that can be used.
 pub(crate) fn read(mut journal: Opened<impl BufRead>, length: u64) -> Option<Record> {
-    let source: Source = serde_json::from_str(journal.header().strip_prefix("source ")?).ok()?;
+    let source: Content = serde_json::from_str(journal.header().strip_prefix("source ")?).ok()?;
     let (mut blocks, mut clean, mut damaged) = (Noted::default(), None, false);
     while let Some(text) = journal.next().ok()? {
         // Whatever follows, the `.part` was used after it was left.
@@ -86,7 +85,7 @@ pub(crate) fn read(mut journal: Opened<impl BufRead>, length: u64) -> Option<Rec
     Some(Record { source, blocks, clean: clean.filter(|_| !damaged) })
 }
 
-fn take_block(text: &str, source: &Source, part: u64, blocks: &mut Noted) -> Option<()> {
+fn take_block(text: &str, source: &Content, part: u64, blocks: &mut Noted) -> Option<()> {
     let mut words = text.split(' ');
     let index: u64 = words.next()?.parse().ok()?;
     let length: u32 = words.next()?.parse().ok()?;
@@ -114,7 +113,7 @@ fn take_block(text: &str, source: &Source, part: u64, blocks: &mut Noted) -> Opt
     Some(())
 }
 
-fn take_begun(text: &str, source: &Source, part: u64, blocks: &mut Noted) -> Option<()> {
+fn take_begun(text: &str, source: &Content, part: u64, blocks: &mut Noted) -> Option<()> {
     let (index, bytes) = text.split_once(' ')?;
     let (index, bytes): (u64, u32) = (index.parse().ok()?, bytes.parse().ok()?);
     let begin = index.checked_mul(BLOCK_SIZE)?;

@@ -14,13 +14,12 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 
 use crate::{
     client::{
+        content::{Content, blocks::Blocks},
         disk::{
             control::{self, Record},
             folder::Folder,
             seal::Lines,
         },
-        job::memory::Source,
-        transfer::blocks::Blocks,
     },
     protocol::digest::VerifiedBlock,
     text::ShowPath,
@@ -130,7 +129,7 @@ impl Journal {
     }
 
     /// Replaces it, at once and as a whole; with a mark if the `.part` is left in order.
-    pub(crate) fn replace(&mut self, source: &Source, blocks: &Blocks, mark: Option<&str>) {
+    pub(crate) fn replace(&mut self, source: &Content, blocks: &Blocks, mark: Option<&str>) {
         self.close();
         let mut fresh = self.name.clone();
         fresh.push("~");
@@ -151,7 +150,7 @@ impl Journal {
     fn write(
         &self,
         name: &OsStr,
-        source: &Source,
+        source: &Content,
         blocks: &Blocks,
         mark: Option<&str>,
     ) -> io::Result<Lines<File>> {

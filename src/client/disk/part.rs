@@ -19,10 +19,9 @@ use rustix::fs::{AtFlags, FileType};
 
 use crate::{
     client::{
+        content::{Content, blocks::Blocks},
         disk::{claims::FileId, control::Record, folder::Folder, journal::Journal, times::make_private},
         error::Fault,
-        job::memory::Source,
-        transfer::blocks::Blocks,
     },
     platform::{self, reason},
     text::ShowPath,
@@ -151,7 +150,7 @@ impl Part {
     }
 
     /// Notes in its control file what is in it; from here on it counts as in use.
-    pub(crate) fn record(&mut self, source: &Source, blocks: &Blocks) {
+    pub(crate) fn record(&mut self, source: &Content, blocks: &Blocks) {
         self.own();
         self.journal.replace(source, blocks, None);
     }
@@ -208,7 +207,7 @@ impl Part {
 
     /// Closes it with a note of what is in it, and gives it free for others. At rest it has no more of the disk than what is
     /// in it.
-    pub(crate) fn close(&mut self, kept: Option<(&Source, &Blocks)>) {
+    pub(crate) fn close(&mut self, kept: Option<(&Content, &Blocks)>) {
         let Some(open) = self.open.take() else { return };
         if self.ours {
             open.change(|file| platform::release_space(file));

@@ -6,8 +6,7 @@ use crate::{
     client::{
         api::view::Trouble,
         error::{Fault, Verdict},
-        source::pool::Pool,
-        transfer::rate::Limiter,
+        source::{limiter::Limiter, pool::Pool},
     },
     protocol::{
         address::Authority,

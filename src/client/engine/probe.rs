@@ -8,8 +8,7 @@ use crate::{
     client::{
         api::new_job::Speak,
         error::Fault,
-        source::{dial, pool::Pool},
-        transfer::rate::Limiter,
+        source::{dial, limiter::Limiter, pool::Pool},
     },
     protocol::{
         address::Authority,

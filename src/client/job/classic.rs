@@ -7,12 +7,10 @@ use tokio::{task::block_in_place, time::timeout};
 use crate::{
     client::{
         api::{announced::Announced, origin::Origin, view::TroubleKind},
+        content::Content,
         disk::name::SafeName,
         error::Fault,
-        job::{
-            memory::{Memory, Source},
-            worker::Context,
-        },
+        job::{memory::Memory, worker::Context},
         source::wire::Wire,
     },
     protocol::{
@@ -162,7 +160,7 @@ impl Exchange<'_> {
         if self.memory.place.is_none() {
             self.memory.place = Some(self.context.place(&name, Some(size))?);
         }
-        self.memory.source = Some(Source {
+        self.memory.source = Some(Content {
             address: self.context.new.address.to_string(),
             origin: Origin::plain(&self.context.new.address.authority.host),
             identity: String::new(),

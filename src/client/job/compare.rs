@@ -18,6 +18,10 @@ use tokio::task::{JoinHandle, block_in_place, spawn_blocking};
 use crate::{
     client::{
         api::{new_job::Existing, origin::Origin, view::TroubleKind},
+        content::{
+            Content,
+            blocks::{Blocks, Noted, buffer, hash_block},
+        },
         disk::{
             folder::of_another,
             place::{self, Target},
@@ -26,17 +30,16 @@ use crate::{
         error::{Fault, Verdict},
         job::{
             fetch,
-            memory::{Memory, Place, Source, buffer, hash_block},
+            memory::{Memory, Place},
             remote_hashes::{Answer, RemoteHashes},
             worker::Context,
         },
         source::link::Link,
-        transfer::blocks::{Blocks, Noted},
     },
     protocol::{
         digest::{BLOCK_SIZE, BlockDigest, Hash, VerifiedBlock},
         error::Code,
-        message::Content,
+        message,
     },
     text::ShowPath,
     units,
@@ -123,7 +126,7 @@ struct Comparison<'a> {
     context: &'a Context,
     target: Option<Target>,
     old: Option<Target>,
-    source: Option<Source>,
+    source: Option<Content>,
     /// The server that answers.
     origin: Origin,
     /// Blocks of `.part` and target, whichever has more.
@@ -255,7 +258,12 @@ impl<'a> Comparison<'a> {
         remote.ask(context, link, asked, |content, first, hashes| self.take(content, first, hashes)).await
     }
 
-    fn take(&mut self, content: &Content, first: u64, hashes: &[Hash]) -> Result<ControlFlow<()>, Fault> {
+    fn take(
+        &mut self,
+        content: &message::Content,
+        first: u64,
+        hashes: &[Hash],
+    ) -> Result<ControlFlow<()>, Fault> {
         if self.source.is_none() {
             self.begin(content)?;
         }
@@ -271,7 +279,7 @@ impl<'a> Comparison<'a> {
         Ok(ControlFlow::Continue(()))
     }
 
-    fn begin(&mut self, content: &Content) -> Result<(), Fault> {
+    fn begin(&mut self, content: &message::Content) -> Result<(), Fault> {
         if let Some(old) = &self.old {
             let claim = |path: &std::path::Path| self.context.board.claim(path, self.context.id);
             place::take(old, claim)?;
@@ -330,7 +338,7 @@ impl Hashing {
 fn adopt(
     context: &Context,
     memory: &mut Memory,
-    source: Source,
+    source: Content,
     kept: Blocks,
     old: Option<Old>,
 ) -> Result<(), Fault> {

@@ -10,6 +10,7 @@ use tokio::task::block_in_place;
 use crate::{
     client::{
         api::{announced::Announced, origin::Origin, view::TroubleKind},
+        content::{Content, blocks::Blocks},
         disk::{
             name::SafeName,
             part::Part,
@@ -18,17 +19,17 @@ use crate::{
         error::{Fault, Verdict},
         job::{
             compare,
-            memory::{Memory, Place, Source},
+            memory::{Memory, Place},
             recall,
             worker::Context,
         },
         source::dial,
-        transfer::{blocks::Blocks, crew},
+        transfer::crew,
     },
     protocol::{
         client::{Event, Request},
         digest::Hash,
-        message::{Content, Form, Get, Welcome},
+        message::{self, Form, Get, Welcome},
     },
     text::SafeText,
     units,
@@ -179,8 +180,8 @@ fn changed(context: &Context, memory: &mut Memory) -> Result<(), Fault> {
 
 impl Context {
     /// What this server said of a content.
-    pub(crate) fn source(&self, content: &Content, origin: Origin) -> Source {
-        Source {
+    pub(crate) fn source(&self, content: &message::Content, origin: Origin) -> Content {
+        Content {
             address: self.new.address.to_string(),
             origin,
             identity: content.identity.clone(),
@@ -200,7 +201,7 @@ impl Context {
     }
 
     /// Tells that the server answered.
-    pub(crate) fn answered(&self, target: &Target, content: &Content) {
+    pub(crate) fn answered(&self, target: &Target, content: &message::Content) {
         self.board.answered(
             self.id,
             Announced {

@@ -313,11 +313,11 @@ mod tests {
     use super::*;
     use crate::{
         client::{
+            content::Content,
             disk::{
                 folder::{Folder, Folders},
                 part::{Part, overwrite},
             },
-            job::memory::Source,
         },
         protocol::digest::BlockHasher,
     };
@@ -333,7 +333,7 @@ mod tests {
                 part: Part::create(&folder, "x".as_ref()).unwrap(),
                 target: Target::new(folder, "x".into()),
             }),
-            source: Some(Source {
+            source: Some(Content {
                 address: String::new(),
                 origin: Default::default(),
                 identity: "v1".into(),

@@ -3,60 +3,30 @@
 use std::{
     fs::File,
     ops::Range,
-    os::unix::fs::FileExt,
     path::PathBuf,
     sync::{Arc, Mutex},
     time::Instant,
 };
 
-use serde::{Deserialize, Serialize};
-
 use crate::{
     client::{
         api::origin::Origin,
+        content::{
+            Content,
+            blocks::{Blocks, Noted},
+        },
         disk::{part::Part, place::Target},
         engine::board::Board,
         error::Fault,
         job::{compare::Seen, remote_hashes::RemoteHashes, tree::Tree},
-        transfer::{
-            blocks::{Blocks, Noted},
-            crew::Crew,
-            high_water::HighWater,
-        },
+        transfer::{crew::Crew, high_water::HighWater},
     },
     protocol::{
-        address::Address,
-        digest::{BLOCK_SIZE, BlockDigest, BlockHasher, Hash},
-        message::{Form, Missing, Sources, Timestamp},
+        digest::Hash,
+        message::{Form, Missing},
     },
     text::ShowPath,
 };
-/// What the server said of the content.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Source {
-    /// Where it came from, for people: origin, identity and hashes decide, not the address.
-    pub(crate) address: String,
-    /// The server that said so, and proved the blocks.
-    #[serde(default)]
-    pub(crate) origin: Origin,
-    /// Changes when the content may have changed; empty where the server tells none.
-    pub(crate) identity: String,
-    pub(crate) form: Form,
-    pub(crate) size: Option<u64>,
-    pub(crate) sources: Option<Sources>,
-    pub(crate) modified: Option<Timestamp>,
-    /// Bytes of a file that are not in holes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) data_bytes: Option<u64>,
-}
-
-impl Source {
-    /// Whether it came from what is asked for there.
-    pub(crate) fn is_from(&self, address: &Address) -> bool {
-        Address::parse(&self.address).is_ok_and(|known| known.is_same_as(address))
-    }
-}
-
 /// Where a job saves.
 #[derive(Debug)]
 pub(crate) struct Place {
@@ -74,7 +44,7 @@ pub(crate) struct LocalHashes {
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
-    pub(crate) source: Option<Source>,
+    pub(crate) source: Option<Content>,
     pub(crate) place: Option<Place>,
     pub(crate) blocks: Blocks,
     /// What is here belongs to an unknown version: it has to be held against the server's hashes before anything
@@ -283,23 +253,12 @@ impl Memory {
     }
 }
 
-/// Room for one block.
-pub(crate) fn buffer() -> Vec<u8> {
-    vec![0; usize::try_from(BLOCK_SIZE).unwrap_or(usize::MAX)]
-}
-
-/// Reads a block of a file into `buffer` and hashes it; `None` if the file does not have it.
-pub(crate) fn hash_block(file: &File, index: u64, length: u64, buffer: &mut [u8]) -> Option<BlockDigest> {
-    let block = buffer.get_mut(..usize::try_from(length).ok()?)?;
-    file.read_exact_at(block, index.checked_mul(BLOCK_SIZE)?).ok()?;
-    let mut hasher = BlockHasher::new(index);
-    hasher.update(block);
-    Some(hasher.finish())
-}
-
 #[cfg(test)]
 mod tests {
-    use crate::{client::disk::folder::Folders, protocol::digest::VerifiedBlock};
+    use crate::{
+        client::disk::folder::Folders,
+        protocol::digest::{BlockHasher, VerifiedBlock},
+    };
 
     use super::*;
 
@@ -314,7 +273,7 @@ mod tests {
         let digest = hasher.finish();
         let mut memory = Memory {
             place: Some(Place { target: Target::new(folder, "x".into()), part }),
-            source: Some(Source {
+            source: Some(Content {
                 address: String::new(),
                 origin: Origin::plain("h"),
                 identity: "v1".into(),

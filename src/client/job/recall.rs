@@ -12,6 +12,7 @@ use crate::{
             config::Names,
             new_job::{self, Existing, NewJob},
         },
+        content::Content,
         disk::{
             journal,
             name::SafeName,
@@ -20,7 +21,7 @@ use crate::{
         },
         error::Fault,
         job::{
-            memory::{Memory, Place, Source},
+            memory::{Memory, Place},
             worker::Context,
         },
     },
@@ -133,7 +134,7 @@ pub(crate) fn take_up(
         let source = &record.source;
         !source.identity.is_empty() && (asked == Form::Auto || asked == source.form)
     });
-    let is_archive = |source: &Source| source.form == Form::Zip;
+    let is_archive = |source: &Content| source.form == Form::Zip;
     if form == Form::Zip && !recorded.as_ref().is_some_and(|(record, _)| is_archive(&record.source)) {
         // Nothing proves a part of an archive but its identity.
         return Ok(());

@@ -20,6 +20,7 @@ use crate::{
             origin::Origin,
             view::{Finished, TroubleKind},
         },
+        content::blocks::Blocks,
         disk::{folder::Folders, place::Target},
         engine::board::{Board, Slot},
         error::{Fault, Verdict},
@@ -30,7 +31,7 @@ use crate::{
             tree,
         },
         source::pool::Pool,
-        transfer::{blocks::Blocks, crew, progress::Progress},
+        transfer::{crew, progress::Progress},
     },
     text::{SafeText, ShowPath},
 };

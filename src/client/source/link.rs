@@ -19,10 +19,11 @@ use crate::{
         api::origin::Origin,
         error::Fault,
         source::{
+            limiter::Limiter,
             patience::{Timeouts, compression_time, hashing_time, reading_time},
             wire::{Turn, Wire},
         },
-        transfer::{progress::Progress, rate::Limiter},
+        transfer::progress::Progress,
         trust::Servers,
     },
     protocol::{

@@ -15,10 +15,10 @@ use crate::{
         error::Fault,
         source::{
             dial,
+            limiter::Limiter,
             patience::{Patience, Timeouts},
             secure::{Secure, Secured, secure},
         },
-        transfer::rate::Limiter,
         trust::Servers,
     },
     platform::reason,

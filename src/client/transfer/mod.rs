@@ -1,9 +1,7 @@
 //! The content of one file over several connections.
 
-pub(crate) mod blocks;
 pub(crate) mod crew;
 pub(crate) mod high_water;
 pub(crate) mod progress;
 pub(crate) mod ranges;
-pub(crate) mod rate;
 pub(crate) mod segment;

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
 };
 
-use crate::client::transfer::blocks::Blocks;
+use crate::client::content::blocks::Blocks;
 
 /// Counters of one job, written by its transfer alone.
 #[derive(Debug, Default)]

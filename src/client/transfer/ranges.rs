@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::client::transfer::blocks::Blocks;
+use crate::client::content::blocks::Blocks;
 
 /// So many blocks are worth a connection of their own.
 pub(crate) const WORTH: u64 = 8;

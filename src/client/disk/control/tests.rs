@@ -3,11 +3,11 @@ use proptest::prelude::*;
 use crate::{
     client::{
         api::origin::Origin,
+        content::{Content, blocks::Blocks},
         disk::{
             control::*,
             seal::{Seal, tests::sealed},
         },
-        transfer::blocks::Blocks,
     },
     protocol::{
         message::{Form, Timestamp},
@@ -16,8 +16,8 @@ use crate::{
 };
 const FULL: u64 = BLOCK_SIZE;
 
-fn source(size: Option<u64>) -> Source {
-    Source {
+fn source(size: Option<u64>) -> Content {
+    Content {
         address: "fdsp+plain://h:1/a b\n\u{1b}".into(),
         origin: Origin::Certificate(Pin([9; 32])),
         identity: "id".into(),
@@ -40,7 +40,7 @@ fn seal() -> &'static Seal {
 }
 
 /// A control file with these lines.
-fn journal(source: &Source, lines: &[String]) -> Vec<u8> {
+fn journal(source: &Content, lines: &[String]) -> Vec<u8> {
     sealed(seal(), "x.part.fdsp", FORMAT, &header(source), lines)
 }
 

@@ -9,6 +9,7 @@ use std::{
 use crate::{
     client::{
         api::view::TroubleKind,
+        content::blocks::Blocks,
         error::{Fault, Verdict},
         job::{
             memory::Memory,
@@ -22,7 +23,7 @@ use crate::{
             worker::Context,
         },
         source::link::{KEEP_INTERVAL, Talk},
-        transfer::{blocks::Blocks, crew::count_corrupt},
+        transfer::crew::count_corrupt,
     },
     protocol::{
         client::{Event, Request},

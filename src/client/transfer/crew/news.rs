@@ -5,10 +5,14 @@ use std::{fs::File, sync::Arc};
 use crate::{
     client::{
         api::{event::Event, new_job::Existing, origin::Origin, view::TroubleKind},
+        content::{
+            Content,
+            blocks::{buffer, hash_block},
+        },
         disk::{name::SafeName, place},
         error::Fault,
         job::{
-            memory::{Memory, Place, Source, buffer, hash_block},
+            memory::{Memory, Place},
             worker::Context,
         },
         transfer::segment::{Known, News},
@@ -16,7 +20,7 @@ use crate::{
     protocol::{
         client::Block,
         digest::Hash,
-        message::{Content, Form, Missing},
+        message::{self, Form, Missing},
     },
     text::SafeText,
 };
@@ -96,7 +100,11 @@ pub(crate) fn count_corrupt(
 }
 
 /// The first answer: holds it against what is known, or decides where the content goes.
-fn introduce(context: &Context, memory: &mut Memory, content: &Content) -> Result<Arc<Known>, Fault> {
+fn introduce(
+    context: &Context,
+    memory: &mut Memory,
+    content: &message::Content,
+) -> Result<Arc<Known>, Fault> {
     let origin = memory.crew.as_ref().map_or(Origin::Unknown, |crew| crew.site.origin);
     match &memory.source {
         Some(source) => {
@@ -127,7 +135,7 @@ fn introduce(context: &Context, memory: &mut Memory, content: &Content) -> Resul
 
 /// The target of an archive, if it exists and is to stay. Where the server has chosen its name, it is not told by an early
 /// end what is in it.
-fn rival(context: &Context, memory: &Memory, content: &Content) -> Option<File> {
+fn rival(context: &Context, memory: &Memory, content: &message::Content) -> Option<File> {
     let target = &memory.place.as_ref()?.target;
     let compared = content.form == Form::Zip && context.new.existing == Existing::Keep && !target.by_server;
     let file = target.folder.read(&target.name).ok().filter(|_| compared)?;
@@ -145,7 +153,12 @@ fn compare(memory: &Memory, block: &Block) -> Result<(), Fault> {
 }
 
 /// Decides where it goes, and makes room.
-fn prepare(context: &Context, memory: &mut Memory, content: &Content, source: &Source) -> Result<(), Fault> {
+fn prepare(
+    context: &Context,
+    memory: &mut Memory,
+    content: &message::Content,
+    source: &Content,
+) -> Result<(), Fault> {
     let new = &context.new;
     let archive = content.form == Form::Zip;
     let name = SafeName::for_content(new.address.path.name(), &content.name, archive, context.names);

@@ -1,11 +1,8 @@
 //! Which blocks of a content are verified, and their chaining values; and how much is there of those that are not whole.
 
-use std::{collections::BTreeMap, fs::File, ops::Range};
+use std::{collections::BTreeMap, fs::File, ops::Range, os::unix::fs::FileExt};
 
-use crate::{
-    client::job::memory::{buffer, hash_block},
-    protocol::digest::{BLOCK_SIZE, BlockDigest, Hash, RootHasher, VerifiedBlock},
-};
+use crate::protocol::digest::{BLOCK_SIZE, BlockDigest, BlockHasher, Hash, RootHasher, VerifiedBlock};
 
 /// The verified blocks of one version of a content.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -225,11 +222,23 @@ impl Blocks {
     }
 }
 
+/// Room for one block.
+pub(crate) fn buffer() -> Vec<u8> {
+    vec![0; usize::try_from(BLOCK_SIZE).unwrap_or(usize::MAX)]
+}
+
+/// Reads a block of a file into `buffer` and hashes it; `None` if the file does not have it.
+pub(crate) fn hash_block(file: &File, index: u64, length: u64, buffer: &mut [u8]) -> Option<BlockDigest> {
+    let block = buffer.get_mut(..usize::try_from(length).ok()?)?;
+    file.read_exact_at(block, index.checked_mul(BLOCK_SIZE)?).ok()?;
+    let mut hasher = BlockHasher::new(index);
+    hasher.update(block);
+    Some(hasher.finish())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::digest::BlockHasher;
-
     const FULL: u32 = BLOCK_SIZE as u32;
 
     fn digest(index: u64, bytes: &[u8]) -> BlockDigest {

@@ -1,0 +1,39 @@
+//! A content as its source describes it, and which of its blocks are verified.
+
+pub(crate) mod blocks;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    client::api::origin::Origin,
+    protocol::{
+        address::Address,
+        message::{Form, Sources, Timestamp},
+    },
+};
+
+/// What a source says of a content. Its JSON is in the control file of a partial file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Content {
+    /// Where it comes from, for people: origin, identity and hashes decide, not the address.
+    pub(crate) address: String,
+    /// The server that says so, and that proves the blocks.
+    #[serde(default)]
+    pub(crate) origin: Origin,
+    /// Changes when the content may have changed; empty if the source has none.
+    pub(crate) identity: String,
+    pub(crate) form: Form,
+    pub(crate) size: Option<u64>,
+    pub(crate) sources: Option<Sources>,
+    pub(crate) modified: Option<Timestamp>,
+    /// Bytes of a file that are not in holes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) data_bytes: Option<u64>,
+}
+
+impl Content {
+    /// Whether it comes from this address.
+    pub(crate) fn is_from(&self, address: &Address) -> bool {
+        Address::parse(&self.address).is_ok_and(|known| known.is_same_as(address))
+    }
+}
