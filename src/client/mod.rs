@@ -29,14 +29,14 @@ pub(crate) mod transfer;
 pub(crate) mod trust;
 
 pub use api::{
+    checksum::{Checksum, ChecksumError},
     command::{Command, JobId},
     config::{Config, Extract, Names, Trust},
     event::Event,
     kept::{self, Kept, KeptJob, KeptState, Limits},
-    new_job::{Checksum, Existing, Form, NewJob, Speak},
+    new_job::{Existing, Form, NewJob, Speak},
     origin::Origin,
     view::{Doubt, Finished, JobState, JobView, NewServer, Snapshot, Totals, Trouble, TroubleKind},
 };
-pub use disk::checksum::ChecksumError;
 pub use engine::{Engine, resume, start};
 pub use session::{Session, SessionName};

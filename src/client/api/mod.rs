@@ -1,6 +1,7 @@
 //! What faces and the engine say to each other: plain data.
 
 pub(crate) mod announced;
+pub(crate) mod checksum;
 pub(crate) mod command;
 pub(crate) mod config;
 pub(crate) mod event;

@@ -4,7 +4,11 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::{address::Address, classic::Dialect, message};
+use crate::{
+    client::api::checksum::Checksum,
+    protocol::{address::Address, classic::Dialect, message},
+};
+
 /// What to speak.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -55,17 +59,6 @@ pub enum Existing {
     Rename,
     /// Bring it to the server's version, fetching only the blocks that differ; it is replaced once all is there.
     Update,
-}
-
-/// A digest that the finished file must have.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Checksum {
-    /// 32 bytes.
-    Blake3([u8; 32]),
-    /// 32 bytes.
-    Sha256([u8; 32]),
-    /// 16 bytes.
-    Md5([u8; 16]),
 }
 
 /// A job to queue. Where it goes is fixed here, not when it runs.

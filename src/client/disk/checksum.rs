@@ -1,55 +1,13 @@
-//! Digests that a user asks for: reading them, and computing them of a finished file.
+//! Computes the digest of a file.
 
-use std::{fmt, fs::File, io, os::unix::fs::FileExt, str::FromStr};
+use std::{fs::File, io, os::unix::fs::FileExt};
 
 use sha2::Digest as _;
 
-use crate::client::api::new_job::Checksum;
+use crate::client::api::checksum::Checksum;
 
 /// Bytes read at once: digests are fastest over large pieces.
 const PIECE: usize = 1 << 20;
-
-/// The text is no `ALGO:HEX`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ChecksumError {
-    /// Not one of the three algorithms.
-    #[error("a checksum is blake3:, sha256: or md5: and the digest in hex")]
-    Algorithm,
-    /// Not hex, or of another length.
-    #[error("a digest of this algorithm has {0} hex digits")]
-    Digits(usize),
-}
-
-impl FromStr for Checksum {
-    type Err = ChecksumError;
-
-    fn from_str(text: &str) -> Result<Checksum, ChecksumError> {
-        let (algorithm, digits) = text.split_once(':').ok_or(ChecksumError::Algorithm)?;
-        match algorithm.to_ascii_lowercase().as_str() {
-            "blake3" => Ok(Checksum::Blake3(decode(digits)?)),
-            "sha256" => Ok(Checksum::Sha256(decode(digits)?)),
-            "md5" => Ok(Checksum::Md5(decode(digits)?)),
-            _ => Err(ChecksumError::Algorithm),
-        }
-    }
-}
-
-impl fmt::Display for Checksum {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (algorithm, digest): (_, &[u8]) = match self {
-            Checksum::Blake3(digest) => ("blake3", digest),
-            Checksum::Sha256(digest) => ("sha256", digest),
-            Checksum::Md5(digest) => ("md5", digest),
-        };
-        write!(f, "{algorithm}:{}", hex::encode(digest))
-    }
-}
-
-fn decode<const N: usize>(digits: &str) -> Result<[u8; N], ChecksumError> {
-    let mut digest = [0; N];
-    hex::decode_to_slice(digits, &mut digest).map_err(|_| ChecksumError::Digits(2 * N))?;
-    Ok(digest)
-}
 
 /// Why a file was not digested.
 #[derive(Debug)]
@@ -136,17 +94,5 @@ mod tests {
         let file = tempfile::tempfile().unwrap();
         let wanted = Checksum::Md5([0; 16]);
         assert!(matches!(of_file(&file, &wanted, || false), Err(Interrupted::Stopped)));
-    }
-
-    #[test]
-    fn wrong_texts_say_what_is_wrong() {
-        for text in ["", "abc", "crc:00", "sha512:00"] {
-            assert_eq!(text.parse::<Checksum>(), Err(ChecksumError::Algorithm), "{text}");
-        }
-        assert_eq!("md5:00".parse::<Checksum>(), Err(ChecksumError::Digits(32)));
-        let not_hex = format!("md5:{}", "zz".repeat(16));
-        assert_eq!(not_hex.parse::<Checksum>(), Err(ChecksumError::Digits(32)));
-        let umlaut = format!("md5:{}", "ä".repeat(16));
-        assert_eq!(umlaut.parse::<Checksum>(), Err(ChecksumError::Digits(32)));
     }
 }

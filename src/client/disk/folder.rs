@@ -15,7 +15,10 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 pub(crate) use crate::platform::{is_of_another, is_shared};
 use crate::{
     client::{
-        disk::{name, seal::Seal, unstorable::is_no_name},
+        disk::{
+            name::{self, is_no_name},
+            seal::Seal,
+        },
         error::Fault,
     },
     platform::{self, of_another_on_way, reason},
@@ -212,13 +215,16 @@ pub(crate) fn of_another(path: &Path, owner: u32) -> Fault {
     ))
 }
 
+/// Identifies a file: its device and inode.
+pub(crate) type FileId = (u64, u64);
+
 /// What a name in a folder is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Found {
     pub(crate) kind: FileType,
     pub(crate) size: u64,
     pub(crate) owner: u32,
-    pub(crate) id: (u64, u64),
+    pub(crate) id: FileId,
 }
 
 #[cfg(test)]

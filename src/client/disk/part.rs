@@ -20,7 +20,12 @@ use rustix::fs::{AtFlags, FileType};
 use crate::{
     client::{
         content::{Content, blocks::Blocks},
-        disk::{claims::FileId, control::Record, folder::Folder, journal::Journal, times::make_private},
+        disk::{
+            attributes::make_private,
+            control::Record,
+            folder::{FileId, Folder},
+            journal::Journal,
+        },
         error::Fault,
     },
     platform::{self, reason},

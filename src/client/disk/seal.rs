@@ -22,10 +22,7 @@ use std::{
     },
 };
 
-use tokio::sync::mpsc;
-
 use crate::{
-    client::api::event::Event,
     protocol::digest::Hash,
     state,
     text::{SafeText, ShowPath},
@@ -48,14 +45,14 @@ pub(crate) struct Seal {
 /// The warning that journals of earlier runs cannot be verified. It is sent once.
 struct Unkept {
     reason: String,
-    events: mpsc::UnboundedSender<Event>,
+    notify: Box<dyn Fn(SafeText) + Send + Sync>,
     said: AtomicBool,
 }
 
 #[cfg(test)]
 impl Default for Seal {
     fn default() -> Seal {
-        Seal::of_this_run(String::new(), mpsc::unbounded_channel().0)
+        Seal::of_this_run(String::new(), |_| ())
     }
 }
 
@@ -72,16 +69,17 @@ impl Seal {
         Ok(Seal { secret: Some(secret.ok_or_else(wrong)?.0), unkept: None })
     }
 
-    /// With a secret of this run only. `reason`: why there is no secret in a file; it is sent to `events` when the first journal is rejected.
-    pub(crate) fn of_this_run(reason: String, events: mpsc::UnboundedSender<Event>) -> Seal {
-        let unkept = Unkept { reason, events, said: AtomicBool::new(false) };
+    /// With a secret of this run only. `reason`: why there is no secret in a file. `notify`: takes the warning about it when the first
+    /// journal is rejected.
+    pub(crate) fn of_this_run(reason: String, notify: impl Fn(SafeText) + Send + Sync + 'static) -> Seal {
+        let unkept = Unkept { reason, notify: Box::new(notify), said: AtomicBool::new(false) };
         Seal { secret: tls::random().ok(), unkept: Some(Arc::new(unkept)) }
     }
 
     /// Warns that the journal at this path is rejected; if the secret is not in a file, once for all journals.
     pub(crate) fn warn(&self, path: &Path) {
         let path = path.shown();
-        let Some(Unkept { reason, events, said }) = self.unkept.as_deref() else {
+        let Some(Unkept { reason, notify, said }) = self.unkept.as_deref() else {
             tracing::warn!(
                 "{path} is damaged, or was not written here; what was fetched is compared with the server's"
             );
@@ -93,8 +91,7 @@ impl Seal {
                  over"
             );
             tracing::warn!("{message}");
-            // After the end of the events there is no reader.
-            let _ = events.send(Event::Warning { message: SafeText::new(&message) });
+            notify(SafeText::new(&message));
         }
     }
 

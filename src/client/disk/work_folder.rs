@@ -17,9 +17,9 @@ use rustix::{
 use crate::{
     client::{
         disk::{
+            attributes::make_private,
             folder::{Folder, open_directory},
-            lock, removal,
-            times::make_private,
+            lock, remove,
         },
         error::Fault,
     },
@@ -87,8 +87,8 @@ pub(crate) fn open(folder: &Folder, name: &OsStr, purpose: &Purpose) -> Result<F
         if there.is_none_or(|found| found.id != (data.dev(), data.ino())) {
             continue;
         }
-        let found = removal::list(handle.as_fd()).map_err(|error| failed(&error))?;
-        let mut found = found.iter().filter(|(name, _)| !removal::is_ghost(name));
+        let found = remove::list(handle.as_fd()).map_err(|error| failed(&error))?;
+        let mut found = found.iter().filter(|(name, _)| !remove::is_ghost(name));
         if !found.all(|(name, kind)| (purpose.is_known)(name, *kind)) {
             let what = purpose.unfinished;
             return Err(refuse(&format!("is in the way: it holds something else than {what}")));

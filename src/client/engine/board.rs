@@ -19,11 +19,13 @@ use crate::{
             kept::{Kept, Limits},
         },
         disk::{
-            claims::{self, Claims, FileId},
-            folder::Folders,
+            folder::{FileId, Folders},
             seal::Seal,
         },
-        engine::reaper::{Deleting, Deletion, Reaper},
+        engine::{
+            claims::{self, Claims},
+            reaper::{Deleting, Deletion, Reaper},
+        },
         queue::{
             Queue,
             schedule::{ServerId, Servers},
@@ -70,7 +72,13 @@ impl Board {
         events: mpsc::UnboundedSender<Event>,
     ) -> (Board, mpsc::UnboundedReceiver<Deletion>) {
         // Without one, nothing is believed that an earlier run left.
-        let unkept = |why| Seal::of_this_run(why, events.clone());
+        let unkept = |why| {
+            let events = events.clone();
+            Seal::of_this_run(why, move |message| {
+                // After the end of the events there is no reader.
+                let _ = events.send(Event::Warning { message });
+            })
+        };
         let seal = match &config.trust.secret {
             Some(path) => Seal::with(path).unwrap_or_else(|error| {
                 unkept(format!(

@@ -2,6 +2,7 @@
 
 pub(crate) mod actor;
 pub(crate) mod board;
+mod claims;
 pub(crate) mod listing;
 pub(crate) mod probe;
 pub(crate) mod reaper;

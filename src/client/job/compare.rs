@@ -22,14 +22,10 @@ use crate::{
             Content,
             blocks::{Blocks, Noted, buffer, hash_block},
         },
-        disk::{
-            folder::of_another,
-            place::{self, Target},
-            times::Status,
-        },
+        disk::{attributes::Status, folder::of_another, target::Target},
         error::{Fault, Verdict},
         job::{
-            fetch,
+            destination, fetch,
             memory::{Memory, Place},
             remote_hashes::{Answer, RemoteHashes},
             worker::Context,
@@ -282,8 +278,8 @@ impl<'a> Comparison<'a> {
     fn begin(&mut self, content: &message::Content) -> Result<(), Fault> {
         if let Some(old) = &self.old {
             let claim = |path: &std::path::Path| self.context.board.claim(path, self.context.id);
-            place::take(old, claim)?;
-            place::refuse_existing(old, self.context.new.existing, content.size)?;
+            old.claim(claim)?;
+            destination::refuse_existing(old, self.context.new.existing, content.size)?;
         }
         if let Some(target) = &self.target {
             self.context.answered(target, content);
@@ -321,7 +317,7 @@ impl Hashing {
                     return Ok(());
                 }
                 // It is known now, and nothing more has to be.
-                _ if self.keep => return Err(place::differs(&old.target, None)),
+                _ if self.keep => return Err(old.target.differs(None)),
                 _ => {}
             }
         }
@@ -358,7 +354,7 @@ fn adopt(
             }
         }
         Some(old) if context.new.existing == Existing::Keep => {
-            return Err(place::differs(&old.target, None));
+            return Err(old.target.differs(None));
         }
         Some(old) => {
             memory.believe()?;

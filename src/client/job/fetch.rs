@@ -14,11 +14,11 @@ use crate::{
         disk::{
             name::SafeName,
             part::Part,
-            place::{self, Target},
+            target::{Target, claimed_by_another, of_another_download},
         },
         error::{Fault, Verdict},
         job::{
-            compare,
+            compare, destination,
             memory::{Memory, Place},
             recall,
             worker::Context,
@@ -217,7 +217,7 @@ impl Context {
 
     /// A content that cannot have its own name is never renamed in silence.
     pub(crate) fn tell_substitute(&self, target: &Target) {
-        if place::is_substitute(target, &self.new) {
+        if destination::is_substitute(target, &self.new) {
             let name = SafeText::from_bytes(target.name.as_encoded_bytes());
             tracing::warn!("{}: saved as {name}, since it cannot have its own name here", self.new.address);
             self.board.tell(crate::client::api::event::Event::Changed { id: self.id, name, what: "renamed" });
@@ -235,9 +235,9 @@ impl Context {
     /// Decides where a content of this name goes, and opens its `.part`.
     pub(crate) fn place(&self, name: &SafeName, size: Option<u64>) -> Result<Place, Fault> {
         let claim = |path: &std::path::Path| self.board.claim(path, self.id);
-        let target = place::decide(&self.board.folders, &self.new, (name, self.names), size, claim)?;
+        let target = destination::decide(&self.board.folders, &self.new, (name, self.names), size, claim)?;
         if target.by_server && Part::is_there(&target.folder, &target.name) {
-            return Err(place::not_ours(&target.folder.join(&target.folder.part_name(&target.name))));
+            return Err(of_another_download(&target.folder.join(&target.folder.part_name(&target.name))));
         }
         self.tell_substitute(&target);
         let mut part = self.open_part(&target)?;
@@ -257,7 +257,7 @@ impl Context {
     }
 
     fn claim_part(&self, part: &Part) -> Result<(), Fault> {
-        self.board.claim_file(part.id()?, self.id).map_err(|_| place::taken(&part.path()))
+        self.board.claim_file(part.id()?, self.id).map_err(|_| claimed_by_another(&part.path()))
     }
 }
 
@@ -266,7 +266,7 @@ pub(crate) fn take_up(context: &Context, memory: &mut Memory) -> Result<(), Faul
     block_in_place(|| {
         // A job that had failed has released its claims.
         if let Some(place) = &memory.place {
-            place::take(&place.target, |path| context.board.claim(path, context.id))?;
+            place.target.claim(|path| context.board.claim(path, context.id))?;
         }
         memory.reopen()?;
         memory.place.as_ref().map_or(Ok(()), |place| context.claim_part(&place.part))

@@ -14,17 +14,13 @@ use rustix::fs::{AtFlags, FileType};
 
 use crate::{
     client::{
-        api::{
-            command::JobId,
-            new_job::{Checksum, Existing},
-            view::TroubleKind,
-        },
+        api::{checksum::Checksum, command::JobId, new_job::Existing, view::TroubleKind},
         disk::{
             archive_check,
+            attributes::{set_access, set_modified},
             checksum::{self, Interrupted},
             part::Writer,
-            place::{self, Target},
-            times::{set_access, set_modified},
+            target::Target,
         },
         error::{Fault, Verdict},
         job::memory::{Memory, Place},
@@ -131,8 +127,8 @@ impl Finish {
         if !matches!(self.existing, Existing::Overwrite | Existing::Update) {
             return Ok(None);
         }
-        let Some(found) = place::look(&place.target)? else { return Ok(None) };
-        place::refuse_of_another(&place.target, &found)?;
+        let Some(found) = place.target.look()? else { return Ok(None) };
+        place.target.refuse_of_another(&found)?;
         Ok(Some((place.target.folder.handle.as_fd(), &place.target.name)))
     }
 
@@ -178,9 +174,9 @@ impl Finish {
         let path = target.path();
         let unreadable = |error: io::Error| disk("read", &path, &error);
         let Some(found) = target.folder.look(&target.name).map_err(unreadable)? else { return Ok(None) };
-        place::refuse_of_another(target, &found)?;
+        target.refuse_of_another(&found)?;
         if found.kind != FileType::RegularFile || found.size != size {
-            return Err(place::differs(target, Some(&part)).into());
+            return Err(target.differs(Some(&part)).into());
         }
         let file = target.folder.read(&target.name).map_err(unreadable)?;
         let digest = checksum::of_file(&file, &Checksum::Blake3(root.0), go_on);
@@ -188,7 +184,7 @@ impl Finish {
             tracing::info!("{} was there already, byte for byte", path.shown());
             return Ok(Some(path));
         }
-        Err(place::differs(target, Some(&part)).into())
+        Err(target.differs(Some(&part)).into())
     }
 
     fn put_in_place(
@@ -222,9 +218,9 @@ impl Finish {
                 }
                 // Somebody made it while this one was fetched.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match self.existing {
-                    Existing::Rename => place.target = place::next_name(&place.target, &claim)?,
-                    _ if replaces => return Err(place::not_by_server(&place.target)),
-                    _ => return Err(place::differs(&place.target, Some(&place.part.path()))),
+                    Existing::Rename => place.target = place.target.numbered(&claim)?,
+                    _ if replaces => return Err(place.target.not_by_server()),
+                    _ => return Err(place.target.differs(Some(&place.part.path()))),
                 },
                 Ok(()) => return Ok(()),
                 Err(error) => {

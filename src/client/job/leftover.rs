@@ -8,15 +8,10 @@ use rustix::fs::FileType;
 use crate::{
     client::{
         api::{config::Names, new_job::NewJob},
-        disk::{
-            folder::Folders,
-            name::SafeName,
-            part::Part,
-            place::{self, Target},
-        },
+        disk::{folder::Folders, name::SafeName, part::Part, target::Target},
         engine::board::Board,
         error::Fault,
-        job::{extract::Staging, recall, tree::Stage},
+        job::{destination, extract::Staging, tree::Stage},
     },
     text::SafeText,
 };
@@ -36,13 +31,13 @@ pub(crate) fn discard(board: &Board, names: Names, job: &Called, others: &[Calle
 
 /// Where its content may have been going.
 fn targets(folders: &Folders, names: Names, (new, name): &Called) -> impl Iterator<Item = Target> {
-    let mut called: Vec<_> = recall::names(new, names).into_iter().map(|(_, name)| name).collect();
+    let mut called: Vec<_> = destination::names(new, names).into_iter().map(|(_, name)| name).collect();
     if new.address.path.is_root() {
         // What the server calls it was told in an earlier run.
         called.push(SafeName::fitting(name.as_str(), names));
     }
     called.into_iter().filter_map(|name| {
-        let target = place::candidate(folders, new, &name, |_| Ok(()));
+        let target = destination::candidate(folders, new, &name, |_| Ok(()));
         target.map_err(|fault| stays(&fault)).ok().flatten()
     })
 }

@@ -15,7 +15,7 @@ use crate::{
             Content,
             blocks::{Blocks, Noted},
         },
-        disk::{part::Part, place::Target},
+        disk::{part::Part, target::Target},
         engine::board::Board,
         error::Fault,
         job::{compare::Seen, remote_hashes::RemoteHashes, tree::Tree},
@@ -256,7 +256,7 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use crate::{
-        client::disk::folder::Folders,
+        client::{api::origin::Origin, disk::folder::Folders},
         protocol::digest::{BlockHasher, VerifiedBlock},
     };
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod classic;
 pub(crate) mod compare;
+pub(crate) mod destination;
 pub(crate) mod extract;
 pub(crate) mod fetch;
 pub(crate) mod finish;

@@ -8,19 +8,12 @@ use tokio::task::block_in_place;
 
 use crate::{
     client::{
-        api::{
-            config::Names,
-            new_job::{self, Existing, NewJob},
-        },
+        api::new_job::Existing,
         content::Content,
-        disk::{
-            journal,
-            name::SafeName,
-            part::Part,
-            place::{self, Target},
-        },
+        disk::{journal, name::SafeName, part::Part, target::Target},
         error::Fault,
         job::{
+            destination,
             memory::{Memory, Place},
             worker::Context,
         },
@@ -39,7 +32,7 @@ pub(crate) async fn recall(context: &Context, memory: &mut Memory) -> Result<(),
         return Ok(());
     }
     let new = &context.new;
-    let mut names = names(new, context.names);
+    let mut names = destination::names(new, context.names);
     if new.address.path.is_root() && is_anything_unfinished(context) {
         // Only the server knows what the served folder is called.
         let name = format!("{}.zip", served_name(context).await?);
@@ -60,19 +53,6 @@ fn is_anything_unfinished(context: &Context) -> bool {
         || entries
             .flatten()
             .any(|entry| entry.file_name().as_encoded_bytes().ends_with(journal::SUFFIX.as_bytes()))
-}
-
-/// The forms in which the content of a job may be received, with its name in each; empty where only the server knows the name.
-/// An archive comes first: its journal says what it is, and a file may be anything.
-pub(crate) fn names(new: &NewJob, names: Names) -> Vec<(Form, SafeName)> {
-    let asked @ Some(_) = new.address.path.name() else { return Vec::new() };
-    let forms = match new.form {
-        new_job::Form::Auto => &[Form::Zip, Form::File][..],
-        new_job::Form::Zip => &[Form::Zip],
-        new_job::Form::File | new_job::Form::Tree => &[Form::File],
-    };
-    let name = |&form: &_| (form, SafeName::for_content(asked, "", form == Form::Zip, names));
-    forms.iter().map(name).collect()
 }
 
 /// What the served folder is called.
@@ -99,18 +79,18 @@ fn look(context: &Context, memory: &mut Memory, form: Form, name: &SafeName) -> 
         return Ok(());
     }
     let claim = |path: &std::path::Path| context.board.claim(path, context.id);
-    let Some(target) = place::candidate(&context.board.folders, &context.new, name, claim)? else {
+    let Some(target) = destination::candidate(&context.board.folders, &context.new, name, claim)? else {
         return Ok(());
     };
     let compared = matches!(context.new.existing, Existing::Keep | Existing::Update) && form == Form::File;
     if compared && memory.old.is_none() {
-        let found = place::look(&target)?.filter(|found| found.kind == FileType::RegularFile);
+        let found = target.look()?.filter(|found| found.kind == FileType::RegularFile);
         if found.is_some() {
             (memory.old, memory.doubtful) = (Some(target.clone()), true);
         }
     }
     if Part::is_there(&target.folder, &target.name) {
-        place::take(&target, claim)?;
+        target.claim(claim)?;
         take_up(context, memory, form, target)?;
     }
     Ok(())

@@ -21,7 +21,7 @@ use crate::{
             view::{Finished, TroubleKind},
         },
         content::blocks::Blocks,
-        disk::{folder::Folders, place::Target},
+        disk::{folder::Folders, target::Target},
         engine::board::{Board, Slot},
         error::{Fault, Verdict},
         job::{

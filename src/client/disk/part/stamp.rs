@@ -2,7 +2,7 @@
 
 use std::{fs::File, io, os::unix::fs::MetadataExt};
 
-use crate::{client::disk::claims::FileId, platform};
+use crate::{client::disk::folder::FileId, platform};
 
 /// What a `.part` looked like when it was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

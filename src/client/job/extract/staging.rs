@@ -15,10 +15,10 @@ use rustix::fs::{AtFlags, FileType, Mode};
 use crate::{
     client::{
         disk::{
+            attributes::set_mode,
             folder::{Folder, open_directory},
-            folding::Folding,
-            removal,
-            times::set_mode,
+            name::folding::Folding,
+            remove,
             work_folder::{self, Purpose},
         },
         error::Fault,
@@ -52,7 +52,7 @@ impl Staging {
         let name = Staging::name(folder, archive);
         let work = work_folder::open(folder, &name, &PURPOSE)?;
         let make = || -> io::Result<_> {
-            removal::remove(work.as_fd(), OsStr::new(CONTENT))?;
+            remove::remove(work.as_fd(), OsStr::new(CONTENT))?;
             rustix::fs::mkdirat(&work, CONTENT, Mode::from_raw_mode(0o777))?;
             open_directory(&work, OsStr::new(CONTENT))
         };
@@ -114,7 +114,7 @@ impl Staging {
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        let removed = removal::remove(self.work.as_fd(), OsStr::new(CONTENT)).and_then(|()| {
+        let removed = remove::remove(self.work.as_fd(), OsStr::new(CONTENT)).and_then(|()| {
             // Whatever else has come into it stays, and with it the folder.
             Ok(rustix::fs::unlinkat(&self.folder.handle, &self.name, AtFlags::REMOVEDIR)?)
         });
@@ -147,7 +147,7 @@ mod tests {
         symlink("../../..", left.join("link")).unwrap();
         fs::write(dir.path().join("precious"), "precious").unwrap();
         let staging = Staging::make(&folder, "a.zip".as_ref()).unwrap();
-        assert_eq!(removal::list(staging.handle()).unwrap(), []);
+        assert_eq!(remove::list(staging.handle()).unwrap(), []);
         assert_eq!(staging.folding(), Folding::default());
         drop(staging);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);

@@ -25,10 +25,12 @@ use crate::{
         api::config::{Extract, Names},
         disk::{
             folder::Folder,
-            folding::Folding,
-            name::SafeName,
-            substitutes::{self, Named},
-            unstorable::Probe,
+            name::{
+                SafeName,
+                folding::Folding,
+                substitutes::{self, Named},
+                unstorable::Probe,
+            },
         },
         job::extract::Refused,
     },

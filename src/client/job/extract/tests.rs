@@ -17,7 +17,7 @@ use std::{
 use crate::{
     client::{
         api::view::Trouble,
-        disk::{folder::Folders, folding::Folding},
+        disk::{folder::Folders, name::folding::Folding},
         error::Verdict,
         job::extract::*,
     },
@@ -633,7 +633,7 @@ fn unpacking_is_fuzzed() {
         match &result {
             Ok(_) => {
                 assert_eq!(there, ["a", "a.zip"]);
-                crate::client::disk::removal::remove(world.folder.handle.as_fd(), "a".as_ref())
+                crate::client::disk::remove::remove(world.folder.handle.as_fd(), "a".as_ref())
                     .expect("removed");
             }
             Err(trouble) => {

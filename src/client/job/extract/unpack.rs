@@ -18,8 +18,8 @@ use zip::{ExtraField, ZipReadOptions, read::ZipFile};
 use crate::{
     client::{
         disk::{
+            attributes::{set_mode, set_modified},
             folder::{is_of_another, open_directory},
-            times::{set_mode, set_modified},
         },
         job::extract::{
             Refused,

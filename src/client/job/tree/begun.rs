@@ -11,7 +11,7 @@ use std::{
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 
-use crate::client::{disk::removal, job::tree::ground::Ground};
+use crate::client::{disk::remove, job::tree::ground::Ground};
 /// What their names end with.
 const SUFFIX: &str = ".begun";
 
@@ -37,7 +37,7 @@ impl Begun {
     pub(super) fn open(folder: Ground) -> Begun {
         let is_begun = |name: &OsStr| name.as_encoded_bytes().ends_with(SUFFIX.as_bytes());
         // What cannot be read is fetched again.
-        let found = removal::list(folder.root.as_fd()).unwrap_or_default();
+        let found = remove::list(folder.root.as_fd()).unwrap_or_default();
         let size = |name: &OsStr| {
             let stat = rustix::fs::statat(&folder.root, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
             u64::try_from(stat.st_size).ok()

@@ -15,13 +15,10 @@ use rustix::{
 
 use crate::{
     client::{
-        api::{
-            new_job::{Checksum, Existing},
-            view::TroubleKind,
-        },
+        api::{checksum::Checksum, new_job::Existing, view::TroubleKind},
         disk::{
-            place, removal,
-            times::{has_acl, keeps_group, set_mode, set_modified, times, without_group},
+            attributes::{has_acl, keeps_group, set_mode, set_modified, times, without_group},
+            remove,
         },
         engine::reaper::Deletion,
         error::{Fault, Verdict},
@@ -233,7 +230,7 @@ fn link(cursor: &mut Cursor<'_>, stage: &Stage, index: u32, name: &OsStr, target
         made => return Ok(made?),
     }
     let parts = stage.parts().map_err(|fault| io::Error::other(fault.trouble.message.to_string()))?;
-    removal::remove(parts.root.as_fd(), OsStr::new(LINK))?;
+    remove::remove(parts.root.as_fd(), OsStr::new(LINK))?;
     rustix::fs::symlinkat(target, &parts.root, LINK)?;
     Ok(rustix::fs::renameat(&parts.root, LINK, parent, name)?)
 }
@@ -298,8 +295,8 @@ fn put_in_place(context: &Context, whole: &Whole, stage: &mut Stage) -> Result<P
                 Ok(()) => break,
                 // Somebody made it while this one was fetched.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match context.new.existing {
-                    Existing::Rename => target = place::next_name(&target, claim)?,
-                    _ => return Err(place::differs(&target, None)),
+                    Existing::Rename => target = target.numbered(claim)?,
+                    _ => return Err(target.differs(None)),
                 },
                 Err(error) => return Err(cannot(stage, &target.path(), &error)),
             }

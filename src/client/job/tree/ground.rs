@@ -10,7 +10,7 @@ use rustix::fs::{AtFlags, FileType, Stat};
 
 use crate::{
     client::{
-        disk::{folder::open_directory, unstorable::is_no_name},
+        disk::{folder::open_directory, name::is_no_name},
         error::Fault,
         job::tree::manifest::{Entry, Manifest, Node},
     },

@@ -11,10 +11,10 @@ use crate::{
             view::TroubleKind,
         },
         disk::{
+            attributes::{set_access, set_modified},
             folder::Folder,
             part::Part,
-            place::Target,
-            times::{set_access, set_modified},
+            target::Target,
         },
         engine::board::Slot,
         error::{Fault, Verdict},

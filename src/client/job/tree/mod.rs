@@ -58,18 +58,16 @@ use crate::{
     client::{
         api::{
             announced::Announced,
+            checksum::Checksum,
             config::Names,
-            new_job::{Checksum, Existing},
+            new_job::Existing,
             view::{Finished, TroubleKind},
         },
-        disk::{
-            folder::of_another,
-            name::SafeName,
-            place::{self, Target},
-        },
+        disk::{folder::of_another, name::SafeName, target::Target},
         engine::board::Board,
         error::{Fault, Verdict},
         job::{
+            destination,
             finish::Unfinished,
             memory::Memory,
             recall,
@@ -440,8 +438,8 @@ async fn gather_on(
 /// Where the tree goes, and how.
 fn choose(context: &Context, name: &SafeName) -> Result<(Target, Way), Fault> {
     let claim = |path: &std::path::Path| context.board.claim(path, context.id);
-    let target = place::choose(&context.board.folders, &context.new, (name, context.names), claim)?;
-    let way = match (place::look(&target)?, context.new.existing) {
+    let target = destination::choose(&context.board.folders, &context.new, (name, context.names), claim)?;
+    let way = match (target.look()?, context.new.existing) {
         (None, _) => Way::New,
         (Some(found), _) if found.kind != FileType::Directory => {
             return Err(Fault::disk(format!(
@@ -453,7 +451,7 @@ fn choose(context: &Context, name: &SafeName) -> Result<(Target, Way), Fault> {
             return Err(of_another(&target.path(), found.owner));
         }
         // To compare it would tell the server what is in it.
-        (Some(_), _) if target.by_server => return Err(place::not_by_server(&target)),
+        (Some(_), _) if target.by_server => return Err(target.not_by_server()),
         (Some(_), Existing::Keep | Existing::Rename) => Way::Compare,
         (Some(_), Existing::Overwrite) => Way::Replace,
         (Some(_), Existing::Update) => Way::Update,

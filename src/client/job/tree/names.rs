@@ -8,8 +8,10 @@ use crate::{
     client::{
         disk::{
             folder::Folder,
-            folding::Folding,
-            unstorable::{self, Probe},
+            name::{
+                folding::Folding,
+                unstorable::{self, Probe},
+            },
         },
         job::tree::manifest::{Entry, Manifest, Node},
     },

@@ -6,7 +6,7 @@ use rustix::{fs::Mode, io::Errno};
 
 use crate::{
     client::{
-        disk::{part, place},
+        disk::{part, target::of_another_download},
         error::Fault,
         job::{
             finish::Unfinished,
@@ -59,7 +59,7 @@ impl Work<'_> {
             none => none.insert(Stage::open(&self.target.folder, &self.target.name)?),
         };
         if self.target.by_server && !stage.is_from(&self.context.new.address) {
-            return Err(place::not_ours(&stage.path()).into());
+            return Err(of_another_download(&stage.path()).into());
         }
         let twins = names::twins(&self.manifest, stage.folding());
         leave_out(&mut self.manifest, twins);

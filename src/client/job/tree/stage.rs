@@ -25,8 +25,8 @@ use crate::{
         api::origin::Origin,
         disk::{
             folder::{Folder, open_directory},
-            folding::Folding,
-            removal,
+            name::folding::Folding,
+            remove,
             seal::{Lines, Opened, Seal},
             work_folder::{self, Purpose},
         },
@@ -217,7 +217,7 @@ impl Stage {
         subject: &Subject,
         write: impl FnOnce(&mut Lines<io::BufWriter<File>>) -> io::Result<()>,
     ) -> io::Result<Lines<File>> {
-        removal::remove(self.handle.as_fd(), OsStr::new(FRESH))?;
+        remove::remove(self.handle.as_fd(), OsStr::new(FRESH))?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::APPEND | OFlags::CLOEXEC;
         let file = File::from(rustix::fs::openat(&self.handle, FRESH, flags, Mode::from_raw_mode(0o600))?);
         let header = record::header(subject);
@@ -232,7 +232,7 @@ impl Stage {
     /// Marks it as deleted, for the run that gets to it.
     fn mark(&mut self) -> io::Result<()> {
         (self.control, self.ours) = (None, false);
-        removal::remove(self.handle.as_fd(), OsStr::new(FRESH))?;
+        remove::remove(self.handle.as_fd(), OsStr::new(FRESH))?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let mut file =
             File::from(rustix::fs::openat(&self.handle, FRESH, flags, Mode::from_raw_mode(0o600))?);
@@ -248,7 +248,7 @@ impl Stage {
     /// Deletes what is in it, as long as `go_on` holds; the mark goes last.
     fn clear(&self, go_on: &dyn Fn() -> bool) -> io::Result<()> {
         for name in [TREE, PARTS, PROBE, FRESH, CONTROL] {
-            removal::remove_while(self.handle.as_fd(), OsStr::new(name), go_on)?;
+            remove::remove_while(self.handle.as_fd(), OsStr::new(name), go_on)?;
         }
         Ok(())
     }
@@ -273,12 +273,12 @@ impl Stage {
 
     /// Tries something in an empty directory.
     fn probe<T>(&self, work: impl FnOnce(BorrowedFd<'_>) -> T) -> io::Result<T> {
-        let _ = removal::remove(self.handle.as_fd(), OsStr::new(PROBE));
+        let _ = remove::remove(self.handle.as_fd(), OsStr::new(PROBE));
         let made = rustix::fs::mkdirat(&self.handle, PROBE, Mode::from_raw_mode(0o700));
         let probe =
             made.map_err(io::Error::from).and_then(|()| open_directory(&self.handle, OsStr::new(PROBE)));
         let tried = probe.map(|probe| work(probe.as_fd()));
-        let _ = removal::remove(self.handle.as_fd(), OsStr::new(PROBE));
+        let _ = remove::remove(self.handle.as_fd(), OsStr::new(PROBE));
         tried
     }
 
@@ -291,7 +291,7 @@ impl Stage {
     pub(super) fn holds_content(&self) -> bool {
         [TREE, PARTS].iter().any(|name| {
             let found = open_directory(&self.handle, OsStr::new(name))
-                .and_then(|directory| removal::list(directory.as_fd()));
+                .and_then(|directory| remove::list(directory.as_fd()));
             match found {
                 Ok(found) => found.iter().any(|(name, _)| name != writer::NEW),
                 Err(error) => error.kind() != io::ErrorKind::NotFound,
@@ -315,7 +315,7 @@ impl Stage {
     pub(super) fn disown(&mut self) {
         self.control = None;
         self.ours = false;
-        let _ = removal::remove(self.handle.as_fd(), OsStr::new(CONTROL));
+        let _ = remove::remove(self.handle.as_fd(), OsStr::new(CONTROL));
     }
 
     /// Deletes it, if it is still the one that was made here. It is marked first: what is not deleted while `go_on` holds, the

@@ -9,7 +9,7 @@ use std::{
 
 use crate::client::{
     api::config::Names,
-    disk::{name::SafeName, substitutes},
+    disk::name::{SafeName, substitutes},
     job::tree::manifest::{Manifest, Node},
 };
 /// What stands on the disk instead of the names and link targets of a tree, by the index of the entry.

@@ -12,7 +12,7 @@ use rustix::fs::FileType;
 
 use crate::{
     client::{
-        disk::{folder::open_directory, place::Target, removal},
+        disk::{folder::open_directory, remove, target::Target},
         error::Fault,
         job::{
             finish::Unfinished,
@@ -189,7 +189,7 @@ fn surplus(
             .map(|index| (manifest.disk_name(index).as_encoded_bytes(), index))
             .collect();
         let counted = cursor.directory(directory).and_then(|handle| {
-            for (name, kind) in removal::list(handle)? {
+            for (name, kind) in remove::list(handle)? {
                 let entry = children.get(name.as_encoded_bytes()).copied();
                 let is_directory = entry.is_some_and(|index| manifest.entry(index).node == Node::Directory);
                 match (kind, entry) {
@@ -227,7 +227,7 @@ fn beneath(
                     None => open_directory(parent, &name)?,
                 };
                 let mut inner = Vec::new();
-                for (name, kind) in removal::list(handle.as_fd())? {
+                for (name, kind) in remove::list(handle.as_fd())? {
                     match kind {
                         FileType::Directory => inner.push(name),
                         _ => add(path.join(&name)),

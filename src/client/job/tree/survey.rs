@@ -16,9 +16,9 @@ use rustix::fs::{FileType, Mode, OFlags, Stat};
 use crate::{
     client::{
         disk::{
+            attributes::is_settled,
             folder::{is_of_another, is_shared, of_another},
-            removal,
-            times::is_settled,
+            remove,
         },
         job::{
             finish::Unfinished,
@@ -235,7 +235,7 @@ pub(super) fn sweep(
         let handle = cursor
             .directory(directory)
             .map_err(|error| ground.fault("read", &manifest.disk_path(directory), &error))?;
-        let swept = removal::list(handle).and_then(|found| {
+        let swept = remove::list(handle).and_then(|found| {
             for (name, kind) in found {
                 let entry = named.get(name.as_encoded_bytes());
                 let node = entry.map(|&index| manifest.entry(index).node);
@@ -243,7 +243,7 @@ pub(super) fn sweep(
                     (Some(Node::Directory), FileType::Directory) => directories.extend(entry),
                     (Some(Node::File { .. }), FileType::RegularFile)
                     | (Some(Node::Link { .. }), FileType::Symlink) => {}
-                    _ => removal::remove(handle, &name)?,
+                    _ => remove::remove(handle, &name)?,
                 }
             }
             Ok(())

@@ -9,7 +9,7 @@ use tokio::task::block_in_place;
 
 use crate::{
     client::{
-        disk::{folding::Folding, place::Target},
+        disk::{name::folding::Folding, target::Target},
         error::{Fault, Verdict},
         job::{
             finish::Unfinished,

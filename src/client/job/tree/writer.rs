@@ -21,10 +21,10 @@ use crate::{
     client::{
         api::view::TroubleKind,
         disk::{
+            attributes::{set_access, set_modified},
             folder::Folder,
             part,
             seal::Lines,
-            times::{set_access, set_modified},
         },
         error::Fault,
         job::tree::{

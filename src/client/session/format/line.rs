@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     client::api::{
+        checksum::Checksum,
         kept::{KeptJob, KeptState},
-        new_job::{Checksum, Existing, Form, NewJob, Speak},
+        new_job::{Existing, Form, NewJob, Speak},
         origin::Origin,
         view::{Finished, Trouble, TroubleKind},
     },
@@ -178,7 +179,7 @@ impl Line {
             checksum: match self.checksum {
                 Some(text) => Some(
                     text.parse()
-                        .map_err(|error: crate::client::disk::checksum::ChecksumError| error.to_string())?,
+                        .map_err(|error: crate::client::api::checksum::ChecksumError| error.to_string())?,
                 ),
                 None => None,
             },

@@ -5,8 +5,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     client::api::{
+        checksum::Checksum,
         kept::KeptState,
-        new_job::{Checksum, Existing, Form, NewJob, Speak},
+        new_job::{Existing, Form, NewJob, Speak},
         origin::Origin,
         view::{Finished, Trouble, TroubleKind},
     },

@@ -9,9 +9,10 @@ use crate::{
             Content,
             blocks::{buffer, hash_block},
         },
-        disk::{name::SafeName, place},
+        disk::name::SafeName,
         error::Fault,
         job::{
+            destination,
             memory::{Memory, Place},
             worker::Context,
         },
@@ -149,7 +150,7 @@ fn compare(memory: &Memory, block: &Block) -> Result<(), Fault> {
     if same.is_some_and(|digest| digest.chaining == block.digest.chaining) {
         return Ok(());
     }
-    Err(place::differs(&place.target, Some(&place.part.path())))
+    Err(place.target.differs(Some(&place.part.path())))
 }
 
 /// Decides where it goes, and makes room.
@@ -162,7 +163,7 @@ fn prepare(
     let new = &context.new;
     let archive = content.form == Form::Zip;
     let name = SafeName::for_content(new.address.path.name(), &content.name, archive, context.names);
-    if let Some(place) = memory.place.take_if(|place| !place.target.fits(new, &name)) {
+    if let Some(place) = memory.place.take_if(|place| !destination::fits(&place.target, new, &name)) {
         place.part.discard();
     }
     if memory.place.is_none() {

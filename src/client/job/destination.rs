@@ -1,10 +1,9 @@
-//! Where a job saves: the folder and name, decided once the server has said what it sends.
+//! Chooses the target of a job, once the server has said what it sends.
 
 use std::{
     ffi::{OsStr, OsString},
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use rustix::fs::FileType;
@@ -17,56 +16,31 @@ use crate::{
             new_job::{Existing, Form, NewJob},
         },
         disk::{
-            folder::{Folder, Folders, Found, of_another, refuse_way_of_another},
+            folder::{Folders, refuse_way_of_another},
             name::SafeName,
+            target::Target,
         },
         error::Fault,
     },
     platform::reason,
-    protocol::odd_name,
+    protocol::{message, odd_name},
     text::{SafeText, ShowPath},
 };
-/// Names tried for [`Existing::Rename`].
-const NUMBERS: u32 = 10_000;
 
-/// A file to be.
-#[derive(Clone, Debug)]
-pub(crate) struct Target {
-    pub(crate) folder: Arc<Folder>,
-    pub(crate) name: OsString,
-    /// The name before it was numbered.
-    wanted: OsString,
-    /// Nobody but the server has chosen the name. Nothing of that name is touched, or told of, unless it came from there.
-    pub(crate) by_server: bool,
+/// The forms that the content of a job may have, each with its name; empty if only the server knows the name. An archive comes
+/// first: its journal shows that it is one, and a file may be anything.
+pub(crate) fn names(new: &NewJob, names: Names) -> Vec<(message::Form, SafeName)> {
+    let asked @ Some(_) = new.address.path.name() else { return Vec::new() };
+    let forms = match new.form {
+        Form::Auto => &[message::Form::Zip, message::Form::File][..],
+        Form::Zip => &[message::Form::Zip],
+        Form::File | Form::Tree => &[message::Form::File],
+    };
+    let name = |&form: &_| (form, SafeName::for_content(asked, "", form == message::Form::Zip, names));
+    forms.iter().map(name).collect()
 }
 
-impl Target {
-    /// A name in a folder.
-    pub(crate) fn new(folder: Arc<Folder>, name: OsString) -> Target {
-        Target { folder, wanted: name.clone(), name, by_server: false }
-    }
-
-    /// The path of the file.
-    pub(crate) fn path(&self) -> PathBuf {
-        self.folder.join(&self.name)
-    }
-
-    /// Claims its path and that of its `.part`, which another job may have for a target of its own.
-    ///
-    /// # Errors
-    /// Another one has this path.
-    fn claim(&self, claim: impl Fn(&Path) -> Result<(), JobId>) -> Result<(), PathBuf> {
-        let part = self.folder.join(&self.folder.part_name(&self.name));
-        [self.path(), part].into_iter().try_for_each(|path| claim(&path).map_err(|_| path))
-    }
-
-    /// Whether this is still where a content of this name goes.
-    pub(crate) fn fits(&self, new: &NewJob, name: &SafeName) -> bool {
-        new.save_as.is_some() || self.wanted == self.folder.within(name.as_os_str())
-    }
-}
-
-/// Decides on the target of a job. `claim` takes a path for this job unless another one has it.
+/// Chooses the target, and fails if an existing file there must stay. `claim`: claims a path for this job, unless another job has it.
 pub(crate) fn decide(
     folders: &Folders,
     new: &NewJob,
@@ -81,7 +55,7 @@ pub(crate) fn decide(
     Ok(target)
 }
 
-/// The same, whatever is there. The folder is made.
+/// Chooses the target, whatever exists there, and creates the folder.
 pub(crate) fn choose(
     folders: &Folders,
     new: &NewJob,
@@ -100,7 +74,7 @@ pub(crate) fn choose(
         refuse_cut(new, name, &target)?;
     }
     if new.existing != Existing::Rename {
-        take(&target, claim)?;
+        target.claim(claim)?;
     }
     Ok(target)
 }
@@ -109,7 +83,7 @@ pub(crate) fn choose(
 fn refuse_cut(new: &NewJob, name: &SafeName, target: &Target) -> Result<(), Fault> {
     let asked = new.address.path.name().and_then(odd_name::to_bytes);
     let is_cut = asked.is_some_and(|asked| target.folder.is_too_long(OsStr::from_bytes(&asked)));
-    if is_cut && matches!(split(new, name)?, (.., Whose::Content)) {
+    if is_cut && matches!(split(new, name)?, (.., NamedBy::Content)) {
         let (folder, shown) =
             (target.folder.join(OsStr::new("")), SafeText::from_bytes(name.as_os_str().as_bytes()));
         return Err(Fault::disk(format!(
@@ -120,7 +94,7 @@ fn refuse_cut(new: &NewJob, name: &SafeName, target: &Target) -> Result<(), Faul
     Ok(())
 }
 
-/// The target that a content of this name would have; `None` if not even its folder is there. Makes nothing.
+/// Returns the target that a content of this name would have; `None` if the folder does not exist. Creates nothing.
 pub(crate) fn candidate(
     folders: &Folders,
     new: &NewJob,
@@ -130,146 +104,78 @@ pub(crate) fn candidate(
     if !new.folder.exists() {
         return Ok(None);
     }
-    let (folder, name, whose) = split(new, name)?;
+    let (folder, name, named_by) = split(new, name)?;
     let folder = folders.open(&folder)?;
-    let name = match whose {
-        Whose::Content => folder.within(&name),
-        Whose::User if folder.is_too_long(&name) => {
+    let name = match named_by {
+        NamedBy::Content => folder.within(&name),
+        NamedBy::User if folder.is_too_long(&name) => {
             let path = folder.join(&name);
             return Err(Fault::disk(format!("{} is too long a name for its file system", path.shown())));
         }
-        Whose::User => name,
+        NamedBy::User => name,
     };
-    let by_server = whose == Whose::Content && new.address.path.is_root();
-    let target = Target { by_server, ..Target::new(folder, name) };
-    if new.existing == Existing::Rename {
-        return renamed(target, claim).map(Some);
+    let mut target = Target::new(folder, name);
+    target.by_server = named_by == NamedBy::Content && new.address.path.is_root();
+    match new.existing {
+        Existing::Rename => target.numbered(claim).map(Some),
+        _ => Ok(Some(target)),
     }
-    Ok(Some(target))
 }
 
-/// Whether a content cannot have its own name here.
+/// Whether a content of this name is still saved at this target.
+pub(crate) fn fits(target: &Target, new: &NewJob, name: &SafeName) -> bool {
+    new.save_as.is_some() || *target.wanted() == target.folder.within(name.as_os_str())
+}
+
+/// Whether a content is saved under another name than its own.
 pub(crate) fn is_substitute(target: &Target, new: &NewJob) -> bool {
     let asked = new.address.path.name().filter(|_| new.save_as.is_none());
     let asked = asked.and_then(odd_name::to_bytes);
     asked.is_some_and(|asked| {
-        let wanted = target.wanted.as_bytes();
+        let wanted = target.wanted().as_bytes();
         wanted != &*asked && wanted.strip_suffix(b".zip") != Some(&asked)
     })
 }
 
-/// Takes a target for a job.
-pub(crate) fn take(target: &Target, claim: impl Fn(&Path) -> Result<(), JobId>) -> Result<(), Fault> {
-    target.claim(claim).map_err(|path| taken(&path))
-}
-
-/// Another job has a path.
-pub(crate) fn taken(path: &Path) -> Fault {
-    Fault::disk(format!("another job of the queue saves to {}", path.shown()))
-}
-
-/// Whose a name is.
+/// Where the name of a file comes from.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Whose {
-    /// The user has named the file.
+enum NamedBy {
+    /// The user chose it.
     User,
-    /// It is called as what is fetched.
+    /// It is the name of the content.
     Content,
 }
 
-/// Folder and name: what the user says is obeyed; naming an existing folder means into it.
-fn split(new: &NewJob, name: &SafeName) -> Result<(PathBuf, OsString, Whose), Fault> {
+/// Returns the folder and the name. What the user named is used; an existing folder means a file in it.
+fn split(new: &NewJob, name: &SafeName) -> Result<(PathBuf, OsString, NamedBy), Fault> {
     let Some(save_as) = &new.save_as else {
-        return Ok((new.folder.clone(), name.as_os_str().to_owned(), Whose::Content));
+        return Ok((new.folder.clone(), name.as_os_str().to_owned(), NamedBy::Content));
     };
     let path = new.folder.join(save_as);
     let named_as_folder = save_as.as_os_str().as_encoded_bytes().ends_with(b"/");
     // A tree is a folder itself, and may be there.
     if named_as_folder || path.is_dir() && new.form != Form::Tree {
-        return Ok((path, name.as_os_str().to_owned(), Whose::Content));
+        return Ok((path, name.as_os_str().to_owned(), NamedBy::Content));
     }
     match (path.parent(), path.file_name()) {
-        (Some(folder), Some(name)) => Ok((folder.to_owned(), name.to_owned(), Whose::User)),
+        (Some(folder), Some(name)) => Ok((folder.to_owned(), name.to_owned(), NamedBy::User)),
         _ => Err(Fault::disk(format!("{} is not a file name", path.shown()))),
     }
 }
 
-/// Fails before anything is fetched if the result could not be put in place.
+/// Fails if the existing target would prevent the commit of a content of `size` bytes.
 pub(crate) fn refuse_existing(target: &Target, existing: Existing, size: Option<u64>) -> Result<(), Fault> {
-    let Some(found) = look(target)? else { return Ok(()) };
-    refuse_of_another(target, &found)?;
+    let Some(found) = target.look()? else { return Ok(()) };
+    target.refuse_of_another(&found)?;
     let path = target.path();
     let path = path.shown();
     match (found.kind, existing) {
         (FileType::Directory, _) => Err(Fault::disk(format!("{path} is a directory"))),
-        (_, Existing::Overwrite | Existing::Update) if target.by_server => Err(not_by_server(target)),
+        (_, Existing::Overwrite | Existing::Update) if target.by_server => Err(target.not_by_server()),
         (_, Existing::Overwrite | Existing::Update) => Ok(()),
         (FileType::RegularFile, _) if size.is_none_or(|size| size == found.size) => Ok(()),
-        _ => Err(differs(target, None)),
+        _ => Err(target.differs(None)),
     }
-}
-
-/// Fails if the target is in a shared folder and belongs to another user, who could replace it at any time.
-pub(crate) fn refuse_of_another(target: &Target, found: &Found) -> Result<(), Fault> {
-    match target.folder.is_of_another(found.owner) {
-        true => Err(of_another(&target.path(), found.owner)),
-        false => Ok(()),
-    }
-}
-
-/// Something has the name that the server chose.
-pub(crate) fn not_by_server(target: &Target) -> Fault {
-    Fault::disk(format!(
-        "{} exists, and it is the server that chose this name; if it is the one that you mean, name it with --local",
-        target.path().shown()
-    ))
-}
-
-/// What is unfinished under the name that the server chose is of another download.
-pub(crate) fn not_ours(part: &Path) -> Fault {
-    Fault::disk(format!(
-        "{} is of another download, and it is the server that chose this name; move it away, or choose a name with --local",
-        part.shown()
-    ))
-}
-
-pub(crate) fn look(target: &Target) -> Result<Option<Found>, Fault> {
-    target
-        .folder
-        .look(&target.name)
-        .map_err(|error| Fault::disk(format!("cannot look at {}: {}", target.path().shown(), reason(&error))))
-}
-
-/// The target exists and is not what the server has. `part`: where what was fetched is.
-pub(crate) fn differs(target: &Target, part: Option<&Path>) -> Fault {
-    let kept = part.map(|part| format!("; what was fetched is in {}", part.shown())).unwrap_or_default();
-    let advice = match target.by_server {
-        // The others are refused for a name that the user has not chosen.
-        true => "use --rename, or choose a name with --local",
-        false => "use --update, --overwrite or --rename",
-    };
-    let path = target.path();
-    Fault::disk(format!("{} exists and differs from the server's{kept}; {advice}", path.shown()))
-}
-
-/// The first name that is free and not claimed.
-fn renamed(mut target: Target, claim: impl Fn(&Path) -> Result<(), JobId>) -> Result<Target, Fault> {
-    for number in 1..=NUMBERS {
-        if look(&target)?.is_none() && target.claim(&claim).is_ok() {
-            return Ok(target);
-        }
-        target.name = target.folder.numbered(&target.wanted, number);
-    }
-    let first = target.folder.join(&target.wanted);
-    Err(Fault::disk(format!("{} and {NUMBERS} names like it exist", first.shown())))
-}
-
-/// The next name after `target`, which has come into being meanwhile.
-pub(crate) fn next_name(
-    target: &Target,
-    claim: impl Fn(&Path) -> Result<(), JobId>,
-) -> Result<Target, Fault> {
-    renamed(Target { name: target.wanted.clone(), ..target.clone() }, claim)
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 use std::{
     cell::OnceCell,
     ffi::OsStr,
-    io,
     os::{fd::BorrowedFd, unix::ffi::OsStrExt},
 };
 
@@ -15,7 +14,11 @@ use rustix::{
 use crate::{
     client::{
         api::config::Names,
-        disk::{folder::Folder, name::SafeName, removal},
+        disk::{
+            folder::Folder,
+            name::{SafeName, is_no_name},
+            remove,
+        },
     },
     protocol::odd_name,
 };
@@ -32,11 +35,6 @@ pub(crate) fn is_doubtful(name: &OsStr, folder: &Folder) -> bool {
         || name.len() > EVERYWHERE
         || !name.is_ascii()
         || SafeName::exact(&text, Names::Portable).is_err()
-}
-
-/// Whether an error means that the file system cannot have such a name: then no file has it.
-pub(crate) fn is_no_name(error: &io::Error) -> bool {
-    matches!(Errno::from_io_error(error), Some(Errno::INVAL | Errno::ILSEQ | Errno::NAMETOOLONG))
 }
 
 /// Tries names in an empty directory on the same file system as a folder.
@@ -75,7 +73,7 @@ impl<'a> Probe<'a> {
         let made = rustix::fs::mkdirat(self.directory, name, Mode::from_raw_mode(0o700));
         match made {
             Ok(()) => {
-                let found = removal::list(self.directory).unwrap_or_default();
+                let found = remove::list(self.directory).unwrap_or_default();
                 let is_other = !found.is_empty() && found.iter().all(|(found, _)| found != name);
                 let _ = rustix::fs::unlinkat(self.directory, name, AtFlags::REMOVEDIR);
                 is_other.then(|| "this file system stores it under another name".to_owned())
@@ -119,13 +117,5 @@ mod tests {
         assert_eq!((probe.refusal(OsStr::new("plain")), probe.takes_letters.get()), (None, None));
         assert_eq!((probe.refusal(OsStr::new("größe")), probe.takes_letters.get()), (None, Some(&true)));
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
-    }
-
-    #[test]
-    fn errors_that_say_that_a_name_is_none_are_told_from_others() {
-        for error in [Errno::INVAL, Errno::ILSEQ, Errno::NAMETOOLONG] {
-            assert!(is_no_name(&error.into()));
-        }
-        assert!(!is_no_name(&Errno::NOENT.into()) && !is_no_name(&io::Error::other("x")));
     }
 }

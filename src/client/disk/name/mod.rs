@@ -1,11 +1,17 @@
 //! Names for local files out of names from the network: the only way from one to the other.
 
+pub(crate) mod folding;
+pub(crate) mod substitutes;
+pub(crate) mod unstorable;
+
 use std::{
     borrow::Cow,
     ffi::{OsStr, OsString},
+    io,
     os::unix::ffi::{OsStrExt, OsStringExt},
 };
 
+use rustix::io::Errno;
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 use crate::{client::api::config::Names, protocol::odd_name, text::is_unsafe};
@@ -223,6 +229,11 @@ fn is_device(name: &str) -> bool {
         let mut digits = number.chars();
         matches!((digits.next(), digits.next()), (Some('0'..='9' | '¹' | '²' | '³'), None))
     })
+}
+
+/// Whether an error means that no file can have this name on this file system.
+pub(crate) fn is_no_name(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::INVAL | Errno::ILSEQ | Errno::NAMETOOLONG))
 }
 
 #[cfg(test)]
@@ -507,5 +518,13 @@ mod tests {
             }
             prop_assert_eq!(super::tests::safe(&safe), safe);
         }
+    }
+
+    #[test]
+    fn errors_that_say_that_a_name_is_none_are_told_from_others() {
+        for error in [Errno::INVAL, Errno::ILSEQ, Errno::NAMETOOLONG] {
+            assert!(is_no_name(&error.into()));
+        }
+        assert!(!is_no_name(&Errno::NOENT.into()) && !is_no_name(&io::Error::other("x")));
     }
 }

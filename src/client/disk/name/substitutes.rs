@@ -8,10 +8,7 @@ use std::{
 
 use crate::client::{
     api::config::Names,
-    disk::{
-        folding::Folding,
-        name::{self, SafeName},
-    },
+    disk::name::{self, SafeName, folding::Folding},
 };
 
 /// An entry of a tree: its number, that of the directory that it is in, and its name.

@@ -6,10 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::client::{api::command::JobId, disk::folding::Folding};
-
-/// A file by what it is: its device and inode.
-pub(crate) type FileId = (u64, u64);
+use crate::client::{
+    api::command::JobId,
+    disk::{folder::FileId, name::folding::Folding},
+};
 
 /// See the module.
 #[derive(Debug, Default)]
