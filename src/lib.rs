@@ -3,8 +3,10 @@
 //! Dependencies point down only:
 //!
 //! ```text
-//! cli, config, logging
+//! app                    start-up, the same for both faces
+//! cli, config, logging   options and settings
 //! ui | headless          two faces of the same two engines
+//! exit                   exit codes
 //! client | server        the engines: commands in, snapshots and events out
 //! storage                the served root, its archives and trees
 //! tls                    what both engines have in common of TLS: no socket either
@@ -17,13 +19,21 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+#[cfg(feature = "cli")]
+pub mod app;
 mod bucket;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod client;
+#[cfg(feature = "cli")]
 pub mod config;
+#[cfg(feature = "cli")]
+pub mod exit;
 #[cfg(test)]
 mod fuzzing;
+#[cfg(feature = "cli")]
 pub mod headless;
+#[cfg(feature = "cli")]
 pub mod logging;
 mod platform;
 pub mod protocol;
@@ -32,6 +42,7 @@ mod state;
 pub mod storage;
 pub mod text;
 mod tls;
+#[cfg(feature = "tui")]
 pub mod ui;
 pub mod units;
 

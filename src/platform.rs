@@ -2,6 +2,7 @@
 
 mod accept_queue;
 mod memory;
+#[cfg(feature = "cli")]
 mod output;
 mod rename;
 mod shared;
@@ -17,7 +18,9 @@ use std::{
 
 pub(crate) use accept_queue::waiting_peers;
 pub(crate) use memory::{MemoryLeft, memory_left};
+#[cfg(feature = "cli")]
 pub use output::lost_output;
+#[cfg(feature = "cli")]
 pub(crate) use output::note_output;
 pub(crate) use rename::{exchange, move_directory, rename_new};
 pub(crate) use rustix::fd::AsFd;

@@ -9,7 +9,7 @@ use std::{
 
 use rustix::fs::OFlags;
 
-use crate::{platform, text::ShowPath};
+use crate::platform;
 
 /// Most bytes of a file that somebody has written by hand, or this program for itself.
 const MOST: u64 = 4 << 20;
@@ -26,18 +26,6 @@ pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
 /// Whether only its user can do anything with a file or folder.
 pub(crate) fn is_private(path: &Path) -> io::Result<bool> {
     Ok(fs::metadata(path)?.permissions().mode() & 0o077 == 0)
-}
-
-/// Fails if another user can replace a folder of this program's own files, or one on the way to it. A way that cannot be read is an
-/// error of the file that is read there.
-pub(crate) fn refuse_way_of_another(folder: &Path) -> io::Result<()> {
-    match platform::of_another_on_way(folder) {
-        Ok(None) | Err(_) => Ok(()),
-        Ok(Some((theirs, owner))) => Err(io::Error::other(format!(
-            "{} belongs to another user ({owner}) and lies in a folder that several users share",
-            theirs.shown()
-        ))),
-    }
 }
 
 /// What a small file holds that the user has named. A pipe is one, too.

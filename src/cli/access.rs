@@ -1,19 +1,18 @@
 //! What opens a server, and what it proves itself by: tokens, pins, certificates.
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
 use super::{
-    Cli, UsageError,
-    plan::{Surroundings, shown, wrong},
+    Cli,
+    error::{UsageError, shown, wrong},
+    surroundings::Surroundings,
 };
 use crate::{
     client::{Speak, Trust},
     config::Settings,
+    headless::TokenSource,
     protocol::{
         address::{Address, Authority, Security},
         token::Token,
@@ -35,27 +34,6 @@ struct Given {
     token: Token,
     source: TokenSource,
     for_this: bool,
-}
-
-/// Where the token of a server is from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TokenSource {
-    /// `--token`.
-    Option,
-    /// `FDSP_TOKEN`.
-    Environment,
-    /// This file.
-    File(PathBuf),
-}
-
-impl fmt::Display for TokenSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            TokenSource::Option => f.write_str("the value of --token"),
-            TokenSource::Environment => f.write_str("the value of FDSP_TOKEN"),
-            TokenSource::File(path) => write!(f, "in '{}'", shown(path.as_os_str())),
-        }
-    }
 }
 
 impl Cli {
@@ -106,7 +84,7 @@ impl Cli {
         settings: &Settings,
         around: &Surroundings,
     ) -> Result<(), UsageError> {
-        let given = self.token(settings.client.token_file.as_deref(), around)?;
+        let given = self.token(settings.client.token_file.0.as_deref(), around)?;
         // What is there for every run is for the server that is named for every path, and no other learns it.
         let given = given.filter(|given| given.for_this || server.is_some());
         let (token, for_this) = given.map_or((None, false), |given| (Some(given.token), given.for_this));
@@ -162,7 +140,7 @@ impl Cli {
                 Ok((Access::Public, None))
             };
         }
-        Ok(match self.token(settings.server.token_file.as_deref(), around)? {
+        Ok(match self.token(settings.server.token_file.0.as_deref(), around)? {
             Some(given) => (Access::Token(given.token), Some(given.source)),
             None => {
                 let access = Access::Kept(state(around)?.join(SERVER));
@@ -176,7 +154,7 @@ impl Cli {
 /// What the server proves itself by.
 pub(super) fn identity(settings: &Settings, around: &Surroundings) -> Result<Option<Identity>, UsageError> {
     let server = &settings.server;
-    match (server.plain, &server.tls_cert, &server.tls_key) {
+    match (server.plain, &server.tls_cert.0, &server.tls_key.0) {
         (true, None, None) => Ok(None),
         (true, ..) => wrong("a certificate is for TLS: leave out --plain, or --tls-cert and --tls-key"),
         (false, None, None) => Ok(Some(Identity::Kept(state(around)?.join(SERVER)))),

@@ -2,20 +2,17 @@
 
 use std::{os::unix::fs::PermissionsExt, path::Path};
 
-use super::{
-    Cli,
-    plan::{Surroundings, shown},
-};
+use super::{Cli, error::shown, surroundings::Surroundings};
 use crate::config::Settings;
 
 impl Cli {
     /// A sentence for each of the files with a token or a key that everybody may read. It may be meant so (a container's
     /// secrets are for all who are in it), so this is said, and not refused.
     pub(super) fn exposed(&self, settings: &Settings, around: &Surroundings) -> Vec<String> {
-        let (token, key) = if self.server.serve {
-            (&settings.server.token_file, settings.server.tls_key.as_ref())
+        let (token, key) = if self.task.serve {
+            (&settings.server.token_file.0, settings.server.tls_key.0.as_ref())
         } else {
-            (&settings.client.token_file, None)
+            (&settings.client.token_file.0, None)
         };
         let token = self.common.token_file.as_ref().or(token.as_ref()).map(|path| (path, "the token"));
         let named = token.into_iter().chain(key.map(|path| (path, "the key")));

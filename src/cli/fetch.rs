@@ -3,15 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    Cli, UsageError, access,
-    plan::{Face, Surroundings, Terminal, shown, wrong},
+    Cli, access,
+    error::{UsageError, shown, wrong},
+    surroundings::{Surroundings, Terminal},
 };
 use crate::{
     client::{
         self, Existing, Form, KeptJob, Limits, NewJob, SessionName, Speak, kept,
         session::{Changed, Saved},
     },
-    config::Settings,
+    config::{Bounded, Rate, Settings},
     protocol::{
         address::{Address, Authority, Security, untold},
         odd_name,
@@ -68,16 +69,16 @@ impl Fetch {
         let client = &settings.client;
         Fetch {
             engine: client::Config {
-                jobs: client.jobs,
-                segments: client.segments,
-                limit: client.limit,
-                retries: client.retries,
-                retry_max_time: client.retry_max_time,
-                timeout: client.timeout,
-                speed_limit: client.speed_limit,
-                speed_time: client.speed_time,
+                jobs: client.jobs.count(),
+                segments: client.segments.count(),
+                limit: client.limit.0,
+                retries: client.retries.small(),
+                retry_max_time: client.retry_max_time.0,
+                timeout: client.timeout.get(),
+                speed_limit: client.speed_limit.bytes(),
+                speed_time: client.speed_time.0,
                 sync: client.sync,
-                extract: client.extract_limits,
+                extract: client.extract_limits(),
                 names: client.names,
                 trust: access::trust(settings, around),
             },
@@ -92,16 +93,16 @@ impl Fetch {
             allow_missing: client.allow_missing,
             session: None,
             paused: false,
-            configured: Limits { jobs: client.jobs, segments: client.segments, rate: client.limit },
+            configured: client.limits(),
             given: Changed::default(),
         }
     }
 
     /// How an engine is to begin with what an earlier run left. Without a screen nobody could tell it to try again
     /// what has failed, so it does.
-    pub fn begin(&self, saved: Saved, face: Face) -> (client::Config, Vec<KeptJob>) {
+    pub fn begin(&self, saved: Saved, has_screen: bool) -> (client::Config, Vec<KeptJob>) {
         let mut queue = saved.queue;
-        if face != Face::Screen {
+        if !has_screen {
             kept::retry(&mut queue);
         }
         for server in self.server.iter().chain(self.jobs.iter().map(|job| &job.address.authority)) {
@@ -118,7 +119,7 @@ impl Fetch {
                 segments: limits.segments,
                 limit: limits.rate,
                 // The user of a screen sees that a server cannot be reached, and decides.
-                retry_max_time: self.engine.retry_max_time.filter(|_| face != Face::Screen),
+                retry_max_time: self.engine.retry_max_time.filter(|_| !has_screen),
                 ..self.engine.clone()
             },
             queue,
@@ -166,11 +167,11 @@ impl Cli {
         &self,
         settings: &Settings,
         around: &Surroundings,
-        face: Face,
+        has_screen: bool,
         configured: Limits,
     ) -> Result<Fetch, UsageError> {
-        let server = match &settings.client.host {
-            Some(host) => Some(authority(host, settings.client.port, self.security(settings)?)?),
+        let server = match &settings.client.host.0 {
+            Some(host) => Some(authority(host, settings.client.port.get(), self.security(settings)?)?),
             None => None,
         };
         let mut fetch = Fetch::new(settings, around, server);
@@ -195,13 +196,13 @@ impl Cli {
                 return wrong(format!("{name} goes with exactly one download, here are {}", addresses.len()));
             }
         }
-        fetch.session = self.session(around, face)?;
+        fetch.session = self.session(around, has_screen)?;
         fetch.paused = self.client.paused;
         fetch.configured = configured;
         fetch.given = Changed {
-            jobs: self.client.jobs.map(|jobs| jobs as usize),
-            segments: self.client.segments.map(|segments| segments as usize),
-            rate: self.common.limit.map(|rate| rate.0.unwrap_or(0)),
+            jobs: self.download.jobs.map(Bounded::count),
+            segments: self.download.segments.map(Bounded::count),
+            rate: self.common.limit.map(Rate::bytes),
         };
         self.entrust(&mut fetch.server, &mut addresses, settings, around)?;
         for Address { authority, .. } in &addresses {
@@ -219,7 +220,7 @@ impl Cli {
                 _ => {}
             }
         }
-        if addresses.is_empty() && face != Face::Screen && fetch.session.is_none() {
+        if addresses.is_empty() && !has_screen && fetch.session.is_none() {
             let screen = match around.terminal {
                 Terminal::Dumb => "; for the screen, set TERM to what the terminal is, as in TERM=xterm",
                 Terminal::None | Terminal::Screen => "",
@@ -241,12 +242,12 @@ impl Cli {
 
     /// The session that keeps the queue: without a screen, only one that is asked for, since the queue of a script is
     /// its command line.
-    fn session(&self, around: &Surroundings, face: Face) -> Result<Option<Chosen>, UsageError> {
+    fn session(&self, around: &Surroundings, has_screen: bool) -> Result<Option<Chosen>, UsageError> {
         let given = self.client.session.clone();
-        if face != Face::Screen && self.client.paused {
+        if !has_screen && self.client.paused {
             return wrong("--paused is for the screen: without one the queue could not be resumed");
         }
-        if face != Face::Screen && given.is_none() {
+        if !has_screen && given.is_none() {
             return Ok(None);
         }
         let named = given.is_some();
@@ -283,10 +284,7 @@ fn place(job: &mut NewJob, local: &Path) -> Result<(), UsageError> {
     }
 }
 
-fn authority(host: &str, port: u16, security: Security) -> Result<Authority, UsageError> {
-    if port == 0 {
-        return wrong("port 0 is for --serve, where it picks a free one: give the port of the server");
-    }
+fn authority(host: &str, port: u64, security: Security) -> Result<Authority, UsageError> {
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     // A link-local address has a zone, as in fe80::1%eth0.
     let address = bare.split('%').next().unwrap_or_default();

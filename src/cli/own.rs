@@ -6,8 +6,9 @@ use std::{
 };
 
 use super::{
-    Cli, UsageError,
-    plan::{Surroundings, shown, wrong},
+    Cli,
+    error::{UsageError, shown, wrong},
+    surroundings::Surroundings,
 };
 use crate::{
     config::Settings,
@@ -55,7 +56,7 @@ impl Cli {
             Some(Identity::Given { key, .. }) => Some((key, "the server's key")),
             _ => None,
         };
-        let tokens = [&self.common.token_file, &settings.server.token_file].into_iter().flatten();
+        let tokens = [&self.common.token_file, &settings.server.token_file.0].into_iter().flatten();
         let files = key.into_iter().chain(tokens.map(|path| (path, "the token")));
         files.map(|(path, what)| (canonical(&around.directory.join(path)), what)).collect()
     }

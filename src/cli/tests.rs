@@ -1,15 +1,13 @@
 use std::path::Path;
 
-use super::{
-    plan::{Demo, Face, Surroundings, Terminal},
-    *,
-};
+use super::*;
 use crate::{
     client::Existing,
-    config::Settings,
+    config::{LogOptions, Options, When},
+    headless::Output,
     logging::Destination,
-    protocol::token::Token,
-    server::{Access, Identity},
+    protocol::{classic::Dialect, token::Token},
+    server::{Access, Arch, Identity},
 };
 
 fn around() -> Surroundings {
@@ -28,7 +26,7 @@ fn typed(line: &str) -> Result<Typed, UsageError> {
 
 fn planned_in(line: &str, around: &Surroundings) -> Result<Plan, String> {
     match typed(line).map_err(|error| error.0)? {
-        Typed::Run(cli) => cli.plan(Settings::default(), around).map_err(|error| error.0),
+        Typed::Run(cli) => cli.plan(Options::default(), around).map_err(|error| error.0),
         Typed::Print(_) => Err("printed".into()),
     }
 }
@@ -116,10 +114,10 @@ fn the_face_is_what_the_surroundings_and_the_options_allow() {
     let face = |line: &str, around: &Surroundings| planned_in(line, around).map(|plan| plan.face);
     assert_eq!(face("", &terminal), Ok(Face::Screen));
     assert_eq!(face("--serve", &terminal), Ok(Face::Screen));
-    assert_eq!(face("--serve", &around()), Ok(Face::Plain));
-    assert_eq!(face("--serve --headless", &terminal), Ok(Face::Plain));
-    assert_eq!(face("--serve --json -q", &terminal), Ok(Face::Json));
-    assert_eq!(face("--serve -q", &terminal), Ok(Face::Quiet));
+    assert_eq!(face("--serve", &around()), Ok(Face::Headless(Output::Plain)));
+    assert_eq!(face("--serve --headless", &terminal), Ok(Face::Headless(Output::Plain)));
+    assert_eq!(face("--serve --json -q", &terminal), Ok(Face::Headless(Output::Json)));
+    assert_eq!(face("--serve -q", &terminal), Ok(Face::Headless(Output::Quiet)));
     assert!(face("--headless", &terminal).is_err_and(|error| error.starts_with("nothing to fetch")));
 }
 
@@ -154,8 +152,8 @@ fn a_run_begins_with_what_the_last_one_left() {
     queue[0].state = KeptState::Failed(trouble);
     let limits = Changed { jobs: Some(7), segments: None, rate: Some(5000) };
     let saved = Saved { limits, queue, ..Saved::default() };
-    let begin = |line: &str, face| {
-        let (config, queue) = fetch(line).begin(saved.clone(), face);
+    let begin = |line: &str, has_screen| {
+        let (config, queue) = fetch(line).begin(saved.clone(), has_screen);
         let states = queue.iter().map(|job| match job.state {
             KeptState::Queued => 'q',
             KeptState::Paused => 'p',
@@ -163,9 +161,9 @@ fn a_run_begins_with_what_the_last_one_left() {
         });
         (config.jobs, config.limit, states.collect::<String>())
     };
-    assert_eq!(begin("-H nas --plain c", Face::Screen), (7, Some(5000), "fqq".into()));
-    assert_eq!(begin("-H nas --plain a -j 2", Face::Screen), (2, Some(5000), "qq".into()));
-    assert_eq!(begin("-H nas --plain b --limit 0", Face::Plain), (7, None, "qq".into()));
+    assert_eq!(begin("-H nas --plain c", true), (7, Some(5000), "fqq".into()));
+    assert_eq!(begin("-H nas --plain a -j 2", true), (2, Some(5000), "qq".into()));
+    assert_eq!(begin("-H nas --plain b --limit 0", false), (7, None, "qq".into()));
 }
 
 #[test]
@@ -177,10 +175,10 @@ fn verbosity_and_files_reach_the_log() {
 
 #[test]
 fn a_demo_does_not_log_into_what_it_serves() {
-    let mut settings = Settings::default();
-    settings.log.folder = Some("/usr/log".into());
+    let log = LogOptions { folder: Some(Maybe(Some("/usr/log".into()))), ..LogOptions::default() };
+    let options = Options { log, ..Options::default() };
     let log = |line: &str| match typed(line).expect("right") {
-        Typed::Run(cli) => cli.plan(settings.clone(), &around()).expect("right").log.destination,
+        Typed::Run(cli) => cli.plan(options.clone(), &around()).expect("right").log.destination,
         Typed::Print(_) => panic!("a run"),
     };
     assert_eq!(log("--demo /usr"), Destination::Nowhere);
@@ -192,7 +190,7 @@ fn a_demo_does_not_log_into_what_it_serves() {
 fn wrong_usage_is_one_sentence_that_says_what_to_do() {
     let cases = [
         ("--foo", "unexpected argument '--foo' found"),
-        ("-s 17", "invalid value '17' for '--segments <N>': 17 is not in 1..=16"),
+        ("-s 17", "invalid value '17' for '--segments <N>': it must be a whole number from 1 to 16"),
         ("--as tar", "invalid value 'tar' for '--as <FORM>' [possible values: auto, zip, tree]"),
         (
             "--serve --arch fork",
@@ -200,13 +198,13 @@ fn wrong_usage_is_one_sentence_that_says_what_to_do() {
         ),
         (
             "--serve -P 65536",
-            "invalid value '65536' for '--port <PORT>': a port is a whole number from 0 to 65535",
+            "invalid value '65536' for '--port <PORT>': it must be a whole number from 0 to 65535",
         ),
         ("--serve -P x", "invalid value 'x' for '--port <PORT>'"),
         ("-H h -P 0 a", "port 0 is for --serve"),
-        ("-j 0", "invalid value '0' for '--jobs <N>': 0 is not in 1..=64"),
+        ("-j 0", "invalid value '0' for '--jobs <N>': it must be a whole number from 1 to 64"),
         ("--limit -5", "invalid value '-5' for '--limit <RATE>': '-5' is not a rate"),
-        ("--retries -1", "invalid value '-1' for '--retries <N>': -1 is not in 0..=1000"),
+        ("--retries -1", "invalid value '-1' for '--retries <N>': it must be a whole number from 0 to 1000"),
         ("--limit fast", "invalid value 'fast' for '--limit <RATE>': 'fast' is not a rate"),
         ("--timeout 0", "invalid value '0' for '--timeout <SECS>': it must be a number of seconds above 0"),
         (

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Error, Settings};
+use super::{Error, Options};
 use crate::fuzzing::{Fuzz, assert_harmless, shape};
 
 const WORDS: &[&str] = &[
@@ -46,17 +46,13 @@ fn configurations_are_fuzzed() {
     // What may be long are the sentences that name all settings of a section.
     Fuzz::new("configuration").words(WORDS).memory(4 << 20).run(|input| {
         let text = String::from_utf8_lossy(input);
-        let read = || {
-            let mut settings = Settings::default();
-            settings.overlay(Path::new("c\u{1b}.toml"), &text).map(|()| settings)
-        };
+        let read = || Options::from_file(Path::new("c\u{1b}.toml"), &text);
         match read() {
-            Ok(settings) => {
-                assert_eq!(read().ok().as_ref(), Some(&settings), "the same again");
-                let mut twice = settings.clone();
-                twice.overlay(Path::new("c.toml"), &text).expect("over itself");
-                assert_eq!(twice, settings, "the same over itself");
-                format!("{}", settings == Settings::default())
+            Ok(options) => {
+                assert_eq!(read().ok().as_ref(), Some(&options), "the same again");
+                let twice = options.clone().combine(options.clone());
+                assert_eq!(twice, options, "the same over itself");
+                format!("{}", options == Options::default())
             }
             Err(error) => {
                 let said = error.to_string();
@@ -87,8 +83,7 @@ fn variables_are_fuzzed() {
         let text = String::from_utf8_lossy(input);
         let variables = text.lines().filter_map(|line| line.split_once('='));
         let variables = variables.map(|(name, value)| (name.into(), value.into()));
-        let mut settings = Settings::default();
-        settings.overlay_environment(variables).map_err(|error| {
+        Options::from_environment(variables).map(drop).map_err(|error| {
             assert_harmless(&error.to_string());
             shape(&error.to_string()).chars().filter(char::is_ascii).take(60).collect::<String>()
         })

@@ -1,14 +1,14 @@
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ffi::OsString, path::Path};
 
 use proptest::prelude::*;
+use toml::de::DeTable;
 
-use super::*;
-use crate::server::Arch;
+use super::{value::Value, *};
+use crate::server::{self, Arch};
 
 fn overlaid(content: &str) -> Result<Settings, String> {
-    let mut settings = Settings::default();
-    settings.overlay(Path::new("c.toml"), content).map_err(|error| error.to_string())?;
-    Ok(settings)
+    let options = Options::from_file(Path::new("c.toml"), content).map_err(|error| error.to_string())?;
+    Ok(Settings { keys: Keys::default(), ..options.into() })
 }
 
 fn wrong(content: &str) -> String {
@@ -36,33 +36,71 @@ fn the_default_file_mentions_every_setting() {
             keys.keys().map(move |key| format!("{}.{}", section.get_ref(), key.get_ref()))
         })
         .collect();
-    let known: BTreeSet<String> = table::SETTINGS.iter().map(|setting| setting.name.to_owned()).collect();
+    let known: BTreeSet<String> = Options::names().map(|(section, key)| format!("{section}.{key}")).collect();
     assert_eq!(written, known);
 }
 
+/// The help is written by hand, beside the default that it names.
 #[test]
-fn keys_can_be_changed() {
-    let settings = overlaid("[keys]\nquit = [\"Q\"]\nsuspend = []").expect("right");
-    assert_eq!(settings.keys["quit"], ["Q"]);
-    assert!(settings.key_map().keys(crate::ui::actions::Action::Suspend).is_empty());
+fn the_help_names_the_defaults() {
+    use clap::Args as _;
+    let document = DeTable::parse(DEFAULT).expect("TOML");
+    let mut command = clap::Command::new("tui");
+    command = ClientOptions::augment_args(command);
+    command = LimitOptions::augment_args(ServerOptions::augment_args(command));
+    command = ScreenOptions::augment_args(command);
+    let mut compared = 0;
+    for option in command.get_arguments() {
+        let help = option.get_help().map(ToString::to_string).unwrap_or_default();
+        let Some((_, default)) = help.split_once("[default: ") else { continue };
+        let default = default.trim_end_matches(']');
+        let long = option.get_long().expect("a long name").replace('-', "_");
+        let Some((section, key)) = Options::names().find(|(_, key)| *key == long) else {
+            panic!("--{long} is not a setting");
+        };
+        let written = match Value::from_toml(document.get_ref()[section].get_ref()[key].get_ref()) {
+            Value::Text(text) => text.to_owned(),
+            Value::Integer(number) => number.to_string(),
+            Value::Boolean(value) => value.to_string(),
+            other => panic!("{other:?}"),
+        };
+        match long.as_str() {
+            // Their defaults depend on something else, or are said in words.
+            "dir" | "speed_time" | "classic_dialect" | "tls_cert" | "print_token" | "allow_missing"
+            | "accept_new" => {}
+            _ => assert_eq!(default, written, "--{long}"),
+        }
+        compared += 1;
+    }
+    assert!(compared > 20, "{compared}");
+}
+
+#[test]
+fn the_limits_are_those_of_the_library() {
+    assert_eq!(server::Limits::from(&Limits::default()), server::Limits::default());
+    assert_eq!(Client::default().extract_limits(), crate::client::Extract::default());
+    assert_eq!(Server::default().policy(), crate::storage::root::Policy::default());
+}
+
+#[test]
+fn wrong_keys_are_named_with_their_line() {
     let cases = [
-        ("[keys]\n\nfly = [\"f\"]", "c.toml, line 3: keys.fly: there is no such action"),
         ("[keys]\nhelp = \"q\"", "c.toml, line 2: 'keys.help' must be a list of keys"),
-        ("[keys]\nhelp = [\"hyper-x\"]", "c.toml, line 2: keys.help: "),
-        ("[keys]\nhelp = [\"q\"]", "c.toml, line 2: keys."),
         ("keys = 3", "c.toml, line 1: 'keys' must be a section"),
     ];
     for (content, message) in cases {
         assert!(wrong(content).starts_with(message), "{}", wrong(content));
     }
+    let options = Options::from_file(Path::new("c.toml"), "[keys]\n\nfly = [\"f\"]").expect("a list of keys");
+    assert!(options.keys.iter().eq([("fly", ["f".to_owned()].as_slice())]));
+    let error = options.keys.error(&["run", "fly"], "there is no such action");
+    assert_eq!(error.to_string(), "c.toml, line 3: there is no such action");
 }
 
 #[test]
 fn every_setting_can_be_given_by_the_environment() {
     let document = DeTable::parse(DEFAULT).expect("TOML");
-    let mut settings = Settings::default();
-    let environment = table::SETTINGS.iter().map(|setting| {
-        let (section, key) = setting.name.split_once('.').expect("section and key");
+    let environment = Options::names().map(|(section, key)| {
         let value = document.get_ref()[section].get_ref()[key].get_ref();
         let text = match Value::from_toml(value) {
             Value::Text(text) => text.to_owned(),
@@ -72,21 +110,24 @@ fn every_setting_can_be_given_by_the_environment() {
         };
         variable(&format!("FDSP_{section}_{key}").to_ascii_uppercase(), &text)
     });
-    settings.overlay_environment(environment).expect("the same values as text");
-    assert_eq!(settings, Settings::default());
+    let options = Options::from_environment(environment).expect("the same values as text");
+    assert_eq!(Settings::from(options), Settings::default());
 }
 
 #[test]
 fn later_sources_win() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("config.toml");
-    std::fs::write(&file, "[client]\njobs = 5\nlimit = \"2M\"\n[server]\narch = \"select\"\n")
+    std::fs::write(&file, "[client]\njobs = 5\nsegments = 2\nlimit = \"2M\"\n[server]\narch = \"select\"\n")
         .expect("written");
-    let settings = Settings::load(Some(&file), [variable("FDSP_CLIENT_JOBS", "7")]).expect("right");
-    assert_eq!(settings.client.jobs, 7, "the environment over the file");
-    assert_eq!(settings.client.limit, Some(2_000_000), "the file over the default");
+    let options = Options::load(Some(&file), [variable("FDSP_CLIENT_JOBS", "7")]).expect("right");
+    let typed = ClientOptions { segments: Some(Bounded::nearest(9)), ..ClientOptions::default() };
+    let settings = Settings::from(Options { client: typed, ..Options::default() }.combine(options));
+    assert_eq!(settings.client.segments.get(), 9, "the command line over the file");
+    assert_eq!(settings.client.jobs.get(), 7, "the environment over the file");
+    assert_eq!(settings.client.limit, Rate(Some(2_000_000)), "the file over the default");
     assert_eq!(settings.server.arch, Arch::Select);
-    assert_eq!(settings.client.retries, 8, "the default");
+    assert_eq!(settings.client.retries.get(), 8, "the default");
 }
 
 #[test]
@@ -135,7 +176,7 @@ fn errors_name_line_and_key() {
 
 #[test]
 fn a_missing_file_matters_only_when_it_was_named() {
-    let error = Settings::load(Some(Path::new("/nowhere/c.toml")), []).expect_err("named");
+    let error = Options::load(Some(Path::new("/nowhere/c.toml")), []).expect_err("named");
     assert!(
         error.to_string().starts_with("cannot read the configuration '/nowhere/c.toml': No such file"),
         "{error}"
@@ -160,7 +201,7 @@ fn errors_of_the_environment_name_the_variable() {
         (variable("FDSP_LOG_", ""), "FDSP_LOG_: 'log.' is not a setting; [log] has level, folder, files"),
     ];
     for (variable, message) in cases {
-        let error = Settings::default().overlay_environment([variable]).expect_err(message);
+        let error = Options::from_environment([variable]).expect_err(message);
         assert_eq!(error.to_string(), format!("in the environment, {message}"));
     }
 }
@@ -176,9 +217,8 @@ fn variables_that_name_no_section_are_not_ours() {
         "XFDSP_LOG_X",
         "fdsp_log_x",
     ];
-    let mut settings = Settings::default();
-    settings.overlay_environment(names.map(|name| variable(name, "x"))).expect("nothing of ours");
-    assert_eq!(settings, Settings::default());
+    let options = Options::from_environment(names.map(|name| variable(name, "x"))).expect("nothing of ours");
+    assert_eq!(options, Options::default());
 }
 
 #[test]
@@ -186,7 +226,7 @@ fn a_leading_tilde_is_the_home_folder() {
     let settings =
         overlaid("[client]\ndir = \"~/Downloads\"\n[log]\nfolder = \"/var/log/x\"").expect("right");
     assert!(settings.client.dir.is_absolute() && settings.client.dir.ends_with("Downloads"));
-    assert_eq!(settings.log.folder.as_deref(), Some(Path::new("/var/log/x")));
+    assert_eq!(settings.log.folder.0.as_deref(), Some(Path::new("/var/log/x")));
 }
 
 proptest! {

@@ -7,91 +7,48 @@ use std::{
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::{Exit, Problem, bars::Bars, lines::Lines, output::Objects, say, signals::Signals};
+use super::{Output, Style, bars::Bars, lines::Lines, output::Objects, say, signals::Signals};
 use crate::{
-    cli::{
-        Fetch,
-        fetch::Chosen,
-        plan::{Face, Style},
-    },
-    client::{
-        self, Command, Engine, Event, JobId, KeptJob, KeptState, Session,
-        session::{Opened, Saved},
-    },
-    text::{self, SafeText},
+    client::{self, Command, Engine, Event, JobId, KeptJob, KeptState, Session},
+    exit::Exit,
+    text,
 };
 
-/// How long an interrupted engine may take to put what it has on the disk.
-const FAREWELL: Duration = Duration::from_secs(5);
+/// How long an interrupted engine may take to write what it has to the disk.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Fetches all jobs, those of the session that was asked for with them, and tells as `style` says.
-///
-/// # Errors
-/// The system gives no threads, or the session cannot be used.
-pub fn run(fetch: &Fetch, style: Style) -> Result<Exit, Problem> {
-    if let (Some(Chosen { name, folder, .. }), true) = (&fetch.session, fetch.jobs.is_empty())
-        && !Session::exists(folder, name)
-    {
-        let folder = SafeText::from_path(folder);
-        let sentence = format!(
-            "there is no session '{name}' in {folder}: check the name, or give an address to begin it with"
-        );
-        return Err(Problem::new(Exit::Usage, sentence));
-    }
-    let mut damaged = false;
-    let opened = match &fetch.session {
-        Some(Chosen { name, folder, .. }) => Some(Session::open(folder, name, fetch.configured)?),
-        None => None,
-    };
-    let (session, saved) = match opened {
-        Some(Opened { session, saved, warning }) => {
-            if let Some(warning) = warning {
-                say(&format!("tui: {warning}"));
-                damaged = true;
-            }
-            (Some(session), saved)
-        }
-        None => (None, Saved::default()),
-    };
-    let (config, queue) = fetch.begin(saved, style.face);
-    if let (Some(session), Face::Plain, false) = (&session, style.face, damaged) {
-        remark(session, &queue);
-    }
-    let show = Show::new(style);
-    let failed = |error: io::Error| Problem::new(Exit::Failed, format!("cannot fetch: {error}"));
-    let (exit, _) = watch(config, queue, session.as_ref(), show).map_err(failed)?;
-    Ok(match exit {
-        // What the session held is not fetched.
-        Exit::Done | Exit::Missing if damaged => Exit::Failed,
-        Exit::Missing if fetch.allow_missing => Exit::Done,
-        exit => exit,
-    })
+/// An engine whose downloads are to be watched.
+#[derive(Debug)]
+pub struct Watched<'a> {
+    /// The engine.
+    pub engine: Engine,
+    /// Its events.
+    pub events: UnboundedReceiver<Event>,
+    /// How many downloads are queued at the start: the run ends with the last of them.
+    pub queued: usize,
+    /// The session that keeps the queue.
+    pub session: Option<&'a Session>,
 }
 
-/// Runs an engine until all jobs that go on by themselves have ended, or a signal came.
-pub(super) fn watch(
-    config: client::Config,
-    queue: Vec<KeptJob>,
-    session: Option<&Session>,
-    mut show: Show,
-) -> io::Result<(Exit, Tally)> {
+/// Shows downloads until all of them have ended or a signal arrives; the engine is stopped then, and its queue kept by the session.
+///
+/// # Errors
+/// The system gives no signals, or the engine ends before its downloads.
+pub fn watch(watched: Watched<'_>, style: Style) -> io::Result<(Exit, Tally)> {
+    let Watched { engine, mut events, queued, session } = watched;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut tally = Tally::new(queue.iter().filter(|job| job.state == KeptState::Queued).count());
-    let (engine, mut events) = client::resume(config, queue)?;
-    if let Some(session) = session {
-        session.follow(&engine);
-    }
+    let (mut tally, mut show) = (Tally::new(queued), Show::new(style));
     let interrupted = runtime.block_on(drive(&engine, &mut events, &mut tally, &mut show))?;
     show.end();
     engine.command(Command::Stop);
-    let kept = engine.join(FAREWELL);
+    let kept = engine.join(STOP_TIMEOUT);
     let saved = session.map_or(Ok(()), |session| session.save(kept));
     if let Err(error) = &saved {
         say(&format!("tui: the queue could not be kept: {}", text::without_number(&error.to_string())));
     }
     let exit = match interrupted {
         Some(signal) => {
-            say(&format!("tui: stopped by {signal}; {}", how_to_go_on(session)));
+            say(&format!("tui: stopped by {signal}; {}", how_to_resume(session)));
             tracing::warn!("stopped by {signal}");
             Exit::Interrupted
         }
@@ -101,8 +58,8 @@ pub(super) fn watch(
     Ok((exit, tally))
 }
 
-/// Says what of a session may be unexpected.
-fn remark(session: &Session, queue: &[KeptJob]) {
+/// Says what of a session may be unexpected: paused downloads, and that nothing is queued.
+pub fn remark(session: &Session, queue: &[KeptJob]) {
     let name = session.name();
     let paused = queue.iter().filter(|job| job.state == KeptState::Paused).count();
     if paused > 0 {
@@ -113,8 +70,8 @@ fn remark(session: &Session, queue: &[KeptJob]) {
     }
 }
 
-/// What is not lost by an interruption.
-fn how_to_go_on(session: Option<&Session>) -> String {
+/// What an interruption keeps, and how to resume it.
+fn how_to_resume(session: Option<&Session>) -> String {
     match session {
         Some(session) => format!("the queue is kept: continue with --session {}", session.name()),
         None => "what was fetched is kept: the same command resumes it".into(),
@@ -153,13 +110,13 @@ async fn drive(
     }
 }
 
-/// What came of the jobs.
+/// The results of the downloads.
 #[derive(Debug)]
-pub(super) struct Tally {
+pub struct Tally {
     open: usize,
     failures: Vec<Exit>,
-    /// The jobs that are done.
-    pub(super) done: Vec<client::Finished>,
+    /// The downloads that are done.
+    pub done: Vec<client::Finished>,
 }
 
 impl Tally {
@@ -193,7 +150,7 @@ impl Tally {
 
 /// How events are shown.
 #[derive(Debug)]
-pub(super) struct Show {
+struct Show {
     lines: Lines,
     bars: Option<Bars>,
     objects: Option<Objects>,
@@ -203,16 +160,16 @@ pub(super) struct Show {
 }
 
 impl Show {
-    pub(super) fn new(style: Style) -> Show {
-        let Style { face, ascii, logged, cursor } = style;
-        let bars = face == Face::Plain && !logged && cursor && io::stderr().is_terminal();
+    fn new(style: Style) -> Show {
+        let Style { output, ascii, logged, cursor } = style;
+        let bars = output == Output::Plain && !logged && cursor && io::stderr().is_terminal();
         Show {
             lines: Lines::default(),
             bars: bars.then(|| Bars::new(ascii)),
-            objects: (face == Face::Json).then(Objects::default),
+            objects: (output == Output::Json).then(Objects::default),
             ids: Vec::new(),
             logged,
-            errors_only: matches!(face, Face::Quiet | Face::Json),
+            errors_only: matches!(output, Output::Quiet | Output::Json),
         }
     }
 

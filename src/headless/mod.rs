@@ -3,15 +3,15 @@
 
 mod bars;
 pub mod client;
-pub mod demo;
-mod exit;
 mod lines;
 mod output;
 pub mod server;
-mod signals;
+pub(crate) mod signals;
+mod style;
 mod terminal;
-mod verify;
+pub(crate) mod verify;
 
 pub use crate::platform::lost_output;
-pub use exit::{Exit, Problem};
 pub use output::{print, say};
+pub use server::{PrintedToken, TokenSource};
+pub use style::{Output, Style};

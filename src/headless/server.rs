@@ -1,7 +1,8 @@
 //! Serving without a terminal.
 
 use std::{
-    io,
+    fmt, io,
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -12,12 +13,9 @@ use std::{
 use serde::Serialize;
 use tokio::sync::mpsc::{self, Receiver};
 
-use super::{Exit, Problem, output::Objects, print, say, signals::Signals};
+use super::{Output, Style, output::Objects, print, say, signals::Signals};
 use crate::{
-    cli::{
-        access::TokenSource,
-        plan::{Face, PrintedToken, Serve, Style},
-    },
+    exit::{Exit, Problem},
     protocol::address::Address,
     server::{self, Arch, Command, Event, Server, Sink},
     text::SafeText,
@@ -25,22 +23,51 @@ use crate::{
 
 /// Events that may wait for the reader of stdout or stderr. A reader that does not read must not make the
 /// server wait: what does not fit is dropped, counted, and the count is said.
-const QUEUE: usize = 4096;
+const MAX_EVENTS: usize = 4096;
 
 /// How often the server is asked whether it has stopped by itself.
-const LOOK: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// The same while it drains.
-const LOOK_CLOSELY: Duration = Duration::from_millis(50);
+const DRAIN_CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Serves until it is told to stop: the first signal drains, the second one stops at once.
+/// How a server prints its token. Stdout may be a file or a log that other users can read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PrintedToken {
+    /// In the address, on stdout.
+    InAddress,
+    /// Not at all; stderr says where the token is.
+    Source(TokenSource),
+}
+
+/// Where the token of a server is from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenSource {
+    /// `--token`.
+    Option,
+    /// `FDSP_TOKEN`.
+    Environment,
+    /// This file.
+    File(PathBuf),
+}
+
+impl fmt::Display for TokenSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TokenSource::Option => f.write_str("the value of --token"),
+            TokenSource::Environment => f.write_str("the value of FDSP_TOKEN"),
+            TokenSource::File(path) => write!(f, "in '{}'", SafeText::from_path(path)),
+        }
+    }
+}
+
+/// Serves until a signal stops it: the first one drains, the second one stops at once.
 ///
 /// # Errors
 /// The server does not start, or its loop fails.
-pub fn run(serve: Serve, style: Style) -> Result<Exit, Problem> {
-    let Serve { config, print } = serve;
+pub fn run(config: server::Config, print: PrintedToken, style: Style) -> Result<Exit, Problem> {
     let failed = |error: io::Error| Problem::new(Exit::Failed, format!("the server failed: {error}"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    let (sender, receiver) = mpsc::channel(QUEUE);
+    let (sender, receiver) = mpsc::channel(MAX_EVENTS);
     let lost = Arc::new(AtomicU64::new(0));
     let count = lost.clone();
     let sink: Sink = Arc::new(move |event| {
@@ -63,7 +90,7 @@ pub fn run(serve: Serve, style: Style) -> Result<Exit, Problem> {
 async fn drive(server: &Server, mut events: Receiver<Event>, mut signals: Signals, show: &mut Show) {
     let mut draining = false;
     loop {
-        let look = if draining { LOOK_CLOSELY } else { LOOK };
+        let look = if draining { DRAIN_CHECK_INTERVAL } else { CHECK_INTERVAL };
         tokio::select! {
             Some(event) = events.recv() => show.event(&event),
             signal = signals.next() => {
@@ -105,21 +132,21 @@ impl Show {
     fn event(&mut self, event: &Event) {
         let lost = self.lost.swap(0, Ordering::Relaxed);
         if lost > 0 {
-            say(&format!("warning: {lost} events are missing here: they came faster than they were read"));
+            say(&format!("warning: {lost} events are missing here: they arrived faster than they were read"));
         }
-        match (self.style.face, event) {
+        match (self.style.output, event) {
             (
-                Face::Json,
+                Output::Json,
                 Event::Failed { .. } | Event::Refused { .. } | Event::Draining | Event::Warning { .. },
             ) => {}
             (_, Event::Listening { address, others, port, arch }) => {
                 return self.listening(address, others, *port, *arch);
             }
-            (Face::Json, _) => return self.objects.print(event),
+            (Output::Json, _) => return self.objects.print(event),
             _ => {}
         }
         let grave = matches!(event, Event::Warning { .. });
-        if !self.style.logged && (self.style.face != Face::Quiet || grave) {
+        if !self.style.logged && (self.style.output != Output::Quiet || grave) {
             say(&event.to_string());
         }
     }
@@ -135,7 +162,7 @@ impl Show {
             None => address.revealed(),
         };
         let (address, others) = (printed(address), others.iter().map(printed).collect::<Vec<_>>());
-        if self.style.face == Face::Json {
+        if self.style.output == Output::Json {
             let token_file = match hidden {
                 Some(TokenSource::File(path)) => Some(SafeText::from_path(path)),
                 _ => None,

@@ -31,13 +31,19 @@ impl Stderr {
     }
 }
 
+/// Columns and rows; `None` if stderr is not a terminal, or does not tell.
+fn size() -> Option<(u16, u16)> {
+    let size = rustix::termios::tcgetwinsize(io::stderr()).ok()?;
+    (size.ws_col > 0 && size.ws_row > 0).then_some((size.ws_col, size.ws_row))
+}
+
 impl TermLike for Stderr {
     fn width(&self) -> u16 {
-        crossterm::terminal::size().map_or(80, |(width, _)| width)
+        size().map_or(80, |(width, _)| width)
     }
 
     fn height(&self) -> u16 {
-        crossterm::terminal::size().map_or(24, |(_, height)| height)
+        size().map_or(24, |(_, height)| height)
     }
 
     fn move_cursor_up(&self, count: usize) -> io::Result<()> {

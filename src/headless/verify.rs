@@ -20,7 +20,7 @@ const PIECE: usize = 256 * 1024;
 
 /// An archive that is what it should be.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Found {
+pub(crate) struct Found {
     files: u64,
     folders: u64,
     bytes: u64,
@@ -47,7 +47,7 @@ fn some(count: u64, what: &str) -> String {
 }
 
 /// Compares the archive with `root`; the error is the first difference, as a sentence.
-pub(super) fn archive(path: &Path, root: &Path, blake3: &str, stop: &AtomicBool) -> Result<Found, String> {
+pub(crate) fn archive(path: &Path, root: &Path, blake3: &str, stop: &AtomicBool) -> Result<Found, String> {
     let unreadable = |error: &dyn fmt::Display| format!("the fetched archive cannot be read: {error}");
     let file = File::open(path).map_err(|error| unreadable(&error))?;
     let made =

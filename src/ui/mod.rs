@@ -31,7 +31,7 @@ pub use events::Event;
 pub use runtime::{Control, Exit, Pace, Screen, Wake};
 pub use schedule::FrameRate;
 pub use terminal::Terminal;
-pub use theme::{Colour, Glyphs, Look, Theme};
+pub use theme::{Glyphs, Look, Theme};
 
 /// What both screens are told.
 #[derive(Clone, Debug, Default)]

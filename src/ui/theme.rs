@@ -150,79 +150,19 @@ impl Default for Look {
     }
 }
 
-/// What the user said about colour.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Colour {
-    /// As `NO_COLOR` and the terminal say.
-    #[default]
-    Auto,
-    /// Whatever they say.
-    Always,
-    /// None.
-    Never,
-}
-
 impl Look {
-    /// The look for an environment; `get` reads one of its variables.
-    pub fn detect(colour: Colour, ascii: bool, get: impl Fn(&str) -> Option<String>) -> Look {
-        let set = |name: &str| get(name).filter(|value| !value.is_empty());
-        let term = get("TERM").unwrap_or_default();
-        let coloured = match colour {
-            Colour::Always => true,
-            Colour::Never => false,
-            Colour::Auto => set("NO_COLOR").is_none() && !is_monochrome(&term),
-        };
-        let locale = set("LC_ALL").or_else(|| set("LC_CTYPE")).or_else(|| set("LANG")).unwrap_or_default();
-        let utf8 = locale.to_ascii_lowercase().replace('-', "").contains("utf8");
-        let ascii = ascii || !utf8 || is_plain(&term);
+    /// With or without colours, in ASCII or in UTF-8.
+    pub fn new(is_coloured: bool, is_ascii: bool) -> Look {
         Look {
-            theme: if coloured { Theme::colour() } else { Theme::mono() },
-            glyphs: if ascii { Glyphs::ASCII } else { Glyphs::UTF8 },
+            theme: if is_coloured { Theme::colour() } else { Theme::mono() },
+            glyphs: if is_ascii { Glyphs::ASCII } else { Glyphs::UTF8 },
         }
     }
-}
-
-fn is_monochrome(term: &str) -> bool {
-    term.is_empty()
-        || term == "dumb"
-        || term.starts_with("vt")
-        || term.ends_with("-m")
-        || term.ends_with("-mono")
-}
-
-/// Terminals whose font has no block elements, or that know nothing of UTF-8.
-fn is_plain(term: &str) -> bool {
-    matches!(term, "" | "dumb" | "linux" | "ansi" | "cons25") || term.starts_with("vt")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn look(colour: Colour, ascii: bool, environment: &[(&str, &str)]) -> (bool, bool) {
-        let get = |name: &str| {
-            environment.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
-        };
-        let look = Look::detect(colour, ascii, get);
-        (look.theme == Theme::colour(), !look.glyphs.ascii)
-    }
-
-    #[test]
-    fn the_environment_decides() {
-        let utf8 = ("LANG", "en_US.UTF-8");
-        let term = ("TERM", "xterm-256color");
-        assert_eq!(look(Colour::Auto, false, &[utf8, term]), (true, true));
-        assert_eq!(look(Colour::Auto, true, &[utf8, term]), (true, false));
-        assert_eq!(look(Colour::Auto, false, &[utf8, term, ("NO_COLOR", "1")]), (false, true));
-        assert_eq!(look(Colour::Auto, false, &[utf8, term, ("NO_COLOR", "")]), (true, true));
-        assert_eq!(look(Colour::Always, false, &[utf8, term, ("NO_COLOR", "1")]), (true, true));
-        assert_eq!(look(Colour::Never, false, &[utf8, term]), (false, true));
-        assert_eq!(look(Colour::Auto, false, &[utf8, term, ("LC_ALL", "C")]), (true, false));
-        assert_eq!(look(Colour::Auto, false, &[term, ("LC_CTYPE", "C.utf8")]), (true, true));
-        assert_eq!(look(Colour::Auto, false, &[term]), (true, false));
-        assert_eq!(look(Colour::Auto, false, &[utf8, ("TERM", "vt100")]), (false, false));
-        assert_eq!(look(Colour::Auto, false, &[utf8, ("TERM", "linux")]), (true, false));
-    }
 
     #[test]
     fn the_mono_theme_has_no_colour() {

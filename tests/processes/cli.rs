@@ -34,7 +34,7 @@ fn wrong_options_and_arguments() {
         ("--serve -P -1", &["'-1'"]),
         ("-H h -P 0 a", &["port 0", "--serve"]),
         ("-H h:1 a", &["'h:1'", "-P"]),
-        ("-H h -j 65 a", &["'65'", "1..=64"]),
+        ("-H h -j 65 a", &["'65'", "from 1 to 64"]),
         ("-H h --limit quick a", &["'quick'", "500k"]),
         ("-H h --timeout never a", &["'never'", "seconds"]),
         ("-H h --checksum sha1:00 a", &["blake3:, sha256: or md5:"]),

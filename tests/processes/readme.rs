@@ -102,7 +102,7 @@ fn a_readme_is_read_in_a_few_minutes() {
 
 #[test]
 fn exit_codes_are_all_named() {
-    use fdsp::headless::Exit;
+    use fdsp::exit::Exit;
     let codes = [
         Exit::Done,
         Exit::Failed,

@@ -1,11 +1,11 @@
 //! The engine as its faces hold it: a runtime of its own, commands in, snapshots out.
 
 pub(crate) mod actor;
+pub(crate) mod board;
+mod claims;
 pub(crate) mod listing;
-pub(crate) mod permits;
 pub(crate) mod probe;
 pub(crate) mod reaper;
-pub(crate) mod shared;
 
 use std::{
     fmt, io,
@@ -28,7 +28,10 @@ use crate::{
             kept::{Kept, KeptJob, KeptState},
             view::{JobView, Snapshot},
         },
-        engine::{actor::Actor, shared::Shared},
+        engine::{
+            actor::{Actor, Message},
+            board::Board,
+        },
     },
     platform,
     protocol::address::Authority,
@@ -42,8 +45,8 @@ const THREADS: usize = 4;
 
 /// A running engine. Dropping it stops it as [`Command::Stop`] does.
 pub struct Engine {
-    shared: Arc<Shared>,
-    mailbox: mpsc::UnboundedSender<Command>,
+    board: Arc<Board>,
+    mailbox: mpsc::UnboundedSender<Message>,
     stopped: Arc<Stopped>,
     runtime: Option<Runtime>,
 }
@@ -89,24 +92,24 @@ pub fn resume(config: Config, queue: Vec<KeptJob>) -> io::Result<(Engine, mpsc::
         .enable_all()
         .build()?;
     let (events, received) = mpsc::unbounded_channel();
-    let (mailbox, commands) = mpsc::unbounded_channel();
-    let (shared, requests) = Shared::new(&config, events);
-    let shared = Arc::new(shared);
-    runtime.spawn(reaper::run(Arc::clone(&shared), config.names, requests));
-    restore(&shared, queue);
+    let (mailbox, messages) = mpsc::unbounded_channel();
+    let (board, deletions) = Board::new(&config, events);
+    let board = Arc::new(board);
+    runtime.spawn(reaper::run(Arc::clone(&board), deletions));
+    restore(&board, queue);
     let stopped = Arc::new(Stopped::default());
-    let actor = Actor::new(config, Arc::clone(&shared), commands);
+    let actor = Actor::new(config, Arc::clone(&board), mailbox.downgrade(), messages);
     let stop = Arc::clone(&stopped);
     runtime.spawn(async move {
         actor.run().await;
         stop.set();
     });
-    Ok((Engine { shared, mailbox, stopped, runtime: Some(runtime) }, received))
+    Ok((Engine { board, mailbox, stopped, runtime: Some(runtime) }, received))
 }
 
 /// Puts jobs into a queue that is still at rest.
-fn restore(shared: &Shared, queue: Vec<KeptJob>) {
-    let queued: Vec<_> = shared.with(|state| {
+fn restore(board: &Board, queue: Vec<KeptJob>) {
+    let queued: Vec<_> = board.with(|state| {
         let restore = |kept: KeptJob| {
             let server = state.servers.number(&kept.new.address.authority, kept.new.speak);
             let address = SafeText::new(&kept.new.address.to_string());
@@ -120,20 +123,20 @@ fn restore(shared: &Shared, queue: Vec<KeptJob>) {
         };
         queue.into_iter().filter_map(restore).collect()
     });
-    queued.into_iter().for_each(|event| shared.report(event));
+    queued.into_iter().for_each(|event| board.tell(event));
 }
 
 impl Engine {
     /// Tells the engine something; it is done in order.
     pub fn command(&self, command: Command) {
         // An engine that has stopped does nothing any more.
-        let _ = self.mailbox.send(command);
+        let _ = self.mailbox.send(Message::Command(command));
     }
 
     /// The present state, with the rows in `rows`.
     pub fn snapshot(&self, rows: Range<usize>) -> Snapshot {
-        let limit = self.shared.limits.bandwidth.rate();
-        self.shared.with(|state| Snapshot {
+        let limit = self.board.limiter.rate();
+        self.board.with(|state| Snapshot {
             rows: state.queue.at(rows, Instant::now(), &state.servers),
             totals: state.queue.totals(limit),
         })
@@ -141,37 +144,37 @@ impl Engine {
 
     /// The ids of all jobs in the queue's order whose name contains `filter`, ignoring case (all if empty).
     pub fn ids(&self, filter: &str) -> Vec<JobId> {
-        self.shared.with(|state| state.queue.ids(filter))
+        self.board.with(|state| state.queue.ids(filter))
     }
 
     /// Rises with every change of order or membership of the queue: the ids need to be read again.
     pub fn generation(&self) -> u64 {
-        self.shared.with(|state| state.queue.generation())
+        self.board.with(|state| state.queue.generation())
     }
 
     /// Whether this server, reached with this pin and token, has answered: then it was believed.
     pub fn has_answered(&self, authority: &Authority) -> bool {
-        self.shared.with(|state| state.servers.has_answered(authority))
+        self.board.with(|state| state.servers.has_answered(authority))
     }
 
     /// Rows for these jobs.
     pub fn rows(&self, ids: &[JobId]) -> Vec<JobView> {
-        self.shared.with(|state| state.queue.rows(ids, Instant::now(), &state.servers))
+        self.board.with(|state| state.queue.rows(ids, Instant::now(), &state.servers))
     }
 
     /// The queue as the next engine is to find it, and the limits in force.
     pub fn kept(&self) -> Kept {
-        self.shared.kept()
+        self.board.kept()
     }
 
     /// Waits until the partial files of all jobs that were cancelled or removed are deleted.
     pub async fn all_deleted(&self) {
-        self.shared.deletions.all_deleted().await;
+        self.board.all_deleted().await;
     }
 
     /// What a session keeps it by.
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.shared
+    pub(crate) fn board(&self) -> &Arc<Board> {
+        &self.board
     }
 
     /// Runs work beside it, until it ends.

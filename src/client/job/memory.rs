@@ -16,8 +16,9 @@ use crate::{
             blocks::{Blocks, Noted},
         },
         disk::{part::Part, target::Target},
+        engine::board::Board,
         error::Fault,
-        job::{compare::Seen, deletions::Deletions, remote_hashes::RemoteHashes, tree::Tree},
+        job::{compare::Seen, remote_hashes::RemoteHashes, tree::Tree},
         transfer::{crew::Crew, high_water::HighWater},
     },
     protocol::{
@@ -242,9 +243,9 @@ impl Memory {
     }
 
     /// Deletes the `.part`.
-    pub(crate) fn discard(self, deletions: &Deletions) {
+    pub(crate) fn discard(self, board: &Board) {
         if let Some(tree) = self.tree {
-            tree.discard(deletions);
+            tree.discard(board);
         }
         if let Some(place) = self.place {
             place.part.discard();

@@ -2,7 +2,6 @@
 //! time is an argument.
 
 mod again;
-pub(crate) mod counters;
 mod job;
 mod order;
 pub(crate) mod phase;
@@ -32,10 +31,7 @@ use crate::{
     text::SafeText,
 };
 
-pub(crate) use self::{
-    job::first_name,
-    transfers::{Ended, Resumed, Started},
-};
+pub(crate) use self::{job::first_name, transfers::Ended};
 use self::{
     job::{Busy, Job},
     sums::Sums,
@@ -196,7 +192,7 @@ impl Queue {
                 }
             }
             if let Some(live) = &job.live {
-                self.crossed += live.counters.read().crossed;
+                self.crossed += live.progress.crossed();
             }
             self.live.remove(id);
             if let Some(due) = job.due {

@@ -2,43 +2,25 @@
 
 use std::{sync::Arc, time::Instant};
 
-use crate::{
-    client::{
-        api::{
-            announced::Announced,
-            command::JobId,
-            new_job::NewJob,
-            view::{Finished, Trouble, work},
-        },
-        queue::{
-            counters::Counters,
-            phase::{Input, Phase},
-            schedule::ServerId,
-            speed::Meter,
-        },
+use crate::client::{
+    api::{
+        announced::Announced,
+        command::JobId,
+        new_job::NewJob,
+        view::{Finished, Trouble, work},
     },
-    text::SafeText,
+    queue::{
+        phase::{Input, Phase},
+        schedule::ServerId,
+        speed::Meter,
+    },
+    transfer::progress::Progress,
 };
 
 use super::{
     Queue,
     job::{Busy, Job, Live},
 };
-
-/// Where a transfer resumes, as far as the queue knows.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Resumed {
-    pub(crate) received: u64,
-    pub(crate) position: u64,
-}
-
-/// What a transfer begins with.
-#[derive(Debug)]
-pub(crate) struct Started {
-    pub(crate) new: NewJob,
-    pub(crate) name: SafeText,
-    pub(crate) server: ServerId,
-}
 
 /// How a transfer ended.
 #[derive(Clone, Debug)]
@@ -69,23 +51,18 @@ pub(crate) struct Sampled {
 
 impl Queue {
     /// A transfer begins to work on a job.
-    pub(crate) fn start(
-        &mut self,
-        id: JobId,
-        now: Instant,
-        counters: impl FnOnce(Resumed) -> Arc<dyn Counters>,
-    ) -> Option<Started> {
+    pub(crate) fn start(&mut self, id: JobId, now: Instant) -> Option<(NewJob, ServerId, Arc<Progress>)> {
         if !self.apply(id, Input::Start) {
             return None;
         }
         self.live.insert(id);
         self.change(id, |job| {
-            let counters = counters(Resumed { received: job.received, position: job.position });
+            let progress = Arc::new(Progress::new(job.received, job.position));
             job.busy = Busy::Yes;
             let (speed, advance) = (Meter::default(), Meter::default());
-            job.live = Some(Box::new(Live { counters, speed, advance }));
+            job.live = Some(Box::new(Live { progress: Arc::clone(&progress), speed, advance }));
             job.sample(now);
-            Started { new: job.new.clone(), name: job.name.clone(), server: job.server }
+            (job.new.clone(), job.server, progress)
         })
     }
 
@@ -142,9 +119,9 @@ impl Queue {
     pub(crate) fn ended(&mut self, id: JobId, ended: Ended) -> Option<Phase> {
         self.live.remove(&id);
         let crossed = self.change(id, |job| {
-            let counts = job.live.take()?.counters.read();
-            (job.received, job.position, job.files_done) = (counts.received, counts.position, counts.files);
-            Some(counts.crossed)
+            let live = job.live.take()?.progress;
+            (job.received, job.position, job.files_done) = (live.received(), live.position(), live.files());
+            Some(live.crossed())
         });
         self.crossed += crossed.flatten().unwrap_or(0);
         let input = match &ended {
@@ -187,19 +164,18 @@ impl Queue {
         for &id in &self.live {
             let Some(job) = self.jobs.get_mut(&id) else { continue };
             job.sample(now);
-            let counts = job.counts().unwrap_or_default();
-            crossed += counts.crossed;
+            crossed += job.live.as_ref().map_or(0, |live| live.progress.crossed());
             let done = job.progress().map(|progress| work(progress, job.files().unwrap_or_default()).0);
             advanced = advanced.saturating_add(done.unwrap_or(0));
             if job.phase == Phase::Running {
                 samples.push(Sampled {
                     id,
                     received: job.received(),
-                    verified: counts.verified,
+                    verified: job.live.as_ref().map_or(0, |live| live.progress.verified()),
                     size: job.size,
                     progress: job.total.filter(|_| job.total != job.size).and(job.progress()),
                     files: job.files(),
-                    segments: counts.segments,
+                    segments: job.live.as_ref().map_or(0, |live| live.progress.segments()),
                     speed: job.live.as_ref().map_or(0.0, |live| live.speed.speed()),
                 });
             }

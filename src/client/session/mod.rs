@@ -28,8 +28,7 @@ use super::engine::Engine;
 use crate::{
     client::{
         api::kept::{Kept, KeptJob, KeptState, Limits},
-        engine::shared::Shared,
-        job::deletions::Deletion,
+        engine::{board::Board, reaper::Deletion},
     },
     text::SafeText,
 };
@@ -206,9 +205,9 @@ impl Session {
     /// Keeps the queue of an engine from now on, whenever it changes.
     pub fn follow(&self, engine: &Engine) {
         let (folders, discarded) = std::mem::take(&mut *lock(&self.desk.undeleted));
-        folders.into_iter().for_each(|folder| engine.shared().deletions.delete(Deletion::Folder(folder)));
-        discarded.into_iter().for_each(|job| engine.shared().delete_left(job));
-        engine.spawn(keep(Arc::clone(&self.desk), Arc::clone(engine.shared())));
+        folders.into_iter().for_each(|folder| engine.board().delete(Deletion::Folder(folder)));
+        discarded.into_iter().for_each(|job| engine.board().delete_left(job));
+        engine.spawn(keep(Arc::clone(&self.desk), Arc::clone(engine.board())));
     }
 
     /// What was typed into the address line is this now.
@@ -227,26 +226,26 @@ impl Session {
 }
 
 /// Writes what an engine has, whenever that changes, until the engine ends.
-async fn keep(desk: Arc<Desk>, shared: Arc<Shared>) {
+async fn keep(desk: Arc<Desk>, board: Arc<Board>) {
     loop {
         tokio::select! {
-            () = shared.changed.notified() => {}
+            () = board.changed.notified() => {}
             () = desk.changed.notified() => {}
             // Nothing ends or begins, but the figures move.
-            () = sleep(FIGURES), if shared.with(|state| state.queue.is_live()) => {}
+            () = sleep(FIGURES), if board.with(|state| state.queue.is_live()) => {}
         }
         tokio::select! {
             () = sleep(SETTLE) => {}
-            () = shared.urgent.notified() => {}
+            () = board.urgent.notified() => {}
         }
         let begun = Instant::now();
-        let (at, from) = (Arc::clone(&desk), Arc::clone(&shared));
+        let (at, from) = (Arc::clone(&desk), Arc::clone(&board));
         let write = spawn_blocking(move || at.try_write(|| from.kept()));
         // It ends by itself, or with an internal error that has been reported.
         let _ = write.await;
         tokio::select! {
             () = sleep(REST.max(begun.elapsed() * SHARE)) => {}
-            () = shared.urgent.notified() => shared.urgent.notify_one(),
+            () = board.urgent.notified() => board.urgent.notify_one(),
         }
     }
 }

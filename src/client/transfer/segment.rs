@@ -15,14 +15,13 @@ use crate::{
     client::{
         api::origin::Origin,
         disk::part::Writer,
+        engine::board::{Board, Slot},
         error::{Fault, Verdict},
         source::{
             link::{KEEP_INTERVAL, Link},
             pool::Pool,
         },
         transfer::{
-            limits::Limits,
-            permit::Permit,
             progress::Progress,
             ranges::{Ranges, SegmentId},
         },
@@ -48,7 +47,7 @@ pub(crate) struct Site {
     pub(crate) form: Form,
     /// What the content must be, if it is known already.
     pub(crate) identity: Option<String>,
-    pub(crate) limits: Arc<Limits>,
+    pub(crate) board: Arc<Board>,
     pub(crate) pool: Arc<Pool>,
     pub(crate) progress: Arc<Progress>,
     /// Never held over I/O or hashing.
@@ -96,8 +95,8 @@ pub(crate) struct Segment {
     site: Arc<Site>,
     news: mpsc::UnboundedSender<News>,
     known: Option<Arc<Known>>,
-    /// Its permit, unless that is the job's own.
-    permit: Option<Permit>,
+    /// Its place with the server, unless that is the job's own.
+    slot: Option<Slot>,
     /// Requests without a complete answer.
     pending: usize,
     /// Where the next byte belongs.
@@ -141,10 +140,10 @@ impl Segment {
         site: &Arc<Site>,
         news: mpsc::UnboundedSender<News>,
         known: Option<Arc<Known>>,
-        permit: Option<Permit>,
+        slot: Option<Slot>,
     ) -> Segment {
         let site = Arc::clone(site);
-        Segment { id, site, news, known, permit, pending: 0, offset: 0, coming: None, running: false }
+        Segment { id, site, news, known, slot, pending: 0, offset: 0, coming: None, running: false }
     }
 
     /// Works until there is nothing more to do. Whether it had anything to do.
@@ -170,7 +169,7 @@ impl Segment {
                     Ok(ControlFlow::Continue(()))
                 }
             };
-            match link.answers(&site.limits.bandwidth, take).await {
+            match link.answers(&site.board.limiter, take).await {
                 Ok(Pause::Ask) => {}
                 Ok(Pause::Content(content)) => {
                     let skip = content.skip;
@@ -191,7 +190,7 @@ impl Segment {
 
     /// Asks for as much as makes sense.
     fn ask(&mut self, link: &mut Link) {
-        if self.permit.as_ref().is_some_and(Permit::is_wanted) {
+        if self.slot.as_ref().is_some_and(Slot::is_wanted) {
             return;
         }
         let most = self.site.most.load(Ordering::Relaxed);

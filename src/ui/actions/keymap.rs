@@ -42,6 +42,17 @@ pub enum KeyError {
     },
 }
 
+impl KeyError {
+    /// The actions that it is about, the one first that is more likely to be the one that was changed.
+    pub fn actions(&self) -> Vec<&str> {
+        match self {
+            KeyError::NoSuchAction(name) => vec![name],
+            KeyError::NoSuchKey { action, .. } => vec![action],
+            KeyError::Conflict { first, second, .. } => vec![second, first],
+        }
+    }
+}
+
 impl Default for KeyMap {
     fn default() -> KeyMap {
         // The table is constant, and a test holds that it has no conflict.

@@ -16,6 +16,7 @@ use crate::{
             part::Part,
             target::Target,
         },
+        engine::board::Slot,
         error::{Fault, Verdict},
         job::{
             fetch, finish,
@@ -32,7 +33,6 @@ use crate::{
         },
         transfer::{
             crew,
-            permit::Permit,
             progress::{Here, Progress},
         },
     },
@@ -147,14 +147,10 @@ impl Work<'_> {
                 checksum: None,
                 ..context.new.clone()
             },
-            events: Arc::clone(&context.events),
-            limits: Arc::clone(&context.limits),
-            folders: Arc::clone(&context.folders),
-            claims: Arc::clone(&context.claims),
-            deletions: Arc::clone(&context.deletions),
+            board: Arc::clone(&context.board),
             pool: Arc::clone(&context.pool),
             progress: Arc::new(Progress::part_of(&context.progress, here)),
-            permit: context.permit.as_ref().and_then(Permit::another),
+            slot: context.slot.as_ref().and_then(Slot::another),
             retries: context.retries,
             sync: false,
             extract: context.extract,

@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use crate::{
-    cli::UsageError,
     client::{TroubleKind, session::OpenError},
     config, logging,
     server::{IdentityError, StartError},
@@ -20,7 +19,7 @@ pub enum Exit {
     Failed = 1,
     /// Wrong usage.
     Usage = 2,
-    /// Could not connect, or lost and retries spent.
+    /// Could not connect, or lost and retries exhausted.
     Connection = 3,
     /// Not found or not permitted.
     NotFound = 4,
@@ -55,7 +54,7 @@ impl From<TroubleKind> for Exit {
     }
 }
 
-/// Something that was to be expected in this world, and ends the process: a sentence and a code.
+/// An expected error that ends the process: a sentence and an exit code.
 #[derive(Debug, thiserror::Error)]
 #[error("{sentence}")]
 pub struct Problem {
@@ -66,14 +65,8 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(super) fn new(exit: Exit, sentence: impl Into<String>) -> Problem {
+    pub(crate) fn new(exit: Exit, sentence: impl Into<String>) -> Problem {
         Problem { exit, sentence: sentence.into() }
-    }
-}
-
-impl From<UsageError> for Problem {
-    fn from(error: UsageError) -> Problem {
-        Problem::new(Exit::Usage, error.0)
     }
 }
 

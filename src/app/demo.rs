@@ -11,16 +11,17 @@ use std::{
     },
 };
 
-use super::{
-    Exit, Problem,
-    client::{self, Show},
-    print, say,
-    signals::Signals,
-    verify,
-};
 use crate::{
-    cli::plan::{Demo, Face, Style},
-    client::Form,
+    cli::Demo,
+    client::{self, Form},
+    exit::{Exit, Problem},
+    headless::{
+        Output, Style,
+        client::{Watched, watch},
+        print, say,
+        signals::Signals,
+        verify,
+    },
     protocol::address::Address,
     server::{self, Server, Sink},
     text::SafeText,
@@ -88,6 +89,7 @@ impl Folder {
     }
 
     /// Leaves it there, unless it is empty.
+    #[cfg(feature = "tui")]
     pub fn keep(self) -> Option<PathBuf> {
         let path = self.path.clone();
         std::mem::forget(self);
@@ -107,23 +109,23 @@ impl Drop for Folder {
 /// The demo without a terminal: serves the folder, fetches all of it, compares every byte, and cleans up.
 ///
 /// # Errors
-/// The server does not start, the system gives no threads, or what came is not what was served.
-pub fn run(demo: Demo, style: Style) -> Result<Exit, Problem> {
+/// The server does not start, the system gives no threads, or what was received is not what was served.
+pub(super) fn run(demo: Demo, style: Style) -> Result<Exit, Problem> {
     let Demo { server: config, mut fetch, .. } = demo;
     let failed = |error: io::Error| Problem::new(Exit::Failed, format!("the demo failed: {error}"));
-    let root = config.root.clone();
-    let arch = config.arch;
+    let (root, arch) = (config.root.clone(), config.arch);
     let stage = Stage::set(config, Arc::new(|_| ()))?;
     let address = stage.server.address().clone();
-    let report = Report(style.face);
+    let report = Report(style.output);
     report.line(&format!("Serving {} on {address} ({arch})", SafeText::from_path(&root)));
     fetch.folder = stage.folder.path().to_owned();
     fetch.form = Form::Zip;
     // What is deleted in a moment need not survive a power cut.
     fetch.engine.sync = false;
     let job = fetch.job(Address { path: address.path.clone(), ..address });
-    let (exit, tally) =
-        client::watch(fetch.engine, vec![job.into()], None, Show::new(style)).map_err(failed)?;
+    let (engine, events) = client::resume(fetch.engine, vec![job.into()]).map_err(failed)?;
+    let watched = Watched { engine, events, queued: 1, session: None };
+    let (exit, tally) = watch(watched, style).map_err(failed)?;
     let [finished] = tally.done.as_slice() else { return Ok(exit) };
     report.line(&format!("Fetched {} as {}, comparing", units::bytes(finished.bytes), name(&finished.path)));
     match compare(finished.path.clone(), root, finished.blake3.clone()).map_err(failed)? {
@@ -131,7 +133,9 @@ pub fn run(demo: Demo, style: Style) -> Result<Exit, Problem> {
         Some(Err(difference)) => Err(Problem::new(Exit::Integrity, difference)),
         Some(Ok(found)) => {
             report.line(&found.to_string());
-            report.line("Removed again. To do it in earnest: tui --serve DIR here, tui ADDRESS over there.");
+            report.line(
+                "Removed again. To share files: tui --serve DIR on one machine, tui ADDRESS on the other.",
+            );
             Ok(Exit::Done)
         }
     }
@@ -165,15 +169,15 @@ fn name(path: &Path) -> SafeText {
 }
 
 /// The few lines of the demo: on stdout, which JSON has for itself.
-struct Report(Face);
+struct Report(Output);
 
 impl Report {
     fn line(&self, line: &str) {
         match self.0 {
-            Face::Quiet => {}
-            Face::Json => say(line),
-            // Nobody may be left to read it.
-            Face::Plain | Face::Screen => drop(print(format!("{line}\n").as_bytes())),
+            Output::Quiet => {}
+            Output::Json => say(line),
+            // A reader that has closed stdout misses the line.
+            Output::Plain => drop(print(format!("{line}\n").as_bytes())),
         }
     }
 }
@@ -200,6 +204,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "tui")]
     fn a_folder_with_something_in_it_can_be_kept() {
         let place = tempfile::tempdir().expect("a folder");
         let empty = Folder::new(place.path()).expect("made");

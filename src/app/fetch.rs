@@ -1,0 +1,116 @@
+//! Starts an engine with its queue, the same for both faces, and fetches without a screen.
+
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::{
+    cli::{Chosen, Fetch},
+    client::{
+        self, Engine, Event, KeptJob, KeptState, Session,
+        session::{OpenError, Opened, Saved},
+    },
+    exit::{Exit, Problem},
+    headless::{
+        Output, Style,
+        client::{Watched, remark, watch},
+        say,
+    },
+    text::{SafeText, without_number},
+};
+
+/// An engine that runs, and what it has begun with.
+pub(super) struct Started {
+    /// The engine.
+    pub(super) engine: Engine,
+    /// Its events.
+    pub(super) events: UnboundedReceiver<Event>,
+    /// How it runs.
+    #[cfg(feature = "tui")]
+    pub(super) config: client::Config,
+    /// Its queue at the start.
+    pub(super) queue: Vec<KeptJob>,
+    /// The session that keeps the queue.
+    pub(super) session: Option<Session>,
+    #[cfg(feature = "tui")]
+    /// What was typed into the address line in earlier runs.
+    pub(super) history: Vec<String>,
+    /// What is wrong with the session.
+    pub(super) warning: Option<String>,
+}
+
+/// Opens the session, if there is one, and starts an engine with its queue and the downloads of the command line.
+///
+/// # Errors
+/// The session cannot be used, or the system gives no threads. A session that the user has not named is done without: a warning.
+pub(super) fn start(fetch: &Fetch, has_screen: bool) -> Result<Started, Problem> {
+    let (session, saved, warning) = match open(fetch)? {
+        Ok(Some(Opened { session, saved, warning })) => (Some(session), saved, warning),
+        Ok(None) => (None, Saved::default(), None),
+        Err(warning) => (None, Saved::default(), Some(warning)),
+    };
+    #[cfg(feature = "tui")]
+    let history = saved.history.clone();
+    let (config, queue) = fetch.begin(saved, has_screen);
+    let (engine, events) = client::resume(config.clone(), queue.clone())
+        .map_err(|error| Problem::new(Exit::Failed, format!("cannot fetch: {error}")))?;
+    if let Some(session) = &session {
+        session.follow(&engine);
+    }
+    Ok(Started {
+        engine,
+        events,
+        #[cfg(feature = "tui")]
+        config,
+        queue,
+        session,
+        #[cfg(feature = "tui")]
+        history,
+        warning,
+    })
+}
+
+/// Opens the session; a warning if there cannot be one and the user has not named it.
+fn open(fetch: &Fetch) -> Result<Result<Option<Opened>, String>, Problem> {
+    let Some(Chosen { name, folder, named }) = &fetch.session else { return Ok(Ok(None)) };
+    match Session::open(folder, name, fetch.configured) {
+        Ok(opened) => Ok(Ok(Some(opened))),
+        Err(error @ OpenError::Files { .. }) if !named => {
+            let warning = without_number(&error.to_string());
+            tracing::warn!("{warning}");
+            Ok(Err(warning))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Fetches all downloads of the command line and of its session, and shows them in this style.
+///
+/// # Errors
+/// The system gives no threads, or the session cannot be used.
+pub(super) fn run(fetch: &Fetch, style: Style) -> Result<Exit, Problem> {
+    if let (Some(Chosen { name, folder, .. }), true) = (&fetch.session, fetch.jobs.is_empty())
+        && !Session::exists(folder, name)
+    {
+        let folder = SafeText::from_path(folder);
+        let sentence = format!(
+            "there is no session '{name}' in {folder}: check the name, or give an address to begin it with"
+        );
+        return Err(Problem::new(Exit::Usage, sentence));
+    }
+    let Started { engine, events, queue, session, warning, .. } = start(fetch, false)?;
+    if let Some(warning) = &warning {
+        say(&format!("tui: {warning}"));
+    }
+    if let (Some(session), Output::Plain, None) = (&session, style.output, &warning) {
+        remark(session, &queue);
+    }
+    let queued = queue.iter().filter(|job| job.state == KeptState::Queued).count();
+    let watched = Watched { engine, events, queued, session: session.as_ref() };
+    let (exit, _) = watch(watched, style)
+        .map_err(|error| Problem::new(Exit::Failed, format!("cannot fetch: {error}")))?;
+    Ok(match exit {
+        // Downloads that a damaged session has lost are not fetched.
+        Exit::Done | Exit::Missing if warning.is_some() => Exit::Failed,
+        Exit::Missing if fetch.allow_missing => Exit::Done,
+        exit => exit,
+    })
+}

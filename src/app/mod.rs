@@ -1,0 +1,90 @@
+//! The program: reads the command line and the settings, starts the log, and runs what was asked for in one of the two faces.
+
+mod demo;
+mod fetch;
+#[cfg(feature = "tui")]
+mod screen;
+
+use std::ffi::OsString;
+
+use crate::{
+    cli::{Cli, Face, Plan, Surroundings, Task, Typed},
+    config::Options,
+    exit::{Exit, Problem},
+    headless::{self, Output},
+    logging::{self, LogRing},
+    platform,
+};
+
+/// Runs the program with these arguments, the first of which is its name. Errors are printed.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    let exit = run(arguments).unwrap_or_else(|problem| {
+        headless::say(&format!("tui: {problem}"));
+        problem.exit
+    });
+    // Work whose result could not be written is not all done.
+    if exit == Exit::Done && headless::lost_output().is_some() { Exit::Disk } else { exit }
+}
+
+fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<Exit, Problem> {
+    // Before any secret is read.
+    let unprotected = platform::protect_memory().err().map(|error| {
+        format!("the memory of this process, with its tokens and keys, may be readable by your other processes or in core files: {error}")
+    });
+    platform::catch_file_size_signal()
+        .map_err(|error| Problem::new(Exit::Failed, format!("cannot handle signals: {error}")))?;
+    let cli = match Cli::read(arguments)? {
+        Typed::Run(cli) => cli,
+        Typed::Print(bytes) => {
+            headless::print(&bytes);
+            return Ok(Exit::Done);
+        }
+    };
+    let options = Options::load(cli.common.config.as_deref(), std::env::vars_os());
+    let around = Surroundings::look()?;
+    let plan = cli.plan(options?, &around)?;
+    #[cfg(feature = "tui")]
+    screen::key_map(&plan.settings.keys)?;
+    let ring = LogRing::new();
+    let guard = logging::init(&plan.log, Some(ring.clone()))?;
+    if let (Some(warning), true) = (&guard.warning, plan.face != Face::Screen) {
+        headless::say(&format!("tui: warning: {warning}"));
+    }
+    for warning in plan.warnings.iter().chain(&unprotected) {
+        tracing::warn!("{warning}");
+        if matches!(plan.face, Face::Headless(Output::Plain | Output::Json)) && !plan.log.stderr {
+            headless::say(&format!("tui: warning: {warning}"));
+        }
+    }
+    carry_out(plan, ring)
+}
+
+#[cfg(feature = "tui")]
+fn carry_out(plan: Plan, ring: LogRing) -> Result<Exit, Problem> {
+    match plan.face {
+        Face::Headless(output) => without_screen(plan, output),
+        Face::Screen => match plan.task {
+            Task::Serve(serve) => screen::serve(serve.config, &plan.settings, ring),
+            Task::Demo(demo) => screen::demo(*demo, &plan.settings, ring),
+            Task::Fetch(fetch) => screen::fetch(fetch, &plan.settings, ring),
+        },
+    }
+}
+
+#[cfg(not(feature = "tui"))]
+fn carry_out(plan: Plan, _: LogRing) -> Result<Exit, Problem> {
+    let output = match plan.face {
+        Face::Headless(output) => output,
+        Face::Screen => Output::Plain,
+    };
+    without_screen(plan, output)
+}
+
+fn without_screen(plan: Plan, output: Output) -> Result<Exit, Problem> {
+    let style = plan.style(output);
+    match plan.task {
+        Task::Serve(serve) => headless::server::run(serve.config, serve.print, style),
+        Task::Demo(demo) => demo::run(*demo, style),
+        Task::Fetch(fetch) => fetch::run(&fetch, style),
+    }
+}

@@ -1,0 +1,147 @@
+//! The face with a terminal: starts a server or an engine, and a screen on it.
+
+use std::sync::Arc;
+
+use super::{
+    demo::Stage,
+    fetch::{Started, start},
+};
+use crate::{
+    cli::{Demo, Fetch},
+    client::KeptJob,
+    config::{self, Keys, Settings},
+    exit::{Exit, Problem},
+    headless,
+    logging::LogRing,
+    server,
+    text::{SafeText, without_number},
+    ui::{
+        self, FrameRate, Look, Wake,
+        actions::KeyMap,
+        dashboard,
+        downloads::{self, Defaults, Notice},
+    },
+};
+
+impl From<ui::Error> for Problem {
+    fn from(error: ui::Error) -> Problem {
+        Problem::new(Exit::Failed, error.to_string())
+    }
+}
+
+/// The keys in force.
+///
+/// # Errors
+/// An action or a key does not exist, or a key has two meanings; the error names the line of the file.
+pub(super) fn key_map(keys: &Keys) -> Result<KeyMap, config::Error> {
+    KeyMap::new(keys.iter()).map_err(|error| keys.error(&error.actions(), &error.to_string()))
+}
+
+/// What both screens need of the settings.
+fn options(settings: &Settings) -> Result<ui::Options, Problem> {
+    let screen = &settings.screen;
+    let get = |name: &str| std::env::var(name).ok();
+    Ok(ui::Options {
+        look: Look::new(screen.is_coloured(get), screen.is_ascii(get)),
+        keys: key_map(&settings.keys)?,
+        rate: FrameRate::new(screen.frames.small()),
+        bell: screen.bell,
+    })
+}
+
+/// Serves, with the dashboard.
+pub(super) fn serve(config: server::Config, settings: &Settings, ring: LogRing) -> Result<Exit, Problem> {
+    let wake = Wake::default();
+    let waker = wake.clone();
+    let server = server::start(config.clone(), Arc::new(move |_| waker.wake()))?;
+    Ok(end(dashboard::run(server, &config, wake, ring, &options(settings)?)?))
+}
+
+/// Fetches, with the download screen.
+pub(super) fn fetch(fetch: Fetch, settings: &Settings, ring: LogRing) -> Result<Exit, Problem> {
+    downloads(fetch, false, settings, ring)
+}
+
+/// The download screen on a server of this process, whose files are listed at once.
+pub(super) fn demo(demo: Demo, settings: &Settings, ring: LogRing) -> Result<Exit, Problem> {
+    let stage = Stage::set(demo.server, Arc::new(|_| ()))?;
+    let mut fetch = demo.fetch;
+    fetch.server = Some(stage.server.address().authority.clone());
+    if !demo.dir_given {
+        fetch.folder = stage.folder.path().to_owned();
+    }
+    let exit = downloads(fetch, true, settings, ring)?;
+    // The user may want what was fetched.
+    if let Some(path) = stage.folder.keep() {
+        headless::say(&format!("What you fetched is in {}", SafeText::from_path(&path)));
+    }
+    Ok(exit)
+}
+
+fn downloads(fetch: Fetch, browse: bool, settings: &Settings, ring: LogRing) -> Result<Exit, Problem> {
+    let options = options(settings)?;
+    let Started { engine, events, config, queue, session, history, warning } = start(&fetch, true)?;
+    let defaults = Defaults {
+        server: fetch.server,
+        named: queue.last().map(|job| job.new.address.authority.clone()),
+        speak: fetch.speak,
+        form: fetch.form,
+        folder: fetch.folder,
+        existing: fetch.existing,
+        extract: fetch.extract,
+        jobs: config.jobs,
+        segments: config.segments,
+        browse,
+        history,
+        notice: warning.map(|text| Notice { text, bad: true }),
+        kept: session.is_some(),
+        selected: queue.iter().position(KeptJob::is_unfinished).unwrap_or(queue.len()),
+        paused: fetch.paused && queue.iter().any(KeptJob::is_unfinished),
+    };
+    let kept = session.is_some();
+    let (exit, left) = downloads::run(engine, events, session, defaults, ring, &options)?;
+    if let Err(error) = left.saved {
+        let error = without_number(&error.to_string());
+        return Err(Problem::new(Exit::Disk, format!("the queue could not be kept: {error}")));
+    }
+    match left.unfinished {
+        _ if !kept || exit != ui::Exit::Quit => {}
+        0 => {}
+        1 => headless::say("1 download is not finished; the next start resumes it"),
+        count => headless::say(&format!("{count} downloads are not finished; the next start resumes them")),
+    }
+    Ok(end(exit))
+}
+
+fn end(exit: ui::Exit) -> Exit {
+    match exit {
+        ui::Exit::Quit => Exit::Done,
+        ui::Exit::Signal(_) | ui::Exit::TerminalLost => Exit::Interrupted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::key_map;
+    use crate::{config::Options, ui::actions::Action};
+
+    #[test]
+    fn keys_can_be_changed() {
+        let keys = |content: &str| Options::from_file(Path::new("c.toml"), content).expect("keys").keys;
+        let changed = key_map(&keys("[keys]\nquit = [\"Q\"]\nsuspend = []")).expect("right");
+        assert!(changed.keys(Action::Suspend).is_empty());
+        assert_eq!(changed.keys(Action::Quit).len(), 1);
+        let cases = [
+            ("[keys]\n\nfly = [\"f\"]", "c.toml, line 3: keys.fly: there is no such action"),
+            ("[keys]\nhelp = [\"hyper-x\"]", "c.toml, line 2: keys.help: "),
+            ("[keys]\nhelp = [\"q\"]", "c.toml, line 2: keys."),
+            ("[keys]\nsuspend = [\"ctrl-z\"]\nhelp = [\"q\"]", "c.toml, line 3: keys."),
+        ];
+        for (content, message) in cases {
+            let error = key_map(&keys(content)).expect_err(content).to_string();
+            assert!(error.starts_with(message), "{error}");
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The command line as a layer of settings, and options that mean nothing for the task.
+
+use tracing::Level;
+
+use super::{
+    Cli,
+    error::{UsageError, wrong},
+};
+use crate::{
+    client::Existing,
+    config::{Bounded, LogOptions, Options},
+};
+
+/// Options of one download.
+const ONE_DOWNLOAD: &[&str] = &["remote", "local", "checksum"];
+/// Options of a server or of a session that `--demo` brings itself.
+const NOT_FOR_DEMO: &[&str] = &[
+    "remote",
+    "local",
+    "checksum",
+    "host",
+    "port",
+    "pin",
+    "accept_new",
+    "token",
+    "token_file",
+    "tls_cert",
+    "tls_key",
+    "public",
+    "print_token",
+    "session",
+    "paused",
+];
+
+impl Cli {
+    /// Options that mean nothing for the task are an error, and are not ignored.
+    pub(super) fn misplaced(&self) -> Result<(), UsageError> {
+        let first = |is_wrong: &dyn Fn(&Given) -> bool| self.given.iter().find(|given| is_wrong(given));
+        if self.task.serve {
+            let one = first(&|given| ONE_DOWNLOAD.contains(&given.id.as_str()));
+            let fetching = || first(&|given| matches!(given.group.as_str(), "ClientArgs" | "ClientOptions"));
+            if let Some(Given { long, .. }) = one.or_else(fetching) {
+                let instead = if long == "dir" { "; name the folder without it: --serve DIR" } else { "" };
+                return wrong(format!("--{long} is for fetching and cannot be used with --serve{instead}"));
+            }
+        } else if self.task.demo {
+            if let Some(Given { long, .. }) = first(&|given| NOT_FOR_DEMO.contains(&given.id.as_str())) {
+                return wrong(format!(
+                    "--{long} cannot be used with --demo, which brings its own server and downloads"
+                ));
+            }
+        } else if let Some(Given { long, .. }) =
+            first(&|given| matches!(given.group.as_str(), "ServerOptions" | "LimitOptions"))
+        {
+            return wrong(format!("--{long} is for serving: add --serve, or leave it out"));
+        }
+        Ok(())
+    }
+
+    /// What the command line sets. Some options set what differs between fetching and serving.
+    pub(super) fn options(&self) -> Result<Options, UsageError> {
+        let mut options = Options {
+            client: self.download.clone(),
+            server: self.server.clone(),
+            limits: self.limits.clone(),
+            screen: self.screen.clone(),
+            log: LogOptions {
+                level: match self.common.verbose {
+                    0 => None,
+                    1 => Some(Level::DEBUG),
+                    _ => Some(Level::TRACE),
+                },
+                ..LogOptions::default()
+            },
+            ..Options::default()
+        };
+        let (client, server) = (&mut options.client, &mut options.server);
+        if self.task.serve {
+            server.host = self.place.host.clone();
+            server.port = self.place.port;
+            options.limits.limit = self.common.limit;
+        } else {
+            client.host = self.place.host.clone();
+            client.port = match self.place.port.map(Bounded::get) {
+                Some(0) => {
+                    return wrong(
+                        "port 0 is for --serve, where it picks a free one: give the port of the server",
+                    );
+                }
+                port => port.map(Bounded::nearest),
+            };
+            client.limit = self.common.limit;
+        }
+        client.existing = match &self.client {
+            args if args.overwrite => Some(Existing::Overwrite),
+            args if args.rename => Some(Existing::Rename),
+            args if args.update => Some(Existing::Update),
+            _ => None,
+        };
+        let plain = self.common.plain.then_some(true);
+        (client.plain, server.plain) = (plain, plain);
+        Ok(options)
+    }
+}
+
+/// An option that the command line has.
+#[derive(Clone, Debug)]
+pub(super) struct Given {
+    /// The struct that it is a field of.
+    group: String,
+    /// The name of the field.
+    id: String,
+    /// Its long name.
+    long: String,
+}
+
+impl Given {
+    /// All options that a command line has, in the order of the help.
+    pub(super) fn all(command: &clap::Command, matches: &clap::ArgMatches) -> Vec<Given> {
+        let group = |id: &clap::Id| command.get_groups().find(|group| group.get_args().any(|arg| arg == id));
+        let typed = |arg: &&clap::Arg| {
+            matches.value_source(arg.get_id().as_str()) == Some(clap::parser::ValueSource::CommandLine)
+        };
+        command
+            .get_arguments()
+            .filter(typed)
+            .filter_map(|arg| {
+                Some(Given {
+                    group: group(arg.get_id())?.get_id().to_string(),
+                    id: arg.get_id().to_string(),
+                    long: arg.get_long()?.to_owned(),
+                })
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,195 @@
+//! The types of settings, each of which reads the file, the environment and the command line by the same rules.
+
+use std::{num::ParseIntError, path::PathBuf, str::FromStr, time::Duration};
+
+use super::value::{Setting, Value};
+use crate::units;
+
+/// What a value of the command line has to be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it must be {0}")]
+pub struct Expected(String);
+
+/// A whole number from `MIN` to `MAX`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounded<const MIN: u64, const MAX: u64>(u64);
+
+impl<const MIN: u64, const MAX: u64> Bounded<MIN, MAX> {
+    /// This number, or the nearest one in the bounds.
+    pub const fn nearest(number: u64) -> Self {
+        match number {
+            number if number < MIN => Bounded(MIN),
+            number if number > MAX => Bounded(MAX),
+            number => Bounded(number),
+        }
+    }
+
+    /// The number.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    /// The number as a count of things in memory.
+    pub fn count(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+
+    /// The number in 32 bits, or the largest one there.
+    pub fn small(self) -> u32 {
+        u32::try_from(self.0).unwrap_or(u32::MAX)
+    }
+
+    fn expected() -> String {
+        match MAX {
+            u64::MAX => format!("a whole number from {MIN}"),
+            _ => format!("a whole number from {MIN} to {MAX}"),
+        }
+    }
+
+    fn checked(number: u64) -> Option<Self> {
+        (MIN..=MAX).contains(&number).then_some(Bounded(number))
+    }
+}
+
+impl<const MIN: u64, const MAX: u64> FromStr for Bounded<MIN, MAX> {
+    type Err = Expected;
+
+    fn from_str(text: &str) -> Result<Self, Expected> {
+        let number: Result<u64, ParseIntError> = text.parse();
+        number.ok().and_then(Self::checked).ok_or_else(|| Expected(Self::expected()))
+    }
+}
+
+impl<const MIN: u64, const MAX: u64> Setting for Bounded<MIN, MAX> {
+    fn read(value: &Value<'_>) -> Result<Self, String> {
+        let number = match value {
+            Value::Integer(number) => u64::try_from(*number).ok().and_then(Self::checked),
+            Value::Environment(text) => text.parse().ok(),
+            _ => None,
+        };
+        number.ok_or_else(|| value.not(&Self::expected()))
+    }
+}
+
+/// Bytes a second; `None` is unlimited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate(pub Option<u64>);
+
+impl Rate {
+    /// Bytes a second, where 0 is no limit.
+    pub fn bytes(self) -> u64 {
+        self.0.unwrap_or(0)
+    }
+}
+
+impl FromStr for Rate {
+    type Err = units::RateError;
+
+    fn from_str(text: &str) -> Result<Rate, units::RateError> {
+        units::parse_rate(text).map(Rate)
+    }
+}
+
+impl Setting for Rate {
+    fn read(value: &Value<'_>) -> Result<Rate, String> {
+        let rate = match value {
+            Value::Integer(number) => {
+                u64::try_from(*number).ok().map(|rate| Rate(Some(rate).filter(|rate| *rate > 0)))
+            }
+            Value::Text(text) | Value::Environment(text) => text.parse().ok(),
+            _ => None,
+        };
+        rate.ok_or_else(|| {
+            value.not("a rate in bytes a second such as 500_000, \"500k\" or \"2M\", or 0 for no limit")
+        })
+    }
+}
+
+/// A time in seconds: above 0, at most a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seconds(Duration);
+
+impl Seconds {
+    const EXPECTED: &str = "a number of seconds above 0, at most 86400";
+
+    /// The time.
+    pub fn get(self) -> Duration {
+        self.0
+    }
+
+    fn checked(number: f64) -> Option<Seconds> {
+        (number > 0.0 && number <= 86_400.0).then(|| Seconds(Duration::from_secs_f64(number)))
+    }
+}
+
+impl From<Duration> for Seconds {
+    fn from(time: Duration) -> Seconds {
+        Seconds(time)
+    }
+}
+
+impl FromStr for Seconds {
+    type Err = Expected;
+
+    fn from_str(text: &str) -> Result<Seconds, Expected> {
+        let number = text.parse().ok();
+        number.and_then(Seconds::checked).ok_or_else(|| Expected(Seconds::EXPECTED.to_owned()))
+    }
+}
+
+impl Setting for Seconds {
+    fn read(value: &Value<'_>) -> Result<Seconds, String> {
+        value.number().and_then(Seconds::checked).ok_or_else(|| value.not(Seconds::EXPECTED))
+    }
+}
+
+/// A time in seconds, where 0 is no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SecondsOrZero(pub Option<Duration>);
+
+impl FromStr for SecondsOrZero {
+    type Err = Expected;
+
+    fn from_str(text: &str) -> Result<SecondsOrZero, Expected> {
+        match text.parse() {
+            Ok(0.0) => Ok(SecondsOrZero(None)),
+            _ => text.parse().map(|seconds: Seconds| SecondsOrZero(Some(seconds.get()))),
+        }
+    }
+}
+
+impl Setting for SecondsOrZero {
+    fn read(value: &Value<'_>) -> Result<SecondsOrZero, String> {
+        match value.number() {
+            Some(0.0) => Ok(SecondsOrZero(None)),
+            _ => Seconds::read(value).map(|seconds| SecondsOrZero(Some(seconds.get()))),
+        }
+    }
+}
+
+/// A text or a path that may be absent, for which the file and the environment have the empty text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Maybe<T>(pub Option<T>);
+
+impl FromStr for Maybe<String> {
+    type Err = Expected;
+
+    fn from_str(text: &str) -> Result<Maybe<String>, Expected> {
+        match text {
+            "" => Err(Expected("more than an empty text".to_owned())),
+            text => Ok(Maybe(Some(text.to_owned()))),
+        }
+    }
+}
+
+impl Setting for Maybe<String> {
+    fn read(value: &Value<'_>) -> Result<Maybe<String>, String> {
+        Ok(Maybe(Some(String::read(value)?).filter(|text| !text.is_empty())))
+    }
+}
+
+impl Setting for Maybe<PathBuf> {
+    fn read(value: &Value<'_>) -> Result<Maybe<PathBuf>, String> {
+        Ok(Maybe(Some(PathBuf::read(value)?).filter(|path| !path.as_os_str().is_empty())))
+    }
+}
