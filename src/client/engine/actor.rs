@@ -11,7 +11,7 @@ use std::{
 };
 
 use tokio::{
-    sync::{Notify, mpsc, watch},
+    sync::{mpsc, watch},
     task::spawn_blocking,
     time::{MissedTickBehavior, interval, sleep_until, timeout_at},
 };
@@ -23,114 +23,106 @@ use crate::client::{
         event::Event,
         view::{NewServer, TroubleKind},
     },
-    engine::{
-        board::{Board, Slot},
-        probe,
-        reaper::Deletion,
-    },
+    engine::{permits, probe, shared::Shared},
     error::Fault,
     job::{
+        deletions::Deletion,
+        events::{Events, JobEvent},
         memory::Memory,
         worker::{self, Context, Outcome},
     },
-    queue::{phase::Phase, schedule::ServerId},
+    queue::{
+        Resumed, Started,
+        counters::{Counters, Counts},
+        phase::Phase,
+        schedule::ServerId,
+    },
     source::{patience::Timeouts, pool::Pool},
+    transfer::progress::Progress,
 };
 
 /// How often the counters of what runs are read.
-const SAMPLE: Duration = Duration::from_millis(250);
-/// How often progress is told.
-const TELL: Duration = Duration::from_secs(1);
-/// How long transfers have to stop; what hangs longer is left behind.
-const PATIENCE: Duration = Duration::from_millis(700);
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(250);
+/// How often progress is reported.
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+/// How long transfers have to stop; a task that hangs longer is abandoned.
+const STOP_TIMEOUT: Duration = Duration::from_millis(700);
 
-/// What the actor is told.
+/// What other tasks of the engine report to the actor.
 #[derive(Debug)]
 pub(crate) enum Message {
-    Command(Command),
-    Ended {
-        id: JobId,
-        memory: Box<Memory>,
-        outcome: Outcome,
-    },
-    /// The files of a job are closed; what is to be said of it now.
-    Closed {
-        id: JobId,
-        memory: Box<Memory>,
-        event: Option<Box<Event>>,
-    },
-    /// A server is believed.
+    /// The files of a job are closed; `event` is reported now.
+    Closed { id: JobId, memory: Box<Memory>, event: Option<Box<Event>> },
+    /// A server is trusted.
     Trusted(NewServer),
     /// A server that was unreachable was tried; with how many connections it serves at the same time, if it said so.
-    Probed {
-        server: ServerId,
-        result: Result<Option<u32>, Fault>,
-    },
+    Probed { server: ServerId, result: Result<Option<u32>, Fault> },
 }
+
+/// Both ends of a channel.
+type Channel<T> = (mpsc::UnboundedSender<T>, mpsc::UnboundedReceiver<T>);
 
 /// See the module.
 pub(crate) struct Actor {
     config: Config,
-    board: Arc<Board>,
+    shared: Arc<Shared>,
     pool: Arc<Pool>,
-    sender: mpsc::WeakUnboundedSender<Message>,
-    messages: mpsc::UnboundedReceiver<Message>,
-    /// A server has room for another connection.
-    freed: Arc<Notify>,
+    commands: mpsc::UnboundedReceiver<Command>,
+    /// What attempts report.
+    jobs: Channel<(JobId, JobEvent)>,
+    messages: Channel<Message>,
     /// What stops the transfers that run; one whose files are being closed still counts.
     workers: HashMap<JobId, watch::Sender<bool>>,
-    /// What jobs at rest remember.
+    /// What is known of jobs that no attempt works on.
     kept: HashMap<JobId, Memory>,
-    told: Instant,
+    /// When progress was last reported.
+    reported: Instant,
     random: RandomState,
 }
 
 impl Actor {
     pub(crate) fn new(
         config: Config,
-        board: Arc<Board>,
-        sender: mpsc::WeakUnboundedSender<Message>,
-        messages: mpsc::UnboundedReceiver<Message>,
+        shared: Arc<Shared>,
+        commands: mpsc::UnboundedReceiver<Command>,
     ) -> Actor {
         Actor {
             pool: Arc::new(Pool::new(Timeouts::of(&config), config.trust.clone())),
             config,
-            board,
-            sender,
-            messages,
-            freed: Arc::new(Notify::new()),
+            shared,
+            commands,
+            jobs: mpsc::unbounded_channel(),
+            messages: mpsc::unbounded_channel(),
             workers: HashMap::new(),
             kept: HashMap::new(),
-            told: Instant::now(),
+            reported: Instant::now(),
             random: RandomState::new(),
         }
     }
 
-    /// Works until told to stop, or until nobody holds the engine any more.
+    /// Works until [`Command::Stop`], or until the engine is dropped.
     pub(crate) async fn run(mut self) {
-        let mut samples = interval(SAMPLE);
+        let mut samples = interval(SAMPLE_INTERVAL);
         samples.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.start_ready();
             let now = Instant::now();
             self.probe(now);
-            let due = self.board.with(|state| {
+            let due = self.shared.with(|state| {
                 let server = state.servers.next_due(state.queue.ready_servers());
                 state.queue.next_due().into_iter().chain(server).min()
             });
             let wait = sleep_until(due.unwrap_or_else(Instant::now).into());
             tokio::select! {
-                message = self.messages.recv() => match message {
-                    None | Some(Message::Command(Command::Stop)) => break,
-                    Some(Message::Command(command)) => self.command(command),
-                    Some(Message::Ended { id, memory, outcome }) => self.ended(id, *memory, outcome),
-                    Some(Message::Closed { id, memory, event }) => self.closed(id, *memory, event),
-                    Some(Message::Trusted(server)) => self.trusted(&server),
-                    Some(Message::Probed { server, result }) => self.probed(server, result),
+                command = self.commands.recv() => match command {
+                    None | Some(Command::Stop) => break,
+                    Some(command) => self.command(command),
                 },
-                () = self.freed.notified() => {}
+                Some((id, event)) = self.jobs.1.recv() => self.happened(id, event),
+                Some(message) = self.messages.1.recv() => self.message(message),
+                () = self.shared.freed.notified() => {}
                 () = wait, if due.is_some() => {
-                    self.board.with(|state| state.queue.queue_due(Instant::now()));
+                    self.shared.with(|state| state.queue.queue_due(Instant::now()));
                 }
                 _ = samples.tick(), if !self.workers.is_empty() => self.sample(),
             }
@@ -138,10 +130,28 @@ impl Actor {
         self.stop().await;
     }
 
+    /// An attempt reports something.
+    fn happened(&mut self, id: JobId, event: JobEvent) {
+        match event {
+            JobEvent::Answered(announced) => self.shared.answered(id, announced),
+            JobEvent::Complete { size } => self.shared.with(|state| state.queue.complete(id, size)),
+            JobEvent::Event(event) => self.shared.report(event),
+            JobEvent::Ended { memory, outcome } => self.ended(id, *memory, outcome),
+        }
+    }
+
+    fn message(&mut self, message: Message) {
+        match message {
+            Message::Closed { id, memory, event } => self.closed(id, *memory, event),
+            Message::Trusted(server) => self.trusted(&server),
+            Message::Probed { server, result } => self.probed(server, result),
+        }
+    }
+
     /// Starts what may run. Jobs that wait for nothing but a connection get it from those that have several.
     fn start_ready(&mut self) {
         self.start_all();
-        self.board.with(|state| {
+        self.shared.with(|state| {
             let may_run = self.workers.len() < state.jobs;
             let ready: Vec<_> = state.queue.ready_servers().filter(|_| may_run).collect();
             state.servers.want(ready.into_iter());
@@ -150,35 +160,42 @@ impl Actor {
 
     /// Tries the servers that could not be reached, if something waits for them and it is time to.
     fn probe(&self, now: Instant) {
-        let due = self.board.with(|state| state.servers.take_due(state.queue.ready_servers(), now));
+        let due = self.shared.with(|state| state.servers.take_due(state.queue.ready_servers(), now));
         for (server, authority, speak) in due {
-            let (pool, sender) = (Arc::clone(&self.pool), self.sender.clone());
+            let (pool, sender) = (Arc::clone(&self.pool), self.messages.0.clone());
             tokio::spawn(async move {
                 let result = probe::probe(&pool, &authority, speak).await;
-                if let Some(sender) = sender.upgrade() {
-                    let _ = sender.send(Message::Probed { server, result });
-                }
+                let _ = sender.send(Message::Probed { server, result });
             });
         }
     }
 
     fn start_all(&mut self) {
         loop {
-            let started = self.board.with(|state| {
+            let mut progress = Arc::default();
+            let started = self.shared.with(|state| {
                 if self.workers.len() >= state.jobs {
                     return None;
                 }
                 let id = state.queue.startable(|server| state.servers.has_room(server))?;
-                Some((id, state.queue.start(id, Instant::now())?))
+                let counters = |Resumed { received, position }| -> Arc<dyn Counters> {
+                    progress = Arc::new(Progress::new(received, position));
+                    Arc::clone(&progress) as _
+                };
+                Some((id, state.queue.start(id, Instant::now(), counters)?))
             });
-            let Some((id, (new, server, progress))) = started else { return };
+            let Some((id, Started { new, name, server })) = started else { return };
             let context = Context {
                 id,
                 new,
-                board: Arc::clone(&self.board),
+                events: Arc::new(Events::new(id, name, self.jobs.0.clone())),
+                limits: Arc::clone(&self.shared.limits),
+                folders: Arc::clone(&self.shared.folders),
+                claims: Arc::clone(&self.shared.claims),
+                deletions: Arc::clone(&self.shared.deletions),
                 pool: Arc::clone(&self.pool),
                 progress,
-                slot: Some(Slot::take(&self.board, server, &self.freed)),
+                permit: Some(permits::take(&self.shared, server)),
                 retries: self.config.retries,
                 sync: self.config.sync,
                 extract: self.config.extract,
@@ -187,24 +204,22 @@ impl Actor {
             let memory = self.kept.remove(&id).unwrap_or_default();
             let (stop, stopped) = watch::channel(false);
             self.workers.insert(id, stop);
-            let sender = self.sender.clone();
+            let sender = self.jobs.0.clone();
             let work = tokio::spawn(worker::run(context, memory, stopped));
             tokio::spawn(async move {
                 let (memory, outcome) = work.await.unwrap_or_else(|_| {
                     let fault = Fault::never(TroubleKind::Other, "the transfer ended with an internal error");
                     (Memory::default(), Outcome::Fault { fault, progressed: false })
                 });
-                if let Some(sender) = sender.upgrade() {
-                    let _ = sender.send(Message::Ended { id, memory: Box::new(memory), outcome });
-                }
+                let _ = sender.send((id, JobEvent::Ended { memory: Box::new(memory), outcome }));
             });
         }
     }
 
     /// Has deleted what was fetched of a job, in this run or an earlier one.
     fn discard(&mut self, id: JobId, memory: Option<Memory>) {
-        self.board.with(|state| state.queue.reset(id));
-        self.board.delete(Deletion::Job { id, memory: memory.map(Box::new) });
+        self.shared.with(|state| state.queue.reset(id));
+        self.shared.deletions.delete(Deletion::Job { id, memory: memory.map(Box::new) });
     }
 
     /// Closes the files of a job, so that others may have them, and reports it then. The disk is not waited for here; until
@@ -214,15 +229,15 @@ impl Actor {
             if !replaced {
                 self.kept.insert(id, memory);
             }
-            event.into_iter().for_each(|event| self.board.tell(event));
+            event.into_iter().for_each(|event| self.shared.report(event));
             return;
         }
-        let has_failed = self.board.with(|state| {
+        let has_failed = self.shared.with(|state| {
             state.queue.closing(id, replaced);
             state.queue.phase(id) == Some(Phase::Failed)
         });
         self.workers.insert(id, watch::channel(true).0);
-        let sender = self.sender.clone();
+        let sender = self.messages.0.clone();
         let closing = spawn_blocking(move || {
             // A paused job keeps its claim on the file.
             if has_failed {
@@ -233,19 +248,17 @@ impl Actor {
         });
         tokio::spawn(async move {
             let memory = Box::new(closing.await.unwrap_or_default());
-            if let Some(sender) = sender.upgrade() {
-                let _ = sender.send(Message::Closed { id, memory, event: event.map(Box::new) });
-            }
+            let _ = sender.send(Message::Closed { id, memory, event: event.map(Box::new) });
         });
     }
 
     /// The files of a job are closed.
     fn closed(&mut self, id: JobId, memory: Memory, event: Option<Box<Event>>) {
         self.workers.remove(&id);
-        let (phase, replaced, discarded) = self.board.with(|state| {
+        let (phase, replaced, discarded) = self.shared.with(|state| {
             let replaced = state.queue.is_replaced(id);
             state.queue.closed(id);
-            (state.queue.phase(id), replaced, state.deleting.is_noted(id))
+            (state.queue.phase(id), replaced, self.shared.deletions.noted(id).is_some())
         });
         match phase {
             // Cancelled or removed meanwhile.
@@ -258,22 +271,22 @@ impl Actor {
         }
         // One that was resumed meanwhile has not failed any more.
         let event = event.filter(|_| phase == Some(Phase::Failed));
-        event.into_iter().for_each(|event| self.board.tell(*event));
+        event.into_iter().for_each(|event| self.shared.report(*event));
         if self.workers.is_empty() {
-            self.board.with(|state| state.queue.at_rest());
+            self.shared.with(|state| state.queue.at_rest());
         }
     }
 
     /// Reads the counters, and tells of them now and then.
     fn sample(&mut self) {
         let now = Instant::now();
-        let samples = self.board.with(|state| state.queue.sample(now));
-        if now.duration_since(self.told) < TELL - SAMPLE / 2 {
+        let samples = self.shared.with(|state| state.queue.sample(now));
+        if now.duration_since(self.reported) < REPORT_INTERVAL - SAMPLE_INTERVAL / 2 {
             return;
         }
-        self.told = now;
+        self.reported = now;
         for sample in samples {
-            self.board.tell(Event::Progress {
+            self.shared.report(Event::Progress {
                 id: sample.id,
                 received: sample.received,
                 verified: sample.verified,
@@ -292,20 +305,37 @@ impl Actor {
         for stop in self.workers.values() {
             let _ = stop.send(true);
         }
-        self.board.stop_deleting();
-        let deadline = tokio::time::Instant::now() + PATIENCE;
+        self.shared.deletions.stop();
+        let deadline = tokio::time::Instant::now() + STOP_TIMEOUT;
         while !self.workers.is_empty() {
-            match timeout_at(deadline, self.messages.recv()).await {
-                Ok(Some(Message::Ended { id, memory, outcome })) => self.ended(id, *memory, outcome),
-                Ok(Some(Message::Closed { id, memory, event })) => self.closed(id, *memory, event),
-                Ok(Some(Message::Command(_) | Message::Trusted(_) | Message::Probed { .. })) => {}
-                Ok(None) | Err(_) => return,
+            tokio::select! {
+                Some((id, event)) = self.jobs.1.recv() => self.happened(id, event),
+                Some(message) = self.messages.1.recv() => {
+                    if let Message::Closed { id, memory, event } = message {
+                        self.closed(id, *memory, event);
+                    }
+                }
+                () = sleep_until(deadline) => return,
             }
         }
         let mut kept = std::mem::take(&mut self.kept);
         let closed = spawn_blocking(move || kept.values_mut().for_each(Memory::close));
         let _ = timeout_at(deadline, closed).await;
-        let _ = timeout_at(deadline, self.board.all_deleted()).await;
+        let _ = timeout_at(deadline, self.shared.deletions.all_deleted()).await;
         let _ = timeout_at(deadline, self.pool.close()).await;
+    }
+}
+
+impl Counters for Progress {
+    fn read(&self) -> Counts {
+        Counts {
+            received: self.received(),
+            verified: self.verified(),
+            crossed: self.crossed(),
+            position: self.position(),
+            files: self.files(),
+            segments: self.segments(),
+            prepares: self.prepares(),
+        }
     }
 }

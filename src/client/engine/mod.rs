@@ -1,11 +1,11 @@
 //! The engine as its faces hold it: a runtime of its own, commands in, snapshots out.
 
 pub(crate) mod actor;
-pub(crate) mod board;
-mod claims;
 pub(crate) mod listing;
+pub(crate) mod permits;
 pub(crate) mod probe;
 pub(crate) mod reaper;
+pub(crate) mod shared;
 
 use std::{
     fmt, io,
@@ -28,10 +28,7 @@ use crate::{
             kept::{Kept, KeptJob, KeptState},
             view::{JobView, Snapshot},
         },
-        engine::{
-            actor::{Actor, Message},
-            board::Board,
-        },
+        engine::{actor::Actor, shared::Shared},
     },
     platform,
     protocol::address::Authority,
@@ -45,8 +42,8 @@ const THREADS: usize = 4;
 
 /// A running engine. Dropping it stops it as [`Command::Stop`] does.
 pub struct Engine {
-    board: Arc<Board>,
-    mailbox: mpsc::UnboundedSender<Message>,
+    shared: Arc<Shared>,
+    mailbox: mpsc::UnboundedSender<Command>,
     stopped: Arc<Stopped>,
     runtime: Option<Runtime>,
 }
@@ -92,24 +89,24 @@ pub fn resume(config: Config, queue: Vec<KeptJob>) -> io::Result<(Engine, mpsc::
         .enable_all()
         .build()?;
     let (events, received) = mpsc::unbounded_channel();
-    let (mailbox, messages) = mpsc::unbounded_channel();
-    let (board, deletions) = Board::new(&config, events);
-    let board = Arc::new(board);
-    runtime.spawn(reaper::run(Arc::clone(&board), deletions));
-    restore(&board, queue);
+    let (mailbox, commands) = mpsc::unbounded_channel();
+    let (shared, requests) = Shared::new(&config, events);
+    let shared = Arc::new(shared);
+    runtime.spawn(reaper::run(Arc::clone(&shared), config.names, requests));
+    restore(&shared, queue);
     let stopped = Arc::new(Stopped::default());
-    let actor = Actor::new(config, Arc::clone(&board), mailbox.downgrade(), messages);
+    let actor = Actor::new(config, Arc::clone(&shared), commands);
     let stop = Arc::clone(&stopped);
     runtime.spawn(async move {
         actor.run().await;
         stop.set();
     });
-    Ok((Engine { board, mailbox, stopped, runtime: Some(runtime) }, received))
+    Ok((Engine { shared, mailbox, stopped, runtime: Some(runtime) }, received))
 }
 
 /// Puts jobs into a queue that is still at rest.
-fn restore(board: &Board, queue: Vec<KeptJob>) {
-    let queued: Vec<_> = board.with(|state| {
+fn restore(shared: &Shared, queue: Vec<KeptJob>) {
+    let queued: Vec<_> = shared.with(|state| {
         let restore = |kept: KeptJob| {
             let server = state.servers.number(&kept.new.address.authority, kept.new.speak);
             let address = SafeText::new(&kept.new.address.to_string());
@@ -123,20 +120,20 @@ fn restore(board: &Board, queue: Vec<KeptJob>) {
         };
         queue.into_iter().filter_map(restore).collect()
     });
-    queued.into_iter().for_each(|event| board.tell(event));
+    queued.into_iter().for_each(|event| shared.report(event));
 }
 
 impl Engine {
     /// Tells the engine something; it is done in order.
     pub fn command(&self, command: Command) {
         // An engine that has stopped does nothing any more.
-        let _ = self.mailbox.send(Message::Command(command));
+        let _ = self.mailbox.send(command);
     }
 
     /// The present state, with the rows in `rows`.
     pub fn snapshot(&self, rows: Range<usize>) -> Snapshot {
-        let limit = self.board.limiter.rate();
-        self.board.with(|state| Snapshot {
+        let limit = self.shared.limits.bandwidth.rate();
+        self.shared.with(|state| Snapshot {
             rows: state.queue.at(rows, Instant::now(), &state.servers),
             totals: state.queue.totals(limit),
         })
@@ -144,37 +141,37 @@ impl Engine {
 
     /// The ids of all jobs in the queue's order whose name contains `filter`, ignoring case (all if empty).
     pub fn ids(&self, filter: &str) -> Vec<JobId> {
-        self.board.with(|state| state.queue.ids(filter))
+        self.shared.with(|state| state.queue.ids(filter))
     }
 
     /// Rises with every change of order or membership of the queue: the ids need to be read again.
     pub fn generation(&self) -> u64 {
-        self.board.with(|state| state.queue.generation())
+        self.shared.with(|state| state.queue.generation())
     }
 
     /// Whether this server, reached with this pin and token, has answered: then it was believed.
     pub fn has_answered(&self, authority: &Authority) -> bool {
-        self.board.with(|state| state.servers.has_answered(authority))
+        self.shared.with(|state| state.servers.has_answered(authority))
     }
 
     /// Rows for these jobs.
     pub fn rows(&self, ids: &[JobId]) -> Vec<JobView> {
-        self.board.with(|state| state.queue.rows(ids, Instant::now(), &state.servers))
+        self.shared.with(|state| state.queue.rows(ids, Instant::now(), &state.servers))
     }
 
     /// The queue as the next engine is to find it, and the limits in force.
     pub fn kept(&self) -> Kept {
-        self.board.kept()
+        self.shared.kept()
     }
 
     /// Waits until the partial files of all jobs that were cancelled or removed are deleted.
     pub async fn all_deleted(&self) {
-        self.board.all_deleted().await;
+        self.shared.deletions.all_deleted().await;
     }
 
     /// What a session keeps it by.
-    pub(crate) fn board(&self) -> &Arc<Board> {
-        &self.board
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// Runs work beside it, until it ends.

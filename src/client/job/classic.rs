@@ -72,7 +72,7 @@ impl Exchange<'_> {
     async fn run(&mut self, dialect: Dialect) -> Result<(), Fault> {
         loop {
             self.flush().await?;
-            let came = self.wire.fill(&self.context.board.limiter).await;
+            let came = self.wire.fill(&self.context.limits.bandwidth).await;
             match came {
                 Ok(true) => {}
                 Ok(false) => return Err(self.ended(None)),
@@ -104,7 +104,7 @@ impl Exchange<'_> {
             _ if !self.wire.unread().is_empty() => true,
             Dialect::Classic => false,
             Dialect::ClassicSelect => {
-                matches!(timeout(CLOSING, self.wire.fill(&self.context.board.limiter)).await, Ok(Ok(true)))
+                matches!(timeout(CLOSING, self.wire.fill(&self.context.limits.bandwidth)).await, Ok(Ok(true)))
             }
         };
         if more {
@@ -171,22 +171,19 @@ impl Exchange<'_> {
             data_bytes: None,
         });
         self.memory.record();
-        if let Some(slot) = &self.context.slot {
-            slot.reached();
+        if let Some(permit) = &self.context.permit {
+            permit.reached();
         }
         let Some(place) = &self.memory.place else { return Ok(()) };
         place.part.claim(size, None)?;
-        self.context.board.answered(
-            self.context.id,
-            Announced {
-                name: SafeText::from_bytes(place.target.name.as_encoded_bytes()),
-                target: SafeText::from_path(&place.target.path()),
-                size: Some(size),
-                total: Some(size),
-                here: 0,
-                files: None,
-            },
-        );
+        self.context.events.answered(Announced {
+            name: SafeText::from_bytes(place.target.name.as_encoded_bytes()),
+            target: SafeText::from_path(&place.target.path()),
+            size: Some(size),
+            total: Some(size),
+            here: 0,
+            files: None,
+        });
         Ok(())
     }
 

@@ -277,7 +277,7 @@ impl<'a> Comparison<'a> {
 
     fn begin(&mut self, content: &message::Content) -> Result<(), Fault> {
         if let Some(old) = &self.old {
-            let claim = |path: &std::path::Path| self.context.board.claim(path, self.context.id);
+            let claim = |path: &std::path::Path| self.context.claims.claim(path, self.context.id);
             old.claim(claim)?;
             destination::refuse_existing(old, self.context.new.existing, content.size)?;
         }

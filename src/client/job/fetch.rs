@@ -9,7 +9,7 @@ use tokio::task::block_in_place;
 
 use crate::{
     client::{
-        api::{announced::Announced, origin::Origin, view::TroubleKind},
+        api::{announced::Announced, event, origin::Origin, view::TroubleKind},
         content::{Content, blocks::Blocks},
         disk::{
             name::SafeName,
@@ -135,7 +135,7 @@ async fn claimed(context: &Context, memory: &Memory) -> Result<Option<Hash>, Fau
     let authority = &context.new.address.authority;
     let mut link = context.pool.link(authority).await?.works_for(&context.progress);
     loop {
-        match link.ask(&request, &context.board.limiter, take).await {
+        match link.ask(&request, &context.limits.bandwidth, take).await {
             // It was closed while it rested: that is no fault of this try.
             Err(fault) if link.is_stale() && matches!(fault.verdict, Verdict::Again(_)) => {
                 link = context.pool.fresh(authority).await?.works_for(&context.progress);
@@ -154,7 +154,7 @@ pub(crate) fn reconnecting(context: &Context, memory: &mut Memory, fault: &Fault
     *count += 1;
     if logged.is_none_or(|logged| logged.elapsed() >= LOG_INTERVAL) {
         *logged = Some(Instant::now());
-        let (name, here) = (context.name(), units::bytes(memory.blocks.received()));
+        let (name, here) = (context.events.name(), units::bytes(memory.blocks.received()));
         let times = if *count == 1 { String::new() } else { format!(" ({count} times by now)") };
         tracing::info!("{name}: {}; reconnecting{times}, with {here} received", fault.trouble.message);
     }
@@ -195,24 +195,21 @@ impl Context {
 
     /// The server said how many connections it wants.
     pub(crate) fn welcomed(&self, welcome: &Welcome) {
-        if let Some(slot) = &self.slot {
-            slot.learned(usize::try_from(welcome.parallel).unwrap_or(usize::MAX));
+        if let Some(permit) = &self.permit {
+            permit.announced(usize::try_from(welcome.parallel).unwrap_or(usize::MAX));
         }
     }
 
     /// Tells that the server answered.
     pub(crate) fn answered(&self, target: &Target, content: &message::Content) {
-        self.board.answered(
-            self.id,
-            Announced {
-                name: SafeText::from_bytes(target.name.as_encoded_bytes()),
-                target: SafeText::from_path(&target.path()),
-                size: content.size,
-                total: content.sources.map(|sources| sources.bytes).or(content.size),
-                here: self.progress.received(),
-                files: None,
-            },
-        );
+        self.events.answered(Announced {
+            name: SafeText::from_bytes(target.name.as_encoded_bytes()),
+            target: SafeText::from_path(&target.path()),
+            size: content.size,
+            total: content.sources.map(|sources| sources.bytes).or(content.size),
+            here: self.progress.received(),
+            files: None,
+        });
     }
 
     /// A content that cannot have its own name is never renamed in silence.
@@ -220,7 +217,7 @@ impl Context {
         if destination::is_substitute(target, &self.new) {
             let name = SafeText::from_bytes(target.name.as_encoded_bytes());
             tracing::warn!("{}: saved as {name}, since it cannot have its own name here", self.new.address);
-            self.board.tell(crate::client::api::event::Event::Changed { id: self.id, name, what: "renamed" });
+            self.events.report(event::Event::Changed { id: self.id, name, what: "renamed" });
         }
     }
 
@@ -228,14 +225,14 @@ impl Context {
     pub(crate) fn tell_renamed(&self, names: impl IntoIterator<Item = (SafeText, SafeText)>) {
         for (own, name) in names {
             tracing::warn!("{}: {own} is saved as {name}", self.new.address);
-            self.board.tell(crate::client::api::event::Event::Changed { id: self.id, name, what: "renamed" });
+            self.events.report(event::Event::Changed { id: self.id, name, what: "renamed" });
         }
     }
 
     /// Decides where a content of this name goes, and opens its `.part`.
     pub(crate) fn place(&self, name: &SafeName, size: Option<u64>) -> Result<Place, Fault> {
-        let claim = |path: &std::path::Path| self.board.claim(path, self.id);
-        let target = destination::decide(&self.board.folders, &self.new, (name, self.names), size, claim)?;
+        let claim = |path: &std::path::Path| self.claims.claim(path, self.id);
+        let target = destination::decide(&self.folders, &self.new, (name, self.names), size, claim)?;
         if target.by_server && Part::is_there(&target.folder, &target.name) {
             return Err(of_another_download(&target.folder.join(&target.folder.part_name(&target.name))));
         }
@@ -257,7 +254,7 @@ impl Context {
     }
 
     fn claim_part(&self, part: &Part) -> Result<(), Fault> {
-        self.board.claim_file(part.id()?, self.id).map_err(|_| claimed_by_another(&part.path()))
+        self.claims.claim_file(part.id()?, self.id).map_err(|_| claimed_by_another(&part.path()))
     }
 }
 
@@ -266,7 +263,7 @@ pub(crate) fn take_up(context: &Context, memory: &mut Memory) -> Result<(), Faul
     block_in_place(|| {
         // A job that had failed has released its claims.
         if let Some(place) = &memory.place {
-            place.target.claim(|path| context.board.claim(path, context.id))?;
+            place.target.claim(|path| context.claims.claim(path, context.id))?;
         }
         memory.reopen()?;
         memory.place.as_ref().map_or(Ok(()), |place| context.claim_part(&place.part))

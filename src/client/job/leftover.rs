@@ -9,9 +9,8 @@ use crate::{
     client::{
         api::{config::Names, new_job::NewJob},
         disk::{folder::Folders, name::SafeName, part::Part, target::Target},
-        engine::board::Board,
         error::Fault,
-        job::{destination, extract::Staging, tree::Stage},
+        job::{deletions::Deletions, destination, extract::Staging, tree::Stage},
     },
     text::SafeText,
 };
@@ -20,12 +19,17 @@ type Called = (NewJob, SafeText);
 
 /// Deletes what has come of a job, as far as it says that it is from there. What one of `others`, which are not finished,
 /// would go on with stays.
-pub(crate) fn discard(board: &Board, names: Names, job: &Called, others: &[Called]) {
-    let folders = &board.folders;
+pub(crate) fn discard(
+    deletions: &Deletions,
+    folders: &Folders,
+    names: Names,
+    job: &Called,
+    others: &[Called],
+) {
     let taken: HashSet<PathBuf> =
         others.iter().flat_map(|other| targets(folders, names, other)).map(|target| target.path()).collect();
     for target in targets(folders, names, job).filter(|target| !taken.contains(&target.path())) {
-        discard_at(board, &job.0, &target).unwrap_or_else(|fault| stays(&fault));
+        discard_at(deletions, &job.0, &target).unwrap_or_else(|fault| stays(&fault));
     }
 }
 
@@ -47,7 +51,7 @@ fn stays(fault: &Fault) {
     tracing::warn!("{}", fault.trouble.message);
 }
 
-fn discard_at(board: &Board, new: &NewJob, target: &Target) -> Result<(), Fault> {
+fn discard_at(deletions: &Deletions, new: &NewJob, target: &Target) -> Result<(), Fault> {
     let Target { folder, name, .. } = target;
     if new.extract {
         Staging::clear(folder, name);
@@ -63,7 +67,7 @@ fn discard_at(board: &Board, new: &NewJob, target: &Target) -> Result<(), Fault>
         Some(FileType::Directory) => {
             let stage = Stage::open(folder, name)?;
             if stage.is_from(&new.address) {
-                stage.discard(board, || board.may_delete());
+                stage.discard(deletions, || deletions.may_delete());
             }
         }
         _ => {}

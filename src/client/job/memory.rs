@@ -16,9 +16,8 @@ use crate::{
             blocks::{Blocks, Noted},
         },
         disk::{part::Part, target::Target},
-        engine::board::Board,
         error::Fault,
-        job::{compare::Seen, remote_hashes::RemoteHashes, tree::Tree},
+        job::{compare::Seen, deletions::Deletions, remote_hashes::RemoteHashes, tree::Tree},
         transfer::{crew::Crew, high_water::HighWater},
     },
     protocol::{
@@ -243,9 +242,9 @@ impl Memory {
     }
 
     /// Deletes the `.part`.
-    pub(crate) fn discard(self, board: &Board) {
+    pub(crate) fn discard(self, deletions: &Deletions) {
         if let Some(tree) = self.tree {
-            tree.discard(board);
+            tree.discard(deletions);
         }
         if let Some(place) = self.place {
             place.part.discard();

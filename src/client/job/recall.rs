@@ -68,7 +68,7 @@ pub(crate) async fn served_name(context: &Context) -> Result<String, Fault> {
         Event::Failed { failure, .. } => Err(Fault::refused("", &failure)),
         _ => Ok(ControlFlow::Continue(())),
     };
-    let name = link.ask(&request, &context.board.limiter, take).await;
+    let name = link.ask(&request, &context.limits.bandwidth, take).await;
     context.pool.put(authority, link);
     name
 }
@@ -78,8 +78,8 @@ fn look(context: &Context, memory: &mut Memory, form: Form, name: &SafeName) -> 
     if memory.place.is_some() {
         return Ok(());
     }
-    let claim = |path: &std::path::Path| context.board.claim(path, context.id);
-    let Some(target) = destination::candidate(&context.board.folders, &context.new, name, claim)? else {
+    let claim = |path: &std::path::Path| context.claims.claim(path, context.id);
+    let Some(target) = destination::candidate(&context.folders, &context.new, name, claim)? else {
         return Ok(());
     };
     let compared = matches!(context.new.existing, Existing::Keep | Existing::Update) && form == Form::File;

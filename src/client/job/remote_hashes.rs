@@ -90,7 +90,7 @@ impl RemoteHashes {
                 holes: true,
                 ..Get::default()
             });
-            let answer = link.ask(&request, &context.board.limiter, |event| {
+            let answer = link.ask(&request, &context.limits.bandwidth, |event| {
                 match event {
                     Event::Content { content, .. } => {
                         self.is_answered = true;

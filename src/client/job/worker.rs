@@ -22,18 +22,21 @@ use crate::{
         },
         content::blocks::Blocks,
         disk::{folder::Folders, target::Target},
-        engine::board::{Board, Slot},
         error::{Fault, Verdict},
         job::{
-            classic, extract, fetch,
+            claims::Claims,
+            classic,
+            deletions::Deletions,
+            events::Events,
+            extract, fetch,
             finish::{Finish, Unfinished},
             memory::Memory,
             tree,
         },
         source::pool::Pool,
-        transfer::{crew, progress::Progress},
+        transfer::{crew, limits::Limits, permit::Permit, progress::Progress},
     },
-    text::{SafeText, ShowPath},
+    text::ShowPath,
 };
 
 /// What a try works with.
@@ -41,11 +44,15 @@ use crate::{
 pub(crate) struct Context {
     pub(crate) id: JobId,
     pub(crate) new: NewJob,
-    pub(crate) board: Arc<Board>,
+    pub(crate) events: Arc<Events>,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) folders: Arc<Folders>,
+    pub(crate) claims: Arc<Claims>,
+    pub(crate) deletions: Arc<Deletions>,
     pub(crate) pool: Arc<Pool>,
     pub(crate) progress: Arc<Progress>,
-    /// The place with the server, until no connection is needed any more.
-    pub(crate) slot: Option<Slot>,
+    /// For its connections, until none is needed any more.
+    pub(crate) permit: Option<Permit>,
     pub(crate) retries: u32,
     pub(crate) sync: bool,
     pub(crate) extract: Extract,
@@ -64,13 +71,6 @@ pub(crate) enum Outcome {
     Stopped,
 }
 
-impl Context {
-    /// The job's name, for events.
-    pub(crate) fn name(&self) -> SafeText {
-        self.board.with(|state| state.queue.name(self.id)).unwrap_or_default()
-    }
-}
-
 /// Makes one try. Whatever happens, what was verified is in the memory that comes back.
 pub(crate) async fn run(
     mut context: Context,
@@ -82,7 +82,7 @@ pub(crate) async fn run(
     tokio::select! {
         biased;
         () = told_to_stop(&mut stop) => return (memory, Outcome::Stopped),
-        () = context.board.path_deleted(&path) => {}
+        () = context.deletions.path_deleted(&path) => {}
     }
     if context.new.form == Form::Tree && context.new.speak == Speak::V1 {
         match tree::run(&mut context, &mut memory, stop.clone()).await {
@@ -92,7 +92,7 @@ pub(crate) async fn run(
     }
     let started = *memory.started.get_or_insert_with(Instant::now);
     if memory.placed.is_some() {
-        context.slot = None;
+        context.permit = None;
         return finished(&context, memory, stop, started, false).await;
     }
     let before = (memory.furthest, memory.remote.furthest());
@@ -103,7 +103,7 @@ pub(crate) async fn run(
         fetched = fetch(&mut context, &mut memory) => Some(fetched),
     };
     crew::settle(&context, &mut memory).await;
-    context.slot = None;
+    context.permit = None;
     memory.gets_further();
     let progressed = memory.furthest > before.0 || memory.remote.furthest() > before.1;
     match fetched {
@@ -111,7 +111,7 @@ pub(crate) async fn run(
         Some(Err(fault)) => return failed(&context.progress, memory, fault, progressed),
         Some(Ok(())) => {}
     }
-    context.board.with(|state| state.queue.complete(context.id, memory.size().unwrap_or(0)));
+    context.events.complete(memory.size().unwrap_or(0));
     finished(&context, memory, stop, started, progressed).await
 }
 
@@ -198,16 +198,16 @@ async fn finish(
 ) -> (Memory, Result<(PathBuf, Option<extract::Unpacked>), Unfinished>) {
     let finish =
         Finish { existing: context.new.existing, checksum: context.new.checksum.clone(), sync: context.sync };
-    let (board, id) = (Arc::clone(&context.board), context.id);
+    let (folders, claims, id) = (Arc::clone(&context.folders), Arc::clone(&context.claims), context.id);
     let unpack = context.new.extract.then_some((context.extract, context.names));
     let go_on = Arc::new(AtomicBool::new(true));
     let asked = Arc::clone(&go_on);
     let mut work = tokio::task::spawn_blocking(move || {
-        let claim = |path: &std::path::Path| board.claim(path, id);
+        let claim = |path: &std::path::Path| claims.claim(path, id);
         let go_on = || asked.load(Ordering::Relaxed);
         let result = finish.run(&mut memory, claim, go_on);
         let result = result.and_then(|path| match unpack {
-            Some(accepted) => unpacked(&board.folders, &finish, accepted, &mut memory, path, go_on),
+            Some(accepted) => unpacked(&folders, &finish, accepted, &mut memory, path, go_on),
             None => Ok((path, None)),
         });
         (memory, result)

@@ -11,11 +11,11 @@ use crate::{
             view::{Finished, JobState, JobView, Trouble, work},
         },
         queue::{
+            counters::{Counters, Counts},
             phase::Phase,
             schedule::{Outage, ServerId},
             speed::Meter,
         },
-        transfer::progress::Progress,
     },
     text::SafeText,
     units,
@@ -69,7 +69,7 @@ pub(super) enum Busy {
 /// What is only needed while a transfer works on a job.
 #[derive(Debug)]
 pub(super) struct Live {
-    pub(super) progress: Arc<Progress>,
+    pub(super) counters: Arc<dyn Counters>,
     pub(super) speed: Meter,
     pub(super) advance: Meter,
 }
@@ -155,20 +155,25 @@ impl Job {
         self.phase == Phase::Queued && self.busy == Busy::No
     }
 
+    /// The counters of the transfer that works on it.
+    pub(super) fn counts(&self) -> Option<Counts> {
+        self.live.as_ref().map(|live| live.counters.read())
+    }
+
     pub(super) fn received(&self) -> u64 {
-        self.live.as_ref().map_or(self.received, |live| live.progress.received())
+        self.counts().map_or(self.received, |counts| counts.received)
     }
 
     /// Done and total, once the total is known.
     pub(super) fn progress(&self) -> Option<(u64, u64)> {
         let total = self.total?;
-        let position = self.live.as_ref().map_or(self.position, |live| live.progress.position());
+        let position = self.counts().map_or(self.position, |counts| counts.position);
         Some((position.min(total), total))
     }
 
     /// Files of a tree that are there, and in all.
     pub(super) fn files(&self) -> Option<(u64, u64)> {
-        let done = self.live.as_ref().map_or(self.files_done, |live| live.progress.files());
+        let done = self.counts().map_or(self.files_done, |counts| counts.files);
         self.files.map(|files| (done.min(files), files))
     }
 
@@ -187,21 +192,22 @@ impl Job {
 
     /// Whether nothing is received yet, or the server only says that it works on the answer.
     pub(super) fn prepares(&self) -> bool {
-        self.live.as_ref().is_some_and(|live| live.progress.prepares())
+        self.counts().is_some_and(|counts| counts.prepares)
     }
 
     pub(super) fn sample(&mut self, now: Instant) {
         if let Some(live) = &mut self.live {
+            let counts = live.counters.read();
             // The rate of later bytes is not that of the preparation.
             if self.phase == Phase::Connecting {
                 live.speed = Meter::default();
             }
-            if self.phase == Phase::Connecting || live.progress.prepares() {
+            if self.phase == Phase::Connecting || counts.prepares {
                 live.advance = Meter::default();
             }
-            live.speed.sample(now, live.progress.crossed());
-            let files = if self.files.is_some() { live.progress.files() } else { 0 };
-            live.advance.sample(now, work((live.progress.position(), 0), (files, 0)).0);
+            live.speed.sample(now, counts.crossed);
+            let files = if self.files.is_some() { counts.files } else { 0 };
+            live.advance.sample(now, work((counts.position, 0), (files, 0)).0);
         }
     }
 
@@ -262,10 +268,10 @@ impl Job {
             state: self.state(now, outage),
             size: self.size,
             received: self.received(),
-            verified: live.map(|live| live.progress.verified()),
+            verified: live.and(self.counts()).map(|counts| counts.verified),
             progress,
             files,
-            segments: live.map(|live| live.progress.segments()).filter(|&segments| segments > 0),
+            segments: live.and(self.counts()).map(|counts| counts.segments).filter(|&segments| segments > 0),
             speed: live.and_then(|live| live.speed.known()),
             eta: remaining.zip(live).and_then(|(remaining, live)| live.advance.eta(remaining)),
             prepares: self.prepares(),

@@ -2,6 +2,7 @@
 //! time is an argument.
 
 mod again;
+pub(crate) mod counters;
 mod job;
 mod order;
 pub(crate) mod phase;
@@ -31,7 +32,10 @@ use crate::{
     text::SafeText,
 };
 
-pub(crate) use self::{job::first_name, transfers::Ended};
+pub(crate) use self::{
+    job::first_name,
+    transfers::{Ended, Resumed, Started},
+};
 use self::{
     job::{Busy, Job},
     sums::Sums,
@@ -192,7 +196,7 @@ impl Queue {
                 }
             }
             if let Some(live) = &job.live {
-                self.crossed += live.progress.crossed();
+                self.crossed += live.counters.read().crossed;
             }
             self.live.remove(id);
             if let Some(due) = job.due {

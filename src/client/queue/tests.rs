@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, HashSet},
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -17,14 +17,43 @@ use crate::{
             new_job::{Existing, Speak},
             view::{Finished, JobState, Trouble, TroubleKind},
         },
-        queue::schedule::Servers,
-        transfer::progress::Progress,
+        queue::{
+            counters::{Counters, Counts},
+            schedule::Servers,
+        },
     },
     protocol::{
         address::{Address, Authority, Security},
         path::RemotePath,
     },
 };
+
+/// Counters that a test sets.
+#[derive(Debug, Default)]
+struct Counted(Mutex<Counts>);
+
+impl Counters for Counted {
+    fn read(&self) -> Counts {
+        *self.0.lock().unwrap()
+    }
+}
+
+impl Counted {
+    fn set(&self, change: impl FnOnce(&mut Counts)) {
+        change(&mut self.0.lock().unwrap());
+    }
+}
+
+/// Starts a job, as an attempt does that resumes where the last one ended. Returns its server and counters.
+fn start_job(queue: &mut Queue, id: JobId, now: Instant) -> Option<(ServerId, Arc<Counted>)> {
+    let counted = Arc::new(Counted::default());
+    let counters = Arc::clone(&counted);
+    let resume = |Resumed { received, position }| -> Arc<dyn Counters> {
+        counters.set(|counts| (counts.received, counts.position) = (received, position));
+        counters
+    };
+    queue.start(id, now, resume).map(|started| (started.server, counted))
+}
 
 fn job(path: &str, port: u16) -> NewJob {
     NewJob {
@@ -89,7 +118,7 @@ fn the_first_that_a_server_has_room_for_is_started() {
     let now = Instant::now();
     let mut start = |queue: &mut Queue| {
         let id = queue.startable(|server| servers.has_room(server))?;
-        let (_, server, _) = queue.start(id, now)?;
+        let (server, _) = start_job(queue, id, now)?;
         servers.take(server);
         Some(id)
     };
@@ -106,7 +135,7 @@ fn the_first_that_a_server_has_room_for_is_started() {
 fn a_job_that_is_resumed_while_it_stops_waits_for_its_transfer() {
     let (mut queue, mut servers) = (Queue::default(), Servers::default());
     let id = add(&mut queue, &mut servers, "a", 1);
-    queue.start(id, Instant::now()).unwrap();
+    start_job(&mut queue, id, Instant::now()).unwrap();
     assert!(queue.command(id, Input::Pause));
     assert!(queue.command(id, Input::Resume));
     assert_eq!(queue.startable(|_| true), None);
@@ -118,7 +147,7 @@ fn a_job_that_is_resumed_while_it_stops_waits_for_its_transfer() {
 fn a_file_that_is_in_place_is_done_whatever_was_said_meanwhile() {
     let (mut queue, mut servers) = (Queue::default(), Servers::default());
     let id = add(&mut queue, &mut servers, "a", 1);
-    queue.start(id, Instant::now()).unwrap();
+    start_job(&mut queue, id, Instant::now()).unwrap();
     queue.answered(id, announced(10));
     assert!(queue.command(id, Input::Cancel));
     assert_eq!(queue.ended(id, Ended::Finished(finished(10))), Some(Phase::Done));
@@ -131,7 +160,7 @@ fn waiting_jobs_come_back_when_they_are_due() {
     let (mut queue, mut servers) = (Queue::default(), Servers::default());
     let id = add(&mut queue, &mut servers, "a", 1);
     let now = Instant::now();
-    queue.start(id, now).unwrap();
+    start_job(&mut queue, id, now).unwrap();
     assert_eq!(queue.count_try(id), 1);
     let due = now + Duration::from_secs(3);
     queue.ended(id, Ended::Again { trouble: trouble(), due });
@@ -154,9 +183,9 @@ fn a_job_whose_content_is_all_received_says_what_it_needs_an_unreachable_server_
     let (mut queue, mut servers) = (Queue::default(), Servers::default());
     for (path, received) in [("all", 10), ("some", 9)] {
         let id = add(&mut queue, &mut servers, path, 1);
-        let (_, _, progress) = queue.start(id, Instant::now()).unwrap();
+        let (_, progress) = start_job(&mut queue, id, Instant::now()).unwrap();
         queue.answered(id, announced(10));
-        progress.set_unverified(received);
+        progress.set(|counts| (counts.received, counts.position) = (received, received));
         queue.ended(id, Ended::Unreachable);
     }
     let server = queue.server(JobId(0)).unwrap();
@@ -169,7 +198,7 @@ fn a_job_whose_content_is_all_received_says_what_it_needs_an_unreachable_server_
 }
 
 fn failed(queue: &mut Queue, id: JobId, kind: TroubleKind) {
-    queue.start(id, Instant::now()).unwrap();
+    start_job(queue, id, Instant::now()).unwrap();
     queue.ended(id, Ended::Failed(Trouble::new(kind, "no")));
 }
 
@@ -201,7 +230,7 @@ fn sums_of_any_sizes_are_right_again_once_a_job_has_gone() {
     let (mut queue, mut servers) = (Queue::default(), Servers::default());
     let ids = ["a", "b", "c"].map(|path| add(&mut queue, &mut servers, path, 1));
     for id in ids {
-        queue.start(id, Instant::now()).unwrap();
+        start_job(&mut queue, id, Instant::now()).unwrap();
         queue.answered(id, announced(7 << 60));
         queue.command(id, Input::Pause);
         queue.ended(id, Ended::Stopped);
@@ -236,7 +265,7 @@ fn what_is_asked_for_again_while_it_stops_is_no_second_job_and_goes_on_once_it_h
     for (existing, replaced) in [(Existing::Keep, false), (Existing::Overwrite, true)] {
         let new = NewJob { existing, ..job("a", 1) };
         let server = servers.number(&new.address.authority, new.speak);
-        queue.start(id, Instant::now()).unwrap();
+        start_job(&mut queue, id, Instant::now()).unwrap();
         queue.command(id, Input::Pause);
         assert_eq!(queue.at_rest_for(&new, &HashSet::from([id])), Some(id));
         queue.ask_again(id, new.clone(), server);
@@ -284,8 +313,8 @@ fn a_tree_gets_on_with_each_of_its_files() {
     let (mut queue, mut servers) = (Queue::default(), Servers::default());
     let id = add(&mut queue, &mut servers, "tree", 1);
     let mut now = Instant::now();
-    let (_, _, progress) = queue.start(id, now).unwrap();
-    progress.set_prepares(true);
+    let (_, progress) = start_job(&mut queue, id, now).unwrap();
+    progress.set(|counts| counts.prepares = true);
     for sample in 0..60 {
         if sample == 30 {
             queue.answered(id, Announced { files: Some(20_001), ..announced(70_120_000) });
@@ -294,10 +323,15 @@ fn a_tree_gets_on_with_each_of_its_files() {
         queue.sample(now);
         assert_eq!((queue.rows(&[id], now, &servers)[0].eta, queue.totals(None).eta), (None, None));
     }
-    progress.set_prepares(false);
+    progress.set(|counts| counts.prepares = false);
     for _ in 0..20 {
         now += Duration::from_millis(250);
-        progress.add(500 * 6, 500);
+        progress.set(|counts| {
+            counts.received += 500 * 6;
+            counts.verified += 500 * 6;
+            counts.position += 500 * 6;
+            counts.files += 500;
+        });
         queue.sample(now);
     }
     let (row, totals) = (queue.rows(&[id], now, &servers).remove(0), queue.totals(None));
@@ -343,7 +377,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn check(queue: &Queue, busy: &BTreeMap<JobId, Arc<Progress>>) {
+fn check(queue: &Queue, busy: &BTreeMap<JobId, Arc<Counted>>) {
     assert_eq!(queue.order.len(), queue.jobs.len());
     assert!(queue.order.iter().all(|id| queue.jobs.contains_key(id)));
     let mut sums = Sums::default();
@@ -370,7 +404,7 @@ proptest! {
     #[test]
     fn sums_and_order_hold_under_any_sequence(steps in prop::collection::vec(step(), 0..120)) {
         let (mut queue, mut servers) = (Queue::default(), Servers::default());
-        let mut busy: BTreeMap<JobId, Arc<Progress>> = BTreeMap::new();
+        let mut busy: BTreeMap<JobId, Arc<Counted>> = BTreeMap::new();
         let mut now = Instant::now();
         for step in steps {
             now += Duration::from_millis(100);
@@ -386,15 +420,16 @@ proptest! {
                     let found = queue.startable(|_| true);
                     prop_assert_eq!(found, expected);
                     if let Some(id) = found {
-                        let (_, _, progress) = queue.start(id, now).unwrap();
+                        let (_, progress) = start_job(&mut queue, id, now).unwrap();
                         busy.insert(id, progress);
                     }
                 }
                 Step::Answered(at, size) => { queue.answered(id(&at), announced(size)); }
                 Step::Progress(at, bytes) => if let Some(progress) = busy.get(&id(&at)) {
-                    progress.set_verified(bytes);
-                    progress.set_position(bytes);
-                    progress.add_crossed(bytes >> 8);
+                    progress.set(|counts| {
+                        (counts.verified, counts.position) = (bytes, bytes);
+                        counts.crossed = counts.crossed.wrapping_add(bytes >> 8);
+                    });
                 },
                 Step::Complete(at) => queue.complete(id(&at), 5),
                 Step::Ended(at, how) => if busy.remove(&id(&at)).is_some() {

@@ -2,25 +2,43 @@
 
 use std::{sync::Arc, time::Instant};
 
-use crate::client::{
-    api::{
-        announced::Announced,
-        command::JobId,
-        new_job::NewJob,
-        view::{Finished, Trouble, work},
+use crate::{
+    client::{
+        api::{
+            announced::Announced,
+            command::JobId,
+            new_job::NewJob,
+            view::{Finished, Trouble, work},
+        },
+        queue::{
+            counters::Counters,
+            phase::{Input, Phase},
+            schedule::ServerId,
+            speed::Meter,
+        },
     },
-    queue::{
-        phase::{Input, Phase},
-        schedule::ServerId,
-        speed::Meter,
-    },
-    transfer::progress::Progress,
+    text::SafeText,
 };
 
 use super::{
     Queue,
     job::{Busy, Job, Live},
 };
+
+/// Where a transfer resumes, as far as the queue knows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Resumed {
+    pub(crate) received: u64,
+    pub(crate) position: u64,
+}
+
+/// What a transfer begins with.
+#[derive(Debug)]
+pub(crate) struct Started {
+    pub(crate) new: NewJob,
+    pub(crate) name: SafeText,
+    pub(crate) server: ServerId,
+}
 
 /// How a transfer ended.
 #[derive(Clone, Debug)]
@@ -51,18 +69,23 @@ pub(crate) struct Sampled {
 
 impl Queue {
     /// A transfer begins to work on a job.
-    pub(crate) fn start(&mut self, id: JobId, now: Instant) -> Option<(NewJob, ServerId, Arc<Progress>)> {
+    pub(crate) fn start(
+        &mut self,
+        id: JobId,
+        now: Instant,
+        counters: impl FnOnce(Resumed) -> Arc<dyn Counters>,
+    ) -> Option<Started> {
         if !self.apply(id, Input::Start) {
             return None;
         }
         self.live.insert(id);
         self.change(id, |job| {
-            let progress = Arc::new(Progress::new(job.received, job.position));
+            let counters = counters(Resumed { received: job.received, position: job.position });
             job.busy = Busy::Yes;
             let (speed, advance) = (Meter::default(), Meter::default());
-            job.live = Some(Box::new(Live { progress: Arc::clone(&progress), speed, advance }));
+            job.live = Some(Box::new(Live { counters, speed, advance }));
             job.sample(now);
-            (job.new.clone(), job.server, progress)
+            Started { new: job.new.clone(), name: job.name.clone(), server: job.server }
         })
     }
 
@@ -119,9 +142,9 @@ impl Queue {
     pub(crate) fn ended(&mut self, id: JobId, ended: Ended) -> Option<Phase> {
         self.live.remove(&id);
         let crossed = self.change(id, |job| {
-            let live = job.live.take()?.progress;
-            (job.received, job.position, job.files_done) = (live.received(), live.position(), live.files());
-            Some(live.crossed())
+            let counts = job.live.take()?.counters.read();
+            (job.received, job.position, job.files_done) = (counts.received, counts.position, counts.files);
+            Some(counts.crossed)
         });
         self.crossed += crossed.flatten().unwrap_or(0);
         let input = match &ended {
@@ -164,18 +187,19 @@ impl Queue {
         for &id in &self.live {
             let Some(job) = self.jobs.get_mut(&id) else { continue };
             job.sample(now);
-            crossed += job.live.as_ref().map_or(0, |live| live.progress.crossed());
+            let counts = job.counts().unwrap_or_default();
+            crossed += counts.crossed;
             let done = job.progress().map(|progress| work(progress, job.files().unwrap_or_default()).0);
             advanced = advanced.saturating_add(done.unwrap_or(0));
             if job.phase == Phase::Running {
                 samples.push(Sampled {
                     id,
                     received: job.received(),
-                    verified: job.live.as_ref().map_or(0, |live| live.progress.verified()),
+                    verified: counts.verified,
                     size: job.size,
                     progress: job.total.filter(|_| job.total != job.size).and(job.progress()),
                     files: job.files(),
-                    segments: job.live.as_ref().map_or(0, |live| live.progress.segments()),
+                    segments: counts.segments,
                     speed: job.live.as_ref().map_or(0.0, |live| live.speed.speed()),
                 });
             }

@@ -28,7 +28,8 @@ use super::engine::Engine;
 use crate::{
     client::{
         api::kept::{Kept, KeptJob, KeptState, Limits},
-        engine::{board::Board, reaper::Deletion},
+        engine::shared::Shared,
+        job::deletions::Deletion,
     },
     text::SafeText,
 };
@@ -205,9 +206,9 @@ impl Session {
     /// Keeps the queue of an engine from now on, whenever it changes.
     pub fn follow(&self, engine: &Engine) {
         let (folders, discarded) = std::mem::take(&mut *lock(&self.desk.undeleted));
-        folders.into_iter().for_each(|folder| engine.board().delete(Deletion::Folder(folder)));
-        discarded.into_iter().for_each(|job| engine.board().delete_left(job));
-        engine.spawn(keep(Arc::clone(&self.desk), Arc::clone(engine.board())));
+        folders.into_iter().for_each(|folder| engine.shared().deletions.delete(Deletion::Folder(folder)));
+        discarded.into_iter().for_each(|job| engine.shared().delete_left(job));
+        engine.spawn(keep(Arc::clone(&self.desk), Arc::clone(engine.shared())));
     }
 
     /// What was typed into the address line is this now.
@@ -226,26 +227,26 @@ impl Session {
 }
 
 /// Writes what an engine has, whenever that changes, until the engine ends.
-async fn keep(desk: Arc<Desk>, board: Arc<Board>) {
+async fn keep(desk: Arc<Desk>, shared: Arc<Shared>) {
     loop {
         tokio::select! {
-            () = board.changed.notified() => {}
+            () = shared.changed.notified() => {}
             () = desk.changed.notified() => {}
             // Nothing ends or begins, but the figures move.
-            () = sleep(FIGURES), if board.with(|state| state.queue.is_live()) => {}
+            () = sleep(FIGURES), if shared.with(|state| state.queue.is_live()) => {}
         }
         tokio::select! {
             () = sleep(SETTLE) => {}
-            () = board.urgent.notified() => {}
+            () = shared.urgent.notified() => {}
         }
         let begun = Instant::now();
-        let (at, from) = (Arc::clone(&desk), Arc::clone(&board));
+        let (at, from) = (Arc::clone(&desk), Arc::clone(&shared));
         let write = spawn_blocking(move || at.try_write(|| from.kept()));
         // It ends by itself, or with an internal error that has been reported.
         let _ = write.await;
         tokio::select! {
             () = sleep(REST.max(begun.elapsed() * SHARE)) => {}
-            () = board.urgent.notified() => board.urgent.notify_one(),
+            () = shared.urgent.notified() => shared.urgent.notify_one(),
         }
     }
 }

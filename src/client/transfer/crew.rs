@@ -24,11 +24,11 @@ use self::news::{note, take};
 use crate::{
     client::{
         api::{origin::Origin, view::TroubleKind},
-        engine::board::Slot,
         error::Fault,
         job::{memory::Memory, worker::Context},
         source::{dial, link::Link},
         transfer::{
+            permit::Permit,
             ranges::{Ranges, SegmentId, WORTH},
             segment::{Known, News, Segment, Site},
         },
@@ -132,7 +132,7 @@ pub(crate) async fn settle(context: &Context, memory: &mut Memory) {
 impl Crew {
     fn new(context: &Context, memory: &mut Memory, origin: Origin) -> Result<Crew, Fault> {
         let form = context.new.asked_form();
-        let segments = context.board.segments();
+        let segments = context.limits.connections();
         let source = memory.source.as_ref();
         // How large an unknown content is the first answer tells: until then others may want their share of it.
         let most = if source.is_none() && segments > 1 && form != Form::Zip { WORTH } else { u64::MAX };
@@ -145,7 +145,7 @@ impl Crew {
             path: context.new.address.path.as_str().to_owned(),
             form,
             identity,
-            board: Arc::clone(&context.board),
+            limits: Arc::clone(&context.limits),
             pool: Arc::clone(&context.pool),
             progress: Arc::clone(&context.progress),
             ranges: Ranges::new(&missing, memory.size(), most, memory.proven)
@@ -201,10 +201,10 @@ impl Crew {
         connections(most, running, rate, limit)
     }
 
-    fn start(&mut self, link: Option<Link>, slot: Option<Slot>) {
+    fn start(&mut self, link: Option<Link>, permit: Option<Permit>) {
         let id = self.next;
         self.next += 1;
-        let segment = Segment::new(id, &self.site, self.sender.clone(), self.known.clone(), slot);
+        let segment = Segment::new(id, &self.site, self.sender.clone(), self.known.clone(), permit);
         self.aborts.push((id, self.tasks.spawn(segment.run(link))));
     }
 
@@ -258,7 +258,11 @@ impl Crew {
         self.failures += 1;
         let wait = REFUSED.saturating_mul(1 << (self.failures - 1).min(6)).max(after);
         self.resting = Some(Instant::now() + wait);
-        tracing::info!("{}: {}; the other connections continue", context.name(), fault.trouble.message);
+        tracing::info!(
+            "{}: {}; the other connections continue",
+            context.events.name(),
+            fault.trouble.message
+        );
     }
 
     /// Starts other connections if they would have something to do, and gives up one from which nothing comes.
@@ -266,9 +270,9 @@ impl Crew {
         let now = Instant::now();
         // An archive is made from its front: in several pieces it would only be made several times.
         let is_archive = self.known.as_ref().is_some_and(|known| known.form != Form::File);
-        let parallel = context.slot.as_ref().map_or(1, Slot::parallel);
-        let most = if is_archive { 1 } else { parallel.min(context.board.segments()) };
-        let most = if most > 1 { self.worthwhile(most, context.board.limiter.rate(), now) } else { most };
+        let parallel = context.permit.as_ref().map_or(1, Permit::parallel);
+        let most = if is_archive { 1 } else { parallel.min(context.limits.connections()) };
+        let most = if most > 1 { self.worthwhile(most, context.limits.bandwidth.rate(), now) } else { most };
         self.site.most.store(most, Ordering::Relaxed);
         if self.tasks.is_empty() {
             // Something was taken from the last one, or given back.
@@ -283,7 +287,7 @@ impl Crew {
         if self.tasks.len() > most
             && let Some((id, abort)) = self.aborts.iter().rev().find(|(_, abort)| !abort.is_finished())
         {
-            tracing::debug!("connection {id} of {} is closed: the rate is low", context.name());
+            tracing::debug!("connection {id} of {} is closed: the rate is low", context.events.name());
             // What it has of a block is kept.
             abort.abort();
             self.measured.clear();
@@ -295,15 +299,18 @@ impl Crew {
             && self.resting.is_none_or(|until| until <= now)
             && self.site.ranges().has_work(self.tasks.len(), now)
         {
-            let Some(slot) = context.slot.as_ref().and_then(Slot::another) else { break };
-            self.start(None, Some(slot));
+            let Some(permit) = context.permit.as_ref().and_then(Permit::another) else { break };
+            self.start(None, Some(permit));
         }
         if self.next > 1 && self.tasks.len() < most {
             let stalled = self.site.ranges().stalled(self.stalls, now);
             if let Some((id, abort)) =
                 stalled.and_then(|id| self.aborts.iter().find(|(other, _)| *other == id))
             {
-                tracing::debug!("connection {id} of {} is closed: it receives nothing", context.name());
+                tracing::debug!(
+                    "connection {id} of {} is closed: it receives nothing",
+                    context.events.name()
+                );
                 self.stalls += 1;
                 abort.abort();
             }

@@ -2,6 +2,8 @@
 
 pub(crate) mod crew;
 pub(crate) mod high_water;
+pub(crate) mod limits;
+pub(crate) mod permit;
 pub(crate) mod progress;
 pub(crate) mod ranges;
 pub(crate) mod segment;

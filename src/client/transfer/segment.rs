@@ -15,13 +15,14 @@ use crate::{
     client::{
         api::origin::Origin,
         disk::part::Writer,
-        engine::board::{Board, Slot},
         error::{Fault, Verdict},
         source::{
             link::{KEEP_INTERVAL, Link},
             pool::Pool,
         },
         transfer::{
+            limits::Limits,
+            permit::Permit,
             progress::Progress,
             ranges::{Ranges, SegmentId},
         },
@@ -47,7 +48,7 @@ pub(crate) struct Site {
     pub(crate) form: Form,
     /// What the content must be, if it is known already.
     pub(crate) identity: Option<String>,
-    pub(crate) board: Arc<Board>,
+    pub(crate) limits: Arc<Limits>,
     pub(crate) pool: Arc<Pool>,
     pub(crate) progress: Arc<Progress>,
     /// Never held over I/O or hashing.
@@ -95,8 +96,8 @@ pub(crate) struct Segment {
     site: Arc<Site>,
     news: mpsc::UnboundedSender<News>,
     known: Option<Arc<Known>>,
-    /// Its place with the server, unless that is the job's own.
-    slot: Option<Slot>,
+    /// Its permit, unless that is the job's own.
+    permit: Option<Permit>,
     /// Requests without a complete answer.
     pending: usize,
     /// Where the next byte belongs.
@@ -140,10 +141,10 @@ impl Segment {
         site: &Arc<Site>,
         news: mpsc::UnboundedSender<News>,
         known: Option<Arc<Known>>,
-        slot: Option<Slot>,
+        permit: Option<Permit>,
     ) -> Segment {
         let site = Arc::clone(site);
-        Segment { id, site, news, known, slot, pending: 0, offset: 0, coming: None, running: false }
+        Segment { id, site, news, known, permit, pending: 0, offset: 0, coming: None, running: false }
     }
 
     /// Works until there is nothing more to do. Whether it had anything to do.
@@ -169,7 +170,7 @@ impl Segment {
                     Ok(ControlFlow::Continue(()))
                 }
             };
-            match link.answers(&site.board.limiter, take).await {
+            match link.answers(&site.limits.bandwidth, take).await {
                 Ok(Pause::Ask) => {}
                 Ok(Pause::Content(content)) => {
                     let skip = content.skip;
@@ -190,7 +191,7 @@ impl Segment {
 
     /// Asks for as much as makes sense.
     fn ask(&mut self, link: &mut Link) {
-        if self.slot.as_ref().is_some_and(Slot::is_wanted) {
+        if self.permit.as_ref().is_some_and(Permit::is_wanted) {
             return;
         }
         let most = self.site.most.load(Ordering::Relaxed);

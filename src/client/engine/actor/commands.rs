@@ -15,9 +15,12 @@ use crate::{
         engine::{
             actor::{Actor, Message},
             listing,
-            reaper::Deletion,
         },
-        queue::phase::{Input, Phase},
+        job::deletions::Deletion,
+        queue::{
+            Queue,
+            phase::{Input, Phase},
+        },
         trust::{AcceptedBy, Distrust},
     },
     protocol::address::Authority,
@@ -33,37 +36,34 @@ impl Actor {
             Command::Retry(ids) => self.again(ids, Input::Retry),
             Command::Cancel(ids) => self.each(ids, "cancelled", Actor::cancel),
             Command::Remove(ids) => self.remove(&ids),
-            Command::Move(ids, places) => self.board.with(|state| state.queue.move_by(&ids, places)),
+            Command::Move(ids, places) => self.shared.with(|state| state.queue.move_by(&ids, places)),
             Command::ClearFinished => {
-                let done = self.board.with(|state| state.queue.in_phase(&[Phase::Done]));
+                let done = self.shared.with(|state| state.queue.in_phase(&[Phase::Done]));
                 self.remove(&done);
             }
             Command::Trust(server) => self.trust(server),
             Command::Reach(authority) => self.reach(&authority),
             Command::SetLimit(limit) => {
-                self.board.limiter.set(limit.filter(|&limit| limit > 0));
-                self.board.with(|state| state.queue.touch());
+                self.shared.limits.bandwidth.set(limit.filter(|&limit| limit > 0));
+                self.shared.with(|state| state.queue.touch());
             }
-            Command::SetJobs(jobs) => self.board.with(|state| {
+            Command::SetJobs(jobs) => self.shared.with(|state| {
                 state.jobs = jobs.max(1);
                 state.queue.touch();
             }),
-            Command::SetSegments(segments) => self.board.with(|state| {
-                state.segments = segments.max(1);
-                state.queue.touch();
-            }),
+            Command::SetSegments(segments) => {
+                self.shared.limits.set_connections(segments);
+                self.shared.with(|state| state.queue.touch());
+            }
             Command::List { authority, path, after, answer } => {
-                let (pool, board, freed) =
-                    (Arc::clone(&self.pool), Arc::clone(&self.board), Arc::clone(&self.freed));
+                let (pool, shared) = (Arc::clone(&self.pool), Arc::clone(&self.shared));
                 tokio::spawn(async move {
                     let listed = listing::list(&pool, &authority, &path, after).await;
                     if listed.is_ok() {
-                        let server = board.with(|state| state.servers.number(&authority, Speak::V1));
-                        if board.reached(server) {
-                            freed.notify_one();
-                        }
+                        let server = shared.with(|state| state.servers.number(&authority, Speak::V1));
+                        shared.reached(server);
                     }
-                    // Nobody may be waiting any more.
+                    // The receiver may be closed already.
                     let _ = answer.send(listed);
                 });
             }
@@ -74,9 +74,9 @@ impl Actor {
 
     fn add(&mut self, jobs: Vec<NewJob>) {
         let now = Instant::now();
-        // Closed once nobody waits for the board.
+        // Closed without the lock.
         let mut forgotten = Vec::new();
-        let events: Vec<_> = self.board.with(|state| {
+        let events: Vec<_> = self.shared.with(|state| {
             let at_rest = state.queue.in_phase(&[Phase::Failed, Phase::Paused, Phase::Cancelled]);
             let at_rest = at_rest.into_iter().collect();
             let add = |new: NewJob| {
@@ -89,17 +89,17 @@ impl Actor {
                 // It may be wanted in another way than before; what is on the disk tells the rest.
                 forgotten.extend(self.kept.remove(&id));
                 state.queue.ask_again(id, new, server);
-                state.deleting.withdraw(id);
+                self.shared.deletions.withdraw(id);
                 Event::Changed { id, name: state.queue.name(id).unwrap_or_default(), what: "resumed" }
             };
             jobs.into_iter().map(add).collect()
         });
-        events.into_iter().for_each(|event| self.board.tell(event));
+        events.into_iter().for_each(|event| self.shared.report(event));
     }
 
     /// The user has decided about a server's certificate. The file of the known servers may be locked for a while.
     fn trust(&self, server: NewServer) {
-        let (servers, sender) = (Arc::clone(self.pool.servers()), self.sender.clone());
+        let (servers, sender) = (Arc::clone(self.pool.servers()), self.messages.0.clone());
         spawn_blocking(move || {
             let NewServer { authority, pin } = &server;
             match servers.accept(authority, *pin, AcceptedBy::User) {
@@ -111,21 +111,19 @@ impl Actor {
                 // A job that asked about it gets that answer when it is retried.
                 Err(_) => tracing::warn!("{authority}: another certificate than {pin} was accepted before"),
             }
-            if let Some(sender) = sender.upgrade() {
-                let _ = sender.send(Message::Trusted(server));
-            }
+            let _ = sender.send(Message::Trusted(server));
         });
     }
 
     /// Retries what failed for a server that is trusted now.
     pub(super) fn trusted(&self, server: &NewServer) {
-        let waiting = self.board.with(|state| state.queue.that_ask_about(server));
+        let waiting = self.shared.with(|state| state.queue.that_ask_about(server));
         self.again(waiting, Input::Retry);
     }
 
     /// A server is reached in another way: what it has refused goes on.
     fn reach(&self, now: &Authority) {
-        let (changed, refused) = self.board.with(|state| {
+        let (changed, refused) = self.shared.with(|state| {
             let servers = &mut state.servers;
             state.queue.reach(now, |new| servers.number(&new.address.authority, new.speak))
         });
@@ -143,19 +141,26 @@ impl Actor {
 
     /// Gives a command to a job. Returns its name if that meant something.
     fn apply(&self, id: JobId, input: Input, what: &'static str) -> Option<SafeText> {
-        let name = self.board.with(|state| {
+        let name = self.shared.with(|state| {
             let name = state.queue.name(id).filter(|_| state.queue.command(id, input))?;
             match input {
-                Input::Cancel => state.deleting.note(&state.queue, id),
-                _ => state.deleting.withdraw(id),
+                Input::Cancel => self.note_deletion(&state.queue, id),
+                _ => self.shared.deletions.withdraw(id),
             }
             Some(name)
         })?;
         if input == Input::Cancel {
-            self.board.urgent.notify_one();
+            self.shared.urgent.notify_one();
         }
-        self.board.tell(Event::Changed { id, name: name.clone(), what });
+        self.shared.report(Event::Changed { id, name: name.clone(), what });
         Some(name)
+    }
+
+    /// Notes that the partial files of a job are to be deleted.
+    fn note_deletion(&self, queue: &Queue, id: JobId) {
+        if let Some(job) = queue.asked(id) {
+            self.shared.deletions.note(id, job);
+        }
     }
 
     /// Resumes jobs. Servers of theirs that could not be reached are tried now.
@@ -164,7 +169,7 @@ impl Actor {
         let mut names = Vec::new();
         for id in ids {
             names.extend(self.apply(id, input, "resumed"));
-            self.board.with(|state| state.queue.server(id).map(|server| state.servers.try_now(server, now)));
+            self.shared.with(|state| state.queue.server(id).map(|server| state.servers.try_now(server, now)));
         }
         log_changed(&names, "resumed");
     }
@@ -198,29 +203,29 @@ impl Actor {
         let mut deletions = Vec::new();
         for &id in ids {
             let memory = self.kept.remove(&id).map(Box::new);
-            match self.board.with(|state| state.queue.phase(id)) {
-                Some(Phase::Done | Phase::Failed) => self.board.release(id),
+            match self.shared.with(|state| state.queue.phase(id)) {
+                Some(Phase::Done | Phase::Failed) => self.shared.claims.release(id),
                 // Its end finds no job any more, and deletes its partial files.
                 Some(_) if self.halt(id) => drop(self.apply(id, Input::Cancel, "cancelled")),
-                None | Some(Phase::Cancelled) => self.board.release(id),
+                None | Some(Phase::Cancelled) => self.shared.claims.release(id),
                 Some(_) => deletions.push(Deletion::Job { id, memory }),
             }
         }
-        let removed = self.board.with(|state| {
+        let removed = self.shared.with(|state| {
             for deletion in &deletions {
                 if let Deletion::Job { id, .. } = deletion {
-                    state.deleting.note(&state.queue, *id);
+                    self.note_deletion(&state.queue, *id);
                 }
             }
             state.queue.remove_all(ids)
         });
-        self.board.urgent.notify_one();
+        self.shared.urgent.notify_one();
         // They find nothing of each other in the queue.
-        deletions.into_iter().for_each(|deletion| self.board.delete(deletion));
+        deletions.into_iter().for_each(|deletion| self.shared.deletions.delete(deletion));
         for (id, name) in removed {
             // A whole queue may be cleared at once.
             tracing::debug!("{name}: removed");
-            self.board.tell(Event::Changed { id, name, what: "removed" });
+            self.shared.report(Event::Changed { id, name, what: "removed" });
         }
     }
 }
@@ -251,11 +256,13 @@ mod tests {
     use super::*;
     use crate::{
         client::{
+            api::config::Names,
             engine::{
-                board::Board,
                 reaper::{self, tests::config},
+                shared::Shared,
             },
             job::{memory::Memory, worker::Outcome},
+            transfer::progress::Progress,
         },
         protocol::address::Address,
     };
@@ -275,13 +282,12 @@ mod tests {
 
     /// An actor with a job whose transfer runs, until `ended` is called.
     fn running() -> (Actor, JobId, mpsc::UnboundedReceiver<Deletion>) {
-        let (board, deletions) = Board::new(&config(), mpsc::unbounded_channel().0);
-        let (sender, messages) = mpsc::unbounded_channel();
-        let mut actor = Actor::new(config(), Arc::new(board), sender.downgrade(), messages);
-        let id = actor.board.with(|state| {
+        let (shared, deletions) = Shared::new(&config(), mpsc::unbounded_channel().0);
+        let mut actor = Actor::new(config(), Arc::new(shared), mpsc::unbounded_channel().1);
+        let id = actor.shared.with(|state| {
             let server = state.servers.number(&new().address.authority, Speak::V1);
             let id = state.queue.add(new(), server);
-            state.queue.start(id, Instant::now()).unwrap();
+            state.queue.start(id, Instant::now(), |_| Arc::new(Progress::default())).unwrap();
             id
         });
         actor.workers.insert(id, watch::channel(false).0);
@@ -289,7 +295,7 @@ mod tests {
     }
 
     fn discarded(actor: &Actor) -> Vec<NewJob> {
-        actor.board.kept().discarded.into_iter().map(|kept| kept.new).collect()
+        actor.shared.kept().discarded.into_iter().map(|kept| kept.new).collect()
     }
 
     #[tokio::test]
@@ -298,11 +304,11 @@ mod tests {
             let (mut actor, id, deletions) = running();
             actor.command(command(vec![id]));
             assert_eq!(discarded(&actor), [new()]);
-            timeout(Duration::from_secs(10), actor.board.urgent.notified()).await.unwrap();
+            timeout(Duration::from_secs(10), actor.shared.urgent.notified()).await.unwrap();
             actor.ended(id, Memory::default(), Outcome::Stopped);
             assert_eq!(discarded(&actor), [new()]);
-            tokio::spawn(reaper::run(Arc::clone(&actor.board), deletions));
-            timeout(Duration::from_secs(10), actor.board.all_deleted()).await.unwrap();
+            tokio::spawn(reaper::run(Arc::clone(&actor.shared), Names::default(), deletions));
+            timeout(Duration::from_secs(10), actor.shared.deletions.all_deleted()).await.unwrap();
             assert_eq!(discarded(&actor), []);
         }
     }
@@ -311,10 +317,10 @@ mod tests {
     async fn what_an_engine_that_stops_does_not_get_to_is_left_to_the_next_one() {
         let (mut actor, id, deletions) = running();
         actor.command(Command::Remove(vec![id]));
-        actor.board.stop_deleting();
+        actor.shared.deletions.stop();
         actor.ended(id, Memory::default(), Outcome::Stopped);
-        tokio::spawn(reaper::run(Arc::clone(&actor.board), deletions));
-        timeout(Duration::from_secs(10), actor.board.all_deleted()).await.unwrap();
+        tokio::spawn(reaper::run(Arc::clone(&actor.shared), Names::default(), deletions));
+        timeout(Duration::from_secs(10), actor.shared.deletions.all_deleted()).await.unwrap();
         assert_eq!(discarded(&actor), [new()]);
     }
 
@@ -330,7 +336,7 @@ mod tests {
     #[tokio::test]
     async fn a_command_for_many_jobs_is_logged_in_one_line() {
         let (mut actor, _, _deletions) = running();
-        let ids: Vec<_> = actor.board.with(|state| {
+        let ids: Vec<_> = actor.shared.with(|state| {
             let server = state.servers.number(&new().address.authority, Speak::V1);
             (0..100).map(|_| state.queue.add(new(), server)).collect()
         });

@@ -29,21 +29,21 @@ impl Actor {
     /// A transfer ended.
     pub(super) fn ended(&mut self, id: JobId, mut memory: Memory, outcome: Outcome) {
         self.workers.remove(&id);
-        let replaced = self.board.with(|state| state.queue.is_replaced(id));
+        let replaced = self.shared.with(|state| state.queue.is_replaced(id));
         let outcome = if replaced { Outcome::Stopped } else { outcome };
         let lost = self.lost_server(id, &outcome);
         let (ended, mut event) = match &lost {
             Some(_) => (Ended::Unreachable, None),
             None => self.judge(id, &memory, outcome),
         };
-        let before = self.board.with(|state| state.queue.phase(id));
-        let phase = self.board.with(|state| state.queue.ended(id, ended));
+        let before = self.shared.with(|state| state.queue.phase(id));
+        let phase = self.shared.with(|state| state.queue.ended(id, ended));
         match phase {
             None | Some(Phase::Cancelled) => self.discard(id, Some(memory)),
-            Some(Phase::Done) => self.board.release(id),
+            Some(Phase::Done) => self.shared.claims.release(id),
             Some(now) => {
                 if now == Phase::Failed {
-                    self.board.release(id);
+                    self.shared.claims.release(id);
                     // Who tries it again has all retries again.
                     (memory.corrupt, memory.restarts) = (0, 0);
                     // It takes no time to wait for somebody's answer before anything has come.
@@ -63,20 +63,20 @@ impl Actor {
         if phase != before
             && let Some(event) = event
         {
-            self.board.tell(event);
+            self.shared.report(event);
         }
         if let Some((server, since, trouble)) = lost {
             self.unreachable(server, since, trouble);
         }
         if self.workers.is_empty() {
-            self.board.with(|state| state.queue.at_rest());
+            self.shared.with(|state| state.queue.at_rest());
         }
     }
 
     /// The server that a transfer did not reach, and since when, if that is why it ended.
     fn lost_server(&self, id: JobId, outcome: &Outcome) -> Option<(ServerId, Instant, Trouble)> {
         let Outcome::Fault { fault, progressed } = outcome else { return None };
-        self.board.with(|state| {
+        self.shared.with(|state| {
             if *progressed && fault.verdict != Verdict::TooSlow {
                 state.queue.progressed(id);
             }
@@ -96,9 +96,9 @@ impl Actor {
             None => {
                 if let Ok(Some(parallel)) = result {
                     let parallel = usize::try_from(parallel).unwrap_or(usize::MAX);
-                    self.board.with(|state| state.servers.learned(server, parallel));
+                    self.shared.with(|state| state.servers.learned(server, parallel));
                 }
-                self.board.reached(server);
+                self.shared.reached(server);
             }
         }
     }
@@ -107,7 +107,7 @@ impl Actor {
     fn unreachable(&mut self, server: ServerId, since: Instant, mut trouble: Trouble) {
         let (now, max) = (Instant::now(), self.config.retry_max_time);
         let reason = trouble.message.clone();
-        let (lost, peer) = self.board.with(|state| {
+        let (lost, peer) = self.shared.with(|state| {
             let delay =
                 |attempt| error::delay(attempt, Duration::ZERO, self.random.hash_one((server, attempt)));
             let lost = state.servers.lost(server, (since, now), reason.clone(), max, delay);
@@ -121,19 +121,19 @@ impl Actor {
                     "{peer}: unreachable, its downloads wait: {reason}; next try in {seconds:.1} s"
                 );
                 let max_seconds = max.map(|max| max.as_secs_f64());
-                self.board.tell(Event::Unreachable { server: peer, seconds, max_seconds, reason });
+                self.shared.report(Event::Unreachable { server: peer, seconds, max_seconds, reason });
             }
             Lost::TooLong => {
                 let tried = units::duration(max.unwrap_or_default());
                 trouble.message = SafeText::new(&format!("{} (tried for {tried})", trouble.message));
                 tracing::warn!("{peer}: no longer retried: {}", trouble.message);
-                let failed = self.board.with(|state| state.queue.give_up(server, &trouble));
+                let failed = self.shared.with(|state| state.queue.give_up(server, &trouble));
                 for (id, name, trouble) in failed {
                     if let Some(memory) = self.kept.get_mut(&id) {
                         memory.close();
                     }
-                    self.board.release(id);
-                    self.board.tell(Event::Failed { id, name, trouble });
+                    self.shared.claims.release(id);
+                    self.shared.report(Event::Failed { id, name, trouble });
                 }
             }
         }
@@ -141,7 +141,7 @@ impl Actor {
 
     /// What the end of a transfer means for its job, and what is to be said of it.
     fn judge(&self, id: JobId, memory: &Memory, outcome: Outcome) -> (Ended, Option<Event>) {
-        let name = self.board.with(|state| state.queue.name(id)).unwrap_or_default();
+        let name = self.shared.with(|state| state.queue.name(id)).unwrap_or_default();
         let fault = match outcome {
             Outcome::Stopped => return (Ended::Stopped, None),
             Outcome::Done(finished) => {
@@ -167,7 +167,7 @@ impl Actor {
         if let Verdict::Busy(after) = fault.verdict {
             return self.busy(id, name, trouble, after);
         }
-        let attempt = self.board.with(|state| state.queue.count_try(id));
+        let attempt = self.shared.with(|state| state.queue.count_try(id));
         let after = match fault.verdict {
             Verdict::StartOver | Verdict::Discard if attempt.max(memory.restarts) <= of => {
                 let then = if memory.doubtful { "keeping what still matches" } else { "starting over" };
@@ -193,8 +193,8 @@ impl Actor {
     fn reached_by(&self, id: JobId, fault: &Fault) {
         let answered = matches!(fault.verdict, Verdict::Busy(_) | Verdict::StartOver | Verdict::Discard)
             || matches!(fault.trouble.kind, TroubleKind::NotFound | TroubleKind::Refused);
-        if let (true, Some(server)) = (answered, self.board.with(|state| state.queue.server(id))) {
-            self.board.reached(server);
+        if let (true, Some(server)) = (answered, self.shared.with(|state| state.queue.server(id))) {
+            self.shared.reached(server);
         }
     }
 
@@ -207,7 +207,7 @@ impl Actor {
         after: Duration,
     ) -> (Ended, Option<Event>) {
         let now = Instant::now();
-        let (times, since) = self.board.with(|state| state.queue.count_busy(id, now));
+        let (times, since) = self.shared.with(|state| state.queue.count_busy(id, now));
         let left = self.config.retry_max_time.map(|max| (since + max).saturating_duration_since(now));
         if left == Some(Duration::ZERO) {
             let tried = units::duration(self.config.retry_max_time.unwrap_or_default());

@@ -20,9 +20,9 @@ use crate::{
             attributes::{has_acl, keeps_group, set_mode, set_modified, times, without_group},
             remove,
         },
-        engine::reaper::Deletion,
         error::{Fault, Verdict},
         job::{
+            deletions::Deletion,
             finish::Unfinished,
             memory::Memory,
             tree::{
@@ -112,9 +112,9 @@ pub(super) fn finish(
 /// Deletes the work folder. If that is interrupted, the tree is in its place all the same; the rest is left to others.
 pub(super) fn discard(context: &Context, stage: Stage, go_on: impl Fn() -> bool) {
     let path = stage.path();
-    stage.discard(&context.board, &go_on);
+    stage.discard(&context.deletions, &go_on);
     if !go_on() {
-        context.board.delete(Deletion::Folder(path));
+        context.deletions.delete(Deletion::Folder(path));
     }
 }
 
@@ -288,7 +288,7 @@ fn put_in_place(context: &Context, whole: &Whole, stage: &mut Stage) -> Result<P
             ((stage.handle(), stage::TREE.as_ref()), (&target.folder.handle, target.name.as_ref()));
         platform::exchange(from, to, OLD.as_ref()).map_err(|error| cannot(stage, &target.path(), &error))?;
     } else {
-        let claim = |path: &Path| context.board.claim(path, context.id);
+        let claim = |path: &Path| context.claims.claim(path, context.id);
         loop {
             let to = (&target.folder.handle, Path::new(&target.name));
             match platform::move_directory((stage.handle(), stage::TREE.as_ref()), to) {

@@ -16,7 +16,6 @@ use crate::{
             part::Part,
             target::Target,
         },
-        engine::board::Slot,
         error::{Fault, Verdict},
         job::{
             fetch, finish,
@@ -33,6 +32,7 @@ use crate::{
         },
         transfer::{
             crew,
+            permit::Permit,
             progress::{Here, Progress},
         },
     },
@@ -147,10 +147,14 @@ impl Work<'_> {
                 checksum: None,
                 ..context.new.clone()
             },
-            board: Arc::clone(&context.board),
+            events: Arc::clone(&context.events),
+            limits: Arc::clone(&context.limits),
+            folders: Arc::clone(&context.folders),
+            claims: Arc::clone(&context.claims),
+            deletions: Arc::clone(&context.deletions),
             pool: Arc::clone(&context.pool),
             progress: Arc::new(Progress::part_of(&context.progress, here)),
-            slot: context.slot.as_ref().and_then(Slot::another),
+            permit: context.permit.as_ref().and_then(Permit::another),
             retries: context.retries,
             sync: false,
             extract: context.extract,

@@ -64,9 +64,9 @@ use crate::{
             view::{Finished, TroubleKind},
         },
         disk::{folder::of_another, name::SafeName, target::Target},
-        engine::board::Board,
         error::{Fault, Verdict},
         job::{
+            deletions::Deletions,
             destination,
             finish::Unfinished,
             memory::Memory,
@@ -129,9 +129,9 @@ impl Tree {
     }
 
     /// Deletes what was fetched.
-    pub(crate) fn discard(mut self, board: &Board) {
+    pub(crate) fn discard(mut self, deletions: &Deletions) {
         if let Some(stage) = self.stage.take() {
-            stage.discard(board, || board.may_delete());
+            stage.discard(deletions, || deletions.may_delete());
         }
     }
 }
@@ -232,12 +232,12 @@ pub(crate) async fn run(
     if let Some(mut large) = large::settle(memory).await {
         block_in_place(|| large.close());
     }
-    context.slot = None;
+    context.permit = None;
     let written = block_in_place(|| writer.as_mut().map_or(Ok(()), Writer::finish));
     let ended = match (fetched, written) {
         (Ok(Fetched::File), _) => return None,
         (Ok(Fetched::Whole(whole)), Ok(())) => {
-            context.board.with(|state| state.queue.complete(context.id, whole.manifest.totals.bytes));
+            context.events.complete(whole.manifest.totals.bytes);
             block_in_place(|| finish::finish(context, memory, &whole, &go_on)).map(|placed| (placed, whole))
         }
         (Err(unfinished), _) => Err(unfinished),
@@ -331,7 +331,7 @@ async fn fetch(
         let unsent = Unsent { missing: &manifest.missing, indices: &HashSet::new() };
         block_in_place(|| surplus::refuse_to_lose(&target, &manifest, unsent, go_on))?;
     }
-    context.board.folder_free(&Stage::path_of(&target.folder, &target.name)).await;
+    context.deletions.folder_free(&Stage::path_of(&target.folder, &target.name)).await;
     announce(context, &target, &manifest);
     let (missed, begun) = (Missed::default(), HashMap::new());
     let work = Work { context, memory, manifest, target, way, missed, begun };
@@ -432,13 +432,13 @@ async fn gather_on(
         }
         Ok(ControlFlow::Continue(()))
     };
-    link.ask(&request, &context.board.limiter, take).await
+    link.ask(&request, &context.limits.bandwidth, take).await
 }
 
 /// Where the tree goes, and how.
 fn choose(context: &Context, name: &SafeName) -> Result<(Target, Way), Fault> {
-    let claim = |path: &std::path::Path| context.board.claim(path, context.id);
-    let target = destination::choose(&context.board.folders, &context.new, (name, context.names), claim)?;
+    let claim = |path: &std::path::Path| context.claims.claim(path, context.id);
+    let target = destination::choose(&context.folders, &context.new, (name, context.names), claim)?;
     let way = match (target.look()?, context.new.existing) {
         (None, _) => Way::New,
         (Some(found), _) if found.kind != FileType::Directory => {
@@ -473,15 +473,12 @@ fn announce(context: &Context, target: &Target, manifest: &Manifest) {
         let names = |index| (SafeText::new(&manifest.path(index)), manifest.disk_path(index).shown());
         context.tell_renamed(renamed.map(names));
     }
-    context.board.answered(
-        context.id,
-        Announced {
-            name: SafeText::from_bytes(target.name.as_encoded_bytes()),
-            target: SafeText::from_path(&target.path()),
-            size: Some(totals.bytes),
-            total: Some(totals.bytes),
-            here: context.progress.received(),
-            files: Some(totals.files),
-        },
-    );
+    context.events.answered(Announced {
+        name: SafeText::from_bytes(target.name.as_encoded_bytes()),
+        target: SafeText::from_path(&target.path()),
+        size: Some(totals.bytes),
+        total: Some(totals.bytes),
+        here: context.progress.received(),
+        files: Some(totals.files),
+    });
 }

@@ -24,20 +24,22 @@ use crate::{
     client::{
         api::origin::Origin,
         disk::{
-            folder::{Folder, open_directory},
+            folder::{Folder, Folders, open_directory},
             name::folding::Folding,
             remove,
             seal::{Lines, Opened, Seal},
             work_folder::{self, Purpose},
         },
-        engine::board::Board,
         error::Fault,
-        job::tree::{
-            ground::{self, Ground},
-            manifest::Manifest,
-            names,
-            record::{self, Place, Record, Subject},
-            writer,
+        job::{
+            deletions::Deletions,
+            tree::{
+                ground::{self, Ground},
+                manifest::Manifest,
+                names,
+                record::{self, Place, Record, Subject},
+                writer,
+            },
         },
     },
     platform,
@@ -320,7 +322,7 @@ impl Stage {
 
     /// Deletes it, if it is still the one that was made here. It is marked first: what is not deleted while `go_on` holds, the
     /// next run deletes.
-    pub(crate) fn discard(mut self, board: &Board, go_on: impl Fn() -> bool) {
+    pub(crate) fn discard(mut self, deletions: &Deletions, go_on: impl Fn() -> bool) {
         let path = self.path();
         let ours = self.handle.metadata().ok().map(|data| (data.dev(), data.ino()));
         let there = self.folder.look(&self.name).ok().flatten().map(|found| found.id);
@@ -329,14 +331,14 @@ impl Stage {
         }
         // On a full disk, it is deleted all the same.
         match self.mark() {
-            Ok(()) => board.folder_marked(&path),
+            Ok(()) => deletions.folder_marked(&path),
             Err(error) => tracing::debug!("cannot mark {}: {error}", path.shown()),
         }
         let cleared = self
             .clear(&go_on)
             .and_then(|()| Ok(rustix::fs::unlinkat(&self.folder.handle, &self.name, AtFlags::REMOVEDIR)?));
         match cleared {
-            Ok(()) => board.folder_deleted(&path),
+            Ok(()) => deletions.folder_deleted(&path),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                 tracing::info!("{} is not deleted yet; the next start continues", path.shown());
             }
@@ -345,22 +347,22 @@ impl Stage {
     }
 
     /// Deletes the one at a path if it is marked as deleted; what is not is left alone.
-    pub(crate) fn discard_marked(board: &Board, path: &Path) -> Result<(), Fault> {
+    pub(crate) fn discard_marked(deletions: &Deletions, folders: &Folders, path: &Path) -> Result<(), Fault> {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
-            board.folder_deleted(path);
+            deletions.folder_deleted(path);
             return Ok(());
         };
-        let folder = board.folders.open(parent)?;
+        let folder = folders.open(parent)?;
         let found = folder.look(name).ok().flatten();
         if found.is_none_or(|found| found.kind != FileType::Directory) {
-            board.folder_deleted(path);
+            deletions.folder_deleted(path);
             return Ok(());
         }
         let stage = Stage::at(&folder, name.to_owned())?;
         if stage.is_marked() {
-            stage.discard(board, || board.may_delete());
+            stage.discard(deletions, || deletions.may_delete());
         } else {
-            board.folder_deleted(path);
+            deletions.folder_deleted(path);
         }
         Ok(())
     }
@@ -369,7 +371,6 @@ impl Stage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::disk::folder::Folders;
     use std::{fs, os::unix::fs::symlink};
 
     fn folder() -> (tempfile::TempDir, Arc<Folder>) {
@@ -434,11 +435,7 @@ mod tests {
         first.close();
         let second = Stage::open(&folder, "x".as_ref()).unwrap();
         second.tree().unwrap();
-        let (board, _deletions) = Board::new(
-            &crate::client::engine::reaper::tests::config(),
-            tokio::sync::mpsc::unbounded_channel().0,
-        );
-        second.discard(&board, || true);
+        second.discard(&Deletions::default(), || true);
         assert!(!dir.path().join("x.part").exists());
     }
 

@@ -239,7 +239,7 @@ impl Work<'_> {
                 begun.as_deref_mut(),
             );
             asking.ask_at_most(most);
-            let answered = link.converse(&self.context.board.limiter, &mut asking).await;
+            let answered = link.converse(&self.context.limits.bandwidth, &mut asking).await;
             // Also what came before a fault is kept.
             todo = block_in_place(|| asking.unanswered());
             let flushed = block_in_place(|| asking.flush());

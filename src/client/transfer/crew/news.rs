@@ -94,9 +94,9 @@ pub(crate) fn count_corrupt(
             },
         ));
     }
-    let (id, name) = (context.id, context.name());
+    let (id, name) = (context.id, context.events.name());
     let reason = SafeText::new(&reason);
-    context.board.tell(Event::Retry { id, name, attempt, of, seconds: 0.0, reason });
+    context.events.report(Event::Retry { id, name, attempt, of, seconds: 0.0, reason });
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use crate::client::{
@@ -13,7 +14,52 @@ use crate::client::{
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(crate) struct Claims {
+pub(crate) struct Claims(Mutex<Held>);
+
+impl Claims {
+    /// Claims a target for a job.
+    ///
+    /// # Errors
+    /// It belongs to this other job.
+    pub(crate) fn claim(&self, target: &Path, id: JobId) -> Result<(), JobId> {
+        let mut distinct = Vec::new();
+        loop {
+            let mut held = self.lock();
+            let mut rivals = held.rivals(target, id);
+            rivals.retain(|rival| !distinct.contains(rival));
+            if rivals.is_empty() {
+                held.insert(target, id);
+                return Ok(());
+            }
+            // The disk is read without the lock; claims that were made meanwhile are found in the next round.
+            drop(held);
+            if let Some((_, other)) = rivals.iter().find(|(path, _)| are_one(path, target)) {
+                return Err(*other);
+            }
+            distinct.extend(rivals);
+        }
+    }
+
+    /// Claims the open `.part` of a job, instead of the one that the job had before.
+    ///
+    /// # Errors
+    /// It belongs to this other job.
+    pub(crate) fn claim_file(&self, file: FileId, id: JobId) -> Result<(), JobId> {
+        self.lock().take_file(file, id)
+    }
+
+    /// Releases all claims of a job.
+    pub(crate) fn release(&self, id: JobId) {
+        self.lock().release(id);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Held> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Held {
     /// Targets and their `.part` files, by what the most forgiving file system takes for the same path.
     paths: HashMap<String, Vec<(PathBuf, JobId)>>,
     /// The keys of the claims of each job.
@@ -22,15 +68,15 @@ pub(crate) struct Claims {
     files: HashMap<JobId, FileId>,
 }
 
-impl Claims {
+impl Held {
     /// Claims of other jobs that are the same file on some file systems.
-    pub(crate) fn rivals(&self, target: &Path, id: JobId) -> Vec<(PathBuf, JobId)> {
+    fn rivals(&self, target: &Path, id: JobId) -> Vec<(PathBuf, JobId)> {
         let others = self.paths.get(&folded(target)).into_iter().flatten();
         others.filter(|(_, holder)| *holder != id).cloned().collect()
     }
 
     /// Notes a claim.
-    pub(crate) fn insert(&mut self, target: &Path, id: JobId) {
+    fn insert(&mut self, target: &Path, id: JobId) {
         let key = folded(target);
         let holders = self.paths.entry(key.clone()).or_default();
         if !holders.iter().any(|(path, holder)| path == target && *holder == id) {
@@ -43,7 +89,7 @@ impl Claims {
     ///
     /// # Errors
     /// It belongs to another job.
-    pub(crate) fn take_file(&mut self, file: FileId, id: JobId) -> Result<(), JobId> {
+    fn take_file(&mut self, file: FileId, id: JobId) -> Result<(), JobId> {
         match self.files.iter().find(|(holder, held)| **holder != id && **held == file) {
             Some((holder, _)) => Err(*holder),
             None => {
@@ -54,7 +100,7 @@ impl Claims {
     }
 
     /// Releases all claims of a job.
-    pub(crate) fn release(&mut self, id: JobId) {
+    fn release(&mut self, id: JobId) {
         self.files.remove(&id);
         for key in self.held.remove(&id).unwrap_or_default() {
             if let Some(holders) = self.paths.get_mut(&key) {
@@ -73,7 +119,7 @@ fn folded(path: &Path) -> String {
 
 /// Whether two paths that differ are one file, or would be: the same folder, and names that its file system takes for the
 /// same. Looks at the disk.
-pub(crate) fn are_one(one: &Path, other: &Path) -> bool {
+fn are_one(one: &Path, other: &Path) -> bool {
     if one == other {
         return true;
     }
@@ -97,7 +143,7 @@ mod tests {
     fn spellings_meet_and_the_folder_decides() {
         let dir = tempfile::tempdir().unwrap();
         let path = |name: &str| dir.path().join(name);
-        let mut claims = Claims::default();
+        let mut claims = Held::default();
         claims.insert(&path("Makefile"), JobId(1));
         let rivals = claims.rivals(&path("makefile"), JobId(2));
         assert_eq!(rivals, [(path("Makefile"), JobId(1))]);
@@ -115,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_file_has_one_job_and_a_job_has_one_file() {
-        let mut claims = Claims::default();
+        let mut claims = Held::default();
         claims.take_file((1, 2), JobId(1)).unwrap();
         claims.take_file((1, 2), JobId(1)).unwrap();
         assert_eq!(claims.take_file((1, 2), JobId(2)), Err(JobId(1)));

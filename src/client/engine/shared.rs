@@ -1,0 +1,154 @@
+//! What the tasks of an engine share: the queue and the servers behind one short lock, which is not held across I/O.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
+use tokio::sync::{Notify, mpsc};
+
+use crate::{
+    client::{
+        api::{
+            announced::Announced,
+            command::JobId,
+            config::Config,
+            event::Event,
+            kept::{self, Kept},
+        },
+        disk::{folder::Folders, seal::Seal},
+        job::{
+            claims::Claims,
+            deletions::{Deletion, Deletions},
+        },
+        queue::{
+            Queue,
+            schedule::{ServerId, Servers},
+        },
+        source::dial,
+        transfer::limits::Limits,
+    },
+    platform::reason,
+    text::{SafeText, ShowPath},
+    units,
+};
+
+/// What the lock guards.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) queue: Queue,
+    /// How many may run at the same time.
+    pub(crate) jobs: usize,
+    pub(crate) servers: Servers,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    events: mpsc::UnboundedSender<Event>,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) folders: Arc<Folders>,
+    /// Targets that jobs write to.
+    pub(crate) claims: Arc<Claims>,
+    pub(crate) deletions: Arc<Deletions>,
+    /// A server may have room for another connection.
+    pub(crate) freed: Notify,
+    /// Something changed that the session has to keep.
+    pub(crate) changed: Arc<Notify>,
+    /// The session has to keep it at once.
+    pub(crate) urgent: Notify,
+}
+
+impl Shared {
+    /// With the receiver for the task that deletes, see [`crate::client::engine::reaper::run`].
+    pub(crate) fn new(
+        config: &Config,
+        events: mpsc::UnboundedSender<Event>,
+    ) -> (Shared, mpsc::UnboundedReceiver<Deletion>) {
+        // Without a secret in a file, no journal of an earlier run is trusted.
+        let unkept = |why| {
+            let events = events.clone();
+            Seal::of_this_run(why, move |message| {
+                // The receiver may be closed already.
+                let _ = events.send(Event::Warning { message });
+            })
+        };
+        let seal = match &config.trust.secret {
+            Some(path) => Seal::with(path).unwrap_or_else(|error| {
+                unkept(format!(
+                    "the secret that unfinished downloads are sealed with, {}, cannot be used: {}",
+                    path.shown(),
+                    reason(&error)
+                ))
+            }),
+            None => unkept(
+                "there is no folder for the secret that unfinished downloads are sealed with; set HOME or XDG_STATE_HOME".to_owned(),
+            ),
+        };
+        let state = State { queue: Queue::default(), jobs: config.jobs.max(1), servers: Servers::default() };
+        let changed = Arc::<Notify>::default();
+        let (deletions, requests) = Deletions::new(Arc::clone(&changed));
+        let shared = Shared {
+            state: Mutex::new(state),
+            events,
+            limits: Arc::new(Limits::new(config.limit, config.segments)),
+            folders: Arc::new(Folders::sealed(seal)),
+            claims: Arc::default(),
+            deletions: Arc::new(deletions),
+            freed: Notify::new(),
+            changed,
+            urgent: Notify::new(),
+        };
+        (shared, requests)
+    }
+
+    /// Works on the state.
+    pub(crate) fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = state.queue.revision();
+        let result = work(&mut state);
+        if state.queue.revision() != before {
+            self.changed.notify_one();
+        }
+        result
+    }
+
+    /// The queue as the next engine is to find it, and the limits in force.
+    pub(crate) fn kept(&self) -> Kept {
+        let (rate, segments) = (self.limits.bandwidth.rate(), self.limits.connections());
+        // Under one lock: a job that was cancelled is never without its deletion.
+        self.with(|state| Kept {
+            queue: state.queue.kept(),
+            limits: kept::Limits { jobs: state.jobs, segments, rate },
+            deleting: self.deletions.marked(),
+            discarded: self.deletions.discarded(),
+        })
+    }
+
+    /// Reports an event. The receiver may be closed already.
+    pub(crate) fn report(&self, event: Event) {
+        let _ = self.events.send(event);
+    }
+
+    /// The server of a job answered; content follows.
+    pub(crate) fn answered(&self, id: JobId, announced: Announced) {
+        let (name, size, here) = (announced.name.clone(), announced.size, announced.here);
+        if self.with(|state| state.queue.answered(id, announced)) {
+            tracing::info!("{name}: {}", units::coming(size, here));
+            self.report(Event::Started { id, name, size, here });
+        }
+    }
+
+    /// A server has answered.
+    pub(crate) fn reached(&self, server: ServerId) {
+        let over = self.with(|state| {
+            let lasted = state.servers.reached(server, Instant::now())?;
+            Some((dial::peer(state.servers.authority(server)), lasted))
+        });
+        let Some((server, lasted)) = over else { return };
+        tracing::info!("{server}: reachable again after {}", units::duration(lasted));
+        self.report(Event::Reachable { server: SafeText::new(&server), seconds: lasted.as_secs_f64() });
+        self.freed.notify_one();
+    }
+}

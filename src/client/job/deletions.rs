@@ -1,0 +1,231 @@
+//! What is to be deleted: the partial files of jobs that were cancelled or removed, and work folders. A job for the same path
+//! waits until they are gone. What a run does not delete, the next one does.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, btree_map::Entry},
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
+
+use tokio::sync::{Notify, mpsc};
+
+use crate::{
+    client::{
+        api::{
+            command::JobId,
+            kept::{KeptJob, KeptState},
+            new_job::NewJob,
+        },
+        job::memory::Memory,
+    },
+    protocol::path::RemotePath,
+    text::SafeText,
+};
+
+/// What is to be deleted.
+#[derive(Debug)]
+pub(crate) enum Deletion {
+    /// What was fetched of a job, in this run or an earlier one.
+    Job { id: JobId, memory: Option<Box<Memory>> },
+    /// A work folder that is marked as deleted.
+    Folder(PathBuf),
+}
+
+/// A job, and its name in the queue.
+pub(crate) type Named = (NewJob, SafeText);
+
+#[derive(Debug, Default)]
+struct State {
+    /// Deletions that are not complete.
+    open: usize,
+    /// Jobs whose partial files are to be deleted, from the command of the user until they are deleted.
+    jobs: BTreeMap<JobId, Discarded>,
+    /// The paths of their jobs on servers, and how many jobs.
+    paths: HashMap<RemotePath, usize>,
+    /// Work folders whose deletion was requested.
+    requested: BTreeSet<PathBuf>,
+    /// Work folders that are marked as deleted, and still exist.
+    marked: BTreeSet<PathBuf>,
+}
+
+/// A job whose partial files are to be deleted.
+#[derive(Debug)]
+struct Discarded {
+    job: Named,
+    /// Its deletion was requested; before that its transfer is stopped.
+    begun: bool,
+}
+
+/// See the module. Requests go to the task that deletes.
+#[derive(Debug)]
+pub(crate) struct Deletions {
+    state: Mutex<State>,
+    sender: mpsc::UnboundedSender<Deletion>,
+    /// A deletion is complete.
+    done: Notify,
+    /// The engine stops: folders are only marked.
+    stopping: AtomicBool,
+    /// Notified of what the session has to keep.
+    changed: Arc<Notify>,
+}
+
+#[cfg(test)]
+impl Default for Deletions {
+    fn default() -> Deletions {
+        Deletions::new(Arc::default()).0
+    }
+}
+
+impl Deletions {
+    /// With the receiver for the task that deletes. `changed` is notified of what the session has to keep.
+    pub(crate) fn new(changed: Arc<Notify>) -> (Deletions, mpsc::UnboundedReceiver<Deletion>) {
+        let (sender, requests) = mpsc::unbounded_channel();
+        let (state, done, stopping) = (Mutex::default(), Notify::new(), AtomicBool::new(false));
+        (Deletions { state, sender, done, stopping, changed }, requests)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Requests a deletion. A folder stays in the session until it is gone.
+    pub(crate) fn delete(&self, deletion: Deletion) {
+        let mut state = self.lock();
+        state.open += 1;
+        match &deletion {
+            Deletion::Job { id, .. } => state.begin(*id),
+            Deletion::Folder(path) => {
+                state.requested.insert(path.clone());
+                state.marked.insert(path.clone());
+                self.changed.notify_one();
+            }
+        }
+        drop(state);
+        // An engine that has stopped leaves it to the next one.
+        let _ = self.sender.send(deletion);
+    }
+
+    /// A requested deletion is complete, or left to the next run.
+    pub(crate) fn completed(&self) {
+        self.lock().open -= 1;
+        self.done.notify_waiters();
+    }
+
+    /// The user wants the partial files of a job deleted.
+    pub(crate) fn note(&self, id: JobId, job: Named) {
+        if let Entry::Vacant(entry) = self.lock().jobs.entry(id) {
+            entry.insert(Discarded { job, begun: false });
+        }
+    }
+
+    /// The job is resumed: its files stay unless they are being deleted already.
+    pub(crate) fn withdraw(&self, id: JobId) {
+        let mut state = self.lock();
+        if state.jobs.get(&id).is_some_and(|discarded| !discarded.begun) {
+            state.jobs.remove(&id);
+        }
+    }
+
+    /// The job whose partial files are to be deleted.
+    pub(crate) fn noted(&self, id: JobId) -> Option<Named> {
+        self.lock().jobs.get(&id).map(|discarded| discarded.job.clone())
+    }
+
+    /// The partial files of a job are deleted.
+    pub(crate) fn job_deleted(&self, id: JobId) {
+        self.lock().end(id);
+        self.changed.notify_one();
+    }
+
+    /// A work folder is marked as deleted.
+    pub(crate) fn folder_marked(&self, path: &Path) {
+        self.lock().marked.insert(path.to_owned());
+        self.changed.notify_one();
+    }
+
+    /// A work folder is gone.
+    pub(crate) fn folder_deleted(&self, path: &Path) {
+        self.lock().marked.remove(path);
+        self.changed.notify_one();
+    }
+
+    /// The deletion of a work folder that was requested has ended.
+    pub(crate) fn folder_ended(&self, path: &Path) {
+        self.lock().requested.remove(path);
+    }
+
+    /// Whether folders may still be emptied.
+    pub(crate) fn may_delete(&self) -> bool {
+        !self.stopping.load(Relaxed)
+    }
+
+    /// The engine stops: what is not deleted yet is marked, and left to the next one.
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Relaxed);
+    }
+
+    /// Jobs whose partial files the next run has to delete.
+    pub(crate) fn discarded(&self) -> Vec<KeptJob> {
+        let kept = |Discarded { job: (new, name), .. }: &Discarded| KeptJob {
+            state: KeptState::Cancelled,
+            name: Some(name.clone()),
+            ..new.clone().into()
+        };
+        self.lock().jobs.values().map(kept).collect()
+    }
+
+    /// Work folders that the next run has to delete.
+    pub(crate) fn marked(&self) -> Vec<PathBuf> {
+        self.lock().marked.iter().cloned().collect()
+    }
+
+    /// Waits until nothing is being deleted.
+    pub(crate) async fn all_deleted(&self) {
+        self.wait(|state| state.open == 0).await;
+    }
+
+    /// Waits until nothing is being deleted of jobs for a path.
+    pub(crate) async fn path_deleted(&self, path: &RemotePath) {
+        self.wait(|state| !state.paths.contains_key(path)).await;
+    }
+
+    /// Waits until a work folder is not being deleted.
+    pub(crate) async fn folder_free(&self, path: &Path) {
+        self.wait(|state| !state.requested.contains(path)).await;
+    }
+
+    async fn wait(&self, is_done: impl Fn(&State) -> bool) {
+        loop {
+            let mut done = std::pin::pin!(self.done.notified());
+            done.as_mut().enable();
+            if is_done(&self.lock()) {
+                return;
+            }
+            done.await;
+        }
+    }
+}
+
+impl State {
+    fn begin(&mut self, id: JobId) {
+        if let Some(discarded) = self.jobs.get_mut(&id)
+            && !std::mem::replace(&mut discarded.begun, true)
+        {
+            *self.paths.entry(discarded.job.0.address.path.clone()).or_default() += 1;
+        }
+    }
+
+    fn end(&mut self, id: JobId) {
+        if let Some(Discarded { job, begun: true }) = self.jobs.remove(&id)
+            && let Some(count) = self.paths.get_mut(&job.0.address.path)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.paths.remove(&job.0.address.path);
+            }
+        }
+    }
+}

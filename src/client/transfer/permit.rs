@@ -1,0 +1,66 @@
+//! Permission to have one connection to a server.
+
+use std::{fmt, sync::Arc};
+
+/// How many connections there may be to one server, as its connections see it.
+pub(crate) trait Server: fmt::Debug + Send + Sync {
+    /// Takes a permit that no job waits for; `false` if there is none.
+    fn take_spare(&self) -> bool;
+
+    /// A permit is no longer used.
+    fn give_back(&self);
+
+    /// The server has answered.
+    fn reached(&self);
+
+    /// The server has announced how many connections it serves at the same time.
+    fn announced(&self, parallel: usize);
+
+    /// How many connections the server serves at the same time, as far as is known.
+    fn parallel(&self) -> usize;
+
+    /// Whether a job waits for a permit.
+    fn is_wanted(&self) -> bool;
+}
+
+/// Permission to have one connection to a server; given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Permit(Arc<dyn Server>);
+
+impl Permit {
+    /// A permit that has been taken from a server.
+    pub(crate) fn taken(server: Arc<dyn Server>) -> Permit {
+        Permit(server)
+    }
+
+    /// Another permit of the same server, if no job waits for it.
+    pub(crate) fn another(&self) -> Option<Permit> {
+        self.0.take_spare().then(|| Permit(Arc::clone(&self.0)))
+    }
+
+    /// See [`Server::reached`].
+    pub(crate) fn reached(&self) {
+        self.0.reached();
+    }
+
+    /// See [`Server::announced`].
+    pub(crate) fn announced(&self, parallel: usize) {
+        self.0.announced(parallel);
+    }
+
+    /// See [`Server::parallel`].
+    pub(crate) fn parallel(&self) -> usize {
+        self.0.parallel()
+    }
+
+    /// See [`Server::is_wanted`].
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.0.is_wanted()
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.give_back();
+    }
+}
