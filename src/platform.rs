@@ -50,6 +50,31 @@ pub(crate) fn is_of_proc(file: impl AsFd) -> bool {
     rustix::fs::fstatfs(file).is_ok_and(|system| system.f_type == PROC_SUPER_MAGIC)
 }
 
+/// Types of file systems on local disks, from `linux/magic.h`: ext4, XFS, Btrfs, F2FS.
+const LOCAL_MAGICS: [rustix::fs::FsWord; 4] = [0xef53, 0x5846_5342, 0x9123_683e, 0xf2f5_2010];
+
+/// Where a file system keeps its files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Medium {
+    /// In memory.
+    Memory,
+    /// On a disk of this machine: what the kernel has in memory is found without waiting.
+    Disk,
+    /// Unknown: every call may have to wait, for a server or a process.
+    Other,
+}
+
+impl Medium {
+    /// Of the file system of `file`. May have to wait.
+    pub fn of(file: impl AsFd) -> Medium {
+        match rustix::fs::fstatfs(file) {
+            Ok(system) if system.f_type == TMPFS_MAGIC => Medium::Memory,
+            Ok(system) if LOCAL_MAGICS.contains(&system.f_type) => Medium::Disk,
+            _ => Medium::Other,
+        }
+    }
+}
+
 /// What an opened handle is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
@@ -59,6 +84,17 @@ pub(crate) enum Access {
     Read,
     /// To read a directory; anything else fails.
     Directory,
+}
+
+impl Access {
+    fn flags(self) -> OFlags {
+        OFlags::CLOEXEC
+            | match self {
+                Access::Look => OFlags::PATH,
+                Access::Read => OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY,
+                Access::Directory => OFlags::RDONLY | OFlags::DIRECTORY,
+            }
+    }
 }
 
 /// Which symbolic links are followed.
@@ -91,12 +127,6 @@ pub(crate) fn open_beneath(
     access: Access,
     reach: Reach,
 ) -> io::Result<OwnedFd> {
-    let flags = OFlags::CLOEXEC
-        | match access {
-            Access::Look => OFlags::PATH,
-            Access::Read => OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY,
-            Access::Directory => OFlags::RDONLY | OFlags::DIRECTORY,
-        };
     let mut resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
     if reach.links == Links::Never {
         resolve |= ResolveFlags::NO_SYMLINKS;
@@ -106,7 +136,7 @@ pub(crate) fn open_beneath(
     }
     let mut disturbed = 0;
     loop {
-        match rustix::fs::openat2(directory.as_fd(), path, flags, Mode::empty(), resolve) {
+        match rustix::fs::openat2(directory.as_fd(), path, access.flags(), Mode::empty(), resolve) {
             // The kernel says AGAIN when something was renamed or mounted anywhere while it went through
             // a `..` of a link, and cannot tell whether that led out.
             Err(Errno::AGAIN) if disturbed < DISTURBED => disturbed += 1,
@@ -122,11 +152,31 @@ pub(crate) fn open_beneath(
     }
 }
 
+/// Opens `path` in `directory` if the kernel has all of it in memory, without a symbolic link or mount point on the way.
+///
+/// # Errors
+/// `EAGAIN` if it does not, and `EINVAL` where Linux is older than 5.12.
+pub(crate) fn open_cached(
+    directory: impl AsFd,
+    path: impl Arg + Copy,
+    access: Access,
+) -> io::Result<OwnedFd> {
+    let resolve = ResolveFlags::BENEATH
+        | ResolveFlags::NO_MAGICLINKS
+        | ResolveFlags::NO_SYMLINKS
+        | ResolveFlags::NO_XDEV
+        | ResolveFlags::CACHED;
+    Ok(rustix::fs::openat2(directory.as_fd(), path, access.flags(), Mode::empty(), resolve)?)
+}
+
 /// Reads at `offset` what is in memory, without waiting for the disk: fewer bytes than there is room for, or none. A file system
-/// that cannot tell has nothing in memory.
-pub(crate) fn read_cached(file: impl AsFd, buffer: &mut [u8], offset: u64) -> usize {
-    let mut place = [io::IoSliceMut::new(buffer)];
-    rustix::io::preadv2(file, &mut place, offset, ReadWriteFlags::NOWAIT).unwrap_or(0)
+/// that cannot tell has nothing in memory, and one in memory everything.
+pub(crate) fn read_cached(file: impl AsFd, medium: Medium, buffer: &mut [u8], offset: u64) -> usize {
+    let flags = match medium {
+        Medium::Memory => ReadWriteFlags::empty(),
+        Medium::Disk | Medium::Other => ReadWriteFlags::NOWAIT,
+    };
+    rustix::io::preadv2(file, &mut [io::IoSliceMut::new(buffer)], offset, flags).unwrap_or(0)
 }
 
 /// Tells the kernel that `length` bytes from `offset` will be read soon. A hint: failing is no error.

@@ -14,7 +14,7 @@ use super::{
     root::{data_bytes, modified, permissions, size},
 };
 use crate::{
-    platform,
+    platform::{self, Medium},
     protocol::message::{Kind, Meta},
     text::SafeText,
 };
@@ -29,10 +29,17 @@ pub struct FileSource {
     data_bytes: u64,
     meta: Meta,
     text: String,
+    medium: Medium,
 }
 
 impl FileSource {
-    pub(super) fn new(handle: OwnedFd, path: SafeText, name: String, stat: &Stat) -> FileSource {
+    pub(super) fn new(
+        handle: OwnedFd,
+        path: SafeText,
+        name: String,
+        stat: &Stat,
+        medium: Medium,
+    ) -> FileSource {
         let identity = Identity::of_file(stat);
         let text = identity.to_string();
         let meta = Meta {
@@ -44,7 +51,7 @@ impl FileSource {
             identity: Some(text.clone()),
         };
         let (size, data_bytes) = (size(stat), data_bytes(stat));
-        FileSource { file: File::from(handle), path, identity, size, data_bytes, meta, text }
+        FileSource { file: File::from(handle), path, identity, size, data_bytes, meta, text, medium }
     }
 
     /// What `stat` answers; `size` and `identity` are always present.
@@ -78,7 +85,7 @@ impl FileSource {
 
     /// Reads at `offset` what is in memory, without waiting for the disk. Returns the number of bytes, which may be 0.
     pub fn read_cached_at(&self, buffer: &mut [u8], offset: u64) -> usize {
-        platform::read_cached(&self.file, buffer, offset)
+        platform::read_cached(&self.file, self.medium, buffer, offset)
     }
 
     /// Bytes of it that are on the disk; fewer than its size where it has holes.

@@ -9,7 +9,7 @@ use rustix::{
 };
 
 use super::root::Served;
-use crate::platform::{self, Access, AsFd, Links, Reach};
+use crate::platform::{self, Access, AsFd, Links, Medium, Reach};
 
 /// How often a path is opened again because something else took its place between two looks.
 const REPLACED: usize = 32;
@@ -38,6 +38,8 @@ impl Default for Policy {
 pub(super) struct Folder {
     handle: OwnedFd,
     policy: Policy,
+    /// Where its file system keeps its files, and the device of that.
+    medium: (Medium, Option<u64>),
 }
 
 /// Which folder it is.
@@ -64,7 +66,9 @@ pub(super) struct Opened {
 
 impl Folder {
     pub(super) fn new(handle: OwnedFd, policy: Policy) -> Folder {
-        Folder { handle, policy }
+        let device = rustix::fs::fstat(&handle).ok().map(|stat| stat.st_dev);
+        let medium = (Medium::of(&handle), device);
+        Folder { handle, policy, medium }
     }
 
     /// Which folder it is; `None` if it has been deleted.
@@ -142,6 +146,14 @@ impl Folder {
             }
         }
         Err(Errno::AGAIN.into())
+    }
+
+    /// Where the file system of an entry keeps its files. Known only for that of the folder itself.
+    pub(super) fn medium(&self, stat: &Stat) -> Medium {
+        match self.medium {
+            (medium, device) if device == Some(stat.st_dev) => medium,
+            _ => Medium::Other,
+        }
     }
 
     fn reach(&self, links: Links) -> Reach {

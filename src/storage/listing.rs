@@ -12,7 +12,10 @@ use super::{
     root::{modified, permissions},
     tree::{Files, Tree},
 };
-use crate::protocol::message::{Kind, Meta, NameForm};
+use crate::{
+    platform::Medium,
+    protocol::message::{Kind, Meta, NameForm},
+};
 
 /// An opened directory.
 #[derive(Debug)]
@@ -21,6 +24,8 @@ pub struct Directory {
     pub(super) handle: OwnedFd,
     /// From the root, as it is on disk; empty for the root itself.
     pub(super) path: Vec<u8>,
+    /// Where its file system keeps its files.
+    pub(super) medium: Medium,
     meta: Meta,
 }
 
@@ -40,7 +45,8 @@ impl Directory {
             mode: permissions(stat),
             identity: None,
         };
-        Directory { folder, handle, path, meta }
+        let medium = folder.medium(stat);
+        Directory { folder, handle, path, medium, meta }
     }
 
     /// What `stat` answers.

@@ -141,7 +141,10 @@ impl Root {
         let path = path.to_bytes();
         let Opened { handle, stat, kind } = open(&folder, &path)?;
         Ok(match kind {
-            Served::File => Node::File(FileSource::new(handle, shown(&path), name, &stat)),
+            Served::File => {
+                let medium = folder.medium(&stat);
+                Node::File(FileSource::new(handle, shown(&path), name, &stat, medium))
+            }
             Served::Directory => {
                 Node::Directory(Directory::new(folder, handle, path.into_owned(), name, &stat))
             }

@@ -2,7 +2,7 @@
 
 use std::{ffi::CString, io, os::fd::OwnedFd, sync::Arc};
 
-use rustix::fs::Stat;
+use rustix::{fs::Stat, io::Errno};
 
 use super::{
     StorageError,
@@ -16,7 +16,7 @@ use super::{
     walk::{Lost, Step, Visited, Walk},
 };
 use crate::{
-    platform::Access,
+    platform::{self, Access, Medium},
     protocol::{
         message::{Missing, NameForm, TreeEntry, TreeNode},
         odd_name,
@@ -122,8 +122,18 @@ fn entry(visited: Visited) -> Result<(TreeEntry, u64), Lost> {
 #[derive(Debug)]
 pub struct Files {
     top: Directory,
-    /// The directory of the file that was opened last, by its path from the top: most often the next one is there, too.
-    last: Option<(Vec<u8>, OwnedFd)>,
+    /// The directory of the file that was opened last: most often the next one is there, too.
+    last: Option<Parent>,
+}
+
+/// An opened directory of files.
+#[derive(Debug)]
+struct Parent {
+    /// From the top.
+    path: Vec<u8>,
+    handle: OwnedFd,
+    /// Where its file system keeps its files.
+    medium: Medium,
 }
 
 impl Files {
@@ -139,44 +149,89 @@ impl Files {
         let beneath = path.to_bytes();
         let whole = name::join(&self.top.path, &beneath);
         let Some(text) = path.name() else { return Err(is_directory(&whole)) };
-        let slash = beneath.iter().rposition(|byte| *byte == b'/');
-        let (directory, name) = match slash {
-            Some(slash) => (&beneath[..slash], &beneath[slash + 1..]),
-            None => (&b""[..], &*beneath),
-        };
+        let (directory, name) = split(&beneath);
         if self.top.folder.serves_all(&whole)
             && let Some((handle, stat)) = self.open_beside(directory, name)
         {
             // Whether that is what was looked at, the comparison after reading tells.
-            return Ok(FileSource::new(handle, shown(&whole), text.to_owned(), &stat));
+            return Ok(self.source(handle, &whole, text, &stat));
         }
         let Opened { handle, stat, kind } = root::open(&self.top.folder, &whole)?;
         match kind {
-            Served::File => Ok(FileSource::new(handle, shown(&whole), text.to_owned(), &stat)),
+            Served::File => Ok(self.source(handle, &whole, text, &stat)),
             Served::Directory => Err(is_directory(&whole)),
         }
+    }
+
+    /// Opens a file without waiting for the disk. `None` if that cannot be, or if it is not a regular file.
+    pub fn open_cached(&mut self, path: &RemotePath) -> Option<FileSource> {
+        let beneath = path.to_bytes();
+        let whole = name::join(&self.top.path, &beneath);
+        let text = path.name().filter(|_| self.top.folder.serves_all(&whole))?;
+        let (directory, name) = split(&beneath);
+        let parent = self.parent(directory, Files::open_directory_cached)?;
+        if parent.medium == Medium::Other {
+            return None;
+        }
+        let look = platform::open_cached(&parent.handle, name, Access::Look).ok()?;
+        let stat = rustix::fs::fstat(look).ok()?;
+        if Served::of(&stat) != Some(Served::File) {
+            return None;
+        }
+        let handle = platform::open_cached(&parent.handle, name, Access::Read).ok()?;
+        Some(self.source(handle, &whole, text, &stat))
+    }
+
+    fn source(&self, handle: OwnedFd, path: &[u8], name: &str, stat: &Stat) -> FileSource {
+        FileSource::new(handle, shown(path), name.to_owned(), stat, self.top.folder.medium(stat))
     }
 
     /// Opens a file by the handle of its directory: half the way for the system. `None` if that does not lead to a regular
     /// file; another way may, or tells why not.
     fn open_beside(&mut self, directory: &[u8], name: &[u8]) -> Option<(OwnedFd, Stat)> {
-        let handle = match self.last.take().filter(|(path, _)| path == directory) {
-            Some((_, handle)) => handle,
-            None => self.open_directory(directory).ok()?,
-        };
-        let (_, handle) = self.last.insert((directory.to_vec(), handle));
-        let folder = &self.top.folder;
-        let stat = folder.look_in(&*handle, &CString::new(name).ok()?).ok()?;
+        let folder = Arc::clone(&self.top.folder);
+        let parent = self.parent(directory, Files::open_directory)?;
+        let stat = folder.look_in(&parent.handle, &CString::new(name).ok()?).ok()?;
         if Served::of(&stat) != Some(Served::File) {
             return None;
         }
-        let file = folder.open_in(&*handle, name, Access::Read).ok()?;
+        let file = folder.open_in(&parent.handle, name, Access::Read).ok()?;
         Some((file, stat))
+    }
+
+    /// The directory with this path from the top: the last one, or else what `open` opens.
+    fn parent(
+        &mut self,
+        path: &[u8],
+        open: impl FnOnce(&Files, &[u8]) -> io::Result<OwnedFd>,
+    ) -> Option<&Parent> {
+        if self.last.as_ref().is_none_or(|last| last.path != path) {
+            let handle = open(self, path).ok()?;
+            let medium = self.top.folder.medium(&rustix::fs::fstat(&handle).ok()?);
+            self.last = Some(Parent { path: path.to_vec(), handle, medium });
+        }
+        self.last.as_ref()
     }
 
     fn open_directory(&self, path: &[u8]) -> io::Result<OwnedFd> {
         let whole = name::join(&self.top.path, path);
         self.top.folder.open(if whole.is_empty() { &b"."[..] } else { &whole }, Access::Directory)
+    }
+
+    fn open_directory_cached(&self, path: &[u8]) -> io::Result<OwnedFd> {
+        if self.top.medium == Medium::Other {
+            return Err(Errno::AGAIN.into());
+        }
+        let path = if path.is_empty() { &b"."[..] } else { path };
+        platform::open_cached(&self.top.handle, path, Access::Directory)
+    }
+}
+
+/// The directory of a path, and the name in it.
+fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().rposition(|byte| *byte == b'/') {
+        Some(slash) => (&path[..slash], &path[slash + 1..]),
+        None => (b"", path),
     }
 }
 

@@ -44,6 +44,21 @@ impl Wanted {
         Wanted { files: files.into_iter(), opener, content, largest: largest.unwrap_or(u64::MAX) }
     }
 
+    /// Opens the next file without waiting for the disk. `None` if that cannot be, or if the file is not small or is to be refused: then it
+    /// is still the next.
+    fn next_cached(&mut self) -> Option<(FileSource, Claim)> {
+        let file = self.files.as_slice().first()?;
+        let source = self.opener.open_cached(&RemotePath::parse(&file.path).ok()?)?;
+        let claim = Claim::of(file);
+        let is_small = source.size() <= self.largest.min(SMALL as u64);
+        let is_compared = self.content || claim.digest.is_some();
+        if !is_small || !is_compared || !claim.fits(&source) {
+            return None;
+        }
+        self.files.next();
+        Some((source, claim))
+    }
+
     /// Whether content is wanted, and not only whether it is the same.
     pub fn content(&self) -> bool {
         self.content
@@ -77,6 +92,17 @@ struct Claim {
     digest: Option<Hash>,
     /// Bytes of the first block, which it does not want again.
     skip: u64,
+}
+
+impl Claim {
+    fn of(file: &WantedFile) -> Claim {
+        Claim { digest: file.digest.as_deref().and_then(Hash::from_hex), skip: file.skip }
+    }
+
+    /// Whether the first block of the file has more than the client does not want.
+    fn fits(self, source: &FileSource) -> bool {
+        self.skip == 0 || self.skip < source.size().min(BLOCK_SIZE)
+    }
 }
 
 struct Comparing {
@@ -119,13 +145,47 @@ impl Files {
                     return false;
                 }
                 Ok(begun) => self.begun = begun,
-                Err(failure) => {
-                    turn.missed(&failure);
-                    self.writer.missed(&failure, &mut turn.out);
-                }
+                Err(failure) => self.missed(&failure, turn),
             }
         }
         false
+    }
+
+    /// One of the files is not sent, or not to its end.
+    fn missed(&mut self, failure: &Failure, turn: &mut Turn) {
+        turn.missed(failure);
+        self.writer.missed(failure, &mut turn.out);
+    }
+
+    /// Puts files and parts of files into the turn as far as they are in memory. Returns whether there is something in the turn.
+    pub fn fill_cached(&mut self, turn: &mut Turn) -> bool {
+        let mut work = 0;
+        while work < WORK && turn.out.len() < turn.size() {
+            let (source, claim) = match self.begun.take() {
+                Some(Begun::Sending(mut sending)) => {
+                    match sending.fill_cached(turn) {
+                        Ok(_) => self.begun = Some(Begun::Sending(sending)),
+                        Err(error) => self.missed(&error.failure(), turn),
+                    }
+                    break;
+                }
+                Some(Begun::Next(source, claim)) => (source, claim),
+                begun => {
+                    self.begun = begun;
+                    match self.wanted.next_cached().filter(|_| self.begun.is_none()) {
+                        Some((source, claim)) => (Box::new(source), claim),
+                        None => break,
+                    }
+                }
+            };
+            work += OPENING + source.size();
+            if !has_room(&source, turn) || !self.small_cached(&source, claim, turn) {
+                self.begun = Some(Begun::Next(source, claim));
+                break;
+            }
+        }
+        self.buffer = Vec::new();
+        !turn.out.is_empty()
     }
 
     /// The permit of the file that is being compared, if one is.
@@ -157,8 +217,8 @@ impl Files {
         if size > self.wanted.largest {
             return Err(failure(Code::Changed, "is larger than was expected", source.path()));
         }
-        let claim = Claim { digest: file.digest.as_deref().and_then(Hash::from_hex), skip: file.skip };
-        if claim.skip > 0 && claim.skip >= size.min(BLOCK_SIZE) {
+        let claim = Claim::of(file);
+        if !claim.fits(&source) {
             return Err(failure(Code::Range, Code::Range, source.path()));
         }
         Ok(match claim.digest {
@@ -167,8 +227,7 @@ impl Files {
                 None
             }
             _ if size <= SMALL as u64 => {
-                let room = (turn.size() + SLACK).saturating_sub(turn.out.len());
-                if turn.out.is_empty() || size <= room as u64 {
+                if has_room(&source, turn) {
                     *work = work.saturating_add(size);
                     self.small(&source, claim, turn)?;
                     None
@@ -187,11 +246,33 @@ impl Files {
 
     /// Answers a file that fits into the buffer.
     fn small(&mut self, source: &FileSource, claim: Claim, turn: &mut Turn) -> Result<(), Failure> {
-        self.buffer.resize(SMALL, 0);
-        let length = usize::try_from(source.size()).map_or(SMALL, |size| size.min(SMALL));
-        let content = &mut self.buffer[..length];
-        let read = source.read_exact_at(content, 0).and_then(|()| source.check());
+        let length = self.make_room(source);
+        let read = source.read_exact_at(&mut self.buffer[..length], 0).and_then(|()| source.check());
         read.map_err(|error| error.failure())?;
+        self.answer_small(source, claim, length, turn);
+        Ok(())
+    }
+
+    /// Answers a file that fits into the buffer, if it is in memory and still what it was. Returns whether it is answered.
+    fn small_cached(&mut self, source: &FileSource, claim: Claim, turn: &mut Turn) -> bool {
+        let length = self.make_room(source);
+        let is_read =
+            source.read_cached_at(&mut self.buffer[..length], 0) == length && source.check().is_ok();
+        if is_read {
+            self.answer_small(source, claim, length, turn);
+        }
+        is_read
+    }
+
+    /// Makes room in the buffer for all of a small file. Returns its length.
+    fn make_room(&mut self, source: &FileSource) -> usize {
+        self.buffer.resize(SMALL, 0);
+        usize::try_from(source.size()).map_or(SMALL, |size| size.min(SMALL))
+    }
+
+    /// Answers a file whose content is in the front of the buffer.
+    fn answer_small(&mut self, source: &FileSource, claim: Claim, length: usize, turn: &mut Turn) {
+        let content = &self.buffer[..length];
         if claim.digest.is_some_and(|digest| digest == Hash::of(content)) {
             self.writer.same(&mut turn.out);
         } else if self.wanted.content {
@@ -202,7 +283,6 @@ impl Files {
         } else {
             self.writer.differs(&mut turn.out);
         }
-        Ok(())
     }
 
     /// Goes on with a file; `None` if it is answered.
@@ -281,6 +361,12 @@ impl Comparing {
         self.next += 1;
         Ok(())
     }
+}
+
+/// Whether a small file may be added to the turn.
+fn has_room(source: &FileSource, turn: &Turn) -> bool {
+    let room = (turn.size() + SLACK).saturating_sub(turn.out.len());
+    turn.out.is_empty() || source.size() <= room as u64
 }
 
 /// What is said of a file before its content.

@@ -76,14 +76,16 @@ impl Sending {
         }
     }
 
-    /// Puts content of a file into the turn as far as it is in memory, but for the end of a block and of the range: there the file is
-    /// looked at. Returns whether there is something in the turn.
-    pub fn fill_cached(&mut self, turn: &mut Turn) -> bool {
+    /// Puts content of a file into the turn as far as it is in memory. Returns whether there is something in the turn.
+    ///
+    /// # Errors
+    /// The file is no longer what it was when the answer began. A file system that says what it has in memory says this as well without
+    /// waiting for the disk.
+    pub fn fill_cached(&mut self, turn: &mut Turn) -> Result<bool, StorageError> {
         let most = turn.size();
-        while turn.out.len() < most && !self.body.must_skip() {
+        while turn.out.len() < most && !self.body.must_skip() && !self.body.is_over() {
             let next = self.body.next_read(self.writer.room().min(most));
-            let is_last = next == self.writer.room() || self.body.left() == Some(next as u64);
-            if is_last || turn.out.len() + next > most + SLACK {
+            if !turn.out.is_empty() && turn.out.len() + next > most + SLACK {
                 break;
             }
             let read = |buffer: &mut [u8]| Ok::<_, Infallible>(self.body.read_cached(&mut buffer[..next]));
@@ -93,8 +95,9 @@ impl Sending {
             }
             turn.content(bytes, Some(self.body.progress()));
             turn.file(bytes);
+            self.remember(turn)?;
         }
-        !turn.out.is_empty()
+        Ok(!turn.out.is_empty())
     }
 
     /// Keeps the hash of a file's block that was just completed.

@@ -87,10 +87,11 @@ impl Stage {
     }
 
     /// Puts what there is in memory into the turn, without waiting for the disk. Returns whether there is something in the turn.
-    pub fn fill_cached(&mut self, turn: &mut Turn) -> bool {
+    pub fn fill_cached(&mut self, turn: &mut Turn) -> Result<bool, Failure> {
         match self {
-            Stage::Sending(sending) => sending.fill_cached(turn),
-            _ => false,
+            Stage::Sending(sending) => sending.fill_cached(turn).map_err(|error| error.failure()),
+            Stage::Files(files) => Ok(files.fill_cached(turn)),
+            _ => Ok(false),
         }
     }
 

@@ -43,7 +43,17 @@ impl Answer {
 impl V1 {
     /// Puts content that is in memory into the turn. Returns whether there is something in the turn.
     pub(in super::super) fn fill_cached(&mut self, turn: &mut Turn) -> bool {
-        self.answer.as_mut().is_some_and(|answer| answer.stage.fill_cached(turn))
+        let Some(mut answer) = self.answer.take() else { return false };
+        match answer.stage.fill_cached(turn) {
+            Ok(has_filled) => {
+                self.answer = Some(answer);
+                has_filled
+            }
+            Err(failure) => {
+                self.fail(answer.id, &answer.path, &failure, turn);
+                true
+            }
+        }
     }
 
     /// A request has come.
