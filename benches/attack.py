@@ -30,6 +30,8 @@ from crowd import GET, HELLO, PREAMBLE, STAT, fetch, frame, serve, unverified
 from measure import PROJECT, Place, make_file
 
 LIST, HASHES, TREE = 0x03, 0x05, 0x06
+# The origin of the attackers; the honest client comes from 127.0.0.1. The server lets origins take turns.
+ATTACKER = "127.0.0.2"
 GREETING = PREAMBLE + frame(HELLO, 0, {"agent": "attack"})
 
 
@@ -150,9 +152,9 @@ def attackers(port, tls, attack, count, ready):
     context = unverified() if tls else None
     together = threading.Barrier(count, ready.set)
 
-    def connect(source="127.0.0.1"):
+    def connect(source=ATTACKER):
         s = socket.create_connection(("127.0.0.1", port), timeout=20, source_address=(source, 0))
-        if source != "127.0.0.1":
+        if source != ATTACKER:
             # It does not even begin TLS.
             s.settimeout(3600)
         elif context:

@@ -379,13 +379,6 @@ pub(crate) fn umask() -> u32 {
     status("Umask:").and_then(|mask| u32::from_str_radix(&mask, 8).ok()).unwrap_or(0o022)
 }
 
-/// The time that processors have spent on this thread so far. Unlike a clock it stands still while others have them.
-pub(crate) fn thread_time() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    let (seconds, nanoseconds) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
-    Duration::new(seconds.unwrap_or(0), nanoseconds.unwrap_or(0))
-}
-
 /// Makes sure that the system gives so many threads more. Libraries that start their own end the program, or hang, where it
 /// does not.
 ///

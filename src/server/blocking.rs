@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    connection::{Connection, Want},
+    connection::{Connection, Outcome, Task, Want},
     limits::{LONGEST_PAUSE, READ},
 };
 
@@ -24,8 +24,13 @@ pub(super) enum Step {
 }
 
 /// Does what the connection wants next, waiting for its peer until the connection's deadline but
-/// no longer than `patience`.
-pub(super) fn step(connection: &mut Connection, mut stream: &TcpStream, patience: Duration) -> Step {
+/// no longer than `patience`. `run` runs its tasks.
+pub(super) fn step(
+    connection: &mut Connection,
+    mut stream: &TcpStream,
+    patience: Duration,
+    run: impl FnOnce(Task) -> Outcome,
+) -> Step {
     let now = Instant::now();
     connection.timed_out(now);
     let want = connection.next(now);
@@ -45,7 +50,7 @@ pub(super) fn step(connection: &mut Connection, mut stream: &TcpStream, patience
             connection.after_read(Instant::now(), result, &buffer)
         }
         Want::Run(task) => {
-            connection.done(task.run(), Instant::now());
+            connection.done(run(task), Instant::now());
             false
         }
         Want::Pause => {

@@ -1,26 +1,25 @@
-//! A queue in which origins take turns, so that one with many waiting tasks delays another by one task at most.
+//! A queue in which origins take turns, so that one with many waiting items delays another by one item at most.
 
 use std::collections::{HashMap, VecDeque};
 
 use super::origin::Origin;
 
-/// Items by where they come from.
+/// Items by where they come from, and how many of each origin run.
 #[derive(Debug)]
 pub(super) struct FairQueue<T> {
     /// Origins with waiting items, the one whose turn is next first.
     turns: VecDeque<Origin>,
     items: HashMap<Origin, VecDeque<T>>,
+    /// Running items; no origin without any.
+    running: HashMap<Origin, usize>,
+    /// Items of one origin that may run at the same time.
+    max_of_origin: usize,
 }
 
 impl<T> FairQueue<T> {
-    /// An empty queue.
-    pub fn new() -> FairQueue<T> {
-        FairQueue { turns: VecDeque::new(), items: HashMap::new() }
-    }
-
-    /// Origins with waiting items.
-    pub fn origins(&self) -> impl Iterator<Item = Origin> {
-        self.turns.iter().copied()
+    /// An empty queue. At most `max_of_origin` items of one origin run at the same time.
+    pub fn new(max_of_origin: usize) -> FairQueue<T> {
+        FairQueue { turns: VecDeque::new(), items: HashMap::new(), running: HashMap::new(), max_of_origin }
     }
 
     /// Adds an item after those of the same origin.
@@ -32,9 +31,10 @@ impl<T> FairQueue<T> {
         items.push_back(item);
     }
 
-    /// Takes the oldest item of the next origin that `may_run`, whose next turn comes after those of all other origins.
-    pub fn pop(&mut self, may_run: impl Fn(Origin) -> bool) -> Option<(Origin, T)> {
-        let index = self.turns.iter().position(|origin| may_run(*origin))?;
+    /// Takes the oldest item of the next origin of which another one may run; its next turn comes after those of all other origins. The
+    /// item runs until [`FairQueue::end`].
+    pub fn take(&mut self) -> Option<(Origin, T)> {
+        let index = self.turns.iter().position(|origin| self.may_run(*origin))?;
         let origin = self.turns.remove(index)?;
         let items = self.items.get_mut(&origin)?;
         let item = items.pop_front()?;
@@ -43,12 +43,39 @@ impl<T> FairQueue<T> {
         } else {
             self.turns.push_back(origin);
         }
+        *self.running.entry(origin).or_default() += 1;
         Some((origin, item))
     }
 
-    /// Removes all items.
+    /// An item of this origin, which was taken, has ended.
+    pub fn end(&mut self, origin: Origin) {
+        if let Some(count) = self.running.get_mut(&origin) {
+            *count -= 1;
+            if *count == 0 {
+                self.running.remove(&origin);
+            }
+        }
+    }
+
+    /// Whether [`FairQueue::take`] would give an item.
+    pub fn has_next(&self) -> bool {
+        self.turns.iter().any(|origin| self.may_run(*origin))
+    }
+
+    /// Removes all items that were not taken.
     pub fn clear(&mut self) {
-        *self = FairQueue::new();
+        self.turns.clear();
+        self.items.clear();
+    }
+
+    /// Items that were not taken.
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.items.values().map(VecDeque::len).sum()
+    }
+
+    fn may_run(&self, origin: Origin) -> bool {
+        self.running.get(&origin).is_none_or(|count| *count < self.max_of_origin)
     }
 }
 
@@ -64,26 +91,35 @@ mod tests {
 
     #[test]
     fn origins_take_turns() {
-        let mut queue = FairQueue::new();
+        let mut queue = FairQueue::new(9);
         for item in [10, 11, 12] {
             queue.push(origin(1), item);
         }
         queue.push(origin(2), 20);
         queue.push(origin(2), 21);
-        let taken: Vec<_> = std::iter::from_fn(|| queue.pop(|_| true)).map(|(_, item)| item).collect();
+        let taken: Vec<_> = std::iter::from_fn(|| queue.take()).map(|(_, item)| item).collect();
         assert_eq!(taken, [10, 20, 11, 21, 12]);
         assert!(queue.turns.is_empty() && queue.items.is_empty());
     }
 
     #[test]
-    fn an_origin_that_may_not_run_keeps_its_place() {
-        let mut queue = FairQueue::new();
-        queue.push(origin(1), 10);
+    fn an_origin_that_may_not_run_another_item_keeps_its_turn() {
+        let mut queue = FairQueue::new(1);
+        for item in [10, 11, 12] {
+            queue.push(origin(1), item);
+        }
         queue.push(origin(2), 20);
-        queue.push(origin(2), 21);
-        assert_eq!(queue.pop(|from| from != origin(1)), Some((origin(2), 20)));
-        assert_eq!(queue.pop(|_| false), None);
-        assert_eq!(queue.pop(|_| true), Some((origin(1), 10)));
-        assert_eq!(queue.pop(|_| true), Some((origin(2), 21)));
+        assert_eq!(queue.take(), Some((origin(1), 10)));
+        assert_eq!(queue.take(), Some((origin(2), 20)));
+        assert!(!queue.has_next() && queue.take().is_none());
+        queue.push(origin(3), 30);
+        queue.end(origin(1));
+        assert_eq!(queue.take(), Some((origin(1), 11)));
+        assert_eq!(queue.take(), Some((origin(3), 30)));
+        for last in [1, 2, 3] {
+            queue.end(origin(last));
+        }
+        assert!(queue.running.is_empty(), "no origin is remembered");
+        assert_eq!(queue.take(), Some((origin(1), 12)));
     }
 }

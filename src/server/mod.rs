@@ -10,7 +10,6 @@
 //!                 hashes.rs                        what is known of the files' blocks
 //!                 indexes.rs                       and of archives
 //!                 slots.rs  budget.rs              how much costly work runs at the same time, and in how much memory
-//!                 share.rs                         what part of the processors it gets beside files
 //!                 workers.rs  fair_queue.rs        threads for what may wait for the disk; clients take turns
 //!                 registry.rs ──▶ snapshot.rs      what is live, for dashboards
 //!                 event.rs                         what happens, for logs
@@ -32,6 +31,7 @@ mod connection;
 mod door;
 mod event;
 mod fair_queue;
+mod gate;
 mod hashes;
 mod identity;
 mod indexes;
@@ -43,7 +43,6 @@ mod memory;
 mod origin;
 mod registry;
 mod select;
-mod share;
 mod shared;
 mod single;
 mod slots;

@@ -23,7 +23,6 @@ use super::{
     limits::{DRAIN_INTERVAL, MAX_PLANS},
     memory,
     registry::{Registry, Socket, lock},
-    share::Share,
     slots::Slots,
     waiting::Waiting,
 };
@@ -78,8 +77,6 @@ pub(super) struct Shared {
     pub archives: Slots,
     /// Bytes for what is planned and walked.
     pub plans: Budget,
-    /// The server's time.
-    pub share: Arc<Share>,
     /// The served folder was not there when it was looked for last.
     is_gone: AtomicBool,
     pub local: SocketAddr,
@@ -108,17 +105,6 @@ impl Deref for Shared {
     }
 }
 
-/// How many processors an architecture uses to serve connections beside each other.
-fn processors(arch: Arch) -> u32 {
-    match arch {
-        Arch::Single => 0,
-        Arch::Select => 1,
-        Arch::Threads | Arch::Async => {
-            std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(1))
-        }
-    }
-}
-
 impl Shared {
     /// A server that is about to run.
     pub fn new(terms: Terms, sink: Sink, listener: TcpListener, local: SocketAddr) -> Shared {
@@ -131,7 +117,6 @@ impl Shared {
             plans: Budget::new(MAX_PLANS),
             is_gone: AtomicBool::new(false),
             bandwidth: Mutex::new(Bucket::new(limits.rate, now)),
-            share: Arc::new(Share::new(processors(terms.arch), now)),
             terms,
             registry: Registry::default(),
             hashes: BlockHashes::new(),
@@ -190,7 +175,7 @@ impl Shared {
         socket: &Arc<S>,
         peer: SocketAddr,
     ) -> io::Result<Option<Connection>> {
-        let (now, begun) = (Instant::now(), platform::thread_time());
+        let now = Instant::now();
         // Who comes alone is served from what the others have left.
         let connections = self.registry.len() as u64 + 1;
         let is_short = connections > 1 && !memory::is_enough_for(connections, self.arch);
@@ -207,11 +192,7 @@ impl Shared {
             Some(entry) => self.emit(&Event::Connected { id: entry.id, peer }),
             None => self.refuse(peer),
         }
-        Ok(entry.map(|entry| {
-            let mut connection = Connection::new(Arc::clone(self), entry, now);
-            connection.came_by(platform::thread_time().saturating_sub(begun));
-            connection
-        }))
+        Ok(entry.map(|entry| Connection::new(Arc::clone(self), entry, now)))
     }
 
     /// Counts and reports a client that is not served because there are too many.

@@ -22,7 +22,7 @@ use std::{
 use super::{
     accept::Backoff,
     blocking::{Step, step},
-    connection::Connection,
+    connection::{Connection, Task},
     shared::{Phase, Shared},
 };
 use crate::platform;
@@ -96,7 +96,7 @@ impl Loop {
     fn serve(&self, (mut connection, stream): Client) -> Option<Client> {
         loop {
             let is_new = !connection.is_authenticated();
-            match step(&mut connection, &stream, if is_new { MOMENT } else { COURTESY }) {
+            match step(&mut connection, &stream, if is_new { MOMENT } else { COURTESY }, Task::run) {
                 Step::Over => return None,
                 Step::Waited if is_new => return Some((connection, stream)),
                 Step::Waited if connection.is_idle() && self.is_awaited() => {

@@ -20,7 +20,10 @@ use std::{
 use super::{
     accept::Backoff,
     blocking::{Step, step},
+    connection::{Outcome, Task},
+    gate::Gate,
     memory,
+    origin::Origin,
     shared::{Phase, Shared},
 };
 
@@ -37,14 +40,18 @@ pub(super) fn prepare(
 ) -> io::Result<impl FnOnce() -> io::Result<()> + Send> {
     Ok(move || {
         let mut backoff = Backoff::default();
+        let gate = Arc::new(Gate::new());
         while shared.accepting() {
             let accepted = listener.accept().and_then(|(stream, peer)| {
                 let stream = Arc::new(stream);
                 let Some(mut connection) = shared.admit(&stream, peer)? else { return Ok(()) };
+                let (origin, gate) = (connection.origin(), Arc::clone(&gate));
                 let (runs, has_begun) = memory::is_limited().then(mpsc::channel).unzip();
                 let serve = move || {
                     runs.map(|runs| runs.send(()));
-                    while step(&mut connection, &stream, PATIENCE) != Step::Over {}
+                    while step(&mut connection, &stream, PATIENCE, |task| run(task, origin, &gate))
+                        != Step::Over
+                    {}
                 };
                 // If there is no thread to be had, the closure is dropped and the connection with it.
                 thread::Builder::new().name("connection".into()).stack_size(STACK).spawn(serve)?;
@@ -64,4 +71,10 @@ pub(super) fn prepare(
         shared.registry.wait_until_empty();
         Ok(())
     })
+}
+
+/// Runs a task in place. Only sending files does not wait at the gate: hundreds of threads that list, hash and compress would leave the
+/// threads that send little of the processors.
+fn run(task: Task, origin: Origin, gate: &Gate) -> Outcome {
+    if task.sends_files() { task.run() } else { gate.pass(origin, || task.run()) }
 }

@@ -5,7 +5,6 @@
 //! have [`MAX_OF_ORIGIN`] tasks running: if all of those hang, the threads that are left serve the others.
 
 use std::{
-    collections::HashMap,
     io,
     num::NonZero,
     sync::{Arc, Condvar, Mutex, PoisonError},
@@ -45,8 +44,6 @@ struct Shared {
 
 struct State {
     jobs: FairQueue<Job>,
-    /// Running jobs.
-    running: HashMap<Origin, usize>,
     threads: usize,
     /// Jobs that have ended.
     ended: u64,
@@ -60,8 +57,7 @@ impl Workers {
     /// The system has no threads for them.
     pub fn start() -> io::Result<Workers> {
         let base = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_THREADS);
-        let state =
-            State { jobs: FairQueue::new(), running: HashMap::new(), threads: 0, ended: 0, is_closed: false };
+        let state = State { jobs: FairQueue::new(MAX_OF_ORIGIN), threads: 0, ended: 0, is_closed: false };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new(), base });
         let workers = Workers { shared };
         for _ in 0..base {
@@ -105,12 +101,13 @@ impl Shared {
     fn work(&self) {
         let mut state = lock(&self.state);
         loop {
-            if let Some((origin, job)) = state.take() {
+            if let Some((origin, job)) = state.jobs.take() {
                 drop(state);
                 // A task reports its own panics.
                 job();
                 state = lock(&self.state);
-                state.end(origin);
+                state.jobs.end(origin);
+                state.ended += 1;
                 continue;
             }
             if state.is_closed {
@@ -130,13 +127,13 @@ impl Shared {
     fn supervise(self: Arc<Self>) {
         let mut state = lock(&self.state);
         while !state.is_closed {
-            if !state.can_run_more() {
+            if !state.jobs.has_next() {
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
             let ended = state.ended;
             let is_stalled =
-                |state: &mut State| state.ended == ended && state.can_run_more() && !state.is_closed;
+                |state: &mut State| state.ended == ended && state.jobs.has_next() && !state.is_closed;
             let (next, waited) = self
                 .changed
                 .wait_timeout_while(state, STALL, is_stalled)
@@ -150,36 +147,6 @@ impl Shared {
             }
         }
     }
-}
-
-impl State {
-    /// Takes the next job that may run.
-    fn take(&mut self) -> Option<(Origin, Job)> {
-        let running = &self.running;
-        let (origin, job) = self.jobs.pop(|origin| may_run(running, origin))?;
-        *self.running.entry(origin).or_default() += 1;
-        Some((origin, job))
-    }
-
-    /// A job has ended.
-    fn end(&mut self, origin: Origin) {
-        self.ended += 1;
-        if let Some(count) = self.running.get_mut(&origin) {
-            *count -= 1;
-            if *count == 0 {
-                self.running.remove(&origin);
-            }
-        }
-    }
-
-    /// Whether a job waits only for a thread.
-    fn can_run_more(&self) -> bool {
-        self.jobs.origins().any(|origin| may_run(&self.running, origin))
-    }
-}
-
-fn may_run(running: &HashMap<Origin, usize>, origin: Origin) -> bool {
-    running.get(&origin).is_none_or(|count| *count < MAX_OF_ORIGIN)
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
@@ -238,7 +205,7 @@ mod tests {
         let closed = lock(&gate);
         let has_started = add_waiting(&workers, origin(1), 2 * MAX_OF_ORIGIN, &gate);
         assert_eq!(has_started.iter().take(MAX_OF_ORIGIN).count(), MAX_OF_ORIGIN);
-        assert!(!lock(&workers.shared.state).can_run_more(), "the others have to wait");
+        assert!(!lock(&workers.shared.state).jobs.has_next(), "the others have to wait");
         drop(closed);
         assert_eq!(has_started.iter().count(), MAX_OF_ORIGIN);
     }

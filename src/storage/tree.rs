@@ -169,12 +169,16 @@ impl Files {
         let whole = name::join(&self.top.path, &beneath);
         let text = path.name().filter(|_| self.top.folder.serves_all(&whole))?;
         let (directory, name) = split(&beneath);
+        let folder = Arc::clone(&self.top.folder);
         let parent = self.parent(directory, Files::open_directory_cached)?;
         if parent.medium == Medium::Other {
             return None;
         }
-        let look = platform::open_cached(&parent.handle, name, Access::Look).ok()?;
-        let stat = rustix::fs::fstat(look).ok()?;
+        let stat = match parent.medium {
+            Medium::Memory => folder.look_in(&parent.handle, &CString::new(name).ok()?).ok()?,
+            // Asking by the name might wait for the disk.
+            _ => rustix::fs::fstat(platform::open_cached(&parent.handle, name, Access::Look).ok()?).ok()?,
+        };
         if Served::of(&stat) != Some(Served::File) {
             return None;
         }

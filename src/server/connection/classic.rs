@@ -71,6 +71,11 @@ impl Classic {
         }
     }
 
+    /// Whether a file is being sent.
+    pub fn sends_file(&self) -> bool {
+        matches!(&self.stage, Stage::Sending { body, .. } if body.source().is_some())
+    }
+
     /// Its name for the dashboard.
     pub fn name(&self) -> &'static str {
         match self.dialect {
@@ -282,9 +287,6 @@ fn fill(body: &mut Body, left: &mut u64, path: &SafeText, turn: &mut Turn) -> Re
             Ok(bytes)
         })?;
         turn.content(bytes, Some(body.progress()));
-        if body.source().is_some() {
-            turn.file(bytes);
-        }
         *left -= bytes as u64;
         if bytes == 0 {
             break;

@@ -72,6 +72,14 @@ impl Dialect {
         }
     }
 
+    /// Whether [`Dialect::run`] continues to send files.
+    pub fn sends_files(&self) -> bool {
+        match self {
+            Dialect::V1(v1) => v1.sends_files(),
+            Dialect::Classic(classic) => classic.sends_file(),
+        }
+    }
+
     /// Whether no request is being answered.
     pub fn is_idle(&self) -> bool {
         matches!(self, Dialect::V1(v1) if v1.is_idle())

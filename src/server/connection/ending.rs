@@ -95,7 +95,6 @@ impl Drop for Connection {
     fn drop(&mut self) {
         self.turn.abandon(&self.reason);
         self.shared.give_back(self.pacing.end());
-        self.effort.end(Instant::now());
         self.shared.registry.remove(&self.entry);
         let Entry { id, peer, .. } = *self.entry;
         self.shared.emit(&Event::Disconnected { id, peer, reason: SafeText::new(&self.reason) });

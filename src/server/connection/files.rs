@@ -188,6 +188,11 @@ impl Files {
         !turn.out.is_empty()
     }
 
+    /// Whether content is sent, and no file compared.
+    pub fn sends(&self) -> bool {
+        self.wanted.content && !matches!(self.begun, Some(Begun::Comparing(_)))
+    }
+
     /// The permit of the file that is being compared, if one is.
     pub fn permit(&mut self) -> Option<&mut Permit> {
         match &mut self.begun {
@@ -279,7 +284,6 @@ impl Files {
             self.writer.whole(&head(source, claim.skip), content, &mut turn.out);
             let sent = length.saturating_sub(usize::try_from(claim.skip).unwrap_or(length));
             turn.content(sent, None);
-            turn.file(sent);
         } else {
             self.writer.differs(&mut turn.out);
         }

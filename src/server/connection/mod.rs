@@ -52,7 +52,7 @@ use std::{
     net::Shutdown,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 pub(super) use self::task::{Outcome, Task};
@@ -70,11 +70,8 @@ use super::{
     limits::{LINGER, LOOK},
     origin::Origin,
     registry::Entry,
-    share::Effort,
     shared::Shared,
 };
-use crate::platform;
-
 /// What a connection needs next.
 #[derive(Debug)]
 pub(super) enum Want {
@@ -99,7 +96,6 @@ pub(super) struct Connection {
     stage: Stage,
     deadlines: Deadlines,
     pacing: Pacing,
-    effort: Effort,
     /// Bytes of the output that may be written now.
     allowed: usize,
     /// When to look whether the peer of a long work is still there.
@@ -137,15 +133,11 @@ enum End {
     Shut,
 }
 
-/// So much time of a processor it takes others to tell of an event: to write it into the log, and to print it.
-const TELLING: Duration = Duration::from_micros(10);
-
 impl Connection {
     /// A connection that was just accepted.
     pub fn new(shared: Arc<Shared>, entry: Arc<Entry>, now: Instant) -> Connection {
         let deadlines = Deadlines::new(&shared.limits, now);
         let pacing = Pacing::new(&shared, now);
-        let effort = Effort::new(&shared.share, entry.id, Origin::from(entry.peer.ip()), now);
         let turn = Turn::new(Arc::clone(&shared), Arc::clone(&entry));
         Connection {
             shared,
@@ -155,7 +147,6 @@ impl Connection {
             stage: Stage::Fresh,
             deadlines,
             pacing,
-            effort,
             allowed: 0,
             look: now + LOOK,
             reason: "ended by the server".into(),
@@ -172,12 +163,6 @@ impl Connection {
         Origin::from(self.entry.peer.ip())
     }
 
-    /// Accepting it took so long.
-    pub fn came_by(&mut self, spent: Duration) {
-        // The system has done about as much for it, and its end will take as much again.
-        self.effort.spend(3 * spent, 0, false);
-    }
-
     /// What waits to be written, as far as it may be now.
     pub fn output(&self) -> &[u8] {
         let output = self.transport.output(&self.turn);
@@ -190,7 +175,6 @@ impl Connection {
     }
 
     fn advance(&mut self, now: Instant) -> Want {
-        self.effort.turn(now);
         if let Some(reason) = self.cut_by_us() {
             self.close(reason);
         }
@@ -219,13 +203,6 @@ impl Connection {
                     self.close(reason);
                     continue;
                 }
-            }
-            if !matches!(self.stage, Stage::Lingering { .. })
-                && self.shared.accepting()
-                && let Some(until) = self.effort.rest(now)
-            {
-                self.deadlines.pause(until, now);
-                return Want::Pause;
             }
             let step = match &mut self.stage {
                 Stage::Fresh if self.shared.accepting() => Step::Read,
@@ -299,10 +276,9 @@ impl Connection {
 
     /// Receives the outcome of the task that [`Want::Run`] gave to the loop.
     pub fn done(&mut self, outcome: Outcome, now: Instant) {
-        let Outcome { work, step, spent } = outcome;
+        let Outcome { work, step } = outcome;
         let Work { dialect, turn } = *work;
         self.turn = turn;
-        self.spent(spent);
         if matches!(self.stage, Stage::Running) {
             self.stage = Stage::Open(dialect);
         }
@@ -314,12 +290,6 @@ impl Connection {
         }
     }
 
-    /// Counts processor time that this connection took.
-    fn spent(&mut self, spent: Duration) {
-        let spent = spent + TELLING * self.turn.take_told();
-        self.effort.spend(spent, self.turn.take_copied(), self.turn.sends_file());
-    }
-
     fn panicked(&mut self) {
         self.shared.warn("an internal error has ended a connection");
         self.close("an internal error of the server");
@@ -328,12 +298,7 @@ impl Connection {
     /// Does a part of what this connection does. A panic in it, which is a defect of ours, ends this connection and no
     /// other: there are architectures in which all of them share a thread. `None`: it has ended.
     fn guarded<T>(&mut self, part: impl FnOnce(&mut Connection) -> T) -> Option<T> {
-        let begun = platform::thread_time();
         let result = catch_unwind(AssertUnwindSafe(|| part(self)));
-        // Not by the clock: while others have the processors, this costs nothing. Giving out a task costs next to nothing.
-        if !matches!(self.stage, Stage::Running) {
-            self.spent(platform::thread_time().saturating_sub(begun));
-        }
         if result.is_err() {
             self.panicked();
         }

@@ -65,9 +65,6 @@ impl Sending {
             }
             let bytes = self.writer.data_within(most, &mut turn.out, |buffer| self.body.read(buffer))?;
             turn.content(bytes, Some(self.body.progress()));
-            if self.body.source().is_some() {
-                turn.file(bytes);
-            }
             self.remember(turn)?;
             let is_full = turn.out.len() >= most || self.body.position() - before >= WORK;
             if bytes == 0 || is_full || Instant::now() >= until {
@@ -94,7 +91,6 @@ impl Sending {
                 break;
             }
             turn.content(bytes, Some(self.body.progress()));
-            turn.file(bytes);
             self.remember(turn)?;
         }
         Ok(!turn.out.is_empty())

@@ -38,10 +38,7 @@ impl Connection {
             Ok(0) => self.lost(&ErrorKind::WriteZero.into()),
             Ok(count) => self.wrote(now, count),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                self.effort.blocked();
-                return true;
-            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
             Err(error) => self.lost(&error),
         }
         false
@@ -50,14 +47,8 @@ impl Connection {
     /// Tells that the first `count` bytes of [`Want::Write`](super::Want::Write) were written.
     pub fn wrote(&mut self, now: Instant, count: usize) {
         self.deadlines.wrote(count);
-        if self.turn.sends_file() {
-            self.effort.took(now);
-        }
         self.pacing.wrote(count);
         self.transport.wrote(count, &mut self.turn, now);
-        if self.turn.out.is_empty() {
-            self.effort.sent_all();
-        }
     }
 
     /// The socket failed.

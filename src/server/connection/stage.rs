@@ -121,6 +121,15 @@ impl Stage {
         }
     }
 
+    /// Whether it sends files as they are.
+    pub fn sends_files(&self) -> bool {
+        match self {
+            Stage::Sending(sending) => sending.body.source().is_some(),
+            Stage::Files(files) => files.sends(),
+            Stage::Paging(_) | Stage::Planning(_) | Stage::Hashing(_) | Stage::Tree(_) => false,
+        }
+    }
+
     fn permit(&mut self) -> Option<&mut Permit> {
         match self {
             Stage::Hashing(hashing) => Some(hashing.permit()),

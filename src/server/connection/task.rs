@@ -3,14 +3,13 @@
 use std::{
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use super::{
     dialect::{Dialect, Step},
     turn::Turn,
 };
-use crate::platform;
 
 /// A bounded piece of work: it opens, reads, hashes or compresses at most about a megabyte, or a few hundred names.
 pub(in crate::server) struct Task {
@@ -29,8 +28,6 @@ pub(in crate::server) struct Outcome {
     pub(super) work: Box<Work>,
     /// What the dialect asks for next; `None` if the task panicked.
     pub(super) step: Option<Step>,
-    /// Processor time that it took.
-    pub(super) spent: Duration,
 }
 
 impl Task {
@@ -38,11 +35,16 @@ impl Task {
         Task { work: Box::new(Work { dialect, turn }), now }
     }
 
+    /// Whether it sends more of files that are open or small, and nothing else that costs as much.
+    pub fn sends_files(&self) -> bool {
+        self.work.dialect.sends_files()
+    }
+
     /// Does the work. May block for as long as the disk does.
     pub fn run(self) -> Outcome {
         let Task { mut work, now } = self;
-        let (step, spent) = guarded(|| work.dialect.run(&mut work.turn, now));
-        Outcome { work, step, spent }
+        let step = guarded(|| work.dialect.run(&mut work.turn, now));
+        Outcome { work, step }
     }
 
     /// Does the part of the work that neither blocks nor takes long: it sends content that is in memory.
@@ -52,19 +54,16 @@ impl Task {
     pub fn run_cached(self) -> Result<Outcome, Task> {
         let Task { mut work, now } = self;
         match guarded(|| work.dialect.run_cached(&mut work.turn)) {
-            (Some(false), _) => Err(Task { work, now }),
-            (has_filled, spent) => Ok(Outcome { work, step: has_filled.map(|_| Step::Again), spent }),
+            Some(false) => Err(Task { work, now }),
+            has_filled => Ok(Outcome { work, step: has_filled.map(|_| Step::Again) }),
         }
     }
 }
 
-/// Does the work; `None` if it panicked, and how much processor time it took. A panic, which is an internal error, ends its connection
-/// and no other, though connections share a thread in some architectures.
-fn guarded<T>(work: impl FnOnce() -> T) -> (Option<T>, Duration) {
-    let begun = platform::thread_time();
-    let result = catch_unwind(AssertUnwindSafe(work)).ok();
-    // Not by the clock: while other threads have the processors, this costs nothing.
-    (result, platform::thread_time().saturating_sub(begun))
+/// Does the work; `None` if it panicked. A panic, which is an internal error, ends its connection and no other, though connections share
+/// a thread in some architectures.
+fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(work)).ok()
 }
 
 impl fmt::Debug for Task {

@@ -16,9 +16,7 @@ use crate::{
         message::{Form, Get, List, Stat, Tree},
         outgoing::Outgoing,
     },
-    server::{
-        Arch, Event, Limits, door::Door, identity::TlsSetup, limits::TURN, share::LONGEST, shared::Terms,
-    },
+    server::{Arch, Event, Limits, door::Door, identity::TlsSetup, limits::TURN, shared::Terms},
     storage::root::{Policy, Root},
 };
 
@@ -514,40 +512,30 @@ fn little_is_read_after_the_end() {
     assert!(read >= 64 * 1024, "a client that has sent a little ahead still reads the error");
 }
 
-/// An archive is made in as many parts as it takes, and while files are sent fast there are rests between them.
+/// An archive is made in as many tasks as it takes.
 #[test]
-fn costly_work_rests_while_files_are_sent_fast() {
+fn an_archive_is_several_tasks() {
     let bench = bench(None);
-    let input = requests(&["tree"]);
-    for fast in [false, true] {
-        let mut connection = bench.connect();
-        let mut now = bench.start + Duration::from_secs(1);
-        connection.received(now, &input);
-        let (mut rests, mut written) = (0, 0);
-        loop {
-            if fast {
-                bench.shared.share.sent(crate::server::ConnectionId(u64::MAX), Duration::from_secs(1), now);
+    let mut connection = bench.connect();
+    connection.received(bench.start, &requests(&["tree"]));
+    let (mut tasks, mut written) = (0, 0);
+    loop {
+        match connection.next(bench.start) {
+            Want::Write => {
+                let count = connection.output().len();
+                written += count;
+                connection.wrote(bench.start, count);
             }
-            match connection.next(now) {
-                Want::Write => {
-                    let count = connection.output().len();
-                    written += count;
-                    connection.wrote(now, count);
-                }
-                Want::Run(task) => connection.done(task.run(), now),
-                Want::Pause => {
-                    rests += 1;
-                    let until = connection.deadline().unwrap();
-                    assert!(until > now && until <= now + LONGEST, "a rest ends");
-                    now = until;
-                }
-                Want::Read => connection.received(now, &[]),
-                Want::Close => break,
+            Want::Run(task) => {
+                tasks += 1;
+                connection.done(task.run(), bench.start);
             }
+            Want::Read => connection.received(bench.start, &[]),
+            Want::Close => break,
+            want => panic!("{want:?}"),
         }
-        assert!(written > 1000, "it is answered all the same");
-        assert_eq!(rests > 0, fast, "{rests} rests");
     }
+    assert!(written > 1000 && tasks > 1, "{written} bytes in {tasks} tasks");
 }
 
 #[test]

@@ -35,12 +35,6 @@ pub(super) struct Turn {
     ended: Vec<Running>,
     /// Content bytes in `out`.
     content: u64,
-    /// Bytes of files, as they are, in `out`.
-    file: usize,
-    /// How many were put there since [`Turn::take_copied`].
-    copied: usize,
-    /// What was told since [`Turn::take_told`].
-    told: u32,
     /// Bytes taken by the peer since it was slow last; see [`Turn::size`].
     brisk: usize,
     /// Length of the turn in `out`.
@@ -73,9 +67,6 @@ impl Turn {
             running: None,
             ended: Vec::new(),
             content: 0,
-            file: 0,
-            copied: 0,
-            told: 0,
             brisk: 0,
             length: 0,
             offered: None,
@@ -133,7 +124,6 @@ impl Turn {
     /// Records that this client is refused because there is no place for it.
     pub fn refuse(&mut self) {
         self.entry.refuse();
-        self.told += 1;
         self.shared.refuse(self.entry.peer);
     }
 
@@ -141,7 +131,7 @@ impl Turn {
     pub fn request(&mut self, what: &'static str, path: &SafeText) {
         self.asked = true;
         let Entry { id, peer, .. } = *self.entry;
-        self.tell(&Event::Request { id, peer, what, path: path.clone() });
+        self.shared.emit(&Event::Request { id, peer, what, path: path.clone() });
     }
 
     /// The client makes a transfer, with one request or several.
@@ -192,32 +182,6 @@ impl Turn {
         self.content > 0
     }
 
-    /// Bytes of a file were put into `out` as they are.
-    pub fn file(&mut self, bytes: usize) {
-        self.file += bytes;
-        self.copied += bytes;
-    }
-
-    /// Whether what is in `out` is for sending a file that is worth mentioning.
-    pub fn sends_file(&self) -> bool {
-        self.file >= LEAST_TURN / 2
-    }
-
-    /// Bytes that were copied from files since this was asked last.
-    pub fn take_copied(&mut self) -> usize {
-        std::mem::take(&mut self.copied)
-    }
-
-    fn tell(&mut self, event: &Event) {
-        self.told += 1;
-        self.shared.emit(event);
-    }
-
-    /// How much was told of since this was asked last.
-    pub fn take_told(&mut self) -> u32 {
-        std::mem::take(&mut self.told)
-    }
-
     /// How far an answer is that has no content.
     pub fn position(&self, position: u64, total: u64) {
         self.entry.set_progress(position, total);
@@ -238,7 +202,7 @@ impl Turn {
         self.running = None;
         self.entry.clear_progress();
         let Entry { id, peer, .. } = *self.entry;
-        self.tell(&Event::Failed { id, peer, path: path.clone(), reason: SafeText::new(reason) });
+        self.shared.emit(&Event::Failed { id, peer, path: path.clone(), reason: SafeText::new(reason) });
     }
 
     /// One of many files is not sent, or not to its end.
@@ -246,14 +210,14 @@ impl Turn {
         let Entry { id, peer, .. } = *self.entry;
         let path = SafeText::new(failure.path.as_deref().unwrap_or_default());
         let reason = SafeText::new(&failure.message);
-        self.tell(&Event::Failed { id, peer, path, reason });
+        self.shared.emit(&Event::Failed { id, peer, path, reason });
     }
 
     /// A folder is sent without some of its entries.
     pub fn incomplete(&mut self, path: &SafeText, missing: &Missing) {
         if !missing.is_none() {
             let Entry { id, peer, .. } = *self.entry;
-            self.tell(&Event::Incomplete { id, peer, path: path.clone(), missing: missing.clone() });
+            self.shared.emit(&Event::Incomplete { id, peer, path: path.clone(), missing: missing.clone() });
         }
     }
 
@@ -266,7 +230,6 @@ impl Turn {
         self.entry.add_sent(content);
         self.shared.add_sent(content);
         if self.out.is_empty() {
-            self.file = 0;
             self.taken(now);
         }
         self.settle(now);
@@ -284,7 +247,7 @@ impl Turn {
                 if !part {
                     self.shared.add_served();
                 }
-                self.tell(&Event::Sent { id, peer, path, bytes, seconds, part });
+                self.shared.emit(&Event::Sent { id, peer, path, bytes, seconds, part });
             }
         }
     }

@@ -93,6 +93,11 @@ impl V1 {
         self.answer.as_ref().is_some_and(Answer::is_preparing)
     }
 
+    /// Whether files are being sent.
+    pub fn sends_files(&self) -> bool {
+        self.answer.as_ref().is_some_and(Answer::sends_files)
+    }
+
     /// How the client has ended its side, if that is read already.
     pub fn ending(&self) -> Ending {
         if !self.ended {

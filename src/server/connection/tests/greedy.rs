@@ -9,11 +9,7 @@ use crate::{
         error::Code,
         message::{Form, Get, List},
     },
-    server::{
-        Event, Limits,
-        connection::{Connection, Want},
-        limits::LINGER,
-    },
+    server::{Event, Limits, connection::Want, limits::LINGER},
 };
 
 fn list(path: &str) -> Request {
@@ -196,29 +192,4 @@ fn a_reader_that_takes_nothing_is_left_also_after_its_goodbye() {
     drop(connection);
     assert_eq!(count(&bench, |event| matches!(event, Event::Sent { .. })), 0);
     assert_eq!(count(&bench, |event| matches!(event, Event::Failed { .. })), 1);
-}
-
-/// A file of one byte in front of costly requests makes them no part of sending it.
-#[test]
-fn tiny_files_are_work_to_rest_from() {
-    let bench = bench(None);
-    let rests = |request: Request, times: usize| {
-        let mut connection: Connection = bench.connect();
-        let now = bench.start + Duration::from_secs(1);
-        connection.received(now, asking(&vec![request; times]).outgoing());
-        let mut rests = 0;
-        loop {
-            bench.shared.share.sent(crate::server::ConnectionId(u64::MAX), Duration::from_secs(1), now);
-            match connection.next(now) {
-                Want::Write => connection.wrote(now, connection.output().len()),
-                Want::Run(task) => connection.done(task.run(), now),
-                // On a clock that stands still the first rest has no end.
-                Want::Pause => break rests += 1,
-                Want::Read | Want::Close => break,
-            }
-        }
-        rests
-    };
-    assert_eq!(rests(Request::Get(get("small")), 2000), 1);
-    assert_eq!(rests(Request::Get(get("large")), 3), 0, "which sending a file is not");
 }

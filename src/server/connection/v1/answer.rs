@@ -38,6 +38,11 @@ impl Answer {
     pub(super) fn is_preparing(&self) -> bool {
         self.stage.is_preparing()
     }
+
+    /// Whether files are being sent; see [`Stage::sends_files`].
+    pub(super) fn sends_files(&self) -> bool {
+        self.stage.sends_files()
+    }
 }
 
 impl V1 {
