@@ -126,7 +126,6 @@ impl From<StartError> for Problem {
                 Exit::Usage,
                 "add --plain and --public, listen on a loopback address without a token, or leave out --classic",
             ),
-            StartError::Memory => (Exit::Failed, "raise that limit: 512 MiB are enough"),
             StartError::System(_) => (Exit::Failed, "close some programs and try again"),
         };
         let sentence = text::without_number(&error.to_string());

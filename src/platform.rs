@@ -1,7 +1,6 @@
 //! The calls that only Linux has; a port to another system is this module.
 
 mod accept_queue;
-mod memory;
 #[cfg(feature = "cli")]
 mod output;
 mod rename;
@@ -17,7 +16,6 @@ use std::{
 };
 
 pub(crate) use accept_queue::waiting_peers;
-pub(crate) use memory::{MemoryLeft, memory_left};
 #[cfg(feature = "cli")]
 pub use output::lost_output;
 #[cfg(feature = "cli")]

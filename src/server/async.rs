@@ -14,7 +14,7 @@ use std::{
     io,
     net::TcpListener as StdListener,
     num::NonZero,
-    sync::{Arc, mpsc},
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
@@ -32,7 +32,6 @@ use super::{
     accept::Backoff,
     connection::{Connection, Task, Want},
     limits::{LONGEST_PAUSE, READ},
-    memory,
     shared::Shared,
     workers::Workers,
 };
@@ -41,9 +40,6 @@ use crate::platform;
 /// For how long a task takes turns before it gives way although it could go on. Giving way after each costs half as
 /// much again, because the task and its buffers move from core to core.
 const BUSY: Duration = Duration::from_millis(1);
-
-/// How long a thread takes to begin, at the most.
-const BEGINNING: Duration = Duration::from_secs(1);
 
 /// Makes the loop, with a runtime of its own.
 pub(super) fn prepare(
@@ -56,25 +52,12 @@ pub(super) fn prepare(
     Ok(move || runtime.block_on(accept(shared, listener, workers)))
 }
 
-/// A runtime with a worker thread for each core; where address space is limited, for each for which there is a heap.
+/// A runtime with a thread for each processor.
 fn runtime() -> io::Result<Runtime> {
-    // One is for the thread that accepts.
-    let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    let workers = memory::threads_with_heaps(cores + 1).saturating_sub(1);
-    if workers == 0 {
-        return Err(io::ErrorKind::OutOfMemory.into());
-    }
-    platform::check_threads(workers + 1)?;
-    let (runs, has_begun) = mpsc::channel();
-    let tell = move || {
-        let _ = runs.send(());
-    };
-    let mut builder = Builder::new_multi_thread();
-    builder.enable_all().thread_name("async").worker_threads(workers).on_thread_start(tell);
-    let runtime = builder.build()?;
-    // They have their heaps before there are connections that could take the room.
-    (0..workers).all(|_| has_begun.recv_timeout(BEGINNING).is_ok());
-    Ok(runtime)
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    // The runtime panics where the system gives it no threads.
+    platform::check_threads(threads + 1)?;
+    Builder::new_multi_thread().enable_all().thread_name("async").worker_threads(threads).build()
 }
 
 async fn accept(shared: Arc<Shared>, listener: StdListener, workers: Arc<Workers>) -> io::Result<()> {
@@ -84,7 +67,7 @@ async fn accept(shared: Arc<Shared>, listener: StdListener, workers: Arc<Workers
     while shared.accepting() {
         let accepted = listener.accept().await.and_then(|(stream, peer)| {
             let stream = Arc::new(stream);
-            let connection = shared.admit(&stream, peer)?;
+            let connection = shared.admit(&stream, peer);
             Ok(connection.map(|connection| serve(connection, stream, Arc::clone(&workers))))
         });
         match accepted {

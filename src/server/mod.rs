@@ -39,7 +39,6 @@ mod limits;
 mod listen;
 mod local_users;
 mod lru;
-mod memory;
 mod origin;
 mod registry;
 mod select;
@@ -56,7 +55,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
     ops::Range,
     path::PathBuf,
-    sync::{Arc, mpsc},
+    sync::Arc,
     thread::{self, JoinHandle},
 };
 
@@ -211,9 +210,6 @@ pub enum StartError {
         /// The address.
         address: SocketAddr,
     },
-    /// The system limits address space so much that the threads of the server would have no heaps.
-    #[error("cannot start the server: it may take too little address space (ulimit -v)")]
-    Memory,
     /// The system gives no thread or poller.
     #[error("cannot start the server: {0}")]
     System(std::io::Error),
@@ -283,10 +279,7 @@ pub fn start(config: Config, sink: Sink) -> Result<Server, StartError> {
     let address = address(first);
     let terms = Terms { root, arch, classic, limits, tls, door: Door::new(token) };
     let shared = Arc::new(Shared::new(terms, sink, own, local));
-    let run = prepare(arch, &shared, listener).map_err(|error| match error.kind() {
-        io::ErrorKind::OutOfMemory => StartError::Memory,
-        _ => StartError::System(error),
-    })?;
+    let run = prepare(arch, &shared, listener).map_err(StartError::System)?;
     let event =
         Event::Listening { address: address.clone(), others: others.clone(), port: local.port(), arch };
     shared.emit(&event);
@@ -306,24 +299,17 @@ pub fn start(config: Config, sink: Sink) -> Result<Server, StartError> {
         ));
     }
     let ending = Ending(Arc::clone(&shared));
-    let (runs, has_begun) = memory::is_limited().then(mpsc::channel).unzip();
     let thread = thread::Builder::new()
         .name("server".into())
         .spawn(move || {
             let _ending = ending;
-            runs.map(|runs| runs.send(()));
             run()
         })
         .map_err(StartError::System)?;
-    // It has its heap before there are connections that could take the room.
-    has_begun.map(|has_begun| has_begun.recv());
     Ok(Server { handle: Handle { shared }, address, others, thread: Some(thread) })
 }
 
 fn prepare(arch: Arch, shared: &Arc<Shared>, listener: TcpListener) -> io::Result<Loop> {
-    if memory::threads_with_heaps(1) < 1 {
-        return Err(io::ErrorKind::OutOfMemory.into());
-    }
     let shared = Arc::clone(shared);
     Ok(match arch {
         Arch::Single => Box::new(single::prepare(shared, listener)?),

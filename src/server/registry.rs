@@ -45,24 +45,20 @@ struct Live {
 impl Registry {
     /// Enters a connection that has not authenticated. If all places are taken, it replaces another one that has not authenticated,
     /// chosen at random among those whose networks have more of them than its own; if a network of its address has as many of them
-    /// as it may, one of that network. `None` if there is no such connection. `is_short`: there is no memory for a further
-    /// connection, so it has to replace one.
+    /// as it may, one of that network. `None` if there is no such connection.
     pub fn enter(
         &self,
         socket: Weak<Socket>,
         peer: SocketAddr,
         limits: &Limits,
-        is_short: bool,
         now: Instant,
     ) -> Option<Arc<Entry>> {
         let mut live = lock(&self.live);
         let network = live.unauthenticated.full_network(peer.ip(), limits.max_per_address);
         let places = limits.max_connections.saturating_add(UNAUTHENTICATED);
-        let is_full = is_short || live.unauthenticated.len() + live.authenticated.len() >= places;
+        let is_full = live.unauthenticated.len() + live.authenticated.len() >= places;
         if is_full || network.is_some() {
-            let random = live.random_unauthenticated(peer.ip(), network);
-            let may_replace_served = is_short && network.is_none();
-            let entry = random.or_else(|| live.waiting(peer.ip()).filter(|_| may_replace_served))?;
+            let entry = live.random_unauthenticated(peer.ip(), network)?;
             live.make_way(&entry)?;
         }
         live.unauthenticated.add(peer.ip());

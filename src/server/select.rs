@@ -174,7 +174,7 @@ impl Loop {
         let interest = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(&mut stream, Token(key), interest)?;
         let stream = Arc::new(stream);
-        if let Some(connection) = self.shared.admit(&stream, peer)? {
+        if let Some(connection) = self.shared.admit(&stream, peer) {
             let client = Client {
                 connection,
                 stream,

@@ -1,7 +1,6 @@
 //! What all connections of a server have in common: the root, the limits, the registry, the phase.
 
 use std::{
-    io,
     net::{Shutdown, SocketAddr, TcpListener},
     ops::{Deref, Range},
     os::fd::AsFd,
@@ -21,7 +20,6 @@ use super::{
     identity::TlsSetup,
     indexes::ArchiveIndexes,
     limits::{DRAIN_INTERVAL, MAX_PLANS},
-    memory,
     registry::{Registry, Socket, lock},
     slots::Slots,
     waiting::Waiting,
@@ -167,18 +165,12 @@ impl Shared {
 
     /// Makes a connection of a socket that was just accepted; `None` if it is to be closed at once because
     /// too many come from its network, or all places are taken and no connection makes way.
-    ///
-    /// # Errors
-    /// There is no memory for one more, if those that are there take as much as they may.
     pub fn admit<S: AsFd + Send + Sync + 'static>(
         self: &Arc<Self>,
         socket: &Arc<S>,
         peer: SocketAddr,
-    ) -> io::Result<Option<Connection>> {
+    ) -> Option<Connection> {
         let now = Instant::now();
-        // Who comes alone is served from what the others have left.
-        let connections = self.registry.len() as u64 + 1;
-        let is_short = connections > 1 && !memory::is_enough_for(connections, self.arch);
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         // Answers are written whole; waiting for more bytes to send would only delay them.
         let _ = socket2::SockRef::from(&**socket).set_tcp_nodelay(true);
@@ -186,13 +178,12 @@ impl Shared {
         // to megabytes, for a thousand of them to gigabytes, read and hashed long before they are wanted.
         let _ = socket2::SockRef::from(&**socket).set_tcp_notsent_lowat(NOT_SENT);
         let weak: Weak<S> = Arc::downgrade(socket);
-        let entry = self.registry.enter(weak as Weak<Socket>, peer, &self.limits, is_short, now);
+        let entry = self.registry.enter(weak as Weak<Socket>, peer, &self.limits, now);
         match &entry {
-            None if is_short => return Err(io::ErrorKind::OutOfMemory.into()),
             Some(entry) => self.emit(&Event::Connected { id: entry.id, peer }),
             None => self.refuse(peer),
         }
-        Ok(entry.map(|entry| Connection::new(Arc::clone(self), entry, now)))
+        entry.map(|entry| Connection::new(Arc::clone(self), entry, now))
     }
 
     /// Counts and reports a client that is not served because there are too many.

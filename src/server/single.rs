@@ -87,7 +87,7 @@ impl Loop {
             accepted => accepted?,
         };
         let stream = Arc::new(stream);
-        let connection = self.shared.admit(&stream, peer)?;
+        let connection = self.shared.admit(&stream, peer);
         self.new.extend(connection.map(|connection| (connection, stream)));
         Ok(())
     }

@@ -12,7 +12,7 @@
 use std::{
     io,
     net::TcpListener,
-    sync::{Arc, mpsc},
+    sync::Arc,
     thread,
     time::Duration,
 };
@@ -22,7 +22,6 @@ use super::{
     blocking::{Step, step},
     connection::{Outcome, Task},
     gate::Gate,
-    memory,
     origin::Origin,
     shared::{Phase, Shared},
 };
@@ -44,19 +43,15 @@ pub(super) fn prepare(
         while shared.accepting() {
             let accepted = listener.accept().and_then(|(stream, peer)| {
                 let stream = Arc::new(stream);
-                let Some(mut connection) = shared.admit(&stream, peer)? else { return Ok(()) };
+                let Some(mut connection) = shared.admit(&stream, peer) else { return Ok(()) };
                 let (origin, gate) = (connection.origin(), Arc::clone(&gate));
-                let (runs, has_begun) = memory::is_limited().then(mpsc::channel).unzip();
                 let serve = move || {
-                    runs.map(|runs| runs.send(()));
                     while step(&mut connection, &stream, PATIENCE, |task| run(task, origin, &gate))
                         != Step::Over
                     {}
                 };
                 // If there is no thread to be had, the closure is dropped and the connection with it.
                 thread::Builder::new().name("connection".into()).stack_size(STACK).spawn(serve)?;
-                // Its heap is there now, so that what is left for the next one can be told.
-                has_begun.map(|has_begun| has_begun.recv());
                 Ok(())
             });
             match accepted {

@@ -13,7 +13,6 @@ mod killed;
 mod memory;
 mod odd_file_systems;
 mod origins;
-mod out_of_memory;
 mod out_of_threads;
 mod private;
 mod pty;

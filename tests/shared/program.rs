@@ -154,24 +154,6 @@ impl Running {
         (kib("VmHWM:") - kib("RssFile:")) * 1024
     }
 
-    /// Its address space, in bytes.
-    pub fn address_space(&mut self) -> u64 {
-        self.pages(0)
-    }
-
-    /// Its data and stack, in bytes.
-    pub fn data(&mut self) -> u64 {
-        self.pages(5)
-    }
-
-    /// A field of `statm`, in bytes.
-    fn pages(&mut self, field: usize) -> u64 {
-        let pages = std::fs::read_to_string(format!("/proc/{}/statm", self.child().id())).expect("it runs");
-        let pages: u64 =
-            pages.split_whitespace().nth(field).and_then(|pages| pages.parse().ok()).expect("a number");
-        pages * rustix::param::page_size() as u64
-    }
-
     /// The process id.
     pub fn id(&self) -> u32 {
         self.child.as_ref().expect("it runs").id()

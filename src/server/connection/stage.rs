@@ -3,14 +3,14 @@
 use super::{
     files::Files,
     hashing::Hashing,
-    reply::{Archive, Reply, busy, failure, out_of_memory},
+    reply::{Archive, Reply, busy, failure},
     sending::Sending,
     tree::Listing,
     turn::Turn,
 };
 use crate::{
     protocol::{error::Code, message::Failure},
-    server::{memory::is_enough_for_a_list, slots::Permit},
+    server::slots::Permit,
     storage::page::{Page, Paging},
     text::SafeText,
 };
@@ -143,9 +143,6 @@ impl Stage {
     /// A slice of reading names, of planning, of walking, of hashing, or of making an archive up to where its range begins. Where it is
     /// the content itself that takes work, the next [`Stage::fill`] is the slice.
     pub fn work(self, path: &SafeText, turn: &mut Turn) -> Result<Worked, Failure> {
-        if matches!(self, Stage::Planning(_) | Stage::Tree(_)) && !is_enough_for_a_list() {
-            return Err(out_of_memory(path));
-        }
         Ok(Worked::On(match self {
             Stage::Paging(page) => match page.step().map_err(|error| error.failure())? {
                 Paging::More(page) => Stage::Paging(page),

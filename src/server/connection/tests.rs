@@ -68,7 +68,7 @@ impl Bench {
     pub(super) fn connect(&self) -> Connection {
         let weak = Arc::downgrade(&self.socket);
         let peer = ([127, 0, 0, 1], 1).into();
-        let entry = self.shared.registry.enter(weak, peer, &self.shared.limits, false, self.start).unwrap();
+        let entry = self.shared.registry.enter(weak, peer, &self.shared.limits, self.start).unwrap();
         Connection::new(Arc::clone(&self.shared), entry, self.start)
     }
 }

@@ -12,7 +12,7 @@ fn a_peer_that_has_reset_is_seen_without_reading() {
     let weak: Weak<std::net::TcpStream> = Arc::downgrade(&socket);
     let registry = Registry::default();
     let entry =
-        registry.enter(weak as Weak<Socket>, peer, &Limits::default(), false, Instant::now()).unwrap();
+        registry.enter(weak as Weak<Socket>, peer, &Limits::default(), Instant::now()).unwrap();
     assert!(entry.failure().is_none());
     socket2::SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
     drop(client);
@@ -41,14 +41,14 @@ impl Door {
         Door { socket, registry: Registry::default(), limits }
     }
 
-    fn from(&self, peer: impl Into<IpAddr>, is_short: bool) -> Option<Arc<Entry>> {
+    fn from(&self, peer: impl Into<IpAddr>) -> Option<Arc<Entry>> {
         let weak: Weak<TcpListener> = Arc::downgrade(&self.socket);
         let peer = (peer.into(), 1).into();
-        self.registry.enter(weak as Weak<Socket>, peer, &self.limits, is_short, Instant::now())
+        self.registry.enter(weak as Weak<Socket>, peer, &self.limits, Instant::now())
     }
 
     fn enter(&self, from: u8) -> Option<Arc<Entry>> {
-        self.from([192, 0, 2, from], false)
+        self.from([192, 0, 2, from])
     }
 
     /// A connection that is served.
@@ -88,7 +88,7 @@ fn an_address_has_a_share_and_no_more() {
     assert!(!door.serves(1));
     // Addresses of IPv6 are counted by networks.
     let ip = |text: &str| -> IpAddr { text.parse().unwrap() };
-    let serves = |text| door.from(ip(text), false).is_some_and(|entry| door.authenticate(&entry));
+    let serves = |text| door.from(ip(text)).is_some_and(|entry| door.authenticate(&entry));
     assert!(serves("2001:db8::1") && serves("2001:db8::2") && !serves("2001:db8::3"));
     assert!(serves("2001:db8:0:1::1") && serves("2001:db8:0:1::2") && !serves("2001:db8:0:2::1"));
     assert!(serves("2001:db8:0:100::1") && serves("2001:db8:0:200::1") && !serves("2001:db8:0:300::1"));
@@ -116,7 +116,7 @@ fn unauthenticated_connections_of_an_address_are_limited() {
 fn strangers_hold_no_share_of_a_network_against_a_client() {
     let mut door = Door::with_places(256);
     door.limits.max_per_address = 4;
-    let enter = |network: u16| door.from([0x2001, 0xdb8, 0, network, 0, 0, 0, 1], false).unwrap();
+    let enter = |network: u16| door.from([0x2001, 0xdb8, 0, network, 0, 0, 0, 1]).unwrap();
     let mut strangers: Vec<_> =
         [0, 0, 0, 0, 1, 1, 1, 1, 0x100, 0x100, 0x200, 0x200].map(|network| (network, enter(network))).into();
     for (network, full) in [(0, 0xffff), (2, 0xff00), (0x300, 0)] {
@@ -185,18 +185,18 @@ fn a_network_that_has_many_takes_nothing_from_one_that_has_few() {
     let many: Vec<_> = (0..36 + UNAUTHENTICATED as u16 - 3)
         .map(|number| {
             let network = [0x2001, 0xdb8, 0, number, 0, 0, 0, 1];
-            door.from(network, false).unwrap()
+            door.from(network).unwrap()
         })
         .collect();
     let same = many[5].peer.ip();
-    assert!(door.from(same, false).is_none(), "nobody makes way for itself");
+    assert!(door.from(same).is_none(), "nobody makes way for itself");
     for number in 0..20 {
         let household = [0x2001, 0xdb8, 0, 0x100 + 0x100 * number, 0, 0, 0, 1];
-        assert!(door.from(household, false).is_some(), "for another household of the site");
+        assert!(door.from(household).is_some(), "for another household of the site");
     }
     assert!(made_way(&few) == 0 && made_way(&many) > 0);
     // This one has fewer than each of them, and takes the place of any.
-    assert!(door.from([0x2001, 0xdb8, 1, 0, 0, 0, 0, 1], false).is_some(), "for another site");
+    assert!(door.from([0x2001, 0xdb8, 1, 0, 0, 0, 0, 1]).is_some(), "for another site");
 }
 
 #[test]
@@ -271,15 +271,4 @@ fn the_registry_keeps_no_socket_open() {
     drop(door.socket);
     entry.disconnect();
     assert!(entry.is_disconnected());
-}
-
-#[test]
-fn where_memory_is_short_one_comes_for_another_or_not_at_all() {
-    let door = Door::with_places(100);
-    let silent: Vec<_> = (0..2).map(|_| door.enter(1).unwrap()).collect();
-    let enter = |from: u8| door.from([192, 0, 2, from], true);
-    assert!(enter(1).is_none(), "nobody makes way for itself");
-    assert!(enter(2).is_some() && made_way(&silent) == 1);
-    let served: Vec<_> = (0..3).map(|_| door.serve(3)).collect();
-    assert!(enter(4).is_some() && made_way(&served) == 0, "one that is not served goes first");
 }
