@@ -12,14 +12,12 @@ pub(super) struct FairQueue<T> {
     items: HashMap<Origin, VecDeque<T>>,
     /// Running items; no origin without any.
     running: HashMap<Origin, usize>,
-    /// Items of one origin that may run at the same time.
-    max_of_origin: usize,
 }
 
 impl<T> FairQueue<T> {
-    /// An empty queue. At most `max_of_origin` items of one origin run at the same time.
-    pub fn new(max_of_origin: usize) -> FairQueue<T> {
-        FairQueue { turns: VecDeque::new(), items: HashMap::new(), running: HashMap::new(), max_of_origin }
+    /// An empty queue.
+    pub fn new() -> FairQueue<T> {
+        FairQueue { turns: VecDeque::new(), items: HashMap::new(), running: HashMap::new() }
     }
 
     /// Adds an item after those of the same origin.
@@ -31,10 +29,10 @@ impl<T> FairQueue<T> {
         items.push_back(item);
     }
 
-    /// Takes the oldest item of the next origin of which another one may run; its next turn comes after those of all other origins. The
-    /// item runs until [`FairQueue::end`].
-    pub fn take(&mut self) -> Option<(Origin, T)> {
-        let index = self.turns.iter().position(|origin| self.may_run(*origin))?;
+    /// Takes the oldest item of the next origin of which fewer than `max_of_origin` run; its next turn comes after those of all other
+    /// origins. The item runs until [`FairQueue::end`].
+    pub fn take(&mut self, max_of_origin: usize) -> Option<(Origin, T)> {
+        let index = self.turns.iter().position(|origin| self.running(*origin) < max_of_origin)?;
         let origin = self.turns.remove(index)?;
         let items = self.items.get_mut(&origin)?;
         let item = items.pop_front()?;
@@ -58,8 +56,8 @@ impl<T> FairQueue<T> {
     }
 
     /// Whether [`FairQueue::take`] would give an item.
-    pub fn has_next(&self) -> bool {
-        self.turns.iter().any(|origin| self.may_run(*origin))
+    pub fn has_next(&self, max_of_origin: usize) -> bool {
+        self.turns.iter().any(|origin| self.running(*origin) < max_of_origin)
     }
 
     /// Removes all items that were not taken.
@@ -69,13 +67,17 @@ impl<T> FairQueue<T> {
     }
 
     /// Items that were not taken.
-    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.items.values().map(VecDeque::len).sum()
     }
 
-    fn may_run(&self, origin: Origin) -> bool {
-        self.running.get(&origin).is_none_or(|count| *count < self.max_of_origin)
+    /// Whether all items were taken.
+    pub fn is_empty(&self) -> bool {
+        self.turns.is_empty()
+    }
+
+    fn running(&self, origin: Origin) -> usize {
+        self.running.get(&origin).copied().unwrap_or(0)
     }
 }
 
@@ -91,35 +93,35 @@ mod tests {
 
     #[test]
     fn origins_take_turns() {
-        let mut queue = FairQueue::new(9);
+        let mut queue = FairQueue::new();
         for item in [10, 11, 12] {
             queue.push(origin(1), item);
         }
         queue.push(origin(2), 20);
         queue.push(origin(2), 21);
-        let taken: Vec<_> = std::iter::from_fn(|| queue.take()).map(|(_, item)| item).collect();
+        let taken: Vec<_> = std::iter::from_fn(|| queue.take(9)).map(|(_, item)| item).collect();
         assert_eq!(taken, [10, 20, 11, 21, 12]);
         assert!(queue.turns.is_empty() && queue.items.is_empty());
     }
 
     #[test]
     fn an_origin_that_may_not_run_another_item_keeps_its_turn() {
-        let mut queue = FairQueue::new(1);
+        let mut queue = FairQueue::new();
         for item in [10, 11, 12] {
             queue.push(origin(1), item);
         }
         queue.push(origin(2), 20);
-        assert_eq!(queue.take(), Some((origin(1), 10)));
-        assert_eq!(queue.take(), Some((origin(2), 20)));
-        assert!(!queue.has_next() && queue.take().is_none());
+        assert_eq!(queue.take(1), Some((origin(1), 10)));
+        assert_eq!(queue.take(1), Some((origin(2), 20)));
+        assert!(!queue.has_next(1) && queue.take(1).is_none());
         queue.push(origin(3), 30);
         queue.end(origin(1));
-        assert_eq!(queue.take(), Some((origin(1), 11)));
-        assert_eq!(queue.take(), Some((origin(3), 30)));
+        assert_eq!(queue.take(1), Some((origin(1), 11)));
+        assert_eq!(queue.take(1), Some((origin(3), 30)));
         for last in [1, 2, 3] {
             queue.end(origin(last));
         }
         assert!(queue.running.is_empty(), "no origin is remembered");
-        assert_eq!(queue.take(), Some((origin(1), 12)));
+        assert_eq!(queue.take(1), Some((origin(1), 12)));
     }
 }

@@ -1,7 +1,7 @@
 //! A gate for work of many threads: as many of them work at the same time as there are processors, and origins take turns.
 //!
-//! If none has ended for [`STALL`], the disk holds up all that work, and there is another place, up to [`MAX_PLACES`]. One origin may have
-//! [`MAX_OF_ORIGIN`] places: if all of those hang, the places that are left serve the others.
+//! One origin has half of the places at most. If none has begun or ended for [`STALL`], the disk holds up all that work, and there is another
+//! place for any origin, up to [`MAX_PLACES`] in all and [`MAX_OF_ORIGIN`] of one origin.
 
 use std::{
     num::NonZero,
@@ -17,7 +17,7 @@ use super::{fair_queue::FairQueue, origin::Origin, registry::lock};
 
 /// Places at most.
 const MAX_PLACES: usize = 64;
-/// Places of one origin at most.
+/// Places of one origin at most, while work hangs.
 const MAX_OF_ORIGIN: usize = MAX_PLACES / 4;
 /// Without ended work for this long, waiting threads get another place.
 const STALL: Duration = Duration::from_millis(100);
@@ -58,7 +58,7 @@ impl Gate {
     }
 
     fn with(places: usize, stall: Duration) -> Gate {
-        let waiting = FairQueue::new(MAX_OF_ORIGIN);
+        let waiting = FairQueue::new();
         Gate { state: Mutex::new(State { waiting, working: 0, changed: Instant::now() }), places, stall }
     }
 
@@ -72,31 +72,33 @@ impl Gate {
         let waiter = Arc::new(Waiter { thread: thread::current(), has_place: AtomicBool::new(false) });
         let mut state = lock(&self.state);
         state.waiting.push(origin, Arc::clone(&waiter));
-        state.fill(self.places);
+        self.fill(&mut state);
         drop(state);
         while !waiter.has_place.load(Ordering::Acquire) {
             thread::park_timeout(self.stall);
             let mut state = lock(&self.state);
-            if state.changed.elapsed() >= self.stall {
-                let places = (state.working + 1).min(MAX_PLACES);
-                state.fill(places);
+            if state.changed.elapsed() >= self.stall && state.working < MAX_PLACES {
+                state.add(MAX_OF_ORIGIN);
             }
         }
         Place { gate: self, origin }
     }
+
+    /// Gives the free places to waiting threads.
+    fn fill(&self, state: &mut State) {
+        while state.working < self.places && state.add(self.places.div_ceil(2)) {}
+    }
 }
 
 impl State {
-    /// Gives places to waiting threads, up to so many in all.
-    fn fill(&mut self, places: usize) {
-        while self.working < places
-            && let Some((_, waiter)) = self.waiting.take()
-        {
-            self.working += 1;
-            self.changed = Instant::now();
-            waiter.has_place.store(true, Ordering::Release);
-            waiter.thread.unpark();
-        }
+    /// Gives a place to the next waiting thread of an origin that has fewer than `max_of_origin`. Returns whether there is one.
+    fn add(&mut self, max_of_origin: usize) -> bool {
+        let Some((_, waiter)) = self.waiting.take(max_of_origin) else { return false };
+        self.working += 1;
+        self.changed = Instant::now();
+        waiter.has_place.store(true, Ordering::Release);
+        waiter.thread.unpark();
+        true
     }
 }
 
@@ -106,7 +108,7 @@ impl Drop for Place<'_> {
         state.working -= 1;
         state.changed = Instant::now();
         state.waiting.end(self.origin);
-        state.fill(self.gate.places);
+        self.gate.fill(&mut state);
     }
 }
 
@@ -142,7 +144,10 @@ mod tests {
         let has_place = hold(&gate, origin(1), 2 * MAX_OF_ORIGIN, &lock_of_all);
         gate.pass(origin(2), || {});
         assert_eq!(has_place.iter().take(MAX_OF_ORIGIN).count(), MAX_OF_ORIGIN);
-        assert!(!lock(&gate.state).waiting.has_next(), "an origin has a quarter of the places at most");
+        assert!(
+            !lock(&gate.state).waiting.has_next(MAX_OF_ORIGIN),
+            "an origin has a quarter of the places at most"
+        );
         drop(closed);
         assert_eq!(has_place.iter().count(), MAX_OF_ORIGIN);
         assert_eq!(lock(&gate.state).working, 0);

@@ -15,7 +15,7 @@
 //! it stays so, in our books, until the socket itself says that it would block.
 
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::BTreeSet,
     io::{self, Read, Write},
     net::TcpListener as StdListener,
     sync::{Arc, Mutex},
@@ -32,6 +32,7 @@ use super::{
     ConnectionId,
     accept::Backoff,
     connection::{Connection, Outcome, Task, Want},
+    fair_queue::FairQueue,
     limits::READ,
     registry::lock,
     shared::Shared,
@@ -75,8 +76,8 @@ struct Loop {
     /// When to accept again without being told to: after a failure, and when more of them wait.
     retry: Option<Instant>,
     clients: Slab<Client>,
-    /// Those who can go on.
-    queue: VecDeque<usize>,
+    /// Connections that can continue; origins take turns.
+    queue: FairQueue<usize>,
     deadlines: BTreeSet<(Instant, usize)>,
 }
 
@@ -99,7 +100,7 @@ pub(super) fn prepare(
         backoff: Backoff::default(),
         retry: None,
         clients: Slab::new(),
-        queue: VecDeque::new(),
+        queue: FairQueue::new(),
         deadlines: BTreeSet::new(),
     };
     Ok(move || this.run())
@@ -136,7 +137,8 @@ impl Loop {
             }
             self.expire(Instant::now());
             for _ in 0..self.queue.len() {
-                if let Some(key) = self.queue.pop_front() {
+                if let Some((origin, key)) = self.queue.take(usize::MAX) {
+                    self.queue.end(origin);
                     self.turn(key);
                 }
             }
@@ -193,7 +195,7 @@ impl Loop {
         if let Some(client) = self.clients.get_mut(key)
             && !std::mem::replace(&mut client.queued, true)
         {
-            self.queue.push_back(key);
+            self.queue.push(client.connection.origin(), key);
         }
     }
 

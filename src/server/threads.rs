@@ -9,13 +9,7 @@
 //! the scheduler. The price is a stack for each client, so their number is capped: a client over
 //! the cap gets a thread as well, one of a few, but only to be told "busy".
 
-use std::{
-    io,
-    net::TcpListener,
-    sync::Arc,
-    thread,
-    time::Duration,
-};
+use std::{io, net::TcpListener, sync::Arc, thread, time::Duration};
 
 use super::{
     accept::Backoff,

@@ -57,7 +57,7 @@ impl Workers {
     /// The system has no threads for them.
     pub fn start() -> io::Result<Workers> {
         let base = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_THREADS);
-        let state = State { jobs: FairQueue::new(MAX_OF_ORIGIN), threads: 0, ended: 0, is_closed: false };
+        let state = State { jobs: FairQueue::new(), threads: 0, ended: 0, is_closed: false };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new(), base });
         let workers = Workers { shared };
         for _ in 0..base {
@@ -101,7 +101,7 @@ impl Shared {
     fn work(&self) {
         let mut state = lock(&self.state);
         loop {
-            if let Some((origin, job)) = state.jobs.take() {
+            if let Some((origin, job)) = state.jobs.take(MAX_OF_ORIGIN) {
                 drop(state);
                 // A task reports its own panics.
                 job();
@@ -127,13 +127,14 @@ impl Shared {
     fn supervise(self: Arc<Self>) {
         let mut state = lock(&self.state);
         while !state.is_closed {
-            if !state.jobs.has_next() {
+            if !state.jobs.has_next(MAX_OF_ORIGIN) {
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
             let ended = state.ended;
-            let is_stalled =
-                |state: &mut State| state.ended == ended && state.jobs.has_next() && !state.is_closed;
+            let is_stalled = |state: &mut State| {
+                state.ended == ended && state.jobs.has_next(MAX_OF_ORIGIN) && !state.is_closed
+            };
             let (next, waited) = self
                 .changed
                 .wait_timeout_while(state, STALL, is_stalled)
@@ -205,7 +206,7 @@ mod tests {
         let closed = lock(&gate);
         let has_started = add_waiting(&workers, origin(1), 2 * MAX_OF_ORIGIN, &gate);
         assert_eq!(has_started.iter().take(MAX_OF_ORIGIN).count(), MAX_OF_ORIGIN);
-        assert!(!lock(&workers.shared.state).jobs.has_next(), "the others have to wait");
+        assert!(!lock(&workers.shared.state).jobs.has_next(MAX_OF_ORIGIN), "the others have to wait");
         drop(closed);
         assert_eq!(has_started.iter().count(), MAX_OF_ORIGIN);
     }

@@ -11,8 +11,7 @@ fn a_peer_that_has_reset_is_seen_without_reading() {
     let socket = Arc::new(stream);
     let weak: Weak<std::net::TcpStream> = Arc::downgrade(&socket);
     let registry = Registry::default();
-    let entry =
-        registry.enter(weak as Weak<Socket>, peer, &Limits::default(), Instant::now()).unwrap();
+    let entry = registry.enter(weak as Weak<Socket>, peer, &Limits::default(), Instant::now()).unwrap();
     assert!(entry.failure().is_none());
     socket2::SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
     drop(client);
