@@ -4,16 +4,17 @@ use std::collections::VecDeque;
 
 use super::{
     batch::Batch,
-    client::{Event, Request},
     control,
     digest::Hash,
     error::Violation,
+    event::Event,
     frame::{self, BlockMark, Header, Kind},
     manifest::Manifest,
     message::{self, NameForm},
     odd_name,
     path::{self, MAX_SEGMENT},
     receiving::{Receiving, is_identity},
+    request::Request,
 };
 
 /// The requests without a complete answer, and how far the first one's answer has come.

@@ -1,13 +1,16 @@
 //! The control messages: JSON objects, the payloads of all frames but those with bytes or nothing in them.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
-use super::error::{Code, Violation};
+use super::error::Code;
 
+mod common;
 mod hello;
 mod missing;
 mod tree;
 
+pub use common::{NameForm, Timestamp};
+use common::{is_default, or_default};
 pub use hello::{Credential, Hello, TokenId};
 pub use missing::{Missing, MissingEntry};
 pub use tree::{FileHead, Files, FilesEnd, Totals, Tree, TreeEntry, TreeNode, TreePage, WantedFile};
@@ -22,38 +25,6 @@ pub enum Kind {
     Directory,
     /// Something that is listed but not served: a device, a broken link, a name that cannot be carried.
     Other,
-}
-
-/// How the names of an answer may be written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum NameForm {
-    /// As UTF-8. A name that is not UTF-8 is listed, but not served.
-    #[default]
-    Utf8,
-    /// The bytes of names that are not UTF-8 are written as escapes, see [`odd_name`](super::odd_name).
-    Bytes,
-}
-
-/// A point in time, as file systems keep it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Timestamp {
-    /// Seconds since 1970-01-01 UTC.
-    #[serde(rename = "s")]
-    pub seconds: i64,
-    /// Nanoseconds within that second, below 1,000,000,000.
-    #[serde(rename = "ns")]
-    pub nanoseconds: u32,
-}
-
-impl Timestamp {
-    /// Whether its nanoseconds are within a second.
-    pub(super) fn check(self) -> Result<(), Violation> {
-        match self.nanoseconds {
-            ..1_000_000_000 => Ok(()),
-            _ => Err(Violation::Content("a point in time with too many nanoseconds")),
-        }
-    }
 }
 
 /// The server's answer to [`Hello`].
@@ -274,14 +245,4 @@ pub struct Failure {
 pub struct Goodbye {
     /// A sentence for people.
     pub reason: String,
-}
-
-/// Whether leaving a member out says the same.
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
-}
-
-/// An optional member that is `null` is as absent.
-fn or_default<'de, T: Default + Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
-    Option::deserialize(from).map(Option::unwrap_or_default)
 }

@@ -643,6 +643,7 @@ mod content;
 mod control;
 pub mod digest;
 pub mod error;
+pub mod event;
 mod files;
 pub mod frame;
 #[cfg(test)]
@@ -657,6 +658,7 @@ pub mod pin;
 pub mod preamble;
 mod reader;
 mod receiving;
+pub mod request;
 pub mod server;
 pub mod token;
 pub mod token_proof;

@@ -1,9 +1,9 @@
 //! The client's check of one content: everything that the specification says about its frames.
 
 use super::{
-    client::Block,
     digest::{BLOCK_SIZE, BlockDigest, BlockHasher, Hash, RootHasher, VerifiedBlock},
     error::Violation,
+    event::Block,
     frame::BlockMark,
     message::{Content, End, FileHead, Form, Get, Missing, Sources},
 };

@@ -1,7 +1,6 @@
 //! The server's state machine.
 
 use super::{
-    client::Request,
     control,
     digest::Hash,
     error::Violation,
@@ -10,6 +9,7 @@ use super::{
     outgoing::Outgoing,
     preamble::Versions,
     reader::{Piece, Reader},
+    request::Request,
 };
 
 pub use super::{

@@ -4,8 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::Violation;
-use crate::{text::SafeText, units};
+use crate::{protocol::error::Violation, text::SafeText, units};
 
 /// Most entries that are named.
 const MAX_ENTRIES: usize = 100;

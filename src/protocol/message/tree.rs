@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Missing, NameForm, Timestamp, is_default, or_default};
+use super::{
+    common::{NameForm, Timestamp, is_default, or_default},
+    missing::Missing,
+};
 
 /// Asks what a directory holds, at any depth.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
