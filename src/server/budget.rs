@@ -1,4 +1,4 @@
-//! Bytes that the plans of archives and the walks of trees may take, for all of them together.
+//! Budgets of bytes: for the plans of archives and the walks of trees together, and for large turns of output.
 
 use std::{
     collections::HashMap,

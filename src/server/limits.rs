@@ -88,6 +88,9 @@ pub(super) const ANSWERS: usize = 16;
 /// Bytes that the plans of archives and the walks of trees may take together: some four million entries.
 pub(super) const MAX_PLANS: usize = 512 * 1024 * 1024;
 
+/// Bytes that large turns of output may take together, beside an eighth of [`TURN`] for each connection.
+pub(super) const MAX_OUTPUTS: usize = 64 * 1024 * 1024;
+
 /// How long an answer waits before it looks again whether there is a permit for it.
 pub(super) const PERMIT_INTERVAL: Duration = Duration::from_millis(5);
 

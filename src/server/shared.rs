@@ -19,7 +19,7 @@ use super::{
     hashes::BlockHashes,
     identity::TlsSetup,
     indexes::ArchiveIndexes,
-    limits::{DRAIN_INTERVAL, MAX_PLANS},
+    limits::{DRAIN_INTERVAL, MAX_OUTPUTS, MAX_PLANS},
     registry::{Registry, Socket, lock},
     slots::Slots,
     waiting::Waiting,
@@ -75,6 +75,8 @@ pub(super) struct Shared {
     pub archives: Slots,
     /// Bytes for what is planned and walked.
     pub plans: Budget,
+    /// Bytes for large turns of output.
+    pub outputs: Budget,
     /// The served folder was not there when it was looked for last.
     is_gone: AtomicBool,
     pub local: SocketAddr,
@@ -113,6 +115,7 @@ impl Shared {
             hashing: Slots::new(limits.max_hashing),
             archives: Slots::new(limits.max_archives),
             plans: Budget::new(MAX_PLANS),
+            outputs: Budget::new(MAX_OUTPUTS),
             is_gone: AtomicBool::new(false),
             bandwidth: Mutex::new(Bucket::new(limits.rate, now)),
             terms,

@@ -7,7 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::super::{ConnectionState, Event, limits::TURN, registry::Entry, shared::Shared};
+use super::super::{
+    ConnectionState, Event, budget::Reservation, limits::TURN, registry::Entry, shared::Shared,
+};
 use crate::{
     protocol::{
         message::{Failure, Missing},
@@ -37,6 +39,10 @@ pub(super) struct Turn {
     content: u64,
     /// Bytes taken by the peer since it was slow last; see [`Turn::size`].
     brisk: usize,
+    /// See [`Turn::size`].
+    size: usize,
+    /// For what `size` is above [`LEAST_TURN`].
+    memory: Reservation,
     /// Length of the turn in `out`.
     length: usize,
     /// When what is in `out` was first to be written.
@@ -59,6 +65,7 @@ struct Running {
 impl Turn {
     /// Of a connection that begins.
     pub fn new(shared: Arc<Shared>, entry: Arc<Entry>) -> Turn {
+        let memory = shared.outputs.reserve(entry.peer.ip());
         Turn {
             out: Outgoing::new(),
             asked: false,
@@ -68,6 +75,8 @@ impl Turn {
             ended: Vec::new(),
             content: 0,
             brisk: 0,
+            size: LEAST_TURN,
+            memory,
             length: 0,
             offered: None,
         }
@@ -88,9 +97,10 @@ impl Turn {
 
     /// Bytes to put into one turn at most: few at first and for a peer that takes its time over them, [`TURN`] for one
     /// that has taken megabytes briskly. What a kernel takes in place of the peer, some hundred kilobytes, is not
-    /// enough for a large turn, so that a thousand slow peers make little wait in memory.
+    /// enough for a large turn, so that a thousand slow peers make little wait in memory. There is a budget for large turns, so
+    /// that a thousand brisk ones do not either.
     pub fn size(&self) -> usize {
-        (self.brisk / 8).clamp(LEAST_TURN, TURN)
+        self.size
     }
 
     /// The peer is to take what is in `out`.
@@ -108,6 +118,10 @@ impl Turn {
         } else {
             self.brisk = 0;
             self.out.release();
+        }
+        let size = (self.brisk / 8).clamp(LEAST_TURN, TURN);
+        if size != self.size && self.memory.resize(size - LEAST_TURN) {
+            self.size = size;
         }
     }
 

@@ -9,7 +9,11 @@ use crate::{
         error::Code,
         message::{Form, Get, List},
     },
-    server::{Event, Limits, connection::Want, limits::LINGER},
+    server::{
+        Event, Limits,
+        connection::Want,
+        limits::{LINGER, MAX_OUTPUTS, MAX_PLANS, TURN},
+    },
 };
 
 fn list(path: &str) -> Request {
@@ -192,4 +196,45 @@ fn a_reader_that_takes_nothing_is_left_also_after_its_goodbye() {
     drop(connection);
     assert_eq!(count(&bench, |event| matches!(event, Event::Sent { .. })), 0);
     assert_eq!(count(&bench, |event| matches!(event, Event::Failed { .. })), 1);
+}
+
+/// What a brisk client gets at once, and a folder that is planned or walked, come out of budgets for all.
+#[test]
+fn memory_has_a_budget_of_which_one_origin_has_half() {
+    let bench = bench(None);
+    let own = [127, 0, 0, 1].into();
+    let largest = |bench: &Bench| {
+        let mut connection = bench.connect();
+        connection.received(bench.start, &requests(&["large", "large", "large"]));
+        let mut largest = 0;
+        while next(&mut connection, bench.start) == Want::Write {
+            largest = largest.max(connection.output().len());
+            connection.wrote(bench.start, connection.output().len());
+        }
+        largest
+    };
+    let planned = |bench: &Bench| {
+        let get = Request::Get(Get { form: Form::Zip, ..get("tree") });
+        let tree = Request::Tree(serde_json::from_str(r#"{"path": "tree"}"#).unwrap());
+        [get, tree].map(|request| {
+            let mut client = asking(&[request]);
+            let mut connection = bench.connect();
+            connection.received(bench.start, client.outgoing());
+            let mut answer = Vec::new();
+            while next(&mut connection, bench.start) == Want::Write {
+                answer.extend_from_slice(connection.output());
+                connection.wrote(bench.start, connection.output().len());
+            }
+            understand(&mut client, &answer).contains(&Code::Busy.to_string())
+        })
+    };
+    assert!(largest(&bench) >= TURN && planned(&bench) == [false; 2]);
+    let mut outputs = bench.shared.outputs.reserve(own);
+    let mut plans = bench.shared.plans.reserve(own);
+    assert!(outputs.resize(MAX_OUTPUTS / 2) && plans.resize(MAX_PLANS / 2), "half of all");
+    assert!(largest(&bench) <= TURN / 8 + 4096, "a small turn needs no budget");
+    assert_eq!(planned(&bench), [true; 2]);
+    outputs.resize(MAX_OUTPUTS / 4);
+    plans.resize(MAX_PLANS / 4);
+    assert!(largest(&bench) >= TURN && planned(&bench) == [false; 2], "what is given back is there again");
 }
