@@ -6,6 +6,9 @@ use divan::{
     Bencher,
     counter::{BytesCount, ItemsCount},
 };
+use fdsp::storage::archive::Planner;
+use fdsp::storage::archive::Stream;
+use fdsp::storage::page::Page;
 use fdsp::{
     protocol::path::RemotePath,
     storage::{
@@ -29,7 +32,7 @@ fn open(path: &Path) -> Directory {
 }
 
 fn plan(path: &Path) -> Plan {
-    let mut planner = open(path).archive("bench");
+    let mut planner = Planner::new(open(path), "bench");
     loop {
         match planner.step().expect("nothing changes") {
             Planning::More(more) => planner = more,
@@ -39,7 +42,7 @@ fn plan(path: &Path) -> Plan {
 }
 
 fn make(path: &Path) -> u64 {
-    let mut stream = plan(path).stream();
+    let mut stream = Stream::new(plan(path));
     let mut buffer = vec![0; 256 * 1024];
     let mut length = 0;
     while !stream.finished() {
@@ -125,7 +128,7 @@ fn listing(bencher: Bencher<'_, '_>, of: usize) {
     }
     bencher.bench(|| {
         let directory = open(folder.path());
-        let mut page = directory.page(Some("entry 4"), 500, Default::default()).expect("it is there");
+        let mut page = Page::new(directory, Some("entry 4"), 500, Default::default()).expect("it is there");
         loop {
             match page.step().expect("nothing changes") {
                 Paging::More(further) => page = further,

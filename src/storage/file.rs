@@ -9,9 +9,9 @@ use std::{
 use rustix::fs::Stat;
 
 use super::{
-    StorageError,
+    error::StorageError,
     identity::Identity,
-    root::{data_bytes, modified, permissions, size},
+    stat::{data_bytes, modified, permissions, size},
 };
 use crate::{
     platform::{self, Medium},

@@ -8,7 +8,10 @@ use rustix::{
     path::Arg,
 };
 
-use super::root::Served;
+use super::{
+    error::StorageError,
+    stat::{Served, shown},
+};
 use crate::platform::{self, Access, AsFd, Links, Medium, Reach};
 
 /// How often a path is opened again because something else took its place between two looks.
@@ -119,6 +122,16 @@ impl Folder {
             return Ok(stat);
         }
         Ok(rustix::fs::fstat(self.open_in(directory, name, Access::Look)?)?)
+    }
+
+    /// Opens a path as a request names it, for reading.
+    pub(super) fn open_path(&self, path: &[u8]) -> Result<Opened, StorageError> {
+        let absent = || StorageError::NotFound(shown(path));
+        if !self.serves_all(path) {
+            return Err(absent());
+        }
+        let opened = self.open_served(if path.is_empty() { b"." } else { path });
+        opened.map_err(|error| StorageError::opening(shown(path), error))?.ok_or_else(absent)
     }
 
     /// Opens a file or directory for reading by a path from the folder on; `None` if it is anything else.

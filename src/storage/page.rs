@@ -14,13 +14,12 @@ use rustix::{
 };
 
 use super::{
-    StorageError,
+    directory::Directory,
+    error::{StorageError, is_absent},
     folder::is_deleted,
-    is_absent,
-    listing::Directory,
     name,
-    root::{Served, modified, shown, size},
     slice::Slice,
+    stat::{Served, modified, shown, size},
 };
 use crate::{
     platform::Access,
@@ -76,7 +75,11 @@ pub enum Paging {
 }
 
 impl Page {
-    pub(super) fn new(
+    /// Begins to read a page of at most `limit` entries after the name `after`. `form`: how they may be written.
+    ///
+    /// # Errors
+    /// See [`StorageError`].
+    pub fn new(
         directory: Directory,
         after: Option<&str>,
         limit: usize,

@@ -6,24 +6,19 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use rustix::{
-    fs::{FileType, Stat},
-    io::Errno,
-};
+use rustix::io::Errno;
 
+pub use super::{directory::Directory, file::FileSource, folder::Policy};
 use super::{
-    StorageError,
+    error::{StorageError, is_absent},
     folder::{Folder, FolderIdentity, Opened},
-    is_absent, name,
+    name,
+    stat::{Served, shown},
 };
-pub use super::{file::FileSource, folder::Policy, listing::Directory};
 pub use crate::platform::Links;
 use crate::{
     platform::{self, Access},
-    protocol::{
-        message::{Meta, Timestamp},
-        path::RemotePath,
-    },
+    protocol::{message::Meta, path::RemotePath},
     text::SafeText,
 };
 
@@ -139,7 +134,7 @@ impl Root {
         let folder = Arc::clone(&self.folder.lock().unwrap_or_else(PoisonError::into_inner));
         let name = path.name().unwrap_or(&self.name).to_owned();
         let path = path.to_bytes();
-        let Opened { handle, stat, kind } = open(&folder, &path)?;
+        let Opened { handle, stat, kind } = folder.open_path(&path)?;
         Ok(match kind {
             Served::File => {
                 let medium = folder.medium(&stat);
@@ -154,16 +149,6 @@ impl Root {
 
 fn open_folder(path: &Path, policy: Policy) -> io::Result<Folder> {
     Ok(Folder::new(platform::open_directory(path)?, policy))
-}
-
-/// Opens a path as a request names it, for reading.
-pub(super) fn open(folder: &Folder, path: &[u8]) -> Result<Opened, StorageError> {
-    let absent = || StorageError::NotFound(shown(path));
-    if !folder.serves_all(path) {
-        return Err(absent());
-    }
-    let opened = folder.open_served(if path.is_empty() { b"." } else { path });
-    opened.map_err(|error| StorageError::opening(shown(path), error))?.ok_or_else(absent)
 }
 
 /// An opened file or directory.
@@ -183,44 +168,4 @@ impl Node {
             Node::Directory(directory) => directory.meta().clone(),
         }
     }
-}
-
-/// The two kinds that are served.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Served {
-    File,
-    Directory,
-}
-
-impl Served {
-    pub(super) fn of(stat: &Stat) -> Option<Served> {
-        match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => Some(Served::File),
-            FileType::Directory => Some(Served::Directory),
-            _ => None,
-        }
-    }
-}
-
-/// Bytes of a file that are on the disk; fewer than its size where it has holes.
-pub(super) fn data_bytes(stat: &Stat) -> u64 {
-    u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512).min(size(stat))
-}
-
-/// A path of the served folder in messages.
-pub(super) fn shown(path: &[u8]) -> SafeText {
-    SafeText::from_bytes(if path.is_empty() { b"/" } else { path })
-}
-
-pub(super) fn modified(stat: &Stat) -> Timestamp {
-    Timestamp { seconds: stat.st_mtime, nanoseconds: stat.st_mtime_nsec as u32 }
-}
-
-pub(super) fn size(stat: &Stat) -> u64 {
-    u64::try_from(stat.st_size).unwrap_or(0)
-}
-
-/// Permission bits: read, write, execute.
-pub(super) fn permissions(stat: &Stat) -> u32 {
-    stat.st_mode & 0o777
 }

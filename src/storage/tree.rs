@@ -5,15 +5,17 @@ use std::{ffi::CString, io, os::fd::OwnedFd, sync::Arc};
 use rustix::{fs::Stat, io::Errno};
 
 use super::{
-    StorageError,
+    directory::Directory,
+    error::StorageError,
     file::FileSource,
     folder::Opened,
-    found::{Found, Kind, Purpose},
-    listing::Directory,
     name,
-    root::{self, Served, shown},
-    top::Top,
-    walk::{Lost, Step, Visited, Walk},
+    stat::{Served, shown},
+    walk::{
+        Lost, Step, Visited, Walk,
+        found::{Found, Kind, Purpose},
+        root::WalkRoot,
+    },
 };
 use crate::{
     platform::{self, Access, Medium},
@@ -53,8 +55,9 @@ pub enum TreeStep {
 }
 
 impl Tree {
-    pub(super) fn new(directory: Directory, names: NameForm) -> Tree {
-        let walk = Walk::new(Arc::new(Top::new(directory)), Purpose::Tree(names));
+    /// Begins to walk a directory, for all that is in it. `names`: how they may be written.
+    pub fn new(directory: Directory, names: NameForm) -> Tree {
+        let walk = Walk::new(Arc::new(WalkRoot::new(directory)), Purpose::Tree(names));
         Tree { walk, omitted: 0, missing: Missing::default(), data_bytes: 0 }
     }
 
@@ -137,7 +140,8 @@ struct Parent {
 }
 
 impl Files {
-    pub(super) fn new(top: Directory) -> Files {
+    /// Opens files of this directory.
+    pub fn new(top: Directory) -> Files {
         Files { top, last: None }
     }
 
@@ -156,7 +160,7 @@ impl Files {
             // Whether that is what was looked at, the comparison after reading tells.
             return Ok(self.source(handle, &whole, text, &stat));
         }
-        let Opened { handle, stat, kind } = root::open(&self.top.folder, &whole)?;
+        let Opened { handle, stat, kind } = self.top.folder.open_path(&whole)?;
         match kind {
             Served::File => Ok(self.source(handle, &whole, text, &stat)),
             Served::Directory => Err(is_directory(&whole)),

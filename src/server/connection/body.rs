@@ -269,7 +269,7 @@ impl Making {
     /// From the first byte on.
     pub fn new(plan: Plan, slot: Slot, memory: Reservation, shared: &Arc<Shared>) -> Making {
         let identity = plan.identity().to_owned();
-        let (stream, shared) = (plan.stream(), Arc::clone(shared));
+        let (stream, shared) = (Stream::new(plan), Arc::clone(shared));
         Making { stream, permit: Permit::Held(slot), _memory: memory, identity, shared }
     }
 

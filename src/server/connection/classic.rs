@@ -146,7 +146,7 @@ impl Classic {
         turn.state(ConnectionState::Planning);
         let name = directory.meta().name.clone();
         // The original names the entries by the path that was asked for.
-        let planner = Box::new(directory.archive(if path.is_root() { &name } else { path.as_str() }));
+        let planner = Box::new(Planner::new(directory, if path.is_root() { &name } else { path.as_str() }));
         let memory = turn.shared.plans.reserve(turn.peer());
         self.stage = Stage::Planning { name: format!("{name}.zip"), planner, slot, memory };
     }

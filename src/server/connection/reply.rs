@@ -102,7 +102,7 @@ pub(super) fn reply(
         (Request::Get(get), Node::Directory(directory)) if get.form != Form::File => {
             let slot = shared.archives.take(peer).ok_or_else(|| busy("makes as many archives", path))?;
             let meta = directory.meta().clone();
-            let planner = directory.archive(&meta.name);
+            let planner = Planner::new(directory, &meta.name);
             let memory = shared.plans.reserve(peer);
             Ok(Reply::Archive(Box::new(Archive { get, meta, planner, slot, memory })))
         }
@@ -110,11 +110,12 @@ pub(super) fn reply(
         (Request::Tree(tree), Node::Directory(directory)) => {
             let slot = shared.archives.take(peer).ok_or_else(|| busy("reads as many folders", path))?;
             let memory = shared.plans.reserve(peer);
-            let walking = Walking { tree: directory.tree(tree.names), wanted: tree, slot, memory };
+            let walking =
+                Walking { tree: storage::tree::Tree::new(directory, tree.names), wanted: tree, slot, memory };
             Ok(Reply::Tree(Box::new(walking)))
         }
         (Request::Files(files), Node::Directory(directory)) => {
-            Ok(Reply::Files(Box::new(Wanted::new(files, directory.files()))))
+            Ok(Reply::Files(Box::new(Wanted::new(files, storage::tree::Files::new(directory)))))
         }
         (_, Node::File(_)) => Err(failure(Code::WrongKind, "is a file", path)),
         (_, Node::Directory(_)) => Err(failure(Code::WrongKind, "is a directory", path)),
@@ -123,7 +124,9 @@ pub(super) fn reply(
 
 fn page(list: List, directory: Directory, most: usize) -> Result<Reply, Failure> {
     let limit = list.limit.map_or(most, |limit| most.min(limit as usize).max(1));
-    directory.page(list.after.as_deref(), limit, list.names).map(Reply::Page).map_err(|error| error.failure())
+    Page::new(directory, list.after.as_deref(), limit, list.names)
+        .map(Reply::Page)
+        .map_err(|error| error.failure())
 }
 
 fn file(get: &Get, source: FileSource, path: &SafeText) -> Result<Reply, Failure> {

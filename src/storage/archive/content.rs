@@ -3,14 +3,14 @@
 use super::{
     compress::{CHUNK, Deflater},
     format::{Layout, Method, Piece, Written},
-    index::Begun,
+    index::PartialEntry,
     source::OpenSource,
 };
-use crate::storage::StorageError;
+use crate::storage::error::StorageError;
 
 /// Buffers that one content after the other uses, given back after the last one.
 #[derive(Debug, Default)]
-pub(super) struct Tools {
+pub(super) struct Scratch {
     /// What was read.
     pub(super) input: Vec<u8>,
     /// What a small file became.
@@ -18,7 +18,7 @@ pub(super) struct Tools {
     deflater: Option<Deflater>,
 }
 
-impl Tools {
+impl Scratch {
     pub(super) fn deflater(&mut self) -> &mut Deflater {
         self.deflater.get_or_insert_with(Deflater::new)
     }
@@ -42,7 +42,7 @@ pub(super) struct Content {
     summed: u64,
     /// Bytes made of it.
     compressed: u64,
-    /// What of [`Tools::input`] was deflated.
+    /// What of [`Scratch::input`] was deflated.
     taken: usize,
     complete: bool,
     /// What it became in an earlier pass, if not all of it is read in this one.
@@ -64,11 +64,11 @@ impl Content {
         name: Vec<u8>,
         source: OpenSource,
         method: Method,
-        tools: &mut Tools,
+        scratch: &mut Scratch,
     ) -> Content {
-        tools.input.clear();
+        scratch.input.clear();
         if method == Method::Deflated {
-            tools.deflater().begin();
+            scratch.deflater().begin();
         }
         let complete = source.remaining() == 0;
         let crc = crc32fast::Hasher::new();
@@ -104,7 +104,7 @@ impl Content {
     }
 
     /// Passes over the first `length` bytes of a content that is not shrunk, or over as much as an earlier pass has read.
-    pub(super) fn pass_begun(&mut self, length: u64, begun: &Begun) -> Copied {
+    pub(super) fn pass_begun(&mut self, length: u64, begun: &PartialEntry) -> Copied {
         (self.summed, self.crc) = (begun.bytes, begun.crc.clone());
         self.move_on(length.min(Layout::length(begun.bytes)))
     }
@@ -119,9 +119,9 @@ impl Content {
     }
 
     /// What was read of a content that is not shrunk, for a pass that begins in it.
-    pub(super) fn begun(&self) -> Option<Begun> {
+    pub(super) fn begun(&self) -> Option<PartialEntry> {
         let is_part = self.method == Method::Blocks && self.known.is_none() && self.summed > 0;
-        is_part.then(|| Begun { bytes: self.summed, crc: self.crc.clone() })
+        is_part.then(|| PartialEntry { bytes: self.summed, crc: self.crc.clone() })
     }
 
     /// Puts what comes next into `buffer`: bytes of the source, and headers of blocks between them.
@@ -156,19 +156,24 @@ impl Content {
     }
 
     /// Deflates what comes next into `out` and returns how much was read for it.
-    pub(super) fn deflate(&mut self, tools: &mut Tools, out: &mut Vec<u8>) -> Result<usize, StorageError> {
+    pub(super) fn deflate(
+        &mut self,
+        scratch: &mut Scratch,
+        out: &mut Vec<u8>,
+    ) -> Result<usize, StorageError> {
         let mut read = 0;
-        if self.taken == tools.input.len() && self.source.remaining() > 0 {
+        if self.taken == scratch.input.len() && self.source.remaining() > 0 {
             read = CHUNK.min(clamp(self.source.remaining()));
-            tools.input.resize(read, 0);
-            self.source.read(&mut tools.input)?;
-            self.crc.update(&tools.input);
+            scratch.input.resize(read, 0);
+            self.source.read(&mut scratch.input)?;
+            self.crc.update(&scratch.input);
             self.taken = 0;
         }
         let last = self.source.remaining() == 0;
-        let deflater = tools.deflater.get_or_insert_with(Deflater::new);
-        let (taken, complete) =
-            deflater.push(&tools.input[self.taken..], last, out).map_err(|error| self.source.fail(error))?;
+        let deflater = scratch.deflater.get_or_insert_with(Deflater::new);
+        let (taken, complete) = deflater
+            .push(&scratch.input[self.taken..], last, out)
+            .map_err(|error| self.source.fail(error))?;
         self.taken += taken;
         self.compressed += out.len() as u64;
         self.complete = complete;

@@ -4,7 +4,7 @@ use super::format::{Method, Written};
 
 /// What an entry became.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Learned {
+pub(super) struct IndexEntry {
     pub(super) written: Written,
     pub(super) method: Method,
     /// Where it ends in the archive.
@@ -13,7 +13,7 @@ pub(super) struct Learned {
 
 /// The beginning of a large file that is not shrunk.
 #[derive(Clone, Debug)]
-pub(super) struct Begun {
+pub(super) struct PartialEntry {
     /// Bytes of it.
     pub(super) bytes: u64,
     /// Of these bytes.
@@ -23,9 +23,9 @@ pub(super) struct Begun {
 /// What a pass over a plan has learned of its entries, from the first one on.
 #[derive(Debug, Default)]
 pub struct Index {
-    pub(super) entries: Vec<Learned>,
+    pub(super) entries: Vec<IndexEntry>,
     /// What is known of the entry after those.
-    pub(super) begun: Option<Begun>,
+    pub(super) begun: Option<PartialEntry>,
 }
 
 impl Index {
@@ -41,7 +41,7 @@ impl Index {
 
     /// Forgets the last entries, so that it takes at most `cost` bytes.
     pub fn shorten(&mut self, cost: usize) {
-        let most = cost / size_of::<Learned>();
+        let most = cost / size_of::<IndexEntry>();
         if self.entries.len() > most {
             self.entries.truncate(most);
             self.begun = None;

@@ -2,7 +2,7 @@
 //! memory or on disk.
 //!
 //! ```text
-//! Directory ─archive()─▶ Planner ─step()…─▶ Plan ─stream()─▶ Stream ─read()…─▶ bytes
+//! Directory ─Planner::new─▶ Planner ─step()…─▶ Plan ─Stream::new─▶ Stream ─read()…─▶ bytes
 //! ```
 //!
 //! A stream that ends early leaves an [`Index`] behind, with which another one of the same plan goes on near to where it was.

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use super::{
     compress,
     format::{self, Entry, Method, Written},
-    index::Learned,
-    stream::Stream,
+    index::IndexEntry,
 };
 use crate::{
     protocol::message::{Missing, Sources, Timestamp},
-    storage::{identity::Identity, name::join, top::Top},
+    storage::{identity::Identity, name::join, walk::root::WalkRoot},
     text::SafeText,
 };
 
@@ -54,11 +53,6 @@ impl Plan {
     pub fn cost(&self) -> usize {
         self.entries.cost()
     }
-
-    /// The archive's bytes.
-    pub fn stream(self) -> Stream {
-        Stream::new(self)
-    }
 }
 
 /// What a planned entry is.
@@ -94,7 +88,7 @@ struct Planned {
 #[derive(Debug)]
 pub(super) struct Entries {
     /// The directory that is archived.
-    pub(super) top: Arc<Top>,
+    pub(super) top: Arc<WalkRoot>,
     /// What stands before every name in the archive.
     prefix: Vec<u8>,
     planned: Vec<Planned>,
@@ -102,7 +96,7 @@ pub(super) struct Entries {
 }
 
 impl Entries {
-    pub(super) fn new(top: Arc<Top>, prefix: Vec<u8>) -> Entries {
+    pub(super) fn new(top: Arc<WalkRoot>, prefix: Vec<u8>) -> Entries {
         Entries { top, prefix, planned: Vec::new(), names: Vec::new() }
     }
 
@@ -113,7 +107,7 @@ impl Entries {
     /// Bytes that they take, and what a pass over them learns.
     pub(super) fn cost(&self) -> usize {
         let planned = self.planned.capacity() * size_of::<Planned>();
-        planned + self.names.capacity() + self.planned.len() * size_of::<Learned>()
+        planned + self.names.capacity() + self.planned.len() * size_of::<IndexEntry>()
     }
 
     /// Adds a source and returns its index; `None` when there are more than can be counted.

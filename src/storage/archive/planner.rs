@@ -6,12 +6,14 @@ use super::plan::{self, Entries, Plan, Source, Summary};
 use crate::{
     protocol::odd_name,
     storage::{
-        StorageError,
-        found::{Found, Kind, Purpose},
-        listing::Directory,
+        directory::Directory,
+        error::StorageError,
         slice::Slice,
-        top::Top,
-        walk::{Step, Visited, Walk},
+        walk::{
+            Step, Visited, Walk,
+            found::{Found, Kind, Purpose},
+            root::WalkRoot,
+        },
     },
 };
 
@@ -38,14 +40,15 @@ pub enum Planning {
 }
 
 impl Planner {
-    pub(in crate::storage) fn new(directory: Directory, prefix: &str) -> Planner {
+    /// Begins to plan an archive of a directory, whose entries are named `prefix/…`.
+    pub fn new(directory: Directory, prefix: &str) -> Planner {
         let prefix = match prefix.trim_matches('/') {
             "" => &directory.meta().name,
             prefix => prefix,
         };
         // A name that was shown is one.
         let prefix = odd_name::to_bytes(prefix).unwrap_or(Cow::Borrowed(prefix.as_bytes())).into_owned();
-        let top = Arc::new(Top::new(directory));
+        let top = Arc::new(WalkRoot::new(directory));
         let walk = Walk::new(Arc::clone(&top), Purpose::Archive);
         let entries = Entries::new(top, prefix);
         Planner { walk, entries, summary: Summary::new(), parents: Vec::new() }

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use super::plan::{Entries, Kind};
 use crate::{
     storage::{
-        StorageError,
+        error::StorageError,
         file::{self, ReadError, reading},
         identity::Identity,
     },

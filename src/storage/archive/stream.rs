@@ -4,14 +4,14 @@ use std::time::{Duration, Instant};
 
 use super::{
     compress::{self, HEAD},
-    content::{Content, Tools, clamp},
+    content::{Content, Scratch, clamp},
     format::{self, Method, Written},
-    index::{Begun, Index, Learned},
+    index::{Index, IndexEntry, PartialEntry},
     pending::Pending,
     plan::{Kind, Plan, SMALL},
     source::OpenSource,
 };
-use crate::storage::StorageError;
+use crate::storage::error::StorageError;
 
 /// Bytes of sources that one read deflates, or that opening as many files is counted as.
 const WORK: usize = 1024 * 1024;
@@ -31,13 +31,13 @@ pub struct Stream {
     plan: Plan,
     state: State,
     /// What the entries became, as far as they were written by this or an earlier pass.
-    index: Vec<Learned>,
+    index: Vec<IndexEntry>,
     /// Where the next byte that is read belongs in the archive.
     offset: u64,
     pending: Pending,
     /// Bytes of sources read.
     position: u64,
-    tools: Tools,
+    scratch: Scratch,
 }
 
 #[derive(Debug)]
@@ -64,7 +64,8 @@ struct Central {
 }
 
 impl Stream {
-    pub(super) fn new(plan: Plan) -> Stream {
+    /// The bytes of the planned archive, from the first one on.
+    pub fn new(plan: Plan) -> Stream {
         Stream {
             plan,
             state: State::Entry(0),
@@ -72,7 +73,7 @@ impl Stream {
             offset: 0,
             pending: Pending::default(),
             position: 0,
-            tools: Tools::default(),
+            scratch: Scratch::default(),
         }
     }
 
@@ -94,7 +95,7 @@ impl Stream {
         result.inspect_err(|error| {
             self.state = State::Failed(error.again());
             self.pending = Pending::default();
-            self.tools = Tools::default();
+            self.scratch = Scratch::default();
         })
     }
 
@@ -119,9 +120,14 @@ impl Stream {
 
     /// Begins an entry in the middle, at `offset` of the archive, if it is a large file that is not shrunk and of which an
     /// earlier pass has seen as much.
-    fn enter_blocks(&mut self, entry: usize, offset: u64, begun: Option<&Begun>) -> Result<(), StorageError> {
+    fn enter_blocks(
+        &mut self,
+        entry: usize,
+        offset: u64,
+        begun: Option<&PartialEntry>,
+    ) -> Result<(), StorageError> {
         let known = match self.index.get(entry) {
-            Some(Learned { method: Method::Deflated, .. }) => return Ok(()),
+            Some(IndexEntry { method: Method::Deflated, .. }) => return Ok(()),
             Some(learned) => Some(learned.written),
             None if begun.is_none() => return Ok(()),
             None => None,
@@ -215,7 +221,7 @@ impl Stream {
                     filled += clamp(copied.made);
                 }
                 State::Content(content) => {
-                    let read = content.deflate(&mut self.tools, self.pending.refill())?;
+                    let read = content.deflate(&mut self.scratch, self.pending.refill())?;
                     self.position = self.position.saturating_add(read as u64);
                     work += read;
                 }
@@ -232,7 +238,7 @@ impl Stream {
     /// Makes the header of an entry, and its content if that is small. Returns the work that it took.
     fn begin_entry(&mut self, entry: usize) -> Result<usize, StorageError> {
         if entry == self.plan.entries.len() {
-            self.tools = Tools::default();
+            self.scratch = Scratch::default();
             self.state = State::Central(Central { entry: 0, offset: 0, length: 0 });
             return Ok(0);
         }
@@ -254,40 +260,40 @@ impl Stream {
         name: &[u8],
         mut source: OpenSource,
     ) -> Result<usize, StorageError> {
-        let tools = &mut self.tools;
+        let scratch = &mut self.scratch;
         // Taken out while it is read, and put back for the next one.
-        let mut input = std::mem::take(&mut tools.input);
-        let mut packed = std::mem::take(&mut tools.packed);
+        let mut input = std::mem::take(&mut scratch.input);
+        let mut packed = std::mem::take(&mut scratch.packed);
         input.resize(clamp(source.remaining()), 0);
         source.read(&mut input)?;
         source.check()?;
-        let deflated = !compress::is_stored(name) && tools.deflater().whole(&input, &mut packed);
+        let deflated = !compress::is_stored(name) && scratch.deflater().whole(&input, &mut packed);
         let (method, content) = if deflated { (Method::Deflated, &packed) } else { (Method::Stored, &input) };
         let written = Written { compressed: content.len() as u64, crc: crc32fast::hash(&input) };
         self.end_entry(entry, name, written, method)?;
         self.pending.bytes.extend_from_slice(content);
         self.position = self.position.saturating_add(input.len() as u64);
         let work = OPENING + input.len();
-        (self.tools.input, self.tools.packed) = (input, packed);
+        (self.scratch.input, self.scratch.packed) = (input, packed);
         Ok(work)
     }
 
     /// Makes the header of a file whose content follows piece by piece.
     fn large_file(&mut self, entry: usize, name: Vec<u8>, source: OpenSource) -> Result<usize, StorageError> {
-        let Tools { input, .. } = &mut self.tools;
+        let Scratch { input, .. } = &mut self.scratch;
         let mut work = OPENING;
         let mut method = Method::Blocks;
         if !compress::is_stored(&name) {
             input.resize(HEAD, 0);
             source.peek(input)?;
             work += HEAD;
-            if self.tools.is_worth() {
+            if self.scratch.is_worth() {
                 method = Method::Deflated;
             }
         }
         let header = self.plan.entries.entry(entry, &name, method);
         header.local_header(Written::default(), self.pending.refill());
-        self.state = State::Content(Content::new(entry, name, source, method, &mut self.tools));
+        self.state = State::Content(Content::new(entry, name, source, method, &mut self.scratch));
         Ok(work)
     }
 
@@ -331,7 +337,7 @@ impl Stream {
             None => {
                 let begin = self.index.last().map_or(0, |before| before.end);
                 let end = begin + self.plan.entries.entry(entry, name, method).length(written);
-                self.index.push(Learned { written, method, end });
+                self.index.push(IndexEntry { written, method, end });
             }
             Some(known) if (known.written, known.method) == (written, method) => {}
             Some(_) => {
@@ -347,7 +353,7 @@ impl Stream {
         let entries = &self.plan.entries;
         let pending = self.pending.refill();
         while pending.len() < CENTRAL && central.entry < entries.len() {
-            let Learned { written, method, .. } = self.index[central.entry];
+            let IndexEntry { written, method, .. } = self.index[central.entry];
             let name = entries.archive_name(central.entry).unwrap_or_default();
             let record = entries.entry(central.entry, &name, method);
             record.central_header(written, central.offset, pending);

@@ -8,6 +8,7 @@ use std::{
     time::Instant,
 };
 
+use fdsp::storage::page::Page;
 use fdsp::{
     protocol::{
         message::{Kind, NameForm},
@@ -172,7 +173,7 @@ fn a_hundred_thousand_entries_are_no_burden() {
     };
     let begin = Instant::now();
     let mut slices = 1;
-    let mut page = directory.page(Some("5"), 1000, NameForm::default()).unwrap();
+    let mut page = Page::new(directory, Some("5"), 1000, NameForm::default()).unwrap();
     let page = loop {
         match page.step().unwrap() {
             Paging::More(further) => (page, slices) = (further, slices + 1),

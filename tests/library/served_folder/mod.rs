@@ -11,6 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use fdsp::storage::page::Page;
 use fdsp::{
     protocol::{
         message::{Entries, Kind, NameForm},
@@ -95,7 +96,7 @@ fn list(directory: Directory, after: Option<&str>, limit: usize) -> Entries {
 }
 
 fn list_as(directory: Directory, after: Option<&str>, limit: usize, names: NameForm) -> Entries {
-    let mut page = directory.page(after, limit, names).unwrap();
+    let mut page = Page::new(directory, after, limit, names).unwrap();
     loop {
         match page.step().unwrap() {
             Paging::More(further) => page = further,

@@ -6,6 +6,9 @@ use std::{
     path::Path,
 };
 
+use fdsp::storage::archive::Planner;
+use fdsp::storage::tree::Files;
+use fdsp::storage::tree::Tree;
 use fdsp::{
     protocol::{
         message::{Entry, Kind, Sources, TreeNode},
@@ -22,7 +25,7 @@ use fdsp::{
 use crate::served_folder::{World, content, list};
 
 fn sources(directory: Directory) -> Sources {
-    let mut planner = directory.archive("");
+    let mut planner = Planner::new(directory, "");
     loop {
         match planner.step().unwrap() {
             Planning::More(more) => planner = more,
@@ -33,7 +36,7 @@ fn sources(directory: Directory) -> Sources {
 
 /// The paths of a directory as a tree, and what is left out.
 fn tree(directory: Directory) -> (Vec<String>, u64) {
-    let (mut tree, mut paths) = (directory.tree(Default::default()), Vec::new());
+    let (mut tree, mut paths) = (Tree::new(directory, Default::default()), Vec::new());
     loop {
         match tree.step().unwrap() {
             TreeStep::On => {}
@@ -122,7 +125,7 @@ fn hidden_files_are_as_good_as_absent() {
     let links = ["link -> sub/deep/file", "link to directory -> sub"];
     assert_eq!(paths, ["", "file", links[0], links[1], "link to hidden", "sub", "sub/deep", "sub/deep/file"]);
     assert_eq!(omitted, 0, "a link that may not show its target comes as a file");
-    let mut files = world.directory("").files();
+    let mut files = Files::new(world.directory(""));
     for path in [".git/config", "sub/.env", "absent", "link to directory/.env"] {
         let error = files.open(&RemotePath::parse(path).unwrap()).unwrap_err();
         assert_eq!(error.to_string(), format!("{path}: not found"));
@@ -154,7 +157,7 @@ fn links_that_are_not_followed_lead_nowhere() {
     let (paths, omitted) = tree(world.directory(""));
     assert!(paths.iter().all(|path| !path.contains("link")), "{paths:?}");
     assert_eq!(omitted, 5);
-    let mut files = world.directory("").files();
+    let mut files = Files::new(world.directory(""));
     for path in ["link", "link to directory/deep/file", ".hidden link", "outward"] {
         let error = files.open(&RemotePath::parse(path).unwrap()).unwrap_err();
         assert_eq!(error.to_string(), format!("{path}: not found"));

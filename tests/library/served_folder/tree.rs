@@ -10,6 +10,8 @@ use std::{
     },
 };
 
+use fdsp::storage::archive::Planner;
+use fdsp::storage::tree::Tree;
 use fdsp::{
     protocol::{
         message::{Missing, NameForm, TreeEntry, TreeNode},
@@ -32,7 +34,7 @@ fn walk(directory: Directory) -> Result<(Vec<TreeEntry>, u64), StorageError> {
 }
 
 fn walk_all(directory: Directory, names: NameForm) -> Result<(Vec<TreeEntry>, u64, Missing), StorageError> {
-    let (mut tree, mut entries) = (directory.tree(names), Vec::new());
+    let (mut tree, mut entries) = (Tree::new(directory, names), Vec::new());
     loop {
         match tree.step()? {
             TreeStep::On => {}
@@ -77,7 +79,7 @@ fn what_is_hidden_is_in_no_tree() {
     // A link would lead nowhere in a copy; what is not hidden itself leads to what it leads to.
     assert_eq!(paths(&entries), ["", "file", "link", "sub", "sub/deep", "sub/deep/file"]);
     assert_eq!((targets(&entries), omitted), ([].into(), 1));
-    let mut files = world.directory("").files();
+    let mut files = fdsp::storage::tree::Files::new(world.directory(""));
     assert_eq!(content(&files.open(&remote("link")).unwrap()), b"hidden");
     for path in [".git/config", "sub/.env", "sub/.absent", ".git"] {
         assert!(matches!(files.open(&remote(path)), Err(StorageError::NotFound(_))), "{path}");
@@ -92,7 +94,7 @@ fn without_links_there_are_none_in_a_tree() {
     let world = world.under(Policy { links: Links::Never, ..Policy::default() });
     let (entries, omitted) = walk(world.directory("")).unwrap();
     assert_eq!((paths(&entries), omitted), (vec!["", "file", "sub", "sub/deep", "sub/deep/file"], 2));
-    let mut files = world.directory("").files();
+    let mut files = fdsp::storage::tree::Files::new(world.directory(""));
     for path in ["link", "directory/deep/file"] {
         assert!(matches!(files.open(&remote(path)), Err(StorageError::NotFound(_))), "{path}");
     }
@@ -103,7 +105,7 @@ fn files_are_opened_from_one_directory_after_the_other() {
     let world = World::new();
     fs::write(world.served("sub/file"), "in sub").unwrap();
     symlink("sub", world.served("link")).unwrap();
-    let mut files = world.directory("").files();
+    let mut files = fdsp::storage::tree::Files::new(world.directory(""));
     for _ in 0..2 {
         for (path, expected) in [
             ("file", "a file"),
@@ -124,14 +126,14 @@ fn files_are_opened_from_one_directory_after_the_other() {
     // The directory that is open is another one now.
     files.open(&remote("sub/file")).unwrap();
     fs::rename(world.served("sub"), world.outside().join("sub")).unwrap();
-    let mut files = world.directory("").files();
+    let mut files = fdsp::storage::tree::Files::new(world.directory(""));
     assert!(matches!(files.open(&remote("sub/file")), Err(StorageError::NotFound(_))));
 }
 
 #[test]
 fn a_directory_that_was_replaced_ends_the_walk() {
     let world = World::new();
-    let mut tree = world.directory("").tree(NameForm::default());
+    let mut tree = Tree::new(world.directory(""), NameForm::default());
     // Everything in the top was looked at before the first entry in it comes.
     while !matches!(tree.step().unwrap(), TreeStep::Entry(TreeEntry { path, .. }) if path == "file") {}
     fs::rename(world.served("sub"), world.served("old")).unwrap();
@@ -188,7 +190,7 @@ fn names_that_are_not_utf8_are_carried() {
     let expected = ["", "deep", "deep/file", "dz", "d\0E9", "d\0E9/caf\0E9", "d\0E9/in", "link\0FF"];
     assert_eq!(paths(&entries), expected);
     assert_eq!(targets(&entries), [("link\0FF", "d\0E9/caf\0E9")].into());
-    let mut files = world.directory("sub").files();
+    let mut files = fdsp::storage::tree::Files::new(world.directory("sub"));
     assert_eq!(content(&files.open(&remote("d\0E9/caf\0E9")).unwrap()), b"x");
     assert_eq!(content(&files.open(&remote("d\0E9/in")).unwrap()), b"in");
     // For others a link to a file is that file, as far as it has a name.
@@ -237,7 +239,7 @@ fn no_file_of_proc_is_in_an_archive_or_a_tree() {
     let is_file = |entry: &TreeEntry| matches!(entry.node, TreeNode::File { .. });
     assert!(!entries.iter().any(is_file), "{:?}", paths(&entries));
     assert!(missing.count > 10, "{missing:?}");
-    let mut planner = process().archive("net");
+    let mut planner = Planner::new(process(), "net");
     let plan = loop {
         match planner.step().unwrap() {
             fdsp::storage::archive::Planning::More(more) => planner = more,
@@ -288,7 +290,7 @@ proptest! {
         }
         let (entries, omitted) = walk(world.directory("tree")).unwrap();
         prop_assert!(entries.is_sorted_by(|a, b| path::compare(&a.path, &b.path).is_lt()), "{:?}", paths(&entries));
-        let mut files = world.directory("tree").files();
+        let mut files = fdsp::storage::tree::Files::new(world.directory("tree"));
         for entry in &entries {
             let at = world.served("tree").join(&entry.path);
             let is = fs::symlink_metadata(&at).unwrap();

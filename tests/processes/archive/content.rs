@@ -13,6 +13,7 @@ use std::{
 };
 
 use fdsp::protocol::message::Sources;
+use fdsp::storage::archive::Stream;
 
 use crate::archive::{
     Folder, bytes, noise,
@@ -107,7 +108,7 @@ fn entries_are_sorted_by_bytes() {
     for name in ["a/b", "a-b", "a.b", "a0", "B", "ä", "a/-", "a/b-/c"] {
         folder.file(name, name);
     }
-    let mut stream = folder.plan().unwrap().stream();
+    let mut stream = Stream::new(folder.plan().unwrap());
     let names = names(&bytes(&mut stream));
     assert!(names.is_sorted(), "{names:?}");
     assert_eq!(names.len(), 11);
@@ -180,10 +181,10 @@ fn what_is_no_file_is_left_out_and_counted() {
 fn the_prefix_is_what_was_asked_for() {
     let folder = Folder::new();
     folder.file("sub/x.txt", "x");
-    let mut stream = plan(&folder.served(), "d/sub").unwrap().stream();
+    let mut stream = Stream::new(plan(&folder.served(), "d/sub").unwrap());
     assert_eq!(names(&bytes(&mut stream)), ["d/sub/", "d/sub/x.txt"]);
     // Nothing asked for is the folder itself, under its own name.
-    let mut stream = plan(&folder.served(), "").unwrap().stream();
+    let mut stream = Stream::new(plan(&folder.served(), "").unwrap());
     let all = ["served/", "served/d/", "served/d/sub/", "served/d/sub/x.txt"];
     assert_eq!(names(&bytes(&mut stream)), all);
 }
@@ -200,14 +201,14 @@ fn the_bytes_are_always_the_same() {
     let plan_one = folder.plan().unwrap();
     let plan_two = folder.plan().unwrap();
     assert_eq!(plan_one.identity(), plan_two.identity());
-    let mut stream = plan_one.stream();
+    let mut stream = Stream::new(plan_one);
     let first = bytes(&mut stream);
     stream.rewind();
     assert_eq!((stream.position(), stream.finished()), (0, false));
     assert!(bytes(&mut stream) == first, "again after a rewind");
 
     // In pieces of other lengths, and with a rewind in the middle of them.
-    let mut stream = plan_two.stream();
+    let mut stream = Stream::new(plan_two);
     let mut buffer = vec![0; 70_000];
     for _ in 0..20 {
         stream.read(&mut buffer).unwrap();

@@ -9,6 +9,8 @@ use std::{
     process::Command,
 };
 
+use fdsp::storage::archive::Planner;
+use fdsp::storage::archive::Stream;
 use fdsp::storage::{
     StorageError,
     archive::Planning,
@@ -32,7 +34,7 @@ fn three() -> Folder {
 
 /// Starts an archive, changes the folder when the first file is half sent, and returns the error.
 fn interrupted(folder: &Folder, change: impl FnOnce(&Path)) -> StorageError {
-    let mut stream = folder.plan().unwrap().stream();
+    let mut stream = Stream::new(folder.plan().unwrap());
     let mut buffer = vec![0; 100_000];
     let mut came = Vec::new();
     while stream.position() < 1_500_000 {
@@ -195,7 +197,7 @@ fn a_change_after_its_turn_is_none() {
     let folder = Folder::new();
     folder.file("a", text(1000));
     folder.file("b", noise(1, 1_000_000));
-    let mut stream = folder.plan().unwrap().stream();
+    let mut stream = Stream::new(folder.plan().unwrap());
     let mut archive = vec![0; 200_000];
     let count = stream.read(&mut archive).unwrap();
     archive.truncate(count);
@@ -210,7 +212,7 @@ fn a_change_after_its_turn_is_none() {
 #[test]
 fn a_rewound_stream_notices_what_changed() {
     let folder = three();
-    let mut stream = folder.plan().unwrap().stream();
+    let mut stream = Stream::new(folder.plan().unwrap());
     crate::archive::bytes(&mut stream);
     folder.file("c/small", "SMALLER");
     stream.rewind();
@@ -233,7 +235,7 @@ fn a_directory_vanishes_while_the_plan_is_made() {
     else {
         panic!("d is a directory")
     };
-    let mut planning = directory.archive("d").step();
+    let mut planning = Planner::new(directory, "d").step();
     fs::remove_dir_all(folder.dir().join("b")).unwrap();
     let error = loop {
         match planning {
@@ -307,7 +309,7 @@ fn no_descriptors_left() {
     assert!(matches!(error, StorageError::Unreadable { .. }), "{error}");
     root.open_node(&path).unwrap();
 
-    let mut stream = folder.plan().unwrap().stream();
+    let mut stream = Stream::new(folder.plan().unwrap());
     let mut buffer = vec![0; 100_000];
     stream.read(&mut buffer).unwrap();
     limit(Some(0));

@@ -1,5 +1,6 @@
 //! Archives beyond what the format of 1989 has room for, and what they cost.
 
+use fdsp::storage::archive::Stream;
 use std::{
     fs::{self, File},
     io::{self, Seek, SeekFrom, Write},
@@ -85,7 +86,7 @@ fn a_stored_file_over_4_gib_and_one_behind_it() {
     assert_eq!(plan.size(), None);
     let path = folder.temporary.path().join("d.zip");
     let mut file = Sparse(File::create(&path).unwrap());
-    copy(&mut plan.stream(), &mut file).unwrap();
+    copy(&mut Stream::new(plan), &mut file).unwrap();
     // The other entry lies after all of the first one.
     if let Some(said) = oracles::unzip(&path, (!large()).then_some("d/b")) {
         said.unwrap();
@@ -120,7 +121,7 @@ fn a_deflated_file_over_4_gib() {
 fn a_read_is_bounded_by_its_work() {
     let folder = Folder::in_memory();
     sparse(&folder.dir().join("zeros"), 64 << 20);
-    let mut stream = folder.plan().unwrap().stream();
+    let mut stream = Stream::new(folder.plan().unwrap());
     let mut buffer = vec![0; 256 * 1024];
     let mut most = 0;
     while !stream.finished() {
@@ -176,7 +177,7 @@ fn memory_stays_small() {
     let before = resident("VmRSS:");
     // Begin to count anew.
     fs::write("/proc/self/clear_refs", "5").unwrap();
-    let mut stream = folder.plan().unwrap().stream();
+    let mut stream = Stream::new(folder.plan().unwrap());
     copy(&mut stream, &mut io::sink()).unwrap();
     let grown = resident("VmHWM:").saturating_sub(before);
     eprintln!("{grown} KiB for 10,002 files");

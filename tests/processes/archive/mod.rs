@@ -12,6 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use fdsp::storage::archive::Planner;
 use fdsp::{
     protocol::{message::Sources, path::RemotePath},
     storage::{
@@ -68,7 +69,7 @@ impl Folder {
         let plan = self.plan().unwrap();
         let (sources, size) = (plan.sources(), plan.size());
         let path = self.temporary.path().join("d.zip");
-        let mut stream = plan.stream();
+        let mut stream = fdsp::storage::archive::Stream::new(plan);
         let length = copy(&mut stream, &mut fs::File::create(&path).unwrap()).unwrap();
         assert_eq!(stream.position(), sources.bytes, "all progress was made");
         assert!(size.is_none_or(|size| size == length), "{size:?} was announced, {length} came");
@@ -82,7 +83,7 @@ fn plan(served: &Path, path: &str) -> Result<Plan, StorageError> {
     let Node::Directory(directory) = Root::open(served, Policy::default()).unwrap().open_node(&path)? else {
         panic!("{path} is a directory");
     };
-    let mut planner = directory.archive(path.as_str());
+    let mut planner = Planner::new(directory, path.as_str());
     loop {
         match planner.step()? {
             Planning::More(more) => planner = more,

@@ -33,7 +33,7 @@ fn rest(stream: &mut Stream) -> Result<Vec<u8>, StorageError> {
 }
 
 fn whole(folder: &Folder) -> (Vec<u8>, Index) {
-    let mut stream = folder.plan().unwrap().stream();
+    let mut stream = fdsp::storage::archive::Stream::new(folder.plan().unwrap());
     let all = rest(&mut stream).unwrap();
     (all, stream.take_index().unwrap())
 }
@@ -57,7 +57,7 @@ fn it_goes_on_from_anywhere_with_the_same_bytes() {
     let end = all.len() as u64;
     let mut near = 0;
     for offset in [0, 1, end - 1, end].into_iter().chain(places(all.len()).take(60)) {
-        let mut stream = folder.plan().unwrap().stream();
+        let mut stream = fdsp::storage::archive::Stream::new(folder.plan().unwrap());
         stream.resume(&index, offset).unwrap();
         let begin = stream.offset();
         assert!(begin <= offset);
@@ -73,19 +73,19 @@ fn what_a_broken_pass_has_learned_is_enough() {
     let folder = folder();
     let (all, _) = whole(&folder);
     for (broken, offset) in places(all.len()).zip(places(all.len()).skip(1)).take(20) {
-        let mut stream = folder.plan().unwrap().stream();
+        let mut stream = fdsp::storage::archive::Stream::new(folder.plan().unwrap());
         let mut buffer = vec![0; 10_000];
         while stream.offset() < broken {
             stream.read(&mut buffer).unwrap();
         }
         let index = stream.take_index().unwrap();
-        let mut stream = folder.plan().unwrap().stream();
+        let mut stream = fdsp::storage::archive::Stream::new(folder.plan().unwrap());
         stream.resume(&index, offset).unwrap();
         let begin = stream.offset() as usize;
         assert!(rest(&mut stream).unwrap() == all[begin..], "broken at {broken}, from {begin} for {offset}");
         // And the second pass has learned the rest.
         let index = stream.take_index().unwrap();
-        let mut stream = folder.plan().unwrap().stream();
+        let mut stream = fdsp::storage::archive::Stream::new(folder.plan().unwrap());
         stream.resume(&index, all.len() as u64 / 2).unwrap();
         let begin = stream.offset() as usize;
         assert!(rest(&mut stream).unwrap() == all[begin..]);
@@ -101,7 +101,7 @@ fn a_stored_file_in_which_a_pass_broke_off_is_not_read_again() {
     let mut learned = None;
     // Each pass comes further, and the next one begins before its end.
     for broken in [1_000_000, 1_700_000, 2_500_000] {
-        let mut stream = folder.plan().unwrap().stream();
+        let mut stream = fdsp::storage::archive::Stream::new(folder.plan().unwrap());
         if let Some(index) = &learned {
             let offset = broken - 800_000;
             stream.resume(index, offset).unwrap();
@@ -117,11 +117,11 @@ fn a_stored_file_in_which_a_pass_broke_off_is_not_read_again() {
         learned = stream.take_index();
     }
     let index = learned.unwrap();
-    let mut stream = folder.plan().unwrap().stream();
+    let mut stream = fdsp::storage::archive::Stream::new(folder.plan().unwrap());
     stream.resume(&index, 2_000_000).unwrap();
     assert_eq!(stream.offset(), 2_000_000);
     assert!(rest(&mut stream).unwrap() == all[2_000_000..], "the sum of the whole file, too");
-    let mut stream = folder.plan().unwrap().stream();
+    let mut stream = fdsp::storage::archive::Stream::new(folder.plan().unwrap());
     stream.resume(&index, 2_900_000).unwrap();
     let begin = stream.offset() as usize;
     assert!((2_500_000..2_600_000).contains(&begin), "what was not read has to be: {begin}");
@@ -136,14 +136,14 @@ fn a_short_index_is_as_good_as_it_goes() {
     assert_eq!(index.cost() % entries, 0);
     index.shorten(index.cost() / 2);
     assert_eq!(index.reach(), (entries / 2, 0));
-    let mut stream = folder.plan().unwrap().stream();
+    let mut stream = fdsp::storage::archive::Stream::new(folder.plan().unwrap());
     stream.resume(&index, all.len() as u64).unwrap();
     let begin = stream.offset() as usize;
     assert!(begin > 0 && begin < all.len() * 3 / 4);
     assert!(rest(&mut stream).unwrap() == all[begin..]);
     index.shorten(0);
     assert_eq!(index.reach(), (0, 0));
-    let mut stream = folder.plan().unwrap().stream();
+    let mut stream = fdsp::storage::archive::Stream::new(folder.plan().unwrap());
     stream.resume(&index, 1000).unwrap();
     assert!(stream.offset() == 0 && rest(&mut stream).unwrap() == all);
 }
@@ -155,7 +155,7 @@ fn a_file_that_changed_in_between_is_noticed() {
     let before = folder.plan().unwrap();
     let identity = before.identity().to_owned();
     let offset = (0..all.len() as u64).step_by(10_000).find(|&offset| {
-        let mut stream = folder.plan().unwrap().stream();
+        let mut stream = fdsp::storage::archive::Stream::new(folder.plan().unwrap());
         stream.resume(&index, offset).unwrap();
         // In the middle of a stored file.
         stream.offset() == offset && offset > 0
@@ -163,7 +163,7 @@ fn a_file_that_changed_in_between_is_noticed() {
     fs::write(folder.dir().join("0/large.bin"), noise(9, 600_000)).unwrap();
     fs::write(folder.dir().join("0/large.png"), text(500_001)).unwrap();
     assert_ne!(folder.plan().unwrap().identity(), identity);
-    let mut stream = before.stream();
+    let mut stream = fdsp::storage::archive::Stream::new(before);
     let result = stream.resume(&index, offset.unwrap()).and_then(|()| rest(&mut stream));
     assert!(matches!(result, Err(StorageError::Changed { .. })), "{result:?}");
     assert!(stream.take_index().is_none());

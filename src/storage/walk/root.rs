@@ -4,54 +4,56 @@ use std::{fs::File, io, os::fd::OwnedFd, sync::Arc};
 
 use rustix::io::Errno;
 
-use super::{
-    StorageError,
-    file::{ReadError, reading},
-    folder::Folder,
-    identity::Identity,
-    is_absent,
-    listing::Directory,
-    name,
-    root::shown,
+use crate::{
+    platform::Access,
+    storage::{
+        directory::Directory,
+        error::{StorageError, is_absent},
+        file::{ReadError, reading},
+        folder::Folder,
+        identity::Identity,
+        name,
+        stat::shown,
+    },
+    text::SafeText,
 };
-use crate::{platform::Access, text::SafeText};
 
 /// Longest path that is given to the system at once; it takes 4095 bytes.
 const PIECE: usize = 4000;
 
 /// A directory and its place in the served folder. Paths are relative to it and as they are on disk; the empty one is its own.
 #[derive(Debug)]
-pub(super) struct Top {
-    pub(super) folder: Arc<Folder>,
-    pub(super) handle: OwnedFd,
+pub(crate) struct WalkRoot {
+    pub(crate) folder: Arc<Folder>,
+    pub(crate) handle: OwnedFd,
     /// From the served folder; empty for that itself.
     path: Vec<u8>,
 }
 
-impl Top {
-    pub(super) fn new(directory: Directory) -> Top {
+impl WalkRoot {
+    pub(crate) fn new(directory: Directory) -> WalkRoot {
         let Directory { folder, handle, path, .. } = directory;
-        Top { folder, handle, path }
+        WalkRoot { folder, handle, path }
     }
 
     /// The path from the served folder, for opening.
-    pub(super) fn path_from_root(&self, path: &[u8]) -> Vec<u8> {
+    pub(crate) fn path_from_root(&self, path: &[u8]) -> Vec<u8> {
         name::join(&self.path, path)
     }
 
     /// The path from the served folder, for people.
-    pub(super) fn shown(&self, path: &[u8]) -> SafeText {
+    pub(crate) fn shown(&self, path: &[u8]) -> SafeText {
         shown(&self.path_from_root(path))
     }
 
     /// Opens a directory without following a link on the way, however deep it lies.
-    pub(super) fn open_directory(&self, path: &[u8]) -> io::Result<OwnedFd> {
+    pub(crate) fn open_directory(&self, path: &[u8]) -> io::Result<OwnedFd> {
         self.open(if path.is_empty() { b"." } else { path }, Access::Directory)
     }
 
     /// Opens the file of that identity. A device or FIFO in its place is not even opened, unless somebody puts it there
     /// between the look and the opening; what is read is compared with the identity in any case.
-    pub(super) fn open_file(&self, path: &[u8], identity: Identity) -> io::Result<File> {
+    pub(crate) fn open_file(&self, path: &[u8], identity: Identity) -> io::Result<File> {
         let look = self.open(path, Access::Look)?;
         if Identity::of_file(&rustix::fs::fstat(&look)?) != identity {
             return Err(Errno::NOENT.into());
@@ -74,12 +76,12 @@ impl Top {
     }
 
     /// The error for what cannot be read.
-    pub(super) fn unreadable(&self, path: &[u8], error: io::Error) -> StorageError {
+    pub(crate) fn unreadable(&self, path: &[u8], error: io::Error) -> StorageError {
         reading(self.shown(path), ReadError::System(error))
     }
 
     /// The error for what was seen and cannot be opened: it is there no longer, or the system does not let it be read.
-    pub(super) fn vanished(&self, path: &[u8], error: io::Error) -> StorageError {
+    pub(crate) fn vanished(&self, path: &[u8], error: io::Error) -> StorageError {
         let refused = matches!(Errno::from_io_error(&error), Some(Errno::ACCESS | Errno::PERM));
         if is_absent(&error) && !refused {
             StorageError::Changed { path: self.shown(path) }

@@ -1,5 +1,8 @@
 //! The walk over a directory, entry by entry, holding at most three handles whatever the tree is like.
 
+pub(super) mod found;
+pub(super) mod root;
+
 use std::{borrow::Cow, collections::BTreeMap, ffi::CStr, os::fd::OwnedFd, sync::Arc};
 
 use rustix::{
@@ -7,14 +10,15 @@ use rustix::{
     io::Errno,
 };
 
+use self::{
+    found::{Found, Kind, Purpose},
+    root::WalkRoot,
+};
 use super::{
-    StorageError,
+    error::{StorageError, is_shortage},
     folder::is_deleted,
-    found::{self, Found, Kind, Purpose},
     identity::Identity,
-    is_shortage,
     name::join,
-    top::Top,
 };
 use crate::{
     platform::reason,
@@ -23,8 +27,8 @@ use crate::{
 
 /// Walks a directory.
 #[derive(Debug)]
-pub(super) struct Walk {
-    top: Arc<Top>,
+pub(crate) struct Walk {
+    root: Arc<WalkRoot>,
     purpose: Purpose,
     begun: bool,
     /// What is still to be visited, of each directory from the top to the present one.
@@ -37,7 +41,7 @@ pub(super) struct Walk {
 
 /// What a step of the walk came to.
 #[derive(Debug)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// Nothing to tell of.
     On,
     /// An entry; each directory comes before what is in it, and the top first.
@@ -52,20 +56,20 @@ pub(super) enum Step {
 
 /// An entry in its place.
 #[derive(Debug)]
-pub(super) struct Visited {
+pub(crate) struct Visited {
     /// How many directories it is in: none for the top.
-    pub(super) depth: usize,
+    pub(crate) depth: usize,
     /// From the top, as it is on disk.
-    pub(super) path: Vec<u8>,
-    pub(super) found: Found,
+    pub(crate) path: Vec<u8>,
+    pub(crate) found: Found,
 }
 
 /// An entry that cannot be read or carried.
 #[derive(Debug)]
-pub(super) struct Lost {
+pub(crate) struct Lost {
     /// From the top, as it is on disk.
-    pub(super) path: Vec<u8>,
-    pub(super) reason: Cow<'static, str>,
+    pub(crate) path: Vec<u8>,
+    pub(crate) reason: Cow<'static, str>,
 }
 
 /// Why a path cannot be carried, nor anything beneath it.
@@ -117,12 +121,12 @@ struct Reading {
 }
 
 impl Walk {
-    pub(super) fn new(top: Arc<Top>, purpose: Purpose) -> Walk {
-        Walk { top, purpose, begun: false, levels: Vec::new(), reading: None, cost: 0 }
+    pub(crate) fn new(root: Arc<WalkRoot>, purpose: Purpose) -> Walk {
+        Walk { root, purpose, begun: false, levels: Vec::new(), reading: None, cost: 0 }
     }
 
     /// Bytes that it takes, about.
-    pub(super) fn cost(&self) -> usize {
+    pub(crate) fn cost(&self) -> usize {
         self.cost
     }
 
@@ -131,7 +135,7 @@ impl Walk {
     /// # Errors
     /// The top cannot be read, a directory has become another, or the system has run out of something. The walk is over
     /// then.
-    pub(super) fn step(&mut self) -> Result<Step, StorageError> {
+    pub(crate) fn step(&mut self) -> Result<Step, StorageError> {
         if !self.begun {
             self.begun = true;
             return self.enter(0, Vec::new(), None, None);
@@ -168,9 +172,9 @@ impl Walk {
         seen: Option<Identity>,
         uncarried: Option<Uncarried>,
     ) -> Result<Step, StorageError> {
-        let opened = self.top.open_directory(&path);
+        let opened = self.root.open_directory(&path);
         let opened = opened.and_then(|handle| Ok((rustix::fs::fstat(&handle)?, handle)));
-        let (stat, handle): (Stat, OwnedFd) = match opened.map_err(|error| self.top.vanished(&path, error)) {
+        let (stat, handle): (Stat, OwnedFd) = match opened.map_err(|error| self.root.vanished(&path, error)) {
             Ok(opened) => opened,
             Err(StorageError::Unreadable { error, .. }) if depth > 0 && !is_shortage(&error) => {
                 return Ok(Step::Missing(Lost { path, reason: reason(&error).into() }));
@@ -180,9 +184,9 @@ impl Walk {
         // Its entries are newer than what was seen of it from outside.
         let found = Found::directory(&stat);
         if seen.is_some_and(|seen| seen != found.identity) {
-            return Err(StorageError::Changed { path: self.top.shown(&path) });
+            return Err(StorageError::Changed { path: self.root.shown(&path) });
         }
-        let names = Dir::new(handle).map_err(|error| self.top.unreadable(&path, error.into()))?;
+        let names = Dir::new(handle).map_err(|error| self.root.unreadable(&path, error.into()))?;
         let children = Children::new();
         self.reading = Some(Reading { path: path.clone(), names, children, uncarried, empty: true });
         Ok(match uncarried {
@@ -196,7 +200,7 @@ impl Walk {
         let read = match reading.names.read() {
             Some(Ok(entry)) => {
                 let name = entry.file_name().to_bytes();
-                if matches!(name, b"." | b"..") || !self.top.folder.serves(name) {
+                if matches!(name, b"." | b"..") || !self.root.folder.serves(name) {
                     Ok(Step::On)
                 } else {
                     reading.empty = false;
@@ -207,7 +211,7 @@ impl Walk {
             Some(Err(error)) => {
                 let error = std::io::Error::from(error);
                 if reading.path.is_empty() || is_shortage(&error) {
-                    return Err(self.top.unreadable(&reading.path, error));
+                    return Err(self.root.unreadable(&reading.path, error));
                 }
                 let reason = format!("it could not be read to its end: {}", reason(&error));
                 let path = reading.path.clone();
@@ -216,10 +220,10 @@ impl Walk {
             }
             None => {
                 let directory =
-                    reading.names.fd().map_err(|error| self.top.unreadable(&reading.path, error.into()))?;
+                    reading.names.fd().map_err(|error| self.root.unreadable(&reading.path, error.into()))?;
                 // A deleted directory reads like an empty one.
-                if is_deleted(directory).map_err(|error| self.top.unreadable(&reading.path, error))? {
-                    return Err(StorageError::Changed { path: self.top.shown(&reading.path) });
+                if is_deleted(directory).map_err(|error| self.root.unreadable(&reading.path, error))? {
+                    return Err(StorageError::Changed { path: self.root.shown(&reading.path) });
                 }
                 let lost = reading.uncarried.filter(|_| reading.empty);
                 let lost = lost.map(|why| Lost { path: reading.path.clone(), reason: why.reason() });
@@ -243,17 +247,17 @@ impl Walk {
         let uncarried = match self.purpose {
             _ if reading.uncarried.is_some() => reading.uncarried,
             Purpose::Tree(NameForm::Utf8) if raw.to_str().is_err() => Some(Uncarried::NotText),
-            Purpose::Tree(_) if self.top.path_from_root(&path).len() >= MAX_PATH => Some(Uncarried::TooLong),
+            Purpose::Tree(_) if self.root.path_from_root(&path).len() >= MAX_PATH => Some(Uncarried::TooLong),
             Purpose::Tree(_) | Purpose::Archive => None,
         };
         let directory =
-            reading.names.fd().map_err(|error| self.top.unreadable(&reading.path, error.into()))?;
-        let found = match found::examine(&self.top, self.purpose, directory, raw, &path) {
+            reading.names.fd().map_err(|error| self.root.unreadable(&reading.path, error.into()))?;
+        let found = match found::examine(&self.root, self.purpose, directory, raw, &path) {
             Ok(Some(found)) => found,
             Ok(None) => return Ok(Step::Omitted),
             // Gone since its name was read: the snapshot is without it.
             Err(error) if Errno::from_io_error(&error) == Some(Errno::NOENT) => return Ok(Step::On),
-            Err(error) if is_shortage(&error) => return Err(self.top.unreadable(&path, error)),
+            Err(error) if is_shortage(&error) => return Err(self.root.unreadable(&path, error)),
             Err(error) => return Ok(Step::Missing(Lost { path, reason: reason(&error).into() })),
         };
         let is_directory = found.kind == Kind::Directory;

@@ -1,20 +1,16 @@
-//! An opened directory, and what can be read from it.
+//! An opened directory.
 
 use std::{os::fd::OwnedFd, sync::Arc};
 
 use rustix::fs::Stat;
 
 use super::{
-    StorageError,
-    archive::Planner,
     folder::Folder,
-    page::Page,
-    root::{modified, permissions},
-    tree::{Files, Tree},
+    stat::{modified, permissions},
 };
 use crate::{
     platform::Medium,
-    protocol::message::{Kind, Meta, NameForm},
+    protocol::message::{Kind, Meta},
 };
 
 /// An opened directory.
@@ -52,28 +48,5 @@ impl Directory {
     /// What `stat` answers.
     pub fn meta(&self) -> &Meta {
         &self.meta
-    }
-
-    /// Begins to read a page of at most `limit` entries after the name `after`. `names`: how they may be written.
-    ///
-    /// # Errors
-    /// See [`StorageError`].
-    pub fn page(self, after: Option<&str>, limit: usize, names: NameForm) -> Result<Box<Page>, StorageError> {
-        Page::new(self, after, limit, names)
-    }
-
-    /// Begins an archive whose entries are named `prefix/…`.
-    pub fn archive(self, prefix: &str) -> Planner {
-        Planner::new(self, prefix)
-    }
-
-    /// Begins to walk it, for all that is in it. `names`: how they may be written.
-    pub fn tree(self, names: NameForm) -> Tree {
-        Tree::new(self, names)
-    }
-
-    /// What opens its files.
-    pub fn files(self) -> Files {
-        Files::new(self)
     }
 }

@@ -12,13 +12,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::{
-    file::{SHORT, check_empty},
-    identity::Identity,
-    is_absent,
-    root::{Served, data_bytes, modified, permissions, size},
-    top::Top,
-};
+use super::root::WalkRoot;
 use crate::{
     platform::Access,
     protocol::{
@@ -26,11 +20,17 @@ use crate::{
         odd_name,
         path::is_target,
     },
+    storage::{
+        error::is_absent,
+        file::{SHORT, check_empty},
+        identity::Identity,
+        stat::{Served, data_bytes, modified, permissions, size},
+    },
 };
 
 /// What the walk is for, which decides on names, order and links.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(crate) enum Purpose {
     /// An archive: links to files are files. Sorted by the bytes of the paths, where a directory's ends with `/`.
     Archive,
     /// A tree whose names may be written so: links that stay in it are links, others to files are files. Sorted by the
@@ -40,19 +40,19 @@ pub(super) enum Purpose {
 
 /// What an entry was when it was looked at.
 #[derive(Debug)]
-pub(super) struct Found {
-    pub(super) kind: Kind,
-    pub(super) mode: u32,
-    pub(super) modified: Timestamp,
-    pub(super) size: u64,
+pub(crate) struct Found {
+    pub(crate) kind: Kind,
+    pub(crate) mode: u32,
+    pub(crate) modified: Timestamp,
+    pub(crate) size: u64,
     /// Bytes of a file that are on the disk.
-    pub(super) data_bytes: u64,
-    pub(super) identity: Identity,
+    pub(crate) data_bytes: u64,
+    pub(crate) identity: Identity,
 }
 
 /// What an entry is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Directory,
     File,
     /// A file that is reached through a link.
@@ -62,7 +62,7 @@ pub(super) enum Kind {
 }
 
 impl Found {
-    pub(super) fn directory(stat: &Stat) -> Found {
+    pub(crate) fn directory(stat: &Stat) -> Found {
         Found { identity: Identity::of_directory(stat), size: 0, ..Found::file(Kind::Directory, stat) }
     }
 
@@ -79,31 +79,31 @@ impl Found {
 }
 
 /// What an entry is; `None` for what is left out.
-pub(super) fn examine(
-    top: &Top,
+pub(crate) fn examine(
+    root: &WalkRoot,
     purpose: Purpose,
     directory: BorrowedFd<'_>,
     raw: &CStr,
     path: &[u8],
 ) -> io::Result<Option<Found>> {
-    let stat = match top.folder.look_in(directory, raw) {
+    let stat = match root.folder.look_in(directory, raw) {
         Err(error) if Errno::from_io_error(&error) == Some(Errno::XDEV) => return Ok(None),
         stat => stat?,
     };
     Ok(match FileType::from_raw_mode(stat.st_mode) {
         FileType::Directory => Some(Found::directory(&stat)),
         FileType::RegularFile => {
-            readable(top, directory, raw, &stat)?;
+            readable(root, directory, raw, &stat)?;
             Some(Found::file(Kind::File, &stat))
         }
         FileType::Symlink => {
             let target = match purpose {
                 Purpose::Archive => None,
-                Purpose::Tree(names) => kept_link(top, names, directory, raw, path)?,
+                Purpose::Tree(names) => kept_link(root, names, directory, raw, path)?,
             };
             match target {
                 Some(target) => Some(Found { size: 0, ..Found::file(Kind::Link(target), &stat) }),
-                None => linked_file(top, path)?,
+                None => linked_file(root, path)?,
             }
         }
         _ => None,
@@ -112,7 +112,7 @@ pub(super) fn examine(
 
 /// The target of a link that stays a link.
 fn kept_link(
-    top: &Top,
+    root: &WalkRoot,
     names: NameForm,
     directory: BorrowedFd<'_>,
     raw: &CStr,
@@ -121,12 +121,12 @@ fn kept_link(
     let target = rustix::fs::readlinkat(directory, raw, Vec::new())?;
     let (text, target) = (odd_name::to_text(path), odd_name::to_text(target.to_bytes()));
     let is_odd = odd_name::is_escaped(&text) || odd_name::is_escaped(&target);
-    let is_served = |segment: &str| matches!(segment, "." | "..") || top.folder.serves(segment.as_bytes());
+    let is_served = |segment: &str| matches!(segment, "." | "..") || root.folder.serves(segment.as_bytes());
     let is_carried = names == NameForm::Bytes || !is_odd;
     if !is_carried || !is_target(&text, &target) || !target.split('/').all(is_served) {
         return Ok(None);
     }
-    match top.folder.look_beneath(&top.handle, path) {
+    match root.folder.look_beneath(&root.handle, path) {
         Ok(seen) => Ok(Served::of(&seen).map(|_| target.into())),
         Err(error) if is_absent(&error) => Ok(None),
         Err(error) => Err(error),
@@ -134,9 +134,9 @@ fn kept_link(
 }
 
 /// The file that a link leads to; `None` where it leads to none inside the root.
-fn linked_file(top: &Top, path: &[u8]) -> io::Result<Option<Found>> {
-    let path = top.path_from_root(path);
-    let look = match top.folder.open(&*path, Access::Look) {
+fn linked_file(root: &WalkRoot, path: &[u8]) -> io::Result<Option<Found>> {
+    let path = root.path_from_root(path);
+    let look = match root.folder.open(&*path, Access::Look) {
         Ok(look) => look,
         // It may lead to a file that is served: only its own path is too long.
         Err(error) if is_absent(&error) && Errno::from_io_error(&error) != Some(Errno::NAMETOOLONG) => {
@@ -147,7 +147,7 @@ fn linked_file(top: &Top, path: &[u8]) -> io::Result<Option<Found>> {
     if Served::of(&rustix::fs::fstat(look)?) != Some(Served::File) {
         return Ok(None);
     }
-    let opened = top.folder.open_served(&*path)?;
+    let opened = root.folder.open_served(&*path)?;
     let Some(opened) = opened.filter(|opened| opened.kind == Served::File) else { return Ok(None) };
     if may_be_generated(&opened.stat) {
         check_size(&File::from(opened.handle), &opened.stat)?;
@@ -156,14 +156,14 @@ fn linked_file(top: &Top, path: &[u8]) -> io::Result<Option<Found>> {
 }
 
 /// Asks beforehand, so that a file that cannot be read is left out, and does not end the answer in its middle.
-fn readable(top: &Top, directory: BorrowedFd<'_>, name: &CStr, stat: &Stat) -> io::Result<()> {
+fn readable(root: &WalkRoot, directory: BorrowedFd<'_>, name: &CStr, stat: &Stat) -> io::Result<()> {
     match rustix::fs::accessat(directory, name, rustix::fs::Access::READ_OK, AtFlags::EACCESS) {
         // A system that cannot tell lets the reading tell.
         Ok(()) | Err(Errno::NOSYS | Errno::INVAL) => {}
         Err(error) => return Err(error.into()),
     }
     if may_be_generated(stat) {
-        check_size(&File::from(top.folder.open_in(directory, name, Access::Read)?), stat)?;
+        check_size(&File::from(root.folder.open_in(directory, name, Access::Read)?), stat)?;
     }
     Ok(())
 }
