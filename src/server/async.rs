@@ -65,10 +65,10 @@ async fn accept(shared: Arc<Shared>, listener: StdListener, workers: Arc<Workers
     let mut backoff = Backoff::default();
     let mut tasks = JoinSet::new();
     while shared.accepting() {
-        let accepted = listener.accept().await.and_then(|(stream, peer)| {
+        let accepted = listener.accept().await.map(|(stream, peer)| {
             let stream = Arc::new(stream);
             let connection = shared.admit(&stream, peer);
-            Ok(connection.map(|connection| serve(connection, stream, Arc::clone(&workers))))
+            connection.map(|connection| serve(connection, stream, Arc::clone(&workers)))
         });
         match accepted {
             Ok(accepted) => {
