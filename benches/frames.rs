@@ -17,9 +17,9 @@ use fdsp::{
     text::SafeText,
     ui::{
         KeyMap, Look,
-        backend::FrameBackend,
         dashboard::{self, model::About},
         downloads::{self, Defaults, Queue},
+        terminal::backend::FrameBackend,
     },
 };
 use ratatui::{Frame, Terminal, layout::Size};

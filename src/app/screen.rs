@@ -125,14 +125,14 @@ mod tests {
     use std::path::Path;
 
     use super::key_map;
-    use crate::{config::Options, ui::actions::Action};
+    use crate::{config::Options, ui::actions::GlobalAction};
 
     #[test]
     fn keys_can_be_changed() {
         let keys = |content: &str| Options::from_file(Path::new("c.toml"), content).expect("keys").keys;
         let changed = key_map(&keys("[keys]\nquit = [\"Q\"]\nsuspend = []")).expect("right");
-        assert!(changed.keys(Action::Suspend).is_empty());
-        assert_eq!(changed.keys(Action::Quit).len(), 1);
+        assert!(changed.keys(GlobalAction::Suspend).is_empty());
+        assert_eq!(changed.keys(GlobalAction::Quit).len(), 1);
         let cases = [
             ("[keys]\n\nfly = [\"f\"]", "c.toml, line 3: keys.fly: there is no such action"),
             ("[keys]\nhelp = [\"hyper-x\"]", "c.toml, line 2: keys.help: "),

@@ -3,7 +3,10 @@
 
 use std::fmt::Write as _;
 
-use super::{KeyMap, Section, Spec, TABLE};
+use super::{
+    keymap::KeyMap,
+    table::{Section, Spec, TABLE},
+};
 
 /// A line of the help page.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,14 @@
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
-use super::{Action, Context, KeyMap};
+use super::{
+    context::Context,
+    keymap::KeyMap,
+    table::{
+        Action, BrowserAction, DashboardAction, DialogAction, GlobalAction, InputAction, MoveAction,
+        QueueAction,
+    },
+};
 use crate::ui::theme::Look;
 
 /// Something that can be done now.
@@ -15,16 +22,22 @@ pub struct Hint {
     pub word: Option<&'static str>,
 }
 
-impl From<Action> for Hint {
-    fn from(action: Action) -> Hint {
-        Hint { action, word: None }
-    }
+macro_rules! hint_of {
+    ($($kind:ident)*) => {$(
+        impl From<$kind> for Hint {
+            fn from(action: $kind) -> Hint {
+                Hint { action: action.into(), word: None }
+            }
+        }
+    )*};
 }
+
+hint_of!(GlobalAction MoveAction InputAction QueueAction BrowserAction DashboardAction DialogAction);
 
 impl Hint {
     /// With another word than the table's.
-    pub fn saying(action: Action, word: &'static str) -> Hint {
-        Hint { action, word: Some(word) }
+    pub fn saying(action: impl Into<Action>, word: &'static str) -> Hint {
+        Hint { action: action.into(), word: Some(word) }
     }
 }
 

@@ -2,13 +2,17 @@
 
 use std::collections::HashMap;
 
-use super::{Action, Context, Key, TABLE, key::NoSuchKey};
+use super::{
+    context::Context,
+    key::{Key, NoSuchKey},
+    table::{Action, TABLE},
+};
 
 /// The keys in force.
 #[derive(Clone, Debug)]
 pub struct KeyMap {
     lookup: HashMap<(Context, Key), Action>,
-    keys: Vec<Vec<Key>>,
+    keys: HashMap<Action, Vec<Key>>,
 }
 
 /// The `[keys]` section cannot be used.
@@ -57,7 +61,7 @@ impl Default for KeyMap {
     fn default() -> KeyMap {
         // The table is constant, and a test holds that it has no conflict.
         KeyMap::new(std::iter::empty::<(String, Vec<String>)>())
-            .unwrap_or_else(|_| KeyMap { lookup: HashMap::new(), keys: vec![Vec::new(); TABLE.len()] })
+            .unwrap_or_else(|_| KeyMap { lookup: HashMap::new(), keys: HashMap::new() })
     }
 }
 
@@ -79,7 +83,7 @@ impl KeyMap {
                 .ok_or_else(|| KeyError::NoSuchAction(name.as_ref().chars().take(40).collect()))?;
             given.insert(action, parse(action, keys)?);
         }
-        let mut map = KeyMap { lookup: HashMap::new(), keys: Vec::with_capacity(TABLE.len()) };
+        let mut map = KeyMap { lookup: HashMap::new(), keys: HashMap::with_capacity(TABLE.len()) };
         for spec in TABLE {
             let keys = match given.remove(&spec.action) {
                 Some(keys) => keys,
@@ -100,7 +104,7 @@ impl KeyMap {
                     }
                 }
             }
-            map.keys.push(keys);
+            map.keys.insert(spec.action, keys);
         }
         Ok(map)
     }
@@ -111,12 +115,13 @@ impl KeyMap {
     }
 
     /// All keys of an action, the one to show first.
-    pub fn keys(&self, action: Action) -> &[Key] {
-        self.keys.get(action as usize).map_or(&[], Vec::as_slice)
+    pub fn keys(&self, action: impl Into<Action>) -> &[Key] {
+        self.keys.get(&action.into()).map_or(&[], Vec::as_slice)
     }
 
     /// The key to show for an action in a context, if it has one that works there.
-    pub fn shown(&self, context: Context, action: Action) -> Option<Key> {
+    pub fn shown(&self, context: Context, action: impl Into<Action>) -> Option<Key> {
+        let action = action.into();
         self.keys(action).iter().copied().find(|key| self.action(context, *key) == Some(action))
     }
 }

@@ -6,7 +6,7 @@ use crossterm::event::{KeyCode, KeyModifiers};
 use ratatui::text::Line;
 
 use super::{
-    Action, Context, Key, KeyError, KeyMap, Section, TABLE,
+    Action, Context, GlobalAction, Key, KeyError, KeyMap, QueueAction, Section, TABLE,
     docs::{self, HelpLine},
     hints::{self, Hint},
 };
@@ -22,8 +22,8 @@ const NONE: [(&str, [&str; 0]); 0] = [];
 fn the_table_has_no_conflict_and_every_row_is_its_actions() {
     KeyMap::new(NONE).unwrap_or_else(|error| panic!("{error}"));
     let mut names = HashSet::new();
-    for (index, spec) in TABLE.iter().enumerate() {
-        assert_eq!(spec.action as usize, index);
+    for spec in TABLE {
+        assert_eq!(spec.action.name(), spec.name);
         assert_eq!(Action::named(spec.name), Some(spec.action));
         assert!(names.insert(spec.name), "{} twice", spec.name);
         assert!(!spec.contexts.is_empty() && !spec.keys.is_empty(), "{}", spec.name);
@@ -62,8 +62,8 @@ fn vi_keys_stand_beside_the_arrows() {
 fn characters_are_typed_in_text_contexts() {
     let keys = KeyMap::default();
     assert_eq!(keys.action(Context::Input, key("q")), None);
-    assert_eq!(keys.action(Context::Input, key("ctrl-c")), Some(Action::Quit));
-    assert_eq!(keys.action(Context::Queue, key("q")), Some(Action::Quit));
+    assert_eq!(keys.action(Context::Input, key("ctrl-c")), Some(GlobalAction::Quit.into()));
+    assert_eq!(keys.action(Context::Queue, key("q")), Some(GlobalAction::Quit.into()));
 }
 
 #[test]
@@ -93,10 +93,10 @@ fn what_terminals_report_in_several_ways_is_one_key() {
 #[test]
 fn the_configuration_replaces_an_actions_keys() {
     let keys = KeyMap::new([("pause", ["ctrl-p", "u"])]).unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(keys.action(Context::Queue, key("u")), Some(Action::Pause));
+    assert_eq!(keys.action(Context::Queue, key("u")), Some(QueueAction::Pause.into()));
     assert_eq!(keys.action(Context::Queue, key("p")), None);
     let keys = KeyMap::new([("pause", [""; 0])]).unwrap_or_else(|error| panic!("{error}"));
-    assert!(keys.keys(Action::Pause).is_empty());
+    assert!(keys.keys(QueueAction::Pause).is_empty());
 }
 
 #[test]
@@ -116,9 +116,10 @@ fn mistakes_in_the_configuration_are_named() {
 #[test]
 fn the_bar_fits_every_width_and_keeps_help_and_quit_longest() {
     let keys = KeyMap::default();
-    let offered: Vec<Hint> =
-        [Action::Open, Action::Mark, Action::Pause, Action::Cancel].map(Hint::from).into();
-    let always = [Action::Help, Action::Quit].map(Hint::from);
+    let offered: Vec<Hint> = [QueueAction::Open, QueueAction::Mark, QueueAction::Pause, QueueAction::Cancel]
+        .map(Hint::from)
+        .into();
+    let always = [GlobalAction::Help, GlobalAction::Quit].map(Hint::from);
     for width in 0..120 {
         let line = hints::bar(&keys, Context::Queue, &offered, &always, width, &Look::default());
         assert!(line.width() <= width, "{width}: {line}");

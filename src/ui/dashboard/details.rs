@@ -2,17 +2,14 @@
 
 use ratatui::{buffer::Buffer, layout::Rect};
 
-use super::{
-    model::{Model, coarse, state_word},
-    view::inset,
-};
+use super::model::{Model, coarse, state_word};
 use crate::{
-    ui::widgets::{put, rule, wrap},
+    ui::components::widgets::{inset, put, rule, wrap},
     units,
 };
 
 /// Columns of the names of the facts.
-const NAMES: u16 = 10;
+const NAME_COLUMNS: u16 = 10;
 
 /// Draws the details under a rule.
 pub fn render(model: &Model, area: Rect, buf: &mut Buffer) {
@@ -36,7 +33,7 @@ pub fn render(model: &Model, area: Rect, buf: &mut Buffer) {
     ];
     let body = inset(area);
     let mut y = area.y + 1;
-    let columns = usize::from(body.width.saturating_sub(NAMES + 2)).max(1);
+    let columns = usize::from(body.width.saturating_sub(NAME_COLUMNS + 2)).max(1);
     for (name, value) in facts {
         for (index, line) in wrap(&value, columns).into_iter().enumerate() {
             if y >= area.bottom() {
@@ -45,7 +42,7 @@ pub fn render(model: &Model, area: Rect, buf: &mut Buffer) {
             if index == 0 {
                 put(buf, body, body.x + 2, y, name, model.look.theme.dim);
             }
-            put(buf, body, body.x + 2 + NAMES, y, line, model.look.theme.plain);
+            put(buf, body, body.x + 2 + NAME_COLUMNS, y, line, model.look.theme.plain);
             y += 1;
         }
     }

@@ -17,11 +17,11 @@ use self::{
     model::{About, Model},
     update::Effect,
 };
-use super::{Control, Error, Event, Exit, Options, Pace, Screen, Wake, runtime};
 use crate::{
     logging::{self, LogRing},
     server::{Command, Config, Server},
     text::SafeText,
+    ui::{Control, Error, Event, Exit, Options, Pace, Screen, Wake, terminal::runtime},
 };
 
 /// Shows the dashboard of a server that runs with this configuration until it is left, the server has stopped

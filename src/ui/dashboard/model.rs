@@ -19,11 +19,15 @@ use crate::{
     text::SafeText,
     ui::{
         Look, Pace,
-        actions::{Context, KeyMap},
-        input::LineEdit,
-        log::LogPane,
-        widgets::wrap,
+        actions::{Context, KeyMap, MoveAction},
+        components::{
+            dialog::{self, Question},
+            log::LogPane,
+            viewport::Viewport,
+            widgets::wrap,
+        },
     },
+    units,
 };
 
 /// Rows that are read above and below the visible ones, so that a selected row is found again when
@@ -59,28 +63,17 @@ pub enum Focus {
     Log,
 }
 
-/// What lies over the screen, if anything.
-#[derive(Clone, Debug, Default)]
-pub enum Over {
-    /// Nothing.
-    #[default]
-    Nothing,
-    /// The help page, scrolled by so many lines.
-    Help(usize),
-    /// A question, and what is done when the answer is yes.
-    Question(Question),
-    /// The text that a pane shall be filtered by is being typed.
-    Prompt(Focus, Box<LineEdit>),
-}
+/// What has the keys before the panes: prompts are for the filter of a pane.
+pub type Dialog = dialog::Dialog<Focus, Pending>;
 
-/// What a person is asked before it is done.
+/// What waits for a yes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Question {
-    /// Cut a connection?
+pub enum Pending {
+    /// Disconnect a client.
     Disconnect(ConnectionId, std::net::SocketAddr),
-    /// Drain?
+    /// Drain.
     Drain,
-    /// Leave, which stops the server?
+    /// Quit, which stops the server.
     Quit,
 }
 
@@ -135,14 +128,12 @@ pub struct Model {
     pub frozen: Option<Frozen>,
     /// Where keys go.
     pub focus: Focus,
-    /// What lies over the screen.
-    pub over: Over,
-    /// The number of the selected row.
-    pub selected: usize,
-    /// Which connection that is.
+    /// What has the keys before the panes.
+    pub dialog: Dialog,
+    /// The selected and the visible rows.
+    pub rows: Viewport,
+    /// The selected connection.
     pub selected_key: Option<RowKey>,
-    /// The number of the first visible row.
-    pub top: usize,
     /// The connection whose details are shown, as it was last seen, and whether it still lives.
     pub details: Option<(ConnectionView, bool)>,
     /// Only connections whose row contains this are shown.
@@ -178,10 +169,9 @@ impl Model {
             },
             frozen: None,
             focus: Focus::default(),
-            over: Over::default(),
-            selected: 0,
+            dialog: Dialog::None,
+            rows: Viewport::default(),
             selected_key: None,
-            top: 0,
             details: None,
             filter: String::new(),
             log: LogPane::new(log),
@@ -196,7 +186,7 @@ impl Model {
     pub fn resize(&mut self, size: Size) {
         if self.size != size {
             self.size = size;
-            self.select(self.selected);
+            self.select(self.rows.cursor());
         }
     }
 
@@ -211,13 +201,10 @@ impl Model {
 
     /// The context that keys are looked up in.
     pub fn context(&self) -> Context {
-        match (&self.over, self.focus) {
-            (Over::Help(_), _) => Context::Page,
-            (Over::Question(_), _) => Context::Question,
-            (Over::Prompt(..), _) => Context::Prompt,
-            (Over::Nothing, Focus::Connections) => Context::Connections,
-            (Over::Nothing, Focus::Log) => Context::Log,
-        }
+        self.dialog.context().unwrap_or(match self.focus {
+            Focus::Connections => Context::Connections,
+            Focus::Log => Context::Log,
+        })
     }
 
     /// The rows to read for the next frame: those that are visible and a few around them. A filter needs all
@@ -227,7 +214,8 @@ impl Model {
             return self.all();
         }
         let visible = usize::from(self.layout().table.height);
-        self.top.saturating_sub(MARGIN)..self.top + visible + MARGIN
+        let top = self.rows.window().start;
+        top.saturating_sub(MARGIN)..top + visible + MARGIN
     }
 
     /// All rows, and those of clients that come until they are read.
@@ -257,6 +245,9 @@ impl Model {
         }
         picture.snapshot = snapshot;
         picture.at = now;
+        if let Dialog::Question(question) = &mut self.dialog {
+            question.text = question.pending.sentence(&picture.snapshot);
+        }
         self.find_selected();
     }
 
@@ -284,22 +275,39 @@ impl Model {
         if let Some(selected) = self.selected_key
             && let Some(index) = picture.snapshot.rows.iter().position(|row| key(row) == selected)
         {
-            let moved_up = self.selected.saturating_sub(picture.first + index);
-            self.selected = picture.first + index;
-            self.top = self.top.saturating_sub(moved_up);
+            self.rows.follow(picture.first + index);
         }
-        self.select(self.selected);
+        self.select(self.rows.cursor());
     }
 
-    /// Selects a row by number, as near as there is one, and brings it into view.
+    /// Selects a row by number, as near as there is one, and scrolls to it.
     pub fn select(&mut self, number: usize) {
-        let total = self.picture.total;
-        self.selected = number.min(total.saturating_sub(1));
-        let visible = usize::from(self.layout().table.height).max(1);
-        let lowest_top = total.saturating_sub(visible);
-        self.top = self.top.clamp((self.selected + 1).saturating_sub(visible), self.selected).min(lowest_top);
-        // A row outside what was read gets its name with the next reading.
+        self.measure();
+        self.rows.go(number);
+        self.name_selected();
+    }
+
+    /// Moves the selection as a key says.
+    pub fn travel(&mut self, action: MoveAction) {
+        self.measure();
+        self.rows.travel(action);
+        self.name_selected();
+    }
+
+    fn measure(&mut self) {
+        self.rows.set_height(usize::from(self.layout().table.height));
+        self.rows.set_len(self.picture.total);
+    }
+
+    /// A row outside what was read gets its name with the next reading.
+    fn name_selected(&mut self) {
         self.selected_key = self.selected_row().map(key);
+    }
+
+    /// Asks before it is done.
+    pub fn ask(&mut self, pending: Pending) {
+        let text = pending.sentence(&self.picture.snapshot);
+        self.dialog = Dialog::Question(Question { text, pending });
     }
 
     /// The row with this number, if it was read.
@@ -310,13 +318,14 @@ impl Model {
     /// Whether rows in view were not read: many clients before them have left meanwhile.
     pub fn misses_rows(&self) -> bool {
         let visible = usize::from(self.layout().table.height);
-        let shown = self.top..(self.top + visible).min(self.picture.total);
+        let top = self.rows.window().start;
+        let shown = top..(top + visible).min(self.picture.total);
         !shown.is_empty() && (self.row(shown.start).is_none() || self.row(shown.end - 1).is_none())
     }
 
     /// The selected row.
     pub fn selected_row(&self) -> Option<&ConnectionView> {
-        self.row(self.selected)
+        self.row(self.rows.cursor())
     }
 
     /// Bytes a second of a row, where that means anything.
@@ -343,13 +352,27 @@ impl Model {
             Pace::Still
         }
     }
+}
 
-    /// What is done when a question is answered with yes.
-    pub fn command(question: Question) -> Command {
-        match question {
-            Question::Disconnect(id, _) => Command::Disconnect(id),
-            Question::Drain => Command::Drain,
-            Question::Quit => Command::Stop,
+impl Pending {
+    /// The question.
+    fn sentence(self, snapshot: &Snapshot) -> String {
+        match self {
+            Pending::Disconnect(_, peer) => format!("Disconnect {peer}?"),
+            Pending::Drain => "Take no more clients, finish what runs, then stop?".to_owned(),
+            Pending::Quit => match snapshot.live {
+                1 => "Stop now and disconnect 1 client?".to_owned(),
+                live => format!("Stop now and disconnect {} clients?", units::count(live as u64)),
+            },
+        }
+    }
+
+    /// What the server does after a yes.
+    pub fn command(self) -> Command {
+        match self {
+            Pending::Disconnect(id, _) => Command::Disconnect(id),
+            Pending::Drain => Command::Drain,
+            Pending::Quit => Command::Stop,
         }
     }
 }

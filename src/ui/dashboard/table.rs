@@ -5,7 +5,7 @@ use ratatui::{buffer::Buffer, layout::Rect};
 use super::model::{Focus, Model, coarse, state_word};
 use crate::{
     server::{ConnectionState, ConnectionView},
-    ui::widgets::{clip, clip_middle, gauge, put, put_line, width},
+    ui::components::widgets::{clip, clip_middle, gauge, put, put_line, width},
     units,
 };
 
@@ -50,10 +50,10 @@ pub fn render(model: &Model, area: Rect, buf: &mut Buffer) {
     if model.picture.total == 0 {
         return empty(model, area, buf);
     }
-    for (y, number) in (area.y..area.bottom()).zip(model.top..model.picture.total) {
+    for (y, number) in (area.y..area.bottom()).zip(model.rows.window()) {
         // A row that was scrolled to is read for this very frame; only a client that left just now is not there.
         if let Some(row) = model.row(number) {
-            draw_row(model, row, number == model.selected, Rect { y, height: 1, ..area }, buf);
+            draw_row(model, row, number == model.rows.cursor(), Rect { y, height: 1, ..area }, buf);
         }
     }
 }

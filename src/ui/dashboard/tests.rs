@@ -12,7 +12,7 @@ use time::macros::datetime;
 use tracing::Level;
 
 use super::{
-    model::{About, Model, Over, key},
+    model::{About, Dialog, Model, key},
     update::{Effect, paste, press},
     view::view,
 };
@@ -23,8 +23,7 @@ use crate::{
     text::SafeText,
     ui::{
         KeyMap, Look, Pace,
-        testing::{LOOKS, SIZES, draw, picture, text},
-        traffic::bytes_per_second,
+        testing::{LOOKS, SIZES, draw, picture, text, traffic::bytes_per_second},
     },
 };
 
@@ -244,13 +243,13 @@ fn the_selection_stays_on_its_connection() {
     keys(&mut model, "jjjjj");
     assert_eq!(model.selected_key, Some((Some(ConnectionId(5)), peer(5))));
     model.take(snapshot(rows(3)), 0, now);
-    assert_eq!(model.selected, 2, "three before it ended");
+    assert_eq!(model.rows.cursor(), 2, "three before it ended");
     assert_eq!(model.selected_row().map(key), model.selected_key);
     model.take(snapshot(rows(8)), 0, now);
-    assert_eq!(model.selected, 2, "it ended itself: the one in its place is selected");
+    assert_eq!(model.rows.cursor(), 2, "it ended itself: the one in its place is selected");
     assert_eq!(model.selected_row().map(|row| row.id), Some(Some(ConnectionId(10))));
     model.take(snapshot(Vec::new()), 0, now);
-    assert_eq!((model.selected, model.selected_key), (0, None));
+    assert_eq!((model.rows.cursor(), model.selected_key), (0, None));
 }
 
 #[test]
@@ -269,7 +268,7 @@ fn of_a_thousand_connections_only_a_window_is_read() {
     for (pressed, selected) in [("G", 999), ("k", 998), ("g", 0), ("j", 1)] {
         keys(&mut model, pressed);
         read(&mut model);
-        assert_eq!(model.selected, selected);
+        assert_eq!(model.rows.cursor(), selected);
         assert_eq!(model.selected_key, Some((Some(ConnectionId(selected as u64)), peer(selected as u64))));
         assert!(shown(&model).contains(&peer(selected as u64).to_string()));
     }
@@ -303,7 +302,7 @@ fn what_cannot_be_undone_asks_first() {
     let mut model = busy();
     assert_eq!(keys(&mut model, "d"), []);
     assert_eq!(keys(&mut model, "n"), []);
-    assert!(matches!(model.over, Over::Nothing));
+    assert!(matches!(model.dialog, Dialog::None));
     assert_eq!(keys(&mut model, "dy"), [Effect::Command(Command::Disconnect(ConnectionId(20)))]);
     assert_eq!(keys(&mut model, "Dy"), [Effect::Command(Command::Drain)]);
     assert_eq!(keys(&mut model, "q"), []);
@@ -328,7 +327,7 @@ fn the_question_is_about_the_connection_it_was_asked_of() {
 fn a_waiting_client_cannot_be_cut() {
     let mut model = busy();
     keys(&mut model, "Gd");
-    assert!(matches!(model.over, Over::Nothing));
+    assert!(matches!(model.dialog, Dialog::None));
     assert!(shown(&model).contains("not accepted yet"));
 }
 
@@ -430,7 +429,7 @@ fn a_paste_into_a_prompt_submits_nothing() {
     keys(&mut model, "/");
     paste(&mut model, "fil\nms\n");
     assert_eq!(model.filter, "fil ms");
-    assert!(matches!(model.over, Over::Prompt(..)));
+    assert!(matches!(model.dialog, Dialog::Prompt(..)));
 }
 
 #[test]

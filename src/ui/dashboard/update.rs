@@ -2,31 +2,33 @@
 
 use crossterm::event::KeyEvent;
 
-use super::model::{Focus, Model, Over, Question};
+use super::model::{Dialog, Focus, Model, Pending};
 use crate::{
     server::Command,
     ui::{
-        actions::{Action, Key, Section},
-        help,
-        input::{LineEdit, pasted_lines},
-        log::Scroll,
+        actions::{Action, DashboardAction, DialogAction, GlobalAction, Key, MoveAction, Section},
+        components::{
+            dialog::{Prompt, Question},
+            help,
+            input::pasted_lines,
+        },
     },
 };
 
 /// What is to be done outside the model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Tell the server.
+    /// Send a command to the server.
     Command(Command),
-    /// Put text into the terminal's clipboard.
+    /// Send text to the terminal's clipboard.
     Copy(String),
-    /// Read all rows, then hold the picture still.
+    /// Read all rows, then freeze the display.
     Freeze,
-    /// To the shell.
+    /// Go to the shell.
     Suspend,
     /// Redraw the screen.
     Repaint,
-    /// Leave.
+    /// Quit.
     Quit,
 }
 
@@ -37,10 +39,10 @@ pub fn press(model: &mut Model, event: KeyEvent) -> Vec<Effect> {
     if let Some(action) = model.keys.action(model.context(), pressed) {
         return update(model, action);
     }
-    if let Over::Prompt(focus, line) = &mut model.over
+    if let Dialog::Prompt(Prompt { purpose, line, .. }) = &mut model.dialog
         && line.key(event)
     {
-        let (focus, text) = (*focus, line.value().to_owned());
+        let (focus, text) = (*purpose, line.value().to_owned());
         filter(model, focus, &text);
     }
     Vec::new()
@@ -48,101 +50,90 @@ pub fn press(model: &mut Model, event: KeyEvent) -> Vec<Effect> {
 
 /// Text was pasted. Only a prompt takes any; its newlines are blanks there.
 pub fn paste(model: &mut Model, text: &str) {
-    if let Over::Prompt(focus, line) = &mut model.over {
+    if let Dialog::Prompt(Prompt { purpose, line, .. }) = &mut model.dialog {
         line.paste(&pasted_lines(text).join(" "));
-        let (focus, text) = (*focus, line.value().to_owned());
+        let (focus, text) = (*purpose, line.value().to_owned());
         filter(model, focus, &text);
     }
 }
 
 /// Does an action.
 pub fn update(model: &mut Model, action: Action) -> Vec<Effect> {
-    match (&model.over, action) {
-        (_, Action::Suspend) => return vec![Effect::Suspend],
-        (_, Action::Redraw) => return vec![Effect::Repaint],
-        (Over::Help(_), Action::Close) => model.over = Over::Nothing,
-        (Over::Help(top), _) => {
-            let sections = &Section::DASHBOARD;
-            let top = help::scroll(action, *top, model.size, &model.keys, sections, &model.look);
-            model.over = Over::Help(top);
-        }
-        (Over::Question(question), _) => {
-            let question = *question;
-            return answer(model, question, action);
-        }
-        (Over::Prompt(focus, _), _) => {
-            let focus = *focus;
-            match action {
-                Action::Accept => model.over = Over::Nothing,
-                Action::Dismiss => {
-                    filter(model, focus, "");
-                    model.over = Over::Nothing;
-                }
-                _ => {}
-            }
-        }
-        (Over::Nothing, _) => return on_screen(model, action),
+    match action {
+        Action::Everywhere(action) => return everywhere(model, action),
+        Action::Moving(action) => travel(model, action),
+        Action::Dashboard(action) => return dashboard(model, action),
+        Action::Dialogs(action) => return dialog(model, action),
+        // The download screen's.
+        Action::Input(_) | Action::Queue(_) | Action::Browser(_) => {}
     }
     Vec::new()
 }
 
-fn on_screen(model: &mut Model, action: Action) -> Vec<Effect> {
+fn everywhere(model: &mut Model, action: GlobalAction) -> Vec<Effect> {
     match action {
-        Action::Help => model.over = Over::Help(0),
-        Action::Quit => return quit(model),
-        Action::FocusNext | Action::FocusPrevious => {
+        GlobalAction::Help => model.dialog = Dialog::Help(0),
+        GlobalAction::Quit => return quit(model),
+        GlobalAction::FocusNext | GlobalAction::FocusPrevious => {
             model.focus = match model.focus {
                 Focus::Connections => Focus::Log,
                 Focus::Log => Focus::Connections,
             }
         }
-        Action::Back => back(model),
-        Action::Filter => {
+        GlobalAction::Back => back(model),
+        GlobalAction::Filter => {
             let text = match model.focus {
-                Focus::Connections => model.filter.clone(),
-                Focus::Log => model.log.filter().to_owned(),
+                Focus::Connections => &model.filter,
+                Focus::Log => model.log.filter(),
             };
-            model.over = Over::Prompt(model.focus, Box::new(LineEdit::new(&text)));
+            model.dialog = Dialog::Prompt(Prompt::new(model.focus, text));
         }
-        Action::LogLevel => model.log.next_level(),
-        Action::Copy => {
+        GlobalAction::LogLevel => model.log.next_level(),
+        GlobalAction::Copy => {
             model.notice = Some("address sent to the terminal's clipboard".to_owned());
             return vec![Effect::Copy(model.about.address.to_string())];
         }
-        Action::ConnectionDetails => {
-            model.details = match model.details {
-                Some(_) => None,
-                None => model.selected_row().map(|row| (row.clone(), true)),
-            };
-            model.select(model.selected);
-        }
-        Action::Disconnect => disconnect(model),
-        Action::Freeze => match model.frozen.take() {
-            Some(_) => {}
-            None => return vec![Effect::Freeze],
-        },
-        Action::Drain if model.picture.snapshot.draining => {
-            model.notice = Some("already draining: it stops when what runs is finished".to_owned());
-        }
-        Action::Drain => model.over = Over::Question(Question::Drain),
-        moving => go(model, moving),
+        GlobalAction::Suspend => return vec![Effect::Suspend],
+        GlobalAction::Redraw => return vec![Effect::Repaint],
     }
     Vec::new()
 }
 
-/// Leaving stops the server, which is asked for only if somebody would notice.
+fn dashboard(model: &mut Model, action: DashboardAction) -> Vec<Effect> {
+    match action {
+        DashboardAction::ConnectionDetails => {
+            model.details = match model.details {
+                Some(_) => None,
+                None => model.selected_row().map(|row| (row.clone(), true)),
+            };
+            model.select(model.rows.cursor());
+        }
+        DashboardAction::Disconnect => disconnect(model),
+        DashboardAction::Freeze => match model.frozen.take() {
+            Some(_) => {}
+            None => return vec![Effect::Freeze],
+        },
+        DashboardAction::Drain if model.picture.snapshot.draining => {
+            model.notice = Some("already draining: no new clients, current transfers finish".to_owned());
+        }
+        DashboardAction::Drain => model.ask(Pending::Drain),
+    }
+    Vec::new()
+}
+
+/// Quitting stops the server; that is asked only while clients are connected.
 fn quit(model: &mut Model) -> Vec<Effect> {
     let snapshot = &model.picture.snapshot;
     if snapshot.live == 0 && snapshot.waiting == 0 {
         return vec![Effect::Command(Command::Stop), Effect::Quit];
     }
-    model.over = Over::Question(Question::Quit);
+    model.ask(Pending::Quit);
     Vec::new()
 }
 
 fn back(model: &mut Model) {
     if model.details.take().is_some() {
-        model.select(model.selected);
+        model.select(model.rows.cursor());
     } else {
         filter(model, model.focus, "");
     }
@@ -154,7 +145,7 @@ fn disconnect(model: &mut Model) {
         None => model.selected_row(),
     };
     match row.map(|row| (row.id, row.peer)) {
-        Some((Some(id), peer)) => model.over = Over::Question(Question::Disconnect(id, peer)),
+        Some((Some(id), peer)) => model.ask(Pending::Disconnect(id, peer)),
         Some((None, _)) => {
             model.notice = Some("not accepted yet: it waits until the present client is done".to_owned());
         }
@@ -164,66 +155,71 @@ fn disconnect(model: &mut Model) {
 
 fn filter(model: &mut Model, focus: Focus, text: &str) {
     match focus {
-        Focus::Connections if model.filter != text => {
-            model.set_filter(text);
-        }
-        Focus::Log if model.log.filter() != text => model.log.set_filter(text),
-        _ => {}
+        Focus::Connections if model.filter == text => {}
+        Focus::Connections => model.set_filter(text),
+        Focus::Log if model.log.filter() == text => {}
+        Focus::Log => model.log.set_filter(text),
     }
 }
 
-fn answer(model: &mut Model, question: Question, action: Action) -> Vec<Effect> {
-    match action {
-        Action::Yes => {
-            model.over = Over::Nothing;
-            let mut effects = vec![Effect::Command(Model::command(question))];
-            match question {
-                Question::Disconnect(..) => {}
-                // What is held still would hide what was asked for.
-                Question::Drain => model.frozen = None,
-                Question::Quit => effects.push(Effect::Quit),
-            }
-            effects
+/// The keys of a dialog. One that the open dialog has no use for leaves it open.
+fn dialog(model: &mut Model, action: DialogAction) -> Vec<Effect> {
+    match (&model.dialog, action) {
+        (Dialog::Question(Question { pending, .. }), DialogAction::Yes) => {
+            let pending = *pending;
+            return confirmed(model, pending);
         }
-        Action::No => {
-            model.over = Over::Nothing;
-            Vec::new()
-        }
-        _ => Vec::new(),
+        (Dialog::Prompt(Prompt { purpose, .. }), DialogAction::Dismiss) => filter(model, *purpose, ""),
+        (Dialog::Question(_), DialogAction::No)
+        | (Dialog::Prompt(_), DialogAction::Accept)
+        | (Dialog::Help(_), DialogAction::Close) => {}
+        (Dialog::Question(_), DialogAction::Accept | DialogAction::Dismiss | DialogAction::Close)
+        | (Dialog::Prompt(_), DialogAction::Yes | DialogAction::No | DialogAction::Close)
+        | (
+            Dialog::Help(_),
+            DialogAction::Accept | DialogAction::Dismiss | DialogAction::Yes | DialogAction::No,
+        )
+        | (
+            Dialog::None,
+            DialogAction::Accept
+            | DialogAction::Dismiss
+            | DialogAction::Yes
+            | DialogAction::No
+            | DialogAction::Close,
+        ) => return Vec::new(),
     }
+    model.dialog = Dialog::None;
+    Vec::new()
 }
 
-fn go(model: &mut Model, action: Action) {
-    let layout = model.layout();
+fn confirmed(model: &mut Model, pending: Pending) -> Vec<Effect> {
+    model.dialog = Dialog::None;
+    let mut effects = vec![Effect::Command(pending.command())];
+    match pending {
+        Pending::Disconnect(..) => {}
+        // A frozen display would hide what was asked for.
+        Pending::Drain => model.frozen = None,
+        Pending::Quit => effects.push(Effect::Quit),
+    }
+    effects
+}
+
+fn travel(model: &mut Model, action: MoveAction) {
+    if let Dialog::Help(top) = model.dialog {
+        let top = help::scroll(action, top, model.size, &model.keys, &Section::DASHBOARD, &model.look);
+        model.dialog = Dialog::Help(top);
+        return;
+    }
     match model.focus {
         Focus::Connections => {
-            let page = usize::from(layout.table.height).max(1);
-            let to = match action {
-                Action::Up => model.selected.saturating_sub(1),
-                Action::Down => model.selected + 1,
-                Action::PageUp => model.selected.saturating_sub(page),
-                Action::PageDown => model.selected + page,
-                Action::First => 0,
-                Action::Last => usize::MAX,
-                _ => return,
-            };
-            model.select(to);
+            model.travel(action);
             if model.details.is_some() {
                 model.details = model.selected_row().map(|row| (row.clone(), true)).or(model.details.take());
             }
         }
         Focus::Log => {
-            let height = usize::from(layout.log.height);
-            let scroll = match action {
-                Action::Up => Scroll::Up(1),
-                Action::Down => Scroll::Down(1),
-                Action::PageUp => Scroll::Up(height.max(1)),
-                Action::PageDown => Scroll::Down(height.max(1)),
-                Action::First => Scroll::Top,
-                Action::Last => Scroll::Bottom,
-                _ => return,
-            };
-            model.log.scroll(scroll, height);
+            let height = usize::from(model.layout().log.height);
+            model.log.travel(action, height);
         }
     }
 }

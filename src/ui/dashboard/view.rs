@@ -1,18 +1,32 @@
 //! Draws the dashboard: a pure function of its model.
 
-use ratatui::{Frame, buffer::Buffer, layout::Rect, style::Style, text::Line};
+use ratatui::{
+    Frame,
+    buffer::Buffer,
+    layout::{Position, Rect},
+    style::Style,
+    text::Line,
+};
 
 use super::{
     details,
     layout::{Form, Layout},
-    model::{Focus, Model, Over, Question},
+    model::{Dialog, Focus, Model},
     table,
 };
 use crate::{
     ui::{
-        actions::{Action, Context, Section, hints, hints::Hint},
-        help,
-        widgets::{clip, clip_middle, put, put_line, put_right, rule, sparkline, transport, width, wrap_in},
+        actions::{
+            Context, DashboardAction, GlobalAction, MoveAction, Section,
+            hints::{self, Hint},
+        },
+        components::{
+            bar, help,
+            widgets::{
+                clip, clip_middle, inset, put, put_line, put_right, rule, sparkline, transport, width,
+                wrap_in,
+            },
+        },
     },
     units,
 };
@@ -21,7 +35,7 @@ use crate::{
 pub fn view(model: &Model, frame: &mut Frame<'_>) {
     let area = frame.area();
     let buf = frame.buffer_mut();
-    if let Over::Help(top) = model.over {
+    if let Dialog::Help(top) = model.dialog {
         return help::render(area, buf, top, &model.keys, &Section::DASHBOARD, &model.look);
     }
     let layout = model.layout();
@@ -39,8 +53,8 @@ pub fn view(model: &Model, frame: &mut Frame<'_>) {
             panes(model, &layout, buf);
         }
     }
-    if let Some(x) = last_line(model, layout.hints, buf) {
-        frame.set_cursor_position((x, layout.hints.y));
+    if let Some(position) = last_line(model, layout.hints, buf) {
+        frame.set_cursor_position(position);
     }
 }
 
@@ -48,12 +62,6 @@ fn panes(model: &Model, layout: &Layout, buf: &mut Buffer) {
     table::render(model, layout.table, buf);
     details::render(model, layout.details, buf);
     model.log.render(inset(layout.log), buf, &model.look);
-}
-
-/// Without the first and the last column.
-pub(super) fn inset(area: Rect) -> Rect {
-    let columns = u16::from(area.width > 2);
-    Rect { x: area.x + columns, width: area.width - 2 * columns, ..area }
 }
 
 /// The smallest form: `3 clients  84.2 MB/s`.
@@ -158,7 +166,7 @@ fn address(model: &Model, area: Rect, buf: &mut Buffer) {
     let theme = &model.look.theme;
     let hint = model
         .keys
-        .shown(Context::Connections, Action::Copy)
+        .shown(Context::Connections, GlobalAction::Copy)
         .map_or(String::new(), |key| format!("   {} copies it", key.label(model.look.glyphs.ascii)));
     let address = model.about.address.as_str();
     let room = usize::from(area.width);
@@ -204,111 +212,74 @@ fn rules(model: &Model, layout: &Layout, buf: &mut Buffer) {
     rule(buf, layout.log_rule, "Log", &model.log.note(), model.focus == Focus::Log, &model.look);
 }
 
-/// The last line: a prompt, a question, what just happened, or what can be done. Gives the column of the
-/// cursor if there is one.
-fn last_line(model: &Model, area: Rect, buf: &mut Buffer) -> Option<u16> {
+/// Draws the last line: a prompt, a question, what just happened, or what can be done. Where the cursor stands, if there is one.
+fn last_line(model: &Model, area: Rect, buf: &mut Buffer) -> Option<Position> {
     let area = inset(area);
     if area.is_empty() {
         return None;
     }
     let theme = &model.look.theme;
     let room = usize::from(area.width);
-    match &model.over {
-        Over::Prompt(focus, typed) => {
-            let what = match focus {
+    match (&model.dialog, &model.notice) {
+        (Dialog::Prompt(prompt), _) => {
+            let label = match prompt.purpose {
                 Focus::Connections => "Connections with",
                 Focus::Log => "Log with",
             };
-            let label = format!("{what} {} ", model.look.glyphs.prompt);
-            let x = put(buf, area, area.x, area.y, &label, theme.accent);
-            let columns = usize::from(area.right() - x);
-            let (text, cursor) = typed.window(columns);
-            let end = put(buf, area, x, area.y, &text, theme.plain);
-            let keys = [Action::Accept.into(), Action::Dismiss.into()];
-            let keys = hints::bar(&model.keys, Context::Prompt, &keys, &[], columns, &model.look);
-            let left = area.right().saturating_sub(keys.width() as u16);
-            // Twice the room that they need: they must not crowd what is typed.
-            if end + 2 + keys.width() as u16 <= left {
-                put_line(buf, Rect { x: left, width: area.right() - left, ..area }, area.y, &keys);
-            }
-            return Some(x + cursor.min(columns.saturating_sub(1)) as u16);
+            let label = format!("{label} {} ", model.look.glyphs.prompt);
+            return bar::prompt(&label, &prompt.line, &model.keys, area, buf, &model.look);
         }
-        Over::Question(question) => {
-            let text = asked(model, *question);
-            let keys = hints::bar(
-                &model.keys,
-                Context::Question,
-                &[],
-                &[Action::Yes.into(), Action::No.into()],
-                room,
-                &model.look,
-            );
-            let left = room.saturating_sub(keys.width() + 2);
-            let x = put(buf, area, area.x, area.y, &clip(&text, left, &model.look.glyphs), theme.warn);
-            let rest = Rect { x: x + 2, width: area.right().saturating_sub(x + 2), ..area };
-            put_line(buf, rest, area.y, &keys);
+        (Dialog::Question(question), _) => {
+            let answers = bar::answers(&model.keys, None, room, &model.look);
+            bar::question(&question.text, theme.warn, &answers, area, buf, &model.look);
         }
-        _ => match &model.notice {
-            Some(notice) => {
-                let notice = clip(notice, room, &model.look.glyphs);
-                let end = put(buf, area, area.x, area.y, &notice, theme.good);
-                // What was said must not hide for long what can be done.
-                let rest = area.right().saturating_sub(end + 3);
-                let rest = Rect { x: end + 3, width: rest, ..area };
-                put_line(buf, rest, area.y, &bar(model, usize::from(rest.width)));
-            }
-            None => put_line(buf, area, area.y, &bar(model, room)),
-        },
+        (Dialog::None | Dialog::Help(_), Some(notice)) => {
+            bar::notice(notice, theme.good, |columns| hints(model, columns), area, buf, &model.look);
+        }
+        (Dialog::None | Dialog::Help(_), None) => put_line(buf, area, area.y, &hints(model, room)),
     }
     None
 }
 
-fn asked(model: &Model, question: Question) -> String {
-    match question {
-        Question::Disconnect(_, peer) => format!("Disconnect {peer}?"),
-        Question::Drain => "Take no more clients, finish what runs, then stop?".to_owned(),
-        Question::Quit => match model.picture.snapshot.live {
-            1 => "Stop now and disconnect 1 client?".to_owned(),
-            live => format!("Stop now and disconnect {} clients?", units::count(live as u64)),
-        },
-    }
-}
-
-fn bar(model: &Model, columns: usize) -> Line<'static> {
+fn hints(model: &Model, columns: usize) -> Line<'static> {
     let freeze = match model.frozen {
-        Some(_) => Hint::saying(Action::Freeze, "resume"),
-        None => Action::Freeze.into(),
+        Some(_) => Hint::saying(DashboardAction::Freeze, "resume"),
+        None => DashboardAction::Freeze.into(),
     };
     let filtered = match model.focus {
         Focus::Connections => !model.filter.is_empty(),
         Focus::Log => !model.log.filter().is_empty(),
     };
     let back = match (model.details.is_some(), filtered) {
-        (true, _) => Some(Hint::saying(Action::Back, "close")),
-        (false, true) => Some(Hint::saying(Action::Back, "show all")),
+        (true, _) => Some(Hint::saying(GlobalAction::Back, "close")),
+        (false, true) => Some(Hint::saying(GlobalAction::Back, "show all")),
         _ => None,
     };
     let mut hints: Vec<Hint> = back.into_iter().collect();
     match model.focus {
         Focus::Connections if model.picture.total > 0 => hints.extend([
-            Action::ConnectionDetails.into(),
-            Action::Disconnect.into(),
+            DashboardAction::ConnectionDetails.into(),
+            DashboardAction::Disconnect.into(),
             freeze,
-            Action::Drain.into(),
-            Action::Filter.into(),
-            Action::FocusNext.into(),
+            DashboardAction::Drain.into(),
+            GlobalAction::Filter.into(),
+            GlobalAction::FocusNext.into(),
         ]),
         Focus::Connections => {
-            hints.extend([Action::Drain, Action::FocusNext, Action::LogLevel].map(Hint::from));
+            hints.extend([
+                Hint::from(DashboardAction::Drain),
+                GlobalAction::FocusNext.into(),
+                GlobalAction::LogLevel.into(),
+            ]);
         }
         Focus::Log => hints.extend([
-            Action::LogLevel.into(),
-            Action::Filter.into(),
-            Hint::saying(Action::Last, "follow"),
+            GlobalAction::LogLevel.into(),
+            GlobalAction::Filter.into(),
+            Hint::saying(MoveAction::Last, "follow"),
             freeze,
-            Action::FocusNext.into(),
+            GlobalAction::FocusNext.into(),
         ]),
     }
-    let always = [Action::Help.into(), Action::Quit.into()];
+    let always = [GlobalAction::Help.into(), GlobalAction::Quit.into()];
     hints::bar(&model.keys, model.context(), &hints, &always, columns, &model.look)
 }

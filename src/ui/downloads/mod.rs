@@ -1,19 +1,16 @@
 //! The download screen: an address line, the queue with its gauges, the server's files, the log.
 //!
-//! [`update`](update::update) changes the [`Model`] and says what is to be done outside of it, `view` draws
+//! [`update`](update::update) changes the [`Model`] and returns what is to be done outside of it, `view` draws
 //! it; neither waits nor does anything. The model holds ids and reads the rows that are visible, so that
 //! 10,000 jobs cost what the visible ones cost.
 
 mod bell;
-mod complete;
-mod dialog;
+mod content;
 mod effect;
-mod layout;
-pub(super) mod list;
 mod model;
 mod queue;
+mod remote;
 mod screen;
-pub(super) mod target;
 #[cfg(test)]
 mod testing;
 mod update;

@@ -20,18 +20,18 @@ use crate::{
     logging::LogRing,
     protocol::message::Entries,
     text::SafeText,
-    ui::{Control, Error, Event, Exit, Options, Pace, Screen, runtime},
+    ui::{Control, Error, Event, Exit, Options, Pace, Screen, terminal::runtime},
 };
 
-/// How long the engine may take to put what it has on the disk, once the screen was left.
-const FAREWELL: Duration = Duration::from_secs(5);
-/// The same when the process was told to end, which has to happen within a second.
-const HASTE: Duration = Duration::from_millis(700);
-/// For so long after a command its effect is looked for: not every change of the queue is an event.
-const UNREST: Duration = Duration::from_secs(1);
+/// How long the engine may take to write what it has to the disk, once the screen was left.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+/// The same when a signal ends the process, which has to happen within a second.
+const FAST_STOP_TIMEOUT: Duration = Duration::from_millis(700);
+/// How long after a command its effect is looked for: not every change of the queue is an event.
+const SETTLE_TIME: Duration = Duration::from_secs(1);
 
-/// Shows the download screen of an engine until it is left or the process is told to end; the engine is
-/// stopped then, and its queue kept by the session. Gives what it leaves, too.
+/// Shows the download screen of an engine until it is left or a signal ends the process; the engine is
+/// stopped then, and its queue kept by the session. Also returns what is left.
 ///
 /// # Errors
 /// See [`Error`].
@@ -54,7 +54,7 @@ pub fn run(
         session,
         answers,
         answered,
-        unrest: Instant::now(),
+        unsettled: Instant::now(),
         bell: options.bell.then(Bell::default),
     };
     let exit = runtime.block_on(async {
@@ -62,15 +62,15 @@ pub fn run(
         downloads.perform(effects);
         runtime::run(&mut downloads, &log, options).await
     });
-    let patience = if matches!(exit, Ok(Exit::Quit)) { FAREWELL } else { HASTE };
+    let timeout = if matches!(exit, Ok(Exit::Quit)) { STOP_TIMEOUT } else { FAST_STOP_TIMEOUT };
     let Downloads { engine, session, .. } = downloads;
     engine.command(Command::Stop);
     let save = |kept| session.as_ref().map_or(Ok(()), |session| session.save(kept));
-    if patience == HASTE {
+    if timeout == FAST_STOP_TIMEOUT {
         // What hangs while it stops must not cost what is known already; a failure shows once more below.
         let _ = save(engine.kept());
     }
-    let kept = engine.join(patience);
+    let kept = engine.join(timeout);
     let unfinished = kept.queue.iter().filter(|job| job.is_unfinished()).count();
     let saved = save(kept);
     Ok((exit?, Left { unfinished, saved }))
@@ -95,7 +95,7 @@ struct Downloads {
     answers: mpsc::UnboundedSender<Answer>,
     answered: mpsc::UnboundedReceiver<Answer>,
     /// Until when the effect of a command is looked for.
-    unrest: Instant,
+    unsettled: Instant,
     /// `None` if it is not wanted.
     bell: Option<Bell>,
 }
@@ -118,7 +118,7 @@ impl Downloads {
             match effect {
                 Effect::Engine(command) => {
                     self.engine.command(command);
-                    self.unrest = Instant::now() + UNREST;
+                    self.unsettled = Instant::now() + SETTLE_TIME;
                 }
                 Effect::List { ticket, authority, path, after } => {
                     let (answer, answered) = oneshot::channel();
@@ -126,7 +126,7 @@ impl Downloads {
                     let answers = self.answers.clone();
                     tokio::spawn(async move {
                         let answer = answered.await.unwrap_or_else(|_| Err(stopped()));
-                        // Nobody listens any more once the screen was left.
+                        // The receiver is gone once the screen was left.
                         let _ = answers.send((ticket, answer));
                     });
                 }
@@ -171,7 +171,7 @@ impl Screen for Downloads {
                 {
                     self.update(Message::Doubt((**doubt).clone()));
                 }
-                // Progress is read with the frames that it causes, not told.
+                // Progress is read with the frames that it causes.
                 if matches!(event, client::Event::Progress { .. }) {
                     Control::Nothing
                 } else if self.rings() || self.bell.is_some() && self.model.alarms.len() > warned {
@@ -197,7 +197,7 @@ impl Screen for Downloads {
     }
 
     fn pace(&self) -> Pace {
-        if self.model.totals.running > 0 || Instant::now() < self.unrest {
+        if self.model.totals.running > 0 || Instant::now() < self.unsettled {
             Pace::Moving
         } else if self.model.totals.waiting > 0 {
             Pace::Slow

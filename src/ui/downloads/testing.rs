@@ -6,7 +6,7 @@ use ratatui::{buffer::Buffer, layout::Size};
 use time::OffsetDateTime;
 use tracing::Level;
 
-use super::{Defaults, Effect, Message, Model, Queue, update, view::view};
+use super::{Defaults, Effect, Message, Model, Queue, update, view};
 use crate::{
     client::{
         Existing, Finished, Form, JobId, JobState, JobView, Origin, Speak, Totals, Trouble, TroubleKind,

@@ -5,25 +5,23 @@ mod browser;
 mod dialog;
 mod input;
 mod queue;
-
-pub(super) use queue::pausable;
+mod reach;
 
 use crossterm::event::{KeyCode, KeyEvent};
 
 use super::{
-    dialog::{Dialog, Pending, Prompt, Purpose, Question},
     effect::{Effect, Ticket},
+    model::dialog::{Dialog, Pending, Purpose},
     model::{Focus, Model, Panel},
     queue::Queue,
+    remote::browser::Browser,
 };
 use crate::{
     client::{Doubt, Totals, Trouble},
     protocol::message::Entries,
     ui::{
-        actions::{Action, Context},
-        browser::Browser,
-        input::{LineEdit, pasted_lines},
-        log::Scroll,
+        actions::{Action, BrowserAction, Context, GlobalAction, InputAction, MoveAction, QueueAction},
+        components::{input::pasted_lines, log::Scroll},
     },
     units,
 };
@@ -35,13 +33,13 @@ pub enum Message {
     Key(KeyEvent),
     /// A paste, with all its newlines.
     Paste(String),
-    /// A download failed because its server is not believed.
+    /// A download failed because its server is not trusted.
     Doubt(Doubt),
     /// The answer to [`Effect::List`].
     Listed {
         /// That of the question.
         ticket: Ticket,
-        /// A page, or what kept it from coming.
+        /// A page, or why there is none.
         answer: Result<Entries, Trouble>,
     },
 }
@@ -54,14 +52,14 @@ pub fn start(model: &mut Model) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Takes in what happened.
+/// Handles what happened.
 pub fn update(model: &mut Model, queue: &impl Queue, message: Message) -> Vec<Effect> {
-    let effects = take(model, queue, message);
+    let effects = handle(model, queue, message);
     model.introduce();
     effects
 }
 
-fn take(model: &mut Model, queue: &impl Queue, message: Message) -> Vec<Effect> {
+fn handle(model: &mut Model, queue: &impl Queue, message: Message) -> Vec<Effect> {
     match message {
         Message::Key(key) => {
             model.notice = None;
@@ -84,28 +82,11 @@ fn take(model: &mut Model, queue: &impl Queue, message: Message) -> Vec<Effect> 
     }
 }
 
-/// Where a key is pressed now.
-pub fn context(model: &Model) -> Context {
-    match (&model.dialog, model.focus) {
-        (Dialog::Help(_), _) => Context::Page,
-        (Dialog::Prompt(_), _) => Context::Prompt,
-        (Dialog::Question(_), _) => Context::Question,
-        (Dialog::None, Focus::Input) => Context::Input,
-        (Dialog::None, Focus::Queue) => Context::Queue,
-        (Dialog::None, Focus::Log) => Context::Log,
-        (Dialog::None, Focus::Panel) => match model.panel {
-            Panel::Browser => Context::Browser,
-            Panel::Details => Context::Details,
-            Panel::Closed => Context::Queue,
-        },
-    }
-}
-
 fn key(model: &mut Model, queue: &impl Queue, key: KeyEvent) -> Vec<Effect> {
-    let context = context(model);
+    let context = model.context();
     let question_mark = key.code == KeyCode::Char('?');
     if context == Context::Input && question_mark && model.input.is_empty() {
-        return act(model, queue, Action::Help);
+        return act(model, queue, GlobalAction::Help.into());
     }
     match model.keys.action(context, key) {
         Some(action) => act(model, queue, action),
@@ -120,65 +101,51 @@ fn key(model: &mut Model, queue: &impl Queue, key: KeyEvent) -> Vec<Effect> {
 
 /// Does what a key means where it was pressed.
 pub fn act(model: &mut Model, queue: &impl Queue, action: Action) -> Vec<Effect> {
-    if matches!(
-        action,
-        Action::Retry | Action::RetryFailed | Action::Submit | Action::Browse | Action::Reload
-    ) {
-        // Who tries again wants to be asked, and warned, again.
+    if asks_again(action) {
         model.declined.clear();
         model.silenced.clear();
     }
     match action {
-        Action::Help => model.dialog = Dialog::Help(0),
-        Action::Quit => return quit(model),
-        Action::Suspend => return vec![Effect::Suspend],
-        Action::Redraw => return vec![Effect::Redraw],
-        Action::FocusNext => focus(model, 1),
-        Action::FocusPrevious => focus(model, -1),
-        Action::FocusInput => model.focus = Focus::Input,
-        Action::Back => back(model, queue),
-        Action::Filter => filter(model),
-        Action::LogLevel => model.log.next_level(),
-        Action::Up | Action::Down | Action::PageUp | Action::PageDown | Action::First | Action::Last => {
-            return travel(model, action);
-        }
-        Action::Submit
-        | Action::Complete
-        | Action::HistoryPrevious
-        | Action::HistoryNext
-        | Action::Browse => return input::act(model, action),
-        Action::Open
-        | Action::Copy
-        | Action::CopyHash
-        | Action::Pause
-        | Action::PauseAll
-        | Action::Cancel
-        | Action::Retry
-        | Action::RetryFailed
-        | Action::Remove
-        | Action::MoveUp
-        | Action::MoveDown
-        | Action::MoveTop
-        | Action::ClearFinished
-        | Action::Limit
-        | Action::Jobs
-        | Action::Segments => return queue::act(model, queue, action),
-        Action::Mark | Action::MarkAll if model.focus == Focus::Panel => return browser::mark(model, action),
-        Action::Mark => model.queue.toggle_mark(),
-        Action::MarkAll => model.queue.toggle_all(),
-        Action::Enter | Action::Zip | Action::Tree | Action::Parent | Action::Reload => {
-            return browser::act(model, action);
-        }
-        Action::Accept | Action::Dismiss | Action::Yes | Action::No | Action::Close => {
-            return dialog::act(model, queue, action);
-        }
-        // The dashboard's.
-        Action::ConnectionDetails | Action::Disconnect | Action::Freeze | Action::Drain => {}
+        Action::Everywhere(action) => everywhere(model, queue, action),
+        Action::Moving(action) => travel(model, action),
+        Action::Input(action) => input::act(model, action),
+        Action::Queue(action) => queue::act(model, queue, action),
+        Action::Browser(action) => browser::act(model, action),
+        Action::Dialogs(action) => dialog::act(model, queue, action),
+        // The other screen's.
+        Action::Dashboard(_) => Vec::new(),
+    }
+}
+
+/// Whether servers that were declined, and warnings that were dismissed, may be shown again: the user tries again.
+fn asks_again(action: Action) -> bool {
+    let again: [Action; 5] = [
+        QueueAction::Retry.into(),
+        QueueAction::RetryFailed.into(),
+        InputAction::Submit.into(),
+        InputAction::Browse.into(),
+        BrowserAction::Reload.into(),
+    ];
+    again.contains(&action)
+}
+
+fn everywhere(model: &mut Model, queue: &impl Queue, action: GlobalAction) -> Vec<Effect> {
+    match action {
+        GlobalAction::Help => model.dialog = Dialog::Help(0),
+        GlobalAction::Quit => return quit(model),
+        GlobalAction::FocusNext => model.move_focus(1),
+        GlobalAction::FocusPrevious => model.move_focus(-1),
+        GlobalAction::Back => back(model, queue),
+        GlobalAction::Filter => filter(model),
+        GlobalAction::LogLevel => model.log.next_level(),
+        GlobalAction::Copy => return queue::copy(model, queue),
+        GlobalAction::Suspend => return vec![Effect::Suspend],
+        GlobalAction::Redraw => return vec![Effect::Redraw],
     }
     Vec::new()
 }
 
-/// Where the queue does not outlive the program, what is paused counts as well.
+/// Without a session, paused downloads count as well: they would be lost.
 fn quit(model: &mut Model) -> Vec<Effect> {
     let Totals { running, waiting, paused, .. } = model.totals;
     let kept = model.defaults.kept;
@@ -193,29 +160,8 @@ fn quit(model: &mut Model) -> Vec<Effect> {
         return vec![Effect::Quit];
     }
     let then = if kept { "Quit? Downloads resume at the next start." } else { "Stop and quit?" };
-    ask(model, format!("{}. {then}", counts.join(", ")), Pending::Quit);
+    model.ask(format!("{}. {then}", counts.join(", ")), Pending::Quit);
     Vec::new()
-}
-
-fn ask(model: &mut Model, text: String, pending: Pending) {
-    model.dialog = Dialog::Question(Question { text, pending });
-}
-
-fn prompt(model: &mut Model, purpose: Purpose, text: &str) {
-    let line = LineEdit::new(text);
-    model.dialog = Dialog::Prompt(Prompt { purpose, line, before: text.to_owned(), problem: None });
-}
-
-/// Moves the focus through what can have it.
-fn focus(model: &mut Model, by: isize) {
-    let mut order = vec![Focus::Input, Focus::Queue];
-    if model.panel != Panel::Closed {
-        order.push(Focus::Panel);
-    }
-    order.push(Focus::Log);
-    let at = order.iter().position(|focus| *focus == model.focus).unwrap_or_default();
-    let next = at.checked_add_signed(by).unwrap_or(order.len() - 1) % order.len();
-    model.focus = order[next];
 }
 
 /// One step back: what was opened or narrowed last, as far as that can be told.
@@ -225,10 +171,10 @@ fn back(model: &mut Model, queue: &impl Queue) {
         model.silenced.push(seen);
         return;
     }
-    match context(model) {
+    match model.context() {
         Context::Input => model.focus = Focus::Queue,
         Context::Browser => browser::back(model),
-        Context::Details => close_panel(model),
+        Context::Details => model.close_panel(),
         Context::Log => {
             if !model.log.filter().is_empty() {
                 model.log.set_filter("");
@@ -238,29 +184,22 @@ fn back(model: &mut Model, queue: &impl Queue) {
                 model.focus = Focus::Queue;
             }
         }
-        _ => {
+        Context::Queue | Context::Connections | Context::Page | Context::Prompt | Context::Question => {
             if model.panel == Panel::Details {
-                close_panel(model);
+                model.close_panel();
             } else if model.queue.clear_marks() {
             } else if !model.filter.is_empty() {
                 model.filter.clear();
                 model.reread(queue);
             } else if model.panel != Panel::Closed {
-                close_panel(model);
+                model.close_panel();
             }
         }
     }
 }
 
-fn close_panel(model: &mut Model) {
-    model.panel = Panel::Closed;
-    if model.focus == Focus::Panel {
-        model.focus = Focus::Queue;
-    }
-}
-
 fn filter(model: &mut Model) {
-    let (purpose, text) = match context(model) {
+    let (purpose, text) = match model.context() {
         Context::Browser => {
             if model.browser.as_ref().is_some_and(Browser::is_deferring) {
                 return model.say("the folder is still being read; Esc stops that");
@@ -269,51 +208,41 @@ fn filter(model: &mut Model) {
             (Purpose::BrowserFilter, text.to_owned())
         }
         Context::Log => (Purpose::LogFilter, model.log.filter().to_owned()),
-        _ => (Purpose::QueueFilter, model.filter.clone()),
+        Context::Input
+        | Context::Queue
+        | Context::Details
+        | Context::Connections
+        | Context::Page
+        | Context::Prompt
+        | Context::Question => (Purpose::QueueFilter, model.filter.clone()),
     };
-    prompt(model, purpose, &text);
+    model.prompt(purpose, &text);
 }
 
-/// Up, down, pages and ends, in whatever has the focus.
-fn travel(model: &mut Model, action: Action) -> Vec<Effect> {
-    match context(model) {
+/// Moves in the pane that has the focus.
+fn travel(model: &mut Model, action: MoveAction) -> Vec<Effect> {
+    match model.context() {
         Context::Page => dialog::scroll_help(model, action),
         Context::Browser => return browser::travel(model, action),
         Context::Log => {
             let rows = model.log_rows();
-            let scroll = match action {
-                Action::Up => Scroll::Up(1),
-                Action::Down => Scroll::Down(1),
-                Action::PageUp => Scroll::Up(rows.saturating_sub(1).max(1)),
-                Action::PageDown => Scroll::Down(rows.saturating_sub(1).max(1)),
-                Action::First => Scroll::Top,
-                _ => Scroll::Bottom,
-            };
-            scroll_log(model, scroll);
+            model.log.travel(action, rows);
         }
         Context::Details => {
-            let (rows, lines) = super::view::details::extent(model);
+            let (rows, lines) = model.details_extent();
             let page = rows.saturating_sub(1).max(1);
             let offset = match action {
-                Action::Up => model.details_offset.saturating_sub(1),
-                Action::Down => model.details_offset + 1,
-                Action::PageUp => model.details_offset.saturating_sub(page),
-                Action::PageDown => model.details_offset + page,
-                Action::First => 0,
-                _ => usize::MAX,
+                MoveAction::Up => model.details_offset.saturating_sub(1),
+                MoveAction::Down => model.details_offset + 1,
+                MoveAction::PageUp => model.details_offset.saturating_sub(page),
+                MoveAction::PageDown => model.details_offset + page,
+                MoveAction::First => 0,
+                MoveAction::Last => usize::MAX,
             };
             model.details_offset = offset.min(lines.saturating_sub(rows));
         }
-        _ => {
-            let list = &mut model.queue;
-            match action {
-                Action::Up => list.step(-1),
-                Action::Down => list.step(1),
-                Action::PageUp => list.page(-1),
-                Action::PageDown => list.page(1),
-                Action::First => list.go(0),
-                _ => list.go(usize::MAX),
-            }
+        Context::Queue | Context::Input | Context::Connections | Context::Prompt | Context::Question => {
+            model.queue.travel(action);
             model.details_offset = 0;
         }
     }
@@ -325,7 +254,7 @@ fn scroll_log(model: &mut Model, scroll: Scroll) {
     model.log.scroll(scroll, rows);
 }
 
-/// A paste goes to what is typed in. A newline submits nothing: several lines are asked about.
+/// A paste goes to the line that is being typed. A newline does not submit: several lines are asked about.
 fn paste(model: &mut Model, queue: &impl Queue, text: &str) -> Vec<Effect> {
     let lines = pasted_lines(text);
     match (&mut model.dialog, lines.as_slice()) {
@@ -342,7 +271,7 @@ fn paste(model: &mut Model, queue: &impl Queue, text: &str) -> Vec<Effect> {
         (Dialog::None, lines) => {
             let text = format!("Queue the {} lines that were pasted?", lines.len());
             let pending = Pending::Add(lines.to_vec());
-            ask(model, text, pending);
+            model.ask(text, pending);
         }
     }
     Vec::new()
@@ -355,7 +284,7 @@ fn listed(model: &mut Model, ticket: Ticket, answer: Result<Entries, Trouble>) -
     if let Some(browser) = &mut model.browser
         && browser.answer(ticket, answer)
     {
-        return browser::go_on(model);
+        return browser::continue_reading(model);
     }
     Vec::new()
 }

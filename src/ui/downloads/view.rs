@@ -1,25 +1,27 @@
 //! Draws the model: `view(model, frame)` reads it and nothing else.
 
-pub(super) mod alarm;
-pub(super) mod bar;
-pub(super) mod details;
+mod alarm;
+mod bar;
+mod details;
 mod header;
 mod input;
 mod offers;
 mod queue;
-pub(super) mod trust;
 
 use ratatui::{Frame, buffer::Buffer, layout::Rect};
 
 use super::{
-    dialog::Dialog,
-    layout::{Form, Layout},
+    content,
+    model::dialog::Dialog,
+    model::layout::{Form, Layout},
     model::{Focus, Model, Panel},
 };
 use crate::ui::{
     actions::Section,
-    help,
-    widgets::{clip, put, rule},
+    components::{
+        help,
+        widgets::{clip, put, rule},
+    },
 };
 
 /// Draws a frame. Its size is that of the last [`Model::refresh`].
@@ -73,7 +75,8 @@ fn panes(model: &Model, layout: &Layout, buf: &mut Buffer) {
             browser.render(area, buf, focused, look);
         }
         (Panel::Details, _) => {
-            let area = body(layout.panel, buf, &details::title(model), &details::note(model), focused);
+            let area =
+                body(layout.panel, buf, &content::details::title(model), &details::note(model), focused);
             details::render(model, area, buf);
         }
         _ => {}

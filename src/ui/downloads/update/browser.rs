@@ -1,17 +1,17 @@
-//! The listing: going about in it and queueing what it shows.
+//! The listing of remote files: moving in it, and queueing entries.
 
-use super::{close_panel, input};
+use super::reach::reach;
 use crate::{
     client::{Command, Form, NewJob},
     protocol::{address::Address, message::Kind, path::RemotePath},
     text::SafeText,
     ui::{
-        actions::Action,
-        browser::Browser,
+        actions::{BrowserAction, MoveAction},
         downloads::{
             effect::Effect,
             model::{Focus, Model, Panel},
-            target,
+            remote::browser::{Browser, Deferred},
+            remote::target,
         },
     },
     units,
@@ -39,7 +39,7 @@ pub(super) fn open(model: &mut Model) -> Vec<Effect> {
     let is_open = model.browser.as_ref().is_some_and(|browser| {
         !browser.has_failed() && (&browser.authority, &browser.path) == (&address.authority, &address.path)
     });
-    let mut effects: Vec<Effect> = input::reach(model, &address.authority).into_iter().collect();
+    let mut effects: Vec<Effect> = reach(model, &address.authority).into_iter().collect();
     if is_open {
         show(model);
         effects.extend(read_on(model));
@@ -64,7 +64,7 @@ fn show(model: &mut Model) {
 }
 
 pub(super) fn back(model: &mut Model) {
-    let Some(browser) = &mut model.browser else { return close_panel(model) };
+    let Some(browser) = &mut model.browser else { return model.close_panel() };
     if !browser.cancel_pending().is_empty() {
         return model.say("stopped reading the folder");
     }
@@ -72,42 +72,40 @@ pub(super) fn back(model: &mut Model) {
         return;
     }
     if browser.filter().is_empty() {
-        close_panel(model);
+        model.close_panel();
     } else {
         browser.set_filter("");
     }
 }
 
-pub(super) fn mark(model: &mut Model, action: Action) -> Vec<Effect> {
+/// Marks or unmarks the selected entry.
+pub(super) fn mark(model: &mut Model) -> Vec<Effect> {
     let Some(browser) = &mut model.browser else { return Vec::new() };
-    if browser.defer(action) {
+    if browser.defer(Deferred::Mark) {
         return read_on(model);
     }
-    match action {
-        Action::Mark => browser.list.toggle_mark(),
-        _ => browser.list.toggle_all(),
+    browser.list.toggle_mark();
+    Vec::new()
+}
+
+/// Marks all entries that the filter shows, or clears all marks.
+pub(super) fn mark_all(model: &mut Model) -> Vec<Effect> {
+    let Some(browser) = &mut model.browser else { return Vec::new() };
+    if browser.defer(Deferred::MarkAll) {
+        return read_on(model);
     }
-    let marked = units::count(browser.list.marked() as u64);
-    if let (Action::MarkAll, Some(read)) = (action, browser.cut_at()) {
-        let read = units::count(read as u64);
+    browser.list.toggle_all();
+    if let Some(read) = browser.cut_at() {
+        let (marked, read) = (units::count(browser.list.marked() as u64), units::count(read as u64));
         model.complain(format!("{marked} marked, of the first {read} entries: the folder has more"));
     }
     Vec::new()
 }
 
-pub(super) fn travel(model: &mut Model, action: Action) -> Vec<Effect> {
+pub(super) fn travel(model: &mut Model, action: MoveAction) -> Vec<Effect> {
     let Some(browser) = &mut model.browser else { return Vec::new() };
-    if browser.defer(action) {
-        return read_on(model);
-    }
-    let list = &mut browser.list;
-    match action {
-        Action::Up => list.step(-1),
-        Action::Down => list.step(1),
-        Action::PageUp => list.page(-1),
-        Action::PageDown => list.page(1),
-        Action::First => list.go(0),
-        _ => list.go(usize::MAX),
+    if !browser.defer(Deferred::Move(action)) {
+        browser.list.travel(action);
     }
     read_on(model)
 }
@@ -122,8 +120,8 @@ pub(super) fn read_on(model: &mut Model) -> Vec<Effect> {
     vec![Effect::List { ticket, authority, path, after: Some(after) }]
 }
 
-/// Asks for the next page if that is needed, else does what has waited for the whole folder.
-pub(super) fn go_on(model: &mut Model) -> Vec<Effect> {
+/// Asks for the next page if it is needed, else does what has waited for the whole folder.
+pub(super) fn continue_reading(model: &mut Model) -> Vec<Effect> {
     let effects = read_on(model);
     if !effects.is_empty() {
         return effects;
@@ -137,21 +135,18 @@ pub(super) fn go_on(model: &mut Model) -> Vec<Effect> {
         return Vec::new();
     }
     let act = |action| match action {
-        Action::Mark | Action::MarkAll => mark(model, action),
-        Action::Enter | Action::Zip | Action::Tree => act(model, action),
-        _ => travel(model, action),
+        Deferred::Move(action) => travel(model, action),
+        Deferred::Mark => mark(model),
+        Deferred::MarkAll => mark_all(model),
+        Deferred::Act(action) => act(model, action),
     };
     pending.into_iter().flat_map(act).collect()
 }
 
-pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
+pub(super) fn act(model: &mut Model, action: BrowserAction) -> Vec<Effect> {
     let Some(browser) = &mut model.browser else { return Vec::new() };
-    // To another folder, or to this one again, it goes at once.
-    if !matches!(action, Action::Parent | Action::Reload) && browser.defer(action) {
-        return read_on(model);
-    }
     match action {
-        Action::Parent => {
+        BrowserAction::Parent => {
             let Some(above) = target::parent(&browser.path) else {
                 model.say("this is all that the server serves");
                 return Vec::new();
@@ -159,14 +154,16 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             let from = browser.path.name().map(str::to_owned);
             go(model, above, from)
         }
-        Action::Reload => {
-            let (path, selected) = (browser.path.clone(), browser.selected().map(|entry| entry.name.clone()));
-            go(model, path, selected)
+        BrowserAction::Reload => reload(model),
+        BrowserAction::Zip | BrowserAction::Tree | BrowserAction::Enter
+            if browser.defer(Deferred::Act(action)) =>
+        {
+            read_on(model)
         }
-        Action::Zip => fetch(model, Some(Form::Zip)),
-        Action::Tree => fetch(model, Some(Form::Tree)),
-        Action::Enter if browser.list.marked() > 0 => fetch(model, None),
-        Action::Enter => match browser.selected() {
+        BrowserAction::Zip => fetch(model, Some(Form::Zip)),
+        BrowserAction::Tree => fetch(model, Some(Form::Tree)),
+        BrowserAction::Enter if browser.list.marked() > 0 => fetch(model, None),
+        BrowserAction::Enter => match browser.selected() {
             Some(entry) if entry.kind == Kind::Directory => match browser.path_of(entry) {
                 Some(path) => go(model, path, None),
                 None => refuse(model),
@@ -174,8 +171,14 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             Some(_) => fetch(model, None),
             None => Vec::new(),
         },
-        _ => Vec::new(),
     }
+}
+
+/// Reads the directory again.
+pub(super) fn reload(model: &mut Model) -> Vec<Effect> {
+    let Some(browser) = &model.browser else { return Vec::new() };
+    let (path, selected) = (browser.path.clone(), browser.selected().map(|entry| entry.name.clone()));
+    go(model, path, selected)
 }
 
 fn go(model: &mut Model, path: RemotePath, wanted: Option<String>) -> Vec<Effect> {
@@ -190,8 +193,8 @@ fn refuse(model: &mut Model) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Queues the marked entries, else the selected one. `asked` is the form of directories, where it is not the usual one: a file
-/// comes as itself.
+/// Queues the marked entries, else the selected one. `asked` is the form of directories, if it is not the usual one; it does not
+/// apply to a file.
 fn fetch(model: &mut Model, asked: Option<Form>) -> Vec<Effect> {
     let Some(browser) = &model.browser else { return Vec::new() };
     let mut jobs: Vec<NewJob> = Vec::new();
@@ -210,7 +213,7 @@ fn fetch(model: &mut Model, asked: Option<Form>) -> Vec<Effect> {
             && entry.kind == Kind::File
         {
             let as_what = if form == Form::Tree { "as the files in it" } else { "as a zip" };
-            model.say(format!("only a directory comes {as_what}; Enter fetches the file"));
+            model.say(format!("only a directory can be fetched {as_what}; Enter fetches the file"));
             return Vec::new();
         }
         let form = if entry.kind == Kind::File { Form::File } else { directories };

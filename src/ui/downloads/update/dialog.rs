@@ -2,7 +2,7 @@
 
 use crossterm::event::KeyEvent;
 
-use super::input;
+use super::{browser, input, reach::reach};
 use crate::{
     client::Command,
     protocol::{
@@ -11,59 +11,79 @@ use crate::{
         token::Token,
     },
     ui::{
-        actions::{Action, Section},
+        actions::{DialogAction, MoveAction, Section},
+        components::help,
         downloads::{
-            dialog::{Dialog, Pending, Purpose},
             effect::Effect,
             model::Model,
+            model::dialog::{Dialog, Pending, Prompt, Purpose},
             queue::Queue,
         },
-        help,
     },
     units,
 };
 
-/// More would not be faster anywhere, and each is a connection.
-const MOST_JOBS: usize = 64;
-/// Servers welcome fewer.
-const MOST_SEGMENTS: usize = 16;
+/// Downloads at the same time, at most: more would not be faster, and each has its connections.
+const MAX_JOBS: usize = 64;
+/// Connections for one file, at most: servers accept fewer.
+const MAX_SEGMENTS: usize = 16;
 
-pub(super) fn act(model: &mut Model, queue: &impl Queue, action: Action) -> Vec<Effect> {
-    match (std::mem::take(&mut model.dialog), action) {
-        (Dialog::Question(question), Action::Yes) => match question.pending {
-            Pending::Quit => vec![Effect::Quit],
-            Pending::Cancel(ids) => {
-                model.queue.clear_marks();
-                vec![Effect::Engine(Command::Cancel(ids))]
+pub(super) fn act(model: &mut Model, queue: &impl Queue, action: DialogAction) -> Vec<Effect> {
+    match std::mem::take(&mut model.dialog) {
+        Dialog::None => Vec::new(),
+        Dialog::Help(top) => match action {
+            DialogAction::Close => Vec::new(),
+            DialogAction::Accept | DialogAction::Dismiss | DialogAction::Yes | DialogAction::No => {
+                model.dialog = Dialog::Help(top);
+                Vec::new()
             }
-            Pending::Remove(ids) => {
-                model.queue.clear_marks();
-                vec![Effect::Engine(Command::Remove(ids))]
-            }
-            Pending::Add(lines) => input::add_all(model, &lines),
         },
-        (Dialog::Prompt(prompt), Action::Accept) => {
-            let (purpose, text) = (prompt.purpose, prompt.line.value().to_owned());
-            if purpose == Purpose::Trust {
-                return answer(model, &text);
+        Dialog::Question(question) => match action {
+            DialogAction::Yes => confirmed(model, question.pending),
+            DialogAction::No | DialogAction::Accept | DialogAction::Dismiss | DialogAction::Close => {
+                Vec::new()
             }
-            match accept(model, purpose, &text) {
-                Ok(effects) => effects,
-                Err(problem) => {
-                    model.dialog = Dialog::Prompt(super::Prompt { problem: Some(problem), ..prompt });
-                    Vec::new()
+        },
+        Dialog::Prompt(prompt) => match action {
+            DialogAction::Accept => accepted(model, prompt),
+            DialogAction::Dismiss => {
+                if prompt.purpose == Purpose::Trust {
+                    decline(model);
                 }
+                apply(model, queue, prompt.purpose, &prompt.before)
             }
-        }
-        (Dialog::Prompt(prompt), Action::Dismiss) => {
-            if prompt.purpose == Purpose::Trust {
-                decline(model);
+            DialogAction::Yes | DialogAction::No | DialogAction::Close => {
+                model.dialog = Dialog::Prompt(prompt);
+                Vec::new()
             }
-            apply(model, queue, prompt.purpose, &prompt.before)
-        }
-        // A no, or a closed page: it is gone already.
-        _ => Vec::new(),
+        },
     }
+}
+
+fn confirmed(model: &mut Model, pending: Pending) -> Vec<Effect> {
+    match pending {
+        Pending::Quit => vec![Effect::Quit],
+        Pending::Cancel(ids) => {
+            model.queue.clear_marks();
+            vec![Effect::Engine(Command::Cancel(ids))]
+        }
+        Pending::Remove(ids) => {
+            model.queue.clear_marks();
+            vec![Effect::Engine(Command::Remove(ids))]
+        }
+        Pending::Add(lines) => input::add_all(model, &lines),
+    }
+}
+
+fn accepted(model: &mut Model, prompt: Prompt) -> Vec<Effect> {
+    let text = prompt.line.value().to_owned();
+    if prompt.purpose == Purpose::Trust {
+        return answer(model, &text);
+    }
+    accept(model, prompt.purpose, &text).unwrap_or_else(|problem| {
+        model.dialog = Dialog::Prompt(Prompt { problem: Some(problem), ..prompt });
+        Vec::new()
+    })
 }
 
 /// A key in a prompt. A filter is applied while it is typed.
@@ -94,7 +114,7 @@ fn apply(model: &mut Model, queue: &impl Queue, purpose: Purpose, text: &str) ->
             if let Some(browser) = &mut model.browser {
                 browser.set_filter(text);
             }
-            return super::browser::read_on(model);
+            return browser::read_on(model);
         }
         Purpose::LogFilter if model.log.filter() != text => model.log.set_filter(text),
         Purpose::QueueFilter
@@ -107,8 +127,8 @@ fn apply(model: &mut Model, queue: &impl Queue, purpose: Purpose, text: &str) ->
     Vec::new()
 }
 
-/// What was typed about the server that nobody knows: yes, if its pin was on the screen, no, or what it should show itself.
-/// Anything else leaves it asked about, and says what is waited for.
+/// Handles the answer about an unknown server: yes, if its pin was on the screen, no, or the pin or address that the server shows.
+/// After any other answer it is asked again, with a hint.
 fn answer(model: &mut Model, text: &str) -> Vec<Effect> {
     let Some(server) = model.newcomers.first() else { return Vec::new() };
     let problem = match text.trim().to_lowercase().as_str() {
@@ -119,25 +139,24 @@ fn answer(model: &mut Model, text: &str) -> Vec<Effect> {
         }
         _ => match shown_by_server(text.trim()) {
             Some((pin, token)) if pin == server.pin => {
-                // The certificate says that it is this one, however its address is spelled there. What waits for it asks
-                // with its token then.
+                // The certificate proves that it is this server, whatever its address is there. Waiting downloads use its token then.
                 let security = Security::Tls { pin: Some(pin) };
                 let named = Authority { token, security, ..server.authority.clone() };
-                let reached = named.token.is_some().then(|| input::reach(model, &named)).flatten();
+                let reached = named.token.is_some().then(|| reach(model, &named)).flatten();
                 return reached.into_iter().chain(trust(model)).collect();
             }
             Some(_) => "Another pin! Type no",
             None => "Type yes or no",
         },
     };
-    super::prompt(model, Purpose::Trust, "");
+    model.prompt(Purpose::Trust, "");
     if let Dialog::Prompt(prompt) = &mut model.dialog {
         prompt.problem = Some(problem.to_owned());
     }
     Vec::new()
 }
 
-/// The pin, and with it the token, of what a server shows of itself: of its address, or of the pin alone.
+/// The pin and the token of a server's address, or a pin alone.
 fn shown_by_server(text: &str) -> Option<(Pin, Option<Token>)> {
     let address = || match Address::parse(text).ok()?.authority {
         Authority { security: Security::Tls { pin }, token, .. } => Some((pin?, token)),
@@ -148,11 +167,11 @@ fn shown_by_server(text: &str) -> Option<(Pin, Option<Token>)> {
 
 fn trust(model: &mut Model) -> Vec<Effect> {
     let server = model.newcomers.remove(0);
-    // Who has compared one pin with a server's does not mean another one that is shown for it.
+    // The user has compared one pin, and not another one of the same address.
     model.newcomers.retain(|other| !other.authority.is_at(&server.authority));
     let mut effects = vec![Effect::Engine(Command::Trust(server))];
     if model.browser.as_ref().is_some_and(|browser| browser.has_failed()) {
-        effects.extend(super::browser::act(model, Action::Reload));
+        effects.extend(browser::reload(model));
     }
     effects
 }
@@ -160,7 +179,7 @@ fn trust(model: &mut Model) -> Vec<Effect> {
 fn decline(model: &mut Model) {
     if !model.newcomers.is_empty() {
         let server = model.newcomers.remove(0);
-        // Nor with any other certificate, of which it may have one for each connection.
+        // The same with any other certificate: a server may have one for each connection.
         model.newcomers.retain(|other| !other.authority.is_at(&server.authority));
         model.declined.push(server);
     }
@@ -175,24 +194,24 @@ fn accept(model: &mut Model, purpose: Purpose, text: &str) -> Result<Vec<Effect>
         Purpose::Limit if text.trim().is_empty() => Command::SetLimit(None),
         Purpose::Limit => Command::SetLimit(units::parse_rate(text).map_err(|error| error.to_string())?),
         Purpose::Jobs => match text.trim().parse() {
-            Ok(jobs @ 1..=MOST_JOBS) => {
+            Ok(jobs @ 1..=MAX_JOBS) => {
                 model.jobs = jobs;
                 Command::SetJobs(jobs)
             }
-            _ => return Err(format!("write a number from 1 to {MOST_JOBS}")),
+            _ => return Err(format!("write a number from 1 to {MAX_JOBS}")),
         },
         Purpose::Segments => match text.trim().parse() {
-            Ok(segments @ 1..=MOST_SEGMENTS) => {
+            Ok(segments @ 1..=MAX_SEGMENTS) => {
                 model.segments = segments;
                 Command::SetSegments(segments)
             }
-            _ => return Err(format!("write a number from 1 to {MOST_SEGMENTS}")),
+            _ => return Err(format!("write a number from 1 to {MAX_SEGMENTS}")),
         },
     };
     Ok(vec![Effect::Engine(command)])
 }
 
-pub(super) fn scroll_help(model: &mut Model, action: Action) {
+pub(super) fn scroll_help(model: &mut Model, action: MoveAction) {
     let Dialog::Help(top) = model.dialog else { return };
     let top = help::scroll(action, top, model.size, &model.keys, &Section::DOWNLOADS, &model.look);
     model.dialog = Dialog::Help(top);

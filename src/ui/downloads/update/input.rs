@@ -1,34 +1,34 @@
 //! The address line: submitting, completing, history.
 
-use super::{browser, focus};
+use super::{browser, reach::reach};
 use crate::{
     client::{Command, NewJob, Trouble},
-    protocol::{
-        address::{Authority, untold},
-        message::Entries,
-    },
+    protocol::{address::untold, message::Entries},
     ui::{
-        actions::Action,
+        actions::InputAction,
         downloads::{
-            complete::Completion,
             effect::Effect,
             model::{Focus, Model},
-            target,
+            remote::complete::Completion,
+            remote::target,
         },
     },
     units,
 };
 
-pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
+pub(super) fn act(model: &mut Model, action: InputAction) -> Vec<Effect> {
     match action {
-        Action::Submit => return submit(model),
-        Action::Complete if model.input.is_empty() => focus(model, 1),
-        Action::Complete => return complete(model),
-        Action::HistoryPrevious => model.input.recall_previous(),
-        // There is nothing below what is being typed but the queue.
-        Action::HistoryNext if !model.input.recall_next() => model.focus = Focus::Queue,
-        Action::Browse => return browser::open(model),
-        _ => {}
+        InputAction::Submit => return submit(model),
+        InputAction::Complete if model.input.is_empty() => model.move_focus(1),
+        InputAction::Complete => return complete(model),
+        InputAction::HistoryPrevious => model.input.recall_previous(),
+        // Below the line that is being typed there is only the queue.
+        InputAction::HistoryNext => {
+            if !model.input.recall_next() {
+                model.focus = Focus::Queue;
+            }
+        }
+        InputAction::Browse => return browser::open(model),
     }
     Vec::new()
 }
@@ -40,7 +40,7 @@ fn submit(model: &mut Model) -> Vec<Effect> {
     }
     let address = match target::read(&text, model.defaults.server.as_ref()) {
         Ok(address) => address,
-        // What was typed stays, to be mended.
+        // What was typed stays, to be corrected.
         Err(problem) => {
             let waits = model.defaults.named.as_ref().filter(|_| model.defaults.server.is_none());
             let problem = match waits {
@@ -56,7 +56,7 @@ fn submit(model: &mut Model) -> Vec<Effect> {
     model.input.take();
     let mut effects = vec![Effect::Remember];
     effects.extend(reach(model, &address.authority));
-    // A server without a path is a place to look around in; nobody means its whole content by it.
+    // A server without a path is opened for browsing: its whole content is hardly meant.
     if address.path.is_root() {
         effects.extend(browser::open_at(model, address));
         return effects;
@@ -66,25 +66,7 @@ fn submit(model: &mut Model) -> Vec<Effect> {
     effects
 }
 
-/// Takes what a server is reached with from an address that was typed: what it has refused goes on with that.
-pub(super) fn reach(model: &mut Model, typed: &Authority) -> Option<Effect> {
-    let defaults = &mut model.defaults;
-    let at_hand = defaults.server.as_ref().is_none_or(|server| server.is_at(typed));
-    let news = match &defaults.server {
-        _ if defaults.named.as_ref() == Some(typed) => false,
-        Some(server) if server.is_at(typed) => server.clone().follow(typed),
-        _ => true,
-    };
-    if at_hand && news {
-        defaults.named = Some(typed.clone());
-    }
-    if let Some(browser) = &mut model.browser {
-        browser.authority.follow(typed);
-    }
-    (news && typed.has_credentials()).then(|| Effect::Engine(Command::Reach(typed.clone())))
-}
-
-/// Queues the lines of a paste; those that are no addresses are told and left out.
+/// Queues the lines of a paste; those that are not addresses are reported and skipped.
 pub(super) fn add_all(model: &mut Model, lines: &[String]) -> Vec<Effect> {
     let mut jobs = Vec::new();
     let mut effects = vec![Effect::Remember];

@@ -1,187 +1,33 @@
-//! All about the selected job.
+//! Draws all about the selected job.
 
-use ratatui::{buffer::Buffer, layout::Rect, style::Style};
+use ratatui::{buffer::Buffer, layout::Rect};
 
-use crate::{
-    client::{Finished, JobState, JobView},
-    text::SafeText,
-    ui::{
-        downloads::{layout::Form, model::Model},
-        theme::Theme,
-        widgets::{put, wrap},
+use crate::ui::{
+    components::widgets::put,
+    downloads::{
+        content::details::{LABEL_COLUMNS, lines},
+        model::Model,
     },
-    units,
 };
-
-/// Columns of the labels.
-const LABEL: u16 = 10;
-
-/// Columns that stay free at the left and at the right.
-const MARGINS: u16 = 4;
-
-/// Title of the panel.
-pub fn title(model: &Model) -> String {
-    match &model.current {
-        Some(row) => format!("Details of {}", row.name),
-        None => "Details".to_owned(),
-    }
-}
 
 /// Note of the panel's rule.
 pub fn note(model: &Model) -> String {
-    let (rows, lines) = extent(model);
+    let (rows, lines) = model.details_extent();
     match lines.saturating_sub(model.details_offset + rows) {
         0 => String::new(),
         below => format!("{below} more below"),
     }
 }
 
-/// Visible rows, and lines in all.
-pub fn extent(model: &Model) -> (usize, usize) {
-    let layout = model.layout();
-    let rule = u16::from(layout.form == Form::Full);
-    let rows = usize::from(layout.panel.height.saturating_sub(rule));
-    (rows, flow(model, layout.panel.width).len())
-}
-
 /// Draws it.
 pub fn render(model: &Model, area: Rect, buf: &mut Buffer) {
     let theme = &model.look.theme;
-    let lines = flow(model, area.width);
+    let lines = lines(model, area.width);
     let rows = usize::from(area.height);
     let offset = model.details_offset.min(lines.len().saturating_sub(rows));
     for (y, (label, value, style)) in (area.y..area.bottom()).zip(&lines[offset..]) {
         let x = area.x + 3;
         put(buf, area, x, y, label, theme.dim);
-        put(buf, area, x + LABEL, y, value, *style);
-    }
-}
-
-/// The lines of the pane: label, text, style.
-fn flow(model: &Model, columns: u16) -> Vec<(&'static str, String, Style)> {
-    let theme = &model.look.theme;
-    let Some(row) = &model.current else {
-        return vec![("", "nothing is selected".to_owned(), theme.dim)];
-    };
-    let columns = usize::from(columns.saturating_sub(LABEL + MARGINS)).max(1);
-    let mut lines = Vec::new();
-    for (label, value, style) in facts(row, theme) {
-        for (index, part) in wrap(&value, columns).into_iter().enumerate() {
-            lines.push((if index == 0 { label } else { "" }, part.to_owned(), style));
-        }
-    }
-    lines
-}
-
-/// What there is to say, the most wanted first.
-fn facts(row: &JobView, theme: &Theme) -> Vec<(&'static str, String, Style)> {
-    let mut facts = Vec::new();
-    let (state, style) = match &row.state {
-        JobState::Queued => ("waiting for its turn", theme.plain),
-        JobState::Waiting { .. } => ("waiting to try again", theme.warn),
-        JobState::Unreachable { .. } => ("waiting for the server", theme.warn),
-        JobState::Connecting if row.prepares => ("the server reads what is asked for", theme.plain),
-        JobState::Connecting => ("connecting", theme.plain),
-        JobState::Running => ("running", theme.plain),
-        JobState::Verifying => ("verifying", theme.plain),
-        JobState::Done(finished) if !finished.missing.is_none() => {
-            ("incomplete: what came is verified and in place", theme.warn)
-        }
-        JobState::Done(finished) if finished.files.is_some() => {
-            ("done: every file verified, tree in place", theme.good)
-        }
-        JobState::Done(_) => ("done: every block verified, file in place", theme.good),
-        JobState::Failed(_) => ("failed", theme.bad),
-        JobState::Paused => ("paused", theme.warn),
-        JobState::Cancelled => ("cancelled", theme.dim),
-    };
-    facts.push(("State", state.to_owned(), style));
-    match &row.state {
-        JobState::Failed(trouble) => facts.push(("Error", trouble.message.to_string(), theme.plain)),
-        JobState::Waiting { attempt, reason, .. } => {
-            facts.push(("Error", reason.to_string(), theme.plain));
-            if *attempt > 0 {
-                facts.push(("Retry", format!("number {attempt}"), theme.plain));
-            }
-        }
-        JobState::Unreachable { reason, .. } => facts.push(("Error", reason.to_string(), theme.plain)),
-        _ => {}
-    }
-    facts.push(("Address", row.address.to_string(), theme.plain));
-    match &row.state {
-        JobState::Done(finished) => done(&mut facts, finished, theme),
-        _ => {
-            if !row.target.as_str().is_empty() {
-                facts.push(("Saved as", row.target.to_string(), theme.plain));
-            }
-            if let Some(size) = row.size {
-                facts.push(("Size", exact(size), theme.plain));
-            }
-            let verified = row.verified.map(|verified| format!(", {} verified", units::bytes(verified)));
-            facts.push(("Received", exact(row.received) + &verified.unwrap_or_default(), theme.plain));
-            if let Some(segments) = row.segments {
-                let text = if segments == 1 {
-                    "one connection".to_owned()
-                } else {
-                    format!("{segments} connections")
-                };
-                facts.push(("Over", text, theme.plain));
-            }
-            if let Some((done, all)) = row.files {
-                let text = format!("{} of {} received", units::count(done), units::count(all));
-                facts.push(("Files", text, theme.plain));
-            }
-            if let (Some((done, total)), None) = (row.progress, row.size) {
-                let text = format!("{} of {}", units::bytes(done), units::bytes(total));
-                facts.push(("Sources", text, theme.plain));
-            }
-        }
-    }
-    facts
-}
-
-fn done(facts: &mut Vec<(&'static str, String, Style)>, finished: &Finished, theme: &Theme) {
-    facts.push(("Saved as", SafeText::from_path(&finished.path).to_string(), theme.plain));
-    if let Some(folder) = &finished.extracted {
-        facts.push(("Unpacked to", SafeText::from_path(folder).to_string(), theme.plain));
-    }
-    facts.push(("Size", exact(finished.bytes), theme.plain));
-    if let Some(files) = finished.files {
-        facts.push(("Files", units::count(files), theme.plain));
-    }
-    facts.push(("BLAKE3", finished.blake3.clone(), theme.plain));
-    let mut crossed = units::transfer(finished.transferred, finished.seconds);
-    if finished.resumed > 0 {
-        crossed.push_str(&format!("; {} were local already", units::bytes(finished.resumed)));
-    }
-    facts.push(("Transfer", crossed, theme.plain));
-    if finished.deleted > 0 {
-        let text = format!("{} files that the server does not have", units::count(finished.deleted));
-        facts.push(("Deleted", text, theme.warn));
-    }
-    if finished.omitted > 0 {
-        let text =
-            format!("{} skipped by the server: links, devices or mounts", units::count(finished.omitted));
-        facts.push(("Omitted", text, theme.warn));
-    }
-    if !finished.missing.is_none() {
-        let entries = if finished.missing.count == 1 { "entry" } else { "entries" };
-        facts.push(("Missing", format!("{} {entries}", units::count(finished.missing.count)), theme.warn));
-        for entry in &finished.missing.entries {
-            facts.push(("", format!("{} ({})", entry.path, entry.reason), theme.plain));
-        }
-        if finished.missing.unnamed() > 0 {
-            facts.push(("", format!("and {} more", units::count(finished.missing.unnamed())), theme.plain));
-        }
-    }
-    if let Some(origin) = finished.origin.sentence() {
-        facts.push(("Origin", origin, theme.plain));
-    }
-}
-
-fn exact(bytes: u64) -> String {
-    match bytes {
-        0..1000 => units::bytes(bytes),
-        _ => format!("{} ({} bytes)", units::bytes(bytes), units::count(bytes)),
+        put(buf, area, x + LABEL_COLUMNS, y, value, *style);
     }
 }

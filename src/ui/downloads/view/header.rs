@@ -13,8 +13,8 @@ use crate::{
     client::Totals,
     text::SafeText,
     ui::{
-        downloads::{layout::Form, model::Model},
-        widgets::{clip_middle, put, put_line, transport, width},
+        components::widgets::{clip_middle, put, put_line, transport, width},
+        downloads::model::{Model, layout::Form},
     },
     units,
 };

@@ -6,8 +6,8 @@ use ratatui::{
 };
 
 use crate::ui::{
+    components::widgets::{clip, put},
     downloads::model::{Focus, Model},
-    widgets::{clip, put},
 };
 
 /// Draws it; where the cursor stands, if keys go there.

@@ -7,45 +7,47 @@ use crate::{
     protocol::message::Kind,
     ui::{
         actions::{
-            Action, Context,
+            BrowserAction, Context, GlobalAction, InputAction, MoveAction, QueueAction,
             hints::{self, Hint},
         },
         downloads::{
+            model::jobs::is_pausable,
             model::{Model, Panel},
-            update::{context, pausable},
         },
     },
 };
 
 /// The bar, in so many columns.
 pub fn line(model: &Model, columns: usize) -> Line<'static> {
-    let context = context(model);
+    let context = model.context();
     let mut hints = match context {
         Context::Input => input(model),
         Context::Browser => browser(model),
         Context::Log => log(model),
         Context::Details => details(model),
-        _ => queue(model),
+        Context::Queue | Context::Connections | Context::Page | Context::Prompt | Context::Question => {
+            queue(model)
+        }
     };
     if !model.alarms.is_empty() {
-        hints.insert(0, Hint::saying(Action::Back, "dismiss"));
+        hints.insert(0, Hint::saying(GlobalAction::Back, "dismiss"));
     }
-    let always = [Hint::from(Action::Help), Hint::from(Action::Quit)];
+    let always = [Hint::from(GlobalAction::Help), Hint::from(GlobalAction::Quit)];
     hints::bar(&model.keys, context, &hints, &always, columns, &model.look)
 }
 
 fn input(model: &Model) -> Vec<Hint> {
     let mut hints = Vec::new();
     if model.input.is_empty() {
-        hints.push(Action::Browse.into());
-        hints.push(Hint::saying(Action::Complete, "next pane"));
+        hints.push(InputAction::Browse.into());
+        hints.push(Hint::saying(InputAction::Complete, "next pane"));
     } else {
-        hints.push(Action::Submit.into());
-        hints.push(Action::Complete.into());
-        hints.push(Action::Browse.into());
+        hints.push(InputAction::Submit.into());
+        hints.push(InputAction::Complete.into());
+        hints.push(InputAction::Browse.into());
     }
     if model.input.has_history() {
-        hints.push(Action::HistoryPrevious.into());
+        hints.push(InputAction::HistoryPrevious.into());
     }
     hints
 }
@@ -55,29 +57,29 @@ fn browser(model: &Model) -> Vec<Hint> {
     let mut hints = Vec::new();
     let marked = browser.list.marked();
     match browser.selected().map(|entry| entry.kind) {
-        _ if marked > 0 => hints.push(Hint::saying(Action::Enter, "fetch marked")),
+        _ if marked > 0 => hints.push(Hint::saying(BrowserAction::Enter, "fetch marked")),
         Some(Kind::Directory) => {
-            hints.push(Hint::saying(Action::Enter, "open"));
-            hints.push(Hint::saying(Action::Zip, "zip"));
-            hints.push(Hint::saying(Action::Tree, "tree"));
+            hints.push(Hint::saying(BrowserAction::Enter, "open"));
+            hints.push(Hint::saying(BrowserAction::Zip, "zip"));
+            hints.push(Hint::saying(BrowserAction::Tree, "tree"));
         }
-        Some(Kind::File) => hints.push(Hint::saying(Action::Enter, "fetch")),
+        Some(Kind::File) => hints.push(Hint::saying(BrowserAction::Enter, "fetch")),
         Some(Kind::Other) | None => {}
     }
     if !browser.list.keys().is_empty() {
-        hints.push(Action::Mark.into());
+        hints.push(QueueAction::Mark.into());
     }
     if !browser.path.is_root() {
-        hints.push(Action::Parent.into());
+        hints.push(BrowserAction::Parent.into());
     }
     if !browser.list.keys().is_empty() {
-        hints.push(Action::Filter.into());
+        hints.push(GlobalAction::Filter.into());
     } else {
-        hints.push(Action::Reload.into());
+        hints.push(BrowserAction::Reload.into());
     }
-    hints.push(Hint::saying(Action::Back, back_word(!browser.filter().is_empty(), marked)));
-    hints.push(Hint::saying(Action::FocusNext, "next pane"));
-    hints.push(Action::FocusInput.into());
+    hints.push(Hint::saying(GlobalAction::Back, back_word(!browser.filter().is_empty(), marked)));
+    hints.push(Hint::saying(GlobalAction::FocusNext, "next pane"));
+    hints.push(QueueAction::FocusInput.into());
     hints
 }
 
@@ -92,58 +94,58 @@ fn back_word(filtered: bool, marked: usize) -> &'static str {
 fn log(model: &Model) -> Vec<Hint> {
     let mut hints = Vec::new();
     if !model.log.follows() {
-        hints.push(Hint::saying(Action::Last, "follow"));
+        hints.push(Hint::saying(MoveAction::Last, "follow"));
     }
-    hints.push(Action::Up.into());
-    hints.push(Action::LogLevel.into());
-    hints.push(Action::Filter.into());
-    hints.push(Action::FocusNext.into());
+    hints.push(MoveAction::Up.into());
+    hints.push(GlobalAction::LogLevel.into());
+    hints.push(GlobalAction::Filter.into());
+    hints.push(GlobalAction::FocusNext.into());
     hints
 }
 
 fn details(model: &Model) -> Vec<Hint> {
-    let mut hints = vec![Hint::saying(Action::Back, "close")];
+    let mut hints = vec![Hint::saying(GlobalAction::Back, "close")];
     hints.extend(job(model));
-    hints.push(Action::Copy.into());
+    hints.push(GlobalAction::Copy.into());
     if matches!(model.current.as_ref().map(|row| &row.state), Some(JobState::Done(_))) {
-        hints.push(Action::CopyHash.into());
+        hints.push(QueueAction::CopyHash.into());
     }
     hints
 }
 
 fn queue(model: &Model) -> Vec<Hint> {
     if model.queue.keys().is_empty() {
-        let mut hints = vec![Action::FocusInput.into(), Action::Browse.into()];
+        let mut hints = vec![QueueAction::FocusInput.into(), InputAction::Browse.into()];
         if !model.filter.is_empty() {
-            hints.insert(0, Hint::saying(Action::Back, "show all"));
+            hints.insert(0, Hint::saying(GlobalAction::Back, "show all"));
         }
         return hints;
     }
     let mut hints = Vec::new();
     if model.panel == Panel::Details {
-        hints.push(Hint::saying(Action::Open, "close details"));
+        hints.push(Hint::saying(QueueAction::Open, "close details"));
     } else {
-        hints.push(Action::Open.into());
+        hints.push(QueueAction::Open.into());
     }
     hints.extend(job(model));
-    hints.push(Action::Mark.into());
+    hints.push(QueueAction::Mark.into());
     if model.totals.failed > 1 {
-        hints.push(Action::RetryFailed.into());
+        hints.push(QueueAction::RetryFailed.into());
     }
     if model.queue.marked() > 0 {
-        hints.push(Hint::saying(Action::Back, "unmark"));
+        hints.push(Hint::saying(GlobalAction::Back, "unmark"));
     } else if !model.filter.is_empty() {
-        hints.push(Hint::saying(Action::Back, "show all"));
+        hints.push(Hint::saying(GlobalAction::Back, "show all"));
     }
-    hints.push(Action::Filter.into());
-    hints.push(Action::Browse.into());
+    hints.push(GlobalAction::Filter.into());
+    hints.push(InputAction::Browse.into());
     if model.queue.keys().len() > 1 {
-        hints.push(Action::MoveUp.into());
+        hints.push(QueueAction::MoveUp.into());
     }
     if model.totals.done > 0 {
-        hints.push(Action::ClearFinished.into());
+        hints.push(QueueAction::ClearFinished.into());
     }
-    hints.push(Action::FocusInput.into());
+    hints.push(QueueAction::FocusInput.into());
     hints
 }
 
@@ -151,7 +153,7 @@ fn queue(model: &Model) -> Vec<Hint> {
 fn resumes(model: &Model) -> bool {
     let seen: Vec<_> = model.rows.iter().filter(|row| model.queue.is_marked(row.id)).collect();
     let is_paused = |row: &&JobView| row.state == JobState::Paused;
-    if seen.iter().any(|row| pausable(row)) {
+    if seen.iter().any(|row| is_pausable(row)) {
         return false;
     }
     if seen.len() == model.queue.marked() {
@@ -164,25 +166,36 @@ fn resumes(model: &Model) -> bool {
 /// What can be done to the marked jobs, else to the selected one.
 fn job(model: &Model) -> Vec<Hint> {
     if model.queue.marked() > 0 {
-        let pause = if resumes(model) { Hint::saying(Action::Pause, "resume") } else { Action::Pause.into() };
-        return vec![pause, Action::Cancel.into(), Action::Retry.into(), Action::Remove.into()];
+        let pause = if resumes(model) {
+            Hint::saying(QueueAction::Pause, "resume")
+        } else {
+            QueueAction::Pause.into()
+        };
+        return vec![
+            pause,
+            QueueAction::Cancel.into(),
+            QueueAction::Retry.into(),
+            QueueAction::Remove.into(),
+        ];
     }
     let Some(row) = &model.current else { return Vec::new() };
     let mut hints = Vec::new();
     match &row.state {
-        JobState::Failed(_) | JobState::Cancelled => hints.push(Action::Retry.into()),
+        JobState::Failed(_) | JobState::Cancelled => hints.push(QueueAction::Retry.into()),
         JobState::Waiting { .. } | JobState::Unreachable { .. } => {
-            hints.push(Hint::saying(Action::Retry, "try now"));
+            hints.push(Hint::saying(QueueAction::Retry, "try now"));
         }
-        JobState::Paused => hints.push(Hint::saying(Action::Pause, "resume")),
+        JobState::Paused => hints.push(Hint::saying(QueueAction::Pause, "resume")),
         _ => {}
     }
-    if pausable(row) {
-        hints.push(Action::Pause.into());
+    if is_pausable(row) {
+        hints.push(QueueAction::Pause.into());
     }
     match &row.state {
-        JobState::Done(_) | JobState::Failed(_) | JobState::Cancelled => hints.push(Action::Remove.into()),
-        _ => hints.push(Action::Cancel.into()),
+        JobState::Done(_) | JobState::Failed(_) | JobState::Cancelled => {
+            hints.push(QueueAction::Remove.into())
+        }
+        _ => hints.push(QueueAction::Cancel.into()),
     }
     hints
 }

@@ -7,13 +7,13 @@ use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use crate::{
     client::{Doubt, JobState, JobView},
     ui::{
-        actions::{Action, Context},
+        actions::{Context, GlobalAction, InputAction, Key},
+        components::widgets::{clip, clip_middle, gauge, put, put_line, put_right, width, wrap},
         downloads::{
-            layout::{Columns, MARGIN},
+            model::layout::{Columns, MARGIN},
             model::{Focus, Model},
         },
         theme::{Glyphs, Look},
-        widgets::{clip, clip_middle, gauge, put, put_line, put_right, width, wrap},
     },
     units,
 };
@@ -56,16 +56,16 @@ pub fn render(model: &Model, area: Rect, buf: &mut Buffer) {
 
 /// What to do about a queue without rows.
 fn empty(model: &Model) -> String {
-    let key = |context, action| {
-        let key = model.keys.shown(context, action);
-        key.map(|key| key.label(model.look.glyphs.ascii)).unwrap_or_default()
-    };
+    let key = |key: Option<Key>| key.map(|key| key.label(model.look.glyphs.ascii)).unwrap_or_default();
     match (model.filter.is_empty(), &model.defaults.server) {
         (false, _) => {
-            format!("No name in the queue has that. {} shows all.", key(Context::Queue, Action::Back))
+            format!(
+                "No name in the queue has that. {} shows all.",
+                key(model.keys.shown(Context::Queue, GlobalAction::Back))
+            )
         }
         (true, Some(_)) => {
-            let browse = key(Context::Input, Action::Browse);
+            let browse = key(model.keys.shown(Context::Input, InputAction::Browse));
             format!("Nothing queued yet. Type a path and press Enter, or look around with {browse}.")
         }
         (true, None) => "Nothing queued yet. Type or paste an address and press Enter.".to_owned(),

@@ -21,8 +21,7 @@ use crate::{
             },
             update, view,
         },
-        testing::{LOOKS, SIZES, picture, text},
-        traffic::bytes_per_second,
+        testing::{LOOKS, SIZES, picture, text, traffic::bytes_per_second},
     },
 };
 

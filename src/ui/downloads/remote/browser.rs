@@ -1,14 +1,9 @@
-//! The listing of a server's directory: what came of it so far, page by page, and what is selected in it.
+//! The listing of a server's directory: the pages received so far, and what is selected in it.
 
 use ratatui::{buffer::Buffer, layout::Rect};
 use time::OffsetDateTime;
 
-use super::{
-    actions::Action,
-    downloads::{Ticket, list::List, target},
-    theme::Look,
-    widgets::{clip, clip_middle, put, put_right, width, wrap_in},
-};
+use super::target;
 use crate::{
     client::Trouble,
     protocol::{
@@ -17,15 +12,37 @@ use crate::{
         path::RemotePath,
     },
     text::SafeText,
+    ui::{
+        actions::{BrowserAction, MoveAction},
+        components::{
+            list::List,
+            widgets::{clip, clip_middle, put, put_right, width, wrap_in},
+        },
+        downloads::effect::Ticket,
+        theme::Look,
+    },
     units,
 };
 
 /// With fewer rows than this below the selected one, the next page is asked for.
 const AHEAD: usize = 64;
-/// Most entries that are read of a directory, and most bytes of their names: while a filter shows none of them they are
-/// read without a key, and a server may have names for ever.
-const MOST_ENTRIES: usize = 200_000;
-const MOST_NAMES: usize = 32 << 20;
+/// Entries of a directory that are read, and bytes of their names, at most: while a filter shows none of them they are read
+/// without a key, and a server may have names without end.
+const MAX_ENTRIES: usize = 200_000;
+const MAX_NAME_BYTES: usize = 32 << 20;
+
+/// An action that may have to wait until the whole folder is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deferred {
+    /// Move the selection.
+    Move(MoveAction),
+    /// Mark the selected entry.
+    Mark,
+    /// Mark all entries.
+    MarkAll,
+    /// Fetch or open entries.
+    Act(BrowserAction),
+}
 
 /// A directory of a server.
 #[derive(Clone, Debug)]
@@ -43,7 +60,7 @@ pub struct Browser {
     more: bool,
     waits_for: Option<Ticket>,
     /// Actions on the whole folder, in order, that wait until all of it is read.
-    pending: Vec<Action>,
+    pending: Vec<Deferred>,
     trouble: Option<SafeText>,
     /// A name to select once it has come.
     wanted: Option<String>,
@@ -112,7 +129,7 @@ impl Browser {
 
     /// Whether no more is read, though there may be more.
     fn is_full(&self) -> bool {
-        self.entries.len() >= MOST_ENTRIES || self.names >= MOST_NAMES
+        self.entries.len() >= MAX_ENTRIES || self.names >= MAX_NAME_BYTES
     }
 
     /// Says how many rows are visible.
@@ -122,8 +139,8 @@ impl Browser {
 
     /// Keeps an action until the whole folder is read, if it is about all of it or comes after one that is. Whether it
     /// has to wait.
-    pub fn defer(&mut self, action: Action) -> bool {
-        let is_about_all = matches!(action, Action::MarkAll | Action::Last);
+    pub fn defer(&mut self, action: Deferred) -> bool {
+        let is_about_all = matches!(action, Deferred::MarkAll | Deferred::Move(MoveAction::Last));
         let waits = !self.is_read() && (is_about_all || self.is_deferring());
         if waits {
             self.pending.push(action);
@@ -137,12 +154,12 @@ impl Browser {
     }
 
     /// The actions that have waited, once nothing more is read.
-    pub fn take_pending(&mut self) -> Vec<Action> {
+    pub fn take_pending(&mut self) -> Vec<Deferred> {
         if self.is_read() { self.cancel_pending() } else { Vec::new() }
     }
 
     /// Drops the actions that wait.
-    pub fn cancel_pending(&mut self) -> Vec<Action> {
+    pub fn cancel_pending(&mut self) -> Vec<Deferred> {
         std::mem::take(&mut self.pending)
     }
 
@@ -375,7 +392,7 @@ mod tests {
         let mut browser = browser();
         browser.set_filter("zzz");
         let pages = read(&mut browser, |number| page([format!("{number:060000}")]));
-        assert_eq!(pages, (MOST_NAMES as u64).div_ceil(60_000));
+        assert_eq!(pages, (MAX_NAME_BYTES as u64).div_ceil(60_000));
     }
 
     #[test]
@@ -392,17 +409,17 @@ mod tests {
     fn what_is_about_the_whole_folder_waits_until_it_is_read() {
         let names = |from: u32| page((from..from + 1000).map(|name| format!("{name:04}")));
         let mut browser = browser();
-        assert!(!browser.defer(Action::Mark), "that is about one entry");
-        assert!(browser.defer(Action::MarkAll), "nothing is read yet");
+        assert!(!browser.defer(Deferred::Mark), "that is about one entry");
+        assert!(browser.defer(Deferred::MarkAll), "nothing is read yet");
         browser.answer(Ticket(0), Ok(names(0)));
-        assert!(browser.defer(Action::Enter), "it comes after an action that waits");
+        assert!(browser.defer(Deferred::Act(BrowserAction::Enter)), "it comes after an action that waits");
         assert_eq!(browser.wants_more(), Some("0999"));
         assert_eq!(browser.take_pending(), []);
         browser.asked(Ticket(1));
         assert_eq!(browser.note(), "reading all, 1,000 so far");
         browser.answer(Ticket(1), Ok(Entries { more: false, ..names(1000) }));
-        assert_eq!(browser.take_pending(), [Action::MarkAll, Action::Enter]);
-        assert!(!browser.defer(Action::MarkAll), "all of it is read");
+        assert_eq!(browser.take_pending(), [Deferred::MarkAll, Deferred::Act(BrowserAction::Enter)]);
+        assert!(!browser.defer(Deferred::MarkAll), "all of it is read");
     }
 
     proptest! {

@@ -11,13 +11,15 @@ use ratatui::{Frame, layout::Size};
 use tokio::sync::Notify;
 
 use super::{
-    Error, Options,
     events::{self, Event, Events},
     schedule::{Cause, FrameScheduler},
+    screen::{FAST_RESTORE_TIMEOUT, RESTORE_TIMEOUT, Terminal},
     signals::{self, Signal, Signals},
-    terminal::{HASTE, PATIENCE, Terminal},
 };
-use crate::logging::LogRing;
+use crate::{
+    logging::LogRing,
+    ui::options::{Error, Options},
+};
 
 /// The exit code of a process whose screen was ended from outside.
 const INTERRUPTED: i32 = 130;
@@ -134,9 +136,13 @@ pub async fn run<S: Screen>(screen: &mut S, log: &LogRing, options: &Options) ->
         Ok(()) => runner.run(signals, log).await.map_err(Error::System),
         Err(exit) => Ok(exit),
     };
-    let patience = if matches!(exit, Ok(Exit::Signal(_) | Exit::TerminalLost)) { HASTE } else { PATIENCE };
+    let timeout = if matches!(exit, Ok(Exit::Signal(_) | Exit::TerminalLost)) {
+        FAST_RESTORE_TIMEOUT
+    } else {
+        RESTORE_TIMEOUT
+    };
     // A terminal that is gone has nothing that could be given back.
-    let _ = runner.terminal.restore(patience);
+    let _ = runner.terminal.restore(timeout);
     exit
 }
 
@@ -315,7 +321,7 @@ impl<S: Screen> Runner<'_, S> {
             return Ok(());
         }
         self.events = None;
-        self.terminal.restore(PATIENCE).map_err(|_| Exit::TerminalLost)?;
+        self.terminal.restore(RESTORE_TIMEOUT).map_err(|_| Exit::TerminalLost)?;
         signals::stop();
         Ok(())
     }

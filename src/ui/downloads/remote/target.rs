@@ -1,12 +1,12 @@
 //! From what was typed to what is fetched.
 
-use super::model::Defaults;
 use crate::{
     client::{Form, NewJob},
     protocol::{
         address::{Address, Authority},
         path::RemotePath,
     },
+    ui::downloads::model::defaults::Defaults,
 };
 
 /// Reads an address, or a path on the server at hand. The error is a sentence.

@@ -1,33 +1,11 @@
-//! What takes the place of the hint bar: a prompt, a question; and the help page, which takes the screen.
+//! What the download screen prompts for and asks.
 
-use crate::{client::JobId, ui::input::LineEdit};
+use crate::{client::JobId, ui::components::dialog};
 
 /// What has the keys before any pane.
-#[derive(Clone, Debug, Default)]
-pub enum Dialog {
-    /// Nothing.
-    #[default]
-    None,
-    /// The help page, from this line on.
-    Help(usize),
-    /// A line to be typed.
-    Prompt(Prompt),
-    /// Yes or no.
-    Question(Question),
-}
-
+pub type Dialog = dialog::Dialog<Purpose, Pending>;
 /// A line to be typed.
-#[derive(Clone, Debug)]
-pub struct Prompt {
-    /// What for.
-    pub purpose: Purpose,
-    /// What was typed.
-    pub line: LineEdit,
-    /// What it was before, to go back to.
-    pub before: String,
-    /// Why it was not accepted; for [`Purpose::Trust`] few words in place of the prompt's.
-    pub problem: Option<String>,
-}
+pub type Prompt = dialog::Prompt<Purpose>;
 
 /// What a prompt is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,15 +49,6 @@ impl Purpose {
     }
 }
 
-/// Yes or no.
-#[derive(Clone, Debug)]
-pub struct Question {
-    /// The question, in one sentence.
-    pub text: String,
-    /// What to do after a yes.
-    pub pending: Pending,
-}
-
 impl Pending {
     /// The words of the two answers, where yes and no could be mistaken.
     pub fn words(&self) -> Option<(&'static str, &'static str)> {
@@ -94,7 +63,7 @@ impl Pending {
 /// What waits for a yes. It holds the ids, so that a queue that moves meanwhile changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pending {
-    /// Leave.
+    /// Quit.
     Quit,
     /// Cancel these.
     Cancel(Vec<JobId>),

@@ -2,14 +2,14 @@
 
 use ratatui::{buffer::Buffer, layout::Rect, layout::Size};
 
-use super::{
+use super::widgets::{put, put_line, rule, width, wrap};
+use crate::ui::{
     actions::{
-        Action, Context, KeyMap, Section,
+        Context, DialogAction, KeyMap, MoveAction, Section,
         docs::{self, HelpLine},
         hints,
     },
     theme::Look,
-    widgets::{put, put_line, rule, width, wrap},
 };
 
 /// Columns for keys; those that need more get a line of their own.
@@ -25,9 +25,9 @@ enum Row {
     Both(String, &'static str),
 }
 
-/// What a scroll of the page does, where it is one: from a first visible line to another one.
+/// The first visible line after a scroll of the page.
 pub fn scroll(
-    action: Action,
+    action: MoveAction,
     top: usize,
     size: Size,
     keys: &KeyMap,
@@ -37,13 +37,12 @@ pub fn scroll(
     let page = usize::from(size.height).saturating_sub(2).max(1);
     let last = rows(keys, sections, usize::from(size.width), look).len().saturating_sub(page);
     let to = match action {
-        Action::Up => top.saturating_sub(1),
-        Action::Down => top.saturating_add(1),
-        Action::PageUp => top.saturating_sub(page),
-        Action::PageDown => top.saturating_add(page),
-        Action::First => 0,
-        Action::Last => last,
-        _ => top,
+        MoveAction::Up => top.saturating_sub(1),
+        MoveAction::Down => top.saturating_add(1),
+        MoveAction::PageUp => top.saturating_sub(page),
+        MoveAction::PageDown => top.saturating_add(page),
+        MoveAction::First => 0,
+        MoveAction::Last => last,
     };
     to.min(last)
 }
@@ -77,8 +76,8 @@ pub fn render(area: Rect, buf: &mut Buffer, top: usize, keys: &KeyMap, sections:
         put(buf, area, area.x + indent, y, text, theme.plain);
     }
     if area.height > 1 {
-        let hints = [Action::Down, Action::PageDown].map(Into::into);
-        let always = [Action::Close.into()];
+        let hints = [MoveAction::Down, MoveAction::PageDown].map(Into::into);
+        let always = [DialogAction::Close.into()];
         let width = usize::from(area.width).saturating_sub(1);
         let bar = hints::bar(keys, Context::Page, &hints, &always, width, look);
         let last = Rect { x: area.x + 1, width: area.width - 1, ..area };
@@ -124,11 +123,11 @@ mod tests {
     fn the_last_line_can_be_reached_and_not_passed() {
         let (keys, look, size) = (KeyMap::default(), Look::default(), Size { width: 80, height: 24 });
         let go = |action, top| scroll(action, top, size, &keys, &Section::ALL, &look);
-        let last = go(Action::Last, 0);
+        let last = go(MoveAction::Last, 0);
         assert!(last > 0);
-        assert_eq!(go(Action::Down, last), last);
-        assert_eq!(go(Action::Up, last), last - 1);
-        assert_eq!(go(Action::PageUp, 3), 0);
+        assert_eq!(go(MoveAction::Down, last), last);
+        assert_eq!(go(MoveAction::Up, last), last - 1);
+        assert_eq!(go(MoveAction::PageUp, 3), 0);
     }
 
     proptest! {

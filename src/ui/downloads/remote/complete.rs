@@ -1,6 +1,6 @@
 //! Completing a remote path by the listing of its directory, as a shell does.
 
-use super::{effect::Ticket, target};
+use super::target;
 use crate::{
     protocol::{
         address::{self, Address, Authority},
@@ -9,6 +9,7 @@ use crate::{
         path::{self, RemotePath},
     },
     text::{SafeText, is_unsafe},
+    ui::downloads::effect::Ticket,
     units,
 };
 

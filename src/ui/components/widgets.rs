@@ -9,8 +9,16 @@ use ratatui::{
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::theme::{Glyphs, Look};
-use crate::protocol::address::Security;
+use crate::{
+    protocol::address::Security,
+    ui::theme::{Glyphs, Look},
+};
+
+/// An area without its first and last column.
+pub fn inset(area: Rect) -> Rect {
+    let columns = u16::from(area.width > 2);
+    Rect { x: area.x + columns, width: area.width - 2 * columns, ..area }
+}
 
 /// Columns that a text takes.
 pub fn width(text: &str) -> usize {

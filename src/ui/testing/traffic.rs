@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use ratatui::{Frame, layout::Size};
 
-use super::{
+use super::Recorder;
+use crate::ui::{
     FrameRate, Terminal,
-    schedule::{Cause, FrameScheduler},
-    testing::Recorder,
+    terminal::schedule::{Cause, FrameScheduler},
 };
 
 /// Draws for so long and gives the mean of bytes a second after the first frame. `step` is called each 50 ms

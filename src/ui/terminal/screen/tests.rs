@@ -42,14 +42,14 @@ fn everything_that_is_set_is_undone() {
     let before = parser(&recorder.bytes_after(&terminal));
     assert!(before.screen().alternate_screen() && before.screen().bracketed_paste());
     assert!(before.screen().hide_cursor());
-    terminal.restore(PATIENCE).expect("a recorder takes everything");
+    terminal.restore(RESTORE_TIMEOUT).expect("a recorder takes everything");
     let bytes = recorder.bytes();
     assert_eq!(modes(&bytes), Vec::<String>::new());
     let after = parser(&bytes);
     assert!(!after.screen().alternate_screen() && !after.screen().bracketed_paste());
     assert!(!after.screen().hide_cursor());
     assert_eq!(after.screen().fgcolor(), vt100::Color::Default);
-    terminal.restore(PATIENCE).expect("nothing left to do");
+    terminal.restore(RESTORE_TIMEOUT).expect("nothing left to do");
     assert_eq!(recorder.bytes(), bytes, "once is enough");
 }
 
@@ -66,7 +66,7 @@ fn after_a_suspension_everything_is_set_and_drawn_again() {
     let mut terminal = Terminal::on(recorder.clone(), SIZE, false).expect("a thread");
     let view = |frame: &mut Frame<'_>| frame.render_widget("text", frame.area());
     terminal.draw(view);
-    terminal.restore(PATIENCE).expect("a recorder takes everything");
+    terminal.restore(RESTORE_TIMEOUT).expect("a recorder takes everything");
     let shell = recorder.bytes().len();
     terminal.set_up_again().expect("a recorder takes everything");
     assert!(terminal.draw(view) > 0);

@@ -1,5 +1,8 @@
 //! What tests of screens share: frames as text, and bytes as frames.
 
+mod fuzzing;
+pub mod traffic;
+
 use std::{
     fmt::Write,
     sync::{Arc, Mutex},
@@ -12,7 +15,10 @@ use ratatui::{
     style::{Modifier, Style},
 };
 
-use super::theme::{Glyphs, Look, Theme};
+use super::{
+    components::widgets,
+    theme::{Glyphs, Look, Theme},
+};
 
 /// The sizes of snapshots.
 pub const SIZES: [(u16, u16); 3] = [(80, 24), (40, 8), (120, 40)];
@@ -44,7 +50,7 @@ pub fn text(buffer: &Buffer) -> String {
                 continue;
             }
             let symbol = buffer[(x, y)].symbol();
-            covered = super::widgets::width(symbol).saturating_sub(1);
+            covered = widgets::width(symbol).saturating_sub(1);
             line.push_str(symbol);
         }
         text.push_str(line.trim_end());

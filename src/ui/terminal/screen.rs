@@ -25,9 +25,9 @@ const SET_UP: &[u8] = b"\x1b[?1049h\x1b[?2004h\x1b[?1007s\x1b[?1007h\x1b[?25l\x1
 const RESTORE: &[u8] = b"\x1b[?2026l\x1b[m\x1b[?25h\x1b[?1007l\x1b[?1007r\x1b[?2004l\x1b[?1049l";
 
 /// How long the terminal is given to take the bytes that set it up or restore it.
-pub const PATIENCE: Duration = Duration::from_secs(3);
+pub const RESTORE_TIMEOUT: Duration = Duration::from_secs(3);
 /// The same when the process has to be gone within a second.
-pub const HASTE: Duration = Duration::from_millis(300);
+pub const FAST_RESTORE_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// The size that is assumed where the terminal tells none.
 const USUAL: Size = Size { width: 80, height: 24 };
@@ -99,7 +99,7 @@ impl Terminal {
             crossterm::terminal::enable_raw_mode()?;
         }
         self.up = true;
-        self.output.plain_and_wait(SET_UP, PATIENCE);
+        self.output.plain_and_wait(SET_UP, RESTORE_TIMEOUT);
         self.redraw();
         Ok(())
     }
@@ -189,7 +189,7 @@ impl Terminal {
 
     /// Waits until the terminal has everything that was handed to it.
     #[cfg(test)]
-    pub(super) fn settle(&self) {
+    pub(crate) fn settle(&self) {
         self.output.plain_and_wait(b"", Duration::from_secs(10));
     }
 
@@ -202,7 +202,7 @@ impl Terminal {
 impl Drop for Terminal {
     fn drop(&mut self) {
         // There is nothing left to do about a terminal that is gone.
-        let _ = self.restore(HASTE);
+        let _ = self.restore(FAST_RESTORE_TIMEOUT);
     }
 }
 
@@ -230,7 +230,7 @@ fn install_panic_hook() {
             drop(shown);
             if let Some(screen) = ended {
                 // Not through the output thread, which may be stuck, and nothing here may panic again.
-                screen.gate.close(HASTE);
+                screen.gate.close(FAST_RESTORE_TIMEOUT);
                 let _ = rustix::io::write(io::stdout().as_fd(), RESTORE);
                 let _ = crossterm::terminal::disable_raw_mode();
                 previous(info);

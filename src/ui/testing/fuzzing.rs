@@ -3,18 +3,20 @@
 use ratatui::{Frame, Terminal, layout::Size, style::Style};
 use tracing::Level;
 
-use super::{
-    Look,
-    backend::FrameBackend,
-    input::{LineEdit, pasted_lines},
-    log::LogPane,
-    testing::{LOOKS, strip_sequences},
-    widgets,
-};
+use super::{LOOKS, strip_sequences};
 use crate::{
     fuzzing::{Fuzz, assert_harmless},
     logging::{LogRing, Record},
     text::SafeText,
+    ui::{
+        Look,
+        components::{
+            input::{LineEdit, pasted_lines},
+            log::LogPane,
+            widgets,
+        },
+        terminal::backend::FrameBackend,
+    },
 };
 
 const SIZE: Size = Size { width: 40, height: 8 };

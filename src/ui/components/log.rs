@@ -8,11 +8,14 @@ use std::collections::VecDeque;
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use tracing::Level;
 
-use super::{
-    theme::{Look, Theme},
-    widgets::{clip, put, wrap},
+use super::widgets::{clip, put, wrap};
+use crate::{
+    logging::{LogRing, Record},
+    ui::{
+        actions::MoveAction,
+        theme::{Look, Theme},
+    },
 };
-use crate::logging::{LogRing, Record};
 
 /// Columns of the clock and the space behind it; continuation lines are indented by as much.
 const CLOCK: u16 = 9;
@@ -156,6 +159,20 @@ impl LogPane {
         // The oldest record stays at the top of a full pane.
         let end = end.max(height.min(all));
         self.anchor = if end >= all { None } else { self.matching.get(end.saturating_sub(1)).copied() };
+    }
+
+    /// Scrolls as a key says; `height` is that of the pane. A page leaves a record that both show.
+    pub fn travel(&mut self, action: MoveAction, height: usize) {
+        let page = height.saturating_sub(1).max(1);
+        let scroll = match action {
+            MoveAction::Up => Scroll::Up(1),
+            MoveAction::Down => Scroll::Down(1),
+            MoveAction::PageUp => Scroll::Up(page),
+            MoveAction::PageDown => Scroll::Down(page),
+            MoveAction::First => Scroll::Top,
+            MoveAction::Last => Scroll::Bottom,
+        };
+        self.scroll(scroll, height);
     }
 
     /// How many of the matching records lie above the pane's lower end.

@@ -2,19 +2,20 @@
 
 use std::{collections::HashSet, hash::Hash, ops::Range};
 
+use super::viewport::Viewport;
+use crate::ui::actions::MoveAction;
+
 /// The keys that the filter shows, the selected one, the marked ones, and the window that is visible.
 #[derive(Clone, Debug)]
 pub struct List<K> {
     keys: Vec<K>,
-    cursor: usize,
     marks: HashSet<K>,
-    offset: usize,
-    height: usize,
+    view: Viewport,
 }
 
 impl<K> Default for List<K> {
     fn default() -> Self {
-        List { keys: Vec::new(), cursor: 0, marks: HashSet::new(), offset: 0, height: 1 }
+        List { keys: Vec::new(), marks: HashSet::new(), view: Viewport::default() }
     }
 }
 
@@ -24,75 +25,77 @@ impl<K: Copy + Eq + Hash + Ord> List<K> {
         &self.keys
     }
 
-    /// Replaces the keys. The selected one stays selected wherever it is now; if it is gone, what stands in
+    /// Replaces the keys. The selected one stays selected wherever it is now; if it is gone, the one in
     /// its place is.
     pub fn set_keys(&mut self, keys: Vec<K>) {
-        let selected = self.selected();
+        let (selected, cursor) = (self.selected(), self.view.cursor());
         // Most often nothing moved: look where it was before looking everywhere.
-        let stays = selected.is_some() && keys.get(self.cursor).copied() == selected;
+        let stays = selected.is_some() && keys.get(cursor).copied() == selected;
         let moved = || keys.iter().position(|key| Some(*key) == selected);
-        let cursor = if stays { Some(self.cursor) } else { moved() };
-        self.cursor = cursor.unwrap_or(self.cursor).min(keys.len().saturating_sub(1));
+        let row = if stays { Some(cursor) } else { moved() };
+        self.view.set_len(keys.len());
+        self.view.go(row.unwrap_or(cursor));
         self.keys = keys;
-        self.scroll();
     }
 
-    /// Adds keys behind those that are there.
+    /// Adds keys after the last one.
     pub fn append(&mut self, keys: impl IntoIterator<Item = K>) {
         self.keys.extend(keys);
-        self.scroll();
+        self.view.set_len(self.keys.len());
     }
 
     /// The selected key.
     pub fn selected(&self) -> Option<K> {
-        self.keys.get(self.cursor).copied()
+        self.keys.get(self.view.cursor()).copied()
     }
 
     /// Selects a key, if it is there.
     pub fn select(&mut self, key: K) {
         if let Some(index) = self.keys.iter().position(|other| *other == key) {
-            self.go(index);
+            self.view.go(index);
         }
     }
 
     /// Index of the selected key.
     pub fn cursor(&self) -> usize {
-        self.cursor
+        self.view.cursor()
+    }
+
+    /// Moves the selection as a key says.
+    pub fn travel(&mut self, action: MoveAction) {
+        self.view.travel(action);
     }
 
     /// Moves the selection by rows.
     pub fn step(&mut self, rows: isize) {
-        self.go(self.cursor.saturating_add_signed(rows));
+        self.view.step(rows);
     }
 
     /// Moves the selection by pages, less a row that both show.
     pub fn page(&mut self, pages: isize) {
-        let rows = self.height.saturating_sub(1).max(1);
-        self.step(pages.saturating_mul(isize::try_from(rows).unwrap_or(isize::MAX)));
+        self.view.page(pages);
     }
 
     /// Selects the row with this index, or the last one.
     pub fn go(&mut self, index: usize) {
-        self.cursor = index.min(self.keys.len().saturating_sub(1));
-        self.scroll();
+        self.view.go(index);
     }
 
-    /// Scrolls so that, where there is room, so many rows below the selected one are visible as well.
+    /// Scrolls so that `rows` rows below the selected one are visible as well, if there is room.
     pub fn look_ahead(&mut self, rows: usize) {
-        let selected = self.cursor;
-        self.go(selected + rows.min(self.height - 1));
-        self.go(selected);
+        let selected = self.view.cursor();
+        self.view.go(selected + rows.min(self.view.height() - 1));
+        self.view.go(selected);
     }
 
-    /// Says how many rows are visible.
+    /// Sets how many rows are visible.
     pub fn set_height(&mut self, height: usize) {
-        self.height = height.max(1);
-        self.scroll();
+        self.view.set_height(height);
     }
 
     /// The visible rows.
     pub fn window(&self) -> Range<usize> {
-        self.offset..self.keys.len().min(self.offset + self.height)
+        self.view.window()
     }
 
     /// The visible keys.
@@ -100,14 +103,7 @@ impl<K: Copy + Eq + Hash + Ord> List<K> {
         self.keys.get(self.window()).unwrap_or_default()
     }
 
-    /// Scrolls as little as keeps the selected row visible and no row empty that could be filled.
-    fn scroll(&mut self) {
-        let last = self.keys.len().saturating_sub(self.height);
-        let least = (self.cursor + 1).saturating_sub(self.height);
-        self.offset = self.offset.clamp(least, self.cursor.max(least)).min(last);
-    }
-
-    /// Marks the selected row, or takes its mark away, and goes on to the next.
+    /// Marks the selected row, or takes its mark away, and moves to the next.
     pub fn toggle_mark(&mut self) {
         if let Some(key) = self.selected() {
             if !self.marks.remove(&key) {
@@ -209,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_behind_moves_nothing() {
+    fn appended_rows_move_nothing() {
         let mut list = list(&[], 2);
         list.append([1, 2, 3]);
         list.go(2);
@@ -249,7 +245,7 @@ mod tests {
                     prop_assert!(window.is_empty());
                 } else {
                     prop_assert!(window.contains(&list.cursor()));
-                    prop_assert_eq!(window.len(), list.keys().len().min(list.height));
+                    prop_assert_eq!(window.len(), list.keys().len().min(list.view.height()));
                 }
             }
         }

@@ -1,0 +1,52 @@
+//! What the screen begins with.
+
+use std::path::PathBuf;
+
+use crate::{
+    client::{Existing, Form, Speak},
+    protocol::address::Authority,
+};
+
+/// What holds for every job that is added, and how the screen begins.
+#[derive(Clone, Debug)]
+pub struct Defaults {
+    /// The server that paths without one belong to.
+    pub server: Option<Authority>,
+    /// The one that they are to belong to once it has answered: until then it is not known whether it is trusted.
+    pub named: Option<Authority>,
+    /// The protocol to use.
+    pub speak: Speak,
+    /// The form in which directories are fetched.
+    pub form: Form,
+    /// Where downloads go (absolute).
+    pub folder: PathBuf,
+    /// What to do when a target exists.
+    pub existing: Existing,
+    /// Whether archives are unpacked.
+    pub extract: bool,
+    /// How many run at the same time at first.
+    pub jobs: usize,
+    /// How many connections one file may have at first.
+    pub segments: usize,
+    /// Whether the listing of the server is open at first.
+    pub browse: bool,
+    /// What was typed into the address line in earlier runs, the last one at the end.
+    pub history: Vec<String>,
+    /// What to show first.
+    pub notice: Option<Notice>,
+    /// Whether a session keeps the queue.
+    pub kept: bool,
+    /// The row of the queue that is selected at first.
+    pub selected: usize,
+    /// Whether the queue is paused: it has the keys at first, so that a key resumes it.
+    pub paused: bool,
+}
+
+/// One line in the place of the hints, until the next key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// What.
+    pub text: String,
+    /// Whether something could not be done.
+    pub bad: bool,
+}

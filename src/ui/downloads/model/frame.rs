@@ -1,0 +1,109 @@
+//! What a frame reads of the queue, and what the frame on the terminal shows.
+
+use ratatui::layout::Size;
+
+use super::{
+    dialog::Dialog,
+    layout::Form,
+    state::{Focus, Model, Panel, Seen},
+};
+use crate::{
+    client::JobView,
+    ui::{
+        components::input::LineEdit,
+        downloads::{content::alarm, queue::Queue},
+    },
+};
+
+/// Rows below the selected job that are shown with it.
+const AHEAD: usize = 3;
+
+impl Model {
+    /// Reads what a frame of this size shows, and no more; whether it differs from what the last one showed.
+    pub fn refresh(&mut self, queue: &impl Queue, size: Size) -> bool {
+        let resized = self.size != size;
+        self.size = size;
+        self.adopt(queue);
+        let layout = self.layout();
+        let (generation, first) = (queue.generation(), self.generation.is_none());
+        if self.generation != Some(generation) {
+            self.generation = Some(generation);
+            self.queue.set_keys(queue.ids(&self.filter));
+            if self.queue.marked() > 0 {
+                self.queue.retain_marks(&queue.ids(""));
+            }
+        }
+        let rule = u16::from(layout.form == Form::Full);
+        self.queue.set_height(usize::from(layout.queue.height.saturating_sub(rule)));
+        if first {
+            self.queue.go(self.defaults.selected);
+            self.queue.look_ahead(AHEAD);
+        }
+        if let Some(browser) = &mut self.browser {
+            browser.set_height(usize::from(layout.panel.height.saturating_sub(rule)));
+        }
+        if self.focus != Focus::Queue && self.panel != Panel::Details {
+            self.show_active();
+        }
+        let rows = queue.rows(self.queue.visible());
+        let selected = self.queue.selected();
+        let current = rows.iter().find(|row| Some(row.id) == selected).cloned();
+        let current = current.or_else(|| queue.rows(&Vec::from_iter(selected)).pop());
+        let totals = queue.totals();
+        let logged = self.log.refresh();
+        let changed = resized
+            || logged
+            || totals != self.totals
+            || !same(&rows, &self.rows)
+            || !same(current.as_slice(), self.current.as_slice());
+        (self.rows, self.current, self.totals) = (rows, current, totals);
+        changed
+    }
+
+    /// Makes the server that was named last the default one, once it has answered. If it is that already, its new token and pin are
+    /// taken.
+    fn adopt(&mut self, queue: &impl Queue) {
+        let Some(named) = self.defaults.named.take_if(|named| queue.has_answered(named)) else { return };
+        match &mut self.defaults.server {
+            Some(server) => drop(server.follow(&named)),
+            none => *none = Some(named),
+        }
+    }
+
+    /// A frame was drawn of the present state.
+    pub fn drawn(&mut self) {
+        self.drawn = Seen { newcomer: self.visible_newcomer().cloned(), alarm: alarm::shown(self).cloned() };
+    }
+
+    /// The frame that was drawn is on the terminal. Whether it asks about a server that the one before did not ask about: what was
+    /// typed before does not answer it.
+    pub fn shown(&mut self) -> bool {
+        let asks = self.drawn.newcomer.is_some() && self.drawn.newcomer != self.seen.newcomer;
+        self.seen = self.drawn.clone();
+        if asks && let Dialog::Prompt(prompt) = &mut self.dialog {
+            prompt.line = LineEdit::default();
+        }
+        asks
+    }
+
+    /// While the queue has no focus, its selection is on the first job whose content is received.
+    fn show_active(&mut self) {
+        let resting = self.queue.selected().is_none_or(|id| !self.active.contains(&id));
+        if resting
+            && self.queue.marked() == 0
+            && let Some(first) = self.active.first()
+        {
+            self.queue.select(*first);
+            self.queue.look_ahead(AHEAD);
+        }
+    }
+}
+
+/// Whether two lists of rows look alike.
+fn same(one: &[JobView], other: &[JobView]) -> bool {
+    let key = |row: &JobView| {
+        (row.id, row.size, row.received, row.progress, row.speed.map(f64::to_bits), row.eta.map(f64::to_bits))
+    };
+    one.len() == other.len()
+        && one.iter().zip(other).all(|(a, b)| key(a) == key(b) && a.state == b.state && a.name == b.name)
+}

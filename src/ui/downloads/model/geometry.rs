@@ -1,0 +1,51 @@
+//! Where the parts of the model are on the screen.
+
+use super::{
+    layout::{Form, Layout, Pane, Show},
+    state::{Focus, Model, Panel},
+};
+use crate::{
+    client::NewServer,
+    ui::downloads::content::{self, bar, details, trust},
+};
+
+impl Model {
+    /// The areas at the present size.
+    pub fn layout(&self) -> Layout {
+        Layout::new(self.size, self.show(self.size.width))
+    }
+
+    /// What is to be shown on a screen of this many columns.
+    pub(crate) fn show(&self, columns: u16) -> Show {
+        let focus = match self.focus {
+            Focus::Input => Pane::Input,
+            Focus::Queue => Pane::Queue,
+            Focus::Panel => Pane::Panel,
+            Focus::Log => Pane::Log,
+        };
+        Show { focus, panel: self.panel != Panel::Closed, bar: bar::rows(self, columns) }
+    }
+
+    /// Visible lines of the log.
+    pub(crate) fn log_rows(&self) -> usize {
+        let layout = self.layout();
+        let rule = u16::from(layout.form == Form::Full);
+        usize::from(layout.log.height.saturating_sub(rule))
+    }
+
+    /// Visible rows of the details, and lines in all.
+    pub(crate) fn details_extent(&self) -> (usize, usize) {
+        let layout = self.layout();
+        let rule = u16::from(layout.form == Form::Full);
+        let rows = usize::from(layout.panel.height.saturating_sub(rule));
+        (rows, details::lines(self, layout.panel.width).len())
+    }
+
+    /// The server whose question has room on the screen, with the row that is typed in.
+    pub(crate) fn visible_newcomer(&self) -> Option<&NewServer> {
+        let server = trust::asked(self)?;
+        let layout = self.layout();
+        let rows = trust::rows(server, content::columns(layout.bar.width), &self.look.glyphs).len();
+        (layout.form != Form::Line && rows < usize::from(layout.bar.height)).then_some(server)
+    }
+}

@@ -1,0 +1,162 @@
+//! What is done to jobs.
+
+use super::*;
+
+#[test]
+fn pause_resumes_what_is_paused() {
+    let (mut model, queue) = ready();
+    assert!(matches!(command(keys(&mut model, &queue, "p")), Command::Pause(all) if all == ids(&[1])));
+    keys(&mut model, &queue, "j j");
+    assert!(matches!(command(keys(&mut model, &queue, "p")), Command::Resume(all) if all == ids(&[3])));
+    keys(&mut model, &queue, "j");
+    assert!(keys(&mut model, &queue, "p").is_empty());
+    assert_eq!(notice(&model), "nothing here can be paused");
+    let Command::Pause(all) = command(keys(&mut model, &queue, "P")) else { panic!("not paused") };
+    assert_eq!(all, ids(&[1, 2, 6, 8, 10, 11]));
+}
+
+#[test]
+fn removing_says_which_partial_files_go_and_which_stay() {
+    let question = |keys_before: &str, received: u64| {
+        let (mut model, mut queue) = ready();
+        let failed = queue.rows.iter_mut().find(|row| matches!(row.state, JobState::Failed(_)));
+        failed.expect("one has failed").received = received;
+        draw(&mut model, &queue, 80, 24);
+        let effects = keys(&mut model, &queue, keys_before);
+        let shown = text(&draw(&mut model, &queue, 80, 24));
+        (shown.split_whitespace().collect::<Vec<_>>().join(" "), effects)
+    };
+    let (shown, _) = question("d", 0);
+    assert!(shown.contains("and delete the partial file? y remove n keep"), "{shown}");
+    let (shown, _) = question("j j j j d", 6_300_000);
+    assert!(shown.contains("Its partial file stays; x deletes it. y remove n keep"), "{shown}");
+    let (_, effects) = question("j j j j d", 0);
+    assert!(matches!(command(effects), Command::Remove(_)), "it has left nothing");
+    let (shown, _) = question("a d", 6_300_000);
+    assert!(shown.contains("unfinished? Those of 1 failed stay."), "{shown}");
+}
+
+#[test]
+fn cancelling_asks_and_acts_on_what_was_asked_about() {
+    let (mut model, mut queue) = ready();
+    assert!(keys(&mut model, &queue, "x").is_empty());
+    assert!(matches!(
+        &model.dialog,
+        Dialog::Question(question) if question.pending == Pending::Cancel(ids(&[1]))
+    ));
+    queue.rows.swap(0, 1);
+    queue.generation += 1;
+    draw(&mut model, &queue, 80, 24);
+    assert!(matches!(command(keys(&mut model, &queue, "enter")), Command::Cancel(all) if all == ids(&[1])));
+    keys(&mut model, &queue, "x");
+    assert!(keys(&mut model, &queue, "esc").is_empty());
+    assert_eq!(model.context(), Context::Queue);
+    keys(&mut model, &queue, "j j x");
+    assert_eq!(notice(&model), "nothing here to cancel");
+    // What has failed may have left something.
+    keys(&mut model, &queue, "j x");
+    assert!(matches!(
+        &model.dialog,
+        Dialog::Question(question) if question.pending == Pending::Cancel(ids(&[5]))
+    ));
+}
+
+#[test]
+fn retry_takes_what_can_be_tried_again() {
+    let (mut model, queue) = ready();
+    keys(&mut model, &queue, "a");
+    assert!(matches!(command(keys(&mut model, &queue, "r")), Command::Retry(all) if all == ids(&[5, 6, 9])));
+    assert!(matches!(command(keys(&mut model, &queue, "R")), Command::Retry(all) if all == ids(&[5])));
+    keys(&mut model, &queue, "r");
+    assert_eq!(notice(&model), "nothing here to try again");
+}
+
+#[test]
+fn removing_asks_only_where_something_would_be_lost() {
+    let (mut model, queue) = ready();
+    keys(&mut model, &queue, "d");
+    assert!(matches!(model.dialog, Dialog::Question(_)));
+    assert!(matches!(command(keys(&mut model, &queue, "y")), Command::Remove(all) if all == ids(&[1])));
+    keys(&mut model, &queue, "j j j");
+    assert!(matches!(command(keys(&mut model, &queue, "delete")), Command::Remove(all) if all == ids(&[4])));
+    assert!(matches!(command(keys(&mut model, &queue, "C")), Command::ClearFinished));
+}
+
+#[test]
+fn rows_are_moved() {
+    let (mut model, queue) = ready();
+    keys(&mut model, &queue, "space space");
+    assert!(matches!(command(keys(&mut model, &queue, "J")), Command::Move(all, 1) if all == ids(&[1, 2])));
+    assert!(matches!(command(keys(&mut model, &queue, "shift-up")), Command::Move(_, -1)));
+    assert!(matches!(command(keys(&mut model, &queue, "t")), Command::Move(_, -11)));
+    assert_eq!(model.queue.marked(), 2, "so that moving can go on");
+}
+
+#[test]
+fn marking_all_respects_the_filter() {
+    let (mut model, queue) = ready();
+    keys(&mut model, &queue, "/");
+    type_in(&mut model, &queue, "ISO");
+    draw(&mut model, &queue, 80, 24);
+    keys(&mut model, &queue, "enter a");
+    assert!(matches!(command(keys(&mut model, &queue, "p")), Command::Pause(all) if all == ids(&[1, 8])));
+    assert_eq!(model.queue.targets(), ids(&[1, 8, 9]));
+    keys(&mut model, &queue, "esc");
+    assert_eq!((model.queue.marked(), model.filter.as_str()), (0, "ISO"));
+    keys(&mut model, &queue, "esc");
+    assert_eq!(model.queue.keys().len(), 11);
+}
+
+#[test]
+fn addresses_and_sums_are_sent_and_not_called_copied() {
+    let (mut model, queue) = ready();
+    let effects = keys(&mut model, &queue, "c");
+    assert!(matches!(&effects[..], [Effect::Copy(text)] if text.ends_with("/srv/ubuntu-24.04.iso")));
+    assert_eq!(notice(&model), "address sent to the terminal's clipboard");
+    assert!(keys(&mut model, &queue, "Y").is_empty());
+    let effects = keys(&mut model, &queue, "j j j Y");
+    assert!(matches!(&effects[..], [Effect::Copy(text)] if text == HASH));
+}
+
+#[test]
+fn a_long_name_leaves_room_for_what_is_asked() {
+    let queue = Fake { rows: vec![row(1, &"n".repeat(255), JobState::Paused)], ..Fake::default() };
+    let mut model = model();
+    draw(&mut model, &queue, 40, 8);
+    for (key, words) in [("x", "and delete the partial file?"), ("d", "and delete the partial file?")] {
+        keys(&mut model, &queue, &format!("esc esc {key}"));
+        let shown = text(&draw(&mut model, &queue, 40, 8));
+        let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(shown.contains(words), "{shown}");
+        keys(&mut model, &queue, "n");
+    }
+}
+
+/// A large queue is told of in numbers that can be read, and not all at once where there is no room.
+#[test]
+fn ten_thousand_marked_rows() {
+    let rows = |state: fn(u64) -> JobState| {
+        let rows = (0..10_000).map(|id| row(id, "a", state(id))).collect();
+        Fake { rows, ..Fake::default() }
+    };
+    let shown = |queue: &Fake, pressed: &str| {
+        let mut model = model();
+        draw(&mut model, queue, 80, 24);
+        keys(&mut model, queue, "esc a");
+        keys(&mut model, queue, pressed);
+        text(&draw(&mut model, queue, 80, 24))
+    };
+    let mut queue = rows(|id| if id < 85 { testing::done("a", 1) } else { JobState::Paused });
+    for row in &mut queue.rows[..5000] {
+        (row.size, row.received) = (Some(1_234_567_890), 617_283_945);
+    }
+    let screen = shown(&queue, "g");
+    assert!(screen.contains("10,000 marked"), "{screen}");
+    assert!(screen.contains("of unknown size"), "{screen}");
+    assert!(screen.contains("p resume"), "{screen}");
+    let asked = shown(&queue, "d").split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(asked.contains("Remove 10,000 downloads and delete the partial files of 9,915"), "{asked}");
+    // Of what is out of sight, only the sums are known.
+    let screen = shown(&rows(|id| if id == 9_999 { JobState::Queued } else { JobState::Paused }), "g");
+    assert!(screen.contains("p pause"), "{screen}");
+}
