@@ -15,7 +15,8 @@
 //! text, units, bucket    words and numbers that people read; rates
 //! ```
 //!
-//! [`protocol`] is the wire specification; start there.
+//! [`protocol`] is the wire specification; start there. `docs/examples` serves a folder, fetches a file, and drives the
+//! protocol by hand. Without the features `cli` and `tui` there are only the engines.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 

@@ -29,6 +29,10 @@ fn path() -> impl TypedValueParser<Value = Maybe<PathBuf>> {
     PathBufValueParser::new().map(|path| Maybe(Some(path)))
 }
 
+fn engine() -> client::Config {
+    client::Config::default()
+}
+
 fn limits() -> server::Limits {
     server::Limits::default()
 }
@@ -56,31 +60,31 @@ section! {
         form as "as": Form = Form::Auto;
         /// Downloads at the same time, 1 to 64 [default: 3]
         #[arg(short, long, value_name = "N", allow_negative_numbers = true)]
-        jobs: Bounded<1, 64> = Bounded::nearest(3);
+        jobs: Bounded<1, 64> = Bounded::nearest(engine().jobs as u64);
         /// Connections for one file, 1 to 16; a small file, and an archive, use one [default: 4]
         #[arg(short, long, value_name = "N", allow_negative_numbers = true)]
-        segments: Bounded<1, 16> = Bounded::nearest(4);
+        segments: Bounded<1, 16> = Bounded::nearest(engine().segments as u64);
         /// Bytes a second for all downloads together; 0 is unlimited.
         #[arg(skip)]
-        limit: Rate = Rate(None);
+        limit: Rate = Rate(engine().limit);
         /// How often an attempt that reached the server and received nothing is repeated [default: 8]
         #[arg(long, value_name = "N", allow_negative_numbers = true)]
-        retries: Bounded<0, 1000> = Bounded::nearest(8);
+        retries: Bounded<0, 1000> = Bounded::nearest(engine().retries.into());
         /// Without a screen: for how long a server that cannot be reached is tried again; 0 is for ever [default: 600]
         #[arg(long, value_name = "SECS", allow_negative_numbers = true)]
-        retry_max_time: SecondsOrZero = SecondsOrZero(Some(std::time::Duration::from_secs(600)));
+        retry_max_time: SecondsOrZero = SecondsOrZero(engine().retry_max_time);
         /// Connection timeout: how long a server may send nothing [default: 30]
         #[arg(long, value_name = "SECS", allow_negative_numbers = true)]
-        timeout: Seconds = Seconds::from(std::time::Duration::from_secs(30));
+        timeout: Seconds = engine().timeout.into();
         /// Minimum rate of a server in bytes a second: below it the connection is closed and retried; 0 is no minimum [default: 100]
         #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
-        speed_limit: Rate = Rate(Some(100));
+        speed_limit: Rate = Rate(Some(engine().speed_limit));
         /// Averaging window for --speed-limit [default: as --timeout]
         #[arg(long, value_name = "SECS", allow_negative_numbers = true)]
-        speed_time: SecondsOrZero = SecondsOrZero(None);
+        speed_time: SecondsOrZero = SecondsOrZero(engine().speed_time);
         /// Whether a download is done only once the disk has it.
         #[arg(long = "no-sync", num_args = 0, default_missing_value = "false", help = "Do not wait for the disk before a download is done")]
-        sync: bool = true;
+        sync: bool = engine().sync;
         /// What happens when the target exists.
         #[arg(skip)]
         existing: Existing = Existing::Keep;
@@ -89,17 +93,17 @@ section! {
         extract: bool = false;
         /// Entries of an archive that is unpacked, at most, with the folders that they lie in.
         #[arg(skip)]
-        extract_entries: Bounded<1, 10_000_000> = Bounded::nearest(Extract::default().entries);
+        extract_entries: Bounded<1, 10_000_000> = Bounded::nearest(engine().extract.entries);
         /// Bytes that an archive may unpack to; 0 is as many as the disk has room for.
         #[arg(skip)]
-        extract_bytes: Bounded<0, { u64::MAX }> = Bounded::nearest(Extract::default().bytes.unwrap_or(0));
+        extract_bytes: Bounded<0, { u64::MAX }> = Bounded::nearest(engine().extract.bytes.unwrap_or(0));
         /// How many times larger than itself an archive may become that unpacks to more than 1 GiB.
         #[arg(skip)]
-        extract_ratio: Bounded<1, { u64::MAX }> = Bounded::nearest(Extract::default().ratio);
+        extract_ratio: Bounded<1, { u64::MAX }> = Bounded::nearest(engine().extract.ratio);
         /// Which names are kept: all that this system can have (exact), or those that mean a file on every other system, too
         /// (portable); other names are saved under a substitute [default: exact]
         #[arg(long, value_name = "WHICH", value_parser = words::<Names>())]
-        names: Names = Names::Exact;
+        names: Names = engine().names;
         /// End with exit code 0 also if entries of a folder are missing [default: 8]
         #[arg(long, num_args = 0, default_missing_value = "true")]
         allow_missing: bool = false;

@@ -6,6 +6,7 @@
 mod classic_wire;
 mod conformance;
 mod engine;
+mod examples;
 mod resume;
 mod served_folder;
 #[path = "../shared/mod.rs"]

@@ -14,9 +14,9 @@ const MAX_LEN: usize = 10 * 1024;
 /// Each README and each document, with its path.
 fn documents() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let docs = fs::read_dir(root.join("docs")).expect("docs").map(|entry| {
+    let docs = fs::read_dir(root.join("docs")).expect("docs").filter_map(|entry| {
         let name = entry.expect("an entry").file_name().into_string().expect("UTF-8");
-        format!("docs/{name}")
+        name.ends_with(".md").then(|| format!("docs/{name}"))
     });
     let read = |file: String| {
         let text = fs::read_to_string(root.join(&file)).expect("a document");

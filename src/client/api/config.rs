@@ -31,6 +31,25 @@ pub struct Config {
     pub trust: Trust,
 }
 
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            jobs: 3,
+            segments: 4,
+            limit: None,
+            retries: 8,
+            retry_max_time: Some(Duration::from_secs(600)),
+            timeout: Duration::from_secs(30),
+            speed_limit: 100,
+            speed_time: None,
+            sync: true,
+            extract: Extract::default(),
+            names: Names::default(),
+            trust: Trust::default(),
+        }
+    }
+}
+
 /// Which servers and journals a client trusts without asking.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trust {

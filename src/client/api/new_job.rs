@@ -83,6 +83,20 @@ pub struct NewJob {
 }
 
 impl NewJob {
+    /// A download into a folder (absolute), under the server's name; an existing target is kept.
+    pub fn new(address: Address, folder: impl Into<PathBuf>) -> NewJob {
+        NewJob {
+            address,
+            speak: Speak::V1,
+            form: Form::Auto,
+            folder: folder.into(),
+            save_as: None,
+            existing: Existing::Keep,
+            checksum: None,
+            extract: false,
+        }
+    }
+
     /// Whether both would write to the same place from the same source, in whatever way they are allowed to.
     pub(crate) fn is_same_as(&self, other: &NewJob) -> bool {
         // A file that is called one in a listing is what was asked for without that knowledge.
