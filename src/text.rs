@@ -5,7 +5,7 @@ use std::{
     fmt::{self, Write},
 };
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::protocol::odd_name;
 
@@ -142,6 +142,12 @@ impl From<&str> for SafeText {
 impl Serialize for SafeText {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for SafeText {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<SafeText, D::Error> {
+        String::deserialize(from).map(|text| SafeText::new(&text))
     }
 }
 

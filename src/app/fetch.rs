@@ -5,7 +5,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use crate::{
     cli::{Chosen, Fetch},
     client::{
-        self, Engine, Event, KeptJob, KeptState, Session,
+        self, Engine, Event, SavedJob, SavedState, Session,
         session::{OpenError, Opened, Saved},
     },
     exit::{Exit, Problem},
@@ -27,7 +27,7 @@ pub(super) struct Started {
     #[cfg(feature = "tui")]
     pub(super) config: client::Config,
     /// Its queue at the start.
-    pub(super) queue: Vec<KeptJob>,
+    pub(super) queue: Vec<SavedJob>,
     /// The session that keeps the queue.
     pub(super) session: Option<Session>,
     #[cfg(feature = "tui")]
@@ -103,7 +103,7 @@ pub(super) fn run(fetch: &Fetch, style: Style) -> Result<Exit, Problem> {
     if let (Some(session), Output::Plain, None) = (&session, style.output, &warning) {
         remark(session, &queue);
     }
-    let queued = queue.iter().filter(|job| job.state == KeptState::Queued).count();
+    let queued = queue.iter().filter(|job| job.state == SavedState::Queued).count();
     let watched = Watched { engine, events, queued, session: session.as_ref() };
     let (exit, _) = watch(watched, style)
         .map_err(|error| Problem::new(Exit::Failed, format!("cannot fetch: {error}")))?;

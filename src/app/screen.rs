@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     cli::{Demo, Fetch},
-    client::KeptJob,
+    client::SavedJob,
     config::{self, Keys, Settings},
     exit::{Exit, Problem},
     headless,
@@ -95,8 +95,8 @@ fn downloads(fetch: Fetch, browse: bool, settings: &Settings, ring: LogRing) -> 
         history,
         notice: warning.map(|text| Notice { text, bad: true }),
         kept: session.is_some(),
-        selected: queue.iter().position(KeptJob::is_unfinished).unwrap_or(queue.len()),
-        paused: fetch.paused && queue.iter().any(KeptJob::is_unfinished),
+        selected: queue.iter().position(SavedJob::is_unfinished).unwrap_or(queue.len()),
+        paused: fetch.paused && queue.iter().any(SavedJob::is_unfinished),
     };
     let kept = session.is_some();
     let (exit, left) = downloads::run(engine, events, session, defaults, ring, &options)?;

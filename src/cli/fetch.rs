@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     client::{
-        self, Existing, Form, KeptJob, Limits, NewJob, SessionName, Speak, kept,
+        self, Existing, Form, Limits, NewJob, SavedJob, SessionName, Speak, saved,
         session::{Changed, Saved},
     },
     config::{Bounded, Rate, Settings},
@@ -100,17 +100,17 @@ impl Fetch {
 
     /// How an engine is to begin with what an earlier run left. Without a screen nobody could tell it to try again
     /// what has failed, so it does.
-    pub fn begin(&self, saved: Saved, has_screen: bool) -> (client::Config, Vec<KeptJob>) {
+    pub fn begin(&self, saved: Saved, has_screen: bool) -> (client::Config, Vec<SavedJob>) {
         let mut queue = saved.queue;
         if !has_screen {
-            kept::retry(&mut queue);
+            saved::retry_failed(&mut queue);
         }
         for server in self.server.iter().chain(self.jobs.iter().map(|job| &job.address.authority)) {
-            kept::reach(&mut queue, server);
+            saved::reach(&mut queue, server);
         }
-        kept::ask(&mut queue, self.jobs.clone());
+        saved::add(&mut queue, self.jobs.clone());
         if self.paused {
-            kept::pause(&mut queue);
+            saved::pause_all(&mut queue);
         }
         let limits = self.given.or(saved.limits).over(self.configured);
         (

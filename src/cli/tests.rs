@@ -143,20 +143,20 @@ fn the_screen_has_a_session_and_a_script_only_where_it_names_one() {
 #[test]
 fn a_run_begins_with_what_the_last_one_left() {
     use crate::client::{
-        KeptState, Trouble, TroubleKind,
+        SavedState, Trouble, TroubleKind,
         session::{Changed, Saved},
     };
     let earlier = fetch("-H nas --plain a b");
-    let mut queue: Vec<crate::client::KeptJob> = earlier.jobs.into_iter().map(Into::into).collect();
+    let mut queue: Vec<crate::client::SavedJob> = earlier.jobs.into_iter().map(Into::into).collect();
     let trouble = Trouble::new(TroubleKind::Disk, "full");
-    queue[0].state = KeptState::Failed(trouble);
+    queue[0].state = SavedState::Failed(trouble);
     let limits = Changed { jobs: Some(7), segments: None, rate: Some(5000) };
     let saved = Saved { limits, queue, ..Saved::default() };
     let begin = |line: &str, has_screen| {
         let (config, queue) = fetch(line).begin(saved.clone(), has_screen);
         let states = queue.iter().map(|job| match job.state {
-            KeptState::Queued => 'q',
-            KeptState::Paused => 'p',
+            SavedState::Queued => 'q',
+            SavedState::Paused => 'p',
             _ => 'f',
         });
         (config.jobs, config.limit, states.collect::<String>())

@@ -32,11 +32,12 @@ pub use api::{
     checksum::{Checksum, ChecksumError},
     command::{Command, JobId},
     config::{Config, Extract, Names, Trust},
-    event::Event,
-    kept::{self, Kept, KeptJob, KeptState, Limits},
+    event::{Change, Event},
     new_job::{Existing, Form, NewJob, Speak},
     origin::Origin,
-    view::{Doubt, Finished, JobState, JobView, NewServer, Snapshot, Totals, Trouble, TroubleKind},
+    saved::{Limits, SavedJob, SavedQueue, SavedState},
+    view::{Doubt, Finished, JobState, JobView, NewServer, Question, Snapshot, Totals, Trouble, TroubleKind},
 };
 pub use engine::{Engine, resume, start};
+pub use queue::saved;
 pub use session::{Session, SessionName};

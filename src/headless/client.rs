@@ -7,9 +7,9 @@ use std::{
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::{Output, Style, bars::Bars, lines::Lines, output::Objects, say, signals::Signals};
+use super::{Output, Style, bars::Bars, json, lines::Lines, output::Objects, say, signals::Signals};
 use crate::{
-    client::{self, Command, Engine, Event, JobId, KeptJob, KeptState, Session},
+    client::{self, Change, Command, Engine, Event, JobId, SavedJob, SavedState, Session},
     exit::Exit,
     text,
 };
@@ -59,13 +59,13 @@ pub fn watch(watched: Watched<'_>, style: Style) -> io::Result<(Exit, Tally)> {
 }
 
 /// Says what of a session may be unexpected: paused downloads, and that nothing is queued.
-pub fn remark(session: &Session, queue: &[KeptJob]) {
+pub fn remark(session: &Session, queue: &[SavedJob]) {
     let name = session.name();
-    let paused = queue.iter().filter(|job| job.state == KeptState::Paused).count();
+    let paused = queue.iter().filter(|job| job.state == SavedState::Paused).count();
     if paused > 0 {
         say(&format!("{paused} of the session '{name}' stay paused: tui --session {name} shows them"));
     }
-    if !queue.iter().any(|job| job.state == KeptState::Queued) {
+    if !queue.iter().any(|job| job.state == SavedState::Queued) {
         say(&format!("nothing is left to fetch in the session '{name}'"));
     }
 }
@@ -178,14 +178,14 @@ impl Show {
             self.ids.push(*id);
         }
         let is_for_people = match event {
-            Event::Changed { what, .. } => *what != "renamed",
+            Event::Changed { what, .. } => *what != Change::Renamed,
             Event::Warning { .. } => true,
             _ => false,
         };
         if let Some(objects) = &mut self.objects
             && !is_for_people
         {
-            objects.print(event);
+            objects.print(&json::Line::from(event));
         }
         let line = self.lines.line(event, Instant::now());
         let is_bad = match event {

@@ -26,7 +26,7 @@ impl Lines {
     pub(super) fn line(&mut self, event: &client::Event, now: Instant) -> Option<String> {
         use client::Event;
         match event {
-            Event::Changed { name, what: "renamed", .. } => {
+            Event::Changed { name, what: client::Change::Renamed, .. } => {
                 Some(format!("{name}: saved under this name, since it cannot have its own here"))
             }
             Event::Queued { .. } | Event::Changed { .. } => None,

@@ -3,6 +3,7 @@
 
 mod bars;
 pub mod client;
+mod json;
 mod lines;
 mod output;
 pub mod server;

@@ -1,6 +1,6 @@
 //! What the engine reports.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     client::api::{
@@ -10,8 +10,37 @@ use crate::{
     text::SafeText,
 };
 
+/// What was done to a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// By the user.
+    Paused,
+    /// By the user.
+    Resumed,
+    /// By the user.
+    Cancelled,
+    /// Taken out of the queue by the user.
+    Removed,
+    /// Its content is saved under another name than its own.
+    Renamed,
+}
+
+impl Change {
+    /// The word for it, as in the log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Change::Paused => "paused",
+            Change::Resumed => "resumed",
+            Change::Cancelled => "cancelled",
+            Change::Removed => "removed",
+            Change::Renamed => "renamed",
+        }
+    }
+}
+
 /// What happens; serialised, this is a line of `--json`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// A job is in the queue.
@@ -113,8 +142,8 @@ pub enum Event {
         id: JobId,
         /// Its name.
         name: SafeText,
-        /// `paused`, `resumed`, `cancelled`, `removed` or `renamed`.
-        what: &'static str,
+        /// What.
+        what: Change,
     },
     /// A warning for the user.
     Warning {

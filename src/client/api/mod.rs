@@ -5,7 +5,10 @@ pub(crate) mod checksum;
 pub(crate) mod command;
 pub(crate) mod config;
 pub(crate) mod event;
-pub mod kept;
 pub(crate) mod new_job;
 pub(crate) mod origin;
+pub(crate) mod saved;
+pub(crate) mod serial;
+#[cfg(test)]
+mod tests;
 pub(crate) mod view;

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    client::api::checksum::Checksum,
+    client::api::{
+        checksum::Checksum,
+        serial::{self, is_default},
+    },
     protocol::{address::Address, classic::Dialect, message},
 };
 
@@ -62,23 +65,31 @@ pub enum Existing {
 }
 
 /// A job to queue. Where it goes is fixed here, not when it runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewJob {
     /// What to fetch.
+    #[serde(with = "serial::address")]
     pub address: Address,
     /// What to speak.
+    #[serde(rename = "protocol", default, skip_serializing_if = "is_default")]
     pub speak: Speak,
     /// The form.
+    #[serde(rename = "as", default, skip_serializing_if = "is_default")]
     pub form: Form,
     /// The folder to save in (absolute).
+    #[serde(with = "serial::folder")]
     pub folder: PathBuf,
     /// The name to save as, relative to `folder` or absolute; the server's (sanitised) if absent.
+    #[serde(with = "serial::optional_path", default, skip_serializing_if = "Option::is_none")]
     pub save_as: Option<PathBuf>,
     /// When the target exists.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub existing: Existing,
     /// To verify.
+    #[serde(with = "serial::optional_text", default, skip_serializing_if = "Option::is_none")]
     pub checksum: Option<Checksum>,
     /// Whether to unpack it, if it is a zip archive.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub extract: bool,
 }
 

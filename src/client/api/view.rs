@@ -1,18 +1,22 @@
 //! What the faces see of the queue: plain data.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::{
-    client::api::{command::JobId, origin::Origin},
+    client::api::{
+        command::JobId,
+        origin::Origin,
+        serial::{self, is_default},
+    },
     protocol::{address::Authority, message::Missing, pin::Pin},
     text::SafeText,
 };
 
 /// Where a job stands.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case", tag = "state")]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum JobState {
     /// Waits for its turn.
     Queued,
@@ -49,10 +53,11 @@ pub enum JobState {
 }
 
 /// A finished job.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Finished {
     /// Where it is.
-    #[serde(serialize_with = "as_text")]
+    #[serde(with = "serial::path")]
     pub path: PathBuf,
     /// Its size.
     pub bytes: u64,
@@ -61,48 +66,28 @@ pub struct Finished {
     /// Bytes that did not have to.
     pub resumed: u64,
     /// BLAKE3 in hex.
+    #[serde(deserialize_with = "serial::digest")]
     pub blake3: String,
     /// The server that verified the content. There is one: blocks from another server are compared with this one, or fetched again.
-    #[serde(rename = "origins", serialize_with = "as_list")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub origin: Origin,
     /// From the first connection to the end.
     pub seconds: f64,
     /// Files of a tree.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<u64>,
     /// Entries that the server left out of an archive or tree (links, devices, what is mounted there).
+    #[serde(default, skip_serializing_if = "is_default")]
     pub omitted: u64,
     /// Files that only the replaced tree had: they were deleted with it.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub deleted: u64,
     /// Entries of the folder that should be there and are not: they cannot be read, carried or stored.
-    #[serde(skip_serializing_if = "Missing::is_none")]
+    #[serde(default, skip_serializing_if = "is_default", deserialize_with = "serial::missing")]
     pub missing: Missing,
     /// The folder that it was unpacked to.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_texts")]
+    #[serde(with = "serial::optional_path", default, skip_serializing_if = "Option::is_none")]
     pub extracted: Option<PathBuf>,
-}
-
-/// Whether a number need not be said.
-fn is_zero(number: &u64) -> bool {
-    *number == 0
-}
-
-/// Serialises as a list with one text, or none if the origin is not recorded.
-fn as_list<S: Serializer>(origin: &Origin, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq((*origin != Origin::Unknown).then(|| origin.to_string()))
-}
-
-/// A path as it is; where it is not UTF-8, for people, since JSON has nothing else.
-fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
-    match path.to_str() {
-        Some(text) => serializer.serialize_str(text),
-        None => SafeText::from_path(path).serialize(serializer),
-    }
-}
-
-fn as_texts<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
-    as_text(path.as_deref().unwrap_or(Path::new("")), serializer)
 }
 
 /// The kind of a failure; decides the exit code.
@@ -124,7 +109,8 @@ pub enum TroubleKind {
 }
 
 /// Why a job failed: what happened, to which file or peer, and what to do.
-#[derive(Clone, Debug, PartialEq, Serialize, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
+#[serde(deny_unknown_fields)]
 #[error("{message}")]
 pub struct Trouble {
     /// The kind.
@@ -132,7 +118,7 @@ pub struct Trouble {
     /// A sentence.
     pub message: SafeText,
     /// If it is that the server's certificate was not believed: why not.
-    #[serde(skip)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub doubt: Option<Box<Doubt>>,
 }
 
@@ -144,20 +130,23 @@ impl Trouble {
 }
 
 /// Why the certificate of a server was not believed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Doubt {
     /// Nobody knows the server: whoever does may say so, see [`Command::Trust`](super::command::Command::Trust).
     New(NewServer),
     /// This is another server than the one that was meant. There is nothing to be asked.
-    Other(Authority),
+    Other(#[serde(with = "serial::authority")] Authority),
 }
 
 /// A server that is not known yet, and the pin of the certificate that it has shown.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewServer {
     /// The server.
+    #[serde(with = "serial::authority")]
     pub authority: Authority,
     /// Its pin.
+    #[serde(with = "serial::text")]
     pub pin: Pin,
 }
 
@@ -179,7 +168,7 @@ pub(crate) fn work(bytes: (u64, u64), files: (u64, u64)) -> (u64, u64) {
 }
 
 /// A row of the queue.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct JobView {
     /// Its number.
     pub id: JobId,
@@ -190,7 +179,6 @@ pub struct JobView {
     /// Where it goes, as far as known.
     pub target: SafeText,
     /// Where it stands.
-    #[serde(flatten)]
     pub state: JobState,
     /// Bytes of the content, where known.
     pub size: Option<u64>,
@@ -209,7 +197,6 @@ pub struct JobView {
     /// Seconds left, slowly filtered; `None` before 3 s of data.
     pub eta: Option<f64>,
     /// A tree is listed and prepared, or the last that the server said is that it works on the answer; running jobs only.
-    #[serde(skip)]
     pub prepares: bool,
 }
 
@@ -222,7 +209,7 @@ impl JobView {
 }
 
 /// The queue's sums.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Totals {
     /// Jobs in the queue, whatever their state.
     pub jobs: usize,
@@ -241,7 +228,6 @@ pub struct Totals {
     /// Progress of all jobs whose size is known: done and total bytes.
     pub progress: (u64, u64),
     /// Files of the trees in it: there, and in all.
-    #[serde(skip)]
     pub files: (u64, u64),
     /// Jobs that have not ended and are not in `progress`, because nobody knows their size yet.
     pub unknown: usize,
@@ -258,11 +244,22 @@ impl Totals {
     }
 }
 
+/// A server whose certificate is not trusted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    /// Which, and why.
+    pub doubt: Doubt,
+    /// How many failed jobs wait for a decision.
+    pub jobs: usize,
+}
+
 /// What a screen needs for one frame; costs what the rows asked for cost.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// The rows asked for, in the queue's order.
     pub rows: Vec<JobView>,
     /// The sums.
     pub totals: Totals,
+    /// What the user has to decide before failed jobs can resume.
+    pub questions: Vec<Question>,
 }

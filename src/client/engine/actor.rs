@@ -37,7 +37,7 @@ use crate::client::{
         phase::Phase,
         schedule::ServerId,
     },
-    source::{patience::Timeouts, pool::Pool},
+    source::pool::Pool,
     transfer::progress::Progress,
 };
 
@@ -84,12 +84,13 @@ impl Actor {
     pub(crate) fn new(
         config: Config,
         shared: Arc<Shared>,
+        pool: Arc<Pool>,
         commands: mpsc::UnboundedReceiver<Command>,
     ) -> Actor {
         Actor {
-            pool: Arc::new(Pool::new(Timeouts::of(&config), config.trust.clone())),
             config,
             shared,
+            pool,
             commands,
             jobs: mpsc::unbounded_channel(),
             messages: mpsc::unbounded_channel(),
@@ -285,18 +286,7 @@ impl Actor {
             return;
         }
         self.reported = now;
-        for sample in samples {
-            self.shared.report(Event::Progress {
-                id: sample.id,
-                received: sample.received,
-                verified: sample.verified,
-                size: sample.size,
-                progress: sample.progress,
-                files: sample.files,
-                segments: sample.segments,
-                speed: sample.speed,
-            });
-        }
+        samples.into_iter().for_each(|event| self.shared.report(event));
     }
 
     /// Stops everything that runs, and waits for it, but not for what hangs. Where a job stands stays as it is: it

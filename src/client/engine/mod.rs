@@ -16,7 +16,7 @@ use std::{
 
 use tokio::{
     runtime::{Builder, Runtime},
-    sync::mpsc,
+    sync::{mpsc, oneshot},
 };
 
 use crate::{
@@ -25,13 +25,15 @@ use crate::{
             command::{Command, JobId},
             config::Config,
             event::Event,
-            kept::{Kept, KeptJob, KeptState},
-            view::{JobView, Snapshot},
+            new_job::Speak,
+            saved::{SavedJob, SavedQueue, SavedState},
+            view::{JobView, Snapshot, Trouble},
         },
         engine::{actor::Actor, shared::Shared},
+        source::{patience::Timeouts, pool::Pool},
     },
     platform,
-    protocol::address::Authority,
+    protocol::{address::Authority, message::Entries, path::RemotePath},
     text::SafeText,
 };
 
@@ -43,6 +45,7 @@ const THREADS: usize = 4;
 /// A running engine. Dropping it stops it as [`Command::Stop`] does.
 pub struct Engine {
     shared: Arc<Shared>,
+    pool: Arc<Pool>,
     mailbox: mpsc::UnboundedSender<Command>,
     stopped: Arc<Stopped>,
     runtime: Option<Runtime>,
@@ -79,7 +82,7 @@ pub fn start(config: Config) -> io::Result<(Engine, mpsc::UnboundedReceiver<Even
 ///
 /// # Errors
 /// The system gives no threads.
-pub fn resume(config: Config, queue: Vec<KeptJob>) -> io::Result<(Engine, mpsc::UnboundedReceiver<Event>)> {
+pub fn resume(config: Config, queue: Vec<SavedJob>) -> io::Result<(Engine, mpsc::UnboundedReceiver<Event>)> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).clamp(1, THREADS);
     // Each has another one in its place while it waits for the disk, and there is one more for what only waits.
     platform::check_threads(2 * threads + 1)?;
@@ -95,28 +98,29 @@ pub fn resume(config: Config, queue: Vec<KeptJob>) -> io::Result<(Engine, mpsc::
     runtime.spawn(reaper::run(Arc::clone(&shared), config.names, requests));
     restore(&shared, queue);
     let stopped = Arc::new(Stopped::default());
-    let actor = Actor::new(config, Arc::clone(&shared), commands);
+    let pool = Arc::new(Pool::new(Timeouts::of(&config), config.trust.clone()));
+    let actor = Actor::new(config, Arc::clone(&shared), Arc::clone(&pool), commands);
     let stop = Arc::clone(&stopped);
     runtime.spawn(async move {
         actor.run().await;
         stop.set();
     });
-    Ok((Engine { shared, mailbox, stopped, runtime: Some(runtime) }, received))
+    Ok((Engine { shared, pool, mailbox, stopped, runtime: Some(runtime) }, received))
 }
 
 /// Puts jobs into a queue that is still at rest.
-fn restore(shared: &Shared, queue: Vec<KeptJob>) {
+fn restore(shared: &Shared, queue: Vec<SavedJob>) {
     let queued: Vec<_> = shared.with(|state| {
-        let restore = |kept: KeptJob| {
-            let server = state.servers.number(&kept.new.address.authority, kept.new.speak);
-            let address = SafeText::new(&kept.new.address.to_string());
+        let restore = |saved: SavedJob| {
+            let server = state.servers.number(&saved.new.address.authority, saved.new.speak);
+            let address = SafeText::new(&saved.new.address.to_string());
             // Only an answer of the server has these.
-            if kept.name.is_some() || kept.size.is_some() {
+            if saved.name.is_some() || saved.size.is_some() {
                 state.servers.set_known(server);
             }
-            let goes_on = kept.state == KeptState::Queued;
-            let id = state.queue.restore(kept, server);
-            goes_on.then_some(Event::Queued { id, address })
+            let is_queued = saved.state == SavedState::Queued;
+            let id = state.queue.restore(saved, server);
+            is_queued.then_some(Event::Queued { id, address })
         };
         queue.into_iter().filter_map(restore).collect()
     });
@@ -136,6 +140,7 @@ impl Engine {
         self.shared.with(|state| Snapshot {
             rows: state.queue.at(rows, Instant::now(), &state.servers),
             totals: state.queue.totals(limit),
+            questions: state.queue.questions(),
         })
     }
 
@@ -154,14 +159,35 @@ impl Engine {
         self.shared.with(|state| state.servers.has_answered(authority))
     }
 
+    /// Lists one page of a directory of a server: the entries after a name.
+    pub fn list(
+        &self,
+        authority: Authority,
+        path: RemotePath,
+        after: Option<String>,
+    ) -> oneshot::Receiver<Result<Entries, Trouble>> {
+        let (answer, answered) = oneshot::channel();
+        let (pool, shared) = (Arc::clone(&self.pool), Arc::clone(&self.shared));
+        self.spawn(async move {
+            let listed = listing::list(&pool, &authority, &path, after).await;
+            if listed.is_ok() {
+                let server = shared.with(|state| state.servers.number(&authority, Speak::V1));
+                shared.reached(server);
+            }
+            // The receiver may be closed already.
+            let _ = answer.send(listed);
+        });
+        answered
+    }
+
     /// Rows for these jobs.
     pub fn rows(&self, ids: &[JobId]) -> Vec<JobView> {
         self.shared.with(|state| state.queue.rows(ids, Instant::now(), &state.servers))
     }
 
     /// The queue as the next engine is to find it, and the limits in force.
-    pub fn kept(&self) -> Kept {
-        self.shared.kept()
+    pub fn saved(&self) -> SavedQueue {
+        self.shared.saved()
     }
 
     /// Waits until the partial files of all jobs that were cancelled or removed are deleted.
@@ -182,9 +208,9 @@ impl Engine {
     }
 
     /// Waits until it has stopped after [`Command::Stop`], at most `patience`. Gives what it leaves.
-    pub fn join(mut self, patience: Duration) -> Kept {
+    pub fn join(mut self, patience: Duration) -> SavedQueue {
         self.end(patience);
-        self.kept()
+        self.saved()
     }
 
     fn end(&mut self, patience: Duration) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::{sync::mpsc, task::spawn_blocking};
 
 use crate::client::{
-    api::{config::Names, kept::KeptJob},
+    api::{config::Names, saved::SavedJob},
     engine::shared::Shared,
     job::{deletions::Deletion, leftover, tree::Stage},
     queue,
@@ -52,10 +52,10 @@ fn delete(shared: &Shared, names: Names, deletion: Deletion) {
 
 impl Shared {
     /// Deletes the partial files of a job that an earlier run did not delete.
-    pub(crate) fn delete_left(&self, kept: KeptJob) {
+    pub(crate) fn delete_left(&self, saved: SavedJob) {
         let id = self.with(|state| state.queue.unused_id());
-        let name = kept.name.unwrap_or_else(|| queue::first_name(&kept.new));
-        self.deletions.note(id, (kept.new, name));
+        let name = saved.name.unwrap_or_else(|| queue::first_name(&saved.new));
+        self.deletions.note(id, (saved.new, name));
         self.deletions.delete(Deletion::Job { id, memory: None });
     }
 }
@@ -108,14 +108,14 @@ pub(crate) mod tests {
         shared.deletions.stop();
         stage.discard(&shared.deletions, || shared.deletions.may_delete());
         assert!(path.join("fdsp-tree/d/0").exists());
-        assert_eq!(shared.kept().deleting, std::slice::from_ref(&path));
+        assert_eq!(shared.saved().deleting, std::slice::from_ref(&path));
 
         let (next, _requests) = Shared::new(&config(), mpsc::unbounded_channel().0);
         next.deletions.delete(Deletion::Folder(path.clone()));
-        assert_eq!(next.kept().deleting, std::slice::from_ref(&path));
+        assert_eq!(next.saved().deleting, std::slice::from_ref(&path));
         delete(&next, Names::default(), Deletion::Folder(path.clone()));
         assert!(!path.exists());
-        assert!(next.kept().deleting.is_empty());
+        assert!(next.saved().deleting.is_empty());
     }
 
     #[test]
@@ -139,6 +139,6 @@ pub(crate) mod tests {
         shared.deletions.delete(Deletion::Folder(path.clone()));
         delete(&shared, Names::default(), Deletion::Folder(path.clone()));
         assert!(path.join("fdsp-tree/d/0").exists());
-        assert!(shared.kept().deleting.is_empty());
+        assert!(shared.saved().deleting.is_empty());
     }
 }

@@ -14,7 +14,7 @@ use crate::{
             command::JobId,
             config::Config,
             event::Event,
-            kept::{self, Kept},
+            saved::{self, SavedQueue},
         },
         disk::{folder::Folders, seal::Seal},
         job::{
@@ -115,12 +115,12 @@ impl Shared {
     }
 
     /// The queue as the next engine is to find it, and the limits in force.
-    pub(crate) fn kept(&self) -> Kept {
+    pub(crate) fn saved(&self) -> SavedQueue {
         let (rate, segments) = (self.limits.bandwidth.rate(), self.limits.connections());
         // Under one lock: a job that was cancelled is never without its deletion.
-        self.with(|state| Kept {
-            queue: state.queue.kept(),
-            limits: kept::Limits { jobs: state.jobs, segments, rate },
+        self.with(|state| SavedQueue {
+            queue: state.queue.saved(),
+            limits: saved::Limits { jobs: state.jobs, segments, rate },
             deleting: self.deletions.marked(),
             discarded: self.deletions.discarded(),
         })

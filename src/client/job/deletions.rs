@@ -16,8 +16,8 @@ use crate::{
     client::{
         api::{
             command::JobId,
-            kept::{KeptJob, KeptState},
             new_job::NewJob,
+            saved::{SavedJob, SavedState},
         },
         job::memory::Memory,
     },
@@ -168,13 +168,13 @@ impl Deletions {
     }
 
     /// Jobs whose partial files the next run has to delete.
-    pub(crate) fn discarded(&self) -> Vec<KeptJob> {
-        let kept = |Discarded { job: (new, name), .. }: &Discarded| KeptJob {
-            state: KeptState::Cancelled,
+    pub(crate) fn discarded(&self) -> Vec<SavedJob> {
+        let saved = |Discarded { job: (new, name), .. }: &Discarded| SavedJob {
+            state: SavedState::Cancelled,
             name: Some(name.clone()),
             ..new.clone().into()
         };
-        self.lock().jobs.values().map(kept).collect()
+        self.lock().jobs.values().map(saved).collect()
     }
 
     /// Work folders that the next run has to delete.

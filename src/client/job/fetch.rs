@@ -217,7 +217,7 @@ impl Context {
         if destination::is_substitute(target, &self.new) {
             let name = SafeText::from_bytes(target.name.as_encoded_bytes());
             tracing::warn!("{}: saved as {name}, since it cannot have its own name here", self.new.address);
-            self.events.report(event::Event::Changed { id: self.id, name, what: "renamed" });
+            self.events.report(event::Event::Changed { id: self.id, name, what: event::Change::Renamed });
         }
     }
 
@@ -225,7 +225,7 @@ impl Context {
     pub(crate) fn tell_renamed(&self, names: impl IntoIterator<Item = (SafeText, SafeText)>) {
         for (own, name) in names {
             tracing::warn!("{}: {own} is saved as {name}", self.new.address);
-            self.events.report(event::Event::Changed { id: self.id, name, what: "renamed" });
+            self.events.report(event::Event::Changed { id: self.id, name, what: event::Change::Renamed });
         }
     }
 

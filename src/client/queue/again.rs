@@ -23,14 +23,19 @@ use super::{
     job::{Busy, Job},
 };
 
+/// What a request for a job has led to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Requested {
+    Added(JobId),
+    Resumed(JobId),
+}
+
 impl Queue {
     /// Jobs that failed because nobody knew this server, and would go on if it were accepted.
     pub(crate) fn that_ask_about(&self, server: &NewServer) -> Vec<JobId> {
         let asks = |id: &&JobId| {
-            self.jobs.get(*id).is_some_and(|job| {
-                let doubt = job.trouble.as_ref().and_then(|trouble| trouble.doubt.as_deref());
-                job.phase == Phase::Failed && matches!(doubt, Some(Doubt::New(asked)) if asked.is(server))
-            })
+            let doubt = self.jobs.get(*id).and_then(Job::doubt);
+            matches!(doubt, Some(Doubt::New(asked)) if asked.is(server))
         };
         self.order.iter().filter(asks).copied().collect()
     }
@@ -65,14 +70,35 @@ impl Queue {
         (changed, refused)
     }
 
+    /// All that failed, in order.
+    pub(crate) fn failed(&self) -> Vec<JobId> {
+        self.in_phase(&[Phase::Failed])
+    }
+
+    /// All that wait or run, in order, but those whose content is only put in place.
+    pub(crate) fn pausable(&self) -> Vec<JobId> {
+        self.in_phase(&[Phase::Queued, Phase::Waiting, Phase::Connecting, Phase::Running])
+    }
+
+    /// Adds a job at the end, or resumes that of these jobs which would do the same, with the options of this request.
+    pub(crate) fn request(&mut self, new: NewJob, server: ServerId, at_rest: &HashSet<JobId>) -> Requested {
+        match self.at_rest_for(&new, at_rest) {
+            Some(id) => {
+                self.ask_again(id, new, server);
+                Requested::Resumed(id)
+            }
+            None => Requested::Added(self.add(new, server)),
+        }
+    }
+
     /// The first of these jobs at rest that would do the same as a new one.
-    pub(crate) fn at_rest_for(&self, new: &NewJob, at_rest: &HashSet<JobId>) -> Option<JobId> {
+    pub(super) fn at_rest_for(&self, new: &NewJob, at_rest: &HashSet<JobId>) -> Option<JobId> {
         let same = |job: &&Job| at_rest.contains(&job.id) && job.new.is_same_as(new);
         self.for_path(&new.address.path).find(same).map(|job| job.id)
     }
 
     /// Lets a job at rest go on where it is, in the way in which it is asked for now. Its transfer may still be stopping.
-    pub(crate) fn ask_again(&mut self, id: JobId, new: NewJob, server: ServerId) {
+    pub(super) fn ask_again(&mut self, id: JobId, new: NewJob, server: ServerId) {
         self.change(id, |job| {
             if job.busy == Busy::Yes && job.new != new {
                 job.busy = Busy::Replaced;

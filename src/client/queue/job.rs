@@ -6,9 +6,9 @@ use crate::{
     client::{
         api::{
             command::JobId,
-            kept::{KeptJob, KeptState},
             new_job::{NewJob, Speak},
-            view::{Finished, JobState, JobView, Trouble, work},
+            saved::{SavedJob, SavedState},
+            view::{Doubt, Finished, JobState, JobView, Trouble, work},
         },
         queue::{
             counters::{Counters, Counts},
@@ -76,8 +76,8 @@ pub(super) struct Live {
 
 impl Job {
     /// A job that nothing works on yet.
-    pub(super) fn new(id: JobId, kept: KeptJob, server: ServerId) -> Job {
-        let KeptJob { new, state, name, size, received, progress, files } = kept;
+    pub(super) fn new(id: JobId, saved: SavedJob, server: ServerId) -> Job {
+        let SavedJob { new, state, name, size, received, progress, files } = saved;
         let given = new.save_as.as_deref().or(name.as_ref().map(|name| Path::new(name.as_str())));
         let target = match given {
             Some(path) => SafeText::from_path(&new.folder.join(path)),
@@ -108,11 +108,11 @@ impl Job {
             live: None,
         };
         match state {
-            KeptState::Queued => {}
-            KeptState::Paused => job.phase = Phase::Paused,
-            KeptState::Cancelled => job.phase = Phase::Cancelled,
-            KeptState::Failed(trouble) => (job.phase, job.trouble) = (Phase::Failed, Some(trouble)),
-            KeptState::Done(finished) => {
+            SavedState::Queued => {}
+            SavedState::Paused => job.phase = Phase::Paused,
+            SavedState::Cancelled => job.phase = Phase::Cancelled,
+            SavedState::Failed(trouble) => (job.phase, job.trouble) = (Phase::Failed, Some(trouble)),
+            SavedState::Done(finished) => {
                 job.phase = Phase::Done;
                 job.finish(finished);
             }
@@ -132,15 +132,18 @@ impl Job {
     }
 
     /// The job as the next engine is to find it.
-    pub(super) fn kept(&self) -> KeptJob {
+    pub(super) fn saved(&self) -> SavedJob {
         let state = match (self.phase, &self.finished, &self.trouble) {
-            (Phase::Done, Some(finished), _) => KeptState::Done(finished.clone()),
-            (Phase::Failed, _, Some(trouble)) => KeptState::Failed(trouble.clone()),
-            (Phase::Paused, ..) => KeptState::Paused,
-            (Phase::Cancelled, ..) => KeptState::Cancelled,
-            _ => KeptState::Queued,
+            (Phase::Done, Some(finished), _) => SavedState::Done(finished.clone()),
+            // The server is asked again before the user is.
+            (Phase::Failed, _, Some(trouble)) => {
+                SavedState::Failed(Trouble { doubt: None, ..trouble.clone() })
+            }
+            (Phase::Paused, ..) => SavedState::Paused,
+            (Phase::Cancelled, ..) => SavedState::Cancelled,
+            _ => SavedState::Queued,
         };
-        KeptJob {
+        SavedJob {
             new: self.new.clone(),
             state,
             name: (self.name != first_name(&self.new)).then(|| self.name.clone()),
@@ -149,6 +152,11 @@ impl Job {
             progress: self.progress(),
             files: self.files(),
         }
+    }
+
+    /// What the user has to decide before it can resume.
+    pub(super) fn doubt(&self) -> Option<&Doubt> {
+        self.trouble.as_ref().filter(|_| self.phase == Phase::Failed)?.doubt.as_deref()
     }
 
     pub(super) fn is_ready(&self) -> bool {

@@ -6,7 +6,9 @@ pub(crate) mod counters;
 mod job;
 mod order;
 pub(crate) mod phase;
+mod questions;
 mod rows;
+pub mod saved;
 pub(crate) mod schedule;
 pub(crate) mod speed;
 mod sums;
@@ -21,7 +23,7 @@ use std::{
 
 use crate::{
     client::{
-        api::{command::JobId, kept::KeptJob, new_job::NewJob, view::Trouble},
+        api::{command::JobId, new_job::NewJob, saved::SavedJob, view::Trouble},
         queue::{
             phase::{Input, Phase},
             schedule::ServerId,
@@ -33,11 +35,13 @@ use crate::{
 };
 
 pub(crate) use self::{
+    again::Requested,
     job::first_name,
     transfers::{Ended, Resumed, Started},
 };
 use self::{
     job::{Busy, Job},
+    questions::Questions,
     sums::Sums,
 };
 
@@ -52,6 +56,7 @@ pub(crate) struct Queue {
     generation: u64,
     revision: u64,
     sums: Sums,
+    questions: Questions,
     /// Jobs that a transfer works on.
     live: BTreeSet<JobId>,
     due: BTreeSet<(Instant, JobId)>,
@@ -70,9 +75,10 @@ impl Queue {
     }
 
     /// Adds a job that another engine left at the end.
-    pub(crate) fn restore(&mut self, kept: KeptJob, server: ServerId) -> JobId {
+    pub(crate) fn restore(&mut self, saved: SavedJob, server: ServerId) -> JobId {
         let id = self.unused_id();
-        let job = Job::new(id, kept, server);
+        let job = Job::new(id, saved, server);
+        self.questions.add(job.doubt());
         self.sums.add(&job.share());
         self.by_path.entry(job.new.address.path.clone()).or_default().insert(id);
         self.jobs.insert(id, job);
@@ -89,8 +95,8 @@ impl Queue {
     }
 
     /// The jobs as the next engine is to find them.
-    pub(crate) fn kept(&self) -> Vec<KeptJob> {
-        self.order.iter().filter_map(|id| self.jobs.get(id)).map(Job::kept).collect()
+    pub(crate) fn saved(&self) -> Vec<SavedJob> {
+        self.order.iter().filter_map(|id| self.jobs.get(id)).map(Job::saved).collect()
     }
 
     /// Rises with every change of what is to be kept.
@@ -115,9 +121,11 @@ impl Queue {
         let job = self.jobs.get_mut(&id)?;
         self.revision += 1;
         self.sums.subtract(&job.share());
+        self.questions.subtract(job.doubt());
         let due = job.due;
         let result = work(job);
         self.sums.add(&job.share());
+        self.questions.add(job.doubt());
         if due != job.due {
             if let Some(due) = due {
                 self.due.remove(&(due, id));
@@ -189,6 +197,7 @@ impl Queue {
         for id in ids {
             let Some(job) = self.jobs.remove(id) else { continue };
             self.sums.subtract(&job.share());
+            self.questions.subtract(job.doubt());
             if let Some(same) = self.by_path.get_mut(&job.new.address.path) {
                 same.remove(id);
                 if same.is_empty() {

@@ -5,7 +5,7 @@ use std::{ops::Range, time::Instant};
 use crate::client::{
     api::{
         command::JobId,
-        view::{JobView, Totals, work},
+        view::{JobView, Question, Totals, work},
     },
     queue::{schedule::Servers, speed},
 };
@@ -33,6 +33,11 @@ impl Queue {
     pub(crate) fn rows(&self, ids: &[JobId], now: Instant, servers: &Servers) -> Vec<JobView> {
         let view = |job: &Job| job.view(now, servers.outage(job.server));
         ids.iter().filter_map(|id| self.jobs.get(id)).map(view).collect()
+    }
+
+    /// What the user has to decide before failed jobs can resume.
+    pub(crate) fn questions(&self) -> Vec<Question> {
+        self.questions.all()
     }
 
     /// The sums.

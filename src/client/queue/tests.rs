@@ -210,13 +210,13 @@ fn what_a_server_has_refused_goes_on_once_it_is_reached_with_its_token() {
     failed(&mut queue, ids[0], TroubleKind::Refused);
     failed(&mut queue, ids[1], TroubleKind::NotFound);
     failed(&mut queue, ids[3], TroubleKind::Refused);
-    let (before, revision) = (queue.kept(), queue.revision());
+    let (before, revision) = (queue.saved(), queue.revision());
     let now = Address::parse("fdsp+plain://sesame-sesame-sesame@h:1/").unwrap().authority;
     let mut number = |new: &NewJob| servers.number(&new.address.authority, new.speak);
     assert_eq!(queue.reach(&now, &mut number), (3, vec![ids[0]]));
     assert_eq!(queue.reach(&now, &mut number).0, 0, "it is reached so already");
     assert!(queue.revision() > revision, "the next start needs the token, too");
-    let kept = queue.kept();
+    let kept = queue.saved();
     assert!(kept[..3].iter().all(|job| job.new.address.authority == now));
     assert_eq!(kept[3], before[3]);
     assert!(queue.command(ids[0], Input::Retry));
@@ -254,7 +254,7 @@ fn what_is_asked_for_again_goes_on_where_it_is() {
         let Some(id) = id else { continue };
         let server = servers.number(&new.address.authority, new.speak);
         queue.ask_again(id, new.clone(), server);
-        assert_eq!((queue.phase(id), &queue.kept()[id.0 as usize].new), (Some(Phase::Queued), &new));
+        assert_eq!((queue.phase(id), &queue.saved()[id.0 as usize].new), (Some(Phase::Queued), &new));
     }
 }
 
@@ -276,7 +276,7 @@ fn what_is_asked_for_again_while_it_stops_is_no_second_job_and_goes_on_once_it_h
         assert_eq!((queue.startable(|_| true), queue.is_replaced(id)), (None, replaced));
         queue.closed(id);
         assert_eq!((queue.startable(|_| true), queue.is_replaced(id)), (Some(id), false));
-        assert_eq!(queue.kept(), [new.into()]);
+        assert_eq!(queue.saved(), [new.into()]);
     }
 }
 
@@ -456,13 +456,13 @@ proptest! {
             check(&queue, &busy);
         }
         // Another queue that begins with what this one leaves is the same at rest.
-        let (kept, mut next) = (queue.kept(), Queue::default());
+        let (kept, mut next) = (queue.saved(), Queue::default());
         for kept in kept.clone() {
             let server = servers.number(&kept.new.address.authority, kept.new.speak);
             next.restore(kept, server);
         }
         check(&next, &BTreeMap::new());
-        prop_assert_eq!(next.kept(), kept);
+        prop_assert_eq!(next.saved(), kept);
         let (ours, theirs) = (queue.totals(None), next.totals(None));
         prop_assert_eq!((ours.jobs, ours.done, ours.failed, ours.paused), (theirs.jobs, theirs.done, theirs.failed, theirs.paused));
         prop_assert_eq!(theirs.running, 0);

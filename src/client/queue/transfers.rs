@@ -7,6 +7,7 @@ use crate::{
         api::{
             announced::Announced,
             command::JobId,
+            event::Event,
             new_job::NewJob,
             view::{Finished, Trouble, work},
         },
@@ -52,19 +53,6 @@ pub(crate) enum Ended {
     /// The server cannot be reached.
     Unreachable,
     Stopped,
-}
-
-/// What is said of a running job now and then.
-#[derive(Clone, Debug)]
-pub(crate) struct Sampled {
-    pub(crate) id: JobId,
-    pub(crate) received: u64,
-    pub(crate) verified: u64,
-    pub(crate) size: Option<u64>,
-    pub(crate) progress: Option<(u64, u64)>,
-    pub(crate) files: Option<(u64, u64)>,
-    pub(crate) segments: u64,
-    pub(crate) speed: f64,
 }
 
 impl Queue {
@@ -180,7 +168,7 @@ impl Queue {
     }
 
     /// Reads the counters of what runs; returns what is to be said of it.
-    pub(crate) fn sample(&mut self, now: Instant) -> Vec<Sampled> {
+    pub(crate) fn sample(&mut self, now: Instant) -> Vec<Event> {
         let (progress, files) = self.sums.settled();
         let (mut crossed, mut advanced) = (self.crossed, work(progress, files).0);
         let mut samples = Vec::with_capacity(self.live.len());
@@ -192,7 +180,7 @@ impl Queue {
             let done = job.progress().map(|progress| work(progress, job.files().unwrap_or_default()).0);
             advanced = advanced.saturating_add(done.unwrap_or(0));
             if job.phase == Phase::Running {
-                samples.push(Sampled {
+                samples.push(Event::Progress {
                     id,
                     received: job.received(),
                     verified: counts.verified,

@@ -17,18 +17,19 @@
 //! What is not named is as usual. What is not known is refused, and so is another version: whoever cannot
 //! understand all of it must not write it anew without the rest.
 
-mod line;
+mod jobs;
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    client::api::kept::{KeptJob, Limits},
+    client::api::{
+        saved::{Limits, SavedJob},
+        serial,
+    },
     text::SafeText,
 };
-
-use line::{FilePath, Line};
 
 /// The version that is written and read here.
 const VERSION: u64 = 1;
@@ -41,13 +42,13 @@ pub struct Saved {
     /// Limits that are others than configured.
     pub limits: Changed,
     /// The queue.
-    pub queue: Vec<KeptJob>,
+    pub queue: Vec<SavedJob>,
     /// What was typed into the address line, the last one at the end.
     pub history: Vec<String>,
     /// Work folders that are marked as deleted, and are still to be deleted.
     pub deleting: Vec<PathBuf>,
     /// Jobs that were cancelled or removed, and whose partial files are still to be deleted.
-    pub discarded: Vec<KeptJob>,
+    pub discarded: Vec<SavedJob>,
 }
 
 /// Limits that somebody has changed.
@@ -112,14 +113,14 @@ struct Document {
     _version: u64,
     #[serde(default)]
     limits: Changed,
-    #[serde(default)]
-    queue: Vec<Line>,
+    #[serde(default, deserialize_with = "jobs::queue")]
+    queue: Vec<SavedJob>,
     #[serde(default)]
     history: Vec<String>,
-    #[serde(default)]
-    deleting: Vec<FilePath>,
-    #[serde(default)]
-    discarded: Vec<Line>,
+    #[serde(default, with = "serial::paths")]
+    deleting: Vec<PathBuf>,
+    #[serde(default, deserialize_with = "jobs::discarded")]
+    discarded: Vec<SavedJob>,
 }
 
 /// Writes a session.
@@ -128,8 +129,9 @@ pub(super) fn format(saved: &Saved) -> serde_json::Result<String> {
     text += &format!("  \"limits\": {},\n", serde_json::to_string(&saved.limits)?);
     add_jobs(&mut text, "queue", &saved.queue)?;
     if !saved.deleting.is_empty() {
-        let paths: Vec<_> = saved.deleting.iter().map(|path| FilePath::from(path.as_path())).collect();
-        text += &format!("  \"deleting\": {},\n", serde_json::to_string(&paths)?);
+        text += "  \"deleting\": ";
+        text += &serial::paths::serialize(&saved.deleting, serde_json::value::Serializer)?.to_string();
+        text += ",\n";
     }
     if !saved.discarded.is_empty() {
         add_jobs(&mut text, "discarded", &saved.discarded)?;
@@ -143,11 +145,11 @@ pub(super) fn format(saved: &Saved) -> serde_json::Result<String> {
     Ok(text + "}\n")
 }
 
-fn add_jobs(text: &mut String, member: &str, jobs: &[KeptJob]) -> serde_json::Result<()> {
+fn add_jobs(text: &mut String, member: &str, jobs: &[SavedJob]) -> serde_json::Result<()> {
     *text += &format!("  \"{member}\": [");
     for (index, job) in jobs.iter().enumerate() {
         *text += if index == 0 { "\n    " } else { ",\n    " };
-        *text += &serde_json::to_string(&Line::from(job))?;
+        *text += &serde_json::to_string(job)?;
     }
     *text += if jobs.is_empty() { "],\n" } else { "\n  ],\n" };
     Ok(())
@@ -167,25 +169,8 @@ pub fn parse(bytes: &[u8]) -> Result<Saved, FormatError> {
         return Err(FormatError::Version(version));
     }
     let document: Document = serde_json::from_slice(bytes).map_err(damaged)?;
-    let jobs = |lines: Vec<Line>, place: &str| -> Result<Vec<KeptJob>, FormatError> {
-        let job = |(index, line): (usize, Line)| {
-            line.read().map_err(|reason| {
-                FormatError::Damaged(SafeText::new(&format!(
-                    "download {} of the {place}: {reason}",
-                    index + 1
-                )))
-            })
-        };
-        lines.into_iter().enumerate().map(job).collect()
-    };
-    let path = |path: FilePath| path.read().map_err(|reason| FormatError::Damaged(SafeText::new(&reason)));
-    Ok(Saved {
-        limits: document.limits,
-        queue: jobs(document.queue, "queue")?,
-        history: document.history,
-        deleting: document.deleting.into_iter().map(path).collect::<Result<_, _>>()?,
-        discarded: jobs(document.discarded, "discarded ones")?,
-    })
+    let Document { limits, queue, history, deleting, discarded, .. } = document;
+    Ok(Saved { limits, queue, history, deleting, discarded })
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ use tokio::{sync::Notify, task::spawn_blocking, time::sleep};
 use super::engine::Engine;
 use crate::{
     client::{
-        api::kept::{Kept, KeptJob, KeptState, Limits},
+        api::saved::{Limits, SavedJob, SavedQueue, SavedState},
         engine::shared::Shared,
         job::deletions::Deletion,
     },
@@ -134,7 +134,7 @@ struct Desk {
     configured: Limits,
     history: Mutex<Vec<String>>,
     /// What an earlier run has not deleted, work folders and partial files of jobs; the engine takes it over.
-    undeleted: Mutex<(Vec<PathBuf>, Vec<KeptJob>)>,
+    undeleted: Mutex<(Vec<PathBuf>, Vec<SavedJob>)>,
     /// The history changed.
     changed: Notify,
     /// Whoever writes holds this while reading what is to be written: nothing older can come later.
@@ -221,7 +221,7 @@ impl Session {
     ///
     /// # Errors
     /// The disk is full, or not to be written to.
-    pub fn save(&self, kept: Kept) -> io::Result<()> {
+    pub fn save(&self, kept: SavedQueue) -> io::Result<()> {
         self.desk.write(|| kept)
     }
 }
@@ -241,7 +241,7 @@ async fn keep(desk: Arc<Desk>, shared: Arc<Shared>) {
         }
         let begun = Instant::now();
         let (at, from) = (Arc::clone(&desk), Arc::clone(&shared));
-        let write = spawn_blocking(move || at.try_write(|| from.kept()));
+        let write = spawn_blocking(move || at.try_write(|| from.saved()));
         // It ends by itself, or with an internal error that has been reported.
         let _ = write.await;
         tokio::select! {
@@ -253,7 +253,7 @@ async fn keep(desk: Arc<Desk>, shared: Arc<Shared>) {
 
 impl Desk {
     /// As [`Desk::write`]; a failure is said once, until it works again.
-    fn try_write(&self, kept: impl FnOnce() -> Kept) {
+    fn try_write(&self, kept: impl FnOnce() -> SavedQueue) {
         match self.write(kept) {
             Ok(()) => self.failing.store(false, Ordering::Relaxed),
             Err(error) => {
@@ -264,7 +264,7 @@ impl Desk {
         }
     }
 
-    fn write(&self, kept: impl FnOnce() -> Kept) -> io::Result<()> {
+    fn write(&self, kept: impl FnOnce() -> SavedQueue) -> io::Result<()> {
         let mut writer = lock(&self.writer);
         let saved = self.saved(kept());
         let text = format::format(&saved)?;
@@ -279,7 +279,7 @@ impl Desk {
         Ok(())
     }
 
-    fn saved(&self, kept: Kept) -> Saved {
+    fn saved(&self, kept: SavedQueue) -> Saved {
         let Limits { jobs, segments, rate } = kept.limits;
         let limits = Changed {
             jobs: (jobs != self.configured.jobs).then_some(jobs),
@@ -287,14 +287,14 @@ impl Desk {
             rate: (rate != self.configured.rate).then_some(rate.unwrap_or(0)),
         };
         let history = lock(&self.history).clone();
-        let Kept { deleting, discarded, .. } = kept;
+        let SavedQueue { deleting, discarded, .. } = kept;
         Saved { limits, queue: bounded(kept.queue), history, deleting, discarded }
     }
 }
 
 /// What is over is not kept for ever.
-fn bounded(mut queue: Vec<KeptJob>) -> Vec<KeptJob> {
-    let is_over = |job: &KeptJob| matches!(job.state, KeptState::Done(_) | KeptState::Cancelled);
+fn bounded(mut queue: Vec<SavedJob>) -> Vec<SavedJob> {
+    let is_over = |job: &SavedJob| matches!(job.state, SavedState::Done(_) | SavedState::Cancelled);
     let over = queue.iter().filter(|job| is_over(job)).count();
     let mut too_many = over.saturating_sub(MOST_ENDED);
     if too_many > 0 {

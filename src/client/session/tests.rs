@@ -13,7 +13,7 @@ fn open(folder: &Path) -> Opened {
     Session::open(folder, &name(), CONFIGURED).expect("it opens")
 }
 
-fn job(path: &str, state: KeptState) -> KeptJob {
+fn job(path: &str, state: SavedState) -> SavedJob {
     let new = NewJob {
         address: Address::parse(&format!("fdsp+plain://h/{path}")).expect("an address"),
         speak: Default::default(),
@@ -24,12 +24,12 @@ fn job(path: &str, state: KeptState) -> KeptJob {
         checksum: None,
         extract: false,
     };
-    KeptJob { state, ..new.into() }
+    SavedJob { state, ..new.into() }
 }
 
-fn kept(count: usize) -> Kept {
-    let queue = (0..count).map(|number| job(&format!("f{number}"), KeptState::Paused)).collect();
-    Kept { queue, limits: Limits { jobs: 3, segments: 4, rate: Some(5000) }, ..Kept::default() }
+fn kept(count: usize) -> SavedQueue {
+    let queue = (0..count).map(|number| job(&format!("f{number}"), SavedState::Paused)).collect();
+    SavedQueue { queue, limits: Limits { jobs: 3, segments: 4, rate: Some(5000) }, ..SavedQueue::default() }
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn nobody_else_can_read_it() {
 fn nothing_is_written_while_nothing_changes() {
     let folder = tempfile::tempdir().expect("a folder");
     let session = open(folder.path()).session;
-    session.save(Kept { limits: CONFIGURED, ..Kept::default() }).expect("saved");
+    session.save(SavedQueue { limits: CONFIGURED, ..SavedQueue::default() }).expect("saved");
     assert!(!folder.path().join("default.json").exists(), "an empty queue needs no file");
     session.save(kept(1)).expect("saved");
     let id = |path: &Path| std::os::unix::fs::MetadataExt::ino(&fs::metadata(path).expect("there"));
@@ -127,14 +127,14 @@ fn a_failed_writing_leaves_what_was_there() {
 
 #[test]
 fn what_is_over_is_not_kept_for_ever() {
-    let over = |number: usize| job(&format!("f{number}"), KeptState::Cancelled);
+    let over = |number: usize| job(&format!("f{number}"), SavedState::Cancelled);
     let mut queue: Vec<_> = (0..MOST_ENDED + 5).map(over).collect();
-    queue.insert(0, job("first", KeptState::Queued));
-    queue.insert(3, job("paused", KeptState::Paused));
+    queue.insert(0, job("first", SavedState::Queued));
+    queue.insert(3, job("paused", SavedState::Paused));
     let left = bounded(queue);
     assert_eq!(left.len(), MOST_ENDED + 2);
-    assert_eq!(left[0].state, KeptState::Queued);
-    assert_eq!(left[1].state, KeptState::Paused);
+    assert_eq!(left[0].state, SavedState::Queued);
+    assert_eq!(left[1].state, SavedState::Paused);
     assert_eq!(left[2].new.address.path.as_str(), "f5", "the first ones go");
     assert_eq!(bounded(left.clone()), left);
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use ratatui::{Frame, layout::Size};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::{
     bell::Bell,
@@ -68,7 +68,7 @@ pub fn run(
     let save = |kept| session.as_ref().map_or(Ok(()), |session| session.save(kept));
     if timeout == FAST_STOP_TIMEOUT {
         // What hangs while it stops must not cost what is known already; a failure shows once more below.
-        let _ = save(engine.kept());
+        let _ = save(engine.saved());
     }
     let kept = engine.join(timeout);
     let unfinished = kept.queue.iter().filter(|job| job.is_unfinished()).count();
@@ -121,8 +121,7 @@ impl Downloads {
                     self.unsettled = Instant::now() + SETTLE_TIME;
                 }
                 Effect::List { ticket, authority, path, after } => {
-                    let (answer, answered) = oneshot::channel();
-                    self.engine.command(Command::List { authority, path, after, answer });
+                    let answered = self.engine.list(authority, path, after);
                     let answers = self.answers.clone();
                     tokio::spawn(async move {
                         let answer = answered.await.unwrap_or_else(|_| Err(stopped()));

@@ -6,8 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fdsp::client::{Checksum, Command, Config, Event, Existing, JobState, NewJob, TroubleKind};
-use tokio::sync::oneshot;
+use fdsp::client::{Change, Checksum, Command, Config, Event, Existing, JobState, NewJob, TroubleKind};
 
 use crate::engine::{
     proxy::{Fault, Proxy},
@@ -34,11 +33,11 @@ fn stuck() -> (Served, Proxy, Client, fdsp::client::JobId) {
 fn pause_keeps_what_came_and_resume_goes_on_from_there() {
     let (served, _proxy, mut client, id) = stuck();
     client.engine.command(Command::Pause(vec![id]));
-    client.changed(id, "paused");
+    client.changed(id, Change::Paused);
     assert_eq!(client.state(id), JobState::Paused);
     assert!(client.names().contains(&"a.part".to_owned()));
     client.engine.command(Command::Resume(vec![id]));
-    client.changed(id, "resumed");
+    client.changed(id, Change::Resumed);
     let finished = client.end(id).unwrap();
     assert!(fs::read(finished.path).unwrap() == fs::read(served.folder.path().join("a")).unwrap());
     let again = finished.transferred - finished.bytes;
@@ -49,7 +48,7 @@ fn pause_keeps_what_came_and_resume_goes_on_from_there() {
 fn what_was_touched_during_a_pause_is_verified_and_fetched_again() {
     let (served, _proxy, mut client, id) = stuck();
     client.engine.command(Command::Pause(vec![id]));
-    client.changed(id, "paused");
+    client.changed(id, Change::Paused);
     wait_for_rest(&client, "a.part");
     let mut part = fs::read(client.path("a.part")).unwrap();
     part[1000] ^= 1;
@@ -74,8 +73,8 @@ fn a_job_that_is_added_again_right_after_its_pause_is_resumed_in_the_way_that_is
         fs::write(&view, "another file").unwrap();
         client.engine.command(Command::Pause(vec![id]));
         client.engine.command(Command::Add(vec![again]));
-        client.changed(id, "paused");
-        client.changed(id, "resumed");
+        client.changed(id, Change::Paused);
+        client.changed(id, Change::Resumed);
         let ended = client.end(id);
         assert_eq!(client.engine.ids("").len(), 1);
         let expected = match existing {
@@ -116,7 +115,7 @@ fn a_job_that_is_added_again_with_a_checksum_is_never_done_without_it() {
 fn cancel_deletes_and_retry_begins_anew() {
     let (served, _proxy, mut client, id) = stuck();
     client.engine.command(Command::Cancel(vec![id]));
-    client.changed(id, "cancelled");
+    client.changed(id, Change::Cancelled);
     assert_eq!(client.state(id), JobState::Cancelled);
     client.engine.command(Command::Retry(vec![id]));
     let finished = client.end(id).unwrap();
@@ -129,7 +128,7 @@ fn a_removed_job_leaves_nothing_and_frees_its_target() {
     let (served, _proxy, mut client, id) = stuck();
     let before = client.engine.generation();
     client.engine.command(Command::Remove(vec![id]));
-    client.changed(id, "removed");
+    client.changed(id, Change::Removed);
     assert!(client.engine.ids("").is_empty());
     assert!(client.engine.generation() > before);
     // The end of this one can only come after that one has gone.
@@ -148,7 +147,9 @@ fn finished_jobs_are_cleared_and_others_stay() {
     let totals = client.engine.snapshot(0..0).totals;
     assert_eq!((totals.jobs, totals.done, totals.failed), (2, 1, 1));
     client.engine.command(Command::ClearFinished);
-    client.wait("the removal", |event| matches!(event, Event::Changed { what: "removed", .. }).then_some(()));
+    client.wait("the removal", |event| {
+        matches!(event, Event::Changed { what: Change::Removed, .. }).then_some(())
+    });
     let snapshot = client.engine.snapshot(0..10);
     assert_eq!(snapshot.rows.len(), 1);
     assert!(matches!(snapshot.rows[0].state, JobState::Failed(_)));
@@ -227,13 +228,8 @@ fn a_directory_is_listed_page_by_page() {
     }
     let client = Client::quick();
     let list = |path: &str, after: Option<&str>| {
-        let (answer, page) = oneshot::channel();
-        client.engine.command(Command::List {
-            authority: authority(served.at()),
-            path: fdsp::protocol::path::RemotePath::parse(path).unwrap(),
-            after: after.map(str::to_owned),
-            answer,
-        });
+        let path = fdsp::protocol::path::RemotePath::parse(path).unwrap();
+        let page = client.engine.list(authority(served.at()), path, after.map(str::to_owned));
         page.blocking_recv().unwrap()
     };
     let names = |page: fdsp::protocol::message::Entries| {
@@ -262,7 +258,7 @@ fn commands_for_ten_thousand_jobs_are_done_in_a_moment() {
         while ids.len() < 10_000 {
             ids.push(client.wait(what, |event| match event {
                 Event::Queued { id, .. } if what == "queued" => Some(*id),
-                Event::Changed { id, what: changed, .. } if *changed == what => Some(*id),
+                Event::Changed { id, what: changed, .. } if changed.as_str() == what => Some(*id),
                 _ => None,
             }));
         }
@@ -277,7 +273,7 @@ fn commands_for_ten_thousand_jobs_are_done_in_a_moment() {
     told(&mut client, "resumed", Command::Retry(all.clone()));
     told(&mut client, "removed", Command::Remove(all));
     let begun = Instant::now();
-    assert!(client.engine.kept().queue.is_empty());
+    assert!(client.engine.saved().queue.is_empty());
     client.engine.command(Command::Stop);
     let Client { engine, .. } = client;
     engine.join(Duration::from_secs(20));

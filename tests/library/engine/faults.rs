@@ -3,7 +3,7 @@
 use std::{fs, time::Duration};
 
 use fdsp::{
-    client::{Command, Config, Event, TroubleKind},
+    client::{Change, Command, Config, Event, TroubleKind},
     server::{Arch, Limits},
 };
 
@@ -134,7 +134,7 @@ fn a_job_that_is_tried_again_has_all_its_retries() {
     assert_eq!(client.end(id).unwrap_err().kind, TroubleKind::Integrity);
     proxy.suffer(vec![Fault::Flip(MIB / 2)]);
     client.engine.command(Command::Retry(vec![id]));
-    client.changed(id, "resumed");
+    client.changed(id, Change::Resumed);
     let finished = client.end(id).unwrap();
     assert!(fs::read(&finished.path).unwrap() == content(SIZE, 7));
 }

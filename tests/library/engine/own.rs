@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use fdsp::client::{Command, Config, Existing, NewJob, TroubleKind};
+use fdsp::client::{Change, Command, Config, Existing, NewJob, TroubleKind};
 
 use crate::engine::support::{Client, MIB, Served, config, content};
 
@@ -62,7 +62,7 @@ fn it_outlives_a_job_that_is_given_up() {
     let id = client.add(job);
     assert_eq!(client.end(id).unwrap_err().kind, TroubleKind::NotFound);
     client.engine.command(Command::Cancel(vec![id]));
-    client.changed(id, "cancelled");
+    client.changed(id, Change::Cancelled);
     client.get(served.at(), "other").unwrap();
     is_untouched(&client);
 }

@@ -139,7 +139,7 @@ fn what_was_refused_for_want_of_the_token_goes_on_once_it_is_named() {
     client.engine.command(Command::Reach(whole.authority.clone()));
     let finished = client.end(id).unwrap();
     assert!(fs::read(&finished.path).unwrap() == content(SIZE, 7));
-    let kept = client.engine.kept();
+    let kept = client.engine.saved();
     assert_eq!(kept.queue[0].new.address, whole, "the next start knows it, too");
 }
 

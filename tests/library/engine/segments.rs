@@ -13,7 +13,7 @@ use std::{
 };
 
 use fdsp::{
-    client::{Command, Config, Event, Existing, Finished, JobState},
+    client::{Change, Command, Config, Event, Existing, Finished, JobState},
     server::{Arch, Limits},
 };
 
@@ -187,9 +187,9 @@ fn a_paused_download_goes_on_with_all_that_its_connections_brought() {
     for pause in 1..4 {
         client.verified(id, (pause * 8 * MIB) as u64);
         client.engine.command(Command::Pause(vec![id]));
-        client.changed(id, "paused");
+        client.changed(id, Change::Paused);
         client.engine.command(Command::Resume(vec![id]));
-        client.changed(id, "resumed");
+        client.changed(id, Change::Resumed);
     }
     let finished = client.end(id).unwrap();
     assert!(fs::read(&finished.path).unwrap() == content(SIZE, 7));
@@ -208,7 +208,7 @@ fn a_cancelled_download_stops_on_all_connections() {
     client.verified(id, 12 * MIB as u64);
     assert!(client.view(id).segments.is_some_and(|segments| segments > 1));
     client.engine.command(Command::Cancel(vec![id]));
-    client.changed(id, "cancelled");
+    client.changed(id, Change::Cancelled);
     // Its `.part` goes once nothing runs any more.
     let begun = std::time::Instant::now();
     while !client.names().is_empty() {

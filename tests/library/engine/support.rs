@@ -10,8 +10,8 @@ use std::{
 
 use fdsp::{
     client::{
-        Command, Config, Engine, Event, Existing, Finished, Form, JobId, JobState, JobView, NewJob, Speak,
-        Trouble, Trust, start,
+        Change, Command, Config, Engine, Event, Existing, Finished, Form, JobId, JobState, JobView, NewJob,
+        Speak, Trouble, Trust, start,
     },
     protocol::{
         address::{Address, Authority, Security},
@@ -161,7 +161,7 @@ impl Client {
     pub fn add(&mut self, job: NewJob) -> JobId {
         self.engine.command(Command::Add(vec![job]));
         self.wait("the job in the queue", |event| match event {
-            Event::Queued { id, .. } | Event::Changed { id, what: "resumed", .. } => Some(*id),
+            Event::Queued { id, .. } | Event::Changed { id, what: Change::Resumed, .. } => Some(*id),
             _ => None,
         })
     }
@@ -187,8 +187,8 @@ impl Client {
     }
 
     /// Waits for a command to take effect.
-    pub fn changed(&mut self, job: JobId, to: &str) {
-        self.wait(to, |event| {
+    pub fn changed(&mut self, job: JobId, to: Change) {
+        self.wait(to.as_str(), |event| {
             matches!(event, Event::Changed { id, what, .. } if *id == job && *what == to).then_some(())
         });
     }

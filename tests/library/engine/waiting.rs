@@ -12,7 +12,7 @@ use std::{
 };
 
 use fdsp::{
-    client::{Command, Config, Event, JobId, JobState, KeptJob, Trouble, TroubleKind, resume},
+    client::{Change, Command, Config, Event, JobId, JobState, SavedJob, Trouble, TroubleKind, resume},
     protocol::{error::Code, message::Failure},
 };
 use socket2::{Domain, Socket, Type};
@@ -171,10 +171,10 @@ fn what_waits_for_a_server_is_paused_resumed_and_cancelled() {
     let [a, b] = add(&mut client, absent.at(), ["a", "b"]);
     unreachable(&mut client);
     client.engine.command(Command::Pause(vec![a, b]));
-    client.changed(b, "paused");
+    client.changed(b, Change::Paused);
     absent.arrive(served.at());
     client.engine.command(Command::Cancel(vec![b]));
-    client.changed(b, "cancelled");
+    client.changed(b, Change::Cancelled);
     client.engine.command(Command::Resume(vec![a]));
     client.end(a).unwrap();
     assert_eq!(client.names(), ["a"]);
@@ -216,7 +216,7 @@ fn a_queue_that_is_resumed_waits_for_its_server() {
     let (served, at) = (served(), listen(|_, stream| drop(stream)));
     drop(served);
     let client = Client::quick();
-    let left = KeptJob { size: Some(3000), received: 1, ..client.job(at, "a").into() };
+    let left = SavedJob { size: Some(3000), received: 1, ..client.job(at, "a").into() };
     let (engine, mut events) = resume(Config { retries: 0, ..config() }, vec![left]).unwrap();
     let outage = std::iter::from_fn(|| events.blocking_recv())
         .find(|event| matches!(event, Event::Unreachable { .. } | Event::Failed { .. }));

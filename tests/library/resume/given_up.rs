@@ -1,7 +1,8 @@
 //! What an earlier run has left of a job goes when a later one gives it up.
 
 use fdsp::client::{
-    Command, Existing, Form, JobId, Kept, KeptJob, KeptState, Limits, NewJob, Session, SessionName, resume,
+    Command, Existing, Form, JobId, Limits, NewJob, SavedJob, SavedQueue, SavedState, Session, SessionName,
+    resume,
 };
 
 use crate::resume::{
@@ -11,7 +12,7 @@ use crate::resume::{
 
 /// Interrupts the fetch of `path`, and gives it up in another run by a command; the names that are left then. `elsewhere`:
 /// it is another server that is given up.
-fn left(form: Form, state: KeptState, command: fn(Vec<JobId>) -> Command, elsewhere: bool) -> Vec<String> {
+fn left(form: Form, state: SavedState, command: fn(Vec<JobId>) -> Command, elsewhere: bool) -> Vec<String> {
     let served = Served::new();
     served.write("d/a", &content(5 * MIB, 1));
     let folder = Folder::new();
@@ -24,7 +25,7 @@ fn left(form: Form, state: KeptState, command: fn(Vec<JobId>) -> Command, elsewh
     assert!(!folder.names().is_empty());
     let at = if elsewhere { served.at() } else { gate.at() };
     let new = NewJob { form, ..folder.job(at, path, Existing::Keep) };
-    let (engine, _events) = resume(config(), vec![KeptJob { state, ..new.into() }]).unwrap();
+    let (engine, _events) = resume(config(), vec![SavedJob { state, ..new.into() }]).unwrap();
     engine.command(command(vec![JobId(0)]));
     if !elsewhere {
         // A deletion that is interrupted waits for the next start.
@@ -40,9 +41,9 @@ fn it_goes_whatever_it_is_and_whatever_has_become_of_it() {
     for form in [Form::Auto, Form::Tree] {
         let failed = fdsp::client::Trouble::new(fdsp::client::TroubleKind::Connection, "lost");
         for (state, command) in [
-            (KeptState::Paused, Command::Cancel as fn(Vec<JobId>) -> Command),
-            (KeptState::Paused, Command::Remove),
-            (KeptState::Failed(failed), Command::Cancel),
+            (SavedState::Paused, Command::Cancel as fn(Vec<JobId>) -> Command),
+            (SavedState::Paused, Command::Remove),
+            (SavedState::Failed(failed), Command::Cancel),
         ] {
             assert!(left(form, state.clone(), command, false).is_empty(), "{form:?} {state:?}");
         }
@@ -67,14 +68,14 @@ fn a_run_that_was_killed_before_it_deleted_anything_leaves_it_to_the_next_one() 
 
         let sessions = tempfile::tempdir().unwrap();
         let open = || Session::open(sessions.path(), &SessionName::default(), Limits::default()).unwrap();
-        let discarded = vec![KeptJob { state: KeptState::Cancelled, ..job.into() }];
-        open().session.save(Kept { discarded, ..Kept::default() }).unwrap();
+        let discarded = vec![SavedJob { state: SavedState::Cancelled, ..job.into() }];
+        open().session.save(SavedQueue { discarded, ..SavedQueue::default() }).unwrap();
         let opened = open();
         assert_eq!(opened.saved.discarded.len(), 1);
         let (engine, _events) = resume(config(), opened.saved.queue).unwrap();
         opened.session.follow(&engine);
         until("an empty folder", || folder.names().is_empty());
-        until("a session without it", || engine.kept().discarded.is_empty());
+        until("a session without it", || engine.saved().discarded.is_empty());
         engine.command(Command::Stop);
         opened.session.save(engine.join(PATIENCE)).unwrap();
         drop(opened.session);
@@ -85,7 +86,7 @@ fn a_run_that_was_killed_before_it_deleted_anything_leaves_it_to_the_next_one() 
 #[test]
 fn what_came_from_elsewhere_stays() {
     for form in [Form::Auto, Form::Tree] {
-        assert!(!left(form, KeptState::Paused, Command::Cancel, true).is_empty(), "{form:?}");
+        assert!(!left(form, SavedState::Paused, Command::Cancel, true).is_empty(), "{form:?}");
     }
 }
 
@@ -104,7 +105,7 @@ fn what_another_job_would_go_on_with_stays_until_that_is_given_up_too() {
         run.stop();
         let left = folder.names();
         assert!(!left.is_empty());
-        let paused = |form| KeptJob { state: KeptState::Paused, ..job(form).into() };
+        let paused = |form| SavedJob { state: SavedState::Paused, ..job(form).into() };
         for command in [Command::Cancel as fn(Vec<JobId>) -> Command, Command::Remove] {
             let (engine, _events) = resume(config(), vec![paused(form), paused(other)]).unwrap();
             engine.command(command(vec![JobId(1)]));

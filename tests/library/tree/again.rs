@@ -7,7 +7,7 @@ use std::{
 };
 
 use fdsp::{
-    client::{Command, Config, Existing, Form, NewJob},
+    client::{Change, Command, Config, Existing, Form, NewJob},
     protocol::client::Request,
 };
 
@@ -100,7 +100,7 @@ fn a_paused_tree_goes_on_also_in_another_run() {
     let id = first.add(job.clone());
     first.verified(id, 600_000);
     first.engine.command(Command::Pause(vec![id]));
-    first.changed(id, "paused");
+    first.changed(id, Change::Paused);
     first.engine.command(Command::Resume(vec![id]));
     first.verified(id, 2_500_000);
     first.engine.command(Command::Stop);
@@ -145,12 +145,12 @@ fn the_gauge_of_a_tree_never_falls() {
     }
     for _ in 0..2 {
         client.engine.command(Command::Pause(vec![id]));
-        client.changed(id, "paused");
+        client.changed(id, Change::Paused);
         look(&client);
         proxy.let_pass(MIB);
         let passed = proxy.passed();
         client.engine.command(Command::Resume(vec![id]));
-        client.changed(id, "resumed");
+        client.changed(id, Change::Resumed);
         while proxy.passed() < passed + MIB {
             look(&client);
         }
@@ -172,7 +172,7 @@ fn a_cancelled_tree_leaves_nothing() {
     let id = client.add(job);
     client.verified(id, 50_000);
     client.engine.command(Command::Cancel(vec![id]));
-    client.changed(id, "cancelled");
+    client.changed(id, Change::Cancelled);
     let job = NewJob { save_as: Some("u".into()), ..tree(&client, &served, "t") };
     client.engine.command(Command::SetLimit(None));
     client.run(job).unwrap();

@@ -8,17 +8,14 @@ use crate::{
     client::{
         api::{
             command::{Command, JobId},
-            event::Event,
-            new_job::{NewJob, Speak},
+            event::{Change, Event},
+            new_job::NewJob,
             view::NewServer,
         },
-        engine::{
-            actor::{Actor, Message},
-            listing,
-        },
+        engine::actor::{Actor, Message},
         job::deletions::Deletion,
         queue::{
-            Queue,
+            Queue, Requested,
             phase::{Input, Phase},
         },
         trust::{AcceptedBy, Distrust},
@@ -31,10 +28,20 @@ impl Actor {
     pub(super) fn command(&mut self, command: Command) {
         match command {
             Command::Add(jobs) => self.add(jobs),
-            Command::Pause(ids) => self.each(ids, "paused", Actor::pause),
+            Command::Pause(ids) => self.each(ids, Change::Paused, Actor::pause),
             Command::Resume(ids) => self.again(ids, Input::Resume),
             Command::Retry(ids) => self.again(ids, Input::Retry),
-            Command::Cancel(ids) => self.each(ids, "cancelled", Actor::cancel),
+            Command::PauseAll => match self.shared.with(|state| state.queue.pausable()) {
+                none if none.is_empty() => {
+                    let paused = self.shared.with(|state| state.queue.in_phase(&[Phase::Paused]));
+                    self.again(paused, Input::Resume);
+                }
+                all => self.each(all, Change::Paused, Actor::pause),
+            },
+            Command::RetryFailed => {
+                self.again(self.shared.with(|state| state.queue.failed()), Input::Retry);
+            }
+            Command::Cancel(ids) => self.each(ids, Change::Cancelled, Actor::cancel),
             Command::Remove(ids) => self.remove(&ids),
             Command::Move(ids, places) => self.shared.with(|state| state.queue.move_by(&ids, places)),
             Command::ClearFinished => {
@@ -55,18 +62,6 @@ impl Actor {
                 self.shared.limits.set_connections(segments);
                 self.shared.with(|state| state.queue.touch());
             }
-            Command::List { authority, path, after, answer } => {
-                let (pool, shared) = (Arc::clone(&self.pool), Arc::clone(&self.shared));
-                tokio::spawn(async move {
-                    let listed = listing::list(&pool, &authority, &path, after).await;
-                    if listed.is_ok() {
-                        let server = shared.with(|state| state.servers.number(&authority, Speak::V1));
-                        shared.reached(server);
-                    }
-                    // The receiver may be closed already.
-                    let _ = answer.send(listed);
-                });
-            }
             // Taken by the loop.
             Command::Stop => {}
         }
@@ -83,14 +78,16 @@ impl Actor {
                 let address = SafeText::new(&new.address.to_string());
                 let server = state.servers.number(&new.address.authority, new.speak);
                 state.servers.try_now(server, now);
-                let Some(id) = state.queue.at_rest_for(&new, &at_rest) else {
-                    return Event::Queued { id: state.queue.add(new, server), address };
-                };
-                // It may be wanted in another way than before; what is on the disk tells the rest.
-                forgotten.extend(self.kept.remove(&id));
-                state.queue.ask_again(id, new, server);
-                self.shared.deletions.withdraw(id);
-                Event::Changed { id, name: state.queue.name(id).unwrap_or_default(), what: "resumed" }
+                match state.queue.request(new, server, &at_rest) {
+                    Requested::Added(id) => Event::Queued { id, address },
+                    Requested::Resumed(id) => {
+                        // It may have other options than before; the disk knows the rest.
+                        forgotten.extend(self.kept.remove(&id));
+                        self.shared.deletions.withdraw(id);
+                        let name = state.queue.name(id).unwrap_or_default();
+                        Event::Changed { id, name, what: Change::Resumed }
+                    }
+                }
             };
             jobs.into_iter().map(add).collect()
         });
@@ -134,13 +131,13 @@ impl Actor {
     }
 
     /// Does something to each of these jobs, and logs it once.
-    fn each(&mut self, ids: Vec<JobId>, what: &str, act: fn(&mut Actor, JobId) -> Option<SafeText>) {
+    fn each(&mut self, ids: Vec<JobId>, what: Change, act: fn(&mut Actor, JobId) -> Option<SafeText>) {
         let names: Vec<_> = ids.into_iter().filter_map(|id| act(self, id)).collect();
         log_changed(&names, what);
     }
 
     /// Gives a command to a job. Returns its name if that meant something.
-    fn apply(&self, id: JobId, input: Input, what: &'static str) -> Option<SafeText> {
+    fn apply(&self, id: JobId, input: Input, what: Change) -> Option<SafeText> {
         let name = self.shared.with(|state| {
             let name = state.queue.name(id).filter(|_| state.queue.command(id, input))?;
             match input {
@@ -168,10 +165,10 @@ impl Actor {
         let now = Instant::now();
         let mut names = Vec::new();
         for id in ids {
-            names.extend(self.apply(id, input, "resumed"));
+            names.extend(self.apply(id, input, Change::Resumed));
             self.shared.with(|state| state.queue.server(id).map(|server| state.servers.try_now(server, now)));
         }
-        log_changed(&names, "resumed");
+        log_changed(&names, Change::Resumed);
     }
 
     /// Stops a transfer; `false` if there is none. Its end is reported later.
@@ -181,7 +178,7 @@ impl Actor {
     }
 
     fn pause(&mut self, id: JobId) -> Option<SafeText> {
-        let name = self.apply(id, Input::Pause, "paused")?;
+        let name = self.apply(id, Input::Pause, Change::Paused)?;
         if !self.halt(id)
             && let Some(memory) = self.kept.remove(&id)
         {
@@ -191,7 +188,7 @@ impl Actor {
     }
 
     fn cancel(&mut self, id: JobId) -> Option<SafeText> {
-        let name = self.apply(id, Input::Cancel, "cancelled")?;
+        let name = self.apply(id, Input::Cancel, Change::Cancelled)?;
         if !self.halt(id) {
             let memory = self.kept.remove(&id);
             self.discard(id, memory);
@@ -206,7 +203,7 @@ impl Actor {
             match self.shared.with(|state| state.queue.phase(id)) {
                 Some(Phase::Done | Phase::Failed) => self.shared.claims.release(id),
                 // Its end finds no job any more, and deletes its partial files.
-                Some(_) if self.halt(id) => drop(self.apply(id, Input::Cancel, "cancelled")),
+                Some(_) if self.halt(id) => drop(self.apply(id, Input::Cancel, Change::Cancelled)),
                 None | Some(Phase::Cancelled) => self.shared.claims.release(id),
                 Some(_) => deletions.push(Deletion::Job { id, memory }),
             }
@@ -225,13 +222,14 @@ impl Actor {
         for (id, name) in removed {
             // A whole queue may be cleared at once.
             tracing::debug!("{name}: removed");
-            self.shared.report(Event::Changed { id, name, what: "removed" });
+            self.shared.report(Event::Changed { id, name, what: Change::Removed });
         }
     }
 }
 
 /// Logs what the user has done to jobs.
-fn log_changed(names: &[SafeText], what: &str) {
+fn log_changed(names: &[SafeText], what: Change) {
+    let what = what.as_str();
     match names {
         [] => {}
         [name] => tracing::info!("{name}: {what}"),
@@ -256,15 +254,21 @@ mod tests {
     use super::*;
     use crate::{
         client::{
-            api::config::Names,
+            api::{
+                config::{Names, Trust},
+                new_job::Speak,
+                view::{Doubt, Question, Trouble, TroubleKind},
+            },
             engine::{
                 reaper::{self, tests::config},
                 shared::Shared,
             },
             job::{memory::Memory, worker::Outcome},
+            queue::Ended,
+            source::{patience::Timeouts, pool::Pool},
             transfer::progress::Progress,
         },
-        protocol::address::Address,
+        protocol::{address::Address, pin::Pin},
     };
 
     fn new() -> NewJob {
@@ -282,8 +286,9 @@ mod tests {
 
     /// An actor with a job whose transfer runs, until `ended` is called.
     fn running() -> (Actor, JobId, mpsc::UnboundedReceiver<Deletion>) {
+        let pool = Arc::new(Pool::new(Timeouts::of(&config()), Trust::default()));
         let (shared, deletions) = Shared::new(&config(), mpsc::unbounded_channel().0);
-        let mut actor = Actor::new(config(), Arc::new(shared), mpsc::unbounded_channel().1);
+        let mut actor = Actor::new(config(), Arc::new(shared), pool, mpsc::unbounded_channel().1);
         let id = actor.shared.with(|state| {
             let server = state.servers.number(&new().address.authority, Speak::V1);
             let id = state.queue.add(new(), server);
@@ -295,7 +300,7 @@ mod tests {
     }
 
     fn discarded(actor: &Actor) -> Vec<NewJob> {
-        actor.shared.kept().discarded.into_iter().map(|kept| kept.new).collect()
+        actor.shared.saved().discarded.into_iter().map(|kept| kept.new).collect()
     }
 
     #[tokio::test]
@@ -322,6 +327,35 @@ mod tests {
         tokio::spawn(reaper::run(Arc::clone(&actor.shared), Names::default(), deletions));
         timeout(Duration::from_secs(10), actor.shared.deletions.all_deleted()).await.unwrap();
         assert_eq!(discarded(&actor), [new()]);
+    }
+
+    #[tokio::test]
+    async fn one_command_pauses_resumes_or_retries_all_jobs() {
+        let (mut actor, running, _deletions) = running();
+        let server = NewServer { authority: new().address.authority, pin: Pin([1; 32]) };
+        let [waiting, failed, cancelled] = actor.shared.with(|state| {
+            let number = state.servers.number(&server.authority, Speak::V1);
+            let ids = [(); 3].map(|()| state.queue.add(new(), number));
+            state.queue.start(ids[1], Instant::now(), |_| Arc::new(Progress::default())).unwrap();
+            let doubt = Some(Box::new(Doubt::New(server.clone())));
+            let trouble = Trouble { doubt, ..Trouble::new(TroubleKind::Refused, "unknown") };
+            state.queue.ended(ids[1], Ended::Failed(trouble));
+            state.queue.command(ids[2], Input::Cancel);
+            ids
+        });
+        let phases = |actor: &Actor| {
+            let all = [running, waiting, failed, cancelled];
+            actor.shared.with(|state| all.map(|id| state.queue.phase(id).unwrap()))
+        };
+        let questions = |actor: &Actor| actor.shared.with(|state| state.queue.questions());
+        actor.command(Command::PauseAll);
+        assert_eq!(phases(&actor), [Phase::Paused, Phase::Paused, Phase::Failed, Phase::Cancelled]);
+        actor.command(Command::PauseAll);
+        assert_eq!(phases(&actor), [Phase::Queued, Phase::Queued, Phase::Failed, Phase::Cancelled]);
+        assert_eq!(questions(&actor), [Question { doubt: Doubt::New(server), jobs: 1 }]);
+        actor.command(Command::RetryFailed);
+        assert_eq!(phases(&actor), [Phase::Queued, Phase::Queued, Phase::Queued, Phase::Cancelled]);
+        assert_eq!(questions(&actor), []);
     }
 
     /// Counts what is logged for the user.

@@ -6,9 +6,9 @@ use super::*;
 use crate::{
     client::api::{
         checksum::Checksum,
-        kept::KeptState,
         new_job::{Existing, Form, NewJob, Speak},
         origin::Origin,
+        saved::SavedState,
         view::{Finished, Trouble, TroubleKind},
     },
     protocol::{
@@ -74,10 +74,10 @@ fn new() -> impl Strategy<Value = NewJob> {
     )
 }
 
-fn state() -> impl Strategy<Value = KeptState> {
+fn state() -> impl Strategy<Value = SavedState> {
     let kind = prop::sample::select(vec![TroubleKind::Other, TroubleKind::Disk, TroubleKind::Refused]);
     let failed = (kind, any::<String>())
-        .prop_map(|(kind, text)| KeptState::Failed(Trouble::new(kind, SafeText::new(&text))));
+        .prop_map(|(kind, text)| SavedState::Failed(Trouble::new(kind, SafeText::new(&text))));
     let done =
         (path(), any::<[u64; 5]>(), "[0-9a-f]{64}", 0u32.., any::<Option<u64>>(), prop::option::of(path()))
             .prop_map(
@@ -90,7 +90,7 @@ fn state() -> impl Strategy<Value = KeptState> {
                     extracted,
                 )| {
                     let seconds = f64::from(eighths) / 8.0;
-                    KeptState::Done(Finished {
+                    SavedState::Done(Finished {
                         path,
                         bytes,
                         transferred,
@@ -110,7 +110,7 @@ fn state() -> impl Strategy<Value = KeptState> {
                     })
                 },
             );
-    let others = prop::sample::select(vec![KeptState::Queued, KeptState::Paused, KeptState::Cancelled]);
+    let others = prop::sample::select(vec![SavedState::Queued, SavedState::Paused, SavedState::Cancelled]);
     prop_oneof![others, failed, done]
 }
 
@@ -118,8 +118,8 @@ prop_compose! {
     fn job()(
         new in new(), state in state(), name in any::<Option<String>>(), size in any::<Option<u64>>(),
         received in any::<u64>(), progress in any::<Option<(u64, u64)>>(), files in any::<Option<(u64, u64)>>(),
-    ) -> KeptJob {
-        KeptJob { new, state, name: name.map(|name| SafeText::new(&name)), size, received, progress, files }
+    ) -> SavedJob {
+        SavedJob { new, state, name: name.map(|name| SafeText::new(&name)), size, received, progress, files }
     }
 }
 
@@ -191,7 +191,7 @@ fn a_person_can_read_and_mend_it() {
     assert_eq!((job.new.address.path.as_str(), job.new.address.authority.port), ("a b.iso", DEFAULT_PORT));
     assert_eq!(
         (&job.state, job.new.existing, saved.limits),
-        (&KeptState::Queued, Existing::Keep, Changed::default())
+        (&SavedState::Queued, Existing::Keep, Changed::default())
     );
     assert_eq!(
         format(&saved).expect("JSON"),
@@ -218,10 +218,10 @@ fn a_session_of_an_earlier_version_is_understood() {
     let saved = parse(text.as_bytes()).expect("a session");
     let [done, failed, queued] = saved.queue.as_slice() else { panic!("{saved:?}") };
     assert!(
-        matches!(&done.state, KeptState::Done(finished) if finished.bytes == 2 && finished.missing.is_none())
+        matches!(&done.state, SavedState::Done(finished) if finished.bytes == 2 && finished.missing.is_none())
     );
-    assert!(matches!(&failed.state, KeptState::Failed(trouble) if trouble.kind == TroubleKind::NotFound));
-    assert_eq!((&queued.state, queued.received), (&KeptState::Queued, 5_242_880));
+    assert!(matches!(&failed.state, SavedState::Failed(trouble) if trouble.kind == TroubleKind::NotFound));
+    assert_eq!((&queued.state, queued.received), (&SavedState::Queued, 5_242_880));
     assert_eq!(saved.limits.rate, Some(2_000_000));
 }
 

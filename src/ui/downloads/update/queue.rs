@@ -38,13 +38,11 @@ pub(super) fn act(model: &mut Model, queue: &impl Queue, action: QueueAction) ->
         QueueAction::ClearFinished if model.totals.done == 0 => model.say("nothing is done yet"),
         QueueAction::ClearFinished => return engine(Command::ClearFinished),
         QueueAction::RetryFailed if model.totals.failed == 0 => model.say("nothing has failed"),
-        QueueAction::RetryFailed => {
-            return engine(Command::Retry(pick(&queue.rows(&queue.ids("")), has_failed)));
+        QueueAction::RetryFailed => return engine(Command::RetryFailed),
+        QueueAction::PauseAll if model.totals.running + model.totals.waiting + model.totals.paused == 0 => {
+            model.say("nothing runs, waits or is paused");
         }
-        QueueAction::PauseAll => {
-            let all = queue.rows(&queue.ids(""));
-            return pause(model, &all, "nothing runs, waits or is paused");
-        }
+        QueueAction::PauseAll => return engine(Command::PauseAll),
         QueueAction::Pause => {
             return on_targets(model, queue, |model, rows| pause(model, rows, "nothing here can be paused"));
         }

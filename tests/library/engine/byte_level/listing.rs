@@ -1,11 +1,10 @@
 //! The answer to a question for what is in a directory.
 
 use fdsp::{
-    client::{Command, Trouble},
+    client::Trouble,
     protocol::{message::Entries, path::RemotePath},
 };
 use serde_json::{Value, json};
-use tokio::sync::oneshot;
 
 use super::answers::{Present, Step, Trick, Tricks, is_safe, right, serve};
 use crate::engine::{
@@ -67,13 +66,7 @@ pub fn tricks(request: u32) -> Vec<Trick> {
 }
 
 fn list(client: &Client, at: std::net::SocketAddr) -> Result<Entries, Trouble> {
-    let (answer, page) = oneshot::channel();
-    client.engine.command(Command::List {
-        authority: authority(at),
-        path: RemotePath::parse("d").unwrap(),
-        after: Some("a".into()),
-        answer,
-    });
+    let page = client.engine.list(authority(at), RemotePath::parse("d").unwrap(), Some("a".into()));
     page.blocking_recv().unwrap()
 }
 

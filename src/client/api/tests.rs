@@ -1,0 +1,188 @@
+//! All that faces and the engine exchange is the same after serde has written and read it.
+
+use std::{ffi::OsStr, fmt::Debug, os::unix::ffi::OsStrExt, path::PathBuf};
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    client::api::{
+        command::{Command, JobId},
+        event::{Change, Event},
+        new_job::{Existing, Form, NewJob, Speak},
+        origin::Origin,
+        saved::{Limits, SavedJob, SavedQueue, SavedState},
+        view::{
+            Doubt, Finished, JobState, JobView, NewServer, Question, Snapshot, Totals, Trouble, TroubleKind,
+        },
+    },
+    protocol::{address::Address, classic::Dialect, message::Missing, pin::Pin},
+    text::SafeText,
+};
+
+fn same<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: T) {
+    let text = serde_json::to_string(&value).unwrap();
+    assert_eq!(serde_json::from_str::<T>(&text).unwrap_or_else(|error| panic!("{text}: {error}")), value);
+}
+
+fn server() -> NewServer {
+    let address = Address::parse(&format!("fdsp://sesame-sesame-sesame@h:1/#{}", Pin([3; 32]))).unwrap();
+    NewServer { authority: address.authority, pin: Pin([7; 32]) }
+}
+
+fn new() -> NewJob {
+    NewJob {
+        address: Address::parse("fdsp://sesame-sesame-sesame@h:1/a%20b%FF").unwrap(),
+        speak: Speak::Classic(Dialect::Classic),
+        form: Form::Zip,
+        folder: PathBuf::from(OsStr::from_bytes(b"/d\xff")),
+        save_as: Some("x".into()),
+        existing: Existing::Update,
+        checksum: Some(format!("sha256:{}", "0a".repeat(32)).parse().unwrap()),
+        extract: true,
+    }
+}
+
+fn finished() -> Finished {
+    let mut missing = Missing::default();
+    missing.add("a/b", "permission denied");
+    Finished {
+        path: PathBuf::from(OsStr::from_bytes(b"/d/\xfe")),
+        bytes: u64::MAX,
+        transferred: 1,
+        resumed: 2,
+        blake3: "0a".repeat(32),
+        origin: Origin::plain("h"),
+        seconds: 0.1,
+        files: Some(3),
+        omitted: 4,
+        deleted: 5,
+        missing,
+        extracted: Some("/d/x".into()),
+    }
+}
+
+fn troubles() -> Vec<Trouble> {
+    let doubt = |doubt| Trouble { doubt: Some(Box::new(doubt)), ..Trouble::new(TroubleKind::Refused, "no") };
+    use TroubleKind::{Connection, Disk, Integrity, NotFound, Other, Refused};
+    let kinds = [Other, Connection, NotFound, Refused, Integrity, Disk];
+    let plain = kinds.map(|kind| Trouble::new(kind, "no"));
+    plain.into_iter().chain([doubt(Doubt::New(server())), doubt(Doubt::Other(server().authority))]).collect()
+}
+
+#[test]
+fn commands_are_read_as_they_were_written() {
+    let ids = vec![JobId(1), JobId(u64::MAX)];
+    let plain = NewJob { folder: "/d".into(), checksum: None, save_as: None, ..new() };
+    for command in [
+        Command::Add(vec![new(), plain]),
+        Command::Pause(ids.clone()),
+        Command::Resume(ids.clone()),
+        Command::Cancel(ids.clone()),
+        Command::Retry(ids.clone()),
+        Command::PauseAll,
+        Command::RetryFailed,
+        Command::Remove(ids.clone()),
+        Command::Move(ids, -3),
+        Command::ClearFinished,
+        Command::Trust(server()),
+        Command::Reach(server().authority),
+        Command::SetLimit(Some(7)),
+        Command::SetLimit(None),
+        Command::SetJobs(2),
+        Command::SetSegments(3),
+        Command::Stop,
+    ] {
+        same(command);
+    }
+}
+
+#[test]
+fn events_are_read_as_they_were_written() {
+    let (id, name, reason, server) = (JobId(1), SafeText::new("n"), SafeText::new("r"), SafeText::new("h:1"));
+    for what in [Change::Paused, Change::Resumed, Change::Cancelled, Change::Removed, Change::Renamed] {
+        assert_eq!(serde_json::to_value(what).unwrap(), what.as_str());
+        same(Event::Changed { id, name: name.clone(), what });
+    }
+    for trouble in troubles() {
+        same(Event::Failed { id, name: name.clone(), trouble });
+    }
+    for event in [
+        Event::Queued { id, address: "fdsp://h/a".into() },
+        Event::Started { id, name: name.clone(), size: Some(1), here: 2 },
+        Event::Progress {
+            id,
+            received: 1,
+            verified: 2,
+            size: Some(u64::MAX),
+            progress: Some((1, 2)),
+            files: Some((3, 4)),
+            segments: 5,
+            speed: 0.1,
+        },
+        Event::Unreachable {
+            server: server.clone(),
+            seconds: 0.1,
+            max_seconds: Some(0.2),
+            reason: reason.clone(),
+        },
+        Event::Reachable { server, seconds: 0.1 },
+        Event::Retry { id, name: name.clone(), attempt: 1, of: 2, seconds: 0.1, reason },
+        Event::Done { id, name, finished: finished() },
+        Event::Warning { message: "m".into() },
+    ] {
+        same(event);
+    }
+}
+
+#[test]
+fn snapshots_are_read_as_they_were_written() {
+    let reason = SafeText::new("r");
+    let mut states = vec![
+        JobState::Queued,
+        JobState::Waiting { seconds: 0.1, attempt: 1, reason: reason.clone() },
+        JobState::Unreachable { seconds: None, reason },
+        JobState::Connecting,
+        JobState::Running,
+        JobState::Verifying,
+        JobState::Done(finished()),
+        JobState::Paused,
+        JobState::Cancelled,
+    ];
+    states.extend(troubles().into_iter().map(JobState::Failed));
+    let row = |state| JobView {
+        id: JobId(1),
+        address: "fdsp://h/a".into(),
+        name: "n".into(),
+        target: "/d/n".into(),
+        state,
+        size: Some(1),
+        received: 2,
+        verified: Some(3),
+        progress: Some((4, 5)),
+        files: Some((6, 7)),
+        segments: Some(8),
+        speed: Some(0.1),
+        eta: Some(0.2),
+        prepares: true,
+    };
+    same(Snapshot {
+        rows: states.into_iter().map(row).collect(),
+        totals: Totals { jobs: 1, files: (2, 3), eta: Some(0.1), limit: Some(4), ..Totals::default() },
+        questions: vec![Question { doubt: Doubt::New(server()), jobs: 2 }],
+    });
+}
+
+#[test]
+fn saved_queues_are_read_as_they_were_written() {
+    let job = |state| SavedJob { state, size: Some(1), name: Some("n".into()), ..new().into() };
+    same(SavedQueue {
+        queue: [SavedState::Queued, SavedState::Paused, SavedState::Cancelled, SavedState::Done(finished())]
+            .into_iter()
+            .chain(troubles().into_iter().map(SavedState::Failed))
+            .map(job)
+            .collect(),
+        limits: Limits { jobs: 1, segments: 2, rate: Some(3) },
+        deleting: vec!["/d".into(), PathBuf::from(OsStr::from_bytes(b"/\xff"))],
+        discarded: vec![job(SavedState::Cancelled)],
+    });
+}
