@@ -1,4 +1,4 @@
-//! Small files that outlive a run: readable by nobody else, and there as a whole or not at all.
+//! Small files that outlive a run: readable by their user only, and written whole or not at all.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, Permissions},
@@ -11,8 +11,8 @@ use rustix::fs::OFlags;
 
 use crate::platform;
 
-/// Most bytes of a file that somebody has written by hand, or this program for itself.
-const MOST: u64 = 4 << 20;
+/// Bytes of a small file, at most.
+const MAX_LEN: u64 = 4 << 20;
 
 /// Makes a folder that only its user can enter, with those above it.
 pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
@@ -51,17 +51,17 @@ pub(crate) fn read_own(path: &Path) -> io::Result<Vec<u8>> {
 
 fn read_all(file: File) -> io::Result<Vec<u8>> {
     // Allocated at its full size: a buffer that grows leaves copies of a secret in memory.
-    let size = file.metadata().map_or(0, |found| found.len()).min(MOST);
+    let size = file.metadata().map_or(0, |found| found.len()).min(MAX_LEN);
     let mut bytes = Vec::with_capacity(usize::try_from(size).map_or(0, |size| size + 1));
-    file.take(MOST + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MOST {
+    file.take(MAX_LEN + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_LEN {
         return Err(io::Error::new(ErrorKind::FileTooLarge, "it is larger than 4 MiB"));
     }
     Ok(bytes)
 }
 
-/// What a file holds; where there is none, what `make` makes, which it holds from then on. Of those who make one at the same time all
-/// but one are late, and read what that one has made.
+/// The content of a file; if there is none, it is created with what `make` returns. If several processes create it at the same time,
+/// all read what one of them has written.
 pub(crate) fn read_or_make(path: &Path, make: impl FnOnce() -> io::Result<Vec<u8>>) -> io::Result<Vec<u8>> {
     match read_own(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -86,9 +86,9 @@ pub(crate) fn read_or_make(path: &Path, make: impl FnOnce() -> io::Result<Vec<u8
     }
 }
 
-/// Puts a file in the place of the one that was there.
+/// Replaces a file.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // Who keeps the file elsewhere, and a link in its place, has it there.
+    // A link is kept, and the file that it leads to is replaced.
     let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let folder = parent(path)?;
     let temporary = write_beside(path, bytes)?;
@@ -144,9 +144,9 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("large");
         let file = File::create(&path).unwrap();
-        file.set_len(MOST).unwrap();
-        assert_eq!(read(&path).unwrap().len() as u64, MOST);
-        file.set_len(MOST + 1).unwrap();
+        file.set_len(MAX_LEN).unwrap();
+        assert_eq!(read(&path).unwrap().len() as u64, MAX_LEN);
+        file.set_len(MAX_LEN + 1).unwrap();
         assert_eq!(read(&path).unwrap_err().kind(), ErrorKind::FileTooLarge);
         assert!(read(Path::new("/dev/zero")).is_err());
     }

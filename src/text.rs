@@ -1,4 +1,4 @@
-//! Text that came from somebody else, made safe to show.
+//! Text of a peer or a file name, made safe to show.
 
 use std::{
     borrow::Cow,
@@ -9,14 +9,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::protocol::odd_name;
 
-/// Most bytes of a text: as much as the longest path has. A peer may send more, and many times, all of which would be
-/// kept in logs and queues.
-const MOST: usize = 4096;
-/// Stands for what is left out.
+/// Bytes of a text, at most: as many as the longest path has. A peer may send more, many times, and logs and queues would keep
+/// it.
+const MAX_LEN: usize = 4096;
+/// Replaces what is left out.
 const CUT: &str = "…";
 
 /// Text without control, bidirectional or zero-width characters: each is replaced by a visible form
-/// where text comes in, so that no escape sequence of a peer or a file name reaches a terminal, a log or
+/// where text is received, so that no escape sequence of a peer or a file name reaches a terminal, a log or
 /// a line of output. `\u{1b}` becomes `␛`, DEL `␡`, everything else of the kind `‹U+202E›`, a byte of a name that is not UTF-8
 /// `‹xE9›`.
 ///
@@ -79,10 +79,10 @@ impl SafeText {
 
 /// Leaves the middle out if there is too much.
 fn bounded(text: &str) -> Cow<'_, str> {
-    if text.len() <= MOST {
+    if text.len() <= MAX_LEN {
         return Cow::Borrowed(text);
     }
-    let half = (MOST - CUT.len()) / 2;
+    let half = (MAX_LEN - CUT.len()) / 2;
     let is_boundary = |at: &usize| text.is_char_boundary(*at);
     let head = (0..=half).rev().find(is_boundary).unwrap_or(0);
     let tail = (text.len() - half..).find(is_boundary).unwrap_or(text.len());
@@ -102,7 +102,7 @@ fn push_visible(out: &mut String, c: char) {
     }
 }
 
-/// Characters that act on a terminal, reorder what stands around them, or cannot be seen: C0, DEL, C1, line
+/// Characters that act on a terminal, reorder their surroundings, or cannot be seen: C0, DEL, C1, line
 /// and paragraph separators, bidirectional controls (Unicode Standard Annex #9), zero-width and other
 /// invisible format characters, variation selectors, tags.
 pub fn is_unsafe(c: char) -> bool {
@@ -155,7 +155,7 @@ impl<'de> Deserialize<'de> for SafeText {
 pub fn without_number(text: &str) -> String {
     let mut parts = text.split(" (os error ");
     let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |text, part| text + part.split_once(')').map_or("", |(_, behind)| behind))
+    parts.fold(first, |text, part| text + part.split_once(')').map_or("", |(_, after)| after))
 }
 
 #[cfg(test)]
@@ -196,18 +196,18 @@ mod tests {
 
     #[test]
     fn the_middle_of_a_long_text_is_left_out() {
-        let longest = "é".repeat(MOST / 2);
+        let longest = "é".repeat(MAX_LEN / 2);
         assert_eq!(SafeText::new(&longest).as_str(), longest);
         let path = format!("it is '{}' that is wrong", "é".repeat(40_000));
         for cut in [SafeText::new(&path), SafeText::from_bytes(path.as_bytes())] {
             let text = cut.as_str();
-            assert!((MOST - 8..=MOST).contains(&text.len()), "{}", text.len());
+            assert!((MAX_LEN - 8..=MAX_LEN).contains(&text.len()), "{}", text.len());
             assert!(
                 text.starts_with("it is 'éé") && text.contains("é…é") && text.ends_with("éé' that is wrong")
             );
         }
         for hostile in [SafeText::new(&"\u{80}".repeat(40_000)), SafeText::from_bytes(&[0xff; 70_000])] {
-            assert!(hostile.as_str().len() <= MOST && hostile.as_str().contains(CUT), "{hostile}");
+            assert!(hostile.as_str().len() <= MAX_LEN && hostile.as_str().contains(CUT), "{hostile}");
         }
     }
 

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 const UNITS: [&str; 6] = ["B", "kB", "MB", "GB", "TB", "PB"];
 
-/// What is said when a content of `size` bytes, if that is known, begins to come, of which some are `here`.
-pub fn coming(size: Option<u64>, here: u64) -> String {
-    match (size, here) {
+/// The sentence when the transfer of a content starts, of which `local` bytes are local already.
+pub fn started(size: Option<u64>, local: u64) -> String {
+    match (size, local) {
         (Some(size), 0) => format!("fetching {}", bytes(size)),
         (None, 0) => "fetching".to_owned(),
-        (Some(size), here) => format!("resuming at {} of {}", bytes(here), bytes(size)),
-        (None, here) => format!("resuming at {}", bytes(here)),
+        (Some(size), local) => format!("resuming at {} of {}", bytes(local), bytes(size)),
+        (None, local) => format!("resuming at {}", bytes(local)),
     }
 }
 
@@ -39,7 +39,7 @@ fn scaled(value: f64) -> String {
 }
 
 /// A duration in at most two significant units and 9 columns: `8 s`, `4 m 10 s`, `3 h 12 m`, `2 d 4 h`.
-/// Above ten of the larger unit the smaller one tells nothing any more and is left out, but for hours.
+/// Above ten of the larger unit the smaller one is left out, except for hours.
 pub fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
@@ -53,7 +53,7 @@ pub fn duration(duration: Duration) -> String {
     }
 }
 
-/// How long something took: `3 ms`, `3.7 s`, then as [`duration`] says it.
+/// How long something took: `3 ms`, `3.7 s`, then as [`duration`].
 pub fn took(seconds: f64) -> String {
     match seconds.max(0.0) {
         short if short < 0.1 => format!("{:.0} ms", (short * 1000.0).ceil()),
@@ -62,13 +62,13 @@ pub fn took(seconds: f64) -> String {
     }
 }
 
-/// What came across in which time, and how fast, where so little says anything of that: `2.1 MB in 3.4 s, 618 kB/s`.
+/// Bytes, time and rate of a transfer: `2.1 MB in 3.4 s, 618 kB/s`. Without the rate if it is too short to have one.
 pub fn transfer(count: u64, seconds: f64) -> String {
-    let said = format!("{} in {}", bytes(count), took(seconds));
+    let text = format!("{} in {}", bytes(count), took(seconds));
     match seconds {
-        ..0.001 => said,
-        _ if count < 1000 => said,
-        _ => format!("{said}, {}", rate(count as f64 / seconds)),
+        ..0.001 => text,
+        _ if count < 1000 => text,
+        _ => format!("{text}, {}", rate(count as f64 / seconds)),
     }
 }
 
@@ -85,7 +85,7 @@ pub fn count(number: u64) -> String {
     grouped
 }
 
-/// A limit as [`parse_rate`] reads it, as short as it can be told exactly: `5M`, `500k`.
+/// A limit as [`parse_rate`] reads it, in its shortest exact form: `5M`, `500k`.
 pub fn limit_as_typed(limit: u64) -> String {
     match limit {
         0 => "0".to_owned(),
@@ -95,7 +95,7 @@ pub fn limit_as_typed(limit: u64) -> String {
     }
 }
 
-/// A text is no number of bytes.
+/// A text is not a rate.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{}' is not a rate: write a number of bytes a second such as 500k, 2M or 1.5MB (0 is unlimited)", crate::text::SafeText::new(.0))]
 pub struct RateError(String);
@@ -104,7 +104,7 @@ pub struct RateError(String);
 /// each with or without `B`, `/s` or `B/s`; `0` means unlimited and gives `None`.
 ///
 /// # Errors
-/// The text is nothing of the kind.
+/// The text is not a rate.
 pub fn parse_rate(text: &str) -> Result<Option<u64>, RateError> {
     let error = || RateError(text.to_owned());
     let lower = text.trim().to_ascii_lowercase();
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_took_long_is_said_roughly() {
+    fn long_times_are_rounded() {
         let cases = [(0.0, "0 ms"), (0.0012, "2 ms"), (0.34, "0.3 s"), (3.66, "3.7 s"), (250.0, "4 m 10 s")];
         for (seconds, text) in cases {
             assert_eq!(took(seconds), text);
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn how_fast_is_not_said_of_next_to_nothing() {
+    fn tiny_transfers_have_no_rate() {
         assert_eq!(transfer(2_100_000, 3.4), "2.1 MB in 3.4 s, 618 kB/s");
         assert_eq!(transfer(3, 0.017), "3 B in 17 ms");
         assert_eq!(transfer(0, 0.0), "0 B in 0 ms");

@@ -40,7 +40,7 @@ pub(super) struct Started {
 /// Opens the session, if there is one, and starts an engine with its queue and the downloads of the command line.
 ///
 /// # Errors
-/// The session cannot be used, or the system gives no threads. A session that the user has not named is done without: a warning.
+/// The session cannot be used, or the system gives no threads. A session that the user has not named is not needed: its error is a warning.
 pub(super) fn start(fetch: &Fetch, has_screen: bool) -> Result<Started, Problem> {
     let (session, saved, warning) = match open(fetch)? {
         Ok(Some(Opened { session, saved, warning })) => (Some(session), saved, warning),

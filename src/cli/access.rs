@@ -1,4 +1,4 @@
-//! What opens a server, and what it proves itself by: tokens, pins, certificates.
+//! Tokens, pins and certificates: who may fetch from a server, and which server it is.
 
 use std::path::{Path, PathBuf};
 
@@ -63,7 +63,7 @@ impl Cli {
         }
     }
 
-    /// How the server of `--host` is spoken to.
+    /// Whether the server of `--host` has TLS, and its pin.
     pub(super) fn security(&self, settings: &Settings) -> Result<Security, UsageError> {
         // The original programs know no TLS.
         if settings.client.plain || settings.client.protocol != Speak::V1 {
@@ -85,7 +85,7 @@ impl Cli {
         around: &Surroundings,
     ) -> Result<(), UsageError> {
         let given = self.token(settings.client.token_file.0.as_deref(), around)?;
-        // What is there for every run is for the server that is named for every path, and no other learns it.
+        // A token of every run is for the server of --host only.
         let given = given.filter(|given| given.for_this || server.is_some());
         let (token, for_this) = given.map_or((None, false), |given| (Some(given.token), given.for_this));
         if let Some(server) = server {
@@ -151,7 +151,7 @@ impl Cli {
     }
 }
 
-/// What the server proves itself by.
+/// The server's certificate.
 pub(super) fn identity(settings: &Settings, around: &Surroundings) -> Result<Option<Identity>, UsageError> {
     let server = &settings.server;
     match (server.plain, &server.tls_cert.0, &server.tls_key.0) {
@@ -167,7 +167,7 @@ pub(super) fn identity(settings: &Settings, around: &Surroundings) -> Result<Opt
     }
 }
 
-/// Whom the client believes.
+/// Which servers the client trusts.
 pub(super) fn trust(settings: &Settings, around: &Surroundings) -> Trust {
     let client = &settings.client;
     Trust {

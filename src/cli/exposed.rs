@@ -1,4 +1,4 @@
-//! Secrets that were named by the user, and that others on this machine may read.
+//! Warnings about secrets of the user that others on this machine may read.
 
 use std::{os::unix::fs::PermissionsExt, path::Path};
 
@@ -6,8 +6,8 @@ use super::{Cli, error::shown, surroundings::Surroundings};
 use crate::config::Settings;
 
 impl Cli {
-    /// A sentence for each of the files with a token or a key that everybody may read. It may be meant so (a container's
-    /// secrets are for all who are in it), so this is said, and not refused.
+    /// A sentence for each of the files with a token or a key that all users may read. It may be intended (a container's
+    /// secrets are for all who are in it), so it is a warning and not an error.
     pub(super) fn exposed(&self, settings: &Settings, around: &Surroundings) -> Vec<String> {
         let (token, key) = if self.task.serve {
             (&settings.server.token_file.0, settings.server.tls_key.0.as_ref())
@@ -25,7 +25,7 @@ impl Cli {
     }
 }
 
-/// Whether it is a file that everybody may read. What is wrong with it otherwise is said where it is read.
+/// Whether it is a file that all users may read. Other errors are reported when it is read.
 fn is_open(path: &Path) -> bool {
     path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o004 != 0)
 }

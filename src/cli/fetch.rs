@@ -32,9 +32,9 @@ pub struct Fetch {
     pub server: Option<Authority>,
     /// Where downloads go (absolute).
     pub folder: PathBuf,
-    /// How a directory comes.
+    /// The form in which directories are fetched.
     pub form: Form,
-    /// What to speak.
+    /// The protocol to use.
     pub speak: Speak,
     /// When a target exists.
     pub existing: Existing,
@@ -44,11 +44,11 @@ pub struct Fetch {
     pub allow_missing: bool,
     /// The session that keeps the queue, if one does.
     pub session: Option<Chosen>,
-    /// Whether the queue waits until told.
+    /// Whether the queue starts paused.
     pub paused: bool,
-    /// The limits where neither flags nor a session say others.
+    /// The limits, unless options or a session have others.
     pub configured: Limits,
-    /// What the flags say of them.
+    /// The limits of the options.
     given: Changed,
 }
 
@@ -59,12 +59,12 @@ pub struct Chosen {
     pub name: SessionName,
     /// The folder of the sessions.
     pub folder: PathBuf,
-    /// Whether somebody asked for it: then there has to be one.
+    /// Whether the user has named it: then it has to be usable.
     pub named: bool,
 }
 
 impl Fetch {
-    /// No downloads yet, and the settings for those to come.
+    /// The settings for downloads, and none yet.
     pub(super) fn new(settings: &Settings, around: &Surroundings, server: Option<Authority>) -> Fetch {
         let client = &settings.client;
         Fetch {
@@ -98,8 +98,8 @@ impl Fetch {
         }
     }
 
-    /// How an engine is to begin with what an earlier run left. Without a screen nobody could tell it to try again
-    /// what has failed, so it does.
+    /// The configuration and the queue of an engine that resumes what an earlier run left. Without a screen, failed downloads are
+    /// retried: no key could do it.
     pub fn begin(&self, saved: Saved, has_screen: bool) -> (client::Config, Vec<SavedJob>) {
         let mut queue = saved.queue;
         if !has_screen {
@@ -129,7 +129,7 @@ impl Fetch {
     /// Reads an address, or a path of the server that was named.
     ///
     /// # Errors
-    /// It is no address, or a path without a server.
+    /// It is not an address, or it is a path without a server.
     pub fn resolve(&self, text: &str) -> Result<Address, UsageError> {
         if text.contains("://") {
             return Address::parse(text).map_err(|error| UsageError(format!("'{}': {error}", untold(text))));
@@ -193,7 +193,10 @@ impl Cli {
             [("--local", self.client.local.is_some()), ("--checksum", self.client.checksum.is_some())]
         {
             if given && addresses.len() != 1 {
-                return wrong(format!("{name} goes with exactly one download, here are {}", addresses.len()));
+                return wrong(format!(
+                    "{name} is for exactly one download, and there are {}",
+                    addresses.len()
+                ));
             }
         }
         fetch.session = self.session(around, has_screen)?;

@@ -1,4 +1,4 @@
-//! The command line, as it is typed. What is meant by it is decided in [`plan`].
+//! The command line, as it is typed. [`plan`] decides what it means.
 
 mod access;
 mod error;
@@ -27,16 +27,16 @@ pub use fetch::{Chosen, Fetch};
 pub use plan::{Demo, Face, Plan, Serve, Task};
 pub use surroundings::{Surroundings, Terminal};
 
-/// Behind the options in `--help` and in the manual.
+/// After the options in `--help` and in the manual.
 const AFTER: &str = "\
 Exit codes:
     0  all done
     1  failed in another way
     2  wrong usage
-    3  could not connect in time, or lost and retries spent
+    3  could not connect in time, or lost and retries exhausted
     4  not found or not permitted
-    5  the server is not the one that was meant or not known, or wants its token
-    6  the digest is wrong, the source changed, or an archive is not one that is unpacked
+    5  the server's identity changed or is not known, or it needs a token
+    6  checksum mismatch, the source changed, or an archive cannot be unpacked
     7  the local disk: full, not writable, target exists; output cannot be written
     8  completed, but entries of a folder are missing; they are listed (--allow-missing makes it 0)
   130  interrupted; what was fetched is kept, and the queue of a session
@@ -102,7 +102,7 @@ pub struct Place {
     pub port: Option<Bounded<0, 65_535>>,
 }
 
-/// What to fetch, and how, as far as no setting says it.
+/// What to fetch, and options of it that are not settings.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ClientArgs {
     /// Fetch this path from the server of --host
@@ -233,7 +233,7 @@ fn sentence(rendered: &str) -> String {
     SafeText::new(&format!("{problem} ({hint})")).to_string()
 }
 
-/// `--color` may stand alone, so that clap would take the word behind it for an address: `--color never` is
+/// `--color` may be alone, so that clap would take the next word for an address: `--color never` is
 /// read as `--color=never`.
 fn with_joined_color(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut joined: Vec<OsString> = Vec::new();

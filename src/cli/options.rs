@@ -13,7 +13,7 @@ use crate::{
 
 /// Options of one download.
 const ONE_DOWNLOAD: &[&str] = &["remote", "local", "checksum"];
-/// Options of a server or of a session that `--demo` brings itself.
+/// Options of a server or of a session, which `--demo` has itself.
 const NOT_FOR_DEMO: &[&str] = &[
     "remote",
     "local",
@@ -46,7 +46,7 @@ impl Cli {
         } else if self.task.demo {
             if let Some(Given { long, .. }) = first(&|given| NOT_FOR_DEMO.contains(&given.id.as_str())) {
                 return wrong(format!(
-                    "--{long} cannot be used with --demo, which brings its own server and downloads"
+                    "--{long} cannot be used with --demo, which has its own server and downloads"
                 ));
             }
         } else if let Some(Given { long, .. }) =

@@ -1,4 +1,4 @@
-//! What a server keeps for itself, and must not serve.
+//! Files of the server that it must not serve: keys and tokens.
 
 use std::{
     os::unix::ffi::OsStrExt,
@@ -17,7 +17,7 @@ use crate::{
 };
 
 impl Cli {
-    /// Refuses to serve a folder through which whoever fetches could have what the server proves itself by, or a token.
+    /// Refuses to serve a folder through which clients could fetch the server's key or a token.
     pub(super) fn keeps_its_own(
         &self,
         config: &Config,
@@ -35,7 +35,7 @@ impl Cli {
         files.try_for_each(|(path, what)| served.keeps_file(&path, what))
     }
 
-    /// What the server keeps for itself, without links.
+    /// The server's own files, without links.
     pub(super) fn private(
         &self,
         config: &Config,
@@ -70,7 +70,7 @@ struct Served {
 }
 
 impl Served {
-    /// The path on which others would have this, if they would.
+    /// The path on which clients could fetch this; `None` if they could not.
     fn path_to<'a>(&self, path: &'a Path) -> Option<&'a Path> {
         let within = path.strip_prefix(&self.root).ok()?;
         (self.hidden || !is_hidden(within)).then_some(within)
@@ -107,12 +107,12 @@ impl Served {
     }
 }
 
-/// Whether a name on the way begins with a dot.
+/// Whether a name in the path begins with a dot.
 fn is_hidden(path: &Path) -> bool {
     path.components().any(|part| matches!(part, Component::Normal(name) if name.as_bytes().starts_with(b".")))
 }
 
-/// A path without links, as far as it exists.
+/// A path without links in the part of it that exists.
 pub(super) fn canonical(path: &Path) -> PathBuf {
     let existing = path.ancestors().find_map(|path| Some((path, path.canonicalize().ok()?)));
     let Some((existing, mut canonical)) = existing else { return path.to_owned() };

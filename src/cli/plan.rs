@@ -191,7 +191,7 @@ fn server_config(settings: &Settings, root: PathBuf) -> Result<server::Config, U
     let server = &settings.server;
     let classic = match (server.classic, server.classic_dialect.0, server.arch) {
         (false, Some(_), _) => {
-            return wrong("--classic-dialect says how to answer the original programs: add --classic");
+            return wrong("--classic-dialect is for answering the original programs: add --classic");
         }
         (false, None, _) => None,
         (true, Some(dialect), _) => Some(dialect),

@@ -235,7 +235,7 @@ fn wrong_usage_is_one_sentence_that_says_what_to_do() {
         ("--serve /etc/passwd", "cannot serve '/etc/passwd': it is not a folder"),
         (
             "--serve --classic-dialect classic",
-            "--classic-dialect says how to answer the original programs: add --classic",
+            "--classic-dialect is for answering the original programs: add --classic",
         ),
         ("--arch select -H h x", "--arch is for serving: add --serve, or leave it out"),
         ("--demo -H h", "--host cannot be used with --demo"),
@@ -252,10 +252,10 @@ fn wrong_usage_is_one_sentence_that_says_what_to_do() {
         ("fdsp://nas:/x", "'fdsp://nas:/x': there is no port after the ':'"),
         ("fdsp://sesame-sesame-sesame@nas:/x", "'…@nas:/x': there is no port"),
         ("fdsp+plain:///x", "'fdsp+plain:///x': the address names no host"),
-        ("-H h -l x a b", "--local goes with exactly one download, here are 2"),
+        ("-H h -l x a b", "--local is for exactly one download, and there are 2"),
         (
             "--checksum md5:d41d8cd98f00b204e9800998ecf8427e -H h a b",
-            "--checksum goes with exactly one download",
+            "--checksum is for exactly one download",
         ),
         ("-q -v -H h a", "the argument '--quiet' cannot be used with '--verbose...'"),
         ("", "nothing to fetch"),

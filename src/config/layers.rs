@@ -1,4 +1,4 @@
-//! The layers, how they are read, and what they come to.
+//! The layers, how they are read, and the settings that they make.
 
 use std::{
     ffi::OsString,

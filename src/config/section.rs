@@ -22,7 +22,7 @@ macro_rules! section {
             /// The names of the settings.
             pub(super) const KEYS: &[&str] = &[$(section!(@key $field $($key)?)),*];
 
-            /// Sets what `key` names; `None` if it names nothing. The error says what the value has to be.
+            /// Sets what `key` names; `None` if it names nothing. The error names what the value has to be.
             pub(super) fn set(&mut self, key: &str, value: &$crate::config::value::Value<'_>) -> Option<Result<(), String>> {
                 match key {
                     $(section!(@key $field $($key)?) => {

@@ -25,7 +25,7 @@ pub(super) enum Value<'a> {
 
 /// The type of a setting.
 pub(super) trait Setting: Sized {
-    /// Reads a value. The error says what it has to be, and what it is.
+    /// Reads a value. The error names what it has to be, and what it is.
     fn read(value: &Value<'_>) -> Result<Self, String>;
 }
 

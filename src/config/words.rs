@@ -13,7 +13,7 @@ use crate::{
 
 /// A type whose values have words.
 pub(super) trait Words: Copy + Send + Sync + 'static {
-    /// The words and what they stand for.
+    /// The words and their values.
     const WORDS: &'static [(&'static str, Self)];
 }
 

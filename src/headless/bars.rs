@@ -11,9 +11,9 @@ use crate::{
 };
 
 /// Redraws a second.
-const RATE: u8 = 4;
+const REDRAWS_PER_SECOND: u8 = 4;
 /// Length of a bar in its own units.
-const LENGTH: u64 = 1000;
+const BAR_LEN: u64 = 1000;
 
 /// The bars.
 pub(super) struct Bars {
@@ -33,7 +33,7 @@ impl Bars {
         let characters = if ascii { "#- " } else { "█▉▊▋▌▍▎▏ " };
         let template = "{prefix:24!} {wide_bar} {msg}";
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        let target = ProgressDrawTarget::term_like_with_hz(Box::new(Stderr::default()), RATE);
+        let target = ProgressDrawTarget::term_like_with_hz(Box::new(Stderr::default()), REDRAWS_PER_SECOND);
         Bars {
             all: MultiProgress::with_draw_target(target),
             bars: BTreeMap::new(),
@@ -41,9 +41,9 @@ impl Bars {
         }
     }
 
-    /// How often to bring rows.
+    /// How often to update the bars.
     pub(super) fn interval() -> Duration {
-        Duration::from_secs(1) / u32::from(RATE)
+        Duration::from_secs(1) / u32::from(REDRAWS_PER_SECOND)
     }
 
     /// A line above the bars.
@@ -51,7 +51,7 @@ impl Bars {
         self.all.suspend(|| super::say(line));
     }
 
-    /// Brings the bars to these rows: those of the jobs that run.
+    /// Updates the bars to the jobs that run.
     pub(super) fn show(&mut self, rows: &[JobView]) {
         self.bars.retain(|id, bar| {
             let stays = rows.iter().any(|row| row.id == *id && is_running(&row.state));
@@ -63,20 +63,20 @@ impl Bars {
         });
         for row in rows.iter().filter(|row| is_running(&row.state)) {
             let bar = self.bars.entry(row.id).or_insert_with(|| {
-                let bar = ProgressBar::with_draw_target(Some(LENGTH), ProgressDrawTarget::hidden());
+                let bar = ProgressBar::with_draw_target(Some(BAR_LEN), ProgressDrawTarget::hidden());
                 self.all.add(bar.with_style(self.style.clone()))
             });
             let (done, total) = progress(row);
             bar.set_prefix(row.name.to_string());
             bar.set_message(message(row));
-            bar.set_position((u128::from(done) * u128::from(LENGTH) / u128::from(total.max(1))) as u64);
+            bar.set_position((u128::from(done) * u128::from(BAR_LEN) / u128::from(total.max(1))) as u64);
         }
     }
 
-    /// Takes all bars away.
+    /// Clears all bars.
     pub(super) fn clear(&mut self) {
         self.show(&[]);
-        // Nobody may be left to see it.
+        // The terminal may be gone.
         let _ = self.all.clear();
     }
 }

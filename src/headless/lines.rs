@@ -11,13 +11,13 @@ use crate::{
     units,
 };
 
-/// Between two lines on the progress of one job.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Time between two progress lines of one job.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Makes lines of a client's events, and leaves out progress that was told a moment ago.
+/// Makes lines of a client's events, progress at most once in ten seconds.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
-    told: HashMap<client::JobId, Instant>,
+    last_progress: HashMap<client::JobId, Instant>,
     names: HashMap<client::JobId, SafeText>,
 }
 
@@ -32,16 +32,19 @@ impl Lines {
             Event::Queued { .. } | Event::Changed { .. } => None,
             Event::Started { id, name, size, here } => {
                 self.names.insert(*id, name.clone());
-                self.told.insert(*id, now);
-                Some(format!("{name}: {}", units::coming(*size, *here)))
+                self.last_progress.insert(*id, now);
+                Some(format!("{name}: {}", units::started(*size, *here)))
             }
             Event::Progress { id, received, size, progress, files, speed, .. } => {
-                let due = self.told.get(id).is_none_or(|told| now.duration_since(*told) >= PATIENCE);
+                let due = self
+                    .last_progress
+                    .get(id)
+                    .is_none_or(|last| now.duration_since(*last) >= PROGRESS_INTERVAL);
                 let name = self.names.get(id)?;
                 if !due {
                     return None;
                 }
-                self.told.insert(*id, now);
+                self.last_progress.insert(*id, now);
                 let share = progress.or(size.map(|size| (*received, size))).map(percent);
                 let share = share.map_or_else(String::new, |share| format!("{share} %, "));
                 let files = files.map_or_else(String::new, |(done, all)| {
@@ -90,7 +93,7 @@ fn done(name: &SafeText, finished: &client::Finished) -> String {
         Some(1) => " in 1 file",
         Some(files) => &format!(" in {} files", units::count(files)),
     };
-    // What was there already came at no rate.
+    // What was local already has no rate.
     let rate = match finished.transferred {
         0 if finished.bytes > 0 => "nothing had to be transferred",
         transferred => &units::rate(transferred as f64 / seconds),
@@ -149,7 +152,7 @@ pub(super) fn failed(name: &SafeText, trouble: &client::Trouble) -> String {
 }
 
 /// Whether a text has a name in it, and not only its letters in other words. The served folder itself has no
-/// name that would tell anything.
+/// useful name.
 fn names(text: &str, name: &str) -> bool {
     if name == "/" {
         return true;
@@ -166,7 +169,7 @@ pub(super) mod tests {
     use crate::client::{Event, Finished, JobId, Trouble};
 
     #[test]
-    fn progress_is_told_now_and_then() {
+    fn progress_is_reported_once_in_ten_seconds() {
         let mut lines = Lines::default();
         let start = Instant::now();
         let progress = Event::Progress {
@@ -183,9 +186,9 @@ pub(super) mod tests {
         let started = Event::Started { id: JobId(1), name: "a.bin".into(), size: Some(4_000_000), here: 0 };
         assert_eq!(lines.line(&started, start).as_deref(), Some("a.bin: fetching 4.0 MB"));
         assert_eq!(lines.line(&progress, start + Duration::from_secs(9)), None);
-        let line = lines.line(&progress, start + PATIENCE);
+        let line = lines.line(&progress, start + PROGRESS_INTERVAL);
         assert_eq!(line.as_deref(), Some("a.bin: 25 %, 1.0 MB at 500 kB/s"));
-        assert_eq!(lines.line(&progress, start + PATIENCE), None);
+        assert_eq!(lines.line(&progress, start + PROGRESS_INTERVAL), None);
     }
 
     #[test]
@@ -213,7 +216,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn ends_are_told_with_all_that_matters() {
+    fn the_last_line_has_all_facts() {
         let mut finished = finished();
         let done = Event::Done { id: JobId(1), name: "a.zip".into(), finished: finished.clone() };
         let line = Lines::default().line(&done, Instant::now()).expect("a line");
@@ -229,7 +232,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_was_here_already_did_not_come_at_a_rate() {
+    fn local_content_has_no_rate() {
         let finished = Finished {
             path: "/tmp/a".into(),
             bytes: 2_000_000,

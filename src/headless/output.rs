@@ -1,4 +1,4 @@
-//! Lines to stdout and stderr that never panic, since whoever read them may be gone, and that act on no terminal,
+//! Lines to stdout and stderr that never panic, since their reader may be gone, and that never act on a terminal,
 //! whatever is in them.
 
 use std::{
@@ -24,7 +24,7 @@ pub fn print(bytes: &[u8]) -> bool {
     note("stdout", written)
 }
 
-/// Takes note of output that cannot be written, and says so once. Whether it was written.
+/// Records output that cannot be written, and reports it once. Whether it was written.
 pub(super) fn note(stream: &str, written: io::Result<()>) -> bool {
     let Err(error) = written else { return true };
     if let Some(sentence) = note_output(stream, &error) {
@@ -59,7 +59,7 @@ impl Objects {
     }
 }
 
-/// The same JSON with the characters escaped that JSON lets stand and a terminal obeys: paths are in it as they are, so
+/// The same JSON with the characters escaped that JSON allows and a terminal acts on: paths are in it as they are, so
 /// that scripts can use them.
 fn escaped(json: &str) -> String {
     let mut line = String::with_capacity(json.len() + 1);

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Events that may wait for the reader of stdout or stderr. A reader that does not read must not make the
-/// server wait: what does not fit is dropped, counted, and the count is said.
+/// server wait: what does not fit is dropped, counted, and the count is reported.
 const MAX_EVENTS: usize = 4096;
 
 /// How often the server is asked whether it has stopped by itself.
@@ -145,8 +145,8 @@ impl Show {
             (Output::Json, _) => return self.objects.print(event),
             _ => {}
         }
-        let grave = matches!(event, Event::Warning { .. });
-        if !self.style.logged && (self.style.output != Output::Quiet || grave) {
+        let is_warning = matches!(event, Event::Warning { .. });
+        if !self.style.logged && (self.style.output != Output::Quiet || is_warning) {
             say(&event.to_string());
         }
     }

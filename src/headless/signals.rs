@@ -1,4 +1,4 @@
-//! Being told to stop: SIGINT, SIGTERM, and SIGHUP unless it is ignored (`nohup`).
+//! Signals that stop the process: SIGINT, SIGTERM, and SIGHUP unless it is ignored (`nohup`).
 
 use std::io;
 

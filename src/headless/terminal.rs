@@ -8,8 +8,8 @@ use std::{
 
 use indicatif::TermLike;
 
-/// stderr, as far as bars need it. From the end of a bar, the `^C` that a terminal shows would go on the next
-/// line, and the bar would stay behind; so there must be no moment at which the cursor rests there.
+/// stderr for bars. The cursor never rests at the end of a bar: the `^C` that a terminal shows would go to the next
+/// line, and the bar would remain.
 #[derive(Debug, Default)]
 pub(super) struct Stderr {
     waiting: Mutex<Vec<u8>>,
@@ -31,7 +31,7 @@ impl Stderr {
     }
 }
 
-/// Columns and rows; `None` if stderr is not a terminal, or does not tell.
+/// Columns and rows; `None` if stderr is not a terminal, or does not report them.
 fn size() -> Option<(u16, u16)> {
     let size = rustix::termios::tcgetwinsize(io::stderr()).ok()?;
     (size.ws_col > 0 && size.ws_row > 0).then_some((size.ws_col, size.ws_row))

@@ -1,5 +1,5 @@
-//! Compares a finished archive with the folder that it was made from, byte for byte, by means that have
-//! nothing in common with those that made it: the `zip` crate, and the file system without `Root`.
+//! Compares a finished archive with the folder that it was made from, byte for byte, by independent means: the `zip`
+//! crate, and the file system without `Root`.
 
 use std::{
     collections::HashSet,
@@ -16,16 +16,16 @@ use std::{
 use crate::{text::SafeText, units};
 
 /// Bytes that are compared at a time.
-const PIECE: usize = 256 * 1024;
+const MAX_CHUNK: usize = 256 * 1024;
 
-/// An archive that is what it should be.
+/// An archive that has passed.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Found {
     files: u64,
     folders: u64,
     bytes: u64,
     blake3: String,
-    /// Files that changed after the archive was made: nothing can be said about them.
+    /// Files that changed after the archive was made, and were not compared.
     changed: u64,
 }
 
@@ -54,7 +54,9 @@ pub(crate) fn archive(path: &Path, root: &Path, blake3: &str, stop: &AtomicBool)
         file.metadata().and_then(|metadata| metadata.modified()).map_err(|error| unreadable(&error))?;
     let digest = digest(&file, stop).map_err(|error| unreadable(&error))?;
     if digest != blake3 {
-        return Err(format!("the fetched archive has the BLAKE3 {digest}, but {blake3} was reported"));
+        return Err(format!(
+            "checksum mismatch of the fetched archive: expected BLAKE3 {blake3}, got {digest}"
+        ));
     }
     let mut archive = zip::ZipArchive::new(file).map_err(|error| unreadable(&error))?;
     let mut found = Found { blake3: digest, ..Found::default() };
@@ -93,7 +95,7 @@ fn differs(name: &[u8], error: &io::Error) -> String {
 
 fn digest(mut file: &File, stop: &AtomicBool) -> io::Result<String> {
     let mut hasher = blake3::Hasher::new();
-    let mut piece = vec![0; PIECE];
+    let mut piece = vec![0; MAX_CHUNK];
     loop {
         match file.read(&mut piece)? {
             0 => break,
@@ -138,9 +140,9 @@ impl Source<'_> {
     fn compare(&self, path: &Path, entry: &mut impl Read, size: u64, stop: &AtomicBool) -> io::Result<()> {
         let mut source = File::open(path)?;
         if source.metadata()?.len() != size {
-            return Err(io::Error::other("its size is another"));
+            return Err(io::Error::other("its size differs"));
         }
-        let (mut ours, mut theirs) = (vec![0; PIECE], vec![0; PIECE]);
+        let (mut ours, mut theirs) = (vec![0; MAX_CHUNK], vec![0; MAX_CHUNK]);
         loop {
             check(stop)?;
             let count = entry.read(&mut ours)?;
@@ -149,7 +151,7 @@ impl Source<'_> {
             }
             source.read_exact(&mut theirs[..count])?;
             if ours[..count] != theirs[..count] {
-                return Err(io::Error::other("its content is another"));
+                return Err(io::Error::other("its content differs"));
             }
         }
     }
@@ -162,7 +164,7 @@ impl Source<'_> {
         changed + std::time::Duration::from_secs(1) >= self.made
     }
 
-    /// Every regular file and folder of the source must be in the archive, but for those that came later.
+    /// Every regular file and folder of the source must be in the archive, except those that were created later.
     fn nothing_is_missing(
         &self,
         folder: &Path,

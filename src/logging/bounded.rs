@@ -1,4 +1,4 @@
-//! So much and no more is written in a day, so that nobody whose doings are logged can fill the disk with that.
+//! A log file of at most 64 MiB a day, so that no client can fill the disk by what is logged of it.
 
 use std::io::{self, Write};
 
@@ -7,11 +7,11 @@ use tracing::Level;
 
 use super::layer;
 
-/// Bytes that may be written in a day.
-pub(super) const BUDGET: u64 = 64 << 20;
+/// Bytes that are written in a day, at most.
+pub(super) const MAX_DAY_LEN: u64 = 64 << 20;
 
-/// Writes lines until those of a day, which is one of UTC as that of the file's name, are as much as may be. One more line
-/// says so, and the rest of that day is left out.
+/// Writes lines until the budget of a day is used up. A day is one of UTC, as in the file's name. One more line reports it,
+/// and the rest of that day is dropped.
 pub(super) struct Bounded<W, C> {
     writer: W,
     clock: C,
@@ -23,7 +23,7 @@ pub(super) struct Bounded<W, C> {
 }
 
 impl<W: Write, C: Fn() -> OffsetDateTime> Bounded<W, C> {
-    /// Of this budget a day, of which so much is used up today.
+    /// With this budget a day, of which `written` bytes are used up today.
     pub fn new(writer: W, clock: C, offset: UtcOffset, budget: u64, written: u64) -> Bounded<W, C> {
         let day = clock().to_offset(UtcOffset::UTC).date();
         Bounded { writer, clock, offset, budget, day, written, full: false }

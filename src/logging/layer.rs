@@ -28,27 +28,29 @@ const TIME: &[BorrowedFormatItem<'_>] = format_description!(
 pub(super) struct Lines {
     file: Option<NonBlocking>,
     dropped: Option<ErrorCounter>,
-    told: Mutex<Told>,
+    reported: Mutex<Reported>,
     ring: Option<LogRing>,
     stderr: bool,
     offset: UtcOffset,
 }
 
-/// What was said of dropped lines.
+/// The last report of dropped lines.
 #[derive(Debug, Default)]
-struct Told {
-    /// How many were spoken of.
+struct Reported {
+    /// How many lines were reported.
     lines: usize,
-    /// When. Saying it adds a line to a queue that is full already, so it is not said with each one.
+    /// When. A report adds a line to a queue that is full already, so not each one is reported.
     at: Option<Instant>,
 }
 
-/// Between two words on dropped lines.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Time between two reports of dropped lines.
+const REPORT_INTERVAL: Duration = Duration::from_secs(10);
 
-/// What is said of lines that were dropped.
+/// The report of dropped lines.
 pub(super) fn lost(count: usize) -> String {
-    format!("{count} lines are missing from the log file: they came faster than the disk took them")
+    format!(
+        "{count} lines are missing from the log file: they were logged faster than the disk could write them"
+    )
 }
 
 /// A line of the file.
@@ -68,7 +70,7 @@ impl Lines {
         stderr: bool,
         offset: UtcOffset,
     ) -> Lines {
-        Lines { file, dropped, told: Mutex::default(), ring, stderr, offset }
+        Lines { file, dropped, reported: Mutex::default(), ring, stderr, offset }
     }
 
     fn write(&self, record: Record) {
@@ -89,15 +91,15 @@ impl Lines {
         }
     }
 
-    fn tell_of_lost_lines(&self, time: OffsetDateTime) {
+    fn report_lost_lines(&self, time: OffsetDateTime) {
         let dropped = self.dropped.as_ref().map_or(0, ErrorCounter::dropped_lines);
         let news = {
-            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-            let news = dropped - told.lines;
-            if news == 0 || told.at.is_some_and(|at| at.elapsed() < PATIENCE) {
+            let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+            let news = dropped - reported.lines;
+            if news == 0 || reported.at.is_some_and(|at| at.elapsed() < REPORT_INTERVAL) {
                 return;
             }
-            *told = Told { lines: dropped, at: Some(Instant::now()) };
+            *reported = Reported { lines: dropped, at: Some(Instant::now()) };
             news
         };
         self.write(Record { time, level: Level::WARN, text: SafeText::new(&lost(news)) });
@@ -109,7 +111,7 @@ impl<S: Subscriber> Layer<S> for Lines {
         let time = OffsetDateTime::now_utc().to_offset(self.offset);
         let mut text = Text::default();
         event.record(&mut text);
-        self.tell_of_lost_lines(time);
+        self.report_lost_lines(time);
         let text = SafeText::new(&(text.message + &text.fields));
         self.write(Record { time, level: *event.metadata().level(), text });
     }

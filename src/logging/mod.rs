@@ -1,8 +1,8 @@
 //! Logging: one line a record, to a rotating file and to the ring that the log panes show.
 //!
 //! A record never stops a transfer: lines go to the file through a bounded queue, those that find it full
-//! are dropped, counted, and the count is said. Nor does it fill the disk: a day has a budget. Control characters become visible before a line goes
-//! anywhere, so that no name of a file or a peer can write to the terminal of somebody who reads the log.
+//! are dropped, counted, and the count is logged. Nor does it fill the disk: a day has a budget. Control characters are made visible before a line
+//! is written, so that no name of a file or a peer can act on the terminal of a reader of the log.
 
 mod bounded;
 #[cfg(test)]
@@ -28,11 +28,11 @@ use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::Subscriber
 
 pub use ring::{LogRing, Record};
 
-use self::bounded::{BUDGET, Bounded};
+use self::bounded::{Bounded, MAX_DAY_LEN};
 use crate::{platform, text::SafeText};
 
-/// Lines that may wait for the disk.
-const QUEUE: usize = 16 * 1024;
+/// Lines that wait for the disk, at most.
+const MAX_LINES: usize = 16 * 1024;
 /// The names of the files in a folder begin with this, have the date in the middle, and end with that.
 const PREFIX: &str = "tui";
 const SUFFIX: &str = "log";
@@ -58,7 +58,7 @@ pub enum Destination {
 pub struct LogOptions {
     /// To which file.
     pub destination: Destination,
-    /// The least grave level that is logged of this program. Of libraries, warnings are.
+    /// The least severe level that is logged of this program. Of libraries, warnings are logged.
     pub level: Level,
     /// Whether the lines are printed on stderr, too.
     pub stderr: bool,
@@ -103,7 +103,7 @@ pub fn init(options: &LogOptions, ring: Option<LogRing>) -> Result<Guard, LogFil
     let offset = *OFFSET.get_or_init(|| UtcOffset::current_local_offset().unwrap_or(UtcOffset::UTC));
     let (sink, guard) = open(&options.destination)?;
     let lines = layer::Lines::new(sink, guard.dropped.clone(), ring, options.stderr, offset);
-    // Only a second call in one process fails, and then the first one's subscriber goes on.
+    // Only a second call in one process fails, and then the first one's subscriber stays.
     let _ = subscriber(lines, options.level).try_init();
     if let Some(warning) = &guard.warning {
         tracing::warn!("{warning}");
@@ -143,7 +143,7 @@ fn open(destination: &Destination) -> Result<(Option<NonBlocking>, Guard), LogFi
 }
 
 fn rolling(folder: &Path, keep: usize) -> Result<RollingFileAppender, String> {
-    // What a person fetches is nobody else's business.
+    // What a user fetches is private.
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| error.to_string())?;
     // The appender ends the program where there is no thread for it.
     probe(folder).and_then(|()| platform::check_threads(1)).map_err(|error| error.to_string())?;
@@ -163,10 +163,10 @@ fn written_today(folder: &Path) -> u64 {
 }
 
 fn bounded<W: io::Write>(writer: W, written: u64) -> Bounded<W, fn() -> OffsetDateTime> {
-    Bounded::new(writer, OffsetDateTime::now_utc, local_offset(), BUDGET, written)
+    Bounded::new(writer, OffsetDateTime::now_utc, local_offset(), MAX_DAY_LEN, written)
 }
 
-/// The appender's own error does not tell why a folder cannot be written.
+/// The appender's own error does not name why a folder cannot be written.
 fn probe(folder: &Path) -> io::Result<()> {
     let path = folder.join(format!(".probe-{}", std::process::id()));
     File::create(&path)?;
@@ -176,7 +176,7 @@ fn probe(folder: &Path) -> io::Result<()> {
 fn queue(writer: impl io::Write + Send + 'static) -> (Option<NonBlocking>, Guard) {
     let (sink, worker) = NonBlockingBuilder::default()
         .lossy(true)
-        .buffered_lines_limit(QUEUE)
+        .buffered_lines_limit(MAX_LINES)
         .thread_name("log")
         .finish(writer);
     let dropped = sink.error_counter();

@@ -12,17 +12,17 @@ use tracing::Level;
 
 use crate::text::SafeText;
 
-/// Records that are kept where nothing else is asked for.
-pub const CAPACITY: usize = 10_000;
-/// Bytes of their texts: what peers make the log say fills no memory.
-const BYTES: usize = 4 << 20;
+/// Records that are kept by default.
+pub const DEFAULT_CAPACITY: usize = 10_000;
+/// Bytes of their texts, at most: peers cannot fill the memory through the log.
+const MAX_BYTES: usize = 4 << 20;
 
 /// One line of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// When, in the local time zone.
     pub time: OffsetDateTime,
-    /// How grave.
+    /// How severe.
     pub level: Level,
     /// What.
     pub text: SafeText,
@@ -40,8 +40,8 @@ pub type Waker = Arc<dyn Fn() + Send + Sync>;
 
 /// A handle to the ring; clones share it.
 ///
-/// Records are numbered from 0 in the order in which they came, and keep their number when older ones
-/// fall out, so that a reader that stands still on a range does not see it jump.
+/// Records are numbered from 0 in the order of their arrival, and keep their number when older ones
+/// are dropped, so that a reader that stays on a range does not see it jump.
 #[derive(Clone)]
 pub struct LogRing {
     inner: Arc<Mutex<Inner>>,
@@ -69,9 +69,9 @@ impl fmt::Debug for LogRing {
 }
 
 impl LogRing {
-    /// An empty ring of [`CAPACITY`].
+    /// An empty ring of [`DEFAULT_CAPACITY`].
     pub fn new() -> LogRing {
-        LogRing::with_capacity(CAPACITY)
+        LogRing::with_capacity(DEFAULT_CAPACITY)
     }
 
     /// An empty ring that keeps `capacity` records, at least one.
@@ -81,12 +81,12 @@ impl LogRing {
         LogRing { inner: Arc::new(Mutex::new(inner)) }
     }
 
-    /// Adds a record; the oldest ones fall out of a full ring.
+    /// Adds a record; a full ring drops the oldest ones.
     pub fn push(&self, record: Record) {
         let waker = {
             let mut inner = self.lock();
             inner.bytes += record.text.as_str().len();
-            while (inner.records.len() == inner.capacity || inner.bytes > BYTES)
+            while (inner.records.len() == inner.capacity || inner.bytes > MAX_BYTES)
                 && let Some(oldest) = inner.records.pop_front()
             {
                 inner.bytes -= oldest.text.as_str().len();
@@ -110,7 +110,7 @@ impl LogRing {
         self.total() == 0
     }
 
-    /// Records that ever came: the number that the next one gets.
+    /// Records in all, with the dropped ones: the number that the next one gets.
     pub fn total(&self) -> u64 {
         self.lock().total
     }
@@ -131,7 +131,7 @@ impl LogRing {
         inner.records.range((start - first) as usize..(end - first) as usize).cloned().collect()
     }
 
-    /// Sets who is told of each new record.
+    /// Sets the function that is called after each new record.
     pub fn set_waker(&self, waker: Waker) {
         self.lock().waker = Some(waker);
     }
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_stay_when_old_records_fall_out() {
+    fn numbers_stay_when_old_records_are_dropped() {
         let ring = LogRing::with_capacity(3);
         assert!(ring.is_empty());
         for second in 0..5 {
@@ -183,18 +183,18 @@ mod tests {
         for second in 0..5000 {
             ring.push(Record { text: text.clone(), ..record(second) });
         }
-        assert_eq!((ring.len(), ring.total()), (BYTES / 4000, 5000));
+        assert_eq!((ring.len(), ring.total()), (MAX_BYTES / 4000, 5000));
         assert_eq!(seconds(&ring.get(4999..5000)), [4999]);
         ring.push(record(5000));
-        assert_eq!(ring.len(), BYTES / 4000 + 1);
+        assert_eq!(ring.len(), MAX_BYTES / 4000 + 1);
     }
 
     #[test]
     fn clones_share_and_the_waker_may_read_the_ring() {
         let ring = LogRing::new();
         let seen = Arc::new(AtomicU64::new(0));
-        let (reader, told) = (ring.clone(), seen.clone());
-        ring.set_waker(Arc::new(move || told.store(reader.total(), Ordering::Relaxed)));
+        let (reader, count) = (ring.clone(), seen.clone());
+        ring.set_waker(Arc::new(move || count.store(reader.total(), Ordering::Relaxed)));
         ring.clone().push(record(1));
         ring.push(record(2));
         assert_eq!(seen.load(Ordering::Relaxed), 2);

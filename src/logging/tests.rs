@@ -84,9 +84,9 @@ fn what_todays_file_has_already_counts() {
         [OffsetDateTime::now_utc().date(), OffsetDateTime::now_utc().date().next_day().expect("a day")];
     for day in days {
         let file = File::create(folder.path().join(format!("tui.{day}.log"))).expect("made");
-        file.set_len(BUDGET).expect("as long as may be");
+        file.set_len(MAX_DAY_LEN).expect("as long as may be");
     }
-    assert_eq!(written_today(folder.path()), BUDGET);
+    assert_eq!(written_today(folder.path()), MAX_DAY_LEN);
     let to_folder = options(Destination::Folder { folder: folder.path().into(), keep: 3 });
     drop(logged(&to_folder, &LogRing::new(), || {
         for _ in 0..100 {
@@ -96,8 +96,8 @@ fn what_todays_file_has_already_counts() {
     let mut sizes: Vec<_> =
         days.map(|day| folder.path().join(format!("tui.{day}.log")).metadata().expect("there").len()).into();
     sizes.sort_unstable();
-    assert_eq!(sizes[0], BUDGET);
-    assert!((BUDGET + 1..BUDGET + 300).contains(&sizes[1]), "one last line: {sizes:?}");
+    assert_eq!(sizes[0], MAX_DAY_LEN);
+    assert!((MAX_DAY_LEN + 1..MAX_DAY_LEN + 300).contains(&sizes[1]), "one last line: {sizes:?}");
 }
 
 #[test]
@@ -126,10 +126,10 @@ impl io::Write for Stuck {
 fn lost_lines_are_said() {
     let (go_on, stuck) = mpsc::channel();
     let (sink, guard) = queue(Stuck(stuck));
-    let ring = LogRing::with_capacity(QUEUE * 2);
+    let ring = LogRing::with_capacity(MAX_LINES * 2);
     let lines = layer::Lines::new(sink, guard.dropped.clone(), Some(ring.clone()), false, UtcOffset::UTC);
     tracing::subscriber::with_default(subscriber(lines, Level::INFO), || {
-        for number in 0..QUEUE + 10 {
+        for number in 0..MAX_LINES + 10 {
             tracing::info!("line {number}");
         }
     });

@@ -1,4 +1,4 @@
-//! What people see under fuzzing: nothing that acts on a terminal comes through.
+//! Shown text under fuzzing: nothing in it acts on a terminal.
 
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::Path};
 

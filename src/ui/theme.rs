@@ -72,7 +72,7 @@ impl Theme {
     }
 }
 
-/// Characters that are drawn, each one column wide unless said otherwise.
+/// Characters that are drawn, each one column wide unless noted otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Glyphs {
     /// Whether these are ASCII only; names are then shown in ASCII, too.

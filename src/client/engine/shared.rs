@@ -135,7 +135,7 @@ impl Shared {
     pub(crate) fn answered(&self, id: JobId, announced: Announced) {
         let (name, size, here) = (announced.name.clone(), announced.size, announced.here);
         if self.with(|state| state.queue.answered(id, announced)) {
-            tracing::info!("{name}: {}", units::coming(size, here));
+            tracing::info!("{name}: {}", units::started(size, here));
             self.report(Event::Started { id, name, size, here });
         }
     }

@@ -72,7 +72,7 @@ pub fn markdown() -> String {
 /// The `[keys]` section of `config/default.toml`: every action with its default keys, as comments.
 pub fn toml() -> String {
     let mut text = String::from(
-        "# Keys: action = [\"key\", …]. What is named here replaces the action's default keys; [] takes them away.\n\
+        "# Keys: action = [\"key\", …]. What is named here replaces the action's default keys; [] removes them.\n\
          # A key is a character or one of enter, esc, tab, space, backspace, delete, insert, up, down, left,\n\
          # right, home, end, pageup, pagedown, f1 to f12, with ctrl-, alt- or shift- before it.\n\
          [keys]\n",

@@ -45,7 +45,7 @@ impl Key {
         match code {
             KeyCode::BackTab => Key { code: KeyCode::Tab, modifiers: modifiers | KeyModifiers::SHIFT },
             KeyCode::Char(letter) if modifiers.contains(KeyModifiers::CONTROL) => {
-                // Most terminals cannot tell Ctrl-Shift-X from Ctrl-X.
+                // Most terminals cannot distinguish Ctrl-Shift-X from Ctrl-X.
                 let modifiers = modifiers - KeyModifiers::SHIFT;
                 Key { code: KeyCode::Char(letter.to_ascii_lowercase()), modifiers }
             }

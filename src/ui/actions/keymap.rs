@@ -39,7 +39,7 @@ pub enum KeyError {
         key: String,
         /// Where.
         context: Context,
-        /// The action that comes first in the table.
+        /// The first one of the two in the table.
         first: &'static str,
         /// The other one.
         second: &'static str,
@@ -47,7 +47,7 @@ pub enum KeyError {
 }
 
 impl KeyError {
-    /// The actions that it is about, the one first that is more likely to be the one that was changed.
+    /// The actions that it is about, the one first that was more likely changed.
     pub fn actions(&self) -> Vec<&str> {
         match self {
             KeyError::NoSuchAction(name) => vec![name],

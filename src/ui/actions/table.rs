@@ -130,11 +130,11 @@ actions! {
         Quit "quit" SCREEN, ["q", "ctrl-c"], "quit", "Quit; asks first when something runs";
         FocusNext "focus-next" PANES, ["tab"], "next pane", "Go to the next pane";
         FocusPrevious "focus-previous" SCREEN, ["shift-tab"], "previous pane", "Go to the previous pane";
-        Back "back" SCREEN, ["esc"], "back", "Dismiss the warning or panel, or clear marks or filter";
+        Back "back" SCREEN, ["esc"], "back", "Dismiss the warning, or close the panel, clear marks, clear the filter";
         Filter "filter" &[Queue, Browser, Log, Connections], ["/"], "filter", "Show only rows that contain a text";
         LogLevel "log-level" PANES_BUT_BROWSER, ["l"], "log level", "Show more or less of the log: error, warn, info, debug";
         Copy "copy" &[Queue, Details, Connections], ["c", "y"], "copy", "Send the address to the terminal's clipboard";
-        Suspend "suspend" ALL, ["ctrl-z"], "suspend", "Go to the shell; fg comes back. Transfers stand still meanwhile";
+        Suspend "suspend" ALL, ["ctrl-z"], "suspend", "Go to the shell; fg returns. Transfers are stopped until then";
         Redraw "redraw" ALL, ["ctrl-l"], "redraw", "Redraw the screen";
     }
     Moving MoveAction {

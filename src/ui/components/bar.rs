@@ -19,7 +19,7 @@ use crate::ui::{
     theme::Look,
 };
 
-/// Draws a prompt in one line, with its keys where they have room; where the cursor stands.
+/// Draws a prompt in one line, with its keys where they have room. Returns the place of the cursor.
 pub fn prompt(
     label: &str,
     line: &LineEdit,
@@ -43,17 +43,15 @@ pub fn prompt(
     (x < area.right()).then_some(Position { x, y: area.y })
 }
 
-/// The keys of the two answers, with these words in place of yes and no.
+/// The keys of the two answers, with the verbs of what they do.
 pub fn answers(
     keys: &KeyMap,
-    words: Option<(&'static str, &'static str)>,
+    words: (&'static str, &'static str),
     columns: usize,
     look: &Look,
 ) -> Line<'static> {
-    let answers = match words {
-        Some((yes, no)) => [Hint::saying(DialogAction::Yes, yes), Hint::saying(DialogAction::No, no)],
-        None => [DialogAction::Yes.into(), DialogAction::No.into()],
-    };
+    let (yes, no) = words;
+    let answers = [Hint::saying(DialogAction::Yes, yes), Hint::saying(DialogAction::No, no)];
     hints::bar(keys, Context::Question, &[], &answers, columns, look)
 }
 

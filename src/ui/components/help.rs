@@ -13,7 +13,7 @@ use crate::ui::{
 };
 
 /// Columns for keys; those that need more get a line of their own.
-const KEYS: usize = 16;
+const KEY_COLUMNS: usize = 16;
 
 /// A line of the page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +72,7 @@ pub fn render(area: Rect, buf: &mut Buffer, top: usize, keys: &KeyMap, sections:
             Row::Both(keys, text) => (keys.as_str(), *text),
         };
         put(buf, area, area.x + 2, y, keys, theme.key);
-        let indent = if text_columns(usize::from(area.width)).1 { KEYS as u16 + 3 } else { 4 };
+        let indent = if text_columns(usize::from(area.width)).1 { KEY_COLUMNS as u16 + 3 } else { 4 };
         put(buf, area, area.x + indent, y, text, theme.plain);
     }
     if area.height > 1 {
@@ -85,10 +85,10 @@ pub fn render(area: Rect, buf: &mut Buffer, top: usize, keys: &KeyMap, sections:
     }
 }
 
-/// Columns for text, and whether it stands beside the keys.
+/// Columns for text, and whether it is beside the keys.
 fn text_columns(columns: usize) -> (usize, bool) {
-    let beside = columns >= 3 * KEYS;
-    let indent = if beside { KEYS + 4 } else { 5 };
+    let beside = columns >= 3 * KEY_COLUMNS;
+    let indent = if beside { KEY_COLUMNS + 4 } else { 5 };
     (columns.saturating_sub(indent).max(1), beside)
 }
 
@@ -101,7 +101,7 @@ fn rows(keys: &KeyMap, sections: &[Section], columns: usize, look: &Look) -> Vec
             HelpLine::Heading(title) => rows.push(Row::Heading(title)),
             HelpLine::Entry { keys, help } => {
                 let mut lines = wrap(help, text_columns).into_iter();
-                if beside && width(&keys) <= KEYS {
+                if beside && width(&keys) <= KEY_COLUMNS {
                     rows.push(Row::Both(keys, lines.next().unwrap_or_default()));
                 } else {
                     rows.push(Row::Keys(keys));

@@ -1,4 +1,4 @@
-//! A line of text that is being typed, with history: what readline taught people's hands.
+//! A line of text that is being typed, with history and the keys of readline.
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use tui_input::{Input, InputRequest, backend::crossterm::to_input_request};
@@ -6,24 +6,24 @@ use unicode_width::UnicodeWidthChar;
 
 use crate::text;
 
-/// Most bytes of a line: no path of the protocol is longer, and an address adds little.
-const MOST: usize = 8 * 1024;
-/// Most entries that are remembered.
-const HISTORY: usize = 500;
-/// Most lines of one paste.
-const PASTED_LINES: usize = 10_000;
+/// Bytes of a line, at most: no path of the protocol is longer, and an address adds little.
+const MAX_LEN: usize = 8 * 1024;
+/// Entries of the history, at most.
+const MAX_HISTORY: usize = 500;
+/// Lines of one paste, at most.
+const MAX_PASTED_LINES: usize = 10_000;
 
 /// The line, its cursor and what was entered before. It never holds a control character.
 #[derive(Clone, Debug, Default)]
 pub struct LineEdit {
     input: Input,
     history: Vec<String>,
-    /// The entry that was brought back, and what was being typed before that.
+    /// The entry that was recalled, and what was being typed before that.
     recalled: Option<(usize, String)>,
 }
 
 impl LineEdit {
-    /// A line with a text, the cursor behind it.
+    /// A line with a text, the cursor after it.
     pub fn new(text: &str) -> LineEdit {
         LineEdit { input: Input::new(clean(text)), ..LineEdit::default() }
     }
@@ -55,19 +55,19 @@ impl LineEdit {
         !self.history.is_empty()
     }
 
-    /// What stands before the cursor.
+    /// The text before the cursor.
     pub fn before_cursor(&self) -> &str {
         let value = self.value();
         let end = value.char_indices().nth(self.input.cursor()).map_or(value.len(), |(index, _)| index);
         &value[..end]
     }
 
-    /// Replaces the text; the cursor goes behind it.
+    /// Replaces the text; the cursor goes after it.
     pub fn set(&mut self, text: &str) {
         self.input = std::mem::take(&mut self.input).with_value(clean(text));
     }
 
-    /// Replaces what stands before the cursor.
+    /// Replaces the text before the cursor.
     pub fn set_before_cursor(&mut self, text: &str) {
         let after = self.value()[self.before_cursor().len()..].to_owned();
         self.set_around_cursor(text, &after);
@@ -94,13 +94,13 @@ impl LineEdit {
         if entry.trim().is_empty() || self.history.last().is_some_and(|last| last == entry) {
             return;
         }
-        if self.history.len() == HISTORY {
+        if self.history.len() == MAX_HISTORY {
             self.history.remove(0);
         }
         self.history.push(entry.to_owned());
     }
 
-    /// Brings the entry before the present one back.
+    /// Recalls the entry before the present one.
     pub fn recall_previous(&mut self) {
         let (index, draft) = match self.recalled.take() {
             Some((index, draft)) => (index.saturating_sub(1), draft),
@@ -125,14 +125,14 @@ impl LineEdit {
         true
     }
 
-    /// Edits by a key; `false` if it is none that edits.
+    /// Edits by a key; `false` if the key does not edit.
     pub fn key(&mut self, key: KeyEvent) -> bool {
         if key.kind == KeyEventKind::Release {
             return false;
         }
         let Some(request) = request(key) else { return false };
         if let InputRequest::InsertChar(c) = request
-            && (text::is_unsafe(c) || self.value().len() + c.len_utf8() > MOST)
+            && (text::is_unsafe(c) || self.value().len() + c.len_utf8() > MAX_LEN)
         {
             return true;
         }
@@ -143,7 +143,7 @@ impl LineEdit {
     /// Inserts one line of pasted text at the cursor, cleaned.
     pub fn paste(&mut self, line: &str) {
         let mut line = clean(line);
-        let room = MOST.saturating_sub(self.value().len());
+        let room = MAX_LEN.saturating_sub(self.value().len());
         while line.len() > room {
             line.pop();
         }
@@ -202,7 +202,7 @@ fn clean(text: &str) -> String {
     text.chars()
         .map(|c| if c == '\t' { ' ' } else { c })
         .filter(|c| !text::is_unsafe(*c))
-        .take(MOST)
+        .take(MAX_LEN)
         .collect()
 }
 
@@ -212,7 +212,7 @@ pub fn pasted_lines(pasted: &str) -> Vec<String> {
         .split(['\n', '\r'])
         .map(|line| clean(line).trim().to_owned())
         .filter(|line| !line.is_empty())
-        .take(PASTED_LINES)
+        .take(MAX_PASTED_LINES)
         .collect()
 }
 

@@ -1,7 +1,7 @@
 //! The log pane: a window over the log's ring.
 //!
-//! It follows only while it stands at the bottom. Anywhere else it stands still on its record, whatever
-//! comes in or falls out, and says how many are new below. Of 10,000 records only the visible ones are read.
+//! It follows only while it is at the bottom. Anywhere else it stays on its record, whatever is logged or
+//! dropped, and shows how many are new below. Of 10,000 records only the visible ones are read.
 
 use std::collections::VecDeque;
 
@@ -17,20 +17,20 @@ use crate::{
     },
 };
 
-/// Columns of the clock and the space behind it; continuation lines are indented by as much.
-const CLOCK: u16 = 9;
+/// Columns of the clock and the space after it; continuation lines are indented by as much.
+const CLOCK_COLUMNS: u16 = 9;
 /// Records that are read at a time when the ring is searched.
-const CHUNK: u64 = 512;
+const MAX_CHUNK: u64 = 512;
 
 /// In a pane of fewer rows a record has one row and is cut.
-const WRAPPING: usize = 3;
+const MIN_WRAPPING_ROWS: usize = 3;
 
 /// A scroll.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scroll {
-    /// By so many records towards the older ones.
+    /// By this many records towards the older ones.
     Up(usize),
-    /// By so many records towards the newer ones.
+    /// By this many records towards the newer ones.
     Down(usize),
     /// To the oldest one.
     Top,
@@ -65,7 +65,7 @@ impl LogPane {
         }
     }
 
-    /// Takes in what was logged since; whether the pane looks different now.
+    /// Reads what was logged since the last call; whether the pane looks different now.
     pub fn refresh(&mut self) -> bool {
         let kept = self.ring.kept();
         let mut fallen_out = false;
@@ -76,13 +76,13 @@ impl LogPane {
         let before = self.matching.len();
         let mut next = self.seen.max(kept.start);
         while next < kept.end {
-            let records = self.ring.get(next..(next + CHUNK).min(kept.end));
+            let records = self.ring.get(next..(next + MAX_CHUNK).min(kept.end));
             for (number, record) in (next..).zip(&records) {
                 if self.passes(record) {
                     self.matching.push_back(number);
                 }
             }
-            next = (next + CHUNK).min(kept.end);
+            next = (next + MAX_CHUNK).min(kept.end);
         }
         self.seen = kept.end;
         fallen_out || self.matching.len() != before
@@ -100,12 +100,12 @@ impl LogPane {
         self.refresh();
     }
 
-    /// The least grave level that is shown.
+    /// The least severe level that is shown.
     pub fn level(&self) -> Level {
         self.level
     }
 
-    /// Shows this level and all graver ones.
+    /// Shows this level and all more severe ones.
     pub fn set_level(&mut self, level: Level) {
         self.level = level;
         self.search_again();
@@ -179,14 +179,14 @@ impl LogPane {
     fn end(&self) -> usize {
         match self.anchor {
             None => self.matching.len(),
-            // A record that fell out meanwhile, or passes no filter any more, gives its place to the next.
+            // A record that was dropped, or that the filter hides now, is replaced by the next.
             Some(anchor) => {
                 (self.matching.partition_point(|number| *number <= anchor)).max(1).min(self.matching.len())
             }
         }
     }
 
-    /// What a rule over the pane says of it: `following, info and up`, `12 new below, warnings and up, "iso"`.
+    /// The note of the pane's rule: `following, info and up`, `12 new below, warnings and up, "iso"`.
     pub fn note(&self) -> String {
         let place = match self.anchor {
             None => "following".to_owned(),
@@ -216,13 +216,14 @@ impl LogPane {
         'records: for number in numbers.rev() {
             let Some(record) = self.ring.get(*number..*number + 1).pop() else { continue };
             let style = style(record.level, &look.theme);
-            let indent = if columns > 3 * usize::from(CLOCK) { usize::from(CLOCK) } else { 0 };
+            let indent =
+                if columns > 3 * usize::from(CLOCK_COLUMNS) { usize::from(CLOCK_COLUMNS) } else { 0 };
             let text = match word(record.level) {
                 "" => record.text.to_string(),
                 word => format!("{word}: {}", record.text),
             };
             let clipped;
-            let wrapped = if rows < WRAPPING {
+            let wrapped = if rows < MIN_WRAPPING_ROWS {
                 clipped = clip(&text, columns - indent, &look.glyphs);
                 vec![clipped.as_str()]
             } else {
@@ -236,7 +237,7 @@ impl LogPane {
                 }
             }
         }
-        let indent = if columns > 3 * usize::from(CLOCK) { CLOCK } else { 0 };
+        let indent = if columns > 3 * usize::from(CLOCK_COLUMNS) { CLOCK_COLUMNS } else { 0 };
         for (y, (clock, line, style)) in (area.y..).zip(&lines) {
             if let Some(clock) = clock {
                 put(buf, area, area.x, y, clock, look.theme.dim);
@@ -327,7 +328,7 @@ mod tests {
             ring.push(record(Level::INFO, &format!("record {number}")));
         }
         pane.refresh();
-        assert_eq!(shown(&pane, 20, 2), ["record 10", ""], "what it stood on is gone: the oldest there is");
+        assert_eq!(shown(&pane, 20, 2), ["record 10", ""], "its record was dropped: the oldest one");
     }
 
     #[test]

@@ -25,8 +25,8 @@ pub fn width(text: &str) -> usize {
     text.width()
 }
 
-/// What a connection is called, in `columns` if there is a way. That it is without TLS is always said: whoever is on the
-/// way can read along.
+/// The word for a connection's transport, in `columns` if possible. A connection without TLS is always named: others on the
+/// network can read it.
 pub fn transport(security: Security, columns: usize) -> &'static str {
     let long = "not encrypted";
     match security {
@@ -48,7 +48,7 @@ pub fn clip(text: &str, columns: usize, glyphs: &Glyphs) -> String {
 }
 
 /// The text, or its two ends with an ellipsis between, in at most `columns`: for names and paths, whose ends
-/// tell more than their middle.
+/// are more specific than their middle.
 pub fn clip_middle(text: &str, columns: usize, glyphs: &Glyphs) -> String {
     if text.width() <= columns {
         return text.to_owned();
@@ -113,7 +113,7 @@ pub fn wrap(text: &str, columns: usize) -> Vec<&str> {
     lines
 }
 
-/// A text in at most so many lines; an ellipsis ends the last one if there is more.
+/// A text in at most this many lines; an ellipsis ends the last one if there is more.
 pub fn wrap_in(text: &str, columns: usize, rows: u16, glyphs: &Glyphs) -> Vec<String> {
     let rows = usize::from(rows);
     let all = wrap(text, columns);
@@ -181,7 +181,7 @@ pub fn rule(buf: &mut Buffer, area: Rect, title: &str, note: &str, focused: bool
     line(buf, area.x + 1, (area.x + 3).min(end));
     let after = put(buf, area, area.x + 3, area.y, &title, title_style);
     let note_width = note.width() + 2;
-    // A note that would run into the title is left out: half a sentence tells nothing.
+    // A note that would run into the title is left out: half a sentence is of no use.
     if note.is_empty() || usize::from(after) + note_width + 3 > usize::from(area.right()) {
         return line(buf, after, end);
     }

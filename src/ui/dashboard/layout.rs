@@ -11,15 +11,15 @@
 
 use ratatui::layout::{Rect, Size};
 
-/// Least size for everything.
-const FULL: Size = Size { width: 60, height: 14 };
-/// Least size for the compact form; below it there is one line.
-const COMPACT: Size = Size { width: 40, height: 8 };
-/// Most rows of the address: one with a token, a name and a pin, in the narrowest window of the full form, and one for the
+/// Size for everything, at least.
+const MIN_FULL: Size = Size { width: 60, height: 14 };
+/// Size for the compact form, at least; below it there is one line.
+const MIN_COMPACT: Size = Size { width: 40, height: 8 };
+/// Rows of the address, at most: one with a token, a name and a pin, in the narrowest window of the full form, and one for the
 /// other addresses.
-const MOST_ADDRESS: u16 = 4;
+const MAX_ADDRESS_ROWS: u16 = 4;
 /// Lines of the details, with their rule.
-const DETAILS: u16 = 8;
+const DETAILS_ROWS: u16 = 8;
 
 /// How much is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub struct Layout {
     pub hints: Rect,
 }
 
-/// The layout for a size, with so many rows for the address if there is room.
+/// The layout for a size, with `address` rows for the address if there is room.
 pub fn layout(size: Size, details: bool, address: u16) -> Layout {
     let Size { width, height } = size;
     let mut next = 0;
@@ -65,7 +65,7 @@ pub fn layout(size: Size, details: bool, address: u16) -> Layout {
         next += rows;
         area
     };
-    if width < COMPACT.width || height < COMPACT.height {
+    if width < MIN_COMPACT.width || height < MIN_COMPACT.height {
         let header = part(1);
         let nothing = part(0);
         return Layout {
@@ -80,7 +80,7 @@ pub fn layout(size: Size, details: bool, address: u16) -> Layout {
             hints: nothing,
         };
     }
-    if width < FULL.width || height < FULL.height {
+    if width < MIN_FULL.width || height < MIN_FULL.height {
         let header = part(1);
         let address = part(1);
         let body = height - 4;
@@ -97,9 +97,9 @@ pub fn layout(size: Size, details: bool, address: u16) -> Layout {
             hints: part(1),
         };
     }
-    let address = address.clamp(1, MOST_ADDRESS);
+    let address = address.clamp(1, MAX_ADDRESS_ROWS);
     let body = height - 4 - address;
-    let detail_rows = if details { DETAILS.min(body / 2) } else { 0 };
+    let detail_rows = if details { DETAILS_ROWS.min(body / 2) } else { 0 };
     let table_rows = (body - detail_rows).div_ceil(2);
     Layout {
         form: Form::Full,

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Shows the dashboard of a server that runs with this configuration until it is left, the server has stopped
-/// or the process is told to end; the server is stopped then. `wake` is to be woken by each event of the
+/// or a signal ends the process; the server is stopped then. `wake` is to be woken by each event of the
 /// server.
 ///
 /// # Errors
@@ -54,7 +54,7 @@ pub fn run(
     let exit = runtime.block_on(runtime::run(&mut dashboard, &log, options));
     let server = dashboard.server;
     server.command(Command::Stop);
-    // It was told to stop: how its loop ended is in the log.
+    // An error of the server's loop is in the log.
     if let Err(error) = server.join() {
         tracing::error!("the server did not end in order: {error}");
     }

@@ -43,7 +43,7 @@ pub struct About {
     pub address: SafeText,
     /// Where the same server is besides; empty if nowhere.
     pub others: SafeText,
-    /// How it is spoken to.
+    /// TLS or not.
     pub security: Security,
     /// The architecture.
     pub arch: Arch,
@@ -102,7 +102,7 @@ pub struct Picture {
     pub at: Instant,
 }
 
-/// A picture that is held still.
+/// A frozen display.
 #[derive(Clone, Debug)]
 pub struct Frozen {
     /// Since when, as a time of day.
@@ -124,7 +124,7 @@ pub struct Model {
     pub size: Size,
     /// What was last read.
     pub picture: Picture,
-    /// What is held still, if anything.
+    /// Set while the display is frozen.
     pub frozen: Option<Frozen>,
     /// Where keys go.
     pub focus: Focus,
@@ -218,7 +218,7 @@ impl Model {
         top.saturating_sub(MARGIN)..top + visible + MARGIN
     }
 
-    /// All rows, and those of clients that come until they are read.
+    /// All rows, and those of clients that connect until they are read.
     pub fn all(&self) -> Range<usize> {
         let Snapshot { live, waiting, .. } = self.picture.snapshot;
         0..live + waiting + 4 * MARGIN
@@ -251,7 +251,7 @@ impl Model {
         self.find_selected();
     }
 
-    /// Holds still what was just read, which were all rows.
+    /// Freezes the display, of which these are all rows.
     pub fn freeze(&mut self, since: String, rows: Vec<ConnectionView>) {
         self.frozen = Some(Frozen { since, rows });
     }
@@ -315,7 +315,7 @@ impl Model {
         self.picture.snapshot.rows.get(number.checked_sub(self.picture.first)?)
     }
 
-    /// Whether rows in view were not read: many clients before them have left meanwhile.
+    /// Whether visible rows were not read: many clients before them have left.
     pub fn misses_rows(&self) -> bool {
         let visible = usize::from(self.layout().table.height);
         let top = self.rows.window().start;
@@ -346,7 +346,7 @@ impl Model {
         if throughput.moves(*at) || snapshot.rows.iter().any(sends) {
             Pace::Moving
         } else if !throughput.is_at_rest() || snapshot.live > 0 || snapshot.waiting > 0 || snapshot.draining {
-            // A connection may begin to move without a word, and a drain ends without one.
+            // A connection may begin to send, and a drain end, without an event.
             Pace::Slow
         } else {
             Pace::Still
@@ -364,6 +364,15 @@ impl Pending {
                 1 => "Stop now and disconnect 1 client?".to_owned(),
                 live => format!("Stop now and disconnect {} clients?", units::count(live as u64)),
             },
+        }
+    }
+
+    /// The verbs of the two answers.
+    pub fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Pending::Disconnect(..) => ("disconnect", "keep"),
+            Pending::Drain => ("drain", "keep serving"),
+            Pending::Quit => ("stop", "keep serving"),
         }
     }
 

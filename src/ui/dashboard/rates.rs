@@ -8,14 +8,14 @@ use std::{
 
 use crate::server::{ConnectionId, ConnectionView};
 
-/// A rate is that of the last so many seconds.
-const WINDOW: Duration = Duration::from_secs(4);
-/// A rate over less than this says nothing.
-const SHORTEST: Duration = Duration::from_millis(400);
-/// A server on which nothing moved for so long is at rest.
-const REST: Duration = Duration::from_secs(5);
+/// The window that rates are averaged over.
+const RATE_WINDOW: Duration = Duration::from_secs(4);
+/// A rate over less than this is not shown.
+const MIN_WINDOW: Duration = Duration::from_millis(400);
+/// A server that has sent nothing for this time is idle.
+const IDLE_TIME: Duration = Duration::from_secs(5);
 /// Seconds that the sparkline goes back.
-pub const PAST: usize = 30;
+pub const MAX_SECONDS: usize = 30;
 
 /// The last readings of a counter, oldest first.
 #[derive(Clone, Debug, Default)]
@@ -24,7 +24,7 @@ struct Readings(VecDeque<(Instant, u64)>);
 impl Readings {
     fn read(&mut self, now: Instant, count: u64) {
         // One reading older than the window stays, so that the rate covers the whole window.
-        while self.0.get(1).is_some_and(|(at, _)| now.saturating_duration_since(*at) >= WINDOW) {
+        while self.0.get(1).is_some_and(|(at, _)| now.saturating_duration_since(*at) >= RATE_WINDOW) {
             self.0.pop_front();
         }
         self.0.push_back((now, count));
@@ -33,7 +33,7 @@ impl Readings {
     fn rate(&self) -> Option<f64> {
         let ((first, from), (last, to)) = (self.0.front()?, self.0.back()?);
         let time = last.saturating_duration_since(*first);
-        (time >= SHORTEST).then(|| to.saturating_sub(*from) as f64 / time.as_secs_f64())
+        (time >= MIN_WINDOW).then(|| to.saturating_sub(*from) as f64 / time.as_secs_f64())
     }
 }
 
@@ -54,7 +54,7 @@ impl Rates {
         self.0 = kept;
     }
 
-    /// Bytes a second of a connection; `None` before there was time to tell.
+    /// Bytes a second of a connection; `None` before there was time to measure.
     pub fn rate(&self, id: ConnectionId) -> Option<f64> {
         self.0.get(&id)?.rate()
     }
@@ -75,7 +75,7 @@ pub struct Throughput {
 }
 
 impl Throughput {
-    /// Of a server that has sent so much before anybody looked.
+    /// Of a server that has sent `sent` bytes before.
     pub fn new(now: Instant, sent: u64) -> Throughput {
         Throughput {
             readings: Readings::default(),
@@ -91,11 +91,11 @@ impl Throughput {
     pub fn read(&mut self, now: Instant, sent: u64) {
         self.readings.read(now, sent);
         let second = now.saturating_duration_since(self.origin).as_secs();
-        for _ in 0..(second - self.second).min(PAST as u64) {
+        for _ in 0..(second - self.second).min(MAX_SECONDS as u64) {
             self.seconds.push_back(0);
         }
         self.second = second;
-        while self.seconds.len() > PAST {
+        while self.seconds.len() > MAX_SECONDS {
             self.seconds.pop_front();
         }
         let more = sent.saturating_sub(self.sent);
@@ -122,7 +122,7 @@ impl Throughput {
 
     /// Whether bytes moved lately.
     pub fn moves(&self, now: Instant) -> bool {
-        self.moved.is_some_and(|moved| now.saturating_duration_since(moved) < REST)
+        self.moved.is_some_and(|moved| now.saturating_duration_since(moved) < IDLE_TIME)
     }
 
     /// Whether nothing of what is shown would change if nothing moved any more.
@@ -171,6 +171,6 @@ mod tests {
         }
         assert!(throughput.is_at_rest(), "the past is forgotten");
         throughput.read(after(start, 1_000_000_000), 900);
-        assert_eq!(throughput.past(100).len(), PAST - 1);
+        assert_eq!(throughput.past(100).len(), MAX_SECONDS - 1);
     }
 }

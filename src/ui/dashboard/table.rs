@@ -26,7 +26,7 @@ impl Columns {
             110.. => Columns { peer: 28, dialect: 14, gauge: 16, state: 8, rate: 9, age: 4 },
             72.. => Columns { peer: 21, dialect: 7, gauge: 0, state: 8, rate: 9, age: 4 },
             56.. => Columns { peer: 15, dialect: 0, gauge: 0, state: 8, rate: 9, age: 4 },
-            // The path, or whose connection it is while there is none.
+            // The path, or the peer while there is none.
             _ => Columns { peer: 0, dialect: 0, gauge: 0, state: 8, rate: 9, age: 0 },
         }
     }
@@ -126,7 +126,7 @@ fn draw_row(model: &Model, row: &ConnectionView, selected: bool, area: Rect, buf
         _ => String::new(),
     };
     right(columns.rate, &rate, base);
-    // How long a client has been waiting, the system does not say.
+    // The system does not report how long a client has been waiting.
     let age = if row.state == ConnectionState::Waiting { String::new() } else { coarse(row.age) };
     right(columns.age, &age, theme.dim);
     if selected {

@@ -138,8 +138,8 @@ fn header(model: &Model, area: Rect, buf: &mut Buffer) {
     put(buf, area, x + 3, area.y, &clip(&facts, room, glyphs), theme.plain);
 }
 
-/// When the server was started. Not how long ago: that would have to be drawn anew each minute on a server
-/// where nothing happens, or be wrong.
+/// When the server was started. Not how long ago: that would be drawn again each minute on an idle server,
+/// or be wrong.
 fn since(model: &Model) -> String {
     let since = model.about.since;
     let started_today = model.picture.snapshot.uptime < since_midnight(model);
@@ -182,7 +182,7 @@ fn address(model: &Model, area: Rect, buf: &mut Buffer) {
         put(buf, area, area.x, last + 1, &clip(others, room, glyphs), theme.dim);
         return;
     }
-    // What cannot be read to its end can be copied all the same, which has to be said then.
+    // An address that is cut off can still be copied; the hint shows it.
     let least = if width(address) > room { 2 } else { 3 };
     let hint = if width(&hint) * least <= room { hint } else { String::new() };
     let shown = clip(address, room - width(&hint), &model.look.glyphs);
@@ -212,7 +212,7 @@ fn rules(model: &Model, layout: &Layout, buf: &mut Buffer) {
     rule(buf, layout.log_rule, "Log", &model.log.note(), model.focus == Focus::Log, &model.look);
 }
 
-/// Draws the last line: a prompt, a question, what just happened, or what can be done. Where the cursor stands, if there is one.
+/// Draws the last line: a prompt, a question, what just happened, or what can be done. Returns the place of the cursor, if there is one.
 fn last_line(model: &Model, area: Rect, buf: &mut Buffer) -> Option<Position> {
     let area = inset(area);
     if area.is_empty() {
@@ -230,7 +230,7 @@ fn last_line(model: &Model, area: Rect, buf: &mut Buffer) -> Option<Position> {
             return bar::prompt(&label, &prompt.line, &model.keys, area, buf, &model.look);
         }
         (Dialog::Question(question), _) => {
-            let answers = bar::answers(&model.keys, None, room, &model.look);
+            let answers = bar::answers(&model.keys, question.pending.words(), room, &model.look);
             bar::question(&question.text, theme.warn, &answers, area, buf, &model.look);
         }
         (Dialog::None | Dialog::Help(_), Some(notice)) => {

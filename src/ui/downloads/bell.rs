@@ -1,10 +1,10 @@
-//! When the terminal's bell rings: once, when the last download of a longer piece of work has ended, so that
-//! somebody who looked away meanwhile looks back.
+//! When the terminal's bell rings: once, when the last download of a longer piece of work has ended, for a
+//! user who has looked away.
 
 use std::time::{Duration, Instant};
 
-/// Work that was over sooner was watched.
-const LONG: Duration = Duration::from_secs(10);
+/// Shorter work does not ring the bell.
+const MIN_WORK_TIME: Duration = Duration::from_secs(10);
 
 /// Watches how many downloads run or wait.
 #[derive(Debug, Default)]
@@ -13,13 +13,13 @@ pub(super) struct Bell {
 }
 
 impl Bell {
-    /// So many downloads run or wait now; whether to ring.
+    /// Whether to ring, now that `unfinished` downloads run or wait.
     pub(super) fn watch(&mut self, unfinished: usize, now: Instant) -> bool {
         if unfinished > 0 {
             self.busy_since.get_or_insert(now);
             return false;
         }
-        self.busy_since.take().is_some_and(|since| now.saturating_duration_since(since) >= LONG)
+        self.busy_since.take().is_some_and(|since| now.saturating_duration_since(since) >= MIN_WORK_TIME)
     }
 }
 

@@ -1,4 +1,4 @@
-//! What keys, pastes and answers do: `update(model, queue, message)` changes the model and says what is to
+//! What keys, pastes and answers do: `update(model, queue, message)` changes the model and returns what is to
 //! be done outside of it. It reads the queue, and neither waits nor does anything.
 
 mod browser;
@@ -164,7 +164,7 @@ fn quit(model: &mut Model) -> Vec<Effect> {
     Vec::new()
 }
 
-/// One step back: what was opened or narrowed last, as far as that can be told.
+/// One step back: closes or clears what was opened, marked or filtered last, as far as that is known.
 fn back(model: &mut Model, queue: &impl Queue) {
     if model.seen.alarm.is_some() && model.seen.alarm.as_ref() == model.alarms.first() {
         let seen = model.alarms.remove(0);

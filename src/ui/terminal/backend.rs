@@ -5,7 +5,7 @@
 //! slow link that is most of what a small change costs. This one remembers pen and cursor between frames, so
 //! that a frame in which nothing changed has no bytes at all. It asks the terminal nothing.
 //!
-//! Terminals disagree on how many columns some characters take. A row in which such a character comes or goes is erased
+//! Terminals disagree on how many columns some characters take. A row in which such a character appears or disappears is erased
 //! and drawn as a whole, with a position for each cell after such a character, so that nothing of another row is left.
 
 use std::{collections::BTreeSet, convert::Infallible, io::Write};
@@ -20,8 +20,8 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::text::is_unsafe;
 
-/// Room for a whole frame of a large window, so that it grows once at most.
-const CAPACITY: usize = 64 * 1024;
+/// Bytes of a whole frame of a large window, so that it grows at most once.
+const INITIAL_CAPACITY: usize = 64 * 1024;
 
 /// What the terminal's pen is set to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl FrameBackend {
     /// For a terminal of this size, which shows ASCII only if `ascii`.
     pub fn new(size: Size, ascii: bool) -> FrameBackend {
         FrameBackend {
-            bytes: Vec::with_capacity(CAPACITY),
+            bytes: Vec::with_capacity(INITIAL_CAPACITY),
             size,
             ascii,
             shown: blank(size),
@@ -72,7 +72,7 @@ impl FrameBackend {
         self.cursor = None;
     }
 
-    /// Forgets what is known of the terminal: somebody else wrote to it.
+    /// Forgets what is known of the terminal: another process wrote to it.
     pub fn forget(&mut self) {
         self.pen = None;
         self.cursor = None;
@@ -81,7 +81,7 @@ impl FrameBackend {
 
     /// The bytes since the last call; empty when nothing changed.
     pub fn take(&mut self) -> Vec<u8> {
-        std::mem::replace(&mut self.bytes, Vec::with_capacity(CAPACITY.min(4096)))
+        std::mem::replace(&mut self.bytes, Vec::with_capacity(INITIAL_CAPACITY.min(4096)))
     }
 
     fn put(&mut self, sequence: std::fmt::Arguments<'_>) {
@@ -200,7 +200,7 @@ impl FrameBackend {
         self.cursor = (plain && after < self.size.width).then_some(Position { x: after, ..at });
     }
 
-    /// Prints a cell's symbol. Text is made safe where it comes in; this is the last gate, and it holds for
+    /// Prints a cell's symbol. Text is made safe where it is received; this is the last check, and it holds for
     /// whatever a widget may put into a cell.
     fn print(&mut self, symbol: &str) {
         let width = symbol.width();

@@ -1,4 +1,4 @@
-//! What comes from the terminal: keys, pastes, and its end.
+//! Events of the terminal: keys, pastes, and its end.
 //!
 //! When a terminal is gone, crossterm's reader reports nothing and spins. So it runs on a thread of its own,
 //! another one waits for the hang-up, and standard input is then replaced by a pipe that never yields
@@ -58,7 +58,7 @@ async fn read(events: mpsc::UnboundedSender<(Instant, Event)>, mut stopped: ones
     let mut stream = EventStream::new();
     loop {
         let raw = tokio::select! {
-            // In this order, or a key could be taken that belongs to the reader that comes after this one.
+            // In this order, or a key could be taken that belongs to the next reader.
             biased;
             _ = &mut stopped => return,
             raw = stream.next() => raw,
@@ -66,7 +66,7 @@ async fn read(events: mpsc::UnboundedSender<(Instant, Event)>, mut stopped: ones
         let event = match raw {
             Some(Ok(Raw::Key(key))) if key.kind != KeyEventKind::Release => Event::Key(key),
             Some(Ok(Raw::Paste(text))) => Event::Paste(text),
-            // Sizes come with a signal that is taken over before the first frame, not with the first event.
+            // Sizes are reported by a signal, which is handled before the first frame.
             Some(Ok(_)) => continue,
             Some(Err(_)) | None => Event::Gone,
         };
@@ -89,7 +89,7 @@ pub(super) fn hang_up() -> io::Result<oneshot::Receiver<()>> {
         let mut fds = [PollFd::new(&terminal, PollFlags::empty())];
         while poll(&mut fds, None) == Err(Errno::INTR) {}
         silence_input();
-        // Nobody listens any more when the program is on its way out.
+        // The receiver is gone when the program ends.
         let _ = sender.send(());
     })?;
     Ok(receiver)

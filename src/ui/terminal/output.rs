@@ -86,7 +86,7 @@ impl Output {
         std::thread::Builder::new().name("terminal-output".into()).spawn(move || {
             for piece in todo {
                 let result = ours.write(&mut writer, &piece.bytes);
-                // Nobody listens any more when the program is on its way out.
+                // The receiver is gone when the program ends.
                 if piece.frame || result.is_err() {
                     let _ = results.send(result);
                 }
@@ -117,12 +117,12 @@ impl Output {
         self.send(Piece { bytes: bytes.to_vec(), frame: false, done: None });
     }
 
-    /// As [`plain`](Self::plain), and waits until the terminal has it, at most `patience`.
-    pub(super) fn plain_and_wait(&self, bytes: &[u8], patience: Duration) {
+    /// As [`plain`](Self::plain), and waits until the terminal has it, at most `timeout`.
+    pub(super) fn plain_and_wait(&self, bytes: &[u8], timeout: Duration) {
         let (done, written) = std_mpsc::channel();
         self.send(Piece { bytes: bytes.to_vec(), frame: false, done: Some(done) });
-        // A link that is too slow gets the bytes later, one that is gone never needs them.
-        let _ = written.recv_timeout(patience);
+        // A slow link receives the bytes later; a lost one does not need them.
+        let _ = written.recv_timeout(timeout);
     }
 
     fn send(&self, piece: Piece) {

@@ -26,7 +26,7 @@ const INTERRUPTED: i32 = 130;
 
 /// A screen: a model with its update and view, joined to what it shows.
 pub trait Screen {
-    /// Resolves when something outside happened that the screen has taken in, so that it wants a frame or
+    /// Resolves when something outside has changed the screen, so that it wants a frame or
     /// more. Must lose nothing when dropped, and never resolve when nothing happened.
     fn changed(&mut self) -> impl Future<Output = Control>;
 
@@ -36,7 +36,7 @@ pub trait Screen {
     /// Reads the figures for a frame of this size.
     fn sample(&mut self, size: Size, now: Instant) -> Control;
 
-    /// How often to read them while nobody presses a key.
+    /// How often to read them while no key is pressed.
     fn pace(&self) -> Pace;
 
     /// Draws.
@@ -56,13 +56,13 @@ pub trait Screen {
 pub enum Control {
     /// Nothing; the screen is as it was.
     Nothing,
-    /// Draw, soon or at once, depending on where it came from.
+    /// Draw, soon or at once, depending on the cause.
     Redraw,
     /// Put text into the terminal's clipboard, and draw.
     Copy(String),
     /// Ring the terminal's bell, and draw.
     Bell,
-    /// Draw every cell anew, whatever the terminal may show.
+    /// Draw every cell, whatever the terminal may show.
     Repaint,
     /// Back to the shell, until it continues us.
     Suspend,
@@ -126,7 +126,7 @@ pub async fn run<S: Screen>(screen: &mut S, log: &LogRing, options: &Options) ->
         scheduler,
         sampled: now,
         events: None,
-        look_after: None,
+        check_terminal_at: None,
         drawn: now,
         answers_from: None,
     };
@@ -152,19 +152,19 @@ struct Runner<'a, S> {
     scheduler: FrameScheduler,
     /// When figures were last read.
     sampled: Instant,
-    /// `None` while the terminal is somebody else's.
+    /// `None` while another process has the terminal.
     events: Option<Events>,
-    /// When the terminal is looked after, if this process goes on without it.
-    look_after: Option<Instant>,
+    /// When to check for the terminal, while this process runs without it.
+    check_terminal_at: Option<Instant>,
     /// When the last frame was drawn.
     drawn: Instant,
-    /// Keys and pastes that were read before this are ignored: they were typed before the question that they would answer was drawn.
+    /// Keys and pastes that were read before this time are ignored: they were typed before the question that they would answer was drawn.
     answers_from: Option<Instant>,
 }
 
-/// A process that goes on in the background looks so often whether it is in the foreground again: a shell
-/// sends a signal only to those that it had stopped.
-const BACKGROUND: Duration = Duration::from_secs(1);
+/// How often a process in the background checks whether it is in the foreground again: a shell
+/// sends a signal only to processes that it had stopped.
+const FOREGROUND_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Why [`Runner::run`] woke up.
 enum Woken {
@@ -200,7 +200,7 @@ impl<S: Screen> Runner<'_, S> {
             let step = match woken {
                 Woken::Signal(Signal::End(number)) => Err(Exit::Signal(number)),
                 Woken::Signal(Signal::Stop) => self.control(Control::Suspend, Cause::Key, now),
-                Woken::Signal(Signal::Continue) => self.go_on(now),
+                Woken::Signal(Signal::Continue) => self.resume(now),
                 Woken::Signal(Signal::Resize) => {
                     self.resize(now);
                     Ok(())
@@ -220,7 +220,7 @@ impl<S: Screen> Runner<'_, S> {
                 }
                 Woken::Changed(control) => self.control(control, Cause::Change, now),
                 Woken::LogGrew => self.control(Control::Redraw, Cause::Change, now),
-                Woken::Time if self.look_after.is_some_and(|time| time <= now) => self.go_on(now),
+                Woken::Time if self.check_terminal_at.is_some_and(|time| time <= now) => self.resume(now),
                 Woken::Time => Ok(()),
             };
             if let Err(exit) = step {
@@ -240,7 +240,7 @@ impl<S: Screen> Runner<'_, S> {
     /// The next time at which there is something to do without anything having happened.
     fn next_time(&self) -> Option<Instant> {
         if self.events.is_none() {
-            return self.look_after;
+            return self.check_terminal_at;
         }
         let sample = self.sample_interval().map(|interval| self.sampled + interval);
         self.scheduler.due().into_iter().chain(sample).min()
@@ -326,15 +326,15 @@ impl<S: Screen> Runner<'_, S> {
         Ok(())
     }
 
-    /// After a stop, ours or somebody's. Without the terminal (`bg`) the work goes on and the screen waits
-    /// until it is there again (`fg`).
-    fn go_on(&mut self, now: Instant) -> Result<(), Exit> {
+    /// Continues after a stop. Without the terminal (`bg`) the work continues and the screen waits
+    /// until the terminal is back (`fg`).
+    fn resume(&mut self, now: Instant) -> Result<(), Exit> {
         if !signals::in_foreground() {
             self.events = None;
-            self.look_after = Some(now + BACKGROUND);
+            self.check_terminal_at = Some(now + FOREGROUND_CHECK_INTERVAL);
             return Ok(());
         }
-        self.look_after = None;
+        self.check_terminal_at = None;
         self.terminal.set_up_again().map_err(|_| Exit::TerminalLost)?;
         self.terminal.resize();
         signals::drop_input();

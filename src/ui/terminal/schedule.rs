@@ -1,20 +1,20 @@
 //! When the next frame is drawn: a pure machine on a clock that is passed in.
 //!
-//! Whoever changes something asks for a frame; requests merge. A frame that cannot be drawn yet is not
+//! Each change requests a frame; requests merge. A frame that cannot be drawn yet is not
 //! queued: the next one shows the newest state anyway. There is no tick, so nothing happens when nothing
 //! changes.
 
 use std::time::{Duration, Instant};
 
-/// Least time between two frames that keys ask for: what a 60 Hz screen can show.
-pub const KEY_SPACING: Duration = Duration::from_millis(16);
+/// Time between two frames that keys request, at least: what a 60 Hz screen can show.
+pub const MIN_KEY_INTERVAL: Duration = Duration::from_millis(16);
 /// Bytes a second that the screen may write over time, whatever its size.
-pub const BYTES_PER_SECOND: u64 = 16 * 1024;
+pub const MAX_BYTES_PER_SECOND: u64 = 16 * 1024;
 /// A flush that takes longer than this means a link that cannot keep up.
 const SLOW_FLUSH: Duration = Duration::from_millis(100);
 /// Good flushes after which a halved rate is doubled again.
-const RECOVERY: u32 = 8;
-/// The rate is halved at most so often.
+const RECOVERY_FRAMES: u32 = 8;
+/// How often the rate is halved, at most.
 const MAX_HALVINGS: u32 = 3;
 
 /// Frames a second that transfers may cause, 1 to 10.
@@ -52,7 +52,7 @@ pub enum Cause {
 #[derive(Clone, Debug)]
 pub struct FrameScheduler {
     rate: FrameRate,
-    /// The most urgent cause since the last frame, and when the first one came.
+    /// The most urgent cause since the last frame, and when the first one was requested.
     wanted: Option<(Cause, Instant)>,
     /// When the last frame was handed over; `None` before the first.
     last: Option<Instant>,
@@ -89,7 +89,7 @@ impl FrameScheduler {
     }
 
     /// When the frame that was asked for may be drawn (possibly in the past); `None` if none was asked for,
-    /// or one is still on its way: then [`flushed`](Self::flushed) comes first.
+    /// or one is still on its way: then [`flushed`](Self::flushed) has to be called first.
     pub fn due(&self) -> Option<Instant> {
         let (cause, since) = self.wanted?;
         if self.in_flight.is_some() {
@@ -97,7 +97,7 @@ impl FrameScheduler {
         }
         let Some(last) = self.last else { return Some(since) };
         let (spacing, credit) = match cause {
-            Cause::Key => (KEY_SPACING, BYTES_PER_SECOND),
+            Cause::Key => (MIN_KEY_INTERVAL, MAX_BYTES_PER_SECOND),
             Cause::Change => (self.interval(), 0),
         };
         let spaced = since.max(last + spacing);
@@ -134,7 +134,7 @@ impl FrameScheduler {
             self.good_flushes = 0;
         } else if self.halvings > 0 {
             self.good_flushes += 1;
-            if self.good_flushes >= RECOVERY {
+            if self.good_flushes >= RECOVERY_FRAMES {
                 self.halvings -= 1;
                 self.good_flushes = 0;
             }
@@ -144,12 +144,12 @@ impl FrameScheduler {
     fn debt_left(&self, now: Instant) -> u64 {
         let paid = self.debt_at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
         // Whole seconds of 16 KiB never overflow within the life of a process.
-        self.debt.saturating_sub((paid.as_secs_f64() * BYTES_PER_SECOND as f64) as u64)
+        self.debt.saturating_sub((paid.as_secs_f64() * MAX_BYTES_PER_SECOND as f64) as u64)
     }
 }
 
 fn time_to_send(bytes: u64) -> Duration {
-    Duration::from_secs_f64(bytes as f64 / BYTES_PER_SECOND as f64)
+    Duration::from_secs_f64(bytes as f64 / MAX_BYTES_PER_SECOND as f64)
 }
 
 #[cfg(test)]
@@ -160,7 +160,7 @@ mod tests {
         Duration::from_millis(millis)
     }
 
-    /// A scheduler that has just drawn and flushed its first frame, of no size to speak of.
+    /// A scheduler that has just drawn and flushed its first frame, of a few bytes.
     fn started() -> (FrameScheduler, Instant) {
         let start = Instant::now();
         let mut scheduler = FrameScheduler::new(FrameRate::default());
@@ -227,7 +227,7 @@ mod tests {
         assert_eq!(scheduler.due(), None);
         assert!(!scheduler.is_due(start + ms(60_000)));
         scheduler.flushed(start + ms(60_000));
-        assert!(scheduler.is_due(start + ms(60_000)), "one frame, with all that happened meanwhile");
+        assert!(scheduler.is_due(start + ms(60_000)), "one frame for all causes");
     }
 
     #[test]
@@ -242,7 +242,7 @@ mod tests {
             scheduler.flushed(now);
             assert_eq!(scheduler.interval(), ms(expected));
         }
-        for _ in 0..3 * RECOVERY {
+        for _ in 0..3 * RECOVERY_FRAMES {
             now += ms(5000);
             scheduler.drawn(now, 1);
             scheduler.flushed(now + ms(100));
@@ -264,8 +264,8 @@ mod tests {
                 }
             }
             // A person may run one second ahead, and the last frame may be a whole one.
-            assert!(bytes <= 31 * BYTES_PER_SECOND + 9_000, "{cause:?}: {bytes}");
-            assert!(bytes >= 25 * BYTES_PER_SECOND, "{cause:?}: {bytes}");
+            assert!(bytes <= 31 * MAX_BYTES_PER_SECOND + 9_000, "{cause:?}: {bytes}");
+            assert!(bytes >= 25 * MAX_BYTES_PER_SECOND, "{cause:?}: {bytes}");
         }
     }
 

@@ -29,8 +29,8 @@ pub const RESTORE_TIMEOUT: Duration = Duration::from_secs(3);
 /// The same when the process has to be gone within a second.
 pub const FAST_RESTORE_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// The size that is assumed where the terminal tells none.
-const USUAL: Size = Size { width: 80, height: 24 };
+/// The size that is assumed if the terminal reports none.
+const DEFAULT_SIZE: Size = Size { width: 80, height: 24 };
 
 /// The screen on this process's terminal, while that is set up; for the panic hook.
 static SCREEN: Mutex<Option<Screen>> = Mutex::new(None);
@@ -209,12 +209,12 @@ impl Drop for Terminal {
 fn size_now() -> Size {
     match rustix::termios::tcgetwinsize(io::stdout().as_fd()) {
         Ok(size) if size.ws_col > 0 && size.ws_row > 0 => Size { width: size.ws_col, height: size.ws_row },
-        _ => USUAL,
+        _ => DEFAULT_SIZE,
     }
 }
 
 /// A panic of the drawing thread gives the terminal back before its report is printed. One of another thread
-/// is logged: the report would be printed over the screen, which goes on.
+/// is logged: the report would be printed over the screen, which stays.
 fn install_panic_hook() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

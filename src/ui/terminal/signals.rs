@@ -1,4 +1,4 @@
-//! Signals, and being stopped by and coming back from the shell's job control.
+//! Signals, and the job control of the shell: stop and continue.
 
 use std::{io, os::fd::AsFd, time::Duration};
 
@@ -6,14 +6,14 @@ use rustix::{process, termios};
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
 /// After a signal that ends the process, or the loss of the terminal, it is gone at the latest then.
-const LAST_MOMENT: Duration = Duration::from_millis(900);
+const EXIT_TIMEOUT: Duration = Duration::from_millis(900);
 
 /// A signal that means something to a screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
     /// End: its number.
     End(i32),
-    /// Stop until told to go on.
+    /// Stop until the shell continues the process.
     Stop,
     /// Go on.
     Continue,
@@ -82,7 +82,7 @@ pub(super) fn in_foreground() -> bool {
     termios::tcgetpgrp(io::stdout().as_fd()).map_or(true, |group| group == process::getpgrp())
 }
 
-/// Throws away what was typed while the terminal was somebody else's.
+/// Discards what was typed while another process had the terminal.
 pub(super) fn drop_input() {
     let _ = termios::tcflush(io::stdout().as_fd(), termios::QueueSelector::IFlush);
 }
@@ -92,7 +92,7 @@ pub(super) fn drop_input() {
 pub(super) fn end_soon(code: i32) {
     // Without a thread there is no deadline; the orderly way out is still being taken.
     let _ = std::thread::Builder::new().name("deadline".into()).spawn(move || {
-        std::thread::sleep(LAST_MOMENT);
+        std::thread::sleep(EXIT_TIMEOUT);
         std::process::exit(code);
     });
 }

@@ -1,4 +1,4 @@
-//! The screen under fuzzing: what a peer, a file name or a paste says is drawn, and never obeyed.
+//! The screen under fuzzing: text of a peer, a file name or a paste is drawn, and never acts on the terminal.
 
 use ratatui::{Frame, Terminal, layout::Size, style::Style};
 use tracing::Level;
@@ -61,7 +61,7 @@ fn the_terminal_is_fuzzed() {
                 widgets::put_right(frame.buffer_mut(), area, 1, line.value(), Style::new());
             });
             assert_harmless(&shown);
-            // Even text that nobody made safe can do no more than look odd.
+            // Text that was not made safe can look odd, but cannot act.
             let shown = drawn(ascii, |frame| {
                 let area = frame.area();
                 widgets::put(frame.buffer_mut(), area, 0, 0, &raw, Style::new());

@@ -10,8 +10,8 @@ use crate::ui::{
     terminal::schedule::{Cause, FrameScheduler},
 };
 
-/// Draws for so long and gives the mean of bytes a second after the first frame. `step` is called each 50 ms
-/// with the time since the start and says whether anything changed.
+/// Draws for this many seconds and returns the mean of bytes a second after the first frame. `step` is called each 50 ms
+/// with the time since the start and returns whether anything changed.
 pub fn bytes_per_second<M>(
     seconds: u64,
     size: Size,
@@ -74,7 +74,7 @@ mod downloads {
             60_000_000.0 / self.received.len() as f64 * (0.9 + (wave >> 40) as f64 / (1 << 24) as f64 * 0.2)
         }
 
-        fn go_on(&mut self, time: Duration) {
+        fn advance(&mut self, time: Duration) {
             self.wave += 1;
             for job in 0..self.received.len() {
                 self.received[job] += (self.rate(job as u64) * time.as_secs_f64()) as u64;
@@ -149,7 +149,7 @@ mod downloads {
         let model = Model::new(defaults, KeyMap::default(), Look::default(), LogRing::new());
         let mut both = (model, Jobs { received: vec![0; jobs], wave: 0 });
         let step = |(model, jobs): &mut (Model, Jobs), since: Duration, _: Instant| {
-            jobs.go_on(Duration::from_millis(50));
+            jobs.advance(Duration::from_millis(50));
             // Figures are read four times a second, as the runtime does.
             since.as_millis().is_multiple_of(250) && model.refresh(jobs, size)
         };

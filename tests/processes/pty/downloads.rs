@@ -186,7 +186,7 @@ fn a_paste_queues_nothing_by_its_newline() {
     session.send("\x1b[200~readme.txt\nlarge.bin\n\x1b[201~");
     session.wait("a question", |screen| {
         let rows: Vec<String> = screen.rows(0, 80).collect();
-        rows.last().is_some_and(|row| row.contains("yes") && row.contains('2'))
+        rows.last().is_some_and(|row| row.contains("y queue") && row.contains('2'))
     });
     session.send("n");
     session.wait_for("browse");
@@ -229,7 +229,7 @@ fn it_goes_on_after_a_stop() {
     });
     session.wait_for("MB/s");
     session.send("\x03");
-    session.wait_for("yes");
+    session.wait_for("y quit");
     session.send("y");
     session.wait_for("left 0");
     session.assert_restored();
@@ -260,7 +260,7 @@ fn it_works_in_the_background_and_comes_back() {
         screen.alternate_screen() && screen.contents().contains("large.bin")
     });
     session.send("\x03");
-    session.wait_for("yes");
+    session.wait_for("y quit");
     session.send("y");
     session.wait_for("left 0");
     session.assert_restored();

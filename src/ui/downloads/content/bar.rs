@@ -41,9 +41,10 @@ fn below(model: &Model, columns: usize) -> u16 {
 
 /// The keys of the two answers to a question.
 pub fn answers(model: &Model, columns: usize) -> Line<'static> {
-    let words = match &model.dialog {
-        Dialog::Question(question) => question.pending.words(),
-        Dialog::None | Dialog::Help(_) | Dialog::Prompt(_) => None,
-    };
-    bar::answers(&model.keys, words, columns, &model.look)
+    match &model.dialog {
+        Dialog::Question(question) => {
+            bar::answers(&model.keys, question.pending.words(), columns, &model.look)
+        }
+        Dialog::None | Dialog::Help(_) | Dialog::Prompt(_) => Line::default(),
+    }
 }

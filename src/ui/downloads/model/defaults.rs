@@ -12,7 +12,7 @@ use crate::{
 pub struct Defaults {
     /// The server that paths without one belong to.
     pub server: Option<Authority>,
-    /// The one that they are to belong to once it has answered: until then it is not known whether it is trusted.
+    /// The one that becomes it once it has answered: until then it is not known whether it is trusted.
     pub named: Option<Authority>,
     /// The protocol to use.
     pub speak: Speak,

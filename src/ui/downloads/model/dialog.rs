@@ -40,7 +40,7 @@ impl Purpose {
         }
     }
 
-    /// The words where those have no room; empty if what is typed tells enough.
+    /// Shorter words if those have no room; empty if none are needed.
     pub fn few_words(self) -> &'static str {
         match self {
             Purpose::Trust => "Type yes",
@@ -50,17 +50,18 @@ impl Purpose {
 }
 
 impl Pending {
-    /// The words of the two answers, where yes and no could be mistaken.
-    pub fn words(&self) -> Option<(&'static str, &'static str)> {
+    /// The verbs of the two answers.
+    pub fn words(&self) -> (&'static str, &'static str) {
         match self {
-            Pending::Cancel(_) => Some(("delete", "keep")),
-            Pending::Remove(_) => Some(("remove", "keep")),
-            Pending::Quit | Pending::Add(_) => None,
+            Pending::Cancel(_) => ("delete", "keep"),
+            Pending::Remove(_) => ("remove", "keep"),
+            Pending::Quit => ("quit", "stay"),
+            Pending::Add(_) => ("queue", "discard"),
         }
     }
 }
 
-/// What waits for a yes. It holds the ids, so that a queue that moves meanwhile changes nothing.
+/// What waits for a yes. It holds the ids, so that a change of the queue does not change it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pending {
     /// Quit.

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Rows below the selected job that are shown with it.
-const AHEAD: usize = 3;
+const ROWS_AHEAD: usize = 3;
 
 impl Model {
     /// Reads what a frame of this size shows, and no more; whether it differs from what the last one showed.
@@ -37,7 +37,7 @@ impl Model {
         self.queue.set_height(usize::from(layout.queue.height.saturating_sub(rule)));
         if first {
             self.queue.go(self.defaults.selected);
-            self.queue.look_ahead(AHEAD);
+            self.queue.look_ahead(ROWS_AHEAD);
         }
         if let Some(browser) = &mut self.browser {
             browser.set_height(usize::from(layout.panel.height.saturating_sub(rule)));
@@ -94,7 +94,7 @@ impl Model {
             && let Some(first) = self.active.first()
         {
             self.queue.select(*first);
-            self.queue.look_ahead(AHEAD);
+            self.queue.look_ahead(ROWS_AHEAD);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Where everything stands, as one pure function of the size.
+//! The areas of the screen, as one pure function of its size.
 //!
 //! ```text
 //! full (14 rows and more)                          compact (4 to 13 rows)       line
@@ -28,7 +28,7 @@ pub enum Form {
     Line,
 }
 
-/// The pane that has the focus, as far as the layout needs to know.
+/// The pane that has the focus, for the layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pane {
     /// The address line.
@@ -71,20 +71,20 @@ pub struct Layout {
     pub bar: Rect,
 }
 
-/// Most rows of the bar in the full form: a new server with all of its pin, in the narrowest window.
-const MOST_BAR: u16 = 8;
-/// Fewest rows of the full form.
-const FULL_ROWS: u16 = 14;
-/// Fewest rows and columns of the compact form.
-const COMPACT: (u16, u16) = (4, 24);
+/// Rows of the bar in the full form, at most: a new server with its whole pin, in the narrowest window.
+const MAX_BAR_ROWS: u16 = 8;
+/// Rows of the full form, at least.
+const MIN_FULL_ROWS: u16 = 14;
+/// Rows and columns of the compact form, at least.
+const MIN_COMPACT: (u16, u16) = (4, 24);
 
 impl Layout {
     /// The areas for a size.
     pub fn new(size: Size, show: Show) -> Layout {
         let Size { width, height } = size;
         let form = match () {
-            () if height < COMPACT.0 || width < COMPACT.1 => Form::Line,
-            () if height < FULL_ROWS => Form::Compact,
+            () if height < MIN_COMPACT.0 || width < MIN_COMPACT.1 => Form::Line,
+            () if height < MIN_FULL_ROWS => Form::Compact,
             () => Form::Full,
         };
         let none = Rect::new(0, 0, 0, 0);
@@ -119,7 +119,7 @@ impl Layout {
             Form::Full => {
                 layout.header = take(1);
                 layout.input = take(1);
-                let bar = show.bar.clamp(1, MOST_BAR);
+                let bar = show.bar.clamp(1, MAX_BAR_ROWS);
                 let rows = height - 2 - bar;
                 let (queue, panel, log) = split(rows, show.panel);
                 layout.queue = take(queue);
@@ -161,14 +161,14 @@ pub struct Columns {
     pub eta: u16,
 }
 
-/// Most columns of a name.
-const MOST_NAME: u16 = 60;
+/// Columns of a name, at most.
+const MAX_NAME_COLUMNS: u16 = 60;
 
 /// Columns before the name: mark, selection, a blank.
 pub const MARGIN: u16 = 3;
 
 impl Columns {
-    /// The columns for a width: what tells least goes first.
+    /// The columns for a width: the least important ones are left out first.
     pub fn new(width: u16) -> Columns {
         let (percent, state) = (5, 10);
         let size = if width >= 60 { 7 } else { 0 };
@@ -184,7 +184,7 @@ impl Columns {
         }
         let gauge = (rest.saturating_sub(1) * 47 / 100).max(4);
         // In a wide window the eye must still find the way from a name to its numbers.
-        let gauge = gauge.max(rest.saturating_sub(MOST_NAME + 1));
+        let gauge = gauge.max(rest.saturating_sub(MAX_NAME_COLUMNS + 1));
         let name = rest.saturating_sub(gauge + 1);
         Columns { name, gauge, percent, size, state, eta }
     }

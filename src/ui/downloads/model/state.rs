@@ -79,7 +79,7 @@ pub struct Model {
     pub log: LogPane,
     /// What has the keys before any pane.
     pub dialog: Dialog,
-    /// What just happened, if that needs to be said.
+    /// What just happened, if it is to be shown.
     pub notice: Option<Notice>,
     /// Unknown servers: the first one is asked about.
     pub(crate) newcomers: Vec<NewServer>,

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// With fewer rows than this below the selected one, the next page is asked for.
-const AHEAD: usize = 64;
+const MIN_ROWS_AHEAD: usize = 64;
 /// Entries of a directory that are read, and bytes of their names, at most: while a filter shows none of them they are read
 /// without a key, and a server may have names without end.
 const MAX_ENTRIES: usize = 200_000;
@@ -62,7 +62,7 @@ pub struct Browser {
     /// Actions on the whole folder, in order, that wait until all of it is read.
     pending: Vec<Deferred>,
     trouble: Option<SafeText>,
-    /// A name to select once it has come.
+    /// A name to select once it is received.
     wanted: Option<String>,
 }
 
@@ -99,7 +99,7 @@ impl Browser {
         self.list.targets().into_iter().filter_map(|index| self.entries.get(index)).collect()
     }
 
-    /// The path of an entry; `None` if its name is none that could be asked for.
+    /// The path of an entry; `None` if its name cannot be requested.
     pub fn path_of(&self, entry: &Entry) -> Option<RemotePath> {
         target::child(&self.path, &entry.name)
     }
@@ -137,7 +137,7 @@ impl Browser {
         self.list.set_height(rows);
     }
 
-    /// Keeps an action until the whole folder is read, if it is about all of it or comes after one that is. Whether it
+    /// Keeps an action until the whole folder is read, if it is about all of it or follows one that is. Whether it
     /// has to wait.
     pub fn defer(&mut self, action: Deferred) -> bool {
         let is_about_all = matches!(action, Deferred::MarkAll | Deferred::Move(MoveAction::Last));
@@ -175,7 +175,7 @@ impl Browser {
 
     /// After which name the next page begins, if it is time to ask for it. A filter is on the whole folder.
     pub fn wants_more(&self) -> Option<&str> {
-        let near = self.list.keys().len().saturating_sub(self.list.cursor()) < AHEAD
+        let near = self.list.keys().len().saturating_sub(self.list.cursor()) < MIN_ROWS_AHEAD
             || self.is_deferring()
             || !self.filter.is_empty();
         let name = self.entries.last().map(|entry| entry.name.as_str());
@@ -188,7 +188,7 @@ impl Browser {
         self.waits_for = Some(ticket);
     }
 
-    /// Takes a page, or what kept it from coming, if it is the one that was asked for; whether it was.
+    /// Takes a page, or why there is none, if it is the one that was asked for; whether it was.
     pub fn answer(&mut self, ticket: Ticket, answer: Result<Entries, Trouble>) -> bool {
         if self.waits_for != Some(ticket) {
             return false;
@@ -222,7 +222,7 @@ impl Browser {
         format!("Remote files: {}{}", self.authority.host, SafeText::new(&self.path.to_string()))
     }
 
-    /// What the panel's rule says.
+    /// The note of the panel's rule.
     pub fn note(&self) -> String {
         let count = units::count(self.list.keys().len() as u64);
         let mut note = match (self.waits_for.is_some(), self.more) {
@@ -412,7 +412,7 @@ mod tests {
         assert!(!browser.defer(Deferred::Mark), "that is about one entry");
         assert!(browser.defer(Deferred::MarkAll), "nothing is read yet");
         browser.answer(Ticket(0), Ok(names(0)));
-        assert!(browser.defer(Deferred::Act(BrowserAction::Enter)), "it comes after an action that waits");
+        assert!(browser.defer(Deferred::Act(BrowserAction::Enter)), "it follows an action that waits");
         assert_eq!(browser.wants_more(), Some("0999"));
         assert_eq!(browser.take_pending(), []);
         browser.asked(Ticket(1));

@@ -23,15 +23,15 @@ const MAX_ENTRIES: usize = 200_000;
 pub struct Completion {
     /// Ties the answer to it.
     pub ticket: Ticket,
-    /// The line: if that has changed, the answer comes too late.
+    /// The line: if it has changed, the answer is too late.
     pub typed: String,
     /// The server.
     pub authority: Authority,
     /// The directory.
     pub directory: RemotePath,
-    /// What stands before the name, as it was typed: it may hold a token, which is shown nowhere else.
+    /// The text before the name, as it was typed: it may hold a token, which is shown nowhere else.
     stem: String,
-    /// What stands after the name: the rest of the path, and the pin of an address.
+    /// The text after the name: the rest of the path, and the pin of an address.
     pub tail: String,
     /// Whether it is an address, in which a name is percent-encoded.
     address: bool,
@@ -51,12 +51,12 @@ pub struct Completion {
     shown: Vec<String>,
 }
 
-/// What comes of a completion.
+/// The result of a completion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Completed {
-    /// What is to stand before the cursor, if that changes; the tail stands after it.
+    /// The text before the cursor, if it changes; the tail follows it.
     pub text: Option<String>,
-    /// What to say.
+    /// What to show.
     pub say: Option<String>,
 }
 
@@ -77,7 +77,7 @@ impl Completion {
         let end = cursor.min(host.len() + path.len());
         let (before, tail) = (&line[..end], &line[end..]);
         let name = before.rfind('/').map_or(0, |slash| slash + 1);
-        // The whole line says which server it is, wherever the cursor is: its pin is at the end.
+        // The whole line names the server, wherever the cursor is: its pin is at the end.
         let pin = &line[host.len() + path.len()..];
         let Address { authority, path: directory } =
             target::read(&format!("{}{pin}", &before[..name]), server)?;
@@ -86,7 +86,7 @@ impl Completion {
             false => before[name..].to_owned(),
         };
         let [typed, stem, tail] = [line, &before[..name], tail].map(str::to_owned);
-        // A name that begins with the prefix comes after all that is shorter.
+        // A name that begins with the prefix is sorted after every shorter one.
         let mut after = prefix.clone();
         after.pop();
         Ok(Completion {
@@ -124,7 +124,7 @@ impl Completion {
             self.compare(entry);
         }
         let last = page.entries.last().map_or("", |entry| entry.name.as_str());
-        // Names come in the order of their bytes.
+        // Names are sorted by their bytes.
         let is_past = path::compare(last, &self.prefix).is_gt() && !last.starts_with(&self.prefix);
         let goes_on = page.more && !is_past && path::compare(last, &self.after).is_gt();
         if goes_on && self.read < MAX_ENTRIES {
@@ -150,7 +150,7 @@ impl Completion {
         }
         let same = self.common.chars().zip(name.chars()).take_while(|(a, b)| a == b);
         self.common.truncate(same.map(|(c, _)| c.len_utf8()).sum());
-        // A part of an escape stands for nothing.
+        // A part of an escape has no meaning.
         if let Some(escape) = self.common.rfind(odd_name::ESCAPE)
             && odd_name::escape(&self.common.as_bytes()[escape..]).is_none()
         {
@@ -163,7 +163,7 @@ impl Completion {
         self.fitting += 1;
     }
 
-    /// Whether a name can stand in the line: in an address, also one that is not UTF-8.
+    /// Whether a name can be written in the line: in an address, also one that is not UTF-8.
     fn can_write(&self, name: &str) -> bool {
         name.chars().all(|c| !is_unsafe(c) || c == odd_name::ESCAPE && self.address)
     }
@@ -219,7 +219,7 @@ mod tests {
         Entry { name: name.to_owned(), kind, size: None, modified }
     }
 
-    /// The whole line after a completion at its end, if that changes, and what is said.
+    /// The whole line after a completion at its end, if it changes, and what is shown.
     fn completed(typed: &str, names: &[&str]) -> (Option<String>, Option<String>) {
         let server = Authority::new("nas", 7878, Security::Plain);
         let mut completion =

@@ -110,7 +110,7 @@ pub(super) fn travel(model: &mut Model, action: MoveAction) -> Vec<Effect> {
     read_on(model)
 }
 
-/// Asks for the next page when the selection comes near the end of what is there.
+/// Asks for the next page when the selection is near the end of what was read.
 pub(super) fn read_on(model: &mut Model) -> Vec<Effect> {
     let ticket = model.ticket();
     let Some(browser) = &mut model.browser else { return Vec::new() };

@@ -20,7 +20,7 @@ use crate::ui::{
     },
 };
 
-/// Draws it; where the cursor stands, if something is typed there.
+/// Draws it; returns the place of the cursor if something is typed there.
 pub fn render(model: &Model, area: Rect, buf: &mut Buffer) -> Option<Position> {
     let look = &model.look;
     let area = alarm::render(model, area, buf);

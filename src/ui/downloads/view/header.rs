@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Columns that the server gets before the sums get theirs.
-const SERVER: usize = 24;
+const SERVER_COLUMNS: usize = 24;
 
 /// A part of the line; parts with the highest rank are left out first where the room is short.
 struct Part {
@@ -32,7 +32,7 @@ struct Part {
 /// The header.
 pub fn render(model: &Model, area: Rect, buf: &mut Buffer, form: Form) {
     let columns = usize::from(area.width.saturating_sub(2));
-    let server_columns = if form == Form::Full && columns > 2 * SERVER { SERVER } else { 0 };
+    let server_columns = if form == Form::Full && columns > 2 * SERVER_COLUMNS { SERVER_COLUMNS } else { 0 };
     let parts = sums(model, form, columns - server_columns);
     let right = line(&parts);
     let columns = right.width() as u16;
@@ -118,12 +118,12 @@ fn sums(model: &Model, form: Form, columns: usize) -> Vec<Part> {
 /// Never 100 before everything is in place, and nothing while the size of something is not known.
 fn percent(totals: &Totals) -> Option<u64> {
     let (done, total) = totals.work();
-    // A share of a part would pass for one of the whole.
+    // A percentage of a part would be taken for one of the whole.
     if total == 0 || totals.unknown > 0 {
         return None;
     }
     let all_done = totals.jobs > 0 && totals.done == totals.jobs;
-    // Nothing comes any more, and not all of it came: a share would never be that of something whole.
+    // Nothing more is received, and not everything was: a percentage would be misleading.
     if !all_done && totals.running + totals.waiting + totals.paused == 0 {
         return None;
     }

@@ -10,7 +10,7 @@ use crate::ui::{
     downloads::model::{Focus, Model},
 };
 
-/// Draws it; where the cursor stands, if keys go there.
+/// Draws it; returns the place of the cursor if keys go there.
 pub fn render(model: &Model, area: Rect, buf: &mut Buffer) -> Option<Position> {
     if area.is_empty() {
         return None;

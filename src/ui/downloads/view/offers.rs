@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// The bar, in so many columns.
+/// The bar, in this many columns.
 pub fn line(model: &Model, columns: usize) -> Line<'static> {
     let context = model.context();
     let mut hints = match context {

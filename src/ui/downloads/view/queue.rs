@@ -18,10 +18,10 @@ use crate::{
     units,
 };
 
-/// The state of a job while its server says that it works on the answer.
+/// The state of a job while its server reports that it prepares the answer.
 const PREPARING: &str = "preparing";
 
-/// Draws the visible rows, or what to do about there being none.
+/// Draws the visible rows, or what to do if there are none.
 pub fn render(model: &Model, area: Rect, buf: &mut Buffer) {
     let look = &model.look;
     if area.is_empty() {
@@ -72,8 +72,8 @@ fn empty(model: &Model) -> String {
     }
 }
 
-/// What a row says beside its numbers.
-struct Says {
+/// The words of a row beside its numbers.
+struct Words {
     /// The state, or the speed of what runs.
     word: String,
     word_style: Style,
@@ -88,11 +88,11 @@ struct Says {
 }
 
 fn draw(row: &JobView, columns: Columns, area: Rect, buf: &mut Buffer, look: &Look) {
-    let says = says(row, look);
+    let words = words(row, look);
     let y = area.y;
     let mut x = area.x + MARGIN;
     let name = clip_middle(row.name.as_str(), usize::from(columns.name), &look.glyphs);
-    put(buf, area, x, y, &name, says.name_style);
+    put(buf, area, x, y, &name, words.name_style);
     x += columns.name;
     let mut next = |width: u16| {
         let cell = Rect { x: x + u16::from(width > 0), width, ..area };
@@ -107,16 +107,16 @@ fn draw(row: &JobView, columns: Columns, area: Rect, buf: &mut Buffer, look: &Lo
         next(columns.state),
         next(columns.eta),
     );
-    if let Some((text, style)) = &says.text {
-        let end = if says.wide { size.right().max(percent.right()) } else { percent.right() };
+    if let Some((text, style)) = &words.text {
+        let end = if words.wide { size.right().max(percent.right()) } else { percent.right() };
         let cell = Rect { width: end.saturating_sub(bar.x), ..bar };
         let columns = usize::from(cell.width);
-        let text = if width(text) > columns && !says.short.is_empty() { says.short } else { text };
+        let text = if width(text) > columns && !words.short.is_empty() { words.short } else { text };
         put(buf, cell, cell.x, y, &clip(text, columns, &look.glyphs), *style);
     }
-    if !says.wide {
+    if !words.wide {
         let progress = progress(row);
-        if says.text.is_none()
+        if words.text.is_none()
             && let Some((fraction, whole)) = progress
         {
             put_line(buf, bar, y, &gauge(fraction, bar.width, look));
@@ -124,13 +124,13 @@ fn draw(row: &JobView, columns: Columns, area: Rect, buf: &mut Buffer, look: &Lo
         }
         put_right(buf, size, y, &bytes(row), look.theme.plain);
     }
-    put_right(buf, state, y, &says.word, says.word_style);
-    put_right(buf, eta, y, &says.time, look.theme.plain);
+    put_right(buf, state, y, &words.word, words.word_style);
+    put_right(buf, eta, y, &words.time, look.theme.plain);
 }
 
-fn says(row: &JobView, look: &Look) -> Says {
+fn words(row: &JobView, look: &Look) -> Words {
     let Look { theme, glyphs } = look;
-    let mut says = Says {
+    let mut words = Words {
         word: String::new(),
         word_style: theme.plain,
         name_style: theme.plain,
@@ -140,78 +140,78 @@ fn says(row: &JobView, look: &Look) -> Says {
         time: String::new(),
     };
     match &row.state {
-        JobState::Queued => says.word = "waiting".to_owned(),
+        JobState::Queued => words.word = "waiting".to_owned(),
         JobState::Waiting { seconds, attempt, reason } => {
-            says.word = if *attempt == 0 { "waiting".to_owned() } else { format!("retry {attempt}") };
-            says.word_style = theme.warn;
-            says.text = Some((reason.to_string(), theme.warn));
-            says.time = until(*seconds);
+            words.word = if *attempt == 0 { "waiting".to_owned() } else { format!("retry {attempt}") };
+            words.word_style = theme.warn;
+            words.text = Some((reason.to_string(), theme.warn));
+            words.time = until(*seconds);
         }
         JobState::Unreachable { seconds, reason } => {
-            says.word = "no server".to_owned();
-            says.word_style = theme.warn;
-            // What is here already stays in sight.
+            words.word = "no server".to_owned();
+            words.word_style = theme.warn;
+            // What is local already stays visible.
             if progress(row).is_none_or(|(_, percent)| percent == 0) {
-                says.text = Some((reason.to_string(), theme.warn));
+                words.text = Some((reason.to_string(), theme.warn));
             }
-            says.time = seconds.map_or_else(|| "now".to_owned(), until);
+            words.time = seconds.map_or_else(|| "now".to_owned(), until);
         }
         JobState::Connecting if row.prepares => {
-            says.word = PREPARING.to_owned();
-            says.text = Some(("the server reads what is asked for".to_owned(), theme.dim));
+            words.word = PREPARING.to_owned();
+            words.text = Some(("the server reads what is asked for".to_owned(), theme.dim));
         }
-        JobState::Connecting => says.word = "connecting".to_owned(),
+        JobState::Connecting => words.word = "connecting".to_owned(),
         JobState::Running => {
-            says.name_style = theme.strong;
+            words.name_style = theme.strong;
             match row.speed {
-                None => says.word = "running".to_owned(),
-                Some(speed) if speed < 1.0 && row.prepares => says.word = PREPARING.to_owned(),
+                None => words.word = "running".to_owned(),
+                Some(speed) if speed < 1.0 && row.prepares => words.word = PREPARING.to_owned(),
                 Some(speed) if speed < 1.0 => {
-                    says.word = "stalled".to_owned();
-                    says.word_style = theme.warn;
+                    words.word = "stalled".to_owned();
+                    words.word_style = theme.warn;
                 }
-                Some(speed) => says.word = units::rate(speed),
+                Some(speed) => words.word = units::rate(speed),
             }
-            says.time = row.eta.and_then(duration).unwrap_or_else(|| glyphs.unknown.to_owned());
+            words.time = row.eta.and_then(duration).unwrap_or_else(|| glyphs.unknown.to_owned());
         }
         JobState::Verifying => {
-            says.name_style = theme.strong;
-            says.word = "verifying".to_owned();
+            words.name_style = theme.strong;
+            words.word = "verifying".to_owned();
         }
         JobState::Done(finished) => {
-            says.word = "done".to_owned();
-            says.word_style = theme.good;
+            words.word = "done".to_owned();
+            words.word_style = theme.good;
             let hash = short(&finished.blake3, glyphs).unwrap_or_default();
-            says.text = Some((format!("verified {hash}"), theme.dim));
-            says.short = "verified";
+            words.text = Some((format!("verified {hash}"), theme.dim));
+            words.short = "verified";
             if !finished.missing.is_none() {
-                says.word = "incomplete".to_owned();
-                says.word_style = theme.warn;
-                says.text = Some((finished.missing.sentence(), theme.plain));
-                says.short = "";
-                says.wide = true;
+                words.word = "incomplete".to_owned();
+                words.word_style = theme.warn;
+                words.text = Some((finished.missing.sentence(), theme.plain));
+                words.short = "";
+                words.wide = true;
             }
         }
         JobState::Failed(trouble) => {
-            says.word = "failed".to_owned();
-            says.word_style = theme.bad;
-            says.text = Some((trouble.message.to_string(), theme.plain));
+            words.word = "failed".to_owned();
+            words.word_style = theme.bad;
+            words.text = Some((trouble.message.to_string(), theme.plain));
             if let Some(Doubt::Other(_)) = trouble.doubt.as_deref() {
-                says.short = "IDENTITY CHANGED";
+                words.short = "IDENTITY CHANGED";
             }
-            says.wide = true;
+            words.wide = true;
         }
         JobState::Paused => {
-            says.word = "paused".to_owned();
-            says.word_style = theme.warn;
+            words.word = "paused".to_owned();
+            words.word_style = theme.warn;
         }
         JobState::Cancelled => {
-            says.word = "cancelled".to_owned();
-            says.name_style = theme.dim;
-            says.word_style = theme.dim;
+            words.word = "cancelled".to_owned();
+            words.name_style = theme.dim;
+            words.word_style = theme.dim;
         }
     }
-    says
+    words
 }
 
 /// The time until something is tried again.
@@ -251,7 +251,7 @@ fn progress(row: &JobView) -> Option<(f64, u64)> {
 fn bytes(row: &JobView) -> String {
     match row.size {
         Some(size) => units::bytes(size),
-        // The size of a deflated archive shows only at its end: what came of it is at least true.
+        // The size of a deflated archive is known only at its end; the received bytes are true.
         None if row.received > 0 => units::bytes(row.received),
         None => String::new(),
     }
