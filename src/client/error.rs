@@ -53,6 +53,20 @@ pub(crate) struct Fault {
     pub(crate) verdict: Verdict,
 }
 
+/// Why work was not finished.
+#[derive(Debug)]
+pub(crate) enum Unfinished {
+    Fault(Fault),
+    /// It was cancelled.
+    Stopped,
+}
+
+impl From<Fault> for Unfinished {
+    fn from(fault: Fault) -> Unfinished {
+        Unfinished::Fault(fault)
+    }
+}
+
 impl Fault {
     fn new(kind: TroubleKind, message: &str, verdict: Verdict) -> Fault {
         Fault { trouble: Trouble::new(kind, SafeText::new(message)), verdict }

@@ -1,6 +1,7 @@
 //! A content as its source describes it, and which of its blocks are verified.
 
 pub(crate) mod blocks;
+pub(crate) mod high_water;
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,9 @@ use crate::{
 pub(crate) struct Content {
     /// Where it comes from, for people: origin, identity and hashes decide, not the address.
     pub(crate) address: String,
+    /// The name that the source has for it.
+    #[serde(skip)]
+    pub(crate) name: String,
     /// The server that says so, and that proves the blocks.
     #[serde(default)]
     pub(crate) origin: Origin,
@@ -32,6 +36,11 @@ pub(crate) struct Content {
 }
 
 impl Content {
+    /// Whether a source that says this of a content has the same version of it.
+    pub(crate) fn is_same_as(&self, identity: &str, size: Option<u64>) -> bool {
+        self.identity == identity && (self.size.is_none() || size.is_none() || self.size == size)
+    }
+
     /// Whether it comes from this address.
     pub(crate) fn is_from(&self, address: &Address) -> bool {
         Address::parse(&self.address).is_ok_and(|known| known.is_same_as(address))

@@ -23,13 +23,15 @@ use crate::client::{
         event::Event,
         view::{NewServer, TroubleKind},
     },
-    engine::{permits, probe, shared::Shared},
+    engine::{permits, shared::Shared},
     error::Fault,
     job::{
+        attempt::{Attempt, Outcome, Reports},
         deletions::Deletion,
         events::{Events, JobEvent},
         memory::Memory,
-        worker::{self, Context, Outcome},
+        placement::Placement,
+        worker,
     },
     queue::{
         Resumed, Started,
@@ -37,7 +39,10 @@ use crate::client::{
         phase::Phase,
         schedule::ServerId,
     },
-    source::pool::Pool,
+    source::{
+        Source,
+        fdsp::{pool::Pool, probe},
+    },
     transfer::progress::Progress,
 };
 
@@ -186,27 +191,33 @@ impl Actor {
                 Some((id, state.queue.start(id, Instant::now(), counters)?))
             });
             let Some((id, Started { new, name, server })) = started else { return };
-            let context = Context {
-                id,
-                new,
+            let permit = permits::take(&self.shared, server);
+            let reports = Reports { server: Arc::clone(permit.server()), progress: Arc::clone(&progress) };
+            let (limits, address) = (&self.shared.limits, new.address.clone());
+            let source = Source::new(address, new.speak, &self.pool, &limits.bandwidth, Arc::new(reports));
+            let attempt = Attempt {
+                source,
+                placement: Placement {
+                    id,
+                    new,
+                    names: self.config.names,
+                    folders: Arc::clone(&self.shared.folders),
+                    claims: Arc::clone(&self.shared.claims),
+                },
                 events: Arc::new(Events::new(id, name, self.jobs.0.clone())),
-                limits: Arc::clone(&self.shared.limits),
-                folders: Arc::clone(&self.shared.folders),
-                claims: Arc::clone(&self.shared.claims),
+                limits: Arc::clone(limits),
                 deletions: Arc::clone(&self.shared.deletions),
-                pool: Arc::clone(&self.pool),
                 progress,
-                permit: Some(permits::take(&self.shared, server)),
+                permit: Some(permit),
                 retries: self.config.retries,
                 sync: self.config.sync,
                 extract: self.config.extract,
-                names: self.config.names,
             };
             let memory = self.kept.remove(&id).unwrap_or_default();
             let (stop, stopped) = watch::channel(false);
             self.workers.insert(id, stop);
             let sender = self.jobs.0.clone();
-            let work = tokio::spawn(worker::run(context, memory, stopped));
+            let work = tokio::spawn(worker::run(attempt, memory, stopped));
             tokio::spawn(async move {
                 let (memory, outcome) = work.await.unwrap_or_else(|_| {
                     let fault = Fault::never(TroubleKind::Other, "the transfer ended with an internal error");

@@ -1,9 +1,7 @@
 //! The engine as its faces hold it: a runtime of its own, commands in, snapshots out.
 
 pub(crate) mod actor;
-pub(crate) mod listing;
 pub(crate) mod permits;
-pub(crate) mod probe;
 pub(crate) mod reaper;
 pub(crate) mod shared;
 
@@ -30,7 +28,10 @@ use crate::{
             view::{JobView, Snapshot, Trouble},
         },
         engine::{actor::Actor, shared::Shared},
-        source::{patience::Timeouts, pool::Pool},
+        source::{
+            fdsp::{list, pool::Pool},
+            timeouts::Timeouts,
+        },
     },
     platform,
     protocol::{address::Authority, message::Entries, path::RemotePath},
@@ -169,7 +170,7 @@ impl Engine {
         let (answer, answered) = oneshot::channel();
         let (pool, shared) = (Arc::clone(&self.pool), Arc::clone(&self.shared));
         self.spawn(async move {
-            let listed = listing::list(&pool, &authority, &path, after).await;
+            let listed = list::list(&pool, &authority, &path, after).await;
             if listed.is_ok() {
                 let server = shared.with(|state| state.servers.number(&authority, Speak::V1));
                 shared.reached(server);

@@ -17,7 +17,7 @@ use tokio::task::{JoinHandle, block_in_place, spawn_blocking};
 
 use crate::{
     client::{
-        api::{new_job::Existing, origin::Origin, view::TroubleKind},
+        api::{origin::Origin, view::TroubleKind},
         content::{
             Content,
             blocks::{Blocks, Noted, buffer, hash_block},
@@ -25,90 +25,91 @@ use crate::{
         disk::{attributes::Status, folder::of_another, target::Target},
         error::{Fault, Verdict},
         job::{
-            destination, fetch,
+            destination,
+            fetch::{Fetch, reconnecting},
             memory::{Memory, Place},
-            remote_hashes::{Answer, RemoteHashes},
-            worker::Context,
         },
-        source::link::Link,
+        source::{
+            Connection, fdsp,
+            fdsp::hashes::{Answer, RemoteHashes},
+        },
     },
-    protocol::{
-        digest::{BLOCK_SIZE, BlockDigest, Hash, VerifiedBlock},
-        error::Code,
-        message,
-    },
+    protocol::digest::{BLOCK_SIZE, BlockDigest, Hash, VerifiedBlock},
     text::ShowPath,
     units,
 };
-/// Compares local blocks with the server's hashes, starting on `link`. Afterwards `memory` has the missing blocks, or is still doubtful if
+
+/// Compares local blocks with the server's hashes, starting on `connection`. Afterwards `memory` has the missing blocks, or is still doubtful if
 /// the file changed on the server. Local blocks are hashed while hashes are received, but a connection never waits for that: the server
 /// closes connections that are idle or read slowly.
-pub(crate) async fn compare(context: &Context, memory: &mut Memory, mut link: Link) -> Result<(), Fault> {
-    let authority = &context.new.address.authority;
-    let mut comparison = Comparison::start(context, memory, link.origin())?;
+pub(crate) async fn compare(
+    fetch: &Fetch<'_>,
+    memory: &mut Memory,
+    connection: Connection,
+) -> Result<(), Fault> {
+    let (Connection::Fdsp(connection), Some(fdsp)) = (connection, fetch.source.fdsp()) else {
+        return without_hashes(fetch, memory);
+    };
+    let mut connection = *connection;
+    let mut comparison = Comparison::start(fetch, memory, connection.origin())?;
     let answer = loop {
-        match comparison.ask(&mut memory.remote, &mut link).await {
-            // It was closed while it rested: that is no fault of this try.
-            Err(fault) if link.is_stale() && matches!(fault.verdict, Verdict::Again(_)) => {
-                link = context.pool.fresh(authority).await?;
-            }
+        match comparison.ask(&mut memory.remote, &mut connection).await {
             Err(fault) if memory.remote.should_reconnect(&fault) => {
-                fetch::reconnecting(context, memory, &fault);
-                link = context.pool.link(authority).await?;
+                reconnecting(fetch, memory, &fault);
+                connection = fdsp.connect(None).await?;
             }
             answer => break answer?,
         }
-        if link.origin() != comparison.origin {
-            context.pool.put(authority, link);
-            return restart_comparison(context, memory);
+        if connection.origin() != comparison.origin {
+            connection.put();
+            return restart_comparison(fetch, memory);
         }
     };
-    context.pool.put(authority, link);
+    connection.put();
     memory.remote.gets_further();
+    match answer {
+        Answer::All | Answer::Stopped => {}
+        Answer::Changed => return restart_comparison(fetch, memory),
+        Answer::Unsupported => return without_hashes(fetch, memory),
+        Answer::Directory => {
+            if memory.place.as_ref().is_some_and(|place| place.part.is_ours()) {
+                tracing::warn!("{} is a folder now; starting over with its archive", fetch.address);
+            }
+            return block_in_place(|| memory.start_over());
+        }
+        Answer::Refused(fault) => return Err(fault),
+    }
     let Comparison { source, hashes, hashed, _wanted: wanted, .. } = comparison;
     drop(hashes);
-    let code = match answer {
-        Answer::Changed => return restart_comparison(context, memory),
-        Answer::Refused(failure) => match failure.code {
-            code @ (Code::Unsupported | Code::WrongKind) => Some(code),
-            _ => return Err(Fault::refused(context.new.address.path.as_str(), &failure)),
-        },
-        Answer::All | Answer::Stopped => None,
-    };
     let hashed = hashed.await.unwrap_or_else(|_| {
         Err(Fault::never(TroubleKind::Other, "comparing the file ended with an internal error"))
     });
     drop(wanted);
     let Hashing { part, old, .. } = hashed?;
-    match (code, source) {
-        (None, Some(source)) => block_in_place(|| adopt(context, memory, source, part, old)),
-        (Some(Code::Unsupported), _) if memory.recalled => {
-            // The identity tells what is in the `.part`; the target is compared when all is there.
-            (memory.doubtful, memory.old) = (false, None);
-            Ok(())
-        }
-        (Some(code), _) => {
-            let address = &context.new.address;
-            let is_lost = memory.place.as_ref().is_some_and(|place| place.part.is_ours());
-            if is_lost && code == Code::Unsupported {
-                tracing::warn!("{address}: the server cannot send the hashes of its blocks; starting over");
-            }
-            if is_lost && code == Code::WrongKind {
-                tracing::warn!("{address} is a folder now; starting over with its archive");
-            }
-            block_in_place(|| memory.start_over())
-        }
-        // The machine lets no end through without its beginning.
-        (None, None) => Ok(()),
+    // The machine lets no end through without its beginning.
+    let Some(source) = source else { return Ok(()) };
+    block_in_place(|| adopt(fetch, memory, source, part, old))
+}
+
+/// Continues without a comparison, where the server has no block hashes.
+fn without_hashes(fetch: &Fetch<'_>, memory: &mut Memory) -> Result<(), Fault> {
+    if memory.recalled {
+        // The identity tells what is in the partial file; the target is compared when all is received.
+        (memory.doubtful, memory.old) = (false, None);
+        return Ok(());
     }
+    if memory.place.as_ref().is_some_and(|place| place.part.is_ours()) {
+        tracing::warn!("{}: the server cannot send the hashes of its blocks; starting over", fetch.address);
+    }
+    block_in_place(|| memory.start_over())
 }
 
 /// The file changed on the server, or another server answers: compares the local blocks again, a limited number of times.
-fn restart_comparison(context: &Context, memory: &mut Memory) -> Result<(), Fault> {
+fn restart_comparison(fetch: &Fetch<'_>, memory: &mut Memory) -> Result<(), Fault> {
     memory.remote.clear();
     memory.restarts += 1;
-    let address = &context.new.address;
-    if memory.restarts > context.retries.max(1) {
+    let address = fetch.address;
+    if memory.restarts > fetch.retries.max(1) {
         let fault = Fault::changed(format!("{address} changes during each comparison"));
         // The local blocks are kept: they may still match.
         return Err(Fault { verdict: Verdict::Again(Duration::ZERO), ..fault });
@@ -119,7 +120,7 @@ fn restart_comparison(context: &Context, memory: &mut Memory) -> Result<(), Faul
 
 /// Receives the server's hashes and passes them to [`Hashing`].
 struct Comparison<'a> {
-    context: &'a Context,
+    fetch: &'a Fetch<'a>,
     target: Option<Target>,
     old: Option<Target>,
     source: Option<Content>,
@@ -217,7 +218,7 @@ struct Hashing {
 }
 
 impl<'a> Comparison<'a> {
-    fn start(context: &'a Context, memory: &Memory, origin: Origin) -> Result<Comparison<'a>, Fault> {
+    fn start(fetch: &'a Fetch<'a>, memory: &Memory, origin: Origin) -> Result<Comparison<'a>, Fault> {
         let (file, length) = match &memory.place {
             // Opened again: the lock of the `.part` must not outlive the attempt with this thread.
             Some(place) => (place.part.read_only(), place.part.length()?),
@@ -230,7 +231,7 @@ impl<'a> Comparison<'a> {
         let here = Blocks::in_all(old.as_ref().map_or(0, |old| old.size).max(length));
         let target = memory.place.as_ref().map(|place| &place.target).or(memory.old.as_ref()).cloned();
         let old_target = old.as_ref().map(|old| old.target.clone());
-        let keep = context.new.existing == Existing::Keep;
+        let keep = fetch.keeps_existing();
         let file = file.map(|file| LocalFile::new(file, &memory.seen.part));
         let (known, part) = (memory.blocks.clone(), Blocks::default());
         let hashing = Hashing { keep, known, file, part, old, buffer: buffer() };
@@ -239,9 +240,9 @@ impl<'a> Comparison<'a> {
         let (hashes, received) = channel();
         let hashed = spawn_blocking(move || hashing.run(received, &is_wanted));
         let (old, source, _wanted) = (old_target, None, Wanted(wanted));
-        let mut comparison =
-            Comparison { context, target, old, source, origin, here, hashes, hashed, _wanted };
-        if let Some((_, content, hashes)) = memory.remote.received().filter(|(known, ..)| *known == origin) {
+        let mut comparison = Comparison { fetch, target, old, source, origin, here, hashes, hashed, _wanted };
+        if let Some((content, hashes)) = memory.remote.received().filter(|(known, _)| known.origin == origin)
+        {
             // From an earlier attempt.
             comparison.take(content, 0, hashes).map(drop)?;
         }
@@ -249,17 +250,16 @@ impl<'a> Comparison<'a> {
     }
 
     /// Requests the server's hashes, at most as many as there are local blocks.
-    async fn ask(&mut self, remote: &mut RemoteHashes, link: &mut Link) -> Result<Answer, Fault> {
-        let (context, asked) = (self.context, (self.context.new.address.path.as_str(), self.here));
-        remote.ask(context, link, asked, |content, first, hashes| self.take(content, first, hashes)).await
+    async fn ask(
+        &mut self,
+        remote: &mut RemoteHashes,
+        connection: &mut fdsp::Connection,
+    ) -> Result<Answer, Fault> {
+        let asked = (self.fetch.address.path.as_str(), self.here);
+        remote.ask(connection, asked, |content, first, hashes| self.take(content, first, hashes)).await
     }
 
-    fn take(
-        &mut self,
-        content: &message::Content,
-        first: u64,
-        hashes: &[Hash],
-    ) -> Result<ControlFlow<()>, Fault> {
+    fn take(&mut self, content: &Content, first: u64, hashes: &[Hash]) -> Result<ControlFlow<()>, Fault> {
         if self.source.is_none() {
             self.begin(content)?;
         }
@@ -275,16 +275,15 @@ impl<'a> Comparison<'a> {
         Ok(ControlFlow::Continue(()))
     }
 
-    fn begin(&mut self, content: &message::Content) -> Result<(), Fault> {
-        if let Some(old) = &self.old {
-            let claim = |path: &std::path::Path| self.context.claims.claim(path, self.context.id);
-            old.claim(claim)?;
-            destination::refuse_existing(old, self.context.new.existing, content.size)?;
+    fn begin(&mut self, content: &Content) -> Result<(), Fault> {
+        if let (Some(old), Some(placement)) = (&self.old, self.fetch.placement) {
+            old.claim(|path| placement.claim(path))?;
+            destination::refuse_existing(old, placement.new.existing, content.size)?;
         }
         if let Some(target) = &self.target {
-            self.context.answered(target, content);
+            self.fetch.answered(target, content);
         }
-        self.source = Some(self.context.source(content, self.origin));
+        self.source = Some(content.clone());
         Ok(())
     }
 }
@@ -330,9 +329,9 @@ impl Hashing {
     }
 }
 
-/// Goes on with what matches.
+/// Continues with what matches.
 fn adopt(
-    context: &Context,
+    fetch: &Fetch<'_>,
     memory: &mut Memory,
     source: Content,
     kept: Blocks,
@@ -353,12 +352,12 @@ fn adopt(
                 place.part.discard();
             }
         }
-        Some(old) if context.new.existing == Existing::Keep => {
+        Some(old) if fetch.keeps_existing() => {
             return Err(old.target.differs(None));
         }
         Some(old) => {
             memory.believe()?;
-            copy(context, memory, size, &old)?;
+            copy(fetch, memory, size, &old)?;
         }
         None => {
             memory.believe()?;
@@ -373,19 +372,19 @@ fn adopt(
     let bytes = memory.blocks.bytes();
     tracing::info!(
         "{}: {} of {} match what the server has",
-        context.new.address,
+        fetch.address,
         units::bytes(bytes),
         units::bytes(size)
     );
-    context.progress.set_here(&memory.blocks, true);
+    fetch.progress.set_here(&memory.blocks, true);
     Ok(())
 }
 
 /// Copies the matching blocks of the old target into the `.part`, so that both share them where the file system can. What
 /// came there is hashed again: nobody keeps others from writing to the target.
-fn copy(context: &Context, memory: &mut Memory, size: u64, old: &Old) -> Result<(), Fault> {
-    if memory.place.is_none() {
-        let mut part = context.open_part(&old.target)?;
+fn copy(fetch: &Fetch<'_>, memory: &mut Memory, size: u64, old: &Old) -> Result<(), Fault> {
+    if let (None, Some(placement)) = (&memory.place, fetch.placement) {
+        let mut part = placement.open_part(&old.target)?;
         part.clear()?;
         memory.place = Some(Place { target: old.target.clone(), part });
     }
@@ -409,7 +408,7 @@ fn copy(context: &Context, memory: &mut Memory, size: u64, old: &Old) -> Result<
         place.part.writer()?.verified(&block);
     }
     memory.old = None;
-    tracing::debug!("{}: matching blocks are copied", context.new.address);
+    tracing::debug!("{}: matching blocks are copied", fetch.address);
     Ok(())
 }
 

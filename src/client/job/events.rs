@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use crate::{
     client::{
         api::{announced::Announced, command::JobId, event::Event},
-        job::{memory::Memory, worker::Outcome},
+        job::{attempt::Outcome, memory::Memory},
     },
     text::SafeText,
 };
@@ -38,6 +38,11 @@ pub(crate) struct Events {
 impl Events {
     pub(crate) fn new(id: JobId, name: SafeText, sender: mpsc::UnboundedSender<(JobId, JobEvent)>) -> Events {
         Events { id, name, announced: OnceLock::new(), sender }
+    }
+
+    /// The job.
+    pub(crate) fn id(&self) -> JobId {
+        self.id
     }
 
     /// The job's name.

@@ -1,7 +1,8 @@
-//! Content by this program's protocol: compares what is here, and asks for what is missing until nothing is.
+//! Receives one content: compares what is local, and requests what is missing until nothing is.
 
 use std::{
-    ops::ControlFlow,
+    fs::File,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -9,28 +10,28 @@ use tokio::task::block_in_place;
 
 use crate::{
     client::{
-        api::{announced::Announced, event, origin::Origin, view::TroubleKind},
-        content::{Content, blocks::Blocks},
-        disk::{
-            name::SafeName,
-            part::Part,
-            target::{Target, claimed_by_another, of_another_download},
+        api::{announced::Announced, event::Event, new_job::Existing, view::TroubleKind},
+        content::{
+            Content,
+            blocks::{Blocks, buffer, hash_block},
         },
-        error::{Fault, Verdict},
+        disk::{part::Writer, target::Target},
+        error::{Fault, Unfinished, Verdict},
         job::{
-            compare, destination,
+            compare,
+            destination::fits,
+            events::Events,
             memory::{Memory, Place},
+            placement::Placement,
             recall,
-            worker::Context,
         },
-        source::dial,
-        transfer::crew,
+        source::{Connection, Source, sink::Block},
+        transfer::{
+            self, Bounds, Opened, Part, Request, cancel::Cancel, limits::Limits, permit::Permit,
+            progress::Progress,
+        },
     },
-    protocol::{
-        client::{Event, Request},
-        digest::Hash,
-        message::{self, Form, Get, Welcome},
-    },
+    protocol::{address::Address, message::Form},
     text::SafeText,
     units,
 };
@@ -38,51 +39,210 @@ use crate::{
 /// Lost connections of one download are logged at most this often.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Fetches what is missing; afterwards the memory has every block, and the root. Whoever drops it before its end has to
-/// [`crew::settle`] what still runs.
-pub(crate) async fn fetch(context: &Context, memory: &mut Memory) -> Result<(), Fault> {
-    recall::recall(context, memory).await?;
-    let security = context.new.address.authority.security;
+/// What receiving one content works with: that of a job, or a large file of a tree.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fetch<'a> {
+    pub(crate) source: &'a Source,
+    pub(crate) address: &'a Address,
+    pub(crate) form: Form,
+    pub(crate) limits: &'a Arc<Limits>,
+    pub(crate) permit: Option<&'a Permit>,
+    pub(crate) progress: &'a Arc<Progress>,
+    pub(crate) events: &'a Events,
+    pub(crate) retries: u32,
+    /// Decides where the content goes; `None` for a file of a tree, which has its place.
+    pub(crate) placement: Option<&'a Placement>,
+}
+
+/// Receives what is missing; afterwards all blocks are in `memory`, and the root.
+pub(crate) async fn fetch(fetch: &Fetch<'_>, memory: &mut Memory, cancel: &Cancel) -> Result<(), Unfinished> {
+    if let Some(placement) = fetch.placement {
+        cancel.unless_set(recall::recall(fetch, placement, memory)).await?;
+    }
+    let security = fetch.address.authority.security;
     if memory.source.as_ref().is_some_and(|source| !source.origin.is_possible(security)) {
         // What another server has said of it is worth nothing here.
         memory.proven = false;
     }
-    while memory.doubtful || !memory.is_complete() || !holds(context, memory).await? {
-        let link = context.pool.link(&context.new.address.authority).await?.works_for(&context.progress);
+    while memory.doubtful || !memory.is_complete() || !cancel.unless_set(holds(fetch, memory)).await? {
+        let connection = cancel.unless_set(fetch.source.connect(None)).await?;
         if memory.doubtful {
-            compare::compare(context, memory, link).await?;
+            cancel.unless_set(compare::compare(fetch, memory, connection)).await?;
             continue;
         }
-        if memory.is_of_another(link.origin()) {
-            context.pool.put(&context.new.address.authority, link);
-            of_another(context, memory)?;
+        if memory.is_of_another(connection.origin()) {
+            connection.put();
+            of_another(fetch, memory)?;
             continue;
         }
         memory.gets_further();
-        match crew::fetch(context, memory, link).await {
-            Err(fault) if fault.verdict == Verdict::Again(Duration::ZERO) && memory.gets_further() => {
-                reconnecting(context, memory, &fault);
+        match receive(fetch, memory, connection, cancel).await {
+            Err(Unfinished::Fault(fault))
+                if fault.verdict == Verdict::Again(Duration::ZERO) && memory.gets_further() =>
+            {
+                reconnecting(fetch, memory, &fault);
             }
-            // What an earlier run left is of another version; that is no fault of this try.
-            Err(fault) if memory.recalled && fault.verdict == Verdict::StartOver => {
-                changed(context, memory)?;
+            // What an earlier run left is of another version; that is no failure of this attempt.
+            Err(Unfinished::Fault(fault)) if memory.recalled && fault.verdict == Verdict::StartOver => {
+                changed(fetch, memory)?;
             }
-            fetched => fetched?,
+            received => received?,
         }
     }
     Ok(())
 }
 
+/// Transfers what is missing, beginning on this connection.
+async fn receive(
+    fetch: &Fetch<'_>,
+    memory: &mut Memory,
+    connection: Connection,
+    cancel: &Cancel,
+) -> Result<(), Unfinished> {
+    let missing = memory.missing();
+    let (known, blocks, proven) = (memory.source.as_ref(), &memory.blocks, memory.proven);
+    let request = Request { form: fetch.form, known, missing, blocks, proven };
+    let opened = cancel.unless_set(transfer::open(connection, request, fetch.limits)).await?;
+    let (writer, rival) = block_in_place(|| introduce(fetch, memory, &opened))?;
+    let content = memory.source.clone().unwrap_or_else(|| opened.content.clone());
+    let place = memory.place.as_ref();
+    let (corrupt, retries) = (&mut memory.corrupt, fetch.retries);
+    let check = |block: &Block| match (&block.verified, &rival, place) {
+        (Some(_), Some(rival), Some(place)) => compare_block(rival, place, block),
+        (Some(_), ..) => Ok(()),
+        (None, ..) if block.skipped > 0 => {
+            // The local bytes may be the wrong ones.
+            tracing::info!("{}: block {} is fetched whole", fetch.address, block.index);
+            Ok(())
+        }
+        (None, ..) => count_corrupt((fetch.address, fetch.events, retries), corrupt, None, block.index),
+    };
+    let (received, ended) = transfer::transfer(
+        opened,
+        vec![(fetch.source.clone(), content)],
+        Part { writer, blocks: &mut memory.blocks },
+        Bounds { limits: fetch.limits, permit: fetch.permit },
+        (fetch.progress, fetch.events.name()),
+        cancel,
+        check,
+    )
+    .await;
+    memory.transferred += received.transferred;
+    memory.received += received.kept;
+    memory.proven = received.proven;
+    memory.claimed = received.digest.or(memory.claimed);
+    if let Some(missing) = received.missing {
+        memory.lost = missing;
+    }
+    if let Some(source) = &mut memory.source {
+        source.size = source.size.or(received.size);
+    }
+    ended
+}
+
+/// The first answer: compares it with what is known, or decides where the content goes. Returns what writes to the partial file, and a file
+/// that has to be the same.
+fn introduce(
+    fetch: &Fetch<'_>,
+    memory: &mut Memory,
+    opened: &Opened,
+) -> Result<(Writer, Option<File>), Fault> {
+    let content = &opened.content;
+    match &memory.source {
+        Some(known) if known.is_same_as(&content.identity, content.size) => {}
+        Some(_) => return Err(Fault::changed("the source changed on the server")),
+        None => {
+            prepare(fetch, memory, content)?;
+            memory.source = Some(content.clone());
+        }
+    }
+    memory.recalled = false;
+    let Some(place) = &memory.place else {
+        return Err(Fault::never(TroubleKind::Other, "there is no file to write to"));
+    };
+    fetch.answered(&place.target, content);
+    Ok((place.part.writer()?.clone(), rival(fetch, place, content)))
+}
+
+/// The target of an archive, if it exists and is to stay. Where the server has chosen its name, an early end must not tell the server what is
+/// in it.
+fn rival(fetch: &Fetch<'_>, place: &Place, content: &Content) -> Option<File> {
+    let target = &place.target;
+    let compared = content.form == Form::Zip && fetch.keeps_existing() && !target.by_server;
+    let file = target.folder.read(&target.name).ok().filter(|_| compared)?;
+    file.metadata().is_ok_and(|data| data.is_file()).then_some(file)
+}
+
+/// A target that has another block than the source is not the same, whatever follows.
+fn compare_block(rival: &File, place: &Place, block: &Block) -> Result<(), Fault> {
+    let local = hash_block(rival, block.index, block.length.into(), &mut buffer());
+    let same =
+        local.zip(block.verified).is_some_and(|(local, block)| local.chaining == block.digest().chaining);
+    if same { Ok(()) } else { Err(place.target.differs(Some(&place.part.path()))) }
+}
+
+/// Decides where the content goes, and claims the space.
+fn prepare(fetch: &Fetch<'_>, memory: &mut Memory, content: &Content) -> Result<(), Fault> {
+    if let Some(placement) = fetch.placement {
+        let name = placement.name_of(content);
+        if let Some(place) = memory.place.take_if(|place| !fits(&place.target, &placement.new, &name)) {
+            place.part.discard();
+        }
+        if memory.place.is_none() {
+            memory.place = Some(placement.place(fetch.events, &name, content.size)?);
+        }
+    }
+    if let Some(Place { part, .. }) = &mut memory.place {
+        // Noted before there is anything in it: nothing else tells that it was made here.
+        part.record(content, &memory.blocks);
+        content.size.map_or(Ok(()), |size| part.claim(size, content.data_bytes))?;
+    }
+    if let Some(sources) = content.sources.filter(|sources| sources.omitted > 0) {
+        tracing::warn!(
+            "{}: the archive skips {} of the folder's entries, which are not served: links, devices or sockets",
+            fetch.address,
+            sources.omitted
+        );
+    }
+    Ok(())
+}
+
+/// A block was received corrupt, of this file of a tree: it is requested again, at most `retries` times.
+pub(crate) fn count_corrupt(
+    (address, events, retries): (&Address, &Events, u32),
+    corrupt: &mut u32,
+    file: Option<&str>,
+    index: u64,
+) -> Result<(), Fault> {
+    *corrupt += 1;
+    let (attempt, of) = (*corrupt, retries);
+    let of_file = file.map(|path| format!(" of /{path}")).unwrap_or_default();
+    let reason = format!("block {index}{of_file} arrived corrupt; it is fetched again");
+    tracing::warn!("{address}: {reason}");
+    if attempt > of {
+        return Err(Fault::never(
+            TroubleKind::Integrity,
+            match attempt {
+                1 => format!("block {index}{of_file} arrived corrupt"),
+                _ => format!("{attempt} blocks arrived corrupt, the last one was block {index}{of_file}"),
+            },
+        ));
+    }
+    let (id, name, reason) = (events.id(), events.name(), SafeText::new(&reason));
+    events.report(Event::Retry { id, name, attempt, of, seconds: 0.0, reason });
+    Ok(())
+}
+
 /// The local blocks were proven by another server, which may send the same identity: only this server's hashes show which of them
 /// match.
-fn of_another(context: &Context, memory: &mut Memory) -> Result<(), Fault> {
-    let (address, peer) = (&context.new.address, dial::peer(&context.new.address.authority));
+fn of_another(fetch: &Fetch<'_>, memory: &mut Memory) -> Result<(), Fault> {
+    let (address, peer) = (fetch.address, fetch.source.peer());
     memory.restarts += 1;
-    if memory.restarts > context.retries.max(1) {
+    if memory.restarts > fetch.retries.max(1) {
         let message = format!("{peer} shows another certificate on each connection");
         return Err(Fault::never(TroubleKind::Integrity, message));
     }
-    context.progress.set_here(&Blocks::default(), true);
+    fetch.progress.set_here(&Blocks::default(), true);
     if memory.doubt() {
         tracing::info!("{address}: what was received came from another server than {peer}; it is compared");
         return Ok(());
@@ -91,80 +251,51 @@ fn of_another(context: &Context, memory: &mut Memory) -> Result<(), Fault> {
     block_in_place(|| memory.start_over())
 }
 
-/// Compares the digest of what is here with the one that the server knows, if it knows one without reading the content for it. The blocks
+/// Compares the digest of what is local with the one that the server knows, if it knows one without reading the content for it. The blocks
 /// may have come from several servers, and from this one before it was restarted. If they differ, `false`: the blocks are compared next.
-async fn holds(context: &Context, memory: &mut Memory) -> Result<bool, Fault> {
+async fn holds(fetch: &Fetch<'_>, memory: &mut Memory) -> Result<bool, Fault> {
     memory.root = memory.blocks.root();
-    if memory.claimed.is_none() && memory.transferred > 0 {
-        memory.claimed = claimed(context, memory).await?;
+    if memory.claimed.is_none()
+        && memory.transferred > 0
+        && let (Some(fdsp), Some(source)) = (fetch.source.fdsp(), &memory.source)
+        && source.form == Form::File
+    {
+        memory.claimed = fdsp.digest(&source.identity).await?;
     }
     if memory.claimed.is_none() || memory.claimed == memory.root {
         return Ok(true);
     }
     memory.restarts += 1;
-    let (address, peer) = (&context.new.address, dial::peer(&context.new.address.authority));
-    if memory.restarts > context.retries.max(1) {
+    let (address, peer) = (fetch.address, fetch.source.peer());
+    if memory.restarts > fetch.retries.max(1) {
         let message = format!("what was fetched is not what {peer} has, though each block was verified");
         return Err(Fault::never(TroubleKind::Integrity, message));
     }
     tracing::warn!("{address}: what was fetched is not what {peer} has; the blocks are compared");
-    context.progress.set_here(&Blocks::default(), true);
+    fetch.progress.set_here(&Blocks::default(), true);
     if !memory.doubt() {
         block_in_place(|| memory.start_over())?;
     }
     Ok(false)
 }
 
-/// What the server knows of the digest of a file, without its content.
-async fn claimed(context: &Context, memory: &Memory) -> Result<Option<Hash>, Fault> {
-    let source = memory.source.as_ref().filter(|source| source.form == Form::File);
-    let Some(source) = source else { return Ok(None) };
-    let request = Request::Get(Get {
-        path: context.new.address.path.as_str().to_owned(),
-        form: Form::File,
-        blocks: Some(0),
-        identity: Some(source.identity.clone()),
-        root: true,
-        ..Get::default()
-    });
-    let take = |event: Event<'_>| match event {
-        Event::End { end, .. } => Ok(ControlFlow::Break(end.root.as_deref().and_then(Hash::from_hex))),
-        Event::Failed { failure, .. } => Err(Fault::refused(context.new.address.path.as_str(), &failure)),
-        _ => Ok(ControlFlow::Continue(())),
-    };
-    let authority = &context.new.address.authority;
-    let mut link = context.pool.link(authority).await?.works_for(&context.progress);
-    loop {
-        match link.ask(&request, &context.limits.bandwidth, take).await {
-            // It was closed while it rested: that is no fault of this try.
-            Err(fault) if link.is_stale() && matches!(fault.verdict, Verdict::Again(_)) => {
-                link = context.pool.fresh(authority).await?.works_for(&context.progress);
-            }
-            answered => {
-                context.pool.put(authority, link);
-                return answered;
-            }
-        }
-    }
-}
-
 /// Logs that a connection was lost after it made progress, and that the client reconnects at once.
-pub(crate) fn reconnecting(context: &Context, memory: &mut Memory, fault: &Fault) {
+pub(crate) fn reconnecting(fetch: &Fetch<'_>, memory: &mut Memory, fault: &Fault) {
     let (count, logged) = &mut memory.reconnected;
     *count += 1;
     if logged.is_none_or(|logged| logged.elapsed() >= LOG_INTERVAL) {
         *logged = Some(Instant::now());
-        let (name, here) = (context.events.name(), units::bytes(memory.blocks.received()));
+        let (name, here) = (fetch.events.name(), units::bytes(memory.blocks.received()));
         let times = if *count == 1 { String::new() } else { format!(" ({count} times by now)") };
         tracing::info!("{name}: {}; reconnecting{times}, with {here} received", fault.trouble.message);
     }
 }
 
 /// What an earlier run left is of another version.
-fn changed(context: &Context, memory: &mut Memory) -> Result<(), Fault> {
-    let address = &context.new.address;
+fn changed(fetch: &Fetch<'_>, memory: &mut Memory) -> Result<(), Fault> {
+    let address = fetch.address;
     // Nothing of it is verified for this version yet.
-    context.progress.set_here(&Blocks::default(), true);
+    fetch.progress.set_here(&Blocks::default(), true);
     if memory.doubt() {
         tracing::info!(
             "{address} is another version than what was fetched before; what still matches is kept"
@@ -178,30 +309,14 @@ fn changed(context: &Context, memory: &mut Memory) -> Result<(), Fault> {
     block_in_place(|| memory.start_over())
 }
 
-impl Context {
-    /// What this server said of a content.
-    pub(crate) fn source(&self, content: &message::Content, origin: Origin) -> Content {
-        Content {
-            address: self.new.address.to_string(),
-            origin,
-            identity: content.identity.clone(),
-            form: content.form,
-            size: content.size,
-            sources: content.sources,
-            modified: Some(content.modified),
-            data_bytes: content.data_bytes,
-        }
+impl Fetch<'_> {
+    /// Whether a file that exists at the target has to be the same as the content.
+    pub(crate) fn keeps_existing(&self) -> bool {
+        self.placement.is_some_and(|placement| placement.new.existing == Existing::Keep)
     }
 
-    /// The server said how many connections it wants.
-    pub(crate) fn welcomed(&self, welcome: &Welcome) {
-        if let Some(permit) = &self.permit {
-            permit.announced(usize::try_from(welcome.parallel).unwrap_or(usize::MAX));
-        }
-    }
-
-    /// Tells that the server answered.
-    pub(crate) fn answered(&self, target: &Target, content: &message::Content) {
+    /// Reports that the server answered.
+    pub(crate) fn answered(&self, target: &Target, content: &Content) {
         self.events.answered(Announced {
             name: SafeText::from_bytes(target.name.as_encoded_bytes()),
             target: SafeText::from_path(&target.path()),
@@ -211,64 +326,19 @@ impl Context {
             files: None,
         });
     }
-
-    /// A content that cannot have its own name is never renamed in silence.
-    pub(crate) fn tell_substitute(&self, target: &Target) {
-        if destination::is_substitute(target, &self.new) {
-            let name = SafeText::from_bytes(target.name.as_encoded_bytes());
-            tracing::warn!("{}: saved as {name}, since it cannot have its own name here", self.new.address);
-            self.events.report(event::Event::Changed { id: self.id, name, what: event::Change::Renamed });
-        }
-    }
-
-    /// Nor are entries of it: their own names, and those that they are saved under.
-    pub(crate) fn tell_renamed(&self, names: impl IntoIterator<Item = (SafeText, SafeText)>) {
-        for (own, name) in names {
-            tracing::warn!("{}: {own} is saved as {name}", self.new.address);
-            self.events.report(event::Event::Changed { id: self.id, name, what: event::Change::Renamed });
-        }
-    }
-
-    /// Decides where a content of this name goes, and opens its `.part`.
-    pub(crate) fn place(&self, name: &SafeName, size: Option<u64>) -> Result<Place, Fault> {
-        let claim = |path: &std::path::Path| self.claims.claim(path, self.id);
-        let target = destination::decide(&self.folders, &self.new, (name, self.names), size, claim)?;
-        if target.by_server && Part::is_there(&target.folder, &target.name) {
-            return Err(of_another_download(&target.folder.join(&target.folder.part_name(&target.name))));
-        }
-        self.tell_substitute(&target);
-        let mut part = self.open_part(&target)?;
-        if part.is_of_another_version() {
-            part.set_aside()?;
-            part = self.open_part(&target)?;
-        }
-        part.clear()?;
-        Ok(Place { target, part })
-    }
-
-    /// Opens the `.part` of a target for this job alone.
-    pub(crate) fn open_part(&self, target: &Target) -> Result<Part, Fault> {
-        let part = Part::open(&target.folder, &target.name)?;
-        self.claim_part(&part)?;
-        Ok(part)
-    }
-
-    fn claim_part(&self, part: &Part) -> Result<(), Fault> {
-        self.claims.claim_file(part.id()?, self.id).map_err(|_| claimed_by_another(&part.path()))
-    }
 }
 
-/// Opens what an earlier try left, and tells the readers of the progress.
-pub(crate) fn take_up(context: &Context, memory: &mut Memory) -> Result<(), Fault> {
+/// Opens what an earlier attempt left, and reports how much it is.
+pub(crate) fn reopen(placement: &Placement, progress: &Progress, memory: &mut Memory) -> Result<(), Fault> {
     block_in_place(|| {
         // A job that had failed has released its claims.
         if let Some(place) = &memory.place {
-            place.target.claim(|path| context.claims.claim(path, context.id))?;
+            place.target.claim(|path| placement.claim(path))?;
         }
         memory.reopen()?;
-        memory.place.as_ref().map_or(Ok(()), |place| context.claim_part(&place.part))
+        memory.place.as_ref().map_or(Ok(()), |place| placement.claim_part(&place.part))
     })?;
     let is_file = memory.source.as_ref().is_none_or(|source| source.form == Form::File);
-    context.progress.set_here(&memory.blocks, is_file);
+    progress.set_here(&memory.blocks, is_file);
     Ok(())
 }

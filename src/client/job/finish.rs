@@ -22,7 +22,7 @@ use crate::{
             part::Writer,
             target::Target,
         },
-        error::{Fault, Verdict},
+        error::{Fault, Unfinished, Verdict},
         job::memory::{Memory, Place},
     },
     platform::{self, reason},
@@ -39,20 +39,6 @@ pub(crate) struct Finish {
     pub(crate) existing: Existing,
     pub(crate) checksum: Option<Checksum>,
     pub(crate) sync: bool,
-}
-
-/// Why it was not finished.
-#[derive(Debug)]
-pub(crate) enum Unfinished {
-    Fault(Fault),
-    /// The user wants something else.
-    Stopped,
-}
-
-impl From<Fault> for Unfinished {
-    fn from(fault: Fault) -> Unfinished {
-        Unfinished::Fault(fault)
-    }
 }
 
 impl Finish {
@@ -331,6 +317,7 @@ mod tests {
             }),
             source: Some(Content {
                 address: String::new(),
+                name: String::new(),
                 origin: Default::default(),
                 identity: "v1".into(),
                 form: Form::File,

@@ -1,7 +1,6 @@
 //! What a job remembers from one try to the next. What of it is on the disk outlives the run, see `recall`.
 
 use std::{
-    fs::File,
     ops::Range,
     path::PathBuf,
     sync::{Arc, Mutex},
@@ -14,11 +13,12 @@ use crate::{
         content::{
             Content,
             blocks::{Blocks, Noted},
+            high_water::HighWater,
         },
         disk::{part::Part, target::Target},
         error::Fault,
-        job::{compare::Seen, deletions::Deletions, remote_hashes::RemoteHashes, tree::Tree},
-        transfer::{crew::Crew, high_water::HighWater},
+        job::{compare::Seen, deletions::Deletions, tree::Tree},
+        source::fdsp::hashes::RemoteHashes,
     },
     protocol::{
         digest::Hash,
@@ -57,8 +57,6 @@ pub(crate) struct Memory {
     pub(crate) seen: LocalHashes,
     /// Hashes received from the server, until all of them are compared.
     pub(crate) remote: RemoteHashes,
-    /// A target that exists and must be what comes, where the server cannot tell the hashes of that beforehand.
-    pub(crate) rival: Option<File>,
     /// The target was there already, byte for byte.
     pub(crate) identical: Option<PathBuf>,
     /// It is in its place; the disk may not have its name yet, and it may still be to unpack.
@@ -86,8 +84,6 @@ pub(crate) struct Memory {
     pub(crate) corrupt: u32,
     /// How often it started over because the source had changed.
     pub(crate) restarts: u32,
-    /// The connections that work on it.
-    pub(crate) crew: Option<Box<Crew>>,
     /// What is known of a directory that comes as itself.
     pub(crate) tree: Option<Box<Tree>>,
 }
@@ -274,6 +270,7 @@ mod tests {
             place: Some(Place { target: Target::new(folder, "x".into()), part }),
             source: Some(Content {
                 address: String::new(),
+                name: String::new(),
                 origin: Origin::plain("h"),
                 identity: "v1".into(),
                 form: Form::File,

@@ -1,5 +1,6 @@
 //! One attempt of one job: what is resumed, what is received, and how it gets into place.
 
+pub(crate) mod attempt;
 pub(crate) mod claims;
 pub(crate) mod classic;
 pub(crate) mod compare;
@@ -11,7 +12,7 @@ pub(crate) mod fetch;
 pub(crate) mod finish;
 pub(crate) mod leftover;
 pub(crate) mod memory;
+pub(crate) mod placement;
 pub(crate) mod recall;
-pub(crate) mod remote_hashes;
 pub(crate) mod tree;
 pub(crate) mod worker;

@@ -16,8 +16,8 @@ use crate::{
         source::{
             dial,
             limiter::Limiter,
-            patience::{Patience, Timeouts},
             secure::{Secure, Secured, secure},
+            timeouts::{Patience, Timeouts},
         },
         trust::Servers,
     },

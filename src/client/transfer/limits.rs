@@ -1,6 +1,9 @@
 //! The limits of all transfers, which can be changed while they run.
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::Relaxed},
+};
 
 use crate::client::source::limiter::Limiter;
 
@@ -8,14 +11,14 @@ use crate::client::source::limiter::Limiter;
 #[derive(Debug)]
 pub(crate) struct Limits {
     /// Bytes a second of all transfers together.
-    pub(crate) bandwidth: Limiter,
+    pub(crate) bandwidth: Arc<Limiter>,
     connections: AtomicUsize,
 }
 
 impl Limits {
     /// `rate`: bytes a second, `None` is unlimited; `connections`: for one file, at least 1.
     pub(crate) fn new(rate: Option<u64>, connections: usize) -> Limits {
-        Limits { bandwidth: Limiter::new(rate), connections: connections.max(1).into() }
+        Limits { bandwidth: Arc::new(Limiter::new(rate)), connections: connections.max(1).into() }
     }
 
     /// Connections for one file, at most.

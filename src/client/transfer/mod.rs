@@ -1,9 +1,140 @@
-//! The content of one file over several connections.
+//! Moves what is missing of one content to a partial file, over one connection or several.
+//!
+//! Each connection is a task, so that they hash side by side, and writes to the partial file itself. [`transfer`] has all of them on its
+//! stack, starts and ends them, and notes which blocks are verified.
 
-pub(crate) mod crew;
-pub(crate) mod high_water;
+pub(crate) mod cancel;
+mod connections;
 pub(crate) mod limits;
 pub(crate) mod permit;
 pub(crate) mod progress;
 pub(crate) mod ranges;
-pub(crate) mod segment;
+mod segment;
+
+use std::{ops::Range, sync::Arc};
+
+use self::{
+    cancel::Cancel,
+    connections::Connections,
+    limits::Limits,
+    permit::Permit,
+    progress::Progress,
+    ranges::{Ranges, WORTH},
+    segment::{FIRST, Shared, wanted},
+};
+use crate::{
+    client::{
+        api::view::TroubleKind,
+        content::{Content, blocks::Blocks},
+        disk::part::Writer,
+        error::{Fault, Unfinished},
+        source::{Connection, Source, sink::Block},
+    },
+    protocol::{
+        digest::Hash,
+        message::{Form, Missing},
+    },
+    text::SafeText,
+};
+
+/// What of a content is to be requested.
+#[derive(Debug)]
+pub(crate) struct Request<'a> {
+    pub(crate) form: Form,
+    /// What is known of the content; the source has to say the same.
+    pub(crate) known: Option<&'a Content>,
+    /// Blocks that are missing.
+    pub(crate) missing: Vec<Range<u64>>,
+    pub(crate) blocks: &'a Blocks,
+    /// Whether a source said, after the last block that was kept, that the content is the same.
+    pub(crate) proven: bool,
+}
+
+/// A content of which the first missing range is requested.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    /// What the source says of the content.
+    pub(crate) content: Content,
+    form: Form,
+    ranges: Ranges,
+    connection: Connection,
+}
+
+/// Requests the first missing range, and waits for what the source says of the content.
+pub(crate) async fn open(
+    mut connection: Connection,
+    request: Request<'_>,
+    limits: &Limits,
+) -> Result<Opened, Fault> {
+    let Request { form, known, missing, blocks, proven } = request;
+    let connections = limits.connections();
+    // The size of an unknown content is in the answer: until then other connections may want their share of it.
+    let max = if known.is_none() && connections > 1 && form != Form::Zip { WORTH } else { u64::MAX };
+    let size = known.and_then(|known| known.size);
+    let mut ranges = Ranges::new(&missing, size, max, proven).with_begun(blocks.begun().clone());
+    let identity = known.map(|known| known.identity.clone());
+    let Some(wanted) = wanted(&mut ranges, FIRST, connections, form, identity) else {
+        return Err(Fault::never(TroubleKind::Other, "nothing of the content is missing"));
+    };
+    let content = connection.probe(wanted).await?;
+    match known.map_or(content.size, |known| known.size) {
+        Some(size) => ranges.known(size),
+        None => ranges.unbounded(),
+    }
+    Ok(Opened { content, form, ranges, connection })
+}
+
+/// The partial file that a transfer writes to.
+#[derive(Debug)]
+pub(crate) struct Part<'a> {
+    pub(crate) writer: Writer,
+    /// Its verified blocks.
+    pub(crate) blocks: &'a mut Blocks,
+}
+
+/// What a transfer has received, however it ended.
+#[derive(Debug, Default)]
+pub(crate) struct Received {
+    /// Bytes of content that were received.
+    pub(crate) transferred: u64,
+    /// Bytes of those that are kept.
+    pub(crate) kept: u64,
+    /// Whether the source said, after the last block that was kept, that the content is the same.
+    pub(crate) proven: bool,
+    /// Bytes of the content, if its end was received.
+    pub(crate) size: Option<u64>,
+    /// The digest of the content, as the source says.
+    pub(crate) digest: Option<Hash>,
+    /// Entries that are missing in an archive, as the source said at the end of its last answer.
+    pub(crate) missing: Option<Missing>,
+}
+
+/// What bounds a transfer.
+#[derive(Debug)]
+pub(crate) struct Bounds<'a> {
+    pub(crate) limits: &'a Arc<Limits>,
+    /// The permit of the first connection; others need their own.
+    pub(crate) permit: Option<&'a Permit>,
+}
+
+/// Moves what is missing of a content to a partial file. `sources` have the same content: those after the first have to be proven to. `check`
+/// sees each block after it was noted. When `cancel` is set, what was received until then is kept.
+pub(crate) async fn transfer(
+    opened: Opened,
+    sources: Vec<(Source, Content)>,
+    mut part: Part<'_>,
+    bounds: Bounds<'_>,
+    progress: (&Arc<Progress>, SafeText),
+    cancel: &Cancel,
+    mut check: impl FnMut(&Block) -> Result<(), Fault>,
+) -> (Received, Result<(), Unfinished>) {
+    let Opened { form, ranges, connection, .. } = opened;
+    let (progress, name) = progress;
+    let shared = Shared::new(sources, form, part.writer.clone(), bounds.limits, progress, ranges);
+    let mut connections = Connections::new(shared, bounds, name);
+    connections.start(Some(connection), None);
+    let mut received = Received::default();
+    let ended = cancel.unless_set(connections.work(&mut part, &mut received, &mut check)).await;
+    connections.settle(&mut part, &mut received).await;
+    (received, ended)
+}

@@ -38,14 +38,9 @@ impl Permit {
         self.0.take_spare().then(|| Permit(Arc::clone(&self.0)))
     }
 
-    /// See [`Server::reached`].
-    pub(crate) fn reached(&self) {
-        self.0.reached();
-    }
-
-    /// See [`Server::announced`].
-    pub(crate) fn announced(&self, parallel: usize) {
-        self.0.announced(parallel);
+    /// The server.
+    pub(crate) fn server(&self) -> &Arc<dyn Server> {
+        &self.0
     }
 
     /// See [`Server::parallel`].

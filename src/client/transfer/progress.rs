@@ -134,9 +134,6 @@ impl Progress {
 
     pub(crate) fn set_prepares(&self, prepares: bool) {
         self.prepares.store(prepares, Relaxed);
-        if let Some(whole) = &self.whole {
-            whole.set_prepares(prepares);
-        }
     }
 
     /// Connections on which content comes.

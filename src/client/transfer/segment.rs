@@ -1,7 +1,6 @@
-//! One connection of a job: asks for the ranges that it is given, and writes what comes.
+//! One connection of a transfer: requests the ranges that it is given, and writes what it receives.
 
 use std::{
-    ops::ControlFlow,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
@@ -9,108 +8,134 @@ use std::{
     time::Instant,
 };
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
+use super::{
+    limits::Limits,
+    permit::Permit,
+    progress::Progress,
+    ranges::{Ranges, SegmentId},
+};
 use crate::{
     client::{
-        api::origin::Origin,
+        content::Content,
         disk::part::Writer,
-        error::{Fault, Verdict},
+        error::Fault,
         source::{
-            link::{KEEP_INTERVAL, Link},
-            pool::Pool,
-        },
-        transfer::{
-            limits::Limits,
-            permit::Permit,
-            progress::Progress,
-            ranges::{Ranges, SegmentId},
+            Connection, Source,
+            sink::{Answer, Block, End, Flow, KEEP_INTERVAL, Sink, Wanted},
         },
     },
-    protocol::{
-        address::Authority,
-        client::{Block, Event as Answer, Request},
-        digest::BLOCK_SIZE,
-        message::{Content, End, Form, Get, Welcome},
-    },
+    protocol::{digest::BLOCK_SIZE, message::Form},
 };
 
-/// Bytes that are read at once of a block whose rest comes.
-const PIECE: usize = 64 * 1024;
+/// The connection on which a content is opened.
+pub(super) const FIRST: SegmentId = 0;
 
-/// What the connections of a job share.
+/// Bytes that are read at once of the local part of a block.
+const READ_LEN: usize = 64 * 1024;
+
+/// What the connections of a transfer share.
 #[derive(Debug)]
-pub(crate) struct Site {
-    pub(crate) authority: Authority,
-    /// The server that all connections must lead to.
-    pub(crate) origin: Origin,
-    pub(crate) path: String,
-    pub(crate) form: Form,
-    /// What the content must be, if it is known already.
-    pub(crate) identity: Option<String>,
-    pub(crate) limits: Arc<Limits>,
-    pub(crate) pool: Arc<Pool>,
-    pub(crate) progress: Arc<Progress>,
-    /// Never held over I/O or hashing.
-    pub(crate) ranges: Mutex<Ranges>,
+pub(super) struct Shared {
+    /// At least one. All have the same content.
+    sources: Vec<(Source, Content)>,
+    /// The form that is requested.
+    form: Form,
+    writer: Writer,
+    pub(super) limits: Arc<Limits>,
+    pub(super) progress: Arc<Progress>,
+    /// Never locked during I/O or hashing.
+    ranges: Mutex<Ranges>,
     /// How many connections there may be.
-    pub(crate) most: AtomicUsize,
-    /// Bytes of content that came.
-    pub(crate) crossed: AtomicU64,
-    /// Connections end with the block that they hold.
-    pub(crate) finishing: AtomicBool,
+    pub(super) max: AtomicUsize,
+    /// Bytes of content that were received.
+    pub(super) transferred: AtomicU64,
+    /// Connections end with the block that they are receiving.
+    pub(super) finishing: AtomicBool,
 }
 
-impl Site {
+impl Shared {
+    pub(super) fn new(
+        sources: Vec<(Source, Content)>,
+        form: Form,
+        writer: Writer,
+        limits: &Arc<Limits>,
+        progress: &Arc<Progress>,
+        ranges: Ranges,
+    ) -> Arc<Shared> {
+        Arc::new(Shared {
+            sources,
+            form,
+            writer,
+            max: AtomicUsize::new(limits.connections()),
+            limits: Arc::clone(limits),
+            progress: Arc::clone(progress),
+            ranges: Mutex::new(ranges),
+            transferred: AtomicU64::new(0),
+            finishing: AtomicBool::new(false),
+        })
+    }
+
     /// The ranges, for a moment.
-    pub(crate) fn ranges(&self) -> MutexGuard<'_, Ranges> {
+    pub(super) fn ranges(&self) -> MutexGuard<'_, Ranges> {
         self.ranges.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The source of a connection: they take turns.
+    pub(super) fn source(&self, id: SegmentId) -> &(Source, Content) {
+        &self.sources[id as usize % self.sources.len()]
+    }
+
+    /// Whether the content is a file; else it is an archive, which a server makes from its beginning.
+    pub(super) fn is_file(&self) -> bool {
+        self.source(FIRST).1.form == Form::File
     }
 }
 
-/// The content that the first answer announced, and where it goes.
-#[derive(Debug)]
-pub(crate) struct Known {
-    pub(crate) identity: String,
-    pub(crate) form: Form,
-    pub(crate) size: Option<u64>,
-    pub(crate) writer: Writer,
+/// The next range to request on a connection.
+pub(super) fn wanted(
+    ranges: &mut Ranges,
+    id: SegmentId,
+    max: usize,
+    form: Form,
+    identity: Option<String>,
+) -> Option<Wanted> {
+    let blocks = ranges.ask(id, max, Instant::now())?;
+    let skip = if blocks.is_empty() { 0 } else { ranges.skip(blocks.start) };
+    Some(Wanted { form, identity, blocks, skip, digest: ranges.is_all_asked() })
 }
 
-/// What a connection tells its crew.
+/// What a connection reports.
 #[derive(Debug)]
-pub(crate) enum News {
-    Welcome(Welcome),
-    /// The first answer: it goes on once it is told where to.
-    Content(Box<Content>, oneshot::Sender<Arc<Known>>),
-    /// A block came, and was written; if it is intact, it is noted.
+pub(super) enum SegmentEvent {
+    /// A block is received and written; if it is verified, it is noted on the disk.
     Block(Block),
-    /// An answer came to its end.
+    /// An answer has ended.
     End(End),
 }
 
-/// See the module. Dropping it gives back what it has not brought.
+/// See the module. When it is dropped, its ranges are free for other connections.
 #[derive(Debug)]
-pub(crate) struct Segment {
+pub(super) struct Segment {
     id: SegmentId,
-    site: Arc<Site>,
-    news: mpsc::UnboundedSender<News>,
-    known: Option<Arc<Known>>,
-    /// Its permit, unless that is the job's own.
+    shared: Arc<Shared>,
+    events: mpsc::UnboundedSender<SegmentEvent>,
+    /// Its permit, unless that is the attempt's own.
     permit: Option<Permit>,
-    /// Requests without a complete answer.
-    pending: usize,
     /// Where the next byte belongs.
     offset: u64,
-    /// The block that is coming.
-    coming: Option<Coming>,
-    /// Whether content comes.
+    /// The block that is being received.
+    partial: Option<Partial>,
+    /// Whether content was received.
     running: bool,
+    /// Whether anything was requested.
+    worked: bool,
 }
 
-/// A block that is coming.
+/// A block that is being received.
 #[derive(Clone, Copy, Debug)]
-struct Coming {
+struct Partial {
     index: u64,
     /// Bytes of it that are written, from its first on.
     written: u32,
@@ -118,279 +143,175 @@ struct Coming {
     noted: (u32, Instant),
 }
 
-impl Coming {
-    /// Bytes that need not come again. The last one must: a block of which nothing is missing cannot be asked for.
+impl Partial {
+    /// Bytes that need not be received again. The last one must: a block of which nothing is missing cannot be requested.
     fn kept(&self) -> u32 {
         self.written.saturating_sub(1)
     }
 }
 
-/// Why the answers are left for a moment.
-enum Pause {
-    /// There may be something to ask for.
-    Ask,
-    /// What this is has to be told first, or what is here of its first block.
-    Content(Box<Content>),
-    /// What comes now is no longer wanted from here.
-    Taken,
-}
-
 impl Segment {
-    pub(crate) fn new(
+    pub(super) fn new(
         id: SegmentId,
-        site: &Arc<Site>,
-        news: mpsc::UnboundedSender<News>,
-        known: Option<Arc<Known>>,
+        shared: &Arc<Shared>,
+        events: mpsc::UnboundedSender<SegmentEvent>,
         permit: Option<Permit>,
     ) -> Segment {
-        let site = Arc::clone(site);
-        Segment { id, site, news, known, permit, pending: 0, offset: 0, coming: None, running: false }
+        let shared = Arc::clone(shared);
+        Segment { id, shared, events, permit, offset: 0, partial: None, running: false, worked: id == FIRST }
     }
 
-    /// Works until there is nothing more to do. Whether it had anything to do.
-    pub(crate) async fn run(mut self, link: Option<Link>) -> Result<bool, Fault> {
-        let site = Arc::clone(&self.site);
-        let mut link = match link {
-            Some(link) => link,
-            None => site.pool.link_to(&site.authority, site.origin).await?,
-        }
-        .works_for(&site.progress);
-        let mut worked = false;
-        loop {
-            self.ask(&mut link);
-            if self.pending == 0 {
-                site.pool.put(&site.authority, link);
-                return Ok(worked);
-            }
-            worked = true;
-            let take = |event: Option<Answer<'_>>| match event {
-                Some(event) => self.take(event),
-                None => {
-                    self.note_begun(Instant::now());
-                    Ok(ControlFlow::Continue(()))
-                }
-            };
-            match link.answers(&site.limits.bandwidth, take).await {
-                Ok(Pause::Ask) => {}
-                Ok(Pause::Content(content)) => {
-                    let skip = content.skip;
-                    self.introduce(content).await?;
-                    tokio::task::block_in_place(|| self.give_skipped(&mut link, skip));
-                }
-                Ok(Pause::Taken) => return Ok(worked),
-                // It was closed while it rested: that is no fault of this try.
-                Err(fault) if link.is_stale() && matches!(fault.verdict, Verdict::Again(_)) => {
-                    site.ranges().lost(self.id);
-                    (self.pending, self.coming) = (0, None);
-                    link = site.pool.fresh_to(&site.authority, site.origin).await?.works_for(&site.progress);
-                }
-                Err(fault) => return Err(fault),
-            }
-        }
+    /// Works until nothing is left to request. Returns whether anything was requested.
+    pub(super) async fn run(mut self, connection: Option<Connection>) -> Result<bool, Fault> {
+        let shared = Arc::clone(&self.shared);
+        let (source, content) = shared.source(self.id);
+        let mut connection = match connection {
+            Some(connection) => connection,
+            None => source.connect(Some(content.origin)).await?,
+        };
+        connection.read(&mut self).await?;
+        connection.put();
+        Ok(self.worked)
     }
 
-    /// Asks for as much as makes sense.
-    fn ask(&mut self, link: &mut Link) {
+    /// The transfer may have ended.
+    fn report(&self, event: SegmentEvent) {
+        let _ = self.events.send(event);
+    }
+
+    /// Whether bytes of a block may be written: how many of it are local, or `None` if another connection receives it now.
+    fn may_write(&self, index: u64, now: Instant) -> Option<u32> {
+        let mut ranges = self.shared.ranges();
+        ranges.coming(self.id, index, now).then(|| ranges.skip(index))
+    }
+
+    /// More bytes of a block are written, of which `local` were local before.
+    fn wrote(&mut self, count: u64, index: u64, local: u32, now: Instant) {
+        self.offset += count;
+        let partial = self.partial.get_or_insert(Partial { index, written: local, noted: (local, now) });
+        // A server that does not skip sends again what was counted before.
+        let end = u32::try_from(self.offset - index * BLOCK_SIZE).unwrap_or(u32::MAX);
+        let more = end.saturating_sub(partial.written).into();
+        self.shared.progress.advance(more, self.shared.is_file());
+        partial.written = partial.written.max(end);
+        self.note(now);
+    }
+
+    /// Notes on the disk from time to time how much of the current block is written.
+    fn note(&mut self, now: Instant) {
+        let Some(partial) = &mut self.partial else { return };
+        if partial.kept() > partial.noted.0 && now.duration_since(partial.noted.1) >= KEEP_INTERVAL {
+            self.shared.writer.begun(partial.index, partial.kept());
+            partial.noted = (partial.kept(), now);
+        }
+    }
+}
+
+impl Sink for Segment {
+    fn next(&mut self) -> Option<Wanted> {
         if self.permit.as_ref().is_some_and(Permit::is_wanted) {
-            return;
+            return None;
         }
-        let most = self.site.most.load(Ordering::Relaxed);
-        loop {
-            let mut ranges = self.site.ranges();
-            let Some(range) = ranges.ask(self.id, most, Instant::now()) else { return };
-            let skip = if range.is_empty() { 0 } else { ranges.skip(range.start) };
-            let root = ranges.is_all_asked();
-            drop(ranges);
-            link.send(&Request::Get(Get {
-                path: self.site.path.clone(),
-                form: self.site.form,
-                first_block: range.start,
-                blocks: (range.end < u64::MAX).then_some(range.end - range.start),
-                identity: match &self.known {
-                    Some(known) => Some(known.identity.clone()),
-                    None => self.site.identity.clone(),
-                },
-                skip: skip.into(),
-                root,
-                holes: true,
-                missing: true,
-                working: true,
-            }));
-            self.pending += 1;
-        }
+        let max = self.shared.max.load(Ordering::Relaxed);
+        let identity = Some(self.shared.source(self.id).1.identity.clone());
+        let wanted = wanted(&mut self.shared.ranges(), self.id, max, self.shared.form, identity)?;
+        self.worked = true;
+        Some(wanted)
     }
 
-    /// Gives what is here of a block whose rest comes. What cannot be read makes it one that is not intact.
-    fn give_skipped(&mut self, link: &mut Link, skip: u64) {
-        let Some(known) = &self.known else { return };
-        let mut piece = vec![0; PIECE];
-        let (mut from, mut left) = (self.offset.saturating_sub(skip), skip);
+    fn begins(&mut self, answer: &Answer) -> Result<(), Fault> {
+        self.offset = answer.offset;
+        if !std::mem::replace(&mut self.running, true) {
+            self.shared.progress.segment_begins();
+        }
+        let (_, content) = self.shared.source(self.id);
+        if content.is_same_as(&answer.identity, answer.size) {
+            return Ok(());
+        }
+        Err(Fault::changed("the source changed on the server"))
+    }
+
+    fn skipped(&mut self, offset: u64, length: u64, give: &mut dyn FnMut(&[u8])) {
+        let mut bytes = vec![0; READ_LEN];
+        let (mut from, mut left) = (offset, length);
         while left > 0 {
-            let length = usize::try_from(left).map_or(PIECE, |left| left.min(PIECE));
-            if known.writer.read(&mut piece[..length], from).is_err() {
+            let length = usize::try_from(left).map_or(READ_LEN, |left| left.min(READ_LEN));
+            if self.shared.writer.read(&mut bytes[..length], from).is_err() {
                 return;
             }
-            link.skipped(&piece[..length]);
+            give(&bytes[..length]);
             (from, left) = (from + length as u64, left - length as u64);
         }
     }
 
-    /// Lets the crew see what is announced, if it has not seen it.
-    async fn introduce(&mut self, content: Box<Content>) -> Result<(), Fault> {
-        if self.known.is_some() {
-            return Ok(());
-        }
-        let (answer, answered) = oneshot::channel();
-        let _ = self.news.send(News::Content(content, answer));
-        // Without an answer the crew stops, and says why.
-        let known = answered.await.map_err(|_| Fault::lost("the content is not wanted any more"))?;
-        self.known = Some(known);
-        Ok(())
-    }
-
-    fn take(&mut self, event: Answer<'_>) -> Result<ControlFlow<Pause>, Fault> {
-        match event {
-            Answer::Data { bytes, .. } => return self.data(bytes),
-            Answer::Hole { length, .. } => return self.hole(length),
-            Answer::Block { block, .. } => {
-                self.block(block);
-                let finishing = self.site.finishing.load(Ordering::Relaxed);
-                return Ok(ControlFlow::Break(if finishing { Pause::Taken } else { Pause::Ask }));
-            }
-            Answer::Content { content, .. } => return self.content(content),
-            Answer::End { end, .. } => {
-                let size = end.size;
-                self.tell(News::End(end));
-                let mut ranges = self.site.ranges();
-                if let Some(size) = size {
-                    ranges.known(size);
-                }
-                ranges.ended(self.id);
-                drop(ranges);
-                self.pending -= 1;
-                return Ok(ControlFlow::Break(Pause::Ask));
-            }
-            Answer::Failed { failure, .. } => return Err(Fault::refused(&self.site.path, &failure)),
-            Answer::Welcome(welcome) => self.tell(News::Welcome(welcome)),
-            // The machine lets no other answer through.
-            _ => {}
-        }
-        Ok(ControlFlow::Continue(()))
-    }
-
-    /// Nobody may be listening any more.
-    fn tell(&self, news: News) {
-        let _ = self.news.send(news);
-    }
-
-    fn content(&mut self, content: Content) -> Result<ControlFlow<Pause>, Fault> {
-        self.offset = content.first_block.saturating_mul(BLOCK_SIZE).saturating_add(content.skip);
-        if !std::mem::replace(&mut self.running, true) {
-            self.site.progress.segment_begins();
-        }
-        let Some(known) = &self.known else {
-            return Ok(ControlFlow::Break(Pause::Content(Box::new(content))));
-        };
-        let same_size = content.size.is_none() || known.size.is_none() || content.size == known.size;
-        if known.identity != content.identity || !same_size {
-            return Err(Fault::changed("the source changed on the server"));
-        }
-        if content.skip > 0 {
-            return Ok(ControlFlow::Break(Pause::Content(Box::new(content))));
-        }
-        Ok(ControlFlow::Continue(()))
-    }
-
-    fn data(&mut self, bytes: &[u8]) -> Result<ControlFlow<Pause>, Fault> {
-        let Some(known) = &self.known else { return Ok(ControlFlow::Continue(())) };
+    fn data(&mut self, bytes: &[u8]) -> Result<Flow, Fault> {
         let (index, now) = (self.offset / BLOCK_SIZE, Instant::now());
-        let mut ranges = self.site.ranges();
-        if !ranges.coming(self.id, index, now) {
-            return Ok(ControlFlow::Break(Pause::Taken));
-        }
-        let here = ranges.skip(index);
-        drop(ranges);
-        known.writer.write(bytes, self.offset)?;
+        let Some(local) = self.may_write(index, now) else { return Ok(Flow::Stop) };
+        self.shared.writer.write(bytes, self.offset)?;
         let count = bytes.len() as u64;
-        self.site.progress.add_crossed(count);
-        self.site.crossed.fetch_add(count, Ordering::Relaxed);
-        self.wrote(count, index, here, now);
-        Ok(ControlFlow::Continue(()))
+        self.shared.progress.add_crossed(count);
+        self.shared.transferred.fetch_add(count, Ordering::Relaxed);
+        self.wrote(count, index, local, now);
+        Ok(Flow::Continue)
     }
 
-    /// More bytes of a block are written, of which `here` were there already.
-    fn wrote(&mut self, count: u64, index: u64, here: u32, now: Instant) {
-        let Some(known) = &self.known else { return };
-        self.offset += count;
-        let coming = self.coming.get_or_insert(Coming { index, written: here, noted: (here, now) });
-        // A server that does not skip sends once more what was counted before.
-        let end = u32::try_from(self.offset - index * BLOCK_SIZE).unwrap_or(u32::MAX);
-        let more = end.saturating_sub(coming.written).into();
-        self.site.progress.advance(more, known.form == Form::File);
-        coming.written = coming.written.max(end);
-        self.note_begun(now);
-    }
-
-    /// Notes on the disk now and then how much is there of the block that is coming.
-    fn note_begun(&mut self, now: Instant) {
-        let (Some(known), Some(coming)) = (&self.known, &mut self.coming) else { return };
-        if coming.kept() > coming.noted.0 && now.duration_since(coming.noted.1) >= KEEP_INTERVAL {
-            known.writer.begun(coming.index, coming.kept());
-            coming.noted = (coming.kept(), now);
-        }
-    }
-
-    /// A block of zeros, of which nothing crossed the link.
-    fn hole(&mut self, length: u64) -> Result<ControlFlow<Pause>, Fault> {
-        let Some(known) = &self.known else { return Ok(ControlFlow::Continue(())) };
+    fn hole(&mut self, length: u64) -> Result<Flow, Fault> {
         let (index, now) = (self.offset / BLOCK_SIZE, Instant::now());
-        let mut ranges = self.site.ranges();
-        if !ranges.coming(self.id, index, now) {
-            return Ok(ControlFlow::Break(Pause::Taken));
-        }
-        let here = ranges.skip(index);
-        drop(ranges);
-        known.writer.hole(self.offset, length)?;
-        self.wrote(length, index, here, now);
-        Ok(ControlFlow::Continue(()))
+        let Some(local) = self.may_write(index, now) else { return Ok(Flow::Stop) };
+        self.shared.writer.hole(self.offset, length)?;
+        self.wrote(length, index, local, now);
+        Ok(Flow::Continue)
     }
 
-    fn block(&mut self, block: Block) {
-        let coming = self.coming.take();
-        let progress = &self.site.progress;
-        if let Some(known) = &self.known {
-            let is_file = known.form == Form::File;
-            match (&block.verified, coming) {
-                (Some(verified), _) => known.writer.verified(verified),
-                (None, Some(coming)) => {
-                    progress.retreat(coming.written.into(), is_file);
-                    known.writer.begun(block.index, 0);
-                }
-                (None, None) => {}
+    fn block(&mut self, block: Block) -> Flow {
+        let partial = self.partial.take();
+        let shared = Arc::clone(&self.shared);
+        match (&block.verified, partial) {
+            (Some(verified), _) => shared.writer.verified(verified),
+            (None, Some(partial)) => {
+                shared.progress.retreat(partial.written.into(), shared.is_file());
+                shared.writer.begun(block.index, 0);
             }
-            if block.is_intact() && !is_file {
-                progress.set_position(progress.position().max(block.position));
-            }
+            (None, None) => {}
         }
-        // Told before it is done: who sees that everything is done has heard of every block.
-        self.tell(News::Block(block));
-        self.site.ranges().came(self.id, block.index, block.is_intact(), Instant::now());
+        let is_intact = block.verified.is_some();
+        if is_intact && !shared.is_file() {
+            shared.progress.set_position(shared.progress.position().max(block.position));
+        }
+        // Reported before it is done: when all ranges are done, all blocks are reported.
+        self.report(SegmentEvent::Block(block));
+        shared.ranges().came(self.id, block.index, is_intact, Instant::now());
+        if shared.finishing.load(Ordering::Relaxed) { Flow::Stop } else { Flow::Continue }
+    }
+
+    fn ends(&mut self, end: End) {
+        let size = end.size;
+        self.report(SegmentEvent::End(end));
+        let mut ranges = self.shared.ranges();
+        if let Some(size) = size {
+            ranges.known(size);
+        }
+        ranges.ended(self.id);
+    }
+
+    fn quiet(&mut self) {
+        self.note(Instant::now());
     }
 }
 
 impl Drop for Segment {
     fn drop(&mut self) {
-        let mut ranges = self.site.ranges();
-        if let Some(coming) = self.coming {
-            ranges.keep(coming.index, coming.kept());
-            if let Some(known) = self.known.as_ref().filter(|_| coming.kept() > coming.noted.0) {
-                known.writer.begun(coming.index, coming.kept());
+        let mut ranges = self.shared.ranges();
+        if let Some(partial) = self.partial {
+            ranges.keep(partial.index, partial.kept());
+            if partial.kept() > partial.noted.0 {
+                self.shared.writer.begun(partial.index, partial.kept());
             }
         }
         ranges.lost(self.id);
         drop(ranges);
         if self.running {
-            self.site.progress.segment_ends();
+            self.shared.progress.segment_ends();
         }
     }
 }

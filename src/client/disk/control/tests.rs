@@ -19,6 +19,7 @@ const FULL: u64 = BLOCK_SIZE;
 fn source(size: Option<u64>) -> Content {
     Content {
         address: "fdsp+plain://h:1/a b\n\u{1b}".into(),
+        name: String::new(),
         origin: Origin::Certificate(Pin([9; 32])),
         identity: "id".into(),
         form: Form::File,

@@ -14,7 +14,7 @@ use crate::{
         },
         engine::actor::Actor,
         error::{self, Fault, Verdict},
-        job::{memory::Memory, worker::Outcome},
+        job::{attempt::Outcome, memory::Memory},
         queue::{
             Ended,
             phase::Phase,

@@ -12,27 +12,33 @@ use crate::{
         content::blocks::Blocks,
         error::{Fault, Verdict},
         job::{
+            attempt::Attempt,
+            fetch::count_corrupt,
             memory::Memory,
-            remote_hashes::{Answer, RemoteHashes},
             tree::{
                 begun::Begun,
                 manifest::{Manifest, Node},
+                remote,
                 survey::State,
                 writer::{Batch, Item, Writer},
             },
-            worker::Context,
         },
-        source::link::{KEEP_INTERVAL, Talk},
-        transfer::crew::count_corrupt,
+        source::{
+            fdsp::{
+                Connection,
+                files::{FileEvent, FilesSink},
+                hashes::{Answer, RemoteHashes},
+            },
+            sink::KEEP_INTERVAL,
+        },
     },
     protocol::{
-        client::{Event, Request},
         digest::{BLOCK_SIZE, Hash},
-        error::Code,
         message::{FileHead, Files, Missing, WantedFile},
     },
     text::SafeText,
 };
+
 /// Bytes of a request. Several of them, unread, fit into what lies between two machines, so that a server that answers before it reads
 /// on is never waited for by somebody who does not read.
 const REQUEST: usize = 16 * 1024;
@@ -106,7 +112,7 @@ impl Missed {
 /// A conversation about files.
 #[derive(Debug)]
 pub(super) struct Asking<'a> {
-    pub(super) context: &'a Context,
+    pub(super) attempt: &'a Attempt,
     pub(super) memory: &'a mut Memory,
     pub(super) manifest: &'a Manifest,
     pub(super) states: &'a mut [State],
@@ -154,7 +160,7 @@ struct Coming {
 impl<'a> Asking<'a> {
     /// Asks for the content of these files, as far as they are not proven; or, without `content`, only whether they are what is here.
     pub(super) fn new(
-        context: &'a Context,
+        attempt: &'a Attempt,
         memory: &'a mut Memory,
         (manifest, states): (&'a Manifest, &'a mut [State]),
         writer: Option<&'a mut Writer>,
@@ -163,7 +169,7 @@ impl<'a> Asking<'a> {
         begun: Option<&'a mut Begun>,
     ) -> Asking<'a> {
         Asking {
-            context,
+            attempt,
             memory,
             manifest,
             states,
@@ -238,7 +244,7 @@ impl<'a> Asking<'a> {
 
     /// The path of a file from the served folder, for people.
     fn shown(&self, index: u32) -> String {
-        crate::client::job::tree::remote(&self.context.new.address, &self.manifest.path(index))
+        remote(&self.attempt.new_job().address, &self.manifest.path(index))
     }
 
     fn file(&self, number: usize) -> Result<u32, Fault> {
@@ -253,7 +259,7 @@ impl<'a> Asking<'a> {
         *state = State::Proven(root);
         if self.writer.is_none() {
             if let Node::File { size, .. } = self.manifest.entry(index).node {
-                self.context.progress.add(size, 1);
+                self.attempt.progress.add(size, 1);
             }
             return Ok(());
         }
@@ -307,7 +313,9 @@ impl<'a> Asking<'a> {
                 tracing::info!("/{} is fetched whole", self.shown(index));
             } else {
                 let shown = self.shown(index);
-                count_corrupt(self.context, self.memory, Some(&shown), coming.corrupt.unwrap_or(0))?;
+                let attempt = self.attempt;
+                let of = (&attempt.new_job().address, &*attempt.events, attempt.retries);
+                count_corrupt(of, &mut self.memory.corrupt, Some(&shown), coming.corrupt.unwrap_or(0))?;
             }
             // Alone, and after all that is on its way.
             self.todo.push_back(index);
@@ -363,9 +371,9 @@ impl Drop for Asking<'_> {
     }
 }
 
-impl Talk for Asking<'_> {
-    fn next(&mut self) -> Option<(Request, u64)> {
-        let path = self.context.new.address.path.as_str().to_owned();
+impl FilesSink for Asking<'_> {
+    fn next(&mut self) -> Option<(Files, u64)> {
+        let path = self.attempt.new_job().address.path.as_str().to_owned();
         let mut files = Files {
             path,
             files: Vec::new(),
@@ -393,44 +401,42 @@ impl Talk for Asking<'_> {
             return None;
         }
         self.asked.push_back(indices);
-        Some((Request::Files(files), hashed))
+        Some((files, hashed))
     }
 
-    fn take(&mut self, event: Event<'_>) -> Result<(), Fault> {
+    fn take(&mut self, event: FileEvent<'_>) -> Result<(), Fault> {
         match event {
-            Event::File { index, head, .. } => {
-                let index = self.file(index)?;
+            FileEvent::Begins { number, head } => {
+                let index = self.file(number)?;
                 self.file_begins(index, head)?;
             }
-            Event::Data { bytes, .. } => {
+            FileEvent::Data(bytes) => {
                 self.batch.bytes.extend_from_slice(bytes);
                 self.memory.transferred += bytes.len() as u64;
-                self.context.progress.add_crossed(bytes.len() as u64);
+                self.attempt.progress.add_crossed(bytes.len() as u64);
                 if self.coming.as_ref().is_some_and(|coming| coming.kept.1.elapsed() >= KEEP_INTERVAL) {
                     self.keep_coming();
                 }
             }
-            Event::Block { block, .. } => {
-                if let Some(coming) = &mut self.coming
-                    && !block.is_intact()
-                {
-                    coming.corrupt = Some(block.index);
+            FileEvent::Corrupt { index } => {
+                if let Some(coming) = &mut self.coming {
+                    coming.corrupt = Some(index);
                 }
             }
-            Event::Done { index, root, .. } => self.done(index, root)?,
-            Event::Same { index: number, .. } => {
+            FileEvent::Complete { number, root } => self.done(number, root)?,
+            FileEvent::Same { number } => {
                 let index = self.file(number)?;
                 (self.answered, self.progressed) = (number + 1, true);
                 if let State::Found(root) = self.states[index as usize] {
                     self.proven(index, root, None)?;
                 }
             }
-            Event::Differs { index: number, .. } => {
+            FileEvent::Differs { number } => {
                 let index = self.file(number)?;
                 (self.answered, self.progressed) = (number + 1, true);
                 self.states[index as usize] = State::Other;
             }
-            Event::Missed { index: number, failure, .. } => {
+            FileEvent::Missed { number, failure } => {
                 let index = self.file(number)?;
                 (self.answered, self.progressed) = (number + 1, true);
                 if let Some(Coming { start, .. }) = self.coming.take() {
@@ -442,13 +448,10 @@ impl Talk for Asking<'_> {
                 let shown = self.shown(index);
                 self.missed.refused(self.manifest, index, &shown, Fault::refused(&shown, &failure));
             }
-            Event::FilesEnd { .. } => {
+            FileEvent::RequestEnds => {
                 self.asked.pop_front();
                 self.answered = 0;
             }
-            Event::Failed { failure, .. } => return Err(refused(self.context, &failure)),
-            Event::Welcome(welcome) => self.context.welcomed(&welcome),
-            _ => {}
         }
         Ok(())
     }
@@ -463,34 +466,22 @@ impl Talk for Asking<'_> {
     }
 }
 
-/// The server does not answer what is asked of a tree.
-pub(super) fn refused(context: &Context, failure: &crate::protocol::message::Failure) -> Fault {
-    match failure.code {
-        Code::Unsupported => Fault::never(
-            TroubleKind::Other,
-            "the server cannot send a directory as a tree; fetch it as a zip archive",
-        ),
-        _ => Fault::refused(context.new.address.path.as_str(), failure),
-    }
-}
-
 /// Returns the root digest of the server's file, from its block hashes; `None` if its size is not `size`, or the server rejects the request.
 /// After an error the received hashes are kept.
 pub(super) async fn root(
-    link: &mut crate::client::source::link::Link,
-    context: &Context,
-    remote: &mut RemoteHashes,
+    connection: &mut Connection,
+    attempt: &Attempt,
+    remote_hashes: &mut RemoteHashes,
     (path, size): (&str, u64),
 ) -> Result<Option<Hash>, Fault> {
-    let path = crate::client::job::tree::remote(&context.new.address, path);
+    let path = remote(&attempt.new_job().address, path);
     let blocks = Blocks::in_all(size);
-    let answer = remote.ask(context, link, (&path, blocks), |content, _, _| {
+    let answer = remote_hashes.ask(connection, (&path, blocks), |content, _, _| {
         Ok(if content.size == Some(size) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
     });
-    match answer.await? {
-        Answer::All => Ok(remote.root()),
-        Answer::Refused(failure) if failure.code == Code::Busy => Err(refused(context, &failure)),
+    Ok(match answer.await? {
+        Answer::All => remote_hashes.root(),
         // The file is not the version in the manifest.
-        Answer::Changed | Answer::Stopped | Answer::Refused(_) => Ok(None),
-    }
+        _ => None,
+    })
 }

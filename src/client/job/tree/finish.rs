@@ -20,10 +20,10 @@ use crate::{
             attributes::{has_acl, keeps_group, set_mode, set_modified, times, without_group},
             remove,
         },
-        error::{Fault, Verdict},
+        error::{Fault, Unfinished, Verdict},
         job::{
+            attempt::Attempt,
             deletions::Deletion,
-            finish::Unfinished,
             memory::Memory,
             tree::{
                 Way, Whole,
@@ -33,7 +33,6 @@ use crate::{
                 surplus::{self, Unsent},
                 survey::{self, State},
             },
-            worker::Context,
         },
     },
     platform::{self, reason},
@@ -57,13 +56,13 @@ pub(super) struct Placed {
 
 /// Finishes a tree.
 pub(super) fn finish(
-    context: &Context,
+    attempt: &Attempt,
     memory: &mut Memory,
     whole: &Whole,
     go_on: impl Fn() -> bool,
 ) -> Result<Placed, Unfinished> {
     let root = digest(&whole.manifest, &whole.states);
-    check_digest(context, root)?;
+    check_digest(attempt, root)?;
     let target = whole.target.path();
     if whole.way == Way::Compare {
         // What an earlier try left beside it is of no more use.
@@ -71,7 +70,7 @@ pub(super) fn finish(
         let (folder, name) = (&whole.target.folder, &whole.target.name);
         let left = || Stage::is_there(folder, name).then(|| Stage::open(folder, name).ok()).flatten();
         if let Some(stage) = ours.or_else(left) {
-            discard(context, stage, &go_on);
+            discard(attempt, stage, &go_on);
         }
         return Ok(Placed { path: target, root, deleted: 0 });
     }
@@ -80,7 +79,7 @@ pub(super) fn finish(
     };
     let placed = make(whole, &stage).and_then(|()| {
         confirm(whole, &stage, &go_on)?;
-        if context.sync {
+        if attempt.sync {
             platform::sync_file_system(&whole.ground.root)
                 .map_err(|error| failed("write", &target, &error))?;
         }
@@ -94,11 +93,11 @@ pub(super) fn finish(
             }
             _ => 0,
         };
-        Ok((put_in_place(context, whole, &mut stage)?, deleted))
+        Ok((put_in_place(attempt, whole, &mut stage)?, deleted))
     });
     match placed {
         Ok((path, deleted)) => {
-            discard(context, stage, &go_on);
+            discard(attempt, stage, &go_on);
             Ok(Placed { path, root, deleted })
         }
         Err(unfinished) => {
@@ -110,11 +109,11 @@ pub(super) fn finish(
 }
 
 /// Deletes the work folder. If that is interrupted, the tree is in its place all the same; the rest is left to others.
-pub(super) fn discard(context: &Context, stage: Stage, go_on: impl Fn() -> bool) {
+pub(super) fn discard(attempt: &Attempt, stage: Stage, go_on: impl Fn() -> bool) {
     let path = stage.path();
-    stage.discard(&context.deletions, &go_on);
+    stage.discard(&attempt.deletions, &go_on);
     if !go_on() {
-        context.deletions.delete(Deletion::Folder(path));
+        attempt.deletions.delete(Deletion::Folder(path));
     }
 }
 
@@ -135,8 +134,8 @@ pub(super) fn digest(manifest: &Manifest, states: &[State]) -> Hash {
     Hash(*hasher.finalize().as_bytes())
 }
 
-fn check_digest(context: &Context, root: Hash) -> Result<(), Fault> {
-    match &context.new.checksum {
+fn check_digest(attempt: &Attempt, root: Hash) -> Result<(), Fault> {
+    match &attempt.new_job().checksum {
         Some(Checksum::Blake3(wanted)) if *wanted != root.0 => {
             let message = format!("the tree has the digest blake3:{root}, not blake3:{}", Hash(*wanted));
             Err(Fault::never(TroubleKind::Integrity, message))
@@ -270,7 +269,7 @@ fn keep_private(whole: &Whole) {
     }
 }
 
-fn put_in_place(context: &Context, whole: &Whole, stage: &mut Stage) -> Result<PathBuf, Fault> {
+fn put_in_place(attempt: &Attempt, whole: &Whole, stage: &mut Stage) -> Result<PathBuf, Fault> {
     let mut target = whole.target.clone();
     let grown = |stage: &Stage| stage.path().join(stage::TREE);
     let cannot = |stage: &Stage, path: &Path, error: &io::Error| {
@@ -288,21 +287,23 @@ fn put_in_place(context: &Context, whole: &Whole, stage: &mut Stage) -> Result<P
             ((stage.handle(), stage::TREE.as_ref()), (&target.folder.handle, target.name.as_ref()));
         platform::exchange(from, to, OLD.as_ref()).map_err(|error| cannot(stage, &target.path(), &error))?;
     } else {
-        let claim = |path: &Path| context.claims.claim(path, context.id);
+        let claim = |path: &Path| attempt.placement.claim(path);
         loop {
             let to = (&target.folder.handle, Path::new(&target.name));
             match platform::move_directory((stage.handle(), stage::TREE.as_ref()), to) {
                 Ok(()) => break,
                 // Somebody made it while this one was fetched.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match context.new.existing {
-                    Existing::Rename => target = target.numbered(claim)?,
-                    _ => return Err(target.differs(None)),
-                },
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    match attempt.new_job().existing {
+                        Existing::Rename => target = target.numbered(claim)?,
+                        _ => return Err(target.differs(None)),
+                    }
+                }
                 Err(error) => return Err(cannot(stage, &target.path(), &error)),
             }
         }
     }
-    if context.sync {
+    if attempt.sync {
         target.folder.sync().map_err(|error| failed("write the folder of", &target.path(), &error))?;
     }
     Ok(target.path())

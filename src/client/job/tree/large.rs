@@ -3,43 +3,43 @@
 
 use std::{os::fd::AsFd, sync::Arc};
 
+use tokio::task::block_in_place;
+
 use crate::{
     client::{
-        api::{
-            new_job::{Existing, Form, NewJob},
-            origin::Origin,
-            view::TroubleKind,
-        },
+        api::{origin::Origin, view::TroubleKind},
         disk::{
             attributes::{set_access, set_modified},
             folder::Folder,
             part::Part,
             target::Target,
         },
-        error::{Fault, Verdict},
+        error::{Fault, Unfinished, Verdict},
         job::{
-            fetch, finish,
+            fetch::{self, Fetch},
+            finish,
             memory::{Memory, Place},
             recall,
             tree::{
                 ground::{Cursor, Ground, explained, stamp},
-                record,
+                record, remote,
                 stage::Stage,
-                survey::State,
+                survey::{self, State},
                 work::Work,
             },
-            worker::Context,
         },
+        source::Source,
         transfer::{
-            crew,
+            cancel::Cancel,
             permit::Permit,
             progress::{Here, Progress},
         },
     },
     platform,
-    protocol::{address::Address, digest::Hash, message, path::RemotePath},
+    protocol::{address::Address, digest::Hash, message::Form, path::RemotePath},
     text::ShowPath,
 };
+
 /// What a file is called until it is whole. It follows from its path, so that it is found again.
 fn alias(path: &str) -> String {
     blake3::hash(path.as_bytes()).to_hex()[..32].to_owned()
@@ -66,62 +66,66 @@ pub(super) fn here(stage: &Stage, path: &str, (origin, identity): (Origin, &str)
     ((record.source.origin, &*record.source.identity) == (origin, identity)).then_some(here)
 }
 
-/// A large file that is being fetched.
-#[derive(Debug)]
-pub(super) struct Large {
-    /// As for a job of its own.
-    context: Context,
-    memory: Memory,
-}
-
-/// Stops what still runs for the large file that is being fetched, and counts what it has brought.
-pub(super) async fn settle(memory: &mut Memory) -> Option<Memory> {
-    let Large { context, memory: mut large } = *memory.tree.as_mut()?.large.take()?;
-    crew::settle(&context, &mut large).await;
-    memory.transferred += large.transferred;
-    memory.received += large.received;
-    Some(large)
-}
-
 impl Work<'_> {
-    /// Fetches one. What cannot be had of it is noted; a fault is what concerns the others as well.
+    /// Fetches one. If only this file cannot be fetched, that is noted; a fault concerns the others as well.
     pub(super) async fn large(
         &mut self,
         ground: &Ground,
         states: &mut [State],
         index: u32,
-    ) -> Result<(), Fault> {
+        cancel: &Cancel,
+    ) -> Result<(), Unfinished> {
         let path = self.manifest.path(index);
-        let shown = crate::client::job::tree::remote(&self.context.new.address, &path);
-        let context = self.part_of(&shown, index)?;
-        let large =
-            tokio::task::block_in_place(|| self.take_up(&context, ground, states[index as usize], index))?;
-        let tree = self.memory.tree.get_or_insert_default();
-        tree.gets_further(&path, large.blocks.received());
-        let large = tree.large.insert(Box::new(Large { context, memory: large }));
-        let fetched = fetch::fetch(&large.context, &mut large.memory).await;
-        let lost = fetched.as_ref().is_err_and(|fault| fault.trouble.kind == TroubleKind::Connection);
-        let Some(mut large) = settle(self.memory).await else { return Ok(()) };
+        let attempt = self.attempt;
+        let shown = remote(&attempt.new_job().address, &path);
+        let remote = RemotePath::parse(&shown)
+            .map_err(|error| Fault::never(TroubleKind::Other, format!("/{shown}: {error}")))?;
+        let here = self.begun.remove(&index).unwrap_or_default();
+        let permit = attempt.permit.as_ref().and_then(Permit::another);
+        let fetch = Fetch {
+            source: &Source::Fdsp(self.fdsp.at(remote.clone())),
+            address: &Address { path: remote, ..attempt.new_job().address.clone() },
+            form: Form::File,
+            // It counts there, too.
+            progress: &Arc::new(Progress::part_of(&attempt.progress, here)),
+            permit: permit.as_ref(),
+            placement: None,
+            ..attempt.fetch()
+        };
+        let mut large = block_in_place(|| self.take_up(&fetch, ground, states[index as usize], index))?;
+        self.memory.tree.get_or_insert_default().gets_further(&path, large.blocks.received());
+        let fetched = fetch::fetch(&fetch, &mut large, cancel).await;
+        self.memory.transferred += large.transferred;
+        self.memory.received += large.received;
+        let fault = match fetched {
+            Ok(()) => None,
+            Err(Unfinished::Fault(fault)) => Some(fault),
+            Err(Unfinished::Stopped) => {
+                block_in_place(|| large.close());
+                return Err(Unfinished::Stopped);
+            }
+        };
         if let Some(tree) = &mut self.memory.tree {
+            let lost = fault.as_ref().is_some_and(|fault| fault.trouble.kind == TroubleKind::Connection);
             let further = tree.gets_further(&path, large.blocks.received());
             tree.came += u64::from(lost && further);
         }
-        tokio::task::block_in_place(|| match fetched {
-            Ok(()) => {
+        block_in_place(|| match fault {
+            None => {
                 let root = self.put(ground, large, index)?;
                 states[index as usize] = State::Proven(root);
-                self.context.progress.add(0, 1);
+                attempt.progress.add(0, 1);
                 Ok(())
             }
-            Err(fault) => {
+            Some(fault) => {
                 if fault.verdict == Verdict::Discard || fault.verdict == Verdict::StartOver && !large.doubt()
                 {
                     large.start_over()?;
                 }
                 large.close();
                 match (fault.trouble.kind, fault.verdict) {
-                    (TroubleKind::Disk | TroubleKind::Connection, _) => Err(fault),
-                    (TroubleKind::Other, Verdict::Again(_)) => Err(fault),
+                    (TroubleKind::Disk | TroubleKind::Connection, _) => Err(fault.into()),
+                    (TroubleKind::Other, Verdict::Again(_)) => Err(fault.into()),
                     _ => {
                         self.missed.refused(&self.manifest, index, &shown, fault);
                         Ok(())
@@ -131,45 +135,15 @@ impl Work<'_> {
         })
     }
 
-    /// The file as a job of its own, whose progress is part of that of the tree.
-    fn part_of(&mut self, shown: &str, index: u32) -> Result<Context, Fault> {
-        let context = self.context;
-        let here = self.begun.remove(&index).unwrap_or_default();
-        let remote = RemotePath::parse(shown)
-            .map_err(|error| Fault::never(TroubleKind::Other, format!("/{shown}: {error}")))?;
-        Ok(Context {
-            id: context.id,
-            new: NewJob {
-                address: Address { path: remote, ..context.new.address.clone() },
-                form: Form::File,
-                save_as: Some(alias(&self.manifest.path(index)).into()),
-                existing: Existing::Update,
-                checksum: None,
-                ..context.new.clone()
-            },
-            events: Arc::clone(&context.events),
-            limits: Arc::clone(&context.limits),
-            folders: Arc::clone(&context.folders),
-            claims: Arc::clone(&context.claims),
-            deletions: Arc::clone(&context.deletions),
-            pool: Arc::clone(&context.pool),
-            progress: Arc::new(Progress::part_of(&context.progress, here)),
-            permit: context.permit.as_ref().and_then(Permit::another),
-            retries: context.retries,
-            sync: false,
-            extract: context.extract,
-            names: context.names,
-        })
-    }
-
     /// What there is of it: its `.part`, and another version in its place.
-    fn take_up(&self, context: &Context, ground: &Ground, state: State, index: u32) -> Result<Memory, Fault> {
+    fn take_up(&self, fetch: &Fetch<'_>, ground: &Ground, state: State, index: u32) -> Result<Memory, Fault> {
         let mut large = Memory::default();
         let parts = self.stage()?.parts()?;
         let folder = Arc::new(Folder::of(parts.root, parts.path, self.stage()?.seal()));
         let target = Target::new(folder, alias(&self.manifest.path(index)).into());
         if Part::is_there(&target.folder, &target.name) {
-            recall::take_up(context, &mut large, message::Form::File, target)?;
+            let part = Part::open(&target.folder, &target.name)?;
+            recall::take_up(fetch, &mut large, Form::File, Place { target, part })?;
             // As the whole folder is.
             large.place.iter_mut().for_each(|place| place.part.own());
         } else {
@@ -200,7 +174,7 @@ impl Work<'_> {
         let size = source.size.unwrap_or(0);
         let same_server = source.origin == self.manifest.origin;
         if !same_server || !self.manifest.is_as_said(index, &source.identity, size) {
-            self.missed.changed(&crate::client::job::tree::remote(&self.context.new.address, &path));
+            self.missed.changed(&remote(&self.attempt.new_job().address, &path));
         } else if let Some(tree) = &mut self.memory.tree {
             tree.came += 1;
         }
@@ -230,8 +204,7 @@ impl Work<'_> {
             // What was in its place is what the server has.
             None => {
                 let parent = cursor.parent(index).map_err(|error| failed(&error))?;
-                let file = crate::client::job::tree::survey::open(parent.as_fd(), name)
-                    .map_err(|error| failed(&error))?;
+                let file = survey::open(parent.as_fd(), name).map_err(|error| failed(&error))?;
                 set_modified(&file, modified);
                 Arc::new(file)
             }

@@ -34,13 +34,12 @@ mod writer;
 
 use std::{
     collections::{HashMap, HashSet},
-    ops::ControlFlow,
     sync::Arc,
     time::Instant,
 };
 
 use rustix::fs::FileType;
-use tokio::{sync::watch, task::block_in_place};
+use tokio::task::block_in_place;
 
 pub(crate) use stage::Stage;
 
@@ -63,28 +62,26 @@ use crate::{
             new_job::Existing,
             view::{Finished, TroubleKind},
         },
+        content::high_water::HighWater,
         disk::{folder::of_another, name::SafeName, target::Target},
-        error::{Fault, Verdict},
+        error::{Fault, Unfinished, Verdict},
         job::{
+            attempt::{Attempt, Outcome},
             deletions::Deletions,
             destination,
-            finish::Unfinished,
             memory::Memory,
-            recall,
-            remote_hashes::RemoteHashes,
-            worker::{Context, Outcome, told_to_stop},
+            placement::Placement,
         },
-        source::link::Link,
-        transfer::high_water::HighWater,
+        source::fdsp::{Fdsp, hashes::RemoteHashes},
+        transfer::cancel::Cancel,
     },
     protocol::{
         address::Address,
-        client::{Event, Request},
-        error::Code,
-        message::{self, Missing, NameForm},
+        message::{self, Missing},
     },
     text::{SafeText, ShowPath},
 };
+
 /// Entries that are named because they are not saved under their own names.
 const MAX_RENAMED: usize = 100;
 
@@ -93,8 +90,6 @@ const MAX_RENAMED: usize = 100;
 pub(crate) struct Tree {
     /// The work folder, open and locked while the job works or waits to.
     stage: Option<stage::Stage>,
-    /// The large file that is being fetched.
-    large: Option<Box<large::Large>>,
     /// How often a file, or something of a large one, came as the tree was said to hold it. What came otherwise brings the
     /// whole no nearer to its end.
     came: u64,
@@ -137,11 +132,11 @@ impl Tree {
 }
 
 /// The job fails: what no other try can use of its work folder is deleted, and otherwise the message names the folder.
-fn leave(context: &Context, memory: &mut Memory, fault: &mut Fault, go_on: impl Fn() -> bool) {
+fn leave(attempt: &Attempt, memory: &mut Memory, fault: &mut Fault, go_on: impl Fn() -> bool) {
     let Some(tree) = &mut memory.tree else { return };
     let Some(stage) = tree.stage.take_if(|stage| stage.is_ours()) else { return };
     if !stage.holds_content() {
-        finish::discard(context, stage, go_on);
+        finish::discard(attempt, stage, go_on);
         return;
     }
     fault.trouble.message = SafeText::new(&format!(
@@ -210,35 +205,26 @@ fn remote(address: &Address, path: &str) -> String {
     }
 }
 
-/// Makes one try. `None` if it is a file and no directory. Whatever happens, what came and is proven stays.
+/// Makes one attempt; `None` if the path is a file. However it ends, what is proven stays.
 pub(crate) async fn run(
-    context: &mut Context,
+    attempt: &mut Attempt,
+    fdsp: &Fdsp,
     memory: &mut Memory,
-    mut stop: watch::Receiver<bool>,
+    cancel: &Cancel,
 ) -> Option<Outcome> {
     let started = *memory.started.get_or_insert_with(Instant::now);
     let came = |memory: &Memory| memory.tree.as_ref().map_or(0, |tree| tree.came);
     let before = came(memory);
-    let asked = stop.clone();
-    let go_on = move || !*asked.borrow();
-    let left = go_on.clone();
+    let go_on = || !cancel.is_set();
     let mut writer = None;
-    let fetched = tokio::select! {
-        biased;
-        () = told_to_stop(&mut stop) => Err(Unfinished::Stopped),
-        fetched = fetch(context, memory, &mut writer, &go_on) => fetched,
-    };
-    // A large file that was on its way stays as far as it came.
-    if let Some(mut large) = large::settle(memory).await {
-        block_in_place(|| large.close());
-    }
-    context.permit = None;
+    let fetched = fetch(attempt, fdsp, memory, &mut writer, cancel).await;
+    attempt.permit = None;
     let written = block_in_place(|| writer.as_mut().map_or(Ok(()), Writer::finish));
     let ended = match (fetched, written) {
         (Ok(Fetched::File), _) => return None,
         (Ok(Fetched::Whole(whole)), Ok(())) => {
-            context.events.complete(whole.manifest.totals.bytes);
-            block_in_place(|| finish::finish(context, memory, &whole, &go_on)).map(|placed| (placed, whole))
+            attempt.events.complete(whole.manifest.totals.bytes);
+            block_in_place(|| finish::finish(attempt, memory, &whole, go_on)).map(|placed| (placed, whole))
         }
         (Err(unfinished), _) => Err(unfinished),
         (_, Err(fault)) => Err(fault.into()),
@@ -282,7 +268,7 @@ pub(crate) async fn run(
                 fault.verdict = Verdict::Again(std::time::Duration::ZERO);
             }
             if matches!(fault.verdict, Verdict::Never | Verdict::Unreadable) {
-                block_in_place(|| leave(context, memory, &mut fault, &left));
+                block_in_place(|| leave(attempt, memory, &mut fault, go_on));
             }
             Outcome::Fault { fault, progressed: came(memory) > before }
         }
@@ -290,40 +276,46 @@ pub(crate) async fn run(
 }
 
 async fn fetch(
-    context: &Context,
+    attempt: &Attempt,
+    fdsp: &Fdsp,
     memory: &mut Memory,
     writer: &mut Option<Writer>,
-    go_on: &impl Fn() -> bool,
+    cancel: &Cancel,
 ) -> Result<Fetched, Unfinished> {
-    if let Some(checksum @ (Checksum::Sha256(_) | Checksum::Md5(_))) = &context.new.checksum {
+    let (new, names) = (attempt.new_job(), attempt.placement.names);
+    if let Some(checksum @ (Checksum::Sha256(_) | Checksum::Md5(_))) = &new.checksum {
         let message =
             format!("a tree has a BLAKE3 digest and no other, so that {checksum} cannot be verified");
         return Err(Fault::never(TroubleKind::Other, message).into());
     }
-    let authority = &context.new.address.authority;
-    let name = match context.new.address.path.name() {
-        Some(asked) => SafeName::for_content(Some(asked), "", false, context.names),
-        None => SafeName::for_content(None, &recall::served_name(context).await?, false, context.names),
+    let name = match new.address.path.name() {
+        Some(asked) => SafeName::for_content(Some(asked), "", false, names),
+        None => {
+            let name = cancel.unless_set(fdsp.root_name()).await?;
+            SafeName::for_content(None, &name, false, names)
+        }
     };
     let known = memory.tree.as_ref().and_then(|tree| tree.manifest.clone());
     let listed = match known {
         Some(manifest) => Some(Listed::Before(manifest)),
         None => {
-            gather(context, memory).await?.map(|(gathered, totals)| Listed::Now(Box::new(gathered), totals))
+            let gathered = cancel.unless_set(gather(attempt, fdsp, memory)).await?;
+            gathered.map(|(gathered, totals)| Listed::Now(Box::new(gathered), totals))
         }
     };
     let Some(listed) = listed else {
-        if context.new.address.path.is_root() {
-            let message = format!("{authority} says that the served folder is a file");
+        if new.address.path.is_root() {
+            let message = format!("{} says that the served folder is a file", new.address.authority);
             return Err(Fault::never(TroubleKind::Other, message).into());
         }
         memory.tree = None;
         return Ok(Fetched::File);
     };
-    let (target, way) = block_in_place(|| choose(context, &name))?;
+    let (target, way) = block_in_place(|| choose(attempt, &name))?;
     let manifest = listed.manifest(target.folder.longest_name());
     memory.tree.get_or_insert_default().manifest = Some(Arc::clone(&manifest));
-    context.tell_substitute(&target);
+    attempt.placement.report_substitute(&attempt.events, &target);
+    let go_on = &|| !cancel.is_set();
     if way == Way::Replace && manifest.totals.files == 0 {
         block_in_place(|| surplus::refuse_to_empty(&target, &manifest, go_on))?;
     }
@@ -331,11 +323,17 @@ async fn fetch(
         let unsent = Unsent { missing: &manifest.missing, indices: &HashSet::new() };
         block_in_place(|| surplus::refuse_to_lose(&target, &manifest, unsent, go_on))?;
     }
-    context.deletions.folder_free(&Stage::path_of(&target.folder, &target.name)).await;
-    announce(context, &target, &manifest);
+    let folder = Stage::path_of(&target.folder, &target.name);
+    let free = async {
+        attempt.deletions.folder_free(&folder).await;
+        Ok::<_, Fault>(())
+    };
+    cancel.unless_set(free).await?;
+    announce(attempt, &target, &manifest);
     let (missed, begun) = (Missed::default(), HashMap::new());
-    let work = Work { context, memory, manifest, target, way, missed, begun };
-    let whole = if way == Way::Compare { work.compare(go_on).await } else { work.fetch(writer, go_on).await };
+    let work = Work { attempt, fdsp, memory, manifest, target, way, missed, begun };
+    let whole =
+        if way == Way::Compare { work.compare(cancel).await } else { work.fetch(writer, cancel).await };
     whole.map(|whole| Fetched::Whole(Box::new(whole)))
 }
 
@@ -357,39 +355,33 @@ impl Listed {
     }
 }
 
-/// Asks what the tree holds; `None` if it is no directory. A link that breaks is made again as long as each brings something.
+/// Requests what the tree holds; `None` if it is not a directory. A lost connection is made again as long as each receives something.
 /// The connection is not kept: to hash local files can take longer than the server lets it be idle.
 async fn gather(
-    context: &Context,
+    attempt: &Attempt,
+    fdsp: &Fdsp,
     memory: &mut Memory,
 ) -> Result<Option<(Gathering, message::Totals)>, Fault> {
-    let authority = &context.new.address.authority;
-    let mut link = context.pool.link(authority).await?;
-    // A large folder is read and listed for a while, and prepared here until something of it comes.
-    context.progress.set_prepares(true);
+    let mut connection = fdsp.connect(None).await?;
+    // A large folder is read and listed for a while, and prepared here until something of it is received.
+    attempt.progress.set_prepares(true);
     let gathering = &mut memory.tree.get_or_insert_default().gathering;
     loop {
         // Pages of two servers make no tree.
-        gathering.take_if(|gathered| gathered.origin() != link.origin());
-        let begin = || Gathering::new(context.names, link.origin()).of(&context.new.address.path);
+        gathering.take_if(|gathered| gathered.origin() != connection.origin());
+        let begin = || {
+            Gathering::new(attempt.placement.names, connection.origin()).of(&attempt.new_job().address.path)
+        };
         let gathered = gathering.get_or_insert_with(begin);
         let before = gathered.len();
-        match gather_on(&mut link, context, gathered).await {
-            Ok(Some(totals)) => {
-                context.pool.put(authority, link);
-                return Ok(gathering.take().map(|gathered| (gathered, totals)));
-            }
-            Ok(None) => {
-                *gathering = None;
-                context.pool.put(authority, link);
-                return Ok(None);
-            }
-            // It was closed while it rested: that is no fault of this try.
-            Err(fault) if link.is_stale() && matches!(fault.verdict, Verdict::Again(_)) => {
-                link = context.pool.fresh(authority).await?;
+        match connection.tree(gathered.continued(), |entry| gathered.add(entry)).await {
+            Ok(totals) => {
+                connection.put();
+                let gathered = gathering.take();
+                return Ok(totals.and_then(|totals| Some((gathered?, totals))));
             }
             Err(fault) if fault.is_lost() && gathered.len() > before => {
-                link = context.pool.link(authority).await?;
+                connection = fdsp.connect(None).await?;
             }
             Err(fault) => {
                 if !fault.is_lost() {
@@ -401,45 +393,12 @@ async fn gather(
     }
 }
 
-/// Asks for what comes after what was gathered; the totals at its end. `None` if it is no directory.
-async fn gather_on(
-    link: &mut Link,
-    context: &Context,
-    gathered: &mut Gathering,
-) -> Result<Option<message::Totals>, Fault> {
-    let path = context.new.address.path.as_str().to_owned();
-    let request = Request::Tree(message::Tree {
-        path,
-        missing: true,
-        names: NameForm::Bytes,
-        after: gathered.continued(),
-        working: true,
-    });
-    let take = |event: Event<'_>| {
-        match event {
-            Event::Tree { page, .. } => {
-                page.entries.iter().try_for_each(|entry| gathered.add(entry))?;
-                if let Some(totals) = page.totals.filter(|_| !page.more) {
-                    return Ok(ControlFlow::Break(Some(totals)));
-                }
-            }
-            Event::Failed { failure, request } if request != 0 && failure.code == Code::WrongKind => {
-                return Ok(ControlFlow::Break(None));
-            }
-            Event::Failed { failure, .. } => return Err(files::refused(context, &failure)),
-            Event::Welcome(welcome) => context.welcomed(&welcome),
-            _ => {}
-        }
-        Ok(ControlFlow::Continue(()))
-    };
-    link.ask(&request, &context.limits.bandwidth, take).await
-}
-
 /// Where the tree goes, and how.
-fn choose(context: &Context, name: &SafeName) -> Result<(Target, Way), Fault> {
-    let claim = |path: &std::path::Path| context.claims.claim(path, context.id);
-    let target = destination::choose(&context.folders, &context.new, (name, context.names), claim)?;
-    let way = match (target.look()?, context.new.existing) {
+fn choose(attempt: &Attempt, name: &SafeName) -> Result<(Target, Way), Fault> {
+    let Placement { new, names, folders, .. } = &attempt.placement;
+    let claim = |path: &std::path::Path| attempt.placement.claim(path);
+    let target = destination::choose(folders, new, (name, *names), claim)?;
+    let way = match (target.look()?, new.existing) {
         (None, _) => Way::New,
         (Some(found), _) if found.kind != FileType::Directory => {
             return Err(Fault::disk(format!(
@@ -459,26 +418,26 @@ fn choose(context: &Context, name: &SafeName) -> Result<(Target, Way), Fault> {
     Ok((target, way))
 }
 
-fn announce(context: &Context, target: &Target, manifest: &Manifest) {
+fn announce(attempt: &Attempt, target: &Target, manifest: &Manifest) {
     let totals = &manifest.totals;
     if totals.omitted > 0 {
         tracing::warn!(
             "{}: the tree skips {} of the folder's entries, which are not served: links, devices or sockets",
-            context.new.address,
+            attempt.new_job().address,
             totals.omitted
         );
     }
-    if context.names == Names::Portable {
+    if attempt.placement.names == Names::Portable {
         let renamed = manifest.renamed().into_iter().take(MAX_RENAMED);
         let names = |index| (SafeText::new(&manifest.path(index)), manifest.disk_path(index).shown());
-        context.tell_renamed(renamed.map(names));
+        attempt.placement.report_renamed(&attempt.events, renamed.map(names));
     }
-    context.events.answered(Announced {
+    attempt.events.answered(Announced {
         name: SafeText::from_bytes(target.name.as_encoded_bytes()),
         target: SafeText::from_path(&target.path()),
         size: Some(totals.bytes),
         total: Some(totals.bytes),
-        here: context.progress.received(),
+        here: attempt.progress.received(),
         files: Some(totals.files),
     });
 }

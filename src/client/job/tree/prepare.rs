@@ -7,20 +7,17 @@ use rustix::{fs::Mode, io::Errno};
 use crate::{
     client::{
         disk::{part, target::of_another_download},
-        error::Fault,
-        job::{
-            finish::Unfinished,
-            tree::{
-                ground::{self, Cursor, Ground},
-                large,
-                manifest::{Manifest, Node},
-                names,
-                record::{self, Place, Record, Subject},
-                stage::Stage,
-                survey::{self, State, Survey},
-                work::Work,
-                writer::{Site, Writer},
-            },
+        error::{Fault, Unfinished},
+        job::tree::{
+            ground::{self, Cursor, Ground},
+            large,
+            manifest::{Manifest, Node},
+            names,
+            record::{self, Place, Record, Subject},
+            stage::Stage,
+            survey::{self, State, Survey},
+            work::Work,
+            writer::{Site, Writer},
         },
         transfer::progress::Here,
     },
@@ -58,7 +55,7 @@ impl Work<'_> {
             Some(stage) => stage,
             none => none.insert(Stage::open(&self.target.folder, &self.target.name)?),
         };
-        if self.target.by_server && !stage.is_from(&self.context.new.address) {
+        if self.target.by_server && !stage.is_from(&self.attempt.new_job().address) {
             return Err(of_another_download(&stage.path()).into());
         }
         let twins = names::twins(&self.manifest, stage.folding());
@@ -189,7 +186,7 @@ impl Work<'_> {
     ) {
         let Some(stage) = self.memory.tree.as_mut().and_then(|tree| tree.stage.as_mut()) else { return };
         let manifest = &self.manifest;
-        let address = self.context.new.address.to_string();
+        let address = self.attempt.new_job().address.to_string();
         let subject = Subject { address, origin: manifest.origin, ground: place };
         stage.record(&subject, |out| {
             let mut cursor = Cursor::new(ground, manifest);
@@ -230,7 +227,7 @@ impl Work<'_> {
             place: self.way.place(),
             folder: Arc::clone(&self.target.folder),
             control: stage.adder(),
-            progress: Arc::clone(&self.context.progress),
+            progress: Arc::clone(&self.attempt.progress),
             umask: platform::umask(),
         })
     }

@@ -13,13 +13,10 @@ use rustix::fs::FileType;
 use crate::{
     client::{
         disk::{folder::open_directory, remove, target::Target},
-        error::Fault,
-        job::{
-            finish::Unfinished,
-            tree::{
-                ground::{Cursor, Ground, explained},
-                manifest::{Manifest, Node},
-            },
+        error::{Fault, Unfinished},
+        job::tree::{
+            ground::{Cursor, Ground, explained},
+            manifest::{Manifest, Node},
         },
     },
     protocol::message::{Missing, MissingEntry},

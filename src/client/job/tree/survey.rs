@@ -20,13 +20,11 @@ use crate::{
             folder::{is_of_another, is_shared, of_another},
             remove,
         },
-        job::{
-            finish::Unfinished,
-            tree::{
-                ground::{Cursor, Ground, is_alike, stamp},
-                manifest::{Manifest, Node},
-                record::{Known, Record},
-            },
+        error::Unfinished,
+        job::tree::{
+            ground::{Cursor, Ground, is_alike, stamp},
+            manifest::{Manifest, Node},
+            record::{Known, Record},
         },
     },
     protocol::digest::Hash,

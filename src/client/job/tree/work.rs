@@ -1,4 +1,4 @@
-//! A try, once it is known what to do: compares, or asks for what is missing.
+//! An attempt, once it is known what to do: compares, or requests what is missing.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -10,11 +10,10 @@ use tokio::task::block_in_place;
 use crate::{
     client::{
         disk::{name::folding::Folding, target::Target},
-        error::{Fault, Verdict},
+        error::{Fault, Unfinished},
         job::{
-            finish::Unfinished,
+            attempt::Attempt,
             memory::Memory,
-            remote_hashes::RemoteHashes,
             tree::{
                 Way, Whole,
                 begun::Begun,
@@ -27,21 +26,22 @@ use crate::{
                 survey::{State, Survey},
                 writer::Writer,
             },
-            worker::Context,
         },
-        source::link::Link,
-        transfer::progress::Here,
+        source::fdsp::{Connection, Fdsp, hashes::RemoteHashes},
+        transfer::{cancel::Cancel, progress::Here},
     },
     protocol::digest::BLOCK_SIZE,
     text::{SafeText, ShowPath},
     units,
 };
+
 /// A file of more bytes is compared by the hashes of its blocks: the server tells them as it goes, and is not silent for long.
 const COMPARED: u64 = 64 << 20;
 
 /// See the module.
 pub(super) struct Work<'a> {
-    pub(super) context: &'a Context,
+    pub(super) attempt: &'a Attempt,
+    pub(super) fdsp: &'a Fdsp,
     pub(super) memory: &'a mut Memory,
     pub(super) manifest: Arc<Manifest>,
     pub(super) target: Target,
@@ -69,32 +69,17 @@ impl Work<'_> {
         let begun =
             |bytes: fn(&Here) -> u64| self.begun.values().map(bytes).fold(proven, u64::saturating_add);
         let here = Here { received: begun(|here| here.received), verified: begun(|here| here.verified) };
-        self.context.progress.set(here, sizes.len() as u64);
+        self.attempt.progress.set(here, sizes.len() as u64);
     }
 
     /// A connection to the server that has said what the tree holds.
-    async fn link(&self) -> Result<Link, Fault> {
-        let link =
-            self.context.pool.link_to(&self.context.new.address.authority, self.manifest.origin).await?;
-        Ok(link.works_for(&self.context.progress))
-    }
-
-    /// Replaces a connection that the server closed while it was idle, which is no failure; `false` if it is one.
-    async fn reconnected(&self, link: &mut Link, fault: &Fault) -> Result<bool, Fault> {
-        let idle = link.is_stale() && matches!(fault.verdict, Verdict::Again(_));
-        if idle {
-            *link = self
-                .context
-                .pool
-                .fresh_to(&self.context.new.address.authority, self.manifest.origin)
-                .await?
-                .works_for(&self.context.progress);
-        }
-        Ok(idle)
+    async fn connect(&self) -> Result<Connection, Fault> {
+        self.fdsp.connect(Some(self.manifest.origin)).await
     }
 
     /// Compares the target with what the server has.
-    pub(super) async fn compare(mut self, go_on: &impl Fn() -> bool) -> Result<Whole, Unfinished> {
+    pub(super) async fn compare(mut self, cancel: &Cancel) -> Result<Whole, Unfinished> {
+        let go_on = &|| !cancel.is_set();
         let ground = self.ground()?;
         let record = Record::default();
         let survey = Survey { ground: &ground, manifest: &self.manifest, record: &record, trusted: false };
@@ -102,9 +87,14 @@ impl Work<'_> {
         let mut states = block_in_place(|| survey.run(hashed, go_on))?.states;
         block_in_place(|| self.leave_out(&mut states));
         self.count(&states);
-        let mut link = self.link().await?;
-        self.prove(&mut link, &mut states, None, true).await?;
-        self.context.pool.put(&self.context.new.address.authority, link);
+        cancel
+            .unless_set(async {
+                let mut connection = self.connect().await?;
+                self.prove(&mut connection, &mut states, None, true).await?;
+                connection.put();
+                Ok::<_, Fault>(())
+            })
+            .await?;
         let lost = std::mem::take(&mut self.missed).none()?;
         let is_other = |index: &u32| {
             !matches!(states[*index as usize], State::Proven(_)) && !lost.indices.contains(index)
@@ -152,7 +142,7 @@ impl Work<'_> {
     /// Asks which of the files that were found are what the server has.
     async fn prove(
         &mut self,
-        link: &mut Link,
+        connection: &mut Connection,
         states: &mut [State],
         mut writer: Option<&mut Writer>,
         small: bool,
@@ -164,7 +154,7 @@ impl Work<'_> {
         let (whole, by_blocks): (Vec<_>, Vec<_>) = in_question.partition(|(_, _, size)| *size <= COMPARED);
         let todo: VecDeque<u32> = whole.into_iter().map(|(index, ..)| index).collect();
         let mut by_blocks: VecDeque<u32> = by_blocks.into_iter().map(|(index, ..)| index).collect();
-        self.converse(link, states, writer.as_deref_mut(), (todo, false), None).await?;
+        self.converse(connection, states, writer.as_deref_mut(), (todo, false), None).await?;
         while let Some(index) = by_blocks.pop_front() {
             let State::Found(root) = states[index as usize] else { continue };
             let (path, size) = (manifest.path(index), manifest.size(index));
@@ -175,20 +165,15 @@ impl Work<'_> {
             };
             let before = remote.furthest();
             let there = loop {
-                let fault = match files::root(link, self.context, &mut remote, (&path, size)).await {
-                    Err(fault) => fault,
-                    there => break there,
-                };
-                let again = match self.reconnected(link, &fault).await {
-                    Ok(false) if remote.should_reconnect(&fault) => {
+                match files::root(connection, self.attempt, &mut remote, (&path, size)).await {
+                    Err(fault) if remote.should_reconnect(&fault) => {
                         tracing::debug!("{}; reconnecting", fault.trouble.message);
-                        self.link().await.map(|new| *link = new)
                     }
-                    Ok(false) => Err(fault),
-                    other => other.map(drop),
-                };
-                if let Err(fault) = again {
-                    break Err(fault);
+                    there => break there,
+                }
+                match self.connect().await {
+                    Ok(new) => *connection = new,
+                    Err(fault) => break Err(fault),
                 }
             };
             let tree = self.memory.tree.get_or_insert_default();
@@ -203,7 +188,7 @@ impl Work<'_> {
             };
             let same = there == Some(root);
             let mut asking = Asking::new(
-                self.context,
+                self.attempt,
                 self.memory,
                 (&manifest, states),
                 writer.as_deref_mut(),
@@ -219,7 +204,7 @@ impl Work<'_> {
     /// Asks until all is answered. A link that breaks is made again as long as each brings something.
     async fn converse(
         &mut self,
-        link: &mut Link,
+        connection: &mut Connection,
         states: &mut [State],
         mut writer: Option<&mut Writer>,
         (mut todo, content): (VecDeque<u32>, bool),
@@ -230,7 +215,7 @@ impl Work<'_> {
         loop {
             let before = self.memory.transferred;
             let mut asking = Asking::new(
-                self.context,
+                self.attempt,
                 self.memory,
                 (&manifest, states),
                 writer.as_deref_mut(),
@@ -239,14 +224,13 @@ impl Work<'_> {
                 begun.as_deref_mut(),
             );
             asking.ask_at_most(most);
-            let answered = link.converse(&self.context.limits.bandwidth, &mut asking).await;
+            let answered = connection.files(&mut asking).await;
             // Also what came before a fault is kept.
             todo = block_in_place(|| asking.unanswered());
             let flushed = block_in_place(|| asking.flush());
             let progressed = asking.has_progressed();
             drop(asking);
             match answered {
-                Err(fault) if self.reconnected(link, &fault).await? => flushed?,
                 Err(fault) if fault.is_lost() && progressed => {
                     flushed?;
                     tracing::debug!("{}; reconnecting", fault.trouble.message);
@@ -255,7 +239,7 @@ impl Work<'_> {
                     }
                     // What is asked for and does not come is asked for again.
                     most = (self.memory.transferred - before) / 2;
-                    *link = self.link().await?;
+                    *connection = self.connect().await?;
                 }
                 answered => return answered.and(flushed),
             }
@@ -266,21 +250,29 @@ impl Work<'_> {
     pub(super) async fn fetch(
         mut self,
         running: &mut Option<Writer>,
-        go_on: &impl Fn() -> bool,
+        cancel: &Cancel,
     ) -> Result<Whole, Unfinished> {
+        let go_on = &|| !cancel.is_set();
         let (ground, mut states) = block_in_place(|| self.prepare(go_on))?;
         let ground = Arc::new(ground);
         let writer = running.insert(block_in_place(|| self.writer(&ground))?);
         let manifest = Arc::clone(&self.manifest);
         let small = self.small(&states);
-        let mut link = self.link().await?;
         let mut begun = block_in_place(|| Ok::<_, Fault>(Begun::open(self.stage()?.parts()?)))?;
-        self.converse(&mut link, &mut states, Some(writer), (small, true), Some(&mut begun)).await?;
-        self.prove(&mut link, &mut states, Some(writer), false).await?;
-        self.context.pool.put(&self.context.new.address.authority, link);
+        // What was received is kept when this is dropped.
+        cancel
+            .unless_set(async {
+                let mut connection = self.connect().await?;
+                let (todo, begun) = ((small, true), Some(&mut begun));
+                self.converse(&mut connection, &mut states, Some(writer), todo, begun).await?;
+                self.prove(&mut connection, &mut states, Some(writer), false).await?;
+                connection.put();
+                Ok::<_, Fault>(())
+            })
+            .await?;
         for (index, _, size) in manifest.files() {
             if size > BLOCK_SIZE && !matches!(states[index as usize], State::Proven(_)) {
-                self.large(&ground, &mut states, index).await?;
+                self.large(&ground, &mut states, index, cancel).await?;
             }
         }
         let lost = std::mem::take(&mut self.missed).none()?;

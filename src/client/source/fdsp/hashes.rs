@@ -5,17 +5,15 @@ use std::ops::ControlFlow;
 
 use crate::{
     client::{
-        api::origin::Origin,
+        content::{Content, high_water::HighWater},
         error::{Fault, Verdict},
-        job::worker::Context,
-        source::link::Link,
-        transfer::high_water::HighWater,
+        source::fdsp::connection::Connection,
     },
     protocol::{
         client::{Event, Request},
         digest::{BlockDigest, Hash, RootHasher},
         error::Code,
-        message::{Content, Failure, Form, Get},
+        message::{Form, Get},
     },
 };
 
@@ -27,8 +25,8 @@ const MAX_PIECE: u64 = 4096;
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct RemoteHashes {
-    /// The server, and its announcement of the file.
-    content: Option<(Origin, Content)>,
+    /// What the server says of the file.
+    content: Option<Content>,
     /// The hashes of blocks 0, 1, …
     hashes: Vec<Hash>,
     /// Hashes in the next request.
@@ -58,8 +56,12 @@ pub(crate) enum Answer {
     All,
     /// The file has changed on the server; the hashes are discarded.
     Changed,
-    /// The server rejected the request.
-    Refused(Failure),
+    /// The server has no block hashes.
+    Unsupported,
+    /// The path is a directory.
+    Directory,
+    /// The server rejected the request for another reason.
+    Refused(Fault),
     /// The receiver of the hashes stopped.
     Stopped,
 }
@@ -69,15 +71,15 @@ impl RemoteHashes {
     /// the hashes with the index of the first one as they are received. After an error the received hashes are kept.
     pub(crate) async fn ask(
         &mut self,
-        context: &Context,
-        link: &mut Link,
+        connection: &mut Connection,
         (path, blocks): (&str, u64),
         mut take: impl FnMut(&Content, u64, &[Hash]) -> Result<ControlFlow<()>, Fault>,
     ) -> Result<Answer, Fault> {
-        let origin = link.origin();
-        if self.content.as_ref().is_some_and(|(known, _)| *known != origin) {
+        let origin = connection.origin();
+        if self.content.as_ref().is_some_and(|known| known.origin != origin) {
             self.clear();
         }
+        let fdsp = connection.fdsp.clone();
         loop {
             let first = self.hashes.len() as u64;
             self.is_answered = false;
@@ -86,18 +88,18 @@ impl RemoteHashes {
                 form: Form::File,
                 first_block: first,
                 blocks: Some(self.piece.min(blocks.saturating_sub(first))),
-                identity: self.content.as_ref().map(|(_, content)| content.identity.clone()),
+                identity: self.content.as_ref().map(|content| content.identity.clone()),
                 holes: true,
                 ..Get::default()
             });
-            let answer = link.ask(&request, &context.limits.bandwidth, |event| {
+            let answer = connection.ask(request, |event| {
                 match event {
                     Event::Content { content, .. } => {
                         self.is_answered = true;
-                        if self.content.as_ref().is_some_and(|(_, known)| known.size != content.size) {
+                        if self.content.as_ref().is_some_and(|known| known.size != content.size) {
                             return Ok(ControlFlow::Break(Some(Answer::Changed)));
                         }
-                        let (_, content) = self.content.insert((origin, content));
+                        let content = self.content.insert(fdsp.described(&content, origin));
                         if take(content, 0, &[])?.is_break() {
                             return Ok(ControlFlow::Break(Some(Answer::Stopped)));
                         }
@@ -105,7 +107,7 @@ impl RemoteHashes {
                     Event::Hashes { first_block, hashes, .. } => {
                         let known = self.hashes.len();
                         self.hashes.extend(hashes);
-                        if let Some((_, content)) = &self.content
+                        if let Some(content) = &self.content
                             && take(content, first_block, &self.hashes[known..])?.is_break()
                         {
                             return Ok(ControlFlow::Break(Some(Answer::Stopped)));
@@ -119,10 +121,15 @@ impl RemoteHashes {
                     Event::Failed { failure, .. } => {
                         let changed =
                             failure.code == Code::Changed || failure.code == Code::Range && first > 0;
-                        let answer = if changed { Answer::Changed } else { Answer::Refused(failure) };
+                        let answer = match failure.code {
+                            _ if changed => Answer::Changed,
+                            Code::Unsupported => Answer::Unsupported,
+                            Code::WrongKind => Answer::Directory,
+                            Code::Busy => return Err(Fault::refused(path, &failure)),
+                            _ => Answer::Refused(Fault::refused(path, &failure)),
+                        };
                         return Ok(ControlFlow::Break(Some(answer)));
                     }
-                    Event::Welcome(welcome) => context.welcomed(&welcome),
                     _ => {}
                 }
                 Ok(ControlFlow::Continue(()))
@@ -165,9 +172,9 @@ impl RemoteHashes {
         (self.content, self.hashes) = (None, Vec::new());
     }
 
-    /// The server, its announcement, and the hashes received so far.
-    pub(crate) fn received(&self) -> Option<(Origin, &Content, &[Hash])> {
-        self.content.as_ref().map(|(origin, content)| (*origin, content, &*self.hashes))
+    /// What the server says of the file, and the hashes received so far.
+    pub(crate) fn received(&self) -> Option<(&Content, &[Hash])> {
+        self.content.as_ref().map(|content| (content, &*self.hashes))
     }
 
     /// The root digest of a content of at least two blocks, once all hashes are received.

@@ -20,10 +20,11 @@ use crate::{
         error::Fault,
         source::{
             limiter::Limiter,
-            patience::{Timeouts, compression_time, hashing_time, reading_time},
+            observer::Observer,
+            sink::KEEP_INTERVAL,
+            timeouts::{Timeouts, compression_time, hashing_time, reading_time},
             wire::{Turn, Wire},
         },
-        transfer::progress::Progress,
         trust::Servers,
     },
     protocol::{
@@ -36,9 +37,6 @@ use crate::{
 
 /// A goodbye that cannot be said at once is not said.
 const FAREWELL: Duration = Duration::from_millis(100);
-
-/// How often what came is kept on the disk, at least: a kill costs what came within twice this time.
-pub(crate) const KEEP_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Time after which the task checks whether it was stopped, while it handles received events: writing the files of one buffer can take a second.
 const SLICE: Duration = Duration::from_millis(5);
@@ -78,14 +76,15 @@ pub(crate) struct Link {
     working: VecDeque<Duration>,
     /// The server serves other connections at the same time.
     parallel: bool,
-    /// Taken from the pool, and nothing came since.
+    /// Taken from the pool, and nothing was received since.
     stale: bool,
+    /// Requests since then, and for how long the server may only say that it works on each.
+    repeatable: Vec<(Request, Duration)>,
     /// The server said goodbye, or something went wrong.
     broken: bool,
     /// When the task last checked whether it was stopped.
     looked: Instant,
-    /// The job that it works for: it shows whether the server prepares the answer.
-    job: Option<Arc<Progress>>,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 impl Link {
@@ -104,9 +103,10 @@ impl Link {
             working: VecDeque::new(),
             parallel: false,
             stale: false,
+            repeatable: Vec::new(),
             broken: false,
             looked: Instant::now(),
-            job: None,
+            observer: None,
         })
     }
 
@@ -131,15 +131,20 @@ impl Link {
         self.parallel
     }
 
-    /// Works for a job from now on.
-    pub(crate) fn works_for(mut self, job: &Arc<Progress>) -> Link {
-        self.job = Some(Arc::clone(job));
+    /// Reports to an observer from now on.
+    pub(crate) fn observed_by(mut self, observer: &Arc<dyn Observer>) -> Link {
+        self.observer = Some(Arc::clone(observer));
         self
+    }
+
+    /// Requests without a complete answer.
+    pub(crate) fn pending(&self) -> usize {
+        self.machine.pending()
     }
 
     /// Goes to rest: holds no buffer while nothing is asked.
     pub(crate) fn rest(&mut self) {
-        self.job = None;
+        self.observer = None;
         self.wire.rest();
     }
 
@@ -162,8 +167,23 @@ impl Link {
 
     /// Asks, without waiting for the answer: it comes after those to what was asked before.
     pub(crate) fn send(&mut self, request: &Request) {
-        self.machine.request(request);
-        self.working.push_back(reading_time(self.timeouts));
+        self.request(request.clone(), reading_time(self.timeouts));
+    }
+
+    /// `working`: how long the server may only say that it works on the answer.
+    fn request(&mut self, request: Request, working: Duration) {
+        self.machine.request(&request);
+        self.working.push_back(working);
+        if self.stale {
+            self.repeatable.push((request, working));
+        }
+    }
+
+    /// Sends the requests that were sent on a connection which had been idle, and whose answers have not begun.
+    pub(crate) fn repeat(&mut self, idle: &mut Link) {
+        for (request, working) in idle.repeatable.drain(..) {
+            self.request(request, working);
+        }
     }
 
     /// Gives the next of the bytes that the content which was just announced skips.
@@ -189,8 +209,7 @@ impl Link {
             while self.machine.pending() < PIPELINED
                 && let Some((request, hashed)) = talk.next()
             {
-                self.machine.request(&request);
-                self.working.push_back(hashing_time(hashed));
+                self.request(request, hashing_time(hashed));
             }
             if self.machine.pending() == 0 {
                 return Ok(());
@@ -247,7 +266,11 @@ impl Link {
             };
             match turn? {
                 Turn::Writable => {}
-                Turn::Received => self.stale = false,
+                Turn::Received if self.stale => {
+                    self.stale = false;
+                    self.repeatable = Vec::new();
+                }
+                Turn::Received => {}
                 Turn::Ended => {
                     self.broken = true;
                     let violation = self.machine.end_of_stream().err();
@@ -286,7 +309,12 @@ impl Link {
                     hashed = hashing_time(BLOCK_SIZE.saturating_mul(hashes.len() as u64));
                 }
                 Some(Event::Working { .. }) => works = true,
-                Some(Event::Welcome(welcome)) => self.parallel = welcome.parallel > 1,
+                Some(Event::Welcome(welcome)) => {
+                    self.parallel = welcome.parallel > 1;
+                    if let Some(observer) = &self.observer {
+                        observer.announced(usize::try_from(welcome.parallel).unwrap_or(usize::MAX));
+                    }
+                }
                 Some(Event::Content { content, .. }) => prepares = Some(compression_time(content)),
                 Some(Event::Data { .. }) => prepares = Some(Duration::ZERO),
                 _ => {}
@@ -296,8 +324,8 @@ impl Link {
                 let reason = goodbye.reason.trim();
                 return Err(Fault::lost(format!("{} closed the connection: {reason}", self.wire.peer())));
             }
-            if let Some(job) = self.job.as_ref().filter(|_| event.is_some()) {
-                job.set_prepares(works);
+            if let Some(observer) = self.observer.as_ref().filter(|_| event.is_some()) {
+                observer.preparing(works);
             }
             let (is_event, pending) = (event.is_some(), self.machine.pending());
             let flow = event.map_or(Ok(ControlFlow::Continue(())), |event| take(Some(event)));
@@ -349,6 +377,7 @@ mod tests {
         future::poll_fn,
         io::{Read, Write},
         net::{SocketAddr, TcpListener, TcpStream},
+        sync::atomic::{AtomicBool, Ordering},
         task::Poll,
     };
 
@@ -401,6 +430,26 @@ mod tests {
             if stream.write_all(&bytes).is_err() {
                 return;
             }
+        }
+    }
+
+    /// The last that was reported about preparing.
+    #[derive(Debug, Default)]
+    struct Shown(AtomicBool);
+
+    impl Shown {
+        fn is_preparing(&self) -> bool {
+            self.0.load(Ordering::Relaxed)
+        }
+    }
+
+    impl Observer for Shown {
+        fn reached(&self) {}
+
+        fn announced(&self, _parallel: usize) {}
+
+        fn preparing(&self, preparing: bool) {
+            self.0.store(preparing, Ordering::Relaxed);
         }
     }
 
@@ -478,8 +527,9 @@ mod tests {
             machine.failure(id, &failure, &mut out);
             stream.write_all(out.as_slice()).unwrap();
         });
-        let progress = Arc::new(Progress::default());
-        let mut link = connect(at).await.works_for(&progress);
+        let shown = Arc::new(Shown::default());
+        let observer: Arc<dyn Observer> = Arc::clone(&shown) as _;
+        let mut link = connect(at).await.observed_by(&observer);
         let asking = tokio::spawn(async move {
             let request = Request::Tree(Tree { path: "x".into(), working: true, ..Tree::default() });
             link.ask(&request, &Limiter::new(None), |event| match event {
@@ -488,12 +538,12 @@ mod tests {
             })
             .await
         });
-        while !progress.prepares() && !asking.is_finished() {
+        while !shown.is_preparing() && !asking.is_finished() {
             yield_now().await;
         }
         answer.send(()).unwrap();
         asking.await.unwrap().unwrap();
-        assert!(!progress.prepares());
+        assert!(!shown.is_preparing());
         serving.join().unwrap();
     }
 

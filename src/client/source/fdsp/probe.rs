@@ -8,7 +8,7 @@ use crate::{
     client::{
         api::new_job::Speak,
         error::Fault,
-        source::{dial, limiter::Limiter, pool::Pool},
+        source::{dial, fdsp::pool::Pool, limiter::Limiter},
     },
     protocol::{
         address::Authority,

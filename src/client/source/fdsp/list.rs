@@ -6,7 +6,7 @@ use crate::{
     client::{
         api::view::Trouble,
         error::{Fault, Verdict},
-        source::{limiter::Limiter, pool::Pool},
+        source::{fdsp::pool::Pool, limiter::Limiter},
     },
     protocol::{
         address::Authority,

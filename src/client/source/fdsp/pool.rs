@@ -15,7 +15,7 @@ use crate::{
     client::{
         api::{config::Trust, origin::Origin},
         error::Fault,
-        source::{dial, link::Link, patience::Timeouts},
+        source::{dial, fdsp::link::Link, timeouts::Timeouts},
         trust::Servers,
     },
     protocol::address::Authority,
@@ -123,12 +123,12 @@ impl Pool {
     /// # Errors
     /// There is no connection, or another server answers.
     pub(crate) async fn link_to(&self, authority: &Authority, origin: Origin) -> Result<Link, Fault> {
-        self.link(authority).await.and_then(|link| must_be(link, authority, origin))
-    }
-
-    /// A new connection to the server of this origin. Errors: see [`Pool::link_to`].
-    pub(crate) async fn fresh_to(&self, authority: &Authority, origin: Origin) -> Result<Link, Fault> {
-        self.fresh(authority).await.and_then(|link| must_be(link, authority, origin))
+        let link = self.link(authority).await?;
+        if link.origin() == origin {
+            return Ok(link);
+        }
+        let peer = dial::peer(authority);
+        Err(Fault::changed(format!("{peer} shows another certificate than it did a moment ago")))
     }
 
     /// Takes a connection that is no longer needed; it is closed if nobody asks for it soon.
@@ -172,15 +172,6 @@ impl Pool {
     }
 }
 
-/// What one server has proven is not mixed with what another one says.
-fn must_be(link: Link, authority: &Authority, origin: Origin) -> Result<Link, Fault> {
-    if link.origin() == origin {
-        return Ok(link);
-    }
-    let peer = dial::peer(authority);
-    Err(Fault::changed(format!("{peer} shows another certificate than it did a moment ago")))
-}
-
 impl Inner {
     /// Lets the connection that came to rest last stay for another while where a transfer runs, unless the server serves no others meanwhile.
     fn keep_for_transfers(&mut self, now: Instant) {
@@ -213,7 +204,7 @@ mod tests {
     use std::sync::mpsc;
 
     use crate::{
-        client::engine::listing,
+        client::source::fdsp::list,
         protocol::path::RemotePath,
         server::{self, Event},
     };
@@ -241,11 +232,11 @@ mod tests {
         let ((_server, authority, seen), (_other, idle, closed)) = (start(), start());
         let transfer = pool.begin(&authority);
         for server in [&authority, &idle] {
-            listing::list(&pool, server, &root, None).await.unwrap();
+            list::list(&pool, server, &root, None).await.unwrap();
         }
         // This one has rested for no longer than the other.
         while !matches!(closed.recv().unwrap(), Event::Disconnected { .. }) {}
-        listing::list(&pool, &authority, &root, None).await.unwrap();
+        list::list(&pool, &authority, &root, None).await.unwrap();
         let before: Vec<Event> = seen.try_iter().collect();
         let connected = before.iter().filter(|event| matches!(event, Event::Connected { .. }));
         assert_eq!(connected.count(), 1, "{before:?}");

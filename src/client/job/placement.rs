@@ -1,0 +1,98 @@
+//! Where the content of a job goes: its name, its target, and the claims of other jobs.
+
+use std::{path::Path, sync::Arc};
+
+use crate::{
+    client::{
+        api::{
+            command::JobId,
+            config::Names,
+            event::{Change, Event},
+            new_job::NewJob,
+        },
+        content::Content,
+        disk::{
+            folder::Folders,
+            name::SafeName,
+            part::Part,
+            target::{Target, claimed_by_another, of_another_download},
+        },
+        error::Fault,
+        job::{claims::Claims, destination, events::Events, memory::Place},
+    },
+    protocol::message::Form,
+    text::SafeText,
+};
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Placement {
+    pub(crate) id: JobId,
+    pub(crate) new: NewJob,
+    pub(crate) names: Names,
+    pub(crate) folders: Arc<Folders>,
+    pub(crate) claims: Arc<Claims>,
+}
+
+impl Placement {
+    /// Claims a path for this job. Fails with the job that has it.
+    pub(crate) fn claim(&self, path: &Path) -> Result<(), JobId> {
+        self.claims.claim(path, self.id)
+    }
+
+    /// The name of a content.
+    pub(crate) fn name_of(&self, content: &Content) -> SafeName {
+        let archive = content.form == Form::Zip;
+        SafeName::for_content(self.new.address.path.name(), &content.name, archive, self.names)
+    }
+
+    /// Decides where a content of this name goes, and opens its partial file.
+    pub(crate) fn place(&self, events: &Events, name: &SafeName, size: Option<u64>) -> Result<Place, Fault> {
+        let claim = |path: &Path| self.claim(path);
+        let target = destination::decide(&self.folders, &self.new, (name, self.names), size, claim)?;
+        if target.by_server && Part::is_there(&target.folder, &target.name) {
+            return Err(of_another_download(&target.folder.join(&target.folder.part_name(&target.name))));
+        }
+        self.report_substitute(events, &target);
+        let mut part = self.open_part(&target)?;
+        if part.is_of_another_version() {
+            part.set_aside()?;
+            part = self.open_part(&target)?;
+        }
+        part.clear()?;
+        Ok(Place { target, part })
+    }
+
+    /// Opens the partial file of a target for this job alone.
+    pub(crate) fn open_part(&self, target: &Target) -> Result<Part, Fault> {
+        let part = Part::open(&target.folder, &target.name)?;
+        self.claim_part(&part)?;
+        Ok(part)
+    }
+
+    /// Claims an open partial file.
+    pub(crate) fn claim_part(&self, part: &Part) -> Result<(), Fault> {
+        self.claims.claim_file(part.id()?, self.id).map_err(|_| claimed_by_another(&part.path()))
+    }
+
+    /// Reports a content that cannot be saved under its own name.
+    pub(crate) fn report_substitute(&self, events: &Events, target: &Target) {
+        if destination::is_substitute(target, &self.new) {
+            let name = SafeText::from_bytes(target.name.as_encoded_bytes());
+            tracing::warn!("{}: saved as {name}, since it cannot have its own name here", self.new.address);
+            events.report(Event::Changed { id: self.id, name, what: Change::Renamed });
+        }
+    }
+
+    /// Reports entries of it that cannot: their own names, and those that they are saved under.
+    pub(crate) fn report_renamed(
+        &self,
+        events: &Events,
+        names: impl IntoIterator<Item = (SafeText, SafeText)>,
+    ) {
+        for (own, name) in names {
+            tracing::warn!("{}: {own} is saved as {name}", self.new.address);
+            events.report(Event::Changed { id: self.id, name, what: Change::Renamed });
+        }
+    }
+}

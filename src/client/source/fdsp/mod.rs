@@ -1,0 +1,112 @@
+//! Servers of this program as a source: one path of one server.
+
+pub(crate) mod connection;
+pub(crate) mod files;
+pub(crate) mod hashes;
+pub(crate) mod link;
+pub(crate) mod list;
+pub(crate) mod pool;
+pub(crate) mod probe;
+pub(crate) mod read;
+pub(crate) mod tree;
+
+use std::{ops::ControlFlow, sync::Arc};
+
+pub(crate) use connection::Connection;
+
+use self::pool::Pool;
+use super::{limiter::Limiter, observer::Observer};
+use crate::{
+    client::{api::origin::Origin, error::Fault},
+    protocol::{
+        address::{Address, Authority},
+        client::{Event, Request},
+        digest::Hash,
+        message::{Form, Get, Stat},
+        path::RemotePath,
+    },
+};
+
+/// A path of a server, and what its connections work with.
+#[derive(Clone, Debug)]
+pub(crate) struct Fdsp {
+    address: Address,
+    pool: Arc<Pool>,
+    limiter: Arc<Limiter>,
+    observer: Arc<dyn Observer>,
+}
+
+impl Fdsp {
+    pub(crate) fn new(
+        address: Address,
+        pool: Arc<Pool>,
+        limiter: Arc<Limiter>,
+        observer: Arc<dyn Observer>,
+    ) -> Fdsp {
+        Fdsp { address, pool, limiter, observer }
+    }
+
+    /// Another path of the server.
+    pub(crate) fn at(&self, path: RemotePath) -> Fdsp {
+        Fdsp { address: Address { path, ..self.address.clone() }, ..self.clone() }
+    }
+
+    /// See [`super::Source::begin_transfer`].
+    pub(super) fn begin_transfer(&self) -> pool::Transfer {
+        self.pool.begin(self.server())
+    }
+
+    /// The server.
+    pub(crate) fn server(&self) -> &Authority {
+        &self.address.authority
+    }
+
+    /// The path on the server.
+    fn path(&self) -> &str {
+        self.address.path.as_str()
+    }
+
+    /// Takes an idle connection, or makes one. `origin`: the server that has to answer, if that is known already.
+    pub(crate) async fn connect(&self, origin: Option<Origin>) -> Result<Connection, Fault> {
+        let link = match origin {
+            Some(origin) => self.pool.link_to(self.server(), origin).await?,
+            None => self.pool.link(self.server()).await?,
+        };
+        Ok(Connection::new(self.clone(), link))
+    }
+
+    /// The name of the served folder.
+    pub(crate) async fn root_name(&self) -> Result<String, Fault> {
+        let request = Request::Stat(Stat { path: String::new() });
+        let take = |event: Event<'_>| match event {
+            Event::Meta { meta, .. } => Ok(ControlFlow::Break(meta.name)),
+            Event::Failed { failure, .. } => Err(Fault::refused("", &failure)),
+            _ => Ok(ControlFlow::Continue(())),
+        };
+        let mut connection = self.connect(None).await?;
+        let name = connection.ask(request, take).await;
+        connection.put();
+        name
+    }
+
+    /// The digest of this version of a file, if the server knows it without reading the file.
+    pub(crate) async fn digest(&self, identity: &str) -> Result<Option<Hash>, Fault> {
+        let request = Request::Get(Get {
+            path: self.path().to_owned(),
+            form: Form::File,
+            blocks: Some(0),
+            identity: Some(identity.to_owned()),
+            root: true,
+            ..Get::default()
+        });
+        let take = |event: Event<'_>| match event {
+            Event::End { end, .. } => Ok(ControlFlow::Break(end.root.as_deref().and_then(Hash::from_hex))),
+            Event::Failed { failure, .. } => Err(Fault::refused(self.path(), &failure)),
+            _ => Ok(ControlFlow::Continue(())),
+        };
+        let mut connection = self.connect(None).await?;
+        let digest = connection.ask(request, take).await;
+        connection.put();
+        digest
+    }
+}
