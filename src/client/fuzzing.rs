@@ -1,26 +1,24 @@
-//! What a client reads from elsewhere under fuzzing: control files, names, archives.
+//! What a client reads from elsewhere under fuzzing: journals and names.
 
-use std::{
-    fs::File,
-    io::Write,
-    os::unix::{ffi::OsStrExt, fs::FileExt},
-    sync::{LazyLock, Mutex},
-};
+use std::{os::unix::ffi::OsStrExt, sync::LazyLock};
 
 use crate::{
     client::{
         api::config::Names,
         disk::{
-            archive_check, control,
+            journal::{
+                self, Lines, Recovered,
+                file::{self, FileLines},
+                seal::Seal,
+            },
             name::{SafeName, beside, numbered},
-            seal::Seal,
         },
     },
-    fuzzing::{Fuzz, assert_harmless, shape},
-    protocol::{digest::BLOCK_SIZE, message::Sources},
+    fuzzing::Fuzz,
+    protocol::digest::BLOCK_SIZE,
     text,
 };
-/// Bytes of the `.part` that the control files are about.
+/// Bytes of the `.part` that the journals are about.
 const PART: u64 = 5 * BLOCK_SIZE + 7;
 
 /// What seals the journals under fuzzing.
@@ -30,7 +28,7 @@ pub(super) fn seal() -> &'static Seal {
 }
 
 /// A journal with this header and these lines, sealed as no mutation would; a line that begins with `!` stays as it is.
-pub(super) fn journal(input: &[u8], format: &str) -> Vec<u8> {
+pub(super) fn sealed(input: &[u8], format: &str) -> Vec<u8> {
     let text = String::from_utf8_lossy(input);
     let mut lines = text.split_inclusive('\n');
     let header = lines.next().unwrap_or_default().trim_end_matches('\n');
@@ -45,18 +43,20 @@ pub(super) fn journal(input: &[u8], format: &str) -> Vec<u8> {
 }
 
 #[test]
-fn control_files_are_fuzzed() {
+fn journals_are_fuzzed() {
     let words = &["source ", "block ", "begun ", "clean ", "1048576", "5242880", "\n", "!", "null"];
     let read = |bytes: &[u8]| {
-        let opened = seal().open(bytes, "x".as_ref(), control::FORMAT)?;
-        control::read(opened, PART)
+        let opened = seal().open(bytes, "x".as_ref(), FileLines::FORMAT)?;
+        journal::read(opened, |content| Some(FileLines::new(content, PART)))
     };
     Fuzz::new("control-file").words(words).run(|input| {
-        let _ = control::is_of_another_version(input);
+        let _ = journal::is_of_another_version::<FileLines>(input);
         let _ = read(input);
-        let Some(record) = read(&journal(input, control::FORMAT)) else { return (false, 0, false) };
-        // Nothing is believed that is not there.
-        let blocks = record.blocks.clone().into_blocks();
+        let Some(Recovered { lines, clean }) = read(&sealed(input, FileLines::FORMAT)) else {
+            return (false, 0, false);
+        };
+        // What the `.part` does not have is not believed.
+        let blocks = lines.blocks.clone().into_blocks();
         assert!(blocks.bytes() <= PART);
         for (index, _) in blocks.verified() {
             assert!(index * BLOCK_SIZE + blocks.length(index) <= PART);
@@ -64,18 +64,15 @@ fn control_files_are_fuzzed() {
         for (index, &bytes) in blocks.begun() {
             assert!(bytes > 0 && index * BLOCK_SIZE + u64::from(bytes) <= PART);
         }
-        let mut text = control::header(&record.source);
-        let digests =
-            blocks.digests().map(|(index, digest)| control::block(index, blocks.length(index), &digest));
-        let begun = blocks.begun().iter().map(|(&index, &bytes)| control::begun(index, bytes));
-        for line in digests.chain(begun).chain(record.clean.as_deref().map(control::clean)) {
+        let mut text = journal::header::<FileLines>(&lines.content);
+        for line in file::all(&blocks).chain(clean.as_deref().map(journal::clean)) {
             text += &format!("\n{line}");
         }
-        let again = read(&journal(text.as_bytes(), control::FORMAT)).expect("what we write is read");
-        assert_eq!((&again.source, &again.clean), (&record.source, &record.clean));
-        let again = again.blocks.into_blocks();
+        let again = read(&sealed(text.as_bytes(), FileLines::FORMAT)).expect("what we write is read");
+        assert_eq!((&again.lines.content, &again.clean), (&lines.content, &clean));
+        let again = again.lines.blocks.into_blocks();
         assert!(again.digests().eq(blocks.digests()) && again.begun() == blocks.begun());
-        (true, blocks.bytes() + blocks.begun().len() as u64, record.clean.is_some())
+        (true, blocks.bytes() + blocks.begun().len() as u64, clean.is_some())
     });
 }
 
@@ -113,26 +110,4 @@ fn names_are_fuzzed() {
         let name = name.as_os_str().to_str().expect("UTF-8");
         (name == text, name.len().min(8), name.starts_with('_'))
     });
-}
-
-#[test]
-fn archives_are_fuzzed() {
-    let file = Mutex::new(tempfile::tempfile().expect("a file"));
-    // The reader allocates what an entry's name and extra field need, of at most 64 KiB each.
-    Fuzz::new("zip").words(&["PK\u{1}\u{2}", "PK\u{3}\u{4}", "PK\u{5}\u{6}", "PK\u{6}\u{6}"]).run(|input| {
-        let mut file = file.lock().expect("no panic holds it");
-        replace(&mut file, input);
-        let sources = Sources { bytes: 3, files: 1, directories: 1, omitted: 0 };
-        let checked = archive_check::check(&file, &sources);
-        if let Err(why) = &checked {
-            assert_harmless(text::SafeText::new(why).as_str());
-        }
-        checked.map_err(|why| shape(&why))
-    });
-}
-
-fn replace(file: &mut File, bytes: &[u8]) {
-    file.set_len(0).expect("emptied");
-    file.write_all_at(bytes, 0).expect("written");
-    file.flush().expect("written");
 }

@@ -16,8 +16,8 @@ pub(crate) use crate::platform::{is_of_another, is_shared};
 use crate::{
     client::{
         disk::{
+            journal::seal::Seal,
             name::{self, is_no_name},
-            seal::Seal,
         },
         error::Fault,
     },

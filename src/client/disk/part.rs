@@ -1,7 +1,6 @@
 //! The unfinished file beside a target, `NAME.part`: opened so that nothing else can be hit, locked so that
 //! two clients cannot write to it.
 
-mod opening;
 mod stamp;
 #[cfg(test)]
 mod tests;
@@ -11,20 +10,28 @@ use std::{
     ffi::{OsStr, OsString},
     fs::File,
     io,
+    os::unix::fs::MetadataExt,
     path::PathBuf,
     sync::Arc,
 };
 
-use rustix::fs::{AtFlags, FileType};
+use rustix::{
+    fs::{AtFlags, FileType, Mode, OFlags},
+    io::Errno,
+};
 
 use crate::{
     client::{
         content::{Content, blocks::Blocks},
         disk::{
             attributes::make_private,
-            control::Record,
             folder::{FileId, Folder},
-            journal::Journal,
+            journal::{
+                self, Journal, Recovered,
+                file::{self, FileLines},
+            },
+            name::is_no_name,
+            open::open_locked,
         },
         error::Fault,
     },
@@ -32,10 +39,23 @@ use crate::{
     text::ShowPath,
     units,
 };
-use opening::open;
 use stamp::Stamp;
 
 pub(crate) use writer::{Writer, no_room};
+
+/// What follows the name of a `.part` in the name of its journal.
+const JOURNAL_SUFFIX: &str = ".fdsp";
+
+/// Whether this is the name of the journal of a `.part`.
+pub(crate) fn is_journal(name: &OsStr) -> bool {
+    name.as_encoded_bytes().ends_with(JOURNAL_SUFFIX.as_bytes())
+}
+
+fn journal_name(part: &OsStr) -> OsString {
+    let mut name = part.to_owned();
+    name.push(JOURNAL_SUFFIX);
+    name
+}
 
 /// See the module. Open and locked while a job works on it or waits to; closed while it is at rest.
 #[derive(Debug)]
@@ -49,7 +69,7 @@ pub(crate) struct Part {
     file_id: Option<FileId>,
     /// How it was closed, unless another program had changed it.
     stamp: Option<Stamp>,
-    journal: Journal,
+    journal: Journal<FileLines>,
     /// It was made by this program. What was not is neither emptied nor deleted.
     ours: bool,
 }
@@ -65,7 +85,8 @@ impl Part {
     /// Opens the `.part` of a target with what is in it.
     pub(crate) fn open(folder: &Arc<Folder>, target: &OsStr) -> Result<Part, Fault> {
         let name = folder.part_name(target);
-        let journal = Journal::of(folder, &name);
+        let journal_name = journal_name(&name);
+        let journal = Journal::new(folder, journal_name.clone(), journal_name);
         let mut part = Part {
             folder: Arc::clone(folder),
             name,
@@ -98,11 +119,12 @@ impl Part {
     }
 
     /// What its control file says of it, and whether it is as it was left, so that this can be believed.
-    pub(crate) fn recorded(&self) -> Result<Option<(Record, bool)>, Fault> {
-        let Some(record) = self.journal.read(self.length()?) else { return Ok(None) };
+    pub(crate) fn recorded(&self) -> Result<Option<(FileLines, bool)>, Fault> {
+        let length = self.length()?;
+        let recovered = self.journal.read(|content| Some(FileLines::new(content, length)));
+        let Some(Recovered { lines, clean }) = recovered else { return Ok(None) };
         let mark = Stamp::of(self.file()?).map(|stamp| stamp.mark()).ok();
-        let as_left = record.clean.is_some() && record.clean == mark;
-        Ok(Some((record, as_left)))
+        Ok(Some((lines, clean.is_some() && clean == mark)))
     }
 
     /// Whether another version of this program has noted what is in it, in a way that is not known here.
@@ -117,7 +139,7 @@ impl Part {
             let aside = self.folder.numbered(&self.name, number);
             match self.folder.rename_new(&self.name, &aside) {
                 Ok(()) => {
-                    self.journal.set_aside(&aside);
+                    self.journal.rename(&journal_name(&aside));
                     tracing::warn!(
                         "{} is of another version of this program, and is kept as {}",
                         self.path().shown(),
@@ -157,7 +179,14 @@ impl Part {
     /// Notes in its control file what is in it; from here on it counts as in use.
     pub(crate) fn record(&mut self, source: &Content, blocks: &Blocks) {
         self.own();
-        self.journal.replace(source, blocks, None);
+        self.replace_journal(source, blocks, None);
+    }
+
+    fn replace_journal(&mut self, content: &Content, blocks: &Blocks, mark: Option<&str>) {
+        self.journal.replace(content, |out| {
+            let clean = mark.map(journal::clean);
+            file::all(blocks).chain(clean).try_for_each(|line| out.add(&line))
+        });
     }
 
     /// Which file it is.
@@ -200,8 +229,8 @@ impl Part {
         let file = open(&self.folder, &self.name, &self.target)?;
         let stamp = Stamp::of(&file).map_err(|error| self.failed("read", &error))?;
         let folder = Arc::clone(&self.folder);
-        let notes = self.journal.notes().clone();
-        self.open = Some(Writer::new(file, self.path(), folder, notes, stamp));
+        let appender = self.journal.appender().clone();
+        self.open = Some(Writer::new(file, self.path(), folder, appender, stamp));
         let is_new = self.file_id.is_none() && stamp.length == 0;
         if self.file_id != Some(stamp.id) {
             // Somebody has put another one there.
@@ -222,7 +251,7 @@ impl Part {
         self.file_id = stamp.map(|stamp| stamp.id);
         self.stamp = stamp.filter(|_| !open.is_touched());
         if let Some((source, blocks)) = kept.filter(|_| self.ours) {
-            self.journal.replace(source, blocks, self.stamp.map(|stamp| stamp.mark()).as_deref());
+            self.replace_journal(source, blocks, self.stamp.map(|stamp| stamp.mark()).as_deref());
         }
         // The lock goes last.
         self.journal.close();
@@ -305,6 +334,46 @@ impl Part {
     fn failed(&self, doing: &str, error: &io::Error) -> Fault {
         Fault::disk(format!("cannot {doing} {}: {}", self.path().shown(), reason(error)))
     }
+}
+
+/// Opens or creates a `.part` and locks it, so that no other file can be hit.
+fn open(folder: &Folder, name: &OsStr, target: &OsStr) -> Result<File, Fault> {
+    let path = folder.join(name);
+    let path = path.shown();
+    let refuse = |why: &str| Fault::disk(format!("{path} {why}; move it away"));
+    // NONBLOCK: opening a FIFO does not wait for another process.
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    // The target may be private.
+    let mode = Mode::from_raw_mode(0o600);
+    let open = || {
+        let opened = rustix::io::retry_on_intr(|| rustix::fs::openat(&folder.handle, name, flags, mode));
+        let file = File::from(opened.map_err(|errno| match errno {
+            Errno::LOOP => refuse("is a symbolic link, which is not followed"),
+            Errno::ISDIR => refuse("is a directory"),
+            Errno::NXIO => refuse("is not a regular file"),
+            errno if is_no_name(&errno.into()) => Fault::disk(format!(
+                "{path} is not a valid name on its file system; use --names portable, or choose a name with --local"
+            )),
+            errno => Fault::disk(format!("cannot write to {path}: {}", reason(&errno.into()))),
+        })?);
+        match file.metadata().is_ok_and(|data| data.is_file()) {
+            true => Ok(Some(file)),
+            false => Err(refuse("is not a regular file")),
+        }
+    };
+    open_locked(folder, name, "downloading", open, |_, data| {
+        let id = (data.dev(), data.ino());
+        if data.nlink() > 1 && folder.look(target).ok().flatten().is_some_and(|found| found.id == id) {
+            // An interrupted commit left it both names.
+            rustix::fs::unlinkat(&folder.handle, name, AtFlags::empty())
+                .map_err(|errno| Fault::disk(format!("cannot delete {path}: {}", reason(&errno.into()))))?;
+            return Ok(false);
+        }
+        match data.nlink() > 1 {
+            true => Err(refuse("has a second name, whose content would be overwritten")),
+            false => Ok(true),
+        }
+    })
 }
 
 /// Changes the beginning of a file as another program does, at a time that differs from all before.

@@ -93,7 +93,7 @@ impl Target {
     /// The error for an existing target whose name only the server chose.
     pub(crate) fn not_by_server(&self) -> Fault {
         Fault::disk(format!(
-            "{} exists, and the server chose this name; if you mean this file, name it with --local",
+            "{} exists, and it is the server that chose this name; if you mean this file, name it with --local",
             self.path().shown()
         ))
     }
@@ -119,7 +119,7 @@ pub(crate) fn claimed_by_another(path: &Path) -> Fault {
 /// The error for unfinished content of another download under a name that only the server chose.
 pub(crate) fn of_another_download(part: &Path) -> Fault {
     Fault::disk(format!(
-        "{} is of another download, and the server chose this name; move it away, or choose a name with --local",
+        "{} is of another download, and it is the server that chose this name; move it away, or choose a name with --local",
         part.shown()
     ))
 }

@@ -16,7 +16,7 @@ use crate::{
             event::Event,
             saved::{self, SavedQueue},
         },
-        disk::{folder::Folders, seal::Seal},
+        disk::{folder::Folders, journal::seal::Seal},
         job::{
             claims::Claims,
             deletions::{Deletion, Deletions},

@@ -5,31 +5,27 @@ use std::{
     fs::File,
     io,
     os::fd::{AsFd, BorrowedFd},
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
     time::Duration,
 };
 
-use rustix::fs::{AtFlags, FileType};
+use rustix::fs::FileType;
 
 use crate::{
     client::{
         api::{checksum::Checksum, command::JobId, new_job::Existing, view::TroubleKind},
         disk::{
-            archive_check,
             attributes::{set_access, set_modified},
             checksum::{self, Interrupted},
+            commit::{InPlace, Uncommitted, commit},
             part::Writer,
-            target::Target,
         },
         error::{Fault, Unfinished, Verdict},
         job::memory::{Memory, Place},
     },
     platform::{self, reason},
-    protocol::{
-        digest::Hash,
-        message::{Form, Sources},
-    },
+    protocol::digest::Hash,
     text::ShowPath,
     units,
 };
@@ -42,26 +38,25 @@ pub(crate) struct Finish {
 }
 
 impl Finish {
-    /// Checks, syncs and places the file; where it is. Blocks. `go_on` is asked until the file is in place.
+    /// Verifies and commits the file. Blocks. `go_on`: whether to continue; it is asked until the file is in place.
     pub(crate) fn run(
         &self,
         memory: &mut Memory,
         claim: impl Fn(&Path) -> Result<(), JobId>,
         go_on: impl Fn() -> bool,
-    ) -> Result<PathBuf, Unfinished> {
-        if let Some(target) = &memory.placed {
-            if matches!(target.folder.look(&target.name), Ok(None)) {
-                let path = target.path();
+    ) -> Result<InPlace, Unfinished> {
+        if let Some(in_place) = memory.placed.clone() {
+            if matches!(in_place.target().look(), Ok(None)) {
                 *memory = Memory::default();
-                let gone = format!("{} is gone; retry to download it again", path.shown());
+                let gone = format!("{} is gone; retry to download it again", in_place.path().shown());
                 return Err(Fault::disk(gone).into());
             }
-            return Ok(self.sync_name(target)?);
+            return self.synced(in_place);
         }
         if let (Some(path), Some(root), Some(old)) = (&memory.identical, memory.root, &memory.old) {
             let file = old.folder.read(&old.name).map_err(|error| disk("read", path, &error))?;
             self.check_digest(&file, root, &go_on, path)?;
-            return Ok(path.clone());
+            return Ok(InPlace::identical(old.clone()));
         }
         let (Some(root), Some(source)) = (memory.root, memory.source.clone()) else {
             return Err(Fault::never(TroubleKind::Other, "nothing was fetched").into());
@@ -76,55 +71,61 @@ impl Finish {
         let size = source.size.unwrap_or(0);
         check_length(&writer, &file, size, &part)?;
         self.check_digest(&file, root, &go_on, &part)?;
-        if let (Form::Zip, Some(sources)) = (source.form, source.sources) {
-            check_archive(&file, &sources, &part)?;
-        }
         if self.existing == Existing::Keep
-            && let Some(path) = self.already_there(place, size, root, &go_on)?
+            && let Some(in_place) = self.already_there(place, size, root, &go_on)?
         {
             if let Some(place) = memory.place.take() {
                 place.part.discard();
             }
-            return Ok(path);
+            return Ok(in_place);
         }
         let replaced = self.replaced(place)?;
         writer.change(|file| {
             set_access(file, replaced, 0o666 & !platform::umask());
             source.modified.map(|modified| set_modified(file, modified))
         });
-        if self.sync {
-            platform::sync(&*file).map_err(|error| disk("write", &part, &error))?;
-        }
-        if !go_on() {
-            return Err(Unfinished::Stopped);
-        }
-        if writer.is_touched() {
-            return Err(touched(&part, 0).into());
-        }
-        self.put_in_place(place, claim)?;
+        let replaces = self.replaces() && !place.target.by_server;
+        let content = Uncommitted::File { part: &place.part, replaces };
+        let ready = || match (go_on(), writer.is_touched()) {
+            (false, _) => Err(Unfinished::Stopped),
+            (true, true) => Err(touched(&part, 0).into()),
+            (true, false) => Ok(()),
+        };
+        let in_place = commit(&content, place.target.clone(), self.sync, ready, |target| {
+            match (self.existing, self.replaces()) {
+                (Existing::Rename, _) => target.numbered(&claim),
+                (_, true) => Err(target.not_by_server()),
+                (_, false) => Err(target.differs(Some(&part))),
+            }
+        })?;
+        place.target = in_place.target().clone();
         place.part.placed();
-        // From here on it is there, whatever fails.
-        let target = memory.placed.insert(place.target.clone());
-        Ok(self.sync_name(target)?)
+        // From here on the file is in place, whatever fails.
+        memory.placed = Some(in_place.clone());
+        self.synced(in_place)
+    }
+
+    /// Whether an existing target is replaced.
+    fn replaces(&self) -> bool {
+        matches!(self.existing, Existing::Overwrite | Existing::Update)
+    }
+
+    /// Waits until the disk has the name, if that is wanted.
+    fn synced(&self, in_place: InPlace) -> Result<InPlace, Unfinished> {
+        if self.sync {
+            in_place.sync()?;
+        }
+        Ok(in_place)
     }
 
     /// Returns the folder and the name of what the download replaces, if it replaces something.
     fn replaced<'a>(&self, place: &'a Place) -> Result<Option<(BorrowedFd<'a>, &'a OsStr)>, Fault> {
-        if !matches!(self.existing, Existing::Overwrite | Existing::Update) {
+        if !self.replaces() {
             return Ok(None);
         }
         let Some(found) = place.target.look()? else { return Ok(None) };
         place.target.refuse_of_another(&found)?;
         Ok(Some((place.target.folder.handle.as_fd(), &place.target.name)))
-    }
-
-    /// Waits until the disk has the name of what is in its place; where that is.
-    fn sync_name(&self, target: &Target) -> Result<PathBuf, Fault> {
-        let path = target.path();
-        if self.sync {
-            target.folder.sync().map_err(|error| disk("write the folder of", &path, &error))?;
-        }
-        Ok(path)
     }
 
     fn check_digest(
@@ -155,7 +156,7 @@ impl Finish {
         size: u64,
         root: Hash,
         go_on: impl Fn() -> bool,
-    ) -> Result<Option<PathBuf>, Unfinished> {
+    ) -> Result<Option<InPlace>, Unfinished> {
         let (target, part) = (&place.target, place.part.path());
         let path = target.path();
         let unreadable = |error: io::Error| disk("read", &path, &error);
@@ -168,58 +169,9 @@ impl Finish {
         let digest = checksum::of_file(&file, &Checksum::Blake3(root.0), go_on);
         if digest.map_err(|error| interrupted(error, &path))? == Checksum::Blake3(root.0) {
             tracing::info!("{} was there already, byte for byte", path.shown());
-            return Ok(Some(path));
+            return Ok(Some(InPlace::identical(target.clone())));
         }
         Err(target.differs(Some(&part)).into())
-    }
-
-    fn put_in_place(
-        &self,
-        place: &mut Place,
-        claim: impl Fn(&Path) -> Result<(), JobId>,
-    ) -> Result<(), Fault> {
-        loop {
-            let Target { folder, name, .. } = &place.target;
-            if !place.part.is_in_place() {
-                if place.part.is_called(name) {
-                    // It was renamed after all, whatever was said of that.
-                    return Ok(());
-                }
-                let part = place.part.path();
-                return Err(Fault::disk(format!("{} was replaced by another program", part.shown())));
-            }
-            let replaces = matches!(self.existing, Existing::Overwrite | Existing::Update);
-            let renamed = if replaces && !place.target.by_server {
-                folder.rename_over(place.part.name(), name)
-            } else {
-                folder.rename_new(place.part.name(), name)
-            };
-            match renamed {
-                // Of two names for one file, a rename takes none away.
-                Ok(()) if !place.part.is_in_place() => return Ok(()),
-                // It has both names: the old one was not taken away.
-                _ if place.part.is_called(name) => {
-                    return rustix::fs::unlinkat(&folder.handle, place.part.name(), AtFlags::empty())
-                        .map_err(|error| disk("delete", &place.part.path(), &error.into()));
-                }
-                // Somebody made it while this one was fetched.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match self.existing {
-                    Existing::Rename => place.target = place.target.numbered(&claim)?,
-                    _ if replaces => return Err(place.target.not_by_server()),
-                    _ => return Err(place.target.differs(Some(&place.part.path()))),
-                },
-                Ok(()) => return Ok(()),
-                Err(error) => {
-                    let (target, part) = (place.target.path(), place.part.path());
-                    return Err(Fault::disk(format!(
-                        "cannot rename {} to {}: {}",
-                        part.shown(),
-                        target.shown(),
-                        reason(&error)
-                    )));
-                }
-            }
-        }
     }
 }
 
@@ -273,12 +225,6 @@ pub(crate) fn check_length(writer: &Writer, file: &File, size: u64, part: &Path)
     Ok(())
 }
 
-fn check_archive(file: &File, sources: &Sources, part: &Path) -> Result<(), Fault> {
-    archive_check::check(file, sources).map_err(|error| {
-        Fault::never(TroubleKind::Integrity, format!("{error}; it is kept as {}", part.shown()))
-    })
-}
-
 fn disk(doing: &str, path: &Path, error: &io::Error) -> Fault {
     Fault::disk(format!("cannot {doing} {}: {}", path.shown(), reason(error)))
 }
@@ -299,12 +245,13 @@ mod tests {
             disk::{
                 folder::{Folder, Folders},
                 part::{Part, overwrite},
+                target::Target,
             },
         },
-        protocol::digest::BlockHasher,
+        protocol::{digest::BlockHasher, message::Form},
     };
     use rustix::fs::{Mode, OFlags};
-    use std::{fs, os::unix::fs::PermissionsExt};
+    use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
 
     const CONTENT: &[u8] = b"what arrived";
 
@@ -345,9 +292,11 @@ mod tests {
 
     fn run(memory: &mut Memory, existing: Existing, sync: bool) -> Result<PathBuf, Fault> {
         let finish = Finish { existing, checksum: None, sync };
-        finish.run(memory, |_| Ok(()), || true).map_err(|unfinished| match unfinished {
-            Unfinished::Fault(fault) => fault,
-            Unfinished::Stopped => panic!("it was not stopped"),
+        finish.run(memory, |_| Ok(()), || true).map(|in_place| in_place.path()).map_err(|unfinished| {
+            match unfinished {
+                Unfinished::Fault(fault) => fault,
+                Unfinished::Stopped => panic!("it was not stopped"),
+            }
         })
     }
 

@@ -60,7 +60,7 @@ fn discard_at(deletions: &Deletions, new: &NewJob, target: &Target) -> Result<()
     match found.map(|found| found.kind) {
         Some(FileType::RegularFile) => {
             let part = Part::open(folder, name)?;
-            if part.recorded()?.is_some_and(|(record, _)| record.source.is_from(&new.address)) {
+            if part.recorded()?.is_some_and(|(record, _)| record.content.is_from(&new.address)) {
                 part.discard();
             }
         }

@@ -15,7 +15,7 @@ use crate::{
             blocks::{Blocks, Noted},
             high_water::HighWater,
         },
-        disk::{part::Part, target::Target},
+        disk::{commit::InPlace, part::Part, target::Target},
         error::Fault,
         job::{compare::Seen, deletions::Deletions, tree::Tree},
         source::fdsp::hashes::RemoteHashes,
@@ -60,7 +60,7 @@ pub(crate) struct Memory {
     /// The target was there already, byte for byte.
     pub(crate) identical: Option<PathBuf>,
     /// It is in its place; the disk may not have its name yet, and it may still be to unpack.
-    pub(crate) placed: Option<Target>,
+    pub(crate) placed: Option<InPlace>,
     /// Whether the server said, after the last block that was kept, that the content is still the same. Until
     /// then the blocks may be of two versions.
     pub(crate) proven: bool,

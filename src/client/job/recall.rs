@@ -8,7 +8,11 @@ use crate::{
     client::{
         api::new_job::{Existing, NewJob},
         content::Content,
-        disk::{control::Record, journal, name::SafeName, part::Part},
+        disk::{
+            journal::file::FileLines,
+            name::SafeName,
+            part::{self, Part},
+        },
         error::Fault,
         job::{
             destination,
@@ -52,10 +56,7 @@ pub(crate) async fn recall(
 /// Whether the folder to save in has any control file, for whatever target.
 fn is_anything_unfinished(new: &NewJob) -> bool {
     let Ok(entries) = std::fs::read_dir(&new.folder) else { return false };
-    new.save_as.is_some()
-        || entries
-            .flatten()
-            .any(|entry| entry.file_name().as_encoded_bytes().ends_with(journal::SUFFIX.as_bytes()))
+    new.save_as.is_some() || entries.flatten().any(|entry| part::is_journal(&entry.file_name()))
 }
 
 /// Looks what there is for a content of this name.
@@ -92,17 +93,17 @@ fn look(
 pub(crate) fn take_up(fetch: &Fetch<'_>, memory: &mut Memory, form: Form, place: Place) -> Result<(), Fault> {
     let Place { target, part } = &place;
     let (path, recorded) = (part.path(), part.recorded()?);
-    let is_from = |record: &Record| record.source.is_from(fetch.address);
+    let is_from = |record: &FileLines| record.content.is_from(fetch.address);
     if target.by_server && !recorded.as_ref().is_some_and(|(record, _)| is_from(record)) {
         return Ok(());
     }
     let asked = fetch.form;
     let recorded = recorded.filter(|(record, _)| {
-        let source = &record.source;
+        let source = &record.content;
         !source.identity.is_empty() && (asked == Form::Auto || asked == source.form)
     });
     let is_archive = |source: &Content| source.form == Form::Zip;
-    if form == Form::Zip && !recorded.as_ref().is_some_and(|(record, _)| is_archive(&record.source)) {
+    if form == Form::Zip && !recorded.as_ref().is_some_and(|(record, _)| is_archive(&record.content)) {
         // Nothing proves a part of an archive but its identity.
         return Ok(());
     }
@@ -115,7 +116,7 @@ pub(crate) fn take_up(fetch: &Fetch<'_>, memory: &mut Memory, form: Form, place:
     if !as_left {
         tracing::info!("{} was not left in order; it is verified", path.shown());
     }
-    memory.source = Some(record.source);
+    memory.source = Some(record.content);
     memory.take_up(record.blocks, as_left)?;
     memory.record();
     memory.claim()?;

@@ -13,7 +13,7 @@ use crate::{
             view::{Finished, TroubleKind},
         },
         content::blocks::Blocks,
-        disk::{folder::Folders, target::Target},
+        disk::{commit::InPlace, target::Target},
         error::{Fault, Unfinished, Verdict},
         job::{
             attempt::{Attempt, Outcome},
@@ -146,18 +146,18 @@ async fn finish(
     mut memory: Memory,
     cancel: &Cancel,
 ) -> (Memory, Result<(PathBuf, Option<extract::Unpacked>), Unfinished>) {
-    let Placement { id, new, names, folders, claims } = &attempt.placement;
+    let Placement { id, new, names, claims, .. } = &attempt.placement;
     let finish = Finish { existing: new.existing, checksum: new.checksum.clone(), sync: attempt.sync };
     let unpack = new.extract.then_some((attempt.extract, *names));
-    let (folders, claims, id) = (Arc::clone(folders), Arc::clone(claims), *id);
+    let (claims, id) = (Arc::clone(claims), *id);
     let cancelled = cancel.clone();
     let work = tokio::task::spawn_blocking(move || {
         let claim = |path: &std::path::Path| claims.claim(path, id);
         let go_on = || !cancelled.is_set();
         let result = finish.run(&mut memory, claim, go_on);
-        let result = result.and_then(|path| match unpack {
-            Some(accepted) => unpacked(&folders, &finish, accepted, &mut memory, path, go_on),
-            None => Ok((path, None)),
+        let result = result.and_then(|in_place| match unpack {
+            Some(accepted) => unpacked(&finish, accepted, &mut memory, in_place, go_on),
+            None => Ok((in_place.path(), None)),
         });
         (memory, result)
     });
@@ -170,28 +170,20 @@ async fn finish(
 /// Unpacks a file that is in its place, if it is an archive. One that could not be stays where it is, and the next attempt
 /// begins with the unpacking.
 fn unpacked(
-    folders: &Folders,
     finish: &Finish,
     (limits, names): (Extract, Names),
     memory: &mut Memory,
-    path: PathBuf,
+    in_place: InPlace,
     go_on: impl Fn() -> bool,
 ) -> Result<(PathBuf, Option<extract::Unpacked>), Unfinished> {
-    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok((path, None)) };
+    let path = in_place.path();
+    let Target { folder, name, .. } = memory.placed.insert(in_place).target();
     if !extract::is_archive(name) {
         tracing::info!("{} is not a zip archive, and stays as it is", path.shown());
         return Ok((path, None));
     }
-    let folder = folders.open(parent)?;
-    memory.placed = Some(Target::new(Arc::clone(&folder), name.to_owned()));
-    let archive = extract::Archive {
-        folder: &folder,
-        name,
-        limits,
-        names,
-        existing: finish.existing,
-        sync: finish.sync,
-    };
+    let archive =
+        extract::Archive { folder, name, limits, names, existing: finish.existing, sync: finish.sync };
     let target = archive.unpack(go_on)?;
     Ok((path, Some(target)))
 }

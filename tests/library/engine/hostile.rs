@@ -237,21 +237,6 @@ fn a_source_that_always_changes_is_given_up() {
 }
 
 #[test]
-fn an_archive_that_is_none_is_no_success() {
-    let at = answer(|session, id, get| {
-        let sources = Sources { bytes: 3, files: 1, directories: 1, omitted: 0 };
-        let announced =
-            fdsp::protocol::message::Content { form: Form::Zip, sources: Some(sources), ..file("a.zip", 3) };
-        session.send(id, &get, &announced, b"abc");
-    });
-    let mut client = Client::quick();
-    let trouble = client.get(at, "a").unwrap_err();
-    assert_eq!(trouble.kind, TroubleKind::Integrity);
-    assert!(trouble.message.as_str().contains("not a zip archive"), "{trouble}");
-    assert_eq!(client.names(), ["a.zip.part", "a.zip.part.fdsp"]);
-}
-
-#[test]
 fn what_a_server_says_is_made_safe() {
     let at = answer(|session, id, _| {
         let message = "\u{1b}]0;title\u{7} trouble".into();

@@ -177,7 +177,8 @@ fn what_another_version_has_noted_is_set_aside_and_not_emptied() {
     let (dir, folder) = folder();
     fs::write(dir.path().join("x.zip.part"), "precious").unwrap();
     for (text, other) in [("fdsp-control 3 0a", true), ("fdsp-control 1", true), ("something else", false)] {
-        fs::write(dir.path().join("x.zip.part.fdsp"), crate::client::disk::seal::plain(text)).unwrap();
+        fs::write(dir.path().join("x.zip.part.fdsp"), crate::client::disk::journal::seal::plain(text))
+            .unwrap();
         let part = Part::open(&folder, "x.zip".as_ref()).unwrap();
         assert_eq!(part.is_of_another_version(), other, "{text}");
     }

@@ -10,7 +10,11 @@ use std::{
 
 use crate::{
     client::{
-        disk::{folder::Folder, journal::Notes, part::stamp::Stamp},
+        disk::{
+            folder::Folder,
+            journal::{Appender, file},
+            part::stamp::Stamp,
+        },
         error::Fault,
     },
     platform::{self, reason},
@@ -24,7 +28,7 @@ pub(crate) struct Writer {
     pub(super) file: Arc<File>,
     path: PathBuf,
     folder: Arc<Folder>,
-    notes: Notes,
+    journal: Appender,
     watch: Arc<Mutex<Watch>>,
 }
 
@@ -39,9 +43,15 @@ struct Watch {
 
 impl Writer {
     /// Writes to a file that looks like `stamp`.
-    pub(super) fn new(file: File, path: PathBuf, folder: Arc<Folder>, notes: Notes, stamp: Stamp) -> Writer {
+    pub(super) fn new(
+        file: File,
+        path: PathBuf,
+        folder: Arc<Folder>,
+        journal: Appender,
+        stamp: Stamp,
+    ) -> Writer {
         let watch = Arc::new(Mutex::new(Watch { left: Some(stamp), touched: false }));
-        Writer { file: Arc::new(file), path, folder, notes, watch }
+        Writer { file: Arc::new(file), path, folder, journal, watch }
     }
 
     /// Writes at an offset.
@@ -82,14 +92,14 @@ impl Writer {
         self.watch.lock().unwrap_or_else(PoisonError::into_inner).touched = false;
     }
 
-    /// Notes a block that is verified and written.
+    /// Records a block that is verified and written.
     pub(crate) fn verified(&self, block: &VerifiedBlock) {
-        self.notes.add(block);
+        self.journal.add(&file::verified(block));
     }
 
-    /// Notes how many bytes are written of a block that is not whole.
+    /// Records how many bytes are written of a block that is not complete.
     pub(crate) fn begun(&self, index: u64, bytes: u32) {
-        self.notes.begun(index, bytes);
+        self.journal.add(&file::begun(index, bytes));
     }
 
     /// Reads what was written.

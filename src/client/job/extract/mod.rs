@@ -14,14 +14,7 @@ mod survey;
 mod tests;
 mod unpack;
 
-use std::{
-    ffi::{OsStr, OsString},
-    fs::File,
-    io,
-    os::fd::AsFd,
-    path::PathBuf,
-    sync::Arc,
-};
+use std::{ffi::OsStr, fs::File, io, os::fd::AsFd, path::PathBuf, sync::Arc};
 
 use rustix::fs::FileType;
 use zip::result::ZipError;
@@ -35,7 +28,11 @@ use crate::{
             new_job::Existing,
             view::TroubleKind,
         },
-        disk::folder::{Folder, of_another, open_directory},
+        disk::{
+            commit::commit,
+            folder::{Folder, open_directory},
+            target::Target,
+        },
         error::{Fault, Unfinished},
     },
     platform::reason,
@@ -43,9 +40,6 @@ use crate::{
     text::{SafeText, ShowPath},
     units,
 };
-/// Names tried for [`Existing::Rename`].
-const NUMBERS: u32 = 10_000;
-
 /// An archive to unpack.
 #[derive(Debug)]
 pub(crate) struct Archive<'a> {
@@ -111,13 +105,8 @@ impl Archive<'_> {
         let renamed = contents.renamed();
         let unpacked = Unpacker::new(&file, &contents, &go_on).write(staging.handle());
         unpacked.map_err(|refused| self.fault(refused))?;
-        if self.sync {
-            staging.sync()?;
-        }
-        if !go_on() {
-            return Err(Unfinished::Stopped);
-        }
-        Ok(Unpacked { folder: self.put_in_place(staging, stem)?, missing: contents.missing, renamed })
+        let folder = self.put_in_place(staging, stem, &go_on)?;
+        Ok(Unpacked { folder, missing: contents.missing, renamed })
     }
 
     /// The folder that the archive would become, if it is there and holds all of it. One that differs is an error,
@@ -129,26 +118,15 @@ impl Archive<'_> {
         contents: &mut Contents,
         go_on: &impl Fn() -> bool,
     ) -> Result<Option<PathBuf>, Unfinished> {
-        let target = self.folder.join(stem);
-        let looked = self.folder.look(stem);
-        let found = looked
-            .map_err(|error| Fault::disk(format!("cannot look at {}: {}", target.shown(), reason(&error))))?;
-        if found.is_none() || self.existing == Existing::Rename {
+        let existing = Target::new(Arc::clone(self.folder), stem.to_owned());
+        let Some(found) = existing.look()?.filter(|_| self.existing != Existing::Rename) else {
             return Ok(None);
-        }
-        if let Some(found) = found.filter(|found| self.folder.is_of_another(found.owner)) {
-            return Err(of_another(&target, found.owner).into());
-        }
-        let differs = |what: &str| {
-            Fault::disk(format!(
-                "{} exists and differs from {}{what}; move it away, or use --rename",
-                target.shown(),
-                SafeText::from_bytes(self.name.as_encoded_bytes()),
-            ))
         };
-        if found.is_some_and(|found| found.kind != FileType::Directory) {
-            return Err(differs("").into());
+        existing.refuse_of_another(&found)?;
+        if found.kind != FileType::Directory {
+            return Err(self.differs(&existing, "").into());
         }
+        let target = existing.path();
         let handle = open_directory(&self.folder.handle, stem)
             .map_err(|error| Fault::disk(format!("cannot open {}: {}", target.shown(), reason(&error))))?;
         let compare = |contents: &Contents| {
@@ -168,7 +146,7 @@ impl Archive<'_> {
                 tracing::info!("{} was there already, and is what the archive holds", target.shown());
                 Ok(Some(target))
             }
-            Some(path) => Err(differs(&format!(" in {}", path.shown())).into()),
+            Some(path) => Err(self.differs(&existing, &format!(" in {}", path.shown())).into()),
         }
     }
 
@@ -184,32 +162,33 @@ impl Archive<'_> {
         }
     }
 
-    fn put_in_place(&self, staging: Staging, stem: &OsStr) -> Result<PathBuf, Unfinished> {
-        let mut target: OsString = stem.to_owned();
-        for number in 1..=NUMBERS {
-            match staging.place(&target) {
-                Ok(()) => {
-                    drop(staging);
-                    if self.sync {
-                        let synced = self.folder.sync();
-                        synced.map_err(|error| self.disk("write the folder of", &target, &error))?;
-                    }
-                    return Ok(self.folder.join(&target));
-                }
-                Err(error)
-                    if error.kind() == io::ErrorKind::AlreadyExists && self.existing == Existing::Rename =>
-                {
-                    target = self.folder.numbered(stem, number);
-                }
-                Err(error) => return Err(self.disk("make", &target, &error).into()),
-            }
+    fn put_in_place(
+        &self,
+        staging: Staging,
+        stem: &OsStr,
+        go_on: impl Fn() -> bool,
+    ) -> Result<PathBuf, Unfinished> {
+        let target = Target::new(Arc::clone(self.folder), stem.to_owned());
+        let ready = || if go_on() { Ok(()) } else { Err(Unfinished::Stopped) };
+        let in_place =
+            commit(&staging.uncommitted(), target, self.sync, ready, |target| match self.existing {
+                Existing::Rename => target.numbered(|_| Ok::<_, ()>(())),
+                _ => Err(self.differs(target, "")),
+            })?;
+        drop(staging);
+        if self.sync {
+            in_place.sync()?;
         }
-        Err(Fault::disk(format!("{} and {NUMBERS} names like it exist", self.folder.join(stem).shown()))
-            .into())
+        Ok(in_place.path())
     }
 
-    fn disk(&self, doing: &str, name: &OsStr, error: &io::Error) -> Fault {
-        Fault::disk(format!("cannot {doing} {}: {}", self.folder.join(name).shown(), reason(error)))
+    /// The error for an existing folder that differs from the content of the archive.
+    fn differs(&self, target: &Target, what: &str) -> Fault {
+        Fault::disk(format!(
+            "{} exists and differs from {}{what}; move it away, or use --rename",
+            target.path().shown(),
+            SafeText::from_bytes(self.name.as_encoded_bytes()),
+        ))
     }
 
     fn fault(&self, refused: Refused) -> Unfinished {

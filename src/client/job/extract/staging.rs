@@ -4,26 +4,23 @@
 use std::{
     ffi::{OsStr, OsString},
     fs::File,
-    io,
     os::fd::{AsFd, BorrowedFd},
-    path::PathBuf,
     sync::Arc,
 };
 
-use rustix::fs::{AtFlags, FileType, Mode};
+use rustix::fs::FileType;
 
 use crate::{
     client::{
         disk::{
-            attributes::set_mode,
-            folder::{Folder, open_directory},
+            commit::Uncommitted,
+            folder::Folder,
             name::folding::Folding,
-            remove,
-            work_folder::{self, Purpose},
+            work_dir::{Purpose, WorkDir},
         },
         error::Fault,
     },
-    platform::{self, reason},
+    platform::reason,
     text::ShowPath,
 };
 /// What is unpacked, until it is whole. Nobody calls anything so by chance.
@@ -39,27 +36,19 @@ const PURPOSE: Purpose = Purpose {
 /// See the module. What is left of it when this is dropped is removed.
 #[derive(Debug)]
 pub(crate) struct Staging {
-    folder: Arc<Folder>,
-    name: OsString,
-    /// The locked work folder.
-    work: File,
+    work: WorkDir,
     content: File,
 }
 
 impl Staging {
     /// Makes the one of an archive; what was left behind by a killed process is removed first.
     pub(super) fn make(folder: &Arc<Folder>, archive: &OsStr) -> Result<Staging, Fault> {
-        let name = Staging::name(folder, archive);
-        let work = work_folder::open(folder, &name, &PURPOSE)?;
-        let make = || -> io::Result<_> {
-            remove::remove(work.as_fd(), OsStr::new(CONTENT))?;
-            rustix::fs::mkdirat(&work, CONTENT, Mode::from_raw_mode(0o777))?;
-            open_directory(&work, OsStr::new(CONTENT))
-        };
-        let content = File::from(make().map_err(|error| {
-            Fault::disk(format!("cannot unpack in {}: {}", folder.join(&name).shown(), reason(&error)))
-        })?);
-        Ok(Staging { folder: Arc::clone(folder), name, work, content })
+        let work = WorkDir::open(folder, Staging::name(folder, archive), &PURPOSE)?;
+        let made = work.remove(CONTENT).and_then(|()| work.directory(CONTENT));
+        let (content, _) = made.map_err(|error| {
+            Fault::disk(format!("cannot unpack in {}: {}", work.path().shown(), reason(&error)))
+        })?;
+        Ok(Staging { work, content: content.into() })
     }
 
     /// Removes what a killed process has left of the one of an archive.
@@ -75,10 +64,6 @@ impl Staging {
         folder.beside(archive, ".unpack")
     }
 
-    fn path(&self) -> PathBuf {
-        self.folder.join(&self.name)
-    }
-
     /// The empty directory to unpack into.
     pub(super) fn handle(&self) -> BorrowedFd<'_> {
         self.content.as_fd()
@@ -89,37 +74,18 @@ impl Staging {
         Folding::probe(self.handle())
     }
 
-    /// Waits until the disk has everything.
-    pub(super) fn sync(&self) -> Result<(), Fault> {
-        platform::sync_file_system(&self.content)
-            .map_err(|error| Fault::disk(format!("cannot write {}: {}", self.path().shown(), reason(&error))))
-    }
-
-    /// Moves what was unpacked out of it, to a name in the folder; replaces nothing.
-    pub(super) fn place(&self, target: &OsStr) -> io::Result<()> {
-        let mode = Mode::from_raw_mode(rustix::fs::fstat(&self.content)?.st_mode);
-        let is_locked = !mode.contains(Mode::WUSR);
-        // Only whoever may write into a directory may move it into another one.
-        if is_locked {
-            rustix::fs::fchmod(&self.content, mode | Mode::WUSR)?;
-        }
-        let moved =
-            platform::move_directory((&self.work, CONTENT.as_ref()), (&self.folder.handle, target.as_ref()));
-        if is_locked {
-            set_mode(&self.content, mode);
-        }
-        moved
+    /// What was unpacked, to be committed.
+    pub(super) fn uncommitted(&self) -> Uncommitted<'_> {
+        Uncommitted::Directory { work: &self.work, name: CONTENT, handle: self.handle() }
     }
 }
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        let removed = remove::remove(self.work.as_fd(), OsStr::new(CONTENT)).and_then(|()| {
-            // Whatever else has come into it stays, and with it the folder.
-            Ok(rustix::fs::unlinkat(&self.folder.handle, &self.name, AtFlags::REMOVEDIR)?)
-        });
+        // What another program has put into the work directory stays, and with it the directory.
+        let removed = self.work.remove(CONTENT).and_then(|()| self.work.delete_empty());
         if let Err(error) = removed {
-            tracing::warn!("cannot delete {}: {error}", self.path().shown());
+            tracing::warn!("cannot delete {}: {error}", self.work.path().shown());
         }
     }
 }
@@ -127,7 +93,7 @@ impl Drop for Staging {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::disk::folder::Folders;
+    use crate::client::disk::{commit::commit, folder::Folders, remove, target::Target};
     use std::{
         fs,
         os::unix::fs::{PermissionsExt, symlink},
@@ -137,6 +103,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let folder = Folders::default().open(dir.path()).unwrap();
         (dir, folder)
+    }
+
+    fn place(staging: &Staging, folder: &Arc<Folder>, name: &str) -> Result<(), Fault> {
+        let target = Target::new(Arc::clone(folder), name.into());
+        let ready = || Ok::<_, Fault>(());
+        commit(&staging.uncommitted(), target, false, ready, |target| Err(target.differs(None))).map(drop)
     }
 
     #[test]
@@ -159,7 +131,7 @@ mod tests {
         let staging = Staging::make(&folder, "a.zip".as_ref()).unwrap();
         let mine = dir.path().join("a.zip.unpack/mine.txt");
         fs::write(&mine, "precious").unwrap();
-        staging.place("a".as_ref()).unwrap();
+        place(&staging, &folder, "a").unwrap();
         drop(staging);
         assert!(mine.exists() && dir.path().join("a").is_dir());
     }
@@ -168,11 +140,11 @@ mod tests {
     fn what_is_read_only_is_placed_as_it_is() {
         let (dir, folder) = folder();
         let staging = Staging::make(&folder, "a.zip".as_ref()).unwrap();
-        rustix::fs::fchmod(staging.handle(), Mode::from_raw_mode(0o500)).unwrap();
+        rustix::fs::fchmod(staging.handle(), rustix::fs::Mode::from_raw_mode(0o500)).unwrap();
         fs::create_dir(dir.path().join("a")).unwrap();
-        let error = staging.place("a".as_ref()).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
-        staging.place("b".as_ref()).unwrap();
+        let fault = place(&staging, &folder, "a").unwrap_err();
+        assert_eq!(fault, Target::new(Arc::clone(&folder), "a".into()).differs(None), "it is occupied");
+        place(&staging, &folder, "b").unwrap();
         drop(staging);
         assert_eq!(fs::metadata(dir.path().join("b")).unwrap().permissions().mode() & 0o777, 0o500);
         assert!(!dir.path().join("a.zip.unpack").exists());

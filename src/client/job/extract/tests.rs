@@ -117,7 +117,7 @@ fn archive(entries: &[Raw]) -> Vec<u8> {
     bytes
 }
 
-fn names(path: &Path) -> Vec<OsString> {
+fn names(path: &Path) -> Vec<std::ffi::OsString> {
     let mut names: Vec<_> = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
     names

@@ -18,6 +18,7 @@ use crate::{
         api::{checksum::Checksum, new_job::Existing, view::TroubleKind},
         disk::{
             attributes::{has_acl, keeps_group, set_mode, set_modified, times, without_group},
+            commit::{Uncommitted, commit},
             remove,
         },
         error::{Fault, Unfinished, Verdict},
@@ -35,7 +36,6 @@ use crate::{
             },
         },
     },
-    platform::{self, reason},
     protocol::digest::Hash,
     text::ShowPath,
 };
@@ -74,26 +74,12 @@ pub(super) fn finish(
         }
         return Ok(Placed { path: target, root, deleted: 0 });
     }
-    let Some(mut stage) = memory.tree.as_mut().and_then(|tree| tree.stage.take()) else {
+    let Some(stage) = memory.tree.as_mut().and_then(|tree| tree.stage.take()) else {
         return Err(Fault::disk(format!("{} is not open", target.shown())).into());
     };
     let placed = make(whole, &stage).and_then(|()| {
         confirm(whole, &stage, &go_on)?;
-        if attempt.sync {
-            platform::sync_file_system(&whole.ground.root)
-                .map_err(|error| failed("write", &target, &error))?;
-        }
-        if !go_on() {
-            return Err(Unfinished::Stopped);
-        }
-        let deleted = match whole.way {
-            Way::Replace => {
-                let unsent = Unsent { missing: &whole.missing(), indices: &whole.lost.indices };
-                surplus::tell(&whole.target, &whole.manifest, unsent, &go_on)?
-            }
-            _ => 0,
-        };
-        Ok((put_in_place(attempt, whole, &mut stage)?, deleted))
+        put_in_place(attempt, whole, &stage, &go_on)
     });
     match placed {
         Ok((path, deleted)) => {
@@ -142,10 +128,6 @@ fn check_digest(attempt: &Attempt, root: Hash) -> Result<(), Fault> {
         }
         _ => Ok(()),
     }
-}
-
-fn failed(doing: &str, path: &Path, error: &io::Error) -> Fault {
-    Fault::disk(format!("cannot {doing} {}: {}", path.shown(), reason(error)))
 }
 
 /// What is proven is what arrived: a file that another program may have changed since is read again.
@@ -269,42 +251,42 @@ fn keep_private(whole: &Whole) {
     }
 }
 
-fn put_in_place(attempt: &Attempt, whole: &Whole, stage: &mut Stage) -> Result<PathBuf, Fault> {
-    let mut target = whole.target.clone();
-    let grown = |stage: &Stage| stage.path().join(stage::TREE);
-    let cannot = |stage: &Stage, path: &Path, error: &io::Error| {
-        let from = grown(stage);
-        Fault::disk(format!("cannot rename {} to {}: {}", from.shown(), path.shown(), reason(error)))
+/// Commits the tree. Returns where it is, and how many files only the replaced tree had.
+fn put_in_place(
+    attempt: &Attempt,
+    whole: &Whole,
+    stage: &Stage,
+    go_on: impl Fn() -> bool,
+) -> Result<(PathBuf, u64), Unfinished> {
+    let (work, name, handle) = (stage.work(), stage::TREE, whole.ground.root.as_fd());
+    let content = match whole.way {
+        Way::Update | Way::Compare => Uncommitted::Updated { handle },
+        Way::New => Uncommitted::Directory { work, name, handle },
+        Way::Replace => Uncommitted::Exchanged { work, name, handle, away: OLD },
     };
-    if whole.way == Way::Update {
-        return Ok(target.path());
-    }
-    if whole.way == Way::Replace {
-        keep_private(whole);
-        // What is in the work folder from now on is the old tree.
-        stage.disown();
-        let (from, to) =
-            ((stage.handle(), stage::TREE.as_ref()), (&target.folder.handle, target.name.as_ref()));
-        platform::exchange(from, to, OLD.as_ref()).map_err(|error| cannot(stage, &target.path(), &error))?;
-    } else {
-        let claim = |path: &Path| attempt.placement.claim(path);
-        loop {
-            let to = (&target.folder.handle, Path::new(&target.name));
-            match platform::move_directory((stage.handle(), stage::TREE.as_ref()), to) {
-                Ok(()) => break,
-                // Somebody made it while this one was fetched.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    match attempt.new_job().existing {
-                        Existing::Rename => target = target.numbered(claim)?,
-                        _ => return Err(target.differs(None)),
-                    }
-                }
-                Err(error) => return Err(cannot(stage, &target.path(), &error)),
-            }
+    let mut deleted = 0;
+    let ready = || {
+        if !go_on() {
+            return Err(Unfinished::Stopped);
         }
-    }
+        if whole.way == Way::Replace {
+            let unsent = Unsent { missing: &whole.missing(), indices: &whole.lost.indices };
+            deleted = surplus::tell(&whole.target, &whole.manifest, unsent, &go_on)?;
+            keep_private(whole);
+            // From here on, the work directory may hold the old tree.
+            stage.disown();
+        }
+        Ok(())
+    };
+    let claim = |path: &Path| attempt.placement.claim(path);
+    let in_place = commit(&content, whole.target.clone(), attempt.sync, ready, |target| {
+        match attempt.new_job().existing {
+            Existing::Rename => target.numbered(claim),
+            _ => Err(target.differs(None)),
+        }
+    })?;
     if attempt.sync {
-        target.folder.sync().map_err(|error| failed("write the folder of", &target.path(), &error))?;
+        in_place.sync()?;
     }
-    Ok(target.path())
+    Ok((in_place.path(), deleted))
 }

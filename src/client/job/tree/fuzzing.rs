@@ -1,41 +1,46 @@
-//! The control file of a tree under fuzzing.
+//! The journal of a tree under fuzzing.
 
 use crate::{
     client::{
         api::origin::Origin,
-        fuzzing::{journal, seal},
-        job::tree::record::{FORMAT, Place, header, read, subject},
+        disk::journal::{Lines, Recovered, header, read},
+        fuzzing::{seal, sealed},
+        job::tree::journal::{Place, Subject, TreeLines},
     },
     fuzzing::Fuzz,
 };
-/// Files that the tree has at most.
-const MOST: usize = 20;
+/// The tree has at most this many files.
+const MAX_FILES: usize = 20;
 
 #[test]
-fn control_files_of_trees_are_fuzzed() {
+fn journals_of_trees_are_fuzzed() {
     let words = &["tree ", "file ", "clean ", "\"new\"", "\"target\"", "\"size\":", "\n", "!"];
     Fuzz::new("tree-control-file").words(words).run(|input| {
-        let text = journal(input, FORMAT);
-        let open = |text: &[u8]| {
-            let opened = seal().open(text, "x".as_ref(), FORMAT);
-            opened.map(|opened| subject(opened.header()))
+        let text = sealed(input, TreeLines::FORMAT);
+        let open = |text: &[u8], place| {
+            let mut about = None;
+            let opened = seal().open(text, "x".as_ref(), TreeLines::FORMAT);
+            let found = opened.and_then(|opened| {
+                read(opened, |subject: Subject| {
+                    about = Some(subject.clone());
+                    TreeLines::about((place, Origin::plain("h")), MAX_FILES)(subject)
+                })
+            });
+            (found.unwrap_or_default(), about)
         };
-        let about = open(&text).flatten();
-        let found = [Place::New, Place::Target].map(|place| {
-            let opened = seal().open(&*text, "x".as_ref(), FORMAT);
-            opened.map(|opened| read(opened, (place, Origin::plain("h")), MOST)).unwrap_or_default()
-        });
-        for (place, record) in [Place::New, Place::Target].iter().zip(&found) {
-            // Nothing is told of files that are elsewhere, nor of more than there can be.
+        let (_, about) = open(&text, Place::New);
+        let found = [Place::New, Place::Target].map(|place| open(&text, place).0);
+        for (place, Recovered { lines, clean }) in [Place::New, Place::Target].iter().zip(&found) {
+            // Files elsewhere, and more files than there can be, are ignored.
             let is_about = about.as_ref().is_some_and(|subject| subject.ground == *place);
-            assert!(is_about || (record.files() == 0 && record.clean.is_none()));
-            assert!(record.files() <= MOST);
+            assert!(is_about || (lines.files() == 0 && clean.is_none()));
+            assert!(lines.files() <= MAX_FILES);
         }
         if let Some(about) = &about {
-            let again = open(&journal(header(about).as_bytes(), FORMAT)).flatten();
-            assert_eq!(again.as_ref(), Some(about), "what we write is read");
+            let written = sealed(header::<TreeLines>(about).as_bytes(), TreeLines::FORMAT);
+            assert_eq!(open(&written, Place::New).1.as_ref(), Some(about), "what we write is read");
         }
         let [new, target] = found;
-        (about.is_some(), new.files() + target.files(), new.clean.is_some())
+        (about.is_some(), new.lines.files() + target.lines.files(), new.clean.is_some())
     });
 }

@@ -22,7 +22,7 @@ use crate::{
             recall,
             tree::{
                 ground::{Cursor, Ground, explained, stamp},
-                record, remote,
+                journal, remote,
                 stage::Stage,
                 survey::{self, State},
                 work::Work,
@@ -63,7 +63,7 @@ pub(super) fn here(stage: &Stage, path: &str, (origin, identity): (Origin, &str)
     let (record, _) = Part::open(&folder, alias.as_ref()).ok()?.recorded().ok()??;
     let blocks = record.blocks.into_blocks();
     let here = Here { received: blocks.received(), verified: blocks.bytes() };
-    ((record.source.origin, &*record.source.identity) == (origin, identity)).then_some(here)
+    ((record.content.origin, &*record.content.identity) == (origin, identity)).then_some(here)
 }
 
 impl Work<'_> {
@@ -192,7 +192,7 @@ impl Work<'_> {
                 finish::check_length(writer, &file, size, &place.part.path())?;
                 let wanted = (u32::from(entry.mode) | 0o600) & !platform::umask();
                 let parent = cursor.parent(index).map_err(|error| failed(&error))?;
-                let replaced = (self.way.place() == record::Place::Target).then_some((parent, name));
+                let replaced = (self.way.place() == journal::Place::Target).then_some((parent, name));
                 writer.change(|file| {
                     set_access(file, replaced, wanted);
                     set_modified(file, modified);
@@ -209,13 +209,11 @@ impl Work<'_> {
                 Arc::new(file)
             }
         };
-        if let Some(mut control) = self.stage()?.adder() {
+        let journal = self.stage()?.appender();
+        if journal.is_open() {
             let stat = rustix::fs::fstat(&*file).map_err(|error| failed(&error.into()))?;
-            let identity = if same_server { &source.identity } else { record::HASHED };
-            let line = record::file(&path, size, identity, root, &stamp(&stat));
-            if let Err(error) = control.add(&line) {
-                tracing::warn!("cannot write to the control file: {error}");
-            }
+            let identity = if same_server { &source.identity } else { journal::HASHED };
+            journal.add(&journal::file(&path, size, identity, root, &stamp(&stat)));
         }
         if let Some(mut place) = place {
             place.part.placed();

@@ -20,11 +20,11 @@ mod finish;
 #[cfg(test)]
 mod fuzzing;
 mod ground;
+mod journal;
 mod large;
 mod manifest;
 mod names;
 mod prepare;
-mod record;
 mod stage;
 mod substitutes;
 mod surplus;
@@ -46,8 +46,8 @@ pub(crate) use stage::Stage;
 use self::{
     files::{Missed, Unreadable},
     ground::Ground,
+    journal::{Place, TreeLines},
     manifest::{Gathering, Manifest},
-    record::{Place, Record},
     surplus::Unsent,
     survey::State,
     work::Work,
@@ -102,7 +102,7 @@ pub(crate) struct Tree {
     /// The file that is being compared, and the hashes received for it.
     remote: Option<(String, RemoteHashes)>,
     /// Digests of local files that this run computed, so that the next attempt need not read the files again.
-    hashed: Record,
+    hashed: TreeLines,
 }
 
 impl Tree {

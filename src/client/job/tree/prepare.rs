@@ -10,10 +10,10 @@ use crate::{
         error::{Fault, Unfinished},
         job::tree::{
             ground::{self, Cursor, Ground},
+            journal::{self, Place, Subject, TreeLines},
             large,
             manifest::{Manifest, Node},
             names,
-            record::{self, Place, Record, Subject},
             stage::Stage,
             survey::{self, State, Survey},
             work::Work,
@@ -44,7 +44,7 @@ impl Work<'_> {
 
     fn prepare_with(
         &mut self,
-        hashed: &mut Record,
+        hashed: &mut TreeLines,
         go_on: &impl Fn() -> bool,
     ) -> Result<(Ground, Vec<State>), Unfinished> {
         let tree = self.memory.tree.get_or_insert_default();
@@ -181,8 +181,8 @@ impl Work<'_> {
         &mut self,
         ground: &Ground,
         place: Place,
-        (record, trusted): (&Record, bool),
-        hashed: &Record,
+        (record, trusted): (&TreeLines, bool),
+        hashed: &TreeLines,
     ) {
         let Some(stage) = self.memory.tree.as_mut().and_then(|tree| tree.stage.as_mut()) else { return };
         let manifest = &self.manifest;
@@ -203,14 +203,14 @@ impl Work<'_> {
                 let mut known = recorded.filter(|_| trusted).into_iter().chain(hashed);
                 if let Some(known) = known.find(|known| known.size == size && known.has_stamp(&stamp)) {
                     let proven = recorded.is_some_and(|record| record.proves(known.root, identity));
-                    let identity = if proven { identity } else { record::HASHED };
-                    out.add(&record::file(&path, size, identity, known.root, &stamp))?;
+                    let identity = if proven { identity } else { journal::HASHED };
+                    out.add(&journal::file(&path, size, identity, known.root, &stamp))?;
                 } else if let Some(known) =
                     recorded.filter(|known| known.size == size && known.is_of(identity))
                 {
                     // It was written a moment ago: another write might not change its stamp. Without a stamp it is hashed again, and
                     // what a server has proven about it stays.
-                    out.add(&record::file(&path, size, identity, known.root, ""))?;
+                    out.add(&journal::file(&path, size, identity, known.root, ""))?;
                 }
             }
             Ok(())
@@ -226,7 +226,7 @@ impl Work<'_> {
             parts: stage.parts()?,
             place: self.way.place(),
             folder: Arc::clone(&self.target.folder),
-            control: stage.adder(),
+            journal: stage.appender().clone(),
             progress: Arc::clone(&self.attempt.progress),
             umask: platform::umask(),
         })

@@ -1,22 +1,19 @@
-//! The work folder beside a tree's target, `NAME.part`: locked, so that two clients cannot work in it. In it are the tree
-//! as far as it came (`fdsp-tree`), files that are not complete yet (`fdsp-parts`), and the control file (`fdsp-control`):
-//! names that nobody gives by chance, since the folder is deleted with all that is in it.
+//! The work directory of a tree, `NAME.part`, beside the target. In it are the tree as far as it is received (`fdsp-tree`), files that
+//! are not complete (`fdsp-parts`), and the journal (`fdsp-control`): names that no user gives by chance, since the directory is deleted
+//! with all its content.
 
 use std::{
     collections::HashMap,
     ffi::{OsStr, OsString},
     fs::File,
-    io::{self, BufReader, Write},
-    os::{
-        fd::{AsFd, BorrowedFd},
-        unix::fs::MetadataExt,
-    },
+    io::{self, BufWriter},
+    os::fd::{AsFd, BorrowedFd},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use rustix::{
-    fs::{AtFlags, FileType, Mode, OFlags},
+    fs::{AtFlags, FileType},
     io::Errno,
 };
 
@@ -25,20 +22,22 @@ use crate::{
         api::origin::Origin,
         disk::{
             folder::{Folder, Folders, open_directory},
+            journal::{
+                self, Appender, Journal, Recovered,
+                seal::{LineWriter, Seal},
+            },
             name::folding::Folding,
             remove,
-            seal::{Lines, Opened, Seal},
-            work_folder::{self, Purpose},
+            work_dir::{Purpose, WorkDir},
         },
         error::Fault,
         job::{
             deletions::Deletions,
             tree::{
                 ground::{self, Ground},
+                journal::{DELETED, Place, Subject, TreeLines},
                 manifest::Manifest,
-                names,
-                record::{self, Place, Record, Subject},
-                writer,
+                names, writer,
             },
         },
     },
@@ -46,14 +45,15 @@ use crate::{
     protocol::address::Address,
     text::ShowPath,
 };
-/// The tree, as far as it came.
+
+/// The tree, as far as it is received.
 pub(super) const TREE: &str = "fdsp-tree";
 /// Files that are not complete.
 const PARTS: &str = "fdsp-parts";
-const CONTROL: &str = "fdsp-control";
-/// The control file while it is written as a whole.
-const FRESH: &str = "fdsp-control~";
-/// To try what the file system does with names.
+const JOURNAL: &str = "fdsp-control";
+/// The journal while it is replaced.
+const NEW_JOURNAL: &str = "fdsp-control~";
+/// To try which names the file system takes.
 const PROBE: &str = "fdsp-probe";
 
 const PURPOSE: Purpose = Purpose {
@@ -62,21 +62,15 @@ const PURPOSE: Purpose = Purpose {
     unfinished: "an unfinished tree",
     is_known: |name, kind| match kind {
         FileType::Directory => [TREE, PARTS, PROBE].iter().any(|known| name == *known),
-        _ => [CONTROL, FRESH].iter().any(|known| name == *known),
+        _ => [JOURNAL, NEW_JOURNAL].iter().any(|known| name == *known),
     },
 };
 
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Stage {
-    folder: Arc<Folder>,
-    name: OsString,
-    /// The locked directory.
-    handle: File,
-    /// Open while files are added to it.
-    control: Option<Lines<File>>,
-    /// What is in the control file was written by this run of the program alone, while it held the lock.
-    ours: bool,
+    work: WorkDir,
+    journal: Journal<TreeLines>,
 }
 
 impl Stage {
@@ -85,12 +79,12 @@ impl Stage {
         folder.look(&folder.part_name(target)).ok().flatten().is_some()
     }
 
-    /// Where the one of a target is.
+    /// The path of the one of a target.
     pub(super) fn path_of(folder: &Folder, target: &OsStr) -> PathBuf {
         folder.join(&folder.part_name(target))
     }
 
-    /// Opens or makes the one of a target, and locks it. What is left of a deleted one is deleted first.
+    /// Opens or creates the one of a target, and locks it. If it is marked as deleted, its content is deleted first.
     pub(crate) fn open(folder: &Arc<Folder>, target: &OsStr) -> Result<Stage, Fault> {
         let stage = Stage::at(folder, folder.part_name(target))?;
         if stage.is_marked() {
@@ -107,192 +101,137 @@ impl Stage {
     }
 
     fn at(folder: &Arc<Folder>, name: OsString) -> Result<Stage, Fault> {
-        let handle = work_folder::open(folder, &name, &PURPOSE)?;
-        Ok(Stage { folder: Arc::clone(folder), name, handle, control: None, ours: false })
+        let work = WorkDir::open(folder, name, &PURPOSE)?;
+        let journal = Journal::new(work.folder(), JOURNAL.into(), work.name().to_owned());
+        Ok(Stage { work, journal })
     }
 
-    /// Whether it is that of this target.
+    /// Whether it is the one of this target.
     pub(super) fn is_of(&self, folder: &Arc<Folder>, target: &OsStr) -> bool {
-        Arc::ptr_eq(&self.folder, folder) && self.name == folder.part_name(target)
+        Arc::ptr_eq(self.work.parent(), folder) && self.work.name() == folder.part_name(target)
     }
 
-    /// Where it is.
+    /// Its path.
     pub(super) fn path(&self) -> PathBuf {
-        self.folder.join(&self.name)
+        self.work.path()
     }
 
-    /// The seal of the journals in it.
+    /// What authenticates the journals in it.
     pub(super) fn seal(&self) -> Seal {
-        self.folder.seal.clone()
+        self.work.folder().seal.clone()
     }
 
-    /// The directory.
-    pub(super) fn handle(&self) -> std::os::fd::BorrowedFd<'_> {
-        self.handle.as_fd()
+    /// The work directory itself.
+    pub(super) fn work(&self) -> &WorkDir {
+        &self.work
+    }
+
+    fn handle(&self) -> BorrowedFd<'_> {
+        self.work.handle()
     }
 
     fn make(&self, name: &str) -> Result<(Ground, bool), Fault> {
         let path = self.path().join(name);
-        let failed = |error: io::Error| {
-            Fault::disk(format!("cannot use {}: {}", path.shown(), ground::explained(&error)))
-        };
-        let fresh = match rustix::fs::mkdirat(&self.handle, name, Mode::from_raw_mode(0o777)) {
-            Ok(()) => true,
-            Err(Errno::EXIST) => false,
-            Err(error) => return Err(failed(error.into())),
-        };
-        let ground = Ground::open(&self.handle, OsStr::new(name), path.clone()).map_err(failed)?;
-        Ok((ground, fresh))
-    }
-
-    /// Where the tree grows, and whether that was made just now.
-    pub(super) fn tree(&self) -> Result<(Ground, bool), Fault> {
-        self.make(TREE)
-    }
-
-    /// Where files are until they are complete.
-    pub(super) fn parts(&self) -> Result<Ground, Fault> {
-        self.make(PARTS).map(|(ground, _)| ground)
-    }
-
-    fn control(&self) -> Option<BufReader<File>> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = File::from(rustix::fs::openat(&self.handle, CONTROL, flags, Mode::empty()).ok()?);
-        file.metadata().is_ok_and(|data| data.is_file()).then(|| BufReader::new(file))
-    }
-
-    /// Its control file, if that was written by this user's program.
-    fn journal(&self) -> Option<Opened<BufReader<File>>> {
-        let control = self.control()?;
-        let journal = self.folder.seal.open(control, &self.name, record::FORMAT);
-        if journal.is_none() {
-            self.folder.seal.warn(&self.path().join(CONTROL));
-        }
-        journal
-    }
-
-    /// Whether what is in it came from there. Nothing came from anywhere.
-    pub(crate) fn is_from(&self, address: &Address) -> bool {
-        match self.journal().and_then(|journal| record::subject(journal.header())) {
-            Some(subject) => Address::parse(&subject.address).is_ok_and(|known| known.is_same_as(address)),
-            None => [TREE, PARTS].iter().all(|name| {
-                // Only what is empty goes, and is made again when it is needed.
-                matches!(
-                    rustix::fs::unlinkat(&self.handle, *name, AtFlags::REMOVEDIR),
-                    Ok(()) | Err(Errno::NOENT)
-                )
-            }),
-        }
-    }
-
-    /// What its control file says to a server of this origin, and whether that can be believed without hashing.
-    pub(super) fn recorded(&self, place: Place, origin: Origin, most: usize) -> (Record, bool) {
-        let record = self.journal().map(|journal| record::read(journal, (place, origin), most));
-        let record = record.unwrap_or_default();
-        let trusted = self.ours || (record.clean.is_some() && record.clean == platform::boot());
-        (record, trusted)
-    }
-
-    /// Replaces the control file by one that `write` fills; from here on it counts as in use. It only saves work: where it cannot
-    /// be written, the download goes on without it.
-    pub(super) fn record(
-        &mut self,
-        subject: &Subject,
-        write: impl FnOnce(&mut Lines<io::BufWriter<File>>) -> io::Result<()>,
-    ) {
-        self.control = None;
-        match self.replace(subject, write) {
-            Ok(file) => (self.control, self.ours) = (Some(file), true),
+        match self.work.directory(name) {
+            Ok((root, is_new)) => Ok((Ground { root, path }, is_new)),
             Err(error) => {
-                self.ours = false;
-                let path = self.path();
-                tracing::warn!(
-                    "cannot write into {}: {error}; what is received will be verified again",
-                    path.shown()
-                );
+                Err(Fault::disk(format!("cannot use {}: {}", path.shown(), ground::explained(&error))))
             }
         }
     }
 
-    fn replace(
-        &self,
-        subject: &Subject,
-        write: impl FnOnce(&mut Lines<io::BufWriter<File>>) -> io::Result<()>,
-    ) -> io::Result<Lines<File>> {
-        remove::remove(self.handle.as_fd(), OsStr::new(FRESH))?;
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::APPEND | OFlags::CLOEXEC;
-        let file = File::from(rustix::fs::openat(&self.handle, FRESH, flags, Mode::from_raw_mode(0o600))?);
-        let header = record::header(subject);
-        let out = io::BufWriter::new(file);
-        let mut out = self.folder.seal.begin(out, &self.name, record::FORMAT, &header)?;
-        write(&mut out)?;
-        let lines = out.flushed()?;
-        rustix::fs::renameat(&self.handle, FRESH, &self.handle, CONTROL)?;
-        Ok(lines)
+    /// The directory of the tree, and whether it was created just now.
+    pub(super) fn tree(&self) -> Result<(Ground, bool), Fault> {
+        self.make(TREE)
     }
 
-    /// Marks it as deleted, for the run that gets to it.
-    fn mark(&mut self) -> io::Result<()> {
-        (self.control, self.ours) = (None, false);
-        remove::remove(self.handle.as_fd(), OsStr::new(FRESH))?;
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-        let mut file =
-            File::from(rustix::fs::openat(&self.handle, FRESH, flags, Mode::from_raw_mode(0o600))?);
-        file.write_all(record::deleted().as_bytes())?;
-        Ok(rustix::fs::renameat(&self.handle, FRESH, &self.handle, CONTROL)?)
+    /// The directory of the files that are not complete.
+    pub(super) fn parts(&self) -> Result<Ground, Fault> {
+        self.make(PARTS).map(|(ground, _)| ground)
+    }
+
+    /// Whether its content comes from this address. An empty one may be used for any address.
+    pub(crate) fn is_from(&self, address: &Address) -> bool {
+        match self.journal.header() {
+            Some(subject) => Address::parse(&subject.address).is_ok_and(|known| known.is_same_as(address)),
+            None => [TREE, PARTS].iter().all(|name| {
+                // An empty one is deleted, and created again when it is needed.
+                let deleted = rustix::fs::unlinkat(self.handle(), *name, AtFlags::REMOVEDIR);
+                matches!(deleted, Ok(()) | Err(Errno::NOENT))
+            }),
+        }
+    }
+
+    /// What its journal says to a server of this origin, and whether this is believed without hashing.
+    pub(super) fn recorded(&self, place: Place, origin: Origin, max_files: usize) -> (TreeLines, bool) {
+        let recovered = self.journal.read(TreeLines::about((place, origin), max_files));
+        let Recovered { lines, clean } = recovered.unwrap_or_default();
+        (lines, self.is_ours() || (clean.is_some() && clean == platform::boot()))
+    }
+
+    /// Replaces the journal by one with the lines that `write` adds; from here on the work directory counts as in use.
+    pub(super) fn record(
+        &self,
+        subject: &Subject,
+        write: impl FnOnce(&mut LineWriter<BufWriter<File>>) -> io::Result<()>,
+    ) {
+        self.journal.replace(subject, write);
+    }
+
+    /// Marks it as deleted, for the run that deletes it.
+    fn mark(&self) -> io::Result<()> {
+        self.journal.replace_by_line(DELETED)
     }
 
     /// Whether it is marked as deleted.
     fn is_marked(&self) -> bool {
-        self.control().is_some_and(record::is_deleted)
+        self.journal.first_line().is_some_and(|first| first == DELETED)
     }
 
-    /// Deletes what is in it, as long as `go_on` holds; the mark goes last.
+    /// Deletes its content while `go_on` returns true; the mark last.
     fn clear(&self, go_on: &dyn Fn() -> bool) -> io::Result<()> {
-        for name in [TREE, PARTS, PROBE, FRESH, CONTROL] {
-            remove::remove_while(self.handle.as_fd(), OsStr::new(name), go_on)?;
+        for name in [TREE, PARTS, PROBE, NEW_JOURNAL, JOURNAL] {
+            remove::remove_while(self.handle(), OsStr::new(name), go_on)?;
         }
         Ok(())
     }
 
-    /// The control file, to add to it.
-    pub(super) fn adder(&self) -> Option<Lines<File>> {
-        self.control.as_ref().and_then(|lines| lines.try_clone().ok())
+    /// What appends to the journal.
+    pub(super) fn appender(&self) -> &Appender {
+        self.journal.appender()
     }
 
-    /// What the file system takes for the same name.
+    /// Which names the file system takes for the same.
     pub(super) fn folding(&self) -> Folding {
         self.probe(Folding::probe).unwrap_or_default()
     }
 
-    /// What of a tree the file system cannot hold, and why not.
+    /// The entries of a tree that the file system cannot store, and why not.
     pub(super) fn unstorable(&self, manifest: &Manifest) -> HashMap<u32, String> {
-        if !names::is_any_doubtful(manifest, &self.folder) {
+        let folder = self.work.parent();
+        if !names::is_any_doubtful(manifest, folder) {
             return HashMap::new();
         }
-        self.probe(|probe| names::unstorable(manifest, &self.folder, probe)).unwrap_or_default()
+        self.probe(|probe| names::unstorable(manifest, folder, probe)).unwrap_or_default()
     }
 
-    /// Tries something in an empty directory.
+    /// Runs `work` in an empty directory.
     fn probe<T>(&self, work: impl FnOnce(BorrowedFd<'_>) -> T) -> io::Result<T> {
-        let _ = remove::remove(self.handle.as_fd(), OsStr::new(PROBE));
-        let made = rustix::fs::mkdirat(&self.handle, PROBE, Mode::from_raw_mode(0o700));
-        let probe =
-            made.map_err(io::Error::from).and_then(|()| open_directory(&self.handle, OsStr::new(PROBE)));
-        let tried = probe.map(|probe| work(probe.as_fd()));
-        let _ = remove::remove(self.handle.as_fd(), OsStr::new(PROBE));
+        let _ = self.work.remove(PROBE);
+        let tried = self.work.directory(PROBE).map(|(probe, _)| work(probe.as_fd()));
+        let _ = self.work.remove(PROBE);
         tried
     }
 
-    /// Whether this run works with it, and not only found it.
+    /// Whether this run has used it: then only this run has written the journal, while it held the lock.
     pub(super) fn is_ours(&self) -> bool {
-        self.ours
+        self.journal.appender().is_open()
     }
 
-    /// Whether another try can use anything of what is in it but the digests of local files.
+    /// Whether it holds received content, and not only digests of local files.
     pub(super) fn holds_content(&self) -> bool {
         [TREE, PARTS].iter().any(|name| {
-            let found = open_directory(&self.handle, OsStr::new(name))
+            let found = open_directory(self.handle(), OsStr::new(name))
                 .and_then(|directory| remove::list(directory.as_fd()));
             match found {
                 Ok(found) => found.iter().any(|(name, _)| name != writer::NEW),
@@ -301,43 +240,35 @@ impl Stage {
         })
     }
 
-    /// Leaves it in order, and gives it free for others.
-    pub(super) fn close(mut self) {
-        // What was not on the disk when the power failed may look as it was left: the start of the system is told.
-        if let (Some(mut control), Some(boot)) = (self.control.take(), platform::boot())
-            && let Err(error) = control.add(&record::clean(&boot))
-        {
-            tracing::debug!("cannot write to {}: {error}", self.path().shown());
+    /// Leaves it in order, and unlocks it.
+    pub(super) fn close(self) {
+        // After a power failure, files that were not on the disk may look as they were left: the mark is the start of the system.
+        if let Some(boot) = platform::boot() {
+            self.journal.appender().add(&journal::clean(&boot));
         }
-        // One in which nothing was done is in the way of nobody.
-        let _ = rustix::fs::unlinkat(&self.folder.handle, &self.name, AtFlags::REMOVEDIR);
+        self.journal.close();
+        // One in which nothing was done goes.
+        let _ = self.work.delete_empty();
     }
 
-    /// Makes its control file worth nothing: what is in it is about to be another tree.
-    pub(super) fn disown(&mut self) {
-        self.control = None;
-        self.ours = false;
-        let _ = remove::remove(self.handle.as_fd(), OsStr::new(CONTROL));
+    /// Deletes its journal: its content is about to be another tree.
+    pub(super) fn disown(&self) {
+        self.journal.remove();
     }
 
-    /// Deletes it, if it is still the one that was made here. It is marked first: what is not deleted while `go_on` holds, the
-    /// next run deletes.
-    pub(crate) fn discard(mut self, deletions: &Deletions, go_on: impl Fn() -> bool) {
+    /// Deletes it, if its name still is that of the open directory. It is marked first: what is not deleted while `go_on` returns true,
+    /// the next run deletes.
+    pub(crate) fn discard(self, deletions: &Deletions, go_on: impl Fn() -> bool) {
         let path = self.path();
-        let ours = self.handle.metadata().ok().map(|data| (data.dev(), data.ino()));
-        let there = self.folder.look(&self.name).ok().flatten().map(|found| found.id);
-        if ours.is_none() || ours != there {
+        if !self.work.is_in_place() {
             return;
         }
-        // On a full disk, it is deleted all the same.
+        // On a full disk, it is deleted without a mark.
         match self.mark() {
             Ok(()) => deletions.folder_marked(&path),
             Err(error) => tracing::debug!("cannot mark {}: {error}", path.shown()),
         }
-        let cleared = self
-            .clear(&go_on)
-            .and_then(|()| Ok(rustix::fs::unlinkat(&self.folder.handle, &self.name, AtFlags::REMOVEDIR)?));
-        match cleared {
+        match self.clear(&go_on).and_then(|()| self.work.delete_empty()) {
             Ok(()) => deletions.folder_deleted(&path),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                 tracing::info!("{} is not deleted yet; the next start continues", path.shown());
@@ -346,7 +277,7 @@ impl Stage {
         }
     }
 
-    /// Deletes the one at a path if it is marked as deleted; what is not is left alone.
+    /// Deletes the one at a path if it is marked as deleted.
     pub(crate) fn discard_marked(deletions: &Deletions, folders: &Folders, path: &Path) -> Result<(), Fault> {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
             deletions.folder_deleted(path);
@@ -371,6 +302,7 @@ impl Stage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::job::tree;
     use std::{fs, os::unix::fs::symlink};
 
     fn folder() -> (tempfile::TempDir, Arc<Folder>) {
@@ -444,9 +376,9 @@ mod tests {
         let (dir, folder) = folder();
         let subject = Subject { address: "a".into(), origin: Origin::plain("h"), ground: Place::New };
         let hash = crate::protocol::digest::Hash([1; 32]);
-        let mut stage = Stage::open(&folder, "x".as_ref()).unwrap();
+        let stage = Stage::open(&folder, "x".as_ref()).unwrap();
         assert!(!stage.recorded(Place::New, Origin::plain("h"), 10).1);
-        stage.record(&subject, |out| out.add(&record::file("f", 1, "i", hash, "s")));
+        stage.record(&subject, |out| out.add(&tree::journal::file("f", 1, "i", hash, "s")));
         let (record, trusted) = stage.recorded(Place::New, Origin::plain("h"), 10);
         assert!(trusted && record.file("f").is_some());
         drop(stage);
@@ -454,14 +386,14 @@ mod tests {
         let (record, trusted) = stage.recorded(Place::New, Origin::plain("h"), 10);
         assert!(!trusted && record.file("f").is_some(), "it was not left in order");
         drop(stage);
-        let mut stage = Stage::open(&folder, "x".as_ref()).unwrap();
+        let stage = Stage::open(&folder, "x".as_ref()).unwrap();
         stage.record(&subject, |_| Ok(()));
         stage.close();
         assert!(Stage::open(&folder, "x".as_ref()).unwrap().recorded(Place::New, Origin::plain("h"), 10).1);
         fs::write(dir.path().join("x.part/fdsp-control"), "nonsense").unwrap();
         let (record, trusted) =
             Stage::open(&folder, "x".as_ref()).unwrap().recorded(Place::New, Origin::plain("h"), 10);
-        assert!(!trusted && record == Record::default());
+        assert!(!trusted && record == TreeLines::default());
     }
 
     #[test]

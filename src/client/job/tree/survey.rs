@@ -23,8 +23,8 @@ use crate::{
         error::Unfinished,
         job::tree::{
             ground::{Cursor, Ground, is_alike, stamp},
+            journal::{Known, TreeLines},
             manifest::{Manifest, Node},
-            record::{Known, Record},
         },
     },
     protocol::digest::Hash,
@@ -66,14 +66,18 @@ pub(super) const EMPTY: Hash = Hash([
 pub(super) struct Survey<'a> {
     pub(super) ground: &'a Ground,
     pub(super) manifest: &'a Manifest,
-    pub(super) record: &'a Record,
+    pub(super) record: &'a TreeLines,
     /// Whether the record is believed without hashing.
     pub(super) trusted: bool,
 }
 
 impl Survey<'_> {
     /// Looks at everything. `hashed`: digests of an earlier attempt; those of this one are added. `go_on` is asked now and then.
-    pub(super) fn run(&self, hashed: &mut Record, go_on: impl Fn() -> bool) -> Result<Surveyed, Unfinished> {
+    pub(super) fn run(
+        &self,
+        hashed: &mut TreeLines,
+        go_on: impl Fn() -> bool,
+    ) -> Result<Surveyed, Unfinished> {
         let mut cursor = Cursor::new(self.ground, self.manifest);
         let mut states = vec![State::Absent; self.manifest.len() as usize];
         states[0] = State::Proven(EMPTY);
@@ -131,7 +135,7 @@ impl Survey<'_> {
         &self,
         cursor: &mut Cursor<'_>,
         (index, size, stat): (u32, u64, &Stat),
-        hashed: &mut Record,
+        hashed: &mut TreeLines,
         buffer: &mut [u8],
         go_on: impl Fn() -> bool,
     ) -> Result<State, Unfinished> {
@@ -263,11 +267,11 @@ mod tests {
     fn survey(
         dir: &Path,
         manifest: &Manifest,
-        hashed: &mut Record,
+        hashed: &mut TreeLines,
         go_on: impl Fn() -> bool,
     ) -> Result<Vec<State>, Unfinished> {
         let ground = Ground { root: crate::platform::open_directory(dir).unwrap(), path: dir.to_owned() };
-        let record = Record::default();
+        let record = TreeLines::default();
         let survey = Survey { ground: &ground, manifest, record: &record, trusted: false };
         survey.run(hashed, go_on).map(|surveyed| surveyed.states)
     }
@@ -280,7 +284,7 @@ mod tests {
             fs::write(dir.path().join(name), name).unwrap();
         }
         let root = |name: &str| Hash(*blake3::hash(name.as_bytes()).as_bytes());
-        let mut hashed = Record::default();
+        let mut hashed = TreeLines::default();
         for name in ["a", "b"] {
             let file = fs::File::open(dir.path().join(name)).unwrap();
             hashed.add(name, 1, WRONG, &stamp(&rustix::fs::fstat(&file).unwrap()));
@@ -304,7 +308,7 @@ mod tests {
         while !is_settled(&rustix::fs::fstat(&file).unwrap()) {
             std::thread::yield_now();
         }
-        let mut hashed = Record::default();
+        let mut hashed = TreeLines::default();
         let asked = Cell::new(0);
         let few = || asked.replace(asked.get() + 1) < 4;
         survey(dir.path(), &manifest, &mut hashed, few).unwrap_err();

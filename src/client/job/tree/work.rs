@@ -19,9 +19,9 @@ use crate::{
                 begun::Begun,
                 files::{self, Asking, Missed},
                 ground::{self, Ground},
+                journal::TreeLines,
                 manifest::Manifest,
                 names, prepare,
-                record::Record,
                 stage::Stage,
                 survey::{State, Survey},
                 writer::Writer,
@@ -81,7 +81,7 @@ impl Work<'_> {
     pub(super) async fn compare(mut self, cancel: &Cancel) -> Result<Whole, Unfinished> {
         let go_on = &|| !cancel.is_set();
         let ground = self.ground()?;
-        let record = Record::default();
+        let record = TreeLines::default();
         let survey = Survey { ground: &ground, manifest: &self.manifest, record: &record, trusted: false };
         let hashed = &mut self.memory.tree.get_or_insert_default().hashed;
         let mut states = block_in_place(|| survey.run(hashed, go_on))?.states;

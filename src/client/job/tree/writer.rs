@@ -23,14 +23,14 @@ use crate::{
         disk::{
             attributes::{set_access, set_modified},
             folder::Folder,
+            journal::Appender,
             part,
-            seal::Lines,
         },
         error::Fault,
         job::tree::{
             ground::{Cursor, Ground, has_time, stamp},
+            journal::{self, Place},
             manifest::Manifest,
-            record::{self, Place},
         },
         transfer::progress::Progress,
     },
@@ -89,7 +89,7 @@ pub(super) struct Site {
     /// The folder of the target.
     pub(super) folder: Arc<Folder>,
     /// The control file.
-    pub(super) control: Option<Lines<File>>,
+    pub(super) journal: Appender,
     pub(super) progress: Arc<Progress>,
     pub(super) umask: u32,
 }
@@ -205,8 +205,8 @@ impl Site {
             };
             match written {
                 Ok((size, identity, stamp)) => {
-                    if self.control.is_some() {
-                        lines.push(record::file(
+                    if self.journal.is_open() {
+                        lines.push(journal::file(
                             &self.manifest.path(item.index),
                             size,
                             identity,
@@ -223,12 +223,7 @@ impl Site {
                 }
             }
         }
-        if let Some(control) = &mut self.control
-            && let Err(error) = control.add_all(lines.iter().map(String::as_str))
-        {
-            tracing::warn!("cannot write to the control file: {error}");
-            self.control = None;
-        }
+        self.journal.add_all(lines.iter().map(String::as_str));
         self.progress.add(bytes, files);
         result
     }

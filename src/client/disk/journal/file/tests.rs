@@ -4,9 +4,11 @@ use crate::{
     client::{
         api::origin::Origin,
         content::{Content, blocks::Blocks},
-        disk::{
-            control::*,
-            seal::{Seal, tests::sealed},
+        disk::journal::{
+            self, Recovered, clean,
+            file::*,
+            header, is_of_another_version,
+            seal::{self, Seal, tests::sealed},
         },
     },
     protocol::{
@@ -16,7 +18,7 @@ use crate::{
 };
 const FULL: u64 = BLOCK_SIZE;
 
-fn source(size: Option<u64>) -> Content {
+fn content(size: Option<u64>) -> Content {
     Content {
         address: "fdsp+plain://h:1/a b\n\u{1b}".into(),
         name: String::new(),
@@ -34,24 +36,25 @@ fn digest(index: u64, seed: u8) -> BlockDigest {
     BlockDigest { chaining: Hash([seed; 32]), alone: (index == 0).then_some(Hash([!seed; 32])) }
 }
 
-/// The secret of all control files here.
+/// The secret of all journals here.
 fn seal() -> &'static Seal {
     static SEAL: std::sync::LazyLock<Seal> = std::sync::LazyLock::new(Seal::default);
     &SEAL
 }
 
-/// A control file with these lines.
-fn journal(source: &Content, lines: &[String]) -> Vec<u8> {
-    sealed(seal(), "x.part.fdsp", FORMAT, &header(source), lines)
+/// A journal with these lines.
+fn journal(content: &Content, lines: &[String]) -> Vec<u8> {
+    sealed(seal(), "x.part.fdsp", FileLines::FORMAT, &header::<FileLines>(content), lines)
 }
 
-fn read(bytes: &[u8], length: u64) -> Option<Record> {
-    crate::client::disk::control::read(seal().open(bytes, "x.part.fdsp".as_ref(), FORMAT)?, length)
+fn read(bytes: &[u8], length: u64) -> Option<Recovered<FileLines>> {
+    let opened = seal().open(bytes, "x.part.fdsp".as_ref(), FileLines::FORMAT)?;
+    journal::read(opened, |content| Some(FileLines::new(content, length)))
 }
 
 /// A content of `size` bytes of which every block but the left out ones is there.
-fn text(size: u64, left_out: &[u64], mark: Option<&str>) -> (String, Record) {
-    let source = source(Some(size));
+fn text(size: u64, left_out: &[u64], mark: Option<&str>) -> (String, Recovered<FileLines>) {
+    let content = content(Some(size));
     let (mut lines, mut blocks) = (Vec::new(), Noted::default());
     for index in (0..Blocks::in_all(size)).rev().filter(|index| !left_out.contains(index)) {
         let length = FULL.min(size - index * FULL);
@@ -59,12 +62,12 @@ fn text(size: u64, left_out: &[u64], mark: Option<&str>) -> (String, Record) {
         blocks.insert(index, length as u32, &digest(index, index as u8));
     }
     lines.extend(mark.map(clean));
-    let text = String::from_utf8(journal(&source, &lines)).unwrap();
-    (text, Record { source, blocks, clean: mark.map(str::to_owned) })
+    let text = String::from_utf8(journal(&content, &lines)).unwrap();
+    (text, Recovered { lines: FileLines { content, blocks, part_len: size }, clean: mark.map(str::to_owned) })
 }
 
-fn verified(record: &Record) -> Vec<(u64, u64, Hash)> {
-    let blocks = record.blocks.clone().into_blocks();
+fn verified(record: &Recovered<FileLines>) -> Vec<(u64, u64, Hash)> {
+    let blocks = record.lines.blocks.clone().into_blocks();
     blocks.verified().map(|(index, hash)| (index, blocks.length(index), hash)).collect()
 }
 
@@ -84,7 +87,7 @@ fn a_later_line_for_a_block_counts_and_any_line_ends_order() {
     let size = 2 * FULL;
     let all = (0..2).map(|index| block(index, FULL, &digest(index, 1)));
     let lines: Vec<_> = all.chain([clean("mark"), block(1, FULL, &digest(1, 99))]).collect();
-    let found = read(&journal(&source(Some(size)), &lines), size).unwrap();
+    let found = read(&journal(&content(Some(size)), &lines), size).unwrap();
     assert_eq!(verified(&found)[1].2, Hash([99; 32]));
     assert_eq!(found.clean, None);
 }
@@ -110,23 +113,23 @@ fn what_cannot_be_is_left_out() {
         "begun 1 -1".into(),
     ];
     for one in lines {
-        let text = journal(&source(Some(size)), &[one.clone(), clean("mark")]);
+        let text = journal(&content(Some(size)), &[one.clone(), clean("mark")]);
         let found = read(&text, size).unwrap();
-        assert_eq!((found.blocks.into_blocks().received(), found.clean), (0, None), "{one}");
+        assert_eq!((found.lines.blocks.into_blocks().received(), found.clean), (0, None), "{one}");
     }
     // The `.part` is shorter than it says.
     let (text, _) = text(size, &[], None);
-    assert_eq!(read(text.as_bytes(), 2 * FULL).unwrap().blocks.into_blocks().bytes(), 2 * FULL);
+    assert_eq!(read(text.as_bytes(), 2 * FULL).unwrap().lines.blocks.into_blocks().bytes(), 2 * FULL);
 }
 
 #[test]
 fn a_block_that_is_not_whole_is_noted_until_it_is() {
     let size = 3 * FULL + 5;
     let blocks = |lines: &[String]| {
-        let text = journal(&source(Some(size)), &[lines, &[clean("mark")]].concat());
+        let text = journal(&content(Some(size)), &[lines, &[clean("mark")]].concat());
         let found = read(&text, size).unwrap();
         assert_eq!(found.clean.as_deref(), Some("mark"), "{lines:?}");
-        let found = found.blocks.into_blocks();
+        let found = found.lines.blocks.into_blocks();
         (found.bytes(), found.begun().clone().into_iter().collect::<Vec<_>>())
     };
     let whole = || block(1, FULL, &digest(1, 1));
@@ -144,8 +147,8 @@ fn a_block_that_is_not_whole_is_noted_until_it_is() {
 /// Of an archive the last block may be shorter, and only an answer that reaches the end shows how long it is.
 #[test]
 fn the_end_of_a_short_block_of_an_archive_is_fetched_again() {
-    let text = journal(&source(None), &[block(2, 1000, &digest(2, 1))]);
-    let blocks = read(&text, 3 * FULL).unwrap().blocks.into_blocks();
+    let text = journal(&content(None), &[block(2, 1000, &digest(2, 1))]);
+    let blocks = read(&text, 3 * FULL).unwrap().lines.blocks.into_blocks();
     assert_eq!((blocks.bytes(), blocks.begun().get(&2)), (0, Some(&999)));
 }
 
@@ -155,10 +158,13 @@ fn another_version_and_no_source_are_no_record() {
     for version in ["fdsp-control 1", "fdsp-control 3 0a", "fdsp-control 22 0a"] {
         let other = seal::plain(version) + text.split_once('\n').unwrap().1;
         assert_eq!(read(other.as_bytes(), FULL), None);
-        assert!(is_of_another_version(other.as_bytes()), "{version}");
+        assert!(is_of_another_version::<FileLines>(other.as_bytes()), "{version}");
     }
-    assert!(!is_of_another_version(text.as_bytes()) && !is_of_another_version(&b"else"[..]));
-    assert_eq!(read(seal::plain(FORMAT).as_bytes(), FULL), None);
+    assert!(
+        !is_of_another_version::<FileLines>(text.as_bytes())
+            && !is_of_another_version::<FileLines>(&b"else"[..])
+    );
+    assert_eq!(read(seal::plain(FileLines::FORMAT).as_bytes(), FULL), None);
     assert_eq!(read(&b""[..], FULL), None);
     assert_eq!(read(&[b'x'; 1 << 20][..], FULL), None);
 }
@@ -173,7 +179,7 @@ fn every_byte_can_be_flipped_without_a_false_claim() {
             let mut bytes = text.clone().into_bytes();
             bytes[at] ^= 1 << bit;
             let Some(found) = read(&bytes[..], size) else { continue };
-            assert_eq!(found.source, record.source, "byte {at}, bit {bit}");
+            assert_eq!(found.lines.content, record.lines.content, "byte {at}, bit {bit}");
             assert!(verified(&found).iter().all(|block| truth.contains(block)), "byte {at}, bit {bit}");
             assert_eq!(found.clean, None, "byte {at}, bit {bit}: damage is no order");
         }
@@ -185,9 +191,9 @@ proptest! {
     #[test]
     fn whatever_it_holds_it_is_read_without_harm(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
         let _ = read(&bytes[..], 1 << 40);
-        let text = journal(&source(Some(5 * FULL)), &[]);
+        let text = journal(&content(Some(5 * FULL)), &[]);
         let found = read(&[&text[..], &bytes[..]].concat()[..], 5 * FULL);
-        prop_assert!(found.is_none_or(|found| found.blocks.into_blocks().received() == 0));
+        prop_assert!(found.is_none_or(|found| found.lines.blocks.into_blocks().received() == 0));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! The seal of journals. A journal says which blocks need not be fetched again, and lies in a folder that downloads and archives
-//! write to. Each line is authenticated with a secret of the user, and belongs to this header of this journal alone.
+//! Authenticates the lines of journals. A journal says what need not be received again, and lies in a folder that downloads and archives
+//! write to. Each line is authenticated with a secret of the user, and belongs to this header of this journal only.
 //!
 //! ```text
 //! 0a34c1de fdsp-control 2 9f86d081884c7d659a2feaa0c55ad015
@@ -9,7 +9,7 @@
 //!
 //! The first line begins with the CRC-32 of what follows the space; it names the format and a nonce. Each other line begins with the
 //! first 16 bytes of its BLAKE3, keyed with the BLAKE3 of the file's name, the nonce and the second line, keyed with the secret. A line
-//! that is damaged, or of another journal, is as good as none.
+//! that is damaged, or of another journal, is not believed.
 
 use std::{
     ffi::OsStr,
@@ -102,17 +102,17 @@ impl Seal {
         name: &OsStr,
         format: &str,
         header: &str,
-    ) -> io::Result<Lines<W>> {
+    ) -> io::Result<LineWriter<W>> {
         let nonce = hex::encode(&tls::random()?[..16]);
         let key = self.key(name, &nonce, header).ok_or_else(|| io::Error::other("there is no secret"))?;
         out.write_all(plain(&format!("{format} {nonce}")).as_bytes())?;
-        let mut lines = Lines { out, key };
+        let mut lines = LineWriter { out, key };
         lines.add(header)?;
         Ok(lines)
     }
 
     /// Opens the journal of this name, if it has this format and was sealed with the secret.
-    pub(crate) fn open<R: BufRead>(&self, mut input: R, name: &OsStr, format: &str) -> Option<Opened<R>> {
+    pub(crate) fn open<R: BufRead>(&self, mut input: R, name: &OsStr, format: &str) -> Option<LineReader<R>> {
         let mut bytes = Vec::new();
         next(&mut input, &mut bytes).ok()?;
         let nonce = unsealed(&bytes)?.strip_prefix(format)?.strip_prefix(' ')?.to_owned();
@@ -120,7 +120,7 @@ impl Seal {
         let (_, header) = split(&bytes)?;
         let key = self.key(name, &nonce, header)?;
         let header = key.open(&bytes)?.to_owned();
-        Some(Opened { input, key, header, bytes })
+        Some(LineReader { input, key, header, bytes })
     }
 
     fn key(&self, name: &OsStr, nonce: &str, header: &str) -> Option<Key> {
@@ -166,12 +166,12 @@ impl Key {
 
 /// Adds lines to a journal.
 #[derive(Debug)]
-pub(crate) struct Lines<W> {
+pub(crate) struct LineWriter<W> {
     out: W,
     key: Key,
 }
 
-impl<W: Write> Lines<W> {
+impl<W: Write> LineWriter<W> {
     /// Adds a line.
     pub(crate) fn add(&mut self, text: &str) -> io::Result<()> {
         self.out.write_all(self.key.line(text).as_bytes())
@@ -185,7 +185,7 @@ impl<W: Write> Lines<W> {
 }
 
 #[cfg(test)]
-impl Lines<Vec<u8>> {
+impl LineWriter<Vec<u8>> {
     /// Adds bytes as they are.
     pub(crate) fn raw(&mut self, bytes: &[u8]) {
         self.out.extend_from_slice(bytes);
@@ -197,31 +197,24 @@ impl Lines<Vec<u8>> {
     }
 }
 
-impl Lines<io::BufWriter<std::fs::File>> {
-    /// Writes what waits; from then on each line is written at once.
-    pub(crate) fn flushed(self) -> io::Result<Lines<std::fs::File>> {
+impl LineWriter<io::BufWriter<std::fs::File>> {
+    /// Writes the buffered lines. From here on each line is written at once.
+    pub(crate) fn flushed(self) -> io::Result<LineWriter<std::fs::File>> {
         let out = self.out.into_inner().map_err(|error| error.into_error())?;
-        Ok(Lines { out, key: self.key })
+        Ok(LineWriter { out, key: self.key })
     }
 }
 
-impl Lines<std::fs::File> {
-    /// The same journal, for another writer.
-    pub(crate) fn try_clone(&self) -> io::Result<Lines<std::fs::File>> {
-        Ok(Lines { out: self.out.try_clone()?, key: self.key.clone() })
-    }
-}
-
-/// A journal that is sealed, behind its header.
+/// Reads the lines of a journal that follow its header.
 #[derive(Debug)]
-pub(crate) struct Opened<R> {
+pub(crate) struct LineReader<R> {
     input: R,
     key: Key,
     header: String,
     bytes: Vec<u8>,
 }
 
-impl<R: BufRead> Opened<R> {
+impl<R: BufRead> LineReader<R> {
     /// Its second line.
     pub(crate) fn header(&self) -> &str {
         &self.header
@@ -251,7 +244,7 @@ pub(crate) fn plain(text: &str) -> String {
 }
 
 /// The text of the first line, which proves nothing.
-pub(crate) fn first(mut input: impl BufRead) -> Option<String> {
+pub(crate) fn first_line(mut input: impl BufRead) -> Option<String> {
     let mut bytes = Vec::new();
     next(&mut input, &mut bytes).ok()?;
     unsealed(&bytes).map(str::to_owned)

@@ -1,0 +1,269 @@
+//! The journal beside unfinished content: what it is, and what of it is received and verified.
+//!
+//! ```text
+//! 0a34c1de fdsp-control 2 9f86d081884c7d659a2feaa0c55ad015   the format and a nonce
+//! 51b0a7f2c8a1d5b94be1c0f36a0e6b11 source {…}                 the header: what the content is
+//! 7c11d90402a7c81ef3b09a6d85c0f4aa block 1 1048576 6437b3ac…  appended as the content is verified
+//! 5d0e61b7f2940c8de2a2b14c7be0a9d3 clean 5b1f…                appended when the content is left in order
+//! ```
+//!
+//! Each line is authenticated, see [`seal`]. A line that is damaged or torn is skipped. `clean` counts only as the last line of an
+//! undamaged journal: its mark says how the content was left, and while the content looks otherwise, it is hashed again before it is
+//! believed. The journals of files and of trees differ in the header and in the lines between: see [`Lines`].
+//!
+//! A journal only saves work: where it cannot be written, the download continues without it. The process that holds the lock of the
+//! content owns the journal, too.
+
+pub(crate) mod file;
+pub(crate) mod seal;
+
+use std::{
+    ffi::{OsStr, OsString},
+    fs::File,
+    io::{self, BufRead, BufReader, BufWriter, Write},
+    marker::PhantomData,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use rustix::{
+    fs::{AtFlags, FileType, Mode, OFlags},
+    io::Errno,
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{client::disk::folder::Folder, text::ShowPath};
+use seal::{LineReader, LineWriter};
+
+/// What the lines of one kind of journal say.
+pub(crate) trait Lines: Sized {
+    /// The name of the format and its version, which is its last word. A journal of another version is not read.
+    const FORMAT: &'static str;
+    /// The word that the header begins with.
+    const HEADER: &'static str;
+    /// What the header says, as JSON.
+    type Header: Serialize + DeserializeOwned;
+
+    /// Takes a line: its first word and the rest. A later line about the same thing replaces an earlier one. `None` if what the
+    /// line says is impossible.
+    fn take(&mut self, word: &str, rest: &str) -> Option<()>;
+}
+
+/// What a journal says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Recovered<L> {
+    pub(crate) lines: L,
+    /// How the content was left, if it was left in order.
+    pub(crate) clean: Option<String>,
+}
+
+/// The text of a header.
+pub(crate) fn header<L: Lines>(header: &L::Header) -> String {
+    format!("{} {}", L::HEADER, serde_json::to_string(header).unwrap_or_default())
+}
+
+/// The text of the last line of content that was left in order.
+pub(crate) fn clean(mark: &str) -> String {
+    format!("clean {mark}")
+}
+
+fn parse_header<L: Lines>(text: &str) -> Option<L::Header> {
+    serde_json::from_str(text.strip_prefix(L::HEADER)?.strip_prefix(' ')?).ok()
+}
+
+/// Reads a journal. `begin`: returns what takes its lines, or `None` if the journal is about other content.
+pub(crate) fn read<L: Lines>(
+    mut journal: LineReader<impl BufRead>,
+    begin: impl FnOnce(L::Header) -> Option<L>,
+) -> Option<Recovered<L>> {
+    let mut lines = begin(parse_header::<L>(journal.header())?)?;
+    let (mut clean, mut damaged) = (None, false);
+    while let Some(text) = journal.next().ok()? {
+        // With any line after it, the content was used after it was left.
+        clean = None;
+        let understood = match text.and_then(|text| text.split_once(' ')) {
+            Some(("clean", mark)) => {
+                clean = Some(mark.to_owned());
+                true
+            }
+            Some((word, rest)) => lines.take(word, rest).is_some(),
+            None => false,
+        };
+        damaged |= !understood;
+    }
+    Some(Recovered { lines, clean: clean.filter(|_| !damaged) })
+}
+
+/// Whether this is a journal in another version of a format.
+pub(crate) fn is_of_another_version<L: Lines>(input: impl BufRead) -> bool {
+    let begins = |first: &str, with: &str| first.strip_prefix(with).is_some_and(|rest| rest.starts_with(' '));
+    let name = L::FORMAT.rsplit_once(' ').map_or(L::FORMAT, |(name, _)| name);
+    seal::first_line(input).is_some_and(|first| begins(&first, name) && !begins(&first, L::FORMAT))
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Journal<L> {
+    folder: Arc<Folder>,
+    name: OsString,
+    /// The name that its lines are authenticated with.
+    sealed_as: OsString,
+    appender: Appender,
+    lines: PhantomData<fn() -> L>,
+}
+
+/// Appends lines to a journal while it is open.
+#[derive(Clone, Debug)]
+pub(crate) struct Appender {
+    open: Arc<Mutex<Option<LineWriter<File>>>>,
+    path: PathBuf,
+}
+
+impl Appender {
+    /// Appends a line.
+    pub(crate) fn add(&self, line: &str) {
+        self.add_all([line]);
+    }
+
+    /// Appends several lines at once. After an error nothing more is appended.
+    pub(crate) fn add_all<'a>(&self, lines: impl IntoIterator<Item = &'a str>) {
+        let mut open = self.open();
+        let Some(out) = &mut *open else { return };
+        if let Err(error) = out.add_all(lines) {
+            tracing::warn!("cannot write to {}: {error}", self.path.shown());
+            *open = None;
+        }
+    }
+
+    /// Whether lines are still appended.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open().is_some()
+    }
+
+    fn open(&self) -> MutexGuard<'_, Option<LineWriter<File>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<L: Lines> Journal<L> {
+    /// The journal with this name in a folder. `sealed_as`: the name that its lines are authenticated with.
+    pub(crate) fn new(folder: &Arc<Folder>, name: OsString, sealed_as: OsString) -> Journal<L> {
+        let appender = Appender { open: Arc::default(), path: folder.join(&name) };
+        Journal { folder: Arc::clone(folder), name, sealed_as, appender, lines: PhantomData }
+    }
+
+    /// What appends to it.
+    pub(crate) fn appender(&self) -> &Appender {
+        &self.appender
+    }
+
+    /// Whether a file of this user has its name, whatever the content. A file of another user does not count.
+    pub(crate) fn is_there(&self) -> bool {
+        let found = self.folder.look(&self.name).ok().flatten();
+        found.is_some_and(|found| {
+            found.kind == FileType::RegularFile && !self.folder.is_of_another(found.owner)
+        })
+    }
+
+    /// Whether another version of this program has written it.
+    pub(crate) fn is_of_another_version(&self) -> bool {
+        self.file().is_some_and(is_of_another_version::<L>)
+    }
+
+    /// Returns the text of its first line, which anybody may have written.
+    pub(crate) fn first_line(&self) -> Option<String> {
+        self.file().and_then(seal::first_line)
+    }
+
+    /// Returns its header.
+    pub(crate) fn header(&self) -> Option<L::Header> {
+        self.reader().and_then(|reader| parse_header::<L>(reader.header()))
+    }
+
+    /// Returns what it says. `begin`: returns what takes the lines, or `None` if the journal is about other content.
+    pub(crate) fn read(&self, begin: impl FnOnce(L::Header) -> Option<L>) -> Option<Recovered<L>> {
+        read(self.reader()?, begin)
+    }
+
+    fn file(&self) -> Option<BufReader<File>> {
+        let file = self.folder.read(&self.name).ok()?;
+        file.metadata().ok()?.is_file().then(|| BufReader::new(file))
+    }
+
+    fn reader(&self) -> Option<LineReader<BufReader<File>>> {
+        self.folder.look(&self.name).ok().flatten()?;
+        let seal = &self.folder.seal;
+        let reader = self.file().and_then(|file| seal.open(file, &self.sealed_as, L::FORMAT));
+        let reader = reader.filter(|reader| parse_header::<L>(reader.header()).is_some());
+        if reader.is_none() {
+            seal.warn(&self.appender.path);
+        }
+        reader
+    }
+
+    /// Replaces it as a whole, and appends to the new one from here on. `write`: adds the lines after the header.
+    pub(crate) fn replace(
+        &self,
+        header: &L::Header,
+        write: impl FnOnce(&mut LineWriter<BufWriter<File>>) -> io::Result<()>,
+    ) {
+        self.close();
+        let replaced = self.replace_file(|file| {
+            let (out, header) = (BufWriter::new(file), self::header::<L>(header));
+            let mut out = self.folder.seal.begin(out, &self.sealed_as, L::FORMAT, &header)?;
+            write(&mut out)?;
+            out.flushed()
+        });
+        match replaced {
+            Ok(lines) => *self.appender.open() = Some(lines),
+            Err(error) => tracing::warn!(
+                "cannot write {}: {error}; if the download is interrupted, what was received is verified without it",
+                self.appender.path.shown()
+            ),
+        }
+    }
+
+    /// Replaces it by a first line alone.
+    pub(crate) fn replace_by_line(&self, text: &str) -> io::Result<()> {
+        self.close();
+        self.replace_file(|mut file| file.write_all(seal::plain(text).as_bytes()))
+    }
+
+    fn replace_file<T>(&self, write: impl FnOnce(File) -> io::Result<T>) -> io::Result<T> {
+        let mut temporary = self.name.clone();
+        temporary.push("~");
+        // It is of an interrupted run, or of another program: it is not written into.
+        self.unlink(&temporary);
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::APPEND | OFlags::CLOEXEC;
+        let mode = Mode::from_raw_mode(0o600);
+        let file = File::from(rustix::fs::openat(&self.folder.handle, &temporary, flags, mode)?);
+        let written =
+            write(file).and_then(|written| self.folder.rename_over(&temporary, &self.name).map(|()| written));
+        written.inspect_err(|_| self.unlink(&temporary))
+    }
+
+    /// Stops appending.
+    pub(crate) fn close(&self) {
+        *self.appender.open() = None;
+    }
+
+    /// Renames it; replaces nothing.
+    pub(crate) fn rename(&self, name: &OsStr) {
+        if let Err(error) = self.folder.rename_new(&self.name, name) {
+            tracing::warn!("cannot move {} away: {error}", self.appender.path.shown());
+        }
+    }
+
+    /// Deletes it.
+    pub(crate) fn remove(&self) {
+        self.close();
+        self.unlink(&self.name);
+    }
+
+    fn unlink(&self, name: &OsStr) {
+        match rustix::fs::unlinkat(&self.folder.handle, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(error) => tracing::debug!("cannot delete {}: {error}", self.folder.join(name).shown()),
+        }
+    }
+}
