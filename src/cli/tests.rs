@@ -141,7 +141,7 @@ fn the_screen_has_a_session_and_a_script_only_where_it_names_one() {
 }
 
 #[test]
-fn a_run_begins_with_what_the_last_one_left() {
+fn a_run_resumes_the_queue_of_the_last_one() {
     use crate::client::{
         SavedState, Trouble, TroubleKind,
         session::{Changed, Saved},

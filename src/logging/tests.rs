@@ -45,7 +45,7 @@ fn a_record_goes_to_the_ring_and_to_the_file() {
     assert!(lines[0].ends_with(&format!("+00:00 INFO  {pid} done bytes=3 name=a b")), "{content}");
     assert_eq!(lines[0].find('T'), Some(10));
     let mode = std::fs::metadata(&state).expect("there").permissions().mode();
-    assert_eq!(mode & 0o077, 0, "nobody else reads what was fetched");
+    assert_eq!(mode & 0o077, 0, "other users cannot read what was fetched");
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn a_file_asked_for_by_name_must_open() {
     );
 }
 
-/// A disk that takes its first line only when it is let go on.
+/// A disk that blocks at its first line until it is released.
 struct Stuck(mpsc::Receiver<()>);
 
 impl io::Write for Stuck {

@@ -7,7 +7,7 @@ use std::{
 
 use rustix::io::Errno;
 
-use super::reason;
+use super::error::reason;
 
 /// Why output was lost, once some was.
 static LOST: OnceLock<String> = OnceLock::new();

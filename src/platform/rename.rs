@@ -11,7 +11,7 @@ use rustix::{
 /// Renames `from` to `to`, both relative to `directory`.
 ///
 /// # Errors
-/// [`io::ErrorKind::AlreadyExists`] if there is a `to`, which is left as it is; whatever the system says.
+/// [`io::ErrorKind::AlreadyExists`] if there is a `to`, which is left as it is; and the errors of the system.
 pub(crate) fn rename_new(
     directory: impl AsFd,
     from: impl AsRef<Path>,
@@ -28,7 +28,7 @@ pub(crate) fn rename_new(
 /// Moves a directory to `to` in another directory of the same file system.
 ///
 /// # Errors
-/// [`io::ErrorKind::AlreadyExists`] if there is a `to`, which is left as it is; whatever the system says.
+/// [`io::ErrorKind::AlreadyExists`] if there is a `to`, which is left as it is; and the errors of the system.
 pub(crate) fn move_directory(
     (source, from): (impl AsFd, &Path),
     (target, to): (impl AsFd, &Path),
@@ -40,7 +40,7 @@ pub(crate) fn move_directory(
     }
 }
 
-/// Takes the name with an empty directory that nobody else can have made, and renames over that.
+/// Takes the name with an empty directory that no other process can have created, and renames over that.
 fn over_empty(
     (source, from): (BorrowedFd<'_>, &Path),
     (target, to): (BorrowedFd<'_>, &Path),
@@ -91,7 +91,7 @@ fn by_link(directory: BorrowedFd<'_>, from: &Path, to: &Path) -> io::Result<()> 
     }
 }
 
-/// Takes the name with an empty file that nobody else can have made, and renames over that.
+/// Takes the name with an empty file that no other process can have created, and renames over that.
 fn by_placeholder(directory: BorrowedFd<'_>, from: &Path, to: &Path) -> io::Result<()> {
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
     drop(rustix::fs::openat(directory, to, flags, Mode::RUSR | Mode::WUSR)?);
@@ -124,7 +124,7 @@ mod tests {
         assert_eq!(fs::read(at("c")).unwrap(), b"a");
         assert!(!at("a").exists());
         assert!(way(handle.as_fd(), "absent".as_ref(), "d".as_ref()).is_err());
-        assert!(!at("d").exists(), "nothing stays behind a failure");
+        assert!(!at("d").exists(), "nothing is left after a failure");
     }
 
     /// A folder with the directories `work/a` and `b`, each with a file that holds its path.
@@ -151,7 +151,7 @@ mod tests {
         way((work, "a".as_ref()), (top, "c".as_ref())).unwrap();
         assert_eq!(fs::read(at("c/x")).unwrap(), b"work/a");
         assert!(way((work, "absent".as_ref()), (top, "d".as_ref())).is_err());
-        assert!(!at("d").exists(), "nothing stays behind a failure");
+        assert!(!at("d").exists(), "nothing is left after a failure");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use rustix::{
     io::Errno,
 };
 
-/// Most symbolic links on the way to a folder, as in `path_resolution(7)`.
+/// Symbolic links in the path of a folder, at most, as in `path_resolution(7)`.
 const MAX_LINKS: usize = 40;
 
 /// Whether several users may create files in a folder, and each may change only their own: a folder with the sticky bit, such as

@@ -85,7 +85,7 @@ pub struct Glyphs {
     pub prompt: &'static str,
     /// Rules.
     pub rule: &'static str,
-    /// Stands for what was cut off; up to three columns.
+    /// Replaces what was cut off; up to three columns.
     pub ellipsis: &'static str,
     /// A value that is not known.
     pub unknown: &'static str,

@@ -308,7 +308,11 @@ fn what_cannot_be_undone_asks_first() {
     assert_eq!(keys(&mut model, "q"), []);
     assert_eq!(keys(&mut model, "y"), [Effect::Command(Command::Stop), Effect::Quit]);
     let mut empty = model_of(Vec::new(), Instant::now());
-    assert_eq!(keys(&mut empty, "q"), [Effect::Command(Command::Stop), Effect::Quit], "nobody would notice");
+    assert_eq!(
+        keys(&mut empty, "q"),
+        [Effect::Command(Command::Stop), Effect::Quit],
+        "no client is connected"
+    );
 }
 
 #[test]
@@ -380,7 +384,7 @@ fn a_server_at_rest_is_not_looked_at() {
     assert_eq!(model.pace(), Pace::Still);
 }
 
-/// What the dashboard writes while so many clients download at about 60 MB/s together, rates wavering.
+/// What the dashboard writes while this many clients download at about 60 MB/s together, rates wavering.
 fn traffic(clients: u64, size: Size) -> f64 {
     let mut model = model_of(Vec::new(), Instant::now());
     model.resize(size);

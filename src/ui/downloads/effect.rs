@@ -12,11 +12,11 @@ pub struct Ticket(pub u64);
 /// Something to be done outside the model.
 #[derive(Debug)]
 pub enum Effect {
-    /// Tell the engine.
+    /// Send a command to the engine.
     Engine(Command),
     /// Ask for a page of a directory; answered by a message with the same ticket.
     List {
-        /// Comes back with the answer.
+        /// Returned with the answer.
         ticket: Ticket,
         /// The server.
         authority: Authority,

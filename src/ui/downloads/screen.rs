@@ -76,7 +76,7 @@ pub fn run(
     Ok((exit?, Left { unfinished, saved }))
 }
 
-/// What a screen leaves behind.
+/// The state of the queue after a screen.
 #[derive(Debug)]
 pub struct Left {
     /// Jobs that have not ended.

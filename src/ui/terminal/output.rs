@@ -69,7 +69,7 @@ impl Gate {
 struct Piece {
     bytes: Vec<u8>,
     frame: bool,
-    /// Told when the piece was written, or could not be.
+    /// Receives the result of the write.
     done: Option<std_mpsc::Sender<()>>,
 }
 

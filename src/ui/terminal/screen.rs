@@ -116,8 +116,7 @@ impl Terminal {
         self.set_up()
     }
 
-    /// Gives the terminal back as it was, once it has taken what is on its way, for which there is so much
-    /// time. Harmless when it was given back already.
+    /// Restores the terminal, once it has received what is on its way, for at most `timeout`.
     ///
     /// # Errors
     /// The terminal is gone; it has no modes any more that could be wrong.

@@ -15,7 +15,7 @@ pub enum Signal {
     End(i32),
     /// Stop until the shell continues the process.
     Stop,
-    /// Go on.
+    /// Continue.
     Continue,
     /// The terminal has another size.
     Resize,

@@ -18,7 +18,7 @@ pub fn shown(model: &Model) -> Option<&Authority> {
     model.alarms.first().filter(|_| matches!(model.dialog, Dialog::None))
 }
 
-/// The text. The warning comes first, so that a long name cannot push it out.
+/// The text. The warning is first, so that a long name cannot push it out.
 pub fn text(server: &Authority, columns: usize, glyphs: &Glyphs) -> String {
     let name = clip_middle(&server.to_string(), columns, glyphs);
     format!("SERVER IDENTITY CHANGED: {name}. Nothing was sent or received.")

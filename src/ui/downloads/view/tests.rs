@@ -284,7 +284,7 @@ fn a_frame_reads_the_visible_rows_only() {
     assert!(queue.read.get() <= 24, "{}", queue.read.get());
 }
 
-/// What the screen writes while so many downloads run at about 60 MB/s together, rates wavering.
+/// What the screen writes while this many downloads run at about 60 MB/s together, rates wavering.
 fn traffic(jobs: u64, size: Size) -> f64 {
     let row = |id| running(id, &format!("ubuntu-24.04.{id}.iso"), 0, 20_000_000_000, 0.0, 0.0);
     let mut queue = Fake { rows: (0..jobs).map(row).collect(), ..Fake::default() };

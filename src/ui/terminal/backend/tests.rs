@@ -1,4 +1,4 @@
-//! The bytes of frames, read back by a terminal that somebody else wrote.
+//! The bytes of frames, read by an independent terminal emulator.
 
 use proptest::prelude::*;
 use ratatui::{

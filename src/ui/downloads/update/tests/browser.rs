@@ -25,7 +25,7 @@ fn answer_pages(model: &mut Model, queue: &Fake, files: usize, mut effects: Vec<
 }
 
 #[test]
-fn all_of_a_folder_is_marked_and_queued_not_what_is_loaded_of_it() {
+fn mark_all_marks_the_whole_folder_and_not_only_what_is_loaded() {
     let (mut model, queue) = ready();
     let mut effects = keys(&mut model, &queue, "o");
     // Both keys come before the first page.
@@ -112,7 +112,7 @@ fn directories_are_entered_left_and_fetched_as_zip_or_tree() {
     let answer = Ok(entries(&["films/", "photos/"], false));
     update(&mut model, &queue, Message::Listed { ticket: *ticket, answer });
     let selected = model.browser.as_ref().and_then(|browser| browser.selected());
-    assert_eq!(selected.map(|entry| entry.name.as_str()), Some("photos"), "where one came from");
+    assert_eq!(selected.map(|entry| entry.name.as_str()), Some("photos"), "the directory that was left");
     assert!(keys(&mut model, &queue, "h").is_empty());
     assert_eq!(notice(&model), "this is all that the server serves");
 }
@@ -148,11 +148,11 @@ fn what_is_not_served_cannot_be_fetched() {
 }
 
 #[test]
-fn further_pages_are_asked_for_when_they_come_near() {
+fn the_next_page_is_requested_near_the_end() {
     let names: Vec<String> = (0..200).map(|number| format!("file-{number:04}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let (mut model, queue, effects) = browsing(&names, true);
-    assert!(effects.is_empty(), "nobody has looked that far yet");
+    assert!(effects.is_empty(), "the selection is far from the end");
     let effects = keys(&mut model, &queue, "G");
     let [Effect::List { ticket, after, .. }] = &effects[..] else { panic!("{effects:?}") };
     assert_eq!(after.as_deref(), Some("file-0199"));
@@ -166,7 +166,7 @@ fn further_pages_are_asked_for_when_they_come_near() {
 }
 
 #[test]
-fn a_server_that_promises_more_and_sends_nothing_is_not_asked_for_ever() {
+fn an_empty_page_ends_the_listing() {
     let (mut model, queue, effects) = browsing(&["a"], true);
     let [Effect::List { ticket, .. }] = &effects[..] else { panic!("{effects:?}") };
     let answer = Ok(Entries { entries: Vec::new(), more: true });
@@ -174,13 +174,14 @@ fn a_server_that_promises_more_and_sends_nothing_is_not_asked_for_ever() {
 }
 
 #[test]
-fn a_listing_that_does_not_come_says_why() {
+fn a_listing_that_fails_shows_why() {
     let (mut model, queue) = (model(), Fake::default());
     let effects = keys(&mut model, &queue, "ctrl-o");
     let [Effect::List { ticket, .. }] = &effects[..] else { panic!("{effects:?}") };
-    let trouble = Trouble::new(TroubleKind::Connection, SafeText::new("nobody listens at nas.local:7878"));
+    let trouble =
+        Trouble::new(TroubleKind::Connection, SafeText::new("connection refused by nas.local:7878"));
     update(&mut model, &queue, Message::Listed { ticket: *ticket, answer: Err(trouble) });
-    assert!(text(&draw(&mut model, &queue, 80, 24)).contains("nobody listens at nas.local:7878"));
+    assert!(text(&draw(&mut model, &queue, 80, 24)).contains("connection refused by nas.local:7878"));
     assert!(matches!(&keys(&mut model, &queue, "r")[..], [Effect::List { .. }]));
     keys(&mut model, &queue, "esc");
     assert_eq!((model.panel, model.focus), (Panel::Closed, Focus::Queue));

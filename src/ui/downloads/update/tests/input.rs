@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_path_is_queued_where_the_screen_was_told() {
+fn a_path_is_queued_in_the_folder_of_the_screen() {
     let (mut model, queue) = (model(), Fake::default());
     type_in(&mut model, &queue, "films/a b.iso");
     let jobs = added(keys(&mut model, &queue, "enter"));
@@ -16,7 +16,7 @@ fn a_path_is_queued_where_the_screen_was_told() {
 }
 
 #[test]
-fn what_cannot_be_read_stays_to_be_mended() {
+fn what_cannot_be_read_stays_to_be_corrected() {
     let (mut model, queue) = (model(), Fake::default());
     type_in(&mut model, &queue, "http://nas/a");
     assert!(keys(&mut model, &queue, "enter").is_empty());
@@ -46,7 +46,7 @@ fn the_first_address_names_the_server_for_paths() {
 /// Anybody can write an address with a pin of their own. What is typed after it does not inherit that pin: the known servers are
 /// asked.
 #[test]
-fn an_address_that_has_not_answered_lends_its_pin_to_nothing() {
+fn the_pin_of_an_address_that_has_not_answered_is_not_used_elsewhere() {
     let evil = format!("fdsp://nas.local/x#{}", Pin([0xee; 32]));
     let both = format!("fdsp://evil-evil-evil@nas.local/x#{}", Pin([0xee; 32]));
     for first in [&evil, &both] {
@@ -86,7 +86,7 @@ fn a_server_without_a_path_is_listed_and_not_fetched() {
 }
 
 #[test]
-fn what_a_server_is_reached_with_is_taken_from_an_address_wherever_it_is_typed() {
+fn tokens_and_pins_are_taken_from_every_typed_address() {
     let token = "fdsp+plain://sesame-sesame-sesame@nas.local";
     let reached = Address::parse(token).expect("an address").authority;
     let (mut model, mut queue) = ready();
@@ -100,7 +100,7 @@ fn what_a_server_is_reached_with_is_taken_from_an_address_wherever_it_is_typed()
         panic!("{effects:?}")
     };
     assert_eq!(now, &reached);
-    assert_eq!(model.defaults.server, Some(testing::server()), "nobody knows yet whether it is believed");
+    assert_eq!(model.defaults.server, Some(testing::server()), "it is not known yet whether it is trusted");
     queue.answered.push(reached.clone());
     model.refresh(&queue, Size { width: 80, height: 24 });
     let known = [model.defaults.server.as_ref(), model.browser.as_ref().map(|browser| &browser.authority)];
@@ -156,7 +156,7 @@ fn tab_completes_what_is_typed_and_else_moves_the_focus() {
     let [Effect::List { ticket, .. }] = &effects[..] else { panic!("{effects:?}") };
     type_in(&mut model, &queue, "x");
     update(&mut model, &queue, Message::Listed { ticket: *ticket, answer: Ok(entries(&["a"], false)) });
-    assert_eq!(model.input.value(), "films/x", "an answer that comes too late changes nothing");
+    assert_eq!(model.input.value(), "films/x", "a late answer changes nothing");
 
     model.input.set("");
     keys(&mut model, &queue, "tab");
@@ -168,7 +168,7 @@ fn tab_completes_what_is_typed_and_else_moves_the_focus() {
 }
 
 #[test]
-fn what_was_typed_in_an_earlier_run_comes_back() {
+fn the_history_of_earlier_runs_is_recalled() {
     let defaults =
         Defaults { history: vec!["films/a.iso".into(), "b\u{1b}[2J".into()], ..testing::model().defaults };
     let Model { keys: map, look, .. } = testing::model();

@@ -39,7 +39,7 @@ fn the_log_follows_again_at_its_end() {
 }
 
 #[test]
-fn while_nobody_moves_about_the_first_running_job_stays_in_sight() {
+fn without_the_focus_the_queue_shows_the_first_running_job() {
     let rows = (0..100).map(|id| row(id, &format!("file-{id:02}"), JobState::Queued)).collect();
     let queue = Fake { rows, ..Fake::default() };
     let mut model = model();

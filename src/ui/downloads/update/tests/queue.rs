@@ -15,7 +15,7 @@ fn pause_resumes_what_is_paused() {
 }
 
 #[test]
-fn removing_says_which_partial_files_go_and_which_stay() {
+fn the_question_names_which_partial_files_are_deleted() {
     let question = |keys_before: &str, received: u64| {
         let (mut model, mut queue) = ready();
         let failed = queue.rows.iter_mut().find(|row| matches!(row.state, JobState::Failed(_)));
@@ -36,7 +36,7 @@ fn removing_says_which_partial_files_go_and_which_stay() {
 }
 
 #[test]
-fn cancelling_asks_and_acts_on_what_was_asked_about() {
+fn cancelling_asks_and_acts_on_the_jobs_of_the_question() {
     let (mut model, mut queue) = ready();
     assert!(keys(&mut model, &queue, "x").is_empty());
     assert!(matches!(
@@ -61,7 +61,7 @@ fn cancelling_asks_and_acts_on_what_was_asked_about() {
 }
 
 #[test]
-fn retry_takes_what_can_be_tried_again() {
+fn retry_acts_on_what_can_be_retried() {
     let (mut model, queue) = ready();
     keys(&mut model, &queue, "a");
     assert!(matches!(command(keys(&mut model, &queue, "r")), Command::Retry(all) if all == ids(&[5, 6, 9])));
@@ -71,7 +71,7 @@ fn retry_takes_what_can_be_tried_again() {
 }
 
 #[test]
-fn removing_asks_only_where_something_would_be_lost() {
+fn removing_asks_only_if_something_would_be_lost() {
     let (mut model, queue) = ready();
     keys(&mut model, &queue, "d");
     assert!(matches!(model.dialog, Dialog::Question(_)));
@@ -88,7 +88,7 @@ fn rows_are_moved() {
     assert!(matches!(command(keys(&mut model, &queue, "J")), Command::Move(all, 1) if all == ids(&[1, 2])));
     assert!(matches!(command(keys(&mut model, &queue, "shift-up")), Command::Move(_, -1)));
     assert!(matches!(command(keys(&mut model, &queue, "t")), Command::Move(_, -11)));
-    assert_eq!(model.queue.marked(), 2, "so that moving can go on");
+    assert_eq!(model.queue.marked(), 2, "the marks stay for the next move");
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn a_long_name_leaves_room_for_what_is_asked() {
     }
 }
 
-/// A large queue is told of in numbers that can be read, and not all at once where there is no room.
+/// A large queue is reported in numbers with separators, and only those that have room.
 #[test]
 fn ten_thousand_marked_rows() {
     let rows = |state: fn(u64) -> JobState| {

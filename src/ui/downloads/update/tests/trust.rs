@@ -1,4 +1,4 @@
-//! Servers that nobody knows: nobody is trusted by chance, or unseen.
+//! Unknown servers: none is trusted by accident, or without its pin on the screen.
 
 use super::*;
 
@@ -7,7 +7,7 @@ fn new_server(host: &str) -> NewServer {
     NewServer { authority, pin: Pin([0xa5; 32]) }
 }
 
-/// Tells that a download failed because nobody knows the server.
+/// Reports that a download failed because the server is unknown.
 fn meet(model: &mut Model, queue: &Fake, host: &str) {
     assert!(update(model, queue, Message::Doubt(Doubt::New(new_server(host)))).is_empty());
 }
@@ -59,7 +59,7 @@ fn the_pin_itself_or_the_address_with_it_is_an_answer() {
         let Command::Trust(server) = command(paste_in(&mut model, &queue, &right)) else { panic!("{right}") };
         assert_eq!(server, new_server("nas"));
     }
-    // A server does not know by which name it is reached; its token comes with its pin.
+    // A server does not know by which name it is reached; its token belongs to its pin.
     for right in [address.clone(), address.replace("NAS", "192.0.2.1")] {
         let (mut model, queue) = ready();
         meet(&mut model, &queue, "nas");
