@@ -36,7 +36,8 @@ pub use api::{
     new_job::{Existing, Form, NewJob, Speak},
     origin::Origin,
     saved::{Limits, SavedJob, SavedQueue, SavedState},
-    view::{Doubt, Finished, JobState, JobView, NewServer, Question, Snapshot, Totals, Trouble, TroubleKind},
+    trust::{Doubt, NewServer, Question},
+    view::{Finished, JobState, JobView, Snapshot, Totals, Trouble, TroubleKind},
 };
 pub use engine::{Engine, resume, start};
 pub use queue::saved;

@@ -1,7 +1,7 @@
 //! What a face asks the engine to do.
 
 use crate::{
-    client::api::{new_job::NewJob, serial, view::NewServer},
+    client::api::{new_job::NewJob, serial, trust::NewServer},
     protocol::address::Authority,
 };
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ pub struct JobId(pub u64);
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Command {
-    /// Queue jobs at the end, in this order. Numbers are given in order; see [`Event::Queued`](super::event::Event::Queued). A failed,
+    /// Queue jobs at the end, in this order. Numbers are given in order; see `Event::Queued`. A failed,
     /// paused or cancelled job that is requested again resumes.
     Add(Vec<NewJob>),
     /// Pause jobs that wait or run.

@@ -11,4 +11,5 @@ pub(crate) mod saved;
 pub(crate) mod serial;
 #[cfg(test)]
 mod tests;
+pub(crate) mod trust;
 pub(crate) mod view;

@@ -11,9 +11,8 @@ use crate::{
         new_job::{Existing, Form, NewJob, Speak},
         origin::Origin,
         saved::{Limits, SavedJob, SavedQueue, SavedState},
-        view::{
-            Doubt, Finished, JobState, JobView, NewServer, Question, Snapshot, Totals, Trouble, TroubleKind,
-        },
+        trust::{Doubt, NewServer, Question},
+        view::{Finished, JobState, JobView, Snapshot, Totals, Trouble, TroubleKind},
     },
     protocol::{address::Address, classic::Dialect, message::Missing, pin::Pin},
     text::SafeText,

@@ -9,8 +9,9 @@ use crate::{
         command::JobId,
         origin::Origin,
         serial::{self, is_default},
+        trust::{Doubt, Question},
     },
-    protocol::{address::Authority, message::Missing, pin::Pin},
+    protocol::message::Missing,
     text::SafeText,
 };
 
@@ -129,35 +130,6 @@ impl Trouble {
     }
 }
 
-/// Why the certificate of a server was not believed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Doubt {
-    /// Nobody knows the server: whoever does may say so, see [`Command::Trust`](super::command::Command::Trust).
-    New(NewServer),
-    /// This is another server than the one that was meant. There is nothing to be asked.
-    Other(#[serde(with = "serial::authority")] Authority),
-}
-
-/// A server that is not known yet, and the pin of the certificate that it has shown.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NewServer {
-    /// The server.
-    #[serde(with = "serial::authority")]
-    pub authority: Authority,
-    /// Its pin.
-    #[serde(with = "serial::text")]
-    pub pin: Pin,
-}
-
-impl NewServer {
-    /// Whether who accepts the other one accepts this one.
-    pub fn is(&self, other: &NewServer) -> bool {
-        let at = |server: &NewServer| (server.authority.host.clone(), server.authority.port, server.pin);
-        at(self) == at(other)
-    }
-}
-
 /// Bytes of content that take about as long as one file of a tree does.
 const FILE_COST: u64 = 4096;
 
@@ -242,15 +214,6 @@ impl Totals {
     pub fn work(&self) -> (u64, u64) {
         work(self.progress, self.files)
     }
-}
-
-/// A server whose certificate is not trusted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Question {
-    /// Which, and why.
-    pub doubt: Doubt,
-    /// How many failed jobs wait for a decision.
-    pub jobs: usize,
 }
 
 /// What a screen needs for one frame; costs what the rows asked for cost.

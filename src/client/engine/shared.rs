@@ -61,7 +61,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// With the receiver for the task that deletes, see [`crate::client::engine::reaper::run`].
+    /// With the receiver for the task that deletes, see `reaper::run`.
     pub(crate) fn new(
         config: &Config,
         events: mpsc::UnboundedSender<Event>,

@@ -7,7 +7,8 @@ use crate::{
         api::{
             command::JobId,
             new_job::NewJob,
-            view::{Doubt, NewServer, TroubleKind},
+            trust::{Doubt, NewServer},
+            view::TroubleKind,
         },
         queue::{
             phase::{Input, Phase},

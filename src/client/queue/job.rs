@@ -8,7 +8,8 @@ use crate::{
             command::JobId,
             new_job::{NewJob, Speak},
             saved::{SavedJob, SavedState},
-            view::{Doubt, Finished, JobState, JobView, Trouble, work},
+            trust::Doubt,
+            view::{Finished, JobState, JobView, Trouble, work},
         },
         queue::{
             counters::{Counters, Counts},

@@ -1,6 +1,6 @@
 //! The servers that failed jobs wait for a decision about, kept up with each change of a job.
 
-use crate::client::api::view::{Doubt, Question};
+use crate::client::api::trust::{Doubt, Question};
 
 /// See the module. There are few: each is asked about once for all of its jobs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

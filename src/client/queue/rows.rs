@@ -5,7 +5,8 @@ use std::{ops::Range, time::Instant};
 use crate::client::{
     api::{
         command::JobId,
-        view::{JobView, Question, Totals, work},
+        trust::Question,
+        view::{JobView, Totals, work},
     },
     queue::{schedule::Servers, speed},
 };

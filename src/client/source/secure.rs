@@ -11,7 +11,10 @@ use tokio::{net::TcpStream, task::block_in_place};
 
 use crate::{
     client::{
-        api::view::{Doubt, NewServer, TroubleKind},
+        api::{
+            trust::{Doubt, NewServer},
+            view::TroubleKind,
+        },
         error::Fault,
         source::dial,
         trust::{AcceptedBy, Belief, Distrust, Servers, Verifier},

@@ -129,11 +129,12 @@ impl Actor {
                 tracing::warn!("{peer}: no longer retried: {}", trouble.message);
                 let failed = self.shared.with(|state| state.queue.give_up(server, &trouble));
                 for (id, name, trouble) in failed {
-                    if let Some(memory) = self.kept.get_mut(&id) {
-                        memory.close();
-                    }
                     self.shared.claims.release(id);
-                    self.shared.report(Event::Failed { id, name, trouble });
+                    let event = Event::Failed { id, name, trouble };
+                    match self.kept.remove(&id) {
+                        Some(memory) => self.close(id, memory, Some(event), false),
+                        None => self.shared.report(event),
+                    }
                 }
             }
         }

@@ -1,8 +1,8 @@
-//! The file of known servers under fuzzing: somebody may have edited it.
+//! The file of known servers under fuzzing: a person may have edited it.
 
 use std::fs;
 
-use super::{AcceptedBy, Known, Pin, find, read, remember};
+use super::{AcceptedBy, Known, Pin, find, read_text, remember};
 use crate::fuzzing::Fuzz;
 
 #[test]
@@ -15,12 +15,12 @@ fn known_servers_are_fuzzed() {
         .words(&["nas:7878", "sha256:", "first-use", "#", " ", "\n", "\r"])
         .run(|input| {
             fs::write(&path, input).expect("written");
-            let before = read(&path).expect("read");
+            let before = read_text(&path).expect("read");
             let names: Vec<_> = before.lines().filter_map(|line| line.split_whitespace().next()).collect();
             let name = if input.len().is_multiple_of(2) { "new:1" } else { "nas:7878" };
             let known = remember(&path, name, NEW).expect("remembered");
             assert_eq!(known, find(&before, name).unwrap_or(NEW), "what was accepted first counts");
-            let after = read(&path).expect("read");
+            let after = read_text(&path).expect("read");
             assert_eq!(find(&after, name), Some(known));
             for other in names.iter().filter(|other| **other != name) {
                 assert_eq!(find(&after, other), find(&before, other), "{other:?} is as it was");

@@ -1,0 +1,155 @@
+//! Commands to an actor whose transfers are simulated.
+
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{mpsc, watch},
+    time::timeout,
+};
+use tracing_subscriber::{Layer, layer, layer::SubscriberExt};
+
+use super::*;
+use crate::{
+    client::{
+        api::{
+            config::{Names, Trust},
+            new_job::Speak,
+            trust::{Doubt, Question},
+            view::{Trouble, TroubleKind},
+        },
+        engine::{
+            reaper::{self, tests::config},
+            shared::Shared,
+        },
+        job::{attempt::Outcome, memory::Memory},
+        queue::Ended,
+        source::{fdsp::pool::Pool, timeouts::Timeouts},
+        transfer::progress::Progress,
+    },
+    protocol::{address::Address, pin::Pin},
+};
+
+fn new() -> NewJob {
+    NewJob {
+        address: Address::parse("fdsp+plain://h/tree").unwrap(),
+        speak: Speak::V1,
+        form: Default::default(),
+        folder: PathBuf::from("/d"),
+        save_as: None,
+        existing: Default::default(),
+        checksum: None,
+        extract: false,
+    }
+}
+
+/// An actor with a job whose transfer runs, until `ended` is called.
+fn running() -> (Actor, JobId, mpsc::UnboundedReceiver<Deletion>) {
+    let pool = Arc::new(Pool::new(Timeouts::of(&config()), Trust::default()));
+    let (shared, deletions) = Shared::new(&config(), mpsc::unbounded_channel().0);
+    let mut actor = Actor::new(config(), Arc::new(shared), pool, mpsc::unbounded_channel().1);
+    let id = actor.shared.with(|state| {
+        let server = state.servers.number(&new().address.authority, Speak::V1);
+        let id = state.queue.add(new(), server);
+        state.queue.start(id, Instant::now(), |_| Arc::new(Progress::default())).unwrap();
+        id
+    });
+    actor.workers.insert(id, watch::channel(false).0);
+    (actor, id, deletions)
+}
+
+fn discarded(actor: &Actor) -> Vec<NewJob> {
+    actor.shared.saved().discarded.into_iter().map(|kept| kept.new).collect()
+}
+
+#[tokio::test]
+async fn files_are_to_be_deleted_from_the_command_until_they_are_gone() {
+    for command in [Command::Cancel as fn(Vec<JobId>) -> Command, Command::Remove] {
+        let (mut actor, id, deletions) = running();
+        actor.command(command(vec![id]));
+        assert_eq!(discarded(&actor), [new()]);
+        timeout(Duration::from_secs(10), actor.shared.urgent.notified()).await.unwrap();
+        actor.ended(id, Memory::default(), Outcome::Stopped);
+        assert_eq!(discarded(&actor), [new()]);
+        tokio::spawn(reaper::run(Arc::clone(&actor.shared), Names::default(), deletions));
+        timeout(Duration::from_secs(10), actor.shared.deletions.all_deleted()).await.unwrap();
+        assert_eq!(discarded(&actor), []);
+    }
+}
+
+#[tokio::test]
+async fn what_an_engine_that_stops_does_not_get_to_is_left_to_the_next_one() {
+    let (mut actor, id, deletions) = running();
+    actor.command(Command::Remove(vec![id]));
+    actor.shared.deletions.stop();
+    actor.ended(id, Memory::default(), Outcome::Stopped);
+    tokio::spawn(reaper::run(Arc::clone(&actor.shared), Names::default(), deletions));
+    timeout(Duration::from_secs(10), actor.shared.deletions.all_deleted()).await.unwrap();
+    assert_eq!(discarded(&actor), [new()]);
+}
+
+#[tokio::test]
+async fn one_command_pauses_resumes_or_retries_all_jobs() {
+    let (mut actor, running, _deletions) = running();
+    let server = NewServer { authority: new().address.authority, pin: Pin([1; 32]) };
+    let [waiting, failed, cancelled] = actor.shared.with(|state| {
+        let number = state.servers.number(&server.authority, Speak::V1);
+        let ids = [(); 3].map(|()| state.queue.add(new(), number));
+        state.queue.start(ids[1], Instant::now(), |_| Arc::new(Progress::default())).unwrap();
+        let doubt = Some(Box::new(Doubt::New(server.clone())));
+        let trouble = Trouble { doubt, ..Trouble::new(TroubleKind::Refused, "unknown") };
+        state.queue.ended(ids[1], Ended::Failed(trouble));
+        state.queue.command(ids[2], Input::Cancel);
+        ids
+    });
+    let phases = |actor: &Actor| {
+        let all = [running, waiting, failed, cancelled];
+        actor.shared.with(|state| all.map(|id| state.queue.phase(id).unwrap()))
+    };
+    let questions = |actor: &Actor| actor.shared.with(|state| state.queue.questions());
+    actor.command(Command::PauseAll);
+    assert_eq!(phases(&actor), [Phase::Paused, Phase::Paused, Phase::Failed, Phase::Cancelled]);
+    actor.command(Command::PauseAll);
+    assert_eq!(phases(&actor), [Phase::Queued, Phase::Queued, Phase::Failed, Phase::Cancelled]);
+    assert_eq!(questions(&actor), [Question { doubt: Doubt::New(server), jobs: 1 }]);
+    actor.command(Command::RetryFailed);
+    assert_eq!(phases(&actor), [Phase::Queued, Phase::Queued, Phase::Queued, Phase::Cancelled]);
+    assert_eq!(questions(&actor), []);
+}
+
+/// Counts what is logged for the user.
+struct Counter(Arc<AtomicUsize>);
+
+impl<S: tracing::Subscriber> Layer<S> for Counter {
+    fn on_event(&self, event: &tracing::Event<'_>, _: layer::Context<'_, S>) {
+        self.0.fetch_add(usize::from(*event.metadata().level() <= tracing::Level::INFO), Relaxed);
+    }
+}
+
+#[tokio::test]
+async fn a_command_for_many_jobs_is_logged_in_one_line() {
+    let (mut actor, _, _deletions) = running();
+    let ids: Vec<_> = actor.shared.with(|state| {
+        let server = state.servers.number(&new().address.authority, Speak::V1);
+        (0..100).map(|_| state.queue.add(new(), server)).collect()
+    });
+    for command in [Command::Pause as fn(Vec<JobId>) -> Command, Command::Resume, Command::Cancel] {
+        let lines = Arc::new(AtomicUsize::new(0));
+        let subscriber = tracing_subscriber::registry().with(Counter(Arc::clone(&lines)));
+        tracing::subscriber::with_default(subscriber, || actor.command(command(ids.clone())));
+        assert_eq!(lines.load(Relaxed), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_is_resumed_before_its_files_are_deleted_keeps_them() {
+    for add in [false, true] {
+        let (mut actor, id, _deletions) = running();
+        actor.command(Command::Cancel(vec![id]));
+        actor.command(if add { Command::Add(vec![new()]) } else { Command::Retry(vec![id]) });
+        assert_eq!(discarded(&actor), []);
+    }
+}

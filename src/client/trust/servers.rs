@@ -1,0 +1,290 @@
+//! Decides whether a server is trusted with the certificate that it has shown.
+
+use std::{
+    collections::HashMap,
+    io,
+    path::Path,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use crate::{
+    client::{
+        api::config::Trust,
+        trust::known::{AcceptedBy, Known, lookup, remember},
+    },
+    protocol::{
+        address::{Authority, Security},
+        pin::Pin,
+    },
+};
+
+/// Why a server is not trusted with its certificate.
+#[derive(Debug)]
+pub(crate) enum Distrust {
+    /// The certificate has not the pin of the address.
+    WrongPin { expected: Pin, found: Pin },
+    /// Another certificate was accepted before.
+    Changed { known: Pin, found: Pin },
+    /// No certificate was accepted before.
+    Unknown { found: Pin },
+    /// The file of known servers cannot be used.
+    File(io::Error),
+}
+
+/// Why a server is trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Belief {
+    /// Its certificate has the pin of the address, was accepted by the user, or is valid by the system's authorities.
+    Verified,
+    /// Its certificate was accepted on its first use, without being compared.
+    FirstUse,
+    /// This is its first use. The caller accepts it once it has proven that it has the certificate's key.
+    New,
+}
+
+/// What is known of servers.
+#[derive(Debug)]
+pub(crate) struct Servers {
+    trust: Trust,
+    /// Those that were accepted in this run and are in no file: there is none, or it cannot be written.
+    met: Mutex<HashMap<String, Known>>,
+    /// Certificates that the system's authorities have verified in this run.
+    vouched: Mutex<HashMap<String, Pin>>,
+}
+
+impl Servers {
+    pub(crate) fn new(trust: Trust) -> Servers {
+        Servers { trust, met: Mutex::default(), vouched: Mutex::default() }
+    }
+
+    /// Whether a token may be sent to a server.
+    pub(crate) fn may_have_token(&self, authority: &Authority) -> bool {
+        authority.security != Security::Plain || self.trust.plain_tokens
+    }
+
+    /// The file of known servers.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.trust.known.as_deref()
+    }
+
+    /// Decides by the certificate; `vouched` asks the system's authorities, which takes a while.
+    pub(super) fn judge(
+        &self,
+        authority: &Authority,
+        found: Pin,
+        vouched: impl FnOnce() -> bool,
+    ) -> Result<Belief, Distrust> {
+        if let Security::Tls { pin: Some(expected) } = authority.security {
+            let right = expected == found;
+            return if right { Ok(Belief::Verified) } else { Err(Distrust::WrongPin { expected, found }) };
+        }
+        let known = self.known(authority).map_err(Distrust::File)?;
+        match known {
+            // Even if the system vouches for it: the user accepted that certificate and no other.
+            Some(known) if known.pin != found => Err(Distrust::Changed { known: known.pin, found }),
+            Some(Known { by: AcceptedBy::User, .. }) => Ok(Belief::Verified),
+            _ if vouched() => {
+                lock_map(&self.vouched).insert(authority.to_string(), found);
+                Ok(Belief::Verified)
+            }
+            Some(_) => Ok(Belief::FirstUse),
+            None if self.trust.accept_new => Ok(Belief::New),
+            None => Err(Distrust::Unknown { found }),
+        }
+    }
+
+    /// Whether a certificate that was accepted before is still trusted: the user may have removed its line.
+    pub(crate) fn is_still_trusted(&self, authority: &Authority, found: Pin) -> bool {
+        let vouched = || lock_map(&self.vouched).get(&authority.to_string()) == Some(&found);
+        matches!(self.judge(authority, found, vouched), Ok(Belief::Verified | Belief::FirstUse))
+    }
+
+    fn known(&self, authority: &Authority) -> io::Result<Option<Known>> {
+        let name = authority.to_string();
+        let met = self.met().get(&name).copied();
+        match (met, &self.trust.known) {
+            (Some(known), _) => Ok(Some(known)),
+            (None, Some(path)) => lookup(path, &name),
+            (None, None) => Ok(None),
+        }
+    }
+
+    fn met(&self) -> MutexGuard<'_, HashMap<String, Known>> {
+        lock_map(&self.met)
+    }
+
+    /// Trusts a server from now on.
+    ///
+    /// # Errors
+    /// Another certificate was accepted meanwhile: that one counts. Or the server is trusted, but only in this run, since the file
+    /// cannot be written.
+    pub(crate) fn accept(&self, authority: &Authority, found: Pin, by: AcceptedBy) -> Result<(), Distrust> {
+        let (name, new) = (authority.to_string(), Known { pin: found, by });
+        let remembered = self.trust.known.as_deref().map(|path| remember(path, &name, new));
+        let (known, result) = match remembered {
+            Some(Ok(known)) => (known, Ok(())),
+            other => {
+                let known =
+                    *self.met().entry(name).and_modify(|known| *known = known.and(new)).or_insert(new);
+                (known, other.map_or(Ok(()), |failed| failed.map(drop).map_err(Distrust::File)))
+            }
+        };
+        if known.pin != found {
+            return Err(Distrust::Changed { known: known.pin, found });
+        }
+        result
+    }
+}
+
+fn lock_map<T>(map: &Mutex<HashMap<String, T>>) -> MutexGuard<'_, HashMap<String, T>> {
+    map.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::client::trust::known::HEAD;
+
+    const OLD: Pin = Pin([1; 32]);
+    const NEW: Pin = Pin([2; 32]);
+
+    fn server(pin: Option<Pin>) -> Authority {
+        Authority::new("nas", 7878, Security::Tls { pin })
+    }
+
+    /// Why a server is not trusted, or an empty text. A new server is accepted as after its handshake.
+    fn judge(servers: &Servers, authority: &Authority, found: Pin, vouched: bool) -> String {
+        let judged = servers.judge(authority, found, || vouched).and_then(|belief| match belief {
+            Belief::New => servers.accept(authority, found, AcceptedBy::FirstUse),
+            Belief::Verified | Belief::FirstUse => Ok(()),
+        });
+        judged.map_or_else(|distrust| format!("{distrust:?}"), |()| String::new())
+    }
+
+    fn unknown(found: Pin) -> String {
+        format!("{:?}", Distrust::Unknown { found })
+    }
+
+    fn changed(known: Pin, found: Pin) -> String {
+        format!("{:?}", Distrust::Changed { known, found })
+    }
+
+    #[test]
+    fn a_pin_decides_alone() {
+        let servers = Servers::new(Trust { accept_new: true, ..Trust::default() });
+        servers.accept(&server(None), OLD, AcceptedBy::User).unwrap();
+        assert_eq!(judge(&servers, &server(Some(NEW)), NEW, false), "");
+        let wrong = format!("{:?}", Distrust::WrongPin { expected: NEW, found: OLD });
+        assert_eq!(judge(&servers, &server(Some(NEW)), OLD, true), wrong);
+    }
+
+    #[test]
+    fn of_two_certificates_the_one_that_was_accepted_first_counts() {
+        let place = tempfile::tempdir().unwrap();
+        let known = Some(place.path().join("known_servers"));
+        for trust in [Trust::default(), Trust { known, ..Trust::default() }] {
+            let servers = Servers::new(trust.clone());
+            servers.accept(&server(None), OLD, AcceptedBy::User).unwrap();
+            for servers in [&servers, &Servers::new(trust.clone())]
+                .into_iter()
+                .take(1 + usize::from(trust.known.is_some()))
+            {
+                let refused =
+                    format!("{:?}", servers.accept(&server(None), NEW, AcceptedBy::User).unwrap_err());
+                assert_eq!(refused, changed(OLD, NEW));
+                assert_eq!(judge(servers, &server(None), OLD, false), "");
+                servers.accept(&server(None), OLD, AcceptedBy::User).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn a_new_server_is_unknown_until_it_is_accepted() {
+        let place = tempfile::tempdir().unwrap();
+        let known = Some(place.path().join("state/known_servers"));
+        let trust = Trust { known, ..Trust::default() };
+        let servers = Servers::new(trust.clone());
+        assert_eq!(judge(&servers, &server(None), OLD, false), unknown(OLD));
+        assert_eq!(judge(&servers, &server(None), OLD, true), "", "the system vouches for it");
+        assert!(
+            servers.is_still_trusted(&server(None), OLD) && !servers.is_still_trusted(&server(None), NEW)
+        );
+        servers.accept(&server(None), OLD, AcceptedBy::User).unwrap();
+        for servers in [servers, Servers::new(trust)] {
+            assert_eq!(judge(&servers, &server(None), OLD, false), "");
+            assert_eq!(judge(&servers, &server(None), NEW, false), changed(OLD, NEW));
+            assert_eq!(
+                judge(&servers, &server(None), NEW, true),
+                changed(OLD, NEW),
+                "whoever vouches for it"
+            );
+            let other = Authority { port: 1, ..server(None) };
+            assert_eq!(judge(&servers, &other, OLD, false), unknown(OLD));
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_taken_out_is_forgotten_at_once() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("known_servers");
+        let servers = Servers::new(Trust { known: Some(path.clone()), ..Trust::default() });
+        servers.accept(&server(None), OLD, AcceptedBy::User).unwrap();
+        assert_eq!(judge(&servers, &server(None), OLD, false), "");
+        assert!(
+            servers.is_still_trusted(&server(None), OLD) && !servers.is_still_trusted(&server(None), NEW)
+        );
+        fs::write(&path, HEAD).unwrap();
+        assert!(!servers.is_still_trusted(&server(None), OLD), "idle connections are not used either");
+        assert!(servers.is_still_trusted(&server(Some(OLD)), OLD), "a pin needs no line");
+        assert_eq!(judge(&servers, &server(None), OLD, false), unknown(OLD));
+        assert_eq!(judge(&servers, &server(None), NEW, false), unknown(NEW));
+    }
+
+    #[test]
+    fn a_new_server_may_be_accepted_unasked_and_a_changed_one_never() {
+        let trust = Trust { accept_new: true, ..Trust::default() };
+        let servers = Servers::new(trust);
+        assert_eq!(judge(&servers, &server(None), OLD, false), "");
+        assert_eq!(judge(&servers, &server(None), NEW, false), changed(OLD, NEW));
+    }
+
+    #[test]
+    fn a_server_stays_first_use_until_the_user_accepts_it() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("known_servers");
+        for file in [None, Some(path.clone())] {
+            let has_file = file.is_some();
+            let servers = Servers::new(Trust { known: file, accept_new: true, ..Trust::default() });
+            let belief = |found, vouched| servers.judge(&server(None), found, || vouched).ok();
+            assert_eq!(belief(OLD, false), Some(Belief::New));
+            assert_eq!(
+                belief(NEW, false),
+                Some(Belief::New),
+                "it is not accepted before the handshake's end"
+            );
+            servers.accept(&server(None), OLD, AcceptedBy::FirstUse).unwrap();
+            assert_eq!(belief(OLD, false), Some(Belief::FirstUse));
+            assert!(servers.is_still_trusted(&server(None), OLD));
+            assert_eq!(belief(OLD, true), Some(Belief::Verified), "the system vouches for it");
+            assert_eq!(belief(NEW, true), None);
+            if has_file {
+                assert_eq!(fs::read_to_string(&path).unwrap(), format!("{HEAD}nas:7878 {OLD} first-use\n"));
+            }
+            servers.accept(&server(None), OLD, AcceptedBy::User).unwrap();
+            servers.accept(&server(None), OLD, AcceptedBy::FirstUse).unwrap();
+            assert_eq!(belief(OLD, false), Some(Belief::Verified));
+            if has_file {
+                assert_eq!(fs::read_to_string(&path).unwrap(), format!("{HEAD}nas:7878 {OLD}\n"));
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_trusted_if_the_file_cannot_be_read() {
+        let place = tempfile::tempdir().unwrap();
+        let trust = Trust { known: Some(place.path().to_owned()), accept_new: true, ..Trust::default() };
+        assert!(Servers::new(trust).judge(&server(None), OLD, || true).is_err());
+    }
+}

@@ -1,0 +1,92 @@
+//! Verifies the certificate of one server in its handshake.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustls::{
+    CertificateError, DigitallySignedStruct, Error, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::verify_tls13_signature,
+    pki_types::{CertificateDer, ServerName, UnixTime},
+};
+
+use crate::{
+    client::trust::{
+        servers::{Belief, Distrust, Servers},
+        system::system,
+    },
+    protocol::{address::Authority, pin::Pin},
+    tls,
+};
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Verifier {
+    servers: Arc<Servers>,
+    authority: Authority,
+    verdict: Mutex<Option<Result<(Pin, Belief), Distrust>>>,
+}
+
+impl Verifier {
+    pub(crate) fn new(servers: Arc<Servers>, authority: Authority) -> Verifier {
+        Verifier { servers, authority, verdict: Mutex::default() }
+    }
+
+    /// Why it was not believed, if that was so.
+    pub(crate) fn distrust(&self) -> Option<Distrust> {
+        self.verdict.lock().unwrap_or_else(PoisonError::into_inner).take_if(|verdict| verdict.is_err())?.err()
+    }
+
+    /// The certificate that is trusted, and why.
+    pub(crate) fn found(&self) -> Option<(Pin, Belief)> {
+        self.verdict.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.as_ref().ok().copied()
+    }
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let vouched = || {
+            system().is_some_and(|system| {
+                system.verify_server_cert(end_entity, intermediates, server_name, ocsp, now).is_ok()
+            })
+        };
+        let pin = tls::pin(end_entity);
+        let verdict = self.servers.judge(&self.authority, pin, vouched).map(|belief| (pin, belief));
+        let verified = match verdict {
+            Ok(_) => Ok(ServerCertVerified::assertion()),
+            Err(_) => Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)),
+        };
+        *self.verdict.lock().unwrap_or_else(PoisonError::into_inner) = Some(verdict);
+        verified
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(Error::General("TLS 1.2 is not supported".to_owned()))
+    }
+
+    /// That the server has the key of its certificate.
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &tls::provider().signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        tls::provider().signature_verification_algorithms.supported_schemes()
+    }
+}
