@@ -1,4 +1,4 @@
-//! Faults of one try: which of them another try may mend, and when it is made.
+//! Faults of one attempt: whether another attempt can help, and when it is made.
 
 use std::time::{Duration, Instant};
 
@@ -14,13 +14,13 @@ use crate::{
 };
 
 /// Delay before the first retry; the following ones double.
-const FIRST: Duration = Duration::from_millis(250);
-/// No delay of ours is longer (jitter adds up to as much again).
-const LONGEST: Duration = Duration::from_secs(30);
-/// A server that wants us to wait longer is asked again after this.
-const PATIENCE: Duration = Duration::from_secs(600);
+const MIN_DELAY: Duration = Duration::from_millis(250);
+/// The longest delay (jitter adds up to as much again).
+const MAX_DELAY: Duration = Duration::from_secs(30);
+/// The longest delay that a server can ask for.
+const MAX_SERVER_DELAY: Duration = Duration::from_secs(600);
 
-/// Whether another try can help.
+/// Whether another attempt can help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// It cannot.
@@ -40,13 +40,13 @@ pub(crate) enum Verdict {
     Silent(Instant),
     /// There is no such host. For a server that has answered before, the name servers are at fault, and it is unreachable.
     UnknownHost(Instant),
-    /// It may, but what was fetched belongs to another version.
+    /// It can, but what was fetched belongs to another version.
     StartOver,
-    /// It may, but nothing of what was fetched can be trusted.
+    /// It can, but nothing of what was fetched can be trusted.
     Discard,
 }
 
-/// Why a try ended.
+/// Why an attempt ended.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Fault {
     pub(crate) trouble: Trouble,
@@ -72,7 +72,7 @@ impl Fault {
         Fault { trouble: Trouble::new(kind, SafeText::new(message)), verdict }
     }
 
-    /// Another try cannot help.
+    /// Another attempt cannot help.
     pub(crate) fn never(kind: TroubleKind, message: impl AsRef<str>) -> Fault {
         Fault::new(kind, message.as_ref(), Verdict::Never)
     }
@@ -177,7 +177,7 @@ impl Fault {
         let text = |text: &str| if about.is_empty() { text.to_owned() } else { format!("/{about}: {text}") };
         let said =
             if failure.message.trim().is_empty() { failure.code.text() } else { failure.message.trim() };
-        let after = Duration::from_secs(failure.retry_after.unwrap_or(0).into()).min(PATIENCE);
+        let after = Duration::from_secs(failure.retry_after.unwrap_or(0).into()).min(MAX_SERVER_DELAY);
         let never = |kind| Fault::never(kind, text(failure.code.text()));
         match failure.code {
             Code::NotFound => never(TroubleKind::NotFound),
@@ -230,15 +230,15 @@ impl Fault {
 pub(crate) fn delay(attempt: u32, after: Duration, seed: u64) -> Duration {
     let backoff = ExponentialBuilder::default()
         .with_factor(2.0)
-        .with_min_delay(FIRST)
-        .with_max_delay(LONGEST)
+        .with_min_delay(MIN_DELAY)
+        .with_max_delay(MAX_DELAY)
         .without_max_times()
         .with_jitter()
         .with_jitter_seed(seed);
     // Doubling has reached its cap long before that.
     let step = attempt.clamp(1, 16) as usize - 1;
-    let wait = backoff.build().nth(step).unwrap_or(LONGEST);
-    // Many clients were told the same time: the jitter spreads them.
+    let wait = backoff.build().nth(step).unwrap_or(MAX_DELAY);
+    // The server named the same time to many clients: the jitter spreads them.
     after + wait
 }
 
@@ -285,11 +285,11 @@ mod tests {
             assert_eq!(fault.verdict, Verdict::Busy(seven), "{code:?} costs no attempt");
         }
         let hostile = Fault::refused("a", &failure(Code::Busy, Some(u32::MAX)));
-        assert_eq!(hostile.verdict, Verdict::Busy(PATIENCE));
+        assert_eq!(hostile.verdict, Verdict::Busy(MAX_SERVER_DELAY));
     }
 
     #[test]
-    fn a_client_that_is_kept_out_is_told_why() {
+    fn a_client_that_is_refused_is_told_why() {
         let wrong = Fault::refused("a", &failure(Code::Denied, None));
         assert_eq!(wrong.verdict, Verdict::Never);
         assert!(wrong.trouble.message.as_str().contains("none or a wrong one"));
@@ -341,10 +341,10 @@ mod tests {
     #[test]
     fn delays_double_with_jitter_up_to_a_cap() {
         for attempt in 1..40 {
-            let step = FIRST * 2u32.saturating_pow(attempt.min(20) - 1);
+            let step = MIN_DELAY * 2u32.saturating_pow(attempt.min(20) - 1);
             for seed in 0..20 {
                 let wait = delay(attempt, Duration::ZERO, seed);
-                let least = step.min(LONGEST);
+                let least = step.min(MAX_DELAY);
                 assert!(wait >= least && wait <= least * 2, "{attempt}: {wait:?}");
             }
         }

@@ -55,7 +55,7 @@ fn journals_are_fuzzed() {
         let Some(Recovered { lines, clean }) = read(&sealed(input, FileLines::FORMAT)) else {
             return (false, 0, false);
         };
-        // What the `.part` does not have is not believed.
+        // No block is accepted that the partial file does not have.
         let blocks = lines.blocks.clone().into_blocks();
         assert!(blocks.bytes() <= PART);
         for (index, _) in blocks.verified() {

@@ -3,7 +3,7 @@
 //! ```text
 //! api        plain data between faces and the engine: commands, events, views
 //! error      faults of one attempt, and whether another one can help
-//! queue      what is queued and what may run: no I/O
+//! queue      what is queued and what may run, for a running and a saved queue: no I/O
 //! engine     one task that starts, stops and retries attempts; deletions; the queue behind a short lock
 //! session    a queue that outlives its engine
 //! job        one attempt of one job: files, trees, archives that are unpacked

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-/// How the engine is to run.
+/// The settings of an engine.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Jobs at the same time.
@@ -23,11 +23,11 @@ pub struct Config {
     pub speed_time: Option<Duration>,
     /// Whether a job is done only once the disk has it.
     pub sync: bool,
-    /// What of an archive is put up with when it is to be unpacked.
+    /// The limits of archives that are unpacked.
     pub extract: Extract,
     /// Which names in trees, and in archives that are to be unpacked, are taken.
     pub names: Names,
-    /// Which servers it believes.
+    /// Which servers and journals it trusts.
     pub trust: Trust,
 }
 
@@ -76,14 +76,14 @@ pub enum Names {
     Portable,
 }
 
-/// What of an archive is put up with when it is unpacked.
+/// The limits of an archive that is unpacked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extract {
     /// Files and directories, with those that are only on the way to one.
     pub entries: u64,
     /// Bytes of all files; `None` is as much as the disk has room for.
     pub bytes: Option<u64>,
-    /// How many times larger than itself an archive may become that unpacks to more than a gibibyte.
+    /// The largest ratio of unpacked to packed bytes, for archives that unpack to more than 1 GiB.
     pub ratio: u64,
 }
 

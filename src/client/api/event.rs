@@ -50,7 +50,7 @@ pub enum Event {
         /// Its address.
         address: SafeText,
     },
-    /// The server answered; content comes.
+    /// The server answered; content follows.
     Started {
         /// The job.
         id: JobId,
@@ -58,14 +58,14 @@ pub enum Event {
         name: SafeText,
         /// Its size, where known.
         size: Option<u64>,
-        /// Bytes of it that are here already.
+        /// Bytes of it that are already local.
         here: u64,
     },
     /// Once a second for each running job.
     Progress {
         /// The job.
         id: JobId,
-        /// Bytes of the content that are here, on the disk: verified ones, and those of blocks that are not whole.
+        /// Bytes of the content that are on the local disk: those of verified blocks, and of incomplete ones.
         received: u64,
         /// Bytes of verified blocks or files.
         verified: u64,
@@ -73,10 +73,10 @@ pub enum Event {
         size: Option<u64>,
         /// Progress of archives: source bytes done and in all.
         progress: Option<(u64, u64)>,
-        /// Files of a tree: there, and in all.
+        /// Files of a tree: complete, and in all.
         #[serde(skip_serializing_if = "Option::is_none")]
         files: Option<(u64, u64)>,
-        /// Connections on which content comes.
+        /// Connections on which content is received.
         segments: u64,
         /// Bytes a second.
         speed: f64,
@@ -101,15 +101,15 @@ pub enum Event {
         /// Seconds for which it could not be reached.
         seconds: f64,
     },
-    /// A try failed, another follows.
+    /// An attempt failed, another follows.
     Retry {
         /// The job.
         id: JobId,
         /// Its name.
         name: SafeText,
-        /// Number of the coming try after the first, of those that count; 0 if the server was busy, which does not count.
+        /// Number of the retry; 0 if the server was busy, which does not count.
         attempt: u32,
-        /// How many there may be.
+        /// The largest number of retries.
         of: u32,
         /// Seconds until then.
         seconds: f64,

@@ -1,4 +1,4 @@
-//! What is wanted: a job before it is in a queue.
+//! A request for a job, before it is in a queue.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use crate::{
     protocol::{address::Address, classic::Dialect, message},
 };
 
-/// What to speak.
+/// Which protocol to use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Speak {
@@ -23,7 +23,7 @@ pub enum Speak {
     Classic(Dialect),
 }
 
-/// The form in which a content comes.
+/// The form in which a content is received.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Form {
@@ -60,17 +60,17 @@ pub enum Existing {
     Overwrite,
     /// Save as `name (1).ext` and so on.
     Rename,
-    /// Bring it to the server's version, fetching only the blocks that differ; it is replaced once all is there.
+    /// Update it to the server's version, receiving only the blocks that differ; it is replaced once all are received.
     Update,
 }
 
-/// A job to queue. Where it goes is fixed here, not when it runs.
+/// A job to queue. Its target is decided here, not when it runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewJob {
     /// What to fetch.
     #[serde(with = "serial::address")]
     pub address: Address,
-    /// What to speak.
+    /// Which protocol to use.
     #[serde(rename = "protocol", default, skip_serializing_if = "is_default")]
     pub speak: Speak,
     /// The form.

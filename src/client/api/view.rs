@@ -1,4 +1,4 @@
-//! What the faces see of the queue: plain data.
+//! What the faces show of the queue: plain data.
 
 use std::path::PathBuf;
 
@@ -25,7 +25,7 @@ pub enum JobState {
     Waiting {
         /// Seconds left.
         seconds: f64,
-        /// Number of the coming try after the first, of those that count; 0 if the server was busy, which does not count.
+        /// Number of the retry; 0 if the server was busy, which does not count.
         attempt: u32,
         /// What went wrong.
         reason: SafeText,
@@ -39,17 +39,17 @@ pub enum JobState {
     },
     /// Connecting, or asked and not answered yet.
     Connecting,
-    /// Content comes.
+    /// Content is received.
     Running,
-    /// All came; being checked, synced and put in place.
+    /// All content is received; it is checked, synced and put in place.
     Verifying,
     /// In place.
     Done(Finished),
-    /// Will not go on by itself.
+    /// Failed; it does not resume by itself.
     Failed(Trouble),
-    /// Stopped by the user; goes on when told.
+    /// Paused by the user.
     Paused,
-    /// Given up by the user.
+    /// Cancelled by the user.
     Cancelled,
 }
 
@@ -64,7 +64,7 @@ pub struct Finished {
     pub bytes: u64,
     /// Content bytes that crossed the wire, over all tries.
     pub transferred: u64,
-    /// Bytes that did not have to.
+    /// Bytes that were local already.
     pub resumed: u64,
     /// BLAKE3 in hex.
     #[serde(deserialize_with = "serial::digest")]
@@ -77,7 +77,7 @@ pub struct Finished {
     /// Files of a tree.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<u64>,
-    /// Entries that the server left out of an archive or tree (links, devices, what is mounted there).
+    /// Entries that the server skipped in an archive or tree (links, devices, what is mounted there).
     #[serde(default, skip_serializing_if = "is_default")]
     pub omitted: u64,
     /// Files that only the replaced tree had: they were deleted with it.
@@ -118,7 +118,7 @@ pub struct Trouble {
     pub kind: TroubleKind,
     /// A sentence.
     pub message: SafeText,
-    /// If it is that the server's certificate was not believed: why not.
+    /// Why the server's certificate is not trusted, if that is the reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub doubt: Option<Box<Doubt>>,
 }
@@ -154,21 +154,21 @@ pub struct JobView {
     pub state: JobState,
     /// Bytes of the content, where known.
     pub size: Option<u64>,
-    /// Bytes of the content that are here, on the disk: verified ones, and those of blocks that are not whole.
+    /// Bytes of the content that are on the local disk: those of verified blocks, and of incomplete ones.
     pub received: u64,
     /// Bytes of verified blocks or files; running jobs only.
     pub verified: Option<u64>,
     /// Progress: done and total, in bytes of the content or (archives) of their sources.
     pub progress: Option<(u64, u64)>,
-    /// Files of a tree: there, and in all.
+    /// Files of a tree: complete, and in all.
     pub files: Option<(u64, u64)>,
-    /// Connections on which content comes; running jobs only.
+    /// Connections on which content is received; running jobs only.
     pub segments: Option<u64>,
     /// Bytes a second over the last seconds; running jobs only.
     pub speed: Option<f64>,
     /// Seconds left, slowly filtered; `None` before 3 s of data.
     pub eta: Option<f64>,
-    /// A tree is listed and prepared, or the last that the server said is that it works on the answer; running jobs only.
+    /// A tree is listed and prepared, or the server last reported that it works on the answer; running jobs only.
     pub prepares: bool,
 }
 
@@ -199,9 +199,9 @@ pub struct Totals {
     pub speed: f64,
     /// Progress of all jobs whose size is known: done and total bytes.
     pub progress: (u64, u64),
-    /// Files of the trees in it: there, and in all.
+    /// Files of all trees: complete, and in all.
     pub files: (u64, u64),
-    /// Jobs that have not ended and are not in `progress`, because nobody knows their size yet.
+    /// Jobs that have not ended and are not in `progress`, because their size is not known yet.
     pub unknown: usize,
     /// Seconds left for all, where known.
     pub eta: Option<f64>,

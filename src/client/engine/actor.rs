@@ -229,14 +229,14 @@ impl Actor {
         }
     }
 
-    /// Has deleted what was fetched of a job, in this run or an earlier one.
+    /// Requests the deletion of what was fetched of a job, in this run or an earlier one.
     fn discard(&mut self, id: JobId, memory: Option<Memory>) {
         self.shared.with(|state| state.queue.reset(id));
         self.shared.deletions.delete(Deletion::Job { id, memory: memory.map(Box::new) });
     }
 
-    /// Closes the files of a job, so that others may have them, and reports it then. The disk is not waited for here; until
-    /// it is done, the job cannot be started. `replaced`: what is on the disk tells the next transfer everything.
+    /// Closes the files of a job, so that other jobs can open them, and reports `event` then. That is done off this task; until
+    /// it is done, the job cannot be started. `replaced`: the next attempt reads the state from the disk.
     fn close(&mut self, id: JobId, mut memory: Memory, event: Option<Event>, replaced: bool) {
         if !memory.is_open() {
             if !replaced {
@@ -290,7 +290,7 @@ impl Actor {
         }
     }
 
-    /// Reads the counters, and tells of them now and then.
+    /// Reads the counters, and reports progress once a second.
     fn sample(&mut self) {
         let now = Instant::now();
         let samples = self.shared.with(|state| state.queue.sample(now));
@@ -301,8 +301,7 @@ impl Actor {
         samples.into_iter().for_each(|event| self.shared.report(event));
     }
 
-    /// Stops everything that runs, and waits for it, but not for what hangs. Where a job stands stays as it is: it
-    /// was not paused by anybody.
+    /// Stops everything that runs, and waits for it up to a timeout. Jobs keep their phase: the user has not paused them.
     async fn stop(&mut self) {
         for stop in self.workers.values() {
             let _ = stop.send(true);

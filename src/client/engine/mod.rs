@@ -1,4 +1,4 @@
-//! The engine as its faces hold it: a runtime of its own, commands in, snapshots out.
+//! The engine as faces use it: a runtime of its own, commands in, snapshots out.
 
 pub(crate) mod actor;
 pub(crate) mod permits;
@@ -65,9 +65,9 @@ impl Stopped {
         self.changed.notify_all();
     }
 
-    fn wait(&self, patience: Duration) {
+    fn wait(&self, timeout: Duration) {
         let stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = self.changed.wait_timeout_while(stopped, patience, |stopped| !*stopped);
+        let _ = self.changed.wait_timeout_while(stopped, timeout, |stopped| !*stopped);
     }
 }
 
@@ -85,7 +85,7 @@ pub fn start(config: Config) -> io::Result<(Engine, mpsc::UnboundedReceiver<Even
 /// The system gives no threads.
 pub fn resume(config: Config, queue: Vec<SavedJob>) -> io::Result<(Engine, mpsc::UnboundedReceiver<Event>)> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).clamp(1, THREADS);
-    // Each has another one in its place while it waits for the disk, and there is one more for what only waits.
+    // While a thread waits for the disk, another one runs in its place; and there is one for timers and sockets.
     platform::check_threads(2 * threads + 1)?;
     let runtime = Builder::new_multi_thread()
         .worker_threads(threads)
@@ -129,7 +129,7 @@ fn restore(shared: &Shared, queue: Vec<SavedJob>) {
 }
 
 impl Engine {
-    /// Tells the engine something; it is done in order.
+    /// Gives the engine a command; commands are done in order.
     pub fn command(&self, command: Command) {
         // An engine that has stopped does nothing any more.
         let _ = self.mailbox.send(command);
@@ -155,7 +155,7 @@ impl Engine {
         self.shared.with(|state| state.queue.generation())
     }
 
-    /// Whether this server, reached with this pin and token, has answered: then it was believed.
+    /// Whether this server, reached with this pin and token, has answered: then it was trusted.
     pub fn has_answered(&self, authority: &Authority) -> bool {
         self.shared.with(|state| state.servers.has_answered(authority))
     }
@@ -208,15 +208,15 @@ impl Engine {
         }
     }
 
-    /// Waits until it has stopped after [`Command::Stop`], at most `patience`. Gives what it leaves.
-    pub fn join(mut self, patience: Duration) -> SavedQueue {
-        self.end(patience);
+    /// Waits until it has stopped after [`Command::Stop`], at most `timeout`. Returns the saved queue.
+    pub fn join(mut self, timeout: Duration) -> SavedQueue {
+        self.end(timeout);
         self.saved()
     }
 
-    fn end(&mut self, patience: Duration) {
+    fn end(&mut self, timeout: Duration) {
         if let Some(runtime) = self.runtime.take() {
-            self.stopped.wait(patience);
+            self.stopped.wait(timeout);
             // A name server or a disk that hangs holds a thread, but not us.
             runtime.shutdown_background();
         }

@@ -1,4 +1,4 @@
-//! What lets jobs at rest go on: their server is believed, or reached in another way, or they are asked for again.
+//! Resumes jobs: their server is trusted, or reached with another token or pin, or they are requested again.
 
 use std::collections::HashSet;
 
@@ -32,7 +32,7 @@ pub(crate) enum Requested {
 }
 
 impl Queue {
-    /// Jobs that failed because nobody knew this server, and would go on if it were accepted.
+    /// Jobs that failed because this server was not known, and resume if it is accepted.
     pub(crate) fn that_ask_about(&self, server: &NewServer) -> Vec<JobId> {
         let asks = |id: &&JobId| {
             let doubt = self.jobs.get(*id).and_then(Job::doubt);
@@ -41,8 +41,8 @@ impl Queue {
         self.order.iter().filter(asks).copied().collect()
     }
 
-    /// All that is not done reaches this server with the token and the pin that are named now. Returns how many jobs that
-    /// changes, and those that it has refused, which may go on with these. `number` gives the number of a job's server.
+    /// Uses this token and pin for all jobs with this server that are not done. Returns how many jobs that
+    /// changes, and those that it has refused, which can be retried with these. `number` gives the number of a job's server.
     pub(crate) fn reach(
         &mut self,
         now: &Authority,
@@ -98,7 +98,7 @@ impl Queue {
         self.for_path(&new.address.path).find(same).map(|job| job.id)
     }
 
-    /// Lets a job at rest go on where it is, in the way in which it is asked for now. Its transfer may still be stopping.
+    /// Resumes a job with the options of a new request. Its transfer may still be stopping.
     pub(super) fn ask_again(&mut self, id: JobId, new: NewJob, server: ServerId) {
         self.change(id, |job| {
             if job.busy == Busy::Yes && job.new != new {

@@ -1,4 +1,4 @@
-//! One job as the queue keeps it, and as its faces see it.
+//! One job of the queue, and its view.
 
 use std::{path::Path, sync::Arc, time::Instant};
 
@@ -37,7 +37,7 @@ pub(super) struct Job {
     pub(super) target: SafeText,
     pub(super) phase: Phase,
     pub(super) busy: Busy,
-    /// Tries after the first one since something last went well.
+    /// Retries since the last progress.
     pub(super) attempts: u32,
     /// Attempts in a row for which the server was busy, and when the first one ended.
     pub(super) busy_since: Option<(u32, Instant)>,
@@ -121,7 +121,7 @@ impl Job {
         job
     }
 
-    /// It is in place.
+    /// The content is in place.
     pub(super) fn finish(&mut self, finished: Finished) {
         self.size = Some(finished.bytes);
         self.received = finished.bytes;
@@ -180,7 +180,7 @@ impl Job {
         Some((position.min(total), total))
     }
 
-    /// Files of a tree that are there, and in all.
+    /// Files of a tree: complete, and in all.
     pub(super) fn files(&self) -> Option<(u64, u64)> {
         let done = self.counts().map_or(self.files_done, |counts| counts.files);
         self.files.map(|files| (done.min(files), files))
@@ -288,7 +288,7 @@ impl Job {
     }
 }
 
-/// The name before the server has told one.
+/// The name before the server has announced one.
 pub(crate) fn first_name(new: &NewJob) -> SafeText {
     match new.save_as.as_deref().and_then(Path::file_name) {
         Some(name) => SafeText::from_bytes(name.as_encoded_bytes()),

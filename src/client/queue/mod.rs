@@ -135,13 +135,13 @@ impl Queue {
             }
         }
         if job.is_ready() {
-            // Its place is not known here without a search; the next one who looks finds it.
+            // Its position is found by the next search.
             self.first_ready = 0;
         }
         Some(result)
     }
 
-    /// Moves a job on; `false` if the input means nothing to it.
+    /// Moves a job to its next phase; `false` if its phase does not take the input.
     fn apply(&mut self, id: JobId, input: Input) -> bool {
         let Some(phase) = self.jobs.get(&id).and_then(|job| job.phase.next(input)) else { return false };
         self.change(id, |job| {
@@ -153,7 +153,7 @@ impl Queue {
         true
     }
 
-    /// Does what the user says; `false` if that means nothing to this job.
+    /// Applies a command of the user; `false` if the job's phase does not take it.
     pub(crate) fn command(&mut self, id: JobId, input: Input) -> bool {
         let again = matches!(self.phase(id), Some(Phase::Failed | Phase::Cancelled));
         let done = self.apply(id, input);
@@ -220,7 +220,7 @@ impl Queue {
         names
     }
 
-    /// Moves jobs by so many places (negative: towards the front), as a group that keeps its order.
+    /// Moves jobs by a number of places (negative: towards the front), as a group that keeps its order.
     pub(crate) fn move_by(&mut self, ids: &[JobId], places: isize) {
         if order::move_by(&mut self.order, ids, places) {
             self.reordered();

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::client::api::command::JobId;
 
-/// Moves `ids` by so many places (negative: towards the front), each as far as there is room, keeping the order
+/// Moves `ids` by a number of places (negative: towards the front), each as far as there is room, keeping the order
 /// among themselves. Returns whether anything moved.
 pub(super) fn move_by(order: &mut [JobId], ids: &[JobId], places: isize) -> bool {
     let chosen: HashSet<_> = ids.iter().copied().collect();
@@ -12,7 +12,7 @@ pub(super) fn move_by(order: &mut [JobId], ids: &[JobId], places: isize) -> bool
         order.reverse();
     }
     let mut moved = false;
-    // Those that were moved stand in front of this place; nobody passes them.
+    // The jobs before this place were moved already; no other passes them.
     let mut taken = 0;
     for at in 0..order.len() {
         if chosen.contains(&order[at]) {

@@ -1,4 +1,4 @@
-//! The life of a job as a table: where it can stand, and what moves it on.
+//! The phases of a job, and what leads from one to the next.
 
 /// Where a job stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -14,7 +14,7 @@ pub(crate) enum Phase {
     Cancelled,
 }
 
-/// What happens to a job: above the line commands (and the end of a wait), below it news from its transfer.
+/// What happens to a job: above the line commands (and the end of a wait), below it events of its transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Input {
     Pause,
@@ -38,9 +38,9 @@ impl Phase {
     /// How many there are.
     pub(crate) const COUNT: usize = Phase::Cancelled as usize + 1;
 
-    /// The phase after `input`; `None` where it means nothing. A transfer that is told to stop may still end
-    /// in its own way first: a file that is in place is done, whatever was commanded meanwhile; all other late news
-    /// means nothing.
+    /// The phase after `input`; `None` if this phase does not take it. A transfer that is being stopped may still end
+    /// by itself: a file that is in place is done, whatever was commanded meanwhile; all other late inputs are
+    /// ignored.
     #[rustfmt::skip]
     pub(crate) fn next(self, input: Input) -> Option<Phase> {
         use Phase::{Cancelled, Connecting, Done, Failed, Paused, Queued, Running, Verifying, Waiting};

@@ -132,7 +132,7 @@ impl Servers {
         let is_new = place.is_none();
         let outage = place.get_or_insert(Outage { since, due: None, attempts: 0, reason: reason.clone() });
         if outage.due.is_some() {
-            // Others had begun before it was known; there is one attempt at a time.
+            // An attempt that began before the outage was known; there is one attempt at a time.
             return Lost::Still;
         }
         let left = max.map(|max| (outage.since + max).saturating_duration_since(now));
@@ -250,7 +250,7 @@ mod tests {
         servers.learned(server, 0);
         servers.give_back(server);
         servers.give_back(server);
-        assert!(servers.has_room(server), "nobody serves none");
+        assert!(servers.has_room(server), "at least one");
     }
 
     const SECOND: Duration = Duration::from_secs(1);

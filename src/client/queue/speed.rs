@@ -11,7 +11,7 @@ const WINDOW: Duration = Duration::from_secs(4);
 /// jump with each burst.
 const SLOW: Duration = Duration::from_secs(12);
 /// No estimate before so much data.
-const PATIENCE: Duration = Duration::from_secs(3);
+const MIN_OBSERVED: Duration = Duration::from_secs(3);
 
 /// Watches one rising counter.
 #[derive(Clone, Debug, Default)]
@@ -56,12 +56,12 @@ impl Meter {
     /// first have to look at a whole folder.
     pub(crate) fn known(&self) -> Option<f64> {
         let speed = self.speed();
-        (speed > 0.0 || self.observed >= PATIENCE).then_some(speed)
+        (speed > 0.0 || self.observed >= MIN_OBSERVED).then_some(speed)
     }
 
     /// Units a second, slowly filtered; `None` before there is enough data.
     pub(crate) fn slow_rate(&self) -> Option<f64> {
-        (self.observed >= PATIENCE && self.weight > 0.0).then(|| self.weighted / self.weight)
+        (self.observed >= MIN_OBSERVED && self.weight > 0.0).then(|| self.weighted / self.weight)
     }
 
     /// Seconds until `remaining` more have come.

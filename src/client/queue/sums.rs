@@ -15,7 +15,7 @@ pub(super) struct Share {
     pub(super) progress: (u64, u64),
     /// The same of the files of a tree.
     pub(super) files: (u64, u64),
-    /// Whether it is at rest, has not ended, and nobody knows its size.
+    /// Whether it is at rest, has not ended, and its size is not known.
     pub(super) unknown: bool,
     /// Its server, if it can be started.
     pub(super) ready: Option<ServerId>,

@@ -1,4 +1,4 @@
-//! Jobs that a transfer works on: how it begins, what it tells, and how it ends.
+//! Jobs that a transfer works on: how it begins, what it reports, and how it ends.
 
 use std::{sync::Arc, time::Instant};
 
@@ -77,7 +77,7 @@ impl Queue {
         })
     }
 
-    /// The server answered; `false` if this try knew that already, or nobody wants it any more.
+    /// The server answered; `false` if that was known in this attempt, or the job is being stopped.
     pub(crate) fn answered(&mut self, id: JobId, announced: Announced) -> bool {
         let news = self.apply(id, Input::Answered);
         if news {
@@ -90,14 +90,14 @@ impl Queue {
         news
     }
 
-    /// All content came.
+    /// All content is received.
     pub(crate) fn complete(&mut self, id: JobId, size: u64) {
         if self.apply(id, Input::Complete) {
             self.change(id, |job| job.size = Some(size));
         }
     }
 
-    /// Number of the coming try after the first.
+    /// Counts a retry and returns its number.
     pub(crate) fn count_try(&mut self, id: JobId) -> u32 {
         let count = |job: &mut Job| {
             job.attempts += 1;
@@ -167,7 +167,7 @@ impl Queue {
         self.change(id, |job| job.busy = Busy::No);
     }
 
-    /// Reads the counters of what runs; returns what is to be said of it.
+    /// Reads the counters of running jobs, and returns their progress.
     pub(crate) fn sample(&mut self, now: Instant) -> Vec<Event> {
         let (progress, files) = self.sums.settled();
         let (mut crossed, mut advanced) = (self.crossed, work(progress, files).0);
@@ -206,7 +206,7 @@ impl Queue {
         !self.live.is_empty()
     }
 
-    /// Nothing runs any more: speeds begin anew.
+    /// Nothing runs any more: speeds are reset.
     pub(crate) fn at_rest(&mut self) {
         (self.speed, self.advance) = (Meter::default(), Meter::default());
     }

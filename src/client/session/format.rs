@@ -1,4 +1,4 @@
-//! A session as text: JSON that a person can read and mend, a job in each line. No I/O.
+//! A session as text: JSON that a person can read and edit, a job in each line. No I/O.
 //!
 //! ```text
 //! {
@@ -14,8 +14,8 @@
 //! }
 //! ```
 //!
-//! What is not named is as usual. What is not known is refused, and so is another version: whoever cannot
-//! understand all of it must not write it anew without the rest.
+//! A member that is absent has its default. A member that is not known is refused, and so is another version: a program that
+//! does not understand all of it would lose the rest when it writes the file.
 
 mod jobs;
 
@@ -31,10 +31,10 @@ use crate::{
     text::SafeText,
 };
 
-/// The version that is written and read here.
+/// The version of the format.
 const VERSION: u64 = 1;
-/// Most bytes of a session: over 100,000 downloads.
-pub(super) const MOST: usize = 64 << 20;
+/// Bytes of a session, at most: over 100,000 downloads.
+pub(super) const MAX_LEN: usize = 64 << 20;
 
 /// What a session holds.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -51,7 +51,7 @@ pub struct Saved {
     pub discarded: Vec<SavedJob>,
 }
 
-/// Limits that somebody has changed.
+/// Limits that the user has changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Changed {
@@ -160,7 +160,7 @@ fn add_jobs(text: &mut String, member: &str, jobs: &[SavedJob]) -> serde_json::R
 /// # Errors
 /// See [`FormatError`].
 pub fn parse(bytes: &[u8]) -> Result<Saved, FormatError> {
-    if bytes.len() > MOST {
+    if bytes.len() > MAX_LEN {
         return Err(FormatError::Size);
     }
     let damaged = |error: serde_json::Error| FormatError::Damaged(SafeText::new(&error.to_string()));

@@ -1,4 +1,4 @@
-//! Session files under fuzzing: somebody may have edited them.
+//! Session files under fuzzing: a person may have edited them.
 
 use super::format::{format, parse};
 use crate::fuzzing::{Fuzz, assert_harmless, shape};

@@ -36,16 +36,16 @@ use crate::{
 pub use format::{Changed, FormatError, Saved, parse};
 use store::{Refused, Store};
 
-/// What changes within this time is written together.
-const SETTLE: Duration = Duration::from_millis(50);
-/// The least time between two writings.
-const REST: Duration = Duration::from_secs(1);
-/// Writing takes at most one part in so many of the time.
-const SHARE: u32 = 20;
-/// How old the figures of running downloads may become.
-const FIGURES: Duration = Duration::from_secs(5);
-/// Most jobs that are over and kept; the first ones of the queue go first.
-const MOST_ENDED: usize = 1000;
+/// Changes within this time are written together.
+const SETTLE_TIME: Duration = Duration::from_millis(50);
+/// The time between two writes.
+const MIN_WRITE_INTERVAL: Duration = Duration::from_secs(1);
+/// Writing takes at most this fraction (1/20) of the time.
+const MAX_WRITE_SHARE: u32 = 20;
+/// The progress of running downloads is written this often.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
+/// Done and cancelled jobs that are kept, at most; the first of the queue are dropped first.
+const MAX_ENDED: usize = 1000;
 
 /// The name of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,7 +112,7 @@ pub enum OpenError {
 /// An open session.
 #[derive(Debug)]
 pub struct Session {
-    desk: Arc<Desk>,
+    inner: Arc<Inner>,
 }
 
 /// What was in a session when it was opened.
@@ -122,22 +122,22 @@ pub struct Opened {
     pub session: Session,
     /// What it held.
     pub saved: Saved,
-    /// What had to be said of it: its file could not be understood, and was set aside.
+    /// A warning: its file could not be read, and was set aside.
     pub warning: Option<String>,
 }
 
-/// What the writing shares with whoever has the session.
+/// What an open session and the task that writes it share.
 #[derive(Debug)]
-struct Desk {
+struct Inner {
     name: SessionName,
-    /// What the limits are where nobody changes them.
+    /// The limits of the configuration.
     configured: Limits,
     history: Mutex<Vec<String>>,
     /// What an earlier run has not deleted, work folders and partial files of jobs; the engine takes it over.
     undeleted: Mutex<(Vec<PathBuf>, Vec<SavedJob>)>,
     /// The history changed.
     changed: Notify,
-    /// Whoever writes holds this while reading what is to be written: nothing older can come later.
+    /// Held from reading the queue to the end of the write: an older state never follows a newer one.
     writer: Mutex<Writer>,
     /// The last writing failed, and that was said.
     failing: AtomicBool,
@@ -186,7 +186,7 @@ impl Session {
             }
         };
         let written = digest(&format::format(&saved).map_err(|error| files(error.into()))?);
-        let desk = Desk {
+        let inner = Inner {
             name: name.clone(),
             configured,
             history: Mutex::new(saved.history.clone()),
@@ -195,64 +195,64 @@ impl Session {
             writer: Mutex::new(Writer { store, written }),
             failing: AtomicBool::new(false),
         };
-        Ok(Opened { session: Session { desk: Arc::new(desk) }, saved, warning })
+        Ok(Opened { session: Session { inner: Arc::new(inner) }, saved, warning })
     }
 
     /// Its name.
     pub fn name(&self) -> &SessionName {
-        &self.desk.name
+        &self.inner.name
     }
 
     /// Keeps the queue of an engine from now on, whenever it changes.
     pub fn follow(&self, engine: &Engine) {
-        let (folders, discarded) = std::mem::take(&mut *lock(&self.desk.undeleted));
+        let (folders, discarded) = std::mem::take(&mut *lock(&self.inner.undeleted));
         folders.into_iter().for_each(|folder| engine.shared().deletions.delete(Deletion::Folder(folder)));
         discarded.into_iter().for_each(|job| engine.shared().delete_left(job));
-        engine.spawn(keep(Arc::clone(&self.desk), Arc::clone(engine.shared())));
+        engine.spawn(keep(Arc::clone(&self.inner), Arc::clone(engine.shared())));
     }
 
     /// What was typed into the address line is this now.
     pub fn set_history(&self, history: &[String]) {
-        *lock(&self.desk.history) = history.to_vec();
-        self.desk.changed.notify_one();
+        *lock(&self.inner.history) = history.to_vec();
+        self.inner.changed.notify_one();
     }
 
-    /// Writes what there is, if that is not what is written already.
+    /// Writes the queue, unless the file holds it already.
     ///
     /// # Errors
     /// The disk is full, or not to be written to.
     pub fn save(&self, kept: SavedQueue) -> io::Result<()> {
-        self.desk.write(|| kept)
+        self.inner.write(|| kept)
     }
 }
 
 /// Writes what an engine has, whenever that changes, until the engine ends.
-async fn keep(desk: Arc<Desk>, shared: Arc<Shared>) {
+async fn keep(inner: Arc<Inner>, shared: Arc<Shared>) {
     loop {
         tokio::select! {
             () = shared.changed.notified() => {}
-            () = desk.changed.notified() => {}
-            // Nothing ends or begins, but the figures move.
-            () = sleep(FIGURES), if shared.with(|state| state.queue.is_live()) => {}
+            () = inner.changed.notified() => {}
+            // No job ends or begins, but progress is made.
+            () = sleep(PROGRESS_INTERVAL), if shared.with(|state| state.queue.is_live()) => {}
         }
         tokio::select! {
-            () = sleep(SETTLE) => {}
+            () = sleep(SETTLE_TIME) => {}
             () = shared.urgent.notified() => {}
         }
         let begun = Instant::now();
-        let (at, from) = (Arc::clone(&desk), Arc::clone(&shared));
+        let (at, from) = (Arc::clone(&inner), Arc::clone(&shared));
         let write = spawn_blocking(move || at.try_write(|| from.saved()));
         // It ends by itself, or with an internal error that has been reported.
         let _ = write.await;
         tokio::select! {
-            () = sleep(REST.max(begun.elapsed() * SHARE)) => {}
+            () = sleep(MIN_WRITE_INTERVAL.max(begun.elapsed() * MAX_WRITE_SHARE)) => {}
             () = shared.urgent.notified() => shared.urgent.notify_one(),
         }
     }
 }
 
-impl Desk {
-    /// As [`Desk::write`]; a failure is said once, until it works again.
+impl Inner {
+    /// As [`Inner::write`]; a failure is logged once, until a write succeeds.
     fn try_write(&self, kept: impl FnOnce() -> SavedQueue) {
         match self.write(kept) {
             Ok(()) => self.failing.store(false, Ordering::Relaxed),
@@ -269,7 +269,7 @@ impl Desk {
         let saved = self.saved(kept());
         let text = format::format(&saved)?;
         let digest = digest(&text);
-        if text.len() > format::MOST {
+        if text.len() > format::MAX_LEN {
             return Err(io::Error::other("it is longer than any session may be; clear what is finished"));
         }
         if digest != writer.written {
@@ -292,11 +292,11 @@ impl Desk {
     }
 }
 
-/// What is over is not kept for ever.
+/// Drops ended jobs above the maximum.
 fn bounded(mut queue: Vec<SavedJob>) -> Vec<SavedJob> {
     let is_over = |job: &SavedJob| matches!(job.state, SavedState::Done(_) | SavedState::Cancelled);
     let over = queue.iter().filter(|job| is_over(job)).count();
-    let mut too_many = over.saturating_sub(MOST_ENDED);
+    let mut too_many = over.saturating_sub(MAX_ENDED);
     if too_many > 0 {
         queue.retain(|job| {
             let goes = too_many > 0 && is_over(job);

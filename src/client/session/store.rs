@@ -1,5 +1,5 @@
 //! The files of a session: `NAME.json`, replaced as a whole, and beside it `NAME.lock`, held as long as the session
-//! is open. Addresses may carry secrets, so nobody else may read either.
+//! is open. Addresses may carry secrets, so no other user may read either.
 
 use std::{
     fs::{File, TryLockError},
@@ -10,7 +10,7 @@ use std::{
 
 use rustix::fs::{AtFlags, Mode, OFlags};
 
-use super::{SessionName, format::MOST};
+use super::{SessionName, format::MAX_LEN};
 use crate::{client::disk::lock, platform, state::private_folder, text::SafeText};
 
 /// Most bytes that are read of who holds a session.
@@ -30,7 +30,7 @@ pub(super) struct Store {
 /// What keeps a session from being opened.
 #[derive(Debug)]
 pub(super) enum Refused {
-    /// Somebody else has it open.
+    /// Another process has it open.
     Held(Option<SafeText>),
     /// The files cannot be used.
     Files(io::Error),
@@ -79,7 +79,7 @@ impl Store {
         format!("{}.json", self.name)
     }
 
-    /// What is there: `None` if nothing is, [`io::ErrorKind::InvalidData`] if it can be no session.
+    /// The bytes of the file: `None` if there is none, [`io::ErrorKind::InvalidData`] if it cannot be a session.
     pub(super) fn read(&self) -> io::Result<Option<Vec<u8>>> {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = match open_at(&self.folder, &self.file(), flags) {
@@ -92,11 +92,11 @@ impl Store {
         }
         let mut bytes = Vec::new();
         // One more than there may be shows that there is more.
-        file.take(MOST as u64 + 1).read_to_end(&mut bytes)?;
+        file.take(MAX_LEN as u64 + 1).read_to_end(&mut bytes)?;
         Ok(Some(bytes))
     }
 
-    /// Gives what is there another name beside it, and says which.
+    /// Renames the file, and returns its new name.
     pub(super) fn set_aside(&self) -> io::Result<String> {
         let from = self.file();
         for number in 1..=ASIDE {
@@ -110,7 +110,7 @@ impl Store {
         Err(io::Error::other(format!("{ASIDE} files are kept beside it already; delete some")))
     }
 
-    /// Replaces what is there, and waits until the disk has it: whatever happens, the file is the old or the new one.
+    /// Replaces the file, and waits until the disk has it. After a crash it is the old or the new one.
     pub(super) fn write(&self, text: &str) -> io::Result<()> {
         let (fresh, file) = (format!("{}~", self.file()), self.file());
         match rustix::fs::unlinkat(&self.folder, &*fresh, AtFlags::empty()) {
@@ -134,7 +134,7 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        // The lock goes with its handle; nobody holds it any more.
+        // The lock ends with its handle.
         let _ = self.lock.set_len(0);
     }
 }

@@ -128,11 +128,11 @@ fn a_failed_writing_leaves_what_was_there() {
 #[test]
 fn what_is_over_is_not_kept_for_ever() {
     let over = |number: usize| job(&format!("f{number}"), SavedState::Cancelled);
-    let mut queue: Vec<_> = (0..MOST_ENDED + 5).map(over).collect();
+    let mut queue: Vec<_> = (0..MAX_ENDED + 5).map(over).collect();
     queue.insert(0, job("first", SavedState::Queued));
     queue.insert(3, job("paused", SavedState::Paused));
     let left = bounded(queue);
-    assert_eq!(left.len(), MOST_ENDED + 2);
+    assert_eq!(left.len(), MAX_ENDED + 2);
     assert_eq!(left[0].state, SavedState::Queued);
     assert_eq!(left[1].state, SavedState::Paused);
     assert_eq!(left[2].new.address.path.as_str(), "f5", "the first ones go");

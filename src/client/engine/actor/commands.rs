@@ -1,4 +1,4 @@
-//! What the actor does when it is told something.
+//! What the actor does on a command.
 
 use std::{sync::Arc, time::Instant};
 
@@ -94,18 +94,18 @@ impl Actor {
         events.into_iter().for_each(|event| self.shared.report(event));
     }
 
-    /// The user has decided about a server's certificate. The file of the known servers may be locked for a while.
+    /// The user has accepted a server's certificate. The file of the known servers may be locked for a while.
     fn trust(&self, server: NewServer) {
         let (servers, sender) = (Arc::clone(self.pool.servers()), self.messages.0.clone());
         spawn_blocking(move || {
             let NewServer { authority, pin } = &server;
             match servers.accept(authority, *pin, AcceptedBy::User) {
                 Ok(()) => tracing::info!("{authority}: accepted with the certificate {pin}"),
-                // It is accepted as long as this runs, and asked about again after that.
+                // It is accepted for this run only.
                 Err(Distrust::File(error)) => {
-                    tracing::warn!("{authority} could not be put among the known servers: {error}");
+                    tracing::warn!("{authority} could not be added to the known servers: {error}");
                 }
-                // A job that asked about it gets that answer when it is retried.
+                // The jobs report that when they are retried.
                 Err(_) => tracing::warn!("{authority}: another certificate than {pin} was accepted before"),
             }
             let _ = sender.send(Message::Trusted(server));
@@ -118,7 +118,7 @@ impl Actor {
         self.again(waiting, Input::Retry);
     }
 
-    /// A server is reached in another way: what it has refused goes on.
+    /// A server is reached with another token or pin: the jobs that it has refused are retried.
     fn reach(&self, now: &Authority) {
         let (changed, refused) = self.shared.with(|state| {
             let servers = &mut state.servers;
@@ -136,7 +136,7 @@ impl Actor {
         log_changed(&names, what);
     }
 
-    /// Gives a command to a job. Returns its name if that meant something.
+    /// Applies a command to a job. Returns its name if its phase took it.
     fn apply(&self, id: JobId, input: Input, what: Change) -> Option<SafeText> {
         let name = self.shared.with(|state| {
             let name = state.queue.name(id).filter(|_| state.queue.command(id, input))?;

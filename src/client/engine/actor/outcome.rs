@@ -1,4 +1,4 @@
-//! What the end of a transfer means for its job.
+//! The end of a transfer: what follows for its job and server.
 
 use std::{
     hash::BuildHasher,
@@ -44,9 +44,9 @@ impl Actor {
             Some(now) => {
                 if now == Phase::Failed {
                     self.shared.claims.release(id);
-                    // Who tries it again has all retries again.
+                    // A retry by the user starts with all retries.
                     (memory.corrupt, memory.restarts) = (0, 0);
-                    // It takes no time to wait for somebody's answer before anything has come.
+                    // The wait for an answer of the user does not count as time of the download.
                     if memory.transferred == 0 {
                         memory.started = None;
                     }
@@ -88,7 +88,7 @@ impl Actor {
 
     /// A server that could not be reached was tried.
     pub(super) fn probed(&mut self, server: ServerId, result: Result<Option<u32>, Fault>) {
-        // Having begun, it is known that it is a server.
+        // It has answered before, or it would not have an outage.
         let lost = result.as_ref().err().and_then(|fault| Some((fault.unreachable_since(true)?, fault)));
         match lost {
             Some((since, fault)) => self.unreachable(server, since, fault.trouble.clone()),
@@ -140,7 +140,7 @@ impl Actor {
         }
     }
 
-    /// What the end of a transfer means for its job, and what is to be said of it.
+    /// What the end of a transfer means for its job, and which event reports it.
     fn judge(&self, id: JobId, memory: &Memory, outcome: Outcome) -> (Ended, Option<Event>) {
         let name = self.shared.with(|state| state.queue.name(id)).unwrap_or_default();
         let fault = match outcome {

@@ -181,7 +181,7 @@ fn lines(entries: usize) -> usize {
 }
 
 #[test]
-fn a_person_can_read_and_mend_it() {
+fn a_person_can_read_and_edit_it() {
     let text = r#"{
         "fdsp-session": 1,
         "queue": [{"address": "fdsp+plain://nas/a b.iso", "folder": "/home/u", "state": "queued"}]
@@ -265,7 +265,7 @@ fn what_is_not_understood_is_refused_and_named() {
 
 #[test]
 fn its_size_is_bounded() {
-    assert_eq!(parse(&vec![b' '; MOST + 1]), Err(FormatError::Size));
+    assert_eq!(parse(&vec![b' '; MAX_LEN + 1]), Err(FormatError::Size));
 }
 
 #[test]

@@ -30,7 +30,7 @@ pub(crate) async fn list(
         names: NameForm::Bytes,
         working: true,
     });
-    // A page is small and somebody waits for it: it does not count.
+    // A page is small and the user waits for it: it is not limited.
     let limiter = Limiter::new(None);
     let ask = async {
         let mut link = pool.link(authority).await?;
