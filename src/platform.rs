@@ -22,7 +22,9 @@ pub(crate) use open::{Access, Reach, is_of_proc, open_beneath, open_cached, open
 pub use output::lost_output;
 #[cfg(feature = "cli")]
 pub(crate) use output::note_output;
-pub(crate) use process::{boot, check_threads, status, umask};
+#[cfg(feature = "cli")]
+pub(crate) use process::status;
+pub(crate) use process::{boot, check_threads, umask};
 pub use process::{catch_file_size_signal, protect_memory};
 pub(crate) use rename::{exchange, move_directory, rename_new};
 pub(crate) use rustix::fd::AsFd;

@@ -1,4 +1,4 @@
-//! The command line, as it is typed. [`plan`] decides what it means.
+//! The command line, as it is typed. [`Cli::plan`] decides what it means.
 
 mod access;
 mod error;
