@@ -4,10 +4,11 @@ use std::{
     fs::{self, DirBuilder, File, OpenOptions, Permissions},
     io::{self, ErrorKind, Read, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use rustix::fs::OFlags;
+use tempfile::NamedTempFile;
 
 use crate::platform;
 
@@ -70,63 +71,36 @@ pub(crate) fn read_or_make(path: &Path, make: impl FnOnce() -> io::Result<Vec<u8
     let folder = parent(path)?;
     private_folder(folder)?;
     let made = make()?;
-    let temporary = write_beside(path, &made)?;
-    let put = platform::open_directory(folder)
-        .and_then(|folder| platform::rename_new(folder, name(&temporary)?, name(path)?));
-    match put {
-        Ok(()) => {
+    match write_beside(path, &made)?.persist_noclobber(path) {
+        Ok(_) => {
             platform::sync(File::open(folder)?)?;
             Ok(made)
         }
-        Err(error) => {
-            // It is of no use to anybody, whether it can be removed or not.
-            let _ = fs::remove_file(&temporary);
-            if error.kind() == ErrorKind::AlreadyExists { read_own(path) } else { Err(error) }
-        }
+        Err(error) if error.error.kind() == ErrorKind::AlreadyExists => read_own(path),
+        Err(error) => Err(error.error),
     }
 }
 
-/// Replaces a file.
+/// Replaces a file, and waits until the disk has the new one: whatever happens, the file is the old or the new one.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     // A link is kept, and the file that it leads to is replaced.
     let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let folder = parent(path)?;
-    let temporary = write_beside(path, bytes)?;
-    fs::rename(&temporary, path).inspect_err(|_| drop(fs::remove_file(&temporary)))?;
-    platform::sync(File::open(folder)?)
+    write_beside(path, bytes)?.persist(path)?;
+    platform::sync(File::open(parent(path)?)?)
 }
 
-/// A new file in the same folder, on the disk.
-fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
-    let mut number = 0_u32;
-    loop {
-        let mut name = name(path)?.to_owned();
-        name.push(format!(".{}-{number}", std::process::id()));
-        let temporary = path.with_file_name(name);
-        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary) {
-            Ok(mut file) => {
-                let written = file.write_all(bytes).and_then(|()| platform::sync(&file));
-                return match written {
-                    Ok(()) => Ok(temporary),
-                    Err(error) => {
-                        let _ = fs::remove_file(&temporary);
-                        Err(error)
-                    }
-                };
-            }
-            // Left by a process with the same number, or another thread is at it.
-            Err(error) if error.kind() == ErrorKind::AlreadyExists && number < 1000 => number += 1,
-            Err(error) => return Err(error),
-        }
-    }
+/// Creates a private file in the same folder, and waits until the disk has it. It is deleted unless it is persisted.
+fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
+    let mut prefix = path.file_name().ok_or(ErrorKind::InvalidInput)?.to_owned();
+    prefix.push(".");
+    let mut file = tempfile::Builder::new().prefix(&prefix).tempfile_in(parent(path)?)?;
+    file.write_all(bytes)?;
+    platform::sync(file.as_file())?;
+    Ok(file)
 }
 
 fn parent(path: &Path) -> io::Result<&Path> {
     path.parent().ok_or_else(|| ErrorKind::InvalidInput.into())
-}
-
-fn name(path: &Path) -> io::Result<&std::ffi::OsStr> {
-    path.file_name().ok_or_else(|| ErrorKind::InvalidInput.into())
 }
 
 #[cfg(test)]

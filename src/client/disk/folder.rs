@@ -31,7 +31,7 @@ pub(crate) struct Folder {
     path: PathBuf,
     /// Bytes of the longest name in it.
     longest: usize,
-    /// For the control files in it.
+    /// Authenticates the journals in it.
     pub(crate) seal: Seal,
 }
 
@@ -166,7 +166,7 @@ pub(crate) struct Folders {
 }
 
 impl Folders {
-    /// Those whose control files have this seal.
+    /// Folders whose journals have this seal.
     pub(crate) fn sealed(seal: Seal) -> Folders {
         Folders { open: Mutex::default(), seal }
     }

@@ -62,7 +62,7 @@ fn journal_name(part: &OsStr) -> OsString {
 pub(crate) struct Part {
     folder: Arc<Folder>,
     name: OsString,
-    /// What it becomes.
+    /// The name of the target.
     target: OsString,
     open: Option<Writer>,
     /// Which file it was when it was closed.
@@ -98,7 +98,7 @@ impl Part {
             ours: false,
         };
         part.reopen()?;
-        // Its control file is there before its first byte.
+        // Its journal is created before its first byte.
         part.ours = part.length()? == 0 || part.journal.is_there();
         if part.ours {
             // Earlier versions of this program created it with permissions for other users.
@@ -118,7 +118,7 @@ impl Part {
         Ok(self.file()?.metadata().map_err(|error| self.failed("read", &error))?.len())
     }
 
-    /// What its control file says of it, and whether it is as it was left, so that this can be believed.
+    /// What its journal says, and whether the `.part` is as it was left, so that this is believed.
     pub(crate) fn recorded(&self) -> Result<Option<(FileLines, bool)>, Fault> {
         let length = self.length()?;
         let recovered = self.journal.read(|content| Some(FileLines::new(content, length)));
@@ -176,7 +176,7 @@ impl Part {
         )))
     }
 
-    /// Notes in its control file what is in it; from here on it counts as in use.
+    /// Records in its journal what is in it; from here on it counts as in use.
     pub(crate) fn record(&mut self, source: &Content, blocks: &Blocks) {
         self.own();
         self.replace_journal(source, blocks, None);
@@ -233,14 +233,13 @@ impl Part {
         self.open = Some(Writer::new(file, self.path(), folder, appender, stamp));
         let is_new = self.file_id.is_none() && stamp.length == 0;
         if self.file_id != Some(stamp.id) {
-            // Somebody has put another one there.
+            // Another program has put another file there.
             self.ours = stamp.length == 0;
         }
         Ok(is_new || self.stamp == Some(stamp))
     }
 
-    /// Closes it with a note of what is in it, and gives it free for others. At rest it has no more of the disk than what is
-    /// in it.
+    /// Records what is in it, closes and unlocks it. While it is closed, it occupies no more of the disk than its content.
     pub(crate) fn close(&mut self, kept: Option<(&Content, &Blocks)>) {
         let Some(open) = self.open.take() else { return };
         if self.ours {
@@ -257,8 +256,8 @@ impl Part {
         self.journal.close();
     }
 
-    /// It has become the target, which is nothing to lock or to note. Its control file goes after it: killed in between,
-    /// a program leaves a note that nobody needs, and not an archive that nothing proves.
+    /// Closes it after it was renamed to the target. The journal is deleted after the rename: a process that is killed in between leaves a
+    /// journal without content, and not an archive without a journal.
     pub(crate) fn placed(&mut self) {
         self.journal.remove();
         self.open = None;
@@ -308,7 +307,7 @@ impl Part {
         open.is_some() && open == there
     }
 
-    /// Deletes it, if it is still the one that was made here and nobody else works on it.
+    /// Deletes it, if this program has created it and no other process uses it.
     pub(crate) fn discard(mut self) {
         let is_open = self.open.is_some() || self.reopen().is_ok();
         if self.ours && is_open && self.is_in_place() {

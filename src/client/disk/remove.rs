@@ -1,4 +1,4 @@
-//! Directories by their handles: what is in them, and deleting what was left behind with all that is in it.
+//! Lists directories and deletes them with everything in them, through their handles.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -18,13 +18,13 @@ use crate::{
     client::disk::folder::open_directory,
     platform::{self, Access, Links, Reach},
 };
-/// Deletes what a name in a directory is, with all that is in it. No link is followed, no other file system is gone into,
-/// and however deep it goes, a few handles are held and no path is longer than a name.
+/// Deletes an entry of a directory with everything in it. No link is followed and no other file system is entered. At any depth, only
+/// a few handles are open and no path is longer than a name.
 pub(crate) fn remove(parent: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
     remove_while(parent, name, &|| true)
 }
 
-/// The same, as long as `go_on` holds; afterwards it fails as interrupted.
+/// Deletes an entry while `go_on` returns true, and then fails as interrupted.
 pub(crate) fn remove_while(parent: BorrowedFd<'_>, name: &OsStr, go_on: &dyn Fn() -> bool) -> io::Result<()> {
     match rustix::fs::unlinkat(parent, name, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT) => return Ok(()),
@@ -57,7 +57,7 @@ struct Descent<'a> {
 #[derive(Debug)]
 struct Level {
     name: OsString,
-    /// Which one it is, whatever becomes of its name.
+    /// Its device and inode.
     id: (u64, u64),
     /// What is still in it: directories alone.
     left: Vec<OsString>,
@@ -68,7 +68,7 @@ impl Descent<'_> {
         self.last.as_ref().map_or(self.parent, AsFd::as_fd)
     }
 
-    /// Goes into a directory, and takes out all that is none.
+    /// Enters a directory, and deletes everything in it but directories.
     fn down(&mut self, name: OsString) -> io::Result<()> {
         let reach = Reach { links: Links::Never, mounts: false };
         let handle = platform::open_beneath(self.here(), &*name, Access::Directory, reach)?;
@@ -98,7 +98,7 @@ impl Descent<'_> {
             None => None,
             Some(above) => {
                 let handle = open_directory(self.here(), OsStr::new(".."))?;
-                // Where somebody else has moved it to, there is nothing to remove.
+                // Another program has moved it: nothing is removed there.
                 if id(handle.as_fd())? != above.id {
                     return Err(io::Error::other("another program moved a folder that is in it"));
                 }

@@ -8,10 +8,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{Mode, OFlags};
 
 use super::{SessionName, format::MAX_LEN};
-use crate::{client::disk::lock, platform, state::private_folder, text::SafeText};
+use crate::{
+    client::disk::lock,
+    platform,
+    state::{self, private_folder},
+    text::SafeText,
+};
 
 /// Most bytes that are read of who holds a session.
 const HOLDER: u64 = 200;
@@ -112,23 +117,7 @@ impl Store {
 
     /// Replaces the file, and waits until the disk has it. After a crash it is the old or the new one.
     pub(super) fn write(&self, text: &str) -> io::Result<()> {
-        let (fresh, file) = (format!("{}~", self.file()), self.file());
-        match rustix::fs::unlinkat(&self.folder, &*fresh, AtFlags::empty()) {
-            Ok(()) | Err(rustix::io::Errno::NOENT) => {}
-            Err(error) => return Err(error.into()),
-        }
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let written = open_at(&self.folder, &fresh, flags).and_then(|mut out| {
-            out.write_all(text.as_bytes())?;
-            platform::sync(&out)
-        });
-        let replaced = written
-            .and_then(|()| Ok(rustix::fs::renameat(&self.folder, &*fresh, &self.folder, &*file)?))
-            .and_then(|()| platform::sync(&self.folder));
-        if replaced.is_err() {
-            let _ = rustix::fs::unlinkat(&self.folder, &*fresh, AtFlags::empty());
-        }
-        replaced
+        state::replace(&self.path.join(self.file()), text.as_bytes())
     }
 }
 

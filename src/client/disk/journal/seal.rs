@@ -57,7 +57,7 @@ impl Default for Seal {
 }
 
 impl Seal {
-    /// With the secret in a file, 64 hexadecimal digits, which is made where there is none.
+    /// With the secret in a file, 64 hexadecimal digits, which is created if there is none.
     pub(crate) fn with(path: &Path) -> io::Result<Seal> {
         let bytes = state::read_or_make(path, || Ok(format!("{}\n", Hash(tls::random()?)).into_bytes()))?;
         if !state::is_private(path)? {
@@ -255,18 +255,19 @@ fn unsealed(line: &[u8]) -> Option<&str> {
     (sum == format!("{:08x}", crc32fast::hash(text.as_bytes()))).then_some(text)
 }
 
+/// A journal with this header and these lines.
 #[cfg(test)]
-pub(crate) mod tests {
+pub(crate) fn sealed(seal: &Seal, name: &str, format: &str, header: &str, lines: &[String]) -> Vec<u8> {
+    let mut out = seal.begin(Vec::new(), name.as_ref(), format, header).unwrap();
+    out.add_all(lines.iter().map(String::as_str)).unwrap();
+    out.finish()
+}
+
+#[cfg(test)]
+mod tests {
     use super::*;
 
     const FORMAT: &str = "fdsp-control 2";
-
-    /// A journal of these lines behind its header.
-    pub(crate) fn sealed(seal: &Seal, name: &str, format: &str, header: &str, lines: &[String]) -> Vec<u8> {
-        let mut out = seal.begin(Vec::new(), name.as_ref(), format, header).unwrap();
-        out.add_all(lines.iter().map(String::as_str)).unwrap();
-        out.finish()
-    }
 
     fn lines(seal: &Seal, name: &str, journal: &[u8]) -> Option<Vec<Option<String>>> {
         let mut opened = seal.open(journal, name.as_ref(), FORMAT)?;

@@ -24,8 +24,8 @@ impl Stamp {
         })
     }
 
-    /// For the control file. It tells the start of the system, too: what was not on the disk when the power failed may
-    /// look as it was left.
+    /// For the journal. It contains the start of the system: after a power failure, a file that was not on the disk may look as it
+    /// was left.
     pub(super) fn mark(&self) -> String {
         let mut hasher = blake3::Hasher::new();
         hasher.update(platform::boot().unwrap_or_default().as_bytes());

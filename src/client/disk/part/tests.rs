@@ -60,7 +60,7 @@ fn what_somebody_else_has_made_where_everybody_may_is_refused() {
     Part::create(&folder, "x".as_ref()).unwrap();
 }
 
-/// Its control file says that this program has made it; one of another user says nothing.
+/// A journal shows that this program has created the `.part`; the journal of another user shows nothing.
 #[test]
 fn a_control_file_of_another_user_gives_no_file_away() {
     use std::os::unix::fs::{PermissionsExt, chown};

@@ -22,7 +22,7 @@ use crate::{
     text::ShowPath,
     units,
 };
-/// An open `.part`, for whoever writes to it.
+/// Writes to an open `.part`. Its clones write to the same file.
 #[derive(Clone, Debug)]
 pub(crate) struct Writer {
     pub(super) file: Arc<File>,

@@ -1,4 +1,4 @@
-//! Unpacks an archive that was received and verified, for those who ask for that.
+//! Unpacks an archive that was received and verified, if the user asks for it.
 //!
 //! ```text
 //! survey ── names, kinds, sizes, counts, twins: all of them, before anything is written
@@ -47,7 +47,7 @@ pub(crate) struct Archive<'a> {
     pub(crate) folder: &'a Arc<Folder>,
     /// What it is called.
     pub(crate) name: &'a OsStr,
-    /// What is put up with.
+    /// What the archive may unpack to.
     pub(crate) limits: Extract,
     /// Which names are taken.
     pub(crate) names: Names,
@@ -57,7 +57,7 @@ pub(crate) struct Archive<'a> {
     pub(crate) sync: bool,
 }
 
-/// What came of an archive.
+/// The result of unpacking an archive.
 #[derive(Debug)]
 pub(crate) struct Unpacked {
     /// The folder that it is in.
@@ -81,7 +81,7 @@ fn stem(name: &OsStr) -> Option<&OsStr> {
 }
 
 impl Archive<'_> {
-    /// Unpacks it. Blocks. `go_on` is asked all along.
+    /// Unpacks it. Blocks. `go_on`: whether to continue, asked all the time.
     pub(crate) fn unpack(&self, go_on: impl Fn() -> bool) -> Result<Unpacked, Unfinished> {
         let own = self.folder.join(self.name);
         let Some(stem) = stem(self.name) else {
@@ -213,7 +213,7 @@ impl Archive<'_> {
 enum Refused {
     /// It is not what can be unpacked.
     Archive(String),
-    /// It is more than is put up with.
+    /// It exceeds a limit.
     Limit(String),
     /// This machine could not do what it was to do.
     Disk(String, io::Error),

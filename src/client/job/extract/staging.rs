@@ -1,5 +1,5 @@
-//! The work folder beside an archive, `NAME.unpack`, and the one folder in it that the archive is unpacked to. By the
-//! name of that one we know our own when a run that was killed has left it.
+//! The work directory beside an archive, `NAME.unpack`, and the directory in it that the archive is unpacked to. The name of the latter
+//! shows that a work directory is from this program, if a killed process has left it.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -23,7 +23,7 @@ use crate::{
     platform::reason,
     text::ShowPath,
 };
-/// What is unpacked, until it is whole. Nobody calls anything so by chance.
+/// The directory that is unpacked to: a name that no user gives by chance.
 const CONTENT: &str = "fdsp-unpacking";
 
 const PURPOSE: Purpose = Purpose {
@@ -41,7 +41,7 @@ pub(crate) struct Staging {
 }
 
 impl Staging {
-    /// Makes the one of an archive; what was left behind by a killed process is removed first.
+    /// Creates the one of an archive. What a killed process has left is removed first.
     pub(super) fn make(folder: &Arc<Folder>, archive: &OsStr) -> Result<Staging, Fault> {
         let work = WorkDir::open(folder, Staging::name(folder, archive), &PURPOSE)?;
         let made = work.remove(CONTENT).and_then(|()| work.directory(CONTENT));

@@ -13,6 +13,7 @@ use rustix::{
     fs::{FileType, Mode, OFlags},
     io::Errno,
 };
+use time::{Date, Month, Time};
 use zip::{ExtraField, ZipReadOptions, read::ZipFile};
 
 use crate::{
@@ -39,7 +40,7 @@ pub(super) struct Unpacker<'a, G> {
     go_on: &'a G,
 }
 
-/// A directory that was made, and what becomes of it when all is in it.
+/// A directory that was created, and the mode and time that it gets when it is complete.
 struct Made<'a> {
     path: &'a Path,
     mode: Option<u32>,
@@ -243,7 +244,7 @@ fn split(path: &Path) -> (&Path, &OsStr) {
     (path.parent().unwrap_or(Path::new("")), path.file_name().unwrap_or_default())
 }
 
-/// When an entry was modified: exactly, or as the old field says it, taken for UTC.
+/// The modification time of an entry: exact, or from the DOS field, which is taken for UTC.
 fn modified<R: Read>(entry: &ZipFile<'_, R>) -> Option<Timestamp> {
     let exact = entry.extra_data_fields().find_map(|field| match field {
         // A signed number of seconds, which the library takes for an unsigned one.
@@ -254,38 +255,11 @@ fn modified<R: Read>(entry: &ZipFile<'_, R>) -> Option<Timestamp> {
     });
     let seconds = exact.or_else(|| {
         let old = entry.last_modified()?;
-        let day = days(i64::from(old.year()), i64::from(old.month()), i64::from(old.day()));
-        let second = i64::from(old.hour()) * 3600 + i64::from(old.minute()) * 60 + i64::from(old.second());
-        Some(day * 86_400 + second)
+        let month = Month::try_from(old.month()).ok()?;
+        let date = Date::from_calendar_date(old.year().into(), month, old.day()).ok()?;
+        // The field may have a leap second.
+        let time = Time::from_hms(old.hour(), old.minute(), old.second().min(59)).ok()?;
+        Some(date.with_time(time).assume_utc().unix_timestamp())
     });
     seconds.map(|seconds| Timestamp { seconds, nanoseconds: 0 })
-}
-
-/// Days since 1970 in the Gregorian calendar.
-fn days(year: i64, month: i64, day: i64) -> i64 {
-    // Years begin in March here, so that the day that comes and goes is the last one.
-    let year = if month <= 2 { year - 1 } else { year };
-    let month = (month + 9) % 12;
-    let leap = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
-    year * 365 + leap + (month * 153 + 2) / 5 + day - 1 - 719_468
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn days_are_those_of_the_calendar() {
-        for (date, day) in [
-            ((1970, 1, 1), 0),
-            ((1970, 3, 1), 59),
-            ((1980, 1, 1), 3652),
-            ((2000, 2, 29), 11_016),
-            ((2000, 3, 1), 11_017),
-            ((2026, 11, 23), 20_780),
-            ((2107, 12, 31), 50_402),
-        ] {
-            assert_eq!(days(date.0, date.1, date.2), day, "{date:?}");
-        }
-    }
 }

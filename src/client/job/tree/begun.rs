@@ -1,5 +1,5 @@
-//! Files of at most one block that were cut off: what came of them stays in the work folder, so that only the rest is asked for.
-//! Nothing proves it before the file is whole; then its hash decides.
+//! The first bytes of files of at most one block that were interrupted. They stay in the work directory, so that only the rest is requested.
+//! They are not verified before the file is complete; then its hash decides.
 
 use std::{
     collections::HashMap,
@@ -21,11 +21,11 @@ pub(super) struct Begun {
     folder: Ground,
     /// Bytes of each.
     known: HashMap<OsString, u64>,
-    /// Those of files that have become whole meanwhile.
+    /// The names of those whose files are complete now.
     whole: Vec<OsString>,
 }
 
-/// What a version of a file is called until it is whole.
+/// The name of the first bytes of a version of a file.
 fn name(path: &str, identity: &str) -> OsString {
     let mut hasher = blake3::Hasher::new();
     hasher.update(path.as_bytes()).update(&[0]).update(identity.as_bytes());
@@ -69,7 +69,7 @@ impl Begun {
         Ok(content)
     }
 
-    /// Keeps what came of a version of a file, from an offset on. Where that cannot be written, it comes again.
+    /// Saves bytes of a version of a file from an offset on. If they cannot be written, they are received again.
     pub(super) fn keep(&mut self, path: &str, identity: &str, offset: u64, bytes: &[u8]) {
         for name in std::mem::take(&mut self.whole) {
             self.remove(&name);
@@ -95,7 +95,7 @@ impl Begun {
         }
     }
 
-    /// A version of a file became whole: what came before of it goes once it can be on the disk.
+    /// A version of a file is complete: its first bytes are deleted at the next [`Begun::keep`], when the file can be on the disk.
     pub(super) fn complete(&mut self, path: &str, identity: &str) {
         if self.known.is_empty() {
             return;
@@ -106,14 +106,14 @@ impl Begun {
         }
     }
 
-    /// What came of a version of a file is not what the server has.
+    /// Deletes the bytes of a version of a file: they are not what the server has.
     pub(super) fn forget(&mut self, path: &str, identity: &str) {
         self.remove(&name(path, identity));
     }
 
     fn remove(&mut self, name: &OsStr) {
         self.known.remove(name);
-        // What stays is overwritten, or goes with the work folder.
+        // What cannot be deleted is overwritten, or deleted with the work directory.
         let _ = rustix::fs::unlinkat(&self.folder.root, name, AtFlags::empty());
     }
 }

@@ -65,7 +65,7 @@ pub(super) fn finish(
     check_digest(attempt, root)?;
     let target = whole.target.path();
     if whole.way == Way::Compare {
-        // What an earlier try left beside it is of no more use.
+        // What an earlier attempt left beside the target is not needed any more.
         let ours = memory.tree.take().and_then(|tree| tree.stage);
         let (folder, name) = (&whole.target.folder, &whole.target.name);
         let left = || Stage::is_there(folder, name).then(|| Stage::open(folder, name).ok()).flatten();
@@ -87,14 +87,14 @@ pub(super) fn finish(
             Ok(Placed { path, root, deleted })
         }
         Err(unfinished) => {
-            // It goes on from there.
+            // The next attempt resumes from here.
             memory.tree.get_or_insert_default().stage = Some(stage);
             Err(unfinished)
         }
     }
 }
 
-/// Deletes the work folder. If that is interrupted, the tree is in its place all the same; the rest is left to others.
+/// Deletes the work directory. If this is interrupted, the rest is deleted later: the tree is in place.
 pub(super) fn discard(attempt: &Attempt, stage: Stage, go_on: impl Fn() -> bool) {
     let path = stage.path();
     stage.discard(&attempt.deletions, &go_on);

@@ -1,4 +1,4 @@
-//! The directory that a tree grows in, held open: everything in it is reached through that handle, and through no link.
+//! The directory that a tree is written to, held open: everything in it is reached through its handle, and through no link.
 
 use std::{
     io,
@@ -41,7 +41,7 @@ impl Ground {
     }
 }
 
-/// Why something in a tree cannot be reached: a link on the way is refused, and the system calls that a loop.
+/// Why an entry of a tree cannot be reached: a link on the way is refused, which the system reports as a loop.
 pub(super) fn explained(error: &io::Error) -> String {
     match rustix::io::Errno::from_io_error(error) {
         Some(rustix::io::Errno::LOOP) => "a symbolic link is in the way, which is not followed".to_owned(),

@@ -169,7 +169,7 @@ mod tests {
     use super::*;
     use crate::client::disk::journal::{
         Recovered, clean, header, read,
-        seal::{self, Seal, tests::sealed},
+        seal::{self, Seal, sealed},
     };
 
     const ROOT: Hash = Hash([7; 32]);

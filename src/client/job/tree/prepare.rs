@@ -1,4 +1,4 @@
-//! Makes the work folder of a tree ready. What the disk cannot hold is found here, before anything is written.
+//! Prepares the work directory of a tree. What the disk cannot store is found here, before anything is written.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -34,7 +34,7 @@ pub(super) fn leave_out(manifest: &mut Arc<Manifest>, lost: HashMap<u32, String>
 }
 
 impl Work<'_> {
-    /// Opens the work folder, finds what is there, and makes the directories.
+    /// Opens the work directory, finds what is local, and creates the directories.
     pub(super) fn prepare(&mut self, go_on: &impl Fn() -> bool) -> Result<(Ground, Vec<State>), Unfinished> {
         let mut hashed = std::mem::take(&mut self.memory.tree.get_or_insert_default().hashed);
         let prepared = self.prepare_with(&mut hashed, go_on);
@@ -130,7 +130,7 @@ impl Work<'_> {
         }
     }
 
-    /// Whether what has to come fits on the disk.
+    /// Fails if what is still to be received does not fit on the disk.
     fn check_room(&self, states: &[State]) -> Result<(), Fault> {
         let Some(stage) = self.memory.tree.as_ref().and_then(|tree| tree.stage.as_ref()) else {
             return Ok(());
@@ -175,8 +175,8 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Writes down what is known of the local files that have not changed since; from here on the work folder counts
-    /// as in use. `record`: what an earlier attempt left, and whether it is believed. `hashed`: what this run computed.
+    /// Writes down what is known of the local files that have not changed since; from here on the work directory
+    /// counts as in use. `record`: what an earlier attempt left, and whether it is believed. `hashed`: what this run computed.
     fn begin_record(
         &mut self,
         ground: &Ground,

@@ -217,7 +217,7 @@ pub(super) fn hash(file: &File, buffer: &mut [u8], go_on: impl Fn() -> bool) -> 
     Ok(None)
 }
 
-/// Takes away from a ground of our own what does not belong there: what another version of the tree left, or somebody put there.
+/// Deletes from a work directory's tree what is not in the manifest: what another version of the tree or another program has left.
 pub(super) fn sweep(
     ground: &Ground,
     manifest: &Manifest,

@@ -62,7 +62,7 @@ pub(super) struct Item {
 /// Files that are handed over together.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
-    /// Their contents, one behind the other.
+    /// Their contents, one after the other.
     pub(super) bytes: Vec<u8>,
     pub(super) items: Vec<Item>,
 }
@@ -72,7 +72,7 @@ impl Batch {
         self.bytes.len() >= BATCH || self.items.len() >= FILES
     }
 
-    /// Whether a file of so many bytes should not come to what is in it.
+    /// Whether a file of `size` bytes is too large to be added.
     pub(super) fn is_small_for(&self, size: u64) -> bool {
         size.saturating_add(self.bytes.len() as u64) > 2 * BATCH as u64
     }
@@ -88,7 +88,7 @@ pub(super) struct Site {
     pub(super) place: Place,
     /// The folder of the target.
     pub(super) folder: Arc<Folder>,
-    /// The control file.
+    /// Appends to the journal.
     pub(super) journal: Appender,
     pub(super) progress: Arc<Progress>,
     pub(super) umask: u32,
@@ -118,7 +118,7 @@ impl Writer {
                 site.write(&mut cursor, &batch, &mut lines)?;
                 batch.bytes.clear();
                 batch.items.clear();
-                // Nobody may want it any more.
+                // The receiver may be gone.
                 let _ = give_back.send(batch);
             }
             Ok(())
@@ -177,7 +177,7 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        // Whoever wants to know has asked.
+        // The result was asked for before, if it matters.
         let _ = self.finish();
     }
 }
@@ -293,7 +293,7 @@ impl Site {
             let wanted = u32::from(entry.mode) & executable & !self.umask;
             let is_right = stat.st_mode & executable == wanted;
             if !is_right || !has_time(&stat, entry.modified) {
-                // Somebody else's file may be right, and not ours to change.
+                // A file of another user cannot be changed.
                 let _ = crate::client::job::tree::survey::open(parent, name).map(|file| {
                     if !is_right {
                         let mode = stat.st_mode & 0o7777 & !executable | wanted;

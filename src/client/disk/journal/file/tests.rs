@@ -8,7 +8,7 @@ use crate::{
             self, Recovered, clean,
             file::*,
             header, is_of_another_version,
-            seal::{self, Seal, tests::sealed},
+            seal::{self, Seal, sealed},
         },
     },
     protocol::{
