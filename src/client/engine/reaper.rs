@@ -8,7 +8,7 @@ use tokio::{sync::mpsc, task::spawn_blocking};
 use crate::client::{
     api::{config::Names, saved::SavedJob},
     engine::shared::Shared,
-    job::{deletions::Deletion, leftover, tree::Stage},
+    job::{deletions::Deletion, leftover, tree::TreeWorkDir},
     queue,
 };
 
@@ -40,7 +40,7 @@ fn delete(shared: &Shared, names: Names, deletion: Deletion) {
         }
         Deletion::Folder(path) => {
             if deletions.may_delete()
-                && let Err(fault) = Stage::discard_marked(deletions, folders, &path)
+                && let Err(fault) = TreeWorkDir::discard_marked(deletions, folders, &path)
             {
                 tracing::warn!("{}", fault.trouble.message);
             }
@@ -104,9 +104,9 @@ pub(crate) mod tests {
         let root = dir.path().canonicalize().unwrap();
         let path = marked(&root);
         let (shared, _requests) = Shared::new(&config(), mpsc::unbounded_channel().0);
-        let stage = Stage::open(&shared.folders.open(&root).unwrap(), "x".as_ref()).unwrap();
+        let work_dir = TreeWorkDir::open(&shared.folders.open(&root).unwrap(), "x".as_ref()).unwrap();
         shared.deletions.stop();
-        stage.discard(&shared.deletions, || shared.deletions.may_delete());
+        work_dir.discard(&shared.deletions, || shared.deletions.may_delete());
         assert!(path.join("fdsp-tree/d/0").exists());
         assert_eq!(shared.saved().deleting, std::slice::from_ref(&path));
 
@@ -124,11 +124,11 @@ pub(crate) mod tests {
         let path = marked(dir.path());
         let (shared, _requests) = Shared::new(&config(), mpsc::unbounded_channel().0);
         let folder = shared.folders.open(dir.path()).unwrap();
-        Stage::open(&folder, "x".as_ref()).unwrap().discard(&shared.deletions, || false);
+        TreeWorkDir::open(&folder, "x".as_ref()).unwrap().discard(&shared.deletions, || false);
         assert!(path.join("fdsp-tree/d/0").exists());
-        let stage = Stage::open(&folder, "x".as_ref()).unwrap();
+        let work_dir = TreeWorkDir::open(&folder, "x".as_ref()).unwrap();
         assert_eq!(std::fs::read_dir(&path).unwrap().count(), 0);
-        drop(stage);
+        drop(work_dir);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::{
         api::{config::Names, new_job::NewJob},
         disk::{folder::Folders, name::SafeName, part::Part, target::Target},
         error::Fault,
-        job::{deletions::Deletions, destination, extract::Staging, tree::Stage},
+        job::{deletions::Deletions, destination, extract::UnpackDir, tree::TreeWorkDir},
     },
     text::SafeText,
 };
@@ -54,7 +54,7 @@ fn stays(fault: &Fault) {
 fn discard_at(deletions: &Deletions, new: &NewJob, target: &Target) -> Result<(), Fault> {
     let Target { folder, name, .. } = target;
     if new.extract {
-        Staging::clear(folder, name);
+        UnpackDir::clear(folder, name);
     }
     let found = folder.look(&folder.part_name(name)).ok().flatten();
     match found.map(|found| found.kind) {
@@ -65,9 +65,9 @@ fn discard_at(deletions: &Deletions, new: &NewJob, target: &Target) -> Result<()
             }
         }
         Some(FileType::Directory) => {
-            let stage = Stage::open(folder, name)?;
-            if stage.is_from(&new.address) {
-                stage.discard(deletions, || deletions.may_delete());
+            let work_dir = TreeWorkDir::open(folder, name)?;
+            if work_dir.is_from(&new.address) {
+                work_dir.discard(deletions, || deletions.may_delete());
             }
         }
         _ => {}

@@ -2,24 +2,24 @@
 //!
 //! ```text
 //! survey ── names, kinds, sizes, counts, twins: all of them, before anything is written
-//! unpack ── into a folder of its own beside the archive (staging); times and modes; the disk
+//! unpack ── into a folder of its own beside the archive (unpack_dir); times and modes; the disk
 //! rename ── to the archive's name without .zip; nothing is ever replaced
 //! ```
 //!
 //! The archive stays: it is what was verified, and a later run finds that it has nothing to fetch.
 
-mod staging;
 mod survey;
 #[cfg(test)]
 mod tests;
 mod unpack;
+mod unpack_dir;
 
 use std::{ffi::OsStr, fs::File, io, os::fd::AsFd, path::PathBuf, sync::Arc};
 
 use rustix::fs::FileType;
 use zip::result::ZipError;
 
-pub(crate) use self::staging::Staging;
+pub(crate) use self::unpack_dir::UnpackDir;
 use self::{survey::Contents, unpack::Unpacker};
 use crate::{
     client::{
@@ -88,7 +88,7 @@ impl Archive<'_> {
             return Err(Fault::disk(format!("{} is not called .zip", own.shown())).into());
         };
         // No other run can use what a killed one has left.
-        Staging::clear(self.folder, self.name);
+        UnpackDir::clear(self.folder, self.name);
         let file = self
             .folder
             .read(self.name)
@@ -100,12 +100,12 @@ impl Archive<'_> {
             return Ok(Unpacked { folder: target, missing: contents.missing, renamed: Vec::new() });
         }
         self.check_room(&contents)?;
-        let staging = Staging::make(self.folder, self.name)?;
-        contents.leave_out(self.folder, staging.handle(), staging.folding());
+        let unpack_dir = UnpackDir::make(self.folder, self.name)?;
+        contents.leave_out(self.folder, unpack_dir.handle(), unpack_dir.folding());
         let renamed = contents.renamed();
-        let unpacked = Unpacker::new(&file, &contents, &go_on).write(staging.handle());
+        let unpacked = Unpacker::new(&file, &contents, &go_on).write(unpack_dir.handle());
         unpacked.map_err(|refused| self.fault(refused))?;
-        let folder = self.put_in_place(staging, stem, &go_on)?;
+        let folder = self.put_in_place(unpack_dir, stem, &go_on)?;
         Ok(Unpacked { folder, missing: contents.missing, renamed })
     }
 
@@ -136,8 +136,8 @@ impl Archive<'_> {
         let mut different = compare(contents)?;
         // What an earlier run could not store is not there.
         if different.is_some()
-            && let Ok(staging) = Staging::make(self.folder, self.name)
-            && contents.leave_out(self.folder, staging.handle(), staging.folding())
+            && let Ok(unpack_dir) = UnpackDir::make(self.folder, self.name)
+            && contents.leave_out(self.folder, unpack_dir.handle(), unpack_dir.folding())
         {
             different = compare(contents)?;
         }
@@ -164,18 +164,18 @@ impl Archive<'_> {
 
     fn put_in_place(
         &self,
-        staging: Staging,
+        unpack_dir: UnpackDir,
         stem: &OsStr,
         go_on: impl Fn() -> bool,
     ) -> Result<PathBuf, Unfinished> {
         let target = Target::new(Arc::clone(self.folder), stem.to_owned());
         let ready = || if go_on() { Ok(()) } else { Err(Unfinished::Stopped) };
         let in_place =
-            commit(&staging.uncommitted(), target, self.sync, ready, |target| match self.existing {
+            commit(&unpack_dir.uncommitted(), target, self.sync, ready, |target| match self.existing {
                 Existing::Rename => target.numbered(|_| Ok::<_, ()>(())),
                 _ => Err(self.differs(target, "")),
             })?;
-        drop(staging);
+        drop(unpack_dir);
         if self.sync {
             in_place.sync()?;
         }

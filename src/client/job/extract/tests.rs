@@ -1,6 +1,6 @@
 //! What is unpacked, and what is not: archives of every kind of malice, made byte by byte.
 
-mod staging;
+mod unpack_dir;
 
 use std::{
     cell::Cell,

@@ -16,8 +16,8 @@ use crate::{
             fetch::count_corrupt,
             memory::Memory,
             tree::{
-                begun::Begun,
                 manifest::{Manifest, Node},
+                partial_files::PartialFiles,
                 remote,
                 survey::State,
                 writer::{Batch, Item, Writer},
@@ -130,7 +130,7 @@ pub(super) struct Asking<'a> {
     since: Instant,
     coming: Option<Coming>,
     /// Files that were cut off; absent if none is fetched.
-    begun: Option<&'a mut Begun>,
+    begun: Option<&'a mut PartialFiles>,
     /// Bytes of `coming` that the server skips, until they are taken.
     skipped: Option<Vec<u8>>,
     /// How many files of the first request are answered.
@@ -166,7 +166,7 @@ impl<'a> Asking<'a> {
         writer: Option<&'a mut Writer>,
         missed: &'a mut Missed,
         (todo, content): (VecDeque<u32>, bool),
-        begun: Option<&'a mut Begun>,
+        begun: Option<&'a mut PartialFiles>,
     ) -> Asking<'a> {
         Asking {
             attempt,

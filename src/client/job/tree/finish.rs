@@ -28,11 +28,11 @@ use crate::{
             memory::Memory,
             tree::{
                 Way, Whole,
-                ground::{Cursor, Ground, stamp},
                 manifest::{Manifest, Node},
-                stage::{self, Stage},
                 surplus::{self, Unsent},
                 survey::{self, State},
+                tree_dir::{Cursor, TreeDir, stamp},
+                work_dir::{self, TreeWorkDir},
             },
         },
     },
@@ -66,38 +66,39 @@ pub(super) fn finish(
     let target = whole.target.path();
     if whole.way == Way::Compare {
         // What an earlier attempt left beside the target is not needed any more.
-        let ours = memory.tree.take().and_then(|tree| tree.stage);
+        let ours = memory.tree.take().and_then(|tree| tree.work_dir);
         let (folder, name) = (&whole.target.folder, &whole.target.name);
-        let left = || Stage::is_there(folder, name).then(|| Stage::open(folder, name).ok()).flatten();
-        if let Some(stage) = ours.or_else(left) {
-            discard(attempt, stage, &go_on);
+        let left =
+            || TreeWorkDir::is_there(folder, name).then(|| TreeWorkDir::open(folder, name).ok()).flatten();
+        if let Some(work_dir) = ours.or_else(left) {
+            discard(attempt, work_dir, &go_on);
         }
         return Ok(Placed { path: target, root, deleted: 0 });
     }
-    let Some(stage) = memory.tree.as_mut().and_then(|tree| tree.stage.take()) else {
+    let Some(work_dir) = memory.tree.as_mut().and_then(|tree| tree.work_dir.take()) else {
         return Err(Fault::disk(format!("{} is not open", target.shown())).into());
     };
-    let placed = make(whole, &stage).and_then(|()| {
-        confirm(whole, &stage, &go_on)?;
-        put_in_place(attempt, whole, &stage, &go_on)
+    let placed = make(whole, &work_dir).and_then(|()| {
+        confirm(whole, &work_dir, &go_on)?;
+        put_in_place(attempt, whole, &work_dir, &go_on)
     });
     match placed {
         Ok((path, deleted)) => {
-            discard(attempt, stage, &go_on);
+            discard(attempt, work_dir, &go_on);
             Ok(Placed { path, root, deleted })
         }
         Err(unfinished) => {
             // The next attempt resumes from here.
-            memory.tree.get_or_insert_default().stage = Some(stage);
+            memory.tree.get_or_insert_default().work_dir = Some(work_dir);
             Err(unfinished)
         }
     }
 }
 
 /// Deletes the work directory. If this is interrupted, the rest is deleted later: the tree is in place.
-pub(super) fn discard(attempt: &Attempt, stage: Stage, go_on: impl Fn() -> bool) {
-    let path = stage.path();
-    stage.discard(&attempt.deletions, &go_on);
+pub(super) fn discard(attempt: &Attempt, work_dir: TreeWorkDir, go_on: impl Fn() -> bool) {
+    let path = work_dir.path();
+    work_dir.discard(&attempt.deletions, &go_on);
     if !go_on() {
         attempt.deletions.delete(Deletion::Folder(path));
     }
@@ -131,10 +132,10 @@ fn check_digest(attempt: &Attempt, root: Hash) -> Result<(), Fault> {
 }
 
 /// What is proven is what arrived: a file that another program may have changed since is read again.
-fn confirm(whole: &Whole, stage: &Stage, go_on: impl Fn() -> bool) -> Result<(), Unfinished> {
+fn confirm(whole: &Whole, work_dir: &TreeWorkDir, go_on: impl Fn() -> bool) -> Result<(), Unfinished> {
     let manifest = &whole.manifest;
-    let (record, trusted) = stage.recorded(whole.way.place(), manifest.origin, manifest.len() as usize);
-    let mut cursor = Cursor::new(&whole.ground, manifest);
+    let (record, trusted) = work_dir.recorded(whole.way.place(), manifest.origin, manifest.len() as usize);
+    let mut cursor = Cursor::new(&whole.tree_dir, manifest);
     let mut buffer = survey::buffer();
     for (index, _, size) in manifest.files() {
         let State::Proven(root) = whole.states[index as usize] else { continue };
@@ -158,7 +159,7 @@ fn confirm(whole: &Whole, stage: &Stage, go_on: impl Fn() -> bool) -> Result<(),
             Ok(Some(found)) if found == root => {}
             Ok(None) => return Err(Unfinished::Stopped),
             _ => {
-                let path = whole.ground.path.join(manifest.disk_path(index));
+                let path = whole.tree_dir.path.join(manifest.disk_path(index));
                 let message = format!("{} was changed by another program; it is fetched again", path.shown());
                 return Err(Fault { verdict: Verdict::Again(Duration::ZERO), ..Fault::disk(message) }.into());
             }
@@ -168,17 +169,17 @@ fn confirm(whole: &Whole, stage: &Stage, go_on: impl Fn() -> bool) -> Result<(),
 }
 
 /// Makes what is made last: links, so that nothing is ever written through one, and times, so that nothing changes them.
-fn make(whole: &Whole, stage: &Stage) -> Result<(), Unfinished> {
+fn make(whole: &Whole, work_dir: &TreeWorkDir) -> Result<(), Unfinished> {
     let manifest = &whole.manifest;
-    let mut cursor = Cursor::new(&whole.ground, manifest);
+    let mut cursor = Cursor::new(&whole.tree_dir, manifest);
     let unreachable =
-        |index, error: &io::Error| whole.ground.fault("reach", &manifest.disk_path(index), error);
+        |index, error: &io::Error| whole.tree_dir.fault("reach", &manifest.disk_path(index), error);
     for (index, entry) in manifest.entries() {
         let Node::Link { target } = entry.node else { continue };
         if !matches!(whole.states[index as usize], State::Proven(_)) {
             let made = link(
                 &mut cursor,
-                stage,
+                work_dir,
                 index,
                 manifest.disk_name(index),
                 manifest.disk_target(index, target),
@@ -204,13 +205,19 @@ fn make(whole: &Whole, stage: &Stage) -> Result<(), Unfinished> {
 }
 
 /// Makes a link, in the place of whatever other file or link is there.
-fn link(cursor: &mut Cursor<'_>, stage: &Stage, index: u32, name: &OsStr, target: &OsStr) -> io::Result<()> {
+fn link(
+    cursor: &mut Cursor<'_>,
+    work_dir: &TreeWorkDir,
+    index: u32,
+    name: &OsStr,
+    target: &OsStr,
+) -> io::Result<()> {
     let parent = cursor.parent(index)?;
     match rustix::fs::symlinkat(target, parent, name) {
         Err(Errno::EXIST) => {}
         made => return Ok(made?),
     }
-    let parts = stage.parts().map_err(|fault| io::Error::other(fault.trouble.message.to_string()))?;
+    let parts = work_dir.parts().map_err(|fault| io::Error::other(fault.trouble.message.to_string()))?;
     remove::remove(parts.root.as_fd(), OsStr::new(LINK))?;
     rustix::fs::symlinkat(target, &parts.root, LINK)?;
     Ok(rustix::fs::renameat(&parts.root, LINK, parent, name)?)
@@ -219,9 +226,9 @@ fn link(cursor: &mut Cursor<'_>, stage: &Stage, index: u32, name: &OsStr, target
 /// Takes from the new tree what others may not do with the one that it replaces.
 fn keep_private(whole: &Whole) {
     let (target, manifest) = (&whole.target, &whole.manifest);
-    let Ok(ground) = Ground::open(&target.folder.handle, &target.name, target.path()) else { return };
+    let Ok(tree_dir) = TreeDir::open(&target.folder.handle, &target.name, target.path()) else { return };
     let narrow = |new: &Stat, old: &Stat| new.st_mode & 0o777 & (old.st_mode | 0o700);
-    let (mut new, mut old) = (Cursor::new(&whole.ground, manifest), Cursor::new(&ground, manifest));
+    let (mut new, mut old) = (Cursor::new(&whole.tree_dir, manifest), Cursor::new(&tree_dir, manifest));
     for (index, entry) in manifest.entries().skip(1) {
         if matches!(entry.node, Node::Link { .. }) {
             continue;
@@ -240,14 +247,14 @@ fn keep_private(whole: &Whole) {
             let _ = rustix::fs::chmodat(parent, name, Mode::from_raw_mode(mode), AtFlags::empty());
         }
     }
-    if let (Ok(now), Ok(was)) = (rustix::fs::fstat(&whole.ground.root), rustix::fs::fstat(&ground.root)) {
+    if let (Ok(now), Ok(was)) = (rustix::fs::fstat(&whole.tree_dir.root), rustix::fs::fstat(&tree_dir.root)) {
         let mut mode = narrow(&now, &was);
-        let change = |group| rustix::fs::fchown(&whole.ground.root, None, Some(group));
+        let change = |group| rustix::fs::fchown(&whole.tree_dir.root, None, Some(group));
         let has_acl = has_acl(target.folder.handle.as_fd(), &target.name);
         if has_acl || !keeps_group(mode, &was, Ok(&now), change) {
             mode = without_group(mode);
         }
-        set_mode(&whole.ground.root, Mode::from_raw_mode(mode));
+        set_mode(&whole.tree_dir.root, Mode::from_raw_mode(mode));
     }
 }
 
@@ -255,10 +262,10 @@ fn keep_private(whole: &Whole) {
 fn put_in_place(
     attempt: &Attempt,
     whole: &Whole,
-    stage: &Stage,
+    work_dir: &TreeWorkDir,
     go_on: impl Fn() -> bool,
 ) -> Result<(PathBuf, u64), Unfinished> {
-    let (work, name, handle) = (stage.work(), stage::TREE, whole.ground.root.as_fd());
+    let (work, name, handle) = (work_dir.work(), work_dir::TREE, whole.tree_dir.root.as_fd());
     let content = match whole.way {
         Way::Update | Way::Compare => Uncommitted::Updated { handle },
         Way::New => Uncommitted::Directory { work, name, handle },
@@ -274,7 +281,7 @@ fn put_in_place(
             deleted = surplus::tell(&whole.target, &whole.manifest, unsent, &go_on)?;
             keep_private(whole);
             // From here on, the work directory may hold the old tree.
-            stage.disown();
+            work_dir.disown();
         }
         Ok(())
     };

@@ -32,7 +32,7 @@ fn journals_of_trees_are_fuzzed() {
         let found = [Place::New, Place::Target].map(|place| open(&text, place).0);
         for (place, Recovered { lines, clean }) in [Place::New, Place::Target].iter().zip(&found) {
             // Files elsewhere, and more files than there can be, are ignored.
-            let is_about = about.as_ref().is_some_and(|subject| subject.ground == *place);
+            let is_about = about.as_ref().is_some_and(|subject| subject.place == *place);
             assert!(is_about || (lines.files() == 0 && clean.is_none()));
             assert!(lines.files() <= MAX_FILES);
         }

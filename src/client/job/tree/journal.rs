@@ -41,7 +41,8 @@ pub(super) struct Subject {
     /// The server that proved its files.
     #[serde(default)]
     pub(super) origin: Origin,
-    pub(super) ground: Place,
+    #[serde(rename = "ground")]
+    pub(super) place: Place,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -107,7 +108,7 @@ impl TreeLines {
     ) -> impl FnOnce(Subject) -> Option<TreeLines> {
         move |subject| {
             let lines = TreeLines { files: HashMap::new(), proven: subject.origin == origin, max_files };
-            (subject.ground == place).then_some(lines)
+            (subject.place == place).then_some(lines)
         }
     }
 
@@ -175,7 +176,7 @@ mod tests {
     const ROOT: Hash = Hash([7; 32]);
 
     fn subject() -> Subject {
-        Subject { address: "fdsp://h/\"d\"\n".into(), origin: Origin::plain("h"), ground: Place::New }
+        Subject { address: "fdsp://h/\"d\"\n".into(), origin: Origin::plain("h"), place: Place::New }
     }
 
     fn seal() -> &'static Seal {

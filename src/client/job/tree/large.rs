@@ -21,11 +21,11 @@ use crate::{
             memory::{Memory, Place},
             recall,
             tree::{
-                ground::{Cursor, Ground, explained, stamp},
                 journal, remote,
-                stage::Stage,
                 survey::{self, State},
+                tree_dir::{Cursor, TreeDir, explained, stamp},
                 work::Work,
+                work_dir::TreeWorkDir,
             },
         },
         source::Source,
@@ -46,17 +46,17 @@ fn alias(path: &str) -> String {
 }
 
 /// Bytes that an earlier try left of a file.
-pub(super) fn length(stage: &Stage, path: &str) -> u64 {
-    let Ok(parts) = stage.parts() else { return 0 };
-    let folder = Folder::of(parts.root, parts.path, stage.seal());
+pub(super) fn length(work_dir: &TreeWorkDir, path: &str) -> u64 {
+    let Ok(parts) = work_dir.parts() else { return 0 };
+    let folder = Folder::of(parts.root, parts.path, work_dir.seal());
     let found = folder.look(&folder.part_name(alias(path).as_ref())).ok().flatten();
     found.map_or(0, |found| found.size)
 }
 
 /// How much an earlier attempt left of this version of a file, from this server.
-pub(super) fn here(stage: &Stage, path: &str, (origin, identity): (Origin, &str)) -> Option<Here> {
-    let parts = stage.parts().ok()?;
-    let (folder, alias) = (Arc::new(Folder::of(parts.root, parts.path, stage.seal())), alias(path));
+pub(super) fn here(work_dir: &TreeWorkDir, path: &str, (origin, identity): (Origin, &str)) -> Option<Here> {
+    let parts = work_dir.parts().ok()?;
+    let (folder, alias) = (Arc::new(Folder::of(parts.root, parts.path, work_dir.seal())), alias(path));
     if !Part::is_there(&folder, alias.as_ref()) {
         return None;
     }
@@ -70,7 +70,7 @@ impl Work<'_> {
     /// Fetches one. If only this file cannot be fetched, that is noted; a fault concerns the others as well.
     pub(super) async fn large(
         &mut self,
-        ground: &Ground,
+        tree_dir: &TreeDir,
         states: &mut [State],
         index: u32,
         cancel: &Cancel,
@@ -92,7 +92,7 @@ impl Work<'_> {
             placement: None,
             ..attempt.fetch()
         };
-        let mut large = block_in_place(|| self.take_up(&fetch, ground, states[index as usize], index))?;
+        let mut large = block_in_place(|| self.take_up(&fetch, tree_dir, states[index as usize], index))?;
         self.memory.tree.get_or_insert_default().gets_further(&path, large.blocks.received());
         let fetched = fetch::fetch(&fetch, &mut large, cancel).await;
         self.memory.transferred += large.transferred;
@@ -112,7 +112,7 @@ impl Work<'_> {
         }
         block_in_place(|| match fault {
             None => {
-                let root = self.put(ground, large, index)?;
+                let root = self.put(tree_dir, large, index)?;
                 states[index as usize] = State::Proven(root);
                 attempt.progress.add(0, 1);
                 Ok(())
@@ -136,10 +136,16 @@ impl Work<'_> {
     }
 
     /// What there is of it: its `.part`, and another version in its place.
-    fn take_up(&self, fetch: &Fetch<'_>, ground: &Ground, state: State, index: u32) -> Result<Memory, Fault> {
+    fn take_up(
+        &self,
+        fetch: &Fetch<'_>,
+        tree_dir: &TreeDir,
+        state: State,
+        index: u32,
+    ) -> Result<Memory, Fault> {
         let mut large = Memory::default();
-        let parts = self.stage()?.parts()?;
-        let folder = Arc::new(Folder::of(parts.root, parts.path, self.stage()?.seal()));
+        let parts = self.work_dir()?.parts()?;
+        let folder = Arc::new(Folder::of(parts.root, parts.path, self.work_dir()?.seal()));
         let target = Target::new(folder, alias(&self.manifest.path(index)).into());
         if Part::is_there(&target.folder, &target.name) {
             let part = Part::open(&target.folder, &target.name)?;
@@ -151,11 +157,11 @@ impl Work<'_> {
             large.place = Some(Place { target, part });
         }
         if state != State::Absent {
-            let mut cursor = Cursor::new(ground, &self.manifest);
+            let mut cursor = Cursor::new(tree_dir, &self.manifest);
             let opened = cursor.parent(index).and_then(|parent| parent.try_clone_to_owned());
             let handle = opened.map_err(|error| cursor.fault("read", index, &error))?;
-            let path = ground.path.join(self.manifest.disk_path(self.manifest.entry(index).parent));
-            let folder = Arc::new(Folder::of(handle, path, self.stage()?.seal()));
+            let path = tree_dir.path.join(self.manifest.disk_path(self.manifest.entry(index).parent));
+            let folder = Arc::new(Folder::of(handle, path, self.work_dir()?.seal()));
             (large.old, large.doubtful) =
                 (Some(Target::new(folder, self.manifest.disk_name(index).into())), true);
         }
@@ -163,7 +169,7 @@ impl Work<'_> {
     }
 
     /// Puts it into its place; its digest.
-    fn put(&mut self, ground: &Ground, mut large: Memory, index: u32) -> Result<Hash, Fault> {
+    fn put(&mut self, tree_dir: &TreeDir, mut large: Memory, index: u32) -> Result<Hash, Fault> {
         let path = self.manifest.path(index);
         let entry = *self.manifest.entry(index);
         finish::confirm(&mut large)?;
@@ -179,10 +185,10 @@ impl Work<'_> {
             tree.came += 1;
         }
         let failed = |error: &std::io::Error| {
-            let path = ground.path.join(self.manifest.disk_path(index));
+            let path = tree_dir.path.join(self.manifest.disk_path(index));
             Fault::disk(format!("cannot write {}: {}", path.shown(), explained(error)))
         };
-        let mut cursor = Cursor::new(ground, &self.manifest);
+        let mut cursor = Cursor::new(tree_dir, &self.manifest);
         let name = self.manifest.disk_name(index);
         let place = large.place.take();
         let file = match &place {
@@ -209,7 +215,7 @@ impl Work<'_> {
                 Arc::new(file)
             }
         };
-        let journal = self.stage()?.appender();
+        let journal = self.work_dir()?.appender();
         if journal.is_open() {
             let stat = rustix::fs::fstat(&*file).map_err(|error| failed(&error.into()))?;
             let identity = if same_server { &source.identity } else { journal::HASHED };

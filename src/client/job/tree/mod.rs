@@ -1,35 +1,35 @@
-//! A directory as itself: what it holds, then its files, many in one answer, then what only the whole can have.
+//! A directory that is received as itself: first its listing, then its files, many in one answer, then what only the complete tree can have.
 //!
 //! ```text
-//! manifest, names   what the server has, and whether this disk can hold it
-//! substitutes       names for what cannot have its own
-//! survey, record    what of it is here already: proven by an earlier run, or perhaps
-//! prepare           makes the work folder ready
-//! work              a try: what is asked for, in which order
-//! files, large      what is missing: small files many at a time, large ones one by one as any other file
-//! begun             what came of small files that were cut off
-//! writer            puts small files into their places while the next ones come
-//! stage, ground     where all of this happens
-//! surplus           what only the local tree has, and would go with it
-//! finish            links, times, digest, the disk, and the place beside which it grew
+//! manifest, names    what the server has, and what of it this disk can store
+//! substitutes        names for entries that cannot have their own
+//! survey, journal    what of it is local: proven by an earlier run, or to be compared
+//! prepare            prepares the work directory
+//! work               an attempt: what is requested, in which order
+//! files, large       what is missing: many small files in one answer, large files one by one
+//! partial_files      the first bytes of small files that were interrupted
+//! writer             writes small files while the next ones are received
+//! work_dir, tree_dir the directories that all of this happens in
+//! surplus            what only the local tree has, and would be deleted with it
+//! finish             links, times, digest, and the commit
 //! ```
 
-mod begun;
 mod files;
 mod finish;
 #[cfg(test)]
 mod fuzzing;
-mod ground;
 mod journal;
 mod large;
 mod manifest;
 mod names;
+mod partial_files;
 mod prepare;
-mod stage;
 mod substitutes;
 mod surplus;
 mod survey;
+mod tree_dir;
 mod work;
+mod work_dir;
 mod writer;
 
 use std::{
@@ -41,15 +41,15 @@ use std::{
 use rustix::fs::FileType;
 use tokio::task::block_in_place;
 
-pub(crate) use stage::Stage;
+pub(crate) use work_dir::TreeWorkDir;
 
 use self::{
     files::{Missed, Unreadable},
-    ground::Ground,
     journal::{Place, TreeLines},
     manifest::{Gathering, Manifest},
     surplus::Unsent,
     survey::State,
+    tree_dir::TreeDir,
     work::Work,
     writer::Writer,
 };
@@ -88,8 +88,8 @@ const MAX_RENAMED: usize = 100;
 /// What a job remembers of a tree from one try to the next.
 #[derive(Debug, Default)]
 pub(crate) struct Tree {
-    /// The work folder, open and locked while the job works or waits to.
-    stage: Option<stage::Stage>,
+    /// The work directory, open and locked while the job works or waits to.
+    work_dir: Option<work_dir::TreeWorkDir>,
     /// How often a file, or something of a large one, came as the tree was said to hold it. What came otherwise brings the
     /// whole no nearer to its end.
     came: u64,
@@ -113,20 +113,20 @@ impl Tree {
 
     /// Leaves everything in order, and gives it free for others.
     pub(crate) fn close(&mut self) {
-        if let Some(stage) = self.stage.take() {
-            stage.close();
+        if let Some(work_dir) = self.work_dir.take() {
+            work_dir.close();
         }
     }
 
-    /// Whether its work folder is open.
+    /// Whether its work directory is open.
     pub(crate) fn is_open(&self) -> bool {
-        self.stage.is_some()
+        self.work_dir.is_some()
     }
 
     /// Deletes what was fetched.
     pub(crate) fn discard(mut self, deletions: &Deletions) {
-        if let Some(stage) = self.stage.take() {
-            stage.discard(deletions, || deletions.may_delete());
+        if let Some(work_dir) = self.work_dir.take() {
+            work_dir.discard(deletions, || deletions.may_delete());
         }
     }
 }
@@ -134,17 +134,17 @@ impl Tree {
 /// The job fails: what no other try can use of its work folder is deleted, and otherwise the message names the folder.
 fn leave(attempt: &Attempt, memory: &mut Memory, fault: &mut Fault, go_on: impl Fn() -> bool) {
     let Some(tree) = &mut memory.tree else { return };
-    let Some(stage) = tree.stage.take_if(|stage| stage.is_ours()) else { return };
-    if !stage.holds_content() {
-        finish::discard(attempt, stage, go_on);
+    let Some(work_dir) = tree.work_dir.take_if(|work_dir| work_dir.is_ours()) else { return };
+    if !work_dir.holds_content() {
+        finish::discard(attempt, work_dir, go_on);
         return;
     }
     fault.trouble.message = SafeText::new(&format!(
         "{}; what was received is kept in {}, and the next try resumes it",
         fault.trouble.message,
-        stage.path().shown()
+        work_dir.path().shown()
     ));
-    tree.stage = Some(stage);
+    tree.work_dir = Some(work_dir);
 }
 
 /// How a tree gets to its target.
@@ -174,7 +174,7 @@ impl Way {
 struct Whole {
     manifest: Arc<Manifest>,
     states: Vec<State>,
-    ground: Arc<Ground>,
+    tree_dir: Arc<TreeDir>,
     target: Target,
     way: Way,
     /// Files that the server could not read when they were asked for.
@@ -323,7 +323,7 @@ async fn fetch(
         let unsent = Unsent { missing: &manifest.missing, indices: &HashSet::new() };
         block_in_place(|| surplus::refuse_to_lose(&target, &manifest, unsent, go_on))?;
     }
-    let folder = Stage::path_of(&target.folder, &target.name);
+    let folder = TreeWorkDir::path_of(&target.folder, &target.name);
     let free = async {
         attempt.deletions.folder_free(&folder).await;
         Ok::<_, Fault>(())

@@ -9,14 +9,14 @@ use crate::{
         disk::{part, target::of_another_download},
         error::{Fault, Unfinished},
         job::tree::{
-            ground::{self, Cursor, Ground},
             journal::{self, Place, Subject, TreeLines},
             large,
             manifest::{Manifest, Node},
             names,
-            stage::Stage,
             survey::{self, State, Survey},
+            tree_dir::{self, Cursor, TreeDir},
             work::Work,
+            work_dir::TreeWorkDir,
             writer::{Site, Writer},
         },
         transfer::progress::Here,
@@ -35,7 +35,7 @@ pub(super) fn leave_out(manifest: &mut Arc<Manifest>, lost: HashMap<u32, String>
 
 impl Work<'_> {
     /// Opens the work directory, finds what is local, and creates the directories.
-    pub(super) fn prepare(&mut self, go_on: &impl Fn() -> bool) -> Result<(Ground, Vec<State>), Unfinished> {
+    pub(super) fn prepare(&mut self, go_on: &impl Fn() -> bool) -> Result<(TreeDir, Vec<State>), Unfinished> {
         let mut hashed = std::mem::take(&mut self.memory.tree.get_or_insert_default().hashed);
         let prepared = self.prepare_with(&mut hashed, go_on);
         self.memory.tree.get_or_insert_default().hashed = hashed;
@@ -46,27 +46,31 @@ impl Work<'_> {
         &mut self,
         hashed: &mut TreeLines,
         go_on: &impl Fn() -> bool,
-    ) -> Result<(Ground, Vec<State>), Unfinished> {
+    ) -> Result<(TreeDir, Vec<State>), Unfinished> {
         let tree = self.memory.tree.get_or_insert_default();
-        if tree.stage.as_ref().is_some_and(|stage| !stage.is_of(&self.target.folder, &self.target.name)) {
+        if tree
+            .work_dir
+            .as_ref()
+            .is_some_and(|work_dir| !work_dir.is_of(&self.target.folder, &self.target.name))
+        {
             tree.close();
         }
-        let stage = match &mut tree.stage {
-            Some(stage) => stage,
-            none => none.insert(Stage::open(&self.target.folder, &self.target.name)?),
+        let work_dir = match &mut tree.work_dir {
+            Some(work_dir) => work_dir,
+            none => none.insert(TreeWorkDir::open(&self.target.folder, &self.target.name)?),
         };
-        if self.target.by_server && !stage.is_from(&self.attempt.new_job().address) {
-            return Err(of_another_download(&stage.path()).into());
+        if self.target.by_server && !work_dir.is_from(&self.attempt.new_job().address) {
+            return Err(of_another_download(&work_dir.path()).into());
         }
-        let twins = names::twins(&self.manifest, stage.folding());
+        let twins = names::twins(&self.manifest, work_dir.folding());
         leave_out(&mut self.manifest, twins);
-        let unstorable = stage.unstorable(&self.manifest);
+        let unstorable = work_dir.unstorable(&self.manifest);
         leave_out(&mut self.manifest, unstorable);
         let place = self.way.place();
-        let (record, trusted) = stage.recorded(place, self.manifest.origin, self.manifest.len() as usize);
-        let (ground, fresh) = match place {
-            Place::New => stage.tree()?,
-            Place::Target => (self.ground()?, false),
+        let (record, trusted) = work_dir.recorded(place, self.manifest.origin, self.manifest.len() as usize);
+        let (tree_dir, fresh) = match place {
+            Place::New => work_dir.tree()?,
+            Place::Target => (self.tree_dir()?, false),
         };
         let states = if fresh {
             let mut states = vec![State::Absent; self.manifest.len() as usize];
@@ -74,18 +78,18 @@ impl Work<'_> {
             states
         } else {
             if place == Place::New {
-                survey::sweep(&ground, &self.manifest, go_on)?;
+                survey::sweep(&tree_dir, &self.manifest, go_on)?;
             }
-            let survey = Survey { ground: &ground, manifest: &self.manifest, record: &record, trusted };
+            let survey = Survey { tree_dir: &tree_dir, manifest: &self.manifest, record: &record, trusted };
             let surveyed = survey.run(hashed, go_on);
             if matches!(surveyed, Err(Unfinished::Stopped)) {
-                self.begin_record(&ground, place, (&record, trusted), hashed);
+                self.begin_record(&tree_dir, place, (&record, trusted), hashed);
             }
             let surveyed = surveyed?;
             if let Some(clash) = surveyed.clash {
                 return Err(Fault::disk(format!(
                     "{} is a directory on one side only; move it away, or use --overwrite or --rename",
-                    ground.path.join(self.manifest.disk_path(clash)).shown()
+                    tree_dir.path.join(self.manifest.disk_path(clash)).shown()
                 ))
                 .into());
             }
@@ -93,22 +97,22 @@ impl Work<'_> {
         };
         self.tell(&states);
         self.check_room(&states)?;
-        self.make_directories(&ground, &states)?;
-        self.begin_record(&ground, place, (&record, trusted), hashed);
+        self.make_directories(&tree_dir, &states)?;
+        self.begin_record(&tree_dir, place, (&record, trusted), hashed);
         self.begun = self.begun(&states);
         self.count(&states);
-        Ok((ground, states))
+        Ok((tree_dir, states))
     }
 
     /// How much is there of the large files that are not proven.
     fn begun(&self, states: &[State]) -> HashMap<u32, Here> {
-        let Ok(stage) = self.stage() else { return HashMap::new() };
+        let Ok(work_dir) = self.work_dir() else { return HashMap::new() };
         let begun = |(index, _, size): (u32, _, u64)| {
             if size <= BLOCK_SIZE || matches!(states[index as usize], State::Proven(_)) {
                 return None;
             }
             let here = large::here(
-                stage,
+                work_dir,
                 &self.manifest.path(index),
                 (self.manifest.origin, self.manifest.identity(index)),
             )?;
@@ -132,12 +136,12 @@ impl Work<'_> {
 
     /// Fails if what is still to be received does not fit on the disk.
     fn check_room(&self, states: &[State]) -> Result<(), Fault> {
-        let Some(stage) = self.memory.tree.as_ref().and_then(|tree| tree.stage.as_ref()) else {
+        let Some(work_dir) = self.memory.tree.as_ref().and_then(|tree| tree.work_dir.as_ref()) else {
             return Ok(());
         };
         let missing = |(index, _, size): (u32, _, u64)| match states[index as usize] {
             State::Absent if size > BLOCK_SIZE => {
-                size.saturating_sub(large::length(stage, &self.manifest.path(index)))
+                size.saturating_sub(large::length(work_dir, &self.manifest.path(index)))
             }
             State::Absent => size,
             _ => 0,
@@ -154,8 +158,8 @@ impl Work<'_> {
         }
     }
 
-    fn make_directories(&self, ground: &Ground, states: &[State]) -> Result<(), Fault> {
-        let mut cursor = Cursor::new(ground, &self.manifest);
+    fn make_directories(&self, tree_dir: &TreeDir, states: &[State]) -> Result<(), Fault> {
+        let mut cursor = Cursor::new(tree_dir, &self.manifest);
         for (index, entry) in self.manifest.entries().skip(1) {
             if entry.node != Node::Directory || states[index as usize] != State::Absent {
                 continue;
@@ -166,7 +170,7 @@ impl Work<'_> {
             let made = cursor.parent(index).and_then(|parent| Ok(rustix::fs::mkdirat(parent, name, mode)?));
             made.map_err(|error| match Errno::from_io_error(&error) {
                 Some(Errno::NOSPC | Errno::DQUOT) => {
-                    let path = ground.path.join(self.manifest.disk_path(index));
+                    let path = tree_dir.path.join(self.manifest.disk_path(index));
                     part::no_room(&self.target.folder, &path, &error, None)
                 }
                 _ => cursor.fault("make the folder", index, &error),
@@ -179,17 +183,19 @@ impl Work<'_> {
     /// counts as in use. `record`: what an earlier attempt left, and whether it is believed. `hashed`: what this run computed.
     fn begin_record(
         &mut self,
-        ground: &Ground,
+        tree_dir: &TreeDir,
         place: Place,
         (record, trusted): (&TreeLines, bool),
         hashed: &TreeLines,
     ) {
-        let Some(stage) = self.memory.tree.as_mut().and_then(|tree| tree.stage.as_mut()) else { return };
+        let Some(work_dir) = self.memory.tree.as_mut().and_then(|tree| tree.work_dir.as_mut()) else {
+            return;
+        };
         let manifest = &self.manifest;
         let address = self.attempt.new_job().address.to_string();
-        let subject = Subject { address, origin: manifest.origin, ground: place };
-        stage.record(&subject, |out| {
-            let mut cursor = Cursor::new(ground, manifest);
+        let subject = Subject { address, origin: manifest.origin, place };
+        work_dir.record(&subject, |out| {
+            let mut cursor = Cursor::new(tree_dir, manifest);
             for (index, _, size) in manifest.files() {
                 let path = manifest.path(index);
                 let recorded = record.file(&path);
@@ -198,7 +204,7 @@ impl Work<'_> {
                     continue;
                 }
                 let Some(stat) = cursor.look(index)? else { continue };
-                let stamp = ground::stamp(&stat);
+                let stamp = tree_dir::stamp(&stat);
                 let identity = manifest.identity(index);
                 let mut known = recorded.filter(|_| trusted).into_iter().chain(hashed);
                 if let Some(known) = known.find(|known| known.size == size && known.has_stamp(&stamp)) {
@@ -218,15 +224,15 @@ impl Work<'_> {
     }
 
     /// Starts what writes the files.
-    pub(super) fn writer(&self, ground: &Arc<Ground>) -> Result<Writer, Fault> {
-        let stage = self.stage()?;
+    pub(super) fn writer(&self, tree_dir: &Arc<TreeDir>) -> Result<Writer, Fault> {
+        let work_dir = self.work_dir()?;
         Writer::start(Site {
             manifest: Arc::clone(&self.manifest),
-            ground: Arc::clone(ground),
-            parts: stage.parts()?,
+            tree_dir: Arc::clone(tree_dir),
+            parts: work_dir.parts()?,
             place: self.way.place(),
             folder: Arc::clone(&self.target.folder),
-            journal: stage.appender().clone(),
+            journal: work_dir.appender().clone(),
             progress: Arc::clone(&self.attempt.progress),
             umask: platform::umask(),
         })

@@ -15,8 +15,8 @@ use crate::{
         disk::{folder::open_directory, remove, target::Target},
         error::{Fault, Unfinished},
         job::tree::{
-            ground::{Cursor, Ground, explained},
             manifest::{Manifest, Node},
+            tree_dir::{Cursor, TreeDir, explained},
         },
     },
     protocol::message::{Missing, MissingEntry},
@@ -170,10 +170,10 @@ fn surplus(
     let unreadable = |path: &Path, error: &io::Error| {
         Fault::disk(format!("cannot read {}: {}", path.shown(), explained(error)))
     };
-    let ground = Ground::open(&target.folder.handle, &target.name, path.clone())
+    let tree_dir = TreeDir::open(&target.folder.handle, &target.name, path.clone())
         .map_err(|error| unreadable(&path, &error))?;
     let ends = manifest.ends();
-    let mut cursor = Cursor::new(&ground, manifest);
+    let mut cursor = Cursor::new(&tree_dir, manifest);
     let mut surplus = Surplus::default();
     let mut directories = vec![0];
     while let Some(directory) = directories.pop() {

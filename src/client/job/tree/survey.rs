@@ -22,9 +22,9 @@ use crate::{
         },
         error::Unfinished,
         job::tree::{
-            ground::{Cursor, Ground, is_alike, stamp},
             journal::{Known, TreeLines},
             manifest::{Manifest, Node},
+            tree_dir::{Cursor, TreeDir, is_alike, stamp},
         },
     },
     protocol::digest::Hash,
@@ -64,7 +64,7 @@ pub(super) const EMPTY: Hash = Hash([
 /// What a survey reads from.
 #[derive(Debug)]
 pub(super) struct Survey<'a> {
-    pub(super) ground: &'a Ground,
+    pub(super) tree_dir: &'a TreeDir,
     pub(super) manifest: &'a Manifest,
     pub(super) record: &'a TreeLines,
     /// Whether the record is believed without hashing.
@@ -78,14 +78,14 @@ impl Survey<'_> {
         hashed: &mut TreeLines,
         go_on: impl Fn() -> bool,
     ) -> Result<Surveyed, Unfinished> {
-        let mut cursor = Cursor::new(self.ground, self.manifest);
+        let mut cursor = Cursor::new(self.tree_dir, self.manifest);
         let mut states = vec![State::Absent; self.manifest.len() as usize];
         states[0] = State::Proven(EMPTY);
         let mut clash = None;
         let mut buffer = buffer();
         // Directories in which several users may create files.
         let mut shared = HashMap::new();
-        let root = rustix::fs::fstat(&self.ground.root);
+        let root = rustix::fs::fstat(&self.tree_dir.root);
         shared.extend(root.ok().filter(is_shared).map(|root| (0, root)));
         for (index, entry) in self.manifest.entries().skip(1) {
             let at = index as usize;
@@ -99,7 +99,7 @@ impl Survey<'_> {
             let found = cursor.look(index).map_err(|error| cursor.fault("look at", index, &error))?;
             let Some(stat) = found else { continue };
             if shared.get(&entry.parent).is_some_and(|folder| is_of_another(folder, stat.st_uid)) {
-                let path = self.ground.path.join(self.manifest.disk_path(index));
+                let path = self.tree_dir.path.join(self.manifest.disk_path(index));
                 return Err(of_another(&path, stat.st_uid).into());
             }
             let is_directory = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
@@ -219,12 +219,12 @@ pub(super) fn hash(file: &File, buffer: &mut [u8], go_on: impl Fn() -> bool) -> 
 
 /// Deletes from a work directory's tree what is not in the manifest: what another version of the tree or another program has left.
 pub(super) fn sweep(
-    ground: &Ground,
+    tree_dir: &TreeDir,
     manifest: &Manifest,
     go_on: impl Fn() -> bool,
 ) -> Result<(), Unfinished> {
     let ends = manifest.ends();
-    let mut cursor = Cursor::new(ground, manifest);
+    let mut cursor = Cursor::new(tree_dir, manifest);
     let mut directories = vec![0];
     while let Some(directory) = directories.pop() {
         if !go_on() {
@@ -236,7 +236,7 @@ pub(super) fn sweep(
             .collect();
         let handle = cursor
             .directory(directory)
-            .map_err(|error| ground.fault("read", &manifest.disk_path(directory), &error))?;
+            .map_err(|error| tree_dir.fault("read", &manifest.disk_path(directory), &error))?;
         let swept = remove::list(handle).and_then(|found| {
             for (name, kind) in found {
                 let entry = named.get(name.as_encoded_bytes());
@@ -250,7 +250,7 @@ pub(super) fn sweep(
             }
             Ok(())
         });
-        swept.map_err(|error| ground.fault("clean up", &manifest.disk_path(directory), &error))?;
+        swept.map_err(|error| tree_dir.fault("clean up", &manifest.disk_path(directory), &error))?;
     }
     Ok(())
 }
@@ -270,9 +270,9 @@ mod tests {
         hashed: &mut TreeLines,
         go_on: impl Fn() -> bool,
     ) -> Result<Vec<State>, Unfinished> {
-        let ground = Ground { root: crate::platform::open_directory(dir).unwrap(), path: dir.to_owned() };
+        let tree_dir = TreeDir { root: crate::platform::open_directory(dir).unwrap(), path: dir.to_owned() };
         let record = TreeLines::default();
-        let survey = Survey { ground: &ground, manifest, record: &record, trusted: false };
+        let survey = Survey { tree_dir: &tree_dir, manifest, record: &record, trusted: false };
         survey.run(hashed, go_on).map(|surveyed| surveyed.states)
     }
 

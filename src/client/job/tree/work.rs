@@ -16,14 +16,15 @@ use crate::{
             memory::Memory,
             tree::{
                 Way, Whole,
-                begun::Begun,
                 files::{self, Asking, Missed},
-                ground::{self, Ground},
                 journal::TreeLines,
                 manifest::Manifest,
-                names, prepare,
-                stage::Stage,
+                names,
+                partial_files::PartialFiles,
+                prepare,
                 survey::{State, Survey},
+                tree_dir::{self, TreeDir},
+                work_dir::TreeWorkDir,
                 writer::Writer,
             },
         },
@@ -52,10 +53,10 @@ pub(super) struct Work<'a> {
 }
 
 impl Work<'_> {
-    pub(super) fn ground(&self) -> Result<Ground, Fault> {
+    pub(super) fn tree_dir(&self) -> Result<TreeDir, Fault> {
         let (folder, path) = (&self.target.folder, self.target.path());
-        Ground::open(&folder.handle, &self.target.name, path.clone()).map_err(|error| {
-            Fault::disk(format!("cannot use {}: {}", path.shown(), ground::explained(&error)))
+        TreeDir::open(&folder.handle, &self.target.name, path.clone()).map_err(|error| {
+            Fault::disk(format!("cannot use {}: {}", path.shown(), tree_dir::explained(&error)))
         })
     }
 
@@ -80,9 +81,10 @@ impl Work<'_> {
     /// Compares the target with what the server has.
     pub(super) async fn compare(mut self, cancel: &Cancel) -> Result<Whole, Unfinished> {
         let go_on = &|| !cancel.is_set();
-        let ground = self.ground()?;
+        let tree_dir = self.tree_dir()?;
         let record = TreeLines::default();
-        let survey = Survey { ground: &ground, manifest: &self.manifest, record: &record, trusted: false };
+        let survey =
+            Survey { tree_dir: &tree_dir, manifest: &self.manifest, record: &record, trusted: false };
         let hashed = &mut self.memory.tree.get_or_insert_default().hashed;
         let mut states = block_in_place(|| survey.run(hashed, go_on))?.states;
         block_in_place(|| self.leave_out(&mut states));
@@ -115,7 +117,7 @@ impl Work<'_> {
         }
         tracing::info!("{} was there already, byte for byte", self.target.path().shown());
         let Work { manifest, target, way, .. } = self;
-        Ok(Whole { manifest, states, ground: Arc::new(ground), target, way, lost })
+        Ok(Whole { manifest, states, tree_dir: Arc::new(tree_dir), target, way, lost })
     }
 
     /// Takes out what is not there because the file system cannot hold it.
@@ -128,12 +130,12 @@ impl Work<'_> {
             return;
         }
         // Where no work folder can be made nothing was left out by an earlier run either.
-        let Ok(stage) = Stage::open(&self.target.folder, &self.target.name) else { return };
-        let mut lost = stage.unstorable(&self.manifest);
+        let Ok(work_dir) = TreeWorkDir::open(&self.target.folder, &self.target.name) else { return };
+        let mut lost = work_dir.unstorable(&self.manifest);
         lost.retain(|index, _| differs(&states[*index as usize]));
         // Of two that are one here only the first was ever stored, and is found by both names.
-        lost.extend(names::twins(&self.manifest, stage.folding()));
-        stage.close();
+        lost.extend(names::twins(&self.manifest, work_dir.folding()));
+        work_dir.close();
         let kept = self.manifest.kept_without(&lost);
         *states = kept.into_iter().map(|index| states[index as usize]).collect();
         prepare::leave_out(&mut self.manifest, lost);
@@ -208,7 +210,7 @@ impl Work<'_> {
         states: &mut [State],
         mut writer: Option<&mut Writer>,
         (mut todo, content): (VecDeque<u32>, bool),
-        mut begun: Option<&mut Begun>,
+        mut begun: Option<&mut PartialFiles>,
     ) -> Result<(), Fault> {
         let manifest = Arc::clone(&self.manifest);
         let mut most = u64::MAX;
@@ -253,12 +255,12 @@ impl Work<'_> {
         cancel: &Cancel,
     ) -> Result<Whole, Unfinished> {
         let go_on = &|| !cancel.is_set();
-        let (ground, mut states) = block_in_place(|| self.prepare(go_on))?;
-        let ground = Arc::new(ground);
-        let writer = running.insert(block_in_place(|| self.writer(&ground))?);
+        let (tree_dir, mut states) = block_in_place(|| self.prepare(go_on))?;
+        let tree_dir = Arc::new(tree_dir);
+        let writer = running.insert(block_in_place(|| self.writer(&tree_dir))?);
         let manifest = Arc::clone(&self.manifest);
         let small = self.small(&states);
-        let mut begun = block_in_place(|| Ok::<_, Fault>(Begun::open(self.stage()?.parts()?)))?;
+        let mut begun = block_in_place(|| Ok::<_, Fault>(PartialFiles::open(self.work_dir()?.parts()?)))?;
         // What was received is kept when this is dropped.
         cancel
             .unless_set(async {
@@ -272,12 +274,12 @@ impl Work<'_> {
             .await?;
         for (index, _, size) in manifest.files() {
             if size > BLOCK_SIZE && !matches!(states[index as usize], State::Proven(_)) {
-                self.large(&ground, &mut states, index, cancel).await?;
+                self.large(&tree_dir, &mut states, index, cancel).await?;
             }
         }
         let lost = std::mem::take(&mut self.missed).none()?;
         let Work { manifest, target, way, .. } = self;
-        Ok(Whole { manifest, states, ground, target, way, lost })
+        Ok(Whole { manifest, states, tree_dir, target, way, lost })
     }
 
     /// The files of one block that have to be asked for.
@@ -290,8 +292,8 @@ impl Work<'_> {
     }
 
     /// The work folder.
-    pub(super) fn stage(&self) -> Result<&Stage, Fault> {
-        let stage = self.memory.tree.as_ref().and_then(|tree| tree.stage.as_ref());
-        stage.ok_or_else(|| Fault::disk(format!("{} is not open", self.target.path().shown())))
+    pub(super) fn work_dir(&self) -> Result<&TreeWorkDir, Fault> {
+        let work_dir = self.memory.tree.as_ref().and_then(|tree| tree.work_dir.as_ref());
+        work_dir.ok_or_else(|| Fault::disk(format!("{} is not open", self.target.path().shown())))
     }
 }

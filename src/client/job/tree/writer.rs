@@ -28,9 +28,9 @@ use crate::{
         },
         error::Fault,
         job::tree::{
-            ground::{Cursor, Ground, has_time, stamp},
             journal::{self, Place},
             manifest::Manifest,
+            tree_dir::{Cursor, TreeDir, has_time, stamp},
         },
         transfer::progress::Progress,
     },
@@ -82,9 +82,9 @@ impl Batch {
 #[derive(Debug)]
 pub(super) struct Site {
     pub(super) manifest: Arc<Manifest>,
-    pub(super) ground: Arc<Ground>,
+    pub(super) tree_dir: Arc<TreeDir>,
     /// Where files are until they take their places.
-    pub(super) parts: Ground,
+    pub(super) parts: TreeDir,
     pub(super) place: Place,
     /// The folder of the target.
     pub(super) folder: Arc<Folder>,
@@ -111,8 +111,8 @@ impl Writer {
         let (give_back, emptied) = channel();
         let work = move || {
             let manifest = Arc::clone(&site.manifest);
-            let ground = Arc::clone(&site.ground);
-            let mut cursor = Cursor::new(&ground, &manifest);
+            let tree_dir = Arc::clone(&site.tree_dir);
+            let mut cursor = Cursor::new(&tree_dir, &manifest);
             let mut lines = Vec::new();
             for mut batch in batches {
                 site.write(&mut cursor, &batch, &mut lines)?;
@@ -254,7 +254,7 @@ impl Site {
                 let file = file.map_err(|error| match error {
                     Errno::EXIST => Fault::disk(format!(
                         "{} is there already: this file system takes another name of the tree for the same",
-                        self.ground.path.join(self.manifest.disk_path(index)).shown()
+                        self.tree_dir.path.join(self.manifest.disk_path(index)).shown()
                     )),
                     error => fault(&error.into()),
                 })?;
@@ -316,9 +316,9 @@ impl Site {
         let path = self.manifest.disk_path(index);
         match error.kind() {
             StorageFull | QuotaExceeded | FileTooLarge => {
-                part::no_room(&self.folder, &self.ground.path.join(path), error, None)
+                part::no_room(&self.folder, &self.tree_dir.path.join(path), error, None)
             }
-            _ => self.ground.fault("write", &path, error),
+            _ => self.tree_dir.fault("write", &path, error),
         }
     }
 }

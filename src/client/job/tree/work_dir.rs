@@ -34,10 +34,11 @@ use crate::{
         job::{
             deletions::Deletions,
             tree::{
-                ground::{self, Ground},
                 journal::{DELETED, Place, Subject, TreeLines},
                 manifest::Manifest,
-                names, writer,
+                names,
+                tree_dir::{self, TreeDir},
+                writer,
             },
         },
     },
@@ -68,12 +69,12 @@ const PURPOSE: Purpose = Purpose {
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Stage {
+pub(crate) struct TreeWorkDir {
     work: WorkDir,
     journal: Journal<TreeLines>,
 }
 
-impl Stage {
+impl TreeWorkDir {
     /// Whether a target has one.
     pub(super) fn is_there(folder: &Folder, target: &OsStr) -> bool {
         folder.look(&folder.part_name(target)).ok().flatten().is_some()
@@ -85,11 +86,11 @@ impl Stage {
     }
 
     /// Opens or creates the one of a target, and locks it. If it is marked as deleted, its content is deleted first.
-    pub(crate) fn open(folder: &Arc<Folder>, target: &OsStr) -> Result<Stage, Fault> {
-        let stage = Stage::at(folder, folder.part_name(target))?;
-        if stage.is_marked() {
-            stage.clear(&|| true).map_err(|error| {
-                let path = stage.path();
+    pub(crate) fn open(folder: &Arc<Folder>, target: &OsStr) -> Result<TreeWorkDir, Fault> {
+        let work_dir = TreeWorkDir::at(folder, folder.part_name(target))?;
+        if work_dir.is_marked() {
+            work_dir.clear(&|| true).map_err(|error| {
+                let path = work_dir.path();
                 Fault::disk(format!(
                     "cannot delete what is in {}: {}",
                     path.shown(),
@@ -97,13 +98,13 @@ impl Stage {
                 ))
             })?;
         }
-        Ok(stage)
+        Ok(work_dir)
     }
 
-    fn at(folder: &Arc<Folder>, name: OsString) -> Result<Stage, Fault> {
+    fn at(folder: &Arc<Folder>, name: OsString) -> Result<TreeWorkDir, Fault> {
         let work = WorkDir::open(folder, name, &PURPOSE)?;
         let journal = Journal::new(work.folder(), JOURNAL.into(), work.name().to_owned());
-        Ok(Stage { work, journal })
+        Ok(TreeWorkDir { work, journal })
     }
 
     /// Whether it is the one of this target.
@@ -130,24 +131,24 @@ impl Stage {
         self.work.handle()
     }
 
-    fn make(&self, name: &str) -> Result<(Ground, bool), Fault> {
+    fn make(&self, name: &str) -> Result<(TreeDir, bool), Fault> {
         let path = self.path().join(name);
         match self.work.directory(name) {
-            Ok((root, is_new)) => Ok((Ground { root, path }, is_new)),
+            Ok((root, is_new)) => Ok((TreeDir { root, path }, is_new)),
             Err(error) => {
-                Err(Fault::disk(format!("cannot use {}: {}", path.shown(), ground::explained(&error))))
+                Err(Fault::disk(format!("cannot use {}: {}", path.shown(), tree_dir::explained(&error))))
             }
         }
     }
 
     /// The directory of the tree, and whether it was created just now.
-    pub(super) fn tree(&self) -> Result<(Ground, bool), Fault> {
+    pub(super) fn tree(&self) -> Result<(TreeDir, bool), Fault> {
         self.make(TREE)
     }
 
     /// The directory of the files that are not complete.
-    pub(super) fn parts(&self) -> Result<Ground, Fault> {
-        self.make(PARTS).map(|(ground, _)| ground)
+    pub(super) fn parts(&self) -> Result<TreeDir, Fault> {
+        self.make(PARTS).map(|(tree_dir, _)| tree_dir)
     }
 
     /// Whether its content comes from this address. An empty one may be used for any address.
@@ -289,9 +290,9 @@ impl Stage {
             deletions.folder_deleted(path);
             return Ok(());
         }
-        let stage = Stage::at(&folder, name.to_owned())?;
-        if stage.is_marked() {
-            stage.discard(deletions, || deletions.may_delete());
+        let work_dir = TreeWorkDir::at(&folder, name.to_owned())?;
+        if work_dir.is_marked() {
+            work_dir.discard(deletions, || deletions.may_delete());
         } else {
             deletions.folder_deleted(path);
         }
@@ -312,7 +313,7 @@ mod tests {
     }
 
     fn refused(folder: &Arc<Folder>) -> String {
-        Stage::open(folder, "x".as_ref()).unwrap_err().trouble.message.to_string()
+        TreeWorkDir::open(folder, "x".as_ref()).unwrap_err().trouble.message.to_string()
     }
 
     #[test]
@@ -356,16 +357,16 @@ mod tests {
         assert!(refused(&folder).contains("belongs to another user"));
         // Where nobody else may put anything, it was put there by its owner's leave.
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        Stage::open(&folder, "x".as_ref()).unwrap();
+        TreeWorkDir::open(&folder, "x".as_ref()).unwrap();
     }
 
     #[test]
     fn a_second_client_is_told_until_the_first_is_done() {
         let (dir, folder) = folder();
-        let first = Stage::open(&folder, "x".as_ref()).unwrap();
+        let first = TreeWorkDir::open(&folder, "x".as_ref()).unwrap();
         assert!(refused(&folder).starts_with("another client is downloading to "));
         first.close();
-        let second = Stage::open(&folder, "x".as_ref()).unwrap();
+        let second = TreeWorkDir::open(&folder, "x".as_ref()).unwrap();
         second.tree().unwrap();
         second.discard(&Deletions::default(), || true);
         assert!(!dir.path().join("x.part").exists());
@@ -374,32 +375,34 @@ mod tests {
     #[test]
     fn its_record_is_trusted_while_it_is_ours_or_clean() {
         let (dir, folder) = folder();
-        let subject = Subject { address: "a".into(), origin: Origin::plain("h"), ground: Place::New };
+        let subject = Subject { address: "a".into(), origin: Origin::plain("h"), place: Place::New };
         let hash = crate::protocol::digest::Hash([1; 32]);
-        let stage = Stage::open(&folder, "x".as_ref()).unwrap();
-        assert!(!stage.recorded(Place::New, Origin::plain("h"), 10).1);
-        stage.record(&subject, |out| out.add(&tree::journal::file("f", 1, "i", hash, "s")));
-        let (record, trusted) = stage.recorded(Place::New, Origin::plain("h"), 10);
+        let work_dir = TreeWorkDir::open(&folder, "x".as_ref()).unwrap();
+        assert!(!work_dir.recorded(Place::New, Origin::plain("h"), 10).1);
+        work_dir.record(&subject, |out| out.add(&tree::journal::file("f", 1, "i", hash, "s")));
+        let (record, trusted) = work_dir.recorded(Place::New, Origin::plain("h"), 10);
         assert!(trusted && record.file("f").is_some());
-        drop(stage);
-        let stage = Stage::open(&folder, "x".as_ref()).unwrap();
-        let (record, trusted) = stage.recorded(Place::New, Origin::plain("h"), 10);
+        drop(work_dir);
+        let work_dir = TreeWorkDir::open(&folder, "x".as_ref()).unwrap();
+        let (record, trusted) = work_dir.recorded(Place::New, Origin::plain("h"), 10);
         assert!(!trusted && record.file("f").is_some(), "it was not left in order");
-        drop(stage);
-        let stage = Stage::open(&folder, "x".as_ref()).unwrap();
-        stage.record(&subject, |_| Ok(()));
-        stage.close();
-        assert!(Stage::open(&folder, "x".as_ref()).unwrap().recorded(Place::New, Origin::plain("h"), 10).1);
+        drop(work_dir);
+        let work_dir = TreeWorkDir::open(&folder, "x".as_ref()).unwrap();
+        work_dir.record(&subject, |_| Ok(()));
+        work_dir.close();
+        assert!(
+            TreeWorkDir::open(&folder, "x".as_ref()).unwrap().recorded(Place::New, Origin::plain("h"), 10).1
+        );
         fs::write(dir.path().join("x.part/fdsp-control"), "nonsense").unwrap();
         let (record, trusted) =
-            Stage::open(&folder, "x".as_ref()).unwrap().recorded(Place::New, Origin::plain("h"), 10);
+            TreeWorkDir::open(&folder, "x".as_ref()).unwrap().recorded(Place::New, Origin::plain("h"), 10);
         assert!(!trusted && record == TreeLines::default());
     }
 
     #[test]
     fn an_ordinary_file_system_folds_nothing() {
         let (dir, folder) = folder();
-        assert_eq!(Stage::open(&folder, "x".as_ref()).unwrap().folding(), Folding::default());
+        assert_eq!(TreeWorkDir::open(&folder, "x".as_ref()).unwrap().folding(), Folding::default());
         assert_eq!(fs::read_dir(dir.path().join("x.part")).unwrap().count(), 0);
     }
 }

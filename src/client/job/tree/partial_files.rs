@@ -11,14 +11,14 @@ use std::{
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 
-use crate::client::{disk::remove, job::tree::ground::Ground};
+use crate::client::{disk::remove, job::tree::tree_dir::TreeDir};
 /// What their names end with.
 const SUFFIX: &str = ".begun";
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Begun {
-    folder: Ground,
+pub(super) struct PartialFiles {
+    folder: TreeDir,
     /// Bytes of each.
     known: HashMap<OsString, u64>,
     /// The names of those whose files are complete now.
@@ -32,9 +32,9 @@ fn name(path: &str, identity: &str) -> OsString {
     format!("{}{SUFFIX}", &hasher.finalize().to_hex()[..32]).into()
 }
 
-impl Begun {
+impl PartialFiles {
     /// Those in a folder.
-    pub(super) fn open(folder: Ground) -> Begun {
+    pub(super) fn open(folder: TreeDir) -> PartialFiles {
         let is_begun = |name: &OsStr| name.as_encoded_bytes().ends_with(SUFFIX.as_bytes());
         // What cannot be read is fetched again.
         let found = remove::list(folder.root.as_fd()).unwrap_or_default();
@@ -47,7 +47,7 @@ impl Begun {
             .filter(|(name, kind)| *kind == FileType::RegularFile && is_begun(name))
             .filter_map(|(name, _)| size(&name).map(|size| (name, size)))
             .collect();
-        Begun { folder, known, whole: Vec::new() }
+        PartialFiles { folder, known, whole: Vec::new() }
     }
 
     /// How many bytes of a version of a file of `size` bytes need not be sent again: less than all of them, since no request can skip
@@ -95,7 +95,7 @@ impl Begun {
         }
     }
 
-    /// A version of a file is complete: its first bytes are deleted at the next [`Begun::keep`], when the file can be on the disk.
+    /// A version of a file is complete: its first bytes are deleted at the next [`PartialFiles::keep`], when the file can be on the disk.
     pub(super) fn complete(&mut self, path: &str, identity: &str) {
         if self.known.is_empty() {
             return;
@@ -127,7 +127,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let open = || {
             let path = dir.path().to_owned();
-            Begun::open(Ground { root: crate::platform::open_directory(&path).unwrap(), path })
+            PartialFiles::open(TreeDir { root: crate::platform::open_directory(&path).unwrap(), path })
         };
         let mut begun = open();
         assert_eq!(begun.bytes("a", "one", 100), 0);

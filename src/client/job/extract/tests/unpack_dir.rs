@@ -68,7 +68,7 @@ fn what_a_killed_one_left_is_cleared_away() {
         fs::remove_dir_all(world.at("a")).unwrap();
     }
     // One that is at work is left alone.
-    let other = Staging::make(&world.folder, "a.zip".as_ref()).unwrap();
+    let other = UnpackDir::make(&world.folder, "a.zip".as_ref()).unwrap();
     assert!(in_the_way(&world).contains("another client is unpacking to"));
     drop(other);
     world.unpack(&one).unwrap();

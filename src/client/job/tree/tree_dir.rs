@@ -23,16 +23,16 @@ const NO_LINKS: Reach = Reach { links: Links::Never, mounts: true };
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Ground {
+pub(super) struct TreeDir {
     pub(super) root: OwnedFd,
     /// Where it is, for people.
     pub(super) path: PathBuf,
 }
 
-impl Ground {
+impl TreeDir {
     /// Opens a directory that lies in another one.
-    pub(super) fn open(parent: impl AsFd, name: &std::ffi::OsStr, path: PathBuf) -> io::Result<Ground> {
-        Ok(Ground { root: open_directory(parent, name)?, path })
+    pub(super) fn open(parent: impl AsFd, name: &std::ffi::OsStr, path: PathBuf) -> io::Result<TreeDir> {
+        Ok(TreeDir { root: open_directory(parent, name)?, path })
     }
 
     /// A fault of the disk at a path of the tree.
@@ -51,28 +51,28 @@ pub(super) fn explained(error: &io::Error) -> String {
     }
 }
 
-/// Goes about in a ground by the entries of a manifest. The directory that was used last stays open.
+/// Reaches the entries of a manifest in a tree directory. The directory that was used last stays open.
 #[derive(Debug)]
 pub(super) struct Cursor<'a> {
-    ground: &'a Ground,
+    tree_dir: &'a TreeDir,
     manifest: &'a Manifest,
     at: Option<(u32, OwnedFd)>,
 }
 
 impl<'a> Cursor<'a> {
-    pub(super) fn new(ground: &'a Ground, manifest: &'a Manifest) -> Cursor<'a> {
-        Cursor { ground, manifest, at: None }
+    pub(super) fn new(tree_dir: &'a TreeDir, manifest: &'a Manifest) -> Cursor<'a> {
+        Cursor { tree_dir, manifest, at: None }
     }
 
     /// A directory of the tree.
     pub(super) fn directory(&mut self, index: u32) -> io::Result<BorrowedFd<'_>> {
         if index == 0 {
-            return Ok(self.ground.root.as_fd());
+            return Ok(self.tree_dir.root.as_fd());
         }
         if self.at.as_ref().is_none_or(|(at, _)| *at != index) {
             self.at = None;
             let path = self.manifest.disk_path(index);
-            let handle = platform::open_beneath(&self.ground.root, &*path, Access::Directory, NO_LINKS)?;
+            let handle = platform::open_beneath(&self.tree_dir.root, &*path, Access::Directory, NO_LINKS)?;
             self.at = Some((index, handle));
         }
         let (_, handle) = self.at.as_ref().ok_or(io::ErrorKind::NotFound)?;
@@ -99,7 +99,7 @@ impl<'a> Cursor<'a> {
 
     /// A fault of the disk at an entry.
     pub(super) fn fault(&self, doing: &str, index: u32, error: &io::Error) -> Fault {
-        self.ground.fault(doing, &self.manifest.disk_path(index), error)
+        self.tree_dir.fault(doing, &self.manifest.disk_path(index), error)
     }
 }
 
@@ -131,9 +131,9 @@ mod tests {
     use crate::client::job::tree::manifest::tests::tree;
     use std::{fs, os::unix::fs::symlink};
 
-    fn ground(dir: &tempfile::TempDir) -> Ground {
+    fn tree_dir(dir: &tempfile::TempDir) -> TreeDir {
         let path = dir.path().to_owned();
-        Ground { root: platform::open_directory(&path).unwrap(), path }
+        TreeDir { root: platform::open_directory(&path).unwrap(), path }
     }
 
     #[test]
@@ -143,8 +143,8 @@ mod tests {
         fs::write(dir.path().join("a/x"), "x").unwrap();
         symlink(outside.path(), dir.path().join("b")).unwrap();
         fs::write(outside.path().join("x"), "x").unwrap();
-        let (ground, manifest) = (ground(&dir), tree(&["a/x", "b/x", "c"]));
-        let mut cursor = Cursor::new(&ground, &manifest);
+        let (tree_dir, manifest) = (tree_dir(&dir), tree(&["a/x", "b/x", "c"]));
+        let mut cursor = Cursor::new(&tree_dir, &manifest);
         assert!(cursor.look(2).unwrap().is_some());
         let error = cursor.look(4).unwrap_err();
         let said = cursor.fault("look at", 4, &error).trouble.message;

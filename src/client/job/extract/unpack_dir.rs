@@ -35,27 +35,27 @@ const PURPOSE: Purpose = Purpose {
 
 /// See the module. What is left of it when this is dropped is removed.
 #[derive(Debug)]
-pub(crate) struct Staging {
+pub(crate) struct UnpackDir {
     work: WorkDir,
     content: File,
 }
 
-impl Staging {
+impl UnpackDir {
     /// Creates the one of an archive. What a killed process has left is removed first.
-    pub(super) fn make(folder: &Arc<Folder>, archive: &OsStr) -> Result<Staging, Fault> {
-        let work = WorkDir::open(folder, Staging::name(folder, archive), &PURPOSE)?;
+    pub(super) fn make(folder: &Arc<Folder>, archive: &OsStr) -> Result<UnpackDir, Fault> {
+        let work = WorkDir::open(folder, UnpackDir::name(folder, archive), &PURPOSE)?;
         let made = work.remove(CONTENT).and_then(|()| work.directory(CONTENT));
         let (content, _) = made.map_err(|error| {
             Fault::disk(format!("cannot unpack in {}: {}", work.path().shown(), reason(&error)))
         })?;
-        Ok(Staging { work, content: content.into() })
+        Ok(UnpackDir { work, content: content.into() })
     }
 
     /// Removes what a killed process has left of the one of an archive.
     pub(crate) fn clear(folder: &Arc<Folder>, archive: &OsStr) {
-        let is_there = folder.look(&Staging::name(folder, archive)).is_ok_and(|found| found.is_some());
+        let is_there = folder.look(&UnpackDir::name(folder, archive)).is_ok_and(|found| found.is_some());
         // What is not ours, or is another client's, is in the way of nothing here.
-        if is_there && let Err(fault) = Staging::make(folder, archive) {
+        if is_there && let Err(fault) = UnpackDir::make(folder, archive) {
             tracing::debug!("{}", fault.trouble.message);
         }
     }
@@ -80,7 +80,7 @@ impl Staging {
     }
 }
 
-impl Drop for Staging {
+impl Drop for UnpackDir {
     fn drop(&mut self) {
         // What another program has put into the work directory stays, and with it the directory.
         let removed = self.work.remove(CONTENT).and_then(|()| self.work.delete_empty());
@@ -105,10 +105,10 @@ mod tests {
         (dir, folder)
     }
 
-    fn place(staging: &Staging, folder: &Arc<Folder>, name: &str) -> Result<(), Fault> {
+    fn place(unpack_dir: &UnpackDir, folder: &Arc<Folder>, name: &str) -> Result<(), Fault> {
         let target = Target::new(Arc::clone(folder), name.into());
         let ready = || Ok::<_, Fault>(());
-        commit(&staging.uncommitted(), target, false, ready, |target| Err(target.differs(None))).map(drop)
+        commit(&unpack_dir.uncommitted(), target, false, ready, |target| Err(target.differs(None))).map(drop)
     }
 
     #[test]
@@ -118,34 +118,34 @@ mod tests {
         fs::create_dir_all(&left).unwrap();
         symlink("../../..", left.join("link")).unwrap();
         fs::write(dir.path().join("precious"), "precious").unwrap();
-        let staging = Staging::make(&folder, "a.zip".as_ref()).unwrap();
-        assert_eq!(remove::list(staging.handle()).unwrap(), []);
-        assert_eq!(staging.folding(), Folding::default());
-        drop(staging);
+        let unpack_dir = UnpackDir::make(&folder, "a.zip".as_ref()).unwrap();
+        assert_eq!(remove::list(unpack_dir.handle()).unwrap(), []);
+        assert_eq!(unpack_dir.folding(), Folding::default());
+        drop(unpack_dir);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     #[test]
     fn what_comes_into_it_meanwhile_stays() {
         let (dir, folder) = folder();
-        let staging = Staging::make(&folder, "a.zip".as_ref()).unwrap();
+        let unpack_dir = UnpackDir::make(&folder, "a.zip".as_ref()).unwrap();
         let mine = dir.path().join("a.zip.unpack/mine.txt");
         fs::write(&mine, "precious").unwrap();
-        place(&staging, &folder, "a").unwrap();
-        drop(staging);
+        place(&unpack_dir, &folder, "a").unwrap();
+        drop(unpack_dir);
         assert!(mine.exists() && dir.path().join("a").is_dir());
     }
 
     #[test]
     fn what_is_read_only_is_placed_as_it_is() {
         let (dir, folder) = folder();
-        let staging = Staging::make(&folder, "a.zip".as_ref()).unwrap();
-        rustix::fs::fchmod(staging.handle(), rustix::fs::Mode::from_raw_mode(0o500)).unwrap();
+        let unpack_dir = UnpackDir::make(&folder, "a.zip".as_ref()).unwrap();
+        rustix::fs::fchmod(unpack_dir.handle(), rustix::fs::Mode::from_raw_mode(0o500)).unwrap();
         fs::create_dir(dir.path().join("a")).unwrap();
-        let fault = place(&staging, &folder, "a").unwrap_err();
+        let fault = place(&unpack_dir, &folder, "a").unwrap_err();
         assert_eq!(fault, Target::new(Arc::clone(&folder), "a".into()).differs(None), "it is occupied");
-        place(&staging, &folder, "b").unwrap();
-        drop(staging);
+        place(&unpack_dir, &folder, "b").unwrap();
+        drop(unpack_dir);
         assert_eq!(fs::metadata(dir.path().join("b")).unwrap().permissions().mode() & 0o777, 0o500);
         assert!(!dir.path().join("a.zip.unpack").exists());
     }
