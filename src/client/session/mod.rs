@@ -7,14 +7,14 @@
 mod format;
 #[cfg(test)]
 mod fuzzing;
+mod name;
 mod store;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    fmt, io,
+    io,
     path::{Path, PathBuf},
-    str::FromStr,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -34,6 +34,7 @@ use crate::{
     text::SafeText,
 };
 pub use format::{Changed, FormatError, Saved, parse};
+pub use name::{NameError, SessionName};
 use store::{Refused, Store};
 
 /// Changes within this time are written together.
@@ -46,44 +47,6 @@ const MAX_WRITE_SHARE: u32 = 20;
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
 /// Done and cancelled jobs that are kept, at most; the first of the queue are dropped first.
 const MAX_ENDED: usize = 1000;
-
-/// The name of a session.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SessionName(String);
-
-/// A text is no name of a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a session's name has 1 to 64 letters, digits, '-', '_' or '.', and does not begin with a '.'")]
-pub struct NameError;
-
-impl SessionName {
-    /// As it was given.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Default for SessionName {
-    fn default() -> SessionName {
-        SessionName("default".into())
-    }
-}
-
-impl FromStr for SessionName {
-    type Err = NameError;
-
-    fn from_str(text: &str) -> Result<SessionName, NameError> {
-        let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-        let is_name = (1..=64).contains(&text.len()) && text.bytes().all(fits) && !text.starts_with('.');
-        is_name.then(|| SessionName(text.to_owned())).ok_or(NameError)
-    }
-}
-
-impl fmt::Display for SessionName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// Why a session cannot be opened.
 #[derive(Debug, thiserror::Error)]

@@ -1,0 +1,157 @@
+//! Starts attempts, and closes or deletes the files that they leave.
+
+use std::{sync::Arc, time::Instant};
+
+use tokio::{sync::watch, task::spawn_blocking};
+
+use super::{Actor, Message};
+use crate::client::{
+    api::{command::JobId, event::Event, view::TroubleKind},
+    engine::permits,
+    error::Fault,
+    job::{
+        attempt::{Attempt, Outcome, Reports},
+        deletions::Deletion,
+        events::{Events, JobEvent},
+        memory::Memory,
+        placement::Placement,
+        worker,
+    },
+    queue::{
+        Resumed, Started,
+        counters::{Counters, Counts},
+        phase::Phase,
+    },
+    source::Source,
+    transfer::progress::Progress,
+};
+
+impl Actor {
+    /// Starts an attempt of each job that may run.
+    pub(super) fn start_all(&mut self) {
+        loop {
+            let mut progress = Arc::default();
+            let started = self.shared.with(|state| {
+                if self.workers.len() >= state.jobs {
+                    return None;
+                }
+                let id = state.queue.startable(|server| state.servers.has_room(server))?;
+                let counters = |Resumed { received, position }| -> Arc<dyn Counters> {
+                    progress = Arc::new(Progress::new(received, position));
+                    Arc::clone(&progress) as _
+                };
+                Some((id, state.queue.start(id, Instant::now(), counters)?))
+            });
+            let Some((id, Started { new, name, server })) = started else { return };
+            let permit = permits::take(&self.shared, server);
+            let reports = Reports { server: Arc::clone(permit.server()), progress: Arc::clone(&progress) };
+            let (limits, address) = (&self.shared.limits, new.address.clone());
+            let source = Source::new(address, new.speak, &self.pool, &limits.bandwidth, Arc::new(reports));
+            let attempt = Attempt {
+                source,
+                placement: Placement {
+                    id,
+                    new,
+                    names: self.config.names,
+                    folders: Arc::clone(&self.shared.folders),
+                    claims: Arc::clone(&self.shared.claims),
+                },
+                events: Arc::new(Events::new(id, name, self.jobs.0.clone())),
+                limits: Arc::clone(limits),
+                deletions: Arc::clone(&self.shared.deletions),
+                progress,
+                permit: Some(permit),
+                retries: self.config.retries,
+                sync: self.config.sync,
+                extract: self.config.extract,
+            };
+            let memory = self.kept.remove(&id).unwrap_or_default();
+            let (stop, stopped) = watch::channel(false);
+            self.workers.insert(id, stop);
+            let sender = self.jobs.0.clone();
+            let work = tokio::spawn(worker::run(attempt, memory, stopped));
+            tokio::spawn(async move {
+                let (memory, outcome) = work.await.unwrap_or_else(|_| {
+                    let fault = Fault::never(TroubleKind::Other, "the transfer ended with an internal error");
+                    (Memory::default(), Outcome::Fault { fault, progressed: false })
+                });
+                let _ = sender.send((id, JobEvent::Ended { memory: Box::new(memory), outcome }));
+            });
+        }
+    }
+
+    /// Requests the deletion of what was fetched of a job, in this run or an earlier one.
+    pub(super) fn discard(&mut self, id: JobId, memory: Option<Memory>) {
+        self.shared.with(|state| state.queue.reset(id));
+        self.shared.deletions.delete(Deletion::Job { id, memory: memory.map(Box::new) });
+    }
+
+    /// Closes the files of a job, so that other jobs can open them, and reports `event` then. That is done off this task; until
+    /// it is done, the job cannot be started. `replaced`: the next attempt reads the state from the disk.
+    pub(super) fn close(&mut self, id: JobId, mut memory: Memory, event: Option<Event>, replaced: bool) {
+        if !memory.is_open() {
+            if !replaced {
+                self.kept.insert(id, memory);
+            }
+            event.into_iter().for_each(|event| self.shared.report(event));
+            return;
+        }
+        let has_failed = self.shared.with(|state| {
+            state.queue.closing(id, replaced);
+            state.queue.phase(id) == Some(Phase::Failed)
+        });
+        self.workers.insert(id, watch::channel(true).0);
+        let sender = self.messages.0.clone();
+        let closing = spawn_blocking(move || {
+            // A paused job keeps its claim on the file.
+            if has_failed {
+                memory.remove_empty();
+            }
+            memory.close();
+            memory
+        });
+        tokio::spawn(async move {
+            let memory = Box::new(closing.await.unwrap_or_default());
+            let _ = sender.send(Message::Closed { id, memory, event: event.map(Box::new) });
+        });
+    }
+
+    /// The files of a job are closed.
+    pub(super) fn closed(&mut self, id: JobId, memory: Memory, event: Option<Box<Event>>) {
+        self.workers.remove(&id);
+        let (phase, replaced, discarded) = self.shared.with(|state| {
+            let replaced = state.queue.is_replaced(id);
+            state.queue.closed(id);
+            (state.queue.phase(id), replaced, self.shared.deletions.noted(id).is_some())
+        });
+        match phase {
+            // Cancelled or removed meanwhile.
+            Some(Phase::Cancelled) => self.discard(id, Some(memory)),
+            None if discarded => self.discard(id, Some(memory)),
+            // What a failed one has left stays.
+            None => {}
+            Some(_) if replaced => {}
+            Some(_) => drop(self.kept.insert(id, memory)),
+        }
+        // One that was resumed meanwhile has not failed any more.
+        let event = event.filter(|_| phase == Some(Phase::Failed));
+        event.into_iter().for_each(|event| self.shared.report(*event));
+        if self.workers.is_empty() {
+            self.shared.with(|state| state.queue.at_rest());
+        }
+    }
+}
+
+impl Counters for Progress {
+    fn read(&self) -> Counts {
+        Counts {
+            received: self.received(),
+            verified: self.verified(),
+            crossed: self.crossed(),
+            position: self.position(),
+            files: self.files(),
+            segments: self.segments(),
+            prepares: self.prepares(),
+        }
+    }
+}
