@@ -24,9 +24,9 @@ pub(crate) async fn run(shared: Arc<Shared>, names: Names, mut requests: mpsc::U
 fn delete(shared: &Shared, names: Names, deletion: Deletion) {
     let (deletions, folders) = (&shared.deletions, &shared.folders);
     match deletion {
-        Deletion::Job { id, memory } => {
-            if let Some(memory) = memory {
-                memory.discard(deletions);
+        Deletion::Job { id, files } => {
+            if let Some(files) = files {
+                files.discard(deletions);
             }
             if let Some(job) = deletions.noted(id).filter(|_| deletions.may_delete()) {
                 let others = shared.with(|state| state.queue.others_for(&job.0.address, id));
@@ -56,7 +56,7 @@ impl Shared {
         let id = self.with(|state| state.queue.unused_id());
         let name = saved.name.unwrap_or_else(|| queue::first_name(&saved.new));
         self.deletions.note(id, (saved.new, name));
-        self.deletions.delete(Deletion::Job { id, memory: None });
+        self.deletions.delete(Deletion::Job { id, files: None });
     }
 }
 

@@ -1,18 +1,37 @@
-//! What one attempt of a job works with, and how it ends.
+//! What one attempt of a job works with.
 
-use std::sync::Arc;
-
-use crate::client::{
-    api::{config::Extract, new_job::NewJob, view::Finished},
-    error::Fault,
-    job::{deletions::Deletions, events::Events, fetch::Fetch, placement::Placement},
-    source::{Source, observer::Observer},
-    transfer::{
-        limits::Limits,
-        permit::{Permit, Server},
-        progress::Progress,
-    },
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
 };
+
+use crate::{
+    client::{
+        api::{
+            announced::Announced,
+            config::Extract,
+            event::Event,
+            new_job::{Existing, NewJob},
+            view::TroubleKind,
+        },
+        content::Content,
+        disk::target::Target,
+        error::Fault,
+        job::{deletions::Deletions, events::Events, memory::Memory, placement::Placement},
+        source::{Source, observer::Observer},
+        transfer::{
+            limits::Limits,
+            permit::{Permit, Server},
+            progress::Progress,
+        },
+    },
+    protocol::{address::Address, message::Form},
+    text::SafeText,
+    units,
+};
+
+/// Lost connections of one download are logged at most this often.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// See the module.
 #[derive(Debug)]
@@ -29,18 +48,6 @@ pub(crate) struct Attempt {
     pub(crate) retries: u32,
     pub(crate) sync: bool,
     pub(crate) extract: Extract,
-}
-
-/// How an attempt ended.
-#[derive(Debug)]
-pub(crate) enum Outcome {
-    Done(Finished),
-    /// `progressed`: bytes were received that had never been received before.
-    Fault {
-        fault: Fault,
-        progressed: bool,
-    },
-    Stopped,
 }
 
 impl Attempt {
@@ -62,6 +69,79 @@ impl Attempt {
             retries: self.retries,
             placement: Some(&self.placement),
         }
+    }
+}
+
+/// What receiving one content works with: that of a job, or a large file of a tree.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fetch<'a> {
+    pub(crate) source: &'a Source,
+    pub(crate) address: &'a Address,
+    pub(crate) form: Form,
+    pub(crate) limits: &'a Arc<Limits>,
+    pub(crate) permit: Option<&'a Permit>,
+    pub(crate) progress: &'a Arc<Progress>,
+    pub(crate) events: &'a Events,
+    pub(crate) retries: u32,
+    /// Decides where the content goes; `None` for a file of a tree, which has its place.
+    pub(crate) placement: Option<&'a Placement>,
+}
+
+impl Fetch<'_> {
+    /// Whether a file that exists at the target has to be the same as the content.
+    pub(crate) fn keeps_existing(&self) -> bool {
+        self.placement.is_some_and(|placement| placement.new.existing == Existing::Keep)
+    }
+
+    /// Reports that the server answered.
+    pub(crate) fn answered(&self, target: &Target, content: &Content) {
+        self.events.answered(Announced {
+            name: SafeText::from_bytes(target.name.as_encoded_bytes()),
+            target: SafeText::from_path(&target.path()),
+            size: content.size,
+            total: content.sources.map(|sources| sources.bytes).or(content.size),
+            here: self.progress.received(),
+            files: None,
+        });
+    }
+
+    /// Logs that a connection was lost after it made progress, and that the client reconnects at once.
+    pub(crate) fn reconnecting(&self, memory: &mut Memory, fault: &Fault) {
+        let (count, logged) = &mut memory.reconnected;
+        *count += 1;
+        if logged.is_none_or(|logged| logged.elapsed() >= LOG_INTERVAL) {
+            *logged = Some(Instant::now());
+            let (name, here) = (self.events.name(), units::bytes(memory.blocks.received()));
+            let times = if *count == 1 { String::new() } else { format!(" ({count} times by now)") };
+            tracing::info!("{name}: {}; reconnecting{times}, with {here} received", fault.trouble.message);
+        }
+    }
+
+    /// A block was received corrupt, of this file of a tree: it is requested again, at most `retries` times.
+    pub(crate) fn count_corrupt(
+        &self,
+        corrupt: &mut u32,
+        file: Option<&str>,
+        index: u64,
+    ) -> Result<(), Fault> {
+        let Fetch { address, events, retries, .. } = self;
+        *corrupt += 1;
+        let (attempt, of) = (*corrupt, *retries);
+        let of_file = file.map(|path| format!(" of /{path}")).unwrap_or_default();
+        let reason = format!("block {index}{of_file} arrived corrupt; it is fetched again");
+        tracing::warn!("{address}: {reason}");
+        if attempt > of {
+            return Err(Fault::never(
+                TroubleKind::Integrity,
+                match attempt {
+                    1 => format!("block {index}{of_file} arrived corrupt"),
+                    _ => format!("{attempt} blocks arrived corrupt, the last one was block {index}{of_file}"),
+                },
+            ));
+        }
+        let (id, name, reason) = (events.id(), events.name(), SafeText::new(&reason));
+        events.report(Event::Retry { id, name, attempt, of, seconds: 0.0, reason });
+        Ok(())
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
         content::Content,
         disk::part::Part,
         error::{Fault, Unfinished},
-        job::{fetch::Fetch, memory::Memory, placement::Placement},
+        job::{attempt::Fetch, memory::Memory, placement::Placement},
         source::sink::{Answer, Block, End, Flow, Sink, Wanted},
         transfer::{cancel::Cancel, progress::Progress},
     },

@@ -2,11 +2,10 @@
 //! any block, from the `.part` and from a target that exists.
 
 use std::{
-    fs::File,
     ops::ControlFlow,
     os::unix::fs::MetadataExt,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, Sender, channel},
     },
@@ -20,13 +19,14 @@ use crate::{
         api::{origin::Origin, view::TroubleKind},
         content::{
             Content,
-            blocks::{Blocks, Noted, buffer, hash_block},
+            blocks::{Blocks, buffer, hash_block},
         },
-        disk::{attributes::Status, folder::of_another, target::Target},
+        disk::{folder::of_another, target::Target},
         error::{Fault, Verdict},
         job::{
+            attempt::Fetch,
             destination,
-            fetch::{Fetch, reconnecting},
+            local_hashes::{LocalFile, Seen},
             memory::{Memory, Place},
         },
         source::{
@@ -34,7 +34,7 @@ use crate::{
             fdsp::hashes::{Answer, RemoteHashes},
         },
     },
-    protocol::digest::{BLOCK_SIZE, BlockDigest, Hash, VerifiedBlock},
+    protocol::digest::{BLOCK_SIZE, Hash, VerifiedBlock},
     text::ShowPath,
     units,
 };
@@ -55,7 +55,7 @@ pub(crate) async fn compare(
     let answer = loop {
         match comparison.ask(&mut memory.remote, &mut connection).await {
             Err(fault) if memory.remote.should_reconnect(&fault) => {
-                reconnecting(fetch, memory, &fault);
+                fetch.reconnecting(memory, &fault);
                 connection = fdsp.connect(None).await?;
             }
             answer => break answer?,
@@ -167,41 +167,6 @@ impl Old {
         }
         let file = LocalFile::new(file, seen);
         Ok(Some(Old { target: target.clone(), file, size: data.len(), blocks: Blocks::default() }))
-    }
-}
-
-/// Block hashes of a local file, computed in this run, for the next attempt. Valid while the status of the file is the same.
-#[derive(Debug, Default)]
-pub(crate) struct Seen {
-    status: Option<Status>,
-    blocks: Noted,
-}
-
-/// A local file, and its block hashes.
-struct LocalFile {
-    file: File,
-    seen: Arc<Mutex<Seen>>,
-}
-
-impl LocalFile {
-    fn new(file: File, seen: &Arc<Mutex<Seen>>) -> LocalFile {
-        let status = Status::settled(&file).ok().flatten();
-        let mut known = seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if status.is_none() || known.status != status {
-            *known = Seen { status, blocks: Noted::default() };
-        }
-        LocalFile { file, seen: Arc::clone(seen) }
-    }
-
-    /// Returns the digest of a block; `None` if the file is too short.
-    fn digest(&self, index: u64, length: u64, buffer: &mut [u8]) -> Option<BlockDigest> {
-        let lock = || self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let seen = lock().blocks.digest(index, length);
-        seen.or_else(|| {
-            let digest = hash_block(&self.file, index, length, buffer)?;
-            lock().blocks.insert(index, u32::try_from(length).unwrap_or(u32::MAX), &digest);
-            Some(digest)
-        })
     }
 }
 

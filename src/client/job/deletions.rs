@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, btree_map::Entry},
+    fmt,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -13,13 +14,10 @@ use std::{
 use tokio::sync::{Notify, mpsc};
 
 use crate::{
-    client::{
-        api::{
-            command::JobId,
-            new_job::NewJob,
-            saved::{SavedJob, SavedState},
-        },
-        job::memory::Memory,
+    client::api::{
+        command::JobId,
+        new_job::NewJob,
+        saved::{SavedJob, SavedState},
     },
     protocol::path::RemotePath,
     text::SafeText,
@@ -28,10 +26,15 @@ use crate::{
 /// What is to be deleted.
 #[derive(Debug)]
 pub(crate) enum Deletion {
-    /// What was fetched of a job, in this run or an earlier one.
-    Job { id: JobId, memory: Option<Box<Memory>> },
+    /// The partial files of a job: those that it has open, or those of an earlier run.
+    Job { id: JobId, files: Option<Box<dyn Discard>> },
     /// A work folder that is marked as deleted.
     Folder(PathBuf),
+}
+
+/// Partial files that a job has open.
+pub(crate) trait Discard: fmt::Debug + Send {
+    fn discard(self: Box<Self>, deletions: &Deletions);
 }
 
 /// A job, and its name in the queue.

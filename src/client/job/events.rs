@@ -6,8 +6,9 @@ use tokio::sync::mpsc;
 
 use crate::{
     client::{
-        api::{announced::Announced, command::JobId, event::Event},
-        job::{attempt::Outcome, memory::Memory},
+        api::{announced::Announced, command::JobId, event::Event, view::Finished},
+        error::Fault,
+        job::memory::Memory,
     },
     text::SafeText,
 };
@@ -23,6 +24,18 @@ pub(crate) enum JobEvent {
     Event(Event),
     /// The attempt ended; nothing follows.
     Ended { memory: Box<Memory>, outcome: Outcome },
+}
+
+/// How an attempt ended.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Done(Finished),
+    /// `progressed`: bytes were received that had never been received before.
+    Fault {
+        fault: Fault,
+        progressed: bool,
+    },
+    Stopped,
 }
 
 /// The events of one attempt, in order.

@@ -1,58 +1,31 @@
 //! Receives one content: compares what is local, and requests what is missing until nothing is.
 
-use std::{
-    fs::File,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{fs::File, time::Duration};
 
 use tokio::task::block_in_place;
 
 use crate::{
     client::{
-        api::{announced::Announced, event::Event, new_job::Existing, view::TroubleKind},
+        api::view::TroubleKind,
         content::{
             Content,
             blocks::{Blocks, buffer, hash_block},
         },
-        disk::{part::Writer, target::Target},
+        disk::part::Writer,
         error::{Fault, Unfinished, Verdict},
         job::{
+            attempt::Fetch,
             compare,
             destination::fits,
-            events::Events,
             memory::{Memory, Place},
             placement::Placement,
             recall,
         },
-        source::{Connection, Source, sink::Block},
-        transfer::{
-            self, Bounds, Opened, Part, Request, cancel::Cancel, limits::Limits, permit::Permit,
-            progress::Progress,
-        },
+        source::{Connection, sink::Block},
+        transfer::{self, Bounds, Opened, Part, Request, cancel::Cancel, progress::Progress},
     },
-    protocol::{address::Address, message::Form},
-    text::SafeText,
-    units,
+    protocol::message::Form,
 };
-
-/// Lost connections of one download are logged at most this often.
-const LOG_INTERVAL: Duration = Duration::from_secs(10);
-
-/// What receiving one content works with: that of a job, or a large file of a tree.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Fetch<'a> {
-    pub(crate) source: &'a Source,
-    pub(crate) address: &'a Address,
-    pub(crate) form: Form,
-    pub(crate) limits: &'a Arc<Limits>,
-    pub(crate) permit: Option<&'a Permit>,
-    pub(crate) progress: &'a Arc<Progress>,
-    pub(crate) events: &'a Events,
-    pub(crate) retries: u32,
-    /// Decides where the content goes; `None` for a file of a tree, which has its place.
-    pub(crate) placement: Option<&'a Placement>,
-}
 
 /// Receives what is missing; afterwards all blocks are in `memory`, and the root.
 pub(crate) async fn fetch(fetch: &Fetch<'_>, memory: &mut Memory, cancel: &Cancel) -> Result<(), Unfinished> {
@@ -80,7 +53,7 @@ pub(crate) async fn fetch(fetch: &Fetch<'_>, memory: &mut Memory, cancel: &Cance
             Err(Unfinished::Fault(fault))
                 if fault.verdict == Verdict::Again(Duration::ZERO) && memory.gets_further() =>
             {
-                reconnecting(fetch, memory, &fault);
+                fetch.reconnecting(memory, &fault);
             }
             // What an earlier run left is of another version; that is no failure of this attempt.
             Err(Unfinished::Fault(fault)) if memory.recalled && fault.verdict == Verdict::StartOver => {
@@ -106,7 +79,7 @@ async fn receive(
     let (writer, rival) = block_in_place(|| introduce(fetch, memory, &opened))?;
     let content = memory.source.clone().unwrap_or_else(|| opened.content.clone());
     let place = memory.place.as_ref();
-    let (corrupt, retries) = (&mut memory.corrupt, fetch.retries);
+    let corrupt = &mut memory.corrupt;
     let check = |block: &Block| match (&block.verified, &rival, place) {
         (Some(_), Some(rival), Some(place)) => compare_block(rival, place, block),
         (Some(_), ..) => Ok(()),
@@ -115,7 +88,7 @@ async fn receive(
             tracing::info!("{}: block {} is fetched whole", fetch.address, block.index);
             Ok(())
         }
-        (None, ..) => count_corrupt((fetch.address, fetch.events, retries), corrupt, None, block.index),
+        (None, ..) => fetch.count_corrupt(corrupt, None, block.index),
     };
     let (received, ended) = transfer::transfer(
         opened,
@@ -207,32 +180,6 @@ fn prepare(fetch: &Fetch<'_>, memory: &mut Memory, content: &Content) -> Result<
     Ok(())
 }
 
-/// A block was received corrupt, of this file of a tree: it is requested again, at most `retries` times.
-pub(crate) fn count_corrupt(
-    (address, events, retries): (&Address, &Events, u32),
-    corrupt: &mut u32,
-    file: Option<&str>,
-    index: u64,
-) -> Result<(), Fault> {
-    *corrupt += 1;
-    let (attempt, of) = (*corrupt, retries);
-    let of_file = file.map(|path| format!(" of /{path}")).unwrap_or_default();
-    let reason = format!("block {index}{of_file} arrived corrupt; it is fetched again");
-    tracing::warn!("{address}: {reason}");
-    if attempt > of {
-        return Err(Fault::never(
-            TroubleKind::Integrity,
-            match attempt {
-                1 => format!("block {index}{of_file} arrived corrupt"),
-                _ => format!("{attempt} blocks arrived corrupt, the last one was block {index}{of_file}"),
-            },
-        ));
-    }
-    let (id, name, reason) = (events.id(), events.name(), SafeText::new(&reason));
-    events.report(Event::Retry { id, name, attempt, of, seconds: 0.0, reason });
-    Ok(())
-}
-
 /// The local blocks were proven by another server, which may send the same identity: only this server's hashes show which of them
 /// match.
 fn of_another(fetch: &Fetch<'_>, memory: &mut Memory) -> Result<(), Fault> {
@@ -279,18 +226,6 @@ async fn holds(fetch: &Fetch<'_>, memory: &mut Memory) -> Result<bool, Fault> {
     Ok(false)
 }
 
-/// Logs that a connection was lost after it made progress, and that the client reconnects at once.
-pub(crate) fn reconnecting(fetch: &Fetch<'_>, memory: &mut Memory, fault: &Fault) {
-    let (count, logged) = &mut memory.reconnected;
-    *count += 1;
-    if logged.is_none_or(|logged| logged.elapsed() >= LOG_INTERVAL) {
-        *logged = Some(Instant::now());
-        let (name, here) = (fetch.events.name(), units::bytes(memory.blocks.received()));
-        let times = if *count == 1 { String::new() } else { format!(" ({count} times by now)") };
-        tracing::info!("{name}: {}; reconnecting{times}, with {here} received", fault.trouble.message);
-    }
-}
-
 /// What an earlier run left is of another version.
 fn changed(fetch: &Fetch<'_>, memory: &mut Memory) -> Result<(), Fault> {
     let address = fetch.address;
@@ -307,25 +242,6 @@ fn changed(fetch: &Fetch<'_>, memory: &mut Memory) -> Result<(), Fault> {
         tracing::warn!("{address}: the folder has changed; its archive is fetched again");
     }
     block_in_place(|| memory.start_over())
-}
-
-impl Fetch<'_> {
-    /// Whether a file that exists at the target has to be the same as the content.
-    pub(crate) fn keeps_existing(&self) -> bool {
-        self.placement.is_some_and(|placement| placement.new.existing == Existing::Keep)
-    }
-
-    /// Reports that the server answered.
-    pub(crate) fn answered(&self, target: &Target, content: &Content) {
-        self.events.answered(Announced {
-            name: SafeText::from_bytes(target.name.as_encoded_bytes()),
-            target: SafeText::from_path(&target.path()),
-            size: content.size,
-            total: content.sources.map(|sources| sources.bytes).or(content.size),
-            here: self.progress.received(),
-            files: None,
-        });
-    }
 }
 
 /// Opens what an earlier attempt left, and reports how much it is.

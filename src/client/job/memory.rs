@@ -1,11 +1,6 @@
 //! What a job remembers from one try to the next. What of it is on the disk outlives the run, see `recall`.
 
-use std::{
-    ops::Range,
-    path::PathBuf,
-    sync::{Arc, Mutex},
-    time::Instant,
-};
+use std::{ops::Range, path::PathBuf, time::Instant};
 
 use crate::{
     client::{
@@ -17,7 +12,11 @@ use crate::{
         },
         disk::{commit::InPlace, part::Part, target::Target},
         error::Fault,
-        job::{compare::Seen, deletions::Deletions, tree::Tree},
+        job::{
+            deletions::{Deletions, Discard},
+            local_hashes::LocalHashes,
+            tree::state::Tree,
+        },
         source::fdsp::hashes::RemoteHashes,
     },
     protocol::{
@@ -31,13 +30,6 @@ use crate::{
 pub(crate) struct Place {
     pub(crate) target: Target,
     pub(crate) part: Part,
-}
-
-/// Block hashes of the `.part` and of the existing target.
-#[derive(Debug, Default)]
-pub(crate) struct LocalHashes {
-    pub(crate) part: Arc<Mutex<Seen>>,
-    pub(crate) old: Arc<Mutex<Seen>>,
 }
 
 /// See the module.
@@ -236,9 +228,10 @@ impl Memory {
         self.tree.as_ref().is_some_and(|tree| tree.is_open())
             || self.place.as_ref().is_some_and(|place| place.part.file().is_ok())
     }
+}
 
-    /// Deletes the `.part`.
-    pub(crate) fn discard(self, deletions: &Deletions) {
+impl Discard for Memory {
+    fn discard(self: Box<Self>, deletions: &Deletions) {
         if let Some(tree) = self.tree {
             tree.discard(deletions);
         }

@@ -11,6 +11,7 @@ pub(crate) mod extract;
 pub(crate) mod fetch;
 pub(crate) mod finish;
 pub(crate) mod leftover;
+pub(crate) mod local_hashes;
 pub(crate) mod memory;
 pub(crate) mod placement;
 pub(crate) mod recall;

@@ -15,8 +15,8 @@ use crate::{
         },
         error::Fault,
         job::{
+            attempt::Fetch,
             destination,
-            fetch::Fetch,
             memory::{Memory, Place},
             placement::Placement,
         },

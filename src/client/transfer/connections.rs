@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use super::{
-    Bounds, Part, Received,
+    limits::Limits,
     permit::Permit,
     ranges::SegmentId,
     segment::{FIRST, Segment, SegmentEvent, Shared},
@@ -21,10 +21,15 @@ use super::{
 use crate::{
     client::{
         api::view::TroubleKind,
+        content::blocks::Blocks,
+        disk::part::Writer,
         error::Fault,
         source::{Connection, sink::Block},
     },
-    protocol::{digest::BLOCK_SIZE, message::Missing},
+    protocol::{
+        digest::{BLOCK_SIZE, Hash},
+        message::Missing,
+    },
     text::SafeText,
 };
 
@@ -41,6 +46,39 @@ const MAX_BLOCK_SECONDS: f64 = 8.0;
 const RATE_SECONDS: f64 = 3.0;
 /// Time for connections to receive the rest of their blocks, before they are closed.
 const FINISH_TIMEOUT: Duration = Duration::from_millis(400);
+
+/// The partial file that a transfer writes to.
+#[derive(Debug)]
+pub(crate) struct Part<'a> {
+    pub(crate) writer: Writer,
+    /// Its verified blocks.
+    pub(crate) blocks: &'a mut Blocks,
+}
+
+/// What a transfer has received, however it ended.
+#[derive(Debug, Default)]
+pub(crate) struct Received {
+    /// Bytes of content that were received.
+    pub(crate) transferred: u64,
+    /// Bytes of those that are kept.
+    pub(crate) kept: u64,
+    /// Whether the source said, after the last block that was kept, that the content is the same.
+    pub(crate) proven: bool,
+    /// Bytes of the content, if its end was received.
+    pub(crate) size: Option<u64>,
+    /// The digest of the content, as the source says.
+    pub(crate) digest: Option<Hash>,
+    /// Entries that are missing in an archive, as the source said at the end of its last answer.
+    pub(crate) missing: Option<Missing>,
+}
+
+/// What bounds a transfer.
+#[derive(Debug)]
+pub(crate) struct Bounds<'a> {
+    pub(crate) limits: &'a Arc<Limits>,
+    /// The permit of the first connection; others need their own.
+    pub(crate) permit: Option<&'a Permit>,
+}
 
 /// See the module.
 #[derive(Debug)]

@@ -13,11 +13,11 @@ mod segment;
 
 use std::{ops::Range, sync::Arc};
 
+pub(crate) use self::connections::{Bounds, Part, Received};
 use self::{
     cancel::Cancel,
     connections::Connections,
     limits::Limits,
-    permit::Permit,
     progress::Progress,
     ranges::{Ranges, WORTH},
     segment::{FIRST, Shared, wanted},
@@ -26,14 +26,10 @@ use crate::{
     client::{
         api::view::TroubleKind,
         content::{Content, blocks::Blocks},
-        disk::part::Writer,
         error::{Fault, Unfinished},
         source::{Connection, Source, sink::Block},
     },
-    protocol::{
-        digest::Hash,
-        message::{Form, Missing},
-    },
+    protocol::message::Form,
     text::SafeText,
 };
 
@@ -82,39 +78,6 @@ pub(crate) async fn open(
         None => ranges.unbounded(),
     }
     Ok(Opened { content, form, ranges, connection })
-}
-
-/// The partial file that a transfer writes to.
-#[derive(Debug)]
-pub(crate) struct Part<'a> {
-    pub(crate) writer: Writer,
-    /// Its verified blocks.
-    pub(crate) blocks: &'a mut Blocks,
-}
-
-/// What a transfer has received, however it ended.
-#[derive(Debug, Default)]
-pub(crate) struct Received {
-    /// Bytes of content that were received.
-    pub(crate) transferred: u64,
-    /// Bytes of those that are kept.
-    pub(crate) kept: u64,
-    /// Whether the source said, after the last block that was kept, that the content is the same.
-    pub(crate) proven: bool,
-    /// Bytes of the content, if its end was received.
-    pub(crate) size: Option<u64>,
-    /// The digest of the content, as the source says.
-    pub(crate) digest: Option<Hash>,
-    /// Entries that are missing in an archive, as the source said at the end of its last answer.
-    pub(crate) missing: Option<Missing>,
-}
-
-/// What bounds a transfer.
-#[derive(Debug)]
-pub(crate) struct Bounds<'a> {
-    pub(crate) limits: &'a Arc<Limits>,
-    /// The permit of the first connection; others need their own.
-    pub(crate) permit: Option<&'a Permit>,
 }
 
 /// Moves what is missing of a content to a partial file. `sources` have the same content: those after the first have to be proven to. `check`

@@ -10,9 +10,9 @@ use crate::client::{
     engine::permits,
     error::Fault,
     job::{
-        attempt::{Attempt, Outcome, Reports},
+        attempt::{Attempt, Reports},
         deletions::Deletion,
-        events::{Events, JobEvent},
+        events::{Events, JobEvent, Outcome},
         memory::Memory,
         placement::Placement,
         worker,
@@ -83,7 +83,8 @@ impl Actor {
     /// Requests the deletion of what was fetched of a job, in this run or an earlier one.
     pub(super) fn discard(&mut self, id: JobId, memory: Option<Memory>) {
         self.shared.with(|state| state.queue.reset(id));
-        self.shared.deletions.delete(Deletion::Job { id, memory: memory.map(Box::new) });
+        let files = memory.map(|memory| Box::new(memory) as _);
+        self.shared.deletions.delete(Deletion::Job { id, files });
     }
 
     /// Closes the files of a job, so that other jobs can open them, and reports `event` then. That is done off this task; until

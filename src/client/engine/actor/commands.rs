@@ -199,13 +199,13 @@ impl Actor {
     fn remove(&mut self, ids: &[JobId]) {
         let mut deletions = Vec::new();
         for &id in ids {
-            let memory = self.kept.remove(&id).map(Box::new);
+            let files = self.kept.remove(&id).map(|memory| Box::new(memory) as _);
             match self.shared.with(|state| state.queue.phase(id)) {
                 Some(Phase::Done | Phase::Failed) => self.shared.claims.release(id),
                 // Its end finds no job any more, and deletes its partial files.
                 Some(_) if self.halt(id) => drop(self.apply(id, Input::Cancel, Change::Cancelled)),
                 None | Some(Phase::Cancelled) => self.shared.claims.release(id),
-                Some(_) => deletions.push(Deletion::Job { id, memory }),
+                Some(_) => deletions.push(Deletion::Job { id, files }),
             }
         }
         let removed = self.shared.with(|state| {

@@ -14,7 +14,7 @@ use crate::{
         },
         engine::actor::Actor,
         error::{self, Fault, Verdict},
-        job::{attempt::Outcome, memory::Memory},
+        job::{events::Outcome, memory::Memory},
         queue::{
             Ended,
             phase::Phase,

@@ -13,12 +13,10 @@ use crate::{
         error::{Fault, Verdict},
         job::{
             attempt::Attempt,
-            fetch::count_corrupt,
             memory::Memory,
             tree::{
-                manifest::{Manifest, Node},
+                manifest::{Manifest, Node, remote},
                 partial_files::PartialFiles,
-                remote,
                 survey::State,
                 writer::{Batch, Item, Writer},
             },
@@ -313,9 +311,8 @@ impl<'a> Asking<'a> {
                 tracing::info!("/{} is fetched whole", self.shown(index));
             } else {
                 let shown = self.shown(index);
-                let attempt = self.attempt;
-                let of = (&attempt.new_job().address, &*attempt.events, attempt.retries);
-                count_corrupt(of, &mut self.memory.corrupt, Some(&shown), coming.corrupt.unwrap_or(0))?;
+                let (corrupt, index) = (&mut self.memory.corrupt, coming.corrupt.unwrap_or(0));
+                self.attempt.fetch().count_corrupt(corrupt, Some(&shown), index)?;
             }
             // Alone, and after all that is on its way.
             self.todo.push_back(index);

@@ -27,11 +27,11 @@ use crate::{
             deletions::Deletion,
             memory::Memory,
             tree::{
-                Way, Whole,
                 manifest::{Manifest, Node},
                 surplus::{self, Unsent},
                 survey::{self, State},
                 tree_dir::{Cursor, TreeDir, stamp},
+                whole::{Way, Whole},
                 work_dir::{self, TreeWorkDir},
             },
         },

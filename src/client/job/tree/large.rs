@@ -16,12 +16,13 @@ use crate::{
         },
         error::{Fault, Unfinished, Verdict},
         job::{
-            fetch::{self, Fetch},
-            finish,
+            attempt::Fetch,
+            fetch, finish,
             memory::{Memory, Place},
             recall,
             tree::{
-                journal, remote,
+                journal,
+                manifest::remote,
                 survey::{self, State},
                 tree_dir::{Cursor, TreeDir, explained, stamp},
                 work::Work,

@@ -6,6 +6,7 @@ use std::{
     ffi::{OsStr, OsString},
     os::unix::ffi::{OsStrExt, OsStringExt},
     path::PathBuf,
+    sync::Arc,
 };
 
 use crate::{
@@ -16,6 +17,7 @@ use crate::{
         job::tree::substitutes::Substitutes,
     },
     protocol::{
+        address::Address,
         message::{Missing, Timestamp, Totals, TreeEntry, TreeNode},
         odd_name,
         path::{self, MAX_PATH, RemotePath, is_beneath},
@@ -504,6 +506,21 @@ impl Manifest {
     fn key(&self, index: u32) -> impl Iterator<Item = u8> {
         let slash = matches!(self.entry(index).node, Node::Directory).then_some(b'/');
         self.disk_name(index).as_bytes().iter().copied().chain(slash)
+    }
+}
+
+/// Takes out of a tree what cannot be stored.
+pub(super) fn leave_out(manifest: &mut Arc<Manifest>, lost: HashMap<u32, String>) {
+    if !lost.is_empty() {
+        *manifest = Arc::new(manifest.without(&lost));
+    }
+}
+
+/// The path of something in the tree from the served folder.
+pub(super) fn remote(address: &Address, path: &str) -> String {
+    match address.path.as_str() {
+        "" => path.to_owned(),
+        above => format!("{above}/{path}"),
     }
 }
 

@@ -24,10 +24,12 @@ mod manifest;
 mod names;
 mod partial_files;
 mod prepare;
+pub(crate) mod state;
 mod substitutes;
 mod surplus;
 mod survey;
 mod tree_dir;
+mod whole;
 mod work;
 mod work_dir;
 mod writer;
@@ -44,12 +46,10 @@ use tokio::task::block_in_place;
 pub(crate) use work_dir::TreeWorkDir;
 
 use self::{
-    files::{Missed, Unreadable},
-    journal::{Place, TreeLines},
+    files::Missed,
     manifest::{Gathering, Manifest},
     surplus::Unsent,
-    survey::State,
-    tree_dir::TreeDir,
+    whole::{Way, Whole},
     work::Work,
     writer::Writer,
 };
@@ -62,74 +62,18 @@ use crate::{
             new_job::Existing,
             view::{Finished, TroubleKind},
         },
-        content::high_water::HighWater,
         disk::{folder::of_another, name::SafeName, target::Target},
         error::{Fault, Unfinished, Verdict},
-        job::{
-            attempt::{Attempt, Outcome},
-            deletions::Deletions,
-            destination,
-            memory::Memory,
-            placement::Placement,
-        },
-        source::fdsp::{Fdsp, hashes::RemoteHashes},
+        job::{attempt::Attempt, destination, events::Outcome, memory::Memory, placement::Placement},
+        source::fdsp::Fdsp,
         transfer::cancel::Cancel,
     },
-    protocol::{
-        address::Address,
-        message::{self, Missing},
-    },
+    protocol::message,
     text::{SafeText, ShowPath},
 };
 
 /// Entries that are named because they are not saved under their own names.
 const MAX_RENAMED: usize = 100;
-
-/// What a job remembers of a tree from one try to the next.
-#[derive(Debug, Default)]
-pub(crate) struct Tree {
-    /// The work directory, open and locked while the job works or waits to.
-    work_dir: Option<work_dir::TreeWorkDir>,
-    /// How often a file, or something of a large one, came as the tree was said to hold it. What came otherwise brings the
-    /// whole no nearer to its end.
-    came: u64,
-    /// How much of each file that was cut off was here at any time.
-    furthest: HashMap<String, HighWater>,
-    /// What was received of the tree's entries: a link may break before all of them are.
-    gathering: Option<Gathering>,
-    /// All of it, until something of it turns out to be otherwise.
-    manifest: Option<Arc<Manifest>>,
-    /// The file that is being compared, and the hashes received for it.
-    remote: Option<(String, RemoteHashes)>,
-    /// Digests of local files that this run computed, so that the next attempt need not read the files again.
-    hashed: TreeLines,
-}
-
-impl Tree {
-    /// Whether more of a file is here than ever before.
-    fn gets_further(&mut self, path: &str, bytes: u64) -> bool {
-        self.furthest.entry(path.to_owned()).or_default().rises_to(bytes)
-    }
-
-    /// Leaves everything in order, and gives it free for others.
-    pub(crate) fn close(&mut self) {
-        if let Some(work_dir) = self.work_dir.take() {
-            work_dir.close();
-        }
-    }
-
-    /// Whether its work directory is open.
-    pub(crate) fn is_open(&self) -> bool {
-        self.work_dir.is_some()
-    }
-
-    /// Deletes what was fetched.
-    pub(crate) fn discard(mut self, deletions: &Deletions) {
-        if let Some(work_dir) = self.work_dir.take() {
-            work_dir.discard(deletions, || deletions.may_delete());
-        }
-    }
-}
 
 /// The job fails: what no other try can use of its work folder is deleted, and otherwise the message names the folder.
 fn leave(attempt: &Attempt, memory: &mut Memory, fault: &mut Fault, go_on: impl Fn() -> bool) {
@@ -147,62 +91,11 @@ fn leave(attempt: &Attempt, memory: &mut Memory, fault: &mut Fault, go_on: impl 
     tree.work_dir = Some(work_dir);
 }
 
-/// How a tree gets to its target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
-    /// There is none: it grows beside it.
-    New,
-    /// It grows beside it, and takes its place as a whole.
-    Replace,
-    /// The target is brought up to date.
-    Update,
-    /// The target is only compared.
-    Compare,
-}
-
-impl Way {
-    fn place(self) -> Place {
-        match self {
-            Way::New | Way::Replace => Place::New,
-            Way::Update | Way::Compare => Place::Target,
-        }
-    }
-}
-
-/// A tree of which all files are proven.
-#[derive(Debug)]
-struct Whole {
-    manifest: Arc<Manifest>,
-    states: Vec<State>,
-    tree_dir: Arc<TreeDir>,
-    target: Target,
-    way: Way,
-    /// Files that the server could not read when they were asked for.
-    lost: Unreadable,
-}
-
-impl Whole {
-    /// Entries that the server could not send: those of its listing, and those that failed during the transfer.
-    fn missing(&self) -> Missing {
-        let mut missing = self.manifest.missing.clone();
-        missing.merge(&self.lost.missing);
-        missing
-    }
-}
-
 /// What came of a try.
 enum Fetched {
     /// It is a file, which comes as itself.
     File,
     Whole(Box<Whole>),
-}
-
-/// The path of something in the tree from the served folder.
-fn remote(address: &Address, path: &str) -> String {
-    match address.path.as_str() {
-        "" => path.to_owned(),
-        above => format!("{above}/{path}"),
-    }
 }
 
 /// Makes one attempt; `None` if the path is a file. However it ends, what is proven stays.

@@ -11,7 +11,7 @@ use crate::{
         job::tree::{
             journal::{self, Place, Subject, TreeLines},
             large,
-            manifest::{Manifest, Node},
+            manifest::{Node, leave_out},
             names,
             survey::{self, State, Survey},
             tree_dir::{self, Cursor, TreeDir},
@@ -26,13 +26,6 @@ use crate::{
     text::ShowPath,
     units,
 };
-/// Takes out of a tree what cannot be stored.
-pub(super) fn leave_out(manifest: &mut Arc<Manifest>, lost: HashMap<u32, String>) {
-    if !lost.is_empty() {
-        *manifest = Arc::new(manifest.without(&lost));
-    }
-}
-
 impl Work<'_> {
     /// Opens the work directory, finds what is local, and creates the directories.
     pub(super) fn prepare(&mut self, go_on: &impl Fn() -> bool) -> Result<(TreeDir, Vec<State>), Unfinished> {

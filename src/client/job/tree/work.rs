@@ -15,15 +15,14 @@ use crate::{
             attempt::Attempt,
             memory::Memory,
             tree::{
-                Way, Whole,
                 files::{self, Asking, Missed},
                 journal::TreeLines,
-                manifest::Manifest,
+                manifest::{self, Manifest},
                 names,
                 partial_files::PartialFiles,
-                prepare,
                 survey::{State, Survey},
                 tree_dir::{self, TreeDir},
+                whole::{Way, Whole},
                 work_dir::TreeWorkDir,
                 writer::Writer,
             },
@@ -138,7 +137,7 @@ impl Work<'_> {
         work_dir.close();
         let kept = self.manifest.kept_without(&lost);
         *states = kept.into_iter().map(|index| states[index as usize]).collect();
-        prepare::leave_out(&mut self.manifest, lost);
+        manifest::leave_out(&mut self.manifest, lost);
     }
 
     /// Asks which of the files that were found are what the server has.

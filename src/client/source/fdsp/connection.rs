@@ -23,7 +23,7 @@ use crate::{
 pub(crate) struct Connection {
     pub(super) fdsp: Fdsp,
     pub(super) link: Link,
-    /// An answer that has begun, see [`crate::client::source::Connection::probe`].
+    /// An answer that has begun, of which only the description of the content was handed on.
     pub(super) begun: Option<message::Content>,
 }
 

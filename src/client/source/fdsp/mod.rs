@@ -51,7 +51,7 @@ impl Fdsp {
         Fdsp { address: Address { path, ..self.address.clone() }, ..self.clone() }
     }
 
-    /// See [`super::Source::begin_transfer`].
+    /// Keeps an idle connection to the server open until the result is dropped.
     pub(super) fn begin_transfer(&self) -> pool::Transfer {
         self.pool.begin(self.server())
     }
