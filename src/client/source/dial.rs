@@ -19,23 +19,23 @@ use crate::{
     protocol::address::Authority,
 };
 
-/// An address that does not answer gets a rival after this (RFC 8305, section 5).
-const HEAD_START: Duration = Duration::from_millis(250);
+/// Time until the next address is tried while one does not answer (RFC 8305, section 5).
+const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// Time without received bytes before the first TCP keepalive probe.
 const KEEPALIVE_TIME: Duration = Duration::from_secs(30);
 /// Time between two probes. The system decides how many may stay unanswered.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
-/// No more addresses are tried.
-const MOST: usize = 16;
+/// Addresses that are tried, at most.
+const MAX_ADDRESSES: usize = 16;
 
-/// Connects within `patience`, resolving included.
-pub(crate) async fn dial(authority: &Authority, patience: Duration) -> Result<TcpStream, Fault> {
+/// Connects within `limit`, resolving included.
+pub(crate) async fn dial(authority: &Authority, limit: Duration) -> Result<TcpStream, Fault> {
     let began = Instant::now();
-    let deadline = began + patience;
+    let deadline = began + limit;
     let began = began.into_std();
     let peer = peer(authority);
     let unreachable = |message: String| Fault::unreachable(began, message);
-    let late = |doing: &str| unreachable(format!("{doing} took longer than {} s", patience.as_secs_f32()));
+    let late = |doing: &str| unreachable(format!("{doing} took longer than {} s", limit.as_secs_f32()));
     let resolved = timeout_at(deadline, lookup_host((authority.host.as_str(), authority.port)))
         .await
         .map_err(|_| late(&format!("looking up {}", authority.host)))?
@@ -106,7 +106,7 @@ fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let mut mixed = Vec::new();
     loop {
         let (a, b) = (first.next(), second.next());
-        if a.is_none() && b.is_none() || mixed.len() >= MOST {
+        if a.is_none() && b.is_none() || mixed.len() >= MAX_ADDRESSES {
             return mixed;
         }
         mixed.extend(a.into_iter().chain(b));
@@ -126,7 +126,7 @@ async fn race(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
                 if let Some(address) = addresses.next() {
                     attempts.spawn(TcpStream::connect(address));
                 }
-                next = Instant::now() + HEAD_START;
+                next = Instant::now() + ATTEMPT_DELAY;
             }
             ended = attempts.join_next(), if !attempts.is_empty() => match ended {
                 Some(Ok(Ok(stream))) => return Ok(stream),

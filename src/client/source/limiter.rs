@@ -1,4 +1,4 @@
-//! The bandwidth limit of all jobs together, and what waits on it.
+//! The bandwidth limit of all transfers together.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -9,10 +9,10 @@ use tokio::sync::Notify;
 
 use crate::bucket::Bucket;
 
-/// Never reads less at once than this: slower limits sleep longer instead.
-const LEAST: usize = 1024;
+/// Bytes of a read, at least: lower limits wait longer instead.
+const MIN_READ_LEN: usize = 1024;
 /// Reads a second under a limit.
-const READS: u64 = 20;
+const READS_PER_SECOND: u64 = 20;
 
 /// The bucket that all transfers share.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl Limiter {
         work(&mut self.bucket.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Changes the limit, also for those who wait.
+    /// Changes the limit, also for reads that wait.
     pub(crate) fn set(&self, rate: Option<u64>) {
         self.with(|bucket| bucket.set(rate, Instant::now()));
         self.changed.notify_waiters();
@@ -41,9 +41,9 @@ impl Limiter {
         self.with(|bucket| bucket.rate())
     }
 
-    /// Most bytes to read at once.
+    /// Bytes of a read, at most.
     pub(crate) fn quantum(&self) -> usize {
-        self.with(|bucket| bucket.quantum(READS, LEAST))
+        self.with(|bucket| bucket.quantum(READS_PER_SECOND, MIN_READ_LEN))
     }
 
     /// Accounts for bytes that were read.

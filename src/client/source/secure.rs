@@ -1,4 +1,4 @@
-//! TLS on a connection that was just made: the handshake, and what came of it.
+//! The TLS handshake, and the verification of the server.
 
 use std::{io, sync::Arc, time::Instant};
 
@@ -28,7 +28,7 @@ use crate::{
 pub(crate) type Secure = Session<UnbufferedClientConnection>;
 
 /// Bytes that are read at once.
-const READ: usize = 16 * 1024;
+const READ_LEN: usize = 16 * 1024;
 
 /// A connection to a trusted server.
 pub(crate) struct Secured {
@@ -53,8 +53,8 @@ pub(crate) async fn secure(
     })?);
     let mut first = Vec::new();
     loop {
-        // Nothing comes inside of TLS before we have said something; if it does, it is no server of ours.
-        // To judge the certificate, files are read, and their lock is waited for.
+        // A server of this program sends nothing inside of TLS before the client has.
+        // To verify the certificate, files are read, and their lock is waited for.
         let opened = block_in_place(|| session.open(&mut Vec::new()));
         let closed = |message: String| match first.is_empty() {
             true => Fault::silent(began, message),
@@ -142,9 +142,9 @@ fn begin(authority: &Authority, verifier: &Arc<Verifier>) -> Result<Secure, Erro
         .with_custom_certificate_verifier(Arc::clone(verifier) as _)
         .with_no_client_auth();
     config.alpn_protocols = tls::PROTOCOLS.map(<[u8]>::to_vec).into();
-    // A session that goes on would not show its certificate again.
+    // A resumed session would not show its certificate again.
     config.resumption = Resumption::disabled();
-    // The zone of an address is no business of the server.
+    // The zone of an address means nothing to the server.
     let host = authority.host.split('%').next().unwrap_or_default().to_owned();
     let name = ServerName::try_from(host).map_err(|_| Error::UnsupportedNameType)?;
     Ok(Session::new(UnbufferedClientConnection::new(Arc::new(config), name)?))
@@ -165,7 +165,7 @@ async fn flush(stream: &TcpStream, session: &mut Secure) -> io::Result<()> {
 async fn receive(stream: &TcpStream, session: &mut Secure) -> io::Result<usize> {
     loop {
         stream.readable().await?;
-        match stream.try_read(session.space(READ)) {
+        match stream.try_read(session.space(READ_LEN)) {
             Ok(count) => {
                 session.received(count);
                 return Ok(count);
@@ -176,7 +176,7 @@ async fn receive(stream: &TcpStream, session: &mut Secure) -> io::Result<usize> 
     }
 }
 
-/// The certificate is not to be believed.
+/// The certificate is not trusted.
 fn refused(distrust: &Distrust, authority: &Authority, servers: &Servers) -> Fault {
     let peer = dial::peer(authority);
     let file = servers.file().unwrap_or("the known servers".as_ref()).shown();
@@ -212,7 +212,7 @@ fn refused(distrust: &Distrust, authority: &Authority, servers: &Servers) -> Fau
     }
 }
 
-/// It came to no certificate, or not beyond it. `first` is what came first.
+/// The handshake failed before or after the certificate. `first`: the first bytes that were received.
 fn failed(peer: &str, error: &Error, first: &[u8]) -> Fault {
     let never = |words: &str| Fault::never(TroubleKind::Connection, format!("{peer} {words}"));
     match error {
@@ -239,7 +239,7 @@ fn failed(peer: &str, error: &Error, first: &[u8]) -> Fault {
             never("does not have the key of the certificate that it shows; the connection may be intercepted")
         }
         Error::PeerIncompatible(_) => never(&format!("speaks another TLS: {error}; check host and port")),
-        // Bytes can be damaged on their way; a new connection may do.
+        // Bytes may have been corrupted on the way; another connection may work.
         error => Fault::lost(format!("{peer}: TLS failed: {error}")),
     }
 }

@@ -62,9 +62,10 @@ fn time_of_blocks(bytes: u64, time: Duration) -> Duration {
         .unwrap_or(Duration::MAX)
 }
 
-/// The patience with one connection. Time in which the client does not read, since it holds itself back, does not count.
+/// Measures how long the client waits for the server of one connection. Time in which the client does not read, because of its limit, does not
+/// count.
 #[derive(Debug)]
-pub(crate) struct Patience {
+pub(crate) struct Watchdog {
     timeouts: Timeouts,
     /// The time that the server was waited for.
     waited: Duration,
@@ -76,9 +77,9 @@ pub(crate) struct Patience {
     preparing: Duration,
 }
 
-impl Patience {
-    pub(crate) fn new(timeouts: Timeouts) -> Patience {
-        Patience {
+impl Watchdog {
+    pub(crate) fn new(timeouts: Timeouts) -> Watchdog {
+        Watchdog {
             timeouts,
             waited: Duration::ZERO,
             received: 0,
@@ -91,7 +92,7 @@ impl Patience {
         self.timeouts
     }
 
-    /// Something is asked: before that there was nothing to wait for.
+    /// A request is sent: before that there was nothing to wait for.
     pub(crate) fn begin(&mut self) {
         self.open_window();
         self.working = Duration::ZERO;
@@ -167,8 +168,8 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn patience() -> Patience {
-        Patience::new(Timeouts { silence: 30 * SECOND, speed_limit: 100, speed_time: 30 * SECOND })
+    fn patience() -> Watchdog {
+        Watchdog::new(Timeouts { silence: 30 * SECOND, speed_limit: 100, speed_time: 30 * SECOND })
     }
 
     /// Whether this many bytes a second are enough over a minute.
@@ -186,7 +187,7 @@ mod tests {
 
     #[test]
     fn no_minimum_is_none() {
-        let mut patience = Patience::new(Timeouts { speed_limit: 0, ..patience().timeouts() });
+        let mut patience = Watchdog::new(Timeouts { speed_limit: 0, ..patience().timeouts() });
         assert!((0..60).all(|_| patience.took_in(SECOND, 1)));
     }
 
@@ -240,7 +241,7 @@ mod tests {
     }
 
     /// The number of seconds until a server is given up that sends only `working` frames, at this rate in bytes per second.
-    fn lasts_working(patience: &mut Patience, budget: &mut Duration, bytes: usize) -> usize {
+    fn lasts_working(patience: &mut Watchdog, budget: &mut Duration, bytes: usize) -> usize {
         (1..100_000).take_while(|_| patience.took_in(SECOND, bytes) && patience.works(budget)).count()
     }
 

@@ -1,5 +1,5 @@
-//! The bytes of one connection: a stream, with or without TLS, a receive buffer that exists only while content comes,
-//! and the timeout.
+//! The bytes of one connection: a stream, with or without TLS, a receive buffer that exists only while content is received,
+//! and the timeouts.
 
 use std::{
     io,
@@ -17,7 +17,7 @@ use crate::{
             dial,
             limiter::Limiter,
             secure::{Secure, Secured, secure},
-            timeouts::{Patience, Timeouts},
+            timeouts::{Timeouts, Watchdog},
         },
         trust::Servers,
     },
@@ -30,15 +30,15 @@ use crate::{
 };
 
 /// Bytes of the receive buffer at first: enough for answers and small files.
-const SMALL: usize = 64 * 1024;
+const MIN_BUFFER_LEN: usize = 64 * 1024;
 /// Bytes of it once that was filled: large reads are what makes a receiver fast.
-const LARGE: usize = 512 * 1024;
-/// The same with TLS, which needs them twice: as they came, and as what is in them.
-const LARGE_SECURE: usize = 256 * 1024;
+const MAX_BUFFER_LEN: usize = 512 * 1024;
+/// The same with TLS, which needs them twice: encrypted and decrypted.
+const MAX_SECURE_BUFFER_LEN: usize = 256 * 1024;
 
-/// What the connection was ready for.
+/// What a connection is ready for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Turn {
+pub(crate) enum Readiness {
     /// Bytes were received.
     Received,
     /// It takes bytes again.
@@ -51,17 +51,17 @@ pub(crate) enum Turn {
 #[derive(Debug)]
 pub(crate) struct Wire {
     stream: TcpStream,
-    /// What makes records of what is written, and content of what is read.
+    /// Encrypts what is written, and decrypts what is read.
     secure: Option<Box<Secure>>,
     origin: Origin,
-    /// What was received and not used is at `start..end`; behind that there is room, without TLS.
+    /// Bytes that were received and not used are at `start..end`; without TLS there is room after them.
     buffer: Vec<u8>,
     start: usize,
     end: usize,
     /// Bytes to read at once.
     size: usize,
     peer: String,
-    patience: Patience,
+    watchdog: Watchdog,
     /// When connecting began.
     began: Instant,
     /// Something was received.
@@ -104,15 +104,15 @@ impl Wire {
             buffer: Vec::new(),
             start: 0,
             end: 0,
-            size: SMALL,
+            size: MIN_BUFFER_LEN,
             peer,
-            patience: Patience::new(timeouts),
+            watchdog: Watchdog::new(timeouts),
             began,
         };
         Ok((wire, credential))
     }
 
-    /// The other side, for people.
+    /// The server, for people.
     pub(crate) fn peer(&self) -> &str {
         &self.peer
     }
@@ -132,10 +132,10 @@ impl Wire {
         self.start = (self.start + count).min(self.end);
     }
 
-    /// Frees the buffer: nothing comes for a while.
+    /// Frees the buffer: nothing is received for a while.
     pub(crate) fn rest(&mut self) {
         if self.start == self.end {
-            (self.buffer, self.start, self.end, self.size) = (Vec::new(), 0, 0, SMALL);
+            (self.buffer, self.start, self.end, self.size) = (Vec::new(), 0, 0, MIN_BUFFER_LEN);
             if let Some(secure) = &mut self.secure {
                 secure.release();
             }
@@ -189,7 +189,7 @@ impl Wire {
         Ok(length - bytes.len())
     }
 
-    /// Writes the records that wait.
+    /// Writes the encrypted bytes that wait.
     async fn flush(&mut self) -> Result<(), Fault> {
         while let Some(secure) = &self.secure
             && !secure.outgoing().is_empty()
@@ -215,17 +215,17 @@ impl Wire {
 
     /// Something is asked, to which the answer is waited for from now on.
     pub(crate) fn asked(&mut self) {
-        self.patience.begin();
+        self.watchdog.begin();
     }
 
-    /// The server has hashed; see [`Patience::hashed`].
+    /// The server has hashed; see [`Watchdog::hashed`].
     pub(crate) fn hashed(&mut self, budget: &mut Duration) {
-        self.patience.hashed(budget);
+        self.watchdog.hashed(budget);
     }
 
-    /// The server says that it works; see [`Patience::works`].
+    /// The server says that it works; see [`Watchdog::works`].
     pub(crate) fn works(&mut self, budget: &mut Duration) -> Result<(), Fault> {
-        if self.patience.works(budget) {
+        if self.watchdog.works(budget) {
             return Ok(());
         }
         Err(Fault::too_slow(format!(
@@ -236,16 +236,16 @@ impl Wire {
 
     /// The server has sent more than that it works.
     pub(crate) fn answered(&mut self) {
-        self.patience.answered();
+        self.watchdog.answered();
     }
 
-    /// The server prepares what it sends next; see [`Patience::prepares`].
+    /// The server prepares what it sends next; see [`Watchdog::prepares`].
     pub(crate) fn prepares(&mut self, time: Duration) {
-        self.patience.prepares(time);
+        self.watchdog.prepares(time);
     }
 
     fn silence(&self) -> Duration {
-        self.patience.silence()
+        self.watchdog.silence()
     }
 
     /// Waits until it can be read, or with `pending`, until it can be read or written. Also yields now and then while it always can.
@@ -257,13 +257,13 @@ impl Wire {
 
     /// Reads once, as much as the limit allows; `false` at the end of the stream.
     pub(crate) async fn fill(&mut self, limiter: &Limiter) -> Result<bool, Fault> {
-        Ok(self.turn(limiter, false).await? != Turn::Ended)
+        Ok(self.wait(limiter, false).await? != Readiness::Ended)
     }
 
     /// Reads once, as much as the limit allows, or with `pending`, returns when something can be written.
-    pub(crate) async fn turn(&mut self, limiter: &Limiter, pending: bool) -> Result<Turn, Fault> {
+    pub(crate) async fn wait(&mut self, limiter: &Limiter, pending: bool) -> Result<Readiness, Fault> {
         if self.secure.is_some() {
-            return self.turn_secure(limiter, pending).await;
+            return self.wait_secure(limiter, pending).await;
         }
         limiter.allowed().await;
         let was_full = self.end == self.buffer.len();
@@ -273,22 +273,22 @@ impl Wire {
         }
         if was_full {
             self.buffer.resize(self.size, 0);
-            self.size = LARGE;
+            self.size = MAX_BUFFER_LEN;
         }
         let room = self.end.saturating_add(limiter.quantum()).min(self.buffer.len());
         loop {
             let since = Instant::now();
             if self.ready(pending).await? {
-                return Ok(Turn::Writable);
+                return Ok(Readiness::Writable);
             }
             match self.stream.try_read(&mut self.buffer[self.end..room]) {
                 Ok(count) => {
                     self.end += count;
                     self.heard |= count > 0;
                     limiter.spend(count);
-                    return match self.patience.took(since, count) {
-                        true if count == 0 => Ok(Turn::Ended),
-                        true => Ok(Turn::Received),
+                    return match self.watchdog.took(since, count) {
+                        true if count == 0 => Ok(Readiness::Ended),
+                        true => Ok(Readiness::Received),
                         false => Err(self.trickles()),
                     };
                 }
@@ -299,28 +299,28 @@ impl Wire {
     }
 
     /// The same with TLS: reads until there is content.
-    async fn turn_secure(&mut self, limiter: &Limiter, pending: bool) -> Result<Turn, Fault> {
+    async fn wait_secure(&mut self, limiter: &Limiter, pending: bool) -> Result<Readiness, Fault> {
         self.buffer.drain(..self.start);
         (self.start, self.end) = (0, self.buffer.len());
         loop {
             limiter.allowed().await;
             let since = Instant::now();
             if self.ready(pending).await? {
-                return Ok(Turn::Writable);
+                return Ok(Readiness::Writable);
             }
-            let Some(secure) = &mut self.secure else { return Ok(Turn::Ended) };
+            let Some(secure) = &mut self.secure else { return Ok(Readiness::Ended) };
             let place = secure.space(self.size);
             let room = place.len().min(limiter.quantum());
             match self.stream.try_read(&mut place[..room]) {
-                Ok(0) if secure.has_ended() => return Ok(Turn::Ended),
+                Ok(0) if secure.has_ended() => return Ok(Readiness::Ended),
                 Ok(0) => return Err(self.cut_off()),
                 Ok(count) => {
                     if count == self.size {
-                        self.size = LARGE_SECURE;
+                        self.size = MAX_SECURE_BUFFER_LEN;
                     }
                     secure.received(count);
                     limiter.spend(count);
-                    if !self.patience.took(since, count) {
+                    if !self.watchdog.took(since, count) {
                         return Err(self.trickles());
                     }
                 }
@@ -328,7 +328,7 @@ impl Wire {
                 Err(error) => return Err(self.lost(&error)),
             }
             let (opened, ended) = (secure.open(&mut self.buffer), secure.has_ended());
-            // An answer to a change of keys, or what the server is to be told of its fault.
+            // An answer to a change of keys, or an alert.
             let flushed = self.flush().await;
             if let Err(error) = opened {
                 return Err(self.failed(&error));
@@ -336,15 +336,15 @@ impl Wire {
             flushed?;
             let before = std::mem::replace(&mut self.end, self.buffer.len());
             if self.end > before {
-                return Ok(Turn::Received);
+                return Ok(Readiness::Received);
             }
             if ended {
-                return Ok(Turn::Ended);
+                return Ok(Readiness::Ended);
             }
         }
     }
 
-    /// Ends our side in order, as far as that goes without waiting for much.
+    /// Closes the client's side in order.
     pub(crate) async fn close(&mut self) {
         if let Some(secure) = &mut self.secure {
             secure.close();
@@ -353,13 +353,13 @@ impl Wire {
         let _ = self.flush().await;
     }
 
-    /// Lets the system take few bytes that the server has not read.
+    /// Makes the system buffer few bytes that the server has not read.
     #[cfg(test)]
     pub(crate) fn set_send_buffer(&self, bytes: usize) {
         socket2::SockRef::from(&self.stream).set_send_buffer_size(bytes).unwrap();
     }
 
-    /// Whether nothing was said or closed while nobody listened.
+    /// Whether the server has neither sent anything nor closed while the connection was idle.
     pub(crate) fn is_quiet(&self) -> bool {
         let mut byte = [0];
         matches!(self.stream.try_read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
@@ -383,7 +383,7 @@ impl Wire {
     }
 
     fn trickles(&self) -> Fault {
-        let Timeouts { speed_limit, speed_time, .. } = self.patience.timeouts();
+        let Timeouts { speed_limit, speed_time, .. } = self.watchdog.timeouts();
         Fault::too_slow(format!(
             "{} sent less than {} for {} s",
             self.peer,

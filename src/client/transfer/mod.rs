@@ -19,7 +19,7 @@ use self::{
     connections::Connections,
     limits::Limits,
     progress::Progress,
-    ranges::{Ranges, WORTH},
+    ranges::{MIN_BLOCKS_PER_CONNECTION, Ranges},
     segment::{FIRST, Shared, wanted},
 };
 use crate::{
@@ -65,7 +65,11 @@ pub(crate) async fn open(
     let Request { form, known, missing, blocks, proven } = request;
     let connections = limits.connections();
     // The size of an unknown content is in the answer: until then other connections may want their share of it.
-    let max = if known.is_none() && connections > 1 && form != Form::Zip { WORTH } else { u64::MAX };
+    let max = if known.is_none() && connections > 1 && form != Form::Zip {
+        MIN_BLOCKS_PER_CONNECTION
+    } else {
+        u64::MAX
+    };
     let size = known.and_then(|known| known.size);
     let mut ranges = Ranges::new(&missing, size, max, proven).with_begun(blocks.begun().clone());
     let identity = known.map(|known| known.identity.clone());

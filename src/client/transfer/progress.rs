@@ -1,4 +1,4 @@
-//! What a transfer counts while it runs; read by whoever wants to know, whenever they want.
+//! The counters of a transfer, which can be read at any time.
 
 use std::sync::{
     Arc,
@@ -16,13 +16,13 @@ pub(crate) struct Progress {
     position: AtomicU64,
     files: AtomicU64,
     segments: AtomicU64,
-    /// A tree is listed and prepared, or the last that the server said is that it works on the answer.
+    /// A tree is listed and prepared, or the last message of the server was that it prepares an answer.
     prepares: AtomicBool,
-    /// What this is a part of.
+    /// The tree that this is a file of.
     whole: Option<Arc<Progress>>,
 }
 
-/// How much of a file is on the disk.
+/// How much of a file is local.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Here {
     /// Bytes, verified or not.
@@ -32,12 +32,12 @@ pub(crate) struct Here {
 }
 
 impl Progress {
-    /// Of a job that goes on from here.
+    /// Of a job that resumes from here.
     pub(crate) fn new(received: u64, position: u64) -> Progress {
         Progress { received: received.into(), position: position.into(), ..Progress::default() }
     }
 
-    /// Of a part of something, which counts there, too. So much of the part is counted there already.
+    /// Of a file of a tree, which counts there, too. `here` is counted there already.
     pub(crate) fn part_of(whole: &Arc<Progress>, here: Here) -> Progress {
         Progress {
             received: here.received.into(),
@@ -48,7 +48,7 @@ impl Progress {
         }
     }
 
-    /// Bytes of the content that are here, on the disk, verified or not.
+    /// Bytes of the content that are local, verified or not.
     pub(crate) fn received(&self) -> u64 {
         self.received.load(Relaxed)
     }
@@ -58,7 +58,7 @@ impl Progress {
         self.verified.load(Relaxed)
     }
 
-    /// Bytes of content that crossed the wire in this try.
+    /// Bytes of content that were received in this attempt.
     pub(crate) fn crossed(&self) -> u64 {
         self.crossed.load(Relaxed)
     }
@@ -68,12 +68,12 @@ impl Progress {
         self.position.load(Relaxed)
     }
 
-    /// Files of a tree that are there.
+    /// Files of a tree that are complete.
     pub(crate) fn files(&self) -> u64 {
         self.files.load(Relaxed)
     }
 
-    /// Files of a tree are there.
+    /// Files of a tree are complete.
     pub(crate) fn add(&self, bytes: u64, files: u64) {
         self.received.fetch_add(bytes, Relaxed);
         self.verified.fetch_add(bytes, Relaxed);
@@ -81,7 +81,7 @@ impl Progress {
         self.files.fetch_add(files, Relaxed);
     }
 
-    /// So much of a tree is there, in this many complete files among others.
+    /// How much of a tree is local, with this many complete files.
     pub(crate) fn set(&self, here: Here, files: u64) {
         self.received.store(here.received, Relaxed);
         self.verified.store(here.verified, Relaxed);
@@ -89,7 +89,7 @@ impl Progress {
         self.files.store(files, Relaxed);
     }
 
-    /// These blocks are here. `is_file`: the position is what was received.
+    /// These blocks are local. `is_file`: the position is what was received.
     pub(crate) fn set_here(&self, blocks: &Blocks, is_file: bool) {
         self.set_received(blocks.received());
         self.set_verified(blocks.bytes());
@@ -127,7 +127,7 @@ impl Progress {
         }
     }
 
-    /// Whether a tree is listed and prepared, or the last that the server said is that it works on the answer.
+    /// Whether a tree is listed and prepared, or the last message of the server was that it prepares an answer.
     pub(crate) fn prepares(&self) -> bool {
         self.prepares.load(Relaxed)
     }
@@ -136,7 +136,7 @@ impl Progress {
         self.prepares.store(prepares, Relaxed);
     }
 
-    /// Connections on which content comes.
+    /// Connections that receive content.
     pub(crate) fn segments(&self) -> u64 {
         self.segments.load(Relaxed)
     }
@@ -166,7 +166,7 @@ impl Progress {
         }
     }
 
-    /// Bytes that were counted have to come again.
+    /// Bytes that were counted have to be received again.
     pub(crate) fn retreat(&self, bytes: u64, is_file: bool) {
         self.received.fetch_sub(bytes, Relaxed);
         if is_file {

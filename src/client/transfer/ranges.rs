@@ -1,9 +1,9 @@
-//! Which blocks of a content are asked for on which connection: each of them once, whatever becomes of the
-//! connections. No I/O, and time is an argument.
+//! Which blocks of a content are requested on which connection: each of them once, whichever connections are lost.
+//! No I/O, and time is an argument.
 //!
-//! What is missing is given out from the front in ranges of a few seconds' work, so that all connections end
+//! Missing blocks are given out from the front in ranges of a few seconds' work, so that all connections end
 //! at about the same time. When nothing is left to give, a connection without work takes blocks from one that would
-//! take longer; never the block that is just coming there. A block of which some bytes are here already is the first of a range, since
+//! take longer; never the block that is being received there. A block of which some bytes are local is the first of a range, since
 //! only of that one these bytes need not be sent again.
 
 use std::{
@@ -14,20 +14,20 @@ use std::{
 
 use crate::client::content::blocks::Blocks;
 
-/// So many blocks are worth a connection of their own.
-pub(crate) const WORTH: u64 = 8;
-/// Most blocks of one request, where there are several connections.
-const MOST: u64 = 256;
+/// Blocks that are worth another connection.
+pub(crate) const MIN_BLOCKS_PER_CONNECTION: u64 = 8;
+/// Blocks of one request, at most, where there are several connections.
+const MAX_BLOCKS: u64 = 256;
 /// Blocks of the first request of a connection whose pace is not known.
-const FIRST: u64 = 4;
-/// Most requests of one connection that wait for their answers.
-const REQUESTS: usize = 16;
-/// So much work is asked for ahead, so that a connection never idles for a round trip.
-const AHEAD: f64 = 4.0;
-/// Work that is done sooner than this (in seconds) is not worth taking away.
-const SOON: f64 = 2.0;
-/// A connection from which nothing comes for so long is given up if it alone is waited for.
-const STALLED: Duration = Duration::from_secs(3);
+const FIRST_BLOCKS: u64 = 4;
+/// Requests of one connection without an answer, at most.
+const MAX_REQUESTS: usize = 16;
+/// Seconds of work that are requested ahead, so that a connection is never idle for a round trip.
+const AHEAD_SECONDS: f64 = 4.0;
+/// Work that takes less than this (in seconds) is not taken away.
+const MIN_STOLEN_SECONDS: f64 = 2.0;
+/// A connection that receives nothing for this long is closed if only it has something left to receive.
+const STALL_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A connection of a job.
 pub(crate) type SegmentId = u32;
@@ -35,40 +35,40 @@ pub(crate) type SegmentId = u32;
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Ranges {
-    /// What nobody was asked for: ends by beginnings.
+    /// Ranges that were not requested: ends by beginnings.
     free: BTreeMap<u64, u64>,
-    /// Bytes that are here of blocks that are not whole.
+    /// Local bytes of blocks that are not complete.
     begun: BTreeMap<u64, u32>,
     holds: BTreeMap<SegmentId, Hold>,
     /// Blocks of the content, once its size is known.
     blocks: Option<u64>,
     /// Whether what was missing at first is worth several connections.
     shared: bool,
-    /// Most blocks of a request while the size is not known.
+    /// Blocks of a request, at most, while the size is not known.
     most: u64,
-    /// Rises whenever blocks were kept of which nobody has said that the content was still the same after them.
+    /// Rises whenever blocks were kept after which the source has not said that the content is still the same.
     doubts: u64,
-    /// Up to which of these doubts an answer that was asked for later has come to its end.
+    /// Up to which of these doubts an answer to a later request has ended.
     settled: u64,
 }
 
-/// What one connection was asked for.
+/// What was requested on one connection.
 #[derive(Debug)]
 struct Hold {
     asked: VecDeque<Asked>,
     /// Seconds that a block takes.
     pace: Option<f64>,
-    /// When the last block came.
+    /// When the last block was received.
     block: Instant,
-    /// When anything came.
+    /// When anything was received.
     heard: Instant,
 }
 
 #[derive(Debug)]
 struct Asked {
-    /// What is still to come, as far as it was not taken away.
+    /// Blocks that are not received, without those that were taken away.
     left: Range<u64>,
-    /// The doubts of the time at which it was asked for.
+    /// The doubts when it was requested.
     doubts: u64,
     /// Whether anything of it was kept.
     kept: bool,
@@ -82,8 +82,8 @@ impl Hold {
     /// Blocks that are to be asked for at once.
     fn ahead(&self) -> u64 {
         match self.pace {
-            Some(pace) => ((AHEAD / pace) as u64).clamp(1, MOST),
-            None => FIRST,
+            Some(pace) => ((AHEAD_SECONDS / pace) as u64).clamp(1, MAX_BLOCKS),
+            None => FIRST_BLOCKS,
         }
     }
 
@@ -144,7 +144,7 @@ impl Ranges {
         }
     }
 
-    /// Whether everything was asked for, on one connection or another.
+    /// Whether everything is requested, on one connection or another.
     pub(crate) fn is_all_asked(&self) -> bool {
         self.free.is_empty()
     }
@@ -160,25 +160,25 @@ impl Ranges {
         for asked in self.holds.values_mut().flat_map(|hold| &mut hold.asked) {
             asked.left.end = end.min(asked.left.end).max(asked.left.start);
         }
-        self.shared = self.left() >= 2 * WORTH;
+        self.shared = self.left() >= 2 * MIN_BLOCKS_PER_CONNECTION;
     }
 
-    /// Blocks that have not come.
+    /// Blocks that were not received.
     fn left(&self) -> u64 {
         self.holds.values().map(Hold::left).fold(self.unasked(), u64::saturating_add)
     }
 
-    /// Blocks that nobody was asked for.
+    /// Blocks that were not requested.
     fn unasked(&self) -> u64 {
         self.free.iter().map(|(start, end)| end - start).fold(0, u64::saturating_add)
     }
 
-    /// The content has no size before its end: it is asked for in one go.
+    /// The size is not known before the end: all of it is requested at once.
     pub(crate) fn unbounded(&mut self) {
         self.most = u64::MAX;
     }
 
-    /// Whether everything is here and proven.
+    /// Whether everything is received and proven.
     pub(crate) fn is_done(&self) -> bool {
         self.blocks.is_some()
             && self.free.is_empty()
@@ -202,7 +202,7 @@ impl Ranges {
         if others == 0 {
             return !self.is_done();
         }
-        let worth = !self.free.is_empty() && self.left() / WORTH > others as u64;
+        let worth = !self.free.is_empty() && self.left() / MIN_BLOCKS_PER_CONNECTION > others as u64;
         self.shared && (worth || self.slowest(None, now).is_some())
     }
 
@@ -218,7 +218,7 @@ impl Ranges {
         let (idle, asked, held, ahead) = (hold.asked.is_empty(), hold.asked.len(), hold.left(), hold.ahead());
         let share = self.share(most, ahead);
         // One block is under way while another one is asked for.
-        let full = asked >= REQUESTS || held >= share.max(2);
+        let full = asked >= MAX_REQUESTS || held >= share.max(2);
         if !idle && (full || self.blocks.is_none()) {
             return None;
         }
@@ -241,7 +241,9 @@ impl Ranges {
             None => self.most,
             Some(_) if connections <= 1 => u64::MAX,
             Some(_) => {
-                let connections = (self.left() / WORTH).min(connections as u64).max(self.holds.len() as u64);
+                let connections = (self.left() / MIN_BLOCKS_PER_CONNECTION)
+                    .min(connections as u64)
+                    .max(self.holds.len() as u64);
                 ahead.min(self.unasked().div_ceil(2 * connections)).max(1)
             }
         }
@@ -277,7 +279,7 @@ impl Ranges {
             .iter()
             .filter(|(id, hold)| Some(**id) != thief && hold.left() > 1)
             .max_by(|(_, a), (_, b)| a.expected(now).total_cmp(&b.expected(now)))?;
-        (hold.expected(now) > SOON.max(2.0 * pace)).then_some(*id)
+        (hold.expected(now) > MIN_STOLEN_SECONDS.max(2.0 * pace)).then_some(*id)
     }
 
     /// Takes blocks from the connection that needs longest: they do not come to it any more.
@@ -300,7 +302,7 @@ impl Ranges {
         (length(&stolen) > 0).then_some(stolen)
     }
 
-    /// Nothing is missing but the word that all of it is of one version.
+    /// The range that only asks whether all blocks are of one version, if nothing else is missing.
     fn proof(&self) -> Option<Range<u64>> {
         let nothing_asked = self.holds.values().all(|hold| hold.asked.is_empty());
         (self.blocks.is_some() && nothing_asked && !self.is_proven()).then_some(0..0)
@@ -338,7 +340,7 @@ impl Ranges {
         }
     }
 
-    /// A connection is gone: what it was asked for and did not bring, others are to bring.
+    /// A connection is lost: other connections receive what is left of its ranges.
     pub(crate) fn lost(&mut self, id: SegmentId) {
         let Some(hold) = self.holds.remove(&id) else { return };
         if hold.asked.iter().any(|asked| asked.kept) {
@@ -354,7 +356,7 @@ impl Ranges {
         if !self.free.is_empty() {
             return None;
         }
-        let limit = STALLED.saturating_mul(1 << patience.min(16));
+        let limit = STALL_TIMEOUT.saturating_mul(1 << patience.min(16));
         let silent = |hold: &Hold| now.saturating_duration_since(hold.heard) > limit;
         self.holds.iter().find(|(_, hold)| hold.left() > 0 && silent(hold)).map(|(id, _)| *id)
     }

@@ -1,4 +1,4 @@
-//! One connection to a server: dialled, greeted, and asked one thing after the other.
+//! One connection to a server of this program: connected, greeted, and sent one request after the other.
 
 use std::{
     collections::VecDeque,
@@ -23,7 +23,7 @@ use crate::{
             observer::Observer,
             sink::KEEP_INTERVAL,
             timeouts::{Timeouts, compression_time, hashing_time, reading_time},
-            wire::{Turn, Wire},
+            wire::{Readiness, Wire},
         },
         trust::Servers,
     },
@@ -35,24 +35,24 @@ use crate::{
     },
 };
 
-/// A goodbye that cannot be said at once is not said.
-const FAREWELL: Duration = Duration::from_millis(100);
+/// Time for sending a goodbye.
+const GOODBYE_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Time after which the task checks whether it was stopped, while it handles received events: writing the files of one buffer can take a second.
 const SLICE: Duration = Duration::from_millis(5);
 
-/// Requests that are asked at the same time where there are many.
-const PIPELINED: usize = 4;
+/// Requests without an answer, at most, in a conversation.
+const MAX_PIPELINED: usize = 4;
 
-/// What is asked, and what takes the answers.
+/// Makes requests, and takes the answers.
 pub(crate) trait Talk {
-    /// The next thing to ask, and how many bytes the server may have to hash before it answers.
+    /// The next request, and how many bytes the server may have to hash before it answers.
     fn next(&mut self) -> Option<(Request, u64)>;
     /// Takes an event.
     fn take(&mut self, event: Event<'_>) -> Result<(), Fault>;
-    /// The bytes that are skipped of what was just announced, if any are.
+    /// The local bytes that the server skips of what it has just announced, if it skips any.
     fn skipped(&mut self) -> Option<Vec<u8>>;
-    /// Nothing came for a while: what came before is kept.
+    /// Nothing was received for a while.
     fn quiet(&mut self) -> Result<(), Fault>;
 }
 
@@ -80,7 +80,7 @@ pub(crate) struct Link {
     stale: bool,
     /// Requests since then, and for how long the server may only say that it works on each.
     repeatable: Vec<(Request, Duration)>,
-    /// The server said goodbye, or something went wrong.
+    /// The server sent a goodbye, or an error occurred.
     broken: bool,
     /// When the task last checked whether it was stopped.
     looked: Instant,
@@ -88,7 +88,7 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// Connects; greeting and first request go out together.
+    /// Connects. The greeting is sent with the first request.
     pub(crate) async fn open(
         authority: &Authority,
         timeouts: Timeouts,
@@ -115,8 +115,7 @@ impl Link {
         self.wire.origin()
     }
 
-    /// Whether this connection rested and the server has not said anything since: what fails now may have been
-    /// closed long ago.
+    /// Whether this connection was idle and nothing was received since: the server may have closed it long ago.
     pub(crate) fn is_stale(&self) -> bool {
         self.stale
     }
@@ -142,19 +141,19 @@ impl Link {
         self.machine.pending()
     }
 
-    /// Goes to rest: holds no buffer while nothing is asked.
+    /// Becomes idle, and frees the buffer.
     pub(crate) fn rest(&mut self) {
         self.observer = None;
         self.wire.rest();
     }
 
-    /// Comes back from rest; `false` if the server has closed meanwhile.
+    /// Is no longer idle; `false` if the server has closed meanwhile.
     pub(crate) fn wake(&mut self) -> bool {
         self.stale = true;
         self.wire.is_quiet()
     }
 
-    /// Asks and lets `take` have each event until it breaks. It runs where blocking is allowed.
+    /// Sends a request, and hands each event to `take` until it breaks. `take` may block.
     pub(crate) async fn ask<T>(
         &mut self,
         request: &Request,
@@ -165,7 +164,7 @@ impl Link {
         self.answers(limiter, |event| event.map_or(Ok(ControlFlow::Continue(())), &mut take)).await
     }
 
-    /// Asks, without waiting for the answer: it comes after those to what was asked before.
+    /// Sends a request without waiting for the answer: answers arrive in the order of the requests.
     pub(crate) fn send(&mut self, request: &Request) {
         self.request(request.clone(), reading_time(self.timeouts));
     }
@@ -191,7 +190,7 @@ impl Link {
         self.machine.skipped(bytes);
     }
 
-    /// Lets `take` have each event until it breaks, and `None` while none comes for a while. It runs where blocking is allowed.
+    /// Hands each event to `take` until it breaks, and `None` while none is received for a while. `take` may block.
     pub(crate) async fn answers<T>(
         &mut self,
         limiter: &Limiter,
@@ -202,11 +201,11 @@ impl Link {
         result
     }
 
-    /// Asks one thing after the other without waiting for the answers, until there is nothing more to ask and everything
-    /// is answered. Each event is taken where blocking is allowed.
+    /// Sends one request after the other without waiting for the answers, until there are no more and everything is answered. `talk` may
+    /// block.
     pub(crate) async fn converse(&mut self, limiter: &Limiter, talk: &mut impl Talk) -> Result<(), Fault> {
         loop {
-            while self.machine.pending() < PIPELINED
+            while self.machine.pending() < MAX_PIPELINED
                 && let Some((request, hashed)) = talk.next()
             {
                 self.request(request, hashing_time(hashed));
@@ -255,7 +254,7 @@ impl Link {
                 Taken::All => {}
             }
             let turn = {
-                let mut turn = pin!(self.wire.turn(limiter, pending));
+                let mut turn = pin!(self.wire.wait(limiter, pending));
                 loop {
                     tokio::select! {
                         biased;
@@ -265,13 +264,13 @@ impl Link {
                 }
             };
             match turn? {
-                Turn::Writable => {}
-                Turn::Received if self.stale => {
+                Readiness::Writable => {}
+                Readiness::Received if self.stale => {
                     self.stale = false;
                     self.repeatable = Vec::new();
                 }
-                Turn::Received => {}
-                Turn::Ended => {
+                Readiness::Received => {}
+                Readiness::Ended => {
                     self.broken = true;
                     let violation = self.machine.end_of_stream().err();
                     return Err(match violation {
@@ -358,11 +357,11 @@ impl Link {
         Ok(())
     }
 
-    /// Says goodbye, without waiting for much.
+    /// Sends a goodbye, and closes.
     pub(crate) async fn close(mut self) {
         self.machine.goodbye("done");
         // It closes either way.
-        let _ = timeout(FAREWELL, async {
+        let _ = timeout(GOODBYE_TIMEOUT, async {
             let _ = self.flush().await;
             self.wire.close().await;
         })

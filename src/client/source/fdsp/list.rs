@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// Asks for the entries after a name.
+/// Requests the entries after a name.
 pub(crate) async fn list(
     pool: &Arc<Pool>,
     authority: &Authority,

@@ -1,4 +1,4 @@
-//! Connections at rest, for the next job of the same server.
+//! Idle connections, for the next request to the same server.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -21,20 +21,20 @@ use crate::{
     protocol::address::Authority,
 };
 
-/// How long a connection may rest. Short: a single-threaded server serves nobody else meanwhile.
-const REST: Duration = Duration::from_millis(500);
+/// How long a connection may be idle. Short: a single-threaded server serves no other client meanwhile.
+const IDLE_TIMEOUT: Duration = Duration::from_millis(500);
 
 #[derive(Debug)]
-struct Resting {
+struct Idle {
     until: Instant,
     link: Link,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// Those of one server in the order in which they came to rest.
-    resting: HashMap<Authority, Vec<Resting>>,
-    /// Whether a task closes what has rested for too long.
+    /// Those of one server, the one that was used last at the end.
+    idle: HashMap<Authority, Vec<Idle>>,
+    /// Whether a task closes connections that are idle for too long.
     swept: bool,
     /// The number of transfers that run, by server.
     transfers: HashMap<Authority, usize>,
@@ -85,7 +85,7 @@ impl Pool {
         Transfer { pool: Arc::clone(self), authority: authority.clone() }
     }
 
-    /// What is known of servers.
+    /// Known servers.
     pub(crate) fn servers(&self) -> &Arc<Servers> {
         &self.servers
     }
@@ -94,12 +94,12 @@ impl Pool {
         work(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// A connection to the server: one at rest, or a new one.
+    /// A connection to the server: an idle one, or a new one.
     pub(crate) async fn link(&self, authority: &Authority) -> Result<Link, Fault> {
-        while let Some(mut resting) = self.with(|inner| inner.resting.get_mut(authority).and_then(Vec::pop)) {
-            let link = &mut resting.link;
+        while let Some(mut idle) = self.with(|inner| inner.idle.get_mut(authority).and_then(Vec::pop)) {
+            let link = &mut idle.link;
             if link.wake() && block_in_place(|| self.is_trusted(authority, link.origin())) {
-                return Ok(resting.link);
+                return Ok(idle.link);
             }
         }
         self.fresh(authority).await
@@ -131,15 +131,15 @@ impl Pool {
         Err(Fault::changed(format!("{peer} shows another certificate than it did a moment ago")))
     }
 
-    /// Takes a connection that is no longer needed; it is closed if nobody asks for it soon.
+    /// Takes a connection that is no longer needed; it is closed if it is not used again soon.
     pub(crate) fn put(self: &Arc<Self>, authority: &Authority, mut link: Link) {
         if !link.is_usable() {
             return;
         }
         link.rest();
-        let resting = Resting { until: Instant::now() + REST, link };
+        let idle = Idle { until: Instant::now() + IDLE_TIMEOUT, link };
         let swept = self.with(|inner| {
-            inner.resting.entry(authority.clone()).or_default().push(resting);
+            inner.idle.entry(authority.clone()).or_default().push(idle);
             std::mem::replace(&mut inner.swept, true)
         });
         if !swept {
@@ -147,14 +147,14 @@ impl Pool {
         }
     }
 
-    /// Closes what has rested for too long, until nothing rests.
+    /// Closes connections that are idle for too long, until there are none.
     async fn sweep(self: Arc<Self>) {
         loop {
             let now = Instant::now();
             let (over, next) = self.with(|inner| {
                 inner.keep_for_transfers(now);
-                let over = inner.take(|resting| resting.until <= now);
-                let next = inner.resting.values().flatten().map(|resting| resting.until).min();
+                let over = inner.take(|idle| idle.until <= now);
+                let next = inner.idle.values().flatten().map(|idle| idle.until).min();
                 inner.swept = next.is_some();
                 (over, next)
             });
@@ -166,27 +166,27 @@ impl Pool {
         }
     }
 
-    /// Says goodbye on all connections.
+    /// Closes all idle connections.
     pub(crate) async fn close(&self) {
         close(self.with(|inner| inner.take(|_| true))).await;
     }
 }
 
 impl Inner {
-    /// Lets the connection that came to rest last stay for another while where a transfer runs, unless the server serves no others meanwhile.
+    /// Keeps the connection that was used last where a transfer runs, unless the server serves no others meanwhile.
     fn keep_for_transfers(&mut self, now: Instant) {
         for authority in self.transfers.keys() {
-            let last = self.resting.get_mut(authority).and_then(|links| links.last_mut());
+            let last = self.idle.get_mut(authority).and_then(|links| links.last_mut());
             if let Some(last) = last.filter(|last| last.until <= now && last.link.has_others()) {
-                last.until = now + REST;
+                last.until = now + IDLE_TIMEOUT;
             }
         }
     }
 
-    fn take(&mut self, chosen: impl Fn(&Resting) -> bool) -> Vec<Link> {
+    fn take(&mut self, chosen: impl Fn(&Idle) -> bool) -> Vec<Link> {
         let mut taken = Vec::new();
-        self.resting.retain(|_, links| {
-            taken.extend(links.extract_if(.., |resting| chosen(resting)).map(|resting| resting.link));
+        self.idle.retain(|_, links| {
+            taken.extend(links.extract_if(.., |idle| chosen(idle)).map(|idle| idle.link));
             !links.is_empty()
         });
         taken

@@ -17,9 +17,9 @@ use crate::{
     },
 };
 
-/// Connects, and waits for any answer; of the original programs, which have no question without consequences, only that
-/// they accept. The connection is left in the pool for the first job. Returns how many connections the server serves at the
-/// same time, if it said so.
+/// Connects, and waits for any answer; a server of the original programs, which have no request without consequences, only has to
+/// accept. The connection stays in the pool for the first job. Returns how many connections the server serves at the same time, if it
+/// announced that.
 pub(crate) async fn probe(
     pool: &Arc<Pool>,
     authority: &Authority,

@@ -10,7 +10,7 @@ fn whole(blocks: u64) -> Ranges {
 }
 
 fn open(first: u64) -> Ranges {
-    Ranges::new(std::slice::from_ref(&(first..u64::MAX)), None, WORTH, true)
+    Ranges::new(std::slice::from_ref(&(first..u64::MAX)), None, MIN_BLOCKS_PER_CONNECTION, true)
 }
 
 /// Lets a connection bring the next `count` blocks of its first request.
@@ -43,20 +43,20 @@ fn holes_are_asked_for_together() {
 
 #[test]
 fn a_small_content_is_not_worth_a_second_connection() {
-    let (mut ranges, now) = (whole(2 * WORTH - 1), Instant::now());
+    let (mut ranges, now) = (whole(2 * MIN_BLOCKS_PER_CONNECTION - 1), Instant::now());
     assert!(ranges.has_work(0, now));
     ranges.ask(0, 1, now);
     assert!(!ranges.has_work(1, now + Duration::from_secs(60)), "not even if it is slow");
 
     let mut ranges = open(0);
     ranges.ask(0, 2, now);
-    ranges.known(2 * WORTH * BLOCK_SIZE);
+    ranges.known(2 * MIN_BLOCKS_PER_CONNECTION * BLOCK_SIZE);
     assert!(ranges.has_work(1, now) && !ranges.has_work(2, now));
 }
 
 #[test]
 fn two_of_the_same_pace_bring_a_half_each() {
-    let (mut ranges, mut now) = (whole(2 * WORTH), Instant::now());
+    let (mut ranges, mut now) = (whole(2 * MIN_BLOCKS_PER_CONNECTION), Instant::now());
     let (mut asked, mut brought) = ([VecDeque::new(), VecDeque::new()], [0; 2]);
     while !ranges.is_done() {
         now += Duration::from_millis(90);
@@ -73,14 +73,14 @@ fn two_of_the_same_pace_bring_a_half_each() {
             }
         }
     }
-    assert_eq!(brought, [WORTH, WORTH]);
+    assert_eq!(brought, [MIN_BLOCKS_PER_CONNECTION, MIN_BLOCKS_PER_CONNECTION]);
 }
 
 #[test]
 fn a_size_that_becomes_known_cuts_what_was_asked_for() {
     let now = Instant::now();
     let mut ranges = open(0);
-    assert_eq!(ranges.ask(0, 2, now), Some(0..WORTH));
+    assert_eq!(ranges.ask(0, 2, now), Some(0..MIN_BLOCKS_PER_CONNECTION));
     assert_eq!(ranges.ask(0, 2, now), None, "there may be nothing behind it");
     ranges.known(3 * BLOCK_SIZE - 1);
     assert_eq!(ranges.ask(0, 2, now), None);
@@ -136,13 +136,13 @@ fn what_a_lost_connection_did_not_bring_goes_to_others_and_its_word_is_asked_for
 
 #[test]
 fn who_finds_no_work_because_others_have_it_has_some_once_they_are_lost() {
-    let (mut ranges, now) = (whole(2 * WORTH), Instant::now());
+    let (mut ranges, now) = (whole(2 * MIN_BLOCKS_PER_CONNECTION), Instant::now());
     ranges.ask(0, 1, now);
     assert_eq!(ranges.ask(1, 2, now), None);
     ranges.lost(0);
     ranges.lost(1);
     assert!(!ranges.is_stuck());
-    assert_eq!(ranges.ask(2, 1, now), Some(0..2 * WORTH));
+    assert_eq!(ranges.ask(2, 1, now), Some(0..2 * MIN_BLOCKS_PER_CONNECTION));
     // Without a size nobody knows what lies behind an end.
     let mut ranges = open(0);
     ranges.unbounded();
@@ -187,9 +187,9 @@ fn a_slow_connection_is_robbed_of_what_it_has_not_begun() {
 fn the_last_block_of_a_connection_is_not_taken_but_its_silence_is_noticed() {
     let (mut ranges, now) = (whole(1), Instant::now());
     ranges.ask(0, 1, now);
-    let later = now + STALLED + Duration::from_secs(1);
+    let later = now + STALL_TIMEOUT + Duration::from_secs(1);
     assert_eq!(ranges.ask(1, 2, later), None);
-    assert_eq!(ranges.stalled(0, now + STALLED), None);
+    assert_eq!(ranges.stalled(0, now + STALL_TIMEOUT), None);
     assert_eq!(ranges.stalled(0, later), Some(0));
     assert_eq!(ranges.stalled(1, later), None);
 }
