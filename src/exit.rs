@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use crate::{
     client::{TroubleKind, session::OpenError},
     config, logging,
-    server::{IdentityError, StartError},
+    server::{CertificateError, StartError},
     text,
 };
 
@@ -104,19 +104,19 @@ impl From<StartError> for Problem {
                 PermissionDenied => (Exit::Failed, "choose a port above 1023 with -P"),
                 _ => (Exit::Failed, "choose another address with -H and -P"),
             },
-            StartError::Identity(IdentityError::File { .. } | IdentityError::Content { .. }) => {
+            StartError::Certificate(CertificateError::File { .. } | CertificateError::Content { .. }) => {
                 (Exit::Usage, "name others with --tls-cert and --tls-key, or leave TLS out with --plain")
             }
-            StartError::Identity(IdentityError::State { error, .. }) if error.kind() == Other => {
+            StartError::Certificate(CertificateError::State { error, .. }) if error.kind() == Other => {
                 (Exit::Failed, "move it away, and a new one is made")
             }
-            StartError::Identity(IdentityError::State { .. }) => {
+            StartError::Certificate(CertificateError::State { .. }) => {
                 (Exit::Failed, "make that folder writable, or name another one with XDG_STATE_HOME")
             }
-            StartError::Identity(IdentityError::Unfit(_)) => {
+            StartError::Certificate(CertificateError::Unfit(_)) => {
                 (Exit::Usage, "name a certificate with --tls-cert and its own key with --tls-key")
             }
-            StartError::Identity(IdentityError::Open { .. } | IdentityError::Damaged { .. }) => {
+            StartError::Certificate(CertificateError::Open { .. } | CertificateError::Damaged { .. }) => {
                 (Exit::Usage, "")
             }
             StartError::Token { .. } => {

@@ -17,7 +17,7 @@ use crate::{
         address::{Address, Authority, Security},
         token::Token,
     },
-    server::{Access, Identity},
+    server::{Access, Certificate},
     state,
     text::without_number,
 };
@@ -152,13 +152,16 @@ impl Cli {
 }
 
 /// The server's certificate.
-pub(super) fn identity(settings: &Settings, around: &Surroundings) -> Result<Option<Identity>, UsageError> {
+pub(super) fn identity(
+    settings: &Settings,
+    around: &Surroundings,
+) -> Result<Option<Certificate>, UsageError> {
     let server = &settings.server;
     match (server.plain, &server.tls_cert.0, &server.tls_key.0) {
         (true, None, None) => Ok(None),
         (true, ..) => wrong("a certificate is for TLS: leave out --plain, or --tls-cert and --tls-key"),
-        (false, None, None) => Ok(Some(Identity::Kept(state(around)?.join(SERVER)))),
-        (false, Some(certificate), Some(key)) => Ok(Some(Identity::Given {
+        (false, None, None) => Ok(Some(Certificate::Kept(state(around)?.join(SERVER)))),
+        (false, Some(certificate), Some(key)) => Ok(Some(Certificate::Given {
             certificate: around.directory.join(certificate),
             key: around.directory.join(key),
         })),

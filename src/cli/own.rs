@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     config::Settings,
-    server::{Config, Identity},
+    server::{Certificate, Config},
     storage::root::Links,
 };
 
@@ -53,7 +53,7 @@ impl Cli {
         around: &Surroundings,
     ) -> Vec<(PathBuf, &'static str)> {
         let key = match &config.identity {
-            Some(Identity::Given { key, .. }) => Some((key, "the server's key")),
+            Some(Certificate::Given { key, .. }) => Some((key, "the server's key")),
             _ => None,
         };
         let tokens = [&self.common.token_file, &settings.server.token_file.0].into_iter().flatten();

@@ -13,7 +13,7 @@ use crate::{
     headless::{Output, PrintedToken, Style},
     logging::{Destination, LogOptions},
     protocol::classic::Dialect,
-    server::{self, Access, Arch, Identity},
+    server::{self, Access, Arch, Certificate},
     text::without_number,
 };
 
@@ -136,7 +136,7 @@ impl Cli {
             let mut fetch = Fetch::new(&settings, around, None);
             // It keeps nothing, and nothing new may be in what it serves.
             fetch.engine.trust.secret = None;
-            let identity = (!settings.server.plain).then_some(Identity::Temporary);
+            let identity = (!settings.server.plain).then_some(Certificate::Temporary);
             fetch.engine.trust.plain_tokens = true;
             // The original programs have no token.
             let access = if settings.server.classic { Access::Public } else { Access::Temporary };

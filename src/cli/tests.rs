@@ -7,7 +7,7 @@ use crate::{
     headless::Output,
     logging::Destination,
     protocol::{classic::Dialect, token::Token},
-    server::{Access, Arch, Identity},
+    server::{Access, Arch, Certificate},
 };
 
 fn around() -> Surroundings {
@@ -338,7 +338,7 @@ fn a_token_goes_to_addresses_of_one_pin_only() {
 fn a_server_has_tls_and_where_others_reach_it_a_token() {
     let state = Path::new("/state/server");
     let config = serve("--serve");
-    assert_eq!(config.identity, Some(Identity::Kept(state.to_owned())));
+    assert_eq!(config.identity, Some(Certificate::Kept(state.to_owned())));
     assert_eq!(config.access, Access::Kept(state.to_owned()));
     assert_eq!(serve("--serve --plain").identity, None);
     assert_eq!(serve("--serve --public").access, Access::Public);
@@ -346,7 +346,7 @@ fn a_server_has_tls_and_where_others_reach_it_a_token() {
     assert_eq!(serve("--serve --token 12345678").access, Access::Token(given));
     let (certificate, key) = ("/tmp/c".into(), "/etc/k".into());
     let identity = serve("--serve --tls-cert c --tls-key /etc/k").identity;
-    assert_eq!(identity, Some(Identity::Given { certificate, key }));
+    assert_eq!(identity, Some(Certificate::Given { certificate, key }));
 }
 
 #[test]

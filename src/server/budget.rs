@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use super::{origin::Origin, registry::lock};
+use super::{origin::Origin, sync::lock};
 
 /// A number of bytes. One origin gets half of them at most, so that there are some for others.
 #[derive(Debug)]

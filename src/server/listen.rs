@@ -7,7 +7,7 @@ use std::{
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::StartError;
+use super::api::start_error::StartError;
 use crate::text::SafeText;
 
 /// Clients that may wait to be accepted; the kernel has a limit of its own and takes the smaller one.

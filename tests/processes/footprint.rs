@@ -10,7 +10,7 @@ use std::{
 
 use fdsp::{
     protocol::client::{Client, Event as Came, Request},
-    server::{self, Arch, Config, Identity, Limits, Server},
+    server::{self, Arch, Certificate, Config, Limits, Server},
 };
 
 use crate::shared::{alone::alone, effort, secure::Secure};
@@ -29,7 +29,7 @@ fn resident() -> u64 {
 fn serve(arch: Arch, tls: bool, folder: &std::path::Path) -> Server {
     let config = Config {
         arch,
-        identity: tls.then_some(Identity::Temporary),
+        identity: tls.then_some(Certificate::Temporary),
         limits: Limits {
             max_connections: 2000,
             max_per_address: 2000,

@@ -18,7 +18,7 @@ use fdsp::{
         outgoing::Outgoing,
         token::Token,
     },
-    server::{self, Access, Arch, Identity},
+    server::{self, Access, Arch, Certificate},
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -214,7 +214,7 @@ fn it_gets_along_with_the_server_in_every_architecture() {
     write("large", &pattern(MIB + 5));
     std::os::unix::fs::symlink("folder", root.path().join("link")).expect("a link");
     for arch in [Arch::Single, Arch::Threads, Arch::Select, Arch::Async] {
-        for identity in [None, Some(Identity::Temporary)] {
+        for identity in [None, Some(Certificate::Temporary)] {
             against_the_server(arch, identity, root.path());
         }
     }
@@ -227,8 +227,11 @@ fn a_pin_and_a_token_are_what_they_are_to_both() {
     }
     let root = TempDir::new().expect("a folder");
     let access = Access::Token(Token::parse("the-right-one").expect("a token"));
-    let config =
-        server::Config { identity: Some(Identity::Temporary), access, ..server::Config::local(root.path()) };
+    let config = server::Config {
+        identity: Some(Certificate::Temporary),
+        access,
+        ..server::Config::local(root.path())
+    };
     let server = server::start(config, Arc::new(|_| {})).expect("it starts");
     let address = server.address().revealed();
     let lines = run(&address, &["stat:".to_owned()]);
@@ -243,7 +246,7 @@ fn a_pin_and_a_token_are_what_they_are_to_both() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("another certificate"), "{output:?}");
 }
 
-fn against_the_server(arch: Arch, identity: Option<Identity>, root: &Path) {
+fn against_the_server(arch: Arch, identity: Option<Certificate>, root: &Path) {
     let folder = TempDir::new().expect("a folder");
     let config = server::Config { arch, identity, ..server::Config::local(root.to_owned()) };
     let server = server::start(config, Arc::new(|_| {})).expect("it starts");

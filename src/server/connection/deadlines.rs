@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::limits::{FOREVER, Limits};
+use crate::server::limits::{FOREVER, Limits};
 
 /// What the peer has to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Waiting {
-    /// Nothing: it is our turn.
+pub(crate) enum Waiting {
+    /// Nothing: it is our output.
     Nothing,
     /// Send.
     Input,
@@ -17,7 +17,7 @@ pub(super) enum Waiting {
 
 /// Which deadline passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Overrun {
+pub(crate) enum Overrun {
     /// No complete request since the connection began. Absolute, but for what we hold it back ourselves: trickling bytes do
     /// not help.
     Handshake,
@@ -59,7 +59,7 @@ impl Clock {
 
 /// The deadlines of one connection.
 #[derive(Debug)]
-pub(super) struct Deadlines {
+pub(crate) struct Deadlines {
     /// How long the next request has been waited for, since the last answer.
     idling: Clock,
     /// How long the peer has been waited for to take bytes, in the present window of the minimum rate.

@@ -13,7 +13,7 @@ use rustls::{
 };
 
 use super::{
-    Connection, Want,
+    machine::state::{Connection, Want},
     tests::{bench, converse, secure_bench},
 };
 use crate::{
@@ -24,7 +24,7 @@ use crate::{
         message::TreePage,
         preamble,
     },
-    server::{Event, identity::Identity},
+    server::{api::event::Event, certificate::Certificate},
     tls::{self, Session},
 };
 
@@ -188,7 +188,7 @@ fn converse_secretly(connection: &mut Connection, input: &[u8], now: Instant) ->
 /// Inside of TLS a client is answered as it is without.
 #[test]
 fn secure_connections_are_fuzzed() {
-    let setup = Identity::Temporary.prove().expect("a certificate");
+    let setup = Certificate::Temporary.load().expect("a certificate");
     let (plain, secure) = (bench(None), secure_bench(setup));
     let fuzz = Fuzz::new("connection").rounds(100).memory(2 * MOST as u64);
     fuzz.words(&["\"path\"", "\"large\"", "\"tree\"", "\"small\"", "\"first_block\""]).run(|input| {
@@ -211,7 +211,7 @@ fn secure_connections_are_fuzzed() {
 /// The first bytes of TLS, and what comes instead.
 #[test]
 fn handshakes_are_fuzzed() {
-    let setup = Identity::Temporary.prove().expect("a certificate");
+    let setup = Certificate::Temporary.load().expect("a certificate");
     let bench = secure_bench(setup);
     Fuzz::new("tls-hello").rounds(1000).memory(4 << 20).run(|input| {
         let lengths: Vec<_> = cuts(input).iter().map(|piece| piece.len()).collect();

@@ -2,8 +2,10 @@
 
 use std::time::Instant;
 
-use super::super::{limits::TURN, shared::Shared};
-use crate::bucket::Bucket;
+use crate::{
+    bucket::Bucket,
+    server::{limits::TURN, shared::Shared},
+};
 
 /// Turns a second that a connection under a limit gets when it is alone.
 const PARTS: u64 = 100;
@@ -16,7 +18,7 @@ const LEAST: usize = 1024;
 /// to wait is behind all those who asked before, so that all connections get equal shares. What a slow peer does not take
 /// stays reserved and is not asked for again; what nobody will take any more is given back.
 #[derive(Debug)]
-pub(super) struct Pacing {
+pub(crate) struct Pacing {
     own: Bucket,
     /// Bytes that are reserved.
     left: usize,
@@ -27,7 +29,7 @@ pub(super) struct Pacing {
 impl Pacing {
     /// Of a connection that begins.
     pub fn new(shared: &Shared, now: Instant) -> Pacing {
-        Pacing { own: Bucket::new(shared.limits.rate_each, now), left: 0, due: now }
+        Pacing { own: Bucket::new(shared.services.limits.rate_each, now), left: 0, due: now }
     }
 
     /// How many bytes may be written now.
@@ -36,12 +38,12 @@ impl Pacing {
     /// None before this moment.
     pub fn allowed(&mut self, shared: &Shared, now: Instant) -> Result<usize, Instant> {
         if self.left == 0 {
-            let turn = shared.turn_under_limit(PARTS, LEAST).min(self.own.quantum(PARTS, LEAST));
-            if turn == usize::MAX {
+            let output = shared.services.turn_under_limit(PARTS, LEAST).min(self.own.quantum(PARTS, LEAST));
+            if output == usize::MAX {
                 return Ok(usize::MAX);
             }
-            self.left = turn.min(TURN);
-            let wait = self.own.reserve(self.left, now).max(shared.reserve(self.left, now));
+            self.left = output.min(TURN);
+            let wait = self.own.reserve(self.left, now).max(shared.services.reserve(self.left, now));
             // A wait that no clock can show is one without end.
             self.due = now.checked_add(wait).unwrap_or(now + super::super::limits::FOREVER);
         }

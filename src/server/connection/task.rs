@@ -7,32 +7,32 @@ use std::{
 };
 
 use super::{
-    dialect::{Dialect, Step},
-    turn::Turn,
+    dialect::{Dialect, step::Step},
+    output::Output,
 };
 
 /// A bounded piece of work: it opens, reads, hashes or compresses at most about a megabyte, or a few hundred names.
-pub(in crate::server) struct Task {
+pub(crate) struct Task {
     work: Box<Work>,
     now: Instant,
 }
 
 /// What a task needs, and what it changes.
-pub(super) struct Work {
+pub(crate) struct Work {
     pub dialect: Dialect,
-    pub turn: Turn,
+    pub output: Output,
 }
 
 /// The outcome of a [`Task`]; only [`Connection::done`](super::Connection::done) can use it.
-pub(in crate::server) struct Outcome {
-    pub(super) work: Box<Work>,
+pub(crate) struct Outcome {
+    pub(crate) work: Box<Work>,
     /// What the dialect asks for next; `None` if the task panicked.
-    pub(super) step: Option<Step>,
+    pub(crate) step: Option<Step>,
 }
 
 impl Task {
-    pub(super) fn new(dialect: Dialect, turn: Turn, now: Instant) -> Task {
-        Task { work: Box::new(Work { dialect, turn }), now }
+    pub(crate) fn new(dialect: Dialect, output: Output, now: Instant) -> Task {
+        Task { work: Box::new(Work { dialect, output }), now }
     }
 
     /// Whether it sends more of files that are open or small, and nothing else that costs as much.
@@ -43,7 +43,7 @@ impl Task {
     /// Does the work. May block for as long as the disk does.
     pub fn run(self) -> Outcome {
         let Task { mut work, now } = self;
-        let step = guarded(|| work.dialect.run(&mut work.turn, now));
+        let step = guarded(|| work.dialect.run(&mut work.output, now));
         Outcome { work, step }
     }
 
@@ -53,7 +53,7 @@ impl Task {
     /// There is no such part: the task.
     pub fn run_cached(self) -> Result<Outcome, Task> {
         let Task { mut work, now } = self;
-        match guarded(|| work.dialect.run_cached(&mut work.turn)) {
+        match guarded(|| work.dialect.run_cached(&mut work.output)) {
             Some(false) => Err(Task { work, now }),
             has_filled => Ok(Outcome { work, step: has_filled.map(|_| Step::Again) }),
         }

@@ -4,15 +4,15 @@ use std::{sync::Arc, time::Instant};
 
 use rustls::{AlertDescription, Error, server::UnbufferedServerConnection};
 
-use super::turn::Turn;
-use crate::{protocol::pin::Pin, server::identity::TlsSetup, tls::Session};
+use super::output::Output;
+use crate::{protocol::pin::Pin, server::certificate::TlsSetup, tls::Session};
 
 /// Bytes of a turn that are made into records at once: enough for a large write, and few enough to be still in the
 /// processor's cache when they are written.
 const SEALED: usize = 64 * 1024;
 
 /// See the module.
-pub(super) enum Transport {
+pub(crate) enum Transport {
     /// Nothing.
     Plain,
     /// TLS.
@@ -20,7 +20,7 @@ pub(super) enum Transport {
 }
 
 /// A connection with TLS.
-pub(super) struct Tls {
+pub(crate) struct Tls {
     session: Session<UnbufferedServerConnection>,
     /// The pin of the certificate that the client is shown.
     certificate: Pin,
@@ -38,27 +38,27 @@ impl Transport {
     }
 
     /// What waits to be written.
-    pub fn output<'a>(&'a self, turn: &'a Turn) -> &'a [u8] {
+    pub fn output<'a>(&'a self, output: &'a Output) -> &'a [u8] {
         match self {
-            Transport::Plain => turn.out.as_slice(),
+            Transport::Plain => output.out.as_slice(),
             Transport::Tls(tls) => tls.session.outgoing(),
         }
     }
 
     /// Whether something is to be written; it is in [`Transport::output`] then.
-    pub fn must_write(&mut self, turn: &Turn) -> Result<bool, String> {
+    pub fn must_write(&mut self, output: &Output) -> Result<bool, String> {
         match self {
-            Transport::Plain => Ok(!turn.out.is_empty()),
-            Transport::Tls(tls) => tls.must_write(turn),
+            Transport::Plain => Ok(!output.out.is_empty()),
+            Transport::Tls(tls) => tls.must_write(output),
         }
     }
 
     /// Tells that the first `count` bytes of the output were written.
-    pub fn wrote(&mut self, count: usize, turn: &mut Turn, now: Instant) {
-        let Transport::Tls(tls) = self else { return turn.wrote(count, now) };
+    pub fn wrote(&mut self, count: usize, output: &mut Output, now: Instant) {
+        let Transport::Tls(tls) = self else { return output.wrote(count, now) };
         tls.session.sent(count);
         if tls.session.outgoing().is_empty() {
-            turn.wrote(std::mem::take(&mut tls.carried), now);
+            output.wrote(std::mem::take(&mut tls.carried), now);
         }
     }
 
@@ -70,8 +70,8 @@ impl Transport {
     }
 
     /// Frees what an idle connection does not need.
-    pub fn release(&mut self, turn: &mut Turn) {
-        turn.out.release();
+    pub fn release(&mut self, output: &mut Output) {
+        output.out.release();
         if let Transport::Tls(tls) = self {
             tls.session.release();
         }
@@ -99,8 +99,8 @@ impl Tls {
         self.session.has_ended()
     }
 
-    fn must_write(&mut self, turn: &Turn) -> Result<bool, String> {
-        let waiting = turn.out.as_slice();
+    fn must_write(&mut self, output: &Output) -> Result<bool, String> {
+        let waiting = output.out.as_slice();
         if self.session.outgoing().is_empty() && !waiting.is_empty() {
             let piece = &waiting[..waiting.len().min(SEALED)];
             self.session.seal(piece).map_err(|error| said(&error))?;

@@ -16,17 +16,21 @@ use std::{
 
 use crate::{
     platform,
-    server::{ConnectionId, ConnectionState, ConnectionView},
+    server::{
+        api::{
+            event::ConnectionId,
+            snapshot::{ConnectionState, ConnectionView},
+        },
+        sync::lock,
+    },
     text::SafeText,
 };
 
-use super::lock;
-
 /// A socket as the registry needs it: it can be shut down from any thread, and that is all.
-pub(in crate::server) type Socket = dyn AsFd + Send + Sync;
+pub(crate) type Socket = dyn AsFd + Send + Sync;
 
 /// What is known of one connection. The loop that serves it writes, dashboards read, nobody waits.
-pub(in crate::server) struct Entry {
+pub(crate) struct Entry {
     /// Its number.
     pub id: ConnectionId,
     /// Its peer.
@@ -65,7 +69,7 @@ const DIALECTS: [Option<&str>; 4] = [None, Some("v1"), Some("classic"), Some("cl
 
 impl Entry {
     /// Of a connection that begins.
-    pub(super) fn new(id: ConnectionId, socket: Weak<Socket>, peer: SocketAddr, now: Instant) -> Entry {
+    pub(crate) fn new(id: ConnectionId, socket: Weak<Socket>, peer: SocketAddr, now: Instant) -> Entry {
         let entry = Entry {
             id,
             peer,
@@ -93,7 +97,7 @@ impl Entry {
     }
 
     /// Records that its client has a place.
-    pub(super) fn set_authenticated(&self) {
+    pub(crate) fn set_authenticated(&self) {
         self.authenticated.store(true, Relaxed);
     }
 
@@ -219,12 +223,12 @@ impl Entry {
     }
 
     /// Whether it waits for a request, and is to go on.
-    pub(super) fn is_waiting(&self) -> bool {
+    pub(crate) fn is_waiting(&self) -> bool {
         !self.is_disconnected() && matches!(self.state(), ConnectionState::Handshake | ConnectionState::Idle)
     }
 
     /// Ends the connection so that somebody else has its place.
-    pub(super) fn make_way(&self) {
+    pub(crate) fn make_way(&self) {
         self.made_way.store(true, Relaxed);
         self.disconnect();
     }
@@ -235,7 +239,7 @@ impl Entry {
     }
 
     /// Its row.
-    pub(super) fn view(&self, now: Instant) -> ConnectionView {
+    pub(crate) fn view(&self, now: Instant) -> ConnectionView {
         let total = self.total.load(Relaxed);
         ConnectionView {
             id: Some(self.id),

@@ -27,17 +27,17 @@ fn a_peer_that_has_reset_is_seen_without_reading() {
 }
 
 /// Enters connections from addresses, where there are so many places.
-struct Door {
+struct Clients {
     socket: Arc<TcpListener>,
     registry: Registry,
     limits: Limits,
 }
 
-impl Door {
-    fn with_places(max_connections: usize) -> Door {
+impl Clients {
+    fn with_places(max_connections: usize) -> Clients {
         let socket = Arc::new(TcpListener::bind("127.0.0.1:0").unwrap());
         let limits = Limits { max_connections, ..Limits::default() };
-        Door { socket, registry: Registry::default(), limits }
+        Clients { socket, registry: Registry::default(), limits }
     }
 
     fn from(&self, peer: impl Into<IpAddr>) -> Option<Arc<Entry>> {
@@ -75,7 +75,7 @@ fn made_way(entries: &[Arc<Entry>]) -> usize {
 
 #[test]
 fn an_address_has_a_share_and_no_more() {
-    let mut door = Door::with_places(256);
+    let mut door = Clients::with_places(256);
     door.limits.max_per_address = 2;
     let first = door.serve(1);
     door.serve(1);
@@ -96,7 +96,7 @@ fn an_address_has_a_share_and_no_more() {
 
 #[test]
 fn unauthenticated_connections_of_an_address_are_limited() {
-    let mut door = Door::with_places(256);
+    let mut door = Clients::with_places(256);
     door.limits.max_per_address = 2;
     let silent = [(); 2].map(|()| door.enter(1).unwrap());
     assert!(door.authenticate(&silent[0]) && door.enter(1).is_some() && door.enter(2).is_some());
@@ -113,7 +113,7 @@ fn unauthenticated_connections_of_an_address_are_limited() {
 /// Strangers fill the shares of a link, a household and a site; clients in the same networks are served all the same.
 #[test]
 fn strangers_hold_no_share_of_a_network_against_a_client() {
-    let mut door = Door::with_places(256);
+    let mut door = Clients::with_places(256);
     door.limits.max_per_address = 4;
     let enter = |network: u16| door.from([0x2001, 0xdb8, 0, network, 0, 0, 0, 1]).unwrap();
     let mut strangers: Vec<_> =
@@ -133,7 +133,7 @@ fn strangers_hold_no_share_of_a_network_against_a_client() {
 /// As many as there are addresses.
 #[test]
 fn unauthenticated_connections_make_way_for_clients() {
-    let mut door = Door::with_places(32);
+    let mut door = Clients::with_places(32);
     let strangers: Vec<_> = (0..32 + UNAUTHENTICATED as u8).map(|from| door.enter(from).unwrap()).collect();
     assert_eq!(made_way(&strangers), 0);
     let served: Vec<_> = (0..32).map(|number| door.serve(100 + number)).collect();
@@ -162,7 +162,7 @@ fn unauthenticated_connections_make_way_for_clients() {
 #[test]
 fn a_random_unauthenticated_connection_makes_way() {
     let gone = |key| {
-        let door = Door::with_places(32);
+        let door = Clients::with_places(32);
         door.registry.live.lock().unwrap().random = Random::new([key; 32]);
         let strangers: Vec<_> = (0..96).map(|from| door.enter(from).unwrap()).collect();
         (0..20).for_each(|number| drop(door.enter(100 + number).unwrap()));
@@ -179,7 +179,7 @@ fn a_random_unauthenticated_connection_makes_way() {
 
 #[test]
 fn a_network_that_has_many_takes_nothing_from_one_that_has_few() {
-    let door = Door::with_places(36);
+    let door = Clients::with_places(36);
     let few = [1, 1, 2].map(|from| door.enter(from).unwrap());
     let many: Vec<_> = (0..36 + UNAUTHENTICATED as u16 - 3)
         .map(|number| {
@@ -200,7 +200,7 @@ fn a_network_that_has_many_takes_nothing_from_one_that_has_few() {
 
 #[test]
 fn who_only_waits_makes_way_for_whoever_has_fewer_places() {
-    let door = Door::with_places(6);
+    let door = Clients::with_places(6);
     let mut first: Vec<_> = (0..4).map(|_| door.serve(1)).collect();
     let second: Vec<_> = (0..2).map(|_| door.serve(2)).collect();
     first[0].set_state(ConnectionState::Sending);
@@ -220,7 +220,7 @@ fn who_only_waits_makes_way_for_whoever_has_fewer_places() {
 
 #[test]
 fn who_is_being_answered_makes_no_way() {
-    let door = Door::with_places(4);
+    let door = Clients::with_places(4);
     let entries: Vec<_> = (0..4).map(|_| door.serve(1)).collect();
     for (entry, state) in
         entries.iter().zip([ConnectionState::Sending, ConnectionState::Hashing, ConnectionState::Planning])
@@ -236,7 +236,7 @@ fn who_is_being_answered_makes_no_way() {
 
 #[test]
 fn only_some_make_way_at_the_same_time() {
-    let mut door = Door::with_places(256);
+    let mut door = Clients::with_places(256);
     door.limits.max_per_address = 1000;
     let silent: Vec<_> = (0..256 + UNAUTHENTICATED).map(|_| door.enter(1).unwrap()).collect();
     for number in 0..UNAUTHENTICATED {
@@ -249,7 +249,7 @@ fn only_some_make_way_at_the_same_time() {
 
 #[test]
 fn rows_are_those_asked_for_and_the_oldest_come_first() {
-    let door = Door::with_places(9);
+    let door = Clients::with_places(9);
     let entries: Vec<_> = (0..5).map(|_| door.enter(1).unwrap()).collect();
     let registry = &door.registry;
     registry.remove(&entries[1]);
@@ -264,7 +264,7 @@ fn rows_are_those_asked_for_and_the_oldest_come_first() {
 
 #[test]
 fn the_registry_keeps_no_socket_open() {
-    let door = Door::with_places(1);
+    let door = Clients::with_places(1);
     let entry = door.enter(1).unwrap();
     assert_eq!(Arc::strong_count(&door.socket), 1);
     drop(door.socket);

@@ -12,7 +12,7 @@ use std::{
 
 use fdsp::{
     protocol::classic::Dialect,
-    server::{self, Access, Arch, Config, Event, Identity, Limits, Server, Sink, Snapshot},
+    server::{self, Access, Arch, Certificate, Config, Event, Limits, Server, Sink, Snapshot},
     storage::root::Policy,
 };
 use tempfile::TempDir;
@@ -47,7 +47,7 @@ pub fn is_secure(address: SocketAddr) -> bool {
 pub fn start(config: Config, sink: Sink) -> Server {
     let tls = TLS.get();
     let server =
-        server::start(Config { identity: tls.then_some(Identity::Temporary), ..config }, sink).unwrap();
+        server::start(Config { identity: tls.then_some(Certificate::Temporary), ..config }, sink).unwrap();
     let mut secure = SECURE.lock().unwrap();
     let _ = if tls { secure.insert(server.local_addr()) } else { secure.remove(&server.local_addr()) };
     drop(secure);

@@ -14,7 +14,7 @@ use fdsp::{
         pin::Pin,
         token::Token,
     },
-    server::{self, Access, Identity, Server},
+    server::{self, Access, Certificate, Server},
 };
 use tempfile::TempDir;
 
@@ -41,7 +41,7 @@ fn served() -> Served {
 fn served_to(access: Access) -> Served {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("a"), content(SIZE, 7)).unwrap();
-    let identity = Some(Identity::Temporary);
+    let identity = Some(Certificate::Temporary);
     let config = server::Config { identity, access, ..server::Config::local(folder.path()) };
     let server = server::start(config, Arc::new(|_| {})).unwrap();
     let Security::Tls { pin: Some(pin) } = server.address().authority.security else { panic!("no pin") };

@@ -18,7 +18,7 @@ use fdsp::{
         classic::Dialect,
         path::RemotePath,
     },
-    server::{self, Arch, Identity, Limits, Server},
+    server::{self, Arch, Certificate, Limits, Server},
 };
 use tempfile::TempDir;
 use tokio::{runtime::Runtime, sync::mpsc::UnboundedReceiver, time::timeout};
@@ -51,7 +51,7 @@ impl Served {
     }
 
     /// Another server of the same folder.
-    pub fn beside(&self, arch: Arch, identity: Option<Identity>) -> Server {
+    pub fn beside(&self, arch: Arch, identity: Option<Certificate>) -> Server {
         let config = server::Config { arch, identity, ..server::Config::local(self.folder.path()) };
         server::start(config, Arc::new(|_| {})).unwrap()
     }

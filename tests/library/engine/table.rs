@@ -13,7 +13,7 @@ use std::{
 use fdsp::{
     client::{Config, Event, Finished, Form},
     protocol::address::Security,
-    server::{Arch, Identity, Limits, Server},
+    server::{Arch, Certificate, Limits, Server},
 };
 
 use crate::engine::{
@@ -218,7 +218,7 @@ fn table(arch: Arch, seed: u64) {
         served.write(&format!("tree/large/{number}"), &content(MIB + 5, number));
     }
     let cases =
-        SUBJECTS.into_iter().flat_map(|subject| [(subject, None), (subject, Some(Identity::Temporary))]);
+        SUBJECTS.into_iter().flat_map(|subject| [(subject, None), (subject, Some(Certificate::Temporary))]);
     for (subject, identity) in cases {
         let (_whole, finished) = fetch(served.at(), Security::Plain, subject, Duration::from_secs(30));
         let mut rows = rows(finished.bytes as usize, seed);

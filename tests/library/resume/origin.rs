@@ -18,7 +18,7 @@ use fdsp::{
         path::RemotePath,
         pin::Pin,
     },
-    server::{self, Identity, Server},
+    server::{self, Certificate, Server},
 };
 use tempfile::TempDir;
 
@@ -94,7 +94,7 @@ impl Pair {
         fill(&right, 10);
         fill(&wrong, 20);
         let config = server::Config {
-            identity: Some(Identity::Temporary),
+            identity: Some(Certificate::Temporary),
             ..server::Config::local(right.folder.path())
         };
         let secure = server::start(config, Arc::new(|_| {})).unwrap();

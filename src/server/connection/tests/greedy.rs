@@ -10,9 +10,9 @@ use crate::{
         message::{Form, Get, List},
     },
     server::{
-        Event, Limits,
-        connection::Want,
-        limits::{LINGER, MAX_OUTPUTS, MAX_PLANS, TURN},
+        api::event::Event,
+        connection::machine::state::Want,
+        limits::{LINGER, Limits, MAX_OUTPUTS, MAX_PLANS, TURN},
     },
 };
 
@@ -148,7 +148,7 @@ fn a_range_behind_all_that_an_archive_can_have_takes_no_work() {
     }
 }
 
-/// The end of the last answer and a goodbye: a slow reader has the time that it has for any other turn.
+/// The end of the last answer and a goodbye: a slow reader has the time that it has for any other output.
 #[test]
 fn a_goodbye_does_not_cut_what_was_answered_before() {
     let bench = bench(None);
@@ -225,8 +225,8 @@ fn memory_has_a_budget_of_which_one_origin_has_half() {
         !understand(&mut client, &answer).contains(&Code::Busy.to_string())
     };
     assert!(largest(&bench) >= TURN && is_planned(&bench));
-    let mut outputs = bench.shared.outputs.reserve(own);
-    let mut plans = bench.shared.plans.reserve(own);
+    let mut outputs = bench.shared.services.outputs.reserve(own);
+    let mut plans = bench.shared.services.plans.reserve(own);
     assert!(outputs.resize(MAX_OUTPUTS / 2) && plans.resize(MAX_PLANS / 2), "half of all");
     assert!(largest(&bench) <= TURN / 8 + 4096, "a small turn needs no budget");
     assert!(!is_planned(&bench));

@@ -1,0 +1,79 @@
+//! What a server looks like at one moment: plain data for a dashboard.
+
+use std::{net::SocketAddr, time::Duration};
+
+use serde::Serialize;
+
+use super::event::ConnectionId;
+use crate::text::SafeText;
+
+/// What a connection does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConnectionState {
+    /// Not accepted yet (single-threaded: it waits its turn).
+    Waiting,
+    /// Before the first request.
+    Handshake,
+    /// Between requests.
+    Idle,
+    /// An archive is being planned.
+    Planning,
+    /// Blocks of a file are being hashed.
+    Hashing,
+    /// Content is being sent.
+    Sending,
+    /// Being told "busy".
+    Refused,
+}
+
+impl ConnectionState {
+    /// Whether an answer is being made.
+    pub fn is_working(self) -> bool {
+        matches!(self, ConnectionState::Planning | ConnectionState::Hashing | ConnectionState::Sending)
+    }
+}
+
+/// A row of the dashboard.
+#[derive(Clone, Debug, Serialize)]
+pub struct ConnectionView {
+    /// Its number; `None` for one that waits in the kernel.
+    pub id: Option<ConnectionId>,
+    /// The peer.
+    pub peer: SocketAddr,
+    /// `v1`, `classic`, `classic-select`, or nothing yet.
+    pub dialect: Option<&'static str>,
+    /// The path being, or last, sent; `(zip)` behind an archive.
+    pub path: SafeText,
+    /// What it does.
+    pub state: ConnectionState,
+    /// Content bytes sent in all requests of this connection.
+    pub sent: u64,
+    /// Of the running answer: position and total (sources for archives), where known.
+    pub progress: Option<(u64, u64)>,
+    /// Since it was accepted.
+    pub age: Duration,
+}
+
+/// What a dashboard needs for one frame; costs what the rows asked for cost.
+#[derive(Clone, Debug, Serialize)]
+pub struct Snapshot {
+    /// The rows asked for, oldest first.
+    pub rows: Vec<ConnectionView>,
+    /// Live connections.
+    pub live: usize,
+    /// Clients that wait to be accepted (single-threaded).
+    pub waiting: usize,
+    /// Requests for content answered in full since the start.
+    pub served: u64,
+    /// Connections refused since the start.
+    pub refused: u64,
+    /// Content bytes sent since the start.
+    pub sent: u64,
+    /// Since the start.
+    pub uptime: Duration,
+    /// Whether it still accepts.
+    pub draining: bool,
+    /// Whether it has stopped.
+    pub stopped: bool,
+}

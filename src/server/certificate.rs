@@ -1,0 +1,290 @@
+//! What a server proves itself by: a certificate and its key, made on the first start or given.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
+use rustls::{
+    ServerConfig,
+    pki_types::{
+        CertificateDer, PrivateKeyDer,
+        pem::{self, PemObject},
+    },
+    server::NoServerSessionStorage,
+};
+
+use crate::{protocol::pin::Pin, state, text::SafeText, tls};
+
+/// The name of the file with key and certificate: one file, so that they always belong together.
+const FILE: &str = "identity.pem";
+
+/// What stands in a key that wants a passphrase.
+const ENCRYPTED: &[u8] = b"ENCRYPTED";
+
+/// Where certificate and key come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Certificate {
+    /// Made on the first start, and kept in this folder.
+    Kept(PathBuf),
+    /// Given: PEM files.
+    Given {
+        /// The certificate, and behind it those that vouch for it.
+        certificate: PathBuf,
+        /// Its private key.
+        key: PathBuf,
+    },
+    /// Made for this run, and forgotten.
+    Temporary,
+}
+
+/// Why there is no identity.
+#[derive(Debug, thiserror::Error)]
+pub enum CertificateError {
+    /// A file cannot be read or written.
+    #[error("cannot use '{path}': {error}")]
+    File {
+        /// The file.
+        path: SafeText,
+        /// Why.
+        error: io::Error,
+    },
+    /// The key cannot be kept.
+    #[error("cannot keep the server's key in '{path}': {error}")]
+    State {
+        /// The file.
+        path: SafeText,
+        /// Why.
+        error: io::Error,
+    },
+    /// A file is not what it should be.
+    #[error("'{path}' has no {what} in it that can be read: {reason}")]
+    Content {
+        /// The file.
+        path: SafeText,
+        /// `certificate` or `private key`.
+        what: &'static str,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// What was made on the first start is no longer what it was.
+    #[error("'{path}' is damaged: delete it, and a new one is made, which all clients have to accept again")]
+    Damaged {
+        /// The file.
+        path: SafeText,
+    },
+    /// Everybody may read the key.
+    #[error(
+        "others may read the key in '{path}': take that away with chmod 600, or delete it and a new one is made"
+    )]
+    Open {
+        /// The file.
+        path: SafeText,
+    },
+    /// Key and certificate do not fit, or cannot be used.
+    #[error("certificate and key cannot be used: {0}")]
+    Unfit(SafeText),
+}
+
+/// The TLS configuration of a server, and the pin of the certificate that it presents.
+#[derive(Clone)]
+pub(super) struct TlsSetup {
+    pub config: Arc<ServerConfig>,
+    pub pin: Pin,
+}
+
+impl Certificate {
+    /// Loads it, or makes it.
+    pub(super) fn load(&self) -> Result<TlsSetup, CertificateError> {
+        match self {
+            Certificate::Kept(folder) => {
+                let path = folder.join(FILE);
+                let file = |error| CertificateError::State { path: SafeText::from_path(&path), error };
+                let bytes = state::read_or_make(&path, make).map_err(file)?;
+                if !state::is_private(&path).map_err(file)? {
+                    return Err(CertificateError::Open { path: SafeText::from_path(&path) });
+                }
+                let setup = certificates(&bytes, &path)
+                    .and_then(|chain| tls_setup(chain, private_key(&bytes, &path)?));
+                setup.map_err(|error| {
+                    tracing::debug!("{error}");
+                    CertificateError::Damaged { path: SafeText::from_path(&path) }
+                })
+            }
+            Certificate::Given { certificate, key } => {
+                tls_setup(certificates(&read(certificate)?, certificate)?, private_key(&read(key)?, key)?)
+            }
+            Certificate::Temporary => {
+                let path = Path::new(FILE);
+                let bytes = make()
+                    .map_err(|error| CertificateError::File { path: SafeText::from_path(path), error })?;
+                tls_setup(certificates(&bytes, path)?, private_key(&bytes, path)?)
+            }
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, CertificateError> {
+    state::read(path).map_err(|error| CertificateError::File { path: SafeText::from_path(path), error })
+}
+
+/// A new key, and a certificate that it has signed itself. What the certificate says is of no
+/// meaning: clients know it by its digest.
+fn make() -> io::Result<Vec<u8>> {
+    let key = KeyPair::generate().map_err(io::Error::other)?;
+    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).map_err(io::Error::other)?;
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, "fdsp server");
+    let certificate = params.self_signed(&key).map_err(io::Error::other)?;
+    Ok((certificate.pem() + &key.serialize_pem()).into_bytes())
+}
+
+fn certificates(bytes: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
+    let all = CertificateDer::pem_slice_iter(bytes).collect::<Result<Vec<_>, _>>();
+    let all = all.and_then(|all| if all.is_empty() { Err(pem::Error::NoItemsFound) } else { Ok(all) });
+    all.map_err(|error| content(path, "certificate", &error))
+}
+
+fn private_key(bytes: &[u8], path: &Path) -> Result<PrivateKeyDer<'static>, CertificateError> {
+    PrivateKeyDer::from_pem_slice(bytes).map_err(|error| {
+        // In the type of PKCS #8, or in a header of the older form (RFC 1421, section 4.6.1.1).
+        if bytes.windows(ENCRYPTED.len()).any(|word| word == ENCRYPTED) {
+            let reason = "it is encrypted; take the passphrase away, as with openssl pkey";
+            return CertificateError::Content {
+                path: SafeText::from_path(path),
+                what: "private key",
+                reason,
+            };
+        }
+        content(path, "private key", &error)
+    })
+}
+
+fn content(path: &Path, what: &'static str, error: &pem::Error) -> CertificateError {
+    let reason = match error {
+        pem::Error::NoItemsFound => "it is to be PEM, with BEGIN and END lines",
+        _ => "its PEM is damaged or not whole",
+    };
+    CertificateError::Content { path: SafeText::from_path(path), what, reason }
+}
+
+/// What keeps a certificate and a key from being used.
+fn unfit(error: &rustls::Error) -> CertificateError {
+    let reason = match error {
+        rustls::Error::InconsistentKeys(_) => "the key is not that of the certificate".to_owned(),
+        rustls::Error::InvalidCertificate(_) => {
+            "the certificate is damaged, or not of version 3 of X.509".to_owned()
+        }
+        // The only thing that is said of a key that the provider does not take.
+        rustls::Error::General(_) => {
+            "the key is of no kind that can be used: RSA from 2048 bits, ECDSA on P-256 or P-384, Ed25519"
+                .to_owned()
+        }
+        error => error.to_string(),
+    };
+    CertificateError::Unfit(SafeText::new(&reason))
+}
+
+fn tls_setup(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<TlsSetup, CertificateError> {
+    let unfit = |error| unfit(&error);
+    let pin = chain.first().map(tls::pin).ok_or_else(|| unfit(rustls::Error::NoCertificatesPresented))?;
+    let mut config = ServerConfig::builder_with_provider(tls::provider())
+        .with_protocol_versions(tls::VERSIONS)
+        .map_err(unfit)?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(unfit)?;
+    config.alpn_protocols = tls::PROTOCOLS.map(<[u8]>::to_vec).into();
+    // A handshake is cheap beside a transfer; what is not kept cannot be stolen.
+    config.send_tls13_tickets = 0;
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    Ok(TlsSetup { config: Arc::new(config), pin })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt};
+
+    use super::*;
+
+    fn pin(identity: &Certificate) -> Pin {
+        identity.load().map(|setup| setup.pin).unwrap_or_else(|error| panic!("{identity:?}: {error}"))
+    }
+
+    #[test]
+    fn a_kept_identity_stays_the_same_and_private() {
+        let place = tempfile::tempdir().unwrap();
+        let (one, other) = (place.path().join("one"), place.path().join("other"));
+        let first = pin(&Certificate::Kept(one.clone()));
+        assert_eq!(pin(&Certificate::Kept(one.clone())), first);
+        assert_ne!(pin(&Certificate::Kept(other)), first);
+        let mode = fs::metadata(one.join(FILE)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        fs::set_permissions(one.join(FILE), fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(matches!(Certificate::Kept(one).load(), Err(CertificateError::Open { .. })));
+    }
+
+    #[test]
+    fn a_kept_identity_that_is_damaged_is_to_be_deleted() {
+        let place = tempfile::tempdir().unwrap();
+        let kept = Certificate::Kept(place.path().to_owned());
+        let first = pin(&kept);
+        let whole = fs::read(place.path().join(FILE)).unwrap();
+        for bytes in [&b""[..], b"no PEM", &whole[..whole.len() / 2], &whole[..whole.len() - 100]] {
+            fs::write(place.path().join(FILE), bytes).unwrap();
+            let error = kept.load().err().unwrap().to_string();
+            assert!(error.contains("identity.pem' is damaged: delete it"), "{error}");
+        }
+        fs::remove_file(place.path().join(FILE)).unwrap();
+        assert_ne!(pin(&kept), first);
+    }
+
+    #[test]
+    fn servers_that_start_at_once_have_one_identity() {
+        let place = tempfile::tempdir().unwrap();
+        let identity = Certificate::Kept(place.path().join("state"));
+        let pins: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| pin(&identity))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(pins.iter().all(|pin| *pin == pins[0]), "{pins:?}");
+    }
+
+    #[test]
+    fn given_files_are_used_and_named_when_they_cannot_be() {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| place.path().join(name);
+        let given =
+            |certificate: &str, key: &str| Certificate::Given { certificate: at(certificate), key: at(key) };
+        let kept = pin(&Certificate::Kept(place.path().to_owned()));
+        assert_eq!(pin(&given(FILE, FILE)), kept);
+        fs::write(at("empty"), "no PEM").unwrap();
+        fs::write(at("other"), make().unwrap()).unwrap();
+        let key = |kind: &str, rest: &str| {
+            format!("-----BEGIN {kind}PRIVATE KEY-----\n{rest}-----END {kind}PRIVATE KEY-----\n")
+        };
+        fs::write(at("encrypted"), key("ENCRYPTED ", "MAA=\n")).unwrap();
+        let header = "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nMAA=\n";
+        fs::write(at("encrypted before"), key("RSA ", header)).unwrap();
+        fs::write(at("strange"), key("", "MAA=\n")).unwrap();
+        fs::write(at("cut"), &make().unwrap()[..200]).unwrap();
+        for (identity, words) in [
+            (given("absent", FILE), ["absent", "No such file"]),
+            (given("empty", FILE), ["empty", "no certificate"]),
+            (given("cut", FILE), ["cut", "damaged or not whole"]),
+            (given(FILE, "empty"), ["empty", "no private key"]),
+            (given(FILE, "encrypted"), ["encrypted'", "take the passphrase away"]),
+            (given(FILE, "encrypted before"), ["encrypted before'", "take the passphrase away"]),
+            (given(FILE, "strange"), ["certificate and key cannot be used", "of no kind that can be used"]),
+            (given(FILE, "other"), ["certificate and key cannot be used", "not that of the certificate"]),
+        ] {
+            let error = identity.load().err().unwrap().to_string();
+            assert!(words.iter().all(|word| error.contains(word)), "{error}");
+        }
+    }
+}

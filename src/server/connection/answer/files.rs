@@ -1,0 +1,382 @@
+//! An answer to a `files` request: many small files in a output, large ones in pieces.
+
+use std::time::Instant;
+
+use super::{
+    body::Body,
+    failures::{busy, failure},
+    hashing::{hash, remember},
+    sending::{SLACK, Sending},
+};
+use crate::{
+    protocol::{
+        digest::{BLOCK_SIZE, Hash, RootHasher},
+        error::Code,
+        message::{self, Failure, FileHead, WantedFile},
+        path::RemotePath,
+        server::FilesWriter,
+    },
+    server::{
+        connection::output::Output,
+        limits::{TURN, TURN_TIME, WORK},
+        permits::AnswerPermit,
+    },
+    storage::{self, StorageError, root::FileSource},
+    text::SafeText,
+};
+
+/// Files up to this size are read at once, and hashed, before anything is said of them.
+const SMALL: usize = TURN / 8;
+/// What it costs to open a file, as bytes of work.
+const OPENING: u64 = WORK / 64;
+
+/// Files that are asked for, and what opens them.
+pub(crate) struct Wanted {
+    files: std::vec::IntoIter<WantedFile>,
+    opener: storage::tree::Files,
+    content: bool,
+    largest: u64,
+}
+
+impl Wanted {
+    pub fn new(request: message::Files, opener: storage::tree::Files) -> Wanted {
+        let message::Files { files, content, largest, .. } = request;
+        Wanted { files: files.into_iter(), opener, content, largest: largest.unwrap_or(u64::MAX) }
+    }
+
+    /// Opens the next file without waiting for the disk. `None` if that cannot be, or if the file is not small or is to be refused: then it
+    /// is still the next.
+    fn next_cached(&mut self) -> Option<(FileSource, Claim)> {
+        let file = self.files.as_slice().first()?;
+        let source = self.opener.open_cached(&RemotePath::parse(&file.path).ok()?)?;
+        let claim = Claim::of(file);
+        let is_small = source.size() <= self.largest.min(SMALL as u64);
+        let is_compared = self.content || claim.digest.is_some();
+        if !is_small || !is_compared || !claim.fits(&source) {
+            return None;
+        }
+        self.files.next();
+        Some((source, claim))
+    }
+
+    /// Whether content is wanted, and not only whether it is the same.
+    pub fn content(&self) -> bool {
+        self.content
+    }
+}
+
+/// Many files being sent.
+pub(crate) struct Files {
+    writer: FilesWriter,
+    wanted: Wanted,
+    /// The file that is in work.
+    begun: Option<Begun>,
+    /// Holds one small file after the other, within a output.
+    buffer: Vec<u8>,
+}
+
+/// A file that is not answered in one go.
+enum Begun {
+    /// It is small, and goes into the next output, since this one has no room for it.
+    Next(Box<FileSource>, Claim),
+    /// It is being hashed, to be compared with what the client has.
+    Comparing(Box<Comparing>),
+    /// It is being sent.
+    Sending(Box<Sending>),
+}
+
+/// What the client has of a file.
+#[derive(Clone, Copy)]
+struct Claim {
+    /// The digest of what may be all of it.
+    digest: Option<Hash>,
+    /// Bytes of the first block, which it does not want again.
+    skip: u64,
+}
+
+impl Claim {
+    fn of(file: &WantedFile) -> Claim {
+        Claim { digest: file.digest.as_deref().and_then(Hash::from_hex), skip: file.skip }
+    }
+
+    /// Whether the first block of the file has more than the client does not want.
+    fn fits(self, source: &FileSource) -> bool {
+        self.skip == 0 || self.skip < source.size().min(BLOCK_SIZE)
+    }
+}
+
+struct Comparing {
+    source: FileSource,
+    expected: Hash,
+    skip: u64,
+    /// Index of the block that is hashed next.
+    next: u64,
+    root: RootHasher,
+    permit: AnswerPermit,
+}
+
+impl Files {
+    pub fn new(writer: FilesWriter, wanted: Wanted) -> Files {
+        Files { writer, wanted, begun: None, buffer: Vec::new() }
+    }
+
+    /// Puts answers into the output until that is full or has cost enough work. True at the end of all of them.
+    pub fn fill(&mut self, output: &mut Output) -> bool {
+        let is_over = self.fill_with(output);
+        // A peer that takes its time over what is in the output shall not keep more waiting than that.
+        self.buffer = Vec::new();
+        is_over
+    }
+
+    fn fill_with(&mut self, output: &mut Output) -> bool {
+        let (mut work, until) = (0, Instant::now() + TURN_TIME);
+        let has_time = |output: &Output| output.out.is_empty() || Instant::now() < until;
+        while work < WORK && output.out.len() < output.size() && has_time(output) {
+            let result = match self.begun.take() {
+                Some(begun) => self.go_on(begun, output, &mut work),
+                None => match self.wanted.files.next() {
+                    Some(file) => self.begin(&file, output, &mut work),
+                    None => return true,
+                },
+            };
+            match result {
+                Ok(begun @ Some(Begun::Next(..))) => {
+                    self.begun = begun;
+                    return false;
+                }
+                Ok(begun) => self.begun = begun,
+                Err(failure) => self.missed(&failure, output),
+            }
+        }
+        false
+    }
+
+    /// One of the files is not sent, or not to its end.
+    fn missed(&mut self, failure: &Failure, output: &mut Output) {
+        output.missed(failure);
+        self.writer.missed(failure, &mut output.out);
+    }
+
+    /// Puts files and parts of files into the output as far as they are in memory. Returns whether there is something in the output.
+    pub fn fill_cached(&mut self, output: &mut Output) -> bool {
+        let mut work = 0;
+        while work < WORK && output.out.len() < output.size() {
+            let (source, claim) = match self.begun.take() {
+                Some(Begun::Sending(mut sending)) => {
+                    match sending.fill_cached(output) {
+                        Ok(_) => self.begun = Some(Begun::Sending(sending)),
+                        Err(error) => self.missed(&error.failure(), output),
+                    }
+                    break;
+                }
+                Some(Begun::Next(source, claim)) => (source, claim),
+                begun => {
+                    self.begun = begun;
+                    match self.wanted.next_cached().filter(|_| self.begun.is_none()) {
+                        Some((source, claim)) => (Box::new(source), claim),
+                        None => break,
+                    }
+                }
+            };
+            work += OPENING + source.size();
+            if !has_room(&source, output) || !self.small_cached(&source, claim, output) {
+                self.begun = Some(Begun::Next(source, claim));
+                break;
+            }
+        }
+        self.buffer = Vec::new();
+        !output.out.is_empty()
+    }
+
+    /// Whether content is sent, and no file compared.
+    pub fn sends(&self) -> bool {
+        self.wanted.content && !matches!(self.begun, Some(Begun::Comparing(_)))
+    }
+
+    /// The permit of the file that is being compared, if one is.
+    pub fn permit(&mut self) -> Option<&mut AnswerPermit> {
+        match &mut self.begun {
+            Some(Begun::Comparing(comparing)) => Some(&mut comparing.permit),
+            _ => None,
+        }
+    }
+
+    /// Makes the end of the answer, after [`Files::fill`] has said that it is there.
+    pub fn end(self, output: &mut Output) {
+        self.writer.end(&mut output.out);
+        if self.wanted.content { output.end(true) } else { output.idle() }
+    }
+
+    /// Answers a small file, or begins with a large one.
+    fn begin(
+        &mut self,
+        file: &WantedFile,
+        output: &mut Output,
+        work: &mut u64,
+    ) -> Result<Option<Begun>, Failure> {
+        *work += OPENING;
+        let path = RemotePath::parse(&file.path)
+            .map_err(|error| failure(Code::NotFound, error, &SafeText::new(&file.path)))?;
+        let source = self.wanted.opener.open(&path).map_err(|error| error.failure())?;
+        let size = source.size();
+        if size > self.wanted.largest {
+            return Err(failure(Code::Changed, "is larger than was expected", source.path()));
+        }
+        let claim = Claim::of(file);
+        if !claim.fits(&source) {
+            return Err(failure(Code::Range, Code::Range, source.path()));
+        }
+        Ok(match claim.digest {
+            None if !self.wanted.content => {
+                self.writer.differs(&mut output.out);
+                None
+            }
+            _ if size <= SMALL as u64 => {
+                if has_room(&source, output) {
+                    *work = work.saturating_add(size);
+                    self.small(&source, claim, output)?;
+                    None
+                } else {
+                    Some(Begun::Next(Box::new(source), claim))
+                }
+            }
+            Some(expected) => {
+                let (root, skip) = (RootHasher::default(), claim.skip);
+                let comparing =
+                    Comparing { source, expected, skip, next: 0, root, permit: AnswerPermit::Unused };
+                Some(Begun::Comparing(Box::new(comparing)))
+            }
+            None => Some(self.announce(source, claim.skip, output)?),
+        })
+    }
+
+    /// Answers a file that fits into the buffer.
+    fn small(&mut self, source: &FileSource, claim: Claim, output: &mut Output) -> Result<(), Failure> {
+        let length = self.make_room(source);
+        let read = source.read_exact_at(&mut self.buffer[..length], 0).and_then(|()| source.check());
+        read.map_err(|error| error.failure())?;
+        self.answer_small(source, claim, length, output);
+        Ok(())
+    }
+
+    /// Answers a file that fits into the buffer, if it is in memory and still what it was. Returns whether it is answered.
+    fn small_cached(&mut self, source: &FileSource, claim: Claim, output: &mut Output) -> bool {
+        let length = self.make_room(source);
+        let is_read =
+            source.read_cached_at(&mut self.buffer[..length], 0) == length && source.check().is_ok();
+        if is_read {
+            self.answer_small(source, claim, length, output);
+        }
+        is_read
+    }
+
+    /// Makes room in the buffer for all of a small file. Returns its length.
+    fn make_room(&mut self, source: &FileSource) -> usize {
+        self.buffer.resize(SMALL, 0);
+        usize::try_from(source.size()).map_or(SMALL, |size| size.min(SMALL))
+    }
+
+    /// Answers a file whose content is in the front of the buffer.
+    fn answer_small(&mut self, source: &FileSource, claim: Claim, length: usize, output: &mut Output) {
+        let content = &self.buffer[..length];
+        if claim.digest.is_some_and(|digest| digest == Hash::of(content)) {
+            self.writer.same(&mut output.out);
+        } else if self.wanted.content {
+            self.writer.whole(&head(source, claim.skip), content, &mut output.out);
+            let sent = length.saturating_sub(usize::try_from(claim.skip).unwrap_or(length));
+            output.content(sent, None);
+        } else {
+            self.writer.differs(&mut output.out);
+        }
+    }
+
+    /// Goes on with a file; `None` if it is answered.
+    fn go_on(&mut self, begun: Begun, output: &mut Output, work: &mut u64) -> Result<Option<Begun>, Failure> {
+        match begun {
+            Begun::Next(source, claim) => {
+                *work = work.saturating_add(source.size());
+                self.small(&source, claim, output).map(|()| None)
+            }
+            Begun::Sending(mut sending) => {
+                *work = WORK;
+                if sending.body.must_skip() {
+                    sending.skip().map_err(|error| error.failure())?;
+                    return Ok(Some(Begun::Sending(sending)));
+                }
+                if !sending.fill(output).map_err(|error| error.failure())? {
+                    return Ok(Some(Begun::Sending(sending)));
+                }
+                self.writer.done(sending.writer, &mut output.out);
+                Ok(None)
+            }
+            Begun::Comparing(mut comparing) => {
+                *work = WORK;
+                if !comparing.take_known(output) {
+                    if !comparing.permit.hold(&output.shared.services.hashing, output.peer()) {
+                        return Err(busy("hashes as many files", comparing.source.path()));
+                    }
+                    if comparing.permit.is_held() {
+                        comparing.hash(output).map_err(|error| error.failure())?;
+                        self.writer.working(&mut output.out);
+                    }
+                    return Ok(Some(Begun::Comparing(comparing)));
+                }
+                let Comparing { source, expected, skip, root, .. } = *comparing;
+                source.check().map_err(|error| error.failure())?;
+                if root.known() == Some(expected) {
+                    self.writer.same(&mut output.out);
+                } else if self.wanted.content {
+                    return self.announce(source, skip, output).map(Some);
+                } else {
+                    self.writer.differs(&mut output.out);
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    fn announce(&mut self, source: FileSource, skip: u64, output: &mut Output) -> Result<Begun, Failure> {
+        let (head, path) = (head(&source, skip), source.path().clone());
+        let body = Body::whole(source, skip).ok_or_else(|| failure(Code::Range, Code::Range, &path))?;
+        let identity = head.identity.clone();
+        let writer = self.writer.begin(&head, &mut output.out);
+        Ok(Begun::Sending(Box::new(Sending { writer, body, identity, missing: None, root: false })))
+    }
+}
+
+impl Comparing {
+    /// Takes the blocks that are known, up to one that is not. True if those were all.
+    fn take_known(&mut self, output: &Output) -> bool {
+        let blocks = self.source.size().div_ceil(BLOCK_SIZE);
+        loop {
+            let known = output.shared.services.hashes.run(self.source.identity(), self.next, blocks);
+            if known.is_empty() {
+                return self.next >= blocks;
+            }
+            self.next += known.len() as u64;
+            known.iter().for_each(|block| self.root.push(block));
+        }
+    }
+
+    /// Hashes the next block, which the file must have.
+    fn hash(&mut self, output: &Output) -> Result<(), StorageError> {
+        let digest = hash(&self.source, self.next)?;
+        remember(&output.shared, &self.source, self.next, &digest)?;
+        self.root.push(&digest);
+        self.next += 1;
+        Ok(())
+    }
+}
+
+/// Whether a small file may be added to the output.
+fn has_room(source: &FileSource, output: &Output) -> bool {
+    let room = (output.size() + SLACK).saturating_sub(output.out.len());
+    output.out.is_empty() || source.size() <= room as u64
+}
+
+/// What is said of a file before its content.
+fn head(source: &FileSource, skip: u64) -> FileHead {
+    let meta = source.meta();
+    let identity = source.identity().to_owned();
+    FileHead { size: source.size(), modified: meta.modified, mode: meta.mode, identity, skip }
+}

@@ -1,0 +1,136 @@
+//! What received bytes mean: TLS is opened, the first byte tells what is spoken, and the rest is the dialect's.
+
+use std::time::Instant;
+
+use super::state::{Connection, Stage};
+use crate::{
+    protocol::{
+        outgoing::Outgoing,
+        preamble::{FIRST_BYTE, TLS_FIRST_BYTE},
+    },
+    server::{
+        connection::{
+            dialect::{Dialect, classic::Classic, refusal::Refusal, unknown_protocol},
+            transport::{Tls, Transport},
+            v1::requests::V1,
+        },
+        limits::MAX_DISCARDED,
+    },
+};
+
+/// What a client with TLS is told by a server without: the fatal alert `unexpected_message`.
+const UNEXPECTED: [u8; 7] = [0x15, 3, 3, 0, 2, 2, 10];
+
+impl Connection {
+    /// Takes received bytes; none is the end of the stream.
+    pub fn received(&mut self, now: Instant, bytes: &[u8]) {
+        self.guarded(|this| this.take(now, bytes));
+    }
+
+    fn take(&mut self, now: Instant, bytes: &[u8]) {
+        // A socket that we have shut down reads as if the client had closed.
+        if bytes.is_empty()
+            && let Some(reason) = self.cut_by_us()
+        {
+            return self.close(reason);
+        }
+        match (&mut self.stage, &self.shared.services.tls) {
+            (Stage::Lingering { discarded, .. }, _) => {
+                *discarded += bytes.len();
+                // Closing resets the connection where there are bytes that were not read; this many are no accident.
+                if bytes.is_empty() || *discarded > MAX_DISCARDED {
+                    self.stage = Stage::Closed;
+                }
+                return;
+            }
+            (Stage::Closed, _) => return,
+            (Stage::Fresh, Some(setup))
+                if matches!(self.transport, Transport::Plain) && bytes.first() == Some(&TLS_FIRST_BYTE) =>
+            {
+                match Tls::new(setup) {
+                    Ok(tls) => self.transport = Transport::Tls(Box::new(tls)),
+                    Err(reason) => return self.close(reason),
+                }
+            }
+            _ => {}
+        }
+        let Transport::Tls(tls) = &mut self.transport else { return self.content(now, bytes) };
+        if bytes.is_empty() {
+            // Our own drain ends the stream, too.
+            if tls.has_ended() || !self.shared.lifecycle.accepting() {
+                self.content(now, &[]);
+            } else {
+                self.close("closed by the client without an end of TLS, or cut off on the way");
+            }
+            return;
+        }
+        match tls.open(bytes) {
+            Ok(content) => {
+                let ended = tls.has_ended();
+                if !content.is_empty() {
+                    self.content(now, &content);
+                }
+                if ended {
+                    self.content(now, &[]);
+                }
+            }
+            Err(reason) => {
+                // Nothing can be said any more but what TLS says itself.
+                self.output.out = Outgoing::new();
+                self.linger(reason.into(), now);
+            }
+        }
+    }
+
+    /// Takes what the received bytes mean to a dialect; none is the end of the stream.
+    fn content(&mut self, now: Instant, bytes: &[u8]) {
+        match &mut self.stage {
+            Stage::Fresh => match bytes.first() {
+                Some(&first) => self.begin(first, bytes, now),
+                None if self.shared.lifecycle.accepting() => self.close("closed by the client"),
+                // Not the client: a drain ends the stream to wake us.
+                None => {}
+            },
+            Stage::Open(dialect) => {
+                if let Err(reason) = dialect.received(bytes, &mut self.output, now) {
+                    self.linger(reason.into(), now);
+                }
+            }
+            Stage::Running | Stage::Lingering { .. } | Stage::Closed => {}
+        }
+    }
+
+    /// The first byte tells what the client speaks.
+    fn begin(&mut self, first: u8, bytes: &[u8], now: Instant) {
+        let certificate = self.transport.certificate();
+        // The original programs know no TLS, so that inside of it nobody means them.
+        let mut dialect = match (first, self.shared.services.classic.filter(|_| certificate.is_none())) {
+            (FIRST_BYTE, _) => {
+                self.entry.set_dialect("v1");
+                let lacks_tls = self.shared.services.tls.is_some() && certificate.is_none();
+                let refusal = lacks_tls.then_some(Refusal::TlsRequired);
+                Dialect::V1(Box::new(V1::new(refusal, self.entry.peer.ip(), certificate)))
+            }
+            (TLS_FIRST_BYTE, _) if self.shared.services.tls.is_none() => {
+                self.output.out.push(&UNEXPECTED);
+                return self.linger("a client with TLS; this server was started without".into(), now);
+            }
+            (_, Some(dialect)) => {
+                let classic = Box::new(Classic::new(dialect));
+                self.entry.set_dialect(classic.name());
+                Dialect::Classic(classic)
+            }
+            (_, None) => {
+                self.output
+                    .out
+                    .push(unknown_protocol::sentence(bytes, self.shared.services.tls.is_some()).as_bytes());
+                return self.linger(unknown_protocol::name(bytes).into(), now);
+            }
+        };
+        let result = dialect.received(bytes, &mut self.output, now);
+        self.stage = Stage::Open(dialect);
+        if let Err(reason) = result {
+            self.linger(reason.into(), now);
+        }
+    }
+}

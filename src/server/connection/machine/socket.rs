@@ -1,0 +1,100 @@
+//! What the socket has told: what came of reading and of writing, and how it failed.
+
+use std::{
+    io::{self, ErrorKind},
+    time::Instant,
+};
+
+use super::state::{Connection, Peer, Stage, WHILE_OTHERS_WAIT};
+use crate::server::{connection::v1::requests::Ending, lifecycle::Phase, limits::LOOK};
+
+impl Connection {
+    /// Takes what reading from the socket gave. True if it has to be waited for.
+    pub fn after_read(&mut self, now: Instant, result: io::Result<usize>, buffer: &[u8]) -> bool {
+        match result {
+            Ok(count) => self.received(now, buffer.get(..count).unwrap_or_default()),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
+            Err(error) => self.lost(&error),
+        }
+        false
+    }
+
+    /// Takes what writing to the socket gave, which is over now. True if it has to be waited for.
+    pub fn after_write(&mut self, now: Instant, result: io::Result<usize>) -> bool {
+        match result {
+            Ok(0) => self.lost(&ErrorKind::WriteZero.into()),
+            Ok(count) => self.wrote(now, count),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
+            Err(error) => self.lost(&error),
+        }
+        false
+    }
+
+    /// Tells that the first `count` bytes of [`Want::Write`](super::Want::Write) were written.
+    pub fn wrote(&mut self, now: Instant, count: usize) {
+        self.deadlines.wrote(count);
+        self.pacing.wrote(count);
+        self.transport.wrote(count, &mut self.output, now);
+    }
+
+    /// The socket failed.
+    pub fn lost(&mut self, error: &io::Error) {
+        // A write that waits when the socket is shut down fails as if the client had closed.
+        if let Some(reason) = self.cut_by_us() {
+            return self.close(reason);
+        }
+        let reason = match error.kind() {
+            ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
+                "closed by the client".to_owned()
+            }
+            _ => format!("connection lost: {error}"),
+        };
+        let progress = self.output.progress();
+        self.close(reason + &progress);
+    }
+
+    /// Looks now and then whether the peer of long work is still there: nothing shall be computed for one that is gone. One
+    /// that has only shut its sending side down is answered. Whether it is gone shows as soon as something is sent to it; where
+    /// nothing will be for long, one that has not said goodbye counts as gone.
+    pub(crate) fn look_at_peer(&mut self, now: Instant) -> Peer {
+        if now < self.look {
+            return Peer::Present;
+        }
+        if let Some(error) = self.entry.failure() {
+            return Peer::Lost(error);
+        }
+        let ending = match &self.stage {
+            Stage::Open(dialect) => dialect.ending_of_preparation(),
+            _ => None,
+        };
+        let peer = match ending.filter(|_| self.entry.has_peer_ended()) {
+            Some(Ending::NotRead) => Peer::Ended,
+            Some(Ending::Silent) => Peer::Gone,
+            Some(Ending::Goodbye) | None => Peer::Present,
+        };
+        // The rest of what it has sent is read without working in between.
+        if !matches!(peer, Peer::Ended) {
+            self.look = now + LOOK;
+        }
+        peer
+    }
+
+    /// Whether it is to be closed now, even while a task runs: the server stops, the operator wants it, or another one needs its place.
+    pub fn is_cut(&self) -> bool {
+        self.cut_by_us().is_some()
+    }
+
+    /// Why the socket was shut down, if that was not the client.
+    pub(crate) fn cut_by_us(&self) -> Option<&'static str> {
+        if self.shared.lifecycle.phase() >= Phase::Stopping {
+            Some("the server was stopped")
+        } else if self.entry.is_disconnected() {
+            let made_way = self.entry.has_made_way();
+            Some(if made_way { WHILE_OTHERS_WAIT } else { "disconnected by the operator" })
+        } else {
+            None
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The state of a connection.
+
+use std::{borrow::Cow, io, sync::Arc, time::Instant};
+
+use crate::server::{
+    api::event::ConnectionId,
+    connection::{
+        deadlines::Deadlines, dialect::Dialect, output::Output, pacing::Pacing, task::Task,
+        transport::Transport,
+    },
+    limits::LOOK,
+    origin::Origin,
+    registry::entry::Entry,
+    shared::Shared,
+};
+
+/// What a connection needs next.
+#[derive(Debug)]
+pub(crate) enum Want {
+    /// [`Connection::output`] written, or some of it.
+    Write,
+    /// Bytes read.
+    Read,
+    /// The task run, and its outcome given to [`Connection::done`]. Until then it wants nothing else but to be closed.
+    Run(Task),
+    /// Nothing, until [`Connection::deadline`]: it is held back, or a task runs.
+    Pause,
+    /// To be dropped, and its socket with it.
+    Close,
+}
+
+/// A connection.
+pub(crate) struct Connection {
+    pub(super) shared: Arc<Shared>,
+    pub(crate) entry: Arc<Entry>,
+    pub(crate) output: Output,
+    pub(super) transport: Transport,
+    pub(crate) stage: Stage,
+    pub(super) deadlines: Deadlines,
+    pub(super) pacing: Pacing,
+    /// Bytes of the output that may be written now.
+    pub(super) allowed: usize,
+    /// When to look whether the peer of a long work is still there.
+    pub(super) look: Instant,
+    /// Why it ended, once it is about to.
+    pub(super) reason: Cow<'static, str>,
+}
+
+/// How far a connection is.
+pub(crate) enum Stage {
+    /// Nothing came yet.
+    Fresh,
+    /// The client speaks a dialect.
+    Open(Dialect),
+    /// A task has the dialect and the output.
+    Running,
+    /// Nothing more is answered.
+    Lingering {
+        end: End,
+        /// Bytes that were received and discarded.
+        discarded: usize,
+    },
+    /// It is over.
+    Closed,
+}
+
+/// How far the end of our side is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The transport has not said it yet.
+    Owed,
+    /// It has, as soon as its output is written.
+    Said,
+    /// The socket is shut down.
+    Shut,
+}
+
+/// What has become of the peer of long work.
+pub(crate) enum Peer {
+    /// It waits for the answer.
+    Present,
+    /// It sends nothing more; what it has sent is not read yet.
+    Ended,
+    /// It is gone.
+    Gone,
+    /// The socket has failed.
+    Lost(io::Error),
+}
+
+/// Why a connection ends that only takes up room.
+pub(crate) const WHILE_OTHERS_WAIT: &str = "idle while others wait";
+
+impl Connection {
+    /// A connection that was just accepted.
+    pub fn new(shared: Arc<Shared>, entry: Arc<Entry>, now: Instant) -> Connection {
+        let deadlines = Deadlines::new(&shared.services.limits, now);
+        let pacing = Pacing::new(&shared, now);
+        let output = Output::new(Arc::clone(&shared), Arc::clone(&entry));
+        Connection {
+            shared,
+            entry,
+            output,
+            transport: Transport::Plain,
+            stage: Stage::Fresh,
+            deadlines,
+            pacing,
+            allowed: 0,
+            look: now + LOOK,
+            reason: "ended by the server".into(),
+        }
+    }
+
+    /// Its number.
+    pub fn id(&self) -> ConnectionId {
+        self.entry.id
+    }
+
+    /// What counts as one client with it.
+    pub fn origin(&self) -> Origin {
+        Origin::from(self.entry.peer.ip())
+    }
+
+    /// What waits to be written, as far as it may be now.
+    pub fn output(&self) -> &[u8] {
+        let output = self.transport.output(&self.output);
+        output.get(..self.allowed).unwrap_or(output)
+    }
+}

@@ -1,0 +1,5 @@
+//! Version 1 on a connection.
+
+mod answer;
+mod answering;
+pub(super) mod requests;

@@ -1,0 +1,8 @@
+//! Locks that a panic elsewhere does not spoil.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Locks a mutex whose value is right after every single statement, so that a panic of another thread is no matter.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
