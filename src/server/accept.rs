@@ -58,20 +58,23 @@ impl Acceptor {
         accepted: io::Result<(S, SocketAddr)>,
         start: impl FnOnce(Connection, Arc<S>) -> io::Result<T>,
     ) -> Accepted<T> {
-        let started = accepted.and_then(|(stream, peer)| {
-            let stream = Arc::new(stream);
-            admit(&self.shared, &stream, peer).map(|connection| start(connection, stream)).transpose()
-        });
-        match started {
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Accepted::Nothing,
+            // A listener that was shut down fails as well.
+            Err(_) if !self.is_open() => return Accepted::Nothing,
+            Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {
+                return Accepted::Skipped;
+            }
+            Err(error) => return Accepted::Failed(self.failed(&error)),
+        };
+        let stream = Arc::new(stream);
+        let connection = admit(&self.shared, &stream, peer);
+        // A system without threads reports the same kind of error as a listener without clients, so that the two are handled apart.
+        match connection.map(|connection| start(connection, stream)).transpose() {
             Ok(started) => {
                 self.delay = Duration::ZERO;
                 started.map_or(Accepted::Skipped, Accepted::Started)
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Accepted::Nothing,
-            // A listener that was shut down fails as well.
-            Err(_) if !self.is_open() => Accepted::Nothing,
-            Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {
-                Accepted::Skipped
             }
             Err(error) => Accepted::Failed(self.failed(&error)),
         }

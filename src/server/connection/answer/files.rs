@@ -170,13 +170,15 @@ impl Files {
                     break;
                 }
                 Some(Begun::Next(source, claim)) => (source, claim),
-                begun => {
-                    self.begun = begun;
-                    match self.wanted.next_cached().filter(|_| self.begun.is_none()) {
-                        Some((source, claim)) => (Box::new(source), claim),
-                        None => break,
-                    }
+                // Hashing is a task. The next file is answered after it.
+                comparing @ Some(Begun::Comparing(_)) => {
+                    self.begun = comparing;
+                    break;
                 }
+                None => match self.wanted.next_cached() {
+                    Some((source, claim)) => (Box::new(source), claim),
+                    None => break,
+                },
             };
             work += OPENING + source.size();
             if !has_room(&source, output) || !self.small_cached(&source, claim, output) {
