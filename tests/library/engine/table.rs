@@ -207,7 +207,8 @@ fn everything(path: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 fn table(arch: Arch, seed: u64) {
     let served = Served::with(arch, None, Limits::default());
     served.write("file", &content(4 * MIB + 4321, seed));
-    served.write("large", &content(20 * MIB + 5, seed));
+    // Enough for two connections.
+    served.write("large", &content(effort::at_most(17, 20) * MIB + 5, seed));
     served.write("d/noise.bin", &content(2 * MIB + 5, 1));
     served.write("d/sub/text", &b"all work and no play ".repeat(50_000));
     served.write("d/zz.jpg", &content(2 * MIB, 2));
