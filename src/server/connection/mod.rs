@@ -12,7 +12,7 @@
 //!   └──────── anything else: one sentence ──────────────────────────────────────┘
 //! ```
 //!
-//! With TLS the bytes pass through [`Transport`] on their way in and out, and the first byte is the first one inside of it.
+//! With TLS the bytes pass through [`Transport`](transport::Transport) on their way in and out, and the first byte is the first one inside of it.
 //!
 //! The connection is half-duplex: while an answer is being written nothing is read. Requests that were sent ahead
 //! wait in the kernel's buffer (and at most one read of them here), which holds a client back that

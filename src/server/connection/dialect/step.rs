@@ -10,7 +10,7 @@ pub(crate) enum Step {
     Read,
     /// Ask again at this time.
     Pause(Instant),
-    /// Call [`Dialect::run`], as a task.
+    /// Call [`Dialect::run`](super::Dialect::run), as a task.
     Run,
     /// End the connection as soon as the output is written, for this reason.
     End(Cow<'static, str>),

@@ -32,7 +32,7 @@ impl Connection {
         false
     }
 
-    /// Tells that the first `count` bytes of [`Want::Write`](super::Want::Write) were written.
+    /// Tells that the first `count` bytes of [`Want::Write`](crate::server::connection::Want::Write) were written.
     pub fn wrote(&mut self, now: Instant, count: usize) {
         self.deadlines.wrote(count);
         self.pacing.wrote(count);
