@@ -40,11 +40,19 @@ fn tricks() -> Vec<(&'static str, usize, Vec<u8>)> {
             many(at_most(4, 8), HASHES, &|number| json!({"path": format!("large {}", number % 4)})),
         ),
         ("archives", 6, many(4, GET, &|_| json!({"path": "many"}))),
-        ("ends of archives", 6, many(at_most(10, 20), GET, &|_| json!({"path": "many", "first_block": 1000}))),
+        (
+            "ends of archives",
+            6,
+            many(at_most(10, 20), GET, &|_| json!({"path": "many", "first_block": 1000})),
+        ),
         ("lists of one entry", 6, many(at_most(100, 300), LIST, &|_| json!({"path": "many", "limit": 1}))),
         ("lists of all", 6, many(at_most(20, 50), LIST, &|_| json!({"path": "many"}))),
         ("trees", 6, many(at_most(8, 20), TREE, &|_| json!({"path": "many"}))),
-        ("many files again and again", 6, many(at_most(4, 10), FILES, &|_| json!({"path": "many", "files": wanted}))),
+        (
+            "many files again and again",
+            6,
+            many(at_most(4, 10), FILES, &|_| json!({"path": "many", "files": wanted})),
+        ),
         (
             "files that are not there",
             6,
@@ -55,7 +63,11 @@ fn tricks() -> Vec<(&'static str, usize, Vec<u8>)> {
             6,
             many(50, GET, &|_| json!({"path": "large 1", "first_block": 7})),
         ),
-        ("unknown members of 60 KiB", 6, many(at_most(30, 100), STAT, &|_| json!({"path": "", "x": "x".repeat(60_000)}))),
+        (
+            "unknown members of 60 KiB",
+            6,
+            many(at_most(30, 100), STAT, &|_| json!({"path": "", "x": "x".repeat(60_000)})),
+        ),
     ]
 }
 
