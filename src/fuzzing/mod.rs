@@ -1,6 +1,6 @@
 //! A small fuzzer for unit tests, on stable Rust: mutations of the files in `tests/corpus/TARGET/`, from a fixed seed.
 //!
-//! As a test it makes a fixed number of rounds. With `FDSP_FUZZ_SECONDS=600` each target runs so long, from another
+//! As a test it makes a fixed number of rounds. With `FDSP_FUZZ_SECONDS=600` each target runs for 600 s, from another
 //! seed with `FDSP_FUZZ_SEED=2`; an input that fails is made small and kept as a corpus file, which every later run
 //! begins with. All of them: `cargo test --lib fuzzed`.
 //!

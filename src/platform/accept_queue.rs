@@ -1,4 +1,4 @@
-//! Who waits to be accepted: the kernel tells it in `/proc/net/tcp` and `/proc/net/tcp6`.
+//! The clients that wait to be accepted: the kernel lists them in `/proc/net/tcp` and `/proc/net/tcp6`.
 
 use std::{
     fs, io,
@@ -18,7 +18,7 @@ pub(crate) fn waiting_peers(local: SocketAddr) -> io::Result<Vec<SocketAddr>> {
     Ok(peers)
 }
 
-/// The rows of a table whose connection nobody holds: established, of our address, and of inode 0.
+/// The rows of a table whose connection no process holds: established, of our address, and of inode 0.
 fn parse(table: &str, local: SocketAddr) -> Vec<SocketAddr> {
     const ESTABLISHED: &str = "01";
     let of_row = |row: &str| {

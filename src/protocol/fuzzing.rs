@@ -94,7 +94,7 @@ const WORDS: &[&str] = &[
     "\0FDSP\u{1}\u{1}\0",
 ];
 
-/// Changes a stream of frames as somebody does who knows the format: whole frames, their headers, or their payloads with
+/// Changes a stream of frames as an attacker who knows the format does: whole frames, their headers, or their payloads with
 /// the length made right again.
 fn frames(rng: &mut Rng, stream: &mut Vec<u8>) {
     let begin = preamble::LENGTH.min(stream.len());
@@ -432,7 +432,7 @@ fn paths_are_fuzzed() {
     });
 }
 
-/// The first byte of an input tells the dialect.
+/// The first byte of an input selects the dialect.
 fn dialect(bytes: &[u8]) -> (Dialect, &[u8]) {
     match bytes.split_first() {
         Some((b's', rest)) => (Dialect::ClassicSelect, rest),

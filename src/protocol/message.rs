@@ -73,7 +73,7 @@ pub struct List {
     /// Entries after this name only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
-    /// At most so many entries; the server sends fewer where a page would be too large.
+    /// Maximum number of entries; the server sends fewer where a page would be too large.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
     /// How the names may be written.

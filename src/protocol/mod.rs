@@ -249,7 +249,7 @@
 //! |---|---|---|
 //! | `path` | path | the directory |
 //! | `after` | text, optional | entries whose name is greater than this only |
-//! | `limit` | u32, optional | at most so many entries (0 counts as 1); the server may send fewer, but at least one while there is one |
+//! | `limit` | u32, optional | the maximum number of entries (0 counts as 1); the server may send fewer, but at least one while there is one |
 //! | `names` | `"utf8"` or `"bytes"`, optional | whether the answer may have escapes in names, see "Names that are not UTF-8" (default `"utf8"`: it may not) |
 //! | `working` | boolean, optional | `true`: the client takes `working` frames (default `false`); see "Work" |
 //!
@@ -546,7 +546,7 @@
 //! is a violation.
 //!
 //! A request may have escapes in its paths at any time; then `meta` and `content` have them in `name`. An answer to `list` or `tree` has
-//! them only if the request has `names` `"bytes"`: other clients are not told of bytes. Lengths and orders are those of the bytes that a
+//! them only if the request has `names` `"bytes"`: other clients do not receive bytes. Lengths and orders are those of the bytes that a
 //! text stands for. A server that does not know `names` answers as without it.
 //!
 //! In an archive such a name stands as it is, without the flag that says UTF-8 (APPNOTE.TXT, general purpose bit 11).

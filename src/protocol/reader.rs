@@ -26,7 +26,7 @@ enum State {
     Header,
     /// In the payload of any frame but `data`.
     Message(Header),
-    /// In the payload of a `data` frame, of which so many bytes are to come.
+    /// In the payload of a `data` frame, of which this many bytes are to come.
     Data(u32),
 }
 
@@ -163,7 +163,7 @@ impl Reader {
     }
 }
 
-/// Whether a payload of so many bytes is an index and at least one value.
+/// Whether a payload of this many bytes is an index and at least one value.
 fn holds_hashes(length: usize) -> bool {
     length > HASHES_HEAD && (length - HASHES_HEAD).is_multiple_of(HASH_LENGTH)
 }

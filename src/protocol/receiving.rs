@@ -174,7 +174,7 @@ impl Receiving {
         self.block.as_ref().map_or(0, BlockHasher::len) + self.awaited
     }
 
-    /// A `data` frame of so many bytes begins.
+    /// A `data` frame of this many bytes begins.
     pub(super) fn data_begins(&mut self, length: u32) -> Result<(), Violation> {
         let length = u64::from(length);
         let in_block = self.in_block();

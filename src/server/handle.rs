@@ -48,7 +48,7 @@ impl Server {
         self.handle.shared.services.local
     }
 
-    /// For those who command or watch the server while somebody else waits in [`Server::join`].
+    /// For threads that command or watch the server while another one waits in [`Server::join`].
     pub fn handle(&self) -> Handle {
         self.handle.clone()
     }

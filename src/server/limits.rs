@@ -11,7 +11,7 @@ pub struct Limits {
     /// times as many from one of 48 bits. Connections that have not authenticated have the same limits, and are counted separately: a
     /// further one replaces one of them.
     pub max_per_address: usize,
-    /// Requests of one connection; after that many it is told to connect again.
+    /// Requests of one connection; after that many it must connect again.
     pub max_requests: u64,
     /// Requests that a client is invited to send ahead of the one being answered. Who sends more of them is held back
     /// by what the kernel buffers.
@@ -116,14 +116,14 @@ pub(super) const MAX_DISCARDED: usize = 64 * 64 * 1024;
 /// How often a drain looks for connections that wait for a request.
 pub(super) const DRAIN_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How often somebody looks whether the peer of work that takes long is still there.
+/// How often the server checks whether the peer of work that takes long is still there.
 pub(super) const LOOK: Duration = Duration::from_millis(100);
 
 /// Connections beyond `max_connections`, reserved for clients that have not authenticated yet. Also the maximum number of connections
 /// that are being replaced at the same time.
 pub(super) const UNAUTHENTICATED: usize = 64;
 
-/// Seconds after which a client that was told "busy" may come again.
+/// Seconds after which a client that received "busy" may connect again.
 pub(super) const RETRY_AFTER: u32 = 5;
 
 /// Whoever is held back by a limit of bandwidth looks that often whether it still should be.
@@ -132,7 +132,7 @@ pub(super) const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 /// Longer than any server runs.
 pub(super) const FOREVER: Duration = Duration::from_secs(10 * 365 * 86_400);
 
-/// How long a client without the token waits to be told so.
+/// How long a client without the token waits for that answer.
 pub(super) const DENIED: Duration = Duration::from_secs(1);
 
 /// A warning of one kind is given at most once in this time.

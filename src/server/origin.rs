@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// An address, or of IPv6 its network of 64 bits, since whoever has one address there has 2^64 of them.
+/// An address, or of IPv6 its network of 64 bits, since a client with one address there has 2^64 of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Origin(IpAddr);
 

@@ -190,7 +190,7 @@ mod tests {
         let greedy: Vec<Permit> = (0..9).map_while(|_| slots.take(peer(1))).collect();
         assert_eq!(greedy.len(), 3);
         assert!(slots.take(peer(2)).is_some());
-        assert!(Permits::new(1).take(peer(1)).is_some(), "a single place is anybody's");
+        assert!(Permits::new(1).take(peer(1)).is_some(), "any client may have a single place");
         let network = |last: u16| IpAddr::from([0x2001, 0xdb8, 0, 1, 0, 0, 0, last]);
         let slots = Permits::new(2);
         let _first = slots.take(network(1));

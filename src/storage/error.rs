@@ -12,7 +12,7 @@ use crate::{
 /// Why the storage refused; made for the peer and for the log.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
-    /// Absent, not permitted, outside, or of no served kind; never told apart.
+    /// Absent, not permitted, outside, or of no served kind; never distinguished.
     #[error("{0}: not found")]
     NotFound(SafeText),
     /// A directory where a file was needed, or the reverse.
@@ -43,7 +43,7 @@ pub enum StorageError {
 }
 
 impl StorageError {
-    /// What the peer is told.
+    /// The answer to the peer.
     pub fn failure(&self) -> Failure {
         let (code, path) = match self {
             // It may be there again in a moment, created again.

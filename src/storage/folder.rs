@@ -81,7 +81,7 @@ impl Folder {
     }
 
     /// Whether a name in the folder may be known outside. Looks at nothing but the name, so that neither the answer
-    /// nor the time it takes tells whether there is such a file.
+    /// nor the time it takes shows whether there is such a file.
     pub(super) fn serves(&self, name: &[u8]) -> bool {
         self.policy.hidden || !name.starts_with(b".")
     }

@@ -1,11 +1,11 @@
-//! What tells a file from any other and from itself after a change.
+//! What distinguishes a file from any other and from itself after a change.
 
 use std::fmt;
 
 use rustix::fs::Stat;
 
 /// A digest of what a file system keeps about a file: device, inode, size, modification and status change.
-/// It differs after every change that the file system dates. It is no secret: whoever is told size and time of a file can
+/// It differs after every change that the file system dates. It is no secret: a client that knows size and time of a file can
 /// try which device and inode make it up, and learns nothing of use by that.
 ///
 /// Two changes are not dated: one within the same tick of the file system's clock that keeps the size (some

@@ -37,7 +37,7 @@ const READ: usize = 32 * 1024;
 /// Names that are looked at in a slice, at most.
 const LOOKS: usize = 128;
 
-/// The first so many names of a directory after one of them, sorted by bytes.
+/// The first names of a directory after one of them, sorted by bytes, up to a number.
 ///
 /// The names of the whole directory are read; those of the page are kept and looked at. A name that is not UTF-8 is written as
 /// [`odd_name`] has it, if it may be. Otherwise it is shown with `%XX` for each such byte and for each `%`, as [`Kind::Other`], and
@@ -61,7 +61,7 @@ pub struct Page {
 enum Stage {
     /// Names are being read. The handle is this page's own, since it has the position in the directory.
     Reading(OwnedFd),
-    /// The names are known, and so many were looked at.
+    /// The names are known, and this many were looked at.
     Looking(usize, Vec<Entry>),
 }
 
@@ -210,7 +210,7 @@ impl Directory {
             Some(raw) => raw.clone(),
         };
         let stat = match self.folder.look_in(&self.handle, &raw) {
-            // Nothing is told of another file system, not even how old it is.
+            // Nothing of another file system is reported, not even how old it is.
             Err(error) if Errno::from_io_error(&error) == Some(Errno::XDEV) => {
                 let modified = Timestamp { seconds: 0, nanoseconds: 0 };
                 return Ok(Entry { name, kind: Kind::Other, size: None, modified });

@@ -55,7 +55,7 @@ impl Root {
     /// confine paths to a folder.
     pub fn open(path: &Path, policy: Policy) -> io::Result<Root> {
         let folder = open_folder(path, policy)?;
-        // The first use tells at once, and not with the first request, whether the system can.
+        // The first use shows at once, and not with the first request, whether the system can.
         match folder.open(".", Access::Directory) {
             Err(error) if Errno::from_io_error(&error) == Some(Errno::PERM) => {
                 let reason = "openat2 is not permitted here; some containers filter it";

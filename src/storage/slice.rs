@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 /// A slice ends when it has taken this long.
 const TIME: Duration = Duration::from_millis(2);
-/// A slice of work of many steps: so many of them, or fewer where each takes long, as on a disk that has to move its heads. A loop
+/// A slice of work of many steps: a number of them, or fewer where each takes long, as on a disk that has to move its heads. A loop
 /// that serves others between two slices shall not keep them waiting for seconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Slice {
@@ -14,7 +14,7 @@ pub struct Slice {
 }
 
 impl Slice {
-    /// Of so many steps at most, from now on.
+    /// Of at most this many steps, from now on.
     pub fn new(steps: usize, now: Instant) -> Slice {
         Slice { begun: false, left: steps, until: now + TIME }
     }
@@ -34,7 +34,7 @@ impl Slice {
 mod tests {
     use super::*;
 
-    /// The steps of a slice of 1000 where each takes so long.
+    /// The steps of a slice of 1000 where each takes this long.
     fn steps(each: Duration) -> usize {
         let start = Instant::now();
         let (mut slice, mut now, mut count) = (Slice::new(1000, start), start, 0);

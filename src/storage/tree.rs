@@ -157,7 +157,7 @@ impl Files {
         if self.top.folder.serves_all(&whole)
             && let Some((handle, stat)) = self.open_beside(directory, name)
         {
-            // Whether that is what was looked at, the comparison after reading tells.
+            // Whether that is what was looked at, the comparison after reading shows.
             return Ok(self.source(handle, &whole, text, &stat));
         }
         let Opened { handle, stat, kind } = self.top.folder.open_path(&whole)?;

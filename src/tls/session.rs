@@ -24,7 +24,7 @@ const OVERHEAD: usize = 64;
 
 /// One side's half of `rustls`.
 pub(crate) trait Records {
-    /// What tells the sides apart.
+    /// The difference between the two sides.
     type Side;
 
     /// Works on the records in `incoming`.
@@ -155,7 +155,7 @@ impl<R: Records> Session<R> {
     /// Works on what was received, and adds the content to `content`.
     ///
     /// # Errors
-    /// The peer is not what it should be, or this is no TLS. What it is to be told is in [`Session::outgoing`].
+    /// The peer is not what it should be, or this is no TLS. The alert for it is in [`Session::outgoing`].
     pub(crate) fn open(&mut self, content: &mut Vec<u8>) -> Result<(), Error> {
         self.drive(content, &Then::Nothing)?;
         if !self.established && self.end - self.start > HANDSHAKE {

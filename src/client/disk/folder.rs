@@ -66,7 +66,7 @@ impl Folder {
         name::within(name, self.longest)
     }
 
-    /// One whose file system has names of at most so many bytes.
+    /// One whose file system has names of at most this many bytes.
     #[cfg(test)]
     pub(crate) fn limited(path: &Path, longest: usize) -> Folder {
         Folder { longest, ..Folder::open(path, Seal::default()).expect("it is there") }

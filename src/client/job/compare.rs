@@ -94,7 +94,7 @@ pub(crate) async fn compare(
 /// Continues without a comparison, where the server has no block hashes.
 fn without_hashes(fetch: &Fetch<'_>, memory: &mut Memory) -> Result<(), Fault> {
     if memory.recalled {
-        // The identity tells what is in the partial file; the target is compared when all is received.
+        // The identity says what is in the partial file; the target is compared when all is received.
         (memory.doubtful, memory.old) = (false, None);
         return Ok(());
     }
@@ -346,7 +346,7 @@ fn adopt(
 }
 
 /// Copies the matching blocks of the old target into the `.part`, so that both share them where the file system can. What
-/// came there is hashed again: nobody keeps others from writing to the target.
+/// came there is hashed again: other programs may write to the target.
 fn copy(fetch: &Fetch<'_>, memory: &mut Memory, size: u64, old: &Old) -> Result<(), Fault> {
     if let (None, Some(placement)) = (&memory.place, fetch.placement) {
         let mut part = placement.open_part(&old.target)?;

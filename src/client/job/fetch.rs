@@ -166,7 +166,7 @@ fn prepare(fetch: &Fetch<'_>, memory: &mut Memory, content: &Content) -> Result<
         }
     }
     if let Some(Place { part, .. }) = &mut memory.place {
-        // Noted before there is anything in it: nothing else tells that it was made here.
+        // Noted before there is anything in it: nothing else shows that it was made here.
         part.record(content, &memory.blocks);
         content.size.map_or(Ok(()), |size| part.claim(size, content.data_bytes))?;
     }

@@ -46,7 +46,7 @@ fn targets(folders: &Folders, names: Names, (new, name): &Called) -> impl Iterat
     })
 }
 
-/// What cannot be reached, or is in use by somebody else.
+/// What cannot be reached, or is in use by another process.
 fn stays(fault: &Fault) {
     tracing::warn!("{}", fault.trouble.message);
 }

@@ -90,7 +90,7 @@ impl Memory {
     pub(crate) fn missing(&mut self) -> Vec<Range<u64>> {
         let size = self.size();
         if size.is_none() && self.blocks.has_end() {
-            // What comes behind the end cannot be asked for, and only an answer that reaches it tells the size.
+            // What comes behind the end cannot be asked for, and only an answer that reaches it has the size.
             self.blocks.reopen_last();
         }
         self.blocks.missing(size)
@@ -118,7 +118,7 @@ impl Memory {
             (Blocks::default(), HighWater::default(), RemoteHashes::default());
         (self.proven, self.doubtful, self.recalled) = (false, false, false);
         (self.root, self.claimed, self.old, self.identical) = (None, None, None, None);
-        // What somebody else has put there is left alone.
+        // What another program has put there is left alone.
         self.place.take_if(|place| !place.part.is_ours());
         match &mut self.place {
             Some(place) if place.part.file().is_ok() => place.part.clear(),
@@ -127,7 +127,7 @@ impl Memory {
     }
 
     /// What was fetched belongs to another version: what still matches is kept, once the server has said what does.
-    /// `false` if that cannot be told: an archive is made anew from its first byte.
+    /// `false` if that is unknown: an archive is made again from its first byte.
     pub(crate) fn doubt(&mut self) -> bool {
         let is_file = self
             .source
@@ -144,7 +144,7 @@ impl Memory {
         true
     }
 
-    /// Opens the `.part` again after a rest. If somebody else touched it, each block is verified again.
+    /// Opens the `.part` again after a rest. If another program changed it, each block is verified again.
     pub(crate) fn reopen(&mut self) -> Result<(), Fault> {
         let Some(place) = &mut self.place else { return Ok(()) };
         if place.part.file().is_ok() {

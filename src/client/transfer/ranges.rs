@@ -87,7 +87,7 @@ impl Hold {
         }
     }
 
-    /// Seconds until all of it is here, as far as can be told.
+    /// Seconds until all of it is received, as an estimate.
     fn expected(&self, now: Instant) -> f64 {
         let silent = now.saturating_duration_since(self.block).as_secs_f64();
         let pace = self.pace.unwrap_or(silent);
@@ -186,7 +186,7 @@ impl Ranges {
             && self.is_proven()
     }
 
-    /// Whether nothing can be asked for although not everything is here, and nobody brings anything.
+    /// Whether nothing can be asked for although not everything is here, and no connection receives anything.
     pub(crate) fn is_stuck(&self) -> bool {
         !self.is_done() && self.free.is_empty() && self.proof().is_none()
     }
@@ -207,7 +207,7 @@ impl Ranges {
     }
 
     /// What a connection is to be asked for next; `None` if it has enough to do, or there is nothing to do. An empty
-    /// range asks for nothing but whether the content is still the same. `most`: so many connections there may be.
+    /// range asks for nothing but whether the content is still the same. `most`: the maximum number of connections.
     pub(crate) fn ask(&mut self, id: SegmentId, most: usize, now: Instant) -> Option<Range<u64>> {
         let hold = self.holds.entry(id).or_insert_with(|| Hold {
             asked: VecDeque::new(),

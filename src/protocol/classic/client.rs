@@ -67,7 +67,7 @@ impl Client {
     }
 
     /// Takes received bytes: how many were used and at most one event, until both are nothing. The size in
-    /// `classic-select` must come in one read, as nothing tells its end; everything else may be cut in any
+    /// `classic-select` must come in one read, because nothing marks its end; everything else may be cut in any
     /// way.
     ///
     /// # Errors

@@ -25,8 +25,8 @@
 //! | 4 | server | the content |
 //!
 //! A server cannot tell from step 1 which of the two a client speaks. What makes these dialects fragile is not
-//! mended here: nothing tells the end of the path, nor of the size in `classic-select`, and nothing but the length
-//! tells whether the content is right.
+//! mended here: nothing marks the end of the path, nor of the size in `classic-select`, and nothing but the length
+//! shows whether the content is right.
 
 pub mod client;
 mod json;

@@ -65,7 +65,7 @@ impl Server {
         }
     }
 
-    /// Takes what one read returned. The path must come in one read, as nothing tells its end; what follows it may
+    /// Takes what one read returned. The path must come in one read, because nothing marks its end; what follows it may
     /// be cut in any way.
     ///
     /// # Errors

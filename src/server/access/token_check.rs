@@ -21,14 +21,14 @@ const WINDOW: Duration = Duration::from_secs(60);
 const LONG: usize = 32;
 /// Networks that are remembered, three for each peer; those that were wrong longest ago are forgotten first.
 const NETWORKS: usize = 3 * 4096;
-/// What a client is told who knocks.
+/// The result of a client's attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// Welcome.
     Open,
     /// There was no token, or it is not the one.
     Denied,
-    /// There were too many wrong ones; not before so long.
+    /// There were too many wrong ones; the next attempt is allowed after this time.
     RateLimited(Duration),
 }
 

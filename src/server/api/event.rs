@@ -1,4 +1,4 @@
-//! What a server tells as it happens.
+//! What a server reports as it happens.
 
 use std::{fmt, net::SocketAddr, sync::Arc};
 
@@ -98,7 +98,7 @@ pub enum Event {
         /// Why: `done`, `closed by the client`, `too slow`, …
         reason: SafeText,
     },
-    /// A client was told "busy" or turned away.
+    /// A client received "busy" or was refused.
     Refused {
         /// Its peer.
         peer: SocketAddr,

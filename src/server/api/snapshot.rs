@@ -23,7 +23,7 @@ pub enum ConnectionState {
     Hashing,
     /// Content is being sent.
     Sending,
-    /// Being told "busy".
+    /// Receiving "busy".
     Refused,
 }
 

@@ -111,7 +111,7 @@ impl Deadlines {
         self.pause = Some(until);
     }
 
-    /// The peer, or nobody, is waited for from now on. Repeating it changes nothing.
+    /// From now on the server waits for the peer, or for nothing. Repeating it changes nothing.
     pub fn wait_for(&mut self, waiting: Waiting, now: Instant) {
         self.pause = None;
         if let Some(handshake) = &mut self.handshake {

@@ -230,7 +230,7 @@ fn handshakes_are_fuzzed() {
             .collect();
         ends.iter().for_each(|reason| assert_harmless(reason));
         let [whole, cut] = ends.as_slice() else { panic!("{ends:?}") };
-        // A stranger is told what he seems to be from the first piece.
+        // An unknown protocol is answered from its first piece.
         let stranger = input.first() != Some(&0x16);
         assert!(stranger || whole == cut, "{whole}, and {cut} when it is cut");
         shape(whole)

@@ -16,7 +16,7 @@ const LEAST: usize = 1024;
 ///
 /// It reserves a turn of bytes in its own bucket and in the one of all, and writes them when both are due. Who has
 /// to wait is behind all those who asked before, so that all connections get equal shares. What a slow peer does not take
-/// stays reserved and is not asked for again; what nobody will take any more is given back.
+/// stays reserved and is not asked for again; what no connection will take any more is given back.
 #[derive(Debug)]
 pub(crate) struct Pacing {
     own: Bucket,

@@ -39,7 +39,7 @@ use crate::{
     },
 };
 
-/// For how long a task takes turns before it gives way although it could go on. Giving way after each costs half as
+/// For how long a task takes turns before it gives way although it could continue. Giving way after each costs half as
 /// much again, because the task and its buffers move from core to core.
 const BUSY: Duration = Duration::from_millis(1);
 

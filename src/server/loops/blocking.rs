@@ -54,7 +54,7 @@ pub(crate) fn step(
             false
         }
         Want::Pause => {
-            // Short, so that whoever stops the server or this connection need not wait for it.
+            // Short, so that stopping the server or this connection need not wait for it.
             thread::sleep(deadline.min(max_wait).min(LONGEST_PAUSE));
             true
         }

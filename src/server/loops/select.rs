@@ -11,7 +11,7 @@
 //!
 //! No socket ever blocks, so one thread serves all of them, a turn each, and no connection can take more than that
 //! from the others. A file has no readiness: reading it blocks until the disk has it. So content that is in memory is read here,
-//! and everything else is a task for the [`Workers`], whose outcome wakes the loop. Readiness is edge-triggered: the kernel tells once that a socket became ready, and
+//! and everything else is a task for the [`Workers`], whose outcome wakes the loop. Readiness is edge-triggered: the kernel reports once that a socket became ready, and
 //! it stays so, in our books, until the socket itself says that it would block.
 
 use std::{
@@ -73,7 +73,7 @@ struct Loop {
     done: Arc<Done>,
     poll: Poll,
     listener: TcpListener,
-    /// When to accept again without being told to: after a failure, and when more of them wait.
+    /// When to accept again without an event: after a failure, and when more clients wait.
     retry: Option<Instant>,
     clients: Slab<Client>,
     /// Connections that can continue; origins take turns.
@@ -204,7 +204,7 @@ impl Loop {
         });
     }
 
-    /// Those whose deadline has passed can go on: to their end, mostly.
+    /// Queues the connections whose deadline has passed. Most of them end.
     fn expire(&mut self, now: Instant) {
         while let Some(&(at, key)) = self.deadlines.first().filter(|(at, _)| *at <= now) {
             self.deadlines.remove(&(at, key));

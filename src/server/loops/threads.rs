@@ -7,7 +7,7 @@
 //!
 //! Every thread is as simple as the single-threaded server and waits in its own system calls; the kernel is
 //! the scheduler. The price is a stack for each client, so their number is capped: a client over
-//! the cap gets a thread as well, one of a few, but only to be told "busy". And since the kernel knows threads and no clients, what takes
+//! the cap gets a thread as well, one of a few, but only to receive "busy". And since the kernel knows threads and no clients, what takes
 //! processor time passes a [`Gate`], at which origins take turns.
 
 use std::{io, net::TcpListener, sync::Arc, thread, time::Duration};

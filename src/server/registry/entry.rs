@@ -1,4 +1,4 @@
-//! One live connection, as its loop tells of it and as the operator reaches it.
+//! One live connection, as its loop reports it and as the operator reaches it.
 
 use std::{
     io,
@@ -29,14 +29,14 @@ use crate::{
 /// A socket as the registry needs it: it can be shut down from any thread, and that is all.
 pub(crate) type Socket = dyn AsFd + Send + Sync;
 
-/// What is known of one connection. The loop that serves it writes, dashboards read, nobody waits.
+/// What is known of one connection. The loop that serves it writes, dashboards read, and neither waits.
 pub(crate) struct Entry {
     /// Its number.
     pub id: ConnectionId,
     /// Its peer.
     pub peer: SocketAddr,
     since: Instant,
-    /// Weak: a connection is closed when its loop lets go of it, whoever looks at the registry.
+    /// Weak: a connection is closed when its loop drops it, also while a dashboard reads the registry.
     socket: Weak<Socket>,
     disconnected: AtomicBool,
     made_way: AtomicBool,
@@ -217,17 +217,17 @@ impl Entry {
         self.shutdown(Shutdown::Both);
     }
 
-    /// Whether it was told to end.
+    /// Whether it is to end.
     pub fn is_disconnected(&self) -> bool {
         self.disconnected.load(SeqCst)
     }
 
-    /// Whether it waits for a request, and is to go on.
+    /// Whether it waits for a request, and is not to end.
     pub(crate) fn is_waiting(&self) -> bool {
         !self.is_disconnected() && matches!(self.state(), ConnectionState::Handshake | ConnectionState::Idle)
     }
 
-    /// Ends the connection so that somebody else has its place.
+    /// Ends the connection so that another client has its place.
     pub(crate) fn make_way(&self) {
         self.made_way.store(true, Relaxed);
         self.disconnect();

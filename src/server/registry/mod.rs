@@ -47,7 +47,7 @@ struct Live {
     authenticated: Pool,
     /// Connections that have made way for others and are not removed yet.
     leaving: usize,
-    /// Connections that have not told yet that they are gone.
+    /// Connections that have not reported yet that they are gone.
     unfinished: usize,
     random: Random,
 }

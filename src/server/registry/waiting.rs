@@ -1,4 +1,4 @@
-//! Who waits in the kernel's queue while the single-threaded server serves somebody else.
+//! The clients in the kernel's queue while the single-threaded server serves another one.
 
 use std::{
     collections::HashMap,

@@ -35,7 +35,7 @@ const STORED: [&str; 71] = [
     "zip", "zst",
 ];
 
-/// Whether a name tells that deflating is of no use.
+/// Whether a name says that deflating is of no use.
 pub(super) fn is_stored(name: &[u8]) -> bool {
     let Some(dot) = name.iter().rposition(|byte| *byte == b'.') else { return false };
     let extension = name[dot + 1..].to_ascii_lowercase();

@@ -5,7 +5,7 @@
 //! Directory ─Planner::new─▶ Planner ─step()…─▶ Plan ─Stream::new─▶ Stream ─read()…─▶ bytes
 //! ```
 //!
-//! A stream that ends early leaves an [`Index`] behind, with which another one of the same plan goes on near to where it was.
+//! A stream that ends early leaves an [`Index`] behind, with which another one of the same plan resumes near to where it was.
 //!
 //! # What the archive is
 //!

@@ -170,7 +170,7 @@ impl<L: Lines> Journal<L> {
         self.file().is_some_and(is_of_another_version::<L>)
     }
 
-    /// Returns the text of its first line, which anybody may have written.
+    /// Returns the text of its first line, which any user may have written.
     pub(crate) fn first_line(&self) -> Option<String> {
         self.file().and_then(seal::first_line)
     }

@@ -88,7 +88,7 @@ impl Missed {
                     lost.bytes = lost.bytes.saturating_add(manifest.size(index));
                 }
             }
-            // It was there a moment ago: another look at the tree tells what is there now.
+            // It was there a moment ago: another look at the tree shows what is there now.
             TroubleKind::NotFound => self.changed(path),
             _ if matches!(fault.verdict, Verdict::StartOver | Verdict::Discard) => self.changed(path),
             _ => self.note(fault),

@@ -35,7 +35,7 @@ use crate::{
     units,
 };
 
-/// A file of more bytes is compared by the hashes of its blocks: the server tells them as it goes, and is not silent for long.
+/// A file of more bytes is compared by the hashes of its blocks: the server sends them as it hashes, and is not silent for long.
 const COMPARED: u64 = 64 << 20;
 
 /// See the module.

@@ -37,7 +37,7 @@ pub(crate) enum Body {
         begin: u64,
         /// Of the first byte that is not wanted.
         end: u64,
-        /// Up to where the kernel was told to read.
+        /// Up to where the kernel was asked to read.
         ahead: u64,
         /// Whether its holes are sent as hole frames.
         holes: bool,

@@ -46,7 +46,7 @@ impl Refusal {
 
 /// A client without the token that opens the server.
 pub(crate) struct Denial {
-    /// When it is told so: guessing shall take its time.
+    /// When it receives that answer: guessing shall take its time.
     pub at: Instant,
     /// For the log.
     pub reason: &'static str,

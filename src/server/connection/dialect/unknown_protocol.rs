@@ -1,4 +1,4 @@
-//! What a client is told that speaks something else.
+//! The answer to a client that speaks another protocol.
 
 const SECURE: &str = "this is an fdsp server; fetch from it with: tui fdsp://HOST:PORT/PATH\n";
 const PLAIN: &str = "this is an fdsp server; fetch from it with: tui fdsp+plain://HOST:PORT/PATH\n";

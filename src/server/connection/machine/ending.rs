@@ -30,7 +30,7 @@ impl Connection {
         self.leave(Some(code), reason, now);
     }
 
-    /// Asks a connection that only waits for a request to make room for somebody else.
+    /// Asks a connection that only waits for a request to make room for another client.
     pub fn make_room(&mut self, now: Instant) {
         if self.is_idle() {
             self.leave(None, WHILE_OTHERS_WAIT, now);

@@ -1,4 +1,4 @@
-//! What received bytes mean: TLS is opened, the first byte tells what is spoken, and the rest is the dialect's.
+//! What received bytes mean: TLS is opened, the first byte selects the dialect, and the dialect reads the rest.
 
 use std::time::Instant;
 
@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// What a client with TLS is told by a server without: the fatal alert `unexpected_message`.
+/// The answer of a server without TLS to a client with TLS: the fatal alert `unexpected_message`.
 const UNEXPECTED: [u8; 7] = [0x15, 3, 3, 0, 2, 2, 10];
 
 impl Connection {
@@ -100,10 +100,10 @@ impl Connection {
         }
     }
 
-    /// The first byte tells what the client speaks.
+    /// The first byte shows which protocol the client speaks.
     fn begin(&mut self, first: u8, bytes: &[u8], now: Instant) {
         let certificate = self.transport.certificate();
-        // The original programs know no TLS, so that inside of it nobody means them.
+        // The original programs know no TLS, so that no client means them inside of it.
         let mut dialect = match (first, self.shared.services.classic.filter(|_| certificate.is_none())) {
             (FIRST_BYTE, _) => {
                 self.entry.set_dialect("v1");

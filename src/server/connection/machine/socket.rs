@@ -1,4 +1,4 @@
-//! What the socket has told: what came of reading and of writing, and how it failed.
+//! Results of the socket: of reading and of writing, and how it failed.
 
 use std::{
     io::{self, ErrorKind},

@@ -36,12 +36,12 @@ pub(crate) struct V1 {
     looked_at: usize,
     /// The peer closed its side.
     ended: bool,
-    /// It is only here to be told so.
+    /// It is only here to receive that answer.
     refusal: Option<Refusal>,
     peer: IpAddr,
     /// The certificate that it was shown, with TLS.
     certificate: Option<Pin>,
-    /// It is to be told so, later.
+    /// It receives that answer later.
     denial: Option<Denial>,
     /// Requests so far.
     requests: u64,
@@ -273,7 +273,7 @@ impl V1 {
         Step::End(REASON.into())
     }
 
-    /// A client without the token waits before it is told so.
+    /// A client without the token waits before it receives that answer.
     fn keep_out(&mut self, output: &mut Output, now: Instant) -> Step {
         match &self.denial {
             Some(denial) if now < denial.at && output.shared.lifecycle.accepting() => Step::Pause(denial.at),
