@@ -1,6 +1,7 @@
 //! Small files that outlive a run: readable by their user only, and written whole or not at all.
 
 use std::{
+    ffi::OsStr,
     fs::{self, DirBuilder, File, OpenOptions, Permissions},
     io::{self, ErrorKind, Read, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
@@ -81,22 +82,38 @@ pub(crate) fn read_or_make(path: &Path, make: impl FnOnce() -> io::Result<Vec<u8
     }
 }
 
-/// Replaces a file, and waits until the disk has the new one: whatever happens, the file is the old or the new one.
+/// Replaces a file, and waits until the disk has the new one: whatever happens, the file is the old or the new one. The caller holds a
+/// lock, so that no other process replaces it at the same time.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     // A link is kept, and the file that it leads to is replaced.
     let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    write_beside(path, bytes)?.persist(path)?;
+    // One name each time: a process that is killed leaves the file, and the next one removes it.
+    let mut temporary = name(path)?.to_owned();
+    temporary.push("~");
+    match fs::remove_file(path.with_file_name(&temporary)) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let file = tempfile::Builder::new().prefix(&temporary).rand_bytes(0).tempfile_in(parent(path)?)?;
+    write(file, bytes)?.persist(path)?;
     platform::sync(File::open(parent(path)?)?)
 }
 
 /// Creates a private file in the same folder, and waits until the disk has it. It is deleted unless it is persisted.
 fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
-    let mut prefix = path.file_name().ok_or(ErrorKind::InvalidInput)?.to_owned();
+    let mut prefix = name(path)?.to_owned();
     prefix.push(".");
-    let mut file = tempfile::Builder::new().prefix(&prefix).tempfile_in(parent(path)?)?;
+    write(tempfile::Builder::new().prefix(&prefix).tempfile_in(parent(path)?)?, bytes)
+}
+
+fn write(mut file: NamedTempFile, bytes: &[u8]) -> io::Result<NamedTempFile> {
     file.write_all(bytes)?;
     platform::sync(file.as_file())?;
     Ok(file)
+}
+
+fn name(path: &Path) -> io::Result<&OsStr> {
+    path.file_name().ok_or_else(|| ErrorKind::InvalidInput.into())
 }
 
 fn parent(path: &Path) -> io::Result<&Path> {
@@ -182,6 +199,19 @@ mod tests {
         fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
         read_or_make(&folder.join("secret"), || Ok(b"x".to_vec())).unwrap();
         assert_eq!(mode(&folder), 0o700);
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_removed_by_the_next_one() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("file");
+        fs::write(place.path().join("file~"), "half of the n").unwrap();
+        for bytes in [b"first", b"again"] {
+            replace(&path, bytes).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), bytes);
+            assert_eq!(mode(&path), 0o600);
+            assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
+        }
     }
 
     #[test]
