@@ -23,6 +23,9 @@ const MAX_OF_ORIGIN: usize = MAX_THREADS / 4;
 const STALL: Duration = Duration::from_millis(100);
 /// A thread beyond one for each processor ends when it has had nothing to do for this long.
 const IDLE: Duration = Duration::from_secs(10);
+/// How much lower the priority of these threads is than that of the loops (`nice`). What is sent does not wait for what is computed for
+/// others, where both need the processors.
+const NICE: i32 = 10;
 /// Bytes of a thread's stack.
 const STACK: usize = 256 * 1024;
 
@@ -100,6 +103,8 @@ impl Shared {
 
     /// Runs jobs until the end, or until there has been none for [`IDLE`] and there are more threads than processors.
     fn work(&self) {
+        // On Linux this concerns the calling thread alone. Without it the threads work all the same.
+        let _ = rustix::process::nice(NICE);
         let mut state = lock(&self.state);
         loop {
             if let Some((origin, job)) = state.jobs.take(MAX_OF_ORIGIN) {
