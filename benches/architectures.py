@@ -19,7 +19,6 @@ Listens on loopback only, on free ports; stops what it starts, by process id.
 import argparse
 import contextlib
 import os
-import resource
 import selectors
 import ssl
 import statistics
@@ -30,7 +29,7 @@ import time
 from pathlib import Path
 
 from crowd import GET, connect, fetch, frame, idle, serve
-from measure import PROJECT, Place, cpu_of, make_file
+from measure import PROJECT, Place, cpu_of, make_file, raise_descriptor_limit
 
 ARCHITECTURES = ("single", "threads", "select", "async")
 CLIENTS = (1, 10, 1000)
@@ -75,7 +74,7 @@ class Waiting:
 
 
 def first_bytes(server, name, count):
-    """Seconds to the first byte of content, for each of so many clients that connect at the same time."""
+    """Seconds to the first byte of content, for each of `count` clients that connect at the same time."""
     times = []
     with selectors.DefaultSelector() as selector:
         for _ in range(count):
@@ -145,11 +144,7 @@ def main():
     options = parser.parse_args()
     if not Path(options.tui).exists():
         subprocess.run(["cargo", "build", "--release", "--locked"], cwd=PROJECT, check=True)
-    wanted = 2 * max(CLIENTS) + 256
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if most != resource.RLIM_INFINITY and most < wanted:
-        sys.exit(f"{wanted} file descriptors are needed, and the limit is {most}")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+    raise_descriptor_limit(2 * max(CLIENTS) + 256)
     with tempfile.TemporaryDirectory(prefix="fdsp-architectures-", dir=options.dir) as root:
         place = Place(root)
         os.environ["XDG_CONFIG_HOME"] = os.environ["XDG_STATE_HOME"] = str(place.settings)

@@ -12,19 +12,17 @@ import argparse
 import contextlib
 import json
 import os
-import resource
 import socket
 import ssl
 import statistics
 import struct
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 from pathlib import Path
 
-from measure import PROJECT, Place, make_file
+from measure import PROJECT, Place, make_file, raise_descriptor_limit
 from servers import address_of, serve_tui
 
 PREAMBLE = b"\x00FDSP\x01\x01\x00"
@@ -144,11 +142,7 @@ def main():
     options = parser.parse_args()
     if not Path(options.tui).exists():
         subprocess.run(["cargo", "build", "--release", "--locked"], cwd=PROJECT, check=True)
-    wanted = 2 * options.connections + 256
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if most != resource.RLIM_INFINITY and most < wanted:
-        sys.exit(f"{wanted} file descriptors are needed and {most} may be had: use --connections")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+    raise_descriptor_limit(2 * options.connections + 256)
     with tempfile.TemporaryDirectory(prefix="fdsp-crowd-", dir=options.dir) as root:
         place = Place(root)
         os.environ["XDG_CONFIG_HOME"] = os.environ["XDG_STATE_HOME"] = str(place.settings)

@@ -2,11 +2,13 @@
 
 import contextlib
 import os
+import resource
 import shutil
 import signal
 import socket
 import statistics
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -18,6 +20,14 @@ TICKS = os.sysconf("SC_CLK_TCK")
 def tool(name):
     """The path of a program; those of daemons are not always in PATH."""
     return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin:/sbin")
+
+
+def raise_descriptor_limit(wanted):
+    """Lets this process and those that it starts have `wanted` descriptors. Ends the program if the system does not allow it."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most != resource.RLIM_INFINITY and most < wanted:
+        sys.exit(f"{wanted} file descriptors are needed, and the limit is {most}")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def free_port():
