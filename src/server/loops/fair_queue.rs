@@ -1,8 +1,18 @@
 //! A queue in which origins take turns, so that one with many waiting items delays another by one item at most.
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
 
 use crate::server::origin::Origin;
+
+/// Items that run at the same time at most.
+pub(super) const MAX_RUNNING: usize = 64;
+/// Of those, items of one origin at most: if all of them hang, there is room for others.
+pub(super) const MAX_OF_ORIGIN: usize = MAX_RUNNING / 4;
+/// If items wait and none has ended for this long, the disk holds up those that run, and another one may run beside them.
+pub(super) const STALL: Duration = Duration::from_millis(100);
 
 /// Items by where they come from, and how many of each origin run.
 #[derive(Debug)]

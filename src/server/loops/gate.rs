@@ -1,7 +1,7 @@
 //! A gate for work of many threads: as many of them work at the same time as there are processors, and origins take turns.
 //!
 //! One origin has half of the places at most. If none has begun or ended for [`STALL`], the disk holds up all that work, and there is another
-//! place for any origin, up to [`MAX_PLACES`] in all and [`MAX_OF_ORIGIN`] of one origin.
+//! place for any origin, up to [`MAX_RUNNING`] in all and [`MAX_OF_ORIGIN`] of one origin.
 
 use std::{
     num::NonZero,
@@ -13,15 +13,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::fair_queue::FairQueue;
+use super::fair_queue::{FairQueue, MAX_OF_ORIGIN, MAX_RUNNING, STALL};
 use crate::server::{origin::Origin, sync::lock};
-
-/// Places at most.
-const MAX_PLACES: usize = 64;
-/// Places of one origin at most, while work hangs.
-const MAX_OF_ORIGIN: usize = MAX_PLACES / 4;
-/// Without ended work for this long, waiting threads get another place.
-const STALL: Duration = Duration::from_millis(100);
 
 /// The gate.
 pub(super) struct Gate {
@@ -54,7 +47,7 @@ struct Place<'a> {
 impl Gate {
     /// A gate with a place for each processor.
     pub fn new() -> Gate {
-        let places = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_PLACES);
+        let places = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_RUNNING);
         Gate::with(places, STALL)
     }
 
@@ -78,7 +71,7 @@ impl Gate {
         while !waiter.has_place.load(Ordering::Acquire) {
             thread::park_timeout(self.stall);
             let mut state = lock(&self.state);
-            if state.changed.elapsed() >= self.stall && state.working < MAX_PLACES {
+            if state.changed.elapsed() >= self.stall && state.working < MAX_RUNNING {
                 state.add(MAX_OF_ORIGIN);
             }
         }

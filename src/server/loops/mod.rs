@@ -4,7 +4,7 @@
 //!            sockets                        tasks
 //! single     one at a time, blocking        in place
 //! threads    a blocking thread for each     in place; at most one a processor beside sending files
-//! select     readiness from the kernel      in place what is in memory, the rest on a pool of workers
+//! select     readiness from the kernel      in place what is in memory, the rest on a pool of workers of low priority
 //! async      tasks on tokio                 in place what is in memory, the rest on a pool of workers
 //! ```
 

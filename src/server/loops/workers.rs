@@ -1,7 +1,7 @@
 //! Threads that run tasks for the loops whose own threads must not wait for the disk.
 //!
 //! There is a thread for each processor. If tasks wait and none has ended for [`STALL`], the disk holds all threads up, and there is
-//! another one, up to [`MAX_THREADS`]; it ends when it has had nothing to do for [`IDLE`]. Origins take turns, and one origin may
+//! another one, up to [`MAX_RUNNING`]; it ends when it has had nothing to do for [`IDLE`]. Origins take turns, and one origin may
 //! have [`MAX_OF_ORIGIN`] tasks running: if all of those hang, the threads that are left serve the others.
 
 use std::{
@@ -12,15 +12,9 @@ use std::{
     time::Duration,
 };
 
-use super::fair_queue::FairQueue;
+use super::fair_queue::{FairQueue, MAX_OF_ORIGIN, MAX_RUNNING, STALL};
 use crate::server::{origin::Origin, sync::lock};
 
-/// Threads at most.
-const MAX_THREADS: usize = 64;
-/// Running tasks of one origin at most.
-const MAX_OF_ORIGIN: usize = MAX_THREADS / 4;
-/// Without an ended task for this long, waiting tasks get another thread.
-const STALL: Duration = Duration::from_millis(100);
 /// A thread beyond one for each processor ends when it has had nothing to do for this long.
 const IDLE: Duration = Duration::from_secs(10);
 /// How much lower the priority of these threads is than that of the loops (`nice`). What is sent does not wait for what is computed for
@@ -60,7 +54,7 @@ impl Workers {
     /// # Errors
     /// The system has no threads for them.
     pub fn start() -> io::Result<Workers> {
-        let base = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_THREADS);
+        let base = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_RUNNING);
         let state = State { jobs: FairQueue::new(), threads: 0, ended: 0, is_closed: false };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new(), base });
         let workers = Workers { shared };
@@ -146,7 +140,7 @@ impl Shared {
                 .wait_timeout_while(state, STALL, is_stalled)
                 .unwrap_or_else(PoisonError::into_inner);
             state = next;
-            if waited.timed_out() && state.threads < MAX_THREADS {
+            if waited.timed_out() && state.threads < MAX_RUNNING {
                 drop(state);
                 // If there is no thread to be had, the next attempt is after another stall.
                 let _ = self.add_thread();
