@@ -62,7 +62,7 @@ fn read_all(file: File) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The content of a file; if there is none, it is created with what `make` returns. If several processes create it at the same time,
+/// The content of a file. If it does not exist, it is created with what `make` returns. If several processes create it at the same time,
 /// all read what one of them has written.
 pub(crate) fn read_or_make(path: &Path, make: impl FnOnce() -> io::Result<Vec<u8>>) -> io::Result<Vec<u8>> {
     match read_own(path) {

@@ -101,7 +101,7 @@ pub enum AddressError {
     /// A `%` without two hex digits behind it.
     #[error("a '%' in a path is written %25")]
     Percent,
-    /// The path is none.
+    /// The path is not valid.
     #[error(transparent)]
     Path(#[from] PathError),
 }

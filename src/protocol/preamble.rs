@@ -30,7 +30,7 @@ impl Versions {
         [a, b, c, d, e, self.lowest, self.highest, 0]
     }
 
-    /// Reads a preamble; `None` if it is none, or its range is empty.
+    /// Reads a preamble; `None` if it is not a preamble, or its range is empty.
     pub fn decode(bytes: &[u8; LENGTH]) -> Option<Versions> {
         let [a, b, c, d, e, lowest, highest, zero] = *bytes;
         let ours = [a, b, c, d, e] == MAGIC && zero == 0 && lowest <= highest;

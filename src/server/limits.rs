@@ -19,10 +19,10 @@ pub struct Limits {
     /// Entries of one page of a listing.
     pub page: usize,
     /// Answers for which a block is being hashed at the same time, half of them for one address; further ones get "busy".
-    /// An answer whose client receives what was hashed is none of them.
+    /// An answer whose client receives what was hashed does not count.
     pub max_hashing: usize,
     /// Archives that are being planned, and trees that are being read, at the same time, half of them for one address; further ones get "busy".
-    /// An answer whose client receives the archive, or a part of the tree, is none of them.
+    /// An answer whose client receives the archive, or a part of the tree, does not count.
     pub max_archives: usize,
     /// Bytes a second for all connections together, once they have asked for something; `None` is unlimited.
     pub rate: Option<u64>,

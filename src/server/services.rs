@@ -38,7 +38,7 @@ pub(super) struct Terms {
     pub arch: Arch,
     pub classic: Option<Dialect>,
     pub limits: Limits,
-    /// With what it speaks TLS; without TLS if there is none.
+    /// The certificate and key for TLS; `None` without TLS.
     pub tls: Option<TlsSetup>,
     pub tokens: TokenCheck,
     /// Where it listens.
@@ -51,7 +51,7 @@ pub(super) struct Services {
     pub arch: Arch,
     pub classic: Option<Dialect>,
     pub limits: Limits,
-    /// With what it speaks TLS; without TLS if there is none.
+    /// The certificate and key for TLS; `None` without TLS.
     pub tls: Option<TlsSetup>,
     pub tokens: TokenCheck,
     /// Where it listens.

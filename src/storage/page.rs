@@ -50,7 +50,7 @@ pub struct Page {
     form: NameForm,
     /// The smallest names so far: up to twice as many as are wanted, and those of a slice.
     names: Vec<Found>,
-    /// What comes behind this name is of a later page; known once there were too many.
+    /// Names after this one are of a later page; known once there were too many.
     last: Option<Vec<u8>>,
     /// Whether there are names behind those of the page.
     more: bool,

@@ -90,7 +90,7 @@ impl Memory {
     pub(crate) fn missing(&mut self) -> Vec<Range<u64>> {
         let size = self.size();
         if size.is_none() && self.blocks.has_end() {
-            // What comes behind the end cannot be asked for, and only an answer that reaches it has the size.
+            // What is after the end cannot be requested, and only an answer that reaches it has the size.
             self.blocks.reopen_last();
         }
         self.blocks.missing(size)

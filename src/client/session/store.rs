@@ -84,7 +84,7 @@ impl Store {
         format!("{}.json", self.name)
     }
 
-    /// The bytes of the file: `None` if there is none, [`io::ErrorKind::InvalidData`] if it cannot be a session.
+    /// The bytes of the file: `None` if the file does not exist, [`io::ErrorKind::InvalidData`] if it cannot be a session.
     pub(super) fn read(&self) -> io::Result<Option<Vec<u8>>> {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = match open_at(&self.folder, &self.file(), flags) {

@@ -151,10 +151,10 @@ impl<'a> Connections<'a> {
                     check(&block)
                 })?,
                 Step::Event(SegmentEvent::End(end)) => {
-                    received.missing = Some(Missing::default());
-                    end.missing.iter().for_each(|missing| {
-                        received.missing.get_or_insert_default().merge(missing);
-                    });
+                    // Merged, because the source may send more than a list has room for.
+                    let mut missing = Missing::default();
+                    end.missing.iter().for_each(|named| missing.merge(named));
+                    received.missing = Some(missing);
                     received.size = received.size.or(end.size);
                     received.digest = end.digest.or(received.digest);
                 }

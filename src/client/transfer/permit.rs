@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 /// How many connections there may be to one server, as its connections see it.
 pub(crate) trait Server: fmt::Debug + Send + Sync {
-    /// Takes a permit that no job waits for; `false` if there is none.
+    /// Takes a permit that no job waits for. Returns whether there was one.
     fn take_spare(&self) -> bool;
 
     /// A permit is no longer used.

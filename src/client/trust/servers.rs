@@ -46,7 +46,7 @@ pub(crate) enum Belief {
 #[derive(Debug)]
 pub(crate) struct Servers {
     trust: Trust,
-    /// Those that were accepted in this run and are in no file: there is none, or it cannot be written.
+    /// Servers that were accepted in this run, where no file can keep them.
     met: Mutex<HashMap<String, Known>>,
     /// Certificates that the system's authorities have verified in this run.
     vouched: Mutex<HashMap<String, Pin>>,

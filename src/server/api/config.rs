@@ -26,7 +26,7 @@ pub struct Config {
     pub policy: Policy,
     /// Paths without links that are never served; a folder that takes the place of the first one is looked at for them.
     pub private: Vec<PathBuf>,
-    /// What it proves itself by with TLS; without TLS if there is none.
+    /// The certificate for TLS; `None` without TLS.
     pub identity: Option<Certificate>,
     /// Who may fetch.
     pub access: Access,

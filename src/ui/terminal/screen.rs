@@ -60,7 +60,7 @@ impl Terminal {
     /// Sets up the terminal of this process.
     ///
     /// # Errors
-    /// There is none, or it takes no settings.
+    /// There is no terminal, or it takes no settings.
     pub fn open(ascii: bool) -> io::Result<Terminal> {
         let stdout = io::stdout();
         if !rustix::termios::isatty(io::stdin()) {

@@ -57,7 +57,7 @@ impl Default for Seal {
 }
 
 impl Seal {
-    /// With the secret in a file, 64 hexadecimal digits, which is created if there is none.
+    /// Uses the secret in a file of 64 hexadecimal digits. Creates the file if it does not exist.
     pub(crate) fn with(path: &Path) -> io::Result<Seal> {
         let bytes = state::read_or_make(path, || Ok(format!("{}\n", Hash(tls::random()?)).into_bytes()))?;
         if !state::is_private(path)? {

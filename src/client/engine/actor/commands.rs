@@ -171,7 +171,7 @@ impl Actor {
         log_changed(&names, Change::Resumed);
     }
 
-    /// Stops a transfer; `false` if there is none. Its end is reported later.
+    /// Stops a transfer. Returns whether the job had one. Its end is reported later.
     fn halt(&self, id: JobId) -> bool {
         // One that has ended by itself is about to report it.
         self.workers.get(&id).map(|stop| stop.send(true)).is_some()

@@ -8,7 +8,7 @@ use crate::{client::disk::target::Target, protocol::message::Missing};
 /// How a tree gets to its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
-    /// There is none: it grows beside it.
+    /// The target does not exist: the tree grows beside it.
     New,
     /// It grows beside it, and takes its place as a whole.
     Replace,

@@ -355,7 +355,7 @@ mod tests {
         chown(dir.path(), Some(2), None).unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o1777)).unwrap();
         assert!(refused(&folder).contains("belongs to another user"));
-        // Where nobody else may put anything, it was put there by its owner's leave.
+        // In a folder that only its owner may write to, the owner put it there.
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
         TreeWorkDir::open(&folder, "x".as_ref()).unwrap();
     }

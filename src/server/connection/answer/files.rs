@@ -1,4 +1,4 @@
-//! An answer to a `files` request: many small files in a output, large ones in pieces.
+//! An answer to a `files` request: many small files in an output, large ones in pieces.
 
 use std::time::Instant;
 
@@ -71,7 +71,7 @@ pub(crate) struct Files {
     wanted: Wanted,
     /// The file that is in work.
     begun: Option<Begun>,
-    /// Holds one small file after the other, within a output.
+    /// Holds one small file after the other, within an output.
     buffer: Vec<u8>,
 }
 

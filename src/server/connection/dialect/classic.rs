@@ -64,7 +64,7 @@ enum Stage {
 }
 
 impl Classic {
-    /// A connection whose first byte is none of ours.
+    /// A connection whose first byte is not that of version 1.
     pub fn new(dialect: Dialect) -> Classic {
         Classic {
             machine: Server::new(dialect),

@@ -466,7 +466,7 @@ fn an_answer_that_has_begun_waits_for_its_permit() {
     assert!(matches!(connection.next(later), Want::Run(_)));
 }
 
-/// More of them than fit into a output, or are kept together.
+/// More of them than fit into an output, or are kept together.
 #[test]
 fn known_hashes_need_no_permit() {
     const BLOCKS: u64 = 10_000;

@@ -119,7 +119,7 @@ impl V1 {
         self.answer.is_none() && self.next.is_none()
     }
 
-    /// Says why the server closes: as an error, or as a goodbye if it is none.
+    /// Says why the server closes: as an error, or as a goodbye.
     pub fn leave(&mut self, code: Option<Code>, reason: &str, output: &mut Output) {
         match code {
             _ if self.denial.is_some() => drop(self.deny(output)),

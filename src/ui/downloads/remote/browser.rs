@@ -188,7 +188,7 @@ impl Browser {
         self.waits_for = Some(ticket);
     }
 
-    /// Takes a page, or why there is none, if it is the one that was asked for; whether it was.
+    /// Takes a page, or the reason why it cannot be had, if it was requested. Returns whether it was.
     pub fn answer(&mut self, ticket: Ticket, answer: Result<Entries, Trouble>) -> bool {
         if self.waits_for != Some(ticket) {
             return false;
