@@ -67,7 +67,10 @@ fn identities(at: SocketAddr) -> BTreeMap<String, String> {
                             found.insert(entry.path, identity);
                         }
                     }
-                    return found;
+                    // A page also ends after some time, so that a slow machine sends more than one.
+                    if !page.more {
+                        return found;
+                    }
                 }
                 _ => {}
             }
