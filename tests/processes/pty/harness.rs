@@ -99,6 +99,14 @@ impl Session {
         writer.write_all(keys.as_bytes()).and_then(|()| writer.flush()).expect("the terminal takes keys");
     }
 
+    /// Answers the question about a server. An answer counts only once the program knows that its question is on the terminal: the
+    /// hint after an empty answer shows that it does.
+    pub fn answer(&mut self, text: &str) {
+        self.send("\r");
+        self.wait_for("Type yes or no");
+        self.send(text);
+    }
+
     /// Takes nothing more from the program, as a link does that is stuck, or takes it again.
     pub fn stall(&self, stalled: bool) {
         lock(&self.output.0).stalled = stalled;

@@ -46,7 +46,7 @@ fn a_server_removed_from_known_servers_is_asked_about_at_once() {
     let arguments = ["-H", "127.0.0.1", "-P", &port, "one"];
     let mut session = Session::start(TUI, &arguments, home.path(), (120, 40));
     session.wait_for("Type yes to trust it");
-    session.send("yes\r");
+    session.answer("yes\r");
     session.wait_for("verified");
     let known = home.path().join("fdsp/known_servers");
     let text = fs::read_to_string(&known).expect("it was accepted");
@@ -79,7 +79,7 @@ fn an_answer_that_was_typed_ahead_is_not_taken_for_the_next_server() {
     };
     session.wait("a question", |screen| asked(screen).is_some());
     let first = usize::from(session.contents().contains(&format!("{} is not known yet. D", impostors[1].at)));
-    session.send("yes\ryes");
+    session.answer("yes\ryes");
     session.wait("the other question", |screen| asked(screen) == Some(1 - first));
     session.send("\r");
     session.wait_for("Type yes or no");
@@ -108,14 +108,14 @@ fn a_server_of_a_first_use_is_asked_about_before_it_is_sent_the_token() {
     let shown: String = session.contents().split_whitespace().collect();
     assert!(shown.contains(&old.pin.to_string()), "{shown}");
     // A no sends nothing, and changes nothing.
-    session.send("no\r");
+    session.answer("no\r");
     session.wait("the answer is taken", |screen| !screen.contents().contains("Type yes"));
     assert_eq!(old.heard(), b"", "the client sent something");
     assert_eq!(fs::read_to_string(&known).expect("it is there"), first_use);
     session.send("\tR");
     session.wait_for("Type yes to trust it");
     assert_eq!(old.heard(), b"", "the client sent something");
-    session.send("yes\r");
+    session.answer("yes\r");
     session.wait_for("one: done");
     assert!(old.heard().windows(TOKEN.len()).any(|part| part == TOKEN.as_bytes()));
     assert_eq!(fs::read_to_string(&known).expect("it is there"), first_use.replace(" first-use", ""));
