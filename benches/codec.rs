@@ -9,9 +9,8 @@ use divan::{
 use fdsp::protocol::{
     client::{Client, Request},
     digest::{BLOCK_SIZE, BlockDigest, BlockHasher, RootHasher},
-    frame::MAX_DATA,
+    frame::{MAX_DATA, outgoing::Outgoing},
     message::{Content, Form, Get, Meta, Stat, Timestamp, Welcome},
-    outgoing::Outgoing,
     server::{Filled, Server},
 };
 

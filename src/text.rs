@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::protocol::odd_name;
+use crate::protocol::path::odd_name;
 
 /// Bytes of a text, at most: as many as the longest path has. A peer may send more, many times, and logs and queues would keep
 /// it.

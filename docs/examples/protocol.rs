@@ -4,8 +4,8 @@ use std::error::Error;
 
 use fdsp::protocol::{
     client::{Client, Event, Request},
+    frame::outgoing::Outgoing,
     message::{Kind, Meta, Stat, Timestamp, Welcome},
-    outgoing::Outgoing,
     server::{self, Server},
 };
 

@@ -15,7 +15,7 @@ use crate::{
     headless::TokenSource,
     protocol::{
         address::{Address, Authority, Security},
-        token::Token,
+        trust::token::Token,
     },
     server::{Access, Certificate},
     state,

@@ -15,8 +15,7 @@ use crate::{
     config::{Bounded, Rate, Settings},
     protocol::{
         address::{Address, Authority, Security, untold},
-        odd_name,
-        path::RemotePath,
+        path::{RemotePath, odd_name},
     },
     text::SafeText,
 };

@@ -18,7 +18,7 @@ use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, error::Error
 use crate::{
     client::{Checksum, SessionName},
     config::{Bounded, ClientOptions, LimitOptions, Maybe, Rate, ScreenOptions, ServerOptions},
-    protocol::pin::Pin,
+    protocol::trust::pin::Pin,
     text::SafeText,
 };
 

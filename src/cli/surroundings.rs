@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::error::UsageError;
 use crate::{
     config,
-    protocol::token::{Token, TokenError},
+    protocol::trust::token::{Token, TokenError},
 };
 
 /// What stdin and stdout are.

@@ -6,7 +6,7 @@ use crate::{
     config::{LogOptions, Options, When},
     headless::Output,
     logging::Destination,
-    protocol::{classic::Dialect, token::Token},
+    protocol::{classic::Dialect, trust::token::Token},
     server::{Access, Arch, Certificate},
 };
 

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use crate::{
     client::{Checksum, ChecksumError},
-    protocol::token::{Token, TokenError},
+    protocol::trust::token::{Token, TokenError},
 };
 
 pub(super) fn checksum(text: &str) -> Result<Checksum, ChecksumError> {

@@ -5,10 +5,11 @@ use std::{fmt, str::FromStr};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
 
 use super::{
-    odd_name,
-    path::{PathError, RemotePath},
-    pin::{Pin, PinError},
-    token::{Token, TokenError},
+    path::{PathError, RemotePath, odd_name},
+    trust::{
+        pin::{Pin, PinError},
+        token::{Token, TokenError},
+    },
 };
 use crate::text::SafeText;
 

@@ -8,16 +8,14 @@ use super::{
     address::{Address, Authority, Security},
     classic::{self, Dialect},
     client::{Client, Event, Request},
-    control,
     digest::Hash,
     error::Violation,
-    frame::{HEADER, Kind},
+    frame::{HEADER, Kind, control},
     message::{
         Content, End, Entries, Failure, FileHead, Files, Form, Get, Goodbye, Hello, List, Meta, NameForm,
         Stat, Tree, TreeNode, TreePage, WantedFile, Welcome,
     },
-    odd_name,
-    path::{self, RemotePath},
+    path::{self, RemotePath, odd_name},
     preamble,
     server::{self, Server},
 };

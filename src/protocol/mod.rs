@@ -632,34 +632,18 @@
 //! |---|---|---|
 //! | inputs | `receive`, `skipped`, `sent`, `end_of_stream` | `receive`, `end_of_stream` |
 //! | commands | `request`, `goodbye` | `welcome`, `meta`, `entries`, `content`, `hashes`, `tree`, `files`, `failure`, `working`, `abort`, `goodbye` |
-//! | outputs | the events of `receive`, `outgoing` | the events of `receive`, what commands add to an [`outgoing::Outgoing`] |
+//! | outputs | the events of `receive`, `outgoing` | the events of `receive`, what commands add to an [`frame::outgoing::Outgoing`] |
 
 pub mod address;
-mod answers;
-mod batch;
 pub mod classic;
 pub mod client;
-mod content;
-mod control;
 pub mod digest;
 pub mod error;
-pub mod event;
-mod files;
 pub mod frame;
 #[cfg(test)]
 mod fuzzing;
-mod hashes;
-mod manifest;
 pub mod message;
-pub mod odd_name;
-pub mod outgoing;
 pub mod path;
-pub mod pin;
 pub mod preamble;
-mod reader;
-mod receiving;
-pub mod request;
 pub mod server;
-pub mod token;
-pub mod token_proof;
-mod tree;
+pub mod trust;

@@ -3,16 +3,16 @@
 //! ```text
 //!  loops/   single  threads  select  async        four loops that move bytes and run tasks, and nothing else
 //!              └───────┴────────┴──────┘
-//!  accept.rs                                      what all of them do with a new client
+//!  accept/                                        listening, and what all of them do with a new client
 //!  connection/                                    what is said on one connection; no socket, no disk, no clock
-//!  shared.rs                                      what all connections share:
+//!  shared/                                        what all connections share:
 //!     services.rs                                   what is served, and with what
-//!        cache/                                       what is known of the blocks of files, and of archives
-//!        permits.rs  budget.rs                        how much costly work runs at the same time, and in how much memory
-//!        access/  certificate.rs                      who may fetch, and how the server authenticates itself
-//!     lifecycle.rs  drain.rs                        running, draining, stopping
-//!     registry/                                     the live connections
-//!  start.rs  handle.rs  listen.rs                 starting a server, and commanding one that runs
+//!     lifecycle.rs                                  running, draining, stopping
+//!  registry/                                      the live connections
+//!  cache/                                         what is known of the blocks of files, and of archives
+//!  limits/                                        timeouts and maxima; how much costly work runs at the same time, and in how much memory
+//!  access/  certificate.rs                        who may fetch, and how the server authenticates itself
+//!  control/                                       starting a server, and commanding one that runs
 //!  api/                                           what a face sees: commands, events, snapshots
 //! ```
 //!
@@ -27,22 +27,14 @@
 mod accept;
 mod access;
 mod api;
-mod budget;
 mod cache;
 mod certificate;
 mod connection;
-mod drain;
-mod handle;
-mod lifecycle;
+mod control;
 mod limits;
-mod listen;
 mod loops;
-mod origin;
-mod permits;
 mod registry;
-mod services;
 mod shared;
-mod start;
 mod sync;
 
 pub use self::{
@@ -56,7 +48,9 @@ pub use self::{
         start_error::StartError,
     },
     certificate::{Certificate, CertificateError},
-    handle::{Handle, Server},
+    control::{
+        handle::{Handle, Server},
+        start::start,
+    },
     limits::Limits,
-    start::start,
 };

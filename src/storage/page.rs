@@ -25,8 +25,7 @@ use crate::{
     platform::Access,
     protocol::{
         message::{Entries, Entry, Kind, NameForm, Timestamp},
-        odd_name,
-        path::MAX_SEGMENT,
+        path::{MAX_SEGMENT, odd_name},
     },
 };
 

@@ -21,8 +21,7 @@ use crate::{
     platform::{self, Access, Medium},
     protocol::{
         message::{Missing, NameForm, TreeEntry, TreeNode},
-        odd_name,
-        path::RemotePath,
+        path::{RemotePath, odd_name},
     },
     text::SafeText,
 };

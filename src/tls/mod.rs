@@ -18,7 +18,7 @@ use rustls::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::protocol::pin::Pin;
+use crate::protocol::trust::pin::Pin;
 
 pub(crate) use session::Session;
 

@@ -12,7 +12,7 @@ use rustls::{
     },
 };
 
-use crate::protocol::outgoing::Outgoing;
+use crate::protocol::frame::outgoing::Outgoing;
 
 /// Most bytes of a handshake that are kept while its next message is not complete. Those of both sides are a few
 /// kilobytes long; a server's is as long as its chain of certificates.

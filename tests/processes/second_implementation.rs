@@ -14,9 +14,9 @@ use std::{
 
 use fdsp::{
     protocol::{
+        frame::outgoing::Outgoing,
         message::{Entries, Entry, Kind},
-        outgoing::Outgoing,
-        token::Token,
+        trust::token::Token,
     },
     server::{self, Access, Arch, Certificate},
 };

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use fdsp::protocol::odd_name;
+use fdsp::protocol::path::odd_name;
 
 pub const MIB: usize = 1 << 20;
 

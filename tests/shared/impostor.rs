@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use fdsp::protocol::pin::Pin;
+use fdsp::protocol::trust::pin::Pin;
 use rustls::{ServerConfig, ServerConnection, crypto::ring::default_provider, pki_types::PrivateKeyDer};
 use sha2::{Digest, Sha256};
 

@@ -6,11 +6,11 @@ use fdsp::protocol::{
     client::Request,
     digest::{BLOCK_SIZE, BlockDigest, BlockHasher},
     error::{Code, Violation},
+    frame::outgoing::Outgoing,
     message::{
         Content, Entries, Failure, FileHead, Files, Form, Kind, Meta, Sources, Timestamp, Totals, TreeEntry,
         TreeNode, Welcome,
     },
-    outgoing::Outgoing,
     server::{Event, Filled, Server},
 };
 

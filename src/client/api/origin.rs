@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::protocol::{
     address::Security,
     digest::Hash,
-    pin::{Pin, PinError},
+    trust::pin::{Pin, PinError},
 };
 
 /// A server, by what it has proven about itself.

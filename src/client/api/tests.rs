@@ -14,7 +14,7 @@ use crate::{
         trust::{Doubt, NewServer, Question},
         view::{Finished, JobState, JobView, Snapshot, Totals, Trouble, TroubleKind},
     },
-    protocol::{address::Address, classic::Dialect, message::Missing, pin::Pin},
+    protocol::{address::Address, classic::Dialect, message::Missing, trust::pin::Pin},
     text::SafeText,
 };
 

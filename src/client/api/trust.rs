@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     client::api::serial,
-    protocol::{address::Authority, pin::Pin},
+    protocol::{address::Authority, trust::pin::Pin},
 };
 
 /// Why the certificate of a server is not trusted.

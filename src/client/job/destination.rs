@@ -23,7 +23,7 @@ use crate::{
         error::Fault,
     },
     platform::reason,
-    protocol::{message, odd_name},
+    protocol::{message, path::odd_name},
     text::{SafeText, ShowPath},
 };
 

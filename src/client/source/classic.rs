@@ -18,7 +18,7 @@ use crate::{
             client::{Client, Ended, Event},
         },
         message::Form,
-        odd_name,
+        path::odd_name,
     },
     text::SafeText,
 };

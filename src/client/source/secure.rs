@@ -20,7 +20,12 @@ use crate::{
         trust::{AcceptedBy, Belief, Distrust, Servers, Verifier},
     },
     platform::reason,
-    protocol::{address::Authority, error::Stranger, message::Credential, pin::Pin, token_proof::TokenProof},
+    protocol::{
+        address::Authority,
+        error::Stranger,
+        message::Credential,
+        trust::{pin::Pin, token_proof::TokenProof},
+    },
     text::ShowPath,
     tls::{self, Session},
 };

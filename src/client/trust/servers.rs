@@ -14,7 +14,7 @@ use crate::{
     },
     protocol::{
         address::{Authority, Security},
-        pin::Pin,
+        trust::pin::Pin,
     },
 };
 

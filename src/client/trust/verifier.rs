@@ -14,7 +14,7 @@ use crate::{
         servers::{Belief, Distrust, Servers},
         system::system,
     },
-    protocol::{address::Authority, pin::Pin},
+    protocol::{address::Authority, trust::pin::Pin},
     tls,
 };
 

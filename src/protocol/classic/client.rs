@@ -1,7 +1,7 @@
 //! The fetching side of a classic exchange.
 
 use super::{Dialect, FILE_EXIST, HEADER_OK, HEADER_SIZE_OK, Header, MAX_HEADER, MAX_PATH, NOT_FOUND, START};
-use crate::protocol::{error::Violation, outgoing::Outgoing};
+use crate::protocol::{error::Violation, frame::outgoing::Outgoing};
 
 /// What came from the server.
 #[derive(Clone, Debug, PartialEq, Eq)]

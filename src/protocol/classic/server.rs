@@ -3,7 +3,7 @@
 use super::{
     Dialect, FILE_EXIST, FILE_SIZE_OK, HEADER_OK, HEADER_SIZE_OK, Header, MAX_PATH, NOT_FOUND, START, json,
 };
-use crate::protocol::{error::Violation, outgoing::Outgoing};
+use crate::protocol::{error::Violation, frame::outgoing::Outgoing};
 
 /// What came from the client.
 #[derive(Clone, Debug, PartialEq, Eq)]

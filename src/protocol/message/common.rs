@@ -11,7 +11,7 @@ pub enum NameForm {
     /// As UTF-8. A name that is not UTF-8 is listed, but not served.
     #[default]
     Utf8,
-    /// The bytes of names that are not UTF-8 are written as escapes, see [`odd_name`](crate::protocol::odd_name).
+    /// The bytes of names that are not UTF-8 are written as escapes, see [`odd_name`](crate::protocol::path::odd_name).
     Bytes,
 }
 

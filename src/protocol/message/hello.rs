@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::{path::MAX_PATH, pin::Pin, token::Token, token_proof::TokenProof};
+use crate::protocol::{
+    path::MAX_PATH,
+    trust::{pin::Pin, token::Token, token_proof::TokenProof},
+};
 
 /// Most bytes of a token's name.
 const MAX_TOKEN_NAME: usize = 128;

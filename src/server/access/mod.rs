@@ -10,7 +10,7 @@ use std::{
 
 use zeroize::Zeroizing;
 
-use crate::{protocol::token::Token, state, text::SafeText, tls};
+use crate::{protocol::trust::token::Token, state, text::SafeText, tls};
 
 /// The name of the file with the token.
 const FILE: &str = "token";

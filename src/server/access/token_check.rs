@@ -9,8 +9,11 @@ use std::{
 use lru::LruCache;
 
 use crate::{
-    protocol::{message::Hello, pin::Pin, token::Token},
-    server::{origin::Network, sync::lock},
+    protocol::{
+        message::Hello,
+        trust::{pin::Pin, token::Token},
+    },
+    server::{limits::origin::Network, sync::lock},
 };
 
 /// Wrong tokens of one peer within [`WINDOW`]; then it is turned away. Wider networks have higher limits: see [`Network::with_limits`].
@@ -103,7 +106,7 @@ mod tests {
     use super::*;
     use crate::protocol::{
         message::{Credential, TokenId},
-        token_proof::TokenProof,
+        trust::token_proof::TokenProof,
     };
 
     fn token(text: &str) -> Token {

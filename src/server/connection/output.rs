@@ -9,13 +9,12 @@ use std::{
 
 use crate::{
     protocol::{
+        frame::outgoing::Outgoing,
         message::{Failure, Missing},
-        outgoing::Outgoing,
     },
     server::{
         api::{event::Event, snapshot::ConnectionState},
-        budget::Reservation,
-        limits::TURN,
+        limits::{TURN, budget::Reservation},
         registry::entry::Entry,
         shared::Shared,
     },

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use rustls::{AlertDescription, Error, server::UnbufferedServerConnection};
 
 use super::output::Output;
-use crate::{protocol::pin::Pin, server::certificate::TlsSetup, tls::Session};
+use crate::{protocol::trust::pin::Pin, server::certificate::TlsSetup, tls::Session};
 
 /// Bytes of a turn that are made into records at once: enough for a large write, and few enough to be still in the
 /// processor's cache when they are written.

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use crate::server::origin::Origin;
+use crate::server::limits::origin::Origin;
 
 /// Items that run at the same time at most.
 pub(super) const MAX_RUNNING: usize = 64;

@@ -14,7 +14,7 @@ use std::{
 };
 
 use super::fair_queue::{FairQueue, MAX_OF_ORIGIN, MAX_RUNNING, STALL};
-use crate::server::{origin::Origin, sync::lock};
+use crate::server::{limits::origin::Origin, sync::lock};
 
 /// The gate.
 pub(super) struct Gate {

@@ -25,8 +25,7 @@ use crate::{
     server::{
         accept::{Accepted, Acceptor},
         connection::{Connection, Task},
-        lifecycle::Phase,
-        shared::Shared,
+        shared::{Shared, lifecycle::Phase},
     },
 };
 

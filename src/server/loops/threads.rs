@@ -19,9 +19,8 @@ use super::{
 use crate::server::{
     accept::{Accepted, Acceptor},
     connection::{Connection, Outcome, Task},
-    lifecycle::Phase,
-    origin::Origin,
-    shared::Shared,
+    limits::origin::Origin,
+    shared::{Shared, lifecycle::Phase},
 };
 
 /// Bytes of a thread's stack; the read buffer is the largest thing on it.

@@ -13,7 +13,7 @@ use std::{
 };
 
 use super::fair_queue::{FairQueue, MAX_OF_ORIGIN, MAX_RUNNING, STALL};
-use crate::server::{origin::Origin, sync::lock};
+use crate::server::{limits::origin::Origin, sync::lock};
 
 /// A thread beyond one for each processor ends when it has had nothing to do for this long.
 const IDLE: Duration = Duration::from_secs(10);

@@ -22,8 +22,7 @@ use self::{
 };
 use super::{
     api::{event::ConnectionId, snapshot::ConnectionView},
-    limits::{Limits, UNAUTHENTICATED},
-    origin::Network,
+    limits::{Limits, UNAUTHENTICATED, origin::Network},
     sync::lock,
 };
 

@@ -7,7 +7,7 @@ use std::{
     net::IpAddr,
 };
 
-use crate::server::origin::Network;
+use crate::server::limits::origin::Network;
 
 /// Connections that are counted together.
 #[derive(Debug, Default)]

@@ -4,7 +4,7 @@ use std::{borrow::Cow, io, sync::Arc, time::Instant};
 
 use super::plan::{self, Entries, Plan, Source, Summary};
 use crate::{
-    protocol::odd_name,
+    protocol::path::odd_name,
     storage::{
         directory::Directory,
         error::StorageError,

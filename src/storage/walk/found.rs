@@ -17,8 +17,7 @@ use crate::{
     platform::Access,
     protocol::{
         message::{NameForm, Timestamp},
-        odd_name,
-        path::is_target,
+        path::{is_target, odd_name},
     },
     storage::{
         error::is_absent,

@@ -15,7 +15,7 @@ use crate::{
     protocol::{
         address::{Authority, Security},
         message::{Entries, Entry, Kind, Timestamp},
-        pin::Pin,
+        trust::pin::Pin,
     },
     text::SafeText,
     ui::{actions::KeyMap, theme::Look},

@@ -12,7 +12,7 @@ use fdsp::{
         client::{Client, Request},
         error::Code,
         message::{Credential, Failure, Get},
-        token::Token,
+        trust::token::Token,
     },
     server::{Access, Arch, ConnectionState, Event, Limits},
 };

@@ -11,9 +11,7 @@ use fdsp::{
         client::Client,
         error::Code,
         message::{Credential, Failure},
-        pin::Pin,
-        token::Token,
-        token_proof::TokenProof,
+        trust::{pin::Pin, token::Token, token_proof::TokenProof},
     },
     server::{Access, Arch, Event, Limits},
 };

@@ -12,8 +12,8 @@ use fdsp::protocol::{
     client::Request,
     digest::BLOCK_SIZE,
     error::Code,
+    frame::outgoing::Outgoing,
     message::{Content, Failure, Form, Get, Timestamp, Welcome},
-    outgoing::Outgoing,
     server::{Event, Filled, Server},
 };
 

@@ -11,8 +11,7 @@ use fdsp::{
     protocol::{
         address::{Address, Authority, Security},
         path::RemotePath,
-        pin::Pin,
-        token::Token,
+        trust::{pin::Pin, token::Token},
     },
     server::{self, Access, Certificate, Server},
 };

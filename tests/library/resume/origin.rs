@@ -16,17 +16,19 @@ use fdsp::{
         client::{Client, Event, Request},
         message::{self, Get, Tree},
         path::RemotePath,
-        pin::Pin,
+        trust::pin::Pin,
     },
     server::{self, Certificate, Server},
 };
 use tempfile::TempDir;
 
-use crate::engine::scripted;
-use crate::resume::{
-    impostor::{Impostor, Swap},
-    proxy::Proxy,
-    support::{Folder, MIB, Run, Served, config, content, until},
+use crate::{
+    engine::scripted,
+    resume::{
+        impostor::{Impostor, Swap},
+        proxy::Proxy,
+        support::{Folder, MIB, Run, Served, config, content, until},
+    },
 };
 
 /// What the served folders hold: the same paths and sizes, and bytes that this seed tells.

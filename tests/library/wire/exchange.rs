@@ -4,8 +4,8 @@ use fdsp::protocol::{
     client::{Client, Event, Request},
     digest::{BlockDigest, Hash},
     error::{Code, Violation},
+    frame::outgoing::Outgoing,
     message::{Content, Entries, Entry, Form, Get, Kind, List, Stat},
-    outgoing::Outgoing,
     server::Server,
 };
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fdsp::protocol::{client::Client, error::Violation, outgoing::Outgoing};
+use fdsp::protocol::{client::Client, error::Violation, frame::outgoing::Outgoing};
 
 use crate::wire::{
     memory::{Memory, Stored},

@@ -3,8 +3,8 @@
 use fdsp::protocol::{
     client::Request,
     error::{Code, Violation},
+    frame::outgoing::Outgoing,
     message,
-    outgoing::Outgoing,
     server::{Event, Server},
 };
 use serde_json::json;

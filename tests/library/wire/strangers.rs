@@ -3,7 +3,7 @@
 use fdsp::protocol::{
     client::Client,
     error::{Code, Stranger, Violation},
-    outgoing::Outgoing,
+    frame::outgoing::Outgoing,
     server::{Event, Server},
 };
 

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use fdsp::protocol::{
     client::{Client, Request},
     error::Violation,
+    frame::outgoing::Outgoing,
     message::{Files, NameForm, Tree, TreeEntry, TreeNode, WantedFile},
-    outgoing::Outgoing,
     path,
     server::Server,
 };

@@ -14,7 +14,7 @@ use std::{
 use rustix::io::Errno;
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
-use crate::{client::api::config::Names, protocol::odd_name, text::is_unsafe};
+use crate::{client::api::config::Names, protocol::path::odd_name, text::is_unsafe};
 /// Most bytes of a name, on every file system that matters.
 const LONGEST: usize = 255;
 /// Longest extension, with its dot, that a shortened name keeps.

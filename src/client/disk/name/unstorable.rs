@@ -20,7 +20,7 @@ use crate::{
             remove,
         },
     },
-    protocol::odd_name,
+    protocol::path::odd_name,
 };
 /// Letters of several scripts, one of them beyond 16 bits: a file system with a code page of its own lacks some.
 const LETTERS: &str = "é€я日😀";

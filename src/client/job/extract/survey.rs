@@ -34,7 +34,10 @@ use crate::{
         },
         job::extract::Refused,
     },
-    protocol::{message::Missing, odd_name, path},
+    protocol::{
+        message::Missing,
+        path::{self, odd_name},
+    },
     text::{SafeText, ShowPath},
     units,
 };

@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn what_another_server_proved_is_known_and_not_proven() {
-        let other = Origin::Certificate(crate::protocol::pin::Pin([1; 32]));
+        let other = Origin::Certificate(crate::protocol::trust::pin::Pin([1; 32]));
         let record = read_as(whole().as_bytes(), (Place::New, other), 100);
         let known = record.lines.file("d").unwrap();
         assert!(known.root == ROOT && known.has_stamp("s2") && !known.proves(ROOT, "two"));

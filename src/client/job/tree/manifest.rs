@@ -19,8 +19,7 @@ use crate::{
     protocol::{
         address::Address,
         message::{Missing, Timestamp, Totals, TreeEntry, TreeNode},
-        odd_name,
-        path::{self, MAX_PATH, RemotePath, is_beneath},
+        path::{self, MAX_PATH, RemotePath, is_beneath, odd_name},
     },
     text::SafeText,
     units,

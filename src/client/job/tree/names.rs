@@ -15,7 +15,7 @@ use crate::{
         },
         job::tree::manifest::{Entry, Manifest, Node},
     },
-    protocol::odd_name,
+    protocol::path::odd_name,
     text::SafeText,
 };
 /// Entries whose names a file system takes for that of an earlier one in the same directory, and why they are missing.

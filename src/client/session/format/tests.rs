@@ -15,7 +15,7 @@ use crate::{
         address::{Address, DEFAULT_PORT},
         classic::Dialect,
         message::Missing,
-        pin::Pin,
+        trust::pin::Pin,
     },
 };
 

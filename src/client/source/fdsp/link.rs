@@ -385,8 +385,8 @@ mod tests {
         protocol::{
             address::Security,
             error::Code,
+            frame::outgoing::Outgoing,
             message::{Entries, Entry, Failure, Kind, List, Timestamp, Tree, Welcome},
-            outgoing::Outgoing,
             server::{self, Server},
         },
     };

@@ -9,8 +9,10 @@ use crate::{
         server::Filled,
     },
     server::{
-        budget::Reservation,
-        permits::{AnswerPermit, Permit},
+        limits::{
+            budget::Reservation,
+            permits::{AnswerPermit, Permit},
+        },
         shared::Shared,
     },
     storage::{

@@ -18,8 +18,7 @@ use crate::{
     },
     server::{
         connection::output::Output,
-        limits::{TURN, TURN_TIME, WORK},
-        permits::AnswerPermit,
+        limits::{TURN, TURN_TIME, WORK, permits::AnswerPermit},
     },
     storage::{self, StorageError, root::FileSource},
     text::SafeText,

@@ -9,7 +9,11 @@ use crate::{
         message::Get,
         server::HashesWriter,
     },
-    server::{connection::output::Output, limits::TURN, permits::AnswerPermit, shared::Shared},
+    server::{
+        connection::output::Output,
+        limits::{TURN, permits::AnswerPermit},
+        shared::Shared,
+    },
     storage::{StorageError, root::FileSource},
 };
 

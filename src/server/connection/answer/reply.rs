@@ -16,7 +16,11 @@ use crate::{
         message::{Content, Entries, Failure, Files, Form, Get, List, Meta, Missing, Stat, Tree},
         path::RemotePath,
     },
-    server::{budget::Reservation, connection::output::Output, permits::Permit, shared::Shared},
+    server::{
+        connection::output::Output,
+        limits::{budget::Reservation, permits::Permit},
+        shared::Shared,
+    },
     storage::{
         self,
         archive::{Planner, Planning},

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     protocol::{error::Code, message::Failure},
-    server::{connection::output::Output, permits::AnswerPermit},
+    server::{connection::output::Output, limits::permits::AnswerPermit},
     storage::page::{Page, Paging},
     text::SafeText,
 };

@@ -10,10 +10,12 @@ use crate::{
         server::TreeWriter,
     },
     server::{
-        budget::Reservation,
         connection::output::Output,
-        limits::TURN,
-        permits::{AnswerPermit, Permit},
+        limits::{
+            TURN,
+            budget::Reservation,
+            permits::{AnswerPermit, Permit},
+        },
     },
     storage::{
         slice::Slice,

@@ -10,18 +10,15 @@ use crate::{
             server::{Event, Server},
         },
         message::{Get, Sources},
-        odd_name,
-        path::RemotePath,
+        path::{RemotePath, odd_name},
     },
     server::{
         api::snapshot::ConnectionState,
-        budget::Reservation,
         connection::{
             answer::body::{ArchiveBody, Body},
             output::Output,
         },
-        limits::WORK,
-        permits::Permit,
+        limits::{WORK, budget::Reservation, permits::Permit},
     },
     storage::{
         StorageError,

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::state::{Connection, Stage};
 use crate::{
     protocol::{
-        outgoing::Outgoing,
+        frame::outgoing::Outgoing,
         preamble::{FIRST_BYTE, TLS_FIRST_BYTE},
     },
     server::{

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::state::{Connection, Peer, Stage, WHILE_OTHERS_WAIT};
-use crate::server::{connection::v1::requests::Ending, lifecycle::Phase, limits::LOOK};
+use crate::server::{connection::v1::requests::Ending, limits::LOOK, shared::lifecycle::Phase};
 
 impl Connection {
     /// Takes what reading from the socket gave. True if it has to be waited for.

@@ -8,8 +8,7 @@ use crate::server::{
         deadlines::Deadlines, dialect::Dialect, output::Output, pacing::Pacing, task::Task,
         transport::Transport,
     },
-    limits::LOOK,
-    origin::Origin,
+    limits::{LOOK, origin::Origin},
     registry::entry::Entry,
     shared::Shared,
 };

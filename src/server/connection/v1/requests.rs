@@ -10,8 +10,8 @@ use crate::{
         error::{Code, Violation},
         frame::{self, Header, Kind},
         message::{Failure, Welcome},
-        pin::Pin,
         server::{Event, Server},
+        trust::pin::Pin,
     },
     server::{
         access::token_check::Verdict,

@@ -5,8 +5,7 @@ use crate::{
     protocol::{
         address::{self, Address, Authority},
         message::{Entries, Entry, Kind},
-        odd_name,
-        path::{self, RemotePath},
+        path::{self, RemotePath, odd_name},
     },
     text::{SafeText, is_unsafe},
     ui::downloads::effect::Ticket,

@@ -7,16 +7,17 @@ use crate::{
     client::Command,
     protocol::{
         address::{Address, Authority, Security},
-        pin::Pin,
-        token::Token,
+        trust::{pin::Pin, token::Token},
     },
     ui::{
         actions::{DialogAction, MoveAction, Section},
         components::help,
         downloads::{
             effect::Effect,
-            model::Model,
-            model::dialog::{Dialog, Pending, Prompt, Purpose},
+            model::{
+                Model,
+                dialog::{Dialog, Pending, Prompt, Purpose},
+            },
             queue::Queue,
         },
     },

@@ -15,15 +15,17 @@ use crate::{
     protocol::{
         address::{Address, Authority, Security},
         message::Entries,
-        pin::Pin,
+        trust::pin::Pin,
     },
     text::SafeText,
     ui::{
         actions::Context,
         downloads::{
             Defaults, Effect, Message, Model, Ticket,
-            model::dialog::{Dialog, Pending, Prompt, Purpose},
-            model::{Focus, Panel},
+            model::{
+                Focus, Panel,
+                dialog::{Dialog, Pending, Prompt, Purpose},
+            },
             start,
             testing::{self, Fake, HASH, draw, entries, every_state, keys, model, row},
             update,

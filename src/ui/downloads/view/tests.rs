@@ -8,7 +8,7 @@ use crate::{
     protocol::{
         address::{Authority, Security},
         message::{Missing, MissingEntry},
-        pin::Pin,
+        trust::pin::Pin,
     },
     text::{SafeText, is_unsafe},
     ui::{

@@ -13,7 +13,7 @@ use crate::{
     },
     protocol::{
         message::{Form, Timestamp},
-        pin::Pin,
+        trust::pin::Pin,
     },
 };
 const FULL: u64 = BLOCK_SIZE;

@@ -30,7 +30,7 @@ use crate::{
         source::{fdsp::pool::Pool, timeouts::Timeouts},
         transfer::progress::Progress,
     },
-    protocol::{address::Address, pin::Pin},
+    protocol::{address::Address, trust::pin::Pin},
 };
 
 fn new() -> NewJob {

@@ -1,0 +1,133 @@
+//! Names that are not UTF-8 as text. Each byte that is not part of UTF-8 becomes U+0000 and two upper-case hex digits. No name has a
+//! NUL, so no two names become the same text, and a name that is UTF-8 is its own text.
+
+use std::borrow::Cow;
+
+/// What stands before the digits of a byte.
+pub const ESCAPE: char = '\0';
+
+/// The text of a name or path.
+pub fn to_text(bytes: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = str::from_utf8(bytes) {
+        return Cow::Borrowed(text);
+    }
+    let mut text = String::with_capacity(bytes.len() + 8);
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            text.push(ESCAPE);
+            [byte >> 4, byte & 15].iter().for_each(|digit| text.push(hex_digit(*digit)));
+        }
+    }
+    Cow::Owned(text)
+}
+
+fn hex_digit(digit: u8) -> char {
+    char::from(b"0123456789ABCDEF"[usize::from(digit & 15)])
+}
+
+/// The name or path that a text stands for; `None` if it stands for none, or has another text.
+pub fn to_bytes(text: &str) -> Option<Cow<'_, [u8]>> {
+    if !is_escaped(text) {
+        return Some(Cow::Borrowed(text.as_bytes()));
+    }
+    let bytes: Vec<u8> = bytes(text).collect();
+    (!bytes.contains(&0) && to_text(&bytes) == text).then_some(Cow::Owned(bytes))
+}
+
+/// Whether a text has escapes in it.
+pub fn is_escaped(text: &str) -> bool {
+    text.contains(ESCAPE)
+}
+
+/// The bytes that a text stands for, for comparing. What is not an escape stands for itself.
+pub fn bytes(text: &str) -> impl Iterator<Item = u8> + '_ {
+    let mut rest = text.as_bytes();
+    std::iter::from_fn(move || {
+        let (byte, after) = match escape(rest) {
+            Some(byte) => (byte, &rest[3..]),
+            None => rest.split_first().map(|(byte, after)| (*byte, after))?,
+        };
+        rest = after;
+        Some(byte)
+    })
+}
+
+/// The byte that an escape at the beginning of a text stands for.
+pub fn escape(text: &[u8]) -> Option<u8> {
+    let [0, high, low, ..] = *text else { return None };
+    let digit = |digit: u8| match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    };
+    // What is below is ASCII, and stands for itself.
+    Some(digit(high)? << 4 | digit(low)?).filter(|byte| *byte >= 0x80)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use crate::fuzzing::cases;
+    use crate::protocol::path::odd_name::*;
+
+    #[test]
+    fn only_what_is_not_utf8_is_escaped() {
+        for (bytes, text) in [
+            (&b"caf\xe9.txt"[..], "caf\0E9.txt"),
+            (b"\xc3", "\0C3"),
+            (b"a\xc3/\xa9", "a\0C3/\0A9"),
+            (b"\xf0\x9f\x92", "\0F0\x009F\092"),
+            (b"\xed\xa0\x80", "\0ED\0A0\080"),
+            ("ü%E9".as_bytes(), "ü%E9"),
+        ] {
+            assert_eq!(to_text(bytes), text);
+            assert_eq!(to_bytes(text), Some(Cow::Borrowed(bytes)));
+        }
+        assert!(matches!(to_text("ü".as_bytes()), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn a_second_spelling_stands_for_nothing() {
+        for text in [
+            // A slash, a dot, a NUL and a letter.
+            "\x002F",
+            "\x002E\x002E",
+            "\x0000",
+            "\x0041",
+            // UTF-8, whole and in pieces.
+            "\0C3\0A9",
+            "\0F0\x009F\092\096",
+            // Not two upper-case digits.
+            "\0",
+            "\0E",
+            "\0e9",
+            "\0EG",
+            "\0\0E9",
+            "a\0",
+        ] {
+            assert_eq!(to_bytes(text), None, "{text:?}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(cases(256))]
+
+        #[test]
+        fn every_name_has_one_text(name in prop::collection::vec(1..=255u8, 0..40)) {
+            let text = to_text(&name);
+            let again = to_bytes(&text);
+            prop_assert_eq!(again.as_deref(), Some(&*name));
+            prop_assert_eq!(is_escaped(&text), str::from_utf8(&name).is_err());
+        }
+
+        #[test]
+        fn every_text_stands_for_one_name_or_none(text in "[\0]?[0-9A-Fa/é]{0,3}([\0][0-9A-F]{2}|[a-z.é]){0,6}") {
+            if let Some(name) = to_bytes(&text) {
+                prop_assert!(!name.contains(&0));
+                prop_assert_eq!(to_text(&name), &*text);
+            }
+        }
+    }
+}

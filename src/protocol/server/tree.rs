@@ -1,0 +1,98 @@
+//! The pages of a tree, as the server writes them.
+
+use crate::protocol::{
+    frame::{Kind, control, outgoing::Outgoing},
+    message::{Missing, Totals, TreeEntry, TreeNode},
+};
+
+const BEGIN: &[u8] = br#"{"entries":["#;
+const MORE: &[u8] = br#"],"more":true}"#;
+/// Bytes of a page, unless one entry alone has more: over a link that breaks again and again, one page after the other has to pass whole.
+const PAGE: usize = 16 * 1024;
+/// Bytes that the end of a page takes at most, without the names of missing entries.
+const END: usize = 256;
+
+/// Writes the pages of one answer. To end it with an error instead, drop it and call
+/// [`crate::protocol::server::Server::failure`].
+#[derive(Debug)]
+pub struct TreeWriter {
+    request: u32,
+    /// The page, up to its last entry.
+    page: Vec<u8>,
+    /// What was pushed.
+    totals: Totals,
+}
+
+impl TreeWriter {
+    pub(super) fn new(request: u32) -> TreeWriter {
+        TreeWriter { request, page: BEGIN.to_vec(), totals: Totals::default() }
+    }
+
+    /// What was pushed so far.
+    pub fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// Adds the next entry, and writes the page before if it does not fit there.
+    pub fn push(&mut self, entry: &TreeEntry, out: &mut Outgoing) {
+        match &entry.node {
+            TreeNode::File { size, .. } => {
+                self.totals.files += 1;
+                self.totals.bytes = self.totals.bytes.saturating_add(*size);
+            }
+            TreeNode::Directory => self.totals.directories += 1,
+            TreeNode::Link { .. } => self.totals.links += 1,
+        }
+        let begin = self.page.len();
+        self.append(entry);
+        if self.page.len() + END > PAGE {
+            self.page.truncate(begin);
+            self.flush(out);
+            self.append(entry);
+        }
+    }
+
+    fn append(&mut self, entry: &TreeEntry) {
+        if !self.is_empty() {
+            self.page.push(b',');
+        }
+        serde_json::to_writer(&mut self.page, entry)
+            .expect("an entry has no map that JSON could not express");
+    }
+
+    fn is_empty(&self) -> bool {
+        self.page.len() == BEGIN.len()
+    }
+
+    /// Writes a page of what was pushed since the one before, if anything was.
+    pub fn flush(&mut self, out: &mut Outgoing) {
+        if !self.is_empty() {
+            self.page.extend_from_slice(MORE);
+            self.write(out);
+        }
+    }
+
+    /// Notes how many bytes of the files are on the disk.
+    pub fn data_bytes(&mut self, bytes: u64) {
+        self.totals.data_bytes = Some(bytes).filter(|bytes| *bytes < self.totals.bytes);
+    }
+
+    /// Writes the last page. Returns what all of them hold.
+    pub fn end(mut self, omitted: u64, missing: Option<Missing>, out: &mut Outgoing) -> Totals {
+        let totals = Totals { omitted, missing, ..std::mem::take(&mut self.totals) };
+        let mut end = br#"],"more":false,"totals":"#.to_vec();
+        serde_json::to_writer(&mut end, &totals).expect("totals have no map that JSON could not express");
+        end.push(b'}');
+        if self.page.len() + end.len() > PAGE {
+            self.flush(out);
+        }
+        self.page.extend_from_slice(&end);
+        self.write(out);
+        totals
+    }
+
+    fn write(&mut self, out: &mut Outgoing) {
+        control::write_json(Kind::TreeAnswer, self.request, &self.page, out);
+        self.page.truncate(BEGIN.len());
+    }
+}

@@ -1,0 +1,113 @@
+//! A running server, as the program sees it.
+
+use std::{fmt, io, net::SocketAddr, ops::Range, sync::Arc, thread::JoinHandle};
+
+use super::drain::drain;
+use crate::{
+    protocol::address::Address,
+    server::{
+        api::{command::Command, snapshot::Snapshot},
+        shared::Shared,
+    },
+};
+
+/// A running server. Dropping it stops it at once.
+pub struct Server {
+    handle: Handle,
+    address: Address,
+    others: Vec<Address>,
+    thread: Option<JoinHandle<io::Result<()>>>,
+}
+
+/// Reaches a running server from anywhere.
+#[derive(Clone)]
+pub struct Handle {
+    shared: Arc<Shared>,
+}
+
+impl Server {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        address: Address,
+        others: Vec<Address>,
+        thread: JoinHandle<io::Result<()>>,
+    ) -> Server {
+        Server { handle: Handle { shared }, address, others, thread: Some(thread) }
+    }
+
+    /// The address to paste.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// The same at the other addresses of this machine.
+    pub fn other_addresses(&self) -> &[Address] {
+        &self.others
+    }
+
+    /// Where it listens.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.handle.shared.services.local
+    }
+
+    /// For threads that command or watch the server while another one waits in [`Server::join`].
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Does what the operator says.
+    pub fn command(&self, command: Command) {
+        self.handle.command(command);
+    }
+
+    /// The present state, with the rows in `rows`.
+    pub fn snapshot(&self, rows: Range<usize>) -> Snapshot {
+        self.handle.snapshot(rows)
+    }
+
+    /// Blocks until it has stopped.
+    ///
+    /// # Errors
+    /// The loop itself failed.
+    pub fn join(mut self) -> io::Result<()> {
+        match self.thread.take().map(JoinHandle::join) {
+            Some(Ok(result)) => result,
+            Some(Err(_)) => Err(io::Error::other("the server's loop panicked")),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Handle {
+    /// Does what the operator says.
+    pub fn command(&self, command: Command) {
+        match command {
+            Command::Disconnect(id) => self.shared.registry.with(id, |entry| entry.disconnect()),
+            Command::Drain => drain(&self.shared),
+            Command::Stop => self.shared.stop(),
+        }
+    }
+
+    /// The present state, with the rows in `rows`.
+    pub fn snapshot(&self, rows: Range<usize>) -> Snapshot {
+        self.shared.snapshot(rows)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.handle.shared.stop();
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").field("local", &self.shared.services.local).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,143 @@
+//! What a server allows its clients.
+
+pub(crate) mod budget;
+pub(crate) mod origin;
+pub(crate) mod permits;
+
+use std::time::Duration;
+
+/// Limits and deadlines.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limits {
+    /// Connections served at the same time; further ones get "busy".
+    pub max_connections: usize,
+    /// Of these, at most this many from one IPv4 address or IPv6 network of 64 bits, twice as many from a network of 56 bits, and three
+    /// times as many from one of 48 bits. Connections that have not authenticated have the same limits, and are counted separately: a
+    /// further one replaces one of them.
+    pub max_per_address: usize,
+    /// Requests of one connection; after that many it must connect again.
+    pub max_requests: u64,
+    /// Requests that a client is invited to send ahead of the one being answered. Who sends more of them is held back
+    /// by what the kernel buffers.
+    pub pipeline: u32,
+    /// Entries of one page of a listing.
+    pub page: usize,
+    /// Answers for which a block is being hashed at the same time, half of them for one address; further ones get "busy".
+    /// An answer whose client receives what was hashed does not count.
+    pub max_hashing: usize,
+    /// Archives that are being planned, and trees that are being read, at the same time, half of them for one address; further ones get "busy".
+    /// An answer whose client receives the archive, or a part of the tree, does not count.
+    pub max_archives: usize,
+    /// Bytes a second for all connections together, once they have asked for something; `None` is unlimited.
+    pub rate: Option<u64>,
+    /// Bytes a second for each connection; `None` is unlimited.
+    pub rate_each: Option<u64>,
+    /// From the connection's start to its first complete request.
+    pub handshake: Duration,
+    /// Without a request.
+    pub idle: Duration,
+    /// Bytes a second that a peer must take, averaged over `rate_window`; 0 for no such limit.
+    pub min_rate: u64,
+    /// See `min_rate`. At least twice as long as a peer at that rate takes for what the kernel buffers for it.
+    pub rate_window: Duration,
+    /// How long a drain may take: transfers that run then continue for at most this long.
+    pub drain: Duration,
+}
+
+impl Limits {
+    /// The same limits, with no duration longer than [`FOREVER`], so that adding one to the present moment cannot overflow.
+    pub(super) fn bounded(self) -> Limits {
+        Limits {
+            handshake: self.handshake.min(FOREVER),
+            idle: self.idle.min(FOREVER),
+            rate_window: self.rate_window.min(FOREVER),
+            drain: self.drain.min(FOREVER),
+            ..self
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            max_connections: 256,
+            max_per_address: 64,
+            max_requests: 100_000,
+            pipeline: 64,
+            page: 1000,
+            max_hashing: 4,
+            max_archives: 16,
+            rate: None,
+            rate_each: None,
+            handshake: Duration::from_secs(10),
+            idle: Duration::from_secs(60),
+            min_rate: 1_000,
+            rate_window: Duration::from_secs(30),
+            drain: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Connections that one client is invited to open.
+pub(super) const PARALLEL: u32 = 8;
+
+/// Output of one turn in bytes: a loop gives each ready connection about so much before it serves the
+/// next one.
+pub(super) const TURN: usize = 256 * 1024;
+
+/// Answers begun in one turn, so that a pipeline of tiny requests is no longer a turn than a big file's. What takes more
+/// than a look at one file ends the turn.
+pub(super) const ANSWERS: usize = 16;
+
+/// Bytes that the plans of archives and the walks of trees may take together: some four million entries.
+pub(super) const MAX_PLANS: usize = 512 * 1024 * 1024;
+
+/// Bytes that large turns of output may take together, beside an eighth of [`TURN`] for each connection.
+pub(super) const MAX_OUTPUTS: usize = 64 * 1024 * 1024;
+
+/// How long an answer waits before it looks again whether there is a permit for it.
+pub(super) const PERMIT_INTERVAL: Duration = Duration::from_millis(5);
+
+/// What a slow disk has given of a turn after this time is sent, so that the client does not take the server for lost.
+pub(super) const TURN_TIME: Duration = Duration::from_millis(100);
+
+/// Interval of `working` frames while the server reads the requested folder and sends nothing else.
+pub(super) const WORKING_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Bytes of an archive's sources that are read and deflated in one turn: some milliseconds of work.
+pub(super) const WORK: u64 = 1024 * 1024;
+
+/// Bytes that a loop reads from a socket at once; requests are small.
+pub(super) const READ: usize = 16 * 1024;
+
+/// How long a connection that is over waits for its peer to close, so that the last answer is not
+/// destroyed by a reset.
+pub(super) const LINGER: Duration = Duration::from_secs(1);
+
+/// Bytes that are read and discarded after the last answer: a full pipeline of the largest requests.
+pub(super) const MAX_DISCARDED: usize = 64 * 64 * 1024;
+
+/// How often a drain looks for connections that wait for a request.
+pub(super) const DRAIN_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How often the server checks whether the peer of work that takes long is still there.
+pub(super) const LOOK: Duration = Duration::from_millis(100);
+
+/// Connections beyond `max_connections`, reserved for clients that have not authenticated yet. Also the maximum number of connections
+/// that are being replaced at the same time.
+pub(super) const UNAUTHENTICATED: usize = 64;
+
+/// Seconds after which a client that received "busy" may connect again.
+pub(super) const RETRY_AFTER: u32 = 5;
+
+/// Whoever is held back by a limit of bandwidth looks that often whether it still should be.
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+
+/// Longer than any server runs.
+pub(super) const FOREVER: Duration = Duration::from_secs(10 * 365 * 86_400);
+
+/// How long a client without the token waits for that answer.
+pub(super) const DENIED: Duration = Duration::from_secs(1);
+
+/// A warning of one kind is given at most once in this time.
+pub(super) const WARNING_INTERVAL: Duration = Duration::from_secs(10);

@@ -1,0 +1,193 @@
+//! What a server serves, and what its connections use to do so: caches, permits, budgets, bandwidth, events.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use crate::{
+    bucket::Bucket,
+    protocol::{classic::Dialect, path::RemotePath},
+    server::{
+        access::token_check::TokenCheck,
+        api::{
+            arch::Arch,
+            event::{Event, Sink},
+        },
+        cache::{hashes::BlockHashes, indexes::ArchiveIndexes},
+        certificate::TlsSetup,
+        limits::{Limits, MAX_OUTPUTS, MAX_PLANS, budget::Budget, permits::Permits},
+        sync::lock,
+    },
+    storage::{
+        StorageError, Store,
+        root::{Node, Renewed},
+    },
+    text::SafeText,
+};
+
+/// What a server serves, to whom, and how.
+pub(crate) struct Terms {
+    pub store: Store,
+    pub arch: Arch,
+    pub classic: Option<Dialect>,
+    pub limits: Limits,
+    /// The certificate and key for TLS; `None` without TLS.
+    pub tls: Option<TlsSetup>,
+    pub tokens: TokenCheck,
+    /// Where it listens.
+    pub local: SocketAddr,
+}
+
+/// What a server serves, and with what.
+pub(crate) struct Services {
+    store: Store,
+    pub arch: Arch,
+    pub classic: Option<Dialect>,
+    pub limits: Limits,
+    /// The certificate and key for TLS; `None` without TLS.
+    pub tls: Option<TlsSetup>,
+    pub tokens: TokenCheck,
+    /// Where it listens.
+    pub local: SocketAddr,
+    pub hashes: BlockHashes,
+    pub indexes: ArchiveIndexes,
+    /// Permits for answers for which blocks are hashed.
+    pub hashing: Permits,
+    /// Permits for archives and trees.
+    pub archives: Permits,
+    /// Bytes for what is planned and walked.
+    pub plans: Budget,
+    /// Bytes for large turns of output.
+    pub outputs: Budget,
+    /// What all connections together may write.
+    bandwidth: Mutex<Bucket>,
+    /// The store was not there when it was looked for last.
+    is_gone: AtomicBool,
+    sink: Sink,
+    served: AtomicU64,
+    refused: AtomicU64,
+    sent: AtomicU64,
+}
+
+/// Numbers since the start.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Counts {
+    /// Contents that were sent up to their end.
+    pub served: u64,
+    /// Clients that were refused.
+    pub refused: u64,
+    /// Content bytes.
+    pub sent: u64,
+}
+
+impl Services {
+    /// Of a server that is about to run and reports its events to `sink`.
+    pub fn new(terms: Terms, sink: Sink) -> Services {
+        let Terms { store, arch, classic, limits, tls, tokens, local } = terms;
+        let limits = limits.bounded();
+        Services {
+            hashing: Permits::new(limits.max_hashing),
+            archives: Permits::new(limits.max_archives),
+            plans: Budget::new(MAX_PLANS),
+            outputs: Budget::new(MAX_OUTPUTS),
+            bandwidth: Mutex::new(Bucket::new(limits.rate, Instant::now())),
+            hashes: BlockHashes::new(),
+            indexes: ArchiveIndexes::new(),
+            is_gone: AtomicBool::new(false),
+            served: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
+            store,
+            arch,
+            classic,
+            limits,
+            tls,
+            tokens,
+            local,
+            sink,
+        }
+    }
+
+    /// Reports an event to the program and to the log.
+    pub fn emit(&self, event: &Event) {
+        event.log();
+        (self.sink)(event);
+    }
+
+    /// Reports a warning.
+    pub fn warn(&self, message: &str) {
+        self.emit(&Event::Warning { message: SafeText::new(message) });
+    }
+
+    /// Opens what a request names, in what has the place of the store now.
+    pub fn open(&self, path: &RemotePath) -> Result<Node, StorageError> {
+        let renewed = self.store.renew();
+        let is_gone = renewed.is_err();
+        if self.is_gone.swap(is_gone, Ordering::Relaxed) != is_gone {
+            self.warn(&match is_gone {
+                true => format!("{} cannot be served any more: it was deleted or moved", self.store.path()),
+                false => format!("{} is there again, and is served again", self.store.path()),
+            });
+        } else if matches!(renewed, Ok(Renewed::Replaced)) {
+            self.warn(&format!(
+                "{} is another folder than before; that is served from now on",
+                self.store.path()
+            ));
+        }
+        renewed?;
+        self.store.open(path)
+    }
+
+    /// Counts and reports a client that is not served because there are too many.
+    pub fn refuse(&self, peer: SocketAddr) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        self.emit(&Event::Refused { peer });
+    }
+
+    /// Bytes of a turn under the limit for all connections; see [`Bucket::quantum`].
+    pub fn turn_under_limit(&self, parts: u64, least: usize) -> usize {
+        match self.limits.rate {
+            Some(_) => lock(&self.bandwidth).quantum(parts, least),
+            None => usize::MAX,
+        }
+    }
+
+    /// Takes bytes of what all connections together may write. Returns how long they have to wait.
+    pub fn reserve(&self, bytes: usize, now: Instant) -> Duration {
+        match self.limits.rate {
+            Some(_) => lock(&self.bandwidth).reserve(bytes, now),
+            None => Duration::ZERO,
+        }
+    }
+
+    /// Gives back what [`Services::reserve`] took and what was not written.
+    pub fn give_back(&self, bytes: usize) {
+        if self.limits.rate.is_some() {
+            lock(&self.bandwidth).give_back(bytes);
+        }
+    }
+
+    /// Counts content that was written.
+    pub fn add_sent(&self, bytes: u64) {
+        self.sent.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Counts a content that was sent up to its end.
+    pub fn add_served(&self) {
+        self.served.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The numbers since the start.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            served: self.served.load(Ordering::Relaxed),
+            refused: self.refused.load(Ordering::Relaxed),
+            sent: self.sent.load(Ordering::Relaxed),
+        }
+    }
+}
