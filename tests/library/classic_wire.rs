@@ -175,7 +175,7 @@ fn check(dialect: Dialect, header: Option<&Header>, steps: &[Step], fetched: &Fe
 }
 
 #[test]
-fn our_client_speaks_every_transcript() {
+fn the_client_matches_every_transcript() {
     for (name, dialect, header, steps) in transcripts() {
         println!("{name}");
         check(dialect, header.as_ref(), steps, &fetch(dialect, steps, |message| vec![message]));
@@ -184,7 +184,7 @@ fn our_client_speaks_every_transcript() {
 }
 
 #[test]
-fn our_client_reads_messages_in_any_pieces() {
+fn the_client_parses_messages_in_any_pieces() {
     for size in [1, 2, 3, 7] {
         for (_, dialect, header, steps) in transcripts() {
             let cut = |message: &'static [u8]| {
@@ -199,7 +199,7 @@ fn our_client_reads_messages_in_any_pieces() {
 }
 
 #[test]
-fn our_client_reads_messages_that_came_together() {
+fn the_client_parses_messages_received_together() {
     // A server that does not wait: everything in one read.
     for (_, dialect, header, steps) in transcripts() {
         let select_digits =
@@ -224,7 +224,7 @@ fn our_client_reads_messages_that_came_together() {
 }
 
 #[test]
-fn a_size_and_content_that_begins_with_digits_never_pass_for_a_whole_file() {
+fn a_size_joined_with_content_of_digits_is_never_a_complete_file() {
     // The original select server may send "10" and then "0123456789" without waiting.
     let mut client = Client::new(ClassicSelect, "f").expect("a path");
     let mut fetched = Fetched::default();
@@ -234,7 +234,7 @@ fn a_size_and_content_that_begins_with_digits_never_pass_for_a_whole_file() {
 }
 
 #[test]
-fn our_server_speaks_every_transcript() {
+fn the_server_matches_every_transcript() {
     for (name, dialect, header, steps) in transcripts() {
         for size in [usize::MAX, 1, 5] {
             println!("{name}, acknowledgements in pieces of {size}");
@@ -279,7 +279,7 @@ fn serve(dialect: Dialect, header: Option<&Header>, steps: &[Step], size: usize)
 }
 
 #[test]
-fn our_select_server_takes_the_other_acknowledgement_and_waits_for_it() {
+fn the_select_server_accepts_the_other_acknowledgement_and_waits_for_it() {
     let mut server = Server::new(ClassicSelect);
     assert_eq!(server.receive(b"f"), Ok(Some(server::Event::Path("f".to_owned()))));
     server.found(Header::new("f", 3));
@@ -296,7 +296,7 @@ fn our_select_server_takes_the_other_acknowledgement_and_waits_for_it() {
 }
 
 #[test]
-fn our_server_takes_acknowledgements_that_came_together() {
+fn the_server_accepts_acknowledgements_received_together() {
     let mut server = Server::new(Classic);
     let _ = server.receive(b"docs/a.bin");
     server.found(Header::new("a.bin", 10));
@@ -311,7 +311,7 @@ fn our_server_takes_acknowledgements_that_came_together() {
 }
 
 #[test]
-fn what_our_server_refuses() {
+fn the_server_rejects_invalid_requests() {
     for path in [&b"\xff\xfe"[..], &[b'x'; 1025]] {
         assert!(Server::new(Classic).receive(path).is_err());
     }
@@ -332,7 +332,7 @@ fn what_our_server_refuses() {
 }
 
 #[test]
-fn what_our_client_cannot_ask() {
+fn the_client_rejects_names_that_the_dialect_cannot_send() {
     for dialect in [Classic, ClassicSelect] {
         assert_eq!(Client::new(dialect, "").err(), Some(Unaskable));
         assert_eq!(Client::new(dialect, &"x".repeat(1025)).err(), Some(Unaskable));
@@ -341,7 +341,7 @@ fn what_our_client_cannot_ask() {
 }
 
 #[test]
-fn what_our_client_refuses() {
+fn the_client_rejects_invalid_answers() {
     let answers: [(Dialect, &[&[u8]]); 15] = [
         (Classic, &[b"HTTP/1.1 400"]),
         (Classic, &[b"1048576"]),
@@ -383,7 +383,7 @@ fn what_our_client_refuses() {
 }
 
 #[test]
-fn the_originals_short_send_is_named_exactly() {
+fn the_short_answer_of_an_original_server_is_reported_in_bytes() {
     // They send whole KiB only: of 2500 bytes the last 452 never come.
     for dialect in [Classic, ClassicSelect] {
         let mut client = Client::new(dialect, "f").expect("a path");
@@ -413,7 +413,7 @@ fn the_originals_short_send_is_named_exactly() {
 }
 
 #[test]
-fn a_server_that_closes_early_is_named() {
+fn a_server_that_closes_early_is_reported() {
     let client = Client::new(Classic, "f").expect("a path");
     let ended = client.end_of_stream().expect_err("no answer");
     assert_eq!(
@@ -436,7 +436,7 @@ fn a_server_that_closes_early_is_named() {
 
 proptest! {
     #[test]
-    fn no_bytes_break_the_client(select: bool, begin in 0..4usize, bytes in prop::collection::vec(any::<u8>(), 0..300), size in 1..50usize) {
+    fn no_bytes_panic_the_client(select: bool, begin in 0..4usize, bytes in prop::collection::vec(any::<u8>(), 0..300), size in 1..50usize) {
         let dialect = if select { ClassicSelect } else { Classic };
         let mut client = Client::new(dialect, "f").expect("a path");
         let begin: &[u8] = [&b""[..], b"file_exist", b"file_exist\x10\0\0\0{\"file_name\"", b"12"][begin];
@@ -451,7 +451,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_break_the_server(select: bool, path in prop::collection::vec(any::<u8>(), 0..50), bytes in prop::collection::vec(any::<u8>(), 0..300), size in 1..50usize) {
+    fn no_bytes_panic_the_server(select: bool, path in prop::collection::vec(any::<u8>(), 0..50), bytes in prop::collection::vec(any::<u8>(), 0..300), size in 1..50usize) {
         let mut server = Server::new(if select { ClassicSelect } else { Classic });
         if let Ok(Some(_)) = server.receive(&path) {
             server.found(Header::new("f", 5));
@@ -475,7 +475,7 @@ fn header_of(name: &str, size: u64) -> String {
 }
 
 #[test]
-fn the_header_is_byte_for_byte_what_python_writes() {
+fn the_header_equals_the_one_of_python() {
     // All of the basic plane in one name, and what `splitext` may stumble over.
     let every: String =
         (1..0x2_0000u32).step_by(7).filter_map(char::from_u32).filter(|c| *c != '/').collect();

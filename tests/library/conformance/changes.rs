@@ -190,7 +190,7 @@ pub fn between_ranges(arch: Arch) {
 }
 
 /// A range says of which content it is a part: a change anywhere else in that content counts.
-pub fn behind_the_range(arch: Arch) {
+pub fn after_the_range(arch: Arch) {
     let served = serve(arch);
     served.file("tree", &noise(SIZE, 1));
     let mut peer = Peer::connect(served.address);

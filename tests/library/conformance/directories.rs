@@ -107,7 +107,7 @@ pub fn the_root(arch: Arch) {
 }
 
 /// What cannot be read is missing: counted, named to those who ask, and in the way of nothing else.
-pub fn what_cannot_be_read(arch: Arch) {
+pub fn unreadable(arch: Arch) {
     let served = serve(arch);
     served.directory("tree");
     served.file("tree/open", b"x");

@@ -132,7 +132,7 @@ pub fn over_four_gib(arch: Arch) {
     assert!(received.root.is_some());
 }
 
-pub fn what_is_not_there(arch: Arch) {
+pub fn missing_paths(arch: Arch) {
     let served = serve(arch);
     served.file("file", b"x");
     std::os::unix::fs::symlink("/etc/passwd", served.path("out")).unwrap();

@@ -75,7 +75,7 @@ pub fn of_ranges(arch: Arch) {
     assert_eq!(all, chaining(&peer.get(get("file")).unwrap()));
 }
 
-pub fn refused(arch: Arch) {
+pub fn of_a_replaced_file(arch: Arch) {
     let served = serve(arch);
     served.directory("tree");
     served.file("tree/file", b"one");
@@ -162,7 +162,7 @@ pub fn beside_others(arch: Arch) {
 }
 
 /// A server does not go on for a client that has left, or when it is told to stop.
-pub fn given_up(arch: Arch) {
+pub fn cancelled(arch: Arch) {
     let served = serve(arch);
     endless(&served);
     drop(begin(&served));

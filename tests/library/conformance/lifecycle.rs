@@ -42,7 +42,7 @@ pub fn drain_when_idle(arch: Arch) {
     ends(served);
 }
 
-pub fn drain_finishes_what_runs(arch: Arch) {
+pub fn drain_finishes_running_answers(arch: Arch) {
     let served = serve(arch);
     served.file("large", &noise(SIZE, 1));
     let mut peer = Peer::connect(served.address);

@@ -50,7 +50,7 @@ pub fn more_than_the_server_reads_ahead(arch: Arch) {
     });
 }
 
-pub fn failures_between(arch: Arch) {
+pub fn errors_between_answers(arch: Arch) {
     let served = serve(arch);
     served.file("file", b"x");
     let mut peer = Peer::connect(served.address);

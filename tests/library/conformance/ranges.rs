@@ -114,7 +114,7 @@ pub fn of_an_archive_again(arch: Arch) {
     }
 }
 
-pub fn behind_the_end(arch: Arch) {
+pub fn after_the_end(arch: Arch) {
     let served = serve(arch);
     served.file("empty", b"");
     served.file("block", &noise(MIB, 1));
@@ -141,7 +141,7 @@ pub fn behind_the_end(arch: Arch) {
 }
 
 /// What the client has of the first block is not sent again; the block's mark and the root are as without that.
-pub fn after_a_part_of_a_block(arch: Arch) {
+pub fn inside_a_block(arch: Arch) {
     let served = serve(arch);
     served.file("file", &noise(2 * MIB + 100, 5));
     served.file("small", &noise(100, 5));
@@ -221,7 +221,7 @@ pub fn with_the_root(arch: Arch) {
 }
 
 /// Of a block of which something is skipped the zeros are sent; those after it come as holes.
-pub fn after_a_part_of_a_hole(arch: Arch) {
+pub fn inside_a_hole(arch: Arch) {
     let served = serve(arch);
     let file = std::fs::File::create(served.path("file")).unwrap();
     file.set_len(5 * MIB as u64 + 5).unwrap();

@@ -146,7 +146,7 @@ pub fn none_needed(arch: Arch) {
 }
 
 /// Others go on while somebody waits to be told (where there are others).
-pub fn kept_out_slowly(arch: Arch) {
+pub fn a_wrong_token_is_answered_late(arch: Arch) {
     let served = guarded(arch);
     let start = Instant::now();
     let mut wrong = with(&served, Some(&token("the-wrong-one")));
@@ -159,7 +159,7 @@ pub fn kept_out_slowly(arch: Arch) {
 }
 
 /// After too many wrong tokens or proofs not even the right one is let in for a while, unless it cannot be guessed.
-pub fn turned_away(arch: Arch) {
+pub fn rate_limited_after_wrong_tokens(arch: Arch) {
     // One at a time would take its seconds.
     if arch == Arch::Single {
         return;

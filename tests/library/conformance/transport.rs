@@ -187,7 +187,7 @@ pub fn without_tls(arch: Arch) {
 }
 
 /// An end of the stream without an end of TLS is no orderly one; with one it is.
-pub fn cut_off(arch: Arch) {
+pub fn connection_lost(arch: Arch) {
     let served = serve(arch);
     served.file("file", b"x");
     let mut peer = Peer::connect(served.address);
@@ -203,7 +203,7 @@ pub fn cut_off(arch: Arch) {
 }
 
 /// On a loopback address the original programs are served beside TLS, and never inside of it.
-pub fn classic_beside(arch: Arch) {
+pub fn classic_on_the_same_port(arch: Arch) {
     let served = serve_with(arch, Some(Dialect::Classic), Limits::default());
     served.file("file", b"content");
     let mut stream = connect(served.address);

@@ -81,7 +81,7 @@ pub fn of_any_sizes(arch: Arch) {
 }
 
 /// What the client has of the first block of a file is not sent again, also when it was first compared.
-pub fn after_a_part_of_a_block(arch: Arch) {
+pub fn inside_a_block(arch: Arch) {
     let served = serve(arch);
     served.directory("tree");
     let mut peer = Peer::connect(served.address);
@@ -114,7 +114,7 @@ pub fn after_a_part_of_a_block(arch: Arch) {
 }
 
 /// Files of every size, odd names, empty directories, modes and times, and what is left out.
-pub fn of_everything(arch: Arch) {
+pub fn all_kinds_of_entries(arch: Arch) {
     let served = serve(arch);
     for directory in ["tree/empty", "tree/deep/er/est", "tree/größe", "tree/a b"] {
         served.directory(directory);
@@ -250,7 +250,7 @@ pub fn links(arch: Arch) {
     assert_eq!(totals.links, 0);
 }
 
-pub fn of_what_is_none(arch: Arch) {
+pub fn of_a_missing_path_or_a_file(arch: Arch) {
     let served = serve(arch);
     served.directory("tree");
     served.file("tree/file", b"x");
@@ -294,7 +294,7 @@ pub fn many_files(arch: Arch) {
 }
 
 /// What the client has already is not sent, whether it is read at once, in blocks, or known.
-pub fn named_digests(arch: Arch) {
+pub fn known_digests(arch: Arch) {
     let served = serve(arch);
     served.directory("tree");
     let sizes = [0, 1, 32 * 1024, 32 * 1024 + 1, MIB, MIB + 1, 3 * MIB + 7];
@@ -539,7 +539,7 @@ pub fn beside_others(arch: Arch) {
 }
 
 /// There are so many places for those who read a whole folder, and for those who compare.
-pub fn for_walking(arch: Arch) {
+pub fn busy(arch: Arch) {
     let limits = Limits { max_archives: 0, max_hashing: 0, ..Limits::default() };
     let served = served_large(arch, limits);
     let mut peer = Peer::connect(served.address);
@@ -592,7 +592,7 @@ pub fn disconnected(arch: Arch) {
 }
 
 /// A client leaves while its answer takes long, with something sent in between or without: the server notices it.
-pub fn left_while_working(arch: Arch) {
+pub fn client_leaves_during_work(arch: Arch) {
     let files = vec![with_digest("endless", b"")];
     let compared = Request::Files(Files { path: "tree".into(), files, content: false, largest: None });
     let path = "tree".into();

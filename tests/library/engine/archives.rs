@@ -10,7 +10,7 @@ use crate::engine::{
 };
 
 #[test]
-fn a_directory_comes_as_a_zip_that_holds_it() {
+fn a_directory_is_received_as_a_zip_of_its_entries() {
     let served = Served::new();
     let big = content(2 * MIB + 3, 1);
     served.write("d/big.bin", &big);
@@ -32,7 +32,7 @@ fn a_directory_comes_as_a_zip_that_holds_it() {
 }
 
 #[test]
-fn the_served_folder_itself_gets_a_harmless_name() {
+fn the_archive_of_the_served_folder_gets_a_safe_name() {
     let served = Served::new();
     served.write("a", b"a");
     let mut client = Client::quick();
@@ -44,7 +44,7 @@ fn the_served_folder_itself_gets_a_harmless_name() {
 }
 
 #[test]
-fn a_target_that_is_another_archive_ends_the_download_at_the_first_difference() {
+fn a_different_archive_at_the_target_fails_the_job_at_the_first_difference() {
     let served = Served::new();
     served.write("d/a.txt", &b"abcdefgh".repeat(1000));
     served.write("d/z.jpg", &content(40 * MIB, 1));

@@ -25,7 +25,7 @@ fn get(client: &mut Client, at: SocketAddr, path: &str, dialect: Dialect) -> Res
 }
 
 #[test]
-fn both_dialects_fetch_from_our_server() {
+fn both_dialects_fetch_files_from_this_server() {
     for dialect in [Dialect::Classic, Dialect::ClassicSelect] {
         let served = Served::with(Arch::Async, Some(dialect), Limits::default());
         let mut client = Client::quick();
@@ -44,7 +44,7 @@ fn both_dialects_fetch_from_our_server() {
 }
 
 #[test]
-fn a_directory_comes_as_an_archive() {
+fn a_directory_is_received_as_an_archive() {
     let served = Served::with(Arch::Threads, Some(Dialect::Classic), Limits::default());
     served.write("d/sub/x.txt", b"hello");
     let mut client = Client::quick();
@@ -55,7 +55,7 @@ fn a_directory_comes_as_an_archive() {
 }
 
 #[test]
-fn a_broken_link_is_tried_again_from_the_start() {
+fn a_broken_connection_restarts_the_download() {
     let served = Served::with(Arch::Async, Some(Dialect::Classic), Limits::default());
     let bytes = content(MIB + 500, 1);
     served.write("a", &bytes);
@@ -93,7 +93,7 @@ fn original(size: usize, closes: bool) -> SocketAddr {
 }
 
 #[test]
-fn a_tail_that_an_original_server_never_sends_is_said_exactly() {
+fn the_missing_end_of_a_short_answer_is_reported_in_bytes() {
     let size = 10 * 1024 + 77;
     for closes in [true, false] {
         let at = original(size, closes);
@@ -111,7 +111,7 @@ fn a_tail_that_an_original_server_never_sends_is_said_exactly() {
 }
 
 #[test]
-fn a_size_that_was_cut_on_its_way_never_makes_a_short_file() {
+fn a_truncated_size_never_makes_a_short_file() {
     let at = listen(|_, mut stream| {
         let _ = stream.read(&mut [0; 1024]);
         stream.write_all(b"1").unwrap();
@@ -126,14 +126,14 @@ fn a_size_that_was_cut_on_its_way_never_makes_a_short_file() {
 }
 
 #[test]
-fn whole_kib_from_an_original_server_are_a_success() {
+fn a_file_of_whole_kib_is_received_from_an_original_server() {
     let mut client = Client::quick();
     get(&mut client, original(4096, false), "a.bin", Dialect::Classic).unwrap();
     assert!(fs::read(client.path("a.bin")).unwrap() == content(4096, 9));
 }
 
 #[test]
-fn a_server_that_closes_without_an_answer_is_understood() {
+fn a_close_without_an_answer_means_not_found() {
     let at = listen(|_, mut stream| {
         let _ = stream.read(&mut [0; 1024]);
     });
@@ -146,7 +146,7 @@ fn a_server_that_closes_without_an_answer_is_understood() {
 }
 
 #[test]
-fn another_dialect_is_noticed() {
+fn a_server_of_the_other_dialect_is_reported() {
     let served = Served::with(Arch::Async, Some(Dialect::ClassicSelect), Limits::default());
     served.write("a", b"abc");
     let mut client = Client::quick();

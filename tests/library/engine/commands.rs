@@ -30,7 +30,7 @@ fn stuck() -> (Served, Proxy, Client, fdsp::client::JobId) {
 }
 
 #[test]
-fn pause_keeps_what_came_and_resume_goes_on_from_there() {
+fn a_paused_job_keeps_its_bytes_and_resumes_after_them() {
     let (served, _proxy, mut client, id) = stuck();
     client.engine.command(Command::Pause(vec![id]));
     client.changed(id, Change::Paused);
@@ -45,11 +45,11 @@ fn pause_keeps_what_came_and_resume_goes_on_from_there() {
 }
 
 #[test]
-fn what_was_touched_during_a_pause_is_verified_and_fetched_again() {
+fn a_partial_file_modified_during_a_pause_is_verified_again() {
     let (served, _proxy, mut client, id) = stuck();
     client.engine.command(Command::Pause(vec![id]));
     client.changed(id, Change::Paused);
-    wait_for_rest(&client, "a.part");
+    wait_for_unlock(&client, "a.part");
     let mut part = fs::read(client.path("a.part")).unwrap();
     part[1000] ^= 1;
     fs::write(client.path("a.part"), &part).unwrap();
@@ -59,13 +59,13 @@ fn what_was_touched_during_a_pause_is_verified_and_fetched_again() {
 }
 
 /// Waits until nobody holds the lock of a `.part` any more.
-fn wait_for_rest(client: &Client, name: &str) {
+fn wait_for_unlock(client: &Client, name: &str) {
     fs::File::open(client.path(name)).unwrap().lock().unwrap();
 }
 
 /// The transfer of a job that was just paused may not have stopped yet.
 #[test]
-fn a_job_that_is_added_again_right_after_its_pause_is_resumed_in_the_way_that_is_asked_for_now() {
+fn a_paused_job_that_is_added_again_resumes_with_the_new_options() {
     for existing in [Existing::Keep, Existing::Rename, Existing::Overwrite] {
         let (served, proxy, mut client, id) = stuck();
         let again = NewJob { existing, ..client.job(proxy.at(), "a") };
@@ -91,7 +91,7 @@ fn a_job_that_is_added_again_right_after_its_pause_is_resumed_in_the_way_that_is
 
 /// Its transfer may even end as if nothing had been said: what it comes to was not asked for in this way.
 #[test]
-fn a_job_that_is_added_again_with_a_checksum_is_never_done_without_it() {
+fn a_job_that_is_added_again_with_a_checksum_is_verified_against_it() {
     let served = Served::new();
     served.write("a", &content(100_000, 1));
     for _ in 0..20 {
@@ -112,7 +112,7 @@ fn a_job_that_is_added_again_with_a_checksum_is_never_done_without_it() {
 }
 
 #[test]
-fn cancel_deletes_and_retry_begins_anew() {
+fn cancel_deletes_the_partial_file_and_retry_starts_over() {
     let (served, _proxy, mut client, id) = stuck();
     client.engine.command(Command::Cancel(vec![id]));
     client.changed(id, Change::Cancelled);
@@ -124,7 +124,7 @@ fn cancel_deletes_and_retry_begins_anew() {
 }
 
 #[test]
-fn a_removed_job_leaves_nothing_and_frees_its_target() {
+fn a_removed_job_leaves_no_files_and_frees_its_target() {
     let (served, _proxy, mut client, id) = stuck();
     let before = client.engine.generation();
     client.engine.command(Command::Remove(vec![id]));
@@ -138,7 +138,7 @@ fn a_removed_job_leaves_nothing_and_frees_its_target() {
 }
 
 #[test]
-fn finished_jobs_are_cleared_and_others_stay() {
+fn clear_removes_only_finished_jobs() {
     let served = Served::new();
     served.write("a", b"a");
     let mut client = Client::quick();
@@ -156,7 +156,7 @@ fn finished_jobs_are_cleared_and_others_stay() {
 }
 
 #[test]
-fn jobs_run_in_the_order_of_the_queue() {
+fn jobs_run_in_queue_order() {
     let served = Served::new();
     let mut client = Client::new(Config { jobs: 1, ..config() });
     let blocker = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -180,7 +180,7 @@ fn jobs_run_in_the_order_of_the_queue() {
 }
 
 #[test]
-fn a_limit_holds_and_lifting_it_works_at_once() {
+fn a_rate_limit_is_kept_and_lifting_it_takes_effect_at_once() {
     let served = Served::new();
     served.write("a", &content(4 * MIB, 1));
     let mut client = Client::new(Config { limit: Some(400_000), ..config() });
@@ -203,7 +203,7 @@ fn a_limit_holds_and_lifting_it_works_at_once() {
 }
 
 #[test]
-fn it_stops_within_a_second_whatever_hangs() {
+fn the_engine_stops_within_a_second_while_a_server_hangs() {
     let (_served, _proxy, client, _) = stuck();
     let begun = Instant::now();
     client.engine.command(Command::Stop);
@@ -213,7 +213,7 @@ fn it_stops_within_a_second_whatever_hangs() {
 }
 
 #[test]
-fn dropping_it_stops_it() {
+fn dropping_the_engine_stops_it() {
     let (_served, _proxy, client, _) = stuck();
     let begun = Instant::now();
     drop(client.engine);
@@ -221,7 +221,7 @@ fn dropping_it_stops_it() {
 }
 
 #[test]
-fn a_directory_is_listed_page_by_page() {
+fn a_directory_is_listed_in_pages() {
     let served = Served::new();
     for name in ["b", "a", "c/x"] {
         served.write(name, b"1");
@@ -244,14 +244,14 @@ fn a_directory_is_listed_page_by_page() {
 
 /// Commands for a long queue; what they took is printed.
 #[test]
-fn commands_for_ten_thousand_jobs_are_done_in_a_moment() {
+fn commands_handle_ten_thousand_jobs() {
     // It takes connections, and says nothing.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut client = Client::new(Config { jobs: 1, ..config() });
     let jobs: Vec<_> =
         (0..10_000).map(|number| client.job(silent.local_addr().unwrap(), &number.to_string())).collect();
     let mut all = Vec::new();
-    let told = |client: &mut Client, what: &str, command: Command| {
+    let run_command = |client: &mut Client, what: &str, command: Command| {
         let begun = Instant::now();
         client.engine.command(command);
         let mut ids = Vec::new();
@@ -266,12 +266,12 @@ fn commands_for_ten_thousand_jobs_are_done_in_a_moment() {
         client.seen.clear();
         ids
     };
-    all.extend(told(&mut client, "queued", Command::Add(jobs.clone())));
-    told(&mut client, "paused", Command::Pause(all.clone()));
-    told(&mut client, "resumed", Command::Add(jobs));
-    told(&mut client, "cancelled", Command::Cancel(all.clone()));
-    told(&mut client, "resumed", Command::Retry(all.clone()));
-    told(&mut client, "removed", Command::Remove(all));
+    all.extend(run_command(&mut client, "queued", Command::Add(jobs.clone())));
+    run_command(&mut client, "paused", Command::Pause(all.clone()));
+    run_command(&mut client, "resumed", Command::Add(jobs));
+    run_command(&mut client, "cancelled", Command::Cancel(all.clone()));
+    run_command(&mut client, "resumed", Command::Retry(all.clone()));
+    run_command(&mut client, "removed", Command::Remove(all));
     let begun = Instant::now();
     assert!(client.engine.saved().queue.is_empty());
     client.engine.command(Command::Stop);

@@ -51,7 +51,7 @@ fn costs(served: &Served, path: &str, form: Form) -> Vec<u8> {
 }
 
 #[test]
-fn a_file_of_any_size_arrives() {
+fn a_file_of_any_size_is_received_over_cut_connections() {
     let served = Served::new();
     for (name, size) in [("large", 6_000_000), ("blocks", 3 * MIB), ("small", 900_000)] {
         served.write(name, &content(size, 1));
@@ -60,7 +60,7 @@ fn a_file_of_any_size_arrives() {
 }
 
 #[test]
-fn an_archive_arrives() {
+fn an_archive_is_received_over_cut_connections() {
     let served = Served::new();
     served.write("z/one", &content(3_000_000, 1));
     served.write("z/two.png", &content(2_000_000, 2));
@@ -77,7 +77,7 @@ fn an_archive_arrives() {
 
 /// Holes cost nothing, and the bytes that were received of blocks with data are kept.
 #[test]
-fn a_sparse_file_arrives_and_stays_sparse() {
+fn a_sparse_file_stays_sparse_over_cut_connections() {
     let served = Served::new();
     let file = fs::File::create(served.folder.path().join("a")).unwrap();
     file.set_len(40 * MIB as u64 + 5).unwrap();
@@ -143,7 +143,7 @@ fn a_tree_comparison_resumes_after_each_cut() {
 
 /// The file changes between two connections, once or each time: hashes of two versions are never mixed, and the local file is kept.
 #[test]
-fn a_file_that_changes_during_a_comparison_is_compared_again() {
+fn a_file_changed_during_a_comparison_is_compared_again() {
     for endless in [false, true] {
         let bytes = content(3 * MIB, 9);
         let hash = |(index, block): (usize, &[u8])| {

@@ -27,7 +27,7 @@ fn disk_trouble(client: &mut Client, served: &Served) -> String {
 }
 
 #[test]
-fn whatever_is_in_the_way_of_the_part_is_not_touched() {
+fn foreign_files_at_the_part_path_are_not_touched() {
     let served = Served::new();
     served.write("a", b"new");
     let mut client = Client::quick();
@@ -45,7 +45,7 @@ fn whatever_is_in_the_way_of_the_part_is_not_touched() {
 
 /// A folder in which several users may create files, such as `/tmp`: the target could be changed after it was compared.
 #[test]
-fn a_target_of_another_user_in_a_shared_folder_is_refused() {
+fn a_target_of_another_user_in_a_shared_folder_is_rejected() {
     if !rustix::process::geteuid().is_root() {
         println!("skipped: only root gives files away");
         return;
@@ -77,7 +77,7 @@ fn a_target_of_another_user_in_a_shared_folder_is_refused() {
 
 /// A folder in `/tmp` that another user has made under the name that is used here: that user could swap or read what is saved in it.
 #[test]
-fn a_folder_of_another_user_in_a_shared_folder_is_not_saved_in() {
+fn nothing_is_saved_in_a_folder_of_another_user_in_a_shared_folder() {
     if !rustix::process::geteuid().is_root() {
         println!("skipped: only root gives folders away");
         return;
@@ -121,7 +121,7 @@ fn a_folder_of_another_user_in_a_shared_folder_is_not_saved_in() {
 
 /// The other user takes the target away once it is open, so that nothing has its name when its owner is looked at.
 #[test]
-fn a_target_of_another_user_that_is_gone_for_a_moment_is_not_believed() {
+fn a_target_of_another_user_that_disappears_for_a_moment_is_rejected() {
     if !rustix::process::geteuid().is_root() {
         println!("skipped: only root gives files away");
         return;
@@ -151,7 +151,7 @@ fn a_target_of_another_user_that_is_gone_for_a_moment_is_not_believed() {
 }
 
 #[test]
-fn a_second_client_is_told_and_the_first_goes_on() {
+fn a_second_client_gets_an_error_and_the_first_continues() {
     let served = Served::new();
     served.write("a", b"new");
     let mut client = Client::quick();
@@ -163,7 +163,7 @@ fn a_second_client_is_told_and_the_first_goes_on() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_is_said_so() {
+fn a_target_folder_that_cannot_be_created_is_reported() {
     let served = Served::new();
     served.write("a", b"new");
     let mut client = Client::quick();
@@ -176,7 +176,7 @@ fn a_folder_that_cannot_be_is_said_so() {
 }
 
 #[test]
-fn two_jobs_for_one_target_do_not_meet() {
+fn two_jobs_with_one_target_do_not_conflict() {
     let served = Served::new();
     served.write("x/a", &content(8 * MIB, 1));
     served.write("y/a", &content(8 * MIB, 2));
@@ -193,7 +193,7 @@ fn two_jobs_for_one_target_do_not_meet() {
 }
 
 #[test]
-fn what_another_program_does_to_the_part_is_not_taken_for_content() {
+fn changes_of_the_part_by_another_program_are_detected() {
     let served = Served::new();
     let whole = content(5 * MIB, 1);
     served.write("a", &whole);
@@ -216,7 +216,7 @@ fn what_another_program_does_to_the_part_is_not_taken_for_content() {
 }
 
 #[test]
-fn a_sparse_file_is_neither_sent_nor_allocated_whole() {
+fn holes_of_a_sparse_file_are_neither_sent_nor_allocated() {
     for arch in [Arch::Single, Arch::Threads, Arch::Select, Arch::Async] {
         let served = Served::with(arch, None, Limits::default());
         let source = fs::File::create(served.folder.path().join("a")).unwrap();
@@ -249,7 +249,7 @@ fn a_sparse_file_is_neither_sent_nor_allocated_whole() {
 }
 
 #[test]
-fn a_failed_job_holds_no_room() {
+fn a_failed_job_reserves_no_disk_space() {
     let served = Served::new();
     served.write("a", &content(5 * MIB, 1));
     let mut client =
@@ -265,7 +265,7 @@ fn a_failed_job_holds_no_room() {
 
 /// On the file system that keeps what a claim got before it failed; it cannot be mounted in a namespace.
 #[test]
-fn a_size_beyond_the_disk_takes_nothing_of_it() {
+fn a_size_larger_than_the_disk_allocates_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (image, at) = (folder.path().join("image"), folder.path().join("at"));
     fs::File::create(&image).unwrap().set_len(16 * MIB as u64).unwrap();
@@ -346,9 +346,9 @@ fn with_small(test: &str, options: &str, run: impl FnOnce(Small)) {
 }
 
 #[test]
-fn a_full_disk_shows_before_anything_is_fetched_and_the_job_goes_on_when_there_is_room() {
+fn a_full_disk_is_reported_before_the_transfer_and_the_job_resumes_with_free_space() {
     let test =
-        "engine::disk::a_full_disk_shows_before_anything_is_fetched_and_the_job_goes_on_when_there_is_room";
+        "engine::disk::a_full_disk_is_reported_before_the_transfer_and_the_job_resumes_with_free_space";
     with_small(test, "size=4m", |small| {
         let served = Served::new();
         served.write("a", &content(3 * MIB, 1));
@@ -371,8 +371,8 @@ fn a_full_disk_shows_before_anything_is_fetched_and_the_job_goes_on_when_there_i
 }
 
 #[test]
-fn a_sparse_tree_fits_where_its_data_fit() {
-    let test = "engine::disk::a_sparse_tree_fits_where_its_data_fit";
+fn a_sparse_tree_needs_disk_space_only_for_its_data() {
+    let test = "engine::disk::a_sparse_tree_needs_disk_space_only_for_its_data";
     with_small(test, "size=4m", |small| {
         let served = Served::new();
         served.write("d/small", b"small");
@@ -389,8 +389,8 @@ fn a_sparse_tree_fits_where_its_data_fit() {
 }
 
 #[test]
-fn a_disk_that_fills_up_under_way_keeps_what_came_and_goes_on_when_there_is_room() {
-    let test = "engine::disk::a_disk_that_fills_up_under_way_keeps_what_came_and_goes_on_when_there_is_room";
+fn a_disk_that_fills_up_keeps_the_part_and_the_job_resumes_with_free_space() {
+    let test = "engine::disk::a_disk_that_fills_up_keeps_the_part_and_the_job_resumes_with_free_space";
     with_small(test, "size=4m", |small| {
         let served = Served::new();
         // Compressible: the size of the archive is not known beforehand, and no space can be claimed.
@@ -420,8 +420,9 @@ fn a_disk_that_fills_up_under_way_keeps_what_came_and_goes_on_when_there_is_room
 }
 
 #[test]
-fn a_file_system_that_becomes_read_only_is_said_so_and_the_job_goes_on_afterwards() {
-    let test = "engine::disk::a_file_system_that_becomes_read_only_is_said_so_and_the_job_goes_on_afterwards";
+fn a_file_system_that_becomes_read_only_is_reported_and_the_job_resumes_afterwards() {
+    let test =
+        "engine::disk::a_file_system_that_becomes_read_only_is_reported_and_the_job_resumes_afterwards";
     with_small(test, "size=8m", |small| {
         let served = Served::new();
         served.write("a", b"new");

@@ -37,7 +37,7 @@ fn extracting(client: &Client, served: &Served, path: &str) -> NewJob {
 }
 
 #[test]
-fn a_folder_comes_out_as_it_is_on_the_server() {
+fn an_extracted_folder_equals_the_served_one() {
     let served = served();
     let mut client = Client::quick();
     let job = extracting(&client, &served, "tree");
@@ -65,7 +65,7 @@ fn a_folder_comes_out_as_it_is_on_the_server() {
 
 /// A folder in which several users may create files, such as `/tmp`.
 #[test]
-fn an_extracted_folder_of_another_user_in_a_shared_folder_is_refused() {
+fn an_extracted_folder_of_another_user_in_a_shared_folder_is_rejected() {
     if !rustix::process::geteuid().is_root() {
         println!("skipped: only root gives directories away");
         return;
@@ -90,7 +90,7 @@ fn an_extracted_folder_of_another_user_in_a_shared_folder_is_refused() {
 }
 
 #[test]
-fn nothing_is_unpacked_unasked_and_no_file_is_taken_for_an_archive() {
+fn archives_are_extracted_only_on_request_and_files_never() {
     let served = served();
     let mut client = Client::quick();
     assert_eq!(client.get(served.at(), "tree").unwrap().extracted, None);
@@ -101,7 +101,7 @@ fn nothing_is_unpacked_unasked_and_no_file_is_taken_for_an_archive() {
 
 /// A job that failed with what it fetched can be tried again without a server.
 #[test]
-fn another_try_begins_with_unpacking() {
+fn a_retry_starts_with_the_extraction() {
     let served = served();
     let mut client = Client::quick();
     fs::write(client.path("tree"), "in the way").unwrap();
@@ -119,7 +119,7 @@ fn another_try_begins_with_unpacking() {
 
 /// Also one whose archive somebody took away meanwhile.
 #[test]
-fn an_archive_that_is_gone_is_fetched_anew() {
+fn a_deleted_archive_is_fetched_again() {
     let served = served();
     let mut client = Client::quick();
     fs::write(client.path("tree"), "in the way").unwrap();
@@ -134,7 +134,7 @@ fn an_archive_that_is_gone_is_fetched_anew() {
 }
 
 #[test]
-fn one_odd_entry_keeps_nothing_else_packed() {
+fn one_unsupported_entry_does_not_prevent_the_extraction_of_the_others() {
     let served = Served::new();
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     for name in ["../evil", "a\u{202e}b", "good"] {
@@ -152,7 +152,7 @@ fn one_odd_entry_keeps_nothing_else_packed() {
 }
 
 #[test]
-fn names_that_are_not_utf8_are_unpacked_as_they_are_on_the_server() {
+fn names_that_are_not_utf8_are_extracted_unchanged() {
     let served = Served::new();
     let odd = std::ffi::OsStr::from_bytes(b"caf\xe9/na\xefve.txt");
     fs::create_dir_all(served.folder.path().join("tree").join(odd).parent().unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! Links that break, and what is said of it. See `table` for every fault in front of every architecture.
+//! Links that break, and what is said of it. See `fault_table` for every fault in front of every architecture.
 
 use std::{fs, time::Duration};
 
@@ -40,7 +40,7 @@ fn served() -> Served {
 }
 
 #[test]
-fn a_link_that_breaks_again_and_again_gets_there_without_fetching_anything_twice() {
+fn a_download_over_a_connection_that_keeps_breaking_fetches_nothing_twice() {
     let served = served();
     // Each connection brings one block and a bit.
     let faults = vec![Fault::CutAfter(MIB + MIB / 4); 3];
@@ -50,7 +50,7 @@ fn a_link_that_breaks_again_and_again_gets_there_without_fetching_anything_twice
 }
 
 #[test]
-fn a_corrupt_block_is_fetched_again_alone_and_what_follows_stays() {
+fn only_the_corrupt_block_is_fetched_again() {
     let served = served();
     let (client, transferred, connections) = fetch(&served, config(), vec![Fault::Flip(MIB + MIB / 2)]);
     assert_eq!(connections, 1, "the connection is still good");
@@ -63,14 +63,14 @@ fn a_corrupt_block_is_fetched_again_alone_and_what_follows_stays() {
 }
 
 #[test]
-fn the_last_block_is_mended_too() {
+fn a_corrupt_last_block_is_fetched_again() {
     let served = served();
     let (_, transferred, connections) = fetch(&served, config(), vec![Fault::Flip(SIZE)]);
     assert_eq!((transferred, connections), ((SIZE + 4321) as u64, 1));
 }
 
 #[test]
-fn a_flipped_byte_anywhere_is_noticed_and_mended() {
+fn a_flipped_byte_anywhere_is_detected_and_fetched_again() {
     let served = Served::new();
     served.write("a", &content(MIB + 1000, 3));
     // Everything before the content, then places spread over the rest.
@@ -90,7 +90,7 @@ fn a_flipped_byte_anywhere_is_noticed_and_mended() {
 }
 
 #[test]
-fn a_stalled_server_is_left_after_the_timeout_and_named() {
+fn a_stalled_connection_is_closed_after_the_timeout() {
     let served = served();
     let mut client = Client::new(Config { retries: 1, ..impatient() });
     let proxy = Proxy::start(served.at(), vec![Fault::StallAfter(0); 5]);
@@ -101,7 +101,7 @@ fn a_stalled_server_is_left_after_the_timeout_and_named() {
 }
 
 #[test]
-fn a_busy_server_is_asked_again_when_it_says() {
+fn a_busy_server_is_retried_after_the_delay_that_it_names() {
     let limits = Limits { max_connections: 1, ..Limits::default() };
     let served = Served::with(Arch::Threads, None, limits);
     served.write("a", &content(SIZE, 7));
@@ -125,7 +125,7 @@ fn a_busy_server_is_asked_again_when_it_says() {
 }
 
 #[test]
-fn a_job_that_is_tried_again_has_all_its_retries() {
+fn a_retried_job_has_all_its_retries_again() {
     let served = served();
     let proxy = Proxy::link(served.at(), vec![Fault::Flip(MIB / 2), Fault::Flip(MIB + MIB / 2)]);
     let mut client = Client::new(Config { retries: 1, segments: 1, ..config() });

@@ -14,7 +14,7 @@ use fdsp::{
 use crate::engine::support::{Client, MIB, Served, content};
 
 #[test]
-fn files_of_every_size_arrive_as_they_are_from_every_architecture() {
+fn files_of_every_size_are_received_from_every_architecture() {
     for arch in [Arch::Single, Arch::Threads, Arch::Select, Arch::Async] {
         let served = Served::with(arch, None, Limits::default());
         let mut client = Client::quick();
@@ -45,7 +45,7 @@ fn files_of_every_size_arrive_as_they_are_from_every_architecture() {
 }
 
 #[test]
-fn awkward_names_stay_what_they_are() {
+fn unusual_names_are_kept() {
     let served = Served::new();
     let mut client = Client::quick();
     let names = ["a b.txt", "-rf", "größe 文件.bin", ".profile", "100%.txt", "a#b?c", &"n".repeat(255)];
@@ -58,7 +58,7 @@ fn awkward_names_stay_what_they_are() {
 }
 
 #[test]
-fn the_modification_time_comes_along() {
+fn the_modification_time_is_kept() {
     let served = Served::new();
     served.write("a", b"abc");
     let time = SystemTime::UNIX_EPOCH + Duration::new(1_000_000_000, 123_456_789);
@@ -70,7 +70,7 @@ fn the_modification_time_comes_along() {
 }
 
 #[test]
-fn an_identical_target_is_success_and_stays_the_same_file() {
+fn an_identical_target_succeeds_and_is_not_replaced() {
     let served = Served::new();
     let bytes = content(MIB + 5, 1);
     served.write("a", &bytes);
@@ -84,7 +84,7 @@ fn an_identical_target_is_success_and_stays_the_same_file() {
 }
 
 #[test]
-fn a_different_target_is_kept_and_said_so() {
+fn a_different_target_is_kept_and_reported() {
     let served = Served::new();
     served.write("a", b"new content");
     let mut client = Client::quick();
@@ -104,7 +104,7 @@ fn a_different_target_is_kept_and_said_so() {
 }
 
 #[test]
-fn once_the_target_is_out_of_the_way_a_retry_succeeds() {
+fn a_retry_succeeds_after_the_target_is_moved_away() {
     let served = Served::new();
     served.write("a", b"new content");
     let mut client = Client::quick();
@@ -120,7 +120,7 @@ fn once_the_target_is_out_of_the_way_a_retry_succeeds() {
 }
 
 #[test]
-fn overwrite_replaces_and_rename_numbers() {
+fn overwrite_replaces_the_target_and_rename_adds_a_number() {
     let served = Served::new();
     served.write("a.txt", b"new");
     let mut client = Client::quick();
@@ -139,7 +139,7 @@ fn overwrite_replaces_and_rename_numbers() {
 }
 
 #[test]
-fn a_checksum_decides() {
+fn a_wrong_checksum_fails_the_job() {
     let served = Served::new();
     served.write("abc", b"abc");
     let right = [
@@ -165,7 +165,7 @@ fn a_checksum_decides() {
 }
 
 #[test]
-fn what_is_not_there_is_said_once() {
+fn a_missing_file_is_reported_without_a_retry() {
     let served = Served::new();
     served.write("d/x", b"x");
     let mut client = Client::quick();
@@ -180,7 +180,7 @@ fn what_is_not_there_is_said_once() {
 }
 
 #[test]
-fn a_file_keeps_its_name_wherever_this_system_has_that() {
+fn a_name_is_kept_where_the_file_system_accepts_it() {
     let names =
         ["dot", "dot.", " blank", "a\\b", "aux.c", "who?", "e\u{301}", "❤\u{fe0f}.png", "می\u{200c}خواهم"];
     let served = Served::new();

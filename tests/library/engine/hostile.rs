@@ -27,7 +27,7 @@ use crate::engine::{
 };
 
 #[test]
-fn names_from_the_server_make_no_paths() {
+fn names_sent_by_the_server_never_become_paths() {
     let outside = tempfile::tempdir().unwrap();
     let folder = outside.path().join("in");
     fs::create_dir(&folder).unwrap();
@@ -73,7 +73,7 @@ fn archive(name: &str) -> (Content, Vec<u8>) {
 
 /// Where the user has named nothing, what is there belongs to somebody else.
 #[test]
-fn a_name_that_the_server_chooses_hits_nothing_that_is_there() {
+fn a_name_chosen_by_the_server_replaces_no_existing_file() {
     let at = listen(|_, stream| {
         let mut session = Session::new(stream);
         while let Some((id, request)) = session.request() {
@@ -128,7 +128,7 @@ fn a_name_that_the_server_chooses_hits_nothing_that_is_there() {
 
 /// Where it would end tells how much of that is what the server has.
 #[test]
-fn a_name_that_the_server_chooses_tells_nothing_of_what_is_there() {
+fn a_name_chosen_by_the_server_reveals_no_existing_file() {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     zip.start_file("a", SimpleFileOptions::default()).unwrap();
     // Deflated, it is shorter than what it is of, as its positions are.
@@ -154,7 +154,7 @@ fn a_name_that_the_server_chooses_tells_nothing_of_what_is_there() {
 
 /// And it is an archive, whatever the server would like it to be.
 #[test]
-fn the_served_folder_is_no_file() {
+fn the_served_folder_is_not_accepted_as_a_file() {
     let at = answer(|session, id, get| session.send(id, &get, &file("Makefile", 3), b"abc"));
     let mut client = Client::new(Config { retries: 0, ..config() });
     client.get(at, "/").unwrap_err();
@@ -164,7 +164,7 @@ fn the_served_folder_is_no_file() {
 }
 
 #[test]
-fn lying_sizes_are_no_success() {
+fn a_wrong_size_is_an_error() {
     // More, less, and more than any disk has.
     for size in [2, 4, 2 * MIB as u64, u64::MAX, i64::MAX as u64] {
         let at = answer(move |session, id, get| session.send(id, &get, &file("a", size), b"abc"));
@@ -177,7 +177,7 @@ fn lying_sizes_are_no_success() {
 }
 
 #[test]
-fn blocks_whose_whole_has_another_digest_are_not_kept_for_the_next_try() {
+fn blocks_under_a_wrong_root_are_not_kept_for_the_next_attempt() {
     let bytes = content(3 * MIB, 1);
     let (right, wrong) = (blake3::hash(&bytes).to_hex(), blake3::hash(b"other").to_hex());
     let at = answer(move |session, id, get| {
@@ -196,7 +196,7 @@ fn blocks_whose_whole_has_another_digest_are_not_kept_for_the_next_try() {
 }
 
 #[test]
-fn blocks_that_are_always_corrupt_end_it() {
+fn blocks_that_are_always_corrupt_fail_the_job() {
     let at = answer(|session, id, get| {
         session.send(id, &get, &file("a", 3 * MIB as u64), &content(3 * MIB, 1));
         let mut bytes = session.out.as_slice().to_vec();
@@ -213,7 +213,7 @@ fn blocks_that_are_always_corrupt_end_it() {
 }
 
 #[test]
-fn a_source_that_always_changes_is_given_up() {
+fn a_source_that_always_changes_fails_the_job() {
     let at = answer(|session, id, get| {
         let code = if get.identity.is_some() { Code::Changed } else { Code::Internal };
         session.send(id, &get, &file("a", MIB as u64), &content(MIB, 1));
@@ -237,7 +237,7 @@ fn a_source_that_always_changes_is_given_up() {
 }
 
 #[test]
-fn what_a_server_says_is_made_safe() {
+fn messages_of_a_server_are_sanitized() {
     let at = answer(|session, id, _| {
         let message = "\u{1b}]0;title\u{7} trouble".into();
         session.refuse(id, &Failure { code: Code::Unreadable, message, path: None, retry_after: None });
@@ -249,7 +249,7 @@ fn what_a_server_says_is_made_safe() {
 
 /// A byte now and then is no answer: what is left of it would take years.
 #[test]
-fn a_server_that_trickles_is_left() {
+fn a_server_below_the_minimum_rate_is_disconnected() {
     let at = answer(|session, id, get| {
         session.send(id, &get, &file("a", MIB as u64), &content(MIB, 1));
         let bytes = session.out.as_slice().to_vec();

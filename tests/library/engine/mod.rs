@@ -3,24 +3,24 @@
 
 mod archives;
 mod byte_level;
+mod changes;
 mod classic;
 mod commands;
 mod cuts;
 mod disk;
 mod extract;
+mod fault_table;
 mod faults;
 mod files;
+mod foreign_part;
+mod goodbye;
 mod hostile;
-mod own;
+mod other_protocols;
 mod roots;
 pub mod scripted;
-mod secure;
 mod segments;
-mod stopping;
-mod strangers;
 pub mod support;
-mod table;
-mod under_way;
+mod tls;
 mod waiting;
 
 use crate::shared::{frames, impostor, proxy};

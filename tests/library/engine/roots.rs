@@ -91,7 +91,7 @@ fn right(ended: &Result<Finished, Trouble>) {
 }
 
 #[test]
-fn the_right_one_is_taken() {
+fn a_matching_root_completes_the_download() {
     let (ended, requests, _client) = fetch(1, false, |_| Some(Hash::of(&content(SIZE, 1))));
     right(&ended);
     assert!(requests.iter().any(|get| get.root && get.first_block > 0), "{requests:?}");
@@ -101,7 +101,7 @@ fn the_right_one_is_taken() {
 
 /// A server that does not know it, or an older one. It is asked for it once more when everything is there.
 #[test]
-fn without_one_the_blocks_are_believed() {
+fn without_a_root_the_verified_blocks_complete_the_download() {
     let (ended, requests, _client) = fetch(1, false, |_| None);
     right(&ended);
     let last = requests.last().unwrap();
@@ -110,7 +110,7 @@ fn without_one_the_blocks_are_believed() {
 }
 
 #[test]
-fn blocks_of_another_content_are_found_out_and_fetched_again() {
+fn blocks_of_another_content_are_detected_and_fetched_again() {
     let (ended, _, client) = fetch(2, false, |_| Some(Hash::of(&content(SIZE, 1))));
     right(&ended);
     assert_eq!(client.names(), ["a"]);
@@ -119,14 +119,14 @@ fn blocks_of_another_content_are_found_out_and_fetched_again() {
 }
 
 #[test]
-fn one_that_is_only_once_wrong_costs_a_comparison() {
+fn a_root_that_is_wrong_once_causes_a_comparison() {
     let (ended, _, _client) =
         fetch(1, false, |time| Some(Hash::of(&content(SIZE, if time == 0 { 3 } else { 1 }))));
     right(&ended);
 }
 
 #[test]
-fn a_server_that_says_another_one_each_time_is_not_believed() {
+fn a_root_that_is_always_wrong_fails_the_job() {
     let (ended, _, client) = fetch(2, true, |_| Some(Hash::of(&content(SIZE, 3))));
     let trouble = ended.unwrap_err();
     assert_eq!(trouble.kind, TroubleKind::Integrity);

@@ -38,7 +38,7 @@ fn slow(fault: Fault) -> Vec<Fault> {
     vec![Fault::Rate(RATE), fault]
 }
 
-/// Fetches a file over connections to which this happens in turn; what came of it, and what each of them brought.
+/// Fetches a file over connections to which this happens in turn; what came of it, and what each of them received.
 fn fetch(served: &Served, config: Config, faults: Vec<Vec<Fault>>) -> (Client, Finished, Vec<usize>) {
     let proxy = Proxy::start(served.at(), faults);
     let mut client = Client::new(config);
@@ -47,12 +47,12 @@ fn fetch(served: &Served, config: Config, faults: Vec<Vec<Fault>>) -> (Client, F
     assert!(fs::read(&finished.path).unwrap() == expected);
     assert_eq!(finished.blake3, blake3::hash(&expected).to_hex().as_str());
     assert_eq!(client.names(), ["a"]);
-    (client, finished, proxy.brought())
+    (client, finished, proxy.received())
 }
 
-/// How many connections brought a block or more. Another one may have asked for the digest alone.
-fn sharing(brought: &[usize]) -> usize {
-    brought.iter().filter(|bytes| **bytes > MIB).count()
+/// How many connections received a block or more. Another one may have asked for the digest alone.
+fn sharing(received: &[usize]) -> usize {
+    received.iter().filter(|bytes| **bytes > MIB).count()
 }
 
 fn over(segments: usize) -> Config {
@@ -60,43 +60,43 @@ fn over(segments: usize) -> Config {
 }
 
 #[test]
-fn each_connection_brings_its_share_and_no_block_comes_twice() {
-    let (client, finished, brought) = fetch(&served(), over(4), vec![slow(Fault::None); 4]);
+fn each_connection_fetches_a_share_and_no_block_is_fetched_twice() {
+    let (client, finished, received) = fetch(&served(), over(4), vec![slow(Fault::None); 4]);
     assert_eq!(finished.transferred, SIZE as u64);
     assert_eq!(client.retries(), 0);
-    assert_eq!(sharing(&brought), 4, "{brought:?}");
+    assert_eq!(sharing(&received), 4, "{received:?}");
     // The first one begins before the others are there.
-    assert!(brought[..4].iter().all(|bytes| (4 * MIB..=20 * MIB).contains(bytes)), "{brought:?}");
+    assert!(received[..4].iter().all(|bytes| (4 * MIB..=20 * MIB).contains(bytes)), "{received:?}");
 }
 
 #[test]
-fn a_small_file_and_who_wants_only_one_connection_get_one() {
+fn small_files_and_a_limit_of_one_use_one_connection() {
     let served = Served::new();
     served.write("a", &content(15 * MIB, 7));
-    let (_, finished, brought) = fetch(&served, over(4), vec![slow(Fault::None); 4]);
-    assert_eq!((finished.transferred as usize, sharing(&brought)), (15 * MIB, 1));
+    let (_, finished, received) = fetch(&served, over(4), vec![slow(Fault::None); 4]);
+    assert_eq!((finished.transferred as usize, sharing(&received)), (15 * MIB, 1));
     served.write("a", &content(16 * MIB, 7));
-    let (_, finished, brought) = fetch(&served, over(4), vec![slow(Fault::None); 4]);
+    let (_, finished, received) = fetch(&served, over(4), vec![slow(Fault::None); 4]);
     assert_eq!(finished.transferred as usize, 16 * MIB);
     // Two begin with a half each. Where one is slow just then, others take over a part of its half. How much depends on the machine.
-    assert!((2..=4).contains(&sharing(&brought)), "{brought:?}");
+    assert!((2..=4).contains(&sharing(&received)), "{received:?}");
     served.write("a", &content(SIZE, 7));
-    let (_, finished, brought) = fetch(&served, over(1), vec![]);
-    assert_eq!((finished.transferred as usize, sharing(&brought)), (SIZE, 1));
+    let (_, finished, received) = fetch(&served, over(1), vec![]);
+    assert_eq!((finished.transferred as usize, sharing(&received)), (SIZE, 1));
 }
 
 #[test]
-fn a_slow_connection_leaves_its_work_to_the_others() {
+fn blocks_of_a_slow_connection_are_reassigned() {
     let crawling = vec![Fault::Rate(300_000)];
     let faults = vec![slow(Fault::None), crawling, slow(Fault::None), slow(Fault::None)];
-    let (client, finished, brought) = fetch(&served(), over(4), faults);
+    let (client, finished, received) = fetch(&served(), over(4), faults);
     assert_eq!(client.retries(), 0);
-    assert!(brought[1] < 4 * MIB, "{brought:?}");
+    assert!(received[1] < 4 * MIB, "{received:?}");
     assert!(finished.transferred <= (SIZE + 2 * MIB) as u64, "{}", finished.transferred);
 }
 
 #[test]
-fn what_a_connection_did_not_bring_when_it_broke_the_others_bring() {
+fn blocks_of_a_broken_connection_are_reassigned() {
     for fault in [Fault::ResetAfter(2 * MIB + 1234), Fault::CutAfter(0), Fault::StallAfter(MIB + 999)] {
         let faults = vec![slow(Fault::None), slow(fault), slow(Fault::None), slow(Fault::None)];
         let (client, finished, _) = fetch(&served(), over(4), faults);
@@ -106,33 +106,33 @@ fn what_a_connection_did_not_bring_when_it_broke_the_others_bring() {
 }
 
 #[test]
-fn when_all_connections_break_others_are_made_at_once() {
+fn broken_connections_are_replaced_at_once() {
     let faults = vec![slow(Fault::ResetAfter(4 * MIB + 999)); 4];
     let (client, finished, _) = fetch(&served(), over(4), faults);
-    assert_eq!(client.retries(), 0, "each had brought something");
+    assert_eq!(client.retries(), 0, "each had received something");
     assert!(finished.transferred <= (SIZE + 4) as u64, "{}", finished.transferred);
 }
 
 #[test]
-fn a_corrupt_block_is_fetched_again_alone() {
+fn only_the_corrupt_block_is_fetched_again() {
     let faults = vec![slow(Fault::None), slow(Fault::Flip(MIB / 2)), slow(Fault::None), slow(Fault::None)];
     let (client, finished, _) = fetch(&served(), over(4), faults);
     assert_eq!((finished.transferred, client.retries()), ((SIZE + MIB) as u64, 1));
 }
 
 #[test]
-fn a_server_is_asked_for_no_more_connections_than_it_wants() {
+fn no_more_connections_are_opened_than_the_server_allows() {
     for (arch, max_connections, most) in [(Arch::Single, 256, 1), (Arch::Threads, 2, 2)] {
         let served = Served::with(arch, None, Limits { max_connections, ..Limits::default() });
         served.write("a", &content(SIZE, 7));
-        let (client, finished, brought) = fetch(&served, over(4), vec![slow(Fault::None); 4]);
-        assert_eq!((sharing(&brought), client.retries()), (most, 0), "{arch:?}");
+        let (client, finished, received) = fetch(&served, over(4), vec![slow(Fault::None); 4]);
+        assert_eq!((sharing(&received), client.retries()), (most, 0), "{arch:?}");
         assert_eq!(finished.transferred, SIZE as u64);
     }
 }
 
 #[test]
-fn a_server_that_is_too_busy_for_another_connection_is_no_fault_and_left_in_peace() {
+fn a_busy_answer_to_another_connection_is_not_an_error_and_not_retried() {
     // It serves two, and somebody else has the second place.
     let served = Served::with(Arch::Threads, None, Limits { max_connections: 2, ..Limits::default() });
     served.write("a", &content(SIZE, 7));
@@ -149,7 +149,7 @@ fn a_server_that_is_too_busy_for_another_connection_is_no_fault_and_left_in_peac
 }
 
 #[test]
-fn a_server_that_closes_further_connections_is_left_in_peace() {
+fn a_server_that_closes_additional_connections_is_not_asked_for_more() {
     let bytes = Arc::new(content(SIZE, 7));
     let tried = Arc::new(AtomicUsize::new(0));
     let (sent, counted) = (Arc::clone(&bytes), Arc::clone(&tried));
@@ -178,7 +178,7 @@ fn a_server_that_closes_further_connections_is_left_in_peace() {
 }
 
 #[test]
-fn a_paused_download_goes_on_with_all_that_its_connections_brought() {
+fn a_paused_download_resumes_with_the_blocks_of_all_connections() {
     let served = served();
     let proxy = Proxy::start(served.at(), vec![slow(Fault::None); 64]);
     let mut client = Client::new(over(4));
@@ -199,7 +199,7 @@ fn a_paused_download_goes_on_with_all_that_its_connections_brought() {
 }
 
 #[test]
-fn a_cancelled_download_stops_on_all_connections() {
+fn a_cancelled_download_stops_all_its_connections() {
     let served = served();
     let proxy = Proxy::start(served.at(), vec![slow(Fault::None); 4]);
     let mut client = Client::new(over(4));
@@ -219,7 +219,7 @@ fn a_cancelled_download_stops_on_all_connections() {
 }
 
 #[test]
-fn scattered_blocks_of_an_update_come_over_several_connections() {
+fn scattered_blocks_of_an_update_are_fetched_over_several_connections() {
     let served = served();
     let proxy = Proxy::start(served.at(), vec![slow(Fault::None); 4]);
     let mut client = Client::new(over(4));
@@ -237,11 +237,11 @@ fn scattered_blocks_of_an_update_come_over_several_connections() {
     assert!(fs::read(&finished.path).unwrap() == content(SIZE, 7));
     assert_eq!(finished.transferred, 20 * MIB as u64);
     // Two, and others where one of them is slow just then.
-    assert!((2..=4).contains(&sharing(&proxy.brought())), "{:?}", proxy.brought());
+    assert!((2..=4).contains(&sharing(&proxy.received())), "{:?}", proxy.received());
 }
 
 #[test]
-fn a_file_that_changes_under_way_is_never_spliced() {
+fn a_file_changed_during_a_download_is_never_spliced() {
     let served = served();
     let proxy = Proxy::start(served.at(), vec![slow(Fault::None); 64]);
     let mut client = Client::new(over(4));
@@ -256,7 +256,7 @@ fn a_file_that_changes_under_way_is_never_spliced() {
 }
 
 #[test]
-fn a_download_that_waits_goes_before_the_further_connections_of_one_that_runs() {
+fn a_queued_download_takes_precedence_over_additional_connections() {
     let limits = Limits { max_connections: 4, ..Limits::default() };
     let served = Served::with(Arch::Threads, None, limits);
     served.write("a", &content(3 * SIZE, 7));
@@ -275,7 +275,7 @@ fn a_download_that_waits_goes_before_the_further_connections_of_one_that_runs() 
 }
 
 #[test]
-fn an_archive_comes_over_one_connection() {
+fn an_archive_uses_one_connection() {
     let served = Served::new();
     served.write("d/a.jpg", &content(SIZE, 1));
     let proxy = Proxy::start(served.at(), vec![slow(Fault::None); 1]);

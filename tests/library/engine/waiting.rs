@@ -112,7 +112,7 @@ fn ends(client: &mut Client, jobs: &[JobId]) -> Vec<Result<(), Trouble>> {
 }
 
 #[test]
-fn a_server_that_comes_back_is_noticed_and_nothing_has_failed() {
+fn jobs_resume_when_their_server_is_reachable_again() {
     let (served, absent) = (served(), Absent::new());
     let at = absent.at();
     let mut client = Client::new(Config { retries: 0, jobs: 2, ..config() });
@@ -137,7 +137,7 @@ fn a_server_that_comes_back_is_noticed_and_nothing_has_failed() {
 }
 
 #[test]
-fn other_servers_go_on_meanwhile() {
+fn an_unreachable_server_does_not_delay_jobs_of_others() {
     let (served, absent) = (served(), Absent::new());
     let mut client = Client::new(Config { jobs: 1, ..config() });
     let away = client.add(client.job(absent.at(), "a"));
@@ -149,7 +149,7 @@ fn other_servers_go_on_meanwhile() {
 }
 
 #[test]
-fn all_that_waits_fails_once_it_has_waited_long_enough() {
+fn waiting_jobs_fail_after_the_maximum_wait() {
     let absent = Absent::new();
     let retry_max_time = Some(Duration::from_millis(300));
     let mut client = Client::new(Config { jobs: 1, retry_max_time, ..config() });
@@ -165,7 +165,7 @@ fn all_that_waits_fails_once_it_has_waited_long_enough() {
 }
 
 #[test]
-fn what_waits_for_a_server_is_paused_resumed_and_cancelled() {
+fn jobs_that_wait_for_a_server_can_be_paused_resumed_and_cancelled() {
     let (served, absent) = (served(), Absent::new());
     let mut client = Client::new(Config { retries: 0, ..config() });
     let [a, b] = add(&mut client, absent.at(), ["a", "b"]);
@@ -182,7 +182,7 @@ fn what_waits_for_a_server_is_paused_resumed_and_cancelled() {
 
 /// Something stands before the server, and accepts in its place.
 #[test]
-fn a_server_that_has_answered_before_is_away_when_nothing_comes() {
+fn a_silent_server_that_answered_before_counts_as_unreachable() {
     let served = served();
     served.write("big", &content(3 * MIB, 2));
     let server = served.at();
@@ -212,7 +212,7 @@ fn a_server_that_has_answered_before_is_away_when_nothing_comes() {
 
 /// The next run begins with what an earlier one has left, while the server is away.
 #[test]
-fn a_queue_that_is_resumed_waits_for_its_server() {
+fn a_resumed_queue_waits_for_its_server() {
     let (served, at) = (served(), listen(|_, stream| drop(stream)));
     drop(served);
     let client = Client::quick();
@@ -229,7 +229,7 @@ fn busy(retry_after: Option<u32>) -> Failure {
 }
 
 #[test]
-fn a_busy_server_costs_no_attempts() {
+fn a_busy_answer_does_not_count_as_an_attempt() {
     let asked = AtomicUsize::new(0);
     let at = answer(move |session, id, get| match asked.fetch_add(1, Ordering::Relaxed) {
         0 => session.refuse(id, &busy(None)),
@@ -249,7 +249,7 @@ fn a_busy_server_costs_no_attempts() {
 }
 
 #[test]
-fn a_server_that_is_always_busy_is_given_up_in_time() {
+fn a_server_that_is_always_busy_fails_the_job_after_the_maximum_wait() {
     let at = answer(|session, id, _| session.refuse(id, &busy(Some(3600))));
     let retry_max_time = Some(Duration::from_millis(200));
     let mut client = Client::new(Config { retries: 0, retry_max_time, ..config() });

@@ -12,7 +12,7 @@ use crate::resume::{
 use crate::shared::effort;
 
 #[test]
-fn a_zip_goes_on_from_anywhere_with_and_without_what_the_server_has_learned() {
+fn a_zip_resumes_at_any_byte_with_or_without_the_index_of_the_server() {
     let mut dice = Dice::new(20);
     let archs = [Arch::Single, Arch::Threads, Arch::Select, Arch::Async];
     for arch in archs {

@@ -11,7 +11,7 @@ use crate::resume::{
 };
 
 #[test]
-fn another_run_goes_on_where_the_first_was_stopped_also_with_another_server_elsewhere() {
+fn a_download_resumes_after_a_server_restart_and_a_move_of_the_folder() {
     let mut served = Served::new();
     let bytes = content(5 * MIB + 9, 1);
     served.write("a", &bytes);
@@ -34,7 +34,7 @@ fn another_run_goes_on_where_the_first_was_stopped_also_with_another_server_else
 }
 
 #[test]
-fn blocks_that_were_damaged_in_between_are_fetched_again_alone() {
+fn only_blocks_damaged_between_two_runs_are_fetched_again() {
     let served = Served::new();
     let bytes = content(6 * MIB, 1);
     served.write("a", &bytes);
@@ -52,7 +52,7 @@ fn blocks_that_were_damaged_in_between_are_fetched_again_alone() {
 }
 
 #[test]
-fn a_folder_that_changed_means_a_fresh_archive() {
+fn a_changed_folder_restarts_its_archive() {
     let served = Served::new();
     served.write("d/a.jpg", &content(3 * MIB, 1));
     let folder = Folder::new();
@@ -65,7 +65,7 @@ fn a_folder_that_changed_means_a_fresh_archive() {
 }
 
 #[test]
-fn the_archive_of_the_served_folder_goes_on_too() {
+fn the_archive_of_the_served_folder_resumes() {
     let served = Served::new();
     served.write("a.jpg", &content(3 * MIB, 1));
     let folder = Folder::new();
@@ -84,7 +84,7 @@ fn the_archive_of_the_served_folder_goes_on_too() {
 }
 
 #[test]
-fn what_another_file_left_under_the_name_of_an_archive_is_not_taken_for_it() {
+fn the_part_of_another_file_is_not_used_for_an_archive_of_the_same_name() {
     let served = Served::new();
     served.write("a.zip", &content(3 * MIB, 1));
     let folder = Folder::new();

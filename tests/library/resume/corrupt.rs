@@ -100,7 +100,7 @@ fn run(
 
 /// `FDSP_CAMPAIGN=500` for a long one.
 #[test]
-fn no_order_of_corrupt_blocks_and_interruptions_makes_a_wrong_file() {
+fn no_order_of_corrupt_blocks_and_interruptions_yields_a_wrong_file() {
     let (served, wanted) = served();
     let (liar, mut ends) = (liar(&served), HashMap::new());
     for seed in 0..effort::number("FDSP_CAMPAIGN", 6) {

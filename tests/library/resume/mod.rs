@@ -1,12 +1,12 @@
 //! What an interrupted download leaves is taken up by the next run: nothing is fetched twice, nothing is spliced.
 
+mod altered;
 mod archives;
+mod cancelled;
 mod changes;
-mod control;
 mod corrupt;
-mod given_up;
+mod journal;
 mod origin;
-mod secret;
 mod stalled;
 mod support;
 mod update;

@@ -144,7 +144,7 @@ fn secure_address(at: SocketAddr, path: &str, pin: Option<Pin>) -> Address {
 }
 
 #[test]
-fn a_file_that_another_server_began_is_the_pinned_servers() {
+fn a_part_of_another_server_never_ends_up_in_a_file_of_the_pinned_server() {
     let pair = Pair::new();
     let folder = Folder::new();
     let job = pair.job(&folder, "a", Form::Auto);
@@ -155,7 +155,7 @@ fn a_file_that_another_server_began_is_the_pinned_servers() {
 }
 
 #[test]
-fn what_the_same_server_began_is_not_fetched_again() {
+fn a_part_of_the_same_server_is_not_fetched_again() {
     let pair = Pair::new();
     let folder = Folder::new();
     let job = pair.job(&folder, "a", Form::Auto);
@@ -171,7 +171,7 @@ fn what_the_same_server_began_is_not_fetched_again() {
 }
 
 #[test]
-fn what_came_without_tls_is_compared_and_kept_where_it_is_the_same() {
+fn blocks_received_without_tls_are_compared_and_kept_if_equal() {
     let pair = Pair::new();
     for form in [Form::Auto, Form::Zip] {
         let folder = Folder::new();
@@ -192,7 +192,7 @@ fn what_came_without_tls_is_compared_and_kept_where_it_is_the_same() {
 
 /// Without TLS a server is known by its host alone.
 #[test]
-fn a_file_that_another_host_began_without_tls_is_this_servers() {
+fn a_part_of_another_host_without_tls_never_ends_up_in_the_file() {
     let [right, wrong] = [10, 20].map(|seed| content(6 * MIB, seed));
     let serve = |bytes: Vec<u8>| {
         let announced = scripted::file("a", bytes.len() as u64);
@@ -210,7 +210,7 @@ fn a_file_that_another_host_began_without_tls_is_this_servers() {
 }
 
 #[test]
-fn an_archive_that_another_server_began_starts_over() {
+fn an_archive_of_another_server_starts_over() {
     let pair = Pair::new();
     let folder = Folder::new();
     let job = pair.job(&folder, "d", Form::Zip);
@@ -226,7 +226,7 @@ fn an_archive_that_another_server_began_starts_over() {
 }
 
 #[test]
-fn a_tree_that_another_server_began_is_the_pinned_servers() {
+fn a_partial_tree_of_another_server_never_ends_up_in_the_tree_of_the_pinned_server() {
     let pair = Pair::new();
     let folder = Folder::new();
     let job = pair.job(&folder, "d", Form::Tree);

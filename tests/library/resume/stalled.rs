@@ -25,7 +25,7 @@ fn begun(control: &Path, block: u64) -> u64 {
 }
 
 #[test]
-fn the_begin_of_a_block_is_noted() {
+fn the_journal_records_the_start_of_an_incomplete_block() {
     for (size, pass, block) in [(2 * MIB, MIB + 500_000, 1), (900_000, 600_000, 0)] {
         let served = Served::new();
         served.write("a", &content(size, 1));
@@ -39,7 +39,7 @@ fn the_begin_of_a_block_is_noted() {
 }
 
 #[test]
-fn complete_small_files_of_a_tree_and_the_begin_of_one_are_kept() {
+fn complete_small_files_of_a_tree_and_the_start_of_another_are_kept() {
     let served = Served::new();
     for name in ["a", "b", "c"] {
         served.write(&format!("t/{name}"), &content(400_000, 1));

@@ -11,7 +11,7 @@ use crate::resume::support::{Folder, MIB, Served, content};
 use crate::shared::effort::large;
 
 #[test]
-fn an_identical_target_is_found_without_a_transfer() {
+fn an_identical_target_succeeds_without_a_transfer() {
     let served = Served::new();
     for size in [0, 1, MIB, 3 * MIB + 5] {
         let bytes = content(size, 1);
@@ -28,7 +28,7 @@ fn an_identical_target_is_found_without_a_transfer() {
 }
 
 #[test]
-fn a_target_that_differs_fails_without_a_transfer() {
+fn a_different_target_fails_without_a_transfer() {
     let served = Served::new();
     served.write("a", &content(3 * MIB, 1));
     let folder = Folder::new();
@@ -43,7 +43,7 @@ fn a_target_that_differs_fails_without_a_transfer() {
 }
 
 #[test]
-fn an_update_fetches_what_differs() {
+fn an_update_fetches_only_different_blocks() {
     let served = Served::new();
     let mut bytes = content(12 * MIB + 5, 1);
     let folder = Folder::new();
@@ -59,7 +59,7 @@ fn an_update_fetches_what_differs() {
 }
 
 #[test]
-fn an_update_makes_it_longer_or_shorter_and_fetches_what_is_not_there() {
+fn an_update_changes_the_length_and_fetches_missing_blocks() {
     let served = Served::new();
     let bytes = content(4 * MIB, 1);
     for size in [0, 5, 2 * MIB, 2 * MIB + 9, 4 * MIB] {
@@ -76,7 +76,7 @@ fn an_update_makes_it_longer_or_shorter_and_fetches_what_is_not_there() {
 }
 
 #[test]
-fn an_update_that_was_interrupted_takes_the_rest_from_the_target_too() {
+fn an_interrupted_update_resumes_and_reuses_blocks_of_the_target() {
     let served = Served::new();
     let bytes = content(8 * MIB, 1);
     served.write("a", &bytes);
@@ -94,7 +94,7 @@ fn an_update_that_was_interrupted_takes_the_rest_from_the_target_too() {
 }
 
 #[test]
-fn an_unfinished_file_of_another_version_keeps_what_matches() {
+fn a_part_of_another_version_keeps_its_matching_blocks() {
     let served = Served::new();
     let bytes = content(6 * MIB, 1);
     served.write("log", &bytes);
@@ -110,7 +110,7 @@ fn an_unfinished_file_of_another_version_keeps_what_matches() {
 }
 
 #[test]
-fn without_a_control_file_the_hashes_tell() {
+fn without_a_journal_the_hashes_of_the_server_decide() {
     let served = Served::new();
     let bytes = content(4 * MIB, 1);
     served.write("a", &bytes);
@@ -123,7 +123,7 @@ fn without_a_control_file_the_hashes_tell() {
 
 /// 4 GiB take a while, and as much room twice.
 #[test]
-fn three_blocks_of_a_large_file_cost_three_blocks() {
+fn three_changed_blocks_of_a_large_file_transfer_three_blocks() {
     let large = large();
     let size: u64 = if large { 4 << 30 } else { 96 << 20 };
     if !large {

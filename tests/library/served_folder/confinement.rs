@@ -20,7 +20,7 @@ use fdsp::{
 use crate::served_folder::{World, content, traversal::spellings};
 
 #[test]
-fn every_spelling_of_traversal_finds_nothing() {
+fn every_traversal_path_is_not_found() {
     let world = World::new();
     let secret = world.outside().join("secret");
     let secret = secret.to_str().unwrap();
@@ -32,7 +32,7 @@ fn every_spelling_of_traversal_finds_nothing() {
 }
 
 #[test]
-fn links_are_followed_inside_only() {
+fn links_are_followed_only_within_the_folder() {
     let world = World::new();
     let link = |target: &Path, name: &str| symlink(target, world.served(name)).unwrap();
     let relative = |target: &str, name: &str| link(Path::new(target), name);
@@ -92,7 +92,7 @@ fn links_are_followed_inside_only() {
 
 /// The magic links of `/proc`, served themselves.
 #[test]
-fn links_of_processes_lead_nowhere() {
+fn magic_links_of_proc_are_not_followed() {
     let root = Root::open(Path::new("/proc/self"), Policy::default()).unwrap();
     for path in ["root", "cwd", "exe", "fd/0", "fd/1", "root/etc/passwd", "cwd/Cargo.toml"] {
         let error = root.open_node(&RemotePath::parse(path).unwrap()).unwrap_err();
@@ -102,7 +102,7 @@ fn links_of_processes_lead_nowhere() {
 
 /// Files of `/proc` say that they are empty.
 #[test]
-fn a_file_that_hides_its_size_is_not_an_empty_one() {
+fn a_file_of_unknown_size_is_not_served_as_empty() {
     let root = Root::open(Path::new("/proc/self"), Policy::default()).unwrap();
     let Ok(Node::File(source)) = root.open_node(&RemotePath::parse("status").unwrap()) else {
         panic!("a file")
@@ -148,7 +148,7 @@ fn only_files_and_directories_are_served() {
 }
 
 #[test]
-fn errors_name_what_was_asked_for_and_nothing_else() {
+fn errors_name_only_the_requested_path() {
     let world = World::new();
     symlink(world.outside().join("secret"), world.served("absolute")).unwrap();
     let said = |path: &str| world.open(path).unwrap_err().to_string();
@@ -160,7 +160,7 @@ fn errors_name_what_was_asked_for_and_nothing_else() {
 
 /// While directories and links to outside take each other's place, whatever is opened is from inside.
 #[test]
-fn a_race_of_links_leads_nowhere() {
+fn a_link_swapped_during_the_open_is_not_followed() {
     let world = World::new();
     let at = |name: &str| world.served(name);
     fs::create_dir(at("inside")).unwrap();

@@ -23,7 +23,7 @@ use fdsp::{
 use crate::served_folder::{World, content, list, list_as};
 
 #[test]
-fn a_listing_tells_what_is_there() {
+fn a_listing_has_kind_size_and_time_of_every_entry() {
     let world = World::new();
     let at = |name: &str| world.served(name);
     symlink("file", at("link")).unwrap();
@@ -95,7 +95,7 @@ fn names_that_are_not_utf8_are_listed_and_opened() {
 
 /// Names that are no text are shown so that no two names are shown alike, in whatever pages.
 #[test]
-fn no_two_names_are_shown_alike() {
+fn different_names_are_displayed_differently() {
     let world = World::new();
     let names: [&[u8]; 7] = [b"a%FF", b"a\xff", b"%61%FF", b"a\xff%FE", b"a%FF\xfe", b"b", b"caf\xe9%E9"];
     fs::create_dir(world.served("odd")).unwrap();
@@ -130,7 +130,7 @@ fn no_two_names_are_shown_alike() {
 }
 
 #[test]
-fn pages_come_sorted_whole_and_once() {
+fn pages_are_sorted_and_list_each_entry_once() {
     let world = World::new();
     let many = world.served("many");
     fs::create_dir(&many).unwrap();
@@ -158,7 +158,7 @@ fn pages_come_sorted_whole_and_once() {
 }
 
 #[test]
-fn a_hundred_thousand_entries_are_no_burden() {
+fn a_hundred_thousand_entries_are_listed_in_slices() {
     let temporary = crate::shared::folder::temporary();
     fs::write(temporary.path().join("0"), "").unwrap();
     for index in 1..100_000 {

@@ -112,7 +112,7 @@ fn content(file: &FileSource) -> Vec<u8> {
 }
 
 #[test]
-fn what_is_there_is_found() {
+fn existing_files_and_directories_are_opened() {
     let world = World::new();
     for path in ["file", "/file", "//file", "./file", "file/", "sub/deep/file", "/sub//./deep/file"] {
         world.file(path);
@@ -131,7 +131,7 @@ fn what_is_there_is_found() {
 }
 
 #[test]
-fn a_directory_stays_what_was_opened() {
+fn an_open_directory_is_not_affected_by_a_rename() {
     let world = World::new();
     let directory = world.directory("sub");
     fs::rename(world.served("sub"), world.served("moved")).unwrap();
@@ -143,7 +143,7 @@ fn a_directory_stays_what_was_opened() {
 }
 
 #[test]
-fn the_folder_itself_may_move() {
+fn the_served_folder_can_be_moved() {
     let world = World::new();
     fs::rename(world.served(""), world.temporary.path().join("elsewhere")).unwrap();
     fs::create_dir(world.served("")).unwrap();
@@ -152,7 +152,7 @@ fn the_folder_itself_may_move() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_served_is_refused() {
+fn a_folder_that_cannot_be_served_is_rejected() {
     let world = World::new();
     let kind = |path: &str| Root::open(&world.served(path), Policy::default()).unwrap_err().kind();
     assert_eq!(kind("absent"), std::io::ErrorKind::NotFound);
@@ -161,7 +161,7 @@ fn a_folder_that_cannot_be_served_is_refused() {
 }
 
 #[test]
-fn a_change_of_an_opened_file_is_noticed() {
+fn a_change_of_an_open_file_is_detected() {
     let world = World::new();
     let file = world.file("file");
     file.check().unwrap();

@@ -78,7 +78,7 @@ fn folder() -> World {
 }
 
 #[test]
-fn by_default_the_folder_is_served_as_it_is() {
+fn by_default_everything_in_the_folder_is_served() {
     let world = folder();
     for path in [".git/config", "sub/.env", "...", "link", "link to directory/deep/file", ".hidden link"] {
         world.file(path);
@@ -88,7 +88,7 @@ fn by_default_the_folder_is_served_as_it_is() {
 }
 
 #[test]
-fn hidden_files_are_as_good_as_absent() {
+fn hidden_files_are_answered_like_absent_ones() {
     let world = folder().under(Policy { hidden: false, ..Policy::default() });
     let absent = refusal(&world, "absent");
     for path in [
@@ -142,7 +142,7 @@ fn a_folder_with_a_hidden_name_can_be_served() {
 }
 
 #[test]
-fn links_that_are_not_followed_lead_nowhere() {
+fn links_are_answered_like_absent_files_unless_followed() {
     let world = folder().under(Policy { links: Links::Never, ..Policy::default() });
     symlink("../outside/secret", world.served("outward")).unwrap();
     let absent = refusal(&world, "absent");
@@ -166,7 +166,7 @@ fn links_that_are_not_followed_lead_nowhere() {
 
 /// The folder itself may be named by a link: it is the operator who names it.
 #[test]
-fn the_folder_itself_may_be_reached_through_a_link() {
+fn the_served_folder_can_be_a_link() {
     let world = folder();
     let link = world.outside().join("to served");
     symlink(world.served(""), &link).unwrap();
@@ -176,7 +176,7 @@ fn the_folder_itself_may_be_reached_through_a_link() {
 
 /// `/proc` is a file system of its own on every Linux.
 #[test]
-fn other_file_systems_are_left_out() {
+fn other_file_systems_are_not_served() {
     let open = |policy: Policy, path: &str| {
         Root::open(Path::new("/"), policy).unwrap().open_node(&RemotePath::parse(path).unwrap())
     };
@@ -194,7 +194,7 @@ fn other_file_systems_are_left_out() {
 
 /// `/dev` has other file systems in it and few files.
 #[test]
-fn an_archive_stays_in_its_file_system() {
+fn an_archive_excludes_other_file_systems() {
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
     if !mounts.lines().any(|line| line.split(' ').nth(1) == Some("/dev/pts")) {
         println!("skipped: nothing is mounted on /dev/pts");

@@ -63,7 +63,7 @@ fn remote(path: &str) -> RemotePath {
 }
 
 #[test]
-fn what_is_hidden_is_in_no_tree() {
+fn hidden_files_are_not_in_a_tree() {
     let world = World::new();
     fs::create_dir(world.served(".git")).unwrap();
     fs::write(world.served(".git/config"), "hidden").unwrap();
@@ -87,7 +87,7 @@ fn what_is_hidden_is_in_no_tree() {
 }
 
 #[test]
-fn without_links_there_are_none_in_a_tree() {
+fn links_are_not_in_a_tree_unless_followed() {
     let world = World::new();
     symlink("file", world.served("link")).unwrap();
     symlink("sub", world.served("directory")).unwrap();
@@ -101,7 +101,7 @@ fn without_links_there_are_none_in_a_tree() {
 }
 
 #[test]
-fn files_are_opened_from_one_directory_after_the_other() {
+fn files_are_opened_through_the_handle_of_their_directory() {
     let world = World::new();
     fs::write(world.served("sub/file"), "in sub").unwrap();
     symlink("sub", world.served("link")).unwrap();
@@ -131,7 +131,7 @@ fn files_are_opened_from_one_directory_after_the_other() {
 }
 
 #[test]
-fn a_directory_that_was_replaced_ends_the_walk() {
+fn a_replaced_directory_ends_the_walk() {
     let world = World::new();
     let mut tree = Tree::new(world.directory(""), NameForm::default());
     // Everything in the top was looked at before the first entry in it comes.
@@ -150,7 +150,7 @@ fn a_directory_that_was_replaced_ends_the_walk() {
 
 /// Files that no request could name are missing, each of them, and what is as long as it may be is not.
 #[test]
-fn paths_that_are_too_long_are_missing() {
+fn paths_that_are_too_long_are_skipped() {
     use rustix::fs::{Mode, OFlags, mkdirat, openat};
     let world = World::new();
     let name = "x".repeat(250);
@@ -177,7 +177,7 @@ fn paths_that_are_too_long_are_missing() {
 
 /// Names that are not UTF-8 are in the tree for a client that can write them, and named as missing for others.
 #[test]
-fn names_that_are_not_utf8_are_carried() {
+fn names_that_are_not_utf8_are_kept() {
     let world = World::new();
     let odd = |name: &[u8]| world.served("sub").join(OsStr::from_bytes(name));
     fs::create_dir(odd(b"d\xe9")).unwrap();
@@ -205,7 +205,7 @@ fn names_that_are_not_utf8_are_carried() {
 
 /// A kernel's file whose size says nothing is in no tree, and in the way of nothing else.
 #[test]
-fn files_that_are_shorter_than_they_say_are_missing() {
+fn files_shorter_than_their_size_are_skipped() {
     let made_up = "/sys/kernel";
     let said = |name: &str| fs::metadata(std::path::Path::new(made_up).join(name)).map(|data| data.len());
     if said("uevent_seqnum").ok() != Some(4096) {
@@ -272,7 +272,7 @@ proptest! {
     #![proptest_config(crate::shared::effort::cases(60))]
 
     #[test]
-    fn each_entry_comes_once_and_in_order(made in made()) {
+    fn each_entry_is_listed_once_and_in_order(made in made()) {
         let world = World::new();
         fs::create_dir(world.served("tree")).unwrap();
         for (path, what) in &made {

@@ -10,10 +10,10 @@ use std::{
 use fdsp::client::{NewJob, TroubleKind};
 
 use crate::tree::{
+    fetch::tree,
     folder::{everything, many, same, write},
     proxy::Proxy,
     support::{Client, MIB, Served, address, content},
-    whole::tree,
 };
 
 fn disk_trouble(client: &mut Client, job: &NewJob) -> String {
@@ -24,7 +24,7 @@ fn disk_trouble(client: &mut Client, job: &NewJob) -> String {
 }
 
 #[test]
-fn whatever_is_in_the_way_of_the_work_folder_is_not_touched() {
+fn foreign_files_at_the_work_folder_path_are_not_touched() {
     let served = Served::new();
     everything(&served.folder.path().join("t"));
     let mut client = Client::quick();
@@ -45,7 +45,7 @@ fn whatever_is_in_the_way_of_the_work_folder_is_not_touched() {
 }
 
 #[test]
-fn what_lies_in_the_unfinished_tree_and_does_not_belong_there_goes() {
+fn foreign_files_in_a_partial_tree_are_removed() {
     let served = Served::new();
     let folder = served.folder.path().join("t");
     everything(&folder);
@@ -62,7 +62,7 @@ fn what_lies_in_the_unfinished_tree_and_does_not_belong_there_goes() {
 }
 
 #[test]
-fn a_second_client_is_told_and_the_first_goes_on() {
+fn a_second_client_gets_an_error_and_the_first_continues() {
     let served = Served::new();
     everything(&served.folder.path().join("t"));
     let mut client = Client::quick();
@@ -76,7 +76,7 @@ fn a_second_client_is_told_and_the_first_goes_on() {
 }
 
 #[test]
-fn a_folder_that_may_not_be_written_is_said_so() {
+fn a_folder_without_write_permission_is_reported() {
     let served = Served::new();
     everything(&served.folder.path().join("t"));
     let mut client = Client::quick();
@@ -91,10 +91,10 @@ fn a_folder_that_may_not_be_written_is_said_so() {
 }
 
 /// A small file system in memory, where the system lets us.
-struct Small(tempfile::TempDir);
+struct SmallDisk(tempfile::TempDir);
 
-impl Small {
-    fn new(size: usize) -> Option<Small> {
+impl SmallDisk {
+    fn new(size: usize) -> Option<SmallDisk> {
         let at = tempfile::tempdir().unwrap();
         let mut mount = Process::new("mount");
         mount.args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(at.path());
@@ -102,19 +102,19 @@ impl Small {
         if !mounted {
             println!("skipped: no file system may be mounted here");
         }
-        mounted.then_some(Small(at))
+        mounted.then_some(SmallDisk(at))
     }
 }
 
-impl Drop for Small {
+impl Drop for SmallDisk {
     fn drop(&mut self) {
         let _ = Process::new("umount").arg("-l").arg(self.0.path()).status();
     }
 }
 
 #[test]
-fn a_full_disk_keeps_what_came_and_goes_on_when_there_is_room() {
-    let Some(small) = Small::new(4 * MIB) else { return };
+fn a_full_disk_keeps_the_files_and_the_job_resumes_with_free_space() {
+    let Some(small) = SmallDisk::new(4 * MIB) else { return };
     let served = Served::new();
     let folder = served.folder.path().join("t");
     many(&folder, 600, 4096);
@@ -141,8 +141,8 @@ fn a_full_disk_keeps_what_came_and_goes_on_when_there_is_room() {
 }
 
 #[test]
-fn a_tree_that_cannot_fit_is_refused_before_anything_comes() {
-    let Some(small) = Small::new(2 * MIB) else { return };
+fn a_tree_larger_than_the_free_space_fails_before_the_transfer() {
+    let Some(small) = SmallDisk::new(2 * MIB) else { return };
     let served = Served::new();
     served.write("t/large", &content(3 * MIB, 1));
     let mut client = Client::quick();
@@ -153,7 +153,7 @@ fn a_tree_that_cannot_fit_is_refused_before_anything_comes() {
 
 /// What arrived was right; what lies on the disk is not, because another program wrote to it.
 #[test]
-fn what_another_program_writes_into_the_work_folder_is_fetched_again() {
+fn files_overwritten_by_another_program_are_fetched_again() {
     let served = Served::new();
     let folder = served.folder.path().join("t");
     write(&folder, "a", &content(10_000, 1));

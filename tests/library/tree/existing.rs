@@ -8,13 +8,13 @@ use std::{
 use fdsp::client::{Existing, NewJob, TroubleKind};
 
 use crate::tree::{
+    fetch::tree,
     folder::{everything, look, same, write},
     support::{Client, Served},
-    whole::tree,
 };
 
 #[test]
-fn another_tree_is_kept_and_the_difference_named() {
+fn a_different_tree_is_kept_and_the_difference_reported() {
     let served = Served::new();
     everything(&served.folder.path().join("t"));
     let mut client = Client::quick();
@@ -30,7 +30,7 @@ fn another_tree_is_kept_and_the_difference_named() {
 }
 
 #[test]
-fn overwriting_replaces_the_whole() {
+fn overwrite_replaces_the_whole_tree() {
     let served = Served::new();
     let folder = served.folder.path().join("t");
     everything(&folder);
@@ -44,7 +44,7 @@ fn overwriting_replaces_the_whole() {
 }
 
 #[test]
-fn what_is_private_stays_private() {
+fn the_mode_of_a_replaced_file_is_kept() {
     let served = Served::new();
     write(served.folder.path(), "t/small", b"new");
     write(served.folder.path(), "t/large", &crate::tree::folder::content(crate::tree::folder::MIB + 5, 1));
@@ -67,7 +67,7 @@ fn what_is_private_stays_private() {
 
 /// A file that replaces a link has the permissions of other new files; those of the link mean nothing.
 #[test]
-fn a_link_in_the_place_of_a_file_gives_it_no_permissions() {
+fn a_replaced_link_does_not_set_the_mode_of_the_file() {
     let served = Served::new();
     for (name, size) in [("t/small", 3), ("t/large", crate::tree::folder::MIB + 5)] {
         write(served.folder.path(), name, &crate::tree::folder::content(size, 1));
@@ -88,7 +88,7 @@ fn a_link_in_the_place_of_a_file_gives_it_no_permissions() {
 
 /// A folder in which several users may create files, such as `/tmp`.
 #[test]
-fn files_of_another_user_in_a_shared_folder_are_refused() {
+fn files_of_another_user_in_a_shared_folder_are_rejected() {
     if !rustix::process::geteuid().is_root() {
         println!("skipped: only root gives directories away");
         return;
@@ -126,7 +126,7 @@ fn files_of_another_user_in_a_shared_folder_are_refused() {
 
 /// A folder that was deleted on the server and created again, or a mount that is gone, is served as an empty one.
 #[test]
-fn a_folder_without_files_does_not_replace_one_that_has_some() {
+fn an_empty_folder_does_not_replace_one_with_files() {
     let served = Served::new();
     fs::create_dir_all(served.folder.path().join("t/empty")).unwrap();
     let mut client = Client::quick();
@@ -154,7 +154,7 @@ fn a_folder_without_files_does_not_replace_one_that_has_some() {
 }
 
 #[test]
-fn a_file_in_the_way_of_a_tree_stays() {
+fn a_file_at_the_target_of_a_tree_is_kept() {
     let served = Served::new();
     everything(&served.folder.path().join("t"));
     for existing in [Existing::Keep, Existing::Update, Existing::Overwrite] {
@@ -171,7 +171,7 @@ fn a_file_in_the_way_of_a_tree_stays() {
 }
 
 #[test]
-fn a_folder_never_takes_the_place_of_a_file_in_an_update_nor_the_reverse() {
+fn an_update_replaces_no_file_by_a_folder_and_no_folder_by_a_file() {
     for (mine, theirs) in [("t/x", "t/x/y"), ("t/x/y", "t/x")] {
         let served = Served::new();
         write(served.folder.path(), theirs, b"theirs");
@@ -187,7 +187,7 @@ fn a_folder_never_takes_the_place_of_a_file_in_an_update_nor_the_reverse() {
 }
 
 #[test]
-fn nothing_is_written_through_a_link() {
+fn no_file_is_written_through_a_link() {
     let served = Served::new();
     write(served.folder.path(), "t/x/y", b"theirs");
     write(served.folder.path(), "t/z", b"theirs");
@@ -211,7 +211,7 @@ fn nothing_is_written_through_a_link() {
 }
 
 #[test]
-fn a_target_that_comes_into_being_meanwhile_is_not_clobbered() {
+fn a_target_created_during_the_download_is_not_overwritten() {
     let served = Served::new();
     everything(&served.folder.path().join("t"));
     let mut client =
@@ -231,7 +231,7 @@ fn a_target_that_comes_into_being_meanwhile_is_not_clobbered() {
 }
 
 #[test]
-fn what_is_left_beside_a_tree_that_is_there_is_of_no_more_use() {
+fn a_work_folder_beside_a_complete_tree_is_removed() {
     let served = Served::new();
     let folder = served.folder.path().join("t");
     everything(&folder);

@@ -44,7 +44,7 @@ fn once() -> Client {
 
 /// What is received again is no progress, of a large file as of a small one.
 #[test]
-fn a_server_that_breaks_off_at_the_same_place_each_time_is_left() {
+fn a_server_that_always_closes_at_the_same_byte_fails_the_job() {
     let content = content(2 * MIB, 1);
     let script = Script::new().file("large", &content);
     let connections = Arc::new(AtomicUsize::new(0));
@@ -102,7 +102,7 @@ fn a_server_that_breaks_off_at_the_same_place_each_time_is_left() {
 
 /// That it works on something is no answer, where there is nothing to work on.
 #[test]
-fn a_server_that_only_says_that_it_works_is_left() {
+fn a_server_that_only_sends_progress_frames_fails_the_job() {
     let script = Script::new().file("a", b"abc");
     let at = serve(move |session, id, request| match request {
         Request::Files(_) => {
@@ -128,7 +128,7 @@ fn a_server_that_only_says_that_it_works_is_left() {
 }
 
 #[test]
-fn an_honest_script_is_believed() {
+fn a_correct_tree_is_accepted() {
     let at = Script::new()
         .file("a", b"a")
         .directory("d")
@@ -143,7 +143,7 @@ fn an_honest_script_is_believed() {
 }
 
 #[test]
-fn names_of_other_systems_have_substitutes_where_that_is_wanted() {
+fn unportable_names_are_substituted_on_request() {
     let portable = || {
         Client::new(fdsp::client::Config {
             names: Names::Portable,
@@ -199,7 +199,7 @@ fn names_of_other_systems_have_substitutes_where_that_is_wanted() {
 
 /// Where the user has named nothing, what is there is neither touched nor told of.
 #[test]
-fn a_folder_that_has_the_name_of_the_servers_choice_is_left_alone() {
+fn an_existing_folder_with_the_name_chosen_by_the_server_is_not_touched() {
     let asked = Arc::new(AtomicUsize::new(0));
     let script = Script::new().file("pin.txt", b"00000");
     let at = serve({
@@ -249,7 +249,7 @@ fn a_folder_that_has_the_name_of_the_servers_choice_is_left_alone() {
 }
 
 #[test]
-fn a_file_of_another_size_than_the_tree_said_is_no_success() {
+fn a_file_of_another_size_than_announced_is_an_error() {
     for (said, length) in [(0, 10_000), (10_000, 0), (2 * MIB, 100), (100, 2 * MIB)] {
         let mut script = Script::new().file("a", &content(length, 1));
         for entry in &mut script.entries {
@@ -264,7 +264,7 @@ fn a_file_of_another_size_than_the_tree_said_is_no_success() {
 }
 
 #[test]
-fn paths_that_lead_out_break_the_protocol() {
+fn paths_out_of_the_tree_are_protocol_errors() {
     for path in ["../x", "/etc/x", "a/../../x", "..", ".", "a//b", "a/", "nul\0"] {
         let mut client = once();
         let trouble = fetch(&mut client, Script::new().file(path, b"evil").serve()).unwrap_err();
@@ -274,7 +274,7 @@ fn paths_that_lead_out_break_the_protocol() {
 }
 
 #[test]
-fn names_that_a_terminal_obeys_are_missing_and_the_rest_comes() {
+fn names_with_control_characters_are_skipped() {
     let odd = [
         "\u{1b}[2J",
         "a\nb",
@@ -303,7 +303,7 @@ fn names_that_a_terminal_obeys_are_missing_and_the_rest_comes() {
 }
 
 #[test]
-fn links_to_names_that_a_terminal_obeys_are_missing() {
+fn links_to_names_with_control_characters_are_skipped() {
     let mut client = once();
     let done = fetch(&mut client, Script::new().link("link", "a/\u{1b}[2J").serve()).unwrap();
     assert_eq!(named(&done), ["link"]);
@@ -311,7 +311,7 @@ fn links_to_names_that_a_terminal_obeys_are_missing() {
 }
 
 #[test]
-fn links_that_may_lead_out_break_the_protocol() {
+fn links_out_of_the_tree_are_protocol_errors() {
     for target in ["/etc/passwd", "..", "../x", "a/../../x", "", "d/.."] {
         let at = Script::new().directory("d").link("link", target).serve();
         let mut client = once();
@@ -322,7 +322,7 @@ fn links_that_may_lead_out_break_the_protocol() {
 }
 
 #[test]
-fn a_tree_without_its_end_is_no_tree() {
+fn a_tree_without_its_end_is_an_error() {
     let at = serve(|session, id, request| {
         let Request::Tree(_) = request else { return };
         let script = Script::new().file("a", b"a");
@@ -337,7 +337,7 @@ fn a_tree_without_its_end_is_no_tree() {
 }
 
 #[test]
-fn a_file_that_is_not_what_its_digest_says_is_not_kept() {
+fn a_file_with_a_wrong_digest_is_not_kept() {
     let script = Script::new().file("a", b"aaaa").file("b", b"bbbb");
     let at = serve(move |session, id, request| match request {
         Request::Files(files) => {
@@ -369,7 +369,7 @@ fn a_file_that_is_not_what_its_digest_says_is_not_kept() {
 }
 
 #[test]
-fn lying_sizes_take_no_memory_and_no_disk() {
+fn wrong_sizes_allocate_neither_memory_nor_disk_space() {
     for (said, sent) in [(u64::MAX, 4), (1 << 50, 4)] {
         let node = TreeNode::File { size: said, identity: identity(b"aaaa") };
         let script = Script::new().entry("a", node);
@@ -399,7 +399,7 @@ fn lying_sizes_take_no_memory_and_no_disk() {
 }
 
 #[test]
-fn a_server_without_trees_says_so() {
+fn a_server_without_trees_is_reported() {
     let at = serve(|session, id, _| session.refuse(id, &failure(Code::Unsupported)));
     let mut client = Client::quick();
     let trouble = fetch(&mut client, at).unwrap_err();
@@ -408,7 +408,7 @@ fn a_server_without_trees_says_so() {
 }
 
 #[test]
-fn a_file_that_changes_once_is_fetched_as_it_is_then() {
+fn a_file_that_changes_once_is_fetched_in_its_new_version() {
     let asked = AtomicUsize::new(0);
     let at = serve(move |session, id, request| {
         let before = Script::new().file("a", b"old").file("b", b"b");
@@ -426,7 +426,7 @@ fn a_file_that_changes_once_is_fetched_as_it_is_then() {
 }
 
 #[test]
-fn a_file_that_goes_on_changing_is_reported_and_the_others_are_kept() {
+fn a_file_that_keeps_changing_is_reported_and_the_others_are_kept() {
     let asked = AtomicUsize::new(0);
     let at = serve(move |session, id, request| {
         let number = asked.fetch_add(1, Ordering::SeqCst);
@@ -442,7 +442,7 @@ fn a_file_that_goes_on_changing_is_reported_and_the_others_are_kept() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_missing_and_the_others_come() {
+fn an_unreadable_file_is_skipped_and_the_others_are_received() {
     let script = Script::new().file("a", b"a").file("b", b"b").file("c", b"c");
     let at = serve(move |session, id, request| match request {
         Request::Files(files) => {

@@ -1,12 +1,12 @@
 //! A directory as itself: what arrives, what is kept when it breaks off, what comes again, and what a server cannot do with it.
 
-mod again;
-mod broken;
 mod disk;
 mod existing;
+mod faults;
+mod fetch;
 mod hostile;
+mod resume;
 mod scripts;
-mod whole;
 
 use crate::{
     engine::{scripted, support},

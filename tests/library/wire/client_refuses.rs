@@ -154,7 +154,7 @@ fn frames_out_of_order() {
 }
 
 #[test]
-fn frames_that_cannot_be() {
+fn malformed_frames() {
     let too_long = |kind, length, limit| Violation::TooLong { kind, length, limit };
     let begun = || announced(&file(10));
     let no_values = || Violation::Header("a hashes frame that does not hold whole values");
@@ -179,7 +179,7 @@ fn frames_that_cannot_be() {
 }
 
 #[test]
-fn messages_that_are_not_their_kind() {
+fn messages_of_the_wrong_type() {
     let get = [Request::Get(get("f"))];
     let content = |message: Value| announced(&message);
     for (stream, name) in [
@@ -247,7 +247,7 @@ fn announcements_that_contradict_the_request_or_themselves() {
 
 /// What a client skips of a block is part of it, and nothing else may be skipped.
 #[test]
-fn skips_that_are_not_what_was_asked_for() {
+fn skips_that_do_not_match_the_request() {
     let bytes = pattern(MIB + 500);
     let skip = |first_block, skip| Request::Get(Get { first_block, skip, ..get("f") });
     let at = |first: u64, skip: u64, content: Value| {
@@ -289,7 +289,7 @@ fn skips_that_are_not_what_was_asked_for() {
 
 /// A block of which the client has some bytes is what those are together with what comes.
 #[test]
-fn a_block_after_a_skip_is_verified_whole() {
+fn a_block_after_a_skip_is_verified_as_a_whole() {
     let bytes = pattern(MIB + 500);
     let run = |announced_skip: Option<u64>, given: &[&[u8]], sent: usize| {
         let mut content = with(file(bytes.len()), "first_block", json!(1));
@@ -376,7 +376,7 @@ fn content_that_contradicts_its_announcement() {
 }
 
 #[test]
-fn ranges_that_are_not_what_was_asked_for() {
+fn ranges_that_do_not_match_the_request() {
     let bytes = pattern(2 * MIB);
     let (one, two, mib) = (&bytes[..MIB], &bytes[MIB..], MIB as u64);
     let range = |first_block, blocks| [Request::Get(Get { first_block, blocks: Some(blocks), ..get("f") })];
@@ -431,7 +431,7 @@ fn ranges_that_are_not_what_was_asked_for() {
 }
 
 #[test]
-fn work_is_said_to_clients_that_ask_for_it_before_the_answer() {
+fn progress_frames_are_sent_before_the_answer_to_clients_that_request_them() {
     let requests = |working| {
         [
             Request::List(List { working, ..list() }),
@@ -455,7 +455,7 @@ fn work_is_said_to_clients_that_ask_for_it_before_the_answer() {
 }
 
 #[test]
-fn hashes_that_are_not_what_was_asked_for() {
+fn hashes_that_do_not_match_the_request() {
     let bytes = pattern(2 * MIB + 5);
     let hash: Vec<[u8; 32]> =
         (0..).zip(bytes.chunks(MIB)).map(|(index, block)| chaining(index, block)).collect();
@@ -544,7 +544,7 @@ fn a_corrupt_block_is_reported_and_the_rest_is_still_received() {
 }
 
 #[test]
-fn what_stat_and_list_may_not_answer() {
+fn invalid_answers_to_stat_and_list() {
     let meta = json!({"kind": "file", "name": "f", "size": 1, "modified": modified(), "mode": 0o644, "identity": "v1"});
     for (meta, what) in [
         (without(meta.clone(), "size"), "a file without a size"),
@@ -626,7 +626,7 @@ fn what_stat_and_list_may_not_answer() {
 }
 
 #[test]
-fn a_stream_that_ends_anywhere_else_is_truncated() {
+fn a_stream_that_ends_early_is_truncated() {
     let stream = announced(&file(3)).block(1, 0, 3, b"abc").json(END, 1, &end(b"abc")).0;
     for length in 1..=stream.len() {
         let mut client = Client::new("test");
@@ -638,7 +638,7 @@ fn a_stream_that_ends_anywhere_else_is_truncated() {
 }
 
 #[test]
-fn a_hole_stands_for_a_whole_block_of_a_file_if_it_was_asked_for() {
+fn a_requested_hole_frame_replaces_a_whole_block() {
     let ask = |blocks| Request::Get(Get { holes: true, blocks, ..get("f") });
     let mib = MIB as u64;
     let hole = |stream: Stream, index: u64, length: usize| {

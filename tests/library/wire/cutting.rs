@@ -149,7 +149,7 @@ proptest! {
     }
 
     #[test]
-    fn a_spoilt_stream_gives_the_client_the_same_however_it_is_cut(
+    fn the_client_sees_the_same_of_a_corrupt_stream_however_it_is_cut(
         size in 0..3000usize,
         archive: bool,
         changes in prop::collection::vec(change(), 1..4),
@@ -162,7 +162,7 @@ proptest! {
     }
 
     #[test]
-    fn a_spoilt_stream_gives_the_server_the_same_however_it_is_cut(
+    fn the_server_sees_the_same_of_a_corrupt_stream_however_it_is_cut(
         changes in prop::collection::vec(change(), 1..4),
         lengths in lengths(),
     ) {
@@ -173,7 +173,7 @@ proptest! {
     }
 
     #[test]
-    fn random_bytes_break_neither_machine(
+    fn random_bytes_panic_neither_machine(
         begin in 0..4u8,
         bytes in prop::collection::vec(any::<u8>(), 0..3000),
         lengths in lengths(),
@@ -196,7 +196,7 @@ proptest! {
     #![proptest_config(crate::shared::effort::cases(12))]
 
     #[test]
-    fn blocks_are_found_however_the_stream_is_cut(size in MIB - 2..3 * MIB, archive: bool, lengths in prop::collection::vec(1..300_000usize, 1..9)) {
+    fn blocks_are_complete_however_the_stream_is_cut(size in MIB - 2..3 * MIB, archive: bool, lengths in prop::collection::vec(1..300_000usize, 1..9)) {
         let stream = server_stream(size, archive);
         let whole = feed_client(&mut client(), [stream.as_slice()]);
         prop_assert!(feed_client(&mut client(), cut(&stream, &lengths)) == whole);

@@ -35,7 +35,7 @@ fn last(seen: &[Seen]) -> &str {
 }
 
 #[test]
-fn files_of_every_interesting_size_arrive() {
+fn files_of_every_size_at_a_boundary_are_received() {
     for size in [0, 1, 1023, 1024, 1025, MIB - 1, MIB, MIB + 1, 3 * MIB, 3 * MIB + 7] {
         for stored in [Stored::file(pattern(size)), Stored::archive(pattern(size))] {
             let bytes = stored.bytes.clone();
@@ -52,7 +52,7 @@ fn files_of_every_interesting_size_arrive() {
 }
 
 #[test]
-fn a_range_is_what_was_asked_for_and_has_no_root() {
+fn a_range_has_the_requested_blocks_and_no_root() {
     let bytes = pattern(3 * MIB + 7);
     for (first, blocks, expected) in [
         (0, Some(1), 0..MIB),
@@ -77,7 +77,7 @@ fn a_range_is_what_was_asked_for_and_has_no_root() {
 }
 
 #[test]
-fn a_range_at_the_very_end_is_empty_and_one_behind_it_is_refused() {
+fn a_range_at_the_end_is_empty_and_one_after_the_end_is_rejected() {
     for stored in [Stored::file(pattern(2 * MIB)), Stored::archive(pattern(2 * MIB))] {
         let mut pair = Pair::with("f", stored);
         pair.client.request(&Request::Get(Get { first_block: 2, ..get("f") }));
@@ -90,7 +90,7 @@ fn a_range_at_the_very_end_is_empty_and_one_behind_it_is_refused() {
 }
 
 #[test]
-fn hashes_are_those_of_the_blocks() {
+fn the_hashes_match_the_blocks() {
     let bytes = pattern(3 * MIB + 7);
     let values: Vec<Hash> =
         (0..).zip(bytes.chunks(MIB)).map(|(index, block)| Hash(chaining(index, block))).collect();
@@ -129,7 +129,7 @@ fn hashes_are_those_of_the_blocks() {
 }
 
 #[test]
-fn more_hashes_than_a_frame_holds_come_in_several() {
+fn hashes_are_split_into_several_frames() {
     let blocks: Vec<BlockDigest> =
         (0..5000u32).map(|n| BlockDigest { chaining: Hash([n as u8; 32]), alone: None }).collect();
     let mut out = Outgoing::new();
@@ -165,7 +165,7 @@ fn more_hashes_than_a_frame_holds_come_in_several() {
 }
 
 #[test]
-fn hashes_may_end_with_an_error_or_be_refused() {
+fn hashes_can_end_with_an_error_or_be_rejected() {
     let mut broken = Stored::file(pattern(2 * MIB));
     broken.breaks_at = Some(0);
     let mut pair = Pair::with("f", broken);
@@ -230,7 +230,7 @@ fn requests_are_pipelined_and_answered_in_order() {
 }
 
 #[test]
-fn any_step_of_the_bytes_gives_the_same() {
+fn the_result_does_not_depend_on_the_size_of_the_reads() {
     let run = |step| {
         let mut pair = Pair::with("f", Stored::file(pattern(5000)));
         pair.step = step;
@@ -248,7 +248,7 @@ fn any_step_of_the_bytes_gives_the_same() {
 }
 
 #[test]
-fn an_error_may_end_content_anywhere_and_the_connection_goes_on() {
+fn an_error_can_end_content_anywhere_and_the_connection_stays_open() {
     for breaks_at in [0, 256 * 1024, MIB as u64] {
         let mut stored = Stored::file(pattern(2 * MIB));
         stored.breaks_at = Some(breaks_at);
@@ -264,7 +264,7 @@ fn an_error_may_end_content_anywhere_and_the_connection_goes_on() {
 }
 
 #[test]
-fn a_page_has_as_many_entries_as_a_frame_holds() {
+fn a_page_is_limited_by_the_size_of_a_frame() {
     let entry = |i: usize| Entry {
         name: format!("{i:05}{}", "ü\u{1}".repeat(60)),
         kind: Kind::File,
@@ -295,7 +295,7 @@ fn a_page_has_as_many_entries_as_a_frame_holds() {
 }
 
 #[test]
-fn texts_that_are_too_long_are_shortened_not_sent() {
+fn long_texts_are_truncated() {
     let long = "ü\u{1}".repeat(100_000);
     let mut out = Outgoing::new();
     let mut server = Server::new();
@@ -318,7 +318,7 @@ fn texts_that_are_too_long_are_shortened_not_sent() {
 }
 
 #[test]
-fn content_is_borrowed_not_copied() {
+fn content_is_borrowed_and_not_copied() {
     let mut pair = Pair::with("f", Stored::file(pattern(1000)));
     pair.client.request(&Request::Get(get("f")));
     pair.run();
@@ -338,7 +338,7 @@ fn content_is_borrowed_not_copied() {
 }
 
 #[test]
-fn a_goodbye_or_a_connection_error_makes_the_end_a_good_one() {
+fn a_goodbye_or_a_connection_error_makes_the_end_of_the_stream_clean() {
     let mut pair = Pair::new();
     pair.client.goodbye("done");
     let seen = pair.run();

@@ -4,9 +4,9 @@
 mod client_refuses;
 mod cutting;
 mod exchange;
+mod other_protocols;
 mod pair;
 mod server_refuses;
-mod strangers;
 mod stream;
 mod tables;
 mod trees;

@@ -34,7 +34,7 @@ fn refused(stream: &Stream) -> Violation {
 }
 
 #[test]
-fn frames_that_cannot_be() {
+fn malformed_frames() {
     let too_long = |kind, length, limit| Violation::TooLong { kind, length, limit };
     for (stream, violation) in [
         (greeted().header(0x7f, 0, 1), Violation::Header("unknown kind")),
@@ -107,7 +107,7 @@ fn greetings_out_of_order() {
 }
 
 #[test]
-fn request_numbers_that_do_not_rise() {
+fn request_numbers_that_do_not_increase() {
     let violation = Violation::Header("a request number that does not rise");
     assert_eq!(refused(&stat(greeted(), 0)), violation);
     assert_eq!(refused(&stat(stat(greeted(), 1), 1)), violation);
@@ -120,7 +120,7 @@ fn request_numbers_that_do_not_rise() {
 }
 
 #[test]
-fn messages_that_are_not_their_kind() {
+fn messages_of_the_wrong_type() {
     for (kind, name, payload) in [
         (STAT, "stat", &b""[..]),
         (STAT, "stat", b"{}"),
@@ -171,7 +171,7 @@ fn messages_that_are_not_their_kind() {
 }
 
 #[test]
-fn digests_that_are_none() {
+fn invalid_digests() {
     for digest in ["", "00", &"0".repeat(63), &"g".repeat(64), &"0".repeat(65)] {
         let files = json!({"path": "", "files": [{"path": "a"}, {"path": "b", "digest": digest}]});
         let violation = refused(&greeted().json(FILES, 1, &files));
@@ -180,7 +180,7 @@ fn digests_that_are_none() {
 }
 
 #[test]
-fn deeply_nested_json_is_refused_not_followed() {
+fn deeply_nested_json_is_rejected() {
     let nested = format!("{{\"path\":\"a\",\"x\":{}1{}}}", "[".repeat(30_000), "]".repeat(30_000));
     // Whether the parser follows it or not: it must return.
     let _ = feed_server(&mut Server::new(), [greeted().frame(STAT, 1, nested.as_bytes()).0.as_slice()]);
@@ -190,7 +190,7 @@ fn deeply_nested_json_is_refused_not_followed() {
 }
 
 #[test]
-fn reserved_requests_are_events_and_the_connection_goes_on() {
+fn reserved_requests_are_events_and_the_connection_stays_open() {
     let stream = greeted().frame(RESERVED, 3, b"any bytes").frame(RESERVED, 4, b"");
     let (events, violation) = feed_server(&mut Server::new(), [stat(stream, 5).0.as_slice()]);
     assert_eq!(violation, None);
@@ -200,7 +200,7 @@ fn reserved_requests_are_events_and_the_connection_goes_on() {
 }
 
 #[test]
-fn a_violation_is_answered_with_an_error_for_the_connection() {
+fn a_violation_is_answered_with_a_connection_error() {
     let (mut server, mut out) = (Server::new(), Outgoing::new());
     let (_, violation) = feed_server(&mut server, [greeted().header(0x7f, 0, 1).0.as_slice()]);
     assert!(violation.is_some());

@@ -9,7 +9,7 @@ use fdsp::protocol::{
 use proptest::prelude::*;
 
 #[test]
-fn every_code_goes_over_the_wire_and_back() {
+fn every_error_code_is_encoded_and_decoded() {
     for &code in Code::ALL {
         let json = serde_json::to_string(&code).expect("a code is a string");
         assert_eq!(json, format!("\"{}\"", code.wire()));
@@ -21,7 +21,7 @@ fn every_code_goes_over_the_wire_and_back() {
 }
 
 #[test]
-fn an_unknown_code_counts_as_internal() {
+fn an_unknown_error_code_is_read_as_internal() {
     let failure: Failure = serde_json::from_str(r#"{"code":"from_the_future","message":"m"}"#).expect("read");
     assert_eq!(failure.code, Code::Internal);
     assert_eq!((failure.path, failure.retry_after), (None, None));
@@ -62,7 +62,7 @@ fn the_smallest_files_wants_content() {
 }
 
 #[test]
-fn versions_meet_where_both_have_them() {
+fn the_highest_common_version_is_selected() {
     let of = |lowest, highest| Versions { lowest, highest };
     for (ours, theirs, common) in [
         (of(1, 1), of(1, 1), Some(1)),
@@ -80,7 +80,7 @@ fn versions_meet_where_both_have_them() {
 
 proptest! {
     #[test]
-    fn headers_and_marks_survive(kind in 0..frame::Kind::ALL.len(), length: u32, request: u32, index: u64, position: u64, hash: [u8; 32]) {
+    fn headers_and_preambles_are_encoded_and_decoded(kind in 0..frame::Kind::ALL.len(), length: u32, request: u32, index: u64, position: u64, hash: [u8; 32]) {
         let kind = frame::Kind::ALL[kind];
         let header = Header { kind, length: length % (kind.max_length() + 1), request };
         prop_assert_eq!(Header::decode(&header.encode()), Ok(header));
@@ -89,7 +89,7 @@ proptest! {
     }
 
     #[test]
-    fn any_header_is_read_or_refused(bytes: [u8; 12]) {
+    fn any_header_is_parsed_or_rejected(bytes: [u8; 12]) {
         if let Ok(header) = Header::decode(&bytes) {
             prop_assert_eq!(header.encode(), bytes);
             prop_assert!(header.length <= header.kind.max_length());
@@ -97,7 +97,7 @@ proptest! {
     }
 
     #[test]
-    fn any_preamble_is_read_or_refused(bytes: [u8; 8], lowest: u8, highest: u8) {
+    fn any_preamble_is_parsed_or_rejected(bytes: [u8; 8], lowest: u8, highest: u8) {
         let read = Versions::decode(&bytes);
         prop_assert!(read.is_none_or(|versions| versions.encode() == bytes));
         let right = Versions { lowest, highest };

@@ -88,7 +88,7 @@ fn shown(seen: &[Seen]) -> Vec<String> {
 }
 
 #[test]
-fn names_that_are_not_utf8_are_taken_if_they_were_asked_for() {
+fn names_that_are_not_utf8_are_accepted_on_request() {
     let asked = [Request::Tree(Tree { path: "t".to_owned(), names: NameForm::Bytes, ..Default::default() })];
     let entries =
         [directory(""), directory("caf\0E9"), file("caf\0E9/in\0FF", 1), link("caf\0E9/l", "in\0FF")];
@@ -116,7 +116,7 @@ fn names_that_are_not_utf8_are_taken_if_they_were_asked_for() {
 }
 
 #[test]
-fn a_tree_comes_in_pages_and_its_files_in_one_answer() {
+fn a_tree_is_sent_in_pages_and_its_files_in_one_answer() {
     for size in [0, 1, 4096, MIB, 2 * MIB + 5] {
         let bytes = pattern(size);
         let mut pair = Pair::with("t", Stored::file(bytes.clone()));
@@ -146,7 +146,7 @@ fn a_tree_comes_in_pages_and_its_files_in_one_answer() {
 }
 
 #[test]
-fn a_file_that_breaks_off_does_not_end_the_answer() {
+fn an_incomplete_file_does_not_end_the_answer() {
     let mut pair = Pair::with("t", Stored { breaks_at: Some(1), ..Stored::file(pattern(9)) });
     pair.client.request(&two(true));
     let text = shown(&pair.run());
@@ -157,7 +157,7 @@ fn a_file_that_breaks_off_does_not_end_the_answer() {
 }
 
 #[test]
-fn no_files_are_an_end() {
+fn an_answer_without_files_is_complete() {
     let none = Request::Files(Files { path: String::new(), files: vec![], content: true, largest: None });
     accepted(std::slice::from_ref(&none), &welcomed().json(END, 1, &json!({})));
     let violation = refused(&[none], &welcomed().header(SAME, 0, 1));
@@ -165,7 +165,7 @@ fn no_files_are_an_end() {
 }
 
 #[test]
-fn right_trees() {
+fn valid_trees() {
     let entries = [
         directory(""),
         directory("a"),
@@ -193,7 +193,7 @@ fn right_trees() {
 }
 
 #[test]
-fn trees_without_their_directory_or_with_paths_that_are_none() {
+fn trees_without_a_parent_directory_or_with_invalid_paths() {
     let begin = "a tree that does not begin with its directory";
     contradiction(&page(welcomed(), &[file("a", 1)]), begin);
     contradiction(&page(welcomed(), &[file("", 1)]), begin);
@@ -234,7 +234,7 @@ fn trees_out_of_order() {
 }
 
 #[test]
-fn links_that_may_lead_out() {
+fn links_out_of_the_tree() {
     let top = [directory(""), directory("a"), directory("a/b")];
     let entry = |link: Value| page(welcomed(), &[&top[..], &[link]].concat());
     let long = "x/".repeat(2049);
@@ -254,7 +254,7 @@ fn links_that_may_lead_out() {
 }
 
 #[test]
-fn entries_that_are_not_their_kind() {
+fn entries_of_the_wrong_type() {
     for entry in [
         without(file("a", 1), "size"),
         without(file("a", 1), "identity"),
@@ -286,7 +286,7 @@ fn entries_that_are_not_their_kind() {
 }
 
 #[test]
-fn pages_and_totals_that_are_not_those_of_the_entries() {
+fn pages_and_totals_that_do_not_match_the_entries() {
     let entries = [directory(""), file("a", 5), link("l", "a")];
     let right = totals(5, 1, 1, 1);
     let whole = |totals: &Value| end(welcomed(), &entries, totals);
@@ -427,7 +427,7 @@ fn a_corrupt_file_has_no_root_and_the_next_one_does() {
 }
 
 #[test]
-fn an_answer_that_ends_anywhere_else_is_truncated() {
+fn an_answer_that_ends_early_is_truncated() {
     let stream = done(begun(3).block(1, 0, 3, b"abc"), b"abc").frame(SAME, 1, b"").json(END, 1, &json!({})).0;
     let pages = end(page(welcomed(), &[directory("")]), &[file("a", 1)], &totals(1, 1, 1, 0)).0;
     for (request, stream) in [(two(true), stream), (tree()[0].clone(), pages)] {
@@ -443,7 +443,7 @@ fn an_answer_that_ends_anywhere_else_is_truncated() {
 
 /// The longest paths and targets, all of whose characters are escaped, go in pages of the size that they may have.
 #[test]
-fn the_longest_entries_fit_into_pages() {
+fn entries_of_the_maximum_length_fit_into_pages() {
     let (mut server, mut out) = (Server::new(), Outgoing::new());
     let mut client = Client::new("test");
     client.request(&tree()[0]);
@@ -479,7 +479,7 @@ proptest! {
     #![proptest_config(crate::shared::effort::cases(200))]
 
     #[test]
-    fn a_tree_is_taken_in_one_order_only(mut paths in paths(), swap in any::<(usize, usize)>()) {
+    fn a_tree_is_accepted_in_one_order_only(mut paths in paths(), swap in any::<(usize, usize)>()) {
         // All directories above, too.
         for path in paths.clone() {
             paths.extend(path.match_indices('/').map(|(at, _)| path[..at].to_owned()));
@@ -501,7 +501,7 @@ proptest! {
 
     /// However links go through each other, none leads out.
     #[test]
-    fn links_that_are_taken_stay_inside(
+    fn accepted_links_stay_within_the_tree(
         targets in prop::collection::vec("(\\.\\./){0,3}[abxy.]{0,2}(/[abxy.]{1,2}){0,4}", 6),
     ) {
         let places = ["x", "y", "a/x", "a/y", "a/b/x", "b/y"];
@@ -546,7 +546,7 @@ fn stays_inside(path: &str, links: &BTreeMap<&str, &str>) -> bool {
 }
 
 #[test]
-fn an_answer_that_broke_off_is_continued_after_its_last_entry() {
+fn an_interrupted_answer_is_resumed_after_its_last_entry() {
     let after = |path: &str| {
         [Request::Tree(Tree { path: "t".to_owned(), after: Some(path.to_owned()), ..Default::default() })]
     };

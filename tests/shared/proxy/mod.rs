@@ -98,7 +98,7 @@ struct State {
     pass: AtomicUsize,
     passed: Mutex<usize>,
     /// The same for each connection.
-    brought: Mutex<Vec<usize>>,
+    received: Mutex<Vec<usize>>,
     grown: Condvar,
     connections: AtomicUsize,
     flipped: AtomicUsize,
@@ -159,7 +159,7 @@ impl Proxy {
             link: Mutex::default(),
             pass: AtomicUsize::new(pass),
             passed: Mutex::new(0),
-            brought: Mutex::default(),
+            received: Mutex::default(),
             grown: Condvar::new(),
             connections: AtomicUsize::new(0),
             flipped: AtomicUsize::new(0),
@@ -173,7 +173,7 @@ impl Proxy {
                     return;
                 }
                 let number = shared.connections.fetch_add(1, Ordering::SeqCst);
-                lock(&shared.brought).push(0);
+                lock(&shared.received).push(0);
                 // A server that is gone is one more fault.
                 let Ok(server) = TcpStream::connect(*lock(&shared.server)) else { continue };
                 let script = shared.scripts.get(number).cloned().unwrap_or_default();
@@ -205,14 +205,14 @@ impl Proxy {
         self.state.flipped.load(Ordering::SeqCst)
     }
 
-    /// Connections with a script, and those that brought more than a few KiB. A client may ask for a digest on one more: where the one
+    /// Connections with a script, and those that received more than a few KiB. A client may ask for a digest on one more: where the one
     /// before was idle for half a second, it is closed.
     pub fn carrying(&self) -> usize {
         // What comes before a content takes less, also the handshake of TLS.
         const HEAD: usize = 8192;
         let carries =
             |(number, bytes): &(usize, &usize)| *number < self.state.scripts.len() || **bytes > HEAD;
-        lock(&self.state.brought).iter().enumerate().filter(carries).count()
+        lock(&self.state.received).iter().enumerate().filter(carries).count()
     }
 
     /// Bytes that came to clients.
@@ -221,8 +221,8 @@ impl Proxy {
     }
 
     /// The same for each connection.
-    pub fn brought(&self) -> Vec<usize> {
-        lock(&self.state.brought).clone()
+    pub fn received(&self) -> Vec<usize> {
+        lock(&self.state.received).clone()
     }
 
     /// Waits until so many have come, or the time is over; whether they have.
@@ -370,7 +370,7 @@ fn forward(
         }
         sent += count;
         if let Some(number) = to_client {
-            lock(&state.brought)[number] += count;
+            lock(&state.received)[number] += count;
             *lock(&state.passed) += count;
             state.grown.notify_all();
         }

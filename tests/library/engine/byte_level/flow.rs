@@ -48,7 +48,7 @@ fn endless(stream: &mut TcpStream, mut make: impl FnMut(u64) -> Vec<u8>) {
 
 /// A server that announces 2^63 bytes can tell hashes for longer than anybody lives.
 #[test]
-fn hashes_without_end() {
+fn an_endless_list_of_hashes_is_rejected() {
     let at = listen(|_, mut stream| {
         asked(&mut stream);
         let mut announced = tricks::content();
@@ -69,7 +69,7 @@ fn hashes_without_end() {
 
 /// An archive of unknown size is no longer than what it is made from can make it.
 #[test]
-fn an_archive_without_end() {
+fn an_endless_archive_is_rejected() {
     let at = listen(|_, mut stream| {
         asked(&mut stream);
         let mut announced = tricks::content();
@@ -115,20 +115,20 @@ fn left_open(word: &'static [u8], expected: &str) {
 }
 
 #[test]
-fn a_farewell_without_a_close() {
+fn a_goodbye_without_a_close_ends_the_connection() {
     let word = frames::json(0x0f, 0, &json!({"reason": "so long"}));
     left_open(word.leak(), "closed the connection: so long");
 }
 
 #[test]
-fn an_error_for_the_connection_without_a_close() {
+fn a_connection_error_without_a_close_ends_the_connection() {
     let word = frames::json(0x9f, 0, &json!({"code": "busy", "message": "m"}));
     left_open(word.leak(), "busy");
 }
 
 /// What comes a byte at a time is as right as what comes at once.
 #[test]
-fn a_byte_at_a_time() {
+fn a_server_that_sends_a_byte_at_a_time_times_out() {
     let at = listen(|_, mut stream| {
         asked(&mut stream);
         stream.set_nodelay(true).unwrap();
@@ -145,7 +145,7 @@ fn a_byte_at_a_time() {
 
 /// A message has an end, whatever its server says: the client gives up at 64 KiB, and tries no sooner than it should.
 #[test]
-fn a_message_without_end() {
+fn an_endless_message_is_rejected() {
     static CONNECTIONS: AtomicUsize = AtomicUsize::new(0);
     let at = listen(|_, mut stream| {
         CONNECTIONS.fetch_add(1, Ordering::SeqCst);

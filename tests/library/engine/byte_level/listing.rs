@@ -71,7 +71,7 @@ fn list(client: &Client, at: std::net::SocketAddr) -> Result<Entries, Trouble> {
 }
 
 #[test]
-fn every_wrong_answer_is_refused() {
+fn every_invalid_listing_is_rejected() {
     let present = Present::default();
     let at = serve(&present, tricks, |_, request| right(&answer(), request));
     let client = Client::new(once());

@@ -107,7 +107,7 @@ impl Trial {
 }
 
 #[test]
-fn every_wrong_answer_is_refused() {
+fn every_invalid_stat_answer_is_rejected() {
     let mut trial = Trial::new(tricks);
     for (number, Trick { name, harmless, .. }) in tricks(1).into_iter().enumerate() {
         let (outcome, there) = trial.run(Some(number), &name);
@@ -123,7 +123,7 @@ fn every_wrong_answer_is_refused() {
 }
 
 #[test]
-fn no_name_leads_away() {
+fn no_name_of_the_served_folder_leaves_the_target_folder() {
     let named = |request| {
         let steps = answer();
         let mut all = Tricks { to: STAT, request, right: &steps, tricks: Vec::new() };

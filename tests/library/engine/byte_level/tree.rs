@@ -274,7 +274,7 @@ fn fetch(
 }
 
 #[test]
-fn every_wrong_answer_is_refused() {
+fn every_invalid_tree_answer_is_rejected() {
     let present = Present::default();
     let at = serve(&present, tricks, right_answer);
     let mut client = Client::new(once());

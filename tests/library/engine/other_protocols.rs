@@ -28,7 +28,7 @@ fn said(greeting: &'static [u8]) -> (String, usize) {
 }
 
 #[test]
-fn strangers_are_named_and_left_alone() {
+fn servers_of_other_protocols_are_named_and_not_retried() {
     for (greeting, word) in [
         (&b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"[..], "(HTTP)"),
         (b"SSH-2.0-OpenSSH_9.9\r\n", "an SSH server"),
@@ -44,14 +44,14 @@ fn strangers_are_named_and_left_alone() {
 }
 
 #[test]
-fn other_versions_are_named() {
+fn servers_of_other_versions_are_named() {
     let (message, retries) = said(b"\x00FDSP\x07\x09\x00");
     assert!(message.contains("speaks versions 7 to 9"), "{message}");
     assert_eq!(retries, 0);
 }
 
 #[test]
-fn one_that_closes_without_a_word_may_be_overloaded() {
+fn a_server_that_closes_without_an_answer_may_be_overloaded() {
     let at = listen(|_, stream| drop(stream));
     let mut client = Client::new(Config { retries: 1, ..config() });
     let trouble = client.get(at, "a").unwrap_err();
@@ -59,7 +59,7 @@ fn one_that_closes_without_a_word_may_be_overloaded() {
 }
 
 #[test]
-fn one_that_is_silent_is_left_after_the_timeout() {
+fn a_silent_server_is_disconnected_after_the_timeout() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut client = Client::new(Config { retries: 0, timeout: Duration::from_millis(300), ..config() });
     let trouble = client.get(listener.local_addr().unwrap(), "a").unwrap_err();
@@ -68,7 +68,7 @@ fn one_that_is_silent_is_left_after_the_timeout() {
 }
 
 #[test]
-fn a_closed_port_and_an_unknown_host_are_told_apart() {
+fn a_closed_port_and_an_unknown_host_have_different_errors() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let closed = listener.local_addr().unwrap();
     drop(listener);

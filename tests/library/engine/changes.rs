@@ -108,7 +108,7 @@ fn changed(arch: Arch) {
 
 /// A folder that changes means a fresh archive.
 #[test]
-fn an_archive() {
+fn a_changed_folder_restarts_its_archive() {
     for arch in [Arch::Single, Arch::Threads, Arch::Select, Arch::Async] {
         let served = Served::with(arch, None, Limits::default());
         served.write("d/a.jpg", &content(SIZE, 7));

@@ -17,7 +17,7 @@ pub fn tree(client: &Client, served: &Served, path: &str) -> NewJob {
 }
 
 #[test]
-fn a_tree_arrives_as_it_is_on_every_architecture() {
+fn a_tree_is_received_from_every_architecture() {
     for arch in [Arch::Single, Arch::Threads, Arch::Select, Arch::Async] {
         let served = Served::with(arch, None, Limits::default());
         let bytes = everything(&served.folder.path().join("t"));
@@ -38,7 +38,7 @@ fn a_tree_arrives_as_it_is_on_every_architecture() {
 }
 
 #[test]
-fn the_served_folder_itself_is_a_tree_too() {
+fn the_served_folder_can_be_fetched_as_a_tree() {
     let served = Served::new();
     everything(served.folder.path());
     let mut client = Client::quick();
@@ -48,7 +48,7 @@ fn the_served_folder_itself_is_a_tree_too() {
 }
 
 #[test]
-fn a_file_comes_as_itself() {
+fn a_file_fetched_as_a_tree_is_received_as_a_file() {
     let served = Served::new();
     served.write("a", &content(3 * MIB, 1));
     let mut client = Client::quick();
@@ -59,7 +59,7 @@ fn a_file_comes_as_itself() {
 }
 
 #[test]
-fn what_is_not_there_is_not_found() {
+fn a_missing_path_is_not_found() {
     let served = Served::new();
     let mut client = Client::quick();
     let job = tree(&client, &served, "absent");
@@ -68,7 +68,7 @@ fn what_is_not_there_is_not_found() {
 }
 
 #[test]
-fn an_empty_tree_is_a_folder() {
+fn an_empty_tree_becomes_an_empty_folder() {
     let served = Served::new();
     fs::create_dir(served.folder.path().join("t")).unwrap();
     let mut client = Client::quick();
@@ -80,7 +80,7 @@ fn an_empty_tree_is_a_folder() {
 }
 
 #[test]
-fn it_is_saved_where_the_user_says() {
+fn a_tree_is_saved_under_the_given_name() {
     let served = Served::new();
     write(served.folder.path(), "t/a", b"a");
     let mut client = Client::quick();
@@ -95,7 +95,7 @@ fn it_is_saved_where_the_user_says() {
 }
 
 #[test]
-fn its_digest_is_verified() {
+fn the_digest_of_a_tree_is_verified() {
     let served = Served::new();
     let folder = served.folder.path().join("t");
     everything(&folder);
@@ -144,7 +144,7 @@ fn progress_counts_files_and_bytes() {
 }
 
 #[test]
-fn it_is_synced_once_and_renamed_without_clobbering() {
+fn a_tree_is_synced_once_and_renamed_without_overwriting() {
     let served = Served::new();
     everything(&served.folder.path().join("t"));
     let mut client = Client::new(fdsp::client::Config { sync: true, ..config() });
@@ -156,7 +156,7 @@ fn it_is_synced_once_and_renamed_without_clobbering() {
 }
 
 #[test]
-fn the_classic_dialects_know_no_trees() {
+fn the_classic_dialects_have_no_trees() {
     let dialect = fdsp::protocol::classic::Dialect::Classic;
     let served = Served::with(Arch::Async, Some(dialect), Limits::default());
     write(served.folder.path(), "t/a", b"a");
@@ -171,7 +171,7 @@ fn the_classic_dialects_know_no_trees() {
 }
 
 #[test]
-fn a_real_tree_is_the_same_by_diff() {
+fn a_large_tree_is_equal_according_to_diff() {
     let own = concat!(env!("CARGO_MANIFEST_DIR"), "/tests");
     let source = std::path::PathBuf::from(std::env::var_os("FDSP_TREE").unwrap_or_else(|| own.into()));
     if !source.is_dir() {

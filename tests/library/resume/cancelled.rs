@@ -37,7 +37,7 @@ fn left(form: Form, state: SavedState, command: fn(Vec<JobId>) -> Command, elsew
 }
 
 #[test]
-fn it_goes_whatever_it_is_and_whatever_has_become_of_it() {
+fn cancel_deletes_the_files_of_an_earlier_run() {
     for form in [Form::Auto, Form::Tree] {
         let failed = fdsp::client::Trouble::new(fdsp::client::TroubleKind::Connection, "lost");
         for (state, command) in [
@@ -52,7 +52,7 @@ fn it_goes_whatever_it_is_and_whatever_has_become_of_it() {
 
 /// A session that holds a download that was given up, as a run that was killed right after the command leaves it.
 #[test]
-fn a_run_that_was_killed_before_it_deleted_anything_leaves_it_to_the_next_one() {
+fn the_next_run_deletes_files_of_a_cancelled_job_if_a_run_was_killed() {
     for form in [Form::Auto, Form::Tree] {
         let served = Served::new();
         served.write("d/a", &content(5 * MIB, 1));
@@ -84,14 +84,14 @@ fn a_run_that_was_killed_before_it_deleted_anything_leaves_it_to_the_next_one() 
 }
 
 #[test]
-fn what_came_from_elsewhere_stays() {
+fn files_of_another_server_are_not_deleted() {
     for form in [Form::Auto, Form::Tree] {
         assert!(!left(form, SavedState::Paused, Command::Cancel, true).is_empty(), "{form:?}");
     }
 }
 
 #[test]
-fn what_another_job_would_go_on_with_stays_until_that_is_given_up_too() {
+fn files_that_another_job_can_resume_are_kept_until_it_is_cancelled() {
     for (form, other) in [(Form::Auto, Form::Auto), (Form::Auto, Form::File), (Form::Tree, Form::Zip)] {
         let served = Served::new();
         served.write("d/a", &content(5 * MIB, 1));

@@ -33,7 +33,7 @@ fn assert_busy(failure: &Failure) {
 }
 
 /// One address gets its share, another one is still served.
-pub fn of_an_address(arch: Arch) {
+pub fn connections_of_an_address(arch: Arch) {
     if arch == Arch::Single {
         // There is one place in all.
         return;
@@ -59,7 +59,7 @@ pub fn of_an_address(arch: Arch) {
 }
 
 /// One address holds all places and says nothing; another one is served at once.
-pub fn of_the_silent(arch: Arch) {
+pub fn silent_connections(arch: Arch) {
     if arch == Arch::Single {
         return;
     }
@@ -82,7 +82,7 @@ pub fn of_the_silent(arch: Arch) {
 
 /// Clients that do not authenticate, each from its own address, hold as many connections as the server accepts and never complete a
 /// request. Clients that authenticate are served all the same, and keep their connections.
-pub fn of_strangers(arch: Arch) {
+pub fn unauthenticated_connections(arch: Arch) {
     const PLACES: usize = 8;
     let limits = Limits { max_connections: PLACES, handshake: Duration::from_secs(600), ..Limits::default() };
     let token = Token::parse("the-right-one").unwrap();
@@ -91,12 +91,12 @@ pub fn of_strangers(arch: Arch) {
         let served = serve_to(access, arch, limits.clone());
         served.file("file", b"x");
         let came = |event: &Event| matches!(event, Event::Connected { .. } | Event::Refused { .. });
-        let (mut strangers, mut honest) = (Vec::new(), Vec::new());
+        let (mut unauthenticated, mut honest) = (Vec::new(), Vec::new());
         for round in 0..3 {
             for number in 0..48 {
-                strangers.push(stranger([127, 1, round, number], served.address));
+                unauthenticated.push(connect_without_token([127, 1, round, number], served.address));
             }
-            let count = strangers.len() + usize::from(round);
+            let count = unauthenticated.len() + usize::from(round);
             // Connections that were replaced are closed.
             served.wait_until("all", |now| served.count(came) == count && now.live <= PLACES + BESIDE);
             let mut peer = Peer::connect_from([127, 2, 0, 1], served.address);
@@ -118,7 +118,7 @@ pub fn of_strangers(arch: Arch) {
 }
 
 /// A client that begins in one of several ways and sends nothing more.
-fn stranger(source: [u8; 4], address: SocketAddr) -> Line {
+fn connect_without_token(source: [u8; 4], address: SocketAddr) -> Line {
     let Peer { mut line, machine, .. } = Peer::connect_from(source, address);
     let says = match source[3] % 4 {
         0 => &[],
@@ -159,7 +159,7 @@ pub fn requests_of_a_connection(arch: Arch) {
     assert_eq!(Peer::connect(served.address).get(get("file")).unwrap().bytes, b"x", "another connection");
 }
 
-pub fn for_hashing(arch: Arch) {
+pub fn hashing(arch: Arch) {
     if arch == Arch::Single {
         // Nobody hashes while another one is served.
         return;
@@ -173,7 +173,7 @@ pub fn for_hashing(arch: Arch) {
     assert_eq!(peer.hashes(get("small")).unwrap().1.len(), 3);
 }
 
-pub fn for_archives(arch: Arch) {
+pub fn archives(arch: Arch) {
     if arch == Arch::Single {
         return;
     }
@@ -191,15 +191,15 @@ pub fn for_archives(arch: Arch) {
     let failure = std::iter::repeat_with(|| second.get(get("other"))).find_map(Result::err);
     assert_busy(&failure.unwrap());
     assert_eq!(second.get(get("other/file")).unwrap().bytes, b"x", "a file is no archive");
-    let mut stranger = Peer::connect_from([127, 0, 0, 2], served.address);
-    stranger.get(get("other")).expect("one address leaves half of the places to others");
+    let mut other = Peer::connect_from([127, 0, 0, 2], served.address);
+    other.get(get("other")).expect("one address uses at most half of the places");
     drop(first);
     served.wait_for_end("closed by the client");
     second.get(get("other")).unwrap();
 }
 
 /// Clients that receive nothing of what was computed for them keep no client out.
-pub fn of_slow_clients(arch: Arch) {
+pub fn slow_clients(arch: Arch) {
     if arch == Arch::Single {
         return;
     }
@@ -220,7 +220,7 @@ pub fn of_slow_clients(arch: Arch) {
     drop(slow);
 }
 
-pub fn of_a_page(arch: Arch) {
+pub fn entries_of_a_page(arch: Arch) {
     let served = serve_with(arch, None, Limits { page: 10, ..Limits::default() });
     (0..25).for_each(|n| served.file(format!("{n:02}"), b""));
     let mut peer = Peer::connect(served.address);

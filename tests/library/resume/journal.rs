@@ -30,19 +30,19 @@ fn spoilt(spoil: impl FnOnce(&Folder, &Path)) -> Folder {
 }
 
 #[test]
-fn garbage_is_no_error() {
+fn a_journal_of_random_bytes_is_ignored() {
     let folder = spoilt(|_, control| fs::write(control, content(5000, 1)).unwrap());
     assert_eq!(folder.names(), ["a"]);
 }
 
 #[test]
-fn none_is_no_error() {
+fn a_missing_journal_is_no_error() {
     let folder = spoilt(|_, control| fs::remove_file(control).unwrap());
     assert_eq!(folder.names(), ["a"]);
 }
 
 #[test]
-fn one_of_another_version_is_no_error() {
+fn a_journal_of_another_version_is_ignored() {
     let folder = spoilt(|_, control| {
         let text = fs::read_to_string(control).unwrap();
         assert!(text.contains(" fdsp-control 2 ") && text.contains("fdsp+plain://127.0.0.1:"), "{text}");
@@ -52,7 +52,7 @@ fn one_of_another_version_is_no_error() {
 }
 
 #[test]
-fn a_link_is_not_followed() {
+fn a_link_at_the_journal_path_is_not_followed() {
     let folder = spoilt(|folder, control| {
         fs::rename(control, folder.path("victim")).unwrap();
         symlink(folder.path("victim"), control).unwrap();
@@ -63,7 +63,7 @@ fn a_link_is_not_followed() {
 }
 
 #[test]
-fn a_directory_is_in_nobodys_way() {
+fn a_directory_at_the_journal_path_is_no_error() {
     let folder = spoilt(|_, control| {
         fs::remove_file(control).unwrap();
         fs::create_dir(control).unwrap();
@@ -72,14 +72,14 @@ fn a_directory_is_in_nobodys_way() {
 }
 
 #[test]
-fn a_read_only_one_is_replaced() {
+fn a_read_only_journal_is_replaced() {
     let folder =
         spoilt(|_, control| fs::set_permissions(control, fs::Permissions::from_mode(0o444)).unwrap());
     assert_eq!(folder.names(), ["a"]);
 }
 
 #[test]
-fn a_claim_that_is_not_true_is_not_believed() {
+fn a_journal_that_does_not_match_its_part_is_ignored() {
     // The `.part` of another download comes under the control file.
     let folder = spoilt(|folder, _| {
         fs::write(folder.path("other"), content(2 * MIB, 7)).unwrap();
@@ -139,7 +139,7 @@ impl Archive {
 }
 
 #[test]
-fn without_the_secret_that_sealed_it_nothing_is_believed() {
+fn a_journal_is_ignored_without_the_secret_that_authenticates_it() {
     let archive = Archive::new(1);
     for (secret, believed) in [(None, false), (Some("other"), false), (Some("own"), true)] {
         let folder = Folder::new();
@@ -203,7 +203,7 @@ fn a_missing_secret_is_reported_once_for_all_jobs() {
 }
 
 #[test]
-fn a_header_of_the_users_does_not_vouch_for_blocks_of_somebody_else() {
+fn a_valid_header_does_not_authenticate_block_lines_of_another_user() {
     let (own, theirs) = (Archive::new(1), Archive::new(7));
     let (victim, attacker) = (Folder::new(), Folder::new());
     own.begin(&victim, "own");
@@ -224,7 +224,7 @@ fn a_header_of_the_users_does_not_vouch_for_blocks_of_somebody_else() {
 }
 
 #[test]
-fn it_belongs_to_the_name_of_its_target() {
+fn a_journal_is_valid_only_for_its_target_name() {
     let archive = Archive::new(1);
     for (name, believed) in [("other.zip", false), (ARCHIVE, true)] {
         let (folder, moved) = (Folder::new(), Folder::new());
@@ -238,7 +238,7 @@ fn it_belongs_to_the_name_of_its_target() {
 }
 
 #[test]
-fn what_an_earlier_version_left_is_compared_or_kept_aside() {
+fn files_of_an_earlier_version_are_compared_or_moved_aside() {
     let archive = Archive::new(1);
     let bytes = content(4 * MIB, 1);
     let control = "3e64b138 fdsp-control 1\n";
@@ -255,7 +255,7 @@ fn what_an_earlier_version_left_is_compared_or_kept_aside() {
 }
 
 #[test]
-fn one_that_was_sealed_is_gone_on_with() {
+fn an_authenticated_journal_resumes_its_download() {
     let served = Served::new();
     served.write("d/a", &content(4 * MIB, 1));
     let secrets = tempfile::tempdir().unwrap();

@@ -16,7 +16,7 @@ const SIZE: usize = 6 * MIB + 99;
 const BEFORE: usize = 3;
 
 /// Does something to a file, and puts its modification time back; not within the tick of the clock that dated it last.
-fn in_secret(path: &Path, alter: impl Fn(&File)) {
+fn keeping_its_time(path: &Path, alter: impl Fn(&File)) {
     let file = File::options().write(true).open(path).unwrap();
     let stamp = || fs::metadata(path).map(|data| (data.ctime(), data.ctime_nsec())).unwrap();
     let (before, modified) = (stamp(), file.metadata().unwrap().modified().unwrap());
@@ -31,13 +31,13 @@ fn in_secret(path: &Path, alter: impl Fn(&File)) {
 }
 
 /// What is done, and the blocks that differ then.
-type Secret = (&'static str, fn(&Path), &'static [usize]);
+type Alteration = (&'static str, fn(&Path), &'static [usize]);
 
-const SECRETS: [Secret; 6] = [
-    ("what was fetched", |path| in_secret(path, |file| flip(file, &[1])), &[1]),
-    ("what was not", |path| in_secret(path, |file| flip(file, &[5])), &[5]),
-    ("both", |path| in_secret(path, |file| flip(file, &[0, 2, 4, 6])), &[0, 2, 4, 6]),
-    ("nothing, but it was written", |path| in_secret(path, |file| flip(file, &[])), &[]),
+const ALTERATIONS: [Alteration; 6] = [
+    ("what was fetched", |path| keeping_its_time(path, |file| flip(file, &[1])), &[1]),
+    ("what was not", |path| keeping_its_time(path, |file| flip(file, &[5])), &[5]),
+    ("both", |path| keeping_its_time(path, |file| flip(file, &[0, 2, 4, 6])), &[0, 2, 4, 6]),
+    ("nothing, but it was written", |path| keeping_its_time(path, |file| flip(file, &[])), &[]),
     ("another file with the same content took its place", |path| replace(path, &[]), &[]),
     ("another file took its place", |path| replace(path, &[1, 6]), &[1, 6]),
 ];
@@ -68,8 +68,8 @@ fn length(block: usize) -> usize {
     (SIZE - block * MIB).min(MIB)
 }
 
-fn kept_in_secret(arch: Arch) {
-    for (what, alter, differ) in SECRETS {
+fn alters_between_attempts(arch: Arch) {
+    for (what, alter, differ) in ALTERATIONS {
         let served = Served::on(arch);
         served.write("a", &content(SIZE, 1));
         let folder = Folder::new();
@@ -86,27 +86,27 @@ fn kept_in_secret(arch: Arch) {
 
 #[test]
 fn single() {
-    kept_in_secret(Arch::Single);
+    alters_between_attempts(Arch::Single);
 }
 
 #[test]
 fn threads() {
-    kept_in_secret(Arch::Threads);
+    alters_between_attempts(Arch::Threads);
 }
 
 #[test]
 fn select() {
-    kept_in_secret(Arch::Select);
+    alters_between_attempts(Arch::Select);
 }
 
 #[test]
 fn r#async() {
-    kept_in_secret(Arch::Async);
+    alters_between_attempts(Arch::Async);
 }
 
 /// Whatever a control file claims of its identity: the hashes of blocks that were damaged or exchanged say what they are.
 #[test]
-fn an_identity_that_deceives_is_found_out_by_the_hashes() {
+fn a_wrong_identity_in_the_journal_is_detected_by_the_hashes() {
     let served = Served::new();
     served.write("a", &content(SIZE, 1));
     let folder = Folder::new();

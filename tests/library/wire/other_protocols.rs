@@ -22,7 +22,7 @@ fn what_answers(bytes: &[u8]) -> Violation {
 }
 
 #[test]
-fn other_servers_are_recognised_however_their_bytes_are_cut() {
+fn other_protocols_are_recognised_however_their_bytes_are_cut() {
     for (answer, stranger) in [
         (&b"HTTP/1.1 400 Bad Request\r\n"[..], Stranger::Http),
         (b"HTTP/", Stranger::Http),
@@ -51,14 +51,14 @@ fn other_servers_are_recognised_however_their_bytes_are_cut() {
 }
 
 #[test]
-fn a_stranger_is_told_from_his_first_bytes_without_waiting() {
+fn another_protocol_is_recognised_by_its_first_bytes() {
     let mut client = Client::new("test");
     let violation = Violation::NotOurs(Stranger::Ssh);
     assert_eq!(feed_client(&mut client, [&b"SSH-"[..]]), [Seen::Violation(violation)]);
 }
 
 #[test]
-fn the_sentence_names_what_it_is() {
+fn the_message_names_the_other_protocol() {
     assert_eq!(
         Violation::NotOurs(Stranger::Http).to_string(),
         "the other side is not an fdsp server: it answers like a web server (HTTP)"
@@ -66,7 +66,7 @@ fn the_sentence_names_what_it_is() {
 }
 
 #[test]
-fn the_client_takes_the_one_version_that_both_speak() {
+fn the_client_selects_the_common_version() {
     for (preamble, violation) in [
         ([0, b'F', b'D', b'S', b'P', 2, 3, 0], Violation::Version { lowest: 2, highest: 3 }),
         ([0, b'F', b'D', b'S', b'P', 0, 0, 0], Violation::Version { lowest: 0, highest: 0 }),
@@ -89,7 +89,7 @@ fn server_writes(bytes: &[u8]) -> (Option<Violation>, Vec<u8>) {
 }
 
 #[test]
-fn the_server_closes_on_strangers_without_a_word() {
+fn the_server_closes_connections_of_other_protocols_without_an_answer() {
     for bytes in [&b"GET / HTTP/1.1\r\n"[..], b"\x16\x03\x01\x02\x00\x01", b"a/path", b"\x00\x00\x00\x00"] {
         let (violation, written) = server_writes(bytes);
         assert!(matches!(violation, Some(Violation::NotOurs(_))), "{violation:?}");
@@ -117,7 +117,7 @@ fn the_server_names_the_common_version_to_newer_clients() {
 }
 
 #[test]
-fn the_server_knows_where_a_stream_may_end() {
+fn the_server_distinguishes_a_clean_end_from_a_truncated_stream() {
     let greeted = Stream::greeted().0;
     for end in 0..=greeted.len() {
         let mut server = Server::new();

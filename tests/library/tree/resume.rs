@@ -13,12 +13,12 @@ use fdsp::{
 
 use crate::tree::{
     effort,
+    fetch::tree,
     folder::{everything, many, same, write},
     proxy::{Fault, Proxy},
     scripted::{Session, listen},
     scripts::Script,
     support::{Client, MIB, Served, address, config, content},
-    whole::tree,
 };
 
 /// Tries that are not spoiled by waiting.
@@ -27,7 +27,7 @@ fn patient() -> Config {
 }
 
 #[test]
-fn a_link_that_breaks_ten_times_fetches_nothing_twice() {
+fn a_connection_that_breaks_ten_times_fetches_nothing_twice() {
     let served = Served::new();
     let folder = served.folder.path().join("t");
     many(&folder, 500, 4096);
@@ -46,7 +46,7 @@ fn a_link_that_breaks_ten_times_fetches_nothing_twice() {
 }
 
 #[test]
-fn small_files_that_came_are_never_asked_for_again() {
+fn complete_small_files_are_not_requested_again() {
     let served = Served::new();
     let folder = served.folder.path().join("t");
     many(&folder, 500, 4096);
@@ -60,7 +60,7 @@ fn small_files_that_came_are_never_asked_for_again() {
 }
 
 #[test]
-fn a_tree_interrupted_ten_times_is_whole_and_costs_almost_nothing_the_next_time() {
+fn a_tree_interrupted_ten_times_is_complete_and_a_repeated_run_transfers_little() {
     let files = effort::number("FDSP_TREES", 300);
     let served = Served::new();
     let folder = served.folder.path().join("t");
@@ -89,7 +89,7 @@ fn a_tree_interrupted_ten_times_is_whole_and_costs_almost_nothing_the_next_time(
 }
 
 #[test]
-fn a_paused_tree_goes_on_also_in_another_run() {
+fn a_paused_tree_resumes_in_the_same_and_in_another_run() {
     let served = Served::new();
     let folder = served.folder.path().join("t");
     many(&folder, 300, 4096);
@@ -117,7 +117,7 @@ fn a_paused_tree_goes_on_also_in_another_run() {
 
 /// Neither a pause in the middle of a large file takes something from the gauge nor what follows it.
 #[test]
-fn the_gauge_of_a_tree_never_falls() {
+fn the_progress_of_a_tree_never_decreases() {
     let served = Served::new();
     let folder = served.folder.path().join("t");
     many(&folder, 20, 4096);
@@ -164,7 +164,7 @@ fn the_gauge_of_a_tree_never_falls() {
 }
 
 #[test]
-fn a_cancelled_tree_leaves_nothing() {
+fn a_cancelled_tree_leaves_no_files() {
     let served = Served::new();
     many(&served.folder.path().join("t"), 300, 4096);
     let mut client = Client::new(Config { limit: Some(400_000), ..config() });
@@ -181,7 +181,7 @@ fn a_cancelled_tree_leaves_nothing() {
 
 /// What a run that was killed leaves: everything but the word that it was left in order.
 #[test]
-fn what_was_not_left_in_order_is_verified_and_not_fetched() {
+fn after_a_kill_files_are_verified_and_not_fetched_again() {
     let served = Served::new();
     let folder = served.folder.path().join("t");
     many(&folder, 100, 4096);
@@ -209,7 +209,7 @@ fn what_was_not_left_in_order_is_verified_and_not_fetched() {
 
 /// A run that is killed just after another one was killed: the files are too young for their stamps to be trusted.
 #[test]
-fn what_was_proven_stays_in_the_record_of_files_that_were_just_written() {
+fn after_two_kills_the_journal_keeps_the_verified_files() {
     let served = Served::new();
     let folder = served.folder.path().join("t");
     many(&folder, 100, 4096);
@@ -235,7 +235,7 @@ fn what_was_proven_stays_in_the_record_of_files_that_were_just_written() {
 }
 
 #[test]
-fn a_control_file_that_tells_nothing_costs_no_content() {
+fn a_damaged_journal_causes_no_transfer_of_content() {
     for damage in ["", "nonsense\n", "remove"] {
         let served = Served::new();
         let folder = served.folder.path().join("t");
@@ -256,7 +256,7 @@ fn a_control_file_that_tells_nothing_costs_no_content() {
 }
 
 #[test]
-fn nothing_to_do_costs_almost_no_traffic() {
+fn an_unchanged_tree_transfers_little() {
     let served = Served::new();
     let folder = served.folder.path().join("t");
     let total = everything(&folder);
@@ -279,7 +279,7 @@ fn nothing_to_do_costs_almost_no_traffic() {
 }
 
 #[test]
-fn only_what_changed_comes_again() {
+fn only_changed_files_are_fetched_again() {
     let served = Served::new();
     let folder = served.folder.path().join("t");
     everything(&folder);
@@ -323,7 +323,7 @@ fn alter(path: &std::path::Path) {
 }
 
 #[test]
-fn a_file_altered_in_secret_is_noticed() {
+fn a_file_altered_with_its_size_and_time_kept_is_detected() {
     let served = Served::new();
     let folder = served.folder.path().join("t");
     everything(&folder);
@@ -343,7 +343,7 @@ fn a_file_altered_in_secret_is_noticed() {
 }
 
 #[test]
-fn a_file_altered_between_two_tries_is_never_spliced() {
+fn a_file_altered_between_two_attempts_is_never_spliced() {
     let served = Served::new();
     let folder = served.folder.path().join("t");
     many(&folder, 100, 4096);
@@ -363,7 +363,7 @@ fn a_file_altered_between_two_tries_is_never_spliced() {
 
 /// A server may close a connection on which nothing is asked, as while the client hashes what it has.
 #[test]
-fn no_connection_is_needed_while_local_files_are_compared() {
+fn a_connection_closed_during_a_local_comparison_is_no_error() {
     for existing in [Existing::Keep, Existing::Update, Existing::Overwrite] {
         let script = Script::new().file("a", b"a").file("large", &content(2 * MIB, 1));
         let at = listen(move |_, stream| {
@@ -390,7 +390,7 @@ fn no_connection_is_needed_while_local_files_are_compared() {
 }
 
 #[test]
-fn a_small_file_that_was_cut_off_goes_on_in_another_run() {
+fn an_incomplete_small_file_resumes_in_another_run() {
     let served = Served::new();
     let folder = served.folder.path().join("t");
     write(&folder, "a", &content(900_000, 1));
@@ -415,7 +415,7 @@ fn a_small_file_that_was_cut_off_goes_on_in_another_run() {
 
 /// What is here of a file may be what is wrong: then all of that file comes, and nothing else.
 #[test]
-fn what_was_kept_of_a_small_file_and_is_wrong_costs_that_file() {
+fn a_wrong_start_of_a_small_file_is_fetched_again() {
     let served = Served::new();
     let folder = served.folder.path().join("t");
     write(&folder, "a", &content(900_000, 1));

@@ -7,7 +7,7 @@ use fdsp::server::{self, Arch, Command, Limits};
 use crate::engine::support::{Client, MIB, Served, config, content};
 
 #[test]
-fn a_download_goes_on_at_the_server_that_comes_after() {
+fn a_download_resumes_when_the_server_restarts() {
     for arch in [Arch::Single, Arch::Threads, Arch::Select, Arch::Async] {
         let limits =
             Limits { drain: Duration::from_millis(200), rate: Some(20_000_000), ..Limits::default() };
@@ -32,7 +32,7 @@ fn a_download_goes_on_at_the_server_that_comes_after() {
 
 /// One that waits for nothing is told, and its connection is not taken for a lost one.
 #[test]
-fn a_resting_connection_is_given_up_without_a_word_to_the_user() {
+fn a_goodbye_on_an_idle_connection_is_not_reported() {
     let served = Served::new();
     served.write("a", b"a");
     served.write("b", b"b");

@@ -29,7 +29,7 @@ pub fn after_connecting(arch: Arch) {
     next_one(&served);
 }
 
-pub fn in_the_preamble(arch: Arch) {
+pub fn during_the_preamble(arch: Arch) {
     let served = serve(arch);
     let mut peer = Peer::connect(served.address);
     peer.line.write_all(&[0, b'F', b'D']).unwrap();
@@ -47,7 +47,7 @@ pub fn after_hello(arch: Arch) {
     next_one(&served);
 }
 
-pub fn in_the_middle_of_content(arch: Arch) {
+pub fn during_content(arch: Arch) {
     let served = serve(arch);
     served.file("large", &noise(48 << 20, 1));
     let mut peer = Peer::connect(served.address);
@@ -96,7 +96,7 @@ pub fn while_planning(arch: Arch) {
     assert_eq!(polite.receive_into(&mut |_| {}).unwrap().blocks.len(), 3);
 }
 
-pub fn at_once_and_often(arch: Arch) {
+pub fn repeatedly_at_once(arch: Arch) {
     const TIMES: usize = 100;
     let served = serve(arch);
     served.file("large", &noise(4 << 20, 1));

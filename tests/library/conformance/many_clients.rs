@@ -37,7 +37,7 @@ pub fn two_hundred_clients(arch: Arch) {
 
 /// One that does not read its answer must not keep the others from theirs; the single-threaded
 /// server serves them when that one is gone.
-pub fn a_slow_one_among_fast_ones(arch: Arch) {
+pub fn one_slow_client_among_fast_ones(arch: Arch) {
     let served = serve(arch);
     served.file("large", &noise(32 << 20, 1));
     served.file("small", b"small");

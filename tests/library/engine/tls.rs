@@ -54,7 +54,7 @@ fn at(proxy: &Proxy, pin: Option<Pin>) -> Address {
 }
 
 #[test]
-fn every_fault_on_the_way_is_noticed_and_the_file_is_right() {
+fn every_network_fault_under_tls_is_detected_and_the_file_is_correct() {
     let served = served();
     for fault in [
         Fault::None,
@@ -90,7 +90,7 @@ fn every_fault_on_the_way_is_noticed_and_the_file_is_right() {
 }
 
 #[test]
-fn what_waits_for_a_new_server_goes_on_once_that_is_trusted() {
+fn jobs_that_wait_for_an_unknown_server_resume_once_it_is_trusted() {
     let served = served();
     let proxy = Proxy::start(served.server.local_addr(), Vec::<Fault>::new());
     let mut client = Client::quick();
@@ -124,7 +124,7 @@ fn what_waits_for_a_new_server_goes_on_once_that_is_trusted() {
 }
 
 #[test]
-fn what_was_refused_for_want_of_the_token_goes_on_once_it_is_named() {
+fn jobs_refused_without_a_token_resume_once_it_is_given() {
     let token = Token::parse("sesame-sesame-sesame").unwrap();
     let served = served_to(Access::Token(token.clone()));
     let mut client = Client::quick();
@@ -145,7 +145,7 @@ fn what_was_refused_for_want_of_the_token_goes_on_once_it_is_named() {
 /// The server of another protocol may do anything with what it does not understand. A pinned one of an earlier version is sent the
 /// token itself.
 #[test]
-fn nothing_is_said_to_a_server_that_did_not_select_the_protocol() {
+fn nothing_is_sent_to_a_server_that_did_not_select_the_protocol() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("a"), content(5000, 7)).unwrap();
     let server = server::start(server::Config::local(folder.path()), Arc::new(|_| {})).unwrap();

@@ -7,15 +7,15 @@ use fdsp::client::{Command, Config, NewJob};
 use crate::{
     shared::effort,
     tree::{
+        fetch::tree,
         folder::{digest, many, same, write},
         proxy::{Dice, Fault, Proxy},
         support::{Client, MIB, Served, address, config, content},
-        whole::tree,
     },
 };
 
 #[test]
-fn a_damaged_file_comes_again_alone() {
+fn only_the_damaged_file_is_fetched_again() {
     let served = Served::new();
     let folder = served.folder.path().join("t");
     for number in 0..8 {
@@ -31,7 +31,7 @@ fn a_damaged_file_comes_again_alone() {
 }
 
 #[test]
-fn every_fault_of_a_link_ends_well() {
+fn a_tree_is_received_despite_every_network_fault() {
     let served = Served::new();
     let folder = served.folder.path().join("t");
     many(&folder, 300, 4096);
@@ -57,7 +57,7 @@ fn every_fault_of_a_link_ends_well() {
 
 /// Each connection brings a little, and nothing comes twice: not even what is smaller than a block, nor what the tree holds.
 #[test]
-fn a_link_that_cuts_each_connection_after_a_few_bytes_costs_almost_nothing() {
+fn connections_cut_after_a_few_bytes_transfer_little_twice() {
     let served = Served::new();
     let folder = served.folder.path().join("t");
     many(&folder, 200, 3000);
@@ -81,7 +81,7 @@ fn a_link_that_cuts_each_connection_after_a_few_bytes_costs_almost_nothing() {
 
 /// `FDSP_CAMPAIGN=500` for a long one.
 #[test]
-fn no_order_of_damage_cuts_and_ends_makes_a_wrong_tree() {
+fn no_order_of_damage_and_interruptions_yields_a_wrong_tree() {
     let rounds = effort::number("FDSP_CAMPAIGN", 4);
     let served = Served::new();
     let folder = served.folder.path().join("t");

@@ -19,7 +19,7 @@ fn is_untouched(client: &Client) {
 }
 
 #[test]
-fn it_is_in_the_way_of_a_file() {
+fn a_foreign_part_file_fails_the_job() {
     let served = Served::new();
     served.write("a", &content(2 * MIB, 1));
     let mut client = with_a_file_in_the_way(&served);
@@ -38,7 +38,7 @@ fn it_is_in_the_way_of_a_file() {
 }
 
 #[test]
-fn it_is_beside_a_folder_that_comes_as_an_archive_and_beside_a_file_that_is_there() {
+fn a_foreign_part_file_does_not_affect_an_archive_or_an_existing_target() {
     let served = Served::new();
     served.write("a/b", b"content");
     let mut client = with_a_file_in_the_way(&served);
@@ -55,7 +55,7 @@ fn it_is_beside_a_folder_that_comes_as_an_archive_and_beside_a_file_that_is_ther
 }
 
 #[test]
-fn it_outlives_a_job_that_is_given_up() {
+fn a_foreign_part_file_is_not_deleted_by_cancel() {
     let served = Served::new();
     let mut client = with_a_file_in_the_way(&served);
     let job = client.job(served.at(), "a");
@@ -68,7 +68,7 @@ fn it_outlives_a_job_that_is_given_up() {
 }
 
 #[test]
-fn what_matches_the_servers_is_gone_on_with() {
+fn a_part_file_without_a_journal_resumes_if_its_blocks_match() {
     let served = Served::new();
     let whole = content(4 * MIB, 1);
     served.write("a", &whole);
@@ -81,7 +81,7 @@ fn what_matches_the_servers_is_gone_on_with() {
 }
 
 #[test]
-fn no_job_writes_to_what_another_one_has_not_finished() {
+fn a_job_does_not_write_to_the_part_file_of_another_job() {
     let served = Served::new();
     served.write("a", &content(8 * MIB, 1));
     served.write("a.part", &content(MIB, 2));
@@ -100,7 +100,7 @@ fn no_job_writes_to_what_another_one_has_not_finished() {
 }
 
 #[test]
-fn what_has_taken_the_place_of_the_part_is_not_put_in_that_of_the_target() {
+fn a_replaced_part_file_is_not_renamed_to_the_target() {
     let served = Served::new();
     served.write("a", &content(8 * MIB, 1));
     let mut client = Client::new(Config { limit: Some(4_000_000), ..config() });
