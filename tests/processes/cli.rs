@@ -21,7 +21,7 @@ fn refused(home: &Home, line: &str, code: i32, parts: &[&str]) {
 }
 
 #[test]
-fn wrong_options_and_arguments() {
+fn wrong_options_and_arguments_are_reported() {
     let home = Home::new();
     home.write("file", "x").write("dir/file", "x");
     let cases: &[(&str, &[&str])] = &[
@@ -70,7 +70,7 @@ fn wrong_options_and_arguments() {
 }
 
 #[test]
-fn an_argument_that_is_no_utf8() {
+fn an_argument_that_is_not_utf8_is_reported() {
     use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
     let outcome =
         Home::new().run([OsStr::new("-H"), OsStr::new("h"), OsStr::from_bytes(b"fdsp://h/a\xff\x1b")]);
@@ -79,7 +79,7 @@ fn an_argument_that_is_no_utf8() {
 }
 
 #[test]
-fn a_wrong_configuration_names_line_and_key() {
+fn a_wrong_configuration_is_reported_with_its_line_and_key() {
     let home = Home::new();
     home.write(".config/fdsp/config.toml", "[client]\njobs = 3\n\n[server]\narch = \"fork\"\n");
     refused(&home, "--serve", 2, &[".config/fdsp/config.toml, line 5:", "'server.arch'", "\"fork\""]);
@@ -92,7 +92,7 @@ fn a_wrong_configuration_names_line_and_key() {
 }
 
 #[test]
-fn a_wrong_variable_is_named() {
+fn a_wrong_variable_is_reported() {
     let home = Home::new();
     for (name, reason) in [
         ("FDSP_SERVER_PORT", "must be a whole number from 0 to 65535, not 'x'"),
@@ -106,7 +106,7 @@ fn a_wrong_variable_is_named() {
 }
 
 #[test]
-fn a_busy_port() {
+fn a_port_in_use_is_reported() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = taken.local_addr().expect("bound").port();
     let home = Home::new();
@@ -115,7 +115,7 @@ fn a_busy_port() {
 }
 
 #[test]
-fn a_log_folder_that_cannot_be_written_is_a_warning() {
+fn a_log_folder_without_write_permission_is_a_warning() {
     let home = Home::new();
     home.write(".local/state", "a file where a folder should be");
     let outcome = home.line("--retry-max-time 0.1 -H 127.0.0.1 -P 1 a");
@@ -125,7 +125,7 @@ fn a_log_folder_that_cannot_be_written_is_a_warning() {
 }
 
 #[test]
-fn hosts_that_cannot_be_reached() {
+fn unreachable_hosts_are_reported() {
     let home = Home::new();
     // A port that was free a moment ago, and that nobody else is given so soon.
     let port = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port").port();
@@ -139,7 +139,7 @@ fn hosts_that_cannot_be_reached() {
 }
 
 #[test]
-fn a_download_folder_that_is_none() {
+fn a_download_folder_that_is_not_a_directory_is_reported() {
     let home = Home::new();
     home.write("served/a", "x").write("file", "x");
     let service = program::Service::start(&home, &home.path().join("served"), "");
@@ -149,7 +149,7 @@ fn a_download_folder_that_is_none() {
 }
 
 #[test]
-fn a_path_that_the_server_does_not_have() {
+fn a_missing_path_is_reported() {
     let home = Home::new();
     home.write("served/a", "x");
     for arch in ["single", "threads", "select", "async"] {
@@ -179,7 +179,7 @@ fn saying(words: &'static [u8]) -> u16 {
 }
 
 #[test]
-fn peers_that_are_not_ours() {
+fn servers_of_other_protocols_are_reported() {
     let home = Home::new();
     let cases: [(&str, u16, &[&str]); 6] = [
         ("an HTTP server", saying(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"), &["HTTP"]),
@@ -205,7 +205,7 @@ fn peers_that_are_not_ours() {
 }
 
 #[test]
-fn nobody_to_read_what_is_printed() {
+fn a_closed_stdout_is_no_error() {
     let home = Home::new();
     for option in ["--help", "--man", "--completions=bash", "--version"] {
         let mut command = home.command([option]);
@@ -217,7 +217,7 @@ fn nobody_to_read_what_is_printed() {
 }
 
 #[test]
-fn what_is_printed_and_nothing_else() {
+fn help_manual_and_completions_are_printed_to_stdout() {
     let home = Home::new();
     for (line, part) in [
         ("--version", "tui "),

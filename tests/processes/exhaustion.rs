@@ -106,8 +106,8 @@ fn runs_out(arch: Arch) {
 
 /// One after the other: the limit is the process's.
 #[test]
-fn descriptors_run_out_and_come_back() {
-    if !alone("exhaustion::descriptors_run_out_and_come_back", |_| {}) {
+fn a_server_without_free_descriptors_recovers() {
+    if !alone("exhaustion::a_server_without_free_descriptors_recovers", |_| {}) {
         return;
     }
     for arch in [Arch::Single, Arch::Threads, Arch::Select, Arch::Async] {

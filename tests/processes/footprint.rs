@@ -76,8 +76,8 @@ fn fetch(server: &Server, tls: bool, buffer: &mut [u8]) -> (Box<dyn Connected>, 
 }
 
 #[test]
-fn memory_stays_small() {
-    if !alone("footprint::memory_stays_small", |_| {}) {
+fn idle_connections_take_little_memory() {
+    if !alone("footprint::idle_connections_take_little_memory", |_| {}) {
         return;
     }
     let count: u64 = effort::at_most(100, 400);

@@ -142,7 +142,7 @@ fn answers() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 #[test]
-fn no_server_reaches_the_terminal_through_a_client() {
+fn a_client_prints_no_control_sequences_of_a_server() {
     for (what, answer) in answers() {
         let port = scripted(answer);
         for (face, path) in [("--headless -vv", "x"), ("--json", ""), ("--headless", "")] {
@@ -162,7 +162,7 @@ fn no_server_reaches_the_terminal_through_a_client() {
 
 /// A folder of one's own may be called as it likes: its name is told, and no event is lost for it.
 #[test]
-fn odd_folders_are_told_of_all_the_same() {
+fn a_folder_with_control_characters_in_its_name_is_reported() {
     for (name, told) in [(&b"g\xc2\x9b31m\xe2\x80\xaet"[..], Some("g\u{9b}31m\u{202e}t")), (b"caf\xe9", None)]
     {
         let port = scripted([welcome(), file("x", "file")].concat());
@@ -207,7 +207,7 @@ fn requests() -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn no_client_and_no_file_reaches_the_terminal_through_a_server() {
+fn a_server_prints_no_control_sequences_of_clients_or_file_names() {
     for options in ["--headless -vv", "--json", "--headless --classic -vv", "--json --classic"] {
         let home = Home::new();
         let served = tempfile::tempdir().expect("a folder");

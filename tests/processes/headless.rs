@@ -68,7 +68,7 @@ fn output_that_cannot_be_written_is_an_error() {
 }
 
 #[test]
-fn a_new_version_begins_with_nothing_of_the_old_one() {
+fn a_new_version_of_a_file_starts_without_the_bytes_of_the_old_one() {
     let home = home();
     let mut service = serve(&home, "--plain --limit 4M");
     let address = service.at("dir.bin");
@@ -93,7 +93,7 @@ fn a_new_version_begins_with_nothing_of_the_old_one() {
 
 /// On a machine without IPv4 and without a default route, and to a link-local address.
 #[test]
-fn addresses_of_interfaces_are_shown_and_reached_with_their_zone() {
+fn link_local_addresses_are_printed_and_reached_with_their_zone() {
     let home = home();
     let run = |script: &str| {
         let tui = env!("CARGO_BIN_EXE_tui");
@@ -166,7 +166,7 @@ fn events_of_a_download_have_exactly_their_fields() {
 }
 
 #[test]
-fn a_server_tells_what_happens_in_order() {
+fn a_server_prints_its_events_in_order() {
     let home = home();
     for arch in ARCHITECTURES {
         let mut service = serve(&home, &format!("--arch {arch}"));
@@ -182,7 +182,7 @@ fn a_server_tells_what_happens_in_order() {
 }
 
 #[test]
-fn a_folder_comes_as_a_zip() {
+fn a_folder_is_fetched_as_a_zip() {
     let home = home();
     for arch in ARCHITECTURES {
         let service = serve(&home, &format!("--arch {arch}"));
@@ -205,7 +205,7 @@ fn a_folder_comes_as_a_zip() {
 }
 
 #[test]
-fn several_downloads_and_one_that_is_not_there() {
+fn one_missing_path_does_not_stop_the_other_downloads() {
     let home = home();
     let service = serve(&home, "");
     let outcome =
@@ -218,7 +218,7 @@ fn several_downloads_and_one_that_is_not_there() {
 }
 
 #[test]
-fn plain_lines_go_to_stderr_and_nothing_to_stdout() {
+fn plain_lines_are_printed_to_stderr_only() {
     let home = home();
     let service = serve(&home, "");
     let outcome = home.run(["-d", "got", &service.at("a%20b.bin")]);
@@ -230,7 +230,7 @@ fn plain_lines_go_to_stderr_and_nothing_to_stdout() {
 }
 
 #[test]
-fn targets_that_exist() {
+fn existing_targets_are_kept_replaced_or_numbered() {
     let home = home();
     let service = serve(&home, "");
     let fetch = |options: &[&str]| {
@@ -252,7 +252,7 @@ fn targets_that_exist() {
 }
 
 #[test]
-fn digests_are_compared() {
+fn checksums_are_verified() {
     let home = home();
     let service = serve(&home, "");
     let right = format!("blake3:{}", b3sum(&home.path().join("served/a b.bin")).to_uppercase());
@@ -270,7 +270,7 @@ fn digests_are_compared() {
 }
 
 #[test]
-fn sigterm_lets_a_server_finish_and_end_well() {
+fn a_server_drains_at_sigterm() {
     let home = home();
     for arch in ARCHITECTURES {
         let mut service = serve(&home, &format!("--arch {arch}"));
@@ -298,7 +298,7 @@ fn is_ignored(signal: Signal) -> bool {
 }
 
 #[test]
-fn a_second_signal_ends_a_server_at_once() {
+fn a_second_signal_stops_a_server_at_once() {
     let home = home();
     for arch in ARCHITECTURES {
         let mut service = serve(&home, &format!("--arch {arch}"));
@@ -311,7 +311,7 @@ fn a_second_signal_ends_a_server_at_once() {
 }
 
 #[test]
-fn an_interrupted_client_keeps_what_it_has() {
+fn an_interrupted_client_keeps_the_partial_file() {
     let home = home();
     for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         if is_ignored(signal) {
@@ -362,7 +362,7 @@ fn a_missing_secret_is_reported_once() {
 }
 
 #[test]
-fn a_reader_that_goes_away_does_not_end_the_work() {
+fn a_closed_stdout_does_not_stop_a_download() {
     let home = home();
     let service = serve(&home, "");
     let mut command = home.command(["--json", "-d", "got", &service.at("a%20b.bin")]);
@@ -383,7 +383,7 @@ fn a_reader_that_goes_away_does_not_end_the_work() {
 }
 
 #[test]
-fn the_demo_without_a_terminal_fetches_compares_and_cleans_up() {
+fn the_demo_without_a_terminal_fetches_verifies_and_cleans_up() {
     let home = home();
     let scratch = Home::new();
     for arch in ARCHITECTURES {
@@ -398,7 +398,7 @@ fn the_demo_without_a_terminal_fetches_compares_and_cleans_up() {
 }
 
 #[test]
-fn the_demo_serves_the_folder_that_it_is_started_in() {
+fn the_demo_serves_the_current_folder_by_default() {
     let home = home();
     let mut command = home.command(["--demo"]);
     // Its own temporary files and logs lie in there, too: neither may end up in the archive.
@@ -424,7 +424,7 @@ fn an_interrupted_demo_cleans_up() {
 }
 
 #[test]
-fn a_terminal_on_stderr_gets_bars() {
+fn progress_bars_are_shown_on_a_terminal() {
     use portable_pty::{CommandBuilder, PtySize, native_pty_system};
     let home = home();
     let service = serve(&home, "");
@@ -453,7 +453,7 @@ fn a_terminal_on_stderr_gets_bars() {
 }
 
 #[test]
-fn classic_peers_are_served_and_fetched_from() {
+fn classic_files_are_served_and_fetched() {
     let home = home();
     for (arch, dialect) in
         [("single", "classic"), ("threads", "classic"), ("select", "classic-select"), ("async", "classic")]
@@ -474,7 +474,7 @@ fn classic_peers_are_served_and_fetched_from() {
 }
 
 #[test]
-fn everything_is_logged_to_a_file() {
+fn client_and_server_write_log_files() {
     let home = home();
     let service = serve(&home, "");
     assert_eq!(home.run(["-q", "--log-file", "c.log", "-d", "got", &service.at("empty")]).code, 0);
@@ -488,7 +488,7 @@ fn everything_is_logged_to_a_file() {
 }
 
 #[test]
-fn a_limit_of_the_size_of_files_is_a_sentence_and_not_a_signal() {
+fn the_file_size_limit_is_reported_as_an_error() {
     let home = home();
     // The size of this archive is not known beforehand.
     home.write("served/zip/noise", noise(3_000_000)).write("served/zip/text", "x".repeat(100_000));

@@ -32,7 +32,7 @@ fn is_bounded((server, client): (u64, u64)) {
 
 /// 5 GiB with `FDSP_LARGE`; the bound is far below either.
 #[test]
-fn a_large_file() {
+fn memory_does_not_grow_with_the_size_of_a_file() {
     let size: u64 = if large() { 5 << 30 } else { 512 << 20 };
     let free = rustix::fs::statvfs(std::env::temp_dir()).expect("a file system");
     if free.f_bavail * free.f_frsize < size + size / 4 {
@@ -50,7 +50,7 @@ fn a_large_file() {
 }
 
 #[test]
-fn a_folder_of_many_files() {
+fn memory_does_not_grow_with_the_size_of_an_archive() {
     let count = at_most(4_000, 10_000);
     is_bounded(peaks(
         |home| {

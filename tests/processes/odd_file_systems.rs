@@ -111,7 +111,7 @@ fn a_read_that_hangs_delays_no_other_connection() {
 }
 
 #[test]
-fn two_spellings_that_are_one_file_are_never_mixed() {
+fn two_spellings_of_one_file_are_never_mixed() {
     let Some((home, outcome)) = fetch("fold", &["--as tree t"]) else { return };
     assert_eq!(outcome.code, 8, "{outcome:#?}");
     assert_eq!(missing(&outcome.events("done")[0]), ["makefile"]);
@@ -134,7 +134,7 @@ fn two_spellings_that_are_one_file_are_never_mixed() {
 }
 
 #[test]
-fn names_that_a_file_system_does_not_take_are_missing_or_have_a_substitute() {
+fn names_that_a_file_system_rejects_are_skipped_or_substituted() {
     let rules = "refuse=:,name-max=143";
     let Some((home, outcome)) = fetch(rules, &["--as tree t"]) else { return };
     assert_eq!(outcome.code, 8, "{outcome:#?}");
@@ -166,7 +166,7 @@ fn assert_substitutes(home: &Home, outcome: &Outcome) {
 }
 
 #[test]
-fn a_file_whose_name_a_file_system_does_not_take_is_refused_or_has_a_substitute() {
+fn a_file_whose_name_the_file_system_rejects_fails_or_is_substituted() {
     let (long, short) = (format!("{:0200}", 7), format!("{:0140}", 7));
     let rules = "refuse=:,name-max=143";
     // A name that is too long with the suffix of an unfinished file; then names that the file system refuses.
@@ -185,7 +185,7 @@ fn a_file_whose_name_a_file_system_does_not_take_is_refused_or_has_a_substitute(
 }
 
 #[test]
-fn links_are_missing_where_there_are_none_and_modes_and_syncs_may_be_refused() {
+fn links_are_skipped_without_support_and_failed_modes_and_syncs_are_tolerated() {
     let rules = "no-links,no-fsync,no-chmod";
     let Some((home, outcome)) = fetch(rules, &["--as tree t"]) else { return };
     assert_eq!(outcome.code, 8, "{outcome:#?}");
@@ -197,7 +197,7 @@ fn links_are_missing_where_there_are_none_and_modes_and_syncs_may_be_refused() {
 }
 
 #[test]
-fn deleted_files_may_keep_a_name_and_the_room_may_be_unknown() {
+fn lingering_names_and_unknown_free_space_are_tolerated() {
     let rules = "keep-open,statfs-zero";
     let Some((home, outcome)) = fetch(rules, &["--as tree t", "--as tree --overwrite t"]) else { return };
     assert_eq!(outcome.code, 0, "{outcome:#?}");

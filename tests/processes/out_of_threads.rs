@@ -36,7 +36,7 @@ fn limited(home: &Home, threads: usize) -> Option<Command> {
 
 /// Libraries that start threads of their own do not say it in a sentence where there are none, or hang.
 #[test]
-fn what_has_no_threads_to_begin_with_says_so() {
+fn a_program_that_cannot_start_threads_reports_it() {
     for threads in 1..=6 {
         for arch in ["single", "threads", "select", "async"] {
             let home = Home::new();
@@ -61,7 +61,7 @@ fn what_has_no_threads_to_begin_with_says_so() {
 }
 
 #[test]
-fn threads_run_out_and_come_back() {
+fn a_server_without_free_threads_recovers() {
     let home = Home::new();
     let Some(mut command) = limited(&home, THREADS) else { return };
     command.args(["--serve", "--json", "--plain", "--public", "--arch", "threads", "-P", "0", "served"]);

@@ -85,7 +85,7 @@ fn a_token_is_printed_only_on_a_terminal_or_with_print_token() {
 }
 
 #[test]
-fn where_stdout_is_a_terminal_the_address_has_the_token() {
+fn on_a_terminal_the_printed_address_contains_the_token() {
     let home = home();
     for arguments in [&["--headless"][..], &["--json"], &[]] {
         let arguments = [arguments, &["--serve", "-P", "0", "--token", "the-right-one", "served"]].concat();
@@ -97,7 +97,7 @@ fn where_stdout_is_a_terminal_the_address_has_the_token() {
 }
 
 #[test]
-fn on_loopback_a_folder_that_others_cannot_read_needs_a_token() {
+fn a_private_folder_on_loopback_needs_a_token() {
     let home = home();
     let served = home.path().join("served");
     for (options, above, mode, asks) in [
@@ -168,7 +168,7 @@ fn a_server_that_cannot_ask_for_a_token_warns() {
 }
 
 #[test]
-fn the_demo_asks_other_users_for_a_token() {
+fn the_demo_requires_a_token_of_other_users() {
     let home = home();
     let scratch = Home::new();
     let mut command = home.command(["--demo", "served", "--limit", "1k"]);
@@ -198,7 +198,7 @@ fn as_user(home: &Home, program: &str, arguments: &[&str]) -> Command {
 }
 
 #[test]
-fn no_process_reads_the_memory_of_a_server_and_no_core_file_has_it() {
+fn the_memory_of_a_server_is_neither_readable_nor_dumped() {
     let home = home();
     for folder in ["", "served"] {
         set_mode(&home.path().join(folder), 0o777);

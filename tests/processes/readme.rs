@@ -28,7 +28,7 @@ fn documents() -> Vec<(String, String)> {
 /// Holds what stands in a file behind `begin` and before `end`; with `UPDATE=1` in the environment, puts it
 /// there.
 #[track_caller]
-fn holds(file: &str, begin: &str, end: &str, made: &str) {
+fn assert_generated(file: &str, begin: &str, end: &str, made: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     let text = std::fs::read_to_string(&path).expect(file);
     let (before, rest) = text.split_once(begin).expect("a beginning");
@@ -41,20 +41,20 @@ fn holds(file: &str, begin: &str, end: &str, made: &str) {
 }
 
 #[test]
-fn the_key_tables_are_those_of_the_actions() {
+fn the_key_tables_match_the_actions() {
     let table = format!("\n\n{}\n\n", docs::markdown().trim());
-    holds("docs/keys.md", "<!-- keys -->", "<!-- /keys -->", &table);
+    assert_generated("docs/keys.md", "<!-- keys -->", "<!-- /keys -->", &table);
 }
 
 #[test]
 fn the_default_configuration_lists_the_keys_of_every_action() {
     let keys = docs::toml();
     let (first, rest) = keys.split_once('\n').expect("lines");
-    holds("config/default.toml", &format!("{first}\n"), "", rest);
+    assert_generated("config/default.toml", &format!("{first}\n"), "", rest);
 }
 
 #[test]
-fn options_that_are_spoken_of_exist() {
+fn documented_options_exist() {
     let command = Cli::command();
     let known: Vec<String> =
         command.get_arguments().filter_map(|it| it.get_long().map(str::to_owned)).collect();
@@ -74,7 +74,7 @@ fn options_that_are_spoken_of_exist() {
 }
 
 #[test]
-fn links_to_files_and_headings_lead_somewhere() {
+fn links_to_files_and_headings_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut links = 0;
     for (file, text) in documents() {
@@ -96,12 +96,12 @@ fn links_to_files_and_headings_lead_somewhere() {
 }
 
 #[test]
-fn a_readme_is_read_in_a_few_minutes() {
+fn a_readme_is_short() {
     assert!(ENGLISH.len() <= MAX_LEN && CHINESE.len() <= MAX_LEN);
 }
 
 #[test]
-fn exit_codes_are_all_named() {
+fn all_exit_codes_are_documented() {
     use fdsp::exit::Exit;
     let codes = [
         Exit::Done,
@@ -123,7 +123,7 @@ fn exit_codes_are_all_named() {
 }
 
 #[test]
-fn quick_start_and_ci_run_the_same_test_command() {
+fn the_quick_start_and_ci_run_the_same_test_command() {
     let ci = include_str!("../../.ci/run");
     for text in [ENGLISH, CHINESE] {
         assert!(text.contains("```sh\ncargo run --release -- --demo\ncargo test\n```"));

@@ -86,7 +86,7 @@ fn file(folder: &TempDir, name: &str) -> String {
 }
 
 #[test]
-fn it_gets_along_with_the_machine() {
+fn the_python_client_understands_the_server_machine() {
     if python_is_missing() {
         return;
     }
@@ -201,7 +201,7 @@ fn it_gets_along_with_the_machine() {
 }
 
 #[test]
-fn it_gets_along_with_the_server_in_every_architecture() {
+fn the_python_client_works_with_every_architecture() {
     if python_is_missing() {
         return;
     }
@@ -221,7 +221,7 @@ fn it_gets_along_with_the_server_in_every_architecture() {
 }
 
 #[test]
-fn a_pin_and_a_token_are_what_they_are_to_both() {
+fn the_python_client_computes_the_same_pin_and_token_proof() {
     if python_is_missing() {
         return;
     }

@@ -55,7 +55,7 @@ fn begun(home: &Home, service: &Service) -> (Running, Lines) {
 }
 
 #[test]
-fn an_interrupted_run_says_how_to_go_on_and_the_next_one_does() {
+fn an_interrupted_run_prints_how_to_resume_and_the_next_run_does() {
     for signal in [Signal::INT, Signal::KILL] {
         let home = home();
         let service = serve(&home);
@@ -99,7 +99,7 @@ fn the_same_command_again_queues_nothing_twice() {
 }
 
 #[test]
-fn what_failed_is_tried_again() {
+fn failed_downloads_are_retried() {
     let home = home();
     let service = serve(&home);
     let late = service.at("late.txt");
@@ -112,7 +112,7 @@ fn what_failed_is_tried_again() {
 }
 
 #[test]
-fn one_program_at_a_time() {
+fn a_session_can_be_open_only_once() {
     let home = home();
     let service = serve(&home);
     let (_client, _lines) = begun(&home, &service);
@@ -129,7 +129,7 @@ fn one_program_at_a_time() {
 }
 
 #[test]
-fn a_damaged_file_is_set_aside_and_said() {
+fn a_damaged_session_is_set_aside_and_reported() {
     let home = home();
     let service = serve(&home);
     home.write(".local/state/fdsp/sessions/nightly.json", "{\"fdsp-session\":7}");
@@ -145,7 +145,7 @@ fn a_damaged_file_is_set_aside_and_said() {
 }
 
 #[test]
-fn a_session_that_cannot_be_kept_is_an_error_where_it_was_asked_for() {
+fn a_requested_session_that_cannot_be_saved_is_an_error() {
     let home = home();
     let service = serve(&home);
     home.write(".local/state/fdsp/sessions", "no folder");
@@ -157,7 +157,7 @@ fn a_session_that_cannot_be_kept_is_an_error_where_it_was_asked_for() {
 }
 
 #[test]
-fn without_the_word_nothing_is_kept() {
+fn without_the_option_no_session_is_saved() {
     let home = home();
     let service = serve(&home);
     assert_eq!(home.run(["-q", "-d", "got", &service.at("small.txt")]).code, 0);
@@ -166,7 +166,7 @@ fn without_the_word_nothing_is_kept() {
 }
 
 #[test]
-fn wrong_usage() {
+fn wrong_usage_is_reported() {
     let home = home();
     for (line, part) in [
         ("--session a/b --headless", "a session's name has"),
@@ -184,7 +184,7 @@ fn wrong_usage() {
 
 /// A name that was mistyped must not look like a queue that is done.
 #[test]
-fn a_session_that_does_not_exist_is_wrong_usage_and_an_empty_one_is_not() {
+fn a_missing_session_is_wrong_usage_and_an_empty_one_is_not() {
     let home = home();
     let outcome = home.run(["--headless", "--session", "nosuch"]);
     assert_eq!(outcome.code, 2, "{outcome:#?}");
@@ -203,7 +203,7 @@ fn a_session_that_does_not_exist_is_wrong_usage_and_an_empty_one_is_not() {
 
 /// Whatever moment a run is killed at, the queue is a whole one, and nothing of it is lost.
 #[test]
-fn killed_at_any_moment() {
+fn a_run_killed_at_any_moment_loses_nothing_of_its_queue() {
     const FILES: usize = 150;
     let home = home();
     for number in 0..FILES {

@@ -237,7 +237,7 @@ fn check_server(arch: &str, trace: &str, served: &Path) {
 const EVIL: &str = "EVIL";
 
 #[test]
-fn a_client_makes_no_path_of_what_a_server_calls_things() {
+fn names_sent_by_a_server_never_become_paths() {
     if !can_trace() {
         return;
     }
@@ -262,7 +262,7 @@ fn a_client_makes_no_path_of_what_a_server_calls_things() {
 }
 
 #[test]
-fn no_path_is_made_of_an_archive_s_names_but_those_that_were_checked() {
+fn only_checked_names_of_an_archive_become_paths() {
     if !can_trace() {
         return;
     }

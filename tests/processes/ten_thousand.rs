@@ -57,8 +57,8 @@ fn beside(arch: &str, count: u64) {
 
 /// One after the other: each takes all there are. The single-threaded server serves one at a time.
 #[test]
-fn idle_connections_keep_nobody_from_his_file() {
-    if !alone("ten_thousand::idle_connections_keep_nobody_from_his_file", |_| {}) {
+fn idle_connections_do_not_prevent_downloads() {
+    if !alone("ten_thousand::idle_connections_do_not_prevent_downloads", |_| {}) {
         return;
     }
     let count = connections();

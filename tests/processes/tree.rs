@@ -18,7 +18,7 @@ fn serve(home: &Home) -> Service {
 }
 
 #[test]
-fn it_prints_one_object_a_line_and_exits_by_the_outcome() {
+fn a_tree_is_reported_as_json_lines_and_by_the_exit_code() {
     let home = Home::new();
     let folder = home.path().join("served/t");
     let bytes = everything(&folder);
@@ -109,7 +109,7 @@ fn the_umask_holds_for_files_trees_and_archives() {
 
 /// A Latin-1 name arrives as it is: in a tree, alone, by an argument of the shell, and in an archive that is unpacked.
 #[test]
-fn names_that_are_not_utf8_arrive() {
+fn names_that_are_not_utf8_are_received_unchanged() {
     let home = Home::new();
     let odd = OsStr::from_bytes(b"caf\xe9.txt");
     let folder = home.path().join("served/t");

@@ -56,7 +56,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
-fn a_pinned_address_is_all_that_is_needed_and_stays_the_same() {
+fn a_pinned_address_is_sufficient_and_stays_the_same() {
     let (home, first) = served("");
     fetch(&home, 0, &[&first.at("file")]);
     assert_eq!(known(&home), "", "a pin says it all");
@@ -70,7 +70,7 @@ fn a_pinned_address_is_all_that_is_needed_and_stays_the_same() {
 }
 
 #[test]
-fn a_wrong_pin_is_refused() {
+fn a_wrong_pin_is_rejected() {
     let (home, service) = served("--public");
     let other = format!("sha256:{}", "0".repeat(64));
     let said = fetch(&home, 5, &[&at(&format!("{}#{other}", unpinned(&service.address)), "file")]);
@@ -83,7 +83,7 @@ fn a_wrong_pin_is_refused() {
 }
 
 #[test]
-fn a_new_server_is_refused_until_it_is_accepted_and_a_changed_one_always() {
+fn a_new_server_is_rejected_until_accepted_and_a_changed_one_always() {
     let (home, service) = served("");
     let address = format!("{}file", unpinned(&service.address));
     says(&fetch(&home, 5, &[&address]), &["is not known yet", "sha256:", "--accept-new"]);
@@ -114,7 +114,7 @@ fn a_new_server_is_refused_until_it_is_accepted_and_a_changed_one_always() {
 }
 
 #[test]
-fn each_side_says_when_only_one_speaks_tls() {
+fn tls_on_only_one_side_is_reported_by_both() {
     let (home, secure) = served("");
     let port = secure.port.to_string();
     let said = fetch(&home, 3, &["--plain", "-H", "127.0.0.1", "-P", &port, "file"]);
@@ -131,7 +131,7 @@ fn each_side_says_when_only_one_speaks_tls() {
 }
 
 #[test]
-fn a_token_is_needed_where_one_was_given_however_it_was() {
+fn a_token_from_every_source_is_required() {
     let home = Home::new();
     home.write("served/file", "content").write("token", "the-right-one\n").write("wrong", "the-wrong-one");
     for options in ["--token the-right-one", "--token-file token"] {
@@ -166,7 +166,7 @@ fn a_token_is_needed_where_one_was_given_however_it_was() {
 }
 
 #[test]
-fn the_original_programs_are_not_served_beside_a_token() {
+fn classic_and_a_token_exclude_each_other() {
     let home = Home::new();
     home.write("served/file", "content").write("token", "the-right-one\n");
     set_mode(&home, "token", 0o600);
@@ -178,7 +178,7 @@ fn the_original_programs_are_not_served_beside_a_token() {
 }
 
 #[test]
-fn a_token_goes_without_tls_only_if_both_sides_want_that() {
+fn a_token_is_sent_without_tls_only_if_both_sides_allow_it() {
     let (home, service) = served("--plain --token the-right-one");
     let said = fetch(&home, 5, &[&service.at("file")]);
     says(&said, &["could read the token", "--plain"]);
@@ -187,7 +187,7 @@ fn a_token_goes_without_tls_only_if_both_sides_want_that() {
 
 /// A server that relays has another certificate: a proof for that is not valid for the server behind it.
 #[test]
-fn a_relaying_server_learns_nothing_that_opens_the_server() {
+fn a_relaying_server_cannot_use_the_proof_of_a_client() {
     let token = "the-right-one-of-22-characters";
     let (home, right) = served(&format!("--token {token}"));
     // What the client is shown instead.
@@ -221,7 +221,7 @@ fn a_relaying_server_learns_nothing_that_opens_the_server() {
 
 /// Only a server whose certificate is known to be the right one is sent the token itself.
 #[test]
-fn a_server_without_proofs_gets_the_token_only_if_it_is_known() {
+fn a_server_without_proofs_gets_the_token_only_if_its_certificate_is_known() {
     let token = "the-right-one-of-22-characters";
     let (home, upstream) = served(&format!("--plain --token {token}"));
     let old = Impostor::start(([127, 0, 0, 1], upstream.port).into(), &[b"fdsp/1"], Vec::new());
@@ -242,7 +242,7 @@ fn a_server_without_proofs_gets_the_token_only_if_it_is_known() {
 }
 
 #[test]
-fn a_server_warns_of_a_short_token() {
+fn a_server_warns_about_a_short_token() {
     let home = Home::new();
     home.write("served/file", "content").write("token", "of-21-characters-long");
     set_mode(&home, "token", 0o600);
@@ -294,7 +294,7 @@ fn a_server_does_not_serve_its_own_key_and_tokens() {
 }
 
 #[test]
-fn a_secret_that_others_may_read_is_told_of() {
+fn a_secret_that_others_can_read_causes_a_warning() {
     let home = Home::new();
     home.write("served/file", "content").write("token", "the-right-one");
     let service = Service::start(&home, &home.path().join("served"), "--token the-right-one");
@@ -317,7 +317,7 @@ fn a_secret_that_others_may_read_is_told_of() {
 }
 
 #[test]
-fn what_does_not_go_together_is_said() {
+fn conflicting_options_are_reported() {
     let home = Home::new();
     home.write("served/file", "x").write("short", "x");
     set_mode(&home, "short", 0o600);
@@ -348,7 +348,7 @@ fn what_does_not_go_together_is_said() {
 }
 
 #[test]
-fn a_certificate_that_the_system_vouches_for_is_accepted_as_such() {
+fn a_certificate_trusted_by_the_system_is_accepted() {
     let mut authority = rcgen::CertificateParams::new(Vec::new()).expect("parameters");
     authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     let authority_key = rcgen::KeyPair::generate().expect("a key");

@@ -78,7 +78,7 @@ fn names_of_all_kinds() {
 
 /// Such names stand in the archive as they are, without the flag that says UTF-8, as Info-ZIP writes them.
 #[test]
-fn names_that_are_not_utf8_are_as_they_are() {
+fn names_that_are_not_utf8_are_stored_unchanged() {
     let folder = Folder::new();
     let odd = ["x%FF".as_bytes(), b"x\xff", b"x\xff%FE", b"caf\xe9/na\xefve.txt"];
     for name in odd {
@@ -149,7 +149,7 @@ fn modes_and_times_are_kept() {
 }
 
 #[test]
-fn what_is_no_file_is_left_out_and_counted() {
+fn entries_other_than_files_are_skipped_and_counted() {
     let folder = Folder::new();
     let outside = folder.temporary_file("outside", "secret");
     fs::write(folder.served().join("inside"), "inside").unwrap();
@@ -178,7 +178,7 @@ fn what_is_no_file_is_left_out_and_counted() {
 }
 
 #[test]
-fn the_prefix_is_what_was_asked_for() {
+fn the_prefix_is_the_requested_path() {
     let folder = Folder::new();
     folder.file("sub/x.txt", "x");
     let mut stream = Stream::new(plan(&folder.served(), "d/sub").unwrap());
@@ -190,7 +190,7 @@ fn the_prefix_is_what_was_asked_for() {
 }
 
 #[test]
-fn the_bytes_are_always_the_same() {
+fn the_bytes_are_deterministic() {
     let folder = Folder::new();
     folder.file("text", text(3_000_000));
     folder.file("noise", noise(1, 500_000));
@@ -226,7 +226,7 @@ fn the_bytes_are_always_the_same() {
 }
 
 #[test]
-fn the_identity_changes_with_what_the_bytes_depend_on() {
+fn the_identity_changes_with_the_bytes() {
     let folder = Folder::new();
     let path = folder.file("a", "one");
     let identity = || folder.plan().unwrap().identity().to_owned();
@@ -246,7 +246,7 @@ fn the_identity_changes_with_what_the_bytes_depend_on() {
 }
 
 #[test]
-fn the_size_is_known_where_all_is_stored() {
+fn the_size_is_known_if_all_entries_are_stored() {
     let folder = Folder::new();
     folder.file("a.jpg", noise(1, 1000));
     folder.file("b.zip", text(1000));
@@ -260,7 +260,7 @@ fn the_size_is_known_where_all_is_stored() {
 }
 
 #[test]
-fn what_does_not_shrink_is_not_deflated() {
+fn incompressible_files_are_stored() {
     let folder = Folder::new();
     folder.file("small noise", noise(1, 5000));
     folder.file("large noise", noise(2, 500_000));
@@ -287,7 +287,7 @@ fn what_does_not_shrink_is_not_deflated() {
 
 /// A reader of a stream does not know the central directory: each entry has to mark its end itself.
 #[test]
-fn streams_are_read_without_the_central_directory() {
+fn a_stream_reader_needs_no_central_directory() {
     let folder = Folder::new();
     for (name, size) in [("one", 131_073), ("two", 131_070), ("three", 1_000_000), ("four.png", 200_000)] {
         folder.file(name, noise(1, size));

@@ -87,7 +87,7 @@ fn the_file_being_sent_shrinks() {
 }
 
 #[test]
-fn the_file_being_sent_shrinks_behind_what_was_sent() {
+fn the_file_being_sent_shrinks_below_the_sent_bytes() {
     let error = interrupted(&three(), |dir| {
         OpenOptions::new().write(true).open(dir.join("a")).unwrap().set_len(10).unwrap();
     });
@@ -125,7 +125,7 @@ fn the_file_being_sent_is_deleted_or_replaced() {
 }
 
 #[test]
-fn a_file_changes_before_its_turn() {
+fn a_file_changes_before_it_is_sent() {
     let error = interrupted(&three(), |dir| fs::remove_file(dir.join("c/small")).unwrap());
     assert_changed(&error, "d/c/small");
     let error = interrupted(&three(), |dir| {
@@ -140,7 +140,7 @@ fn a_file_changes_before_its_turn() {
 }
 
 #[test]
-fn a_directory_vanishes_or_moves() {
+fn a_directory_is_deleted_or_moved() {
     let error = interrupted(&three(), |dir| fs::remove_dir_all(dir.join("b")).unwrap());
     assert_changed(&error, "d/b/text");
     let error = interrupted(&three(), |dir| fs::rename(dir.join("b"), dir.join("e")).unwrap());
@@ -148,7 +148,7 @@ fn a_directory_vanishes_or_moves() {
 }
 
 #[test]
-fn something_else_takes_the_place_of_a_source() {
+fn a_source_is_replaced() {
     // A link to the very same content elsewhere.
     let folder = three();
     let outside = folder.temporary.path().join("outside");
@@ -176,7 +176,7 @@ fn something_else_takes_the_place_of_a_source() {
 }
 
 #[test]
-fn a_link_points_elsewhere() {
+fn a_link_is_changed() {
     let folder = three();
     symlink("c/small", folder.dir().join("link")).unwrap();
     folder.file("other", "other");
@@ -193,7 +193,7 @@ fn a_link_points_elsewhere() {
 }
 
 #[test]
-fn a_change_after_its_turn_is_none() {
+fn a_change_after_a_file_was_sent_is_ignored() {
     let folder = Folder::new();
     folder.file("a", text(1000));
     folder.file("b", noise(1, 1_000_000));
@@ -210,7 +210,7 @@ fn a_change_after_its_turn_is_none() {
 }
 
 #[test]
-fn a_rewound_stream_notices_what_changed() {
+fn a_rewound_stream_detects_changes() {
     let folder = three();
     let mut stream = Stream::new(folder.plan().unwrap());
     crate::archive::bytes(&mut stream);
@@ -221,7 +221,7 @@ fn a_rewound_stream_notices_what_changed() {
 }
 
 #[test]
-fn a_directory_vanishes_while_the_plan_is_made() {
+fn a_directory_is_deleted_during_planning() {
     let folder = Folder::new();
     // More than one step looks at.
     for index in 0..1100 {
@@ -249,8 +249,8 @@ fn a_directory_vanishes_while_the_plan_is_made() {
 
 /// Permissions mean nothing to root, so that this runs as somebody else.
 #[test]
-fn an_unreadable_source_is_named() {
-    if !alone("archive::faults::an_unreadable_source_is_named", |command| {
+fn an_unreadable_source_is_reported() {
+    if !alone("archive::faults::an_unreadable_source_is_reported", |command| {
         use std::os::unix::process::CommandExt;
         if rustix::process::geteuid().is_root() {
             command.uid(65_534).gid(65_534);
@@ -292,9 +292,9 @@ fn an_unreadable_source_is_named() {
 
 /// Descriptors that ran out are no absence, and in the middle of an archive no end.
 #[test]
-fn no_descriptors_left() {
+fn descriptors_run_out() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    if !alone("archive::faults::no_descriptors_left", |_| {}) {
+    if !alone("archive::faults::descriptors_run_out", |_| {}) {
         return;
     }
     let folder = three();

@@ -55,7 +55,7 @@ fn many_files() {
 }
 
 #[test]
-fn more_entries_than_the_end_record_counts() {
+fn more_entries_than_the_end_record_can_count() {
     let folder = Folder::in_memory();
     for directory in 0..66 {
         let path = folder.dir().join(directory.to_string());
@@ -77,7 +77,7 @@ fn more_entries_than_the_end_record_counts() {
 }
 
 #[test]
-fn a_stored_file_over_4_gib_and_one_behind_it() {
+fn a_stored_file_over_4_gib_and_one_after_it() {
     let folder = Folder::in_memory();
     let length = (1 << 32) + 12_345;
     sparse(&folder.dir().join("a.mkv"), length);
@@ -118,7 +118,7 @@ fn a_deflated_file_over_4_gib() {
 
 /// What deflates to nothing must not keep an event loop waiting.
 #[test]
-fn a_read_is_bounded_by_its_work() {
+fn a_read_does_a_bounded_amount_of_work() {
     let folder = Folder::in_memory();
     sparse(&folder.dir().join("zeros"), 64 << 20);
     let mut stream = Stream::new(folder.plan().unwrap());
@@ -133,7 +133,7 @@ fn a_read_is_bounded_by_its_work() {
 }
 
 #[test]
-fn a_tree_deeper_than_a_path_may_be_long() {
+fn a_tree_deeper_than_the_longest_path() {
     let folder = Folder::in_memory();
     // Made from within, since no path reaches it; 6,000 bytes deep.
     let segment = "s".repeat(199);
@@ -159,8 +159,8 @@ fn a_tree_deeper_than_a_path_may_be_long() {
 
 /// Planning and sending 10,000 files, some of them large, in a process of its own.
 #[test]
-fn memory_stays_small() {
-    if !alone("archive::large::memory_stays_small", |_| {}) {
+fn memory_is_bounded() {
+    if !alone("archive::large::memory_is_bounded", |_| {}) {
         return;
     }
     let folder = Folder::in_memory();

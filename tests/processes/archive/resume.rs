@@ -50,7 +50,7 @@ fn places(length: usize) -> impl Iterator<Item = u64> {
 }
 
 #[test]
-fn it_goes_on_from_anywhere_with_the_same_bytes() {
+fn an_archive_resumes_at_any_byte_with_the_same_bytes() {
     let folder = folder();
     let (all, index) = whole(&folder);
     let sources = folder.plan().unwrap().sources().bytes;
@@ -69,7 +69,7 @@ fn it_goes_on_from_anywhere_with_the_same_bytes() {
 }
 
 #[test]
-fn what_a_broken_pass_has_learned_is_enough() {
+fn the_index_of_an_interrupted_pass_is_sufficient() {
     let folder = folder();
     let (all, _) = whole(&folder);
     for (broken, offset) in places(all.len()).zip(places(all.len()).skip(1)).take(20) {
@@ -93,7 +93,7 @@ fn what_a_broken_pass_has_learned_is_enough() {
 }
 
 #[test]
-fn a_stored_file_in_which_a_pass_broke_off_is_not_read_again() {
+fn a_stored_file_of_an_interrupted_pass_is_not_read_again() {
     let folder = Folder::new();
     folder.file("large.jpg", noise(1, 3_000_000));
     folder.file("text.txt", text(3000));
@@ -129,7 +129,7 @@ fn a_stored_file_in_which_a_pass_broke_off_is_not_read_again() {
 }
 
 #[test]
-fn a_short_index_is_as_good_as_it_goes() {
+fn a_shortened_index_is_usable() {
     let folder = folder();
     let (all, mut index) = whole(&folder);
     let (entries, _) = index.reach();
@@ -149,7 +149,7 @@ fn a_short_index_is_as_good_as_it_goes() {
 }
 
 #[test]
-fn a_file_that_changed_in_between_is_noticed() {
+fn a_file_changed_between_two_passes_is_detected() {
     let folder = folder();
     let (all, index) = whole(&folder);
     let before = folder.plan().unwrap();

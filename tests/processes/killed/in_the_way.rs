@@ -57,7 +57,7 @@ fn assert_refused((code, said): (i32, String), why: &str) {
 }
 
 #[test]
-fn links_and_folders_are_left_as_they_are() {
+fn links_and_folders_at_the_paths_of_a_download_are_not_touched() {
     for options in [&[][..], &["--overwrite"], &["--update"]] {
         let ends = Ends::new();
         let victim = ends.folder.path("victim");
@@ -97,7 +97,7 @@ fn links_and_folders_are_left_as_they_are() {
 }
 
 #[test]
-fn another_running_client_keeps_what_it_has() {
+fn the_part_of_a_running_client_is_not_touched() {
     let ends = Ends::new();
     let gate = Proxy::gate(ends.server.at(), 2 * MIB);
     let mut first = Client::start(&ends.folder, &ends.server.through(&gate, "a"), 0);
@@ -114,7 +114,7 @@ fn another_running_client_keeps_what_it_has() {
 
 /// Permissions mean nothing to root, who fetches as somebody else here.
 #[test]
-fn what_may_not_be_written_is_said() {
+fn missing_write_permission_is_reported() {
     const NOBODY: u32 = 65_534;
     let ends = Ends::new();
     let (folder, is_root) = (ends.folder.folder.path(), geteuid().is_root());

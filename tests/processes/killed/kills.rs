@@ -347,7 +347,7 @@ fn subjects(served: &Folder) -> Vec<Subject> {
 }
 
 #[test]
-fn whatever_is_killed_the_file_is_right_and_nothing_is_fetched_twice() {
+fn killed_clients_and_servers_leave_correct_files_and_fetch_nothing_twice() {
     let kills = effort::number("FDSP_KILLS", KILLS);
     let served = Folder::new();
     let subjects = subjects(&served);

@@ -6,7 +6,7 @@ use crate::pty::{
 };
 
 #[test]
-fn an_interruption_leaves_no_bar_behind() {
+fn an_interruption_clears_the_progress_bars() {
     let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
     let arguments = ["--headless", "-H", "127.0.0.1", "-P", &server.port, "--plain", "--limit", "20M"];
     for files in [&["large.bin"][..], &["large.bin", "other.bin"]] {

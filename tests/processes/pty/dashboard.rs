@@ -26,7 +26,7 @@ fn serve(folder: &TempDir) -> Session {
 }
 
 #[test]
-fn it_starts_shows_an_address_and_leaves_no_trace() {
+fn the_dashboard_shows_its_address_and_restores_the_terminal() {
     let folder = served();
     let mut session = serve(&folder);
     session.wait_for("fdsp+plain://127.0.0.1:");
@@ -43,7 +43,7 @@ fn it_starts_shows_an_address_and_leaves_no_trace() {
 }
 
 #[test]
-fn a_client_appears_and_the_log_tells_of_it() {
+fn a_client_is_listed_and_logged() {
     let folder = served();
     let mut session = serve(&folder);
     let address = address(&session);
@@ -70,7 +70,7 @@ fn address(session: &Session) -> String {
 }
 
 #[test]
-fn the_address_goes_to_the_clipboard_of_the_terminal() {
+fn the_address_is_copied_to_the_clipboard_of_the_terminal() {
     let folder = served();
     let mut session = serve(&folder);
     let address = address(&session);
@@ -99,7 +99,7 @@ fn base64(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn it_takes_every_size() {
+fn the_dashboard_adapts_to_every_size() {
     let folder = served();
     let mut session = serve(&folder);
     session.resize(40, 8);
@@ -117,7 +117,7 @@ fn it_takes_every_size() {
 }
 
 #[test]
-fn at_rest_it_writes_nothing() {
+fn an_idle_dashboard_writes_nothing() {
     let folder = served();
     let session = serve(&folder);
     session.wait_for("listening on");
@@ -128,7 +128,7 @@ fn at_rest_it_writes_nothing() {
 }
 
 #[test]
-fn signals_end_it_in_order() {
+fn signals_quit_the_dashboard() {
     for signal in [Signal::TERM, Signal::HUP, Signal::INT, Signal::QUIT] {
         let folder = served();
         let mut session = serve(&folder);
@@ -141,7 +141,7 @@ fn signals_end_it_in_order() {
 }
 
 #[test]
-fn the_shell_gets_its_terminal_back_and_gives_it_back() {
+fn the_dashboard_is_stopped_and_continued_by_the_shell() {
     let folder = served();
     let script = format!(
         "set -m; '{TUI}' --serve --port 0 served ; echo in the shell; read line; fg >/dev/null; echo left $?"
@@ -164,7 +164,7 @@ fn the_shell_gets_its_terminal_back_and_gives_it_back() {
 
 /// Started by something that is no shell, nobody could continue it.
 #[test]
-fn without_a_shell_it_does_not_stop() {
+fn the_dashboard_does_not_stop_without_a_shell() {
     let folder = served();
     let mut session = serve(&folder);
     session.send("\x1a");
@@ -174,7 +174,7 @@ fn without_a_shell_it_does_not_stop() {
 }
 
 #[test]
-fn stopped_by_somebody_else_it_draws_everything_anew() {
+fn the_dashboard_redraws_everything_after_a_stop_by_a_signal() {
     let folder = served();
     let mut session = serve(&folder);
     let before = session.bytes().len();
@@ -190,7 +190,7 @@ fn stopped_by_somebody_else_it_draws_everything_anew() {
 
 /// A link that takes nothing holds up neither the work nor the end, and frames do not pile up behind it.
 #[test]
-fn a_stuck_terminal_holds_nothing_up() {
+fn a_stalled_terminal_blocks_neither_the_server_nor_the_exit() {
     let folder = served();
     let mut session = serve(&folder);
     session.resize(200, 60);

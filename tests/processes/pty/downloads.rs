@@ -63,7 +63,7 @@ fn open(server: &Server, home: &Path, more: &[&str]) -> Session {
 }
 
 #[test]
-fn a_typed_path_becomes_a_verified_file() {
+fn a_typed_path_is_fetched_and_verified() {
     let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
     let mut session = open(&server, home.path(), &[]);
     session.send("readme.txt\r");
@@ -82,7 +82,7 @@ fn a_typed_path_becomes_a_verified_file() {
 
 /// Signals and keys come to one reader, which must not take one for the other.
 #[test]
-fn a_key_beside_a_resize_is_not_lost() {
+fn a_key_during_a_resize_is_not_lost() {
     let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
     let mut session = open(&server, home.path(), &[]);
     let mut typed = String::new();
@@ -100,7 +100,7 @@ fn a_key_beside_a_resize_is_not_lost() {
 }
 
 #[test]
-fn a_server_that_nobody_knows_is_trusted_by_a_word() {
+fn an_unknown_server_is_trusted_after_yes() {
     let (server, home) = (Server::start_with(""), tempfile::tempdir().expect("a folder"));
     let arguments = ["-H", "127.0.0.1", "-P", &server.port, "readme.txt"];
     let mut session = Session::start(TUI, &arguments, home.path(), (80, 24));
@@ -121,7 +121,7 @@ fn a_server_that_nobody_knows_is_trusted_by_a_word() {
 }
 
 #[test]
-fn a_token_that_was_missing_is_pasted_with_the_address() {
+fn a_missing_token_can_be_pasted_with_the_address() {
     let token = "sesame-sesame-sesame";
     let (server, home) =
         (Server::start_with(&format!("--plain --token {token}")), tempfile::tempdir().expect("a folder"));
@@ -179,7 +179,7 @@ fn a_wrong_pin_in_the_address_line_sends_no_request() {
 }
 
 #[test]
-fn a_paste_queues_nothing_by_its_newline() {
+fn a_newline_in_a_paste_queues_nothing() {
     let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
     let mut session = open(&server, home.path(), &[]);
     session.send("\x1b[200~readme.txt\nlarge.bin\n\x1b[201~");
@@ -196,7 +196,7 @@ fn a_paste_queues_nothing_by_its_newline() {
 }
 
 #[test]
-fn signals_end_it_while_something_runs() {
+fn signals_quit_the_screen_during_a_transfer() {
     for signal in [Signal::TERM, Signal::HUP] {
         let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
         let mut session = open(&server, home.path(), &["--limit", "1M", "large.bin"]);
@@ -211,7 +211,7 @@ fn signals_end_it_while_something_runs() {
 }
 
 #[test]
-fn it_goes_on_after_a_stop() {
+fn the_screen_continues_after_a_stop() {
     let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
     let script = format!(
         "set -m; '{TUI}' --plain -H 127.0.0.1 -P {} --limit 4M large.bin; echo in the shell; read line; fg >/dev/null; echo left $?",
@@ -236,7 +236,7 @@ fn it_goes_on_after_a_stop() {
 
 /// A shell sends no signal to bring back what it had let go on in the background.
 #[test]
-fn it_works_in_the_background_and_comes_back() {
+fn downloads_continue_in_the_background() {
     let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
     let script = format!(
         "set -m; '{TUI}' --plain -H 127.0.0.1 -P {} --limit 4M large.bin; echo in the shell; bg; read line; fg >/dev/null; echo left $?",
@@ -266,7 +266,7 @@ fn it_works_in_the_background_and_comes_back() {
 }
 
 #[test]
-fn a_terminal_whose_cursor_cannot_be_moved_gets_plain_lines() {
+fn a_terminal_without_cursor_movement_gets_plain_lines() {
     let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
     for term in [None, Some(""), Some("dumb")] {
         let start = |arguments: &[&str]| Session::start_on(term, TUI, arguments, home.path(), (80, 24));
@@ -283,7 +283,7 @@ fn a_terminal_whose_cursor_cannot_be_moved_gets_plain_lines() {
 
 /// Names of which terminals do not count the same columns, above and below others.
 #[test]
-fn no_letter_of_another_name_stays_when_the_listing_scrolls() {
+fn a_scrolled_listing_leaves_no_letters_of_other_names() {
     let server = Server::start();
     let served = server.home.path().join("served");
     for number in 0..40 {
@@ -318,7 +318,7 @@ fn no_letter_of_another_name_stays_when_the_listing_scrolls() {
 }
 
 #[test]
-fn at_rest_it_writes_nothing() {
+fn an_idle_screen_writes_nothing() {
     let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
     let session = open(&server, home.path(), &["readme.txt"]);
     session.wait_for("verified");
@@ -328,7 +328,7 @@ fn at_rest_it_writes_nothing() {
 }
 
 #[test]
-fn a_transfer_writes_little() {
+fn a_transfer_writes_few_bytes_to_the_terminal() {
     let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
     let session = open(&server, home.path(), &["--limit", "20M", "large.bin"]);
     session.wait_for("MB/s");

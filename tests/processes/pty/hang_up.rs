@@ -63,7 +63,7 @@ fn assert_gone(mut holder: Child, pid: i32) {
 }
 
 #[test]
-fn the_dashboard_is_gone_with_its_terminal_and_does_not_spin() {
+fn the_dashboard_quits_with_its_terminal() {
     let home = tempfile::tempdir().expect("a folder");
     let script = format!("mkdir served; echo $$ > pid; exec '{TUI}' --serve --port 0 served");
     let (holder, pid) = hold(&script, "q quit", home.path());
@@ -72,7 +72,7 @@ fn the_dashboard_is_gone_with_its_terminal_and_does_not_spin() {
 
 /// In a shell that survives the hang-up nobody sends a signal: the terminal itself must be watched.
 #[test]
-fn a_hang_up_without_a_signal_is_noticed() {
+fn a_hang_up_without_a_signal_is_detected() {
     let home = tempfile::tempdir().expect("a folder");
     let script = format!(
         "trap '' HUP; set -m; mkdir served; sh -c 'echo $$ > pid; exec \"{TUI}\" --serve --port 0 served'; echo $? > ended; sleep 60"
@@ -82,7 +82,7 @@ fn a_hang_up_without_a_signal_is_noticed() {
 }
 
 #[test]
-fn the_download_screen_is_gone_with_its_terminal_and_does_not_spin() {
+fn the_download_screen_quits_with_its_terminal() {
     let home = tempfile::tempdir().expect("a folder");
     let server = crate::pty::downloads::Server::start();
     let script =

@@ -9,7 +9,7 @@ use crate::pty::harness::Session;
 const CHILD: &str = "pty::panic::child_panics_while_its_screen_is_shown";
 
 #[test]
-fn a_panic_is_reported_on_a_restored_terminal() {
+fn a_panic_is_reported_after_the_terminal_is_restored() {
     let this = std::env::current_exe().expect("a path");
     let home = tempfile::tempdir().expect("a folder");
     let arguments = ["--ignored", "--exact", CHILD, "--nocapture", "--test-threads=1"];

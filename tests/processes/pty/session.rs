@@ -76,7 +76,7 @@ fn goes_on(home: &Path) -> Session {
 }
 
 #[test]
-fn it_is_left_and_goes_on() {
+fn downloads_resume_after_quitting() {
     let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
     let mut session = begun(&server, home.path());
     session.send("\x03");
@@ -89,7 +89,7 @@ fn it_is_left_and_goes_on() {
 }
 
 #[test]
-fn signals_lose_nothing() {
+fn signals_keep_the_queue() {
     for signal in [Signal::TERM, Signal::HUP, Signal::KILL] {
         let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
         let mut session = begun(&server, home.path());
@@ -103,7 +103,7 @@ fn signals_lose_nothing() {
 }
 
 #[test]
-fn what_was_typed_comes_back() {
+fn the_typed_text_is_restored() {
     let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
     let mut session = open(home.path(), &["-H", "127.0.0.1", "-P", &server.port, "--plain"]);
     session.send("readme.txt\r");
@@ -118,7 +118,7 @@ fn what_was_typed_comes_back() {
 }
 
 #[test]
-fn each_stays_where_it_stands() {
+fn every_job_keeps_its_place_in_the_queue() {
     let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
     let mut session = open(
         home.path(),
@@ -154,7 +154,7 @@ fn each_stays_where_it_stands() {
 }
 
 #[test]
-fn it_waits_where_it_is_told_to() {
+fn the_queue_waits_with_paused() {
     let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
     let mut session = begun(&server, home.path());
     session.signal(Signal::TERM);
@@ -169,7 +169,7 @@ fn it_waits_where_it_is_told_to() {
 }
 
 #[test]
-fn it_is_open_once() {
+fn a_session_can_be_open_only_once() {
     let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
     let first = begun(&server, home.path());
     let mut second = Session::start(TUI, &[], home.path(), (200, 24));
@@ -182,7 +182,7 @@ fn it_is_open_once() {
 }
 
 #[test]
-fn what_cannot_be_read_is_set_aside_and_said() {
+fn an_unreadable_session_is_set_aside_and_reported() {
     let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
     fs::create_dir_all(file(home.path()).parent().expect("a folder")).expect("made");
     fs::write(file(home.path()), "{\"fdsp-session\": 1, \"queue\": [").expect("written");
@@ -197,7 +197,7 @@ fn what_cannot_be_read_is_set_aside_and_said() {
 }
 
 #[test]
-fn without_a_place_for_it_the_screen_works_and_says_so() {
+fn the_screen_works_without_a_session_and_reports_it() {
     let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
     fs::create_dir_all(home.path().join("fdsp")).expect("made");
     fs::write(home.path().join("fdsp/sessions"), "no folder").expect("written");

@@ -40,7 +40,7 @@ fn an_address_with_a_token_does_not_inherit_the_pin_of_an_earlier_one() {
 }
 
 #[test]
-fn a_server_removed_from_known_servers_is_asked_about_at_once() {
+fn a_server_removed_from_known_servers_is_a_new_question_at_once() {
     let (_served, service) = served("--public");
     let (port, home) = (service.port.to_string(), tempfile::tempdir().expect("a folder"));
     let arguments = ["-H", "127.0.0.1", "-P", &port, "one"];
@@ -63,7 +63,7 @@ fn a_server_removed_from_known_servers_is_asked_about_at_once() {
 
 /// An answer that was typed before its question was on the terminal is void, also if only Enter comes after it.
 #[test]
-fn an_answer_that_was_typed_ahead_is_not_taken_for_the_next_server() {
+fn an_answer_typed_before_the_question_is_ignored() {
     let (_served, service) = served("--plain --public");
     let server = SocketAddr::from(([127, 0, 0, 1], service.port));
     let impostors = [(); 2].map(|()| Impostor::start(server, &[b"fdsp/1"], Vec::new()));
@@ -93,7 +93,7 @@ fn an_answer_that_was_typed_ahead_is_not_taken_for_the_next_server() {
 
 /// A server that was accepted without being asked about, and is an older version that needs the token itself.
 #[test]
-fn a_server_of_a_first_use_is_asked_about_before_it_is_sent_the_token() {
+fn a_first_use_server_gets_the_token_only_after_a_question() {
     let (_served, service) = served(&format!("--plain --token {TOKEN}"));
     let server = SocketAddr::from(([127, 0, 0, 1], service.port));
     let old = Impostor::start(server, &[b"fdsp/1"], Vec::new());
