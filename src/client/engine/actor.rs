@@ -26,7 +26,7 @@ use crate::client::{
     },
     engine::shared::Shared,
     error::Fault,
-    job::{events::JobEvent, memory::Memory},
+    job::{events::JobEvent, file::resume::Memory},
     queue::schedule::ServerId,
     source::fdsp::{pool::Pool, probe},
 };

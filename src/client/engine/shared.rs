@@ -18,8 +18,8 @@ use crate::{
         },
         disk::{folder::Folders, journal::seal::Seal},
         job::{
-            claims::Claims,
             deletions::{Deletion, Deletions},
+            placement::claims::Claims,
         },
         queue::{
             Queue,

@@ -17,7 +17,7 @@ use crate::{
         content::Content,
         disk::target::Target,
         error::Fault,
-        job::{deletions::Deletions, events::Events, memory::Memory, placement::Placement},
+        job::{deletions::Deletions, events::Events, file::resume::Memory, placement::Placement},
         source::{Source, observer::Observer},
         transfer::{
             limits::Limits,

@@ -8,7 +8,7 @@ use crate::{
     client::{
         api::{announced::Announced, command::JobId, event::Event, view::Finished},
         error::Fault,
-        job::memory::Memory,
+        job::file::resume::Memory,
     },
     text::SafeText,
 };

@@ -10,7 +10,7 @@ use crate::{
         api::{config::Names, new_job::NewJob},
         disk::{folder::Folders, name::SafeName, part::Part, target::Target},
         error::Fault,
-        job::{deletions::Deletions, destination, extract::UnpackDir, tree::TreeWorkDir},
+        job::{deletions::Deletions, extract::UnpackDir, placement::destination, tree::TreeWorkDir},
     },
     text::SafeText,
 };

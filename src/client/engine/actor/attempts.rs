@@ -13,7 +13,7 @@ use crate::client::{
         attempt::{Attempt, Reports},
         deletions::Deletion,
         events::{Events, JobEvent, Outcome},
-        memory::Memory,
+        file::resume::Memory,
         placement::Placement,
         worker,
     },

@@ -14,7 +14,7 @@ use crate::{
         },
         engine::actor::Actor,
         error::{self, Fault, Verdict},
-        job::{events::Outcome, memory::Memory},
+        job::{events::Outcome, file::resume::Memory},
         queue::{
             Ended,
             phase::Phase,

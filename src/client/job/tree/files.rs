@@ -13,12 +13,14 @@ use crate::{
         error::{Fault, Verdict},
         job::{
             attempt::Attempt,
-            memory::Memory,
+            file::resume::Memory,
             tree::{
+                disk::{
+                    partial_files::PartialFiles,
+                    survey::State,
+                    writer::{Batch, Item, Writer},
+                },
                 manifest::{Manifest, Node, remote},
-                partial_files::PartialFiles,
-                survey::State,
-                writer::{Batch, Item, Writer},
             },
         },
         source::{

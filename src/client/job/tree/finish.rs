@@ -25,14 +25,16 @@ use crate::{
         job::{
             attempt::Attempt,
             deletions::Deletion,
-            memory::Memory,
+            file::resume::Memory,
             tree::{
+                disk::{
+                    surplus::{self, Unsent},
+                    survey::{self, State},
+                    tree_dir::{Cursor, TreeDir, stamp},
+                    work_dir::{self, TreeWorkDir},
+                },
                 manifest::{Manifest, Node},
-                surplus::{self, Unsent},
-                survey::{self, State},
-                tree_dir::{Cursor, TreeDir, stamp},
                 whole::{Way, Whole},
-                work_dir::{self, TreeWorkDir},
             },
         },
     },

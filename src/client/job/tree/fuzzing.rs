@@ -5,7 +5,7 @@ use crate::{
         api::origin::Origin,
         disk::journal::{Lines, Recovered, header, read},
         fuzzing::{seal, sealed},
-        job::tree::journal::{Place, Subject, TreeLines},
+        job::tree::disk::journal::{Place, Subject, TreeLines},
     },
     fuzzing::Fuzz,
 };

@@ -17,16 +17,19 @@ use crate::{
         error::{Fault, Unfinished, Verdict},
         job::{
             attempt::Fetch,
-            fetch, finish,
-            memory::{Memory, Place},
-            recall,
+            file::{
+                fetch, finish, recall,
+                resume::{Memory, Place},
+            },
             tree::{
-                journal,
+                disk::{
+                    journal,
+                    survey::{self, State},
+                    tree_dir::{Cursor, TreeDir, explained, stamp},
+                    work_dir::TreeWorkDir,
+                },
                 manifest::remote,
-                survey::{self, State},
-                tree_dir::{Cursor, TreeDir, explained, stamp},
                 work::Work,
-                work_dir::TreeWorkDir,
             },
         },
         source::Source,

@@ -1,38 +1,25 @@
 //! A directory that is received as itself: first its listing, then its files, many in one answer, then what only the complete tree can have.
 //!
 //! ```text
-//! manifest, names    what the server has, and what of it this disk can store
-//! substitutes        names for entries that cannot have their own
-//! survey, journal    what of it is local: proven by an earlier run, or to be compared
+//! manifest           what the server has, under which names, and what of it this disk can store
 //! prepare            prepares the work directory
 //! work               an attempt: what is requested, in which order
 //! files, large       what is missing: many small files in one answer, large files one by one
-//! partial_files      the first bytes of small files that were interrupted
-//! writer             writes small files while the next ones are received
-//! work_dir, tree_dir the directories that all of this happens in
-//! surplus            what only the local tree has, and would be deleted with it
+//! disk               the directories that all of this happens in: what is local, and what is written
 //! finish             links, times, digest, and the commit
 //! ```
 
+mod disk;
 mod files;
 mod finish;
 #[cfg(test)]
 mod fuzzing;
-mod journal;
 mod large;
 mod manifest;
-mod names;
-mod partial_files;
 mod prepare;
 pub(crate) mod state;
-mod substitutes;
-mod surplus;
-mod survey;
-mod tree_dir;
 mod whole;
 mod work;
-mod work_dir;
-mod writer;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -43,15 +30,13 @@ use std::{
 use rustix::fs::FileType;
 use tokio::task::block_in_place;
 
-pub(crate) use work_dir::TreeWorkDir;
+pub(crate) use disk::work_dir::TreeWorkDir;
 
 use self::{
     files::Missed,
     manifest::{Gathering, Manifest},
-    surplus::Unsent,
     whole::{Way, Whole},
     work::Work,
-    writer::Writer,
 };
 use crate::{
     client::{
@@ -64,7 +49,16 @@ use crate::{
         },
         disk::{folder::of_another, name::SafeName, target::Target},
         error::{Fault, Unfinished, Verdict},
-        job::{attempt::Attempt, destination, events::Outcome, memory::Memory, placement::Placement},
+        job::{
+            attempt::Attempt,
+            events::Outcome,
+            file::resume::Memory,
+            placement::{Placement, destination},
+            tree::disk::{
+                surplus::{self, Unsent},
+                writer::Writer,
+            },
+        },
         source::fdsp::Fdsp,
         transfer::cancel::Cancel,
     },

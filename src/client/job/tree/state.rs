@@ -2,13 +2,14 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{
-    journal::TreeLines,
-    manifest::{Gathering, Manifest},
-    work_dir::TreeWorkDir,
-};
+use super::manifest::{Gathering, Manifest};
 use crate::client::{
-    content::high_water::HighWater, job::deletions::Deletions, source::fdsp::hashes::RemoteHashes,
+    content::high_water::HighWater,
+    job::{
+        deletions::Deletions,
+        tree::disk::{journal::TreeLines, work_dir::TreeWorkDir},
+    },
+    source::fdsp::hashes::RemoteHashes,
 };
 
 /// See the module.

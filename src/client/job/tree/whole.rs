@@ -2,8 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{files::Unreadable, journal::Place, manifest::Manifest, survey::State, tree_dir::TreeDir};
-use crate::{client::disk::target::Target, protocol::message::Missing};
+use super::{files::Unreadable, manifest::Manifest};
+use crate::{
+    client::{
+        disk::target::Target,
+        job::tree::disk::{journal::Place, survey::State, tree_dir::TreeDir},
+    },
+    protocol::message::Missing,
+};
 
 /// How a tree gets to its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

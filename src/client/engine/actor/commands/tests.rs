@@ -25,7 +25,7 @@ use crate::{
             reaper::{self, tests::config},
             shared::Shared,
         },
-        job::{events::Outcome, memory::Memory},
+        job::{events::Outcome, file::resume::Memory},
         queue::Ended,
         source::{fdsp::pool::Pool, timeouts::Timeouts},
         transfer::progress::Progress,

@@ -180,7 +180,7 @@ pub(crate) fn refuse_existing(target: &Target, existing: Existing, size: Option<
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::client::job::placement::destination::*;
     use crate::protocol::{
         address::{Address, Authority, Security},
         path::RemotePath,

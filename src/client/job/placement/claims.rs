@@ -137,7 +137,7 @@ fn are_one(one: &Path, other: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::client::job::placement::claims::*;
 
     #[test]
     fn spellings_meet_and_the_folder_decides() {

@@ -1,5 +1,8 @@
 //! Where the content of a job goes: its name, its target, and the claims of other jobs.
 
+pub(crate) mod claims;
+pub(crate) mod destination;
+
 use std::{path::Path, sync::Arc};
 
 use crate::{
@@ -18,7 +21,7 @@ use crate::{
             target::{Target, claimed_by_another, of_another_download},
         },
         error::Fault,
-        job::{claims::Claims, destination, events::Events, memory::Place},
+        job::{events::Events, file::resume::Place, placement::claims::Claims},
     },
     protocol::message::Form,
     text::SafeText,

@@ -14,14 +14,14 @@ use crate::client::{
 };
 /// What stands on the disk instead of the names and link targets of a tree, by the index of the entry.
 #[derive(Debug, Default)]
-pub(super) struct Substitutes {
-    pub(super) names: HashMap<u32, OsString>,
-    pub(super) targets: HashMap<u32, OsString>,
+pub(crate) struct Substitutes {
+    pub(crate) names: HashMap<u32, OsString>,
+    pub(crate) targets: HashMap<u32, OsString>,
 }
 
 impl Substitutes {
     /// Chooses them for all entries that cannot have their own, in at most `longest` bytes.
-    pub(super) fn choose(manifest: &Manifest, longest: usize) -> Substitutes {
+    pub(crate) fn choose(manifest: &Manifest, longest: usize) -> Substitutes {
         let entries = manifest.entries().skip(1);
         let named = entries.map(|(index, entry)| (index, entry.parent, manifest.name(index)));
         let names = substitutes::choose(named, longest);
@@ -71,7 +71,7 @@ fn targets(manifest: &Manifest, names: &HashMap<u32, OsString>) -> HashMap<u32, 
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::client::job::tree::manifest::substitutes::*;
     use crate::{
         client::{
             api::origin::Origin,

@@ -22,7 +22,7 @@ use crate::{
             part::Writer,
         },
         error::{Fault, Unfinished, Verdict},
-        job::memory::{Memory, Place},
+        job::file::resume::{Memory, Place},
     },
     platform::{self, reason},
     protocol::digest::Hash,
@@ -238,7 +238,7 @@ fn interrupted(error: Interrupted, path: &Path) -> Unfinished {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::client::job::file::finish::*;
     use crate::{
         client::{
             content::Content,

@@ -28,9 +28,11 @@ use crate::{
         },
         error::Fault,
         job::tree::{
-            journal::{self, Place},
+            disk::{
+                journal::{self, Place},
+                tree_dir::{Cursor, TreeDir, has_time, stamp},
+            },
             manifest::Manifest,
-            tree_dir::{Cursor, TreeDir, has_time, stamp},
         },
         transfer::progress::Progress,
     },
@@ -46,57 +48,57 @@ const FILES: usize = 128;
 /// Batches that wait.
 const WAITING: usize = 1;
 /// A file until it takes the place of another one.
-pub(super) const NEW: &str = "new";
+pub(crate) const NEW: &str = "new";
 
 /// A file that is proven.
 #[derive(Debug)]
-pub(super) struct Item {
-    pub(super) index: u32,
-    pub(super) root: Hash,
+pub(crate) struct Item {
+    pub(crate) index: u32,
+    pub(crate) root: Hash,
     /// Bytes of it in the batch, and what the server says of it; absent if it was there.
-    pub(super) content: Option<(usize, FileHead)>,
+    pub(crate) content: Option<(usize, FileHead)>,
     /// Whether something is in its place.
-    pub(super) replaces: bool,
+    pub(crate) replaces: bool,
 }
 
 /// Files that are handed over together.
 #[derive(Debug, Default)]
-pub(super) struct Batch {
+pub(crate) struct Batch {
     /// Their contents, one after the other.
-    pub(super) bytes: Vec<u8>,
-    pub(super) items: Vec<Item>,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) items: Vec<Item>,
 }
 
 impl Batch {
-    pub(super) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.bytes.len() >= BATCH || self.items.len() >= FILES
     }
 
     /// Whether a file of `size` bytes is too large to be added.
-    pub(super) fn is_small_for(&self, size: u64) -> bool {
+    pub(crate) fn is_small_for(&self, size: u64) -> bool {
         size.saturating_add(self.bytes.len() as u64) > 2 * BATCH as u64
     }
 }
 
 /// What the thread works with.
 #[derive(Debug)]
-pub(super) struct Site {
-    pub(super) manifest: Arc<Manifest>,
-    pub(super) tree_dir: Arc<TreeDir>,
+pub(crate) struct Site {
+    pub(crate) manifest: Arc<Manifest>,
+    pub(crate) tree_dir: Arc<TreeDir>,
     /// Where files are until they take their places.
-    pub(super) parts: TreeDir,
-    pub(super) place: Place,
+    pub(crate) parts: TreeDir,
+    pub(crate) place: Place,
     /// The folder of the target.
-    pub(super) folder: Arc<Folder>,
+    pub(crate) folder: Arc<Folder>,
     /// Appends to the journal.
-    pub(super) journal: Appender,
-    pub(super) progress: Arc<Progress>,
-    pub(super) umask: u32,
+    pub(crate) journal: Appender,
+    pub(crate) progress: Arc<Progress>,
+    pub(crate) umask: u32,
 }
 
 /// The thread.
 #[derive(Debug)]
-pub(super) struct Writer {
+pub(crate) struct Writer {
     sender: Option<SyncSender<Batch>>,
     emptied: Receiver<Batch>,
     /// Batches that are not written yet.
@@ -106,7 +108,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(mut site: Site) -> Result<Writer, Fault> {
+    pub(crate) fn start(mut site: Site) -> Result<Writer, Fault> {
         let (sender, batches) = sync_channel::<Batch>(WAITING);
         let (give_back, emptied) = channel();
         let work = move || {
@@ -133,7 +135,7 @@ impl Writer {
     }
 
     /// Hands a batch over, and takes an empty one. Blocks while too many wait.
-    pub(super) fn hand_over(&mut self, batch: Batch) -> Result<Batch, Fault> {
+    pub(crate) fn hand_over(&mut self, batch: Batch) -> Result<Batch, Fault> {
         let sent = self.sender.as_ref().is_some_and(|sender| sender.send(batch).is_ok());
         if !sent {
             return Err(self.ended());
@@ -147,7 +149,7 @@ impl Writer {
     }
 
     /// Waits until all that was handed over is written.
-    pub(super) fn catch_up(&mut self) -> Result<(), Fault> {
+    pub(crate) fn catch_up(&mut self) -> Result<(), Fault> {
         while self.under_way > 0 {
             let empty = self.emptied.recv().map_err(|_| self.ended())?;
             self.under_way -= 1;
@@ -163,7 +165,7 @@ impl Writer {
     }
 
     /// Waits until all is written.
-    pub(super) fn finish(&mut self) -> Result<(), Fault> {
+    pub(crate) fn finish(&mut self) -> Result<(), Fault> {
         self.sender = None;
         match self.thread.take().map(JoinHandle::join) {
             None | Some(Ok(Ok(()))) => Ok(()),
@@ -294,7 +296,7 @@ impl Site {
             let is_right = stat.st_mode & executable == wanted;
             if !is_right || !has_time(&stat, entry.modified) {
                 // A file of another user cannot be changed.
-                let _ = crate::client::job::tree::survey::open(parent, name).map(|file| {
+                let _ = crate::client::job::tree::disk::survey::open(parent, name).map(|file| {
                     if !is_right {
                         let mode = stat.st_mode & 0o7777 & !executable | wanted;
                         let _ = rustix::fs::fchmod(&file, Mode::from_raw_mode(mode));

@@ -14,7 +14,7 @@ use crate::{
         error::Fault,
         job::{
             deletions::{Deletions, Discard},
-            local_hashes::LocalHashes,
+            file::local_hashes::LocalHashes,
             tree::state::Tree,
         },
         source::fdsp::hashes::RemoteHashes,
@@ -248,7 +248,7 @@ mod tests {
         protocol::digest::{BlockHasher, VerifiedBlock},
     };
 
-    use super::*;
+    use crate::client::job::file::resume::*;
 
     /// The first bytes of another version are progress, even if more bytes of the previous version had been received.
     #[test]

@@ -18,15 +18,15 @@ use crate::{
 };
 
 /// The only line of a journal whose work directory is to be deleted.
-pub(super) const DELETED: &str = "fdsp-tree deleted";
+pub(crate) const DELETED: &str = "fdsp-tree deleted";
 
 /// The identity of a file that was hashed, but not compared with the server's. No file of a server has it.
-pub(super) const HASHED: &str = "";
+pub(crate) const HASHED: &str = "";
 
 /// Where the files of a tree are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Place {
+pub(crate) enum Place {
     /// In the work directory, to become the target as a whole.
     New,
     /// In the target, which is updated.
@@ -35,14 +35,14 @@ pub(super) enum Place {
 
 /// The header: what the journal is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Subject {
+pub(crate) struct Subject {
     /// Where the tree comes from, for people.
-    pub(super) address: String,
+    pub(crate) address: String,
     /// The server that proved its files.
     #[serde(default)]
-    pub(super) origin: Origin,
+    pub(crate) origin: Origin,
     #[serde(rename = "ground")]
-    pub(super) place: Place,
+    pub(crate) place: Place,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -56,26 +56,26 @@ struct Line<'a> {
 
 /// What is known of one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Known {
-    pub(super) size: u64,
+pub(crate) struct Known {
+    pub(crate) size: u64,
     identity: Key,
-    pub(super) root: Hash,
+    pub(crate) root: Hash,
     stamp: Key,
 }
 
 impl Known {
     /// Whether it is of the version with this identity.
-    pub(super) fn is_of(&self, identity: &str) -> bool {
+    pub(crate) fn is_of(&self, identity: &str) -> bool {
         self.identity == key(identity)
     }
 
     /// Whether a file with this digest is the version with this identity.
-    pub(super) fn proves(&self, root: Hash, identity: &str) -> bool {
+    pub(crate) fn proves(&self, root: Hash, identity: &str) -> bool {
         self.root == root && self.is_of(identity)
     }
 
     /// Whether the file was left with this stamp.
-    pub(super) fn has_stamp(&self, stamp: &str) -> bool {
+    pub(crate) fn has_stamp(&self, stamp: &str) -> bool {
         self.stamp == key(stamp)
     }
 }
@@ -91,7 +91,7 @@ fn key(text: &str) -> Key {
 
 /// See the module.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct TreeLines {
+pub(crate) struct TreeLines {
     files: HashMap<Key, Known>,
     /// Whether this server has proven the files.
     proven: bool,
@@ -102,7 +102,7 @@ pub(super) struct TreeLines {
 impl TreeLines {
     /// No lines about at most `max_files` files in `place`; `None` if the journal is about files elsewhere. What a server other than
     /// `origin` has proven counts as hashed.
-    pub(super) fn about(
+    pub(crate) fn about(
         (place, origin): (Place, Origin),
         max_files: usize,
     ) -> impl FnOnce(Subject) -> Option<TreeLines> {
@@ -114,17 +114,17 @@ impl TreeLines {
 
     /// Number of files.
     #[cfg(test)]
-    pub(super) fn files(&self) -> usize {
+    pub(crate) fn files(&self) -> usize {
         self.files.len()
     }
 
     /// Adds a file that was hashed, but not compared with the server's.
-    pub(super) fn add(&mut self, path: &str, size: u64, root: Hash, stamp: &str) {
+    pub(crate) fn add(&mut self, path: &str, size: u64, root: Hash, stamp: &str) {
         self.files.insert(key(path), Known { size, identity: key(HASHED), root, stamp: key(stamp) });
     }
 
     /// What is known of the file with this path.
-    pub(super) fn file(&self, path: &str) -> Option<&Known> {
+    pub(crate) fn file(&self, path: &str) -> Option<&Known> {
         self.files.get(&key(path))
     }
 }
@@ -151,7 +151,7 @@ impl Lines for TreeLines {
 }
 
 /// A file that is complete and proven.
-pub(super) fn file(path: &str, size: u64, identity: &str, root: Hash, stamp: &str) -> String {
+pub(crate) fn file(path: &str, size: u64, identity: &str, root: Hash, stamp: &str) -> String {
     let root = root.to_string();
     let line = Line {
         path: path.into(),
@@ -167,11 +167,11 @@ pub(super) fn file(path: &str, size: u64, identity: &str, root: Hash, stamp: &st
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
     use crate::client::disk::journal::{
         Recovered, clean, header, read,
         seal::{self, Seal, sealed},
     };
+    use crate::client::job::tree::disk::journal::*;
 
     const ROOT: Hash = Hash([7; 32]);
 

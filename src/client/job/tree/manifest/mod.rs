@@ -1,6 +1,9 @@
 //! What a tree holds, as the server said, kept in little memory: directories with very many small files are what
 //! trees are for.
 
+pub(super) mod names;
+mod substitutes;
+
 use std::{
     collections::HashMap,
     ffi::{OsStr, OsString},
@@ -14,7 +17,7 @@ use crate::{
         api::{config::Names, origin::Origin, view::TroubleKind},
         disk::name::SafeName,
         error::Fault,
-        job::tree::substitutes::Substitutes,
+        job::tree::manifest::substitutes::Substitutes,
     },
     protocol::{
         address::Address,
@@ -49,7 +52,7 @@ fn limit(entries: usize, text: usize) -> Option<String> {
 
 /// A piece of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Span {
+pub(crate) struct Span {
     at: u32,
     length: u16,
 }
@@ -62,7 +65,7 @@ fn escaped(text: &str) -> Option<OsString> {
 
 /// What an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Node {
+pub(crate) enum Node {
     Directory,
     File { size: u64, identity: Span },
     Link { target: Span },
@@ -70,35 +73,35 @@ pub(super) enum Node {
 
 /// An entry.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     /// Index of the directory that it is in; of the tree itself, its own.
-    pub(super) parent: u32,
+    pub(crate) parent: u32,
     name: Span,
-    pub(super) modified: Timestamp,
+    pub(crate) modified: Timestamp,
     /// Permission bits.
-    pub(super) mode: u16,
-    pub(super) node: Node,
+    pub(crate) mode: u16,
+    pub(crate) node: Node,
 }
 
 /// The entries, each directory directly before what is in it; the first one is the tree itself.
 #[derive(Debug, Default)]
-pub(super) struct Manifest {
+pub(crate) struct Manifest {
     /// The server that said so.
-    pub(super) origin: Origin,
+    pub(crate) origin: Origin,
     text: String,
     entries: Vec<Entry>,
     /// The names on the disk that are not the text of the entry's name.
     disk_names: HashMap<u32, OsString>,
     /// The targets on the disk that are not the text of the link's target.
     disk_targets: HashMap<u32, OsString>,
-    pub(super) totals: Totals,
+    pub(crate) totals: Totals,
     /// What the server cannot deliver, and what cannot be stored here.
-    pub(super) missing: Missing,
+    pub(crate) missing: Missing,
 }
 
 /// A manifest as its pages come.
 #[derive(Debug)]
-pub(super) struct Gathering {
+pub(crate) struct Gathering {
     /// Which names are taken.
     names: Names,
     /// Bytes of a path from the top of the tree, at most: a request has that of the top before it.
@@ -127,7 +130,7 @@ struct Lost {
 
 impl Gathering {
     /// Nothing yet.
-    pub(super) fn new(names: Names, origin: Origin) -> Gathering {
+    pub(crate) fn new(names: Names, origin: Origin) -> Gathering {
         let (manifest, open) = (Manifest { origin, ..Manifest::default() }, Vec::new());
         Gathering {
             names,
@@ -142,29 +145,29 @@ impl Gathering {
     }
 
     /// The same, of a tree with this path on the server.
-    pub(super) fn of(self, path: &RemotePath) -> Gathering {
+    pub(crate) fn of(self, path: &RemotePath) -> Gathering {
         let above = path.to_bytes().len();
         Gathering { longest: MAX_PATH.saturating_sub(above + usize::from(above > 0)), ..self }
     }
 
     /// The server that its pages come from.
-    pub(super) fn origin(&self) -> Origin {
+    pub(crate) fn origin(&self) -> Origin {
         self.manifest.origin
     }
 
     /// How many entries have come.
-    pub(super) fn len(&self) -> u32 {
+    pub(crate) fn len(&self) -> u32 {
         self.manifest.len()
     }
 
     /// The path of the entry that came last, after which another answer continues.
-    pub(super) fn continued(&mut self) -> Option<String> {
+    pub(crate) fn continued(&mut self) -> Option<String> {
         self.continued = true;
         (self.len() > 0).then(|| self.last.clone())
     }
 
     /// Takes the next entry, in the order that the protocol demands. The tree itself starts over.
-    pub(super) fn add(&mut self, entry: &TreeEntry) -> Result<(), Fault> {
+    pub(crate) fn add(&mut self, entry: &TreeEntry) -> Result<(), Fault> {
         if entry.path.is_empty() {
             *self = Gathering { longest: self.longest, ..Gathering::new(self.names, self.origin()) };
         }
@@ -266,7 +269,7 @@ impl Gathering {
 
     /// The whole, once the last page has come. `totals`: those of the last answer. What cannot be stored is not part of its totals.
     /// `longest`: the most bytes of a substitute.
-    pub(super) fn finish(mut self, totals: Totals, longest: usize) -> Manifest {
+    pub(crate) fn finish(mut self, totals: Totals, longest: usize) -> Manifest {
         self.close_lost();
         if let Some(missing) = &totals.missing {
             self.manifest.missing.merge(missing);
@@ -301,7 +304,7 @@ impl Manifest {
     }
 
     /// The indices of the entries that are left by [`Manifest::without`].
-    pub(super) fn kept_without(&self, lost: &HashMap<u32, String>) -> Vec<u32> {
+    pub(crate) fn kept_without(&self, lost: &HashMap<u32, String>) -> Vec<u32> {
         let mut is_kept: Vec<bool> = Vec::with_capacity(self.entries.len());
         for (index, entry) in self.entries() {
             let has_parent = index == 0 || is_kept[entry.parent as usize];
@@ -311,7 +314,7 @@ impl Manifest {
     }
 
     /// The same without these entries, and without what is beneath them: each of those is missing, and why.
-    pub(super) fn without(&self, lost: &HashMap<u32, String>) -> Manifest {
+    pub(crate) fn without(&self, lost: &HashMap<u32, String>) -> Manifest {
         let (text, missing) = (self.text.clone(), self.missing.clone());
         let mut kept = Manifest { origin: self.origin, text, missing, ..Manifest::default() };
         let ends = self.ends();
@@ -349,28 +352,28 @@ impl Manifest {
     }
 
     /// The text of a span.
-    pub(super) fn text(&self, span: Span) -> &str {
+    pub(crate) fn text(&self, span: Span) -> &str {
         let at = span.at as usize;
         &self.text[at..at + usize::from(span.length)]
     }
 
     /// Number of entries.
-    pub(super) fn len(&self) -> u32 {
+    pub(crate) fn len(&self) -> u32 {
         self.entries.len() as u32
     }
 
     /// An entry.
-    pub(super) fn entry(&self, index: u32) -> &Entry {
+    pub(crate) fn entry(&self, index: u32) -> &Entry {
         &self.entries[index as usize]
     }
 
     /// All entries, with their indices.
-    pub(super) fn entries(&self) -> impl DoubleEndedIterator<Item = (u32, &Entry)> {
+    pub(crate) fn entries(&self) -> impl DoubleEndedIterator<Item = (u32, &Entry)> {
         self.entries.iter().enumerate().map(|(index, entry)| (index as u32, entry))
     }
 
     /// The files: index, entry, size.
-    pub(super) fn files(&self) -> impl Iterator<Item = (u32, &Entry, u64)> {
+    pub(crate) fn files(&self) -> impl Iterator<Item = (u32, &Entry, u64)> {
         self.entries().filter_map(|(index, entry)| match entry.node {
             Node::File { size, .. } => Some((index, entry, size)),
             _ => None,
@@ -378,44 +381,44 @@ impl Manifest {
     }
 
     /// The name of an entry on the disk.
-    pub(super) fn disk_name(&self, index: u32) -> &OsStr {
+    pub(crate) fn disk_name(&self, index: u32) -> &OsStr {
         let other = self.disk_names.get(&index).map(OsString::as_os_str);
         other.unwrap_or_else(|| OsStr::new(self.name(index)))
     }
 
     /// What stands in a link on the disk.
-    pub(super) fn disk_target(&self, index: u32, target: Span) -> &OsStr {
+    pub(crate) fn disk_target(&self, index: u32, target: Span) -> &OsStr {
         let other = self.disk_targets.get(&index).map(OsString::as_os_str);
         other.unwrap_or_else(|| OsStr::new(self.text(target)))
     }
 
     /// Where an entry is on the disk, from the top of the tree.
-    pub(super) fn disk_path(&self, index: u32) -> PathBuf {
+    pub(crate) fn disk_path(&self, index: u32) -> PathBuf {
         let mut path = PathBuf::new();
         self.above(index).iter().rev().for_each(|&at| path.push(self.disk_name(at)));
         path
     }
 
     /// The entries whose names on the disk are not the text of their names, in order.
-    pub(super) fn renamed(&self) -> Vec<u32> {
+    pub(crate) fn renamed(&self) -> Vec<u32> {
         let mut renamed: Vec<u32> = self.disk_names.keys().copied().collect();
         renamed.sort_unstable();
         renamed
     }
 
     /// The last segment of an entry's path on the server.
-    pub(super) fn name(&self, index: u32) -> &str {
+    pub(crate) fn name(&self, index: u32) -> &str {
         self.text(self.entry(index).name)
     }
 
     /// Whether this is what was said of a file.
-    pub(super) fn is_as_said(&self, index: u32, identity: &str, size: u64) -> bool {
+    pub(crate) fn is_as_said(&self, index: u32, identity: &str, size: u64) -> bool {
         let node = self.entry(index).node;
         matches!(node, Node::File { size: said, .. } if said == size) && self.identity(index) == identity
     }
 
     /// Bytes of a file; 0 for others.
-    pub(super) fn size(&self, index: u32) -> u64 {
+    pub(crate) fn size(&self, index: u32) -> u64 {
         match self.entry(index).node {
             Node::File { size, .. } => size,
             _ => 0,
@@ -423,7 +426,7 @@ impl Manifest {
     }
 
     /// Identity of a file; empty for others.
-    pub(super) fn identity(&self, index: u32) -> &str {
+    pub(crate) fn identity(&self, index: u32) -> &str {
         match self.entry(index).node {
             Node::File { identity, .. } => self.text(identity),
             _ => "",
@@ -431,14 +434,14 @@ impl Manifest {
     }
 
     /// The path of an entry on the server, from the top of the tree.
-    pub(super) fn path(&self, index: u32) -> String {
+    pub(crate) fn path(&self, index: u32) -> String {
         let mut path = String::new();
         self.write_path(index, &mut path);
         path
     }
 
     /// Adds the path of an entry to a text.
-    pub(super) fn write_path(&self, index: u32, out: &mut String) {
+    pub(crate) fn write_path(&self, index: u32, out: &mut String) {
         let begin = out.len();
         for &at in self.above(index).iter().rev() {
             if out.len() > begin {
@@ -460,7 +463,7 @@ impl Manifest {
     }
 
     /// For each entry the index behind it and all that is in it.
-    pub(super) fn ends(&self) -> Vec<u32> {
+    pub(crate) fn ends(&self) -> Vec<u32> {
         let mut ends: Vec<u32> = (1..=self.len()).collect();
         for (index, entry) in self.entries().rev() {
             let parent = entry.parent as usize;
@@ -470,7 +473,7 @@ impl Manifest {
     }
 
     /// What is in a directory, but not deeper, given [`Manifest::ends`].
-    pub(super) fn children<'a>(&self, directory: u32, ends: &'a [u32]) -> impl Iterator<Item = u32> + 'a {
+    pub(crate) fn children<'a>(&self, directory: u32, ends: &'a [u32]) -> impl Iterator<Item = u32> + 'a {
         let end = ends[directory as usize];
         let from = move |at: u32| (at < end).then_some(at);
         std::iter::successors(from(directory + 1), move |&at| from(ends[at as usize]))
@@ -478,7 +481,7 @@ impl Manifest {
 
     /// The files in the order of the bytes of their whole paths on the disk, as `sort` has them. (The order of the entries is by
     /// segments.)
-    pub(super) fn files_by_path(&self) -> Vec<u32> {
+    pub(crate) fn files_by_path(&self) -> Vec<u32> {
         let ends = self.ends();
         let sorted = |directory| {
             let mut inside: Vec<u32> = self.children(directory, &ends).collect();
@@ -509,14 +512,14 @@ impl Manifest {
 }
 
 /// Takes out of a tree what cannot be stored.
-pub(super) fn leave_out(manifest: &mut Arc<Manifest>, lost: HashMap<u32, String>) {
+pub(crate) fn leave_out(manifest: &mut Arc<Manifest>, lost: HashMap<u32, String>) {
     if !lost.is_empty() {
         *manifest = Arc::new(manifest.without(&lost));
     }
 }
 
 /// The path of something in the tree from the served folder.
-pub(super) fn remote(address: &Address, path: &str) -> String {
+pub(crate) fn remote(address: &Address, path: &str) -> String {
     match address.path.as_str() {
         "" => path.to_owned(),
         above => format!("{above}/{path}"),
@@ -524,7 +527,7 @@ pub(super) fn remote(address: &Address, path: &str) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
 

@@ -25,13 +25,18 @@ use crate::{
         error::{Fault, Verdict},
         job::{
             attempt::Fetch,
-            destination,
-            local_hashes::{LocalFile, Seen},
-            memory::{Memory, Place},
+            file::{
+                local_hashes::{LocalFile, Seen},
+                resume::{Memory, Place},
+            },
+            placement::destination,
         },
         source::{
-            Connection, fdsp,
-            fdsp::hashes::{Answer, RemoteHashes},
+            Connection,
+            fdsp::{
+                self,
+                hashes::{Answer, RemoteHashes},
+            },
         },
     },
     protocol::digest::{BLOCK_SIZE, Hash, VerifiedBlock},
@@ -379,8 +384,8 @@ fn copy(fetch: &Fetch<'_>, memory: &mut Memory, size: u64, old: &Old) -> Result<
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::client::disk::folder::Folders;
+    use crate::client::job::file::compare::*;
 
     /// Of a target that was hashed by an earlier attempt and has not changed since, nothing is read again.
     #[test]

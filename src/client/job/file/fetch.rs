@@ -15,11 +15,11 @@ use crate::{
         error::{Fault, Unfinished, Verdict},
         job::{
             attempt::Fetch,
-            compare,
-            destination::fits,
-            memory::{Memory, Place},
-            placement::Placement,
-            recall,
+            file::{
+                compare, recall,
+                resume::{Memory, Place},
+            },
+            placement::{Placement, destination::fits},
         },
         source::{Connection, sink::Block},
         transfer::{self, Bounds, Opened, Part, Request, cancel::Cancel, progress::Progress},

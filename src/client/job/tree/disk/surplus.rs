@@ -15,8 +15,8 @@ use crate::{
         disk::{folder::open_directory, remove, target::Target},
         error::{Fault, Unfinished},
         job::tree::{
+            disk::tree_dir::{Cursor, TreeDir, explained},
             manifest::{Manifest, Node},
-            tree_dir::{Cursor, TreeDir, explained},
         },
     },
     protocol::message::{Missing, MissingEntry},
@@ -100,7 +100,7 @@ impl Files {
 }
 
 /// Refuses to replace a folder that has files by one that has none: that is what a server serves by mistake.
-pub(super) fn refuse_to_empty(
+pub(crate) fn refuse_to_empty(
     target: &Target,
     manifest: &Manifest,
     go_on: impl Fn() -> bool,
@@ -124,14 +124,14 @@ pub(super) fn refuse_to_empty(
 
 /// Entries that the server cannot send.
 #[derive(Clone, Copy)]
-pub(super) struct Unsent<'a> {
-    pub(super) missing: &'a Missing,
+pub(crate) struct Unsent<'a> {
+    pub(crate) missing: &'a Missing,
     /// The indices of those that are in the manifest.
-    pub(super) indices: &'a HashSet<u32>,
+    pub(crate) indices: &'a HashSet<u32>,
 }
 
 /// Fails if replacing the folder would delete files that the server may have but cannot send.
-pub(super) fn refuse_to_lose(
+pub(crate) fn refuse_to_lose(
     target: &Target,
     manifest: &Manifest,
     unsent: Unsent<'_>,
@@ -141,7 +141,7 @@ pub(super) fn refuse_to_lose(
 }
 
 /// Logs the files that will be deleted with the tree at the target, and returns their number. Fails as [`refuse_to_lose`] does.
-pub(super) fn tell(
+pub(crate) fn tell(
     target: &Target,
     manifest: &Manifest,
     unsent: Unsent<'_>,
@@ -248,7 +248,7 @@ fn beneath(
 mod tests {
     use std::{fs, sync::Arc};
 
-    use super::*;
+    use crate::client::job::tree::disk::surplus::*;
     use crate::client::{disk::folder::Folders, job::tree::manifest::tests::tree};
 
     #[test]

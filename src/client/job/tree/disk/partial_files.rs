@@ -11,13 +11,13 @@ use std::{
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 
-use crate::client::{disk::remove, job::tree::tree_dir::TreeDir};
+use crate::client::{disk::remove, job::tree::disk::tree_dir::TreeDir};
 /// What their names end with.
 const SUFFIX: &str = ".begun";
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct PartialFiles {
+pub(crate) struct PartialFiles {
     folder: TreeDir,
     /// Bytes of each.
     known: HashMap<OsString, u64>,
@@ -34,7 +34,7 @@ fn name(path: &str, identity: &str) -> OsString {
 
 impl PartialFiles {
     /// Those in a folder.
-    pub(super) fn open(folder: TreeDir) -> PartialFiles {
+    pub(crate) fn open(folder: TreeDir) -> PartialFiles {
         let is_begun = |name: &OsStr| name.as_encoded_bytes().ends_with(SUFFIX.as_bytes());
         // What cannot be read is fetched again.
         let found = remove::list(folder.root.as_fd()).unwrap_or_default();
@@ -52,7 +52,7 @@ impl PartialFiles {
 
     /// How many bytes of a version of a file of `size` bytes need not be sent again: less than all of them, since no request can skip
     /// the whole file.
-    pub(super) fn bytes(&self, path: &str, identity: &str, size: u64) -> u64 {
+    pub(crate) fn bytes(&self, path: &str, identity: &str, size: u64) -> u64 {
         if self.known.is_empty() {
             return 0;
         }
@@ -61,7 +61,7 @@ impl PartialFiles {
     }
 
     /// The first bytes of a version of a file.
-    pub(super) fn read(&self, path: &str, identity: &str, bytes: usize) -> io::Result<Vec<u8>> {
+    pub(crate) fn read(&self, path: &str, identity: &str, bytes: usize) -> io::Result<Vec<u8>> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = rustix::fs::openat(&self.folder.root, name(path, identity), flags, Mode::empty())?;
         let mut content = vec![0; bytes];
@@ -70,7 +70,7 @@ impl PartialFiles {
     }
 
     /// Saves bytes of a version of a file from an offset on. If they cannot be written, they are received again.
-    pub(super) fn keep(&mut self, path: &str, identity: &str, offset: u64, bytes: &[u8]) {
+    pub(crate) fn keep(&mut self, path: &str, identity: &str, offset: u64, bytes: &[u8]) {
         for name in std::mem::take(&mut self.whole) {
             self.remove(&name);
         }
@@ -96,7 +96,7 @@ impl PartialFiles {
     }
 
     /// A version of a file is complete: its first bytes are deleted at the next [`PartialFiles::keep`], when the file can be on the disk.
-    pub(super) fn complete(&mut self, path: &str, identity: &str) {
+    pub(crate) fn complete(&mut self, path: &str, identity: &str) {
         if self.known.is_empty() {
             return;
         }
@@ -107,7 +107,7 @@ impl PartialFiles {
     }
 
     /// Deletes the bytes of a version of a file: they are not what the server has.
-    pub(super) fn forget(&mut self, path: &str, identity: &str) {
+    pub(crate) fn forget(&mut self, path: &str, identity: &str) {
         self.remove(&name(path, identity));
     }
 
@@ -120,7 +120,7 @@ impl PartialFiles {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::client::job::tree::disk::partial_files::*;
 
     #[test]
     fn what_came_of_a_version_is_found_again_and_of_no_other() {

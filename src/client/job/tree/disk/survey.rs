@@ -22,9 +22,11 @@ use crate::{
         },
         error::Unfinished,
         job::tree::{
-            journal::{Known, TreeLines},
+            disk::{
+                journal::{Known, TreeLines},
+                tree_dir::{Cursor, TreeDir, is_alike, stamp},
+            },
             manifest::{Manifest, Node},
-            tree_dir::{Cursor, TreeDir, is_alike, stamp},
         },
     },
     protocol::digest::Hash,
@@ -34,7 +36,7 @@ const PIECE: usize = 256 * 1024;
 
 /// What is known of an entry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum State {
+pub(crate) enum State {
     /// Nothing is there.
     #[default]
     Absent,
@@ -48,32 +50,32 @@ pub(super) enum State {
 
 /// What was found.
 #[derive(Debug)]
-pub(super) struct Surveyed {
+pub(crate) struct Surveyed {
     /// Of each entry.
-    pub(super) states: Vec<State>,
+    pub(crate) states: Vec<State>,
     /// The first entry that is a directory on one side only: neither is ever replaced by the other.
-    pub(super) clash: Option<u32>,
+    pub(crate) clash: Option<u32>,
 }
 
 /// The digest of nothing: of an empty file, and in the place of one for what has none.
-pub(super) const EMPTY: Hash = Hash([
+pub(crate) const EMPTY: Hash = Hash([
     0xaf, 0x13, 0x49, 0xb9, 0xf5, 0xf9, 0xa1, 0xa6, 0xa0, 0x40, 0x4d, 0xea, 0x36, 0xdc, 0xc9, 0x49, 0x9b,
     0xcb, 0x25, 0xc9, 0xad, 0xc1, 0x12, 0xb7, 0xcc, 0x9a, 0x93, 0xca, 0xe4, 0x1f, 0x32, 0x62,
 ]);
 
 /// What a survey reads from.
 #[derive(Debug)]
-pub(super) struct Survey<'a> {
-    pub(super) tree_dir: &'a TreeDir,
-    pub(super) manifest: &'a Manifest,
-    pub(super) record: &'a TreeLines,
+pub(crate) struct Survey<'a> {
+    pub(crate) tree_dir: &'a TreeDir,
+    pub(crate) manifest: &'a Manifest,
+    pub(crate) record: &'a TreeLines,
     /// Whether the record is believed without hashing.
-    pub(super) trusted: bool,
+    pub(crate) trusted: bool,
 }
 
 impl Survey<'_> {
     /// Looks at everything. `hashed`: digests of an earlier attempt; those of this one are added. `go_on` is asked now and then.
-    pub(super) fn run(
+    pub(crate) fn run(
         &self,
         hashed: &mut TreeLines,
         go_on: impl Fn() -> bool,
@@ -184,23 +186,23 @@ impl Survey<'_> {
 }
 
 /// Room to read a file piece by piece.
-pub(super) fn buffer() -> Vec<u8> {
+pub(crate) fn buffer() -> Vec<u8> {
     vec![0; PIECE]
 }
 
 /// Opens a file in a directory for reading; no link.
-pub(super) fn open(parent: impl AsFd, name: &OsStr) -> io::Result<File> {
+pub(crate) fn open(parent: impl AsFd, name: &OsStr) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     Ok(rustix::fs::openat(parent, name, flags, Mode::empty())?.into())
 }
 
 /// What stands in a link.
-pub(super) fn link(cursor: &mut Cursor<'_>, index: u32, name: &OsStr) -> io::Result<Vec<u8>> {
+pub(crate) fn link(cursor: &mut Cursor<'_>, index: u32, name: &OsStr) -> io::Result<Vec<u8>> {
     Ok(rustix::fs::readlinkat(cursor.parent(index)?, name, Vec::new())?.into_bytes())
 }
 
 /// The digest of a file; `None` if it was stopped.
-pub(super) fn hash(file: &File, buffer: &mut [u8], go_on: impl Fn() -> bool) -> io::Result<Option<Hash>> {
+pub(crate) fn hash(file: &File, buffer: &mut [u8], go_on: impl Fn() -> bool) -> io::Result<Option<Hash>> {
     let mut hasher = blake3::Hasher::new();
     let mut offset = 0;
     while go_on() {
@@ -218,7 +220,7 @@ pub(super) fn hash(file: &File, buffer: &mut [u8], go_on: impl Fn() -> bool) -> 
 }
 
 /// Deletes from a work directory's tree what is not in the manifest: what another version of the tree or another program has left.
-pub(super) fn sweep(
+pub(crate) fn sweep(
     tree_dir: &TreeDir,
     manifest: &Manifest,
     go_on: impl Fn() -> bool,
@@ -259,7 +261,7 @@ pub(super) fn sweep(
 mod tests {
     use std::{cell::Cell, fs, path::Path};
 
-    use super::*;
+    use crate::client::job::tree::disk::survey::*;
     use crate::client::job::tree::manifest::tests::tree;
 
     const WRONG: Hash = Hash([7; 32]);

@@ -16,9 +16,8 @@ use crate::{
         error::Fault,
         job::{
             attempt::Fetch,
-            destination,
-            memory::{Memory, Place},
-            placement::Placement,
+            file::resume::{Memory, Place},
+            placement::{Placement, destination},
         },
     },
     protocol::message::Form,

@@ -19,7 +19,7 @@ use crate::{
     text::SafeText,
 };
 /// Entries whose names a file system takes for that of an earlier one in the same directory, and why they are missing.
-pub(super) fn twins(manifest: &Manifest, folding: Folding) -> HashMap<u32, String> {
+pub(crate) fn twins(manifest: &Manifest, folding: Folding) -> HashMap<u32, String> {
     let mut twins = HashMap::new();
     if folding == Folding::default() {
         return twins;
@@ -38,7 +38,7 @@ pub(super) fn twins(manifest: &Manifest, folding: Folding) -> HashMap<u32, Strin
 }
 
 /// Whether there is anything to ask the file system for.
-pub(super) fn is_any_doubtful(manifest: &Manifest, folder: &Folder) -> bool {
+pub(crate) fn is_any_doubtful(manifest: &Manifest, folder: &Folder) -> bool {
     let is_link = |entry: &Entry| matches!(entry.node, Node::Link { .. });
     let is_doubtful = |index| unstorable::is_doubtful(manifest.disk_name(index), folder);
     manifest.entries().skip(1).any(|(index, entry)| is_link(entry) || is_doubtful(index))
@@ -46,7 +46,7 @@ pub(super) fn is_any_doubtful(manifest: &Manifest, folder: &Folder) -> bool {
 
 /// Entries that the file system of an empty directory cannot hold, and why not. What it should not hold cannot be asked for
 /// later: then only part of a tree would be there.
-pub(super) fn unstorable(
+pub(crate) fn unstorable(
     manifest: &Manifest,
     folder: &Folder,
     probe: BorrowedFd<'_>,
@@ -83,7 +83,7 @@ fn refuses_links(probe: BorrowedFd<'_>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::client::job::tree::manifest::names::*;
     use crate::client::{disk::folder::Folders, job::tree::manifest::tests::tree};
     use std::os::fd::AsFd;
 

@@ -23,26 +23,26 @@ const NO_LINKS: Reach = Reach { links: Links::Never, mounts: true };
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct TreeDir {
-    pub(super) root: OwnedFd,
+pub(crate) struct TreeDir {
+    pub(crate) root: OwnedFd,
     /// Where it is, for people.
-    pub(super) path: PathBuf,
+    pub(crate) path: PathBuf,
 }
 
 impl TreeDir {
     /// Opens a directory that lies in another one.
-    pub(super) fn open(parent: impl AsFd, name: &std::ffi::OsStr, path: PathBuf) -> io::Result<TreeDir> {
+    pub(crate) fn open(parent: impl AsFd, name: &std::ffi::OsStr, path: PathBuf) -> io::Result<TreeDir> {
         Ok(TreeDir { root: open_directory(parent, name)?, path })
     }
 
     /// A fault of the disk at a path of the tree.
-    pub(super) fn fault(&self, doing: &str, path: &Path, error: &io::Error) -> Fault {
+    pub(crate) fn fault(&self, doing: &str, path: &Path, error: &io::Error) -> Fault {
         Fault::disk(format!("cannot {doing} {}: {}", self.path.join(path).shown(), explained(error)))
     }
 }
 
 /// Why an entry of a tree cannot be reached: a link on the way is refused, which the system reports as a loop.
-pub(super) fn explained(error: &io::Error) -> String {
+pub(crate) fn explained(error: &io::Error) -> String {
     match rustix::io::Errno::from_io_error(error) {
         Some(rustix::io::Errno::LOOP) => "a symbolic link is in the way, which is not followed".to_owned(),
         Some(rustix::io::Errno::NOTDIR) => "something that is not a directory is in the way".to_owned(),
@@ -53,19 +53,19 @@ pub(super) fn explained(error: &io::Error) -> String {
 
 /// Reaches the entries of a manifest in a tree directory. The directory that was used last stays open.
 #[derive(Debug)]
-pub(super) struct Cursor<'a> {
+pub(crate) struct Cursor<'a> {
     tree_dir: &'a TreeDir,
     manifest: &'a Manifest,
     at: Option<(u32, OwnedFd)>,
 }
 
 impl<'a> Cursor<'a> {
-    pub(super) fn new(tree_dir: &'a TreeDir, manifest: &'a Manifest) -> Cursor<'a> {
+    pub(crate) fn new(tree_dir: &'a TreeDir, manifest: &'a Manifest) -> Cursor<'a> {
         Cursor { tree_dir, manifest, at: None }
     }
 
     /// A directory of the tree.
-    pub(super) fn directory(&mut self, index: u32) -> io::Result<BorrowedFd<'_>> {
+    pub(crate) fn directory(&mut self, index: u32) -> io::Result<BorrowedFd<'_>> {
         if index == 0 {
             return Ok(self.tree_dir.root.as_fd());
         }
@@ -80,12 +80,12 @@ impl<'a> Cursor<'a> {
     }
 
     /// The directory that an entry is in.
-    pub(super) fn parent(&mut self, index: u32) -> io::Result<BorrowedFd<'_>> {
+    pub(crate) fn parent(&mut self, index: u32) -> io::Result<BorrowedFd<'_>> {
         self.directory(self.manifest.entry(index).parent)
     }
 
     /// What stands where an entry belongs; links are not followed.
-    pub(super) fn look(&mut self, index: u32) -> io::Result<Option<Stat>> {
+    pub(crate) fn look(&mut self, index: u32) -> io::Result<Option<Stat>> {
         let name = self.manifest.disk_name(index);
         let found = self
             .parent(index)
@@ -98,13 +98,13 @@ impl<'a> Cursor<'a> {
     }
 
     /// A fault of the disk at an entry.
-    pub(super) fn fault(&self, doing: &str, index: u32, error: &io::Error) -> Fault {
+    pub(crate) fn fault(&self, doing: &str, index: u32, error: &io::Error) -> Fault {
         self.tree_dir.fault(doing, &self.manifest.disk_path(index), error)
     }
 }
 
 /// Whether what stands on the disk is of the kind of an entry.
-pub(super) fn is_alike(entry: &Entry, stat: &Stat) -> bool {
+pub(crate) fn is_alike(entry: &Entry, stat: &Stat) -> bool {
     let kind = FileType::from_raw_mode(stat.st_mode);
     match entry.node {
         Node::Directory => kind == FileType::Directory,
@@ -114,20 +114,20 @@ pub(super) fn is_alike(entry: &Entry, stat: &Stat) -> bool {
 }
 
 /// How a file was left, as text: what no write, and no other file in its place, leaves as it is.
-pub(super) fn stamp(stat: &Stat) -> String {
+pub(crate) fn stamp(stat: &Stat) -> String {
     let (seconds, nanoseconds) = (stat.st_ctime, stat.st_ctime_nsec);
     format!("{:x}.{:x}.{seconds:x}.{nanoseconds:x}", stat.st_ino, stat.st_size)
 }
 
 /// Whether a file has this modification time.
-pub(super) fn has_time(stat: &Stat, modified: Timestamp) -> bool {
+pub(crate) fn has_time(stat: &Stat, modified: Timestamp) -> bool {
     stat.st_mtime == modified.seconds
         && stat.st_mtime_nsec == i64::from(modified.nanoseconds).try_into().unwrap_or(0)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::client::job::tree::disk::tree_dir::*;
     use crate::client::job::tree::manifest::tests::tree;
     use std::{fs, os::unix::fs::symlink};
 

@@ -34,11 +34,12 @@ use crate::{
         job::{
             deletions::Deletions,
             tree::{
-                journal::{DELETED, Place, Subject, TreeLines},
-                manifest::Manifest,
-                names,
-                tree_dir::{self, TreeDir},
-                writer,
+                disk::{
+                    journal::{DELETED, Place, Subject, TreeLines},
+                    tree_dir::{self, TreeDir},
+                    writer,
+                },
+                manifest::{Manifest, names},
             },
         },
     },
@@ -48,7 +49,7 @@ use crate::{
 };
 
 /// The tree, as far as it is received.
-pub(super) const TREE: &str = "fdsp-tree";
+pub(crate) const TREE: &str = "fdsp-tree";
 /// Files that are not complete.
 const PARTS: &str = "fdsp-parts";
 const JOURNAL: &str = "fdsp-control";
@@ -76,12 +77,12 @@ pub(crate) struct TreeWorkDir {
 
 impl TreeWorkDir {
     /// Whether a target has one.
-    pub(super) fn is_there(folder: &Folder, target: &OsStr) -> bool {
+    pub(crate) fn is_there(folder: &Folder, target: &OsStr) -> bool {
         folder.look(&folder.part_name(target)).ok().flatten().is_some()
     }
 
     /// The path of the one of a target.
-    pub(super) fn path_of(folder: &Folder, target: &OsStr) -> PathBuf {
+    pub(crate) fn path_of(folder: &Folder, target: &OsStr) -> PathBuf {
         folder.join(&folder.part_name(target))
     }
 
@@ -108,22 +109,22 @@ impl TreeWorkDir {
     }
 
     /// Whether it is the one of this target.
-    pub(super) fn is_of(&self, folder: &Arc<Folder>, target: &OsStr) -> bool {
+    pub(crate) fn is_of(&self, folder: &Arc<Folder>, target: &OsStr) -> bool {
         Arc::ptr_eq(self.work.parent(), folder) && self.work.name() == folder.part_name(target)
     }
 
     /// Its path.
-    pub(super) fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.work.path()
     }
 
     /// What authenticates the journals in it.
-    pub(super) fn seal(&self) -> Seal {
+    pub(crate) fn seal(&self) -> Seal {
         self.work.folder().seal.clone()
     }
 
     /// The work directory itself.
-    pub(super) fn work(&self) -> &WorkDir {
+    pub(crate) fn work(&self) -> &WorkDir {
         &self.work
     }
 
@@ -142,12 +143,12 @@ impl TreeWorkDir {
     }
 
     /// The directory of the tree, and whether it was created just now.
-    pub(super) fn tree(&self) -> Result<(TreeDir, bool), Fault> {
+    pub(crate) fn tree(&self) -> Result<(TreeDir, bool), Fault> {
         self.make(TREE)
     }
 
     /// The directory of the files that are not complete.
-    pub(super) fn parts(&self) -> Result<TreeDir, Fault> {
+    pub(crate) fn parts(&self) -> Result<TreeDir, Fault> {
         self.make(PARTS).map(|(tree_dir, _)| tree_dir)
     }
 
@@ -164,14 +165,14 @@ impl TreeWorkDir {
     }
 
     /// What its journal says to a server of this origin, and whether this is believed without hashing.
-    pub(super) fn recorded(&self, place: Place, origin: Origin, max_files: usize) -> (TreeLines, bool) {
+    pub(crate) fn recorded(&self, place: Place, origin: Origin, max_files: usize) -> (TreeLines, bool) {
         let recovered = self.journal.read(TreeLines::about((place, origin), max_files));
         let Recovered { lines, clean } = recovered.unwrap_or_default();
         (lines, self.is_ours() || (clean.is_some() && clean == platform::boot()))
     }
 
     /// Replaces the journal by one with the lines that `write` adds; from here on the work directory counts as in use.
-    pub(super) fn record(
+    pub(crate) fn record(
         &self,
         subject: &Subject,
         write: impl FnOnce(&mut LineWriter<BufWriter<File>>) -> io::Result<()>,
@@ -198,17 +199,17 @@ impl TreeWorkDir {
     }
 
     /// What appends to the journal.
-    pub(super) fn appender(&self) -> &Appender {
+    pub(crate) fn appender(&self) -> &Appender {
         self.journal.appender()
     }
 
     /// Which names the file system takes for the same.
-    pub(super) fn folding(&self) -> Folding {
+    pub(crate) fn folding(&self) -> Folding {
         self.probe(Folding::probe).unwrap_or_default()
     }
 
     /// The entries of a tree that the file system cannot store, and why not.
-    pub(super) fn unstorable(&self, manifest: &Manifest) -> HashMap<u32, String> {
+    pub(crate) fn unstorable(&self, manifest: &Manifest) -> HashMap<u32, String> {
         let folder = self.work.parent();
         if !names::is_any_doubtful(manifest, folder) {
             return HashMap::new();
@@ -225,12 +226,12 @@ impl TreeWorkDir {
     }
 
     /// Whether this run has used it: then only this run has written the journal, while it held the lock.
-    pub(super) fn is_ours(&self) -> bool {
+    pub(crate) fn is_ours(&self) -> bool {
         self.journal.appender().is_open()
     }
 
     /// Whether it holds received content, and not only digests of local files.
-    pub(super) fn holds_content(&self) -> bool {
+    pub(crate) fn holds_content(&self) -> bool {
         [TREE, PARTS].iter().any(|name| {
             let found = open_directory(self.handle(), OsStr::new(name))
                 .and_then(|directory| remove::list(directory.as_fd()));
@@ -242,7 +243,7 @@ impl TreeWorkDir {
     }
 
     /// Leaves it in order, and unlocks it.
-    pub(super) fn close(self) {
+    pub(crate) fn close(self) {
         // After a power failure, files that were not on the disk may look as they were left: the mark is the start of the system.
         if let Some(boot) = platform::boot() {
             self.journal.appender().add(&journal::clean(&boot));
@@ -253,7 +254,7 @@ impl TreeWorkDir {
     }
 
     /// Deletes its journal: its content is about to be another tree.
-    pub(super) fn disown(&self) {
+    pub(crate) fn disown(&self) {
         self.journal.remove();
     }
 
@@ -302,8 +303,8 @@ impl TreeWorkDir {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::client::job::tree;
+    use crate::client::job::tree::disk::work_dir::*;
     use std::{fs, os::unix::fs::symlink};
 
     fn folder() -> (tempfile::TempDir, Arc<Folder>) {
@@ -379,7 +380,7 @@ mod tests {
         let hash = crate::protocol::digest::Hash([1; 32]);
         let work_dir = TreeWorkDir::open(&folder, "x".as_ref()).unwrap();
         assert!(!work_dir.recorded(Place::New, Origin::plain("h"), 10).1);
-        work_dir.record(&subject, |out| out.add(&tree::journal::file("f", 1, "i", hash, "s")));
+        work_dir.record(&subject, |out| out.add(&tree::disk::journal::file("f", 1, "i", hash, "s")));
         let (record, trusted) = work_dir.recorded(Place::New, Origin::plain("h"), 10);
         assert!(trusted && record.file("f").is_some());
         drop(work_dir);

@@ -8,7 +8,7 @@ use crate::{
         content::Content,
         disk::part::Part,
         error::{Fault, Unfinished},
-        job::{attempt::Fetch, memory::Memory, placement::Placement},
+        job::{attempt::Fetch, file::resume::Memory, placement::Placement},
         source::sink::{Answer, Block, End, Flow, Sink, Wanted},
         transfer::{cancel::Cancel, progress::Progress},
     },
