@@ -1,14 +1,15 @@
-//! What the READMEs and `docs/` say is what the program does: keys, options, exit codes, commands and links cannot drift apart.
+//! The READMEs and `docs/` match the program: keys, options, exit codes, commands, links and names of tests.
 
-use std::{fs, path::Path};
+use std::{collections::HashSet, fs, path::Path};
 
 use clap::CommandFactory;
 use fdsp::{cli::Cli, ui::actions::docs};
 
 const ENGLISH: &str = include_str!("../../README.md");
 const CHINESE: &str = include_str!("../../README_CN.md");
+const SECURITY: &str = include_str!("../../docs/security.md");
 const SCRIPTING: &str = include_str!("../../docs/scripting.md");
-/// Most bytes of each README.
+/// Maximum size of each README in bytes.
 const MAX_LEN: usize = 10 * 1024;
 
 /// Each README and each document, with its path.
@@ -25,18 +26,17 @@ fn documents() -> Vec<(String, String)> {
     ["README.md", "README_CN.md"].map(str::to_owned).into_iter().chain(docs).map(read).collect()
 }
 
-/// Holds what stands in a file behind `begin` and before `end`; with `UPDATE=1` in the environment, puts it
-/// there.
+/// Asserts that a file contains the generated text between `begin` and `end`. With `UPDATE=1` in the environment, writes it there.
 #[track_caller]
-fn assert_generated(file: &str, begin: &str, end: &str, made: &str) {
+fn assert_generated(file: &str, begin: &str, end: &str, generated: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     let text = std::fs::read_to_string(&path).expect(file);
     let (before, rest) = text.split_once(begin).expect("a beginning");
-    let (written, behind) = if end.is_empty() { (rest, "") } else { rest.split_once(end).expect("an end") };
-    if written != made && std::env::var_os("UPDATE").is_some() {
-        std::fs::write(&path, [before, begin, made, end, behind].concat()).expect("written");
+    let (written, after) = if end.is_empty() { (rest, "") } else { rest.split_once(end).expect("an end") };
+    if written != generated && std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, [before, begin, generated, end, after].concat()).expect("written");
     } else {
-        assert!(written == made, "{file} has drifted: run UPDATE=1 cargo test --test processes readme");
+        assert!(written == generated, "{file} is outdated: run UPDATE=1 cargo test --test processes readme");
     }
 }
 
@@ -93,6 +93,49 @@ fn links_to_files_and_headings_exist() {
         }
     }
     assert!(links > 20, "{links}");
+}
+
+/// The stems of all Rust and Python files below a folder, and the names of all modules and functions in them.
+fn names_in_code(folder: &Path, names: &mut HashSet<String>) {
+    for entry in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+        if entry.is_dir() {
+            names.extend(entry.file_name().and_then(|name| name.to_str()).map(str::to_owned));
+            names_in_code(&entry, names);
+        } else if entry.extension().is_some_and(|extension| extension == "rs" || extension == "py") {
+            names.extend(entry.file_stem().and_then(|name| name.to_str()).map(str::to_owned));
+            let text = fs::read_to_string(&entry).expect("a source file");
+            let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            for rest in ["fn ", "mod "].iter().flat_map(|before| text.split(before).skip(1)) {
+                names.insert(rest.split(|c| !is_name(c)).next().unwrap_or_default().to_owned());
+            }
+        }
+    }
+}
+
+#[test]
+fn tests_named_in_the_security_table_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut names = HashSet::new();
+    ["src", "tests", "benches"].iter().for_each(|folder| names_in_code(&root.join(folder), &mut names));
+    let table = SECURITY.split_once("| tested by |").expect("the table").1;
+    let mut checked = 0;
+    for row in table.lines().filter(|row| row.starts_with("| ") && row.ends_with(" |")) {
+        let tests = row.rsplit(" | ").next().expect("a last column");
+        for test in tests.split('`').skip(1).step_by(2) {
+            if test.starts_with(char::is_lowercase) && !test.contains(' ') {
+                let path =
+                    test.trim_start_matches("benches/").trim_end_matches(".py").trim_start_matches("tests/");
+                for part in path.split("::") {
+                    assert!(
+                        names.contains(part),
+                        "docs/security.md names '{test}', and there is no '{part}'"
+                    );
+                    checked += 1;
+                }
+            }
+        }
+    }
+    assert!(checked > 80, "{checked}");
 }
 
 #[test]
