@@ -14,7 +14,7 @@ use rustls::{
 
 use super::{
     machine::state::{Connection, Want},
-    tests::{bench, converse, secure_bench},
+    tests::bench::{bench, converse, secure_bench},
 };
 use crate::{
     fuzzing::{Fuzz, assert_harmless, cuts, shape},

@@ -1,0 +1,246 @@
+//! How connections end: errors, goodbyes, drains and panics.
+
+use std::{
+    io::ErrorKind,
+    time::{Duration, Instant},
+};
+
+use super::bench::{asking, bench, get, next, read_answers, requests};
+use crate::{
+    protocol::{
+        classic::Dialect,
+        client::{Client, Event as Received, Request},
+        error::Code,
+        message::Stat,
+    },
+    server::{
+        api::event::Event,
+        connection::{Connection, Want, machine::state::Stage},
+        control::drain::drain,
+        limits::{LINGER, Limits},
+    },
+};
+
+#[test]
+fn a_classic_file_that_changes_is_sent_short() {
+    let bench = bench(Some(Dialect::ClassicSelect));
+    let mut connection = bench.connect();
+    let now = bench.start;
+    let mut content = 0;
+    connection.received(now, b"large");
+    assert_eq!(next(&mut connection, now), Want::Write);
+    assert_eq!(connection.output(), b"3000000");
+    connection.wrote(now, 7);
+    assert_eq!(next(&mut connection, now), Want::Read);
+    connection.received(now, b"start_send_file");
+    while next(&mut connection, now) == Want::Write {
+        std::fs::write(bench.folder.path().join("large"), vec![8; 3_000_000]).unwrap();
+        content += connection.output().len();
+        connection.wrote(now, connection.output().len());
+    }
+    assert_eq!(next(&mut connection, now), Want::Close);
+    assert!(content < 3_000_000);
+    drop(connection);
+    let events = bench.events.lock().unwrap();
+    assert!(!events.iter().any(|event| matches!(event, Event::Sent { .. })));
+    assert!(events.iter().any(|event| matches!(event, Event::Failed { .. })));
+}
+
+/// A slow peer is told why it is closed, behind what it was being sent.
+#[test]
+fn a_slow_client_receives_the_error_after_the_pending_output() {
+    let bench = bench(None);
+    let mut connection = bench.connect();
+    let mut client = Client::new("test");
+    let get = get("large");
+    client.request(&Request::Get(get));
+    connection.received(bench.start, client.outgoing());
+    assert_eq!(next(&mut connection, bench.start), Want::Write);
+    let window = connection.deadline().unwrap();
+    assert_eq!(window, bench.start + Limits::default().rate_window);
+    // The window becomes as long as the kernel's buffer makes it.
+    connection.timed_out(window);
+    let late = connection.deadline().unwrap();
+    assert!(late > window);
+    connection.timed_out(late - Duration::from_millis(1));
+    assert!(!matches!(connection.stage, Stage::Lingering { .. }));
+    connection.timed_out(late);
+    assert_eq!(next(&mut connection, late), Want::Write);
+    let mut rest = connection.output();
+    let mut told = None;
+    while let (used @ 1.., event) = client.receive(rest).unwrap() {
+        rest = &rest[used..];
+        if let Some(Received::Failed { request: 0, failure }) = event {
+            told = Some(failure.code);
+        }
+    }
+    assert_eq!(told, Some(Code::TooSlow));
+    // And it is not waited for for ever.
+    connection.timed_out(late + LINGER);
+    assert_eq!(next(&mut connection, late + LINGER), Want::Close);
+}
+
+#[test]
+fn a_limited_amount_is_discarded_after_the_end() {
+    let bench = bench(None);
+    let mut connection = bench.connect();
+    connection.received(bench.start, &[&requests(&[])[..8], &[0xff; 100]].concat());
+    let mut read = 0;
+    loop {
+        match connection.next(bench.start) {
+            Want::Write => {
+                let count = connection.output().len();
+                connection.wrote(bench.start, count);
+            }
+            Want::Read => {
+                connection.received(bench.start, &[0; 16 * 1024]);
+                read += 16 * 1024;
+                assert!(read < 8 << 20, "it discards without end");
+            }
+            Want::Close => break,
+            want => panic!("{want:?}"),
+        }
+    }
+    assert!(read >= 64 * 1024, "a client that has sent a little ahead still reads the error");
+}
+
+#[test]
+fn a_write_that_fails_after_a_stop_is_logged_as_the_stop() {
+    let bench = bench(None);
+    let mut connection = bench.connect();
+    bench.shared.stop();
+    connection.after_write(bench.start, Err(ErrorKind::BrokenPipe.into()));
+    drop(connection);
+    let events = bench.events.lock().unwrap();
+    let Some(Event::Disconnected { reason, .. }) = events.last() else { panic!("{events:?}") };
+    assert_eq!(reason.as_str(), "the server was stopped");
+}
+
+/// An answer has failed also if its connection ends while a task has it.
+#[test]
+fn an_answer_fails_when_its_connection_ends_while_a_task_runs() {
+    let bench = bench(None);
+    let mut connection = bench.connect();
+    connection.received(bench.start, &requests(&["large"]));
+    assert_eq!(next(&mut connection, bench.start), Want::Write);
+    connection.wrote(bench.start, connection.output().len());
+    let Want::Run(task) = connection.next(bench.start) else { panic!("more content") };
+    assert_eq!(connection.next(bench.start), Want::Pause);
+    assert!(connection.deadline().is_none() && !connection.is_idle());
+    connection.entry.disconnect();
+    assert_eq!(connection.next(bench.start), Want::Close);
+    drop((connection, task.run()));
+    let events = bench.events.lock().unwrap();
+    let failed = events.iter().filter(|event| matches!(event, Event::Failed { .. }));
+    let reasons: Vec<_> = failed.map(ToString::to_string).collect();
+    let [reason] = &reasons[..] else { panic!("{reasons:?}") };
+    assert!(reason.contains("disconnected by the operator"), "{reason}");
+    assert!(!events.iter().any(|event| matches!(event, Event::Sent { .. })));
+}
+
+/// The end of the last answer and a goodbye: a slow reader has the time that it has for any other output.
+#[test]
+fn a_goodbye_does_not_truncate_the_answer_before_it() {
+    let bench = bench(None);
+    let mut client = asking(&[Request::Get(get("small"))]);
+    client.goodbye("done");
+    let mut connection = bench.connect();
+    connection.received(bench.start, client.outgoing());
+    assert_eq!(next(&mut connection, bench.start), Want::Write);
+    let mut answer = connection.output()[..10].to_vec();
+    connection.wrote(bench.start, 10);
+    let later = bench.start + 3 * LINGER;
+    connection.timed_out(later);
+    assert_eq!(next(&mut connection, later), Want::Write);
+    answer.extend_from_slice(connection.output());
+    connection.wrote(later, connection.output().len());
+    assert_eq!(next(&mut connection, later), Want::Read, "it is waited for to close");
+    assert_eq!(connection.deadline(), Some(later + LINGER), "and not for ever");
+    let events = read_answers(&mut client, &answer);
+    assert!(events.iter().any(|event| event.starts_with("End")), "{events:?}");
+    assert_eq!(bench.count(|event| matches!(event, Event::Sent { .. })), 1, "and it counts as sent");
+    connection.timed_out(later + LINGER);
+    assert_eq!(next(&mut connection, later), Want::Close);
+    drop(connection);
+    assert_eq!(bench.count(|event| matches!(event, Event::Failed { .. })), 0);
+}
+
+/// The same reader has no more time than that, and what it did not take was not sent.
+#[test]
+fn a_client_that_reads_nothing_is_closed_after_its_goodbye() {
+    let bench = bench(None);
+    let mut connection = bench.connect();
+    connection.received(bench.start, &requests(&["small"]));
+    assert_eq!(next(&mut connection, bench.start), Want::Write);
+    let mut now = bench.start;
+    for _ in 0..3 {
+        let Some(deadline) = connection.deadline() else { break };
+        now = now.max(deadline);
+        connection.timed_out(now);
+        if next(&mut connection, now) == Want::Close {
+            break;
+        }
+    }
+    assert_eq!(next(&mut connection, now), Want::Close);
+    assert!(now <= bench.start + 2 * Limits::default().rate_window);
+    drop(connection);
+    assert_eq!(bench.count(|event| matches!(event, Event::Sent { .. })), 0);
+    assert_eq!(bench.count(|event| matches!(event, Event::Failed { .. })), 1);
+}
+
+/// Gives the input, and takes what the connection writes, until it waits for more input, or has ended.
+fn answered(connection: &mut Connection, mut input: &[u8], now: Instant) -> Vec<u8> {
+    let mut written = Vec::new();
+    loop {
+        match connection.next(now) {
+            Want::Write => {
+                written.extend_from_slice(connection.output());
+                connection.wrote(now, connection.output().len());
+            }
+            Want::Read if !input.is_empty() => connection.received(now, std::mem::take(&mut input)),
+            Want::Run(task) => connection.done(task.run(), now),
+            Want::Read | Want::Close => return written,
+            Want::Pause => panic!("there is no limit of bandwidth"),
+        }
+    }
+}
+
+/// A slow client reads for long what is in its kernel's buffer, before it requests the next part.
+#[test]
+fn a_drain_serves_further_requests_of_a_transfer() {
+    let bench = bench(None);
+    let later = bench.start + Duration::from_secs(9);
+    let ask = |client: &mut Client, request: &Request| {
+        client.request(request);
+        let bytes = client.outgoing().to_vec();
+        client.sent(bytes.len());
+        bytes
+    };
+    let (content, meta) = (Request::Get(get("small")), Request::Stat(Stat { path: "small".into() }));
+    let (mut client, mut other) = (Client::new("test"), Client::new("test"));
+    let (mut transfer, mut idle) = (bench.connect(), bench.connect());
+    let is_content = |written: &[u8]| written.windows(5).any(|bytes| bytes == b"small");
+    assert!(is_content(&answered(&mut transfer, &ask(&mut client, &content), bench.start)));
+    answered(&mut idle, &ask(&mut other, &meta), bench.start);
+    drain(&bench.shared);
+    assert!(is_content(&answered(&mut transfer, &ask(&mut client, &content), later)));
+    let last = answered(&mut idle, &[], later);
+    assert!(String::from_utf8_lossy(&last).contains("the server is stopping"));
+    bench.shared.lifecycle.stopped();
+}
+
+#[test]
+fn a_panic_ends_one_connection() {
+    let bench = bench(None);
+    let mut connection = bench.connect();
+    connection.received(bench.start, &requests(&["large"]));
+    assert_eq!(next(&mut connection, bench.start), Want::Write);
+    assert_eq!(connection.guarded(|_| panic!("a defect")), None::<()>);
+    assert_eq!(next(&mut connection, bench.start), Want::Close);
+    drop(connection);
+    let events = bench.events.lock().unwrap();
+    let Some(Event::Disconnected { reason, .. }) = events.last() else { panic!("{events:?}") };
+    assert_eq!(reason.as_str(), "an internal error of the server");
+    assert!(events.iter().any(|event| matches!(event, Event::Warning { .. })));
+    assert!(bench.shared.registry.len() == 0, "and leaves nothing behind");
+}
