@@ -12,20 +12,21 @@ use std::{
 };
 
 use crate::{
-    cli::Demo,
-    client::{self, Form},
-    exit::{Exit, Problem},
-    headless::{
-        Output, Style,
-        client::{Watched, watch},
-        print, say,
-        signals::Signals,
-        verify,
+    app::{
+        cli::Demo,
+        exit::{Exit, Problem},
+        headless::{
+            Output, Style,
+            client::{Watched, watch},
+            print, say,
+            signals::Signals,
+            verify,
+        },
     },
+    client::{self, Form},
     protocol::address::Address,
     server::{self, Server, Sink},
-    text::SafeText,
-    units,
+    text::{SafeText, units},
 };
 
 /// A server to try things on, and a folder for what is fetched from it.

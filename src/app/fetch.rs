@@ -3,16 +3,18 @@
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::{
-    cli::{Chosen, Fetch},
+    app::{
+        cli::{Chosen, Fetch},
+        exit::{Exit, Problem},
+        headless::{
+            Output, Style,
+            client::{Watched, remark, watch},
+            say,
+        },
+    },
     client::{
         self, Engine, Event, SavedJob, SavedState, Session,
         session::{OpenError, Opened, Saved},
-    },
-    exit::{Exit, Problem},
-    headless::{
-        Output, Style,
-        client::{Watched, remark, watch},
-        say,
     },
     text::{SafeText, without_number},
 };

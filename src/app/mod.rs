@@ -1,17 +1,23 @@
 //! The program: reads the command line and the settings, starts the log, and runs what was asked for in one of the two faces.
 
+pub mod cli;
+pub mod config;
 mod demo;
+pub mod exit;
 mod fetch;
+pub mod headless;
 #[cfg(feature = "tui")]
 mod screen;
 
 use std::ffi::OsString;
 
 use crate::{
-    cli::{Cli, Face, Plan, Surroundings, Task, Typed},
-    config::Options,
-    exit::{Exit, Problem},
-    headless::{self, Output},
+    app::{
+        cli::{Cli, Face, Plan, Surroundings, Task, Typed},
+        config::Options,
+        exit::{Exit, Problem},
+        headless::Output,
+    },
     logging::{self, LogRing},
     platform,
 };

@@ -7,11 +7,13 @@ use super::{
     fetch::{Started, start},
 };
 use crate::{
-    cli::{Demo, Fetch},
+    app::{
+        cli::{Demo, Fetch},
+        config::{self, Keys, Settings},
+        exit::{Exit, Problem},
+        headless,
+    },
     client::SavedJob,
-    config::{self, Keys, Settings},
-    exit::{Exit, Problem},
-    headless,
     logging::LogRing,
     server,
     text::{SafeText, without_number},
@@ -125,7 +127,7 @@ mod tests {
     use std::path::Path;
 
     use super::key_map;
-    use crate::{config::Options, ui::actions::GlobalAction};
+    use crate::{app::config::Options, ui::actions::GlobalAction};
 
     #[test]
     fn keys_can_be_changed() {

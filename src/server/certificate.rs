@@ -16,7 +16,7 @@ use rustls::{
     server::NoServerSessionStorage,
 };
 
-use crate::{protocol::trust::pin::Pin, state, text::SafeText, tls};
+use crate::{net::tls, platform::state, protocol::trust::pin::Pin, text::SafeText};
 
 /// The name of the file with key and certificate: one file, so that they always belong together.
 const FILE: &str = "identity.pem";

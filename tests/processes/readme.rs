@@ -3,7 +3,7 @@
 use std::{collections::HashSet, fs, path::Path};
 
 use clap::CommandFactory;
-use fdsp::{cli::Cli, ui::actions::docs};
+use fdsp::{app::cli::Cli, ui::actions::docs};
 
 const ENGLISH: &str = include_str!("../../README.md");
 const CHINESE: &str = include_str!("../../README_CN.md");
@@ -145,7 +145,7 @@ fn a_readme_is_short() {
 
 #[test]
 fn all_exit_codes_are_documented() {
-    use fdsp::exit::Exit;
+    use fdsp::app::exit::Exit;
     let codes = [
         Exit::Done,
         Exit::Failed,

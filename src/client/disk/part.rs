@@ -36,8 +36,7 @@ use crate::{
         error::Fault,
     },
     platform::{self, reason},
-    text::ShowPath,
-    units,
+    text::{ShowPath, units},
 };
 use stamp::Stamp;
 

@@ -29,8 +29,7 @@ use crate::{
         transfer::limits::Limits,
     },
     platform::reason,
-    text::{SafeText, ShowPath},
-    units,
+    text::{SafeText, ShowPath, units},
 };
 
 /// What the lock guards.

@@ -26,8 +26,7 @@ use crate::{
         },
     },
     protocol::{address::Address, message::Form},
-    text::SafeText,
-    units,
+    text::{SafeText, units},
 };
 
 /// Lost connections of one download are logged at most this often.

@@ -18,8 +18,7 @@ use crate::{
             speed::Meter,
         },
     },
-    text::SafeText,
-    units,
+    text::{SafeText, units},
 };
 
 use super::sums::Share;

@@ -14,7 +14,7 @@ use super::{SessionName, format::MAX_LEN};
 use crate::{
     client::disk::lock,
     platform,
-    state::{self, private_folder},
+    platform::state::{self, private_folder},
     text::SafeText,
 };
 

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use crate::bucket::Bucket;
+use crate::net::bucket::Bucket;
 
 /// Bytes of a read, at least: lower limits wait longer instead.
 const MIN_READ_LEN: usize = 1024;

@@ -19,6 +19,7 @@ use crate::{
         source::dial,
         trust::{AcceptedBy, Belief, Distrust, Servers, Verifier},
     },
+    net::tls::{self, Session},
     platform::reason,
     protocol::{
         address::Authority,
@@ -27,7 +28,6 @@ use crate::{
         trust::{pin::Pin, token_proof::TokenProof},
     },
     text::ShowPath,
-    tls::{self, Session},
 };
 /// A connection with TLS, without its socket.
 pub(crate) type Secure = Session<UnbufferedClientConnection>;

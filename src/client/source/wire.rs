@@ -26,7 +26,7 @@ use crate::{
         address::{Authority, Security},
         message::Credential,
     },
-    units,
+    text::units,
 };
 
 /// Bytes of the receive buffer at first: enough for answers and small files.

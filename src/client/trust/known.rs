@@ -10,7 +10,7 @@ use std::{
 
 use rustix::fs::OFlags;
 
-use crate::{client::disk::lock, protocol::trust::pin::Pin, state};
+use crate::{client::disk::lock, platform::state, protocol::trust::pin::Pin};
 
 /// The first lines of a new file.
 pub(super) const HEAD: &str = "\

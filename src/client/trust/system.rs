@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use rustls::{RootCertStore, client::WebPkiServerVerifier};
 
-use crate::tls;
+use crate::net::tls;
 
 /// The system's authorities, read at the first call; `None` if there are none.
 pub(super) fn system() -> Option<&'static WebPkiServerVerifier> {

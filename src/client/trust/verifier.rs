@@ -14,8 +14,8 @@ use crate::{
         servers::{Belief, Distrust, Servers},
         system::system,
     },
+    net::tls,
     protocol::{address::Authority, trust::pin::Pin},
-    tls,
 };
 
 /// See the module.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{protocol::error::Violation, text::SafeText, units};
+use crate::{protocol::error::Violation, text::SafeText, text::units};
 
 /// Most entries that are named.
 const MAX_ENTRIES: usize = 100;

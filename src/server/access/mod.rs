@@ -10,7 +10,7 @@ use std::{
 
 use zeroize::Zeroizing;
 
-use crate::{protocol::trust::token::Token, state, text::SafeText, tls};
+use crate::{net::tls, platform::state, protocol::trust::token::Token, text::SafeText};
 
 /// The name of the file with the token.
 const FILE: &str = "token";

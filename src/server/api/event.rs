@@ -8,8 +8,7 @@ use tracing::Level;
 use super::arch::Arch;
 use crate::{
     protocol::{address::Address, message::Missing},
-    text::SafeText,
-    units,
+    text::{SafeText, units},
 };
 
 /// A number for a connection, never used twice in a process.

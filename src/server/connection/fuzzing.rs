@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     fuzzing::{Fuzz, assert_harmless, cuts, shape},
+    net::tls::{self, Session},
     protocol::{
         classic::Dialect,
         frame::{Header, Kind},
@@ -25,7 +26,6 @@ use crate::{
         preamble,
     },
     server::{api::event::Event, certificate::Certificate},
-    tls::{self, Session},
 };
 
 /// Most that any mutation of the corpus can ask for: a few times the largest file.

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::{
-    bucket::Bucket,
+    net::bucket::Bucket,
     server::{limits::TURN, shared::Shared},
 };
 

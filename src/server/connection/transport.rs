@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use rustls::{AlertDescription, Error, server::UnbufferedServerConnection};
 
 use super::output::Output;
-use crate::{protocol::trust::pin::Pin, server::certificate::TlsSetup, tls::Session};
+use crate::{net::tls::Session, protocol::trust::pin::Pin, server::certificate::TlsSetup};
 
 /// Bytes of a turn that are made into records at once: enough for a large write, and few enough to be still in the
 /// processor's cache when they are written.

@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    bucket::Bucket,
+    net::bucket::Bucket,
     protocol::{classic::Dialect, path::RemotePath},
     server::{
         access::token_check::TokenCheck,

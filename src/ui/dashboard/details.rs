@@ -4,8 +4,8 @@ use ratatui::{buffer::Buffer, layout::Rect};
 
 use super::model::{Model, coarse, state_word};
 use crate::{
+    text::units,
     ui::components::widgets::{inset, put, rule, wrap},
-    units,
 };
 
 /// Columns of the names of the facts.

@@ -16,7 +16,7 @@ use crate::{
     logging::LogRing,
     protocol::address::Security,
     server::{Arch, Command, ConnectionId, ConnectionState, ConnectionView, Snapshot},
-    text::SafeText,
+    text::{SafeText, units},
     ui::{
         Look, Pace,
         actions::{Context, KeyMap, MoveAction},
@@ -27,7 +27,6 @@ use crate::{
             widgets::wrap,
         },
     },
-    units,
 };
 
 /// Rows that are read above and below the visible ones, so that a selected row is found again when

@@ -5,8 +5,8 @@ use ratatui::{buffer::Buffer, layout::Rect};
 use super::model::{Focus, Model, coarse, state_word};
 use crate::{
     server::{ConnectionState, ConnectionView},
+    text::units,
     ui::components::widgets::{clip, clip_middle, gauge, put, put_line, width},
-    units,
 };
 
 /// Widths of the columns; 0 leaves a column out. The path has what is left.

@@ -15,6 +15,7 @@ use super::{
     table,
 };
 use crate::{
+    text::units,
     ui::{
         actions::{
             Context, DashboardAction, GlobalAction, MoveAction, Section,
@@ -28,7 +29,6 @@ use crate::{
             },
         },
     },
-    units,
 };
 
 /// Draws all of it.

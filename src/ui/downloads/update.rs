@@ -19,11 +19,11 @@ use super::{
 use crate::{
     client::{Doubt, Totals, Trouble},
     protocol::message::Entries,
+    text::units,
     ui::{
         actions::{Action, BrowserAction, Context, GlobalAction, InputAction, MoveAction, QueueAction},
         components::{input::pasted_lines, log::Scroll},
     },
-    units,
 };
 
 /// Something that happened.

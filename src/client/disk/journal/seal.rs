@@ -23,10 +23,10 @@ use std::{
 };
 
 use crate::{
+    net::tls,
+    platform::state,
     protocol::digest::Hash,
-    state,
     text::{SafeText, ShowPath},
-    tls,
 };
 /// No line of ours is longer: a path of 4096 bytes, escaped, and the rest.
 const MAX_LINE: u64 = 64 * 1024;

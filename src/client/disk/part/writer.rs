@@ -19,8 +19,7 @@ use crate::{
     },
     platform::{self, reason},
     protocol::digest::VerifiedBlock,
-    text::ShowPath,
-    units,
+    text::{ShowPath, units},
 };
 /// Writes to an open `.part`. Its clones write to the same file.
 #[derive(Clone, Debug)]

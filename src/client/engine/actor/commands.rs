@@ -21,8 +21,7 @@ use crate::{
         trust::{AcceptedBy, Distrust},
     },
     protocol::address::Authority,
-    text::SafeText,
-    units,
+    text::{SafeText, units},
 };
 impl Actor {
     pub(super) fn command(&mut self, command: Command) {

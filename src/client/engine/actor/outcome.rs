@@ -22,8 +22,7 @@ use crate::{
         },
         source::dial,
     },
-    text::SafeText,
-    units,
+    text::{SafeText, units},
 };
 impl Actor {
     /// A transfer ended.

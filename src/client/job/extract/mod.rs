@@ -37,8 +37,7 @@ use crate::{
     },
     platform::reason,
     protocol::message::Missing,
-    text::{SafeText, ShowPath},
-    units,
+    text::{SafeText, ShowPath, units},
 };
 /// An archive to unpack.
 #[derive(Debug)]

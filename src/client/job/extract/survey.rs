@@ -38,8 +38,7 @@ use crate::{
         message::Missing,
         path::{self, odd_name},
     },
-    text::{SafeText, ShowPath},
-    units,
+    text::{SafeText, ShowPath, units},
 };
 /// Bytes of all paths together.
 const MOST_NAMES: usize = 64 << 20;

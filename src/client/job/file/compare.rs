@@ -40,8 +40,7 @@ use crate::{
         },
     },
     protocol::digest::{BLOCK_SIZE, Hash, VerifiedBlock},
-    text::ShowPath,
-    units,
+    text::{ShowPath, units},
 };
 
 /// Compares local blocks with the server's hashes, starting on `connection`. Afterwards `memory` has the missing blocks, or is still doubtful if

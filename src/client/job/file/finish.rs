@@ -26,8 +26,7 @@ use crate::{
     },
     platform::{self, reason},
     protocol::digest::Hash,
-    text::ShowPath,
-    units,
+    text::{ShowPath, units},
 };
 /// What is to be done with a complete `.part`.
 #[derive(Debug)]

@@ -21,8 +21,7 @@ use crate::{
         },
     },
     protocol::message::Form,
-    text::ShowPath,
-    units,
+    text::{ShowPath, units},
 };
 
 /// Takes up what is there, if this job knows of nothing yet.

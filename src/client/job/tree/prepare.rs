@@ -24,8 +24,7 @@ use crate::{
     },
     platform,
     protocol::digest::BLOCK_SIZE,
-    text::ShowPath,
-    units,
+    text::{ShowPath, units},
 };
 impl Work<'_> {
     /// Opens the work directory, finds what is local, and creates the directories.

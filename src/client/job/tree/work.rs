@@ -32,8 +32,7 @@ use crate::{
         transfer::{cancel::Cancel, progress::Here},
     },
     protocol::digest::BLOCK_SIZE,
-    text::{SafeText, ShowPath},
-    units,
+    text::{SafeText, ShowPath, units},
 };
 
 /// A file of more bytes is compared by the hashes of its blocks: the server sends them as it hashes, and is not silent for long.

@@ -4,9 +4,8 @@ use ratatui::style::Style;
 
 use crate::{
     client::{Finished, JobState, JobView},
-    text::SafeText,
+    text::{SafeText, units},
     ui::{components::widgets::wrap, downloads::model::Model, theme::Theme},
-    units,
 };
 
 /// Columns of the labels.

@@ -11,7 +11,7 @@ use crate::{
         message::{Entries, Entry, Kind},
         path::RemotePath,
     },
-    text::SafeText,
+    text::{SafeText, units},
     ui::{
         actions::{BrowserAction, MoveAction},
         components::{
@@ -21,7 +21,6 @@ use crate::{
         downloads::effect::Ticket,
         theme::Look,
     },
-    units,
 };
 
 /// With fewer rows than this below the selected one, the next page is asked for.

@@ -7,9 +7,8 @@ use crate::{
         message::{Entries, Entry, Kind},
         path::{self, RemotePath, odd_name},
     },
-    text::{SafeText, is_unsafe},
+    text::{SafeText, is_unsafe, units},
     ui::downloads::effect::Ticket,
-    units,
 };
 
 /// Names that are shown when several fit.

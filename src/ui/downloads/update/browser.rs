@@ -4,7 +4,7 @@ use super::reach::reach;
 use crate::{
     client::{Command, Form, NewJob},
     protocol::{address::Address, message::Kind, path::RemotePath},
-    text::SafeText,
+    text::{SafeText, units},
     ui::{
         actions::{BrowserAction, MoveAction},
         downloads::{
@@ -14,7 +14,6 @@ use crate::{
             remote::target,
         },
     },
-    units,
 };
 
 /// Opens the listing at what is typed; if nothing is, where it was, else at the top of the server.

@@ -9,6 +9,7 @@ use crate::{
         address::{Address, Authority, Security},
         trust::{pin::Pin, token::Token},
     },
+    text::units,
     ui::{
         actions::{DialogAction, MoveAction, Section},
         components::help,
@@ -21,7 +22,6 @@ use crate::{
             queue::Queue,
         },
     },
-    units,
 };
 
 /// Downloads at the same time, at most: more would not be faster, and each has its connections.

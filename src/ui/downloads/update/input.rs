@@ -4,6 +4,7 @@ use super::{browser, reach::reach};
 use crate::{
     client::{Command, NewJob, Trouble},
     protocol::{address::untold, message::Entries},
+    text::units,
     ui::{
         actions::InputAction,
         downloads::{
@@ -13,7 +14,6 @@ use crate::{
             remote::target,
         },
     },
-    units,
 };
 
 pub(super) fn act(model: &mut Model, action: InputAction) -> Vec<Effect> {

@@ -3,6 +3,7 @@
 use super::browser;
 use crate::{
     client::{Command, JobId, JobState, JobView},
+    text::units,
     ui::{
         actions::{Context, QueueAction},
         components::widgets::clip_middle,
@@ -14,7 +15,6 @@ use crate::{
             queue::Queue,
         },
     },
-    units,
 };
 
 /// Columns of a name in a question, at most.

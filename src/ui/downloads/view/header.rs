@@ -11,12 +11,11 @@ use ratatui::{
 
 use crate::{
     client::Totals,
-    text::SafeText,
+    text::{SafeText, units},
     ui::{
         components::widgets::{clip_middle, put, put_line, transport, width},
         downloads::model::{Model, layout::Form},
     },
-    units,
 };
 
 /// Columns that the server gets before the sums get theirs.

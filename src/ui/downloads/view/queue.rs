@@ -6,6 +6,7 @@ use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
 use crate::{
     client::{Doubt, JobState, JobView},
+    text::units,
     ui::{
         actions::{Context, GlobalAction, InputAction, Key},
         components::widgets::{clip, clip_middle, gauge, put, put_line, put_right, width, wrap},
@@ -15,7 +16,6 @@ use crate::{
         },
         theme::{Glyphs, Look},
     },
-    units,
 };
 
 /// The state of a job while its server reports that it prepares the answer.

@@ -20,8 +20,7 @@ use crate::{
         },
     },
     protocol::message::{Missing, MissingEntry},
-    text::{SafeText, ShowPath},
-    units,
+    text::{SafeText, ShowPath, units},
 };
 /// How many files are named.
 const MAX_NAMED: usize = 10;

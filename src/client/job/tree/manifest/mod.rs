@@ -24,8 +24,7 @@ use crate::{
         message::{Missing, Timestamp, Totals, TreeEntry, TreeNode},
         path::{self, MAX_PATH, RemotePath, is_beneath, odd_name},
     },
-    text::SafeText,
-    units,
+    text::{SafeText, units},
 };
 
 /// Most entries of a tree; what a server may make us remember has an end.

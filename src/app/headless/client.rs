@@ -9,8 +9,8 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::{Output, Style, bars::Bars, json, lines::Lines, output::Objects, say, signals::Signals};
 use crate::{
+    app::exit::Exit,
     client::{self, Change, Command, Engine, Event, JobId, SavedJob, SavedState, Session},
-    exit::Exit,
     text,
 };
 
@@ -253,7 +253,7 @@ mod tests {
         assert_eq!(tally(&[NotFound, Disk]).exit(), Exit::Failed);
         let incomplete = |kinds: &[TroubleKind]| {
             let mut tally = tally(kinds);
-            let mut finished = crate::headless::lines::tests::finished();
+            let mut finished = crate::app::headless::lines::tests::finished();
             finished.missing.add("a", "permission denied");
             tally.count(&Event::Done { id: JobId(9), name: "x".into(), finished });
             tally.exit()

@@ -16,8 +16,8 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, error::ErrorKind};
 
 use crate::{
+    app::config::{Bounded, ClientOptions, LimitOptions, Maybe, Rate, ScreenOptions, ServerOptions},
     client::{Checksum, SessionName},
-    config::{Bounded, ClientOptions, LimitOptions, Maybe, Rate, ScreenOptions, ServerOptions},
     protocol::trust::pin::Pin,
     text::SafeText,
 };

@@ -23,10 +23,10 @@ macro_rules! section {
             pub(super) const KEYS: &[&str] = &[$(section!(@key $field $($key)?)),*];
 
             /// Sets what `key` names; `None` if it names nothing. The error names what the value has to be.
-            pub(super) fn set(&mut self, key: &str, value: &$crate::config::value::Value<'_>) -> Option<Result<(), String>> {
+            pub(super) fn set(&mut self, key: &str, value: &$crate::app::config::value::Value<'_>) -> Option<Result<(), String>> {
                 match key {
                     $(section!(@key $field $($key)?) => {
-                        Some($crate::config::value::Setting::read(value).map(|value| self.$field = Some(value)))
+                        Some($crate::app::config::value::Setting::read(value).map(|value| self.$field = Some(value)))
                     })*
                     _ => None,
                 }

@@ -13,7 +13,7 @@ use std::{
     time::SystemTime,
 };
 
-use crate::{text::SafeText, units};
+use crate::{text::SafeText, text::units};
 
 /// Bytes that are compared at a time.
 const MAX_CHUNK: usize = 256 * 1024;

@@ -11,7 +11,7 @@ use super::{
     surroundings::Surroundings,
 };
 use crate::{
-    config::Settings,
+    app::config::Settings,
     server::{Certificate, Config},
     storage::root::Links,
 };

@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use crate::{
+    app::config,
     client::{TroubleKind, session::OpenError},
-    config, logging,
+    logging,
     server::{CertificateError, StartError},
     text,
 };

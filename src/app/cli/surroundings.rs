@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::error::UsageError;
 use crate::{
-    config,
+    app::config,
     protocol::trust::token::{Token, TokenError},
 };
 

@@ -7,8 +7,8 @@ use super::{
     error::{UsageError, wrong},
 };
 use crate::{
+    app::config::{Bounded, LogOptions, Options},
     client::Existing,
-    config::{Bounded, LogOptions, Options},
 };
 
 /// Options of one download.

@@ -2,9 +2,11 @@ use std::path::Path;
 
 use super::*;
 use crate::{
+    app::{
+        config::{LogOptions, Options, When},
+        headless::Output,
+    },
     client::Existing,
-    config::{LogOptions, Options, When},
-    headless::Output,
     logging::Destination,
     protocol::{classic::Dialect, trust::token::Token},
     server::{Access, Arch, Certificate},

@@ -3,7 +3,7 @@
 use std::{os::unix::fs::PermissionsExt, path::Path};
 
 use super::{Cli, error::shown, surroundings::Surroundings};
-use crate::config::Settings;
+use crate::app::config::Settings;
 
 impl Cli {
     /// A sentence for each of the files with a token or a key that all users may read. It may be intended (a container's

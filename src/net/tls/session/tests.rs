@@ -9,7 +9,7 @@ use rustls::{
 };
 
 use super::*;
-use crate::tls;
+use crate::net::tls;
 
 type Client = Session<UnbufferedClientConnection>;
 type Server = Session<UnbufferedServerConnection>;

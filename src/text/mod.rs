@@ -1,5 +1,7 @@
 //! Text of a peer or a file name, made safe to show.
 
+pub mod units;
+
 use std::{
     borrow::Cow,
     fmt::{self, Write},

@@ -3,7 +3,7 @@
 use std::{num::ParseIntError, path::PathBuf, str::FromStr, time::Duration};
 
 use super::value::{Setting, Value};
-use crate::units;
+use crate::text::units;
 
 /// What a value of the command line has to be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -8,11 +8,11 @@ use super::{
     surroundings::{Surroundings, Terminal},
 };
 use crate::{
+    app::config::{Bounded, Rate, Settings},
     client::{
         self, Existing, Form, Limits, NewJob, SavedJob, SessionName, Speak, saved,
         session::{Changed, Saved},
     },
-    config::{Bounded, Rate, Settings},
     protocol::{
         address::{Address, Authority, Security, untold},
         path::{RemotePath, odd_name},

@@ -15,7 +15,7 @@ use tokio::sync::mpsc::{self, Receiver};
 
 use super::{Output, Style, output::Objects, print, say, signals::Signals};
 use crate::{
-    exit::{Exit, Problem},
+    app::exit::{Exit, Problem},
     protocol::address::Address,
     server::{self, Arch, Command, Event, Server, Sink},
     text::SafeText,

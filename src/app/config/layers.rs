@@ -15,7 +15,7 @@ use super::{
     Client, ClientOptions, Error, Keys, LimitOptions, Limits, Log, LogOptions, Screen, ScreenOptions, Server,
     ServerOptions, default_file, refuse_way_of_another, value::Value,
 };
-use crate::{state, text::SafeText};
+use crate::{platform::state, text::SafeText};
 
 /// What one source sets: the command line, the environment or a file.
 #[derive(Clone, Debug, Default, PartialEq)]

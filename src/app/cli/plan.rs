@@ -9,8 +9,10 @@ use super::{
     surroundings::{Surroundings, Terminal, moves_cursor},
 };
 use crate::{
-    config::{Bounded, DEFAULT_HOST, Maybe, Options, Settings, refuse_way_of_another},
-    headless::{Output, PrintedToken, Style},
+    app::{
+        config::{Bounded, DEFAULT_HOST, Maybe, Options, Settings, refuse_way_of_another},
+        headless::{Output, PrintedToken, Style},
+    },
     logging::{Destination, LogOptions},
     protocol::classic::Dialect,
     server::{self, Access, Arch, Certificate},

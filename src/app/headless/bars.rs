@@ -7,7 +7,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::{lines::percent, terminal::Stderr};
 use crate::{
     client::{JobId, JobState, JobView},
-    units,
+    text::units,
 };
 
 /// Redraws a second.

@@ -7,8 +7,7 @@ use std::{
 
 use crate::{
     client::{self, TroubleKind},
-    text::SafeText,
-    units,
+    text::{SafeText, units},
 };
 
 /// Time between two progress lines of one job.

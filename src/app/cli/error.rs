@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 
 use crate::{
-    exit::{Exit, Problem},
+    app::exit::{Exit, Problem},
     text::SafeText,
 };
 

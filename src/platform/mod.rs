@@ -11,6 +11,7 @@ mod rename;
 mod shared;
 mod socket;
 mod space;
+pub(crate) mod state;
 mod sync;
 
 pub(crate) use accept_queue::waiting_peers;

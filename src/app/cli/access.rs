@@ -10,15 +10,14 @@ use super::{
     surroundings::Surroundings,
 };
 use crate::{
+    app::{config::Settings, headless::TokenSource},
     client::{Speak, Trust},
-    config::Settings,
-    headless::TokenSource,
+    platform::state,
     protocol::{
         address::{Address, Authority, Security},
         trust::token::Token,
     },
     server::{Access, Certificate},
-    state,
     text::without_number,
 };
 

@@ -11,7 +11,7 @@ use rustls::{
 };
 
 use super::*;
-use crate::tls;
+use crate::net::tls;
 
 type Client = Session<UnbufferedClientConnection>;
 type Server = Session<UnbufferedServerConnection>;

@@ -33,7 +33,7 @@ pub use types::{Bounded, Expected, Maybe, Rate, Seconds, SecondsOrZero};
 pub use words::{ClassicDialect, Hidden, When};
 
 /// `config/default.toml`: every setting with its default and a comment.
-pub const DEFAULT: &str = include_str!("../../config/default.toml");
+pub const DEFAULT: &str = include_str!("../../../config/default.toml");
 
 /// What is wrong with a setting, and where it was set.
 #[derive(Debug, thiserror::Error)]
