@@ -33,7 +33,7 @@ use crate::{
     platform,
     server::{
         accept::{Accepted, Acceptor},
-        connection::{Connection, Task, Want},
+        connection::{Connection, Outcome, Task, Want},
         limits::{LONGEST_PAUSE, READ},
         shared::Shared,
     },
@@ -43,15 +43,21 @@ use crate::{
 /// much again, because the task and its buffers move from core to core.
 const BUSY: Duration = Duration::from_millis(1);
 
+/// A task, and where its outcome goes.
+type Job = (Task, oneshot::Sender<Outcome>);
+
 /// Makes the loop, with a runtime of its own.
 pub(crate) fn prepare(
     shared: Arc<Shared>,
     listener: StdListener,
 ) -> io::Result<impl FnOnce() -> io::Result<()> + Send> {
     let runtime = runtime()?;
-    let workers = Arc::new(Workers::start()?);
+    let workers = Workers::start(|(task, report): Job| {
+        // It fails if the connection is closed already.
+        let _ = report.send(task.run());
+    })?;
     listener.set_nonblocking(true)?;
-    Ok(move || runtime.block_on(accept(shared, listener, workers)))
+    Ok(move || runtime.block_on(accept(shared, listener, Arc::new(workers))))
 }
 
 /// A runtime with a thread for each processor.
@@ -62,7 +68,7 @@ fn runtime() -> io::Result<Runtime> {
     Builder::new_multi_thread().enable_all().thread_name("async").worker_threads(threads).build()
 }
 
-async fn accept(shared: Arc<Shared>, listener: StdListener, workers: Arc<Workers>) -> io::Result<()> {
+async fn accept(shared: Arc<Shared>, listener: StdListener, workers: Arc<Workers<Job>>) -> io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
     let mut acceptor = Acceptor::new(shared);
     let mut tasks = JoinSet::new();
@@ -80,7 +86,7 @@ async fn accept(shared: Arc<Shared>, listener: StdListener, workers: Arc<Workers
     Ok(())
 }
 
-async fn serve(mut connection: Connection, stream: Arc<TcpStream>, workers: Arc<Workers>) {
+async fn serve(mut connection: Connection, stream: Arc<TcpStream>, workers: Arc<Workers<Job>>) {
     let mut since = Instant::now();
     loop {
         let now = Instant::now();
@@ -113,12 +119,9 @@ async fn serve(mut connection: Connection, stream: Arc<TcpStream>, workers: Arc<
 }
 
 /// Has the workers run a task, and waits for its outcome, or until the connection is to be closed.
-async fn run(connection: &mut Connection, task: Task, workers: &Workers) {
+async fn run(connection: &mut Connection, task: Task, workers: &Workers<Job>) {
     let (report, mut outcome) = oneshot::channel();
-    workers.run(connection.origin(), move || {
-        // It fails if the connection is closed already.
-        let _ = report.send(task.run());
-    });
+    workers.run(connection.origin(), (task, report));
     loop {
         match timeout(LONGEST_PAUSE, &mut outcome).await {
             Ok(Ok(outcome)) => return connection.done(outcome, Instant::now()),

@@ -12,6 +12,7 @@ pub(super) mod r#async;
 mod blocking;
 mod fair_queue;
 mod gate;
+mod places;
 pub(super) mod select;
 pub(super) mod single;
 pub(super) mod threads;

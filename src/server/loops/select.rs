@@ -61,15 +61,28 @@ struct Client {
     deadline: Option<Instant>,
 }
 
+/// A task or its outcome, the key of its client, and the number of the connection, since another client may have the key by then.
+type OfClient<T> = (usize, ConnectionId, T);
+
 /// Outcomes that the loop has not taken yet, and what wakes it.
 struct Done {
-    outcomes: Mutex<Vec<(usize, ConnectionId, Outcome)>>,
+    outcomes: Mutex<Vec<OfClient<Outcome>>>,
     waker: Waker,
+}
+
+impl Done {
+    /// Runs a task. Called by the workers.
+    fn run(&self, (key, id, task): OfClient<Task>) {
+        let outcome = task.run();
+        lock(&self.outcomes).push((key, id, outcome));
+        // It fails only if the poller is gone, and then no loop needs the outcome.
+        let _ = self.waker.wake();
+    }
 }
 
 struct Loop {
     acceptor: Acceptor,
-    workers: Workers,
+    workers: Workers<OfClient<Task>>,
     done: Arc<Done>,
     poll: Poll,
     listener: TcpListener,
@@ -90,11 +103,14 @@ pub(crate) fn prepare(
     let mut listener = TcpListener::from_std(listener);
     let poll = Poll::new()?;
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-    let done = Done { outcomes: Mutex::default(), waker: Waker::new(poll.registry(), WAKER)? };
+    let done = Arc::new(Done { outcomes: Mutex::default(), waker: Waker::new(poll.registry(), WAKER)? });
     let mut this = Loop {
         acceptor: Acceptor::new(shared),
-        workers: Workers::start()?,
-        done: Arc::new(done),
+        workers: Workers::start({
+            let done = Arc::clone(&done);
+            move |task| done.run(task)
+        })?,
+        done,
         poll,
         listener,
         retry: None,
@@ -136,8 +152,7 @@ impl Loop {
             }
             self.expire(Instant::now());
             for _ in 0..self.queue.len() {
-                if let Some((origin, key)) = self.queue.take(usize::MAX) {
-                    self.queue.end(origin);
+                if let Some((_, key)) = self.queue.take(|_| true) {
                     self.turn(key);
                 }
             }
@@ -193,17 +208,6 @@ impl Loop {
         }
     }
 
-    /// Gives a task to the workers.
-    fn submit(&self, key: usize, client: &Client, task: Task) {
-        let (id, done) = (client.connection.id(), Arc::clone(&self.done));
-        self.workers.run(client.connection.origin(), move || {
-            let outcome = task.run();
-            lock(&done.outcomes).push((key, id, outcome));
-            // It fails only if the poller is gone, and then no loop needs the outcome.
-            let _ = done.waker.wake();
-        });
-    }
-
     /// Queues the connections whose deadline has passed. Most of them end.
     fn expire(&mut self, now: Instant) {
         while let Some(&(at, key)) = self.deadlines.first().filter(|(at, _)| *at <= now) {
@@ -233,9 +237,8 @@ impl Loop {
             Turn::Done => self.enqueue(key),
             Turn::Waits => {}
             Turn::Runs(task) => {
-                if let Some(client) = self.clients.get(key) {
-                    self.submit(key, client, task);
-                }
+                let connection = &client.connection;
+                self.workers.run(connection.origin(), (key, connection.id(), task));
             }
             Turn::Over => {
                 if let Some(client) = self.clients.try_remove(key) {

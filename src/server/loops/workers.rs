@@ -1,64 +1,56 @@
-//! Threads that run tasks for the loops whose own threads must not wait for the disk.
+//! Threads that run tasks for the loops whose own threads must not wait for the disk: one for each of the [`Places`].
 //!
-//! There is a thread for each processor. If tasks wait and none has ended for [`STALL`], the disk holds all threads up, and there is
-//! another one, up to [`MAX_RUNNING`]; it ends when it has had nothing to do for [`IDLE`]. Origins take turns, and one origin may
-//! have [`MAX_OF_ORIGIN`] tasks running: if all of those hang, the threads that are left serve the others.
+//! A thread for a place that was added after a stall ends when it has had nothing to do for [`IDLE_TIMEOUT`].
 
 use std::{
-    io,
-    num::NonZero,
+    fmt, io,
     sync::{Arc, Condvar, Mutex, PoisonError},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use super::fair_queue::{FairQueue, MAX_OF_ORIGIN, MAX_RUNNING, STALL};
+use super::places::{MAX_OF_ORIGIN, Places};
 use crate::server::{limits::origin::Origin, sync::lock};
 
-/// A thread beyond one for each processor ends when it has had nothing to do for this long.
-const IDLE: Duration = Duration::from_secs(10);
+/// How long a thread for an added place waits for work.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How much lower the priority of these threads is than that of the loops (`nice`). What is sent does not wait for what is computed for
 /// others, where both need the processors.
 const NICE: i32 = 10;
 /// Bytes of a thread's stack.
 const STACK: usize = 256 * 1024;
 
-/// What a thread runs: a task, and the report of its outcome.
-type Job = Box<dyn FnOnce() + Send>;
-
-/// The threads; dropping this ends them, each after the task that it runs.
-#[derive(Debug)]
-pub(super) struct Workers {
-    shared: Arc<Shared>,
+/// The threads, which run items of work; dropping this ends them, each after the item that it runs.
+pub(super) struct Workers<T> {
+    shared: Arc<Shared<T>>,
 }
 
-struct Shared {
-    state: Mutex<State>,
-    /// There is a job, or the end has come.
+struct Shared<T> {
+    state: Mutex<State<T>>,
+    /// There is work, or the end has come.
     changed: Condvar,
-    /// Threads that do not end by themselves.
-    base: usize,
+    /// Runs an item.
+    run: Box<dyn Fn(T) + Send + Sync>,
 }
 
-struct State {
-    jobs: FairQueue<Job>,
-    threads: usize,
-    /// Jobs that have ended.
-    ended: u64,
+struct State<T> {
+    places: Places<T>,
     is_closed: bool,
 }
 
-impl Workers {
-    /// Starts a thread for each processor.
+impl<T: Send + 'static> Workers<T> {
+    /// Starts a thread for each processor. `run` runs an item, and does not panic.
     ///
     /// # Errors
     /// The system has no threads for them.
-    pub fn start() -> io::Result<Workers> {
-        let base = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_RUNNING);
-        let state = State { jobs: FairQueue::new(), threads: 0, ended: 0, is_closed: false };
-        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new(), base });
-        let workers = Workers { shared };
-        for _ in 0..base {
+    pub fn start(run: impl Fn(T) + Send + Sync + 'static) -> io::Result<Workers<T>> {
+        // A single origin may use all processors: what waits for one of them is computed in turn.
+        let places = Places::for_processors(|_| MAX_OF_ORIGIN);
+        let threads = places.len();
+        let state = Mutex::new(State { places, is_closed: false });
+        let workers =
+            Workers { shared: Arc::new(Shared { state, changed: Condvar::new(), run: Box::new(run) }) };
+        for _ in 0..threads {
             workers.shared.add_thread()?;
         }
         let shared = Arc::clone(&workers.shared);
@@ -66,85 +58,74 @@ impl Workers {
         Ok(workers)
     }
 
-    /// Runs a job on one of the threads, after those that came before it from the same origin.
-    pub fn run(&self, origin: Origin, job: impl FnOnce() + Send + 'static) {
-        lock(&self.shared.state).jobs.push(origin, Box::new(job));
+    /// Has one of the threads run this, after what came before it from the same origin.
+    pub fn run(&self, origin: Origin, item: T) {
+        lock(&self.shared.state).places.wait(origin, item, Instant::now());
         // The supervisor waits for this as well.
         self.shared.changed.notify_all();
     }
 }
 
-impl Drop for Workers {
+impl<T> Drop for Workers<T> {
     fn drop(&mut self) {
         let mut state = lock(&self.shared.state);
         state.is_closed = true;
-        state.jobs.clear();
+        state.places.clear();
         drop(state);
         self.shared.changed.notify_all();
     }
 }
 
-impl Shared {
+impl<T: Send + 'static> Shared<T> {
     fn add_thread(self: &Arc<Self>) -> io::Result<()> {
         let shared = Arc::clone(self);
-        lock(&self.state).threads += 1;
-        let spawned = spawn("worker", move || shared.work());
-        if spawned.is_err() {
-            lock(&self.state).threads -= 1;
-        }
-        spawned
+        spawn("worker", move || shared.work())
     }
 
-    /// Runs jobs until the end, or until there has been none for [`IDLE`] and there are more threads than processors.
+    /// Runs items until the end, or until there has been none for [`IDLE_TIMEOUT`] and a place can be removed.
     fn work(&self) {
         // On Linux this concerns the calling thread alone. Without it the threads work all the same.
         let _ = rustix::process::nice(NICE);
         let mut state = lock(&self.state);
         loop {
-            if let Some((origin, job)) = state.jobs.take(MAX_OF_ORIGIN) {
+            if let Some((origin, item)) = state.places.next(Instant::now()) {
                 drop(state);
-                // A task reports its own panics.
-                job();
+                (self.run)(item);
                 state = lock(&self.state);
-                state.jobs.end(origin);
-                state.ended += 1;
+                state.places.end(origin, Instant::now());
                 continue;
             }
             if state.is_closed {
-                break;
+                return;
             }
-            let (next, waited) =
-                self.changed.wait_timeout(state, IDLE).unwrap_or_else(PoisonError::into_inner);
+            let waited = self.changed.wait_timeout(state, IDLE_TIMEOUT);
+            let (next, waited) = waited.unwrap_or_else(PoisonError::into_inner);
             state = next;
-            if waited.timed_out() && state.threads > self.base {
-                break;
+            if waited.timed_out() && state.places.remove() {
+                return;
             }
         }
-        state.threads -= 1;
     }
 
-    /// Adds a thread whenever jobs wait and none has ended for [`STALL`].
+    /// Adds a place and a thread whenever all threads are held up.
     fn supervise(self: Arc<Self>) {
         let mut state = lock(&self.state);
         while !state.is_closed {
-            if !state.jobs.has_next(MAX_OF_ORIGIN) {
+            let now = Instant::now();
+            if state.places.stall_at().is_none() {
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-                continue;
-            }
-            let ended = state.ended;
-            let is_stalled = |state: &mut State| {
-                state.ended == ended && state.jobs.has_next(MAX_OF_ORIGIN) && !state.is_closed
-            };
-            let (next, waited) = self
-                .changed
-                .wait_timeout_while(state, STALL, is_stalled)
-                .unwrap_or_else(PoisonError::into_inner);
-            state = next;
-            if waited.timed_out() && state.threads < MAX_RUNNING {
+            } else if state.places.add(now) {
                 drop(state);
-                // If there is no thread to be had, the next attempt is after another stall.
-                let _ = self.add_thread();
+                let added = self.add_thread();
                 state = lock(&self.state);
+                if added.is_err() {
+                    // The next attempt is after another stall.
+                    state.places.remove();
+                }
+            } else {
+                let timeout = state.places.stall_in(now);
+                let waited = self.changed.wait_timeout(state, timeout);
+                state = waited.unwrap_or_else(PoisonError::into_inner).0;
             }
         }
     }
@@ -154,9 +135,9 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     thread::Builder::new().name(name.into()).stack_size(STACK).spawn(work).map(drop)
 }
 
-impl std::fmt::Debug for Shared {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shared").field("base", &self.base).finish_non_exhaustive()
+impl<T> fmt::Debug for Workers<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Workers").finish_non_exhaustive()
     }
 }
 
@@ -170,9 +151,15 @@ mod tests {
         Origin::from(IpAddr::from([192, 0, 2, last]))
     }
 
-    /// Gives the workers jobs of an origin that wait until the gate is unlocked. Each reports when it starts.
+    type Item = Box<dyn FnOnce() + Send>;
+
+    fn start() -> Workers<Item> {
+        Workers::start(|item: Item| item()).unwrap()
+    }
+
+    /// Gives the workers work of an origin that waits until the gate is unlocked. Each reports when it starts.
     fn add_waiting(
-        workers: &Workers,
+        workers: &Workers<Item>,
         from: Origin,
         count: usize,
         gate: &Arc<Mutex<()>>,
@@ -180,21 +167,24 @@ mod tests {
         let (started, has_started) = mpsc::channel();
         for _ in 0..count {
             let (gate, started) = (Arc::clone(gate), started.clone());
-            workers.run(from, move || {
-                let _ = started.send(());
-                drop(lock(&gate));
-            });
+            workers.run(
+                from,
+                Box::new(move || {
+                    let _ = started.send(());
+                    drop(lock(&gate));
+                }),
+            );
         }
         has_started
     }
 
     #[test]
-    fn jobs_that_hang_delay_no_other_origin() {
-        let (workers, gate) = (Workers::start().unwrap(), Arc::default());
+    fn work_that_hangs_delays_no_other_origin() {
+        let (workers, gate) = (start(), Arc::default());
         let closed = lock(&gate);
         let has_started = add_waiting(&workers, origin(1), 100, &gate);
         let (done, is_done) = mpsc::channel();
-        workers.run(origin(2), move || done.send(()).unwrap());
+        workers.run(origin(2), Box::new(move || done.send(()).unwrap()));
         is_done.recv().unwrap();
         drop(closed);
         assert_eq!(has_started.iter().count(), 100);
@@ -202,18 +192,18 @@ mod tests {
 
     #[test]
     fn an_origin_has_a_quarter_of_the_threads_at_most() {
-        let (workers, gate) = (Workers::start().unwrap(), Arc::default());
+        let (workers, gate) = (start(), Arc::default());
         let closed = lock(&gate);
         let has_started = add_waiting(&workers, origin(1), 2 * MAX_OF_ORIGIN, &gate);
         assert_eq!(has_started.iter().take(MAX_OF_ORIGIN).count(), MAX_OF_ORIGIN);
-        assert!(!lock(&workers.shared.state).jobs.has_next(MAX_OF_ORIGIN), "the others have to wait");
+        assert_eq!(lock(&workers.shared.state).places.stall_at(), None, "the others have to wait");
         drop(closed);
         assert_eq!(has_started.iter().count(), MAX_OF_ORIGIN);
     }
 
     #[test]
-    fn dropping_the_workers_waits_for_no_job() {
-        let (workers, gate) = (Workers::start().unwrap(), Arc::default());
+    fn dropping_the_workers_does_not_wait() {
+        let (workers, gate) = (start(), Arc::default());
         let closed = lock(&gate);
         let has_started = add_waiting(&workers, origin(1), 3, &gate);
         has_started.recv().unwrap();
