@@ -34,10 +34,10 @@ pub(crate) struct Output {
     pub asked: bool,
     pub shared: Arc<Shared>,
     entry: Arc<Entry>,
-    /// The request being answered.
-    running: Option<Running>,
+    /// The answer in work.
+    running: Option<Delivery>,
     /// Answers whose last bytes are still in `out`.
-    ended: Vec<Running>,
+    ended: Vec<Delivery>,
     /// Content bytes in `out`.
     content: u64,
     /// Bytes taken by the peer since it was slow last; see [`Output::size`].
@@ -52,9 +52,9 @@ pub(crate) struct Output {
     offered: Option<Instant>,
 }
 
-/// An answer to a request for content.
+/// The answer to a request for content, for the log.
 #[derive(Clone)]
-struct Running {
+pub(crate) struct Delivery {
     path: SafeText,
     started: Instant,
     /// Content bytes produced.
@@ -63,6 +63,18 @@ struct Running {
     total: Option<u64>,
     /// Whether it ended before the content's end.
     part: bool,
+}
+
+impl Delivery {
+    /// Reports that it failed: its connection ends while a task has the output.
+    pub fn fail(&self, shared: &Shared, entry: &Entry, reason: &str) {
+        report_failure(shared, entry, &self.path, reason);
+    }
+}
+
+fn report_failure(shared: &Shared, entry: &Entry, path: &SafeText, reason: &str) {
+    let Entry { id, peer, .. } = *entry;
+    shared.services.emit(&Event::Failed { id, peer, path: path.clone(), reason: SafeText::new(reason) });
 }
 
 impl Output {
@@ -85,12 +97,9 @@ impl Output {
         }
     }
 
-    /// Takes it out for a task. An empty one stays, which knows what is being answered: if the connection ends before the task does,
-    /// that answer has failed.
-    pub fn take(&mut self) -> Output {
-        let running = self.running.clone();
-        let empty = Output::new(Arc::clone(&self.shared), Arc::clone(&self.entry));
-        std::mem::replace(self, Output { running, ..empty })
+    /// The answer in work.
+    pub fn delivery(&self) -> Option<&Delivery> {
+        self.running.as_ref()
     }
 
     /// Who the other side is.
@@ -179,7 +188,7 @@ impl Output {
     /// The content of an answer begins.
     pub fn begin(&mut self, path: SafeText, started: Instant, total: Option<u64>) {
         self.state(ConnectionState::Sending);
-        self.running = Some(Running { path, started, bytes: 0, total, part: false });
+        self.running = Some(Delivery { path, started, bytes: 0, total, part: false });
     }
 
     /// Content was put into `out`; how far the answer is with that, if that is known.
@@ -211,28 +220,20 @@ impl Output {
 
     /// The answer in work has ended well, once `out` is written. `complete`: it reached the content's end.
     pub fn end(&mut self, complete: bool) {
-        self.ended.extend(self.running.take().map(|running| Running { part: !complete, ..running }));
+        self.ended.extend(self.running.take().map(|running| Delivery { part: !complete, ..running }));
     }
 
     /// A request failed.
     pub fn fail(&mut self, path: &SafeText, reason: &str) {
         self.running = None;
         self.entry.clear_progress();
-        let Entry { id, peer, .. } = *self.entry;
-        self.shared.services.emit(&Event::Failed {
-            id,
-            peer,
-            path: path.clone(),
-            reason: SafeText::new(reason),
-        });
+        report_failure(&self.shared, &self.entry, path, reason);
     }
 
     /// One of many files is not sent, or not to its end.
     pub fn missed(&mut self, failure: &Failure) {
-        let Entry { id, peer, .. } = *self.entry;
         let path = SafeText::new(failure.path.as_deref().unwrap_or_default());
-        let reason = SafeText::new(&failure.message);
-        self.shared.services.emit(&Event::Failed { id, peer, path, reason });
+        report_failure(&self.shared, &self.entry, &path, &failure.message);
     }
 
     /// A folder is sent without some of its entries.
@@ -269,7 +270,7 @@ impl Output {
                 self.entry.clear_progress();
             }
             let Entry { id, peer, .. } = *self.entry;
-            for Running { path, started, bytes, part, .. } in std::mem::take(&mut self.ended) {
+            for Delivery { path, started, bytes, part, .. } in std::mem::take(&mut self.ended) {
                 let seconds = now.saturating_duration_since(started).as_secs_f64();
                 if !part {
                     self.shared.services.add_served();
@@ -291,7 +292,7 @@ impl Output {
 
     /// The answer in work will not come to its end.
     pub fn give_up(&mut self, reason: &str) {
-        if let Some(Running { path, .. }) = self.running.take() {
+        if let Some(Delivery { path, .. }) = self.running.take() {
             self.fail(&path, reason);
         }
     }
@@ -299,7 +300,7 @@ impl Output {
     /// The connection ends: answers that are not written will never be.
     pub fn abandon(&mut self, reason: &str) {
         self.give_up(reason);
-        for Running { path, .. } in std::mem::take(&mut self.ended) {
+        for Delivery { path, .. } in std::mem::take(&mut self.ended) {
             self.fail(&path, reason);
         }
     }

@@ -17,7 +17,7 @@ pub(crate) struct Task {
     now: Instant,
 }
 
-/// What a task needs, and what it changes.
+/// What a task needs, and what it changes. In a box, which moves between a connection and its tasks without a new allocation.
 pub(crate) struct Work {
     pub dialect: Dialect,
     pub output: Output,
@@ -31,8 +31,8 @@ pub(crate) struct Outcome {
 }
 
 impl Task {
-    pub(crate) fn new(dialect: Dialect, output: Output, now: Instant) -> Task {
-        Task { work: Box::new(Work { dialect, output }), now }
+    pub(crate) fn new(work: Box<Work>, now: Instant) -> Task {
+        Task { work, now }
     }
 
     /// Whether it sends more of files that are open or small, and nothing else that costs as much.

@@ -44,7 +44,7 @@ impl<T: Send + 'static> Workers<T> {
     /// # Errors
     /// The system has no threads for them.
     pub fn start(run: impl Fn(T) + Send + Sync + 'static) -> io::Result<Workers<T>> {
-        // A single origin may use all processors: what waits for one of them is computed in turn.
+        // One origin may use all processors: other origins wait for one task of it at most.
         let places = Places::for_processors(|_| MAX_OF_ORIGIN);
         let threads = places.len();
         let state = Mutex::new(State { places, is_closed: false });

@@ -11,7 +11,7 @@ use crate::server::{
     connection::{
         deadlines::Waiting,
         dialect::step::Step,
-        task::{Outcome, Task, Work},
+        task::{Outcome, Task},
     },
     limits::LINGER,
 };
@@ -27,24 +27,36 @@ impl Connection {
             self.close(reason);
         }
         loop {
-            if self.output.asked {
+            let is_lingering = matches!(self.stage, Stage::Lingering { .. });
+            let output = match &mut self.stage {
+                Stage::Closed => return Want::Close,
+                Stage::Running(_) => return Want::Pause,
+                Stage::Fresh(output) | Stage::Lingering { output, .. } => output,
+                Stage::Open(work) => &mut work.output,
+            };
+            if output.asked {
                 self.deadlines.asked();
             }
-            self.output.settle(now);
-            match self.stage {
-                Stage::Closed => return Want::Close,
-                Stage::Running => return Want::Pause,
-                _ => {}
-            }
-            match self.transport.must_write(&self.output) {
+            output.settle(now);
+            match self.transport.must_write(output) {
                 Ok(false) => {}
                 Ok(true) => {
-                    if let Err(due) = self.pace(now) {
-                        self.deadlines.pause(due, now);
-                        return Want::Pause;
+                    // The first output and the last error or goodbye are not paced: a client that has requested nothing, or may
+                    // not, has no share of the bandwidth.
+                    let is_paced = output.asked && (!is_lingering || output.has_content());
+                    let allowed = match is_paced {
+                        true => self.pacing.allowed(&self.shared, now),
+                        false => Ok(usize::MAX),
+                    };
+                    match allowed {
+                        Ok(allowed) => self.allowed = allowed,
+                        Err(due) => {
+                            self.deadlines.pause(due, now);
+                            return Want::Pause;
+                        }
                     }
                     self.deadlines.wait_for(Waiting::Output, now);
-                    self.output.offer(now);
+                    output.offer(now);
                     return Want::Write;
                 }
                 Err(reason) => {
@@ -53,9 +65,9 @@ impl Connection {
                 }
             }
             let step = match &mut self.stage {
-                Stage::Fresh if self.shared.lifecycle.accepting() => Step::Read,
-                Stage::Fresh => Step::Abort("the server is stopping".into()),
-                Stage::Open(dialect) => dialect.advance(&mut self.output, now),
+                Stage::Fresh(_) if self.shared.lifecycle.accepting() => Step::Read,
+                Stage::Fresh(_) => Step::Abort("the server is stopping".into()),
+                Stage::Open(work) => work.dialect.advance(&mut work.output, now),
                 Stage::Lingering { end: end @ End::Owed, .. } => {
                     self.transport.finish();
                     *end = End::Said;
@@ -69,7 +81,7 @@ impl Connection {
                     }
                     Step::Read
                 }
-                Stage::Running | Stage::Closed => continue,
+                Stage::Running(_) | Stage::Closed => continue,
             };
             match step {
                 Step::Again => {}
@@ -78,7 +90,9 @@ impl Connection {
                     return Want::Pause;
                 }
                 Step::Read => {
-                    self.transport.release(&mut self.output);
+                    if let Some(output) = self.stage.output_mut() {
+                        self.transport.release(output);
+                    }
                     self.deadlines.wait_for(Waiting::Input, now);
                     return Want::Read;
                 }
@@ -99,10 +113,11 @@ impl Connection {
                             continue;
                         }
                     }
-                    match std::mem::replace(&mut self.stage, Stage::Running) {
-                        Stage::Open(dialect) => {
+                    match std::mem::replace(&mut self.stage, Stage::Running(None)) {
+                        Stage::Open(work) => {
+                            self.stage = Stage::Running(work.output.delivery().cloned());
                             self.deadlines.wait_for(Waiting::Nothing, now);
-                            return Want::Run(Task::new(dialect, self.output.take(), now));
+                            return Want::Run(Task::new(work, now));
                         }
                         stage => self.stage = stage,
                     }
@@ -113,22 +128,11 @@ impl Connection {
         }
     }
 
-    /// Finds out how much may be written. First and last words do not wait for that: who has not asked for anything, or
-    /// has no right to, has no share of the bandwidth.
-    fn pace(&mut self, now: Instant) -> Result<(), Instant> {
-        let is_last = matches!(self.stage, Stage::Lingering { .. }) && !self.output.has_content();
-        let is_short = is_last || !self.output.asked;
-        self.allowed = if is_short { usize::MAX } else { self.pacing.allowed(&self.shared, now)? };
-        Ok(())
-    }
-
     /// Receives the outcome of the task that [`Want::Run`] gave to the loop.
     pub fn done(&mut self, outcome: Outcome, now: Instant) {
         let Outcome { work, step } = outcome;
-        let Work { dialect, output } = *work;
-        self.output = output;
-        if matches!(self.stage, Stage::Running) {
-            self.stage = Stage::Open(dialect);
+        if matches!(self.stage, Stage::Running(_)) {
+            self.stage = Stage::Open(work);
         }
         match step {
             Some(Step::End(reason)) => self.linger(reason, now),

@@ -12,12 +12,12 @@ use crate::{
 impl Connection {
     /// When [`Connection::timed_out`] wants to be called, if nothing else happens before. `None` while a task runs.
     pub fn deadline(&self) -> Option<Instant> {
-        if matches!(self.stage, Stage::Running) { None } else { self.deadlines.next() }
+        if matches!(self.stage, Stage::Running(_)) { None } else { self.deadlines.next() }
     }
 
     /// Looks whether a deadline has passed, and does what that calls for.
     pub fn timed_out(&mut self, now: Instant) {
-        if matches!(self.stage, Stage::Running) {
+        if matches!(self.stage, Stage::Running(_)) {
             return;
         }
         let (code, reason) = match self.deadlines.check(now, || self.entry.send_buffer()) {
@@ -45,8 +45,8 @@ impl Connection {
     /// Whether nothing is being answered, nor was asked.
     pub fn is_idle(&self) -> bool {
         match &self.stage {
-            Stage::Open(dialect) => dialect.is_idle() && self.output.out.is_empty(),
-            Stage::Fresh => true,
+            Stage::Open(work) => work.dialect.is_idle() && work.output.out.is_empty(),
+            Stage::Fresh(_) => true,
             _ => false,
         }
     }
@@ -54,7 +54,7 @@ impl Connection {
     /// Ends the connection from our side, with a word where the dialect has one.
     fn leave(&mut self, code: Option<Code>, reason: &'static str, now: Instant) {
         let has_word = match &mut self.stage {
-            Stage::Open(dialect) => dialect.leave(code, reason, &mut self.output),
+            Stage::Open(work) => work.dialect.leave(code, reason, &mut work.output),
             _ => false,
         };
         if has_word {
@@ -68,9 +68,14 @@ impl Connection {
 
     /// Nothing more is answered; what was answered still goes out.
     pub(crate) fn linger(&mut self, reason: Cow<'static, str>, now: Instant) {
-        self.output.give_up(&reason);
+        let mut output = match std::mem::replace(&mut self.stage, Stage::Closed) {
+            Stage::Fresh(output) | Stage::Lingering { output, .. } => output,
+            Stage::Open(work) => work.output,
+            Stage::Running(_) | Stage::Closed => return,
+        };
+        output.give_up(&reason);
         self.reason = reason;
-        self.stage = Stage::Lingering { end: End::Owed, discarded: 0 };
+        self.stage = Stage::Lingering { output, end: End::Owed, discarded: 0 };
         if self.entry.is_refused() {
             // Others are to be refused as well.
             self.deadlines.linger(now + LINGER);
@@ -79,18 +84,27 @@ impl Connection {
 
     pub(crate) fn close(&mut self, reason: impl Into<Cow<'static, str>>) {
         let reason = reason.into();
-        self.output.abandon(&reason);
         if !matches!(self.stage, Stage::Lingering { .. } | Stage::Closed) {
-            self.reason = reason;
+            self.reason = reason.clone();
         }
-        self.stage = Stage::Closed;
+        self.abandon(&reason);
+    }
+
+    /// What is not written will never be.
+    fn abandon(&mut self, reason: &str) {
+        match std::mem::replace(&mut self.stage, Stage::Closed) {
+            Stage::Fresh(mut output) | Stage::Lingering { mut output, .. } => output.abandon(reason),
+            Stage::Open(mut work) => work.output.abandon(reason),
+            Stage::Running(Some(delivery)) => delivery.fail(&self.shared, &self.entry, reason),
+            Stage::Running(None) | Stage::Closed => {}
+        }
     }
 }
 
 impl Drop for Connection {
     /// However a loop or a task ends, its connections leave the registry.
     fn drop(&mut self) {
-        self.output.abandon(&self.reason);
+        self.abandon(&self.reason.clone());
         self.shared.services.give_back(self.pacing.end());
         self.shared.registry.remove(&self.entry);
         let Entry { id, peer, .. } = *self.entry;

@@ -11,6 +11,7 @@ use crate::{
     server::{
         connection::{
             dialect::{Dialect, classic::Classic, refusal::Refusal, unknown_protocol},
+            task::Work,
             transport::{Tls, Transport},
             v1::requests::V1,
         },
@@ -44,7 +45,7 @@ impl Connection {
                 return;
             }
             (Stage::Closed, _) => return,
-            (Stage::Fresh, Some(setup))
+            (Stage::Fresh(_), Some(setup))
                 if matches!(self.transport, Transport::Plain) && bytes.first() == Some(&TLS_FIRST_BYTE) =>
             {
                 match Tls::new(setup) {
@@ -76,7 +77,9 @@ impl Connection {
             }
             Err(reason) => {
                 // Nothing can be said any more but what TLS says itself.
-                self.output.out = Outgoing::new();
+                if let Some(output) = self.stage.output_mut() {
+                    output.out = Outgoing::new();
+                }
                 self.linger(reason.into(), now);
             }
         }
@@ -85,26 +88,27 @@ impl Connection {
     /// Takes what the received bytes mean to a dialect; none is the end of the stream.
     fn content(&mut self, now: Instant, bytes: &[u8]) {
         match &mut self.stage {
-            Stage::Fresh => match bytes.first() {
+            Stage::Fresh(_) => match bytes.first() {
                 Some(&first) => self.begin(first, bytes, now),
                 None if self.shared.lifecycle.accepting() => self.close("closed by the client"),
                 // Not the client: a drain ends the stream to wake us.
                 None => {}
             },
-            Stage::Open(dialect) => {
-                if let Err(reason) = dialect.received(bytes, &mut self.output, now) {
+            Stage::Open(work) => {
+                if let Err(reason) = work.dialect.received(bytes, &mut work.output, now) {
                     self.linger(reason.into(), now);
                 }
             }
-            Stage::Running | Stage::Lingering { .. } | Stage::Closed => {}
+            Stage::Running(_) | Stage::Lingering { .. } | Stage::Closed => {}
         }
     }
 
     /// The first byte shows which protocol the client speaks.
     fn begin(&mut self, first: u8, bytes: &[u8], now: Instant) {
+        let Stage::Fresh(mut output) = std::mem::replace(&mut self.stage, Stage::Closed) else { return };
         let certificate = self.transport.certificate();
         // The original programs know no TLS, so that no client means them inside of it.
-        let mut dialect = match (first, self.shared.services.classic.filter(|_| certificate.is_none())) {
+        let dialect = match (first, self.shared.services.classic.filter(|_| certificate.is_none())) {
             (FIRST_BYTE, _) => {
                 self.entry.set_dialect("v1");
                 let lacks_tls = self.shared.services.tls.is_some() && certificate.is_none();
@@ -112,7 +116,8 @@ impl Connection {
                 Dialect::V1(Box::new(V1::new(refusal, self.entry.peer.ip(), certificate)))
             }
             (TLS_FIRST_BYTE, _) if self.shared.services.tls.is_none() => {
-                self.output.out.push(&UNEXPECTED);
+                output.out.push(&UNEXPECTED);
+                self.stage = Stage::Fresh(output);
                 return self.linger("a client with TLS; this server was started without".into(), now);
             }
             (_, Some(dialect)) => {
@@ -121,14 +126,15 @@ impl Connection {
                 Dialect::Classic(classic)
             }
             (_, None) => {
-                self.output
-                    .out
-                    .push(unknown_protocol::sentence(bytes, self.shared.services.tls.is_some()).as_bytes());
+                let sentence = unknown_protocol::sentence(bytes, self.shared.services.tls.is_some());
+                output.out.push(sentence.as_bytes());
+                self.stage = Stage::Fresh(output);
                 return self.linger(unknown_protocol::name(bytes).into(), now);
             }
         };
-        let result = dialect.received(bytes, &mut self.output, now);
-        self.stage = Stage::Open(dialect);
+        let mut work = Box::new(Work { dialect, output });
+        let result = work.dialect.received(bytes, &mut work.output, now);
+        self.stage = Stage::Open(work);
         if let Err(reason) = result {
             self.linger(reason.into(), now);
         }

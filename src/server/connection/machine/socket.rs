@@ -6,7 +6,11 @@ use std::{
 };
 
 use super::state::{Connection, Peer, Stage, WHILE_OTHERS_WAIT};
-use crate::server::{connection::v1::requests::Ending, limits::LOOK, shared::lifecycle::Phase};
+use crate::server::{
+    connection::{output::Output, v1::requests::Ending},
+    limits::LOOK,
+    shared::lifecycle::Phase,
+};
 
 impl Connection {
     /// Takes what reading from the socket gave. True if it has to be waited for.
@@ -36,7 +40,9 @@ impl Connection {
     pub fn wrote(&mut self, now: Instant, count: usize) {
         self.deadlines.wrote(count);
         self.pacing.wrote(count);
-        self.transport.wrote(count, &mut self.output, now);
+        if let Some(output) = self.stage.output_mut() {
+            self.transport.wrote(count, output, now);
+        }
     }
 
     /// The socket failed.
@@ -51,8 +57,8 @@ impl Connection {
             }
             _ => format!("connection lost: {error}"),
         };
-        let progress = self.output.progress();
-        self.close(reason + &progress);
+        let progress = self.stage.output().map(Output::progress);
+        self.close(reason + &progress.unwrap_or_default());
     }
 
     /// Looks now and then whether the peer of long work is still there: nothing shall be computed for one that is gone. One
@@ -66,7 +72,7 @@ impl Connection {
             return Peer::Lost(error);
         }
         let ending = match &self.stage {
-            Stage::Open(dialect) => dialect.ending_of_preparation(),
+            Stage::Open(work) => work.dialect.ending_of_preparation(),
             _ => None,
         };
         let peer = match ending.filter(|_| self.entry.has_peer_ended()) {

@@ -5,7 +5,10 @@ use std::{borrow::Cow, io, sync::Arc, time::Instant};
 use crate::server::{
     api::event::ConnectionId,
     connection::{
-        deadlines::Deadlines, dialect::Dialect, output::Output, pacing::Pacing, task::Task,
+        deadlines::Deadlines,
+        output::{Delivery, Output},
+        pacing::Pacing,
+        task::{Task, Work},
         transport::Transport,
     },
     limits::{LOOK, origin::Origin},
@@ -32,7 +35,6 @@ pub(crate) enum Want {
 pub(crate) struct Connection {
     pub(super) shared: Arc<Shared>,
     pub(crate) entry: Arc<Entry>,
-    pub(crate) output: Output,
     pub(super) transport: Transport,
     pub(crate) stage: Stage,
     pub(super) deadlines: Deadlines,
@@ -45,22 +47,42 @@ pub(crate) struct Connection {
     pub(super) reason: Cow<'static, str>,
 }
 
-/// How far a connection is.
+/// How far a connection is, and what it has there.
 pub(crate) enum Stage {
-    /// Nothing came yet.
-    Fresh,
+    /// Nothing was received yet.
+    Fresh(Output),
     /// The client speaks a dialect.
-    Open(Dialect),
-    /// A task has the dialect and the output.
-    Running,
+    Open(Box<Work>),
+    /// A task has the work. If the connection ends before the task does, this answer has failed.
+    Running(Option<Delivery>),
     /// Nothing more is answered.
     Lingering {
+        output: Output,
         end: End,
         /// Bytes that were received and discarded.
         discarded: usize,
     },
     /// It is over.
     Closed,
+}
+
+impl Stage {
+    /// The output, unless a task has it or the connection is closed.
+    pub(crate) fn output(&self) -> Option<&Output> {
+        match self {
+            Stage::Fresh(output) | Stage::Lingering { output, .. } => Some(output),
+            Stage::Open(work) => Some(&work.output),
+            Stage::Running(_) | Stage::Closed => None,
+        }
+    }
+
+    pub(crate) fn output_mut(&mut self) -> Option<&mut Output> {
+        match self {
+            Stage::Fresh(output) | Stage::Lingering { output, .. } => Some(output),
+            Stage::Open(work) => Some(&mut work.output),
+            Stage::Running(_) | Stage::Closed => None,
+        }
+    }
 }
 
 /// How far the end of our side is.
@@ -98,9 +120,8 @@ impl Connection {
         Connection {
             shared,
             entry,
-            output,
             transport: Transport::Plain,
-            stage: Stage::Fresh,
+            stage: Stage::Fresh(output),
             deadlines,
             pacing,
             allowed: 0,
@@ -121,7 +142,7 @@ impl Connection {
 
     /// What waits to be written, as far as it may be now.
     pub fn output(&self) -> &[u8] {
-        let output = self.transport.output(&self.output);
+        let output = self.stage.output().map_or(&[][..], |output| self.transport.output(output));
         output.get(..self.allowed).unwrap_or(output)
     }
 }

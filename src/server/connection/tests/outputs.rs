@@ -33,7 +33,7 @@ fn an_idle_connection_keeps_no_buffers() {
     assert_eq!(next(&mut connection, bench.start), Want::Read);
     assert!(connection.is_idle());
     assert_eq!(client.pending(), 0);
-    assert_eq!(format!("{:?}", connection.output.out), format!("{:?}", Outgoing::new()));
+    assert_eq!(format!("{:?}", connection.stage.output().unwrap().out), format!("{:?}", Outgoing::new()));
 }
 
 #[test]

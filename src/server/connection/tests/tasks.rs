@@ -27,7 +27,7 @@ fn tasks(bench: &Bench, request: &Request) -> Vec<usize> {
             }
             Want::Run(task) => {
                 connection.done(task.run(), bench.start);
-                tasks.push(connection.output.out.len());
+                tasks.push(connection.stage.output().unwrap().out.len());
             }
             Want::Read | Want::Pause | Want::Close => return tasks,
         }
