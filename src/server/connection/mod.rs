@@ -32,7 +32,7 @@ mod output;
 mod pacing;
 mod task;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod transport;
 mod v1;
 

@@ -108,10 +108,11 @@ impl Loop {
         }
     }
 
-    /// Whether another client waits to be accepted or served.
+    /// Whether another client waits to be accepted or served. While the server drains, none does: a listener that was shut down
+    /// counts as readable.
     fn is_awaited(&self) -> bool {
-        let ready = self.poll(Some(Instant::now()));
-        ready.is_ok_and(|(connects, has_sent)| connects || has_sent.is_some())
+        let has_client = |(connects, has_sent): (bool, Option<usize>)| connects || has_sent.is_some();
+        self.acceptor.is_open() && self.poll(Some(Instant::now())).is_ok_and(has_client)
     }
 
     /// Waits until a client connects, one of `new` has sent something, or `deadline` has passed. Returns whether a client connects, and
@@ -123,5 +124,27 @@ impl Loop {
         let (connects, sent) =
             ready.split_first().map_or((false, &[][..]), |(connects, sent)| (*connects, sent));
         Ok((connects, sent.iter().position(|has_sent| *has_sent)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::connection::tests::bench::bench;
+
+    /// An idle connection may belong to a transfer, which the drain waits for.
+    #[test]
+    fn no_client_is_awaited_while_the_server_drains() {
+        let bench = bench(None);
+        let listener = bench.listener.try_clone().unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let this = Loop { acceptor: Acceptor::new(Arc::clone(&bench.shared)), listener, new: Vec::new() };
+        assert!(!this.is_awaited());
+        let _waits = TcpStream::connect(address).unwrap();
+        assert!(this.is_awaited());
+        bench.shared.lifecycle.drain();
+        bench.shared.lifecycle.close_listener();
+        assert!(!this.is_awaited());
     }
 }

@@ -74,8 +74,6 @@ pub(crate) struct Link {
     timeouts: Timeouts,
     /// For each request without a complete answer, how long the server may still only say that it works on it.
     working: VecDeque<Duration>,
-    /// The server serves other connections at the same time.
-    parallel: bool,
     /// Taken from the pool, and nothing was received since.
     stale: bool,
     /// Requests since then, and for how long the server may only say that it works on each.
@@ -101,7 +99,6 @@ impl Link {
             machine,
             timeouts,
             working: VecDeque::new(),
-            parallel: false,
             stale: false,
             repeatable: Vec::new(),
             broken: false,
@@ -125,9 +122,9 @@ impl Link {
         !self.broken && self.machine.pending() == 0 && self.wire.unread().is_empty()
     }
 
-    /// Whether the server serves other connections at the same time.
-    pub(crate) fn has_others(&self) -> bool {
-        self.parallel
+    /// Whether the server has neither sent anything nor closed since the last answer.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.wire.is_quiet()
     }
 
     /// Reports to an observer from now on.
@@ -150,7 +147,7 @@ impl Link {
     /// Is no longer idle; `false` if the server has closed meanwhile.
     pub(crate) fn wake(&mut self) -> bool {
         self.stale = true;
-        self.wire.is_quiet()
+        self.is_quiet()
     }
 
     /// Sends a request, and hands each event to `take` until it breaks. `take` may block.
@@ -309,7 +306,6 @@ impl Link {
                 }
                 Some(Event::Working { .. }) => works = true,
                 Some(Event::Welcome(welcome)) => {
-                    self.parallel = welcome.parallel > 1;
                     if let Some(observer) = &self.observer {
                         observer.announced(usize::try_from(welcome.parallel).unwrap_or(usize::MAX));
                     }

@@ -21,7 +21,7 @@ use crate::{
     protocol::address::Authority,
 };
 
-/// How long a connection may be idle. Short: a single-threaded server serves no other client meanwhile.
+/// How long a connection may be idle while no transfer runs. Short: a server of one client at a time serves no other meanwhile.
 const IDLE_TIMEOUT: Duration = Duration::from_millis(500);
 
 #[derive(Debug)]
@@ -173,11 +173,12 @@ impl Pool {
 }
 
 impl Inner {
-    /// Keeps the connection that was used last where a transfer runs, unless the server serves no others meanwhile.
+    /// Keeps the connection that was used last where a transfer runs, until the server closes it: a server of one client at a time does that when
+    /// another client waits.
     fn keep_for_transfers(&mut self, now: Instant) {
         for authority in self.transfers.keys() {
             let last = self.idle.get_mut(authority).and_then(|links| links.last_mut());
-            if let Some(last) = last.filter(|last| last.until <= now && last.link.has_others()) {
+            if let Some(last) = last.filter(|last| last.until <= now && last.link.is_quiet()) {
                 last.until = now + IDLE_TIMEOUT;
             }
         }
@@ -206,28 +207,34 @@ mod tests {
     use crate::{
         client::source::fdsp::list,
         protocol::path::RemotePath,
-        server::{self, Event},
+        server::{self, Arch, Event},
     };
 
     use super::*;
 
-    /// A server that stops takes no new connection of a transfer that runs.
+    fn timeouts() -> Timeouts {
+        Timeouts { silence: Duration::from_secs(30), speed_limit: 0, speed_time: Duration::from_secs(30) }
+    }
+
+    /// A server that is stopping accepts no new connection, not even for a transfer that runs.
     #[tokio::test(flavor = "multi_thread")]
     async fn one_idle_connection_stays_open_while_a_transfer_runs() {
+        for arch in [Arch::Async, Arch::Single] {
+            stays_open(arch).await;
+        }
+    }
+
+    async fn stays_open(arch: Arch) {
         let folder = tempfile::tempdir().unwrap();
         let start = || {
             let (events, seen) = mpsc::channel();
             let sink = move |event: &Event| drop(events.send(event.clone()));
-            let server = server::start(server::Config::local(folder.path()), Arc::new(sink)).unwrap();
+            let config = server::Config { arch, ..server::Config::local(folder.path()) };
+            let server = server::start(config, Arc::new(sink)).unwrap();
             let authority = server.address().authority.clone();
             (server, authority, seen)
         };
-        let timeouts = Timeouts {
-            silence: Duration::from_secs(30),
-            speed_limit: 0,
-            speed_time: Duration::from_secs(30),
-        };
-        let pool = Arc::new(Pool::new(timeouts, Trust::default()));
+        let pool = Arc::new(Pool::new(timeouts(), Trust::default()));
         let root = RemotePath::parse("").unwrap();
         let ((_server, authority, seen), (_other, idle, closed)) = (start(), start());
         let transfer = pool.begin(&authority);
@@ -239,8 +246,22 @@ mod tests {
         list::list(&pool, &authority, &root, None).await.unwrap();
         let before: Vec<Event> = seen.try_iter().collect();
         let connected = before.iter().filter(|event| matches!(event, Event::Connected { .. }));
-        assert_eq!(connected.count(), 1, "{before:?}");
+        assert_eq!(connected.count(), 1, "{arch}: {before:?}");
         drop(transfer);
         while !matches!(seen.recv().unwrap(), Event::Disconnected { .. }) {}
+    }
+
+    /// A server of one client at a time closes the idle connection of a transfer when another client waits.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_idle_connection_of_a_transfer_delays_no_other_client() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = server::Config { arch: Arch::Single, ..server::Config::local(folder.path()) };
+        let server = server::start(config, Arc::new(|_: &Event| {})).unwrap();
+        let authority = server.address().authority.clone();
+        let root = RemotePath::parse("").unwrap();
+        let [pool, other] = [(); 2].map(|()| Arc::new(Pool::new(timeouts(), Trust::default())));
+        let _transfer = pool.begin(&authority);
+        list::list(&pool, &authority, &root, None).await.unwrap();
+        list::list(&other, &authority, &root, None).await.unwrap();
     }
 }

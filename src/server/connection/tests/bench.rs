@@ -2,8 +2,7 @@
 
 use std::{
     net::TcpListener,
-    os::fd::AsFd,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, Weak},
     time::Instant,
 };
 
@@ -37,8 +36,8 @@ use crate::{
 pub(crate) struct Bench {
     pub folder: TempDir,
     pub shared: Arc<Shared>,
-    /// Stands for the socket; it is never used.
-    socket: Arc<dyn AsFd + Send + Sync>,
+    /// Also stands for the sockets of connections, which are never used.
+    pub listener: Arc<TcpListener>,
     pub events: Arc<Mutex<Vec<Event>>>,
     pub start: Instant,
 }
@@ -69,17 +68,17 @@ pub(crate) fn bench_over(tls: Option<TlsSetup>, classic: Option<Dialect>, limits
         let events = Arc::clone(&events);
         Arc::new(move |event: &Event| events.lock().unwrap().push(event.clone()))
     };
-    let socket = Arc::new(listener.try_clone().unwrap());
+    let own = Arc::new(listener.try_clone().unwrap());
     let root = Root::open(folder.path(), Policy::default()).unwrap();
     let (store, tokens) = (Store::Local(root), TokenCheck::new(None));
     let terms = Terms { store, arch: Arch::Select, classic, limits, tls, tokens, local };
     let shared = Shared::new(Services::new(terms, sink), Lifecycle::new(listener));
-    Bench { folder, shared: Arc::new(shared), socket, events, start: Instant::now() }
+    Bench { folder, shared: Arc::new(shared), listener: own, events, start: Instant::now() }
 }
 
 impl Bench {
     pub fn connect(&self) -> Connection {
-        let weak = Arc::downgrade(&self.socket);
+        let weak: Weak<TcpListener> = Arc::downgrade(&self.listener);
         let peer = ([127, 0, 0, 1], 1).into();
         let entry = self.shared.registry.enter(weak, peer, &self.shared.services.limits, self.start).unwrap();
         Connection::new(Arc::clone(&self.shared), entry, self.start)

@@ -1,7 +1,7 @@
 //! Connections without sockets, on virtual time.
 
 mod bandwidth;
-pub(super) mod bench;
+pub(crate) mod bench;
 mod ending;
 mod outputs;
 mod permits;
