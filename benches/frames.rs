@@ -67,7 +67,7 @@ struct Jobs {
 }
 
 impl Queue for Jobs {
-    fn has_answered(&self, _: &fdsp::protocol::address::Authority) -> bool {
+    fn has_answered(&self, _: &fdsp::client::Server) -> bool {
         false
     }
     fn generation(&self) -> u64 {

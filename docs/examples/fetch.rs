@@ -3,11 +3,7 @@
 use std::{error::Error, fs, path::Path, sync::Arc, time::Duration};
 
 use fdsp::{
-    client::{self, Command, Config, Event, Finished, NewJob},
-    protocol::{
-        address::{Address, Authority},
-        path::RemotePath,
-    },
+    client::{self, Command, Config, Event, Finished, Locator, NewJob},
     server,
 };
 
@@ -19,7 +15,7 @@ pub fn main() -> Result<(), Box<dyn Error>> {
     fs::write(served.join("hello.txt"), "hello\n")?;
     let server = server::start(server::Config::local(&served), Arc::new(|_| ()))?;
 
-    let finished = fetch(server.address().authority.clone(), "hello.txt", &saved)?;
+    let finished = fetch(&server.address().clone().into(), "hello.txt", &saved)?;
     println!("{} bytes, BLAKE3 {}, in {}", finished.bytes, finished.blake3, finished.path.display());
 
     server.command(server::Command::Stop);
@@ -29,11 +25,10 @@ pub fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Fetches one file into a folder.
-fn fetch(server: Authority, path: &str, folder: &Path) -> Result<Finished, Box<dyn Error>> {
+fn fetch(server: &Locator, path: &str, folder: &Path) -> Result<Finished, Box<dyn Error>> {
     // The engine runs on threads of its own; commands go in, events come out.
     let (engine, mut events) = client::start(Config::default())?;
-    let address = Address { authority: server, path: RemotePath::parse(path)? };
-    engine.command(Command::Add(vec![NewJob::new(address, folder)]));
+    engine.command(Command::Add(vec![NewJob::new(server.join(path)?, folder)]));
     let finished = loop {
         match events.blocking_recv() {
             Some(Event::Progress { received, size, speed, .. }) => {

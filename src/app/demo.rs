@@ -24,7 +24,6 @@ use crate::{
         },
     },
     client::{self, Form},
-    protocol::address::Address,
     server::{self, Server, Sink},
     text::{SafeText, units},
 };
@@ -123,7 +122,7 @@ pub(super) fn run(demo: Demo, style: Style) -> Result<Exit, Problem> {
     fetch.form = Form::Zip;
     // What is deleted in a moment need not survive a power cut.
     fetch.engine.sync = false;
-    let job = fetch.job(Address { path: address.path.clone(), ..address });
+    let job = fetch.job(address.into());
     let (engine, events) = client::resume(fetch.engine, vec![job.into()]).map_err(failed)?;
     let watched = Watched { engine, events, queued: 1, session: None };
     let (exit, tally) = watch(watched, style).map_err(failed)?;

@@ -13,7 +13,7 @@ use crate::{
         exit::{Exit, Problem},
         headless,
     },
-    client::SavedJob,
+    client::{Locator, SavedJob},
     logging::LogRing,
     server,
     text::{SafeText, without_number},
@@ -68,7 +68,7 @@ pub(super) fn fetch(fetch: Fetch, settings: &Settings, ring: LogRing) -> Result<
 pub(super) fn demo(demo: Demo, settings: &Settings, ring: LogRing) -> Result<Exit, Problem> {
     let stage = Stage::set(demo.server, Arc::new(|_| ()))?;
     let mut fetch = demo.fetch;
-    fetch.server = Some(stage.server.address().authority.clone());
+    fetch.server = Some(Locator::from(stage.server.address().clone()).server());
     if !demo.dir_given {
         fetch.folder = stage.folder.path().to_owned();
     }
@@ -85,7 +85,7 @@ fn downloads(fetch: Fetch, browse: bool, settings: &Settings, ring: LogRing) -> 
     let Started { engine, events, config, queue, session, history, warning } = start(&fetch, true)?;
     let defaults = Defaults {
         server: fetch.server,
-        named: queue.last().map(|job| job.new.address.authority.clone()),
+        named: queue.last().map(|job| job.new.address.server()),
         speak: fetch.speak,
         form: fetch.form,
         folder: fetch.folder,

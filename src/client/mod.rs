@@ -33,6 +33,7 @@ pub use api::{
     command::{Command, JobId},
     config::{Config, Extract, Names, Trust},
     event::{Change, Event},
+    locator::{Host, Locator, LocatorError, Server},
     new_job::{Existing, Form, NewJob, Speak},
     origin::Origin,
     saved::{Limits, SavedJob, SavedQueue, SavedState},

@@ -35,6 +35,21 @@ pub enum Security {
     },
 }
 
+impl Security {
+    /// Whether it is spoken to with TLS.
+    pub fn is_encrypted(self) -> bool {
+        self != Security::Plain
+    }
+
+    /// The pin that the certificate must have.
+    pub fn pin(self) -> Option<Pin> {
+        match self {
+            Security::Tls { pin } => pin,
+            Security::Plain => None,
+        }
+    }
+}
+
 /// A server: where it is, and what it takes to be served by it. `Display` gives `HOST:PORT`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Authority {
@@ -113,6 +128,18 @@ impl Address {
         let (one, two) = (&self.authority, &other.authority);
         let same_pin = one.security == two.security && matches!(one.security, Security::Tls { pin: Some(_) });
         self.path == other.path && (one.is_at(two) || same_pin)
+    }
+
+    /// The address of a path below it.
+    ///
+    /// # Errors
+    /// See [`PathError`].
+    pub fn join(&self, path: &str) -> Result<Address, PathError> {
+        let path = match self.path.as_str() {
+            "" => RemotePath::parse(path)?,
+            parent => RemotePath::parse(&format!("{parent}/{path}"))?,
+        };
+        Ok(Address { authority: self.authority.clone(), path })
     }
 
     /// Reads an address.
@@ -213,14 +240,6 @@ impl Authority {
         (&self.host, self.port) == (&other.host, other.port)
     }
 
-    /// The pin that it names.
-    fn pin(&self) -> Option<Pin> {
-        match self.security {
-            Security::Tls { pin } => pin,
-            Security::Plain => None,
-        }
-    }
-
     /// Takes the token and the pin that the same server is reached with now; whether that changed anything. The two
     /// are taken as a pair, or the token alone if neither address has a pin. So a token is sent only to the pin that
     /// it was given with. What was encrypted stays encrypted.
@@ -228,7 +247,7 @@ impl Authority {
         if !self.is_at(now) {
             return false;
         }
-        let taken = match (now.pin(), &now.token) {
+        let taken = match (now.security.pin(), &now.token) {
             (None, None) => false,
             (Some(_), Some(_)) => true,
             (Some(_), None) => self.token.is_none(),
@@ -241,11 +260,6 @@ impl Authority {
         true
     }
 
-    /// Whether it names what a server is reached with: a token, or a pin.
-    pub fn has_credentials(&self) -> bool {
-        self.token.is_some() || matches!(self.security, Security::Tls { pin: Some(_) })
-    }
-
     /// Takes the token and the pin that are known of the same server: both if it has neither, one if it has the same
     /// other one. So a token is sent only to the pin that it was given with.
     pub fn complete(&mut self, known: &Authority) {
@@ -254,7 +268,7 @@ impl Authority {
         if !self.is_at(known) || !same_transport {
             return;
         }
-        let taken = match (self.pin(), &self.token) {
+        let taken = match (self.security.pin(), &self.token) {
             (None, None) => true,
             (Some(_), None) => self.security == known.security,
             (None, Some(_)) => self.token == known.token,

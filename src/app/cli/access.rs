@@ -11,10 +11,10 @@ use super::{
 };
 use crate::{
     app::{config::Settings, headless::TokenSource},
-    client::{Speak, Trust},
+    client::{Locator, Server, Speak, Trust},
     platform::state,
     protocol::{
-        address::{Address, Authority, Security},
+        address::{Authority, Security},
         trust::token::Token,
     },
     server::{Access, Certificate},
@@ -75,27 +75,31 @@ impl Cli {
     }
 
     /// Gives addresses the pin and the token that were given beside them: to the server of `--host`, or else to the one
-    /// server that all addresses without them are of.
+    /// server that all addresses without them are of. Returns that server.
     pub(super) fn entrust(
         &self,
-        server: &mut Option<Authority>,
-        addresses: &mut [Address],
+        mut server: Option<Authority>,
+        addresses: &mut [Locator],
         settings: &Settings,
         around: &Surroundings,
-    ) -> Result<(), UsageError> {
+    ) -> Result<Option<Server>, UsageError> {
+        let mut addresses: Vec<_> = addresses
+            .iter_mut()
+            .filter_map(Locator::as_fdsp_mut)
+            .map(|address| &mut address.authority)
+            .collect();
         let given = self.token(settings.client.token_file.0.as_deref(), around)?;
         // A token of every run is for the server of --host only.
         let given = given.filter(|given| given.for_this || server.is_some());
         let (token, for_this) = given.map_or((None, false), |given| (Some(given.token), given.for_this));
-        if let Some(server) = server {
+        if let Some(server) = &mut server {
             server.token = token;
         } else {
-            let lacks = |address: &&Address| {
-                let Authority { token: own, security, .. } = &address.authority;
-                (token.is_some() && own.is_none())
-                    || (self.client.pin.is_some() && *security == Security::Tls { pin: None })
+            let lacks = |authority: &&Authority| {
+                (token.is_some() && authority.token.is_none())
+                    || (self.client.pin.is_some() && authority.security == Security::Tls { pin: None })
             };
-            let mut lacking = addresses.iter().filter(lacks).map(|address| &address.authority);
+            let mut lacking = addresses.iter().map(|authority| &**authority).filter(lacks);
             if let Some(first) = lacking.clone().next() {
                 let named = |security| match security {
                     Security::Tls { pin: None } => Security::Tls { pin: self.client.pin },
@@ -104,7 +108,7 @@ impl Cli {
                 let security = self.client.pin.map_or(first.security, |pin| Security::Tls { pin: Some(pin) });
                 // An address with another pin means another server, and one without takes none from an address beside it.
                 if lacking.all(|other| other.is_at(first) && named(other.security) == security) {
-                    *server = Some(Authority { token, security, ..first.clone() });
+                    server = Some(Authority { token, security, ..first.clone() });
                 } else if for_this || self.client.pin.is_some() {
                     return wrong(
                         "a token or a pin is for one server, and these addresses are of several hosts or pins: write them into \
@@ -113,8 +117,8 @@ impl Cli {
                 }
             }
         }
-        if let Some(server) = server {
-            for Address { authority, .. } in addresses {
+        if let Some(server) = &server {
+            for authority in &mut addresses {
                 authority.complete(server);
                 // `--pin` is for every address of that server, also for one with a token of its own.
                 if authority.is_at(server) && authority.security == (Security::Tls { pin: None }) {
@@ -122,7 +126,7 @@ impl Cli {
                 }
             }
         }
-        Ok(())
+        Ok(server.map(Server::from))
     }
 
     /// Who may fetch from the server, and where the token is from.

@@ -10,12 +10,12 @@ use super::{
 use crate::{
     app::config::{Bounded, Rate, Settings},
     client::{
-        self, Existing, Form, Limits, NewJob, SavedJob, SessionName, Speak, saved,
+        self, Existing, Form, Limits, Locator, NewJob, SavedJob, Server, SessionName, Speak, saved,
         session::{Changed, Saved},
     },
     protocol::{
-        address::{Address, Authority, Security, untold},
-        path::{RemotePath, odd_name},
+        address::{Authority, Security, untold},
+        path::odd_name,
     },
     text::SafeText,
 };
@@ -28,7 +28,7 @@ pub struct Fetch {
     /// To queue at the start.
     pub jobs: Vec<NewJob>,
     /// The server for paths that name none.
-    pub server: Option<Authority>,
+    pub server: Option<Server>,
     /// Where downloads go (absolute).
     pub folder: PathBuf,
     /// The form in which directories are fetched.
@@ -64,7 +64,7 @@ pub struct Chosen {
 
 impl Fetch {
     /// The settings for downloads, and none yet.
-    pub(super) fn new(settings: &Settings, around: &Surroundings, server: Option<Authority>) -> Fetch {
+    pub(super) fn new(settings: &Settings, around: &Surroundings, server: Option<Server>) -> Fetch {
         let client = &settings.client;
         Fetch {
             engine: client::Config {
@@ -104,8 +104,9 @@ impl Fetch {
         if !has_screen {
             saved::retry_failed(&mut queue);
         }
-        for server in self.server.iter().chain(self.jobs.iter().map(|job| &job.address.authority)) {
-            saved::reach(&mut queue, server);
+        let servers = self.jobs.iter().map(|job| job.address.server());
+        for server in self.server.clone().into_iter().chain(servers) {
+            saved::reach(&mut queue, &server);
         }
         saved::add(&mut queue, self.jobs.clone());
         if self.paused {
@@ -129,24 +130,23 @@ impl Fetch {
     ///
     /// # Errors
     /// It is not an address, or it is a path without a server.
-    pub fn resolve(&self, text: &str) -> Result<Address, UsageError> {
+    pub fn resolve(&self, text: &str) -> Result<Locator, UsageError> {
         if text.contains("://") {
-            return Address::parse(text).map_err(|error| UsageError(format!("'{}': {error}", untold(text))));
+            return Locator::parse(text).map_err(|error| UsageError(format!("'{}': {error}", untold(text))));
         }
-        let Some(authority) = self.server.clone() else {
+        let Some(server) = &self.server else {
             return wrong(format!(
                 "'{}' names no server: give one with -H HOST, or write fdsp://HOST[:PORT]/PATH",
                 untold(text)
             ));
         };
-        match RemotePath::parse(text) {
-            Ok(path) => Ok(Address { authority, path }),
-            Err(error) => wrong(format!("cannot ask for '{}': {error}", SafeText::new(text))),
-        }
+        server
+            .at(text)
+            .map_err(|error| UsageError(format!("cannot ask for '{}': {error}", SafeText::new(text))))
     }
 
     /// A job for an address.
-    pub fn job(&self, address: Address) -> NewJob {
+    pub fn job(&self, address: Locator) -> NewJob {
         NewJob {
             address,
             speak: self.speak,
@@ -169,11 +169,11 @@ impl Cli {
         has_screen: bool,
         configured: Limits,
     ) -> Result<Fetch, UsageError> {
-        let server = match &settings.client.host.0 {
+        let host = match &settings.client.host.0 {
             Some(host) => Some(authority(host, settings.client.port.get(), self.security(settings)?)?),
             None => None,
         };
-        let mut fetch = Fetch::new(settings, around, server);
+        let mut fetch = Fetch::new(settings, around, host.clone().map(Server::from));
         let mut addresses = Vec::new();
         if let Some(path) = &self.client.remote {
             addresses.push(fetch.resolve(path)?);
@@ -206,9 +206,9 @@ impl Cli {
             segments: self.download.segments.map(Bounded::count),
             rate: self.common.limit.map(Rate::bytes),
         };
-        self.entrust(&mut fetch.server, &mut addresses, settings, around)?;
-        for Address { authority, .. } in &addresses {
-            match authority.security {
+        fetch.server = self.entrust(host, &mut addresses, settings, around)?;
+        for address in addresses.iter().filter_map(Locator::as_fdsp) {
+            match address.authority.security {
                 Security::Tls { .. } if settings.client.protocol != Speak::V1 => {
                     return wrong(
                         "the original programs know no TLS: write fdsp+plain:// instead of fdsp://",
@@ -286,6 +286,7 @@ fn place(job: &mut NewJob, local: &Path) -> Result<(), UsageError> {
     }
 }
 
+/// The server of `--host`.
 fn authority(host: &str, port: u64, security: Security) -> Result<Authority, UsageError> {
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     // A link-local address has a zone, as in fe80::1%eth0.

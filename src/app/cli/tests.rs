@@ -310,8 +310,8 @@ fn a_token_and_a_pin_go_to_their_server_and_to_no_other() {
     {
         let plan = planned_in(line, &around).expect("servers");
         let Task::Fetch(fetch) = plan.task else { panic!("not fetching") };
-        let mut tokens = fetch.jobs.iter().map(|job| &job.address.authority.token);
-        assert!(tokens.all(|token| token.is_some() == is_given), "{line}: it is for the server of -H");
+        let mut servers = fetch.jobs.iter().map(|job| job.address.server());
+        assert!(servers.all(|server| server.has_token() == is_given), "{line}: it is for the server of -H");
     }
 }
 

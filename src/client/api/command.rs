@@ -1,9 +1,6 @@
 //! What a face asks the engine to do.
 
-use crate::{
-    client::api::{new_job::NewJob, serial, trust::NewServer},
-    protocol::address::Authority,
-};
+use crate::client::api::{locator::Server, new_job::NewJob, trust::NewServer};
 use serde::{Deserialize, Serialize};
 
 /// A number for a job, never used twice by one engine.
@@ -39,7 +36,7 @@ pub enum Command {
     Trust(NewServer),
     /// Use this token and pin, where they are given, for all jobs with this server that are not done; and retry those that it has
     /// refused.
-    Reach(#[serde(with = "serial::authority")] Authority),
+    Reach(Server),
     /// Change the bandwidth limit.
     SetLimit(Option<u64>),
     /// Change how many jobs run at the same time (at least 1).

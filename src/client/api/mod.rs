@@ -5,6 +5,7 @@ pub(crate) mod checksum;
 pub(crate) mod command;
 pub(crate) mod config;
 pub(crate) mod event;
+pub(crate) mod locator;
 pub(crate) mod new_job;
 pub(crate) mod origin;
 pub(crate) mod saved;

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     client::api::{
         checksum::Checksum,
+        locator::Locator,
         serial::{self, is_default},
     },
-    protocol::{address::Address, classic::Dialect, message},
+    protocol::{classic::Dialect, message},
 };
 
 /// Which protocol to use.
@@ -68,8 +69,7 @@ pub enum Existing {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewJob {
     /// What to fetch.
-    #[serde(with = "serial::address")]
-    pub address: Address,
+    pub address: Locator,
     /// Which protocol to use.
     #[serde(rename = "protocol", default, skip_serializing_if = "is_default")]
     pub speak: Speak,
@@ -95,7 +95,7 @@ pub struct NewJob {
 
 impl NewJob {
     /// A download into a folder (absolute), under the server's name; an existing target is kept.
-    pub fn new(address: Address, folder: impl Into<PathBuf>) -> NewJob {
+    pub fn new(address: Locator, folder: impl Into<PathBuf>) -> NewJob {
         NewJob {
             address,
             speak: Speak::V1,
@@ -112,8 +112,8 @@ impl NewJob {
     pub(crate) fn is_same_as(&self, other: &NewJob) -> bool {
         // A file that is called one in a listing is what was asked for without that knowledge.
         let form = |form| if form == Form::File { Form::Auto } else { form };
-        self.address.authority.is_at(&other.address.authority)
-            && self.address.path == other.address.path
+        self.address.path() == other.address.path()
+            && self.address.host() == other.address.host()
             && self.folder == other.folder
             && self.save_as == other.save_as
             && form(self.form) == form(other.form)
@@ -122,7 +122,7 @@ impl NewJob {
     /// What form to ask the server for. The served folder is a directory, whatever a server says.
     pub(crate) fn asked_form(&self) -> message::Form {
         match self.form {
-            Form::Auto if self.address.path.is_root() => message::Form::Zip,
+            Form::Auto if self.address.is_root() => message::Form::Zip,
             form => form.on_the_wire(),
         }
     }

@@ -1,4 +1,4 @@
-//! How plain data of other modules is written by serde: addresses with their tokens, paths with any bytes.
+//! How plain data of other modules is written by serde: values by their text, paths with any bytes.
 
 use std::{
     borrow::Cow,
@@ -42,38 +42,6 @@ pub(super) mod optional_text {
     ) -> Result<Option<T>, D::Error> {
         let text = Option::<String>::deserialize(from)?;
         text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
-    }
-}
-
-/// An address with its token.
-pub(super) mod address {
-    use super::{Deserialize, Deserializer, Error, Serializer};
-    use crate::protocol::address::Address;
-
-    pub fn serialize<S: Serializer>(address: &Address, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&address.revealed())
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Address, D::Error> {
-        Address::parse(&String::deserialize(from)?).map_err(D::Error::custom)
-    }
-}
-
-/// A server with its token, as the address of its served folder.
-pub(super) mod authority {
-    use super::{Deserializer, Serializer};
-    use crate::protocol::{
-        address::{Address, Authority},
-        path::RemotePath,
-    };
-
-    pub fn serialize<S: Serializer>(authority: &Authority, serializer: S) -> Result<S::Ok, S::Error> {
-        let root = Address { authority: authority.clone(), path: RemotePath::default() };
-        super::address::serialize(&root, serializer)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Authority, D::Error> {
-        super::address::deserialize(from).map(|address| address.authority)
     }
 }
 

@@ -8,13 +8,14 @@ use crate::{
     client::api::{
         command::{Command, JobId},
         event::{Change, Event},
+        locator::Locator,
         new_job::{Existing, Form, NewJob, Speak},
         origin::Origin,
         saved::{Limits, SavedJob, SavedQueue, SavedState},
         trust::{Doubt, NewServer, Question},
         view::{Finished, JobState, JobView, Snapshot, Totals, Trouble, TroubleKind},
     },
-    protocol::{address::Address, classic::Dialect, message::Missing, trust::pin::Pin},
+    protocol::{classic::Dialect, message::Missing, trust::pin::Pin},
     text::SafeText,
 };
 
@@ -24,13 +25,13 @@ fn same<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: T) {
 }
 
 fn server() -> NewServer {
-    let address = Address::parse(&format!("fdsp://sesame-sesame-sesame@h:1/#{}", Pin([3; 32]))).unwrap();
-    NewServer { authority: address.authority, pin: Pin([7; 32]) }
+    let address = Locator::parse(&format!("fdsp://sesame-sesame-sesame@h:1/#{}", Pin([3; 32]))).unwrap();
+    NewServer { server: address.server(), pin: Pin([7; 32]) }
 }
 
 fn new() -> NewJob {
     NewJob {
-        address: Address::parse("fdsp://sesame-sesame-sesame@h:1/a%20b%FF").unwrap(),
+        address: Locator::parse("fdsp://sesame-sesame-sesame@h:1/a%20b%FF").unwrap(),
         speak: Speak::Classic(Dialect::Classic),
         form: Form::Zip,
         folder: PathBuf::from(OsStr::from_bytes(b"/d\xff")),
@@ -65,7 +66,7 @@ fn troubles() -> Vec<Trouble> {
     use TroubleKind::{Connection, Disk, Integrity, NotFound, Other, Refused};
     let kinds = [Other, Connection, NotFound, Refused, Integrity, Disk];
     let plain = kinds.map(|kind| Trouble::new(kind, "no"));
-    plain.into_iter().chain([doubt(Doubt::New(server())), doubt(Doubt::Other(server().authority))]).collect()
+    plain.into_iter().chain([doubt(Doubt::New(server())), doubt(Doubt::Other(server().server))]).collect()
 }
 
 #[test]
@@ -84,7 +85,7 @@ fn commands_are_read_as_they_were_written() {
         Command::Move(ids, -3),
         Command::ClearFinished,
         Command::Trust(server()),
-        Command::Reach(server().authority),
+        Command::Reach(server().server),
         Command::SetLimit(Some(7)),
         Command::SetLimit(None),
         Command::SetJobs(2),

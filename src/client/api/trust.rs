@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    client::api::serial,
-    protocol::{address::Authority, trust::pin::Pin},
+    client::api::{locator::Server, serial},
+    protocol::trust::pin::Pin,
 };
 
 /// Why the certificate of a server is not trusted.
@@ -14,15 +14,15 @@ pub enum Doubt {
     /// The server is not known yet. The user may accept it, see `Command::Trust`.
     New(NewServer),
     /// Another server answers than the one that the user or an earlier run named. That cannot be accepted.
-    Other(#[serde(with = "serial::authority")] Authority),
+    Other(Server),
 }
 
 /// A server that is not known yet, and the pin of the certificate that it has shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewServer {
     /// The server.
-    #[serde(with = "serial::authority")]
-    pub authority: Authority,
+    #[serde(rename = "authority")]
+    pub server: Server,
     /// Its pin.
     #[serde(with = "serial::text")]
     pub pin: Pin,
@@ -31,8 +31,7 @@ pub struct NewServer {
 impl NewServer {
     /// Whether accepting the other one accepts this one.
     pub fn is(&self, other: &NewServer) -> bool {
-        let at = |server: &NewServer| (server.authority.host.clone(), server.authority.port, server.pin);
-        at(self) == at(other)
+        (self.server.host(), self.pin) == (other.server.host(), other.pin)
     }
 }
 

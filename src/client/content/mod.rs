@@ -6,11 +6,8 @@ pub(crate) mod high_water;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    client::api::origin::Origin,
-    protocol::{
-        address::Address,
-        message::{Form, Sources, Timestamp},
-    },
+    client::api::{locator::Locator, origin::Origin},
+    protocol::message::{Form, Sources, Timestamp},
 };
 
 /// What a source says of a content. Its JSON is in the control file of a partial file.
@@ -42,7 +39,7 @@ impl Content {
     }
 
     /// Whether it comes from this address.
-    pub(crate) fn is_from(&self, address: &Address) -> bool {
-        Address::parse(&self.address).is_ok_and(|known| known.is_same_as(address))
+    pub(crate) fn is_from(&self, address: &Locator) -> bool {
+        Locator::parse(&self.address).is_ok_and(|known| known.is_same_as(address))
     }
 }

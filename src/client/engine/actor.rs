@@ -28,7 +28,7 @@ use crate::client::{
     error::Fault,
     job::{events::JobEvent, file::resume::Memory},
     queue::schedule::ServerId,
-    source::fdsp::{pool::Pool, probe},
+    source::{self, fdsp::pool::Pool},
 };
 
 /// How often the counters of what runs are read.
@@ -152,10 +152,10 @@ impl Actor {
     /// Tries the servers that could not be reached, if something waits for them and it is time to.
     fn probe(&self, now: Instant) {
         let due = self.shared.with(|state| state.servers.take_due(state.queue.ready_servers(), now));
-        for (server, authority, speak) in due {
+        for (server, at, speak) in due {
             let (pool, sender) = (Arc::clone(&self.pool), self.messages.0.clone());
             tokio::spawn(async move {
-                let result = probe::probe(&pool, &authority, speak).await;
+                let result = source::probe(&pool, &at, speak).await;
                 let _ = sender.send(Message::Probed { server, result });
             });
         }

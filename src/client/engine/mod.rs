@@ -23,18 +23,16 @@ use crate::{
             command::{Command, JobId},
             config::Config,
             event::Event,
+            locator::{Locator, Server},
             new_job::Speak,
             saved::{SavedJob, SavedQueue, SavedState},
             view::{JobView, Snapshot, Trouble},
         },
         engine::{actor::Actor, shared::Shared},
-        source::{
-            fdsp::{list, pool::Pool},
-            timeouts::Timeouts,
-        },
+        source::{self, fdsp::pool::Pool, timeouts::Timeouts},
     },
     platform,
-    protocol::{address::Authority, message::Entries, path::RemotePath},
+    protocol::message::Entries,
     text::SafeText,
 };
 
@@ -113,7 +111,7 @@ pub fn resume(config: Config, queue: Vec<SavedJob>) -> io::Result<(Engine, mpsc:
 fn restore(shared: &Shared, queue: Vec<SavedJob>) {
     let queued: Vec<_> = shared.with(|state| {
         let restore = |saved: SavedJob| {
-            let server = state.servers.number(&saved.new.address.authority, saved.new.speak);
+            let server = state.servers.number(&saved.new.address, saved.new.speak);
             let address = SafeText::new(&saved.new.address.to_string());
             // Only an answer of the server has these.
             if saved.name.is_some() || saved.size.is_some() {
@@ -156,27 +154,26 @@ impl Engine {
     }
 
     /// Whether this server, reached with this pin and token, has answered: then it was trusted.
-    pub fn has_answered(&self, authority: &Authority) -> bool {
-        self.shared.with(|state| state.servers.has_answered(authority))
+    pub fn has_answered(&self, server: &Server) -> bool {
+        self.shared.with(|state| state.servers.has_answered(server))
     }
 
-    /// Lists one page of a directory of a server: the entries after a name.
+    /// Lists one page of a directory: the entries after a name.
     pub fn list(
         &self,
-        authority: Authority,
-        path: RemotePath,
+        directory: Locator,
         after: Option<String>,
     ) -> oneshot::Receiver<Result<Entries, Trouble>> {
         let (answer, answered) = oneshot::channel();
         let (pool, shared) = (Arc::clone(&self.pool), Arc::clone(&self.shared));
         self.spawn(async move {
-            let listed = list::list(&pool, &authority, &path, after).await;
+            let listed = source::list(&pool, &directory, after).await;
             if listed.is_ok() {
-                let server = shared.with(|state| state.servers.number(&authority, Speak::V1));
+                let server = shared.with(|state| state.servers.number(&directory, Speak::V1));
                 shared.reached(server);
             }
             // The receiver may be closed already.
-            let _ = answer.send(listed);
+            let _ = answer.send(listed.map_err(|fault| fault.trouble));
         });
         answered
     }

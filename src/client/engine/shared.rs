@@ -25,7 +25,6 @@ use crate::{
             Queue,
             schedule::{ServerId, Servers},
         },
-        source::dial,
         transfer::limits::Limits,
     },
     platform::reason,
@@ -143,7 +142,7 @@ impl Shared {
     pub(crate) fn reached(&self, server: ServerId) {
         let over = self.with(|state| {
             let lasted = state.servers.reached(server, Instant::now())?;
-            Some((dial::peer(state.servers.authority(server)), lasted))
+            Some((state.servers.server(server).to_string(), lasted))
         });
         let Some((server, lasted)) = over else { return };
         tracing::info!("{server}: reachable again after {}", units::duration(lasted));

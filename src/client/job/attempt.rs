@@ -11,6 +11,7 @@ use crate::{
             announced::Announced,
             config::Extract,
             event::Event,
+            locator::Locator,
             new_job::{Existing, NewJob},
             view::TroubleKind,
         },
@@ -25,7 +26,7 @@ use crate::{
             progress::Progress,
         },
     },
-    protocol::{address::Address, message::Form},
+    protocol::message::Form,
     text::{SafeText, units},
 };
 
@@ -75,7 +76,7 @@ impl Attempt {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fetch<'a> {
     pub(crate) source: &'a Source,
-    pub(crate) address: &'a Address,
+    pub(crate) address: &'a Locator,
     pub(crate) form: Form,
     pub(crate) limits: &'a Arc<Limits>,
     pub(crate) permit: Option<&'a Permit>,

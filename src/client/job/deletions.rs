@@ -19,7 +19,6 @@ use crate::{
         new_job::NewJob,
         saved::{SavedJob, SavedState},
     },
-    protocol::path::RemotePath,
     text::SafeText,
 };
 
@@ -47,7 +46,7 @@ struct State {
     /// Jobs whose partial files are to be deleted, from the command of the user until they are deleted.
     jobs: BTreeMap<JobId, Discarded>,
     /// The paths of their jobs on servers, and how many jobs.
-    paths: HashMap<RemotePath, usize>,
+    paths: HashMap<String, usize>,
     /// Work folders whose deletion was requested.
     requested: BTreeSet<PathBuf>,
     /// Work folders that are marked as deleted, and still exist.
@@ -191,7 +190,7 @@ impl Deletions {
     }
 
     /// Waits until nothing is being deleted of jobs for a path.
-    pub(crate) async fn path_deleted(&self, path: &RemotePath) {
+    pub(crate) async fn path_deleted(&self, path: &str) {
         self.wait(|state| !state.paths.contains_key(path)).await;
     }
 
@@ -217,17 +216,17 @@ impl State {
         if let Some(discarded) = self.jobs.get_mut(&id)
             && !std::mem::replace(&mut discarded.begun, true)
         {
-            *self.paths.entry(discarded.job.0.address.path.clone()).or_default() += 1;
+            *self.paths.entry(discarded.job.0.address.path().to_owned()).or_default() += 1;
         }
     }
 
     fn end(&mut self, id: JobId) {
         if let Some(Discarded { job, begun: true }) = self.jobs.remove(&id)
-            && let Some(count) = self.paths.get_mut(&job.0.address.path)
+            && let Some(count) = self.paths.get_mut(job.0.address.path())
         {
             *count -= 1;
             if *count == 0 {
-                self.paths.remove(&job.0.address.path);
+                self.paths.remove(job.0.address.path());
             }
         }
     }

@@ -36,7 +36,7 @@ pub(crate) fn discard(
 /// Where its content may have been going.
 fn targets(folders: &Folders, names: Names, (new, name): &Called) -> impl Iterator<Item = Target> {
     let mut called: Vec<_> = destination::names(new, names).into_iter().map(|(_, name)| name).collect();
-    if new.address.path.is_root() {
+    if new.address.is_root() {
         // What the server calls it was told in an earlier run.
         called.push(SafeName::fitting(name.as_str(), names));
     }

@@ -40,7 +40,7 @@ pub(crate) async fn run(
     tokio::select! {
         biased;
         () = cancel.set() => return (memory, Outcome::Stopped),
-        () = attempt.deletions.path_deleted(&attempt.new_job().address.path) => {}
+        () = attempt.deletions.path_deleted(attempt.new_job().address.path()) => {}
     }
     if attempt.new_job().form == Form::Tree
         && let Source::Fdsp(fdsp) = attempt.source.clone()

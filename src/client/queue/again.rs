@@ -6,6 +6,7 @@ use crate::{
     client::{
         api::{
             command::JobId,
+            locator::Server,
             new_job::NewJob,
             trust::{Doubt, NewServer},
             view::TroubleKind,
@@ -15,7 +16,6 @@ use crate::{
             schedule::ServerId,
         },
     },
-    protocol::address::Authority,
     text::SafeText,
 };
 
@@ -45,12 +45,13 @@ impl Queue {
     /// changes, and those that it has refused, which can be retried with these. `number` gives the number of a job's server.
     pub(crate) fn reach(
         &mut self,
-        now: &Authority,
+        now: &Server,
         mut number: impl FnMut(&NewJob) -> ServerId,
     ) -> (usize, Vec<JobId>) {
+        let host = now.host();
         let is_of = |id: &JobId| {
             let job = self.jobs.get(id);
-            job.is_some_and(|job| job.phase != Phase::Done && job.new.address.authority.is_at(now))
+            job.is_some_and(|job| job.phase != Phase::Done && job.new.address.host() == host)
         };
         let of_it: Vec<_> = self.order.iter().copied().filter(is_of).collect();
         let (mut changed, mut refused) = (0, Vec::new());
@@ -59,7 +60,7 @@ impl Queue {
             let why = job.trouble.as_ref().map(|trouble| trouble.kind);
             refused.extend((job.phase == Phase::Failed && why == Some(TroubleKind::Refused)).then_some(id));
             let mut new = job.new.clone();
-            if new.address.authority.follow(now) {
+            if new.address.follow(now) {
                 changed += 1;
                 let server = number(&new);
                 self.change(id, |job| {
@@ -95,7 +96,7 @@ impl Queue {
     /// The first of these jobs at rest that would do the same as a new one.
     pub(super) fn at_rest_for(&self, new: &NewJob, at_rest: &HashSet<JobId>) -> Option<JobId> {
         let same = |job: &&Job| at_rest.contains(&job.id) && job.new.is_same_as(new);
-        self.for_path(&new.address.path).find(same).map(|job| job.id)
+        self.for_path(new.address.path()).find(same).map(|job| job.id)
     }
 
     /// Resumes a job with the options of a new request. Its transfer may still be stopping.

@@ -6,7 +6,7 @@ use crate::{
     client::{
         api::{
             command::JobId,
-            new_job::{NewJob, Speak},
+            new_job::NewJob,
             saved::{SavedJob, SavedState},
             trust::Doubt,
             view::{Finished, JobState, JobView, Trouble, work},
@@ -221,7 +221,7 @@ impl Job {
 
     /// Why its server cannot be reached, and what the job needs it for if that is no longer the content.
     pub(super) fn while_unreachable(&self, reason: &SafeText) -> SafeText {
-        let is_verified = self.new.speak == Speak::V1 && self.files.is_none();
+        let is_verified = self.new.address.speaks_v1(self.new.speak) && self.files.is_none();
         match self.size.filter(|size| is_verified && *size > 0 && *size == self.received()) {
             Some(size) => SafeText::new(&format!(
                 "{reason}; all {} are received and verified, and the next try only asks the server whether they are one version",
@@ -291,6 +291,6 @@ impl Job {
 pub(crate) fn first_name(new: &NewJob) -> SafeText {
     match new.save_as.as_deref().and_then(Path::file_name) {
         Some(name) => SafeText::from_bytes(name.as_encoded_bytes()),
-        None => SafeText::new(new.address.path.name().unwrap_or("/")),
+        None => SafeText::new(new.address.name().unwrap_or("/")),
     }
 }

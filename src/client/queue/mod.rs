@@ -23,14 +23,13 @@ use std::{
 
 use crate::{
     client::{
-        api::{command::JobId, new_job::NewJob, saved::SavedJob, view::Trouble},
+        api::{command::JobId, locator::Locator, new_job::NewJob, saved::SavedJob, view::Trouble},
         queue::{
             phase::{Input, Phase},
             schedule::ServerId,
             speed::Meter,
         },
     },
-    protocol::{address::Address, path::RemotePath},
     text::SafeText,
 };
 
@@ -51,7 +50,7 @@ pub(crate) struct Queue {
     order: Vec<JobId>,
     jobs: HashMap<JobId, Job>,
     /// The jobs for each path, on whatever server.
-    by_path: HashMap<RemotePath, BTreeSet<JobId>>,
+    by_path: HashMap<String, BTreeSet<JobId>>,
     next: u64,
     generation: u64,
     revision: u64,
@@ -80,7 +79,7 @@ impl Queue {
         let job = Job::new(id, saved, server);
         self.questions.add(job.doubt());
         self.sums.add(&job.share());
-        self.by_path.entry(job.new.address.path.clone()).or_default().insert(id);
+        self.by_path.entry(job.new.address.path().to_owned()).or_default().insert(id);
         self.jobs.insert(id, job);
         self.order.push(id);
         self.reordered();
@@ -198,10 +197,10 @@ impl Queue {
             let Some(job) = self.jobs.remove(id) else { continue };
             self.sums.subtract(&job.share());
             self.questions.subtract(job.doubt());
-            if let Some(same) = self.by_path.get_mut(&job.new.address.path) {
+            if let Some(same) = self.by_path.get_mut(job.new.address.path()) {
                 same.remove(id);
                 if same.is_empty() {
-                    self.by_path.remove(&job.new.address.path);
+                    self.by_path.remove(job.new.address.path());
                 }
             }
             if let Some(live) = &job.live {
@@ -260,17 +259,20 @@ impl Queue {
     }
 
     /// What other jobs ask for at this address and have not finished, and their names.
-    pub(crate) fn others_for(&self, address: &Address, but: JobId) -> Vec<(NewJob, SafeText)> {
+    pub(crate) fn others_for(&self, address: &Locator, but: JobId) -> Vec<(NewJob, SafeText)> {
         let is_other = |job: &&Job| {
             !matches!(job.phase, Phase::Done | Phase::Cancelled)
                 && job.new.address.is_same_as(address)
                 && job.id != but
         };
-        self.for_path(&address.path).filter(is_other).map(|job| (job.new.clone(), job.name.clone())).collect()
+        self.for_path(address.path())
+            .filter(is_other)
+            .map(|job| (job.new.clone(), job.name.clone()))
+            .collect()
     }
 
     /// The jobs for a path, on whatever server.
-    fn for_path(&self, path: &RemotePath) -> impl Iterator<Item = &Job> {
+    fn for_path(&self, path: &str) -> impl Iterator<Item = &Job> {
         self.by_path.get(path).into_iter().flatten().filter_map(|id| self.jobs.get(id))
     }
 

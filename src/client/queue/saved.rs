@@ -1,15 +1,12 @@
 //! Changes a saved queue before an engine resumes it, by the functions that change a running one.
 
-use crate::{
-    client::{
-        api::{new_job::NewJob, saved::SavedJob},
-        queue::{
-            Queue,
-            phase::{Input, Phase},
-            schedule::Servers,
-        },
+use crate::client::{
+    api::{locator::Server, new_job::NewJob, saved::SavedJob},
+    queue::{
+        Queue,
+        phase::{Input, Phase},
+        schedule::Servers,
     },
-    protocol::address::Authority,
 };
 
 /// Queues new jobs after those of an earlier run. A job that is requested again resumes with the options of the new request, unless it
@@ -19,16 +16,16 @@ pub fn add(jobs: &mut Vec<SavedJob>, new: Vec<NewJob>) {
         let earlier = queue.in_phase(&[Phase::Queued, Phase::Failed, Phase::Paused, Phase::Cancelled]);
         let earlier = earlier.into_iter().collect();
         for new in new {
-            let server = servers.number(&new.address.authority, new.speak);
+            let server = servers.number(&new.address, new.speak);
             queue.request(new, server, &earlier);
         }
     });
 }
 
 /// Uses the token and the pin of this server for all jobs with it that are not done.
-pub fn reach(jobs: &mut Vec<SavedJob>, server: &Authority) {
+pub fn reach(jobs: &mut Vec<SavedJob>, server: &Server) {
     change(jobs, |queue, servers| {
-        queue.reach(server, |new| servers.number(&new.address.authority, new.speak));
+        queue.reach(server, |new| servers.number(&new.address, new.speak));
     });
 }
 
@@ -53,7 +50,7 @@ pub fn pause_all(jobs: &mut Vec<SavedJob>) {
 fn change(jobs: &mut Vec<SavedJob>, work: impl FnOnce(&mut Queue, &mut Servers)) {
     let (mut queue, mut servers) = (Queue::default(), Servers::default());
     for job in jobs.drain(..) {
-        let server = servers.number(&job.new.address.authority, job.new.speak);
+        let server = servers.number(&job.new.address, job.new.speak);
         queue.restore(job, server);
     }
     work(&mut queue, &mut servers);
@@ -65,18 +62,16 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::{
-        client::api::{
-            new_job::Existing,
-            saved::SavedState,
-            view::{Finished, Trouble, TroubleKind},
-        },
-        protocol::address::Address,
+    use crate::client::api::{
+        locator::Locator,
+        new_job::Existing,
+        saved::SavedState,
+        view::{Finished, Trouble, TroubleKind},
     };
 
     fn new(path: &str) -> NewJob {
         NewJob {
-            address: Address::parse(&format!("fdsp+plain://h/{path}")).expect("an address"),
+            address: Locator::parse(&format!("fdsp+plain://h/{path}")).expect("an address"),
             speak: Default::default(),
             form: Default::default(),
             folder: PathBuf::from("/d"),
@@ -146,17 +141,17 @@ mod tests {
     #[test]
     fn a_server_that_wants_another_token_gets_it_for_all() {
         let mut jobs = queue();
-        let at = |text: &str| Address::parse(text).expect("an address").authority;
+        let at = |text: &str| Locator::parse(text).expect("an address").server();
         reach(&mut jobs, &at("fdsp+plain://h/"));
         assert_eq!(jobs, queue(), "nothing is said, nothing is taken away");
         reach(&mut jobs, &at("fdsp://sesame-sesame-sesame@other/"));
         assert_eq!(jobs, queue());
         let now = at("fdsp+plain://sesame-sesame-sesame@h/");
         reach(&mut jobs, &now);
-        assert!(jobs[..4].iter().all(|job| job.new.address.authority == now));
+        assert!(jobs[..4].iter().all(|job| job.new.address.server() == now));
         assert_eq!(jobs[4], queue()[4], "what is done is done");
         reach(&mut jobs, &at("fdsp+plain://h/"));
-        assert_eq!(jobs[0].new.address.authority, now);
+        assert_eq!(jobs[0].new.address.server(), now);
     }
 
     #[test]

@@ -5,15 +5,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{client::api::new_job::Speak, protocol::address::Authority, text::SafeText};
+use crate::{
+    client::api::{
+        locator::{Locator, Server},
+        new_job::Speak,
+    },
+    text::SafeText,
+};
 
 /// A small number for a server, for the length of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ServerId(usize);
 
 #[derive(Debug)]
-struct Server {
-    authority: Authority,
+struct ServerState {
+    server: Server,
     speak: Speak,
     /// Connections in use.
     used: usize,
@@ -55,23 +61,23 @@ pub(crate) enum Lost {
 /// serves at the same time it gets one: a single-threaded one would only make the others wait.
 #[derive(Debug, Default)]
 pub(crate) struct Servers {
-    numbers: HashMap<(Authority, bool), ServerId>,
-    servers: Vec<Server>,
+    numbers: HashMap<(Server, bool), ServerId>,
+    servers: Vec<ServerState>,
 }
 
 impl Servers {
-    /// The number of a server, as spoken to in one way. The classic dialects cannot say how many connections
+    /// The number of the server of an address, as spoken to in one way. The classic dialects cannot say how many connections
     /// are welcome, so there is no bound with them.
-    pub(crate) fn number(&mut self, authority: &Authority, speak: Speak) -> ServerId {
-        let says = speak == Speak::V1;
-        let key = (authority.clone(), says);
+    pub(crate) fn number(&mut self, address: &Locator, speak: Speak) -> ServerId {
+        let says = address.speaks_v1(speak);
+        let key = (address.server(), says);
         if let Some(&number) = self.numbers.get(&key) {
             return number;
         }
         let number = ServerId(self.servers.len());
         let parallel = if says { None } else { Some(usize::MAX) };
-        self.servers.push(Server {
-            authority: authority.clone(),
+        self.servers.push(ServerState {
+            server: key.0.clone(),
             speak,
             used: 0,
             parallel,
@@ -89,9 +95,9 @@ impl Servers {
     }
 
     /// Whether this server, reached with this pin and token, has answered, in whatever way it was spoken to.
-    pub(crate) fn has_answered(&self, authority: &Authority) -> bool {
+    pub(crate) fn has_answered(&self, server: &Server) -> bool {
         [true, false].into_iter().any(|says| {
-            let number = self.numbers.get(&(authority.clone(), says));
+            let number = self.numbers.get(&(server.clone(), says));
             number.is_some_and(|number| self.is_known(*number))
         })
     }
@@ -152,19 +158,19 @@ impl Servers {
         &mut self,
         ready: impl Iterator<Item = ServerId>,
         now: Instant,
-    ) -> Vec<(ServerId, Authority, Speak)> {
+    ) -> Vec<(ServerId, Server, Speak)> {
         let due: Vec<_> = ready.filter(|&server| self.due(server).is_some_and(|due| due <= now)).collect();
         let begin = |id: ServerId| {
             let server = &mut self.servers[id.0];
             server.outage.iter_mut().for_each(|outage| outage.due = None);
-            (id, server.authority.clone(), server.speak)
+            (id, server.server.clone(), server.speak)
         };
         due.into_iter().map(begin).collect()
     }
 
-    /// Where it is.
-    pub(crate) fn authority(&self, server: ServerId) -> &Authority {
-        &self.servers[server.0].authority
+    /// Where it is, and what it is reached with.
+    pub(crate) fn server(&self, server: ServerId) -> &Server {
+        &self.servers[server.0].server
     }
 
     /// When the next server is to be tried, among those for which jobs are ready.

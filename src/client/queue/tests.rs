@@ -10,21 +10,16 @@ use std::{
 use proptest::prelude::*;
 
 use super::*;
-use crate::{
-    client::{
-        api::{
-            announced::Announced,
-            new_job::{Existing, Speak},
-            view::{Finished, JobState, Trouble, TroubleKind},
-        },
-        queue::{
-            counters::{Counters, Counts},
-            schedule::Servers,
-        },
+use crate::client::{
+    api::{
+        announced::Announced,
+        locator::Locator,
+        new_job::{Existing, Speak},
+        view::{Finished, JobState, Trouble, TroubleKind},
     },
-    protocol::{
-        address::{Address, Authority, Security},
-        path::RemotePath,
+    queue::{
+        counters::{Counters, Counts},
+        schedule::Servers,
     },
 };
 
@@ -57,10 +52,7 @@ fn start_job(queue: &mut Queue, id: JobId, now: Instant) -> Option<(ServerId, Ar
 
 fn job(path: &str, port: u16) -> NewJob {
     NewJob {
-        address: Address {
-            authority: Authority::new("h", port, Security::Plain),
-            path: RemotePath::parse(path).unwrap(),
-        },
+        address: Locator::parse(&format!("fdsp+plain://h:{port}/{path}")).unwrap(),
         speak: Speak::V1,
         form: Default::default(),
         folder: PathBuf::from("/d"),
@@ -73,7 +65,7 @@ fn job(path: &str, port: u16) -> NewJob {
 
 fn add(queue: &mut Queue, servers: &mut Servers, path: &str, port: u16) -> JobId {
     let new = job(path, port);
-    let server = servers.number(&new.address.authority, new.speak);
+    let server = servers.number(&new.address, new.speak);
     queue.add(new, server)
 }
 
@@ -211,16 +203,16 @@ fn what_a_server_has_refused_goes_on_once_it_is_reached_with_its_token() {
     failed(&mut queue, ids[1], TroubleKind::NotFound);
     failed(&mut queue, ids[3], TroubleKind::Refused);
     let (before, revision) = (queue.saved(), queue.revision());
-    let now = Address::parse("fdsp+plain://sesame-sesame-sesame@h:1/").unwrap().authority;
-    let mut number = |new: &NewJob| servers.number(&new.address.authority, new.speak);
+    let now = Locator::parse("fdsp+plain://sesame-sesame-sesame@h:1/").unwrap().server();
+    let mut number = |new: &NewJob| servers.number(&new.address, new.speak);
     assert_eq!(queue.reach(&now, &mut number), (3, vec![ids[0]]));
     assert_eq!(queue.reach(&now, &mut number).0, 0, "it is reached so already");
     assert!(queue.revision() > revision, "the next start needs the token, too");
     let kept = queue.saved();
-    assert!(kept[..3].iter().all(|job| job.new.address.authority == now));
+    assert!(kept[..3].iter().all(|job| job.new.address.server() == now));
     assert_eq!(kept[3], before[3]);
     assert!(queue.command(ids[0], Input::Retry));
-    let server = servers.number(&now, Speak::V1);
+    let server = servers.number(now.root(), Speak::V1);
     assert!(queue.ready_servers().all(|ready| ready == server), "the sums know where it goes now");
     assert_eq!(queue.startable(|ready| ready == server), Some(ids[0]));
 }
@@ -252,7 +244,7 @@ fn what_is_asked_for_again_goes_on_where_it_is() {
         let new = NewJob { existing: Existing::Rename, ..job(path, 1) };
         assert_eq!(queue.at_rest_for(&new, &at_rest), id, "{path}");
         let Some(id) = id else { continue };
-        let server = servers.number(&new.address.authority, new.speak);
+        let server = servers.number(&new.address, new.speak);
         queue.ask_again(id, new.clone(), server);
         assert_eq!((queue.phase(id), &queue.saved()[id.0 as usize].new), (Some(Phase::Queued), &new));
     }
@@ -264,7 +256,7 @@ fn what_is_asked_for_again_while_it_stops_is_no_second_job_and_goes_on_once_it_h
     let id = add(&mut queue, &mut servers, "a", 1);
     for (existing, replaced) in [(Existing::Keep, false), (Existing::Overwrite, true)] {
         let new = NewJob { existing, ..job("a", 1) };
-        let server = servers.number(&new.address.authority, new.speak);
+        let server = servers.number(&new.address, new.speak);
         start_job(&mut queue, id, Instant::now()).unwrap();
         queue.command(id, Input::Pause);
         assert_eq!(queue.at_rest_for(&new, &HashSet::from([id])), Some(id));
@@ -458,7 +450,7 @@ proptest! {
         // Another queue that begins with what this one leaves is the same at rest.
         let (kept, mut next) = (queue.saved(), Queue::default());
         for kept in kept.clone() {
-            let server = servers.number(&kept.new.address.authority, kept.new.speak);
+            let server = servers.number(&kept.new.address, kept.new.speak);
             next.restore(kept, server);
         }
         check(&next, &BTreeMap::new());

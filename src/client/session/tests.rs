@@ -1,7 +1,7 @@
 use std::{fs, os::unix::fs::PermissionsExt};
 
 use super::*;
-use crate::{client::api::new_job::NewJob, protocol::address::Address};
+use crate::client::api::{locator::Locator, new_job::NewJob};
 
 const CONFIGURED: Limits = Limits { jobs: 3, segments: 4, rate: None };
 
@@ -15,7 +15,7 @@ fn open(folder: &Path) -> Opened {
 
 fn job(path: &str, state: SavedState) -> SavedJob {
     let new = NewJob {
-        address: Address::parse(&format!("fdsp+plain://h/{path}")).expect("an address"),
+        address: Locator::parse(&format!("fdsp+plain://h/{path}")).expect("an address"),
         speak: Default::default(),
         form: Default::default(),
         folder: "/d".into(),
@@ -135,7 +135,7 @@ fn what_is_over_is_not_kept_for_ever() {
     assert_eq!(left.len(), MAX_ENDED + 2);
     assert_eq!(left[0].state, SavedState::Queued);
     assert_eq!(left[1].state, SavedState::Paused);
-    assert_eq!(left[2].new.address.path.as_str(), "f5", "the first ones go");
+    assert_eq!(left[2].new.address.path(), "f5", "the first ones go");
     assert_eq!(bounded(left.clone()), left);
 }
 

@@ -32,11 +32,15 @@ use self::{
 };
 use crate::{
     client::{
-        api::{new_job::Speak, origin::Origin},
+        api::{
+            locator::{Locator, Server},
+            new_job::Speak,
+            origin::Origin,
+        },
         content::Content,
         error::Fault,
     },
-    protocol::address::Address,
+    protocol::message::Entries,
 };
 
 /// Where a content comes from. Another scheme is another variant here, and one of [`Connection`].
@@ -46,6 +50,25 @@ pub(crate) enum Source {
     Fdsp(Fdsp),
     /// A server of the original programs.
     Classic(Classic),
+}
+
+/// Lists one page of a directory: the entries after a name.
+pub(crate) async fn list(
+    pool: &Arc<Pool>,
+    directory: &Locator,
+    after: Option<String>,
+) -> Result<Entries, Fault> {
+    match directory {
+        Locator::Fdsp(address) => fdsp::list::list(pool, address, after).await,
+    }
+}
+
+/// Returns once a server that was unreachable answers again, with how many connections it serves at the same time, if it
+/// announced that.
+pub(crate) async fn probe(pool: &Arc<Pool>, server: &Server, speak: Speak) -> Result<Option<u32>, Fault> {
+    match server.root() {
+        Locator::Fdsp(address) => fdsp::probe::probe(pool, &address.authority, speak).await,
+    }
 }
 
 /// One connection to a source.
@@ -58,16 +81,16 @@ pub(crate) enum Connection {
 impl Source {
     /// A path of a server, in the protocol that it speaks.
     pub(crate) fn new(
-        address: Address,
+        address: &Locator,
         speak: Speak,
         pool: &Arc<Pool>,
         limiter: &Arc<Limiter>,
         observer: Arc<dyn Observer>,
     ) -> Source {
         let (pool, limiter) = (Arc::clone(pool), Arc::clone(limiter));
-        match speak {
-            Speak::V1 => Source::Fdsp(Fdsp::new(address, pool, limiter, observer)),
-            Speak::Classic(dialect) => {
+        match (address.clone(), speak) {
+            (Locator::Fdsp(address), Speak::V1) => Source::Fdsp(Fdsp::new(address, pool, limiter, observer)),
+            (Locator::Fdsp(address), Speak::Classic(dialect)) => {
                 Source::Classic(Classic::new(address, dialect, pool, limiter, observer))
             }
         }

@@ -85,7 +85,8 @@ pub(crate) async fn secure(
             let credential = credential(authority, session.protocol(), pin, belief)?;
             if belief == Belief::New {
                 tracing::info!("{authority}: a new server, accepted with the certificate {pin}");
-                let accepted = block_in_place(|| servers.accept(authority, pin, AcceptedBy::FirstUse));
+                let accepted =
+                    block_in_place(|| servers.accept(&authority.into(), pin, AcceptedBy::FirstUse));
                 accepted.map_err(|distrust| refused(&distrust, authority, servers))?;
             }
             return Ok(Secured { session, pin, credential });
@@ -128,7 +129,7 @@ fn credential(
                      paste the whole address that the server shows"
                 ),
             );
-            let new = NewServer { authority: authority.clone(), pin };
+            let new = NewServer { server: authority.clone().into(), pin };
             fault.trouble.doubt = Some(Box::new(Doubt::New(new)));
             Err(fault)
         }
@@ -190,7 +191,7 @@ fn refused(distrust: &Distrust, authority: &Authority, servers: &Servers) -> Fau
         let message = format!("SERVER IDENTITY CHANGED: {peer}: {what}");
         tracing::error!("{message}");
         let mut fault = refused(message);
-        fault.trouble.doubt = Some(Box::new(Doubt::Other(authority.clone())));
+        fault.trouble.doubt = Some(Box::new(Doubt::Other(authority.clone().into())));
         fault
     };
     match distrust {
@@ -199,7 +200,7 @@ fn refused(distrust: &Distrust, authority: &Authority, servers: &Servers) -> Fau
                 "{peer} is not known yet, its certificate is {found}; if that is what the server shows, accept it with \
                  --accept-new, or paste the whole address that the server shows"
             ));
-            let new = NewServer { authority: authority.clone(), pin: *found };
+            let new = NewServer { server: authority.clone().into(), pin: *found };
             fault.trouble.doubt = Some(Box::new(Doubt::New(new)));
             fault
         }

@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     client::{
-        api::config::Trust,
+        api::{config::Trust, locator::Host},
         trust::known::{AcceptedBy, Known, lookup, remember},
     },
     protocol::{
@@ -118,8 +118,8 @@ impl Servers {
     /// # Errors
     /// Another certificate was accepted meanwhile: that one counts. Or the server is trusted, but only in this run, since the file
     /// cannot be written.
-    pub(crate) fn accept(&self, authority: &Authority, found: Pin, by: AcceptedBy) -> Result<(), Distrust> {
-        let (name, new) = (authority.to_string(), Known { pin: found, by });
+    pub(crate) fn accept(&self, host: &Host, found: Pin, by: AcceptedBy) -> Result<(), Distrust> {
+        let (name, new) = (host.to_string(), Known { pin: found, by });
         let remembered = self.trust.known.as_deref().map(|path| remember(path, &name, new));
         let (known, result) = match remembered {
             Some(Ok(known)) => (known, Ok(())),
@@ -154,10 +154,14 @@ mod tests {
         Authority::new("nas", 7878, Security::Tls { pin })
     }
 
+    fn nas() -> Host {
+        (&server(None)).into()
+    }
+
     /// Why a server is not trusted, or an empty text. A new server is accepted as after its handshake.
     fn judge(servers: &Servers, authority: &Authority, found: Pin, vouched: bool) -> String {
         let judged = servers.judge(authority, found, || vouched).and_then(|belief| match belief {
-            Belief::New => servers.accept(authority, found, AcceptedBy::FirstUse),
+            Belief::New => servers.accept(&authority.into(), found, AcceptedBy::FirstUse),
             Belief::Verified | Belief::FirstUse => Ok(()),
         });
         judged.map_or_else(|distrust| format!("{distrust:?}"), |()| String::new())
@@ -174,7 +178,7 @@ mod tests {
     #[test]
     fn a_pin_decides_alone() {
         let servers = Servers::new(Trust { accept_new: true, ..Trust::default() });
-        servers.accept(&server(None), OLD, AcceptedBy::User).unwrap();
+        servers.accept(&nas(), OLD, AcceptedBy::User).unwrap();
         assert_eq!(judge(&servers, &server(Some(NEW)), NEW, false), "");
         let wrong = format!("{:?}", Distrust::WrongPin { expected: NEW, found: OLD });
         assert_eq!(judge(&servers, &server(Some(NEW)), OLD, true), wrong);
@@ -186,16 +190,15 @@ mod tests {
         let known = Some(place.path().join("known_servers"));
         for trust in [Trust::default(), Trust { known, ..Trust::default() }] {
             let servers = Servers::new(trust.clone());
-            servers.accept(&server(None), OLD, AcceptedBy::User).unwrap();
+            servers.accept(&nas(), OLD, AcceptedBy::User).unwrap();
             for servers in [&servers, &Servers::new(trust.clone())]
                 .into_iter()
                 .take(1 + usize::from(trust.known.is_some()))
             {
-                let refused =
-                    format!("{:?}", servers.accept(&server(None), NEW, AcceptedBy::User).unwrap_err());
+                let refused = format!("{:?}", servers.accept(&nas(), NEW, AcceptedBy::User).unwrap_err());
                 assert_eq!(refused, changed(OLD, NEW));
                 assert_eq!(judge(servers, &server(None), OLD, false), "");
-                servers.accept(&server(None), OLD, AcceptedBy::User).unwrap();
+                servers.accept(&nas(), OLD, AcceptedBy::User).unwrap();
             }
         }
     }
@@ -211,7 +214,7 @@ mod tests {
         assert!(
             servers.is_still_trusted(&server(None), OLD) && !servers.is_still_trusted(&server(None), NEW)
         );
-        servers.accept(&server(None), OLD, AcceptedBy::User).unwrap();
+        servers.accept(&nas(), OLD, AcceptedBy::User).unwrap();
         for servers in [servers, Servers::new(trust)] {
             assert_eq!(judge(&servers, &server(None), OLD, false), "");
             assert_eq!(judge(&servers, &server(None), NEW, false), changed(OLD, NEW));
@@ -230,7 +233,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("known_servers");
         let servers = Servers::new(Trust { known: Some(path.clone()), ..Trust::default() });
-        servers.accept(&server(None), OLD, AcceptedBy::User).unwrap();
+        servers.accept(&nas(), OLD, AcceptedBy::User).unwrap();
         assert_eq!(judge(&servers, &server(None), OLD, false), "");
         assert!(
             servers.is_still_trusted(&server(None), OLD) && !servers.is_still_trusted(&server(None), NEW)
@@ -264,7 +267,7 @@ mod tests {
                 Some(Belief::New),
                 "it is not accepted before the handshake's end"
             );
-            servers.accept(&server(None), OLD, AcceptedBy::FirstUse).unwrap();
+            servers.accept(&nas(), OLD, AcceptedBy::FirstUse).unwrap();
             assert_eq!(belief(OLD, false), Some(Belief::FirstUse));
             assert!(servers.is_still_trusted(&server(None), OLD));
             assert_eq!(belief(OLD, true), Some(Belief::Verified), "the system vouches for it");
@@ -272,8 +275,8 @@ mod tests {
             if has_file {
                 assert_eq!(fs::read_to_string(&path).unwrap(), format!("{HEAD}nas:7878 {OLD} first-use\n"));
             }
-            servers.accept(&server(None), OLD, AcceptedBy::User).unwrap();
-            servers.accept(&server(None), OLD, AcceptedBy::FirstUse).unwrap();
+            servers.accept(&nas(), OLD, AcceptedBy::User).unwrap();
+            servers.accept(&nas(), OLD, AcceptedBy::FirstUse).unwrap();
             assert_eq!(belief(OLD, false), Some(Belief::Verified));
             if has_file {
                 assert_eq!(fs::read_to_string(&path).unwrap(), format!("{HEAD}nas:7878 {OLD}\n"));

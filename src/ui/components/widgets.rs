@@ -9,10 +9,7 @@ use ratatui::{
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::{
-    protocol::address::Security,
-    ui::theme::{Glyphs, Look},
-};
+use crate::ui::theme::{Glyphs, Look};
 
 /// An area without its first and last column.
 pub fn inset(area: Rect) -> Rect {
@@ -27,12 +24,12 @@ pub fn width(text: &str) -> usize {
 
 /// The word for a connection's transport, in `columns` if possible. A connection without TLS is always named: others on the
 /// network can read it.
-pub fn transport(security: Security, columns: usize) -> &'static str {
+pub fn transport(is_encrypted: bool, columns: usize) -> &'static str {
     let long = "not encrypted";
-    match security {
-        Security::Tls { .. } => "TLS",
-        Security::Plain if long.width() <= columns => long,
-        Security::Plain => "plain",
+    match is_encrypted {
+        true => "TLS",
+        false if long.width() <= columns => long,
+        false => "plain",
     }
 }
 

@@ -129,7 +129,7 @@ fn header(model: &Model, area: Rect, buf: &mut Buffer) {
     let since = since(model);
     let room = usize::from(right.saturating_sub(area.x + 2));
     let others = format!("Serving {}   {arch}      up since {since}", model.about.root);
-    let transport = transport(model.about.security, room.saturating_sub(width(&others)));
+    let transport = transport(model.about.security.is_encrypted(), room.saturating_sub(width(&others)));
     let facts = format!("{arch}   {transport}   up since {since}");
     let folder_room = room.saturating_sub(width(&facts) + 3 + "Serving ".len());
     let folder = clip_middle(model.about.root.as_str(), folder_room, glyphs);

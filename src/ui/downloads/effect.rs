@@ -1,9 +1,6 @@
 //! What an update asks of the world around the screen.
 
-use crate::{
-    client::Command,
-    protocol::{address::Authority, path::RemotePath},
-};
+use crate::client::{Command, Locator};
 
 /// Ties the answer to a listing to the question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,10 +15,8 @@ pub enum Effect {
     List {
         /// Returned with the answer.
         ticket: Ticket,
-        /// The server.
-        authority: Authority,
         /// The directory.
-        path: RemotePath,
+        directory: Locator,
         /// Entries after this name only.
         after: Option<String>,
     },

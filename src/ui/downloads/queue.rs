@@ -1,9 +1,6 @@
 //! What the screen reads of the engine: a trait, so that tests need no engine.
 
-use crate::{
-    client::{Engine, JobId, JobView, Totals},
-    protocol::address::Authority,
-};
+use crate::client::{Engine, JobId, JobView, Server, Totals};
 
 /// A queue that can be read without changing or waiting for anything.
 pub trait Queue {
@@ -16,7 +13,7 @@ pub trait Queue {
     /// The sums.
     fn totals(&self) -> Totals;
     /// Whether this server, reached with this pin and token, has answered.
-    fn has_answered(&self, authority: &Authority) -> bool;
+    fn has_answered(&self, server: &Server) -> bool;
 }
 
 impl Queue for Engine {
@@ -32,7 +29,7 @@ impl Queue for Engine {
     fn totals(&self) -> Totals {
         self.snapshot(0..0).totals
     }
-    fn has_answered(&self, authority: &Authority) -> bool {
-        Engine::has_answered(self, authority)
+    fn has_answered(&self, server: &Server) -> bool {
+        Engine::has_answered(self, server)
     }
 }

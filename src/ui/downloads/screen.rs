@@ -120,8 +120,8 @@ impl Downloads {
                     self.engine.command(command);
                     self.unsettled = Instant::now() + SETTLE_TIME;
                 }
-                Effect::List { ticket, authority, path, after } => {
-                    let answered = self.engine.list(authority, path, after);
+                Effect::List { ticket, directory, after } => {
+                    let answered = self.engine.list(directory, after);
                     let answers = self.answers.clone();
                     tokio::spawn(async move {
                         let answer = answered.await.unwrap_or_else(|_| Err(stopped()));

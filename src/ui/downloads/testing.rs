@@ -9,11 +9,11 @@ use tracing::Level;
 use super::{Defaults, Effect, Message, Model, Queue, update, view};
 use crate::{
     client::{
-        Existing, Finished, Form, JobId, JobState, JobView, Origin, Speak, Totals, Trouble, TroubleKind,
+        Existing, Finished, Form, JobId, JobState, JobView, Locator, Origin, Server, Speak, Totals, Trouble,
+        TroubleKind,
     },
     logging::{LogRing, Record},
     protocol::{
-        address::{Authority, Security},
         message::{Entries, Entry, Kind, Timestamp},
         trust::pin::Pin,
     },
@@ -31,12 +31,12 @@ pub struct Fake {
     pub read: std::cell::Cell<usize>,
     pub generation: u64,
     /// The servers that have answered.
-    pub answered: Vec<Authority>,
+    pub answered: Vec<Server>,
 }
 
 impl Queue for Fake {
-    fn has_answered(&self, authority: &Authority) -> bool {
-        self.answered.contains(authority)
+    fn has_answered(&self, server: &Server) -> bool {
+        self.answered.contains(server)
     }
     fn generation(&self) -> u64 {
         self.generation
@@ -173,8 +173,8 @@ pub fn every_state() -> Fake {
     Fake { rows, ..Fake::default() }
 }
 
-pub fn server() -> Authority {
-    Authority::new("nas.local", 7878, Security::Plain)
+pub fn server() -> Server {
+    Locator::parse("fdsp+plain://nas.local").expect("an address").server()
 }
 
 pub fn model() -> Model {

@@ -48,7 +48,7 @@ mod downloads {
 
     use super::*;
     use crate::{
-        client::{Existing, Form, JobId, JobState, JobView, Speak, Totals},
+        client::{Existing, Form, JobId, JobState, JobView, Server, Speak, Totals},
         logging::LogRing,
         text::SafeText,
         ui::{
@@ -83,7 +83,7 @@ mod downloads {
     }
 
     impl Queue for Jobs {
-        fn has_answered(&self, _: &crate::protocol::address::Authority) -> bool {
+        fn has_answered(&self, _: &Server) -> bool {
             false
         }
         fn generation(&self) -> u64 {

@@ -10,7 +10,7 @@ use fdsp::client::{Change, Checksum, Command, Config, Event, Existing, JobState,
 
 use crate::engine::{
     proxy::{Fault, Proxy},
-    support::{Client, MIB, Served, authority, config, content},
+    support::{Client, MIB, Served, address, config, content},
 };
 
 /// A server whose answers stop in the middle of a file of 3 MiB, and a client that is there.
@@ -228,8 +228,7 @@ fn a_directory_is_listed_in_pages() {
     }
     let client = Client::quick();
     let list = |path: &str, after: Option<&str>| {
-        let path = fdsp::protocol::path::RemotePath::parse(path).unwrap();
-        let page = client.engine.list(authority(served.at()), path, after.map(str::to_owned));
+        let page = client.engine.list(address(served.at(), path), after.map(str::to_owned));
         page.blocking_recv().unwrap()
     };
     let names = |page: fdsp::protocol::message::Entries| {

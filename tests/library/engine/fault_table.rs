@@ -4,14 +4,13 @@
 use std::{
     collections::BTreeMap,
     fs,
-    net::SocketAddr,
     path::{Path, PathBuf},
     thread,
     time::Duration,
 };
 
 use fdsp::{
-    client::{Config, Event, Finished, Form},
+    client::{Config, Event, Finished, Form, Locator, NewJob},
     protocol::address::Security,
     server::{Arch, Certificate, Limits, Server},
 };
@@ -133,12 +132,11 @@ impl Row {
     }
 }
 
-/// Fetches a subject by this proxy.
-fn fetch(at: SocketAddr, security: Security, subject: Subject, timeout: Duration) -> (Client, Finished) {
+/// Fetches a subject from the server at this address.
+fn fetch(address: &str, subject: Subject, timeout: Duration) -> (Client, Finished) {
     let mut client = Client::new(Config { timeout, retries: 12, ..config() });
-    let mut job = client.job(at, subject.path);
-    job.form = subject.form;
-    job.address.authority.security = security;
+    let address = Locator::parse(address).unwrap().join(subject.path).unwrap();
+    let job = NewJob { form: subject.form, ..client.job_at(address) };
     let finished = client.run(job).unwrap_or_else(|trouble| panic!("{trouble}: {:#?}", client.seen));
     (client, finished)
 }
@@ -148,7 +146,10 @@ fn suffer(server: &Server, subject: Subject, row: &Row, whole: &Path, size: u64)
     // Where nobody falls silent, a slow machine must not pass for somebody who does.
     let timeout = Duration::from_millis(if row.stalls() { 800 } else { 30_000 });
     let security = server.address().authority.security;
-    let (client, finished) = fetch(proxy.at(), security, subject, timeout);
+    let address = server.address().to_string();
+    let proxied = address.replace(&server.local_addr().to_string(), &proxy.at().to_string());
+    assert_ne!(proxied, address);
+    let (client, finished) = fetch(&proxied, subject, timeout);
     let (name, connections) = (format!("{} of {subject:?}, {security:?}", row.name), proxy.connections());
     assert!(everything(&finished.path) == everything(whole), "{name}: another content");
     assert_eq!(client.names(), [whole.file_name().unwrap().to_str().unwrap()], "{name}");
@@ -221,7 +222,8 @@ fn table(arch: Arch, seed: u64) {
     let cases =
         SUBJECTS.into_iter().flat_map(|subject| [(subject, None), (subject, Some(Certificate::Temporary))]);
     for (subject, identity) in cases {
-        let (_whole, finished) = fetch(served.at(), Security::Plain, subject, Duration::from_secs(30));
+        let (_whole, finished) =
+            fetch(&format!("fdsp+plain://{}", served.at()), subject, Duration::from_secs(30));
         let mut rows = rows(finished.bytes as usize, seed);
         let has_part = arch != Arch::Async || subject.shared || identity.is_some();
         if has_part && !effort::large() {

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use fdsp::client::{Config, TroubleKind};
+use fdsp::client::{Config, Locator, TroubleKind};
 
 use crate::engine::{
     scripted::listen,
@@ -77,9 +77,8 @@ fn a_closed_port_and_an_unknown_host_have_different_errors() {
     let trouble = client.get(closed, "a").unwrap_err();
     assert_eq!(trouble.kind, TroubleKind::Connection);
     assert!(trouble.message.as_str().contains("connection refused"), "{trouble}");
-    let mut job = client.job(closed, "a");
-    job.address.authority.host = "no.such.host.invalid".into();
-    let trouble = client.run(job).unwrap_err();
+    let address = Locator::parse("fdsp+plain://no.such.host.invalid/a").unwrap();
+    let trouble = client.run(client.job_at(address)).unwrap_err();
     assert_eq!(trouble.kind, TroubleKind::Connection);
     assert!(trouble.message.as_str().starts_with("cannot find the host no.such.host.invalid"), "{trouble}");
 }

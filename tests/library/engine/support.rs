@@ -10,14 +10,10 @@ use std::{
 
 use fdsp::{
     client::{
-        Change, Command, Config, Engine, Event, Existing, Finished, Form, JobId, JobState, JobView, NewJob,
-        Speak, Trouble, Trust, start,
+        Change, Command, Config, Engine, Event, Existing, Finished, Form, JobId, JobState, JobView, Locator,
+        NewJob, Speak, Trouble, Trust, start,
     },
-    protocol::{
-        address::{Address, Authority, Security},
-        classic::Dialect,
-        path::RemotePath,
-    },
+    protocol::classic::Dialect,
     server::{self, Arch, Certificate, Limits, Server},
 };
 use tempfile::TempDir;
@@ -68,12 +64,8 @@ impl Served {
 }
 
 /// The address of a path on a server.
-pub fn address(server: SocketAddr, path: &str) -> Address {
-    Address { authority: authority(server), path: RemotePath::parse(path).unwrap() }
-}
-
-pub fn authority(server: SocketAddr) -> Authority {
-    Authority::new(server.ip().to_string(), server.port(), Security::Plain)
+pub fn address(server: SocketAddr, path: &str) -> Locator {
+    Locator::parse(&format!("fdsp+plain://{server}")).unwrap().join(path).unwrap()
 }
 
 /// A quick engine.
@@ -128,7 +120,7 @@ impl Client {
         self.job_at(address(server, path))
     }
 
-    pub fn job_at(&self, address: Address) -> NewJob {
+    pub fn job_at(&self, address: Locator) -> NewJob {
         NewJob {
             address,
             speak: Speak::V1,

@@ -7,10 +7,9 @@ use std::{
 };
 
 use fdsp::{
-    client::{Command, Config, Doubt, NewServer, TroubleKind},
+    client::{Command, Config, Doubt, Locator, NewServer, TroubleKind},
     protocol::{
-        address::{Address, Authority, Security},
-        path::RemotePath,
+        address::Security,
         trust::{pin::Pin, token::Token},
     },
     server::{self, Access, Certificate, Server},
@@ -48,9 +47,9 @@ fn served_to(access: Access) -> Served {
 }
 
 /// The file behind a proxy, by a pinned address or another one.
-fn at(proxy: &Proxy, pin: Option<Pin>) -> Address {
-    let authority = Authority::new("127.0.0.1", proxy.at().port(), Security::Tls { pin });
-    Address { authority, path: RemotePath::parse("a").unwrap() }
+fn at(proxy: &Proxy, pin: Option<Pin>) -> Locator {
+    let pin = pin.map_or(String::new(), |pin| format!("#{pin}"));
+    Locator::parse(&format!("fdsp://{}/a{pin}", proxy.at())).unwrap()
 }
 
 #[test]
@@ -99,7 +98,7 @@ fn jobs_that_wait_for_an_unknown_server_resume_once_it_is_trusted() {
     let id = client.add(job);
     let trouble = client.end(id).unwrap_err();
     assert_eq!(trouble.kind, TroubleKind::Refused, "{trouble}");
-    let unknown = NewServer { authority: address.authority.clone(), pin: served.pin };
+    let unknown = NewServer { server: address.server(), pin: served.pin };
     assert_eq!(trouble.doubt.as_deref(), Some(&Doubt::New(unknown.clone())));
     // Somebody compares pins.
     std::thread::sleep(Duration::from_millis(100));
@@ -114,11 +113,11 @@ fn jobs_that_wait_for_an_unknown_server_resume_once_it_is_trusted() {
     proxy.lead_to(other.server.local_addr());
     drop(served);
     fs::remove_file(&finished.path).unwrap();
-    let authority = address.authority.clone();
+    let server = address.server();
     let job = client.job_at(address);
     let trouble = client.run(job).unwrap_err();
     assert_eq!(trouble.kind, TroubleKind::Refused, "{trouble}");
-    assert_eq!(trouble.doubt.as_deref(), Some(&Doubt::Other(authority)), "{trouble}");
+    assert_eq!(trouble.doubt.as_deref(), Some(&Doubt::Other(server)), "{trouble}");
     assert!(trouble.message.as_str().contains("SERVER IDENTITY CHANGED"), "{trouble}");
     assert!(other.folder.path().join("a").exists());
 }
@@ -128,14 +127,14 @@ fn jobs_refused_without_a_token_resume_once_it_is_given() {
     let token = Token::parse("sesame-sesame-sesame").unwrap();
     let served = served_to(Access::Token(token.clone()));
     let mut client = Client::quick();
-    let whole = Address { path: RemotePath::parse("a").unwrap(), ..served.server.address().clone() };
-    assert_eq!(whole.authority.token, Some(token));
-    let without = Authority { token: None, ..whole.authority.clone() };
-    let job = client.job_at(Address { authority: without, ..whole.clone() });
+    let whole = Locator::from(served.server.address().clone()).join("a").unwrap();
+    assert_eq!(whole.revealed().matches(token.reveal()).count(), 1);
+    // It is shown without its token.
+    let job = client.job_at(Locator::parse(&whole.to_string()).unwrap());
     let id = client.add(job);
     let trouble = client.end(id).unwrap_err();
     assert_eq!(trouble.kind, TroubleKind::Refused, "{trouble}");
-    client.engine.command(Command::Reach(whole.authority.clone()));
+    client.engine.command(Command::Reach(whole.server()));
     let finished = client.end(id).unwrap();
     assert!(fs::read(&finished.path).unwrap() == content(SIZE, 7));
     let kept = client.engine.saved();
@@ -158,11 +157,9 @@ fn nothing_is_sent_to_a_server_that_did_not_select_the_protocol() {
         (&[proof], Some("\"token_proof\":")),
     ] {
         let impostor = Impostor::start(server.local_addr(), protocols, Vec::new());
-        let security = Security::Tls { pin: Some(impostor.pin) };
-        let authority = Authority::new("127.0.0.1", impostor.at.port(), security);
-        let authority = Authority { token: Some(token.clone()), ..authority };
+        let address = format!("fdsp://{}@{}/a#{}", token.reveal(), impostor.at, impostor.pin);
         let mut client = Client::quick();
-        let job = client.job_at(Address { authority, path: RemotePath::parse("a").unwrap() });
+        let job = client.job_at(Locator::parse(&address).unwrap());
         let ended = client.run(job);
         let heard = String::from_utf8_lossy(&impostor.heard()).into_owned();
         if let Some(said) = said {

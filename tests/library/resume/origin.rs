@@ -10,12 +10,11 @@ use std::{
 };
 
 use fdsp::{
-    client::{Config, Existing, Form, NewJob, Trust},
+    client::{Config, Existing, Form, Locator, NewJob, Trust},
     protocol::{
-        address::{Address, Authority, Security},
+        address::Security,
         client::{Client, Event, Request},
         message::{self, Get, Tree},
-        path::RemotePath,
         trust::pin::Pin,
     },
     server::{self, Certificate, Server},
@@ -125,7 +124,7 @@ impl Pair {
     /// Begins a download from the impostor, of which at most so many bytes come, until `enough` comes true.
     fn begin(&self, folder: &Folder, job: &NewJob, pass: usize, enough: impl Fn() -> bool) {
         let gate = Proxy::gate(self.impostor.at, pass);
-        let address = secure_address(gate.at(), job.address.path.as_str(), None);
+        let address = secure_address(gate.at(), job.address.path(), None);
         let run: Run = folder.begin_with(self.config(), NewJob { address, ..job.clone() });
         until("something of it", enough);
         run.stop();
@@ -138,9 +137,9 @@ impl Pair {
     }
 }
 
-fn secure_address(at: SocketAddr, path: &str, pin: Option<Pin>) -> Address {
-    let authority = Authority::new("127.0.0.1", at.port(), Security::Tls { pin });
-    Address { authority, path: RemotePath::parse(path).unwrap() }
+fn secure_address(at: SocketAddr, path: &str, pin: Option<Pin>) -> Locator {
+    let pin = pin.map_or(String::new(), |pin| format!("#{pin}"));
+    Locator::parse(&format!("fdsp://{at}/{pin}")).unwrap().join(path).unwrap()
 }
 
 #[test]
@@ -204,7 +203,8 @@ fn a_part_of_another_host_without_tls_never_ends_up_in_the_file() {
     until("a block", || folder.listed("a") >= 1);
     run.stop();
     let mut job = folder.job(serve(right.clone()), "a", Existing::Keep);
-    job.address.authority.host = "localhost".to_owned();
+    let address = job.address.to_string();
+    job.address = Locator::parse(&address.replace("127.0.0.1", "localhost")).unwrap();
     let finished = folder.fetch_with(config(), job).unwrap();
     assert!(fs::read(&finished.path).unwrap() == right, "blocks of another host");
 }

@@ -3,10 +3,8 @@
 use std::{fs, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use fdsp::{
-    client::{Command, Config, Event, Existing, Finished, Form, NewJob, Speak, Trouble, Trust, start},
-    protocol::{
-        address::{Address, Authority, Security},
-        path::RemotePath,
+    client::{
+        Command, Config, Event, Existing, Finished, Form, Locator, NewJob, Speak, Trouble, Trust, start,
     },
     server::{self, Arch, Server},
 };
@@ -110,9 +108,8 @@ impl Folder {
     }
 
     pub fn job(&self, at: SocketAddr, path: &str, existing: Existing) -> NewJob {
-        let authority = Authority::new(at.ip().to_string(), at.port(), Security::Plain);
         NewJob {
-            address: Address { authority, path: RemotePath::parse(path).unwrap() },
+            address: Locator::parse(&format!("fdsp+plain://{at}")).unwrap().join(path).unwrap(),
             speak: Speak::V1,
             form: Form::Auto,
             folder: self.folder.path().to_owned(),

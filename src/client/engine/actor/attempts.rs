@@ -45,8 +45,9 @@ impl Actor {
             let Some((id, Started { new, name, server })) = started else { return };
             let permit = permits::take(&self.shared, server);
             let reports = Reports { server: Arc::clone(permit.server()), progress: Arc::clone(&progress) };
-            let (limits, address) = (&self.shared.limits, new.address.clone());
-            let source = Source::new(address, new.speak, &self.pool, &limits.bandwidth, Arc::new(reports));
+            let limits = &self.shared.limits;
+            let source =
+                Source::new(&new.address, new.speak, &self.pool, &limits.bandwidth, Arc::new(reports));
             let attempt = Attempt {
                 source,
                 placement: Placement {

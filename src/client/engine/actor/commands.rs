@@ -9,6 +9,7 @@ use crate::{
         api::{
             command::{Command, JobId},
             event::{Change, Event},
+            locator::Server,
             new_job::NewJob,
             trust::NewServer,
         },
@@ -20,7 +21,6 @@ use crate::{
         },
         trust::{AcceptedBy, Distrust},
     },
-    protocol::address::Authority,
     text::{SafeText, units},
 };
 impl Actor {
@@ -48,7 +48,7 @@ impl Actor {
                 self.remove(&done);
             }
             Command::Trust(server) => self.trust(server),
-            Command::Reach(authority) => self.reach(&authority),
+            Command::Reach(server) => self.reach(&server),
             Command::SetLimit(limit) => {
                 self.shared.limits.bandwidth.set(limit.filter(|&limit| limit > 0));
                 self.shared.with(|state| state.queue.touch());
@@ -75,7 +75,7 @@ impl Actor {
             let at_rest = at_rest.into_iter().collect();
             let add = |new: NewJob| {
                 let address = SafeText::new(&new.address.to_string());
-                let server = state.servers.number(&new.address.authority, new.speak);
+                let server = state.servers.number(&new.address, new.speak);
                 state.servers.try_now(server, now);
                 match state.queue.request(new, server, &at_rest) {
                     Requested::Added(id) => Event::Queued { id, address },
@@ -97,15 +97,15 @@ impl Actor {
     fn trust(&self, server: NewServer) {
         let (servers, sender) = (Arc::clone(self.pool.servers()), self.messages.0.clone());
         spawn_blocking(move || {
-            let NewServer { authority, pin } = &server;
-            match servers.accept(authority, *pin, AcceptedBy::User) {
-                Ok(()) => tracing::info!("{authority}: accepted with the certificate {pin}"),
+            let NewServer { server: at, pin } = &server;
+            match servers.accept(&at.host(), *pin, AcceptedBy::User) {
+                Ok(()) => tracing::info!("{at}: accepted with the certificate {pin}"),
                 // It is accepted for this run only.
                 Err(Distrust::File(error)) => {
-                    tracing::warn!("{authority} could not be added to the known servers: {error}");
+                    tracing::warn!("{at} could not be added to the known servers: {error}");
                 }
                 // The jobs report that when they are retried.
-                Err(_) => tracing::warn!("{authority}: another certificate than {pin} was accepted before"),
+                Err(_) => tracing::warn!("{at}: another certificate than {pin} was accepted before"),
             }
             let _ = sender.send(Message::Trusted(server));
         });
@@ -118,10 +118,10 @@ impl Actor {
     }
 
     /// A server is reached with another token or pin: the jobs that it has refused are retried.
-    fn reach(&self, now: &Authority) {
+    fn reach(&self, now: &Server) {
         let (changed, refused) = self.shared.with(|state| {
             let servers = &mut state.servers;
-            state.queue.reach(now, |new| servers.number(&new.address.authority, new.speak))
+            state.queue.reach(now, |new| servers.number(&new.address, new.speak))
         });
         if changed > 0 {
             tracing::info!("{now}: {changed} downloads are asked for with the token and the pin named last");

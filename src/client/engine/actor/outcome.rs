@@ -20,7 +20,6 @@ use crate::{
             phase::Phase,
             schedule::{Lost, ServerId},
         },
-        source::dial,
     },
     text::{SafeText, units},
 };
@@ -110,7 +109,7 @@ impl Actor {
             let delay =
                 |attempt| error::delay(attempt, Duration::ZERO, self.random.hash_one((server, attempt)));
             let lost = state.servers.lost(server, (since, now), reason.clone(), max, delay);
-            (lost, SafeText::new(&dial::peer(state.servers.authority(server))))
+            (lost, SafeText::new(&state.servers.server(server).to_string()))
         });
         match lost {
             Lost::Still => tracing::debug!("{peer}: still unreachable: {reason}"),

@@ -224,7 +224,7 @@ impl<'a> Comparison<'a> {
         remote: &mut RemoteHashes,
         connection: &mut fdsp::Connection,
     ) -> Result<Answer, Fault> {
-        let asked = (self.fetch.address.path.as_str(), self.here);
+        let asked = (self.fetch.address.path(), self.here);
         remote.ask(connection, asked, |content, first, hashes| self.take(content, first, hashes)).await
     }
 

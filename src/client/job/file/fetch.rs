@@ -32,8 +32,7 @@ pub(crate) async fn fetch(fetch: &Fetch<'_>, memory: &mut Memory, cancel: &Cance
     if let Some(placement) = fetch.placement {
         cancel.unless_set(recall::recall(fetch, placement, memory)).await?;
     }
-    let security = fetch.address.authority.security;
-    if memory.source.as_ref().is_some_and(|source| !source.origin.is_possible(security)) {
+    if memory.source.as_ref().is_some_and(|source| !fetch.address.allows(source.origin)) {
         // What another server has said of it is worth nothing here.
         memory.proven = false;
     }

@@ -35,7 +35,7 @@ pub(crate) async fn recall(
     }
     let new = &placement.new;
     let mut names = destination::names(new, placement.names);
-    if new.address.path.is_root()
+    if new.address.is_root()
         && is_anything_unfinished(new)
         && let Some(fdsp) = fetch.source.fdsp()
     {

@@ -30,7 +30,7 @@ use crate::{
 /// The forms that the content of a job may have, each with its name; empty if only the server knows the name. An archive comes
 /// first: its journal shows that it is one, and a file may be anything.
 pub(crate) fn names(new: &NewJob, names: Names) -> Vec<(message::Form, SafeName)> {
-    let asked @ Some(_) = new.address.path.name() else { return Vec::new() };
+    let asked @ Some(_) = new.address.name() else { return Vec::new() };
     let forms = match new.form {
         Form::Auto => &[message::Form::Zip, message::Form::File][..],
         Form::Zip => &[message::Form::Zip],
@@ -81,7 +81,7 @@ pub(crate) fn choose(
 
 /// Fails if the name of the content is too long for the file system, and only a shortened one would fit.
 fn refuse_cut(new: &NewJob, name: &SafeName, target: &Target) -> Result<(), Fault> {
-    let asked = new.address.path.name().and_then(odd_name::to_bytes);
+    let asked = new.address.name().and_then(odd_name::to_bytes);
     let is_cut = asked.is_some_and(|asked| target.folder.is_too_long(OsStr::from_bytes(&asked)));
     if is_cut && matches!(split(new, name)?, (.., NamedBy::Content)) {
         let (folder, shown) =
@@ -115,7 +115,7 @@ pub(crate) fn candidate(
         NamedBy::User => name,
     };
     let mut target = Target::new(folder, name);
-    target.by_server = named_by == NamedBy::Content && new.address.path.is_root();
+    target.by_server = named_by == NamedBy::Content && new.address.is_root();
     match new.existing {
         Existing::Rename => target.numbered(claim).map(Some),
         _ => Ok(Some(target)),
@@ -129,7 +129,7 @@ pub(crate) fn fits(target: &Target, new: &NewJob, name: &SafeName) -> bool {
 
 /// Whether a content is saved under another name than its own.
 pub(crate) fn is_substitute(target: &Target, new: &NewJob) -> bool {
-    let asked = new.address.path.name().filter(|_| new.save_as.is_none());
+    let asked = new.address.name().filter(|_| new.save_as.is_none());
     let asked = asked.and_then(odd_name::to_bytes);
     asked.is_some_and(|asked| {
         let wanted = target.wanted().as_bytes();
@@ -180,19 +180,13 @@ pub(crate) fn refuse_existing(target: &Target, existing: Existing, size: Option<
 
 #[cfg(test)]
 mod tests {
+    use crate::client::api::locator::Locator;
     use crate::client::job::placement::destination::*;
-    use crate::protocol::{
-        address::{Address, Authority, Security},
-        path::RemotePath,
-    };
     use std::{cell::RefCell, collections::HashSet, fs};
 
     fn job(folder: &Path, save_as: Option<&str>, existing: Existing) -> NewJob {
         NewJob {
-            address: Address {
-                authority: Authority::new("h", 1, Security::Plain),
-                path: RemotePath::parse("a.txt").unwrap(),
-            },
+            address: Locator::parse("fdsp+plain://h:1/a.txt").unwrap(),
             speak: Default::default(),
             form: Default::default(),
             folder: folder.to_owned(),

@@ -46,7 +46,7 @@ impl Placement {
     /// The name of a content.
     pub(crate) fn name_of(&self, content: &Content) -> SafeName {
         let archive = content.form == Form::Zip;
-        SafeName::for_content(self.new.address.path.name(), &content.name, archive, self.names)
+        SafeName::for_content(self.new.address.name(), &content.name, archive, self.names)
     }
 
     /// Decides where a content of this name goes, and opens its partial file.

@@ -372,7 +372,7 @@ impl Drop for Asking<'_> {
 
 impl FilesSink for Asking<'_> {
     fn next(&mut self) -> Option<(Files, u64)> {
-        let path = self.attempt.new_job().address.path.as_str().to_owned();
+        let path = self.attempt.new_job().address.path().to_owned();
         let mut files = Files {
             path,
             files: Vec::new(),

@@ -7,7 +7,7 @@ use tokio::task::block_in_place;
 
 use crate::{
     client::{
-        api::{origin::Origin, view::TroubleKind},
+        api::{locator::LocatorError, origin::Origin, view::TroubleKind},
         disk::{
             attributes::{set_access, set_modified},
             folder::Folder,
@@ -40,7 +40,7 @@ use crate::{
         },
     },
     platform,
-    protocol::{address::Address, digest::Hash, message::Form, path::RemotePath},
+    protocol::{digest::Hash, message::Form},
     text::ShowPath,
 };
 
@@ -82,13 +82,14 @@ impl Work<'_> {
         let path = self.manifest.path(index);
         let attempt = self.attempt;
         let shown = remote(&attempt.new_job().address, &path);
-        let remote = RemotePath::parse(&shown)
-            .map_err(|error| Fault::never(TroubleKind::Other, format!("/{shown}: {error}")))?;
+        let invalid = |error: LocatorError| Fault::never(TroubleKind::Other, format!("/{shown}: {error}"));
+        let address = attempt.new_job().address.join(&path).map_err(invalid)?;
+        let source = Source::Fdsp(self.fdsp.join(&path).map_err(|error| invalid(error.into()))?);
         let here = self.begun.remove(&index).unwrap_or_default();
         let permit = attempt.permit.as_ref().and_then(Permit::another);
         let fetch = Fetch {
-            source: &Source::Fdsp(self.fdsp.at(remote.clone())),
-            address: &Address { path: remote, ..attempt.new_job().address.clone() },
+            source: &source,
+            address: &address,
             form: Form::File,
             // It counts there, too.
             progress: &Arc::new(Progress::part_of(&attempt.progress, here)),

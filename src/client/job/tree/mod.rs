@@ -175,7 +175,7 @@ async fn fetch(
             format!("a tree has a BLAKE3 digest and no other, so that {checksum} cannot be verified");
         return Err(Fault::never(TroubleKind::Other, message).into());
     }
-    let name = match new.address.path.name() {
+    let name = match new.address.name() {
         Some(asked) => SafeName::for_content(Some(asked), "", false, names),
         None => {
             let name = cancel.unless_set(fdsp.root_name()).await?;
@@ -191,8 +191,8 @@ async fn fetch(
         }
     };
     let Some(listed) = listed else {
-        if new.address.path.is_root() {
-            let message = format!("{} says that the served folder is a file", new.address.authority);
+        if new.address.is_root() {
+            let message = format!("{} says that the served folder is a file", new.address.server());
             return Err(Fault::never(TroubleKind::Other, message).into());
         }
         memory.tree = None;
@@ -257,7 +257,7 @@ async fn gather(
         // Pages of two servers make no tree.
         gathering.take_if(|gathered| gathered.origin() != connection.origin());
         let begin = || {
-            Gathering::new(attempt.placement.names, connection.origin()).of(&attempt.new_job().address.path)
+            Gathering::new(attempt.placement.names, connection.origin()).of(attempt.new_job().address.path())
         };
         let gathered = gathering.get_or_insert_with(begin);
         let before = gathered.len();

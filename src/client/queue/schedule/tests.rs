@@ -1,14 +1,16 @@
 //! Permits and outages of servers.
 
 use super::*;
-use crate::protocol::address::Security;
+
+fn address() -> Locator {
+    Locator::parse("fdsp+plain://h:1").unwrap()
+}
 
 #[test]
 fn a_server_gets_what_it_said() {
     let mut servers = Servers::default();
-    let authority = Authority::new("h", 1, Security::Plain);
-    let server = servers.number(&authority, Speak::V1);
-    assert_eq!(servers.number(&authority, Speak::V1), server);
+    let server = servers.number(&address(), Speak::V1);
+    assert_eq!(servers.number(&address(), Speak::V1), server);
     servers.take(server);
     assert!(!servers.has_room(server), "one until it said more");
     assert!(servers.learned(server, 3));
@@ -28,7 +30,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 fn one() -> (Servers, ServerId) {
     let mut servers = Servers::default();
-    let server = servers.number(&Authority::new("h", 1, Security::Plain), Speak::V1);
+    let server = servers.number(&address(), Speak::V1);
     (servers, server)
 }
 

@@ -6,17 +6,13 @@ use super::*;
 use crate::{
     client::api::{
         checksum::Checksum,
+        locator::Locator,
         new_job::{Existing, Form, NewJob, Speak},
         origin::Origin,
         saved::SavedState,
         view::{Finished, Trouble, TroubleKind},
     },
-    protocol::{
-        address::{Address, DEFAULT_PORT},
-        classic::Dialect,
-        message::Missing,
-        trust::pin::Pin,
-    },
+    protocol::{address::DEFAULT_PORT, classic::Dialect, message::Missing, trust::pin::Pin},
 };
 
 /// A list of missing entries.
@@ -35,14 +31,14 @@ fn path() -> impl Strategy<Value = PathBuf> {
     prop_oneof![text, bytes]
 }
 
-fn address() -> impl Strategy<Value = Address> {
+fn address() -> impl Strategy<Value = Locator> {
     let scheme = prop::sample::select(vec!["fdsp+plain://", "fdsp://", "fdsp+plain://sesame-sesame-sesame@"]);
     // Names are of any bytes.
     let byte = prop_oneof![b'a'..=b'z', prop::sample::select(b" #%?".to_vec()), 0x80..=0xffu8];
     let path = prop::collection::vec(byte, 0..12);
     (scheme, "[a-z]{1,8}", 1u16.., path).prop_map(|(scheme, host, port, path)| {
         let path: String = path.iter().map(|byte| format!("%{byte:02X}")).collect();
-        Address::parse(&format!("{scheme}{host}:{port}/{path}")).expect("an address")
+        Locator::parse(&format!("{scheme}{host}:{port}/{path}")).expect("an address")
     })
 }
 
@@ -188,7 +184,10 @@ fn a_person_can_read_and_edit_it() {
     }"#;
     let saved = parse(text.as_bytes()).expect("a session");
     let [job] = saved.queue.as_slice() else { panic!("{saved:?}") };
-    assert_eq!((job.new.address.path.as_str(), job.new.address.authority.port), ("a b.iso", DEFAULT_PORT));
+    assert_eq!(
+        (job.new.address.path(), job.new.address.host().to_string()),
+        ("a b.iso", format!("nas:{DEFAULT_PORT}"))
+    );
     assert_eq!(
         (&job.state, job.new.existing, saved.limits),
         (&SavedState::Queued, Existing::Keep, Changed::default())
@@ -229,7 +228,7 @@ fn a_session_of_an_earlier_version_is_understood() {
 fn tokens_are_kept() {
     let text = r#"{"fdsp-session":1,"queue":[{"address":"fdsp://sesame-sesame-sesame@nas/a","folder":"/","state":"paused"}]}"#;
     let saved = parse(text.as_bytes()).expect("a session");
-    assert!(saved.queue[0].new.address.authority.token.is_some());
+    assert!(saved.queue[0].new.address.server().has_token());
     assert!(format(&saved).expect("JSON").contains("sesame-sesame-sesame@nas"));
 }
 

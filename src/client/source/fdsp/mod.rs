@@ -23,7 +23,7 @@ use crate::{
         client::{Event, Request},
         digest::Hash,
         message::{Form, Get, Stat},
-        path::RemotePath,
+        path::PathError,
     },
 };
 
@@ -46,9 +46,9 @@ impl Fdsp {
         Fdsp { address, pool, limiter, observer }
     }
 
-    /// Another path of the server.
-    pub(crate) fn at(&self, path: RemotePath) -> Fdsp {
-        Fdsp { address: Address { path, ..self.address.clone() }, ..self.clone() }
+    /// A path below this one.
+    pub(crate) fn join(&self, path: &str) -> Result<Fdsp, PathError> {
+        Ok(Fdsp { address: self.address.join(path)?, ..self.clone() })
     }
 
     /// Keeps an idle connection to the server open until the result is dropped.

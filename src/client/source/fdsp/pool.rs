@@ -206,7 +206,7 @@ mod tests {
 
     use crate::{
         client::source::fdsp::list,
-        protocol::path::RemotePath,
+        protocol::{address::Address, path::RemotePath},
         server::{self, Arch, Event},
     };
 
@@ -235,15 +235,16 @@ mod tests {
             (server, authority, seen)
         };
         let pool = Arc::new(Pool::new(timeouts(), Trust::default()));
-        let root = RemotePath::parse("").unwrap();
+        let root =
+            |authority: &Authority| Address { authority: authority.clone(), path: RemotePath::default() };
         let ((_server, authority, seen), (_other, idle, closed)) = (start(), start());
         let transfer = pool.begin(&authority);
         for server in [&authority, &idle] {
-            list::list(&pool, server, &root, None).await.unwrap();
+            list::list(&pool, &root(server), None).await.unwrap();
         }
         // This one has rested for no longer than the other.
         while !matches!(closed.recv().unwrap(), Event::Disconnected { .. }) {}
-        list::list(&pool, &authority, &root, None).await.unwrap();
+        list::list(&pool, &root(&authority), None).await.unwrap();
         let before: Vec<Event> = seen.try_iter().collect();
         let connected = before.iter().filter(|event| matches!(event, Event::Connected { .. }));
         assert_eq!(connected.count(), 1, "{arch}: {before:?}");

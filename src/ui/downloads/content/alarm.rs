@@ -2,7 +2,7 @@
 //! that the user has opened is shown before it.
 
 use crate::{
-    protocol::address::Authority,
+    client::Server,
     ui::{
         components::widgets::{clip_middle, wrap},
         downloads::model::{Model, dialog::Dialog},
@@ -14,12 +14,12 @@ use crate::{
 const MAX_ROWS: usize = 3;
 
 /// The server that is warned of, unless something is asked.
-pub fn shown(model: &Model) -> Option<&Authority> {
+pub fn shown(model: &Model) -> Option<&Server> {
     model.alarms.first().filter(|_| matches!(model.dialog, Dialog::None))
 }
 
 /// The text. The warning is first, so that a long name cannot push it out.
-pub fn text(server: &Authority, columns: usize, glyphs: &Glyphs) -> String {
+pub fn text(server: &Server, columns: usize, glyphs: &Glyphs) -> String {
     let name = clip_middle(&server.to_string(), columns, glyphs);
     format!("SERVER IDENTITY CHANGED: {name}. Nothing was sent or received.")
 }

@@ -34,12 +34,12 @@ pub fn asked(model: &Model) -> Option<&NewServer> {
 /// The rows of the question, without the one that is typed in. The pin has rows of its own. The middle of a long name is left
 /// out, but no part of the pin.
 pub fn rows(server: &NewServer, columns: usize, glyphs: &Glyphs) -> Vec<String> {
-    let NewServer { authority, pin } = server;
+    let NewServer { server, pin } = server;
     let rows = |name: &str| -> Vec<String> {
         let (words, pin) = (format!("{name} is not known yet. Does it show"), format!("{pin}?"));
         [wrap(&words, columns), wrap(&pin, columns)].concat().into_iter().map(str::to_owned).collect()
     };
-    let name = authority.to_string();
+    let name = server.to_string();
     match rows(&name) {
         whole if whole.len() <= MAX_ROWS => whole,
         // One row, with the space after it.

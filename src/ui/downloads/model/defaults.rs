@@ -2,18 +2,15 @@
 
 use std::path::PathBuf;
 
-use crate::{
-    client::{Existing, Form, Speak},
-    protocol::address::Authority,
-};
+use crate::client::{Existing, Form, Server, Speak};
 
 /// What holds for every job that is added, and how the screen begins.
 #[derive(Clone, Debug)]
 pub struct Defaults {
     /// The server that paths without one belong to.
-    pub server: Option<Authority>,
+    pub server: Option<Server>,
     /// The one that becomes it once it has answered: until then it is not known whether it is trusted.
-    pub named: Option<Authority>,
+    pub named: Option<Server>,
     /// The protocol to use.
     pub speak: Speak,
     /// The form in which directories are fetched.

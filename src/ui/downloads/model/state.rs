@@ -9,9 +9,8 @@ use super::{
     dialog::{Dialog, Pending, Prompt, Purpose},
 };
 use crate::{
-    client::{Doubt, Event, JobId, JobView, NewServer, Totals},
+    client::{Doubt, Event, JobId, JobView, NewServer, Server, Totals},
     logging::LogRing,
-    protocol::address::Authority,
     ui::{
         actions::{Context, KeyMap, QueueAction},
         components::{dialog::Question, input::LineEdit, list::List, log::LogPane},
@@ -86,9 +85,9 @@ pub struct Model {
     /// Those that the user does not want to be asked about again.
     pub(crate) declined: Vec<NewServer>,
     /// Servers whose identity changed: the first one is shown until it is dismissed.
-    pub(crate) alarms: Vec<Authority>,
+    pub(crate) alarms: Vec<Server>,
     /// Those that were dismissed.
-    pub(crate) silenced: Vec<Authority>,
+    pub(crate) silenced: Vec<Server>,
     /// What the last frame had that is on the terminal.
     pub(crate) seen: Seen,
     /// What the last frame had that was drawn.
@@ -181,13 +180,13 @@ impl Model {
     pub(crate) fn meet(&mut self, doubt: Doubt) {
         match doubt {
             Doubt::New(server) => {
-                let declined = self.declined.iter().any(|other| other.authority.is_at(&server.authority));
+                let declined = self.declined.iter().any(|other| other.server.host() == server.server.host());
                 if !declined && !self.newcomers.iter().any(|known| known.is(&server)) {
                     self.newcomers.push(server);
                 }
             }
             Doubt::Other(server) => {
-                if !self.alarms.iter().chain(&self.silenced).any(|known| known.is_at(&server)) {
+                if !self.alarms.iter().chain(&self.silenced).any(|known| known.host() == server.host()) {
                     self.alarms.push(server);
                     // It is shown before any question about a server, which is asked again once the warning was dismissed.
                     if matches!(&self.dialog, Dialog::Prompt(prompt) if prompt.purpose == Purpose::Trust) {
@@ -270,5 +269,5 @@ pub(crate) struct Seen {
     /// The server whose question was there as a whole.
     pub(crate) newcomer: Option<NewServer>,
     /// The server that was warned of.
-    pub(crate) alarm: Option<Authority>,
+    pub(crate) alarm: Option<Server>,
 }

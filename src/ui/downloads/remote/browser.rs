@@ -3,14 +3,9 @@
 use ratatui::{buffer::Buffer, layout::Rect};
 use time::OffsetDateTime;
 
-use super::target;
 use crate::{
-    client::Trouble,
-    protocol::{
-        address::Authority,
-        message::{Entries, Entry, Kind},
-        path::RemotePath,
-    },
+    client::{Locator, Trouble},
+    protocol::message::{Entries, Entry, Kind},
     text::{SafeText, units},
     ui::{
         actions::{BrowserAction, MoveAction},
@@ -46,10 +41,8 @@ pub enum Deferred {
 /// A directory of a server.
 #[derive(Clone, Debug)]
 pub struct Browser {
-    /// The server.
-    pub authority: Authority,
     /// The directory.
-    pub path: RemotePath,
+    pub directory: Locator,
     /// Indices into the entries, which only grow while the directory stays the same.
     pub list: List<usize>,
     entries: Vec<Entry>,
@@ -67,10 +60,9 @@ pub struct Browser {
 
 impl Browser {
     /// A directory of which nothing is known yet; `ticket` is that of the question for its first page.
-    pub fn new(authority: Authority, path: RemotePath, ticket: Ticket) -> Browser {
+    pub fn new(directory: Locator, ticket: Ticket) -> Browser {
         Browser {
-            authority,
-            path,
+            directory,
             list: List::default(),
             entries: Vec::new(),
             names: 0,
@@ -84,8 +76,8 @@ impl Browser {
     }
 
     /// Goes to another directory of the same server, to select `wanted` there.
-    pub fn go(&mut self, path: RemotePath, wanted: Option<String>, ticket: Ticket) {
-        *self = Browser { wanted, ..Browser::new(self.authority.clone(), path, ticket) };
+    pub fn go(&mut self, directory: Locator, wanted: Option<String>, ticket: Ticket) {
+        *self = Browser { wanted, ..Browser::new(directory, ticket) };
     }
 
     /// The selected entry.
@@ -98,9 +90,9 @@ impl Browser {
         self.list.targets().into_iter().filter_map(|index| self.entries.get(index)).collect()
     }
 
-    /// The path of an entry; `None` if its name cannot be requested.
-    pub fn path_of(&self, entry: &Entry) -> Option<RemotePath> {
-        target::child(&self.path, &entry.name)
+    /// The address of an entry; `None` if its name cannot be requested.
+    pub fn address_of(&self, entry: &Entry) -> Option<Locator> {
+        self.directory.child(&entry.name)
     }
 
     /// Whether there is trouble instead of entries.
@@ -218,7 +210,7 @@ impl Browser {
 
     /// The title of the panel.
     pub fn title(&self) -> String {
-        format!("Remote files: {}{}", self.authority.host, SafeText::new(&self.path.to_string()))
+        format!("Remote files: {}/{}", self.directory.server().name(), SafeText::new(self.directory.path()))
     }
 
     /// The note of the panel's rule.
@@ -339,11 +331,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::protocol::{address::Security, message::Timestamp};
+    use crate::protocol::message::Timestamp;
 
     fn browser() -> Browser {
-        let authority = Authority::new("nas", 7878, Security::Plain);
-        Browser::new(authority, RemotePath::default(), Ticket(0))
+        Browser::new(Locator::parse("fdsp+plain://nas").expect("an address"), Ticket(0))
     }
 
     fn page(names: impl IntoIterator<Item = String>) -> Entries {
@@ -397,7 +388,7 @@ mod tests {
     #[test]
     fn what_was_selected_before_is_found_in_a_later_page() {
         let mut browser = browser();
-        browser.go(RemotePath::default(), Some("c".to_owned()), Ticket(0));
+        browser.go(browser.directory.clone(), Some("c".to_owned()), Ticket(0));
         browser.answer(Ticket(0), Ok(page(["a".to_owned(), "b".to_owned()])));
         browser.asked(Ticket(1));
         browser.answer(Ticket(1), Ok(page(["c".to_owned(), "d".to_owned()])));

@@ -2,10 +2,11 @@
 
 use super::target;
 use crate::{
+    client::{Locator, Server},
     protocol::{
-        address::{self, Address, Authority},
+        address,
         message::{Entries, Entry, Kind},
-        path::{self, RemotePath, odd_name},
+        path::{self, odd_name},
     },
     text::{SafeText, is_unsafe, units},
     ui::downloads::effect::Ticket,
@@ -23,10 +24,8 @@ pub struct Completion {
     pub ticket: Ticket,
     /// The line: if it has changed, the answer is too late.
     pub typed: String,
-    /// The server.
-    pub authority: Authority,
     /// The directory.
-    pub directory: RemotePath,
+    pub directory: Locator,
     /// The text before the name, as it was typed: it may hold a token, which is shown nowhere else.
     stem: String,
     /// The text after the name: the rest of the path, and the pin of an address.
@@ -65,7 +64,7 @@ impl Completion {
         ticket: Ticket,
         line: &str,
         cursor: usize,
-        server: Option<&Authority>,
+        server: Option<&Server>,
     ) -> Result<Completion, String> {
         let (host, path, _) = target::split(line);
         let address = !host.is_empty();
@@ -77,10 +76,9 @@ impl Completion {
         let name = before.rfind('/').map_or(0, |slash| slash + 1);
         // The whole line names the server, wherever the cursor is: its pin is at the end.
         let pin = &line[host.len() + path.len()..];
-        let Address { authority, path: directory } =
-            target::read(&format!("{}{pin}", &before[..name]), server)?;
+        let directory = target::read(&format!("{}{pin}", &before[..name]), server)?;
         let prefix = match address && name < end {
-            true => target::read(before, server)?.path.name().unwrap_or_default().to_owned(),
+            true => target::read(before, server)?.name().unwrap_or_default().to_owned(),
             false => before[name..].to_owned(),
         };
         let [typed, stem, tail] = [line, &before[..name], tail].map(str::to_owned);
@@ -90,7 +88,6 @@ impl Completion {
         Ok(Completion {
             ticket,
             typed,
-            authority,
             directory,
             stem,
             tail,
@@ -137,7 +134,7 @@ impl Completion {
         let fits = name.starts_with(&self.prefix)
             && self.can_write(name)
             && entry.kind != Kind::Other
-            && target::child(&self.directory, name).is_some();
+            && self.directory.child(name).is_some();
         if !fits {
             return;
         }
@@ -205,7 +202,6 @@ impl Completion {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::address::Security;
     use crate::protocol::message::Timestamp;
 
     fn entry(name: &str) -> Entry {
@@ -219,7 +215,7 @@ mod tests {
 
     /// The whole line after a completion at its end, if it changes, and what is shown.
     fn completed(typed: &str, names: &[&str]) -> (Option<String>, Option<String>) {
-        let server = Authority::new("nas", 7878, Security::Plain);
+        let server = Locator::parse("fdsp+plain://nas").expect("an address").server();
         let mut completion =
             Completion::begin(Ticket(1), typed, typed.len(), Some(&server)).expect("to be completed");
         let entries: Vec<_> = names.iter().copied().map(entry).collect();
@@ -281,8 +277,8 @@ mod tests {
         assert_eq!(text, Some(format!("fdsp://sesame-sesame-sesame@nas/films/big.bin{pin}")));
         for cursor in typed.find("bi#").into_iter().flat_map(|at| [at + 1, at + 2, at + 9, typed.len()]) {
             let completion = Completion::begin(Ticket(1), &typed, cursor, None).expect("to be completed");
-            assert!(matches!(completion.authority.security, Security::Tls { pin: Some(_) }), "{cursor}");
-            assert!(completion.authority.token.is_some());
+            let server = completion.directory.server();
+            assert!(server.pin().is_some() && server.has_token(), "{cursor}");
         }
         for cursor in [0, 5, 8, 20] {
             assert!(Completion::begin(Ticket(1), &typed, cursor, None).is_err(), "no host is completed");
@@ -291,7 +287,7 @@ mod tests {
 
     #[test]
     fn all_pages_with_fitting_names_are_read() {
-        let server = Authority::new("nas", 7878, Security::Plain);
+        let server = Locator::parse("fdsp+plain://nas").expect("an address").server();
         let begin = || Completion::begin(Ticket(1), "/ab", 3, Some(&server)).expect("to be completed");
         let page =
             |names: &[&str], more| Entries { entries: names.iter().copied().map(entry).collect(), more };

@@ -1,41 +1,35 @@
 //! From what was typed to what is fetched.
 
 use crate::{
-    client::{Form, NewJob},
-    protocol::{
-        address::{Address, Authority},
-        path::RemotePath,
-    },
+    client::{Form, Locator, NewJob, Server},
     ui::downloads::model::defaults::Defaults,
 };
 
 /// Reads an address, or a path on the server at hand. The error is a sentence.
-pub fn read(text: &str, server: Option<&Authority>) -> Result<Address, String> {
+pub fn read(text: &str, server: Option<&Server>) -> Result<Locator, String> {
     let text = text.trim();
     if text.contains("://") {
-        let mut address = Address::parse(text).map_err(|error| error.to_string())?;
+        let mut address = Locator::parse(text).map_err(|error| error.to_string())?;
         if let Some(server) = server {
-            address.authority.complete(server);
+            address.complete(server);
         }
         return Ok(address);
     }
-    let Some(authority) = server else {
+    let Some(server) = server else {
         return Err("no server yet: type an address such as fdsp://HOST/PATH".to_owned());
     };
-    let path = RemotePath::parse(text).map_err(|error| error.to_string())?;
-    Ok(Address { authority: authority.clone(), path })
+    server.at(text).map_err(|error| error.to_string())
 }
 
 /// The directory that an address or a path is in, or is if it ends with a slash. The error is a sentence.
-pub fn directory(text: &str, server: Option<&Authority>) -> Result<Address, String> {
+pub fn directory(text: &str, server: Option<&Server>) -> Result<Locator, String> {
     let text = text.trim();
     let address = read(text, server)?;
     let (_, path, _) = split(text);
     if path.ends_with('/') {
         return Ok(address);
     }
-    let path = parent(&address.path).unwrap_or_default();
-    Ok(Address { path, ..address })
+    Ok(address.parent().unwrap_or(address))
 }
 
 /// What was typed in three parts: the server, the path, and the pin. In a path without a server, all is the path.
@@ -47,7 +41,7 @@ pub fn split(text: &str) -> (&str, &str, &str) {
 }
 
 /// A job for an address, with everything else as usual.
-pub fn job(address: Address, form: Form, defaults: &Defaults) -> NewJob {
+pub fn job(address: Locator, form: Form, defaults: &Defaults) -> NewJob {
     NewJob {
         address,
         speak: defaults.speak,
@@ -60,38 +54,20 @@ pub fn job(address: Address, form: Form, defaults: &Defaults) -> NewJob {
     }
 }
 
-/// A name below a directory; `None` if it is no single segment.
-pub fn child(directory: &RemotePath, name: &str) -> Option<RemotePath> {
-    if name.contains('/') || matches!(name, "" | "." | "..") {
-        return None;
-    }
-    RemotePath::parse(&format!("{}/{name}", directory.as_str())).ok()
-}
-
-/// The directory above; `None` above the served folder.
-pub fn parent(path: &RemotePath) -> Option<RemotePath> {
-    if path.is_root() {
-        return None;
-    }
-    let above = path.as_str().rsplit_once('/').map_or("", |(above, _)| above);
-    RemotePath::parse(above).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::address::Security;
 
-    fn server() -> Authority {
-        Authority::new("nas", 7878, Security::Plain)
+    fn server() -> Server {
+        Locator::parse("fdsp+plain://nas").expect("an address").server()
     }
 
     #[test]
     fn addresses_and_paths_are_read() {
         let address = read(" fdsp+plain://other:1/a%20b ", Some(&server())).expect("an address");
-        assert_eq!((address.authority.host.as_str(), address.path.as_str()), ("other", "a b"));
+        assert_eq!((address.server().name(), address.path()), ("other", "a b"));
         let path = read("/films/a b", Some(&server())).expect("a path");
-        assert_eq!((path.authority.host.as_str(), path.path.as_str()), ("nas", "films/a b"));
+        assert_eq!((path.server().name(), path.path()), ("nas", "films/a b"));
         assert!(read("/films", None).expect_err("no server").contains("fdsp://"));
         assert!(read("a/../b", Some(&server())).is_err());
     }
@@ -111,24 +87,8 @@ mod tests {
         }
         for (typed, directory) in [("a", ""), ("/a/b", "a"), ("a#b/c", "a#b"), ("a/", "a"), ("", "")] {
             let read = super::directory(typed, Some(&server())).expect(typed);
-            assert_eq!((read.authority, read.path.as_str()), (server(), directory), "{typed}");
+            assert_eq!((read.server(), read.path()), (server(), directory), "{typed}");
         }
         assert!(super::directory("fdsp://h/#sha256:00", Some(&server())).is_err());
-    }
-
-    #[test]
-    fn names_of_a_listing_are_single_segments() {
-        let films = RemotePath::parse("films").expect("a path");
-        assert_eq!(child(&films, "a.iso").expect("a name").as_str(), "films/a.iso");
-        let odd = child(&films, "caf\0E9").expect("a name");
-        assert_eq!(
-            Address { authority: server(), path: odd }.to_string(),
-            "fdsp+plain://nas:7878/films/caf%E9"
-        );
-        for hostile in ["..", ".", "", "a/b", "/etc", "\0", "a\x002Fb", "\x002E\x002E", "\0C3\0A9"] {
-            assert_eq!(child(&films, hostile), None, "{hostile:?}");
-        }
-        assert_eq!(parent(&films).expect("the root").as_str(), "");
-        assert_eq!(parent(&RemotePath::default()), None);
     }
 }

@@ -2,8 +2,8 @@
 
 use super::reach::reach;
 use crate::{
-    client::{Command, Form, NewJob},
-    protocol::{address::Address, message::Kind, path::RemotePath},
+    client::{Command, Form, Locator, NewJob},
+    protocol::message::Kind,
     text::{SafeText, units},
     ui::{
         actions::{BrowserAction, MoveAction},
@@ -25,8 +25,8 @@ pub(super) fn open(model: &mut Model) -> Vec<Effect> {
         return read_on(model);
     }
     let last = model.browser.as_ref().filter(|_| typed.is_empty());
-    let address = match last.map(|browser| (browser.authority.clone(), browser.path.clone())) {
-        Some((authority, path)) => Address { authority, path },
+    let address = match last.map(|browser| browser.directory.clone()) {
+        Some(directory) => directory,
         None => match target::directory(&typed, model.defaults.server.as_ref()) {
             Ok(address) => address,
             Err(problem) => {
@@ -35,10 +35,9 @@ pub(super) fn open(model: &mut Model) -> Vec<Effect> {
             }
         },
     };
-    let is_open = model.browser.as_ref().is_some_and(|browser| {
-        !browser.has_failed() && (&browser.authority, &browser.path) == (&address.authority, &address.path)
-    });
-    let mut effects: Vec<Effect> = reach(model, &address.authority).into_iter().collect();
+    let is_open =
+        model.browser.as_ref().is_some_and(|browser| !browser.has_failed() && browser.directory == address);
+    let mut effects: Vec<Effect> = reach(model, &address.server()).into_iter().collect();
     if is_open {
         show(model);
         effects.extend(read_on(model));
@@ -49,12 +48,11 @@ pub(super) fn open(model: &mut Model) -> Vec<Effect> {
 }
 
 /// Opens the listing at a directory.
-pub(super) fn open_at(model: &mut Model, address: Address) -> Vec<Effect> {
+pub(super) fn open_at(model: &mut Model, directory: Locator) -> Vec<Effect> {
     let ticket = model.ticket();
-    let Address { authority, path } = address;
-    model.browser = Some(Browser::new(authority.clone(), path.clone(), ticket));
+    model.browser = Some(Browser::new(directory.clone(), ticket));
     show(model);
-    vec![Effect::List { ticket, authority, path, after: None }]
+    vec![Effect::List { ticket, directory, after: None }]
 }
 
 fn show(model: &mut Model) {
@@ -115,8 +113,7 @@ pub(super) fn read_on(model: &mut Model) -> Vec<Effect> {
     let Some(browser) = &mut model.browser else { return Vec::new() };
     let Some(after) = browser.wants_more().map(str::to_owned) else { return Vec::new() };
     browser.asked(ticket);
-    let (authority, path) = (browser.authority.clone(), browser.path.clone());
-    vec![Effect::List { ticket, authority, path, after: Some(after) }]
+    vec![Effect::List { ticket, directory: browser.directory.clone(), after: Some(after) }]
 }
 
 /// Asks for the next page if it is needed, else does what has waited for the whole folder.
@@ -146,11 +143,11 @@ pub(super) fn act(model: &mut Model, action: BrowserAction) -> Vec<Effect> {
     let Some(browser) = &mut model.browser else { return Vec::new() };
     match action {
         BrowserAction::Parent => {
-            let Some(above) = target::parent(&browser.path) else {
+            let Some(above) = browser.directory.parent() else {
                 model.say("this is all that the server serves");
                 return Vec::new();
             };
-            let from = browser.path.name().map(str::to_owned);
+            let from = browser.directory.name().map(str::to_owned);
             go(model, above, from)
         }
         BrowserAction::Reload => reload(model),
@@ -163,8 +160,8 @@ pub(super) fn act(model: &mut Model, action: BrowserAction) -> Vec<Effect> {
         BrowserAction::Tree => fetch(model, Some(Form::Tree)),
         BrowserAction::Enter if browser.list.marked() > 0 => fetch(model, None),
         BrowserAction::Enter => match browser.selected() {
-            Some(entry) if entry.kind == Kind::Directory => match browser.path_of(entry) {
-                Some(path) => go(model, path, None),
+            Some(entry) if entry.kind == Kind::Directory => match browser.address_of(entry) {
+                Some(directory) => go(model, directory, None),
                 None => refuse(model),
             },
             Some(_) => fetch(model, None),
@@ -176,15 +173,16 @@ pub(super) fn act(model: &mut Model, action: BrowserAction) -> Vec<Effect> {
 /// Reads the directory again.
 pub(super) fn reload(model: &mut Model) -> Vec<Effect> {
     let Some(browser) = &model.browser else { return Vec::new() };
-    let (path, selected) = (browser.path.clone(), browser.selected().map(|entry| entry.name.clone()));
-    go(model, path, selected)
+    let (directory, selected) =
+        (browser.directory.clone(), browser.selected().map(|entry| entry.name.clone()));
+    go(model, directory, selected)
 }
 
-fn go(model: &mut Model, path: RemotePath, wanted: Option<String>) -> Vec<Effect> {
+fn go(model: &mut Model, directory: Locator, wanted: Option<String>) -> Vec<Effect> {
     let ticket = model.ticket();
     let Some(browser) = &mut model.browser else { return Vec::new() };
-    browser.go(path.clone(), wanted, ticket);
-    vec![Effect::List { ticket, authority: browser.authority.clone(), path, after: None }]
+    browser.go(directory.clone(), wanted, ticket);
+    vec![Effect::List { ticket, directory, after: None }]
 }
 
 fn refuse(model: &mut Model) -> Vec<Effect> {
@@ -203,7 +201,7 @@ fn fetch(model: &mut Model, asked: Option<Form>) -> Vec<Effect> {
     let single = entries.len() == 1;
     let directories = asked.unwrap_or(model.defaults.form);
     for entry in entries {
-        let (Some(path), Kind::File | Kind::Directory) = (browser.path_of(entry), entry.kind) else {
+        let (Some(address), Kind::File | Kind::Directory) = (browser.address_of(entry), entry.kind) else {
             left_out += 1;
             continue;
         };
@@ -217,7 +215,6 @@ fn fetch(model: &mut Model, asked: Option<Form>) -> Vec<Effect> {
         }
         let form = if entry.kind == Kind::File { Form::File } else { directories };
         name = SafeText::new(&entry.name);
-        let address = Address { authority: browser.authority.clone(), path };
         jobs.push(target::job(address, form, &model.defaults));
     }
     match (jobs.len(), left_out) {

@@ -4,11 +4,8 @@ use crossterm::event::KeyEvent;
 
 use super::{browser, input, reach::reach};
 use crate::{
-    client::Command,
-    protocol::{
-        address::{Address, Authority, Security},
-        trust::{pin::Pin, token::Token},
-    },
+    client::{Command, Locator, Server},
+    protocol::trust::pin::Pin,
     text::units,
     ui::{
         actions::{DialogAction, MoveAction, Section},
@@ -139,11 +136,11 @@ fn answer(model: &mut Model, text: &str) -> Vec<Effect> {
             return Vec::new();
         }
         _ => match shown_by_server(text.trim()) {
-            Some((pin, token)) if pin == server.pin => {
+            Some((pin, shown)) if pin == server.pin => {
                 // The certificate proves that it is this server, whatever its address is there. Waiting downloads use its token then.
-                let security = Security::Tls { pin: Some(pin) };
-                let named = Authority { token, security, ..server.authority.clone() };
-                let reached = named.token.is_some().then(|| reach(model, &named)).flatten();
+                let shown = shown.filter(Server::has_token);
+                let named = shown.map(|shown| server.server.with_credentials_of(&shown));
+                let reached = named.and_then(|named| reach(model, &named));
                 return reached.into_iter().chain(trust(model)).collect();
             }
             Some(_) => "Another pin! Type no",
@@ -157,11 +154,11 @@ fn answer(model: &mut Model, text: &str) -> Vec<Effect> {
     Vec::new()
 }
 
-/// The pin and the token of a server's address, or a pin alone.
-fn shown_by_server(text: &str) -> Option<(Pin, Option<Token>)> {
-    let address = || match Address::parse(text).ok()?.authority {
-        Authority { security: Security::Tls { pin }, token, .. } => Some((pin?, token)),
-        _ => None,
+/// The pin of a server's address, and the server; or a pin alone.
+fn shown_by_server(text: &str) -> Option<(Pin, Option<Server>)> {
+    let address = || {
+        let server = Locator::parse(text).ok()?.server();
+        Some((server.pin()?, Some(server)))
     };
     Pin::parse(text).ok().map(|pin| (pin, None)).or_else(address)
 }
@@ -169,7 +166,7 @@ fn shown_by_server(text: &str) -> Option<(Pin, Option<Token>)> {
 fn trust(model: &mut Model) -> Vec<Effect> {
     let server = model.newcomers.remove(0);
     // The user has compared one pin, and not another one of the same address.
-    model.newcomers.retain(|other| !other.authority.is_at(&server.authority));
+    model.newcomers.retain(|other| other.server.host() != server.server.host());
     let mut effects = vec![Effect::Engine(Command::Trust(server))];
     if model.browser.as_ref().is_some_and(|browser| browser.has_failed()) {
         effects.extend(browser::reload(model));
@@ -181,7 +178,7 @@ fn decline(model: &mut Model) {
     if !model.newcomers.is_empty() {
         let server = model.newcomers.remove(0);
         // The same with any other certificate: a server may have one for each connection.
-        model.newcomers.retain(|other| !other.authority.is_at(&server.authority));
+        model.newcomers.retain(|other| other.server.host() != server.server.host());
         model.declined.push(server);
     }
 }

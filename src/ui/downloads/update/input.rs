@@ -55,9 +55,9 @@ fn submit(model: &mut Model) -> Vec<Effect> {
     };
     model.input.take();
     let mut effects = vec![Effect::Remember];
-    effects.extend(reach(model, &address.authority));
+    effects.extend(reach(model, &address.server()));
     // A server without a path is opened for browsing: its whole content is hardly meant.
-    if address.path.is_root() {
+    if address.is_root() {
         effects.extend(browser::open_at(model, address));
         return effects;
     }
@@ -79,11 +79,11 @@ pub(super) fn add_all(model: &mut Model, lines: &[String]) -> Vec<Effect> {
         let server = model.defaults.server.clone().or_else(|| above.clone().filter(|_| is_path));
         match target::read(line, server.as_ref()) {
             Ok(address) => {
-                if !jobs.iter().any(|job: &NewJob| job.address.authority == address.authority) {
-                    effects.extend(reach(model, &address.authority));
+                if !jobs.iter().any(|job: &NewJob| job.address.server() == address.server()) {
+                    effects.extend(reach(model, &address.server()));
                 }
                 model.input.remember(line);
-                above = Some(address.authority.clone());
+                above = Some(address.server());
                 jobs.push(target::job(address, model.defaults.form, &model.defaults));
             }
             Err(error) => {
@@ -121,8 +121,7 @@ fn complete(model: &mut Model) -> Vec<Effect> {
 fn ask(completion: &Completion) -> Vec<Effect> {
     vec![Effect::List {
         ticket: completion.ticket,
-        authority: completion.authority.clone(),
-        path: completion.directory.clone(),
+        directory: completion.directory.clone(),
         after: completion.after().map(str::to_owned),
     }]
 }

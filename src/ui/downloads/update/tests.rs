@@ -11,12 +11,10 @@ mod trust;
 use ratatui::layout::Size;
 
 use crate::{
-    client::{Command, Doubt, Event, Form, JobId, JobState, NewJob, NewServer, Trouble, TroubleKind},
-    protocol::{
-        address::{Address, Authority, Security},
-        message::Entries,
-        trust::pin::Pin,
+    client::{
+        Command, Doubt, Event, Form, JobId, JobState, Locator, NewJob, NewServer, Trouble, TroubleKind,
     },
+    protocol::{message::Entries, trust::pin::Pin},
     text::SafeText,
     ui::{
         actions::Context,

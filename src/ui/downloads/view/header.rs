@@ -50,7 +50,7 @@ fn server(model: &Model, area: Rect, buf: &mut Buffer, room: usize) {
         return;
     };
     let name = SafeText::new(&server.to_string());
-    let transport = transport(server.security, room.saturating_sub(width(name.as_str()) + 2));
+    let transport = transport(server.is_encrypted(), room.saturating_sub(width(name.as_str()) + 2));
     let name = clip_middle(name.as_str(), room.saturating_sub(2 + width(transport)), &look.glyphs);
     let x = put(buf, area, area.x + 1, area.y, &name, look.theme.strong);
     put(buf, area, x + 2, area.y, transport, look.theme.dim);

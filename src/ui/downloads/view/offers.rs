@@ -69,7 +69,7 @@ fn browser(model: &Model) -> Vec<Hint> {
     if !browser.list.keys().is_empty() {
         hints.push(QueueAction::Mark.into());
     }
-    if !browser.path.is_root() {
+    if !browser.directory.is_root() {
         hints.push(BrowserAction::Parent.into());
     }
     if !browser.list.keys().is_empty() {

@@ -4,9 +4,8 @@ use proptest::prelude::*;
 use ratatui::{layout::Size, style::Modifier};
 
 use crate::{
-    client::{Doubt, Finished, JobId, JobState, JobView, NewServer, Trouble, TroubleKind},
+    client::{Doubt, Finished, JobId, JobState, JobView, Locator, NewServer, Trouble, TroubleKind},
     protocol::{
-        address::{Authority, Security},
         message::{Missing, MissingEntry},
         trust::pin::Pin,
     },
@@ -185,8 +184,8 @@ fn a_new_server_is_asked_about_with_all_of_its_pin_or_not_at_all() {
     let names = [("short", "nas.local".to_owned()), ("long", format!("first.{}.last", "x".repeat(242)))];
     for (name, host) in names {
         let (mut model, queue) = ready(Look::default());
-        let authority = Authority::new(host, 7878, Security::Tls { pin: None });
-        let server = NewServer { authority, pin: Pin(std::array::from_fn(|index| index as u8)) };
+        let server = Locator::parse(&format!("fdsp://{host}")).expect("an address").server();
+        let server = NewServer { server, pin: Pin(std::array::from_fn(|index| index as u8)) };
         update(&mut model, &queue, Message::Doubt(Doubt::New(server)));
         for (width, height) in [(80, 24), (40, 8), (40, 3), (20, 3)] {
             let shown = text(&draw(&mut model, &queue, width, height));
@@ -208,8 +207,7 @@ fn a_new_server_is_asked_about_with_all_of_its_pin_or_not_at_all() {
 #[test]
 fn another_server_than_the_one_that_was_meant_is_plain_to_see() {
     let (mut model, mut queue) = (testing::model(), Fake::default());
-    let authority = Authority::new("nas.local", 7878, Security::Tls { pin: None });
-    let doubt = Doubt::Other(authority);
+    let doubt = Doubt::Other(Locator::parse("fdsp://nas.local").expect("an address").server());
     let message = "SERVER IDENTITY CHANGED: nas.local:7878: its certificate is …";
     let mut trouble = Trouble::new(TroubleKind::Refused, message);
     trouble.doubt = Some(Box::new(doubt.clone()));

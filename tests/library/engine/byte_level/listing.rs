@@ -1,15 +1,12 @@
 //! The answer to a question for what is in a directory.
 
-use fdsp::{
-    client::Trouble,
-    protocol::{message::Entries, path::RemotePath},
-};
+use fdsp::{client::Trouble, protocol::message::Entries};
 use serde_json::{Value, json};
 
 use super::answers::{Present, Step, Trick, Tricks, is_safe, right, serve};
 use crate::engine::{
     frames::frame,
-    support::{Client, authority, once},
+    support::{Client, address, once},
 };
 
 const LIST: u8 = 0x03;
@@ -66,7 +63,7 @@ pub fn tricks(request: u32) -> Vec<Trick> {
 }
 
 fn list(client: &Client, at: std::net::SocketAddr) -> Result<Entries, Trouble> {
-    let page = client.engine.list(authority(at), RemotePath::parse("d").unwrap(), Some("a".into()));
+    let page = client.engine.list(address(at, "d"), Some("a".into()));
     page.blocking_recv().unwrap()
 }
 

@@ -17,6 +17,7 @@ use crate::{
     client::{
         api::{
             config::{Names, Trust},
+            locator::Locator,
             new_job::Speak,
             trust::{Doubt, Question},
             view::{Trouble, TroubleKind},
@@ -30,12 +31,12 @@ use crate::{
         source::{fdsp::pool::Pool, timeouts::Timeouts},
         transfer::progress::Progress,
     },
-    protocol::{address::Address, trust::pin::Pin},
+    protocol::trust::pin::Pin,
 };
 
 fn new() -> NewJob {
     NewJob {
-        address: Address::parse("fdsp+plain://h/tree").unwrap(),
+        address: Locator::parse("fdsp+plain://h/tree").unwrap(),
         speak: Speak::V1,
         form: Default::default(),
         folder: PathBuf::from("/d"),
@@ -52,7 +53,7 @@ fn running() -> (Actor, JobId, mpsc::UnboundedReceiver<Deletion>) {
     let (shared, deletions) = Shared::new(&config(), mpsc::unbounded_channel().0);
     let mut actor = Actor::new(config(), Arc::new(shared), pool, mpsc::unbounded_channel().1);
     let id = actor.shared.with(|state| {
-        let server = state.servers.number(&new().address.authority, Speak::V1);
+        let server = state.servers.number(&new().address, Speak::V1);
         let id = state.queue.add(new(), server);
         state.queue.start(id, Instant::now(), |_| Arc::new(Progress::default())).unwrap();
         id
@@ -94,9 +95,9 @@ async fn what_an_engine_that_stops_does_not_get_to_is_left_to_the_next_one() {
 #[tokio::test]
 async fn one_command_pauses_resumes_or_retries_all_jobs() {
     let (mut actor, running, _deletions) = running();
-    let server = NewServer { authority: new().address.authority, pin: Pin([1; 32]) };
+    let server = NewServer { server: new().address.server(), pin: Pin([1; 32]) };
     let [waiting, failed, cancelled] = actor.shared.with(|state| {
-        let number = state.servers.number(&server.authority, Speak::V1);
+        let number = state.servers.number(server.server.root(), Speak::V1);
         let ids = [(); 3].map(|()| state.queue.add(new(), number));
         state.queue.start(ids[1], Instant::now(), |_| Arc::new(Progress::default())).unwrap();
         let doubt = Some(Box::new(Doubt::New(server.clone())));
@@ -133,7 +134,7 @@ impl<S: tracing::Subscriber> Layer<S> for Counter {
 async fn a_command_for_many_jobs_is_logged_in_one_line() {
     let (mut actor, _, _deletions) = running();
     let ids: Vec<_> = actor.shared.with(|state| {
-        let server = state.servers.number(&new().address.authority, Speak::V1);
+        let server = state.servers.number(&new().address, Speak::V1);
         (0..100).map(|_| state.queue.add(new(), server)).collect()
     });
     for command in [Command::Pause as fn(Vec<JobId>) -> Command, Command::Resume, Command::Cancel] {

@@ -19,7 +19,7 @@ use rustix::{
 
 use crate::{
     client::{
-        api::origin::Origin,
+        api::{locator::Locator, origin::Origin},
         disk::{
             folder::{Folder, Folders, open_directory},
             journal::{
@@ -44,7 +44,6 @@ use crate::{
         },
     },
     platform,
-    protocol::address::Address,
     text::ShowPath,
 };
 
@@ -153,9 +152,9 @@ impl TreeWorkDir {
     }
 
     /// Whether its content comes from this address. An empty one may be used for any address.
-    pub(crate) fn is_from(&self, address: &Address) -> bool {
+    pub(crate) fn is_from(&self, address: &Locator) -> bool {
         match self.journal.header() {
-            Some(subject) => Address::parse(&subject.address).is_ok_and(|known| known.is_same_as(address)),
+            Some(subject) => Locator::parse(&subject.address).is_ok_and(|known| known.is_same_as(address)),
             None => [TREE, PARTS].iter().all(|name| {
                 // An empty one is deleted, and created again when it is needed.
                 let deleted = rustix::fs::unlinkat(self.handle(), *name, AtFlags::REMOVEDIR);

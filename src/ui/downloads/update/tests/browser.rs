@@ -51,7 +51,7 @@ fn a_filter_and_the_end_are_those_of_the_whole_folder() {
     let mut effects = keys(&mut model, &queue, "r");
     effects.extend(keys(&mut model, &queue, "G up enter"));
     let jobs = added(answer_pages(&mut model, &queue, 3_000, effects));
-    assert_eq!(jobs[0].address.path.as_str(), "f02998");
+    assert_eq!(jobs[0].address.path(), "f02998");
 }
 
 #[test]
@@ -90,25 +90,25 @@ fn browsing(names: &[&str], more: bool) -> (Model, Fake, Vec<Effect>) {
 fn the_first_download_of_a_demo_takes_one_key() {
     let (mut model, queue, _) = browsing(&["a b.iso", "c"], false);
     let jobs = added(keys(&mut model, &queue, "enter"));
-    assert_eq!((jobs[0].address.path.as_str(), jobs[0].form), ("a b.iso", Form::File));
+    assert_eq!((jobs[0].address.path(), jobs[0].form), ("a b.iso", Form::File));
     assert_eq!(notice(&model), "queued a b.iso");
-    assert_eq!(added(keys(&mut model, &queue, "enter"))[0].address.path.as_str(), "c");
+    assert_eq!(added(keys(&mut model, &queue, "enter"))[0].address.path(), "c");
 }
 
 #[test]
 fn directories_are_entered_left_and_fetched_as_zip_or_tree() {
     let (mut model, queue, _) = browsing(&["films/", "photos/"], false);
     let jobs = added(keys(&mut model, &queue, "t"));
-    assert_eq!((jobs[0].address.path.as_str(), jobs[0].form), ("films", Form::Tree));
+    assert_eq!((jobs[0].address.path(), jobs[0].form), ("films", Form::Tree));
     let jobs = added(keys(&mut model, &queue, "z"));
-    assert_eq!((jobs[0].address.path.as_str(), jobs[0].form), ("photos", Form::Zip));
+    assert_eq!((jobs[0].address.path(), jobs[0].form), ("photos", Form::Zip));
     let effects = keys(&mut model, &queue, "enter");
-    let [Effect::List { ticket, path, .. }] = &effects[..] else { panic!("{effects:?}") };
-    assert_eq!(path.as_str(), "photos");
+    let [Effect::List { ticket, directory, .. }] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!(directory.path(), "photos");
     update(&mut model, &queue, Message::Listed { ticket: *ticket, answer: Ok(entries(&[], false)) });
     let effects = keys(&mut model, &queue, "backspace");
-    let [Effect::List { ticket, path, .. }] = &effects[..] else { panic!("{effects:?}") };
-    assert!(path.is_root());
+    let [Effect::List { ticket, directory, .. }] = &effects[..] else { panic!("{effects:?}") };
+    assert!(directory.is_root());
     let answer = Ok(entries(&["films/", "photos/"], false));
     update(&mut model, &queue, Message::Listed { ticket: *ticket, answer });
     let selected = model.browser.as_ref().and_then(|browser| browser.selected());
@@ -121,7 +121,7 @@ fn directories_are_entered_left_and_fetched_as_zip_or_tree() {
 fn marked_files_are_queued_together() {
     let (mut model, queue, _) = browsing(&["films/", "a", "dev-x", "b"], false);
     let jobs = added(keys(&mut model, &queue, "a enter"));
-    let got: Vec<_> = jobs.iter().map(|job| (job.address.path.as_str(), job.form)).collect();
+    let got: Vec<_> = jobs.iter().map(|job| (job.address.path(), job.form)).collect();
     assert_eq!(got, [("films", Form::Auto), ("a", Form::File), ("b", Form::File)]);
     assert_eq!(notice(&model), "queued 3; 1 are not served");
     assert!(keys(&mut model, &queue, "z").is_empty() || model.browser.is_some());
@@ -132,10 +132,13 @@ fn names_that_are_not_utf8_are_queued_from_the_listing() {
     let (mut model, queue, _) = browsing(&["caf\0E9", "d\0FF/"], false);
     assert!(text(&draw(&mut model, &queue, 80, 24)).contains("caf‹xE9›"));
     let jobs = added(keys(&mut model, &queue, "a enter"));
-    let got: Vec<_> = jobs.iter().map(|job| (job.address.path.to_bytes().into_owned(), job.form)).collect();
-    assert_eq!(got, [(b"caf\xe9".to_vec(), Form::File), (b"d\xff".to_vec(), Form::Auto)]);
+    let got: Vec<_> = jobs.iter().map(|job| (job.address.path(), job.form)).collect();
+    assert_eq!(got, [("caf\0E9", Form::File), ("d\0FF", Form::Auto)]);
     let effects = keys(&mut model, &queue, "G enter");
-    assert!(matches!(&effects[..], [Effect::List { path, .. }] if path.as_str() == "d\0FF"), "{effects:?}");
+    assert!(
+        matches!(&effects[..], [Effect::List { directory, .. }] if directory.path() == "d\0FF"),
+        "{effects:?}"
+    );
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn the_first_address_names_the_server_for_paths() {
     assert!(notice(&model).starts_with("nas.local:7878 has not answered yet"), "{}", notice(&model));
     queue.answered.push(testing::server());
     model.refresh(&queue, Size { width: 80, height: 24 });
-    assert_eq!(added(keys(&mut model, &queue, "enter"))[0].address.authority, testing::server());
+    assert_eq!(added(keys(&mut model, &queue, "enter"))[0].address.server(), testing::server());
 }
 
 /// Anybody can write an address with a pin of their own. What is typed after it does not inherit that pin: the known servers are
@@ -57,7 +57,7 @@ fn the_pin_of_an_address_that_has_not_answered_is_not_used_elsewhere() {
             keys(&mut model, &queue, "enter");
             model.refresh(&queue, Size { width: 80, height: 24 });
             model.input.set(second);
-            let typed = Address::parse(second).expect("an address");
+            let typed = Locator::parse(second).expect("an address");
             let effects = keys(&mut model, &queue, "enter");
             let mut asked = 0;
             for effect in &effects {
@@ -66,7 +66,7 @@ fn the_pin_of_an_address_that_has_not_answered_is_not_used_elsewhere() {
                         asked += 1;
                         assert_eq!(jobs[0].address, typed, "after {first}");
                     }
-                    Effect::Engine(Command::Reach(now)) => assert_eq!(*now, typed.authority),
+                    Effect::Engine(Command::Reach(now)) => assert_eq!(*now, typed.server()),
                     _ => {}
                 }
             }
@@ -80,15 +80,15 @@ fn a_server_without_a_path_is_listed_and_not_fetched() {
     let (mut model, queue) = (model(), Fake::default());
     model.input.set("fdsp+plain://other:1/");
     let effects = keys(&mut model, &queue, "enter");
-    let [Effect::Remember, Effect::List { authority, .. }] = &effects[..] else { panic!("{effects:?}") };
-    assert_eq!(authority.host, "other");
+    let [Effect::Remember, Effect::List { directory, .. }] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!(directory.server().name(), "other");
     assert_eq!(model.context(), Context::Browser);
 }
 
 #[test]
 fn tokens_and_pins_are_taken_from_every_typed_address() {
     let token = "fdsp+plain://sesame-sesame-sesame@nas.local";
-    let reached = Address::parse(token).expect("an address").authority;
+    let reached = Locator::parse(token).expect("an address").server();
     let (mut model, mut queue) = ready();
     keys(&mut model, &queue, "o");
     model.focus = Focus::Input;
@@ -103,8 +103,13 @@ fn tokens_and_pins_are_taken_from_every_typed_address() {
     assert_eq!(model.defaults.server, Some(testing::server()), "it is not known yet whether it is trusted");
     queue.answered.push(reached.clone());
     model.refresh(&queue, Size { width: 80, height: 24 });
-    let known = [model.defaults.server.as_ref(), model.browser.as_ref().map(|browser| &browser.authority)];
-    assert_eq!(known, [Some(&reached); 2], "paths and the listing go there with it, too");
+    let browser = model.browser.as_ref().map(|browser| browser.directory.server());
+    let known = [model.defaults.server.clone(), browser];
+    assert_eq!(
+        known,
+        [Some(reached.clone()), Some(reached.clone())],
+        "paths and the listing go there with it, too"
+    );
     model.focus = Focus::Input;
     model.input.set(&format!("{token}/b"));
     assert_eq!(added(keys(&mut model, &queue, "enter")).len(), 1, "what is known is not said again");
@@ -115,7 +120,7 @@ fn tokens_and_pins_are_taken_from_every_typed_address() {
     let effects = keys(&mut model, &queue, "enter");
     assert!(
         matches!(&effects[..], [Effect::Remember, Effect::Engine(Command::Reach(now)), Effect::List { .. }]
-            if now.host == "other"),
+            if now.name() == "other"),
         "{effects:?}"
     );
     assert_eq!(model.defaults.server.as_ref(), Some(&reached), "the server at hand stays");
@@ -147,8 +152,8 @@ fn tab_completes_what_is_typed_and_else_moves_the_focus() {
     let (mut model, queue) = (model(), Fake::default());
     type_in(&mut model, &queue, "fi");
     let effects = keys(&mut model, &queue, "tab");
-    let [Effect::List { ticket, path, .. }] = &effects[..] else { panic!("{effects:?}") };
-    assert!(path.is_root());
+    let [Effect::List { ticket, directory, .. }] = &effects[..] else { panic!("{effects:?}") };
+    assert!(directory.is_root());
     update(&mut model, &queue, Message::Listed { ticket: *ticket, answer: Ok(entries(&["films/"], false)) });
     assert_eq!((model.input.value(), model.focus), ("films/", Focus::Input));
 

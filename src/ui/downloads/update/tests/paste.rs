@@ -11,7 +11,7 @@ fn a_paste_never_submits() {
     assert!(update(&mut model, &queue, Message::Paste("a\r\n\nb\x1b[2J\n../c\n".into())).is_empty());
     assert!(matches!(&model.dialog, Dialog::Question(question) if question.text.contains("3 lines")));
     let jobs = added(keys(&mut model, &queue, "y"));
-    let paths: Vec<_> = jobs.iter().map(|job| job.address.path.as_str()).collect();
+    let paths: Vec<_> = jobs.iter().map(|job| job.address.path()).collect();
     assert_eq!(paths, ["a", "b[2J"]);
     assert!(notice(&model).starts_with("2 queued, 1 not: "), "{}", notice(&model));
 }

@@ -3,8 +3,8 @@
 use super::*;
 
 fn new_server(host: &str) -> NewServer {
-    let authority = Authority::new(host, 7878, Security::Tls { pin: None });
-    NewServer { authority, pin: Pin([0xa5; 32]) }
+    let server = Locator::parse(&format!("fdsp://{host}")).unwrap().server();
+    NewServer { server, pin: Pin([0xa5; 32]) }
 }
 
 /// Reports that a download failed because the server is unknown.
@@ -14,7 +14,7 @@ fn meet(model: &mut Model, queue: &Fake, host: &str) {
 
 fn asks_about(model: &Model, host: &str) -> bool {
     let asks = matches!(&model.dialog, Dialog::Prompt(Prompt { purpose: Purpose::Trust, .. }));
-    asks && model.newcomers.first().is_some_and(|server| server.authority.host == host)
+    asks && model.newcomers.first().is_some_and(|server| server.server.name() == host)
 }
 
 #[test]
@@ -67,9 +67,7 @@ fn the_pin_itself_or_the_address_with_it_is_an_answer() {
         let [Effect::Engine(Command::Reach(named)), Effect::Engine(Command::Trust(_))] = &effects[..] else {
             panic!("{right}: {effects:?}")
         };
-        assert_eq!(named.host, "nas");
-        assert_eq!(named.token, Address::parse(&right).unwrap().authority.token);
-        assert_eq!(named.security, Security::Tls { pin: Some(pin) });
+        assert_eq!(named.root().revealed(), address.replace("NAS", "nas"));
     }
     let other = address.replace("a5a5", "a5a6");
     for (wrong, says) in [
@@ -89,7 +87,7 @@ fn the_pin_itself_or_the_address_with_it_is_an_answer() {
 }
 
 fn warn(model: &mut Model, queue: &Fake, host: &str) {
-    let doubt = Doubt::Other(new_server(host).authority);
+    let doubt = Doubt::Other(new_server(host).server);
     assert!(update(model, queue, Message::Doubt(doubt)).is_empty());
 }
 
