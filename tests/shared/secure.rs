@@ -1,4 +1,7 @@
-//! A blocking TLS client for tests: it believes every server, and reads nothing ahead of what is asked for.
+//! A blocking TLS client for tests: it accepts any certificate, and reads nothing ahead of what is asked for.
+
+#[path = "../../src/net/tls/any_certificate.rs"]
+mod any_certificate;
 
 use std::{
     io::{self, Read, Write},
@@ -6,12 +9,7 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    crypto::{CryptoProvider, ring::default_provider, verify_tls13_signature},
-    pki_types::{CertificateDer, ServerName, UnixTime},
-};
+use rustls::{ClientConfig, ClientConnection, crypto::ring::default_provider, pki_types::ServerName};
 
 /// A connection with TLS; the handshake is made by the first write.
 pub struct Secure {
@@ -21,14 +19,8 @@ pub struct Secure {
 
 /// A client, and what it offers by ALPN, if anything.
 pub fn client(protocols: &[&[u8]]) -> ClientConnection {
-    static CONFIG: LazyLock<ClientConfig> = LazyLock::new(|| {
-        ClientConfig::builder_with_provider(Arc::new(default_provider()))
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .expect("TLS 1.3")
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Anybody(default_provider())))
-            .with_no_client_auth()
-    });
+    static CONFIG: LazyLock<ClientConfig> =
+        LazyLock::new(|| any_certificate::client_config(Arc::new(default_provider())));
     let mut config = CONFIG.clone();
     config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     let name = ServerName::try_from("localhost").expect("a name");
@@ -84,43 +76,5 @@ impl Write for Secure {
 
     fn flush(&mut self) -> io::Result<()> {
         rustls::Stream::new(&mut self.connection, &mut self.stream).flush()
-    }
-}
-
-#[derive(Debug)]
-struct Anybody(CryptoProvider);
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Err(Error::General("TLS 1.2".into()))
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
     }
 }

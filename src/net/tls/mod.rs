@@ -1,5 +1,7 @@
 //! TLS 1.3 as both ends speak it: what is agreed, without a socket, by `rustls` with the provider `ring`.
 
+#[cfg(test)]
+pub(crate) mod any_certificate;
 mod session;
 
 use std::{

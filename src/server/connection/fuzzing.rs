@@ -2,15 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use rustls::{
-    ClientConfig, DigitallySignedStruct, Error, SignatureScheme,
-    client::{
-        UnbufferedClientConnection,
-        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    },
-    crypto::verify_tls13_signature,
-    pki_types::{CertificateDer, ServerName, UnixTime},
-};
+use rustls::{client::UnbufferedClientConnection, pki_types::ServerName};
 
 use super::{
     machine::state::{Connection, Want},
@@ -103,53 +95,8 @@ fn connections_are_fuzzed() {
     );
 }
 
-/// A client that believes everybody.
-#[derive(Debug)]
-struct Gullible;
-
-impl ServerCertVerifier for Gullible {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Err(Error::General("TLS 1.2".to_owned()))
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &tls::provider().signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        tls::provider().signature_verification_algorithms.supported_schemes()
-    }
-}
-
 fn client() -> Session<UnbufferedClientConnection> {
-    let mut config = ClientConfig::builder_with_provider(tls::provider())
-        .with_protocol_versions(tls::VERSIONS)
-        .expect("TLS 1.3")
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Gullible))
-        .with_no_client_auth();
+    let mut config = tls::any_certificate::client_config(tls::provider());
     config.alpn_protocols = tls::PROTOCOLS.map(<[u8]>::to_vec).into();
     let name = ServerName::try_from("localhost").expect("a name");
     Session::new(UnbufferedClientConnection::new(Arc::new(config), name).expect("a client"))

@@ -216,6 +216,10 @@ mod tests {
         Timeouts { silence: Duration::from_secs(30), speed_limit: 0, speed_time: Duration::from_secs(30) }
     }
 
+    fn root(authority: &Authority) -> Address {
+        Address { authority: authority.clone(), path: RemotePath::default() }
+    }
+
     /// A server that is stopping accepts no new connection, not even for a transfer that runs.
     #[tokio::test(flavor = "multi_thread")]
     async fn one_idle_connection_stays_open_while_a_transfer_runs() {
@@ -235,8 +239,6 @@ mod tests {
             (server, authority, seen)
         };
         let pool = Arc::new(Pool::new(timeouts(), Trust::default()));
-        let root =
-            |authority: &Authority| Address { authority: authority.clone(), path: RemotePath::default() };
         let ((_server, authority, seen), (_other, idle, closed)) = (start(), start());
         let transfer = pool.begin(&authority);
         for server in [&authority, &idle] {
@@ -259,10 +261,9 @@ mod tests {
         let config = server::Config { arch: Arch::Single, ..server::Config::local(folder.path()) };
         let server = server::start(config, Arc::new(|_: &Event| {})).unwrap();
         let authority = server.address().authority.clone();
-        let root = RemotePath::parse("").unwrap();
         let [pool, other] = [(); 2].map(|()| Arc::new(Pool::new(timeouts(), Trust::default())));
         let _transfer = pool.begin(&authority);
-        list::list(&pool, &authority, &root, None).await.unwrap();
-        list::list(&other, &authority, &root, None).await.unwrap();
+        list::list(&pool, &root(&authority), None).await.unwrap();
+        list::list(&other, &root(&authority), None).await.unwrap();
     }
 }

@@ -3,12 +3,7 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use rustls::{
-    ClientConfig, DigitallySignedStruct, ServerConfig, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    crypto::verify_tls13_signature,
-    pki_types::{CertificateDer, ServerName, UnixTime},
-};
+use rustls::{ServerConfig, pki_types::ServerName};
 
 use super::*;
 use crate::net::tls;
@@ -16,52 +11,8 @@ use crate::net::tls;
 type Client = Session<UnbufferedClientConnection>;
 type Server = Session<UnbufferedServerConnection>;
 
-#[derive(Debug)]
-struct Anybody;
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Err(Error::General("TLS 1.2".to_owned()))
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &tls::provider().signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        tls::provider().signature_verification_algorithms.supported_schemes()
-    }
-}
-
 fn client() -> Client {
-    let config = ClientConfig::builder_with_provider(tls::provider())
-        .with_protocol_versions(tls::VERSIONS)
-        .unwrap()
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anybody))
-        .with_no_client_auth();
+    let config = tls::any_certificate::client_config(tls::provider());
     let name = ServerName::try_from("localhost").unwrap();
     Session::new(UnbufferedClientConnection::new(Arc::new(config), name).unwrap())
 }
