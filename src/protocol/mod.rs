@@ -176,7 +176,7 @@
 //! can be sent again elsewhere. Closing without a goodbye between two answers is no violation. A server reads nothing after a client's
 //! `goodbye`, so that it closes without an `error`, whatever follows. A client that closes only its sending side (in TLS with
 //! `close_notify`) after complete frames is answered all that it has asked. But one that has not said goodbye before it closes
-//! its sending side counts as gone while an answer is prepared for long of which nothing has come yet. A server that is about to stop says goodbye
+//! its sending side counts as gone once an answer of which nothing is sent has been prepared for 3 s. A server that is about to stop says goodbye
 //! on connections without a transfer. On one on which a `get`, `hashes`, `tree` or `files` was requested it answers further requests
 //! until the client closes it or a deadline passes: a client that has several connections, or reads slowly, needs it again. A client
 //! closes a connection that it does not need any more.

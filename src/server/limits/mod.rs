@@ -123,6 +123,9 @@ pub(super) const DRAIN_INTERVAL: Duration = Duration::from_millis(50);
 /// How often the server checks whether the peer of work that takes long is still there.
 pub(super) const LOOK: Duration = Duration::from_millis(100);
 
+/// How long an answer is prepared for a client that has shut its sending side down without a goodbye, while nothing is sent to it.
+pub(super) const HALF_CLOSED_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// Connections beyond `max_connections`, reserved for clients that have not authenticated yet. Also the maximum number of connections
 /// that are being replaced at the same time.
 pub(super) const UNAUTHENTICATED: usize = 64;

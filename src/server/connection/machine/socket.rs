@@ -8,7 +8,7 @@ use std::{
 use super::state::{Connection, Peer, Stage, WHILE_OTHERS_WAIT};
 use crate::server::{
     connection::{output::Output, v1::requests::Ending},
-    limits::LOOK,
+    limits::{HALF_CLOSED_TIMEOUT, LOOK},
     shared::lifecycle::Phase,
 };
 
@@ -63,7 +63,7 @@ impl Connection {
 
     /// Looks now and then whether the peer of long work is still there: nothing shall be computed for one that is gone. One
     /// that has only shut its sending side down is answered. Whether it is gone shows as soon as something is sent to it; where
-    /// nothing will be for long, one that has not said goodbye counts as gone.
+    /// nothing is for [`HALF_CLOSED_TIMEOUT`], one that has not said goodbye counts as gone.
     pub(crate) fn look_at_peer(&mut self, now: Instant) -> Peer {
         if now < self.look {
             return Peer::Present;
@@ -75,10 +75,16 @@ impl Connection {
             Stage::Open(work) => work.dialect.ending_of_preparation(),
             _ => None,
         };
-        let peer = match ending.filter(|_| self.entry.has_peer_ended()) {
+        let ending = ending.filter(|_| self.entry.has_peer_ended());
+        if ending != Some(Ending::Silent) {
+            self.half_closed = None;
+        }
+        let peer = match ending {
             Some(Ending::NotRead) => Peer::Ended,
-            Some(Ending::Silent) => Peer::Gone,
-            Some(Ending::Goodbye) | None => Peer::Present,
+            Some(Ending::Silent) if now >= *self.half_closed.get_or_insert(now) + HALF_CLOSED_TIMEOUT => {
+                Peer::Gone
+            }
+            Some(Ending::Silent | Ending::Goodbye) | None => Peer::Present,
         };
         // The rest of what it has sent is read without working in between.
         if !matches!(peer, Peer::Ended) {

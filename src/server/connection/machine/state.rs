@@ -43,6 +43,8 @@ pub(crate) struct Connection {
     pub(super) allowed: usize,
     /// When to look whether the peer of a long work is still there.
     pub(super) look: Instant,
+    /// Since when the peer has shut its sending side down while an answer is prepared, as far as was looked.
+    pub(super) half_closed: Option<Instant>,
     /// Why it ended, once it is about to.
     pub(super) reason: Cow<'static, str>,
 }
@@ -126,6 +128,7 @@ impl Connection {
             pacing,
             allowed: 0,
             look: now + LOOK,
+            half_closed: None,
             reason: "ended by the server".into(),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::{
     net::TcpListener,
+    os::fd::AsFd,
     sync::{Arc, Mutex, Weak},
     time::Instant,
 };
@@ -78,9 +79,15 @@ pub(crate) fn bench_over(tls: Option<TlsSetup>, classic: Option<Dialect>, limits
 
 impl Bench {
     pub fn connect(&self) -> Connection {
-        let weak: Weak<TcpListener> = Arc::downgrade(&self.listener);
+        let listener: Weak<TcpListener> = Arc::downgrade(&self.listener);
+        self.connect_over(listener)
+    }
+
+    /// A connection that asks this socket whether its peer is still there.
+    pub fn connect_over(&self, socket: Weak<dyn AsFd + Send + Sync>) -> Connection {
         let peer = ([127, 0, 0, 1], 1).into();
-        let entry = self.shared.registry.enter(weak, peer, &self.shared.services.limits, self.start).unwrap();
+        let entry =
+            self.shared.registry.enter(socket, peer, &self.shared.services.limits, self.start).unwrap();
         Connection::new(Arc::clone(&self.shared), entry, self.start)
     }
 

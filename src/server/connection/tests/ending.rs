@@ -2,6 +2,9 @@
 
 use std::{
     io::ErrorKind,
+    net::Shutdown,
+    os::{fd::AsFd, unix::net::UnixStream},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -11,7 +14,7 @@ use crate::{
         classic::Dialect,
         client::{Client, Event as Received, Request},
         error::Code,
-        message::Stat,
+        message::{Get, Stat},
     },
     server::{
         api::event::Event,
@@ -227,6 +230,43 @@ fn a_drain_serves_further_requests_of_a_transfer() {
     let last = answered(&mut idle, &[], later);
     assert!(String::from_utf8_lossy(&last).contains("the server is stopping"));
     bench.shared.lifecycle.stopped();
+}
+
+/// The bytes that a client receives which has closed its sending side after a request for the end of an archive. To make the
+/// archive up to there takes some hundred slices of work, and each of them this time.
+fn received_by_a_half_closed_client(slice: Duration) -> usize {
+    let bench = bench(None);
+    std::fs::write(bench.folder.path().join("tree/a.png"), vec![9; 20_000_000]).unwrap();
+    let (client, server) = UnixStream::pair().unwrap();
+    let server: Arc<dyn AsFd + Send + Sync> = Arc::new(server);
+    client.shutdown(Shutdown::Write).unwrap();
+    let (mut connection, mut now) = (bench.connect_over(Arc::downgrade(&server)), bench.start);
+    let asked = asking(&[Request::Get(Get { path: "tree".into(), first_block: 18, ..Get::default() })]);
+    connection.received(now, asked.outgoing());
+    let mut received = 0;
+    loop {
+        match connection.next(now) {
+            Want::Write => {
+                received += connection.output().len();
+                connection.wrote(now, connection.output().len());
+            }
+            Want::Read => connection.received(now, &[]),
+            Want::Run(task) => {
+                connection.done(task.run(), now);
+                now += slice;
+            }
+            Want::Close => return received,
+            Want::Pause => panic!("there is no limit of bandwidth"),
+        }
+    }
+}
+
+#[test]
+fn a_half_closed_client_is_answered_unless_that_takes_long() {
+    let quick = received_by_a_half_closed_client(Duration::from_millis(1));
+    assert!(quick > 1_000_000, "{quick} bytes");
+    let slow = received_by_a_half_closed_client(Duration::from_secs(1));
+    assert!(slow < 1_000, "{slow} bytes");
 }
 
 #[test]

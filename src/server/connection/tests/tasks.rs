@@ -176,11 +176,14 @@ fn a_large_directory_is_read_in_several_tasks() {
 #[test]
 fn a_range_after_the_largest_possible_archive_is_refused_without_work() {
     let bench = bench(None);
+    // To make this archive takes over 200 slices; to plan it, one, and on a slow machine a few.
+    std::fs::write(bench.folder.path().join("tree/a.png"), vec![9; 20_000_000]).unwrap();
     let far = |first_block| {
         Request::Get(Get { path: "tree".into(), form: Form::Zip, first_block, ..Get::default() })
     };
     for first_block in [40, 1 << 40, u64::MAX] {
-        assert_eq!(silent(&bench, &far(first_block)), 0, "only the planning, for block {first_block}");
+        let slices = silent(&bench, &far(first_block));
+        assert!(slices < 10, "{slices} slices for block {first_block}");
         let mut client = asking(&[far(first_block)]);
         let answer = converse(&mut bench.connect(), client.outgoing(), &[], usize::MAX, bench.start);
         let events = read_answers(&mut client, &answer);
