@@ -1,4 +1,4 @@
-//! The demo: a server of this process on a loopback port, and something to fetch from it.
+//! The demo: a server in this process on a loopback port, and a client of it.
 
 use std::{
     fs::DirBuilder,
@@ -18,7 +18,7 @@ use crate::{
         headless::{
             Output, Style,
             client::{Watched, watch},
-            print, say,
+            eprint_line, print,
             signals::Signals,
             verify,
         },
@@ -28,49 +28,49 @@ use crate::{
     text::{SafeText, units},
 };
 
-/// A server to try things on, and a folder for what is fetched from it.
+/// The server of the demo, and a folder for the downloads.
 #[derive(Debug)]
-pub struct Stage {
+pub struct DemoServer {
     /// The server.
     pub server: Server,
-    /// Where downloads may go.
+    /// The download folder.
     pub folder: Folder,
 }
 
-impl Stage {
-    /// Starts the server, and finds a place for downloads that is not in what it serves: an archive that
-    /// holds itself would never end.
+impl DemoServer {
+    /// Starts the server, and creates a download folder outside of the served folder: an archive that
+    /// contains itself would be endless.
     ///
     /// # Errors
-    /// The server does not start, or there is no such place.
-    pub fn set(config: server::Config, sink: Sink) -> Result<Stage, Problem> {
+    /// The server does not start, or no such folder can be created.
+    pub fn start(config: server::Config, sink: Sink) -> Result<DemoServer, Problem> {
         let places = [std::env::temp_dir(), "/tmp".into(), "/var/tmp".into(), "/dev/shm".into()];
         let folder = Folder::outside(&config.root, &places).ok_or_else(|| {
             Problem::new(
                 Exit::Disk,
-                "there is no folder for temporary files outside of what is served: name a smaller folder \
+                "there is no folder for temporary files outside of the served folder: give a smaller folder \
                  after --demo, or set TMPDIR",
             )
         })?;
-        Ok(Stage { server: server::start(config, sink)?, folder })
+        Ok(DemoServer { server: server::start(config, sink)?, folder })
     }
 }
 
-/// A temporary folder of our own.
+/// A temporary folder, deleted on drop.
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
 }
 
 impl Folder {
-    /// In the first of these places that is not beneath `root` and can be written.
+    /// Creates it in the first of these places that is not beneath `root` and can be written.
     fn outside(root: &Path, places: &[PathBuf]) -> Option<Folder> {
         let root = root.canonicalize().ok()?;
         let places = places.iter().filter_map(|place| place.canonicalize().ok());
         places.filter(|place| !place.starts_with(&root)).find_map(|place| Folder::new(&place).ok())
     }
 
-    /// A new one: a name that is taken is passed over and never used.
+    /// Creates it under a new name.
     fn new(place: &Path) -> io::Result<Folder> {
         let mut number = 0;
         loop {
@@ -83,17 +83,17 @@ impl Folder {
         }
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Leaves it there, unless it is empty.
+    /// Keeps the folder unless it is empty. Returns its path if it is kept.
     #[cfg(feature = "tui")]
     pub fn keep(self) -> Option<PathBuf> {
         let path = self.path.clone();
         std::mem::forget(self);
-        // Only an empty folder can be removed like this.
+        // Fails unless the folder is empty.
         std::fs::remove_dir(&path).err().map(|_| path)
     }
 }
@@ -101,32 +101,32 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         if let Err(error) = std::fs::remove_dir_all(&self.path) {
-            tracing::warn!("'{}' could not be removed: {error}", SafeText::from_path(&self.path));
+            tracing::warn!("cannot delete '{}': {error}", SafeText::from_path(&self.path));
         }
     }
 }
 
-/// The demo without a terminal: serves the folder, fetches all of it, compares every byte, and cleans up.
+/// Runs the demo without a terminal: serves the folder, fetches all of it, compares every byte, and cleans up.
 ///
 /// # Errors
-/// The server does not start, the system gives no threads, or what was received is not what was served.
+/// The server does not start, the system has no threads, or the archive differs from the folder.
 pub(super) fn run(demo: Demo, style: Style) -> Result<Exit, Problem> {
     let Demo { server: config, mut fetch, .. } = demo;
     let failed = |error: io::Error| Problem::new(Exit::Failed, format!("the demo failed: {error}"));
     let (root, arch) = (config.root.clone(), config.arch);
-    let stage = Stage::set(config, Arc::new(|_| ()))?;
+    let stage = DemoServer::start(config, Arc::new(|_| ()))?;
     let address = stage.server.address().clone();
     let report = Report(style.output);
     report.line(&format!("Serving {} on {address} ({arch})", SafeText::from_path(&root)));
     fetch.folder = stage.folder.path().to_owned();
     fetch.form = Form::Zip;
-    // What is deleted in a moment need not survive a power cut.
+    // The download is deleted soon, so it need not survive a power failure.
     fetch.engine.sync = false;
     let job = fetch.job(address.into());
     let (engine, events) = client::resume(fetch.engine, vec![job.into()]).map_err(failed)?;
     let watched = Watched { engine, events, queued: 1, session: None };
-    let (exit, tally) = watch(watched, style).map_err(failed)?;
-    let [finished] = tally.done.as_slice() else { return Ok(exit) };
+    let (exit, results) = watch(watched, style).map_err(failed)?;
+    let [finished] = results.done.as_slice() else { return Ok(exit) };
     report.line(&format!("Fetched {} as {}, comparing", units::bytes(finished.bytes), name(&finished.path)));
     match compare(finished.path.clone(), root, finished.blake3.clone()).map_err(failed)? {
         None => Ok(Exit::Interrupted),
@@ -134,14 +134,14 @@ pub(super) fn run(demo: Demo, style: Style) -> Result<Exit, Problem> {
         Some(Ok(found)) => {
             report.line(&found.to_string());
             report.line(
-                "Removed again. To share files: tui --serve DIR on one machine, tui ADDRESS on the other.",
+                "Deleted the download. To share files: tui --serve DIR on one machine, tui ADDRESS on the other.",
             );
             Ok(Exit::Done)
         }
     }
 }
 
-/// Compares on a thread of its own, so that a signal can end it; `None` if one did.
+/// Compares on a separate thread, so that a signal can stop it; `None` if one did.
 fn compare(
     archive: PathBuf,
     root: PathBuf,
@@ -156,7 +156,7 @@ fn compare(
         tokio::select! {
             signal = signals.next() => {
                 stop.store(true, Ordering::Relaxed);
-                say(&format!("tui: stopped by {signal}"));
+                eprint_line(&format!("tui: stopped by {signal}"));
                 Ok(None)
             }
             result = work => Ok(Some(result.map_err(io::Error::other)?)),
@@ -168,15 +168,15 @@ fn name(path: &Path) -> SafeText {
     SafeText::from_bytes(path.file_name().unwrap_or_default().as_encoded_bytes())
 }
 
-/// The few lines of the demo: on stdout, which JSON has for itself.
+/// Prints the lines of the demo: to stdout, or to stderr with `--json`.
 struct Report(Output);
 
 impl Report {
     fn line(&self, line: &str) {
         match self.0 {
             Output::Quiet => {}
-            Output::Json => say(line),
-            // A reader that has closed stdout misses the line.
+            Output::Json => eprint_line(line),
+            // A closed stdout is no error.
             Output::Plain => drop(print(format!("{line}\n").as_bytes())),
         }
     }
@@ -187,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_temporary_folder_is_never_in_what_is_served() {
+    fn the_temporary_folder_is_outside_of_the_served_folder() {
         let place = tempfile::tempdir().expect("a folder");
         let (inside, outside) = (place.path().join("served/tmp"), place.path().join("other"));
         std::fs::create_dir_all(&inside).expect("made");
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     #[cfg(feature = "tui")]
-    fn a_folder_with_something_in_it_can_be_kept() {
+    fn only_a_folder_with_files_is_kept() {
         let place = tempfile::tempdir().expect("a folder");
         let empty = Folder::new(place.path()).expect("made");
         let full = Folder::new(place.path()).expect("another name");

@@ -10,7 +10,7 @@ use crate::{
     text,
 };
 
-/// How the process ends.
+/// The exit code of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
@@ -26,13 +26,13 @@ pub enum Exit {
     NotFound = 4,
     /// Trust or token refused.
     Refused = 5,
-    /// A digest is wrong, or the source changed.
+    /// Checksum mismatch, or the source changed.
     Integrity = 6,
     /// The local disk: full, not writable, target exists.
     Disk = 7,
-    /// Everything is done, but entries of a folder are missing (listed).
+    /// Done, but entries of a folder are missing (listed).
     Missing = 8,
-    /// Interrupted; what was fetched is kept.
+    /// Interrupted; partial files are kept.
     Interrupted = 130,
 }
 
@@ -97,7 +97,7 @@ impl From<StartError> for Problem {
     fn from(error: StartError) -> Problem {
         use std::io::ErrorKind::{AddrInUse, AddrNotAvailable, Other, PermissionDenied};
         let (exit, advice) = match &error {
-            StartError::Root { .. } => (Exit::Usage, "name a folder that can be read"),
+            StartError::Root { .. } => (Exit::Usage, "give a folder that you can read"),
             StartError::Host { .. } => (Exit::Usage, "name an address of this machine with -H"),
             StartError::Listen { error, .. } => match error.kind() {
                 AddrInUse => (Exit::Failed, "choose another port with -P, or -P 0 for a free one"),
@@ -109,10 +109,10 @@ impl From<StartError> for Problem {
                 (Exit::Usage, "name others with --tls-cert and --tls-key, or leave TLS out with --plain")
             }
             StartError::Certificate(CertificateError::State { error, .. }) if error.kind() == Other => {
-                (Exit::Failed, "move it away, and a new one is made")
+                (Exit::Failed, "move it away; the server creates a new one")
             }
             StartError::Certificate(CertificateError::State { .. }) => {
-                (Exit::Failed, "make that folder writable, or name another one with XDG_STATE_HOME")
+                (Exit::Failed, "make that folder writable, or set XDG_STATE_HOME to another one")
             }
             StartError::Certificate(CertificateError::Unfit(_)) => {
                 (Exit::Usage, "name a certificate with --tls-cert and its own key with --tls-key")
@@ -121,7 +121,7 @@ impl From<StartError> for Problem {
                 (Exit::Usage, "")
             }
             StartError::Token { .. } => {
-                (Exit::Failed, "give one with --token-file, or serve everybody with --public")
+                (Exit::Failed, "give a token with --token-file, or serve without one with --public")
             }
             StartError::Classic { .. } => (
                 Exit::Usage,

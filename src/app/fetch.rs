@@ -1,15 +1,15 @@
-//! Starts an engine with its queue, the same for both faces, and fetches without a screen.
+//! Starts an engine with its queue, for the screen too, and fetches without a screen.
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::{
     app::{
-        cli::{Chosen, Fetch},
+        cli::{Fetch, SessionChoice},
         exit::{Exit, Problem},
         headless::{
             Output, Style,
-            client::{Watched, remark, watch},
-            say,
+            client::{Watched, report_session, watch},
+            eprint_line,
         },
     },
     client::{
@@ -19,30 +19,30 @@ use crate::{
     text::{SafeText, without_number},
 };
 
-/// An engine that runs, and what it has begun with.
+/// A running engine, and its configuration and queue at the start.
 pub(super) struct Started {
     /// The engine.
     pub(super) engine: Engine,
     /// Its events.
     pub(super) events: UnboundedReceiver<Event>,
-    /// How it runs.
+    /// Its configuration.
     #[cfg(feature = "tui")]
     pub(super) config: client::Config,
     /// Its queue at the start.
     pub(super) queue: Vec<SavedJob>,
-    /// The session that keeps the queue.
+    /// The session that saves the queue.
     pub(super) session: Option<Session>,
     #[cfg(feature = "tui")]
-    /// What was typed into the address line in earlier runs.
+    /// The history of the address line.
     pub(super) history: Vec<String>,
-    /// What is wrong with the session.
+    /// The problem with the session, if any.
     pub(super) warning: Option<String>,
 }
 
 /// Opens the session, if there is one, and starts an engine with its queue and the downloads of the command line.
 ///
 /// # Errors
-/// The session cannot be used, or the system gives no threads. A session that the user has not named is not needed: its error is a warning.
+/// The session cannot be used, or the system has no threads. For a session that the user did not name it is only a warning.
 pub(super) fn start(fetch: &Fetch, has_screen: bool) -> Result<Started, Problem> {
     let (session, saved, warning) = match open(fetch)? {
         Ok(Some(Opened { session, saved, warning })) => (Some(session), saved, warning),
@@ -70,9 +70,9 @@ pub(super) fn start(fetch: &Fetch, has_screen: bool) -> Result<Started, Problem>
     })
 }
 
-/// Opens the session; a warning if there cannot be one and the user has not named it.
+/// Opens the session. If it cannot be opened and the user did not name it, returns a warning.
 fn open(fetch: &Fetch) -> Result<Result<Option<Opened>, String>, Problem> {
-    let Some(Chosen { name, folder, named }) = &fetch.session else { return Ok(Ok(None)) };
+    let Some(SessionChoice { name, folder, named }) = &fetch.session else { return Ok(Ok(None)) };
     match Session::open(folder, name, fetch.configured) {
         Ok(opened) => Ok(Ok(Some(opened))),
         Err(error @ OpenError::Files { .. }) if !named => {
@@ -84,33 +84,33 @@ fn open(fetch: &Fetch) -> Result<Result<Option<Opened>, String>, Problem> {
     }
 }
 
-/// Fetches all downloads of the command line and of its session, and shows them in this style.
+/// Fetches all downloads of the command line and of the session, and shows them in this style.
 ///
 /// # Errors
-/// The system gives no threads, or the session cannot be used.
+/// The system has no threads, or the session cannot be used.
 pub(super) fn run(fetch: &Fetch, style: Style) -> Result<Exit, Problem> {
-    if let (Some(Chosen { name, folder, .. }), true) = (&fetch.session, fetch.jobs.is_empty())
+    if let (Some(SessionChoice { name, folder, .. }), true) = (&fetch.session, fetch.jobs.is_empty())
         && !Session::exists(folder, name)
     {
         let folder = SafeText::from_path(folder);
         let sentence = format!(
-            "there is no session '{name}' in {folder}: check the name, or give an address to begin it with"
+            "there is no session '{name}' in {folder}: check the name, or give an address to create it"
         );
         return Err(Problem::new(Exit::Usage, sentence));
     }
     let Started { engine, events, queue, session, warning, .. } = start(fetch, false)?;
     if let Some(warning) = &warning {
-        say(&format!("tui: {warning}"));
+        eprint_line(&format!("tui: {warning}"));
     }
     if let (Some(session), Output::Plain, None) = (&session, style.output, &warning) {
-        remark(session, &queue);
+        report_session(session, &queue);
     }
     let queued = queue.iter().filter(|job| job.state == SavedState::Queued).count();
     let watched = Watched { engine, events, queued, session: session.as_ref() };
     let (exit, _) = watch(watched, style)
         .map_err(|error| Problem::new(Exit::Failed, format!("cannot fetch: {error}")))?;
     Ok(match exit {
-        // Downloads that a damaged session has lost are not fetched.
+        // Downloads of a damaged session are lost and were not fetched.
         Exit::Done | Exit::Missing if warning.is_some() => Exit::Failed,
         Exit::Missing if fetch.allow_missing => Exit::Done,
         exit => exit,

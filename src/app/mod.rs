@@ -1,4 +1,4 @@
-//! The program: reads the command line and the settings, starts the log, and runs what was asked for in one of the two faces.
+//! The program: parses the command line and the settings, starts the log, and runs the task with or without a screen.
 
 pub mod cli;
 pub mod config;
@@ -13,7 +13,7 @@ use std::ffi::OsString;
 
 use crate::{
     app::{
-        cli::{Cli, Face, Plan, Surroundings, Task, Typed},
+        cli::{Cli, Environment, Face, Parsed, Plan, Task},
         config::Options,
         exit::{Exit, Problem},
         headless::Output,
@@ -25,48 +25,48 @@ use crate::{
 /// Runs the program with these arguments, the first of which is its name. Errors are printed.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let exit = run(arguments).unwrap_or_else(|problem| {
-        headless::say(&format!("tui: {problem}"));
+        headless::eprint_line(&format!("tui: {problem}"));
         problem.exit
     });
-    // Work whose result could not be written is not all done.
+    // Output that could not be written is an error.
     if exit == Exit::Done && headless::lost_output().is_some() { Exit::Disk } else { exit }
 }
 
 fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<Exit, Problem> {
     // Before any secret is read.
     let unprotected = platform::protect_memory().err().map(|error| {
-        format!("the memory of this process, with its tokens and keys, may be readable by your other processes or in core files: {error}")
+        format!("cannot protect the memory of this process: its tokens and keys may be readable by your other processes or in core files: {error}")
     });
     platform::catch_file_size_signal()
         .map_err(|error| Problem::new(Exit::Failed, format!("cannot handle signals: {error}")))?;
     let cli = match Cli::read(arguments)? {
-        Typed::Run(cli) => cli,
-        Typed::Print(bytes) => {
+        Parsed::Run(cli) => cli,
+        Parsed::Print(bytes) => {
             headless::print(&bytes);
             return Ok(Exit::Done);
         }
     };
     let options = Options::load(cli.common.config.as_deref(), std::env::vars_os());
-    let around = Surroundings::look()?;
-    let plan = cli.plan(options?, &around)?;
+    let environment = Environment::read()?;
+    let plan = cli.plan(options?, &environment)?;
     #[cfg(feature = "tui")]
     screen::key_map(&plan.settings.keys)?;
     let ring = LogRing::new();
     let guard = logging::init(&plan.log, Some(ring.clone()))?;
     if let (Some(warning), true) = (&guard.warning, plan.face != Face::Screen) {
-        headless::say(&format!("tui: warning: {warning}"));
+        headless::eprint_line(&format!("tui: warning: {warning}"));
     }
     for warning in plan.warnings.iter().chain(&unprotected) {
         tracing::warn!("{warning}");
         if matches!(plan.face, Face::Headless(Output::Plain | Output::Json)) && !plan.log.stderr {
-            headless::say(&format!("tui: warning: {warning}"));
+            headless::eprint_line(&format!("tui: warning: {warning}"));
         }
     }
-    carry_out(plan, ring)
+    run_plan(plan, ring)
 }
 
 #[cfg(feature = "tui")]
-fn carry_out(plan: Plan, ring: LogRing) -> Result<Exit, Problem> {
+fn run_plan(plan: Plan, ring: LogRing) -> Result<Exit, Problem> {
     match plan.face {
         Face::Headless(output) => without_screen(plan, output),
         Face::Screen => match plan.task {
@@ -78,7 +78,7 @@ fn carry_out(plan: Plan, ring: LogRing) -> Result<Exit, Problem> {
 }
 
 #[cfg(not(feature = "tui"))]
-fn carry_out(plan: Plan, _: LogRing) -> Result<Exit, Problem> {
+fn run_plan(plan: Plan, _: LogRing) -> Result<Exit, Problem> {
     let output = match plan.face {
         Face::Headless(output) => output,
         Face::Screen => Output::Plain,

@@ -1,9 +1,9 @@
-//! The face with a terminal: starts a server or an engine, and a screen on it.
+//! Starts a server or an engine with its screen.
 
 use std::sync::Arc;
 
 use super::{
-    demo::Stage,
+    demo::DemoServer,
     fetch::{Started, start},
 };
 use crate::{
@@ -31,15 +31,15 @@ impl From<ui::Error> for Problem {
     }
 }
 
-/// The keys in force.
+/// The keys of all actions.
 ///
 /// # Errors
-/// An action or a key does not exist, or a key has two meanings; the error names the line of the file.
+/// An unknown action or key, or a key of two actions; the error names the line of the file.
 pub(super) fn key_map(keys: &Keys) -> Result<KeyMap, config::Error> {
     KeyMap::new(keys.iter()).map_err(|error| keys.error(&error.actions(), &error.to_string()))
 }
 
-/// What both screens need of the settings.
+/// The options of both screens.
 fn options(settings: &Settings) -> Result<ui::Options, Problem> {
     let screen = &settings.screen;
     let get = |name: &str| std::env::var(name).ok();
@@ -64,18 +64,18 @@ pub(super) fn fetch(fetch: Fetch, settings: &Settings, ring: LogRing) -> Result<
     downloads(fetch, false, settings, ring)
 }
 
-/// The download screen on a server of this process, whose files are listed at once.
+/// Runs the download screen with a server in this process, whose files are listed at once.
 pub(super) fn demo(demo: Demo, settings: &Settings, ring: LogRing) -> Result<Exit, Problem> {
-    let stage = Stage::set(demo.server, Arc::new(|_| ()))?;
+    let stage = DemoServer::start(demo.server, Arc::new(|_| ()))?;
     let mut fetch = demo.fetch;
     fetch.server = Some(Locator::from(stage.server.address().clone()).server());
     if !demo.dir_given {
         fetch.folder = stage.folder.path().to_owned();
     }
     let exit = downloads(fetch, true, settings, ring)?;
-    // The user may want what was fetched.
+    // The user may want to keep the downloads.
     if let Some(path) = stage.folder.keep() {
-        headless::say(&format!("What you fetched is in {}", SafeText::from_path(&path)));
+        headless::eprint_line(&format!("The downloads are in {}", SafeText::from_path(&path)));
     }
     Ok(exit)
 }
@@ -104,13 +104,15 @@ fn downloads(fetch: Fetch, browse: bool, settings: &Settings, ring: LogRing) -> 
     let (exit, left) = downloads::run(engine, events, session, defaults, ring, &options)?;
     if let Err(error) = left.saved {
         let error = without_number(&error.to_string());
-        return Err(Problem::new(Exit::Disk, format!("the queue could not be kept: {error}")));
+        return Err(Problem::new(Exit::Disk, format!("the queue could not be saved: {error}")));
     }
     match left.unfinished {
         _ if !kept || exit != ui::Exit::Quit => {}
         0 => {}
-        1 => headless::say("1 download is not finished; the next start resumes it"),
-        count => headless::say(&format!("{count} downloads are not finished; the next start resumes them")),
+        1 => headless::eprint_line("1 download is not finished; the next start resumes it"),
+        count => {
+            headless::eprint_line(&format!("{count} downloads are not finished; the next start resumes them"))
+        }
     }
     Ok(end(exit))
 }

@@ -24,11 +24,11 @@ pub(crate) use mutate::{Rng, mutate};
 use proptest::prelude::ProptestConfig;
 
 /// No input takes longer, on the slowest machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const INPUT_TIMEOUT: Duration = Duration::from_secs(60);
 /// Most inputs that are kept because they led somewhere.
-const KEPT: usize = 4000;
+const MAX_CORPUS: usize = 4000;
 /// Longest input.
-const LONGEST: usize = 256 * 1024;
+const MAX_INPUT_LEN: usize = 256 * 1024;
 
 /// Changes an input in a way of its format.
 pub(crate) type Mutator = fn(&mut Rng, &mut Vec<u8>);
@@ -79,14 +79,14 @@ impl Fuzz {
 
     /// Runs the target over its corpus and mutations of it.
     pub(crate) fn run<T: Hash>(self, target: impl Fn(&[u8]) -> T + Send) {
-        let (tell, told) = mpsc::channel::<Option<Vec<u8>>>();
+        let (report, reports) = mpsc::channel::<Option<Vec<u8>>>();
         std::thread::scope(|scope| {
             let name = self.target;
-            let worker = scope.spawn(move || self.all(&target, |input| drop(tell.send(input))));
+            let worker = scope.spawn(move || self.all(&target, |input| drop(report.send(input))));
             // One input at a time is in work; a target that hangs on it would hang the whole test.
             let mut current = None;
             loop {
-                match told.recv_timeout(PATIENCE) {
+                match reports.recv_timeout(INPUT_TIMEOUT) {
                     Ok(input) => current = input,
                     Err(RecvTimeoutError::Disconnected) => break,
                     Err(RecvTimeoutError::Timeout) => {
@@ -101,7 +101,7 @@ impl Fuzz {
         });
     }
 
-    fn all<T: Hash>(&self, target: &impl Fn(&[u8]) -> T, tell: impl Fn(Option<Vec<u8>>)) {
+    fn all<T: Hash>(&self, target: &impl Fn(&[u8]) -> T, report: impl Fn(Option<Vec<u8>>)) {
         let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus")).join(self.target);
         let mut files: Vec<PathBuf> =
             fs::read_dir(&folder).expect("a corpus").map(|entry| entry.expect("an entry").path()).collect();
@@ -110,8 +110,8 @@ impl Fuzz {
         let (mut corpus, mut known) = (Vec::new(), HashSet::new());
         for file in files {
             let input = fs::read(&file).expect("readable");
-            tell(Some(input.clone()));
-            match self.attempt(target, &input) {
+            report(Some(input.clone()));
+            match self.run_one(target, &input) {
                 Ok(seen) => known.insert(seen),
                 Err(why) => panic!("{}: {why}", file.display()),
             };
@@ -126,13 +126,13 @@ impl Fuzz {
                 Some(mutator) => mutator(&mut rng, &mut input),
                 None => mutate(&mut rng, &mut input, self.words, &corpus),
             }
-            input.truncate(LONGEST);
-            tell(Some(input.clone()));
-            match self.attempt(target, &input) {
-                Ok(seen) if corpus.len() < KEPT && known.insert(seen) => corpus.push(input),
+            input.truncate(MAX_INPUT_LEN);
+            report(Some(input.clone()));
+            match self.run_one(target, &input) {
+                Ok(seen) if corpus.len() < MAX_CORPUS && known.insert(seen) => corpus.push(input),
                 Ok(_) => {}
                 Err(why) => {
-                    let small = self.smaller(target, input);
+                    let small = self.minimize(target, input);
                     let kept = long.map(|_| {
                         let file = folder.join(format!("found-{:08x}", crc32fast::hash(&small)));
                         fs::write(&file, &small).expect("written");
@@ -143,12 +143,12 @@ impl Fuzz {
             }
             round += 1;
         }
-        tell(None);
+        report(None);
         eprintln!("{}: {round} inputs, {} kinds of outcome", self.target, known.len());
     }
 
     /// A digest of what the target saw, or why it failed.
-    fn attempt<T: Hash>(&self, target: &impl Fn(&[u8]) -> T, input: &[u8]) -> Result<u64, String> {
+    fn run_one<T: Hash>(&self, target: &impl Fn(&[u8]) -> T, input: &[u8]) -> Result<u64, String> {
         let mut seen = Err(String::new());
         let used = allocation_counter::measure(|| {
             seen = catch_unwind(AssertUnwindSafe(|| {
@@ -168,15 +168,15 @@ impl Fuzz {
         seen
     }
 
-    /// A smaller input that fails, too.
-    fn smaller<T: Hash>(&self, target: &impl Fn(&[u8]) -> T, mut input: Vec<u8>) -> Vec<u8> {
+    /// A minimize input that fails, too.
+    fn minimize<T: Hash>(&self, target: &impl Fn(&[u8]) -> T, mut input: Vec<u8>) -> Vec<u8> {
         let mut size = input.len() / 2;
         while size > 0 {
             let mut at = 0;
             while at < input.len() {
                 let mut less = input.clone();
                 less.drain(at..(at + size).min(input.len()));
-                if self.attempt(target, &less).is_err() {
+                if self.run_one(target, &less).is_err() {
                     input = less;
                 } else {
                     at += size;

@@ -26,7 +26,7 @@ impl Rng {
 }
 
 /// Numbers at which programs err.
-const NUMBERS: [u64; 22] = [
+const BOUNDARY_NUMBERS: [u64; 22] = [
     0,
     1,
     2,
@@ -52,7 +52,7 @@ const NUMBERS: [u64; 22] = [
 ];
 
 /// Text that is trouble somewhere.
-const TEXTS: [&str; 30] = [
+const UNUSUAL_TEXTS: [&str; 30] = [
     "..",
     "../",
     "/",
@@ -110,7 +110,7 @@ fn step(rng: &mut Rng, input: &mut Vec<u8>, words: &[&str], corpus: &[Vec<u8>]) 
             input.splice(at..at, bytes.into_iter().take(count));
         }
         5 => {
-            let text = rng.one_of(&TEXTS);
+            let text = rng.one_of(&UNUSUAL_TEXTS);
             input.splice(at..at, text.bytes());
         }
         6 | 7 if !words.is_empty() => {
@@ -119,7 +119,7 @@ fn step(rng: &mut Rng, input: &mut Vec<u8>, words: &[&str], corpus: &[Vec<u8>]) 
             input.splice(at..end, word.bytes());
         }
         8 => {
-            let number = rng.one_of(&NUMBERS);
+            let number = rng.one_of(&BOUNDARY_NUMBERS);
             let width = rng.one_of(&[1, 2, 4, 8]);
             input.iter_mut().skip(at).zip(number.to_le_bytes()).take(width).for_each(|(old, new)| *old = new);
         }
@@ -153,6 +153,6 @@ fn digits(rng: &mut Rng, input: &mut Vec<u8>, at: usize) {
         return;
     };
     let count = input[begin..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let number = rng.one_of(&NUMBERS).to_string();
+    let number = rng.one_of(&BOUNDARY_NUMBERS).to_string();
     input.splice(begin..begin + count, number.into_bytes());
 }

@@ -19,7 +19,7 @@ use super::{LogRing, Record};
 use crate::{platform::note_output, text::SafeText};
 
 /// RFC 3339 with milliseconds.
-const TIME: &[BorrowedFormatItem<'_>] = format_description!(
+const TIME_FORMAT: &[BorrowedFormatItem<'_>] = format_description!(
     "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3][offset_hour sign:mandatory]:[offset_minute]"
 );
 
@@ -56,7 +56,7 @@ pub(super) fn lost(count: usize) -> String {
 /// A line of the file.
 pub(super) fn line(time: OffsetDateTime, level: Level, text: &str) -> String {
     let mut line = String::with_capacity(text.len() + 48);
-    let time = time.format(TIME).unwrap_or_default();
+    let time = time.format(TIME_FORMAT).unwrap_or_default();
     // Writing to a String cannot fail.
     let _ = writeln!(line, "{time} {level:5} {} {text}", std::process::id());
     line

@@ -34,8 +34,8 @@ use crate::{platform, text::SafeText};
 /// Lines that wait for the disk, at most.
 const MAX_LINES: usize = 16 * 1024;
 /// The names of the files in a folder begin with this, have the date in the middle, and end with that.
-const PREFIX: &str = "tui";
-const SUFFIX: &str = "log";
+const FILE_PREFIX: &str = "tui";
+const FILE_SUFFIX: &str = "log";
 
 /// Where the lines go besides the ring.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,11 +84,11 @@ pub struct Guard {
     pub warning: Option<String>,
 }
 
-static OFFSET: OnceLock<UtcOffset> = OnceLock::new();
+static LOCAL_OFFSET: OnceLock<UtcOffset> = OnceLock::new();
 
 /// The local time zone as [`init`] found it: with more threads than one, it cannot be asked for safely.
 pub fn local_offset() -> UtcOffset {
-    OFFSET.get().copied().unwrap_or(UtcOffset::UTC)
+    LOCAL_OFFSET.get().copied().unwrap_or(UtcOffset::UTC)
 }
 
 /// Starts logging for the whole process. To be called before other threads run, which is when the local time
@@ -100,7 +100,7 @@ pub fn local_offset() -> UtcOffset {
 /// A file that was asked for by name cannot be opened.
 pub fn init(options: &LogOptions, ring: Option<LogRing>) -> Result<Guard, LogFileError> {
     // Before the log's own thread runs.
-    let offset = *OFFSET.get_or_init(|| UtcOffset::current_local_offset().unwrap_or(UtcOffset::UTC));
+    let offset = *LOCAL_OFFSET.get_or_init(|| UtcOffset::current_local_offset().unwrap_or(UtcOffset::UTC));
     let (sink, guard) = open(&options.destination)?;
     let lines = layer::Lines::new(sink, guard.dropped.clone(), ring, options.stderr, offset);
     // Only a second call in one process fails, and then the first one's subscriber stays.
@@ -149,8 +149,8 @@ fn rolling(folder: &Path, keep: usize) -> Result<RollingFileAppender, String> {
     probe(folder).and_then(|()| platform::check_threads(1)).map_err(|error| error.to_string())?;
     RollingFileAppender::builder()
         .rotation(Rotation::DAILY)
-        .filename_prefix(PREFIX)
-        .filename_suffix(SUFFIX)
+        .filename_prefix(FILE_PREFIX)
+        .filename_suffix(FILE_SUFFIX)
         .max_log_files(keep)
         .build(folder)
         .map_err(|error| error.to_string())
@@ -158,7 +158,7 @@ fn rolling(folder: &Path, keep: usize) -> Result<RollingFileAppender, String> {
 
 /// Bytes that today's file has already.
 fn written_today(folder: &Path) -> u64 {
-    let name = format!("{PREFIX}.{}.{SUFFIX}", OffsetDateTime::now_utc().date());
+    let name = format!("{FILE_PREFIX}.{}.{FILE_SUFFIX}", OffsetDateTime::now_utc().date());
     std::fs::metadata(folder.join(name)).map_or(0, |file| file.len())
 }
 

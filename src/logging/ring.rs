@@ -15,7 +15,7 @@ use crate::text::SafeText;
 /// Records that are kept by default.
 pub const DEFAULT_CAPACITY: usize = 10_000;
 /// Bytes of their texts, at most: peers cannot fill the memory through the log.
-const MAX_BYTES: usize = 4 << 20;
+const MAX_TEXT_BYTES: usize = 4 << 20;
 
 /// One line of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,7 +86,7 @@ impl LogRing {
         let waker = {
             let mut inner = self.lock();
             inner.bytes += record.text.as_str().len();
-            while (inner.records.len() == inner.capacity || inner.bytes > MAX_BYTES)
+            while (inner.records.len() == inner.capacity || inner.bytes > MAX_TEXT_BYTES)
                 && let Some(oldest) = inner.records.pop_front()
             {
                 inner.bytes -= oldest.text.as_str().len();
@@ -183,10 +183,10 @@ mod tests {
         for second in 0..5000 {
             ring.push(Record { text: text.clone(), ..record(second) });
         }
-        assert_eq!((ring.len(), ring.total()), (MAX_BYTES / 4000, 5000));
+        assert_eq!((ring.len(), ring.total()), (MAX_TEXT_BYTES / 4000, 5000));
         assert_eq!(seconds(&ring.get(4999..5000)), [4999]);
         ring.push(record(5000));
-        assert_eq!(ring.len(), MAX_BYTES / 4000 + 1);
+        assert_eq!(ring.len(), MAX_TEXT_BYTES / 4000 + 1);
     }
 
     #[test]

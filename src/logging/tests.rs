@@ -110,9 +110,9 @@ fn a_file_asked_for_by_name_must_open() {
 }
 
 /// A disk that blocks at its first line until it is released.
-struct Stuck(mpsc::Receiver<()>);
+struct BlockedDisk(mpsc::Receiver<()>);
 
-impl io::Write for Stuck {
+impl io::Write for BlockedDisk {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let _ = self.0.recv();
         Ok(bytes.len())
@@ -125,7 +125,7 @@ impl io::Write for Stuck {
 #[test]
 fn lost_lines_are_said() {
     let (go_on, stuck) = mpsc::channel();
-    let (sink, guard) = queue(Stuck(stuck));
+    let (sink, guard) = queue(BlockedDisk(stuck));
     let ring = LogRing::with_capacity(MAX_LINES * 2);
     let lines = layer::Lines::new(sink, guard.dropped.clone(), Some(ring.clone()), false, UtcOffset::UTC);
     tracing::subscriber::with_default(subscriber(lines, Level::INFO), || {

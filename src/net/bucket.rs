@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// So much unused allowance is kept: bursts are as long as that.
-const BURST: Duration = Duration::from_millis(100);
+const BURST_TIME: Duration = Duration::from_millis(100);
 
 /// Allowance that grows with time. It may be overdrawn: whoever spends waits until it is no longer so.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ impl Bucket {
         self.at = self.at.max(now);
         if let Some(rate) = self.rate {
             let rate = rate as f64;
-            let most = rate * BURST.as_secs_f64();
+            let most = rate * BURST_TIME.as_secs_f64();
             self.balance = (self.balance + rate * elapsed.as_secs_f64()).min(most);
         }
     }
@@ -88,14 +88,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const LEAST: usize = 1024;
+    const MIN_QUANTUM: usize = 1024;
 
     /// Spends `quanta` in turn, waiting as told, on virtual time; returns bytes a second.
     fn drain(bucket: &mut Bucket, start: Instant, seconds: f64) -> f64 {
         let (mut now, mut bytes) = (start, 0usize);
         while now.duration_since(start).as_secs_f64() < seconds {
             now += bucket.wait(now);
-            let quantum = bucket.quantum(20, LEAST);
+            let quantum = bucket.quantum(20, MIN_QUANTUM);
             bucket.spend(quantum, now);
             bytes += quantum;
         }
@@ -117,11 +117,11 @@ mod tests {
             let now = start + Duration::from_secs(idle);
             let mut bytes = 0;
             while bucket.wait(now).is_zero() {
-                let quantum = bucket.quantum(20, LEAST);
+                let quantum = bucket.quantum(20, MIN_QUANTUM);
                 bucket.spend(quantum, now);
                 bytes += quantum;
             }
-            prop_assert!(bytes as f64 <= rate as f64 * 0.2 + 2.0 * LEAST as f64);
+            prop_assert!(bytes as f64 <= rate as f64 * 0.2 + 2.0 * MIN_QUANTUM as f64);
         }
 
         /// Whoever shares a bucket gets an equal share, however early or late its timer wakes it.
@@ -132,7 +132,7 @@ mod tests {
         ) {
             let start = Instant::now();
             let mut bucket = Bucket::new(Some(rate), start);
-            let quantum = bucket.quantum(100, LEAST);
+            let quantum = bucket.quantum(100, MIN_QUANTUM);
             let mut clients: Vec<(Instant, usize)> = vec![(start, 0); late.len()];
             let end = start + Duration::from_secs(20);
             loop {

@@ -15,7 +15,7 @@ use super::{
 use crate::platform::{self, Access, AsFd, Links, Medium, Reach};
 
 /// How often a path is opened again because something else took its place between two looks.
-const REPLACED: usize = 32;
+const MAX_REOPENS: usize = 32;
 
 /// What of the served folder is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,7 +139,7 @@ impl Folder {
     /// It is looked at before it is opened, since opening a device or a FIFO may have effects (nobody but who may write to
     /// the folder can put one there in between), and again after: what counts is what was opened.
     pub(super) fn open_served(&self, path: impl Arg + Copy) -> io::Result<Option<Opened>> {
-        for _ in 0..REPLACED {
+        for _ in 0..MAX_REOPENS {
             let seen = rustix::fs::fstat(self.open(path, Access::Look)?)?;
             let Some(kind) = Served::of(&seen) else {
                 return Ok(None);

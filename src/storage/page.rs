@@ -32,9 +32,9 @@ use crate::{
 /// Most entries of one page, whatever is asked for.
 const MAX_PAGE: usize = 4096;
 /// Bytes of directory entries that are read in a slice: some thousand names.
-const READ: usize = 32 * 1024;
+const READ_LEN: usize = 32 * 1024;
 /// Names that are looked at in a slice, at most.
-const LOOKS: usize = 128;
+const MAX_LOOKUPS: usize = 128;
 
 /// The first names of a directory after one of them, sorted by bytes, up to a number.
 ///
@@ -120,7 +120,7 @@ impl Page {
                 }
             }
             Stage::Looking(looked, entries) => {
-                let mut slice = Slice::new(LOOKS, Instant::now());
+                let mut slice = Slice::new(MAX_LOOKUPS, Instant::now());
                 while let Some(found) = self.names.get(*looked).filter(|_| slice.goes_on(Instant::now)) {
                     *looked += 1;
                     match self.directory.entry(found) {
@@ -150,7 +150,7 @@ impl Page {
     /// Reads some names. True if those were the last ones.
     fn read(&mut self) -> io::Result<bool> {
         let Stage::Reading(handle) = &self.stage else { return Ok(true) };
-        let mut buffer = [MaybeUninit::uninit(); READ];
+        let mut buffer = [MaybeUninit::uninit(); READ_LEN];
         let mut names = RawDir::new(handle, &mut buffer);
         let is_over = loop {
             match names.next() {
@@ -247,7 +247,7 @@ impl Directory {
 }
 
 /// Bytes of the beginning of a longer one that are shown.
-const BEGINNING: usize = 160;
+const SHOWN_LEN: usize = 160;
 
 impl Directory {
     /// A name of the page: no two are shown alike. What cannot be asked for is escaped, and `%` with it, so that each name comes out
@@ -262,7 +262,7 @@ impl Directory {
         }
         let counts = if is_short { 0..bytes.len() + 1 } else { 0..0 };
         let escaped = counts.map(|count| name::escaped(bytes, count));
-        let (begin, digest) = (&bytes[..bytes.len().min(BEGINNING)], blake3::hash(bytes).to_hex());
+        let (begin, digest) = (&bytes[..bytes.len().min(SHOWN_LEN)], blake3::hash(bytes).to_hex());
         let shortened =
             (16..=digest.len()).map(|length| format!("{}…{}", name::as_text(begin), &digest[..length]));
         let shown = escaped.chain(shortened).find(|shown| self.is_free(shown))?;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// A slice ends when it has taken this long.
-const TIME: Duration = Duration::from_millis(2);
+const SLICE_TIME: Duration = Duration::from_millis(2);
 /// A slice of work of many steps: a number of them, or fewer where each takes long, as on a disk that has to move its heads. A loop
 /// that serves others between two slices shall not keep them waiting for seconds.
 #[derive(Clone, Copy, Debug)]
@@ -16,7 +16,7 @@ pub struct Slice {
 impl Slice {
     /// Of at most this many steps, from now on.
     pub fn new(steps: usize, now: Instant) -> Slice {
-        Slice { begun: false, left: steps, until: now + TIME }
+        Slice { begun: false, left: steps, until: now + SLICE_TIME }
     }
 
     /// Whether there is another step in it. There is one, however slow the disk is.

@@ -12,7 +12,7 @@ use super::{
     name,
     stat::{Served, shown},
     walk::{
-        Lost, Step, Visited, Walk,
+        MissingEntry, Step, Visited, Walk,
         found::{Found, Kind, Purpose},
         root::WalkRoot,
     },
@@ -79,14 +79,14 @@ impl Tree {
                         self.data_bytes = self.data_bytes.saturating_add(data_bytes);
                         entry
                     }
-                    Err(Lost { path, reason }) => {
+                    Err(MissingEntry { path, reason }) => {
                         self.missing.add(SafeText::from_bytes(&path).as_str(), &reason);
                         return Ok(TreeStep::On);
                     }
                 };
                 return Ok(TreeStep::Entry(entry));
             }
-            Step::Missing(Lost { path, reason }) => {
+            Step::Missing(MissingEntry { path, reason }) => {
                 self.missing.add(SafeText::from_bytes(&path).as_str(), &reason);
             }
             Step::End => {
@@ -103,7 +103,7 @@ impl Tree {
 const MAX_ESCAPED: usize = 20_000;
 
 /// As it goes over the wire, and how much of it is on the disk.
-fn entry(visited: Visited) -> Result<(TreeEntry, u64), Lost> {
+fn entry(visited: Visited) -> Result<(TreeEntry, u64), MissingEntry> {
     let Visited { path, found, .. } = visited;
     let Found { kind, mode, modified, size, data_bytes, identity } = found;
     let text = odd_name::to_text(&path).into_owned();
@@ -113,7 +113,10 @@ fn entry(visited: Visited) -> Result<(TreeEntry, u64), Lost> {
             (TreeNode::File { size, identity: identity.to_string() }, data_bytes)
         }
         Kind::Link(target) if odd_name::is_escaped(&target) && text.len() + target.len() > MAX_ESCAPED => {
-            return Err(Lost { path, reason: "its path and its target are too long together".into() });
+            return Err(MissingEntry {
+                path,
+                reason: "its path and its target are too long together".into(),
+            });
         }
         Kind::Link(target) => (TreeNode::Link { target: target.into() }, 0),
     };

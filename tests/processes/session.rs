@@ -64,7 +64,7 @@ fn an_interrupted_run_prints_how_to_resume_and_the_next_run_does() {
         if signal == Signal::INT {
             assert_eq!(client.end().code, 130);
             let last = lines.rest().pop().expect("a line");
-            assert!(last.contains("the queue is kept: continue with --session nightly"), "{last}");
+            assert!(last.contains("the queue is saved: resume it with --session nightly"), "{last}");
         } else {
             drop(client);
         }

@@ -304,7 +304,7 @@ fn a_secret_that_others_can_read_causes_a_warning() {
         let got = format!("got-{mode:o}");
         let outcome = home.run(["--token-file", "token", "-d", &got, &bare]);
         assert_eq!(outcome.code, 0, "{outcome:#?}");
-        let sentence = "tui: warning: others may read the token in 'token'; take that away with chmod 600";
+        let sentence = "tui: warning: other users can read the token in 'token': run chmod 600 on it";
         assert_eq!(outcome.stderr.contains(sentence), told, "{mode:o}: {outcome:#?}");
     }
     let key = home.path().join(".local/state/fdsp/server/identity.pem");
@@ -312,7 +312,7 @@ fn a_secret_that_others_can_read_causes_a_warning() {
     set_mode(&home, "key.pem", 0o644);
     let options = ["--serve", "-P", "0", "--tls-cert", "key.pem", "--tls-key", "key.pem", "served"];
     let mut server = Running::start(home.command(options));
-    let sentence = "tui: warning: others may read the key in 'key.pem'; take that away with chmod 600";
+    let sentence = "tui: warning: other users can read the key in 'key.pem': run chmod 600 on it";
     assert_eq!(server.stderr().next(), sentence);
 }
 

@@ -1,4 +1,4 @@
-//! Tokens, pins and certificates: who may fetch from a server, and which server it is.
+//! Tokens, pins and certificates: which clients a server accepts, and which servers a client trusts.
 
 use std::path::{Path, PathBuf};
 
@@ -6,8 +6,8 @@ use zeroize::Zeroizing;
 
 use super::{
     Cli,
+    environment::Environment,
     error::{UsageError, shown, wrong},
-    surroundings::Surroundings,
 };
 use crate::{
     app::{config::Settings, headless::TokenSource},
@@ -21,37 +21,41 @@ use crate::{
     text::without_number,
 };
 
-/// The file with the servers that were accepted, in the state folder.
-const KNOWN: &str = "known_servers";
-/// The file with the secret that the notes of unfinished downloads are sealed with.
-const SECRET: &str = "secret";
-/// The folder with what a server keeps, in the state folder.
-const SERVER: &str = "server";
+/// The file with the accepted servers, in the state folder.
+const KNOWN_SERVERS_FILE: &str = "known_servers";
+/// The file with the secret that authenticates the journals of unfinished downloads, in the state folder.
+const SECRET_FILE: &str = "secret";
+/// The folder with the key, certificate and token of a server, in the state folder.
+const SERVER_FOLDER: &str = "server";
 
-/// A token, where it is from, and whether it was given for just this run.
-struct Given {
+/// A token, its source, and whether an option of this run sets it.
+struct GivenToken {
     token: Token,
     source: TokenSource,
-    for_this: bool,
+    for_this_run: bool,
 }
 
 impl Cli {
-    /// The token that was given: by an option, by the environment, by the settings, in this order.
-    fn token(&self, kept: Option<&Path>, around: &Surroundings) -> Result<Option<Given>, UsageError> {
-        let file = |path: PathBuf, for_this| {
-            read(&path).map(|token| Some(Given { token, source: TokenSource::File(path), for_this }))
+    /// The token of an option, else of the environment, else of the settings.
+    fn token(
+        &self,
+        kept: Option<&Path>,
+        environment: &Environment,
+    ) -> Result<Option<GivenToken>, UsageError> {
+        let file = |path: PathBuf, for_this_run| {
+            read(&path).map(|token| Some(GivenToken { token, source: TokenSource::File(path), for_this_run }))
         };
         if let Some(typed) = &self.common.token {
-            let given = |token| Some(Given { token, source: TokenSource::Option, for_this: true });
+            let given = |token| Some(GivenToken { token, source: TokenSource::Option, for_this_run: true });
             return typed.0.clone().map(given).map_err(|error| UsageError(format!("--token: {error}")));
         }
         if let Some(path) = &self.common.token_file {
-            return file(around.directory.join(path), true);
+            return file(environment.directory.join(path), true);
         }
-        match &around.token {
+        match &environment.token {
             Some(Ok(token)) => {
                 let (token, source) = (token.clone(), TokenSource::Environment);
-                return Ok(Some(Given { token, source, for_this: false }));
+                return Ok(Some(GivenToken { token, source, for_this_run: false }));
             }
             Some(Err(_)) => return wrong("FDSP_TOKEN does not hold a token: see tui --help"),
             None => {}
@@ -64,7 +68,7 @@ impl Cli {
 
     /// Whether the server of `--host` has TLS, and its pin.
     pub(super) fn security(&self, settings: &Settings) -> Result<Security, UsageError> {
-        // The original programs know no TLS.
+        // The original programs do not support TLS.
         if settings.client.plain || settings.client.protocol != Speak::V1 {
             return match self.client.pin {
                 Some(_) => wrong("--pin is for TLS: leave out --plain and --protocol, or --pin"),
@@ -74,24 +78,24 @@ impl Cli {
         Ok(Security::Tls { pin: self.client.pin })
     }
 
-    /// Gives addresses the pin and the token that were given beside them: to the server of `--host`, or else to the one
-    /// server that all addresses without them are of. Returns that server.
-    pub(super) fn entrust(
+    /// Assigns the pin and the token of the options to the server of `--host`, or without it to the one server of
+    /// all addresses that have none. Returns that server.
+    pub(super) fn assign_credentials(
         &self,
         mut server: Option<Authority>,
         addresses: &mut [Locator],
         settings: &Settings,
-        around: &Surroundings,
+        environment: &Environment,
     ) -> Result<Option<Server>, UsageError> {
         let mut addresses: Vec<_> = addresses
             .iter_mut()
             .filter_map(Locator::as_fdsp_mut)
             .map(|address| &mut address.authority)
             .collect();
-        let given = self.token(settings.client.token_file.0.as_deref(), around)?;
+        let given = self.token(settings.client.token_file.0.as_deref(), environment)?;
         // A token of every run is for the server of --host only.
-        let given = given.filter(|given| given.for_this || server.is_some());
-        let (token, for_this) = given.map_or((None, false), |given| (Some(given.token), given.for_this));
+        let given = given.filter(|given| given.for_this_run || server.is_some());
+        let (token, for_this_run) = given.map_or((None, false), |given| (Some(given.token), given.for_this_run));
         if let Some(server) = &mut server {
             server.token = token;
         } else {
@@ -106,10 +110,10 @@ impl Cli {
                     security => security,
                 };
                 let security = self.client.pin.map_or(first.security, |pin| Security::Tls { pin: Some(pin) });
-                // An address with another pin means another server, and one without takes none from an address beside it.
+                // An address with another pin is another server, and one without a pin gets none of another address.
                 if lacking.all(|other| other.is_at(first) && named(other.security) == security) {
                     server = Some(Authority { token, security, ..first.clone() });
-                } else if for_this || self.client.pin.is_some() {
+                } else if for_this_run || self.client.pin.is_some() {
                     return wrong(
                         "a token or a pin is for one server, and these addresses are of several hosts or pins: write them into \
                          the addresses, as in fdsp://TOKEN@HOST/PATH#PIN",
@@ -129,24 +133,24 @@ impl Cli {
         Ok(server.map(Server::from))
     }
 
-    /// Who may fetch from the server, and where the token is from.
+    /// The clients that the server accepts, and the source of the token.
     pub(super) fn access(
         &self,
         settings: &Settings,
-        around: &Surroundings,
+        environment: &Environment,
     ) -> Result<(Access, Option<TokenSource>), UsageError> {
         if settings.server.public {
             let given = self.common.token.is_some() || self.common.token_file.is_some();
             return if given {
-                wrong("--public serves everybody, and a token does not: leave one of them out")
+                wrong("--public serves without a token: leave out --public or the token")
             } else {
                 Ok((Access::Public, None))
             };
         }
-        Ok(match self.token(settings.server.token_file.0.as_deref(), around)? {
+        Ok(match self.token(settings.server.token_file.0.as_deref(), environment)? {
             Some(given) => (Access::Token(given.token), Some(given.source)),
             None => {
-                let access = Access::Kept(state(around)?.join(SERVER));
+                let access = Access::Kept(state(environment)?.join(SERVER_FOLDER));
                 let source = access.token_file().map(TokenSource::File);
                 (access, source)
             }
@@ -157,16 +161,16 @@ impl Cli {
 /// The server's certificate.
 pub(super) fn identity(
     settings: &Settings,
-    around: &Surroundings,
+    environment: &Environment,
 ) -> Result<Option<Certificate>, UsageError> {
     let server = &settings.server;
     match (server.plain, &server.tls_cert.0, &server.tls_key.0) {
         (true, None, None) => Ok(None),
         (true, ..) => wrong("a certificate is for TLS: leave out --plain, or --tls-cert and --tls-key"),
-        (false, None, None) => Ok(Some(Certificate::Kept(state(around)?.join(SERVER)))),
+        (false, None, None) => Ok(Some(Certificate::Kept(state(environment)?.join(SERVER_FOLDER)))),
         (false, Some(certificate), Some(key)) => Ok(Some(Certificate::Given {
-            certificate: around.directory.join(certificate),
-            key: around.directory.join(key),
+            certificate: environment.directory.join(certificate),
+            key: environment.directory.join(key),
         })),
         (false, Some(_), None) => wrong("--tls-cert needs --tls-key, the key of the certificate"),
         (false, None, Some(_)) => wrong("--tls-key needs --tls-cert, the certificate that it belongs to"),
@@ -174,22 +178,20 @@ pub(super) fn identity(
 }
 
 /// Which servers the client trusts.
-pub(super) fn trust(settings: &Settings, around: &Surroundings) -> Trust {
+pub(super) fn trust(settings: &Settings, environment: &Environment) -> Trust {
     let client = &settings.client;
     Trust {
-        known: around.state.as_ref().map(|folder| folder.join(KNOWN)),
+        known: environment.state.as_ref().map(|folder| folder.join(KNOWN_SERVERS_FILE)),
         accept_new: client.accept_new,
         plain_tokens: client.plain,
-        secret: around.state.as_ref().map(|folder| folder.join(SECRET)),
+        secret: environment.state.as_ref().map(|folder| folder.join(SECRET_FILE)),
     }
 }
 
-/// Where what outlives a run is kept.
-fn state(around: &Surroundings) -> Result<&Path, UsageError> {
-    around.state.as_deref().ok_or_else(|| {
-        UsageError(
-            "there is no home folder to keep the server's key in: set HOME or XDG_STATE_HOME".to_owned(),
-        )
+/// The state folder.
+fn state(environment: &Environment) -> Result<&Path, UsageError> {
+    environment.state.as_deref().ok_or_else(|| {
+        UsageError("there is no home folder for the server's key: set HOME or XDG_STATE_HOME".to_owned())
     })
 }
 

@@ -1,11 +1,11 @@
-//! What is to be fetched: addresses, where they go, and how.
+//! The downloads of the command line: addresses, targets and options.
 
 use std::path::{Path, PathBuf};
 
 use super::{
     Cli, access,
+    environment::{Environment, Terminal},
     error::{UsageError, shown, wrong},
-    surroundings::{Surroundings, Terminal},
 };
 use crate::{
     app::config::{Bounded, Rate, Settings},
@@ -20,51 +20,51 @@ use crate::{
     text::SafeText,
 };
 
-/// Downloads, and what further ones that are typed in are like.
+/// Downloads, and the defaults of those that the user adds later.
 #[derive(Clone, Debug)]
 pub struct Fetch {
-    /// How the engine is to run.
+    /// Configuration of the engine.
     pub engine: client::Config,
-    /// To queue at the start.
+    /// Downloads to queue at the start.
     pub jobs: Vec<NewJob>,
-    /// The server for paths that name none.
+    /// The server of paths without a server.
     pub server: Option<Server>,
-    /// Where downloads go (absolute).
+    /// The absolute path of the download folder.
     pub folder: PathBuf,
     /// The form in which directories are fetched.
     pub form: Form,
     /// The protocol to use.
     pub speak: Speak,
-    /// When a target exists.
+    /// What to do if a target exists.
     pub existing: Existing,
-    /// Whether archives are unpacked.
+    /// Whether archives are extracted.
     pub extract: bool,
-    /// Whether a folder of which entries are missing ends with exit code 0.
+    /// Whether the exit code is 0 if entries of a folder are missing.
     pub allow_missing: bool,
-    /// The session that keeps the queue, if one does.
-    pub session: Option<Chosen>,
+    /// The session that saves the queue, if any.
+    pub session: Option<SessionChoice>,
     /// Whether the queue starts paused.
     pub paused: bool,
-    /// The limits, unless options or a session have others.
+    /// The limits of the configuration, which options and a session override.
     pub configured: Limits,
-    /// The limits of the options.
+    /// The limits of the command line.
     given: Changed,
 }
 
-/// A session.
+/// The session to use.
 #[derive(Clone, Debug)]
-pub struct Chosen {
+pub struct SessionChoice {
     /// Its name.
     pub name: SessionName,
     /// The folder of the sessions.
     pub folder: PathBuf,
-    /// Whether the user has named it: then it has to be usable.
+    /// Whether the user named it, so that it is an error if it cannot be opened.
     pub named: bool,
 }
 
 impl Fetch {
-    /// The settings for downloads, and none yet.
-    pub(super) fn new(settings: &Settings, around: &Surroundings, server: Option<Server>) -> Fetch {
+    /// The settings for downloads, with an empty queue.
+    pub(super) fn new(settings: &Settings, environment: &Environment, server: Option<Server>) -> Fetch {
         let client = &settings.client;
         Fetch {
             engine: client::Config {
@@ -79,12 +79,12 @@ impl Fetch {
                 sync: client.sync,
                 extract: client.extract_limits(),
                 names: client.names,
-                trust: access::trust(settings, around),
+                trust: access::trust(settings, environment),
             },
             jobs: Vec::new(),
             server,
-            // Without the dots that only say "here": people read it.
-            folder: around.directory.join(&client.dir).components().collect(),
+            // Without `.` components: the path is shown to users.
+            folder: environment.directory.join(&client.dir).components().collect(),
             form: client.form,
             speak: client.protocol,
             existing: client.existing,
@@ -98,7 +98,7 @@ impl Fetch {
     }
 
     /// The configuration and the queue of an engine that resumes what an earlier run left. Without a screen, failed downloads are
-    /// retried: no key could do it.
+    /// retried, because the user has no key for it.
     pub fn begin(&self, saved: Saved, has_screen: bool) -> (client::Config, Vec<SavedJob>) {
         let mut queue = saved.queue;
         if !has_screen {
@@ -118,7 +118,7 @@ impl Fetch {
                 jobs: limits.jobs,
                 segments: limits.segments,
                 limit: limits.rate,
-                // The user of a screen sees that a server cannot be reached, and decides.
+                // The screen shows that a server is unreachable, and the user decides.
                 retry_max_time: self.engine.retry_max_time.filter(|_| !has_screen),
                 ..self.engine.clone()
             },
@@ -126,7 +126,7 @@ impl Fetch {
         )
     }
 
-    /// Reads an address, or a path of the server that was named.
+    /// Parses an address, or a path of the server of `--host`.
     ///
     /// # Errors
     /// It is not an address, or it is a path without a server.
@@ -142,7 +142,7 @@ impl Fetch {
         };
         server
             .at(text)
-            .map_err(|error| UsageError(format!("cannot ask for '{}': {error}", SafeText::new(text))))
+            .map_err(|error| UsageError(format!("cannot fetch '{}': {error}", SafeText::new(text))))
     }
 
     /// A job for an address.
@@ -161,11 +161,11 @@ impl Fetch {
 }
 
 impl Cli {
-    /// What the arguments say is to be fetched.
+    /// The downloads of the arguments.
     pub(super) fn fetch(
         &self,
         settings: &Settings,
-        around: &Surroundings,
+        environment: &Environment,
         has_screen: bool,
         configured: Limits,
     ) -> Result<Fetch, UsageError> {
@@ -173,7 +173,7 @@ impl Cli {
             Some(host) => Some(authority(host, settings.client.port.get(), self.security(settings)?)?),
             None => None,
         };
-        let mut fetch = Fetch::new(settings, around, host.clone().map(Server::from));
+        let mut fetch = Fetch::new(settings, environment, host.clone().map(Server::from));
         let mut addresses = Vec::new();
         if let Some(path) = &self.client.remote {
             addresses.push(fetch.resolve(path)?);
@@ -198,7 +198,7 @@ impl Cli {
                 ));
             }
         }
-        fetch.session = self.session(around, has_screen)?;
+        fetch.session = self.session(environment, has_screen)?;
         fetch.paused = self.client.paused;
         fetch.configured = configured;
         fetch.given = Changed {
@@ -206,25 +206,27 @@ impl Cli {
             segments: self.download.segments.map(Bounded::count),
             rate: self.common.limit.map(Rate::bytes),
         };
-        fetch.server = self.entrust(host, &mut addresses, settings, around)?;
+        fetch.server = self.assign_credentials(host, &mut addresses, settings, environment)?;
         for address in addresses.iter().filter_map(Locator::as_fdsp) {
             match address.authority.security {
                 Security::Tls { .. } if settings.client.protocol != Speak::V1 => {
                     return wrong(
-                        "the original programs know no TLS: write fdsp+plain:// instead of fdsp://",
+                        "the original programs do not support TLS: write fdsp+plain:// instead of fdsp://",
                     );
                 }
                 Security::Tls { .. } if settings.client.plain => {
                     return wrong(
-                        "--plain means without TLS: write fdsp+plain:// instead of fdsp://, or leave it out",
+                        "--plain turns TLS off: write fdsp+plain:// instead of fdsp://, or leave out --plain",
                     );
                 }
                 _ => {}
             }
         }
         if addresses.is_empty() && !has_screen && fetch.session.is_none() {
-            let screen = match around.terminal {
-                Terminal::Dumb => "; for the screen, set TERM to what the terminal is, as in TERM=xterm",
+            let screen = match environment.terminal {
+                Terminal::Dumb => {
+                    "; to use the screen, set TERM to the type of the terminal, such as TERM=xterm"
+                }
                 Terminal::None | Terminal::Screen => "",
             };
             return wrong(format!(
@@ -242,9 +244,13 @@ impl Cli {
         Ok(fetch)
     }
 
-    /// The session that keeps the queue: without a screen, only one that is asked for, since the queue of a script is
+    /// The session that saves the queue. Without a screen only a session named by the user: the queue of a script is
     /// its command line.
-    fn session(&self, around: &Surroundings, has_screen: bool) -> Result<Option<Chosen>, UsageError> {
+    fn session(
+        &self,
+        environment: &Environment,
+        has_screen: bool,
+    ) -> Result<Option<SessionChoice>, UsageError> {
         let given = self.client.session.clone();
         if !has_screen && self.client.paused {
             return wrong("--paused is for the screen: without one the queue could not be resumed");
@@ -253,12 +259,12 @@ impl Cli {
             return Ok(None);
         }
         let named = given.is_some();
-        match &around.state {
+        match &environment.state {
             Some(state) => {
                 let folder = state.join("sessions");
-                Ok(Some(Chosen { name: given.unwrap_or_default(), folder, named }))
+                Ok(Some(SessionChoice { name: given.unwrap_or_default(), folder, named }))
             }
-            None if named => wrong("there is no home folder to keep a session in: set XDG_STATE_HOME"),
+            None if named => wrong("there is no home folder to save a session in: set XDG_STATE_HOME"),
             None => Ok(None),
         }
     }
@@ -270,7 +276,7 @@ fn place(job: &mut NewJob, local: &Path) -> Result<(), UsageError> {
         return wrong("--local needs a path to save as");
     }
     let whole = job.folder.join(local);
-    // A tree is a folder itself, and may be there.
+    // A tree is a folder itself, which may exist.
     let into = whole.is_dir() && job.form != Form::Tree;
     if local.as_os_str().as_encoded_bytes().ends_with(b"/") || into {
         job.folder = whole;

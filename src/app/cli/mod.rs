@@ -1,14 +1,14 @@
-//! The command line, as it is typed. [`Cli::plan`] decides what it means.
+//! The command line. [`Cli::plan`] combines it with the settings.
 
 mod access;
+mod environment;
 mod error;
-mod exposed;
 mod fetch;
 mod options;
-mod own;
+mod own_files;
 mod plan;
 mod print;
-mod surroundings;
+mod readable_secrets;
 mod values;
 
 use std::{ffi::OsString, path::PathBuf};
@@ -16,19 +16,19 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, error::ErrorKind};
 
 use crate::{
-    app::config::{Bounded, ClientOptions, LimitOptions, Maybe, Rate, ScreenOptions, ServerOptions},
+    app::config::{Bounded, ClientOptions, LimitOptions, Optional, Rate, ScreenOptions, ServerOptions},
     client::{Checksum, SessionName},
     protocol::trust::pin::Pin,
     text::SafeText,
 };
 
+pub use environment::{Environment, Terminal};
 pub use error::UsageError;
-pub use fetch::{Chosen, Fetch};
+pub use fetch::{Fetch, SessionChoice};
 pub use plan::{Demo, Face, Plan, Serve, Task};
-pub use surroundings::{Surroundings, Terminal};
 
 /// After the options in `--help` and in the manual.
-const AFTER: &str = "\
+const AFTER_HELP: &str = "\
 Exit codes:
     0  all done
     1  failed in another way
@@ -39,10 +39,10 @@ Exit codes:
     6  checksum mismatch, the source changed, or an archive cannot be unpacked
     7  the local disk: full, not writable, target exists; output cannot be written
     8  completed, but entries of a folder are missing; they are listed (--allow-missing makes it 0)
-  130  interrupted; what was fetched is kept, and the queue of a session
+  130  interrupted; partial files and the queue of a session are kept
 
-Without a terminal the same work is done with plain lines, or with --json
-one object a line. To try it: tui --demo";
+Without a terminal the output is plain lines, or with --json one JSON object
+a line. To try the program: tui --demo";
 
 const ARGUMENTS: &str = "\
 What to fetch: fdsp://[TOKEN@]HOST[:PORT]/PATH[#PIN], or a PATH of the server of --host. With --serve or --demo: the \
@@ -53,8 +53,8 @@ folder to serve [default: the current directory]";
 #[command(
     name = "tui",
     version,
-    about = "A download queue in a terminal, and the file server at its other end",
-    after_help = AFTER,
+    about = "Download queue and file server with resume, verification and TLS",
+    after_help = AFTER_HELP,
     override_usage = "tui [OPTIONS] [ADDRESS]...\n       tui --serve [OPTIONS] [DIR]\n       tui --demo [OPTIONS] [DIR]",
     max_term_width = 100,
 )]
@@ -64,7 +64,7 @@ pub struct Cli {
     pub arguments: Vec<OsString>,
     /// Where the server is, or with --serve, where to listen.
     #[command(flatten)]
-    pub place: Place,
+    pub endpoint: EndpointArgs,
     /// What to fetch.
     #[command(flatten, next_help_heading = "Fetching")]
     pub client: ClientArgs,
@@ -80,7 +80,7 @@ pub struct Cli {
     /// What a server allows.
     #[command(flatten, next_help_heading = "Limits of a server")]
     pub limits: LimitOptions,
-    /// Both.
+    /// Options of fetching and serving.
     #[command(flatten, next_help_heading = "Both")]
     pub common: CommonArgs,
     /// Settings of the screens.
@@ -88,21 +88,21 @@ pub struct Cli {
     pub screen: ScreenOptions,
     /// The options that were typed.
     #[arg(skip)]
-    given: Vec<options::Given>,
+    given: Vec<options::GivenOption>,
 }
 
 /// Where the server is.
 #[derive(Clone, Debug, Default, Args)]
-pub struct Place {
+pub struct EndpointArgs {
     /// The server; with --serve, the address to listen on [default with --serve: 127.0.0.1]
     #[arg(short = 'H', long, value_name = "HOST", help_heading = "Both")]
-    pub host: Option<Maybe<String>>,
+    pub host: Option<Optional<String>>,
     /// Its port; with --serve, 0 picks a free one [default: 7878]
     #[arg(short = 'P', long, value_name = "PORT", allow_negative_numbers = true, help_heading = "Both")]
     pub port: Option<Bounded<0, 65_535>>,
 }
 
-/// What to fetch, and options of it that are not settings.
+/// What to fetch, and its options that are not settings.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ClientArgs {
     /// Fetch this path from the server of --host
@@ -111,22 +111,22 @@ pub struct ClientArgs {
     /// Save it as this path, or into it, if it is a folder and a file is fetched
     #[arg(short, long, value_name = "PATH")]
     pub local: Option<PathBuf>,
-    /// Replace targets that exist [default: done if it is the same, else an error]
+    /// Replace existing targets [default: done if the content is equal, else an error]
     #[arg(long, conflicts_with = "rename")]
     pub overwrite: bool,
-    /// Save beside targets that exist, under another name
+    /// Save under another name if the target exists
     #[arg(long)]
     pub rename: bool,
-    /// Bring targets that exist to the server's version, fetching only the blocks that differ
+    /// Update existing targets: fetch only the blocks that differ
     #[arg(long, conflicts_with_all = ["overwrite", "rename"])]
     pub update: bool,
-    /// Keep the queue under this name, and resume what is in it [default: default; without a screen: not kept]
+    /// Save the queue under this name and resume its downloads [default: default; without a screen: not saved]
     #[arg(long, value_name = "NAME")]
     pub session: Option<SessionName>,
     /// Start with the queue of the session paused
     #[arg(long)]
     pub paused: bool,
-    /// Fail unless the file has this digest; ALGO is blake3, sha256 or md5
+    /// Fail unless the file has this checksum; ALGO is blake3, sha256 or md5
     #[arg(long, value_name = "ALGO:HEX", value_parser = values::checksum)]
     pub checksum: Option<Checksum>,
     /// The server's certificate must have this pin: sha256: and 64 hex digits
@@ -140,26 +140,26 @@ pub struct TaskArgs {
     /// Serve DIR
     #[arg(long, conflicts_with = "demo")]
     pub serve: bool,
-    /// Serve DIR on a free loopback port and fetch from it: a screen to try things, or without a
-    /// terminal, one download of the whole, verified and removed again
+    /// Serve DIR on a free loopback port and fetch from it: with a screen to try, or without a
+    /// terminal, one download of all of it, verified and then deleted
     #[arg(long)]
     pub demo: bool,
 }
 
-/// Options of both.
+/// Options of fetching and serving.
 #[derive(Clone, Debug, Default, Args)]
 pub struct CommonArgs {
     /// Bytes a second for all downloads, or with --serve, for all clients together, such as 500k or 2M; 0 is unlimited
     /// [default: 0]
     #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     pub limit: Option<Rate>,
-    /// No TLS: others on the network can read what is sent, and the token
+    /// Without TLS: others on the network can read the files and the token
     #[arg(long)]
     pub plain: bool,
-    /// The token that opens the server; other users may see it here, so better use --token-file or FDSP_TOKEN
+    /// The token of the server; other users can see it here, so prefer --token-file or FDSP_TOKEN
     #[arg(long, value_name = "TOKEN", allow_hyphen_values = true, conflicts_with = "token_file", value_parser = values::token)]
-    pub token: Option<values::Typed>,
-    /// The file with it [default: with --serve, one is made where others can reach the server]
+    pub token: Option<values::TokenArg>,
+    /// The file with the token [default: --serve creates one if others can reach the server]
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
     /// No screen: plain lines instead
@@ -180,7 +180,7 @@ pub struct CommonArgs {
     /// Read the settings from this file
     #[arg(long, value_name = "FILE", env = "FDSP_CONFIG")]
     pub config: Option<PathBuf>,
-    /// Print a completion script and exit: bash, elvish, fish, powershell or zsh
+
     #[arg(long, value_name = "SHELL", value_enum, exclusive = true)]
     pub completions: Option<clap_complete::Shell>,
     /// Print the manual page and exit
@@ -188,41 +188,41 @@ pub struct CommonArgs {
     pub man: bool,
 }
 
-/// What reading the command line gives.
+/// A parsed command line.
 #[derive(Clone, Debug)]
-pub enum Typed {
-    /// Something to do.
+pub enum Parsed {
+    /// A task to run.
     Run(Box<Cli>),
-    /// Something to print on stdout, and that is all.
+    /// Text to print on stdout.
     Print(Vec<u8>),
 }
 
 impl Cli {
-    /// Reads the command line.
+    /// Parses the command line.
     ///
     /// # Errors
     /// An option that does not exist, a value that is not valid, two options that exclude each other.
-    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Typed, UsageError> {
+    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, UsageError> {
         let mut command = Cli::command();
         let cli = command.try_get_matches_from_mut(with_joined_color(arguments)).and_then(|matches| {
-            let given = options::Given::all(&command, &matches);
+            let given = options::GivenOption::all(&command, &matches);
             Ok(Cli { given, ..Cli::from_arg_matches(&matches)? })
         });
         match cli {
             Ok(cli) => Ok(match (cli.common.completions, cli.common.man) {
-                (Some(shell), _) => Typed::Print(print::completions(shell)),
-                (None, true) => Typed::Print(print::man()),
-                (None, false) => Typed::Run(Box::new(cli)),
+                (Some(shell), _) => Parsed::Print(print::completions(shell)),
+                (None, true) => Parsed::Print(print::man()),
+                (None, false) => Parsed::Run(Box::new(cli)),
             }),
             Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
-                Ok(Typed::Print(error.render().to_string().into_bytes()))
+                Ok(Parsed::Print(error.render().to_string().into_bytes()))
             }
             Err(error) => Err(UsageError(sentence(&error.render().to_string()))),
         }
     }
 }
 
-/// One sentence out of clap's paragraphs: the problem, and the tip where there is one.
+/// One sentence of clap's paragraphs: the problem, and the tip if there is one.
 fn sentence(rendered: &str) -> String {
     let mut paragraphs = rendered.split("\n\n");
     let join = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -233,8 +233,8 @@ fn sentence(rendered: &str) -> String {
     SafeText::new(&format!("{problem} ({hint})")).to_string()
 }
 
-/// `--color` may be alone, so that clap would take the next word for an address: `--color never` is
-/// read as `--color=never`.
+/// `--color` can have no value, so clap would parse the next word as an address: `--color never` is
+/// parsed as `--color=never`.
 fn with_joined_color(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut joined: Vec<OsString> = Vec::new();
     for argument in arguments {

@@ -1,4 +1,4 @@
-//! The command line as a layer of settings, and options that mean nothing for the task.
+//! The command line as a layer of settings, and the check for options of another task.
 
 use tracing::Level;
 
@@ -12,9 +12,9 @@ use crate::{
 };
 
 /// Options of one download.
-const ONE_DOWNLOAD: &[&str] = &["remote", "local", "checksum"];
+const ONE_DOWNLOAD_OPTIONS: &[&str] = &["remote", "local", "checksum"];
 /// Options of a server or of a session, which `--demo` has itself.
-const NOT_FOR_DEMO: &[&str] = &[
+const NOT_FOR_DEMO_OPTIONS: &[&str] = &[
     "remote",
     "local",
     "checksum",
@@ -33,23 +33,25 @@ const NOT_FOR_DEMO: &[&str] = &[
 ];
 
 impl Cli {
-    /// Options that mean nothing for the task are an error, and are not ignored.
-    pub(super) fn misplaced(&self) -> Result<(), UsageError> {
-        let first = |is_wrong: &dyn Fn(&Given) -> bool| self.given.iter().find(|given| is_wrong(given));
+    /// Rejects options of another task.
+    pub(super) fn check_placement(&self) -> Result<(), UsageError> {
+        let first = |is_wrong: &dyn Fn(&GivenOption) -> bool| self.given.iter().find(|given| is_wrong(given));
         if self.task.serve {
-            let one = first(&|given| ONE_DOWNLOAD.contains(&given.id.as_str()));
+            let one = first(&|given| ONE_DOWNLOAD_OPTIONS.contains(&given.id.as_str()));
             let fetching = || first(&|given| matches!(given.group.as_str(), "ClientArgs" | "ClientOptions"));
-            if let Some(Given { long, .. }) = one.or_else(fetching) {
+            if let Some(GivenOption { long, .. }) = one.or_else(fetching) {
                 let instead = if long == "dir" { "; name the folder without it: --serve DIR" } else { "" };
                 return wrong(format!("--{long} is for fetching and cannot be used with --serve{instead}"));
             }
         } else if self.task.demo {
-            if let Some(Given { long, .. }) = first(&|given| NOT_FOR_DEMO.contains(&given.id.as_str())) {
+            if let Some(GivenOption { long, .. }) =
+                first(&|given| NOT_FOR_DEMO_OPTIONS.contains(&given.id.as_str()))
+            {
                 return wrong(format!(
                     "--{long} cannot be used with --demo, which has its own server and downloads"
                 ));
             }
-        } else if let Some(Given { long, .. }) =
+        } else if let Some(GivenOption { long, .. }) =
             first(&|given| matches!(given.group.as_str(), "ServerOptions" | "LimitOptions"))
         {
             return wrong(format!("--{long} is for serving: add --serve, or leave it out"));
@@ -57,7 +59,7 @@ impl Cli {
         Ok(())
     }
 
-    /// What the command line sets. Some options set what differs between fetching and serving.
+    /// The settings of the command line. Some options are a setting of fetching or of serving, depending on the task.
     pub(super) fn options(&self) -> Result<Options, UsageError> {
         let mut options = Options {
             client: self.download.clone(),
@@ -76,12 +78,12 @@ impl Cli {
         };
         let (client, server) = (&mut options.client, &mut options.server);
         if self.task.serve {
-            server.host = self.place.host.clone();
-            server.port = self.place.port;
+            server.host = self.endpoint.host.clone();
+            server.port = self.endpoint.port;
             options.limits.limit = self.common.limit;
         } else {
-            client.host = self.place.host.clone();
-            client.port = match self.place.port.map(Bounded::get) {
+            client.host = self.endpoint.host.clone();
+            client.port = match self.endpoint.port.map(Bounded::get) {
                 Some(0) => {
                     return wrong(
                         "port 0 is for --serve, where it picks a free one: give the port of the server",
@@ -103,9 +105,9 @@ impl Cli {
     }
 }
 
-/// An option that the command line has.
+/// An option of the command line that was given.
 #[derive(Clone, Debug)]
-pub(super) struct Given {
+pub(super) struct GivenOption {
     /// The struct that it is a field of.
     group: String,
     /// The name of the field.
@@ -114,9 +116,9 @@ pub(super) struct Given {
     long: String,
 }
 
-impl Given {
-    /// All options that a command line has, in the order of the help.
-    pub(super) fn all(command: &clap::Command, matches: &clap::ArgMatches) -> Vec<Given> {
+impl GivenOption {
+    /// All given options, in the order of the help.
+    pub(super) fn all(command: &clap::Command, matches: &clap::ArgMatches) -> Vec<GivenOption> {
         let group = |id: &clap::Id| command.get_groups().find(|group| group.get_args().any(|arg| arg == id));
         let typed = |arg: &&clap::Arg| {
             matches.value_source(arg.get_id().as_str()) == Some(clap::parser::ValueSource::CommandLine)
@@ -125,7 +127,7 @@ impl Given {
             .get_arguments()
             .filter(typed)
             .filter_map(|arg| {
-                Some(Given {
+                Some(GivenOption {
                     group: group(arg.get_id())?.get_id().to_string(),
                     id: arg.get_id().to_string(),
                     long: arg.get_long()?.to_owned(),

@@ -1,16 +1,16 @@
-//! What the command line means, together with the settings and the terminal: a plan that the app carries out.
+//! The plan that the app runs, made of the command line, the settings and the terminal.
 
 use std::path::{Path, PathBuf};
 
 use super::{
     Cli, Fetch, access,
+    environment::{Environment, Terminal, moves_cursor},
     error::{UsageError, shown, wrong},
-    own::canonical,
-    surroundings::{Surroundings, Terminal, moves_cursor},
+    own_files::canonical,
 };
 use crate::{
     app::{
-        config::{Bounded, DEFAULT_HOST, Maybe, Options, Settings, refuse_way_of_another},
+        config::{Bounded, DEFAULT_HOST, Optional, Options, Settings, reject_path_of_another_user},
         headless::{Output, PrintedToken, Style},
     },
     logging::{Destination, LogOptions},
@@ -19,23 +19,23 @@ use crate::{
     text::without_number,
 };
 
-/// What to do, and with which face.
+/// A task, and how it is shown.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// What to do.
     pub task: Task,
-    /// How it is shown.
+    /// The user interface.
     pub face: Face,
     /// How to log.
     pub log: LogOptions,
-    /// Warnings to show first, each a sentence.
+    /// Warnings to show first, one sentence each.
     pub warnings: Vec<String>,
     /// The settings, with the options of the command line.
     pub settings: Settings,
 }
 
 impl Plan {
-    /// How to show the work without a screen.
+    /// The style of the output without a screen.
     pub fn style(&self, output: Output) -> Style {
         Style {
             output,
@@ -53,7 +53,7 @@ pub enum Task {
     Fetch(Fetch),
     /// Serve.
     Serve(Serve),
-    /// Serve and fetch from it.
+    /// Serve a folder and fetch from it.
     Demo(Box<Demo>),
 }
 
@@ -66,7 +66,7 @@ pub struct Serve {
     pub print: PrintedToken,
 }
 
-/// A server and a client of one process.
+/// A server and a client in one process.
 #[derive(Clone, Debug)]
 pub struct Demo {
     /// On a loopback port.
@@ -77,7 +77,7 @@ pub struct Demo {
     pub dir_given: bool,
 }
 
-/// How the work is shown.
+/// The user interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Face {
     /// Full screen.
@@ -87,76 +87,76 @@ pub enum Face {
 }
 
 impl Cli {
-    /// Plans the work; `options` are those of the environment and the file.
+    /// Makes the plan. `options` are those of the environment and the file.
     ///
     /// # Errors
-    /// Options that do not go together, or an address, host or path that is not valid.
-    pub fn plan(self, options: Options, around: &Surroundings) -> Result<Plan, UsageError> {
-        self.misplaced()?;
-        if let Some(state) = &around.state {
-            refuse_way_of_another(state).map_err(|error| {
+    /// Conflicting options, or an invalid address, host or path.
+    pub fn plan(self, options: Options, environment: &Environment) -> Result<Plan, UsageError> {
+        self.check_placement()?;
+        if let Some(state) = &environment.state {
+            reject_path_of_another_user(state).map_err(|error| {
                 UsageError(format!(
-                    "cannot use '{}' for keys, tokens and queues: {error}; name a folder of your own with XDG_STATE_HOME",
+                    "cannot use '{}' for keys, tokens and queues: {error}; set XDG_STATE_HOME to a folder of your own",
                     shown(state.as_os_str())
                 ))
             })?;
         }
         let configured = Settings::from(options.clone()).client.limits();
         let mut settings = Settings::from(self.options()?.combine(options));
-        let has_screen = cfg!(feature = "tui") && around.terminal == Terminal::Screen;
+        let has_screen = cfg!(feature = "tui") && environment.terminal == Terminal::Screen;
         let face = match &self.common {
             common if common.json => Face::Headless(Output::Json),
             common if common.quiet => Face::Headless(Output::Quiet),
             common if common.headless || !has_screen => Face::Headless(Output::Plain),
             _ => Face::Screen,
         };
-        let mut log = self.log(&settings, around, face);
+        let mut log = self.log(&settings, environment, face);
         let task = if self.task.serve {
-            let config = server_config(&settings, self.served(&around.directory)?)?;
-            let identity = access::identity(&settings, around)?;
-            let (access, source) = self.access(&settings, around)?;
+            let config = server_config(&settings, self.served(&environment.directory)?)?;
+            let identity = access::identity(&settings, environment)?;
+            let (access, source) = self.access(&settings, environment)?;
             let print = match source {
-                Some(source) if !around.prints_to_terminal && !settings.server.print_token => {
+                Some(source) if !environment.prints_to_terminal && !settings.server.print_token => {
                     PrintedToken::Source(source)
                 }
                 _ => PrintedToken::InAddress,
             };
             let config = server::Config { identity, access, ..config };
-            self.keeps_its_own(&config, &settings, around)?;
-            let private = self.private(&config, &settings, around);
+            self.check_own_files(&config, &settings, environment)?;
+            let private = self.private(&config, &settings, environment);
             Task::Serve(Serve { config: server::Config { private, ..config }, print })
         } else if self.task.demo {
-            let root = self.served(&around.directory)?;
-            // A log that grows in the folder would change what is being archived.
+            let root = self.served(&environment.directory)?;
+            // A growing log in the folder would change the archived files.
             if matches!(&log.destination, Destination::Folder { folder, .. } if canonical(folder).starts_with(canonical(&root)))
             {
                 log.destination = Destination::Nowhere;
             }
-            settings.server.host = Maybe(Some(DEFAULT_HOST.to_owned()));
+            settings.server.host = Optional(Some(DEFAULT_HOST.to_owned()));
             settings.server.port = Bounded::nearest(0);
             let dir_given = self.download.dir.is_some();
-            let mut fetch = Fetch::new(&settings, around, None);
-            // It keeps nothing, and nothing new may be in what it serves.
+            let mut fetch = Fetch::new(&settings, environment, None);
+            // The demo keeps nothing, and must not create files in the served folder.
             fetch.engine.trust.secret = None;
             let identity = (!settings.server.plain).then_some(Certificate::Temporary);
             fetch.engine.trust.plain_tokens = true;
-            // The original programs have no token.
+            // The original programs do not support tokens.
             let access = if settings.server.classic { Access::Public } else { Access::Temporary };
             let server = server::Config { identity, access, ..server_config(&settings, root)? };
-            // A demo keeps nothing itself.
-            if around.state.as_ref().is_some_and(|state| state.exists()) {
-                self.keeps_its_own(&server, &settings, around)?;
+            // The demo itself writes nothing to the state folder.
+            if environment.state.as_ref().is_some_and(|state| state.exists()) {
+                self.check_own_files(&server, &settings, environment)?;
             }
             Task::Demo(Box::new(Demo { server, fetch, dir_given }))
         } else {
-            Task::Fetch(self.fetch(&settings, around, face == Face::Screen, configured)?)
+            Task::Fetch(self.fetch(&settings, environment, face == Face::Screen, configured)?)
         };
-        let warnings = self.exposed(&settings, around);
+        let warnings = self.readable_secrets(&settings, environment);
         Ok(Plan { task, face, log, warnings, settings })
     }
 
-    fn log(&self, settings: &Settings, around: &Surroundings, face: Face) -> LogOptions {
-        let folder = settings.log.folder.0.clone().or_else(|| around.state.clone());
+    fn log(&self, settings: &Settings, environment: &Environment, face: Face) -> LogOptions {
+        let folder = settings.log.folder.0.clone().or_else(|| environment.state.clone());
         let destination = match (&self.common.log_file, folder) {
             (Some(file), _) => Destination::File(file.clone()),
             (None, Some(folder)) => Destination::Folder { folder, keep: settings.log.files.count() },
@@ -178,11 +178,9 @@ impl Cli {
         let what = shown(root.as_os_str());
         match std::fs::metadata(&root) {
             Ok(metadata) if metadata.is_dir() => Ok(root),
-            Ok(_) => {
-                wrong(format!("cannot serve '{what}': it is not a folder; name the folder that it is in"))
-            }
+            Ok(_) => wrong(format!("cannot serve '{what}': it is not a folder; give its parent folder")),
             Err(error) => wrong(format!(
-                "cannot serve '{what}': {}; name a folder that exists",
+                "cannot serve '{what}': {}; give an existing folder",
                 without_number(&error.to_string())
             )),
         }

@@ -1,4 +1,4 @@
-//! What is printed instead of run: completions and the manual page.
+//! Completion scripts and the manual page.
 
 use clap::CommandFactory;
 

@@ -12,8 +12,8 @@ use crate::{
     server::{Access, Arch, Certificate},
 };
 
-fn around() -> Surroundings {
-    Surroundings {
+fn environment() -> Environment {
+    Environment {
         terminal: Terminal::None,
         prints_to_terminal: false,
         directory: "/tmp".into(),
@@ -22,19 +22,19 @@ fn around() -> Surroundings {
     }
 }
 
-fn typed(line: &str) -> Result<Typed, UsageError> {
+fn typed(line: &str) -> Result<Parsed, UsageError> {
     Cli::read(std::iter::once("tui").chain(line.split_whitespace()).map(OsString::from))
 }
 
-fn planned_in(line: &str, around: &Surroundings) -> Result<Plan, String> {
+fn planned_in(line: &str, environment: &Environment) -> Result<Plan, String> {
     match typed(line).map_err(|error| error.0)? {
-        Typed::Run(cli) => cli.plan(Options::default(), around).map_err(|error| error.0),
-        Typed::Print(_) => Err("printed".into()),
+        Parsed::Run(cli) => cli.plan(Options::default(), environment).map_err(|error| error.0),
+        Parsed::Print(_) => Err("printed".into()),
     }
 }
 
 fn planned(line: &str) -> Result<Plan, String> {
-    planned_in(line, &around())
+    planned_in(line, &environment())
 }
 
 fn fetch(line: &str) -> Fetch {
@@ -112,11 +112,11 @@ fn the_demo_listens_on_loopback_only() {
 
 #[test]
 fn the_face_is_what_the_surroundings_and_the_options_allow() {
-    let terminal = Surroundings { terminal: Terminal::Screen, ..around() };
-    let face = |line: &str, around: &Surroundings| planned_in(line, around).map(|plan| plan.face);
+    let terminal = Environment { terminal: Terminal::Screen, ..environment() };
+    let face = |line: &str, environment: &Environment| planned_in(line, environment).map(|plan| plan.face);
     assert_eq!(face("", &terminal), Ok(Face::Screen));
     assert_eq!(face("--serve", &terminal), Ok(Face::Screen));
-    assert_eq!(face("--serve", &around()), Ok(Face::Headless(Output::Plain)));
+    assert_eq!(face("--serve", &environment()), Ok(Face::Headless(Output::Plain)));
     assert_eq!(face("--serve --headless", &terminal), Ok(Face::Headless(Output::Plain)));
     assert_eq!(face("--serve --json -q", &terminal), Ok(Face::Headless(Output::Json)));
     assert_eq!(face("--serve -q", &terminal), Ok(Face::Headless(Output::Quiet)));
@@ -125,19 +125,20 @@ fn the_face_is_what_the_surroundings_and_the_options_allow() {
 
 #[test]
 fn the_screen_has_a_session_and_a_script_only_where_it_names_one() {
-    let terminal = Surroundings { terminal: Terminal::Screen, ..around() };
-    let session = |line: &str, around: &Surroundings| match planned_in(line, around).map(|plan| plan.task) {
-        Ok(Task::Fetch(fetch)) => {
-            fetch.session.map(|session| (session.name.to_string(), session.folder, session.named))
-        }
-        other => panic!("{line}: {other:?}"),
-    };
+    let terminal = Environment { terminal: Terminal::Screen, ..environment() };
+    let session =
+        |line: &str, environment: &Environment| match planned_in(line, environment).map(|plan| plan.task) {
+            Ok(Task::Fetch(fetch)) => {
+                fetch.session.map(|session| (session.name.to_string(), session.folder, session.named))
+            }
+            other => panic!("{line}: {other:?}"),
+        };
     let folder = std::path::PathBuf::from("/state/sessions");
     assert_eq!(session("", &terminal), Some(("default".into(), folder.clone(), false)));
     assert_eq!(session("--session x", &terminal), Some(("x".into(), folder.clone(), true)));
-    assert_eq!(session("-H h a", &around()), None);
-    assert_eq!(session("--session x", &around()), Some(("x".into(), folder, true)));
-    let homeless = Surroundings { state: None, ..terminal };
+    assert_eq!(session("-H h a", &environment()), None);
+    assert_eq!(session("--session x", &environment()), Some(("x".into(), folder, true)));
+    let homeless = Environment { state: None, ..terminal };
     assert_eq!(session("", &homeless), None);
     assert!(planned_in("--session x", &homeless).expect_err("none").contains("XDG_STATE_HOME"));
 }
@@ -177,11 +178,11 @@ fn verbosity_and_files_reach_the_log() {
 
 #[test]
 fn a_demo_does_not_log_into_what_it_serves() {
-    let log = LogOptions { folder: Some(Maybe(Some("/usr/log".into()))), ..LogOptions::default() };
+    let log = LogOptions { folder: Some(Optional(Some("/usr/log".into()))), ..LogOptions::default() };
     let options = Options { log, ..Options::default() };
     let log = |line: &str| match typed(line).expect("right") {
-        Typed::Run(cli) => cli.plan(options.clone(), &around()).expect("right").log.destination,
-        Typed::Print(_) => panic!("a run"),
+        Parsed::Run(cli) => cli.plan(options.clone(), &environment()).expect("right").log.destination,
+        Parsed::Print(_) => panic!("a run"),
     };
     assert_eq!(log("--demo /usr"), Destination::Nowhere);
     assert_ne!(log("--demo /tmp"), Destination::Nowhere);
@@ -232,7 +233,7 @@ fn wrong_usage_is_one_sentence_that_says_what_to_do() {
         ("--serve /usr /tmp", "only one folder can be served: leave out '/tmp'"),
         (
             "--serve /nowhere/at/all",
-            "cannot serve '/nowhere/at/all': No such file or directory; name a folder that exists",
+            "cannot serve '/nowhere/at/all': No such file or directory; give an existing folder",
         ),
         ("--serve /etc/passwd", "cannot serve '/etc/passwd': it is not a folder"),
         (
@@ -247,7 +248,7 @@ fn wrong_usage_is_one_sentence_that_says_what_to_do() {
         ("the-token@a/b", "'…@a/b' names no server: give one with -H HOST"),
         ("fdsp:/the-token@a/b", "'…@a/b' names no server: give one with -H HOST"),
         ("-H a/b c", "'a/b' is not a host name"),
-        ("-H h ../x", "cannot ask for '../x': a path may not contain '..'"),
+        ("-H h ../x", "cannot fetch '../x': a path may not contain '..'"),
         ("ftp://h/x", "'ftp://h/x': ftp:// is not supported"),
         ("fdsp://h/x#y", "'fdsp://h/x#y': the part after '#' is not a valid pin"),
         ("fdsp+plain://h:99999/x", "'fdsp+plain://h:99999/x': '99999' is not a port"),
@@ -304,18 +305,18 @@ fn a_token_and_a_pin_go_to_their_server_and_to_no_other() {
         jobs("--token 12345678 fdsp://nas/a fdsp://nas/b"),
         ["fdsp://12345678@nas:7878/a", "fdsp://12345678@nas:7878/b"]
     );
-    let around = Surroundings { token: Some(Token::parse("from-the-environment")), ..around() };
+    let environment = Environment { token: Some(Token::parse("from-the-environment")), ..environment() };
     for (line, is_given) in
         [("fdsp://evil/b", false), ("fdsp://nas/a fdsp://evil/b", false), ("-H nas a fdsp://nas/b", true)]
     {
-        let plan = planned_in(line, &around).expect("servers");
+        let plan = planned_in(line, &environment).expect("servers");
         let Task::Fetch(fetch) = plan.task else { panic!("not fetching") };
         let mut servers = fetch.jobs.iter().map(|job| job.address.server());
         assert!(servers.all(|server| server.has_token() == is_given), "{line}: it is for the server of -H");
     }
 }
 
-/// Otherwise the token would go to the pin of another address, and an address without a pin to the server with that pin.
+/// Otherwise the token would be sent to the pin of another address.
 #[test]
 fn a_token_goes_to_addresses_of_one_pin_only() {
     let [pin, other] = ["a5", "5a"].map(|byte| format!("sha256:{}", byte.repeat(32)));
@@ -381,7 +382,7 @@ fn help_version_completions_and_manual_are_printed() {
         ("--completions zsh", "#compdef tui"),
         ("--man", ".TH tui 1"),
     ] {
-        let Ok(Typed::Print(bytes)) = typed(line) else { panic!("{line} prints") };
+        let Ok(Parsed::Print(bytes)) = typed(line) else { panic!("{line} prints") };
         assert!(String::from_utf8_lossy(&bytes).contains(part), "{line}");
     }
 }

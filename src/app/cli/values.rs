@@ -11,10 +11,10 @@ pub(super) fn checksum(text: &str) -> Result<Checksum, ChecksumError> {
     text.parse()
 }
 
-/// A token as it was typed: what is wrong with one must not repeat it, as clap would.
+/// A token argument. An error message must not repeat the token, as clap's would.
 #[derive(Clone, Debug)]
-pub struct Typed(pub Result<Token, TokenError>);
+pub struct TokenArg(pub Result<Token, TokenError>);
 
-pub(super) fn token(text: &str) -> Result<Typed, Infallible> {
-    Ok(Typed(Token::parse(text)))
+pub(super) fn token(text: &str) -> Result<TokenArg, Infallible> {
+    Ok(TokenArg(Token::parse(text)))
 }

@@ -43,7 +43,7 @@ const WORDS: &[&str] = &[
 
 #[test]
 fn configurations_are_fuzzed() {
-    // What may be long are the sentences that name all settings of a section.
+    // Messages that list all settings of a section are long.
     Fuzz::new("configuration").words(WORDS).memory(4 << 20).run(|input| {
         let text = String::from_utf8_lossy(input);
         let read = || Options::from_file(Path::new("c\u{1b}.toml"), &text);

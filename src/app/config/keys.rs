@@ -1,4 +1,4 @@
-//! `[keys]`: actions with other keys than their default ones. Which actions and keys there are, the screens know.
+//! `[keys]`: actions with other keys than their default ones. The screens check the names of actions and keys.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::text::SafeText;
 pub struct Keys {
     /// The file.
     path: SafeText,
-    /// By the name of the action.
+    /// The keys by the name of the action.
     actions: BTreeMap<String, Set>,
 }
 
@@ -35,14 +35,14 @@ impl Keys {
         self.actions.iter().map(|(action, set)| (action.as_str(), set.keys.as_slice()))
     }
 
-    /// These keys over those of another layer.
+    /// Combines these keys with those of a lower layer.
     pub(super) fn combine(self, mut lower: Keys) -> Keys {
         let path = if self.actions.is_empty() { lower.path } else { self.path };
         lower.actions.extend(self.actions);
         Keys { path, actions: lower.actions }
     }
 
-    /// The error that something is wrong with one of these actions; the first of them that the file sets gives the line.
+    /// An error about these actions, with the line of the first of them that the file sets.
     pub fn error(&self, actions: &[&str], reason: &str) -> Error {
         let line = |action: &&str| self.actions.iter().find(|(name, _)| name.starts_with(*action));
         let line = actions.iter().find_map(line).map_or(1, |(_, set)| set.line);

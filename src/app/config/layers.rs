@@ -1,4 +1,4 @@
-//! The layers, how they are read, and the settings that they make.
+//! Reads the layers of settings and combines them.
 
 use std::{
     ffi::OsString,
@@ -13,18 +13,18 @@ use toml::{
 
 use super::{
     Client, ClientOptions, Error, Keys, LimitOptions, Limits, Log, LogOptions, Screen, ScreenOptions, Server,
-    ServerOptions, default_file, refuse_way_of_another, value::Value,
+    ServerOptions, default_file, reject_path_of_another_user, value::Value,
 };
 use crate::{platform::state, text::SafeText};
 
-/// What one source sets: the command line, the environment or a file.
+/// A layer: the settings of the command line, the environment or a file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Options {
     /// `[client]`
     pub client: ClientOptions,
     /// `[server]`
     pub server: ServerOptions,
-    /// `[server]`: what clients are allowed.
+    /// `[server]`: the limits of clients.
     pub limits: LimitOptions,
     /// `[screen]`
     pub screen: ScreenOptions,
@@ -41,7 +41,7 @@ pub struct Settings {
     pub client: Client,
     /// `[server]`
     pub server: Server,
-    /// `[server]`: what clients are allowed.
+    /// `[server]`: the limits of clients.
     pub limits: Limits,
     /// `[screen]`
     pub screen: Screen,
@@ -65,14 +65,14 @@ impl From<Options> for Settings {
     }
 }
 
-/// The sections with settings; `[keys]` has the names of actions.
+/// The sections with settings. `[keys]` is not one: it has the names of actions.
 const SECTIONS: [&str; 4] = ["client", "server", "screen", "log"];
 
 impl Options {
-    /// What the environment sets over what `file` sets, or the default file, if there is one.
+    /// The settings of the environment over those of `file`, or of the default file, if it exists.
     ///
     /// # Errors
-    /// A named file cannot be read, a key is not known, a value is not of its kind.
+    /// A named file cannot be read, a key is unknown, or a value is invalid.
     pub fn load(
         file: Option<&Path>,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
@@ -82,7 +82,7 @@ impl Options {
         Ok(Options::from_environment(environment)?.combine(of_file?))
     }
 
-    /// These options over those of a lower layer.
+    /// Combines these options with those of a lower layer.
     pub fn combine(self, lower: Options) -> Options {
         Options {
             client: self.client.combine(lower.client),
@@ -101,9 +101,9 @@ impl Options {
     }
 
     fn read(path: PathBuf, is_named: bool) -> Result<Options, Error> {
-        // A file that the user names may be anywhere.
+        // A file named by the user may be anywhere.
         let trusted = match path.parent() {
-            Some(folder) if !is_named => refuse_way_of_another(folder),
+            Some(folder) if !is_named => reject_path_of_another_user(folder),
             _ => Ok(()),
         };
         match trusted.and_then(|()| state::read(&path)) {
@@ -113,7 +113,7 @@ impl Options {
         }
     }
 
-    /// What a file sets.
+    /// The settings of a file.
     pub(crate) fn from_file(path: &Path, content: &str) -> Result<Options, Error> {
         let file = File { path: SafeText::from_path(path), content };
         let document = DeTable::parse(content)
@@ -166,7 +166,7 @@ impl Options {
         Ok(())
     }
 
-    /// Sets what a key names; `None` if it names nothing.
+    /// Sets a setting; `None` if there is no such setting.
     fn set(&mut self, section: &str, key: &str, value: &Value<'_>) -> Option<Result<(), String>> {
         match section {
             "client" => self.client.set(key, value),
@@ -177,7 +177,7 @@ impl Options {
         }
     }
 
-    /// What the environment sets, by variables such as `FDSP_CLIENT_JOBS`. A variable `FDSP_…` without the name of a section may
+    /// The settings of the environment, from variables such as `FDSP_CLIENT_JOBS`. A variable `FDSP_…` without the name of a section may
     /// belong to another program.
     pub(super) fn from_environment(
         environment: impl IntoIterator<Item = (OsString, OsString)>,
@@ -198,7 +198,7 @@ impl Options {
     }
 }
 
-/// A file, for errors that name their line.
+/// A file, to report errors with their line.
 struct File<'a> {
     path: SafeText,
     content: &'a str,
@@ -232,11 +232,11 @@ fn unknown(section: &str, key: &str) -> String {
     format!("'{section}.{key}' is not a setting; [{section}] has {known}")
 }
 
-/// The section and the key that a variable of the environment names; `None` if it names no section.
+/// The section and the key of a variable of the environment; `None` if it names no section.
 fn variable(name: &str) -> Option<(&'static str, String)> {
     let (section, key) = name.strip_prefix("FDSP_")?.split_once('_')?;
     let section = SECTIONS.into_iter().find(|known| known.to_ascii_uppercase() == section)?;
-    // A name in mixed case is misspelt: settings are named in capitals.
+    // The names of variables are in capitals: a name in mixed case is reported as unknown.
     let lower = key.to_ascii_lowercase();
     Some((section, if key == lower.to_ascii_uppercase() { lower } else { key.to_owned() }))
 }

@@ -1,4 +1,4 @@
-//! What a terminal shows by its settings and its environment: colours, and characters other than ASCII.
+//! Decides from settings and environment whether a terminal shows colours and characters other than ASCII.
 
 use super::{Screen, When};
 
@@ -37,7 +37,7 @@ fn is_monochrome(term: &str) -> bool {
         || term.ends_with("-mono")
 }
 
-/// Terminals whose font has no block elements, or that know nothing of UTF-8.
+/// Terminals without block elements in their font, or without UTF-8.
 fn is_plain(term: &str) -> bool {
     matches!(term, "" | "dumb" | "linux" | "ansi" | "cons25") || term.starts_with("vt")
 }

@@ -1,5 +1,6 @@
 //! Settings in layers: the command line over the environment over a TOML file over the defaults.
 
+mod choices;
 #[cfg(test)]
 mod fuzzing;
 mod keys;
@@ -9,7 +10,6 @@ mod options;
 mod section;
 mod types;
 mod value;
-mod words;
 
 use std::{
     io,
@@ -23,19 +23,19 @@ use crate::{
     text::{SafeText, ShowPath},
 };
 
+pub use choices::{ClassicDialect, Hidden, When};
 pub use keys::Keys;
 pub use layers::{Options, Settings};
 pub use options::{
     Client, ClientOptions, DEFAULT_HOST, LimitOptions, Limits, Log, LogOptions, Screen, ScreenOptions,
     Server, ServerOptions,
 };
-pub use types::{Bounded, Expected, Maybe, Rate, Seconds, SecondsOrZero};
-pub use words::{ClassicDialect, Hidden, When};
+pub use types::{Bounded, Expected, Optional, Rate, Seconds, SecondsOrZero};
 
 /// `config/default.toml`: every setting with its default and a comment.
 pub const DEFAULT: &str = include_str!("../../../config/default.toml");
 
-/// What is wrong with a setting, and where it was set.
+/// An invalid setting, and where it is set.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file cannot be read.
@@ -53,7 +53,7 @@ pub enum Error {
         path: SafeText,
         /// Counted from 1.
         line: usize,
-        /// Names the key.
+        /// The reason, with the key.
         reason: SafeText,
     },
     /// A variable of the environment is wrong.
@@ -72,7 +72,7 @@ fn xdg() -> Option<Xdg> {
     Xdg::new(AppStrategyArgs { top_level_domain, author, app_name: "fdsp".into() }).ok()
 }
 
-/// The configuration file when none is named: `~/.config/fdsp/config.toml`.
+/// The default configuration file: `~/.config/fdsp/config.toml`.
 fn default_file() -> Option<PathBuf> {
     Some(xdg()?.config_dir().join("config.toml"))
 }
@@ -82,13 +82,13 @@ pub(crate) fn state_folder() -> Option<PathBuf> {
     xdg()?.state_dir()
 }
 
-/// Fails if another user can replace a folder of this program's own files, or one on the way to it. A way that cannot be read is an
+/// Fails if another user can replace a folder of this program's own files, or a parent of it. A path that cannot be read is an
 /// error of the file that is read there.
-pub(crate) fn refuse_way_of_another(folder: &Path) -> io::Result<()> {
+pub(crate) fn reject_path_of_another_user(folder: &Path) -> io::Result<()> {
     match platform::of_another_on_way(folder) {
         Ok(None) | Err(_) => Ok(()),
         Ok(Some((theirs, owner))) => Err(io::Error::other(format!(
-            "{} belongs to another user ({owner}) and lies in a folder that several users share",
+            "{} belongs to another user ({owner}) and is in a folder that several users share",
             theirs.shown()
         ))),
     }

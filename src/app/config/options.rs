@@ -1,6 +1,6 @@
 //! Every setting, once: its option on the command line, its name in the file and the environment, its type and its default.
 //!
-//! `[default: …]` in the help is for people; tests hold it, and `config/default.toml`, against the defaults here.
+//! Tests compare `[default: …]` in the help, and `config/default.toml`, with the defaults here.
 
 use std::path::PathBuf;
 
@@ -8,9 +8,9 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use tracing::Level;
 
 use super::{
+    choices::{ClassicDialect, Hidden, When, choices, dialect},
     section::section,
-    types::{Bounded, Maybe, Rate, Seconds, SecondsOrZero},
-    words::{ClassicDialect, Hidden, When, dialect, words},
+    types::{Bounded, Optional, Rate, Seconds, SecondsOrZero},
 };
 use crate::{
     client::{self, Existing, Extract, Form, Names, Speak},
@@ -25,8 +25,8 @@ pub const DEFAULT_HOST: &str = "127.0.0.1";
 /// A count of connections, or of something that each of them may have.
 pub type Count = Bounded<1, 100_000>;
 
-fn path() -> impl TypedValueParser<Value = Maybe<PathBuf>> {
-    PathBufValueParser::new().map(|path| Maybe(Some(path)))
+fn path() -> impl TypedValueParser<Value = Optional<PathBuf>> {
+    PathBufValueParser::new().map(|path| Optional(Some(path)))
 }
 
 fn engine() -> client::Config {
@@ -40,23 +40,23 @@ fn limits() -> server::Limits {
 section! {
     /// `[client]`: fetching.
     ClientOptions => Client {
-        /// The server for paths that name none.
+        /// The server of paths without a server.
         #[arg(skip)]
-        host: Maybe<String> = Maybe(None);
+        host: Optional<String> = Optional(None);
         /// Its port.
         #[arg(skip)]
         port: Bounded<1, 65_535> = Bounded::nearest(DEFAULT_PORT.into());
-        /// Whether paths of that server are fetched without TLS, and tokens are sent without it.
+        /// Whether to connect without TLS, and to send tokens without it.
         #[arg(skip)]
         plain: bool = false;
         /// The file with the token of that server.
         #[arg(skip)]
-        token_file: Maybe<PathBuf> = Maybe(None);
+        token_file: Optional<PathBuf> = Optional(None);
         /// Where downloads go [default: the current directory]
         #[arg(short, long, value_name = "DIR")]
         dir: PathBuf = PathBuf::from(".");
         /// How a directory is received: zip (auto means that, too), or tree, as the files themselves [default: auto]
-        #[arg(long = "as", value_name = "FORM", value_parser = words::<Form>())]
+        #[arg(long = "as", value_name = "FORM", value_parser = choices::<Form>())]
         form as "as": Form = Form::Auto;
         /// Downloads at the same time, 1 to 64 [default: 3]
         #[arg(short, long, value_name = "N", allow_negative_numbers = true)]
@@ -70,7 +70,7 @@ section! {
         /// How often an attempt that reached the server and received nothing is repeated [default: 8]
         #[arg(long, value_name = "N", allow_negative_numbers = true)]
         retries: Bounded<0, 1000> = Bounded::nearest(engine().retries.into());
-        /// Without a screen: for how long a server that cannot be reached is tried again; 0 is for ever [default: 600]
+        /// Without a screen: how long to retry a server that is unreachable or busy; 0 is no limit [default: 600]
         #[arg(long, value_name = "SECS", allow_negative_numbers = true)]
         retry_max_time: SecondsOrZero = SecondsOrZero(engine().retry_max_time);
         /// Connection timeout: how long a server may send nothing [default: 30]
@@ -82,35 +82,35 @@ section! {
         /// Averaging window for --speed-limit [default: as --timeout]
         #[arg(long, value_name = "SECS", allow_negative_numbers = true)]
         speed_time: SecondsOrZero = SecondsOrZero(engine().speed_time);
-        /// Whether a download is done only once the disk has it.
+        /// Whether to sync a download to the disk before it is done.
         #[arg(long = "no-sync", num_args = 0, default_missing_value = "false", help = "Do not wait for the disk before a download is done")]
         sync: bool = engine().sync;
-        /// What happens when the target exists.
+        /// What to do if the target exists.
         #[arg(skip)]
         existing: Existing = Existing::Keep;
-        /// Unpack zip archives once they are verified, into a folder beside them
+        /// Extract verified zip archives into a folder beside them
         #[arg(long, num_args = 0, default_missing_value = "true")]
         extract: bool = false;
-        /// Entries of an archive that is unpacked, at most, with the folders that they lie in.
+        /// Maximum number of entries of an extracted archive, with the folders that contain them.
         #[arg(skip)]
         extract_entries: Bounded<1, 10_000_000> = Bounded::nearest(engine().extract.entries);
-        /// Bytes that an archive may unpack to; 0 is as many as the disk has room for.
+        /// Maximum size of an extracted archive in bytes; 0 is the free space of the disk.
         #[arg(skip)]
         extract_bytes: Bounded<0, { u64::MAX }> = Bounded::nearest(engine().extract.bytes.unwrap_or(0));
-        /// How many times larger than itself an archive may become that unpacks to more than 1 GiB.
+        /// Maximum ratio of the extracted size to the size of the archive, for more than 1 GiB.
         #[arg(skip)]
         extract_ratio: Bounded<1, { u64::MAX }> = Bounded::nearest(engine().extract.ratio);
-        /// Which names are kept: all that this system can have (exact), or those that mean a file on every other system, too
-        /// (portable); other names are saved under a substitute [default: exact]
-        #[arg(long, value_name = "WHICH", value_parser = words::<Names>())]
+        /// Names to keep: all that this system supports (exact), or only those that every system supports (portable);
+        /// other names are replaced by a substitute [default: exact]
+        #[arg(long, value_name = "WHICH", value_parser = choices::<Names>())]
         names: Names = engine().names;
-        /// End with exit code 0 also if entries of a folder are missing [default: 8]
+        /// Exit with 0 if entries of a folder are missing [default: 8]
         #[arg(long, num_args = 0, default_missing_value = "true")]
         allow_missing: bool = false;
         /// The protocol to use: v1, classic or classic-select [default: v1]
-        #[arg(long, value_name = "DIALECT", value_parser = words::<Speak>())]
+        #[arg(long, value_name = "DIALECT", value_parser = choices::<Speak>())]
         protocol: Speak = Speak::V1;
-        /// Accept a server that is not known yet, and remember it [default: ask, or without a screen, refuse]
+        /// Accept an unknown server and remember it [default: ask, or without a screen, refuse]
         #[arg(long, num_args = 0, default_missing_value = "true")]
         accept_new: bool = false;
     }
@@ -121,43 +121,43 @@ section! {
     ServerOptions => Server {
         /// The address to listen on.
         #[arg(skip)]
-        host: Maybe<String> = Maybe(Some(DEFAULT_HOST.to_owned()));
+        host: Optional<String> = Optional(Some(DEFAULT_HOST.to_owned()));
         /// The port; 0 picks a free one.
         #[arg(skip)]
         port: Bounded<0, 65_535> = Bounded::nearest(DEFAULT_PORT.into());
         /// The server's architecture: single (one connection at a time), threads (one for each connection), select (one thread,
         /// readiness from the kernel) or async (tasks on tokio) [default: async]
-        #[arg(long, value_name = "ARCH", value_parser = words::<Arch>())]
+        #[arg(long, value_name = "ARCH", value_parser = choices::<Arch>())]
         arch: Arch = Arch::Async;
         /// Whether to serve without TLS.
         #[arg(skip)]
         plain: bool = false;
-        /// Answer the original programs, too
+        /// Serve clients of the original programs, too
         #[arg(long, num_args = 0, default_missing_value = "true")]
         classic: bool = false;
         /// Their dialect: classic or classic-select [default: classic-select for the architecture select]
         #[arg(long, value_name = "DIALECT", value_parser = dialect())]
         classic_dialect: ClassicDialect = ClassicDialect(None);
-        /// The server's certificate, a PEM file [default: the server makes one]
+        /// The server's certificate, a PEM file [default: the server creates one]
         #[arg(long, value_name = "FILE", value_parser = path())]
-        tls_cert: Maybe<PathBuf> = Maybe(None);
+        tls_cert: Optional<PathBuf> = Optional(None);
         /// The certificate's key, a PEM file
         #[arg(long, value_name = "FILE", value_parser = path())]
-        tls_key: Maybe<PathBuf> = Maybe(None);
+        tls_key: Optional<PathBuf> = Optional(None);
         /// Serve everybody, without a token
         #[arg(long, num_args = 0, default_missing_value = "true")]
         public: bool = false;
         /// The file with the token.
         #[arg(skip)]
-        token_file: Maybe<PathBuf> = Maybe(None);
-        /// Print the token in the address even if stdout is not a terminal [default: print where the token is]
+        token_file: Optional<PathBuf> = Optional(None);
+        /// Print the token in the address even if stdout is not a terminal [default: print where the token is stored]
         #[arg(long, num_args = 0, default_missing_value = "true")]
         print_token: bool = false;
         /// Links to follow: those that stay inside the folder, or never any [default: inside]
-        #[arg(long, value_name = "WHICH", value_parser = words::<Links>())]
+        #[arg(long, value_name = "WHICH", value_parser = choices::<Links>())]
         symlinks: Links = Policy::default().links;
         /// Whether names that begin with a dot are served: serve or never [default: serve]
-        #[arg(long, value_name = "WHETHER", value_parser = words::<Hidden>())]
+        #[arg(long, value_name = "WHETHER", value_parser = choices::<Hidden>())]
         hidden: Hidden = Hidden(Policy::default().hidden);
         /// Do not serve file systems that are mounted in the folder
         #[arg(long, num_args = 0, default_missing_value = "true")]
@@ -166,18 +166,18 @@ section! {
 }
 
 section! {
-    /// What a server allows its clients, a part of `[server]`.
+    /// The limits of a server, a part of `[server]`.
     LimitOptions => Limits {
         /// Connections at the same time; further ones get "busy" [default: 256]
         #[arg(long, value_name = "N", allow_negative_numbers = true)]
         max_connections: Count = Bounded::nearest(limits().max_connections as u64);
-        /// Of these, those from one address, or one IPv6 network [default: 64]
+        /// Connections from one address, or one IPv6 network [default: 64]
         #[arg(long, value_name = "N", allow_negative_numbers = true)]
         max_per_address: Count = Bounded::nearest(limits().max_per_address as u64);
-        /// Requests of one connection; then it has to connect again [default: 100000]
+        /// Requests of one connection; then the client must reconnect [default: 100000]
         #[arg(long, value_name = "N", allow_negative_numbers = true)]
         max_requests: Bounded<1, { u64::MAX }> = Bounded::nearest(limits().max_requests);
-        /// Archives planned, and trees read, at the same time; further ones get "busy" [default: 16]
+
         #[arg(long, value_name = "N", allow_negative_numbers = true)]
         max_archives: Count = Bounded::nearest(limits().max_archives as u64);
         /// Files hashed for clients at the same time; further ones get "busy" [default: 4]
@@ -195,10 +195,10 @@ section! {
         /// Bytes a second for each connection, such as 500k or 2M; 0 is unlimited [default: 0]
         #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
         limit_each: Rate = Rate(limits().rate_each);
-        /// From a connection's start to its first request, TLS included [default: 10]
+        /// Time from the start of a connection to its first request, with the TLS handshake [default: 10]
         #[arg(long, value_name = "SECS", allow_negative_numbers = true)]
         handshake_timeout: Seconds = limits().handshake.into();
-        /// Between two requests [default: 60]
+        /// Time between two requests [default: 60]
         #[arg(long, value_name = "SECS", allow_negative_numbers = true)]
         idle_timeout: Seconds = limits().idle.into();
         /// Minimum rate of a client in bytes a second: below it the connection is closed; 0 is no minimum [default: 1000]
@@ -217,15 +217,15 @@ section! {
     /// `[screen]`: the screens.
     ScreenOptions => Screen {
         /// Use colours: auto, always or never [default: auto]
-        #[arg(long, value_name = "WHEN", value_parser = words::<When>(), num_args = 0..=1, require_equals = true, default_missing_value = "always")]
+        #[arg(long, value_name = "WHEN", value_parser = choices::<When>(), num_args = 0..=1, require_equals = true, default_missing_value = "always")]
         color: When = When::Auto;
         /// Whether to draw with ASCII only.
-        #[arg(long, value_parser = words::<When>(), num_args = 0, default_missing_value = "always", help = "Draw with ASCII only")]
+        #[arg(long, value_parser = choices::<When>(), num_args = 0, default_missing_value = "always", help = "Draw with ASCII only")]
         ascii: When = When::Auto;
         /// Frames a second while transfers run.
         #[arg(skip)]
         frames: Bounded<1, 10> = Bounded::nearest(4);
-        /// Whether the terminal's bell rings when the last download has ended.
+        /// Whether to ring the bell of the terminal when the last download has ended.
         #[arg(skip)]
         bell: bool = true;
     }
@@ -239,7 +239,7 @@ section! {
         level: Level = Level::INFO;
         /// The folder of the log files; empty is the state folder.
         #[arg(skip)]
-        folder: Maybe<PathBuf> = Maybe(None);
+        folder: Optional<PathBuf> = Optional(None);
         /// How many log files are kept.
         #[arg(skip)]
         files: Bounded<1, 1000> = Bounded::nearest(7);
@@ -247,7 +247,7 @@ section! {
 }
 
 impl Client {
-    /// Limits on what is unpacked.
+    /// The limits of extracted archives.
     pub fn extract_limits(&self) -> Extract {
         Extract {
             entries: self.extract_entries.get(),
@@ -263,7 +263,7 @@ impl Client {
 }
 
 impl Server {
-    /// What of the folder is served.
+    /// The policy of the served folder.
     pub fn policy(&self) -> Policy {
         Policy { links: self.symlinks, hidden: self.hidden.0, one_file_system: self.one_file_system }
     }

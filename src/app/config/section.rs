@@ -1,18 +1,18 @@
-//! The macro that states each setting once.
+//! The macro that declares a section of settings.
 
 /// Declares one section of the configuration from one row for each setting: its documentation, its option on the command line (or
 /// `skip`), its name, its type and its default.
 ///
-/// It makes two structs. The first is a layer, what one source sets: every field is an `Option`. clap fills it from the command line,
+/// It makes two structs. The first is a layer, the settings of one source: every field is an `Option`. clap fills it from the command line,
 /// [`set`](super::options::LogOptions::set) from the file and the environment, and `combine` puts one layer over another. The second
-/// has the value of every setting, those that no layer sets with their default.
+/// has the value of every setting, by default that of its row.
 macro_rules! section {
     ($(#[doc = $about:literal])* $layer:ident => $settings:ident {
         $($(#[doc = $doc:literal])* #[arg($($arg:tt)*)] $field:ident $(as $key:literal)? : $type:ty = $default:expr;)*
     }) => {
         $(#[doc = $about])*
         ///
-        /// A layer: what one source sets.
+        /// A layer: the settings of one source.
         #[derive(Clone, Debug, Default, PartialEq, clap::Args)]
         pub struct $layer {
             $($(#[doc = $doc])* #[arg($($arg)*)] pub $field: Option<$type>,)*
@@ -22,7 +22,7 @@ macro_rules! section {
             /// The names of the settings.
             pub(super) const KEYS: &[&str] = &[$(section!(@key $field $($key)?)),*];
 
-            /// Sets what `key` names; `None` if it names nothing. The error names what the value has to be.
+            /// Sets the setting `key`; `None` if there is no such setting. The error says what the value must be.
             pub(super) fn set(&mut self, key: &str, value: &$crate::app::config::value::Value<'_>) -> Option<Result<(), String>> {
                 match key {
                     $(section!(@key $field $($key)?) => {
@@ -32,7 +32,7 @@ macro_rules! section {
                 }
             }
 
-            /// This layer over another one.
+            /// Combines this layer with a lower one.
             pub(super) fn combine(self, lower: $layer) -> $layer {
                 $layer { $($field: self.$field.or(lower.$field),)* }
             }

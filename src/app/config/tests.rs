@@ -40,7 +40,7 @@ fn the_default_file_mentions_every_setting() {
     assert_eq!(written, known);
 }
 
-/// The help is written by hand, beside the default that it names.
+/// The defaults in the help are written by hand.
 #[test]
 fn the_help_names_the_defaults() {
     use clap::Args as _;
@@ -65,7 +65,7 @@ fn the_help_names_the_defaults() {
             other => panic!("{other:?}"),
         };
         match long.as_str() {
-            // Their defaults depend on something else, or are said in words.
+            // Their defaults depend on something else, or are described in words.
             "dir" | "speed_time" | "classic_dialect" | "tls_cert" | "print_token" | "allow_missing"
             | "accept_new" => {}
             _ => assert_eq!(default, written, "--{long}"),

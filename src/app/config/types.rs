@@ -1,11 +1,11 @@
-//! The types of settings, each of which reads the file, the environment and the command line by the same rules.
+//! The types of settings. Each parses values of the file, the environment and the command line by the same rules.
 
 use std::{num::ParseIntError, path::PathBuf, str::FromStr, time::Duration};
 
 use super::value::{Setting, Value};
 use crate::text::units;
 
-/// What a value of the command line has to be.
+/// An invalid value of the command line: what it must be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it must be {0}")]
 pub struct Expected(String);
@@ -15,7 +15,7 @@ pub struct Expected(String);
 pub struct Bounded<const MIN: u64, const MAX: u64>(u64);
 
 impl<const MIN: u64, const MAX: u64> Bounded<MIN, MAX> {
-    /// This number, or the nearest one in the bounds.
+    /// This number, clamped to the bounds.
     pub const fn nearest(number: u64) -> Self {
         match number {
             number if number < MIN => Bounded(MIN),
@@ -34,7 +34,7 @@ impl<const MIN: u64, const MAX: u64> Bounded<MIN, MAX> {
         usize::try_from(self.0).unwrap_or(usize::MAX)
     }
 
-    /// The number in 32 bits, or the largest one there.
+    /// The number, at most `u32::MAX`.
     pub fn small(self) -> u32 {
         u32::try_from(self.0).unwrap_or(u32::MAX)
     }
@@ -169,27 +169,27 @@ impl Setting for SecondsOrZero {
 
 /// A text or a path that may be absent, for which the file and the environment have the empty text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Maybe<T>(pub Option<T>);
+pub struct Optional<T>(pub Option<T>);
 
-impl FromStr for Maybe<String> {
+impl FromStr for Optional<String> {
     type Err = Expected;
 
-    fn from_str(text: &str) -> Result<Maybe<String>, Expected> {
+    fn from_str(text: &str) -> Result<Optional<String>, Expected> {
         match text {
             "" => Err(Expected("more than an empty text".to_owned())),
-            text => Ok(Maybe(Some(text.to_owned()))),
+            text => Ok(Optional(Some(text.to_owned()))),
         }
     }
 }
 
-impl Setting for Maybe<String> {
-    fn read(value: &Value<'_>) -> Result<Maybe<String>, String> {
-        Ok(Maybe(Some(String::read(value)?).filter(|text| !text.is_empty())))
+impl Setting for Optional<String> {
+    fn read(value: &Value<'_>) -> Result<Optional<String>, String> {
+        Ok(Optional(Some(String::read(value)?).filter(|text| !text.is_empty())))
     }
 }
 
-impl Setting for Maybe<PathBuf> {
-    fn read(value: &Value<'_>) -> Result<Maybe<PathBuf>, String> {
-        Ok(Maybe(Some(PathBuf::read(value)?).filter(|path| !path.as_os_str().is_empty())))
+impl Setting for Optional<PathBuf> {
+    fn read(value: &Value<'_>) -> Result<Optional<PathBuf>, String> {
+        Ok(Optional(Some(PathBuf::read(value)?).filter(|path| !path.as_os_str().is_empty())))
     }
 }

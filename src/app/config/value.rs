@@ -1,4 +1,4 @@
-//! A value as the file or the environment has it, and what reads one.
+//! A value of the file or the environment, and how it is parsed.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use toml::de::DeValue;
 
 use crate::text::SafeText;
 
-/// A value as written.
+/// A value before it is parsed.
 #[derive(Clone, Debug)]
 pub(super) enum Value<'a> {
     /// A string of a file.
@@ -15,17 +15,17 @@ pub(super) enum Value<'a> {
     Integer(i64),
     /// A number of a file.
     Float(f64),
-    /// A truth value of a file.
+    /// A boolean of a file.
     Boolean(bool),
-    /// Anything else of a file: what kind it is.
+    /// Any other value of a file: its type.
     Other(&'static str),
-    /// The environment has text only.
+    /// A value of the environment, always text.
     Environment(&'a str),
 }
 
 /// The type of a setting.
 pub(super) trait Setting: Sized {
-    /// Reads a value. The error names what it has to be, and what it is.
+    /// Parses a value. The error names the expected and the actual value.
     fn read(value: &Value<'_>) -> Result<Self, String>;
 }
 
@@ -55,7 +55,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// What was expected, and what there is instead.
+    /// The error message: the expected and the actual value.
     pub(super) fn not(&self, expected: &str) -> String {
         let found = match self {
             Value::Text(text) => format!("\"{}\"", SafeText::new(text)),

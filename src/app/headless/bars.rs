@@ -47,11 +47,11 @@ impl Bars {
     }
 
     /// A line above the bars.
-    pub(super) fn say(&self, line: &str) {
-        self.all.suspend(|| super::say(line));
+    pub(super) fn eprint_line(&self, line: &str) {
+        self.all.suspend(|| super::eprint_line(line));
     }
 
-    /// Updates the bars to the jobs that run.
+    /// Updates the bars to the running jobs.
     pub(super) fn show(&mut self, rows: &[JobView]) {
         self.bars.retain(|id, bar| {
             let stays = rows.iter().any(|row| row.id == *id && is_running(&row.state));
@@ -76,7 +76,7 @@ impl Bars {
     /// Clears all bars.
     pub(super) fn clear(&mut self) {
         self.show(&[]);
-        // The terminal may be gone.
+        // The terminal may be closed.
         let _ = self.all.clear();
     }
 }
@@ -92,7 +92,7 @@ fn progress(row: &JobView) -> (u64, u64) {
 fn message(row: &JobView) -> String {
     let left = row.eta.and_then(|eta| Duration::try_from_secs_f64(eta).ok()).map(units::duration);
     match row.state {
-        JobState::Connecting if row.prepares => "the server reads what is asked for".into(),
+        JobState::Connecting if row.prepares => "the server reads the source".into(),
         JobState::Connecting => "connecting".into(),
         JobState::Verifying => "verifying".into(),
         _ => format!(

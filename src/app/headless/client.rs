@@ -1,4 +1,4 @@
-//! Fetching without a terminal.
+//! Fetches without a screen.
 
 use std::{
     io::{self, IsTerminal},
@@ -7,102 +7,107 @@ use std::{
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::{Output, Style, bars::Bars, json, lines::Lines, output::Objects, say, signals::Signals};
+use super::{Output, Style, bars::Bars, eprint_line, json, lines::Lines, output::Objects, signals::Signals};
 use crate::{
     app::exit::Exit,
     client::{self, Change, Command, Engine, Event, JobId, SavedJob, SavedState, Session},
     text,
 };
 
-/// How long an interrupted engine may take to write what it has to the disk.
+/// How long an interrupted engine may take to write received bytes to the disk.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// An engine whose downloads are to be watched.
+/// A running engine to watch.
 #[derive(Debug)]
 pub struct Watched<'a> {
     /// The engine.
     pub engine: Engine,
     /// Its events.
     pub events: UnboundedReceiver<Event>,
-    /// How many downloads are queued at the start: the run ends with the last of them.
+    /// Number of queued downloads at the start. The run ends when all of them have ended.
     pub queued: usize,
-    /// The session that keeps the queue.
+    /// The session that saves the queue.
     pub session: Option<&'a Session>,
 }
 
-/// Shows downloads until all of them have ended or a signal arrives; the engine is stopped then, and its queue kept by the session.
+/// Shows downloads until all have ended or a signal arrives. Then stops the engine, and saves the queue in the session.
 ///
 /// # Errors
-/// The system gives no signals, or the engine ends before its downloads.
-pub fn watch(watched: Watched<'_>, style: Style) -> io::Result<(Exit, Tally)> {
+/// Signals cannot be handled, or the engine stops before its downloads have ended.
+pub fn watch(watched: Watched<'_>, style: Style) -> io::Result<(Exit, Results)> {
     let Watched { engine, mut events, queued, session } = watched;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (mut tally, mut show) = (Tally::new(queued), Show::new(style));
-    let interrupted = runtime.block_on(drive(&engine, &mut events, &mut tally, &mut show))?;
+    let (mut results, mut show) = (Results::new(queued), Show::new(style));
+    let interrupted = runtime.block_on(drive(&engine, &mut events, &mut results, &mut show))?;
     show.end();
     engine.command(Command::Stop);
     let kept = engine.join(STOP_TIMEOUT);
     let saved = session.map_or(Ok(()), |session| session.save(kept));
     if let Err(error) = &saved {
-        say(&format!("tui: the queue could not be kept: {}", text::without_number(&error.to_string())));
+        eprint_line(&format!(
+            "tui: the queue could not be saved: {}",
+            text::without_number(&error.to_string())
+        ));
     }
     let exit = match interrupted {
         Some(signal) => {
-            say(&format!("tui: stopped by {signal}; {}", how_to_resume(session)));
+            eprint_line(&format!("tui: stopped by {signal}; {}", how_to_resume(session)));
             tracing::warn!("stopped by {signal}");
             Exit::Interrupted
         }
         None if saved.is_err() => Exit::Disk,
-        None => tally.exit(),
+        None => results.exit(),
     };
-    Ok((exit, tally))
+    Ok((exit, results))
 }
 
-/// Says what of a session may be unexpected: paused downloads, and that nothing is queued.
-pub fn remark(session: &Session, queue: &[SavedJob]) {
+/// Reports paused downloads of a session, or that nothing is queued.
+pub fn report_session(session: &Session, queue: &[SavedJob]) {
     let name = session.name();
     let paused = queue.iter().filter(|job| job.state == SavedState::Paused).count();
     if paused > 0 {
-        say(&format!("{paused} of the session '{name}' stay paused: tui --session {name} shows them"));
+        eprint_line(&format!(
+            "{paused} of the session '{name}' stay paused: tui --session {name} shows them"
+        ));
     }
     if !queue.iter().any(|job| job.state == SavedState::Queued) {
-        say(&format!("nothing is left to fetch in the session '{name}'"));
+        eprint_line(&format!("nothing is left to fetch in the session '{name}'"));
     }
 }
 
-/// What an interruption keeps, and how to resume it.
+/// What is kept after an interruption, and how to resume it.
 fn how_to_resume(session: Option<&Session>) -> String {
     match session {
-        Some(session) => format!("the queue is kept: continue with --session {}", session.name()),
-        None => "what was fetched is kept: the same command resumes it".into(),
+        Some(session) => format!("the queue is saved: resume it with --session {}", session.name()),
+        None => "partial files are kept: the same command resumes them".into(),
     }
 }
 
-/// The signal that ended it, if one did.
+/// Waits for the downloads. Returns the signal that stopped them, if one did.
 async fn drive(
     engine: &Engine,
     events: &mut UnboundedReceiver<Event>,
-    tally: &mut Tally,
+    results: &mut Results,
     show: &mut Show,
 ) -> io::Result<Option<&'static str>> {
     let mut signals = Signals::new()?;
     let mut redraw = tokio::time::interval(Bars::interval());
     redraw.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-    while !tally.is_complete() {
+    while !results.is_complete() {
         tokio::select! {
             biased;
             signal = signals.next() => return Ok(Some(signal)),
             event = events.recv() => match event {
                 Some(event) => {
-                    tally.count(&event);
+                    results.count(&event);
                     show.event(&event);
                 }
-                None => return Err(io::Error::other("the engine ended before its jobs")),
+                None => return Err(io::Error::other("internal error: the engine stopped before its downloads")),
             },
             _ = redraw.tick(), if show.has_bars() => show.rows(engine),
         }
     }
-    // What an earlier run of the session has not deleted.
+    // Files that an earlier run of the session did not delete.
     tokio::select! {
         biased;
         signal = signals.next() => Ok(Some(signal)),
@@ -112,16 +117,16 @@ async fn drive(
 
 /// The results of the downloads.
 #[derive(Debug)]
-pub struct Tally {
+pub struct Results {
     open: usize,
     failures: Vec<Exit>,
     /// The downloads that are done.
     pub done: Vec<client::Finished>,
 }
 
-impl Tally {
-    fn new(jobs: usize) -> Tally {
-        Tally { open: jobs, failures: Vec::new(), done: Vec::new() }
+impl Results {
+    fn new(jobs: usize) -> Results {
+        Results { open: jobs, failures: Vec::new(), done: Vec::new() }
     }
 
     fn count(&mut self, event: &Event) {
@@ -137,7 +142,7 @@ impl Tally {
         self.open == 0
     }
 
-    /// The code of the failures, or that of missing entries where nothing failed; where they are of several kinds, that of "in another way".
+    /// The exit code: that of the failures, `Failed` if they differ, `Missing` if only entries are missing.
     fn exit(&self) -> Exit {
         match self.failures.as_slice() {
             [] if self.done.iter().any(|finished| !finished.missing.is_none()) => Exit::Missing,
@@ -191,7 +196,7 @@ impl Show {
         let is_bad = match event {
             Event::Failed { .. } => true,
             Event::Done { finished, .. } => !finished.missing.is_none(),
-            // The log on stderr has it.
+            // The log on stderr contains it.
             Event::Warning { .. } => !self.logged,
             _ => false,
         };
@@ -202,8 +207,8 @@ impl Show {
             && !drawn
         {
             match &self.bars {
-                Some(bars) => bars.say(&line),
-                None => say(&line),
+                Some(bars) => bars.eprint_line(&line),
+                None => eprint_line(&line),
             }
         }
     }
@@ -230,33 +235,33 @@ mod tests {
     use super::*;
     use crate::client::{Trouble, TroubleKind};
 
-    fn tally(kinds: &[TroubleKind]) -> Tally {
-        let mut tally = Tally::new(kinds.len());
+    fn results(kinds: &[TroubleKind]) -> Results {
+        let mut results = Results::new(kinds.len());
         for (number, kind) in kinds.iter().enumerate() {
-            assert!(!tally.is_complete());
+            assert!(!results.is_complete());
             let trouble = Trouble::new(*kind, "x");
-            tally.count(&Event::Failed { id: JobId(number as u64), name: "x".into(), trouble });
+            results.count(&Event::Failed { id: JobId(number as u64), name: "x".into(), trouble });
         }
-        assert!(tally.is_complete());
-        tally
+        assert!(results.is_complete());
+        results
     }
 
     #[test]
     fn the_exit_code_is_that_of_the_failures() {
         use TroubleKind::{Connection, Disk, Integrity, NotFound, Other, Refused};
-        assert_eq!(tally(&[]).exit(), Exit::Done);
+        assert_eq!(results(&[]).exit(), Exit::Done);
         for (kind, code) in
             [(Other, 1), (Connection, 3), (NotFound, 4), (Refused, 5), (Integrity, 6), (Disk, 7)]
         {
-            assert_eq!(tally(&[kind, kind]).exit() as u8, code);
+            assert_eq!(results(&[kind, kind]).exit() as u8, code);
         }
-        assert_eq!(tally(&[NotFound, Disk]).exit(), Exit::Failed);
+        assert_eq!(results(&[NotFound, Disk]).exit(), Exit::Failed);
         let incomplete = |kinds: &[TroubleKind]| {
-            let mut tally = tally(kinds);
+            let mut results = results(kinds);
             let mut finished = crate::app::headless::lines::tests::finished();
             finished.missing.add("a", "permission denied");
-            tally.count(&Event::Done { id: JobId(9), name: "x".into(), finished });
-            tally.exit()
+            results.count(&Event::Done { id: JobId(9), name: "x".into(), finished });
+            results.exit()
         };
         assert_eq!((incomplete(&[]) as u8, incomplete(&[NotFound])), (8, Exit::NotFound));
     }

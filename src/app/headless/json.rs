@@ -1,4 +1,4 @@
-//! The events as `--json` prints them, see docs/scripting.md: paths as text, and nothing that is secret.
+//! The events of `--json`, see docs/scripting.md: paths as text, and no secrets.
 
 use std::{borrow::Cow, path::Path};
 
@@ -22,7 +22,7 @@ pub(super) enum Line<'a> {
         transferred: u64,
         resumed: u64,
         blake3: &'a str,
-        /// The server that verified the content, if that is recorded.
+        /// The server that verified the content, if recorded.
         origins: Vec<String>,
         seconds: f64,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,7 +79,7 @@ impl<'a> From<&'a Event> for Line<'a> {
     }
 }
 
-/// A path as it is; where it is not UTF-8, for people, since JSON has nothing else.
+/// A path as text; bytes that are not UTF-8 are escaped, because JSON has only text.
 fn text(path: &Path) -> Cow<'_, str> {
     match path.to_str() {
         Some(text) => text.into(),

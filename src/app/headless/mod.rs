@@ -1,4 +1,4 @@
-//! The face without a terminal: the same engines, with plain lines or one JSON object a line, and exit codes
+//! The program without a screen: plain lines or one JSON object a line, and exit codes
 //! for scripts.
 
 mod bars;
@@ -13,6 +13,6 @@ mod terminal;
 pub(crate) mod verify;
 
 pub use crate::platform::lost_output;
-pub use output::{print, say};
+pub use output::{eprint_line, print};
 pub use server::{PrintedToken, TokenSource};
 pub use style::{Output, Style};

@@ -1,5 +1,5 @@
-//! Lines to stdout and stderr that never panic, since their reader may be gone, and that never act on a terminal,
-//! whatever is in them.
+//! Output to stdout and stderr that never panics, even if its reader is closed, and that never contains control
+//! sequences.
 
 use std::{
     fmt::Write as _,
@@ -11,12 +11,12 @@ use crate::{
     text::{SafeText, is_unsafe},
 };
 
-/// A line on stderr.
-pub fn say(line: &str) {
+/// Prints a line to stderr.
+pub fn eprint_line(line: &str) {
     note("stderr", writeln!(io::stderr().lock(), "{}", SafeText::new(line)));
 }
 
-/// Bytes on stdout, flushed. `false` when they cannot be written.
+/// Prints bytes to stdout and flushes it. Returns whether they were written.
 pub fn print(bytes: &[u8]) -> bool {
     let mut stdout = io::stdout().lock();
     let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
@@ -24,17 +24,17 @@ pub fn print(bytes: &[u8]) -> bool {
     note("stdout", written)
 }
 
-/// Records output that cannot be written, and reports it once. Whether it was written.
+/// Records and reports the first output that cannot be written. Returns whether it was written.
 pub(super) fn note(stream: &str, written: io::Result<()>) -> bool {
     let Err(error) = written else { return true };
     if let Some(sentence) = note_output(stream, &error) {
         tracing::error!("{sentence}");
-        say(&format!("tui: {sentence}"));
+        eprint_line(&format!("tui: {sentence}"));
     }
     false
 }
 
-/// One JSON object a line on stdout. When they cannot be written any more, the work continues without them.
+/// Prints one JSON object a line to stdout. If stdout fails, the work continues without the output.
 #[derive(Debug, Default)]
 pub(super) struct Objects {
     gone: bool,
@@ -59,7 +59,7 @@ impl Objects {
     }
 }
 
-/// The same JSON with the characters escaped that JSON allows and a terminal acts on: paths are in it as they are, so
+/// Escapes the control characters that JSON allows in strings. Paths are printed unchanged otherwise, so
 /// that scripts can use them.
 fn escaped(json: &str) -> String {
     let mut line = String::with_capacity(json.len() + 1);

@@ -1,4 +1,4 @@
-//! Serving without a terminal.
+//! Serves without a screen.
 
 use std::{
     fmt, io,
@@ -13,7 +13,7 @@ use std::{
 use serde::Serialize;
 use tokio::sync::mpsc::{self, Receiver};
 
-use super::{Output, Style, output::Objects, print, say, signals::Signals};
+use super::{Output, Style, eprint_line, output::Objects, print, signals::Signals};
 use crate::{
     app::exit::{Exit, Problem},
     protocol::address::Address,
@@ -21,11 +21,11 @@ use crate::{
     text::SafeText,
 };
 
-/// Events that may wait for the reader of stdout or stderr. A reader that does not read must not make the
-/// server wait: what does not fit is dropped, counted, and the count is reported.
+/// Events that may wait for the reader of stdout or stderr. A slow reader must not make the
+/// server wait: further events are dropped, counted, and their number is reported.
 const MAX_EVENTS: usize = 4096;
 
-/// How often the server is asked whether it has stopped by itself.
+/// How often to check whether the server has stopped by itself.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// The same while it drains.
 const DRAIN_CHECK_INTERVAL: Duration = Duration::from_millis(50);
@@ -35,11 +35,11 @@ const DRAIN_CHECK_INTERVAL: Duration = Duration::from_millis(50);
 pub enum PrintedToken {
     /// In the address, on stdout.
     InAddress,
-    /// Not at all; stderr says where the token is.
+    /// Not at all; stderr names its source.
     Source(TokenSource),
 }
 
-/// Where the token of a server is from.
+/// The source of a server's token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenSource {
     /// `--token`.
@@ -60,7 +60,7 @@ impl fmt::Display for TokenSource {
     }
 }
 
-/// Serves until a signal stops it: the first one drains, the second one stops at once.
+/// Serves until a signal stops it: the first signal drains, the second one stops at once.
 ///
 /// # Errors
 /// The server does not start, or its loop fails.
@@ -75,7 +75,7 @@ pub fn run(config: server::Config, print: PrintedToken, style: Style) -> Result<
             count.fetch_add(1, Ordering::Relaxed);
         }
     });
-    // Signals are handled before the first line says that it listens.
+    // Signals must be handled before the first line is printed.
     let signals = {
         let _inside = runtime.enter();
         Signals::new().map_err(failed)?
@@ -116,7 +116,7 @@ struct Listening {
     others: Vec<String>,
     port: u16,
     arch: Arch,
-    /// The file with the token that the addresses lack.
+    /// The file with the token, if the addresses do not contain it.
     #[serde(skip_serializing_if = "Option::is_none")]
     token_file: Option<SafeText>,
 }
@@ -132,7 +132,7 @@ impl Show {
     fn event(&mut self, event: &Event) {
         let lost = self.lost.swap(0, Ordering::Relaxed);
         if lost > 0 {
-            say(&format!("warning: {lost} events are missing here: they arrived faster than they were read"));
+            eprint_line(&format!("warning: {lost} events were dropped: the output was not read fast enough"));
         }
         match (self.style.output, event) {
             (
@@ -147,11 +147,11 @@ impl Show {
         }
         let is_warning = matches!(event, Event::Warning { .. });
         if !self.style.logged && (self.style.output != Output::Quiet || is_warning) {
-            say(&event.to_string());
+            eprint_line(&event.to_string());
         }
     }
 
-    /// Prints the addresses of the server, with their token or with a sentence that says where it is.
+    /// Prints the addresses of the server, with the token or with its source.
     fn listening(&mut self, address: &Address, others: &[Address], port: u16, arch: Arch) {
         let hidden = match &self.print {
             PrintedToken::Source(source) if address.authority.token.is_some() => Some(source),
@@ -170,11 +170,11 @@ impl Show {
             self.objects.print(&Listening { event: "listening", address, others, port, arch, token_file });
         } else {
             let lines = [address].into_iter().chain(others).map(|address| address + "\n");
-            // Without a reader the server still serves.
+            // A closed stdout does not stop the server.
             print(lines.collect::<String>().as_bytes());
         }
         if let Some(source) = hidden {
-            say(&format!(
+            eprint_line(&format!(
                 "tui: the address is printed without its token, since stdout is not a terminal; the token is {source}, and \
                  goes before the host: fdsp://TOKEN@HOST…; with --print-token it is printed as part of the address"
             ));

@@ -6,7 +6,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::platform;
 
-/// The signals that end the process. Must be made inside a tokio runtime.
+/// The signals that stop the process. Must be created inside a tokio runtime.
 #[derive(Debug)]
 pub(crate) struct Signals {
     interrupt: Signal,
@@ -39,7 +39,7 @@ impl Signals {
     }
 }
 
-/// `nohup` has the process ignore SIGHUP; handling it again would undo what the user asked for.
+/// Whether SIGHUP is ignored, as under `nohup`. A handler would undo that.
 fn hangup_is_ignored() -> bool {
     platform::status("SigIgn:")
         .and_then(|mask| u64::from_str_radix(&mask, 16).ok())

@@ -1,6 +1,6 @@
-//! How work is shown without a screen.
+//! The style of the output without a screen.
 
-/// What is written.
+/// The kind of output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Output {
     /// Lines on stderr.
@@ -11,15 +11,15 @@ pub enum Output {
     Quiet,
 }
 
-/// How to show what happens.
+/// The style of the output.
 #[derive(Clone, Copy, Debug)]
 pub struct Style {
-    /// What is written.
+    /// The kind of output.
     pub output: Output,
-    /// Bars of ASCII only.
+    /// Whether bars are ASCII only.
     pub ascii: bool,
-    /// Stderr shows the log, which has all that would be written there.
+    /// Whether stderr shows the log, so that other lines are not printed there.
     pub logged: bool,
-    /// A terminal on stderr can move its cursor.
+    /// Whether stderr is a terminal that can move its cursor.
     pub cursor: bool,
 }

@@ -1,4 +1,4 @@
-//! The terminal that the bars are drawn on: each picture of them is one write, and leaves the cursor at the beginning of
+//! The terminal of the bars: each redraw is one write, and leaves the cursor at the beginning of
 //! its last line.
 
 use std::{
@@ -8,7 +8,7 @@ use std::{
 
 use indicatif::TermLike;
 
-/// stderr for bars. The cursor never rests at the end of a bar: the `^C` that a terminal shows would go to the next
+/// Stderr for bars. The cursor is never left at the end of a bar: the `^C` that a terminal shows would go to the next
 /// line, and the bar would remain.
 #[derive(Debug, Default)]
 pub(super) struct Stderr {
@@ -25,7 +25,7 @@ impl Stderr {
         Ok(())
     }
 
-    /// Moves the cursor with the control sequence that ends in `way`.
+    /// Moves the cursor with the control sequence that ends with `way`.
     fn moves(&self, count: usize, way: char) -> io::Result<()> {
         if count > 0 { self.put(&format!("\x1b[{count}{way}")) } else { Ok(()) }
     }
@@ -84,7 +84,7 @@ impl TermLike for Stderr {
         let mut stderr = io::stderr().lock();
         let written = stderr.write_all(&picture).and_then(|()| stderr.flush());
         drop(stderr);
-        // The bars continue as they can.
+        // Errors are ignored.
         super::output::note("stderr", written);
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Compares a finished archive with the folder that it was made from, byte for byte, by independent means: the `zip`
+//! Compares a finished archive with its source folder byte by byte, by independent means: the `zip`
 //! crate, and the file system without `Root`.
 
 use std::{
@@ -18,7 +18,7 @@ use crate::{text::SafeText, text::units};
 /// Bytes that are compared at a time.
 const MAX_CHUNK: usize = 256 * 1024;
 
-/// An archive that has passed.
+/// A verified archive.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Found {
     files: u64,
@@ -33,11 +33,13 @@ impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (files, folders) = (some(self.files, "file"), some(self.folders, "folder"));
         write!(f, "Verified: {files} and {folders}, {}, ", units::bytes(self.bytes))?;
-        write!(f, "each byte as in the source; BLAKE3 {}", self.blake3)?;
+        write!(f, "equal to the source byte by byte; BLAKE3 {}", self.blake3)?;
         match self.changed {
             0 => Ok(()),
-            1 => f.write_str("; 1 file changed since and was not compared"),
-            changed => write!(f, "; {} files changed since and were not compared", units::count(changed)),
+            1 => f.write_str("; 1 file changed afterwards and was not compared"),
+            changed => {
+                write!(f, "; {} files changed afterwards and were not compared", units::count(changed))
+            }
         }
     }
 }
@@ -75,7 +77,7 @@ pub(crate) fn archive(path: &Path, root: &Path, blake3: &str, stop: &AtomicBool)
         if is_folder {
             found.folders += 1;
             if !path.is_dir() {
-                return Err(format!("'{}' is a folder in the archive only", SafeText::from_bytes(&name)));
+                return Err(format!("'{}' is a folder only in the archive", SafeText::from_bytes(&name)));
             }
         } else if source.same(&path, &mut entry, size, stop).map_err(|error| differs(&name, &error))? {
             found.files += 1;
@@ -90,7 +92,7 @@ pub(crate) fn archive(path: &Path, root: &Path, blake3: &str, stop: &AtomicBool)
 }
 
 fn differs(name: &[u8], error: &io::Error) -> String {
-    format!("'{}' is not in the archive as it is in the source: {error}", SafeText::from_bytes(name))
+    format!("'{}' differs between the archive and the source: {error}", SafeText::from_bytes(name))
 }
 
 fn digest(mut file: &File, stop: &AtomicBool) -> io::Result<String> {
@@ -111,7 +113,7 @@ fn check(stop: &AtomicBool) -> io::Result<()> {
     if stop.load(Ordering::Relaxed) { Err(io::Error::other("interrupted")) } else { Ok(()) }
 }
 
-/// The name of the folder itself, where all entries lie beneath it.
+/// The name of the folder itself, if all entries are beneath it.
 fn prefix(root: &Path) -> Option<Vec<u8>> {
     Some([root.canonicalize().ok()?.file_name()?.as_bytes(), b"/"].concat())
 }
@@ -129,7 +131,7 @@ impl Source<'_> {
         self.root.join(OsStr::from_bytes(inner))
     }
 
-    /// Whether the source is the same; `false` if it changed after the archive was made.
+    /// Whether the source is equal; `false` if it changed after the archive was made.
     fn same(&self, path: &Path, entry: &mut impl Read, size: u64, stop: &AtomicBool) -> io::Result<bool> {
         match self.compare(path, entry, size, stop) {
             Err(_) if self.changed(path) => Ok(false),

@@ -16,11 +16,11 @@ use crate::protocol::frame::outgoing::Outgoing;
 
 /// Most bytes of a handshake that are kept while its next message is not complete. Those of both sides are a few
 /// kilobytes long; a server's is as long as its chain of certificates.
-const HANDSHAKE: usize = 48 * 1024;
+const MAX_HANDSHAKE_LEN: usize = 48 * 1024;
 /// Bytes of content in a full record.
-const RECORD: usize = 16 * 1024;
+const RECORD_LEN: usize = 16 * 1024;
 /// Bytes that a record is longer than its content, at most.
-const OVERHEAD: usize = 64;
+const MAX_RECORD_OVERHEAD: usize = 64;
 
 /// One side's half of `rustls`.
 pub(crate) trait Records {
@@ -84,7 +84,7 @@ impl<R> fmt::Debug for Session<R> {
 }
 
 /// What to do once content may be sent.
-enum Then<'a> {
+enum Action<'a> {
     Nothing,
     Seal(&'a [u8]),
     Close,
@@ -157,8 +157,8 @@ impl<R: Records> Session<R> {
     /// # Errors
     /// The peer is not what it should be, or this is no TLS. The alert for it is in [`Session::outgoing`].
     pub(crate) fn open(&mut self, content: &mut Vec<u8>) -> Result<(), Error> {
-        self.drive(content, &Then::Nothing)?;
-        if !self.established && self.end - self.start > HANDSHAKE {
+        self.drive(content, &Action::Nothing)?;
+        if !self.established && self.end - self.start > MAX_HANDSHAKE_LEN {
             return Err(Error::General("the handshake is too long".to_owned()));
         }
         Ok(())
@@ -172,7 +172,7 @@ impl<R: Records> Session<R> {
         if !self.established || self.closed {
             return Err(Error::HandshakeNotComplete);
         }
-        self.drive(&mut Vec::new(), &Then::Seal(bytes))
+        self.drive(&mut Vec::new(), &Action::Seal(bytes))
     }
 
     /// Ends our side in order, if it has begun.
@@ -180,7 +180,7 @@ impl<R: Records> Session<R> {
         if self.established && !self.closed {
             self.closed = true;
             // A connection that has failed has said so instead.
-            let _ = self.drive(&mut Vec::new(), &Then::Close);
+            let _ = self.drive(&mut Vec::new(), &Action::Close);
         }
     }
 
@@ -203,12 +203,12 @@ impl<R: Records> Session<R> {
     }
 
     /// Once that has failed it fails the same way for ever.
-    fn drive(&mut self, content: &mut Vec<u8>, then: &Then<'_>) -> Result<(), Error> {
+    fn drive(&mut self, content: &mut Vec<u8>, action: &Action<'_>) -> Result<(), Error> {
         if let Some(failure) = &self.failure {
             return Err(failure.clone());
         }
         loop {
-            match self.step(content, then) {
+            match self.step(content, action) {
                 Ok(true) => {}
                 Ok(false) => return Ok(()),
                 Err(error) => {
@@ -223,7 +223,7 @@ impl<R: Records> Session<R> {
     }
 
     /// Whether there may be more to do.
-    fn step(&mut self, content: &mut Vec<u8>, then: &Then<'_>) -> Result<bool, Error> {
+    fn step(&mut self, content: &mut Vec<u8>, action: &Action<'_>) -> Result<bool, Error> {
         let status = self.records.process(&mut self.incoming[self.start..self.end]);
         let mut discard = status.discard;
         let outcome = match status.state {
@@ -249,13 +249,13 @@ impl<R: Records> Session<R> {
             }
             Ok(ConnectionState::WriteTraffic(mut traffic)) => {
                 self.established = true;
-                match then {
-                    Then::Nothing => Ok(false),
-                    Then::Seal(bytes) => seal(&mut self.outgoing, &mut traffic, bytes).map(|()| false),
-                    Then::Close => {
+                match action {
+                    Action::Nothing => Ok(false),
+                    Action::Seal(bytes) => seal(&mut self.outgoing, &mut traffic, bytes).map(|()| false),
+                    Action::Close => {
                         // Longer than any alert.
                         let alert = |place: &mut [u8]| traffic.queue_close_notify(place);
-                        let _ = self.outgoing.fill(2 * OVERHEAD, alert);
+                        let _ = self.outgoing.fill(2 * MAX_RECORD_OVERHEAD, alert);
                         Ok(false)
                     }
                 }
@@ -284,7 +284,7 @@ impl<R: Records> Session<R> {
 
 /// Adds a message of the handshake.
 fn put<S>(outgoing: &mut Outgoing, mut encode: EncodeTlsData<'_, S>) -> Result<(), Error> {
-    let mut room = RECORD;
+    let mut room = RECORD_LEN;
     loop {
         match outgoing.fill(room, |place| encode.encode(place)) {
             Ok(_) => return Ok(()),
@@ -300,7 +300,7 @@ fn put<S>(outgoing: &mut Outgoing, mut encode: EncodeTlsData<'_, S>) -> Result<(
 
 /// Adds records.
 fn seal<S>(outgoing: &mut Outgoing, traffic: &mut WriteTraffic<'_, S>, bytes: &[u8]) -> Result<(), Error> {
-    let mut room = bytes.len() + (bytes.len() / RECORD + 1) * OVERHEAD;
+    let mut room = bytes.len() + (bytes.len() / RECORD_LEN + 1) * MAX_RECORD_OVERHEAD;
     loop {
         match outgoing.fill(room, |place| traffic.encrypt(bytes, place)) {
             Ok(_) => return Ok(()),

@@ -16,17 +16,17 @@ use flate2::{Compress, Compression, FlushCompress, Status};
 /// Level 4 keeps a link of one gigabit busy with text; 6 takes half as long again for 1.5 to 4 % less.
 const LEVEL: u32 = 4;
 /// How much of a large file is tried.
-pub(super) const HEAD: usize = 64 * 1024;
+pub(super) const SAMPLE_LEN: usize = 64 * 1024;
 /// A file whose beginning deflates to more than this many hundredths is stored.
-const WORTH: usize = 95;
+const MAX_RATIO: usize = 95;
 /// Bytes that are read and deflated at a time. Part of the format of the stream: deflate may cut its
 /// blocks by it, and the archive must be the same each time.
 pub(super) const CHUNK: usize = 128 * 1024;
 /// Bytes that are deflated before they are passed on.
-const OUTPUT: usize = 64 * 1024;
+const OUTPUT_LEN: usize = 64 * 1024;
 
 /// Extensions of formats that are compressed already.
-const STORED: [&str; 71] = [
+const STORED_EXTENSIONS: [&str; 71] = [
     "3gp", "7z", "aac", "apk", "avif", "br", "bz2", "cab", "crate", "crx", "deb", "dmg", "docx", "ear",
     "epub", "f4v", "flac", "flv", "gif", "gz", "heic", "heif", "ipa", "jar", "jpeg", "jpg", "jxl", "lz",
     "lz4", "lzma", "lzo", "m4a", "m4v", "mkv", "mov", "mp3", "mp4", "mpeg", "mpg", "msix", "nupkg", "odp",
@@ -39,7 +39,7 @@ const STORED: [&str; 71] = [
 pub(super) fn is_stored(name: &[u8]) -> bool {
     let Some(dot) = name.iter().rposition(|byte| *byte == b'.') else { return false };
     let extension = name[dot + 1..].to_ascii_lowercase();
-    STORED.binary_search_by(|known| known.as_bytes().cmp(&extension)).is_ok()
+    STORED_EXTENSIONS.binary_search_by(|known| known.as_bytes().cmp(&extension)).is_ok()
 }
 
 /// Deflates one content after the other.
@@ -59,7 +59,7 @@ impl std::fmt::Debug for Deflater {
 
 impl Deflater {
     pub(super) fn new() -> Deflater {
-        let output = vec![0; OUTPUT].into_boxed_slice();
+        let output = vec![0; OUTPUT_LEN].into_boxed_slice();
         Deflater { deflate: Compress::new(Compression::new(LEVEL), false), output, complete: true }
     }
 
@@ -71,7 +71,7 @@ impl Deflater {
 
     /// Whether a content that begins with `head` is worth it.
     pub(super) fn is_worth(&mut self, head: &[u8], out: &mut Vec<u8>) -> bool {
-        self.within(head, head.len() / 100 * WORTH, out)
+        self.within(head, head.len() / 100 * MAX_RATIO, out)
     }
 
     /// Whether all of `content` deflates to at most `limit` bytes.
@@ -135,8 +135,8 @@ fn sample() -> Vec<u8> {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         state >> 16
     };
-    let mut sample: Vec<u8> = Vec::with_capacity(HEAD);
-    while sample.len() < HEAD {
+    let mut sample: Vec<u8> = Vec::with_capacity(SAMPLE_LEN);
+    while sample.len() < SAMPLE_LEN {
         let (distance, length) = (1 + next() as usize % 32_768, 1 + next() as usize % 40);
         let begin = sample.len().checked_sub(distance);
         match begin {
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn extensions_are_found() {
-        assert!(STORED.is_sorted());
+        assert!(STORED_EXTENSIONS.is_sorted());
         for name in ["a.zip", "dir.txt/A.JPG", "x.tar.zst", "x.tzst", "p/q.7z"] {
             assert!(is_stored(name.as_bytes()), "{name}");
         }
@@ -190,7 +190,7 @@ mod tests {
         assert!(out.len() < 50);
         assert!(!deflater.whole(b"", &mut out));
         assert!(!deflater.whole(b"a", &mut out));
-        let mut noise = vec![0; HEAD];
+        let mut noise = vec![0; SAMPLE_LEN];
         blake3::Hasher::new().finalize_xof().fill(&mut noise);
         assert!(!deflater.whole(&noise, &mut out));
         assert!(!deflater.is_worth(&noise, &mut out));

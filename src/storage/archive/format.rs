@@ -3,18 +3,18 @@
 use crate::protocol::message::Timestamp;
 
 /// A size or offset field that holds this stands for one in the zip64 records.
-const SATURATED: u32 = u32::MAX;
+const ZIP64_MARKER: u32 = u32::MAX;
 /// Where the zip64 records begin to be needed.
-const LIMIT: u64 = SATURATED as u64;
+const ZIP64_LIMIT: u64 = ZIP64_MARKER as u64;
 /// The most entries that the classic end record counts.
 const MAX_ENTRIES: u64 = 0xffff;
 
-const LOCAL: u32 = 0x0403_4b50;
-const DESCRIPTOR: u32 = 0x0807_4b50;
-const CENTRAL: u32 = 0x0201_4b50;
-const END64: u32 = 0x0606_4b50;
-const LOCATOR64: u32 = 0x0706_4b50;
-const END: u32 = 0x0605_4b50;
+const LOCAL_SIGNATURE: u32 = 0x0403_4b50;
+const DESCRIPTOR_SIGNATURE: u32 = 0x0807_4b50;
+const CENTRAL_SIGNATURE: u32 = 0x0201_4b50;
+const END64_SIGNATURE: u32 = 0x0606_4b50;
+const LOCATOR64_SIGNATURE: u32 = 0x0706_4b50;
+const END_SIGNATURE: u32 = 0x0605_4b50;
 
 /// Version 4.5 of the format, which has zip64.
 const VERSION_ZIP64: u16 = 45;
@@ -66,10 +66,10 @@ pub(super) struct Layout {
 
 impl Layout {
     /// Bytes of the content in a block.
-    const BLOCK: u64 = 0xffff;
+    const BLOCK_CONTENT: u64 = 0xffff;
     /// Bytes of the header before them.
     pub(super) const HEADER: usize = 5;
-    const WHOLE: u64 = Self::BLOCK + Self::HEADER as u64;
+    const BLOCK_LEN: u64 = Self::BLOCK_CONTENT + Self::HEADER as u64;
 
     pub(super) fn new(size: u64) -> Layout {
         Layout { size }
@@ -77,23 +77,23 @@ impl Layout {
 
     /// Bytes that the first `count` bytes of the content take, without the header of a block that follows.
     pub(super) fn length(count: u64) -> u64 {
-        count.saturating_add(count.div_ceil(Self::BLOCK).saturating_mul(Self::HEADER as u64))
+        count.saturating_add(count.div_ceil(Self::BLOCK_CONTENT).saturating_mul(Self::HEADER as u64))
     }
 
     /// Bytes of the content that are in the first `length` bytes.
     pub(super) fn content(length: u64) -> u64 {
-        let (blocks, rest) = (length / Self::WHOLE, length % Self::WHOLE);
-        blocks * Self::BLOCK + rest.saturating_sub(Self::HEADER as u64)
+        let (blocks, rest) = (length / Self::BLOCK_LEN, length % Self::BLOCK_LEN);
+        blocks * Self::BLOCK_CONTENT + rest.saturating_sub(Self::HEADER as u64)
     }
 
     /// What comes at `offset`: what is left of a block's header, or how many bytes of the content until its end.
     pub(super) fn piece(self, offset: u64) -> Piece {
-        let (block, within) = (offset / Self::WHOLE, offset % Self::WHOLE);
-        let left = self.size.saturating_sub(block * Self::BLOCK);
-        let length = left.min(Self::BLOCK);
+        let (block, within) = (offset / Self::BLOCK_LEN, offset % Self::BLOCK_LEN);
+        let left = self.size.saturating_sub(block * Self::BLOCK_CONTENT);
+        let length = left.min(Self::BLOCK_CONTENT);
         match usize::try_from(within).ok().filter(|within| *within < Self::HEADER) {
             Some(within) => {
-                let (is_last, length) = (u8::from(left <= Self::BLOCK), length as u16);
+                let (is_last, length) = (u8::from(left <= Self::BLOCK_CONTENT), length as u16);
                 let ([a, b], [c, d]) = (length.to_le_bytes(), (!length).to_le_bytes());
                 Piece::Header { bytes: [is_last, a, b, c, d], from: within }
             }
@@ -147,7 +147,7 @@ impl Entry<'_> {
             Method::Deflated => self.size.saturating_add(self.size >> 10).saturating_add(64),
             Method::Blocks => Layout::length(self.size),
         };
-        largest >= LIMIT
+        largest >= ZIP64_LIMIT
     }
 
     /// In seconds, where the field has room for it (until 2038).
@@ -165,14 +165,14 @@ impl Entry<'_> {
         let zip64 = self.zip64();
         let (crc, compressed, size) =
             if self.descriptor { (0, 0, 0) } else { (written.crc, written.compressed, self.size) };
-        put32(out, LOCAL);
+        put32(out, LOCAL_SIGNATURE);
         put16(out, if zip64 { VERSION_ZIP64 } else { VERSION_PLAIN });
         put16(out, self.flags());
         put16(out, self.method.number());
         self.put_dos_time(out);
         put32(out, crc);
-        put32(out, if zip64 { SATURATED } else { compressed as u32 });
-        put32(out, if zip64 { SATURATED } else { size as u32 });
+        put32(out, if zip64 { ZIP64_MARKER } else { compressed as u32 });
+        put32(out, if zip64 { ZIP64_MARKER } else { size as u32 });
         put16(out, self.name.len() as u16);
         put16(out, self.local_extra() as u16);
         out.extend_from_slice(self.name);
@@ -187,7 +187,7 @@ impl Entry<'_> {
 
     /// What follows the content of an entry with a descriptor.
     pub(super) fn descriptor(&self, written: Written, out: &mut Vec<u8>) {
-        put32(out, DESCRIPTOR);
+        put32(out, DESCRIPTOR_SIGNATURE);
         put32(out, written.crc);
         if self.zip64() {
             put64(out, written.compressed);
@@ -206,7 +206,7 @@ impl Entry<'_> {
         let attributes = ((kind | self.mode) << 16) | if self.directory { DOS_DIRECTORY } else { 0 };
         // A large entry keeps saying so, though its deflated size may be small.
         let version = if self.zip64() || wide.is_some() { VERSION_ZIP64 } else { VERSION_PLAIN };
-        put32(out, CENTRAL);
+        put32(out, CENTRAL_SIGNATURE);
         put16(out, MADE_ON_UNIX | VERSION_ZIP64);
         put16(out, version);
         put16(out, self.flags());
@@ -232,7 +232,8 @@ impl Entry<'_> {
 
     /// The values that the fields of the central record have no room for, in the order of the zip64 extra.
     fn wide(&self, written: Written, offset: u64) -> Option<impl Iterator<Item = u64> + Clone> {
-        let values = [self.size, written.compressed, offset].into_iter().filter(|value| *value >= LIMIT);
+        let values =
+            [self.size, written.compressed, offset].into_iter().filter(|value| *value >= ZIP64_LIMIT);
         values.clone().next().map(|_| values)
     }
 
@@ -296,7 +297,7 @@ impl Entry<'_> {
 pub(super) fn end(entries: u64, offset: u64, length: u64, out: &mut Vec<u8>) {
     if end_needs_zip64(entries, offset, length) {
         let record = offset + length;
-        put32(out, END64);
+        put32(out, END64_SIGNATURE);
         put64(out, 44);
         put16(out, MADE_ON_UNIX | VERSION_ZIP64);
         put16(out, VERSION_ZIP64);
@@ -306,12 +307,12 @@ pub(super) fn end(entries: u64, offset: u64, length: u64, out: &mut Vec<u8>) {
         put64(out, entries);
         put64(out, length);
         put64(out, offset);
-        put32(out, LOCATOR64);
+        put32(out, LOCATOR64_SIGNATURE);
         put32(out, 0);
         put64(out, record);
         put32(out, 1);
     }
-    put32(out, END);
+    put32(out, END_SIGNATURE);
     put32(out, 0);
     let entries = entries.min(MAX_ENTRIES) as u16;
     put16(out, entries);
@@ -327,11 +328,11 @@ pub(super) fn end_length(entries: u64, offset: u64, length: u64) -> u64 {
 }
 
 fn end_needs_zip64(entries: u64, offset: u64, length: u64) -> bool {
-    entries >= MAX_ENTRIES || offset >= LIMIT || length >= LIMIT
+    entries >= MAX_ENTRIES || offset >= ZIP64_LIMIT || length >= ZIP64_LIMIT
 }
 
 fn saturate(value: u64) -> u32 {
-    u32::try_from(value).unwrap_or(SATURATED)
+    u32::try_from(value).unwrap_or(ZIP64_MARKER)
 }
 
 fn put16(out: &mut Vec<u8>, value: u16) {
@@ -429,9 +430,9 @@ mod tests {
         fn lengths_are_exact(
             name in "[a-z/]{1,60}",
             seconds in any::<i64>(),
-            size in prop_oneof![0..1000_u64, LIMIT - 3..LIMIT + 3, any::<u64>().prop_map(|size| size >> 16)],
-            compressed in prop_oneof![0..1000_u64, LIMIT - 3..LIMIT + 3],
-            offset in prop_oneof![0..1000_u64, LIMIT - 3..LIMIT + 3],
+            size in prop_oneof![0..1000_u64, ZIP64_LIMIT - 3..ZIP64_LIMIT + 3, any::<u64>().prop_map(|size| size >> 16)],
+            compressed in prop_oneof![0..1000_u64, ZIP64_LIMIT - 3..ZIP64_LIMIT + 3],
+            offset in prop_oneof![0..1000_u64, ZIP64_LIMIT - 3..ZIP64_LIMIT + 3],
             entries in prop_oneof![0..10_u64, MAX_ENTRIES - 2..MAX_ENTRIES + 2],
             method in prop_oneof![Just(Method::Stored), Just(Method::Deflated), Just(Method::Blocks)],
             descriptor in any::<bool>(),

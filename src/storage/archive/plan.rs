@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Files up to this size are read before their header is written, which therefore knows everything.
-pub(super) const SMALL: usize = 128 * 1024;
+pub(super) const MAX_SMALL_FILE: usize = 128 * 1024;
 /// The most bytes that a name in an archive can have.
 const MAX_NAME: usize = u16::MAX as usize;
 
@@ -163,7 +163,7 @@ impl Entries {
             modified: Timestamp { seconds: source.modified, nanoseconds: 0 },
             size: source.size,
             method,
-            descriptor: source.size > SMALL as u64,
+            descriptor: source.size > MAX_SMALL_FILE as u64,
         }
     }
 }
@@ -217,7 +217,7 @@ impl Summary {
         self.sources.bytes = self.sources.bytes.saturating_add(source.size);
         self.sizes = self.sizes.filter(|_| source.size == 0 || compress::is_stored(name));
         self.sizes = self.sizes.and_then(|(content, central)| {
-            let (method, compressed) = match source.size > SMALL as u64 {
+            let (method, compressed) = match source.size > MAX_SMALL_FILE as u64 {
                 true => (Method::Blocks, format::Layout::length(source.size)),
                 false => (Method::Stored, source.size),
             };

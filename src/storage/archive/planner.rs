@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// How many entries one step looks at, at most.
-const STEP: usize = 1024;
+const MAX_STEP_ENTRIES: usize = 1024;
 
 /// Walks the directory and makes the plan, a slice at a time.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl Planner {
     /// # Errors
     /// The directory itself cannot be read, or what is in it changed while it was walked.
     pub fn step(mut self) -> Result<Planning, StorageError> {
-        let mut slice = Slice::new(STEP, Instant::now());
+        let mut slice = Slice::new(MAX_STEP_ENTRIES, Instant::now());
         while slice.goes_on(Instant::now) {
             match self.walk.step()? {
                 Step::On => {}

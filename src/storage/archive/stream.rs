@@ -3,24 +3,24 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    compress::{self, HEAD},
+    compress::{self, SAMPLE_LEN},
     content::{Content, Scratch, clamp},
     format::{self, Method, Written},
     index::{Index, IndexEntry, PartialEntry},
     pending::Pending,
-    plan::{Kind, Plan, SMALL},
+    plan::{Kind, MAX_SMALL_FILE, Plan},
     source::OpenSource,
 };
 use crate::storage::error::StorageError;
 
 /// Bytes of sources that one read deflates, or that opening as many files is counted as.
-const WORK: usize = 1024 * 1024;
+const MAX_WORK: usize = 1024 * 1024;
 /// What a slow disk has given after this time is returned, so that it can be sent.
 const FILL_TIME: Duration = Duration::from_millis(100);
 /// What opening a file is counted as.
-const OPENING: usize = 4096;
+const OPEN_COST: usize = 4096;
 /// Bytes of the central directory that are made at a time.
-const CENTRAL: usize = 64 * 1024;
+const CENTRAL_CHUNK: usize = 64 * 1024;
 
 /// The archive as a stream of bytes.
 ///
@@ -132,7 +132,7 @@ impl Stream {
             None if begun.is_none() => return Ok(()),
             None => None,
         };
-        if self.plan.entries.source(entry).size <= SMALL as u64 {
+        if self.plan.entries.source(entry).size <= MAX_SMALL_FILE as u64 {
             return Ok(());
         }
         self.begin_entry(entry)?;
@@ -206,7 +206,7 @@ impl Stream {
         let (mut filled, mut work, until) = (0, 0, Instant::now() + FILL_TIME);
         loop {
             filled += self.pending.take(&mut buffer[filled..]);
-            if filled == buffer.len() || work >= WORK || (filled > 0 && Instant::now() >= until) {
+            if filled == buffer.len() || work >= MAX_WORK || (filled > 0 && Instant::now() >= until) {
                 return Ok(filled);
             }
             match &mut self.state {
@@ -248,7 +248,7 @@ impl Stream {
             self.end_entry(entry, &name, Written::default(), Method::Stored)?;
             return Ok(0);
         }
-        let small = planned.size <= SMALL as u64;
+        let small = planned.size <= MAX_SMALL_FILE as u64;
         let source = OpenSource::open(&self.plan.entries, entry)?;
         if small { self.small_file(entry, &name, source) } else { self.large_file(entry, name, source) }
     }
@@ -273,7 +273,7 @@ impl Stream {
         self.end_entry(entry, name, written, method)?;
         self.pending.bytes.extend_from_slice(content);
         self.position = self.position.saturating_add(input.len() as u64);
-        let work = OPENING + input.len();
+        let work = OPEN_COST + input.len();
         (self.scratch.input, self.scratch.packed) = (input, packed);
         Ok(work)
     }
@@ -281,12 +281,12 @@ impl Stream {
     /// Makes the header of a file whose content follows piece by piece.
     fn large_file(&mut self, entry: usize, name: Vec<u8>, source: OpenSource) -> Result<usize, StorageError> {
         let Scratch { input, .. } = &mut self.scratch;
-        let mut work = OPENING;
+        let mut work = OPEN_COST;
         let mut method = Method::Blocks;
         if !compress::is_stored(&name) {
-            input.resize(HEAD, 0);
+            input.resize(SAMPLE_LEN, 0);
             source.peek(input)?;
-            work += HEAD;
+            work += SAMPLE_LEN;
             if self.scratch.is_worth() {
                 method = Method::Deflated;
             }
@@ -352,7 +352,7 @@ impl Stream {
     fn central(&mut self, mut central: Central) {
         let entries = &self.plan.entries;
         let pending = self.pending.refill();
-        while pending.len() < CENTRAL && central.entry < entries.len() {
+        while pending.len() < CENTRAL_CHUNK && central.entry < entries.len() {
             let IndexEntry { written, method, .. } = self.index[central.entry];
             let name = entries.archive_name(central.entry).unwrap_or_default();
             let record = entries.entry(central.entry, &name, method);

@@ -49,7 +49,7 @@ pub(crate) enum Step {
     /// Something that is left out by policy.
     Omitted,
     /// Something that should be there and cannot be.
-    Missing(Lost),
+    Missing(MissingEntry),
     /// That was all.
     End,
 }
@@ -66,7 +66,7 @@ pub(crate) struct Visited {
 
 /// An entry that cannot be read or carried.
 #[derive(Debug)]
-pub(crate) struct Lost {
+pub(crate) struct MissingEntry {
     /// From the top, as it is on disk.
     pub(crate) path: Vec<u8>,
     pub(crate) reason: Cow<'static, str>,
@@ -74,16 +74,16 @@ pub(crate) struct Lost {
 
 /// Why a path cannot be carried, nor anything beneath it.
 #[derive(Clone, Copy, Debug)]
-enum Uncarried {
+enum Unsupported {
     TooLong,
     NotText,
 }
 
-impl Uncarried {
+impl Unsupported {
     fn reason(self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
-            Uncarried::TooLong => "its path is longer than 4096 bytes",
-            Uncarried::NotText => "its name is not UTF-8, and the client cannot take it",
+            Unsupported::TooLong => "its path is longer than 4096 bytes",
+            Unsupported::NotText => "its name is not UTF-8, and the client cannot take it",
         })
     }
 }
@@ -100,7 +100,7 @@ struct Level {
 #[derive(Debug)]
 struct Child {
     found: Found,
-    uncarried: Option<Uncarried>,
+    unsupported: Option<Unsupported>,
 }
 
 impl Child {
@@ -115,7 +115,7 @@ struct Reading {
     path: Vec<u8>,
     names: Dir,
     children: Children,
-    uncarried: Option<Uncarried>,
+    unsupported: Option<Unsupported>,
     /// Whether what was read of it is empty.
     empty: bool,
 }
@@ -157,7 +157,7 @@ impl Walk {
             let path = join(&level.path, file_name(&name));
             let (depth, found) = (self.levels.len(), child.found);
             if found.kind == Kind::Directory {
-                return self.enter(depth, path, Some(found.identity), child.uncarried);
+                return self.enter(depth, path, Some(found.identity), child.unsupported);
             }
             return Ok(Step::Entry(Visited { depth, path, found }));
         }
@@ -170,14 +170,14 @@ impl Walk {
         depth: usize,
         path: Vec<u8>,
         seen: Option<Identity>,
-        uncarried: Option<Uncarried>,
+        unsupported: Option<Unsupported>,
     ) -> Result<Step, StorageError> {
         let opened = self.root.open_directory(&path);
         let opened = opened.and_then(|handle| Ok((rustix::fs::fstat(&handle)?, handle)));
         let (stat, handle): (Stat, OwnedFd) = match opened.map_err(|error| self.root.vanished(&path, error)) {
             Ok(opened) => opened,
             Err(StorageError::Unreadable { error, .. }) if depth > 0 && !is_shortage(&error) => {
-                return Ok(Step::Missing(Lost { path, reason: reason(&error).into() }));
+                return Ok(Step::Missing(MissingEntry { path, reason: reason(&error).into() }));
             }
             Err(error) => return Err(error),
         };
@@ -188,8 +188,8 @@ impl Walk {
         }
         let names = Dir::new(handle).map_err(|error| self.root.unreadable(&path, error.into()))?;
         let children = Children::new();
-        self.reading = Some(Reading { path: path.clone(), names, children, uncarried, empty: true });
-        Ok(match uncarried {
+        self.reading = Some(Reading { path: path.clone(), names, children, unsupported, empty: true });
+        Ok(match unsupported {
             Some(_) => Step::On,
             None => Step::Entry(Visited { depth, path, found }),
         })
@@ -216,7 +216,7 @@ impl Walk {
                 let reason = format!("it could not be read to its end: {}", reason(&error));
                 let path = reading.path.clone();
                 self.end(reading);
-                return Ok(Step::Missing(Lost { path, reason: reason.into() }));
+                return Ok(Step::Missing(MissingEntry { path, reason: reason.into() }));
             }
             None => {
                 let directory =
@@ -225,10 +225,11 @@ impl Walk {
                 if is_deleted(directory).map_err(|error| self.root.unreadable(&reading.path, error))? {
                     return Err(StorageError::Changed { path: self.root.shown(&reading.path) });
                 }
-                let lost = reading.uncarried.filter(|_| reading.empty);
-                let lost = lost.map(|why| Lost { path: reading.path.clone(), reason: why.reason() });
+                let missing = reading.unsupported.filter(|_| reading.empty);
+                let missing =
+                    missing.map(|why| MissingEntry { path: reading.path.clone(), reason: why.reason() });
                 self.end(reading);
-                return Ok(lost.map_or(Step::On, Step::Missing));
+                return Ok(missing.map_or(Step::On, Step::Missing));
             }
         };
         self.reading = Some(reading);
@@ -244,10 +245,12 @@ impl Walk {
     /// Takes one name of a directory in.
     fn look_at(&mut self, reading: &mut Reading, raw: &CStr) -> Result<Step, StorageError> {
         let path = join(&reading.path, raw.to_bytes());
-        let uncarried = match self.purpose {
-            _ if reading.uncarried.is_some() => reading.uncarried,
-            Purpose::Tree(NameForm::Utf8) if raw.to_str().is_err() => Some(Uncarried::NotText),
-            Purpose::Tree(_) if self.root.path_from_root(&path).len() >= MAX_PATH => Some(Uncarried::TooLong),
+        let unsupported = match self.purpose {
+            _ if reading.unsupported.is_some() => reading.unsupported,
+            Purpose::Tree(NameForm::Utf8) if raw.to_str().is_err() => Some(Unsupported::NotText),
+            Purpose::Tree(_) if self.root.path_from_root(&path).len() >= MAX_PATH => {
+                Some(Unsupported::TooLong)
+            }
             Purpose::Tree(_) | Purpose::Archive => None,
         };
         let directory =
@@ -258,11 +261,11 @@ impl Walk {
             // Gone since its name was read: the snapshot is without it.
             Err(error) if Errno::from_io_error(&error) == Some(Errno::NOENT) => return Ok(Step::On),
             Err(error) if is_shortage(&error) => return Err(self.root.unreadable(&path, error)),
-            Err(error) => return Ok(Step::Missing(Lost { path, reason: reason(&error).into() })),
+            Err(error) => return Ok(Step::Missing(MissingEntry { path, reason: reason(&error).into() })),
         };
         let is_directory = found.kind == Kind::Directory;
-        if let Some(why) = uncarried.filter(|_| !is_directory) {
-            return Ok(Step::Missing(Lost { path, reason: why.reason() }));
+        if let Some(why) = unsupported.filter(|_| !is_directory) {
+            return Ok(Step::Missing(MissingEntry { path, reason: why.reason() }));
         }
         let mut name = raw.to_bytes().to_vec();
         if self.purpose == Purpose::Archive && is_directory {
@@ -270,7 +273,7 @@ impl Walk {
         }
         let name: Box<[u8]> = name.into();
         self.cost += Child::cost(&name);
-        reading.children.insert(name, Child { found, uncarried });
+        reading.children.insert(name, Child { found, unsupported });
         Ok(Step::On)
     }
 }

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Longest path that is given to the system at once; it takes 4095 bytes.
-const PIECE: usize = 4000;
+const MAX_PATH_PIECE: usize = 4000;
 
 /// A directory and its place in the served folder. Paths are relative to it and as they are on disk; the empty one is its own.
 #[derive(Debug)]
@@ -65,8 +65,9 @@ impl WalkRoot {
     fn open(&self, path: &[u8], access: Access) -> io::Result<OwnedFd> {
         let mut within = None;
         let mut rest = path;
-        while rest.len() > PIECE {
-            let cut = rest[..PIECE].iter().rposition(|byte| *byte == b'/').ok_or(Errno::NAMETOOLONG)?;
+        while rest.len() > MAX_PATH_PIECE {
+            let cut =
+                rest[..MAX_PATH_PIECE].iter().rposition(|byte| *byte == b'/').ok_or(Errno::NAMETOOLONG)?;
             let directory = within.as_ref().unwrap_or(&self.handle);
             let handle = self.folder.open_in(directory, &rest[..cut], Access::Look)?;
             within = Some(handle);

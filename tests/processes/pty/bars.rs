@@ -14,7 +14,7 @@ fn an_interruption_clears_the_progress_bars() {
         session.wait("bars", |screen| screen.contents().matches(" MB/s").count() == files.len());
         session.send("\x03");
         assert_eq!(session.end().code, 130);
-        session.wait_for("what was fetched is kept: the same command resumes it");
+        session.wait_for("partial files are kept: the same command resumes them");
         let text = session.contents();
         assert!(!text.contains("MB/s") && !text.contains('█') && !text.contains("^C"), "{text}");
     }

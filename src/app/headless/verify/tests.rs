@@ -9,7 +9,7 @@ struct Case {
 }
 
 impl Case {
-    /// A folder with two files and an empty folder, all of it older than any archive of it.
+    /// A folder with two files and an empty folder, all older than their archive.
     fn new() -> Case {
         let case = Case { place: tempfile::tempdir().expect("a folder") };
         std::fs::create_dir_all(case.root().join("sub/empty")).expect("made");
@@ -34,7 +34,7 @@ impl Case {
             }
         }
         zip.finish().expect("finished");
-        // Clocks of file systems tick slowly; the archive must be plainly younger than its sources.
+        // File systems have coarse clocks: the archive must be clearly younger than its sources.
         let file = File::options().write(true).open(&path).expect("there");
         let later = SystemTime::now() + std::time::Duration::from_secs(10);
         file.set_modified(later).expect("set");
@@ -52,7 +52,9 @@ fn the_same_is_the_same_with_or_without_the_folders_name() {
         let found = case.verify(prefix, &ALL).expect("the same");
         assert_eq!((found.files, found.folders, found.bytes, found.changed), (2, 2, 5, 0));
         assert!(
-            found.to_string().starts_with("Verified: 2 files and 2 folders, 5 B, each byte as in the source")
+            found
+                .to_string()
+                .starts_with("Verified: 2 files and 2 folders, 5 B, equal to the source byte by byte")
         );
     }
 }
@@ -65,13 +67,10 @@ fn differences_are_named() {
         entries[index] = entry;
         case.verify("", &entries).expect_err("different")
     };
-    assert!(with(0, ("a", "aab")).contains("'a' is not in the archive as it is in the source: its content"));
+    assert!(with(0, ("a", "aab")).contains("'a' differs between the archive and the source: its content"));
     assert!(with(0, ("a", "aa")).contains("its size"));
-    assert!(
-        with(0, ("c", "aaa")).ends_with("/a' is not in the archive"),
-        "a file that is gone is no difference"
-    );
-    assert!(with(2, ("a/", "")).contains("'a/' is a folder in the archive only"), "{}", with(2, ("a/", "")));
+    assert!(with(0, ("c", "aaa")).ends_with("/a' is not in the archive"), "a deleted file is no difference");
+    assert!(with(2, ("a/", "")).contains("'a/' is a folder only in the archive"), "{}", with(2, ("a/", "")));
     let missing = case.verify("", &ALL[..3]).expect_err("incomplete");
     assert!(missing.ends_with("sub/empty' is not in the archive"), "{missing}");
 }

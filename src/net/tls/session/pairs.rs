@@ -60,7 +60,7 @@ fn pair(piece: usize) -> (Client, Server) {
 fn content_passes_both_ways_however_it_is_cut() {
     for piece in [1, 7, 1000, usize::MAX] {
         let (mut client, mut server) = pair(piece);
-        for length in [0, 1, 100, RECORD - 1, RECORD, RECORD + 1, 5 * RECORD + 3] {
+        for length in [0, 1, 100, RECORD_LEN - 1, RECORD_LEN, RECORD_LEN + 1, 5 * RECORD_LEN + 3] {
             let bytes: Vec<u8> = (0..length).map(|at| at as u8).collect();
             client.seal(&bytes).unwrap();
             assert!(carry(&mut client, &mut server, piece) == bytes, "{length} in {piece}");
@@ -123,7 +123,7 @@ fn an_endless_handshake_is_left() {
     record.resize(5 + 0x1000, 0);
     while !fails(&mut server, &record) {
         sent += record.len();
-        assert!(sent < 3 * HANDSHAKE);
+        assert!(sent < 3 * MAX_HANDSHAKE_LEN);
         record[5..9].fill(0);
     }
 }

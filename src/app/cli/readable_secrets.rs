@@ -1,14 +1,14 @@
-//! Warnings about secrets of the user that others on this machine may read.
+//! Warnings about secret files that other users of this machine can read.
 
 use std::{os::unix::fs::PermissionsExt, path::Path};
 
-use super::{Cli, error::shown, surroundings::Surroundings};
+use super::{Cli, environment::Environment, error::shown};
 use crate::app::config::Settings;
 
 impl Cli {
-    /// A sentence for each of the files with a token or a key that all users may read. It may be intended (a container's
-    /// secrets are for all who are in it), so it is a warning and not an error.
-    pub(super) fn exposed(&self, settings: &Settings, around: &Surroundings) -> Vec<String> {
+    /// One warning for each file with a token or key that all users can read. It can be intended (the secrets of a
+    /// container), so it is not an error.
+    pub(super) fn readable_secrets(&self, settings: &Settings, environment: &Environment) -> Vec<String> {
         let (token, key) = if self.task.serve {
             (&settings.server.token_file.0, settings.server.tls_key.0.as_ref())
         } else {
@@ -16,16 +16,16 @@ impl Cli {
         };
         let token = self.common.token_file.as_ref().or(token.as_ref()).map(|path| (path, "the token"));
         let named = token.into_iter().chain(key.map(|path| (path, "the key")));
-        let open = named.filter(|(path, _)| is_open(&around.directory.join(path)));
+        let open = named.filter(|(path, _)| is_open(&environment.directory.join(path)));
         open.map(|(path, what)| {
             let path = shown(path.as_os_str());
-            format!("others may read {what} in '{path}'; take that away with chmod 600")
+            format!("other users can read {what} in '{path}': run chmod 600 on it")
         })
         .collect()
     }
 }
 
-/// Whether it is a file that all users may read. Other errors are reported when it is read.
+/// Whether it is a file that all users can read. Errors are reported when it is read.
 fn is_open(path: &Path) -> bool {
     path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o004 != 0)
 }

@@ -1,4 +1,4 @@
-//! What the process was started in: terminal, directory, environment.
+//! The environment of the process: terminal, current directory, variables, state folder.
 
 use std::path::PathBuf;
 
@@ -10,38 +10,36 @@ use crate::{
     protocol::trust::token::{Token, TokenError},
 };
 
-/// What stdin and stdout are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Terminal {
     /// Not a terminal.
     None,
-    /// A terminal of which TERM does not say that it can move its cursor.
+    /// A terminal that cannot move its cursor according to TERM.
     Dumb,
-    /// A terminal that can be drawn on.
+    /// A terminal for the screens.
     Screen,
 }
 
-/// What the process was started in.
+/// The environment of the process.
 #[derive(Clone, Debug)]
-pub struct Surroundings {
-    /// What stdin and stdout are.
+pub struct Environment {
     pub terminal: Terminal,
     /// Whether stdout is a terminal, whatever stdin is.
     pub prints_to_terminal: bool,
     /// The current directory.
     pub directory: PathBuf,
-    /// What FDSP_TOKEN holds.
+    /// The value of FDSP_TOKEN.
     pub token: Option<Result<Token, TokenError>>,
     /// The state folder: keys, tokens, sessions and logs.
     pub state: Option<PathBuf>,
 }
 
-impl Surroundings {
-    /// Reads them.
+impl Environment {
+    /// Reads the environment of this process.
     ///
     /// # Errors
-    /// The current directory is gone.
-    pub fn look() -> Result<Surroundings, UsageError> {
+    /// The current directory does not exist.
+    pub fn read() -> Result<Environment, UsageError> {
         use std::io::IsTerminal;
         let directory = std::env::current_dir().map_err(|error| {
             UsageError(format!("the current directory cannot be used: {error}; go to another one"))
@@ -55,11 +53,11 @@ impl Surroundings {
         let token = std::env::var_os("FDSP_TOKEN").map(|text| Zeroizing::new(text.into_encoded_bytes()));
         let token = token.filter(|text| !text.is_empty());
         let token = token.map(|text| str::from_utf8(&text).map_or(Err(TokenError), Token::parse));
-        Ok(Surroundings { terminal, prints_to_terminal, directory, token, state: config::state_folder() })
+        Ok(Environment { terminal, prints_to_terminal, directory, token, state: config::state_folder() })
     }
 }
 
-/// Whether TERM names a kind of terminal that can move its cursor.
+/// Whether the terminal named by TERM can move its cursor.
 pub(super) fn moves_cursor() -> bool {
     std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
 }

@@ -1,4 +1,4 @@
-//! Files of the server that it must not serve: keys and tokens.
+//! Keys and tokens of the server, which it must not serve.
 
 use std::{
     os::unix::ffi::OsStrExt,
@@ -7,8 +7,8 @@ use std::{
 
 use super::{
     Cli,
+    environment::Environment,
     error::{UsageError, shown, wrong},
-    surroundings::Surroundings,
 };
 use crate::{
     app::config::Settings,
@@ -17,40 +17,40 @@ use crate::{
 };
 
 impl Cli {
-    /// Refuses to serve a folder through which clients could fetch the server's key or a token.
-    pub(super) fn keeps_its_own(
+    /// Rejects a folder through which clients could fetch the server's key or a token.
+    pub(super) fn check_own_files(
         &self,
         config: &Config,
         settings: &Settings,
-        around: &Surroundings,
+        environment: &Environment,
     ) -> Result<(), UsageError> {
         let policy = config.policy;
-        // A link that is not hidden leads to what is.
+        // A visible link can lead to a hidden file.
         let hidden = policy.hidden || policy.links != Links::Never;
         let served = Served { root: canonical(&config.root), hidden };
-        if let Some(state) = &around.state {
-            served.keeps_state(&canonical(state))?;
+        if let Some(state) = &environment.state {
+            served.check_state(&canonical(state))?;
         }
-        let mut files = self.files_of_its_own(config, settings, around).into_iter();
-        files.try_for_each(|(path, what)| served.keeps_file(&path, what))
+        let mut files = self.own_files(config, settings, environment).into_iter();
+        files.try_for_each(|(path, what)| served.check_file(&path, what))
     }
 
-    /// The server's own files, without links.
+    /// The canonical paths of the server's own files.
     pub(super) fn private(
         &self,
         config: &Config,
         settings: &Settings,
-        around: &Surroundings,
+        environment: &Environment,
     ) -> Vec<PathBuf> {
-        let files = self.files_of_its_own(config, settings, around).into_iter().map(|(path, _)| path);
-        files.chain(around.state.as_deref().map(canonical)).collect()
+        let files = self.own_files(config, settings, environment).into_iter().map(|(path, _)| path);
+        files.chain(environment.state.as_deref().map(canonical)).collect()
     }
 
-    fn files_of_its_own(
+    fn own_files(
         &self,
         config: &Config,
         settings: &Settings,
-        around: &Surroundings,
+        environment: &Environment,
     ) -> Vec<(PathBuf, &'static str)> {
         let key = match &config.identity {
             Some(Certificate::Given { key, .. }) => Some((key, "the server's key")),
@@ -58,11 +58,11 @@ impl Cli {
         };
         let tokens = [&self.common.token_file, &settings.server.token_file.0].into_iter().flatten();
         let files = key.into_iter().chain(tokens.map(|path| (path, "the token")));
-        files.map(|(path, what)| (canonical(&around.directory.join(path)), what)).collect()
+        files.map(|(path, what)| (canonical(&environment.directory.join(path)), what)).collect()
     }
 }
 
-/// A folder that is to be served.
+/// The folder to serve.
 struct Served {
     root: PathBuf,
     /// Whether hidden names can be reached.
@@ -70,39 +70,39 @@ struct Served {
 }
 
 impl Served {
-    /// The path on which clients could fetch this; `None` if they could not.
+    /// The path under which clients could fetch a file; `None` if they cannot.
     fn path_to<'a>(&self, path: &'a Path) -> Option<&'a Path> {
         let within = path.strip_prefix(&self.root).ok()?;
         (self.hidden || !is_hidden(within)).then_some(within)
     }
 
-    fn keeps_state(&self, state: &Path) -> Result<(), UsageError> {
+    fn check_state(&self, state: &Path) -> Result<(), UsageError> {
         let (root, shown_state) = (shown(self.root.as_os_str()), shown(state.as_os_str()));
         if self.root.starts_with(state) {
             return wrong(format!(
-                "cannot serve '{root}': it is in '{shown_state}', which has the server's key and tokens in it; serve \
+                "cannot serve '{root}': it is in '{shown_state}', which contains the server's key and tokens; serve \
                  another folder"
             ));
         }
         let Some(within) = self.path_to(state) else { return Ok(()) };
         let hide = if is_hidden(within) {
-            ", or neither hidden names nor links (--hidden never --symlinks never)"
+            ", or serve neither hidden names nor links (--hidden never --symlinks never)"
         } else {
             ""
         };
         wrong(format!(
-            "cannot serve '{root}': in it is '{shown_state}' with the server's key and tokens, which could be fetched; \
-             serve another folder{hide}, or have those elsewhere (XDG_STATE_HOME)"
+            "cannot serve '{root}': it contains '{shown_state}' with the server's key and tokens, which clients could fetch; \
+             serve another folder{hide}, or move the state folder (XDG_STATE_HOME)"
         ))
     }
 
-    fn keeps_file(&self, path: &Path, what: &str) -> Result<(), UsageError> {
+    fn check_file(&self, path: &Path, what: &str) -> Result<(), UsageError> {
         if self.path_to(path).is_none() {
             return Ok(());
         }
         let (root, path) = (shown(self.root.as_os_str()), shown(path.as_os_str()));
         wrong(format!(
-            "cannot serve '{root}': in it is '{path}' with {what}, which could be fetched; put that file elsewhere"
+            "cannot serve '{root}': it contains '{path}' with {what}, which clients could fetch; move that file elsewhere"
         ))
     }
 }
@@ -112,7 +112,7 @@ fn is_hidden(path: &Path) -> bool {
     path.components().any(|part| matches!(part, Component::Normal(name) if name.as_bytes().starts_with(b".")))
 }
 
-/// A path without links in the part of it that exists.
+/// A path with the links in its existing part resolved.
 pub(super) fn canonical(path: &Path) -> PathBuf {
     let existing = path.ancestors().find_map(|path| Some((path, path.canonicalize().ok()?)));
     let Some((existing, mut canonical)) = existing else { return path.to_owned() };
@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn a_folder_with_the_state_in_it_is_not_served() {
         let state = Path::new("/home/me/.local/state/fdsp");
-        let refused = |root, hidden| served(root, hidden).keeps_state(state).err().map(|error| error.0);
+        let refused = |root, hidden| served(root, hidden).check_state(state).err().map(|error| error.0);
         for root in ["/", "/home/me", "/home/me/.local/state/fdsp", "/home/me/.local/state/fdsp/server"] {
             let sentence = refused(root, true).expect(root);
             assert!(sentence.contains("'/home/me/.local/state/fdsp'"), "{sentence}");
