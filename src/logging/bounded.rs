@@ -1,4 +1,4 @@
-//! A log file of at most 64 MiB a day, so that no client can fill the disk by what is logged of it.
+//! A log file of at most 64 MiB a day, so that no client can fill the disk with log lines.
 
 use std::io::{self, Write};
 
@@ -7,11 +7,11 @@ use tracing::Level;
 
 use super::layer;
 
-/// Bytes that are written in a day, at most.
+/// Maximum number of bytes written in a day.
 pub(super) const MAX_DAY_LEN: u64 = 64 << 20;
 
-/// Writes lines until the budget of a day is used up. A day is one of UTC, as in the file's name. One more line reports it,
-/// and the rest of that day is dropped.
+/// Writes lines until the budget of the day (UTC, as in the name of the file) is used up. One more line reports that,
+/// and further lines of that day are dropped.
 pub(super) struct Bounded<W, C> {
     writer: W,
     clock: C,
@@ -23,7 +23,7 @@ pub(super) struct Bounded<W, C> {
 }
 
 impl<W: Write, C: Fn() -> OffsetDateTime> Bounded<W, C> {
-    /// With this budget a day, of which `written` bytes are used up today.
+    /// Creates it with this budget a day, of which `written` bytes are used today.
     pub fn new(writer: W, clock: C, offset: UtcOffset, budget: u64, written: u64) -> Bounded<W, C> {
         let day = clock().to_offset(UtcOffset::UTC).date();
         Bounded { writer, clock, offset, budget, day, written, full: false }
@@ -31,7 +31,7 @@ impl<W: Write, C: Fn() -> OffsetDateTime> Bounded<W, C> {
 
     fn last_line(&self, now: OffsetDateTime) -> String {
         let text = format!(
-            "the log of {} has its {} bytes: what happens until midnight UTC is not written to it",
+            "the log of {} has reached its maximum of {} bytes: nothing more is logged until midnight UTC",
             self.day, self.budget
         );
         layer::line(now.to_offset(self.offset), Level::WARN, &text)

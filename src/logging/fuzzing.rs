@@ -1,4 +1,4 @@
-//! The log under fuzzing: a record is one line, and nothing in it acts on a terminal.
+//! The log under fuzzing: a record is one line without control characters.
 
 use time::UtcOffset;
 use tracing::Level;

@@ -1,4 +1,4 @@
-//! Makes a line of each record and gives it to the file, the ring and stderr.
+//! Formats each record as a line for the file, the ring and stderr.
 
 use std::{
     fmt::{self, Write as _},
@@ -23,7 +23,7 @@ const TIME_FORMAT: &[BorrowedFormatItem<'_>] = format_description!(
     "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3][offset_hour sign:mandatory]:[offset_minute]"
 );
 
-/// The layer. Spans are not used in this program; only events make lines.
+/// The layer. Spans are not used in this program; only events are logged.
 #[derive(Debug)]
 pub(super) struct Lines {
     file: Option<NonBlocking>,
@@ -37,9 +37,9 @@ pub(super) struct Lines {
 /// The last report of dropped lines.
 #[derive(Debug, Default)]
 struct Reported {
-    /// How many lines were reported.
+    /// Number of reported lines.
     lines: usize,
-    /// When. A report adds a line to a queue that is full already, so not each one is reported.
+    /// Time of the report. A report adds a line to a full queue, so reports have an interval.
     at: Option<Instant>,
 }
 
@@ -48,9 +48,7 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The report of dropped lines.
 pub(super) fn lost(count: usize) -> String {
-    format!(
-        "{count} lines are missing from the log file: they were logged faster than the disk could write them"
-    )
+    format!("{count} lines are missing from the log file: the disk was too slow to write them")
 }
 
 /// A line of the file.
@@ -76,13 +74,13 @@ impl Lines {
     fn write(&self, record: Record) {
         if let Some(file) = &self.file {
             let line = line(record.time, record.level, record.text.as_str());
-            // One write is one place in the queue; a full one counts it as dropped.
+            // One write takes one place in the queue. A full queue counts it as dropped.
             let _ = file.clone().write(line.as_bytes());
         }
         if self.stderr {
             let line = format!("{} {:5} {}\n", record.clock(), record.level, record.text);
             if let Err(error) = std::io::stderr().lock().write_all(line.as_bytes()) {
-                // The file, the ring and the exit code show it; there is no other place.
+                // The file, the ring and the exit code report it.
                 note_output("stderr", &error);
             }
         }

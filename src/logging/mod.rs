@@ -1,8 +1,8 @@
 //! Logging: one line a record, to a rotating file and to the ring that the log panes show.
 //!
-//! A record never stops a transfer: lines go to the file through a bounded queue, those that find it full
-//! are dropped, counted, and the count is logged. Nor does it fill the disk: a day has a budget. Control characters are made visible before a line
-//! is written, so that no name of a file or a peer can act on the terminal of a reader of the log.
+//! A record never blocks a transfer: lines go to the file through a bounded queue; if it is full, they
+//! are dropped, counted, and their number is logged. The size of a day's log is bounded. Control characters are made visible before a line
+//! is written, so that no file name and no peer can control the terminal of a reader of the log.
 
 mod bounded;
 #[cfg(test)]
@@ -31,40 +31,40 @@ pub use ring::{LogRing, Record};
 use self::bounded::{Bounded, MAX_DAY_LEN};
 use crate::{platform, text::SafeText};
 
-/// Lines that wait for the disk, at most.
+/// Maximum number of lines that wait for the disk.
 const MAX_LINES: usize = 16 * 1024;
-/// The names of the files in a folder begin with this, have the date in the middle, and end with that.
+/// The log files of a folder are named `tui.DATE.log`.
 const FILE_PREFIX: &str = "tui";
 const FILE_SUFFIX: &str = "log";
 
-/// Where the lines go besides the ring.
+/// The log file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Destination {
-    /// A new file each day in this folder, bounded in size, of which the newest `keep` are kept.
+    /// A new file of bounded size each day in this folder; the newest `keep` are kept.
     Folder {
-        /// The folder, made if missing.
+        /// The folder, created if missing.
         folder: PathBuf,
-        /// How many files.
+        /// Number of files.
         keep: usize,
     },
-    /// This file, appended to, in one day no more than the same.
+    /// This file, to which at most the same size is appended in a day.
     File(PathBuf),
-    /// To no file.
+    /// No file.
     Nowhere,
 }
 
-/// How to log.
+/// Options of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogOptions {
-    /// To which file.
+    /// The log file.
     pub destination: Destination,
-    /// The least severe level that is logged of this program. Of libraries, warnings are logged.
+    /// The minimum level of this program. Of libraries, warnings and errors are logged.
     pub level: Level,
-    /// Whether the lines are printed on stderr, too.
+    /// Whether to print the lines to stderr, too.
     pub stderr: bool,
 }
 
-/// The file that was asked for cannot be written.
+/// The named log file cannot be written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write the log file '{path}': {error}")]
 pub struct LogFileError {
@@ -74,36 +74,36 @@ pub struct LogFileError {
     pub error: io::Error,
 }
 
-/// Keeps logging alive; lives in `main`. Dropping it writes what still waits.
+/// Keeps the log running. Dropping it writes the waiting lines.
 #[derive(Debug)]
 #[must_use = "the log ends when this is dropped"]
 pub struct Guard {
     worker: Option<WorkerGuard>,
     dropped: Option<ErrorCounter>,
-    /// Why nothing is written to a file, where that was not asked for.
+    /// Why nothing is logged to a file, if the folder cannot be written.
     pub warning: Option<String>,
 }
 
 static LOCAL_OFFSET: OnceLock<UtcOffset> = OnceLock::new();
 
-/// The local time zone as [`init`] found it: with more threads than one, it cannot be asked for safely.
+/// The local time zone, read by [`init`]: it cannot be read safely once there are several threads.
 pub fn local_offset() -> UtcOffset {
     LOCAL_OFFSET.get().copied().unwrap_or(UtcOffset::UTC)
 }
 
-/// Starts logging for the whole process. To be called before other threads run, which is when the local time
-/// zone can be asked for.
+/// Starts logging for the whole process. To be called before other threads are started, because only then the local time
+/// zone can be read.
 ///
-/// A folder that cannot be written is not worth failing for; it becomes [`Guard::warning`].
+/// A folder that cannot be written is not an error but [`Guard::warning`].
 ///
 /// # Errors
-/// A file that was asked for by name cannot be opened.
+/// The named file cannot be opened.
 pub fn init(options: &LogOptions, ring: Option<LogRing>) -> Result<Guard, LogFileError> {
-    // Before the log's own thread runs.
+    // Before the thread of the log is started.
     let offset = *LOCAL_OFFSET.get_or_init(|| UtcOffset::current_local_offset().unwrap_or(UtcOffset::UTC));
     let (sink, guard) = open(&options.destination)?;
     let lines = layer::Lines::new(sink, guard.dropped.clone(), ring, options.stderr, offset);
-    // Only a second call in one process fails, and then the first one's subscriber stays.
+    // Fails only for a second call in one process: the first subscriber stays.
     let _ = subscriber(lines, options.level).try_init();
     if let Some(warning) = &guard.warning {
         tracing::warn!("{warning}");
@@ -127,7 +127,7 @@ fn open(destination: &Destination) -> Result<(Option<NonBlocking>, Guard), LogFi
                 OpenOptions::new().create(true).append(true).mode(0o600).open(path)
             };
             match open() {
-                // It has more days than one in it; today's are those that are written from now on.
+                // The file has several days in it; the budget of today starts now.
                 Ok(file) => queue(bounded(file, 0)),
                 Err(error) => return Err(LogFileError { path: SafeText::from_path(path), error }),
             }
@@ -135,7 +135,7 @@ fn open(destination: &Destination) -> Result<(Option<NonBlocking>, Guard), LogFi
         Destination::Folder { folder, keep } => match rolling(folder, *keep) {
             Ok(appender) => queue(bounded(appender, written_today(folder))),
             Err(reason) => silent(Some(format!(
-                "nothing is logged to a file, the folder '{}' cannot be written: {reason}",
+                "nothing is logged to a file: the folder '{}' cannot be written: {reason}",
                 SafeText::from_path(folder)
             ))),
         },
@@ -143,9 +143,9 @@ fn open(destination: &Destination) -> Result<(Option<NonBlocking>, Guard), LogFi
 }
 
 fn rolling(folder: &Path, keep: usize) -> Result<RollingFileAppender, String> {
-    // What a user fetches is private.
+    // The names of downloads are private.
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| error.to_string())?;
-    // The appender ends the program where there is no thread for it.
+    // The appender panics if it cannot start its thread.
     probe(folder).and_then(|()| platform::check_threads(1)).map_err(|error| error.to_string())?;
     RollingFileAppender::builder()
         .rotation(Rotation::DAILY)
@@ -156,7 +156,7 @@ fn rolling(folder: &Path, keep: usize) -> Result<RollingFileAppender, String> {
         .map_err(|error| error.to_string())
 }
 
-/// Bytes that today's file has already.
+/// The size of today's file in bytes.
 fn written_today(folder: &Path) -> u64 {
     let name = format!("{FILE_PREFIX}.{}.{FILE_SUFFIX}", OffsetDateTime::now_utc().date());
     std::fs::metadata(folder.join(name)).map_or(0, |file| file.len())
@@ -166,7 +166,7 @@ fn bounded<W: io::Write>(writer: W, written: u64) -> Bounded<W, fn() -> OffsetDa
     Bounded::new(writer, OffsetDateTime::now_utc, local_offset(), MAX_DAY_LEN, written)
 }
 
-/// The appender's own error does not name why a folder cannot be written.
+/// Why a folder cannot be written, which the appender's own error does not say.
 fn probe(folder: &Path) -> io::Result<()> {
     let path = folder.join(format!(".probe-{}", std::process::id()));
     File::create(&path)?;
@@ -184,7 +184,7 @@ fn queue(writer: impl io::Write + Send + 'static) -> (Option<NonBlocking>, Guard
 }
 
 impl Guard {
-    /// Lines that found the queue full and are not in the file.
+    /// Number of lines that were dropped because the queue was full.
     pub fn lost(&self) -> usize {
         self.dropped.as_ref().map_or(0, ErrorCounter::dropped_lines)
     }
@@ -195,7 +195,7 @@ impl Drop for Guard {
         if self.lost() > 0 {
             tracing::warn!("{}", layer::lost(self.lost()));
         }
-        // Waits, for a bounded time, until the queue is written.
+        // Waits for a bounded time until the queue is written.
         self.worker.take();
     }
 }

@@ -1,4 +1,4 @@
-//! The last lines of the log in memory, for the panes that show them.
+//! The last lines of the log in memory, for the log panes.
 
 use std::{
     collections::VecDeque,
@@ -12,24 +12,24 @@ use tracing::Level;
 
 use crate::text::SafeText;
 
-/// Records that are kept by default.
+/// Default number of records.
 pub const DEFAULT_CAPACITY: usize = 10_000;
-/// Bytes of their texts, at most: peers cannot fill the memory through the log.
+/// Maximum number of bytes of their texts, so that peers cannot fill the memory with log lines.
 const MAX_TEXT_BYTES: usize = 4 << 20;
 
 /// One line of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// When, in the local time zone.
+    /// Local time.
     pub time: OffsetDateTime,
-    /// How severe.
+    /// Severity.
     pub level: Level,
-    /// What.
+    /// Message and fields.
     pub text: SafeText,
 }
 
 impl Record {
-    /// The time of day as panes show it: `22:31:04`.
+    /// The time of day: `22:31:04`.
     pub fn clock(&self) -> String {
         format!("{:02}:{:02}:{:02}", self.time.hour(), self.time.minute(), self.time.second())
     }
@@ -38,10 +38,10 @@ impl Record {
 /// Called after each record, outside the ring's lock.
 pub type Waker = Arc<dyn Fn() + Send + Sync>;
 
-/// A handle to the ring; clones share it.
+/// A handle of the ring; clones share it.
 ///
 /// Records are numbered from 0 in the order of their arrival, and keep their number when older ones
-/// are dropped, so that a reader that stays on a range does not see it jump.
+/// are dropped, so that a reader can keep showing the same range.
 #[derive(Clone)]
 pub struct LogRing {
     inner: Arc<Mutex<Inner>>,
@@ -50,7 +50,7 @@ pub struct LogRing {
 struct Inner {
     records: VecDeque<Record>,
     capacity: usize,
-    /// Of the texts.
+    /// Bytes of the texts.
     bytes: usize,
     total: u64,
     waker: Option<Waker>,
@@ -100,7 +100,7 @@ impl LogRing {
         }
     }
 
-    /// Records that are kept now.
+    /// Number of records in the ring.
     pub fn len(&self) -> usize {
         self.lock().records.len()
     }
@@ -110,18 +110,18 @@ impl LogRing {
         self.total() == 0
     }
 
-    /// Records in all, with the dropped ones: the number that the next one gets.
+    /// Number of records so far, with the dropped ones: the number of the next record.
     pub fn total(&self) -> u64 {
         self.lock().total
     }
 
-    /// Numbers of the records that are kept now.
+    /// Numbers of the records in the ring.
     pub fn kept(&self) -> Range<u64> {
         let inner = self.lock();
         inner.total - inner.records.len() as u64..inner.total
     }
 
-    /// Those of the records numbered `range` that are still, or already, there.
+    /// The records of `range` that are in the ring.
     pub fn get(&self, range: Range<u64>) -> Vec<Record> {
         let inner = self.lock();
         let first = inner.total - inner.records.len() as u64;
@@ -136,7 +136,7 @@ impl LogRing {
         self.lock().waker = Some(waker);
     }
 
-    /// A panic elsewhere must not end logging: the ring's state is sound after each statement.
+    /// Ignores poisoning: the state of the ring is consistent after each statement.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }

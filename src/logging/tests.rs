@@ -79,7 +79,7 @@ fn a_folder_that_cannot_be_written_is_a_warning() {
 #[test]
 fn what_todays_file_has_already_counts() {
     let folder = tempfile::tempdir().expect("a folder");
-    // Should midnight be just now, it is the file of either day.
+    // At midnight it can be the file of either day.
     let days =
         [OffsetDateTime::now_utc().date(), OffsetDateTime::now_utc().date().next_day().expect("a day")];
     for day in days {
@@ -109,7 +109,7 @@ fn a_file_asked_for_by_name_must_open() {
     );
 }
 
-/// A disk that blocks at its first line until it is released.
+/// A writer that blocks at its first line until it is released.
 struct BlockedDisk(mpsc::Receiver<()>);
 
 impl io::Write for BlockedDisk {

@@ -1,11 +1,11 @@
-//! A token bucket: a limit of bandwidth, with time as an argument.
+//! A token bucket: a rate limit with time as an argument.
 
 use std::time::{Duration, Instant};
 
-/// So much unused allowance is kept: bursts are as long as that.
+/// Maximum unused allowance, as the time in which it accumulates.
 const BURST_TIME: Duration = Duration::from_millis(100);
 
-/// Allowance that grows with time. It may be overdrawn: whoever spends waits until it is no longer so.
+/// Allowance that grows with time. It can become negative: the caller then waits until it is 0.
 #[derive(Debug)]
 pub(crate) struct Bucket {
     rate: Option<u64>,
@@ -14,12 +14,12 @@ pub(crate) struct Bucket {
 }
 
 impl Bucket {
-    /// A bucket that fills at `rate` bytes a second; `None` is no limit.
+    /// Creates a bucket that fills at `rate` bytes a second; `None` is no limit.
     pub(crate) fn new(rate: Option<u64>, now: Instant) -> Bucket {
         Bucket { rate, balance: 0.0, at: now }
     }
 
-    /// The limit in force.
+    /// The rate in bytes a second; `None` is no limit.
     pub(crate) fn rate(&self) -> Option<u64> {
         self.rate
     }
@@ -34,12 +34,12 @@ impl Bucket {
         }
     }
 
-    /// Another limit; debts of the old one are forgotten, so that lifting it takes effect at once.
+    /// Sets another rate. A negative allowance is reset, so that a higher rate takes effect at once.
     pub(crate) fn set(&mut self, rate: Option<u64>, now: Instant) {
         *self = Bucket::new(rate, now);
     }
 
-    /// Accounts for bytes that went through.
+    /// Spends bytes that were transferred.
     pub(crate) fn spend(&mut self, bytes: usize, now: Instant) {
         self.settle(now);
         if self.rate.is_some() {
@@ -47,7 +47,7 @@ impl Bucket {
         }
     }
 
-    /// How long until nothing is overdrawn.
+    /// Time until the allowance is no longer negative.
     pub(crate) fn wait(&mut self, now: Instant) -> Duration {
         self.settle(now);
         match self.rate {
@@ -58,23 +58,23 @@ impl Bucket {
         }
     }
 
-    /// Spends bytes beforehand, and says how long to wait before they may go. Those who share a bucket and ask for as
-    /// much each get their turns in the order in which they ask.
+    /// Spends bytes before they are transferred, and returns how long to wait before. Users of a bucket who reserve equal
+    /// amounts are served in the order of their calls.
     pub(crate) fn reserve(&mut self, bytes: usize, now: Instant) -> Duration {
         let wait = self.wait(now);
         self.spend(bytes, now);
         wait
     }
 
-    /// What was spent beforehand and is not used after all.
+    /// Returns reserved bytes that are not transferred.
     pub(crate) fn give_back(&mut self, bytes: usize) {
         if self.rate.is_some() {
             self.balance += bytes as f64;
         }
     }
 
-    /// How much to move at once, so that the flow under a limit is smooth and shared: what goes in a `parts`-th of a
-    /// second, and not less than `least`, since slower limits wait longer instead.
+    /// Bytes to transfer at once so that the rate is smooth and shared: those of a `parts`-th of a
+    /// second, at least `least`.
     pub(crate) fn quantum(&self, parts: u64, least: usize) -> usize {
         match self.rate {
             Some(rate) => usize::try_from(rate / parts).unwrap_or(usize::MAX).max(least),
@@ -90,7 +90,7 @@ mod tests {
 
     const MIN_QUANTUM: usize = 1024;
 
-    /// Spends `quanta` in turn, waiting as told, on virtual time; returns bytes a second.
+    /// Reserves `quanta` one after the other on virtual time; returns bytes a second.
     fn drain(bucket: &mut Bucket, start: Instant, seconds: f64) -> f64 {
         let (mut now, mut bytes) = (start, 0usize);
         while now.duration_since(start).as_secs_f64() < seconds {
@@ -124,7 +124,7 @@ mod tests {
             prop_assert!(bytes as f64 <= rate as f64 * 0.2 + 2.0 * MIN_QUANTUM as f64);
         }
 
-        /// Whoever shares a bucket gets an equal share, however early or late its timer wakes it.
+        /// Users of a bucket get equal shares, however early or late their timers wake them.
         #[test]
         fn reservations_are_fair_and_keep_the_mean(
             rate in 100_000u64..100_000_000,

@@ -1,4 +1,4 @@
-//! The clients that wait to be accepted: the kernel lists them in `/proc/net/tcp` and `/proc/net/tcp6`.
+//! Lists the clients that wait to be accepted, from `/proc/net/tcp` and `/proc/net/tcp6`.
 
 use std::{
     fs, io,

@@ -1,4 +1,4 @@
-//! What the kernel has in memory of a file, and what it is to read ahead.
+//! Reads the cached part of a file, and announces reads to the kernel.
 
 use std::io;
 
@@ -10,19 +10,19 @@ pub(super) const TMPFS_MAGIC: rustix::fs::FsWord = 0x0102_1994;
 /// Types of file systems on local disks, from `linux/magic.h`: ext4, XFS, Btrfs, F2FS.
 const LOCAL_MAGICS: [rustix::fs::FsWord; 4] = [0xef53, 0x5846_5342, 0x9123_683e, 0xf2f5_2010];
 
-/// Where a file system keeps its files.
+/// The medium of a file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Medium {
     /// In memory.
     Memory,
-    /// On a disk of this machine: what the kernel has in memory is read without waiting.
+    /// On a disk of this machine: cached content can be read without waiting.
     Disk,
     /// Unknown: every call may have to wait, for a server or a process.
     Other,
 }
 
 impl Medium {
-    /// Of the file system of `file`. May have to wait.
+    /// The medium of the file system of `file`. Can block.
     pub fn of(file: impl AsFd) -> Medium {
         match rustix::fs::fstatfs(file) {
             Ok(system) if system.f_type == TMPFS_MAGIC => Medium::Memory,
@@ -32,7 +32,7 @@ impl Medium {
     }
 }
 
-/// Reads at `offset` what is in memory, without waiting for the disk: fewer bytes than there is room for, or none. Without support by the
+/// Reads cached bytes at `offset` without waiting for the disk: fewer bytes than the buffer holds, or none. Without support by the
 /// file system it is none, and for one in memory all.
 pub(crate) fn read_cached(file: impl AsFd, medium: Medium, buffer: &mut [u8], offset: u64) -> usize {
     let flags = match medium {

@@ -1,4 +1,4 @@
-//! Errors of the system, for the program and for people.
+//! Classifies and formats errors of the system.
 
 use std::io;
 
@@ -6,13 +6,13 @@ use rustix::io::Errno;
 
 use crate::text::without_number;
 
-/// Whether an error says that a file system cannot do what was asked at all: sync, set a mode or time, lock, claim space. The
-/// one list, for files, trees and archives.
+/// Whether an error means that a file system does not support an operation: sync, set a mode or time, lock, claim space. The
+/// only list, for files, trees and archives.
 pub(crate) fn cannot(error: Errno) -> bool {
     matches!(error, Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::NOTTY)
 }
 
-/// The text of an I/O error, without the number of the system and with a small first letter: it follows other words.
+/// The text of an I/O error, without the error number and with a lowercase first letter.
 pub(crate) fn reason(error: &io::Error) -> String {
     let text = without_number(&error.to_string());
     if error.raw_os_error().is_some() { text.to_lowercase() } else { text }

@@ -1,4 +1,4 @@
-//! The calls that only Linux has; a port to another system is this module.
+//! System calls that only Linux has, and small private files. A port to another system replaces this module.
 
 mod accept_queue;
 mod cached;

@@ -1,4 +1,4 @@
-//! Opens files and directories, never outside of a directory.
+//! Opens files and directories beneath a directory.
 
 use std::{io, os::fd::OwnedFd, path::Path};
 
@@ -9,7 +9,7 @@ use rustix::{
     path::Arg,
 };
 
-/// How often a resolution that a concurrent rename has interrupted is retried, at most.
+/// Maximum number of retries of a resolution that a concurrent rename has interrupted.
 const MAX_RETRIES: usize = 256;
 
 /// The file system type of `/proc`, from `linux/magic.h`.
@@ -20,7 +20,7 @@ pub(crate) fn is_of_proc(file: impl AsFd) -> bool {
     rustix::fs::fstatfs(file).is_ok_and(|system| system.f_type == PROC_SUPER_MAGIC)
 }
 
-/// What an opened handle is for.
+/// The purpose of an opened handle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
     /// To read its metadata; a device or FIFO is not opened.
@@ -45,17 +45,17 @@ impl Access {
 /// Which symbolic links are followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Links {
-    /// Those that stay beneath the directory, whatever they go through.
+    /// Those whose target is beneath the directory.
     Inside,
     /// None, at any segment.
     Never,
 }
 
-/// What a path may go through.
+/// What a path may contain.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reach {
     pub links: Links,
-    /// Whether it may go into mount points.
+    /// Whether it may cross mount points.
     pub mounts: bool,
 }
 
@@ -65,7 +65,7 @@ pub(crate) fn open_directory(path: &Path) -> io::Result<OwnedFd> {
     Ok(rustix::io::retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty()))?)
 }
 
-/// Opens `path` so that no segment of it, and no link on the way, leads out of `directory`.
+/// Opens `path` beneath `directory`: no segment and no link leads out of it.
 pub(crate) fn open_beneath(
     directory: impl AsFd,
     path: impl Arg + Copy,
@@ -88,7 +88,7 @@ pub(crate) fn open_beneath(
             Err(Errno::NOSYS) => {
                 return Err(io::Error::new(
                     io::ErrorKind::Unsupported,
-                    "this system has no openat2, which Linux has from 5.6 on",
+                    "openat2 is missing: Linux 5.6 or later is needed",
                 ));
             }
             result => return Ok(result?),
@@ -96,10 +96,10 @@ pub(crate) fn open_beneath(
     }
 }
 
-/// Opens `path` in `directory` if the kernel has all of it in memory, without a symbolic link or mount point on the way.
+/// Opens `path` in `directory` without waiting for the disk, and without a symbolic link or mount point on the way.
 ///
 /// # Errors
-/// `EAGAIN` if it does not, and `EINVAL` where Linux is older than 5.12.
+/// `EAGAIN` if it is not cached, and `EINVAL` before Linux 5.12.
 pub(crate) fn open_cached(
     directory: impl AsFd,
     path: impl Arg + Copy,

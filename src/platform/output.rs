@@ -1,4 +1,4 @@
-//! Output of this process that could not be written, which makes its exit code an error.
+//! Output errors of this process, which make its exit code an error.
 
 use std::{
     io::{self, ErrorKind},
@@ -9,15 +9,15 @@ use rustix::io::Errno;
 
 use super::error::reason;
 
-/// Why output was lost, once some was.
+/// The first output error.
 static LOST: OnceLock<String> = OnceLock::new();
 
-/// Why output was lost, if some was: a full disk, for example. A reader that has gone is no reason.
+/// The first output error, such as a full disk, if any. A closed reader is no error.
 pub fn lost_output() -> Option<&'static str> {
     LOST.get().map(String::as_str)
 }
 
-/// Takes note of output that cannot be written. The sentence to report, the first time.
+/// Records an output error. Returns the message to report, the first time.
 pub(crate) fn note_output(stream: &str, error: &io::Error) -> Option<&'static str> {
     // The other end of a pipe or socket is closed, or the terminal has hung up.
     let is_gone = matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset)

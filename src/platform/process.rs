@@ -1,17 +1,17 @@
-//! This process: its memory, its signals, its threads, and the system that it runs on.
+//! Memory protection, signals and threads of this process.
 
 use std::{io, path::Path, time::Duration};
 
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Makes writing past the limit of `ulimit -f` an error: its signal would end the process.
+/// Makes writing past the limit of `ulimit -f` an error instead of a signal that ends the process.
 ///
 /// # Errors
 /// The system has no descriptors for it.
 pub fn catch_file_size_signal() -> io::Result<()> {
     let kind = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
-    // The handler is set inside of a runtime, and stays.
+    // The handler is set inside of a runtime, and outlives it.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     let _inside = runtime.enter();
     signal(kind).map(drop)
@@ -30,7 +30,7 @@ pub fn protect_memory() -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a debugger, or `strace`, watches this process.
+/// Whether a debugger or `strace` traces this process.
 fn is_traced() -> bool {
     status("TracerPid:").is_some_and(|tracer| tracer != "0")
 }
@@ -41,23 +41,23 @@ pub(crate) fn status(field: &str) -> Option<String> {
     status.lines().find_map(|line| Some(line.strip_prefix(field)?.trim().to_owned()))
 }
 
-/// An id of this start of the system; `None` if the system has none.
+/// The boot id of the system; `None` if it has none.
 pub(crate) fn boot() -> Option<String> {
     let id = std::fs::read("/proc/sys/kernel/random/boot_id").ok()?;
     Some(blake3::hash(&id).to_hex()[..32].to_owned())
 }
 
-/// The permission bits that new files do not get; the usual ones if the system does not report them.
+/// The umask of this process; 0o022 if the system does not report it.
 pub(crate) fn umask() -> u32 {
-    // Asking the system itself would change it for a moment, for all threads.
+    // umask(2) would change it for a moment, for all threads.
     status("Umask:").and_then(|mask| u32::from_str_radix(&mask, 8).ok()).unwrap_or(0o022)
 }
 
-/// Makes sure that the process can start this many more threads. Libraries that start threads end the program, or hang, if it
+/// Checks that the process can start `count` more threads. Libraries that start threads panic or hang if it
 /// cannot.
 ///
 /// # Errors
-/// It cannot.
+/// The system allows no more threads.
 pub(crate) fn check_threads(count: usize) -> io::Result<()> {
     const STACK: usize = 64 << 10;
     /// How long the kernel may count a thread that has ended.

@@ -1,4 +1,4 @@
-//! Renaming that never replaces what is already there, or replaces it in one step.
+//! Renames that never replace an existing file, and exchanges of two names in one step.
 
 use std::{io, path::Path};
 
@@ -19,7 +19,7 @@ pub(crate) fn rename_new(
 ) -> io::Result<()> {
     let (directory, from, to) = (directory.as_fd(), from.as_ref(), to.as_ref());
     match rustix::fs::renameat_with(directory, from, directory, to, RenameFlags::NOREPLACE) {
-        // The file system knows no flags.
+        // The file system does not support flags.
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => by_link(directory, from, to),
         result => Ok(result?),
     }
@@ -40,7 +40,7 @@ pub(crate) fn move_directory(
     }
 }
 
-/// Takes the name with an empty directory that no other process can have created, and renames over that.
+/// Creates an empty directory with that name, and renames over it.
 fn over_empty(
     (source, from): (BorrowedFd<'_>, &Path),
     (target, to): (BorrowedFd<'_>, &Path),
@@ -52,7 +52,7 @@ fn over_empty(
     })
 }
 
-/// Lets two names of the same file system change their places in one step. Where the file system cannot, what is called `to` first
+/// Exchanges two names of the same file system in one step. If the file system does not support it, `to` first
 /// becomes `away`, beside `from`.
 pub(crate) fn exchange(
     (source, from): (impl AsFd, &Path),
@@ -80,7 +80,7 @@ fn by_two_steps(
     })
 }
 
-/// A link refuses to replace, everywhere where there are links.
+/// Renames through a hard link, which never replaces a file.
 fn by_link(directory: BorrowedFd<'_>, from: &Path, to: &Path) -> io::Result<()> {
     match rustix::fs::linkat(directory, from, directory, to, AtFlags::empty()) {
         Ok(()) => Ok(rustix::fs::unlinkat(directory, from, AtFlags::empty())?),
@@ -91,7 +91,7 @@ fn by_link(directory: BorrowedFd<'_>, from: &Path, to: &Path) -> io::Result<()> 
     }
 }
 
-/// Takes the name with an empty file that no other process can have created, and renames over that.
+/// Creates an empty file with that name, and renames over it.
 fn by_placeholder(directory: BorrowedFd<'_>, from: &Path, to: &Path) -> io::Result<()> {
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
     drop(rustix::fs::openat(directory, to, flags, Mode::RUSR | Mode::WUSR)?);

@@ -1,4 +1,4 @@
-//! Folders that several users share, and what in them belongs to another user.
+//! Folders shared by several users, and the files of other users in them.
 
 use std::{
     ffi::OsString,
@@ -12,7 +12,7 @@ use rustix::{
     io::Errno,
 };
 
-/// Symbolic links in the path of a folder, at most, as in `path_resolution(7)`.
+/// Maximum number of symbolic links in the path of a folder, as in `path_resolution(7)`.
 const MAX_LINKS: usize = 40;
 
 /// Whether several users may create files in a folder, and each may change only their own: a folder with the sticky bit, such as
@@ -35,7 +35,7 @@ pub(crate) fn is_of_another(folder: &Stat, owner: u32) -> bool {
 /// folder, with its owner: this user could put another folder in its place. What does not exist yet has no owner.
 ///
 /// # Errors
-/// The way cannot be read.
+/// The path cannot be read.
 pub(crate) fn of_another_on_way(path: &Path) -> io::Result<Option<(PathBuf, u32)>> {
     let mut here = PathBuf::from("/");
     let mut left = segments(&absolute(path)?);
@@ -116,7 +116,7 @@ mod tests {
         assert!(of_another_on_way(&at("loop/sub")).is_err());
     }
 
-    /// The whole way counts: who can replace a folder on it decides what the path leads to.
+    /// The whole path counts: a user who can replace a folder on it decides where the path leads.
     #[test]
     fn a_folder_or_link_of_another_user_is_found_anywhere_on_the_way() {
         if !rustix::process::geteuid().is_root() {

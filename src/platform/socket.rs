@@ -1,4 +1,4 @@
-//! Sockets: shutting down, and waiting for what is readable.
+//! Sockets: shutdown, and waiting until they are readable.
 
 use std::{io, net::Shutdown, time::Duration};
 

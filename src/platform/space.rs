@@ -11,17 +11,17 @@ use rustix::{
 
 use super::{cached::TMPFS_MAGIC, error::cannot};
 
-/// Whether a range of a file is in a hole: zeros without blocks on the disk. Moves the file's position.
+/// Whether a range of a file is in a hole. Moves the file's position.
 pub(crate) fn is_hole(file: impl AsFd, offset: u64, length: u64) -> bool {
     match rustix::fs::seek(file, SeekFrom::Data(offset)) {
         Ok(data) => data >= offset.saturating_add(length),
-        // Only a hole follows.
+        // The rest of the file is a hole.
         Err(Errno::NXIO) => true,
         Err(_) => false,
     }
 }
 
-/// Makes a range of a file zeros, with a hole where the file system has those. The file is at least as long afterwards.
+/// Fills a range of a file with zeros, with a hole if the file system supports it. Extends the file if necessary.
 pub(crate) fn make_hole(file: &File, offset: u64, length: u64) -> io::Result<()> {
     let (size, end) = (file.metadata()?.len(), offset.saturating_add(length));
     if size > offset {
@@ -45,10 +45,10 @@ fn write_zeros(file: &File, mut offset: u64, end: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Copies a range of a file to the same place in another one inside of the kernel; if the file system can, both share it.
+/// Copies a range of a file to the same place in another one inside of the kernel; both share the blocks if the file system supports it.
 ///
 /// # Errors
-/// The file systems of the two cannot do it, or the range does not exist.
+/// The file systems do not support it, or the range does not exist.
 pub(crate) fn copy_range(from: impl AsFd, to: impl AsFd, offset: u64, length: u64) -> io::Result<()> {
     let (mut source, mut target, end) = (offset, offset, offset.saturating_add(length));
     while source < end {
@@ -64,7 +64,7 @@ pub(crate) fn copy_range(from: impl AsFd, to: impl AsFd, offset: u64, length: u6
 }
 
 /// Claims disk space for the first `length` bytes of a file without changing its length, so that a full
-/// disk shows before anything is fetched. Returns whether the file system can do it. After an error the file has no more of the
+/// disk is noticed before the transfer. Returns whether the file system supports it. After an error the file has no more of the
 /// disk than before.
 ///
 /// # Errors
@@ -76,7 +76,7 @@ pub(crate) fn claim_space(file: impl AsFd, length: u64) -> io::Result<bool> {
     // A claim that fails half-way takes all free space until it is released.
     check_space(&file, length, length)?;
     if rustix::fs::fstatfs(&file).is_ok_and(|system| system.f_type == TMPFS_MAGIC) {
-        // It claims page by page, which takes half as long as writing the file; its free space is exact.
+        // tmpfs claims page by page, which takes half as long as writing the file; its free space is exact.
         return Ok(false);
     }
     let claim = || rustix::fs::fallocate(&file, FallocateFlags::KEEP_SIZE, 0, length);
@@ -99,29 +99,29 @@ pub(crate) fn release_space(file: impl AsFd) {
     }
 }
 
-/// Bytes that may still be written to the file system of a file; `None` if it does not report it.
+/// Free bytes of the file system of a file; `None` if it does not report them.
 pub(crate) fn free_space(file: impl AsFd) -> Option<u64> {
     let system = rustix::fs::fstatvfs(file).ok()?;
     // File systems without a limit, or without an answer, report no blocks at all.
     (system.f_blocks != 0).then(|| system.f_bavail.saturating_mul(system.f_frsize))
 }
 
-/// The longest name that the file system of a directory takes, in bytes; 255 if it does not report it.
+/// The maximum length of a name in the file system of a directory, in bytes; 255 if it does not report it.
 pub(crate) fn longest_name(directory: impl AsFd) -> usize {
     let reported = rustix::fs::fstatvfs(directory).map_or(0, |system| system.f_namemax);
-    // Below this the names of `.part` files would not fit: the figure is wrong.
+    // A smaller value would leave no space for the names of `.part` files, so it is wrong.
     usize::try_from(reported).ok().filter(|length| (64..=255).contains(length)).unwrap_or(255)
 }
 
-/// The longest file that this process may write (`ulimit -f`).
+/// The maximum size of a file that this process may write (`ulimit -f`).
 pub(crate) fn file_size_limit() -> Option<u64> {
     getrlimit(Resource::Fsize).current
 }
 
-/// Whether `needed` bytes more fit on the disk, for a file of a size; claims nothing.
+/// Checks that `needed` more bytes fit on the disk, for a file of this size. Claims nothing.
 ///
 /// # Errors
-/// They do not, or the file is too large.
+/// The disk has too little space, or the file is too large.
 pub(crate) fn check_space(file: impl AsFd, size: u64, needed: u64) -> io::Result<()> {
     if file_size_limit().is_some_and(|limit| size > limit) {
         return Err(Errno::FBIG.into());

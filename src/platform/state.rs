@@ -1,4 +1,4 @@
-//! Small files that outlive a run: readable by their user only, and written whole or not at all.
+//! Small private files that outlive a run, replaced atomically.
 
 use std::{
     ffi::OsStr,
@@ -13,10 +13,10 @@ use tempfile::NamedTempFile;
 
 use crate::platform;
 
-/// Bytes of a small file, at most.
+/// Maximum size of a small file in bytes.
 const MAX_LEN: u64 = 4 << 20;
 
-/// Makes a folder that only its user can enter, with those above it.
+/// Creates a folder that only its user can enter, with its parents.
 pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)?;
     if !is_private(path)? {
@@ -25,23 +25,23 @@ pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether only its user can do anything with a file or folder.
+/// Whether only its user has access to a file or folder.
 pub(crate) fn is_private(path: &Path) -> io::Result<bool> {
     Ok(fs::metadata(path)?.permissions().mode() & 0o077 == 0)
 }
 
-/// What a small file holds that the user has named. A pipe is one, too.
+/// Reads a small file or pipe named by the user.
 ///
 /// # Errors
-/// It cannot be read, or is larger than 4 MiB: `/dev/zero` has no end.
+/// It cannot be read, or is larger than 4 MiB.
 pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     read_all(File::open(path)?)
 }
 
-/// What a file of this program's own holds. Nothing else than a file is waited for in its place.
+/// Reads a file that this program has written. Does not block on a pipe at its path.
 ///
 /// # Errors
-/// It cannot be read, is no file, or is larger than 4 MiB.
+/// It cannot be read, is not a file, or is larger than 4 MiB.
 pub(crate) fn read_own(path: &Path) -> io::Result<Vec<u8>> {
     let file =
         OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
@@ -62,8 +62,8 @@ fn read_all(file: File) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The content of a file. If it does not exist, it is created with what `make` returns. If several processes create it at the same time,
-/// all read what one of them has written.
+/// The content of a file. If it does not exist, it is created with the result of `make`. If several processes create it at the same time,
+/// all return the content of the first one.
 pub(crate) fn read_or_make(path: &Path, make: impl FnOnce() -> io::Result<Vec<u8>>) -> io::Result<Vec<u8>> {
     match read_own(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn no_file_is_read_without_end() {
+    fn large_and_endless_files_are_rejected() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("large");
         let file = File::create(&path).unwrap();
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_in_the_place_of_an_own_file_is_not_waited_for() {
+    fn a_pipe_at_the_path_of_an_own_file_does_not_block() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("pipe");
         rustix::fs::mknodat(
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_made_is_kept_and_private() {
+    fn a_created_file_is_kept_and_private() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("a/b/secret");
         assert_eq!(read_or_make(&path, || Ok(b"first".to_vec())).unwrap(), b"first");
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn of_those_who_make_one_at_once_all_get_the_same() {
+    fn concurrent_creations_return_the_same_content() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("state/secret");
         let barrier = Barrier::new(8);

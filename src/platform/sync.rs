@@ -1,4 +1,4 @@
-//! Waits until the disk has what was written.
+//! Syncs files and file systems to the disk.
 
 use std::io;
 
@@ -6,7 +6,7 @@ use rustix::fd::AsFd;
 
 use super::error::cannot;
 
-/// Waits until the disk has a file, or the names in a directory. A file system that cannot do it has nothing to wait for.
+/// Syncs a file, or the names in a directory. A file system without support is no error.
 pub(crate) fn sync(file: impl AsFd) -> io::Result<()> {
     match rustix::io::retry_on_intr(|| rustix::fs::fsync(file.as_fd())) {
         Err(error) if cannot(error) => Ok(()),
@@ -14,7 +14,7 @@ pub(crate) fn sync(file: impl AsFd) -> io::Result<()> {
     }
 }
 
-/// Waits until the disk has everything of the file system that a file or directory is on.
+/// Syncs the file system of a file or directory.
 pub(crate) fn sync_file_system(file: impl AsFd) -> io::Result<()> {
     match rustix::io::retry_on_intr(|| rustix::fs::syncfs(file.as_fd())) {
         Err(error) if cannot(error) => Ok(()),

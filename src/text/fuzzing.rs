@@ -1,4 +1,4 @@
-//! Shown text under fuzzing: nothing in it acts on a terminal.
+//! Sanitised text under fuzzing: it contains no control characters.
 
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::Path};
 

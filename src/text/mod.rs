@@ -1,4 +1,4 @@
-//! Text of a peer or a file name, made safe to show.
+//! Text of peers and file names, sanitised for output; numbers and units.
 
 pub mod units;
 
@@ -11,10 +11,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::protocol::path::odd_name;
 
-/// Bytes of a text, at most: as many as the longest path has. A peer may send more, many times, and logs and queues would keep
-/// it.
+/// Maximum length of a text in bytes, that of the longest path. A peer may send longer texts many times, and logs and queues keep
+/// them.
 const MAX_LEN: usize = 4096;
-/// Replaces what is left out.
+/// Replaces the omitted middle.
 const CUT: &str = "…";
 
 /// Text without control, bidirectional or zero-width characters: each is replaced by a visible form
@@ -22,13 +22,13 @@ const CUT: &str = "…";
 /// a line of output. `\u{1b}` becomes `␛`, DEL `␡`, everything else of the kind `‹U+202E›`, a byte of a name that is not UTF-8
 /// `‹xE9›`.
 ///
-/// It has at most 4096 bytes: of a longer text the middle is left out, since sentences begin with what they are about and
-/// end with what is wrong with it.
+/// It has at most 4096 bytes: of a longer text the middle is omitted, since sentences begin with their subject and
+/// end with the problem.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SafeText(String);
 
 impl SafeText {
-    /// Makes text safe.
+    /// Sanitises text.
     pub fn new(text: &str) -> SafeText {
         if !text.contains(is_unsafe) {
             return SafeText(bounded(text).into_owned());
@@ -51,7 +51,7 @@ impl SafeText {
         SafeText::visible(safe)
     }
 
-    /// From bytes that may be no UTF-8: each byte that is not becomes `‹xE9›`.
+    /// Sanitises bytes: each byte that is not UTF-8 becomes `‹xE9›`.
     pub fn from_bytes(bytes: &[u8]) -> SafeText {
         let mut safe = String::with_capacity(bytes.len());
         for chunk in bytes.utf8_chunks() {
@@ -68,7 +68,7 @@ impl SafeText {
         }
     }
 
-    /// A path of this machine.
+    /// Sanitises a path of this machine.
     pub fn from_path(path: &std::path::Path) -> SafeText {
         SafeText::from_bytes(path.as_os_str().as_encoded_bytes())
     }
@@ -79,7 +79,7 @@ impl SafeText {
     }
 }
 
-/// Leaves the middle out if there is too much.
+/// Omits the middle of a text that is too long.
 fn bounded(text: &str) -> Cow<'_, str> {
     if text.len() <= MAX_LEN {
         return Cow::Borrowed(text);
@@ -104,7 +104,7 @@ fn push_visible(out: &mut String, c: char) {
     }
 }
 
-/// Characters that act on a terminal, reorder their surroundings, or cannot be seen: C0, DEL, C1, line
+/// Whether a character controls a terminal, reorders text, or is invisible: C0, DEL, C1, line
 /// and paragraph separators, bidirectional controls (Unicode Standard Annex #9), zero-width and other
 /// invisible format characters, variation selectors, tags.
 pub fn is_unsafe(c: char) -> bool {
@@ -117,9 +117,9 @@ pub fn is_unsafe(c: char) -> bool {
         | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// A path of this machine, for people.
+/// Formats a path of this machine for messages.
 pub trait ShowPath {
-    /// The path in a sentence.
+    /// The sanitised path.
     fn shown(&self) -> SafeText;
 }
 
@@ -153,7 +153,7 @@ impl<'de> Deserialize<'de> for SafeText {
     }
 }
 
-/// The words of the system without its `(os error 2)`.
+/// An error message of the system without its `(os error 2)`.
 pub fn without_number(text: &str) -> String {
     let mut parts = text.split(" (os error ");
     let first = parts.next().unwrap_or_default().to_owned();
@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_of_the_system_are_left_out() {
+    fn error_numbers_are_removed() {
         for (text, without) in [
             ("a: Permission denied (os error 13); then", "a: Permission denied; then"),
             ("a (os error 2): b (os error 3)", "a: b"),
@@ -182,14 +182,14 @@ mod tests {
     }
 
     #[test]
-    fn ordinary_text_stays() {
+    fn ordinary_text_is_unchanged() {
         for text in ["", "a b.txt", "größe 文件", "-rf", "e\u{301}"] {
             assert_eq!(SafeText::new(text).as_str(), text);
         }
     }
 
     #[test]
-    fn what_acts_becomes_visible() {
+    fn control_characters_become_visible() {
         assert_eq!(SafeText::new("a\u{1b}[2Jb\r\n\u{7f}").as_str(), "a␛[2Jb␍␊␡");
         assert_eq!(SafeText::new("x\u{202e}gpj\u{9b}").as_str(), "x‹U+202E›gpj‹U+009B›");
         assert_eq!(SafeText::from_bytes(b"caf\xe9\x1b").as_str(), "caf‹xE9›␛");
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn the_middle_of_a_long_text_is_left_out() {
+    fn the_middle_of_a_long_text_is_omitted() {
         let longest = "é".repeat(MAX_LEN / 2);
         assert_eq!(SafeText::new(&longest).as_str(), longest);
         let path = format!("it is '{}' that is wrong", "é".repeat(40_000));
@@ -215,13 +215,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_unsafe_is_left(text in any::<String>(), bytes in any::<Vec<u8>>()) {
+        fn sanitised_text_has_no_unsafe_character(text in any::<String>(), bytes in any::<Vec<u8>>()) {
             prop_assert!(!SafeText::new(&text).as_str().contains(is_unsafe));
             prop_assert!(!SafeText::from_bytes(&bytes).as_str().contains(is_unsafe));
         }
 
         #[test]
-        fn making_safe_twice_changes_nothing(text in any::<String>()) {
+        fn sanitising_is_idempotent(text in any::<String>()) {
             let once = SafeText::new(&text);
             prop_assert_eq!(SafeText::new(once.as_str()), once);
         }

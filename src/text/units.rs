@@ -1,11 +1,11 @@
-//! Numbers as people read and write them. One unit system, powers of 1000, and stable widths: a value is
-//! never wider than its column while it changes.
+//! Formats and parses bytes, rates and durations. Units are powers of 1000, and widths are stable: a value is
+//! never wider than its column.
 
 use std::time::Duration;
 
 const UNITS: [&str; 6] = ["B", "kB", "MB", "GB", "TB", "PB"];
 
-/// The sentence when the transfer of a content starts, of which `local` bytes are local already.
+/// The message at the start of a transfer, of which `local` bytes are local.
 pub fn started(size: Option<u64>, local: u64) -> String {
     match (size, local) {
         (Some(size), 0) => format!("fetching {}", bytes(size)),
@@ -28,18 +28,18 @@ pub fn rate(bytes_per_second: f64) -> String {
 fn scaled(value: f64) -> String {
     let mut value = value;
     let mut unit = 0;
-    // 999.5 would be shown as 1000: the next unit begins where rounding reaches it.
+    // 999.5 would be rounded to 1000, so the next unit starts there.
     while value >= 999.5 && unit + 1 < UNITS.len() {
         value /= 1000.0;
         unit += 1;
     }
-    // Likewise 99.95 would be shown as 100.0.
+    // Likewise 99.95 would be rounded to 100.0.
     let decimals = usize::from(unit > 0 && value < 99.95);
     format!("{value:.decimals$} {}", UNITS[unit])
 }
 
 /// A duration in at most two significant units and 9 columns: `8 s`, `4 m 10 s`, `3 h 12 m`, `2 d 4 h`.
-/// Above ten of the larger unit the smaller one is left out, except for hours.
+/// From ten of the larger unit on the smaller one is omitted, except for hours.
 pub fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
@@ -53,7 +53,7 @@ pub fn duration(duration: Duration) -> String {
     }
 }
 
-/// How long something took: `3 ms`, `3.7 s`, then as [`duration`].
+/// A measured time: `3 ms`, `3.7 s`, then as [`duration`].
 pub fn took(seconds: f64) -> String {
     match seconds.max(0.0) {
         short if short < 0.1 => format!("{:.0} ms", (short * 1000.0).ceil()),
@@ -62,7 +62,7 @@ pub fn took(seconds: f64) -> String {
     }
 }
 
-/// Bytes, time and rate of a transfer: `2.1 MB in 3.4 s, 618 kB/s`. Without the rate if it is too short to have one.
+/// Bytes, time and rate of a transfer: `2.1 MB in 3.4 s, 618 kB/s`. Very short transfers have no rate.
 pub fn transfer(count: u64, seconds: f64) -> String {
     let text = format!("{} in {}", bytes(count), took(seconds));
     match seconds {
@@ -95,12 +95,12 @@ pub fn limit_as_typed(limit: u64) -> String {
     }
 }
 
-/// A text is not a rate.
+/// An invalid rate.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{}' is not a rate: write a number of bytes a second such as 500k, 2M or 1.5MB (0 is unlimited)", crate::text::SafeText::new(.0))]
 pub struct RateError(String);
 
-/// Reads a rate in bytes a second: a number, then `k`, `M`, `G`, `T` in either case (powers of 1000),
+/// Parses a rate in bytes a second: a number, then `k`, `M`, `G`, `T` in either case (powers of 1000),
 /// each with or without `B`, `/s` or `B/s`; `0` means unlimited and gives `None`.
 ///
 /// # Errors
@@ -118,7 +118,7 @@ pub fn parse_rate(text: &str) -> Result<Option<u64>, RateError> {
         _ => (number, 1.0),
     };
     let number = number.trim();
-    // `f64` also reads `inf`, `nan` and exponents, none of which is meant.
+    // `f64` also parses `inf`, `nan` and exponents, which are rejected.
     if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
         return Err(error());
     }

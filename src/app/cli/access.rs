@@ -95,7 +95,8 @@ impl Cli {
         let given = self.token(settings.client.token_file.0.as_deref(), environment)?;
         // A token of every run is for the server of --host only.
         let given = given.filter(|given| given.for_this_run || server.is_some());
-        let (token, for_this_run) = given.map_or((None, false), |given| (Some(given.token), given.for_this_run));
+        let (token, for_this_run) =
+            given.map_or((None, false), |given| (Some(given.token), given.for_this_run));
         if let Some(server) = &mut server {
             server.token = token;
         } else {

@@ -10,6 +10,7 @@ use crate::{
     protocol::trust::token::{Token, TokenError},
 };
 
+/// The terminal on stdin and stdout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Terminal {
     /// Not a terminal.
@@ -23,6 +24,7 @@ pub enum Terminal {
 /// The environment of the process.
 #[derive(Clone, Debug)]
 pub struct Environment {
+    /// The terminal on stdin and stdout.
     pub terminal: Terminal,
     /// Whether stdout is a terminal, whatever stdin is.
     pub prints_to_terminal: bool,

@@ -181,6 +181,7 @@ pub struct CommonArgs {
     #[arg(long, value_name = "FILE", env = "FDSP_CONFIG")]
     pub config: Option<PathBuf>,
 
+    /// Print a completion script and exit: bash, elvish, fish, powershell or zsh
     #[arg(long, value_name = "SHELL", value_enum, exclusive = true)]
     pub completions: Option<clap_complete::Shell>,
     /// Print the manual page and exit

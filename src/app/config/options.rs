@@ -178,6 +178,7 @@ section! {
         #[arg(long, value_name = "N", allow_negative_numbers = true)]
         max_requests: Bounded<1, { u64::MAX }> = Bounded::nearest(limits().max_requests);
 
+        /// Archives planned, and trees read, at the same time; further ones get "busy" [default: 16]
         #[arg(long, value_name = "N", allow_negative_numbers = true)]
         max_archives: Count = Bounded::nearest(limits().max_archives as u64);
         /// Files hashed for clients at the same time; further ones get "busy" [default: 4]

@@ -1,4 +1,4 @@
-//! TLS 1.3 as both ends speak it: what is agreed, without a socket, by `rustls` with the provider `ring`.
+//! TLS 1.3 for client and server, without sockets, by `rustls` with the provider `ring`.
 
 #[cfg(test)]
 pub(crate) mod any_certificate;
@@ -33,17 +33,17 @@ pub(crate) const TOKEN_PROTOCOL: &[u8] = b"fdsp/1";
 /// The ALPN names of clients and servers, in the order of preference.
 pub(crate) const PROTOCOLS: [&[u8]; 2] = [PROOF_PROTOCOL, TOKEN_PROTOCOL];
 
-/// Nothing older.
+/// The TLS versions: only 1.3.
 pub(crate) const VERSIONS: &[&SupportedProtocolVersion] = &[&TLS13];
 
-/// The fastest first, where the processor has instructions for it, as nearly every one does.
+/// The cipher suites, the fastest one on processors with AES instructions first.
 const SUITES: &[SupportedCipherSuite] = &[
     cipher_suite::TLS13_AES_128_GCM_SHA256,
     cipher_suite::TLS13_AES_256_GCM_SHA384,
     cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
 ];
 
-/// The cryptography of this program.
+/// The cryptography provider.
 pub(crate) fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| {
         Arc::new(CryptoProvider { cipher_suites: SUITES.to_vec(), ..ring::default_provider() })
@@ -54,7 +54,7 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
 /// 32 bytes of the cryptographic random generator.
 ///
 /// # Errors
-/// The system has none.
+/// The system has no random numbers.
 pub(crate) fn random() -> io::Result<[u8; 32]> {
     let mut bytes = [0; 32];
     provider().secure_random.fill(&mut bytes).map_err(|_| io::Error::other("no random numbers"))?;

@@ -1,4 +1,4 @@
-//! One TLS connection without its socket: records in, content out, and the other way round.
+//! One TLS connection without its socket: converts records to content and content to records.
 
 use std::fmt;
 
@@ -14,20 +14,20 @@ use rustls::{
 
 use crate::protocol::frame::outgoing::Outgoing;
 
-/// Most bytes of a handshake that are kept while its next message is not complete. Those of both sides are a few
-/// kilobytes long; a server's is as long as its chain of certificates.
+/// Maximum number of buffered bytes of an incomplete handshake message. The messages of both sides are a few
+/// kilobytes long; a server's depends on its chain of certificates.
 const MAX_HANDSHAKE_LEN: usize = 48 * 1024;
 /// Bytes of content in a full record.
 const RECORD_LEN: usize = 16 * 1024;
-/// Bytes that a record is longer than its content, at most.
+/// Maximum number of bytes that a record adds to its content.
 const MAX_RECORD_OVERHEAD: usize = 64;
 
-/// One side's half of `rustls`.
+/// One side of `rustls`.
 pub(crate) trait Records {
-    /// The difference between the two sides.
+    /// The data of this side.
     type Side;
 
-    /// Works on the records in `incoming`.
+    /// Processes the records in `incoming`.
     fn process<'c, 'i>(&'c mut self, incoming: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Side>;
 
     /// Whether messages wait to be encoded.
@@ -58,26 +58,26 @@ impl Records for UnbufferedServerConnection {
     }
 }
 
-/// See the module. Its buffers are kept while they are used again, and freed by [`Session::release`].
+/// One TLS connection. Its buffers are reused, and freed by [`Session::release`].
 pub(crate) struct Session<R> {
     records: R,
-    /// All of it is initialised; what came and was not worked on is at `start..end`.
+    /// All of it is initialised; received bytes that are not processed yet are at `start..end`.
     incoming: Vec<u8>,
     start: usize,
     end: usize,
     outgoing: Outgoing,
-    /// The handshake is over.
+    /// Whether the handshake is complete.
     established: bool,
-    /// The peer has ended its side in order.
+    /// Whether the peer has sent close_notify.
     ended: bool,
-    /// So have we.
+    /// Whether this side has sent close_notify.
     closed: bool,
-    /// Why nothing more can be done here.
+    /// The error that ended the connection.
     failure: Option<Error>,
 }
 
 impl<R> fmt::Debug for Session<R> {
-    /// Without what passes through it.
+    /// Omits the content.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session").field("established", &self.established).finish_non_exhaustive()
     }
@@ -91,14 +91,14 @@ enum Action<'a> {
 }
 
 impl Session<rustls::client::UnbufferedClientConnection> {
-    /// What the server has selected by ALPN.
+    /// The protocol that the server has selected by ALPN.
     pub(crate) fn protocol(&self) -> Option<&[u8]> {
         self.records.alpn_protocol()
     }
 }
 
 impl<R: Records> Session<R> {
-    /// A connection that begins. A client's first message is in [`Session::outgoing`] after the first
+    /// Creates a connection. A client's first message is in [`Session::outgoing`] after the first
     /// [`Session::open`].
     pub(crate) fn new(records: R) -> Session<R> {
         Session {
@@ -114,28 +114,28 @@ impl<R: Records> Session<R> {
         }
     }
 
-    /// Whether the handshake is over.
+    /// Whether the handshake is complete.
     pub(crate) fn is_established(&self) -> bool {
         self.established
     }
 
-    /// Whether the peer has ended its side in order. An end of the stream before that is none.
+    /// Whether the peer has sent close_notify. An end of the stream before that is a truncation.
     pub(crate) fn has_ended(&self) -> bool {
         self.ended
     }
 
-    /// What came first and was not worked on.
+    /// Received bytes that are not processed yet.
     pub(crate) fn unread(&self) -> &[u8] {
         &self.incoming[self.start..self.end]
     }
 
-    /// Takes received bytes.
+    /// Adds received bytes.
     pub(crate) fn receive(&mut self, bytes: &[u8]) {
         self.space(bytes.len())[..bytes.len()].copy_from_slice(bytes);
         self.received(bytes.len());
     }
 
-    /// At least `least` bytes to receive into; what is found there is of no meaning. See [`Session::received`].
+    /// A buffer of at least `least` bytes to receive into. See [`Session::received`].
     pub(crate) fn space(&mut self, least: usize) -> &mut [u8] {
         if self.start > 0 {
             self.incoming.copy_within(self.start..self.end, 0);
@@ -147,15 +147,15 @@ impl<R: Records> Session<R> {
         &mut self.incoming[self.end..]
     }
 
-    /// The first `count` bytes of the space were received.
+    /// Notes that the first `count` bytes of the buffer were received.
     pub(crate) fn received(&mut self, count: usize) {
         self.end = (self.end + count).min(self.incoming.len());
     }
 
-    /// Works on what was received, and adds the content to `content`.
+    /// Processes the received bytes, and appends their content to `content`.
     ///
     /// # Errors
-    /// The peer is not what it should be, or this is no TLS. The alert for it is in [`Session::outgoing`].
+    /// The certificate is rejected, or the bytes are not valid TLS. The alert is in [`Session::outgoing`].
     pub(crate) fn open(&mut self, content: &mut Vec<u8>) -> Result<(), Error> {
         self.drive(content, &Action::Nothing)?;
         if !self.established && self.end - self.start > MAX_HANDSHAKE_LEN {
@@ -164,10 +164,10 @@ impl<R: Records> Session<R> {
         Ok(())
     }
 
-    /// Makes records of `bytes`.
+    /// Encrypts `bytes` as records.
     ///
     /// # Errors
-    /// The handshake is not over, or the keys are worn out.
+    /// The handshake is not complete, or the keys are exhausted.
     pub(crate) fn seal(&mut self, bytes: &[u8]) -> Result<(), Error> {
         if !self.established || self.closed {
             return Err(Error::HandshakeNotComplete);
@@ -175,11 +175,11 @@ impl<R: Records> Session<R> {
         self.drive(&mut Vec::new(), &Action::Seal(bytes))
     }
 
-    /// Ends our side in order, if it has begun.
+    /// Sends close_notify, if the handshake is complete.
     pub(crate) fn close(&mut self) {
         if self.established && !self.closed {
             self.closed = true;
-            // A connection that has failed has said so instead.
+            // A failed connection has sent an alert instead.
             let _ = self.drive(&mut Vec::new(), &Action::Close);
         }
     }
@@ -189,12 +189,12 @@ impl<R: Records> Session<R> {
         self.outgoing.as_slice()
     }
 
-    /// Tells that the first `count` of them were written.
+    /// Notes that the first `count` bytes were written.
     pub(crate) fn sent(&mut self, count: usize) {
         self.outgoing.sent(count);
     }
 
-    /// Gives memory back where nothing waits in it.
+    /// Frees empty buffers.
     pub(crate) fn release(&mut self) {
         self.outgoing.release();
         if self.start == self.end {
@@ -202,7 +202,7 @@ impl<R: Records> Session<R> {
         }
     }
 
-    /// Once that has failed it fails the same way for ever.
+    /// Processes records and performs `action`. After an error it returns the same error again.
     fn drive(&mut self, content: &mut Vec<u8>, action: &Action<'_>) -> Result<(), Error> {
         if let Some(failure) = &self.failure {
             return Err(failure.clone());
@@ -238,7 +238,7 @@ impl<R: Records> Session<R> {
                 }
             },
             Ok(ConnectionState::EncodeTlsData(encode)) => put(&mut self.outgoing, encode).map(|()| true),
-            // Whoever moves the bytes keeps them in order, so that they count as sent.
+            // The caller sends the bytes in order, so they count as sent.
             Ok(ConnectionState::TransmitTlsData(transmit)) => {
                 transmit.done();
                 Ok(true)
@@ -253,14 +253,14 @@ impl<R: Records> Session<R> {
                     Action::Nothing => Ok(false),
                     Action::Seal(bytes) => seal(&mut self.outgoing, &mut traffic, bytes).map(|()| false),
                     Action::Close => {
-                        // Longer than any alert.
+                        // The buffer is larger than any alert.
                         let alert = |place: &mut [u8]| traffic.queue_close_notify(place);
                         let _ = self.outgoing.fill(2 * MAX_RECORD_OVERHEAD, alert);
                         Ok(false)
                     }
                 }
             }
-            // Early data is not accepted, so that there is none.
+            // Early data is not accepted.
             Ok(_) => Ok(false),
             Err(error) => Err(error),
         };
@@ -268,14 +268,14 @@ impl<R: Records> Session<R> {
         outcome
     }
 
-    /// What the peer is to be told of a failure, and what was to be said before that. What was received must still be
-    /// there: `rustls` looks at it, and would work on it once nothing is to be said any more.
+    /// Queues the alert of an error, after the messages before it. The received bytes must still be
+    /// there: `rustls` reads them, and would process them once no message is queued.
     fn take_alert(&mut self) {
         while self.records.has_to_say() {
             let status = self.records.process(&mut self.incoming[self.start..self.end]);
             let Ok(ConnectionState::EncodeTlsData(encode)) = status.state else { return };
             if put(&mut self.outgoing, encode).is_err() {
-                // Without it the peer learns the same from the end of the stream.
+                // Without the alert the peer sees the end of the stream.
                 return;
             }
         }

@@ -1,4 +1,4 @@
-//! Both sides against each other, and against what no side would send.
+//! Both sides against each other, and against invalid input.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ fn server() -> Server {
     Session::new(UnbufferedServerConnection::new(Arc::clone(&CONFIG)).unwrap())
 }
 
-/// Carries what one side has to say to the other, in pieces of `piece` bytes; what that gets out of it.
+/// Transfers the outgoing bytes of one side to the other in pieces of `piece` bytes. Returns the content.
 fn carry<A: Records, B: Records>(from: &mut Session<A>, to: &mut Session<B>, piece: usize) -> Vec<u8> {
     let mut content = Vec::new();
     while !from.outgoing().is_empty() {
@@ -44,7 +44,7 @@ fn carry<A: Records, B: Records>(from: &mut Session<A>, to: &mut Session<B>, pie
     content
 }
 
-/// Two sides that have agreed.
+/// Two sides after the handshake.
 fn pair(piece: usize) -> (Client, Server) {
     let (mut client, mut server) = (client(), server());
     client.open(&mut Vec::new()).unwrap();
@@ -84,12 +84,12 @@ fn nothing_is_sealed_before_both_have_agreed() {
     assert!(server().seal(b"secret").is_err());
 }
 
-/// Gives bytes to a side that has not failed yet; whether it does now.
+/// Passes bytes to a side that has not failed yet. Returns whether it fails now.
 fn fails<R: Records>(session: &mut Session<R>, bytes: &[u8]) -> bool {
     session.receive(bytes);
     let failed = session.open(&mut Vec::new()).is_err();
     if failed {
-        // It stays so, quietly.
+        // It fails again without another alert.
         session.receive(bytes);
         assert!(session.open(&mut Vec::new()).is_err() && session.seal(b"x").is_err());
         session.close();
@@ -116,7 +116,7 @@ fn a_failure_is_said_once() {
 #[test]
 fn an_endless_handshake_is_left() {
     let mut server = server();
-    // A message of the handshake that is announced to be as long as one may be, and comes in many records.
+    // A handshake message of the maximum announced length, in many records.
     let mut sent = 0;
     let mut record = vec![0x16, 3, 1, 0x10, 0];
     record.extend([1, 0, 0xff, 0xff]);
@@ -153,7 +153,7 @@ proptest! {
                     break;
                 }
             }
-            // And the answer of such a server, damaged, to a client.
+            // The damaged answer of a server to a client.
             let mut answer = server.outgoing().to_vec();
             if !answer.is_empty() {
                 let place = at % answer.len();
@@ -180,7 +180,7 @@ proptest! {
                     break;
                 }
             }
-            // Of a record's header only its length means something: who flips the rest has changed nothing.
+            // Only the length in a record's header matters: flipping the rest changes nothing.
             prop_assert!(content.is_empty() || content == noise, "what was damaged came through");
         }
     }

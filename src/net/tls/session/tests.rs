@@ -14,7 +14,7 @@ use crate::net::tls;
 type Client = Session<UnbufferedClientConnection>;
 type Server = Session<UnbufferedServerConnection>;
 
-/// A client that trusts nobody, and a server.
+/// A client that rejects every certificate, and a server.
 fn pair() -> (Client, Server) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
@@ -37,7 +37,7 @@ fn pair() -> (Client, Server) {
     )
 }
 
-/// Hands over what waits in `from`, in pieces.
+/// Transfers the outgoing bytes of `from`, in pieces.
 fn hand_over<R: Records, S: Records>(
     from: &mut Session<R>,
     to: &mut Session<S>,
@@ -59,9 +59,9 @@ fn a_certificate_that_is_not_trusted_ends_both_sides_however_the_bytes_are_cut()
         hand_over(&mut client, &mut server, piece).unwrap();
         let refused = hand_over(&mut server, &mut client, piece).unwrap_err();
         assert!(matches!(refused, Error::InvalidCertificate(_)), "{refused}");
-        assert!(!client.outgoing().is_empty(), "the server is told");
+        assert!(!client.outgoing().is_empty(), "the server gets an alert");
         assert!(client.unread().is_empty(), "nothing is kept");
-        // Whatever still comes, and is still wanted.
+        // Further bytes are ignored.
         client.receive(&[0x17, 3, 3, 0, 1, 0]);
         assert_eq!(client.open(&mut Vec::new()), Err(refused.clone()));
         client.seal(b"content").unwrap_err();
