@@ -1,4 +1,4 @@
-//! The examples of `docs/examples` do what they say.
+//! The examples of `docs/examples` work.
 
 #[path = "../../docs/examples/fetch.rs"]
 mod fetch;

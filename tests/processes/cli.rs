@@ -1,4 +1,4 @@
-//! Wrong input of every kind, given to the binary: one clear sentence, the right exit code, nothing else.
+//! Invalid input to the program: one clear sentence and the right exit code.
 
 use std::{
     io::{Read, Write},
@@ -51,9 +51,9 @@ fn wrong_options_and_arguments_are_reported() {
         ("--serve -r a", &["--remote", "--serve"]),
         ("--serve --jobs 2", &["--jobs", "--serve"]),
         ("--serve a b", &["only one folder", "'b'"]),
-        ("--serve nowhere", &["/nowhere'", "No such file or directory", "that exists"]),
+        ("--serve nowhere", &["/nowhere'", "No such file or directory", "existing folder"]),
         ("--serve file", &["/file'", "not a folder"]),
-        ("--demo nowhere", &["/nowhere'", "that exists"]),
+        ("--demo nowhere", &["/nowhere'", "existing folder"]),
         ("--serve --classic-dialect classic", &["--classic"]),
         ("--max-connections 3 -H h a", &["--max-connections", "--serve"]),
         ("--demo --serve", &["--demo", "--serve"]),
@@ -121,7 +121,7 @@ fn a_log_folder_without_write_permission_is_a_warning() {
     let outcome = home.line("--retry-max-time 0.1 -H 127.0.0.1 -P 1 a");
     assert_eq!(outcome.code, 3);
     let first = outcome.stderr.lines().next().expect("a line");
-    assert!(first.starts_with("tui: warning: nothing is logged to a file, the folder"), "{outcome:#?}");
+    assert!(first.starts_with("tui: warning: nothing is logged to a file: the folder"), "{outcome:#?}");
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn servers_of_other_protocols_are_reported() {
         ("TLS", saying(b"\x15\x03\x03\x00\x02\x02\x46"), &["TLS"]),
         ("random bytes", saying(b"\x8a\x1b]0;\x07\xff\xfe\x00\x13\x37 nonsense of many bytes"), &[]),
         ("silence", saying(b""), &[]),
-        ("a door that closes", peer(|_| ()), &[]),
+        ("a connection that closes", peer(|_| ()), &[]),
     ];
     for (plain, (who, port, parts)) in
         ["", "--plain "].into_iter().flat_map(|plain| cases.map(|case| (plain, case)))

@@ -1,5 +1,5 @@
-//! When descriptors run out: the server goes on with those it has, says so once, does not spin, and takes
-//! new clients as soon as it can. In a process of its own, whose limit is everybody's.
+//! A server without free descriptors keeps serving its connections, logs it once, does not spin, and accepts
+//! new clients as soon as it can. In a separate process, because the limit holds for all of it.
 
 use std::{
     fs::File,

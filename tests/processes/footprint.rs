@@ -1,5 +1,5 @@
-//! What an idle connection costs a server that has no thread for it. In a process
-//! of its own, whose memory is measured.
+//! The memory of an idle connection of a server without a thread for it. In a separate process,
+//! whose memory is measured.
 
 use std::{
     io::{Read, Write},

@@ -1,5 +1,5 @@
-//! Nothing that a peer says, and no name of a file, acts on a terminal: whole programs, all that they print in every face,
-//! and what they log.
+//! No text of a peer and no file name controls the terminal: all output of whole programs, with and without a screen,
+//! and their logs.
 
 use std::{
     ffi::OsStr,

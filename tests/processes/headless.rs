@@ -1,4 +1,4 @@
-//! The face without a terminal: events, exit codes and signals of both ends, on all four architectures.
+//! The program without a screen: events, exit codes and signals of both ends, on all four architectures.
 
 use std::{collections::BTreeSet, path::Path, process::Stdio};
 

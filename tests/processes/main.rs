@@ -1,4 +1,4 @@
-//! Whole programs: `tui` at one end or at both, other programs that read what it makes, and tests that need a process of
+//! Whole programs: `tui` at one end or at both, other programs that read its output, and tests that need a process of
 //! their own (`shared::alone`). A suite for each subject.
 //!
 //! Tests that run the download engine in this process belong to `tests/library`.

@@ -1,4 +1,4 @@
-//! The memory of both ends, as whole programs: it does not grow with what is transferred.
+//! The memory of both ends, as whole programs: it does not grow with the size of a transfer.
 
 use std::{fs::File, net::TcpListener};
 

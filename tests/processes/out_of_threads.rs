@@ -1,4 +1,4 @@
-//! When there are no threads to be had: the server goes on with those it has, says so, and takes new clients as soon as
+//! A server without free threads keeps serving its connections, logs it, and accepts new clients as soon as
 //! it can.
 
 use std::{

@@ -235,7 +235,7 @@ fn the_memory_of_a_server_is_neither_readable_nor_dumped() {
     assert_eq!((outcome.code, outcome.stderr.contains("warning")), (0, false), "{outcome:#?}");
 }
 
-/// In `/tmp`, another user can make a folder before we do: as a home, it would decide on keys, tokens and settings.
+/// In `/tmp`, another user can create a folder first: as a home folder it would control keys, tokens and settings.
 #[test]
 fn a_state_folder_that_another_user_can_replace_is_not_used() {
     if !rustix::process::geteuid().is_root() {

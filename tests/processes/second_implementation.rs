@@ -1,4 +1,4 @@
-//! The wire specification is complete: a client in another language, written from it alone, gets along with the
+//! The wire specification is complete: a client in another language, written from it alone, works with the
 //! machine here and with the server.
 
 use std::{

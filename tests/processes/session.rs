@@ -1,4 +1,4 @@
-//! Sessions without a screen: what a script leaves, finds again and is told.
+//! Sessions without a screen.
 
 use std::{
     fs,
@@ -41,7 +41,7 @@ fn wait_until(what: &str, is: impl Fn() -> bool) {
     }
 }
 
-/// A slow run of a session with two downloads, of which something has come and is kept.
+/// A slow run of a session with two downloads, of which some bytes are received.
 fn begun(home: &Home, service: &Service) -> (Running, Lines) {
     let (large, small) = (service.at("large.bin"), service.at("small.txt"));
     let options = ["--headless", "--session", "nightly", "-d", "got", "-j", "1", "--limit", "1M"];
@@ -182,7 +182,7 @@ fn wrong_usage_is_reported() {
     }
 }
 
-/// A name that was mistyped must not look like a queue that is done.
+/// A mistyped name must not look like a finished queue.
 #[test]
 fn a_missing_session_is_wrong_usage_and_an_empty_one_is_not() {
     let home = home();
@@ -201,7 +201,7 @@ fn a_missing_session_is_wrong_usage_and_an_empty_one_is_not() {
     );
 }
 
-/// Whatever moment a run is killed at, the queue is a whole one, and nothing of it is lost.
+/// A run killed at any moment leaves a valid queue, and no job is lost.
 #[test]
 fn a_run_killed_at_any_moment_loses_nothing_of_its_queue() {
     const FILES: usize = 150;

@@ -1,5 +1,5 @@
-//! What the kernel sees: a server under attack opens nothing outside of its folder, and a client makes no path of what a
-//! hostile server calls things.
+//! System calls: a server under attack opens nothing outside of its folder, and a client never uses text of a
+//! hostile server as a path.
 
 use std::{
     fs,
@@ -285,7 +285,7 @@ fn only_checked_names_of_an_archive_become_paths() {
         let (home, trace) =
             run_traced(&format!("--headless --extract {}", service.at(&format!("{number}.zip"))));
         assert!(!trace.contains(EVIL), "{number}");
-        // What is right in it is there, and the archive that has the rest.
+        // The valid entries are extracted, and the archive is kept.
         let [folder, archive] =
             [number.to_string(), format!("{number}.zip")].map(|name| home.path().join(name));
         assert!(archive.exists() && folder.join("right").exists(), "{number}");

@@ -1,5 +1,5 @@
-//! Ten thousand connections that do nothing, as far as the descriptors of this machine go: a server serves the next one all
-//! the same. In a process of its own, because it takes all descriptors that it may have.
+//! Ten thousand idle connections, or as many as the descriptors of this machine allow: a server still serves the next one.
+//! In a separate process, because it uses all descriptors.
 
 use std::net::TcpStream;
 

@@ -1,4 +1,4 @@
-//! The program fetches trees: what it prints, how it exits, and how much memory it takes.
+//! The program fetches trees: output, exit code and memory.
 
 use std::{
     ffi::OsStr,
@@ -107,7 +107,7 @@ fn the_umask_holds_for_files_trees_and_archives() {
     }
 }
 
-/// A Latin-1 name arrives as it is: in a tree, alone, by an argument of the shell, and in an archive that is unpacked.
+/// A Latin-1 name is kept: in a tree, alone, by an argument of the shell, and in an extracted archive.
 #[test]
 fn names_that_are_not_utf8_are_received_unchanged() {
     let home = Home::new();
@@ -166,7 +166,7 @@ fn many_files_take_little_memory() {
     many(&folder, files, 4096);
     let service = serve(&home);
     let address = service.at("t");
-    // Somebody who never answers keeps the program there after the tree is done.
+    // A server that never answers keeps the program running after the tree is done.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let other = format!("fdsp+plain://{}/x", silent.local_addr().unwrap());
     let mut running = Running::start(home.command(["--json", "--no-sync", "--as", "tree", &address, &other]));

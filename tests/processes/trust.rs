@@ -1,4 +1,4 @@
-//! Whom a client believes, and whom a server lets in: the binary against itself.
+//! Which servers a client trusts, and which clients a server accepts, with whole programs.
 
 use std::{
     fs,
@@ -185,7 +185,7 @@ fn a_token_is_sent_without_tls_only_if_both_sides_allow_it() {
     fetch(&home, 0, &["--plain", &service.at("file")]);
 }
 
-/// A server that relays has another certificate: a proof for that is not valid for the server behind it.
+/// A relaying server has another certificate: a proof for it is not valid for the real server.
 #[test]
 fn a_relaying_server_cannot_use_the_proof_of_a_client() {
     let token = "the-right-one-of-22-characters";
@@ -219,7 +219,7 @@ fn a_relaying_server_cannot_use_the_proof_of_a_client() {
     assert_eq!(relay.heard().len(), before, "the client sent something");
 }
 
-/// Only a server whose certificate is known to be the right one is sent the token itself.
+/// Only a server whose certificate is verified is sent the token itself.
 #[test]
 fn a_server_without_proofs_gets_the_token_only_if_its_certificate_is_known() {
     let token = "the-right-one-of-22-characters";
@@ -331,7 +331,7 @@ fn conflicting_options_are_reported() {
         (format!("--pin {pin} --plain -H h a"), &["--pin", "TLS"]),
         ("--pin sha256:00 -H h a".to_owned(), &["64 hex digits"]),
         ("--plain fdsp://h/a".to_owned(), &["--plain", "fdsp+plain://"]),
-        ("--protocol classic fdsp://h/a".to_owned(), &["no TLS", "fdsp+plain://"]),
+        ("--protocol classic fdsp://h/a".to_owned(), &["not support TLS", "fdsp+plain://"]),
         ("--serve --accept-new".to_owned(), &["--accept-new", "--serve"]),
         ("--public -H h a".to_owned(), &["--public", "--serve"]),
         ("--serve --public --token 12345678".to_owned(), &["--public"]),

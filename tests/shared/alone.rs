@@ -1,4 +1,4 @@
-//! Tests in a process of their own: those that change its limits or its user, or measure its memory.
+//! Tests in a separate process: those that change its limits or its user, or measure its memory.
 
 use std::{
     env, io,

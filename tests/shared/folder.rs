@@ -1,4 +1,4 @@
-//! Folders to serve, and what one sees in a folder.
+//! Folders to serve, and their contents.
 
 use std::{
     collections::BTreeMap,
@@ -45,7 +45,7 @@ pub fn temporary() -> tempfile::TempDir {
     in_memory.unwrap_or_else(|| tempfile::tempdir().unwrap())
 }
 
-/// What stands in a folder, by path: kind, content, time and executable bits.
+/// The entries of a folder by path: kind, content, time and executable bits.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Found {
     Directory((i64, i64)),

@@ -1,4 +1,4 @@
-//! Streams of frames byte by byte, right or wrong: what a hostile peer sends. From the tables of the specification, without
+//! Streams of valid and invalid frames, byte by byte, from the tables of the specification, without
 //! the program's own encoders.
 
 use serde_json::Value;

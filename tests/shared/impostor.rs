@@ -1,4 +1,4 @@
-//! A TLS server with a certificate of its own before a server without TLS. It passes everything on, except that it replaces texts in
+//! A TLS server with its own certificate before a server without TLS. It forwards everything, except that it replaces texts in
 //! control frames, and records what clients send.
 
 use std::{

@@ -1,4 +1,4 @@
-//! A server of contents in memory: the machine, and the least that one needs around it.
+//! A minimal server of contents in memory.
 
 use std::{collections::BTreeMap, convert::Infallible};
 

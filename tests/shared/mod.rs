@@ -1,4 +1,4 @@
-//! What the suites of both test programs share.
+//! Helpers of both test programs.
 
 #![allow(dead_code, reason = "each test program uses its part")]
 

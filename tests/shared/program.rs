@@ -1,4 +1,4 @@
-//! The binary under test, away from the settings and logs of whoever runs the tests, and never for long.
+//! The binary under test, isolated from the settings and logs of the user, with a timeout.
 
 use std::{
     ffi::OsStr,

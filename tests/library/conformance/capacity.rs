@@ -1,4 +1,4 @@
-//! Places that are limited: whoever finds none is told so, and when to come again.
+//! Limited resources: a client beyond the limit gets "busy" and the time after which to retry.
 
 use std::{
     fs::File,
@@ -32,10 +32,10 @@ fn assert_busy(failure: &Failure) {
     assert!(failure.retry_after.is_some_and(|seconds| seconds > 0), "{failure:?}");
 }
 
-/// One address gets its share, another one is still served.
+/// One address gets its share, and another one is still served.
 pub fn connections_of_an_address(arch: Arch) {
     if arch == Arch::Single {
-        // There is one place in all.
+        // There is only one place.
         return;
     }
     let served = serve_with(arch, None, Limits { max_per_address: 2, ..Limits::default() });
@@ -58,7 +58,7 @@ pub fn connections_of_an_address(arch: Arch) {
     assert_eq!(Peer::connect(served.address).get(get("file")).unwrap().bytes, b"x");
 }
 
-/// One address holds all places and says nothing; another one is served at once.
+/// One address holds all places and sends nothing; another one is served at once.
 pub fn silent_connections(arch: Arch) {
     if arch == Arch::Single {
         return;
@@ -138,7 +138,7 @@ fn connect_without_token(source: [u8; 4], address: SocketAddr) -> Line {
     line
 }
 
-/// Also of those that the server cannot answer, and of those that were sent ahead.
+/// Also counts requests that fail and pipelined ones.
 pub fn requests_of_a_connection(arch: Arch) {
     let served = serve_with(arch, None, Limits { max_requests: 5, ..Limits::default() });
     served.file("file", b"x");
@@ -161,14 +161,14 @@ pub fn requests_of_a_connection(arch: Arch) {
 
 pub fn hashing(arch: Arch) {
     if arch == Arch::Single {
-        // Nobody hashes while another one is served.
+        // No client hashes while another one is served.
         return;
     }
     let served = serve_with(arch, None, Limits { max_hashing: 0, ..Limits::default() });
     served.file("small", &noise(3 << 20, 1));
     let mut peer = Peer::connect(served.address);
     assert_busy(&peer.hashes(get("small")).unwrap_err());
-    // Content is not held up by it, nor is what its hashes are known of.
+    // Neither content nor cached hashes are limited.
     assert_eq!(peer.get(get("small")).unwrap().bytes.len(), 3 << 20);
     assert_eq!(peer.hashes(get("small")).unwrap().1.len(), 3);
 }
@@ -198,7 +198,7 @@ pub fn archives(arch: Arch) {
     second.get(get("other")).unwrap();
 }
 
-/// Clients that receive nothing of what was computed for them keep no client out.
+/// Clients that do not receive their computed answers keep no other client out.
 pub fn slow_clients(arch: Arch) {
     if arch == Arch::Single {
         return;
@@ -230,8 +230,8 @@ pub fn entries_of_a_page(arch: Arch) {
     }
 }
 
-/// Two share what there is for all, and one alone gets no more than its own. How much faster it might have been depends
-/// on the machine; that it is not slower than it must be is the virtual clock's to tell.
+/// Two clients share the total rate, and one alone gets at most its own. The test checks only lower bounds of the time:
+/// upper bounds depend on the machine and are tested with a virtual clock.
 pub fn bandwidth(arch: Arch) {
     let limits = Limits { rate: Some(4_000_000), rate_each: Some(3_000_000), ..Limits::default() };
     let served = serve_with(arch, None, limits);

@@ -1,4 +1,4 @@
-//! What the specification says of cases that are easily overlooked.
+//! Cases of the specification that are easily overlooked.
 
 use std::{
     ffi::OsStr,

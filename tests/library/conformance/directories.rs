@@ -1,4 +1,4 @@
-//! A directory arrives as a zip of exactly what is in it.
+//! A directory is received as a zip of exactly its entries.
 
 use std::{
     collections::BTreeMap,

@@ -1,4 +1,4 @@
-//! Clients that vanish at any step: the server notices, forgets them, and serves the next.
+//! Clients that disconnect at any step: the server notices, frees their resources, and serves the next client.
 
 use std::{fs::File, io::Write};
 

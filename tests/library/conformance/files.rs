@@ -1,4 +1,4 @@
-//! Files arrive as they are.
+//! Files are received unchanged.
 
 use std::{fs::File, os::unix::fs::FileExt};
 

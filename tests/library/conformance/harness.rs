@@ -1,4 +1,4 @@
-//! A server on a free port with a folder of its own, and its events to wait for.
+//! A server on a free port with its own folder, and its events.
 
 use std::{
     cell::Cell,

@@ -1,4 +1,4 @@
-//! The hashes of a file's blocks are those that its content is sent with, whether the server knows them already or has to read.
+//! The hashes of a file's blocks equal those of its content, whether the server has them cached or reads the file.
 
 use std::{
     fs::{File, OpenOptions},

@@ -1,4 +1,4 @@
-//! What the operator does to a server, and what clients notice of it.
+//! Draining, stopping and disconnecting, and their effect on clients.
 
 use std::{
     net::TcpStream,

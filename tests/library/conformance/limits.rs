@@ -1,4 +1,4 @@
-//! What the server does not put up with, and how it says so.
+//! Limits and timeouts of the server, and their error codes.
 
 use std::{
     io::{Read, Write},

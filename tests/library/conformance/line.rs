@@ -1,5 +1,5 @@
-//! A client's end of a connection, byte by byte: with TLS where the server speaks with it, and without where not. What is
-//! said and heard is the same.
+//! A client's end of a connection, byte by byte, with TLS if the server uses it. The bytes sent and received are the same
+//! with and without TLS.
 
 use std::{
     collections::VecDeque,

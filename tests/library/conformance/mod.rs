@@ -2,8 +2,8 @@
 //! about plain connections or about TLS itself, and run so only. Long tables about the protocol and the storage, which
 //! all architectures share, run once.
 //!
-//! What a scenario sees of a server is its port, its events and its snapshots, so a fifth architecture
-//! would be one more line at the end of this page. The clients are small and synchronous (`peer.rs`), on purpose not the
+//! A scenario uses only the port, the events and the snapshots of a server, so a fifth architecture
+//! would be one more line at the end of this file. The clients are small and synchronous (`peer.rs`), on purpose not the
 //! program's own engine.
 
 mod capacity;

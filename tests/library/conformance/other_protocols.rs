@@ -1,4 +1,4 @@
-//! Peers that are none, or break the protocol.
+//! Clients of other protocols, and clients that break the protocol.
 
 use std::io::{Read, Write};
 

@@ -1,4 +1,4 @@
-//! A small synchronous client over the protocol's machine.
+//! A small synchronous client of the protocol's state machine.
 
 use std::{
     collections::VecDeque,

@@ -1,4 +1,4 @@
-//! Requests may be sent ahead; the answers come in their order.
+//! Requests can be pipelined; the answers are sent in their order.
 
 use std::io::{Read, Write};
 

@@ -1,4 +1,4 @@
-//! What the operator takes away from the folder is gone for every request.
+//! What the policy excludes is absent for every request.
 
 use std::os::unix::fs::symlink;
 

@@ -1,4 +1,4 @@
-//! Any range of blocks can be asked for, and only of the content that was meant.
+//! Any range of blocks can be requested, and only of the content with the given identity.
 
 use fdsp::{
     protocol::{

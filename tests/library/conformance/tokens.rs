@@ -1,4 +1,4 @@
-//! Who is let in.
+//! Which clients are accepted.
 
 use std::{
     io::{Read, Write},
@@ -158,7 +158,7 @@ pub fn a_wrong_token_is_answered_late(arch: Arch) {
     assert!(start.elapsed() >= Duration::from_millis(900), "it was told at once");
 }
 
-/// After too many wrong tokens or proofs not even the right one is let in for a while, unless it cannot be guessed.
+/// After too many wrong tokens or proofs even the right one is rejected for a while, unless it is long.
 pub fn rate_limited_after_wrong_tokens(arch: Arch) {
     // One at a time would take its seconds.
     if arch == Arch::Single {

@@ -1,4 +1,4 @@
-//! TLS itself: its begin, its end, and what is none.
+//! TLS itself: handshake, close, and invalid bytes.
 
 use std::{
     io::{Read, Write},

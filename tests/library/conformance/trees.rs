@@ -1,4 +1,4 @@
-//! A directory as itself: what it holds, and many of its files in one answer.
+//! Trees: the entries of a directory, and many of its files in one answer.
 
 use std::{
     ffi::OsStr,

@@ -1,5 +1,5 @@
-//! A source that is truncated, grown, replaced, altered in secret or deleted while it comes, from every architecture: said
-//! as what it is, never spliced, and the other jobs go on.
+//! A source that is truncated, grown, replaced, altered with its time kept, or deleted during the transfer, from every
+//! architecture: reported, never spliced, and other jobs continue.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -25,7 +25,7 @@ fn open(served: &Served) -> File {
     OpenOptions::new().write(true).open(served.folder.path().join("a")).unwrap()
 }
 
-/// What is done, and how much of what came may have to be fetched again.
+/// The changes, and the maximum number of bytes to fetch again.
 const CHANGES: [(&str, Change, usize); 5] = [
     ("truncated", |served| open(served).set_len(20 * MIB as u64 + 5).unwrap(), 0),
     (
@@ -83,7 +83,7 @@ fn changed(arch: Arch) {
         if name == "deleted" {
             let trouble = ended.unwrap_err();
             assert_eq!(trouble.kind, TroubleKind::NotFound, "{arch:?}: {trouble}");
-            assert!(client.names().contains(&"a.part".to_owned()), "{arch:?}: what came is kept");
+            assert!(client.names().contains(&"a.part".to_owned()), "{arch:?}: the part is kept");
         } else {
             let finished = ended.unwrap_or_else(|trouble| panic!("{arch:?}, {name}: {trouble}"));
             let now = fs::read(served.folder.path().join("a")).unwrap();
@@ -106,7 +106,7 @@ fn changed(arch: Arch) {
     }
 }
 
-/// A folder that changes means a fresh archive.
+/// A changed folder restarts its archive.
 #[test]
 fn a_changed_folder_restarts_its_archive() {
     for arch in [Arch::Single, Arch::Threads, Arch::Select, Arch::Async] {

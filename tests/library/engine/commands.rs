@@ -1,4 +1,4 @@
-//! What a face can tell the engine.
+//! Commands of the engine.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use crate::engine::{
     support::{Client, MIB, Served, address, config, content},
 };
 
-/// A server whose answers stop in the middle of a file of 3 MiB, and a client that is there.
+/// A server whose answers stop in the middle of a file of 3 MiB, and a client that has received the first block.
 fn stuck() -> (Served, Proxy, Client, fdsp::client::JobId) {
     let served = Served::new();
     served.write("a", &content(3 * MIB, 1));
@@ -58,7 +58,7 @@ fn a_partial_file_modified_during_a_pause_is_verified_again() {
     assert!(fs::read(finished.path).unwrap() == fs::read(served.folder.path().join("a")).unwrap());
 }
 
-/// Waits until nobody holds the lock of a `.part` any more.
+/// Waits until the lock of a `.part` is released.
 fn wait_for_unlock(client: &Client, name: &str) {
     fs::File::open(client.path(name)).unwrap().lock().unwrap();
 }
@@ -89,7 +89,7 @@ fn a_paused_job_that_is_added_again_resumes_with_the_new_options() {
     }
 }
 
-/// Its transfer may even end as if nothing had been said: what it comes to was not asked for in this way.
+/// Its transfer may end before the pause takes effect; the result is then verified with the new options.
 #[test]
 fn a_job_that_is_added_again_with_a_checksum_is_verified_against_it() {
     let served = Served::new();
@@ -131,7 +131,7 @@ fn a_removed_job_leaves_no_files_and_frees_its_target() {
     client.changed(id, Change::Removed);
     assert!(client.engine.ids("").is_empty());
     assert!(client.engine.generation() > before);
-    // The end of this one can only come after that one has gone.
+    // This job can end only after the removed one.
     client.engine.command(Command::SetJobs(1));
     client.get(served.at(), "a").unwrap();
     assert_eq!(client.names(), ["a"]);
@@ -241,10 +241,10 @@ fn a_directory_is_listed_in_pages() {
     assert_eq!(trouble.kind, fdsp::client::TroubleKind::NotFound);
 }
 
-/// Commands for a long queue; what they took is printed.
+/// Commands for a long queue; their time is printed.
 #[test]
 fn commands_handle_ten_thousand_jobs() {
-    // It takes connections, and says nothing.
+    // Accepts connections and sends nothing.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut client = Client::new(Config { jobs: 1, ..config() });
     let jobs: Vec<_> =

@@ -1,4 +1,4 @@
-//! Links that cut each connection after a few bytes: everything arrives, and almost nothing crosses the link twice.
+//! Connections that are cut after a few bytes: everything is received, and almost nothing is transferred twice.
 
 use std::{
     fs,

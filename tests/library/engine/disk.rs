@@ -1,4 +1,4 @@
-//! Local disks that are full, locked or in the way.
+//! Local disks that are full or read-only, and files in the way.
 
 use std::{
     fs,

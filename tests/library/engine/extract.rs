@@ -1,4 +1,4 @@
-//! Archives are unpacked for those who ask for it, and only for those.
+//! Archives are extracted only on request.
 
 use std::{
     fs,
@@ -53,7 +53,7 @@ fn an_extracted_folder_equals_the_served_one() {
     assert_eq!(metadata.modified().unwrap(), old());
     // Once more: both are there.
     assert_eq!(client.run(job.clone()).unwrap().extracted, Some(client.path("tree")));
-    // What somebody changed is not replaced, and the archive is kept.
+    // A changed file is not replaced, and the archive is kept.
     fs::write(client.path("tree/a"), "changed").unwrap();
     let trouble = client.run(job.clone()).unwrap_err();
     assert_eq!(trouble.kind, TroubleKind::Disk);

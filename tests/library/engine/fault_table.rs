@@ -1,5 +1,5 @@
-//! A table of faults in front of every architecture, for everything that can be fetched: what is finished is right, a bad
-//! block is fetched again alone, and what was verified is not fetched again.
+//! A table of network faults in front of every architecture, for all forms of content: the result is right, only a corrupt
+//! block is fetched again, and verified blocks are not.
 
 use std::{
     collections::BTreeMap,
@@ -23,7 +23,7 @@ use crate::shared::effort;
 
 /// Preamble, greeting and announcement take less.
 const HEAD: usize = 1000;
-/// What a broken connection may cost.
+/// Maximum number of bytes that a broken connection loses.
 const LOST: u64 = 2 * MIB as u64;
 
 /// Something to fetch.
@@ -42,16 +42,16 @@ const SUBJECTS: [Subject; 4] = [
     Subject { path: "tree", form: Form::Tree, shared: true },
 ];
 
-/// What may be expected of a row.
+/// The expected result of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Expected {
-    /// One connection brings it, and nothing twice.
+    /// One connection receives it, and nothing twice.
     Nothing,
-    /// One connection brings it, and so many blocks twice.
+    /// One connection receives it, and this number of blocks twice.
     Again(u64),
-    /// So many connections break.
+    /// This number of connections break.
     Broken(usize),
-    /// Whatever happens, it gets there.
+    /// It is received, with any number of retries.
     Anything,
 }
 

@@ -1,4 +1,4 @@
-//! Links that break, and what is said of it. See `fault_table` for every fault in front of every architecture.
+//! Connections that break, and their messages. See `fault_table` for every fault in front of every architecture.
 
 use std::{fs, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Files of every awkward size and name, from every architecture; what becomes of an existing target.
+//! Files of every size and with unusual names, from every architecture; existing targets.
 
 use std::{
     fs,

@@ -1,4 +1,4 @@
-//! What is called `.part` and was not made by this program, or by another job of it, is left alone.
+//! A `.part` file of another program or another job is not touched.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use fdsp::client::{Change, Command, Config, Existing, NewJob, TroubleKind};
 
 use crate::engine::support::{Client, MIB, Served, config, content};
 
-/// Somebody's own file where the `.part` of `a` would be.
+/// A client with a foreign file at the path of `a.part`.
 fn with_a_file_in_the_way(served: &Served) -> Client {
     let client = Client::quick();
     fs::write(client.path("a.part"), "precious").unwrap();

@@ -1,4 +1,4 @@
-//! A server that is told to stop says so, and whoever was fetching goes on at the next one.
+//! A server that drains sends a goodbye, and the client resumes after its restart.
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,11 +26,11 @@ fn a_download_resumes_when_the_server_restarts() {
         let finished = client.end(id).unwrap();
         assert!(std::fs::read(&finished.path).unwrap() == bytes, "{arch}");
         let twice = finished.transferred - finished.bytes;
-        assert!(twice <= 1, "{arch}: {twice} bytes came twice");
+        assert!(twice <= 1, "{arch}: {twice} bytes were received twice");
     }
 }
 
-/// One that waits for nothing is told, and its connection is not taken for a lost one.
+/// A client without a running request gets the goodbye, too, and does not count it as a lost connection.
 #[test]
 fn a_goodbye_on_an_idle_connection_is_not_reported() {
     let served = Served::new();

@@ -1,4 +1,4 @@
-//! Servers that speak correctly and mean harm.
+//! Hostile servers that follow the protocol.
 
 use std::{
     fs,

@@ -1,4 +1,4 @@
-//! Peers that are not ours: one clear sentence, and no pointless retries.
+//! Servers of other protocols: one clear message, and no retries.
 
 use std::{
     io::{Read, Write},
@@ -13,7 +13,7 @@ use crate::engine::{
     support::{Client, config},
 };
 
-/// What is said of a peer that answers with `greeting`, and how often it was tried again.
+/// The message about a server that answers with `greeting`, and the number of retries.
 fn said(greeting: &'static [u8]) -> (String, usize) {
     let at = listen(move |_, mut stream| {
         let _ = stream.write_all(greeting);

@@ -1,4 +1,4 @@
-//! The digest of the whole that a server knows: what was put together of several answers is compared with it.
+//! The root that a server sends: content of several answers is compared with it.
 
 use std::{
     fs,
@@ -27,7 +27,7 @@ use crate::engine::{
 const SIZE: usize = 2 * MIB + 5;
 
 /// A server whose first connection ends after a block, which may be of another content; if it `breaks`, so does each answer from the first
-/// block on. After that it says `root`, to those who ask for it. Returns what came of a fetch, and the requests.
+/// block on. After that it sends `root` on request. Returns the result of a fetch, and the requests.
 fn fetch(
     first: u64,
     breaks: bool,
@@ -95,11 +95,11 @@ fn a_matching_root_completes_the_download() {
     let (ended, requests, _client) = fetch(1, false, |_| Some(Hash::of(&content(SIZE, 1))));
     right(&ended);
     assert!(requests.iter().any(|get| get.root && get.first_block > 0), "{requests:?}");
-    assert!(requests.iter().all(|get| get.blocks != Some(0)), "it was said with the rest: {requests:?}");
+    assert!(requests.iter().all(|get| get.blocks != Some(0)), "it was sent with the content: {requests:?}");
     assert_eq!(ended.unwrap().transferred, SIZE as u64);
 }
 
-/// A server that does not know it, or an older one. It is asked for it once more when everything is there.
+/// A server without roots, or an older one. The client requests the root once more when all blocks are complete.
 #[test]
 fn without_a_root_the_verified_blocks_complete_the_download() {
     let (ended, requests, _client) = fetch(1, false, |_| None);
@@ -114,7 +114,7 @@ fn blocks_of_another_content_are_detected_and_fetched_again() {
     let (ended, _, client) = fetch(2, false, |_| Some(Hash::of(&content(SIZE, 1))));
     right(&ended);
     assert_eq!(client.names(), ["a"]);
-    // Nobody may say in the middle of it which blocks are right: the scripted server tells no hashes.
+    // The scripted server sends no hashes, so the client cannot know which blocks are right.
     assert_eq!(ended.unwrap().transferred, SIZE as u64 + SIZE as u64);
 }
 

@@ -1,4 +1,4 @@
-//! Servers of a few lines: they speak correctly, or raw bytes, and say what they like.
+//! Small servers that send what a test wants: valid answers or raw bytes.
 
 use std::{
     convert::Infallible,

@@ -1,4 +1,4 @@
-//! One file over several connections, of which each is held to a rate: what each of them brings is counted, nothing is
+//! One file over several connections of a fixed rate: the bytes of each are counted, nothing is
 //! timed.
 
 use std::{
@@ -24,7 +24,7 @@ use crate::engine::{
 };
 
 const SIZE: usize = 40 * MIB + 4321;
-/// So much comes over one connection in a second.
+/// Bytes a second of one connection.
 const RATE: usize = 12 * MIB;
 
 fn served() -> Served {
@@ -33,12 +33,12 @@ fn served() -> Served {
     served
 }
 
-/// A connection of such a rate, to which this happens as well.
+/// A connection of this rate with another fault.
 fn slow(fault: Fault) -> Vec<Fault> {
     vec![Fault::Rate(RATE), fault]
 }
 
-/// Fetches a file over connections to which this happens in turn; what came of it, and what each of them received.
+/// Fetches a file over connections with these faults. Returns the client, the result and the bytes of each connection.
 fn fetch(served: &Served, config: Config, faults: Vec<Vec<Fault>>) -> (Client, Finished, Vec<usize>) {
     let proxy = Proxy::start(served.at(), faults);
     let mut client = Client::new(config);
@@ -133,7 +133,7 @@ fn no_more_connections_are_opened_than_the_server_allows() {
 
 #[test]
 fn a_busy_answer_to_another_connection_is_not_an_error_and_not_retried() {
-    // It serves two, and somebody else has the second place.
+    // The server accepts two connections, and another client has one of them.
     let served = Served::with(Arch::Threads, None, Limits { max_connections: 2, ..Limits::default() });
     served.write("a", &content(SIZE, 7));
     let gate = Proxy::gate(served.at(), MIB);
@@ -209,7 +209,7 @@ fn a_cancelled_download_stops_all_its_connections() {
     assert!(client.view(id).segments.is_some_and(|segments| segments > 1));
     client.engine.command(Command::Cancel(vec![id]));
     client.changed(id, Change::Cancelled);
-    // Its `.part` goes once nothing runs any more.
+    // Its `.part` is deleted once no connection runs.
     let begun = std::time::Instant::now();
     while !client.names().is_empty() {
         assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", client.names());
@@ -236,7 +236,7 @@ fn scattered_blocks_of_an_update_are_fetched_over_several_connections() {
     let finished = client.run(fdsp::client::NewJob { existing: Existing::Update, ..job }).unwrap();
     assert!(fs::read(&finished.path).unwrap() == content(SIZE, 7));
     assert_eq!(finished.transferred, 20 * MIB as u64);
-    // Two, and others where one of them is slow just then.
+    // Two, and more if one of them is slow at that time.
     assert!((2..=4).contains(&sharing(&proxy.received())), "{:?}", proxy.received());
 }
 
@@ -245,7 +245,7 @@ fn a_file_changed_during_a_download_is_never_spliced() {
     let served = served();
     let proxy = Proxy::start(served.at(), vec![slow(Fault::None); 64]);
     let mut client = Client::new(over(4));
-    // Made beforehand: it takes as long as the rest of the download on a slow machine.
+    // Generated before: on a slow machine it takes as long as the rest of the download.
     let other = content(SIZE, 8);
     let job = client.job(proxy.at(), "a");
     let id = client.add(job);

@@ -1,4 +1,4 @@
-//! What the tests share: a served folder, an engine with its events, and contents that differ everywhere.
+//! A served folder, an engine with its events, and test contents.
 
 use std::{
     fs,
@@ -25,7 +25,7 @@ pub use crate::shared::{
     target::names,
 };
 
-/// What unfinished downloads are sealed with, in all tests.
+/// The secret that authenticates journals, in all tests.
 const SECRET: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/state/secret");
 
 /// A folder and the server that serves it.
@@ -86,7 +86,7 @@ pub fn config() -> Config {
     }
 }
 
-/// An engine that tries nothing again, whatever went wrong.
+/// An engine without retries.
 pub fn once() -> Config {
     Config { retries: 0, retry_max_time: Some(Duration::ZERO), ..config() }
 }
@@ -149,7 +149,7 @@ impl Client {
         }
     }
 
-    /// Queues a job, or lets it go on; its number.
+    /// Queues or resumes a job; returns its id.
     pub fn add(&mut self, job: NewJob) -> JobId {
         self.engine.command(Command::Add(vec![job]));
         self.wait("the job in the queue", |event| match event {
@@ -167,7 +167,7 @@ impl Client {
         })
     }
 
-    /// Fetches.
+    /// Runs a job to its end.
     pub fn run(&mut self, job: NewJob) -> Result<Finished, Trouble> {
         let id = self.add(job);
         self.end(id)
@@ -185,14 +185,14 @@ impl Client {
         });
     }
 
-    /// Waits for the content of a job to come.
+    /// Waits until the content of a job is being received.
     pub fn started(&mut self, job: JobId) {
         self.wait("the start of the job", |event| {
             matches!(event, Event::Started { id, .. } if *id == job).then_some(())
         });
     }
 
-    /// Waits until so many bytes of a job are verified. No event tells of that soon enough.
+    /// Waits until `bytes` of a job are verified. No event reports that soon enough.
     pub fn verified(&self, job: JobId, bytes: u64) {
         let start = Instant::now();
         while self.view(job).received < bytes {
@@ -209,7 +209,7 @@ impl Client {
         self.view(job).state
     }
 
-    /// Number of retries that were announced.
+    /// Number of announced retries.
     pub fn retries(&self) -> usize {
         self.seen.iter().filter(|event| matches!(event, Event::Retry { .. })).count()
     }

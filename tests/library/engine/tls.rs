@@ -1,4 +1,4 @@
-//! Links that break under TLS: what is damaged or cut on the way is noticed there, and fetched again.
+//! Connections with TLS that break: damage and truncation are detected, and fetched again.
 
 use std::{
     fs,

@@ -1,4 +1,4 @@
-//! Servers that are away for a while, or busy: their jobs wait, and an attempt that reached no server fails none of them.
+//! Unreachable and busy servers: their jobs wait, and an attempt that reached no server fails no job.
 
 use std::{
     io,
@@ -22,7 +22,7 @@ use crate::engine::{
     support::{Client, MIB, Served, config, content},
 };
 
-/// A port on which no server listens yet, and which no other program gets meanwhile.
+/// A reserved port on which no server listens yet.
 struct Absent(Socket);
 
 impl Absent {
@@ -36,7 +36,7 @@ impl Absent {
         self.0.local_addr().unwrap().as_socket().unwrap()
     }
 
-    /// From now on the server is reached through it.
+    /// Makes the server reachable on this port.
     fn arrive(self, server: SocketAddr) {
         self.0.listen(128).unwrap();
         let listener = TcpListener::from(self.0);
@@ -48,7 +48,7 @@ impl Absent {
     }
 }
 
-/// Passes on what comes from either side, to its end.
+/// Forwards bytes in both directions until both ends close.
 fn pass(client: TcpStream, server: SocketAddr) {
     let server = TcpStream::connect(server).unwrap();
     let copy = |mut from: TcpStream, mut to: TcpStream| {
@@ -119,7 +119,7 @@ fn jobs_resume_when_their_server_is_reachable_again() {
     let jobs = add(&mut client, at, ["a", "b", "c"]);
     let reason = unreachable(&mut client);
     assert_eq!(reason, format!("cannot connect to {at}: connection refused"));
-    // All of them wait for the server, also those whose turn it never was.
+    // All jobs wait for the server, also those that were never started.
     let waits = |id| match client.state(id) {
         JobState::Unreachable { reason: why, .. } => why.as_str() == reason,
         JobState::Connecting => false,
@@ -130,7 +130,7 @@ fn jobs_resume_when_their_server_is_reachable_again() {
     }
     assert_eq!(client.engine.snapshot(0..9).totals.waiting, 3);
     absent.arrive(served.at());
-    // A user who does not want to wait for the next try.
+    // A user who retries at once.
     client.engine.command(Command::Retry(vec![jobs[2]]));
     assert_eq!(ends(&mut client, &jobs), [Ok(()), Ok(()), Ok(())]);
     assert_eq!((client.retries(), outages(&client)), (0, (1, 1)));
@@ -180,7 +180,7 @@ fn jobs_that_wait_for_a_server_can_be_paused_resumed_and_cancelled() {
     assert_eq!(client.names(), ["a"]);
 }
 
-/// Something stands before the server, and accepts in its place.
+/// A proxy that accepts for the server.
 #[test]
 fn a_silent_server_that_answered_before_counts_as_unreachable() {
     let served = served();
@@ -191,7 +191,7 @@ fn a_silent_server_that_answered_before_counts_as_unreachable() {
     let at = listen(move |number, stream| {
         connections.fetch_add(1, Ordering::Relaxed);
         match number {
-            // The link breaks within the second block, and then the server is gone for a while.
+            // The connection breaks within the second block, and then the server is unreachable for a while.
             0 => {
                 let server = TcpStream::connect(server).unwrap();
                 let (mut back, mut forth) = (stream.try_clone().unwrap(), server.try_clone().unwrap());
@@ -210,7 +210,7 @@ fn a_silent_server_that_answered_before_counts_as_unreachable() {
     assert!(count.load(Ordering::Relaxed) >= 4);
 }
 
-/// The next run begins with what an earlier one has left, while the server is away.
+/// The next run resumes a queue while the server is unreachable.
 #[test]
 fn a_resumed_queue_waits_for_its_server() {
     let (served, at) = (served(), listen(|_, stream| drop(stream)));

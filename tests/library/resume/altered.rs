@@ -1,5 +1,5 @@
-//! A file that is altered between two attempts, with its size kept and its modification time put back: whatever was done,
-//! the two versions are never spliced, and what is the same in both is not fetched again.
+//! A file that is altered between two attempts, with its size and modification time kept:
+//! the two versions are never spliced, and equal blocks are not fetched again.
 
 use std::{
     fs::{self, File},
@@ -15,7 +15,7 @@ const SIZE: usize = 6 * MIB + 99;
 /// Blocks that were fetched before.
 const BEFORE: usize = 3;
 
-/// Does something to a file, and puts its modification time back; not within the tick of the clock that dated it last.
+/// Alters a file and restores its modification time, but not within the same clock tick as its last change.
 fn keeping_its_time(path: &Path, alter: impl Fn(&File)) {
     let file = File::options().write(true).open(path).unwrap();
     let stamp = || fs::metadata(path).map(|data| (data.ctime(), data.ctime_nsec())).unwrap();
@@ -30,7 +30,7 @@ fn keeping_its_time(path: &Path, alter: impl Fn(&File)) {
     }
 }
 
-/// What is done, and the blocks that differ then.
+/// An alteration, and the blocks that it changes.
 type Alteration = (&'static str, fn(&Path), &'static [usize]);
 
 const ALTERATIONS: [Alteration; 6] = [
@@ -42,7 +42,7 @@ const ALTERATIONS: [Alteration; 6] = [
     ("another file took its place", |path| replace(path, &[1, 6]), &[1, 6]),
 ];
 
-/// Writes all blocks, and these otherwise than they were.
+/// Writes all blocks, of which these are changed.
 fn flip(file: &File, blocks: &[usize]) {
     let bytes = altered(blocks);
     file.write_all_at(&bytes, 0).unwrap();
@@ -104,7 +104,7 @@ fn r#async() {
     alters_between_attempts(Arch::Async);
 }
 
-/// Whatever a control file claims of its identity: the hashes of blocks that were damaged or exchanged say what they are.
+/// Damaged or exchanged blocks are detected by their hashes, whatever identity the journal has.
 #[test]
 fn a_wrong_identity_in_the_journal_is_detected_by_the_hashes() {
     let served = Served::new();

@@ -1,5 +1,5 @@
-//! A zip that breaks off anywhere goes on from there, whether the server still knows what it has learned of it or not: the
-//! bytes are those of one that came in one go.
+//! An interrupted zip resumes at any byte, with or without the index of the server: the
+//! bytes equal those of an uninterrupted download.
 
 use std::fs;
 

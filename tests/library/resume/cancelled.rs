@@ -1,4 +1,4 @@
-//! What an earlier run has left of a job goes when a later one gives it up.
+//! Cancelling a job deletes its files of an earlier run.
 
 use fdsp::client::{
     Command, Existing, Form, JobId, Limits, NewJob, SavedJob, SavedQueue, SavedState, Session, SessionName,
@@ -10,8 +10,8 @@ use crate::resume::{
     support::{Folder, MIB, PATIENCE, Served, config, content, until},
 };
 
-/// Interrupts the fetch of `path`, and gives it up in another run by a command; the names that are left then. `elsewhere`:
-/// it is another server that is given up.
+/// Interrupts a download, and cancels it in another run by a command; returns the names that are left. `elsewhere`:
+/// a job of another server is cancelled.
 fn left(form: Form, state: SavedState, command: fn(Vec<JobId>) -> Command, elsewhere: bool) -> Vec<String> {
     let served = Served::new();
     served.write("d/a", &content(5 * MIB, 1));
@@ -50,7 +50,7 @@ fn cancel_deletes_the_files_of_an_earlier_run() {
     }
 }
 
-/// A session that holds a download that was given up, as a run that was killed right after the command leaves it.
+/// A session with a cancelled download, as left by a run that was killed right after the command.
 #[test]
 fn the_next_run_deletes_files_of_a_cancelled_job_if_a_run_was_killed() {
     for form in [Form::Auto, Form::Tree] {

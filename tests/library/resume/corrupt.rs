@@ -1,4 +1,4 @@
-//! Servers and links that send corrupt or wrong blocks, interrupted in every way, and then an honest server: what is done is right.
+//! Corrupt and wrong blocks and interruptions of every kind, and then an honest server: the result is right.
 
 use std::{collections::HashMap, fs, path::PathBuf, time::Duration};
 
@@ -22,7 +22,7 @@ use crate::{
 
 const SIZE: usize = 3 * MIB + 77_777;
 
-/// What a round fetches, and what has to come of it.
+/// What a round fetches, and the expected result.
 struct Wanted {
     path: &'static str,
     form: Form,
@@ -46,7 +46,7 @@ fn served() -> (Served, [Wanted; 2]) {
     (served, wanted)
 }
 
-/// A server that has another content under the same identity: each of its blocks is what it says, and wrong.
+/// A server that has another content under the same identity: each block matches its hash and is wrong.
 fn liar(served: &Served) -> std::net::SocketAddr {
     let root = Root::open(served.folder.path(), Policy::default()).unwrap();
     let Ok(Node::File(file)) = root.open_node(&fdsp::protocol::path::RemotePath::parse("a").unwrap()) else {
@@ -56,7 +56,7 @@ fn liar(served: &Served) -> std::net::SocketAddr {
     scripted::answer(move |session, id, get| session.send(id, &get, &announced, &content(SIZE, 2)))
 }
 
-/// What happens to the connections of one server.
+/// The faults of the connections of one server.
 fn damage(dice: &mut Dice, total: usize) -> Vec<Vec<Fault>> {
     let everywhere = dice.once_in(3);
     let connection = |dice: &mut Dice| {
@@ -153,7 +153,7 @@ fn no_order_of_corrupt_blocks_and_interruptions_yields_a_wrong_file() {
     println!("{ends:?}");
 }
 
-/// It is right, or it failed for a reason.
+/// Checks that the result is right or has a valid error.
 fn check(
     seed: u64,
     wanted: &Wanted,

@@ -1,4 +1,4 @@
-//! A control file that is damaged, or is something else: it only ever saves work.
+//! Journals that are damaged, missing or foreign: a download never depends on them.
 
 use std::{
     fs,
@@ -16,7 +16,7 @@ use crate::resume::{
     support::{Folder, MIB, Served, config, content, until},
 };
 
-/// Interrupts a download of 4 MiB after 2, spoils the control file, and downloads.
+/// Interrupts a download of 4 MiB after 2 MiB, damages the journal, and resumes.
 fn spoilt(spoil: impl FnOnce(&Folder, &Path)) -> Folder {
     let served = Served::new();
     let bytes = content(4 * MIB, 1);
@@ -80,7 +80,7 @@ fn a_read_only_journal_is_replaced() {
 
 #[test]
 fn a_journal_that_does_not_match_its_part_is_ignored() {
-    // The `.part` of another download comes under the control file.
+    // The `.part` is replaced by that of another download.
     let folder = spoilt(|folder, _| {
         fs::write(folder.path("other"), content(2 * MIB, 7)).unwrap();
         fs::rename(folder.path("other"), folder.path("a.part")).unwrap();
@@ -88,12 +88,12 @@ fn a_journal_that_does_not_match_its_part_is_ignored() {
     assert_eq!(folder.names(), ["a"]);
 }
 
-/// An engine whose unfinished downloads are sealed with this secret.
+/// An engine with this secret.
 fn sealed_with(secret: Option<&Path>) -> Config {
     Config { trust: Trust { secret: secret.map(Path::to_owned), ..Trust::default() }, ..config() }
 }
 
-/// A zip of which two blocks came from a server, sealed with a secret; what a client with another one makes of it.
+/// A zip of which two blocks were received, with a journal authenticated by a secret.
 struct Archive {
     served: Served,
     secrets: TempDir,
@@ -124,7 +124,7 @@ impl Archive {
         run.stop();
     }
 
-    /// Finishes it; how much was not fetched again. What is in it must be the server's.
+    /// Finishes the download and checks its content. Returns the number of resumed bytes.
     fn finish(&self, folder: &Folder, config: Config, save_as: Option<&str>) -> u64 {
         let save_as = save_as.map(Into::into);
         let finished =
@@ -195,7 +195,7 @@ fn a_missing_secret_is_reported_once_for_all_jobs() {
         let parts = [&reason, " is not believed: ", "is compared with the server's, and archives start over"];
         assert!(parts.iter().all(|part| said[0].contains(part)), "{said:?}");
     }
-    // With the secret, or where there is nothing to believe, there is nothing to say.
+    // With the secret, or without a journal, there is no warning.
     let folder = Folder::new();
     let job = |path: &str| folder.job(served.at(), path, Existing::Keep);
     assert_eq!(folder.warnings_of(own(), vec![job("a"), job("b")]), [""; 0]);

@@ -1,4 +1,4 @@
-//! What an interrupted download leaves is taken up by the next run: nothing is fetched twice, nothing is spliced.
+//! The next run resumes an interrupted download: nothing is fetched twice, nothing is spliced.
 
 mod altered;
 mod archives;

@@ -1,4 +1,4 @@
-//! What one server has sent never becomes part of another server's file: an identity is a text that any server can send, and any
+//! Blocks of one server never become part of another server's file: an identity is a text that any server can send, and any
 //! client can read. The server of a pinned address is found in the place of one that sent other bytes under the same identities.
 
 use std::{
@@ -30,7 +30,7 @@ use crate::{
     },
 };
 
-/// What the served folders hold: the same paths and sizes, and bytes that this seed tells.
+/// Fills a served folder: the same paths and sizes for every seed, and different bytes.
 fn fill(served: &Served, seed: u64) {
     served.write("a", &content(6 * MIB + 99, seed));
     served.write("d/1-small", &content(5000, seed + 1));
@@ -38,7 +38,7 @@ fn fill(served: &Served, seed: u64) {
     served.write("d/3-small", &content(7000, seed + 3));
 }
 
-/// The identities that a server without TLS tells of a file, of an archive and of the files of a tree.
+/// The identities that a server without TLS sends for a file, an archive and the files of a tree.
 fn identities(at: SocketAddr) -> BTreeMap<String, String> {
     let mut stream = TcpStream::connect(at).unwrap();
     let mut client = Client::new("test");
@@ -83,7 +83,7 @@ fn identities(at: SocketAddr) -> BTreeMap<String, String> {
     }
 }
 
-/// The server that is meant, and one that tells its identities with bytes of its own.
+/// The right server, and one that sends the same identities with other bytes.
 struct Pair {
     right: Served,
     secure: Server,
@@ -189,7 +189,7 @@ fn blocks_received_without_tls_are_compared_and_kept_if_equal() {
     }
 }
 
-/// Without TLS a server is known by its host alone.
+/// Without TLS a server is identified only by its host.
 #[test]
 fn a_part_of_another_host_without_tls_never_ends_up_in_the_file() {
     let [right, wrong] = [10, 20].map(|seed| content(6 * MIB, seed));

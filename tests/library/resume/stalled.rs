@@ -1,4 +1,4 @@
-//! What was received before a link stalls is on the disk soon after that: a kill costs nothing of it.
+//! Bytes received before a connection stalls are soon on the disk: a kill does not lose them.
 
 use std::{fs, path::Path};
 
@@ -9,12 +9,12 @@ use crate::{
     shared::proxy::Proxy,
 };
 
-/// A client that does not give the connection up, which would write the notes as well.
+/// A client that does not time out, which would write the journal as well.
 fn patient() -> Config {
     Config { timeout: PATIENCE * 2, ..config() }
 }
 
-/// Bytes that the control file of a target notes of a block that is not complete.
+/// The bytes of an incomplete block that the journal records.
 fn begun(control: &Path, block: u64) -> u64 {
     let text = fs::read_to_string(control).unwrap_or_default();
     let bytes = |line: &str| {

@@ -1,4 +1,4 @@
-//! A served folder, and runs of the engine that know nothing of each other.
+//! A served folder, and independent runs of the engine.
 
 use std::{fs, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
@@ -17,7 +17,7 @@ pub use crate::shared::{
     target::{Folder, PATIENCE, until},
 };
 
-/// What unfinished downloads are sealed with, in all tests.
+/// The secret that authenticates journals, in all tests.
 const SECRET: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/state/secret");
 
 /// A folder and the server that serves it.

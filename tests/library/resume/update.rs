@@ -1,4 +1,4 @@
-//! Targets that exist: compared, and brought to the server's version, by the hashes of their blocks.
+//! Existing targets: compared and updated by the hashes of their blocks.
 
 use std::{fs, os::unix::fs::FileExt, path::Path};
 
@@ -87,7 +87,7 @@ fn an_interrupted_update_resumes_and_reuses_blocks_of_the_target() {
     fs::write(folder.path("a"), &old).unwrap();
     let trouble = folder.fetch(served.at(), "a").unwrap_err();
     assert_eq!(trouble.kind, TroubleKind::Disk);
-    assert_eq!(folder.names(), ["a", "a.part", "a.part.fdsp"], "what was fetched is kept");
+    assert_eq!(folder.names(), ["a", "a.part", "a.part.fdsp"], "the part is kept");
     let finished = folder.fetch_as(served.at(), "a", Existing::Update).unwrap();
     assert!(fs::read(folder.path("a")).unwrap() == bytes);
     assert_eq!((finished.transferred, finished.resumed), (MIB as u64, 7 * MIB as u64));
@@ -100,7 +100,7 @@ fn a_part_of_another_version_keeps_its_matching_blocks() {
     served.write("log", &bytes);
     let folder = Folder::new();
     folder.interrupted(served.at(), "log", "log", 4);
-    // It grew, and one block of what was fetched is another one.
+    // The file grew, and one of the received blocks changed.
     let mut new = content(8 * MIB + 5, 1);
     new[MIB] ^= 1;
     served.write("log", &new);

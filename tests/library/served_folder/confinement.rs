@@ -1,4 +1,4 @@
-//! Nothing outside the folder is reached, and nothing in it but files and directories.
+//! No path reaches outside of the folder, and only files and directories are served.
 
 use std::{
     fs,

@@ -1,4 +1,4 @@
-//! Listings: everything that is there, in pages.
+//! Listings in pages.
 
 use std::{
     ffi::OsStr,

@@ -1,4 +1,4 @@
-//! The served folder: what is reached in it, and that nothing else is.
+//! The served folder: what requests can reach.
 
 mod confinement;
 mod listing;

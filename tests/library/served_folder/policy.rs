@@ -1,4 +1,4 @@
-//! What the operator may take away from the folder is as good as absent, by every way to it.
+//! What the policy excludes is absent for every kind of access.
 
 use std::{
     fs,

@@ -1,4 +1,4 @@
-//! A directory as itself: each entry once and in order, whatever the directory is like, and its files.
+//! Trees: each entry once and in order, and its files.
 
 use std::{
     collections::BTreeMap,

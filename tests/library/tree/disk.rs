@@ -1,4 +1,4 @@
-//! Local disks that are full, locked or in the way.
+//! Local disks that are full or read-only, and files in the way.
 
 use std::{
     fs::{self, Permissions},
@@ -90,7 +90,7 @@ fn a_folder_without_write_permission_is_reported() {
     fs::set_permissions(client.folder.path(), Permissions::from_mode(0o755)).unwrap();
 }
 
-/// A small file system in memory, where the system lets us.
+/// A small file system in memory, if the system allows it.
 struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
@@ -151,7 +151,7 @@ fn a_tree_larger_than_the_free_space_fails_before_the_transfer() {
     assert!(said.contains("3.1 MB needed"), "{said}");
 }
 
-/// What arrived was right; what lies on the disk is not, because another program wrote to it.
+/// The received file was right, and another program has overwritten it on the disk.
 #[test]
 fn files_overwritten_by_another_program_are_fetched_again() {
     let served = Served::new();

@@ -1,4 +1,4 @@
-//! A target that is there already.
+//! Existing targets.
 
 use std::{
     fs,

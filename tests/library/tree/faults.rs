@@ -1,4 +1,4 @@
-//! Links that damage, stall and crawl.
+//! Connections that damage, stall and throttle.
 
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ fn a_tree_is_received_despite_every_network_fault() {
     }
 }
 
-/// Each connection brings a little, and nothing comes twice: not even what is smaller than a block, nor what the tree holds.
+/// Each connection receives a little, and nothing twice: neither parts of a block nor the list of entries.
 #[test]
 fn connections_cut_after_a_few_bytes_transfer_little_twice() {
     let served = Served::new();

@@ -1,4 +1,4 @@
-//! A tree that is fetched in one go.
+//! Trees that are fetched without an interruption.
 
 use std::{fs, process::Command as Process, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! Servers that want more than to serve: nothing is written outside of the tree, nothing is overwritten, and memory has an end.
+//! Hostile servers: nothing is written outside of the tree, nothing is overwritten, and memory is bounded.
 
 use std::{
     fs,
@@ -31,18 +31,18 @@ fn fetch(client: &mut Client, at: SocketAddr) -> Result<fdsp::client::Finished, 
     client.run(job)
 }
 
-/// What is missing of a tree.
+/// The missing entries of a tree.
 fn named(done: &fdsp::client::Finished) -> Vec<String> {
     assert_eq!(done.missing.count, done.missing.entries.len() as u64);
     done.missing.entries.iter().map(|entry| entry.path.clone()).collect()
 }
 
-/// One that gives up at once.
+/// A client without retries.
 fn once() -> Client {
     Client::new(fdsp::client::Config { retries: 0, ..crate::tree::support::config() })
 }
 
-/// What is received again is no progress, of a large file as of a small one.
+/// Bytes received again are no progress, of large and of small files.
 #[test]
 fn a_server_that_always_closes_at_the_same_byte_fails_the_job() {
     let content = content(2 * MIB, 1);
@@ -100,7 +100,7 @@ fn a_server_that_always_closes_at_the_same_byte_fails_the_job() {
     assert!(connections <= 8, "{connections}");
 }
 
-/// That it works on something is no answer, where there is nothing to work on.
+/// Progress frames without work do not postpone the timeout.
 #[test]
 fn a_server_that_only_sends_progress_frames_fails_the_job() {
     let script = Script::new().file("a", b"abc");
@@ -197,7 +197,7 @@ fn unportable_names_are_substituted_on_request() {
     );
 }
 
-/// Where the user has named nothing, what is there is neither touched nor told of.
+/// Without a name given by the user, existing files are neither touched nor reported to the server.
 #[test]
 fn an_existing_folder_with_the_name_chosen_by_the_server_is_not_touched() {
     let asked = Arc::new(AtomicUsize::new(0));
@@ -422,7 +422,7 @@ fn a_file_that_changes_once_is_fetched_in_its_new_version() {
     let mut client = Client::quick();
     let done = fetch(&mut client, at).unwrap();
     assert_eq!(fs::read(client.path("t/a")).unwrap(), b"newer");
-    assert_eq!((done.transferred, client.retries()), (6, 1), "what came of the newer one is kept");
+    assert_eq!((done.transferred, client.retries()), (6, 1), "the bytes of the newer version are kept");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A directory as itself: what arrives, what is kept when it breaks off, what comes again, and what a server cannot do with it.
+//! Trees: complete and interrupted downloads, existing targets, and hostile servers.
 
 mod disk;
 mod existing;

@@ -1,4 +1,4 @@
-//! A tree that broke off goes on, and what is proven is not fetched again.
+//! An interrupted tree resumes, and verified files are not fetched again.
 
 use std::{
     fs,
@@ -115,7 +115,7 @@ fn a_paused_tree_resumes_in_the_same_and_in_another_run() {
     assert_eq!(second.names(), ["t"]);
 }
 
-/// Neither a pause in the middle of a large file takes something from the gauge nor what follows it.
+/// A pause in the middle of a large file does not decrease the progress.
 #[test]
 fn the_progress_of_a_tree_never_decreases() {
     let served = Served::new();
@@ -179,7 +179,7 @@ fn a_cancelled_tree_leaves_no_files() {
     assert_eq!(client.names(), ["u"]);
 }
 
-/// What a run that was killed leaves: everything but the word that it was left in order.
+/// A killed run leaves a journal without its end mark.
 #[test]
 fn after_a_kill_files_are_verified_and_not_fetched_again() {
     let served = Served::new();
@@ -312,7 +312,7 @@ fn only_changed_files_are_fetched_again() {
     assert_eq!(client.names(), ["t"]);
 }
 
-/// Changes a file and puts its size and time back.
+/// Changes a file and keeps its size and time.
 fn alter(path: &std::path::Path) {
     let before: SystemTime = path.metadata().unwrap().modified().unwrap();
     let mut bytes = fs::read(path).unwrap();

@@ -1,4 +1,4 @@
-//! A server of a few lines that has a tree in memory, and does with it what a test wants.
+//! A small server with a tree in memory.
 
 use std::{collections::HashMap, net::SocketAddr};
 
@@ -10,7 +10,7 @@ use fdsp::protocol::{
 
 use crate::tree::scripted::{Session, file, listen};
 
-/// What it has.
+/// The entries and contents of the tree.
 #[derive(Clone, Default)]
 pub struct Script {
     pub entries: Vec<TreeEntry>,

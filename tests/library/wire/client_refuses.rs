@@ -1,4 +1,4 @@
-//! Every violation that a client sees.
+//! Every protocol violation that a client rejects.
 
 use fdsp::protocol::{
     client::{Client, Request},

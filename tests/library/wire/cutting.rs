@@ -1,4 +1,4 @@
-//! Any way of cutting the bytes gives the same events, and no bytes break a machine.
+//! The events do not depend on how the bytes are cut, and no bytes panic a machine.
 
 use fdsp::protocol::{
     client::{Client, Request},

@@ -1,4 +1,4 @@
-//! What the two machines do when nothing is wrong.
+//! Valid exchanges of the two machines.
 
 use fdsp::protocol::{
     client::{Client, Event, Request},

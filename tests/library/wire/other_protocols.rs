@@ -1,4 +1,4 @@
-//! Peers that speak something else, and preambles at the edge.
+//! Peers of other protocols, and unusual preambles.
 
 use fdsp::protocol::{
     client::Client,

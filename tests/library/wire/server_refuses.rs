@@ -1,4 +1,4 @@
-//! Every violation that a server sees.
+//! Every protocol violation that a server rejects.
 
 use fdsp::protocol::{
     client::Request,

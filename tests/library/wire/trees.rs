@@ -1,4 +1,4 @@
-//! `tree` and `files`: what they give, and every violation of theirs that a client sees.
+//! `tree` and `files`: valid answers, and every violation that a client rejects.
 
 use std::collections::BTreeMap;
 

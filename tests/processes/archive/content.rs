@@ -1,4 +1,4 @@
-//! What is in an archive: everything that was in the directory, and nothing else.
+//! The content of an archive: exactly the entries of the directory.
 
 use std::{
     ffi::OsStr,
@@ -76,7 +76,7 @@ fn names_of_all_kinds() {
     all_agree(&archive, &folder.dir(), "d");
 }
 
-/// Such names stand in the archive as they are, without the flag that says UTF-8, as Info-ZIP writes them.
+/// Such names are stored unchanged, without the UTF-8 flag, as Info-ZIP does.
 #[test]
 fn names_that_are_not_utf8_are_stored_unchanged() {
     let folder = Folder::new();

@@ -1,5 +1,5 @@
-//! Sources that change while an archive of them is made: the error names them, and what came before it
-//! passes for an archive with nobody.
+//! Sources that change while an archive of them is made: the error names them, and no program accepts the
+//! truncated archive.
 
 use std::{
     fs::{self, OpenOptions, Permissions},
@@ -247,7 +247,7 @@ fn a_directory_is_deleted_during_planning() {
     assert_changed(&error, "d/b");
 }
 
-/// Permissions mean nothing to root, so that this runs as somebody else.
+/// Permissions do not apply to root, so this runs as another user.
 #[test]
 fn an_unreadable_source_is_reported() {
     if !alone("archive::faults::an_unreadable_source_is_reported", |command| {
@@ -290,7 +290,7 @@ fn an_unreadable_source_is_reported() {
     all_agree(&archive, &folder.dir(), "d");
 }
 
-/// Descriptors that ran out are no absence, and in the middle of an archive no end.
+/// Running out of descriptors is neither reported as a missing file nor as the end of an archive.
 #[test]
 fn descriptors_run_out() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

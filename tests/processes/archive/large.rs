@@ -1,4 +1,4 @@
-//! Archives beyond what the format of 1989 has room for, and what they cost.
+//! Archives beyond the limits of the classic format, and their memory.
 
 use fdsp::storage::archive::Stream;
 use std::{
@@ -135,7 +135,7 @@ fn a_read_does_a_bounded_amount_of_work() {
 #[test]
 fn a_tree_deeper_than_the_longest_path() {
     let folder = Folder::in_memory();
-    // Made from within, since no path reaches it; 6,000 bytes deep.
+    // Created relative to handles, since its path is too long: 6,000 bytes.
     let segment = "s".repeat(199);
     let mut handle = rustix::fs::open(folder.dir(), rustix::fs::OFlags::DIRECTORY, 0.into()).unwrap();
     for _ in 0..30 {

@@ -1,4 +1,4 @@
-//! What other programs say of an archive.
+//! Checks an archive with other programs.
 
 use std::{
     collections::BTreeMap,

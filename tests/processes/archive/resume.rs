@@ -1,4 +1,4 @@
-//! An archive that goes on in its middle, with what an earlier pass has learned: the same bytes.
+//! Archives that resume in the middle with the index of an earlier pass: the bytes are the same.
 
 use std::fs;
 

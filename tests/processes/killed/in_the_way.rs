@@ -1,5 +1,5 @@
-//! What lies in the way of a download, as whole programs meet it: links, folders, files that may not be written, another
-//! client. Nothing of it is touched or followed, the exit code is that of the local disk, and afterwards it goes on.
+//! Obstacles at the paths of a download, with whole programs: links, folders, files without write permission, another
+//! client. Nothing is touched or followed, the exit code is that of the local disk, and afterwards the download resumes.
 
 use std::{
     fs::{self, Permissions},
@@ -112,7 +112,7 @@ fn the_part_of_a_running_client_is_not_touched() {
     ends.gets_there(&[]);
 }
 
-/// Permissions mean nothing to root, who fetches as somebody else here.
+/// Permissions do not apply to root, so another user fetches.
 #[test]
 fn missing_write_permission_is_reported() {
     const NOBODY: u32 = 65_534;

@@ -1,5 +1,5 @@
-//! Client or server is killed at any moment, again and again, in front of all four architectures: every finished file or tree is
-//! right, and what was verified is not fetched again.
+//! Client or server is killed at any moment, repeatedly, with all four architectures: every finished file or tree is
+//! right, and verified blocks are not fetched again.
 
 use std::{fs, path::Path, thread, time::Duration};
 

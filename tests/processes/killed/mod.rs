@@ -1,4 +1,4 @@
-//! Whole programs at both ends that are killed, or in each other's way.
+//! Whole programs at both ends that are killed, or conflict with each other.
 
 mod in_the_way;
 mod kills;

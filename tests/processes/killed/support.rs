@@ -1,4 +1,4 @@
-//! Folders, and what control files in them say.
+//! Folders, and the journals in them.
 
 use std::{
     collections::HashMap,

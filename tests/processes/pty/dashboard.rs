@@ -121,7 +121,7 @@ fn an_idle_dashboard_writes_nothing() {
     let folder = served();
     let session = serve(&folder);
     session.wait_for("listening on");
-    // Whatever belongs to the start is over when a key has been answered and nothing follows for a moment.
+    // The output of the start is complete when nothing follows for a moment.
     while !session.bytes_within(Duration::from_millis(300)).is_empty() {}
     let bytes = session.bytes_within(Duration::from_secs(3));
     assert_eq!(String::from_utf8_lossy(&bytes), "");
@@ -162,7 +162,7 @@ fn the_dashboard_is_stopped_and_continued_by_the_shell() {
     assert_eq!(session.end().code, 0);
 }
 
-/// Started by something that is no shell, nobody could continue it.
+/// Without a shell no program could continue it.
 #[test]
 fn the_dashboard_does_not_stop_without_a_shell() {
     let folder = served();
@@ -188,7 +188,7 @@ fn the_dashboard_redraws_everything_after_a_stop_by_a_signal() {
     assert_eq!(session.end().code, 0);
 }
 
-/// A link that takes nothing holds up neither the work nor the end, and frames do not pile up behind it.
+/// A stalled terminal blocks neither the work nor the exit, and frames do not queue up.
 #[test]
 fn a_stalled_terminal_blocks_neither_the_server_nor_the_exit() {
     let folder = served();

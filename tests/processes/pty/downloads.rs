@@ -80,7 +80,7 @@ fn a_typed_path_is_fetched_and_verified() {
     session.assert_restored();
 }
 
-/// Signals and keys come to one reader, which must not take one for the other.
+/// Signals and keys have one reader, which must not confuse them.
 #[test]
 fn a_key_during_a_resize_is_not_lost() {
     let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
@@ -136,7 +136,7 @@ fn a_missing_token_can_be_pasted_with_the_address() {
     session.assert_restored();
 }
 
-/// Whatever is done with the address: the server has another certificate, so nothing may be sent to it.
+/// The server has another certificate, so nothing may be sent to it.
 #[test]
 fn a_wrong_pin_in_the_address_line_sends_no_request() {
     let server = Server::start_with("--token sesame-sesame-sesame");

@@ -1,6 +1,6 @@
-//! The terminal goes away without a word, as it does when a connection breaks.
+//! The terminal hangs up, as it does when an SSH connection breaks.
 //!
-//! A process of its own holds the terminal's other end, with the program in it, and is killed.
+//! A separate process holds the terminal's other end, and is killed.
 
 use std::{
     fs,

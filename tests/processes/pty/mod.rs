@@ -1,4 +1,4 @@
-//! Both screens in a pseudo-terminal: start, work, resize, leave, signals, job control, and the terminal's
+//! Both screens in a pseudo-terminal: start, work, resize, quit, signals, job control, and the terminal's
 //! sudden end.
 
 mod bars;

@@ -1,4 +1,4 @@
-//! A panic gives the terminal back before it is reported.
+//! A panic restores the terminal before it is reported.
 
 use std::panic;
 

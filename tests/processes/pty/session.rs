@@ -1,4 +1,4 @@
-//! The session of the download screen: what ends the program, and what the next start finds.
+//! The session of the download screen: how the program ends, and what the next start resumes.
 
 use std::{
     fs,

@@ -61,7 +61,7 @@ fn a_server_removed_from_known_servers_is_a_new_question_at_once() {
     session.end();
 }
 
-/// An answer that was typed before its question was on the terminal is void, also if only Enter comes after it.
+/// An answer typed before its question was shown is ignored, also if only Enter follows.
 #[test]
 fn an_answer_typed_before_the_question_is_ignored() {
     let (_served, service) = served("--plain --public");

@@ -1,4 +1,4 @@
-//! Numbers that are the same in each run.
+//! Reproducible pseudo-random numbers.
 
 /// See the module.
 pub struct Dice(blake3::OutputReader);

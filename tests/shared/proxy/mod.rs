@@ -1,5 +1,5 @@
-//! A proxy between a client and a server: it breaks connections at chosen bytes in chosen ways, counts what comes to
-//! clients, and can hold it back. The same faults do the same in each run.
+//! A proxy between a client and a server: it breaks connections at chosen bytes in chosen ways, counts the bytes to
+//! clients, and can hold them back. Faults are reproducible.
 
 mod dice;
 

@@ -1,4 +1,4 @@
-//! Floods: more of everything than anybody needs, from many connections, while an honest client gets its file.
+//! Floods of requests from many connections, while an honest client fetches its file.
 
 use std::io::{Read, Write};
 

@@ -1,4 +1,4 @@
-//! Connections that are held: something is begun, and never ended. While they are held, honest clients are served; with
+//! Connections that are held open: a request is started and never finished. Meanwhile honest clients are served; with
 //! deadlines, they are closed. The single-threaded server serves the honest client as soon as those deadlines have passed.
 
 use std::{

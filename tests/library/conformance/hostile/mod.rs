@@ -1,5 +1,5 @@
-//! A hostile client, byte by byte. Each trick has a name and an answer that it must get, is played at once and one byte
-//! at a time, and goes on while an honest client beside it fetches its file.
+//! A hostile client, byte by byte. Each trick has a name and an expected answer, is sent at once and one byte
+//! at a time, and continues while an honest client fetches its file.
 
 mod floods;
 mod held;

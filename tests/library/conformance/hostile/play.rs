@@ -1,4 +1,4 @@
-//! Plays tricks, and has an honest client beside them.
+//! Plays tricks beside an honest client.
 
 use std::{
     io::{Read, Write},

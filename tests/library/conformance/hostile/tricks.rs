@@ -1,4 +1,4 @@
-//! The tricks that are a stream of bytes, and what each of them must be told.
+//! The tricks that are a stream of bytes, and the expected answer to each.
 
 use serde_json::{Value, json};
 

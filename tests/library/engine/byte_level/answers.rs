@@ -1,5 +1,5 @@
-//! Tricks in the answer to one kind of request, for exchanges of several: every frame of the right answer spoilt, each in its
-//! turn, by a server that is right in all other answers.
+//! Tricks in the answer to one kind of request, for exchanges of several: every frame of the right answer is corrupted in
+//! turn, by a server whose other answers are right.
 
 use std::{
     collections::HashMap,

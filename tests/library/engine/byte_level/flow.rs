@@ -1,4 +1,4 @@
-//! Tricks that are more than a stream of bytes: without end, byte by byte, or a word and then nothing.
+//! Tricks that are more than a stream of bytes: endless, byte by byte, or a message and then silence.
 
 use std::{
     fs,

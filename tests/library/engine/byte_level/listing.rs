@@ -1,4 +1,4 @@
-//! The answer to a question for what is in a directory.
+//! Invalid answers to `list`.
 
 use fdsp::{client::Trouble, protocol::message::Entries};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! The answer to a question for what the served folder is called: the one name that a client takes from a server to save under.
+//! Invalid answers to `stat` of the served folder, whose name is the only one that a client uses as a target.
 
 use std::fs;
 

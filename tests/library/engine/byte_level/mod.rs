@@ -1,6 +1,6 @@
-//! A hostile server, byte by byte, and the client's engine. Each trick has a name; whatever it is, the client comes to an
-//! end, nothing but its own unfinished file is there, what was there before is untouched, and an honest server gives it the
-//! right file afterwards, with all that the hostile one left.
+//! A hostile server, byte by byte, and the client's engine. Each trick has a name. After each of them the client has
+//! finished, only its own partial file exists, existing files are untouched, and an honest server delivers the
+//! right file afterwards, with what the hostile one left.
 
 mod answers;
 mod flow;

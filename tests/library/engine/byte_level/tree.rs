@@ -1,4 +1,4 @@
-//! The two answers of which a tree is made: what it holds, and its files.
+//! Invalid answers to `tree` and `files`.
 
 use std::fs;
 
