@@ -28,7 +28,7 @@ use crate::client::{
     error::Fault,
     job::{events::JobEvent, file::resume::Memory},
     queue::schedule::ServerId,
-    source::{self, fdsp::pool::Pool},
+    source::Sources,
 };
 
 /// How often the counters of what runs are read.
@@ -56,7 +56,7 @@ type Channel<T> = (mpsc::UnboundedSender<T>, mpsc::UnboundedReceiver<T>);
 pub(crate) struct Actor {
     config: Config,
     shared: Arc<Shared>,
-    pool: Arc<Pool>,
+    sources: Arc<Sources>,
     commands: mpsc::UnboundedReceiver<Command>,
     /// What attempts report.
     jobs: Channel<(JobId, JobEvent)>,
@@ -74,13 +74,13 @@ impl Actor {
     pub(crate) fn new(
         config: Config,
         shared: Arc<Shared>,
-        pool: Arc<Pool>,
+        sources: Arc<Sources>,
         commands: mpsc::UnboundedReceiver<Command>,
     ) -> Actor {
         Actor {
             config,
             shared,
-            pool,
+            sources,
             commands,
             jobs: mpsc::unbounded_channel(),
             messages: mpsc::unbounded_channel(),
@@ -153,9 +153,9 @@ impl Actor {
     fn probe(&self, now: Instant) {
         let due = self.shared.with(|state| state.servers.take_due(state.queue.ready_servers(), now));
         for (server, at, speak) in due {
-            let (pool, sender) = (Arc::clone(&self.pool), self.messages.0.clone());
+            let (sources, sender) = (Arc::clone(&self.sources), self.messages.0.clone());
             tokio::spawn(async move {
-                let result = source::probe(&pool, &at, speak).await;
+                let result = sources.probe(&at, speak).await;
                 let _ = sender.send(Message::Probed { server, result });
             });
         }
@@ -194,6 +194,6 @@ impl Actor {
         let closed = spawn_blocking(move || kept.values_mut().for_each(Memory::close));
         let _ = timeout_at(deadline, closed).await;
         let _ = timeout_at(deadline, self.shared.deletions.all_deleted()).await;
-        let _ = timeout_at(deadline, self.pool.close()).await;
+        let _ = timeout_at(deadline, self.sources.close()).await;
     }
 }

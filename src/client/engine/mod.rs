@@ -29,7 +29,7 @@ use crate::{
             view::{JobView, Snapshot, Trouble},
         },
         engine::{actor::Actor, shared::Shared},
-        source::{self, fdsp::pool::Pool, timeouts::Timeouts},
+        source::{Sources, timeouts::Timeouts},
     },
     platform,
     protocol::message::Entries,
@@ -44,7 +44,7 @@ const THREADS: usize = 4;
 /// A running engine. Dropping it stops it as [`Command::Stop`] does.
 pub struct Engine {
     shared: Arc<Shared>,
-    pool: Arc<Pool>,
+    sources: Arc<Sources>,
     mailbox: mpsc::UnboundedSender<Command>,
     stopped: Arc<Stopped>,
     runtime: Option<Runtime>,
@@ -97,14 +97,14 @@ pub fn resume(config: Config, queue: Vec<SavedJob>) -> io::Result<(Engine, mpsc:
     runtime.spawn(reaper::run(Arc::clone(&shared), config.names, requests));
     restore(&shared, queue);
     let stopped = Arc::new(Stopped::default());
-    let pool = Arc::new(Pool::new(Timeouts::of(&config), config.trust.clone()));
-    let actor = Actor::new(config, Arc::clone(&shared), Arc::clone(&pool), commands);
+    let sources = Arc::new(Sources::new(Timeouts::of(&config), config.trust.clone()));
+    let actor = Actor::new(config, Arc::clone(&shared), Arc::clone(&sources), commands);
     let stop = Arc::clone(&stopped);
     runtime.spawn(async move {
         actor.run().await;
         stop.set();
     });
-    Ok((Engine { shared, pool, mailbox, stopped, runtime: Some(runtime) }, received))
+    Ok((Engine { shared, sources, mailbox, stopped, runtime: Some(runtime) }, received))
 }
 
 /// Puts jobs into a queue that is still at rest.
@@ -165,9 +165,9 @@ impl Engine {
         after: Option<String>,
     ) -> oneshot::Receiver<Result<Entries, Trouble>> {
         let (answer, answered) = oneshot::channel();
-        let (pool, shared) = (Arc::clone(&self.pool), Arc::clone(&self.shared));
+        let (sources, shared) = (Arc::clone(&self.sources), Arc::clone(&self.shared));
         self.spawn(async move {
-            let listed = source::list(&pool, &directory, after).await;
+            let listed = sources.list(&directory, after).await;
             if listed.is_ok() {
                 let server = shared.with(|state| state.servers.number(&directory, Speak::V1));
                 shared.reached(server);

@@ -23,7 +23,6 @@ use crate::{
             placement::Placement,
             tree,
         },
-        source::Source,
         transfer::{cancel::Cancel, progress::Progress},
     },
     text::ShowPath,
@@ -42,10 +41,8 @@ pub(crate) async fn run(
         () = cancel.set() => return (memory, Outcome::Stopped),
         () = attempt.deletions.path_deleted(attempt.new_job().address.path()) => {}
     }
-    if attempt.new_job().form == Form::Tree
-        && let Source::Fdsp(fdsp) = attempt.source.clone()
-    {
-        match tree::run(&mut attempt, &fdsp, &mut memory, &cancel).await {
+    if attempt.new_job().form == Form::Tree && attempt.source.has_trees() {
+        match tree::run(&mut attempt, &mut memory, &cancel).await {
             Some(outcome) => return (memory, outcome),
             None => attempt.placement.new.form = Form::File,
         }
@@ -91,10 +88,7 @@ async fn finished(
                 path,
                 bytes,
                 transferred: memory.transferred,
-                resumed: match attempt.source {
-                    Source::Fdsp(_) => bytes.saturating_sub(memory.received),
-                    Source::Classic(_) => 0,
-                },
+                resumed: if attempt.source.has_ranges() { bytes.saturating_sub(memory.received) } else { 0 },
                 blake3: memory.root.map(|root| root.to_string()).unwrap_or_default(),
                 origin: memory.source.as_ref().map_or(Origin::Unknown, |source| source.origin),
                 seconds: started.elapsed().as_secs_f64(),
@@ -133,9 +127,9 @@ fn failed(progress: &Progress, mut memory: Memory, mut fault: Fault, progressed:
 async fn fetch(attempt: &Attempt, memory: &mut Memory, cancel: &Cancel) -> Result<(), Unfinished> {
     let (fetch, placement) = (attempt.fetch(), &attempt.placement);
     fetch::reopen(placement, &attempt.progress, memory)?;
-    match attempt.source {
-        Source::Fdsp(_) => fetch::fetch(&fetch, memory, cancel).await,
-        Source::Classic(_) => classic::fetch(&fetch, placement, memory, cancel).await,
+    match attempt.source.has_ranges() {
+        true => fetch::fetch(&fetch, memory, cancel).await,
+        false => classic::fetch(&fetch, placement, memory, cancel).await,
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
             client::{Client, Ended, Event},
         },
         message::Form,
-        path::odd_name,
+        path::{PathError, odd_name},
     },
     text::SafeText,
 };
@@ -45,6 +45,11 @@ impl Classic {
         observer: Arc<dyn Observer>,
     ) -> Classic {
         Classic { address, dialect, pool, limiter, observer }
+    }
+
+    /// A path below this one.
+    pub(super) fn join(&self, path: &str) -> Result<Classic, PathError> {
+        Ok(Classic { address: self.address.join(path)?, ..self.clone() })
     }
 
     /// The server.

@@ -3,6 +3,7 @@
 //! ```text
 //! fdsp       servers of this program: ranges, verified blocks, block hashes, listings, trees
 //! classic    the original programs: the whole content and nothing else
+//! sources    makes sources of addresses, lists directories, and probes servers
 //! sink       what takes a content
 //! observer   what connections report of their server
 //! dial, secure, wire, timeouts, limiter    one TCP connection, with or without TLS
@@ -15,32 +16,35 @@ pub(crate) mod limiter;
 pub(crate) mod observer;
 pub(crate) mod secure;
 pub(crate) mod sink;
+mod sources;
 pub(crate) mod timeouts;
 pub(crate) mod wire;
 
-use std::sync::Arc;
+use std::ops::ControlFlow;
 
 use self::{
     classic::{Classic, Exchange},
-    fdsp::{
-        Fdsp,
-        pool::{self, Pool},
-    },
-    limiter::Limiter,
-    observer::Observer,
+    fdsp::{Fdsp, pool},
     sink::{Sink, Wanted},
+};
+pub(crate) use self::{
+    fdsp::{
+        files::{FileEvent, FilesSink},
+        hashes::{Answer as HashesAnswer, RemoteHashes},
+    },
+    sources::Sources,
 };
 use crate::{
     client::{
-        api::{
-            locator::{Locator, Server},
-            new_job::Speak,
-            origin::Origin,
-        },
+        api::{origin::Origin, view::TroubleKind},
         content::Content,
         error::Fault,
     },
-    protocol::message::Entries,
+    protocol::{
+        digest::Hash,
+        message::{Totals, TreeEntry},
+        path::PathError,
+    },
 };
 
 /// Where a content comes from. Another scheme is another variant here, and one of [`Connection`].
@@ -52,25 +56,6 @@ pub(crate) enum Source {
     Classic(Classic),
 }
 
-/// Lists one page of a directory: the entries after a name.
-pub(crate) async fn list(
-    pool: &Arc<Pool>,
-    directory: &Locator,
-    after: Option<String>,
-) -> Result<Entries, Fault> {
-    match directory {
-        Locator::Fdsp(address) => fdsp::list::list(pool, address, after).await,
-    }
-}
-
-/// Returns once a server that was unreachable answers again, with how many connections it serves at the same time, if it
-/// announced that.
-pub(crate) async fn probe(pool: &Arc<Pool>, server: &Server, speak: Speak) -> Result<Option<u32>, Fault> {
-    match server.root() {
-        Locator::Fdsp(address) => fdsp::probe::probe(pool, &address.authority, speak).await,
-    }
-}
-
 /// One connection to a source.
 #[derive(Debug)]
 pub(crate) enum Connection {
@@ -79,26 +64,12 @@ pub(crate) enum Connection {
 }
 
 impl Source {
-    /// A path of a server, in the protocol that it speaks.
-    pub(crate) fn new(
-        address: &Locator,
-        speak: Speak,
-        pool: &Arc<Pool>,
-        limiter: &Arc<Limiter>,
-        observer: Arc<dyn Observer>,
-    ) -> Source {
-        let (pool, limiter) = (Arc::clone(pool), Arc::clone(limiter));
-        match (address.clone(), speak) {
-            (Locator::Fdsp(address), Speak::V1) => Source::Fdsp(Fdsp::new(address, pool, limiter, observer)),
-            (Locator::Fdsp(address), Speak::Classic(dialect)) => {
-                Source::Classic(Classic::new(address, dialect, pool, limiter, observer))
-            }
-        }
-    }
-
     /// Keeps an idle connection to the server open until the result is dropped, if the source has such connections.
     pub(crate) fn begin_transfer(&self) -> Option<pool::Transfer> {
-        self.fdsp().map(Fdsp::begin_transfer)
+        match self {
+            Source::Fdsp(fdsp) => Some(fdsp.begin_transfer()),
+            Source::Classic(_) => None,
+        }
     }
 
     /// Connects. `origin`: the server that has to answer, if that is known already.
@@ -117,11 +88,43 @@ impl Source {
         }
     }
 
-    /// Block hashes, listings and trees, if the source has them.
-    pub(crate) fn fdsp(&self) -> Option<&Fdsp> {
+    /// Another source: a path below this one.
+    pub(crate) fn join(&self, path: &str) -> Result<Source, PathError> {
+        Ok(match self {
+            Source::Fdsp(fdsp) => Source::Fdsp(fdsp.join(path)?),
+            Source::Classic(classic) => Source::Classic(classic.join(path)?),
+        })
+    }
+
+    /// Whether parts of a content can be requested. If not, a download that was interrupted starts over.
+    pub(crate) fn has_ranges(&self) -> bool {
         match self {
-            Source::Fdsp(fdsp) => Some(fdsp),
-            Source::Classic(_) => None,
+            Source::Fdsp(_) => true,
+            Source::Classic(_) => false,
+        }
+    }
+
+    /// Whether the source has trees: see [`Connection::tree`] and [`Connection::files`].
+    pub(crate) fn has_trees(&self) -> bool {
+        match self {
+            Source::Fdsp(_) => true,
+            Source::Classic(_) => false,
+        }
+    }
+
+    /// The name of all that the server serves, if it has one.
+    pub(crate) async fn root_name(&self) -> Result<Option<String>, Fault> {
+        match self {
+            Source::Fdsp(fdsp) => fdsp.root_name().await.map(Some),
+            Source::Classic(_) => Ok(None),
+        }
+    }
+
+    /// The digest of this version of a file, if the source knows it without reading the file.
+    pub(crate) async fn digest(&self, identity: &str) -> Result<Option<Hash>, Fault> {
+        match self {
+            Source::Fdsp(fdsp) => fdsp.digest(identity).await,
+            Source::Classic(_) => Ok(None),
         }
     }
 }
@@ -151,10 +154,59 @@ impl Connection {
         }
     }
 
+    /// Whether the source has hashes of blocks.
+    pub(crate) fn has_hashes(&self) -> bool {
+        match self {
+            Connection::Fdsp(_) => true,
+            Connection::Classic(_) => false,
+        }
+    }
+
+    /// Requests the hashes of the first blocks of a file: see [`RemoteHashes::request`].
+    pub(crate) async fn hashes(
+        &mut self,
+        hashes: &mut RemoteHashes,
+        range: (&str, u64),
+        take: impl FnMut(&Content, u64, &[Hash]) -> Result<ControlFlow<()>, Fault>,
+    ) -> Result<HashesAnswer, Fault> {
+        match self {
+            Connection::Fdsp(connection) => hashes.request(connection, range, take).await,
+            Connection::Classic(_) => Ok(HashesAnswer::Unsupported),
+        }
+    }
+
+    /// Hands the entries of a tree after `after` to `take`. Returns the totals; `None` if the path is not a directory.
+    pub(crate) async fn tree(
+        &mut self,
+        after: Option<String>,
+        take: impl FnMut(&TreeEntry) -> Result<(), Fault>,
+    ) -> Result<Option<Totals>, Fault> {
+        match self {
+            Connection::Fdsp(connection) => connection.tree(after, take).await,
+            Connection::Classic(_) => Err(without_trees()),
+        }
+    }
+
+    /// Receives the files of a tree that the sink wants, until it wants nothing more.
+    pub(crate) async fn files(&mut self, sink: &mut impl FilesSink) -> Result<(), Fault> {
+        match self {
+            Connection::Fdsp(connection) => connection.files(sink).await,
+            Connection::Classic(_) => Err(without_trees()),
+        }
+    }
+
     /// Keeps the connection for the next request, if there may be one.
     pub(crate) fn put(self) {
         if let Connection::Fdsp(connection) = self {
             connection.put();
         }
     }
+}
+
+/// A tree was requested of a source that has none.
+fn without_trees() -> Fault {
+    Fault::never(
+        TroubleKind::Other,
+        "the server cannot send a directory as a tree; fetch it as a zip archive",
+    )
 }

@@ -22,7 +22,6 @@ use crate::client::{
         counters::{Counters, Counts},
         phase::Phase,
     },
-    source::Source,
     transfer::progress::Progress,
 };
 
@@ -46,8 +45,7 @@ impl Actor {
             let permit = permits::take(&self.shared, server);
             let reports = Reports { server: Arc::clone(permit.server()), progress: Arc::clone(&progress) };
             let limits = &self.shared.limits;
-            let source =
-                Source::new(&new.address, new.speak, &self.pool, &limits.bandwidth, Arc::new(reports));
+            let source = self.sources.source(&new.address, new.speak, &limits.bandwidth, Arc::new(reports));
             let attempt = Attempt {
                 source,
                 placement: Placement {

@@ -95,7 +95,7 @@ impl Actor {
 
     /// The user has accepted a server's certificate. The file of the known servers may be locked for a while.
     fn trust(&self, server: NewServer) {
-        let (servers, sender) = (Arc::clone(self.pool.servers()), self.messages.0.clone());
+        let (servers, sender) = (Arc::clone(self.sources.servers()), self.messages.0.clone());
         spawn_blocking(move || {
             let NewServer { server: at, pin } = &server;
             match servers.accept(&at.host(), *pin, AcceptedBy::User) {

@@ -31,13 +31,7 @@ use crate::{
             },
             placement::destination,
         },
-        source::{
-            Connection,
-            fdsp::{
-                self,
-                hashes::{Answer, RemoteHashes},
-            },
-        },
+        source::{Connection, HashesAnswer, RemoteHashes},
     },
     protocol::digest::{BLOCK_SIZE, Hash, VerifiedBlock},
     text::{ShowPath, units},
@@ -49,18 +43,17 @@ use crate::{
 pub(crate) async fn compare(
     fetch: &Fetch<'_>,
     memory: &mut Memory,
-    connection: Connection,
+    mut connection: Connection,
 ) -> Result<(), Fault> {
-    let (Connection::Fdsp(connection), Some(fdsp)) = (connection, fetch.source.fdsp()) else {
+    if !connection.has_hashes() {
         return without_hashes(fetch, memory);
-    };
-    let mut connection = *connection;
+    }
     let mut comparison = Comparison::start(fetch, memory, connection.origin())?;
     let answer = loop {
         match comparison.ask(&mut memory.remote, &mut connection).await {
             Err(fault) if memory.remote.should_reconnect(&fault) => {
                 fetch.reconnecting(memory, &fault);
-                connection = fdsp.connect(None).await?;
+                connection = fetch.source.connect(None).await?;
             }
             answer => break answer?,
         }
@@ -72,16 +65,16 @@ pub(crate) async fn compare(
     connection.put();
     memory.remote.gets_further();
     match answer {
-        Answer::All | Answer::Stopped => {}
-        Answer::Changed => return restart_comparison(fetch, memory),
-        Answer::Unsupported => return without_hashes(fetch, memory),
-        Answer::Directory => {
+        HashesAnswer::All | HashesAnswer::Stopped => {}
+        HashesAnswer::Changed => return restart_comparison(fetch, memory),
+        HashesAnswer::Unsupported => return without_hashes(fetch, memory),
+        HashesAnswer::Directory => {
             if memory.place.as_ref().is_some_and(|place| place.part.is_ours()) {
                 tracing::warn!("{} is a folder now; starting over with its archive", fetch.address);
             }
             return block_in_place(|| memory.start_over());
         }
-        Answer::Refused(fault) => return Err(fault),
+        HashesAnswer::Refused(fault) => return Err(fault),
     }
     let Comparison { source, hashes, hashed, _wanted: wanted, .. } = comparison;
     drop(hashes);
@@ -222,10 +215,10 @@ impl<'a> Comparison<'a> {
     async fn ask(
         &mut self,
         remote: &mut RemoteHashes,
-        connection: &mut fdsp::Connection,
-    ) -> Result<Answer, Fault> {
+        connection: &mut Connection,
+    ) -> Result<HashesAnswer, Fault> {
         let asked = (self.fetch.address.path(), self.here);
-        remote.ask(connection, asked, |content, first, hashes| self.take(content, first, hashes)).await
+        connection.hashes(remote, asked, |content, first, hashes| self.take(content, first, hashes)).await
     }
 
     fn take(&mut self, content: &Content, first: u64, hashes: &[Hash]) -> Result<ControlFlow<()>, Fault> {

@@ -203,10 +203,10 @@ async fn holds(fetch: &Fetch<'_>, memory: &mut Memory) -> Result<bool, Fault> {
     memory.root = memory.blocks.root();
     if memory.claimed.is_none()
         && memory.transferred > 0
-        && let (Some(fdsp), Some(source)) = (fetch.source.fdsp(), &memory.source)
+        && let Some(source) = &memory.source
         && source.form == Form::File
     {
-        memory.claimed = fdsp.digest(&source.identity).await?;
+        memory.claimed = fetch.source.digest(&source.identity).await?;
     }
     if memory.claimed.is_none() || memory.claimed == memory.root {
         return Ok(true);

@@ -37,11 +37,10 @@ pub(crate) async fn recall(
     let mut names = destination::names(new, placement.names);
     if new.address.is_root()
         && is_anything_unfinished(new)
-        && let Some(fdsp) = fetch.source.fdsp()
+        && let Some(name) = fetch.source.root_name().await?
     {
         // Only the server knows the name of the served folder.
-        let name = format!("{}.zip", fdsp.root_name().await?);
-        names.push((Form::Zip, SafeName::for_content(None, &name, true, placement.names)));
+        names.push((Form::Zip, SafeName::for_content(None, &format!("{name}.zip"), true, placement.names)));
     }
     block_in_place(|| names.iter().try_for_each(|(form, name)| look(fetch, placement, memory, *form, name)))?;
     if memory.blocks.received() == 0 {

@@ -17,7 +17,7 @@ use crate::{
             file::local_hashes::LocalHashes,
             tree::state::Tree,
         },
-        source::fdsp::hashes::RemoteHashes,
+        source::RemoteHashes,
     },
     protocol::{
         digest::Hash,

@@ -23,14 +23,7 @@ use crate::{
                 manifest::{Manifest, Node, remote},
             },
         },
-        source::{
-            fdsp::{
-                Connection,
-                files::{FileEvent, FilesSink},
-                hashes::{Answer, RemoteHashes},
-            },
-            sink::KEEP_INTERVAL,
-        },
+        source::{Connection, FileEvent, FilesSink, HashesAnswer, RemoteHashes, sink::KEEP_INTERVAL},
     },
     protocol::{
         digest::{BLOCK_SIZE, Hash},
@@ -475,11 +468,11 @@ pub(super) async fn root(
 ) -> Result<Option<Hash>, Fault> {
     let path = remote(&attempt.new_job().address, path);
     let blocks = Blocks::in_all(size);
-    let answer = remote_hashes.ask(connection, (&path, blocks), |content, _, _| {
+    let answer = connection.hashes(remote_hashes, (&path, blocks), |content, _, _| {
         Ok(if content.size == Some(size) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
     });
     Ok(match answer.await? {
-        Answer::All => remote_hashes.root(),
+        HashesAnswer::All => remote_hashes.root(),
         // The file is not the version in the manifest.
         _ => None,
     })

@@ -59,7 +59,6 @@ use crate::{
                 writer::Writer,
             },
         },
-        source::fdsp::Fdsp,
         transfer::cancel::Cancel,
     },
     protocol::message,
@@ -93,18 +92,13 @@ enum Fetched {
 }
 
 /// Makes one attempt; `None` if the path is a file. However it ends, what is proven stays.
-pub(crate) async fn run(
-    attempt: &mut Attempt,
-    fdsp: &Fdsp,
-    memory: &mut Memory,
-    cancel: &Cancel,
-) -> Option<Outcome> {
+pub(crate) async fn run(attempt: &mut Attempt, memory: &mut Memory, cancel: &Cancel) -> Option<Outcome> {
     let started = *memory.started.get_or_insert_with(Instant::now);
     let came = |memory: &Memory| memory.tree.as_ref().map_or(0, |tree| tree.came);
     let before = came(memory);
     let go_on = || !cancel.is_set();
     let mut writer = None;
-    let fetched = fetch(attempt, fdsp, memory, &mut writer, cancel).await;
+    let fetched = fetch(attempt, memory, &mut writer, cancel).await;
     attempt.permit = None;
     let written = block_in_place(|| writer.as_mut().map_or(Ok(()), Writer::finish));
     let ended = match (fetched, written) {
@@ -164,7 +158,6 @@ pub(crate) async fn run(
 
 async fn fetch(
     attempt: &Attempt,
-    fdsp: &Fdsp,
     memory: &mut Memory,
     writer: &mut Option<Writer>,
     cancel: &Cancel,
@@ -178,15 +171,15 @@ async fn fetch(
     let name = match new.address.name() {
         Some(asked) => SafeName::for_content(Some(asked), "", false, names),
         None => {
-            let name = cancel.unless_set(fdsp.root_name()).await?;
-            SafeName::for_content(None, &name, false, names)
+            let name = cancel.unless_set(attempt.source.root_name()).await?;
+            SafeName::for_content(None, &name.unwrap_or_default(), false, names)
         }
     };
     let known = memory.tree.as_ref().and_then(|tree| tree.manifest.clone());
     let listed = match known {
         Some(manifest) => Some(Listed::Before(manifest)),
         None => {
-            let gathered = cancel.unless_set(gather(attempt, fdsp, memory)).await?;
+            let gathered = cancel.unless_set(gather(attempt, memory)).await?;
             gathered.map(|(gathered, totals)| Listed::Now(Box::new(gathered), totals))
         }
     };
@@ -218,7 +211,7 @@ async fn fetch(
     cancel.unless_set(free).await?;
     announce(attempt, &target, &manifest);
     let (missed, begun) = (Missed::default(), HashMap::new());
-    let work = Work { attempt, fdsp, memory, manifest, target, way, missed, begun };
+    let work = Work { attempt, memory, manifest, target, way, missed, begun };
     let whole =
         if way == Way::Compare { work.compare(cancel).await } else { work.fetch(writer, cancel).await };
     whole.map(|whole| Fetched::Whole(Box::new(whole)))
@@ -246,10 +239,9 @@ impl Listed {
 /// The connection is not kept: to hash local files can take longer than the server lets it be idle.
 async fn gather(
     attempt: &Attempt,
-    fdsp: &Fdsp,
     memory: &mut Memory,
 ) -> Result<Option<(Gathering, message::Totals)>, Fault> {
-    let mut connection = fdsp.connect(None).await?;
+    let mut connection = attempt.source.connect(None).await?;
     // A large folder is read and listed for a while, and prepared here until something of it is received.
     attempt.progress.set_prepares(true);
     let gathering = &mut memory.tree.get_or_insert_default().gathering;
@@ -268,7 +260,7 @@ async fn gather(
                 return Ok(totals.and_then(|totals| Some((gathered?, totals))));
             }
             Err(fault) if fault.is_lost() && gathered.len() > before => {
-                connection = fdsp.connect(None).await?;
+                connection = attempt.source.connect(None).await?;
             }
             Err(fault) => {
                 if !fault.is_lost() {

@@ -9,7 +9,7 @@ use crate::client::{
         deletions::Deletions,
         tree::disk::{journal::TreeLines, work_dir::TreeWorkDir},
     },
-    source::fdsp::hashes::RemoteHashes,
+    source::RemoteHashes,
 };
 
 /// See the module.

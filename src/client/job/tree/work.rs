@@ -28,7 +28,7 @@ use crate::{
                 whole::{Way, Whole},
             },
         },
-        source::fdsp::{Connection, Fdsp, hashes::RemoteHashes},
+        source::{Connection, RemoteHashes},
         transfer::{cancel::Cancel, progress::Here},
     },
     protocol::digest::BLOCK_SIZE,
@@ -41,7 +41,6 @@ const COMPARED: u64 = 64 << 20;
 /// See the module.
 pub(super) struct Work<'a> {
     pub(super) attempt: &'a Attempt,
-    pub(super) fdsp: &'a Fdsp,
     pub(super) memory: &'a mut Memory,
     pub(super) manifest: Arc<Manifest>,
     pub(super) target: Target,
@@ -74,7 +73,7 @@ impl Work<'_> {
 
     /// A connection to the server that has said what the tree holds.
     async fn connect(&self) -> Result<Connection, Fault> {
-        self.fdsp.connect(Some(self.manifest.origin)).await
+        self.attempt.source.connect(Some(self.manifest.origin)).await
     }
 
     /// Compares the target with what the server has.

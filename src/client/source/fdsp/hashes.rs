@@ -69,7 +69,7 @@ pub(crate) enum Answer {
 impl RemoteHashes {
     /// Requests the hashes of the first `blocks` blocks of the file at `path` that are not received yet. `take` gets the announcement, and
     /// the hashes with the index of the first one as they are received. After an error the received hashes are kept.
-    pub(crate) async fn ask(
+    pub(crate) async fn request(
         &mut self,
         connection: &mut Connection,
         (path, blocks): (&str, u64),

@@ -3,7 +3,10 @@
 use std::ops::ControlFlow;
 
 use crate::{
-    client::{api::view::TroubleKind, error::Fault, source::fdsp::connection::Connection},
+    client::{
+        error::Fault,
+        source::{fdsp::connection::Connection, without_trees},
+    },
     protocol::{
         client::{Event, Request},
         error::Code,
@@ -49,10 +52,7 @@ impl Connection {
 /// The server rejects a request about a tree.
 pub(super) fn refused(path: &str, failure: &Failure) -> Fault {
     match failure.code {
-        Code::Unsupported => Fault::never(
-            TroubleKind::Other,
-            "the server cannot send a directory as a tree; fetch it as a zip archive",
-        ),
+        Code::Unsupported => without_trees(),
         _ => Fault::refused(path, failure),
     }
 }

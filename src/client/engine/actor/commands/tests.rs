@@ -28,7 +28,7 @@ use crate::{
         },
         job::{events::Outcome, file::resume::Memory},
         queue::Ended,
-        source::{fdsp::pool::Pool, timeouts::Timeouts},
+        source::{Sources, timeouts::Timeouts},
         transfer::progress::Progress,
     },
     protocol::trust::pin::Pin,
@@ -49,9 +49,9 @@ fn new() -> NewJob {
 
 /// An actor with a job whose transfer runs, until `ended` is called.
 fn running() -> (Actor, JobId, mpsc::UnboundedReceiver<Deletion>) {
-    let pool = Arc::new(Pool::new(Timeouts::of(&config()), Trust::default()));
+    let sources = Arc::new(Sources::new(Timeouts::of(&config()), Trust::default()));
     let (shared, deletions) = Shared::new(&config(), mpsc::unbounded_channel().0);
-    let mut actor = Actor::new(config(), Arc::new(shared), pool, mpsc::unbounded_channel().1);
+    let mut actor = Actor::new(config(), Arc::new(shared), sources, mpsc::unbounded_channel().1);
     let id = actor.shared.with(|state| {
         let server = state.servers.number(&new().address, Speak::V1);
         let id = state.queue.add(new(), server);
