@@ -29,6 +29,7 @@ pub(crate) mod transfer;
 pub(crate) mod trust;
 
 pub use api::{
+    arrange::{Arranged, Sort},
     checksum::{Checksum, ChecksumError},
     command::{Command, JobId},
     config::{Config, Extract, Names, Trust},
@@ -36,9 +37,10 @@ pub use api::{
     locator::{Host, Locator, LocatorError, Server},
     new_job::{Existing, Form, NewJob, Speak},
     origin::Origin,
+    picture::{Part, Picture},
     saved::{Limits, SavedJob, SavedQueue, SavedState},
     trust::{Doubt, NewServer, Question},
-    view::{Finished, JobState, JobView, Snapshot, Totals, Trouble, TroubleKind},
+    view::{Finished, JobState, JobView, LostServer, Snapshot, Totals, Trouble, TroubleKind},
 };
 pub use engine::{Engine, resume, start};
 pub use queue::saved;

@@ -85,6 +85,23 @@ pub fn count(number: u64) -> String {
     grouped
 }
 
+/// The beginning of a digest in hex, enough to recognise it in the log.
+pub fn short_digest(hex: &str) -> String {
+    match hex.get(..8) {
+        Some(start) if hex.len() > 8 => format!("{start}…"),
+        _ => hex.to_owned(),
+    }
+}
+
+/// Done and total bytes in few columns: `31 of 128 GB`, `512 MB of 3.4 GB`.
+pub fn bytes_of(done: u64, total: u64) -> String {
+    let (done, total) = (bytes(done), bytes(total));
+    match (done.split_once(' '), total.split_once(' ')) {
+        (Some((number, unit)), Some((_, other))) if unit == other => format!("{number} of {total}"),
+        _ => format!("{done} of {total}"),
+    }
+}
+
 /// A limit as [`parse_rate`] reads it, in its shortest exact form: `5M`, `500k`.
 pub fn limit_as_typed(limit: u64) -> String {
     match limit {

@@ -45,8 +45,11 @@ fn fetch(home: &Home, arguments: &[&str], address: &str) -> Value {
     let origins = done["origins"].as_array().expect("a list");
     let [origin] = &origins[..] else { panic!("not one server: {done}") };
     let from = match origin.as_str().expect("a text") {
-        "plain" => "all from a server without TLS",
-        pin => &format!("all from {pin}"),
+        "plain" => ", without TLS",
+        pin => {
+            let hex = pin.rsplit(':').next().expect("a pin");
+            &format!(", certificate {}…", &hex[..8])
+        }
     };
     let log = fs::read_to_string(home.path().join("log")).expect("a log");
     assert!(log.lines().any(|line| line.contains(": done, ") && line.ends_with(from)), "{from}: {log}");

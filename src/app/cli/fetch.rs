@@ -1,6 +1,9 @@
 //! The downloads of the command line: addresses, targets and options.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use super::{
     Cli, access,
@@ -19,6 +22,9 @@ use crate::{
     },
     text::SafeText,
 };
+
+/// For how long cancelling and removing can be undone on the screen.
+const UNDO_TIME: Duration = Duration::from_secs(10);
 
 /// Downloads, and the defaults of those that the user adds later.
 #[derive(Clone, Debug)]
@@ -80,6 +86,7 @@ impl Fetch {
                 extract: client.extract_limits(),
                 names: client.names,
                 trust: access::trust(settings, environment),
+                undo_time: Duration::ZERO,
             },
             jobs: Vec::new(),
             server,
@@ -120,6 +127,7 @@ impl Fetch {
                 limit: limits.rate,
                 // The screen shows that a server is unreachable, and the user decides.
                 retry_max_time: self.engine.retry_max_time.filter(|_| !has_screen),
+                undo_time: if has_screen { UNDO_TIME } else { Duration::ZERO },
                 ..self.engine.clone()
             },
             queue,
@@ -156,6 +164,7 @@ impl Fetch {
             existing: self.existing,
             checksum: None,
             extract: self.extract,
+            listed: None,
         }
     }
 }

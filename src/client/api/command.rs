@@ -28,6 +28,10 @@ pub enum Command {
     RetryFailed,
     /// Take jobs out of the queue (running ones are cancelled first).
     Remove(Vec<JobId>),
+    /// Undo the last cancelling or removing whose partial files are not deleted yet.
+    Undo,
+    /// Try all servers now that cannot be reached and for which jobs wait.
+    TryServers,
     /// Move jobs by a number of places (negative: towards the front).
     Move(Vec<JobId>, isize),
     /// Take all finished jobs out of the queue.

@@ -29,6 +29,8 @@ pub struct Config {
     pub names: Names,
     /// Which servers and journals it trusts.
     pub trust: Trust,
+    /// For how long cancelling and removing can be undone: partial files are deleted after that.
+    pub undo_time: Duration,
 }
 
 impl Default for Config {
@@ -46,6 +48,7 @@ impl Default for Config {
             extract: Extract::default(),
             names: Names::default(),
             trust: Trust::default(),
+            undo_time: Duration::ZERO,
         }
     }
 }

@@ -22,6 +22,8 @@ pub enum Change {
     Cancelled,
     /// Taken out of the queue by the user.
     Removed,
+    /// That it was cancelled or removed was undone by the user.
+    Restored,
     /// Its content is saved under another name than its own.
     Renamed,
 }
@@ -34,6 +36,7 @@ impl Change {
             Change::Resumed => "resumed",
             Change::Cancelled => "cancelled",
             Change::Removed => "removed",
+            Change::Restored => "restored",
             Change::Renamed => "renamed",
         }
     }

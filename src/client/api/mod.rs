@@ -1,6 +1,7 @@
 //! What faces and the engine say to each other: plain data.
 
 pub(crate) mod announced;
+pub(crate) mod arrange;
 pub(crate) mod checksum;
 pub(crate) mod command;
 pub(crate) mod config;
@@ -8,6 +9,7 @@ pub(crate) mod event;
 pub(crate) mod locator;
 pub(crate) mod new_job;
 pub(crate) mod origin;
+pub(crate) mod picture;
 pub(crate) mod saved;
 pub(crate) mod serial;
 #[cfg(test)]

@@ -91,6 +91,9 @@ pub struct NewJob {
     /// Whether to unpack it, if it is a zip archive.
     #[serde(default, skip_serializing_if = "is_default")]
     pub extract: bool,
+    /// Its size in a listing of the server; the server's answer replaces it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listed: Option<u64>,
 }
 
 impl NewJob {
@@ -105,6 +108,7 @@ impl NewJob {
             existing: Existing::Keep,
             checksum: None,
             extract: false,
+            listed: None,
         }
     }
 

@@ -4,10 +4,13 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::{
-    address::Security,
-    digest::Hash,
-    trust::pin::{Pin, PinError},
+use crate::{
+    protocol::{
+        address::Security,
+        digest::Hash,
+        trust::pin::{Pin, PinError},
+    },
+    text::units,
 };
 
 /// A server, by what it has proven about itself.
@@ -33,6 +36,19 @@ impl Origin {
             Origin::Unknown => None,
             Origin::Plain(_) => Some("all from a server without TLS".to_owned()),
             Origin::Certificate(pin) => Some(format!("all from {pin}")),
+        }
+    }
+
+    /// The server in few words, for a line of the log; `None` if it is not recorded.
+    pub(crate) fn brief(self) -> Option<String> {
+        match self {
+            Origin::Unknown => None,
+            Origin::Plain(_) => Some("without TLS".to_owned()),
+            Origin::Certificate(pin) => {
+                let pin = pin.to_string();
+                let hex = pin.rsplit(':').next().unwrap_or_default();
+                Some(format!("certificate {}", units::short_digest(hex)))
+            }
         }
     }
 

@@ -39,6 +39,7 @@ fn new() -> NewJob {
         existing: Existing::Update,
         checksum: Some(format!("sha256:{}", "0a".repeat(32)).parse().unwrap()),
         extract: true,
+        listed: None,
     }
 }
 

@@ -216,6 +216,17 @@ impl Totals {
     }
 }
 
+/// A server that cannot be reached, while jobs wait for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LostServer {
+    /// The server, as `host:port`.
+    pub server: SafeText,
+    /// Seconds until the next try to reach it; `None` while one is made.
+    pub seconds: Option<f64>,
+    /// What went wrong.
+    pub reason: SafeText,
+}
+
 /// What a screen needs for one frame; costs what the rows asked for cost.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {

@@ -3,6 +3,7 @@
 mod attempts;
 mod commands;
 mod outcome;
+mod undo;
 
 use std::{
     collections::HashMap,
@@ -17,6 +18,7 @@ use tokio::{
     time::{MissedTickBehavior, interval, sleep_until, timeout_at},
 };
 
+use self::undo::Undo;
 use crate::client::{
     api::{
         command::{Command, JobId},
@@ -65,6 +67,8 @@ pub(crate) struct Actor {
     workers: HashMap<JobId, watch::Sender<bool>>,
     /// What is known of jobs that no attempt works on.
     kept: HashMap<JobId, Memory>,
+    /// What can be undone.
+    undo: Undo,
     /// When progress was last reported.
     reported: Instant,
     random: RandomState,
@@ -86,6 +90,7 @@ impl Actor {
             messages: mpsc::unbounded_channel(),
             workers: HashMap::new(),
             kept: HashMap::new(),
+            undo: Undo::default(),
             reported: Instant::now(),
             random: RandomState::new(),
         }
@@ -96,12 +101,16 @@ impl Actor {
         let mut samples = interval(SAMPLE_INTERVAL);
         samples.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            self.start_ready();
+            if self.undo.is_wanted {
+                self.undo();
+            }
             let now = Instant::now();
+            self.settle_due(now);
+            self.start_ready();
             self.probe(now);
             let due = self.shared.with(|state| {
                 let server = state.servers.next_due(state.queue.ready_servers());
-                state.queue.next_due().into_iter().chain(server).min()
+                state.queue.next_due().into_iter().chain(server).chain(self.undo.due()).min()
             });
             let wait = sleep_until(due.unwrap_or_else(Instant::now).into());
             tokio::select! {
@@ -177,8 +186,12 @@ impl Actor {
         for stop in self.workers.values() {
             let _ = stop.send(true);
         }
-        self.shared.deletions.stop();
         let deadline = tokio::time::Instant::now() + STOP_TIMEOUT;
+        if self.undo.due().is_some() {
+            self.settle(|_| true);
+            let _ = timeout_at(deadline - STOP_TIMEOUT / 2, self.shared.deletions.all_deleted()).await;
+        }
+        self.shared.deletions.stop();
         while !self.workers.is_empty() {
             tokio::select! {
                 Some((id, event)) = self.jobs.1.recv() => self.happened(id, event),

@@ -20,15 +20,18 @@ use tokio::{
 use crate::{
     client::{
         api::{
+            arrange::{Arranged, Sort},
             command::{Command, JobId},
             config::Config,
             event::Event,
             locator::{Locator, Server},
             new_job::Speak,
+            picture::Picture,
             saved::{SavedJob, SavedQueue, SavedState},
-            view::{JobView, Snapshot, Trouble},
+            view::{JobView, LostServer, Snapshot, Trouble},
         },
         engine::{actor::Actor, shared::Shared},
+        queue::schedule::Outage,
         source::{Sources, timeouts::Timeouts},
     },
     platform,
@@ -148,7 +151,17 @@ impl Engine {
         self.shared.with(|state| state.queue.ids(filter))
     }
 
-    /// Rises with every change of order or membership of the queue: the ids need to be read again.
+    /// The jobs whose name contains `filter`, ignoring case, in the order in which they are shown.
+    pub fn arranged(&self, filter: &str, sort: Sort) -> Arranged {
+        self.shared.with(|state| state.queue.arranged(filter, sort))
+    }
+
+    /// Bytes of these jobs, and how many of them have no known size.
+    pub fn sizes(&self, ids: &[JobId]) -> (u64, usize) {
+        self.shared.with(|state| state.queue.sizes(ids))
+    }
+
+    /// Rises with every change of order, membership or group of the queue: the ids need to be read again.
     pub fn generation(&self) -> u64 {
         self.shared.with(|state| state.queue.generation())
     }
@@ -181,6 +194,39 @@ impl Engine {
     /// Rows for these jobs.
     pub fn rows(&self, ids: &[JobId]) -> Vec<JobView> {
         self.shared.with(|state| state.queue.rows(ids, Instant::now(), &state.servers))
+    }
+
+    /// Servers that cannot be reached and for which jobs wait, the next one to be tried first.
+    pub fn lost_servers(&self) -> Vec<LostServer> {
+        let now = Instant::now();
+        let mut lost: Vec<_> = self.shared.with(|state| {
+            let lost = |(server, outage): (&Server, &Outage)| LostServer {
+                server: SafeText::new(&server.peer()),
+                seconds: outage.due.map(|due| due.saturating_duration_since(now).as_secs_f64()),
+                reason: outage.reason.clone(),
+            };
+            state.servers.outages(state.queue.ready_servers()).map(lost).collect()
+        });
+        let time = |lost: &LostServer| lost.seconds.unwrap_or(0.0);
+        lost.sort_by(|one, other| {
+            time(one).total_cmp(&time(other)).then_with(|| one.server.as_str().cmp(other.server.as_str()))
+        });
+        lost
+    }
+
+    /// Whether [`Command::Undo`] has something to undo.
+    pub fn can_undo(&self) -> bool {
+        self.shared.with(|state| state.undoable > 0)
+    }
+
+    /// The pictures of a job, with this many parts of its content.
+    pub fn picture(&self, id: JobId, parts: usize) -> Picture {
+        self.shared.with(|state| state.queue.picture(id, parts))
+    }
+
+    /// Bytes a second of all jobs in the last parts of two seconds, at most `count`; empty while nothing runs.
+    pub fn throughput(&self, count: usize) -> Vec<f64> {
+        self.shared.with(|state| state.queue.throughput(count))
     }
 
     /// The queue as the next engine is to find it, and the limits in force.

@@ -85,6 +85,7 @@ pub(crate) mod tests {
             extract: Default::default(),
             names: Default::default(),
             trust: Trust::default(),
+            undo_time: Duration::ZERO,
         }
     }
 

@@ -38,6 +38,8 @@ pub(crate) struct State {
     /// How many may run at the same time.
     pub(crate) jobs: usize,
     pub(crate) servers: Servers,
+    /// How many times the user can undo something.
+    pub(crate) undoable: usize,
 }
 
 /// See the module.
@@ -84,7 +86,12 @@ impl Shared {
                 "there is no folder for the secret that unfinished downloads are sealed with; set HOME or XDG_STATE_HOME".to_owned(),
             ),
         };
-        let state = State { queue: Queue::default(), jobs: config.jobs.max(1), servers: Servers::default() };
+        let state = State {
+            queue: Queue::default(),
+            jobs: config.jobs.max(1),
+            servers: Servers::default(),
+            undoable: 0,
+        };
         let changed = Arc::<Notify>::default();
         let (deletions, requests) = Deletions::new(Arc::clone(&changed));
         let shared = Shared {

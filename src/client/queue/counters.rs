@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::client::api::picture::Part;
+
 /// The counters of a transfer at one time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
@@ -25,4 +27,7 @@ pub(crate) struct Counts {
 pub(crate) trait Counters: fmt::Debug + Send + Sync {
     /// Reads them.
     fn read(&self) -> Counts;
+
+    /// The parts of a content of `size` bytes; empty if they are not known.
+    fn parts(&self, size: u64, parts: usize) -> Vec<Part>;
 }

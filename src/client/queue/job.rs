@@ -7,12 +7,14 @@ use crate::{
         api::{
             command::JobId,
             new_job::NewJob,
+            picture::{Part, Picture},
             saved::{SavedJob, SavedState},
             trust::Doubt,
             view::{Finished, JobState, JobView, Trouble, work},
         },
         queue::{
             counters::{Counters, Counts},
+            history::History,
             phase::Phase,
             schedule::{Outage, ServerId},
             speed::Meter,
@@ -55,6 +57,9 @@ pub(super) struct Job {
     pub(super) position: u64,
     pub(super) files_done: u64,
     pub(super) live: Option<Box<Live>>,
+    /// The counters of the last transfer that ended, for the picture of what it has left.
+    pub(super) last: Option<Arc<dyn Counters>>,
+    pub(super) history: Option<Box<History>>,
 }
 
 /// Whether a transfer works on a job, or is still stopping, or its files are being closed.
@@ -72,12 +77,15 @@ pub(super) struct Live {
     pub(super) counters: Arc<dyn Counters>,
     pub(super) speed: Meter,
     pub(super) advance: Meter,
+    /// When it was sampled last, and how many bytes had crossed the wire then.
+    pub(super) sampled: Option<(Instant, u64)>,
 }
 
 impl Job {
     /// A job that nothing works on yet.
     pub(super) fn new(id: JobId, saved: SavedJob, server: ServerId) -> Job {
         let SavedJob { new, state, name, size, received, progress, files } = saved;
+        let listed = new.listed.filter(|_| size.is_none() && progress.is_none());
         let given = new.save_as.as_deref().or(name.as_ref().map(|name| Path::new(name.as_str())));
         let target = match given {
             Some(path) => SafeText::from_path(&new.folder.join(path)),
@@ -99,13 +107,15 @@ impl Job {
             due: None,
             trouble: None,
             finished: None,
-            size,
-            total: progress.map(|(_, total)| total),
+            size: size.or(listed),
+            total: progress.map(|(_, total)| total).or(listed),
             files: files.map(|(_, files)| files),
             received,
             position: progress.map_or(0, |(done, _)| done),
             files_done: files.map_or(0, |(done, _)| done),
             live: None,
+            last: None,
+            history: None,
         };
         match state {
             SavedState::Queued => {}
@@ -214,6 +224,12 @@ impl Job {
                 live.advance = Meter::default();
             }
             live.speed.sample(now, counts.crossed);
+            if let Some((then, before)) = live.sampled.replace((now, counts.crossed))
+                && self.phase == Phase::Running
+            {
+                let history = self.history.get_or_insert_default();
+                history.add(now.saturating_duration_since(then), counts.crossed.saturating_sub(before));
+            }
             let files = if self.files.is_some() { counts.files } else { 0 };
             live.advance.sample(now, work((counts.position, 0), (files, 0)).0);
         }
@@ -260,14 +276,40 @@ impl Job {
         }
     }
 
+    /// What it has while its content is received.
+    fn running(&self) -> Option<&Live> {
+        self.live.as_deref().filter(|_| self.phase == Phase::Running)
+    }
+
+    /// Bytes a second over the last seconds.
+    pub(super) fn rate(&self) -> Option<f64> {
+        self.running()?.speed.known()
+    }
+
+    /// Seconds left, slowly filtered.
+    pub(super) fn eta(&self) -> Option<f64> {
+        let (done, total) = work(self.progress()?, self.files().unwrap_or_default());
+        self.running()?.advance.eta(total - done)
+    }
+
+    /// The pictures, with this many parts of the content.
+    pub(super) fn picture(&self, parts: usize) -> Picture {
+        let counters = self.live.as_ref().map(|live| &live.counters).or(self.last.as_ref());
+        let map = match (self.phase, self.size) {
+            (Phase::Done, _) => vec![Part::Verified; parts],
+            // The parts of an archive or a tree are not those of its size.
+            (_, Some(size)) if self.files.is_none() && self.total == Some(size) => {
+                counters.map(|counters| counters.parts(size, parts)).unwrap_or_default()
+            }
+            _ => Vec::new(),
+        };
+        let (rates, seconds) =
+            self.history.as_ref().map(|history| (history.rates(), history.seconds())).unwrap_or_default();
+        Picture { rates, seconds, map }
+    }
+
     pub(super) fn view(&self, now: Instant, outage: Option<&Outage>) -> JobView {
-        let progress = self.progress();
-        let live = self.live.as_ref().filter(|_| self.phase == Phase::Running);
-        let files = self.files();
-        let remaining = progress.map(|progress| {
-            let (done, total) = work(progress, files.unwrap_or_default());
-            total - done
-        });
+        let live = self.running();
         JobView {
             id: self.id,
             address: self.address.clone(),
@@ -277,11 +319,11 @@ impl Job {
             size: self.size,
             received: self.received(),
             verified: live.and(self.counts()).map(|counts| counts.verified),
-            progress,
-            files,
+            progress: self.progress(),
+            files: self.files(),
             segments: live.and(self.counts()).map(|counts| counts.segments).filter(|&segments| segments > 0),
-            speed: live.and_then(|live| live.speed.known()),
-            eta: remaining.zip(live).and_then(|(remaining, live)| live.advance.eta(remaining)),
+            speed: self.rate(),
+            eta: self.eta(),
             prepares: self.prepares(),
         }
     }

@@ -2,11 +2,15 @@
 //! time is an argument.
 
 mod again;
+mod arrange;
 pub(crate) mod counters;
+mod history;
 mod job;
 mod order;
 pub(crate) mod phase;
 mod questions;
+mod recent;
+mod removed;
 mod rows;
 pub mod saved;
 pub(crate) mod schedule;
@@ -26,6 +30,7 @@ use crate::{
         api::{command::JobId, locator::Locator, new_job::NewJob, saved::SavedJob, view::Trouble},
         queue::{
             phase::{Input, Phase},
+            recent::Recent,
             schedule::ServerId,
             speed::Meter,
         },
@@ -36,6 +41,7 @@ use crate::{
 pub(crate) use self::{
     again::Requested,
     job::first_name,
+    removed::Removed,
     transfers::{Ended, Resumed, Started},
 };
 use self::{
@@ -65,6 +71,7 @@ pub(crate) struct Queue {
     crossed: u64,
     speed: Meter,
     advance: Meter,
+    recent: Recent,
 }
 
 impl Queue {
@@ -121,8 +128,11 @@ impl Queue {
         self.revision += 1;
         self.sums.subtract(&job.share());
         self.questions.subtract(job.doubt());
-        let due = job.due;
+        let (due, group) = (job.due, job.phase.group());
         let result = work(job);
+        if job.phase.group() != group {
+            self.generation += 1;
+        }
         self.sums.add(&job.share());
         self.questions.add(job.doubt());
         if due != job.due {
@@ -187,36 +197,10 @@ impl Queue {
 
     /// What was fetched of a job is gone.
     pub(crate) fn reset(&mut self, id: JobId) {
-        self.change(id, |job| (job.received, job.position, job.files_done) = (0, 0, 0));
-    }
-
-    /// Takes jobs out; which, and their names.
-    pub(crate) fn remove_all(&mut self, ids: &[JobId]) -> Vec<(JobId, SafeText)> {
-        let mut names = Vec::with_capacity(ids.len());
-        for id in ids {
-            let Some(job) = self.jobs.remove(id) else { continue };
-            self.sums.subtract(&job.share());
-            self.questions.subtract(job.doubt());
-            if let Some(same) = self.by_path.get_mut(job.new.address.path()) {
-                same.remove(id);
-                if same.is_empty() {
-                    self.by_path.remove(job.new.address.path());
-                }
-            }
-            if let Some(live) = &job.live {
-                self.crossed += live.counters.read().crossed;
-            }
-            self.live.remove(id);
-            if let Some(due) = job.due {
-                self.due.remove(&(due, *id));
-            }
-            names.push((*id, job.name));
-        }
-        if !names.is_empty() {
-            self.order.retain(|id| self.jobs.contains_key(id));
-            self.reordered();
-        }
-        names
+        self.change(id, |job| {
+            (job.received, job.position, job.files_done) = (0, 0, 0);
+            (job.last, job.history) = (None, None);
+        });
     }
 
     /// Moves jobs by a number of places (negative: towards the front), as a group that keeps its order.
@@ -248,7 +232,7 @@ impl Queue {
         self.order.iter().filter(matches).copied().collect()
     }
 
-    /// Rises with every change of order or membership.
+    /// Rises with every change of order, membership or group.
     pub(crate) fn generation(&self) -> u64 {
         self.generation
     }

@@ -38,6 +38,18 @@ impl Phase {
     /// How many there are.
     pub(crate) const COUNT: usize = Phase::Cancelled as usize + 1;
 
+    /// Its place among the groups in which a queue is shown: running, waiting, paused, failed, cancelled, done.
+    pub(crate) fn group(self) -> u8 {
+        match self {
+            Phase::Connecting | Phase::Running | Phase::Verifying => 0,
+            Phase::Queued | Phase::Waiting => 1,
+            Phase::Paused => 2,
+            Phase::Failed => 3,
+            Phase::Cancelled => 4,
+            Phase::Done => 5,
+        }
+    }
+
     /// The phase after `input`; `None` if this phase does not take it. A transfer that is being stopped may still end
     /// by itself: a file that is in place is done, whatever was commanded meanwhile; all other late inputs are
     /// ignored.

@@ -5,6 +5,7 @@ use std::{ops::Range, time::Instant};
 use crate::client::{
     api::{
         command::JobId,
+        picture::Picture,
         trust::Question,
         view::{JobView, Totals, work},
     },
@@ -34,6 +35,16 @@ impl Queue {
     pub(crate) fn rows(&self, ids: &[JobId], now: Instant, servers: &Servers) -> Vec<JobView> {
         let view = |job: &Job| job.view(now, servers.outage(job.server));
         ids.iter().filter_map(|id| self.jobs.get(id)).map(view).collect()
+    }
+
+    /// The pictures of a job, with this many parts of its content.
+    pub(crate) fn picture(&self, id: JobId, parts: usize) -> Picture {
+        self.jobs.get(&id).map(|job| job.picture(parts)).unwrap_or_default()
+    }
+
+    /// Bytes a second in the last parts of two seconds, at most `count`; empty while nothing runs.
+    pub(crate) fn throughput(&self, count: usize) -> Vec<f64> {
+        self.recent.rates(count)
     }
 
     /// What the user has to decide before failed jobs can resume.

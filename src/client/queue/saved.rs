@@ -79,6 +79,7 @@ mod tests {
             existing: Existing::Keep,
             checksum: None,
             extract: false,
+            listed: None,
         }
     }
 

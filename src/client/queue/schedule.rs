@@ -168,6 +168,14 @@ impl Servers {
         due.into_iter().map(begin).collect()
     }
 
+    /// Those of these servers that cannot be reached.
+    pub(crate) fn outages(
+        &self,
+        of: impl Iterator<Item = ServerId>,
+    ) -> impl Iterator<Item = (&Server, &Outage)> {
+        of.filter_map(|server| Some((self.server(server), self.outage(server)?)))
+    }
+
     /// Where it is, and what it is reached with.
     pub(crate) fn server(&self, server: ServerId) -> &Server {
         &self.servers[server.0].server

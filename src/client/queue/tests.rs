@@ -15,6 +15,7 @@ use crate::client::{
         announced::Announced,
         locator::Locator,
         new_job::{Existing, Speak},
+        picture::Part,
         view::{Finished, JobState, Trouble, TroubleKind},
     },
     queue::{
@@ -30,6 +31,10 @@ struct Counted(Mutex<Counts>);
 impl Counters for Counted {
     fn read(&self) -> Counts {
         *self.0.lock().unwrap()
+    }
+
+    fn parts(&self, _: u64, parts: usize) -> Vec<Part> {
+        vec![Part::Partial; parts]
     }
 }
 
@@ -60,6 +65,7 @@ fn job(path: &str, port: u16) -> NewJob {
         existing: Existing::Keep,
         checksum: None,
         extract: false,
+        listed: None,
     }
 }
 
@@ -228,7 +234,7 @@ fn sums_of_any_sizes_are_right_again_once_a_job_has_gone() {
         queue.ended(id, Ended::Stopped);
     }
     assert_eq!(queue.totals(None).progress, (0, u64::MAX));
-    queue.remove_all(&ids[..2]);
+    queue.take_out(&ids[..2]);
     assert_eq!(queue.totals(None).progress, (0, 7 << 60));
 }
 
@@ -440,7 +446,7 @@ proptest! {
                 Step::Move(ats, by) => queue.move_by(&ats.iter().map(id).collect::<Vec<_>>(), by),
                 Step::Remove(ats) => {
                     let ids: Vec<_> = ats.iter().map(id).collect();
-                    queue.remove_all(&ids);
+                    queue.take_out(&ids);
                     busy.retain(|id, _| !ids.contains(id));
                 }
                 Step::Sample => { queue.sample(now); }

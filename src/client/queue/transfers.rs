@@ -14,6 +14,7 @@ use crate::{
         queue::{
             counters::Counters,
             phase::{Input, Phase},
+            recent::Recent,
             schedule::ServerId,
             speed::Meter,
         },
@@ -71,7 +72,7 @@ impl Queue {
             let counters = counters(Resumed { received: job.received, position: job.position });
             job.busy = Busy::Yes;
             let (speed, advance) = (Meter::default(), Meter::default());
-            job.live = Some(Box::new(Live { counters, speed, advance }));
+            job.live = Some(Box::new(Live { counters, speed, advance, sampled: None }));
             job.sample(now);
             Started { new: job.new.clone(), name: job.name.clone(), server: job.server }
         })
@@ -130,7 +131,9 @@ impl Queue {
     pub(crate) fn ended(&mut self, id: JobId, ended: Ended) -> Option<Phase> {
         self.live.remove(&id);
         let crossed = self.change(id, |job| {
-            let counts = job.live.take()?.counters.read();
+            let counters = job.live.take()?.counters;
+            let counts = counters.read();
+            job.last = Some(counters);
             (job.received, job.position, job.files_done) = (counts.received, counts.position, counts.files);
             Some(counts.crossed)
         });
@@ -197,6 +200,7 @@ impl Queue {
             self.advance = Meter::default();
         }
         self.speed.sample(now, crossed);
+        self.recent.sample(now, crossed);
         self.advance.sample(now, advanced);
         samples
     }
@@ -209,5 +213,6 @@ impl Queue {
     /// Nothing runs any more: speeds are reset.
     pub(crate) fn at_rest(&mut self) {
         (self.speed, self.advance) = (Meter::default(), Meter::default());
+        self.recent = Recent::default();
     }
 }

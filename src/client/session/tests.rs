@@ -23,6 +23,7 @@ fn job(path: &str, state: SavedState) -> SavedJob {
         existing: Default::default(),
         checksum: None,
         extract: false,
+        listed: None,
     };
     SavedJob { state, ..new.into() }
 }

@@ -179,6 +179,7 @@ impl<'a> Connections<'a> {
                 }
             }
         });
+        self.shared.progress.with_map(|map| map.set_in_work(Vec::new(), Vec::new()));
         received.transferred = self.shared.transferred.load(Ordering::Relaxed);
         let ranges = self.shared.ranges();
         received.proven = ranges.is_proven();
@@ -198,6 +199,7 @@ impl<'a> Connections<'a> {
             }
             None => part.blocks.forget(block.index),
         }
+        self.shared.progress.with_map(|map| map.set(block.index, block.verified.is_some()));
         self.shared.progress.set_verified(part.blocks.bytes());
     }
 
@@ -289,6 +291,10 @@ impl<'a> Connections<'a> {
     /// Opens other connections if they would have something to do, and closes one that receives nothing.
     fn adjust(&mut self) {
         let now = Instant::now();
+        self.shared.progress.with_map(|map| {
+            let ranges = self.shared.ranges();
+            map.set_in_work(ranges.in_work().collect(), ranges.begun().keys().copied().collect());
+        });
         let parallel = self.bounds.permit.map_or(1, Permit::parallel);
         let limits = Arc::clone(&self.shared.limits);
         // An archive is made from its beginning: in several pieces it would only be made several times.

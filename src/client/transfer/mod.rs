@@ -3,6 +3,7 @@
 //! Each connection is a task, so that they hash side by side, and writes to the partial file itself. [`transfer`] has all of them on its
 //! stack, starts and ends them, and notes which blocks are verified.
 
+pub(crate) mod block_map;
 pub(crate) mod cancel;
 mod connections;
 pub(crate) mod limits;

@@ -1,10 +1,11 @@
 //! The counters of a transfer, which can be read at any time.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
 };
 
+use super::block_map::BlockMap;
 use crate::client::content::blocks::Blocks;
 
 /// Counters of one job, written by its transfer alone.
@@ -18,6 +19,8 @@ pub(crate) struct Progress {
     segments: AtomicU64,
     /// A tree is listed and prepared, or the last message of the server was that it prepares an answer.
     prepares: AtomicBool,
+    /// The blocks of a file, for its picture.
+    map: Mutex<BlockMap>,
     /// The tree that this is a file of.
     whole: Option<Arc<Progress>>,
 }
@@ -91,6 +94,7 @@ impl Progress {
 
     /// These blocks are local. `is_file`: the position is what was received.
     pub(crate) fn set_here(&self, blocks: &Blocks, is_file: bool) {
+        self.with_map(|map| *map = BlockMap::of(blocks));
         self.set_received(blocks.received());
         self.set_verified(blocks.bytes());
         if is_file {
@@ -102,6 +106,18 @@ impl Progress {
     pub(crate) fn set_unverified(&self, bytes: u64) {
         self.set_received(bytes);
         self.set_position(bytes);
+    }
+
+    /// Changes the map of a file that is a job of its own; no picture is drawn of the files of a tree.
+    pub(crate) fn with_map(&self, change: impl FnOnce(&mut BlockMap)) {
+        if self.whole.is_none() {
+            change(&mut self.map());
+        }
+    }
+
+    /// The blocks of a file.
+    pub(crate) fn map(&self) -> MutexGuard<'_, BlockMap> {
+        self.map.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn set_received(&self, bytes: u64) {

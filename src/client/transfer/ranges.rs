@@ -144,6 +144,13 @@ impl Ranges {
         }
     }
 
+    /// The block that each connection receives.
+    pub(crate) fn in_work(&self) -> impl Iterator<Item = u64> {
+        let first =
+            |hold: &Hold| hold.asked.iter().find(|asked| length(&asked.left) > 0).map(|a| a.left.start);
+        self.holds.values().filter_map(first)
+    }
+
     /// Whether everything is requested, on one connection or another.
     pub(crate) fn is_all_asked(&self) -> bool {
         self.free.is_empty()

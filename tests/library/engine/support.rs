@@ -83,6 +83,7 @@ pub fn config() -> Config {
         extract: Default::default(),
         names: Default::default(),
         trust: Trust { secret: Some(SECRET.into()), ..Trust::default() },
+        undo_time: Duration::ZERO,
     }
 }
 
@@ -130,6 +131,7 @@ impl Client {
             existing: Existing::Keep,
             checksum: None,
             extract: false,
+            listed: None,
         }
     }
 

@@ -117,6 +117,7 @@ impl Folder {
             existing,
             checksum: None,
             extract: false,
+            listed: None,
         }
     }
 
@@ -144,6 +145,7 @@ pub fn config() -> Config {
         extract: Default::default(),
         names: Default::default(),
         trust: Trust { secret: Some(SECRET.into()), ..Trust::default() },
+        undo_time: Duration::ZERO,
     }
 }
 

@@ -6,7 +6,7 @@ use tokio::{sync::watch, task::spawn_blocking};
 
 use super::{Actor, Message};
 use crate::client::{
-    api::{command::JobId, event::Event, view::TroubleKind},
+    api::{command::JobId, event::Event, picture::Part, view::TroubleKind},
     engine::permits,
     error::Fault,
     job::{
@@ -126,6 +126,7 @@ impl Actor {
         });
         match phase {
             // Cancelled or removed meanwhile.
+            None | Some(Phase::Cancelled) if self.undo.has(id) => drop(self.kept.insert(id, memory)),
             Some(Phase::Cancelled) => self.discard(id, Some(memory)),
             None if discarded => self.discard(id, Some(memory)),
             // What a failed one has left stays.
@@ -153,5 +154,9 @@ impl Counters for Progress {
             segments: self.segments(),
             prepares: self.prepares(),
         }
+    }
+
+    fn parts(&self, size: u64, parts: usize) -> Vec<Part> {
+        self.map().parts(size, parts)
     }
 }

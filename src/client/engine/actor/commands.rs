@@ -1,6 +1,10 @@
 //! What the actor does on a command.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Instant,
+};
 
 use tokio::task::spawn_blocking;
 
@@ -13,7 +17,7 @@ use crate::{
             new_job::NewJob,
             trust::NewServer,
         },
-        engine::actor::{Actor, Message},
+        engine::actor::{Actor, Message, undo::Done},
         job::deletions::Deletion,
         queue::{
             Queue, Requested,
@@ -40,7 +44,9 @@ impl Actor {
             Command::RetryFailed => {
                 self.again(self.shared.with(|state| state.queue.failed()), Input::Retry);
             }
-            Command::Cancel(ids) => self.each(ids, Change::Cancelled, Actor::cancel),
+            Command::Cancel(ids) => self.cancel_all(ids),
+            Command::Undo => self.undo(),
+            Command::TryServers => self.try_servers(),
             Command::Remove(ids) => self.remove(&ids),
             Command::Move(ids, places) => self.shared.with(|state| state.queue.move_by(&ids, places)),
             Command::ClearFinished => {
@@ -90,7 +96,22 @@ impl Actor {
             };
             jobs.into_iter().map(add).collect()
         });
+        // What was cancelled or removed may have the names of what is new.
+        if events.iter().any(|event| matches!(event, Event::Queued { .. })) {
+            self.settle(|_| true);
+        }
         events.into_iter().for_each(|event| self.shared.report(event));
+    }
+
+    /// Tries all servers now that cannot be reached and for which jobs wait.
+    fn try_servers(&self) {
+        let now = Instant::now();
+        self.shared.with(|state| {
+            let waiting: Vec<_> = state.queue.ready_servers().collect();
+            for server in waiting {
+                state.servers.try_now(server, now);
+            }
+        });
     }
 
     /// The user has accepted a server's certificate. The file of the known servers may be locked for a while.
@@ -136,7 +157,7 @@ impl Actor {
     }
 
     /// Applies a command to a job. Returns its name if its phase took it.
-    fn apply(&self, id: JobId, input: Input, what: Change) -> Option<SafeText> {
+    pub(super) fn apply(&self, id: JobId, input: Input, what: Change) -> Option<SafeText> {
         let name = self.shared.with(|state| {
             let name = state.queue.name(id).filter(|_| state.queue.command(id, input))?;
             match input {
@@ -190,44 +211,75 @@ impl Actor {
         let name = self.apply(id, Input::Cancel, Change::Cancelled)?;
         if !self.halt(id) {
             let memory = self.kept.remove(&id);
-            self.discard(id, memory);
+            self.dispose(id, memory);
         }
         Some(name)
     }
 
+    fn cancel_all(&mut self, ids: Vec<JobId>) {
+        if self.config.undo_time.is_zero() {
+            return self.each(ids, Change::Cancelled, Actor::cancel);
+        }
+        let again: HashSet<_> = ids.iter().copied().collect();
+        self.settle(|id| again.contains(&id));
+        let phases = self.shared.with(|state| {
+            let phase = |id: &JobId| {
+                Some((*id, state.queue.phase(*id)?.next(Input::Cancel).and(state.queue.phase(*id))?))
+            };
+            ids.iter().filter_map(phase).collect::<Vec<_>>()
+        });
+        self.hold(&ids);
+        self.each(ids, Change::Cancelled, Actor::cancel);
+        if !phases.is_empty() {
+            self.note(Done::Cancelled(phases));
+        }
+    }
+
     fn remove(&mut self, ids: &[JobId]) {
-        let mut deletions = Vec::new();
+        let holds = !self.config.undo_time.is_zero();
+        let chosen: HashSet<_> = ids.iter().copied().collect();
+        self.settle(|id| chosen.contains(&id));
+        if holds {
+            self.hold(ids);
+        }
+        let mut phases = HashMap::new();
+        let mut unwanted = Vec::new();
         for &id in ids {
-            let files = self.kept.remove(&id).map(|memory| Box::new(memory) as _);
-            match self.shared.with(|state| state.queue.phase(id)) {
-                Some(Phase::Done | Phase::Failed) => self.shared.claims.release(id),
+            let phase = self.shared.with(|state| state.queue.phase(id));
+            phases.extend(phase.map(|phase| (id, phase)));
+            match phase {
+                Some(Phase::Done | Phase::Failed | Phase::Cancelled) | None => self.shared.claims.release(id),
                 // Its end finds no job any more, and deletes its partial files.
                 Some(_) if self.halt(id) => drop(self.apply(id, Input::Cancel, Change::Cancelled)),
-                None | Some(Phase::Cancelled) => self.shared.claims.release(id),
-                Some(_) => deletions.push(Deletion::Job { id, files }),
+                Some(_) => unwanted.push(id),
             }
         }
-        let removed = self.shared.with(|state| {
-            for deletion in &deletions {
-                if let Deletion::Job { id, .. } = deletion {
-                    self.note_deletion(&state.queue, *id);
-                }
-            }
-            state.queue.remove_all(ids)
+        let mut removed = self.shared.with(|state| {
+            unwanted.iter().for_each(|id| self.note_deletion(&state.queue, *id));
+            state.queue.take_out(ids)
         });
         self.shared.urgent.notify_one();
-        // They find nothing of each other in the queue.
-        deletions.into_iter().for_each(|deletion| self.shared.deletions.delete(deletion));
-        for (id, name) in removed {
+        for job in &mut removed {
+            let (id, name) = (job.id(), job.name().clone());
             // A whole queue may be cleared at once.
             tracing::debug!("{name}: removed");
             self.shared.report(Event::Changed { id, name, what: Change::Removed });
+            phases.remove(&id).into_iter().for_each(|phase| job.set_phase(phase));
         }
+        if holds && !removed.is_empty() {
+            return self.note(Done::Removed(removed));
+        }
+        // They find nothing of each other in the queue.
+        for id in unwanted {
+            let files = self.kept.remove(&id).map(|memory| Box::new(memory) as _);
+            self.shared.deletions.delete(Deletion::Job { id, files });
+        }
+        ids.iter().for_each(|id| drop(self.kept.remove(id)));
     }
 }
 
 /// Logs what the user has done to jobs.
-fn log_changed(names: &[SafeText], what: Change) {
+pub(super) fn log_changed(names: &[SafeText], what: Change) {
     let what = what.as_str();
     match names {
         [] => {}

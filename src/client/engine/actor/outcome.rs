@@ -37,7 +37,7 @@ impl Actor {
         let before = self.shared.with(|state| state.queue.phase(id));
         let phase = self.shared.with(|state| state.queue.ended(id, ended));
         match phase {
-            None | Some(Phase::Cancelled) => self.discard(id, Some(memory)),
+            None | Some(Phase::Cancelled) => self.dispose(id, Some(memory)),
             Some(Phase::Done) => self.shared.claims.release(id),
             Some(now) => {
                 if now == Phase::Failed {
@@ -124,7 +124,7 @@ impl Actor {
             Lost::TooLong => {
                 let tried = units::duration(max.unwrap_or_default());
                 trouble.message = SafeText::new(&format!("{} (tried for {tried})", trouble.message));
-                tracing::warn!("{peer}: no longer retried: {}", trouble.message);
+                tracing::error!("{peer}: no longer retried: {}", trouble.message);
                 let failed = self.shared.with(|state| state.queue.give_up(server, &trouble));
                 for (id, name, trouble) in failed {
                     self.shared.claims.release(id);
@@ -144,12 +144,13 @@ impl Actor {
         let fault = match outcome {
             Outcome::Stopped => return (Ended::Stopped, None),
             Outcome::Done(finished) => {
-                let size = units::bytes(finished.bytes);
-                let word = if finished.missing.is_none() { "done" } else { "incomplete" };
-                let from = finished.origin.sentence().map_or(String::new(), |from| format!(", {from}"));
-                tracing::info!("{name}: {word}, {size}, BLAKE3 {}{from}", finished.blake3);
-                if !finished.missing.is_none() {
-                    tracing::warn!("{name}: {}", finished.missing.sentence());
+                let (size, digest) = (units::bytes(finished.bytes), units::short_digest(&finished.blake3));
+                let from = finished.origin.brief().map_or(String::new(), |from| format!(", {from}"));
+                if finished.missing.is_none() {
+                    tracing::info!("{name}: done, {size}, BLAKE3 {digest}{from}");
+                } else {
+                    let missing = finished.missing.sentence();
+                    tracing::warn!("{name}: incomplete, {size}, BLAKE3 {digest}{from}; {missing}");
                 }
                 let name = finished
                     .path
@@ -179,7 +180,7 @@ impl Actor {
             if attempt > 1 && !matches!(fault.verdict, Verdict::Never | Verdict::Unreadable) {
                 trouble.message = SafeText::new(&format!("{} (tried {attempt} times)", trouble.message));
             }
-            tracing::warn!("{name}: failed, {}", trouble.message);
+            tracing::error!("{name}: failed, {}", trouble.message);
             return (Ended::Failed(trouble.clone()), Some(Event::Failed { id, name, trouble }));
         };
         let delay = error::delay(attempt, after, self.random.hash_one((id, attempt)));
@@ -211,7 +212,7 @@ impl Actor {
         if left == Some(Duration::ZERO) {
             let tried = units::duration(self.config.retry_max_time.unwrap_or_default());
             trouble.message = SafeText::new(&format!("{} (tried for {tried})", trouble.message));
-            tracing::warn!("{name}: failed, {}", trouble.message);
+            tracing::error!("{name}: failed, {}", trouble.message);
             return (Ended::Failed(trouble.clone()), Some(Event::Failed { id, name, trouble }));
         }
         let delay = error::delay(times, after, self.random.hash_one((id, times)));

@@ -194,6 +194,7 @@ mod tests {
             existing,
             checksum: None,
             extract: false,
+            listed: None,
         }
     }
 

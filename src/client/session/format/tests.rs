@@ -66,6 +66,7 @@ fn new() -> impl Strategy<Value = NewJob> {
             existing,
             checksum,
             extract,
+            listed: None,
         },
     )
 }

@@ -51,6 +51,7 @@ pub fn job(address: Locator, form: Form, defaults: &Defaults) -> NewJob {
         existing: defaults.existing,
         checksum: None,
         extract: defaults.extract,
+        listed: None,
     }
 }
 

@@ -44,6 +44,7 @@ fn new() -> NewJob {
         existing: Default::default(),
         checksum: None,
         extract: false,
+        listed: None,
     }
 }
 
@@ -143,6 +144,87 @@ async fn a_command_for_many_jobs_is_logged_in_one_line() {
         tracing::subscriber::with_default(subscriber, || actor.command(command(ids.clone())));
         assert_eq!(lines.load(Relaxed), 1);
     }
+}
+
+/// The same with time to undo.
+fn undoable() -> (Actor, JobId, mpsc::UnboundedReceiver<Deletion>) {
+    let (mut actor, id, deletions) = running();
+    actor.config.undo_time = Duration::from_secs(10);
+    (actor, id, deletions)
+}
+
+fn phases(actor: &Actor) -> Vec<(JobId, Option<Phase>)> {
+    actor.shared.with(|state| state.queue.ids("").into_iter().map(|id| (id, state.queue.phase(id))).collect())
+}
+
+#[tokio::test]
+async fn what_was_cancelled_or_removed_comes_back_to_its_place() {
+    for command in [Command::Cancel as fn(Vec<JobId>) -> Command, Command::Remove] {
+        for stops_late in [false, true] {
+            let (mut actor, id, mut deletions) = undoable();
+            let others = actor.shared.with(|state| {
+                let server = state.queue.server(id).unwrap();
+                let others = [(); 2].map(|()| state.queue.add(new(), server));
+                state.queue.move_by(&[id], 1);
+                state.queue.command(others[1], Input::Pause);
+                others
+            });
+            actor.command(command(vec![id, others[1]]));
+            assert!(actor.shared.with(|state| state.undoable == 1));
+            if stops_late {
+                actor.command(Command::Undo);
+                actor.ended(id, Memory::default(), Outcome::Stopped);
+                assert!(actor.undo.is_wanted, "the transfer was still stopping");
+                actor.undo();
+            } else {
+                actor.ended(id, Memory::default(), Outcome::Stopped);
+                actor.command(Command::Undo);
+            }
+            let queued = Some(Phase::Queued);
+            assert_eq!(phases(&actor), [(others[0], queued), (id, queued), (others[1], Some(Phase::Paused))]);
+            assert_eq!(discarded(&actor), []);
+            assert!(actor.shared.with(|state| state.undoable == 0));
+            assert!(deletions.try_recv().is_err());
+            actor.command(Command::Undo);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_can_no_longer_be_undone_is_deleted() {
+    for command in [Command::Cancel as fn(Vec<JobId>) -> Command, Command::Remove] {
+        for due in [true, false] {
+            let (mut actor, id, mut deletions) = undoable();
+            actor.command(command(vec![id]));
+            actor.ended(id, Memory::default(), Outcome::Stopped);
+            actor.settle_due(Instant::now());
+            assert!(deletions.try_recv().is_err(), "its time is not over");
+            assert_eq!(discarded(&actor), [new()], "a process that ends now leaves it to the next one");
+            if due {
+                actor.settle_due(Instant::now() + Duration::from_secs(11));
+            } else {
+                // It may have the same name.
+                let mut other = new();
+                other.address = Locator::parse("fdsp+plain://h/other").unwrap();
+                actor.command(Command::Add(vec![other]));
+            }
+            assert!(matches!(deletions.try_recv(), Ok(Deletion::Job { .. })));
+            assert!(deletions.try_recv().is_err());
+            actor.command(Command::Undo);
+            assert!(!phases(&actor).contains(&(id, Some(Phase::Queued))), "it is too late");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_was_cancelled_and_resumed_is_not_deleted_by_the_earlier_step() {
+    let (mut actor, id, mut deletions) = undoable();
+    actor.command(Command::Cancel(vec![id]));
+    actor.ended(id, Memory::default(), Outcome::Stopped);
+    actor.command(Command::Retry(vec![id]));
+    actor.settle_due(Instant::now() + Duration::from_secs(11));
+    assert!(deletions.try_recv().is_err());
+    assert_eq!(phases(&actor), [(id, Some(Phase::Queued))]);
 }
 
 #[tokio::test]
