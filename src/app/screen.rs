@@ -43,12 +43,21 @@ pub(super) fn key_map(keys: &Keys) -> Result<KeyMap, config::Error> {
 fn options(settings: &Settings) -> Result<ui::Options, Problem> {
     let screen = &settings.screen;
     let get = |name: &str| std::env::var(name).ok();
+    let mut look = Look::new(screen.is_coloured(get), screen.is_ascii(get));
+    if screen.is_coloured(get) {
+        look.theme = look.theme.painted(colours(&settings.theme));
+    }
     Ok(ui::Options {
-        look: Look::new(screen.is_coloured(get), screen.is_ascii(get)),
+        look,
         keys: key_map(&settings.keys)?,
         rate: FrameRate::new(screen.frames.small()),
         bell: screen.bell,
     })
+}
+
+fn colours(theme: &config::Theme) -> ui::Colours {
+    let config::Theme { accent, key, gauge, good, warn, bad } = theme;
+    ui::Colours { accent: accent.0, key: key.0, gauge: gauge.0, good: good.0, warn: warn.0, bad: bad.0 }
 }
 
 /// Serves, with the dashboard.
@@ -97,7 +106,7 @@ fn downloads(fetch: Fetch, browse: bool, settings: &Settings, ring: LogRing) -> 
         history,
         notice: warning.map(|text| Notice { text, bad: true }),
         kept: session.is_some(),
-        selected: queue.iter().position(SavedJob::is_unfinished).unwrap_or(queue.len()),
+        home: std::env::var_os("HOME").map(Into::into).filter(|home: &std::path::PathBuf| home.is_absolute()),
         paused: fetch.paused && queue.iter().any(SavedJob::is_unfinished),
     };
     let kept = session.is_some();
@@ -128,8 +137,17 @@ fn end(exit: ui::Exit) -> Exit {
 mod tests {
     use std::path::Path;
 
-    use super::key_map;
-    use crate::{app::config::Options, ui::actions::GlobalAction};
+    use super::{colours, key_map};
+    use crate::{
+        app::config::{self, Options},
+        ui::{self, actions::GlobalAction},
+    };
+
+    #[test]
+    fn the_default_colours_are_those_of_the_theme() {
+        let theme = ui::Theme::colour();
+        assert_eq!(theme.painted(colours(&config::Theme::default())), theme);
+    }
 
     #[test]
     fn keys_can_be_changed() {

@@ -21,4 +21,4 @@ pub use terminal::{
     schedule::FrameRate,
     screen::Terminal,
 };
-pub use theme::{Glyphs, Look, Theme};
+pub use theme::{Colours, Glyphs, Look, Theme};

@@ -43,13 +43,29 @@ impl Theme {
             strong: Style::new().add_modifier(Modifier::BOLD),
             accent: Style::new().fg(Color::Cyan).add_modifier(Modifier::BOLD),
             good: Style::new().fg(Color::Green),
-            warn: Style::new().fg(Color::Yellow),
+            // Yellow cannot be read on a light background.
+            warn: Style::new().fg(Color::Magenta),
             bad: Style::new().fg(Color::Red).add_modifier(Modifier::BOLD),
             selected: Style::new().add_modifier(Modifier::REVERSED).remove_modifier(Modifier::DIM),
             selected_idle: Style::new().add_modifier(Modifier::BOLD),
             key: Style::new().fg(Color::Cyan).add_modifier(Modifier::BOLD),
             gauge: Style::new().fg(Color::Cyan),
             gauge_rest: Style::new().add_modifier(Modifier::DIM),
+        }
+    }
+
+    /// The same with other colours for what has one: each is the number of an ANSI colour, or the terminal's own.
+    pub fn painted(self, colours: Colours) -> Theme {
+        let Colours { accent, key, gauge, good, warn, bad } = colours;
+        let paint = |style: Style, colour: Option<u8>| Style { fg: colour.and_then(ansi), ..style };
+        Theme {
+            accent: paint(self.accent, accent),
+            key: paint(self.key, key),
+            gauge: paint(self.gauge, gauge),
+            good: paint(self.good, good),
+            warn: paint(self.warn, warn),
+            bad: paint(self.bad, bad),
+            ..self
         }
     }
 
@@ -70,6 +86,46 @@ impl Theme {
             gauge_rest: Style::new().add_modifier(Modifier::DIM),
         }
     }
+}
+
+/// Colours by meaning: the number of an ANSI colour, or the terminal's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Colours {
+    /// Of [`Theme::accent`].
+    pub accent: Option<u8>,
+    /// Of [`Theme::key`].
+    pub key: Option<u8>,
+    /// Of [`Theme::gauge`].
+    pub gauge: Option<u8>,
+    /// Of [`Theme::good`].
+    pub good: Option<u8>,
+    /// Of [`Theme::warn`].
+    pub warn: Option<u8>,
+    /// Of [`Theme::bad`].
+    pub bad: Option<u8>,
+}
+
+/// The ANSI colour of a number.
+fn ansi(number: u8) -> Option<Color> {
+    const COLOURS: [Color; 16] = [
+        Color::Black,
+        Color::Red,
+        Color::Green,
+        Color::Yellow,
+        Color::Blue,
+        Color::Magenta,
+        Color::Cyan,
+        Color::Gray,
+        Color::DarkGray,
+        Color::LightRed,
+        Color::LightGreen,
+        Color::LightYellow,
+        Color::LightBlue,
+        Color::LightMagenta,
+        Color::LightCyan,
+        Color::White,
+    ];
+    COLOURS.get(usize::from(number)).copied()
 }
 
 /// Characters that are drawn, each one column wide unless noted otherwise.
@@ -99,6 +155,12 @@ pub struct Glyphs {
     pub gauge_rest: &'static str,
     /// The eight heights of a sparkline.
     pub spark: [&'static str; 8],
+    /// Parts of a content: verified, received just now, partial, missing.
+    pub parts: [&'static str; 4],
+    /// After the header of the sorted column: the smallest first.
+    pub ascending: &'static str,
+    /// The same: the largest first.
+    pub descending: &'static str,
 }
 
 impl Glyphs {
@@ -116,6 +178,9 @@ impl Glyphs {
         gauge: ["▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"],
         gauge_rest: "░",
         spark: ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
+        parts: ["█", "▓", "▒", "░"],
+        ascending: "▴",
+        descending: "▾",
     };
 
     /// For all others.
@@ -132,6 +197,9 @@ impl Glyphs {
         gauge: [".", ".", ".", ".", "=", "=", "=", "#"],
         gauge_rest: ".",
         spark: ["_", ".", ",", "-", "=", "+", "*", "#"],
+        parts: ["#", ">", "-", "."],
+        ascending: "^",
+        descending: "v",
     };
 }
 
@@ -188,12 +256,39 @@ mod tests {
     }
 
     #[test]
+    fn no_style_is_yellow_on_the_terminals_own_background() {
+        let Theme { plain, dim, strong, accent, good, warn, bad, key, gauge, gauge_rest, .. } =
+            Theme::colour();
+        for style in [plain, dim, strong, accent, good, warn, bad, key, gauge, gauge_rest] {
+            assert!(!matches!(style.fg, Some(Color::Yellow | Color::LightYellow)), "{style:?}");
+        }
+    }
+
+    #[test]
+    fn a_theme_can_be_painted_with_the_16_colours() {
+        let all = |colour| Colours {
+            accent: colour,
+            key: colour,
+            gauge: colour,
+            good: colour,
+            warn: colour,
+            bad: colour,
+        };
+        let blue = Theme::colour().painted(all(Some(12)));
+        assert_eq!((blue.accent.fg, blue.bad.fg), (Some(Color::LightBlue), Some(Color::LightBlue)));
+        assert_eq!(blue.bad.add_modifier, Theme::colour().bad.add_modifier);
+        assert_eq!(Theme::colour().painted(all(None)).warn.fg, None);
+        assert_eq!((ansi(7), ansi(15), ansi(16)), (Some(Color::Gray), Some(Color::White), None));
+    }
+
+    #[test]
     fn ascii_glyphs_are_ascii() {
         let Glyphs { selected, marked, prompt, rule, ellipsis, unknown, arrow, separator, .. } =
             Glyphs::ASCII;
         let singles =
             [selected, marked, prompt, rule, ellipsis, unknown, arrow, separator, Glyphs::ASCII.gauge_rest];
-        let all = singles.into_iter().chain(Glyphs::ASCII.gauge).chain(Glyphs::ASCII.spark);
+        let singles = singles.into_iter().chain([Glyphs::ASCII.ascending, Glyphs::ASCII.descending]);
+        let all = singles.chain(Glyphs::ASCII.gauge).chain(Glyphs::ASCII.spark).chain(Glyphs::ASCII.parts);
         assert!(all.collect::<String>().is_ascii());
     }
 }

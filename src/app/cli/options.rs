@@ -66,6 +66,7 @@ impl Cli {
             server: self.server.clone(),
             limits: self.limits.clone(),
             screen: self.screen.clone(),
+            theme: crate::app::config::ThemeOptions::default(),
             log: LogOptions {
                 level: match self.common.verbose {
                     0 => None,

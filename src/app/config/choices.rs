@@ -62,6 +62,32 @@ impl Choice for When {
         &[("auto", When::Auto), ("always", When::Always), ("never", When::Never)];
 }
 
+/// One of the 16 ANSI colours by its number, or the terminal's own colour for text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Colour(pub Option<u8>);
+
+impl Choice for Colour {
+    const CHOICES: &'static [(&'static str, Colour)] = &[
+        ("default", Colour(None)),
+        ("black", Colour(Some(0))),
+        ("red", Colour(Some(1))),
+        ("green", Colour(Some(2))),
+        ("yellow", Colour(Some(3))),
+        ("blue", Colour(Some(4))),
+        ("magenta", Colour(Some(5))),
+        ("cyan", Colour(Some(6))),
+        ("white", Colour(Some(7))),
+        ("bright-black", Colour(Some(8))),
+        ("bright-red", Colour(Some(9))),
+        ("bright-green", Colour(Some(10))),
+        ("bright-yellow", Colour(Some(11))),
+        ("bright-blue", Colour(Some(12))),
+        ("bright-magenta", Colour(Some(13))),
+        ("bright-cyan", Colour(Some(14))),
+        ("bright-white", Colour(Some(15))),
+    ];
+}
+
 /// Whether names that begin with a dot are served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hidden(pub bool);

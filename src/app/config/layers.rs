@@ -13,7 +13,7 @@ use toml::{
 
 use super::{
     Client, ClientOptions, Error, Keys, LimitOptions, Limits, Log, LogOptions, Screen, ScreenOptions, Server,
-    ServerOptions, default_file, reject_path_of_another_user, value::Value,
+    ServerOptions, Theme, ThemeOptions, default_file, reject_path_of_another_user, value::Value,
 };
 use crate::{platform::state, text::SafeText};
 
@@ -28,6 +28,8 @@ pub struct Options {
     pub limits: LimitOptions,
     /// `[screen]`
     pub screen: ScreenOptions,
+    /// `[theme]`
+    pub theme: ThemeOptions,
     /// `[log]`
     pub log: LogOptions,
     /// `[keys]`
@@ -45,6 +47,8 @@ pub struct Settings {
     pub limits: Limits,
     /// `[screen]`
     pub screen: Screen,
+    /// `[theme]`
+    pub theme: Theme,
     /// `[log]`
     pub log: Log,
     /// `[keys]`
@@ -53,12 +57,13 @@ pub struct Settings {
 
 impl From<Options> for Settings {
     fn from(options: Options) -> Settings {
-        let Options { client, server, limits, screen, log, keys } = options;
+        let Options { client, server, limits, screen, theme, log, keys } = options;
         Settings {
             client: client.into(),
             server: server.into(),
             limits: limits.into(),
             screen: screen.into(),
+            theme: theme.into(),
             log: log.into(),
             keys,
         }
@@ -66,7 +71,7 @@ impl From<Options> for Settings {
 }
 
 /// The sections with settings. `[keys]` is not one: it has the names of actions.
-const SECTIONS: [&str; 4] = ["client", "server", "screen", "log"];
+const SECTIONS: [&str; 5] = ["client", "server", "screen", "theme", "log"];
 
 impl Options {
     /// The settings of the environment over those of `file`, or of the default file, if it exists.
@@ -89,6 +94,7 @@ impl Options {
             server: self.server.combine(lower.server),
             limits: self.limits.combine(lower.limits),
             screen: self.screen.combine(lower.screen),
+            theme: self.theme.combine(lower.theme),
             log: self.log.combine(lower.log),
             keys: self.keys.combine(lower.keys),
         }
@@ -172,6 +178,7 @@ impl Options {
             "client" => self.client.set(key, value),
             "server" => self.server.set(key, value).or_else(|| self.limits.set(key, value)),
             "screen" => self.screen.set(key, value),
+            "theme" => self.theme.set(key, value),
             "log" => self.log.set(key, value),
             _ => None,
         }
@@ -221,6 +228,7 @@ fn keys(section: &str) -> impl Iterator<Item = &'static str> {
         "client" => [ClientOptions::KEYS, &[]],
         "server" => [ServerOptions::KEYS, LimitOptions::KEYS],
         "screen" => [ScreenOptions::KEYS, &[]],
+        "theme" => [ThemeOptions::KEYS, &[]],
         "log" => [LogOptions::KEYS, &[]],
         _ => [&[], &[]],
     };

@@ -23,12 +23,12 @@ use crate::{
     text::{SafeText, ShowPath},
 };
 
-pub use choices::{ClassicDialect, Hidden, When};
+pub use choices::{ClassicDialect, Colour, Hidden, When};
 pub use keys::Keys;
 pub use layers::{Options, Settings};
 pub use options::{
     Client, ClientOptions, DEFAULT_HOST, LimitOptions, Limits, Log, LogOptions, Screen, ScreenOptions,
-    Server, ServerOptions,
+    Server, ServerOptions, Theme, ThemeOptions,
 };
 pub use types::{Bounded, Expected, Optional, Rate, Seconds, SecondsOrZero};
 

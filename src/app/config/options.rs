@@ -8,7 +8,7 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use tracing::Level;
 
 use super::{
-    choices::{ClassicDialect, Hidden, When, choices, dialect},
+    choices::{ClassicDialect, Colour, Hidden, When, choices, dialect},
     section::section,
     types::{Bounded, Optional, Rate, Seconds, SecondsOrZero},
 };
@@ -229,6 +229,30 @@ section! {
         /// Whether to ring the bell of the terminal when the last download has ended.
         #[arg(skip)]
         bell: bool = true;
+    }
+}
+
+section! {
+    /// `[theme]`: the colours of the screens.
+    ThemeOptions => Theme {
+        /// Titles, the prompt, what is marked.
+        #[arg(skip)]
+        accent: Colour = Colour(Some(6));
+        /// Keys in hints and on the help page.
+        #[arg(skip)]
+        key: Colour = Colour(Some(6));
+        /// The filled part of a gauge, and graphs.
+        #[arg(skip)]
+        gauge: Colour = Colour(Some(6));
+        /// Done, verified.
+        #[arg(skip)]
+        good: Colour = Colour(Some(2));
+        /// Needs attention: paused, waits to try again. Yellow cannot be read on a light background.
+        #[arg(skip)]
+        warn: Colour = Colour(Some(5));
+        /// Failed.
+        #[arg(skip)]
+        bad: Colour = Colour(Some(1));
     }
 }
 

@@ -151,7 +151,7 @@ fn errors_name_line_and_key() {
         ),
         (
             "\n\n[clinet]\n",
-            "c.toml, line 3: 'clinet' is not a section; there are [client], [server], [screen], [log], [keys]",
+            "c.toml, line 3: 'clinet' is not a section; there are [client], [server], [screen], [theme], [log], [keys]",
         ),
         (
             "jobs = 3",
