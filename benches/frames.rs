@@ -10,7 +10,9 @@ use std::{
 
 use divan::Bencher;
 use fdsp::{
-    client::{Existing, Form, JobId, JobState, JobView, Speak, Totals},
+    client::{
+        Arranged, Existing, Form, JobId, JobState, JobView, LostServer, Part, Picture, Sort, Speak, Totals,
+    },
     logging::{LogRing, Record},
     protocol::address::Security,
     server::{Arch, ConnectionId, ConnectionState, ConnectionView, Snapshot},
@@ -68,6 +70,25 @@ struct Jobs {
 
 impl Queue for Jobs {
     fn has_answered(&self, _: &fdsp::client::Server) -> bool {
+        false
+    }
+    fn arranged(&self, _: &str, _: Sort) -> Arranged {
+        Arranged { open: self.ids(""), ..Arranged::default() }
+    }
+    fn sizes(&self, ids: &[JobId]) -> (u64, usize) {
+        (6_000_000_000 * ids.len() as u64, 0)
+    }
+    fn throughput(&self, count: usize) -> Vec<f64> {
+        (0..count).map(|part| 1e6 * ((part as u64 + self.step) % 7) as f64).collect()
+    }
+    fn picture(&self, _: JobId, parts: usize) -> Picture {
+        let rates = (0..200).map(|part| 1e6 * ((part + self.step) % 7) as f64).collect();
+        Picture { rates, seconds: 100.0, map: vec![Part::Partial; parts] }
+    }
+    fn lost_servers(&self) -> Vec<LostServer> {
+        Vec::new()
+    }
+    fn can_undo(&self) -> bool {
         false
     }
     fn generation(&self) -> u64 {
@@ -193,7 +214,7 @@ mod downloads_screen {
             history: Vec::new(),
             notice: None,
             kept: false,
-            selected: 0,
+            home: None,
             paused: false,
         };
         let model = downloads::Model::new(defaults, KeyMap::default(), Look::default(), log());

@@ -201,7 +201,7 @@ impl Engine {
         let now = Instant::now();
         let mut lost: Vec<_> = self.shared.with(|state| {
             let lost = |(server, outage): (&Server, &Outage)| LostServer {
-                server: SafeText::new(&server.peer()),
+                server: SafeText::new(&server.to_string()),
                 seconds: outage.due.map(|due| due.saturating_duration_since(now).as_secs_f64()),
                 reason: outage.reason.clone(),
             };

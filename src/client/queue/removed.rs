@@ -83,7 +83,7 @@ impl Queue {
             job.busy = Busy::No;
             self.sums.add(&job.share());
             self.questions.add(job.doubt());
-            self.by_path.entry(job.new.address.path().clone()).or_default().insert(job.id);
+            self.by_path.entry(job.new.address.path().to_owned()).or_default().insert(job.id);
             self.order.push(job.id);
             self.jobs.insert(job.id, job);
         }

@@ -130,8 +130,10 @@ actions! {
         Quit "quit" SCREEN, ["q", "ctrl-c"], "quit", "Quit; asks first when something runs";
         FocusNext "focus-next" PANES, ["tab"], "next pane", "Go to the next pane";
         FocusPrevious "focus-previous" SCREEN, ["shift-tab"], "previous pane", "Go to the previous pane";
-        Back "back" SCREEN, ["esc"], "back", "Dismiss the warning, or close the panel, clear marks, clear the filter";
+        Back "back" SCREEN, ["esc"], "back", "Dismiss the warning, clear what is typed, close the panel, clear marks or filter";
         Filter "filter" &[Queue, Browser, Log, Connections], ["/"], "filter", "Show only rows that contain a text";
+        LogSize "log-size" PANES, ["+"], "enlarge", "Enlarge the log, or give the room back";
+        CopyLine "copy-line" &[Log], ["Y", "y"], "copy line", "Send the marked line of the log to the terminal's clipboard";
         LogLevel "log-level" PANES_BUT_BROWSER, ["l"], "log level", "Show more or less of the log: error, warn, info, debug";
         Copy "copy" &[Queue, Details, Connections], ["c", "y"], "copy", "Send the address to the terminal's clipboard";
         Suspend "suspend" ALL, ["ctrl-z"], "suspend", "Go to the shell; fg returns. Transfers are stopped until then";
@@ -153,16 +155,18 @@ actions! {
         Browse "browse" &[Input, Queue, Details, Log], ["ctrl-o", "o"], "browse", "List the server's files";
     }
     Queue QueueAction {
-        Open "details" &[Queue], ["enter"], "details", "Show or hide all about the selected download";
+        Open "details" &[Queue], ["enter"], "details", "Show or hide all about the selected download, or all that is done";
         FocusInput "address" &[Queue, Browser, Details, Log], ["i", ":"], "address", "Go to the address line";
         Mark "mark" MARKING, ["space"], "mark", "Mark or unmark the row";
         MarkAll "mark-all" MARKING, ["a"], "mark all", "Mark all rows that the filter shows, and no others; once more: clear all marks";
         Pause "pause" &[Queue, Details], ["p"], "pause", "Pause the marked downloads, or the selected one; if paused, resume";
         PauseAll "pause-all" &[Queue, Details], ["P"], "pause all", "Pause everything that runs or waits; if nothing does, resume everything";
         Cancel "cancel" &[Queue, Details], ["x"], "cancel", "Cancel and delete the partial file; asks first";
-        Retry "retry" &[Queue, Details], ["r"], "retry", "Try failed or cancelled downloads again, and waiting ones now";
+        Undo "undo" &[Queue, Details], ["u"], "undo", "Undo the last cancelling or removing, until the partial files are deleted (10 s)";
+        Retry "retry" &[Queue, Details], ["r"], "retry", "Try failed or cancelled downloads again, and waiting ones and lost servers now";
         RetryFailed "retry-failed" &[Queue, Details], ["R"], "retry failed", "Try all failed downloads again";
         Remove "remove" &[Queue, Details], ["d", "delete"], "remove", "Remove from the queue; finished files stay, and the partial files of failed ones";
+        Sort "sort" &[Queue, Details], ["S"], "sort", "Sort by the next column: queue, name, size, progress, speed, left, added";
         MoveUp "move-up" &[Queue], ["K", "shift-up"], "move up", "Move towards the front of the queue";
         MoveDown "move-down" &[Queue], ["J", "shift-down"], "move down", "Move towards the end of the queue";
         MoveTop "move-top" &[Queue], ["t"], "to the front", "Move to the front of the queue";
@@ -186,9 +190,9 @@ actions! {
         Drain "drain" &[Connections, Log], ["D"], "drain", "Take no more clients, finish what runs, then stop; asks first";
     }
     Dialogs DialogAction {
-        Accept "accept" &[Prompt], ["enter"], "accept", "Accept what was typed";
+        Accept "accept" &[Prompt, Question], ["enter"], "accept", "Accept what was typed; yes to a question that deletes nothing";
         Dismiss "dismiss" &[Prompt], ["esc", "ctrl-c"], "dismiss", "Close the prompt and change nothing";
-        Yes "yes" &[Question], ["y", "enter"], "yes", "Do it";
+        Yes "yes" &[Question], ["y"], "yes", "Do it";
         No "no" &[Question], ["n", "esc", "q", "ctrl-c"], "no", "Do not";
         Close "close" &[Page], ["esc", "q", "?", "f1", "enter", "ctrl-c"], "close", "Close the help page";
     }

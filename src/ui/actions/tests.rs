@@ -92,8 +92,8 @@ fn what_terminals_report_in_several_ways_is_one_key() {
 
 #[test]
 fn the_configuration_replaces_an_actions_keys() {
-    let keys = KeyMap::new([("pause", ["ctrl-p", "u"])]).unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(keys.action(Context::Queue, key("u")), Some(QueueAction::Pause.into()));
+    let keys = KeyMap::new([("pause", ["ctrl-p", "U"])]).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(keys.action(Context::Queue, key("U")), Some(QueueAction::Pause.into()));
     assert_eq!(keys.action(Context::Queue, key("p")), None);
     let keys = KeyMap::new([("pause", [""; 0])]).unwrap_or_else(|error| panic!("{error}"));
     assert!(keys.keys(QueueAction::Pause).is_empty());

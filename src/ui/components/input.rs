@@ -81,6 +81,13 @@ impl LineEdit {
         self.input = std::mem::take(&mut self.input).with_value(value).with_cursor(cursor);
     }
 
+    /// Empties the line; the text can be recalled.
+    pub fn clear(&mut self) {
+        let text = self.input.value_and_reset();
+        self.recalled = None;
+        self.remember(&text);
+    }
+
     /// Takes the text out and remembers it.
     pub fn take(&mut self) -> String {
         let text = self.input.value_and_reset();

@@ -91,7 +91,7 @@ impl LogPane {
     fn passes(&self, record: &Record) -> bool {
         // Levels compare by verbosity: ERROR is the smallest.
         record.level <= self.level
-            && (self.text.is_empty() || record.text.as_str().to_lowercase().contains(&self.text))
+            && (self.text.is_empty() || sentence(record).to_lowercase().contains(&self.text))
     }
 
     fn search_again(&mut self) {
@@ -140,6 +140,18 @@ impl LogPane {
     /// Whether no record passes the filters.
     pub fn is_empty(&self) -> bool {
         self.matching.is_empty()
+    }
+
+    /// Whether there are records, and the filters hide them all.
+    pub fn hides_all(&self) -> bool {
+        self.matching.is_empty() && !self.ring.kept().is_empty()
+    }
+
+    /// The lowest visible record, as a line: the one that is marked while the pane has the keys.
+    pub fn current(&self) -> Option<String> {
+        let number = *self.matching.get(self.end().checked_sub(1)?)?;
+        let record = self.ring.get(number..number + 1).pop()?;
+        Some(format!("{} {}", record.clock(), sentence(&record)))
     }
 
     /// Matching records below the lowest visible one.
@@ -192,20 +204,25 @@ impl LogPane {
             None => "following".to_owned(),
             Some(_) => format!("{} new below", self.new_below()),
         };
-        let level = match self.level {
-            Level::ERROR => "errors",
-            Level::WARN => "warnings and up",
-            Level::INFO => "info and up",
-            _ => "everything",
-        };
+        let level = self.level_word();
         match self.text.as_str() {
             "" => format!("{place}, {level}"),
             text => format!("{place}, {level}, \"{text}\""),
         }
     }
 
-    /// Draws the visible lines, the newest at the bottom once there are enough.
-    pub fn render(&self, area: Rect, buf: &mut Buffer, look: &Look) {
+    /// Which levels are shown.
+    pub fn level_word(&self) -> &'static str {
+        match self.level {
+            Level::ERROR => "errors",
+            Level::WARN => "warnings and up",
+            Level::INFO => "info and up",
+            _ => "everything",
+        }
+    }
+
+    /// Draws the visible lines, the newest at the bottom once there are enough. `focused`: the lowest record is marked.
+    pub fn render(&self, area: Rect, buf: &mut Buffer, focused: bool, look: &Look) {
         let (rows, columns) = (usize::from(area.height), usize::from(area.width));
         if rows == 0 || columns == 0 {
             return;
@@ -218,10 +235,7 @@ impl LogPane {
             let style = style(record.level, &look.theme);
             let indent =
                 if columns > 3 * usize::from(CLOCK_COLUMNS) { usize::from(CLOCK_COLUMNS) } else { 0 };
-            let text = match word(record.level) {
-                "" => record.text.to_string(),
-                word => format!("{word}: {}", record.text),
-            };
+            let text = sentence(&record);
             let clipped;
             let wrapped = if rows < MIN_WRAPPING_ROWS {
                 clipped = clip(&text, columns - indent, &look.glyphs);
@@ -238,9 +252,11 @@ impl LogPane {
             }
         }
         let indent = if columns > 3 * usize::from(CLOCK_COLUMNS) { CLOCK_COLUMNS } else { 0 };
-        for (y, (clock, line, style)) in (area.y..).zip(&lines) {
+        let marked = lines.iter().rposition(|(clock, ..)| clock.is_some()).filter(|_| focused);
+        for (index, (y, (clock, line, style))) in (area.y..).zip(&lines).enumerate() {
             if let Some(clock) = clock {
-                put(buf, area, area.x, y, clock, look.theme.dim);
+                let style = if marked == Some(index) { look.theme.accent } else { look.theme.dim };
+                put(buf, area, area.x, y, clock, style);
             }
             put(buf, area, area.x + indent, y, line, *style);
         }
@@ -253,6 +269,14 @@ fn style(level: Level, theme: &Theme) -> Style {
         Level::WARN => theme.warn,
         Level::INFO => theme.plain,
         _ => theme.dim,
+    }
+}
+
+/// A record with the word for its level.
+fn sentence(record: &Record) -> String {
+    match word(record.level) {
+        "" => record.text.to_string(),
+        word => format!("{word}: {}", record.text),
     }
 }
 
@@ -292,7 +316,7 @@ mod tests {
     fn shown(pane: &LogPane, columns: u16, rows: u16) -> Vec<String> {
         let area = Rect::new(0, 0, columns, rows);
         let mut buf = Buffer::empty(area);
-        pane.render(area, &mut buf, &Look::default());
+        pane.render(area, &mut buf, false, &Look::default());
         (0..rows)
             .map(|y| (0..columns).map(|x| buf[(x, y)].symbol()).collect::<String>().trim_end().to_owned())
             .collect()
@@ -359,6 +383,21 @@ mod tests {
         pane.set_filter("Nearly");
         assert_eq!(shown(&pane, 60, 2), ["00:00:00 warning: Disk nearly FULL", ""]);
         assert_eq!(pane.note(), "following, warnings and up, \"nearly\"");
+    }
+
+    #[test]
+    fn a_search_finds_levels_and_the_lowest_line_can_be_copied() {
+        let (ring, mut pane) = filled(100, 2);
+        ring.push(record(Level::WARN, "the link was lost"));
+        ring.push(record(Level::INFO, "record 9"));
+        pane.refresh();
+        assert_eq!(pane.current().as_deref(), Some("00:00:00 record 9"));
+        pane.set_filter("warn");
+        assert_eq!(pane.current().as_deref(), Some("00:00:00 warning: the link was lost"));
+        pane.set_filter("no such line");
+        assert!(pane.hides_all());
+        assert_eq!(pane.current(), None);
+        assert!(!LogPane::new(LogRing::with_capacity(9)).hides_all(), "nothing is hidden where nothing is");
     }
 
     #[test]

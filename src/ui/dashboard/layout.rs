@@ -56,7 +56,8 @@ pub struct Layout {
 }
 
 /// The layout for a size, with `address` rows for the address if there is room.
-pub fn layout(size: Size, details: bool, address: u16) -> Layout {
+/// `large_log`: the log has most of the rows.
+pub fn layout(size: Size, details: bool, address: u16, large_log: bool) -> Layout {
     let Size { width, height } = size;
     let mut next = 0;
     let mut part = |rows: u16| {
@@ -100,7 +101,8 @@ pub fn layout(size: Size, details: bool, address: u16) -> Layout {
     let address = address.clamp(1, MAX_ADDRESS_ROWS);
     let body = height - 4 - address;
     let detail_rows = if details { DETAILS_ROWS.min(body / 2) } else { 0 };
-    let table_rows = (body - detail_rows).div_ceil(2);
+    let table_rows =
+        if large_log { (body - detail_rows) / 4 } else { (body - detail_rows).div_ceil(2) }.max(1);
     Layout {
         form: Form::Full,
         header: part(1),
@@ -122,9 +124,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn parts_follow_each_other_and_fill_the_window(width in 1_u16..300, height in 1_u16..100, details: bool, rows in 0_u16..5) {
+        fn parts_follow_each_other_and_fill_the_window(width in 1_u16..300, height in 1_u16..100, details: bool, rows in 0_u16..5, large: bool) {
             let Layout { form, header, address, table_rule, table, details, log_rule, log, hints } =
-                layout(Size { width, height }, details, rows);
+                layout(Size { width, height }, details, rows, large);
             let mut next = 0;
             for part in [header, address, table_rule, table, details, log_rule, log, hints] {
                 prop_assert!(part.is_empty() || (part.y == next && part.width == width));

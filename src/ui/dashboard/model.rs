@@ -139,6 +139,8 @@ pub struct Model {
     pub filter: String,
     /// The log.
     pub log: LogPane,
+    /// Whether the log has most of the rows.
+    pub large_log: bool,
     /// What just happened, until the next key.
     pub notice: Option<String>,
 }
@@ -174,6 +176,7 @@ impl Model {
             details: None,
             filter: String::new(),
             log: LogPane::new(log),
+            large_log: false,
             notice: None,
         };
         model.log.refresh();
@@ -195,7 +198,7 @@ impl Model {
         let columns = usize::from(self.size.width.saturating_sub(2)).max(1);
         let rows = wrap(self.about.address.as_str(), columns).len() as u16;
         let others = u16::from(!self.about.others.as_str().is_empty());
-        layout::layout(self.size, self.details.is_some(), rows + others)
+        layout::layout(self.size, self.details.is_some(), rows + others, self.large_log)
     }
 
     /// The context that keys are looked up in.

@@ -88,7 +88,18 @@ fn everywhere(model: &mut Model, action: GlobalAction) -> Vec<Effect> {
             };
             model.dialog = Dialog::Prompt(Prompt::new(model.focus, text));
         }
-        GlobalAction::LogLevel => model.log.next_level(),
+        GlobalAction::LogLevel => {
+            model.log.next_level();
+            model.notice = Some(format!("the log shows {}", model.log.level_word()));
+        }
+        GlobalAction::LogSize => model.large_log = !model.large_log,
+        GlobalAction::CopyLine => match model.log.current() {
+            Some(line) => {
+                model.notice = Some("line sent to the terminal's clipboard".to_owned());
+                return vec![Effect::Copy(line)];
+            }
+            None => model.notice = Some("there is no line".to_owned()),
+        },
         GlobalAction::Copy => {
             model.notice = Some("address sent to the terminal's clipboard".to_owned());
             return vec![Effect::Copy(model.about.address.to_string())];
@@ -165,7 +176,7 @@ fn filter(model: &mut Model, focus: Focus, text: &str) {
 /// The keys of a dialog. One that the open dialog has no use for leaves it open.
 fn dialog(model: &mut Model, action: DialogAction) -> Vec<Effect> {
     match (&model.dialog, action) {
-        (Dialog::Question(Question { pending, .. }), DialogAction::Yes) => {
+        (Dialog::Question(Question { pending, .. }), DialogAction::Yes | DialogAction::Accept) => {
             let pending = *pending;
             return confirmed(model, pending);
         }
@@ -173,7 +184,7 @@ fn dialog(model: &mut Model, action: DialogAction) -> Vec<Effect> {
         (Dialog::Question(_), DialogAction::No)
         | (Dialog::Prompt(_), DialogAction::Accept)
         | (Dialog::Help(_), DialogAction::Close) => {}
-        (Dialog::Question(_), DialogAction::Accept | DialogAction::Dismiss | DialogAction::Close)
+        (Dialog::Question(_), DialogAction::Dismiss | DialogAction::Close)
         | (Dialog::Prompt(_), DialogAction::Yes | DialogAction::No | DialogAction::Close)
         | (
             Dialog::Help(_),

@@ -61,7 +61,12 @@ pub fn view(model: &Model, frame: &mut Frame<'_>) {
 fn panes(model: &Model, layout: &Layout, buf: &mut Buffer) {
     table::render(model, layout.table, buf);
     details::render(model, layout.details, buf);
-    model.log.render(inset(layout.log), buf, &model.look);
+    let focused = model.focus == Focus::Log;
+    if model.log.hides_all() {
+        let area = inset(layout.log);
+        put(buf, area, area.x, area.y, "no line matches", model.look.theme.dim);
+    }
+    model.log.render(inset(layout.log), buf, focused, &model.look);
 }
 
 /// The smallest form: `3 clients  84.2 MB/s`.

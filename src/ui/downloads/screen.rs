@@ -198,7 +198,7 @@ impl Screen for Downloads {
     fn pace(&self) -> Pace {
         if self.model.totals.running > 0 || Instant::now() < self.unsettled {
             Pace::Moving
-        } else if self.model.totals.waiting > 0 {
+        } else if self.model.totals.waiting > 0 || self.model.can_undo {
             Pace::Slow
         } else {
             Pace::Still

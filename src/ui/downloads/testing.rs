@@ -9,8 +9,8 @@ use tracing::Level;
 use super::{Defaults, Effect, Message, Model, Queue, update, view};
 use crate::{
     client::{
-        Existing, Finished, Form, JobId, JobState, JobView, Locator, Origin, Server, Speak, Totals, Trouble,
-        TroubleKind,
+        Arranged, Existing, Finished, Form, JobId, JobState, JobView, Locator, LostServer, Origin, Picture,
+        Server, Sort, Speak, Totals, Trouble, TroubleKind,
     },
     logging::{LogRing, Record},
     protocol::{
@@ -32,11 +32,62 @@ pub struct Fake {
     pub generation: u64,
     /// The servers that have answered.
     pub answered: Vec<Server>,
+    pub throughput: Vec<f64>,
+    pub picture: Picture,
+    pub lost: Vec<LostServer>,
+    pub can_undo: bool,
+}
+
+/// The group of a state, as the queue has it.
+fn group(state: &JobState) -> u8 {
+    match state {
+        JobState::Connecting | JobState::Running | JobState::Verifying => 0,
+        JobState::Queued | JobState::Waiting { .. } | JobState::Unreachable { .. } => 1,
+        JobState::Paused => 2,
+        JobState::Failed(_) => 3,
+        JobState::Cancelled => 4,
+        JobState::Done(_) => 5,
+    }
 }
 
 impl Queue for Fake {
     fn has_answered(&self, server: &Server) -> bool {
         self.answered.contains(server)
+    }
+    fn arranged(&self, filter: &str, sort: Sort) -> Arranged {
+        let filter = filter.to_lowercase();
+        let fits = |row: &&JobView| row.name.as_str().to_lowercase().contains(&filter);
+        let mut rows: Vec<_> = self.rows.iter().filter(fits).collect();
+        match sort {
+            Sort::Name => rows.sort_by(|one, other| one.name.as_str().cmp(other.name.as_str())),
+            Sort::Size => rows.sort_by_key(|row| std::cmp::Reverse(row.size)),
+            Sort::Added => rows.sort_by_key(|row| std::cmp::Reverse(row.id)),
+            _ => rows.sort_by_key(|row| group(&row.state)),
+        }
+        let (done, open): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| group(&row.state) == 5);
+        let done_bytes = done.iter().filter_map(|row| row.size).fold(0, u64::saturating_add);
+        let ids = |rows: Vec<&JobView>| rows.into_iter().map(|row| row.id).collect();
+        Arranged { open: ids(open), done: ids(done), done_bytes }
+    }
+    fn sizes(&self, ids: &[JobId]) -> (u64, usize) {
+        let sizes: Vec<_> =
+            self.rows.iter().filter(|row| ids.contains(&row.id)).map(|row| row.size).collect();
+        let bytes = sizes.iter().flatten().fold(0, |sum: u64, size| sum.saturating_add(*size));
+        (bytes, sizes.iter().filter(|size| size.is_none()).count())
+    }
+    fn throughput(&self, count: usize) -> Vec<f64> {
+        self.throughput.iter().copied().take(count).collect()
+    }
+    fn picture(&self, _: JobId, parts: usize) -> Picture {
+        let map = &self.picture.map;
+        let map = (0..parts).filter_map(|part| map.get(part * map.len() / parts).copied()).collect();
+        Picture { map, ..self.picture.clone() }
+    }
+    fn lost_servers(&self) -> Vec<LostServer> {
+        self.lost.clone()
+    }
+    fn can_undo(&self) -> bool {
+        self.can_undo
     }
     fn generation(&self) -> u64 {
         self.generation
@@ -192,7 +243,7 @@ pub fn model() -> Model {
         history: Vec::new(),
         notice: None,
         kept: false,
-        selected: 0,
+        home: None,
         paused: false,
     };
     Model::new(defaults, KeyMap::default(), Look::default(), LogRing::new())

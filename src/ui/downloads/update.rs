@@ -137,7 +137,12 @@ fn everywhere(model: &mut Model, queue: &impl Queue, action: GlobalAction) -> Ve
         GlobalAction::FocusPrevious => model.move_focus(-1),
         GlobalAction::Back => back(model, queue),
         GlobalAction::Filter => filter(model),
-        GlobalAction::LogLevel => model.log.next_level(),
+        GlobalAction::LogLevel => {
+            model.log.next_level();
+            model.say(format!("the log shows {}", model.log.level_word()));
+        }
+        GlobalAction::LogSize => model.large_log = !model.large_log,
+        GlobalAction::CopyLine => return copy_line(model),
         GlobalAction::Copy => return queue::copy(model, queue),
         GlobalAction::Suspend => return vec![Effect::Suspend],
         GlobalAction::Redraw => return vec![Effect::Redraw],
@@ -172,7 +177,14 @@ fn back(model: &mut Model, queue: &impl Queue) {
         return;
     }
     match model.context() {
-        Context::Input => model.focus = Focus::Queue,
+        // What is typed next must not become keys of the queue.
+        Context::Input if model.input.is_empty() => {}
+        Context::Input => {
+            model.input.clear();
+            let key = model.keys.shown(Context::Input, InputAction::HistoryPrevious);
+            let key = key.map(|key| format!("; {} brings it back", key.label(model.look.glyphs.ascii)));
+            model.say(format!("cleared{}", key.unwrap_or_default()));
+        }
         Context::Browser => browser::back(model),
         Context::Details => model.close_panel(),
         Context::Log => {
@@ -196,6 +208,16 @@ fn back(model: &mut Model, queue: &impl Queue) {
             }
         }
     }
+}
+
+/// Sends the marked line of the log to the clipboard.
+fn copy_line(model: &mut Model) -> Vec<Effect> {
+    let Some(line) = model.log.current() else {
+        model.say("there is no line");
+        return Vec::new();
+    };
+    model.say("line sent to the terminal's clipboard");
+    vec![Effect::Copy(line)]
 }
 
 fn filter(model: &mut Model) {

@@ -6,7 +6,9 @@ mod details;
 mod header;
 mod input;
 mod offers;
+mod outage;
 mod queue;
+mod side;
 
 use ratatui::{Frame, buffer::Buffer, layout::Rect};
 
@@ -63,10 +65,17 @@ fn panes(model: &Model, layout: &Layout, buf: &mut Buffer) {
         area
     };
 
-    let focused = model.focus == Focus::Queue;
-    let (title, note) = header::queue_rule(model);
-    let area = body(layout.queue, buf, &title, &note, focused);
-    queue::render(model, area, buf);
+    if full && layout.queue.height > 2 {
+        let area = layout.queue;
+        queue::headers(model, area, buf);
+        queue::render(model, Rect { y: area.y + 1, height: area.height - 2, ..area }, buf);
+        let (title, note) = header::queue_rule(model);
+        let below = Rect { y: area.bottom() - 1, height: 1, ..area };
+        rule(buf, below, &title, &note, false, look);
+        side::render(model, layout.side, buf);
+    } else {
+        queue::render(model, layout.queue, buf);
+    }
 
     let focused = model.focus == Focus::Panel;
     match (model.panel, &model.browser) {
@@ -86,10 +95,11 @@ fn panes(model: &Model, layout: &Layout, buf: &mut Buffer) {
     let area = body(layout.log, buf, "Log", &model.log.note(), focused);
     let inner = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
     if model.log.is_empty() && (full || focused) {
-        let text = clip("nothing has happened yet", usize::from(inner.width), &look.glyphs);
+        let text = if model.log.hides_all() { "no line matches" } else { "nothing has happened yet" };
+        let text = clip(text, usize::from(inner.width), &look.glyphs);
         put(buf, inner, inner.x, inner.y, &text, look.theme.dim);
     }
-    model.log.render(inner, buf, look);
+    model.log.render(inner, buf, focused, look);
 }
 
 #[cfg(test)]

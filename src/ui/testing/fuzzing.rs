@@ -33,7 +33,7 @@ fn log(text: &SafeText, look: &Look) -> String {
     ring.push(Record { time: time::OffsetDateTime::UNIX_EPOCH, level: Level::WARN, text: text.clone() });
     let mut pane = LogPane::new(ring);
     pane.refresh();
-    drawn(false, |frame| pane.render(frame.area(), frame.buffer_mut(), look))
+    drawn(false, |frame| pane.render(frame.area(), frame.buffer_mut(), true, look))
 }
 
 #[test]

@@ -48,7 +48,10 @@ mod downloads {
 
     use super::*;
     use crate::{
-        client::{Existing, Form, JobId, JobState, JobView, Server, Speak, Totals},
+        client::{
+            Arranged, Existing, Form, JobId, JobState, JobView, LostServer, Part, Picture, Server, Sort,
+            Speak, Totals,
+        },
         logging::LogRing,
         text::SafeText,
         ui::{
@@ -84,6 +87,28 @@ mod downloads {
 
     impl Queue for Jobs {
         fn has_answered(&self, _: &Server) -> bool {
+            false
+        }
+        fn arranged(&self, _: &str, _: Sort) -> Arranged {
+            Arranged { open: self.ids(""), ..Arranged::default() }
+        }
+        fn sizes(&self, ids: &[JobId]) -> (u64, usize) {
+            (0, ids.len())
+        }
+        fn throughput(&self, count: usize) -> Vec<f64> {
+            (0..count as u64).map(|part| self.rate(part ^ (self.wave / 40))).collect()
+        }
+        fn picture(&self, _: JobId, parts: usize) -> Picture {
+            let seconds = (self.wave / 20) as f64;
+            let rates = (0..self.wave / 10).map(|part| self.rate(part)).collect();
+            let share = parts as u64 * self.received[0] / SIZE;
+            let part = |index: u64| if index < share { Part::Verified } else { Part::Missing };
+            Picture { rates, seconds, map: (0..parts as u64).map(part).collect() }
+        }
+        fn lost_servers(&self) -> Vec<LostServer> {
+            Vec::new()
+        }
+        fn can_undo(&self) -> bool {
             false
         }
         fn generation(&self) -> u64 {
@@ -143,7 +168,7 @@ mod downloads {
             history: Vec::new(),
             notice: None,
             kept: false,
-            selected: 0,
+            home: None,
             paused: false,
         };
         let model = Model::new(defaults, KeyMap::default(), Look::default(), LogRing::new());

@@ -57,7 +57,7 @@ fn open(server: &Server, home: &Path, more: &[&str]) -> Session {
     let mut arguments = vec!["--plain", "-H", "127.0.0.1", "-P", &server.port];
     arguments.extend(more);
     let session = Session::start(TUI, &arguments, home, (80, 24));
-    session.wait_for("Queue");
+    session.wait_for("Fetch");
     session.wait_for("quit");
     session
 }
@@ -253,7 +253,7 @@ fn downloads_continue_in_the_background() {
         assert!(start.elapsed() < Duration::from_secs(30), "nothing comes in the background");
         session.bytes_within(Duration::from_millis(50));
     }
-    assert!(!session.contents().contains("Queue"), "nothing is drawn meanwhile");
+    assert!(!session.contents().contains("Fetch"), "nothing is drawn meanwhile");
     session.send("\n");
     session.wait("the screen again", |screen| {
         screen.alternate_screen() && screen.contents().contains("large.bin")
@@ -315,6 +315,26 @@ fn a_scrolled_listing_leaves_no_letters_of_other_names() {
         session.signal(Signal::TERM);
         session.end();
     }
+}
+
+#[test]
+fn what_was_cancelled_comes_back_with_its_partial_file() {
+    let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
+    let mut session = open(&server, home.path(), &["--limit", "3M", "large.bin"]);
+    session.wait_for("MB/s");
+    // What deletes takes its own key only.
+    session.send("\tx\r");
+    session.wait_for("delete the partial file?");
+    session.send("y");
+    session.wait_for("u undoes that");
+    session.wait("it has stopped", |screen| screen.contents().contains("large.bin: cancelled"));
+    session.wait("nothing runs", |screen| !screen.contents().contains("1 running"));
+    assert!(home.path().join("large.bin.part").exists());
+    session.send("u");
+    session.wait_for("large.bin: restored");
+    session.wait_for("1 running");
+    session.signal(Signal::TERM);
+    session.end();
 }
 
 #[test]

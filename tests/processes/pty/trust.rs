@@ -86,7 +86,7 @@ fn an_answer_typed_before_the_question_is_ignored() {
     let known = fs::read_to_string(home.path().join("fdsp/known_servers")).unwrap_or_default();
     assert!(!known.contains(&impostors[1 - first].at.to_string()), "{known}");
     session.send("yes\r");
-    session.wait("both verified", |screen| screen.contents().matches("verified").count() >= 2);
+    session.wait_for("2 of 2 done");
     session.signal(rustix::process::Signal::TERM);
     session.end();
 }

@@ -2,7 +2,7 @@
 
 use ratatui::text::Line;
 
-use super::{alarm, columns, trust};
+use super::{alarm, columns, outage, trust};
 use crate::ui::{
     components::{
         bar,
@@ -17,7 +17,7 @@ const MAX_ROWS: usize = 3;
 /// Rows that the bar wants at a width.
 pub fn rows(model: &Model, width: u16) -> u16 {
     let columns = columns(width);
-    alarm::rows(model, columns) + below(model, columns)
+    alarm::rows(model, columns) + outage::rows(model) + below(model, columns)
 }
 
 /// Rows of what changes with each key.

@@ -1,11 +1,17 @@
 //! All about the selected job.
 
-use ratatui::style::Style;
+use ratatui::{layout::Rect, style::Style, text::Line};
 
+use super::pictures;
 use crate::{
     client::{Finished, JobState, JobView},
     text::{SafeText, units},
-    ui::{components::widgets::wrap, downloads::model::Model, theme::Theme},
+    ui::{
+        actions::{Context, QueueAction},
+        components::widgets::wrap,
+        downloads::{model::Model, model::rows::Row},
+        theme::Theme,
+    },
 };
 
 /// Columns of the labels.
@@ -22,24 +28,83 @@ pub fn title(model: &Model) -> String {
     }
 }
 
-/// The lines of the pane: label, text, style.
-pub fn lines(model: &Model, columns: u16) -> Vec<(&'static str, String, Style)> {
+/// A line of the pane.
+#[derive(Clone, Debug)]
+pub struct Detail {
+    /// What it is about; empty if it continues the line above it.
+    pub label: &'static str,
+    /// The rest.
+    pub line: Line<'static>,
+}
+
+/// Columns for text in a pane of this width.
+pub fn columns(width: u16) -> usize {
+    usize::from(width.saturating_sub(LABEL_COLUMNS + MARGINS)).max(1)
+}
+
+/// The lines of the pane in this area. The pictures are not among them where they are beside the queue.
+pub fn lines(model: &Model, area: Rect) -> Vec<Detail> {
+    let columns = columns(area.width);
+    let Some(row) = &model.current else { return nothing(model) };
+    let mut lines = wrapped(state(row, &model.look.theme), columns);
+    if model.layout().side.is_empty() {
+        let rows = if area.height > 8 { 2 } else { 1 };
+        let first = |label: &'static str| std::iter::once(label).chain(std::iter::repeat(""));
+        let speed = pictures::speed(model, columns, rows);
+        lines.extend(first("Speed").zip(speed).map(|(label, line)| Detail { label, line }));
+        let map = pictures::map(model, columns);
+        lines.extend(first("Content").zip(map).map(|(label, line)| Detail { label, line }));
+    }
+    lines.extend(about(model, row, columns));
+    lines
+}
+
+/// The facts about the selected job, in this many columns, for the side.
+pub fn facts(model: &Model, columns: u16) -> Vec<Detail> {
+    let columns = usize::from(columns).max(1);
+    let Some(row) = &model.current else { return nothing(model) };
     let theme = &model.look.theme;
-    let Some(row) = &model.current else {
-        return vec![("", "nothing is selected".to_owned(), theme.dim)];
+    [state(row, theme), rest(row, theme)].into_iter().flat_map(|facts| wrapped(facts, columns)).collect()
+}
+
+fn nothing(model: &Model) -> Vec<Detail> {
+    let text = match model.queue.selected() {
+        Some(Row::Done) => {
+            let key = model.keys.shown(Context::Queue, QueueAction::Open);
+            let key = key.map(|key| format!("; {} shows them", key.label(model.look.glyphs.ascii)));
+            let count = units::count(model.done.len() as u64);
+            let verb = if model.unfolded { String::new() } else { key.unwrap_or_default() };
+            format!("{count} downloads are done, {}{verb}", units::bytes(model.done_bytes))
+        }
+        _ => "nothing is selected".to_owned(),
     };
-    let columns = usize::from(columns.saturating_sub(LABEL_COLUMNS + MARGINS)).max(1);
+    vec![Detail { label: "", line: Line::styled(text, model.look.theme.dim) }]
+}
+
+fn about(model: &Model, row: &JobView, columns: usize) -> Vec<Detail> {
+    let theme = &model.look.theme;
+    let mut all = rest(row, theme);
+    if let Some(average) = pictures::average(model) {
+        // It is not as wanted as where things come from and go to.
+        let at = all.len().min(2);
+        all.insert(at, ("Average", average, theme.plain));
+    }
+    wrapped(all, columns)
+}
+
+fn wrapped(facts: Vec<(&'static str, String, Style)>, columns: usize) -> Vec<Detail> {
     let mut lines = Vec::new();
-    for (label, value, style) in facts(row, theme) {
+    for (label, value, style) in facts {
         for (index, part) in wrap(&value, columns).into_iter().enumerate() {
-            lines.push((if index == 0 { label } else { "" }, part.to_owned(), style));
+            let label = if index == 0 { label } else { "" };
+            lines.push(Detail { label, line: Line::styled(part.to_owned(), style) });
         }
     }
     lines
 }
 
-/// Facts about a job, the most wanted first.
-fn facts(row: &JobView, theme: &Theme) -> Vec<(&'static str, String, Style)> {
+/// Where a job stands, and why.
+fn state(row: &JobView, theme: &Theme) -> Vec<(&'static str, String, Style)> {
     let mut facts = Vec::new();
     let (state, style) = match &row.state {
         JobState::Queued => ("waiting for its turn", theme.plain),
@@ -72,7 +137,12 @@ fn facts(row: &JobView, theme: &Theme) -> Vec<(&'static str, String, Style)> {
         JobState::Unreachable { reason, .. } => facts.push(("Error", reason.to_string(), theme.plain)),
         _ => {}
     }
-    facts.push(("Address", row.address.to_string(), theme.plain));
+    facts
+}
+
+/// All else about a job, the most wanted first.
+fn rest(row: &JobView, theme: &Theme) -> Vec<(&'static str, String, Style)> {
+    let mut facts = vec![("Address", row.address.to_string(), theme.plain)];
     match &row.state {
         JobState::Done(finished) => done(&mut facts, finished, theme),
         _ => {

@@ -3,7 +3,10 @@
 pub mod alarm;
 pub mod bar;
 pub mod details;
+pub mod outage;
+pub mod pictures;
 pub mod trust;
+pub mod twins;
 
 /// Columns for text in a bar of this width.
 pub fn columns(width: u16) -> usize {

@@ -33,8 +33,8 @@ pub struct Defaults {
     pub notice: Option<Notice>,
     /// Whether a session keeps the queue.
     pub kept: bool,
-    /// The row of the queue that is selected at first.
-    pub selected: usize,
+    /// The home of the user, for short paths.
+    pub home: Option<PathBuf>,
     /// Whether the queue is paused: it has the keys at first, so that a key resumes it.
     pub paused: bool,
 }

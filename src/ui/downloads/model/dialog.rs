@@ -50,6 +50,11 @@ impl Purpose {
 }
 
 impl Pending {
+    /// Whether a yes deletes something: then only its own key says yes.
+    pub fn deletes(&self) -> bool {
+        matches!(self, Pending::Cancel(_) | Pending::Remove(_))
+    }
+
     /// The verbs of the two answers.
     pub fn words(&self) -> (&'static str, &'static str) {
         match self {

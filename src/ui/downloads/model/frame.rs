@@ -5,6 +5,7 @@ use ratatui::layout::Size;
 use super::{
     dialog::Dialog,
     layout::Form,
+    rows::Row,
     state::{Focus, Model, Panel, Seen},
 };
 use crate::{
@@ -17,6 +18,10 @@ use crate::{
 
 /// Rows below the selected job that are shown with it.
 const ROWS_AHEAD: usize = 3;
+/// Columns of the sparkline in the header.
+pub const SPARKLINE_COLUMNS: usize = 8;
+/// After this many readings rows are sorted again whose order changes while jobs run: about every five seconds.
+const READINGS_PER_SORT: u32 = 20;
 
 impl Model {
     /// Reads what a frame of this size shows, and no more; whether it differs from what the last one showed.
@@ -25,18 +30,20 @@ impl Model {
         self.size = size;
         self.adopt(queue);
         let layout = self.layout();
-        let (generation, first) = (queue.generation(), self.generation.is_none());
-        if self.generation != Some(generation) {
-            self.generation = Some(generation);
-            self.queue.set_keys(queue.ids(&self.filter));
+        let first = self.generation.is_none();
+        self.readings = self.readings.wrapping_add(1);
+        let moved = self.sort.is_moving() && self.readings.is_multiple_of(READINGS_PER_SORT);
+        if moved || self.generation != Some(queue.generation()) {
+            self.reread(queue);
             if self.queue.marked() > 0 {
-                self.queue.retain_marks(&queue.ids(""));
+                let all = queue.ids("").into_iter().map(Row::Job);
+                self.queue.retain_marks(&all.chain([Row::Done]).collect::<Vec<_>>());
             }
         }
-        let rule = u16::from(layout.form == Form::Full);
-        self.queue.set_height(usize::from(layout.queue.height.saturating_sub(rule)));
+        let is_full = layout.form == Form::Full;
+        let rule = u16::from(is_full);
+        self.queue.set_height(usize::from(layout.queue.height.saturating_sub(2 * rule)));
         if first {
-            self.queue.go(self.defaults.selected);
             self.queue.look_ahead(ROWS_AHEAD);
         }
         if let Some(browser) = &mut self.browser {
@@ -45,18 +52,28 @@ impl Model {
         if self.focus != Focus::Queue && self.panel != Panel::Details {
             self.show_active();
         }
-        let rows = queue.rows(self.queue.visible());
-        let selected = self.queue.selected();
+        let rows = queue.rows(&self.visible_jobs());
+        let selected = self.queue.selected().and_then(Row::job);
         let current = rows.iter().find(|row| Some(row.id) == selected).cloned();
         let current = current.or_else(|| queue.rows(&Vec::from_iter(selected)).pop());
         let totals = queue.totals();
+        // What is not shown is not read.
+        let drawn = selected.filter(|_| self.parts() > 0);
+        let throughput = if is_full { queue.throughput(SPARKLINE_COLUMNS) } else { Vec::new() };
+        let picture = drawn.map(|id| queue.picture(id, self.parts())).unwrap_or_default();
+        let state = (queue.lost_servers(), queue.can_undo(), self.count_marked(queue));
         let logged = self.log.refresh();
         let changed = resized
             || logged
             || totals != self.totals
+            || throughput != self.throughput
+            || picture != self.picture
+            || state != (self.lost.clone(), self.can_undo, self.marked)
             || !same(&rows, &self.rows)
             || !same(current.as_slice(), self.current.as_slice());
         (self.rows, self.current, self.totals) = (rows, current, totals);
+        (self.throughput, self.picture) = (throughput, picture);
+        (self.lost, self.can_undo, self.marked) = state;
         changed
     }
 
@@ -88,12 +105,13 @@ impl Model {
 
     /// While the queue has no focus, its selection is on the first job whose content is received.
     fn show_active(&mut self) {
-        let resting = self.queue.selected().is_none_or(|id| !self.active.contains(&id));
+        let selected = self.queue.selected().and_then(Row::job);
+        let resting = selected.is_none_or(|id| !self.active.contains(&id));
         if resting
             && self.queue.marked() == 0
             && let Some(first) = self.active.first()
         {
-            self.queue.select(*first);
+            self.queue.select(Row::Job(*first));
             self.queue.look_ahead(ROWS_AHEAD);
         }
     }

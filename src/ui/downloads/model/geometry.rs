@@ -1,7 +1,7 @@
 //! Where the parts of the model are on the screen.
 
 use super::{
-    layout::{Form, Layout, Pane, Show},
+    layout::{Form, Layout, Pane, Show, map_rows},
     state::{Focus, Model, Panel},
 };
 use crate::{
@@ -23,7 +23,8 @@ impl Model {
             Focus::Panel => Pane::Panel,
             Focus::Log => Pane::Log,
         };
-        Show { focus, panel: self.panel != Panel::Closed, bar: bar::rows(self, columns) }
+        let large_log = self.large_log && self.focus != Focus::Panel;
+        Show { focus, panel: self.panel != Panel::Closed, bar: bar::rows(self, columns), large_log }
     }
 
     /// Visible lines of the log.
@@ -33,12 +34,22 @@ impl Model {
         usize::from(layout.log.height.saturating_sub(rule))
     }
 
+    /// Parts of the content that its map shows: none if no map is shown.
+    pub(crate) fn parts(&self) -> usize {
+        let Layout { side, panel, .. } = self.layout();
+        match self.panel {
+            _ if !side.is_empty() => usize::from(side.width - 4) * usize::from(map_rows(side.height)),
+            Panel::Details => details::columns(panel.width),
+            Panel::Browser | Panel::Closed => 0,
+        }
+    }
+
     /// Visible rows of the details, and lines in all.
     pub(crate) fn details_extent(&self) -> (usize, usize) {
         let layout = self.layout();
         let rule = u16::from(layout.form == Form::Full);
         let rows = usize::from(layout.panel.height.saturating_sub(rule));
-        (rows, details::lines(self, layout.panel.width).len())
+        (rows, details::lines(self, layout.panel).len())
     }
 
     /// The server whose question has room on the screen, with the row that is typed in.

@@ -4,16 +4,17 @@
 //! full (14 rows and more)                          compact (4 to 13 rows)       line
 //! ┌ header: server, transport, sums, speed ─────┐  ┌ header ────────────────┐   one line of sums,
 //! │ input                                       │  │ input (6 rows or more) │   or what is asked
-//! │ ── Queue ────────────────────────────────── │  │ body: the pane that    │
-//! │ rows                                        │  │   has the focus        │
-//! │ ── Remote files or Details, if open ─────── │  │ log: its last line     │
-//! │ rows                                        │  │ bar                    │
-//! │ ── Log ──────────────────────────────────── │  └────────────────────────┘
+//! │ headers of the queue's columns │ side: the  │  │ body: the pane that    │
+//! │ rows                           │ selected   │  │   has the focus        │
+//! │ ── sums of the queue ───────── │ download   │  │ log: its last line     │
+//! │ ── Remote files or Details, if open ─────── │  │ bar                    │
+//! │ rows                                        │  └────────────────────────┘
+//! │ ── Log ──────────────────────────────────── │
 //! │ lines                                       │
 //! └ bar: hints, a notice, a prompt, a question ─┘
 //! ```
 //!
-//! Each pane's area begins with its rule. What there is no room for has an empty area.
+//! The side is there in windows of 120 columns and more. Each pane's area begins with its rule, that of the queue with its headers. What there is no room for has an empty area.
 
 use ratatui::layout::{Rect, Size};
 
@@ -50,6 +51,8 @@ pub struct Show {
     pub panel: bool,
     /// Rows that the bar wants: more than one for a long question.
     pub bar: u16,
+    /// Whether the log has most of the rows.
+    pub large_log: bool,
 }
 
 /// The areas.
@@ -61,8 +64,10 @@ pub struct Layout {
     pub header: Rect,
     /// The address line.
     pub input: Rect,
-    /// The queue with its rule.
+    /// The queue with its headers and its sums.
     pub queue: Rect,
+    /// The selected download, beside the queue.
+    pub side: Rect,
     /// The panel with its rule.
     pub panel: Rect,
     /// The log with its rule.
@@ -75,6 +80,8 @@ pub struct Layout {
 const MAX_BAR_ROWS: u16 = 8;
 /// Rows of the full form, at least.
 const MIN_FULL_ROWS: u16 = 14;
+/// Columns of a window with a side, at least.
+const MIN_SIDE_WIDTH: u16 = 120;
 /// Rows and columns of the compact form, at least.
 const MIN_COMPACT: (u16, u16) = (4, 24);
 
@@ -88,8 +95,16 @@ impl Layout {
             () => Form::Full,
         };
         let none = Rect::new(0, 0, 0, 0);
-        let mut layout =
-            Layout { form, header: none, input: none, queue: none, panel: none, log: none, bar: none };
+        let mut layout = Layout {
+            form,
+            header: none,
+            input: none,
+            queue: none,
+            side: none,
+            panel: none,
+            log: none,
+            bar: none,
+        };
         let mut top = 0;
         let mut take = |rows: u16| {
             let area = Rect::new(0, top, width, rows);
@@ -121,8 +136,14 @@ impl Layout {
                 layout.input = take(1);
                 let bar = show.bar.clamp(1, MAX_BAR_ROWS);
                 let rows = height - 2 - bar;
-                let (queue, panel, log) = split(rows, show.panel);
+                let (queue, panel, log) = split(rows, show);
                 layout.queue = take(queue);
+                let side = side_columns(width);
+                layout.queue.width -= side;
+                layout.side = Rect { x: layout.queue.right(), width: side, ..layout.queue };
+                if side == 0 || queue == 0 {
+                    layout.side = none;
+                }
                 layout.panel = if panel > 0 { take(panel) } else { none };
                 layout.log = if log > 0 { take(log) } else { none };
                 layout.bar = take(bar);
@@ -132,10 +153,24 @@ impl Layout {
     }
 }
 
-/// Rows, each with its rule, of the queue, the panel and the log.
-fn split(rows: u16, panel: bool) -> (u16, u16, u16) {
-    if !panel {
-        let log = (rows * 2 / 5).clamp(4, 16);
+/// Columns of the side, which there is from a width of 120 on.
+fn side_columns(width: u16) -> u16 {
+    if width < MIN_SIDE_WIDTH { 0 } else { (width - 76).clamp(44, 72) }
+}
+
+/// Rows of the map of a content in a side of this height.
+pub const fn map_rows(height: u16) -> u16 {
+    if height < 20 { 2 } else { 4 }
+}
+
+/// Rows of the queue, the panel and the log, with their rules and headers.
+fn split(rows: u16, show: Show) -> (u16, u16, u16) {
+    if show.large_log {
+        let queue = (rows / 4).max(4);
+        return (queue, 0, rows - queue);
+    }
+    if !show.panel {
+        let log = (rows / 3).clamp(4, 14);
         return (rows - log, 0, log);
     }
     // With few rows the log gives way to what was opened.
@@ -198,14 +233,28 @@ mod tests {
         Layout::new(Size { width, height }, show)
     }
 
-    const PLAIN: Show = Show { focus: Pane::Queue, panel: false, bar: 1 };
+    const PLAIN: Show = Show { focus: Pane::Queue, panel: false, bar: 1, large_log: false };
 
     #[test]
     fn at_80_by_24_there_is_room_for_everything() {
         let plain = layout(80, 24, PLAIN);
-        assert_eq!((plain.form, plain.queue.height, plain.log.height), (Form::Full, 13, 8));
+        assert_eq!((plain.form, plain.queue.height, plain.log.height), (Form::Full, 14, 7));
         let open = layout(80, 24, Show { panel: true, ..PLAIN });
         assert_eq!((open.queue.height, open.panel.height, open.log.height), (8, 9, 4));
+    }
+
+    #[test]
+    fn in_a_wide_window_the_selected_download_is_beside_the_queue() {
+        assert_eq!(layout(119, 40, PLAIN).side.width, 0);
+        let wide = layout(120, 40, PLAIN);
+        assert_eq!((wide.queue.width, wide.side.width, wide.log.width), (76, 44, 120));
+        assert_eq!(layout(200, 60, PLAIN).side.width, 72);
+    }
+
+    #[test]
+    fn a_large_log_leaves_a_few_rows_of_the_queue() {
+        let large = layout(80, 24, Show { panel: true, large_log: true, ..PLAIN });
+        assert_eq!((large.queue.height, large.panel.height, large.log.height), (5, 0, 16));
     }
 
     #[test]
@@ -223,13 +272,15 @@ mod tests {
             for height in (0..60).chain([100]) {
                 for focus in [Pane::Input, Pane::Queue, Pane::Panel, Pane::Log] {
                     for (panel, bar) in [(false, 1), (true, 1), (false, 3), (true, 9)] {
-                        let all = layout(width, height, Show { focus, panel, bar });
-                        let areas = [all.header, all.input, all.queue, all.panel, all.log, all.bar];
-                        let rows: u16 = areas.iter().map(|area| area.height).sum();
+                        let large_log = bar == 3 && focus == Pane::Log;
+                        let all = layout(width, height, Show { focus, panel, bar, large_log });
+                        let areas = [all.header, all.input, all.queue, all.panel, all.log, all.bar, all.side];
+                        let rows: u16 = areas[..6].iter().map(|area| area.height).sum();
                         assert!(rows <= height, "{width}×{height} {all:?}");
                         assert!(all.form == Form::Line || rows == height, "{width}×{height} {all:?}");
                         for (index, one) in areas.iter().enumerate() {
-                            assert!(one.is_empty() || (one.bottom() <= height && one.right() == width));
+                            let right = if index == 2 { width - all.side.width } else { width };
+                            assert!(one.is_empty() || (one.bottom() <= height && one.right() == right));
                             assert!(areas[index + 1..].iter().all(|other| !one.intersects(*other)));
                         }
                     }

@@ -6,7 +6,9 @@ mod frame;
 mod geometry;
 pub mod jobs;
 pub mod layout;
+pub mod rows;
 mod state;
 
 pub use defaults::{Defaults, Notice};
+pub use frame::SPARKLINE_COLUMNS;
 pub use state::{Focus, Model, Panel};

@@ -7,16 +7,16 @@ use ratatui::layout::Size;
 use super::{
     defaults::{Defaults, Notice},
     dialog::{Dialog, Pending, Prompt, Purpose},
+    rows::{Marked, Row},
 };
 use crate::{
-    client::{Doubt, Event, JobId, JobView, NewServer, Server, Totals},
+    client::{Doubt, Event, JobId, JobView, LostServer, NewServer, Picture, Server, Sort, Totals},
     logging::LogRing,
     ui::{
         actions::{Context, KeyMap, QueueAction},
         components::{dialog::Question, input::LineEdit, list::List, log::LogPane},
         downloads::{
             effect::Ticket,
-            queue::Queue,
             remote::{browser::Browser, complete::Completion},
         },
         theme::Look,
@@ -64,8 +64,18 @@ pub struct Model {
     pub panel: Panel,
     /// Remote files.
     pub browser: Option<Browser>,
-    /// The queue's ids.
-    pub queue: List<JobId>,
+    /// The queue's rows.
+    pub queue: List<Row>,
+    /// Their order.
+    pub sort: Sort,
+    /// Whether the jobs that are done are shown.
+    pub unfolded: bool,
+    /// The jobs that are done.
+    pub(crate) done: Vec<JobId>,
+    /// Bytes of those.
+    pub(crate) done_bytes: u64,
+    /// What is marked.
+    pub(crate) marked: Marked,
     /// The queue's filter.
     pub filter: String,
     /// The visible rows of the queue.
@@ -74,8 +84,20 @@ pub struct Model {
     pub current: Option<JobView>,
     /// The sums.
     pub totals: Totals,
+    /// Bytes a second of all, lately.
+    pub(crate) throughput: Vec<f64>,
+    /// The pictures of the selected job.
+    pub(crate) picture: Picture,
+    /// Servers that cannot be reached.
+    pub(crate) lost: Vec<LostServer>,
+    /// Whether something can be undone.
+    pub(crate) can_undo: bool,
+    /// How often the queue was read.
+    pub(crate) readings: u32,
     /// The log.
     pub log: LogPane,
+    /// Whether the log has most of the rows.
+    pub large_log: bool,
     /// What has the keys before any pane.
     pub dialog: Dialog,
     /// What just happened, if it is to be shown.
@@ -128,11 +150,22 @@ impl Model {
             panel: Panel::Closed,
             browser: None,
             queue: List::default(),
+            sort: Sort::default(),
+            unfolded: false,
+            done: Vec::new(),
+            done_bytes: 0,
+            marked: Marked::default(),
             filter: String::new(),
             rows: Vec::new(),
             current: None,
             totals: Totals::default(),
+            throughput: Vec::new(),
+            picture: Picture::default(),
+            lost: Vec::new(),
+            can_undo: false,
+            readings: 0,
             log: LogPane::new(log),
+            large_log: false,
             dialog: Dialog::None,
             notice,
             newcomers: Vec::new(),
@@ -150,12 +183,6 @@ impl Model {
             active: BTreeSet::new(),
             tickets: 0,
         }
-    }
-
-    /// Has the ids read again: the filter has changed.
-    pub(crate) fn reread(&mut self, queue: &impl Queue) {
-        self.queue.set_keys(queue.ids(&self.filter));
-        self.generation = Some(queue.generation());
     }
 
     /// Takes an event of the engine.

@@ -215,7 +215,8 @@ fn fetch(model: &mut Model, asked: Option<Form>) -> Vec<Effect> {
         }
         let form = if entry.kind == Kind::File { Form::File } else { directories };
         name = SafeText::new(&entry.name);
-        jobs.push(target::job(address, form, &model.defaults));
+        let listed = entry.size.filter(|_| form == Form::File);
+        jobs.push(NewJob { listed, ..target::job(address, form, &model.defaults) });
     }
     match (jobs.len(), left_out) {
         (0, 0) => return Vec::new(),

@@ -2,7 +2,7 @@
 
 use crossterm::event::KeyEvent;
 
-use super::{browser, input, reach::reach};
+use super::{browser, input, queue, reach::reach};
 use crate::{
     client::{Command, Locator, Server},
     protocol::trust::pin::Pin,
@@ -26,7 +26,7 @@ const MAX_JOBS: usize = 64;
 /// Connections for one file, at most: servers accept fewer.
 const MAX_SEGMENTS: usize = 16;
 
-pub(super) fn act(model: &mut Model, queue: &impl Queue, action: DialogAction) -> Vec<Effect> {
+pub(super) fn act(model: &mut Model, jobs: &impl Queue, action: DialogAction) -> Vec<Effect> {
     match std::mem::take(&mut model.dialog) {
         Dialog::None => Vec::new(),
         Dialog::Help(top) => match action {
@@ -37,10 +37,13 @@ pub(super) fn act(model: &mut Model, queue: &impl Queue, action: DialogAction) -
             }
         },
         Dialog::Question(question) => match action {
-            DialogAction::Yes => confirmed(model, question.pending),
-            DialogAction::No | DialogAction::Accept | DialogAction::Dismiss | DialogAction::Close => {
+            // It may have been meant for what was there a moment ago.
+            DialogAction::Accept if question.pending.deletes() => {
+                model.dialog = Dialog::Question(question);
                 Vec::new()
             }
+            DialogAction::Yes | DialogAction::Accept => confirmed(model, question.pending),
+            DialogAction::No | DialogAction::Dismiss | DialogAction::Close => Vec::new(),
         },
         Dialog::Prompt(prompt) => match action {
             DialogAction::Accept => accepted(model, prompt),
@@ -48,7 +51,7 @@ pub(super) fn act(model: &mut Model, queue: &impl Queue, action: DialogAction) -
                 if prompt.purpose == Purpose::Trust {
                     decline(model);
                 }
-                apply(model, queue, prompt.purpose, &prompt.before)
+                apply(model, jobs, prompt.purpose, &prompt.before)
             }
             DialogAction::Yes | DialogAction::No | DialogAction::Close => {
                 model.dialog = Dialog::Prompt(prompt);
@@ -63,10 +66,12 @@ fn confirmed(model: &mut Model, pending: Pending) -> Vec<Effect> {
         Pending::Quit => vec![Effect::Quit],
         Pending::Cancel(ids) => {
             model.queue.clear_marks();
+            queue::say_undoable(model, ids.len(), "cancelled");
             vec![Effect::Engine(Command::Cancel(ids))]
         }
         Pending::Remove(ids) => {
             model.queue.clear_marks();
+            queue::say_undoable(model, ids.len(), "removed");
             vec![Effect::Engine(Command::Remove(ids))]
         }
         Pending::Add(lines) => input::add_all(model, &lines),

@@ -2,7 +2,7 @@
 
 use super::browser;
 use crate::{
-    client::{Command, JobId, JobState, JobView},
+    client::{Command, JobId, JobState, JobView, Sort},
     text::units,
     ui::{
         actions::{Context, QueueAction},
@@ -11,6 +11,7 @@ use crate::{
             effect::Effect,
             model::dialog::{Pending, Purpose},
             model::jobs::{has_failed, is_pausable, is_retryable, is_unfinished, pick},
+            model::rows::Row,
             model::{Focus, Model, Panel},
             queue::Queue,
         },
@@ -22,7 +23,11 @@ const MAX_NAME_COLUMNS: usize = 40;
 
 pub(super) fn act(model: &mut Model, queue: &impl Queue, action: QueueAction) -> Vec<Effect> {
     match action {
+        QueueAction::Open if model.queue.selected() == Some(Row::Done) => model.toggle_done(queue),
         QueueAction::Open => toggle_details(model),
+        QueueAction::Undo if !queue.can_undo() => model.say("nothing to undo"),
+        QueueAction::Undo => return engine(Command::Undo),
+        QueueAction::Sort => model.sort_next(queue),
         QueueAction::FocusInput => model.focus = Focus::Input,
         QueueAction::Mark if model.focus == Focus::Panel => return browser::mark(model),
         QueueAction::Mark => model.queue.toggle_mark(),
@@ -36,7 +41,10 @@ pub(super) fn act(model: &mut Model, queue: &impl Queue, action: QueueAction) ->
         QueueAction::Segments => model.prompt(Purpose::Segments, &model.segments.to_string()),
         QueueAction::CopyHash => return copy_hashes(model, queue),
         QueueAction::ClearFinished if model.totals.done == 0 => model.say("nothing is done yet"),
-        QueueAction::ClearFinished => return engine(Command::ClearFinished),
+        QueueAction::ClearFinished => {
+            say_undoable(model, model.totals.done, "removed");
+            return engine(Command::ClearFinished);
+        }
         QueueAction::RetryFailed if model.totals.failed == 0 => model.say("nothing has failed"),
         QueueAction::RetryFailed => return engine(Command::RetryFailed),
         QueueAction::PauseAll if model.totals.running + model.totals.waiting + model.totals.paused == 0 => {
@@ -49,6 +57,11 @@ pub(super) fn act(model: &mut Model, queue: &impl Queue, action: QueueAction) ->
         QueueAction::Retry => return on_targets(model, queue, retry),
         QueueAction::Cancel => return on_targets(model, queue, cancel),
         QueueAction::Remove => return on_targets(model, queue, remove),
+        QueueAction::MoveUp | QueueAction::MoveDown | QueueAction::MoveTop if model.sort != Sort::Queue => {
+            let key = model.keys.shown(Context::Queue, QueueAction::Sort);
+            let key = key.map(|key| key.label(model.look.glyphs.ascii)).unwrap_or_default();
+            model.say(format!("rows move in the order of the queue only; {key} sorts"));
+        }
         QueueAction::MoveUp => return on_targets(model, queue, |_, rows| move_by(rows, -1)),
         QueueAction::MoveDown => return on_targets(model, queue, |_, rows| move_by(rows, 1)),
         QueueAction::MoveTop => {
@@ -65,7 +78,7 @@ fn on_targets(
     queue: &impl Queue,
     act: impl FnOnce(&mut Model, &[JobView]) -> Vec<Effect>,
 ) -> Vec<Effect> {
-    let rows = queue.rows(&model.queue.targets());
+    let rows = queue.rows(&model.targets());
     if rows.is_empty() {
         model.say("the queue is empty");
         return Vec::new();
@@ -75,6 +88,9 @@ fn on_targets(
 
 fn retry(model: &mut Model, rows: &[JobView]) -> Vec<Effect> {
     let again = pick(rows, is_retryable);
+    if again.is_empty() && !model.lost.is_empty() {
+        return engine(Command::TryServers);
+    }
     if again.is_empty() {
         model.say("nothing here to try again");
         return Vec::new();
@@ -105,6 +121,7 @@ fn remove(model: &mut Model, rows: &[JobView]) -> Vec<Effect> {
     let text = match (open, failed) {
         (0, 0) => {
             model.queue.clear_marks();
+            say_undoable(model, all.len(), "removed");
             return engine(Command::Remove(all));
         }
         (open, 0) if open == all.len() => {
@@ -135,6 +152,18 @@ fn remove(model: &mut Model, rows: &[JobView]) -> Vec<Effect> {
 
 fn move_by(rows: &[JobView], places: isize) -> Vec<Effect> {
     engine(Command::Move(pick(rows, |_| true), places))
+}
+
+/// Says what was done, and the key that undoes it.
+pub(super) fn say_undoable(model: &mut Model, count: usize, done: &str) {
+    let what = if count == 1 {
+        "1 download".to_owned()
+    } else {
+        format!("{} downloads", units::count(count as u64))
+    };
+    let key = model.keys.shown(Context::Queue, QueueAction::Undo);
+    let key = key.map(|key| format!("; {} undoes that", key.label(model.look.glyphs.ascii)));
+    model.say(format!("{what} {done}{}", key.unwrap_or_default()));
 }
 
 fn engine(command: Command) -> Vec<Effect> {
@@ -182,13 +211,13 @@ fn toggle_details(model: &mut Model) {
 }
 
 pub(super) fn copy(model: &mut Model, queue: &impl Queue) -> Vec<Effect> {
-    let rows = queue.rows(&model.queue.targets());
+    let rows = queue.rows(&model.targets());
     let addresses: Vec<_> = rows.iter().map(|row| row.address.as_str()).collect();
     send(model, &addresses, "address", "addresses")
 }
 
 fn copy_hashes(model: &mut Model, queue: &impl Queue) -> Vec<Effect> {
-    let rows = queue.rows(&model.queue.targets());
+    let rows = queue.rows(&model.targets());
     let hashes: Vec<_> = rows.iter().filter_map(hash).collect();
     if hashes.is_empty() {
         model.say("the BLAKE3 is known once a download is done");

@@ -12,7 +12,8 @@ use ratatui::layout::Size;
 
 use crate::{
     client::{
-        Command, Doubt, Event, Form, JobId, JobState, Locator, NewJob, NewServer, Trouble, TroubleKind,
+        Command, Doubt, Event, Form, JobId, JobState, Locator, LostServer, NewJob, NewServer, Sort, Trouble,
+        TroubleKind,
     },
     protocol::{message::Entries, trust::pin::Pin},
     text::SafeText,
@@ -20,10 +21,9 @@ use crate::{
         actions::Context,
         downloads::{
             Defaults, Effect, Message, Model, Ticket,
-            model::{
-                Focus, Panel,
-                dialog::{Dialog, Pending, Prompt, Purpose},
-            },
+            model::dialog::{Dialog, Pending, Prompt, Purpose},
+            model::rows::Row,
+            model::{Focus, Panel},
             start,
             testing::{self, Fake, HASH, draw, entries, every_state, keys, model, row},
             update,
@@ -37,7 +37,7 @@ fn ready() -> (Model, Fake) {
     let queue = every_state();
     let mut model = model();
     draw(&mut model, &queue, 80, 24);
-    keys(&mut model, &queue, "esc");
+    keys(&mut model, &queue, "tab");
     assert_eq!(model.context(), Context::Queue);
     (model, queue)
 }

@@ -6,7 +6,7 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{alarm, header, offers};
+use super::{alarm, header, offers, outage};
 use crate::ui::{
     actions::{Context, DialogAction, hints},
     components::{
@@ -23,7 +23,7 @@ use crate::ui::{
 /// Draws it; returns the place of the cursor if something is typed there.
 pub fn render(model: &Model, area: Rect, buf: &mut Buffer) -> Option<Position> {
     let look = &model.look;
-    let area = alarm::render(model, area, buf);
+    let area = outage::render(model, alarm::render(model, area, buf), buf);
     if area.is_empty() {
         return None;
     }

@@ -3,9 +3,9 @@
 use ratatui::{buffer::Buffer, layout::Rect};
 
 use crate::ui::{
-    components::widgets::put,
+    components::widgets::{put, put_line},
     downloads::{
-        content::details::{LABEL_COLUMNS, lines},
+        content::details::{Detail, LABEL_COLUMNS, lines},
         model::Model,
     },
 };
@@ -22,12 +22,13 @@ pub fn note(model: &Model) -> String {
 /// Draws it.
 pub fn render(model: &Model, area: Rect, buf: &mut Buffer) {
     let theme = &model.look.theme;
-    let lines = lines(model, area.width);
+    let lines = lines(model, model.layout().panel);
     let rows = usize::from(area.height);
     let offset = model.details_offset.min(lines.len().saturating_sub(rows));
-    for (y, (label, value, style)) in (area.y..area.bottom()).zip(&lines[offset..]) {
+    for (y, Detail { label, line }) in (area.y..area.bottom()).zip(&lines[offset..]) {
         let x = area.x + 3;
         put(buf, area, x, y, label, theme.dim);
-        put(buf, area, x + LABEL_COLUMNS, y, value, *style);
+        let x = (x + LABEL_COLUMNS).min(area.right());
+        put_line(buf, Rect { x, width: area.right() - x, ..area }, y, line);
     }
 }

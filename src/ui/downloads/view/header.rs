@@ -1,4 +1,4 @@
-//! The header line and the queue's rule: the server and the sums.
+//! The header line and the rule below the queue: the server and the sums.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use ratatui::{
 };
 
 use crate::{
-    client::Totals,
+    client::{Sort, Totals},
     text::{SafeText, units},
     ui::{
-        components::widgets::{clip_middle, put, put_line, transport, width},
-        downloads::model::{Model, layout::Form},
+        components::widgets::{clip_middle, put, put_line, sparkline, transport, width},
+        downloads::model::{Model, SPARKLINE_COLUMNS, layout::Form, rows::Marked},
     },
 };
 
@@ -83,11 +83,11 @@ fn sums(model: &Model, form: Form, columns: usize) -> Vec<Part> {
         }
     };
     count(1, running, "running", theme.strong);
-    count(3, waiting, "waiting", theme.plain);
-    count(4, paused, "paused", theme.plain);
+    count(4, waiting, "waiting", theme.plain);
+    count(5, paused, "paused", theme.plain);
     count(2, failed, "failed", theme.bad);
     if running + waiting == 0 {
-        count(5, done, "done", theme.good);
+        count(6, done, "done", theme.good);
     }
     if form != Form::Full
         && let Some(percent) = percent(&model.totals)
@@ -95,7 +95,11 @@ fn sums(model: &Model, form: Form, columns: usize) -> Vec<Part> {
         part(1, format!("{percent} %"), theme.plain);
     }
     if let Some(limit) = limit {
-        part(6, format!("limit {}", units::rate(limit as f64)), theme.dim);
+        part(7, format!("limit {}", units::rate(limit as f64)), theme.dim);
+    }
+    if form == Form::Full && running > 0 && !model.throughput.is_empty() {
+        let spark = sparkline(model.throughput.iter().copied(), &model.look.glyphs);
+        part(3, format!("{spark:>SPARKLINE_COLUMNS$}"), theme.gauge);
     }
     match (jobs, running) {
         (0, _) => part(0, "nothing queued".to_owned(), theme.dim),
@@ -130,45 +134,76 @@ fn percent(totals: &Totals) -> Option<u64> {
     Some((u128::from(done) * 100 / u128::from(total)).min(most) as u64)
 }
 
-/// Title and note of the queue's rule. What does not fit is left out of the note, the least important part first.
+/// Title and note of the rule below the queue: its sums, and what is marked, filtered and visible. What does not fit is left out,
+/// the least important part first.
 pub fn queue_rule(model: &Model) -> (String, String) {
-    let shown = model.queue.keys().len();
-    let title = match model.filter.as_str() {
-        "" => "Queue".to_owned(),
-        filter => format!("Queue with \"{}\"", SafeText::new(filter)),
-    };
-    // With each part, how much it may be missed.
-    let mut notes = Vec::new();
-    if model.queue.marked() > 0 {
-        notes.push((0, format!("{} marked", units::count(model.queue.marked() as u64))));
+    let columns = usize::from(model.layout().queue.width).saturating_sub(12);
+    let separator = format!(" {} ", model.look.glyphs.separator);
+    let note = fitting(notes(model), ", ", columns / 2);
+    let title = fitting(sums_of_queue(model), &separator, columns.saturating_sub(width(&note)));
+    // The row's number is only of use where there is room left.
+    let note = fitting(notes(model).into_iter().chain(place(model)).collect(), ", ", columns - width(&title));
+    (if title.is_empty() { "Queue".to_owned() } else { title }, note)
+}
+
+/// With each part, how much it may be missed.
+fn sums_of_queue(model: &Model) -> Vec<(u8, String)> {
+    let Totals { jobs, running, done, unknown, progress, eta, .. } = model.totals;
+    let mut parts = Vec::new();
+    if jobs > 0 {
+        parts.push((0, format!("{} of {} done", units::count(done as u64), units::count(jobs as u64))));
     }
-    let visible = model.queue.visible().len();
-    if !model.filter.is_empty() {
-        let (shown, all) = (units::count(shown as u64), units::count(model.totals.jobs as u64));
-        notes.push((3, format!("{shown} of {all}")));
-    } else if visible < shown {
-        let place = units::count(model.queue.cursor() as u64 + 1);
-        notes.push((3, format!("{place} of {}", units::count(shown as u64))));
+    if progress.1 > 0 {
+        parts.push((1, units::bytes_of(progress.0, progress.1)));
     }
-    let Totals { running, unknown, progress, eta, .. } = model.totals;
-    if let Some(percent) = percent(&model.totals) {
-        notes.push((1, format!("{percent} % of {}", units::bytes(progress.1))));
-        if running > 0
-            && let Some(eta) = eta.and_then(|eta| Duration::try_from_secs_f64(eta).ok())
-        {
-            notes.push((2, format!("{} left", units::duration(eta))));
+    if unknown > 0 && progress.1 > 0 {
+        parts.push((3, format!("{} of unknown size", units::count(unknown as u64))));
+    } else if running > 0
+        && let Some(eta) = eta.and_then(|eta| Duration::try_from_secs_f64(eta).ok())
+    {
+        parts.push((2, format!("{} left", units::duration(eta))));
+    }
+    parts
+}
+
+fn notes(model: &Model) -> Vec<(u8, String)> {
+    let mut parts = Vec::new();
+    let Marked { jobs, bytes, unknown } = model.marked;
+    if jobs > 0 {
+        parts.push((0, format!("{} marked", units::count(jobs as u64))));
+        match unknown {
+            0 => parts.push((2, units::bytes(bytes))),
+            _ if bytes > 0 => parts.push((2, format!("{} and more", units::bytes(bytes)))),
+            _ => {}
         }
-    } else if unknown > 0 && progress.0 > 0 {
-        let (here, known) = (units::bytes(progress.0), units::bytes(progress.1));
-        notes.push((1, format!("{here} of {known}, {} of unknown size", units::count(unknown as u64))));
     }
-    let room = usize::from(model.layout().queue.width).saturating_sub(width(&title) + 10);
+    if !model.filter.is_empty() {
+        let shown = units::count(model.queue.keys().len() as u64);
+        let all = units::count(model.totals.jobs as u64);
+        parts.push((1, format!("{shown} of {all} with \"{}\"", SafeText::new(&model.filter))));
+    }
+    if model.sort == Sort::Added {
+        parts.push((3, "newest first".to_owned()));
+    }
+    parts
+}
+
+/// Which row is selected, if not all of them are visible.
+fn place(model: &Model) -> Option<(u8, String)> {
+    let shown = model.queue.keys().len();
+    let row = units::count(model.queue.cursor() as u64 + 1);
+    let is_cut = model.filter.is_empty() && model.queue.visible().len() < shown;
+    is_cut.then(|| (4, format!("row {row} of {}", units::count(shown as u64))))
+}
+
+/// The parts that fit, in their order.
+fn fitting(mut parts: Vec<(u8, String)>, separator: &str, columns: usize) -> String {
     loop {
-        let note = notes.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>().join(", ");
-        let last = notes.iter().enumerate().max_by_key(|(_, (rank, _))| *rank).map(|(index, _)| index);
+        let text = parts.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>().join(separator);
+        let last = parts.iter().enumerate().max_by_key(|(_, (rank, _))| *rank).map(|(index, _)| index);
         match last {
-            Some(last) if width(&note) > room => drop(notes.remove(last)),
-            _ => return (title, note),
+            Some(last) if width(&text) > columns => drop(parts.remove(last)),
+            _ => return text,
         }
     }
 }

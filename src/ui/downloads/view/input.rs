@@ -1,14 +1,22 @@
 //! The address line.
 
+use std::path::Path;
+
 use ratatui::{
     buffer::Buffer,
     layout::{Position, Rect},
 };
 
-use crate::ui::{
-    components::widgets::{clip, put},
-    downloads::model::{Focus, Model},
+use crate::{
+    text::SafeText,
+    ui::{
+        components::widgets::{clip, clip_middle, put, put_right},
+        downloads::model::{Defaults, Focus, Model},
+    },
 };
+
+/// Columns of a window that shows where downloads go, at least.
+const MIN_WIDTH: u16 = 60;
 
 /// Draws it; returns the place of the cursor if keys go there.
 pub fn render(model: &Model, area: Rect, buf: &mut Buffer) -> Option<Position> {
@@ -20,6 +28,7 @@ pub fn render(model: &Model, area: Rect, buf: &mut Buffer) -> Option<Position> {
     let style = if focused { look.theme.accent } else { look.theme.dim };
     let label = format!("Fetch {} ", look.glyphs.prompt);
     let x = put(buf, area, area.x + 1, area.y, &label, style);
+    let area = destination(model, area, buf);
     let columns = usize::from(area.right().saturating_sub(x + 1));
     if model.input.is_empty() {
         let hint = match model.defaults.server {
@@ -33,4 +42,19 @@ pub fn render(model: &Model, area: Rect, buf: &mut Buffer) -> Option<Position> {
     put(buf, area, x, area.y, &visible, text_style);
     let x = x.saturating_add(cursor as u16);
     (focused && x < area.right()).then_some(Position { x, y: area.y })
+}
+
+/// Draws where downloads go at the right, if there is room; the rest of the area.
+fn destination(model: &Model, area: Rect, buf: &mut Buffer) -> Rect {
+    if area.width < MIN_WIDTH {
+        return area;
+    }
+    let look = &model.look;
+    let Defaults { folder, home, .. } = &model.defaults;
+    let short = home.as_ref().and_then(|home| folder.strip_prefix(home).ok());
+    let path = short.map_or_else(|| folder.clone(), |rest| Path::new("~").join(rest).components().collect());
+    let path = clip_middle(SafeText::from_path(&path).as_str(), usize::from(area.width / 3), &look.glyphs);
+    let cell = Rect { width: area.width - 1, ..area };
+    let x = put_right(buf, cell, area.y, &format!("to {path}"), look.theme.dim);
+    Rect { width: (x - area.x).saturating_sub(1), ..area }
 }

@@ -3,7 +3,7 @@
 use ratatui::text::Line;
 
 use crate::{
-    client::{JobState, JobView, Totals},
+    client::{JobState, JobView, Sort, Totals},
     protocol::message::Kind,
     ui::{
         actions::{
@@ -12,6 +12,7 @@ use crate::{
         },
         downloads::{
             model::jobs::is_pausable,
+            model::rows::Row,
             model::{Model, Panel},
         },
     },
@@ -97,6 +98,9 @@ fn log(model: &Model) -> Vec<Hint> {
         hints.push(Hint::saying(MoveAction::Last, "follow"));
     }
     hints.push(MoveAction::Up.into());
+    let size = if model.large_log { "shrink" } else { "enlarge" };
+    hints.push(Hint::saying(GlobalAction::LogSize, size));
+    hints.push(GlobalAction::CopyLine.into());
     hints.push(GlobalAction::LogLevel.into());
     hints.push(GlobalAction::Filter.into());
     hints.push(GlobalAction::FocusNext.into());
@@ -122,7 +126,12 @@ fn queue(model: &Model) -> Vec<Hint> {
         return hints;
     }
     let mut hints = Vec::new();
-    if model.panel == Panel::Details {
+    if model.can_undo {
+        hints.push(QueueAction::Undo.into());
+    }
+    if model.queue.selected() == Some(Row::Done) {
+        hints.push(Hint::saying(QueueAction::Open, if model.unfolded { "hide" } else { "show all" }));
+    } else if model.panel == Panel::Details {
         hints.push(Hint::saying(QueueAction::Open, "close details"));
     } else {
         hints.push(QueueAction::Open.into());
@@ -140,7 +149,10 @@ fn queue(model: &Model) -> Vec<Hint> {
     hints.push(GlobalAction::Filter.into());
     hints.push(InputAction::Browse.into());
     if model.queue.keys().len() > 1 {
-        hints.push(QueueAction::MoveUp.into());
+        hints.push(QueueAction::Sort.into());
+        if model.sort == Sort::Queue {
+            hints.push(QueueAction::MoveUp.into());
+        }
     }
     if model.totals.done > 0 {
         hints.push(QueueAction::ClearFinished.into());
@@ -151,7 +163,7 @@ fn queue(model: &Model) -> Vec<Hint> {
 
 /// Whether nothing that is marked waits or runs, and something is paused. Of marked jobs out of sight only the sums are known.
 fn resumes(model: &Model) -> bool {
-    let seen: Vec<_> = model.rows.iter().filter(|row| model.queue.is_marked(row.id)).collect();
+    let seen: Vec<_> = model.rows.iter().filter(|row| model.queue.is_marked(Row::Job(row.id))).collect();
     let is_paused = |row: &&JobView| row.state == JobState::Paused;
     if seen.iter().any(|row| is_pausable(row)) {
         return false;
@@ -178,7 +190,10 @@ fn job(model: &Model) -> Vec<Hint> {
             QueueAction::Remove.into(),
         ];
     }
-    let Some(row) = &model.current else { return Vec::new() };
+    let Some(row) = &model.current else {
+        let is_done = model.queue.selected() == Some(Row::Done);
+        return if is_done { vec![QueueAction::Remove.into()] } else { Vec::new() };
+    };
     let mut hints = Vec::new();
     match &row.state {
         JobState::Failed(_) | JobState::Cancelled => hints.push(QueueAction::Retry.into()),

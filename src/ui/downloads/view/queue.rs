@@ -5,13 +5,18 @@ use std::time::Duration;
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
 use crate::{
-    client::{Doubt, JobState, JobView},
+    client::{Doubt, JobState, JobView, Sort},
     text::units,
     ui::{
         actions::{Context, GlobalAction, InputAction, Key},
-        components::widgets::{clip, clip_middle, gauge, put, put_line, put_right, width, wrap},
+        components::{
+            columns::{Header, Sorted, header},
+            widgets::{clip, clip_middle, gauge, put, put_line, put_right, width, wrap},
+        },
         downloads::{
+            content::twins::distinction,
             model::layout::{Columns, MARGIN},
+            model::rows::Row,
             model::{Focus, Model},
         },
         theme::{Glyphs, Look},
@@ -37,21 +42,60 @@ pub fn render(model: &Model, area: Rect, buf: &mut Buffer) {
     }
     let columns = Columns::new(area.width);
     let selected = model.queue.selected();
-    for (y, row) in (area.y..area.bottom()).zip(&model.rows) {
+    for (y, key) in (area.y..area.bottom()).zip(model.queue.visible()) {
         let line = Rect { y, height: 1, ..area };
-        let is_selected = selected == Some(row.id);
-        if model.queue.is_marked(row.id) {
-            put(buf, line, line.x, y, look.glyphs.marked, look.theme.accent);
-        }
-        if is_selected {
+        let gauge = match key {
+            Row::Done => {
+                fold(model, line, buf);
+                None
+            }
+            Row::Job(id) => match model.rows.iter().find(|row| row.id == *id) {
+                Some(row) => draw(row, &model.rows, columns, line, buf, look),
+                None => continue,
+            },
+        };
+        if selected == Some(*key) {
+            let focused = model.focus == Focus::Queue;
+            let style = if focused { look.theme.selected } else { look.theme.selected_idle };
+            // The colours of the gauge stay.
+            let bar = gauge.unwrap_or(Rect { x: line.right(), width: 0, ..line });
+            buf.set_style(Rect { width: bar.x - line.x, ..line }, style);
+            buf.set_style(Rect { x: bar.right(), width: line.right() - bar.right(), ..line }, style);
             put(buf, line, line.x + 1, y, look.glyphs.selected, look.theme.accent);
         }
-        draw(row, columns, line, buf, look);
-        if is_selected {
-            let focused = model.focus == Focus::Queue;
-            buf.set_style(line, if focused { look.theme.selected } else { look.theme.selected_idle });
+        if model.queue.is_marked(*key) {
+            put(buf, line, line.x, y, look.glyphs.marked, look.theme.accent);
         }
     }
+}
+
+/// Draws the headers of the columns.
+pub fn headers(model: &Model, area: Rect, buf: &mut Buffer) {
+    if area.is_empty() {
+        return;
+    }
+    let focused = model.focus == Focus::Queue;
+    let row = Rect { height: 1, ..area };
+    let Cells { name, gauge, size, state, eta, .. } = Cells::new(Columns::new(area.width), row);
+    let by = |sort: Sort, sorted| if model.sort == sort { sorted } else { Sorted::No };
+    let left = |area, word, sorted| Header { area, word, right: false, sorted };
+    let right = |area, word, sorted| Header { area, word, right: true, sorted };
+    let all = [
+        left(name, "NAME", by(Sort::Name, Sorted::Up)),
+        left(gauge, "PROGRESS", by(Sort::Progress, Sorted::Down)),
+        right(size, "SIZE", by(Sort::Size, Sorted::Down)),
+        right(state, "SPEED", by(Sort::Speed, Sorted::Down)),
+        right(eta, "LEFT", by(Sort::Left, Sorted::Up)),
+    ];
+    all.into_iter().for_each(|one| header(one, focused, buf, &model.look));
+}
+
+/// The line in the place of all that is done.
+fn fold(model: &Model, area: Rect, buf: &mut Buffer) {
+    let Look { theme, glyphs } = &model.look;
+    let (count, bytes) = (units::count(model.done.len() as u64), units::bytes(model.done_bytes));
+    let arrow = if model.unfolded { glyphs.descending } else { glyphs.selected };
+    put(buf, area, area.x + MARGIN, area.y, &format!("{count} done, {bytes} {arrow}"), theme.good);
 }
 
 /// What to do about a queue without rows.
@@ -87,26 +131,50 @@ struct Words {
     time: String,
 }
 
-fn draw(row: &JobView, columns: Columns, area: Rect, buf: &mut Buffer, look: &Look) {
+/// The places of the columns in a row.
+struct Cells {
+    name: Rect,
+    gauge: Rect,
+    percent: Rect,
+    size: Rect,
+    state: Rect,
+    eta: Rect,
+}
+
+impl Cells {
+    fn new(columns: Columns, area: Rect) -> Cells {
+        let name = Rect { x: area.x + MARGIN, width: columns.name, ..area };
+        let mut x = name.right();
+        let mut next = |width: u16| {
+            let cell = Rect { x: x + u16::from(width > 0), width, ..area };
+            x += width + u16::from(width > 0);
+            // A column may lie outside where the width is smaller than all that is fixed.
+            cell.intersection(area)
+        };
+        Cells {
+            name: name.intersection(area),
+            gauge: next(columns.gauge),
+            percent: next(columns.percent),
+            size: next(columns.size),
+            state: next(columns.state),
+            eta: next(columns.eta),
+        }
+    }
+}
+
+/// Draws a row; returns where its gauge is, if it has one.
+fn draw(
+    row: &JobView,
+    rows: &[JobView],
+    columns: Columns,
+    area: Rect,
+    buf: &mut Buffer,
+    look: &Look,
+) -> Option<Rect> {
     let words = words(row, look);
     let y = area.y;
-    let mut x = area.x + MARGIN;
-    let name = clip_middle(row.name.as_str(), usize::from(columns.name), &look.glyphs);
-    put(buf, area, x, y, &name, words.name_style);
-    x += columns.name;
-    let mut next = |width: u16| {
-        let cell = Rect { x: x + u16::from(width > 0), width, ..area };
-        x += width + u16::from(width > 0);
-        // A column may lie outside where the width is smaller than all that is fixed.
-        cell.intersection(area)
-    };
-    let (bar, percent, size, state, eta) = (
-        next(columns.gauge),
-        next(columns.percent),
-        next(columns.size),
-        next(columns.state),
-        next(columns.eta),
-    );
+    let Cells { name, gauge: bar, percent, size, state, eta } = Cells::new(columns, area);
+    draw_name(row, rows, name, words.name_style, buf, look);
     if let Some((text, style)) = &words.text {
         let end = if words.wide { size.right().max(percent.right()) } else { percent.right() };
         let cell = Rect { width: end.saturating_sub(bar.x), ..bar };
@@ -114,6 +182,7 @@ fn draw(row: &JobView, columns: Columns, area: Rect, buf: &mut Buffer, look: &Lo
         let text = if width(text) > columns && !words.short.is_empty() { words.short } else { text };
         put(buf, cell, cell.x, y, &clip(text, columns, &look.glyphs), *style);
     }
+    let mut drawn = None;
     if !words.wide {
         let progress = progress(row);
         if words.text.is_none()
@@ -121,11 +190,25 @@ fn draw(row: &JobView, columns: Columns, area: Rect, buf: &mut Buffer, look: &Lo
         {
             put_line(buf, bar, y, &gauge(fraction, bar.width, look));
             put_right(buf, percent, y, &format!("{whole} %"), look.theme.plain);
+            drawn = Some(bar).filter(|bar| !bar.is_empty());
         }
         put_right(buf, size, y, &bytes(row), look.theme.plain);
     }
     put_right(buf, state, y, &words.word, words.word_style);
     put_right(buf, eta, y, &words.time, look.theme.plain);
+    drawn
+}
+
+/// Draws the name, and what distinguishes it from others of the same name.
+fn draw_name(row: &JobView, rows: &[JobView], area: Rect, style: Style, buf: &mut Buffer, look: &Look) {
+    let columns = usize::from(area.width);
+    let place = distinction(row, rows).map(|place| clip_middle(place, columns / 2, &look.glyphs));
+    let reserved = place.as_deref().map_or(0, |place| width(place) + 2);
+    let name = clip_middle(row.name.as_str(), columns.saturating_sub(reserved), &look.glyphs);
+    let x = put(buf, area, area.x, area.y, &name, style);
+    if let Some(place) = place {
+        put(buf, area, x + 2, area.y, &place, look.theme.dim);
+    }
 }
 
 fn words(row: &JobView, look: &Look) -> Words {

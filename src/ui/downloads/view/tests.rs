@@ -4,7 +4,10 @@ use proptest::prelude::*;
 use ratatui::{layout::Size, style::Modifier};
 
 use crate::{
-    client::{Doubt, Finished, JobId, JobState, JobView, Locator, NewServer, Trouble, TroubleKind},
+    client::{
+        Doubt, Finished, JobId, JobState, JobView, Locator, LostServer, NewServer, Part, Picture, Trouble,
+        TroubleKind,
+    },
     protocol::{
         message::{Missing, MissingEntry},
         trust::pin::Pin,
@@ -29,7 +32,7 @@ fn ready(look: Look) -> (Model, Fake) {
     let mut model = logged();
     model.look = look;
     draw(&mut model, &queue, 80, 24);
-    keys(&mut model, &queue, "esc space");
+    keys(&mut model, &queue, "tab space");
     (model, queue)
 }
 
@@ -78,11 +81,11 @@ fn the_servers_files_stand_between_queue_and_log() {
 #[test]
 fn details_tell_all() {
     let (mut model, queue) = ready(Look::default());
-    keys(&mut model, &queue, "j j enter");
+    keys(&mut model, &queue, "G enter");
     insta::assert_snapshot!("details-of-a-done-one-80x24", text(&draw(&mut model, &queue, 80, 24)));
-    keys(&mut model, &queue, "j");
+    keys(&mut model, &queue, "k k");
     insta::assert_snapshot!("details-of-a-failed-one-80x24", text(&draw(&mut model, &queue, 80, 24)));
-    keys(&mut model, &queue, "k tab G");
+    keys(&mut model, &queue, "j j tab G");
     insta::assert_snapshot!("details-40x8", text(&draw(&mut model, &queue, 40, 8)));
 }
 
@@ -108,7 +111,7 @@ fn an_incomplete_one_names_what_is_missing() {
     let queue = Fake { rows: vec![incomplete(one), second], ..Fake::default() };
     let mut model = testing::model();
     draw(&mut model, &queue, 80, 24);
-    keys(&mut model, &queue, "esc");
+    keys(&mut model, &queue, "tab");
     insta::assert_snapshot!("incomplete-80x24", text(&draw(&mut model, &queue, 80, 24)));
     insta::assert_snapshot!("incomplete-40x8", text(&draw(&mut model, &queue, 40, 8)));
     keys(&mut model, &queue, "j enter");
@@ -139,7 +142,7 @@ fn rows_of_an_unreachable_server() {
     };
     let mut model = testing::model();
     draw(&mut model, &queue, 80, 24);
-    keys(&mut model, &queue, "esc enter");
+    keys(&mut model, &queue, "tab enter");
     insta::assert_snapshot!("unreachable-80x24", text(&draw(&mut model, &queue, 80, 24)));
     keys(&mut model, &queue, "enter");
     insta::assert_snapshot!("unreachable-40x8", text(&draw(&mut model, &queue, 40, 8)));
@@ -156,7 +159,7 @@ fn the_files_of_a_tree_are_counted() {
     let queue = Fake { rows: vec![half, whole], ..Fake::default() };
     let mut model = testing::model();
     draw(&mut model, &queue, 80, 24);
-    keys(&mut model, &queue, "esc enter");
+    keys(&mut model, &queue, "tab enter");
     let shown = text(&draw(&mut model, &queue, 80, 24));
     assert!(shown.contains("Files     1,203 of 10,000 received"), "{shown}");
     keys(&mut model, &queue, "j");
@@ -244,10 +247,77 @@ fn the_selected_row_is_plain_to_see_without_colour() {
     let (mut model, queue) = ready(LOOKS[3].1);
     let buffer = draw(&mut model, &queue, 80, 24);
     let y = (0..24).find(|y| buffer[(1, *y)].symbol() == ">").expect("a selected row");
-    assert!((0..80).all(|x| buffer[(x, y)].modifier.contains(Modifier::REVERSED)));
+    let reversed = |x: u16| buffer[(x, y)].modifier.contains(Modifier::REVERSED);
+    assert!((0..24).chain(60..80).all(reversed));
+    let gauge = (24..60).filter(|x| "#.=".contains(buffer[(*x, y)].symbol()));
+    assert!(gauge.count() > 9 && !reversed(30), "the gauge keeps its colours");
     assert!(
         (0..24).filter(|other| *other != y).all(|y| !buffer[(40, y)].modifier.contains(Modifier::REVERSED))
     );
+}
+
+/// A queue with pictures: the speed of a download over all of its time, and which parts of it are local.
+fn pictured() -> Fake {
+    let wave = |index: u64| 40e6 + 20e6 * (index as f64 / 9.0).sin() + if index < 6 { -30e6 } else { 0.0 };
+    let part = |index: u64| match index {
+        0..30 => Part::Verified,
+        30 | 52 => Part::InWork,
+        33 | 34 | 60 => Part::Partial,
+        50..52 => Part::Verified,
+        _ => Part::Missing,
+    };
+    let map = (0..80).map(part).collect();
+    let picture = Picture { rates: (0..90).map(wave).collect(), seconds: 45.0, map };
+    let throughput = vec![10e6, 30e6, 70e6, 60e6, 84e6, 80e6, 50e6, 84e6];
+    Fake { picture, throughput, ..every_state() }
+}
+
+#[test]
+fn pictures_are_in_the_header_the_details_and_beside_the_queue() {
+    for (name, look) in LOOKS {
+        let (mut model, queue) = (logged(), pictured());
+        model.look = look;
+        draw(&mut model, &queue, 80, 24);
+        keys(&mut model, &queue, "tab enter");
+        insta::assert_snapshot!(format!("pictures-80x24_{name}"), picture(&draw(&mut model, &queue, 80, 24)));
+        insta::assert_snapshot!(format!("pictures-120x40_{name}"), text(&draw(&mut model, &queue, 120, 40)));
+        keys(&mut model, &queue, "enter");
+        insta::assert_snapshot!(format!("side-120x40_{name}"), picture(&draw(&mut model, &queue, 120, 40)));
+    }
+    let (mut model, queue) = (logged(), pictured());
+    draw(&mut model, &queue, 40, 8);
+    keys(&mut model, &queue, "tab enter");
+    insta::assert_snapshot!("pictures-40x8", text(&draw(&mut model, &queue, 40, 8)));
+    keys(&mut model, &queue, "enter");
+    insta::assert_snapshot!("side-200x60", text(&draw(&mut model, &queue, 200, 60)));
+}
+
+#[test]
+fn what_is_done_is_one_line_and_a_lost_server_one_banner() {
+    let mut queue = every_state();
+    for id in 12..20 {
+        let mut row = row(id, &format!("song-{id}.ogg"), done("song.ogg", 4_000_000));
+        (row.size, row.received) = (Some(4_000_000), 4_000_000);
+        queue.rows.push(row);
+    }
+    queue.rows[5].name = SafeText::new("next.iso");
+    queue.rows[5].address = SafeText::new("fdsp://nas.local/backup/old/next.iso");
+    queue.rows[5].state = JobState::Unreachable { seconds: Some(8.0), reason: SafeText::new("refused") };
+    queue.lost.push(LostServer {
+        server: SafeText::new("nas.local:7878"),
+        seconds: Some(8.0),
+        reason: SafeText::new("Connection refused"),
+    });
+    queue.can_undo = true;
+    let mut model = logged();
+    model.defaults.home = Some("/home".into());
+    draw(&mut model, &queue, 80, 24);
+    keys(&mut model, &queue, "tab");
+    insta::assert_snapshot!("overview-80x24", text(&draw(&mut model, &queue, 80, 24)));
+    insta::assert_snapshot!("overview-40x8", text(&draw(&mut model, &queue, 40, 8)));
+    insta::assert_snapshot!("overview-120x40", text(&draw(&mut model, &queue, 120, 40)));
+    keys(&mut model, &queue, "G enter S");
+    insta::assert_snapshot!("overview-open-80x24", text(&draw(&mut model, &queue, 80, 24)));
 }
 
 #[test]
@@ -262,10 +332,10 @@ fn nothing_is_complete_before_it_is_in_place() {
     let whole = crate::client::JobView { size: Some(5), received: 5, ..row(1, "a", done("a", 5)) };
     let mut rows = vec![whole];
     let shown = text(&draw(&mut testing::model(), &Fake { rows: rows.clone(), ..Fake::default() }, 80, 24));
-    assert!(shown.contains("100 % of 5 B"), "{shown}");
+    assert!(shown.contains("1 of 1 done · 5 of 5 B"), "{shown}");
     rows.push(row(2, "b", testing::failed("not found on the server")));
     let shown = text(&draw(&mut testing::model(), &Fake { rows, ..Fake::default() }, 80, 24));
-    assert!(!shown.contains(" % of"), "of what will never come there is no share: {shown}");
+    assert!(!shown.contains(" %"), "of what will never come there is no share: {shown}");
     assert!(shown.contains("verified 9f3c…a1e0") && shown.contains("done"), "{shown}");
 }
 
@@ -275,10 +345,10 @@ fn a_frame_reads_the_visible_rows_only() {
     let queue = Fake { rows, ..Fake::default() };
     let mut model = testing::model();
     draw(&mut model, &queue, 80, 24);
-    keys(&mut model, &queue, "esc G");
+    keys(&mut model, &queue, "tab G");
     queue.read.set(0);
     let shown = text(&draw(&mut model, &queue, 80, 24));
-    assert!(shown.contains("file-9999") && shown.contains("10,000 of 10,000"), "{shown}");
+    assert!(shown.contains("file-9999") && shown.contains("row 10,000 of 10,000"), "{shown}");
     assert!(queue.read.get() <= 24, "{}", queue.read.get());
 }
 
@@ -409,6 +479,9 @@ const KEYS: &[&str] = &[
     "P",
     "Y",
     "ctrl-u",
+    "S",
+    "u",
+    "+",
 ];
 
 proptest! {

@@ -187,3 +187,18 @@ fn the_history_of_earlier_runs_is_recalled() {
     assert!(matches!(&effects[..], [Effect::Remember, Effect::Engine(_)]), "{effects:?}");
     assert_eq!(model.input.history().last().map(String::as_str), Some("films/a.iso"));
 }
+
+#[test]
+fn escape_clears_what_is_typed_and_keeps_the_focus() {
+    let (mut model, queue) = (model(), every_state());
+    type_in(&mut model, &queue, "films/x");
+    keys(&mut model, &queue, "esc");
+    assert_eq!((model.input.value(), model.focus), ("", Focus::Input));
+    assert_eq!(notice(&model), "cleared; ↑ brings it back");
+    // What is typed next is no key of the queue.
+    keys(&mut model, &queue, "esc x");
+    assert_eq!((model.input.value(), model.focus), ("x", Focus::Input));
+    assert!(matches!(model.dialog, Dialog::None));
+    keys(&mut model, &queue, "up");
+    assert_eq!(model.input.value(), "films/x");
+}

@@ -22,7 +22,7 @@ fn details_open_and_close_and_follow_the_selection() {
 fn the_log_follows_again_at_its_end() {
     let (queue, mut model) = (every_state(), testing::logged());
     draw(&mut model, &queue, 80, 14);
-    keys(&mut model, &queue, "esc tab");
+    keys(&mut model, &queue, "tab tab");
     assert_eq!(model.context(), Context::Log);
     keys(&mut model, &queue, "k");
     assert!(!model.log.follows());
@@ -30,6 +30,7 @@ fn the_log_follows_again_at_its_end() {
     assert!(model.log.follows());
     keys(&mut model, &queue, "l");
     assert_eq!(model.log.level(), tracing::Level::WARN);
+    assert_eq!(notice(&model), "the log shows warnings and up");
     keys(&mut model, &queue, "/ o l d enter");
     assert_eq!(model.log.filter(), "old");
     keys(&mut model, &queue, "esc");
@@ -46,6 +47,32 @@ fn without_the_focus_the_queue_shows_the_first_running_job() {
     draw(&mut model, &queue, 80, 24);
     model.engine(&Event::Started { id: JobId(70), name: SafeText::new("file-70"), size: None, here: 0 });
     assert!(text(&draw(&mut model, &queue, 80, 24)).contains("file-70"));
-    keys(&mut model, &queue, "esc g");
+    keys(&mut model, &queue, "tab g");
     assert!(!text(&draw(&mut model, &queue, 80, 24)).contains("file-70"), "a person who looks is left alone");
+}
+
+#[test]
+fn the_log_can_be_enlarged_and_a_line_of_it_copied() {
+    let (queue, mut model) = (every_state(), testing::logged());
+    draw(&mut model, &queue, 80, 24);
+    keys(&mut model, &queue, "tab tab");
+    let before = model.layout().log.height;
+    keys(&mut model, &queue, "+");
+    assert!(model.layout().log.height > before + 5);
+    let effects = keys(&mut model, &queue, "Y");
+    assert!(
+        matches!(&effects[..], [Effect::Copy(line)] if line == "22:31:08 notes.tar.zst is done"),
+        "{effects:?}"
+    );
+    assert_eq!(notice(&model), "line sent to the terminal's clipboard");
+    keys(&mut model, &queue, "/");
+    type_in(&mut model, &queue, "warn");
+    let shown = text(&draw(&mut model, &queue, 80, 24));
+    assert!(shown.contains("warning: films.zip") && !shown.contains("notes.tar.zst is done"), "{shown}");
+    type_in(&mut model, &queue, "zzz");
+    assert!(text(&draw(&mut model, &queue, 80, 24)).contains("no line matches"));
+    keys(&mut model, &queue, "enter");
+    assert!(keys(&mut model, &queue, "Y").is_empty());
+    keys(&mut model, &queue, "+");
+    assert_eq!(model.layout().log.height, before);
 }

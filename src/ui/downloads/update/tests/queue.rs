@@ -6,7 +6,7 @@ use super::*;
 fn pause_resumes_what_is_paused() {
     let (mut model, queue) = ready();
     assert!(matches!(command(keys(&mut model, &queue, "p")), Command::Pause(all) if all == ids(&[1])));
-    keys(&mut model, &queue, "j j");
+    keys(&mut model, &queue, "j j j j j j j");
     assert!(matches!(command(keys(&mut model, &queue, "p")), Command::Resume(all) if all == ids(&[3])));
     keys(&mut model, &queue, "j");
     assert!(keys(&mut model, &queue, "p").is_empty());
@@ -27,9 +27,9 @@ fn the_question_names_which_partial_files_are_deleted() {
     };
     let (shown, _) = question("d", 0);
     assert!(shown.contains("and delete the partial file? y remove n keep"), "{shown}");
-    let (shown, _) = question("j j j j d", 6_300_000);
+    let (shown, _) = question("j j j j j j j j d", 6_300_000);
     assert!(shown.contains("Its partial file stays; x deletes it. y remove n keep"), "{shown}");
-    let (_, effects) = question("j j j j d", 0);
+    let (_, effects) = question("j j j j j j j j d", 0);
     assert!(matches!(command(effects), Command::Remove(_)), "it has left nothing");
     let (shown, _) = question("a d", 6_300_000);
     assert!(shown.contains("unfinished? Those of 1 failed stay."), "{shown}");
@@ -46,14 +46,17 @@ fn cancelling_asks_and_acts_on_the_jobs_of_the_question() {
     queue.rows.swap(0, 1);
     queue.generation += 1;
     draw(&mut model, &queue, 80, 24);
-    assert!(matches!(command(keys(&mut model, &queue, "enter")), Command::Cancel(all) if all == ids(&[1])));
+    assert!(keys(&mut model, &queue, "enter").is_empty());
+    assert_eq!(model.context(), Context::Question, "what deletes has its own key only");
+    assert!(matches!(command(keys(&mut model, &queue, "y")), Command::Cancel(all) if all == ids(&[1])));
+    assert_eq!(notice(&model), "1 download cancelled; u undoes that");
     keys(&mut model, &queue, "x");
     assert!(keys(&mut model, &queue, "esc").is_empty());
     assert_eq!(model.context(), Context::Queue);
-    keys(&mut model, &queue, "j j x");
+    keys(&mut model, &queue, "G x");
     assert_eq!(notice(&model), "nothing here to cancel");
     // What has failed may have left something.
-    keys(&mut model, &queue, "j x");
+    keys(&mut model, &queue, "k k x");
     assert!(matches!(
         &model.dialog,
         Dialog::Question(question) if question.pending == Pending::Cancel(ids(&[5]))
@@ -76,7 +79,7 @@ fn removing_asks_only_if_something_would_be_lost() {
     keys(&mut model, &queue, "d");
     assert!(matches!(model.dialog, Dialog::Question(_)));
     assert!(matches!(command(keys(&mut model, &queue, "y")), Command::Remove(all) if all == ids(&[1])));
-    keys(&mut model, &queue, "j j j");
+    keys(&mut model, &queue, "G");
     assert!(matches!(command(keys(&mut model, &queue, "delete")), Command::Remove(all) if all == ids(&[4])));
     assert!(matches!(command(keys(&mut model, &queue, "C")), Command::ClearFinished));
 }
@@ -99,7 +102,7 @@ fn marking_all_respects_the_filter() {
     draw(&mut model, &queue, 80, 24);
     keys(&mut model, &queue, "enter a");
     assert!(matches!(command(keys(&mut model, &queue, "p")), Command::Pause(all) if all == ids(&[1, 8])));
-    assert_eq!(model.queue.targets(), ids(&[1, 8, 9]));
+    assert_eq!(model.targets(), ids(&[1, 8, 9]));
     keys(&mut model, &queue, "esc");
     assert_eq!((model.queue.marked(), model.filter.as_str()), (0, "ISO"));
     keys(&mut model, &queue, "esc");
@@ -113,7 +116,7 @@ fn addresses_and_sums_are_sent_and_not_called_copied() {
     assert!(matches!(&effects[..], [Effect::Copy(text)] if text.ends_with("/srv/ubuntu-24.04.iso")));
     assert_eq!(notice(&model), "address sent to the terminal's clipboard");
     assert!(keys(&mut model, &queue, "Y").is_empty());
-    let effects = keys(&mut model, &queue, "j j j Y");
+    let effects = keys(&mut model, &queue, "G Y");
     assert!(matches!(&effects[..], [Effect::Copy(text)] if text == HASH));
 }
 
@@ -122,8 +125,9 @@ fn a_long_name_leaves_room_for_what_is_asked() {
     let queue = Fake { rows: vec![row(1, &"n".repeat(255), JobState::Paused)], ..Fake::default() };
     let mut model = model();
     draw(&mut model, &queue, 40, 8);
+    keys(&mut model, &queue, "tab");
     for (key, words) in [("x", "and delete the partial file?"), ("d", "and delete the partial file?")] {
-        keys(&mut model, &queue, &format!("esc esc {key}"));
+        keys(&mut model, &queue, key);
         let shown = text(&draw(&mut model, &queue, 40, 8));
         let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(shown.contains(words), "{shown}");
@@ -141,7 +145,7 @@ fn ten_thousand_marked_rows() {
     let shown = |queue: &Fake, pressed: &str| {
         let mut model = model();
         draw(&mut model, queue, 80, 24);
-        keys(&mut model, queue, "esc a");
+        keys(&mut model, queue, "tab a");
         keys(&mut model, queue, pressed);
         text(&draw(&mut model, queue, 80, 24))
     };
@@ -151,11 +155,99 @@ fn ten_thousand_marked_rows() {
     }
     let screen = shown(&queue, "g");
     assert!(screen.contains("10,000 marked"), "{screen}");
-    assert!(screen.contains("of unknown size"), "{screen}");
     assert!(screen.contains("p resume"), "{screen}");
+    let unmarked = shown(&queue, "esc");
+    assert!(unmarked.contains("85 of 10,000 done · 3.1 of 6.2 TB · 4,915 of unknown size"), "{unmarked}");
     let asked = shown(&queue, "d").split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(asked.contains("Remove 10,000 downloads and delete the partial files of 9,915"), "{asked}");
     // Of what is out of sight, only the sums are known.
     let screen = shown(&rows(|id| if id == 9_999 { JobState::Queued } else { JobState::Paused }), "g");
     assert!(screen.contains("p pause"), "{screen}");
+}
+
+#[test]
+fn undo_is_a_command_as_long_as_something_can_be_undone() {
+    let (mut model, mut queue) = ready();
+    assert!(keys(&mut model, &queue, "u").is_empty());
+    assert_eq!(notice(&model), "nothing to undo");
+    queue.can_undo = true;
+    assert_eq!(command(keys(&mut model, &queue, "u")), Command::Undo);
+    draw(&mut model, &queue, 80, 24);
+    assert!(text(&draw(&mut model, &queue, 80, 24)).contains("u undo"));
+}
+
+/// A queue of three that are done and two that are not.
+fn with_done() -> Fake {
+    let done = |id, name: &str| row(id, name, testing::done(name, 1_000_000));
+    let mut rows = vec![done(1, "c"), row(2, "b", JobState::Queued), done(3, "a"), done(4, "d")];
+    rows.push(testing::running(5, "e", 5, 10, 1.0, 1.0));
+    rows.iter_mut().for_each(|row| row.size = Some(1_000_000 * row.id.0));
+    Fake { rows, ..Fake::default() }
+}
+
+#[test]
+fn what_is_done_is_one_line_that_opens() {
+    let (mut model, queue) = (model(), with_done());
+    draw(&mut model, &queue, 80, 24);
+    keys(&mut model, &queue, "tab");
+    assert_eq!(
+        model.queue.keys(),
+        [5, 2].map(|id| Row::Job(JobId(id))).into_iter().chain([Row::Done]).collect::<Vec<_>>()
+    );
+    assert!(text(&draw(&mut model, &queue, 80, 24)).contains("3 done, 8.0 MB"));
+    keys(&mut model, &queue, "G enter");
+    assert_eq!(model.queue.keys().len(), 6);
+    assert_eq!(model.queue.selected(), Some(Row::Done), "the line stays selected");
+    // An action on the line is one on all of it.
+    assert_eq!(command(keys(&mut model, &queue, "d")), Command::Remove(ids(&[1, 3, 4])));
+    keys(&mut model, &queue, "enter");
+    assert_eq!(model.queue.keys().len(), 3);
+    keys(&mut model, &queue, "/ c enter");
+    assert_eq!(model.queue.keys(), [Row::Job(JobId(1))], "a filter finds what is done, too");
+}
+
+#[test]
+fn the_sort_goes_through_the_columns_and_the_selection_stays_on_its_job() {
+    let (mut model, queue) = (model(), with_done());
+    draw(&mut model, &queue, 80, 24);
+    keys(&mut model, &queue, "tab j");
+    let selected = Some(Row::Job(JobId(2)));
+    assert_eq!(model.queue.selected(), selected);
+    keys(&mut model, &queue, "S");
+    assert_eq!((notice(&model), model.queue.selected()), ("sorted by name", selected));
+    assert_eq!(model.visible_jobs(), ids(&[2, 5]));
+    assert!(text(&draw(&mut model, &queue, 80, 24)).contains("NAME▴"));
+    assert!(keys(&mut model, &queue, "J").is_empty());
+    assert!(notice(&model).starts_with("rows move in the order of the queue only"), "{}", notice(&model));
+    keys(&mut model, &queue, "S");
+    assert_eq!(model.visible_jobs(), ids(&[5, 2]));
+    keys(&mut model, &queue, "S S S S S");
+    assert_eq!(model.sort, Sort::Queue);
+}
+
+#[test]
+fn marks_are_counted_with_their_bytes() {
+    let (mut model, queue) = (model(), with_done());
+    draw(&mut model, &queue, 80, 24);
+    keys(&mut model, &queue, "tab space");
+    assert!(text(&draw(&mut model, &queue, 80, 24)).contains("1 marked, 5.0 MB"));
+    keys(&mut model, &queue, "a");
+    assert!(text(&draw(&mut model, &queue, 80, 24)).contains("5 marked, 15.0 MB"));
+}
+
+#[test]
+fn a_lost_server_is_tried_at_once_from_any_row() {
+    let (mut model, mut queue) = ready();
+    queue.lost.push(LostServer {
+        server: SafeText::new("nas:7878"),
+        seconds: Some(8.2),
+        reason: SafeText::new("Connection refused"),
+    });
+    let shown = text(&draw(&mut model, &queue, 80, 24));
+    assert!(shown.contains("nas:7878 cannot be reached, next try in 8 s: Connection refused"), "{shown}");
+    assert!(shown.contains("r try now"), "{shown}");
+    assert_eq!(command(keys(&mut model, &queue, "r")), Command::TryServers);
+    // A row that waits for itself is what is meant.
+    keys(&mut model, &queue, "j j j j j");
+    assert_eq!(command(keys(&mut model, &queue, "r")), Command::Retry(ids(&[6])));
 }

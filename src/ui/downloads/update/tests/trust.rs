@@ -124,7 +124,7 @@ fn a_server_that_is_another_one_is_said_until_it_is_put_away() {
     keys(&mut model, &queue, "esc");
     warn(&mut model, &queue, "nas");
     assert_eq!(shown(&mut model, 40, 8), [false, false], "it was said");
-    keys(&mut model, &queue, "esc R");
+    keys(&mut model, &queue, "esc tab R");
     warn(&mut model, &queue, "nas");
     assert_eq!(shown(&mut model, 40, 8), [true, false], "it was tried again");
 }
