@@ -40,7 +40,7 @@ impl std::fmt::Debug for Hash {
 
 /// BLAKE3 hashes so many bytes at once, if they begin at a multiple of it (16 chunks: the widest vectors). In
 /// pieces as a socket gives them, which begin anywhere, it is only half as fast.
-const GROUP: usize = 16 * 1024;
+const GROUP_LEN: usize = 16 * 1024;
 
 /// Hashes one block as its bytes come.
 #[derive(Clone, Debug)]
@@ -66,14 +66,14 @@ impl BlockHasher {
     /// If the block gets longer than [`BLOCK_SIZE`].
     pub fn update(&mut self, bytes: &[u8]) {
         assert!(bytes.len() as u64 <= BLOCK_SIZE - self.len(), "a block is at most BLOCK_SIZE bytes long");
-        let begun = if self.carry.is_empty() { 0 } else { GROUP - self.carry.len() };
+        let begun = if self.carry.is_empty() { 0 } else { GROUP_LEN - self.carry.len() };
         let (rest_of_group, bytes) = bytes.split_at(begun.min(bytes.len()));
         self.carry.extend_from_slice(rest_of_group);
-        if self.carry.len() == GROUP {
+        if self.carry.len() == GROUP_LEN {
             self.hasher.update(&self.carry);
             self.carry.clear();
         }
-        let (groups, tail) = bytes.split_at(bytes.len() - bytes.len() % GROUP);
+        let (groups, tail) = bytes.split_at(bytes.len() - bytes.len() % GROUP_LEN);
         self.hasher.update(groups);
         self.carry.extend_from_slice(tail);
     }
@@ -83,7 +83,7 @@ impl BlockHasher {
     /// # Panics
     /// If the block gets longer than [`BLOCK_SIZE`].
     pub fn zeros(&mut self, length: u64) {
-        static ZEROS: [u8; 4 * GROUP] = [0; 4 * GROUP];
+        static ZEROS: [u8; 4 * GROUP_LEN] = [0; 4 * GROUP_LEN];
         let mut left = length;
         while left > 0 {
             let count = usize::try_from(left).map_or(ZEROS.len(), |left| left.min(ZEROS.len()));
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn the_root_is_blake3_around_every_border() {
+    fn the_root_equals_blake3_around_every_block_boundary() {
         for blocks in 0..=9 {
             let border = blocks * BLOCK;
             for size in [border.saturating_sub(1), border, border + 1, border + 1024, border + 1025] {
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn hex_of_another_form_is_refused() {
+    fn invalid_hex_is_rejected() {
         for text in ["", "6437", &"0".repeat(63), &"0".repeat(65), &"g".repeat(64), &"é".repeat(32)] {
             assert_eq!(Hash::from_hex(text), None, "{text}");
         }
@@ -284,7 +284,7 @@ mod tests {
     proptest! {
         #![proptest_config(crate::fuzzing::cases(24))]
         #[test]
-        fn the_root_is_blake3_for_any_size_and_cutting(size in 0..5 * BLOCK, piece in prop_oneof![1..2000usize, 1..300_000usize, 16_383..16_386usize]) {
+        fn the_root_equals_blake3_for_any_size_and_pieces(size in 0..5 * BLOCK, piece in prop_oneof![1..2000usize, 1..300_000usize, 16_383..16_386usize]) {
             let content = pattern(size);
             prop_assert_eq!(root_by_blocks(&content, piece), blake3(&content));
         }

@@ -21,17 +21,17 @@ use crate::{net::tls, platform::state, protocol::trust::pin::Pin, text::SafeText
 /// The name of the file with key and certificate: one file, so that they always belong together.
 const FILE: &str = "identity.pem";
 
-/// What stands in a key that wants a passphrase.
+/// The words in a key that needs a passphrase.
 const ENCRYPTED: &[u8] = b"ENCRYPTED";
 
-/// Where certificate and key come from.
+/// The source of certificate and key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Certificate {
     /// Made on the first start, and kept in this folder.
     Kept(PathBuf),
     /// Given: PEM files.
     Given {
-        /// The certificate, and behind it those that vouch for it.
+        /// The certificate, followed by those that signed it.
         certificate: PathBuf,
         /// Its private key.
         key: PathBuf,
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kept_identity_stays_the_same_and_private() {
+    fn a_saved_certificate_stays_the_same_and_private() {
         let place = tempfile::tempdir().unwrap();
         let (one, other) = (place.path().join("one"), place.path().join("other"));
         let first = pin(&Certificate::Kept(one.clone()));
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kept_identity_that_is_damaged_is_to_be_deleted() {
+    fn the_error_for_a_damaged_certificate_says_to_delete_it() {
         let place = tempfile::tempdir().unwrap();
         let kept = Certificate::Kept(place.path().to_owned());
         let first = pin(&kept);
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn servers_that_start_at_once_have_one_identity() {
+    fn servers_that_start_at_the_same_time_have_one_certificate() {
         let place = tempfile::tempdir().unwrap();
         let identity = Certificate::Kept(place.path().join("state"));
         let pins: Vec<_> = std::thread::scope(|scope| {
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn given_files_are_used_and_named_when_they_cannot_be() {
+    fn certificate_files_are_used_and_named_in_errors() {
         let place = tempfile::tempdir().unwrap();
         let at = |name: &str| place.path().join(name);
         let given =

@@ -16,7 +16,7 @@
 //!  api/                                           what a face sees: commands, events, snapshots
 //! ```
 //!
-//! [`start()`] makes a [`Server`]; commands go in, [`Snapshot`]s and [`Event`]s come out.
+//! [`start()`] makes a [`Server`]; it takes commands and gives [`Snapshot`]s and [`Event`]s.
 //!
 //! Stopping is the same in every architecture. A *drain* sets the phase, shuts the listener down (which
 //! wakes a loop that accepts) and shuts the reading side of every idle connection without a transfer down

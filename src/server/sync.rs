@@ -1,4 +1,4 @@
-//! Locks that a panic elsewhere does not spoil.
+//! Locks that a panic does not poison.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_what_python_writes() {
+    fn the_json_equals_that_of_python() {
         // Each right side was printed by Python 3: json.dumps({"file_name": …, "file_size": …, "file_type": …}).
         for (name, size, json) in [
             ("a.bin", 1_048_576, r#"{"file_name": "a.bin", "file_size": 1048576, "file_type": ".bin"}"#),
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn the_type_is_what_splitext_says() {
+    fn the_type_equals_that_of_splitext() {
         for (name, file_type) in [
             ("a.tar.gz", ".gz"),
             ("noext", ""),
@@ -83,7 +83,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_json(file_name: String, file_size: u64, file_type: String) {
+        fn the_json_can_be_parsed(file_name: String, file_size: u64, file_type: String) {
             let header = Header { file_name, file_size, file_type };
             let json = dumps(&header);
             prop_assert!(json.is_ascii());

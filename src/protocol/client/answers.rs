@@ -22,11 +22,11 @@ pub(super) struct Answers {
     phase: Phase,
     requests: VecDeque<(u32, Request)>,
     /// What has come of the answer to the first of the requests, if that is more than one frame.
-    begun: Option<Begun>,
+    partial: Option<Partial>,
 }
 
 #[derive(Debug)]
-enum Begun {
+enum Partial {
     /// Of a `get` or `hashes`: after `content`.
     Content(Box<Receiving>),
     /// Of a `tree`: after a page that is not the last.
@@ -65,7 +65,7 @@ impl Answers {
 
     /// A frame begins: it must be one that may stand here.
     pub(super) fn header(&mut self, header: Header) -> Result<(), Violation> {
-        if !self.may_stand(header) {
+        if !self.is_allowed(header) {
             return Err(Violation::Unexpected(header.kind.name()));
         }
         match (self.content(), header.kind) {
@@ -74,23 +74,23 @@ impl Answers {
         }
     }
 
-    fn may_stand(&self, header: Header) -> bool {
+    fn is_allowed(&self, header: Header) -> bool {
         let Header { kind, request, .. } = header;
         let connection = request == 0;
         let first = self.requests.front().filter(|(id, _)| *id == request).map(|(_, request)| request);
         match (self.phase, kind, first) {
             (Phase::Closed, ..) => false,
             (_, Kind::Error, _) if connection => true,
-            (_, Kind::Goodbye, _) => connection && self.begun.is_none(),
+            (_, Kind::Goodbye, _) => connection && self.partial.is_none(),
             (Phase::Greeting, ..) => kind == Kind::Welcome && connection,
             (Phase::Open, _, None) => false,
             (Phase::Open, Kind::Error, _) => true,
-            (Phase::Open, _, Some(first)) => match (first, &self.begun) {
+            (Phase::Open, _, Some(first)) => match (first, &self.partial) {
                 (Request::Stat(_), _) => kind == Kind::Meta,
                 (Request::List(list), _) => kind == Kind::Entries || kind == Kind::Working && list.working,
                 (Request::Tree(tree), _) => kind == Kind::TreeAnswer || kind == Kind::Working && tree.working,
-                (Request::Files(files), Some(Begun::Files(batch))) => batch.may_stand(files, kind),
-                (Request::Files(files), _) => Batch::default().may_stand(files, kind),
+                (Request::Files(files), Some(Partial::Files(batch))) => batch.is_allowed(files, kind),
+                (Request::Files(files), _) => Batch::default().is_allowed(files, kind),
                 (Request::Get(get), None) => kind == Kind::Content || kind == Kind::Working && get.working,
                 (Request::Hashes(_), None) => kind == Kind::Content,
                 (Request::Get(get), Some(_)) => match kind {
@@ -104,9 +104,9 @@ impl Answers {
 
     /// The content that is being received.
     fn content(&mut self) -> Option<&mut Receiving> {
-        match &mut self.begun {
-            Some(Begun::Content(content)) => Some(content),
-            Some(Begun::Files(batch)) => batch.file(),
+        match &mut self.partial {
+            Some(Partial::Content(content)) => Some(content),
+            Some(Partial::Files(batch)) => batch.file(),
             _ => None,
         }
     }
@@ -175,11 +175,12 @@ impl Answers {
                 let content = control::read(kind, payload)?;
                 match self.requests.front() {
                     Some((_, Request::Get(get))) => {
-                        self.begun = Some(Begun::Content(Box::new(Receiving::announced(get, &content)?)));
+                        self.partial = Some(Partial::Content(Box::new(Receiving::announced(get, &content)?)));
                     }
                     Some((_, Request::Hashes(get))) => {
                         let get = message::Get { form: message::Form::File, skip: 0, ..get.clone() };
-                        self.begun = Some(Begun::Content(Box::new(Receiving::announced(&get, &content)?)));
+                        self.partial =
+                            Some(Partial::Content(Box::new(Receiving::announced(&get, &content)?)));
                     }
                     _ => {}
                 }
@@ -205,8 +206,8 @@ impl Answers {
                 content.hashes(first_block, &hashes)?;
                 Ok(Event::Hashes { request, first_block, hashes })
             }
-            Kind::End => match self.begun.take() {
-                Some(Begun::Content(content)) => {
+            Kind::End => match self.partial.take() {
+                Some(Partial::Content(content)) => {
                     let end = control::read(kind, payload)?;
                     let root = content.end(&end)?;
                     self.answered();
@@ -220,8 +221,8 @@ impl Answers {
             },
             Kind::TreeAnswer => {
                 let page = control::read(kind, payload)?;
-                let mut manifest = match self.begun.take() {
-                    Some(Begun::Tree(manifest)) => manifest,
+                let mut manifest = match self.partial.take() {
+                    Some(Partial::Tree(manifest)) => manifest,
                     _ => match self.requests.front() {
                         Some((_, Request::Tree(tree))) => Manifest::asked(tree),
                         _ => Manifest::default(),
@@ -229,7 +230,7 @@ impl Answers {
                 };
                 match manifest.page(&page)? {
                     true => self.answered(),
-                    false => self.begun = Some(Begun::Tree(manifest)),
+                    false => self.partial = Some(Partial::Tree(manifest)),
                 }
                 Ok(Event::Tree { request, page })
             }
@@ -265,15 +266,15 @@ impl Answers {
 
     /// How far the answer to a `files` has come, which may begin with this frame.
     fn batch(&mut self, kind: Kind) -> Result<(&message::Files, &mut Batch), Violation> {
-        let begun = self.begun.get_or_insert_with(|| Begun::Files(Box::default()));
-        match (self.requests.front(), begun) {
-            (Some((_, Request::Files(files))), Begun::Files(batch)) => Ok((files, batch)),
+        let partial = self.partial.get_or_insert_with(|| Partial::Files(Box::default()));
+        match (self.requests.front(), partial) {
+            (Some((_, Request::Files(files))), Partial::Files(batch)) => Ok((files, batch)),
             _ => Err(Violation::Unexpected(kind.name())),
         }
     }
 
     fn answered(&mut self) {
-        self.begun = None;
+        self.partial = None;
         self.requests.pop_front();
     }
 }
@@ -296,7 +297,7 @@ fn check_meta(meta: &message::Meta) -> Result<(), Violation> {
 }
 
 /// Bytes of the name that an entry stands for, at the least. Of what is not served, `%XX` may be one byte.
-fn stands_for(entry: &message::Entry) -> usize {
+fn name_len(entry: &message::Entry) -> usize {
     let name = entry.name.as_bytes();
     if entry.kind != message::Kind::Other || odd_name::is_escaped(&entry.name) {
         return path::length(&entry.name);
@@ -317,7 +318,7 @@ fn check_entries(list: &message::List, page: &message::Entries) -> Result<(), Vi
         if list.names == NameForm::Utf8 && odd_name::is_escaped(name) {
             return Err(Violation::Content("a name in a form that was not asked for"));
         }
-        if stands_for(entry) > MAX_SEGMENT {
+        if name_len(entry) > MAX_SEGMENT {
             return Err(Violation::Content("an entry whose name is too long"));
         }
         if before.is_some_and(|before| path::compare(before, name).is_ge()) {

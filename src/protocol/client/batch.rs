@@ -23,7 +23,7 @@ fn contradiction<T>(what: &'static str) -> Result<T, Violation> {
 
 impl Batch {
     /// Whether a frame of this kind may stand here, in answer to `files`.
-    pub(super) fn may_stand(&self, files: &Files, kind: Kind) -> bool {
+    pub(super) fn is_allowed(&self, files: &Files, kind: Kind) -> bool {
         let in_file = self.file.is_some();
         let wanted = files.files.get(self.next);
         match kind {

@@ -15,9 +15,9 @@ pub const MAX_DATA: u32 = 256 * 1024;
 /// Most values in a `hashes` frame of the server.
 pub const MAX_HASHES: usize = 2047;
 /// Bytes of a `hashes` frame of the server before its values.
-pub(crate) const HASHES_HEAD: usize = 8;
+pub(crate) const HASHES_HEADER_LEN: usize = 8;
 /// Bytes of one of those values, and of a `done` frame.
-pub(crate) const HASH_LENGTH: usize = 32;
+pub(crate) const HASH_LEN: usize = 32;
 
 macro_rules! kinds {
     ($($(#[doc = $doc:literal])+ $variant:ident = $wire:literal, $name:literal, $max:expr;)+) => {
@@ -75,13 +75,13 @@ kinds! {
     /// Announces content.
     Content = 0x84, "content", MAX_CONTROL;
     /// Hashes of blocks.
-    HashesAnswer = 0x85, "hashes", (HASHES_HEAD + MAX_HASHES * HASH_LENGTH) as u32;
+    HashesAnswer = 0x85, "hashes", (HASHES_HEADER_LEN + MAX_HASHES * HASH_LEN) as u32;
     /// A page of a tree.
     TreeAnswer = 0x86, "tree", MAX_CONTROL;
     /// Announces one of many files.
     File = 0x87, "file", MAX_CONTROL;
     /// Ends one of many files.
-    Done = 0x88, "done", HASH_LENGTH as u32;
+    Done = 0x88, "done", HASH_LEN as u32;
     /// Says that one of many files is what the client has.
     Same = 0x89, "same", 0;
     /// Says that one of many files is not what the client has.

@@ -1,7 +1,7 @@
 //! The one buffer of a connection in which bytes wait to be written.
 
 /// Most memory that an emptied buffer keeps after [`Outgoing::release`].
-const KEPT: usize = 4 * 1024;
+const MAX_RETAINED_LEN: usize = 4 * 1024;
 
 /// Bytes that wait to be written. Unlike a plain `Vec` it remembers how much of its memory is initialised, so
 /// that content can be read straight into it without zeroing the place again for each frame.
@@ -67,7 +67,7 @@ impl Outgoing {
 
     /// Gives memory back if nothing waits, so that an idle connection costs next to nothing.
     pub fn release(&mut self) {
-        if self.is_empty() && self.bytes.len() > KEPT {
+        if self.is_empty() && self.bytes.len() > MAX_RETAINED_LEN {
             self.bytes = Vec::new();
         }
     }
@@ -96,7 +96,7 @@ mod tests {
     use crate::protocol::frame::outgoing::*;
 
     #[test]
-    fn what_is_pushed_comes_out_in_order() {
+    fn bytes_are_sent_in_the_order_in_which_they_were_pushed() {
         let mut out = Outgoing::new();
         out.push(b"hello ");
         out.push(b"world");
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fill_adds_what_it_says_and_a_failed_one_nothing() {
+    fn a_failed_fill_adds_nothing() {
         let mut out = Outgoing::new();
         out.push(b"head:");
         let added = out.fill(8, |place| {
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn released_memory_is_gone() {
+    fn release_frees_memory_only_if_nothing_is_pending() {
         let mut out = Outgoing::new();
         out.push(&[0; 100_000]);
         out.release();

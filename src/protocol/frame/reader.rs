@@ -1,13 +1,13 @@
 //! Cuts a stream of bytes into frames: the half that both machines share.
 
-use super::{HASH_LENGTH, HASHES_HEAD, HEADER, Header, Kind};
+use super::{HASH_LEN, HASHES_HEADER_LEN, HEADER, Header, Kind};
 use crate::protocol::{
     error::{Stranger, Violation},
     preamble::{self, Versions},
 };
 
 /// Most memory that is kept between control messages.
-const KEPT: usize = 1024;
+const MAX_RETAINED_LEN: usize = 1024;
 
 /// Reads the preamble, then frames. What is incomplete is kept inside, but for content, which is passed on
 /// as it comes; nothing is allocated for bytes that are only announced.
@@ -105,7 +105,7 @@ impl Reader {
         input: &mut &'input [u8],
     ) -> Result<Option<Piece<'input, 'static>>, Violation> {
         self.payload.clear();
-        if self.payload.capacity() > KEPT {
+        if self.payload.capacity() > MAX_RETAINED_LEN {
             self.payload = Vec::new();
         }
         gather(&mut self.head, input, HEADER);
@@ -165,7 +165,7 @@ impl Reader {
 
 /// Whether a payload of this many bytes is an index and at least one value.
 fn holds_hashes(length: usize) -> bool {
-    length > HASHES_HEAD && (length - HASHES_HEAD).is_multiple_of(HASH_LENGTH)
+    length > HASHES_HEADER_LEN && (length - HASHES_HEADER_LEN).is_multiple_of(HASH_LEN)
 }
 
 /// Moves bytes from the front of `input` until `kept` has `length` of them; returns how many it has.
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_allocated_for_what_is_only_announced() {
+    fn an_announced_length_allocates_nothing() {
         let mut reader = begun();
         let header = header(Kind::Meta, MAX_CONTROL);
         assert!(matches!(reader.next(&mut &header[..]), Ok(Some(Piece::Header(_)))));
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn an_idle_reader_keeps_next_to_nothing() {
+    fn an_idle_reader_holds_little_memory() {
         let mut reader = begun();
         let frame = [&header(Kind::Meta, 50_000)[..], &[b'x'; 50_000]].concat();
         for piece in frame.chunks(49_000) {
@@ -223,11 +223,11 @@ mod tests {
         }
         assert!(reader.is_between_frames());
         assert!(matches!(reader.next(&mut &b""[..]), Ok(None)));
-        assert!(reader.payload.capacity() <= KEPT);
+        assert!(reader.payload.capacity() <= MAX_RETAINED_LEN);
     }
 
     #[test]
-    fn content_is_passed_on_and_never_kept() {
+    fn content_is_not_buffered() {
         let mut reader = begun();
         let header = header(Kind::Data, 100_000);
         assert!(matches!(reader.next(&mut &header[..]), Ok(Some(Piece::Header(_)))));

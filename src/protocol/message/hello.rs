@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hello_is_read_as_it_is_written() {
+    fn a_hello_is_parsed_as_it_is_written() {
         let token = Token::parse("the-right-one").unwrap();
         let proof = TokenProof::new(&token, Pin([1; 32]), [2; 32]);
         for (credential, words) in [

@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_ones_are_named_and_all_are_counted() {
+    fn the_first_missing_entries_are_named_and_all_are_counted() {
         let mut missing = Missing::default();
         for number in 0..1000 {
             missing.add(&format!("file {number}"), "permission denied");
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn two_lists_become_one() {
+    fn two_lists_are_merged() {
         let mut one = Missing::default();
         one.add("a", "x");
         let mut other = Missing::default();

@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_means_nothing_is_dropped() {
+    fn redundant_parts_of_a_path_are_dropped() {
         for (text, path) in [
             ("", ""),
             ("/", ""),
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_nothing_is_refused() {
+    fn invalid_paths_are_rejected() {
         for text in ["..", "../a", "a/..", "a/../b", "/.."] {
             assert_eq!(read(text), Err(PathError::Parent), "{text:?}");
         }
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_are_not_utf8_are_as_long_as_on_the_disk() {
+    fn the_length_of_an_escaped_name_is_that_on_the_disk() {
         let name = "\0E9".repeat(255);
         let path = RemotePath::parse(&format!("a/{name}/")).expect("a path");
         assert_eq!((path.to_bytes().len(), path.name()), (257, Some(&*name)));
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_is_that_of_the_bytes_on_the_disk() {
+    fn paths_are_ordered_by_their_bytes_on_the_disk() {
         let sorted = ["caf", "caf/x", "cafz", "caf\0C3", "caf\0C3/x", "caf\0C3z", "café", "caf\0E9"];
         for (at, one) in sorted.iter().enumerate() {
             for (other_at, other) in sorted.iter().enumerate() {
@@ -210,7 +210,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_read_is_normal(text in "([./a-cü\0]|\0[89A-F][0-9A-F]){0,40}") {
+        fn a_parsed_path_is_normal(text in "([./a-cü\0]|\0[89A-F][0-9A-F]){0,40}") {
             if let Ok(path) = RemotePath::parse(&text) {
                 let normal = |segment: &str| !matches!(segment, "" | "." | "..");
                 prop_assert!(path.is_root() || path.as_str().split('/').all(normal));

@@ -73,7 +73,7 @@ mod tests {
     use crate::protocol::path::odd_name::*;
 
     #[test]
-    fn only_what_is_not_utf8_is_escaped() {
+    fn only_invalid_utf8_is_escaped() {
         for (bytes, text) in [
             (&b"caf\xe9.txt"[..], "caf\0E9.txt"),
             (b"\xc3", "\0C3"),
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_spelling_stands_for_nothing() {
+    fn a_second_spelling_of_a_name_is_invalid() {
         for text in [
             // A slash, a dot, a NUL and a letter.
             "\x002F",
@@ -123,7 +123,7 @@ mod tests {
         }
 
         #[test]
-        fn every_text_stands_for_one_name_or_none(text in "[\0]?[0-9A-Fa/é]{0,3}([\0][0-9A-F]{2}|[a-z.é]){0,6}") {
+        fn every_text_is_at_most_one_name(text in "[\0]?[0-9A-Fa/é]{0,3}([\0][0-9A-F]{2}|[a-z.é]){0,6}") {
             if let Some(name) = to_bytes(&text) {
                 prop_assert!(!name.contains(&0));
                 prop_assert_eq!(to_text(&name), &*text);

@@ -2,7 +2,7 @@
 
 use crate::protocol::{
     digest::{BLOCK_SIZE, BlockDigest, Hash, RootHasher},
-    frame::{HASH_LENGTH, HASHES_HEAD, Header, Kind, MAX_HASHES, control, outgoing::Outgoing},
+    frame::{HASH_LEN, HASHES_HEADER_LEN, Header, Kind, MAX_HASHES, control, outgoing::Outgoing},
     message,
 };
 
@@ -34,7 +34,7 @@ impl HashesWriter {
     /// Writes the next hashes.
     pub fn push(&mut self, blocks: &[BlockDigest], out: &mut Outgoing) {
         for blocks in blocks.chunks(MAX_HASHES) {
-            let length = HASHES_HEAD + blocks.len() * HASH_LENGTH;
+            let length = HASHES_HEADER_LEN + blocks.len() * HASH_LEN;
             let length = u32::try_from(length).unwrap_or(Kind::HashesAnswer.max_length());
             out.push(&Header { kind: Kind::HashesAnswer, length, request: self.request }.encode());
             out.push(&self.next.to_le_bytes());

@@ -5,12 +5,12 @@ use crate::protocol::{
     message::{Missing, Totals, TreeEntry, TreeNode},
 };
 
-const BEGIN: &[u8] = br#"{"entries":["#;
-const MORE: &[u8] = br#"],"more":true}"#;
+const PAGE_BEGIN: &[u8] = br#"{"entries":["#;
+const PAGE_END: &[u8] = br#"],"more":true}"#;
 /// Bytes of a page, unless one entry alone has more: over a link that breaks again and again, one page after the other has to pass whole.
-const PAGE: usize = 16 * 1024;
+const MAX_PAGE_LEN: usize = 16 * 1024;
 /// Bytes that the end of a page takes at most, without the names of missing entries.
-const END: usize = 256;
+const MAX_END_LEN: usize = 256;
 
 /// Writes the pages of one answer. To end it with an error instead, drop it and call
 /// [`crate::protocol::server::Server::failure`].
@@ -25,7 +25,7 @@ pub struct TreeWriter {
 
 impl TreeWriter {
     pub(super) fn new(request: u32) -> TreeWriter {
-        TreeWriter { request, page: BEGIN.to_vec(), totals: Totals::default() }
+        TreeWriter { request, page: PAGE_BEGIN.to_vec(), totals: Totals::default() }
     }
 
     /// What was pushed so far.
@@ -45,7 +45,7 @@ impl TreeWriter {
         }
         let begin = self.page.len();
         self.append(entry);
-        if self.page.len() + END > PAGE {
+        if self.page.len() + MAX_END_LEN > MAX_PAGE_LEN {
             self.page.truncate(begin);
             self.flush(out);
             self.append(entry);
@@ -61,13 +61,13 @@ impl TreeWriter {
     }
 
     fn is_empty(&self) -> bool {
-        self.page.len() == BEGIN.len()
+        self.page.len() == PAGE_BEGIN.len()
     }
 
     /// Writes a page of what was pushed since the one before, if anything was.
     pub fn flush(&mut self, out: &mut Outgoing) {
         if !self.is_empty() {
-            self.page.extend_from_slice(MORE);
+            self.page.extend_from_slice(PAGE_END);
             self.write(out);
         }
     }
@@ -83,7 +83,7 @@ impl TreeWriter {
         let mut end = br#"],"more":false,"totals":"#.to_vec();
         serde_json::to_writer(&mut end, &totals).expect("totals have no map that JSON could not express");
         end.push(b'}');
-        if self.page.len() + end.len() > PAGE {
+        if self.page.len() + end.len() > MAX_PAGE_LEN {
             self.flush(out);
         }
         self.page.extend_from_slice(&end);
@@ -93,6 +93,6 @@ impl TreeWriter {
 
     fn write(&mut self, out: &mut Outgoing) {
         control::write_json(Kind::TreeAnswer, self.request, &self.page, out);
-        self.page.truncate(BEGIN.len());
+        self.page.truncate(PAGE_BEGIN.len());
     }
 }

@@ -53,7 +53,7 @@ mod tests {
     use crate::protocol::trust::pin::*;
 
     #[test]
-    fn a_pin_is_read_as_it_is_shown() {
+    fn a_pin_is_parsed_as_it_is_shown() {
         let pin = Pin(std::array::from_fn(|index| (index * 9) as u8));
         let text = pin.to_string();
         assert_eq!(text.len(), 7 + 64);
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_none() {
+    fn any_other_text_is_not_a_pin() {
         let digits = "0".repeat(64);
         for text in [
             String::new(),

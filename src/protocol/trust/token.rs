@@ -94,7 +94,7 @@ mod tests {
     use crate::protocol::trust::token::*;
 
     #[test]
-    fn only_what_an_address_can_carry_is_a_token() {
+    fn a_token_has_only_characters_of_an_address() {
         for text in ["12345678", "aB3-._~x", &"x".repeat(128)] {
             assert_eq!(Token::parse(text).map(|token| token.reveal().to_owned()), Ok(text.to_owned()));
         }
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_of_random_bytes_is_one() {
+    fn a_random_token_is_valid() {
         let token = Token::of(&std::array::from_fn(|index| index as u8 * 7));
         assert_eq!(Token::parse(token.reveal()), Ok(token.clone()));
         assert_eq!(token.reveal().len(), 32);

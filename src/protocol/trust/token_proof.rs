@@ -69,7 +69,7 @@ mod tests {
 
     /// Computed by Python's `hmac`.
     #[test]
-    fn a_proof_is_the_code_of_the_specification() {
+    fn a_proof_equals_the_example_of_the_specification() {
         let proof = TokenProof::new(&token("sesame-sesame-sesame"), Pin([1; 32]), [2; 32]);
         let [nonce, code] = proof.to_texts();
         assert_eq!(nonce, "02".repeat(32));
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proof_is_of_one_token_one_certificate_and_one_nonce() {
+    fn a_proof_depends_on_token_certificate_and_nonce() {
         let (right, certificate) = (token("the-right-one"), Pin([1; 32]));
         let proof = TokenProof::new(&right, certificate, [2; 32]);
         assert!(proof.is_valid(&right, certificate));
@@ -94,7 +94,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_proof_is_read_as_it_is_written(nonce: [u8; 32], code: [u8; 32]) {
+        fn a_proof_is_parsed_as_it_is_written(nonce: [u8; 32], code: [u8; 32]) {
             let proof = TokenProof { nonce, code };
             let [nonce, code] = proof.to_texts();
             for nonce in [nonce.to_uppercase(), nonce] {
@@ -103,7 +103,7 @@ mod tests {
         }
 
         #[test]
-        fn nothing_but_64_hex_digits_is_a_nonce_or_a_code(text in "[0-9a-f]{0,63}|[0-9a-f]{65,130}|[0-9a-z]{63}[^0-9a-fA-F]|\\PC*") {
+        fn only_64_hex_digits_are_a_nonce_or_a_code(text in "[0-9a-f]{0,63}|[0-9a-f]{65,130}|[0-9a-z]{63}[^0-9a-fA-F]|\\PC*") {
             let is_hex = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
             let other = "0".repeat(64);
             prop_assert_eq!(TokenProof::parse(&text, &other).is_some(), is_hex);

@@ -24,7 +24,7 @@ pub(crate) fn for_classic(listener: &TcpListener) -> io::Result<()> {
 /// Addresses of this machine that are shown.
 const MAX_HOSTS: usize = 8;
 
-/// Listens on the first address of `host` that lets it.
+/// Listens on the first usable address of `host`.
 pub(crate) fn listen(host: &str, port: u16) -> Result<TcpListener, StartError> {
     let host = without_brackets(host);
     let unknown = |error| StartError::Host { host: SafeText::new(host), error };
@@ -94,7 +94,7 @@ fn reachable<'a>(
     found.iter().take(MAX_HOSTS).map(host).collect()
 }
 
-/// People write IPv6 addresses with brackets, as in an address with a port; the resolver wants none.
+/// Removes the brackets of an IPv6 address, which the resolver does not accept.
 fn without_brackets(host: &str) -> &str {
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
@@ -112,7 +112,7 @@ mod tests {
     use crate::server::accept::listen::*;
 
     #[test]
-    fn a_taken_port_is_told_with_its_address() {
+    fn an_error_for_a_port_in_use_names_the_address() {
         let first = listen("127.0.0.1", 0).unwrap();
         let address = first.local_addr().unwrap();
         match listen("127.0.0.1", address.port()) {
@@ -122,12 +122,12 @@ mod tests {
     }
 
     #[test]
-    fn a_host_that_is_none_is_told() {
+    fn an_invalid_host_is_an_error() {
         assert!(matches!(listen("not a host", 0), Err(StartError::Host { .. })));
     }
 
     #[test]
-    fn names_and_both_families_work() {
+    fn names_and_addresses_of_both_families_are_accepted() {
         listen("localhost", 0).unwrap();
         for host in ["::1", "[::1]"] {
             // Not every machine has IPv6.
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_told_to_connect_to_everywhere() {
+    fn an_unspecified_address_is_never_shown() {
         let everywhere: SocketAddr = "0.0.0.0:7878".parse().unwrap();
         assert_ne!(public_hosts("0.0.0.0", everywhere).0, "0.0.0.0");
         let everywhere: SocketAddr = "[::ffff:0.0.0.0]:7878".parse().unwrap();
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn every_address_that_others_can_reach_is_shown() {
+    fn every_reachable_address_is_shown() {
         let own = [
             ("lo", "127.0.0.1"),
             ("lo", "::1"),

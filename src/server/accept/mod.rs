@@ -21,7 +21,7 @@ const FIRST_DELAY: Duration = Duration::from_millis(10);
 /// The longest wait after a failure.
 const MAX_DELAY: Duration = Duration::from_secs(1);
 /// Bytes that the kernel may hold for a connection without having sent them.
-const NOT_SENT: u32 = 128 * 1024;
+const MAX_UNSENT: u32 = 128 * 1024;
 
 /// Accepts clients for a loop. Waits longer and longer while accepting fails, so that a server without descriptors neither spins nor
 /// floods its log, and continues when there are some.
@@ -95,7 +95,7 @@ impl Acceptor {
 }
 
 /// Makes a connection of a socket that was just accepted; `None` if it is to be closed at once because
-/// too many come from its network, or all places are taken and no connection makes way.
+/// too many come from its network, or all places are taken and no connection can be replaced.
 fn admit<S: AsFd + Send + Sync + 'static>(
     shared: &Arc<Shared>,
     socket: &Arc<S>,
@@ -107,7 +107,7 @@ fn admit<S: AsFd + Send + Sync + 'static>(
     let _ = socket2::SockRef::from(&**socket).set_tcp_nodelay(true);
     // What the kernel has taken and not sent yet is memory: for a slow client it would let its buffer grow
     // to megabytes, for a thousand of them to gigabytes, read and hashed long before they are wanted.
-    let _ = socket2::SockRef::from(&**socket).set_tcp_notsent_lowat(NOT_SENT);
+    let _ = socket2::SockRef::from(&**socket).set_tcp_notsent_lowat(MAX_UNSENT);
     let weak: Weak<S> = Arc::downgrade(socket);
     let entry = shared.registry.enter(weak as Weak<Socket>, peer, &shared.services.limits, now);
     match &entry {

@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn every_folder_on_the_way_counts() {
+    fn every_parent_folder_counts() {
         for (modes, closed) in [
             ([0o700, 0o755, 0o755], Some(0)),
             ([0o755, 0o750, 0o755], Some(1)),

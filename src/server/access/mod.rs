@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_made_once_and_only_where_it_is_needed() {
+    fn a_token_is_created_once_and_only_if_it_is_needed() {
         let place = tempfile::tempdir().unwrap();
         let access = Access::Kept(place.path().join("state"));
         assert_eq!(access.token(false).unwrap(), None);

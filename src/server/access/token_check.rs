@@ -20,7 +20,7 @@ use crate::{
 const MOST: usize = 10;
 /// Wrong tokens are forgotten after this.
 const WINDOW: Duration = Duration::from_secs(60);
-/// Characters of a token that nobody guesses: so many has one that a server makes.
+/// The length of a token that cannot be guessed: that of a generated one.
 const LONG: usize = 32;
 /// Networks that are remembered, three for each peer; those that were wrong longest ago are forgotten first.
 const NETWORKS: usize = 3 * 4096;
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_token_everybody_is_let_in() {
+    fn a_server_without_a_token_admits_every_client() {
         let check = TokenCheck::new(None);
         assert_eq!(verify(&check, peer("::1"), None, Instant::now()), Verdict::Open);
         assert_eq!(verify(&check, peer("::1"), Some(&token("anything")), Instant::now()), Verdict::Open);
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_guesses_opens_the_door_at_any_time() {
+    fn a_token_that_cannot_be_guessed_is_accepted_at_any_time() {
         let (right, now) = (Token::of(&[7; 32]), Instant::now());
         assert_eq!(right.reveal().len(), LONG);
         let check = TokenCheck::new(Some(right.clone()));
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn the_addresses_of_one_network_are_one_peer() {
+    fn wrong_tokens_are_counted_by_network() {
         let (check, now) = (TokenCheck::new(Some(token("the-right-one"))), Instant::now());
         for number in 0..MOST {
             let attacker = peer(&format!("2001:db8::{number:x}"));
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn many_attackers_take_little_memory() {
+    fn wrong_tokens_from_many_addresses_take_little_memory() {
         let (check, start) = (TokenCheck::new(Some(token("the-right-one"))), Instant::now());
         for number in 0..NETWORKS as u32 + 100 {
             let now = start + Duration::from_millis(number.into());
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_known_already_displaces_nobody() {
+    fn a_known_address_replaces_no_other() {
         let check = TokenCheck::new(Some(token("sesame-sesame")));
         let (start, wrong) = (Instant::now(), token("wrong-wrong"));
         let peer = |number: usize| IpAddr::from(u32::try_from(number).unwrap().to_be_bytes());

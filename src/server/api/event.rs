@@ -32,7 +32,7 @@ pub enum Event {
         /// The architecture.
         arch: Arch,
     },
-    /// A client came.
+    /// A client connected.
     Connected {
         /// The connection.
         id: ConnectionId,

@@ -43,7 +43,7 @@ pub struct ConnectionView {
     pub peer: SocketAddr,
     /// `v1`, `classic`, `classic-select`, or nothing yet.
     pub dialect: Option<&'static str>,
-    /// The path being, or last, sent; `(zip)` behind an archive.
+    /// The path being, or last, sent; `(zip)` after an archive.
     pub path: SafeText,
     /// What it does.
     pub state: ConnectionState,

@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_put_comes_back_up_to_the_first_gap() {
+    fn known_hashes_are_returned_up_to_the_first_gap() {
         let hashes = BlockHashes::new();
         for index in (0..10).chain(11..130) {
             hashes.put("a", 130, index, &digest(index));
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn it_stays_within_its_budget() {
+    fn the_cache_stays_within_its_budget() {
         let hashes = BlockHashes::new();
         let blocks = 400 * 1024;
         for index in 0..blocks {

@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_not_used_for_longest_goes_first() {
+    fn the_least_recently_used_entry_is_evicted_first() {
         let mut lru = Lru::new(10);
         for key in 0..3 {
             lru.insert(key, key * 10, 3);

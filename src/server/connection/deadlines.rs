@@ -1,13 +1,13 @@
-//! The deadlines of a connection: what a peer may take its time with, and what not.
+//! The deadlines of a connection.
 
 use std::time::{Duration, Instant};
 
-use crate::server::limits::{FOREVER, Limits};
+use crate::server::limits::{Limits, MAX_TIMEOUT};
 
-/// What the peer has to do next.
+/// What the client has to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Waiting {
-    /// Nothing: it is our output.
+    /// Nothing: the server computes.
     Nothing,
     /// Send.
     Input,
@@ -18,12 +18,11 @@ pub(crate) enum Waiting {
 /// Which deadline passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Overrun {
-    /// No complete request since the connection began. Absolute, but for what we hold it back ourselves: trickling bytes do
-    /// not help.
+    /// No complete request since the connection began, not counting pauses of the server. Single bytes do not extend it.
     Handshake,
-    /// No complete request since the last answer. Trickling bytes do not help either.
+    /// No complete request since the last answer. Single bytes do not extend it.
     Idle,
-    /// It took less than the minimum rate.
+    /// It received less than the minimum rate.
     Rate,
     /// It did not close after the end.
     Linger,
@@ -39,12 +38,12 @@ struct Clock {
 }
 
 impl Clock {
-    /// Goes on. Repeating it changes nothing.
+    /// Runs. Calling it again changes nothing.
     fn run(&mut self, now: Instant) {
         self.since.get_or_insert(now);
     }
 
-    /// Stands still.
+    /// Stops.
     fn stop(&mut self, now: Instant) {
         if let Some(since) = self.since.take() {
             self.counted += now.saturating_duration_since(since);
@@ -60,25 +59,25 @@ impl Clock {
 /// The deadlines of one connection.
 #[derive(Debug)]
 pub(crate) struct Deadlines {
-    /// How long the next request has been waited for, since the last answer.
+    /// How long the server waits for the next request, since the last answer.
     idling: Clock,
-    /// How long the peer has been waited for to take bytes, in the present window of the minimum rate.
+    /// How long the server waits for the client to receive, in the current window of the minimum rate.
     writing: Clock,
-    /// Bytes taken in that window.
+    /// Bytes received in that window.
     taken: u64,
-    /// How long the connection lasts without us holding it back, until the first request has come.
+    /// How long the connection lasts without a request, not counting pauses of the server.
     handshake: Option<Clock>,
     /// Once the connection is over.
     linger: Option<Instant>,
-    /// While we hold it back ourselves: until when.
+    /// The end of a pause of the server.
     pause: Option<Instant>,
     greeting: Duration,
     idle: Duration,
-    /// Bytes a second that must be taken; 0 if there is no minimum rate.
+    /// The minimum rate in bytes a second; 0 for none.
     min_rate: u64,
-    /// A window at the least.
+    /// The minimum length of a window.
     rate_window: Duration,
-    /// The present one.
+    /// The length of the current window.
     window: Duration,
 }
 
@@ -100,8 +99,7 @@ impl Deadlines {
         }
     }
 
-    /// We hold the connection back, which is neither held against the peer nor in its favour: what it is waited for
-    /// stands still.
+    /// The server pauses the connection, which counts neither against the client nor for it: all clocks stop.
     pub fn pause(&mut self, until: Instant, now: Instant) {
         if let Some(handshake) = &mut self.handshake {
             handshake.stop(now);
@@ -111,7 +109,7 @@ impl Deadlines {
         self.pause = Some(until);
     }
 
-    /// From now on the server waits for the peer, or for nothing. Repeating it changes nothing.
+    /// The server waits for the client from now on, or for nothing. Calling it again changes nothing.
     pub fn wait_for(&mut self, waiting: Waiting, now: Instant) {
         self.pause = None;
         if let Some(handshake) = &mut self.handshake {
@@ -134,33 +132,33 @@ impl Deadlines {
         (self.writing, self.taken, self.window) = (Clock::default(), 0, self.rate_window);
     }
 
-    /// Whether the peer has taken bytes at the minimum rate in the present window, of which so many may still be in the
-    /// kernel's buffer, or may have been in it when the window began.
+    /// Whether the client has received at the minimum rate in the current window, if `buffered` bytes are in the kernel's buffer, or were when the
+    /// window began.
     fn is_fast_enough(&self, buffered: u64) -> bool {
         let least = u128::from(self.min_rate) * self.window.as_millis() / 1000;
         u128::from(self.taken) + u128::from(buffered) >= least
     }
 
-    /// A window in which what the kernel buffers does not count: the buffer empties twice at the minimum rate. Less would
-    /// take a peer for a silent one that reads steadily, since the kernel takes more bytes for it only now and then.
+    /// A window in which the kernel's buffer empties twice at the minimum rate. In a shorter one, a client that reads steadily would seem silent,
+    /// because the kernel takes more bytes only now and then.
     fn long_window(&self, send_buffer: u64) -> Duration {
         let millis = u128::from(send_buffer) * 2000 / u128::from(self.min_rate.max(1));
-        Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX)).clamp(self.rate_window, FOREVER)
+        Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX)).clamp(self.rate_window, MAX_TIMEOUT)
     }
 
-    /// The first request has come.
+    /// The first request was received.
     pub fn asked(&mut self) {
         if self.handshake.take().is_some() {
             self.idling = Clock::default();
         }
     }
 
-    /// The peer took bytes.
+    /// Bytes were written.
     pub fn wrote(&mut self, count: usize) {
         self.taken += count as u64;
     }
 
-    /// The connection is over; only this deadline counts now.
+    /// The connection has ended; only this deadline applies now.
     pub fn linger(&mut self, until: Instant) {
         self.linger = Some(until);
     }
@@ -229,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn no_duration_is_too_long() {
+    fn every_duration_is_accepted() {
         let limits = Limits {
             handshake: Duration::MAX,
             idle: Duration::MAX,
@@ -255,10 +253,10 @@ mod tests {
 
     /// The kernel buffers 200 kB, and takes more only when half of that is free again, which is after 50 s.
     #[test]
-    fn a_steady_peer_is_not_too_slow_because_of_the_buffer() {
+    fn a_steady_client_is_not_too_slow_because_of_the_send_buffer() {
         const BUFFER: u64 = 200_000;
         let limits = Limits { min_rate: 1_000, ..limits() };
-        for (rate, is_cut) in [(2_000, false), (1_000, false), (400, true), (0, true)] {
+        for (rate, must_close) in [(2_000, false), (1_000, false), (400, true), (0, true)] {
             let start = Instant::now();
             let mut deadlines = Deadlines::new(&limits, start);
             deadlines.asked();
@@ -277,7 +275,7 @@ mod tests {
                     break;
                 }
             }
-            assert_eq!(cut.is_some(), is_cut, "{rate} bytes a second: {cut:?}");
+            assert_eq!(cut.is_some(), must_close, "{rate} bytes a second: {cut:?}");
             assert!(cut.is_none_or(|second| second <= 1_300), "{rate} bytes a second: {cut:?}");
         }
     }
@@ -298,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn what_we_hold_it_back_is_no_time_of_the_handshake() {
+    fn a_pause_does_not_count_against_the_handshake_deadline() {
         let start = Instant::now();
         let mut deadlines = Deadlines::new(&limits(), start);
         deadlines.wait_for(Waiting::Input, start);
@@ -312,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn idleness_counts_from_the_last_answer() {
+    fn idle_time_counts_from_the_last_answer() {
         let start = Instant::now();
         let mut deadlines = Deadlines::new(&limits(), start);
         deadlines.asked();
@@ -338,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn our_own_work_is_not_held_against_the_peer() {
+    fn the_time_of_a_task_does_not_count_against_the_client() {
         let start = Instant::now();
         let mut deadlines = Deadlines::new(&limits(), start);
         deadlines.asked();
@@ -350,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn holding_a_slow_peer_back_does_not_open_a_new_window() {
+    fn a_pause_of_a_slow_client_does_not_start_a_new_window() {
         let start = Instant::now();
         let mut deadlines = Deadlines::new(&limits(), start);
         deadlines.asked();
@@ -376,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn holding_a_trickling_peer_back_does_not_make_it_less_idle() {
+    fn a_pause_does_not_reset_the_idle_time() {
         let start = Instant::now();
         let mut deadlines = Deadlines::new(&limits(), start);
         deadlines.asked();
@@ -393,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn lingering_has_its_own_deadline_only() {
+    fn only_the_linger_deadline_applies_after_the_end() {
         let start = Instant::now();
         let mut deadlines = Deadlines::new(&limits(), start);
         deadlines.linger(start + 20 * SECOND);

@@ -1,5 +1,4 @@
-//! One turn of output and the accounts of what is in it: who asked for what, how much of it went out, and
-//! what became of it.
+//! The output of a connection, and the record of the answers in it: what was requested, how much of it was written, and how it ended.
 
 use std::{
     net::IpAddr,
@@ -14,41 +13,41 @@ use crate::{
     },
     server::{
         api::{event::Event, snapshot::ConnectionState},
-        limits::{TURN, budget::Reservation},
+        limits::{MAX_OUTPUT, budget::Reservation},
         registry::entry::Entry,
         shared::Shared,
     },
     text::SafeText,
 };
 
-/// The first turn of a connection, and those of a slow one.
-const LEAST_TURN: usize = TURN / 8;
-/// A turn that takes this long makes a peer a slow one.
-const SLOW: Duration = Duration::from_millis(100);
+/// The maximum of the first output of a connection, and of each for a slow client.
+const MIN_OUTPUT: usize = MAX_OUTPUT / 8;
+/// A client that takes this long to receive an output is slow.
+const SLOW_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// The output of a connection and its accounts.
+/// The output of a connection.
 pub(crate) struct Output {
     /// Bytes to write.
     pub out: Outgoing,
-    /// A request has come on this connection.
+    /// A request was received on this connection.
     pub asked: bool,
     pub shared: Arc<Shared>,
     entry: Arc<Entry>,
-    /// The answer in work.
+    /// The running answer to a request for content.
     running: Option<Delivery>,
     /// Answers whose last bytes are still in `out`.
     ended: Vec<Delivery>,
     /// Content bytes in `out`.
     content: u64,
-    /// Bytes taken by the peer since it was slow last; see [`Output::size`].
-    brisk: usize,
+    /// Bytes received by the client since it was slow; see [`Output::size`].
+    fast: usize,
     /// See [`Output::size`].
     size: usize,
-    /// For what `size` is above [`LEAST_TURN`].
+    /// For the bytes of `size` above [`MIN_OUTPUT`].
     memory: Reservation,
-    /// Length of the turn in `out`.
+    /// Length of the output in `out`.
     length: usize,
-    /// When what is in `out` was first to be written.
+    /// When writing `out` began.
     offered: Option<Instant>,
 }
 
@@ -61,7 +60,7 @@ pub(crate) struct Delivery {
     bytes: u64,
     /// Content bytes that there will be, if known.
     total: Option<u64>,
-    /// Whether it ended before the content's end.
+    /// Whether it ended before the end of the content.
     part: bool,
 }
 
@@ -89,50 +88,49 @@ impl Output {
             running: None,
             ended: Vec::new(),
             content: 0,
-            brisk: 0,
-            size: LEAST_TURN,
+            fast: 0,
+            size: MIN_OUTPUT,
             memory,
             length: 0,
             offered: None,
         }
     }
 
-    /// The answer in work.
+    /// The running answer to a request for content.
     pub fn delivery(&self) -> Option<&Delivery> {
         self.running.as_ref()
     }
 
-    /// Who the other side is.
+    /// The address of the client.
     pub fn peer(&self) -> IpAddr {
         self.entry.peer.ip()
     }
 
-    /// Bytes to put into one turn at most: few at first and for a peer that takes its time over them, [`TURN`] for one
-    /// that has taken megabytes briskly. What a kernel takes in place of the peer, some hundred kilobytes, is not
-    /// enough for a large output, so that a thousand slow peers make little wait in memory. There is a budget for large turns, so
-    /// that a thousand brisk ones do not either.
+    /// The maximum number of bytes of an output: small at first and for a slow client, [`MAX_OUTPUT`] for one that has received megabytes
+    /// quickly. What the kernel buffers for a client, some hundred kilobytes, does not make it a fast one, so that the outputs of a thousand
+    /// slow clients take little memory. Large outputs have a budget, so that those of a thousand fast ones do not take more.
     pub fn size(&self) -> usize {
         self.size
     }
 
-    /// The peer is to take what is in `out`.
+    /// Writing `out` begins, or continues.
     pub fn offer(&mut self, now: Instant) {
         self.offered.get_or_insert(now);
         self.length = self.length.max(self.out.len());
     }
 
-    /// The peer has taken it.
+    /// All of it is written.
     fn taken(&mut self, now: Instant) {
         let took = self.offered.take().map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
         let length = std::mem::take(&mut self.length);
-        if took < SLOW {
-            self.brisk = self.brisk.saturating_add(length);
+        if took < SLOW_TIMEOUT {
+            self.fast = self.fast.saturating_add(length);
         } else {
-            self.brisk = 0;
+            self.fast = 0;
             self.out.release();
         }
-        let size = (self.brisk / 8).clamp(LEAST_TURN, TURN);
-        if size != self.size && self.memory.resize(size - LEAST_TURN) {
+        let size = (self.fast / 8).clamp(MIN_OUTPUT, MAX_OUTPUT);
+        if size != self.size && self.memory.resize(size - MIN_OUTPUT) {
             self.size = size;
         }
     }
@@ -153,19 +151,19 @@ impl Output {
         self.shared.services.refuse(self.entry.peer);
     }
 
-    /// A request came.
+    /// A request was received.
     pub fn request(&mut self, what: &'static str, path: &SafeText) {
         self.asked = true;
         let Entry { id, peer, .. } = *self.entry;
         self.shared.services.emit(&Event::Request { id, peer, what, path: path.clone() });
     }
 
-    /// The client makes a transfer, with one request or several.
+    /// The client has begun a transfer, with one request or several.
     pub fn transfer(&self) {
         self.entry.set_transferring();
     }
 
-    /// Whether the client makes a transfer on this connection.
+    /// Whether the client has a transfer on this connection.
     pub fn is_transferring(&self) -> bool {
         self.entry.is_transferring()
     }
@@ -175,12 +173,12 @@ impl Output {
         self.entry.cork();
     }
 
-    /// What the connection does, for the dashboard.
+    /// Sets what the connection does, for the dashboard.
     pub fn state(&self, state: ConnectionState) {
         self.entry.set_state(state);
     }
 
-    /// The path of the answer in work, for the dashboard.
+    /// Sets the path of the running answer, for the dashboard.
     pub fn show(&self, path: &SafeText) {
         self.entry.set_path(path);
     }
@@ -191,7 +189,7 @@ impl Output {
         self.running = Some(Delivery { path, started, bytes: 0, total, part: false });
     }
 
-    /// Content was put into `out`; how far the answer is with that, if that is known.
+    /// Content was put into `out`. `progress`: the position and the total, if they are known.
     pub fn content(&mut self, bytes: usize, progress: Option<(u64, u64)>) {
         self.content += bytes as u64;
         if let Some(running) = &mut self.running {
@@ -208,7 +206,7 @@ impl Output {
         self.content > 0
     }
 
-    /// How far an answer is that has no content.
+    /// Sets the progress of an answer without content.
     pub fn position(&self, position: u64, total: u64) {
         self.entry.set_progress(position, total);
     }
@@ -218,7 +216,7 @@ impl Output {
         self.entry.clear_progress();
     }
 
-    /// The answer in work has ended well, once `out` is written. `complete`: it reached the content's end.
+    /// The running answer succeeds once `out` is written. `complete`: it reached the end of the content.
     pub fn end(&mut self, complete: bool) {
         self.ended.extend(self.running.take().map(|running| Delivery { part: !complete, ..running }));
     }
@@ -280,7 +278,7 @@ impl Output {
         }
     }
 
-    /// How far the answer is that is being written: ` after N of M bytes`, or nothing.
+    /// The progress of the answer that is being written: ` after N of M bytes`, or nothing.
     pub fn progress(&self) -> String {
         let Some(running) = self.running.as_ref().or(self.ended.last()) else { return String::new() };
         let written = running.bytes.saturating_sub(self.content);
@@ -290,14 +288,14 @@ impl Output {
         }
     }
 
-    /// The answer in work will not come to its end.
+    /// The running answer fails.
     pub fn give_up(&mut self, reason: &str) {
         if let Some(Delivery { path, .. }) = self.running.take() {
             self.fail(&path, reason);
         }
     }
 
-    /// The connection ends: answers that are not written will never be.
+    /// The connection ends: all answers that are not written fail.
     pub fn abandon(&mut self, reason: &str) {
         self.give_up(reason);
         for Delivery { path, .. } in std::mem::take(&mut self.ended) {

@@ -4,19 +4,22 @@ use std::time::Instant;
 
 use crate::{
     net::bucket::Bucket,
-    server::{limits::TURN, shared::Shared},
+    server::{
+        limits::{MAX_OUTPUT, MAX_TIMEOUT},
+        shared::Shared,
+    },
 };
 
-/// Turns a second that a connection under a limit gets when it is alone.
-const PARTS: u64 = 100;
-/// Bytes of a turn at least.
-const LEAST: usize = 1024;
+/// Outputs a second of a limited connection that is alone.
+const OUTPUTS_PER_SECOND: u64 = 100;
+/// The minimum number of bytes of an output.
+const MIN_OUTPUT: usize = 1024;
 
 /// What one connection may write.
 ///
-/// It reserves a turn of bytes in its own bucket and in the one of all, and writes them when both are due. Who has
-/// to wait is behind all those who asked before, so that all connections get equal shares. What a slow peer does not take
-/// stays reserved and is not asked for again; what no connection will take any more is given back.
+/// It reserves the bytes of an output in its own bucket and in the shared one, and writes them when both are due. Reservations are due in
+/// the order in which they were made, so that all connections get equal shares. Bytes that a slow client does not receive stay reserved; when the
+/// connection ends, they are given back.
 #[derive(Debug)]
 pub(crate) struct Pacing {
     own: Bucket,
@@ -35,27 +38,30 @@ impl Pacing {
     /// How many bytes may be written now.
     ///
     /// # Errors
-    /// None before this moment.
+    /// No byte may be written before this moment.
     pub fn allowed(&mut self, shared: &Shared, now: Instant) -> Result<usize, Instant> {
         if self.left == 0 {
-            let output = shared.services.turn_under_limit(PARTS, LEAST).min(self.own.quantum(PARTS, LEAST));
+            let output = shared
+                .services
+                .output_under_limit(OUTPUTS_PER_SECOND, MIN_OUTPUT)
+                .min(self.own.quantum(OUTPUTS_PER_SECOND, MIN_OUTPUT));
             if output == usize::MAX {
                 return Ok(usize::MAX);
             }
-            self.left = output.min(TURN);
+            self.left = output.min(MAX_OUTPUT);
             let wait = self.own.reserve(self.left, now).max(shared.services.reserve(self.left, now));
-            // A wait that no clock can show is one without end.
-            self.due = now.checked_add(wait).unwrap_or(now + super::super::limits::FOREVER);
+            // A wait that overflows the clock has no end.
+            self.due = now.checked_add(wait).unwrap_or(now + MAX_TIMEOUT);
         }
         if now < self.due { Err(self.due) } else { Ok(self.left) }
     }
 
-    /// The connection ends; returns what was reserved in the bucket of all and is not used.
+    /// The connection ends. Returns the bytes that were reserved in the shared bucket and not written.
     pub fn end(&mut self) -> usize {
         std::mem::take(&mut self.left)
     }
 
-    /// So many bytes were written.
+    /// Bytes were written.
     pub fn wrote(&mut self, count: usize) {
         self.left = self.left.saturating_sub(count);
     }

@@ -7,9 +7,9 @@ use rustls::{AlertDescription, Error, server::UnbufferedServerConnection};
 use super::output::Output;
 use crate::{net::tls::Session, protocol::trust::pin::Pin, server::certificate::TlsSetup};
 
-/// Bytes of a turn that are made into records at once: enough for a large write, and few enough to be still in the
-/// processor's cache when they are written.
-const SEALED: usize = 64 * 1024;
+/// The maximum number of bytes that are sealed into records at once: enough for a large write, and few enough to be in the processor's cache when
+/// they are written.
+const MAX_SEALED_LEN: usize = 64 * 1024;
 
 /// See the module.
 pub(crate) enum Transport {
@@ -24,7 +24,7 @@ pub(crate) struct Tls {
     session: Session<UnbufferedServerConnection>,
     /// The pin of the certificate that the client is shown.
     certificate: Pin,
-    /// Bytes of the turn that are in the records that wait to be written.
+    /// Bytes of the output in the records that wait to be written.
     carried: usize,
 }
 
@@ -53,7 +53,7 @@ impl Transport {
         }
     }
 
-    /// Tells that the first `count` bytes of the output were written.
+    /// The first `count` bytes of the output were written.
     pub fn wrote(&mut self, count: usize, output: &mut Output, now: Instant) {
         let Transport::Tls(tls) = self else { return output.wrote(count, now) };
         tls.session.sent(count);
@@ -62,7 +62,7 @@ impl Transport {
         }
     }
 
-    /// Ends our side in order: what that takes is added to the output.
+    /// Adds the end of the server's side to the output.
     pub fn finish(&mut self) {
         if let Transport::Tls(tls) = self {
             tls.session.close();
@@ -79,22 +79,22 @@ impl Transport {
 }
 
 impl Tls {
-    /// A client has begun to speak TLS.
+    /// A client has begun a handshake.
     pub fn new(setup: &TlsSetup) -> Result<Tls, String> {
         let config = Arc::clone(&setup.config);
-        let records = UnbufferedServerConnection::new(config).map_err(|error| said(&error))?;
+        let records = UnbufferedServerConnection::new(config).map_err(|error| describe(&error))?;
         Ok(Tls { session: Session::new(records), certificate: setup.pin, carried: 0 })
     }
 
-    /// What received bytes have in them, perhaps nothing.
+    /// The content of received bytes, which may be empty.
     pub fn open(&mut self, bytes: &[u8]) -> Result<Vec<u8>, String> {
         let mut content = Vec::new();
         self.session.receive(bytes);
-        self.session.open(&mut content).map_err(|error| said(&error))?;
+        self.session.open(&mut content).map_err(|error| describe(&error))?;
         Ok(content)
     }
 
-    /// Whether the client has ended its side in order.
+    /// Whether the client has sent its end of TLS.
     pub fn has_ended(&self) -> bool {
         self.session.has_ended()
     }
@@ -102,8 +102,8 @@ impl Tls {
     fn must_write(&mut self, output: &Output) -> Result<bool, String> {
         let waiting = output.out.as_slice();
         if self.session.outgoing().is_empty() && !waiting.is_empty() {
-            let piece = &waiting[..waiting.len().min(SEALED)];
-            self.session.seal(piece).map_err(|error| said(&error))?;
+            let piece = &waiting[..waiting.len().min(MAX_SEALED_LEN)];
+            self.session.seal(piece).map_err(|error| describe(&error))?;
             self.carried = piece.len();
         }
         Ok(!self.session.outgoing().is_empty())
@@ -111,7 +111,7 @@ impl Tls {
 }
 
 /// For the log.
-fn said(error: &Error) -> String {
+fn describe(error: &Error) -> String {
     match error {
         Error::AlertReceived(
             AlertDescription::AccessDenied

@@ -8,7 +8,7 @@ use crate::server::{
     shared::{Shared, lifecycle::Phase},
 };
 
-/// Bytes of the stack of its thread.
+/// The stack of its thread, in bytes.
 const STACK: usize = 64 * 1024;
 
 /// Stops accepting. Connections that wait for a request read an end of stream, see the phase and say

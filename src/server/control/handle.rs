@@ -19,7 +19,7 @@ pub struct Server {
     thread: Option<JoinHandle<io::Result<()>>>,
 }
 
-/// Reaches a running server from anywhere.
+/// Commands and watches a running server from any thread.
 #[derive(Clone)]
 pub struct Handle {
     shared: Arc<Shared>,
@@ -35,7 +35,7 @@ impl Server {
         Server { handle: Handle { shared }, address, others, thread: Some(thread) }
     }
 
-    /// The address to paste.
+    /// The address for clients.
     pub fn address(&self) -> &Address {
         &self.address
     }
@@ -50,12 +50,12 @@ impl Server {
         self.handle.shared.services.local
     }
 
-    /// For threads that command or watch the server while another one waits in [`Server::join`].
+    /// A handle for another thread, while this one waits in [`Server::join`].
     pub fn handle(&self) -> Handle {
         self.handle.clone()
     }
 
-    /// Does what the operator says.
+    /// Carries out a command of the operator.
     pub fn command(&self, command: Command) {
         self.handle.command(command);
     }
@@ -79,7 +79,7 @@ impl Server {
 }
 
 impl Handle {
-    /// Does what the operator says.
+    /// Carries out a command of the operator.
     pub fn command(&self, command: Command) {
         match command {
             Command::Disconnect(id) => self.shared.registry.with(id, |entry| entry.disconnect()),

@@ -1,4 +1,4 @@
-//! Budgets of bytes: for the plans of archives and the walks of trees together, and for large turns of output.
+//! Budgets of bytes: for the plans of archives and the walks of trees together, and for large outputs.
 
 use std::{
     collections::HashMap,
@@ -38,7 +38,7 @@ impl Budget {
 }
 
 impl Reservation {
-    /// Takes `bytes` in place of those that were taken before, if there are as many.
+    /// Takes `bytes` in place of those that were taken before. Returns whether there were enough.
     pub fn resize(&mut self, bytes: usize) -> bool {
         let mut taken = lock(&self.taken);
         let own = taken.get(&self.origin).copied().unwrap_or(0) - self.bytes;
@@ -68,7 +68,7 @@ mod tests {
     use crate::server::limits::budget::*;
 
     #[test]
-    fn one_origin_leaves_half_of_it_to_others() {
+    fn one_origin_takes_at_most_half_of_a_budget() {
         let budget = Budget::new(100);
         let peer = |last: u8| IpAddr::from([192, 0, 2, last]);
         let (mut first, mut second) = (budget.reserve(peer(1)), budget.reserve(peer(1)));

@@ -17,8 +17,7 @@ pub struct Limits {
     pub max_per_address: usize,
     /// Requests of one connection; after that many it must connect again.
     pub max_requests: u64,
-    /// Requests that a client is invited to send ahead of the one being answered. Who sends more of them is held back
-    /// by what the kernel buffers.
+    /// Requests that a client may send before the current one is answered. Further ones wait in the kernel's buffer.
     pub pipeline: u32,
     /// Entries of one page of a listing.
     pub page: usize,
@@ -45,13 +44,13 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The same limits, with no duration longer than [`FOREVER`], so that adding one to the present moment cannot overflow.
+    /// The same limits, with no duration longer than [`MAX_TIMEOUT`], so that adding one to the present moment cannot overflow.
     pub(super) fn bounded(self) -> Limits {
         Limits {
-            handshake: self.handshake.min(FOREVER),
-            idle: self.idle.min(FOREVER),
-            rate_window: self.rate_window.min(FOREVER),
-            drain: self.drain.min(FOREVER),
+            handshake: self.handshake.min(MAX_TIMEOUT),
+            idle: self.idle.min(MAX_TIMEOUT),
+            rate_window: self.rate_window.min(MAX_TIMEOUT),
+            drain: self.drain.min(MAX_TIMEOUT),
             ..self
         }
     }
@@ -79,40 +78,38 @@ impl Default for Limits {
 }
 
 /// Connections that one client is invited to open.
-pub(super) const PARALLEL: u32 = 8;
+pub(super) const MAX_PARALLEL: u32 = 8;
 
-/// Output of one turn in bytes: a loop gives each ready connection about so much before it serves the
-/// next one.
-pub(super) const TURN: usize = 256 * 1024;
+/// The maximum number of bytes of one output: a loop writes about one output of a connection before it serves the next one.
+pub(super) const MAX_OUTPUT: usize = 256 * 1024;
 
-/// Answers begun in one turn, so that a pipeline of tiny requests is no longer a turn than a big file's. What takes more
-/// than a look at one file ends the turn.
-pub(super) const ANSWERS: usize = 16;
+/// The maximum number of answers in one output, so that a pipeline of small requests takes no longer than an output of a large file.
+/// An answer that does more than open one file ends the output.
+pub(super) const MAX_ANSWERS: usize = 16;
 
 /// Bytes that the plans of archives and the walks of trees may take together: some four million entries.
 pub(super) const MAX_PLANS: usize = 512 * 1024 * 1024;
 
-/// Bytes that large turns of output may take together, beside an eighth of [`TURN`] for each connection.
+/// Bytes that large outputs may take together, beside an eighth of [`MAX_OUTPUT`] for each connection.
 pub(super) const MAX_OUTPUTS: usize = 64 * 1024 * 1024;
 
-/// How long an answer waits before it looks again whether there is a permit for it.
+/// How often an answer that waits for a permit checks for one.
 pub(super) const PERMIT_INTERVAL: Duration = Duration::from_millis(5);
 
-/// What a slow disk has given of a turn after this time is sent, so that the client does not take the server for lost.
-pub(super) const TURN_TIME: Duration = Duration::from_millis(100);
+/// How long an output is filled from a slow disk before it is sent, so that the client does not take the connection for lost.
+pub(super) const OUTPUT_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Interval of `working` frames while the server reads the requested folder and sends nothing else.
 pub(super) const WORKING_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Bytes of an archive's sources that are read and deflated in one turn: some milliseconds of work.
-pub(super) const WORK: u64 = 1024 * 1024;
+/// Bytes of an archive's sources that are read and compressed in one task: some milliseconds of work.
+pub(super) const MAX_WORK: u64 = 1024 * 1024;
 
-/// Bytes that a loop reads from a socket at once; requests are small.
-pub(super) const READ: usize = 16 * 1024;
+/// The length of one read from a socket; requests are small.
+pub(super) const READ_LEN: usize = 16 * 1024;
 
-/// How long a connection that is over waits for its peer to close, so that the last answer is not
-/// destroyed by a reset.
-pub(super) const LINGER: Duration = Duration::from_secs(1);
+/// How long a connection that has ended waits for the client to close, so that a reset does not destroy the last answer.
+pub(super) const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Bytes that are read and discarded after the last answer: a full pipeline of the largest requests.
 pub(super) const MAX_DISCARDED: usize = 64 * 64 * 1024;
@@ -120,27 +117,27 @@ pub(super) const MAX_DISCARDED: usize = 64 * 64 * 1024;
 /// How often a drain looks for connections that wait for a request.
 pub(super) const DRAIN_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How often the server checks whether the peer of work that takes long is still there.
-pub(super) const LOOK: Duration = Duration::from_millis(100);
+/// How often the server checks whether the client of a long task is still connected.
+pub(super) const PEER_CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How long an answer is prepared for a client that has shut its sending side down without a goodbye, while nothing is sent to it.
 pub(super) const HALF_CLOSED_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Connections beyond `max_connections`, reserved for clients that have not authenticated yet. Also the maximum number of connections
 /// that are being replaced at the same time.
-pub(super) const UNAUTHENTICATED: usize = 64;
+pub(super) const MAX_UNAUTHENTICATED: usize = 64;
 
 /// Seconds after which a client that received "busy" may connect again.
 pub(super) const RETRY_AFTER: u32 = 5;
 
-/// Whoever is held back by a limit of bandwidth looks that often whether it still should be.
-pub(super) const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+/// The longest sleep of a connection that waits for bandwidth. After it, the connection checks whether it is to be closed.
+pub(super) const MAX_PAUSE: Duration = Duration::from_millis(100);
 
-/// Longer than any server runs.
-pub(super) const FOREVER: Duration = Duration::from_secs(10 * 365 * 86_400);
+/// The maximum of all timeouts: longer than any server runs.
+pub(super) const MAX_TIMEOUT: Duration = Duration::from_secs(10 * 365 * 86_400);
 
-/// How long a client without the token waits for that answer.
-pub(super) const DENIED: Duration = Duration::from_secs(1);
+/// How long a client without the token waits for the error.
+pub(super) const DENIAL_DELAY: Duration = Duration::from_secs(1);
 
-/// A warning of one kind is given at most once in this time.
+/// The minimum time between two warnings of one kind.
 pub(super) const WARNING_INTERVAL: Duration = Duration::from_secs(10);

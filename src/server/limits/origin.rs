@@ -1,4 +1,4 @@
-//! What counts as one client where clients are counted.
+//! What counts as one client.
 
 use std::net::{IpAddr, Ipv6Addr};
 

@@ -1,8 +1,8 @@
-//! Permits for work that costs more than a request: a limited number at the same time. They are held while something is
-//! computed, and not while a client receives the result, so that a slow client keeps none from the others.
+//! Permits for expensive work: a limited number at the same time. An answer holds one while it computes, and not while its client
+//! receives the result, so that a slow client holds none.
 //!
 //! A request that finds no permit is answered with "busy". An answer that has begun, and has given its permit back while
-//! its client received, waits for the next one in the order in which the answers came.
+//! its client received, waits for the next one, in the order of the answers.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -52,14 +52,14 @@ impl Permits {
     /// Takes a permit for a client at `peer`, if there is one that no answer waits for.
     pub fn take(&self, peer: IpAddr) -> Option<Permit> {
         let origin = Origin::from(peer);
-        lock(&self.state).take(origin, None).then(|| self.slot(origin))
+        lock(&self.state).take(origin, None).then(|| self.permit(origin))
     }
 
-    fn slot(&self, origin: Origin) -> Permit {
+    fn permit(&self, origin: Origin) -> Permit {
         Permit { origin, state: Arc::clone(&self.state) }
     }
 
-    /// Takes a permit, if there is one that no answer waits for which came before.
+    /// Takes a permit, if there is one beside those for the answers that wait already.
     ///
     /// # Errors
     /// There is no permit: the ticket, or a new one.
@@ -69,7 +69,7 @@ impl Permits {
         if state.take(origin, ticket.as_ref().map(|ticket| ticket.number)) {
             // Dropping the ticket locks as well.
             drop(state);
-            return Ok(self.slot(origin));
+            return Ok(self.permit(origin));
         }
         Err(ticket.unwrap_or_else(|| {
             state.last += 1;
@@ -135,15 +135,15 @@ pub(crate) enum AnswerPermit {
 impl AnswerPermit {
     /// Makes sure that the permit is held, if there is one. False for an answer that has not had one yet: it is to be
     /// refused. Otherwise it may have to wait; see [`AnswerPermit::is_held`].
-    pub fn hold(&mut self, slots: &Permits, peer: IpAddr) -> bool {
+    pub fn hold(&mut self, permits: &Permits, peer: IpAddr) -> bool {
         let taken = match std::mem::replace(self, AnswerPermit::Unused) {
-            AnswerPermit::Unused => match slots.take(peer) {
-                Some(slot) => Ok(slot),
+            AnswerPermit::Unused => match permits.take(peer) {
+                Some(permit) => Ok(permit),
                 None => return false,
             },
-            AnswerPermit::Held(slot) => Ok(slot),
-            AnswerPermit::Released => slots.take_or_wait(peer, None),
-            AnswerPermit::Waiting(ticket) => slots.take_or_wait(peer, Some(ticket)),
+            AnswerPermit::Held(permit) => Ok(permit),
+            AnswerPermit::Released => permits.take_or_wait(peer, None),
+            AnswerPermit::Waiting(ticket) => permits.take_or_wait(peer, Some(ticket)),
         };
         *self = taken.map_or_else(AnswerPermit::Waiting, AnswerPermit::Held);
         true
@@ -175,55 +175,55 @@ mod tests {
     }
 
     #[test]
-    fn there_are_as_many_places_as_there_are() {
-        let slots = Permits::new(2);
-        let (first, second) = (slots.take(peer(1)), slots.take(peer(2)));
-        assert!(first.is_some() && second.is_some() && slots.take(peer(3)).is_none());
+    fn at_most_the_given_number_of_permits_is_taken() {
+        let permits = Permits::new(2);
+        let (first, second) = (permits.take(peer(1)), permits.take(peer(2)));
+        assert!(first.is_some() && second.is_some() && permits.take(peer(3)).is_none());
         drop(first);
-        assert!(slots.take(peer(3)).is_some(), "given back at once");
-        assert!(lock(&slots.state).taken.len() == 1, "no origin is remembered");
+        assert!(permits.take(peer(3)).is_some(), "given back at once");
+        assert!(lock(&permits.state).taken.len() == 1, "no origin is remembered");
         assert!(Permits::new(0).take(peer(1)).is_none());
     }
 
     #[test]
-    fn one_origin_leaves_half_of_them_to_others() {
-        let slots = Permits::new(5);
-        let greedy: Vec<Permit> = (0..9).map_while(|_| slots.take(peer(1))).collect();
+    fn one_origin_takes_at_most_half_of_the_permits() {
+        let permits = Permits::new(5);
+        let greedy: Vec<Permit> = (0..9).map_while(|_| permits.take(peer(1))).collect();
         assert_eq!(greedy.len(), 3);
-        assert!(slots.take(peer(2)).is_some());
+        assert!(permits.take(peer(2)).is_some());
         assert!(Permits::new(1).take(peer(1)).is_some(), "any client may have a single place");
         let network = |last: u16| IpAddr::from([0x2001, 0xdb8, 0, 1, 0, 0, 0, last]);
-        let slots = Permits::new(2);
-        let _first = slots.take(network(1));
-        assert!(slots.take(network(2)).is_none(), "a network is one origin");
+        let permits = Permits::new(2);
+        let _first = permits.take(network(1));
+        assert!(permits.take(network(2)).is_none(), "a network is one origin");
     }
 
     #[test]
-    fn a_released_permit_is_another_answers_and_then_comes_back_in_order() {
-        let slots = Permits::new(1);
+    fn answers_wait_for_released_permits_in_order() {
+        let permits = Permits::new(1);
         let (mut first, mut second, mut third) =
             (AnswerPermit::Unused, AnswerPermit::Unused, AnswerPermit::Unused);
-        assert!(first.hold(&slots, peer(1)) && first.is_held());
-        assert!(!second.hold(&slots, peer(2)), "an answer that has not begun is refused");
+        assert!(first.hold(&permits, peer(1)) && first.is_held());
+        assert!(!second.hold(&permits, peer(2)), "an answer that has not begun is refused");
         first.release();
-        assert!(second.hold(&slots, peer(2)) && second.is_held());
-        assert!(first.hold(&slots, peer(1)) && first.is_waiting());
+        assert!(second.hold(&permits, peer(2)) && second.is_held());
+        assert!(first.hold(&permits, peer(1)) && first.is_waiting());
         second.release();
-        assert!(second.hold(&slots, peer(2)) && second.is_waiting(), "it is behind the first now");
-        assert!(!third.hold(&slots, peer(3)), "and a new one is behind both");
-        assert!(first.hold(&slots, peer(1)) && first.is_held());
+        assert!(second.hold(&permits, peer(2)) && second.is_waiting(), "it waits after the first");
+        assert!(!third.hold(&permits, peer(3)), "and a new one is refused");
+        assert!(first.hold(&permits, peer(1)) && first.is_held());
         drop(first);
-        assert!(second.hold(&slots, peer(2)) && second.is_held());
+        assert!(second.hold(&permits, peer(2)) && second.is_held());
         drop(second);
-        assert!(third.hold(&slots, peer(3)) && lock(&slots.state).waiting.is_empty());
+        assert!(third.hold(&permits, peer(3)) && lock(&permits.state).waiting.is_empty());
     }
 
     #[test]
-    fn an_origin_with_all_its_permits_holds_no_other_up() {
-        let slots = Permits::new(2);
+    fn an_origin_that_waits_for_a_permit_delays_no_other() {
+        let permits = Permits::new(2);
         let (mut first, mut second) = (AnswerPermit::Unused, AnswerPermit::Released);
-        assert!(first.hold(&slots, peer(1)) && first.is_held());
-        assert!(second.hold(&slots, peer(1)) && second.is_waiting(), "half of them is one");
-        assert!(slots.take(peer(2)).is_some());
+        assert!(first.hold(&permits, peer(1)) && first.is_held());
+        assert!(second.hold(&permits, peer(1)) && second.is_waiting(), "half of them is one");
+        assert!(permits.take(peer(2)).is_some());
     }
 }

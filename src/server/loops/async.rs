@@ -20,7 +20,6 @@ use std::{
 };
 
 use tokio::{
-    io::Interest,
     net::{TcpListener, TcpStream},
     runtime::{Builder, Runtime},
     sync::oneshot,
@@ -28,19 +27,22 @@ use tokio::{
     time::{sleep, sleep_until, timeout, timeout_at},
 };
 
-use super::workers::Workers;
+use super::{
+    nonblocking::{Step, step},
+    workers::Workers,
+};
 use crate::{
     platform,
     server::{
         accept::{Accepted, Acceptor},
-        connection::{Connection, Outcome, Task, Want},
-        limits::{LONGEST_PAUSE, READ},
+        connection::{Connection, Outcome, Task},
+        limits::MAX_PAUSE,
         shared::Shared,
     },
 };
 
-/// For how long a task takes turns before it gives way although it could continue. Giving way after each costs half as
-/// much again, because the task and its buffers move from core to core.
+/// How long a task takes steps before it yields although it could continue. Yielding after each step takes half as much time again,
+/// because the task and its buffers move from core to core.
 const BUSY: Duration = Duration::from_millis(1);
 
 /// A task, and where its outcome goes.
@@ -90,31 +92,33 @@ async fn serve(mut connection: Connection, stream: Arc<TcpStream>, workers: Arc<
     let mut since = Instant::now();
     loop {
         let now = Instant::now();
-        match turn(&mut connection, &stream, now) {
-            Turn::Done => {
+        match step(&mut connection, now, |buffer| stream.try_read(buffer), |bytes| stream.try_write(bytes)) {
+            Step::Done => {
                 if now.saturating_duration_since(since) < BUSY {
                     continue;
                 }
                 task::yield_now().await;
             }
-            Turn::Wait(interest) => {
-                let ready = stream.ready(interest);
-                match connection.deadline() {
-                    // Whichever of the two it was, the next turn finds out.
-                    Some(deadline) => drop(timeout_at(deadline.into(), ready).await),
-                    None => drop(ready.await),
-                }
-            }
-            Turn::Pause => {
+            Step::WaitToRead => wait(&connection, stream.readable()).await,
+            Step::WaitToWrite => wait(&connection, stream.writable()).await,
+            Step::Pause => {
                 // Stopping the server or this connection ends no sleep.
-                let longest = Instant::now() + LONGEST_PAUSE;
+                let longest = Instant::now() + MAX_PAUSE;
                 let until = connection.deadline().map_or(longest, |at| at.min(longest));
                 sleep_until(until.into()).await;
             }
-            Turn::Run(task) => run(&mut connection, task, &workers).await,
-            Turn::Over => return,
+            Step::Run(task) => run(&mut connection, task, &workers).await,
+            Step::Over => return,
         }
         since = Instant::now();
+    }
+}
+
+/// Waits until the socket is ready, or until the connection's deadline. The next step finds out which of the two it was.
+async fn wait(connection: &Connection, ready: impl Future<Output = io::Result<()>>) {
+    match connection.deadline() {
+        Some(deadline) => drop(timeout_at(deadline.into(), ready).await),
+        None => drop(ready.await),
     }
 }
 
@@ -123,52 +127,11 @@ async fn run(connection: &mut Connection, task: Task, workers: &Workers<Job>) {
     let (report, mut outcome) = oneshot::channel();
     workers.run(connection.origin(), (task, report));
     loop {
-        match timeout(LONGEST_PAUSE, &mut outcome).await {
+        match timeout(MAX_PAUSE, &mut outcome).await {
             Ok(Ok(outcome)) => return connection.done(outcome, Instant::now()),
-            Err(_) if !connection.is_cut() => {}
-            // The next turn closes the connection.
+            Err(_) if !connection.must_close() => {}
+            // The next step closes the connection.
             Err(_) | Ok(Err(_)) => return,
         }
     }
-}
-
-/// The result of a turn.
-enum Turn {
-    /// Something was done.
-    Done,
-    /// The socket has to become ready.
-    Wait(Interest),
-    /// A limit of bandwidth holds it back.
-    Pause,
-    /// The connection wants this to be run.
-    Run(Task),
-    /// The connection is over.
-    Over,
-}
-
-/// Does what the connection wants next, without waiting. Not a part of the task, so that a task that waits has
-/// no buffer in it.
-fn turn(connection: &mut Connection, stream: &TcpStream, now: Instant) -> Turn {
-    connection.timed_out(now);
-    let (blocked, interest) = match connection.next(now) {
-        Want::Write => {
-            let result = stream.try_write(connection.output());
-            (connection.after_write(Instant::now(), result), Interest::WRITABLE)
-        }
-        Want::Read => {
-            let mut buffer = [0; READ];
-            let result = stream.try_read(&mut buffer);
-            (connection.after_read(now, result, &buffer), Interest::READABLE)
-        }
-        Want::Run(task) => match task.run_cached() {
-            Ok(outcome) => {
-                connection.done(outcome, Instant::now());
-                return Turn::Done;
-            }
-            Err(task) => return Turn::Run(task),
-        },
-        Want::Pause => return Turn::Pause,
-        Want::Close => return Turn::Over,
-    };
-    if blocked { Turn::Wait(interest) } else { Turn::Done }
 }

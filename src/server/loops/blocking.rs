@@ -9,15 +9,15 @@ use std::{
 
 use crate::server::{
     connection::{Connection, Outcome, Task, Want},
-    limits::{LONGEST_PAUSE, READ},
+    limits::{MAX_PAUSE, READ_LEN},
 };
 
-/// What came of a step.
+/// The result of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     /// Something was done.
     Done,
-    /// The peer did nothing for the time of the wait, or was held back for it.
+    /// The client sent and received nothing for the time of the wait, or waited for bandwidth.
     Waited,
     /// The connection is over.
     Over,
@@ -45,7 +45,7 @@ pub(crate) fn step(
         }
         Want::Read => {
             let _ = stream.set_read_timeout(timeout);
-            let mut buffer = [0; READ];
+            let mut buffer = [0; READ_LEN];
             let result = stream.read(&mut buffer);
             connection.after_read(Instant::now(), result, &buffer)
         }
@@ -55,7 +55,7 @@ pub(crate) fn step(
         }
         Want::Pause => {
             // Short, so that stopping the server or this connection need not wait for it.
-            thread::sleep(deadline.min(max_wait).min(LONGEST_PAUSE));
+            thread::sleep(deadline.min(max_wait).min(MAX_PAUSE));
             true
         }
         Want::Close => return Step::Over,

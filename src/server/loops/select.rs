@@ -12,11 +12,11 @@
 //! No socket ever blocks, so one thread serves all of them, a turn each, and no connection can take more than that
 //! from the others. A file has no readiness: reading it blocks until the disk has it. So content that is in memory is read here,
 //! and everything else is a task for the [`Workers`], whose outcome wakes the loop. Readiness is edge-triggered: the kernel reports once that a socket became ready, and
-//! it stays so, in our books, until the socket itself says that it would block.
+//! the loop notes that until the socket itself says that it would block.
 
 use std::{
     collections::BTreeSet,
-    io::{self, Read, Write},
+    io::{self, ErrorKind::WouldBlock, Read, Write},
     net::TcpListener as StdListener,
     os::fd::AsRawFd,
     sync::{Arc, Mutex},
@@ -30,12 +30,15 @@ use mio::{
 };
 use slab::Slab;
 
-use super::{fair_queue::FairQueue, workers::Workers};
+use super::{
+    fair_queue::FairQueue,
+    nonblocking::{Step, step},
+    workers::Workers,
+};
 use crate::server::{
     accept::{Accepted, Acceptor},
     api::event::ConnectionId,
-    connection::{Connection, Outcome, Task, Want},
-    limits::READ,
+    connection::{Connection, Outcome, Task},
     shared::Shared,
     sync::lock,
 };
@@ -55,9 +58,9 @@ struct Client {
     stream: Arc<TcpStream>,
     readable: bool,
     writable: bool,
-    /// It stands in the queue.
+    /// Whether it is in the queue.
     queued: bool,
-    /// The deadline under which it stands in `Loop::deadlines`.
+    /// Its deadline in `Loop::deadlines`.
     deadline: Option<Instant>,
 }
 
@@ -226,21 +229,21 @@ impl Loop {
     fn turn(&mut self, key: usize) {
         let Some(client) = self.clients.get_mut(key) else { return };
         client.queued = false;
-        let turn = client.turn(Instant::now());
+        let step = client.step();
         let deadline = client.connection.deadline();
         if client.deadline != deadline {
             self.deadlines.extend(deadline.map(|at| (at, key)));
             let old = std::mem::replace(&mut client.deadline, deadline);
             old.map(|at| self.deadlines.remove(&(at, key)));
         }
-        match turn {
-            Turn::Done => self.enqueue(key),
-            Turn::Waits => {}
-            Turn::Runs(task) => {
+        match step {
+            Step::Done => self.enqueue(key),
+            Step::WaitToRead | Step::WaitToWrite | Step::Pause => {}
+            Step::Run(task) => {
                 let connection = &client.connection;
                 self.workers.run(connection.origin(), (key, connection.id(), task));
             }
-            Turn::Over => {
+            Step::Over => {
                 if let Some(client) = self.clients.try_remove(key) {
                     client.deadline.map(|at| self.deadlines.remove(&(at, key)));
                 }
@@ -249,48 +252,24 @@ impl Loop {
     }
 }
 
-/// The result of a turn.
-enum Turn {
-    /// Something was done; the connection is still ready.
-    Done,
-    /// The connection waits for its socket, a deadline or a task.
-    Waits,
-    /// The connection wants this to be run.
-    Runs(Task),
-    /// The connection is over.
-    Over,
-}
-
 impl Client {
     fn new(connection: Connection, stream: Arc<TcpStream>) -> Client {
         Client { connection, stream, readable: false, writable: false, queued: false, deadline: None }
     }
 
     /// Does what the connection wants next, if its socket is ready for that.
-    fn turn(&mut self, now: Instant) -> Turn {
-        self.connection.timed_out(now);
-        let is_ready = match self.connection.next(now) {
-            Want::Write if self.writable => {
-                let result = (&*self.stream).write(self.connection.output());
-                self.writable = !self.connection.after_write(Instant::now(), result);
-                self.writable
-            }
-            Want::Read if self.readable => {
-                let mut buffer = [0; READ];
-                let result = (&*self.stream).read(&mut buffer);
-                self.readable = !self.connection.after_read(now, result, &buffer);
-                self.readable
-            }
-            Want::Write | Want::Read | Want::Pause => false,
-            Want::Run(task) => match task.run_cached() {
-                Ok(outcome) => {
-                    self.connection.done(outcome, Instant::now());
-                    true
-                }
-                Err(task) => return Turn::Runs(task),
-            },
-            Want::Close => return Turn::Over,
-        };
-        if is_ready { Turn::Done } else { Turn::Waits }
+    fn step(&mut self) -> Step {
+        let (readable, writable) = (self.readable, self.writable);
+        let read =
+            |buffer: &mut [u8]| if readable { (&*self.stream).read(buffer) } else { Err(WouldBlock.into()) };
+        let write =
+            |bytes: &[u8]| if writable { (&*self.stream).write(bytes) } else { Err(WouldBlock.into()) };
+        let step = step(&mut self.connection, Instant::now(), read, write);
+        match step {
+            Step::WaitToRead => self.readable = false,
+            Step::WaitToWrite => self.writable = false,
+            _ => {}
+        }
+        step
     }
 }

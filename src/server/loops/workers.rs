@@ -27,7 +27,7 @@ pub(super) struct Workers<T> {
 
 struct Shared<T> {
     state: Mutex<State<T>>,
-    /// There is work, or the end has come.
+    /// There is work, or the end was requested.
     changed: Condvar,
     /// Runs an item.
     run: Box<dyn Fn(T) + Send + Sync>,
@@ -58,7 +58,7 @@ impl<T: Send + 'static> Workers<T> {
         Ok(workers)
     }
 
-    /// Has one of the threads run this, after what came before it from the same origin.
+    /// Has one of the threads run this, after earlier work of the same origin.
     pub fn run(&self, origin: Origin, item: T) {
         lock(&self.shared.state).places.wait(origin, item, Instant::now());
         // The supervisor waits for this as well.

@@ -156,7 +156,7 @@ impl Entry {
         }
     }
 
-    /// Why there is no peer any more, as far as it has said so by a reset. Looking takes the error from the socket.
+    /// The error of the socket after a reset by the client, if there was one. Reading it clears it.
     pub fn failure(&self) -> Option<io::Error> {
         let socket = self.socket.upgrade()?;
         socket2::SockRef::from(&socket.as_fd()).take_error().ok().flatten()
@@ -182,12 +182,12 @@ impl Entry {
         }
     }
 
-    /// A request of a transfer has come.
+    /// A request of a transfer was received.
     pub fn set_transferring(&self) {
         self.transferring.store(true, SeqCst);
     }
 
-    /// Whether the client makes a transfer: then further requests of it may come for as long as the client keeps the connection.
+    /// Whether the client makes a transfer: then further requests may follow until the client closes the connection.
     /// The server cannot know better. When it has written an answer, megabytes may still wait in the client's kernel, so that a
     /// slow client requests the next part much later; and a client with several connections lets one idle while another one
     /// still receives, and moves requests between them.
@@ -195,8 +195,7 @@ impl Entry {
         self.transferring.load(SeqCst)
     }
 
-    /// Wakes a loop that waits for a request, by an end of the stream. A connection that is in the
-    /// middle of an answer, or of a transfer, is left alone.
+    /// Wakes a loop that waits for a request, by an end of the stream. Does nothing while an answer or a transfer runs.
     pub fn interrupt(&self) {
         let is_waiting = matches!(
             self.state(),

@@ -22,7 +22,7 @@ use self::{
 };
 use super::{
     api::{event::ConnectionId, snapshot::ConnectionView},
-    limits::{Limits, UNAUTHENTICATED, origin::Network},
+    limits::{Limits, MAX_UNAUTHENTICATED, origin::Network},
     sync::lock,
 };
 
@@ -64,7 +64,7 @@ impl Registry {
     ) -> Option<Arc<Entry>> {
         let mut live = lock(&self.live);
         let network = live.unauthenticated.full_network(peer.ip(), limits.max_per_address);
-        let places = limits.max_connections.saturating_add(UNAUTHENTICATED);
+        let places = limits.max_connections.saturating_add(MAX_UNAUTHENTICATED);
         let is_full = live.unauthenticated.len() + live.authenticated.len() >= places;
         if is_full || network.is_some() {
             let entry = live.random_unauthenticated(peer.ip(), network)?;
@@ -166,8 +166,8 @@ impl Registry {
 }
 
 impl Live {
-    /// Finds a place for a client that may fetch: `Some(None)` is a free one, `Some(Some(_))` that of another connection, and `None` says
-    /// that there is none.
+    /// Finds a place for a client that may fetch: `Some(None)` is a free one, `Some(Some(_))` that of another connection, and `None` means
+    /// that all places are taken.
     fn place(&self, address: IpAddr, limits: &Limits) -> Option<Option<Arc<Entry>>> {
         if self.authenticated.is_at_limit(address, limits.max_per_address) {
             return None;
@@ -212,7 +212,7 @@ impl Live {
 
     /// Ends a connection so that another one has its place; `None` if too many are ending for others already.
     fn make_way(&mut self, entry: &Entry) -> Option<()> {
-        if self.leaving >= UNAUTHENTICATED {
+        if self.leaving >= MAX_UNAUTHENTICATED {
             return None;
         }
         entry.make_way();

@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn each_candidate_has_the_same_chance() {
+    fn each_candidate_is_equally_likely() {
         let mut random = Random::new([7; 32]);
         let mut counts = [0u32; 8];
         for _ in 0..8000 {
@@ -178,7 +178,7 @@ mod tests {
     proptest! {
         /// Who takes a place never has more than the one that loses it had.
         #[test]
-        fn no_network_gains_at_the_cost_of_a_smaller_one(
+        fn no_network_replaces_connections_of_a_smaller_one(
             addresses in prop::collection::vec((0u16..3, 0u16..3, 0u16..3), 1..40),
             newcomer in (0u16..3, 0u16..3, 0u16..3),
         ) {

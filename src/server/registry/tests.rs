@@ -4,7 +4,7 @@ use super::*;
 use crate::server::ConnectionState;
 
 #[test]
-fn a_peer_that_has_reset_is_seen_without_reading() {
+fn a_reset_is_noticed_without_reading() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (stream, peer) = listener.accept().unwrap();
@@ -74,7 +74,7 @@ fn made_way(entries: &[Arc<Entry>]) -> usize {
 }
 
 #[test]
-fn an_address_has_a_share_and_no_more() {
+fn connections_of_one_address_are_limited() {
     let mut door = Clients::with_places(256);
     door.limits.max_per_address = 2;
     let first = door.serve(1);
@@ -112,7 +112,7 @@ fn unauthenticated_connections_of_an_address_are_limited() {
 
 /// Strangers fill the shares of a link, a household and a site; clients in the same networks are served all the same.
 #[test]
-fn strangers_hold_no_share_of_a_network_against_a_client() {
+fn unauthenticated_connections_do_not_count_against_a_client() {
     let mut door = Clients::with_places(256);
     door.limits.max_per_address = 4;
     let enter = |network: u16| door.from([0x2001, 0xdb8, 0, network, 0, 0, 0, 1]).unwrap();
@@ -132,9 +132,10 @@ fn strangers_hold_no_share_of_a_network_against_a_client() {
 
 /// As many as there are addresses.
 #[test]
-fn unauthenticated_connections_make_way_for_clients() {
+fn unauthenticated_connections_are_replaced_by_clients() {
     let mut door = Clients::with_places(32);
-    let strangers: Vec<_> = (0..32 + UNAUTHENTICATED as u8).map(|from| door.enter(from).unwrap()).collect();
+    let strangers: Vec<_> =
+        (0..32 + MAX_UNAUTHENTICATED as u8).map(|from| door.enter(from).unwrap()).collect();
     assert_eq!(made_way(&strangers), 0);
     let served: Vec<_> = (0..32).map(|number| door.serve(100 + number)).collect();
     assert_eq!((made_way(&strangers), made_way(&served)), (32, 0), "a stranger has made way for each");
@@ -154,13 +155,13 @@ fn unauthenticated_connections_make_way_for_clients() {
         assert!(!door.authenticate(&entry), "the places of those that are served are taken");
     }
     assert_eq!(made_way(&served), 0);
-    assert_eq!(door.registry.len(), 32 + UNAUTHENTICATED);
+    assert_eq!(door.registry.len(), 32 + MAX_UNAUTHENTICATED);
     served.iter().for_each(|entry| door.registry.remove(entry));
     assert!(door.serves(1));
 }
 
 #[test]
-fn a_random_unauthenticated_connection_makes_way() {
+fn a_random_unauthenticated_connection_is_replaced() {
     let gone = |key| {
         let door = Clients::with_places(32);
         door.registry.live.lock().unwrap().random = Random::new([key; 32]);
@@ -178,10 +179,10 @@ fn a_random_unauthenticated_connection_makes_way() {
 }
 
 #[test]
-fn a_network_that_has_many_takes_nothing_from_one_that_has_few() {
+fn a_network_with_many_connections_replaces_none_of_one_with_few() {
     let door = Clients::with_places(36);
     let few = [1, 1, 2].map(|from| door.enter(from).unwrap());
-    let many: Vec<_> = (0..36 + UNAUTHENTICATED as u16 - 3)
+    let many: Vec<_> = (0..36 + MAX_UNAUTHENTICATED as u16 - 3)
         .map(|number| {
             let network = [0x2001, 0xdb8, 0, number, 0, 0, 0, 1];
             door.from(network).unwrap()
@@ -199,7 +200,7 @@ fn a_network_that_has_many_takes_nothing_from_one_that_has_few() {
 }
 
 #[test]
-fn who_only_waits_makes_way_for_whoever_has_fewer_places() {
+fn an_idle_connection_is_replaced_by_a_network_with_fewer() {
     let door = Clients::with_places(6);
     let mut first: Vec<_> = (0..4).map(|_| door.serve(1)).collect();
     let second: Vec<_> = (0..2).map(|_| door.serve(2)).collect();
@@ -219,7 +220,7 @@ fn who_only_waits_makes_way_for_whoever_has_fewer_places() {
 }
 
 #[test]
-fn who_is_being_answered_makes_no_way() {
+fn a_connection_with_a_running_answer_is_not_replaced() {
     let door = Clients::with_places(4);
     let entries: Vec<_> = (0..4).map(|_| door.serve(1)).collect();
     for (entry, state) in
@@ -235,11 +236,11 @@ fn who_is_being_answered_makes_no_way() {
 }
 
 #[test]
-fn only_some_make_way_at_the_same_time() {
+fn a_limited_number_of_connections_is_replaced_at_the_same_time() {
     let mut door = Clients::with_places(256);
     door.limits.max_per_address = 1000;
-    let silent: Vec<_> = (0..256 + UNAUTHENTICATED).map(|_| door.enter(1).unwrap()).collect();
-    for number in 0..UNAUTHENTICATED {
+    let silent: Vec<_> = (0..256 + MAX_UNAUTHENTICATED).map(|_| door.enter(1).unwrap()).collect();
+    for number in 0..MAX_UNAUTHENTICATED {
         assert!(door.enter(10 + number as u8).is_some(), "{number}");
     }
     assert!(door.enter(2).is_none(), "none of them is gone yet");
@@ -248,7 +249,7 @@ fn only_some_make_way_at_the_same_time() {
 }
 
 #[test]
-fn rows_are_those_asked_for_and_the_oldest_come_first() {
+fn the_requested_rows_are_returned_oldest_first() {
     let door = Clients::with_places(9);
     let entries: Vec<_> = (0..5).map(|_| door.enter(1).unwrap()).collect();
     let registry = &door.registry;

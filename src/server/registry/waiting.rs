@@ -12,28 +12,28 @@ use crate::{
     text::SafeText,
 };
 
-/// Looking costs reading the kernel's table of all connections.
-const INTERVAL: Duration = Duration::from_secs(1);
+/// The minimum time between two reads of the kernel's table of connections, which are expensive.
+const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Those who wait, as far as was seen.
+/// Waiting clients at the last refresh.
 #[derive(Default)]
 pub(crate) struct Waiting {
     looked: Option<Instant>,
     peers: Vec<Peer>,
 }
 
-/// One who waits.
+/// A waiting client.
 #[derive(Clone, Copy)]
 pub(crate) struct Peer {
     address: SocketAddr,
-    /// First seen; the kernel does not tell since when it waits.
+    /// When it was seen first; the kernel does not say since when it waits.
     since: Instant,
 }
 
 impl Waiting {
-    /// Those who wait for the listener at `local`, longest first, as of about now.
+    /// The clients that wait for the listener at `local`, longest first, as of about now.
     pub fn refresh(&mut self, local: SocketAddr, now: Instant) -> &[Peer] {
-        let due = self.looked.is_none_or(|looked| now.saturating_duration_since(looked) >= INTERVAL);
+        let due = self.looked.is_none_or(|looked| now.saturating_duration_since(looked) >= REFRESH_INTERVAL);
         if due && let Ok(addresses) = platform::waiting_peers(local) {
             let known: HashMap<_, _> = self.peers.iter().map(|peer| (peer.address, peer.since)).collect();
             let peer = |address| Peer { address, since: known.get(&address).copied().unwrap_or(now) };

@@ -60,13 +60,13 @@ pub(crate) struct Services {
     pub hashing: Permits,
     /// Permits for archives and trees.
     pub archives: Permits,
-    /// Bytes for what is planned and walked.
+    /// Bytes for plans of archives and walks of trees.
     pub plans: Budget,
-    /// Bytes for large turns of output.
+    /// Bytes for large outputs.
     pub outputs: Budget,
-    /// What all connections together may write.
+    /// The bandwidth of all connections together.
     bandwidth: Mutex<Bucket>,
-    /// The store was not there when it was looked for last.
+    /// Whether the store was gone at the last request.
     is_gone: AtomicBool,
     sink: Sink,
     served: AtomicU64,
@@ -124,7 +124,7 @@ impl Services {
         self.emit(&Event::Warning { message: SafeText::new(message) });
     }
 
-    /// Opens what a request names, in what has the place of the store now.
+    /// Opens the path of a request, in the folder that has the path of the store now.
     pub fn open(&self, path: &RemotePath) -> Result<Node, StorageError> {
         let renewed = self.store.renew();
         let is_gone = renewed.is_err();
@@ -134,23 +134,20 @@ impl Services {
                 false => format!("{} is there again, and is served again", self.store.path()),
             });
         } else if matches!(renewed, Ok(Renewed::Replaced)) {
-            self.warn(&format!(
-                "{} is another folder than before; that is served from now on",
-                self.store.path()
-            ));
+            self.warn(&format!("{} was replaced by another folder, which is served now", self.store.path()));
         }
         renewed?;
         self.store.open(path)
     }
 
-    /// Counts and reports a client that is not served because there are too many.
+    /// Counts and reports a client that is refused because there are too many connections.
     pub fn refuse(&self, peer: SocketAddr) {
         self.refused.fetch_add(1, Ordering::Relaxed);
         self.emit(&Event::Refused { peer });
     }
 
-    /// Bytes of a turn under the limit for all connections; see [`Bucket::quantum`].
-    pub fn turn_under_limit(&self, parts: u64, least: usize) -> usize {
+    /// Bytes of an output under the limit for all connections; see [`Bucket::quantum`].
+    pub fn output_under_limit(&self, parts: u64, least: usize) -> usize {
         match self.limits.rate {
             Some(_) => lock(&self.bandwidth).quantum(parts, least),
             None => usize::MAX,
@@ -165,7 +162,7 @@ impl Services {
         }
     }
 
-    /// Gives back what [`Services::reserve`] took and what was not written.
+    /// Gives back bytes that [`Services::reserve`] took and that were not written.
     pub fn give_back(&self, bytes: usize) {
         if self.limits.rate.is_some() {
             lock(&self.bandwidth).give_back(bytes);

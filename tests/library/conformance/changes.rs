@@ -68,7 +68,8 @@ pub fn the_served_folder(arch: Arch) {
     let warnings = |part: &str| {
         served.count(|event| matches!(event, Event::Warning { message } if message.as_str().contains(part)))
     };
-    let said = ["cannot be served any more", "is there again", "is another folder than before"].map(warnings);
+    let said =
+        ["cannot be served any more", "is there again", "was replaced by another folder"].map(warnings);
     assert_eq!(said, [1, 1, 1], "each change is said once");
 }
 

@@ -22,12 +22,12 @@ use crate::{
     },
 };
 
-/// Bytes that are read ahead of a file's reader.
-const AHEAD: u64 = 4 * BLOCK_SIZE;
-/// Bytes of an archive that are passed over at once.
-const SKIP: usize = 64 * 1024;
+/// The number of bytes that the kernel reads ahead.
+const READ_AHEAD_LEN: u64 = 4 * BLOCK_SIZE;
+/// The length of one read while bytes are skipped.
+const SKIP_LEN: usize = 64 * 1024;
 
-/// Where an answer's content comes from.
+/// The source of an answer's content.
 pub(crate) enum Body {
     /// A file.
     File {
@@ -65,7 +65,7 @@ pub(crate) fn range_end(get: &Get) -> u64 {
 }
 
 impl Body {
-    /// The range of a file that `get` asks for; `None` if it begins behind the end.
+    /// The range of a file that `get` asks for; `None` if it begins after the end.
     pub fn file(source: FileSource, get: &Get) -> Option<Body> {
         let offset = get.first_block.checked_mul(BLOCK_SIZE).filter(|&offset| offset <= source.size())?;
         let end = range_end(get).min(source.size());
@@ -114,7 +114,7 @@ impl Body {
     pub fn skip(&mut self, in_block: impl FnOnce(&[u8])) -> Result<bool, StorageError> {
         match self {
             Body::File { source, offset, begin, .. } => {
-                let mut scratch = vec![0; clamp(SKIP, begin.saturating_sub(*offset))];
+                let mut scratch = vec![0; clamp(SKIP_LEN, begin.saturating_sub(*offset))];
                 source.read_exact_at(&mut scratch, *offset)?;
                 *offset += scratch.len() as u64;
                 in_block(&scratch);
@@ -124,7 +124,7 @@ impl Body {
                 let stream = &mut archive.stream;
                 let is_before = stream.offset() < *block;
                 let next = if is_before { *block } else { *begin };
-                let mut scratch = vec![0; clamp(SKIP, next.saturating_sub(stream.offset()))];
+                let mut scratch = vec![0; clamp(SKIP_LEN, next.saturating_sub(stream.offset()))];
                 let count = stream.read(&mut scratch)?;
                 if !is_before {
                     in_block(&scratch[..count]);
@@ -157,10 +157,10 @@ impl Body {
                 let bytes = clamp(buffer.len(), *end - *offset);
                 source.read_exact_at(&mut buffer[..bytes], *offset)?;
                 *offset += bytes as u64;
-                if *offset < *end && *offset + AHEAD / 2 > *ahead {
+                if *offset < *end && *offset + READ_AHEAD_LEN / 2 > *ahead {
                     let from = (*ahead).max(*offset);
-                    source.read_ahead(from, AHEAD.min(end.saturating_sub(from)));
-                    *ahead = from + AHEAD;
+                    source.read_ahead(from, READ_AHEAD_LEN.min(end.saturating_sub(from)));
+                    *ahead = from + READ_AHEAD_LEN;
                 }
                 bytes
             }
@@ -174,7 +174,7 @@ impl Body {
         Ok(Filled { bytes, position: self.position() })
     }
 
-    /// Fills the front of `buffer` with the next bytes, as far as they are in memory. No bytes mean that [`Body::read`] may have to
+    /// Fills the front of `buffer` with the next bytes that are in memory. No bytes mean that [`Body::read`] may have to
     /// wait for them.
     pub fn read_cached(&mut self, buffer: &mut [u8]) -> Filled {
         let mut bytes = 0;
@@ -218,7 +218,7 @@ impl Body {
         }
     }
 
-    /// How far that is, and what it comes to at the content's end.
+    /// [`Body::position`], and its value at the end of the content.
     pub fn progress(&self) -> (u64, u64) {
         let total = match self {
             Body::File { source, .. } => source.size(),
@@ -251,7 +251,7 @@ impl Body {
         }
     }
 
-    /// Compares the identity with what is there now.
+    /// Fails if the source has changed.
     pub fn check(&self) -> Result<(), StorageError> {
         match self {
             Body::File { source, .. } => source.check(),
@@ -260,10 +260,10 @@ impl Body {
     }
 }
 
-/// An archive being made. When that ends, in whichever way, what was learned of it is kept for the next one.
+/// An archive that is being made. Dropping it saves its index for the next one.
 pub(crate) struct ArchiveBody {
     pub stream: Stream,
-    /// The permit to plan it, and to make what comes before the range that is sent.
+    /// The permit to plan it, and to make the part before the range that is sent.
     permit: AnswerPermit,
     /// For the plan.
     _memory: Reservation,
@@ -273,13 +273,13 @@ pub(crate) struct ArchiveBody {
 
 impl ArchiveBody {
     /// From the first byte on.
-    pub fn new(plan: Plan, slot: Permit, memory: Reservation, shared: &Arc<Shared>) -> ArchiveBody {
+    pub fn new(plan: Plan, permit: Permit, memory: Reservation, shared: &Arc<Shared>) -> ArchiveBody {
         let identity = plan.identity().to_owned();
         let (stream, shared) = (Stream::new(plan), Arc::clone(shared));
-        ArchiveBody { stream, permit: AnswerPermit::Held(slot), _memory: memory, identity, shared }
+        ArchiveBody { stream, permit: AnswerPermit::Held(permit), _memory: memory, identity, shared }
     }
 
-    /// Goes as near to `offset` as what is known of the archive allows.
+    /// Moves as near to `offset` as the index of the archive allows.
     fn resume(&mut self, offset: u64) -> Result<(), StorageError> {
         match self.shared.services.indexes.get(&self.identity) {
             Some(index) => self.stream.resume(&index, offset),
@@ -292,7 +292,7 @@ impl Drop for ArchiveBody {
     fn drop(&mut self) {
         match self.stream.take_index() {
             Some(index) => self.shared.services.indexes.put(&self.identity, index),
-            // What was known may be the reason.
+            // A wrong index may be the reason.
             None => self.shared.services.indexes.forget(&self.identity),
         }
     }

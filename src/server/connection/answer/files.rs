@@ -6,7 +6,7 @@ use super::{
     body::Body,
     failures::{busy, failure},
     hashing::{hash, remember},
-    sending::{SLACK, Sending},
+    sending::{MAX_EXCESS, Sending},
 };
 use crate::{
     protocol::{
@@ -18,18 +18,18 @@ use crate::{
     },
     server::{
         connection::output::Output,
-        limits::{TURN, TURN_TIME, WORK, permits::AnswerPermit},
+        limits::{MAX_OUTPUT, MAX_WORK, OUTPUT_TIMEOUT, permits::AnswerPermit},
     },
     storage::{self, StorageError, root::FileSource},
     text::SafeText,
 };
 
-/// Files up to this size are read at once, and hashed, before anything is said of them.
-const SMALL: usize = TURN / 8;
-/// What it costs to open a file, as bytes of work.
-const OPENING: u64 = WORK / 64;
+/// Files up to this length are read and hashed before they are announced.
+const MAX_SMALL_LEN: usize = MAX_OUTPUT / 8;
+/// The cost of opening a file, in bytes of work.
+const OPEN_COST: u64 = MAX_WORK / 64;
 
-/// Files that are asked for, and what opens them.
+/// Requested files, and what opens them.
 pub(crate) struct Wanted {
     files: std::vec::IntoIter<WantedFile>,
     opener: storage::tree::Files,
@@ -49,7 +49,7 @@ impl Wanted {
         let file = self.files.as_slice().first()?;
         let source = self.opener.open_cached(&RemotePath::parse(&file.path).ok()?)?;
         let claim = Claim::of(file);
-        let is_small = source.size() <= self.largest.min(SMALL as u64);
+        let is_small = source.size() <= self.largest.min(MAX_SMALL_LEN as u64);
         let is_compared = self.content || claim.digest.is_some();
         if !is_small || !is_compared || !claim.fits(&source) {
             return None;
@@ -68,13 +68,13 @@ impl Wanted {
 pub(crate) struct Files {
     writer: FilesWriter,
     wanted: Wanted,
-    /// The file that is in work.
+    /// The file that is being answered.
     begun: Option<Begun>,
     /// Holds one small file after the other, within an output.
     buffer: Vec<u8>,
 }
 
-/// A file that is not answered in one go.
+/// A file that takes more than one step.
 enum Begun {
     /// It is small, and goes into the next output, since this one has no room for it.
     Next(Box<FileSource>, Claim),
@@ -122,17 +122,17 @@ impl Files {
     /// Puts answers into the output until that is full or has cost enough work. True at the end of all of them.
     pub fn fill(&mut self, output: &mut Output) -> bool {
         let is_over = self.fill_with(output);
-        // A peer that takes its time over what is in the output shall not keep more waiting than that.
+        // While a slow client receives the output, nothing else of it takes memory.
         self.buffer = Vec::new();
         is_over
     }
 
     fn fill_with(&mut self, output: &mut Output) -> bool {
-        let (mut work, until) = (0, Instant::now() + TURN_TIME);
+        let (mut work, until) = (0, Instant::now() + OUTPUT_TIMEOUT);
         let has_time = |output: &Output| output.out.is_empty() || Instant::now() < until;
-        while work < WORK && output.out.len() < output.size() && has_time(output) {
+        while work < MAX_WORK && output.out.len() < output.size() && has_time(output) {
             let result = match self.begun.take() {
-                Some(begun) => self.go_on(begun, output, &mut work),
+                Some(begun) => self.resume(begun, output, &mut work),
                 None => match self.wanted.files.next() {
                     Some(file) => self.begin(&file, output, &mut work),
                     None => return true,
@@ -156,10 +156,10 @@ impl Files {
         self.writer.missed(failure, &mut output.out);
     }
 
-    /// Puts files and parts of files into the output as far as they are in memory. Returns whether there is something in the output.
+    /// Puts files and parts of files that are in memory into the output. Returns whether there is something in the output.
     pub fn fill_cached(&mut self, output: &mut Output) -> bool {
         let mut work = 0;
-        while work < WORK && output.out.len() < output.size() {
+        while work < MAX_WORK && output.out.len() < output.size() {
             let (source, claim) = match self.begun.take() {
                 Some(Begun::Sending(mut sending)) => {
                     match sending.fill_cached(output) {
@@ -179,7 +179,7 @@ impl Files {
                     None => break,
                 },
             };
-            work += OPENING + source.size();
+            work += OPEN_COST + source.size();
             if !has_room(&source, output) || !self.small_cached(&source, claim, output) {
                 self.begun = Some(Begun::Next(source, claim));
                 break;
@@ -202,7 +202,7 @@ impl Files {
         }
     }
 
-    /// Makes the end of the answer, after [`Files::fill`] has said that it is there.
+    /// Writes the end of the answer, once [`Files::fill`] has returned true.
     pub fn end(self, output: &mut Output) {
         self.writer.end(&mut output.out);
         if self.wanted.content { output.end(true) } else { output.idle() }
@@ -215,7 +215,7 @@ impl Files {
         output: &mut Output,
         work: &mut u64,
     ) -> Result<Option<Begun>, Failure> {
-        *work += OPENING;
+        *work += OPEN_COST;
         let path = RemotePath::parse(&file.path)
             .map_err(|error| failure(Code::NotFound, error, &SafeText::new(&file.path)))?;
         let source = self.wanted.opener.open(&path).map_err(|error| error.failure())?;
@@ -232,7 +232,7 @@ impl Files {
                 self.writer.differs(&mut output.out);
                 None
             }
-            _ if size <= SMALL as u64 => {
+            _ if size <= MAX_SMALL_LEN as u64 => {
                 if has_room(&source, output) {
                     *work = work.saturating_add(size);
                     self.small(&source, claim, output)?;
@@ -273,8 +273,8 @@ impl Files {
 
     /// Makes room in the buffer for all of a small file. Returns its length.
     fn make_room(&mut self, source: &FileSource) -> usize {
-        self.buffer.resize(SMALL, 0);
-        usize::try_from(source.size()).map_or(SMALL, |size| size.min(SMALL))
+        self.buffer.resize(MAX_SMALL_LEN, 0);
+        usize::try_from(source.size()).map_or(MAX_SMALL_LEN, |size| size.min(MAX_SMALL_LEN))
     }
 
     /// Answers a file whose content is in the front of the buffer.
@@ -291,15 +291,20 @@ impl Files {
         }
     }
 
-    /// Goes on with a file; `None` if it is answered.
-    fn go_on(&mut self, begun: Begun, output: &mut Output, work: &mut u64) -> Result<Option<Begun>, Failure> {
+    /// Continues with a file; `None` if it is answered.
+    fn resume(
+        &mut self,
+        begun: Begun,
+        output: &mut Output,
+        work: &mut u64,
+    ) -> Result<Option<Begun>, Failure> {
         match begun {
             Begun::Next(source, claim) => {
                 *work = work.saturating_add(source.size());
                 self.small(&source, claim, output).map(|()| None)
             }
             Begun::Sending(mut sending) => {
-                *work = WORK;
+                *work = MAX_WORK;
                 if sending.body.must_skip() {
                     sending.skip().map_err(|error| error.failure())?;
                     return Ok(Some(Begun::Sending(sending)));
@@ -311,7 +316,7 @@ impl Files {
                 Ok(None)
             }
             Begun::Comparing(mut comparing) => {
-                *work = WORK;
+                *work = MAX_WORK;
                 if !comparing.take_known(output) {
                     if !comparing.permit.hold(&output.shared.services.hashing, output.peer()) {
                         return Err(busy("hashes as many files", comparing.source.path()));
@@ -371,11 +376,11 @@ impl Comparing {
 
 /// Whether a small file may be added to the output.
 fn has_room(source: &FileSource, output: &Output) -> bool {
-    let room = (output.size() + SLACK).saturating_sub(output.out.len());
+    let room = (output.size() + MAX_EXCESS).saturating_sub(output.out.len());
     output.out.is_empty() || source.size() <= room as u64
 }
 
-/// What is said of a file before its content.
+/// The announcement of a file.
 fn head(source: &FileSource, skip: u64) -> FileHead {
     let meta = source.meta();
     let identity = source.identity().to_owned();

@@ -11,26 +11,26 @@ use crate::{
     },
     server::{
         connection::output::Output,
-        limits::{TURN, permits::AnswerPermit},
+        limits::{MAX_OUTPUT, permits::AnswerPermit},
         shared::Shared,
     },
     storage::{StorageError, root::FileSource},
 };
 
 /// Bytes that are read at once.
-const PIECE: usize = 64 * 1024;
+const READ_LEN: usize = 64 * 1024;
 /// Blocks that are read ahead of those that are hashed.
-const AHEAD: u64 = 4;
+const READ_AHEAD_BLOCKS: u64 = 4;
 
-/// The blocks of a file that are asked for.
+/// The requested blocks of a file.
 pub(crate) struct Blocks {
     source: FileSource,
-    /// Of the first block that is not wanted.
+    /// The index after the last requested block.
     end: u64,
 }
 
 impl Blocks {
-    /// Those that `get` asks for; `None` if they begin behind the end.
+    /// Those that `get` asks for; `None` if they begin after the end.
     pub fn new(source: FileSource, get: &Get) -> Option<Blocks> {
         get.first_block.checked_mul(BLOCK_SIZE).filter(|&offset| offset <= source.size())?;
         let end = (range_end(get).min(source.size())).div_ceil(BLOCK_SIZE);
@@ -59,7 +59,7 @@ impl Hashing {
     /// it was when the answer began.
     pub fn fill(&mut self, output: &mut Output) -> Result<bool, StorageError> {
         let Blocks { source, end } = &self.blocks;
-        while output.out.len() < TURN {
+        while output.out.len() < MAX_OUTPUT {
             let next = self.writer.next_block();
             if next >= *end {
                 source.check()?;
@@ -85,7 +85,7 @@ impl Hashing {
         if index >= *end {
             return Ok(());
         }
-        let ahead = if index.is_multiple_of(AHEAD) { 2 * AHEAD } else { 0 };
+        let ahead = if index.is_multiple_of(READ_AHEAD_BLOCKS) { 2 * READ_AHEAD_BLOCKS } else { 0 };
         if ahead > 0 {
             source.read_ahead(index * BLOCK_SIZE, ahead * BLOCK_SIZE);
         }
@@ -108,9 +108,9 @@ pub(crate) fn hash(source: &FileSource, index: u64) -> Result<BlockDigest, Stora
     let begin = index * BLOCK_SIZE;
     let mut left = (source.size() - begin).min(BLOCK_SIZE);
     let mut hasher = BlockHasher::new(index);
-    let mut buffer = vec![0; PIECE.min(usize::try_from(left).unwrap_or(PIECE))];
+    let mut buffer = vec![0; READ_LEN.min(usize::try_from(left).unwrap_or(READ_LEN))];
     while left > 0 {
-        let bytes = usize::try_from(left).map_or(PIECE, |left| left.min(PIECE));
+        let bytes = usize::try_from(left).map_or(READ_LEN, |left| left.min(READ_LEN));
         source.read_exact_at(&mut buffer[..bytes], begin + hasher.len())?;
         hasher.update(&buffer[..bytes]);
         left -= bytes as u64;

@@ -1,4 +1,4 @@
-//! What a request of version 1 leads to: looked up in the served folder, nothing sent yet.
+//! The reply to a request of version 1: looked up in the served folder, nothing sent yet.
 
 use std::net::IpAddr;
 
@@ -30,7 +30,7 @@ use crate::{
     text::SafeText,
 };
 
-/// What a request leads to.
+/// The reply to a request.
 pub(crate) enum Reply {
     /// Answers a `stat`.
     Meta(Meta),
@@ -145,7 +145,7 @@ fn hashes(get: &Get, source: FileSource, path: &SafeText) -> Result<Reply, Failu
     Ok(Reply::Hashes(Box::new((content, blocks))))
 }
 
-/// What is said of a file before a range of it, if it is the expected one.
+/// The announcement of a range of a file, if the file is the expected one.
 fn announcement(get: &Get, source: &FileSource, path: &SafeText) -> Result<Content, Failure> {
     let Meta { name, size, modified, mode, .. } = source.meta().clone();
     let identity = source.identity().to_owned();
@@ -167,7 +167,7 @@ fn announcement(get: &Get, source: &FileSource, path: &SafeText) -> Result<Conte
 }
 
 impl Archive {
-    /// A slice of the planning.
+    /// A part of the planning.
     pub fn step(self: Box<Self>, path: &SafeText, output: &mut Output) -> Result<Reply, Failure> {
         let Archive { get, meta, planner, permit, mut memory } = *self;
         let plan = match planner.step().map_err(|error| error.failure())? {
@@ -203,7 +203,7 @@ impl Archive {
     }
 }
 
-/// The client may have named the content that it expects.
+/// Fails if the client expects another identity.
 fn expect(get: &Get, identity: &str, path: &SafeText) -> Result<(), Failure> {
     match &get.identity {
         Some(expected) if expected != identity => Err(failure(Code::Changed, Code::Changed, path)),

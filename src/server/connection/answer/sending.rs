@@ -1,4 +1,4 @@
-//! The content of one answer of version 1 on its way out.
+//! The content of one answer of version 1.
 
 use std::{convert::Infallible, time::Instant};
 
@@ -11,13 +11,13 @@ use crate::{
     },
     server::{
         connection::output::Output,
-        limits::{TURN_TIME, WORK},
+        limits::{MAX_WORK, OUTPUT_TIMEOUT},
     },
     storage::{StorageError, root::FileSource},
 };
 
-/// What a turn may be over its size, so that a frame with its header is not cut in two.
-pub(crate) const SLACK: usize = 4 * 1024;
+/// The number of bytes by which an output may exceed its size, so that a frame is not split.
+pub(crate) const MAX_EXCESS: usize = 4 * 1024;
 
 /// Content being sent.
 pub(crate) struct Sending {
@@ -40,7 +40,7 @@ impl Sending {
     /// Puts content into the output until that is full or has cost enough work. True at the end of the
     /// range, if the content is still what it was when the answer began.
     pub fn fill(&mut self, output: &mut Output) -> Result<bool, StorageError> {
-        let (before, until) = (self.body.position(), Instant::now() + TURN_TIME);
+        let (before, until) = (self.body.position(), Instant::now() + OUTPUT_TIMEOUT);
         loop {
             if self.body.is_over() {
                 self.writer.finish_block(self.body.position(), &mut output.out);
@@ -57,26 +57,26 @@ impl Sending {
                 output.content(0, Some(self.body.progress()));
                 self.remember(output)?;
                 // Zeros take as much work as any other bytes, and next to no room.
-                if output.out.len() >= most || self.body.position() - before >= WORK {
+                if output.out.len() >= most || self.body.position() - before >= MAX_WORK {
                     return Ok(false);
                 }
                 continue;
             }
             let next = self.body.next_read(self.writer.room().min(most));
-            if !output.out.is_empty() && output.out.len() + next > most + SLACK {
+            if !output.out.is_empty() && output.out.len() + next > most + MAX_EXCESS {
                 return Ok(false);
             }
             let bytes = self.writer.data_within(most, &mut output.out, |buffer| self.body.read(buffer))?;
             output.content(bytes, Some(self.body.progress()));
             self.remember(output)?;
-            let is_full = output.out.len() >= most || self.body.position() - before >= WORK;
+            let is_full = output.out.len() >= most || self.body.position() - before >= MAX_WORK;
             if bytes == 0 || is_full || Instant::now() >= until {
                 return Ok(false);
             }
         }
     }
 
-    /// Puts content of a file into the output as far as it is in memory. Returns whether there is something in the output.
+    /// Puts content of a file that is in memory into the output. Returns whether there is something in the output.
     ///
     /// # Errors
     /// The file is no longer what it was when the answer began. A file system that says what it has in memory says this as well without
@@ -85,7 +85,7 @@ impl Sending {
         let most = output.size();
         while output.out.len() < most && !self.body.must_skip() && !self.body.is_over() {
             let next = self.body.next_read(self.writer.room().min(most));
-            if !output.out.is_empty() && output.out.len() + next > most + SLACK {
+            if !output.out.is_empty() && output.out.len() + next > most + MAX_EXCESS {
                 break;
             }
             let read = |buffer: &mut [u8]| Ok::<_, Infallible>(self.body.read_cached(&mut buffer[..next]));

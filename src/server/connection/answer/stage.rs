@@ -1,4 +1,4 @@
-//! How far an answer is that takes more than one output.
+//! The stages of an answer that takes more than one output.
 
 use super::{
     failures::{busy, failure},
@@ -15,7 +15,7 @@ use crate::{
     text::SafeText,
 };
 
-/// How far an answer is.
+/// The stage of an answer.
 pub(crate) enum Stage {
     /// A page of a listing is being read.
     Paging(Box<Page>),
@@ -31,11 +31,11 @@ pub(crate) enum Stage {
     Files(Box<Files>),
 }
 
-/// What a slice of work came to.
+/// The result of a part of the work.
 pub(crate) enum Worked {
     /// There is more to do.
     On(Stage),
-    /// It is known now what the answer is.
+    /// The answer is known.
     Known(Reply),
     /// The answer has ended.
     Ended,

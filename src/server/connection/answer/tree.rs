@@ -12,7 +12,7 @@ use crate::{
     server::{
         connection::output::Output,
         limits::{
-            TURN,
+            MAX_OUTPUT,
             budget::Reservation,
             permits::{AnswerPermit, Permit},
         },
@@ -88,7 +88,7 @@ impl Listing {
                     return Ok(None);
                 }
             }
-            if output.out.len() >= TURN / 2 {
+            if output.out.len() >= MAX_OUTPUT / 2 {
                 break;
             }
         }

@@ -18,7 +18,7 @@ use crate::{
             answer::body::{ArchiveBody, Body},
             output::Output,
         },
-        limits::{WORK, budget::Reservation, permits::Permit},
+        limits::{MAX_WORK, budget::Reservation, permits::Permit},
     },
     storage::{
         StorageError,
@@ -28,10 +28,10 @@ use crate::{
     text::SafeText,
 };
 
-/// What the original clients read at once, and count each read as.
-const PIECE: usize = 1024;
-/// Bytes of an archive that are measured at once.
-const MEASURED: usize = 64 * 1024;
+/// The length of a read of the original clients, who count each read as that.
+const CLIENT_READ_LEN: usize = 1024;
+/// The length of one read while an archive is measured.
+const MEASURE_LEN: usize = 64 * 1024;
 
 /// The state of a connection that speaks a classic dialect.
 pub(crate) struct Classic {
@@ -44,19 +44,19 @@ pub(crate) struct Classic {
 }
 
 enum Stage {
-    /// No path yet.
+    /// No path was received.
     Asking,
     /// The path is known, and not opened yet.
     Opening { path: String },
     /// An archive is being planned.
     Planning { name: String, planner: Box<Planner>, permit: Permit, memory: Reservation },
-    /// It is made once for nothing but its size, which this dialect wants beforehand.
+    /// The archive is made once only to find its size, which the dialect sends first.
     Measuring { name: String, sources: Sources, archive: Box<ArchiveBody>, size: u64 },
-    /// The client knows what there is.
+    /// The size was sent; the client has not started the transfer.
     Offered { body: Body, size: u64 },
     /// Content is being sent; `left` of it.
     Sending { body: Body, left: u64 },
-    /// Everything was said.
+    /// The exchange is over.
     Over,
 }
 
@@ -126,13 +126,13 @@ impl Classic {
             Node::File(source) => {
                 let size = source.size();
                 let name = source.meta().name.clone();
-                // A range that begins at 0 is never behind the end.
+                // A range that begins at 0 is never after the end.
                 let body = Body::file(source, &whole()).ok_or_else(absent)?;
                 self.offer(&name, size, body, output);
             }
             Node::Directory(directory) => match output.shared.services.archives.take(output.peer()) {
                 Some(permit) => self.plan(&path, directory, permit, output),
-                // These dialects have no word for it.
+                // These dialects have no error for it.
                 None => {
                     output.fail(&self.path, "the server makes as many archives as it may at the same time");
                     self.machine.not_found();
@@ -220,7 +220,7 @@ impl Classic {
                 })
             }
             Stage::Measuring { name, sources, mut archive, size } => {
-                archive.stream.read(&mut vec![0; MEASURED]).map(|bytes| {
+                archive.stream.read(&mut vec![0; MEASURE_LEN]).map(|bytes| {
                     let size = size + bytes as u64;
                     if archive.stream.finished() {
                         archive.stream.rewind();
@@ -245,7 +245,7 @@ impl Classic {
         match fill(&mut body, &mut left, &self.path, output) {
             Ok(()) if left == 0 => output.end(true),
             Ok(()) => self.stage = Stage::Sending { body, left },
-            // There is no word for it in these dialects: what is missing must tell.
+            // These dialects have no error: the client notices the missing bytes.
             Err(error) => {
                 let reason = error.to_string();
                 output.fail(&self.path, &reason);
@@ -277,15 +277,15 @@ impl Classic {
 }
 
 /// Puts content into the output, whole and without small pieces between: the original clients count every
-/// read as 1024 bytes. The last of it is held back until the source was looked at again, so that
-/// a content that changed on the way comes out short and is noticed.
+/// read as 1024 bytes. The last bytes are sent after the source was checked again, so that
+/// content that changed is short and the client notices it.
 fn fill(body: &mut Body, left: &mut u64, path: &SafeText, output: &mut Output) -> Result<(), StorageError> {
     if *left == 0 {
         return body.check();
     }
     let before = body.position();
-    let most = output.size() / PIECE * PIECE;
-    while *left > 0 && output.out.len() < most && body.position() - before < WORK {
+    let most = output.size() / CLIENT_READ_LEN * CLIENT_READ_LEN;
+    while *left > 0 && output.out.len() < most && body.position() - before < MAX_WORK {
         let room = (most - output.out.len()).min(usize::try_from(*left).unwrap_or(most));
         let bytes = output.out.fill(room, |buffer| {
             let bytes = body.read(buffer)?.bytes;

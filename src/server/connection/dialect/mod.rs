@@ -1,4 +1,4 @@
-//! What a client speaks once its first byte has come, and what that asks of the connection.
+//! The protocol of a client, which its first byte selects, and what it asks of the connection.
 
 pub(super) mod classic;
 pub(super) mod refusal;
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::protocol::error::Code;
 
-/// What a client speaks.
+/// The protocol of a client.
 pub(crate) enum Dialect {
     /// Version 1 of this protocol.
     V1(Box<V1>),
@@ -23,7 +23,7 @@ pub(crate) enum Dialect {
 }
 
 impl Dialect {
-    /// Takes what one read gave; no bytes are the end of the stream.
+    /// Takes the bytes of one read; no bytes are the end of the stream.
     ///
     /// # Errors
     /// The client broke the dialect, or there is no place for it: why the connection ends.
@@ -45,7 +45,7 @@ impl Dialect {
         }
     }
 
-    /// Opens, reads, hashes or compresses, and puts what comes of it into the output: one turn at most, some milliseconds of work.
+    /// Opens, reads, hashes or compresses, and puts the result into the output: at most one output, some milliseconds of work.
     pub fn run(&mut self, output: &mut Output, now: Instant) -> Step {
         match self {
             Dialect::V1(v1) => v1.run(output, now),
@@ -82,7 +82,7 @@ impl Dialect {
         }
     }
 
-    /// Writes why the server closes: an error, or a goodbye without a code. Returns whether the dialect has a word for it.
+    /// Writes why the server closes: an error, or a goodbye without a code. Returns whether the dialect has a message for it.
     pub fn leave(&mut self, code: Option<Code>, reason: &str, output: &mut Output) -> bool {
         match self {
             Dialect::V1(v1) => {

@@ -1,4 +1,4 @@
-//! Who is not let in, and what is said to them.
+//! Clients that are refused: why, and with which message.
 
 use std::time::Instant;
 
@@ -9,14 +9,14 @@ use crate::{
     },
     server::{
         access::token_check::Verdict,
-        limits::{DENIED, RETRY_AFTER},
+        limits::{DENIAL_DELAY, RETRY_AFTER},
     },
 };
 
-/// Why a client is sent away at once.
+/// Why a client is refused at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// There are too many.
+    /// There are too many connections.
     Busy,
     /// It speaks without TLS.
     TlsRequired,
@@ -44,9 +44,9 @@ impl Refusal {
     }
 }
 
-/// A client without the token that opens the server.
+/// A client without a valid token.
 pub(crate) struct Denial {
-    /// When it receives that answer: guessing shall take its time.
+    /// When the error is sent: the delay slows down guessing.
     pub at: Instant,
     /// For the log.
     pub reason: &'static str,
@@ -68,6 +68,6 @@ impl Denial {
             }
             (_, None) => ("denied: no token", None),
         };
-        Denial { at: now + DENIED, reason, retry_after }
+        Denial { at: now + DENIAL_DELAY, reason, retry_after }
     }
 }

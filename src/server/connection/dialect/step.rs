@@ -14,6 +14,6 @@ pub(crate) enum Step {
     Run,
     /// End the connection as soon as the output is written, for this reason.
     End(Cow<'static, str>),
-    /// Close the connection now, so that the client notices a failure for which the dialect has no word.
+    /// Close the connection now, so that the client notices a failure for which the dialect has no message.
     Abort(Cow<'static, str>),
 }

@@ -14,7 +14,7 @@ pub(crate) fn name(first_bytes: &[u8]) -> &'static str {
     }
 }
 
-/// For the stranger, so that its user sees a sentence and no riddle.
+/// The answer to the client: a sentence for its user.
 pub(crate) fn sentence(first_bytes: &[u8], tls: bool) -> String {
     let sentence = if tls { SECURE } else { PLAIN };
     if is_http(first_bytes) {

@@ -13,17 +13,17 @@ use crate::server::{
         dialect::step::Step,
         task::{Outcome, Task},
     },
-    limits::LINGER,
+    limits::LINGER_TIMEOUT,
 };
 
 impl Connection {
-    /// What the connection needs now. Produces at most one turn of output.
+    /// What the connection needs now. Produces at most one output.
     pub fn next(&mut self, now: Instant) -> Want {
         self.guarded(|this| this.advance(now)).unwrap_or(Want::Close)
     }
 
     fn advance(&mut self, now: Instant) -> Want {
-        if let Some(reason) = self.cut_by_us() {
+        if let Some(reason) = self.shutdown_reason() {
             self.close(reason);
         }
         loop {
@@ -68,16 +68,16 @@ impl Connection {
                 Stage::Fresh(_) if self.shared.lifecycle.accepting() => Step::Read,
                 Stage::Fresh(_) => Step::Abort("the server is stopping".into()),
                 Stage::Open(work) => work.dialect.advance(&mut work.output, now),
-                Stage::Lingering { end: end @ End::Owed, .. } => {
+                Stage::Lingering { end: end @ End::Pending, .. } => {
                     self.transport.finish();
-                    *end = End::Said;
+                    *end = End::Written;
                     Step::Again
                 }
                 Stage::Lingering { end, .. } => {
-                    if *end == End::Said {
+                    if *end == End::Written {
                         self.entry.shutdown(Shutdown::Write);
-                        *end = End::Shut;
-                        self.deadlines.linger(now + LINGER);
+                        *end = End::ShutDown;
+                        self.deadlines.linger(now + LINGER_TIMEOUT);
                     }
                     Step::Read
                 }
@@ -97,15 +97,15 @@ impl Connection {
                     return Want::Read;
                 }
                 Step::Run => {
-                    match self.look_at_peer(now) {
+                    match self.check_peer(now) {
                         Peer::Present => {}
                         Peer::Ended => {
-                            // What it has sent before may be a goodbye: then it waits for the answer.
+                            // The last bytes before the end may be a goodbye: then the client waits for the answer.
                             self.deadlines.wait_for(Waiting::Input, now);
                             return Want::Read;
                         }
                         Peer::Gone => {
-                            self.close("closed by the client, before there was an answer");
+                            self.close("closed by the client before the answer");
                             continue;
                         }
                         Peer::Lost(error) => {
@@ -147,8 +147,8 @@ impl Connection {
         self.close("an internal error of the server");
     }
 
-    /// Does a part of what this connection does. A panic in it, which is a defect of ours, ends this connection and no
-    /// other: there are architectures in which all of them share a thread. `None`: it has ended.
+    /// Runs `part`. A panic in it, which is an internal error, ends this connection and no other, although connections share a thread in some
+    /// architectures. `None`: the connection has ended.
     pub(crate) fn guarded<T>(&mut self, part: impl FnOnce(&mut Connection) -> T) -> Option<T> {
         let result = catch_unwind(AssertUnwindSafe(|| part(self)));
         if result.is_err() {

@@ -1,21 +1,23 @@
-//! How a connection ends: its deadlines, the last word, and what it leaves.
+//! How a connection ends: its deadlines, the last message, and the events.
 
 use std::{borrow::Cow, time::Instant};
 
-use super::state::{Connection, End, Stage, WHILE_OTHERS_WAIT};
+use super::state::{Connection, End, IDLE_WHILE_OTHERS_WAIT, Stage};
 use crate::{
     protocol::error::Code,
-    server::{api::event::Event, connection::deadlines::Overrun, limits::LINGER, registry::entry::Entry},
+    server::{
+        api::event::Event, connection::deadlines::Overrun, limits::LINGER_TIMEOUT, registry::entry::Entry,
+    },
     text::SafeText,
 };
 
 impl Connection {
-    /// When [`Connection::timed_out`] wants to be called, if nothing else happens before. `None` while a task runs.
+    /// When to call [`Connection::timed_out`], unless something else happens before. `None` while a task runs.
     pub fn deadline(&self) -> Option<Instant> {
         if matches!(self.stage, Stage::Running(_)) { None } else { self.deadlines.next() }
     }
 
-    /// Looks whether a deadline has passed, and does what that calls for.
+    /// Closes the connection if a deadline has passed.
     pub fn timed_out(&mut self, now: Instant) {
         if matches!(self.stage, Stage::Running(_)) {
             return;
@@ -30,19 +32,19 @@ impl Connection {
         self.leave(Some(code), reason, now);
     }
 
-    /// Asks a connection that only waits for a request to make room for another client.
+    /// Closes a connection that waits for a request, because another client waits.
     pub fn make_room(&mut self, now: Instant) {
         if self.is_idle() {
-            self.leave(None, WHILE_OTHERS_WAIT, now);
+            self.leave(None, IDLE_WHILE_OTHERS_WAIT, now);
         }
     }
 
-    /// Whether its client has shown that it may fetch, and has a place.
+    /// Whether its client has authenticated, and has a place.
     pub fn is_authenticated(&self) -> bool {
         self.entry.is_authenticated()
     }
 
-    /// Whether nothing is being answered, nor was asked.
+    /// Whether it waits for a request.
     pub fn is_idle(&self) -> bool {
         match &self.stage {
             Stage::Open(work) => work.dialect.is_idle() && work.output.out.is_empty(),
@@ -51,22 +53,22 @@ impl Connection {
         }
     }
 
-    /// Ends the connection from our side, with a word where the dialect has one.
+    /// Ends the connection, with an error or goodbye if the dialect has one.
     fn leave(&mut self, code: Option<Code>, reason: &'static str, now: Instant) {
-        let has_word = match &mut self.stage {
+        let is_written = match &mut self.stage {
             Stage::Open(work) => work.dialect.leave(code, reason, &mut work.output),
             _ => false,
         };
-        if has_word {
+        if is_written {
             self.linger(reason.into(), now);
-            // It has had its time.
-            self.deadlines.linger(now + LINGER);
+            // Its deadline has passed already: the wait for the close begins now.
+            self.deadlines.linger(now + LINGER_TIMEOUT);
         } else {
             self.close(reason);
         }
     }
 
-    /// Nothing more is answered; what was answered still goes out.
+    /// Stops answering. What was answered is still written.
     pub(crate) fn linger(&mut self, reason: Cow<'static, str>, now: Instant) {
         let mut output = match std::mem::replace(&mut self.stage, Stage::Closed) {
             Stage::Fresh(output) | Stage::Lingering { output, .. } => output,
@@ -75,10 +77,10 @@ impl Connection {
         };
         output.give_up(&reason);
         self.reason = reason;
-        self.stage = Stage::Lingering { output, end: End::Owed, discarded: 0 };
+        self.stage = Stage::Lingering { output, end: End::Pending, discarded: 0 };
         if self.entry.is_refused() {
-            // Others are to be refused as well.
-            self.deadlines.linger(now + LINGER);
+            // The connection makes room for the next client that is refused.
+            self.deadlines.linger(now + LINGER_TIMEOUT);
         }
     }
 
@@ -90,7 +92,7 @@ impl Connection {
         self.abandon(&reason);
     }
 
-    /// What is not written will never be.
+    /// All answers that are not written fail.
     fn abandon(&mut self, reason: &str) {
         match std::mem::replace(&mut self.stage, Stage::Closed) {
             Stage::Fresh(mut output) | Stage::Lingering { mut output, .. } => output.abandon(reason),

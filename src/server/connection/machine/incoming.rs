@@ -31,7 +31,7 @@ impl Connection {
     fn take(&mut self, now: Instant, bytes: &[u8]) {
         // A socket that we have shut down reads as if the client had closed.
         if bytes.is_empty()
-            && let Some(reason) = self.cut_by_us()
+            && let Some(reason) = self.shutdown_reason()
         {
             return self.close(reason);
         }

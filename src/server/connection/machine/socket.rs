@@ -5,15 +5,15 @@ use std::{
     time::Instant,
 };
 
-use super::state::{Connection, Peer, Stage, WHILE_OTHERS_WAIT};
+use super::state::{Connection, IDLE_WHILE_OTHERS_WAIT, Peer, Stage};
 use crate::server::{
     connection::{output::Output, v1::requests::Ending},
-    limits::{HALF_CLOSED_TIMEOUT, LOOK},
+    limits::{HALF_CLOSED_TIMEOUT, PEER_CHECK_INTERVAL},
     shared::lifecycle::Phase,
 };
 
 impl Connection {
-    /// Takes what reading from the socket gave. True if it has to be waited for.
+    /// Takes the result of a read. Returns whether the socket would block.
     pub fn after_read(&mut self, now: Instant, result: io::Result<usize>, buffer: &[u8]) -> bool {
         match result {
             Ok(count) => self.received(now, buffer.get(..count).unwrap_or_default()),
@@ -24,7 +24,7 @@ impl Connection {
         false
     }
 
-    /// Takes what writing to the socket gave, which is over now. True if it has to be waited for.
+    /// Takes the result of a write that has returned at `now`. Returns whether the socket would block.
     pub fn after_write(&mut self, now: Instant, result: io::Result<usize>) -> bool {
         match result {
             Ok(0) => self.lost(&ErrorKind::WriteZero.into()),
@@ -36,7 +36,7 @@ impl Connection {
         false
     }
 
-    /// Tells that the first `count` bytes of [`Want::Write`](crate::server::connection::Want::Write) were written.
+    /// The first `count` bytes of [`Want::Write`](crate::server::connection::Want::Write) were written.
     pub fn wrote(&mut self, now: Instant, count: usize) {
         self.deadlines.wrote(count);
         self.pacing.wrote(count);
@@ -48,7 +48,7 @@ impl Connection {
     /// The socket failed.
     pub fn lost(&mut self, error: &io::Error) {
         // A write that waits when the socket is shut down fails as if the client had closed.
-        if let Some(reason) = self.cut_by_us() {
+        if let Some(reason) = self.shutdown_reason() {
             return self.close(reason);
         }
         let reason = match error.kind() {
@@ -61,11 +61,11 @@ impl Connection {
         self.close(reason + &progress.unwrap_or_default());
     }
 
-    /// Looks now and then whether the peer of long work is still there: nothing shall be computed for one that is gone. One
-    /// that has only shut its sending side down is answered. Whether it is gone shows as soon as something is sent to it; where
-    /// nothing is for [`HALF_CLOSED_TIMEOUT`], one that has not said goodbye counts as gone.
-    pub(crate) fn look_at_peer(&mut self, now: Instant) -> Peer {
-        if now < self.look {
+    /// Checks now and then whether the client of a long task is still connected, so that nothing is computed for one that is gone. A client that
+    /// has only shut down its sending side is answered. Sending shows whether it is gone; while nothing is sent for [`HALF_CLOSED_TIMEOUT`], a
+    /// client that has shut down without a goodbye counts as gone.
+    pub(crate) fn check_peer(&mut self, now: Instant) -> Peer {
+        if now < self.next_peer_check {
             return Peer::Present;
         }
         if let Some(error) = self.entry.failure() {
@@ -86,25 +86,25 @@ impl Connection {
             }
             Some(Ending::Silent | Ending::Goodbye) | None => Peer::Present,
         };
-        // The rest of what it has sent is read without working in between.
+        // The rest of its bytes is read before the next task.
         if !matches!(peer, Peer::Ended) {
-            self.look = now + LOOK;
+            self.next_peer_check = now + PEER_CHECK_INTERVAL;
         }
         peer
     }
 
-    /// Whether it is to be closed now, even while a task runs: the server stops, the operator wants it, or another one needs its place.
-    pub fn is_cut(&self) -> bool {
-        self.cut_by_us().is_some()
+    /// Whether it must be closed now, even while a task runs: the server stops, the operator disconnects it, or another client gets its place.
+    pub fn must_close(&self) -> bool {
+        self.shutdown_reason().is_some()
     }
 
     /// Why the socket was shut down, if that was not the client.
-    pub(crate) fn cut_by_us(&self) -> Option<&'static str> {
+    pub(crate) fn shutdown_reason(&self) -> Option<&'static str> {
         if self.shared.lifecycle.phase() >= Phase::Stopping {
             Some("the server was stopped")
         } else if self.entry.is_disconnected() {
             let made_way = self.entry.has_made_way();
-            Some(if made_way { WHILE_OTHERS_WAIT } else { "disconnected by the operator" })
+            Some(if made_way { IDLE_WHILE_OTHERS_WAIT } else { "disconnected by the operator" })
         } else {
             None
         }

@@ -11,7 +11,7 @@ use crate::server::{
         task::{Task, Work},
         transport::Transport,
     },
-    limits::{LOOK, origin::Origin},
+    limits::{PEER_CHECK_INTERVAL, origin::Origin},
     registry::entry::Entry,
     shared::Shared,
 };
@@ -25,7 +25,7 @@ pub(crate) enum Want {
     Read,
     /// The task run, and its outcome given to [`Connection::done`]. Until then it wants nothing else but to be closed.
     Run(Task),
-    /// Nothing, until [`Connection::deadline`]: it is held back, or a task runs.
+    /// Nothing, until [`Connection::deadline`]: it waits for bandwidth, or a task runs.
     Pause,
     /// To be dropped, and its socket with it.
     Close,
@@ -41,11 +41,11 @@ pub(crate) struct Connection {
     pub(super) pacing: Pacing,
     /// Bytes of the output that may be written now.
     pub(super) allowed: usize,
-    /// When to look whether the peer of a long work is still there.
-    pub(super) look: Instant,
-    /// Since when the peer has shut its sending side down while an answer is prepared, as far as was looked.
+    /// When to check whether the client of a long task is still connected.
+    pub(super) next_peer_check: Instant,
+    /// When the server noticed that the client has shut down its sending side without a goodbye, while an answer is prepared.
     pub(super) half_closed: Option<Instant>,
-    /// Why it ended, once it is about to.
+    /// Why it ends.
     pub(super) reason: Cow<'static, str>,
 }
 
@@ -87,22 +87,22 @@ impl Stage {
     }
 }
 
-/// How far the end of our side is.
+/// The progress of closing the server's side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// The transport has not said it yet.
-    Owed,
-    /// It has, as soon as its output is written.
-    Said,
+    /// The end of TLS is not written yet.
+    Pending,
+    /// It is in the output.
+    Written,
     /// The socket is shut down.
-    Shut,
+    ShutDown,
 }
 
-/// What has become of the peer of long work.
+/// The state of the client of a long task.
 pub(crate) enum Peer {
-    /// It waits for the answer.
+    /// It is connected.
     Present,
-    /// It sends nothing more; what it has sent is not read yet.
+    /// It has shut down its sending side; what it has sent is not read yet.
     Ended,
     /// It is gone.
     Gone,
@@ -110,8 +110,8 @@ pub(crate) enum Peer {
     Lost(io::Error),
 }
 
-/// Why a connection ends that only takes up room.
-pub(crate) const WHILE_OTHERS_WAIT: &str = "idle while others wait";
+/// Why an idle connection is closed.
+pub(crate) const IDLE_WHILE_OTHERS_WAIT: &str = "idle while others wait";
 
 impl Connection {
     /// A connection that was just accepted.
@@ -127,7 +127,7 @@ impl Connection {
             deadlines,
             pacing,
             allowed: 0,
-            look: now + LOOK,
+            next_peer_check: now + PEER_CHECK_INTERVAL,
             half_closed: None,
             reason: "ended by the server".into(),
         }
@@ -138,12 +138,12 @@ impl Connection {
         self.entry.id
     }
 
-    /// What counts as one client with it.
+    /// Its origin.
     pub fn origin(&self) -> Origin {
         Origin::from(self.entry.peer.ip())
     }
 
-    /// What waits to be written, as far as it may be now.
+    /// The bytes to write now.
     pub fn output(&self) -> &[u8] {
         let output = self.stage.output().map_or(&[][..], |output| self.transport.output(output));
         output.get(..self.allowed).unwrap_or(output)

@@ -20,7 +20,7 @@ use crate::{
         api::{arch::Arch, event::Event},
         certificate::TlsSetup,
         connection::{Connection, Want},
-        limits::{Limits, TURN},
+        limits::{Limits, MAX_OUTPUT},
         shared::{
             Shared,
             lifecycle::Lifecycle,
@@ -110,7 +110,7 @@ pub(crate) fn converse(
     loop {
         match connection.next(now) {
             Want::Write => {
-                assert!(connection.output().len() <= TURN + 8 * 1024, "a turn is bounded");
+                assert!(connection.output().len() <= MAX_OUTPUT + 8 * 1024, "a turn is bounded");
                 let count = connection.output().len().min(appetite);
                 written.extend_from_slice(&connection.output()[..count]);
                 connection.wrote(now, count);

@@ -20,7 +20,7 @@ use crate::{
         api::event::Event,
         connection::{Connection, Want, machine::state::Stage},
         control::drain::drain,
-        limits::{LINGER, Limits},
+        limits::{LINGER_TIMEOUT, Limits},
     },
 };
 
@@ -79,8 +79,8 @@ fn a_slow_client_receives_the_error_after_the_pending_output() {
     }
     assert_eq!(told, Some(Code::TooSlow));
     // And it is not waited for for ever.
-    connection.timed_out(late + LINGER);
-    assert_eq!(next(&mut connection, late + LINGER), Want::Close);
+    connection.timed_out(late + LINGER_TIMEOUT);
+    assert_eq!(next(&mut connection, late + LINGER_TIMEOUT), Want::Close);
 }
 
 #[test]
@@ -152,17 +152,17 @@ fn a_goodbye_does_not_truncate_the_answer_before_it() {
     assert_eq!(next(&mut connection, bench.start), Want::Write);
     let mut answer = connection.output()[..10].to_vec();
     connection.wrote(bench.start, 10);
-    let later = bench.start + 3 * LINGER;
+    let later = bench.start + 3 * LINGER_TIMEOUT;
     connection.timed_out(later);
     assert_eq!(next(&mut connection, later), Want::Write);
     answer.extend_from_slice(connection.output());
     connection.wrote(later, connection.output().len());
     assert_eq!(next(&mut connection, later), Want::Read, "it is waited for to close");
-    assert_eq!(connection.deadline(), Some(later + LINGER), "and not for ever");
+    assert_eq!(connection.deadline(), Some(later + LINGER_TIMEOUT), "and not for ever");
     let events = read_answers(&mut client, &answer);
     assert!(events.iter().any(|event| event.starts_with("End")), "{events:?}");
     assert_eq!(bench.count(|event| matches!(event, Event::Sent { .. })), 1, "and it counts as sent");
-    connection.timed_out(later + LINGER);
+    connection.timed_out(later + LINGER_TIMEOUT);
     assert_eq!(next(&mut connection, later), Want::Close);
     drop(connection);
     assert_eq!(bench.count(|event| matches!(event, Event::Failed { .. })), 0);

@@ -11,7 +11,7 @@ use crate::{
     server::{
         api::event::Event,
         connection::{Connection, Want},
-        limits::TURN,
+        limits::MAX_OUTPUT,
     },
 };
 
@@ -81,10 +81,10 @@ fn a_slow_client_gets_small_outputs() {
         length
     };
     let first = turn(&mut connection, Duration::ZERO);
-    assert!(first < TURN / 4, "{first} bytes at first");
+    assert!(first < MAX_OUTPUT / 4, "{first} bytes at first");
     let fast = (0..40).map(|_| turn(&mut connection, Duration::from_millis(1))).max();
-    assert!(fast >= Some(TURN), "{fast:?} bytes for a fast peer");
+    assert!(fast >= Some(MAX_OUTPUT), "{fast:?} bytes for a fast peer");
     turn(&mut connection, Duration::from_secs(1));
     let slow = turn(&mut connection, Duration::from_secs(1));
-    assert!(slow < TURN / 4, "{slow} bytes for a slow peer");
+    assert!(slow < MAX_OUTPUT / 4, "{slow} bytes for a slow peer");
 }

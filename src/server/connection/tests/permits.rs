@@ -11,7 +11,7 @@ use crate::{
     },
     server::{
         connection::{Connection, Want},
-        limits::{Limits, MAX_OUTPUTS, MAX_PLANS, TURN},
+        limits::{Limits, MAX_OUTPUT, MAX_OUTPUTS, MAX_PLANS},
     },
     storage::root::Node,
 };
@@ -126,13 +126,13 @@ fn one_origin_gets_at_most_half_of_each_memory_budget() {
         }
         !read_answers(&mut client, &answer).contains(&Code::Busy.to_string())
     };
-    assert!(largest(&bench) >= TURN && is_planned(&bench));
+    assert!(largest(&bench) >= MAX_OUTPUT && is_planned(&bench));
     let mut outputs = bench.shared.services.outputs.reserve(own);
     let mut plans = bench.shared.services.plans.reserve(own);
     assert!(outputs.resize(MAX_OUTPUTS / 2) && plans.resize(MAX_PLANS / 2), "half of all");
-    assert!(largest(&bench) <= TURN / 8 + 4096, "a small turn needs no budget");
+    assert!(largest(&bench) <= MAX_OUTPUT / 8 + 4096, "a small turn needs no budget");
     assert!(!is_planned(&bench));
     outputs.resize(MAX_OUTPUTS / 4);
     plans.resize(MAX_PLANS / 4);
-    assert!(largest(&bench) >= TURN && is_planned(&bench), "what is given back is there again");
+    assert!(largest(&bench) >= MAX_OUTPUT && is_planned(&bench), "what is given back is there again");
 }

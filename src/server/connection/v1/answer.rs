@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::{server::connection::answer::stage::Stage, text::SafeText};
 
-/// A request in work that takes more than one output.
+/// A running answer that takes more than one task.
 pub(crate) struct Answer {
     pub(crate) id: u32,
     pub(crate) path: SafeText,
@@ -15,7 +15,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// Whether nothing is sent of it for long; see [`Stage::is_preparing`].
+    /// Whether it takes long work before anything is sent; see [`Stage::is_preparing`].
     pub(crate) fn is_preparing(&self) -> bool {
         self.stage.is_preparing()
     }

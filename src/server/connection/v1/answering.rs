@@ -1,4 +1,4 @@
-//! A request and its answer, from the first look at it to the last byte.
+//! A request and its answer, from looking it up to the last byte.
 
 use std::time::Instant;
 
@@ -39,7 +39,7 @@ impl V1 {
         }
     }
 
-    /// A request has come.
+    /// Begins to answer a request.
     pub(crate) fn begin(&mut self, id: u32, request: Request, output: &mut Output, now: Instant) {
         let (what, path) = describe(&request);
         let path = SafeText::new(path);
@@ -47,7 +47,7 @@ impl V1 {
         if !matches!(request, Request::Stat(_) | Request::List(_)) {
             output.transfer();
         }
-        let working_at = tells_of_work(&request).then(|| now + WORKING_INTERVAL);
+        let working_at = wants_working_frames(&request).then(|| now + WORKING_INTERVAL);
         let reply = reply(&output.shared, output.peer(), request, &path);
         match &reply {
             Ok(Reply::Content(_)) => output.show(&path),
@@ -74,7 +74,7 @@ impl V1 {
         self.answer(id, path, (now, working_at), reply, output);
     }
 
-    /// Answers, or begins to.
+    /// Writes the answer, or its first part.
     fn answer(
         &mut self,
         id: u32,
@@ -119,8 +119,7 @@ impl V1 {
         Box::new(Sending { writer, body, identity: content.identity, missing, root })
     }
 
-    /// Puts more of an answer into the output, or does a slice of the work that it takes before there is more. Afterwards it is kept in
-    /// `self.answer`, unless it has ended.
+    /// Puts more of an answer into the output, or does a part of the work before that. Keeps the answer in `self.answer`, unless it has ended.
     pub(crate) fn resume(&mut self, answer: Answer, output: &mut Output, now: Instant) {
         let Answer { id, path, started, working_at, stage } = answer;
         let mut stage = match stage.fill(&path, output) {
@@ -169,7 +168,7 @@ impl V1 {
 }
 
 /// Whether the client takes `working` frames while a folder is read.
-fn tells_of_work(request: &Request) -> bool {
+fn wants_working_frames(request: &Request) -> bool {
     match request {
         Request::List(list) => list.working,
         Request::Get(get) => get.working,
@@ -178,7 +177,7 @@ fn tells_of_work(request: &Request) -> bool {
     }
 }
 
-/// How a directory is shown that is sent. The served folder itself has no name.
+/// The name of a directory for the dashboard. The served folder itself has no name.
 fn folder(path: &SafeText, form: &str) -> SafeText {
     let path = if path.as_str().is_empty() { "/" } else { path.as_str() };
     SafeText::new(&format!("{path} ({form})"))
@@ -190,7 +189,7 @@ mod tests {
     use crate::text::SafeText;
 
     #[test]
-    fn folders_that_are_sent_have_a_name_on_the_dashboard() {
+    fn folders_have_a_name_on_the_dashboard() {
         assert_eq!(folder(&SafeText::new("photos"), "tree").as_str(), "photos (tree)");
         assert_eq!(folder(&SafeText::new(""), "zip").as_str(), "/ (zip)");
     }

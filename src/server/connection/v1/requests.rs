@@ -1,4 +1,4 @@
-//! Version 1 on a connection: requests are taken in order, each is answered before the next is looked at.
+//! Version 1 on a connection: requests are answered one after the other, in order.
 
 use std::{borrow::Cow, net::IpAddr, time::Instant};
 
@@ -23,7 +23,7 @@ use crate::{
             },
             output::Output,
         },
-        limits::{ANSWERS, Limits, PARALLEL},
+        limits::{Limits, MAX_ANSWERS, MAX_PARALLEL},
     },
     text::SafeText,
 };
@@ -31,35 +31,35 @@ use crate::{
 /// The state of a connection that speaks version 1.
 pub(crate) struct V1 {
     pub(super) machine: Server,
-    /// What was read and not yet looked at: requests that were sent ahead.
+    /// Bytes that were read and not parsed yet: requests that were sent ahead.
     inbox: Vec<u8>,
     looked_at: usize,
-    /// The peer closed its side.
+    /// The client closed its side.
     ended: bool,
-    /// It is only here to receive that answer.
+    /// Why the client is refused at once.
     refusal: Option<Refusal>,
     peer: IpAddr,
-    /// The certificate that it was shown, with TLS.
+    /// The certificate that the client was shown, with TLS.
     certificate: Option<Pin>,
-    /// It receives that answer later.
+    /// Why the client is refused after a delay.
     denial: Option<Denial>,
-    /// Requests so far.
+    /// The number of requests so far.
     requests: u64,
-    /// A request that was received and is not looked up yet, and its number.
+    /// A request that was received and not begun, and its number.
     next: Option<(u32, Request)>,
     pub(super) answer: Option<Answer>,
-    /// When the answer may look again whether there is a permit for it.
+    /// When the answer checks again for a permit.
     pub(super) permit_at: Option<Instant>,
 }
 
 /// How a client has ended its side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// Its end was not read.
+    /// The end of its stream was not read.
     NotRead,
-    /// It has said goodbye and waits for what it has asked for.
+    /// It has sent a goodbye and waits for its answers.
     Goodbye,
-    /// It has not said anything.
+    /// It has sent no goodbye.
     Silent,
 }
 
@@ -88,7 +88,7 @@ impl V1 {
         self.ended |= bytes.is_empty();
     }
 
-    /// Whether long work is done for an answer of which nothing is sent before.
+    /// Whether an answer takes long work before anything of it is sent.
     pub fn is_preparing(&self) -> bool {
         self.answer.as_ref().is_some_and(Answer::is_preparing)
     }
@@ -119,7 +119,7 @@ impl V1 {
         self.answer.is_none() && self.next.is_none()
     }
 
-    /// Says why the server closes: as an error, or as a goodbye.
+    /// Writes why the server closes: an error, or a goodbye.
     pub fn leave(&mut self, code: Option<Code>, reason: &str, output: &mut Output) {
         match code {
             _ if self.denial.is_some() => drop(self.deny(output)),
@@ -139,7 +139,7 @@ impl V1 {
             return Step::End(refusal.reason().into());
         }
         if self.denial.is_some() {
-            return self.keep_out(output, now);
+            return self.delay_denial(output, now);
         }
         match self.permit_at {
             Some(at) if now < at => return Step::Pause(at),
@@ -148,9 +148,9 @@ impl V1 {
         if self.is_idle() { self.look(output, now) } else { Step::Run }
     }
 
-    /// Answers until the turn is half full, or something takes more than a look at one file.
+    /// Answers until the output is half full, or an answer does more than open one file.
     pub fn run(&mut self, output: &mut Output, now: Instant) -> Step {
-        for _ in 0..ANSWERS {
+        for _ in 0..MAX_ANSWERS {
             if let Some((id, request)) = self.next.take() {
                 self.begin(id, request, output, now);
             }
@@ -168,9 +168,9 @@ impl V1 {
         Step::Again
     }
 
-    /// Looks at what was received for the next request.
+    /// Parses the next request.
     fn look(&mut self, output: &mut Output, now: Instant) -> Step {
-        if self.is_to_stop(output) {
+        if self.must_stop(output) {
             return self.stop(output);
         }
         loop {
@@ -180,8 +180,8 @@ impl V1 {
             };
             self.looked_at += used;
             let asked = matches!(event, Some(Event::Request { .. } | Event::Unsupported { .. }));
-            if asked && self.is_spent(&output.shared.services.limits) {
-                return self.send_away(output);
+            if asked && self.exceeds_max_requests(&output.shared.services.limits) {
+                return self.refuse_request(output);
             }
             if asked && !output.take_place() {
                 return self.refuse(output);
@@ -195,7 +195,7 @@ impl V1 {
                         Verdict::Open => self.welcome(output),
                         answer => {
                             self.denial = Some(Denial::new(answer, &hello, now));
-                            return self.keep_out(output, now);
+                            return self.delay_denial(output, now);
                         }
                     }
                 }
@@ -215,8 +215,8 @@ impl V1 {
         }
     }
 
-    /// Whether there is a place for the client that was let in. With a token it takes that now; otherwise its first request shows
-    /// that it wants one.
+    /// Whether there is a place for the client, which may fetch. If there is a token, it takes the place now, otherwise with its first
+    /// request.
     fn has_place(&self, output: &Output) -> bool {
         if output.shared.services.tokens.is_locked() { output.take_place() } else { output.has_place() }
     }
@@ -228,14 +228,14 @@ impl V1 {
         Step::End(Refusal::Busy.reason().into())
     }
 
-    /// Counts a request; whether that is one too many.
-    fn is_spent(&mut self, limits: &Limits) -> bool {
+    /// Counts a request. Returns whether there are too many.
+    fn exceeds_max_requests(&mut self, limits: &Limits) -> bool {
         self.requests += 1;
         self.requests > limits.max_requests
     }
 
-    /// The client has to connect again, so that others may have the place.
-    fn send_away(&mut self, output: &mut Output) -> Step {
+    /// Refuses a request: the client has to connect again, so that others get the place.
+    fn refuse_request(&mut self, output: &mut Output) -> Step {
         const REASON: &str = "as many requests as one connection may have";
         self.abort(Code::Busy, format!("{REASON}; connect again"), Some(1), output);
         Step::End(REASON.into())
@@ -245,12 +245,12 @@ impl V1 {
     fn wait(&mut self, output: &mut Output) -> Step {
         self.inbox = Vec::new();
         self.looked_at = 0;
-        // The state first, then the phase: a drain does it the other way round, so that one of the two
-        // sees the other. What is answered and not sent is no idleness.
+        // This sets the state and then reads the phase. A drain sets the phase and then reads the state, so that one of the two notices the
+        // other. A connection whose answer is not sent yet is not idle.
         if output.out.is_empty() {
             output.state(if output.asked { ConnectionState::Idle } else { ConnectionState::Handshake });
         }
-        if self.is_to_stop(output) {
+        if self.must_stop(output) {
             self.stop(output)
         } else if !output.out.is_empty() {
             Step::Again
@@ -261,20 +261,20 @@ impl V1 {
         }
     }
 
-    /// Whether the server is being drained, and no further request is answered here: only those of transfers are.
-    fn is_to_stop(&self, output: &Output) -> bool {
+    /// Whether the server drains and this connection has no transfer, whose further requests are answered.
+    fn must_stop(&self, output: &Output) -> bool {
         !output.shared.lifecycle.accepting() && (self.ended || !output.is_transferring())
     }
 
-    /// The server is being drained, and nothing is being answered here.
+    /// Ends the connection because the server drains.
     fn stop(&mut self, output: &mut Output) -> Step {
         const REASON: &str = "the server is stopping";
         self.machine.goodbye(REASON, &mut output.out);
         Step::End(REASON.into())
     }
 
-    /// A client without the token waits before it receives that answer.
-    fn keep_out(&mut self, output: &mut Output, now: Instant) -> Step {
+    /// Refuses a client without the token after a delay.
+    fn delay_denial(&mut self, output: &mut Output, now: Instant) -> Step {
         match &self.denial {
             Some(denial) if now < denial.at && output.shared.lifecycle.accepting() => Step::Pause(denial.at),
             _ => Step::End(self.deny(output).into()),
@@ -299,8 +299,9 @@ impl V1 {
     fn welcome(&mut self, output: &mut Output) {
         let limits = &output.shared.services.limits;
         let most = limits.max_connections.min(limits.max_per_address);
-        let most = u32::try_from(most).unwrap_or(PARALLEL);
-        let parallel = if output.shared.services.arch == Arch::Single { 1 } else { most.clamp(1, PARALLEL) };
+        let most = u32::try_from(most).unwrap_or(MAX_PARALLEL);
+        let parallel =
+            if output.shared.services.arch == Arch::Single { 1 } else { most.clamp(1, MAX_PARALLEL) };
         let welcome = Welcome { agent: AGENT.to_owned(), pipeline: limits.pipeline, parallel };
         self.machine.welcome(&welcome, &mut output.out);
     }
