@@ -1,11 +1,11 @@
 //! The block hashes of a content and the BLAKE3 root over them.
 //!
 //! A block is a whole subtree of BLAKE3's tree, so that blocks are hashed (and verified) one by one and in
-//! any order, and the root of the whole still comes out of their chaining values.
+//! any order, and the root of the whole is computed from their chaining values.
 
 use blake3::hazmat::{self, HasherExt, Mode};
 
-/// Bytes of a block.
+/// The length of a block in bytes.
 pub const BLOCK_SIZE: u64 = 1 << 20;
 
 /// 32 bytes of BLAKE3; shown as 64 lower-case hex digits.
@@ -38,15 +38,15 @@ impl std::fmt::Debug for Hash {
     }
 }
 
-/// BLAKE3 hashes so many bytes at once, if they begin at a multiple of it (16 chunks: the widest vectors). In
-/// pieces as a socket gives them, which begin anywhere, it is only half as fast.
+/// The number of bytes that BLAKE3 hashes at once, if they begin at a multiple of it (16 chunks: the widest vectors). With
+/// the pieces of a socket, which begin anywhere, it is only half as fast.
 const GROUP_LEN: usize = 16 * 1024;
 
-/// Hashes one block as its bytes come.
+/// Hashes one block in pieces.
 #[derive(Clone, Debug)]
 pub struct BlockHasher {
     hasher: blake3::Hasher,
-    /// The beginning of a group whose end has not come yet; everything else goes to the hasher as it is.
+    /// The received part of an incomplete group; whole groups are hashed without a copy.
     carry: Vec<u8>,
     first: bool,
 }
@@ -97,7 +97,7 @@ impl BlockHasher {
         self.hasher.count() + self.carry.len() as u64
     }
 
-    /// Whether no bytes came yet.
+    /// Whether no bytes were added.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -115,10 +115,10 @@ impl BlockHasher {
     }
 }
 
-/// What hashing a block gives.
+/// The hashes of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlockDigest {
-    /// The chaining value, as it stands in a `block` frame.
+    /// The chaining value of the `block` frame.
     pub chaining: Hash,
     /// For block 0: the digest of a content that is this block alone.
     pub alone: Option<Hash>,
@@ -185,7 +185,7 @@ impl RootHasher {
         self.known().expect("the first block is block 0")
     }
 
-    /// The same, where the blocks tell it: the chaining value of an only block does not.
+    /// The same; `None` if the only block is known by its chaining value alone.
     pub fn known(mut self) -> Option<Hash> {
         match self.blocks {
             0 => Some(Hash(*blake3::hash(b"").as_bytes())),

@@ -17,7 +17,7 @@ macro_rules! codes {
             /// All codes.
             pub const ALL: &'static [Code] = &[$(Code::$variant),+];
 
-            /// As it stands in the frame.
+            /// Its text in the frame.
             pub fn wire(self) -> &'static str {
                 match self { $(Code::$variant => $wire),+ }
             }
@@ -87,7 +87,7 @@ pub enum Violation {
     /// The first bytes are not this protocol's.
     #[error("the other side is not an fdsp server: it {0}")]
     NotOurs(Stranger),
-    /// A preamble of ours that contradicts itself.
+    /// A preamble of this protocol that contradicts itself.
     #[error("malformed preamble")]
     Preamble,
     /// No version in common.
@@ -104,7 +104,7 @@ pub enum Violation {
     /// A frame header that cannot be.
     #[error("malformed frame header: {0}")]
     Header(&'static str),
-    /// A frame of this kind cannot stand here.
+    /// A frame of this kind is not allowed here.
     #[error("unexpected {0} frame")]
     Unexpected(&'static str),
     /// A payload longer than its kind may have.
@@ -139,7 +139,7 @@ pub enum Violation {
     Truncated,
 }
 
-/// What a peer that is not ours seems to be, from its first bytes.
+/// The protocol of a peer with another one, guessed from its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stranger {
     /// Began with `HTTP/`.
@@ -154,7 +154,7 @@ pub enum Stranger {
     Unknown,
 }
 
-/// How those begin that can be told apart. A TLS peer answers what it does not understand with an alert (0x15) of
+/// The first bytes of known protocols. A TLS peer answers what it does not understand with an alert (0x15) of
 /// version 3.x.
 const BEGINNINGS: [(&[u8], Stranger); 4] = [
     (b"HTTP/", Stranger::Http),
@@ -164,7 +164,7 @@ const BEGINNINGS: [(&[u8], Stranger); 4] = [
 ];
 
 impl Stranger {
-    /// Who it is that begins like this, if that is known.
+    /// The protocol that begins like this, if it is known.
     pub fn of(begin: &[u8]) -> Option<Stranger> {
         let known = BEGINNINGS.iter().find(|(beginning, _)| begin.starts_with(beginning));
         known.map(|(_, stranger)| *stranger)

@@ -4,11 +4,11 @@
 //! state machine for each role: bytes in, events out, and a buffer of bytes to write. Another
 //! implementation can be written from this page alone; `tests/second_client.py` is one.
 //!
-//! # Goals, and what are not
+//! # Goals and non-goals
 //!
 //! - What arrives is verified block by block, and as a whole by the digest that `b3sum` prints.
 //! - Any range of blocks can be asked for, so that a broken transfer resumes where it broke.
-//! - A content that changes between or during requests is reported, never spliced.
+//! - A content that changes between or during requests is reported, and two versions are never mixed.
 //! - Requests are pipelined; TCP does flow control, there are no acknowledgements.
 //! - *Not* goals: writing to the server, multiplexing of answers, secrecy (that is the transport's, see "TLS").
 //!
@@ -37,17 +37,17 @@
 //! as without it, from the preamble on. Classic dialects are never spoken inside of TLS.
 //!
 //! In *PATH* `%` and two hex digits are the byte of that value, decoded once, before the path is taken apart: `%2F` separates
-//! segments like `/`, `%00` names nothing, and bytes that are not UTF-8 are those of a name that is not. `#`, `%` and what RFC 3986 does not let stand in a path are written so; `?` has no other meaning. *HOST* is
+//! segments like `/`, `%00` names nothing, and bytes that are not UTF-8 are those of a name that is not. `#`, `%` and what RFC 3986 does not allow in a path are escaped; `?` has no other meaning. *HOST* is
 //! a name, or an address, of IPv6 in brackets; the `%` before a zone is written `%25`, and `%` is read, too. Without *PORT* it is 7878.
 //!
 //! *PIN* is `sha256:` and the SHA-256 of the server's certificate, the first one that it sends, as it sends it (DER), in 64 hex
-//! digits. A client with a pin accepts the certificate that has it, whatever stands in that, and no other. A client without
+//! digits. A client with a pin accepts the certificate that has it, whatever its content, and no other. A client without
 //! one accepts a certificate that is valid for the host by the system's authorities, or that its user has accepted for this host and
 //! port before; about any other one it asks its user, or refuses. In each case the server proves by the handshake's signature that it
 //! has the certificate's key.
 //!
 //! Either side ends with `close_notify` before it closes; an end without one is a connection that was cut off, whatever
-//! came before it.
+//! was received before.
 //!
 //! | met | what happens |
 //! |---|---|
@@ -155,28 +155,28 @@
 //! | request | answer |
 //! |---|---|
 //! | `stat` | `meta` or `error` |
-//! | `list` | `entries` or `error`; a page: ask again with `after` = its last name while `more`; any number of `working` may stand before it if the request has `working` |
-//! | `get` | `error`, or `content` (`data`+ `block`)\* `end`, with `hole` for any of the `data`+ if the request has `holes`; any number of `working` may stand before `content` or `error` if the request has `working`; at any place after `content` an `error` may end it instead |
+//! | `list` | `entries` or `error`; a page: ask again with `after` = its last name while `more`; any number of `working` may precede it if the request has `working` |
+//! | `get` | `error`, or `content` (`data`+ `block`)\* `end`, with `hole` for any of the `data`+ if the request has `holes`; any number of `working` may precede `content` or `error` if the request has `working`; at any place after `content` an `error` may end it instead |
 //! | `hashes` | `error`, or `content` `hashes`\* `end`; the same |
-//! | `tree` | `tree`+, the last with `more` false; any number of `working` may stand before each if the request has `working`; at any place an `error` may end it instead |
-//! | `files` | for each file in the order of the request `file` (`data`+ `block`)\* `done`, or `same`, or `differs`, or `missed`, which at any place between `file` and `done` may end that file instead; any number of `working` may stand before each of these, none after the last; then `end`; at any place an `error` may end it instead |
+//! | `tree` | `tree`+, the last with `more` false; any number of `working` may precede each if the request has `working`; at any place an `error` may end it instead |
+//! | `files` | for each file in the order of the request `file` (`data`+ `block`)\* `done`, or `same`, or `differs`, or `missed`, which at any place between `file` and `done` may end that file instead; any number of `working` may precede each of these, none follows the last; then `end`; at any place an `error` may end it instead |
 //!
 //! Request numbers are chosen by the client, never 0, each greater than the one before. Every frame
 //! of an answer carries the number of its request. An `error` ends the answer of its request and
-//! leaves the connection usable; what came of a block whose `block` did not come is unverified. An `error` for
-//! request 0 is about the connection; it may come at any place between two frames, also instead of `welcome`, and
+//! leaves the connection usable; the bytes of a block without its `block` are unverified. An `error` for
+//! request 0 is about the connection; it may be sent between any two frames, also instead of `welcome`, and
 //! the server closes after it. The client need not wait for `welcome` before its first request. A server
 //! reads at most `pipeline` (see `welcome`) requests ahead of the one that it answers; further ones wait unread,
 //! which is no violation. It does not read on while an answer waits to be sent: a client that sends many requests reads meanwhile, or
-//! both may wait for ever.
+//! both may wait forever.
 //!
 //! Either side may end the connection: the client when it has sent its last request, the server between two
-//! answers. It sends `goodbye`, and nothing after it. A server that receives one answers what it has been asked before,
-//! may say goodbye, and closes. Requests that a server's `goodbye` leaves without an answer were not begun; they
+//! answers. It sends `goodbye`, and nothing after it. A server that receives one answers all earlier requests,
+//! may send a goodbye, and closes. Requests that a server's `goodbye` leaves without an answer were not begun; they
 //! can be sent again elsewhere. Closing without a goodbye between two answers is no violation. A server reads nothing after a client's
 //! `goodbye`, so that it closes without an `error`, whatever follows. A client that closes only its sending side (in TLS with
-//! `close_notify`) after complete frames is answered all that it has asked. But one that has not said goodbye before it closes
-//! its sending side counts as gone once an answer of which nothing is sent has been prepared for 3 s. A server that is about to stop says goodbye
+//! `close_notify`) after complete frames receives all answers. But one that has sent no goodbye before it closes
+//! its sending side counts as gone once an answer of which nothing is sent has been prepared for 3 s. A server that is about to stop sends a goodbye
 //! on connections without a transfer. On one on which a `get`, `hashes`, `tree` or `files` was requested it answers further requests
 //! until the client closes it or a deadline passes: a client that has several connections, or reads slowly, needs it again. A client
 //! closes a connection that it does not need any more.
@@ -236,7 +236,7 @@
 //!
 //! | member | type | meaning |
 //! |---|---|---|
-//! | `kind` | `"file"` or `"directory"` | what is neither is answered with `not_found` |
+//! | `kind` | `"file"` or `"directory"` | anything else is answered with `not_found` |
 //! | `name` | text | the last segment of the path; of the served folder, its own name |
 //! | `size` | u64, for files | bytes; without meaning for others |
 //! | `modified` | time | last modification |
@@ -362,7 +362,7 @@
 //! | `identity` | identity, for files and nothing else | |
 //! | `modified` | time | last modification; of a link its own |
 //! | `mode` | mode | without meaning for links |
-//! | `target` | text, for links and nothing else | what stands in the link |
+//! | `target` | text, for links and nothing else | the text of the link |
 //!
 //! Totals:
 //!
@@ -379,7 +379,7 @@
 //! | member | type | meaning |
 //! |---|---|---|
 //! | `path` | path | the directory that the others are relative to |
-//! | `files` | list of wanted files | in the order in which they are to be answered; one that stands twice is answered twice |
+//! | `files` | list of wanted files | in the order in which they are to be answered; one that is listed twice is answered twice |
 //! | `content` | boolean, optional | `false`: no content, only whether the files have their digests (default `true`) |
 //! | `largest` | u64, optional | a file of more bytes is `missed` as `changed`, without being compared with a `digest` |
 //!
@@ -420,8 +420,8 @@
 //!
 //! # Content
 //!
-//! Content is sent in blocks of 1 MiB ([`digest::BLOCK_SIZE`]), the last one being what is
-//! left. Block `n` is the bytes from `n` MiB. A block is one or more `data` frames, none of which reaches into the
+//! Content is sent in blocks of 1 MiB ([`digest::BLOCK_SIZE`]), of which the last one is the
+//! rest. Block `n` is the bytes from `n` MiB. A block is one or more `data` frames, none of which reaches into the
 //! next block, followed by one `block` frame:
 //!
 //! | offset | size | field |
@@ -450,16 +450,16 @@
 //! A client that has the first bytes of a block, but not all of them, asks with `skip` for the rest: the first `data` of the answer
 //! begins `skip` bytes after the block's first one, and `content` or `file` repeats the number. Everything else is as without it: the `block`
 //! frame, its chaining value, `root` and `done` are of the whole block and the whole content, which the server reads for that. The client
-//! hashes what it has together with what comes. Where the chaining value does not match, it cannot know which of both is wrong: it keeps nothing of
-//! the block, and asks for all of it. The content may be of another identity than what the client has; then the same happens, unless the `get` names the identity.
+//! hashes the local bytes together with the received ones. If the chaining value does not match, it cannot know which of both are wrong: it keeps nothing of
+//! the block, and requests all of it. The content may be of another identity than what the client has; then the same happens, unless the `get` names the identity.
 //!
 //! `skip` is less than the length of the first block, and than what is asked for of it; otherwise the answer is `error` with `range`,
-//! for a wanted file `missed` with it. Where the length of an archive is not known before, that may come after `content`. Without a
+//! for a wanted file `missed` with it. Where the length of an archive is not known before, that may follow `content`. Without a
 //! `skip` in `content` or `file`, or with 0, `data` begins with the block's first byte, whatever was asked for.
 //!
 //! # Holes
 //!
-//! A `get` with `holes` says that the client takes a `hole` instead of the `data` of a block that is nothing but zeros. It stands for the whole
+//! A `get` with `holes` says that the client takes a `hole` instead of the `data` of a block of zeros. It represents the whole
 //! block, as long as the block is in this content, of a file only, and where no byte of it is skipped. Its `block` frame follows as for any other block: both sides hash the zeros. A server
 //! sends it for blocks that have no room on its disk, and may as well send the zeros.
 //! A `hashes` with `holes` only has `data_bytes` in its `content`.
@@ -485,11 +485,11 @@
 //! A directory as itself is fetched in two steps: `tree` says what it holds, and `files` (or for large ones, `get`) fetches the files.
 //!
 //! The entries of a tree begin with the directory itself and are sorted by the segments of their paths, each compared by its
-//! bytes (as if `/` were the lowest byte); so each directory stands directly before what is in it, and no path stands twice. All files are regular ones: a
+//! bytes (as if `/` were the lowest byte); so each directory directly precedes its entries, and no path occurs twice. All files are regular ones: a
 //! link to one that is not kept as a link is in the tree as the file. The pages are made while the directory is read; an answer is
 //! whole only with its last page. How many entries there are is not limited; a client that keeps them reports an error for more than it has room for.
 //!
-//! An answer that broke off is continued by a `tree` with `after`, the path of the last entry that came. Its entries are those that come
+//! An answer that broke off is continued by a `tree` with `after`, the path of the last received entry. Its entries are those that come
 //! after that one in the directory as it is now; whether the ones before have changed meanwhile, `files` shows. A server that does not know
 //! `after` begins with the directory itself. Pages are small (this server's have at most 16 KiB, or one entry), so that one passes before a
 //! poor link breaks again.
@@ -501,17 +501,17 @@
 //! A `files` is answered file by file. Where a digest is named, and is that of the file as it is now, the file is answered with
 //! `same`. Else it is answered with `differs` if no content is wanted, and otherwise with `file`, its content from the first
 //! block to the last as for a `get` (with its `skip`), and `done`. What `done` carries is the digest of the whole content, which the receiver compares
-//! with the root over what came; the server has compared the identity after the last block, or sends `missed` with `changed` instead. What
-//! came of a file without `done` is of no use. While the server reads a large file to compare it, it sends a `working` now and then, which says
-//! nothing but that; a client need not wait longer than reading the file can take, however many come. `missed` says the same of one file as `error` says of a request, and the answer continues
+//! with the root over the received content; the server has compared the identity after the last block, or sends `missed` with `changed` instead. The
+//! content of a file without `done` is of no use. While the server reads a large file to compare it, it sends a `working` now and then, which says
+//! nothing but that; a client need not wait longer than reading the file can take, however many it receives. `missed` says the same of one file as `error` says of a request, and the answer continues
 //! with the next file.
 //!
 //! # Work
 //!
 //! A server may have to read all of a large directory before it can send anything of it: to plan an archive, to find the first names of a
-//! `list`, or to come to the entries after `after` in a `tree`. Meanwhile it sends a `working` now and then (this server every 250 ms) to a client that asks for
+//! `list`, or to find the entries after `after` in a `tree`. Meanwhile it sends a `working` now and then (this server every 250 ms) to a client that asks for
 //! that, so that the client can tell it from a server that is lost. A `working` says nothing else: a client need not wait longer than it allows
-//! for that work, however many come.
+//! for that work, however many it receives.
 //!
 //! # Missing entries
 //!
@@ -540,8 +540,8 @@
 //! # Names that are not UTF-8
 //!
 //! JSON cannot hold them. In a path, a name or the target of a link, each byte that is not part of UTF-8 is written as an *escape*: U+0000
-//! and two upper-case hex digits, in JSON `\u0000E9` for the byte `E9`. Everything else stands for itself. No name has a NUL, so a
-//! name that is UTF-8 is its own text and no two names have one text. A text whose escapes stand for ASCII or, together with what is
+//! and two upper-case hex digits, in JSON `\u0000E9` for the byte `E9`. Everything else is written as it is. No name has a NUL, so a
+//! name that is UTF-8 is its own text and no two names have one text. A text whose escapes are ASCII or, together with what is
 //! beside them, for UTF-8, and a U+0000 without two such digits, is none: a server answers such a path with `not_found`, and for a client it
 //! is a violation.
 //!
@@ -549,7 +549,7 @@
 //! them only if the request has `names` `"bytes"`: other clients do not receive bytes. Lengths and orders are those of the bytes that a
 //! text stands for. A server that does not know `names` answers as without it.
 //!
-//! In an archive such a name stands as it is, without the flag that says UTF-8 (APPNOTE.TXT, general purpose bit 11).
+//! In an archive such a name is stored as it is, without the flag that says UTF-8 (APPNOTE.TXT, general purpose bit 11).
 //!
 //! # Limits
 //!
@@ -573,7 +573,7 @@
 //! |---|---|
 //! | not the preamble (nor a TLS record, nor a path of a classic dialect where those are served) | answers with a sentence of text for people, to HTTP as a response with status 400, and closes |
 //! | a preamble with an empty range or without the zero | closes |
-//! | no complete request within the handshake deadline, which begins with the connection and has TLS, preamble and `hello` in it | closes, after `error` `timed_out` if what came began as the preamble does |
+//! | no complete request within the handshake deadline, which begins with the connection and has TLS, preamble and `hello` in it | closes, after `error` `timed_out` if the received bytes begin like the preamble |
 //! | no version in common | answers its preamble, closes |
 //! | a wrong token or proof, or none, where the server wants a token | `error` `denied` for request 0, closes |
 //! | unknown kind, a server's kind, flags or reserved not zero, a length that its kind may not have, malformed JSON, request number 0 or not rising, another number than 0 where 0 must be, anything before `hello`, a second `hello`, anything after `goodbye` | `error` `violation` for request 0, closes |
@@ -595,11 +595,11 @@
 //! | `data` beyond the announced size, the most that an archive can have, the blocks asked for, the end of a block, or after a short block | the same |
 //! | `block` without `data` (what is skipped does not count), out of order, short but not at the end, with a position that falls or exceeds the sources, or is not the offset for a file | the same |
 //! | missing entries fewer than named, named more than 100, or counted and none named; missing entries in the `end` of a file | the same |
-//! | `end` in a block, before the size or the blocks asked for, with another size or identity, with `size` or `root` missing or present against the table (a `root` that the `get` asks for may be either), or with a `root` that is not the digest of what came | the same; after a wrong `root` nothing that came may be kept |
+//! | `end` in a block, before the size or the blocks asked for, with another size or identity, with `size` or `root` missing or present against the table (a `root` that the `get` asks for may be either), or with a `root` that is not the digest of the received content | the same; after a wrong `root` no received content may be kept |
 //! | `entries` that do not rise strictly, not after `after`, more than `limit`, none though there are `more`, or with a name that is no segment | the same |
 //! | an escape in an answer to a `list` or `tree` without `names` `"bytes"` | the same |
 //! | a `tree` whose first entry is not the directory (nor, if asked for with `after`, one that may follow that), with entries out of order, a path that is none, before its directory or in what is no directory, without what its kind has or with what only another kind has, with a link that may lead out, with sizes of more than 2^64 − 1 bytes together, no entries though there are `more`, `totals` missing or present against `more` or other than those of the entries | the same |
-//! | `same` for a file without `digest`, `differs` where content is wanted or `file` where none is, a `file` larger than `largest`, `done` before the size or with another digest than that of what came, `end` before the last file, anything but `end` after it | the same; after a wrong digest nothing that came of the file may be kept |
+//! | `same` for a file without `digest`, `differs` where content is wanted or `file` where none is, a `file` larger than `largest`, `done` before the size or with another digest than that of the received content, `end` before the last file, anything but `end` after it | the same; after a wrong digest no content of the file may be kept |
 //! | a `meta`, `content`, `file` or tree entry whose mode, time or identity is out of its range | the same |
 //! | a chaining value that does not match | reports the block as corrupt; that block's bytes must not be kept, the answer continues |
 //! | closed in the middle of a frame, of an answer, or before one that was asked for, without a goodbye or `error` for request 0 | reports the connection as lost |
@@ -610,7 +610,7 @@
 //! |---|---|---|
 //! | `violation` | connection | the client broke the protocol |
 //! | `unsupported` | request | a kind of request that this server does not know |
-//! | `not_found` | request | the path is absent, or not permitted; which of the two is never said |
+//! | `not_found` | request | the path is absent, or not permitted; the two are not distinguished |
 //! | `wrong_kind` | request | a directory where a file was asked for, or the reverse |
 //! | `range` | request | the first block begins after the end of the content, or `skip` is not less than it |
 //! | `changed` | request | the content is, or during the answer became, another one |

@@ -3,7 +3,7 @@
 use super::{Dialect, FILE_EXIST, HEADER_OK, HEADER_SIZE_OK, Header, MAX_HEADER, MAX_PATH, NOT_FOUND, START};
 use crate::protocol::{error::Violation, frame::outgoing::Outgoing};
 
-/// What came from the server.
+/// An event of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event<'a> {
     /// `FILE NOT FOUND`; the exchange is over.
@@ -12,7 +12,7 @@ pub enum Event<'a> {
     Header(Header),
     /// Bytes of the content.
     Data(&'a [u8]),
-    /// All announced bytes came.
+    /// All announced bytes were received.
     End,
 }
 
@@ -21,7 +21,7 @@ pub enum Event<'a> {
 pub struct Client {
     dialect: Dialect,
     step: Step,
-    /// The beginning of a message whose end has not come yet.
+    /// The received part of an incomplete message.
     partial: Vec<u8>,
     outgoing: Outgoing,
     broken: Option<Violation>,
@@ -43,7 +43,7 @@ enum Step {
 }
 
 impl Client {
-    /// Asks for `path` (1 to 1024 bytes); it stands in [`Client::outgoing`] at once.
+    /// Asks for `path` (1 to 1024 bytes); it is in [`Client::outgoing`] at once.
     ///
     /// # Errors
     /// The dialects cannot carry this path.
@@ -61,13 +61,13 @@ impl Client {
         self.outgoing.as_slice()
     }
 
-    /// Tells that the first `count` of them were written.
+    /// The first `count` of them were written.
     pub fn sent(&mut self, count: usize) {
         self.outgoing.sent(count);
     }
 
     /// Takes received bytes: how many were used and at most one event, until both are nothing. The size in
-    /// `classic-select` must come in one read, because nothing marks its end; everything else may be cut in any
+    /// `classic-select` must be received in one read, because nothing marks its end; everything else may be cut in any
     /// way.
     ///
     /// # Errors
@@ -138,7 +138,7 @@ impl Client {
         }
         let found = match self.dialect {
             Dialect::Classic => FILE_EXIST,
-            // The size, which no word of this dialect stands for.
+            // The size, which is no fixed message of this dialect.
             Dialect::ClassicSelect => NOT_FOUND,
         };
         while let Some((&byte, rest)) = input.split_first() {
@@ -153,7 +153,7 @@ impl Client {
                 self.partial.clear();
                 self.step = Step::HeaderLength;
                 self.outgoing.push(START.as_bytes());
-                // The header that follows is an event; this answer is none.
+                // The header that follows is an event; this answer is not an event.
                 return self.event(input);
             }
             if ![found, NOT_FOUND].iter().any(|word| word.as_bytes().starts_with(&self.partial)) {
@@ -163,7 +163,7 @@ impl Client {
         Ok(None)
     }
 
-    /// The size in decimal. The original server may send content before the acknowledgement, right behind it.
+    /// The size in decimal. The original server may send content before the acknowledgement, right after it.
     fn size<'a>(&mut self, digits: usize, input: &mut &'a [u8]) -> Result<Event<'a>, Violation> {
         let (text, rest) = input.split_at(digits);
         let size = str::from_utf8(text).ok().and_then(|text| text.parse().ok());
@@ -201,7 +201,7 @@ impl Client {
 #[error("the classic dialects carry paths of 1 to {MAX_PATH} bytes only")]
 pub struct Unaskable;
 
-/// How an exchange ended early; also used when nothing more comes within the timeout.
+/// How an exchange ended early; also used when nothing is received within the timeout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Ended {
     /// Closed before any answer.
@@ -210,10 +210,10 @@ pub enum Ended {
     /// Closed in the middle of the handshake.
     #[error("closed the connection in the middle of the handshake")]
     Handshake,
-    /// The last bytes never came.
+    /// The last bytes were not received.
     #[error("never sent the last {missing} of {size} bytes{}", whole_kib_only(*received, *size), missing = size - received)]
     Short {
-        /// Bytes that came.
+        /// Received bytes.
         received: u64,
         /// Bytes that were announced.
         size: u64,

@@ -24,8 +24,8 @@
 //! | 3 | client | `start_send_file` (`file_size_ok` is accepted, too) |
 //! | 4 | server | the content |
 //!
-//! A server cannot tell from step 1 which of the two a client speaks. What makes these dialects fragile is not
-//! mended here: nothing marks the end of the path, nor of the size in `classic-select`, and nothing but the length
+//! A server cannot tell from step 1 which of the two a client speaks. The weaknesses of these dialects are not
+//! fixed here: nothing marks the end of the path, nor of the size in `classic-select`, and nothing but the length
 //! shows whether the content is right.
 
 pub mod client;
@@ -34,9 +34,9 @@ pub mod server;
 
 use serde::{Deserialize, Serialize};
 
-/// Most bytes of a path.
+/// The maximum length of a path.
 pub const MAX_PATH: usize = 1024;
-/// Most bytes of a header that is accepted; the original programs set no limit.
+/// The maximum length of an accepted header; the original programs set no limit.
 pub const MAX_HEADER: usize = 64 * 1024;
 
 const NOT_FOUND: &str = "FILE NOT FOUND";
@@ -59,7 +59,7 @@ pub enum Dialect {
 /// The JSON header of the `classic` dialect.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
-    /// Name of the file, `.zip` behind it for a directory.
+    /// Name of the file, with `.zip` after it for a directory.
     pub file_name: String,
     /// Bytes that follow.
     pub file_size: u64,

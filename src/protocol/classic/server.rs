@@ -5,7 +5,7 @@ use super::{
 };
 use crate::protocol::{error::Violation, frame::outgoing::Outgoing};
 
-/// What came from the client.
+/// An event of the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// The requested path, as sent (1 to 1024 bytes of UTF-8). Answer with [`Server::found`] or [`Server::not_found`].
@@ -20,27 +20,27 @@ pub struct Server {
     dialect: Dialect,
     step: Step,
     header: Header,
-    /// The beginning of an acknowledgement whose end has not come yet.
+    /// The received part of an incomplete acknowledgement.
     partial: Vec<u8>,
     outgoing: Outgoing,
     broken: Option<Violation>,
 }
 
-/// What is waited for.
+/// The next step of the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
     Path,
-    /// The caller's word on the path.
+    /// The caller's decision on the path.
     Decision,
     StartSendFile,
     HeaderSizeOk,
     HeaderOk,
-    /// Nothing more is to come.
+    /// The exchange is decided.
     Over,
 }
 
 impl Step {
-    /// What the client may say here.
+    /// The messages that are allowed here.
     fn words(self, dialect: Dialect) -> &'static [&'static str] {
         match (self, dialect) {
             (Step::StartSendFile, Dialect::Classic) => &[START],
@@ -65,7 +65,7 @@ impl Server {
         }
     }
 
-    /// Takes what one read returned. The path must come in one read, because nothing marks its end; what follows it may
+    /// Takes what one read returned. The path must be received in one read, because nothing marks its end; what follows it may
     /// be cut in any way.
     ///
     /// # Errors
@@ -84,7 +84,7 @@ impl Server {
         match self.step {
             Step::Path => self.path(input).map(Some),
             Step::Decision => Err(Violation::Classic("a message before the answer to the path")),
-            // The exchange is decided: whatever a client still says changes nothing.
+            // The exchange is decided: further messages are ignored.
             Step::Over => Ok(None),
             _ => self.acknowledged(input),
         }
@@ -154,7 +154,7 @@ impl Server {
         self.outgoing.as_slice()
     }
 
-    /// Tells that the first `count` of them were written.
+    /// The first `count` of them were written.
     pub fn sent(&mut self, count: usize) {
         self.outgoing.sent(count);
     }

@@ -1,4 +1,4 @@
-//! The client's check of the order of the server's frames: which may stand where, and for whom.
+//! The client's check of the order of the server's frames.
 
 use std::collections::VecDeque;
 
@@ -16,22 +16,22 @@ use crate::protocol::{
     path::{self, MAX_SEGMENT, odd_name},
 };
 
-/// The requests without a complete answer, and how far the first one's answer has come.
+/// The requests without a complete answer, and the state of the first answer.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
     phase: Phase,
     requests: VecDeque<(u32, Request)>,
-    /// What has come of the answer to the first of the requests, if that is more than one frame.
+    /// The received part of the first answer, if it has more than one frame.
     partial: Option<Partial>,
 }
 
 #[derive(Debug)]
 enum Partial {
-    /// Of a `get` or `hashes`: after `content`.
+    /// Of a `get` or `hashes`, after `content`.
     Content(Box<Receiving>),
-    /// Of a `tree`: after a page that is not the last.
+    /// Of a `tree`, after a page that is not the last.
     Tree(Manifest),
-    /// Of a `files`: after what is said of one of them.
+    /// Of a `files`, after the first frame.
     Files(Box<Batch>),
 }
 
@@ -63,7 +63,7 @@ impl Answers {
         }
     }
 
-    /// A frame begins: it must be one that may stand here.
+    /// A frame begins: it must be allowed here.
     pub(super) fn header(&mut self, header: Header) -> Result<(), Violation> {
         if !self.is_allowed(header) {
             return Err(Violation::Unexpected(header.kind.name()));
@@ -118,7 +118,7 @@ impl Answers {
         }
     }
 
-    /// Content came, in a frame that was found right.
+    /// Content of an allowed frame was received.
     pub(super) fn data<'a>(&mut self, bytes: &'a [u8]) -> Result<Event<'a>, Violation> {
         let request = self.requests.front().map(|(id, _)| *id);
         let (Some(request), Some(content)) = (request, self.content()) else {
@@ -128,7 +128,7 @@ impl Answers {
         Ok(Event::Data { request, bytes })
     }
 
-    /// The payload of a frame that was found right is complete.
+    /// The payload of an allowed frame is complete.
     pub(super) fn message(&mut self, header: Header, payload: &[u8]) -> Result<Event<'static>, Violation> {
         let Header { kind, request, .. } = header;
         match kind {
@@ -264,7 +264,7 @@ impl Answers {
         })
     }
 
-    /// How far the answer to a `files` has come, which may begin with this frame.
+    /// The state of the answer to a `files`, which may begin with this frame.
     fn batch(&mut self, kind: Kind) -> Result<(&message::Files, &mut Batch), Violation> {
         let partial = self.partial.get_or_insert_with(|| Partial::Files(Box::default()));
         match (self.requests.front(), partial) {
@@ -296,7 +296,7 @@ fn check_meta(meta: &message::Meta) -> Result<(), Violation> {
     }
 }
 
-/// Bytes of the name that an entry stands for, at the least. Of what is not served, `%XX` may be one byte.
+/// The minimum length of the name of an entry in bytes. In the name of an entry that is not served, `%XX` may be one byte.
 fn name_len(entry: &message::Entry) -> usize {
     let name = entry.name.as_bytes();
     if entry.kind != message::Kind::Other || odd_name::is_escaped(&entry.name) {
@@ -324,7 +324,7 @@ fn check_entries(list: &message::List, page: &message::Entries) -> Result<(), Vi
         if before.is_some_and(|before| path::compare(before, name).is_ge()) {
             return Err(Violation::Content("entries out of order"));
         }
-        // Without this a listing might go in circles.
+        // Without this check a listing might never end.
         if list.after.as_deref().is_some_and(|after| path::compare(after, name).is_ge()) {
             return Err(Violation::Content("entries that were not asked for"));
         }

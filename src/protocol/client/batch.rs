@@ -8,7 +8,7 @@ use crate::protocol::{
     message::{FileHead, Files, WantedFile},
 };
 
-/// How far the answer to a `files` has come.
+/// The state of the answer to a `files`.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     /// Index of the file that is answered next, or being sent.
@@ -22,7 +22,7 @@ fn contradiction<T>(what: &'static str) -> Result<T, Violation> {
 }
 
 impl Batch {
-    /// Whether a frame of this kind may stand here, in answer to `files`.
+    /// Whether a frame of this kind is allowed here, in answer to `files`.
     pub(super) fn is_allowed(&self, files: &Files, kind: Kind) -> bool {
         let in_file = self.file.is_some();
         let wanted = files.files.get(self.next);
@@ -43,7 +43,7 @@ impl Batch {
         self.file.as_mut()
     }
 
-    /// A `file` frame came. Returns the file's index.
+    /// A `file` frame was received. Returns the file's index.
     pub(super) fn begins(&mut self, files: &Files, head: &FileHead) -> Result<usize, Violation> {
         if files.largest.is_some_and(|largest| head.size > largest) {
             return contradiction("a file that is larger than asked for");
@@ -53,7 +53,7 @@ impl Batch {
         Ok(self.next)
     }
 
-    /// A `done` frame came. Returns the file's index, and its root if it is intact.
+    /// A `done` frame was received. Returns the file's index, and its root if it is intact.
     pub(super) fn done(&mut self, said: Hash) -> Result<(usize, Option<Hash>), Violation> {
         let Some(file) = self.file.take() else { return Err(Violation::Unexpected(Kind::Done.name())) };
         let root = file.done(said)?;

@@ -1,11 +1,11 @@
-//! What a client has received from a server, decoded and verified.
+//! Events of a server, decoded and verified.
 
 use crate::protocol::{
     digest::{BlockDigest, Hash, VerifiedBlock},
     message,
 };
 
-/// What came from the server. Verified content only: a `Data` must not be called kept before its
+/// An event of the server. The bytes of a `Data` are not verified before its
 /// `Block` is `verified`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event<'a> {
@@ -79,7 +79,7 @@ pub enum Event<'a> {
         /// The end.
         end: message::End,
         /// The digest computed from the blocks; absent, too, if one of them was not intact, and where only the
-        /// hash of a single block came, which does not tell it.
+        /// hash of a single block was received.
         root: Option<Hash>,
     },
     /// Begins one of the files that answer a `files`; its `Data` and `Block`s follow, and then its `Done` or `Missed`. A
@@ -116,7 +116,7 @@ pub enum Event<'a> {
         /// Which of the files that were asked for.
         index: usize,
     },
-    /// One of the files does not come, or not to its end; what came of it must not be kept.
+    /// One of the files is not sent, or only in part; its bytes must not be kept.
     Missed {
         /// The request.
         request: u32,

@@ -7,19 +7,19 @@ use crate::protocol::{
     path::{self, is_target, odd_name},
 };
 
-/// What has come of a tree.
+/// The received part of a tree.
 #[derive(Debug, Default)]
 pub(super) struct Manifest {
     last: Option<Last>,
-    /// Nothing has come yet, and what comes may begin after `last`.
+    /// Nothing was received yet, and the first entry may be any one after `last`.
     continued: bool,
     /// How names may be written.
     names: NameForm,
-    /// Of the entries that came.
+    /// Of the received entries.
     totals: Totals,
 }
 
-/// The entry that came last. All directories above it came before.
+/// The last received entry. All directories above it were received before it.
 #[derive(Debug)]
 struct Last {
     path: String,
@@ -38,7 +38,7 @@ impl Manifest {
         Manifest { continued: last.is_some(), last, names: tree.names, totals: Totals::default() }
     }
 
-    /// A page came. True if it is the last one.
+    /// A page was received. Returns whether it is the last one.
     pub(super) fn page(&mut self, page: &TreePage) -> Result<bool, Violation> {
         for entry in &page.entries {
             self.entry(entry)?;

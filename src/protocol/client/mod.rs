@@ -34,7 +34,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// A connection about to be used; preamble and `hello` stand in [`Client::outgoing`] at once.
+    /// A connection about to be used; preamble and `hello` are in [`Client::outgoing`] at once.
     pub fn new(agent: &str) -> Client {
         Client::with_credential(agent, None)
     }
@@ -48,7 +48,7 @@ impl Client {
         Client { reader: Reader::new(), answers: Answers::default(), outgoing, last_request: 0, broken: None }
     }
 
-    /// Sends a request and returns its number. Answers come in the order of the requests. The path should
+    /// Sends a request and returns its number. Answers are received in the order of the requests. The path should
     /// have passed [`super::path::RemotePath`]; a longer one is cut off by the server as a violation.
     pub fn request(&mut self, request: &Request) -> u32 {
         // Four thousand million requests on one connection: the server will call it a violation.
@@ -82,7 +82,7 @@ impl Client {
         self.outgoing.as_slice()
     }
 
-    /// Tells that the first `count` of them were written.
+    /// The first `count` of them were written.
     pub fn sent(&mut self, count: usize) {
         self.outgoing.sent(count);
         self.outgoing.release();
@@ -126,7 +126,7 @@ impl Client {
     ///
     /// # Errors
     /// [`Violation::Truncated`] in the middle of a frame or with requests pending;
-    /// [`Violation::NotOurs`] if not even a preamble came.
+    /// [`Violation::NotOurs`] if no preamble was received.
     pub fn end_of_stream(&self) -> Result<(), Violation> {
         if let Some(violation) = self.broken.clone().or_else(|| self.reader.ended_early()) {
             return Err(violation);

@@ -8,34 +8,34 @@ use crate::protocol::{
     message::{Content, End, FileHead, Form, Get, Missing, Sources},
 };
 
-/// Most characters of an identity.
+/// The maximum length of an identity in characters.
 const MAX_IDENTITY: usize = 128;
 
-/// What an answer may do without contradicting itself or the request.
+/// What was announced and received of a content.
 #[derive(Debug)]
 pub(super) struct Receiving {
     identity: String,
     /// Bytes of the whole content, where they were announced.
     size: Option<u64>,
-    /// Most bytes that the whole content can have.
+    /// The maximum length of the whole content.
     most: u64,
-    /// Most that `position` may become.
+    /// The maximum of `position`.
     sources: u64,
     is_file: bool,
-    /// Where the answer must end, at the latest: behind the last block that was asked for.
+    /// The end of the last requested block, where the answer ends at the latest.
     limit: u64,
-    /// Where the next byte belongs in the content.
+    /// The offset of the next byte in the content.
     offset: u64,
     position: u64,
     /// The block that is being received, if any byte of it is known.
     block: Option<BlockHasher>,
     /// Bytes of the current block that are not sent, because the client has them.
     skipped: u64,
-    /// How many of those the client has not given yet.
+    /// How many of those are still expected from the client.
     awaited: u64,
     /// After a short block no other may follow.
     short: bool,
-    /// Gathers the blocks while all of them came, from the first on.
+    /// The root over all blocks, if they were received from the first one on.
     root: Option<RootHasher>,
     /// Whether the root may be sent of a content of which only a part is sent.
     of_part: bool,
@@ -62,7 +62,7 @@ fn check_skip(asked: u64, announced: u64, left: u64) -> Result<(), Violation> {
 }
 
 impl Receiving {
-    /// Holds an announcement against the request.
+    /// Checks an announcement against the request.
     pub(super) fn announced(get: &Get, content: &Content) -> Result<Receiving, Violation> {
         match (get.form, content.form) {
             (_, Form::Auto) => return contradiction("it names no form"),
@@ -157,7 +157,7 @@ impl Receiving {
         })
     }
 
-    /// Takes the next of the bytes that are skipped. What is more than that, or comes after `data`, is ignored.
+    /// Takes the next of the skipped bytes. Further bytes, or bytes after `data`, are ignored.
     pub(super) fn skipped(&mut self, bytes: &[u8]) {
         let length = self.awaited.min(bytes.len() as u64);
         if length == 0 || self.in_block() != self.skipped {
@@ -198,14 +198,14 @@ impl Receiving {
         Ok(())
     }
 
-    /// Bytes of a frame that was found right came.
+    /// Bytes of an allowed frame were received.
     pub(super) fn data(&mut self, bytes: &[u8]) {
         let index = self.offset / BLOCK_SIZE;
         self.block.get_or_insert_with(|| BlockHasher::new(index)).update(bytes);
         self.offset += bytes.len() as u64;
     }
 
-    /// A `hole` frame came: the length of the block that it stands for.
+    /// A `hole` frame was received. Returns the length of its block.
     pub(super) fn hole(&mut self) -> Result<u64, Violation> {
         if self.in_block() > 0 {
             return contradiction("a hole in a block");
@@ -230,7 +230,7 @@ impl Receiving {
         Ok(length)
     }
 
-    /// A `block` frame came.
+    /// A `block` frame was received.
     pub(super) fn block(&mut self, mark: &BlockMark) -> Result<Block, Violation> {
         let length = self.in_block();
         let hasher = self.block.take().filter(|_| length > self.skipped);
@@ -265,7 +265,7 @@ impl Receiving {
         Ok(Block { index: mark.index, length, skipped, position: mark.position, digest, verified })
     }
 
-    /// Hashes of blocks came: the same as their content, as far as the order goes.
+    /// Hashes of blocks were received. They have the same order as content.
     pub(super) fn hashes(&mut self, first_block: u64, hashes: &[Hash]) -> Result<(), Violation> {
         let size = self.size.unwrap_or(u64::MAX);
         let in_order = first_block.checked_mul(BLOCK_SIZE) == Some(self.offset);
@@ -287,7 +287,7 @@ impl Receiving {
         Ok(())
     }
 
-    /// The `done` of one of many files came: returns the root if it is intact.
+    /// The `done` of one of many files was received. Returns the root if the file is intact.
     pub(super) fn done(self, said: Hash) -> Result<Option<Hash>, Violation> {
         if self.in_block() > 0 {
             return contradiction("data without its block");
@@ -303,7 +303,7 @@ impl Receiving {
         }
     }
 
-    /// The `end` came: returns the root if this was the whole content, and intact.
+    /// The `end` was received. Returns the root if this was the whole content, and intact.
     pub(super) fn end(self, end: &End) -> Result<Option<Hash>, Violation> {
         if self.in_block() > 0 {
             return contradiction("data without its block");

@@ -8,7 +8,7 @@ use crate::protocol::{
     message::{Entries, Entry, Failure},
 };
 
-/// Most bytes of a text that a program puts into a message about itself.
+/// The maximum length of a text about a program in its own messages.
 const MAX_AGENT: usize = 256;
 /// Most bytes of a sentence.
 const MAX_SENTENCE: usize = 4096;

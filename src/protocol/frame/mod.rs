@@ -6,17 +6,17 @@ pub(crate) mod reader;
 
 use super::{digest::Hash, error::Violation};
 
-/// Bytes of a frame header.
+/// The length of a frame header.
 pub const HEADER: usize = 12;
-/// Most bytes of a control message.
+/// The maximum length of a control message.
 pub const MAX_CONTROL: u32 = 64 * 1024;
-/// Most bytes of a `data` frame.
+/// The maximum length of a `data` frame.
 pub const MAX_DATA: u32 = 256 * 1024;
-/// Most values in a `hashes` frame of the server.
+/// The maximum number of values in a `hashes` frame of the server.
 pub const MAX_HASHES: usize = 2047;
-/// Bytes of a `hashes` frame of the server before its values.
+/// The length of a `hashes` frame of the server before its values.
 pub(crate) const HASHES_HEADER_LEN: usize = 8;
-/// Bytes of one of those values, and of a `done` frame.
+/// The length of one of those values, and of a `done` frame.
 pub(crate) const HASH_LEN: usize = 32;
 
 macro_rules! kinds {
@@ -39,7 +39,7 @@ macro_rules! kinds {
                 match self { $(Kind::$variant => $name),+ }
             }
 
-            /// Most bytes of its payload.
+            /// The maximum length of its payload.
             pub fn max_length(self) -> u32 {
                 match self { $(Kind::$variant => $max),+ }
             }
@@ -62,7 +62,7 @@ kinds! {
     TreeRequest = 0x06, "tree", MAX_CONTROL;
     /// Asks for many files.
     FilesRequest = 0x07, "files", MAX_CONTROL;
-    /// Kept for a request of a later version.
+    /// Reserved for a request of a later version.
     Reserved = 0x08, "reserved", MAX_CONTROL;
     /// Announces an orderly close, from either side.
     Goodbye = 0x0f, "goodbye", MAX_CONTROL;
@@ -86,9 +86,9 @@ kinds! {
     Same = 0x89, "same", 0;
     /// Says that one of many files is not what the client has.
     Differs = 0x8a, "differs", 0;
-    /// Says why one of many files, or the rest of it, does not come.
+    /// Says why one of many files, or the rest of it, is not sent.
     Missed = 0x8b, "missed", MAX_CONTROL;
-    /// Says that the server is at work on what it sends next.
+    /// Says that the server works on what it sends next.
     Working = 0x8c, "working", 0;
     /// Content bytes.
     Data = 0x90, "data", MAX_DATA;
@@ -114,7 +114,7 @@ pub struct Header {
 }
 
 impl Header {
-    /// As it goes over the wire.
+    /// Its bytes on the wire.
     pub fn encode(self) -> [u8; HEADER] {
         let mut bytes = [0; HEADER];
         bytes[0] = self.kind as u8;
@@ -160,7 +160,7 @@ impl BlockMark {
     /// Bytes on the wire.
     pub const LENGTH: usize = 48;
 
-    /// As it goes over the wire.
+    /// Its bytes on the wire.
     pub fn encode(&self) -> [u8; Self::LENGTH] {
         let mut bytes = [0; Self::LENGTH];
         bytes[..8].copy_from_slice(&self.index.to_le_bytes());

@@ -1,13 +1,13 @@
 //! The one buffer of a connection in which bytes wait to be written.
 
-/// Most memory that an emptied buffer keeps after [`Outgoing::release`].
+/// The maximum number of bytes that an empty buffer keeps after [`Outgoing::release`].
 const MAX_RETAINED_LEN: usize = 4 * 1024;
 
-/// Bytes that wait to be written. Unlike a plain `Vec` it remembers how much of its memory is initialised, so
-/// that content can be read straight into it without zeroing the place again for each frame.
+/// Bytes that wait to be written. All of its memory stays initialised, so that
+/// content is read into it without zeroing it again for each frame.
 #[derive(Clone, Debug, Default)]
 pub struct Outgoing {
-    /// All of it is initialised; what lies outside of `start..end` is left over from before.
+    /// Bytes outside of `start..end` are arbitrary.
     bytes: Vec<u8>,
     start: usize,
     end: usize,
@@ -34,7 +34,7 @@ impl Outgoing {
         self.len() == 0
     }
 
-    /// Tells that the first `count` bytes were written.
+    /// The first `count` bytes were written.
     pub fn sent(&mut self, count: usize) {
         self.start += count.min(self.len());
         if self.is_empty() {
@@ -49,8 +49,7 @@ impl Outgoing {
         self.end += bytes.len();
     }
 
-    /// Lets `fill` put up to `room` bytes at the end and adds as many as it says. What it finds there
-    /// is of no meaning.
+    /// Adds bytes: `fill` writes at most `room` of them into a buffer with arbitrary content, and returns how many.
     ///
     /// # Errors
     /// What `fill` returns; nothing was added then.
@@ -65,7 +64,7 @@ impl Outgoing {
         Ok(count)
     }
 
-    /// Gives memory back if nothing waits, so that an idle connection costs next to nothing.
+    /// Frees memory if nothing is pending, so that an idle connection costs little.
     pub fn release(&mut self) {
         if self.is_empty() && self.bytes.len() > MAX_RETAINED_LEN {
             self.bytes = Vec::new();

@@ -26,7 +26,7 @@ enum State {
     Header,
     /// In the payload of any frame but `data`.
     Message(Header),
-    /// In the payload of a `data` frame, of which this many bytes are to come.
+    /// In the payload of a `data` frame, of which this many bytes are missing.
     Data(u32),
 }
 
@@ -35,7 +35,7 @@ enum State {
 pub(crate) enum Piece<'input, 'payload> {
     /// The preamble.
     Preamble(Versions),
-    /// A frame begins; whether it may stand here is to be checked now, before its payload comes.
+    /// A frame begins; the caller checks now whether it is allowed, before its payload is received.
     Header(Header),
     /// A complete payload, of any frame but `data`.
     Message(Header, &'payload [u8]),
@@ -177,7 +177,7 @@ fn gather(kept: &mut Vec<u8>, input: &mut &[u8], length: usize) -> usize {
     kept.len()
 }
 
-/// Who begins like this, if it is certain that it is not one of us.
+/// The protocol of a peer that begins like this, if it is certainly another one.
 fn stranger(begin: &[u8]) -> Option<Stranger> {
     let undecided = preamble::may_begin(begin) || Stranger::may_begin(begin);
     Stranger::of(begin).or((!undecided).then_some(Stranger::Unknown))

@@ -57,7 +57,7 @@ impl Missing {
     pub fn merge(&mut self, other: &Missing) {
         let before = self.count;
         for MissingEntry { path, reason } in &other.entries {
-            // They may come from a peer.
+            // They may be a peer's.
             self.add(SafeText::new(path).as_str(), SafeText::new(reason).as_str());
         }
         self.count = before.saturating_add(other.count);

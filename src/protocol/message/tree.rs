@@ -88,7 +88,7 @@ pub enum TreeNode {
     Directory,
     /// A symbolic link to something in the same tree.
     Link {
-        /// What stands in it.
+        /// The text of the link.
         target: String,
     },
 }
@@ -101,7 +101,7 @@ enum Kind {
     Link,
 }
 
-/// An entry as it stands in the page.
+/// An entry in the JSON of a page.
 #[derive(Serialize, Deserialize)]
 struct Flat<Text = String> {
     path: Text,

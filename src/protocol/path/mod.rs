@@ -4,9 +4,9 @@ pub mod odd_name;
 
 use std::{borrow::Cow, cmp::Ordering};
 
-/// Most bytes of a path.
+/// The maximum length of a path in bytes.
 pub const MAX_PATH: usize = 4096;
-/// Most bytes of one segment.
+/// The maximum length of a segment in bytes.
 pub const MAX_SEGMENT: usize = 255;
 
 /// A path beneath the served folder: normal segments only, none of them empty, `.` or `..`.

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-/// What stands before the digits of a byte.
+/// The prefix of the digits of a byte.
 pub const ESCAPE: char = '\0';
 
 /// The text of a name or path.
@@ -26,7 +26,7 @@ fn hex_digit(digit: u8) -> char {
     char::from(b"0123456789ABCDEF"[usize::from(digit & 15)])
 }
 
-/// The name or path that a text stands for; `None` if it stands for none, or has another text.
+/// The bytes of the name or path that is written as this text; `None` if there is none, or if it is written differently.
 pub fn to_bytes(text: &str) -> Option<Cow<'_, [u8]>> {
     if !is_escaped(text) {
         return Some(Cow::Borrowed(text.as_bytes()));
@@ -40,7 +40,7 @@ pub fn is_escaped(text: &str) -> bool {
     text.contains(ESCAPE)
 }
 
-/// The bytes that a text stands for, for comparing. What is not an escape stands for itself.
+/// The bytes of a text with its escapes decoded, for comparing.
 pub fn bytes(text: &str) -> impl Iterator<Item = u8> + '_ {
     let mut rest = text.as_bytes();
     std::iter::from_fn(move || {
@@ -53,7 +53,7 @@ pub fn bytes(text: &str) -> impl Iterator<Item = u8> + '_ {
     })
 }
 
-/// The byte that an escape at the beginning of a text stands for.
+/// The byte of an escape at the beginning of a text.
 pub fn escape(text: &[u8]) -> Option<u8> {
     let [0, high, low, ..] = *text else { return None };
     let digit = |digit: u8| match digit {
@@ -61,7 +61,7 @@ pub fn escape(text: &[u8]) -> Option<u8> {
         b'A'..=b'F' => Some(digit - b'A' + 10),
         _ => None,
     };
-    // What is below is ASCII, and stands for itself.
+    // Bytes below are ASCII, and are not escaped.
     Some(digit(high)? << 4 | digit(low)?).filter(|byte| *byte >= 0x80)
 }
 

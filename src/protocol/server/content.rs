@@ -34,7 +34,7 @@ pub struct Ending {
 /// What a fill did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Filled {
-    /// Bytes of content put.
+    /// Bytes of content.
     pub bytes: usize,
     /// Bytes of the sources read so far (see the `block` frame).
     pub position: u64,
@@ -89,8 +89,8 @@ impl ContentWriter {
         self.offset
     }
 
-    /// Writes one `data` frame: lets `fill` put content at its place in `out`, behind the header, and cuts to
-    /// what it put (0 writes nothing). What `fill` finds there is of no meaning. When that completes a block its
+    /// Writes one `data` frame: `fill` writes content into `out` after the header, and returns its length
+    /// (0 writes nothing). The buffer that `fill` gets has arbitrary bytes. When that completes a block its
     /// mark is written, too.
     ///
     /// # Errors

@@ -31,13 +31,13 @@ impl FilesWriter {
         self.header(Kind::Differs, 0, out);
     }
 
-    /// Says that it takes its time to find out about the next file, which keeps the client waiting, and tells whether
+    /// Writes `working` while the next file is examined, so that the client waits. Returns whether
     /// it still does.
     pub fn working(&mut self, out: &mut Outgoing) {
         self.header(Kind::Working, 0, out);
     }
 
-    /// Says why the next file does not come, or the one that was begun not to its end.
+    /// Writes why the next file, or the rest of the current one, is not sent.
     pub fn missed(&mut self, failure: &Failure, out: &mut Outgoing) {
         control::write_failure(Kind::Missed, self.request, failure, out);
     }

@@ -24,7 +24,7 @@ pub use self::{
     tree::TreeWriter,
 };
 
-/// What came from the client.
+/// An event of the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// The client's greeting; answer with [`Server::welcome`].
@@ -48,7 +48,7 @@ pub enum Event {
 /// The server's side of a connection. What it has to say is appended to a buffer of the caller, so that
 /// content is read from its source straight to where it is sent from.
 ///
-/// It gives requests as they come and leaves it to the caller to answer in order: pass it no more bytes
+/// It returns requests as they are received, and the caller answers them in order: pass it no more bytes
 /// while as many requests wait as `welcome` allowed.
 #[derive(Debug)]
 pub struct Server {
@@ -124,7 +124,7 @@ impl Server {
     /// The client closed its side.
     ///
     /// # Errors
-    /// [`Violation::Truncated`] in the middle of a frame; [`Violation::NotOurs`] before a byte came.
+    /// [`Violation::Truncated`] in the middle of a frame; [`Violation::NotOurs`] before a byte was received.
     pub fn end_of_stream(&self) -> Result<(), Violation> {
         match self.broken.clone().or_else(|| self.reader.ended_early()) {
             Some(violation) => Err(violation),
@@ -164,7 +164,7 @@ impl Server {
         control::write_failure(Kind::Error, id, failure, out);
     }
 
-    /// Writes `error` for the connection; nothing may be written after it. A peer that is not ours gets nothing,
+    /// Writes `error` for the connection; nothing may be written after it. A client of another protocol gets nothing,
     /// and one without a version in common the preamble only, as the specification says.
     pub fn abort(&mut self, failure: &message::Failure, out: &mut Outgoing) {
         match self.broken {

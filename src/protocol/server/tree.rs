@@ -7,9 +7,9 @@ use crate::protocol::{
 
 const PAGE_BEGIN: &[u8] = br#"{"entries":["#;
 const PAGE_END: &[u8] = br#"],"more":true}"#;
-/// Bytes of a page, unless one entry alone has more: over a link that breaks again and again, one page after the other has to pass whole.
+/// The maximum length of a page, unless one entry alone has more. Over a link that breaks often, each page must be received whole.
 const MAX_PAGE_LEN: usize = 16 * 1024;
-/// Bytes that the end of a page takes at most, without the names of missing entries.
+/// The maximum length of the end of a page, without the names of missing entries.
 const MAX_END_LEN: usize = 256;
 
 /// Writes the pages of one answer. To end it with an error instead, drop it and call
@@ -19,7 +19,7 @@ pub struct TreeWriter {
     request: u32,
     /// The page, up to its last entry.
     page: Vec<u8>,
-    /// What was pushed.
+    /// The totals of all entries so far.
     totals: Totals,
 }
 

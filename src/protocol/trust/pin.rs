@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-/// What stands before the digits, and says what they are.
+/// The prefix of the digits.
 const PREFIX: &str = "sha256:";
 
 /// The SHA-256 of a certificate as it is sent (DER). `Display` gives the form that `parse` reads.
