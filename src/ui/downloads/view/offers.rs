@@ -197,6 +197,8 @@ fn job(model: &Model) -> Vec<Hint> {
     let mut hints = Vec::new();
     match &row.state {
         JobState::Failed(_) | JobState::Cancelled => hints.push(QueueAction::Retry.into()),
+        // The banner has the key.
+        JobState::Unreachable { .. } if !model.lost.is_empty() => {}
         JobState::Waiting { .. } | JobState::Unreachable { .. } => {
             hints.push(Hint::saying(QueueAction::Retry, "try now"));
         }
